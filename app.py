@@ -58,8 +58,12 @@ COST_LIMIT = 5_000
 COST_LIMIT_OF_ANALYSTS = 20_000
 
 
-def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway | None = None) -> "FastPath":
-    """The ASGI application for these settings. Tests pass their own clock and gateway. Raises SettingsError."""
+def create_app(
+    settings: Settings, clock: Clock | None = None, gateway: Gateway | None = None
+) -> "FastPath":
+    """The ASGI application for these settings. Tests pass their own clock and gateway. Raises
+    SettingsError.
+    """
     clock, hub = clock or SystemClock(), Hub()
     services = Services(
         clock=clock,
@@ -98,7 +102,9 @@ class SocketClient:
         return cost_limit(self.viewer)
 
     def context(self) -> Context:
-        return Context(self.viewer, self.services, self.address, self.user_agent, by_cookie=self.by_cookie)
+        return Context(
+            self.viewer, self.services, self.address, self.user_agent, by_cookie=self.by_cookie
+        )
 
     def add_listener(self, listener: Listener) -> None:
         self.services.hub.add_listener(listener, *self._keys)
@@ -111,15 +117,18 @@ class SocketClient:
         return [session_key(self.viewer.session.pk)] if self.viewer.session else []
 
     async def close_code(self) -> CloseCode | None:
-        """UNAUTHORIZED when the session has ended or expired, FORBIDDEN when the role has changed, else None."""
+        """UNAUTHORIZED when the session has ended or expired, FORBIDDEN when the role has changed,
+        else None.
+        """
         return await close_code(self.viewer, self.services.clock.now())
 
 
 class FastPath(Starlette):
-    """Handles GraphQL requests before Starlette's middleware and router, which would take half of a small query's time and
-    3 KiB per idle websocket.
+    """Handles GraphQL requests before Starlette's middleware and router, which would take half of a
+    small query's time and 3 KiB per idle websocket.
 
-    Cross-origin requests from browsers, recognised by their Origin header, go through the middleware, which handles CORS.
+    Cross-origin requests from browsers, recognised by their Origin header, go through the
+    middleware, which handles CORS.
     """
 
     graph: GraphQLEndpoint
@@ -142,22 +151,32 @@ class Application:
         self.callers = Callers(services.hub, services.clock)
         self.scheduler = RequestScheduler()
         self._secure = settings.base_url.startswith("https://")
-        self._pages = settings.allowed_origins | {settings.base_url}  # behind a proxy the host may differ
+        self._pages = settings.allowed_origins | {
+            settings.base_url
+        }  # behind a proxy the host may differ
         try:
             self.engine = engine(settings.documents)
         except ManifestError as error:
-            raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.problems]) from None
+            raise SettingsError(
+                [f"CAMCHA_DOCUMENTS: {fault}" for fault in error.problems]
+            ) from None
         self.socket = SocketEndpoint(self.engine, self.socket_client, SocketLimits(), self._pages)
         files = store_from_url(settings.files, settings.s3_key_id, settings.s3_secret)
-        self.file_service = FileService(files, scanner_from_url(settings.scanner) if settings.scanner else None)
+        self.file_service = FileService(
+            files, scanner_from_url(settings.scanner) if settings.scanner else None
+        )
 
     def app(self) -> FastPath:
         """The ASGI application."""
         origins = Middleware(
-            CORSMiddleware, allow_origins=sorted(self.settings.allowed_origins), allow_methods=["GET", "POST", "PUT"],
-            allow_headers=["authorization", "content-type", "accept-language"], expose_headers=["www-authenticate"],
-            allow_credentials=True, max_age=600,
-        )  # fmt: skip
+            CORSMiddleware,
+            allow_origins=sorted(self.settings.allowed_origins),
+            allow_methods=["GET", "POST", "PUT"],
+            allow_headers=["authorization", "content-type", "accept-language"],
+            expose_headers=["www-authenticate"],
+            allow_credentials=True,
+            max_age=600,
+        )
         app = FastPath(routes=self.routes(), lifespan=self.lifespan, middleware=[origins])
         app.graph, app.socket = self.graph, self.socket
         return app
@@ -191,15 +210,22 @@ class Application:
         ]
 
     async def context(self, request: HTTPRequest) -> Context:
-        """The context of an HTTP request. With an invalid token or invalid cookies the viewer is anonymous, so that public
-        fields and the next sign-in still work.
+        """The context of an HTTP request. With an invalid token or invalid cookies the viewer is
+        anonymous, so that public fields and the next sign-in still work.
 
         Raises HTTPError (403) when cookies come with a request from another site.
         """
-        language, token = request.header(b"accept-language"), bearer(request.header(b"authorization"))
-        cookies = self._cookies(request.header, request.header(b"cookie") if token is None else None)
+        language, token = (
+            request.header(b"accept-language"),
+            bearer(request.header(b"authorization")),
+        )
+        cookies = self._cookies(
+            request.header, request.header(b"cookie") if token is None else None
+        )
         if cookies.any and not cookies.trusted:
-            raise HTTPError(403, coded(OriginRefused(), Context(anonymous(language), self.services)))
+            raise HTTPError(
+                403, coded(OriginRefused(), Context(anonymous(language), self.services))
+            )
         rejected = False
         try:
             viewer = await self._viewer((cookies.access or "") if cookies.any else token, language)
@@ -207,35 +233,57 @@ class Application:
             viewer, rejected = anonymous(language), True
             await self.scheduler.wait()
         return Context(
-            viewer, self.services, address(request.scope), request.header(b"user-agent") or "", cookies=cookies,
-            by_cookie=cookies.any and not rejected, rejected=rejected,
-        )  # fmt: skip
+            viewer,
+            self.services,
+            address(request.scope),
+            request.header(b"user-agent") or "",
+            cookies=cookies,
+            by_cookie=cookies.any and not rejected,
+            rejected=rejected,
+        )
 
     def _cookies(self, header: Callable[[bytes], str | None], given: str | None) -> Cookies:
-        return Cookies(given, secure=self._secure, trusted=lambda: is_same_site(header, self._pages, secure=self._secure))
+        return Cookies(
+            given,
+            secure=self._secure,
+            trusted=lambda: is_same_site(header, self._pages, secure=self._secure),
+        )
 
     async def socket_client(self, payload: dict[str, Any], websocket: WebSocket) -> SocketClient:
-        """The client of a websocket, identified by `authorization` in the payload, else in the handshake, else by cookies,
-        which count only when the handshake comes from one of our pages. Raises CloseConnection with UNAUTHORIZED.
+        """The client of a websocket, identified by `authorization` in the payload, else in the
+        handshake, else by cookies, which count only when the handshake comes from one of our pages.
+        Raises CloseConnection with UNAUTHORIZED.
         """
         authorization = payload.get("authorization", payload.get("Authorization"))
-        token = bearer(authorization if isinstance(authorization, str) else websocket.headers.get("authorization"))
+        token = bearer(
+            authorization
+            if isinstance(authorization, str)
+            else websocket.headers.get("authorization")
+        )
         cookies = self._cookies(
-            lambda name: websocket.headers.get(name.decode()), websocket.headers.get("cookie") if token is None else None
+            lambda name: websocket.headers.get(name.decode()),
+            websocket.headers.get("cookie") if token is None else None,
         )
         by_cookie = cookies.any and cookies.trusted
         try:
-            # Without an access cookie but with a refresh cookie, UNAUTHORIZED tells the page to refresh instead of continuing
+            # Without an access cookie but with a refresh cookie, UNAUTHORIZED tells the page to
+            # refresh instead of continuing
             # anonymously.
             viewer = await self._viewer(
-                (cookies.access or "") if by_cookie else token, websocket.headers.get("accept-language")
+                (cookies.access or "") if by_cookie else token,
+                websocket.headers.get("accept-language"),
             )
         except Unauthenticated:
             raise CloseConnection(CloseCode.UNAUTHORIZED, "Sign in again") from None
         return SocketClient(
-            viewer, self.services, address(websocket.scope), websocket.headers.get("user-agent", ""),
-            self.introspection(viewer), self.trusted_only(viewer), by_cookie,
-        )  # fmt: skip
+            viewer,
+            self.services,
+            address(websocket.scope),
+            websocket.headers.get("user-agent", ""),
+            self.introspection(viewer),
+            self.trusted_only(viewer),
+            by_cookie,
+        )
 
     async def _viewer(self, token: str | None, language: str | None) -> Viewer:
         viewer = await self.callers.viewer_of(token, language)
@@ -244,32 +292,48 @@ class Application:
         return viewer
 
     def introspection(self, viewer: Viewer) -> bool:
-        """Whether the viewer may introspect the schema: everyone in a demonstration, else signed-in users."""
+        """Whether the viewer may introspect the schema: everyone in a demonstration, else signed-in
+        users.
+        """
         return self.settings.demonstration or viewer.user is not None
 
     def trusted_only(self, viewer: Viewer) -> bool:
-        """Whether the viewer may only execute trusted documents: everyone but staff, if the operator has chosen so."""
+        """Whether the viewer may only execute trusted documents: everyone but staff, if the
+        operator has chosen so.
+        """
         return self.settings.trusted_documents_only and viewer.staff is None
 
     async def readyz(self, request: Request) -> Response:
-        """200 when the database responds and all migrations are applied, else 503 with what is missing."""
+        """200 when the database responds and all migrations are applied, else 503 with what is
+        missing.
+        """
         try:
             await execute("SELECT 1")
             missing = await pending_migrations()
         except (BaseORMException, OSError):
             return json_response({"ready": False, "database": False}, 503)
-        return json_response({"ready": not missing, "database": True, "pendingMigrations": missing}, 503 if missing else 200)
+        return json_response(
+            {"ready": not missing, "database": True, "pendingMigrations": missing},
+            503 if missing else 200,
+        )
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """Connect to the database and run the jobs while serving; shut down in order: websockets, operations, jobs,
-        database.
+        """Connect to the database and run the jobs while serving; shut down in order: websockets,
+        operations, jobs, database.
         """
         await connect(self.settings.database_url)
         if self.settings.demonstration and isinstance(self.services.clock, SystemClock):
             self.services.clock.offset = await clock_offset()
         timetable = asyncio.create_task(
-            run(jobs(self.services, self.settings, transport(self.settings.mail_url), self.file_service))
+            run(
+                jobs(
+                    self.services,
+                    self.settings,
+                    transport(self.settings.mail_url),
+                    self.file_service,
+                )
+            )
         )
         try:
             yield
@@ -287,7 +351,13 @@ class Application:
 def engine(documents: Path | None) -> Engine:
     """The engine for the schema and the trusted documents of a manifest. Raises ManifestError."""
     trusted = load_manifest(documents) if documents else {}
-    return Engine(schema._schema, format_error=present, cost_of=cost_of, batch_of=batch_of, trusted_documents=trusted)
+    return Engine(
+        schema._schema,
+        format_error=present,
+        cost_of=cost_of,
+        batch_of=batch_of,
+        trusted_documents=trusted,
+    )
 
 
 async def healthz(request: Request) -> Response:
@@ -296,7 +366,9 @@ async def healthz(request: Request) -> Response:
 
 
 def json_response(content: dict[str, Any], status: int) -> Response:
-    return Response(orjson.dumps(content), status, {"Cache-Control": "no-store"}, "application/json")
+    return Response(
+        orjson.dumps(content), status, {"Cache-Control": "no-store"}, "application/json"
+    )
 
 
 def cost_limit(viewer: Viewer) -> int:
@@ -305,9 +377,15 @@ def cost_limit(viewer: Viewer) -> int:
 
 
 def response_headers(context: Context) -> list[tuple[bytes, bytes]]:
-    """The cookies that a mutation set, and for invalid credentials the challenge of RFC 6750, section 3.1."""
+    """The cookies that a mutation set, and for invalid credentials the challenge of RFC 6750,
+    section 3.1.
+    """
     cookies = context.cookies.headers() if context.cookies else []
-    return [*cookies, (b"www-authenticate", b'Bearer error="invalid_token"')] if context.rejected else cookies
+    return (
+        [*cookies, (b"www-authenticate", b'Bearer error="invalid_token"')]
+        if context.rejected
+        else cookies
+    )
 
 
 def bearer(header: str | None) -> str | None:

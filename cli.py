@@ -40,7 +40,9 @@ log = structlog.stdlib.get_logger()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 1 when it fails, 2 when the settings or the arguments are invalid."""
+    """Run one command. Returns the exit status: 1 when it fails, 2 when the settings or the
+    arguments are invalid.
+    """
     logs.configure()
     args = _parser().parse_args(arguments)
     try:
@@ -59,7 +61,8 @@ def _report(errors: Sequence[str], status: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m cli", description="Run and inspect CAMCHA. Settings come from CAMCHA_* environment variables."
+        prog="python -m cli",
+        description="Run and inspect CAMCHA. Settings come from CAMCHA_* environment variables.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -68,29 +71,75 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=function)
         return added
 
-    subparser = command("serve", serve, "start the server; without CAMCHA_DATABASE_URL, prepare and serve a demonstration")
-    subparser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    subparser.add_argument(
-        "--port", type=int, default=8000, help="port to listen on, 0 for any free port (default: %(default)s)"
+    subparser = command(
+        "serve",
+        serve,
+        "start the server; without CAMCHA_DATABASE_URL, prepare and serve a demonstration",
     )
-    subparser = command("migrate", migrate, "apply all migrations, or migrate up or down to a given one")
-    subparser.add_argument("--to", metavar="NAME", help="a migration such as 0001_initial, or __first__ to revert all of them")
+    subparser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    subparser.add_argument(
+        "--port",
+        type=int,
+        default=8000,
+        help="port to listen on, 0 for any free port (default: %(default)s)",
+    )
+    subparser = command(
+        "migrate", migrate, "apply all migrations, or migrate up or down to a given one"
+    )
+    subparser.add_argument(
+        "--to",
+        metavar="NAME",
+        help="a migration such as 0001_initial, or __first__ to revert all of them",
+    )
     command("seed", seed, "install the offers, articles and policies from seed/; safe to repeat")
-    subparser = command("staff", staff, "add a member of staff and print a link where they choose their password")
+    subparser = command(
+        "staff", staff, "add a member of staff and print a link where they choose their password"
+    )
     subparser.add_argument("email", help="the address they sign in with")
     subparser.add_argument("--name", required=True, help="first and last name")
-    subparser.add_argument("--role", required=True, type=Staff, choices=list(Staff), metavar="|".join(Staff))
-    subparser = command("code", code, "print the current one-time code of a member of the demonstration's staff")
+    subparser.add_argument(
+        "--role", required=True, type=Staff, choices=list(Staff), metavar="|".join(Staff)
+    )
+    subparser = command(
+        "code", code, "print the current one-time code of a member of the demonstration's staff"
+    )
     subparser.add_argument("email")
     subparser = command("export-schema", export_schema, "write schema.graphql")
-    subparser.add_argument("--check", action="store_true", help="write nothing; fail when schema.graphql is out of date")
-    subparser = command("check-documents", check_documents, "check that every document of a manifest can be trusted")
-    subparser.add_argument("file", type=Path, help="JSON file: {hash or id: document}, or an Apollo manifest")
-    subparser = command("messages", messages, "update the translations from the texts in code and templates")
-    subparser.add_argument("--check", action="store_true", help="write nothing; list what is missing, unused or wrong")
-    command("check-invoices", check_invoices, "check that invoice numbers have no gaps and are in the order of their dates")
-    subparser = command("verify-audit", verify_audit, "check that the audit log is complete and unchanged, and print its end")
-    subparser.add_argument("--expect", type=End.of, metavar="NUMBER:HASH", help="an end printed earlier and stored elsewhere")
+    subparser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail when schema.graphql is out of date",
+    )
+    subparser = command(
+        "check-documents", check_documents, "check that every document of a manifest can be trusted"
+    )
+    subparser.add_argument(
+        "file", type=Path, help="JSON file: {hash or id: document}, or an Apollo manifest"
+    )
+    subparser = command(
+        "messages", messages, "update the translations from the texts in code and templates"
+    )
+    subparser.add_argument(
+        "--check", action="store_true", help="write nothing; list what is missing, unused or wrong"
+    )
+    command(
+        "check-invoices",
+        check_invoices,
+        "check that invoice numbers have no gaps and are in the order of their dates",
+    )
+    subparser = command(
+        "verify-audit",
+        verify_audit,
+        "check that the audit log is complete and unchanged, and print its end",
+    )
+    subparser.add_argument(
+        "--expect",
+        type=End.of,
+        metavar="NUMBER:HASH",
+        help="an end printed earlier and stored elsewhere",
+    )
     return parser
 
 
@@ -98,7 +147,9 @@ def serve(args: argparse.Namespace) -> int:
     with bind(args.host, args.port) as listener:
         settings = read(os.environ, url_of(listener))
         with exclusive(settings.database_url):
-            clock = asyncio.run(_prepare_demonstration(settings) if settings.demonstration else _clock(settings))
+            clock = asyncio.run(
+                _prepare_demonstration(settings) if settings.demonstration else _clock(settings)
+            )
             from app import create_app  # the whole graph, which the other commands need not load
 
             return run_server(create_app(settings), listener, lambda: _announce(settings, clock))
@@ -107,7 +158,8 @@ def serve(args: argparse.Namespace) -> int:
 async def _prepare_demonstration(settings: Settings) -> SystemClock:
     """Migrate the demonstration's database, and fill it if it is new. Returns its clock."""
     from billing.checkout import (
-        CheckoutServices,  # printing invoices takes half a second to load, which the other commands don't need
+        # printing invoices takes half a second to load, which the other commands don't need
+        CheckoutServices,
     )
     from billing.gateways.sandbox import Sandbox
     from billing.seller import seller
@@ -115,7 +167,9 @@ async def _prepare_demonstration(settings: Settings) -> SystemClock:
 
     await migrate_database(settings.database_url)
     async with _connected(settings) as clock, _auth_services(settings, clock) as auth:
-        checkout_services = CheckoutServices(Sandbox(settings.base_url), seller(settings.seller), auth.signer)
+        checkout_services = CheckoutServices(
+            Sandbox(settings.base_url), seller(settings.seller), auth.signer
+        )
         with _reported_content_errors():
             await demonstration.load(clock.now(), Hub(), auth, checkout_services, settings.policies)
     return clock
@@ -128,10 +182,14 @@ async def _clock(settings: Settings) -> SystemClock:
 
 @asynccontextmanager
 async def _connected(settings: Settings) -> AsyncIterator[SystemClock]:
-    """Connect to the database and yield its clock. Raises CommandError when it is unreachable or lacks migrations."""
+    """Connect to the database and yield its clock. Raises CommandError when it is unreachable or
+    lacks migrations.
+    """
     try:
         if pending := await _pending(settings):
-            raise CommandError(f"migrations are missing ({', '.join(pending)}): run python -m cli migrate")
+            raise CommandError(
+                f"migrations are missing ({', '.join(pending)}): run python -m cli migrate"
+            )
         yield SystemClock(await clock_offset() if settings.demonstration else timedelta())
     finally:
         await disconnect()
@@ -140,7 +198,9 @@ async def _connected(settings: Settings) -> AsyncIterator[SystemClock]:
 async def _pending(settings: Settings) -> list[str]:
     with _safe_database_errors():
         await connect(settings.database_url)
-        await execute("SELECT 1")  # pending_migrations() takes an unreachable database for an empty one
+        await execute(
+            "SELECT 1"
+        )  # pending_migrations() takes an unreachable database for an empty one
         return await pending_migrations()
 
 
@@ -149,7 +209,9 @@ def _safe_database_errors() -> Iterator[None]:
     try:
         yield
     except _DATABASE_ERRORS as error:  # its message may contain the password
-        raise CommandError(f"CAMCHA_DATABASE_URL: can't use the database ({type(error).__name__})") from None
+        raise CommandError(
+            f"CAMCHA_DATABASE_URL: can't use the database ({type(error).__name__})"
+        ) from None
 
 
 @asynccontextmanager
@@ -170,16 +232,22 @@ def _announce(settings: Settings, clock: SystemClock) -> None:
 def _welcome(settings: Settings, now: datetime) -> str:
     """Return the text printed at start-up: where to go and how to sign in."""
     lines = [("role", "email", "password", "code")]
-    lines += [(person.role, person.email, person.password, person.code_at(now)) for person in people()]
+    lines += [
+        (person.role, person.email, person.password, person.code_at(now)) for person in people()
+    ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
     return "\n".join(
         [
             f"\nThe CAMCHA demonstration is running at {settings.base_url}\n",
             f"GraphiQL  {settings.base_url}/graphql",
             f"emails    {settings.mail_url}\n",
             *table,
-            "\nA code works once, for at most a minute. For another one: .venv/bin/python -m cli code agent@camcha.example\n",
+            "\nA code works once, for at most a minute. For another one: .venv/bin/python -m cli "
+            "code agent@camcha.example\n",
         ]
     )
 
@@ -207,7 +275,9 @@ async def _seed(settings: Settings) -> None:
 
 @contextmanager
 def _reported_content_errors() -> Iterator[None]:
-    """Raise CommandError for invalid content, and for a policy that changed after it was installed."""
+    """Raise CommandError for invalid content, and for a policy that changed after it was
+    installed.
+    """
     try:
         yield
     except ValueError as error:
@@ -216,7 +286,10 @@ def _reported_content_errors() -> Iterator[None]:
 
 def staff(args: argparse.Namespace) -> int:
     settings = read(os.environ)
-    token, hours = asyncio.run(_add_staff(settings, args)), int(personnel.LIFETIME.total_seconds() / 3600)
+    token, hours = (
+        asyncio.run(_add_staff(settings, args)),
+        int(personnel.LIFETIME.total_seconds() / 3600),
+    )
     print(f"Choose a password at this address. It works once, within {hours} hours:\n")
     print(f"    {settings.base_url}/reset?token={token}\n")
     print("Then sign in and set up a second factor, which activates the role.")
@@ -227,16 +300,22 @@ async def _add_staff(settings: Settings, args: argparse.Namespace) -> str:
     async with _connected(settings) as clock, _auth_services(settings, clock) as auth:
         action = Action(None, clock.now(), Hub())
         try:
-            return await personnel.appoint(action, auth, email=args.email, name=args.name, role=args.role)
+            return await personnel.appoint(
+                action, auth, email=args.email, name=args.name, role=args.role
+            )
         except Refusal as refusal:
             raise CommandError(message_for(refusal, Locale.EN)) from None
 
 
 def code(args: argparse.Namespace) -> int:
     settings = read(os.environ)
-    person = next((person for person in people() if person.email == args.email and person.totp_secret), None)
+    person = next(
+        (person for person in people() if person.email == args.email and person.totp_secret), None
+    )
     if person is None or not settings.demonstration:
-        raise CommandError("only the demonstration's staff have codes here; everyone else uses an authenticator")
+        raise CommandError(
+            "only the demonstration's staff have codes here; everyone else uses an authenticator"
+        )
     print(person.code_at(asyncio.run(_clock(settings)).now()))
     return 0
 

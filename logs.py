@@ -1,8 +1,9 @@
 """Logging: one event per line on stderr, as JSON, or as plain text at a terminal.
 
-Logs contain no personal data. Events identify rows, not people. For an exception only its type and location are logged, because
-its message may quote what a person typed. Libraries log from WARNING upwards, because below that they log addresses, and the
-database clients log statements with their values. No setting enables this. See docs/security.md.
+Logs contain no personal data. Events identify rows, not people. For an exception only its type and
+location are logged, because its message may quote what a person typed. Libraries log from WARNING
+upwards, because below that they log addresses, and the database clients log statements with their
+values. No setting enables this. See docs/security.md.
 """
 
 import logging
@@ -18,8 +19,16 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 _QUIET_LIBRARIES = (
-    "aiosmtplib", "aiosqlite", "asyncio", "asyncpg", "tortoise", "uvicorn", "uvicorn.access", "uvicorn.error", "websockets",
-)  # fmt: skip
+    "aiosmtplib",
+    "aiosqlite",
+    "asyncio",
+    "asyncpg",
+    "tortoise",
+    "uvicorn",
+    "uvicorn.access",
+    "uvicorn.error",
+    "websockets",
+)
 _FRAME = re.compile(r'^ +File "([^"\n]+)", line (\d+)', re.M)
 _DEPTH = 8
 log = structlog.stdlib.get_logger()
@@ -31,14 +40,18 @@ def configure(stream: TextIO = sys.stderr) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_processors(), _first_line_only],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(stream)],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _renderer(stream),
+            ],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for name in _QUIET_LIBRARIES:
         library = logging.getLogger(name)
         library.setLevel(logging.WARNING)
-        library.handlers.clear()  # uvicorn's own handlers, if configured, would print everything on stderr
+        # uvicorn's own handlers, if configured, would print everything on stderr
+        library.handlers.clear()
         library.propagate = True
     structlog.configure(
         processors=[*_processors(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -56,7 +69,9 @@ def _capture_interpreter_output() -> None:
     threading.excepthook = lambda args: log.error("thread.failed", exc_info=args.exc_value)
 
 
-def _log_uncaught(error_type: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _log_uncaught(
+    error_type: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
     if issubclass(error_type, KeyboardInterrupt):
         sys.__excepthook__(error_type, error, trace)
     else:
@@ -86,15 +101,26 @@ def _processors() -> list[Processor]:
 
 def _add_location(logger: Any, method: str, event: EventDict) -> EventDict:
     exc_info = event.pop("exc_info", None)
-    error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1] if exc_info is True else exc_info
+    error = (
+        exc_info[1]
+        if isinstance(exc_info, tuple)
+        else sys.exc_info()[1]
+        if exc_info is True
+        else exc_info
+    )
     if isinstance(error, BaseException):
         event["error"] = type(error).__name__
-        event["where"] = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-_DEPTH:]]
+        event["where"] = [
+            f"{frame.filename}:{frame.lineno}"
+            for frame in traceback.extract_tb(error.__traceback__)[-_DEPTH:]
+        ]
     return event
 
 
 def _first_line_only(logger: Any, method: str, event: EventDict) -> EventDict:
-    """Keep a message's first line: below it asyncio quotes failed tasks, and uvicorn the traceback of a failed start."""
+    """Keep a message's first line: below it asyncio quotes failed tasks, and uvicorn the traceback
+    of a failed start.
+    """
     first_line, _, rest = str(event["event"]).partition("\n")
     locations = [f"{file}:{line}" for file, line in _FRAME.findall(rest)][-_DEPTH:]
     event["event"] = first_line

@@ -21,15 +21,20 @@ class CommandError(Exception):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Bind a socket, which refuses connections until the server listens. Raises CommandError when the address is in use."""
+    """Bind a socket, which refuses connections until the server listens. Raises CommandError when
+    the address is in use.
+    """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listener = socket.socket(family)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
         raise CommandError(
-            f"can't listen on {host}, port {port}: {error.strerror}. Choose another address with --host and --port."
+            f"can't listen on {host}, port {port}: {error.strerror}. Choose another address with "
+            f"--host and --port."
         ) from None
     return listener
 
@@ -43,10 +48,11 @@ def url_of(listener: socket.socket) -> str:
 
 @contextmanager
 def exclusive(database_url: str) -> Iterator[None]:
-    """Lock the SQLite file against other server processes. Raises CommandError when another one has it.
+    """Lock the SQLite file against other server processes. Raises CommandError when another one has
+    it.
 
-    Two processes could share the data, but not throttling, typing indicators and wake-ups, which live inside one process. The
-    kernel releases the lock of a killed process.
+    Two processes could share the data, but not throttling, typing indicators and wake-ups, which
+    live inside one process. The kernel releases the lock of a killed process.
     """
     path = sqlite_path(database_url)
     if path is None:
@@ -57,7 +63,8 @@ def exclusive(database_url: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError(
-                f"another process is using {path}. SQLite supports one server process: stop the other one or use PostgreSQL."
+                f"another process is using {path}. SQLite supports one server process: stop the "
+                f"other one or use PostgreSQL."
             ) from None
         yield
 
@@ -67,15 +74,27 @@ def _lock_file(path: Path) -> TextIO:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.with_name(f"{path.name}.lock").open("a")
     except OSError as error:
-        raise CommandError(f"CAMCHA_DATABASE_URL: can't write next to {path}: {error.strerror}") from None
+        raise CommandError(
+            f"CAMCHA_DATABASE_URL: can't write next to {path}: {error.strerror}"
+        ) from None
 
 
 def serve(app: Starlette, listener: socket.socket, on_listening: Callable[[], None]) -> int:
-    """Serve until stopped. Calls `on_listening` once connections are accepted. Returns the exit status."""
+    """Serve until stopped. Calls `on_listening` once connections are accepted. Returns the exit
+    status.
+    """
     config = uvicorn.Config(
-        app, loop="uvloop", http="httptools", lifespan="on", access_log=False, log_config=None, log_level="warning",
-        timeout_graceful_shutdown=5, server_header=False, **UVICORN_OPTIONS,
-    )  # fmt: skip
+        app,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+        server_header=False,
+        **UVICORN_OPTIONS,
+    )
     server = _Server(config, on_listening)
     with suppress(KeyboardInterrupt):  # uvicorn has shut down by then
         server.run([listener])
@@ -94,10 +113,12 @@ class _Server(Server):
 
 
 def _tune_garbage_collector() -> None:
-    """Exclude permanent objects from garbage collection, and examine a large response once instead of twenty times.
+    """Exclude permanent objects from garbage collection, and examine a large response once instead
+    of twenty times.
 
-    A page of a thousand rows is ten thousand objects without cycles. Collecting after every 700 new objects, and examining
-    the objects of all modules now and then, took half the time of such a response.
+    A page of a thousand rows is ten thousand objects without cycles. Collecting after every 700 new
+    objects, and examining the objects of all modules now and then, took half the time of such a
+    response.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,6 @@
-"""The operator's settings, read once from the environment and validated. docs/operating.md lists the variables."""
+"""The operator's settings, read once from the environment and validated. docs/operating.md lists
+the variables.
+"""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -55,15 +57,20 @@ class Settings:
 
 
 def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:
-    """Read the settings. `base_url` is used when `CAMCHA_BASE_URL` is not set. Raises SettingsError with every error."""
+    """Read the settings. `base_url` is used when `CAMCHA_BASE_URL` is not set. Raises SettingsError
+    with every error.
+    """
     demonstration = not environ.get("CAMCHA_DATABASE_URL")
     settings = Settings(
         database_url=environ.get("CAMCHA_DATABASE_URL") or DEMONSTRATION_DATABASE,
-        secret_key=environ.get("CAMCHA_SECRET_KEY") or (_DEMONSTRATION_SECRET if demonstration else ""),
+        secret_key=environ.get("CAMCHA_SECRET_KEY")
+        or (_DEMONSTRATION_SECRET if demonstration else ""),
         base_url=_normalized(environ.get("CAMCHA_BASE_URL") or base_url),
         mail_url=environ.get("CAMCHA_MAIL_URL") or "file:var/mail",
         mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
-        allowed_origins=frozenset(map(_normalized, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())),
+        allowed_origins=frozenset(
+            map(_normalized, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())
+        ),
         files=environ.get("CAMCHA_FILES") or "var/files",
         s3_key_id=environ.get("CAMCHA_S3_KEY_ID") or "",
         s3_secret=environ.get("CAMCHA_S3_SECRET") or "",
@@ -71,8 +78,12 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
         redis_url=environ.get("CAMCHA_REDIS_URL") or None,
         breached_passwords=environ.get("CAMCHA_BREACHED_PASSWORDS") or None,
         registry=environ.get("CAMCHA_REGISTRY") or None,
-        seller=Path(environ.get("CAMCHA_SELLER") or Path(__file__).parent / "billing" / "seller.toml"),
-        policies=Path(environ.get("CAMCHA_POLICIES") or Path(__file__).parent / "seed" / "policies"),
+        seller=Path(
+            environ.get("CAMCHA_SELLER") or Path(__file__).parent / "billing" / "seller.toml"
+        ),
+        policies=Path(
+            environ.get("CAMCHA_POLICIES") or Path(__file__).parent / "seed" / "policies"
+        ),
         documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
         demonstration=demonstration,
@@ -102,15 +113,30 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 
 VARIABLES = {
-    "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL", "CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER",
-    "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_S3_KEY_ID", "CAMCHA_S3_SECRET", "CAMCHA_SCANNER",
-    "CAMCHA_REDIS_URL", "CAMCHA_SELLER", "CAMCHA_POLICIES", "CAMCHA_DOCUMENTS", "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
-    "CAMCHA_BREACHED_PASSWORDS", "CAMCHA_REGISTRY",
-}  # fmt: skip
+    "CAMCHA_DATABASE_URL",
+    "CAMCHA_SECRET_KEY",
+    "CAMCHA_BASE_URL",
+    "CAMCHA_MAIL_URL",
+    "CAMCHA_MAIL_SENDER",
+    "CAMCHA_ALLOWED_ORIGINS",
+    "CAMCHA_FILES",
+    "CAMCHA_S3_KEY_ID",
+    "CAMCHA_S3_SECRET",
+    "CAMCHA_SCANNER",
+    "CAMCHA_REDIS_URL",
+    "CAMCHA_SELLER",
+    "CAMCHA_POLICIES",
+    "CAMCHA_DOCUMENTS",
+    "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
+    "CAMCHA_BREACHED_PASSWORDS",
+    "CAMCHA_REGISTRY",
+}
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
-    unknown = sorted(name for name in environ if name.startswith("CAMCHA_") and name not in VARIABLES)
+    unknown = sorted(
+        name for name in environ if name.startswith("CAMCHA_") and name not in VARIABLES
+    )
     return [f"{name}: unknown setting" for name in unknown]
 
 
@@ -120,7 +146,10 @@ def _database(url: str) -> list[str]:
     with suppress(ValueError):
         if urlsplit(url).scheme in ("postgres", "postgresql") and urlsplit(url).path.strip("/"):
             return []
-    return ["CAMCHA_DATABASE_URL: must be sqlite://path/to/file or postgres://user:password@host/database"]
+    return [
+        "CAMCHA_DATABASE_URL: must be sqlite://path/to/file or "
+        "postgres://user:password@host/database"
+    ]
 
 
 def _secret(settings: Settings) -> list[str]:
@@ -128,14 +157,18 @@ def _secret(settings: Settings) -> list[str]:
     if not key:
         return ["CAMCHA_SECRET_KEY: required when CAMCHA_DATABASE_URL is set"]
     if len(key) < _SECRET_LENGTH or len(set(key)) < _SECRET_VARIETY:
-        return [f"CAMCHA_SECRET_KEY: too weak, must have at least {_SECRET_LENGTH} random characters"]
+        return [
+            f"CAMCHA_SECRET_KEY: too weak, must have at least {_SECRET_LENGTH} random characters"
+        ]
     if key == _DEMONSTRATION_SECRET and not settings.demonstration:
         return ["CAMCHA_SECRET_KEY: the demonstration's key is public and must not be used"]
     return []
 
 
 def _base_url(url: str) -> list[str]:
-    return ["CAMCHA_BASE_URL: must be https://host, without a path"] if _origin_of(url) is None else []
+    return (
+        ["CAMCHA_BASE_URL: must be https://host, without a path"] if _origin_of(url) is None else []
+    )
 
 
 def _mail(settings: Settings) -> list[str]:
@@ -197,11 +230,17 @@ def _seller(path: Path) -> list[str]:
 
 def _origin(origin: str) -> list[str]:
     valid = _origin_of(origin) is not None
-    return [] if valid else [f"CAMCHA_ALLOWED_ORIGINS: {origin} is not an origin such as https://app.example.fr"]
+    return (
+        []
+        if valid
+        else [f"CAMCHA_ALLOWED_ORIGINS: {origin} is not an origin such as https://app.example.fr"]
+    )
 
 
 def _origin_of(url: str) -> str | None:
-    """Return the Origin header that browsers send for pages at this URL; None unless it is a plain scheme, host and port."""
+    """Return the Origin header that browsers send for pages at this URL; None unless it is a plain
+    scheme, host and port.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -211,11 +250,17 @@ def _origin_of(url: str) -> str | None:
     if parts.scheme not in _PORTS or not host or has_more:
         return None
     host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}" if port in (None, _PORTS[parts.scheme]) else f"{parts.scheme}://{host}:{port}"
+    return (
+        f"{parts.scheme}://{host}"
+        if port in (None, _PORTS[parts.scheme])
+        else f"{parts.scheme}://{host}:{port}"
+    )
 
 
 def _normalized(url: str) -> str:
-    """Spell the URL as browsers do in the Origin header. An invalid one is returned unchanged, to be reported."""
+    """Spell the URL as browsers do in the Origin header. An invalid one is returned unchanged, to
+    be reported.
+    """
     return _origin_of(url) or url
 
 

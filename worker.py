@@ -1,7 +1,7 @@
 """The jobs that every server process runs at intervals, one line each.
 
-A job may run in several processes at once: it finds its work in the database and claims it there. A job that fails is logged
-and runs again at its next interval; the others are not affected.
+A job may run in several processes at once: it finds its work in the database and claims it there. A
+job that fails is logged and runs again at its next interval; the others are not affected.
 """
 
 import asyncio
@@ -40,24 +40,50 @@ class Job:
     work: Callable[[], Awaitable[object]]
 
 
-def jobs(services: Services, settings: Settings, transport: Transport, file_service: FileService) -> list[Job]:
+def jobs(
+    services: Services, settings: Settings, transport: Transport, file_service: FileService
+) -> list[Job]:
     """The jobs of one process."""
     clock = services.clock
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     sender = Sender(settings.mail_sender, services.base_url)
     return [
         Job("emails", 1, lambda: deliver_due(transport, clock.now(), sender=sender)),
-        Job("payments", 15, lambda: reconcile(Action(None, clock.now(), services.hub), checkout_services)),
-        Job("quarantine", 15, lambda: scan_waiting_files(Action(None, clock.now(), services.hub), file_service)),
-        Job("abandoned files", 3_600, lambda: delete_abandoned(Action(None, clock.now(), services.hub), file_service.store)),
-        Job("registry", 30, lambda: legal_names.check_waiting(Action(None, clock.now(), services.hub), services.registry)),
         Job(
-            "new companies", 30, lambda: legal_names.check_accounts(Action(None, clock.now(), services.hub), services.registry)
+            "payments",
+            15,
+            lambda: reconcile(Action(None, clock.now(), services.hub), checkout_services),
+        ),
+        Job(
+            "quarantine",
+            15,
+            lambda: scan_waiting_files(Action(None, clock.now(), services.hub), file_service),
+        ),
+        Job(
+            "abandoned files",
+            3_600,
+            lambda: delete_abandoned(Action(None, clock.now(), services.hub), file_service.store),
+        ),
+        Job(
+            "registry",
+            30,
+            lambda: legal_names.check_waiting(
+                Action(None, clock.now(), services.hub), services.registry
+            ),
+        ),
+        Job(
+            "new companies",
+            30,
+            lambda: legal_names.check_accounts(
+                Action(None, clock.now(), services.hub), services.registry
+            ),
         ),
         Job(
             "erasures",
             60,
-            lambda: erasure.erase_due(Action(None, clock.now(), services.hub), eraser(services, file_service.store)),
+            lambda: erasure.erase_due(
+                Action(None, clock.now(), services.hub), eraser(services, file_service.store)
+            ),
         ),
         Job("challenges", 600, lambda: passkeys.expire(Action(None, clock.now(), services.hub))),
         Job("invitations", 3_600, lambda: delete_ended(clock.now())),
@@ -84,5 +110,6 @@ async def _attempt(job: Job) -> None:
     try:
         await job.work()
     except Exception as error:
-        # The message of an error may contain personal data, so only its class and location are logged.
+        # The message of an error may contain personal data, so only its class and location are
+        # logged.
         log.error("job.failed", job=job.name, error=type(error).__name__, exc_info=error)

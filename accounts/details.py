@@ -1,4 +1,5 @@
-"""A company's trade name, address, SIRET and VAT number. Changes of the legal name are in accounts/legal_names.py.
+"""A company's trade name, address, SIRET and VAT number. Changes of the legal name are in
+accounts/legal_names.py.
 
 Issued invoices don't change: each stores its own copy of the buyer.
 """
@@ -34,7 +35,9 @@ class Address:
 
 
 async def require_manager(tx: Transaction, session: Session, account_id: int) -> User:
-    """Lock the company and the actor's membership, and return the actor if they may manage the company. Raises Forbidden."""
+    """Lock the company and the actor's membership, and return the actor if they may manage the
+    company. Raises Forbidden.
+    """
     people = await AccountMembers.locked(tx, account_id)
     if not acting_membership(people, tx.action).role.manages_members:
         raise Forbidden
@@ -47,23 +50,40 @@ async def invalidate_members(tx: Transaction, account_id: int) -> None:
         tx.streams[sessions.user_key(place.user_id)] = None
 
 
-async def change_trade_name(action: Action, session: Session, account: Account, trade_name: str | None) -> Account:
+async def change_trade_name(
+    action: Action, session: Session, account: Account, trade_name: str | None
+) -> Account:
     """Set the trade name; None removes it. Raises Forbidden."""
-    return await _update(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_TRADE_NAME, trade_name=trade_name)
+    return await _update(
+        action,
+        session,
+        account,
+        AccountsAuditAction.ACCOUNT_CHANGE_TRADE_NAME,
+        trade_name=trade_name,
+    )
 
 
-async def change_address(action: Action, session: Session, account: Account, address: Address) -> Account:
+async def change_address(
+    action: Action, session: Session, account: Account, address: Address
+) -> Account:
     """Set the address. Raises Forbidden."""
-    return await _update(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS, **vars(address))
+    return await _update(
+        action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS, **vars(address)
+    )
 
 
 async def change_identifiers(
-    action: Action, session: Session, account: Account,
-    siret: str | EllipsisType | None = ..., vat_number: str | EllipsisType | None = ...,
-) -> Account:  # fmt: skip
-    """Set the SIRET (None when unknown) and the VAT number (None for the one derived from the SIREN), where given.
+    action: Action,
+    session: Session,
+    account: Account,
+    siret: str | EllipsisType | None = ...,
+    vat_number: str | EllipsisType | None = ...,
+) -> Account:
+    """Set the SIRET (None when unknown) and the VAT number (None for the one derived from the
+    SIREN), where given.
 
-    Raises SIRET_INVALID, VAT_NUMBER_INVALID, SIREN_OTHER for numbers of another legal entity, and Forbidden.
+    Raises SIRET_INVALID, VAT_NUMBER_INVALID, SIREN_OTHER for numbers of another legal entity, and
+    Forbidden.
     """
     numbers: dict[str, str | None] = {}
     with Checks() as check:
@@ -71,11 +91,15 @@ async def change_identifiers(
             numbers["nic"] = check(_nic, siret, account.siren)
         if vat_number is not ...:
             numbers["vat_key"] = check(_vat_key, vat_number, account.siren)
-    return await _update(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers)
+    return await _update(
+        action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers
+    )
 
 
 def _nic(siret: str | None, siren: str) -> str | None:
-    """The five digits that identify an establishment (NIC). python-stdnum knows the different checksum of La Poste."""
+    """The five digits that identify an establishment (NIC). python-stdnum knows the different
+    checksum of La Poste.
+    """
     if siret is None:
         return None
     try:
@@ -103,7 +127,11 @@ def _require_siren(found: str, siren: str, number: str, field: str) -> str:
 
 
 async def _update(
-    action: Action, session: Session, account: Account, audit_action: AuditAction, **columns: str | None
+    action: Action,
+    session: Session,
+    account: Account,
+    audit_action: AuditAction,
+    **columns: str | None,
 ) -> Account:
     async with action.transaction() as tx:
         await require_manager(tx, session, account.pk)

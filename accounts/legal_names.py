@@ -1,10 +1,12 @@
-"""Changes of a company's legal name: requested by the company, compared with the company register, and decided by an agent
-where the register doesn't settle it.
+"""Changes of a company's legal name: requested by the company, compared with the company register,
+and decided by an agent where the register doesn't settle it.
 
-If the requested name is the one registered under the company's SIREN, it takes effect at once. In every other case, including
-when the register doesn't respond, the company provides evidence (an extract from the register, "Kbis") and an agent decides: an
-unavailable register never counts as a match. A job repeats the lookup later (worker.py), and a match still counts as long as no
-agent has decided. The change is stored before the register is queried, so that nothing is lost if the process dies.
+If the requested name is the one registered under the company's SIREN, it takes effect at once. In
+every other case, including when the register doesn't respond, the company provides evidence (an
+extract from the register, "Kbis") and an agent decides: an unavailable register never counts as a
+match. A job repeats the lookup later (worker.py), and a match still counts as long as no agent has
+decided. The change is stored before the register is queried, so that nothing is lost if the process
+dies.
 
 Invoices store a copy of the buyer when they are issued: only later invoices use the new name.
 """
@@ -22,7 +24,13 @@ from mail import emails
 from models.accounts.account import Account, Membership, Role, siren
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
-from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, has_plain_characters, same_name
+from models.accounts.legal_name import (
+    LegalNameChange,
+    LegalNameStatus,
+    RegistryVerdict,
+    has_plain_characters,
+    same_name,
+)
 from models.action import Action, Transaction
 from models.checks import Checks, known_keys
 from models.errors import CommonErrorCode, Refusal
@@ -36,7 +44,9 @@ from models.translations import _
 
 LEGAL_NAME_LENGTH = 200
 REASON_LENGTH = 1_000
-TURN = timedelta(minutes=1)  # how long one question to the register may take before the timetable puts it again
+TURN = timedelta(
+    minutes=1
+)  # how long one question to the register may take before the timetable puts it again
 LONGEST_WAIT = timedelta(hours=1)
 MOST_CHECKS = 50  # some two days
 
@@ -50,14 +60,23 @@ class Decision(StrEnum):
 
 
 async def request(
-    action: Action, auth: AuthServices, registry: Registry, session: Session, account: Account, *,
-    legal_name: str, siren_given: str | None, file_ids: Sequence[int | None], key: str,
-) -> LegalNameChange:  # fmt: skip
-    """Request another legal name, with evidence if available. Returns the change after the lookup in the register.
+    action: Action,
+    auth: AuthServices,
+    registry: Registry,
+    session: Session,
+    account: Account,
+    *,
+    legal_name: str,
+    siren_given: str | None,
+    file_ids: Sequence[int | None],
+    key: str,
+) -> LegalNameChange:
+    """Request another legal name, with evidence if available. Returns the change after the lookup
+    in the register.
 
-    Raises STEP_UP_REQUIRED, BLANK, TOO_LONG, SIREN_INVALID, SIREN_OTHER for another company's number, VALUE_INVALID for the
-    current name, CHANGE_RUNNING, FILE_REFUSED, IDEMPOTENCY_MISMATCH, Throttled, and Forbidden for those who can't manage the
-    company.
+    Raises STEP_UP_REQUIRED, BLANK, TOO_LONG, SIREN_INVALID, SIREN_OTHER for another company's
+    number, VALUE_INVALID for the current name, CHANGE_RUNNING, FILE_REFUSED, IDEMPOTENCY_MISMATCH,
+    Throttled, and Forbidden for those who can't manage the company.
     """
     await require_fresh(action, session)
     with Checks() as checks:
@@ -68,7 +87,9 @@ async def request(
     async with action.transaction() as tx:
         user = await require_manager(tx, session, account.pk)
         owner = f"account:{account.pk}"
-        if earlier_id := await earlier_result(tx, owner, "accountRequestLegalName", key, [name, sorted(files)]):
+        if earlier_id := await earlier_result(
+            tx, owner, "accountRequestLegalName", key, [name, sorted(files)]
+        ):
             return await LegalNameChange.get(pk=earlier_id, using_db=tx.db)
         change = await _store_change(tx, user, account.pk, name)
         await attach_evidence(tx, change, user, files)
@@ -86,18 +107,30 @@ async def _store_change(tx: Transaction, user: User, account_id: int, name: str)
     account = await Account.get(pk=account_id, using_db=tx.db)
     if account.legal_name == name:
         raise Refusal(
-            CommonErrorCode.VALUE_INVALID, "input", "legalName", message=_("This is already the company’s legal name.")
+            CommonErrorCode.VALUE_INVALID,
+            "input",
+            "legalName",
+            message=_("This is already the company’s legal name."),
         )
     if await LegalNameChange.undecided_of(account_id).using_db(tx.db).exists():
         raise Refusal(AccountsErrorCode.CHANGE_RUNNING, "input", "legalName")
     return await LegalNameChange.create(
-        using_db=tx.db, account_id=account_id, requester=user, previous_name=account.legal_name, legal_name=name,
-        status=LegalNameStatus.CHECKING, created_at=tx.action.at, updated_at=tx.action.at, next_check_at=tx.action.at + TURN,
-    )  # fmt: skip
+        using_db=tx.db,
+        account_id=account_id,
+        requester=user,
+        previous_name=account.legal_name,
+        legal_name=name,
+        status=LegalNameStatus.CHECKING,
+        created_at=tx.action.at,
+        updated_at=tx.action.at,
+        next_check_at=tx.action.at + TURN,
+    )
 
 
 async def check(action: Action, registry: Registry, change: LegalNameChange) -> LegalNameChange:
-    """Query the register and apply the result. A concurrent check of the same change finds nothing left to do."""
+    """Query the register and apply the result. A concurrent check of the same change finds nothing
+    left to do.
+    """
     account = await Account.get(pk=change.account_id)
     verdict, registered = await _verdict(registry, account.siren, change.legal_name)
     async with action.transaction() as tx:
@@ -112,12 +145,17 @@ async def check(action: Action, registry: Registry, change: LegalNameChange) -> 
         wait = min(TURN * 2 ** min(now.checks, 10), LONGEST_WAIT)
         again = verdict is RegistryVerdict.AWAY and now.checks < MOST_CHECKS
         now.next_check_at = action.at + wait if again else None
-        await now.save(using_db=tx.db, update_fields=["verdict", "checks", "updated_at", "registered_name", "next_check_at"])
+        await now.save(
+            using_db=tx.db,
+            update_fields=["verdict", "checks", "updated_at", "registered_name", "next_check_at"],
+        )
         await _apply_result(tx, account, now)
     return now
 
 
-async def _verdict(registry: Registry, siren: str, name: str) -> tuple[RegistryVerdict, Registered | None]:
+async def _verdict(
+    registry: Registry, siren: str, name: str
+) -> tuple[RegistryVerdict, Registered | None]:
     if not registry.knows:
         return RegistryVerdict.UNKNOWN, None
     try:
@@ -139,14 +177,22 @@ async def _apply_result(tx: Transaction, account: Account, change: LegalNameChan
         await _accept(tx, account, change)
     elif change.status is LegalNameStatus.CHECKING:
         shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db).exists()
-        await _move(tx, change, LegalNameStatus.IN_REVIEW if shown else LegalNameStatus.EVIDENCE_NEEDED)
+        await _move(
+            tx, change, LegalNameStatus.IN_REVIEW if shown else LegalNameStatus.EVIDENCE_NEEDED
+        )
         if not shown:
             await _notify(tx, change)
 
 
 async def check_waiting(action: Action, registry: Registry) -> int:
-    """Repeat due lookups of changes, after the register was unavailable or a process died. Returns how many were repeated."""
-    due = await LegalNameChange.filter(next_check_at__lte=action.at).order_by("next_check_at").limit(20)
+    """Repeat due lookups of changes, after the register was unavailable or a process died. Returns
+    how many were repeated.
+    """
+    due = (
+        await LegalNameChange.filter(next_check_at__lte=action.at)
+        .order_by("next_check_at")
+        .limit(20)
+    )
     for change in due:
         if change.running:
             await check(action, registry, change)
@@ -156,9 +202,9 @@ async def check_waiting(action: Action, registry: Registry) -> int:
 
 
 async def check_accounts(action: Action, registry: Registry) -> int:
-    """Look up companies that have not been looked up yet, such as new ones; agents see the result. No one waits for it, and
-    while the register is unavailable the result stays unknown, which doesn't count as a match. Returns how many were looked
-    up.
+    """Look up companies that have not been looked up yet, such as new ones; agents see the result.
+    No one waits for it, and while the register is unavailable the result stays unknown, which
+    doesn't count as a match. Returns how many were looked up.
     """
     if not registry.knows:
         return 0
@@ -167,9 +213,15 @@ async def check_accounts(action: Action, registry: Registry) -> int:
     for account in await due:
         verdict, _ = await _verdict(registry, account.siren, account.legal_name)
         away = verdict is RegistryVerdict.AWAY
-        told = {"registry_due_at": action.at + LONGEST_WAIT} if away else {"registry_verdict": verdict, "registry_due_at": None}
+        told = (
+            {"registry_due_at": action.at + LONGEST_WAIT}
+            if away
+            else {"registry_verdict": verdict, "registry_due_at": None}
+        )
         same = Account.filter(pk=account.pk, legal_name=account.legal_name, siren=account.siren)
-        await same.filter(registry_due_at=account.registry_due_at).update(**told)  # of another name it would tell nothing
+        await same.filter(registry_due_at=account.registry_due_at).update(
+            **told
+        )  # of another name it would tell nothing
         asked += 1
         if away:
             break
@@ -177,16 +229,24 @@ async def check_accounts(action: Action, registry: Registry) -> int:
 
 
 async def add_evidence(
-    action: Action, session: Session, account: Account, change_id: int | None, file_ids: Sequence[int | None]
+    action: Action,
+    session: Session,
+    account: Account,
+    change_id: int | None,
+    file_ids: Sequence[int | None],
 ) -> LegalNameChange:
-    """Add evidence to a change in progress, for an agent to review. Raises NOT_FOUND, FILE_REFUSED and TRANSITION_ILLEGAL."""
+    """Add evidence to a change in progress, for an agent to review. Raises NOT_FOUND, FILE_REFUSED
+    and TRANSITION_ILLEGAL.
+    """
     async with action.transaction() as tx:
         user = await require_manager(tx, session, account.pk)
         with Checks() as checks:
             change = await checks.wait(_running(tx, account.pk, change_id))
             files = checks(_evidence, file_ids)
         await attach_evidence(tx, change, user, files)
-        tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(files)))
+        tx.audit(
+            AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(files))
+        )
         if change.status is LegalNameStatus.EVIDENCE_NEEDED:
             await _move(tx, change, LegalNameStatus.IN_REVIEW)
     return change
@@ -198,7 +258,9 @@ def _evidence(file_ids: Sequence[int | None]) -> tuple[int, ...]:
     return known_keys(file_ids, "fileIds")
 
 
-async def cancel(action: Action, session: Session, account: Account, change_id: int | None) -> LegalNameChange:
+async def cancel(
+    action: Action, session: Session, account: Account, change_id: int | None
+) -> LegalNameChange:
     """Cancel a change. A repeat changes nothing. Raises NOT_FOUND and TRANSITION_ILLEGAL."""
     async with action.transaction() as tx:
         await require_manager(tx, session, account.pk)
@@ -217,10 +279,11 @@ async def decide(
     reason: str | None,
     key: str | None = None,
 ) -> LegalNameChange:
-    """Accept a change based on its evidence, reject it, or ask for other evidence, as an agent. A repeat changes nothing.
+    """Accept a change based on its evidence, reject it, or ask for other evidence, as an agent. A
+    repeat changes nothing.
 
-    Raises NOT_FOUND, TRANSITION_ILLEGAL when it was decided differently, EVIDENCE_MISSING when it is accepted without evidence,
-    and BLANK and TOO_LONG for the reason, which the customer reads.
+    Raises NOT_FOUND, TRANSITION_ILLEGAL when it was decided differently, EVIDENCE_MISSING when it
+    is accepted without evidence, and BLANK and TOO_LONG for the reason, which the customer reads.
     """
     with Checks() as checks:
         found = await LegalNameChange.get_or_none(pk=change_id or 0)
@@ -262,8 +325,12 @@ _REACHED = {
 
 _OVER = {
     LegalNameStatus.ACCEPTED: _("This change was accepted and can no longer be modified."),
-    LegalNameStatus.REJECTED: _("This change was rejected and can no longer be modified. A new one can be requested."),
-    LegalNameStatus.CANCELED: _("This change was canceled and can no longer be modified. A new one can be requested."),
+    LegalNameStatus.REJECTED: _(
+        "This change was rejected and can no longer be modified. A new one can be requested."
+    ),
+    LegalNameStatus.CANCELED: _(
+        "This change was canceled and can no longer be modified. A new one can be requested."
+    ),
 }
 
 
@@ -275,24 +342,32 @@ async def _evident(tx: Transaction, change: LegalNameChange) -> bool:
 async def _running(
     tx: Transaction, account_id: int, change_id: int | None, reached: LegalNameStatus | None = None
 ) -> LegalNameChange:
-    """Lock the company's change, which must be in progress or already have the status `reached`. Raises NOT_FOUND and
-    TRANSITION_ILLEGAL.
+    """Lock the company's change, which must be in progress or already have the status `reached`.
+    Raises NOT_FOUND and TRANSITION_ILLEGAL.
     """
     found = LegalNameChange.filter(pk=change_id or 0, account_id=account_id)
     change = next(iter(await tx.locked_where(found)), None)
     if change is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId")
     if not change.running and change.status is not reached:
-        raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "changeId", message=_OVER[change.status])
+        raise Refusal(
+            CommonErrorCode.TRANSITION_ILLEGAL, "input", "changeId", message=_OVER[change.status]
+        )
     return change
 
 
 async def _accept(tx: Transaction, account: Account, change: LegalNameChange) -> None:
     account.legal_name = change.legal_name
-    asked = change.verdict in (RegistryVerdict.AWAY, RegistryVerdict.UNKNOWN, None)  # of this name nothing is known yet
+    asked = change.verdict in (
+        RegistryVerdict.AWAY,
+        RegistryVerdict.UNKNOWN,
+        None,
+    )  # of this name nothing is known yet
     account.registry_verdict = None if asked else change.verdict
     account.registry_due_at = tx.action.at if asked else None
-    await account.save(using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"])
+    await account.save(
+        using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"]
+    )
     await _move(tx, change, LegalNameStatus.ACCEPTED)
     by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
     tx.audit(AccountsAuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)
@@ -304,15 +379,24 @@ async def _move(tx: Transaction, change: LegalNameChange, status: LegalNameStatu
     change.status, change.updated_at = status, tx.action.at
     if not change.running:
         change.decided_at, change.next_check_at = tx.action.at, None
-    await change.save(using_db=tx.db, update_fields=["status", "updated_at", "decided_at", "next_check_at"])
-    await tx.append(account_stream(change.account_id), EventKind.LEGAL_NAME_CHANGED, status=status.value)
+    await change.save(
+        using_db=tx.db, update_fields=["status", "updated_at", "decided_at", "next_check_at"]
+    )
+    await tx.append(
+        account_stream(change.account_id), EventKind.LEGAL_NAME_CHANGED, status=status.value
+    )
     if status is LegalNameStatus.IN_REVIEW:
         await tx.append(INBOX, EventKind.LEGAL_NAME_REVIEW_AWAITED)
 
 
 async def _notify(tx: Transaction, change: LegalNameChange) -> None:
     """Notify the requester, if they can still manage the company, and its owners by email."""
-    memberships = await Membership.filter(account_id=change.account_id).using_db(tx.db).select_related("user").order_by("id")
+    memberships = (
+        await Membership.filter(account_id=change.account_id)
+        .using_db(tx.db)
+        .select_related("user")
+        .order_by("id")
+    )
     for membership in memberships:
         asked = membership.user_id == change.requester_id and membership.role.manages_members
         if asked or membership.role is Role.OWNER:

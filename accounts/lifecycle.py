@@ -1,10 +1,11 @@
-"""Deactivation, reactivation and deletion of a company's account: an owner requests it, an agent carries it out, and for a
-while it can be undone.
+"""Deactivation, reactivation and deletion of a company's account: an owner requests it, an agent
+carries it out, and for a while it can be undone.
 
-A request opens a ticket of its kind. No customer deletes an account directly, and no agent does without an owner's ticket. A
-company that isn't active has no sessions: they end together with their websockets, and no new ones start (`sessions.standing`).
-Its members can still sign in without a company, and its owners can then request the reactivation. Accounts due for deletion are
-erased by a job (privacy/erasure.py).
+A request opens a ticket of its kind. No customer deletes an account directly, and no agent does
+without an owner's ticket. A company that isn't active has no sessions: they end together with their
+websockets, and no new ones start (`sessions.standing`). Its members can still sign in without a
+company, and its owners can then request the reactivation. Accounts due for deletion are erased by a
+job (privacy/erasure.py).
 """
 
 import hashlib
@@ -44,12 +45,20 @@ SUBJECTS = {
 
 
 async def request(
-    action: Action, auth: AuthServices, session: Session, account_id: int | None, kind: TicketKind, message: str, key: str
+    action: Action,
+    auth: AuthServices,
+    session: Session,
+    account_id: int | None,
+    kind: TicketKind,
+    message: str,
+    key: str,
 ) -> Ticket:
-    """Request the deactivation, reactivation or deletion of a company's account: opens a ticket, one per kind at a time.
+    """Request the deactivation, reactivation or deletion of a company's account: opens a ticket,
+    one per kind at a time.
 
-    Raises STEP_UP_REQUIRED (except for reactivation), BLANK, TOO_LONG, NOT_FOUND, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH,
-    Forbidden for everyone but owners, and Throttled, which stores nothing.
+    Raises STEP_UP_REQUIRED (except for reactivation), BLANK, TOO_LONG, NOT_FOUND,
+    TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH, Forbidden for everyone but owners, and Throttled,
+    which stores nothing.
     """
     back = kind is TicketKind.ACCOUNT_REACTIVATION
     if not back:
@@ -74,11 +83,17 @@ async def _owned_account(tx: Transaction, session: Session, account_id: int | No
 
 
 async def _open_request(
-    tx: Transaction, auth: AuthServices, account: Account, user: User, kind: TicketKind, text: str, key: str
+    tx: Transaction,
+    auth: AuthServices,
+    account: Account,
+    user: User,
+    kind: TicketKind,
+    text: str,
+    key: str,
 ) -> Ticket:
-    """Open the ticket of a request. The attempt is counted here, where it is known that an owner makes a new and possible
-    request: strangers and repeats can't use up the company's attempts. When it is throttled, the idempotency key is rolled
-    back with it.
+    """Open the ticket of a request. The attempt is counted here, where it is known that an owner
+    makes a new and possible request: strangers and repeats can't use up the company's attempts.
+    When it is throttled, the idempotency key is rolled back with it.
     """
     owner = f"user:{user.pk}"
     if earlier_id := await earlier_result(tx, owner, kind.value, key, [account.pk, text]):
@@ -88,9 +103,17 @@ async def _open_request(
     if ticket is None:
         subject = translated(SUBJECTS[kind], user.locale)
         ticket = await Ticket.open(
-            tx, account, user, subject=subject, channel=Channel.WEB, category=Category.ACCOUNT, kind=kind
+            tx,
+            account,
+            user,
+            subject=subject,
+            channel=Channel.WEB,
+            category=Category.ACCOUNT,
+            kind=kind,
         )
-    message_id = hashlib.sha256(f"{kind.value}:{key}".encode()).hexdigest()  # two keys that differ never become one
+    message_id = hashlib.sha256(
+        f"{kind.value}:{key}".encode()
+    ).hexdigest()  # two keys that differ never become one
     await (await tx.locked(Ticket, ticket.pk)).post(tx, user, text, message_id)
     await store_result(tx, owner, kind.value, key, ticket.pk)
     return ticket
@@ -98,7 +121,11 @@ async def _open_request(
 
 async def _open(tx: Transaction, account: Account, kind: TicketKind) -> QuerySet[Ticket]:
     """The company's open requests of a kind, without those whose deletion was scheduled before."""
-    done = await Erasure.filter(account_id=account.pk).using_db(tx.db).values_list("ticket_id", flat=True)
+    done = (
+        await Erasure.filter(account_id=account.pk)
+        .using_db(tx.db)
+        .values_list("ticket_id", flat=True)
+    )
     over = [TicketStatus.SOLVED, TicketStatus.CLOSED]
     asked = Ticket.filter(account_id=account.pk, kind=kind, status__not_in=over).using_db(tx.db)
     return asked.exclude(pk__in=done) if done else asked
@@ -113,20 +140,32 @@ _POSSIBLE = {
 
 
 _POSSIBLE_NOW = {
-    AccountStatus.ACTIVE: _("This company’s account is active. It can only be deactivated or deleted."),
-    AccountStatus.DEACTIVATED: _("This company’s account is deactivated. It can only be reactivated or deleted."),
-    AccountStatus.CLOSING: _("This company’s account is scheduled for deletion. It can only be reactivated."),
+    AccountStatus.ACTIVE: _(
+        "This company’s account is active. It can only be deactivated or deleted."
+    ),
+    AccountStatus.DEACTIVATED: _(
+        "This company’s account is deactivated. It can only be reactivated or deleted."
+    ),
+    AccountStatus.CLOSING: _(
+        "This company’s account is scheduled for deletion. It can only be reactivated."
+    ),
     AccountStatus.ERASED: _("This company’s account has been deleted, which can’t be undone."),
 }
 
 
 def _require(account: Account, *legal: AccountStatus) -> None:
     if account.status not in legal:
-        raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "accountId", message=_POSSIBLE_NOW[account.status])
+        raise Refusal(
+            CommonErrorCode.TRANSITION_ILLEGAL,
+            "input",
+            "accountId",
+            message=_POSSIBLE_NOW[account.status],
+        )
 
 
 async def deactivate(action: Action, session: Session, account_id: int | None) -> Account:
-    """Deactivate an account: no one can act for it until it is reactivated. A repeat changes nothing.
+    """Deactivate an account: no one can act for it until it is reactivated. A repeat changes
+    nothing.
 
     Raises NOT_FOUND, TRANSITION_ILLEGAL and Unauthenticated.
     """
@@ -142,7 +181,8 @@ async def deactivate(action: Action, session: Session, account_id: int | None) -
 
 
 async def reactivate(action: Action, session: Session, account_id: int | None) -> Account:
-    """Reactivate an account that is deactivated or scheduled for deletion. A repeat changes nothing.
+    """Reactivate an account that is deactivated or scheduled for deletion. A repeat changes
+    nothing.
 
     Raises NOT_FOUND, TRANSITION_ILLEGAL once the erasure has started, and Unauthenticated.
     """
@@ -151,7 +191,11 @@ async def reactivate(action: Action, session: Session, account_id: int | None) -
         if account.status is not AccountStatus.ACTIVE:
             _require(account, *_RESTING)
             before = account.status.value
-            await Erasure.filter(account_id=account.pk, canceled_at=None).using_db(tx.db).update(canceled_at=action.at)
+            await (
+                Erasure.filter(account_id=account.pk, canceled_at=None)
+                .using_db(tx.db)
+                .update(canceled_at=action.at)
+            )
             await _set(tx, account, AccountStatus.ACTIVE)
             await _solve_tickets(tx, account, TicketKind.ACCOUNT_REACTIVATION)
             tx.audit(AccountsAuditAction.ACCOUNT_REACTIVATE, account, before=before)
@@ -160,13 +204,18 @@ async def reactivate(action: Action, session: Session, account_id: int | None) -
 
 
 async def schedule_deletion(
-    action: Action, session: Session, account_id: int | None, ticket_id: int | None, grace: timedelta
+    action: Action,
+    session: Session,
+    account_id: int | None,
+    ticket_id: int | None,
+    grace: timedelta,
 ) -> Account:
-    """Schedule the deletion that an owner requested in this ticket, after a grace period. Until then the account is
-    deactivated.
+    """Schedule the deletion that an owner requested in this ticket, after a grace period. Until
+    then the account is deactivated.
 
-    A repeat changes nothing. Raises STEP_UP_REQUIRED, NOT_FOUND, TRANSITION_ILLEGAL, REQUEST_MISSING when the ticket doesn't
-    request the deletion, was used before or wasn't opened by a current owner, and Unauthenticated.
+    A repeat changes nothing. Raises STEP_UP_REQUIRED, NOT_FOUND, TRANSITION_ILLEGAL,
+    REQUEST_MISSING when the ticket doesn't request the deletion, was used before or wasn't opened
+    by a current owner, and Unauthenticated.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
@@ -182,18 +231,31 @@ async def schedule_deletion(
         deadline = months_after(local_date(ticket.created_at), 1)
         account.erases_at = _due(action, grace, deadline)
         await Erasure.create(
-            using_db=tx.db, account=account, ticket=ticket, scheduler_id=session.user_id, requested_at=ticket.created_at,
-            deadline=deadline, scheduled_at=action.at, due_at=account.erases_at,
-        )  # fmt: skip
+            using_db=tx.db,
+            account=account,
+            ticket=ticket,
+            scheduler_id=session.user_id,
+            requested_at=ticket.created_at,
+            deadline=deadline,
+            scheduled_at=action.at,
+            due_at=account.erases_at,
+        )
         await ticket.mark_solved(tx)
         ended = await _end_use(tx, account, people, AccountStatus.CLOSING)
-        tx.audit(AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION, account, sessions_ended=ended, ticket=ticket.pk)
+        tx.audit(
+            AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION,
+            account,
+            sessions_ended=ended,
+            ticket=ticket.pk,
+        )
         await _notify(tx, account)
     return account
 
 
 def _due(action: Action, grace: timedelta, deadline: date) -> datetime:
-    """When the grace period ends: earlier if the legal deadline would pass, but always with at least one day to cancel."""
+    """When the grace period ends: earlier if the legal deadline would pass, but always with at
+    least one day to cancel.
+    """
     term = datetime.combine(deadline, time(), PARIS)
     return min(action.at + grace, max(term, action.at + min(grace, timedelta(days=1))))
 
@@ -209,29 +271,48 @@ async def decline_reactivation(
 ) -> Account:
     """Decline to reactivate an account, by email, because its owner can't see tickets.
 
-    The owner can request it again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING and Unauthenticated.
+    The owner can request it again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING and
+    Unauthenticated.
     """
     async with action.transaction() as tx:
         with Checks() as check:
             dealt_with = await check.wait(_lock_for_agent(tx, session, account_id))
-            words, key = check(message_text, reason, "reason", REASON_LENGTH), check(optional_key, key)
+            words, key = (
+                check(message_text, reason, "reason", REASON_LENGTH),
+                check(optional_key, key),
+            )
         account, _, agent = dealt_with
         owner, arguments = f"user:{agent.pk}", [account.pk, words]
-        if await earlier_result(tx, owner, "accountDeclineReactivation", key, arguments) is not None:
+        if (
+            await earlier_result(tx, owner, "accountDeclineReactivation", key, arguments)
+            is not None
+        ):
             return account
-        ticket = await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION)).order_by("-id").first()
+        ticket = (
+            await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION))
+            .order_by("-id")
+            .first()
+        )
         if ticket is None:
             raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "accountId")
-        await (await tx.locked(Ticket, ticket.pk)).post(tx, agent, words, f"declined:{action.at.isoformat()}")
+        await (await tx.locked(Ticket, ticket.pk)).post(
+            tx, agent, words, f"declined:{action.at.isoformat()}"
+        )
         await ticket.mark_solved(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
-        await emails.reactivation_declined(tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words)
+        await emails.reactivation_declined(
+            tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words
+        )
         await store_result(tx, owner, "accountDeclineReactivation", key)
     return account
 
 
-async def _lock_for_agent(tx: Transaction, session: Session, account_id: int | None) -> tuple[Account, AccountMembers, User]:
-    """Lock the company, its members and the agent, who must still be one. Returns the company and its members."""
+async def _lock_for_agent(
+    tx: Transaction, session: Session, account_id: int | None
+) -> tuple[Account, AccountMembers, User]:
+    """Lock the company, its members and the agent, who must still be one. Returns the company and
+    its members.
+    """
     people = await AccountMembers.locked(tx, account_id or 0)
     agent = await sessions.lock_user(tx, session)
     if not agent.staff:
@@ -241,18 +322,28 @@ async def _lock_for_agent(tx: Transaction, session: Session, account_id: int | N
     return people.account, people, agent
 
 
-async def _request_of(tx: Transaction, account: Account, people: AccountMembers, ticket_id: int | None) -> Ticket:
-    ticket = await (await _open(tx, account, TicketKind.ACCOUNT_DELETION)).filter(pk=ticket_id or 0).first()
+async def _request_of(
+    tx: Transaction, account: Account, people: AccountMembers, ticket_id: int | None
+) -> Ticket:
+    ticket = (
+        await (await _open(tx, account, TicketKind.ACCOUNT_DELETION))
+        .filter(pk=ticket_id or 0)
+        .first()
+    )
     membership = people.membership(ticket.requester_id) if ticket else None
     if ticket is None or membership is None or membership.role is not Role.OWNER:
         raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "ticketId")
     return ticket
 
 
-async def _end_use(tx: Transaction, account: Account, people: AccountMembers, status: AccountStatus) -> int:
+async def _end_use(
+    tx: Transaction, account: Account, people: AccountMembers, status: AccountStatus
+) -> int:
     """Set the company's status and end all sessions for it. Returns how many sessions ended."""
     await _set(tx, account, status)
-    return sum([await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(people.user_ids)])
+    return sum(
+        [await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(people.user_ids)]
+    )
 
 
 async def _set(tx: Transaction, account: Account, status: AccountStatus) -> None:
@@ -264,6 +355,11 @@ async def _set(tx: Transaction, account: Account, status: AccountStatus) -> None
 
 async def _notify(tx: Transaction, account: Account) -> None:
     """Notify the owners by email."""
-    owners = Membership.filter(account_id=account.pk, role=Role.OWNER).using_db(tx.db).select_related("user").order_by("id")
+    owners = (
+        Membership.filter(account_id=account.pk, role=Role.OWNER)
+        .using_db(tx.db)
+        .select_related("user")
+        .order_by("id")
+    )
     for membership in await owners:
         await emails.account_status(tx, membership.user, account)

@@ -1,14 +1,14 @@
 """The members of a company and their roles.
 
-Every change reads the members under the lock of the company's row, so that the second of two concurrent changes sees the first:
-the last two owners can't both be demoted. What someone may do follows from their membership at that time, not from what was
-known when the request started.
+Every change reads the members under the lock of the company's row, so that the second of two
+concurrent changes sees the first: the last two owners can't both be demoted. What someone may do
+follows from their membership at that time, not from what was known when the request started.
 
-Members who lose the right to invite lose their pending invitations as well, because a removed member could otherwise return
-with one of them.
+Members who lose the right to invite lose their pending invitations as well, because a removed
+member could otherwise return with one of them.
 
-A change of owners requires a recent step-up (auth/reauthentication.py), and all owners are notified by email, because a stolen
-session could otherwise give the company away unnoticed.
+A change of owners requires a recent step-up (auth/reauthentication.py), and all owners are notified
+by email, because a stolen session could otherwise give the company away unnoticed.
 """
 
 from auth import sessions
@@ -28,11 +28,14 @@ from models.identity.session import Session
 from models.identity.user import User
 
 
-async def change_role(action: Action, session: Session, account_id: int, user_id: int | None, role: Role) -> Membership:
-    """Change a member's role. A repeat changes nothing. Owners are notified when one is added or removed.
+async def change_role(
+    action: Action, session: Session, account_id: int, user_id: int | None, role: Role
+) -> Membership:
+    """Change a member's role. A repeat changes nothing. Owners are notified when one is added or
+    removed.
 
-    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when an owner is added or removed, and Forbidden for those who
-    can't manage members.
+    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when an owner is added or removed,
+    and Forbidden for those who can't manage members.
     """
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
@@ -45,8 +48,16 @@ async def change_role(action: Action, session: Session, account_id: int, user_id
             _keep_an_owner(people, place)
             if Role.OWNER in (place.role, role):
                 lost = place if place.role is Role.OWNER else None
-                await _check_ownership_change(tx, session, fresh, people, gained=None if lost else place, lost=lost)
-            await _record(tx, AccountsAuditAction.MEMBER_CHANGE_ROLE, place, before=place.role.value, role=role.value)
+                await _check_ownership_change(
+                    tx, session, fresh, people, gained=None if lost else place, lost=lost
+                )
+            await _record(
+                tx,
+                AccountsAuditAction.MEMBER_CHANGE_ROLE,
+                place,
+                before=place.role.value,
+                role=role.value,
+            )
             await _give(tx, place, role)
     return place
 
@@ -54,8 +65,8 @@ async def change_role(action: Action, session: Session, account_id: int, user_id
 async def remove(action: Action, session: Session, account_id: int, user_id: int | None) -> None:
     """Remove a member from the company. Their sessions for it end, together with their websockets.
 
-    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner, and Forbidden for those who can't manage
-    members.
+    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner, and Forbidden for
+    those who can't manage members.
     """
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
@@ -82,7 +93,9 @@ async def leave(action: Action, session: Session, account_id: int) -> None:
         await _remove_member(tx, place, AccountsAuditAction.ACCOUNT_LEAVE)
 
 
-async def transfer(action: Action, session: Session, account_id: int, user_id: int | None) -> Membership:
+async def transfer(
+    action: Action, session: Session, account_id: int, user_id: int | None
+) -> Membership:
     """Make a member the owner in the actor's place; the actor becomes an administrator.
 
     Raises NOT_FOUND, STEP_UP_REQUIRED, and Forbidden for those who aren't owners.
@@ -97,7 +110,9 @@ async def transfer(action: Action, session: Session, account_id: int, user_id: i
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
         if other != mine:
             await _check_ownership_change(tx, session, fresh, people, gained=other, lost=mine)
-            await _record(tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, other, before=other.role.value)
+            await _record(
+                tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, other, before=other.role.value
+            )
             await _give(tx, other, Role.OWNER)
             await _give(tx, mine, Role.ADMIN)
     return other
@@ -123,9 +138,13 @@ def _dealt_with(people: AccountMembers, action: Action, user_id: int | None) -> 
 
 
 async def _check_ownership_change(
-    tx: Transaction, session: Session, fresh: bool, people: AccountMembers,
-    gained: Membership | None = None, lost: Membership | None = None,
-) -> None:  # fmt: skip
+    tx: Transaction,
+    session: Session,
+    fresh: bool,
+    people: AccountMembers,
+    gained: Membership | None = None,
+    lost: Membership | None = None,
+) -> None:
     """Check a change of owners, and notify everyone who is an owner before or after it."""
     if not fresh:
         raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
@@ -134,13 +153,18 @@ async def _check_ownership_change(
         gained = None  # they own it already
     memberships = [place for place in (gained, lost) if place]
     keys = people.owners | {place.user_id for place in memberships}
-    earlier_id = {user.pk: user for user in await User.filter(pk__in=keys).using_db(tx.db).order_by("id")}
+    earlier_id = {
+        user.pk: user for user in await User.filter(pk__in=keys).using_db(tx.db).order_by("id")
+    }
     account = await Account.get(pk=memberships[0].account_id, using_db=tx.db)
     for owner in earlier_id.values():
         await emails.ownership_changed(
-            tx, owner, account, gained=earlier_id[gained.user_id] if gained else None,
+            tx,
+            owner,
+            account,
+            gained=earlier_id[gained.user_id] if gained else None,
             lost=earlier_id[lost.user_id] if lost else None,
-        )  # fmt: skip
+        )
 
 
 def _keep_an_owner(people: AccountMembers, place: Membership) -> None:
@@ -168,7 +192,11 @@ async def _withdraw(tx: Transaction, place: Membership) -> None:
     await Invitation.pending(sent).using_db(tx.db).update(revoked_at=tx.action.at)
 
 
-async def _record(tx: Transaction, audit_action: AuditAction, place: Membership, **details: Detail) -> None:
-    """Record in the audit log what was done to a member; their membership may be gone when the log is read."""
+async def _record(
+    tx: Transaction, audit_action: AuditAction, place: Membership, **details: Detail
+) -> None:
+    """Record in the audit log what was done to a member; their membership may be gone when the log
+    is read.
+    """
     user = await User.get(pk=place.user_id, using_db=tx.db)
     tx.audit(audit_action, user, place.account_id, None, **details)

@@ -1,4 +1,6 @@
-"""Accepting policies. Only what users accepted explicitly is recorded, because anything else would prove nothing."""
+"""Accepting policies. Only what users accepted explicitly is recorded, because anything else would
+prove nothing.
+"""
 
 from collections.abc import Collection, Sequence
 
@@ -16,15 +18,20 @@ from models.identity.user import User
 from models.locale import Locale
 
 
-async def accept(action: Action, session: Session, policy: Policy, locale: Locale) -> PolicyAcceptance:
-    """Accept a version of a policy as read in this language. A repeat changes nothing, even when another version is in force by
-    then.
+async def accept(
+    action: Action, session: Session, policy: Policy, locale: Locale
+) -> PolicyAcceptance:
+    """Accept a version of a policy as read in this language. A repeat changes nothing, even when
+    another version is in force by then.
 
-    Raises POLICY_NOT_IN_FORCE when the version isn't in force, and Unauthenticated when the session has ended.
+    Raises POLICY_NOT_IN_FORCE when the version isn't in force, and Unauthenticated when the session
+    has ended.
     """
     async with action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
-        known = await PolicyAcceptance.get_or_none(user_id=user.pk, policy_id=policy.pk, using_db=tx.db)
+        known = await PolicyAcceptance.get_or_none(
+            user_id=user.pk, policy_id=policy.pk, using_db=tx.db
+        )
         if known:
             return known
         if policy.pk not in await _in_force(action, tx.db):
@@ -33,14 +40,18 @@ async def accept(action: Action, session: Session, policy: Policy, locale: Local
 
 
 async def in_force(action: Action, keys: Sequence[int | None], field: str) -> list[Policy]:
-    """The policies with these keys, each once. Raises POLICY_NOT_IN_FORCE at the index of each that isn't in force today."""
+    """The policies with these keys, each once. Raises POLICY_NOT_IN_FORCE at the index of each that
+    isn't in force today.
+    """
     if not keys:
         return []
     current = await _in_force(action)
     with Checks() as check:
         for index, key in enumerate(keys):
             if key not in current:
-                check.refuse(Refusal(ContentErrorCode.POLICY_NOT_IN_FORCE, "input", field, str(index)))
+                check.refuse(
+                    Refusal(ContentErrorCode.POLICY_NOT_IN_FORCE, "input", field, str(index))
+                )
     return [policy for key, policy in current.items() if key in keys]
 
 
@@ -49,7 +60,12 @@ async def _in_force(action: Action, db: BaseDBAsyncClient | None = None) -> dict
 
 
 async def record(
-    tx: Transaction, user: User, policies: Collection[Policy], locale: Locale, channel: AcceptanceChannel, account_id: int
+    tx: Transaction,
+    user: User,
+    policies: Collection[Policy],
+    locale: Locale,
+    channel: AcceptanceChannel,
+    account_id: int,
 ) -> None:
     """Record what a new user of this company accepted, as read in this language."""
     for policy in policies:
@@ -57,15 +73,33 @@ async def record(
 
 
 async def _store(
-    tx: Transaction, user: User, policy: Policy, locale: Locale, channel: AcceptanceChannel, account_id: int | None = None
+    tx: Transaction,
+    user: User,
+    policy: Policy,
+    locale: Locale,
+    channel: AcceptanceChannel,
+    account_id: int | None = None,
 ) -> PolicyAcceptance:
     told = {"kind": policy.kind.value, "version": policy.version, "channel": channel.value}
-    tx.audit(ContentAuditAction.POLICY_ACCEPT, policy, account_id or tx.action.origin.account_id, by=user, **told)
+    tx.audit(
+        ContentAuditAction.POLICY_ACCEPT,
+        policy,
+        account_id or tx.action.origin.account_id,
+        by=user,
+        **told,
+    )
     return await PolicyAcceptance.create(
-        using_db=tx.db, user_id=user.pk, policy_id=policy.pk, accepted_at=tx.action.at, locale=locale, channel=channel
+        using_db=tx.db,
+        user_id=user.pk,
+        policy_id=policy.pk,
+        accepted_at=tx.action.at,
+        locale=locale,
+        channel=channel,
     )
 
 
 async def delete_acceptances(tx: Transaction, user: User) -> None:
-    """Delete the acceptances of a sign-up that another person takes over, who did not accept anything."""
+    """Delete the acceptances of a sign-up that another person takes over, who did not accept
+    anything.
+    """
     await PolicyAcceptance.filter(user_id=user.pk).using_db(tx.db).delete()

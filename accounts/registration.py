@@ -35,8 +35,8 @@ LEGAL_NAME_LENGTH = 200
 
 @dataclass(frozen=True)
 class SignUp:
-    """The user and account that a sign-up created, or (`existing`) the user who already has the address. Only the email reveals
-    which, never the response. A repeat created nothing.
+    """The user and account that a sign-up created, or (`existing`) the user who already has the
+    address. Only the email reveals which, never the response. A repeat created nothing.
     """
 
     user: User | None = None
@@ -56,40 +56,68 @@ class _Form:
     @property
     def arguments(self) -> list[object]:
         """What the idempotency key stands for."""
-        return [self.name, self.legal_name, self.siren, self.locale.value, [policy.pk for policy in self.accepted]]
+        return [
+            self.name,
+            self.legal_name,
+            self.siren,
+            self.locale.value,
+            [policy.pk for policy in self.accepted],
+        ]
 
 
 async def sign_up(
-    action: Action, auth: AuthServices, *,
-    email: str, password: str, name: str, legal_name: str, siren: str, locale: Locale, peer: str,
-    accepted: Sequence[int | None] = (), key: str | None = None,
-) -> SignUp:  # fmt: skip
+    action: Action,
+    auth: AuthServices,
+    *,
+    email: str,
+    password: str,
+    name: str,
+    legal_name: str,
+    siren: str,
+    locale: Locale,
+    peer: str,
+    accepted: Sequence[int | None] = (),
+    key: str | None = None,
+) -> SignUp:
     """Sign up a company with its first owner, and email them a link that verifies the address.
 
-    `accepted` are the keys of the policies that the user accepted. A known address gets the same response after the same work;
-    its user keeps their password once the address is verified, and before that the most recent sign-up counts. Raises
-    EMAIL_INVALID, BLANK, TOO_LONG, SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK and Throttled.
+    `accepted` are the keys of the policies that the user accepted. A known address gets the same
+    response after the same work; its user keeps their password once the address is verified, and
+    before that the most recent sign-up counts. Raises EMAIL_INVALID, BLANK, TOO_LONG,
+    SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK and Throttled.
     """
     network = throttle.network_of(peer)
     with Checks() as check:
         form = _Form(
-            email=check(deliverable, email), name=check(line, name, "name", NAME_LENGTH),
-            legal_name=check(line, legal_name, "legalName", LEGAL_NAME_LENGTH), siren=check(valid_siren, siren), locale=locale,
+            email=check(deliverable, email),
+            name=check(line, name, "name", NAME_LENGTH),
+            legal_name=check(line, legal_name, "legalName", LEGAL_NAME_LENGTH),
+            siren=check(valid_siren, siren),
+            locale=locale,
             accepted=await check.wait(policies.in_force(action, accepted, "acceptedPolicyIds")),
-        )  # fmt: skip
+        )
         own_words = [words for words in (form.email, form.name, form.legal_name) if words]
         await check.wait(auth.require_strong(password, *own_words, subject=network))
         key = check(optional_key, key)
-    await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.EMAIL, form.email))
+    await auth.throttle.attempt(
+        throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.EMAIL, form.email)
+    )
     password_hash = await auth.passwords.hash(password)
     try:
         return await _sign_up(action, auth, form, password_hash, network, key)
-    except IntegrityError:  # somebody took the address between our look and our write: now it is found
+    except (
+        IntegrityError
+    ):  # somebody took the address between our look and our write: now it is found
         return await _sign_up(action, auth, form, password_hash, network, key)
 
 
 async def _sign_up(
-    action: Action, auth: AuthServices, form: _Form, password_hash: str, network: str, key: str | None
+    action: Action,
+    auth: AuthServices,
+    form: _Form,
+    password_hash: str,
+    network: str,
+    key: str | None,
 ) -> SignUp:
     owner = anonymous_owner(network, form.email)
     async with action.transaction() as tx:
@@ -97,7 +125,9 @@ async def _sign_up(
             return SignUp()
         replaced = await _replace_unverified(tx, form, password_hash)
         existing = replaced or await User.get_or_none(email=form.email, using_db=tx.db)
-        result = SignUp(existing=existing) if existing else await _create_owner(tx, form, password_hash)
+        result = (
+            SignUp(existing=existing) if existing else await _create_owner(tx, form, password_hash)
+        )
         await _email(tx, auth, result)
         _record_sign_up(tx, result)
         await store_result(tx, owner, "accountSignUp", key)
@@ -114,53 +144,80 @@ async def _email(tx: Transaction, auth: AuthServices, result: SignUp) -> None:
 
 
 async def _replace_unverified(tx: Transaction, form: _Form, password_hash: str) -> User | None:
-    """The user who signed up with the address but never verified it, updated to this sign-up; None when there is none.
+    """The user who signed up with the address but never verified it, updated to this sign-up; None
+    when there is none.
 
-    It may have been a stranger, whose password and company would otherwise be in effect once the owner of the mailbox signs up
-    and verifies the address.
+    It may have been a stranger, whose password and company would otherwise be in effect once the
+    owner of the mailbox signs up and verifies the address.
     """
-    open_ = Membership.filter(user__email=form.email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
+    open_ = Membership.filter(
+        user__email=form.email, user__email_verified_at=None, user__staff=None
+    ).using_db(tx.db)
     membership = await open_.first()
     if membership is None:
         return None
-    account, user = await tx.locked(Account, membership.account_id), await tx.locked(User, membership.user_id)
+    account, user = (
+        await tx.locked(Account, membership.account_id),
+        await tx.locked(User, membership.user_id),
+    )
     if user.email_verified_at:  # a moment ago
         return None
     facts = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
     await user.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
     company: dict[str, Any] = {"legal_name": form.legal_name, "siren": form.siren}
-    company |= {"registry_verdict": None, "registry_due_at": tx.action.at}  # what the register said was said of another one
+    company |= {
+        "registry_verdict": None,
+        "registry_due_at": tx.action.at,
+    }  # what the register said was said of another one
     await account.update_from_dict(company).save(using_db=tx.db, update_fields=list(company))
     await policies.delete_acceptances(tx, user)
-    await policies.record(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
+    await policies.record(
+        tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk
+    )
     return user
 
 
 def _record_sign_up(tx: Transaction, result: SignUp) -> None:
     if result.account:
         tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, result.account, by=result.user, known=False)
-    else:  # in nobody's part of the log: whoever tries addresses must not read there which are known
+    # in nobody's part of the log: whoever tries addresses must not read there which are known
+    else:
         tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, result.existing, None, known=True)
 
 
 async def _create_owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
     at, db = tx.action.at, tx.db
     user = await User.create(
-        using_db=db, email=form.email, name=form.name, locale=form.locale, password_hash=password_hash, created_at=at
+        using_db=db,
+        email=form.email,
+        name=form.name,
+        locale=form.locale,
+        password_hash=password_hash,
+        created_at=at,
     )
-    account = await Account.create(using_db=db, legal_name=form.legal_name, siren=form.siren, created_at=at, registry_due_at=at)
+    account = await Account.create(
+        using_db=db, legal_name=form.legal_name, siren=form.siren, created_at=at, registry_due_at=at
+    )
     await Membership.create(using_db=db, user=user, account=account, role=Role.OWNER, created_at=at)
-    await policies.record(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
+    await policies.record(
+        tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk
+    )
     return SignUp(user, account)
 
 
 def verification_token(auth: AuthServices, user: User, at: datetime) -> str:
-    """The token of the verification link, valid for 24 hours and only for this address and this sign-up."""
-    return auth.signer.sign(Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email, of=_sign_up_of(user))
+    """The token of the verification link, valid for 24 hours and only for this address and this
+    sign-up.
+    """
+    return auth.signer.sign(
+        Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email, of=_sign_up_of(user)
+    )
 
 
 def _sign_up_of(user: User) -> str:
-    return token_hash(user.password_hash)[:16]  # another password is another sign-up, and each hash has a salt of its own
+    return token_hash(user.password_hash)[
+        :16
+    ]  # another password is another sign-up, and each hash has a salt of its own
 
 
 async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
@@ -169,7 +226,9 @@ async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
     async with action.transaction() as tx:
         meant = User.filter(pk=facts["user"], email=facts["email"]).using_db(tx.db)
         user = next(iter(await tx.locked_where(meant)), None)
-        if user is None or (user.email_verified_at is None and facts.get("of") != _sign_up_of(user)):
+        if user is None or (
+            user.email_verified_at is None and facts.get("of") != _sign_up_of(user)
+        ):
             raise invalid()
         changed = await meant.filter(email_verified_at=None).update(email_verified_at=action.at)
         user = await meant.get()

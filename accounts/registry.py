@@ -1,7 +1,8 @@
 """The company register: the names registered under a SIREN.
 
-It is behind an interface because it is another party's server. Without a register the result is unknown, which never counts as
-a match: a company that requests another legal name then provides evidence, and an agent decides (accounts/legal_names.py).
+It is behind an interface because it is another party's server. Without a register the result is
+unknown, which never counts as a match: a company that requests another legal name then provides
+evidence, and an agent decides (accounts/legal_names.py).
 """
 
 import re
@@ -28,7 +29,9 @@ class RegistryUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Registered:
-    """The names registered under a SIREN, the official one first, and whether the company is still active."""
+    """The names registered under a SIREN, the official one first, and whether the company is still
+    active.
+    """
 
     names: tuple[str, ...]
     active: bool = True
@@ -43,7 +46,9 @@ class Registry(Protocol):
         ...
 
     async def find(self, siren: str) -> Registered | None:
-        """What is registered under a SIREN of nine digits, None when nothing is. Raises RegistryUnavailable."""
+        """What is registered under a SIREN of nine digits, None when nothing is. Raises
+        RegistryUnavailable.
+        """
         ...
 
 
@@ -57,7 +62,9 @@ class NoRegistry:
 
 
 class PublicRegistry:
-    """A server with the API of the French State's company search (DINUM, API Recherche d'entreprises, `/search`)."""
+    """A server with the API of the French State's company search (DINUM, API Recherche
+    d'entreprises, `/search`).
+    """
 
     knows = True
 
@@ -71,7 +78,10 @@ class PublicRegistry:
             (found,) = [each for each in results if each["siren"] == siren] or (None,)
             return _parse(found) if found else None
         except (Unavailable, ValueError, KeyError, TypeError, AttributeError) as fault:
-            log.warning("registry.unavailable", error=fault.fault if isinstance(fault, Unavailable) else type(fault).__name__)
+            log.warning(
+                "registry.unavailable",
+                error=fault.fault if isinstance(fault, Unavailable) else type(fault).__name__,
+            )
             raise RegistryUnavailable from None
 
 
@@ -84,7 +94,9 @@ def _parse(found: dict[str, Any]) -> Registered:
 
 
 def _line(name: object) -> str:
-    """A name on one line without control characters, which databases can't store. Empty for anything but a string."""
+    """A name on one line without control characters, which databases can't store. Empty for
+    anything but a string.
+    """
     if not isinstance(name, str) or len(name) > _LONGEST:
         return ""
     return "".join(c for c in " ".join(name.split()) if c.isprintable()).strip()

@@ -1,9 +1,10 @@
-"""Resetting the second factor of a user who lost their authenticators and their recovery codes: another person vouches for
-them.
+"""Resetting the second factor of a user who lost their authenticators and their recovery codes:
+another person vouches for them.
 
-An owner can do this for members of their company, whom they know; an operator for everyone. No one can do it for themselves,
-and it requires a recent step-up. The password stays unchanged: a thief of the mailbox would still need someone who vouches for
-them, and a dishonest colleague would still need the password. See docs/decisions/0012-authenticators.md.
+An owner can do this for members of their company, whom they know; an operator for everyone. No one
+can do it for themselves, and it requires a recent step-up. The password stays unchanged: a thief of
+the mailbox would still need someone who vouches for them, and a dishonest colleague would still
+need the password. See docs/decisions/0012-authenticators.md.
 """
 
 from accounts.members import acting_membership
@@ -29,10 +30,12 @@ from models.translations import _
 async def reset_member(
     action: Action, session: Session, account_id: int, user_id: int | None, key: str | None = None
 ) -> Membership:
-    """Turn off the second factor of a member, as an owner of the company. The member is notified by email.
+    """Turn off the second factor of a member, as an owner of the company. The member is notified by
+    email.
 
-    Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for owners, staff and members of other companies,
-    which an owner of this one must not open; and Forbidden for those who aren't owners.
+    Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for owners, staff and
+    members of other companies, which an owner of this one must not open; and Forbidden for those
+    who aren't owners.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
@@ -46,19 +49,31 @@ async def reset_member(
             if membership is None or user is None:
                 check.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "userId"))
         assert membership is not None and user is not None, "the checks have passed"  # noqa: S101, PT018
-        if await earlier_result(tx, f"user:{session.user_id}", "memberResetSecondFactor", key, user.pk) is not None:
+        if (
+            await earlier_result(
+                tx, f"user:{session.user_id}", "memberResetSecondFactor", key, user.pk
+            )
+            is not None
+        ):
             return membership
-        if membership.role is Role.OWNER or user.staff or await companies_of(tx, user) != [account_id]:
+        if (
+            membership.role is Role.OWNER
+            or user.staff
+            or await companies_of(tx, user) != [account_id]
+        ):
             raise _is_reserved()
         await _reset(tx, user, by_support=False)
         await store_result(tx, f"user:{session.user_id}", "memberResetSecondFactor", key)
     return membership
 
 
-async def reset_user(action: Action, session: Session, user_id: int | None, key: str | None = None) -> None:
+async def reset_user(
+    action: Action, session: Session, user_id: int | None, key: str | None = None
+) -> None:
     """Turn off a user's second factor, as an operator. The user is notified by email.
 
-    Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE, and SECOND_FACTOR_RESERVED for the operator's own.
+    Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE, and SECOND_FACTOR_RESERVED for the operator's
+    own.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
@@ -68,7 +83,12 @@ async def reset_user(action: Action, session: Session, user_id: int | None, key:
             if user is None:
                 check.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "userId"))
         assert user is not None, "the checks have passed"  # noqa: S101
-        if await earlier_result(tx, f"user:{session.user_id}", "userResetSecondFactor", key, user.pk) is not None:
+        if (
+            await earlier_result(
+                tx, f"user:{session.user_id}", "userResetSecondFactor", key, user.pk
+            )
+            is not None
+        ):
             return
         if user.pk == session.user_id:
             raise _is_reserved()
@@ -82,7 +102,12 @@ def _is_reserved() -> Refusal:
 
 async def _reset(tx: Transaction, user: User, *, by_support: bool) -> None:
     if not user.second_factor:
-        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "userId", message=_("This person has no second factor to reset."))
+        raise Refusal(
+            CommonErrorCode.NOT_ACTIVE,
+            "input",
+            "userId",
+            message=_("This person has no second factor to reset."),
+        )
     await enrolment.turn_off(tx, user)
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user)

@@ -1,8 +1,8 @@
 """The vendor's staff, managed by operators: hiring, changing roles, dismissing.
 
-No one is given a password. An email leads a new staff member to a page where they choose one, and until they have set up a
-second factor they have no role (models/viewer.py). Every action here requires a recent step-up, and the last operator always
-stays.
+No one is given a password. An email leads a new staff member to a page where they choose one, and
+until they have set up a second factor they have no role (models/viewer.py). Every action here
+requires a recent step-up, and the last operator always stays.
 """
 
 import secrets
@@ -36,19 +36,28 @@ from models.support.ticket import Ticket, TicketStatus
 from models.text import client_key, line, optional_key
 from models.translations import _
 
-LIFETIME = timedelta(hours=72)  # of the email: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
+LIFETIME = timedelta(
+    hours=72
+)  # of the email: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
 
 
 async def hire(
-    action: Action, auth: AuthServices, session: Session, *, email: str, name: str, role: Staff,
-    locale: Locale, key: str,
-) -> User:  # fmt: skip
-    """Hire a staff member, or hire a former one again. The token in the email sets their password; it is valid for three days
-    and one use.
+    action: Action,
+    auth: AuthServices,
+    session: Session,
+    *,
+    email: str,
+    name: str,
+    role: Staff,
+    locale: Locale,
+    key: str,
+) -> User:
+    """Hire a staff member, or hire a former one again. The token in the email sets their password;
+    it is valid for three days and one use.
 
-    A repeat by the same operator with the same `key` sends no second email. Raises STEP_UP_REQUIRED, EMAIL_INVALID, BLANK,
-    TOO_LONG, IDEMPOTENCY_MISMATCH, EMAIL_TAKEN for the address of another user, and for a repeat NOT_ACTIVE when they were
-    dismissed meanwhile.
+    A repeat by the same operator with the same `key` sends no second email. Raises
+    STEP_UP_REQUIRED, EMAIL_INVALID, BLANK, TOO_LONG, IDEMPOTENCY_MISMATCH, EMAIL_TAKEN for the
+    address of another user, and for a repeat NOT_ACTIVE when they were dismissed meanwhile.
     """
     await require_fresh(action, session)
     with Checks() as check:
@@ -59,10 +68,14 @@ async def hire(
         async with action.transaction() as tx:
             operator = await sessions.lock_user(tx, session)
             owner = f"user:{operator.pk}"
-            if earlier_id := await earlier_result(tx, owner, "staffHire", key, [email, name, role.value, locale.value]):
+            if earlier_id := await earlier_result(
+                tx, owner, "staffHire", key, [email, name, role.value, locale.value]
+            ):
                 return await _require_hired(tx, earlier_id)
             user = await _hire(tx, email, unusable_hash)
-            token = await _create_staff(tx, user, emailed=True, name=name, staff=role, locale=locale)
+            token = await _create_staff(
+                tx, user, emailed=True, name=name, staff=role, locale=locale
+            )
             await emails.staff_welcome(tx, user, token)
             await store_result(tx, owner, "staffHire", key, user.pk)
     except IntegrityError:  # somebody took the address between our look and our write
@@ -71,8 +84,8 @@ async def hire(
 
 
 async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, role: Staff) -> str:
-    """Create a staff member without an operator: the first one, from the command line. Returns the token with which they set
-    their password, valid for three days and one use.
+    """Create a staff member without an operator: the first one, from the command line. Returns the
+    token with which they set their password, valid for three days and one use.
 
     Raises EMAIL_INVALID, BLANK, TOO_LONG and EMAIL_TAKEN.
     """
@@ -81,17 +94,28 @@ async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, 
     unusable_hash = await auth.passwords.hash(secrets.token_urlsafe())
     try:
         async with action.transaction() as tx:
-            return await _create_staff(tx, await _hire(tx, email, unusable_hash), emailed=False, name=name, staff=role)
+            return await _create_staff(
+                tx, await _hire(tx, email, unusable_hash), emailed=False, name=name, staff=role
+            )
     except IntegrityError:
         raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email") from None
 
 
-async def _create_staff(tx: Transaction, user: User, *, emailed: bool, name: str, staff: Staff, **facts: Locale) -> str:
-    changes = {"name": name, "searched": person_search_text(name, user.email), "staff": staff, **facts}
+async def _create_staff(
+    tx: Transaction, user: User, *, emailed: bool, name: str, staff: Staff, **facts: Locale
+) -> str:
+    changes = {
+        "name": name,
+        "searched": person_search_text(name, user.email),
+        "staff": staff,
+        **facts,
+    }
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await user.refresh_from_db(using_db=tx.db)
     token, until = random_token("cam_pr_"), tx.action.at + LIFETIME
-    await PasswordReset.create(using_db=tx.db, user=user, token_hash=token_hash(token), expires_at=until)
+    await PasswordReset.create(
+        using_db=tx.db, user=user, token_hash=token_hash(token), expires_at=until
+    )
     tx.streams[sessions.user_key(user.pk)] = None
     tx.audit(AccountsAuditAction.STAFF_HIRE, user, role=staff.value, emailed=emailed)
     return token
@@ -109,7 +133,13 @@ async def _hire(tx: Transaction, email: str, password_hash: str) -> User:
     await take_over(tx, email)  # whoever signed up with it and never confirmed it
     user = next(iter(await tx.locked_where(User.filter(email=email))), None)
     if user is None:
-        return await User.create(using_db=tx.db, email=email, name=email, password_hash=password_hash, created_at=tx.action.at)
+        return await User.create(
+            using_db=tx.db,
+            email=email,
+            name=email,
+            password_hash=password_hash,
+            created_at=tx.action.at,
+        )
     if user.staff or await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
         raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email")
     await _revoke_access(tx, user, password_hash)
@@ -118,8 +148,9 @@ async def _hire(tx: Transaction, email: str, password_hash: str) -> User:
 
 
 async def change_role(action: Action, session: Session, user_id: int | None, role: Staff) -> User:
-    """Change the role of a staff member and end their sessions, so that they sign in with the new role; websockets keep the
-    role they were opened with. Someone who no longer answers customers loses their open tickets.
+    """Change the role of a staff member and end their sessions, so that they sign in with the new
+    role; websockets keep the role they were opened with. Someone who no longer answers customers
+    loses their open tickets.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR and Unauthenticated.
     """
@@ -133,13 +164,20 @@ async def change_role(action: Action, session: Session, user_id: int | None, rol
             ended = await sessions.end_all(tx, user)
             tx.streams[sessions.user_key(user.pk)] = None
             tx.audit(
-                AccountsAuditAction.STAFF_CHANGE_ROLE, user, before=user.staff.value, role=role.value, sessions_ended=ended
+                AccountsAuditAction.STAFF_CHANGE_ROLE,
+                user,
+                before=user.staff.value,
+                role=role.value,
+                sessions_ended=ended,
             )
         return await User.get(pk=user.pk, using_db=tx.db)
 
 
-async def dismiss(action: Action, auth: AuthServices, session: Session, user_id: int | None) -> None:
-    """Dismiss a staff member: all of their access is revoked, and their open tickets become unassigned.
+async def dismiss(
+    action: Action, auth: AuthServices, session: Session, user_id: int | None
+) -> None:
+    """Dismiss a staff member: all of their access is revoked, and their open tickets become
+    unassigned.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR and Unauthenticated.
     """
@@ -152,11 +190,15 @@ async def dismiss(action: Action, auth: AuthServices, session: Session, user_id:
         await _revoke_access(tx, user, unusable_hash)
         ended = await sessions.end_all(tx, user)
         tx.streams[sessions.user_key(user.pk)] = None
-        tx.audit(AccountsAuditAction.STAFF_DISMISS, user, before=user.staff.value, sessions_ended=ended)
+        tx.audit(
+            AccountsAuditAction.STAFF_DISMISS, user, before=user.staff.value, sessions_ended=ended
+        )
 
 
 async def _unassign_tickets(tx: Transaction, user: User) -> None:
-    """Unassign the open tickets of a user whose row is locked, so that no other ticket can be assigned to them meanwhile."""
+    """Unassign the open tickets of a user whose row is locked, so that no other ticket can be
+    assigned to them meanwhile.
+    """
     theirs = Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db)
     for ticket in await theirs.order_by("id"):
         await (await tx.locked(Ticket, ticket.pk)).unassign(tx)
@@ -169,8 +211,11 @@ async def _revoke_access(tx: Transaction, user: User, password_hash: str) -> Non
     await void_links(user, tx.db)
 
 
-async def end_sessions(action: Action, session: Session, user_id: int, key: str | None = None) -> int:
-    """End all sessions of any user and notify them by email. Returns how many ended (OWASP ASVS 5, 7.4.5).
+async def end_sessions(
+    action: Action, session: Session, user_id: int, key: str | None = None
+) -> int:
+    """End all sessions of any user and notify them by email. Returns how many ended (OWASP ASVS 5,
+    7.4.5).
 
     Raises STEP_UP_REQUIRED, NOT_FOUND and IDEMPOTENCY_MISMATCH.
     """
@@ -192,15 +237,25 @@ async def end_sessions(action: Action, session: Session, user_id: int, key: str 
     return ended
 
 
-async def _member(tx: Transaction, session: Session, user_id: int | None, *, stays_operator: bool) -> User:
-    """A staff member, locked together with all operators, of whom one with a second factor must stay.
+async def _member(
+    tx: Transaction, session: Session, user_id: int | None, *, stays_operator: bool
+) -> User:
+    """A staff member, locked together with all operators, of whom one with a second factor must
+    stay.
 
     Raises Unauthenticated when the actor was dismissed meanwhile.
     """
     operators = await tx.locked_where(User.filter(staff=Staff.OPERATOR))
-    if not await sessions.valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
+    if (
+        not await sessions.valid_sessions(tx.action.at)
+        .filter(pk=session.pk)
+        .using_db(tx.db)
+        .exists()
+    ):
         raise Unauthenticated
-    user = next(iter(await tx.locked_where(User.filter(pk=user_id or 0, staff__isnull=False))), None)
+    user = next(
+        iter(await tx.locked_where(User.filter(pk=user_id or 0, staff__isnull=False))), None
+    )
     if user is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
     others = [each for each in operators if each.second_factor and each.pk != user.pk]

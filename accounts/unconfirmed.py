@@ -1,7 +1,8 @@
-"""Sign-ups whose address was never verified: whoever proves that the address is theirs takes over the user, and nothing else.
+"""Sign-ups whose address was never verified: whoever proves that the address is theirs takes over
+the user, and nothing else.
 
-A stranger may have signed up with the address. Their password would otherwise still work, and their unused company would be the
-one that the owner of the mailbox signs in to.
+A stranger may have signed up with the address. Their password would otherwise still work, and their
+unused company would be the one that the owner of the mailbox signs in to.
 """
 
 from accounts import policies
@@ -14,13 +15,18 @@ from models.identity.user import User
 
 
 async def take_over(tx: Transaction, email: str) -> User | None:
-    """The user who signed up with the address, locked, without their company, links, sessions, second factor and acceptances.
-    The caller sets another password. None when there is no such user, or the address was verified.
+    """The user who signed up with the address, locked, without their company, links, sessions,
+    second factor and acceptances. The caller sets another password. None when there is no such
+    user, or the address was verified.
     """
     open_ = User.filter(email=email, email_verified_at=None, staff=None).using_db(tx.db)
-    memberships = Membership.filter(user__email=email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
+    memberships = Membership.filter(
+        user__email=email, user__email_verified_at=None, user__staff=None
+    ).using_db(tx.db)
     for membership in await memberships:
-        await tx.locked_where(Account.filter(pk=membership.account_id))  # before the person, as whoever signs up anew does
+        await tx.locked_where(
+            Account.filter(pk=membership.account_id)
+        )  # before the person, as whoever signs up anew does
     user = next(iter(await tx.locked_where(open_)), None)
     if user:
         await Account.filter(memberships__user_id=user.pk).using_db(tx.db).delete()

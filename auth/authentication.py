@@ -1,4 +1,6 @@
-"""Authentication: signing in with a password, a second factor or a passkey, and the company to sign in to."""
+"""Authentication: signing in with a password, a second factor or a passkey, and the company to sign
+in to.
+"""
 
 from dataclasses import dataclass, field
 
@@ -28,25 +30,38 @@ class _Proof:
 
 
 async def authenticate(
-    action: Action, auth: AuthServices, *, email: str, password: str, code: str | None, peer: str,
-    passkey: str | None = None, unlock: str | None = None,
-) -> User:  # fmt: skip
-    """Authenticate a user by password and, if they have one, second factor. `peer` is the client's network address.
+    action: Action,
+    auth: AuthServices,
+    *,
+    email: str,
+    password: str,
+    code: str | None,
+    peer: str,
+    passkey: str | None = None,
+    unlock: str | None = None,
+) -> User:
+    """Authenticate a user by password and, if they have one, second factor. `peer` is the client's
+    network address.
 
-    `code` is a one-time code or a recovery code, `passkey` the response of a passkey instead of the code, `unlock` the token of
-    an unlock email (auth/throttle/unlocking.py). Raises CREDENTIALS_INVALID for an unknown address and for a wrong password;
-    only after the right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID and PASSKEY_INVALID; and
-    Throttled. All failures take the same time.
+    `code` is a one-time code or a recovery code, `passkey` the response of a passkey instead of the
+    code, `unlock` the token of an unlock email (auth/throttle/unlocking.py). Raises
+    CREDENTIALS_INVALID for an unknown address and for a wrong password; only after the right
+    password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID and PASSKEY_INVALID;
+    and Throttled. All failures take the same time.
     """
     async with auth.even_failures():
         unlocked = await _unlock_key(action, email, unlock) if unlock else None
-        keys = (unlocked,) if unlocked else (throttle.pair(email, peer), *throttle.broad(email, peer))
+        keys = (
+            (unlocked,) if unlocked else (throttle.pair(email, peer), *throttle.broad(email, peer))
+        )
         auth.sign_in_queue.require_capacity()
         await auth.throttle.attempt(*keys)
         async with auth.sign_in_queue.slot():  # throttled attempts never take a slot
             user = await _find_user(normalized_email(email))
             try:
-                user = await _verify(action, auth, user, keys, _Proof(password, code, passkey), unlocked)
+                user = await _verify(
+                    action, auth, user, keys, _Proof(password, code, passkey), unlocked
+                )
             except Refusal as refusal:
                 await _record_failure(action, user, refusal)
                 raise
@@ -57,22 +72,34 @@ async def authenticate(
 
 
 async def _unlock_key(action: Action, email: str, token: str) -> throttle.Key | None:
-    """The key under which attempts with this token and all other unlock tokens of the user are counted, so that requesting
-    another email gains nothing. None when the token doesn't belong to the user, which is treated like no token.
+    """The key under which attempts with this token and all other unlock tokens of the user are
+    counted, so that requesting another email gains nothing. None when the token doesn't belong to
+    the user, which is treated like no token.
     """
     known = SignInUnlock.filter(token_hash=token_hash(token), expires_at__gt=action.at)
     found = await known.select_related("user").first()
-    return throttle.key(throttle.UNLOCKED, found.user_id) if found and found.user.email == normalized_email(email) else None
+    return (
+        throttle.key(throttle.UNLOCKED, found.user_id)
+        if found and found.user.email == normalized_email(email)
+        else None
+    )
 
 
 async def _record_failure(action: Action, user: User | None, refusal: Refusal) -> None:
-    """Record a failed sign-in in the audit log of each of the user's companies, because any of them may have been the target.
+    """Record a failed sign-in in the audit log of each of the user's companies, because any of them
+    may have been the target.
 
-    For an unknown address as many statements are executed as for a known one, so that the time reveals nothing.
+    For an unknown address as many statements are executed as for a known one, so that the time
+    reveals nothing.
     """
     async with action.transaction() as tx:
         for account_id in await audited_accounts(tx, user):
-            tx.audit(IdentityAuditAction.SESSION_SIGN_IN_FAILED, user, account_id, reason=refusal.code.value)
+            tx.audit(
+                IdentityAuditAction.SESSION_SIGN_IN_FAILED,
+                user,
+                account_id,
+                reason=refusal.code.value,
+            )
 
 
 async def _verify(
@@ -87,12 +114,17 @@ async def _verify(
     if user.email_verified_at is None:
         raise Refusal(IdentityErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
-        await require_second_factor(action, auth, user, proof.code, proof.passkey, counted=unlocked is not None)
+        await require_second_factor(
+            action, auth, user, proof.code, proof.passkey, counted=unlocked is not None
+        )
     return user
 
 
-async def authenticate_by_passkey(action: Action, auth: AuthServices, *, passkey: str, peer: str) -> User:
-    """Authenticate a user by a passkey's response, which replaces both factors. `peer` is the client's network address.
+async def authenticate_by_passkey(
+    action: Action, auth: AuthServices, *, passkey: str, peer: str
+) -> User:
+    """Authenticate a user by a passkey's response, which replaces both factors. `peer` is the
+    client's network address.
 
     Raises PASSKEY_INVALID, EMAIL_UNVERIFIED and Throttled.
     """
@@ -111,7 +143,11 @@ async def authenticate_by_passkey(action: Action, auth: AuthServices, *, passkey
 
 
 async def _by_password(
-    action: Action, auth: AuthServices, user: User | None, keys: tuple[throttle.Key, ...], password: str
+    action: Action,
+    auth: AuthServices,
+    user: User | None,
+    keys: tuple[throttle.Key, ...],
+    password: str,
 ) -> User:
     right = await auth.passwords.matches(user.password_hash if user else None, password)
     if user is None or not right:
@@ -123,23 +159,32 @@ async def _by_password(
 
 
 async def _find_user(email: str) -> User | None:
-    # Neither database is asked for what it could not hold: PostgreSQL refuses a NUL, Tortoise a text that is too long.
-    return await find_one(User, email=email) if email.isprintable() and len(email) <= EMAIL_LENGTH else None
+    # Neither database is asked for what it could not hold: PostgreSQL refuses a NUL, Tortoise a
+    # text that is too long.
+    return (
+        await find_one(User, email=email)
+        if email.isprintable() and len(email) <= EMAIL_LENGTH
+        else None
+    )
 
 
 async def _rehash(action: Action, auth: AuthServices, user: User, password: str) -> None:
     if auth.passwords.needs_rehash(user.password_hash):
         # Only in place of the hash just verified: a password changed meanwhile must not come back.
         password_hash = await auth.passwords.hash(password)
-        if await User.filter(pk=user.pk, password_hash=user.password_hash).update(password_hash=password_hash):
+        if await User.filter(pk=user.pk, password_hash=user.password_hash).update(
+            password_hash=password_hash
+        ):
             user.password_hash = password_hash
         action.bus.announce([user_key(user.pk)])
 
 
 async def company_of(user: User, chosen: int | None = None) -> Account | None:
-    """The company to sign in to: the chosen one, or the first active one that the user joined. None for staff.
+    """The company to sign in to: the chosen one, or the first active one that the user joined. None
+    for staff.
 
-    Raises NOT_FOUND when the user isn't a member of the chosen company, ACCOUNT_INACTIVE when it isn't active.
+    Raises NOT_FOUND when the user isn't a member of the chosen company, ACCOUNT_INACTIVE when it
+    isn't active.
     """
     memberships = Membership.filter(user_id=user.pk).order_by("id").select_related("account")
     if chosen is None:

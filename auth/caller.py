@@ -1,14 +1,15 @@
 """Identifying callers: from an access token to a viewer, and whether open websockets may stay open.
 
-Each request looks up its token, and most requests come from someone who made another one a moment ago. So `Callers` caches
-viewers by the hash of the token, under three rules. A cached viewer is used for at most a second after the database was
-queried, and never after the token has expired; for that long, changes made by other processes may go unnoticed, as with streams
-(`realtime/hub.py`). A change made by this process removes the viewer at once: whoever ends a session or changes a user or a
-membership announces it (`auth/sessions.py`). The result of a query that was running during such an announcement is used once,
-but not cached.
+Each request looks up its token, and most requests come from someone who made another one a moment
+ago. So `Callers` caches viewers by the hash of the token, under three rules. A cached viewer is
+used for at most a second after the database was queried, and never after the token has expired; for
+that long, changes made by other processes may go unnoticed, as with streams (`realtime/hub.py`). A
+change made by this process removes the viewer at once: whoever ends a session or changes a user or
+a membership announces it (`auth/sessions.py`). The result of a query that was running during such
+an announcement is used once, but not cached.
 
-The rows of a cached viewer are shared by concurrent requests, so they must not be modified: code that changes a user or a
-session loads its own row, or uses an UPDATE statement.
+The rows of a cached viewer are shared by concurrent requests, so they must not be modified: code
+that changes a user or a session loads its own row, or uses an UPDATE statement.
 """
 
 from collections import OrderedDict, defaultdict
@@ -38,7 +39,9 @@ SessionRole = tuple[int, Role | None]
 
 
 class Caller:
-    """A signed-in user, as read from one row of the database, and how long it may be cached (by the monotonic clock)."""
+    """A signed-in user, as read from one row of the database, and how long it may be cached (by the
+    monotonic clock).
+    """
 
     def __init__(self, told: tuple[Any, ...]) -> None:
         self.told, self.until = told, 0.0
@@ -53,11 +56,15 @@ class Caller:
 
     def stands(self, at: datetime) -> bool:
         """Whether token and session are valid, and the user is still a member of the company."""
-        member = self.account is None or (self.role is not None and self.account.status is AccountStatus.ACTIVE)
+        member = self.account is None or (
+            self.role is not None and self.account.status is AccountStatus.ACTIVE
+        )
         return member and at < self.session.access_expires_at and self.session.is_active(at)
 
     def viewer(self, accept_language: str | None) -> Viewer:
-        """The viewer in the first supported language of the header, else in the user's own language."""
+        """The viewer in the first supported language of the header, else in the user's own
+        language.
+        """
         locale = preferred(accept_language, self.user.locale)
         if locale not in self._viewers:
             self._viewers[locale] = Viewer(self.user, self.account, self.role, self.session, locale)
@@ -77,10 +84,14 @@ class Callers:
     def __len__(self) -> int:
         return len(self._cached)
 
-    async def viewer_of(self, access_token: str | None, accept_language: str | None = None) -> Viewer:
-        """The viewer that an access token stands for, anonymous without one. Raises Unauthenticated for an invalid token.
+    async def viewer_of(
+        self, access_token: str | None, accept_language: str | None = None
+    ) -> Viewer:
+        """The viewer that an access token stands for, anonymous without one. Raises Unauthenticated
+        for an invalid token.
 
-        `accept_language` is the request's header: the viewer's language is the first supported one, else the user's own.
+        `accept_language` is the request's header: the viewer's language is the first supported one,
+        else the user's own.
         """
         if access_token is None:
             return anonymous(accept_language)
@@ -141,10 +152,16 @@ async def _caller(access_hash: str, at: datetime, before: Caller | None = None) 
 
 @cache
 def _statement() -> str:
-    # Written here, for the ORM takes a millisecond over it; every token that is used costs it once a second.
-    columns = [f'"{model._meta.db_table}"."{name}"' for model in (Session, User, Account) for name in all_columns(model)]
+    # Written here, for the ORM takes a millisecond over it; every token that is used costs it once
+    # a second.
+    columns = [
+        f'"{model._meta.db_table}"."{name}"'
+        for model in (Session, User, Account)
+        for name in all_columns(model)
+    ]
     return (
-        f'SELECT {", ".join(columns)}, membership.role FROM session JOIN "user" ON "user".id = session.user_id'  # noqa: S608
+        f"SELECT {', '.join(columns)}, membership.role FROM session"  # noqa: S608
+        ' JOIN "user" ON "user".id = session.user_id'
         " LEFT JOIN account ON account.id = session.account_id LEFT JOIN membership"
         " ON membership.user_id = session.user_id AND membership.account_id = session.account_id"
         " WHERE session.access_hash = ?"
@@ -162,27 +179,42 @@ def _rows(told: tuple[Any, ...]) -> tuple[Session, User, Account | None, str | N
 
 @cache
 def _makers(dialect: str) -> Any:
-    return [(row_factory(model, all_columns(model), dialect), len(all_columns(model))) for model in (Session, User, Account)]
+    return [
+        (row_factory(model, all_columns(model), dialect), len(all_columns(model)))
+        for model in (Session, User, Account)
+    ]
 
 
 async def still_valid(session_ids: Collection[int], at: datetime) -> set[int]:
-    """Which of these sessions are still valid, in one query. The websockets of the others must close."""
+    """Which of these sessions are still valid, in one query. The websockets of the others must
+    close.
+    """
     return set(await _acting(session_ids, at))
 
 
 def session_role(viewer: Viewer) -> SessionRole | None:
-    """The viewer's session and the role it acts in, with which a websocket was opened. None for anonymous viewers."""
+    """The viewer's session and the role it acts in, with which a websocket was opened. None for
+    anonymous viewers.
+    """
     return (viewer.session.pk, viewer.role) if viewer.session else None
 
 
-async def valid_session_roles(session_roles: Collection[SessionRole], at: datetime) -> set[SessionRole]:
-    """Which of these sessions are still valid and act in the same role, in one query. The others receive no more events."""
-    return set(session_roles) & set((await _acting({session_id for session_id, _ in session_roles}, at)).items())
+async def valid_session_roles(
+    session_roles: Collection[SessionRole], at: datetime
+) -> set[SessionRole]:
+    """Which of these sessions are still valid and act in the same role, in one query. The others
+    receive no more events.
+    """
+    return set(session_roles) & set(
+        (await _acting({session_id for session_id, _ in session_roles}, at)).items()
+    )
 
 
 async def close_code(viewer: Viewer, at: datetime) -> CloseCode | None:
-    """The code to close this viewer's websocket with: UNAUTHORIZED when the session has ended or expired, FORBIDDEN when their
-    role has changed. None while nothing has changed, and always for anonymous viewers."""
+    """The code to close this viewer's websocket with: UNAUTHORIZED when the session has ended or
+    expired, FORBIDDEN when their role has changed. None while nothing has changed, and always for
+    anonymous viewers.
+    """
     if viewer.session is None:
         return None
     acting = await _acting([viewer.session.pk], at)
@@ -193,7 +225,11 @@ async def close_code(viewer: Viewer, at: datetime) -> CloseCode | None:
 
 async def _acting(session_ids: Collection[int], at: datetime) -> dict[int, Role | None]:
     """The valid sessions among these, and the role in which each acts."""
-    found = valid_sessions(at).filter(pk__in=list(session_ids)).values_list("id", "account__memberships__role")
+    found = (
+        valid_sessions(at)
+        .filter(pk__in=list(session_ids))
+        .values_list("id", "account__memberships__role")
+    )
     return {int(str(key)): Role(str(role)) if role else None for key, role in await found}
 
 
@@ -201,4 +237,6 @@ async def announce_ended_sessions(hub: Hub, at: datetime) -> None:
     """Notify the websockets of sessions that another process has ended or that have expired."""
     keys = {int(key.partition(":")[2]): key for key in hub.keys("session:")}
     if keys:
-        hub.announce(keys[session_id] for session_id in keys.keys() - await still_valid(keys.keys(), at))
+        hub.announce(
+            keys[session_id] for session_id in keys.keys() - await still_valid(keys.keys(), at)
+        )

@@ -1,11 +1,12 @@
 """Sessions in browsers: both tokens are in cookies that scripts can't read.
 
-A browser sends cookies with every request to us, whichever page causes it. So they only count in requests that come from one of
-our pages, according to the browser's `Origin` header, or `Sec-Fetch-Site` where it sends no `Origin` (GET within the site). A
-client that sends neither is no current browser and doesn't need cookies. The cookies are also SameSite=Strict, so that requests
-from other sites don't carry them; either protection alone might have a gap (OWASP ASVS 5, 3.3.2 and 3.5.1). Tokens received in
-cookies are never returned in a response body: a script injected into the page can use the session while the page is open, but
-can't steal it.
+A browser sends cookies with every request to us, whichever page causes it. So they only count in
+requests that come from one of our pages, according to the browser's `Origin` header, or
+`Sec-Fetch-Site` where it sends no `Origin` (GET within the site). A client that sends neither is no
+current browser and doesn't need cookies. The cookies are also SameSite=Strict, so that requests
+from other sites don't carry them; either protection alone might have a gap (OWASP ASVS 5, 3.3.2 and
+3.5.1). Tokens received in cookies are never returned in a response body: a script injected into the
+page can use the session while the page is open, but can't steal it.
 """
 
 from collections.abc import Callable
@@ -15,9 +16,13 @@ from enum import StrEnum
 from auth.sessions import DeliveredElsewhere, Tokens
 from realtime.origins import is_allowed
 
-SECURE_PREFIX = "__Host-"  # RFC 6265bis, 4.1.3.2: from this host alone, over TLS alone, for all of its paths
+SECURE_PREFIX = (
+    "__Host-"  # RFC 6265bis, 4.1.3.2: from this host alone, over TLS alone, for all of its paths
+)
 ACCESS, REFRESH = "camcha_access", "camcha_refresh"
-UNLOCK = "camcha_unlock"  # the token of an email past the waits, put there by the page its link leads to
+UNLOCK = (
+    "camcha_unlock"  # the token of an email past the waits, put there by the page its link leads to
+)
 
 
 class TokenDelivery(StrEnum):
@@ -31,7 +36,8 @@ Header = Callable[[bytes], str | None]
 
 
 class Cookies:
-    """The cookies of an HTTP request, and those that its response sets. `secure` is whether browsers use HTTPS.
+    """The cookies of an HTTP request, and those that its response sets. `secure` is whether
+    browsers use HTTPS.
 
     `trusted` returns whether the request comes from one of our pages.
     """
@@ -70,7 +76,9 @@ class Cookies:
         return self.access is not None or self.refresh is not None
 
     def keep(self, tokens: Tokens | DeliveredElsewhere, at: datetime) -> DeliveredElsewhere:
-        """Set the cookies of a new or refreshed session. Returns what the response body may contain: no tokens."""
+        """Set the cookies of a new or refreshed session. Returns what the response body may
+        contain: no tokens.
+        """
         if isinstance(tokens, Tokens):
             self._put(ACCESS, tokens.access, tokens.access_expires_at, at)
             self._put(REFRESH, tokens.refresh, tokens.session.expires_at, at)
@@ -94,14 +102,18 @@ class Cookies:
 
     def _write(self, name: str, value: str, seconds: int) -> None:
         secure = "; Secure" if self._prefix else ""
-        self._set[name] = f"{self._prefix}{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+        self._set[name] = (
+            f"{self._prefix}{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; "
+            f"SameSite=Strict{secure}"
+        )
 
 
 def _read(header: str) -> dict[str, str]:
     """The cookies of a header by name, as defined in RFC 6265, section 4.2.1.
 
-    A parser that strips more than spaces, or uses the last of two equal names, would let another host of the site set our
-    cookies: a browser doesn't recognise the `__Host-` prefix after a character that only the parser treats as a space.
+    A parser that strips more than spaces, or uses the last of two equal names, would let another
+    host of the site set our cookies: a browser doesn't recognise the `__Host-` prefix after a
+    character that only the parser treats as a space.
     """
     given: dict[str, str] = {}
     twice = set()
@@ -113,10 +125,11 @@ def _read(header: str) -> dict[str, str]:
 
 
 def is_same_site(header: Header, allowed: frozenset[str], *, secure: bool) -> bool:
-    """Whether a request comes from one of our pages, according to the browser. `allowed` are the origins of other sites of
-    ours.
+    """Whether a request comes from one of our pages, according to the browser. `allowed` are the
+    origins of other sites of ours.
 
-    With `secure`, a page of ours that was loaded without HTTPS doesn't count, because it may have been tampered with.
+    With `secure`, a page of ours that was loaded without HTTPS doesn't count, because it may have
+    been tampered with.
     """
     origin = header(b"origin")
     if origin is not None:

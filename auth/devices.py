@@ -1,5 +1,5 @@
-"""The name by which users recognise a session: a few words derived from the User-Agent header (RFC 9110, section 10.1.5), never
-the full text.
+"""The name by which users recognise a session: a few words derived from the User-Agent header (RFC
+9110, section 10.1.5), never the full text.
 
 The full text identifies a machine; "Firefox, Windows" does not.
 """
@@ -8,19 +8,30 @@ import re
 
 _READ = 512
 _BROWSERS = (
-    ("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser/", "Samsung Internet"), ("Firefox/", "Firefox"), ("FxiOS/", "Firefox"),
-    ("CriOS/", "Chrome"), ("Chrome/", "Chrome"), ("Safari/", "Safari"),
-)  # fmt: skip
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
 _SYSTEMS = (
-    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("CrOS", "ChromeOS"),
-    ("Macintosh", "macOS"), ("Linux", "Linux"),
-)  # fmt: skip
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Macintosh", "macOS"),
+    ("Linux", "Linux"),
+)
 _PRODUCT = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,29}")
 
 
 def device_of(user_agent: str | None) -> str | None:
-    """A name such as `Firefox, Windows`; for other clients the first product's name, such as `okhttp`. None when there is
-    none.
+    """A name such as `Firefox, Windows`; for other clients the first product's name, such as
+    `okhttp`. None when there is none.
     """
     text = (user_agent or "")[:_READ]
     known = [_first(names, text) for names in (_BROWSERS, _SYSTEMS)]

@@ -1,10 +1,13 @@
-"""Changing a user's email address: the new address has to confirm, the current one is notified, and nothing changes before.
+"""Changing a user's email address: the new address has to confirm, the current one is notified, and
+nothing changes before.
 
-Passwords are reset by email, so a change of address requires a recent step-up (`auth/reauthentication.py`). Users without a
-second factor have to confirm from the current address as well, because a stolen password would otherwise be enough to take over
-the account for good. The same holds for those who turned it on less than a week ago: whoever has the password could do that
-too, and the owner needs time to read the email about it. An address that already belongs to a user gets the same response, and
-its owner an email, so that the response doesn't reveal who is a customer.
+Passwords are reset by email, so a change of address requires a recent step-up
+(`auth/reauthentication.py`). Users without a second factor have to confirm from the current address
+as well, because a stolen password would otherwise be enough to take over the account for good. The
+same holds for those who turned it on less than a week ago: whoever has the password could do that
+too, and the owner needs time to read the email about it. An address that already belongs to a user
+gets the same response, and its owner an email, so that the response doesn't reveal who is a
+customer.
 """
 
 from datetime import timedelta
@@ -35,27 +38,49 @@ LIFETIME = timedelta(hours=24)
 SETTLED = timedelta(days=7)
 
 
-async def request(action: Action, auth: AuthServices, session: Session, *, email: str, key: str | None = None) -> None:
-    """Request a change of address, which replaces the user's earlier request. Both addresses get an email.
+async def request(
+    action: Action, auth: AuthServices, session: Session, *, email: str, key: str | None = None
+) -> None:
+    """Request a change of address, which replaces the user's earlier request. Both addresses get an
+    email.
 
-    Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the current address, IDEMPOTENCY_MISMATCH and Throttled.
+    Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the current address,
+    IDEMPOTENCY_MISMATCH and Throttled.
     """
     await require_fresh(action, session)
     with Checks() as check:
         email, key = check(deliverable, email), check(optional_key, key)
-    await auth.throttle.attempt(throttle.key(throttle.EMAIL_CHANGE, session.user_id), throttle.key(throttle.EMAIL, email))
+    await auth.throttle.attempt(
+        throttle.key(throttle.EMAIL_CHANGE, session.user_id), throttle.key(throttle.EMAIL, email)
+    )
     async with auth.even(), action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
-        if await earlier_result(tx, f"user:{user.pk}", "emailRequestChange", key, [email]) is not None:
+        if (
+            await earlier_result(tx, f"user:{user.pk}", "emailRequestChange", key, [email])
+            is not None
+        ):
             return
         if email == user.email:
-            raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "email", message=_("This is already your email address."))
-        new_token, old_token = random_token("cam_ec_"), None if _complete(user, tx) else random_token("cam_ec_")
+            raise Refusal(
+                CommonErrorCode.VALUE_INVALID,
+                "input",
+                "email",
+                message=_("This is already your email address."),
+            )
+        new_token, old_token = (
+            random_token("cam_ec_"),
+            None if _complete(user, tx) else random_token("cam_ec_"),
+        )
         await EmailChange.filter(user_id=user.pk).using_db(tx.db).delete()
         await EmailChange.create(
-            using_db=tx.db, user=user, email=email, session_id=session.pk, expires_at=action.at + LIFETIME,
-            new_token_hash=token_hash(new_token), old_token_hash=token_hash(old_token) if old_token else None,
-        )  # fmt: skip
+            using_db=tx.db,
+            user=user,
+            email=email,
+            session_id=session.pk,
+            expires_at=action.at + LIFETIME,
+            new_token_hash=token_hash(new_token),
+            old_token_hash=token_hash(old_token) if old_token else None,
+        )
         tx.audit(IdentityAuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=old_token is not None)
         if owner := await User.get_or_none(email=email, using_db=tx.db):
             await emails.email_change_taken(tx, owner)
@@ -70,10 +95,12 @@ def _complete(user: User, tx: Transaction) -> bool:
 
 
 async def confirm(action: Action, token: str) -> bool:
-    """Confirm a change from the new or the current address, each once with its token. Returns whether the change is complete.
+    """Confirm a change from the new or the current address, each once with its token. Returns
+    whether the change is complete.
 
-    When it is, the user signs in with the new address, all sessions except the one that requested it end, and the previous
-    address is notified. Raises TOKEN_INVALID, also when another user has taken the address meanwhile.
+    When it is, the user signs in with the new address, all sessions except the one that requested
+    it end, and the previous address is notified. Raises TOKEN_INVALID, also when another user has
+    taken the address meanwhile.
     """
     change = await change_of_token(action, token)
     try:
@@ -83,7 +110,9 @@ async def confirm(action: Action, token: str) -> bool:
             ended = await _change_address(tx, user, change) if change.fully_confirmed else 0
             for account_id in await audited_accounts(tx, user):
                 facts = {"moved": change.fully_confirmed, "sessions_ended": ended}
-                tx.audit(IdentityAuditAction.EMAIL_CONFIRM_CHANGE, user, account_id, by=user, **facts)
+                tx.audit(
+                    IdentityAuditAction.EMAIL_CONFIRM_CHANGE, user, account_id, by=user, **facts
+                )
     except IntegrityError:
         raise invalid() from None
     return change.fully_confirmed
@@ -103,7 +132,9 @@ async def change_of_token(action: Action, token: str) -> EmailChange:
 
 async def _confirm(tx: Transaction, token_hash: str) -> EmailChange:
     for side in ("new", "old"):
-        waiting = EmailChange.filter(**{f"{side}_token_hash": token_hash, f"{side}_confirmed_at": None}).using_db(tx.db)
+        waiting = EmailChange.filter(
+            **{f"{side}_token_hash": token_hash, f"{side}_confirmed_at": None}
+        ).using_db(tx.db)
         if await waiting.update(**{f"{side}_confirmed_at": tx.action.at}):
             return await EmailChange.get(**{f"{side}_token_hash": token_hash}, using_db=tx.db)
     raise invalid()
@@ -113,7 +144,11 @@ async def _change_address(tx: Transaction, user: User, change: EmailChange) -> i
     await (
         User.filter(pk=user.pk)
         .using_db(tx.db)
-        .update(email=change.email, searched=person_search_text(user.name, change.email), email_verified_at=tx.action.at)
+        .update(
+            email=change.email,
+            searched=person_search_text(user.name, change.email),
+            email_verified_at=tx.action.at,
+        )
     )
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user, but=change.session_id)

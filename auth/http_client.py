@@ -1,4 +1,6 @@
-"""HTTP requests to other servers: with a time limit, a size limit, and a URL configured by the operator."""
+"""HTTP requests to other servers: with a time limit, a size limit, and a URL configured by the
+operator.
+"""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -10,8 +12,8 @@ LARGEST = 256 * 1024  # bytes of an answer
 
 
 class Unavailable(Exception):
-    """The server did not respond in time, or not with status 200 and a body of reasonable size. `fault` names the kind of
-    failure.
+    """The server did not respond in time, or not with status 200 and a body of reasonable size.
+    `fault` names the kind of failure.
     """
 
     def __init__(self, fault: str) -> None:
@@ -20,7 +22,9 @@ class Unavailable(Exception):
 
 
 def is_server_url(url: str) -> bool:
-    """Whether the URL is one of a server or of a path on it, without credentials, query and fragment."""
+    """Whether the URL is one of a server or of a path on it, without credentials, query and
+    fragment.
+    """
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises for a port that is none
@@ -40,9 +44,14 @@ class HttpClient:
         self._tls = httpx.create_ssl_context()  # made once: it takes milliseconds
 
     async def get(
-        self, path: str, query: dict[str, str] | None = None, turn: AbstractAsyncContextManager[object] | None = None
+        self,
+        path: str,
+        query: dict[str, str] | None = None,
+        turn: AbstractAsyncContextManager[object] | None = None,
     ) -> bytes:
-        """The body of the response; waiting for `turn` counts towards the time limit. Raises Unavailable."""
+        """The body of the response; waiting for `turn` counts towards the time limit. Raises
+        Unavailable.
+        """
         try:
             async with asyncio.timeout(self._seconds), turn or nullcontext():
                 return await self._body(path, query)
@@ -52,7 +61,9 @@ class HttpClient:
     async def _body(self, path: str, query: dict[str, str] | None) -> bytes:
         body = bytearray()
         async with (
-            httpx.AsyncClient(timeout=self._seconds, headers=self._headers, verify=self._tls, trust_env=False) as client,
+            httpx.AsyncClient(
+                timeout=self._seconds, headers=self._headers, verify=self._tls, trust_env=False
+            ) as client,
             client.stream("GET", f"{self._url}/{path}", params=query) as response,
         ):
             if response.status_code != httpx.codes.OK:

@@ -6,11 +6,15 @@ from models.identity.user import User
 
 
 async def companies_of(tx: Transaction, user: User | None) -> list[int]:
-    """The keys of a user's companies, in the order in which they joined. Empty for None, with the same statement."""
+    """The keys of a user's companies, in the order in which they joined. Empty for None, with the
+    same statement.
+    """
     memberships = Membership.filter(user_id=user.pk if user else 0).using_db(tx.db).order_by("id")
     return [membership.account_id for membership in await memberships]
 
 
 async def audited_accounts(tx: Transaction, user: User | None) -> list[int | None]:
-    """The accounts in whose audit log an entry about a user belongs: each of their companies, or None when there are none."""
+    """The accounts in whose audit log an entry about a user belongs: each of their companies, or
+    None when there are none.
+    """
     return [*await companies_of(tx, user)] or [None]

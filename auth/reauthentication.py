@@ -1,8 +1,8 @@
-"""Step-up: operations that would let the thief of a session keep the account require password and second factor again, within
-the last minutes.
+"""Step-up: operations that would let the thief of a session keep the account require password and
+second factor again, within the last minutes.
 
-OWASP ASVS 5 (7.5.1) requires this before changes of credentials. Signing in doesn't count as a step-up, because a session
-stolen a moment later would count as well.
+OWASP ASVS 5 (7.5.1) requires this before changes of credentials. Signing in doesn't count as a
+step-up, because a session stolen a moment later would count as well.
 """
 
 from datetime import datetime, timedelta
@@ -29,10 +29,11 @@ async def step_up(
     code: str | None = None,
     passkey: str | None = None,
 ) -> datetime:
-    """Confirm the identity of a session's user by password and, if they have one, second factor, or by a passkey, which
-    replaces both. Returns until when the confirmation counts.
+    """Confirm the identity of a session's user by password and, if they have one, second factor, or
+    by a passkey, which replaces both. Returns until when the confirmation counts.
 
-    Raises CREDENTIALS_INVALID, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID and Throttled.
+    Raises CREDENTIALS_INVALID, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID and
+    Throttled.
     """
     user = await User.get(pk=session.user_id)
     if password is not None or not passkey:  # an empty one is none
@@ -49,7 +50,9 @@ async def step_up(
     return until
 
 
-async def _require_second_factor(action: Action, auth: AuthServices, user: User, code: str | None, passkey: str | None) -> None:
+async def _require_second_factor(
+    action: Action, auth: AuthServices, user: User, code: str | None, passkey: str | None
+) -> None:
     try:
         await require_second_factor(action, auth, user, code, passkey)
     except Refusal as refusal:
@@ -58,11 +61,15 @@ async def _require_second_factor(action: Action, auth: AuthServices, user: User,
 
 
 async def require_fresh(action: Action, session: Session) -> None:
-    """Raise STEP_UP_REQUIRED unless the session had a recent step-up. Call this first in sensitive operations."""
+    """Raise STEP_UP_REQUIRED unless the session had a recent step-up. Call this first in sensitive
+    operations.
+    """
     if not await is_fresh(action, session):
         raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
 
 
 async def is_fresh(action: Action, session: Session) -> bool:
-    """Whether the session had a recent step-up. Queries the database, because a viewer's row may be a second old."""
+    """Whether the session had a recent step-up. Queries the database, because a viewer's row may be
+    a second old.
+    """
     return await Session.filter(pk=session.pk, ended_at=None, fresh_until__gt=action.at).exists()

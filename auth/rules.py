@@ -17,13 +17,18 @@ class Rule:
     admits: Callable[[Viewer], bool]
 
     def __call__(self, viewer: Viewer) -> None:
-        """Raise Unauthenticated when no one is signed in, Forbidden when the viewer's role isn't allowed."""
+        """Raise Unauthenticated when no one is signed in, Forbidden when the viewer's role isn't
+        allowed.
+        """
         if self.admits(viewer):
             return
         raise Unauthenticated if viewer.user is None else Forbidden
 
     def __or__(self, other: "Rule") -> "Rule":
-        return Rule(f"{self.name} | {other.name}", lambda viewer: self.admits(viewer) or other.admits(viewer))
+        return Rule(
+            f"{self.name} | {other.name}",
+            lambda viewer: self.admits(viewer) or other.admits(viewer),
+        )
 
 
 # Staff roles are those in force: without a second factor there are none (Viewer.staff).

@@ -8,17 +8,23 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 class SecretBox:
-    """Encrypts text with a key derived (HKDF, RFC 5869) from the secret key, and decrypts what older secret keys encrypted."""
+    """Encrypts text with a key derived (HKDF, RFC 5869) from the secret key, and decrypts what
+    older secret keys encrypted.
+    """
 
     def __init__(self, secret_key: str, *older: str) -> None:
         self._fernet = MultiFernet([_fernet(key) for key in (secret_key, *older)])
 
     def seal(self, text: str) -> str:
-        """The encrypted and authenticated text: about 60 bytes longer, then a third more for Base64."""
+        """The encrypted and authenticated text: about 60 bytes longer, then a third more for
+        Base64.
+        """
         return self._fernet.encrypt(text.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """The decrypted text. Raises InvalidToken (cryptography) when none of the keys encrypted it."""
+        """The decrypted text. Raises InvalidToken (cryptography) when none of the keys encrypted
+        it.
+        """
         return self._fernet.decrypt(sealed.encode()).decode()
 
 

@@ -25,10 +25,11 @@ _CHANCE = SystemRandom()
 
 @dataclass(frozen=True)
 class AuthServices:
-    """Passwords, encryption of secrets, signed links, throttling and the sign-in queue of one process.
+    """Passwords, encryption of secrets, signed links, throttling and the sign-in queue of one
+    process.
 
-    `party` is the relying party of passkeys. `even_seconds` is the minimum duration of responses whose time must not reveal
-    what was found.
+    `party` is the relying party of passkeys. `even_seconds` is the minimum duration of responses
+    whose time must not reveal what was found.
     """
 
     passwords: Passwords
@@ -41,32 +42,50 @@ class AuthServices:
 
     @classmethod
     def of(
-        cls, secret_key: str, clock: Clock, party: RelyingParty | None = None, redis_url: str | None = None,
-        breaches_url: str | None = None, passwords: Passwords | None = None,
-    ) -> "AuthServices":  # fmt: skip
-        """Services whose keys are all derived from one secret key. Attempts are counted in Redis if `redis_url` is given, and
-        new passwords are looked up in a range service of leaked passwords if `breaches_url` is given.
+        cls,
+        secret_key: str,
+        clock: Clock,
+        party: RelyingParty | None = None,
+        redis_url: str | None = None,
+        breaches_url: str | None = None,
+        passwords: Passwords | None = None,
+    ) -> "AuthServices":
+        """Services whose keys are all derived from one secret key. Attempts are counted in Redis if
+        `redis_url` is given, and new passwords are looked up in a range service of leaked passwords
+        if `breaches_url` is given.
         """
         throttle = SharedThrottle(clock, redis_url, secret_key) if redis_url else Throttle(clock)
-        passwords = passwords or Passwords(breaches=Breaches(breaches_url) if breaches_url else None)
-        return cls(passwords, SecretBox(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
+        passwords = passwords or Passwords(
+            breaches=Breaches(breaches_url) if breaches_url else None
+        )
+        return cls(
+            passwords,
+            SecretBox(secret_key),
+            Signer(secret_key),
+            throttle,
+            party=party or RelyingParty(),
+        )
 
-    async def require_strong(self, password: str, *own_words: str, subject: object, field: str = "password") -> None:
-        """Like Passwords.require_strong, counted per `subject`: the network where anyone may call it, else the user. Raises
-        Throttled.
+    async def require_strong(
+        self, password: str, *own_words: str, subject: object, field: str = "password"
+    ) -> None:
+        """Like Passwords.require_strong, counted per `subject`: the network where anyone may call
+        it, else the user. Raises Throttled.
 
-        Evaluating the strength uses the threads that sign-ins need, and another server, so it is counted first. It is counted
-        separately, so that a weak password doesn't use up one of the sign-ups.
+        Evaluating the strength uses the threads that sign-ins need, and another server, so it is
+        counted first. It is counted separately, so that a weak password doesn't use up one of the
+        sign-ups.
         """
         await self.throttle.attempt(throttle.key(throttle.NEW_PASSWORD, subject))
         await self.passwords.require_strong(password, *own_words, field=field)
 
     @asynccontextmanager
     async def even_failures(self) -> AsyncIterator[None]:
-        """Let all failures take the same time, so that it doesn't reveal their reason. Successes take as long as they need.
+        """Let all failures take the same time, so that it doesn't reveal their reason. Successes
+        take as long as they need.
 
-        The time varies randomly by a fifteenth: a throttled attempt has another response than a wrong password and differs by
-        about a millisecond.
+        The time varies randomly by a fifteenth: a throttled attempt has another response than a
+        wrong password and differs by about a millisecond.
         """
         ends = monotonic() + self.even_seconds * _CHANCE.uniform(1, _BLUR)
         try:
@@ -77,8 +96,8 @@ class AuthServices:
 
     @asynccontextmanager
     async def even(self) -> AsyncIterator[None]:
-        """Let everything take the same time, including failures. Nothing is held while waiting: use it outside of
-        transactions.
+        """Let everything take the same time, including failures. Nothing is held while waiting: use
+        it outside of transactions.
         """
         ends = monotonic() + self.even_seconds
         try:

@@ -1,14 +1,18 @@
-"""Sessions: an opaque access token that is valid for 15 minutes, and a refresh token that is replaced with each use.
+"""Sessions: an opaque access token that is valid for 15 minutes, and a refresh token that is
+replaced with each use.
 
-Both are 256 random bits; the database stores only their SHA-256 hashes. A refresh token works once. A second use means that two
-parties have it, and it isn't known which one is the thief, so the whole session ends, as RFC 9700 (section 4.14.2) requires.
-Concurrent uses are no exception, because that is what a theft looks like; a client refreshes in one place. Browser tabs share
-their cookies and can't coordinate: the second of two learns that the refresh is done and gets no tokens.
+Both are 256 random bits; the database stores only their SHA-256 hashes. A refresh token works once.
+A second use means that two parties have it, and it isn't known which one is the thief, so the whole
+session ends, as RFC 9700 (section 4.14.2) requires. Concurrent uses are no exception, because that
+is what a theft looks like; a client refreshes in one place. Browser tabs share their cookies and
+can't coordinate: the second of two learns that the refresh is done and gets no tokens.
 
-However it is used, a session ends after its maximum lifetime, counted from the sign-in (OWASP ASVS 5, 7.3.2).
+However it is used, a session ends after its maximum lifetime, counted from the sign-in (OWASP ASVS
+5, 7.3.2).
 
-Whatever changes how a user signs in locks the user's row first. So does the start of a session, which then checks that the
-credentials are still valid: no one who entered an old password gets in after the new one has ended all sessions.
+Whatever changes how a user signs in locks the user's row first. So does the start of a session,
+which then checks that the credentials are still valid: no one who entered an old password gets in
+after the new one has ended all sessions.
 """
 
 import hashlib
@@ -34,15 +38,21 @@ from models.identity.user import User
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
-# However much it is used. Staff read every customer's data: a working day, within the 24 hours of NIST 800-63B-4's AAL2.
-# Customers are asked every three months: an app that one looks into once a month must not sign its owner out each time.
+# However much it is used. Staff read every customer's data: a working day, within the 24 hours of
+# NIST 800-63B-4's AAL2.
+# Customers are asked every three months: an app that one looks into once a month must not sign its
+# owner out each time.
 LONGEST_OF_STAFF, LONGEST = timedelta(hours=12), timedelta(days=90)
-SHARED = timedelta(seconds=10)  # how long a browser's tabs may overlap as they renew what they share
+SHARED = timedelta(
+    seconds=10
+)  # how long a browser's tabs may overlap as they renew what they share
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens of a session in clear text, which exist only here, and when the access token expires."""
+    """The tokens of a session in clear text, which exist only here, and when the access token
+    expires.
+    """
 
     access: str
     refresh: str
@@ -52,7 +62,9 @@ class Tokens:
 
 @dataclass(frozen=True)
 class DeliveredElsewhere:
-    """The result for a client whose tokens were delivered elsewhere: in cookies, or a moment ago to another browser tab."""
+    """The result for a client whose tokens were delivered elsewhere: in cookies, or a moment ago to
+    another browser tab.
+    """
 
     access_expires_at: datetime
     session: Session
@@ -66,26 +78,39 @@ def session_key(session_id: int) -> str:
 
 
 def user_key(user_id: int) -> str:
-    """The key to announce when a user, their sessions or their memberships change, which invalidates cached viewers.
+    """The key to announce when a user, their sessions or their memberships change, which
+    invalidates cached viewers.
 
-    Announce it after every change of what a Viewer contains, except the end of a session, which has its own key.
+    Announce it after every change of what a Viewer contains, except the end of a session, which has
+    its own key.
     """
     return f"user:{user_id}"
 
 
 def valid_sessions(at: datetime) -> QuerySet[Session]:
-    """The valid sessions: not ended, not expired, and of users who are still members of the company they act for."""
-    user_key = RawSQL('"session"."user_id"')  # F("user_id") would not say whose, and memberships have one as well
-    member = Q(account_id=None) | Q(account__memberships__user_id=user_key, account__status=AccountStatus.ACTIVE)
+    """The valid sessions: not ended, not expired, and of users who are still members of the company
+    they act for.
+    """
+    user_key = RawSQL(
+        '"session"."user_id"'
+    )  # F("user_id") would not say whose, and memberships have one as well
+    member = Q(account_id=None) | Q(
+        account__memberships__user_id=user_key, account__status=AccountStatus.ACTIVE
+    )
     return Session.filter(member, ended_at=None, expires_at__gt=at)
 
 
 async def sign_in(
-    user: User, account: Account | None, second_factor: bool, action: Action, device: str | None = None
+    user: User,
+    account: Account | None,
+    second_factor: bool,
+    action: Action,
+    device: str | None = None,
 ) -> Tokens:
     """Start a session for a user who has just been authenticated.
 
-    Raises CREDENTIALS_INVALID when the credentials changed meanwhile, NOT_FOUND when the user isn't a member of the company.
+    Raises CREDENTIALS_INVALID when the credentials changed meanwhile, NOT_FOUND when the user isn't
+    a member of the company.
     """
     account_id = account.pk if account else None
     async with action.transaction() as tx:
@@ -93,18 +118,32 @@ async def sign_in(
             await _still_member(tx, user, account_id)
         await require_unchanged(tx, user)
         tokens = await _create_session(
-            tx, user, account_id=account_id, second_factor=second_factor, created_at=action.at, device=device
+            tx,
+            user,
+            account_id=account_id,
+            second_factor=second_factor,
+            created_at=action.at,
+            device=device,
         )
-        tx.audit(IdentityAuditAction.SESSION_SIGN_IN, tokens.session, by=user, second_factor=second_factor)
+        tx.audit(
+            IdentityAuditAction.SESSION_SIGN_IN,
+            tokens.session,
+            by=user,
+            second_factor=second_factor,
+        )
     return tokens
 
 
 async def _still_member(tx: Transaction, user: User, account_id: int) -> None:
-    """Wait for concurrent changes of the company's members, and check that the user is still one. A company is locked before
-    its members, here as everywhere, so that two transactions never wait for each other.
+    """Wait for concurrent changes of the company's members, and check that the user is still one. A
+    company is locked before its members, here as everywhere, so that two transactions never wait
+    for each other.
     """
     account = next(iter(await tx.locked_where(Account.filter(pk=account_id))), None)
-    _require_usable(account, await find_one(Membership, tx.db, user_id=user.pk, account_id=account_id) is not None)
+    _require_usable(
+        account,
+        await find_one(Membership, tx.db, user_id=user.pk, account_id=account_id) is not None,
+    )
 
 
 def _require_usable(account: Account | None, member: bool) -> None:
@@ -114,27 +153,41 @@ def _require_usable(account: Account | None, member: bool) -> None:
         raise Refusal(AccountsErrorCode.ACCOUNT_INACTIVE, "input", "accountId")
 
 
-async def _create_session(tx: Transaction, user: User, created_at: datetime, **facts: Any) -> Tokens:
+async def _create_session(
+    tx: Transaction, user: User, created_at: datetime, **facts: Any
+) -> Tokens:
     access = random_token("cam_at_")
     session = await Session.create(
-        using_db=tx.db, user_id=user.pk, access_hash=token_hash(access), created_at=created_at, last_used_at=tx.action.at,
-        **_ends(user, created_at, tx.action.at), **facts,
-    )  # fmt: skip
+        using_db=tx.db,
+        user_id=user.pk,
+        access_hash=token_hash(access),
+        created_at=created_at,
+        last_used_at=tx.action.at,
+        **_ends(user, created_at, tx.action.at),
+        **facts,
+    )
     return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
 
 
 def _ends(user: User, created_at: datetime, at: datetime) -> dict[str, datetime]:
-    """When a session that started at `created_at` and its access token expire if both are renewed now."""
+    """When a session that started at `created_at` and its access token expire if both are renewed
+    now.
+    """
     longest = created_at + (LONGEST if user.staff is None else LONGEST_OF_STAFF)
-    return {"access_expires_at": min(at + ACCESS_LIFETIME, longest), "expires_at": min(at + REFRESH_LIFETIME, longest)}
+    return {
+        "access_expires_at": min(at + ACCESS_LIFETIME, longest),
+        "expires_at": min(at + REFRESH_LIFETIME, longest),
+    }
 
 
 async def switch(session: Session, account_id: int | None, action: Action) -> Tokens:
-    """Switch to another of the user's companies: a new session replaces this one, which ends together with its websockets.
+    """Switch to another of the user's companies: a new session replaces this one, which ends
+    together with its websockets.
 
-    What a websocket may receive is decided when it connects, so one that was opened for one company never serves another. The
-    new session keeps the start time of the old one and has no step-up, because no one has confirmed their identity. Raises
-    NOT_FOUND, ACCOUNT_INACTIVE and Unauthenticated.
+    What a websocket may receive is decided when it connects, so one that was opened for one company
+    never serves another. The new session keeps the start time of the old one and has no step-up,
+    because no one has confirmed their identity. Raises NOT_FOUND, ACCOUNT_INACTIVE and
+    Unauthenticated.
     """
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, account_id or 0)
@@ -145,26 +198,41 @@ async def switch(session: Session, account_id: int | None, action: Action) -> To
             raise Unauthenticated
         await _end(tx, Session.filter(pk=old.pk))
         tokens = await _create_session(
-            tx, user, account_id=account_id, second_factor=old.second_factor, created_at=old.created_at, device=old.device
+            tx,
+            user,
+            account_id=account_id,
+            second_factor=old.second_factor,
+            created_at=old.created_at,
+            device=old.device,
         )
-        tx.audit(IdentityAuditAction.SESSION_SWITCH_ACCOUNT, tokens.session, second_factor=old.second_factor)
+        tx.audit(
+            IdentityAuditAction.SESSION_SWITCH_ACCOUNT,
+            tokens.session,
+            second_factor=old.second_factor,
+        )
     return tokens
 
 
 async def require_unchanged(tx: Transaction, user: User) -> None:
-    """Lock a user's row. Raises CREDENTIALS_INVALID when their credentials have changed since it was read."""
+    """Lock a user's row. Raises CREDENTIALS_INVALID when their credentials have changed since it
+    was read.
+    """
     now = await tx.locked(User, user.pk)
     if credentials_of(now) != credentials_of(user):
         raise Refusal(IdentityErrorCode.CREDENTIALS_INVALID, "input", "password")
 
 
 def credentials_of(user: User) -> tuple[object, ...]:
-    """What a user authenticates against; it changes with the address, the password and the authenticators."""
+    """What a user authenticates against; it changes with the address, the password and the
+    authenticators.
+    """
     return user.email, user.password_hash, user.second_factor_at, user.authenticators_changed_at
 
 
 async def lock_user(tx: Transaction, session: Session) -> User:
-    """The user of a session, locked until the transaction ends. Raises Unauthenticated when the session has ended meanwhile."""
+    """The user of a session, locked until the transaction ends. Raises Unauthenticated when the
+    session has ended meanwhile.
+    """
     user = await tx.locked(User, session.user_id)
     if not await valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
@@ -172,19 +240,25 @@ async def lock_user(tx: Transaction, session: Session) -> User:
 
 
 async def lock_users(tx: Transaction, session: Session, user_id: int | None) -> User | None:
-    """The user of a session and another user, None if there is none, both locked in the order of their keys so that two who act
-    on each other never deadlock. Raises Unauthenticated when the session has ended meanwhile.
+    """The user of a session and another user, None if there is none, both locked in the order of
+    their keys so that two who act on each other never deadlock. Raises Unauthenticated when the
+    session has ended meanwhile.
     """
-    rows = {user.pk: user for user in await tx.locked_where(User.filter(pk__in=[session.user_id, user_id or 0]))}
+    rows = {
+        user.pk: user
+        for user in await tx.locked_where(User.filter(pk__in=[session.user_id, user_id or 0]))
+    }
     if not await valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
     return rows.get(user_id or 0)
 
 
 async def refresh(token: str, action: Action) -> Tokens:
-    """Exchange a refresh token for new tokens. Raises TOKEN_INVALID; a second use of a token also ends its session.
+    """Exchange a refresh token for new tokens. Raises TOKEN_INVALID; a second use of a token also
+    ends its session.
 
-    Of two concurrent uses one gets tokens, which stop working with the session when the other one is seen.
+    Of two concurrent uses one gets tokens, which stop working with the session when the other one
+    is seen.
     """
     async with action.transaction() as tx:
         token_row = await _known(tx, token)
@@ -197,13 +271,17 @@ async def refresh(token: str, action: Action) -> Tokens:
 
 
 async def refresh_shared(token: str, action: Action) -> Tokens | DeliveredElsewhere:
-    """Like `refresh`, for a token that several browser tabs share: it may be used again within SHARED.
+    """Like `refresh`, for a token that several browser tabs share: it may be used again within
+    SHARED.
 
-    The second use gets no tokens. So a thief gains nothing, and one who came first is detected when the browser refreshes next.
+    The second use gets no tokens. So a thief gains nothing, and one who came first is detected when
+    the browser refreshes next.
     """
     async with action.transaction() as tx:
         token_row = await _known(tx, token)
-        renewed = await _renew(tx, token_row) or await _just_renewed(tx, token_row) if token_row else None
+        renewed = (
+            await _renew(tx, token_row) or await _just_renewed(tx, token_row) if token_row else None
+        )
         if token_row and renewed is None:
             await _end_if_used(tx, token_row)
     if renewed is None:
@@ -213,14 +291,22 @@ async def refresh_shared(token: str, action: Action) -> Tokens | DeliveredElsewh
 
 async def _known(tx: Transaction, token: str) -> RefreshToken | None:
     """The row of a token, locked until the transaction ends."""
-    return next(iter(await tx.locked_where(RefreshToken.filter(token_hash=token_hash(token)))), None)
+    return next(
+        iter(await tx.locked_where(RefreshToken.filter(token_hash=token_hash(token)))), None
+    )
 
 
 async def _renew(tx: Transaction, token_row: RefreshToken) -> Tokens | None:
     if token_row.used_at:
         return None
     await RefreshToken.filter(pk=token_row.pk).using_db(tx.db).update(used_at=tx.action.at)
-    session = await valid_sessions(tx.action.at).filter(pk=token_row.session_id).using_db(tx.db).select_related("user").first()
+    session = (
+        await valid_sessions(tx.action.at)
+        .filter(pk=token_row.session_id)
+        .using_db(tx.db)
+        .select_related("user")
+        .first()
+    )
     if session is None:
         return None
     access, ends = random_token("cam_at_"), _ends(session.user, session.created_at, tx.action.at)
@@ -235,7 +321,9 @@ async def _renew(tx: Transaction, token_row: RefreshToken) -> Tokens | None:
 
 
 async def _just_renewed(tx: Transaction, token_row: RefreshToken) -> DeliveredElsewhere | None:
-    session = await valid_sessions(tx.action.at).filter(pk=token_row.session_id).using_db(tx.db).first()
+    session = (
+        await valid_sessions(tx.action.at).filter(pk=token_row.session_id).using_db(tx.db).first()
+    )
     if session is None or token_row.used_at is None or tx.action.at - token_row.used_at >= SHARED:
         return None
     return DeliveredElsewhere(session.access_expires_at, session)
@@ -253,7 +341,9 @@ async def sign_out(session: Session, action: Action) -> None:
 
 
 async def sign_out_by(refresh_token: str, action: Action) -> None:
-    """End the session that a refresh token belongs to. A repeat or an unknown token changes nothing."""
+    """End the session that a refresh token belongs to. A repeat or an unknown token changes
+    nothing.
+    """
     async with action.transaction() as tx:
         if token_row := await _known(tx, refresh_token):
             for ended in await _end(tx, Session.filter(pk=token_row.session_id)):
@@ -294,12 +384,17 @@ async def end_for(tx: Transaction, user_id: int, account_id: int) -> int:
 
 
 async def announce_role_change(tx: Transaction, user_id: int, account_id: int) -> None:
-    """Announce that a user's role in this company changed, in every process: their websockets close and reconnect with the new
-    role.
+    """Announce that a user's role in this company changed, in every process: their websockets close
+    and reconnect with the new role.
 
-    The key of a session is a stream without events: its next number is what the other processes' sweep finds.
+    The key of a session is a stream without events: its next number is what the other processes'
+    sweep finds.
     """
-    for session in await Session.filter(user_id=user_id, account_id=account_id, ended_at=None).using_db(tx.db).order_by("id"):
+    for session in (
+        await Session.filter(user_id=user_id, account_id=account_id, ended_at=None)
+        .using_db(tx.db)
+        .order_by("id")
+    ):
         await tx.next_sequence(session_key(session.pk))
     tx.streams[user_key(user_id)] = None
 

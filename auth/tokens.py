@@ -29,7 +29,9 @@ LIFETIME = {
 
 
 class Signer:
-    """Signs and reads tokens with the secret key. The data in a token can be read by whoever has it, but not changed."""
+    """Signs and reads tokens with the secret key. The data in a token can be read by whoever has
+    it, but not changed.
+    """
 
     def __init__(self, secret_key: str) -> None:
         self._serializers = {purpose: _serializer(secret_key, purpose) for purpose in Purpose}
@@ -40,7 +42,9 @@ class Signer:
         return str(self._serializers[purpose].dumps({**facts, "until": until}))
 
     def read(self, purpose: Purpose, token: str, at: datetime) -> dict[str, Any]:
-        """The data of a token. Raises TOKEN_INVALID when it is forged, expired or meant for another purpose."""
+        """The data of a token. Raises TOKEN_INVALID when it is forged, expired or meant for another
+        purpose.
+        """
         try:
             facts: dict[str, Any] = self._serializers[purpose].loads(token)
         except BadData:

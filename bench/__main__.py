@@ -1,4 +1,6 @@
-"""`bin/bench`: the operations and the fan-out on all servers, or one of the commands for our own server. See README.md."""
+"""`bin/bench`: the operations and the fan-out on all servers, or one of the commands for our own
+server. See README.md.
+"""
 
 import argparse
 import os
@@ -26,25 +28,54 @@ from bench.load import load
 from bench.memory import memory_per_subscription
 from bench.operations import OPERATIONS, Operation
 from bench.processes import cpu_seconds, pin_to_core
-from bench.report import OWN_SERVER, Figures, MeasuredRound, as_json, delivery_figures, request_figures, table
+from bench.report import (
+    OWN_SERVER,
+    Figures,
+    MeasuredRound,
+    as_json,
+    delivery_figures,
+    request_figures,
+    table,
+)
 from bench.scaling import scaling
-from bench.servers import COMMANDS, ROOT, BenchmarkError, Server, install_node_packages, running_servers
+from bench.servers import (
+    COMMANDS,
+    ROOT,
+    BenchmarkError,
+    Server,
+    install_node_packages,
+    running_servers,
+)
 
 RESULTS = ROOT / "var" / "bench"
 FAN_OUT, MEMORY = "F", "memory"
 OWN_SERVER_COMMANDS = ["scaling", "sign-in", "flood"]
 CHAT = 4  # a ticket whose channel is CHAT
 NOTES = """
-CPU us is the server's own processor time per request or delivery. The shares are of one core each and show what was busy: a
-server far below 100 % was waiting for its database, for the client, or for other work on this machine.
-The other servers need no sign-in and check no permission, limit or cost; camcha does all of it, and logs."""
+CPU us is the server's own processor time per request or delivery. The shares are of one core each
+and show what was busy: a server far below 100 % was waiting for its database, for the client, or
+for other work on this machine. The other servers need no sign-in and check no permission, limit or
+cost; camcha does all of it, and logs."""
 
 
 class Benchmark:
     """One run: its options, the database, and the results."""
 
-    def __init__(self, options: argparse.Namespace, sizes: Sizes, database: Database, folder: Path, core: int | None) -> None:
-        self.options, self.sizes, self.database, self.folder, self.core = options, sizes, database, folder, core
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        sizes: Sizes,
+        database: Database,
+        folder: Path,
+        core: int | None,
+    ) -> None:
+        self.options, self.sizes, self.database, self.folder, self.core = (
+            options,
+            sizes,
+            database,
+            folder,
+            core,
+        )
         self.results: dict[str, Any] = {}
         self.failures: dict[str, str] = {}  # messages, by server and operation
 
@@ -71,19 +102,31 @@ class Benchmark:
         for number in range(self.options.rounds + 1):  # the first one warms up
             for server in self._without_failures(servers, operation.name):
                 seconds = self.options.seconds if number else min(1.0, self.options.seconds)
-                measured = await self._round(server, operation, seconds, f"{operation.name}-{server.name}-{number}")
+                measured = await self._round(
+                    server, operation, seconds, f"{operation.name}-{server.name}-{number}"
+                )
                 if measured and number:
                     rounds[server.name].append(measured)
-        self._report(operation.name, operation.title, [request_figures(name, each) for name, each in rounds.items()])
+        self._report(
+            operation.name,
+            operation.title,
+            [request_figures(name, each) for name, each in rounds.items()],
+        )
 
-    async def _round(self, server: Server, operation: Operation, seconds: float, label: str) -> MeasuredRound | None:
+    async def _round(
+        self, server: Server, operation: Operation, seconds: float, label: str
+    ) -> MeasuredRound | None:
         server_cpu, database_cpu = cpu_seconds(server.pid), cpu_seconds(self.database.pid)
         try:
             round_ = await load(server, operation.bodies(self.sizes, label), seconds)
         except (BenchmarkError, OSError) as error:
             self._failed(server, operation.name, error)
             return None
-        return MeasuredRound(round_, cpu_seconds(server.pid) - server_cpu, cpu_seconds(self.database.pid) - database_cpu)
+        return MeasuredRound(
+            round_,
+            cpu_seconds(server.pid) - server_cpu,
+            cpu_seconds(self.database.pid) - database_cpu,
+        )
 
     def _without_failures(self, servers: Sequence[Server], operation: str) -> list[Server]:
         return [server for server in servers if f"{server.name} {operation}" not in self.failures]
@@ -98,12 +141,18 @@ class Benchmark:
             for server in self._without_failures(servers, FAN_OUT):
                 label = f"{FAN_OUT}-{server.name}-{number}"
                 try:
-                    round_ = await fan_out(server, CHAT, self.options.subscribers, self.options.seconds, label)
+                    round_ = await fan_out(
+                        server, CHAT, self.options.subscribers, self.options.seconds, label
+                    )
                     rounds[server.name].append(round_)
                 except (BenchmarkError, OSError) as error:
                     self._failed(server, FAN_OUT, error)
-        title = f"each message to all {self.options.subscribers:,} subscribers of one chat (deliveries)"
-        self._report(FAN_OUT, title, [delivery_figures(name, each) for name, each in rounds.items()])
+        title = (
+            f"each message to all {self.options.subscribers:,} subscribers of one chat (deliveries)"
+        )
+        self._report(
+            FAN_OUT, title, [delivery_figures(name, each) for name, each in rounds.items()]
+        )
 
     def _report(self, name: str, title: str, all_figures: Sequence[Figures]) -> None:
         self.results[name] = as_json(all_figures)
@@ -111,9 +160,13 @@ class Benchmark:
 
     async def _measure_memory(self) -> None:
         async with self.running([OWN_SERVER]) as (server,):
-            size = await memory_per_subscription(server, self.options.subscribers, self.sizes.tickets)
+            size = await memory_per_subscription(
+                server, self.options.subscribers, self.sizes.tickets
+            )
         self.results[MEMORY] = size
-        print(f"\nmemory  {size:.1f} KiB resident per idle subscription of {OWN_SERVER}", flush=True)
+        print(
+            f"\nmemory  {size:.1f} KiB resident per idle subscription of {OWN_SERVER}", flush=True
+        )
 
     async def measure_own_server(self, command: str) -> None:
         """Run one of the commands for our own server."""
@@ -141,23 +194,33 @@ def machine() -> dict[str, str]:
     """The machine, the versions and the commit of this run."""
     commit = _output("git", "rev-parse", "--short", "HEAD")
     return {
-        "commit": commit, "python": platform.python_version(), "node": _output("node", "--version"),
-        "kernel": platform.release(), "cores": str(os.cpu_count()), "load before": str(os.getloadavg()[0]),
-    }  # fmt: skip
+        "commit": commit,
+        "python": platform.python_version(),
+        "node": _output("node", "--version"),
+        "kernel": platform.release(),
+        "cores": str(os.cpu_count()),
+        "load before": str(os.getloadavg()[0]),
+    }
 
 
 def _output(*command: str) -> str:
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+        return subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout.strip()
     except OSError:
         return ""
 
 
 def main() -> int:
-    """Run the selected benchmarks. Returns the exit status: 1 when the servers differ or one of them failed."""
+    """Run the selected benchmarks. Returns the exit status: 1 when the servers differ or one of
+    them failed.
+    """
     options = _parser().parse_args()
     _allow_many_files()
-    core = None if options.command == "flood" else pin_to_core()  # in a flood, our server may use every core
+    core = (
+        None if options.command == "flood" else pin_to_core()
+    )  # in a flood, our server may use every core
     sizes = TINY if options.tiny else FULL
     try:
         if "mercurius" in options.servers and options.command == "compare":
@@ -171,11 +234,18 @@ def main() -> int:
 def _run(options: argparse.Namespace, sizes: Sizes, core: int | None) -> int:
     print(f"{machine()}\npreparing the data ...", flush=True)
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="camcha-bench-") as folder, filled_database(sizes) as database:
+    with (
+        tempfile.TemporaryDirectory(prefix="camcha-bench-") as folder,
+        filled_database(sizes) as database,
+    ):
         print(f"ready after {time.monotonic() - start:.0f} s", flush=True)
         benchmark = Benchmark(options, sizes, database, Path(folder), core)
         for_own_server = options.command in OWN_SERVER_COMMANDS
-        uvloop.run(benchmark.measure_own_server(options.command) if for_own_server else benchmark.compare_servers())
+        uvloop.run(
+            benchmark.measure_own_server(options.command)
+            if for_own_server
+            else benchmark.compare_servers()
+        )
     if for_own_server:
         return 0
     print(f"{NOTES}\n\nsaved in {benchmark.save().relative_to(ROOT)}")
@@ -190,15 +260,34 @@ def _allow_many_files() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
     operations = [*OPERATIONS, FAN_OUT, MEMORY]
-    parser.add_argument("command", nargs="?", choices=["compare", *OWN_SERVER_COMMANDS], default="compare")
-    parser.add_argument("--servers", type=_names(list(COMMANDS)), default=list(COMMANDS), metavar=",".join(COMMANDS))
-    parser.add_argument("--operations", type=_names(operations), default=operations, metavar=",".join(operations))
+    parser.add_argument(
+        "command", nargs="?", choices=["compare", *OWN_SERVER_COMMANDS], default="compare"
+    )
+    parser.add_argument(
+        "--servers", type=_names(list(COMMANDS)), default=list(COMMANDS), metavar=",".join(COMMANDS)
+    )
+    parser.add_argument(
+        "--operations", type=_names(operations), default=operations, metavar=",".join(operations)
+    )
     parser.add_argument("--seconds", type=float, default=5.0, help="duration of each round")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds per operation, alternating between the servers")
-    parser.add_argument("--subscribers", type=int, default=1_000, help="number of subscribers in F and memory")
-    parser.add_argument("--documents", type=int, default=20_000, help="number of distinct documents in scaling")
-    parser.add_argument("--samples", type=int, default=200, help="number of attempts of each kind in sign-in")
-    parser.add_argument("--tiny", action="store_true", help="use little data, only to check that everything works")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="rounds per operation, alternating between the servers",
+    )
+    parser.add_argument(
+        "--subscribers", type=int, default=1_000, help="number of subscribers in F and memory"
+    )
+    parser.add_argument(
+        "--documents", type=int, default=20_000, help="number of distinct documents in scaling"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=200, help="number of attempts of each kind in sign-in"
+    )
+    parser.add_argument(
+        "--tiny", action="store_true", help="use little data, only to check that everything works"
+    )
     return parser
 
 
@@ -206,7 +295,9 @@ def _names(known: Sequence[str]) -> Any:
     def parse(text: str) -> list[str]:
         names = text.split(",")
         if unknown := set(names) - set(known):
-            raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+            raise argparse.ArgumentTypeError(
+                f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}"
+            )
         return [name for name in known if name in names]
 
     return parse

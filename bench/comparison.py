@@ -14,10 +14,13 @@ from bench.servers import BenchmarkError, Server
 from models.event import ticket_stream
 
 SAMPLE = 10
-STORED = """SELECT m.sequence, m.body, m.from_staff, m.author_id, m.client_message_id, m.origin_id = t.id AS origin,
-  e.kind, e.actor_id, e.ticket_id = t.id AS ticket, e.at = m.at AS at, t.updated_at = m.at AS updated,
+STORED = """SELECT m.sequence, m.body, m.from_staff, m.author_id, m.client_message_id,
+    m.origin_id = t.id AS origin,
+  e.kind, e.actor_id, e.ticket_id = t.id AS ticket, e.at = m.at AS at,
+  t.updated_at = m.at AS updated,
   t.reply_awaited_since, s.last_sequence
-FROM ticket t JOIN message m ON m.ticket_id = t.id JOIN event e ON e.message_id = m.id AND e.stream = $2
+FROM ticket t JOIN message m ON m.ticket_id = t.id JOIN event e ON e.message_id = m.id
+AND e.stream = $2
 JOIN stream s ON s.key = $2 WHERE t.id = $1 ORDER BY m.sequence DESC LIMIT 1"""
 
 Responses = list[tuple[str, Any]]  # requests and responses
@@ -33,7 +36,9 @@ async def compare_responses(servers: Sequence[Server], url: str, sizes: Sizes) -
                 first, first_response = expected.setdefault(request, (server.name, response))
                 if response != first_response:
                     difference = _difference(first_response, response)
-                    raise BenchmarkError(f"{server.name} and {first} respond differently to {request}:\n{difference}")
+                    raise BenchmarkError(
+                        f"{server.name} and {first} respond differently to {request}:\n{difference}"
+                    )
                 count += 1
     return count
 
@@ -49,7 +54,9 @@ def _sample(sizes: Sizes) -> Iterator[bytes]:
 
 
 async def _mutations(server: Server, sizes: Sizes, url: str, number: int) -> Responses:
-    """The responses together with the stored rows. Each server replies to tickets of its own, which are alike."""
+    """The responses together with the stored rows. Each server replies to tickets of its own, which
+    are alike.
+    """
     connection = await asyncpg.connect(url)
     try:
         async with Client.connected_to(server) as client:
@@ -67,6 +74,8 @@ async def _reply(client: Client, connection: Any, ticket: int, key: str) -> tupl
 
 def _difference(expected: Any, response: Any) -> str:
     """Both responses, around the first difference."""
-    texts = [orjson.dumps(each, option=orjson.OPT_INDENT_2).decode() for each in (expected, response)]
+    texts = [
+        orjson.dumps(each, option=orjson.OPT_INDENT_2).decode() for each in (expected, response)
+    ]
     at = next((n for n, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), 0)
     return "\n---\n".join(text[max(0, at - 200) : at + 200] for text in texts)

@@ -1,7 +1,7 @@
 """The data of a run: the same rows each time, copied into our own migrated tables.
 
-The data is consistent: invoices are numbered without gaps, the last sequence of each stream is that of its last event, and
-totals are the sums of their lines.
+The data is consistent: invoices are numbered without gaps, the last sequence of each stream is that
+of its last event, and totals are the sums of their lines.
 """
 
 import hashlib
@@ -58,9 +58,15 @@ async def fill(url: str, sizes: Sizes) -> None:
         async with connection.transaction():
             for table, rows in _tables(sizes).items():
                 columns = list(rows[0])
-                await connection.copy_records_to_table(table, columns=columns, records=[list(row.values()) for row in rows])
+                await connection.copy_records_to_table(
+                    table, columns=columns, records=[list(row.values()) for row in rows]
+                )
                 if "id" in columns:
-                    await connection.execute("SELECT setval(pg_get_serial_sequence($1, 'id'), $2)", f'"{table}"', len(rows))
+                    await connection.execute(
+                        "SELECT setval(pg_get_serial_sequence($1, 'id'), $2)",
+                        f'"{table}"',
+                        len(rows),
+                    )
         await connection.execute("VACUUM ANALYZE")
         await connection.execute("CHECKPOINT")  # otherwise it would happen during the first rounds
     finally:
@@ -78,7 +84,8 @@ def _tables(sizes: Sizes) -> dict[str, Rows]:
         "user": list(_users(sizes)),
         "account": list(_accounts(sizes)),
         "membership": [
-            {"id": n, "user_id": n, "account_id": n, "role": "OWNER", "created_at": START} for n in _keys(sizes.accounts)
+            {"id": n, "user_id": n, "account_id": n, "role": "OWNER", "created_at": START}
+            for n in _keys(sizes.accounts)
         ],
         "session": [_session(sizes)],
         "offer": list(_offers(sizes)),
@@ -103,39 +110,66 @@ def _users(sizes: Sizes) -> Iterator[dict[str, Any]]:
     for n in _keys(sizes.accounts + AGENTS):
         agent = n > sizes.accounts
         yield {
-            "id": n, "email": f"person{n}@example.fr", "name": f"{'Agent' if agent else 'Client'} {n}", "locale": "fr",
-            "staff": "AGENT" if agent else None, "password_hash": "!", "email_verified_at": START,
-            "second_factor_at": START if agent else None, "created_at": START,
-        }  # fmt: skip
+            "id": n,
+            "email": f"person{n}@example.fr",
+            "name": f"{'Agent' if agent else 'Client'} {n}",
+            "locale": "fr",
+            "staff": "AGENT" if agent else None,
+            "password_hash": "!",
+            "email_verified_at": START,
+            "second_factor_at": START if agent else None,
+            "created_at": START,
+        }
 
 
 def _accounts(sizes: Sizes) -> Iterator[dict[str, Any]]:
     for n in _keys(sizes.accounts):
         digits = f"{40_000_000 + n}"
         yield {
-            "id": n, "legal_name": f"Établissements Durand n° {n} SARL", "siren": digits + calc_check_digit(digits),
-            "street": f"{n} rue de la Paix", "postal_code": "75002", "city": "Paris", "country": "FR", "created_at": START,
-        }  # fmt: skip
+            "id": n,
+            "legal_name": f"Établissements Durand n° {n} SARL",
+            "siren": digits + calc_check_digit(digits),
+            "street": f"{n} rue de la Paix",
+            "postal_code": "75002",
+            "city": "Paris",
+            "country": "FR",
+            "created_at": START,
+        }
 
 
 def _session(sizes: Sizes) -> dict[str, Any]:
     return {
-        "id": 1, "user_id": sizes.agent, "access_hash": token_hash(TOKEN), "access_expires_at": END_OF_SESSIONS,
-        "expires_at": END_OF_SESSIONS, "second_factor": True, "created_at": START,
-    }  # fmt: skip
+        "id": 1,
+        "user_id": sizes.agent,
+        "access_hash": token_hash(TOKEN),
+        "access_expires_at": END_OF_SESSIONS,
+        "expires_at": END_OF_SESSIONS,
+        "second_factor": True,
+        "created_at": START,
+    }
 
 
 def _offers(sizes: Sizes) -> Iterator[dict[str, Any]]:
     for n in _keys(sizes.offers):
-        texts = {locale: _offer_texts(n, word) for locale, word in (("fr", "Offre"), ("en", "Offer"))}
+        texts = {
+            locale: _offer_texts(n, word) for locale, word in (("fr", "Offre"), ("en", "Offer"))
+        }
         segment = "TPE" if n % 2 else "PME"
-        yield {"id": n, "slug": f"offre-{n:02}", "segment": segment, "position": n, "texts": orjson.dumps(texts).decode()}
+        yield {
+            "id": n,
+            "slug": f"offre-{n:02}",
+            "segment": segment,
+            "position": n,
+            "texts": orjson.dumps(texts).decode(),
+        }
 
 
 def _offer_texts(n: int, word: str) -> dict[str, Any]:
     return {
         "name": f"{word} Essentiel {n}",
-        "description": " ".join([f"{word} {n} : facturation, support à l'écran et chat en direct, sans engagement."] * 3),
+        "description": " ".join(
+            [f"{word} {n} : facturation, support à l'écran et chat en direct, sans engagement."] * 3
+        ),
         "features": [f"Fonction {k}" for k in range(5)],
         "advantages": [f"Avantage {k}" for k in range(3)],
     }
@@ -144,19 +178,32 @@ def _offer_texts(n: int, word: str) -> dict[str, Any]:
 def _prices(sizes: Sizes) -> Iterator[dict[str, Any]]:
     for n in _keys(2 * sizes.offers):
         yield {
-            "id": n, "offer_id": (n + 1) // 2, "interval": "MONTH" if n % 2 else "YEAR", "net_cents": 1_900 + 100 * n,
-            "vat_rate": RATE, "valid_from": START,
-        }  # fmt: skip
+            "id": n,
+            "offer_id": (n + 1) // 2,
+            "interval": "MONTH" if n % 2 else "YEAR",
+            "net_cents": 1_900 + 100 * n,
+            "vat_rate": RATE,
+            "valid_from": START,
+        }
 
 
 def _purchases(sizes: Sizes) -> Iterator[dict[str, Any]]:
     for n in _keys(sizes.purchases):
         at, account = START + timedelta(minutes=n), 1 + (n - 1) % sizes.accounts
         yield {
-            "id": n, "account_id": account, "buyer_id": account, "price_id": 1 + n % (2 * sizes.offers), "status": "ACTIVE",
-            "street": f"{n} rue de la Paix", "postal_code": "75002", "city": "Paris", "country": "FR",
-            "anchor": local_date(at), "created_at": at, "activated_at": at,
-        }  # fmt: skip
+            "id": n,
+            "account_id": account,
+            "buyer_id": account,
+            "price_id": 1 + n % (2 * sizes.offers),
+            "status": "ACTIVE",
+            "street": f"{n} rue de la Paix",
+            "postal_code": "75002",
+            "city": "Paris",
+            "country": "FR",
+            "anchor": local_date(at),
+            "created_at": at,
+            "activated_at": at,
+        }
 
 
 def _invoices(sizes: Sizes) -> Iterator[dict[str, Any]]:
@@ -173,11 +220,24 @@ def _invoice(sizes: Sizes, n: int, purchase: int, period: int) -> dict[str, Any]
     net = sum(quantity * price for quantity, price in _quantities_and_prices(n))
     vat = vat_amount(net, RATE)
     return {
-        "id": n, "series": "FA", "position": n, "number": printed_number, "account_id": 1 + (purchase - 1) % sizes.accounts,
-        "purchase_id": purchase, "payment_id": n, "offer_id": 1 + purchase % sizes.offers, "period_index": period,
-        "issued_at": at, "issued_on": day, "due_on": day, "net_cents": net, "vat_cents": vat, "gross_cents": net + vat,
-        "facts": "{}", "sha256": hashlib.sha256(printed_number.encode()).hexdigest(),
-    }  # fmt: skip
+        "id": n,
+        "series": "FA",
+        "position": n,
+        "number": printed_number,
+        "account_id": 1 + (purchase - 1) % sizes.accounts,
+        "purchase_id": purchase,
+        "payment_id": n,
+        "offer_id": 1 + purchase % sizes.offers,
+        "period_index": period,
+        "issued_at": at,
+        "issued_on": day,
+        "due_on": day,
+        "net_cents": net,
+        "vat_cents": vat,
+        "gross_cents": net + vat,
+        "facts": "{}",
+        "sha256": hashlib.sha256(printed_number.encode()).hexdigest(),
+    }
 
 
 def _quantities_and_prices(invoice: int) -> list[tuple[int, int]]:
@@ -190,18 +250,31 @@ def _lines(invoices: Rows) -> Iterator[dict[str, Any]]:
     for invoice in invoices:
         for position, (quantity, price) in enumerate(_quantities_and_prices(invoice["id"]), 1):
             yield {
-                "id": next(key), "invoice_id": invoice["id"], "position": position, "quantity": quantity,
-                "label": f"Abonnement Essentiel, poste {position}, du mois {invoice['period_index'] + 1}",
-                "unit_net_cents": price, "net_cents": quantity * price, "vat_rate": RATE,
-            }  # fmt: skip
+                "id": next(key),
+                "invoice_id": invoice["id"],
+                "position": position,
+                "quantity": quantity,
+                "label": f"Abonnement Essentiel, poste {position}, du mois "
+                f"{invoice['period_index'] + 1}",
+                "unit_net_cents": price,
+                "net_cents": quantity * price,
+                "vat_rate": RATE,
+            }
 
 
 def _payment(invoice: dict[str, Any]) -> dict[str, Any]:
     return {
-        "id": invoice["id"], "account_id": invoice["account_id"], "purchase_id": invoice["purchase_id"], "status": "SUCCEEDED",
-        "amount_cents": invoice["gross_cents"], "method": "pm_sandbox_success", "brand": "visa", "last_four": "4242",
-        "created_at": invoice["issued_at"], "settled_at": invoice["issued_at"],
-    }  # fmt: skip
+        "id": invoice["id"],
+        "account_id": invoice["account_id"],
+        "purchase_id": invoice["purchase_id"],
+        "status": "SUCCEEDED",
+        "amount_cents": invoice["gross_cents"],
+        "method": "pm_sandbox_success",
+        "brand": "visa",
+        "last_four": "4242",
+        "created_at": invoice["issued_at"],
+        "settled_at": invoice["issued_at"],
+    }
 
 
 def _tickets(sizes: Sizes) -> Iterator[dict[str, Any]]:
@@ -209,44 +282,77 @@ def _tickets(sizes: Sizes) -> Iterator[dict[str, Any]]:
         at, account = START + timedelta(minutes=10 * n), 1 + (n - 1) % sizes.accounts
         is_assigned = n % 3 != 0
         yield {
-            "id": n, "account_id": account, "requester_id": account,
+            "id": n,
+            "account_id": account,
+            "requester_id": account,
             "assignee_id": sizes.agent + n % AGENTS if is_assigned else None,
-            "subject": f"Question n° {n} sur ma facture", "channel": CHANNELS[n % 4], "category": "BILLING",
-            "status": STATUSES[n % 3] if is_assigned else "NEW", "created_at": at, "opened_on": local_date(at),
-            "updated_at": at + timedelta(minutes=4), "reply_awaited_since": at + timedelta(minutes=4),
-            "first_response_at": at + timedelta(minutes=1), "first_response_seconds": 60,
-        }  # fmt: skip
+            "subject": f"Question n° {n} sur ma facture",
+            "channel": CHANNELS[n % 4],
+            "category": "BILLING",
+            "status": STATUSES[n % 3] if is_assigned else "NEW",
+            "created_at": at,
+            "opened_on": local_date(at),
+            "updated_at": at + timedelta(minutes=4),
+            "reply_awaited_since": at + timedelta(minutes=4),
+            "first_response_at": at + timedelta(minutes=1),
+            "first_response_seconds": 60,
+        }
 
 
 def _messages(sizes: Sizes, tickets: Rows) -> Iterator[dict[str, Any]]:
-    """Messages of customer and agent in turn. They follow the opening, the first event of a ticket's stream."""
+    """Messages of customer and agent in turn. They follow the opening, the first event of a
+    ticket's stream.
+    """
     key = count(1)
     for ticket in tickets:
         for index in range(MESSAGES_PER_TICKET):
             staff = index % 2 == 1
             yield {
-                "id": next(key), "ticket_id": ticket["id"], "origin_id": ticket["id"], "sequence": 2 + index,
-                "author_id": sizes.agent if staff else ticket["requester_id"], "from_staff": staff,
-                "body": f"Message {index + 1} : je ne comprends pas la facture {ticket['id']}, pouvez-vous m'aider ?",
-                "client_message_id": f"seed-{index}", "at": ticket["created_at"] + timedelta(minutes=index),
-            }  # fmt: skip
+                "id": next(key),
+                "ticket_id": ticket["id"],
+                "origin_id": ticket["id"],
+                "sequence": 2 + index,
+                "author_id": sizes.agent if staff else ticket["requester_id"],
+                "from_staff": staff,
+                "body": f"Message {index + 1} : je ne comprends pas la facture {ticket['id']}, "
+                f"pouvez-vous m'aider ?",
+                "client_message_id": f"seed-{index}",
+                "at": ticket["created_at"] + timedelta(minutes=index),
+            }
 
 
 def _events(sizes: Sizes, tickets: Rows, messages: Rows) -> Iterator[dict[str, Any]]:
     key = count(1)
     for n, ticket in enumerate(tickets, 1):
-        sequences = {ticket_stream(n): 1, account_stream(ticket["account_id"]): 1 + (n - 1) // sizes.accounts, INBOX: n}
+        sequences = {
+            ticket_stream(n): 1,
+            account_stream(ticket["account_id"]): 1 + (n - 1) // sizes.accounts,
+            INBOX: n,
+        }
         for stream, sequence in sequences.items():
             yield {
-                "id": next(key), "stream": stream, "sequence": sequence, "kind": "TICKET_OPENED", "at": ticket["created_at"],
-                "status": "NEW", "actor_id": ticket["requester_id"], "ticket_id": n, "message_id": None,
-            }  # fmt: skip
+                "id": next(key),
+                "stream": stream,
+                "sequence": sequence,
+                "kind": "TICKET_OPENED",
+                "at": ticket["created_at"],
+                "status": "NEW",
+                "actor_id": ticket["requester_id"],
+                "ticket_id": n,
+                "message_id": None,
+            }
     for message in messages:
         yield {
-            "id": next(key), "stream": ticket_stream(message["ticket_id"]), "sequence": message["sequence"],
-            "kind": "MESSAGE_POSTED", "at": message["at"], "status": None, "actor_id": message["author_id"],
-            "ticket_id": message["ticket_id"], "message_id": message["id"],
-        }  # fmt: skip
+            "id": next(key),
+            "stream": ticket_stream(message["ticket_id"]),
+            "sequence": message["sequence"],
+            "kind": "MESSAGE_POSTED",
+            "at": message["at"],
+            "status": None,
+            "actor_id": message["author_id"],
+            "ticket_id": message["ticket_id"],
+            "message_id": message["id"],
+        }
 
 
 def _streams(sizes: Sizes) -> Iterator[dict[str, Any]]:
@@ -254,4 +360,7 @@ def _streams(sizes: Sizes) -> Iterator[dict[str, Any]]:
     for n in _keys(sizes.tickets):
         yield {"key": ticket_stream(n), "last_sequence": 1 + MESSAGES_PER_TICKET}
     for n in _keys(min(sizes.accounts, sizes.tickets)):
-        yield {"key": account_stream(n), "last_sequence": len(range(n, sizes.tickets + 1, sizes.accounts))}
+        yield {
+            "key": account_stream(n),
+            "last_sequence": len(range(n, sizes.tickets + 1, sizes.accounts)),
+        }

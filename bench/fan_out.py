@@ -1,8 +1,10 @@
-"""Fan-out: many subscribers to one chat, each on a websocket of its own. Every one must get every message, in order.
+"""Fan-out: many subscribers to one chat, each on a websocket of its own. Every one must get every
+message, in order.
 
-The receiving client reads frames from the raw bytes. A server's frames are not masked, so only their length has to be decoded,
-and an event's `sequence` is found by a search. That takes a few microseconds per frame on uvloop. The order of events is
-checked for every subscriber; no event is parsed.
+The receiving client reads frames from the raw bytes. A server's frames are not masked, so only
+their length has to be decoded, and an event's `sequence` is found by a search. That takes a few
+microseconds per frame on uvloop. The order of events is checked for every subscriber; no event is
+parsed.
 """
 
 import asyncio
@@ -47,15 +49,21 @@ class SubscriberGroup:
         self.subscribers: list[Subscriber] = []
         self.received = 0
         self.error: str | None = None
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []  # for a number of received events
+        self._waiting: list[
+            tuple[int, asyncio.Future[None]]
+        ] = []  # for a number of received events
 
     @asynccontextmanager
     async def subscribed(self, tickets: Sequence[int]) -> AsyncIterator["SubscriberGroup"]:
-        """Add a subscriber for each of these tickets: connected, acknowledged, and the subscription sent."""
+        """Add a subscriber for each of these tickets: connected, acknowledged, and the subscription
+        sent.
+        """
         first = len(self.subscribers)
         try:
             for start in range(0, len(tickets), PARALLEL_HANDSHAKES):
-                await asyncio.gather(*(self._add(ticket) for ticket in tickets[start : start + PARALLEL_HANDSHAKES]))
+                await asyncio.gather(
+                    *(self._add(ticket) for ticket in tickets[start : start + PARALLEL_HANDSHAKES])
+                )
             yield self
         finally:
             for subscriber in self.subscribers[first:]:
@@ -65,7 +73,9 @@ class SubscriberGroup:
     async def _add(self, ticket: int) -> None:
         subscriber = Subscriber(self, ticket, str(UUID(int=len(self.subscribers) + 2**100)))
         self.subscribers.append(subscriber)
-        await asyncio.get_running_loop().create_connection(lambda: subscriber, "127.0.0.1", self.server.port)
+        await asyncio.get_running_loop().create_connection(
+            lambda: subscriber, "127.0.0.1", self.server.port
+        )
         await asyncio.wait_for(subscriber.subscribed, TIMEOUT)
 
     def event_received(self) -> None:
@@ -82,7 +92,9 @@ class SubscriberGroup:
         self._waiting.clear()
 
     async def wait_for_events(self, count: int) -> None:
-        """Wait until all together have received this many events. Raises BenchmarkError, at the latest after a minute."""
+        """Wait until all together have received this many events. Raises BenchmarkError, at the
+        latest after a minute.
+        """
         if self.error:
             raise BenchmarkError(f"{self.server.name}: {self.error}")
         if self.received < count:
@@ -91,7 +103,9 @@ class SubscriberGroup:
             try:
                 await asyncio.wait_for(waiter, TIMEOUT)
             except TimeoutError:
-                raise BenchmarkError(f"{self.server.name}: {self.received} of {count} events arrived") from None
+                raise BenchmarkError(
+                    f"{self.server.name}: {self.received} of {count} events arrived"
+                ) from None
 
 
 class Subscriber(asyncio.Protocol):
@@ -108,10 +122,17 @@ class Subscriber(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         lines = [
-            "GET /graphql HTTP/1.1", f"Host: 127.0.0.1:{self.group.server.port}", "Upgrade: websocket",
-            "Connection: Upgrade", f"Sec-WebSocket-Key: {b64encode(os.urandom(16)).decode()}", "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Protocol: graphql-transport-ws", *self.group.headers, "", "",
-        ]  # fmt: skip
+            "GET /graphql HTTP/1.1",
+            f"Host: 127.0.0.1:{self.group.server.port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {b64encode(os.urandom(16)).decode()}",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Protocol: graphql-transport-ws",
+            *self.group.headers,
+            "",
+            "",
+        ]
         self._transport.write("\r\n".join(lines).encode())
 
     def close(self) -> None:
@@ -153,7 +174,12 @@ class Subscriber(asyncio.Protocol):
             return len(data)
         self._open = True
         token = self.group.server.token
-        self._send_message({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"} if token else {}})
+        self._send_message(
+            {
+                "type": "connection_init",
+                "payload": {"authorization": f"Bearer {token}"} if token else {},
+            }
+        )
         return end
 
     def _frame_received(self, first_byte: int, payload: bytes) -> None:
@@ -176,7 +202,11 @@ class Subscriber(asyncio.Protocol):
     def _message_received(self, payload: bytes) -> None:
         match orjson.loads(payload)["type"]:
             case "connection_ack":
-                params = {"query": F, "operationName": "F", "variables": {"ticketId": encode("Ticket", self.ticket)}}
+                params = {
+                    "query": F,
+                    "operationName": "F",
+                    "variables": {"ticketId": encode("Ticket", self.ticket)},
+                }
                 self._send_message({"id": self.key, "type": "subscribe", "payload": params})
                 self.subscribed.set_result(None)
             case "ping":
@@ -194,26 +224,39 @@ class Subscriber(asyncio.Protocol):
         self._transport.write(bytes([first_byte]) + length + bytes(4) + payload)
 
 
-async def fan_out(server: Server, ticket: int, subscribers: int, seconds: float, label: str) -> FanOutRound:
-    """One round: some messages are always in flight, and the round ends when all have arrived at every subscriber."""
+async def fan_out(
+    server: Server, ticket: int, subscribers: int, seconds: float, label: str
+) -> FanOutRound:
+    """One round: some messages are always in flight, and the round ends when all have arrived at
+    every subscriber.
+    """
     async with (
         SubscriberGroup(server).subscribed([ticket] * subscribers) as group,
         Client.connected_to(server) as client,
     ):
         await _wait_until_all_receive(group, client, label)
-        client_cpu, server_cpu, start = time.process_time(), cpu_seconds(server.pid), time.perf_counter()
+        client_cpu, server_cpu, start = (
+            time.process_time(),
+            cpu_seconds(server.pid),
+            time.perf_counter(),
+        )
         before = group.received
         await _post_messages(group, client, label, start + seconds)
         duration = time.perf_counter() - start
         if len({subscriber.last_sequence for subscriber in group.subscribers}) != 1:
             raise BenchmarkError(f"{server.name}: not every subscriber got every message")
         return FanOutRound(
-            group.received - before, duration, cpu_seconds(server.pid) - server_cpu, time.process_time() - client_cpu
+            group.received - before,
+            duration,
+            cpu_seconds(server.pid) - server_cpu,
+            time.process_time() - client_cpu,
         )
 
 
 async def _wait_until_all_receive(group: SubscriberGroup, client: Client, label: str) -> None:
-    """Post until one message has reached everybody: only then has every subscription certainly started."""
+    """Post until one message has reached everybody: only then has every subscription certainly
+    started.
+    """
     for timeout in (1, 2, 4, 8, 16, 32):
         sequence = await _post_message(client, group, f"{label}-start-{timeout}")
         until = time.perf_counter() + timeout
@@ -221,11 +264,15 @@ async def _wait_until_all_receive(group: SubscriberGroup, client: Client, label:
             if all(subscriber.last_sequence == sequence for subscriber in group.subscribers):
                 return
             await asyncio.sleep(0.02)
-    raise BenchmarkError(f"{group.server.name}: {group.error or 'not every subscriber receives messages'}")
+    raise BenchmarkError(
+        f"{group.server.name}: {group.error or 'not every subscriber receives messages'}"
+    )
 
 
 async def _post_messages(group: SubscriberGroup, client: Client, label: str, until: float) -> None:
-    """Post messages, with some always in flight to keep the server busy, and wait until all have arrived."""
+    """Post messages, with some always in flight to keep the server busy, and wait until all have
+    arrived.
+    """
     size, base, number = len(group.subscribers), group.received, 0
     while time.perf_counter() < until:
         await _post_message(client, group, f"{label}-{number}")

@@ -1,9 +1,10 @@
 """The load client, as light as it can be in Python without losing accuracy.
 
-A connection sends its next request when the response to the last one has arrived: keep-alive, without pipelining. Requests
-are complete byte strings. The client reads the status and the length of a response and searches the body for errors; it
-doesn't parse it. On uvloop that takes about 20 microseconds per request, on another core than the server's. Each round reports
-how busy the client was.
+A connection sends its next request when the response to the last one has arrived: keep-alive,
+without pipelining. Requests are complete byte strings. The client reads the status and the length
+of a response and searches the body for errors; it doesn't parse it. On uvloop that takes about 20
+microseconds per request, on another core than the server's. Each round reports how busy the client
+was.
 """
 
 import asyncio
@@ -30,13 +31,16 @@ def request_head(server: Server) -> bytes:
     """The part of a request before its length."""
     authorization = f"Authorization: Bearer {server.token}\r\n" if server.token else ""
     return (
-        f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUser-Agent: bench\r\nAccept: application/json\r\n"
+        f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUser-Agent: bench\r\nAccept: "
+        f"application/json\r\n"
         f"{authorization}Content-Type: application/json\r\nContent-Length: "
     ).encode()
 
 
 class HTTPConnection(asyncio.Protocol):
-    """One HTTP connection. `response_received` is called with the head and the body of each complete response."""
+    """One HTTP connection. `response_received` is called with the head and the body of each
+    complete response.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -52,7 +56,10 @@ class HTTPConnection(asyncio.Protocol):
             self._body_start = end + 4
             self._size = self._body_start + _content_length(bytes(self._buffer[:end]))
         if self._size and len(self._buffer) >= self._size:
-            head, body = bytes(self._buffer[: self._body_start]), bytes(self._buffer[self._body_start : self._size])
+            head, body = (
+                bytes(self._buffer[: self._body_start]),
+                bytes(self._buffer[self._body_start : self._size]),
+            )
             del self._buffer[: self._size]
             self._size = 0
             self.response_received(head, body)
@@ -69,7 +76,9 @@ def _content_length(head: bytes) -> int:
 
 
 def response_error(head: bytes, body: bytes) -> str | None:
-    """What is wrong with a response: a status other than 200, GraphQL errors, or user errors. None when nothing is."""
+    """What is wrong with a response: a status other than 200, GraphQL errors, or user errors. None
+    when nothing is.
+    """
     ok = head.startswith(b"HTTP/1.1 200 ") and b'"errors"' not in body and b'"code"' not in body
     return None if ok else f"{head.split(b' ', 2)[1].decode()} {body[:300]!r}"
 
@@ -97,9 +106,22 @@ def percentile(latencies: list[float], nth: int) -> float:
 class LoadConnection(HTTPConnection):
     """One connection of a round."""
 
-    def __init__(self, round_: LoadRound, head: bytes, bodies: Iterator[bytes], until: float, done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        round_: LoadRound,
+        head: bytes,
+        bodies: Iterator[bytes],
+        until: float,
+        done: Callable[[], None],
+    ) -> None:
         super().__init__()
-        self._round, self._head, self._bodies, self._until, self._done = round_, head, bodies, until, done
+        self._round, self._head, self._bodies, self._until, self._done = (
+            round_,
+            head,
+            bodies,
+            until,
+            done,
+        )
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -127,8 +149,12 @@ class LoadConnection(HTTPConnection):
         self._done()
 
 
-async def load(server: Server, bodies: Iterator[bytes], seconds: float, connections: int = 16) -> LoadRound:
-    """One round: each connection sends requests one after another. Raises BenchmarkError at the first wrong response."""
+async def load(
+    server: Server, bodies: Iterator[bytes], seconds: float, connections: int = 16
+) -> LoadRound:
+    """One round: each connection sends requests one after another. Raises BenchmarkError at the
+    first wrong response.
+    """
     round_, loop = LoadRound(), asyncio.get_running_loop()
     remaining, finished = connections, asyncio.Event()
 
@@ -142,7 +168,9 @@ async def load(server: Server, bodies: Iterator[bytes], seconds: float, connecti
     head = request_head(server)
     for _ in range(connections):
         await loop.create_connection(
-            lambda: LoadConnection(round_, head, bodies, start + seconds, done), "127.0.0.1", server.port
+            lambda: LoadConnection(round_, head, bodies, start + seconds, done),
+            "127.0.0.1",
+            server.port,
         )
     try:
         await asyncio.wait_for(finished.wait(), seconds + TIMEOUT)
@@ -167,7 +195,9 @@ class Client(HTTPConnection):
     async def connected_to(cls, server: Server) -> AsyncIterator["Client"]:
         """A client with a connection to this server."""
         loop = asyncio.get_running_loop()
-        transport, client = await loop.create_connection(lambda: cls(server), "127.0.0.1", server.port)
+        transport, client = await loop.create_connection(
+            lambda: cls(server), "127.0.0.1", server.port
+        )
         try:
             yield client
         finally:
@@ -188,4 +218,6 @@ class Client(HTTPConnection):
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._response and not self._response.done():
-            self._response.set_exception(BenchmarkError(f"{self._server.name}: the connection was lost"))
+            self._response.set_exception(
+                BenchmarkError(f"{self._server.name}: the connection was lost")
+            )

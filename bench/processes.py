@@ -1,4 +1,6 @@
-"""Pinning processes to cores, and their processor time and resident memory as the kernel reports them."""
+"""Pinning processes to cores, and their processor time and resident memory as the kernel reports
+them.
+"""
 
 import os
 from pathlib import Path
@@ -7,7 +9,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def pin_to_core() -> int:
-    """Pin this process to one core, and return another one for the servers (the same one when there is no other).
+    """Pin this process to one core, and return another one for the servers (the same one when there
+    is no other).
 
     Processes that this one starts stay on its core, except the servers.
     """
@@ -44,7 +47,11 @@ def _cpu_seconds(pid: int) -> float:
 
 def resident_kib(pid: int) -> int:
     """The resident memory of a process and its descendants, in KiB."""
-    lines = [line for each in process_tree(pid) for line in _read(Path(f"/proc/{each}/status")).splitlines()]
+    lines = [
+        line
+        for each in process_tree(pid)
+        for line in _read(Path(f"/proc/{each}/status")).splitlines()
+    ]
     return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 

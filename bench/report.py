@@ -13,7 +13,9 @@ OWN_SERVER = "camcha"
 
 @dataclass(frozen=True)
 class Figures:
-    """One server's figures for one operation. Shares are of one core: whatever is near 100 % was the bottleneck."""
+    """One server's figures for one operation. Shares are of one core: whatever is near 100 % was
+    the bottleneck.
+    """
 
     server: str
     rate: float  # requests or deliveries per second, the median of the rounds
@@ -27,7 +29,9 @@ class Figures:
 
 @dataclass(frozen=True)
 class MeasuredRound:
-    """One round, with the seconds of processor time that the server and the database used meanwhile."""
+    """One round, with the seconds of processor time that the server and the database used
+    meanwhile.
+    """
 
     round: LoadRound
     server_cpu: float
@@ -53,7 +57,10 @@ def request_figures(server: str, rounds: Sequence[MeasuredRound]) -> Figures:
 
 def delivery_figures(server: str, rounds: Sequence[FanOutRound]) -> Figures:
     """A server's figures for the fan-out."""
-    seconds, server_cpu = sum(each.seconds for each in rounds), sum(each.server_cpu for each in rounds)
+    seconds, server_cpu = (
+        sum(each.seconds for each in rounds),
+        sum(each.server_cpu for each in rounds),
+    )
     return Figures(
         server=server,
         rate=median(each.deliveries / each.seconds for each in rounds),
@@ -71,7 +78,9 @@ WIDTHS = (12, 9, 10, 10, 11, 8, 8, 9, 9, 9)
 
 
 def table(title: str, all_figures: Sequence[Figures]) -> str:
-    """The figures for one operation, with the ratios of our server's rate and processor time to each other server's."""
+    """The figures for one operation, with the ratios of our server's rate and processor time to
+    each other server's.
+    """
     own = next((figures for figures in all_figures if figures.server == OWN_SERVER), None)
     header = "".join(word.rjust(width) for word, width in zip(HEADER, WIDTHS, strict=True))
     rows = [_row(figures, own) for figures in all_figures]
@@ -85,8 +94,15 @@ def _row(figures: Figures, own: Figures | None) -> str:
         f"{figures.rate:,.0f}",
         *("" if each is None else f"{each:,.2f}" for each in (figures.p50, figures.p99)),
         f"{figures.cpu:,.1f}",
-        *(f"{share:.0%}" for share in (figures.server_share, figures.client_share, figures.database_share)),
-        *([f"{compared.rate / figures.rate:.2f} x", f"{compared.cpu / figures.cpu:.2f} x"] if compared else ["", ""]),
+        *(
+            f"{share:.0%}"
+            for share in (figures.server_share, figures.client_share, figures.database_share)
+        ),
+        *(
+            [f"{compared.rate / figures.rate:.2f} x", f"{compared.cpu / figures.cpu:.2f} x"]
+            if compared
+            else ["", ""]
+        ),
     ]
     return "".join(cell.rjust(width) for cell, width in zip(cells, WIDTHS, strict=True))
 

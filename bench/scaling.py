@@ -1,4 +1,6 @@
-"""How the cost of our own server grows: with the rows of a response, its depth, and the number of distinct documents."""
+"""How the cost of our own server grows: with the rows of a response, its depth, and the number of
+distinct documents.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,7 +13,9 @@ from bench.processes import cpu_seconds, resident_kib
 from bench.servers import Server
 from resolvers.ids import encode
 
-FIELDS = "id number issuedOn dueOn sha256 net { amountCents } vat { amountCents } gross { amountCents }"
+FIELDS = (
+    "id number issuedOn dueOn sha256 net { amountCents } vat { amountCents } gross { amountCents }"
+)
 PURCHASES = (1, 2, 5, 10, 20, 50, 100)  # of ten invoices each
 DEPTHS = (0, 1, 2, 3, 4)
 MEMORY_READINGS = 20
@@ -51,7 +55,11 @@ async def depth(server: Server, sizes: Sizes, seconds: float) -> None:
 
 def _nested(levels: int) -> str:
     """A company's latest ticket, the ticket's company, and so on: two statements per level."""
-    return f"legalName tickets(first: 1) {{ nodes {{ id account {{ {_nested(levels - 1)} }} }} }}" if levels else "legalName"
+    return (
+        f"legalName tickets(first: 1) {{ nodes {{ id account {{ {_nested(levels - 1)} }} }} }}"
+        if levels
+        else "legalName"
+    )
 
 
 async def _cost(server: Server, query: str, seconds: float) -> float:
@@ -85,7 +93,10 @@ async def _send_distinct(server: Server, start: int, count: int) -> int:
     async def send_every_fourth(first: int) -> None:
         async with Client.connected_to(server) as client:
             for number in range(first, start + count, 4):
-                query = f'query D{number} {{ offer(slug: "offre-01") {{ a{number}: id slug segment name description }} }}'
+                query = (
+                    f'query D{number} {{ offer(slug: "offre-01") {{ a{number}: id slug '
+                    f"segment name description }} }}"
+                )
                 await client.execute(orjson.dumps({"query": query}))
 
     await asyncio.gather(*(send_every_fourth(start + offset) for offset in range(4)))

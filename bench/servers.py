@@ -54,7 +54,13 @@ COMMANDS: dict[str, Command] = {
         str(port),
         str(sizes.agent),
     ],
-    "mercurius": lambda url, port, sizes: ["node", "bench/peers/mercurius.js", url, str(port), str(sizes.agent)],
+    "mercurius": lambda url, port, sizes: [
+        "node",
+        "bench/peers/mercurius.js",
+        url,
+        str(port),
+        str(sizes.agent),
+    ],
     "baseline": lambda url, port, sizes: _python_peer("baseline", url, port, sizes),
 }
 
@@ -63,10 +69,17 @@ COMMANDS: dict[str, Command] = {
 async def running_servers(
     names: Sequence[str], url: str, sizes: Sizes, folder: Path, core: int | None
 ) -> AsyncIterator[list[Server]]:
-    """These servers, ready for requests, on this core if one is given. Their logs and files are in `folder`."""
+    """These servers, ready for requests, on this core if one is given. Their logs and files are in
+    `folder`.
+    """
     async with AsyncExitStack() as stack:
-        starting = [stack.enter_async_context(_running_server(name, url, sizes, folder, core)) for name in names]
-        results = await asyncio.gather(*starting, return_exceptions=True)  # waits for all, even if one fails
+        starting = [
+            stack.enter_async_context(_running_server(name, url, sizes, folder, core))
+            for name in names
+        ]
+        results = await asyncio.gather(
+            *starting, return_exceptions=True
+        )  # waits for all, even if one fails
         for each in results:
             if isinstance(each, BaseException):
                 raise each
@@ -74,15 +87,22 @@ async def running_servers(
 
 
 @asynccontextmanager
-async def _running_server(name: str, url: str, sizes: Sizes, folder: Path, core: int | None) -> AsyncIterator[Server]:
+async def _running_server(
+    name: str, url: str, sizes: Sizes, folder: Path, core: int | None
+) -> AsyncIterator[Server]:
     port = _free_port()
     command = COMMANDS[name](url, port, sizes)
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, env=_environment(url, folder), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            *command,
+            cwd=ROOT,
+            env=_environment(url, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
             preexec_fn=lambda: os.sched_setaffinity(0, {core}) if core is not None else None,
-        )  # fmt: skip
+        )
     try:
         if not await _wait_until_listening(process, port):
             raise BenchmarkError(f"{name} did not start:\n{_last_lines(log)}")
@@ -93,7 +113,9 @@ async def _running_server(name: str, url: str, sizes: Sizes, folder: Path, core:
 
 def _environment(url: str, folder: Path) -> dict[str, str]:
     """The environment of a production server, without CAMCHA's variables of this shell."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
+    }
     return inherited | {
         "CAMCHA_DATABASE_URL": f"{url}&maxsize=10",  # connections, as many as the others have
         "CAMCHA_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefgh",
@@ -138,14 +160,20 @@ def _free_port() -> int:
 
 
 def install_node_packages() -> None:
-    """Install the packages of the lock file into bench/node_modules, unless they are there. Raises BenchmarkError."""
+    """Install the packages of the lock file into bench/node_modules, unless they are there. Raises
+    BenchmarkError.
+    """
     lock_hash = hashlib.sha256((NODE / "package-lock.json").read_bytes()).hexdigest()
     stamp = NODE / "node_modules" / ".stamp"
     if stamp.exists() and stamp.read_text() == lock_hash:
         return
     if not shutil.which("npm"):
-        raise BenchmarkError("Mercurius needs Node 20 or newer, with npm on the PATH. Use --servers to leave it out.")
-    process = subprocess.run(["npm", "ci", "--loglevel=error"], cwd=NODE, capture_output=True, text=True, check=False)
+        raise BenchmarkError(
+            "Mercurius needs Node 20 or newer, with npm on the PATH. Use --servers to leave it out."
+        )
+    process = subprocess.run(
+        ["npm", "ci", "--loglevel=error"], cwd=NODE, capture_output=True, text=True, check=False
+    )
     if process.returncode:
         raise BenchmarkError(f"npm ci failed:\n{process.stderr[-2000:]}")
     stamp.write_text(lock_hash)

@@ -1,7 +1,7 @@
 """Benchmarks of signing in.
 
-`bin/bench sign-in` shows whether response times reveal anything about an account, and `bin/bench flood` whether many sign-ins
-delay chat messages.
+`bin/bench sign-in` shows whether response times reveal anything about an account, and `bin/bench
+flood` whether many sign-ins delay chat messages.
 """
 
 import asyncio
@@ -32,18 +32,27 @@ from bench.servers import BenchmarkError, Server
 from resolvers.ids import encode
 
 PASSWORD, WRONG_PASSWORD = "corneille sabot pluvier 42", "mouette phare ardoise 77"
-SIGN_IN = "mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) { user { id } userErrors { code } } }"
+SIGN_IN = (
+    "mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) { user { id } userErrors { code "
+    "} } }"
+)
 MESSAGE_INTERVAL = 0.02  # seconds
 FLOOD_SIZE = 500
-WITHOUT_DIGITS = str.maketrans("0123456789", "ghijklmnop")  # digits might be masked as a card number
+WITHOUT_DIGITS = str.maketrans(
+    "0123456789", "ghijklmnop"
+)  # digits might be masked as a card number
 
 
 async def prepare(url: str) -> None:
     """Set a password for all customers, and leave the address of every tenth one unverified."""
     passwords = Passwords()
     connection = await asyncpg.connect(url)
-    await connection.execute('UPDATE "user" SET password_hash = $1 WHERE staff IS NULL', await passwords.hash(PASSWORD))
-    await connection.execute('UPDATE "user" SET email_verified_at = NULL WHERE staff IS NULL AND id % 10 = 0')
+    await connection.execute(
+        'UPDATE "user" SET password_hash = $1 WHERE staff IS NULL', await passwords.hash(PASSWORD)
+    )
+    await connection.execute(
+        'UPDATE "user" SET email_verified_at = NULL WHERE staff IS NULL AND id % 10 = 0'
+    )
     await connection.close()
     passwords.close()
 
@@ -53,14 +62,19 @@ async def sign_in(http: httpx.AsyncClient, email: str, password: str) -> tuple[f
     return await sign_in_from(http, _random_address(), email, password)
 
 
-async def sign_in_from(http: httpx.AsyncClient, address: str, email: str, password: str) -> tuple[float, str | None]:
+async def sign_in_from(
+    http: httpx.AsyncClient, address: str, email: str, password: str
+) -> tuple[float, str | None]:
     headers = {"Content-Type": "application/json", "X-Forwarded-For": address}
     start = time.perf_counter()
     response = await http.post("/graphql", content=_body(email, password), headers=headers)
     seconds = time.perf_counter() - start
     result = response.json()
     errors = [each["extensions"]["code"] for each in result.get("errors", [])]
-    errors += [each["code"] for each in ((result["data"] or {}).get("sessionSignIn") or {}).get("userErrors", [])]
+    errors += [
+        each["code"]
+        for each in ((result["data"] or {}).get("sessionSignIn") or {}).get("userErrors", [])
+    ]
     return seconds, errors[0] if errors else None
 
 
@@ -69,14 +83,18 @@ def _random_address() -> str:
 
 
 def _body(email: str, password: str) -> bytes:
-    return orjson.dumps({"query": SIGN_IN, "variables": {"i": {"email": email, "password": password}}})
+    return orjson.dumps(
+        {"query": SIGN_IN, "variables": {"i": {"email": email, "password": password}}}
+    )
 
 
 # Response times
 
 
 async def compare_times(server: Server, sizes: Sizes, samples: int) -> None:
-    """Print how long each kind of failure takes, and how well two kinds can be distinguished by the time of one response."""
+    """Print how long each kind of failure takes, and how well two kinds can be distinguished by the
+    time of one response.
+    """
     customers = _customers(sizes)
     times: dict[str, list[float]] = {"unknown": [], "wrong": [], "locked": [], "unverified": []}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as http:
@@ -91,17 +109,24 @@ async def compare_times(server: Server, sizes: Sizes, samples: int) -> None:
 
 
 EXPECTED_CODES = {
-    "unknown": "CREDENTIALS_INVALID", "wrong": "CREDENTIALS_INVALID", "locked": "RATE_LIMITED", "unverified": "EMAIL_UNVERIFIED"
-}  # fmt: skip
+    "unknown": "CREDENTIALS_INVALID",
+    "wrong": "CREDENTIALS_INVALID",
+    "locked": "RATE_LIMITED",
+    "unverified": "EMAIL_UNVERIFIED",
+}
 
 
 def _customers(sizes: Sizes) -> Iterator[int]:
-    """The keys of customers, in turn: an address that is tried often would be treated as under attack."""
+    """The keys of customers, in turn: an address that is tried often would be treated as under
+    attack.
+    """
     while True:
         yield from (n for n in range(1, sizes.accounts + 1) if n % 10)
 
 
-async def _fail(http: httpx.AsyncClient, kind: str, number: int, customers: Iterator[int]) -> tuple[float, str | None]:
+async def _fail(
+    http: httpx.AsyncClient, kind: str, number: int, customers: Iterator[int]
+) -> tuple[float, str | None]:
     if kind == "unknown":
         return await sign_in(http, f"nobody{number}-{uuid4().hex}@example.fr", WRONG_PASSWORD)
     if kind == "wrong":
@@ -131,7 +156,10 @@ def _report(times: dict[str, list[float]]) -> None:
             print(f"{one + ' / ' + other:26}{probability:15.2f}{p:15.3f}")
     halves = mann_whitney(times["wrong"][::2], times["wrong"][1::2])
     print(f"{'wrong / wrong (noise)':26}{halves[0]:15.2f}{halves[1]:15.3f}")
-    print("distinguishable: how often a guess by the time of one response is right; 0.50 is pure chance")
+    print(
+        "distinguishable: how often a guess by the time of one response is right; 0.50 is pure "
+        "chance"
+    )
 
 
 def interval(values: Sequence[float], times: int = 1_000) -> tuple[float, float]:
@@ -141,7 +169,8 @@ def interval(values: Sequence[float], times: int = 1_000) -> tuple[float, float]
 
 
 def mann_whitney(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
-    """How often a value of one sample is on the same side of a value of the other (0.5 to 1), and the p-value.
+    """How often a value of one sample is on the same side of a value of the other (0.5 to 1), and
+    the p-value.
 
     The p-value is the normal approximation for samples without many ties (Mann and Whitney, 1947).
     """
@@ -157,9 +186,12 @@ def mann_whitney(one: Sequence[float], other: Sequence[float]) -> tuple[float, f
 
 
 async def flood(server: Server, sizes: Sizes, seconds: float, rounds: int) -> None:
-    """Print how long chat messages take to arrive, on an idle server and while 500 people sign in simultaneously."""
+    """Print how long chat messages take to arrive, on an idle server and while 500 people sign in
+    simultaneously.
+    """
     gc.collect()
-    gc.freeze()  # the objects that filled the database: collecting them would delay this client by 100 ms
+    # the objects that filled the database: collecting them would delay this client by 100 ms
+    gc.freeze()
     async with Chat(server).open(4) as chat:
         await chat.post_messages(2.0)
         idle: list[float] = []
@@ -171,13 +203,27 @@ async def flood(server: Server, sizes: Sizes, seconds: float, rounds: int) -> No
     for name, values in (("idle", idle), (f"{FLOOD_SIZE} sign-ins", flooded)):
         percentiles = "".join(f"{percentile(values, nth):9.2f}" for nth in (50, 99))
         print(f"{name:26}{percentiles}{1e3 * max(values):10.2f}{len(values):11}")
-    print(f"p99 during the flood is {percentile(flooded, 99) / percentile(idle, 99):.2f} times that of the idle server")
+    print(
+        f"p99 during the flood is {percentile(flooded, 99) / percentile(idle, 99):.2f} times that "
+        f"of the idle server"
+    )
 
 
 async def _flooded(chat: "Chat", server: Server, sizes: Sizes, number: int) -> list[float]:
-    """The latencies while another process lets all sign in simultaneously, each repeating until it succeeds."""
-    command = [sys.executable, "-m", "bench.sign_in", str(server.port), str(sizes.accounts), str(number)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220 - it only starts
+    """The latencies while another process lets all sign in simultaneously, each repeating until it
+    succeeds.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "bench.sign_in",
+        str(server.port),
+        str(sizes.accounts),
+        str(number),
+    ]
+    with subprocess.Popen(  # noqa: ASYNC220 - it only starts
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         if not process.stdin or not process.stdout:
             raise BenchmarkError("a process without pipes")
         await asyncio.to_thread(process.stdout.readline)  # until it is ready
@@ -205,14 +251,22 @@ class Chat:
         url = f"ws://127.0.0.1:{self._server.port}/graphql"
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with (
-            connect(url, subprotocols=[Subprotocol("graphql-transport-ws")], additional_headers=headers) as socket,
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._server.port}", headers=headers, timeout=60) as self._http,
+            connect(
+                url, subprotocols=[Subprotocol("graphql-transport-ws")], additional_headers=headers
+            ) as socket,
+            httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{self._server.port}", headers=headers, timeout=60
+            ) as self._http,
         ):
             await socket.send('{"type":"connection_init"}')
             payload = {"query": F, "variables": {"ticketId": encode("Ticket", ticket)}}
-            await socket.send(orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode())
+            await socket.send(
+                orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode()
+            )
             self._reading = asyncio.create_task(self._read(socket))
-            await asyncio.sleep(0.5)  # without `after`, the subscription starts when the server has processed it
+            await asyncio.sleep(
+                0.5
+            )  # without `after`, the subscription starts when the server has processed it
             try:
                 yield self
             finally:
@@ -223,14 +277,22 @@ class Chat:
             now, frame = time.perf_counter(), orjson.loads(text)
             if frame["type"] == "ping":
                 await socket.send('{"type":"pong"}')
-            message = frame["payload"]["data"]["ticketEvents"]["message"] if frame["type"] == "next" else None
+            message = (
+                frame["payload"]["data"]["ticketEvents"]["message"]
+                if frame["type"] == "next"
+                else None
+            )
             for key in [key for key in self._sent_at if message and key[:20] in message["body"]]:
                 self._latencies.append(now - self._sent_at.pop(key))
             if not self._sent_at:
                 self._all_arrived.set()
 
-    async def post_messages(self, seconds: float, until: "asyncio.Task[str] | None" = None) -> list[float]:
-        """Post messages at the interval, for so many seconds or until the task is done. Returns their latencies in seconds."""
+    async def post_messages(
+        self, seconds: float, until: "asyncio.Task[str] | None" = None
+    ) -> list[float]:
+        """Post messages at the interval, for so many seconds or until the task is done. Returns
+        their latencies in seconds.
+        """
         self._latencies = []
         end, posts = time.perf_counter() + seconds, []
         while (not until.done()) if until else time.perf_counter() < end:
@@ -242,13 +304,17 @@ class Chat:
             try:
                 await asyncio.wait_for(self._all_arrived.wait(), 60)
             except TimeoutError:
-                raise BenchmarkError(f"{len(self._sent_at)} messages did not arrive: {self._reading}") from None
+                raise BenchmarkError(
+                    f"{len(self._sent_at)} messages did not arrive: {self._reading}"
+                ) from None
         return self._latencies
 
     async def _post_message(self) -> None:
         key = uuid4().hex.translate(WITHOUT_DIGITS)
         self._sent_at[key] = time.perf_counter()
-        response = await self._http.post("/graphql", json={"query": M1, "variables": reply(self._ticket, key)})
+        response = await self._http.post(
+            "/graphql", json={"query": M1, "variables": reply(self._ticket, key)}
+        )
         if '"errors"' in response.text or '"code"' in response.text:
             raise BenchmarkError(response.text)
 
@@ -262,7 +328,9 @@ class SignInConnection(HTTPConnection):
         self._succeeded: asyncio.Future[int] = self._loop.create_future()
 
     async def sign_in(self, port: int) -> int:
-        """Connect and repeat until it succeeds. Returns the number of attempts. Raises BenchmarkError."""
+        """Connect and repeat until it succeeds. Returns the number of attempts. Raises
+        BenchmarkError.
+        """
         await self._loop.create_connection(lambda: self, "127.0.0.1", port)
         return await self._succeeded
 
@@ -286,10 +354,12 @@ class SignInConnection(HTTPConnection):
 
 
 async def _sign_in_all(port: int, accounts: int, number: int) -> None:
-    """Let 500 people sign in simultaneously; those who are rejected as too frequent try again. Prints the result.
+    """Let 500 people sign in simultaneously; those who are rejected as too frequent try again.
+    Prints the result.
 
-    It uses connections of the load client. With httpx, each response makes the pool check all other connections, which takes
-    12 ms of a core that the server needs. This process represents other machines, so it has the lowest priority.
+    It uses connections of the load client. With httpx, each response makes the pool check all other
+    connections, which takes 12 ms of a core that the server needs. This process represents other
+    machines, so it has the lowest priority.
     """
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     customers = [n for n in range(1, accounts + 1) if n % 10]
@@ -300,7 +370,8 @@ async def _sign_in_all(port: int, accounts: int, number: int) -> None:
     connections = [SignInConnection(_request(port, f"person{key}@example.fr")) for key in keys]
     attempts = await asyncio.gather(*(each.sign_in(port) for each in connections))
     print(
-        f"{FLOOD_SIZE} signed in after {time.perf_counter() - start:.1f} s, {attempts.count(1)} of them at the first attempt",
+        f"{FLOOD_SIZE} signed in after {time.perf_counter() - start:.1f} s, {attempts.count(1)} "
+        f"of them at the first attempt",
         flush=True,
     )
 
@@ -308,8 +379,10 @@ async def _sign_in_all(port: int, accounts: int, number: int) -> None:
 def _request(port: int, email: str) -> bytes:
     body = _body(email, PASSWORD)
     return (
-        f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Forwarded-For: {_random_address()}\r\n"
-        f"Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Forwarded-For: "
+        f"{_random_address()}\r\n"
+        f"Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: "
+        f"{len(body)}\r\n\r\n"
     ).encode() + body
 
 

@@ -1,8 +1,9 @@
 """Checkout: from a draft to an active purchase.
 
-The payment provider is never called inside a transaction. A payment is stored first, then the provider is called with a key
-derived from it, then the result is applied. If the process dies in between, `reconcile` calls the provider again with the same
-key and applies the result: no one pays twice, and no one pays for nothing.
+The payment provider is never called inside a transaction. A payment is stored first, then the
+provider is called with a key derived from it, then the result is applied. If the process dies in
+between, `reconcile` calls the provider again with the same key and applies the result: no one pays
+twice, and no one pays for nothing.
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,9 @@ _LEFT_ALONE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class CheckoutServices:
-    """The services that checkout needs: the payment provider, the seller, and the signer of download links."""
+    """The services that checkout needs: the payment provider, the seller, and the signer of
+    download links.
+    """
 
     gateway: Gateway
     seller: Seller
@@ -44,30 +47,45 @@ class CheckoutServices:
 
 
 async def draft(action: Action, account: Account, buyer: User, price: Price, key: str) -> Purchase:
-    """Draft a purchase of a price on sale. The same key returns the same draft. Raises IDEMPOTENCY_MISMATCH."""
+    """Draft a purchase of a price on sale. The same key returns the same draft. Raises
+    IDEMPOTENCY_MISMATCH.
+    """
     owner = f"account:{account.pk}"
     async with action.transaction() as tx:
         if earlier_id := await earlier_result(tx, owner, "purchaseDraft", key, price.pk):
             return await Purchase.get(pk=earlier_id, using_db=tx.db)
         purchase = await Purchase.create(
-            using_db=tx.db, account=account, buyer=buyer, price=price, created_at=action.at,
-            street=account.street or None, postal_code=account.postal_code or None, city=account.city or None,
+            using_db=tx.db,
+            account=account,
+            buyer=buyer,
+            price=price,
+            created_at=action.at,
+            street=account.street or None,
+            postal_code=account.postal_code or None,
+            city=account.city or None,
             country=account.country,
-        )  # fmt: skip
+        )
         await purchase.move(tx, PurchaseStatus.DRAFT)
         await store_result(tx, owner, "purchaseDraft", key, purchase.pk)
         tx.audit(BillingAuditAction.PURCHASE_DRAFT, purchase)
     return purchase
 
 
-async def pay(action: Action, services: CheckoutServices, purchase: Purchase, method: str, key: str) -> Payment:
-    """Pay for a purchase whose billing details are confirmed. A repeat of the key returns the payment in its current state.
+async def pay(
+    action: Action, services: CheckoutServices, purchase: Purchase, method: str, key: str
+) -> Payment:
+    """Pay for a purchase whose billing details are confirmed. A repeat of the key returns the
+    payment in its current state.
 
-    A payment method that the provider doesn't know is declined with UNKNOWN_METHOD. Raises TRANSITION_ILLEGAL,
-    IDEMPOTENCY_MISMATCH and PAYMENT_UNAVAILABLE.
+    A payment method that the provider doesn't know is declined with UNKNOWN_METHOD. Raises
+    TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH and PAYMENT_UNAVAILABLE.
     """
     payment = await _create_payment(action, purchase, method, key)
-    return await refresh(action, services, payment) if payment.status is PaymentStatus.PROCESSING else payment
+    return (
+        await refresh(action, services, payment)
+        if payment.status is PaymentStatus.PROCESSING
+        else payment
+    )
 
 
 async def _create_payment(action: Action, purchase: Purchase, method: str, key: str) -> Payment:
@@ -79,9 +97,13 @@ async def _create_payment(action: Action, purchase: Purchase, method: str, key: 
         purchase.require(PurchaseStatus.BILLING_CONFIRMED)
         price = await Price.get(pk=purchase.price_id, using_db=tx.db)
         payment = await Payment.create(
-            using_db=tx.db, account_id=purchase.account_id, purchase=purchase, amount_cents=price.gross.cents,
-            method=method, created_at=action.at,
-        )  # fmt: skip
+            using_db=tx.db,
+            account_id=purchase.account_id,
+            purchase=purchase,
+            amount_cents=price.gross.cents,
+            method=method,
+            created_at=action.at,
+        )
         await purchase.move(tx, PurchaseStatus.PAYMENT_PENDING)
         await store_result(tx, owner, "purchasePay", key, payment.pk)
         tx.audit(BillingAuditAction.PURCHASE_PAY, payment, amount_cents=payment.amount_cents)
@@ -89,7 +111,9 @@ async def _create_payment(action: Action, purchase: Purchase, method: str, key: 
 
 
 async def refresh(action: Action, services: CheckoutServices, payment: Payment) -> Payment:
-    """Query the provider for the state of an unsettled payment, and apply it. Raises PAYMENT_UNAVAILABLE."""
+    """Query the provider for the state of an unsettled payment, and apply it. Raises
+    PAYMENT_UNAVAILABLE.
+    """
     if payment.status.final:
         return payment
     try:
@@ -102,13 +126,19 @@ async def refresh(action: Action, services: CheckoutServices, payment: Payment) 
 async def _query(gateway: Gateway, payment: Payment) -> Outcome:
     key = f"camcha-payment-{payment.pk}"
     try:
-        return await gateway.find(key) or await gateway.charge(key, payment.amount_cents, payment.method)
+        return await gateway.find(key) or await gateway.charge(
+            key, payment.amount_cents, payment.method
+        )
     except ValueError:
         return Outcome(PaymentStatus.DECLINED, f"refused-{payment.pk}", decline_code=UNKNOWN_METHOD)
 
 
-async def _apply(action: Action, services: CheckoutServices, payment: Payment, outcome: Outcome) -> Payment:
-    """Apply the provider's result to the payment. Concurrent and late results change nothing twice."""
+async def _apply(
+    action: Action, services: CheckoutServices, payment: Payment, outcome: Outcome
+) -> Payment:
+    """Apply the provider's result to the payment. Concurrent and late results change nothing
+    twice.
+    """
     async with action.transaction() as tx:
         purchase = await tx.locked(Purchase, payment.purchase_id)
         payment = await tx.locked(Payment, payment.pk)
@@ -118,7 +148,10 @@ async def _apply(action: Action, services: CheckoutServices, payment: Payment, o
         payment.settled_at = action.at if outcome.status.final else None
         await payment.save(using_db=tx.db)
         await tx.append(
-            account_stream(payment.account_id), EventKind.PAYMENT_CHANGED, purchase_id=purchase.pk, status=payment.status.value
+            account_stream(payment.account_id),
+            EventKind.PAYMENT_CHANGED,
+            purchase_id=purchase.pk,
+            status=payment.status.value,
         )
         tx.audit(BillingAuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
         await _follow_up(tx, services, purchase, payment)
@@ -133,7 +166,9 @@ def _copy_outcome(payment: Payment, outcome: Outcome) -> None:
     payment.brand, payment.last_four = outcome.brand, outcome.last_four
 
 
-async def _follow_up(tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment) -> None:
+async def _follow_up(
+    tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment
+) -> None:
     if payment.status is PaymentStatus.SUCCEEDED:
         await _activate(tx, services, purchase, payment)
     elif payment.status is PaymentStatus.DECLINED:
@@ -142,11 +177,15 @@ async def _follow_up(tx: Transaction, services: CheckoutServices, purchase: Purc
         await emails.payment_confirmation_needed(tx, buyer, payment.confirmation_url)
 
 
-async def _activate(tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment) -> None:
+async def _activate(
+    tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment
+) -> None:
     purchase.anchor, purchase.activated_at = tx.action.day, tx.action.at
     await purchase.move(tx, PurchaseStatus.ACTIVE)
     buyer = await _buyer(tx, purchase)
-    invoice = await issue(tx, services.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0)
+    invoice = await issue(
+        tx, services.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0
+    )
     if buyer:
         token = services.signer.sign(Purpose.EMAIL_DOWNLOAD, tx.action.at, invoice=invoice.pk)
         await emails.invoice_issued(tx, buyer, invoice, token)
@@ -162,7 +201,8 @@ def download_link(signer: Signer, base_url: str, invoice: Invoice, at: datetime)
 
 
 async def reconcile(action: Action, services: CheckoutServices) -> int:
-    """Settle payments of the last days that have been open for a minute, by querying the provider. Returns how many changed.
+    """Settle payments of the last days that have been open for a minute, by querying the provider.
+    Returns how many changed.
 
     A payment that can't be settled doesn't delay the others.
     """

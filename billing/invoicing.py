@@ -1,4 +1,6 @@
-"""Issuing an invoice: it is numbered, frozen, rendered and put into the outbox in the transaction that records the payment."""
+"""Issuing an invoice: it is numbered, frozen, rendered and put into the outbox in the transaction
+that records the payment.
+"""
 
 import hashlib
 from datetime import timedelta
@@ -9,7 +11,14 @@ from billing.seller import Seller
 from models.accounts.account import Account
 from models.action import Transaction
 from models.billing.audit_actions import BillingAuditAction
-from models.billing.invoice import Invoice, InvoiceDocument, InvoiceLine, Series, invoice_number, next_position
+from models.billing.invoice import (
+    Invoice,
+    InvoiceDocument,
+    InvoiceLine,
+    Series,
+    invoice_number,
+    next_position,
+)
 from models.billing.money import totals
 from models.billing.offer import Offer, Price
 from models.billing.payment import Payment
@@ -22,23 +31,49 @@ from models.translations import day
 _CARD = 48  # UNTDID 4461
 
 
-async def issue(tx: Transaction, seller: Seller, purchase: Purchase, payment: Payment, locale: Locale, index: int) -> Invoice:
-    """Issue the paid invoice of one period of an active purchase. The database rejects a second one for the same period."""
+async def issue(
+    tx: Transaction,
+    seller: Seller,
+    purchase: Purchase,
+    payment: Payment,
+    locale: Locale,
+    index: int,
+) -> Invoice:
+    """Issue the paid invoice of one period of an active purchase. The database rejects a second one
+    for the same period.
+    """
     price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
     account = await Account.get(pk=purchase.account_id, using_db=tx.db)
     assert purchase.anchor is not None, "an invoice is issued for an active purchase"  # noqa: S101
     when = period(purchase.anchor, price.interval.months, index)
     position = await next_position(tx, Series.INVOICE)
     facts = _facts(
-        tx, seller, purchase, payment, account, price, when, invoice_number(Series.INVOICE, tx.action.day, position), locale
+        tx,
+        seller,
+        purchase,
+        payment,
+        account,
+        price,
+        when,
+        invoice_number(Series.INVOICE, tx.action.day, position),
+        locale,
     )
-    return await _frozen(tx, facts, position, purchase, payment, price.offer, when, await rendered(facts, locale))
+    return await _frozen(
+        tx, facts, position, purchase, payment, price.offer, when, await rendered(facts, locale)
+    )
 
 
 def _facts(
-    tx: Transaction, seller: Seller, purchase: Purchase, payment: Payment, account: Account, price: Price,
-    when: Period, printed: str, locale: Locale,
-) -> InvoiceFacts:  # fmt: skip
+    tx: Transaction,
+    seller: Seller,
+    purchase: Purchase,
+    payment: Payment,
+    account: Account,
+    price: Price,
+    when: Period,
+    printed: str,
+    locale: Locale,
+) -> InvoiceFacts:
     lines = (_line(price, price.offer, when, locale),)
     terms = seller.terms_on(tx.action.day)
     return InvoiceFacts(
@@ -77,26 +112,54 @@ def _buyer(account: Account, purchase: Purchase) -> Party:
         city=purchase.city or "",
         country=purchase.country or "FR",
     )
-    return Party(name=account.legal_name, siren=account.siren, vat_number=account.vat_number, address=where)
+    return Party(
+        name=account.legal_name, siren=account.siren, vat_number=account.vat_number, address=where
+    )
 
 
 async def _frozen(
-    tx: Transaction, facts: InvoiceFacts, position: int, purchase: Purchase, payment: Payment, offer: Offer,
-    when: Period, pdf: bytes,
-) -> Invoice:  # fmt: skip
+    tx: Transaction,
+    facts: InvoiceFacts,
+    position: int,
+    purchase: Purchase,
+    payment: Payment,
+    offer: Offer,
+    when: Period,
+    pdf: bytes,
+) -> Invoice:
     invoice = await Invoice.create(
-        using_db=tx.db, series=Series.INVOICE, position=position, number=facts.number, account_id=purchase.account_id,
-        purchase=purchase, payment=payment, offer=offer, period_index=when.index, issued_at=tx.action.at,
-        issued_on=facts.issued_on, due_on=facts.due_on, net_cents=facts.totals.net_cents,
-        vat_cents=facts.totals.vat_cents, gross_cents=facts.totals.gross_cents, facts=facts.to_json(),
+        using_db=tx.db,
+        series=Series.INVOICE,
+        position=position,
+        number=facts.number,
+        account_id=purchase.account_id,
+        purchase=purchase,
+        payment=payment,
+        offer=offer,
+        period_index=when.index,
+        issued_at=tx.action.at,
+        issued_on=facts.issued_on,
+        due_on=facts.due_on,
+        net_cents=facts.totals.net_cents,
+        vat_cents=facts.totals.vat_cents,
+        gross_cents=facts.totals.gross_cents,
+        facts=facts.to_json(),
         sha256=hashlib.sha256(pdf).hexdigest(),
-    )  # fmt: skip
+    )
     await InvoiceDocument.create(using_db=tx.db, invoice=invoice, pdf=pdf)
     for place, line in enumerate(facts.lines, 1):
         await InvoiceLine.create(
-            using_db=tx.db, invoice=invoice, position=place, label=line.label, quantity=int(line.quantity),
-            unit_net_cents=line.unit_price_cents, net_cents=line.net_cents, vat_rate=line.vat_basis_points,
-        )  # fmt: skip
-    await tx.append(account_stream(purchase.account_id), EventKind.INVOICE_ISSUED, invoice_id=invoice.pk)
+            using_db=tx.db,
+            invoice=invoice,
+            position=place,
+            label=line.label,
+            quantity=int(line.quantity),
+            unit_net_cents=line.unit_price_cents,
+            net_cents=line.net_cents,
+            vat_rate=line.vat_basis_points,
+        )
+    await tx.append(
+        account_stream(purchase.account_id), EventKind.INVOICE_ISSUED, invoice_id=invoice.pk
+    )
     tx.audit(BillingAuditAction.INVOICE_ISSUE, invoice, gross_cents=invoice.gross_cents)
     return invoice

@@ -58,11 +58,27 @@ def seller(path: Path) -> Seller:
     """Read the file. Raises KeyError or ValueError when something is missing."""
     facts = tomllib.loads(path.read_text(encoding="utf-8"))
     where = Address(
-        lines=tuple(facts["address_lines"]), postcode=facts["postcode"], city=facts["city"], country=facts["country"]
+        lines=tuple(facts["address_lines"]),
+        postcode=facts["postcode"],
+        city=facts["city"],
+        country=facts["country"],
     )
-    named = {name: facts[name] for name in ("name", "siren", "siret", "vat_number", "legal", "email", "phone")}
-    terms = tuple(Terms(each["from"], {locale.value: each[locale.value] for locale in Locale}) for each in facts["terms"])
+    named = {
+        name: facts[name]
+        for name in ("name", "siren", "siret", "vat_number", "legal", "email", "phone")
+    }
+    terms = tuple(
+        Terms(each["from"], {locale.value: each[locale.value] for locale in Locale})
+        for each in facts["terms"]
+    )
     retention = tuple(
-        Retention(each["from"], timedelta(days=each["grace_days"]), each["invoice_years"]) for each in facts["retention"]
+        Retention(each["from"], timedelta(days=each["grace_days"]), each["invoice_years"])
+        for each in facts["retention"]
     )
-    return Seller(Party(address=where, **named), terms, retention, facts["support"]["email"], facts["support"]["phone"])
+    return Seller(
+        Party(address=where, **named),
+        terms,
+        retention,
+        facts["support"]["email"],
+        facts["support"]["phone"],
+    )

@@ -1,4 +1,5 @@
-"""Draw names, docstrings, schema descriptions or French texts at random, so that a reader can judge the language.
+"""Draw names, docstrings, schema descriptions or French texts at random, so that a reader can judge
+the language.
 
     python bin/language_sample.py names --seed 7
     python bin/language_sample.py docstrings --seed 7 --count 100
@@ -21,8 +22,16 @@ Sample = tuple[str, str]  # where it stands, and the text
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
-    """Every Python file of the repository, parsed. Migrations are left out: most of them are generated."""
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
+    """Every Python file of the repository, parsed. Migrations are left out: most of them are
+    generated.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "*.py"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     for name in listed.stdout.split():
         if not name.startswith("migrations/"):
             yield name, ast.parse((ROOT / name).read_text(encoding="utf-8"))

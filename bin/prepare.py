@@ -1,8 +1,8 @@
 """Make .venv and node_modules match the lock files. Does nothing when they already do.
 
-A stamp in each folder records what it was built from. It is removed before the work starts and written at the end. A folder
-without a stamp was interrupted, or was not created by this script, and is built from scratch. Uses the standard library only,
-because it runs before anything is installed.
+A stamp in each folder records what it was built from. It is removed before the work starts and
+written at the end. A folder without a stamp was interrupted, or was not created by this script, and
+is built from scratch. Uses the standard library only, because it runs before anything is installed.
 """
 
 import fcntl
@@ -20,7 +20,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV, MODULES = ROOT / ".venv", ROOT / "node_modules"
 LOCKS = {"production": "requirements.lock", "development": "requirements-dev.lock"}
-INCLUDED = {"production": ["production"], "development": ["production", "development"]}  # what each installation provides
+INCLUDED = {
+    "production": ["production"],
+    "development": ["production", "development"],
+}  # what each installation provides
 
 
 class Failed(Exception):
@@ -28,7 +31,9 @@ class Failed(Exception):
 
 
 def main(kind: str) -> None:
-    """Prepare for `kind`, "production" or "development". Without Node, production continues without GraphiQL."""
+    """Prepare for `kind`, "production" or "development". Without Node, production continues without
+    GraphiQL.
+    """
     with alone():
         prepare_python(kind)
         try:
@@ -41,10 +46,14 @@ def main(kind: str) -> None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Wait for another installation of the same checkout. The kernel releases the lock of a killed process."""
+    """Wait for another installation of the same checkout. The kernel releases the lock of a killed
+    process.
+    """
     (ROOT / "var").mkdir(exist_ok=True)
     with (ROOT / "var" / "prepare.lock").open("w") as file:
-        os.set_inheritable(file.fileno(), True)  # a pip or npm that outlives this process keeps the lock
+        os.set_inheritable(
+            file.fileno(), True
+        )  # a pip or npm that outlives this process keeps the lock
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -54,7 +63,9 @@ def alone() -> Iterator[None]:
 
 
 def prepare_python(kind: str) -> None:
-    """Install into .venv. Rebuild it when another Python or another path created it, or when it is incomplete."""
+    """Install into .venv. Rebuild it when another Python or another path created it, or when it is
+    incomplete.
+    """
     interpreter = fingerprint(sys.version, str(ROOT))
     packages = fingerprint(interpreter, (ROOT / LOCKS[kind]).read_text())
     if stamped(VENV, kind, packages):
@@ -65,8 +76,25 @@ def prepare_python(kind: str) -> None:
     if not reusable:
         make_venv()
     with step("Python packages"):
-        pip = [str(VENV / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
-        run([*pip, "install", "--require-hashes", "--no-deps", "--progress-bar=off", "--requirement", LOCKS[kind]])
+        pip = [
+            str(VENV / "bin" / "python"),
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+        ]
+        run(
+            [
+                *pip,
+                "install",
+                "--require-hashes",
+                "--no-deps",
+                "--progress-bar=off",
+                "--requirement",
+                LOCKS[kind],
+            ]
+        )
     for name in INCLUDED[kind]:
         stamp(VENV, name).write_text(fingerprint(interpreter, (ROOT / LOCKS[name]).read_text()))
     stamp(VENV, "interpreter").write_text(interpreter)
@@ -77,11 +105,15 @@ def make_venv() -> None:
         try:
             venv.EnvBuilder(clear=True, symlinks=True, with_pip=True).create(VENV)
         except subprocess.CalledProcessError as error:
-            raise Failed("this Python lacks ensurepip: install its venv package (python3-venv on Debian).") from error
+            raise Failed(
+                "this Python lacks ensurepip: install its venv package (python3-venv on Debian)."
+            ) from error
 
 
 def prepare_node(kind: str) -> None:
-    """Install into node_modules: GraphiQL, and for development the clients and the browser used by the tests."""
+    """Install into node_modules: GraphiQL, and for development the clients and the browser used by
+    the tests.
+    """
     packages = fingerprint((ROOT / "package-lock.json").read_text())
     if stamped(MODULES, kind, packages):
         return
@@ -104,7 +136,13 @@ def run(command: list[str]) -> None:
     """Run a command in the checkout without output. Raises Failed with its last lines."""
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     result = subprocess.run(  # noqa: S603 (commands written above)
-        command, cwd=ROOT, stdin=nothing, stdout=pipe, stderr=subprocess.STDOUT, text=True, close_fds=False
+        command,
+        cwd=ROOT,
+        stdin=nothing,
+        stdout=pipe,
+        stderr=subprocess.STDOUT,
+        text=True,
+        close_fds=False,
     )
     if result.returncode:
         raise Failed("\n".join([f"{command[0]} failed:", *result.stdout.splitlines()[-20:]]))

@@ -1,4 +1,5 @@
-"""Executes GraphQL operations over any graphql-core schema: limits, cost, persisted documents, batches, subscriptions.
+"""Executes GraphQL operations over any graphql-core schema: limits, cost, persisted documents,
+batches, subscriptions.
 
 This package and `engine.http` are the public API; README.md explains it.
 """

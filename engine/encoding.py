@@ -12,8 +12,9 @@ from engine.errors import request_error
 
 
 def decode_json(text: bytes | str, *, depth: int) -> Any:
-    """Decode JSON in UTF-8 that is nested at most `depth` deep. Raises `RequestError` for anything else, NaN and infinities
-    included."""
+    """Decode JSON in UTF-8 that is nested at most `depth` deep. Raises `RequestError` for anything
+    else, NaN and infinities included.
+    """
     try:
         value = orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeError):
@@ -24,8 +25,13 @@ def decode_json(text: bytes | str, *, depth: int) -> Any:
 
 
 def _is_deeper_than(depth: int, value: Any, text: bytes | str) -> bool:
-    # Counting brackets runs at the speed of C and decides nearly every request. Only many brackets require a traversal.
-    brackets = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
+    # Counting brackets runs at the speed of C and decides nearly every request. Only many brackets
+    # require a traversal.
+    brackets = (
+        text.count("{") + text.count("[")
+        if isinstance(text, str)
+        else text.count(b"{") + text.count(b"[")
+    )
     if brackets <= depth:
         return False
     level = [value]
@@ -37,14 +43,17 @@ def _is_deeper_than(depth: int, value: Any, text: bytes | str) -> bool:
 
 
 def _containers_in(value: Any) -> list[Any]:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    children = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    )
     return [child for child in children if isinstance(child, dict | list)]
 
 
 def encode_json(value: Any) -> bytes:
     """Encode a response as JSON, with dates and times in ISO 8601.
 
-    Integers beyond 64 bits and lone surrogates, which orjson rejects, are encoded by the standard library.
+    Integers beyond 64 bits and lone surrogates, which orjson rejects, are encoded by the standard
+    library.
     """
     try:
         return orjson.dumps(value)

@@ -1,4 +1,6 @@
-"""The engine: prepares operations, which executes nothing, then executes them or subscribes to them."""
+"""The engine: prepares operations, which executes nothing, then executes them or subscribes to
+them.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,14 @@ from engine.documents.operation import Operation
 from engine.documents.params import Params
 from engine.documents.store import DocumentStore
 from engine.documents.variables import coerce_variables
-from engine.errors import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, RequestError, mask_error, request_error
+from engine.errors import (
+    FORBIDDEN,
+    QUERY_TOO_COSTLY,
+    TIMEOUT,
+    RequestError,
+    mask_error,
+    request_error,
+)
 from engine.execution.awaitables import is_awaitable
 from engine.execution.deferred import BatchOf, no_batch
 from engine.execution.executor import PlanExecutor
@@ -43,10 +52,11 @@ Result = dict[str, Any]  # a response: `data`, `errors` if there are any, `exten
 class Engine:
     """Executes GraphQL operations over a schema.
 
-    `format_error` formats an execution error for the response, given the error and the context; the default masks what is
-    not a GraphQLError. `cost_of` returns a field's own cost, `batch_of` its batch function (execution/deferred.py). `rules`
-    are validation rules in addition to those of the specification. `trusted_documents` are texts by id, which are never
-    evicted; raises `ManifestError` when some are invalid.
+    `format_error` formats an execution error for the response, given the error and the context; the
+    default masks what is not a GraphQLError. `cost_of` returns a field's own cost, `batch_of` its
+    batch function (execution/deferred.py). `rules` are validation rules in addition to those of the
+    specification. `trusted_documents` are texts by id, which are never evicted; raises
+    `ManifestError` when some are invalid.
     """
 
     def __init__(
@@ -71,26 +81,44 @@ class Engine:
     # Preparation
 
     def prepare(
-        self, params: Params, *, cost_limit: int | None = None, introspection: bool = True, trusted_only: bool = False
+        self,
+        params: Params,
+        *,
+        cost_limit: int | None = None,
+        introspection: bool = True,
+        trusted_only: bool = False,
     ) -> Operation:
-        """Parse and validate the document, coerce the variables and compute the cost. Raises `RequestError`.
+        """Parse and validate the document, coerce the variables and compute the cost. Raises
+        `RequestError`.
 
-        Without `introspection`, `__schema` and `__type` are FORBIDDEN and errors don't suggest names of the schema. With
-        `trusted_only`, every document that is not one of the trusted documents is DOCUMENT_NOT_TRUSTED.
+        Without `introspection`, `__schema` and `__type` are FORBIDDEN and errors don't suggest
+        names of the schema. With `trusted_only`, every document that is not one of the trusted
+        documents is DOCUMENT_NOT_TRUSTED.
         """
-        document = self._documents.find(params, suggest_names=introspection, trusted_only=trusted_only)
+        document = self._documents.find(
+            params, suggest_names=introspection, trusted_only=trusted_only
+        )
         if document.introspects and not introspection:
             raise request_error("Introspection is not allowed.", FORBIDDEN)
         definition = document.operation(params.operation_name)
-        variables = coerce_variables(self.schema, document, definition, params.variables, introspection)
+        variables = coerce_variables(
+            self.schema, document, definition, params.variables, introspection
+        )
         limit = self.limits.cost if cost_limit is None else cost_limit
-        operation = self._operation(document, definition, variables, limit, params.extensions.get("dryRun") is True)
+        operation = self._operation(
+            document, definition, variables, limit, params.extensions.get("dryRun") is True
+        )
         if operation.cost > operation.cost_limit and not operation.dry_run:
             raise _too_costly(operation)
         return operation
 
     def _operation(
-        self, document: Document, definition: OperationDefinitionNode, variables: VariableValues, limit: int, dry_run: bool
+        self,
+        document: Document,
+        definition: OperationDefinitionNode,
+        variables: VariableValues,
+        limit: int,
+        dry_run: bool,
     ) -> Operation:
         return Operation(
             kind=definition.operation.value,
@@ -108,13 +136,16 @@ class Engine:
     async def execute(self, operation: Operation, context: Any) -> Result:
         """Execute a query or a mutation.
 
-        A query that takes longer than `Limits.timeout` is cancelled, with the error TIMEOUT. A mutation always finishes, even
-        when the caller is cancelled, because a transaction cancelled midway can leave its connection locked.
+        A query that takes longer than `Limits.timeout` is cancelled, with the error TIMEOUT. A
+        mutation always finishes, even when the caller is cancelled, because a transaction cancelled
+        midway can leave its connection locked.
         """
         if operation.dry_run:
             return {"data": None, "extensions": operation.extensions}
         if operation.kind == "subscription":
-            raise request_error("A subscription can't be executed like a query: send it over the websocket.")
+            raise request_error(
+                "A subscription can't be executed like a query: send it over the websocket."
+            )
         if operation.kind == "mutation":
             return await self._shielded(self._execute(operation, context))
         return await self._with_timeout(operation, self._execute(operation, context))
@@ -127,7 +158,9 @@ class Engine:
         response["extensions"] = operation.extensions
         return response
 
-    async def _execution_result(self, operation: Operation, context: Any, root: Any) -> ExecutionResult:
+    async def _execution_result(
+        self, operation: Operation, context: Any, root: Any
+    ) -> ExecutionResult:
         key = self._plan_key(operation)
         try:
             plan = self.plans.get(key) or self._build_plan(operation)
@@ -140,17 +173,34 @@ class Engine:
             self.plans.put(key, plan)
 
     def _plan_key(self, operation: Operation) -> Hashable:
-        """An operation of a document has one plan for each combination of values that its directives can get."""
+        """An operation of a document has one plan for each combination of values that its
+        directives can get.
+        """
         document, name = operation.document, operation.name
         if name not in document.directive_variables:
-            document.directive_variables[name] = directive_variables(operation.definition, document.fragment_details)
-        return (document.id, name, *map(operation.variables.coerced.get, document.directive_variables[name]))
+            document.directive_variables[name] = directive_variables(
+                operation.definition, document.fragment_details
+            )
+        return (
+            document.id,
+            name,
+            *map(operation.variables.coerced.get, document.directive_variables[name]),
+        )
 
     def _build_plan(self, operation: Operation) -> ExecutionPlan:
         document = operation.document
-        variables = directive_values(operation.variables, document.directive_variables[operation.name])
+        variables = directive_values(
+            operation.variables, document.directive_variables[operation.name]
+        )
         core = self._core_executor(operation, variables)
-        return build_plan(self.schema, operation.definition, document.fragment_details, variables, self._batch_of, core)
+        return build_plan(
+            self.schema,
+            operation.definition,
+            document.fragment_details,
+            variables,
+            self._batch_of,
+            core,
+        )
 
     def _core_executor(
         self, operation: Operation, variables: VariableValues, context: Any = None, root: Any = None
@@ -176,7 +226,9 @@ class Engine:
         task.add_done_callback(self._mutations.discard)
         return await asyncio.shield(task)
 
-    async def _with_timeout(self, operation: Operation, execution: Coroutine[Any, Any, Result]) -> Result:
+    async def _with_timeout(
+        self, operation: Operation, execution: Coroutine[Any, Any, Result]
+    ) -> Result:
         try:
             async with asyncio.timeout(self.limits.timeout):
                 return await execution
@@ -186,17 +238,25 @@ class Engine:
             return {"data": None, "errors": [error], "extensions": operation.extensions}
 
     async def drain(self) -> None:
-        """Wait for mutations whose callers have disconnected. Call this at shutdown, before the database is closed."""
+        """Wait for mutations whose callers have disconnected. Call this at shutdown, before the
+        database is closed.
+        """
         await asyncio.gather(*self._mutations, return_exceptions=True)
 
     # Subscriptions
 
     async def create_source_stream(self, operation: Operation, context: Any) -> Any:
-        """The source stream of a subscription, as its resolver returned it. Raises `RequestError` when it can't start."""
-        pending = create_source_event_stream(self._core_executor(operation, operation.variables, context))
+        """The source stream of a subscription, as its resolver returned it. Raises `RequestError`
+        when it can't start.
+        """
+        pending = create_source_event_stream(
+            self._core_executor(operation, operation.variables, context)
+        )
         stream = await pending if is_awaitable(pending) else pending
         if isinstance(stream, ExecutionResult):
-            raise RequestError([self._format_error(error, context) for error in stream.errors or ()])
+            raise RequestError(
+                [self._format_error(error, context) for error in stream.errors or ()]
+            )
         return stream
 
     async def execute_event(self, operation: Operation, context: Any, event: Any) -> Result:
@@ -206,10 +266,11 @@ class Engine:
     async def response_stream(
         self, operation: Operation, source: Any, context: Any, new_context: Callable[[], Any]
     ) -> AsyncGenerator[Result, None]:
-        """The responses to all events of a source stream, each executed in a context of its own from `new_context`.
+        """The responses to all events of a source stream, each executed in a context of its own
+        from `new_context`.
 
-        `context` is the one in which the source stream was created. If the source raises, the last response has its error.
-        Closing this generator closes the source.
+        `context` is the one in which the source stream was created. If the source raises, the last
+        response has its error. Closing this generator closes the source.
         """
         try:
             async for event in source:
@@ -224,7 +285,11 @@ class Engine:
     def source_error(self, operation: Operation, error: Exception, context: Any) -> Result:
         """The last response of a subscription whose source stream raised."""
         located = located_error(error, [operation.definition])
-        return {"data": None, "errors": [self._format_error(located, context)], "extensions": operation.extensions}
+        return {
+            "data": None,
+            "errors": [self._format_error(located, context)],
+            "extensions": operation.extensions,
+        }
 
 
 def _too_costly(operation: Operation) -> RequestError:

@@ -36,13 +36,16 @@ def request_error(message: str, code: str = BAD_USER_INPUT, **extensions: Any) -
 
 
 def error_with_code(error: GraphQLError, code: str = BAD_USER_INPUT) -> dict[str, Any]:
-    """The error formatted for the response. `code` applies only when the error has none of its own."""
+    """The error formatted for the response. `code` applies only when the error has none of its
+    own.
+    """
     formatted: dict[str, Any] = dict(error.formatted)
     return {**formatted, "extensions": {"code": code, **(error.extensions or {})}}
 
 
 def mask_error(error: GraphQLError, context: Any) -> dict[str, Any]:
-    """Format an execution error: a GraphQLError that a resolver raised is shown, any other exception is logged and masked.
+    """Format an execution error: a GraphQLError that a resolver raised is shown, any other
+    exception is logged and masked.
 
     A masked error has the code INTERNAL and an `errorId`, under which the log has the traceback.
     """
@@ -56,7 +59,9 @@ def mask_error(error: GraphQLError, context: Any) -> dict[str, Any]:
 
 
 def internal_error(error: BaseException) -> dict[str, Any]:
-    """Log an unexpected exception once, under a random id, and return what the caller may know about it."""
+    """Log an unexpected exception once, under a random id, and return what the caller may know
+    about it.
+    """
     error_id = token_hex(8)
     log.error("Internal error %s", error_id, exc_info=error)
     return {"message": "Internal error", "extensions": {"code": INTERNAL, "errorId": error_id}}

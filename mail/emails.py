@@ -1,7 +1,9 @@
-"""The emails that we send: one function each, which stores a row in the outbox in the caller's transaction.
+"""The emails that we send: one function each, which stores a row in the outbox in the caller's
+transaction.
 
-So an email exists exactly when the transaction that it reports was committed. `mail/delivery.py` sends it afterwards, and fills
-in the base URL of the site (`mail/message.py`). A function has the name of its template.
+So an email exists exactly when the transaction that it reports was committed. `mail/delivery.py`
+sends it afterwards, and fills in the base URL of the site (`mail/message.py`). A function has the
+name of its template.
 """
 
 import re
@@ -24,7 +26,9 @@ from models.translations import day, text
 
 SIGN_IN_URL = f"{BASE_URL}/"
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_LINK_CHARACTERS = re.compile(r"(?<=\S)[.:/@。．｡]+(?=\w\w)")  # not those of initials: S.A.R.L., L. Martin
+_LINK_CHARACTERS = re.compile(
+    r"(?<=\S)[.:/@。．｡]+(?=\w\w)"
+)  # not those of initials: S.A.R.L., L. Martin
 _NAME_LENGTH = 60
 
 
@@ -48,11 +52,17 @@ async def already_registered(tx: Transaction, user: User) -> Email:
     return await _write(tx, user, "already_registered")
 
 
-async def invoice_issued(tx: Transaction, user: User, invoice: Invoice, download_token: str) -> Email:
-    """Send an invoice: its totals, its PDF (attached when the email is sent) and a signed download link."""
+async def invoice_issued(
+    tx: Transaction, user: User, invoice: Invoice, download_token: str
+) -> Email:
+    """Send an invoice: its totals, its PDF (attached when the email is sent) and a signed download
+    link.
+    """
     issued_on = day(invoice.issued_on, user.locale)
     link = f"{BASE_URL}/downloads/{download_token}"
-    return await _write(tx, user, "invoice_issued", invoice, link=link, invoice=invoice, issued_on=issued_on)
+    return await _write(
+        tx, user, "invoice_issued", invoice, link=link, invoice=invoice, issued_on=issued_on
+    )
 
 
 async def payment_confirmation_needed(tx: Transaction, user: User, confirmation_url: str) -> Email:
@@ -60,14 +70,27 @@ async def payment_confirmation_needed(tx: Transaction, user: User, confirmation_
     return await _write(tx, user, "payment_confirmation_needed", link=confirmation_url)
 
 
-async def invitation(tx: Transaction, invited: Invitation, inviter: User, account: Account, token: str) -> Email:
-    """Invite an address to join an account, by the link or by sending the token to the API. Addresses no one by name."""
+async def invitation(
+    tx: Transaction, invited: Invitation, inviter: User, account: Account, token: str
+) -> Email:
+    """Invite an address to join an account, by the link or by sending the token to the API.
+    Addresses no one by name.
+    """
     until = day(local_date(invited.expires_at), invited.locale)
     return await _store(
-        tx, invited.email, invited.locale, "", "invitation", account_id=account.pk, link=_page("invitation", token),
-        token=token, until=until, inviter=_without_links(inviter.name), company=_without_links(account.legal_name),
+        tx,
+        invited.email,
+        invited.locale,
+        "",
+        "invitation",
+        account_id=account.pk,
+        link=_page("invitation", token),
+        token=token,
+        until=until,
+        inviter=_without_links(inviter.name),
+        company=_without_links(account.legal_name),
         role=text(invited.role.label, invited.locale),
-    )  # fmt: skip
+    )
 
 
 async def password_reset(tx: Transaction, user: User, token: str) -> Email:
@@ -76,15 +99,24 @@ async def password_reset(tx: Transaction, user: User, token: str) -> Email:
 
 
 async def sign_in_unlock(tx: Transaction, user: User, token: str) -> Email:
-    """Let a user sign in at once while others' failed attempts throttle sign-ins, by the link or the token."""
+    """Let a user sign in at once while others' failed attempts throttle sign-ins, by the link or
+    the token.
+    """
     return await _write(tx, user, "sign_in_unlock", link=_page("unlock", token), token=token)
 
 
 async def staff_welcome(tx: Transaction, user: User, token: str) -> Email:
     """Welcome a new member of staff, and link to the page where they choose a password."""
     return await _store(
-        tx, user.email, user.locale, "", "staff_welcome", user=user, link=_page("reset", token), token=token
-    )  # fmt: skip
+        tx,
+        user.email,
+        user.locale,
+        "",
+        "staff_welcome",
+        user=user,
+        link=_page("reset", token),
+        token=token,
+    )
 
 
 async def sessions_ended(tx: Transaction, user: User) -> Email:
@@ -92,12 +124,21 @@ async def sessions_ended(tx: Transaction, user: User) -> Email:
     return await _write(tx, user, "sessions_ended")
 
 
-async def ownership_changed(tx: Transaction, user: User, account: Account, *, gained: User | None, lost: User | None) -> Email:
-    """Tell an owner of an account who became an owner and who is no longer one, and what to do if that is unexpected."""
+async def ownership_changed(
+    tx: Transaction, user: User, account: Account, *, gained: User | None, lost: User | None
+) -> Email:
+    """Tell an owner of an account who became an owner and who is no longer one, and what to do if
+    that is unexpected.
+    """
     return await _write(
-        tx, user, "ownership_changed", account_id=account.pk, company=_without_links(account.legal_name),
-        gained=_without_links(gained.name) if gained else None, lost=_without_links(lost.name) if lost else None,
-    )  # fmt: skip
+        tx,
+        user,
+        "ownership_changed",
+        account_id=account.pk,
+        company=_without_links(account.legal_name),
+        gained=_without_links(gained.name) if gained else None,
+        lost=_without_links(lost.name) if lost else None,
+    )
 
 
 async def password_changed(tx: Transaction, user: User) -> Email:
@@ -111,15 +152,26 @@ async def second_factor_changed(tx: Transaction, user: User, change: SecondFacto
 
 
 async def second_factor_reset(tx: Transaction, user: User, *, by_support: bool) -> Email:
-    """Tell a user that support, or an owner of their account, has turned off their second factor."""
+    """Tell a user that support, or an owner of their account, has turned off their second
+    factor.
+    """
     return await _write(tx, user, "second_factor_reset", by_support=by_support)
 
 
 async def email_change(tx: Transaction, user: User, new_address: str, token: str) -> Email:
-    """Ask the recipient at a new address to confirm it, by the link or by sending the token to the API."""
+    """Ask the recipient at a new address to confirm it, by the link or by sending the token to the
+    API.
+    """
     return await _store(
-        tx, new_address, user.locale, "", "email_change", user=user, link=_page("email", token), token=token
-    )  # fmt: skip
+        tx,
+        new_address,
+        user.locale,
+        "",
+        "email_change",
+        user=user,
+        link=_page("email", token),
+        token=token,
+    )
 
 
 async def email_change_taken(tx: Transaction, user: User) -> Email:
@@ -127,10 +179,16 @@ async def email_change_taken(tx: Transaction, user: User) -> Email:
     return await _write(tx, user, "email_change_taken")
 
 
-async def email_change_requested(tx: Transaction, user: User, new_address: str, token: str | None) -> Email:
-    """Tell the current address of a user about a requested change. With a token, ask for a confirmation."""
+async def email_change_requested(
+    tx: Transaction, user: User, new_address: str, token: str | None
+) -> Email:
+    """Tell the current address of a user about a requested change. With a token, ask for a
+    confirmation.
+    """
     link = _page("email", token) if token else SIGN_IN_URL
-    return await _write(tx, user, "email_change_requested", email=new_address, link=link, token=token)
+    return await _write(
+        tx, user, "email_change_requested", email=new_address, link=link, token=token
+    )
 
 
 async def email_changed(tx: Transaction, user: User, new_address: str) -> Email:
@@ -139,58 +197,111 @@ async def email_changed(tx: Transaction, user: User, new_address: str) -> Email:
 
 
 async def legal_name(tx: Transaction, user: User, change: LegalNameChange) -> Email:
-    """Tell a member the state of their account's legal name change: evidence is needed, or it is accepted or rejected."""
+    """Tell a member the state of their account's legal name change: evidence is needed, or it is
+    accepted or rejected.
+    """
     return await _write(
-        tx, user, "legal_name", account_id=change.account_id, status=change.status.value, reason=change.reason,
-        previous_name=_one_line(change.previous_name), legal_name=_one_line(change.legal_name),
-    )  # fmt: skip
+        tx,
+        user,
+        "legal_name",
+        account_id=change.account_id,
+        status=change.status.value,
+        reason=change.reason,
+        previous_name=_one_line(change.previous_name),
+        legal_name=_one_line(change.legal_name),
+    )
 
 
 async def account_status(tx: Transaction, user: User, account: Account) -> Email:
-    """Tell an owner that the account is deactivated, active again, or will be erased on a certain day."""
+    """Tell an owner that the account is deactivated, active again, or will be erased on a certain
+    day.
+    """
     on = day(local_date(account.erases_at), user.locale) if account.erases_at else ""
     return await _write(
-        tx, user, "account_status", account_id=account.pk, company=_one_line(account.legal_name),
-        status=account.status.value, on=on,
-    )  # fmt: skip
+        tx,
+        user,
+        "account_status",
+        account_id=account.pk,
+        company=_one_line(account.legal_name),
+        status=account.status.value,
+        on=on,
+    )
 
 
-async def reactivation_declined(tx: Transaction, user: User, account: Account, reason: str) -> Email:
+async def reactivation_declined(
+    tx: Transaction, user: User, account: Account, reason: str
+) -> Email:
     """Tell an owner why the account isn't reactivated, or what support needs to know first."""
     company = _one_line(account.legal_name)
-    return await _write(tx, user, "reactivation_declined", account_id=account.pk, company=company, reason=reason)
+    return await _write(
+        tx, user, "reactivation_declined", account_id=account.pk, company=company, reason=reason
+    )
 
 
 async def account_erased(tx: Transaction, user: User, erasure: Erasure) -> Email:
-    """Tell an owner that the account is erased, and what is kept, why and until when (GDPR, art. 12).
+    """Tell an owner that the account is erased, and what is kept, why and until when (GDPR, art.
+    12).
 
-    The row refers to no user, and its content is deleted once it was sent, because nothing else about its recipient is kept.
+    The row refers to no user, and its content is deleted once it was sent, because nothing else
+    about its recipient is kept.
     """
     until = day(erasure.kept_until, user.locale) if erasure.kept_until else ""
     return await _store(
-        tx, user.email, user.locale, _greeting_name(user), ACCOUNT_ERASED, invoices=erasure.invoices_kept, until=until
-    )  # fmt: skip
+        tx,
+        user.email,
+        user.locale,
+        _greeting_name(user),
+        ACCOUNT_ERASED,
+        invoices=erasure.invoices_kept,
+        until=until,
+    )
 
 
 def _page(path: str, token: str) -> str:
     return f"{BASE_URL}/{path}?token={token}"
 
 
-async def _write(tx: Transaction, user: User, name: str, invoice_attached: Invoice | None = None, **params: Any) -> Email:
-    return await _store(tx, user.email, user.locale, _greeting_name(user), name, invoice_attached, user=user, **params)
+async def _write(
+    tx: Transaction, user: User, name: str, invoice_attached: Invoice | None = None, **params: Any
+) -> Email:
+    return await _store(
+        tx,
+        user.email,
+        user.locale,
+        _greeting_name(user),
+        name,
+        invoice_attached,
+        user=user,
+        **params,
+    )
 
 
 async def _store(
-    tx: Transaction, recipient: str, locale: Locale, greeting_name: str, name: str, invoice_attached: Invoice | None = None,
-    user: User | None = None, account_id: int | None = None, **params: Any,
-) -> Email:  # fmt: skip
+    tx: Transaction,
+    recipient: str,
+    locale: Locale,
+    greeting_name: str,
+    name: str,
+    invoice_attached: Invoice | None = None,
+    user: User | None = None,
+    account_id: int | None = None,
+    **params: Any,
+) -> Email:
     params |= {"name": greeting_name, "privacy_policy": PRIVACY_POLICY, "sign_in_url": SIGN_IN_URL}
     subject, text, html = render(name, locale, **params)
     return await Email.create(
-        using_db=tx.db, template=f"{name}.{locale.value}", recipient=recipient, subject=subject, text=text, html=html,
-        invoice_id=invoice_attached.pk if invoice_attached else None, user=user, account_id=account_id,
-        created_at=tx.action.at, next_attempt_at=tx.action.at,
-    )  # fmt: skip
+        using_db=tx.db,
+        template=f"{name}.{locale.value}",
+        recipient=recipient,
+        subject=subject,
+        text=text,
+        html=html,
+        invoice_id=invoice_attached.pk if invoice_attached else None,
+        user=user,
+        account_id=account_id,
+        created_at=tx.action.at,
+        next_attempt_at=tx.action.at,
+    )
 
 
 def _one_line(text: str) -> str:
@@ -200,8 +311,9 @@ def _one_line(text: str) -> str:
 def _greeting_name(user: User) -> str:
     """The user's name on one line; empty until their address is verified.
 
-    Anyone can sign up with someone else's address and put an advertisement into the name: our emails must not deliver it. For
-    the same reason, an email to another address than the user's own contains no name in its greeting.
+    Anyone can sign up with someone else's address and put an advertisement into the name: our
+    emails must not deliver it. For the same reason, an email to another address than the user's own
+    contains no name in its greeting.
     """
     return _one_line(user.name) if user.email_verified_at else ""
 

@@ -1,7 +1,8 @@
 """Turns a stored email into a message (RFC 5322, MIME), with the addresses of our pages filled in.
 
-A stored email says `camcha:/reset?token=...` where its reader gets a link to our site. The base URL is filled in when the
-message is made: what writes emails doesn't need to know it, and an email that waits while the site moves links to the new site.
+A stored email says `camcha:/reset?token=...` where its reader gets a link to our site. The base URL
+is filled in when the message is made: what writes emails doesn't need to know it, and an email that
+waits while the site moves links to the new site.
 """
 
 from dataclasses import dataclass
@@ -22,16 +23,17 @@ _EARLIER_PRIVACY_POLICY = "camcha:privacy-policy"  # in emails that an earlier v
 
 @dataclass(frozen=True)
 class Sender:
-    """What all messages share: the mailbox they come from, such as `CAMCHA <bonjour@camcha.example>`, and the base URL of the
-    site, without a slash at its end."""
+    """What all messages share: the mailbox they come from, such as `CAMCHA
+    <bonjour@camcha.example>`, and the base URL of the site, without a slash at its end.
+    """
 
     mailbox: str
     base_url: str
 
 
 def message(email: Email, sender: Sender, document: InvoiceDocument | None = None) -> EmailMessage:
-    """The message for an email, as text and HTML. The PDF of an invoice is attached under the invoice's number; the document's
-    `invoice` must be fetched.
+    """The message for an email, as text and HTML. The PDF of an invoice is attached under the
+    invoice's number; the document's `invoice` must be fetched.
 
     Raises ValueError when the recipient is not a single plain address.
     """
@@ -41,14 +43,18 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
     result["Subject"] = email.subject
     result["Date"] = format_datetime(email.created_at)
     result["Message-ID"] = message_id(email, sender.mailbox)
-    result["Auto-Submitted"] = "auto-generated"  # RFC 3834: asks mailboxes not to send absence notes
+    result["Auto-Submitted"] = (
+        "auto-generated"  # RFC 3834: asks mailboxes not to send absence notes
+    )
     result.set_content(_linked(email.text, sender.base_url), cte="quoted-printable")
     html = _linked(email.html, escape(sender.base_url))
     result.add_alternative(html, subtype="html", cte="quoted-printable")
     if document:
         _attach(result, document)
     language = email.template.rpartition(".")[2]
-    result["Content-Language"] = language  # last, because adding a part moves Content- headers into that part
+    result["Content-Language"] = (
+        language  # last, because adding a part moves Content- headers into that part
+    )
     return result
 
 
@@ -59,14 +65,18 @@ def _set_recipient(result: EmailMessage, recipient: str) -> None:
 
 
 def message_id(email: Email, mailbox: str) -> str:
-    """`<email-12.5f0c...@domain>`: the same at every attempt, so that mailboxes recognize a message delivered twice."""
+    """`<email-12.5f0c...@domain>`: the same at every attempt, so that mailboxes recognize a message
+    delivered twice.
+    """
     created = email.created_at.astimezone(UTC).isoformat()
     digest = sha256(f"{email.pk} {created} {email.text}".encode()).hexdigest()[:16]
     return f"<email-{email.pk}.{digest}@{parseaddr(mailbox)[1].rpartition('@')[2]}>"
 
 
 def _linked(content: str, base_url: str) -> str:
-    return content.replace(_EARLIER_PRIVACY_POLICY, PRIVACY_POLICY).replace(f"{BASE_URL}/", f"{base_url}/")
+    return content.replace(_EARLIER_PRIVACY_POLICY, PRIVACY_POLICY).replace(
+        f"{BASE_URL}/", f"{base_url}/"
+    )
 
 
 def _attach(result: EmailMessage, document: InvoiceDocument) -> None:

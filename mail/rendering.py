@@ -1,7 +1,8 @@
 """Renders emails in the recipient's language, as plain text and as HTML, from one template each.
 
-`templates/<domain>/<name>.jinja` holds what an email says. It extends `layout.jinja` and uses the macros of `blocks.jinja`.
-Both exist twice: in `templates/text/` and in `templates/html/`, where values are escaped.
+`templates/<domain>/<name>.jinja` holds what an email says. It extends `layout.jinja` and uses the
+macros of `blocks.jinja`. Both exist twice: in `templates/text/` and in `templates/html/`, where
+values are escaped.
 """
 
 import re
@@ -16,7 +17,11 @@ from models.locale import Locale
 
 TEMPLATES = Path(__file__).parent / "templates"
 _FORMS = {"html", "text"}
-PATHS = {path.stem: f"{path.parent.name}/{path.name}" for path in TEMPLATES.glob("*/*.jinja") if path.parent.name not in _FORMS}
+PATHS = {
+    path.stem: f"{path.parent.name}/{path.name}"
+    for path in TEMPLATES.glob("*/*.jinja")
+    if path.parent.name not in _FORMS
+}
 _COLUMNS = 72
 
 
@@ -29,8 +34,9 @@ class RenderedEmail(NamedTuple):
 
 
 def render(template_name: str, locale: Locale, /, **values: object) -> RenderedEmail:
-    """Render the template of this name. All templates need `name`, the name in the greeting or "", and the URLs
-    `privacy_policy` and `sign_in_url`."""
+    """Render the template of this name. All templates need `name`, the name in the greeting or "",
+    and the URLs `privacy_policy` and `sign_in_url`.
+    """
     values |= {"locale": locale.value}
     template = _TEXT.get_template(PATHS[template_name])
     subject = "".join(template.blocks["subject"](template.new_context(values))).strip()

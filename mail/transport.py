@@ -22,8 +22,8 @@ _MESSAGE_ID = re.compile(r"<(\w[\w.-]*)@[^@>]+>")
 class DeliveryError(Exception):
     """The message was not accepted.
 
-    `permanent` means that a retry can't succeed, `unreachable` that no server answered, so the next message would fail as
-    well. `reason` contains no personal data.
+    `permanent` means that a retry can't succeed, `unreachable` that no server answered, so the next
+    message would fail as well. `reason` contains no personal data.
     """
 
     def __init__(self, reason: str, *, permanent: bool, unreachable: bool = False) -> None:
@@ -34,31 +34,41 @@ class DeliveryError(Exception):
 
 
 class Transport(Protocol):
-    """Sends messages. Returns a URL of where the message went; raises DeliveryError when it was not accepted."""
+    """Sends messages. Returns a URL of where the message went; raises DeliveryError when it was not
+    accepted.
+    """
 
     async def send(self, message: EmailMessage) -> str: ...
 
 
 def transport(url: str) -> Transport:
-    """The transport for a URL. Raises ValueError for an invalid one, with a message that never contains the password.
+    """The transport for a URL. Raises ValueError for an invalid one, with a message that never
+    contains the password.
 
-    `file:///folder` or `file:folder` (relative to the working directory at the start) writes `.eml` files.
-    `smtp://user:password@host:587` requires STARTTLS unless `?starttls=optional` or `?starttls=never` is given.
-    `smtps://host:465` uses TLS from the first byte. `?ca_file=path` names the certificate authority of a private certificate.
+    `file:///folder` or `file:folder` (relative to the working directory at the start) writes `.eml`
+    files. `smtp://user:password@host:587` requires STARTTLS unless `?starttls=optional` or
+    `?starttls=never` is given. `smtps://host:465` uses TLS from the first byte. `?ca_file=path`
+    names the certificate authority of a private certificate.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
         return _folder(parts)
     if parts.scheme in ("smtp", "smtps"):
         return _server(parts)
-    raise ValueError(f"a mail URL begins with file:, smtp:// or smtps://, not with {parts.scheme or 'nothing'!r}")
+    raise ValueError(
+        f"a mail URL begins with file:, smtp:// or smtps://, not with {parts.scheme or 'nothing'!r}"
+    )
 
 
 def _folder(parts: SplitResult) -> "FolderTransport":
     if parts.netloc:
-        raise ValueError(f"a mail folder is file:///absolute or file:relative: {parts.netloc!r} reads as a host")
+        raise ValueError(
+            f"a mail folder is file:///absolute or file:relative: {parts.netloc!r} reads as a host"
+        )
     if not parts.path or parts.query or parts.fragment:
-        raise ValueError("a mail folder is file:///absolute or file:relative, without a query or fragment")
+        raise ValueError(
+            "a mail folder is file:///absolute or file:relative, without a query or fragment"
+        )
     return FolderTransport(Path(unquote(parts.path)).absolute())
 
 
@@ -74,7 +84,9 @@ def _server(parts: SplitResult) -> "SmtpTransport":
     tls = parts.scheme == "smtps"
     starttls, context = _encryption(parts.query, tls)
     user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
-    return SmtpTransport(parts.hostname, port or (465 if tls else 587), user, password, tls, starttls, context)
+    return SmtpTransport(
+        parts.hostname, port or (465 if tls else 587), user, password, tls, starttls, context
+    )
 
 
 def _encryption(query: str, tls: bool) -> tuple[bool | None, ssl.SSLContext]:
@@ -82,7 +94,9 @@ def _encryption(query: str, tls: bool) -> tuple[bool | None, ssl.SSLContext]:
     starttls = options.pop("starttls", "never" if tls else "required")
     ca_file = options.pop("ca_file", None)
     if options:
-        raise ValueError(f"a mail URL has no option {', '.join(sorted(options))}: only starttls and ca_file")
+        raise ValueError(
+            f"a mail URL has no option {', '.join(sorted(options))}: only starttls and ca_file"
+        )
     if starttls not in STARTTLS or (tls and starttls != "never"):
         raise ValueError(f"starttls is one of {', '.join(STARTTLS)}, and smtps takes none")
     try:
@@ -93,7 +107,9 @@ def _encryption(query: str, tls: bool) -> tuple[bool | None, ssl.SSLContext]:
 
 @dataclass(frozen=True)
 class FolderTransport:
-    """Writes each message as a file named after its Message-ID, so a message sent twice is one file."""
+    """Writes each message as a file named after its Message-ID, so a message sent twice is one
+    file.
+    """
 
     path: Path
 
@@ -133,9 +149,15 @@ class SmtpTransport:
 
     async def send(self, message: EmailMessage) -> str:
         client = aiosmtplib.SMTP(
-            hostname=self.host, port=self.port, username=self.user, password=self.password,
-            use_tls=self.tls, start_tls=self.starttls, tls_context=self.context, timeout=_COMMAND_SECONDS,
-        )  # fmt: skip
+            hostname=self.host,
+            port=self.port,
+            username=self.user,
+            password=self.password,
+            use_tls=self.tls,
+            start_tls=self.starttls,
+            tls_context=self.context,
+            timeout=_COMMAND_SECONDS,
+        )
         try:
             await client.connect()
             await client.send_message(message)
@@ -143,18 +165,22 @@ class SmtpTransport:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise _delivery_error(error) from error
         finally:
-            client.close()  # not `async with`, which sends QUIT to a server that hangs and waits for the answer
+            # not `async with`, which sends QUIT to a server that hangs and waits for the answer
+            client.close()
         return f"{'smtps' if self.tls else 'smtp'}://{self.host}:{self.port}"
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:
-    """End the connection. Errors are ignored: the server has accepted the message, so it must not be sent again."""
+    """End the connection. Errors are ignored: the server has accepted the message, so it must not
+    be sent again.
+    """
     with suppress(aiosmtplib.SMTPException, OSError):
         await client.quit(timeout=1)
 
 
 def _delivery_error(error: Exception) -> DeliveryError:
-    """Only a refused recipient or content is permanent: a refused login or sender is a fault of our settings, and is retried.
+    """Only a refused recipient or content is permanent: a refused login or sender is a fault of our
+    settings, and is retried.
 
     The text of the server's answer may contain the recipient's address, so only its code is kept.
     """

@@ -58,7 +58,9 @@ def network_address(text: str) -> str | None:
 
 def _account_id(row: Model | None, origin: Origin) -> int | None:
     """The account that a row belongs to, or else the account that the session acts for."""
-    account_id: int | None = row.pk if isinstance(row, Account) else getattr(row, "account_id", origin.account_id)
+    account_id: int | None = (
+        row.pk if isinstance(row, Account) else getattr(row, "account_id", origin.account_id)
+    )
     return account_id
 
 
@@ -82,22 +84,31 @@ class Transaction:
         self.streams[stream] = None
         return await next_sequence(self.db, stream)
 
-    async def append(self, stream: str, kind: EventKind, sequence: int | None = None, **facts: Any) -> None:
+    async def append(
+        self, stream: str, kind: EventKind, sequence: int | None = None, **facts: Any
+    ) -> None:
         """Store an event in a stream, with a number from `next_sequence`, which is called when
         `sequence` is omitted.
         """
         if sequence is None:
             sequence = await self.next_sequence(stream)
         event = {
-            "stream": stream, "sequence": sequence, "kind": kind.value, "at": self.action.at,
+            "stream": stream,
+            "sequence": sequence,
+            "kind": kind.value,
+            "at": self.action.at,
             "actor_id": self.action.actor.pk if self.action.actor else None,
-        }  # fmt: skip
+        }
         await insert(Event, event | facts, db=self.db)
 
     def audit(
-        self, audit_action: AuditAction, row: Model | None = None, account_id: int | EllipsisType | None = ...,
-        by: "User | None" = None, **details: Detail,
-    ) -> None:  # fmt: skip
+        self,
+        audit_action: AuditAction,
+        row: Model | None = None,
+        account_id: int | EllipsisType | None = ...,
+        by: "User | None" = None,
+        **details: Detail,
+    ) -> None:
         """Record in the audit log what this transaction does to a row. The entry is written at the
         end of the transaction.
 
@@ -106,18 +117,20 @@ class Transaction:
         text that someone entered.
         """
         actor, origin = by or self.action.actor, self.action.origin
-        self.audit_entries.append({
-            "at": self.action.at.astimezone(UTC),
-            "actor_id": actor.pk if actor else None,
-            "staff": actor.staff.value if actor and actor.staff else None,
-            "account_id": _account_id(row, origin) if account_id is ... else account_id,
-            "session_id": origin.session_id,
-            "action": audit_action.value,
-            "object_type": type(row).__name__ if row else None,
-            "object_id": row.pk if row else None,
-            "address": origin.address,
-            "details": audit.encode_details(details),
-        })  # fmt: skip
+        self.audit_entries.append(
+            {
+                "at": self.action.at.astimezone(UTC),
+                "actor_id": actor.pk if actor else None,
+                "staff": actor.staff.value if actor and actor.staff else None,
+                "account_id": _account_id(row, origin) if account_id is ... else account_id,
+                "session_id": origin.session_id,
+                "action": audit_action.value,
+                "object_type": type(row).__name__ if row else None,
+                "object_id": row.pk if row else None,
+                "address": origin.address,
+                "details": audit.encode_details(details),
+            }
+        )
 
     async def locked(self, model: type[Row], key: int) -> Row:
         """Return the current row with this primary key, locked until the transaction ends. Raises

@@ -58,7 +58,12 @@ class AuditEntry(Model):
 
     class Meta:
         table = "audit_entry"
-        indexes = (("account_id", "id"), ("actor_id", "id"), ("action", "id"), ("object_type", "object_id"))
+        indexes = (
+            ("account_id", "id"),
+            ("actor_id", "id"),
+            ("action", "id"),
+            ("object_type", "object_id"),
+        )
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["AuditEntry"]:
@@ -131,7 +136,9 @@ async def append(db: BaseDBAsyncClient, entries: Sequence[Mapping[str, Any]]) ->
         previous = current
     for start in range(0, len(inserted), _BATCH_SIZE):
         batch = inserted[start : start + _BATCH_SIZE]
-        await execute(f"{_INSERT} {', '.join([_PLACEHOLDERS] * len(batch))}", *itertools.chain(*batch), db=db)
+        await execute(
+            f"{_INSERT} {', '.join([_PLACEHOLDERS] * len(batch))}", *itertools.chain(*batch), db=db
+        )
     await execute("UPDATE audit_chain SET last_hash = ? WHERE id = 1", previous, db=db)
 
 
@@ -140,7 +147,10 @@ async def _reserve_numbers(db: BaseDBAsyncClient, count: int) -> tuple[int, str]
     the end of the chain.
     """
     (end,) = await execute(
-        "UPDATE audit_chain SET last_sequence = last_sequence + ? WHERE id = 1 RETURNING last_sequence, last_hash", count, db=db
+        "UPDATE audit_chain SET last_sequence = last_sequence + ? WHERE id = 1 RETURNING "
+        "last_sequence, last_hash",
+        count,
+        db=db,
     )
     return end["last_sequence"], end["last_hash"]
 

@@ -32,7 +32,9 @@ def _mask(run: re.Match[str]) -> str:
     return "".join(parts) + text[start:]
 
 
-def _first_card(text: str, groups: list[tuple[int, int]], start: int) -> tuple[int, int, str] | None:
+def _first_card(
+    text: str, groups: list[tuple[int, int]], start: int
+) -> tuple[int, int, str] | None:
     for first, (begin, _) in enumerate(groups):
         if begin < start:
             continue

@@ -1,4 +1,6 @@
-"""Checking an input as a whole: every independent fault is reported at once, each with the path of its field."""
+"""Checking an input as a whole: every independent fault is reported at once, each with the path of
+its field.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -11,16 +13,18 @@ T = TypeVar("T")
 
 
 class Checks:
-    """The checks of one input. Every one runs; what they refuse is raised together when the block ends.
+    """The checks of one input. Every one runs; what they refuse is raised together when the block
+    ends.
 
         with Checks() as check:
             email = check(deliverable, email)
             name = check(line, name, "name", NAME_LENGTH)
 
-    Use a check's result after the block: inside it, the result of a refused check is None. Check there what the input alone
-    or the rows it names can tell, and change nothing: what depends on the state of rows is checked later, under their locks.
-    For the checks of a nested input, `within` names its field: it becomes part of the paths.
-    Any other error, such as Throttled or Forbidden, ends the block at once.
+    Use a check's result after the block: inside it, the result of a refused check is None. Check
+    there what the input alone or the rows it names can tell, and change nothing: what depends on
+    the state of rows is checked later, under their locks. For the checks of a nested input,
+    `within` names its field: it becomes part of the paths. Any other error, such as Throttled or
+    Forbidden, ends the block at once.
     """
 
     def __init__(self, within: str | None = None) -> None:
@@ -58,7 +62,12 @@ class Checks:
     def __enter__(self) -> "Checks":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if isinstance(error, Refusal):
             self.refuse(error)
         elif error is not None:
@@ -70,7 +79,9 @@ class Checks:
 
 
 def known_keys(keys: Sequence[int | None], field: str) -> tuple[int, ...]:
-    """The keys behind a list of ids. Raises NOT_FOUND for each that is None, for an id of no such row, at its index."""
+    """The keys behind a list of ids. Raises NOT_FOUND for each that is None, for an id of no such
+    row, at its index.
+    """
     with Checks() as check:
         for index, key in enumerate(keys):
             if key is None:

@@ -1,6 +1,8 @@
-"""What can go wrong by the rules of the business: one small family of errors, each with a message in the reader's language.
+"""What can go wrong by the rules of the business: one small family of errors, each with a message
+in the reader's language.
 
-A `Refusal` is something the user can fix and becomes data (`userErrors`); every other error becomes a coded top-level error.
+A `Refusal` is something the user can fix and becomes data (`userErrors`); every other error becomes
+a coded top-level error.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,8 @@ from models.translations import Translatable, _, text
 class ErrorCode(StrEnum):
     """The base of the error codes: what clients switch on, each with its default message.
 
-    Each domain declares its own in `models/<domain>/errors.py`. A message may be reworded, a code never changes.
+    Each domain declares its own in `models/<domain>/errors.py`. A message may be reworded, a code
+    never changes.
     """
 
     message: Translatable
@@ -44,7 +47,8 @@ class CommonErrorCode(ErrorCode):
 
 
 class DomainError(Exception):
-    """A rule of the business said no. `code` is what clients switch on; `values` fill the message's placeholders.
+    """A rule of the business said no. `code` is what clients switch on; `values` fill the message's
+    placeholders.
 
     `locale` is set where the language to answer in is not the viewer's.
     """
@@ -61,13 +65,15 @@ class DomainError(Exception):
 class Refusal(DomainError):
     """Bad input that its author can fix.
 
-    `field` is the path to the input at fault, empty when it is no single one. `message` replaces the code's own where a more
-    precise one is known.
+    `field` is the path to the input at fault, empty when it is no single one. `message` replaces
+    the code's own where a more precise one is known.
     """
 
     code: ErrorCode
 
-    def __init__(self, code: ErrorCode, *field: str, message: Translatable | None = None, **values: object) -> None:
+    def __init__(
+        self, code: ErrorCode, *field: str, message: Translatable | None = None, **values: object
+    ) -> None:
         super().__init__(code.value, **values)
         self.code = code
         self.field = field
@@ -80,7 +86,9 @@ class Refusal(DomainError):
 
 
 class Refusals(Refusal):
-    """Several independent faults of one input (models/checks.py). `code`, `field` and `message` are the first one's."""
+    """Several independent faults of one input (models/checks.py). `code`, `field` and `message` are
+    the first one's.
+    """
 
     def __init__(self, refusals: Sequence[Refusal]) -> None:
         first = refusals[0]
@@ -123,7 +131,9 @@ class NotFound(DomainError):
 
 
 class BadInput(DomainError):
-    """A query's argument is out of its range. `message` says what is allowed, and names the argument as `%(argument)s`."""
+    """A query's argument is out of its range. `message` says what is allowed, and names the
+    argument as `%(argument)s`.
+    """
 
     code = "BAD_USER_INPUT"
 
@@ -134,12 +144,16 @@ class BadInput(DomainError):
 
 
 class AfterAhead(BadInput):
-    """A cursor beyond the end of its stream: the client knows another history, and must start from the beginning."""
+    """A cursor beyond the end of its stream: the client knows another history, and must start from
+    the beginning.
+    """
 
     code = "AFTER_AHEAD"
 
     def __init__(self) -> None:
-        super().__init__("after", _("This cursor is ahead of the stream. Start again from the beginning."))
+        super().__init__(
+            "after", _("This cursor is ahead of the stream. Start again from the beginning.")
+        )
 
 
 class Throttled(DomainError):

@@ -75,7 +75,9 @@ class Event(Model):
     actor: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField(
         "models.User", null=True, related_name=False, on_delete=fields.SET_NULL
     )
-    ticket: fields.ForeignKeyNullableRelation["Ticket"] = fields.ForeignKeyField("models.Ticket", null=True, related_name=False)
+    ticket: fields.ForeignKeyNullableRelation["Ticket"] = fields.ForeignKeyField(
+        "models.Ticket", null=True, related_name=False
+    )
     message: fields.ForeignKeyNullableRelation["Message"] = fields.ForeignKeyField(
         "models.Message", null=True, related_name=False
     )
@@ -99,7 +101,9 @@ class Event(Model):
     @classmethod
     async def since(cls, stream: str, after: int, limit: int) -> "list[Event]":
         """The first `limit` events of a stream after the cursor `after`, in order."""
-        return await read(cls.filter(stream=stream, sequence__gt=after), None, "sequence", limit=limit)
+        return await read(
+            cls.filter(stream=stream, sequence__gt=after), None, "sequence", limit=limit
+        )
 
 
 async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:

@@ -13,7 +13,9 @@ from models.errors import CommonErrorCode, Refusal
 
 
 class IdempotencyKey(Model):
-    """A key that a client sent with a request that creates something, and what the request created."""
+    """A key that a client sent with a request that creates something, and what the request
+    created.
+    """
 
     id = fields.BigIntField(primary_key=True)
     owner = fields.CharField(max_length=32)
@@ -28,7 +30,9 @@ class IdempotencyKey(Model):
         unique_together = (("owner", "operation", "key"),)
 
 
-async def earlier_result(tx: Transaction, owner: str, operation: str, key: str | None, arguments: Any) -> int | None:
+async def earlier_result(
+    tx: Transaction, owner: str, operation: str, key: str | None, arguments: Any
+) -> int | None:
     """Return what an earlier request with this key stored, usually a row's id, or None for the
     first one, whose key is then stored.
 
@@ -40,10 +44,16 @@ async def earlier_result(tx: Transaction, owner: str, operation: str, key: str |
         return None
     fingerprint = hashlib.sha256(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)).hexdigest()
     taken = await execute(
-        "INSERT INTO idempotency_key (owner, operation, key, fingerprint, created_on) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO idempotency_key (owner, operation, key, fingerprint, created_on) VALUES (?, "
+        "?, ?, ?, ?)"
         " ON CONFLICT (owner, operation, key) DO NOTHING RETURNING id",
-        owner, operation, key, fingerprint, tx.action.day.isoformat(), db=tx.db,
-    )  # fmt: skip
+        owner,
+        operation,
+        key,
+        fingerprint,
+        tx.action.day.isoformat(),
+        db=tx.db,
+    )
     if taken:
         return None
     first = await IdempotencyKey.get(owner=owner, operation=operation, key=key, using_db=tx.db)
@@ -52,10 +62,18 @@ async def earlier_result(tx: Transaction, owner: str, operation: str, key: str |
     return first.created_id
 
 
-async def store_result(tx: Transaction, owner: str, operation: str, key: str | None, result: int = 0) -> None:
-    """Store what the request returned, for its repeats: a row's id, or any number where there is nothing to return."""
+async def store_result(
+    tx: Transaction, owner: str, operation: str, key: str | None, result: int = 0
+) -> None:
+    """Store what the request returned, for its repeats: a row's id, or any number where there is
+    nothing to return.
+    """
     if key is not None:
-        await IdempotencyKey.filter(owner=owner, operation=operation, key=key).using_db(tx.db).update(created_id=result)
+        await (
+            IdempotencyKey.filter(owner=owner, operation=operation, key=key)
+            .using_db(tx.db)
+            .update(created_id=result)
+        )
 
 
 def anonymous_owner(network: str, email: str) -> str:
@@ -65,4 +83,5 @@ def anonymous_owner(network: str, email: str) -> str:
     No one in another network can use up or test someone's keys, and a key never reveals whether the
     address is known.
     """
-    return f"network:{hashlib.sha256(f'{network} {email}'.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+    owner = f"{network} {email}".encode("utf-8", "surrogatepass")
+    return f"network:{hashlib.sha256(owner).hexdigest()[:24]}"

@@ -72,7 +72,10 @@ def fold_text(text: str) -> str:
     """Normalize text for a search: lower case without accents and ligatures, punctuation as spaces.
     `L'été` becomes `l ete`.
     """
-    return "".join(c if c.isalnum() else " " for c in unaccented(text.lower().replace("œ", "oe").replace("æ", "ae")))
+    return "".join(
+        c if c.isalnum() else " "
+        for c in unaccented(text.lower().replace("œ", "oe").replace("æ", "ae"))
+    )
 
 
 def unaccented(text: str) -> str:

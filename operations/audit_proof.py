@@ -1,9 +1,10 @@
-"""Verifying that the audit log is complete and unchanged, and removing entries that are too old, after which it can still be
-verified.
+"""Verifying that the audit log is complete and unchanged, and removing entries that are too old,
+after which it can still be verified.
 
-The verification reads the stored values as the driver returns them, a page at a time, so that values which the application
-could never have written are reported instead of causing an exception. Entries expire from the oldest on: the chain then starts
-after the last expired entry, whose hash is kept, and an entry records it.
+The verification reads the stored values as the driver returns them, a page at a time, so that
+values which the application could never have written are reported instead of causing an exception.
+Entries expire from the oldest on: the chain then starts after the last expired entry, whose hash is
+kept, and an entry records it.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -42,8 +43,8 @@ class End(NamedTuple):
 
 @dataclass(frozen=True)
 class AuditProof:
-    """The number of entries and the end of the chain; the first invalid entry and what is wrong with it, None when all are
-    valid.
+    """The number of entries and the end of the chain; the first invalid entry and what is wrong
+    with it, None when all are valid.
     """
 
     entries: int
@@ -66,7 +67,9 @@ class _Broken(Exception):
 
 
 async def audit_proof(noted: End | None = None) -> AuditProof:
-    """Verify every entry up to the current end. `noted` is an earlier end that was stored elsewhere, to compare with."""
+    """Verify every entry up to the current end. `noted` is an earlier end that was stored
+    elsewhere, to compare with.
+    """
     while True:
         chain = await _chain()
         found = AuditProof(chain.last.sequence - chain.begin.sequence, chain.last)
@@ -84,9 +87,11 @@ async def _chain() -> _Chain:
     if not found:
         return _Chain(End(0, GENESIS_HASH), End(0, ""), None, None)
     return _Chain(
-        End(found[0]["expired_sequence"], found[0]["expired_hash"]), End(found[0]["last_sequence"], found[0]["last_hash"]),
-        found[0]["oldest"], found[0]["newest"],
-    )  # fmt: skip
+        End(found[0]["expired_sequence"], found[0]["expired_hash"]),
+        End(found[0]["last_sequence"], found[0]["last_hash"]),
+        found[0]["oldest"],
+        found[0]["newest"],
+    )
 
 
 async def _verify(chain: _Chain, noted: End | None) -> None:
@@ -95,7 +100,9 @@ async def _verify(chain: _Chain, noted: End | None) -> None:
         raise _Broken(0, "the row that holds both ends of the chain is missing")
     place, expiry = chain.begin, None
     if noted and noted.sequence < place.sequence:
-        raise _Broken(noted.sequence, f"entry {noted.sequence} was noted, but has expired: note a later one")
+        raise _Broken(
+            noted.sequence, f"entry {noted.sequence} was noted, but has expired: note a later one"
+        )
     _compare(place, noted)
     async for sequence, *told, previous, hashed in _entries(chain):
         _follow(place, sequence, told, previous, hashed)
@@ -127,13 +134,19 @@ def _close(chain: _Chain, place: End, expiry: str | None, noted: End | None) -> 
     begin, last = chain.begin, chain.last
     if place != last or (chain.newest or last.sequence) > last.sequence:
         more = ", and there are later ones" if place.sequence == last.sequence else ""
-        raise _Broken(place.sequence + 1, f"the entries end at {place.sequence}, but the chain at {last.sequence}{more}")
+        raise _Broken(
+            place.sequence + 1,
+            f"the entries end at {place.sequence}, but the chain at {last.sequence}{more}",
+        )
     if begin.sequence and expiry != encode_details({"through": begin.sequence, "hash": begin.hash}):
         raise _Broken(begin.sequence, f"no entry tells that those up to {begin.sequence} expired")
     if chain.oldest is not None and chain.oldest <= begin.sequence:
         raise _Broken(chain.oldest, f"entry {chain.oldest} expired, but is there")
     if noted and noted.sequence > last.sequence:
-        raise _Broken(last.sequence + 1, f"entry {noted.sequence} was noted, but the chain ends at {last.sequence}")
+        raise _Broken(
+            last.sequence + 1,
+            f"entry {noted.sequence} was noted, but the chain ends at {last.sequence}",
+        )
 
 
 async def _entries(chain: _Chain) -> AsyncIterator[Sequence[Any]]:
@@ -145,8 +158,8 @@ async def _entries(chain: _Chain) -> AsyncIterator[Sequence[Any]]:
 
 
 async def expire(action: Action, kept: timedelta = KEPT) -> int:
-    """Remove the entries that are older than `kept`, from the oldest on. Returns how many; safe to run repeatedly and
-    concurrently.
+    """Remove the entries that are older than `kept`, from the oldest on. Returns how many; safe to
+    run repeatedly and concurrently.
     """
     removed = 0
     while count := await _expire_some(action, kept):
@@ -159,7 +172,9 @@ async def _expire_some(action: Action, kept: timedelta) -> int:
         end = await _expirable(tx, kept)
         if end is None or not await _move_start(tx, end):
             return 0
-        gone = await execute("DELETE FROM audit_entry WHERE id <= ? RETURNING id", end.sequence, db=tx.db)
+        gone = await execute(
+            "DELETE FROM audit_entry WHERE id <= ? RETURNING id", end.sequence, db=tx.db
+        )
         tx.audit(OperationsAuditAction.AUDIT_EXPIRE, through=end.sequence, hash=end.hash)
     return len(gone)
 
@@ -189,5 +204,6 @@ _READ = (
 )
 _OLDEST = "SELECT id, hash, at < ? AS old FROM audit_entry ORDER BY id LIMIT ?"
 _MOVE = """
-UPDATE audit_chain SET expired_sequence = ?, expired_hash = ? WHERE id = 1 AND expired_sequence < ? RETURNING expired_sequence
+UPDATE audit_chain SET expired_sequence = ?, expired_hash = ? WHERE id = 1 AND expired_sequence < ?
+RETURNING expired_sequence
 """

@@ -1,4 +1,6 @@
-"""Verifying that invoice numbers are as the law requires: one sequence per series, without gaps, in the order of the dates."""
+"""Verifying that invoice numbers are as the law requires: one sequence per series, without gaps, in
+the order of the dates.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -18,13 +20,22 @@ class Numbered(NamedTuple):
 
 
 async def numbering_faults() -> list[str]:
-    """What is wrong with the numbers of all issued invoices, as sentences. Empty when all are correct."""
-    return [fault for series in Series for fault in faults(series, await _issued(series), await _last_given(series))]
+    """What is wrong with the numbers of all issued invoices, as sentences. Empty when all are
+    correct.
+    """
+    return [
+        fault
+        for series in Series
+        for fault in faults(series, await _issued(series), await _last_given(series))
+    ]
 
 
 async def _issued(series: Series) -> list[Numbered]:
     found = Invoice.filter(series=series).order_by("position", "id")
-    return [Numbered(*row) for row in await found.values_list("position", "number", "issued_on", "issued_at")]
+    return [
+        Numbered(*row)
+        for row in await found.values_list("position", "number", "issued_on", "issued_at")
+    ]
 
 
 async def _last_given(series: Series) -> int:
@@ -45,7 +56,10 @@ def _sequence(series: Series, issued: list[Numbered], last_given: int) -> Iterat
         elif after != before + 1:
             yield f"{series}: missing between positions {before} and {after}"
     if positions[-1] != last_given:
-        yield f"{series}: the last invoice has position {positions[-1]}, but the counter stands at {last_given}"
+        yield (
+            f"{series}: the last invoice has position {positions[-1]}, "
+            f"but the counter stands at {last_given}"
+        )
 
 
 def _dates(issued: Iterable[Numbered]) -> Iterator[str]:
@@ -58,4 +72,7 @@ def _printed(series: Series, issued: Iterable[Numbered]) -> Iterator[str]:
     for each in issued:
         wanted = invoice_number(series, each.issued_on, each.position)
         if each.printed != wanted:
-            yield f"{each.printed}: position {each.position} of {each.issued_on.year} must read {wanted}"
+            yield (
+                f"{each.printed}: position {each.position} of {each.issued_on.year} "
+                f"must read {wanted}"
+            )

@@ -1,12 +1,14 @@
-"""The erasure of a company whose deletion is due. What remains are the invoices, as long as the law requires, and rows without
-personal data.
+"""The erasure of a company whose deletion is due. What remains are the invoices, as long as the law
+requires, and rows without personal data.
 
-Invoices and their PDFs stay as issued (Code de commerce, Article L123-22; GDPR, Article 17(3)(b)), invisible to agents.
-Everything else that the company and its members wrote, uploaded or are named by is removed, in short transactions that each
-find what is left to do: a process that dies continues where it stopped, and two concurrent ones do nothing twice. A user who
-belongs to another company stays, and only leaves this one.
+Invoices and their PDFs stay as issued (Code de commerce, Article L123-22; GDPR, Article 17(3)(b)),
+invisible to agents. Everything else that the company and its members wrote, uploaded or are named
+by is removed, in short transactions that each find what is left to do: a process that dies
+continues where it stopped, and two concurrent ones do nothing twice. A user who belongs to another
+company stays, and only leaves this one.
 
-The audit log stays unchanged: it refers to rows by key, and its network addresses expire within twelve months.
+The audit log stays unchanged: it refers to rows by key, and its network addresses expire within
+twelve months.
 """
 
 from collections.abc import Awaitable, Callable
@@ -54,12 +56,17 @@ class Eraser:
 
 
 async def erase_due(action: Action, eraser: Eraser) -> int:
-    """Erase the accounts whose grace period has ended, and continue those that were started. Returns how many were finished.
+    """Erase the accounts whose grace period has ended, and continue those that were started.
+    Returns how many were finished.
 
-    An account with unsettled payments of the last days waits, because an invoice may still be issued. While the file store is
-    unavailable, all wait.
+    An account with unsettled payments of the last days waits, because an invoice may still be
+    issued. While the file store is unavailable, all wait.
     """
-    due = Erasure.filter(due_at__lte=action.at, canceled_at=None, finished_at=None).order_by("due_at", "id").limit(20)
+    due = (
+        Erasure.filter(due_at__lte=action.at, canceled_at=None, finished_at=None)
+        .order_by("due_at", "id")
+        .limit(20)
+    )
     finished = 0
     for erasure in await due:
         try:
@@ -68,12 +75,16 @@ async def erase_due(action: Action, eraser: Eraser) -> int:
             log.warning("store.unavailable", erasure=erasure.pk)
             break
         except Exception as fault:  # one that fails each time never holds up the others
-            log.error("erasure.failed", erasure=erasure.pk, error=type(fault).__name__, exc_info=fault)
+            log.error(
+                "erasure.failed", erasure=erasure.pk, error=type(fault).__name__, exc_info=fault
+            )
     return finished
 
 
 async def erase(action: Action, eraser: Eraser, erasure_id: int) -> bool:
-    """Erase one account, continuing from whatever was done before. Returns whether it is finished."""
+    """Erase one account, continuing from whatever was done before. Returns whether it is
+    finished.
+    """
     erasure = await _start(action, eraser, erasure_id)
     if erasure is None:
         return False
@@ -85,8 +96,8 @@ async def erase(action: Action, eraser: Eraser, erasure_id: int) -> bool:
 
 
 async def _start(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | None:
-    """Start the erasure: from here on it can't be canceled. The owners are told what is kept, while their addresses are still
-    known.
+    """Start the erasure: from here on it can't be canceled. The owners are told what is kept, while
+    their addresses are still known.
     """
     erasure = await Erasure.get(pk=erasure_id)
     async with action.transaction() as tx:
@@ -96,12 +107,21 @@ async def _start(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | N
             return None
         if erasure.started_at:
             return erasure
-        if await Payment.unsettled(action.at).filter(account_id=account.pk).using_db(tx.db).exists():
+        if (
+            await Payment.unsettled(action.at)
+            .filter(account_id=account.pk)
+            .using_db(tx.db)
+            .exists()
+        ):
             log.warning("erasure.waiting", erasure=erasure.pk)
             return None
         await _promise(tx, eraser, erasure)
         await Account.filter(pk=account.pk).using_db(tx.db).update(status=AccountStatus.ERASED)
-        owners = Membership.filter(account_id=account.pk, role=Role.OWNER).using_db(tx.db).select_related("user")
+        owners = (
+            Membership.filter(account_id=account.pk, role=Role.OWNER)
+            .using_db(tx.db)
+            .select_related("user")
+        )
         for membership in await owners.order_by("id"):
             await emails.account_erased(tx, membership.user, erasure)
     return erasure
@@ -132,13 +152,15 @@ async def _run_step(action: Action, erasure: Erasure, kind: str, step: Step) -> 
 
 
 async def _files(action: Action, eraser: Eraser, erasure: Erasure) -> None:
-    """Delete files before the rows that refer to them: an interrupted erasure would otherwise leave files that nothing refers
-    to.
+    """Delete files before the rows that refer to them: an interrupted erasure would otherwise leave
+    files that nothing refers to.
     """
     account_id = erasure.account_id
-    theirs = Q(account_id=account_id) | Q(message__ticket__account_id=account_id) | Q(
-        legal_name_change__account_id=account_id
-    )  # fmt: skip
+    theirs = (
+        Q(account_id=account_id)
+        | Q(message__ticket__account_id=account_id)
+        | Q(legal_name_change__account_id=account_id)
+    )
     while files := await File.filter(theirs).limit(BATCH):
         for file in files:
             await eraser.store.delete(file.key)
@@ -154,14 +176,22 @@ async def _legal_names(tx: Transaction, account_id: int) -> int:
 
 
 async def _messages(tx: Transaction, account_id: int) -> int:
-    said = Message.filter(ticket__account_id=account_id).exclude(body=ERASED).using_db(tx.db).limit(BATCH)
+    said = (
+        Message.filter(ticket__account_id=account_id)
+        .exclude(body=ERASED)
+        .using_db(tx.db)
+        .limit(BATCH)
+    )
     keys = [int(str(key)) for key in await said.values_list("id", flat=True)]
     if keys:
         places = ", ".join("?" * len(keys))
         await execute(
-            f"UPDATE message SET body = ?, client_message_id = 'erased-' || id WHERE id IN ({places})",  # noqa: S608 - places
-            ERASED, *keys, db=tx.db,
-        )  # fmt: skip
+            "UPDATE message SET body = ?, client_message_id = 'erased-' || id"  # noqa: S608 - places
+            f" WHERE id IN ({places})",
+            ERASED,
+            *keys,
+            db=tx.db,
+        )
     return len(keys)
 
 
@@ -181,9 +211,21 @@ async def _billing_details(tx: Transaction, account_id: int) -> int:
 
 
 async def _cards(tx: Transaction, account_id: int) -> int:
-    """Remove the card details of payments. Amount, date and the provider's reference belong to the accounts."""
-    known: dict[str, Any] = {"method": ERASED, "brand": None, "last_four": None, "confirmation_url": None}
-    return await Payment.filter(account_id=account_id).exclude(method=ERASED).using_db(tx.db).update(**known)
+    """Remove the card details of payments. Amount, date and the provider's reference belong to the
+    accounts.
+    """
+    known: dict[str, Any] = {
+        "method": ERASED,
+        "brand": None,
+        "last_four": None,
+        "confirmation_url": None,
+    }
+    return (
+        await Payment.filter(account_id=account_id)
+        .exclude(method=ERASED)
+        .using_db(tx.db)
+        .update(**known)
+    )
 
 
 async def _invitations(tx: Transaction, account_id: int) -> int:
@@ -200,12 +242,18 @@ async def _sessions(tx: Transaction, account_id: int) -> int:
 
 
 async def _people(tx: Transaction, account_id: int) -> int:
-    """Remove one member at a time from the company, and erase the user unless they belong to another one."""
-    membership = await Membership.filter(account_id=account_id).using_db(tx.db).order_by("id").first()
+    """Remove one member at a time from the company, and erase the user unless they belong to
+    another one.
+    """
+    membership = (
+        await Membership.filter(account_id=account_id).using_db(tx.db).order_by("id").first()
+    )
     if membership is None:
         return 0
     address = (await User.get(pk=membership.user_id, using_db=tx.db)).email
-    await tx.locked_where(Invitation.filter(email=address))  # before the person, as whoever takes one does
+    await tx.locked_where(
+        Invitation.filter(email=address)
+    )  # before the person, as whoever takes one does
     user = await tx.locked(User, membership.user_id)
     await membership.delete(using_db=tx.db)
     if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
@@ -216,16 +264,24 @@ async def _people(tx: Transaction, account_id: int) -> int:
 
 async def _nobody(tx: Transaction, user: User) -> None:
     facts: dict[str, Any] = {
-        "name": ERASED, "email": f"erased-{user.pk}@invalid", "password_hash": NOBODYS, "email_verified_at": None,
+        "name": ERASED,
+        "email": f"erased-{user.pk}@invalid",
+        "password_hash": NOBODYS,
+        "email_verified_at": None,
         "searched": None,
-    }  # fmt: skip
+    }
     await User.filter(pk=user.pk).using_db(tx.db).update(**facts)
     await turn_off(tx, user)
     await Session.filter(user_id=user.pk).using_db(tx.db).delete()
     await void_links(user, tx.db)
     await IdempotencyKey.filter(owner=f"user:{user.pk}").using_db(tx.db).delete()
     written = Q(user_id=user.pk) | Q(recipient=user.email)  # another company invites an address
-    await Email.filter(written).exclude(template__startswith=f"{ACCOUNT_ERASED}.").using_db(tx.db).delete()
+    await (
+        Email.filter(written)
+        .exclude(template__startswith=f"{ACCOUNT_ERASED}.")
+        .using_db(tx.db)
+        .delete()
+    )
     await Invitation.filter(email=user.email).using_db(tx.db).delete()
 
 
@@ -249,10 +305,20 @@ async def _finish(action: Action, erasure: Erasure) -> bool:
         if now.finished_at:
             return False
         nothing: dict[str, Any] = {
-            "legal_name": ERASED, "trade_name": None, "siren": "000000000", "nic": None, "vat_key": None, "street": "",
-            "postal_code": "", "city": "", "country": "FR", "erases_at": None, "searched": None,
-            "registry_verdict": None, "registry_due_at": None,
-        }  # fmt: skip
+            "legal_name": ERASED,
+            "trade_name": None,
+            "siren": "000000000",
+            "nic": None,
+            "vat_key": None,
+            "street": "",
+            "postal_code": "",
+            "city": "",
+            "country": "FR",
+            "erases_at": None,
+            "searched": None,
+            "registry_verdict": None,
+            "registry_due_at": None,
+        }
         await Account.filter(pk=account.pk).using_db(tx.db).update(**nothing)
         await IdempotencyKey.filter(owner=f"account:{account.pk}").using_db(tx.db).delete()
         now.finished_at = action.at

@@ -1,33 +1,41 @@
-"""Delivering an event to many subscriptions: executed once for all viewers who see the same, encoded once, then written.
+"""Delivering an event to many subscriptions: executed once for all viewers who see the same,
+encoded once, then written.
 
-Subscriptions to one stream with equivalent operations (`engine.sharing_key`) share a broadcast. Nearly always all of them are
-*live*: they have received every event up to the broadcast's head. A live subscription has no task and no queue. The
-broadcast's one reader sleeps until the hub notifies it, reads the events after the head, executes each, and writes the frame
-directly to each connection. Executing an event records which facts about the viewer were read (models/viewer.py). The result
-goes to every subscription whose viewer has the same values of these facts; then the event is executed for the first
-subscription that is left, until none is left.
+Subscriptions to one stream with equivalent operations (`engine.sharing_key`) share a broadcast.
+Nearly always all of them are
+*live*: they have received every event up to the broadcast's head. A live subscription has no task
+and no queue. The broadcast's one reader sleeps until the hub notifies it, reads the events after
+the head, executes each, and writes the frame directly to each connection. Executing an event
+records which facts about the viewer were read (models/viewer.py). The result goes to every
+subscription whose viewer has the same values of these facts; then the event is executed for the
+first subscription that is left, until none is left.
 
-A subscription that can't be served this way is *detached*: its client reads too slowly to take the frame at once, or another
-message to the client is being sent; access has been lost or is in doubt; or the result holds errors, which are never shared. A
-detached subscription catches up in a task of its own, from its own cursor, with backpressure and its own access checks, as if
-there were no broadcast. So a slow client delays no one else, and each error is reported to the viewer it concerns. At the end
-of the stream the subscription joins the broadcast again.
+A subscription that can't be served this way is *detached*: its client reads too slowly to take the
+frame at once, or another message to the client is being sent; access has been lost or is in doubt;
+or the result holds errors, which are never shared. A detached subscription catches up in a task of
+its own, from its own cursor, with backpressure and its own access checks, as if there were no
+broadcast. So a slow client delays no one else, and each error is reported to the viewer it
+concerns. At the end of the stream the subscription joins the broadcast again.
 
-**No gaps and no duplicates** follow from three rules, each of them kept in one step without an await:
-1. The head moves to an event before the event is executed, in the same step that lists the live subscriptions.
-2. A subscription joins only if its cursor is not behind the head. It reads the events up to the head by itself, which it can
-   because the reader has seen them and numbers become visible in order (models/event.py). The reader delivers all later ones.
-3. A frame is written only to a subscription that is live and whose cursor is directly before the event; the cursor moves with
-   the write. A subscription that has ended, was detached or went ahead in the meantime is skipped.
-The reader listens to the hub before any subscription joins. An event that commits after a subscription's last read notifies
-the reader. With no live subscription the reader leaves events unread, so the first subscription to join wakes it once.
+**No gaps and no duplicates** follow from three rules, each of them kept in one step without an
+await:
+1. The head moves to an event before the event is executed, in the same step that lists the live
+   subscriptions.
+2. A subscription joins only if its cursor is not behind the head. It reads the events up to the
+   head by itself, which it can because the reader has seen them and numbers become visible in order
+   (models/event.py). The reader delivers all later ones.
+3. A frame is written only to a subscription that is live and whose cursor is directly before the
+   event; the cursor moves with the write. A subscription that has ended, was detached or went ahead
+   in the meantime is skipped. The reader listens to the hub before any subscription joins. An event
+   that commits after a subscription's last read notifies the reader. With no live subscription the
+   reader leaves events unread, so the first subscription to join wakes it once.
 
-**Access** is checked for all live subscriptions before a write when the last check began more than half a second ago: all
-sessions in one query, and the stream's own rule once for each set of facts. As soon as the end of a session is announced, its
-connection takes no more frames (connection.py).
+**Access** is checked for all live subscriptions before a write when the last check began more than
+half a second ago: all sessions in one query, and the stream's own rule once for each set of facts.
+As soon as the end of a session is announced, its connection takes no more frames (connection.py).
 
-A broadcast is for one operation and not for the whole stream: a slow operation then delays its own subscriptions only, and
-there are few different ones.
+A broadcast is for one operation and not for the whole stream: a slow operation then delays its own
+subscriptions only, and there are few different ones.
 """
 
 import asyncio
@@ -52,12 +60,33 @@ BATCH_SIZE = 100  # frames written before other tasks run
 
 
 class Subscription:
-    """One client's subscription to an event stream: where it stands in the stream, and which connection it belongs to."""
+    """One client's subscription to an event stream: where it stands in the stream, and which
+    connection it belongs to.
+    """
 
-    __slots__ = ("broadcast", "checked_at", "connection", "cursor", "operation_id", "stream", "task")
+    __slots__ = (
+        "broadcast",
+        "checked_at",
+        "connection",
+        "cursor",
+        "operation_id",
+        "stream",
+        "task",
+    )
 
-    def __init__(self, broadcast: "Broadcast", stream: EventStream, operation_id: str, connection: "SocketConnection") -> None:
-        self.broadcast, self.stream, self.operation_id, self.connection = broadcast, stream, operation_id, connection
+    def __init__(
+        self,
+        broadcast: "Broadcast",
+        stream: EventStream,
+        operation_id: str,
+        connection: "SocketConnection",
+    ) -> None:
+        self.broadcast, self.stream, self.operation_id, self.connection = (
+            broadcast,
+            stream,
+            operation_id,
+            connection,
+        )
         self.cursor = 0  # the number of the last event delivered
         self.task: asyncio.Task[None] | None = None  # in which it catches up; None when it is live
         self.checked_at = 0.0  # when its last access check began, on the monotonic clock
@@ -67,7 +96,9 @@ class Subscription:
         return self.broadcast.operation
 
     def catch_up_in(self, task: asyncio.Task[None]) -> None:
-        """Catch up in this task. The subscription ends with the task unless it has joined, even if the task never ran."""
+        """Catch up in this task. The subscription ends with the task unless it has joined, even if
+        the task never ran.
+        """
         self.task = task
         task.add_done_callback(self._task_ended)
 
@@ -76,12 +107,16 @@ class Subscription:
             self.end()
 
     async def start(self) -> None:
-        """Find the first cursor. Raises when the viewer has no access or the cursor is not in the stream."""
+        """Find the first cursor. Raises when the viewer has no access or the cursor is not in the
+        stream.
+        """
         await self._require_access()
         self.cursor = await self.stream.first_cursor()
 
     async def missed_events(self) -> AsyncGenerator[Event, None]:
-        """The events after the cursor up to the end of the stream. The cursor moves when the next event is requested."""
+        """The events after the cursor up to the end of the stream. The cursor moves when the next
+        event is requested.
+        """
         while True:
             await self._require_access()
             events = await Event.since(self.stream.key, self.cursor, PAGE_SIZE)
@@ -128,7 +163,9 @@ class Broadcasts:
         key = (stream.key, sharing_key(operation) or object())
         broadcast = self._open.get(key)
         if broadcast is None:
-            broadcast = self._open[key] = Broadcast(self.engine, operation, stream, lambda: self._open.pop(key))
+            broadcast = self._open[key] = Broadcast(
+                self.engine, operation, stream, lambda: self._open.pop(key)
+            )
             self._readers.add(broadcast.reader)
             broadcast.reader.add_done_callback(self._readers.discard)
         broadcast.subscriptions += 1
@@ -144,9 +181,20 @@ class Broadcasts:
 class Broadcast:
     """The subscriptions to one stream with equivalent operations."""
 
-    def __init__(self, engine: Engine, operation: Operation, stream: EventStream, on_end: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        operation: Operation,
+        stream: EventStream,
+        on_end: Callable[[], object],
+    ) -> None:
         self.operation, self.subscriptions = operation, 0
-        self._engine, self._hub, self._stream_key, self._on_end = engine, stream.hub, stream.key, on_end
+        self._engine, self._hub, self._stream_key, self._on_end = (
+            engine,
+            stream.hub,
+            stream.key,
+            on_end,
+        )
         self._valid_sessions = stream.valid_sessions
         self._live: dict[Subscription, None] = {}
         self._head = 0
@@ -201,7 +249,9 @@ class Broadcast:
 
     async def _deliver(self, event: Event) -> None:
         self._head = event.sequence  # rule 1
-        waiting = [subscription for subscription in self._live if subscription.cursor < event.sequence]
+        waiting = [
+            subscription for subscription in self._live if subscription.cursor < event.sequence
+        ]
         while waiting:
             context, facts = waiting[0].stream.context.recorded()
             result = await self._engine.execute_event(self.operation, context, event)
@@ -212,7 +262,9 @@ class Broadcast:
             else:
                 await self._send(payload, alike, event.sequence)
 
-    async def _send(self, payload: bytes, subscriptions: Sequence[Subscription], sequence: int) -> None:
+    async def _send(
+        self, payload: bytes, subscriptions: Sequence[Subscription], sequence: int
+    ) -> None:
         for start in range(0, len(subscriptions), BATCH_SIZE):
             await self._check_access()
             self._write(payload, subscriptions[start : start + BATCH_SIZE], sequence)
@@ -240,9 +292,15 @@ class Broadcast:
             return
         self._checked_at = started
         live = list(self._live)
-        sessions = {subscription.stream.session for subscription in live if subscription.stream.session is not None}
+        sessions = {
+            subscription.stream.session
+            for subscription in live
+            if subscription.stream.session is not None
+        }
         valid = await self._valid_sessions(sessions)
-        self._detach_all([subscription for subscription in live if subscription.stream.session not in valid])
+        self._detach_all(
+            [subscription for subscription in live if subscription.stream.session not in valid]
+        )
         unchecked = [subscription for subscription in live if subscription in self._live]
         while unchecked:
             stream = unchecked[0].stream
@@ -267,7 +325,9 @@ async def _has_access(stream: EventStream, context: Any) -> bool:
     return True
 
 
-def _split(subscriptions: Sequence[Subscription], facts: Facts) -> tuple[list[Subscription], list[Subscription]]:
+def _split(
+    subscriptions: Sequence[Subscription], facts: Facts
+) -> tuple[list[Subscription], list[Subscription]]:
     """The subscriptions whose viewers have these facts, and the others."""
     alike, others = [], []
     required = tuple(facts.items())
@@ -283,7 +343,9 @@ def _split(subscriptions: Sequence[Subscription], facts: Facts) -> tuple[list[Su
 
 
 def _shareable(result: dict[str, Any]) -> bytes | None:
-    """The result as JSON; None when it can't be shared because it holds errors or JSON can't represent it."""
+    """The result as JSON; None when it can't be shared because it holds errors or JSON can't
+    represent it.
+    """
     if "errors" in result:
         return None
     try:

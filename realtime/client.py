@@ -1,4 +1,6 @@
-"""What the application tells the websocket endpoint: who the client is, and how much a client may use."""
+"""What the application tells the websocket endpoint: who the client is, and how much a client may
+use.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -28,18 +30,24 @@ class Client(Protocol):
         """A new context, for one operation or one event of a subscription."""
 
     def add_listener(self, listener: Listener) -> None:
-        """Call the listener whenever the client's session may have ended or its rights may have changed."""
+        """Call the listener whenever the client's session may have ended or its rights may have
+        changed.
+        """
 
     def remove_listener(self, listener: Listener) -> None:
         """Stop calling the listener."""
 
     async def close_code(self) -> CloseCode | None:
-        """The code to close the connection with: UNAUTHORIZED when the session has ended or expired, FORBIDDEN when it has
-        other rights than at `connection_init`. None while nothing has changed."""
+        """The code to close the connection with: UNAUTHORIZED when the session has ended or
+        expired, FORBIDDEN when it has other rights than at `connection_init`. None while nothing
+        has changed.
+        """
 
 
 OnConnect = Callable[[JSON, WebSocket], Awaitable[Client]]
-"""Identifies the client from the payload of `connection_init` and the handshake, or raises CloseConnection."""
+"""Identifies the client from the payload of `connection_init` and the handshake, or raises
+CloseConnection.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,9 @@ class SocketLimits:
     messages_per_minute: int = 600  # a token bucket: as many at once, then refilled evenly
     frame_bytes: int = FRAME_BYTES  # under uvicorn its ws_max_size applies first
     send_timeout: float = 30.0  # how long one message may wait for a client that doesn't read
-    close_timeout: float = 1.0  # for the close frame to be written; otherwise uvicorn_protocol.py aborts the connection
-    ping_interval: float = 20.0  # of silence before a ping, and again before the connection is closed
+    # for the close frame to be written; otherwise uvicorn_protocol.py aborts the connection
+    close_timeout: float = 1.0
+    ping_interval: float = (
+        20.0  # of silence before a ping, and again before the connection is closed
+    )
     connections: int = 10_000  # of all clients together

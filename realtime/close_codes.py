@@ -1,8 +1,9 @@
 """With which code a websocket ends, and what the client should do then.
 
-Codes below 4000 are those of RFC 6455, section 7.4.1, and of the IANA registry it founded; 4400 and above are those of
-graphql-transport-ws (PROTOCOL.md of npm's graphql-ws). To *resume* is to connect again, with a growing delay, and to subscribe
-again with `after` set to the sequence of the last event received; nothing is missed and nothing is delivered twice.
+Codes below 4000 are those of RFC 6455, section 7.4.1, and of the IANA registry it founded; 4400 and
+above are those of graphql-transport-ws (PROTOCOL.md of npm's graphql-ws). To *resume* is to connect
+again, with a growing delay, and to subscribe again with `after` set to the sequence of the last
+event received; nothing is missed and nothing is delivered twice.
 
 | Code | Sent when | May the client resume? |
 |---|---|---|
@@ -19,13 +20,16 @@ again with `after` set to the sequence of the last event received; nothing is mi
 | 4429 | `connection_init` came twice, or there were too many messages | no: the client has a bug |
 | 4500 | the server failed while it identified the client or checked its session | later, not by itself |
 
-npm's graphql-ws reconnects by itself after exactly the codes marked "yes". A handshake can also be refused over HTTP: with 403
-for a browser's unknown origin, with 503 and `Retry-After` when there are too many connections or the server is stopping.
-"""
+npm's graphql-ws reconnects by itself after exactly the codes marked "yes". A handshake can also be
+refused over HTTP: with 403 for a browser's unknown origin, with 503 and `Retry-After` when there
+are too many connections or the server is stopping.
+"""  # noqa: E501 - a table
 
 from enum import IntEnum
 
-REASON_BYTES = 123  # a close frame's payload is at most 125 bytes, two of which are the code (RFC 6455, 5.5)
+REASON_BYTES = (
+    123  # a close frame's payload is at most 125 bytes, two of which are the code (RFC 6455, 5.5)
+)
 
 
 class CloseCode(IntEnum):

@@ -1,21 +1,27 @@
-"""One websocket from `connection_init` until it is closed. The operations it runs are in operations.py.
+"""One websocket from `connection_init` until it is closed. The operations it runs are in
+operations.py.
 
-Tasks: the server's own, which reads, and one for each running operation. A subscription to a stream of stored events has a
-task only until it has caught up; then its broadcast writes new events directly to the connection (`try_write`), and hands the
-subscription back (`catch_up`) when it can't. So an idle connection costs one task, its reader.
+Tasks: the server's own, which reads, and one for each running operation. A subscription to a stream
+of stored events has a task only until it has caught up; then its broadcast writes new events
+directly to the connection (`try_write`), and hands the subscription back (`catch_up`) when it
+can't. So an idle connection costs one task, its reader.
 
-Nothing is queued. An operation produces a result, waits until it is written, and only then produces the next: a client that
-reads slowly slows down its own operations, and costs the transport's buffer (see uvicorn_protocol.py) and one result for each
-operation. A broadcast's frame is written only when no message is waiting to be sent, so it can't overtake one.
+Nothing is queued. An operation produces a result, waits until it is written, and only then produces
+the next: a client that reads slowly slows down its own operations, and costs the transport's buffer
+(see uvicorn_protocol.py) and one result for each operation. A broadcast's frame is written only
+when no message is waiting to be sent, so it can't overtake one.
 
-End of a session: the application notifies the connection whenever the client's session may have ended. From that moment the
-broadcasts write nothing until a check has confirmed that the session is still valid.
+End of a session: the application notifies the connection whenever the client's session may have
+ended. From that moment the broadcasts write nothing until a check has confirmed that the session is
+still valid.
 
-Timers: none after the acknowledgement. Each connection records when its current send began and when it last heard from the
-client; `check`, which one timer calls for all connections, finds out who reads too slowly, who is silent and who is due a ping.
+Timers: none after the acknowledgement. Each connection records when its current send began and when
+it last heard from the client; `check`, which one timer calls for all connections, finds out who
+reads too slowly, who is silent and who is due a ping.
 
-Closing: the connection is closed by `close`, which keeps the first reason and interrupts the reader. Only the
-reader cancels the operations and closes the websocket, so nothing is written after the close and nothing is closed twice.
+Closing: the connection is closed by `close`, which keeps the first reason and interrupts the
+reader. Only the reader cancels the operations and closes the websocket, so nothing is written after
+the close and nothing is closed twice.
 """
 
 import asyncio
@@ -38,7 +44,13 @@ REASONS = {CloseCode.UNAUTHORIZED: "Unauthorized", CloseCode.FORBIDDEN: "Forbidd
 
 
 class SocketConnection:
-    def __init__(self, websocket: WebSocket, broadcasts: Broadcasts, on_connect: OnConnect, limits: SocketLimits) -> None:
+    def __init__(
+        self,
+        websocket: WebSocket,
+        broadcasts: Broadcasts,
+        on_connect: OnConnect,
+        limits: SocketLimits,
+    ) -> None:
         self._websocket, self._on_connect, self._limits = websocket, on_connect, limits
         self._uvicorn: UvicornProtocol | None = websocket.scope.get("extensions", {}).get(EXTENSION)
         self._loop = asyncio.get_running_loop()
@@ -60,7 +72,9 @@ class SocketConnection:
         return self._client
 
     async def serve(self) -> None:
-        """Exchange messages until either side ends the connection, and return when every operation has cleaned up."""
+        """Exchange messages until either side ends the connection, and return when every operation
+        has cleaned up.
+        """
         try:
             await self._read()
         finally:
@@ -107,7 +121,9 @@ class SocketConnection:
             raise
         except Exception:
             log.exception("websocket.connect_failed")
-            raise CloseConnection(CloseCode.INTERNAL_SERVER_ERROR, "Internal server error") from None
+            raise CloseConnection(
+                CloseCode.INTERNAL_SERVER_ERROR, "Internal server error"
+            ) from None
         if self._uvicorn:
             self._uvicorn.drop_headers()
         self._client.add_listener(self.session_changed)
@@ -115,7 +131,9 @@ class SocketConnection:
         await self.send(messages.ACK)
 
     def _handshake(self) -> WebSocket:
-        """The handshake as an object of its own, because a WebSocket keeps the headers once they have been read."""
+        """The handshake as an object of its own, because a WebSocket keeps the headers once they
+        have been read.
+        """
         return WebSocket(self._websocket.scope, self._websocket.receive, self._websocket.send)
 
     def session_changed(self) -> None:
@@ -162,12 +180,20 @@ class SocketConnection:
             case Ping(payload):
                 await self.send(messages.pong(payload))
             case ConnectionInit():
-                raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
+                raise CloseConnection(
+                    CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests"
+                )
 
     def try_write(self, frame: bytes) -> bool:
-        """Write a whole frame at once. False when the client reads slowly, a message is being sent, the session is in doubt or
-        the connection is closing."""
-        busy = self._uvicorn is None or self._session_checks or self._closing is not None or self._sending.locked()
+        """Write a whole frame at once. False when the client reads slowly, a message is being sent,
+        the session is in doubt or the connection is closing.
+        """
+        busy = (
+            self._uvicorn is None
+            or self._session_checks
+            or self._closing is not None
+            or self._sending.locked()
+        )
         return not busy and self._uvicorn.try_write(frame)  # type: ignore[union-attr] # not None
 
     def catch_up(self, subscription: Subscription) -> None:
@@ -176,7 +202,9 @@ class SocketConnection:
             self._operations.catch_up(subscription)
 
     async def send(self, text: str) -> None:
-        """Write a message once the client has read enough. Raises Disconnected when the client is gone."""
+        """Write a message once the client has read enough. Raises Disconnected when the client is
+        gone.
+        """
         async with self._sending:
             self._sending_since = self._loop.time()
             try:
@@ -187,7 +215,9 @@ class SocketConnection:
                 self._sending_since = 0.0
 
     def check(self, now: float) -> None:
-        """Close the connection of a client that reads too slowly or is silent, and ping one that is quiet."""
+        """Close the connection of a client that reads too slowly or is silent, and ping one that is
+        quiet.
+        """
         if self._sending_since:
             if now - self._sending_since > self._limits.send_timeout:
                 self.close(CloseConnection(CloseCode.TRY_AGAIN_LATER, "Reads too slowly"))
@@ -211,6 +241,8 @@ class SocketConnection:
     async def _close_websocket(self) -> None:
         if not isinstance(self._closing, CloseConnection):
             return
-        with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):  # the client doesn't read, or is gone
+        with suppress(
+            TimeoutError, RuntimeError, WebSocketDisconnect
+        ):  # the client doesn't read, or is gone
             async with asyncio.timeout(self._limits.close_timeout):
                 await self._websocket.close(self._closing.code, self._closing.reason)

@@ -17,15 +17,20 @@ from realtime.origins import is_allowed
 
 
 class SocketEndpoint:
-    """An ASGI application for one route, which serves `engine` to the clients that `on_connect` identifies.
+    """An ASGI application for one route, which serves `engine` to the clients that `on_connect`
+    identifies.
 
-    It accepts or refuses handshakes, keeps the list of connections, checks all of them from one timer, and closes them when
-    the server stops. A browser's origin must be one of `allowed_origins` (such as "https://www.example.fr") or the host that
-    it calls.
+    It accepts or refuses handshakes, keeps the list of connections, checks all of them from one
+    timer, and closes them when the server stops. A browser's origin must be one of
+    `allowed_origins` (such as "https://www.example.fr") or the host that it calls.
     """
 
     def __init__(
-        self, engine: Engine, on_connect: OnConnect, limits: SocketLimits, allowed_origins: frozenset[str] = frozenset()
+        self,
+        engine: Engine,
+        on_connect: OnConnect,
+        limits: SocketLimits,
+        allowed_origins: frozenset[str] = frozenset(),
     ) -> None:
         self._broadcasts = Broadcasts(engine)
         self._on_connect = on_connect
@@ -40,18 +45,26 @@ class SocketEndpoint:
         if not self._allows_origin(Headers(scope=scope)):
             await websocket.send_denial_response(Response("Origin not allowed", 403))
         elif self._closing or len(self._connections) >= self._limits.connections:
-            await websocket.send_denial_response(Response("Try again later", 503, {"Retry-After": "5"}))
+            await websocket.send_denial_response(
+                Response("Try again later", 503, {"Retry-After": "5"})
+            )
         elif SUBPROTOCOL not in websocket.scope["subprotocols"]:
             await websocket.accept()
-            await websocket.close(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
+            await websocket.close(
+                CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable"
+            )
         else:
             await websocket.accept(SUBPROTOCOL)
-            await self._serve(SocketConnection(websocket, self._broadcasts, self._on_connect, self._limits))
+            await self._serve(
+                SocketConnection(websocket, self._broadcasts, self._on_connect, self._limits)
+            )
 
     def _allows_origin(self, headers: Headers) -> bool:
         host = headers.get("host", "")
         # Only browsers send an Origin, so a client without one is allowed.
-        return all(is_allowed(origin, host, self._allowed_origins) for origin in headers.getlist("origin"))
+        return all(
+            is_allowed(origin, host, self._allowed_origins) for origin in headers.getlist("origin")
+        )
 
     async def _serve(self, connection: SocketConnection) -> None:
         self._connections.add(connection)
@@ -76,7 +89,9 @@ class SocketEndpoint:
             connection.check(now)
 
     async def close_all(self) -> None:
-        """Close every connection with SERVICE_RESTART, wait until all have cleaned up, and refuse new ones."""
+        """Close every connection with SERVICE_RESTART, wait until all have cleaned up, and refuse
+        new ones.
+        """
         self._closing = True
         for connection in self._connections:
             connection.close(CloseConnection(CloseCode.SERVICE_RESTART, "Server restarts"))

@@ -1,10 +1,12 @@
-"""Notifies listeners in this process that something has happened under a key: that of an event stream or of a session.
+"""Notifies listeners in this process that something has happened under a key: that of an event
+stream or of a session.
 
-A notification carries no data and is never queued: it says "look again", however many events there were.
+A notification carries no data and is never queued: it says "look again", however many events there
+were.
 
-A lost notification must only cause a delay. So once a second, one task for the whole process compares the streams that have
-listeners with their heads in the database (`sweep`), and notifies the listeners of those that have moved, whether this process
-or another one wrote the events.
+A lost notification must only cause a delay. So once a second, one task for the whole process
+compares the streams that have listeners with their heads in the database (`sweep`), and notifies
+the listeners of those that have moved, whether this process or another one wrote the events.
 """
 
 import asyncio
@@ -29,7 +31,9 @@ class Hub:
 
     @contextmanager
     def listen(self, *keys: str) -> Iterator[asyncio.Event]:
-        """A flag that is set by every announcement of these keys. Listen before you read, so that nothing is missed between."""
+        """A flag that is set by every announcement of these keys. Listen before you read, so that
+        nothing is missed between.
+        """
         flag = asyncio.Event()
         self.add_listener(flag.set, *keys)
         try:
@@ -38,7 +42,9 @@ class Hub:
             self.remove_listener(flag.set, *keys)
 
     def add_listener(self, listener: Listener, *keys: str) -> None:
-        """Call the listener at every announcement of these keys until it is removed. It must return at once."""
+        """Call the listener at every announcement of these keys until it is removed. It must return
+        at once.
+        """
         for key in keys:
             self._listeners.setdefault(key, set()).add(listener)
 
@@ -59,7 +65,9 @@ class Hub:
                 listener()
 
     def add_observer(self, observer: Callable[[str], None]) -> None:
-        """Call the observer with every key announced from now on: for caches that must not outlive a change."""
+        """Call the observer with every key announced from now on: for caches that must not outlive
+        a change.
+        """
         self._observers.append(observer)
 
     def keys(self, prefix: str = "") -> list[str]:

@@ -1,7 +1,9 @@
-"""The messages of graphql-transport-ws: parsing what a client sends, and encoding what the server answers.
+"""The messages of graphql-transport-ws: parsing what a client sends, and encoding what the server
+answers.
 
-Source: PROTOCOL.md of npm's graphql-ws. Everything a client sends goes through `parse`, which returns a message or raises
-CloseConnection, so the code behind it never meets a value of an unexpected type.
+Source: PROTOCOL.md of npm's graphql-ws. Everything a client sends goes through `parse`, which
+returns a message or raises CloseConnection, so the code behind it never meets a value of an
+unexpected type.
 """
 
 from dataclasses import dataclass
@@ -49,7 +51,8 @@ Message = ConnectionInit | Ping | Pong | Subscribe | Complete
 def parse(text: str | None, max_bytes: int) -> Message:
     """The message in a text frame; `text` is None for a binary frame.
 
-    Raises CloseConnection: MESSAGE_TOO_BIG for a frame above `max_bytes`, BAD_REQUEST for anything the protocol doesn't define.
+    Raises CloseConnection: MESSAGE_TOO_BIG for a frame above `max_bytes`, BAD_REQUEST for anything
+    the protocol doesn't define.
     """
     if text is None:
         raise _invalid("binary frames are not understood")

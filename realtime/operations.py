@@ -1,8 +1,9 @@
 """The operations of one connection: started, answered, and ended with it.
 
-An id is in use until the operation's last message has been written. Writing and freeing the id are one step (see
-uvicorn_protocol.py), so a client that received `complete` can use the id again, and a client's `complete` that crosses ours
-finds either the operation, whose last message is then never written, or nothing.
+An id is in use until the operation's last message has been written. Writing and freeing the id are
+one step (see uvicorn_protocol.py), so a client that received `complete` can use the id again, and a
+client's `complete` that crosses ours finds either the operation, whose last message is then never
+written, or nothing.
 """
 
 import asyncio
@@ -35,15 +36,26 @@ class Operations:
     """The operations of one connection, at most `limit` at once."""
 
     def __init__(self, connection: "SocketConnection", broadcasts: Broadcasts, limit: int) -> None:
-        self._connection, self._broadcasts, self._engine, self._limit = connection, broadcasts, broadcasts.engine, limit
-        self._open: dict[str, asyncio.Task[None] | Subscription] = {}  # by id: a live subscription has no task
-        self._tasks: set[asyncio.Task[None]] = set()  # everything that runs, including operations that are still cleaning up
+        self._connection, self._broadcasts, self._engine, self._limit = (
+            connection,
+            broadcasts,
+            broadcasts.engine,
+            limit,
+        )
+        self._open: dict[
+            str, asyncio.Task[None] | Subscription
+        ] = {}  # by id: a live subscription has no task
+        self._tasks: set[asyncio.Task[None]] = (
+            set()
+        )  # everything that runs, including operations that are still cleaning up
         self._cancelled: set[asyncio.Task[None]] = set()  # those of the tasks that are ending
 
     async def start(self, message: Subscribe) -> None:
         """Start an operation. Raises CloseConnection when its id is in use."""
         if message.id in self._open:
-            raise CloseConnection(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {message.id} already exists")
+            raise CloseConnection(
+                CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {message.id} already exists"
+            )
         # The second condition counts operations that take long to clean up.
         if len(self._open) >= self._limit or len(self._tasks) > 2 * self._limit:
             await self._connection.send(messages.error(message.id, [_too_many(self._limit)]))
@@ -74,7 +86,9 @@ class Operations:
         self._tasks.discard(task)
         self._cancelled.discard(task)
 
-    def _start_task(self, operation_id: str, run: Callable[[], Awaitable[bool]]) -> asyncio.Task[None]:
+    def _start_task(
+        self, operation_id: str, run: Callable[[], Awaitable[bool]]
+    ) -> asyncio.Task[None]:
         self._open[operation_id] = task = self.spawn(self._run(operation_id, run))
         return task
 
@@ -84,8 +98,12 @@ class Operations:
                 await self._send(operation_id, last_message)
                 self._open.pop(operation_id, None)
 
-    async def _last_message(self, operation_id: str, run: Callable[[], Awaitable[bool]]) -> str | None:
-        """Run the operation and return its last message; None when it continues as a live subscription."""
+    async def _last_message(
+        self, operation_id: str, run: Callable[[], Awaitable[bool]]
+    ) -> str | None:
+        """Run the operation and return its last message; None when it continues as a live
+        subscription.
+        """
         try:
             return messages.complete(operation_id) if await run() else None
         except RequestError as error:
@@ -116,16 +134,26 @@ class Operations:
         source = await self._engine.create_source_stream(operation, context)
         if isinstance(source, EventStream):
             task = self._current_task(operation_id)
-            subscription = self._broadcasts.subscribe(operation, source, operation_id, self._connection, task)
+            subscription = self._broadcasts.subscribe(
+                operation, source, operation_id, self._connection, task
+            )
             return await self._catch_up(subscription, subscription.start)
-        async with aclosing(self._engine.response_stream(operation, source, context, client.context)) as results:
+        async with aclosing(
+            self._engine.response_stream(operation, source, context, client.context)
+        ) as results:
             async for result in results:
                 await self._send(operation_id, messages.next_(operation_id, result))
-                await asyncio.sleep(0)  # a source that never waits and a client that reads fast must not block the loop
+                await asyncio.sleep(
+                    0
+                )  # a source that never waits and a client that reads fast must not block the loop
         return True
 
-    async def _catch_up(self, subscription: Subscription, begin: Callable[[], Awaitable[None]]) -> bool:
-        """Deliver what the subscription has missed until it is live. Returns True when it has failed and therefore ended."""
+    async def _catch_up(
+        self, subscription: Subscription, begin: Callable[[], Awaitable[None]]
+    ) -> bool:
+        """Deliver what the subscription has missed until it is live. Returns True when it has
+        failed and therefore ended.
+        """
         operation_id = subscription.operation_id
         try:
             await begin()
@@ -136,7 +164,9 @@ class Operations:
         except Disconnected:
             raise
         except Exception as error:
-            result = self._engine.source_error(subscription.operation, error, self._connection.client.context())
+            result = self._engine.source_error(
+                subscription.operation, error, self._connection.client.context()
+            )
             await self._send(operation_id, messages.next_(operation_id, result))
             return True
         self._open[operation_id] = subscription
@@ -145,17 +175,25 @@ class Operations:
     async def _send_missed_events(self, subscription: Subscription) -> None:
         async with aclosing(subscription.missed_events()) as events:
             async for event in events:
-                result = await self._engine.execute_event(subscription.operation, self._connection.client.context(), event)
-                await self._send(subscription.operation_id, messages.next_(subscription.operation_id, result))
+                result = await self._engine.execute_event(
+                    subscription.operation, self._connection.client.context(), event
+                )
+                await self._send(
+                    subscription.operation_id, messages.next_(subscription.operation_id, result)
+                )
                 await asyncio.sleep(0)
 
     def catch_up(self, subscription: Subscription) -> None:
         """Deliver to this subscription in a task of its own until it is live again."""
-        task = self._start_task(subscription.operation_id, lambda: self._catch_up(subscription, _has_cursor))
+        task = self._start_task(
+            subscription.operation_id, lambda: self._catch_up(subscription, _has_cursor)
+        )
         subscription.catch_up_in(task)
 
     def _current_task(self, operation_id: str) -> asyncio.Task[None]:
-        """The current task, which runs this operation. Raises Disconnected when a cancelled operation has gone on."""
+        """The current task, which runs this operation. Raises Disconnected when a cancelled
+        operation has gone on.
+        """
         task = asyncio.current_task()
         if task is None or task is not self._open.get(operation_id):
             raise Disconnected
@@ -189,4 +227,7 @@ async def _has_cursor() -> None:
 
 
 def _too_many(limit: int) -> JSON:
-    return {"message": f"At most {limit} operations at once", "extensions": {"code": "RATE_LIMITED", "retryAfter": 1}}
+    return {
+        "message": f"At most {limit} operations at once",
+        "extensions": {"code": "RATE_LIMITED", "retryAfter": 1},
+    }

@@ -24,15 +24,24 @@ class Typing:
 
 
 class Presence:
-    """Who is typing in which ticket, in this process. Only the latest state of each person is kept."""
+    """Who is typing in which ticket, in this process. Only the latest state of each person is
+    kept.
+    """
 
     def __init__(self, hub: Hub, clock: Clock) -> None:
         self._hub, self._clock = hub, clock
         self._latest: dict[int, dict[int, Typing]] = {}
 
     def set_typing(self, ticket_id: int, user_id: int, typing: bool) -> Typing:
-        """Record that a person is typing or has stopped typing, and notify those who watch the ticket."""
-        state = Typing(ticket_id, user_id, typing, self._clock.now() + (TYPING_LIFETIME if typing else timedelta()))
+        """Record that a person is typing or has stopped typing, and notify those who watch the
+        ticket.
+        """
+        state = Typing(
+            ticket_id,
+            user_id,
+            typing,
+            self._clock.now() + (TYPING_LIFETIME if typing else timedelta()),
+        )
         self._drop_expired()
         self._latest.setdefault(ticket_id, {})[user_id] = state
         self._hub.announce([typing_key(ticket_id)])
@@ -41,7 +50,9 @@ class Presence:
     def _drop_expired(self) -> None:
         oldest = self._clock.now() - TYPING_LIFETIME
         for ticket_id, states in list(self._latest.items()):
-            current = {user_id: state for user_id, state in states.items() if state.expires_at > oldest}
+            current = {
+                user_id: state for user_id, state in states.items() if state.expires_at > oldest
+            }
             self._latest[ticket_id] = current
             if not current:
                 del self._latest[ticket_id]
@@ -49,7 +60,8 @@ class Presence:
     async def watch(
         self, ticket_id: int, user_id: int, require_access: Callable[[], Awaitable[None]]
     ) -> AsyncGenerator[Typing, None]:
-        """Other people's states as they change or expire, a few times a second at most, for the person `user_id`.
+        """Other people's states as they change or expire, a few times a second at most, for the
+        person `user_id`.
 
         Raises what `require_access` raises; it is called before each delivery.
         """
@@ -65,18 +77,24 @@ class Presence:
 
     def _changes(self, ticket_id: int, user_id: int, delivered: dict[int, Typing]) -> list[Typing]:
         now, states = self._clock.now(), self._latest.get(ticket_id, {})
-        changed = [state for key, state in states.items() if key != user_id and delivered.get(key) != state]
+        changed = [
+            state for key, state in states.items() if key != user_id and delivered.get(key) != state
+        ]
         expired = [
             Typing(ticket_id, state.user_id, False, state.expires_at)
             for state in delivered.values()
-            if state.typing and state.expires_at <= now and states.get(state.user_id) in (None, state)
+            if state.typing
+            and state.expires_at <= now
+            and states.get(state.user_id) in (None, state)
         ]
         return [state for state in changed if not state.typing or state.expires_at > now] + expired
 
     async def _wait(self, changed: asyncio.Event, delivered: dict[int, Typing]) -> None:
         """Wait until the flag is set or the first person delivered as typing expires."""
         expiries = [state.expires_at for state in delivered.values() if state.typing]
-        seconds = max(0.0, (min(expiries) - self._clock.now()).total_seconds()) if expiries else None
+        seconds = (
+            max(0.0, (min(expiries) - self._clock.now()).total_seconds()) if expiries else None
+        )
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await changed.wait()

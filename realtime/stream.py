@@ -1,11 +1,14 @@
-"""Reading a stream of stored events from a cursor: the one way in which every live subscription is delivered.
+"""Reading a stream of stored events from a cursor: the one way in which every live subscription is
+delivered.
 
-A reader is a stream's key and the number of the last event it delivered, its cursor. It listens to the hub before it reads,
-so an event that commits in between notifies it. It reads pages of a hundred events and delivers one event at a time, so a
-client that is slow, or that comes back after a day, costs a hundred rows and no queue. Whether the viewer may still read the
-stream is checked before every page, and again before an event once half a second has passed or the session may have ended: a
-user who was signed out, removed or suspended receives nothing more. A client that resumes from the last number it saw runs
-the same code as at its first connection, so a lost network, a killed server and a restart all look alike.
+A reader is a stream's key and the number of the last event it delivered, its cursor. It listens to
+the hub before it reads, so an event that commits in between notifies it. It reads pages of a
+hundred events and delivers one event at a time, so a client that is slow, or that comes back after
+a day, costs a hundred rows and no queue. Whether the viewer may still read the stream is checked
+before every page, and again before an event once half a second has passed or the session may have
+ended: a user who was signed out, removed or suspended receives nothing more. A client that resumes
+from the last number it saw runs the same code as at its first connection, so a lost network, a
+killed server and a restart all look alike.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Hashable
@@ -27,7 +30,9 @@ class Context(Protocol):
     """An operation's context, as far as delivery needs it."""
 
     def recorded(self) -> "tuple[Context, Facts]":
-        """A context for work whose result may be shared, and the facts about its viewer that the work reads."""
+        """A context for work whose result may be shared, and the facts about its viewer that the
+        work reads.
+        """
 
     def fact(self, name: str) -> Any:
         """The value of one of these facts in this context."""
@@ -35,10 +40,12 @@ class Context(Protocol):
 
 @dataclass(slots=True)
 class EventStream:
-    """A stream of stored events as one viewer may read it, after the cursor `after` or, when it is None, from now on.
+    """A stream of stored events as one viewer may read it, after the cursor `after` or, when it is
+    None, from now on.
 
-    `session` identifies the sign-in and the role it acts in; `valid_sessions` returns those of several that are still valid.
-    `check_access` raises when the viewer of a context may not read the stream; it is the same rule for all viewers.
+    `session` identifies the sign-in and the role it acts in; `valid_sessions` returns those of
+    several that are still valid. `check_access` raises when the viewer of a context may not read
+    the stream; it is the same rule for all viewers.
     """
 
     hub: Hub
@@ -56,7 +63,9 @@ class EventStream:
         await self.check_access(self.context)
 
     async def first_cursor(self) -> int:
-        """The cursor to start from. Raises BadInput when it is below 0, AfterAhead when it is beyond the stream's head."""
+        """The cursor to start from. Raises BadInput when it is below 0, AfterAhead when it is
+        beyond the stream's head.
+        """
         last = await last_sequence_of(self.key)
         if self.after is None:
             return last
@@ -67,5 +76,7 @@ class EventStream:
         return self.after
 
     def __aiter__(self) -> NoReturn:
-        """Exists because graphql-core accepts no source without it; the events are read by a Subscription (broadcast.py)."""
+        """Exists because graphql-core accepts no source without it; the events are read by a
+        Subscription (broadcast.py).
+        """
         raise TypeError("an EventStream can't be iterated")

@@ -1,21 +1,23 @@
 """uvicorn's websocket protocol, able to disconnect a client that has stopped reading.
 
-How uvicorn 0.54 works (websockets_sansio_impl.py): `send` first waits while the transport's buffer is above its high-water
-mark (64 KiB), then writes in one step. So awaiting a send is real backpressure, with at most one message beyond the mark, and
-two sends never interleave.
+How uvicorn 0.54 works (websockets_sansio_impl.py): `send` first waits while the transport's buffer
+is above its high-water mark (64 KiB), then writes in one step. So awaiting a send is real
+backpressure, with at most one message beyond the mark, and two sends never interleave.
 
-Closing is where it falls short: `close` waits for the same mark, and `transport.close()` waits for the buffer to drain, which
-never happens when the client doesn't read. The file descriptor and the buffer are never freed, and a shutdown waits for them.
-Only `abort` ends such a connection, so a connection that is still open a few seconds after its application has ended, or after
-the server was asked to stop, is aborted.
+Closing is where it falls short: `close` waits for the same mark, and `transport.close()` waits for
+the buffer to drain, which never happens when the client doesn't read. The file descriptor and the
+buffer are never freed, and a shutdown waits for them. Only `abort` ends such a connection, so a
+connection that is still open a few seconds after its application has ended, or after the server was
+asked to stop, is aborted.
 
-Run uvicorn with `**UVICORN_OPTIONS`: this protocol; our frame limit; no pings of its own, because those of connection.py also
-show that the application at the other end is alive; no compression, which keeps a window for each connection and lets a source
-run far ahead of a client that has stopped reading.
+Run uvicorn with `**UVICORN_OPTIONS`: this protocol; our frame limit; no pings of its own, because
+those of connection.py also show that the application at the other end is alive; no compression,
+which keeps a window for each connection and lets a source run far ahead of a client that has
+stopped reading.
 
-Frames for many clients are written without going through ASGI: the application finds this protocol in its scope (`EXTENSION`)
-and passes whole frames to `try_write`, which succeeds at once when the client reads. Other servers don't offer this extension;
-everything is then sent through ASGI.
+Frames for many clients are written without going through ASGI: the application finds this protocol
+in its scope (`EXTENSION`) and passes whole frames to `try_write`, which succeeds at once when the
+client reads. Other servers don't offer this extension; everything is then sent through ASGI.
 """
 
 import asyncio
@@ -44,13 +46,17 @@ class UvicornProtocol(WebSocketsSansIOProtocol):
         return super().run_asgi()
 
     def drop_headers(self) -> None:
-        """Free the headers of the handshake, 8 KiB from a browser, once nothing will read them again."""
+        """Free the headers of the handshake, 8 KiB from a browser, once nothing will read them
+        again.
+        """
         self.request.headers.clear()
         self.response.headers.clear()
         self.scope["headers"] = []
 
     def try_write(self, frame: bytes) -> bool:
-        """Write a whole frame in one step. False when the client reads too slowly for that or the connection is closing."""
+        """Write a whole frame in one step. False when the client reads too slowly for that or the
+        connection is closing.
+        """
         if self.conn.state is not State.OPEN or self.disconnected or not self.writable.is_set():
             return False
         self.transport.write(frame)

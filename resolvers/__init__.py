@@ -1,4 +1,6 @@
-"""Viewer and arguments in, rows out. Enums get their descriptions first, because inputs and arguments refer to them."""
+"""Viewer and arguments in, rows out. Enums get their descriptions first, because inputs and
+arguments refer to them.
+"""
 
 import resolvers.accounts.enums
 import resolvers.billing.enums

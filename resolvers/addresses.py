@@ -19,11 +19,15 @@ class PostalAddressInput:
     street: str = strawberry.field(description="House number and street (at most 200 characters).")
     postal_code: str = strawberry.field(description="Postal code (at most 12 characters).")
     city: str = strawberry.field(description="City, at most 100 characters.")
-    country: str = strawberry.field(default="FR", description="Two-letter country code (ISO 3166-1 alpha-2).")
+    country: str = strawberry.field(
+        default="FR", description="Two-letter country code (ISO 3166-1 alpha-2)."
+    )
 
 
 def postal_address(given: PostalAddressInput, field: str) -> Address:
-    """The address of an input's field, tidied. Raises BLANK, TOO_LONG and VALUE_INVALID at each part that is wrong."""
+    """The address of an input's field, tidied. Raises BLANK, TOO_LONG and VALUE_INVALID at each
+    part that is wrong.
+    """
     with Checks(within=field) as check:
         return Address(
             street=check(masked_line, given.street, "street", 200),
@@ -38,7 +42,10 @@ def _country(given: str) -> str:
     code = given.strip().upper()
     if code == _NO_COUNTRY or code not in get_global("territory_currencies"):
         raise Refusal(
-            CommonErrorCode.VALUE_INVALID, "input", "country", message=_("Use a two-letter country code, such as FR.")
+            CommonErrorCode.VALUE_INVALID,
+            "input",
+            "country",
+            message=_("Use a two-letter country code, such as FR."),
         )
     return code
 

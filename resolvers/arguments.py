@@ -7,18 +7,24 @@ import strawberry
 from models.locale import Locale
 
 Language = Annotated[
-    Locale | None, strawberry.argument(description="The language of the text. Defaults to the viewer's language.")
+    Locale | None,
+    strawberry.argument(description="The language of the text. Defaults to the viewer's language."),
 ]
 
 
 IDEMPOTENCY_KEY = (
-    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
+    "A key chosen by the client (at most 64 characters). Repeating the request with the same key "
+    "and arguments returns the "
     "first result."
 )
 
 
-Slug = Annotated[str, strawberry.argument(description="The identifier used in URLs: lowercase, with hyphens.")]
+Slug = Annotated[
+    str, strawberry.argument(description="The identifier used in URLs: lowercase, with hyphens.")
+]
 
 
 def is_slug(text: str, length: int) -> bool:
-    return len(text) <= length and text.isprintable()  # the column refuses a longer one, PostgreSQL a NUL
+    return (
+        len(text) <= length and text.isprintable()
+    )  # the column refuses a longer one, PostgreSQL a NUL

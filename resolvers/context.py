@@ -24,7 +24,8 @@ from realtime.presence import Presence
 class Services:
     """The services of the application, created once when it starts.
 
-    `base_url` is the public URL without a trailing slash; `demonstration` is whether this is a demonstration's server.
+    `base_url` is the public URL without a trailing slash; `demonstration` is whether this is a
+    demonstration's server.
     """
 
     clock: Clock
@@ -81,15 +82,27 @@ class Context:
     @property
     def _origin(self) -> Origin:
         session, account = self.viewer.session, self.viewer.account
-        return Origin(session.pk if session else None, account.pk if account else None, network_address(self.peer))
+        return Origin(
+            session.pk if session else None,
+            account.pk if account else None,
+            network_address(self.peer),
+        )
 
     def recorded(self) -> "tuple[Context, dict[str, Any]]":
-        """A context for work whose result may be shared with other viewers, and the facts about this viewer that it reads.
+        """A context for work whose result may be shared with other viewers, and the facts about
+        this viewer that it reads.
 
-        The facts are filled in while the work runs; others with the same facts can have the same result.
+        The facts are filled in while the work runs; others with the same facts can have the same
+        result.
         """
         facts: dict[str, Any] = {}
-        return _Recorded(RecordingViewer(self.viewer, facts), self.services, self.peer, self.user_agent, facts=facts), facts
+        return _Recorded(
+            RecordingViewer(self.viewer, facts),
+            self.services,
+            self.peer,
+            self.user_agent,
+            facts=facts,
+        ), facts
 
     def fact(self, name: str) -> Any:
         """The value of one of these facts for this context."""

@@ -34,24 +34,37 @@ describe_enum(
         "PURCHASE_CHANGED": "The status of a purchase changed.",
         "PAYMENT_CHANGED": "The status of a payment changed.",
         "INVOICE_ISSUED": "An invoice was issued; see `invoice`.",
-        "LEGAL_NAME_CHANGED": "The status of a change of legal name changed; see `Account.legalNameChanges`.",
-        "LEGAL_NAME_REVIEW_AWAITED": "A change of legal name needs an agent's decision; see `legalNameChanges`.",
+        "LEGAL_NAME_CHANGED": "The status of a change of legal name changed; see "
+        "`Account.legalNameChanges`.",
+        "LEGAL_NAME_REVIEW_AWAITED": "A change of legal name needs an agent's decision; see "
+        "`legalNameChanges`.",
     },
 )
 
 
 ERROR_CODES: tuple[type[ErrorCode], ...] = (
-    CommonErrorCode, IdentityErrorCode, AccountsErrorCode, ContentErrorCode, BillingErrorCode, SupportErrorCode,
+    CommonErrorCode,
+    IdentityErrorCode,
+    AccountsErrorCode,
+    ContentErrorCode,
+    BillingErrorCode,
+    SupportErrorCode,
     OperationsErrorCode,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     AnyErrorCode = ErrorCode
 else:  # the codes of all domains as one enum of the graph
-    AnyErrorCode = StrEnum("ErrorCode", [(each.name, each.value) for codes in ERROR_CODES for each in codes])
+    AnyErrorCode = StrEnum(
+        "ErrorCode", [(each.name, each.value) for codes in ERROR_CODES for each in codes]
+    )
 
 describe_enum(
     AnyErrorCode,
     "Why something was refused. Messages may be reworded, codes never change.",
-    {each.name: re.sub(r"%\((\w+)\)s", r"`\1`", each.message.english) for codes in ERROR_CODES for each in codes},
+    {
+        each.name: re.sub(r"%\((\w+)\)s", r"`\1`", each.message.english)
+        for codes in ERROR_CODES
+        for each in codes
+    },
 )

@@ -1,4 +1,6 @@
-"""Filters and orders of lists: typed conditions on indexed columns, and the columns a list can be ordered by."""
+"""Filters and orders of lists: typed conditions on indexed columns, and the columns a list can be
+ordered by.
+"""
 
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -25,8 +27,12 @@ class OrderDirection(StrEnum):
 
 describe_enum(
     OrderDirection,
-    "Which end of an order comes first. Objects with equal values are ordered by ID in the same direction.",
-    {"ASC": "The smallest or earliest value first.", "DESC": "The largest or most recent value first."},
+    "Which end of an order comes first. Objects with equal values are ordered by ID in the same "
+    "direction.",
+    {
+        "ASC": "The smallest or earliest value first.",
+        "DESC": "The largest or most recent value first.",
+    },
 )
 
 
@@ -34,7 +40,9 @@ describe_enum(
 class Filter(Generic[T]):
     eq: T | None = strawberry.field(default=None, description="The value equals this one.")
     in_: list[T] | None = strawberry.field(
-        name="in", default=None, description="The value is one of these. An empty list matches nothing."
+        name="in",
+        default=None,
+        description="The value is one of these. An empty list matches nothing.",
     )
 
 
@@ -42,7 +50,9 @@ class Filter(Generic[T]):
 class StringFilter:
     eq: str | None = strawberry.field(default=None, description="The text equals this one.")
     in_: list[str] | None = strawberry.field(
-        name="in", default=None, description="The text is one of these, at most 100. An empty list matches nothing."
+        name="in",
+        default=None,
+        description="The text is one of these, at most 100. An empty list matches nothing.",
     )
 
 
@@ -50,17 +60,23 @@ class StringFilter:
 class IdFilter:
     eq: strawberry.ID | None = strawberry.field(default=None, description="The ID equals this one.")
     in_: list[strawberry.ID] | None = strawberry.field(
-        name="in", default=None, description="The ID is one of these, at most 100. An empty list matches nothing."
+        name="in",
+        default=None,
+        description="The ID is one of these, at most 100. An empty list matches nothing.",
     )
 
 
-@strawberry.input(description="A range of time. An object must satisfy all of the conditions given.")
+@strawberry.input(
+    description="A range of time. An object must satisfy all of the conditions given."
+)
 class DateTimeFilter:
     gte: datetime | None = strawberry.field(default=None, description="At this time or later.")
     lt: datetime | None = strawberry.field(default=None, description="Before this time.")
 
 
-@strawberry.input(description="A range of days. An object must satisfy all of the conditions given.")
+@strawberry.input(
+    description="A range of days. An object must satisfy all of the conditions given."
+)
 class DateFilter:
     gte: date | None = strawberry.field(default=None, description="On this day or later.")
     lt: date | None = strawberry.field(default=None, description="Before this day.")
@@ -104,10 +120,14 @@ def among(rows: Rows, column: str, values: list[Any] | None) -> Rows:
 
 
 def between(rows: Rows, column: str, given: _Range | None) -> Rows:
-    """The rows whose column lies in a range. Raises BadInput for a time that can't be told in UTC."""
+    """The rows whose column lies in a range. Raises BadInput for a time that can't be told in
+    UTC.
+    """
     for side in ("gte", "lt"):
         if (value := getattr(given, side, None)) is not None:
-            rows = rows.filter(**{f"{column}__{side}": _utc(value) if isinstance(value, datetime) else value})
+            rows = rows.filter(
+                **{f"{column}__{side}": _utc(value) if isinstance(value, datetime) else value}
+            )
     return rows
 
 
@@ -120,7 +140,9 @@ def _utc(at: datetime) -> datetime:
 
 def chosen_order(given: _OrderBy | None) -> Order | None:
     """The order that a client chose, if it did."""
-    return None if given is None else Order(given.field.value, given.direction is OrderDirection.DESC)
+    return (
+        None if given is None else Order(given.field.value, given.direction is OrderDirection.DESC)
+    )
 
 
 def ordered(given: _OrderBy | None, default: Order) -> Order:

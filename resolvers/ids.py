@@ -16,17 +16,25 @@ _LARGEST_KEY = 2**63 - 1
 
 def encode(kind: str, key: int) -> str:
     """The global ID of a row."""
-    return b2a_base64(f"{kind}:{key}".encode(), newline=False).decode().rstrip("=")  # of these letters, no `+` and no `/`
+    return (
+        b2a_base64(f"{kind}:{key}".encode(), newline=False).decode().rstrip("=")
+    )  # of these letters, no `+` and no `/`
 
 
 def decode(global_id: str) -> tuple[str, int] | None:
     """The type and the key of a global ID, None for anything else."""
     try:
-        kind, _, key = urlsafe_b64decode(global_id.encode() + b"=" * (-len(global_id) % 4)).decode().partition(":")
+        kind, _, key = (
+            urlsafe_b64decode(global_id.encode() + b"=" * (-len(global_id) % 4))
+            .decode()
+            .partition(":")
+        )
     except ValueError:
         return None
     number = int(key) if key.isascii() and key.isdigit() and len(key) < 20 else 0
-    return (kind, number) if 0 < number <= _LARGEST_KEY and encode(kind, number) == global_id else None
+    return (
+        (kind, number) if 0 < number <= _LARGEST_KEY and encode(kind, number) == global_id else None
+    )
 
 
 def key_of(model: type[Model], global_id: str) -> int | None:
@@ -38,8 +46,8 @@ def key_of(model: type[Model], global_id: str) -> int | None:
 
 
 async def visible(model: type[Row], global_id: str, viewer: Viewer, *field: str) -> Row:
-    """The row that an ID of an input refers to. Raises NOT_FOUND at `field` when it doesn't exist or the viewer may not see
-    it.
+    """The row that an ID of an input refers to. Raises NOT_FOUND at `field` when it doesn't exist
+    or the viewer may not see it.
     """
     found = await model.visible_to(viewer).get_or_none(pk=key_of(model, global_id))  # type: ignore[attr-defined] # each of our models has it
     if found is None:
@@ -48,8 +56,14 @@ async def visible(model: type[Row], global_id: str, viewer: Viewer, *field: str)
 
 
 def key_argument(model: type[Model], global_id: str, argument: str) -> int:
-    """The key that an ID in an argument of a query refers to. Raises BadInput when it isn't an ID of this model."""
+    """The key that an ID in an argument of a query refers to. Raises BadInput when it isn't an ID
+    of this model.
+    """
     key = key_of(model, global_id)
     if key is None:
-        raise BadInput(argument, _("“%(argument)s” must be the ID of an object of type %(type)s."), type=model.__name__)
+        raise BadInput(
+            argument,
+            _("“%(argument)s” must be the ID of an object of type %(type)s."),
+            type=model.__name__,
+        )
     return key

@@ -21,7 +21,9 @@ _models: dict[str, Any] = {}
 
 
 def register(kind: str, model: type[Model]) -> None:
-    """Let `node` find objects of this GraphQL type: rows of this model that `visible_to` lets the viewer see."""
+    """Let `node` find objects of this GraphQL type: rows of this model that `visible_to` lets the
+    viewer see.
+    """
     _models[kind] = model
 
 
@@ -31,7 +33,9 @@ def model_of(kind: str) -> Any:
 
 
 class Several(Deferred):
-    """The rows with these types and keys, None for those that the viewer can't see, in one statement per type."""
+    """The rows with these types and keys, None for those that the viewer can't see, in one
+    statement per type.
+    """
 
     __slots__ = ("viewer", "wanted")
 
@@ -43,11 +47,17 @@ class Several(Deferred):
         for each in self.wanted:
             if each and each[0] in _models:
                 keys[each[0]].add(each[1])
-        found = {(kind, row.id): row for kind in keys for row in await self._rows(_models[kind], keys[kind], selection)}
+        found = {
+            (kind, row.id): row
+            for kind in keys
+            for row in await self._rows(_models[kind], keys[kind], selection)
+        }
         return [found.get(each) if each else None for each in self.wanted]
 
     async def _rows(self, model: Any, keys: set[int], selection: Selection | None) -> list[Any]:
-        return await read(model.visible_to(self.viewer), columns(model, [selection]), where_in=("id", keys))
+        return await read(
+            model.visible_to(self.viewer), columns(model, [selection]), where_in=("id", keys)
+        )
 
 
 class Single(Several):
@@ -59,14 +69,18 @@ class Single(Several):
         return (await super().fetch(selection))[0]
 
 
-def node(info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global ID.")]) -> Single:
+def node(
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global ID.")]
+) -> Single:
     """The row, or null when it doesn't exist or the viewer can't see it."""
     return Single(info.context.viewer, [decode(id)])
 
 
 def nodes(
     info: Info,
-    ids: Annotated[list[strawberry.ID], strawberry.argument(description="Global IDs (at most 100).")],
+    ids: Annotated[
+        list[strawberry.ID], strawberry.argument(description="Global IDs (at most 100).")
+    ],
 ) -> Several:
     """A result for each ID, in the same order."""
     if len(ids) > MOST:

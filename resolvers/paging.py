@@ -1,4 +1,6 @@
-"""Relay connections by keyset: a cursor is the order's value and the row's id, so it stays valid while rows come and go."""
+"""Relay connections by keyset: a cursor is the order's value and the row's id, so it stays valid
+while rows come and go.
+"""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,25 +30,37 @@ MOST_FOR_ANALYSTS = 1_000
 First = Annotated[
     int | None,
     strawberry.argument(
-        description="The number of items to return from the start of the list: 20 by default, at most 100 (1,000 for analysts)."
+        description="The number of items to return from the start of the list: 20 by default, at "
+        "most 100 (1,000 for analysts)."
     ),
 ]
 After = Annotated[
     str | None,
-    strawberry.argument(description="Returns the items after this cursor, which is the `endCursor` of an earlier page."),
+    strawberry.argument(
+        description="Returns the items after this cursor, which is the `endCursor` of an earlier "
+        "page."
+    ),
 ]
 Last = Annotated[
-    int | None, strawberry.argument(description="The number of items to return from the end of the list, instead of `first`.")
+    int | None,
+    strawberry.argument(
+        description="The number of items to return from the end of the list, instead of `first`."
+    ),
 ]
 Before = Annotated[
     str | None,
-    strawberry.argument(description="Returns the items before this cursor, which is the `startCursor` of a later page."),
+    strawberry.argument(
+        description="Returns the items before this cursor, which is the `startCursor` of a later "
+        "page."
+    ),
 ]
 
 
 @dataclass(frozen=True)
 class Order:
-    """By which column, and whether the largest comes first. Rows with equal values follow their ids."""
+    """By which column, and whether the largest comes first. Rows with equal values follow their
+    ids.
+    """
 
     column: str
     descending: bool = False
@@ -124,7 +138,11 @@ class Page:
 
     @property
     def page_info(self) -> PageInfo:
-        ends = [cursor(node, self.order) for node in (self.nodes[0], self.nodes[-1])] if self.nodes else [None, None]
+        ends = (
+            [cursor(node, self.order) for node in (self.nodes[0], self.nodes[-1])]
+            if self.nodes
+            else [None, None]
+        )
         backwards = self.window.backwards
         return PageInfo(
             has_next_page=self.window.before is not None if backwards else self.more,
@@ -135,26 +153,53 @@ class Page:
 
 
 class OnePage(Deferred):
-    """One page of a list: at most one statement for its rows, none when only their number is asked for."""
+    """One page of a list: at most one statement for its rows, none when only their number is asked
+    for.
+    """
 
     __slots__ = ("found", "order", "wanted", "window")
 
-    def __init__(self, found: QuerySet[Any], wanted: QuerySet[Any], order: Order, window: Window) -> None:
+    def __init__(
+        self, found: QuerySet[Any], wanted: QuerySet[Any], order: Order, window: Window
+    ) -> None:
         self.found, self.wanted, self.order, self.window = found, wanted, order, window
 
     async def fetch(self, selection: Selection | None) -> Page:
-        chosen, order, window = _chosen(self.found.model, selection, self.order), self.order, self.window
-        rows = await read(self.wanted, chosen, *order.by(window), limit=window.size + 1) if chosen else []
+        chosen, order, window = (
+            _chosen(self.found.model, selection, self.order),
+            self.order,
+            self.window,
+        )
+        rows = (
+            await read(self.wanted, chosen, *order.by(window), limit=window.size + 1)
+            if chosen
+            else []
+        )
         return _page(rows, order, window, self.found.count)
 
 
 class PageOfEach(Deferred):
-    """One page for each parent, of the rows whose column `owner` names it: one statement for all of them together."""
+    """One page for each parent, of the rows whose column `owner` names it: one statement for all of
+    them together.
+    """
 
     __slots__ = ("found", "order", "owner", "parents", "window")
 
-    def __init__(self, parents: Sequence[Model], found: QuerySet[Any], owner: str, order: Order, window: Window) -> None:
-        self.parents, self.found, self.owner, self.order, self.window = parents, found, owner, order, window
+    def __init__(
+        self,
+        parents: Sequence[Model],
+        found: QuerySet[Any],
+        owner: str,
+        order: Order,
+        window: Window,
+    ) -> None:
+        self.parents, self.found, self.owner, self.order, self.window = (
+            parents,
+            found,
+            owner,
+            order,
+            window,
+        )
 
     async def fetch(self, selection: Selection | None) -> list[Page]:
         chosen = _chosen(self.found.model, selection, self.order, self.owner)
@@ -169,7 +214,14 @@ class PageOfEach(Deferred):
 
     async def _rows(self, chosen: tuple[str, ...]) -> list[Any]:
         keys, order = set(map(ID, self.parents)), self.order.by(self.window)
-        return await read(self.found, chosen, *order, where_in=(self.owner, keys), limit=self.window.size + 1, per_key=True)
+        return await read(
+            self.found,
+            chosen,
+            *order,
+            where_in=(self.owner, keys),
+            limit=self.window.size + 1,
+            per_key=True,
+        )
 
 
 def page(found: QuerySet[Any], order: Order, window: Window, viewer: Viewer) -> OnePage:
@@ -179,9 +231,16 @@ def page(found: QuerySet[Any], order: Order, window: Window, viewer: Viewer) -> 
 
 
 def pages_of(
-    parents: Sequence[Model], model: type[Model], owner: str, order: Order, window: Window, viewer: Viewer
+    parents: Sequence[Model],
+    model: type[Model],
+    owner: str,
+    order: Order,
+    window: Window,
+    viewer: Viewer,
 ) -> Deferred:
-    """One page for each parent, of the rows whose column `owner` names it. Raises BadInput for a bad window or cursor."""
+    """One page for each parent, of the rows whose column `owner` names it. Raises BadInput for a
+    bad window or cursor.
+    """
     window.require(viewer)
     order = window.order or order
     found: QuerySet[Any] = model.visible_to(viewer)  # type: ignore[attr-defined] # each of our models has it
@@ -193,35 +252,54 @@ def pages_of(
     return PageOfEach(parents, _between(found, order, window), owner, order, window)
 
 
-def _chosen(model: type[Model], selection: Selection | None, order: Order, *also: str) -> tuple[str, ...] | None:
+def _chosen(
+    model: type[Model], selection: Selection | None, order: Order, *also: str
+) -> tuple[str, ...] | None:
     """The columns that a page's selection needs, None when it needs no row."""
     if selection is None:
         return all_columns(model)
     place = (model, order, also)
     if place not in selection.memo:
-        nodes = [*selection.below("nodes"), *(node for edge in selection.below("edges") for node in edge.below("node"))]
+        nodes = [
+            *selection.below("nodes"),
+            *(node for edge in selection.below("edges") for node in edge.below("node")),
+        ]
         placed = (order.column,) if selection.fields.keys() & {"edges", "pageInfo"} else ()
         selection.memo[place] = columns(model, nodes, *also, *placed) if nodes or placed else None
     return selection.memo[place]  # type: ignore[no-any-return] # a memo holds anything
 
 
-def _page(found: list[Any], order: Order, window: Window, count: Callable[[], Awaitable[int]]) -> Page:
+def _page(
+    found: list[Any], order: Order, window: Window, count: Callable[[], Awaitable[int]]
+) -> Page:
     nodes = found[: window.size]
-    return Page(nodes[::-1] if window.backwards else nodes, order, len(found) > window.size, window, count)
+    return Page(
+        nodes[::-1] if window.backwards else nodes, order, len(found) > window.size, window, count
+    )
 
 
 def _between(found: QuerySet[Any], order: Order, window: Window) -> QuerySet[Any]:
-    for argument, text, smaller in (("after", window.after, order.descending), ("before", window.before, not order.descending)):
+    for argument, text, smaller in (
+        ("after", window.after, order.descending),
+        ("before", window.before, not order.descending),
+    ):
         if text is not None:
             value, key = _place(found, order, argument, text)
             side = "lt" if smaller else "gt"
-            found = found.filter(Q(**{f"{order.column}__{side}": value}) | Q(**{order.column: value, f"id__{side}": key}))
+            found = found.filter(
+                Q(**{f"{order.column}__{side}": value})
+                | Q(**{order.column: value, f"id__{side}": key})
+            )
     return found
 
 
 def cursor(row: Model, order: Order) -> str:
     """A row's place in an order, opaque to clients."""
-    return urlsafe_b64encode(orjson.dumps([order.name, getattr(row, order.column), row.pk])).decode().rstrip("=")
+    return (
+        urlsafe_b64encode(orjson.dumps([order.name, getattr(row, order.column), row.pk]))
+        .decode()
+        .rstrip("=")
+    )
 
 
 def _place(found: QuerySet[Any], order: Order, argument: str, text: str) -> tuple[Any, int]:

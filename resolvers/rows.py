@@ -1,7 +1,9 @@
-"""Rows as deferred values: the operation first tells which fields it selects, then only their columns are read.
+"""Rows as deferred values: the operation first tells which fields it selects, then only their
+columns are read.
 
-A resolver defines the rows by a queryset, and how they belong to their parents. The columns that a field reads are declared
-with the field (schema/fields.py). graphql-core doesn't tell the selected fields in advance, so it reads all columns.
+A resolver defines the rows by a queryset, and how they belong to their parents. The columns that a
+field reads are declared with the field (schema/fields.py). graphql-core doesn't tell the selected
+fields in advance, so it reads all columns.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -29,7 +31,9 @@ class One(Deferred):
         self.found, self.column, self.key = found, column, key
 
     async def fetch(self, selection: Selection | None) -> Any:
-        rows = await read(self.found, columns(self.found.model, [selection]), where_in=(self.column, (self.key,)))
+        rows = await read(
+            self.found, columns(self.found.model, [selection]), where_in=(self.column, (self.key,))
+        )
         return rows[0] if rows else None
 
 
@@ -57,12 +61,18 @@ class ByKey(Deferred):
     async def fetch(self, selection: Selection | None) -> list[Any]:
         keys = list(map(attrgetter(self.attribute), self.parents))
         wanted = {*keys} - {None}
-        rows = await read(self.found, columns(self.found.model, [selection]), where_in=("id", wanted)) if wanted else ()
+        rows = (
+            await read(self.found, columns(self.found.model, [selection]), where_in=("id", wanted))
+            if wanted
+            else ()
+        )
         return list(map({row.id: row for row in rows}.get, keys))
 
 
 class ByParent(Deferred):
-    """For each parent the rows whose column `owner` is the parent's ID, in the given order, in one statement."""
+    """For each parent the rows whose column `owner` is the parent's ID, in the given order, in one
+    statement.
+    """
 
     __slots__ = ("found", "order", "owner", "parents")
 
@@ -70,12 +80,21 @@ class ByParent(Deferred):
         self.parents, self.found, self.owner, self.order = parents, found, owner, order
 
     async def fetch(self, selection: Selection | None) -> list[list[Any]]:
-        wanted, keys = columns(self.found.model, [selection], self.owner), set(map(ID, self.parents))
-        return grouped(self.parents, self.owner, await read(self.found, wanted, *self.order, where_in=(self.owner, keys)))
+        wanted, keys = (
+            columns(self.found.model, [selection], self.owner),
+            set(map(ID, self.parents)),
+        )
+        return grouped(
+            self.parents,
+            self.owner,
+            await read(self.found, wanted, *self.order, where_in=(self.owner, keys)),
+        )
 
 
 class FirstOfEach(Deferred):
-    """For each parent the first row, in the given order, whose column `owner` is the parent's ID, or None, in one statement."""
+    """For each parent the first row, in the given order, whose column `owner` is the parent's ID,
+    or None, in one statement.
+    """
 
     __slots__ = ("found", "order", "owner", "parents")
 
@@ -85,7 +104,9 @@ class FirstOfEach(Deferred):
     async def fetch(self, selection: Selection | None) -> list[Any]:
         wanted = columns(self.found.model, [selection], self.owner)
         keys = set(map(ID, self.parents))
-        rows = await read(self.found, wanted, *self.order, where_in=(self.owner, keys), limit=1, per_key=True)
+        rows = await read(
+            self.found, wanted, *self.order, where_in=(self.owner, keys), limit=1, per_key=True
+        )
         return [next(iter(mine), None) for mine in grouped(self.parents, self.owner, rows)]
 
 
@@ -98,7 +119,9 @@ def grouped(parents: Sequence[Model], owner: str, rows: Sequence[Any]) -> list[l
     return list(map(mine.__getitem__, keys))
 
 
-def columns(model: type[Model], selections: Collection[Selection | None], *also: str) -> tuple[str, ...]:
+def columns(
+    model: type[Model], selections: Collection[Selection | None], *also: str
+) -> tuple[str, ...]:
     """The columns of a model that the selected fields read, including its key and `also`."""
     known = [selection for selection in selections if selection is not None]
     if len(known) < len(selections):
@@ -109,7 +132,9 @@ def columns(model: type[Model], selections: Collection[Selection | None], *also:
     return memo[place]  # type: ignore[no-any-return] # a memo holds anything
 
 
-def _columns(model: type[Model], selections: Iterable[Selection], also: Iterable[str]) -> tuple[str, ...]:
+def _columns(
+    model: type[Model], selections: Iterable[Selection], also: Iterable[str]
+) -> tuple[str, ...]:
     wanted = {model._meta.pk_attr, *also}
     for selection in selections:
         for name, each in selection.fields.items():

@@ -1,4 +1,6 @@
-"""Custom scalars: how they are parsed, serialized and specified. Parse errors never repeat the value that a client sent."""
+"""Custom scalars: how they are parsed, serialized and specified. Parse errors never repeat the
+value that a client sent.
+"""
 
 import re
 from collections.abc import Callable
@@ -19,18 +21,24 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 def _big_int(value: object) -> int:
     if type(value) is not int or not -_LIMIT <= value < _LIMIT:
-        raise GraphQLError("BigInt cannot represent this value: expected a whole number of at most 64 bits.")
+        raise GraphQLError(
+            "BigInt cannot represent this value: expected a whole number of at most 64 bits."
+        )
     return value
 
 
-def _parser(name: str, form: re.Pattern[str], parse: Callable[[str], Any], example: str) -> Callable[[object], Any]:
+def _parser(
+    name: str, form: re.Pattern[str], parse: Callable[[str], Any], example: str
+) -> Callable[[object], Any]:
     def parsed(value: object) -> Any:
         if isinstance(value, str) and form.fullmatch(value):
             try:
                 return parse(value)
             except ValueError:  # such as February 30
                 pass
-        raise GraphQLError(f"{name} cannot represent this value: expected RFC 3339, such as {example}.")
+        raise GraphQLError(
+            f"{name} cannot represent this value: expected RFC 3339, such as {example}."
+        )
 
     return parsed
 
@@ -38,7 +46,8 @@ def _parser(name: str, form: re.Pattern[str], parse: Callable[[str], Any], examp
 SCALARS: dict[object, Any] = {
     BigInt: strawberry.scalar(
         name="BigInt",
-        description="A signed 64-bit integer, sent as a JSON number. Values above 2^53 - 1 need a JSON parser that keeps"
+        description="A signed 64-bit integer, sent as a JSON number. Values above 2^53 - 1 need a "
+        "JSON parser that keeps"
         " them exact.",
         specified_by_url="https://ibm.github.io/graphql-specs/custom-scalars/long.html",
         serialize=int,
@@ -53,7 +62,8 @@ SCALARS: dict[object, Any] = {
     ),
     datetime: strawberry.scalar(
         name="DateTime",
-        description="A point in time with its offset from UTC (RFC 3339), such as `2026-12-24T17:00:00+01:00`."
+        description="A point in time with its offset from UTC (RFC 3339), such as "
+        "`2026-12-24T17:00:00+01:00`."
         " Responses use UTC.",
         specified_by_url=_RFC_3339,
         serialize=methodcaller("isoformat"),

@@ -1,4 +1,6 @@
-"""Top-level errors: those of the domain in the viewer's language with their codes, all others masked."""
+"""Top-level errors: those of the domain in the viewer's language with their codes, all others
+masked.
+"""
 
 from typing import Any
 
@@ -10,7 +12,9 @@ from resolvers.context import Context
 
 
 def present(error: GraphQLError, context: Context) -> dict[str, Any]:
-    """The formatted error of a response. Path and locations are kept, nothing internal is revealed."""
+    """The formatted error of a response. Path and locations are kept, nothing internal is
+    revealed.
+    """
     cause: BaseException | None = error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error

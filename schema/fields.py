@@ -1,8 +1,10 @@
-"""Declaring fields: `query`, `mutation` and `subscription` for root fields, `edge` and `connection` for related rows, `field`,
-`viewer_field` and `localized_field` for values of a row. This is the only clever file of the schema.
+"""Declaring fields: `query`, `mutation` and `subscription` for root fields, `edge` and `connection`
+for related rows, `field`, `viewer_field` and `localized_field` for values of a row. This is the
+only clever file of the schema.
 
-The attribute's annotation determines the GraphQL type, and the resolver returns database rows. Each root field declares who may
-use it (`allow=`). A Refusal of a mutation becomes `userErrors`; all other errors are formatted by schema/errors.py.
+The attribute's annotation determines the GraphQL type, and the resolver returns database rows. Each
+root field declares who may use it (`allow=`). A Refusal of a mutation becomes `userErrors`; all
+other errors are formatted by schema/errors.py.
 """
 
 import functools
@@ -33,8 +35,12 @@ Cost = int | Callable[[dict[str, Any]], int]
 
 
 def query(resolver: Resolver, *, allow: Rule, description: str, cost: Cost = 0) -> Any:
-    """A root field of Query. `cost` is the field's own cost without its selections, or a function of its arguments."""
-    return strawberry.field(resolver=_guarded(resolver, allow), description=description, metadata={"cost": cost})
+    """A root field of Query. `cost` is the field's own cost without its selections, or a function
+    of its arguments.
+    """
+    return strawberry.field(
+        resolver=_guarded(resolver, allow), description=description, metadata={"cost": cost}
+    )
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,15 @@ class Unaudited:
 
 
 def mutation(
-    resolver: Resolver, *fields: str, allow: Rule, audit: AuditAction | Unaudited, description: str, cost: Cost = 10
+    resolver: Resolver,
+    *fields: str,
+    allow: Rule,
+    audit: AuditAction | Unaudited,
+    description: str,
+    cost: Cost = 10,
 ) -> Any:
-    """A root field of Mutation. The resolver's result becomes the payload's only field, or its fields by name.
+    """A root field of Mutation. The resolver's result becomes the payload's only field, or its
+    fields by name.
 
     `audit` is the action that the mutation records in the audit log (`Transaction.audit`).
     tests/schema/operations/test_audit.py executes each mutation to verify it.
@@ -57,20 +69,31 @@ def mutation(
     async def carried_out(info: Info, *args: Any, **kwargs: Any) -> Any:
         _admit(resolver, allow, info)
         try:
-            return _payload(fields, await resolver(info, *args, **kwargs), info.context.viewer.locale)
+            return _payload(
+                fields, await resolver(info, *args, **kwargs), info.context.viewer.locale
+            )
         except Refusal as refusal:
-            return _payload(fields, {"refusals": refusal.all}, refusal.locale or info.context.viewer.locale, refused=True)
+            return _payload(
+                fields,
+                {"refusals": refusal.all},
+                refusal.locale or info.context.viewer.locale,
+                refused=True,
+            )
 
-    field = strawberry.mutation(resolver=carried_out, description=description, metadata={"cost": cost, "audit": audit})
+    field = strawberry.mutation(
+        resolver=carried_out, description=description, metadata={"cost": cost, "audit": audit}
+    )
     for argument in field.base_resolver.arguments:
         argument.description = "The input of the mutation."
     return field
 
 
 def subscription(resolver: Resolver, *, allow: Rule, description: str) -> Any:
-    """A root field of Subscription. Its rule is checked when it starts, and its stream checks access again at each delivery.
+    """A root field of Subscription. Its rule is checked when it starts, and its stream checks
+    access again at each delivery.
 
-    The resolver's result is passed through unchanged: websockets share the events of an EventStream between clients.
+    The resolver's result is passed through unchanged: websockets share the events of an EventStream
+    between clients.
     """
 
     @functools.wraps(resolver)
@@ -82,18 +105,23 @@ def subscription(resolver: Resolver, *, allow: Rule, description: str) -> Any:
 
 
 def edge(batch: Batch, *, description: str, cost: Cost = 0, needs: Sequence[str] = ("id",)) -> Any:
-    """A field for related rows, resolved by a batch: the parents of a level go in, and one result for each comes out. `needs`
-    are the columns of the parents that the batch reads.
+    """A field for related rows, resolved by a batch: the parents of a level go in, and one result
+    for each comes out. `needs` are the columns of the parents that the batch reads.
     """
 
     def resolve(root: Any, info: Info) -> Any:
         raise NotImplementedError  # the engine calls the batch
 
-    return strawberry.field(resolver=resolve, description=description, metadata={"cost": cost, "batch": batch, "needs": needs})
+    return strawberry.field(
+        resolver=resolve,
+        description=description,
+        metadata={"cost": cost, "batch": batch, "needs": needs},
+    )
 
 
 def connection(batch: Batch, *, description: str, order: type[Any] | None = None) -> Any:
-    """A paginated list of related rows for each parent: the batch receives the `Window` in addition to the parents.
+    """A paginated list of related rows for each parent: the batch receives the `Window` in addition
+    to the parents.
 
     `order` is the input type by which clients may choose another order than the list's own.
     """
@@ -110,21 +138,35 @@ def connection(batch: Batch, *, description: str, order: type[Any] | None = None
         return batch(context, parents, Window(first, after, last, before, chosen_order(order_by)))
 
     def resolve(
-        root: Any, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+        root: Any,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> Any:
         raise NotImplementedError  # the engine calls the batch
 
     def resolve_ordered(
-        root: Any, info: Info, order_by: Any = None, first: First = None, after: After = None, last: Last = None,
+        root: Any,
+        info: Info,
+        order_by: Any = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
         before: Before = None,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         raise NotImplementedError  # the engine calls the batch
 
     if order:
-        argument = strawberry.argument(description="The order of the list. Defaults to the one that the list describes.")
+        argument = strawberry.argument(
+            description="The order of the list. Defaults to the one that the list describes."
+        )
         resolve_ordered.__annotations__["order_by"] = Annotated[Optional[order], argument]  # noqa: UP045 - of a variable
     return strawberry.field(
-        resolver=resolve_ordered if order else resolve, description=description, metadata={"batch": pages, "needs": ("id",)}
+        resolver=resolve_ordered if order else resolve,
+        description=description,
+        metadata={"batch": pages, "needs": ("id",)},
     )
 
 
@@ -135,22 +177,28 @@ def field(
     needs: Sequence[str] | None = None,
     name: str | None = None,
 ) -> Any:
-    """A plain field of a row. `needs` are the columns that it reads: by default the column of its name, or all columns if it
-    has a resolver.
+    """A plain field of a row. `needs` are the columns that it reads: by default the column of its
+    name, or all columns if it has a resolver.
     """
     metadata = {} if needs is None else {"needs": needs}
     if resolver is None:
         return strawberry.field(name=name, description=description, metadata=metadata)
-    return strawberry.field(name=name, description=description, resolver=resolver, metadata=metadata)
+    return strawberry.field(
+        name=name, description=description, resolver=resolver, metadata=metadata
+    )
 
 
 def viewer_field(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
-    """A plain field whose value depends on the viewer, computed for all rows of a level at once, without a query."""
+    """A plain field whose value depends on the viewer, computed for all rows of a level at once,
+    without a query.
+    """
 
     def resolve(root: Any, info: Info) -> Any:
         return batch(info.context, [root])[0]
 
-    return strawberry.field(resolver=resolve, description=description, metadata={"batch": _apart(batch), "needs": needs})
+    return strawberry.field(
+        resolver=resolve, description=description, metadata={"batch": _apart(batch), "needs": needs}
+    )
 
 
 def localized_field(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
@@ -159,7 +207,9 @@ def localized_field(batch: Column, *, description: str, needs: Sequence[str]) ->
     def resolve(root: Any, info: Info, locale: Language = None) -> Any:
         return batch(info.context, [root], locale=locale)[0]
 
-    return strawberry.field(resolver=resolve, description=description, metadata={"batch": _apart(batch), "needs": needs})
+    return strawberry.field(
+        resolver=resolve, description=description, metadata={"batch": _apart(batch), "needs": needs}
+    )
 
 
 def _apart(batch: Column) -> Column:
@@ -188,7 +238,9 @@ def batch_of(field: GraphQLField) -> Batch | None:
 
 
 def cost_of(field: GraphQLField) -> int | Callable[[dict[str, Any]], int]:
-    """The cost of a field as declared above, or a function of its arguments: a hook of the engine."""
+    """The cost of a field as declared above, or a function of its arguments: a hook of the
+    engine.
+    """
     declared = (field.extensions or {}).get("strawberry-definition")
     cost = declared.metadata.get("cost", 0) if isinstance(declared, StrawberryField) else 0
     return cost if callable(cost) else int(cost)
@@ -204,15 +256,23 @@ def _guarded(resolver: Resolver, allow: Rule) -> Resolver:
 
 
 def _admit(resolver: Resolver, allow: Rule, info: Info) -> None:
-    """Check the rule. Raises Unauthenticated or Forbidden, and logs attempts to use fields that a role doesn't allow."""
+    """Check the rule. Raises Unauthenticated or Forbidden, and logs attempts to use fields that a
+    role doesn't allow.
+    """
     try:
         allow(info.context.viewer)
     except Forbidden:
-        log.warning("access.denied", to=f"{resolver.__module__}.{resolver.__name__}", user=info.context.viewer.user_id)
+        log.warning(
+            "access.denied",
+            to=f"{resolver.__module__}.{resolver.__name__}",
+            user=info.context.viewer.user_id,
+        )
         raise
 
 
-def _payload(fields: Sequence[str], result: Any, locale: Locale, refused: bool = False) -> SimpleNamespace:
+def _payload(
+    fields: Sequence[str], result: Any, locale: Locale, refused: bool = False
+) -> SimpleNamespace:
     several = len(fields) != 1 or refused
     entities: Mapping[str, Any] = result if several else {fields[0]: result}
     errors = [_user_error(refusal, locale) for refusal in entities.get("refusals", ())]
@@ -220,4 +280,6 @@ def _payload(fields: Sequence[str], result: Any, locale: Locale, refused: bool =
 
 
 def _user_error(refusal: Refusal, locale: Locale) -> SimpleNamespace:
-    return SimpleNamespace(code=refusal.code, message=message_for(refusal, locale), field=list(refusal.field) or None)
+    return SimpleNamespace(
+        code=refusal.code, message=message_for(refusal, locale), field=list(refusal.field) or None
+    )

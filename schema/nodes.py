@@ -25,7 +25,8 @@ async def _total(root: Any) -> int:
 @strawberry.interface(description="An object that `node(id:)` can fetch.")
 class Node:
     id: ID = field(
-        "The global ID of the object: opaque, never reused, and unique across all types. Pass it to `node(id:)` to fetch the"
+        "The global ID of the object: opaque, never reused, and unique across all types. Pass it "
+        "to `node(id:)` to fetch the"
         " object again.",
         _global_id,
         needs=("id",),
@@ -36,7 +37,9 @@ NODE_TYPES: list[type[Any]] = []
 
 
 def backed_by(model: type[Any]) -> Callable[[type[T]], type[T]]:
-    """Declare the model whose rows a type shows. A type that implements Node is registered for `node(id:)` by it."""
+    """Declare the model whose rows a type shows. A type that implements Node is registered for
+    `node(id:)` by it.
+    """
 
     def mark(cls: type[T]) -> type[T]:
         if issubclass(cls, Node):
@@ -60,14 +63,17 @@ class PageInfo:
     has_previous_page: bool = field("Whether there are items before this page.")
     start_cursor: str | None = field("The cursor of the first item. Null when the page is empty.")
     end_cursor: str | None = field(
-        "The cursor of the last item. Pass it as `after` to get the next page. Null when the page is empty."
+        "The cursor of the last item. Pass it as `after` to get the next page. Null when the page "
+        "is empty."
     )
 
 
 @strawberry.type(description="An item with its cursor.")
 class Edge(Generic[T]):
     node: T = field("The item.")
-    cursor: str = field("The position of the item, which stays valid while items are added and removed.")
+    cursor: str = field(
+        "The position of the item, which stays valid while items are added and removed."
+    )
 
 
 @strawberry.type(description="A page of a list, as specified by Relay.")
@@ -75,4 +81,6 @@ class Connection(Generic[T]):
     nodes: list[T] = field("The items of the page.")
     edges: list[Edge[T]] = field("The items of the page with their cursors.")
     page_info: PageInfo = field("Information about the position of the page in the list.")
-    total_count: int = field("The number of items in the whole list. Counted only when requested.", _total)
+    total_count: int = field(
+        "The number of items in the whole list. Counted only when requested.", _total
+    )

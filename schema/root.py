@@ -31,18 +31,31 @@ class Query(
     pass
 
 
-@strawberry.type(description="Mutations. Errors that the user can correct are returned in `userErrors`.")
-class Mutation(IdentityMutation, AccountsMutation, ContentMutation, BillingMutation, SupportMutation, OperationsMutation):
+@strawberry.type(
+    description="Mutations. Errors that the user can correct are returned in `userErrors`."
+)
+class Mutation(
+    IdentityMutation,
+    AccountsMutation,
+    ContentMutation,
+    BillingMutation,
+    SupportMutation,
+    OperationsMutation,
+):
     pass
 
 
-@strawberry.type(description="Live events. Pass `after` to resume without missing or repeating an event.")
+@strawberry.type(
+    description="Live events. Pass `after` to resume without missing or repeating an event."
+)
 class Subscription(SupportSubscription):
     pass
 
 
 schema = strawberry.Schema(
-    Query, Mutation, Subscription,
+    Query,
+    Mutation,
+    Subscription,
     types=NODE_TYPES,
     config=StrawberryConfig(scalar_map=SCALARS),
-)  # fmt: skip
+)

@@ -12,7 +12,9 @@ from schema.fields import field
 class UserError:
     code: AnyErrorCode = field("The code of the error, which never changes.")
     message: str = field("A message in the viewer's language.")
-    field: list[str] | None = field("The path of the input field at fault. Null when no single field is at fault.")
+    field: list[str] | None = field(
+        "The path of the input field at fault. Null when no single field is at fault."
+    )
 
 
 def errors() -> Any:

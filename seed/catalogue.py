@@ -1,4 +1,6 @@
-"""Install the offers, articles and policies in the database. Safe to run twice: unchanged content stays as it is."""
+"""Install the offers, articles and policies in the database. Safe to run twice: unchanged content
+stays as it is.
+"""
 
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +19,8 @@ from seed.content import offers as offer_contents
 
 
 async def load(at: datetime, texts: Path = policies.FOLDER) -> None:
-    """Install the policies from the folder `texts`, put the offers on sale and publish the articles, as of `at`.
+    """Install the policies from the folder `texts`, put the offers on sale and publish the
+    articles, as of `at`.
 
     Raises ValueError for invalid content.
     """
@@ -27,13 +30,23 @@ async def load(at: datetime, texts: Path = policies.FOLDER) -> None:
 
 
 async def sell(at: datetime, offers: list[OfferContent]) -> None:
-    """Put the offers on sale in this order. A changed price ends the previous version; versions are never rewritten."""
+    """Put the offers on sale in this order. A changed price ends the previous version; versions are
+    never rewritten.
+    """
     async with in_transaction() as db:
         for position, content in enumerate(offers, 1):
-            values = {"segment": content.segment, "position": position, "texts": _offer_texts(content)}
+            values = {
+                "segment": content.segment,
+                "position": position,
+                "texts": _offer_texts(content),
+            }
             offer, _ = await Offer.update_or_create(values, slug=content.slug, using_db=db)
-            await _price(db, at, offer, Interval.MONTH, content.monthly_net_cents, content.vat_basis_points)
-            await _price(db, at, offer, Interval.YEAR, content.yearly_net_cents, content.vat_basis_points)
+            await _price(
+                db, at, offer, Interval.MONTH, content.monthly_net_cents, content.vat_basis_points
+            )
+            await _price(
+                db, at, offer, Interval.YEAR, content.yearly_net_cents, content.vat_basis_points
+            )
 
 
 def _offer_texts(content: OfferContent) -> dict[str, OfferTexts]:
@@ -42,37 +55,63 @@ def _offer_texts(content: OfferContent) -> dict[str, OfferTexts]:
 
 def _offer_text(text: OfferText) -> OfferTexts:
     return OfferTexts(
-        name=text.name, description=text.description, features=list(text.features), advantages=list(text.advantages)
+        name=text.name,
+        description=text.description,
+        features=list(text.features),
+        advantages=list(text.advantages),
     )
 
 
-async def _price(db: BaseDBAsyncClient, at: datetime, offer: Offer, interval: Interval, net_cents: int, vat_rate: int) -> None:
+async def _price(
+    db: BaseDBAsyncClient,
+    at: datetime,
+    offer: Offer,
+    interval: Interval,
+    net_cents: int,
+    vat_rate: int,
+) -> None:
     current_prices = Price.filter(offer_id=offer.pk, interval=interval, valid_until=None)
     current = await current_prices.using_db(db).first()
     if current and (current.net_cents, current.vat_rate) == (net_cents, vat_rate):
         return
     await current_prices.using_db(db).update(valid_until=at)
-    await Price.create(using_db=db, offer=offer, interval=interval, net_cents=net_cents, vat_rate=vat_rate, valid_from=at)
+    await Price.create(
+        using_db=db,
+        offer=offer,
+        interval=interval,
+        net_cents=net_cents,
+        vat_rate=vat_rate,
+        valid_from=at,
+    )
 
 
 async def publish(at: datetime, articles: list[ArticleContent]) -> None:
-    """Publish the articles in this order. A webinar keeps the date for which it was first announced."""
+    """Publish the articles in this order. A webinar keeps the date for which it was first
+    announced.
+    """
     async with in_transaction() as db:
         installed = {article.slug: article for article in await Article.all().using_db(db)}
         for position, content in enumerate(articles, 1):
             await _article(at, position, content, installed.get(content.slug)).save(using_db=db)
 
 
-def _article(at: datetime, position: int, content: ArticleContent, installed: Article | None) -> Article:
+def _article(
+    at: datetime, position: int, content: ArticleContent, installed: Article | None
+) -> Article:
     texts = {Locale.FR.value: _article_text(content.fr), Locale.EN.value: _article_text(content.en)}
     article = installed or Article(slug=content.slug, starts_at=_starts_at(at, content))
     return article.update_from_dict(
         {
-            "kind": content.kind, "category": content.category, "position": position, "texts": texts,
-            "searched_fr": search_text(texts["fr"]), "searched_en": search_text(texts["en"]),
-            "media": content.media, "duration_seconds": content.duration_seconds,
+            "kind": content.kind,
+            "category": content.category,
+            "position": position,
+            "texts": texts,
+            "searched_fr": search_text(texts["fr"]),
+            "searched_en": search_text(texts["en"]),
+            "media": content.media,
+            "duration_seconds": content.duration_seconds,
         }
-    )  # fmt: skip
+    )
 
 
 def _article_text(text: ArticleText) -> ArticleTexts:

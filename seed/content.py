@@ -20,7 +20,16 @@ FOLDER = Path(__file__).parent
 PARIS = ZoneInfo("Europe/Paris")
 SATURDAY = 5
 
-OFFER_KEYS = {"slug", "segment", "monthly_net_cents", "yearly_net_cents", "vat_basis_points", "trial_days", "fr", "en"}
+OFFER_KEYS = {
+    "slug",
+    "segment",
+    "monthly_net_cents",
+    "yearly_net_cents",
+    "vat_basis_points",
+    "trial_days",
+    "fr",
+    "en",
+}
 ARTICLE_KEYS = {"title", "summary", "kind", "category", "position"}
 KEYS_BY_KIND: dict[str, set[str]] = {
     "GUIDE": set(),
@@ -56,7 +65,9 @@ class OfferContent:
 
 @dataclass(frozen=True)
 class ArticleText:
-    """An article in one language. The body is Markdown; links to other articles have the form `/articles/<slug>`."""
+    """An article in one language. The body is Markdown; links to other articles have the form
+    `/articles/<slug>`.
+    """
 
     title: str
     summary: str
@@ -80,7 +91,9 @@ class Webinar:
 
 @dataclass(frozen=True)
 class ArticleContent:
-    """An article of the library. Videos have media and a duration, webinars have a date and a duration."""
+    """An article of the library. Videos have media and a duration, webinars have a date and a
+    duration.
+    """
 
     slug: str
     kind: Kind
@@ -94,8 +107,13 @@ class ArticleContent:
 
 
 def offers(path: Path = FOLDER / "offers.toml") -> list[OfferContent]:
-    """Read the offers, in the order of the file. Raises ValueError for an incomplete, unknown or repeated entry."""
-    contents = [offer(table, f"{path.name}, offer {number}") for number, table in enumerate(_tables(path), 1)]
+    """Read the offers, in the order of the file. Raises ValueError for an incomplete, unknown or
+    repeated entry.
+    """
+    contents = [
+        offer(table, f"{path.name}, offer {number}")
+        for number, table in enumerate(_tables(path), 1)
+    ]
     _require_unique([content.slug for content in contents], f"{path.name}: slug")
     return contents
 
@@ -136,10 +154,13 @@ def offer_text(table: Table, language: str, location: str) -> OfferText:
 
 
 def articles(folder: Path = FOLDER / "articles") -> list[ArticleContent]:
-    """Read the articles, sorted by category, kind and position. Raises ValueError for an invalid or repeated one."""
+    """Read the articles, sorted by category, kind and position. Raises ValueError for an invalid or
+    repeated one.
+    """
     contents = [article(folder, slug) for slug in sorted(set(_slugs(folder)))]
     _require_unique(
-        [f"{content.category} {content.kind} {content.position}" for content in contents], f"{folder.name}: position"
+        [f"{content.category} {content.kind} {content.position}" for content in contents],
+        f"{folder.name}: position",
     )
     return sorted(contents, key=lambda content: (content.category, content.kind, content.position))
 
@@ -153,7 +174,9 @@ def _slugs(folder: Path) -> Iterator[str]:
 
 
 def article(folder: Path, slug: str) -> ArticleContent:
-    """Read an article. The French file holds the facts that both languages share, so that they can't disagree."""
+    """Read an article. The French file holds the facts that both languages share, so that they
+    can't disagree.
+    """
     location = f"{slug}.fr.md"
     front_matter, french = _page(folder, location)
     kind = cast(Kind, _one_of(get_args(Kind), front_matter, "kind", location))
@@ -168,7 +191,9 @@ def article(folder: Path, slug: str) -> ArticleContent:
         en=english_text(folder, slug),
         media=_text(front_matter, "media", location) if kind == "VIDEO" else None,
         webinar=webinar(front_matter, location) if kind == "WEBINAR" else None,
-        duration_seconds=_number(front_matter, "duration_seconds", location, minimum=1) if has_duration else None,
+        duration_seconds=_number(front_matter, "duration_seconds", location, minimum=1)
+        if has_duration
+        else None,
     )
 
 
@@ -193,7 +218,9 @@ def article_text(front_matter: Table, body: str, location: str) -> ArticleText:
     if not body:
         raise ValueError(f"{location}: the body is empty")
     return ArticleText(
-        title=_text(front_matter, "title", location), summary=_text(front_matter, "summary", location), body=body
+        title=_text(front_matter, "title", location),
+        summary=_text(front_matter, "summary", location),
+        body=body,
     )
 
 
@@ -201,7 +228,9 @@ def webinar(front_matter: Table, location: str) -> Webinar:
     hour = front_matter.get("starts_at")
     if not isinstance(hour, time):
         raise ValueError(f"{location}: starts_at must be a time of day")
-    return Webinar(starts_in_days=_number(front_matter, "starts_in_days", location, minimum=1), starts_at=hour)
+    return Webinar(
+        starts_in_days=_number(front_matter, "starts_in_days", location, minimum=1), starts_at=hour
+    )
 
 
 def _reject_unknown(table: Table, keys: Collection[str], location: str) -> None:

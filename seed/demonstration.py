@@ -1,7 +1,8 @@
 """Fill a demonstration with people who can sign in, and with six months of history.
 
-The history is not written into tables directly. It is replayed in order through the same functions that customers and agents
-use, each with the date of its day, so streams, metrics and invoice numbers are exactly as they would have become.
+The history is not written into tables directly. It is replayed in order through the same functions
+that customers and agents use, each with the date of its day, so streams, metrics and invoice
+numbers are exactly as they would have become.
 """
 
 import asyncio
@@ -37,7 +38,9 @@ _HISTORY = Path(__file__).with_name("history.toml")
 
 @dataclass(frozen=True)
 class Replay:
-    """The context of the history: when it ends, who takes part, and the services that payments need."""
+    """The context of the history: when it ends, who takes part, and the services that payments
+    need.
+    """
 
     now: datetime
     bus: Bus
@@ -54,9 +57,14 @@ class Replay:
 
 
 async def load(
-    now: datetime, bus: Bus, auth: AuthServices, checkout_services: CheckoutServices, texts: Path = policies.FOLDER
+    now: datetime,
+    bus: Bus,
+    auth: AuthServices,
+    checkout_services: CheckoutServices,
+    texts: Path = policies.FOLDER,
 ) -> bool:
-    """Fill an empty database with the catalogue, people and their history. In one with users only update the policies.
+    """Fill an empty database with the catalogue, people and their history. In one with users only
+    update the policies.
 
     Returns whether the database was filled.
     """
@@ -67,7 +75,9 @@ async def load(
     await catalogue.load(now, texts)
     users = await _create_users(people(), now - AGE, auth)
     await _replay(Replay(now, bus, checkout_services, users))
-    await Email.filter(sent_at=None).update(sent_at=F("created_at"), next_attempt_at=None)  # these emails are old
+    await Email.filter(sent_at=None).update(
+        sent_at=F("created_at"), next_attempt_at=None
+    )  # these emails are old
     return True
 
 
@@ -80,11 +90,18 @@ async def _create_users(people: list[Person], at: datetime, auth: AuthServices) 
         }
 
 
-async def _create_user(person: Person, password_hash: str, at: datetime, auth: AuthServices) -> User:
+async def _create_user(
+    person: Person, password_hash: str, at: datetime, auth: AuthServices
+) -> User:
     user = await User.create(
-        email=person.email, name=person.name, staff=person.staff, password_hash=password_hash, created_at=at,
-        email_verified_at=at, second_factor_at=at if person.totp_secret else None,
-    )  # fmt: skip
+        email=person.email,
+        name=person.name,
+        staff=person.staff,
+        password_hash=password_hash,
+        created_at=at,
+        email_verified_at=at,
+        second_factor_at=at if person.totp_secret else None,
+    )
     if person.totp_secret:
         await totp.store_app(user, auth.secret_box.seal(person.totp_secret), at)
     if person.company:
@@ -114,13 +131,21 @@ async def _buy(replay: Replay, entry: dict[str, Any]) -> None:
     at = partial(replay.at, entry["days_ago"], entry["at"])
     price = await Price.get(offer__slug=entry["offer"], interval=Interval(entry["interval"]))
     key = f"demonstration-{entry['days_ago']}"
-    purchase = await checkout.draft(replay.action(buyer, at()), await _company(buyer), buyer, price, key)
+    purchase = await checkout.draft(
+        replay.action(buyer, at()), await _company(buyer), buyer, price, key
+    )
     purchase = await purchase.confirm_billing(replay.action(buyer, at(2)), {})
     if entry.get("declined_first"):
         await checkout.pay(
-            replay.action(buyer, at(3)), replay.checkout_services, purchase, "pm_sandbox_declined", f"{key}-declined"
+            replay.action(buyer, at(3)),
+            replay.checkout_services,
+            purchase,
+            "pm_sandbox_declined",
+            f"{key}-declined",
         )
-    await checkout.pay(replay.action(buyer, at(5)), replay.checkout_services, purchase, "pm_sandbox_success", key)
+    await checkout.pay(
+        replay.action(buyer, at(5)), replay.checkout_services, purchase, "pm_sandbox_success", key
+    )
 
 
 async def _company(user: User) -> Account:
@@ -135,15 +160,25 @@ async def _open_ticket(replay: Replay, entry: dict[str, Any]) -> None:
         author = customer if who == "customer" or staff is None else staff
         if staff and number == 1:
             await ticket.claim(replay.action(staff, at(minutes)), staff)
-        await ticket.reply(replay.action(author, at(minutes)), author, text, f"demonstration-{number}")
+        await ticket.reply(
+            replay.action(author, at(minutes)), author, text, f"demonstration-{number}"
+        )
     if staff:
-        await ticket.move(replay.action(staff, at(entry["said"][-1][0] + 1)), TicketStatus(entry["status"]))
+        await ticket.move(
+            replay.action(staff, at(entry["said"][-1][0] + 1)), TicketStatus(entry["status"])
+        )
 
 
 async def _first_message(action: Action, customer: User, entry: dict[str, Any]) -> Ticket:
-    subject, channel, category = entry["subject"], Channel(entry["channel"]), Category(entry["category"])
+    subject, channel, category = (
+        entry["subject"],
+        Channel(entry["channel"]),
+        Category(entry["category"]),
+    )
     company = await _company(customer)
     async with action.transaction() as tx:
-        ticket = await Ticket.open(tx, company, customer, subject=subject, channel=channel, category=category)
+        ticket = await Ticket.open(
+            tx, company, customer, subject=subject, channel=channel, category=category
+        )
         await ticket.post(tx, customer, entry["said"][0][2], "demonstration-0")
     return ticket

@@ -1,4 +1,6 @@
-"""The people who can sign in to a demonstration. Their credentials are public; no other database contains them."""
+"""The people who can sign in to a demonstration. Their credentials are public; no other database
+contains them.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +23,9 @@ class Company:
 
 @dataclass(frozen=True)
 class Person:
-    """A person of the demonstration: a customer with a company, or a member of staff with a TOTP secret."""
+    """A person of the demonstration: a customer with a company, or a member of staff with a TOTP
+    secret.
+    """
 
     email: str
     name: str
@@ -45,20 +49,37 @@ PRINTER = Company("Imprimerie des Quais", "732829320", "41 quai de la Fosse", "4
 CUSTOMER = Person("customer@camcha.example", "Camille Aubry", "brioche-lanterne-47-galet", BAKERY)
 NEIGHBOUR = Person("neighbour@camcha.example", "Yann Le Goff", "rotative-mouette-82-encre", PRINTER)
 AGENT = Person(
-    "agent@camcha.example", "Amadou Diop", "boussole-tilleul-36-nacre", None, Staff.AGENT, "TVXXAWLXVSR3U3PYG3G62Y4HVL6CPY7C"
+    "agent@camcha.example",
+    "Amadou Diop",
+    "boussole-tilleul-36-nacre",
+    None,
+    Staff.AGENT,
+    "TVXXAWLXVSR3U3PYG3G62Y4HVL6CPY7C",
 )
 SUPERVISOR = Person(
-    "supervisor@camcha.example", "Inès Marchal", "verger-cobalt-59-tambour", None, Staff.SUPERVISOR,
+    "supervisor@camcha.example",
+    "Inès Marchal",
+    "verger-cobalt-59-tambour",
+    None,
+    Staff.SUPERVISOR,
     "QFDX2NXQK4LKD3OX3A5TCTYIPV4RTLPM",
-)  # fmt: skip
+)
 ANALYST = Person(
-    "analyst@camcha.example", "Hugo Perrin", "sextant-bruyere-71-quartz", None, Staff.ANALYST,
+    "analyst@camcha.example",
+    "Hugo Perrin",
+    "sextant-bruyere-71-quartz",
+    None,
+    Staff.ANALYST,
     "H5WQOAZR6SSZEQVXKX6DTYKRUDNZ4UEG",
-)  # fmt: skip
+)
 OPERATOR = Person(
-    "operator@camcha.example", "Léa Fontaine", "chaudron-safran-28-ecluse", None, Staff.OPERATOR,
+    "operator@camcha.example",
+    "Léa Fontaine",
+    "chaudron-safran-28-ecluse",
+    None,
+    Staff.OPERATOR,
     "3VZ5Q5OQBYJ4FN6I2TC5XM3KLRQGHWLE",
-)  # fmt: skip
+)
 
 
 def people() -> list[Person]:

@@ -1,7 +1,8 @@
-"""Install the policy versions from a folder such as `seed/policies/`. Safe to run twice; installed versions never change.
+"""Install the policy versions from a folder such as `seed/policies/`. Safe to run twice; installed
+versions never change.
 
-`versions.toml` lists the versions and says how to add one. Errors are ValueErrors that name the file, raised before anything is
-written.
+`versions.toml` lists the versions and says how to add one. Errors are ValueErrors that name the
+file, raised before anything is written.
 """
 
 import tomllib
@@ -42,11 +43,17 @@ class PolicyContent:
 
 
 def read_policies(folder: Path = FOLDER) -> list[PolicyContent]:
-    """Read all versions, by kind, oldest first. Raises ValueError for an invalid, missing or unlisted one."""
+    """Read all versions, by kind, oldest first. Raises ValueError for an invalid, missing or
+    unlisted one.
+    """
     index = tomllib.loads((folder / _INDEX).read_text("utf-8"))
     if unknown := sorted(set(index) - {kind.lower() for kind in PolicyKind}):
         raise ValueError(f"{_INDEX}: unknown {', '.join(unknown)}")
-    versions = [_version(folder, kind, table) for kind in PolicyKind for table in index.get(kind.lower(), [])]
+    versions = [
+        _version(folder, kind, table)
+        for kind in PolicyKind
+        for table in index.get(kind.lower(), [])
+    ]
     for previous, version in pairwise(versions):
         if previous.kind is version.kind and previous.effective_on >= version.effective_on:
             raise ValueError(f"{_INDEX}: {version.name} must take effect after {previous.name}")
@@ -56,11 +63,29 @@ def read_policies(folder: Path = FOLDER) -> list[PolicyContent]:
 
 def _version(folder: Path, kind: PolicyKind, table: object) -> PolicyContent:
     match table:
-        case {"version": str(version), "effective_on": date() as day, **others} if not others and not isinstance(day, datetime):
-            if not 0 < len(version) <= _VERSION_LENGTH or not version.replace(".", "").isalnum() or not version.isascii():
-                raise ValueError(f"{_INDEX}: {kind.lower()} version {version} must consist of letters, digits and dots")
-            return PolicyContent(kind, version, day, _text(folder, kind, version, "fr"), _text(folder, kind, version, "en"))
-    raise ValueError(f"{_INDEX}: each {kind.lower()} entry must have version and effective_on (a date), and nothing else")
+        case {"version": str(version), "effective_on": date() as day, **others} if (
+            not others and not isinstance(day, datetime)
+        ):
+            if (
+                not 0 < len(version) <= _VERSION_LENGTH
+                or not version.replace(".", "").isalnum()
+                or not version.isascii()
+            ):
+                raise ValueError(
+                    f"{_INDEX}: {kind.lower()} version {version} must consist of letters, digits "
+                    f"and dots"
+                )
+            return PolicyContent(
+                kind,
+                version,
+                day,
+                _text(folder, kind, version, "fr"),
+                _text(folder, kind, version, "en"),
+            )
+    raise ValueError(
+        f"{_INDEX}: each {kind.lower()} entry must have version and effective_on (a date), and "
+        f"nothing else"
+    )
 
 
 def _text(folder: Path, kind: PolicyKind, version: str, language: str) -> str:
@@ -78,23 +103,36 @@ def _text(folder: Path, kind: PolicyKind, version: str, language: str) -> str:
 
 
 def _reject_unlisted(folder: Path, versions: list[PolicyContent]) -> None:
-    listed = {f"{version.kind.lower()}/{version.version}.{language}.md" for version in versions for language in ("fr", "en")}
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {_INDEX}
+    listed = {
+        f"{version.kind.lower()}/{version.version}.{language}.md"
+        for version in versions
+        for language in ("fr", "en")
+    }
+    files = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    } - {_INDEX}
     if unlisted := sorted(files - listed):
         raise ValueError(f"{unlisted[0]}: not listed in {_INDEX}")
 
 
 async def install(at: datetime, contents: list[PolicyContent]) -> None:
-    """Add the new versions. Raises ValueError, without writing anything, when an installed version has changed.
+    """Add the new versions. Raises ValueError, without writing anything, when an installed version
+    has changed.
 
-    A version installed after its effective date takes effect on the day of installation, because no one could have read it
-    earlier. Of two such versions the later one wins. Only the first installation uses the dates as written.
+    A version installed after its effective date takes effect on the day of installation, because no
+    one could have read it earlier. Of two such versions the later one wins. Only the first
+    installation uses the dates as written.
     """
     async with in_transaction() as db:
-        installed = {(policy.kind, policy.version): policy for policy in await Policy.all().using_db(db)}
+        installed = {
+            (policy.kind, policy.version): policy for policy in await Policy.all().using_db(db)
+        }
         for policy in installed.values():
             if policy.sha256 != content_sha256(policy.text_fr, policy.text_en):
-                raise ValueError(f"{policy.kind.lower()} {policy.version}: the texts in the database do not match their hash")
+                raise ValueError(
+                    f"{policy.kind.lower()} {policy.version}: the texts in the database do not "
+                    f"match their hash"
+                )
         installed_kinds = {kind for kind, _ in installed}
         for content in contents:
             if (content.kind, content.version) in installed:
@@ -105,17 +143,30 @@ async def install(at: datetime, contents: list[PolicyContent]) -> None:
 
 def _require_unchanged(policy: Policy, content: PolicyContent) -> None:
     if policy.sha256 != content.sha256:
-        raise ValueError(f"{content.name} is installed and must not change: add a new version instead")
+        raise ValueError(
+            f"{content.name} is installed and must not change: add a new version instead"
+        )
     if policy.effective_on not in (content.effective_on, local_date(policy.installed_at)):
-        raise ValueError(f"{content.name} is installed and takes effect on {policy.effective_on}: this date must not change")
+        raise ValueError(
+            f"{content.name} is installed and takes effect on {policy.effective_on}: this date "
+            f"must not change"
+        )
 
 
 async def _add(db: BaseDBAsyncClient, at: datetime, content: PolicyContent, first: bool) -> None:
     day = content.effective_on if first else max(content.effective_on, local_date(at))
     latest = await Policy.filter(kind=content.kind).using_db(db).order_by("-effective_on").first()
     if latest and latest.effective_on > day:
-        raise ValueError(f"{content.name} must take effect after {latest.version}, on {latest.effective_on}")
+        raise ValueError(
+            f"{content.name} must take effect after {latest.version}, on {latest.effective_on}"
+        )
     await Policy.create(
-        using_db=db, kind=content.kind, version=content.version, effective_on=day, text_fr=content.fr, text_en=content.en,
-        sha256=content.sha256, installed_at=at,
-    )  # fmt: skip
+        using_db=db,
+        kind=content.kind,
+        version=content.version,
+        effective_on=day,
+        text_fr=content.fr,
+        text_en=content.en,
+        sha256=content.sha256,
+        installed_at=at,
+    )

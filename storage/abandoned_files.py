@@ -50,7 +50,9 @@ async def delete_abandoned(action: Action, store: Store) -> int:
                 log.warning("store.unavailable", file=file.pk)
                 return deleted
             except Exception as error:
-                log.error("file.not_deleted", file=file.pk, error=type(error).__name__, exc_info=error)
+                log.error(
+                    "file.not_deleted", file=file.pk, error=type(error).__name__, exc_info=error
+                )
         last_id = files[-1].pk
     return deleted
 

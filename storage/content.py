@@ -33,11 +33,15 @@ class ContentKind:
 
 
 def _office(extension: str, part: bytes) -> ContentKind:
-    return ContentKind((extension,), re.compile(rb"PK\x03\x04"), frozenset({b"[Content_Types].xml", part}))
+    return ContentKind(
+        (extension,), re.compile(rb"PK\x03\x04"), frozenset({b"[Content_Types].xml", part})
+    )
 
 
 def _open_document(extension: str, media_type: bytes) -> ContentKind:
-    return ContentKind((extension,), re.compile(rb"PK\x03\x04.{26}mimetype" + re.escape(media_type), re.DOTALL))
+    return ContentKind(
+        (extension,), re.compile(rb"PK\x03\x04.{26}mimetype" + re.escape(media_type), re.DOTALL)
+    )
 
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -53,7 +57,9 @@ CONTENT_KINDS = {
     f"{_OFFICE}.wordprocessingml.document": _office(".docx", b"word/"),
     f"{_OFFICE}.spreadsheetml.sheet": _office(".xlsx", b"xl/"),
     f"{_OPEN_DOCUMENT}.text": _open_document(".odt", b"application/vnd.oasis.opendocument.text"),
-    f"{_OPEN_DOCUMENT}.spreadsheet": _open_document(".ods", b"application/vnd.oasis.opendocument.spreadsheet"),
+    f"{_OPEN_DOCUMENT}.spreadsheet": _open_document(
+        ".ods", b"application/vnd.oasis.opendocument.spreadsheet"
+    ),
 }
 
 
@@ -78,11 +84,17 @@ class Inspection:
         self._head += chunk[: _HEAD - len(self._head)]
         window = self._tail + chunk
         self._missing_parts = {name for name in self._missing_parts if name not in window}
-        if (self._kind.text and _BINARY.search(chunk)) or (self._kind.required and _MACRO_PART in window):
+        if (self._kind.text and _BINARY.search(chunk)) or (
+            self._kind.required and _MACRO_PART in window
+        ):
             self._allowed = False
         self._tail = window[-_OVERLAP:]
 
     @property
     def passed(self) -> bool:
         """Whether the content inspected so far is of this kind."""
-        return self._allowed and not self._missing_parts and self._kind.signature.match(self._head) is not None
+        return (
+            self._allowed
+            and not self._missing_parts
+            and self._kind.signature.match(self._head) is not None
+        )

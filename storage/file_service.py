@@ -49,7 +49,9 @@ async def scan_file(action: Action, file_service: FileService, file: File) -> bo
         log.warning("store.unavailable", file=file.pk)
         return False
     except FileNotFoundError:  # lost, or deleted by a concurrent scan
-        if await File.filter(pk=file.pk, infected_at=None, abandoned_at=None).update(missing_at=action.at):
+        if await File.filter(pk=file.pk, infected_at=None, abandoned_at=None).update(
+            missing_at=action.at
+        ):
             log.error("file.missing", file=file.pk)
         return True
     if virus is None:
@@ -61,7 +63,11 @@ async def scan_file(action: Action, file_service: FileService, file: File) -> bo
 
 async def _mark_infected(action: Action, file_service: FileService, file: File, virus: str) -> None:
     async with action.transaction() as tx:
-        if await File.filter(pk=file.pk, infected_at=None).using_db(tx.db).update(infected_at=action.at, cleared_at=None):
+        if (
+            await File.filter(pk=file.pk, infected_at=None)
+            .using_db(tx.db)
+            .update(infected_at=action.at, cleared_at=None)
+        ):
             tx.audit(SupportAuditAction.FILE_INFECTED, file, uploader=file.uploader_id)
     log.warning("file.infected", file=file.pk, found=virus)
     await file_service.store.delete(file.key)
@@ -79,8 +85,12 @@ async def scan_waiting_files(action: Action, file_service: FileService) -> int:
         return 0
     for infected in await File.filter(infected_at__gte=action.at - _DELETION_RETRIED):
         await file_service.store.delete(infected.key)
-    unscanned = File.filter(uploaded_at__not_isnull=True, cleared_at=None, infected_at=None, abandoned_at=None)
-    waiting = await unscanned.filter(Q(missing_at=None) | Q(missing_at__lte=action.at - _MISSING_RETRIED_AFTER)).limit(_BATCH)
+    unscanned = File.filter(
+        uploaded_at__not_isnull=True, cleared_at=None, infected_at=None, abandoned_at=None
+    )
+    waiting = await unscanned.filter(
+        Q(missing_at=None) | Q(missing_at__lte=action.at - _MISSING_RETRIED_AFTER)
+    ).limit(_BATCH)
     scanned = 0
     for file in random.sample(waiting, len(waiting)):
         if not await scan_file(action, file_service, file):

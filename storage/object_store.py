@@ -42,11 +42,22 @@ class ObjectStore:
 
     def __init__(self, url: str, key_id: str, secret: str, seconds: float = _SECONDS) -> None:
         parts, options = urlsplit(url), dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
-        if parts.scheme != "s3" or not parts.netloc or options.keys() - _KNOWN_OPTIONS or not (key_id and secret):
-            raise ValueError("s3://bucket/prefix?endpoint=https://host&region=name, with CAMCHA_S3_KEY_ID and CAMCHA_S3_SECRET")
+        if (
+            parts.scheme != "s3"
+            or not parts.netloc
+            or options.keys() - _KNOWN_OPTIONS
+            or not (key_id and secret)
+        ):
+            raise ValueError(
+                "s3://bucket/prefix?endpoint=https://host&region=name, with CAMCHA_S3_KEY_ID and "
+                "CAMCHA_S3_SECRET"
+            )
         self._seconds = seconds
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
-        config, plain = _config(options, key_id, secret), options.get("endpoint", "").startswith("http://")
+        config, plain = (
+            _config(options, key_id, secret),
+            options.get("endpoint", "").startswith("http://"),
+        )
         self._store = _client(parts.netloc, config, plain, timedelta(seconds=seconds))
         self._streaming_store = _client(parts.netloc, config, plain, timedelta(days=1))
 
@@ -58,7 +69,9 @@ class ObjectStore:
         """
         name, recorded = self._name(key), _RecordedChunks(chunks)
         try:
-            await obstore.put_async(self._store, name, recorded, use_multipart=True, chunk_size=_PART)
+            await obstore.put_async(
+                self._store, name, recorded, use_multipart=True, chunk_size=_PART
+            )
         except (BaseError, FileNotFoundError) as error:  # also raised when the bucket is not found
             raise recorded.error or StoreUnavailable() from error
         except Exception:
@@ -97,9 +110,11 @@ class ObjectStore:
 
 def _client(bucket: str, config: "S3Config", plain: bool, timeout: timedelta) -> S3Store:
     return S3Store(
-        bucket, config=config, client_options={"timeout": timeout, "connect_timeout": "3s", "allow_http": plain},
+        bucket,
+        config=config,
+        client_options={"timeout": timeout, "connect_timeout": "3s", "allow_http": plain},
         retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=6)},
-    )  # fmt: skip
+    )
 
 
 def _config(options: dict[str, str], key_id: str, secret: str) -> "S3Config":
@@ -155,4 +170,8 @@ async def _next(chunks: "BytesStream", seconds: float) -> bytes:
 
 def store_from_url(files: str, key_id: str, secret: str) -> Store:
     """Return the store in a folder, or at an `s3://` URL. Raises ValueError for an invalid URL."""
-    return ObjectStore(files, key_id, secret) if files.startswith("s3://") else FolderStore(Path(files))
+    return (
+        ObjectStore(files, key_id, secret)
+        if files.startswith("s3://")
+        else FolderStore(Path(files))
+    )

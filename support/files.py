@@ -1,6 +1,8 @@
-"""Sending files: a file is announced with its name, type and size, then uploaded once through a signed link.
+"""Sending files: a file is announced with its name, type and size, then uploaded once through a
+signed link.
 
-The upload must be exactly what was announced; the content is checked against the type as it arrives.
+The upload must be exactly what was announced; the content is checked against the type as it
+arrives.
 """
 
 import re
@@ -46,13 +48,20 @@ class UploadRejected(Exception):
 
 
 async def announce(
-    action: Action, auth: AuthServices, uploader: User, account: Account | None, *, name: str, content_type: str, size: int,
+    action: Action,
+    auth: AuthServices,
+    uploader: User,
+    account: Account | None,
+    *,
+    name: str,
+    content_type: str,
+    size: int,
     key: str | None = None,
-) -> File:  # fmt: skip
+) -> File:
     """Announce a file of `size` bytes. Its upload link is signed by the caller.
 
-    Raises FILE_UNSUPPORTED for the type and the size, BLANK and TOO_LONG for the name, and Throttled, so that one company or
-    member of staff can't fill the disk.
+    Raises FILE_UNSUPPORTED for the type and the size, BLANK and TOO_LONG for the name, and
+    Throttled, so that one company or member of staff can't fill the disk.
     """
     expected = content_kind(content_type)
     with Checks() as check:
@@ -64,14 +73,23 @@ async def announce(
         key = check(optional_key, key)
     counted = ("company", account.pk) if account else ("person", uploader.pk)
     await auth.throttle.attempt(throttle.key(throttle.FILE, *counted))
-    owner, arguments = f"user:{uploader.pk}", [account.pk if account else None, name, content_type, size]
+    owner, arguments = (
+        f"user:{uploader.pk}",
+        [account.pk if account else None, name, content_type, size],
+    )
     async with action.transaction() as tx:
         if first := await earlier_result(tx, owner, "fileAnnounce", key, arguments):
             return await _announced_before(tx, first)
         file = await File.create(
-            using_db=tx.db, key=random_key(), uploader=uploader, account=account, name=name,
-            content_type=_media_type(content_type), size=size, created_at=action.at,
-        )  # fmt: skip
+            using_db=tx.db,
+            key=random_key(),
+            uploader=uploader,
+            account=account,
+            name=name,
+            content_type=_media_type(content_type),
+            size=size,
+            created_at=action.at,
+        )
         tx.audit(SupportAuditAction.FILE_ANNOUNCE, file, size=file.size)
         await store_result(tx, owner, "fileAnnounce", key, file.pk)
     return file
@@ -95,19 +113,25 @@ def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-async def receive(action: Action, file_service: FileService, file: File, chunks: AsyncIterable[bytes]) -> bool:
-    """Store the bytes of an announced file and scan them. True when they are new, False when the same were stored before.
+async def receive(
+    action: Action, file_service: FileService, file: File, chunks: AsyncIterable[bytes]
+) -> bool:
+    """Store the bytes of an announced file and scan them. True when they are new, False when the
+    same were stored before.
 
-    Raises UploadRejected. Each attempt writes under a key of its own, and the row takes the first complete one: concurrent
-    uploads don't mix, and an interrupted one leaves nothing that a row refers to. While the scanner is unavailable, the file
-    stays in quarantine: `cleared_at` is None until the worker's next scan.
+    Raises UploadRejected. Each attempt writes under a key of its own, and the row takes the first
+    complete one: concurrent uploads don't mix, and an interrupted one leaves nothing that a row
+    refers to. While the scanner is unavailable, the file stays in quarantine: `cleared_at` is None
+    until the worker's next scan.
     """
     key = random_key()
     stored = await file_service.store.put(key, _as_announced(file, chunks))
     columns = {
-        "key": key, "sha256": stored.sha256, "uploaded_at": action.at,
+        "key": key,
+        "sha256": stored.sha256,
+        "uploaded_at": action.at,
         "cleared_at": None if file_service.scanner else action.at,
-    }  # fmt: skip
+    }
     new = await File.filter(pk=file.pk, uploaded_at=None).update(**columns) == 1
     if not new:
         await file_service.store.delete(key)

@@ -1,14 +1,16 @@
-"""Posting a message in a ticket: in a single statement if nothing else changes, otherwise step by step.
+"""Posting a message in a ticket: in a single statement if nothing else changes, otherwise step by
+step.
 
-In an ongoing conversation a message changes no status: the ticket's time is updated, the stream provides the next number, and
-the message and its event are stored under it. PostgreSQL does this in one statement, which is its own transaction and takes a
-fifth of the time. The statement only applies if the steps would do exactly the same; in all other cases (the customer starts
-waiting, a first response, reopening, a follow-up, files, a repeat) it matches no row, and the steps run under the lock of the
-ticket.
+In an ongoing conversation a message changes no status: the ticket's time is updated, the stream
+provides the next number, and the message and its event are stored under it. PostgreSQL does this in
+one statement, which is its own transaction and takes a fifth of the time. The statement only
+applies if the steps would do exactly the same; in all other cases (the customer starts waiting, a
+first response, reopening, a follow-up, files, a repeat) it matches no row, and the steps run under
+the lock of the ticket.
 
-Of two concurrent messages the second waits for the ticket's row and then sees what the first one changed, except the first
-one's message: if it has the same key, the unique constraint (origin, author, client_message_id) stops the second, and the steps
-find the first.
+Of two concurrent messages the second waits for the ticket's row and then sees what the first one
+changed, except the first one's message: if it has the same key, the unique constraint (origin,
+author, client_message_id) stops the second, and the steps find the first.
 """
 
 from collections.abc import Sequence
@@ -32,21 +34,32 @@ from models.viewer import Viewer
 
 
 async def reply(
-    action: Action, viewer: Viewer, ticket_id: int | None, body: str, client_message_id: str,
+    action: Action,
+    viewer: Viewer,
+    ticket_id: int | None,
+    body: str,
+    client_message_id: str,
     file_ids: Sequence[int | None] = (),
-) -> Message:  # fmt: skip
+) -> Message:
     """Append a message to a ticket that the viewer sees, as `Ticket.reply` does.
 
-    Raises BLANK, TOO_LONG, NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL, and IDEMPOTENCY_MISMATCH for an id that the author has
-    sent with another message.
+    Raises BLANK, TOO_LONG, NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL, and IDEMPOTENCY_MISMATCH
+    for an id that the author has sent with another message.
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
     with Checks() as check:
-        text, key = check(message_text, body), check(client_key, client_message_id, "clientMessageId")
+        text, key = (
+            check(message_text, body),
+            check(client_key, client_message_id, "clientMessageId"),
+        )
         files = check(known_keys, file_ids, "fileIds")
         if not check.passed:
             await check.wait(_visible(viewer, ticket_id))
-    if ticket_id and not files and (message := await _at_once(action, viewer, viewer.user, ticket_id, text, key)):
+    if (
+        ticket_id
+        and not files
+        and (message := await _at_once(action, viewer, viewer.user, ticket_id, text, key))
+    ):
         return message
     return await (await _visible(viewer, ticket_id)).reply(action, viewer.user, text, key, files)
 
@@ -62,13 +75,29 @@ async def _at_once(
     action: Action, viewer: Viewer, author: User, ticket_id: int, text: str, client_message_id: str
 ) -> Message | None:
     db, staff = get_connection("default"), author.staff is not None
-    company = viewer.account.pk if viewer.account and not viewer.agent else None  # the rule of Ticket.visible_to
-    if not isinstance(db, PostgresClient) or not (viewer.agent or company):  # SQLite has no such statement
+    company = (
+        viewer.account.pk if viewer.account and not viewer.agent else None
+    )  # the rule of Ticket.visible_to
+    if not isinstance(db, PostgresClient) or not (
+        viewer.agent or company
+    ):  # SQLite has no such statement
         return None
-    values = [ticket_id, author.pk, text, client_message_id, action.at, staff, company, ticket_stream(ticket_id)]
+    values = [
+        ticket_id,
+        author.pk,
+        text,
+        client_message_id,
+        action.at,
+        staff,
+        company,
+        ticket_stream(ticket_id),
+    ]
     try:
         found = await db.read(_ANSWERED if staff else _ASKED, values)
-    except (IntegrityError, UniqueViolationError):  # the ORM's or the driver's own, as the connection came
+    except (
+        IntegrityError,
+        UniqueViolationError,
+    ):  # the ORM's or the driver's own, as the connection came
         return None
     if not found:
         return None
@@ -79,22 +108,37 @@ async def _at_once(
 
 @cache
 def _made() -> RowFactory:
-    columns = ("id", "sequence", "ticket_id", "origin_id", "author_id", "body", "client_message_id", "at", "from_staff")
+    columns = (
+        "id",
+        "sequence",
+        "ticket_id",
+        "origin_id",
+        "author_id",
+        "body",
+        "client_message_id",
+        "at",
+        "from_staff",
+    )
     return row_factory(Message, columns, "postgres")
 
 
 _POST = """
 WITH unchanged AS (
     UPDATE ticket SET updated_at = $5{also}
-    WHERE id = $1 AND account_id = COALESCE($7, account_id) AND status IN ({statuses}) AND {settled} IS NOT NULL
-      AND NOT EXISTS (SELECT FROM message WHERE origin_id = $1 AND author_id = $2 AND client_message_id = $4)
+    WHERE id = $1 AND account_id = COALESCE($7, account_id) AND status IN ({statuses})
+      AND {settled} IS NOT NULL
+      AND NOT EXISTS (SELECT FROM message WHERE origin_id = $1 AND author_id = $2
+      AND client_message_id = $4)
     RETURNING id
 ), numbered AS (
     INSERT INTO stream (key, last_sequence) SELECT $8, 1 FROM unchanged
-    ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1 RETURNING key, last_sequence
+    ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1
+    RETURNING key, last_sequence
 ), stored AS (
-    INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, client_message_id, at, from_staff)
-    SELECT $1::bigint, $1, $2::bigint, last_sequence, $3::text, $4::text, $5::timestamptz, $6::boolean FROM numbered
+    INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, client_message_id, at,
+    from_staff)
+    SELECT $1::bigint, $1, $2::bigint, last_sequence, $3::text, $4::text, $5::timestamptz,
+    $6::boolean FROM numbered
     RETURNING id, sequence
 ), told AS (
     INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
@@ -106,7 +150,9 @@ SELECT id, sequence FROM stored
 
 def _post(settled: str, also: str, *but: TicketStatus) -> str:
     statuses = ", ".join(f"'{status}'" for status in TicketStatus if status not in but)
-    return _POST.format(settled=settled, also=also, statuses=statuses, kind=EventKind.MESSAGE_POSTED)
+    return _POST.format(
+        settled=settled, also=also, statuses=statuses, kind=EventKind.MESSAGE_POSTED
+    )
 
 
 _ANSWERED = _post("first_response_at", ", reply_awaited_since = NULL", TicketStatus.CLOSED)

@@ -15,16 +15,27 @@ _CHANNELS_OF_CUSTOMERS = (Channel.CHAT, Channel.WEB)
 
 
 async def open_ticket(
-    action: Action, account: Account, requester: User, *, channel: Channel, category: Category, subject: str, body: str,
+    action: Action,
+    account: Account,
+    requester: User,
+    *,
+    channel: Channel,
+    category: Category,
+    subject: str,
+    body: str,
     key: str,
-) -> Ticket:  # fmt: skip
-    """Open a ticket of a company with its first message. The same idempotency key returns the same ticket.
+) -> Ticket:
+    """Open a ticket of a company with its first message. The same idempotency key returns the same
+    ticket.
 
-    Raises VALUE_INVALID for a channel that customers can't choose, BLANK and TOO_LONG for the texts, and IDEMPOTENCY_MISMATCH
-    when the key was used with other arguments.
+    Raises VALUE_INVALID for a channel that customers can't choose, BLANK and TOO_LONG for the
+    texts, and IDEMPOTENCY_MISMATCH when the key was used with other arguments.
     """
     with Checks() as check:
-        subject, body = check(message_text, " ".join(subject.split()), "subject", SUBJECT_LENGTH), check(message_text, body)
+        subject, body = (
+            check(message_text, " ".join(subject.split()), "subject", SUBJECT_LENGTH),
+            check(message_text, body),
+        )
         check(_require_channel, channel)
         key = check(client_key, key)
     owner = f"user:{requester.pk}"
@@ -32,7 +43,9 @@ async def open_ticket(
     async with action.transaction() as tx:
         if first := await earlier_result(tx, owner, _OPERATION, key, arguments):
             return await Ticket.get(pk=first, using_db=tx.db)
-        ticket = await Ticket.open(tx, account, requester, subject=subject, channel=channel, category=category)
+        ticket = await Ticket.open(
+            tx, account, requester, subject=subject, channel=channel, category=category
+        )
         await ticket.post(tx, requester, body, f"open:{key}"[:64])
         await store_result(tx, owner, _OPERATION, key, ticket.pk)
     return ticket
@@ -41,5 +54,8 @@ async def open_ticket(
 def _require_channel(channel: Channel) -> None:
     if channel not in _CHANNELS_OF_CUSTOMERS:
         raise Refusal(
-            CommonErrorCode.VALUE_INVALID, "input", "channel", message=_("Open a ticket by chat or from the website.")
+            CommonErrorCode.VALUE_INVALID,
+            "input",
+            "channel",
+            message=_("Open a ticket by chat or from the website."),
         )

@@ -1,6 +1,7 @@
 """What all tests share: both real databases, and a clock that tests can move.
 
-A test that requests `db` runs twice, on SQLite and on PostgreSQL, each time on a fresh database migrated as in production.
+A test that requests `db` runs twice, on SQLite and on PostgreSQL, each time on a fresh database
+migrated as in production.
 """
 
 import asyncio
@@ -27,8 +28,11 @@ from models.database.connection import connect, disconnect, migrate_database
 from seed.catalogue import load as load_catalogue
 from tests import forked
 
-# How long an example takes is up to the machine. Examples are the same in each run, except with `bin/check --long`.
-hypothesis.settings.register_profile("camcha", deadline=None, derandomize="CAMCHA_CASES" not in os.environ)
+# How long an example takes is up to the machine. Examples are the same in each run, except with
+# `bin/check --long`.
+hypothesis.settings.register_profile(
+    "camcha", deadline=None, derandomize="CAMCHA_CASES" not in os.environ
+)
 hypothesis.settings.load_profile("camcha")
 
 MEMORY = Path("/dev/shm")
@@ -46,15 +50,21 @@ max_connections = 400  # for all workers
 
 
 def pytest_configure() -> None:
-    """Keeps temporary files in memory when there is room: copying a database takes a tenth of the time
-    that it takes on a disk.
+    """Keeps temporary files in memory when there is room: copying a database takes a tenth of the
+    time that it takes on a disk.
     """
-    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED:
+    if (
+        "TMPDIR" not in os.environ
+        and os.access(MEMORY, os.W_OK)
+        and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
+    ):
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 def pytest_collection_finish() -> None:
-    """Makes the garbage collector run less often and skip modules and tests. It took a fifth of the time."""
+    """Makes the garbage collector run less often and skip modules and tests. It took a fifth of the
+    time.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 4)
@@ -125,8 +135,11 @@ def sqlite_catalogue(sqlite_template: Path, shared_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres(shared_folder: Path, testrun_uid: str) -> Iterator[PostgresServer]:
-    """A PostgreSQL server for all workers of this run, with a migrated database named `template` to copy."""
-    # Not in pytest's own folder: it keeps that of the last three runs only, and others may run at the same time.
+    """A PostgreSQL server for all workers of this run, with a migrated database named `template` to
+    copy.
+    """
+    # Not in pytest's own folder: it keeps that of the last three runs only, and others may run at
+    # the same time.
     with locked(shared_folder):
         folder = Path(tempfile.gettempdir()) / f"camcha-postgres-{testrun_uid}"
         server = get_server(folder, cleanup_mode="delete", start=False)
@@ -170,11 +183,17 @@ def exists(server: PostgresServer, name: str) -> bool:
 
 
 @contextmanager
-def database_copy(request: pytest.FixtureRequest, kind: str, folder: Path, *, catalogue: bool = False) -> Iterator[str]:
-    """Yields the URL of a fresh, migrated database, optionally with the catalogue. An SQLite file is created in `folder`."""
+def database_copy(
+    request: pytest.FixtureRequest, kind: str, folder: Path, *, catalogue: bool = False
+) -> Iterator[str]:
+    """Yields the URL of a fresh, migrated database, optionally with the catalogue. An SQLite file
+    is created in `folder`.
+    """
     if kind == "sqlite":
         path = folder / "camcha.sqlite3"
-        shutil.copy(request.getfixturevalue("sqlite_catalogue" if catalogue else "sqlite_template"), path)
+        shutil.copy(
+            request.getfixturevalue("sqlite_catalogue" if catalogue else "sqlite_template"), path
+        )
         yield f"sqlite://{path}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")

@@ -1,7 +1,8 @@
-"""Processes of the program, forked from a parent that has already imported it, which saves two seconds compared to `python -m
-cli`.
+"""Processes of the program, forked from a parent that has already imported it, which saves two
+seconds compared to `python -m cli`.
 
-Tests that need a separate process use them like subprocess.Popen. tests/test_cli.py also starts `python -m cli` itself.
+Tests that need a separate process use them like subprocess.Popen. tests/test_cli.py also starts
+`python -m cli` itself.
 """
 
 import atexit
@@ -24,8 +25,16 @@ ROOT = Path(__file__).parents[1]
 class Forked:
     """A running command of the program. Its output is appended to the given files."""
 
-    def __init__(self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: Path, err: Path) -> None:
-        request = {"arguments": [*arguments], "cwd": str(cwd), "env": {**env}, "out": str(out), "err": str(err)}
+    def __init__(
+        self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: Path, err: Path
+    ) -> None:
+        request = {
+            "arguments": [*arguments],
+            "cwd": str(cwd),
+            "env": {**env},
+            "out": str(out),
+            "err": str(err),
+        }
         self.pid: int = _PARENT.ask(request)
         self.returncode: int | None = None
 
@@ -53,7 +62,9 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def run(arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run(
+    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Runs a command until it exits, like subprocess.run."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
@@ -72,7 +83,9 @@ class _Parent:
         with self._lock:
             if self._process is None:
                 command = [sys.executable, str(Path(__file__))]
-                self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                self._process = subprocess.Popen(
+                    command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                )
             assert self._process.stdin
             assert self._process.stdout
             self._process.stdin.write(json.dumps(request) + "\n")
@@ -118,7 +131,9 @@ def _become(request: Mapping[str, Any]) -> None:
 
 
 def _end(code: int) -> None:
-    """Exits like the interpreter, but without tearing down the imported modules, which takes as long as a command."""
+    """Exits like the interpreter, but without tearing down the imported modules, which takes as
+    long as a command.
+    """
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

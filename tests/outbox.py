@@ -16,8 +16,13 @@ async def templates_to(address: str) -> list[str]:
 
 
 async def tokens_to(address: str, page: str) -> list[str]:
-    """The tokens in the links to a page (`reset`, `verify`, ...) that were sent to this address, oldest first."""
-    links = [re.search(rf"^camcha:/{page}\?token=(\S+)$", email.text, re.MULTILINE) for email in await emails_to(address)]
+    """The tokens in the links to a page (`reset`, `verify`, ...) that were sent to this address,
+    oldest first.
+    """
+    links = [
+        re.search(rf"^camcha:/{page}\?token=(\S+)$", email.text, re.MULTILINE)
+        for email in await emails_to(address)
+    ]
     return [link[1] for link in links if link]
 
 
@@ -27,6 +32,8 @@ async def token_to(address: str, page: str) -> str:
 
 
 async def written(template: str) -> list[tuple[str, str]]:
-    """The recipient and the subject of each email with this template, in any language, oldest first."""
+    """The recipient and the subject of each email with this template, in any language, oldest
+    first.
+    """
     emails = await Email.filter(template__startswith=f"{template}.").order_by("id")
     return [(email.recipient, email.subject) for email in emails]

@@ -1,4 +1,6 @@
-"""Fast authentication services for tests that don't depend on the cost of hashes or on constant response times."""
+"""Fast authentication services for tests that don't depend on the cost of hashes or on constant
+response times.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +16,9 @@ LOW_COST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def quick_passwords() -> Passwords:
-    """Real hashes and scores at the lowest cost and without a process, whose low priority costs a second on a busy machine."""
+    """Real hashes and scores at the lowest cost and without a process, whose low priority costs a
+    second on a busy machine.
+    """
     return Passwords(asked=_work, parameters=LOW_COST)
 
 
@@ -24,5 +28,7 @@ def _work(what: str, *given: Any) -> Any:
 
 def quick_auth(clock: Clock) -> AuthServices:
     """Responds without padding the response time."""
-    auth = AuthServices.of("a secret key of a test, long enough", clock, passwords=quick_passwords())
+    auth = AuthServices.of(
+        "a secret key of a test, long enough", clock, passwords=quick_passwords()
+    )
     return replace(auth, even_seconds=0)

@@ -24,7 +24,13 @@ PAUL = "paul@boulangerie.example"
 
 
 def settings_of(url: str, folder: Path) -> Settings:
-    return read({"CAMCHA_DATABASE_URL": url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{folder}/mail"})
+    return read(
+        {
+            "CAMCHA_DATABASE_URL": url,
+            "CAMCHA_SECRET_KEY": SECRET_KEY,
+            "CAMCHA_MAIL_URL": f"file://{folder}/mail",
+        }
+    )
 
 
 @pytest.fixture
@@ -58,7 +64,9 @@ async def test_the_server_is_not_ready_without_its_migrations(tmp_path: Path) ->
     assert "0001_initial" in response.json()["pendingMigrations"]
 
 
-async def test_anonymous_viewers_cannot_introspect_outside_the_demonstration(http: httpx.AsyncClient) -> None:
+async def test_anonymous_viewers_cannot_introspect_outside_the_demonstration(
+    http: httpx.AsyncClient,
+) -> None:
     response = await http.post("/graphql", json={"query": "{ __schema { types { name } } }"})
     assert response.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     misspelt = await http.post("/graphql", json={"query": "{ offerz { nodes { slug } } }"})
@@ -66,10 +74,16 @@ async def test_anonymous_viewers_cannot_introspect_outside_the_demonstration(htt
 
 
 @pytest.mark.parametrize("token", ["Bearer x", "Bearer ", "Bearer undefined", "Basic eDp5"])
-async def test_an_invalid_token_allows_public_operations(http: httpx.AsyncClient, token: str) -> None:
-    """Apollo's auth link sends it with every request: public fields and the next sign-in still work."""
+async def test_an_invalid_token_allows_public_operations(
+    http: httpx.AsyncClient, token: str
+) -> None:
+    """Apollo's auth link sends it with every request: public fields and the next sign-in still
+    work.
+    """
     document = "{ viewer { locale } offers { nodes { slug } } contact { email } }"
-    response = await http.post("/graphql", json={"query": document}, headers={"Authorization": token})
+    response = await http.post(
+        "/graphql", json={"query": document}, headers={"Authorization": token}
+    )
     assert response.status_code == 200
     assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     (error,) = response.json()["errors"]
@@ -77,36 +91,61 @@ async def test_an_invalid_token_allows_public_operations(http: httpx.AsyncClient
     assert error["message"] == "Connectez-vous pour continuer."
     assert response.json()["data"]["viewer"] is None
     assert response.json()["data"]["offers"] == {"nodes": []}
-    sign_in = 'mutation { sessionSignIn(input: {email: "a@b.example", password: "x"}) { userErrors { code } } }'
-    response = await http.post("/graphql", json={"query": sign_in}, headers={"Authorization": token})
-    assert response.json()["data"]["sessionSignIn"]["userErrors"] == [{"code": "CREDENTIALS_INVALID"}]
+    sign_in = (
+        'mutation { sessionSignIn(input: {email: "a@b.example", password: "x"}) { userErrors { '
+        "code } "
+        "} }"
+    )
+    response = await http.post(
+        "/graphql", json={"query": sign_in}, headers={"Authorization": token}
+    )
+    assert response.json()["data"]["sessionSignIn"]["userErrors"] == [
+        {"code": "CREDENTIALS_INVALID"}
+    ]
 
 
 async def test_an_anonymous_request_gets_no_challenge(http: httpx.AsyncClient) -> None:
-    response = await http.post("/graphql", json={"query": "{ viewer { locale } tickets { nodes { id } } }"})
-    assert [(error["path"], error["extensions"]["code"]) for error in response.json()["errors"]] == [
-        (["tickets"], "UNAUTHENTICATED")
-    ]
+    response = await http.post(
+        "/graphql", json={"query": "{ viewer { locale } tickets { nodes { id } } }"}
+    )
+    assert [
+        (error["path"], error["extensions"]["code"]) for error in response.json()["errors"]
+    ] == [(["tickets"], "UNAUTHENTICATED")]
     assert "www-authenticate" not in response.headers
 
 
-@pytest.mark.parametrize(("header", "locale", "messages"), [
-    (None, "EN", ("This email address isn’t valid.", "Too many attempts.")),
-    ("fr", "EN", ("This email address isn’t valid.", "Too many attempts.")),
-    ("en", "FR", ("Cette adresse e-mail n’est pas valide.", "Trop de tentatives.")),
-    ("en", None, ("This email address isn’t valid.", "Too many attempts.")),
-    (None, None, ("Cette adresse e-mail n’est pas valide.", "Trop de tentatives.")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("header", "locale", "messages"),
+    [
+        (None, "EN", ("This email address isn’t valid.", "Too many attempts.")),
+        ("fr", "EN", ("This email address isn’t valid.", "Too many attempts.")),
+        ("en", "FR", ("Cette adresse e-mail n’est pas valide.", "Trop de tentatives.")),
+        ("en", None, ("This email address isn’t valid.", "Too many attempts.")),
+        (None, None, ("Cette adresse e-mail n’est pas valide.", "Trop de tentatives.")),
+    ],
+)
 async def test_a_sign_up_is_answered_in_its_language(
     http: httpx.AsyncClient, header: str | None, locale: str | None, messages: tuple[str, str]
 ) -> None:
     """The form's language is the page's, even when the browser prefers another."""
-    form = {"email": "nope", "password": PASSWORD, "name": "Paul", "legalName": "Boulangerie", "siren": "404833048"}
-    query = "mutation($i: AccountSignUpInput!) { accountSignUp(input: $i) { userErrors { message } } }"
+    form = {
+        "email": "nope",
+        "password": PASSWORD,
+        "name": "Paul",
+        "legalName": "Boulangerie",
+        "siren": "404833048",
+    }
+    query = (
+        "mutation($i: AccountSignUpInput!) { accountSignUp(input: $i) { userErrors { message } } }"
+    )
 
     async def answer(**changed: str | None) -> Any:
         sent = {"query": query, "variables": {"i": {**form, "locale": locale, **changed}}}
-        return (await http.post("/graphql", json=sent, headers={"Accept-Language": header} if header else {})).json()
+        return (
+            await http.post(
+                "/graphql", json=sent, headers={"Accept-Language": header} if header else {}
+            )
+        ).json()
 
     assert (await answer())["data"]["accountSignUp"]["userErrors"] == [{"message": messages[0]}]
     while "errors" not in (waits := await answer(email=PAUL)):
@@ -115,14 +154,20 @@ async def test_a_sign_up_is_answered_in_its_language(
 
 
 async def test_anonymous_requests_do_not_delay_signed_in_users(http: httpx.AsyncClient) -> None:
-    """Of five hundred concurrent anonymous requests, only one starts in each iteration of the event loop."""
+    """Of five hundred concurrent anonymous requests, only one starts in each iteration of the event
+    loop.
+    """
     at, ended = SystemClock().now(), list[str]()
-    user = await User.create(name="Paul", email=PAUL, created_at=at, email_verified_at=at, password_hash="-")
+    user = await User.create(
+        name="Paul", email=PAUL, created_at=at, email_verified_at=at, password_hash="-"
+    )
     tokens = await sign_in(user, None, False, Action(user, at, Hub()))
     signed_in = {"Authorization": f"Bearer {tokens.access}"}
 
     async def ask(who: str, headers: Mapping[str, str]) -> None:
-        response = await http.post("/graphql", json={"query": "{ viewer { user { name } } }"}, headers=headers)
+        response = await http.post(
+            "/graphql", json={"query": "{ viewer { user { name } } }"}, headers=headers
+        )
         assert "errors" not in response.json()
         ended.append(who)
 
@@ -136,76 +181,133 @@ async def test_anonymous_requests_do_not_delay_signed_in_users(http: httpx.Async
     assert len(ended) == 302
 
 
-async def test_other_origins_are_allowed_only_by_a_setting(database_url: str, tmp_path: Path) -> None:
+async def test_other_origins_are_allowed_only_by_a_setting(
+    database_url: str, tmp_path: Path
+) -> None:
     """P6.1: only the web client's origin may send requests and upload files."""
     environ = {
-        "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
+        "CAMCHA_DATABASE_URL": database_url,
+        "CAMCHA_SECRET_KEY": SECRET_KEY,
+        "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
         "CAMCHA_ALLOWED_ORIGINS": "https://app.camcha.example",
-    }  # fmt: skip
-    preflight = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
+    }
+    preflight = {
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "content-type",
+    }
     async with _client(create_app(read(environ))) as client:
-        ours = await client.options("/uploads/x", headers={"Origin": "https://app.camcha.example", **preflight})
-        others = await client.options("/uploads/x", headers={"Origin": "https://evil.example", **preflight})
+        ours = await client.options(
+            "/uploads/x", headers={"Origin": "https://app.camcha.example", **preflight}
+        )
+        others = await client.options(
+            "/uploads/x", headers={"Origin": "https://evil.example", **preflight}
+        )
         page = await client.get("/healthz", headers={"Origin": "https://app.camcha.example"})
-    assert page.headers["access-control-expose-headers"] == "www-authenticate"  # a page can detect that its token is invalid
+    assert (
+        page.headers["access-control-expose-headers"] == "www-authenticate"
+    )  # a page can detect that its token is invalid
     assert ours.headers["access-control-allow-origin"] == "https://app.camcha.example"
     assert ours.headers["access-control-allow-credentials"] == "true"
     assert "access-control-allow-origin" not in others.headers
 
 
-async def test_over_https_cookies_are_bound_to_their_host(database_url: str, tmp_path: Path) -> None:
+async def test_over_https_cookies_are_bound_to_their_host(
+    database_url: str, tmp_path: Path
+) -> None:
     """P4.3: an allowed subdomain's session is in cookies that no other host can set."""
     app_page = "https://app.camcha.example"
     environ = {
-        "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
-        "CAMCHA_BASE_URL": "https://api.camcha.example", "CAMCHA_ALLOWED_ORIGINS": app_page,
-    }  # fmt: skip
+        "CAMCHA_DATABASE_URL": database_url,
+        "CAMCHA_SECRET_KEY": SECRET_KEY,
+        "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
+        "CAMCHA_BASE_URL": "https://api.camcha.example",
+        "CAMCHA_ALLOWED_ORIGINS": app_page,
+    }
     app = create_app(read(environ))
-    query = f"""mutation {{ sessionSignIn(input: {{email: "{PAUL}", password: "{PASSWORD}", deliver: COOKIE}}) {{
+    query = f"""mutation {{ sessionSignIn(input: {{email: "{PAUL}", password: "{PASSWORD}",
+        deliver: COOKIE}}) {{
         session {{ accessToken }} userErrors {{ code }} }} }}"""
     async with app.router.lifespan_context(app):
         passwords, at = Passwords(), SystemClock().now()
         password_hash = await passwords.hash(PASSWORD)
         passwords.close()
-        await User.create(email=PAUL, name="Paul", password_hash=password_hash, created_at=at, email_verified_at=at)
+        await User.create(
+            email=PAUL,
+            name="Paul",
+            password_hash=password_hash,
+            created_at=at,
+            email_verified_at=at,
+        )
         async with _client(app, "https://api.camcha.example") as client:
-            response = await client.post("/graphql", json={"query": query}, headers={"Origin": app_page})
-            assert response.json()["data"]["sessionSignIn"] == {"session": {"accessToken": None}, "userErrors": []}
+            response = await client.post(
+                "/graphql", json={"query": query}, headers={"Origin": app_page}
+            )
+            assert response.json()["data"]["sessionSignIn"] == {
+                "session": {"accessToken": None},
+                "userErrors": [],
+            }
             assert response.headers["access-control-allow-origin"] == app_page
             for header in response.headers.get_list("set-cookie"):
                 assert header.startswith("__Host-camcha_")
                 assert "; Path=/; " in header
                 assert header.endswith("; HttpOnly; SameSite=Strict; Secure")
-            who = await client.post("/graphql", json={"query": "{ viewer { user { email } } }"}, headers={"Origin": app_page})
+            who = await client.post(
+                "/graphql",
+                json={"query": "{ viewer { user { email } } }"},
+                headers={"Origin": app_page},
+            )
             assert who.json()["data"]["viewer"]["user"]["email"] == PAUL
             # The host name that a proxy may use.
             behind = {"Origin": "https://api.camcha.example", "Host": "camcha-3.internal:8000"}
-            proxied = await client.post("/graphql", json={"query": "{ viewer { user { email } } }"}, headers=behind)
+            proxied = await client.post(
+                "/graphql", json={"query": "{ viewer { user { email } } }"}, headers=behind
+            )
             assert proxied.json()["data"]["viewer"]["user"]["email"] == PAUL
-            plain = {"Cookie": f"camcha_access={client.cookies['__Host-camcha_access']}", "Origin": app_page}
+            plain = {
+                "Cookie": f"camcha_access={client.cookies['__Host-camcha_access']}",
+                "Origin": app_page,
+            }
             client.cookies.clear()
-            tossed = await client.post("/graphql", json={"query": "{ viewer { locale } }"}, headers=plain)
-            assert tossed.json()["data"]["viewer"] is None  # without the prefix, another host of the site can set it
+            tossed = await client.post(
+                "/graphql", json={"query": "{ viewer { locale } }"}, headers=plain
+            )
+            assert (
+                tossed.json()["data"]["viewer"] is None
+            )  # without the prefix, another host of the site can set it
 
 
 @pytest.mark.parametrize(
-    ("origin", "answered"), [("https://api.camcha.example", "websocket.accept"), ("https://evil.example", "refused")]
+    ("origin", "answered"),
+    [("https://api.camcha.example", "websocket.accept"), ("https://evil.example", "refused")],
 )
-async def test_a_proxy_can_use_another_host_name(origin: str, answered: str, database_url: str, tmp_path: Path) -> None:
+async def test_a_proxy_can_use_another_host_name(
+    origin: str, answered: str, database_url: str, tmp_path: Path
+) -> None:
     """Only pages of the public address can open a websocket."""
     environ = {
-        "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
+        "CAMCHA_DATABASE_URL": database_url,
+        "CAMCHA_SECRET_KEY": SECRET_KEY,
+        "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
         "CAMCHA_BASE_URL": "https://api.camcha.example",
-    }  # fmt: skip
+    }
     headers = [(b"host", b"camcha-3.internal:8000"), (b"origin", origin.encode())]
     scope = {
-        "type": "websocket", "path": "/graphql", "headers": headers, "subprotocols": ["graphql-transport-ws"],
-        "extensions": {"websocket.http.response": {}}, "client": ("192.0.2.7", 1), "query_string": b"",
-    }  # fmt: skip
+        "type": "websocket",
+        "path": "/graphql",
+        "headers": headers,
+        "subprotocols": ["graphql-transport-ws"],
+        "extensions": {"websocket.http.response": {}},
+        "client": ("192.0.2.7", 1),
+        "query_string": b"",
+    }
     messages: list[object] = []
 
     async def receive() -> dict[str, object]:
-        return {"type": "websocket.connect"} if not messages else {"type": "websocket.disconnect", "code": 1001}
+        return (
+            {"type": "websocket.connect"}
+            if not messages
+            else {"type": "websocket.disconnect", "code": 1001}
+        )
 
     async def send(message: Mapping[str, object]) -> None:
         messages.append("refused" if message.get("status") == 403 else message["type"])
@@ -216,7 +318,9 @@ async def test_a_proxy_can_use_another_host_name(origin: str, answered: str, dat
 
 async def test_the_cost_is_reported_before_and_after_execution(http: httpx.AsyncClient) -> None:
     document = "{ offers(first: 50) { nodes { slug prices { net { amountCents } } } } }"
-    dry = (await http.post("/graphql", json={"query": document, "extensions": {"dryRun": True}})).json()
+    dry = (
+        await http.post("/graphql", json={"query": document, "extensions": {"dryRun": True}})
+    ).json()
     done = (await http.post("/graphql", json={"query": document})).json()
     assert dry["data"] is None
     assert dry["extensions"]["cost"] == done["extensions"]["cost"]
@@ -224,7 +328,9 @@ async def test_the_cost_is_reported_before_and_after_execution(http: httpx.Async
 
 
 async def test_only_demonstrations_can_move_time(http: httpx.AsyncClient) -> None:
-    response = await http.post("/graphql", json={"query": "mutation { clockAdvance(input: {seconds: 60}) { now } }"})
+    response = await http.post(
+        "/graphql", json={"query": "mutation { clockAdvance(input: {seconds: 60}) { now } }"}
+    )
     assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 

@@ -1,4 +1,6 @@
-"""The rules of docs/decisions/0001-layout.md for layers and domains that import-linter can't check."""
+"""The rules of docs/decisions/0001-layout.md for layers and domains that import-linter can't
+check.
+"""
 
 import ast
 import re
@@ -7,17 +9,41 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    "web", "seed", "schema", "resolvers", "operations", "privacy", "billing", "support", "accounts", "auth", "mail", "realtime",
-    "storage", "models", "engine",
-)  # fmt: skip
-DOMAINS = ("identity", "accounts", "content", "billing", "support", "privacy", "analytics", "operations")
+    "web",
+    "seed",
+    "schema",
+    "resolvers",
+    "operations",
+    "privacy",
+    "billing",
+    "support",
+    "accounts",
+    "auth",
+    "mail",
+    "realtime",
+    "storage",
+    "models",
+    "engine",
+)
+DOMAINS = (
+    "identity",
+    "accounts",
+    "content",
+    "billing",
+    "support",
+    "privacy",
+    "analytics",
+    "operations",
+)
 TOP = ("app", "cli", "server", "worker", "logs", "settings")
 READS_ENVIRONMENT = {"cli.py"}
 
 
 def sources() -> list[Path]:
     """Every Python file of the layers and of the entry points."""
-    return [ROOT / f"{name}.py" for name in TOP] + [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
+    return [ROOT / f"{name}.py" for name in TOP] + [
+        path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))
+    ]
 
 
 def imported(path: Path) -> set[str]:
@@ -39,7 +65,11 @@ def test_no_layer_imports_an_entry_point() -> None:
 
 def test_settings_come_from_the_environment_in_one_place() -> None:
     for path in sources():
-        uses = {node.attr for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)}
+        uses = {
+            node.attr
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute)
+        }
         assert not uses & {"environ", "getenv"} or path.name in READS_ENVIRONMENT, path
 
 
@@ -49,17 +79,37 @@ def test_the_engine_imports_no_other_layer() -> None:
 
 
 def test_no_top_level_name_shadows_the_standard_library() -> None:
-    names = {path.stem for path in ROOT.glob("*.py")} | {path.name for path in ROOT.iterdir() if path.is_dir()}
+    names = {path.stem for path in ROOT.glob("*.py")} | {
+        path.name for path in ROOT.iterdir() if path.is_dir()
+    }
     assert not names & set(sys.stdlib_module_names)
 
 
 def test_every_top_level_folder_is_explained() -> None:
     """The layers are known, and any other folder has a page in docs/decisions."""
     known = {
-        "schema", "resolvers", "operations", "privacy", "billing", "support", "accounts", "auth", "mail", "realtime", "storage",
-        "models", "migrations", "web", "bench", "docs", "bin", "tests",
-    }  # fmt: skip
-    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "decisions").glob("*.md"))
+        "schema",
+        "resolvers",
+        "operations",
+        "privacy",
+        "billing",
+        "support",
+        "accounts",
+        "auth",
+        "mail",
+        "realtime",
+        "storage",
+        "models",
+        "migrations",
+        "web",
+        "bench",
+        "docs",
+        "bin",
+        "tests",
+    }
+    pages = "".join(
+        page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "decisions").glob("*.md")
+    )
     for layer in set(LAYERS) - known:
         assert f"`{layer}/`" in pages, layer
 
@@ -79,23 +129,39 @@ def test_folders_of_layers_are_domains() -> None:
 
 
 def test_schema_starts_no_transaction_and_reads_no_clock() -> None:
-    """Use cases own their transactions. Access rules and the current time don't belong in schema/."""
-    for layer, forbidden in {"resolvers": {"transaction"}, "schema": {"transaction", "now"}}.items():
+    """Use cases own their transactions. Access rules and the current time don't belong in
+    schema/.
+    """
+    for layer, forbidden in {
+        "resolvers": {"transaction"},
+        "schema": {"transaction", "now"},
+    }.items():
         for path in sorted((ROOT / layer).rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))
-            assert not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & forbidden, path
+            assert (
+                not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+                & forbidden
+            ), path
 
 
 def test_no_string_stands_alone() -> None:
-    """A string literal that continues the line above without parentheses is lost without a warning."""
+    """A string literal that continues the line above without parentheses is lost without a
+    warning.
+    """
     for path in [*sources(), *sorted((ROOT / "tests").rglob("*.py"))]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             body = getattr(node, "body", None)
             for statement in (
-                body[1:] if isinstance(body, list) and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else ()
+                body[1:]
+                if isinstance(body, list)
+                and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                else ()
             ):
                 value = statement.value if isinstance(statement, ast.Expr) else None
-                assert not (isinstance(value, ast.Constant) and isinstance(value.value, str)), (path, statement.lineno)
+                assert not (isinstance(value, ast.Constant) and isinstance(value.value, str)), (
+                    path,
+                    statement.lineno,
+                )
 
 
 def names_in(path: Path) -> set[str]:
@@ -114,14 +180,22 @@ def names_in(path: Path) -> set[str]:
 
 def test_no_retired_name_comes_back() -> None:
     glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-    listed = glossary.partition("## Retired names")[2].partition("\n## ")[0].partition("this list:")[2]
+    listed = (
+        glossary.partition("## Retired names")[2].partition("\n## ")[0].partition("this list:")[2]
+    )
     retired = set(re.findall(r"`(\w+)`", listed))
     assert len(retired) > 30
-    for path in [*sources(), *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "bench").rglob("*.py"))]:
+    for path in [
+        *sources(),
+        *sorted((ROOT / "tests").rglob("*.py")),
+        *sorted((ROOT / "bench").rglob("*.py")),
+    ]:
         assert not names_in(path) & retired, path
 
 
 def test_rows_are_locked_through_the_transaction_only() -> None:
     """So that all locks have the same strength: see `Transaction.locked`."""
-    locking = [path for path in sources() if ".select_for_update(" in path.read_text(encoding="utf-8")]
+    locking = [
+        path for path in sources() if ".select_for_update(" in path.read_text(encoding="utf-8")
+    ]
     assert locking == [ROOT / "models" / "action.py"]

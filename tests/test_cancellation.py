@@ -1,4 +1,6 @@
-"""A request whose client disconnected or whose time limit is over cancels its statement, without affecting others."""
+"""A request whose client disconnected or whose time limit is over cancels its statement, without
+affecting others.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +19,10 @@ from tests.patience import PATIENCE
 from tests.story.server_fixtures import SECRET_KEY
 
 BODY = b'{"query": "{ offers { nodes { slug } } }"}'
-HEAD = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+HEAD = (
+    b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+    b"%d\r\n\r\n" % len(BODY)
+)
 LEAVERS = 25  # more than the pool's size, if they kept their connections
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
@@ -26,14 +31,18 @@ pytestmark = pytest.mark.parametrize("database_url", ["postgres"], indirect=True
 @pytest.fixture
 def app(database_url: str, tmp_path: Path) -> FastPath:
     environ = {
-        "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
-    }  # fmt: skip
+        "CAMCHA_DATABASE_URL": database_url,
+        "CAMCHA_SECRET_KEY": SECRET_KEY,
+        "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
+    }
     return create_app(read(environ))
 
 
 @pytest.fixture
 async def address(app: FastPath) -> AsyncIterator[tuple[str, int]]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on", ws="none"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="error", lifespan="on", ws="none")
+    )
     serving = asyncio.create_task(server.serve())
     while not server.started:  # uvicorn only sets a flag
         await asyncio.sleep(0.01)
@@ -56,18 +65,28 @@ async def locked(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def waiting(operator: asyncpg.Connection, number: int) -> None:
     """Waits until `number` statements wait for the lock."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+        "wait_event_type "
+        "= 'Lock'"
+    )
     async with asyncio.timeout(PATIENCE):
         while await operator.fetchval(query) != number:
             await asyncio.sleep(0.02)
 
 
 async def ask(address: tuple[str, int]) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", timeout=PATIENCE) as client:
-        return await client.post("/graphql", content=BODY, headers={"content-type": "application/json"})
+    async with httpx.AsyncClient(
+        base_url=f"http://{address[0]}:{address[1]}", timeout=PATIENCE
+    ) as client:
+        return await client.post(
+            "/graphql", content=BODY, headers={"content-type": "application/json"}
+        )
 
 
-async def test_a_statement_is_cancelled_when_its_client_disconnects(address: tuple[str, int], database_url: str) -> None:
+async def test_a_statement_is_cancelled_when_its_client_disconnects(
+    address: tuple[str, int], database_url: str
+) -> None:
     async with locked(database_url) as operator:
         for _ in range(LEAVERS):
             _reader, writer = await asyncio.open_connection(*address)
@@ -78,23 +97,32 @@ async def test_a_statement_is_cancelled_when_its_client_disconnects(address: tup
     assert "errors" not in (await ask(address)).json()
 
 
-async def test_a_statement_is_cancelled_at_its_time_limit(app: FastPath, address: tuple[str, int], database_url: str) -> None:
+async def test_a_statement_is_cancelled_at_its_time_limit(
+    app: FastPath, address: tuple[str, int], database_url: str
+) -> None:
     app.graph.engine.limits = Limits(timeout=0.5)
     async with locked(database_url) as operator:
         responses = await asyncio.gather(*(ask(address) for _ in range(LEAVERS)))
         await waiting(operator, 0)
     for response in responses:
-        assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (200, "TIMEOUT")
+        assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (
+            200,
+            "TIMEOUT",
+        )
     app.graph.engine.limits = Limits()
     assert "errors" not in (await ask(address)).json()
 
 
-async def test_other_requests_are_served_during_a_slow_statement(address: tuple[str, int], database_url: str) -> None:
+async def test_other_requests_are_served_during_a_slow_statement(
+    address: tuple[str, int], database_url: str
+) -> None:
     async with locked(database_url) as operator:
         hanging = asyncio.create_task(ask(address))
         await waiting(operator, 1)
         async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}") as client:
-            response = await client.post("/graphql", json={"query": "{ articles { nodes { slug } } }"})
+            response = await client.post(
+                "/graphql", json={"query": "{ articles { nodes { slug } } }"}
+            )
         assert "errors" not in response.json()
         assert not hanging.done()
     assert "errors" not in (await hanging).json()

@@ -42,8 +42,14 @@ KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
 
 
 def environment(**camcha: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
-    return inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | {f"CAMCHA_{k}": v for k, v in camcha.items()}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
+    }
+    return (
+        inherited
+        | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        | {f"CAMCHA_{k}": v for k, v in camcha.items()}
+    )
 
 
 def command(folder: Path, *arguments: str, **camcha: str) -> subprocess.CompletedProcess[str]:
@@ -101,15 +107,21 @@ def demonstration(only_demonstration: Demonstration) -> Demonstration:
     return only_demonstration
 
 
-def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(demonstration: Demonstration) -> None:
+def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(
+    demonstration: Demonstration,
+) -> None:
     url, output = demonstration.url, demonstration.out.read_text()
-    assert httpx.get(f"{url}/readyz").status_code == 200  # it accepts connections before it reports its address
+    assert (
+        httpx.get(f"{url}/readyz").status_code == 200
+    )  # it accepts connections before it reports its address
     assert f"{url}/graphql" in output
     assert all(person.email in output and person.password in output for person in people())
     assert re.search(rf"{AGENT.email} +{AGENT.password} +\d{{6}}$", output, re.M)
     demonstration.end(signal.SIGKILL)
     demonstration.start()
-    response = httpx.post(f"{demonstration.url}/graphql", json={"query": "{ offers { nodes { slug } } }"})
+    response = httpx.post(
+        f"{demonstration.url}/graphql", json={"query": "{ offers { nodes { slug } } }"}
+    )
     assert len(response.json()["data"]["offers"]["nodes"]) == 6
     assert demonstration.command("check-invoices").stdout == "The numbering has no errors.\n"
     assert demonstration.command("verify-audit").returncode == 0
@@ -128,7 +140,10 @@ def test_codes_are_printed_only_for_the_demonstrations_staff(demonstration: Demo
     done = demonstration.command("code", AGENT.email)
     assert re.fullmatch(r"\d{6}\n", done.stdout)
     assert demonstration.command("code", "customer@camcha.example").returncode == 1
-    ours = {"DATABASE_URL": f"sqlite://{demonstration.folder}/var/camcha.sqlite3", "SECRET_KEY": KEY}
+    ours = {
+        "DATABASE_URL": f"sqlite://{demonstration.folder}/var/camcha.sqlite3",
+        "SECRET_KEY": KEY,
+    }
     assert demonstration.command("code", AGENT.email, **ours).returncode == 1
 
 
@@ -149,8 +164,10 @@ def test_errors_of_the_environment_are_printed_one_per_line(tmp_path: Path) -> N
     done = command(tmp_path, "serve", "--port", "0", DATABASE_URL="mysql://x", NONSENSE="1")
     assert done.returncode == 2
     assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == [
-        "CAMCHA_NONSENSE", "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY",
-    ]  # fmt: skip
+        "CAMCHA_NONSENSE",
+        "CAMCHA_DATABASE_URL",
+        "CAMCHA_SECRET_KEY",
+    ]
 
 
 def test_a_database_without_migrations_is_refused(tmp_path: Path) -> None:
@@ -168,12 +185,15 @@ def test_an_unavailable_database_is_reported_without_its_password(tmp_path: Path
     for arguments in (["serve", "--port", "0"], ["migrate"], ["check-invoices"]):
         done = command(tmp_path, *arguments, **ours)
         assert (done.returncode, done.stderr) == (
-            1, "error: CAMCHA_DATABASE_URL: can't use the database (ConnectionRefusedError)\n",
-        )  # fmt: skip
+            1,
+            "error: CAMCHA_DATABASE_URL: can't use the database (ConnectionRefusedError)\n",
+        )
 
 
 async def test_p4_3_a_link_is_printed_instead_of_a_password(db: str, tmp_path: Path) -> None:
-    """OWASP ASVS 5, 6.4.1: the first operator's link works once and for three days, and the role requires a second factor."""
+    """OWASP ASVS 5, 6.4.1: the first operator's link works once and for three days, and the role
+    requires a second factor.
+    """
     ours = {"DATABASE_URL": db, "SECRET_KEY": KEY, "BASE_URL": "https://api.camcha.example"}
     arguments = ["staff", "Omar@camcha.example", "--name", "Omar Diop", "--role", "OPERATOR"]
     done = command(tmp_path, *arguments, **ours)
@@ -192,7 +212,9 @@ async def test_p4_3_a_link_is_printed_instead_of_a_password(db: str, tmp_path: P
         await change.reset(action, auth, token=link[1], password=CHOSEN, code=None)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await change.reset(action, auth, token=link[1], password=CHOSEN, code=None)
-        user = await authenticate(action, auth, email="omar@camcha.example", password=CHOSEN, code=None, peer="::1")
+        user = await authenticate(
+            action, auth, email="omar@camcha.example", password=CHOSEN, code=None, peer="::1"
+        )
         assert (user.staff, user.name, user.second_factor) == (Staff.OPERATOR, "Omar Diop", False)
         tokens = await sign_in(user, None, False, action)
         assert (await viewer_of(tokens.access, action.at)).staff is None
@@ -203,18 +225,34 @@ async def test_p4_3_a_link_is_printed_instead_of_a_password(db: str, tmp_path: P
 def test_staff_with_an_invalid_address_or_role_are_refused(tmp_path: Path) -> None:
     ours = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": KEY}
     command(tmp_path, "migrate", **ours)
-    assert "isn’t valid" in command(tmp_path, "staff", "nobody", "--name", "N", "--role", "AGENT", **ours).stderr
-    assert command(tmp_path, "staff", "n@camcha.example", "--name", "N", "--role", "OWNER", **ours).returncode == 2
+    assert (
+        "isn’t valid"
+        in command(tmp_path, "staff", "nobody", "--name", "N", "--role", "AGENT", **ours).stderr
+    )
+    assert (
+        command(
+            tmp_path, "staff", "n@camcha.example", "--name", "N", "--role", "OWNER", **ours
+        ).returncode
+        == 2
+    )
 
 
-async def test_the_catalogue_can_be_seeded_twice_and_invoices_are_checked(db: str, tmp_path: Path) -> None:
+async def test_the_catalogue_can_be_seeded_twice_and_invoices_are_checked(
+    db: str, tmp_path: Path
+) -> None:
     ours = {"DATABASE_URL": db, "SECRET_KEY": KEY}
     for _ in range(2):
-        assert command(tmp_path, "seed", **ours).stdout == "The offers, articles and policies are up to date.\n"
+        assert (
+            command(tmp_path, "seed", **ours).stdout
+            == "The offers, articles and policies are up to date.\n"
+        )
     assert await Offer.all().count() == 6
     await Counter.create(series="FA", last_position=1)
     done = command(tmp_path, "check-invoices", **ours)
-    assert (done.returncode, done.stdout) == (1, "FA: the last invoice has position 0, but the counter stands at 1\n")
+    assert (done.returncode, done.stdout) == (
+        1,
+        "FA: the last invoice has position 0, but the counter stands at 1\n",
+    )
 
 
 async def test_p4_4_an_operator_s_own_policies_are_installed(db: str, tmp_path: Path) -> None:
@@ -222,11 +260,15 @@ async def test_p4_4_an_operator_s_own_policies_are_installed(db: str, tmp_path: 
     copytree(FOLDER, folder)
     text = folder / "terms" / "1.0.fr.md"
     text.write_text("# Nos conditions\n\nLes voici.\n", "utf-8")
-    assert command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY, POLICIES="ours").returncode == 0
+    assert (
+        command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY, POLICIES="ours").returncode == 0
+    )
     assert (await Policy.get(kind=PolicyKind.TERMS)).title(Locale.FR) == "Nos conditions"
 
 
-async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(db: str, tmp_path: Path, action: Action) -> None:
+async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(
+    db: str, tmp_path: Path, action: Action
+) -> None:
     first, *others = read_policies()
     await install(action.at, [replace(first, fr=f"{first.fr}Et encore.\n"), *others])
     done = command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY)
@@ -235,7 +277,9 @@ async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(db
     assert not await Offer.exists()
 
 
-async def test_the_audit_log_is_verified_and_its_last_hash_printed(db: str, tmp_path: Path, action: Action) -> None:
+async def test_the_audit_log_is_verified_and_its_last_hash_printed(
+    db: str, tmp_path: Path, action: Action
+) -> None:
     ours = {"DATABASE_URL": db, "SECRET_KEY": KEY}
     arguments = ["staff", "amadou@camcha.example", "--name", "Amadou Diop", "--role", "AGENT"]
     assert command(tmp_path, *arguments, **ours).returncode == 0
@@ -245,7 +289,10 @@ async def test_the_audit_log_is_verified_and_its_last_hash_printed(db: str, tmp_
     assert command(tmp_path, "verify-audit", "--expect", last_hash, **ours).returncode == 0
     await execute("UPDATE audit_chain SET last_sequence = 2")
     broken = command(tmp_path, "verify-audit", **ours)
-    assert (broken.returncode, broken.stderr) == (1, "error: the entries end at 1, but the chain at 2\n")
+    assert (broken.returncode, broken.stderr) == (
+        1,
+        "error: the entries end at 1, but the chain at 2\n",
+    )
     assert command(tmp_path, "verify-audit", "--expect", "1", **ours).returncode == 2
 
 

@@ -24,4 +24,6 @@ def test_each_top_level_error_code_is_listed() -> None:
 
 def test_each_close_code_is_listed() -> None:
     table = PAGE.partition("### Close codes")[2].partition("\n\n`graphql-ws`")[0]
-    assert {code.value for code in CloseCode} - {int(code) for code in re.findall(r"\d{4}", table)} == set()
+    assert {code.value for code in CloseCode} - {
+        int(code) for code in re.findall(r"\d{4}", table)
+    } == set()

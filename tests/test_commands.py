@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ["requirements.lock", "requirements-dev.lock", "package-lock.json", "bench/package-lock.json"]
+LOCKS = [
+    "requirements.lock",
+    "requirements-dev.lock",
+    "package-lock.json",
+    "bench/package-lock.json",
+]
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)", re.MULTILINE)
 
 
@@ -42,12 +47,16 @@ def test_every_dependency_is_locked() -> None:
 def test_every_dependency_has_a_reason() -> None:
     lines = (ROOT / "pyproject.toml").read_text().splitlines()
     start = lines.index("dependencies = [")
-    listed = [line for line in lines[start : lines.index("[tool.ruff]")] if line.startswith('    "')]
+    listed = [
+        line for line in lines[start : lines.index("[tool.ruff]")] if line.startswith('    "')
+    ]
     assert listed
     assert [line for line in listed if not re.search(r'",\s+# \S', line)] == []
 
 
-@pytest.mark.parametrize("command", ["bin/serve", "bin/check", "bin/bench", "bin/lock", "bin/_python", ".ci/run"])
+@pytest.mark.parametrize(
+    "command", ["bin/serve", "bin/check", "bin/bench", "bin/lock", "bin/_python", ".ci/run"]
+)
 def test_a_command_can_be_run(command: str) -> None:
     assert os.access(ROOT / command, os.X_OK)
     assert (ROOT / command).read_text().startswith("#!/bin/sh\n")

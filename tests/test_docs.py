@@ -1,5 +1,5 @@
-"""The documentation refers only to pages, source files, settings, commands and log events that exist, and its GraphQL documents
-are valid.
+"""The documentation refers only to pages, source files, settings, commands and log events that
+exist, and its GraphQL documents are valid.
 """
 
 import re
@@ -13,7 +13,12 @@ from settings import VARIABLES
 
 ROOT = Path(__file__).parents[1]
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "engine").glob("*.md")]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "bench").glob("*.md"),
+    *(ROOT / "engine").glob("*.md"),
+]
 
 
 def anchors(page: Path) -> set[str]:
@@ -33,12 +38,18 @@ def test_relative_links_resolve(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if page.name != "glossary.md"], ids=lambda page: str(page.relative_to(ROOT))
+    "page",
+    [page for page in PAGES if page.name != "glossary.md"],
+    ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_named_source_files_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     paths = re.findall(r"(?<![\w/.-])((?:[\w-]+/)+[\w-]+\.(?:py|toml|ts|txt))\b", text)
-    missing = [path for path in paths if not any((folder / path).exists() for folder in (ROOT, page.parent))]
+    missing = [
+        path
+        for path in paths
+        if not any((folder / path).exists() for folder in (ROOT, page.parent))
+    ]
     assert missing == []
 
 
@@ -50,7 +61,11 @@ def test_graphql_documents_are_valid() -> None:
         for document in re.findall(r"```graphql\n(.+?)```", page.read_text(encoding="utf-8"), re.S)
     ]
     assert len(documents) == 5
-    assert [(document, validate(schema, parse(document))) for document in documents if validate(schema, parse(document))] == []
+    assert [
+        (document, validate(schema, parse(document)))
+        for document in documents
+        if validate(schema, parse(document))
+    ] == []
 
 
 def test_operating_lists_all_settings() -> None:
@@ -66,9 +81,14 @@ def test_operating_lists_all_commands() -> None:
 
 
 def test_log_events_in_operating_exist() -> None:
-    events = set(re.findall(r"`([a-z]+\.[a-z_]+)`", OPERATING)) - {"versions.toml", "schema.graphql"}
+    events = set(re.findall(r"`([a-z]+\.[a-z_]+)`", OPERATING)) - {
+        "versions.toml",
+        "schema.graphql",
+    }
     sources = "".join(
-        path.read_text(encoding="utf-8") for path in ROOT.glob("[a-z]*/**/*.py") if "node_modules" not in path.parts
+        path.read_text(encoding="utf-8")
+        for path in ROOT.glob("[a-z]*/**/*.py")
+        if "node_modules" not in path.parts
     )
     assert len(events) > 8
     assert {event for event in events if f'"{event}"' not in sources} == set()

@@ -1,4 +1,6 @@
-"""Errors are logged with their type and location, never with their message, which may quote user input."""
+"""Errors are logged with their type and location, never with their message, which may quote user
+input.
+"""
 
 import asyncio
 import gc
@@ -24,7 +26,10 @@ MESSAGE = "a message that quotes someone@leak.example"
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
     """Logs to a buffer as in production, and restores the process's logging afterwards."""
-    root, hooks = logging.getLogger(), (warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook)
+    root, hooks = (
+        logging.getLogger(),
+        (warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook),
+    )
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in logs._QUIET_LIBRARIES}
     stream = io.StringIO()
@@ -62,7 +67,9 @@ def test_an_exception_is_logged_with_its_type_and_location(logged: io.StringIO) 
         assert str(event["where"]).count("test_logs.py") == 2
 
 
-async def test_the_failure_of_an_unawaited_task_is_logged_without_its_message(logged: io.StringIO) -> None:
+async def test_the_failure_of_an_unawaited_task_is_logged_without_its_message(
+    logged: io.StringIO,
+) -> None:
     asyncio.get_running_loop().create_task(failing())
     await asyncio.sleep(0)
     gc.collect()
@@ -100,7 +107,9 @@ def test_output_of_python_itself_is_logged(logged: io.StringIO) -> None:
     assert (warned["event"], warned["warning"]) == ("process.warned", "UserWarning")
 
 
-def test_an_uncaught_exception_is_logged(logged: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_uncaught_exception_is_logged(
+    logged: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
     try:
         fail()
     except ValueError as error:
@@ -113,8 +122,12 @@ def test_an_uncaught_exception_is_logged(logged: io.StringIO, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("configured_before", [False, True])
-def test_a_traceback_in_a_librarys_message_keeps_its_locations(logged: io.StringIO, configured_before: bool) -> None:
-    """Starlette reports a failed start to uvicorn this way, whose own logging may have been configured before."""
+def test_a_traceback_in_a_librarys_message_keeps_its_locations(
+    logged: io.StringIO, configured_before: bool
+) -> None:
+    """Starlette reports a failed start to uvicorn this way, whose own logging may have been
+    configured before.
+    """
     if configured_before:
         logging.config.dictConfig(LOGGING_CONFIG)
         logs.configure(logged)
@@ -128,7 +141,15 @@ def test_a_traceback_in_a_librarys_message_keeps_its_locations(logged: io.String
 
 
 @pytest.mark.parametrize(
-    "name", ["tortoise.db_client", "aiosqlite", "asyncpg", "uvicorn.access", "websockets.server", "asyncio"]
+    "name",
+    [
+        "tortoise.db_client",
+        "aiosqlite",
+        "asyncpg",
+        "uvicorn.access",
+        "websockets.server",
+        "asyncio",
+    ],
 )
 def test_libraries_that_log_values_are_silent_below_warning(logged: io.StringIO, name: str) -> None:
     """Even when the root logger's level is lower."""

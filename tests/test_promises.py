@@ -16,7 +16,10 @@ def named() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 name = getattr(node, "name", path.stem)
-                promises = [f"P{group}.{number}" for group, number in re.findall(r"(?<![a-z])p(\d)_(\d+)(?![0-9])", name)]
+                promises = [
+                    f"P{group}.{number}"
+                    for group, number in re.findall(r"(?<![a-z])p(\d)_(\d+)(?![0-9])", name)
+                ]
                 for promise in promises + re.findall(r"\bP\d\.\d+", ast.get_docstring(node) or ""):
                     yield promise, f"{path.relative_to(ROOT)}: {name}"
 
@@ -31,4 +34,6 @@ def test_tests_name_only_existing_promises() -> None:
 
 
 def test_each_working_promise_is_named_by_a_test() -> None:
-    assert {promise for promise, state in STATES.items() if state == "works"} <= {promise for promise, _ in named()}
+    assert {promise for promise, state in STATES.items() if state == "works"} <= {
+        promise for promise, _ in named()
+    }

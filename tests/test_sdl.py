@@ -49,7 +49,9 @@ def test_every_mutation_takes_one_input_and_returns_user_errors() -> None:
 
 
 def test_a_refused_root_field_does_not_affect_others() -> None:
-    """Root fields are nullable, because an error in a non-null one would null the whole response. `contact` never fails."""
+    """Root fields are nullable, because an error in a non-null one would null the whole response.
+    `contact` never fails.
+    """
     roots = [schema._schema.query_type, schema._schema.mutation_type]
     fields = {name: field for root in roots if root for name, field in root.fields.items()}
     assert {name for name, field in fields.items() if is_non_null_type(field.type)} == {"contact"}
@@ -62,11 +64,18 @@ def _described() -> dict[str, str | None]:
             continue
         result[kind.name] = kind.description
         if isinstance(kind, GraphQLEnumType):
-            result |= {f"{kind.name}.{name}": value.description for name, value in kind.values.items()}
+            result |= {
+                f"{kind.name}.{name}": value.description for name, value in kind.values.items()
+            }
         elif isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
             for name, field in kind.fields.items():
                 result[f"{kind.name}.{name}"] = field.description
-                result |= {f"{kind.name}.{name}({arg})": given.description for arg, given in field.args.items()}
+                result |= {
+                    f"{kind.name}.{name}({arg})": given.description
+                    for arg, given in field.args.items()
+                }
         elif isinstance(kind, GraphQLInputObjectType):
-            result |= {f"{kind.name}.{name}": given.description for name, given in kind.fields.items()}
+            result |= {
+                f"{kind.name}.{name}": given.description for name, given in kind.fields.items()
+            }
     return result

@@ -1,4 +1,6 @@
-"""docs/security.md is up to date: its tests exist, and each requirement names a test or says why it has none."""
+"""docs/security.md is up to date: its tests exist, and each requirement names a test or says why it
+has none.
+"""
 
 import ast
 import re
@@ -27,4 +29,7 @@ def test_each_requirement_names_a_test_or_says_why_it_has_none() -> None:
     assert len(REQUIREMENTS) > 50
     for number, measure, verified_by in REQUIREMENTS:
         assert measure, number
-        assert re.fullmatch(r"`tests/\S+`(, `tests/\S+`)*|Open|Operator: .+", verified_by), (number, verified_by)
+        assert re.fullmatch(r"`tests/\S+`(, `tests/\S+`)*|Open|Operator: .+", verified_by), (
+            number,
+            verified_by,
+        )

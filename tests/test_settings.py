@@ -12,38 +12,74 @@ VALID = {"CAMCHA_DATABASE_URL": "postgres://camcha@db.example/camcha", "CAMCHA_S
 
 ERRORS = [
     ({"CAMCHA_DATABSE_URL": "sqlite://x"}, "CAMCHA_DATABSE_URL: unknown setting"),
-    ({"CAMCHA_DATABASE_URL": "mysql://camcha@db.example/camcha"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
+    (
+        {"CAMCHA_DATABASE_URL": "mysql://camcha@db.example/camcha"},
+        "CAMCHA_DATABASE_URL: must be sqlite://",
+    ),
     ({"CAMCHA_DATABASE_URL": "postgres://db.example"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
     ({"CAMCHA_DATABASE_URL": "sqlite://"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
     ({"CAMCHA_SECRET_KEY": ""}, "CAMCHA_SECRET_KEY: required"),
     ({"CAMCHA_SECRET_KEY": "short"}, "CAMCHA_SECRET_KEY: too weak"),
     ({"CAMCHA_SECRET_KEY": "a" * 64}, "CAMCHA_SECRET_KEY: too weak"),
-    ({"CAMCHA_SECRET_KEY": "only-for-the-demonstration-on-this-machine"}, "CAMCHA_SECRET_KEY: the demonstration's key"),
+    (
+        {"CAMCHA_SECRET_KEY": "only-for-the-demonstration-on-this-machine"},
+        "CAMCHA_SECRET_KEY: the demonstration's key",
+    ),
     ({"CAMCHA_BASE_URL": "app.example.fr"}, "CAMCHA_BASE_URL: must be https://host"),
     ({"CAMCHA_DATABASE_URL": "postgres://[db/camcha"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
     ({"CAMCHA_BASE_URL": "https://[app"}, "CAMCHA_BASE_URL: must be https://host"),
     ({"CAMCHA_BASE_URL": "https://app.example.fr:port"}, "CAMCHA_BASE_URL: must be https://host"),
-    ({"CAMCHA_BASE_URL": "https://app.example.fr/api"}, "CAMCHA_BASE_URL: must be https://host, without a path"),
+    (
+        {"CAMCHA_BASE_URL": "https://app.example.fr/api"},
+        "CAMCHA_BASE_URL: must be https://host, without a path",
+    ),
     ({"CAMCHA_BASE_URL": "https://u@app.example.fr"}, "CAMCHA_BASE_URL: must be https://host"),
-    ({"CAMCHA_ALLOWED_ORIGINS": "https://[app"}, "CAMCHA_ALLOWED_ORIGINS: https://[app is not an origin"),
-    ({"CAMCHA_ALLOWED_ORIGINS": "https://app.example.fr/x"}, "CAMCHA_ALLOWED_ORIGINS: https://app.example.fr/x is not"),
+    (
+        {"CAMCHA_ALLOWED_ORIGINS": "https://[app"},
+        "CAMCHA_ALLOWED_ORIGINS: https://[app is not an origin",
+    ),
+    (
+        {"CAMCHA_ALLOWED_ORIGINS": "https://app.example.fr/x"},
+        "CAMCHA_ALLOWED_ORIGINS: https://app.example.fr/x is not",
+    ),
     ({"CAMCHA_BASE_URL": "ftp://app.example.fr"}, "CAMCHA_BASE_URL: must be https://host"),
-    ({"CAMCHA_ALLOWED_ORIGINS": "https://a.example app.example"}, "CAMCHA_ALLOWED_ORIGINS: app.example is not an origin"),
+    (
+        {"CAMCHA_ALLOWED_ORIGINS": "https://a.example app.example"},
+        "CAMCHA_ALLOWED_ORIGINS: app.example is not an origin",
+    ),
     ({"CAMCHA_FILES": "s3://bucket"}, "CAMCHA_FILES: must be s3://bucket/prefix?endpoint="),
     ({"CAMCHA_REDIS_URL": "http://redis.example"}, "CAMCHA_REDIS_URL: must be redis://host:6379/0"),
-    ({"CAMCHA_BREACHED_PASSWORDS": "api.example/range"}, "CAMCHA_BREACHED_PASSWORDS: must be https://host/range"),
-    ({"CAMCHA_BREACHED_PASSWORDS": "https://[api"}, "CAMCHA_BREACHED_PASSWORDS: must be https://host/range"),
+    (
+        {"CAMCHA_BREACHED_PASSWORDS": "api.example/range"},
+        "CAMCHA_BREACHED_PASSWORDS: must be https://host/range",
+    ),
+    (
+        {"CAMCHA_BREACHED_PASSWORDS": "https://[api"},
+        "CAMCHA_BREACHED_PASSWORDS: must be https://host/range",
+    ),
     ({"CAMCHA_REGISTRY": "registry.example"}, "CAMCHA_REGISTRY: must be https://host"),
     ({"CAMCHA_REGISTRY": "https://[registry"}, "CAMCHA_REGISTRY: must be https://host"),
     ({"CAMCHA_REGISTRY": "https://registry.example:port"}, "CAMCHA_REGISTRY: must be https://host"),
     ({"CAMCHA_REGISTRY": "https://u@registry.example"}, "CAMCHA_REGISTRY: must be https://host"),
-    ({"CAMCHA_BREACHED_PASSWORDS": "https://u@api.example"}, "CAMCHA_BREACHED_PASSWORDS: must be https://host/range"),
-    ({"CAMCHA_SCANNER": "http://scanner.example"}, "CAMCHA_SCANNER: must be tcp://host:3310 or unix:///"),
+    (
+        {"CAMCHA_BREACHED_PASSWORDS": "https://u@api.example"},
+        "CAMCHA_BREACHED_PASSWORDS: must be https://host/range",
+    ),
+    (
+        {"CAMCHA_SCANNER": "http://scanner.example"},
+        "CAMCHA_SCANNER: must be tcp://host:3310 or unix:///",
+    ),
     ({"CAMCHA_POLICIES": "nowhere"}, "CAMCHA_POLICIES: file nowhere/versions.toml not found"),
     ({"CAMCHA_SELLER": "nowhere.toml"}, "CAMCHA_SELLER: file nowhere.toml not found"),
     ({"CAMCHA_DOCUMENTS": "nowhere.json"}, "CAMCHA_DOCUMENTS: file nowhere.json not found"),
-    ({"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "yes"}, "CAMCHA_TRUSTED_DOCUMENTS_ONLY: must be true or false"),
-    ({"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"}, "CAMCHA_TRUSTED_DOCUMENTS_ONLY: requires CAMCHA_DOCUMENTS"),
+    (
+        {"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "yes"},
+        "CAMCHA_TRUSTED_DOCUMENTS_ONLY: must be true or false",
+    ),
+    (
+        {"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"},
+        "CAMCHA_TRUSTED_DOCUMENTS_ONLY: requires CAMCHA_DOCUMENTS",
+    ),
 ]
 
 
@@ -59,18 +95,26 @@ def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
         read({"CAMCHA_DATABASE_URL": "mysql://x", "CAMCHA_NONSENSE": "1", "CAMCHA_BASE_URL": "x"})
     assert [error.partition(":")[0] for error in raised.value.errors] == [
-        "CAMCHA_NONSENSE", "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL",
-    ]  # fmt: skip
+        "CAMCHA_NONSENSE",
+        "CAMCHA_DATABASE_URL",
+        "CAMCHA_SECRET_KEY",
+        "CAMCHA_BASE_URL",
+    ]
 
 
 def test_without_settings_the_server_is_a_demonstration() -> None:
     settings = read({}, "http://127.0.0.1:9000")
     assert settings.demonstration
-    assert (settings.database_url, settings.base_url) == (DEMONSTRATION_DATABASE, "http://127.0.0.1:9000")
+    assert (settings.database_url, settings.base_url) == (
+        DEMONSTRATION_DATABASE,
+        "http://127.0.0.1:9000",
+    )
 
 
 def test_with_a_database_the_server_is_not_a_demonstration() -> None:
-    settings = read({**VALID, "CAMCHA_ALLOWED_ORIGINS": "https://a.example, https://b.example", "HOME": "/"})
+    settings = read(
+        {**VALID, "CAMCHA_ALLOWED_ORIGINS": "https://a.example, https://b.example", "HOME": "/"}
+    )
     assert not settings.demonstration
     assert settings.allowed_origins == {"https://a.example", "https://b.example"}
 
@@ -110,7 +154,10 @@ def test_secrets_are_not_printed() -> None:
 def test_invalid_mail_settings_are_reported() -> None:
     with pytest.raises(SettingsError) as raised:
         read({"CAMCHA_MAIL_URL": "pigeon:loft", "CAMCHA_MAIL_SENDER": "nobody"})
-    assert [error.partition(":")[0] for error in raised.value.errors] == ["CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER"]
+    assert [error.partition(":")[0] for error in raised.value.errors] == [
+        "CAMCHA_MAIL_URL",
+        "CAMCHA_MAIL_SENDER",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -121,10 +168,15 @@ def test_invalid_mail_settings_are_reported() -> None:
         ("[[retention]]\nfrom = 2026-01-01\ngrace_days = 'x'\n", "seller.toml"),
     ],
 )
-def test_an_invalid_seller_file_is_reported_at_start_up(tmp_path: Path, text: str, error: str) -> None:
+def test_an_invalid_seller_file_is_reported_at_start_up(
+    tmp_path: Path, text: str, error: str
+) -> None:
     path = tmp_path / "seller.toml"
     valid = (Path(billing.__file__).with_name("seller.toml")).read_text(encoding="utf-8")
-    path.write_text(valid.partition("[[retention]]")[0] + text if "retention" in text else text, encoding="utf-8")
+    path.write_text(
+        valid.partition("[[retention]]")[0] + text if "retention" in text else text,
+        encoding="utf-8",
+    )
     with pytest.raises(SettingsError) as raised:
         read(VALID | {"CAMCHA_SELLER": str(path)})
     assert error in raised.value.errors[0]

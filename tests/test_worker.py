@@ -43,9 +43,13 @@ def told() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     structlog.reset_defaults()
 
 
-async def test_a_failing_job_is_logged_and_retried_without_affecting_others(told: Callable[[], list[dict[str, Any]]]) -> None:
+async def test_a_failing_job_is_logged_and_retried_without_affecting_others(
+    told: Callable[[], list[dict[str, Any]]],
+) -> None:
     failing, steady = Counted(fails=2), Counted()
-    timetable = asyncio.create_task(run([Job("failing", 0.01, failing), Job("steady", 0.01, steady)]))
+    timetable = asyncio.create_task(
+        run([Job("failing", 0.01, failing), Job("steady", 0.01, steady)])
+    )
     async with asyncio.timeout(PATIENCE):
         await failing.enough.wait()
         await steady.enough.wait()
@@ -57,7 +61,9 @@ async def test_a_failing_job_is_logged_and_retried_without_affecting_others(told
     assert [(line["job"], line["error"]) for line in failures] == [("failing", "ValueError")] * 2
 
 
-async def test_a_failure_is_logged_with_its_location_and_without_its_message(told: Callable[[], list[dict[str, Any]]]) -> None:
+async def test_a_failure_is_logged_with_its_location_and_without_its_message(
+    told: Callable[[], list[dict[str, Any]]],
+) -> None:
     work = Counted(fails=1)
     timetable = asyncio.create_task(run([Job("failing", 0.01, work)]))
     async with asyncio.timeout(PATIENCE):

@@ -1,4 +1,6 @@
-"""A real server in a thread of the test process, so that a test can pass services to it, such as a clock that stands still."""
+"""A real server in a thread of the test process, so that a test can pass services to it, such as a
+clock that stands still.
+"""
 
 import asyncio
 import threading
@@ -13,10 +15,17 @@ from realtime.uvicorn_protocol import UVICORN_OPTIONS
 
 
 @contextmanager
-def serving(application: Starlette, lifespan: Literal["on", "off"] = "off", port: int = 0) -> Iterator[str]:
+def serving(
+    application: Starlette, lifespan: Literal["on", "off"] = "off", port: int = 0
+) -> Iterator[str]:
     """The running server's address, as in "http://127.0.0.1:1234"."""
     config = uvicorn.Config(
-        application, port=port, **UVICORN_OPTIONS, log_config=None, lifespan=lifespan, timeout_graceful_shutdown=5
+        application,
+        port=port,
+        **UVICORN_OPTIONS,
+        log_config=None,
+        lifespan=lifespan,
+        timeout_graceful_shutdown=5,
     )
     server, ready = uvicorn.Server(config), threading.Event()
     thread = threading.Thread(target=asyncio.run, args=(_run(server, ready),))

@@ -1,5 +1,5 @@
-"""Pages that emails about access to an account link to: a new password, a change of address, unlocking. Only a button changes
-anything.
+"""Pages that emails about access to an account link to: a new password, a change of address,
+unlocking. Only a button changes anything.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,16 @@ from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 from models.translations import _
 from resolvers.context import Services
-from web.page import Field, Page, language, not_found, page_action, page_response, read_form, too_large
+from web.page import (
+    Field,
+    Page,
+    language,
+    not_found,
+    page_action,
+    page_response,
+    read_form,
+    too_large,
+)
 
 _FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
 
@@ -62,7 +71,9 @@ class _Reset:
         except Refusal:
             return not_found(request)
 
-    async def _attempted(self, request: Request, action: Action, user: User, given: dict[str, str]) -> Response:
+    async def _attempted(
+        self, request: Request, action: Action, user: User, given: dict[str, str]
+    ) -> Response:
         password, code = given.get("password", ""), given.get("code")
         auth = self.services.auth
         try:
@@ -83,7 +94,9 @@ class _Move:
     async def ask(self, request: Request) -> Response:
         """Show the button if the link is valid."""
         try:
-            wish = await email_change.change_of_token(page_action(request, self.services), _token(request))
+            wish = await email_change.change_of_token(
+                page_action(request, self.services), _token(request)
+            )
         except Refusal:
             return not_found(request)
         return page_response(request, replace(_MOVE, figure=wish.email))
@@ -101,7 +114,9 @@ class _Move:
 
 @dataclass(frozen=True)
 class _Unlock:
-    """The page that unlocks sign-in: its button lets the next sign-in from this browser succeed at once."""
+    """The page that unlocks sign-in: its button lets the next sign-in from this browser succeed at
+    once.
+    """
 
     services: Services
 
@@ -115,7 +130,9 @@ class _Unlock:
             return too_large(request)
         answer = await self._if_good(request, _UNLOCKED)
         if answer.status_code == 200:
-            cookies = Cookies(None, secure=self.services.base_url.startswith("https://"), trusted=lambda: True)
+            cookies = Cookies(
+                None, secure=self.services.base_url.startswith("https://"), trusted=lambda: True
+            )
             cookies.unlocked(_token(request), int(unlocking.LIFETIME.total_seconds()))
             answer.raw_headers += cookies.headers()
         return answer
@@ -134,8 +151,12 @@ def _token(request: Request) -> str:
 
 def _form(request: Request, user: User, fault: DomainError | None = None) -> Response:
     fields = _FIELDS if user.second_factor else _FIELDS[:1]
-    page = replace(_RESET, fields=fields, notice=message_for(fault, language(request)) if fault else "")
-    return page_response(request, page, 200 if fault is None else 429 if isinstance(fault, Throttled) else 422)
+    page = replace(
+        _RESET, fields=fields, notice=message_for(fault, language(request)) if fault else ""
+    )
+    return page_response(
+        request, page, 200 if fault is None else 429 if isinstance(fault, Throttled) else 422
+    )
 
 
 _RESET = Page(
@@ -145,7 +166,9 @@ _RESET = Page(
 )
 _FIELDS = (
     Field("password", _("New password"), "password", "new-password"),
-    Field("code", _("Code from your authenticator app, or a recovery code"), "text", "one-time-code"),
+    Field(
+        "code", _("Code from your authenticator app, or a recovery code"), "text", "one-time-code"
+    ),
 )
 _UNLOCK = Page(
     _("Sign in without waiting"),
@@ -154,7 +177,10 @@ _UNLOCK = Page(
 )
 _UNLOCKED = Page(
     _("You can sign in now"),
-    _("For the next 30 minutes, other people’s failed attempts won’t make you wait in this browser."),
+    _(
+        "For the next 30 minutes, other people’s failed attempts won’t make you wait in this "
+        "browser."
+    ),
 )
 _SET = Page(_("Your password has been saved"), _("You can close this page and sign in."))
 _MOVE = Page(

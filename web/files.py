@@ -1,4 +1,6 @@
-"""Uploads and downloads through signed links: the token in the URL is the only permission, without cookies or sign-in."""
+"""Uploads and downloads through signed links: the token in the URL is the only permission, without
+cookies or sign-in.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -53,11 +55,11 @@ class _FileEndpoints:
     file_service: FileService
 
     async def upload(self, request: Request) -> Response:
-        """201 when the file is stored, 200 when the same file was stored before, 202 when it waits for the scanner, otherwise
-        the error.
+        """201 when the file is stored, 200 when the same file was stored before, 202 when it waits
+        for the scanner, otherwise the error.
 
-        507 when there is no space (RFC 4918, section 11.5), 503 when the store is unavailable; both can be retried. Responses
-        are JSON.
+        507 when there is no space (RFC 4918, section 11.5), 503 when the store is unavailable; both
+        can be retried. Responses are JSON.
         """
         file = await self._announced(request.path_params["token"])
         if file is None:
@@ -108,7 +110,12 @@ class _FileEndpoints:
         document = await InvoiceDocument.get_or_none(invoice_id=key).select_related("invoice")
         if document is None:
             return not_found(request)
-        headers = _headers(f"{document.invoice.number}.pdf", "application/pdf", len(document.pdf), document.invoice.sha256)
+        headers = _headers(
+            f"{document.invoice.number}.pdf",
+            "application/pdf",
+            len(document.pdf),
+            document.invoice.sha256,
+        )
         return Response(b"" if request.method == "HEAD" else document.pdf, headers=headers)
 
     async def _file(self, request: Request, key: int) -> Response:
@@ -129,7 +136,9 @@ class _FileEndpoints:
 
 
 def _refused_by_headers(request: Request, file: File) -> Response | None:
-    """The response when the headers alone show that the upload is wrong, before the body is read."""
+    """The response when the headers alone show that the upload is wrong, before the body is
+    read.
+    """
     if request.headers.get("content-encoding", "identity") != "identity":
         return _refused(request, UploadFault.OTHER_CONTENT)
     length = request.headers.get("content-length")
@@ -144,7 +153,11 @@ def _refused(request: Request, fault: UploadFault) -> Response:
 
 
 def _answer(request: Request, status: int, code: str) -> Response:
-    return JSONResponse({"code": code, "message": text(_MESSAGES[code], language(request))}, status, headers=_HEADERS)
+    return JSONResponse(
+        {"code": code, "message": text(_MESSAGES[code], language(request))},
+        status,
+        headers=_HEADERS,
+    )
 
 
 def _headers(name: str, content_type: str, size: int, sha256: str) -> dict[str, str]:
@@ -157,8 +170,8 @@ def _headers(name: str, content_type: str, size: int, sha256: str) -> dict[str, 
 
 
 def disposition(name: str) -> str:
-    """The Content-Disposition header to save a file under this name: in full (RFC 6266, RFC 8187), and in ASCII for older
-    clients.
+    """The Content-Disposition header to save a file under this name: in full (RFC 6266, RFC 8187),
+    and in ASCII for older clients.
     """
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
@@ -173,7 +186,9 @@ _STATUS = {
 }
 _MESSAGES = {
     "STORED": _("The file has been saved."),
-    "QUARANTINED": _("The file has been saved. It will be available once it has been scanned for viruses."),
+    "QUARANTINED": _(
+        "The file has been saved. It will be available once it has been scanned for viruses."
+    ),
     "INFECTED": _("A virus was found in this file, which has been deleted."),
     "TOKEN_INVALID": _("This link is no longer valid."),
     "INCOMPLETE": _("The upload was interrupted. Try again."),

@@ -57,7 +57,12 @@ def page(request: Request) -> Response:
     template = TEMPLATES.get_template("graphiql.html" if installed else "graphiql_missing.html")
     locale = language(request).value
     headers = HEADERS | {"Content-Language": locale, "Vary": "Accept, Accept-Language"}
-    return Response(template.render(locale=locale), 200 if installed else 503, headers, "text/html; charset=utf-8")
+    return Response(
+        template.render(locale=locale),
+        200 if installed else 503,
+        headers,
+        "text/html; charset=utf-8",
+    )
 
 
 def routes() -> list[Route]:
@@ -70,7 +75,12 @@ def _asset(request: Request) -> Response:
     if name not in ASSETS or not ASSETS[name].exists():
         raise HTTPException(404)
     file = _read(name, ASSETS[name].stat().st_mtime_ns)
-    headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
+    headers = {
+        "ETag": file.etag,
+        "Cache-Control": "no-cache",
+        "Vary": "Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+    }
     if request.headers.get("if-none-match") == file.etag:
         return Response(None, 304, headers)
     if "gzip" in request.headers.get("accept-encoding", ""):

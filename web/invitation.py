@@ -1,4 +1,6 @@
-"""The page that an invitation email links to: a new user enters a name and a password, a known user authenticates."""
+"""The page that an invitation email links to: a new user enters a name and a password, a known user
+authenticates.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +15,18 @@ from models.errors import DomainError, message_for
 from models.identity.errors import IdentityErrorCode
 from models.translations import _
 from resolvers.context import Services
-from web.page import Field, Page, Texts, language, not_found, page_action, page_response, policy_path, read_form, too_large
+from web.page import (
+    Field,
+    Page,
+    Texts,
+    language,
+    not_found,
+    page_action,
+    page_response,
+    policy_path,
+    read_form,
+    too_large,
+)
 
 _FORM_BYTES = 8192  # a name and a password of the longest, each of their characters as twelve
 
@@ -27,7 +40,9 @@ class Invited:
     async def ask(self, request: Request) -> Response:
         """Show who invites and with which role, and the form, if the link is valid."""
         try:
-            offer = await invitations.find_invitation(page_action(request, self.services), _token(request))
+            offer = await invitations.find_invitation(
+                page_action(request, self.services), _token(request)
+            )
         except DomainError:
             return not_found(request)
         return page_response(request, await self._form(request, offer))
@@ -38,18 +53,26 @@ class Invited:
         if given is None:
             return too_large(request)
         try:
-            offer = await invitations.find_invitation(page_action(request, self.services), _token(request))
+            offer = await invitations.find_invitation(
+                page_action(request, self.services), _token(request)
+            )
         except DomainError:
             return not_found(request)
         return await self._answered(request, offer, given)
 
-    async def _answered(self, request: Request, offer: PendingInvitation, given: dict[str, str]) -> Response:
+    async def _answered(
+        self, request: Request, offer: PendingInvitation, given: dict[str, str]
+    ) -> Response:
         locale = language(request)
         try:
             await self._join(request, offer, given)
         except DomainError as error:
             page = await self._form(request, offer, given.get("name", ""))
-            return page_response(request, replace(page, notice=message_for(error, locale)), _STATUS.get(error.code, 422))
+            return page_response(
+                request,
+                replace(page, notice=message_for(error, locale)),
+                _STATUS.get(error.code, 422),
+            )
         company = offer.invitation.account.legal_name
         return page_response(request, replace(_JOINED, figure=company))
 
@@ -61,10 +84,19 @@ class Invited:
         """The policies in force, which a new user accepts with the button."""
         current = await Policy.in_force(page_action(request, self.services).day)
         words = _("By accepting the invitation, you also accept these documents:")
-        links = tuple((_TITLES[kind], policy_path(request, kind, policy.version)) for kind, policy in current.items())
-        return Texts(words, links, " ".join(str(policy.pk) for policy in current.values())) if current else None
+        links = tuple(
+            (_TITLES[kind], policy_path(request, kind, policy.version))
+            for kind, policy in current.items()
+        )
+        return (
+            Texts(words, links, " ".join(str(policy.pk) for policy in current.values()))
+            if current
+            else None
+        )
 
-    async def _join(self, request: Request, offer: PendingInvitation, given: dict[str, str]) -> None:
+    async def _join(
+        self, request: Request, offer: PendingInvitation, given: dict[str, str]
+    ) -> None:
         auth, peer = self.services.auth, request.client.host if request.client else ""
         password, user = given.get("password", ""), None
         if offer.known:
@@ -77,7 +109,9 @@ class Invited:
                 peer=peer,
             )
         newcomer = Newcomer(given.get("name", ""), password, _accepted(given), language(request))
-        await invitations.accept(page_action(request, self.services, user), auth, _token(request), newcomer, peer)
+        await invitations.accept(
+            page_action(request, self.services, user), auth, _token(request), newcomer, peer
+        )
 
 
 def _token(request: Request) -> str:
@@ -86,14 +120,20 @@ def _token(request: Request) -> str:
 
 def _accepted(given: dict[str, str]) -> list[int | None]:
     """The keys of the policies in the form, None for anything else."""
-    return [int(key) if key.isascii() and key.isdigit() and len(key) < 20 else None for key in given.get("texts", "").split()]
+    return [
+        int(key) if key.isascii() and key.isdigit() and len(key) < 20 else None
+        for key in given.get("texts", "").split()
+    ]
 
 
 def _form(offer: PendingInvitation, name: str = "") -> Page:
     if offer.known:
         text = _("You will join this company as: %(role)s. To accept, enter your CAMCHA password.")
     else:
-        text = _("You will join this company as: %(role)s. To accept, enter your name and choose a password.")
+        text = _(
+            "You will join this company as: %(role)s. To accept, enter your name and choose a "
+            "password."
+        )
     return Page(
         _("You are invited to CAMCHA"),
         text,
@@ -111,10 +151,14 @@ def _fields(offer: PendingInvitation, name: str) -> tuple[Field, ...]:
             Field("password", _("Password (at least 12 characters)"), "password", "new-password"),
         )
     known = Field("password", _("Password"), "password", "current-password")
-    code = Field("code", _("Code from your authenticator app, or a recovery code"), fill="one-time-code")
+    code = Field(
+        "code", _("Code from your authenticator app, or a recovery code"), fill="one-time-code"
+    )
     return (known, code) if offer.known.second_factor else (known,)
 
 
 _TITLES = {PolicyKind.PRIVACY: _("Privacy policy"), PolicyKind.TERMS: _("Terms and conditions")}
 _STATUS = {"RATE_LIMITED": 429, "FORBIDDEN": 403, IdentityErrorCode.TOKEN_INVALID.value: 404}
-_JOINED = Page(_("Welcome!"), _("You are now a member of the company. Close this page and sign in."))
+_JOINED = Page(
+    _("Welcome!"), _("You are now a member of the company. Close this page and sign in.")
+)

@@ -1,7 +1,8 @@
-"""The part of Markdown that our own texts use, converted to HTML: headings, paragraphs, lists, bold text, links.
+"""The part of Markdown that our own texts use, converted to HTML: headings, paragraphs, lists, bold
+text, links.
 
-Everything else is escaped first, so that no other element can appear, whatever the text contains. Only links to https, mailto
-or a page of this server become links.
+Everything else is escaped first, so that no other element can appear, whatever the text contains.
+Only links to https, mailto or a page of this server become links.
 """
 
 import re
@@ -45,7 +46,10 @@ def _block(lines: list[str]) -> str:
 def _inline(text: str) -> str:
     services, place = [], 0
     for link in _LINK.finditer(text):
-        services += [_words(text[place : link.start()]), f'<a href="{escape(link[2])}">{_words(link[1])}</a>']
+        services += [
+            _words(text[place : link.start()]),
+            f'<a href="{escape(link[2])}">{_words(link[1])}</a>',
+        ]
         place = link.end()
     return "".join([*services, _words(text[place:])])
 

@@ -1,4 +1,6 @@
-"""A small page: sender, title, a sentence, and possibly fields and buttons. It loads nothing from other servers."""
+"""A small page: sender, title, a sentence, and possibly fields and buttons. It loads nothing from
+other servers.
+"""
 
 import hashlib
 from base64 import b64encode
@@ -25,13 +27,19 @@ from resolvers.context import Services
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
 TEMPLATES = Environment(
-    loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    loader=FileSystemLoader(_FOLDER),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 translations.install(TEMPLATES)
 
 
 @pass_context
-def _text(context: Context, message: Translatable, values: Mapping[str, object] | None = None) -> str:
+def _text(
+    context: Context, message: Translatable, values: Mapping[str, object] | None = None
+) -> str:
     return text(message, Locale(context["locale"]), **(values or {}))
 
 
@@ -39,7 +47,8 @@ TEMPLATES.filters["text"] = _text
 _STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 HEADERS = {
     "Cache-Control": "private, no-store",
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+    f"form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",  # addresses carry tokens
     "Vary": "Accept-Language",
@@ -62,7 +71,9 @@ class Field:
 
 @dataclass(frozen=True)
 class Texts:
-    """The policies that pressing the button accepts: the sentence that says so, their titles and URLs, and their IDs."""
+    """The policies that pressing the button accepts: the sentence that says so, their titles and
+    URLs, and their IDs.
+    """
 
     words: Translatable
     links: tuple[tuple[Translatable, str], ...]
@@ -71,8 +82,9 @@ class Texts:
 
 @dataclass(frozen=True)
 class Page:
-    """The content of a page. `figure` is emphasised, `notice` says what went wrong; `fields` and `buttons` (values and labels)
-    make a form that posts to the same URL, with the `texts` that its reader accepts.
+    """The content of a page. `figure` is emphasised, `notice` says what went wrong; `fields` and
+    `buttons` (values and labels) make a form that posts to the same URL, with the `texts` that its
+    reader accepts.
     """
 
     title: Translatable
@@ -94,15 +106,27 @@ def page_response(request: Request, page: Page, status: int = 200) -> Response:
     return HTMLResponse(html, status, headers=HEADERS | {"Content-Language": locale.value})
 
 
-def render(request: Request, template: str, locale: Locale, *, title: str, sender: str = "CAMCHA", **facts: object) -> str:
+def render(
+    request: Request,
+    template: str,
+    locale: Locale,
+    *,
+    title: str,
+    sender: str = "CAMCHA",
+    **facts: object,
+) -> str:
     """A template inside our layout, whose footer links to the policies in the page's language."""
     asked = locale.value if "locale" in request.query_params else ""
     style = Markup(_STYLE)  # noqa: S704 - our own file
     return TEMPLATES.get_template(template).render(
-        facts, title=title, sender=sender, locale=locale.value, style=style,
+        facts,
+        title=title,
+        sender=sender,
+        locale=locale.value,
+        style=style,
         privacy=policy_path(request, PolicyKind.PRIVACY, locale=asked),
         terms=policy_path(request, PolicyKind.TERMS, locale=asked),
-    )  # fmt: skip
+    )
 
 
 def policy_path(request: Request, kind: PolicyKind, version: str = "", locale: str = "") -> str:
@@ -112,13 +136,18 @@ def policy_path(request: Request, kind: PolicyKind, version: str = "", locale: s
 
 
 async def read_form(request: Request, most: int = 1024) -> dict[str, str] | None:
-    """The fields of a form, the first value of each name; None when the body has more than `most` bytes."""
+    """The fields of a form, the first value of each name; None when the body has more than `most`
+    bytes.
+    """
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > most:
             return None
-    return {name: values[0] for name, values in parse_qs(body.decode("latin-1"), errors="replace").items()}
+    return {
+        name: values[0]
+        for name, values in parse_qs(body.decode("latin-1"), errors="replace").items()
+    }
 
 
 def page_action(request: Request, services: Services, user: User | None = None) -> Action:
@@ -143,4 +172,7 @@ def not_found(request: Request) -> Response:
 
 
 UNCLEAR = Page(_("We couldn’t read your answer"), _("Go back and use one of the buttons."))
-_NOT_FOUND = Page(_("This link is no longer valid"), _("It may have expired, or part of it may be missing. Request a new one."))
+_NOT_FOUND = Page(
+    _("This link is no longer valid"),
+    _("It may have expired, or part of it may be missing. Request a new one."),
+)

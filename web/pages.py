@@ -1,4 +1,5 @@
-"""Pages that emails link to: verifying an address, invitations (invitation.py), and the sandbox bank. GET changes nothing.
+"""Pages that emails link to: verifying an address, invitations (invitation.py), and the sandbox
+bank. GET changes nothing.
 
 Mail scanners follow links before people do. So GET shows what would happen, and POST does it.
 """
@@ -21,7 +22,16 @@ from models.errors import Refusal
 from models.translations import _
 from resolvers.context import Services
 from web.invitation import Invited
-from web.page import UNCLEAR, Page, language, not_found, page_action, page_response, read_form, too_large
+from web.page import (
+    UNCLEAR,
+    Page,
+    language,
+    not_found,
+    page_action,
+    page_response,
+    read_form,
+    too_large,
+)
 
 _REFERENCE = re.compile(r"sandbox_[A-Za-z0-9_-]{1,56}")
 _OUTCOMES = {"approve": True, "refuse": False}
@@ -53,7 +63,9 @@ class _Verification:
     async def ask(self, request: Request) -> Response:
         """Show the button if the link is valid."""
         try:
-            self.services.auth.signer.read(Purpose.VERIFY_EMAIL, _token(request), self.services.clock.now())
+            self.services.auth.signer.read(
+                Purpose.VERIFY_EMAIL, _token(request), self.services.clock.now()
+            )
         except Refusal:
             return not_found(request)
         return page_response(request, _VERIFY)
@@ -63,7 +75,9 @@ class _Verification:
         if await read_form(request) is None:
             return too_large(request)
         try:
-            await registration.verify_email(page_action(request, self.services), self.services.auth, _token(request))
+            await registration.verify_email(
+                page_action(request, self.services), self.services.auth, _token(request)
+            )
         except Refusal:
             return not_found(request)
         return page_response(request, _VERIFIED)
@@ -98,7 +112,9 @@ class _Bank:
         services = self.services
         payment = await Payment.get_or_none(provider_reference=charge.reference)
         if payment:
-            checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+            checkout_services = CheckoutServices(
+                services.gateway, services.seller, services.auth.signer
+            )
             await checkout.refresh(page_action(request, services), checkout_services, payment)
         return _payment_page(request, charge)
 
@@ -109,14 +125,20 @@ def _token(request: Request) -> str:
 
 async def _charge(request: Request) -> SandboxCharge | None:
     reference = request.path_params["reference"]
-    return await SandboxCharge.get_or_none(reference=reference) if _REFERENCE.fullmatch(reference) else None
+    return (
+        await SandboxCharge.get_or_none(reference=reference)
+        if _REFERENCE.fullmatch(reference)
+        else None
+    )
 
 
 def _payment_page(request: Request, charge: SandboxCharge) -> Response:
     title, text = _BANK[charge.status]
     waiting = charge.status is PaymentStatus.REQUIRES_ACTION
     amount = Money(charge.amount_cents).formatted(language(request).value)
-    return page_response(request, Page(title, text, amount, _BUTTONS if waiting else (), _("Sandbox bank")))
+    return page_response(
+        request, Page(title, text, amount, _BUTTONS if waiting else (), _("Sandbox bank"))
+    )
 
 
 _VERIFY = Page(
@@ -133,7 +155,10 @@ _BANK = {
     ),
     PaymentStatus.SUCCEEDED: (
         _("Payment approved"),
-        _("Your purchase is active, and you will receive the invoice by email. You can close this page."),
+        _(
+            "Your purchase is active, and you will receive the invoice by email. You can close "
+            "this page."
+        ),
     ),
     PaymentStatus.DECLINED: (
         _("Payment declined"),

@@ -1,6 +1,7 @@
 """The policies as public pages: `/policies/privacy` and `/policies/terms`.
 
-`?version=` shows another version than the one in force, `?locale=` another language than the browser's.
+`?version=` shows another version than the one in force, `?locale=` another language than the
+browser's.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from web.page import HEADERS, language, not_found, policy_path, render
 
 _KINDS = {kind.lower(): kind for kind in PolicyKind}
 # Like the other pages, but anybody may keep and find it.
-_HEADERS = {name: value for name, value in HEADERS.items() if name != "X-Robots-Tag"} | {"Cache-Control": "public, no-cache"}
+_HEADERS = {name: value for name, value in HEADERS.items() if name != "X-Robots-Tag"} | {
+    "Cache-Control": "public, no-cache"
+}
 
 
 def routes(services: Services) -> list[Route]:
@@ -37,7 +40,9 @@ class _Shelf:
     services: Services
 
     async def show(self, request: Request) -> Response:
-        """The requested version, or the one in force; 304 when the client has it already, 404 when it doesn't exist."""
+        """The requested version, or the one in force; 304 when the client has it already, 404 when
+        it doesn't exist.
+        """
         kind = _KINDS.get(request.path_params["kind"])
         if kind is None:
             return not_found(request)
@@ -49,12 +54,18 @@ class _Shelf:
             .only("id", "kind", "version", "effective_on")
         )
         asked = request.query_params.get("version")
-        policy = await _found(kind, asked) if asked else (await Policy.get(pk=begun[0].pk) if begun else None)
+        policy = (
+            await _found(kind, asked)
+            if asked
+            else (await Policy.get(pk=begun[0].pk) if begun else None)
+        )
         return _page(request, policy, begun, today) if policy else not_found(request)
 
 
 async def _found(kind: PolicyKind, version: str) -> Policy | None:
-    short = len(version) <= 20 and version.isprintable()  # the column refuses a longer one, PostgreSQL a NUL
+    short = (
+        len(version) <= 20 and version.isprintable()
+    )  # the column refuses a longer one, PostgreSQL a NUL
     return await Policy.get_or_none(kind=kind, version=version) if short else None
 
 
@@ -65,7 +76,11 @@ def _page(request: Request, policy: Policy, begun: list[Policy], today: date) ->
         "policy": html(policy.text(locale)),
         "said": _standing(policy, begun, today, locale),
         "sha256": policy.sha256,
-        "other": {"address": _address(request, policy, other), "label": text(_LANGUAGE, other), "locale": other.value},
+        "other": {
+            "address": _address(request, policy, other),
+            "label": text(_LANGUAGE, other),
+            "locale": other.value,
+        },
         "versions": [
             {"address": _address(request, each, locale), "label": _label(each, locale)}
             for each in begun
@@ -73,9 +88,19 @@ def _page(request: Request, policy: Policy, begun: list[Policy], today: date) ->
         ],
     }
     page = render(request, "policy.html", locale, title=policy.title(locale), **facts)
-    headers = _HEADERS | {"Content-Language": locale.value, "ETag": f'"{sha256(page.encode()).hexdigest()}"'}
-    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
-    return Response(None, 304, headers) if headers["ETag"] in known else HTMLResponse(page, headers=headers)
+    headers = _HEADERS | {
+        "Content-Language": locale.value,
+        "ETag": f'"{sha256(page.encode()).hexdigest()}"',
+    }
+    known = [
+        each.strip().removeprefix("W/")
+        for each in request.headers.get("if-none-match", "").split(",")
+    ]
+    return (
+        Response(None, 304, headers)
+        if headers["ETag"] in known
+        else HTMLResponse(page, headers=headers)
+    )
 
 
 def _locale(request: Request) -> Locale:
@@ -88,7 +113,9 @@ def _address(request: Request, policy: Policy, locale: Locale) -> str:
 
 
 def _label(policy: Policy, locale: Locale) -> str:
-    return text(_("Version %(version)s of %(day)s"), locale, version=policy.version, day=policy.effective_on)
+    return text(
+        _("Version %(version)s of %(day)s"), locale, version=policy.version, day=policy.effective_on
+    )
 
 
 def _standing(policy: Policy, begun: list[Policy], today: date, locale: Locale) -> str:

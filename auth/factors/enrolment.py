@@ -1,9 +1,9 @@
 """Adding, removing and renaming a user's authenticators.
 
-An app is set up with a secret and takes effect once its first code confirms it. A passkey is confirmed by its own response
-(auth/factors/passkeys.py). The first authenticator turns the second factor on and comes with recovery codes; removing the last
-one turns it off. Once it is on, each change requires a recent step-up (`auth/reauthentication.py`). Each change is notified by
-email.
+An app is set up with a secret and takes effect once its first code confirms it. A passkey is
+confirmed by its own response (auth/factors/passkeys.py). The first authenticator turns the second
+factor on and comes with recovery codes; removing the last one turns it off. Once it is on, each
+change requires a recent step-up (`auth/reauthentication.py`). Each change is notified by email.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,12 @@ from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import void_links
 from models.identity.audit_actions import IdentityAuditAction
-from models.identity.authenticator import MAX_PER_USER, Authenticator, AuthenticatorKind, WebauthnChallenge
+from models.identity.authenticator import (
+    MAX_PER_USER,
+    Authenticator,
+    AuthenticatorKind,
+    WebauthnChallenge,
+)
 from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import RecoveryCode, User
@@ -36,7 +41,9 @@ NAME_LENGTH = 60
 
 @dataclass(frozen=True)
 class Enrolment:
-    """An authenticator in effect. The first one comes with recovery codes, which are shown only once."""
+    """An authenticator in effect. The first one comes with recovery codes, which are shown only
+    once.
+    """
 
     authenticator: Authenticator
     recovery_codes: list[str] | None = field(repr=False, default=None)
@@ -47,10 +54,13 @@ def authenticator_name(text: str | None, otherwise: str) -> str:
     return otherwise if text is None else line(text, "name", NAME_LENGTH)
 
 
-async def begin_totp(action: Action, auth: AuthServices, session: Session, password: str, name: str | None = None) -> str:
+async def begin_totp(
+    action: Action, auth: AuthServices, session: Session, password: str, name: str | None = None
+) -> str:
     """Create the secret for another app, which takes effect once confirmed. Requires the password.
 
-    Raises CREDENTIALS_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED when the second factor is already on, and Throttled.
+    Raises CREDENTIALS_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED when the second factor
+    is already on, and Throttled.
     """
     user = await User.get(pk=session.user_id)
     with Checks() as check:
@@ -81,15 +91,23 @@ def _pending_app(user: User) -> QuerySet[Authenticator]:
 
 async def require_capacity(tx: Transaction, user: User) -> None:
     """Raise TOO_MANY when the user has the maximum number of authenticators."""
-    if await Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db).count() >= MAX_PER_USER:
+    if (
+        await Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False)
+        .using_db(tx.db)
+        .count()
+        >= MAX_PER_USER
+    ):
         message = _("You can have at most %(limit)s authenticators. Remove one first.")
         raise Refusal(CommonErrorCode.TOO_MANY, message=message, limit=MAX_PER_USER)
 
 
-async def confirm_totp(action: Action, auth: AuthServices, session: Session, code: str) -> Enrolment:
+async def confirm_totp(
+    action: Action, auth: AuthServices, session: Session, code: str
+) -> Enrolment:
     """Confirm the most recently set up app with its first code.
 
-    Raises SECOND_FACTOR_INVALID, TOO_MANY, STEP_UP_REQUIRED when the second factor is already on, and Throttled.
+    Raises SECOND_FACTOR_INVALID, TOO_MANY, STEP_UP_REQUIRED when the second factor is already on,
+    and Throttled.
     """
     counted = throttle.key(throttle.SECOND_FACTOR, session.user_id, session.pk)
     await auth.throttle.attempt(counted)
@@ -106,28 +124,45 @@ async def confirm_totp(action: Action, auth: AuthServices, session: Session, cod
 
 async def _confirm(tx: Transaction, auth: AuthServices, user: User, code: str) -> Authenticator:
     app = await _pending_app(user).using_db(tx.db).first()
-    step = totp.matching_step(auth.secret_box.open(str(app.secret)), code, tx.action.at, after=0) if app else None
+    step = (
+        totp.matching_step(auth.secret_box.open(str(app.secret)), code, tx.action.at, after=0)
+        if app
+        else None
+    )
     if app is None or step is None:
         raise Refusal(IdentityErrorCode.SECOND_FACTOR_INVALID, "input", "code")
     await require_capacity(tx, user)
-    await Authenticator.filter(pk=app.pk).using_db(tx.db).update(confirmed_at=tx.action.at, last_step=step)
+    await (
+        Authenticator.filter(pk=app.pk)
+        .using_db(tx.db)
+        .update(confirmed_at=tx.action.at, last_step=step)
+    )
     return await Authenticator.get(pk=app.pk, using_db=tx.db)
 
 
 async def apply_enrolment(
-    tx: Transaction, session: Session, user: User, authenticator: Authenticator, audit_action: AuditAction
+    tx: Transaction,
+    session: Session,
+    user: User,
+    authenticator: Authenticator,
+    audit_action: AuditAction,
 ) -> Enrolment:
-    """Apply the consequences of a new authenticator: this session counts as signed in with it, and the user's other sessions
-    end.
+    """Apply the consequences of a new authenticator: this session counts as signed in with it, and
+    the user's other sessions end.
     """
     codes = None if user.second_factor else await totp.new_recovery_codes(user, tx.db)
-    changes = {"second_factor_at": user.second_factor_at or tx.action.at, "authenticators_changed_at": tx.action.at}
+    changes = {
+        "second_factor_at": user.second_factor_at or tx.action.at,
+        "authenticators_changed_at": tx.action.at,
+    }
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
     ended = await sessions.end_all(tx, user, but=session.pk)
     tx.audit(audit_action, user, sessions_ended=ended, first=codes is not None)
     tx.streams[sessions.user_key(user.pk)] = None
-    await emails.second_factor_changed(tx, user, SecondFactorChange.ON if codes else SecondFactorChange.ADDED)
+    await emails.second_factor_changed(
+        tx, user, SecondFactorChange.ON if codes else SecondFactorChange.ADDED
+    )
     return Enrolment(authenticator, codes)
 
 
@@ -151,17 +186,25 @@ async def confirm_passkey(
     with Checks() as check:
         check(passkeys.require_readable, credential)
         name = check(authenticator_name, name, passkeys.NAME)
-    new_passkey = await passkeys.verify_registration(action, auth.party, await User.get(pk=session.user_id), credential)
+    new_passkey = await passkeys.verify_registration(
+        action, auth.party, await User.get(pk=session.user_id), credential
+    )
     try:
         async with action.transaction() as tx:
             user = await sessions.lock_user(tx, session)
             await require_capacity(tx, user)
             passkey = await Authenticator.create(
-                using_db=tx.db, user=user, kind=AuthenticatorKind.PASSKEY, name=name, created_at=action.at,
+                using_db=tx.db,
+                user=user,
+                kind=AuthenticatorKind.PASSKEY,
+                name=name,
+                created_at=action.at,
                 confirmed_at=action.at,
                 **vars(new_passkey),
-            )  # fmt: skip
-            return await apply_enrolment(tx, session, user, passkey, IdentityAuditAction.PASSKEY_REGISTER)
+            )
+            return await apply_enrolment(
+                tx, session, user, passkey, IdentityAuditAction.PASSKEY_REGISTER
+            )
     except IntegrityError:  # the identifier is somebody's already
         raise passkeys.invalid() from None
 
@@ -175,11 +218,11 @@ async def rename(action: Action, authenticator: Authenticator, name: str) -> Aut
 
 
 async def remove(action: Action, session: Session, authenticator: Authenticator) -> bool:
-    """Remove one of the user's authenticators. Removing the last one turns the second factor off. The user's other sessions
-    end, and the links in earlier emails stop working.
+    """Remove one of the user's authenticators. Removing the last one turns the second factor off.
+    The user's other sessions end, and the links in earlier emails stop working.
 
-    Returns whether the second factor is still on. Raises STEP_UP_REQUIRED, NOT_FOUND when it was already removed, and
-    LAST_AUTHENTICATOR for staff, who need a second factor.
+    Returns whether the second factor is still on. Raises STEP_UP_REQUIRED, NOT_FOUND when it was
+    already removed, and LAST_AUTHENTICATOR for staff, who need a second factor.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
@@ -192,9 +235,16 @@ async def remove(action: Action, session: Session, authenticator: Authenticator)
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "authenticatorId")
         await _delete(tx, user, bool(others))
         ended = await sessions.end_all(tx, user, but=session.pk)
-        tx.audit(IdentityAuditAction.AUTHENTICATOR_REMOVE, authenticator, sessions_ended=ended, last=not others)
+        tx.audit(
+            IdentityAuditAction.AUTHENTICATOR_REMOVE,
+            authenticator,
+            sessions_ended=ended,
+            last=not others,
+        )
         tx.streams[sessions.user_key(user.pk)] = None
-        await emails.second_factor_changed(tx, user, SecondFactorChange.REMOVED if others else SecondFactorChange.OFF)
+        await emails.second_factor_changed(
+            tx, user, SecondFactorChange.REMOVED if others else SecondFactorChange.OFF
+        )
     return bool(others)
 
 
@@ -208,7 +258,9 @@ async def _delete(tx: Transaction, user: User, still_on: bool) -> None:
 
 
 async def turn_off(tx: Transaction, user: User) -> None:
-    """Delete a user's second factor: all authenticators, including unconfirmed ones, and recovery codes."""
+    """Delete a user's second factor: all authenticators, including unconfirmed ones, and recovery
+    codes.
+    """
     changes = {"second_factor_at": None, "authenticators_changed_at": tx.action.at}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await Authenticator.filter(user_id=user.pk).using_db(tx.db).delete()
@@ -217,12 +269,16 @@ async def turn_off(tx: Transaction, user: User) -> None:
 
 
 async def renew_recovery_codes(action: Action, session: Session) -> list[str]:
-    """Replace the recovery codes with ten new ones, which are shown only once. Raises STEP_UP_REQUIRED and NOT_ACTIVE."""
+    """Replace the recovery codes with ten new ones, which are shown only once. Raises
+    STEP_UP_REQUIRED and NOT_ACTIVE.
+    """
     await require_fresh(action, session)
     async with action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
         if not user.second_factor:
-            raise Refusal(CommonErrorCode.NOT_ACTIVE, message=_("Two-factor authentication isn’t turned on."))
+            raise Refusal(
+                CommonErrorCode.NOT_ACTIVE, message=_("Two-factor authentication isn’t turned on.")
+            )
         await emails.second_factor_changed(tx, user, SecondFactorChange.CODES)
         tx.audit(IdentityAuditAction.RECOVERY_CODES_RENEW, user)
         return await totp.new_recovery_codes(user, tx.db)

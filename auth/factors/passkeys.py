@@ -1,11 +1,13 @@
 """Passkeys (W3C Web Authentication Level 3): a second factor, and sign-in without a password.
 
-A passkey is stored on the user's device and signs challenges for our host only, so it can't be phished. The device always
-requires user verification (fingerprint, face or PIN), so a passkey combines two factors: possession, and biometrics or
-knowledge. Passkeys are discoverable: the device knows whose they are, and no address is needed first. So the options are the
-same for everyone, and reveal no customers.
+A passkey is stored on the user's device and signs challenges for our host only, so it can't be
+phished. The device always requires user verification (fingerprint, face or PIN), so a passkey
+combines two factors: possession, and biometrics or knowledge. Passkeys are discoverable: the device
+knows whose they are, and no address is needed first. So the options are the same for everyone, and
+reveal no customers.
 
-A challenge is 256 random bits, stored as a hash. It is deleted before the response is verified, so that it works only once.
+A challenge is 256 random bits, stored as a hash. It is deleted before the response is verified, so
+that it works only once.
 """
 
 import hashlib
@@ -25,7 +27,11 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
-from webauthn.helpers import bytes_to_base64url, parse_authentication_credential_json, parse_registration_credential_json
+from webauthn.helpers import (
+    bytes_to_base64url,
+    parse_authentication_credential_json,
+    parse_registration_credential_json,
+)
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticationCredential,
@@ -43,7 +49,9 @@ from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 
 LIFETIME = timedelta(minutes=5)
-_TIMEOUT = LIFETIME // timedelta(milliseconds=1)  # how long a browser waits for its person, who may have to find a telephone
+_TIMEOUT = LIFETIME // timedelta(
+    milliseconds=1
+)  # how long a browser waits for its person, who may have to find a telephone
 LONGEST = 16_384  # characters of a credential's JSON
 _LONGEST_ID = 1023  # bytes (WebAuthn, 7.1)
 NAME = "Passkey"  # of one that its person gave no name
@@ -60,8 +68,8 @@ class RelyingParty:
 
     @classmethod
     def of(cls, base_url: str, others: Iterable[str] = ()) -> "RelyingParty":
-        """The relying party for our base URL. WebAuthn doesn't accept IP addresses as hosts, so a local server uses
-        `localhost`.
+        """The relying party for our base URL. WebAuthn doesn't accept IP addresses as hosts, so a
+        local server uses `localhost`.
         """
         address = urlsplit(base_url)
         host = address.hostname or ""
@@ -88,38 +96,57 @@ class NewPasskey:
 
 
 async def registration_options(action: Action, party: RelyingParty, user: User) -> str:
-    """The options for creating a passkey: JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`. Existing passkeys of the
-    user are excluded.
+    """The options for creating a passkey: JSON for
+    `PublicKeyCredential.parseCreationOptionsFromJSON`. Existing passkeys of the user are excluded.
     """
     existing = Authenticator.filter(user_id=user.pk, kind=AuthenticatorKind.PASSKEY)
-    known = [base64url_to_bytes(str(each)) for each in await existing.values_list("credential_id", flat=True)]
+    known = [
+        base64url_to_bytes(str(each))
+        for each in await existing.values_list("credential_id", flat=True)
+    ]
     options = generate_registration_options(
-        rp_id=party.id, rp_name=party.name, user_id=user_handle(user), user_name=user.email, user_display_name=user.name,
+        rp_id=party.id,
+        rp_name=party.name,
+        user_id=user_handle(user),
+        user_name=user.email,
+        user_display_name=user.name,
         authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, require_resident_key=True, user_verification=_REQUIRED
+            resident_key=ResidentKeyRequirement.REQUIRED,
+            require_resident_key=True,
+            user_verification=_REQUIRED,
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known], timeout=_TIMEOUT,
-    )  # fmt: skip
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known],
+        timeout=_TIMEOUT,
+    )
     await _waits(action, options.challenge, user)
     return options_to_json(options)
 
 
 def require_readable(credential: str) -> None:
-    """Raise PASSKEY_INVALID for what is no device's answer to such options, without using up a challenge."""
+    """Raise PASSKEY_INVALID for what is no device's answer to such options, without using up a
+    challenge.
+    """
     try:
         parse_registration_credential_json(_limited(credential))
     except _FAULTS:
         raise invalid() from None
 
 
-async def verify_registration(action: Action, party: RelyingParty, user: User, credential: str) -> NewPasskey:
-    """The passkey that a device created with such options; `credential` is the JSON of its response. Raises PASSKEY_INVALID."""
+async def verify_registration(
+    action: Action, party: RelyingParty, user: User, credential: str
+) -> NewPasskey:
+    """The passkey that a device created with such options; `credential` is the JSON of its
+    response. Raises PASSKEY_INVALID.
+    """
     try:
         told = parse_registration_credential_json(_limited(credential))
         proved = verify_registration_response(
-            credential=told, expected_challenge=await _challenge(action, told, user), expected_rp_id=party.id,
-            expected_origin=list(party.origins), require_user_verification=True,
-        )  # fmt: skip
+            credential=told,
+            expected_challenge=await _challenge(action, told, user),
+            expected_rp_id=party.id,
+            expected_origin=list(party.origins),
+            require_user_verification=True,
+        )
     except _FAULTS:
         raise invalid() from None
     if len(proved.credential_id) > _LONGEST_ID:
@@ -129,27 +156,36 @@ async def verify_registration(action: Action, party: RelyingParty, user: User, c
 
 
 async def challenge(action: Action, party: RelyingParty) -> str:
-    """The options for using a passkey: JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`, the same for everyone."""
-    options = generate_authentication_options(rp_id=party.id, user_verification=_REQUIRED, timeout=_TIMEOUT)
+    """The options for using a passkey: JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`,
+    the same for everyone.
+    """
+    options = generate_authentication_options(
+        rp_id=party.id, user_verification=_REQUIRED, timeout=_TIMEOUT
+    )
     await _waits(action, options.challenge, None)
     return options_to_json(options)
 
 
 async def verify_response(action: Action, party: RelyingParty, credential: str) -> User:
-    """The user whose passkey responded to such a challenge; `credential` is the JSON of the response. Raises PASSKEY_INVALID.
+    """The user whose passkey responded to such a challenge; `credential` is the JSON of the
+    response. Raises PASSKEY_INVALID.
 
-    A signature counter that didn't increase indicates a cloned passkey (WebAuthn, section 6.1.1), which is rejected. Most
-    passkeys have no counter.
+    A signature counter that didn't increase indicates a cloned passkey (WebAuthn, section 6.1.1),
+    which is rejected. Most passkeys have no counter.
     """
     try:
         told = parse_authentication_credential_json(_limited(credential))
         expected = await _challenge(action, told, None)
         passkey = await _by_id(told)
         proved = verify_authentication_response(
-            credential=told, expected_challenge=expected, expected_rp_id=party.id, expected_origin=list(party.origins),
+            credential=told,
+            expected_challenge=expected,
+            expected_rp_id=party.id,
+            expected_origin=list(party.origins),
             credential_public_key=base64url_to_bytes(str(passkey.public_key)),
-            credential_current_sign_count=passkey.sign_count, require_user_verification=True,
-        )  # fmt: skip
+            credential_current_sign_count=passkey.sign_count,
+            require_user_verification=True,
+        )
     except _FAULTS:
         raise invalid() from None
     unchanged = Authenticator.filter(pk=passkey.pk, sign_count=passkey.sign_count)
@@ -159,14 +195,18 @@ async def verify_response(action: Action, party: RelyingParty, credential: str) 
 
 
 async def _by_id(told: AuthenticationCredential) -> Authenticator:
-    found = await Authenticator.get_or_none(credential_id=bytes_to_base64url(told.raw_id)).select_related("user")
+    found = await Authenticator.get_or_none(
+        credential_id=bytes_to_base64url(told.raw_id)
+    ).select_related("user")
     if found is None or told.response.user_handle != user_handle(found.user):
         raise invalid()
     return found
 
 
 def user_handle(user: User) -> bytes:
-    """The user handle stored on the device: the key of the user's row, which reveals nothing about them."""
+    """The user handle stored on the device: the key of the user's row, which reveals nothing about
+    them.
+    """
     return user.pk.to_bytes(8, "big")  # type: ignore[no-any-return] # keys are whole numbers
 
 
@@ -176,17 +216,25 @@ def invalid() -> Refusal:
 
 
 async def _waits(action: Action, challenge: bytes, user: User | None) -> None:
-    await WebauthnChallenge.create(challenge_hash=_challenge_hash(challenge), registers=user, expires_at=action.at + LIFETIME)
+    await WebauthnChallenge.create(
+        challenge_hash=_challenge_hash(challenge), registers=user, expires_at=action.at + LIFETIME
+    )
 
 
-async def _challenge(action: Action, told: RegistrationCredential | AuthenticationCredential, user: User | None) -> bytes:
+async def _challenge(
+    action: Action, told: RegistrationCredential | AuthenticationCredential, user: User | None
+) -> bytes:
     """The pending challenge that a response answers, deleted from now on."""
     said = orjson.loads(told.response.client_data_json)
     given = base64url_to_bytes(said["challenge"])
-    waiting = WebauthnChallenge.filter(challenge_hash=_challenge_hash(given), registers_id=user.pk if user else None)
+    waiting = WebauthnChallenge.filter(
+        challenge_hash=_challenge_hash(given), registers_id=user.pk if user else None
+    )
     if not await waiting.filter(expires_at__gt=action.at).delete():
         raise invalid()
-    if said.get("crossOrigin"):  # in a frame of another's page, which none of ours is meant for (WebAuthn, 7.1 and 7.2)
+    if said.get(
+        "crossOrigin"
+    ):  # in a frame of another's page, which none of ours is meant for (WebAuthn, 7.1 and 7.2)
         raise invalid()
     return given
 
@@ -207,4 +255,13 @@ def _limited(credential: str) -> str:
 
 
 # What a text that anybody wrote may raise in those who read it.
-_FAULTS = (WebAuthnException, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, struct.error)
+_FAULTS = (
+    WebAuthnException,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    struct.error,
+)

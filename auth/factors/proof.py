@@ -10,7 +10,9 @@ from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 
 
-async def require_password(action: Action, auth: AuthServices, user: User, password: str, field: str = "password") -> None:
+async def require_password(
+    action: Action, auth: AuthServices, user: User, password: str, field: str = "password"
+) -> None:
     """Require the password of a signed-in user. Raises CREDENTIALS_INVALID and Throttled."""
     counted = throttle.key(throttle.STEP_UP, user.pk, action.origin.session_id)
     await auth.throttle.attempt(counted)
@@ -33,17 +35,27 @@ def require_code(given: str | None) -> None:
 
 
 async def require_second_factor(
-    action: Action, auth: AuthServices, user: User, code: str | None, passkey: str | None = None, *, counted: bool = False
+    action: Action,
+    auth: AuthServices,
+    user: User,
+    code: str | None,
+    passkey: str | None = None,
+    *,
+    counted: bool = False,
 ) -> None:
     """Require a one-time code or a recovery code, which is used up, or the response of a passkey.
 
     Raises SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID and Throttled.
 
-    Call this only after another factor was verified: failed attempts make the user wait, or one session of a signed-in user,
-    unless the attempt was `counted` before.
+    Call this only after another factor was verified: failed attempts make the user wait, or one
+    session of a signed-in user, unless the attempt was `counted` before.
     """
     require_code(code or passkey)
-    keys = () if counted else (throttle.key(throttle.SECOND_FACTOR, user.pk, action.origin.session_id),)
+    keys = (
+        ()
+        if counted
+        else (throttle.key(throttle.SECOND_FACTOR, user.pk, action.origin.session_id),)
+    )
     await auth.throttle.attempt(*keys)
     if passkey:
         await require_passkey(action, auth, user, passkey)

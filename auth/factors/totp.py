@@ -1,5 +1,5 @@
-"""One-time codes (TOTP, RFC 6238) with a period of 30 seconds, each accepted once, and recovery codes for users who lost their
-phone.
+"""One-time codes (TOTP, RFC 6238) with a period of 30 seconds, each accepted once, and recovery
+codes for users who lost their phone.
 """
 
 import base64
@@ -42,16 +42,28 @@ def qr_svg(uri: str) -> str:
     return drawn.getvalue().decode()
 
 
-async def store_app(user: User, sealed: str, at: datetime, db: BaseDBAsyncClient | None = None) -> Authenticator:
+async def store_app(
+    user: User, sealed: str, at: datetime, db: BaseDBAsyncClient | None = None
+) -> Authenticator:
     """Store an app with this encrypted secret, in effect at once."""
     return await Authenticator.create(
-        using_db=db, user=user, kind=AuthenticatorKind.TOTP, name=NAME, created_at=at, confirmed_at=at, secret=sealed
+        using_db=db,
+        user=user,
+        kind=AuthenticatorKind.TOTP,
+        name=NAME,
+        created_at=at,
+        confirmed_at=at,
+        secret=sealed,
     )
 
 
 async def accept(user: User, code: str, at: datetime, secret_box: SecretBox) -> bool:
-    """Whether the code is a valid code of one of the user's apps or an unused recovery code. It is used up."""
-    apps = await Authenticator.filter(user_id=user.pk, kind=AuthenticatorKind.TOTP, confirmed_at__isnull=False).order_by("id")
+    """Whether the code is a valid code of one of the user's apps or an unused recovery code. It is
+    used up.
+    """
+    apps = await Authenticator.filter(
+        user_id=user.pk, kind=AuthenticatorKind.TOTP, confirmed_at__isnull=False
+    ).order_by("id")
     for app in apps:
         if step := matching_step(secret_box.open(str(app.secret)), code, at, app.last_step):
             return await _use_step(app, step, at)
@@ -68,7 +80,8 @@ def matching_step(secret: str, code: str, at: datetime, after: int) -> int | Non
 
 
 async def _use_step(app: Authenticator, step: int, at: datetime) -> bool:
-    # The condition is in the statement: of two sign-ins at once with one code, one finds the step taken.
+    # The condition is in the statement: of two sign-ins at once with one code, one finds the step
+    # taken.
     unused = Authenticator.filter(pk=app.pk, last_step__lt=step)
     return await unused.update(last_step=step, last_used_at=at) == 1
 
@@ -82,7 +95,9 @@ async def new_recovery_codes(user: User, db: BaseDBAsyncClient) -> list[str]:
     """Replace the recovery codes with ten new ones. Only their hashes are stored."""
     codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
     await RecoveryCode.filter(user_id=user.pk).using_db(db).delete()
-    await RecoveryCode.bulk_create([RecoveryCode(user=user, code_hash=_hashed(code)) for code in codes], using_db=db)
+    await RecoveryCode.bulk_create(
+        [RecoveryCode(user=user, code_hash=_hashed(code)) for code in codes], using_db=db
+    )
     return codes
 
 

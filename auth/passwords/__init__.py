@@ -1,4 +1,6 @@
-"""Passwords: strength requirements, and hashing with Argon2id in separate processes, with the same timing for unknown users."""
+"""Passwords: strength requirements, and hashing with Argon2id in separate processes, with the same
+timing for unknown users.
+"""
 
 import asyncio
 import secrets
@@ -21,18 +23,24 @@ T = TypeVar("T")
 
 SHORTEST, LONGEST = 12, 128  # characters, NIST 800-63B and OWASP ASVS 5
 SCORE = 3  # of zxcvbn's 4: safely unguessable, for some 10^8 to 10^10 guesses
-JUDGED = 72  # zxcvbn's time grows with the cube of the length; what is strong by its beginning is strong
+JUDGED = (
+    72  # zxcvbn's time grows with the cube of the length; what is strong by its beginning is strong
+)
 READINGS = 16  # that a password may have before it is simplified
-OTHERS = 8  # characters that are left once the person's own words are taken out: zxcvbn alone lets two such words pass
+# characters that are left once the person's own words are taken out: zxcvbn alone lets two such
+# words pass
+OTHERS = 8
 # Argon2id as OWASP has it (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
 PARAMETERS = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 READ = 1024  # no stored password is this long, whatever form its letters came in
 
 
 class Passwords:
-    """Hashes and verifies passwords in `workers` threads; at most `waiting` calls queue for them, further ones raise Throttled.
+    """Hashes and verifies passwords in `workers` threads; at most `waiting` calls queue for them,
+    further ones raise Throttled.
 
-    Each thread waits for a process (auth/passwords/hashing_pool.py): a hash takes 20 to 30 ms of one core.
+    Each thread waits for a process (auth/passwords/hashing_pool.py): a hash takes 20 to 30 ms of
+    one core.
     """
 
     def __init__(
@@ -44,7 +52,9 @@ class Passwords:
         parameters: PasswordHasher = PARAMETERS,
     ) -> None:
         self._breaches, self._asked = breaches, asked
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")  # each waits for a process that works
+        self._pool = ThreadPoolExecutor(
+            workers, thread_name_prefix="passwords"
+        )  # each waits for a process that works
         self._room = workers + waiting
         self._inside = 0
         self._parameters = parameters
@@ -52,12 +62,20 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """The Argon2id hash to store, including its parameters and salt."""
-        costs = self._parameters.time_cost, self._parameters.memory_cost, self._parameters.parallelism
+        costs = (
+            self._parameters.time_cost,
+            self._parameters.memory_cost,
+            self._parameters.parallelism,
+        )
         return str(await self._run(lambda: self._asked("made", _normal(password), *costs)))
 
     async def matches(self, stored: str | None, password: str) -> bool:
-        """Whether the password matches the stored hash. For None the same work is done, so that the time reveals nothing."""
-        right = await self._run(lambda: self._asked("matches", stored or self._nobodys, _normal(password)))
+        """Whether the password matches the stored hash. For None the same work is done, so that the
+        time reveals nothing.
+        """
+        right = await self._run(
+            lambda: self._asked("matches", stored or self._nobodys, _normal(password))
+        )
         return stored is not None and right is True
 
     def needs_rehash(self, stored: str) -> bool:
@@ -65,22 +83,29 @@ class Passwords:
         return self._parameters.check_needs_rehash(stored)
 
     async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
-        """Raise PASSWORD_WEAK, with a message that says why, for a password that is too short, too long, easy to guess or
-        known from a data breach.
+        """Raise PASSWORD_WEAK, with a message that says why, for a password that is too short, too
+        long, easy to guess or known from a data breach.
 
-        Takes up to a quarter of a second and asks another server: call it outside of transactions and rate-limit it
-        (`AuthServices.require_strong`). `own_words` are the person's own (name, address, company): attackers try passwords
-        made of them first.
+        Takes up to a quarter of a second and asks another server: call it outside of transactions
+        and rate-limit it (`AuthServices.require_strong`). `own_words` are the person's own (name,
+        address, company): attackers try passwords made of them first.
         """
         require_length(password, field)
         if await self._run(lambda: self._guessable(_normal(password), own_words)):
             raise _weak(field, _("This password is too easy to guess. Choose another one."))
-        if self._breaches and await self._breaches.holds(_normal(password).encode("utf-8", "surrogatepass")):
-            raise _weak(field, _("This password has appeared in a known data breach. Choose another one."))
+        if self._breaches and await self._breaches.holds(
+            _normal(password).encode("utf-8", "surrogatepass")
+        ):
+            raise _weak(
+                field, _("This password has appeared in a known data breach. Choose another one.")
+            )
 
     def _guessable(self, text: str, own_words: tuple[str, ...]) -> bool:
         words = ["camcha", *_parts(" ".join(own_words))]
-        return len(_without(words, text)) < OTHERS or self._asked("score", evaluated_part(text), words) < SCORE
+        return (
+            len(_without(words, text)) < OTHERS
+            or self._asked("score", evaluated_part(text), words) < SCORE
+        )
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._inside >= self._room:
@@ -97,7 +122,9 @@ class Passwords:
 
 
 def require_length(password: str, field: str = "password") -> None:
-    """Raise PASSWORD_WEAK for a password that is too short or too long: what can be told without knowing whose it is."""
+    """Raise PASSWORD_WEAK for a password that is too short or too long: what can be told without
+    knowing whose it is.
+    """
     length = len(unicodedata.normalize("NFKC", password[:READ]))
     if length < SHORTEST:
         raise _weak(field, _("This password is too short. Use at least %(shortest)s characters."))
@@ -111,8 +138,9 @@ def _normal(password: str) -> str:
 
 
 def evaluated_part(text: str) -> str:
-    """The part of a password that zxcvbn evaluates. It tries all ways to read digits and symbols as letters (4 and @ as a), of
-    which there can be thousands, which takes seconds; in that case each letter keeps only one symbol.
+    """The part of a password that zxcvbn evaluates. It tries all ways to read digits and symbols as
+    letters (4 and @ as a), of which there can be thousands, which takes seconds; in that case each
+    letter keeps only one symbol.
     """
     text = text[:JUDGED]
     signs = [[sign for sign in signs if sign in text] for signs in L33T_TABLE.values()]
@@ -135,4 +163,11 @@ def _without(words: list[str], text: str) -> str:
 
 
 def _weak(field: str, message: Translatable) -> Refusal:
-    return Refusal(IdentityErrorCode.PASSWORD_WEAK, "input", field, message=message, shortest=SHORTEST, longest=LONGEST)
+    return Refusal(
+        IdentityErrorCode.PASSWORD_WEAK,
+        "input",
+        field,
+        message=message,
+        shortest=SHORTEST,
+        longest=LONGEST,
+    )

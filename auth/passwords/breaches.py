@@ -1,9 +1,11 @@
-"""Passwords known from data breaches, looked up in a range service that learns neither the password nor its hash.
+"""Passwords known from data breaches, looked up in a range service that learns neither the password
+nor its hash.
 
-The service receives the first 5 of the 40 hexadecimal digits of the password's SHA-1 hash, which hundreds of leaked passwords
-share, and returns the remaining digits of each (Have I Been Pwned API v3, "Searching by range", k-anonymity). With
-`Add-Padding` all responses have a similar size, filled up with suffixes whose count is 0, so that the size reveals nothing.
-SHA-1 protects nothing here; it is how the service identifies passwords.
+The service receives the first 5 of the 40 hexadecimal digits of the password's SHA-1 hash, which
+hundreds of leaked passwords share, and returns the remaining digits of each (Have I Been Pwned API
+v3, "Searching by range", k-anonymity). With `Add-Padding` all responses have a similar size, filled
+up with suffixes whose count is 0, so that the size reveals nothing. SHA-1 protects nothing here; it
+is how the service identifies passwords.
 """
 
 import asyncio
@@ -14,7 +16,9 @@ import structlog
 from auth.http_client import HttpClient, Unavailable, is_server_url
 
 _SECONDS = 2.0
-_AT_ONCE = 16  # who waits longer than _SECONDS for their turn is answered as if the service were away
+_AT_ONCE = (
+    16  # who waits longer than _SECONDS for their turn is answered as if the service were away
+)
 
 log = structlog.stdlib.get_logger()
 
@@ -34,8 +38,8 @@ class Breaches:
     async def holds(self, password: bytes) -> bool:
         """Whether the password is known to have been leaked.
 
-        False when the service is unavailable, slow or returns nonsense, which is logged: sign-ups and resets must not depend on
-        another party's server, and the other checks have passed.
+        False when the service is unavailable, slow or returns nonsense, which is logged: sign-ups
+        and resets must not depend on another party's server, and the other checks have passed.
         """
         digest = hashlib.sha1(password, usedforsecurity=False).hexdigest().upper()
         try:
@@ -46,7 +50,9 @@ class Breaches:
 
 
 def _counted(body: bytes, suffix: str) -> bool:
-    """Whether a line `SUFFIX:COUNT` lists the suffix with a count above 0; lines with 0 are padding."""
+    """Whether a line `SUFFIX:COUNT` lists the suffix with a count above 0; lines with 0 are
+    padding.
+    """
     lines = body.upper().split()
     if not lines or not all(_is_line(line) for line in lines):
         raise Unavailable("nonsense")

@@ -1,8 +1,10 @@
-"""Setting a new password: with a token from an email when it was forgotten, or with the current password.
+"""Setting a new password: with a token from an email when it was forgotten, or with the current
+password.
 
-In both cases its strength is checked as at sign-up, sessions end, and links in earlier emails stop working. The user is
-notified by email, which may be the first sign that someone else did it (OWASP ASVS 5, 6.3.7). A reset replaces the password
-only: the second factor is required as usual and stays on (6.4.3).
+In both cases its strength is checked as at sign-up, sessions end, and links in earlier emails stop
+working. The user is notified by email, which may be the first sign that someone else did it (OWASP
+ASVS 5, 6.3.7). A reset replaces the password only: the second factor is required as usual and stays
+on (6.4.3).
 """
 
 from datetime import timedelta
@@ -28,15 +30,22 @@ from models.text import optional_key
 RESET_LIFETIME = timedelta(minutes=30)
 
 
-async def request_reset(action: Action, auth: AuthServices, *, email: str, peer: str, key: str | None = None) -> None:
-    """Send an email with a token that is valid for 30 minutes and one use. `peer` is the requester's network address.
+async def request_reset(
+    action: Action, auth: AuthServices, *, email: str, peer: str, key: str | None = None
+) -> None:
+    """Send an email with a token that is valid for 30 minutes and one use. `peer` is the
+    requester's network address.
 
-    An unknown address gets the same response after the same time. Another request leaves earlier emails valid, because anyone
-    could otherwise keep the owner from using one. Raises EMAIL_INVALID and Throttled.
+    An unknown address gets the same response after the same time. Another request leaves earlier
+    emails valid, because anyone could otherwise keep the owner from using one. Raises EMAIL_INVALID
+    and Throttled.
     """
     with Checks() as check:
         email, key = check(deliverable, email), check(optional_key, key)
-    network, owner = throttle.key(throttle.RESET, throttle.network_of(peer)), anonymous_owner(throttle.network_of(peer), email)
+    network, owner = (
+        throttle.key(throttle.RESET, throttle.network_of(peer)),
+        anonymous_owner(throttle.network_of(peer), email),
+    )
     await auth.throttle.attempt(network, throttle.key(throttle.EMAIL, email, "reset"))
     async with auth.even(), action.transaction() as tx:
         if await earlier_result(tx, owner, "passwordRequestReset", key, []) is not None:
@@ -52,23 +61,31 @@ async def request_reset(action: Action, auth: AuthServices, *, email: str, peer:
 async def _create_token(tx: Transaction, user: User) -> str:
     token, at = random_token("cam_pr_"), tx.action.at
     await PasswordReset.filter(user_id=user.pk, expires_at__lte=at).using_db(tx.db).delete()
-    await PasswordReset.create(using_db=tx.db, user=user, token_hash=token_hash(token), expires_at=at + RESET_LIFETIME)
+    await PasswordReset.create(
+        using_db=tx.db, user=user, token_hash=token_hash(token), expires_at=at + RESET_LIFETIME
+    )
     return token
 
 
 async def user_of_token(action: Action, token: str) -> User:
-    """The user whom a reset email was sent to. Raises TOKEN_INVALID when the token is used, expired or unknown."""
-    reset = await PasswordReset.get_or_none(token_hash=token_hash(token), expires_at__gt=action.at).select_related("user")
+    """The user whom a reset email was sent to. Raises TOKEN_INVALID when the token is used, expired
+    or unknown.
+    """
+    reset = await PasswordReset.get_or_none(
+        token_hash=token_hash(token), expires_at__gt=action.at
+    ).select_related("user")
     if reset is None:
         raise invalid()
     return reset.user
 
 
-async def reset(action: Action, auth: AuthServices, *, token: str, password: str, code: str | None) -> None:
+async def reset(
+    action: Action, auth: AuthServices, *, token: str, password: str, code: str | None
+) -> None:
     """Set a new password with a token from an email. All sessions of the user end.
 
-    The address counts as verified because the email was read. Raises TOKEN_INVALID, PASSWORD_WEAK, with a second factor
-    SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID, and Throttled.
+    The address counts as verified because the email was read. Raises TOKEN_INVALID, PASSWORD_WEAK,
+    with a second factor SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID, and Throttled.
     """
     with Checks() as check:
         user = await check.wait(user_of_token(action, token))
@@ -88,7 +105,9 @@ async def reset(action: Action, auth: AuthServices, *, token: str, password: str
         await emails.password_changed(tx, user)
 
 
-async def change(action: Action, auth: AuthServices, session: Session, *, current: str, password: str) -> None:
+async def change(
+    action: Action, auth: AuthServices, session: Session, *, current: str, password: str
+) -> None:
     """Replace the current password with a new one. The user's other sessions end.
 
     Raises CREDENTIALS_INVALID, PASSWORD_WEAK and Throttled.

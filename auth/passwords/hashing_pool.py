@@ -1,8 +1,9 @@
-"""A pool of processes that hash passwords and evaluate their strength. Each serves one thread at a time and is started when
-needed.
+"""A pool of processes that hash passwords and evaluate their strength. Each serves one thread at a
+time and is started when needed.
 
-A thread of the server would hold the interpreter lock now and then, and with a low priority on busy processors it would hold it
-while waiting for one, which would stop everything else for seconds. See docs/decisions/0020.
+A thread of the server would hold the interpreter lock now and then, and with a low priority on busy
+processors it would hold it while waiting for one, which would stop everything else for seconds. See
+docs/decisions/0020.
 """
 
 import atexit
@@ -19,9 +20,11 @@ _idle: list["_Process"] = []  # of the whole process: they know nothing of whom 
 
 
 def run(what: str, *given: Any) -> Any:
-    """Run a command in a process and return the result (auth/passwords/hashing_process.py: WORK). Blocks: call it in a thread.
+    """Run a command in a process and return the result (auth/passwords/hashing_process.py: WORK).
+    Blocks: call it in a thread.
 
-    Raises RuntimeError when the command fails, OSError when no process survives long enough to respond.
+    Raises RuntimeError when the command fails, OSError when no process survives long enough to
+    respond.
     """
     try:
         answer = _answer(_idle.pop(), what, *given)
@@ -44,9 +47,12 @@ def _answer(lent: "_Process", *run: Any) -> Any:
 
 class _Process:
     def __init__(self) -> None:
-        # Isolated: no folder of ours, whose modules could take the place of the library's, and no variables of Python's.
+        # Isolated: no folder of ours, whose modules could take the place of the library's, and no
+        # variables of Python's.
         command = [sys.executable, "-I", str(PROGRAM)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="ascii")  # noqa: S603 - ours
+        self.process = subprocess.Popen(  # noqa: S603 - ours
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="ascii"
+        )
 
     def ask(self, *run: Any) -> Any:
         if not self.process.stdin or not self.process.stdout:

@@ -1,8 +1,9 @@
-"""The program of a process that hashes passwords and evaluates their strength, started by auth/passwords/hashing_pool.py. It
-imports none of our modules.
+"""The program of a process that hashes passwords and evaluates their strength, started by
+auth/passwords/hashing_pool.py. It imports none of our modules.
 
-A request is a line of JSON, a list of the command and its arguments; a response is a line as well. The process ends when its
-standard input ends, which is when the server ends for any reason. Requests contain secrets, so it writes nothing else.
+A request is a line of JSON, a list of the command and its arguments; a response is a line as well.
+The process ends when its standard input ends, which is when the server ends for any reason.
+Requests contain secrets, so it writes nothing else.
 """
 
 import json
@@ -21,7 +22,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 def made(password: str, time_cost: int, memory_cost: int, parallelism: int) -> str:
     """The Argon2id hash, including parameters and salt."""
-    return PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism).hash(_bytes(password))
+    return PasswordHasher(
+        time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism
+    ).hash(_bytes(password))
 
 
 def matches(stored: str, password: str) -> bool:
@@ -34,7 +37,9 @@ def matches(stored: str, password: str) -> bool:
 
 def score(password: str, words: list[str]) -> int:
     """The zxcvbn score, 0 to 4; the given words count as guessable."""
-    from zxcvbn import zxcvbn  # its dictionaries take some megabytes, and most that is asked are sign-ins
+    from zxcvbn import (
+        zxcvbn,
+    )  # its dictionaries take some megabytes, and most that is asked are sign-ins
 
     return int(zxcvbn(password, user_inputs=words)["score"])
 
@@ -49,13 +54,17 @@ WORK: dict[str, Callable[..., Any]] = {"made": made, "matches": matches}
 class Work:
     """Runs commands when the processor isn't needed otherwise.
 
-    Even at the lowest niceness a hash would delay a chat message by a time slice of a few milliseconds, so a thread with the
-    idle policy hashes. On processors that are never idle that would take ten seconds: whatever isn't finished after a while is
-    done at the lowest niceness instead, which takes one.
+    Even at the lowest niceness a hash would delay a chat message by a time slice of a few
+    milliseconds, so a thread with the idle policy hashes. On processors that are never idle that
+    would take ten seconds: whatever isn't finished after a while is done at the lowest niceness
+    instead, which takes one.
     """
 
     def __init__(self, patience: float = 0.25) -> None:
-        self._idle, self._patience = ThreadPoolExecutor(1, initializer=_as_idle), patience  # seconds, ten times a hash
+        self._idle, self._patience = (
+            ThreadPoolExecutor(1, initializer=_as_idle),
+            patience,
+        )  # seconds, ten times a hash
 
     def done(self, what: str, *given: Any) -> Any:
         """The result of a command."""
@@ -81,7 +90,9 @@ def serve(asked: Iterable[str], answers: TextIO, work: Work) -> None:
         try:
             what, *given = json.loads(line)
             answer = work.done(what, *given)
-        except Exception:  # the next one's password is hashed all the same, and the parent says that it failed
+        except (
+            Exception
+        ):  # the next one's password is hashed all the same, and the parent says that it failed
             answer = None
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
@@ -89,7 +100,10 @@ def serve(asked: Iterable[str], answers: TextIO, work: Work) -> None:
 
 if __name__ == "__main__":
     os.nice(19)  # before it is asked anything
-    for stop in (signal.SIGINT, signal.SIGTERM):  # what stops the server reaches its whole group: it still needs its answers
+    for stop in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # what stops the server reaches its whole group: it still needs its answers
         signal.signal(stop, signal.SIG_IGN)
     serve(sys.stdin, sys.stdout, Work())
     os._exit(0)  # without the end of what nobody waits for

@@ -1,23 +1,27 @@
 """Throttling: repeated attempts have to wait, but no one is locked out.
 
-Each attempt is counted under several keys before its outcome is known, so that concurrent attempts can't slip through. Under
-each key some attempts are free; after these the waits grow: 1, 2, 4, ... seconds, up to a maximum. Counts decrease with time.
-A sign-in counts under these keys:
+Each attempt is counted under several keys before its outcome is known, so that concurrent attempts
+can't slip through. Under each key some attempts are free; after these the waits grow: 1, 2, 4, ...
+seconds, up to a maximum. Counts decrease with time. A sign-in counts under these keys:
 
-- PAIR: the email address and the network of the attempt. This is the key that stops someone who guesses.
+- PAIR: the email address and the network of the attempt. This is the key that stops someone who
+  guesses.
 - NETWORK: the network alone, against one machine that tries a password on many addresses.
-- TARGET: the email address alone. It never causes a wait, because an attacker could otherwise keep the customer out. But while
-  an address is under attack, each attempt counts ten times under PAIR: a botnet gets one guess per network and then long
-  waits, while the customer, on another network, can sign in at once.
-- SECOND_FACTOR: the user whose password was right. Whoever gets here knows the password, so the wait may be shared.
-- UNLOCKED: instead of all of these, the user who received an unlock email (auth/throttle/unlocking.py). Only a complete sign-in
-  clears it.
+- TARGET: the email address alone. It never causes a wait, because an attacker could otherwise keep
+  the customer out. But while an address is under attack, each attempt counts ten times under PAIR:
+  a botnet gets one guess per network and then long waits, while the customer, on another network,
+  can sign in at once.
+- SECOND_FACTOR: the user whose password was right. Whoever gets here knows the password, so the
+  wait may be shared.
+- UNLOCKED: instead of all of these, the user who received an unlock email
+  (auth/throttle/unlocking.py). Only a complete sign-in clears it.
 
-Confirming one's identity within a session counts per session, because the thief of one session could otherwise make the owner
-wait in another.
+Confirming one's identity within a session counts per session, because the thief of one session
+could otherwise make the owner wait in another.
 
-A success clears PAIR and takes its own attempt back from the other keys. Keys are hashed, and the least recently used ones are
-dropped above a maximum. The state is in this process; auth/throttle/shared.py keeps it in Redis for several processes.
+A success clears PAIR and takes its own attempt back from the other keys. Keys are hashed, and the
+least recently used ones are dropped above a maximum. The state is in this process;
+auth/throttle/shared.py keeps it in Redis for several processes.
 """
 
 import hashlib
@@ -41,8 +45,8 @@ log = structlog.stdlib.get_logger()
 class Limit:
     """How many attempts a kind of key allows: `free_attempts`, then waits of up to `max_wait`.
 
-    One attempt is forgotten per `decay`. A limit that does not `block` only detects that its key is under attack; meanwhile an
-    attempt counts as `weight_under_attack` under the other keys.
+    One attempt is forgotten per `decay`. A limit that does not `block` only detects that its key is
+    under attack; meanwhile an attempt counts as `weight_under_attack` under the other keys.
     """
 
     name: str
@@ -69,9 +73,12 @@ PAIR = Limit("pair", free_attempts=5, decay=timedelta(hours=1), weight_under_att
 NETWORK = Limit("network", free_attempts=100, decay=timedelta(minutes=1))
 TARGET = Limit("target", free_attempts=20, decay=timedelta(minutes=15), blocks=False)
 SECOND_FACTOR = Limit("second factor", free_attempts=5, decay=timedelta(hours=1))
-UNLOCKED = Limit("unlocked", free_attempts=10, decay=timedelta(hours=1))  # per user, with tokens from emails
+UNLOCKED = Limit(
+    "unlocked", free_attempts=10, decay=timedelta(hours=1)
+)  # per user, with tokens from emails
 STEP_UP = Limit("step-up", free_attempts=5, decay=timedelta(hours=1))
-# Emails to one address, which may not belong to the requester. Emails that restore access are counted per kind, so that using
+# Emails to one address, which may not belong to the requester. Emails that restore access are
+# counted per kind, so that using
 # up one kind doesn't block another.
 EMAIL = Limit("email", free_attempts=5, decay=timedelta(minutes=15))
 INVITATION = Limit("invitation", free_attempts=30, decay=timedelta(minutes=5))  # per company
@@ -80,13 +87,16 @@ RESET = Limit("reset", free_attempts=20, decay=timedelta(minutes=1))
 CHALLENGE = Limit("challenge", free_attempts=60, decay=timedelta(seconds=10))
 PASSKEY = Limit("passkey", free_attempts=30, decay=timedelta(minutes=1))
 LEGAL_NAME = Limit("legal name", free_attempts=10, decay=timedelta(hours=1))  # per company
-# Requests of a company's owners to support, counted per kind: requesting the deletion with a stolen session must not keep the
+# Requests of a company's owners to support, counted per kind: requesting the deletion with a stolen
+# session must not keep the
 # owner from requesting the reactivation.
 LIFECYCLE = Limit("lifecycle", free_attempts=5, decay=timedelta(hours=1))
 NEW_PASSWORD = Limit(
     "new password", free_attempts=100, decay=timedelta(seconds=30)
 )  # each is checked for strength and breaches
-FILE = Limit("file", free_attempts=200, decay=timedelta(minutes=2))  # of up to 10 MiB each, per company or member of staff
+FILE = Limit(
+    "file", free_attempts=200, decay=timedelta(minutes=2)
+)  # of up to 10 MiB each, per company or member of staff
 EMAIL_CHANGE = Limit("email change", free_attempts=5, decay=timedelta(minutes=15))
 
 
@@ -116,15 +126,28 @@ class Throttle:
         self._counts: OrderedDict[Key, _Count] = OrderedDict()
 
     async def attempt(self, *keys: Key) -> None:
-        """Count one attempt under all keys. While one of them has to wait, raise Throttled and count nothing."""
+        """Count one attempt under all keys. While one of them has to wait, raise Throttled and
+        count nothing.
+        """
         now = self._clock.now()
         wait = max((self._free_at(key, now) - now for key in keys), default=timedelta())
         if wait > timedelta():
-            log.warning("attempt.throttled", limits=[key.limit.name for key in keys if self._free_at(key, now) > now])
+            log.warning(
+                "attempt.throttled",
+                limits=[key.limit.name for key in keys if self._free_at(key, now) > now],
+            )
             raise Throttled(math.ceil(wait.total_seconds()))
-        weight_under_attack = any(not key.limit.blocks and self._level(key, now) >= key.limit.free_attempts for key in keys)
+        weight_under_attack = any(
+            not key.limit.blocks and self._level(key, now) >= key.limit.free_attempts
+            for key in keys
+        )
         for key in keys:
-            self._put(key, self._level(key, now) + (key.limit.weight_under_attack if weight_under_attack else 1), now)
+            self._put(
+                key,
+                self._level(key, now)
+                + (key.limit.weight_under_attack if weight_under_attack else 1),
+                now,
+            )
 
     async def clear(self, *keys: Key) -> None:
         """Reset the counts of these keys."""
@@ -156,7 +179,9 @@ class Throttle:
 
 
 def network_of(peer: str) -> str:
-    """The network of an address: the address itself for IPv4, its /48 for IPv6, where one site has 2^80 addresses."""
+    """The network of an address: the address itself for IPv4, its /48 for IPv6, where one site has
+    2^80 addresses.
+    """
     try:
         parsed = ipaddress.ip_address(peer)
     except ValueError:

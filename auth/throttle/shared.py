@@ -1,11 +1,13 @@
 """The throttle for several processes, which counts in Redis.
 
-Each call is one script, which Redis runs atomically: concurrent attempts never read the same count. Keys expire when their
-counts would have decayed. Addresses are stored as keyed hashes, so that Redis can't reveal them, not even to someone who tries
-addresses. All keys share a hash tag, so that a cluster keeps them on one node.
+Each call is one script, which Redis runs atomically: concurrent attempts never read the same count.
+Keys expire when their counts would have decayed. Addresses are stored as keyed hashes, so that
+Redis can't reveal them, not even to someone who tries addresses. All keys share a hash tag, so that
+a cluster keeps them on one node.
 
-While Redis is unavailable, attempts must still be limited and sign-ins must still work: the process then counts in memory, and
-tries Redis again after a few seconds. The start and the end of an outage are each logged once.
+While Redis is unavailable, attempts must still be limited and sign-ins must still work: the process
+then counts in memory, and tries Redis again after a few seconds. The start and the end of an outage
+are each logged once.
 """
 
 import hashlib
@@ -28,9 +30,12 @@ log = structlog.stdlib.get_logger()
 TIMEOUT = 0.25  # seconds to wait for Redis, which usually responds in less than a millisecond
 RETRY_AFTER = 5.0  # seconds before Redis is tried again
 
-# KEYS are the keys to count under. ARGV holds the command, the time, and for each key its limit: free attempts, decay, maximum
-# wait, whether it blocks, weight under attack, maximum level. Times are in seconds. A key stores its level, the time of that
-# level, and the time from which the next attempt is allowed. ATTEMPT returns the longest wait ("0" when the attempt was
+# KEYS are the keys to count under. ARGV holds the command, the time, and for each key its limit:
+# free attempts, decay, maximum
+# wait, whether it blocks, weight under attack, maximum level. Times are in seconds. A key stores
+# its level, the time of that
+# level, and the time from which the next attempt is allowed. ATTEMPT returns the longest wait ("0"
+# when the attempt was
 # counted) and the positions of the keys that have to wait.
 _SCRIPT = """
 local what, now = ARGV[1], tonumber(ARGV[2])
@@ -44,12 +49,14 @@ end
 local function put(i, level)
   level = math.min(level, limit(i, 6))
   local waits = wait(i, level)
-  redis.call('HSET', KEYS[i], 'level', string.format('%.9f', level), 'at', ARGV[2], 'free', string.format('%.6f', now + waits))
+  local free = string.format('%.6f', now + waits)
+  redis.call('HSET', KEYS[i], 'level', string.format('%.9f', level), 'at', ARGV[2], 'free', free)
   redis.call('PEXPIRE', KEYS[i], math.ceil((level * limit(i, 2) + waits) * 1000) + 1000)
 end
 for i, key in ipairs(KEYS) do
   local found = redis.call('HMGET', key, 'level', 'at', 'free')
-  levels[i] = found[1] and math.max(0, tonumber(found[1]) - (now - tonumber(found[2])) / limit(i, 2)) or 0
+  local drained = found[1] and (now - tonumber(found[2])) / limit(i, 2)
+  levels[i] = found[1] and math.max(0, tonumber(found[1]) - drained) or 0
   local ahead = found[1] and tonumber(found[3]) - now or 0
   if ahead > 0 then waits[#waits + 1] = i end
   longest = math.max(longest, ahead)
@@ -67,7 +74,8 @@ return {string.format('%.6f', math.max(0, longest)), waits}
 
 
 class SharedThrottle(Throttle):
-    """Counts in Redis at `url` (redis://, rediss://, unix://), or in memory while it is unavailable.
+    """Counts in Redis at `url` (redis://, rediss://, unix://), or in memory while it is
+    unavailable.
 
     `secret` is the key of the hashes.
     """
@@ -75,7 +83,11 @@ class SharedThrottle(Throttle):
     def __init__(self, clock: Clock, url: str, secret: str) -> None:
         super().__init__(clock)
         self._redis = Redis.from_url(
-            url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, single_connection_client=False, retry=None
+            url,
+            socket_timeout=TIMEOUT,
+            socket_connect_timeout=TIMEOUT,
+            single_connection_client=False,
+            retry=None,
         )
         self._script = self._redis.register_script(_SCRIPT)
         self._secret = hashlib.sha256(b"camcha throttle" + secret.encode()).digest()
@@ -89,7 +101,9 @@ class SharedThrottle(Throttle):
             return
         wait, positions = float(result[0]), [int(position) - 1 for position in result[1]]
         if wait > 0:
-            log.warning("attempt.throttled", limits=[keys[position].limit.name for position in positions])
+            log.warning(
+                "attempt.throttled", limits=[keys[position].limit.name for position in positions]
+            )
             raise Throttled(math.ceil(wait))
 
     async def clear(self, *keys: Key) -> None:
@@ -114,11 +128,17 @@ class SharedThrottle(Throttle):
         for key in keys:
             limit = key.limit
             limits += [
-                limit.free_attempts, limit.decay.total_seconds(), limit.max_wait.total_seconds(), int(limit.blocks),
-                limit.weight_under_attack, limit.max_level,
-            ]  # fmt: skip
+                limit.free_attempts,
+                limit.decay.total_seconds(),
+                limit.max_wait.total_seconds(),
+                int(limit.blocks),
+                limit.weight_under_attack,
+                limit.max_level,
+            ]
         now = f"{self._clock.now().timestamp():.6f}"
-        return await self._call(lambda: self._script(keys=list(map(self._name, keys)), args=[command, now, *limits]))
+        return await self._call(
+            lambda: self._script(keys=list(map(self._name, keys)), args=[command, now, *limits])
+        )
 
     async def _call(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """The response of Redis, None while it is unavailable."""
@@ -137,7 +157,9 @@ class SharedThrottle(Throttle):
         return answer
 
     def _name(self, key: Key) -> str:
-        subject = hmac.new(self._secret, f"{key.limit.name}\0{key.subject}".encode(), hashlib.sha256).hexdigest()
+        subject = hmac.new(
+            self._secret, f"{key.limit.name}\0{key.subject}".encode(), hashlib.sha256
+        ).hexdigest()
         return f"{{camcha:throttle}}:{subject}"
 
 

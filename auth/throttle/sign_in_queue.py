@@ -1,8 +1,10 @@
-"""The queue of sign-ins, so that a flood of them doesn't delay everything else that this process does.
+"""The queue of sign-ins, so that a flood of them doesn't delay everything else that this process
+does.
 
-Five hundred concurrent sign-ins would each take a step in every iteration of the event loop, and a chat message needs several
-iterations. So one sign-in is processed at a time; on two cores, five hundred take 10 to 15 s. The others wait without taking
-steps, and when too many are waiting, further ones are asked to try again.
+Five hundred concurrent sign-ins would each take a step in every iteration of the event loop, and a
+chat message needs several iterations. So one sign-in is processed at a time; on two cores, five
+hundred take 10 to 15 s. The others wait without taking steps, and when too many are waiting,
+further ones are asked to try again.
 """
 
 import asyncio
@@ -13,7 +15,9 @@ from models.errors import Throttled
 
 
 class SignInQueue:
-    """Processes `concurrency` sign-ins at a time while up to `max_waiting` wait. Raises Throttled for further ones."""
+    """Processes `concurrency` sign-ins at a time while up to `max_waiting` wait. Raises Throttled
+    for further ones.
+    """
 
     def __init__(self, concurrency: int = 1, max_waiting: int = 512) -> None:
         self._semaphore = asyncio.Semaphore(concurrency)

@@ -1,1 +1,3 @@
-"""Other servers that execute the same operations on the same tables, with the same responses as CAMCHA."""
+"""Other servers that execute the same operations on the same tables, with the same responses as
+CAMCHA.
+"""

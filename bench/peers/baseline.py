@@ -1,7 +1,8 @@
-"""The baseline: a bare ASGI application with hand-written SQL, asyncpg and orjson. It has no GraphQL, and selects the operation
-by its name.
+"""The baseline: a bare ASGI application with hand-written SQL, asyncpg and orjson. It has no
+GraphQL, and selects the operation by its name.
 
-Run as `python -m bench.peers.baseline DATABASE_URL PORT AGENT`, with the uvicorn configuration of our own server.
+Run as `python -m bench.peers.baseline DATABASE_URL PORT AGENT`, with the uvicorn configuration of
+our own server.
 """
 
 import asyncio
@@ -28,17 +29,22 @@ INVOICES = """SELECT id, number, issued_on, net_cents, vat_cents, gross_cents FR
 WHERE account_id = $1 ORDER BY issued_at DESC, id DESC LIMIT $2"""
 LINES = """SELECT invoice_id, position, label, quantity, net_cents FROM invoice_line
 WHERE invoice_id = ANY($1) ORDER BY position"""
-TICKETS = """SELECT t.id, t.subject, t.status, t.channel, t.updated_at, t.created_at, a.legal_name, u.name,
+TICKETS = """SELECT t.id, t.subject, t.status, t.channel, t.updated_at, t.created_at, a.legal_name,
+    u.name,
   m.body, m.at, m.from_staff
 FROM (SELECT * FROM ticket ORDER BY updated_at DESC, id DESC LIMIT $1) t
 JOIN account a ON a.id = t.account_id LEFT JOIN "user" u ON u.id = t.assignee_id
-LEFT JOIN LATERAL (SELECT body, at, from_staff FROM message WHERE ticket_id = t.id ORDER BY sequence DESC LIMIT 1) m ON true
+LEFT JOIN LATERAL (SELECT body, at, from_staff FROM message WHERE ticket_id = t.id ORDER BY
+sequence DESC LIMIT 1) m ON true
 ORDER BY t.updated_at DESC, t.id DESC"""
 PURCHASES = "SELECT id FROM purchase ORDER BY created_at DESC, id DESC LIMIT $1"
-PURCHASE_INVOICES = """SELECT purchase_id, id, number, issued_on, due_on, sha256, net_cents, vat_cents, gross_cents FROM invoice
+PURCHASE_INVOICES = """SELECT purchase_id, id, number, issued_on, due_on, sha256, net_cents,
+    vat_cents, gross_cents FROM invoice
 WHERE purchase_id = ANY($1) ORDER BY period_index"""
-REPLY = """WITH head AS (UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING last_sequence),
-stored AS (INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, from_staff, client_message_id, at)
+REPLY = """WITH head AS (UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1
+    RETURNING last_sequence),
+stored AS (INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, from_staff,
+client_message_id, at)
   SELECT $2, $2, $3, last_sequence, $4, true, $5, $6 FROM head RETURNING id, sequence),
 stored_event AS (INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
   SELECT $1, sequence, 'MESSAGE_POSTED', $6, $3, $2, id FROM stored),
@@ -53,9 +59,17 @@ class Baseline:
         self._url, self._agent = database_url, agent
         self._subscribers: defaultdict[str, set[Send]] = defaultdict(set)
         self._events: asyncio.Queue[tuple[str, Json]] = asyncio.Queue()
-        self._operations = {"Q1": self.offer, "Q2": self.account, "Q3": self.tickets, "Q4": self.purchases, "M1": self.reply}
+        self._operations = {
+            "Q1": self.offer,
+            "Q2": self.account,
+            "Q3": self.tickets,
+            "Q4": self.purchases,
+            "M1": self.reply,
+        }
 
-    async def __call__(self, scope: Json, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
+    async def __call__(
+        self, scope: Json, receive: Callable[[], Awaitable[Json]], send: Send
+    ) -> None:
         if scope["type"] == "http":
             await self._respond(receive, send)
         elif scope["type"] == "websocket":
@@ -65,7 +79,9 @@ class Baseline:
 
     async def _lifespan(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
         await receive()
-        self._pool: Any = await asyncpg.create_pool(self._url, min_size=1, max_size=10, reset=_no_reset)
+        self._pool: Any = await asyncpg.create_pool(
+            self._url, min_size=1, max_size=10, reset=_no_reset
+        )
         delivery = asyncio.create_task(self._deliver())
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -79,8 +95,13 @@ class Baseline:
             part = await receive()
             body, more = body + part.get("body", b""), part.get("more_body", False)
         request = orjson.loads(body)
-        response = orjson.dumps({"data": await self._operations[request["operationName"]](request["variables"])})
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(response)).encode())]
+        response = orjson.dumps(
+            {"data": await self._operations[request["operationName"]](request["variables"])}
+        )
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(response)).encode()),
+        ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": response})
 
@@ -88,7 +109,11 @@ class Baseline:
         row = await self._pool.fetchrow(OFFER, variables["slug"])
         texts = orjson.loads(row["texts"])["fr"]
         name, description = texts["name"], texts["description"]
-        offer = {"id": global_id("Offer", row["id"]), "slug": row["slug"], "segment": row["segment"]}
+        offer = {
+            "id": global_id("Offer", row["id"]),
+            "slug": row["slug"],
+            "segment": row["segment"],
+        }
         return {"offer": offer | {"name": name, "description": description}}
 
     async def account(self, variables: Json) -> Json:
@@ -99,14 +124,21 @@ class Baseline:
             lines = await db.fetch(LINES, [invoice["id"] for invoice in invoices])
         by_invoice: defaultdict[int, list[Json]] = defaultdict(list)
         for invoice_id, position, label, quantity, net in lines:
-            line = {"position": position, "label": label, "quantity": quantity, "net": {"amountCents": net}}
+            line = {
+                "position": position,
+                "label": label,
+                "quantity": quantity,
+                "net": {"amountCents": net},
+            }
             by_invoice[invoice_id].append(line)
         nodes = [_invoice(invoice, by_invoice[invoice["id"]]) for invoice in invoices]
         account = {"id": variables["id"], "legalName": row["legal_name"], "siren": row["siren"]}
         return {"node": account | {"invoices": {"nodes": nodes}}}
 
     async def tickets(self, variables: Json) -> Json:
-        return {"tickets": {"nodes": [_ticket(*row) for row in await self._pool.fetch(TICKETS, 50)]}}
+        return {
+            "tickets": {"nodes": [_ticket(*row) for row in await self._pool.fetch(TICKETS, 50)]}
+        }
 
     async def purchases(self, variables: Json) -> Json:
         async with self._pool.acquire() as db:
@@ -124,14 +156,21 @@ class Baseline:
         sequence = await self._pool.fetchval(REPLY, *values)
         message = {"body": body, "fromStaff": True}
         if self._subscribers[input["ticketId"]]:
-            self._events.put_nowait((input["ticketId"], {"sequence": sequence, "kind": "MESSAGE_POSTED", "message": message}))
+            self._events.put_nowait(
+                (
+                    input["ticketId"],
+                    {"sequence": sequence, "kind": "MESSAGE_POSTED", "message": message},
+                )
+            )
         return {"ticketReply": {"message": {"sequence": sequence} | message, "userErrors": []}}
 
     async def _deliver(self) -> None:
         """Send one text to every socket, ignoring the id that each subscription has."""
         while True:
             ticket_id, event = await self._events.get()
-            text = orjson.dumps({"id": "1", "type": "next", "payload": {"data": {"ticketEvents": event}}}).decode()
+            text = orjson.dumps(
+                {"id": "1", "type": "next", "payload": {"data": {"ticketEvents": event}}}
+            ).decode()
             for number, send in enumerate(tuple(self._subscribers[ticket_id])):
                 await send({"type": "websocket.send", "text": text})
                 if number % 100 == 99:  # so that the next message can be stored
@@ -162,28 +201,57 @@ def key_of(id_: str) -> int:
 def _invoice(row: Any, lines: list[Json]) -> Json:
     key, number, issued_on, net, vat, gross = row
     return {
-        "id": global_id("Invoice", key), "number": number, "issuedOn": issued_on, "net": {"amountCents": net},
-        "vat": {"amountCents": vat}, "gross": {"amountCents": gross, "currency": "EUR"}, "lines": lines,
-    }  # fmt: skip
+        "id": global_id("Invoice", key),
+        "number": number,
+        "issuedOn": issued_on,
+        "net": {"amountCents": net},
+        "vat": {"amountCents": vat},
+        "gross": {"amountCents": gross, "currency": "EUR"},
+        "lines": lines,
+    }
 
 
 def _ticket(
-    key: int, subject: str, status: str, channel: str, updated_at: datetime, created_at: datetime, legal_name: str,
-    assignee: str | None, body: str | None, at: datetime, from_staff: bool,
-) -> Json:  # fmt: skip
+    key: int,
+    subject: str,
+    status: str,
+    channel: str,
+    updated_at: datetime,
+    created_at: datetime,
+    legal_name: str,
+    assignee: str | None,
+    body: str | None,
+    at: datetime,
+    from_staff: bool,
+) -> Json:
     return {
-        "id": global_id("Ticket", key), "number": f"CAM-{created_at.astimezone(PARIS).year}-{key:06d}", "subject": subject,
-        "status": status, "channel": channel, "updatedAt": updated_at, "account": {"legalName": legal_name},
+        "id": global_id("Ticket", key),
+        "number": f"CAM-{created_at.astimezone(PARIS).year}-{key:06d}",
+        "subject": subject,
+        "status": status,
+        "channel": channel,
+        "updatedAt": updated_at,
+        "account": {"legalName": legal_name},
         "assignee": {"name": assignee} if assignee else None,
-        "lastMessage": {"body": body, "at": at, "fromStaff": from_staff} if body is not None else None,
-    }  # fmt: skip
+        "lastMessage": {"body": body, "at": at, "fromStaff": from_staff}
+        if body is not None
+        else None,
+    }
 
 
-def _purchase_invoice(key: int, number: str, issued_on: Any, due_on: Any, sha256: str, net: int, vat: int, gross: int) -> Json:
+def _purchase_invoice(
+    key: int, number: str, issued_on: Any, due_on: Any, sha256: str, net: int, vat: int, gross: int
+) -> Json:
     return {
-        "id": global_id("Invoice", key), "number": number, "issuedOn": issued_on, "dueOn": due_on, "sha256": sha256,
-        "net": {"amountCents": net}, "vat": {"amountCents": vat}, "gross": {"amountCents": gross},
-    }  # fmt: skip
+        "id": global_id("Invoice", key),
+        "number": number,
+        "issuedOn": issued_on,
+        "dueOn": due_on,
+        "sha256": sha256,
+        "net": {"amountCents": net},
+        "vat": {"amountCents": vat},
+        "gross": {"amountCents": gross},
+    }
 
 
 async def _no_reset(connection: object) -> None:

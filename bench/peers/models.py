@@ -1,4 +1,6 @@
-"""The tables as a user of Tortoise would declare them for these operations, with the columns that they need."""
+"""The tables as a user of Tortoise would declare them for these operations, with the columns that
+they need.
+"""
 
 from tortoise import fields
 from tortoise.models import Model

@@ -1,7 +1,8 @@
-"""Strawberry and Tortoise on uvicorn, as an experienced user writes it: types created from rows, data loaders for relations.
+"""Strawberry and Tortoise on uvicorn, as an experienced user writes it: types created from rows,
+data loaders for relations.
 
-Run as `python -m bench.peers.strawberry_app DATABASE_URL PORT AGENT`. It needs no sign-in: that agent is the author of all
-messages.
+Run as `python -m bench.peers.strawberry_app DATABASE_URL PORT AGENT`. It needs no sign-in: that
+agent is the author of all messages.
 """
 
 import asyncio
@@ -70,9 +71,12 @@ class Offer(Node):
     def of(cls, row: models.Offer) -> "Offer":
         texts = row.texts["fr"]
         return cls(
-            id=global_id("Offer", row.id), slug=row.slug, segment=row.segment, name=texts["name"],
+            id=global_id("Offer", row.id),
+            slug=row.slug,
+            segment=row.segment,
+            name=texts["name"],
             description=texts["description"],
-        )  # fmt: skip
+        )
 
 
 @strawberry.type
@@ -102,10 +106,16 @@ class Invoice(Node):
     @classmethod
     def of(cls, row: models.Invoice) -> "Invoice":
         return cls(
-            id=global_id("Invoice", row.id), key=row.id, number=row.number, issued_on=row.issued_on, due_on=row.due_on,
-            sha256=row.sha256, net=Money(amount_cents=BigInt(row.net_cents)), vat=Money(amount_cents=BigInt(row.vat_cents)),
+            id=global_id("Invoice", row.id),
+            key=row.id,
+            number=row.number,
+            issued_on=row.issued_on,
+            due_on=row.due_on,
+            sha256=row.sha256,
+            net=Money(amount_cents=BigInt(row.net_cents)),
+            vat=Money(amount_cents=BigInt(row.vat_cents)),
             gross=Money(amount_cents=BigInt(row.gross_cents)),
-        )  # fmt: skip
+        )
 
     @strawberry.field
     async def lines(self, info: Info) -> list[InvoiceLine]:
@@ -126,11 +136,17 @@ class Account(Node):
 
     @classmethod
     def of(cls, row: models.Account) -> "Account":
-        return cls(id=global_id("Account", row.id), key=row.id, legal_name=row.legal_name, siren=row.siren)
+        return cls(
+            id=global_id("Account", row.id), key=row.id, legal_name=row.legal_name, siren=row.siren
+        )
 
     @strawberry.field
     async def invoices(self, first: int = 20) -> InvoiceConnection:
-        rows = await models.Invoice.filter(account_id=self.key).order_by("-issued_at", "-id").limit(first)
+        rows = (
+            await models.Invoice.filter(account_id=self.key)
+            .order_by("-issued_at", "-id")
+            .limit(first)
+        )
         return InvoiceConnection(nodes=[Invoice.of(row) for row in rows])
 
 
@@ -148,7 +164,9 @@ class Message:
 
     @classmethod
     def of(cls, row: models.Message) -> "Message":
-        return cls(sequence=BigInt(row.sequence), body=row.body, at=row.at, from_staff=row.from_staff)
+        return cls(
+            sequence=BigInt(row.sequence), body=row.body, at=row.at, from_staff=row.from_staff
+        )
 
 
 @strawberry.type
@@ -162,9 +180,13 @@ class Ticket(Node):
     @classmethod
     def of(cls, row: models.Ticket) -> "Ticket":
         return cls(
-            id=global_id("Ticket", row.id), row=row, subject=row.subject, status=row.status, channel=row.channel,
+            id=global_id("Ticket", row.id),
+            row=row,
+            subject=row.subject,
+            status=row.status,
+            channel=row.channel,
             updated_at=row.updated_at,
-        )  # fmt: skip
+        )
 
     @strawberry.field
     def number(self) -> str:
@@ -176,7 +198,9 @@ class Ticket(Node):
 
     @strawberry.field
     async def assignee(self, info: Info) -> User | None:
-        row = await info.context["users"].load(self.row.assignee_id) if self.row.assignee_id else None
+        row = (
+            await info.context["users"].load(self.row.assignee_id) if self.row.assignee_id else None
+        )
         return User(name=row.name) if row else None
 
     @strawberry.field
@@ -231,7 +255,9 @@ class Query:
     @strawberry.field
     async def purchases(self, first: int = 20) -> PurchaseConnection:
         rows = await models.Purchase.all().order_by("-created_at", "-id").limit(first)
-        return PurchaseConnection(nodes=[Purchase(id=global_id("Purchase", row.id), key=row.id) for row in rows])
+        return PurchaseConnection(
+            nodes=[Purchase(id=global_id("Purchase", row.id), key=row.id) for row in rows]
+        )
 
 
 @strawberry.input
@@ -256,31 +282,54 @@ class TicketReplyPayload:
 class Mutation:
     @strawberry.mutation
     async def ticket_reply(self, input: TicketReplyInput) -> TicketReplyPayload:
-        message = Message.of(await store_message(key_of(input.ticket_id), input.body.strip(), input.client_message_id))
-        event = TicketEvent(sequence=message.sequence, kind=EventKind.MESSAGE_POSTED, message=message)
+        message = Message.of(
+            await store_message(
+                key_of(input.ticket_id), input.body.strip(), input.client_message_id
+            )
+        )
+        event = TicketEvent(
+            sequence=message.sequence, kind=EventKind.MESSAGE_POSTED, message=message
+        )
         for queue in subscribers[key_of(input.ticket_id)]:
             queue.put_nowait(event)
         return TicketReplyPayload(message=message, user_errors=[])
 
 
 async def store_message(ticket_id: int, body: str, client_message_id: str) -> models.Message:
-    """In one transaction, with a lock on the ticket: the next sequence, the message, its event, the ticket's times."""
+    """In one transaction, with a lock on the ticket: the next sequence, the message, its event, the
+    ticket's times.
+    """
     now = datetime.now(UTC)
     async with in_transaction() as db:
         ticket = await models.Ticket.select_for_update().using_db(db).get(id=ticket_id)
         stream = ticket_stream(ticket_id)
         updated = await db.execute_query_dict(
-            "UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING last_sequence", [stream]
+            "UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING "
+            "last_sequence",
+            [stream],
         )
         sequence = updated[0]["last_sequence"]
         message = await models.Message.create(
-            using_db=db, ticket_id=ticket_id, origin_id=ticket_id, author_id=agent, sequence=sequence, body=body,
-            from_staff=True, client_message_id=client_message_id, at=now,
-        )  # fmt: skip
+            using_db=db,
+            ticket_id=ticket_id,
+            origin_id=ticket_id,
+            author_id=agent,
+            sequence=sequence,
+            body=body,
+            from_staff=True,
+            client_message_id=client_message_id,
+            at=now,
+        )
         await models.Event.create(
-            using_db=db, stream=stream, sequence=sequence, kind=EventKind.MESSAGE_POSTED, at=now, actor_id=agent,
-            ticket_id=ticket_id, message_id=message.id,
-        )  # fmt: skip
+            using_db=db,
+            stream=stream,
+            sequence=sequence,
+            kind=EventKind.MESSAGE_POSTED,
+            at=now,
+            actor_id=agent,
+            ticket_id=ticket_id,
+            message_id=message.id,
+        )
         ticket.updated_at, ticket.reply_awaited_since = now, None
         await ticket.save(using_db=db, update_fields=["updated_at", "reply_awaited_since"])
     return message
@@ -315,15 +364,24 @@ def grouped(keys: list[int], owner: str, rows: Iterable[Any]) -> list[list[Any]]
 
 
 async def lines_of(keys: list[int]) -> list[list[Any]]:
-    return grouped(keys, "invoice_id", await models.InvoiceLine.filter(invoice_id__in=keys).order_by("position"))
+    return grouped(
+        keys,
+        "invoice_id",
+        await models.InvoiceLine.filter(invoice_id__in=keys).order_by("position"),
+    )
 
 
 async def invoices_of(keys: list[int]) -> list[list[Any]]:
-    return grouped(keys, "purchase_id", await models.Invoice.filter(purchase_id__in=keys).order_by("period_index"))
+    return grouped(
+        keys,
+        "purchase_id",
+        await models.Invoice.filter(purchase_id__in=keys).order_by("period_index"),
+    )
 
 
 LAST = """SELECT m.* FROM unnest($1::BIGINT[]) AS t(id)
-CROSS JOIN LATERAL (SELECT * FROM message WHERE ticket_id = t.id ORDER BY sequence DESC LIMIT 1) m"""
+CROSS JOIN LATERAL (SELECT * FROM message WHERE ticket_id = t.id ORDER BY sequence DESC LIMIT 1)
+m"""
 
 
 async def last_messages_of(keys: list[int]) -> list[Any]:
@@ -353,14 +411,22 @@ def application(database_url: str) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         url = f"{database_url}&minsize=1&maxsize=10".replace("postgres://", "asyncpg://", 1)
         await Tortoise.init(
-            db_url=url, modules={"models": ["bench.peers.models"]}, use_tz=True, timezone="UTC", _enable_global_fallback=True
+            db_url=url,
+            modules={"models": ["bench.peers.models"]},
+            use_tz=True,
+            timezone="UTC",
+            _enable_global_fallback=True,
         )
         yield
         await Tortoise.close_connections()
 
-    return Starlette(routes=[Route("/graphql", graph), WebSocketRoute("/graphql", graph)], lifespan=lifespan)
+    return Starlette(
+        routes=[Route("/graphql", graph), WebSocketRoute("/graphql", graph)], lifespan=lifespan
+    )
 
 
 if __name__ == "__main__":
     agent = int(sys.argv[3])
-    uvicorn.run(application(sys.argv[1]), port=int(sys.argv[2]), access_log=False, log_level="warning")
+    uvicorn.run(
+        application(sys.argv[1]), port=int(sys.argv[2]), access_log=False, log_level="warning"
+    )

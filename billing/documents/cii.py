@@ -1,6 +1,7 @@
 """The structured part of an invoice: its data as UN/CEFACT CII, profile EN 16931.
 
-The nesting in the code is that of the document, and the order of siblings is that of the schema, in which the order matters.
+The nesting in the code is that of the document, and the order of siblings is that of the schema, in
+which the order matters.
 """
 
 from datetime import date
@@ -8,13 +9,26 @@ from datetime import date
 from lxml import etree
 
 from billing.documents.element import NAMESPACES, RAM, RSM, Node, amount, day, el, fill, percent
-from billing.documents.facts import ON_DEBITS, Address, InvoiceFacts, Line, Note, Original, Party, PaymentMeans, Treatment
+from billing.documents.facts import (
+    ON_DEBITS,
+    Address,
+    InvoiceFacts,
+    Line,
+    Note,
+    Original,
+    Party,
+    PaymentMeans,
+    Treatment,
+)
 from models.billing.money import VatBand
 
 PROFILE = "urn:cen.eu:en16931:2017"
 
 CATEGORIES = {Treatment.EXEMPT_SELLER: "E", Treatment.REVERSE_CHARGE: "AE"}
-EXEMPTIONS = {Treatment.EXEMPT_SELLER: "VATEX-FR-FRANCHISE", Treatment.REVERSE_CHARGE: "VATEX-EU-AE"}
+EXEMPTIONS = {
+    Treatment.EXEMPT_SELLER: "VATEX-FR-FRANCHISE",
+    Treatment.REVERSE_CHARGE: "VATEX-EU-AE",
+}
 
 
 def cii(facts: InvoiceFacts) -> bytes:
@@ -38,7 +52,10 @@ def _document(facts: InvoiceFacts) -> Node:
         el("ID", facts.number),
         el("TypeCode", str(facts.type.value)),
         el("IssueDateTime", day(facts.issued_on)),
-        (el("IncludedNote", el("Content", note.text), el("SubjectCode", note.code)) for note in _notes(facts)),
+        (
+            el("IncludedNote", el("Content", note.text), el("SubjectCode", note.code))
+            for note in _notes(facts)
+        ),
     )
 
 
@@ -48,7 +65,9 @@ def _notes(facts: InvoiceFacts) -> list[Note]:
     if facts.vat_on_debits:
         notes.append(Note(text=ON_DEBITS))
     if facts.buyer.billing_address:
-        notes.append(Note(text=f"Adresse de facturation : {_one_line(facts.buyer.billing_address)}"))
+        notes.append(
+            Note(text=f"Adresse de facturation : {_one_line(facts.buyer.billing_address)}")
+        )
     return notes
 
 
@@ -73,7 +92,10 @@ def _line(facts: InvoiceFacts, position: int, line: Line) -> Node:
         el("AssociatedDocumentLineDocument", el("LineID", str(position))),
         el("SpecifiedTradeProduct", el("Name", line.label), el("Description", line.description)),
         el("SpecifiedLineTradeAgreement", el("NetPriceProductTradePrice", price)),
-        el("SpecifiedLineTradeDelivery", el("BilledQuantity", f"{line.quantity:f}", unitCode=line.unit)),
+        el(
+            "SpecifiedLineTradeDelivery",
+            el("BilledQuantity", f"{line.quantity:f}", unitCode=line.unit),
+        ),
         _line_settlement(facts, line),
     )
 
@@ -89,7 +111,10 @@ def _line_settlement(facts: InvoiceFacts, line: Line) -> Node:
         ),
         _period(line.period_start, line.period_end),
         _discount(line),
-        el("SpecifiedTradeSettlementLineMonetarySummation", el("LineTotalAmount", amount(line.net_cents))),
+        el(
+            "SpecifiedTradeSettlementLineMonetarySummation",
+            el("LineTotalAmount", amount(line.net_cents)),
+        ),
     )
 
 
@@ -153,10 +178,16 @@ def _address(address: Address) -> Node:
 
 
 def _tax_registration(role: str, party: Party) -> Node:
-    """A seller without a VAT number is identified to the tax office by the SIREN; BR-E-02 requires one of the two."""
+    """A seller without a VAT number is identified to the tax office by the SIREN; BR-E-02 requires
+    one of the two.
+    """
     if party.vat_number:
         return el("SpecifiedTaxRegistration", el("ID", party.vat_number, schemeID="VA"))
-    return el("SpecifiedTaxRegistration", el("ID", party.siren, schemeID="FC")) if role == "SellerTradeParty" else None
+    return (
+        el("SpecifiedTaxRegistration", el("ID", party.siren, schemeID="FC"))
+        if role == "SellerTradeParty"
+        else None
+    )
 
 
 def _settlement(facts: InvoiceFacts) -> Node:
@@ -203,7 +234,9 @@ def _vat(facts: InvoiceFacts, band: VatBand) -> Node:
 
 
 def _due_when(facts: InvoiceFacts) -> str:
-    """UNTDID 2475: VAT on services is due on payment (72), or on invoicing (5) for sellers who opted for debits."""
+    """UNTDID 2475: VAT on services is due on payment (72), or on invoicing (5) for sellers who
+    opted for debits.
+    """
     return "5" if facts.vat_on_debits else "72"
 
 

@@ -1,4 +1,6 @@
-"""Building blocks of CII: elements in their namespaces, and dates and amounts in the format of the schema."""
+"""Building blocks of CII: elements in their namespaces, and dates and amounts in the format of the
+schema.
+"""
 
 import re
 from collections.abc import Iterable
@@ -25,8 +27,8 @@ Child: TypeAlias = Node | str | Iterable[Node]
 
 
 def el(name: str, *children: Child, **attributes: str) -> Node:
-    """An element, in the namespace `ram` unless its name has a prefix; None when it would be empty, which PEPPOL and BR-FR
-    reject.
+    """An element, in the namespace `ram` unless its name has a prefix; None when it would be empty,
+    which PEPPOL and BR-FR reject.
     """
     prefix, _, local = name.rpartition(":")
     element = etree.Element(f"{{{NAMESPACES[prefix or 'ram']}}}{local}", attributes)
@@ -46,8 +48,8 @@ def fill(element: Element, child: Child) -> None:
 
 
 def printable(text: str) -> str:
-    """The text without characters that XML 1.0 can't contain (production Char) or discourages: control characters and lone
-    surrogates.
+    """The text without characters that XML 1.0 can't contain (production Char) or discourages:
+    control characters and lone surrogates.
     """
     return _NOT_XML.sub("", text)
 

@@ -1,7 +1,9 @@
-"""The data of an invoice, frozen when it is issued: everything that its page and its structured file are made from.
+"""The data of an invoice, frozen when it is issued: everything that its page and its structured
+file are made from.
 
-Legal figures (rates, terms, the recovery indemnity) are part of the data, as notes; the code contains only the mentions whose
-wording the law prescribes. "BT-n" is the business term of EN 16931 for a field.
+Legal figures (rates, terms, the recovery indemnity) are part of the data, as notes; the code
+contains only the mentions whose wording the law prescribes. "BT-n" is the business term of EN 16931
+for a field.
 """
 
 import types
@@ -44,7 +46,9 @@ MENTIONS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """A postal address; `country` is ISO 3166-1 alpha-2. EN 16931 has three lines, so further ones are joined."""
+    """A postal address; `country` is ISO 3166-1 alpha-2. EN 16931 has three lines, so further ones
+    are joined.
+    """
 
     lines: tuple[str, ...]
     postcode: str
@@ -54,8 +58,8 @@ class Address:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Party:
-    """The seller or the buyer. `legal` is the seller's legal form, capital and registration: "SAS au capital de 10 000 €, RCS
-    Paris".
+    """The seller or the buyer. `legal` is the seller's legal form, capital and registration: "SAS
+    au capital de 10 000 €, RCS Paris".
     """
 
     name: str
@@ -71,13 +75,16 @@ class Party:
 
     @property
     def electronic_address(self) -> str:
-        """Scheme 0225: the SIREN, followed by the platform's own suffix if there is one (BR-FR-21)."""
+        """Scheme 0225: the SIREN, followed by the platform's own suffix if there is one
+        (BR-FR-21).
+        """
         return "_".join(filter(None, (self.siren, self.electronic_suffix)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """A line of an invoice. The unit price excludes VAT and is never negative: a credit has a negative quantity (BR-27).
+    """A line of an invoice. The unit price excludes VAT and is never negative: a credit has a
+    negative quantity (BR-27).
 
     `unit` is a code of UN/ECE Recommendation 20: C62 one, MON month, DAY day, HUR hour.
     """
@@ -102,7 +109,9 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """A sentence in the buyer's language. Codes (UNTDID 4451): PMT recovery indemnity, PMD late payment, AAB discount."""
+    """A sentence in the buyer's language. Codes (UNTDID 4451): PMT recovery indemnity, PMD late
+    payment, AAB discount.
+    """
 
     text: str
     code: str = ""
@@ -118,7 +127,9 @@ class Original:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentMeans:
-    """How to pay, or how it was paid. Codes (UNTDID 4461): 30 credit transfer, 48 card, 59 SEPA direct debit."""
+    """How to pay, or how it was paid. Codes (UNTDID 4461): 30 credit transfer, 48 card, 59 SEPA
+    direct debit.
+    """
 
     code: int
     iban: str = ""
@@ -129,10 +140,11 @@ class PaymentMeans:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InvoiceFacts:
-    """All data of an issued document. Inconsistent data raises ValueError, so that it never reaches a page.
+    """All data of an issued document. Inconsistent data raises ValueError, so that it never reaches
+    a page.
 
-    Dates are local; `period_end` is the last day of the supply, inclusive. Only euros: another currency would require the VAT
-    in euros as well (BR-FR-CO-12).
+    Dates are local; `period_end` is the last day of the supply, inclusive. Only euros: another
+    currency would require the VAT in euros as well (BR-FR-CO-12).
     """
 
     number: str
@@ -189,9 +201,12 @@ class InvoiceFacts:
         codes = [note.code for note in self.notes]
         cited = len(self.originals)
         return {
-            "notes PMT, PMD and AAB are wanted exactly once each": any(codes.count(c) != 1 for c in REQUIRED_NOTES),
+            "notes PMT, PMD and AAB are wanted exactly once each": any(
+                codes.count(c) != 1 for c in REQUIRED_NOTES
+            ),
             "a credit note cites its original": self.type == DocumentType.CREDIT_NOTE and not cited,
-            "a corrective invoice cites one original": self.type == DocumentType.CORRECTIVE_INVOICE and cited != 1,
+            "a corrective invoice cites one original": self.type == DocumentType.CORRECTIVE_INVOICE
+            and cited != 1,
             "at least one line is wanted": not self.lines,
             "the totals are not those of the lines": self.totals != totals(self.lines),
             "a unit price is not negative": any(line.unit_price_cents < 0 for line in self.lines),
@@ -225,5 +240,7 @@ def _typed(kind: Any, value: Any) -> Any:
         return tuple(_typed(typing.get_args(kind)[0], item) for item in value)
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return typing.cast("type", kind)(**{name: _typed(hints[name], item) for name, item in value.items()})
+        return typing.cast("type", kind)(
+            **{name: _typed(hints[name], item) for name, item in value.items()}
+        )
     return date.fromisoformat(value) if kind is date else kind(value)

@@ -1,8 +1,9 @@
 """The invoice as a Factur-X file: a page for people, with the structured invoice inside (PDF/A-3b).
 
-typst renders the page and embeds the XML; factur-x provides the metadata by which software finds it. User text is passed as
-JSON input, never in the template's source, so it can't be executed. Nothing depends on the time or the machine: the same data
-gives the same bytes, whose SHA-256 later proves that a stored file is the one that was issued.
+typst renders the page and embeds the XML; factur-x provides the metadata by which software finds
+it. User text is passed as JSON input, never in the template's source, so it can't be executed.
+Nothing depends on the time or the machine: the same data gives the same bytes, whose SHA-256 later
+proves that a stored file is the one that was issued.
 """
 
 import asyncio
@@ -23,7 +24,15 @@ from pypdf import PdfWriter
 from pypdf.generic import StreamObject
 
 from billing.documents.cii import cii
-from billing.documents.facts import ON_DEBITS, Address, DocumentType, InvoiceFacts, Line, Original, Party
+from billing.documents.facts import (
+    ON_DEBITS,
+    Address,
+    DocumentType,
+    InvoiceFacts,
+    Line,
+    Original,
+    Party,
+)
 from models.billing.money import Money, VatBand
 from models.locale import Locale
 from models.translations import _, day, text
@@ -64,7 +73,8 @@ LABELS = {
 }
 
 MISSING = "□"
-# What the fonts inside typst draw (Libertinus Serif, then DejaVu Sans Mono): Latin, Greek, Cyrillic, punctuation,
+# What the fonts inside typst draw (Libertinus Serif, then DejaVu Sans Mono): Latin, Greek,
+# Cyrillic, punctuation,
 # currencies, arrows, mathematics, shapes. PDF/A forbids to show a character without its glyph.
 _NOT_DRAWN = re.compile(
     r"[^\n\x20-\x7E\xA0-\xAC\xAE-\u0377\u0386\u0388-\u038A\u038C\u038E-\u03A1\u03A3-\u04FF\u1E00-\u1EFF"
@@ -75,17 +85,24 @@ _UNSEEN = {"Cf", "Mn", "Me"}
 
 
 async def rendered(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
-    """Call `render` in a thread: it takes tens of milliseconds of processor time, which would block the event loop."""
+    """Call `render` in a thread: it takes tens of milliseconds of processor time, which would block
+    the event loop.
+    """
     return await asyncio.to_thread(render, facts, locale)
 
 
 def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
-    """The Factur-X PDF, with the page in the reader's language. The same data gives the same bytes."""
+    """The Factur-X PDF, with the page in the reader's language. The same data gives the same
+    bytes.
+    """
     pdf = typst.compile(
         TEMPLATE,
         font_paths=FONTS,
         ignore_system_fonts=True,
-        sys_inputs={"page": orjson.dumps(_drawable(_page(facts, Locale(locale)))).decode(), "xml": cii(facts).decode()},
+        sys_inputs={
+            "page": orjson.dumps(_drawable(_page(facts, Locale(locale)))).decode(),
+            "xml": cii(facts).decode(),
+        },
         pdf_standards=["a-3b"],
         timestamp=_issued_at(facts),
     )
@@ -103,7 +120,10 @@ def _page(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
         "labels": {name: text(label, locale) for name, label in LABELS.items()},
         "title": text(TITLES[facts.type], locale),
         "number": facts.number,
-        "period": [text(_("Period"), locale), _period(facts.period_start, facts.period_end, locale)],
+        "period": [
+            text(_("Period"), locale),
+            _period(facts.period_start, facts.period_end, locale),
+        ],
         "dates": _dates(facts, locale),
         "originals": [_original(original, locale) for original in facts.originals],
         "seller": _party(facts.seller),
@@ -112,7 +132,9 @@ def _page(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
         "bands": [_band(band, facts, locale) for band in facts.totals.bands],
         "totals": _totals(facts, locale),
         "payment": _payment(facts, locale),
-        "seller_vat": text(_("VAT %(number)s"), locale, number=facts.seller.vat_number) if facts.seller.vat_number else "",
+        "seller_vat": text(_("VAT %(number)s"), locale, number=facts.seller.vat_number)
+        if facts.seller.vat_number
+        else "",
         "category": facts.category,
         "mentions": [*filter(None, (facts.mention, ON_DEBITS * facts.vat_on_debits))],
         "terms": [*filter(None, (facts.payment_terms, *(note.text for note in facts.notes)))],
@@ -154,7 +176,9 @@ def _address(address: Address) -> list[str]:
 
 
 def _grouped(digits: str, *sizes: int) -> str:
-    """A registration number in the groups in which people read it, separated by non-breaking spaces."""
+    """A registration number in the groups in which people read it, separated by non-breaking
+    spaces.
+    """
     parts, rest = [], digits
     for size in sizes:
         parts.append(rest[:size])
@@ -179,7 +203,12 @@ def _discount(line: Line, facts: InvoiceFacts, locale: Locale) -> str:
     if not line.discount_cents:
         return ""
     reason = line.discount_reason or _("Discount")
-    return text(_("%(reason)s: %(amount)s"), locale, reason=reason, amount=_money(-line.discount_cents, facts, locale))
+    return text(
+        _("%(reason)s: %(amount)s"),
+        locale,
+        reason=reason,
+        amount=_money(-line.discount_cents, facts, locale),
+    )
 
 
 def _band(band: VatBand, facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
@@ -212,7 +241,9 @@ def _payment(facts: InvoiceFacts, locale: Locale) -> dict[str, Any] | None:
         "iban": _grouped(payment.iban, *[4] * 8),
         "bic": payment.bic,
         "reference": payment.reference,
-        "card": text(_("Card •••• %(last_four)s"), locale, last_four=payment.card_last4) if payment.card_last4 else "",
+        "card": text(_("Card •••• %(last_four)s"), locale, last_four=payment.card_last4)
+        if payment.card_last4
+        else "",
     }
 
 
@@ -228,7 +259,9 @@ def _money(cents: int, facts: InvoiceFacts, locale: Locale) -> str:
 
 def _percent(basis_points: int, locale: Locale) -> str:
     return format_percent(
-        Decimal(basis_points).scaleb(-4), "#,##0.##\u00a0%" if locale == Locale.FR else "0.##%", locale=locale
+        Decimal(basis_points).scaleb(-4),
+        "#,##0.##\u00a0%" if locale == Locale.FR else "0.##%",
+        locale=locale,
     )
 
 
@@ -241,15 +274,17 @@ def _drawable(value: Any) -> Any:
 
 
 def drawable(value: str) -> str:
-    """The text as the page can show it: composed, without bidirectional control characters, and with □ for a run of emoji or
-    ideograms.
+    """The text as the page can show it: composed, without bidirectional control characters, and
+    with □ for a run of emoji or ideograms.
     """
     composed = unicodedata.normalize("NFC", re.sub(r"[\t\r\x85\v\f]", " ", value))
     return _NOT_DRAWN.sub(_stand_in, composed)
 
 
 def _stand_in(run: re.Match[str]) -> str:
-    """A compatible spelling (ﬁ, Ａ) if Unicode has one; nothing for invisible characters; otherwise a box."""
+    """A compatible spelling (ﬁ, Ａ) if Unicode has one; nothing for invisible characters; otherwise
+    a box.
+    """
     compatible = unicodedata.normalize("NFKC", run[0])
     if not _NOT_DRAWN.search(compatible):
         return compatible
@@ -271,7 +306,9 @@ def _announced(pdf: bytes, facts: InvoiceFacts) -> bytes:
 
 
 def _xmp(writer: PdfWriter, facts: InvoiceFacts) -> bytes:
-    """The XMP metadata, in which PDF/A requires a copy of typst's document information dictionary."""
+    """The XMP metadata, in which PDF/A requires a copy of typst's document information
+    dictionary.
+    """
     known: dict[str, Any] = dict(writer.metadata or {})
     packet = facturx.generate_xmp_object(
         {

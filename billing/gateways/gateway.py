@@ -8,7 +8,9 @@ from models.billing.payment import PaymentStatus
 
 @dataclass(frozen=True)
 class Outcome:
-    """The state of a charge: its status, the provider's reference, and what the customer has to do or know."""
+    """The state of a charge: its status, the provider's reference, and what the customer has to do
+    or know.
+    """
 
     status: PaymentStatus
     reference: str
@@ -19,14 +21,20 @@ class Outcome:
 
 
 class GatewayDown(Exception):
-    """The provider did not respond. It isn't known whether it charged; calling again with the same key is safe."""
+    """The provider did not respond. It isn't known whether it charged; calling again with the same
+    key is safe.
+    """
 
 
 class Gateway(Protocol):
-    """A payment provider. `method` is the provider's token for a payment method, never a card number."""
+    """A payment provider. `method` is the provider's token for a payment method, never a card
+    number.
+    """
 
     async def charge(self, key: str, amount_cents: int, method: str) -> Outcome:
-        """Charge once per key; a repeat returns the charge in its current state. Raises ValueError for an unknown method."""
+        """Charge once per key; a repeat returns the charge in its current state. Raises ValueError
+        for an unknown method.
+        """
         ...
 
     async def find(self, key: str) -> Outcome | None:

@@ -1,7 +1,9 @@
-"""A payment provider for tests and demonstrations. Its charges are stored in the database, so they survive restarts.
+"""A payment provider for tests and demonstrations. Its charges are stored in the database, so they
+survive restarts.
 
-The payment method determines the outcome: `pm_sandbox_success`, `pm_sandbox_declined`, or `pm_sandbox_confirmation`, which
-waits until someone approves or declines on the sandbox bank's page, as with 3-D Secure.
+The payment method determines the outcome: `pm_sandbox_success`, `pm_sandbox_declined`, or
+`pm_sandbox_confirmation`, which waits until someone approves or declines on the sandbox bank's
+page, as with 3-D Secure.
 """
 
 from secrets import token_urlsafe
@@ -26,16 +28,23 @@ class Sandbox:
         self._base_url = base_url
 
     async def charge(self, key: str, amount_cents: int, method: str) -> Outcome:
-        """Charge once per key; a repeat returns the first charge. Raises ValueError for an unknown method."""
+        """Charge once per key; a repeat returns the first charge. Raises ValueError for an unknown
+        method.
+        """
         if method not in METHODS:
             raise ValueError(method)
         status = METHODS[method]
         await execute(
-            "INSERT INTO sandbox_charge (key, reference, amount_cents, method, status, decline_code)"
+            "INSERT INTO sandbox_charge (key, reference, amount_cents, method, status, "
+            "decline_code)"
             " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-            key, f"sandbox_{token_urlsafe(18)}", amount_cents, method, status.value,
+            key,
+            f"sandbox_{token_urlsafe(18)}",
+            amount_cents,
+            method,
+            status.value,
             _DECLINED if status is PaymentStatus.DECLINED else None,
-        )  # fmt: skip
+        )
         return self._outcome(await SandboxCharge.get(key=key))
 
     async def find(self, key: str) -> Outcome | None:
@@ -44,8 +53,8 @@ class Sandbox:
         return self._outcome(charge) if charge else None
 
     async def decide(self, reference: str, approved: bool) -> SandboxCharge | None:
-        """Store the customer's decision on the bank's page; only the first one counts. Returns the charge, None if there is
-        none.
+        """Store the customer's decision on the bank's page; only the first one counts. Returns the
+        charge, None if there is none.
         """
         status = PaymentStatus.SUCCEEDED if approved else PaymentStatus.DECLINED
         waiting = SandboxCharge.filter(reference=reference, status=PaymentStatus.REQUIRES_ACTION)
@@ -57,7 +66,9 @@ class Sandbox:
         return Outcome(
             status=charge.status,
             reference=charge.reference,
-            confirmation_url=f"{self._base_url}/sandbox/bank/{charge.reference}" if waiting else None,
+            confirmation_url=f"{self._base_url}/sandbox/bank/{charge.reference}"
+            if waiting
+            else None,
             decline_code=charge.decline_code,
             brand="visa",
             last_four="4242",

@@ -1,19 +1,22 @@
-"""The cost of an operation, computed before it runs: an upper bound of the number of objects it can return.
+"""The cost of an operation, computed before it runs: an upper bound of the number of objects it can
+return.
 
-A field whose type is an object, interface or union costs 1; a scalar or enum field costs nothing. A field may have a cost of
-its own in addition (the engine's `cost_of`). Lists multiply the cost of what is selected in them:
+A field whose type is an object, interface or union costs 1; a scalar or enum field costs nothing. A
+field may have a cost of its own in addition (the engine's `cost_of`). Lists multiply the cost of
+what is selected in them:
 
-- A field with a `first` or `last` argument is *sized*: by the larger of the two values, or the argument's default, or 20.
-  If it returns a list, everything selected below it counts that often. If it returns a connection, only what is selected in
-  its `nodes` and `edges` does.
+- A field with a `first` or `last` argument is *sized*: by the larger of the two values, or the
+  argument's default, or 20. If it returns a list, everything selected below it counts that often.
+  If it returns a connection, only what is selected in its `nodes` and `edges` does.
 - A list that nothing sizes counts `LIST_SIZE` times.
 
-Selections left out by @skip and @include cost nothing, and neither does introspection, which is bounded by the limit on depth
-and a rule of graphql-core. A field that is selected twice counts twice although its results are merged: the bound stays
-simple and is never too low.
+Selections left out by @skip and @include cost nothing, and neither does introspection, which is
+bounded by the limit on depth and a rule of graphql-core. A field that is selected twice counts
+twice although its results are merged: the bound stays simple and is never too low.
 
-The cost of a selection set is a pair, fixed and per item, because a fragment on a connection may be spread below fields of
-different sizes. So each fragment is computed once per operation, and the whole takes time linear to the document's size.
+The cost of a selection set is a pair, fixed and per item, because a fragment on a connection may be
+spread below fields of different sizes. So each fragment is computed once per operation, and the
+whole takes time linear to the document's size.
 """
 
 from __future__ import annotations
@@ -64,17 +67,23 @@ LIST_SIZE = 10  # of a list that nothing sizes
 CostOf = Callable[[GraphQLField], int | Callable[[dict[str, Any]], int]]
 SIZE_ARGUMENTS = ("first", "last")
 MAX_CACHED_COSTS = 16  # per document
-CACHEABLE = frozenset({int, bool, type(None), type(Undefined)})  # types of variables; long strings would stay in memory
+CACHEABLE = frozenset(
+    {int, bool, type(None), type(Undefined)}
+)  # types of variables; long strings would stay in memory
 
 
 def extension_cost(definition: GraphQLField) -> int | Callable[[dict[str, Any]], int]:
-    """The default `cost_of`: the field's `extensions["cost"]`, a number or a function of the coerced arguments."""
+    """The default `cost_of`: the field's `extensions["cost"]`, a number or a function of the
+    coerced arguments.
+    """
     cost: int | Callable[[dict[str, Any]], int] = definition.extensions.get("cost", 0)
     return cost
 
 
 class Cost(NamedTuple):
-    """The cost of a selection set: `fixed`, plus `per_item` for each item of the list that its parent sizes."""
+    """The cost of a selection set: `fixed`, plus `per_item` for each item of the list that its
+    parent sizes.
+    """
 
     fixed: int = 0
     per_item: int = 0
@@ -95,7 +104,9 @@ class CostCalculation:
     fragment_costs: dict[str, Cost]
 
     def operation(self, operation: OperationDefinitionNode, fragment_order: list[str]) -> int:
-        """The operation's cost. `fragment_order` names the fragments, each after those that it spreads."""
+        """The operation's cost. `fragment_order` names the fragments, each after those that it
+        spreads.
+        """
         for name in fragment_order:
             fragment = self.fragments[name]
             parent = self.schema.get_type(fragment.type_condition.name.value)
@@ -108,7 +119,10 @@ class CostCalculation:
         for selection in node.selections:
             if self._is_included(selection):
                 cost = self._selection(selection, parent)
-                fixed, per_item = min(SATURATED, fixed + cost.fixed), min(SATURATED, per_item + cost.per_item)
+                fixed, per_item = (
+                    min(SATURATED, fixed + cost.fixed),
+                    min(SATURATED, per_item + cost.per_item),
+                )
         return Cost(fixed, per_item)
 
     def _selection(self, node: SelectionNode, parent: GraphQLCompositeType) -> Cost:
@@ -135,7 +149,12 @@ class CostCalculation:
             return Cost(own + 1 + inner.times(LIST_SIZE if size is None else size))
         if size is None and node.name.value in {"nodes", "edges"}:
             return Cost(own, 1 + inner.times(LIST_SIZE))
-        return Cost(min(SATURATED, own + (LIST_SIZE if size is None else size) * (1 + inner.times(LIST_SIZE))))
+        return Cost(
+            min(
+                SATURATED,
+                own + (LIST_SIZE if size is None else size) * (1 + inner.times(LIST_SIZE)),
+            )
+        )
 
     def _arguments(self, node: FieldNode, definition: GraphQLField) -> dict[str, Any]:
         try:
@@ -155,7 +174,9 @@ class CostCalculation:
 
 
 def requested_size(definition: GraphQLField, args: Mapping[str, Any]) -> int | None:
-    """The number of items that a field may return; None when it has no `first` or `last` argument."""
+    """The number of items that a field may return; None when it has no `first` or `last`
+    argument.
+    """
     names = [name for name in SIZE_ARGUMENTS if name in definition.args]
     if not names:
         return None
@@ -172,9 +193,15 @@ def _is_list(type_: GraphQLOutputType) -> bool:
 
 
 def operation_cost(
-    schema: GraphQLSchema, document: Document, operation: OperationDefinitionNode, variables: VariableValues, cost_of: CostOf
+    schema: GraphQLSchema,
+    document: Document,
+    operation: OperationDefinitionNode,
+    variables: VariableValues,
+    cost_of: CostOf,
 ) -> int:
-    """The cost of an operation of the document, cached with the document by the values of the variables it depends on."""
+    """The cost of an operation of the document, cached with the document by the values of the
+    variables it depends on.
+    """
     if document.cost_variables is None:
         document.cost_variables = cost_variables(schema, document.node, cost_of)
     values = [variables.coerced.get(name, Undefined) for name in document.cost_variables]
@@ -189,15 +216,22 @@ def operation_cost(
 
 
 def _calculate(
-    schema: GraphQLSchema, document: Document, operation: OperationDefinitionNode, variables: VariableValues, cost_of: CostOf
+    schema: GraphQLSchema,
+    document: Document,
+    operation: OperationDefinitionNode,
+    variables: VariableValues,
+    cost_of: CostOf,
 ) -> int:
     calculation = CostCalculation(schema, variables, document.fragments, cost_of, {})
     return calculation.operation(operation, document.fragment_order)
 
 
-def cost_variables(schema: GraphQLSchema, document: DocumentNode, cost_of: CostOf) -> tuple[str, ...]:
-    """The names of the variables that costs depend on: those used in directives, in `first` and `last`, and in arguments of
-    fields whose own cost is a function of the arguments."""
+def cost_variables(
+    schema: GraphQLSchema, document: DocumentNode, cost_of: CostOf
+) -> tuple[str, ...]:
+    """The names of the variables that costs depend on: those used in directives, in `first` and
+    `last`, and in arguments of fields whose own cost is a function of the arguments.
+    """
     visitor = _CostVariables(TypeInfo(schema), cost_of)
     visit(document, TypeInfoVisitor(visitor.types, visitor))
     return tuple(visitor.names)
@@ -209,11 +243,17 @@ class _CostVariables(Visitor):
         self.types, self._cost_of = types, cost_of
         self.names: dict[str, None] = {}
 
-    def enter_variable(self, node: VariableNode, _key: Any, parent: Any, _path: Any, ancestors: list[Any]) -> None:
+    def enter_variable(
+        self, node: VariableNode, _key: Any, parent: Any, _path: Any, ancestors: list[Any]
+    ) -> None:
         field = self.types.get_field_def()
-        if any(map(_affects_cost, [parent, *ancestors])) or (field and callable(self._cost_of(field))):
+        if any(map(_affects_cost, [parent, *ancestors])) or (
+            field and callable(self._cost_of(field))
+        ):
             self.names[node.name.value] = None
 
 
 def _affects_cost(node: Any) -> bool:
-    return isinstance(node, DirectiveNode) or (isinstance(node, ArgumentNode) and node.name.value in SIZE_ARGUMENTS)
+    return isinstance(node, DirectiveNode) or (
+        isinstance(node, ArgumentNode) and node.name.value in SIZE_ARGUMENTS
+    )

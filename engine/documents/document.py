@@ -25,7 +25,9 @@ class VariableDefinition(NamedTuple):
 
 @dataclass
 class Document:
-    """A valid document within the limits. The dictionaries at the end are caches, filled when first needed."""
+    """A valid document within the limits. The dictionaries at the end are caches, filled when first
+    needed.
+    """
 
     node: DocumentNode
     text: str
@@ -33,20 +35,32 @@ class Document:
     id: str  # the hash of `text`, see persisted.py
     operations: dict[str | None, OperationDefinitionNode]
     fragments: dict[str, FragmentDefinitionNode]
-    fragment_details: dict[str, FragmentDetails]  # the fragments in the form that graphql-core's executor takes
+    fragment_details: dict[
+        str, FragmentDetails
+    ]  # the fragments in the form that graphql-core's executor takes
     fragment_order: list[str]  # names, each fragment after those that it spreads
     introspects: bool
-    variable_definitions: dict[str | None, list[VariableDefinition]] = field(default_factory=dict)  # by operation name
+    variable_definitions: dict[str | None, list[VariableDefinition]] = field(
+        default_factory=dict
+    )  # by operation name
     cost_variables: tuple[str, ...] | None = None  # names of the variables that costs depend on
-    costs: dict[tuple[Any, ...], int] = field(default_factory=dict)  # by operation name and values of `cost_variables`
-    directive_variables: dict[str | None, tuple[str, ...]] = field(default_factory=dict)  # of @skip and @include
+    costs: dict[tuple[Any, ...], int] = field(
+        default_factory=dict
+    )  # by operation name and values of `cost_variables`
+    directive_variables: dict[str | None, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # of @skip and @include
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
-        """The operation to execute. Raises `RequestError` when the name is unknown, or missing though there are several."""
+        """The operation to execute. Raises `RequestError` when the name is unknown, or missing
+        though there are several.
+        """
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         if name is None:
-            raise request_error("The document contains several operations: operationName must select one.")
+            raise request_error(
+                "The document contains several operations: operationName must select one."
+            )
         if name not in self.operations:
             raise request_error(f"The document contains no operation named '{name}'.")
         return self.operations[name]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Limits:
     """The largest values accepted. All but `timeout` are checked before anything is executed.
 
-    `overlaps` is the budget of graphql-core's rule that fields with the same response name can be merged, the only rule
-    whose work is quadratic. With 20,000 the worst document of 2,000 tokens takes about 40 ms; with graphql-core's own
-    500,000 it takes 700 ms.
+    `overlaps` is the budget of graphql-core's rule that fields with the same response name can be
+    merged, the only rule whose work is quadratic. With 20,000 the worst document of 2,000 tokens
+    takes about 40 ms; with graphql-core's own 500,000 it takes 700 ms.
     """
 
     document_bytes: int = 32_768
@@ -21,8 +21,12 @@ class Limits:
     aliases: int = 60  # occurrences, with fragments expanded
     root_fields: int = 40  # occurrences, with fragments expanded
     overlaps: int = 20_000
-    number_digits: int = 400  # of one number in a document; numbers in JSON end at the largest double
+    number_digits: int = (
+        400  # of one number in a document; numbers in JSON end at the largest double
+    )
     cost: int = 10_000
     body_bytes: int = 1_048_576
     json_depth: int = 64
-    timeout: float = 30.0  # seconds, for a query and for each event of a subscription; mutations always finish
+    timeout: float = (
+        30.0  # seconds, for a query and for each event of a subscription; mutations always finish
+    )

@@ -1,12 +1,14 @@
 """Depth, aliases and root fields of a document, measured in time linear to its size.
 
-Visiting a fragment again at each spread takes exponential time on `fragment A{...B ...B} fragment B{...C ...C}`. So each
-definition is visited once, without expanding the fragments it spreads; then the counts of fragments are added up in
-dependency order. Counts saturate: after thirty doublings they are past any limit. Nothing here is recursive, so a long chain
-of fragments can't exhaust the stack.
+Visiting a fragment again at each spread takes exponential time on `fragment A{...B ...B} fragment
+B{...C ...C}`. So each definition is visited once, without expanding the fragments it spreads; then
+the counts of fragments are added up in dependency order. Counts saturate: after thirty doublings
+they are past any limit. Nothing here is recursive, so a long chain of fragments can't exhaust the
+stack.
 
-This runs before validation, because the work of some validation rules is not linear. The document may therefore still be
-invalid: unknown fragments, and spreads that close a cycle, count nothing. Validation reports both.
+This runs before validation, because the work of some validation rules is not linear. The document
+may therefore still be invalid: unknown fragments, and spreads that close a cycle, count nothing.
+Validation reports both.
 """
 
 from __future__ import annotations
@@ -34,30 +36,46 @@ Definition = OperationDefinitionNode | FragmentDefinitionNode
 
 @dataclass
 class Counts:
-    """Counts of one definition, with or without its fragments expanded, or the largest of a document."""
+    """Counts of one definition, with or without its fragments expanded, or the largest of a
+    document.
+    """
 
     depth: int = 0
     aliases: int = 0
     root_fields: int = 0
     nesting: int = 0  # nested selection sets, inline fragments included
     introspects: bool = False
-    spreads: list[tuple[str, int]] = field(default_factory=list)  # fragment name, and number of fields around the spread
+    spreads: list[tuple[str, int]] = field(
+        default_factory=list
+    )  # fragment name, and number of fields around the spread
 
 
 def measure(document: DocumentNode) -> Counts:
     """The largest counts of any definition in the document."""
-    fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+    fragments = {
+        each.name.value: each
+        for each in document.definitions
+        if isinstance(each, FragmentDefinitionNode)
+    }
     own = {name: _count(fragment) for name, fragment in fragments.items()}
     expanded: dict[str, Counts] = {}
-    for name in topological_order({name: [spread for spread, _ in counts.spreads] for name, counts in own.items()}):
+    for name in topological_order(
+        {name: [spread for spread, _ in counts.spreads] for name, counts in own.items()}
+    ):
         expanded[name] = _expand(own[name], expanded)
-    operations = [_expand(_count(each), expanded) for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    operations = [
+        _expand(_count(each), expanded)
+        for each in document.definitions
+        if isinstance(each, OperationDefinitionNode)
+    ]
     root_fields = max((operation.root_fields for operation in operations), default=0)
     return replace(_largest([*operations, *expanded.values()]), root_fields=root_fields)
 
 
 def check_limits(counts: Counts, limits: Limits) -> None:
-    """Raises `RequestError` (QUERY_TOO_COSTLY, with the count and its limit) when a count exceeds its limit."""
+    """Raises `RequestError` (QUERY_TOO_COSTLY, with the count and its limit) when a count exceeds
+    its limit.
+    """
     for name in ("depth", "nesting", "aliases", "root_fields"):
         count, limit = getattr(counts, name), getattr(limits, name)
         if count > limit:
@@ -79,7 +97,11 @@ def topological_order(spreads: Mapping[str, list[str]]) -> list[str]:
         on_path = {root}
         while path:
             name, remaining = path[-1]
-            unvisited = (each for each in remaining if each in spreads and each not in done and each not in on_path)
+            unvisited = (
+                each
+                for each in remaining
+                if each in spreads and each not in done and each not in on_path
+            )
             following = next(unvisited, None)
             if following is None:
                 path.pop()
@@ -127,7 +149,9 @@ def _expand(own: Counts, expanded: Mapping[str, Counts]) -> Counts:
             total.depth = max(total.depth, parent_fields + inner.depth)
             total.nesting = max(total.nesting, inner.nesting)
             total.aliases = min(SATURATED, total.aliases + inner.aliases)
-            total.root_fields = min(SATURATED, total.root_fields + (inner.root_fields if parent_fields == 0 else 0))
+            total.root_fields = min(
+                SATURATED, total.root_fields + (inner.root_fields if parent_fields == 0 else 0)
+            )
             total.introspects |= inner.introspects
     return total
 

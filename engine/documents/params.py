@@ -13,7 +13,8 @@ from engine.errors import request_error
 class Params:
     """The parameters of one request, each of the right type.
 
-    The document is either sent (`query`) or referenced by its id (`document_id`, or `persistedQuery` in `extensions`).
+    The document is either sent (`query`) or referenced by its id (`document_id`, or
+    `persistedQuery` in `extensions`).
     """
 
     query: str | None
@@ -29,7 +30,9 @@ class Params:
 
     @classmethod
     def from_json(cls, payload: Any) -> Params:
-        """Read the parameters from decoded JSON. Raises `RequestError` when one has the wrong type."""
+        """Read the parameters from decoded JSON. Raises `RequestError` when one has the wrong
+        type.
+        """
         if not isinstance(payload, dict):
             raise request_error("The request must be a JSON object; batches are not supported.")
         return cls(

@@ -1,4 +1,6 @@
-"""Persisted documents: ids of documents, the id in a request, and manifests of trusted documents."""
+"""Persisted documents: ids of documents, the id in a request, and manifests of trusted
+documents.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,16 @@ import orjson
 from engine.documents.params import Params
 from engine.errors import request_error
 
-PREFIX = "sha256:"  # of ids that are the hash of the text, in the spelling of the GraphQL over HTTP specification
+# of ids that are the hash of the text, in the spelling of the GraphQL over HTTP specification
+PREFIX = "sha256:"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _APOLLO_FORMAT = "apollo-persisted-query-manifest"
 
 
 class ManifestError(Exception):
-    """A manifest is not usable. `problems` are sentences; one that concerns a document begins with its id."""
+    """A manifest is not usable. `problems` are sentences; one that concerns a document begins with
+    its id.
+    """
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -34,8 +39,8 @@ def document_id(text: str) -> str:
 def requested_id(params: Params) -> str | None:
     """The id by which a request references its document; None when it doesn't.
 
-    It comes from `documentId`, or from `extensions.persistedQuery` as sent by Apollo's clients. Hashes may be in upper
-    case. Raises `RequestError` when the two differ.
+    It comes from `documentId`, or from `extensions.persistedQuery` as sent by Apollo's clients.
+    Hashes may be in upper case. Raises `RequestError` when the two differ.
     """
     ids = {_lower_hash(params.document_id)} if params.document_id is not None else set()
     if "persistedQuery" in params.extensions:
@@ -61,14 +66,16 @@ def _lower_hash(id_: str) -> str:
 def load_manifest(path: Path) -> dict[str, str]:
     """The texts in a manifest file, by document id. Raises `ManifestError` with all problems found.
 
-    Two formats are read: `{id: text}`, as written by Relay, and Apollo's
-    `{"format": ..., "version": 1, "operations": [{"id", "body"}]}`. An id of 64 hexadecimal digits must be the SHA-256 of its
-    text.
+    Two formats are read: `{id: text}`, as written by Relay, and Apollo's `{"format": ...,
+    "version": 1, "operations": [{"id", "body"}]}`. An id of 64 hexadecimal digits must be the
+    SHA-256 of its text.
     """
     try:
         entries = list(_entries(orjson.loads(path.read_bytes())))
     except (OSError, ValueError) as error:
-        raise ManifestError([f"{path}: {error.strerror if isinstance(error, OSError) else error}"]) from None
+        raise ManifestError(
+            [f"{path}: {error.strerror if isinstance(error, OSError) else error}"]
+        ) from None
     documents: dict[str, str] = {}
     problems = []
     for id_, text in entries:
@@ -91,7 +98,11 @@ def _entries(content: Any) -> Iterator[tuple[Any, Any]]:
     if content.get("version") != 1 or not isinstance(operations, list):
         raise ValueError("only version 1 of Apollo's manifests is supported")
     for operation in operations:
-        yield (operation.get("id"), operation.get("body")) if isinstance(operation, dict) else (operation, None)
+        yield (
+            (operation.get("id"), operation.get("body"))
+            if isinstance(operation, dict)
+            else (operation, None)
+        )
 
 
 def _problem(id_: Any, text: Any, others: dict[str, str]) -> str | None:
@@ -100,6 +111,8 @@ def _problem(id_: Any, text: Any, others: dict[str, str]) -> str | None:
     if others.get(id_, text) != text:
         return "is the id of two documents"
     digits = _lower_hash(id_).removeprefix(PREFIX)
-    if (id_ != digits or _HASH.fullmatch(digits.lower())) and PREFIX + digits.lower() != document_id(text):
+    if (
+        id_ != digits or _HASH.fullmatch(digits.lower())
+    ) and PREFIX + digits.lower() != document_id(text):
         return f"is not the SHA-256 of its text, which is {document_id(text).removeprefix(PREFIX)}"
     return None

@@ -1,4 +1,6 @@
-"""The store of parsed and validated documents: parsing and validating takes most of a small query's time."""
+"""The store of parsed and validated documents: parsing and validating takes most of a small query's
+time.
+"""
 
 from __future__ import annotations
 
@@ -38,16 +40,20 @@ from engine.errors import (
 
 MAX_ERRORS = 20  # validation errors in one response
 MAX_DOCUMENTS = 1_000
-MAX_BYTES = 300_000  # of source text; a parsed document with short names takes about 170 times the size of its text
+# of source text; a parsed document with short names takes about 170 times the size of its text
+MAX_BYTES = 300_000
 
 
 class DocumentStore:
-    """Parses and validates documents, and keeps those that are likely to come again, by their text and by its hash.
+    """Parses and validates documents, and keeps those that are likely to come again, by their text
+    and by its hash.
 
-    Documents requested once and documents requested repeatedly are kept apart, each in a least-recently-used cache. So a
-    flood of new documents can't evict those in daily use. Invalid documents are not kept.
+    Documents requested once and documents requested repeatedly are kept apart, each in a
+    least-recently-used cache. So a flood of new documents can't evict those in daily use. Invalid
+    documents are not kept.
 
-    `trusted_documents` (texts by id) are read immediately and never evicted. Raises `ManifestError` when some are invalid.
+    `trusted_documents` (texts by id) are read immediately and never evicted. Raises `ManifestError`
+    when some are invalid.
     """
 
     def __init__(
@@ -83,11 +89,13 @@ class DocumentStore:
             raise ManifestError(problems)
         return documents
 
-    def find(self, params: Params, *, suggest_names: bool = True, trusted_only: bool = False) -> Document:
+    def find(
+        self, params: Params, *, suggest_names: bool = True, trusted_only: bool = False
+    ) -> Document:
         """The document that a request sends or references.
 
-        With `trusted_only`, every document that is not in the manifest is rejected. `suggest_names` as in `read`. Raises
-        `RequestError`.
+        With `trusted_only`, every document that is not in the manifest is rejected. `suggest_names`
+        as in `read`. Raises `RequestError`.
         """
         text = params.query
         id_ = requested_id(params) if params.has_document_id else None
@@ -116,7 +124,9 @@ class DocumentStore:
         return self.read(text)
 
     def read(self, text: str, *, suggest_names: bool = True) -> Document:
-        """The document with this text. With `suggest_names`, errors may suggest names of the schema. Raises `RequestError`."""
+        """The document with this text. With `suggest_names`, errors may suggest names of the
+        schema. Raises `RequestError`.
+        """
         if known := self._repeated.get(text):
             return known
         document = self._once.pop(text)
@@ -130,15 +140,28 @@ class DocumentStore:
     def _parse(self, text: str, suggest_names: bool = True) -> Document:
         size, limit = len(text.encode("utf-8", "surrogatepass")), self._limits.document_bytes
         if size > limit:
-            raise request_error(f"The document is larger than {limit} bytes.", QUERY_TOO_COSTLY, bytes=size, limit=limit)
+            raise request_error(
+                f"The document is larger than {limit} bytes.",
+                QUERY_TOO_COSTLY,
+                bytes=size,
+                limit=limit,
+            )
         node = _parse_text(text, self._limits)
         _check_numbers(node, text, self._limits.number_digits)
         counts = measure(node)
         check_limits(counts, self._limits)
-        if errors := validate(self._schema, node, self._rules, MAX_ERRORS, hide_suggestions=not suggest_names):
+        if errors := validate(
+            self._schema, node, self._rules, MAX_ERRORS, hide_suggestions=not suggest_names
+        ):
             raise _validation_error(errors)
-        operations = [each for each in node.definitions if isinstance(each, OperationDefinitionNode)]
-        fragments = {each.name.value: each for each in node.definitions if isinstance(each, FragmentDefinitionNode)}
+        operations = [
+            each for each in node.definitions if isinstance(each, OperationDefinitionNode)
+        ]
+        fragments = {
+            each.name.value: each
+            for each in node.definitions
+            if isinstance(each, FragmentDefinitionNode)
+        }
         return Document(
             node=node,
             text=text,
@@ -146,14 +169,20 @@ class DocumentStore:
             id=document_id(text),
             operations={each.name.value if each.name else None: each for each in operations},
             fragments=fragments,
-            fragment_details={name: FragmentDetails(fragment, None) for name, fragment in fragments.items()},
-            fragment_order=topological_order({name: spread_names(fragment) for name, fragment in fragments.items()}),
+            fragment_details={
+                name: FragmentDetails(fragment, None) for name, fragment in fragments.items()
+            },
+            fragment_order=topological_order(
+                {name: spread_names(fragment) for name, fragment in fragments.items()}
+            ),
             introspects=counts.introspects,
         )
 
 
 class DocumentCache:
-    """Documents by text. The least recently used ones are evicted when there are too many, or too many bytes of text."""
+    """Documents by text. The least recently used ones are evicted when there are too many, or too
+    many bytes of text.
+    """
 
     def __init__(self, max_documents: int, max_bytes: int) -> None:
         self._max_documents, self._free_bytes = max_documents, max_bytes
@@ -190,15 +219,22 @@ class DocumentCache:
 
 
 def _not_trusted() -> RequestError:
-    return request_error("Only trusted documents are accepted: send the id of one in the manifest.", DOCUMENT_NOT_TRUSTED)
+    return request_error(
+        "Only trusted documents are accepted: send the id of one in the manifest.",
+        DOCUMENT_NOT_TRUSTED,
+    )
 
 
 def _parse_text(text: str, limits: Limits) -> DocumentNode:
     try:
         return parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
     except GraphQLError as error:
-        # Only the message tells these two from any other syntax error. A test checks the parser's wording.
-        if "tokens. Parsing aborted" in error.message or "comments. Parsing aborted" in error.message:
+        # Only the message tells these two from any other syntax error. A test checks the parser's
+        # wording.
+        if (
+            "tokens. Parsing aborted" in error.message
+            or "comments. Parsing aborted" in error.message
+        ):
             raise request_error(error.message, QUERY_TOO_COSTLY, limit=limits.tokens) from None
         if "nested too deeply" in error.message:
             raise request_error(error.message, QUERY_TOO_COSTLY, limit=limits.depth) from None
@@ -206,9 +242,11 @@ def _parse_text(text: str, limits: Limits) -> DocumentNode:
 
 
 def _check_numbers(node: DocumentNode, text: str, limit: int) -> None:
-    # Python itself refuses to convert an integer of more than 4,300 digits, with a message that is not for our callers.
+    # Python itself refuses to convert an integer of more than 4,300 digits, with a message that is
+    # not for our callers.
     if not re.search(rf"[0-9]{{{limit + 1}}}", text):
-        return  # true of nearly all documents; the digits found may still be part of a string or a comment
+        # true of nearly all documents; the digits found may still be part of a string or a comment
+        return
     token = node.loc.start_token if node.loc else None
     while token:
         if token.kind in {TokenKind.INT, TokenKind.FLOAT} and token.end - token.start > limit:
@@ -218,7 +256,9 @@ def _check_numbers(node: DocumentNode, text: str, limit: int) -> None:
 
 def _overlap_rule(limits: Limits) -> type[ASTValidationRule]:
     class OverlappingFieldsWithinBudget(OverlappingFieldsCanBeMergedRule):
-        """graphql-core's rule with a smaller budget: its own is a module constant, enough for most of a second."""
+        """graphql-core's rule with a smaller budget: its own is a module constant, enough for most
+        of a second.
+        """
 
         def __init__(self, context: ValidationContext) -> None:
             super().__init__(context)
@@ -229,5 +269,7 @@ def _overlap_rule(limits: Limits) -> type[ASTValidationRule]:
 
 def _validation_error(errors: list[GraphQLError]) -> RequestError:
     if errors[-1].message == "Validation aborted.":  # a rule's budget is exhausted
-        return request_error("The document repeats too many fields to be validated.", QUERY_TOO_COSTLY)
+        return request_error(
+            "The document repeats too many fields to be validated.", QUERY_TOO_COSTLY
+        )
     return RequestError([error_with_code(error) for error in errors])

@@ -1,5 +1,7 @@
-"""Coercion of variables, with graphql-core's results. graphql-core resolves each variable's type again for each request,
-which takes half of a small query's time; here that is done once per document."""
+"""Coercion of variables, with graphql-core's results. graphql-core resolves each variable's type
+again for each request, which takes half of a small query's time; here that is done once per
+document.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,16 @@ from graphql import (
     get_nullable_type,
     is_leaf_type,
 )
-from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
-from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values, input_is_nested_too_deeply
+from graphql.execution.get_variable_signature import (
+    GraphQLVariableSignature,
+    get_variable_signature,
+)
+from graphql.execution.values import (
+    VariableValues,
+    VariableValueSource,
+    get_variable_values,
+    input_is_nested_too_deeply,
+)
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 from engine.documents.document import Document, VariableDefinition
@@ -33,7 +43,8 @@ def coerce_variables(
     inputs: dict[str, Any],
     suggest_names: bool,
 ) -> VariableValues:
-    """Coerce a request's variables for an operation. Raises `RequestError` with everything that is wrong with them.
+    """Coerce a request's variables for an operation. Raises `RequestError` with everything that is
+    wrong with them.
 
     With `suggest_names`, errors may suggest names of the schema.
     """
@@ -45,7 +56,9 @@ def coerce_variables(
         document.variable_definitions[name] = [_definition(schema, node) for node in nodes]
     if values := _coerce_all(document.variable_definitions[name], inputs):
         return values
-    result = get_variable_values(schema, nodes, inputs, MAX_ERRORS, hide_suggestions=not suggest_names)
+    result = get_variable_values(
+        schema, nodes, inputs, MAX_ERRORS, hide_suggestions=not suggest_names
+    )
     if isinstance(result, list):
         raise RequestError([error_with_code(error) for error in result])
     return result
@@ -58,11 +71,17 @@ def _definition(schema: GraphQLSchema, node: Any) -> VariableDefinition:
     type_ = get_nullable_type(signature.type)
     leaf_type = type_ if is_leaf_type(type_) else None
     nullable = not isinstance(signature.type, GraphQLNonNull)
-    return VariableDefinition(signature.name, signature, VariableValueSource(signature), leaf_type, nullable)
+    return VariableDefinition(
+        signature.name, signature, VariableValueSource(signature), leaf_type, nullable
+    )
 
 
-def _coerce_all(definitions: list[VariableDefinition], inputs: dict[str, Any]) -> VariableValues | None:
-    """The coerced values; None when any is invalid, and then graphql-core is asked for the errors."""
+def _coerce_all(
+    definitions: list[VariableDefinition], inputs: dict[str, Any]
+) -> VariableValues | None:
+    """The coerced values; None when any is invalid, and then graphql-core is asked for the
+    errors.
+    """
     sources, values = {}, {}
     for name, signature, absent, leaf_type, nullable in definitions:
         value = inputs.get(name, Undefined)
@@ -89,4 +108,8 @@ def _coerce(value: Any, signature: GraphQLVariableSignature, leaf_type: Any, nul
         return None if nullable else Undefined
     if leaf_type:
         return leaf_type.coerce_input_value(value)
-    return Undefined if input_is_nested_too_deeply(value, signature.type) else coerce_input_value(value, signature.type)
+    return (
+        Undefined
+        if input_is_nested_too_deeply(value, signature.type)
+        else coerce_input_value(value, signature.type)
+    )

@@ -1,4 +1,6 @@
-"""Coercion of a field's arguments, prepared once per plan as far as they don't depend on variables."""
+"""Coercion of a field's arguments, prepared once per plan as far as they don't depend on
+variables.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ IMMUTABLE_TYPES = frozenset({str, int, float, bool, type(None)})
 
 
 def argument_coercion(definition: GraphQLField, node: FieldNode) -> CoerceArguments:
-    """A function that coerces the field's arguments, into a new dict for each call. It raises GraphQLError.
+    """A function that coerces the field's arguments, into a new dict for each call. It raises
+    GraphQLError.
 
     It is fast when each argument is either one variable or a constant that can't be modified.
     """
@@ -44,10 +47,16 @@ def argument_coercion(definition: GraphQLField, node: FieldNode) -> CoerceArgume
         for name, argument in definition.args.items():
             if name in by_variable:
                 nullable = not isinstance(argument.type, GraphQLNonNull)
-                from_variables.append((argument.out_name or name, by_variable[name].name.value, nullable))
-                constants[from_variables[-1][0]] = None  # reserves its position: a resolver may depend on the order
+                from_variables.append(
+                    (argument.out_name or name, by_variable[name].name.value, nullable)
+                )
+                constants[from_variables[-1][0]] = (
+                    None  # reserves its position: a resolver may depend on the order
+                )
             else:
-                coerce_argument(constants, node, name, argument, _argument_node(node, name), None, None)
+                coerce_argument(
+                    constants, node, name, argument, _argument_node(node, name), None, None
+                )
     except Exception:  # each execution raises it again, where it belongs
         return coerce
     if not are_immutable(constants):
@@ -67,7 +76,9 @@ def argument_coercion(definition: GraphQLField, node: FieldNode) -> CoerceArgume
 
 def are_immutable(arguments: Mapping[str, Any]) -> bool:
     """Whether no resolver can modify the values, so that all calls can share them."""
-    return all(type(value) in IMMUTABLE_TYPES or isinstance(value, Enum) for value in arguments.values())
+    return all(
+        type(value) in IMMUTABLE_TYPES or isinstance(value, Enum) for value in arguments.values()
+    )
 
 
 def _argument_node(node: FieldNode, name: str) -> ArgumentNode | None:

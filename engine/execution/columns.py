@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any
 
-Column = Sequence[Any]  # one value for each object; an exception stands for a value that could not be resolved
+Column = Sequence[
+    Any
+]  # one value for each object; an exception stands for a value that could not be resolved
 
 
 class PendingColumn:
@@ -18,7 +20,9 @@ class PendingColumn:
 
 
 def collect(size: int, values: Iterator[Any]) -> list[Any]:
-    """All values of a `map`, which goes on after its function raised. An exception takes the place of its value."""
+    """All values of a `map`, which goes on after its function raised. An exception takes the place
+    of its value.
+    """
     collected: list[Any] = []
     while True:
         try:
@@ -31,7 +35,9 @@ def collect(size: int, values: Iterator[Any]) -> list[Any]:
 
 
 def batch_column(size: int, result: Any) -> Column:
-    """The column that a batch returned for this many parents; when it has another size, the error for each parent."""
+    """The column that a batch returned for this many parents; when it has another size, the error
+    for each parent.
+    """
     try:
         values = result if isinstance(result, list) else list(result)
         if len(values) != size:

@@ -15,11 +15,17 @@ from engine.execution.level import Indices
 from engine.execution.plan import FieldPlan
 from engine.execution.value_flags import AWAITABLE, flags_of, must_await
 
-Pending = list[tuple[list[Any], int]]  # lists and the indices of values in them that must be awaited
+Pending = list[
+    tuple[list[Any], int]
+]  # lists and the indices of values in them that must be awaited
 
 
-def complete_lists(values: Sequence[Any], field: FieldPlan, depth: int, pending: Pending) -> Sequence[Any]:
-    """The values with all iterables turned into lists, `depth` levels deep. Adds what must be awaited to `pending`."""
+def complete_lists(
+    values: Sequence[Any], field: FieldPlan, depth: int, pending: Pending
+) -> Sequence[Any]:
+    """The values with all iterables turned into lists, `depth` levels deep. Adds what must be
+    awaited to `pending`.
+    """
     if flags_of(values) & AWAITABLE:
         values = list(values)
         pending.extend((values, index) for index, value in enumerate(values) if must_await(value))
@@ -27,12 +33,20 @@ def complete_lists(values: Sequence[Any], field: FieldPlan, depth: int, pending:
         return values
     completed = list(values)
     for index, value in enumerate(values):
-        completed[index] = value if must_await(value) else _complete_list(value, field, depth, pending, (completed, index))
-    pending[:] = [(completed if container is values else container, index) for container, index in pending]
+        completed[index] = (
+            value
+            if must_await(value)
+            else _complete_list(value, field, depth, pending, (completed, index))
+        )
+    pending[:] = [
+        (completed if container is values else container, index) for container, index in pending
+    ]
     return completed
 
 
-def _complete_list(value: Any, field: FieldPlan, depth: int, pending: Pending, position: tuple[list[Any], int]) -> Any:
+def _complete_list(
+    value: Any, field: FieldPlan, depth: int, pending: Pending, position: tuple[list[Any], int]
+) -> Any:
     if isinstance(value, list | tuple):
         return complete_lists(value, field, depth - 1, pending)
     if value is None or value is Undefined or isinstance(value, Exception):
@@ -41,7 +55,9 @@ def _complete_list(value: Any, field: FieldPlan, depth: int, pending: Pending, p
         pending.append(position)
         return _to_list(value)
     if not is_iterable(value):
-        return GraphQLError(f"Expected Iterable, but did not find one for field '{field.parent}.{field.name}'.")
+        return GraphQLError(
+            f"Expected Iterable, but did not find one for field '{field.parent}.{field.name}'."
+        )
     items: list[Any] = []
     try:
         items.extend(value)
@@ -65,7 +81,8 @@ async def _to_list(values: AsyncIterable[Any]) -> list[Any]:
 async def await_values(values: Sequence[Any], field: FieldPlan) -> list[Any]:
     """The values with each awaitable replaced by its result, or by the exception that it raised."""
     results = await asyncio.gather(
-        *(await_value(value, field) for value in values if must_await(value)), return_exceptions=True
+        *(await_value(value, field) for value in values if must_await(value)),
+        return_exceptions=True,
     )
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, Exception):
@@ -84,8 +101,12 @@ async def await_value(value: Any, field: FieldPlan) -> Any:
     return value
 
 
-def complete_leaf(field: FieldPlan, value: Any, indices: Indices, errors: list[tuple[Indices, Exception]]) -> Any:
-    """The coerced leaf, or nested lists of them. Errors are added to `errors`, and null takes the place of the value."""
+def complete_leaf(
+    field: FieldPlan, value: Any, indices: Indices, errors: list[tuple[Indices, Exception]]
+) -> Any:
+    """The coerced leaf, or nested lists of them. Errors are added to `errors`, and null takes the
+    place of the value.
+    """
     if value is None or value is Undefined:
         if not field.nullable[len(indices)]:
             errors.append((indices, null_error(field)))
@@ -94,7 +115,10 @@ def complete_leaf(field: FieldPlan, value: Any, indices: Indices, errors: list[t
         errors.append((indices, value))
         return None
     if len(indices) < field.list_depth:
-        return [complete_leaf(field, item, (*indices, index), errors) for index, item in enumerate(value)]
+        return [
+            complete_leaf(field, item, (*indices, index), errors)
+            for index, item in enumerate(value)
+        ]
     assert field.leaf is not None  # noqa: S101 - objects are handled in objects.py
     [coerced] = field.leaf.coerce([value])
     if isinstance(coerced, Exception):

@@ -15,8 +15,16 @@ from engine.execution.plan import ExecutionPlan, FieldPlan
 class ExecutionContext:
     """One execution of a plan: its variables, the caller's context and the root value."""
 
-    def __init__(self, plan: ExecutionPlan, variables: VariableValues, context: Any, root: Any) -> None:
-        self.plan, self.schema, self.variables, self.context, self.root = plan, plan.schema, variables, context, root
+    def __init__(
+        self, plan: ExecutionPlan, variables: VariableValues, context: Any, root: Any
+    ) -> None:
+        self.plan, self.schema, self.variables, self.context, self.root = (
+            plan,
+            plan.schema,
+            variables,
+            context,
+            root,
+        )
 
     def info(self, level: Level, row: int, field: FieldPlan) -> GraphQLResolveInfo[Any]:
         """The info that graphql-core would give to the field's resolver for this row."""

@@ -1,13 +1,16 @@
-"""Values that a resolver has not fetched yet, so that they can be fetched with knowledge of what the operation selects.
+"""Values that a resolver has not fetched yet, so that they can be fetched with knowledge of what
+the operation selects.
 
-A resolver may return a `Deferred` instead of its value. The executor then calls `fetch` with the `Selection` below the field,
-and completes the result as if the resolver had returned it. This tells a database query which columns to read, and a page
-need not read its rows when only its total is selected.
+A resolver may return a `Deferred` instead of its value. The executor then calls `fetch` with the
+`Selection` below the field, and completes the result as if the resolver had returned it. This tells
+a database query which columns to read, and a page need not read its rows when only its total is
+selected.
 
-A `Batch` is a resolver for all objects of a level. It takes the context and all parent objects at once, and returns one
-value for each parent, in their order, or a `Deferred` that fetches them. The engine's hook `batch_of` returns the batch of a
-field. A batch replaces the field's resolver, unless Strawberry extensions (permissions are extensions) wrap the resolver.
-Such a resolver is called once per object; it has to gather the parents itself, and may await a `Deferred`.
+A `Batch` is a resolver for all objects of a level. It takes the context and all parent objects at
+once, and returns one value for each parent, in their order, or a `Deferred` that fetches them. The
+engine's hook `batch_of` returns the batch of a field. A batch replaces the field's resolver, unless
+Strawberry extensions (permissions are extensions) wrap the resolver. Such a resolver is called once
+per object; it has to gather the parents itself, and may await a `Deferred`.
 """
 
 from __future__ import annotations
@@ -20,17 +23,20 @@ from graphql import GraphQLField
 
 
 class SelectedField(NamedTuple):
-    """A field that an operation selects, and the selection below it; None below a scalar or an enum."""
+    """A field that an operation selects, and the selection below it; None below a scalar or an
+    enum.
+    """
 
     field: GraphQLField
     below: Selection | None
 
 
 class Selection:
-    """The fields that an operation selects of an object, by their names in the schema, regardless of aliases.
+    """The fields that an operation selects of an object, by their names in the schema, regardless
+    of aliases.
 
-    For an interface or a union, the fields of all possible types are included. A selection lives as long as the operation's
-    plan, so `memo` may keep what is derived from it.
+    For an interface or a union, the fields of all possible types are included. A selection lives as
+    long as the operation's plan, so `memo` may keep what is derived from it.
     """
 
     def __init__(self, fields: Callable[[], Mapping[str, Sequence[SelectedField]]]) -> None:
@@ -39,21 +45,29 @@ class Selection:
 
     @cached_property
     def fields(self) -> Mapping[str, Sequence[SelectedField]]:
-        """The selected fields by name. Computed when first needed, because few executions meet all possible types."""
+        """The selected fields by name. Computed when first needed, because few executions meet all
+        possible types.
+        """
         return self._fields()
 
     def below(self, name: str) -> list[Selection]:
-        """The selections below the field with this name, one for each time the field is selected."""
+        """The selections below the field with this name, one for each time the field is
+        selected.
+        """
         return [each.below for each in self.fields.get(name, ()) if each.below is not None]
 
 
 class Deferred:
-    """A value that is fetched once the selection below it is known. (Not an ABC: `isinstance` would take ten times as long.)"""
+    """A value that is fetched once the selection below it is known. (Not an ABC: `isinstance` would
+    take ten times as long.)
+    """
 
     __slots__ = ()
 
     async def fetch(self, selection: Selection | None) -> Any:
-        """The value, with at least what is selected; with everything when the selection is None (unknown)."""
+        """The value, with at least what is selected; with everything when the selection is None
+        (unknown).
+        """
         raise TypeError(f"{type(self).__name__} has no fetch")
 
     def __await__(self) -> Generator[Any, Any, Any]:

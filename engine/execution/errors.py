@@ -1,9 +1,10 @@
 """Errors of an execution: located, propagated to a nullable position, and sorted in response order.
 
-An error propagates through lists and levels to the nearest position that may be null, and null is stored there. Further errors
-below a position that is already null are dropped, as in graphql-core; what still runs there writes into rows that are no
-longer part of the response. In the end, errors are sorted by the positions that they set to null, so a response doesn't depend
-on which resolver was faster.
+An error propagates through lists and levels to the nearest position that may be null, and null is
+stored there. Further errors below a position that is already null are dropped, as in graphql-core;
+what still runs there writes into rows that are no longer part of the response. In the end, errors
+are sorted by the positions that they set to null, so a response doesn't depend on which resolver
+was faster.
 """
 
 from __future__ import annotations
@@ -42,12 +43,16 @@ class ErrorCollector:
             elif value is None and not field.nullable[0]:
                 self.add(level, row, field, (), null_error(field))
 
-    def add(self, level: Level, row: int, field: FieldPlan, indices: Indices, error: Exception) -> None:
+    def add(
+        self, level: Level, row: int, field: FieldPlan, indices: Indices, error: Exception
+    ) -> None:
         """Add an error of a field in a row, or of an item in the field's lists."""
         path = [*level.path_keys(row), field.key, *indices]
         self._propagate(level, row, field, indices, located_error(error, field.nodes, path))
 
-    def _propagate(self, level: Level, row: int, field: FieldPlan, indices: Indices, error: GraphQLError) -> None:
+    def _propagate(
+        self, level: Level, row: int, field: FieldPlan, indices: Indices, error: GraphQLError
+    ) -> None:
         for depth in range(len(indices), -1, -1):
             if field.nullable[depth]:
                 self._set_null(level, row, field, indices[:depth], error)
@@ -57,7 +62,9 @@ class ErrorCollector:
             return
         self._propagate(level.parent, level.parent_row(row), level.field, level.indices(row), error)
 
-    def _set_null(self, level: Level, row: int, field: FieldPlan, indices: Indices, error: GraphQLError) -> None:
+    def _set_null(
+        self, level: Level, row: int, field: FieldPlan, indices: Indices, error: GraphQLError
+    ) -> None:
         position = (*level.path_keys(row), field.key, *indices)
         if self._add(position, (*level.order(row), field.position, *indices), error):
             container: Any = level.rows[row]
@@ -66,7 +73,9 @@ class ErrorCollector:
             container[position[-1]] = None
 
     def _add(self, position: tuple[Any, ...], order: tuple[int, ...], error: GraphQLError) -> bool:
-        """Add an error unless its position, or one above it, is already null. Returns whether it was added."""
+        """Add an error unless its position, or one above it, is already null. Returns whether it
+        was added.
+        """
         if any(position[:length] in self._null_positions for length in range(len(position) + 1)):
             return False
         self._null_positions.add(position)

@@ -1,8 +1,9 @@
-"""Conversion of coerced input values to what Strawberry's resolvers take, by functions created once per type.
+"""Conversion of coerced input values to what Strawberry's resolvers take, by functions created once
+per type.
 
-Strawberry inspects the type again for each value; for an input object that takes longer than a short database query. These
-functions do the same as its `convert_argument`. Some types are left to Strawberry: global ids, `Maybe`, types that construct
-their own values, and recursive types.
+Strawberry inspects the type again for each value; for an input object that takes longer than a
+short database query. These functions do the same as its `convert_argument`. Some types are left to
+Strawberry: global ids, `Maybe`, types that construct their own values, and recursive types.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from typing import Any
 
 from strawberry.relay import GlobalID
 from strawberry.types.arguments import _is_leaf_type
-from strawberry.types.base import StrawberryList, StrawberryMaybe, StrawberryOptional, has_object_definition
+from strawberry.types.base import (
+    StrawberryList,
+    StrawberryMaybe,
+    StrawberryOptional,
+    has_object_definition,
+)
 from strawberry.types.enum import has_enum_definition
 from strawberry.types.lazy_type import LazyType
 
@@ -25,7 +31,9 @@ class Unsupported(Exception):
 
 
 def converter(type_: Any, registry: Any, config: Any, outer_types: tuple[Any, ...] = ()) -> Convert:
-    """A function that converts a value of this Strawberry type, given as coerced by graphql-core. Raises `Unsupported`."""
+    """A function that converts a value of this Strawberry type, given as coerced by graphql-core.
+    Raises `Unsupported`.
+    """
     while isinstance(type_, StrawberryOptional | LazyType):
         if isinstance(type_, StrawberryMaybe):
             raise Unsupported
@@ -34,7 +42,11 @@ def converter(type_: Any, registry: Any, config: Any, outer_types: tuple[Any, ..
         return _list_converter(type_.of_type, registry, config, outer_types)
     if _is_leaf_type(type_, registry, (GlobalID,)) or has_enum_definition(type_):
         return _unchanged
-    if not has_object_definition(type_) or type_ in outer_types or not type_.__strawberry_definition__.is_input:
+    if (
+        not has_object_definition(type_)
+        or type_ in outer_types
+        or not type_.__strawberry_definition__.is_input
+    ):
         raise Unsupported
     return _object_converter(type_, registry, config, (*outer_types, type_))
 
@@ -43,12 +55,16 @@ def _unchanged(value: Any) -> Any:
     return value
 
 
-def _list_converter(item_type: Any, registry: Any, config: Any, outer_types: tuple[Any, ...]) -> Convert:
+def _list_converter(
+    item_type: Any, registry: Any, config: Any, outer_types: tuple[Any, ...]
+) -> Convert:
     convert_item = converter(item_type, registry, config, outer_types)
     return lambda values: None if values is None else list(map(convert_item, values))
 
 
-def _object_converter(type_: Any, registry: Any, config: Any, outer_types: tuple[Any, ...]) -> Convert:
+def _object_converter(
+    type_: Any, registry: Any, config: Any, outer_types: tuple[Any, ...]
+) -> Convert:
     definition = type_.__strawberry_definition__
     if definition.from_input is not None:
         raise Unsupported
@@ -60,7 +76,9 @@ def _object_converter(type_: Any, registry: Any, config: Any, outer_types: tuple
     fields = {
         config.name_converter.from_field(field): (
             field.python_name,
-            converter(field.resolve_type(type_definition=definition), registry, config, outer_types),
+            converter(
+                field.resolve_type(type_definition=definition), registry, config, outer_types
+            ),
         )
         for field in definition.fields
     }

@@ -1,10 +1,11 @@
 """Coercion of scalars and enums, a column at a time.
 
-Nearly every value already is what its type would make of it: a str for String, an int for Int. So a column is checked once,
-by the set of its values' classes, and only the rest goes through the type's own `coerce_output_value`.
+Nearly every value already is what its type would make of it: a str for String, an int for Int. So a
+column is checked once, by the set of its values' classes, and only the rest goes through the type's
+own `coerce_output_value`.
 
-Dates, and times in UTC, whose scalar formats them in ISO 8601, stay as they are: the JSON encoder (encoding.py) writes the
-same text in a tenth of the time.
+Dates, and times in UTC, whose scalar formats them in ISO 8601, stay as they are: the JSON encoder
+(encoding.py) writes the same text in a tenth of the time.
 """
 
 from __future__ import annotations
@@ -36,13 +37,16 @@ _INT_RANGE = range(-(2**31), 2**31)
 
 
 class NotPlain(Exception):
-    """A value needs more than generated code does (codegen.py), so its level has to be executed by columns."""
+    """A value needs more than generated code does (codegen.py), so its level has to be executed by
+    columns.
+    """
 
 
 def raise_not_plain(value: Any, source: Any = None, name: str = "") -> NoReturn:
     """Raise `NotPlain` for the value of this attribute of the source.
 
-    The attribute will be read again. If each reading creates a new coroutine, the ones created so far are closed.
+    The attribute will be read again. If each reading creates a new coroutine, the ones created so
+    far are closed.
     """
     if isinstance(value, CoroutineType) and name:
         second_value = getattr(source, name, None)
@@ -54,21 +58,30 @@ def raise_not_plain(value: Any, source: Any = None, name: str = "") -> NoReturn:
 
 
 class LeafType:
-    """Coerces the values of a scalar or an enum. A column whose classes are all in `exact_types` needs no coercion if
-    `is_valid`, where there is one, accepts it."""
+    """Coerces the values of a scalar or an enum. A column whose classes are all in `exact_types`
+    needs no coercion if `is_valid`, where there is one, accepts it.
+    """
 
     def __init__(self, type_: Any, nullable: bool) -> None:
         exact_type, is_valid = _BUILT_IN.get(type_) or (_class_of_scalar(type_), None)
         self.is_valid: Callable[[Sequence[Any]], bool] | None = is_valid
-        self.exact_types = frozenset({exact_type, _NONE} if nullable else {exact_type}) if exact_type else frozenset()
+        self.exact_types = (
+            frozenset({exact_type, _NONE} if nullable else {exact_type})
+            if exact_type
+            else frozenset()
+        )
         self._type, self._coerce = type_, type_.coerce_output_value
 
     def is_coerced(self, values: Sequence[Any]) -> bool:
         """Whether the column needs no coercion and contains no errors."""
-        return self.exact_types.issuperset(map(type, values)) and (self.is_valid is None or self.is_valid(values))
+        return self.exact_types.issuperset(map(type, values)) and (
+            self.is_valid is None or self.is_valid(values)
+        )
 
     def coerce(self, values: Sequence[Any]) -> list[Any]:
-        """The coerced column. None and exceptions stay; a value that can't be coerced is replaced by the exception."""
+        """The coerced column. None and exceptions stay; a value that can't be coerced is replaced
+        by the exception.
+        """
         if isinstance(self._type, GraphQLEnumType) and (names := self._enum_names(values)):
             return [names[value] for value in values]
         if not flags_of(values) & (ERROR | NULL):
@@ -79,17 +92,22 @@ class LeafType:
             coerced = collect(len(values), map(self._coerce_one, values))
         return [self._checked(*pair) for pair in zip(values, coerced, strict=True)]
 
-    def generated_code(self, variable: str, arguments: str, number: int) -> tuple[list[str], dict[str, Any]]:
-        """Lines of code that check and coerce a variable that is not None, and the globals they need.
+    def generated_code(
+        self, variable: str, arguments: str, number: int
+    ) -> tuple[list[str], dict[str, Any]]:
+        """Lines of code that check and coerce a variable that is not None, and the globals they
+        need.
 
-        The code raises `NotPlain`, or whatever the coercion raises. `arguments` are the variable, its source and attribute, as
-        arguments in code. `number` makes names of globals unique.
+        The code raises `NotPlain`, or whatever the coercion raises. `arguments` are the variable,
+        its source and attribute, as arguments in code. `number` makes names of globals unique.
         """
         known, coerce = f"known{number}", f"coerce{number}"
         if self._type in _BUILT_IN:
             is_invalid = _IS_INVALID.get(self._type, "").format(value=variable)
             exact_type = _BUILT_IN[self._type][0]
-            line = f"if {variable}.__class__ is not {known}{is_invalid}: raise_not_plain({arguments})"
+            line = (
+                f"if {variable}.__class__ is not {known}{is_invalid}: raise_not_plain({arguments})"
+            )
             return [line], {known: exact_type, "isfinite": isfinite}
         if isinstance(self._type, GraphQLEnumType):
             lines = [
@@ -104,7 +122,8 @@ class LeafType:
         )
         if self._coerce is isoformat:
             needs_coercion = (
-                f"{variable}.__class__ is not date and ({variable}.__class__ is not datetime or {variable}.tzinfo is not UTC)"
+                f"{variable}.__class__ is not date and ({variable}.__class__ is not datetime or "
+                f"{variable}.tzinfo is not UTC)"
             )
         elif self.exact_types:
             needs_coercion, names[known] = f"{variable}.__class__ is not {known}", self._coerce
@@ -120,11 +139,15 @@ class LeafType:
             return None
         if coerced is None or coerced is Undefined:
             call = f"`{inspect(self._type)}.coerce_output_value({inspect(value)})`"
-            return TypeError(f"Expected {call} to return non-nullable value, returned: {inspect(coerced)}")
+            return TypeError(
+                f"Expected {call} to return non-nullable value, returned: {inspect(coerced)}"
+            )
         return coerced
 
     def _enum_names(self, values: Sequence[Any]) -> dict[Any, Any] | None:
-        """The enum's names by value; None unless all values are members of one Python Enum, whose equality is identity."""
+        """The enum's names by value; None unless all values are members of one Python Enum, whose
+        equality is identity.
+        """
         classes = set(map(type, values)) - {_NONE}
         if len(classes) != 1 or not issubclass(classes.pop(), Enum):
             return None
@@ -133,18 +156,24 @@ class LeafType:
         except TypeError:  # unhashable members
             return None
         names = collect(len(distinct), map(self._coerce_one, distinct))
-        return {value: self._checked(value, name) for value, name in zip(distinct, names, strict=True)}
+        return {
+            value: self._checked(value, name) for value, name in zip(distinct, names, strict=True)
+        }
 
 
 class _EnumNames(dict[type, dict[Any, Any]]):
-    """An enum's names, by Python Enum class and member. Other values are not cached: they may be many, or compare equal."""
+    """An enum's names, by Python Enum class and member. Other values are not cached: they may be
+    many, or compare equal.
+    """
 
     def __init__(self, coerce: Callable[[Any], Any]) -> None:
         super().__init__()
         self._coerce = coerce
 
     def add_class(self, value: Any, *attribute: Any) -> None:
-        """Add the names of a member's class. Raises `NotPlain` for other values, or whatever the coercion raises."""
+        """Add the names of a member's class. Raises `NotPlain` for other values, or whatever the
+        coercion raises.
+        """
         if not isinstance(value, Enum):
             raise_not_plain(value, *attribute)
         names = {member: self._coerce(member) for member in type(value)}
@@ -154,7 +183,9 @@ class _EnumNames(dict[type, dict[Any, Any]]):
 
 
 def _class_of_scalar(type_: Any) -> type | None:
-    """The class whose values a custom scalar leaves as they are, because it coerces by this class's constructor."""
+    """The class whose values a custom scalar leaves as they are, because it coerces by this class's
+    constructor.
+    """
     constructor = type_.coerce_output_value
     return constructor if constructor in (int, str) else None
 

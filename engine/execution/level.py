@@ -11,12 +11,16 @@ from graphql.pyutils import Path
 
 from engine.execution.plan import FieldPlan, Row, SelectionPlan
 
-Indices = tuple[int, ...]  # of an item in a list, or in lists of lists; empty when the field is no list
+Indices = tuple[
+    int, ...
+]  # of an item in a list, or in lists of lists; empty when the field is no list
 
 
 class Level:
-    """`sources` are the objects, `rows` their responses, in the same order. `children` knows their place in the level above,
-    `parent`, where they are below `field`. The root level has no parent."""
+    """`sources` are the objects, `rows` their responses, in the same order. `children` knows their
+    place in the level above, `parent`, where they are below `field`. The root level has no
+    parent.
+    """
 
     __slots__ = ("children", "field", "parent", "paths", "rows", "selection", "sources")
 
@@ -45,7 +49,11 @@ class Level:
         if self.parent is None or self.field is None:
             return None
         if row not in self.paths:
-            path = Path(self.parent.path(self.parent_row(row)), self.field.key, self.parent.selection.object_type.name)
+            path = Path(
+                self.parent.path(self.parent_row(row)),
+                self.field.key,
+                self.parent.selection.object_type.name,
+            )
             for index in self.indices(row):
                 path = path.add_key(index, None)
             self.paths[row] = path
@@ -64,8 +72,9 @@ class Level:
 
 
 class Children(NamedTuple):
-    """The objects below one field, with the row of the level above that each belongs to, and the container (a row or a list)
-    and key under which its own row is stored."""
+    """The objects below one field, with the row of the level above that each belongs to, and the
+    container (a row or a list) and key under which its own row is stored.
+    """
 
     sources: Sequence[Any]
     parent_rows: Sequence[int]
@@ -89,7 +98,9 @@ class Children(NamedTuple):
         """Those with these numbers."""
         if len(numbers) == len(self.sources):
             return self
-        return Children(*([column[number] for number in numbers] if column else [] for column in self))
+        return Children(
+            *([column[number] for number in numbers] if column else [] for column in self)
+        )
 
 
 class ChildrenBuilder(NamedTuple):
@@ -122,7 +133,9 @@ class ListChildren:
     Like `Children`, but the place of each object is computed only when an error needs it.
     """
 
-    def __init__(self, sizes: Sequence[int], sources: Sequence[Any], containers: Sequence[Row], key: str) -> None:
+    def __init__(
+        self, sizes: Sequence[int], sources: Sequence[Any], containers: Sequence[Row], key: str
+    ) -> None:
         self.sources = sources
         self._sizes, self._containers, self._key = sizes, containers, key
 

@@ -17,8 +17,11 @@ from engine.execution.value_flags import flags_of
 LIST_CLASSES = frozenset({list, tuple})
 
 
-def plain_children(level: Level, field: FieldPlan, values: Sequence[Any]) -> Children | ListChildren | None:
-    """The objects in the values, if all are of the field's one type and there is nothing else; None otherwise.
+def plain_children(
+    level: Level, field: FieldPlan, values: Sequence[Any]
+) -> Children | ListChildren | None:
+    """The objects in the values, if all are of the field's one type and there is nothing else; None
+    otherwise.
 
     Values may be null if the field may be null.
     """
@@ -29,7 +32,11 @@ def plain_children(level: Level, field: FieldPlan, values: Sequence[Any]) -> Chi
     if field.list_depth > 1 or not LIST_CLASSES.issuperset(map(type, values)):
         return None
     sources = list(chain.from_iterable(values))
-    return ListChildren(list(map(len, values)), sources, level.rows, field.key) if field.are_objects(sources) else None
+    return (
+        ListChildren(list(map(len, values)), sources, level.rows, field.key)
+        if field.are_objects(sources)
+        else None
+    )
 
 
 def _single_children(level: Level, field: FieldPlan, values: Sequence[Any]) -> Children | None:
@@ -39,11 +46,15 @@ def _single_children(level: Level, field: FieldPlan, values: Sequence[Any]) -> C
         return None
     numbers = [row for row, value in enumerate(values) if value is not None]
     sources, rows = [values[row] for row in numbers], level.rows
-    children = Children(sources, numbers, [], [rows[row] for row in numbers], [field.key] * len(numbers))
+    children = Children(
+        sources, numbers, [], [rows[row] for row in numbers], [field.key] * len(numbers)
+    )
     return children if field.are_objects(sources) else None
 
 
-def collect_children(level: Level, field: FieldPlan, values: Sequence[Any], errors: ErrorCollector) -> Children:
+def collect_children(
+    level: Level, field: FieldPlan, values: Sequence[Any], errors: ErrorCollector
+) -> Children:
     """Every object in the values. Nulls and errors are stored in the rows."""
     size, rows = len(values), level.rows
     if field.list_depth == 0 and not flags_of(values):

@@ -1,8 +1,10 @@
-"""Plans: what can be computed once for all executions of an operation. planner.py builds them, plan_cache.py keeps them.
+"""Plans: what can be computed once for all executions of an operation. planner.py builds them,
+plan_cache.py keeps them.
 
-A plan is a tree. A `SelectionPlan` is the selection set on one object type: its fields in response order. A `FieldPlan` is
-one response key in it: the merged field nodes and how to resolve them. Below an object, an interface or a union, it has one
-`SelectionPlan` for each runtime type that has occurred so far.
+A plan is a tree. A `SelectionPlan` is the selection set on one object type: its fields in response
+order. A `FieldPlan` is one response key in it: the merged field nodes and how to resolve them.
+Below an object, an interface or a union, it has one `SelectionPlan` for each runtime type that has
+occurred so far.
 """
 
 from __future__ import annotations
@@ -34,16 +36,23 @@ from engine.execution.leaves import LeafType, NotPlain, raise_not_plain
 from engine.execution.value_flags import FLAGS, MAX_CLASSES, flags_of
 
 Row = dict[str, Any]  # the response for one object
-BuildRows = Callable[..., list[Row]]  # takes the objects, and a column for each leaf field that is not plain
-Resolve = Callable[..., Column | PendingColumn]  # takes the ExecutionContext and the Level (resolution.py)
-PLAIN_DEPTH = 2  # nested objects that are read together with the object around them; limits how far plans look ahead
+BuildRows = Callable[
+    ..., list[Row]
+]  # takes the objects, and a column for each leaf field that is not plain
+Resolve = Callable[
+    ..., Column | PendingColumn
+]  # takes the ExecutionContext and the Level (resolution.py)
+# nested objects that are read together with the object around them; limits how far plans look ahead
+PLAIN_DEPTH = 2
 
 
 class ExecutionPlan:
-    """An operation, ready to be executed with all variables that give its directives the same values.
+    """An operation, ready to be executed with all variables that give its directives the same
+    values.
 
-    `core` is graphql-core's executor of the operation, used for what is the same in all executions. `select` returns the
-    `SelectionPlan` below a field for an object type. `size` is the number of fields planned so far.
+    `core` is graphql-core's executor of the operation, used for what is the same in all executions.
+    `select` returns the `SelectionPlan` below a field for an object type. `size` is the number of
+    fields planned so far.
     """
 
     root: SelectionPlan
@@ -60,7 +69,9 @@ class ExecutionPlan:
 
 
 class SelectionPlan:
-    """The selection set on one object type. `resolved_fields` are the fields that are not plain (codegen.py)."""
+    """The selection set on one object type. `resolved_fields` are the fields that are not plain
+    (codegen.py).
+    """
 
     def __init__(
         self,
@@ -74,7 +85,9 @@ class SelectionPlan:
         self.build_rows: BuildRows = self._refuse_once
 
     def _refuse_once(self, *_: Any) -> list[Row]:
-        """Many documents are sent only once, so the function is compiled when it is needed a second time."""
+        """Many documents are sent only once, so the function is compiled when it is needed a second
+        time.
+        """
         self.build_rows = self._compile_and_build
         raise NotPlain
 
@@ -84,10 +97,14 @@ class SelectionPlan:
 
 
 class FieldPlan:
-    """One response key of a `SelectionPlan`. The planner sets `resolve`, `attribute` and `is_plain`."""
+    """One response key of a `SelectionPlan`. The planner sets `resolve`, `attribute` and
+    `is_plain`.
+    """
 
     resolve: Resolve
-    attribute: str | None  # the attribute of the object that is the field's value, if nothing else is done
+    attribute: (
+        str | None
+    )  # the attribute of the object that is the field's value, if nothing else is done
     is_plain: bool  # whether generated code reads it (codegen.py)
 
     def __init__(
@@ -99,7 +116,13 @@ class FieldPlan:
         definition: Any,
         details: list[FieldDetails],
     ) -> None:
-        self.parent, self.position, self.key, self.definition, self.details = parent, position, key, definition, details
+        self.parent, self.position, self.key, self.definition, self.details = (
+            parent,
+            position,
+            key,
+            definition,
+            details,
+        )
         self.nodes: list[FieldNode] = [each.node for each in details]
         self.name = self.nodes[0].name.value
         self.nullable, self.type = _unwrap(definition.type)
@@ -107,11 +130,16 @@ class FieldPlan:
         self.is_abstract = is_abstract_type(self.type)
         self.leaf = LeafType(self.type, self.nullable[-1]) if is_leaf_type(self.type) else None
         self.arguments = argument_coercion(definition, self.nodes[0])
-        self.known_classes = set[type]()  # classes whose instances are objects of the field's one type
+        self.known_classes = set[
+            type
+        ]()  # classes whose instances are objects of the field's one type
         self._plan, self._selections = plan, dict[str, SelectionPlan]()
 
-    def select(self, object_type: GraphQLObjectType, plain_depth: int = PLAIN_DEPTH) -> SelectionPlan:
-        """What is selected below the field of an object of this type. Raises GraphQLError when a directive's `if` is null.
+    def select(
+        self, object_type: GraphQLObjectType, plain_depth: int = PLAIN_DEPTH
+    ) -> SelectionPlan:
+        """What is selected below the field of an object of this type. Raises GraphQLError when a
+        directive's `if` is null.
 
         Plain fields are looked for in `plain_depth` levels of nested objects.
         """
@@ -125,7 +153,9 @@ class FieldPlan:
         return self.select(self.type).fields
 
     def are_objects(self, sources: Sequence[Any]) -> bool:
-        """Whether the classes show that all these are objects of the field's one type: no nulls, errors or awaitables."""
+        """Whether the classes show that all these are objects of the field's one type: no nulls,
+        errors or awaitables.
+        """
         if self.known_classes.issuperset(map(type, sources)):
             return True
         if flags_of(sources):
@@ -139,10 +169,14 @@ class FieldPlan:
         return True
 
     def add_class(self, source: Any, *attribute: Any) -> None:
-        """Add the class of an object of the field's one type. Raises `NotPlain`, or what the type's predicate raises, when
-        the object is not of that type, or when its class doesn't decide it."""
+        """Add the class of an object of the field's one type. Raises `NotPlain`, or what the type's
+        predicate raises, when the object is not of that type, or when its class doesn't decide
+        it.
+        """
         type_ = self.type
-        is_object = is_decided_by_class(type_) and (type_.is_type_of is None or type_.is_type_of(source, None))
+        is_object = is_decided_by_class(type_) and (
+            type_.is_type_of is None or type_.is_type_of(source, None)
+        )
         if FLAGS[type(source)] or not is_object:
             raise_not_plain(source, *attribute)
         if len(self.known_classes) > MAX_CLASSES:
@@ -158,9 +192,13 @@ class FieldPlan:
         types = self._plan.schema.get_possible_types(self.type) if self.is_abstract else [self.type]
         selected: dict[str, list[SelectedField]] = {}
         for type_ in types:
-            with suppress(GraphQLError):  # a directive's `if` is null: reported when an object of this type occurs
+            with suppress(
+                GraphQLError
+            ):  # a directive's `if` is null: reported when an object of this type occurs
                 for field in self.select(type_).fields:
-                    selected.setdefault(field.name, []).append(SelectedField(field.definition, field.selection))
+                    selected.setdefault(field.name, []).append(
+                        SelectedField(field.definition, field.selection)
+                    )
         return selected
 
 
@@ -170,7 +208,9 @@ def is_decided_by_class(type_: Any) -> bool:
 
 
 def _unwrap(type_: GraphQLOutputType) -> tuple[tuple[bool, ...], Any]:
-    """Whether null is allowed for the value itself, for its items, for their items, ...; and the named type."""
+    """Whether null is allowed for the value itself, for its items, for their items, ...; and the
+    named type.
+    """
     nullable = not isinstance(type_, GraphQLNonNull)
     inner: Any = type_ if nullable else type_.of_type  # type: ignore[union-attr] # a non-null type has one
     if not isinstance(inner, GraphQLList):

@@ -11,7 +11,9 @@ MAX_FIELDS = 30_000  # about 3 kB each; the plan of a typical operation has ten 
 
 
 class PlanCache:
-    """A least-recently-used cache. Plans grow while they are executed, with each runtime type that occurs."""
+    """A least-recently-used cache. Plans grow while they are executed, with each runtime type that
+    occurs.
+    """
 
     def __init__(self, max_fields: int = MAX_FIELDS) -> None:
         self._max_fields, self.size = max_fields, 0
@@ -26,7 +28,9 @@ class PlanCache:
         return entry[0] if entry else None
 
     def put(self, key: Hashable, plan: ExecutionPlan) -> None:
-        """Cache a plan that was just executed, with its current size, and evict the least recently used ones."""
+        """Cache a plan that was just executed, with its current size, and evict the least recently
+        used ones.
+        """
         if known := self._plans.pop(key, None):
             self.size -= known[1]
         if plan.size <= self._max_fields:

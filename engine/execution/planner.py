@@ -1,8 +1,9 @@
 """Building of plans.
 
-graphql-core itself collects the fields of each selection set, so fragments, aliases, merging and directives behave as in its
-executor. Only @skip and @include change what is selected, so a plan is valid for all executions whose variables give these
-directives the same values. Selection sets below a field are planned when an object of their type first occurs.
+graphql-core itself collects the fields of each selection set, so fragments, aliases, merging and
+directives behave as in its executor. Only @skip and @include change what is selected, so a plan is
+valid for all executions whose variables give these directives the same values. Selection sets below
+a field are planned when an object of their type first occurs.
 """
 
 from __future__ import annotations
@@ -11,15 +12,35 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, Node, OperationDefinitionNode, Visitor, print_ast, visit
+from graphql import (
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Node,
+    OperationDefinitionNode,
+    Visitor,
+    print_ast,
+    visit,
+)
 from graphql.execution import Executor
-from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
+from graphql.execution.collect_fields import (
+    FieldDetails,
+    FragmentDetails,
+    collect_fields,
+    collect_subfields,
+)
 from graphql.execution.values import VariableValues
 
 from engine.execution.arguments import variable_names
 from engine.execution.codegen import compile_rows
 from engine.execution.deferred import BatchOf
-from engine.execution.plan import PLAIN_DEPTH, ExecutionPlan, FieldPlan, SelectionPlan, is_decided_by_class
+from engine.execution.plan import (
+    PLAIN_DEPTH,
+    ExecutionPlan,
+    FieldPlan,
+    SelectionPlan,
+    is_decided_by_class,
+)
 from engine.execution.resolution import plain_attribute, resolve_function
 
 
@@ -31,9 +52,11 @@ def build_plan(
     batch_of: BatchOf,
     core: Executor[Any],
 ) -> ExecutionPlan:
-    """The plan of an operation. Raises GraphQLError when the `if` of a directive on a root field is null.
+    """The plan of an operation. Raises GraphQLError when the `if` of a directive on a root field is
+    null.
 
-    `variables` must be those of the directives only (`directive_values`): the plan is kept longer than the request.
+    `variables` must be those of the directives only (`directive_values`): the plan is kept longer
+    than the request.
     """
     return _Planner(schema, operation, fragments, variables, batch_of, core).plan
 
@@ -56,18 +79,34 @@ class _Planner:
         collected = collect_fields(schema, fragments, variables, root, operation)
         self.plan.root = self._selection_plan(root, collected.grouped_field_set, PLAIN_DEPTH)
 
-    def _select(self, field: FieldPlan, object_type: GraphQLObjectType, plain_depth: int) -> SelectionPlan:
+    def _select(
+        self, field: FieldPlan, object_type: GraphQLObjectType, plain_depth: int
+    ) -> SelectionPlan:
         collected = collect_subfields(
-            self._schema, self._fragments, self._variables, self._operation, object_type, field.details
+            self._schema,
+            self._fragments,
+            self._variables,
+            self._operation,
+            object_type,
+            field.details,
         )
         return self._selection_plan(object_type, collected.grouped_field_set, plain_depth)
 
     def _selection_plan(
-        self, object_type: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]], plain_depth: int
+        self,
+        object_type: GraphQLObjectType,
+        grouped: Mapping[str, list[FieldDetails]],
+        plain_depth: int,
     ) -> SelectionPlan:
-        definitions = {key: self._schema.get_field(object_type, details[0].node.name.value) for key, details in grouped.items()}
+        definitions = {
+            key: self._schema.get_field(object_type, details[0].node.name.value)
+            for key, details in grouped.items()
+        }
         fields = [
-            self._field_plan(FieldPlan(self.plan, object_type, position, key, definitions[key], details), plain_depth)
+            self._field_plan(
+                FieldPlan(self.plan, object_type, position, key, definitions[key], details),
+                plain_depth,
+            )
             for position, (key, details) in enumerate(grouped.items())
             if definitions[key] is not None
         ]
@@ -96,16 +135,27 @@ def _is_plain(field: FieldPlan, plain_depth: int) -> bool:
     return False
 
 
-def directive_variables(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDetails]) -> tuple[str, ...]:
-    """The names of the operation's Boolean variables that @skip and @include use, anywhere in the document.
+def directive_variables(
+    operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDetails]
+) -> tuple[str, ...]:
+    """The names of the operation's Boolean variables that @skip and @include use, anywhere in the
+    document.
 
-    A fragment of another operation may use a variable of the same name. If it is not Boolean here, this operation doesn't
-    spread that fragment.
+    A fragment of another operation may use a variable of the same name. If it is not Boolean here,
+    this operation doesn't spread that fragment.
     """
     nodes: list[Node] = [operation, *(fragment.definition for fragment in fragments.values())]
     used = {name for node in nodes for name in _used_in_directives(node)}
-    declared = {each.variable.name.value: each.type for each in operation.variable_definitions or ()}
-    return tuple(sorted(name for name in used & declared.keys() if print_ast(declared[name]) in {"Boolean", "Boolean!"}))
+    declared = {
+        each.variable.name.value: each.type for each in operation.variable_definitions or ()
+    }
+    return tuple(
+        sorted(
+            name
+            for name in used & declared.keys()
+            if print_ast(declared[name]) in {"Boolean", "Boolean!"}
+        )
+    )
 
 
 def directive_values(variables: VariableValues, names: tuple[str, ...]) -> VariableValues:

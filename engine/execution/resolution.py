@@ -1,11 +1,13 @@
 """Resolution of one field for all objects of a level.
 
-A resolve function returns a column, one value for each object. An exception that a resolver raises becomes the value, so the
-failure of one object doesn't stop the others, and each resolver runs exactly once. The column of a batch is pending.
+A resolve function returns a column, one value for each object. An exception that a resolver raises
+becomes the value, so the failure of one object doesn't stop the others, and each resolver runs
+exactly once. The column of a batch is pending.
 
-Strawberry wraps each resolver to convert its arguments, build its `Info` and call its extensions. A field with extensions
-(permissions are extensions) is called as Strawberry defines it. A field without them is called directly, with the arguments
-that the wrapper would have passed. A field without a resolver is read from the object.
+Strawberry wraps each resolver to convert its arguments, build its `Info` and call its extensions. A
+field with extensions (permissions are extensions) is called as Strawberry defines it. A field
+without them is called directly, with the arguments that the wrapper would have passed. A field
+without a resolver is read from the object.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def resolve_function(schema: GraphQLSchema, field: FieldPlan, batch: Batch | Non
 
 
 def plain_attribute(schema: GraphQLSchema, field: FieldPlan, batch: Batch | None) -> str | None:
-    """The attribute of the object that is the field's value; None when the field does anything else."""
+    """The attribute of the object that is the field's value; None when the field does anything
+    else.
+    """
     direct = None if batch else _directly_callable(schema, field.definition)
     if direct is None or direct.base_resolver is not None or direct.default_resolver is not getattr:
         return None
@@ -62,21 +66,30 @@ def _strawberry_field(definition: Any) -> StrawberryField | None:
 
 
 def _directly_callable(schema: GraphQLSchema, definition: Any) -> StrawberryField | None:
-    """The Strawberry field, if everything that Strawberry does around its resolver can be done here; None otherwise."""
-    strawberry_field, strawberry_schema = _strawberry_field(definition), getattr(schema, "_strawberry_schema", None)
+    """The Strawberry field, if everything that Strawberry does around its resolver can be done
+    here; None otherwise.
+    """
+    strawberry_field, strawberry_schema = (
+        _strawberry_field(definition),
+        getattr(schema, "_strawberry_schema", None),
+    )
     if strawberry_field is None or strawberry_schema is None:
         return None
     if strawberry_field.extensions or strawberry_field.is_subscription:
         return None
     if strawberry_schema.schema_converter._exception_handler_specs:
         return None
-    if not getattr(definition.resolve, "__qualname__", "").startswith("GraphQLCoreConverter.from_resolver."):
+    if not getattr(definition.resolve, "__qualname__", "").startswith(
+        "GraphQLCoreConverter.from_resolver."
+    ):
         return None  # the resolver was wrapped again
     return strawberry_field
 
 
 def _getter(strawberry_field: StrawberryField) -> Callable[[Any], Any] | None:
-    """A function of the object alone that resolves the field; None when it needs an info or arguments."""
+    """A function of the object alone that resolves the field; None when it needs an info or
+    arguments.
+    """
     if strawberry_field.base_resolver is not None:
         function: Any = strawberry_field.base_resolver.wrapped_func
         takes_root_only = _reserved_parameters(strawberry_field.base_resolver) == {"root": None}
@@ -101,7 +114,9 @@ def _wrapped_resolve(field: FieldPlan, resolver: Callable[..., Any]) -> Resolve:
     return resolve
 
 
-def _direct_resolve(schema: GraphQLSchema, field: FieldPlan, strawberry_field: StrawberryField) -> Resolve:
+def _direct_resolve(
+    schema: GraphQLSchema, field: FieldPlan, strawberry_field: StrawberryField
+) -> Resolve:
     """Calls the function that Strawberry's resolver wraps."""
     resolver: Any = strawberry_field.base_resolver
     function, reserved = resolver.wrapped_func, _reserved_parameters(resolver)
@@ -113,7 +128,9 @@ def _direct_resolve(schema: GraphQLSchema, field: FieldPlan, strawberry_field: S
         def call(source: Any, row: int) -> Any:
             keywords = dict(arguments())
             if "info" in reserved:
-                keywords[reserved["info"]] = _strawberry_info(context, level, row, field, strawberry_field)
+                keywords[reserved["info"]] = _strawberry_info(
+                    context, level, row, field, strawberry_field
+                )
             if "root" not in reserved:
                 return function(**keywords)
             if reserved["root"] is None:
@@ -125,7 +142,9 @@ def _direct_resolve(schema: GraphQLSchema, field: FieldPlan, strawberry_field: S
     return resolve
 
 
-def _batch_resolve(schema: GraphQLSchema, field: FieldPlan, batch: Batch, strawberry_field: StrawberryField | None) -> Resolve:
+def _batch_resolve(
+    schema: GraphQLSchema, field: FieldPlan, batch: Batch, strawberry_field: StrawberryField | None
+) -> Resolve:
     """Calls a batch once for the whole level."""
     get_arguments = _argument_conversion(schema, field, strawberry_field)
 
@@ -136,7 +155,11 @@ def _batch_resolve(schema: GraphQLSchema, field: FieldPlan, batch: Batch, strawb
             return [error] * len(level.sources)
         if isinstance(result, Deferred):
             return PendingColumn(result.fetch(field.selection))
-        return PendingColumn(result) if is_awaitable(result) else batch_column(len(level.sources), result)
+        return (
+            PendingColumn(result)
+            if is_awaitable(result)
+            else batch_column(len(level.sources), result)
+        )
 
     return resolve
 
@@ -163,7 +186,9 @@ def _argument_conversion(
 
 
 def _for_each_row(level: Level, get_arguments: GetArguments) -> GetArguments:
-    """Coerce the arguments once for a level if no resolver can modify them, otherwise again for each row."""
+    """Coerce the arguments once for a level if no resolver can modify them, otherwise again for
+    each row.
+    """
     if len(level.sources) == 1:
         return get_arguments
     try:
@@ -179,7 +204,9 @@ def _for_each_row(level: Level, get_arguments: GetArguments) -> GetArguments:
 def _convert_function(
     schema: Any, field: FieldPlan, strawberry_field: StrawberryField | None
 ) -> Callable[[ExecutionContext, Level], dict[str, Any]] | None:
-    """A function that coerces the arguments and converts them for Strawberry; None when the field has no arguments."""
+    """A function that coerces the arguments and converts them for Strawberry; None when the field
+    has no arguments.
+    """
     if strawberry_field is None:
         return lambda context, level: field.arguments(context.variables)
     if not strawberry_field.arguments:
@@ -188,7 +215,10 @@ def _convert_function(
     config, registry = schema_converter.config, schema_converter.scalar_registry
     with suppress(Unsupported):
         conversions = {
-            config.name_converter.from_argument(each): (each.python_name, converter(each.type, registry, config))
+            config.name_converter.from_argument(each): (
+                each.python_name,
+                converter(each.type, registry, config),
+            )
             for each in strawberry_field.arguments
         }
         return lambda context, level: _convert_all(conversions, field.arguments(context.variables))
@@ -203,7 +233,9 @@ def _convert_function(
     return convert
 
 
-def _convert_all(conversions: Mapping[str, tuple[str, Convert]], arguments: dict[str, Any]) -> dict[str, Any]:
+def _convert_all(
+    conversions: Mapping[str, tuple[str, Convert]], arguments: dict[str, Any]
+) -> dict[str, Any]:
     converted = {}
     for name, value in arguments.items():
         python_name, convert = conversions[name]
@@ -212,7 +244,11 @@ def _convert_all(conversions: Mapping[str, tuple[str, Convert]], arguments: dict
 
 
 def _strawberry_info(
-    context: ExecutionContext, level: Level, row: int, field: FieldPlan, strawberry_field: StrawberryField
+    context: ExecutionContext,
+    level: Level,
+    row: int,
+    field: FieldPlan,
+    strawberry_field: StrawberryField,
 ) -> Any:
     schema: Any = context.schema
     info_class = schema._strawberry_schema.schema_converter.config.info_class
@@ -220,11 +256,15 @@ def _strawberry_info(
 
 
 def _reserved_parameters(resolver: Any) -> dict[str, Any]:
-    """The names of the resolver's parameters for the root and the info; None for a root that is passed by position."""
+    """The names of the resolver's parameters for the root and the info; None for a root that is
+    passed by position.
+    """
     reserved: dict[str, Any] = {}
     if parameter := resolver.parent_parameter or resolver.root_parameter:
         first = next(iter(resolver.signature.parameters.values()))
-        by_position = first.name == parameter.name and first.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        by_position = (
+            first.name == parameter.name and first.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        )
         reserved["root"] = None if by_position else parameter.name
     if resolver.self_parameter:
         reserved["root"] = None

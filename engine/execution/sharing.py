@@ -1,4 +1,6 @@
-"""Which subscriptions get the same response to an event, so that it is executed once for many subscribers."""
+"""Which subscriptions get the same response to an event, so that it is executed once for many
+subscribers.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,18 @@ from engine.documents.operation import Operation
 
 
 def sharing_key(operation: Operation) -> Hashable | None:
-    """A key that is equal for subscriptions whose responses to an event are equal, given equivalent contexts.
+    """A key that is equal for subscriptions whose responses to an event are equal, given equivalent
+    contexts.
 
-    The arguments of the subscription's root field don't count: they determine the source stream, not what is selected of an
-    event. None when values of variables can't be compared.
+    The arguments of the subscription's root field don't count: they determine the source stream,
+    not what is selected of an event. None when values of variables can't be compared.
     """
     coerced = operation.variables.coerced
-    values = tuple((name, _comparable(coerced[name])) for name in sorted(_relevant_variables(operation)) if name in coerced)
+    values = tuple(
+        (name, _comparable(coerced[name]))
+        for name in sorted(_relevant_variables(operation))
+        if name in coerced
+    )
     key = (operation.document.id, operation.name, values, operation.cost, operation.cost_limit)
     try:
         hash(key)
@@ -55,8 +62,11 @@ class _Variables(Visitor):
     def enter_variable_definition(self, *_: Any) -> Any:
         return self.SKIP
 
-    def enter_argument(self, node: Node, _key: Any, parent: Any, _path: Any, ancestors: list[Any]) -> Any:
-        # ancestors end with the list of selections and the field; the parent is the field's tuple of arguments
+    def enter_argument(
+        self, node: Node, _key: Any, parent: Any, _path: Any, ancestors: list[Any]
+    ) -> Any:
+        # ancestors end with the list of selections and the field; the parent is the field's tuple
+        # of arguments
         field = ancestors[-1] if ancestors else None
         return self.SKIP if id(field) in self._root_fields else None
 

@@ -1,4 +1,6 @@
-"""Flags of the values in a column, by their classes: a column of a thousand values has one or two classes."""
+"""Flags of the values in a column, by their classes: a column of a thousand values has one or two
+classes.
+"""
 
 from __future__ import annotations
 

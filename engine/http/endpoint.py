@@ -1,13 +1,15 @@
 """GraphQL over HTTP as specified: every invalid request gets its 4xx status and never a 500.
 
-The status is 200 whenever something was executed, even partially. A request that is rejected earlier (syntax, validation,
-variables, limits) gets 400 in `application/graphql-response+json`, and 200 in `application/json`, because older clients
-read errors only from a 200. A malformed HTTP request gets 4xx in both.
+The status is 200 whenever something was executed, even partially. A request that is rejected
+earlier (syntax, validation, variables, limits) gets 400 in `application/graphql-response+json`, and
+200 in `application/json`, because older clients read errors only from a 200. A malformed HTTP
+request gets 4xx in both.
 
-A response is encoded once, and compressed when the client accepts that. The BREACH attack derives a secret from the sizes of
-compressed responses. It needs an attacker's text and a victim's secret in one response, requested by the victim's browser.
-The application must prevent that: its `context` rejects credentials that a browser sends automatically (cookies) unless the
-request comes from one of its own pages.
+A response is encoded once, and compressed when the client accepts that. The BREACH attack derives a
+secret from the sizes of compressed responses. It needs an attacker's text and a victim's secret in
+one response, requested by the victim's browser. The application must prevent that: its `context`
+rejects credentials that a browser sends automatically (cookies) unless the request comes from one
+of its own pages.
 """
 
 from __future__ import annotations
@@ -31,8 +33,11 @@ from engine.http.headers import JSON, RESPONSE, accepts_html, min_gzip_size, res
 from engine.http.request import HTTPError, HTTPRequest, http_error, read_params
 
 Headers = Sequence[tuple[bytes, bytes]]
-WATCH_AFTER = 0.2  # seconds after which a running operation starts to watch for the client's disconnection
-# For 300 kB of JSON: 0.26 ms and 15 % of the size with this level of isal, 1.4 ms and 16 % with zlib's fastest. A thread
+WATCH_AFTER = (
+    0.2  # seconds after which a running operation starts to watch for the client's disconnection
+)
+# For 300 kB of JSON: 0.26 ms and 15 % of the size with this level of isal, 1.4 ms and 16 % with
+# zlib's fastest. A thread
 # would not help: isal holds the interpreter's lock, and switching to a thread takes 0.1 ms.
 COMPRESSION_LEVEL = 1
 GZIP_FORMAT = 31  # zlib's wbits
@@ -48,14 +53,16 @@ HEADERS = {
 
 
 class GraphQLEndpoint:
-    """An ASGI application that answers GraphQL requests, for `Route("/graphql", GraphQLEndpoint(...))` or without a router.
+    """An ASGI application that answers GraphQL requests, for `Route("/graphql",
+    GraphQLEndpoint(...))` or without a router.
 
-    `context` returns the context of resolvers for a request, and may raise `HTTPError`. `page` returns the response for a
-    browser that opens the URL without an operation.
+    `context` returns the context of resolvers for a request, and may raise `HTTPError`. `page`
+    returns the response for a browser that opens the URL without an operation.
 
-    The other parameters are functions of the context: `cost_limit` returns the caller's limit (None for the engine's),
-    `introspection` whether the caller may read the schema, `trusted_only` whether only trusted documents are accepted, and
-    `headers` returns additional response headers, such as cookies set by a mutation.
+    The other parameters are functions of the context: `cost_limit` returns the caller's limit (None
+    for the engine's), `introspection` whether the caller may read the schema, `trusted_only`
+    whether only trusted documents are accepted, and `headers` returns additional response headers,
+    such as cookies set by a mutation.
     """
 
     def __init__(
@@ -69,13 +76,22 @@ class GraphQLEndpoint:
         headers: Callable[[Any], Headers] = lambda context: (),
     ) -> None:
         self.engine, self._context, self._page = engine, context, page
-        self._cost_limit, self._introspection, self._trusted_only = cost_limit, introspection, trusted_only
+        self._cost_limit, self._introspection, self._trusted_only = (
+            cost_limit,
+            introspection,
+            trusted_only,
+        )
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = HTTPRequest(scope, receive)
         accept = request.header(b"accept")
-        if self._page and request.method == "GET" and accepts_html(accept) and not _has_operation(scope["query_string"]):
+        if (
+            self._page
+            and request.method == "GET"
+            and accepts_html(accept)
+            and not _has_operation(scope["query_string"])
+        ):
             await self._page(Request(scope, receive))(scope, receive, send)
             return
         try:
@@ -92,10 +108,15 @@ class GraphQLEndpoint:
                 raise http_error(406, f"The response can be {RESPONSE} or {JSON}.")
             (body, headers), status = await self._execute(request), 200
         except RequestError as error:
-            body, status = encode_json({"errors": error.errors}), 400 if media_type == RESPONSE else 200
+            body, status = (
+                encode_json({"errors": error.errors}),
+                400 if media_type == RESPONSE else 200,
+            )
         except HTTPError as error:
             body, status = encode_json({"errors": [error.error]}), error.status
-            headers = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+            headers = [
+                (name.lower().encode(), value.encode()) for name, value in error.headers.items()
+            ]
         except ClientDisconnect:
             raise
         except Exception as error:
@@ -103,7 +124,9 @@ class GraphQLEndpoint:
         await _send(send, status, media_type or RESPONSE, body, request, headers)
 
     async def _execute(self, request: HTTPRequest) -> tuple[bytes, Headers]:
-        context = await self._context(request)  # before the body is read: the application may delay some requests
+        context = await self._context(
+            request
+        )  # before the body is read: the application may delay some requests
         params = await read_params(request, self.engine.limits)
         operation = self._prepare(params, context)
         if operation.kind != "query" and request.method == "GET":
@@ -122,7 +145,8 @@ class GraphQLEndpoint:
 
 
 class _CancelOnDisconnect:
-    """Cancels the code inside when the client disconnects, and raises ClientDisconnect. (A mutation still finishes.)
+    """Cancels the code inside when the client disconnects, and raises ClientDisconnect. (A mutation
+    still finishes.)
 
     Watching takes a task, so only operations that run longer than `WATCH_AFTER` are watched.
     """
@@ -147,12 +171,26 @@ class _CancelOnDisconnect:
             self._disconnected = True
             self._task.cancel()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._timer.cancel()
         if self._watcher:
             self._watcher.cancel()
-        task, self._task, self._watcher = self._task, None, None  # breaks a reference cycle, which only the collector frees
-        if self._disconnected and task and isinstance(error, asyncio.CancelledError) and task.uncancel() == 0:
+        task, self._task, self._watcher = (
+            self._task,
+            None,
+            None,
+        )  # breaks a reference cycle, which only the collector frees
+        if (
+            self._disconnected
+            and task
+            and isinstance(error, asyncio.CancelledError)
+            and task.uncancel() == 0
+        ):
             raise ClientDisconnect from None
 
 
@@ -161,7 +199,12 @@ def _has_operation(query_string: bytes) -> bool:
 
 
 async def _send(
-    send: Send, status: int, media_type: str, body: bytes, request: HTTPRequest, additional_headers: Headers
+    send: Send,
+    status: int,
+    media_type: str,
+    body: bytes,
+    request: HTTPRequest,
+    additional_headers: Headers,
 ) -> None:
     headers = HEADERS[media_type].copy()
     if len(body) >= min_gzip_size(request.header(b"accept-encoding")):

@@ -1,4 +1,6 @@
-"""Parsing of request headers: content negotiation, content type, and quality values (RFC 9110, section 12)."""
+"""Parsing of request headers: content negotiation, content type, and quality values (RFC 9110,
+section 12).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ Parsed = TypeVar("Parsed")
 
 
 def cached_header(parse: Callable[[str | None], Parsed]) -> Callable[[str | None], Parsed]:
-    """Decorate a function of a header to parse each value once: a client sends the same one with every request.
+    """Decorate a function of a header to parse each value once: a client sends the same one with
+    every request.
 
     Long headers are not cached, so the cache stays small.
     """
@@ -25,13 +28,16 @@ def cached_header(parse: Callable[[str | None], Parsed]) -> Callable[[str | None
 
     @wraps(parse)
     def parse_or_reuse(header: str | None) -> Parsed:
-        return cached(header) if header is None or len(header) <= MAX_CACHED_LENGTH else parse(header)
+        return (
+            cached(header) if header is None or len(header) <= MAX_CACHED_LENGTH else parse(header)
+        )
 
     return parse_or_reuse
 
 
 def quality_values(header: str | None, limit: int | None = None) -> list[tuple[str, float]]:
-    """The values of an Accept or Accept-* header in lower case, in their order, each with its quality (0 to 1).
+    """The values of an Accept or Accept-* header in lower case, in their order, each with its
+    quality (0 to 1).
 
     The quality is 1 when omitted, and 0 when it is not a number. At most `limit` values are read.
     """
@@ -41,7 +47,9 @@ def quality_values(header: str | None, limit: int | None = None) -> list[tuple[s
 
 def _quality_value(part: str) -> tuple[str, float]:
     value, *parameters = (piece.strip() for piece in part.split(";"))
-    quality = next((parameter.partition("=")[2] for parameter in parameters if parameter.startswith("q=")), "1")
+    quality = next(
+        (parameter.partition("=")[2] for parameter in parameters if parameter.startswith("q=")), "1"
+    )
     try:
         return value, min(1.0, max(0.0, float(quality)))
     except ValueError:
@@ -52,8 +60,9 @@ def _quality_value(part: str) -> tuple[str, float]:
 def response_media_type(accept: str | None) -> str | None:
     """The media type of the response; None when the client accepts neither.
 
-    It is `application/json`, which every client can read, when the client sends no Accept header or has no preference.
-    `application/graphql-response+json` is chosen when it is named and its quality is not lower.
+    It is `application/json`, which every client can read, when the client sends no Accept header or
+    has no preference. `application/graphql-response+json` is chosen when it is named and its
+    quality is not lower.
     """
     if accept is None or not accept.strip():
         return JSON
@@ -96,7 +105,9 @@ def min_gzip_size(accept_encoding: str | None) -> float:
 
 @cached_header
 def content_type(header: str | None) -> tuple[str, str]:
-    """The media type and the charset (utf-8 when omitted) of a Content-Type header, in lower case."""
+    """The media type and the charset (utf-8 when omitted) of a Content-Type header, in lower
+    case.
+    """
     message = Message()
     message["content-type"] = header or "application/octet-stream"
     return message.get_content_type(), str(message.get_param("charset", "utf-8")).lower()

@@ -19,9 +19,13 @@ MAX_QUERY_PARAMETERS = 20
 
 
 class HTTPError(Exception):
-    """The request is answered with this HTTP status and this formatted error. Nothing was executed."""
+    """The request is answered with this HTTP status and this formatted error. Nothing was
+    executed.
+    """
 
-    def __init__(self, status: int, error: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, error: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(error["message"])
         self.status, self.error, self.headers = status, error, headers or {}
 
@@ -43,7 +47,9 @@ class HTTPRequest:
             self._headers = _join_repeated(scope["headers"])
 
     def header(self, name: bytes) -> str | None:
-        """The value of a header, given its name in lower case. The values of a repeated header are joined by commas."""
+        """The value of a header, given its name in lower case. The values of a repeated header are
+        joined by commas.
+        """
         value = self._headers.get(name)
         return None if value is None else value.decode("latin-1")
 
@@ -63,7 +69,11 @@ def _join_repeated(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 async def read_params(request: HTTPRequest, limits: Limits) -> Params:
     """The GraphQL parameters of a GET or POST request. Raises `HTTPError`."""
     try:
-        payload = _query_string(request, limits) if request.method == "GET" else await _json_body(request, limits)
+        payload = (
+            _query_string(request, limits)
+            if request.method == "GET"
+            else await _json_body(request, limits)
+        )
         params = Params.from_json(payload)
         if not params.query and not params.has_document_id:
             raise request_error("The parameter 'query' is missing.")
@@ -75,10 +85,19 @@ async def read_params(request: HTTPRequest, limits: Limits) -> Params:
 def _query_string(request: HTTPRequest, limits: Limits) -> dict[str, Any]:
     raw = request.scope.get("query_string", b"")
     try:
-        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_PARAMETERS)
+        pairs = parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_QUERY_PARAMETERS,
+        )
     except ValueError:
-        raise request_error("The query string is not well-formed UTF-8, or has too many parameters.") from None
-    if repeated := [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]:
+        raise request_error(
+            "The query string is not well-formed UTF-8, or has too many parameters."
+        ) from None
+    if repeated := [
+        name for name, times in Counter(name for name, _ in pairs).items() if times > 1
+    ]:
         raise request_error(f"The parameter '{repeated[0]}' is repeated.")
     payload: dict[str, Any] = dict(pairs)
     for name in ("variables", "extensions"):
@@ -94,7 +113,9 @@ async def _json_body(request: HTTPRequest, limits: Limits) -> Any:
     if charset not in {"utf-8", "utf8"}:
         raise http_error(415, "Send the request in UTF-8.")
     if (request.header(b"content-encoding") or "identity").lower() != "identity":
-        raise http_error(415, "Send the request without a content encoding.", **{"Accept-Encoding": "identity"})
+        raise http_error(
+            415, "Send the request without a content encoding.", **{"Accept-Encoding": "identity"}
+        )
     return decode_json(await _read_body(request, limits.body_bytes), depth=limits.json_depth)
 
 

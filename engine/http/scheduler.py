@@ -5,10 +5,12 @@ from collections import deque
 
 
 class RequestScheduler:
-    """Lets one request proceed in each iteration of the event loop; the others follow in the order of their arrival.
+    """Lets one request proceed in each iteration of the event loop; the others follow in the order
+    of their arrival.
 
-    Without it, five hundred requests that arrive together would all be processed in a single iteration. It would take 60 to
-    100 ms, during which no chat message is delivered. With it, work that needs ten iterations waits for ten requests at most.
+    Without it, five hundred requests that arrive together would all be processed in a single
+    iteration. It would take 60 to 100 ms, during which no chat message is delivered. With it, work
+    that needs ten iterations waits for ten requests at most.
     """
 
     def __init__(self) -> None:
@@ -16,7 +18,9 @@ class RequestScheduler:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def wait(self) -> None:
-        """Wait for an iteration; return immediately when nobody has proceeded in the current one."""
+        """Wait for an iteration; return immediately when nobody has proceeded in the current
+        one.
+        """
         loop = asyncio.get_running_loop()
         if not self._taken:
             self._taken = True

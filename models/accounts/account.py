@@ -91,7 +91,9 @@ class Account(Searchable):
     country = fields.CharField(max_length=2, default="FR")
     nic = fields.CharField(max_length=5, null=True)
     vat_key = fields.CharField(max_length=2, null=True)
-    status = fields.CharEnumField(AccountStatus, max_length=12, default=AccountStatus.ACTIVE, db_default=AccountStatus.ACTIVE)
+    status = fields.CharEnumField(
+        AccountStatus, max_length=12, default=AccountStatus.ACTIVE, db_default=AccountStatus.ACTIVE
+    )
     erases_at: datetime | None = fields.DatetimeField(null=True)
     registry_verdict: Any = fields.CharEnumField(RegistryVerdict, max_length=12, null=True)
     registry_due_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
@@ -118,7 +120,11 @@ class Account(Searchable):
         """The French VAT number, such as FR83404833048: the key, as given or derived from the
         SIREN, and the SIREN.
         """
-        return f"FR{self.vat_key}{self.siren}" if self.vat_key else f"FR{stdnum.fr.siren.to_tva(self.siren).replace(' ', '')}"
+        return (
+            f"FR{self.vat_key}{self.siren}"
+            if self.vat_key
+            else f"FR{stdnum.fr.siren.to_tva(self.siren).replace(' ', '')}"
+        )
 
     @property
     def siret(self) -> str | None:
@@ -132,7 +138,9 @@ class Membership(Model):
     """A user's membership in an account, with a role."""
 
     id = fields.BigIntField(primary_key=True)
-    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name="memberships")
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name="memberships"
+    )
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
         "models.Account", related_name="memberships", db_index=True
     )
@@ -174,7 +182,10 @@ class AccountMembers:
         account = next(iter(await tx.locked_where(Account.filter(pk=account_id))), None)
         return cls(
             account,
-            {membership.user_id: membership for membership in await Membership.filter(account_id=account_id).using_db(tx.db)},
+            {
+                membership.user_id: membership
+                for membership in await Membership.filter(account_id=account_id).using_db(tx.db)
+            },
         )
 
     @property
@@ -194,11 +205,17 @@ class AccountMembers:
     @property
     def owners(self) -> set[int]:
         """The ids of the owners."""
-        return {membership.user_id for membership in self._memberships.values() if membership.role is Role.OWNER}
+        return {
+            membership.user_id
+            for membership in self._memberships.values()
+            if membership.role is Role.OWNER
+        }
 
     def is_last_owner(self, membership: Membership) -> bool:
         """Whether the account would have no owner without this membership."""
-        return [each for each in self._memberships.values() if each.role is Role.OWNER] == [membership]
+        return [each for each in self._memberships.values() if each.role is Role.OWNER] == [
+            membership
+        ]
 
 
 _SIREN_LENGTH = 100  # characters: nine digits and separators

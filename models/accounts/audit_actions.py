@@ -6,17 +6,24 @@ from models.audit_action import AuditAction
 class AccountsAuditAction(AuditAction):
     """Actions of the accounts domain."""
 
-    ACCOUNT_CHANGE_ADDRESS = "account.change_address", "A company's address was changed (`changed` lists the fields)."
+    ACCOUNT_CHANGE_ADDRESS = (
+        "account.change_address",
+        "A company's address was changed (`changed` lists the fields).",
+    )
     ACCOUNT_CHANGE_IDENTIFIERS = (
         "account.change_identifiers",
         "A company's SIRET or VAT number was changed (`changed` lists the fields).",
     )
     ACCOUNT_CHANGE_LEGAL_NAME = (
         "account.change_legal_name",
-        "A company's legal name was changed, based on the company register or an agent's decision (`toldBy`).",
+        "A company's legal name was changed, based on the company register or an agent's decision "
+        "(`toldBy`).",
     )
     ACCOUNT_CHANGE_TRADE_NAME = "account.change_trade_name", "A company's trade name was changed."
-    ACCOUNT_DEACTIVATE = "account.deactivate", "An agent deactivated a company's account, which ended its sessions."
+    ACCOUNT_DEACTIVATE = (
+        "account.deactivate",
+        "An agent deactivated a company's account, which ended its sessions.",
+    )
     ACCOUNT_DECLINE_REACTIVATION = (
         "account.decline_reactivation",
         "An agent declined to reactivate a company's account and answered by email (`ticketId`).",
@@ -24,9 +31,13 @@ class AccountsAuditAction(AuditAction):
     ACCOUNT_LEAVE = "account.leave", "A member left a company."
     ACCOUNT_REACTIVATE = (
         "account.reactivate",
-        "An agent reactivated a company's account that was deactivated or scheduled for deletion (`before`).",
+        "An agent reactivated a company's account that was deactivated or scheduled for deletion "
+        "(`before`).",
     )
-    ACCOUNT_REQUEST_LEGAL_NAME = "account.request_legal_name", "A change of a company's legal name was requested."
+    ACCOUNT_REQUEST_LEGAL_NAME = (
+        "account.request_legal_name",
+        "A change of a company's legal name was requested.",
+    )
     ACCOUNT_SCHEDULE_DELETION = (
         "account.schedule_deletion",
         "An agent scheduled the deletion that an owner had requested (`ticketId`).",
@@ -39,11 +50,17 @@ class AccountsAuditAction(AuditAction):
         "account.transfer_ownership",
         "An owner transferred the ownership to another member and became an administrator.",
     )
-    INVITATION_ACCEPT = "invitation.accept", "A user joined a company by accepting an invitation, with the role it offered."
+    INVITATION_ACCEPT = (
+        "invitation.accept",
+        "A user joined a company by accepting an invitation, with the role it offered.",
+    )
     INVITATION_RESEND = "invitation.resend", "An invitation email was sent again, with a new link."
     INVITATION_REVOKE = "invitation.revoke", "An invitation was revoked."
     INVITATION_SEND = "invitation.send", "A person was invited to a company."
-    LEGAL_NAME_CHANGE_ADD_EVIDENCE = "legal_name_change.add_evidence", "Evidence was added to a change of legal name."
+    LEGAL_NAME_CHANGE_ADD_EVIDENCE = (
+        "legal_name_change.add_evidence",
+        "Evidence was added to a change of legal name.",
+    )
     LEGAL_NAME_CHANGE_CANCEL = "legal_name_change.cancel", "A change of legal name was canceled."
     LEGAL_NAME_CHANGE_DECIDE = (
         "legal_name_change.decide",

@@ -9,21 +9,39 @@ class AccountsErrorCode(ErrorCode):
 
     ACCOUNT_INACTIVE = (
         "ACCOUNT_INACTIVE",
-        _("This company’s account isn’t active. One of its owners can ask our support team to reactivate it."),
+        _(
+            "This company’s account isn’t active. One of its owners can ask our support team to "
+            "reactivate it."
+        ),
     )
     ALREADY_INVITED = (
         "ALREADY_INVITED",
-        _("This address already has a pending invitation. Resend the invitation, or revoke it first."),
+        _(
+            "This address already has a pending invitation. Resend the invitation, or revoke it "
+            "first."
+        ),
     )
     ALREADY_MEMBER = "ALREADY_MEMBER", _("This person is already a member of the company.")
     CHANGE_RUNNING = (
         "CHANGE_RUNNING",
         _("A change of legal name is already in progress. Complete it or cancel it first."),
     )
-    EVIDENCE_MISSING = "EVIDENCE_MISSING", _("A change of legal name needs a readable supporting document to be accepted.")
-    INVITATION_ELSEWHERE = "INVITATION_ELSEWHERE", _("This invitation was sent to a different email address than yours.")
-    LAST_OPERATOR = "LAST_OPERATOR", _("There must be at least one operator. Give this role to someone else first.")
-    LAST_OWNER = "LAST_OWNER", _("A company needs at least one owner. Transfer the ownership first.")
+    EVIDENCE_MISSING = (
+        "EVIDENCE_MISSING",
+        _("A change of legal name needs a readable supporting document to be accepted."),
+    )
+    INVITATION_ELSEWHERE = (
+        "INVITATION_ELSEWHERE",
+        _("This invitation was sent to a different email address than yours."),
+    )
+    LAST_OPERATOR = (
+        "LAST_OPERATOR",
+        _("There must be at least one operator. Give this role to someone else first."),
+    )
+    LAST_OWNER = (
+        "LAST_OWNER",
+        _("A company needs at least one owner. Transfer the ownership first."),
+    )
     REQUEST_MISSING = "REQUEST_MISSING", _("An owner of the company has to request this first.")
     ROLE_RESERVED = (
         "ROLE_RESERVED",
@@ -31,7 +49,10 @@ class AccountsErrorCode(ErrorCode):
     )
     SIGN_IN_REQUIRED = (
         "SIGN_IN_REQUIRED",
-        _("You already have a CAMCHA login with this address. Sign in, then accept the invitation."),
+        _(
+            "You already have a CAMCHA login with this address. Sign in, then accept the "
+            "invitation."
+        ),
     )
     SIREN_INVALID = "SIREN_INVALID", _("This SIREN isn’t valid.")
     SIREN_OTHER = (

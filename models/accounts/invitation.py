@@ -54,7 +54,11 @@ class Invitation(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Invitation"]:
         """Owners and administrators see the invitations of their account."""
-        return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.manager else cls.filter(id=None)
+        return (
+            cls.filter(account_id=viewer.account.pk)
+            if viewer.account and viewer.manager
+            else cls.filter(id=None)
+        )
 
     @classmethod
     def pending(cls, invitations: QuerySet["Invitation"]) -> QuerySet["Invitation"]:
@@ -74,7 +78,9 @@ class Invitation(Model):
         """
         self.inviter_id, self.token_hash = inviter_id, token_hash
         self.sent_at, self.expires_at = tx.action.at, tx.action.at + LIFETIME
-        await self.save(using_db=tx.db, update_fields=["inviter_id", "token_hash", "sent_at", "expires_at"])
+        await self.save(
+            using_db=tx.db, update_fields=["inviter_id", "token_hash", "sent_at", "expires_at"]
+        )
 
     async def revoke(self, tx: Transaction) -> None:
         """Revoke the invitation. A repeat changes nothing."""

@@ -30,7 +30,11 @@ class LegalNameStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
-UNDECIDED_STATUSES = (LegalNameStatus.CHECKING, LegalNameStatus.EVIDENCE_NEEDED, LegalNameStatus.IN_REVIEW)
+UNDECIDED_STATUSES = (
+    LegalNameStatus.CHECKING,
+    LegalNameStatus.EVIDENCE_NEEDED,
+    LegalNameStatus.IN_REVIEW,
+)
 
 
 class RegistryVerdict(StrEnum):
@@ -56,8 +60,12 @@ class LegalNameChange(Model):
     account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
         "models.Account", related_name="legal_name_changes", db_index=True
     )
-    requester: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name=False)
-    decider: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField("models.User", null=True, related_name=False)
+    requester: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name=False
+    )
+    decider: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField(
+        "models.User", null=True, related_name=False
+    )
     previous_name = fields.CharField(max_length=200)
     legal_name = fields.CharField(max_length=200)
     status = fields.CharEnumField(LegalNameStatus, max_length=16)
@@ -84,7 +92,11 @@ class LegalNameChange(Model):
         """Agents see all changes, owners and administrators those of their account."""
         if viewer.agent:
             return QuerySet(cls)
-        return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.manager else cls.filter(id=None)
+        return (
+            cls.filter(account_id=viewer.account.pk)
+            if viewer.account and viewer.manager
+            else cls.filter(id=None)
+        )
 
     @classmethod
     def undecided_of(cls, account_id: int) -> QuerySet["LegalNameChange"]:
@@ -125,7 +137,9 @@ def has_plain_characters(name: str) -> bool:
     invoice would show.
     """
     composed = unicodedata.normalize("NFC", name)
-    allowed = all(c.isascii() or unicodedata.category(c)[0] in "LN" or c in _PUNCTUATION for c in composed)
+    allowed = all(
+        c.isascii() or unicodedata.category(c)[0] in "LN" or c in _PUNCTUATION for c in composed
+    )
     return allowed and unicodedata.normalize("NFKC", composed) == composed
 
 
@@ -136,7 +150,9 @@ def comparable_name(name: str) -> ComparableName:
     """Convert a name to the form in which names are compared. A name that consists of a legal form
     only is kept as words.
     """
-    normalized = unaccented(name.casefold().translate(_LIGATURES)).replace("&", " et ").replace(".", "")
+    normalized = (
+        unaccented(name.casefold().translate(_LIGATURES)).replace("&", " et ").replace(".", "")
+    )
     # hyphenated words stay together, so that Sci-Fi doesn't lose the form SCI
     words = f" {' '.join(_WORDS.findall(normalized))} "
     form = None
@@ -152,17 +168,44 @@ _JOINTS = str.maketrans("-'’", "   ")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
 _FORMS = sorted(
     {
-        "societe a responsabilite limitee": "sarl", "sarl": "sarl", "eurl": "sarl", "sarlu": "sarl",
+        "societe a responsabilite limitee": "sarl",
+        "sarl": "sarl",
+        "eurl": "sarl",
+        "sarlu": "sarl",
         "entreprise unipersonnelle a responsabilite limitee": "sarl",
-        "societe par actions simplifiee": "sas", "societe par actions simplifiee unipersonnelle": "sas",
-        "sas": "sas", "sasu": "sas", "societe anonyme": "sa", "sa": "sa",
-        "societe civile immobiliere": "sci", "sci": "sci", "societe civile de moyens": "scm", "scm": "scm",
-        "societe civile professionnelle": "scp", "scp": "scp", "societe en nom collectif": "snc", "snc": "snc",
-        "societe en commandite simple": "scs", "scs": "scs", "societe en commandite par actions": "sca", "sca": "sca",
-        "selarl": "selarl", "selas": "selas", "selasu": "selas", "societe cooperative": "scop", "scop": "scop", "scic": "scic",
-        "groupement d'interet economique": "gie", "groupement d interet economique": "gie", "gie": "gie",
-        "earl": "earl", "gaec": "gaec",
-        "entrepreneur individuel": "ei", "entreprise individuelle": "ei", "ei": "ei", "eirl": "ei",
+        "societe par actions simplifiee": "sas",
+        "societe par actions simplifiee unipersonnelle": "sas",
+        "sas": "sas",
+        "sasu": "sas",
+        "societe anonyme": "sa",
+        "sa": "sa",
+        "societe civile immobiliere": "sci",
+        "sci": "sci",
+        "societe civile de moyens": "scm",
+        "scm": "scm",
+        "societe civile professionnelle": "scp",
+        "scp": "scp",
+        "societe en nom collectif": "snc",
+        "snc": "snc",
+        "societe en commandite simple": "scs",
+        "scs": "scs",
+        "societe en commandite par actions": "sca",
+        "sca": "sca",
+        "selarl": "selarl",
+        "selas": "selas",
+        "selasu": "selas",
+        "societe cooperative": "scop",
+        "scop": "scop",
+        "scic": "scic",
+        "groupement d'interet economique": "gie",
+        "groupement d interet economique": "gie",
+        "gie": "gie",
+        "earl": "earl",
+        "gaec": "gaec",
+        "entrepreneur individuel": "ei",
+        "entreprise individuelle": "ei",
+        "ei": "ei",
+        "eirl": "ei",
     }.items(),
     key=lambda form: -len(form[0]),
-)  # fmt: skip
+)

@@ -8,6 +8,9 @@ class BillingAuditAction(AuditAction):
 
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
     PAYMENT_CHANGE = "payment.change", "A payment changed its status."
-    PURCHASE_CONFIRM_BILLING = "purchase.confirm_billing", "The billing details of a purchase were confirmed."
+    PURCHASE_CONFIRM_BILLING = (
+        "purchase.confirm_billing",
+        "The billing details of a purchase were confirmed.",
+    )
     PURCHASE_DRAFT = "purchase.draft", "A purchase was drafted."
     PURCHASE_PAY = "purchase.pay", "A payment of a purchase was attempted."

@@ -46,12 +46,18 @@ class Invoice(Model):
     series = fields.CharEnumField(Series, max_length=8, default=Series.INVOICE)
     position = fields.BigIntField()
     number = fields.CharField(max_length=35, unique=True)
-    account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField("models.Account", related_name="invoices")
-    purchase: fields.ForeignKeyRelation["Purchase"] = fields.ForeignKeyField("models.Purchase", related_name="invoices")
+    account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
+        "models.Account", related_name="invoices"
+    )
+    purchase: fields.ForeignKeyRelation["Purchase"] = fields.ForeignKeyField(
+        "models.Purchase", related_name="invoices"
+    )
     payment: fields.ForeignKeyRelation["Payment"] = fields.ForeignKeyField(
         "models.Payment", related_name="invoices", db_index=True
     )
-    offer: fields.ForeignKeyRelation["Offer"] = fields.ForeignKeyField("models.Offer", related_name=False)
+    offer: fields.ForeignKeyRelation["Offer"] = fields.ForeignKeyField(
+        "models.Offer", related_name=False
+    )
     period_index = fields.IntField()
     issued_at: datetime = fields.DatetimeField()
     issued_on: date = fields.DateField(db_index=True)
@@ -80,7 +86,11 @@ class Invoice(Model):
         """
         if viewer.agent:
             return cls.filter(account__status__not=AccountStatus.ERASED)
-        return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
+        return (
+            cls.filter(account_id=viewer.account.pk)
+            if viewer.account and viewer.buyer
+            else cls.filter(id=None)
+        )
 
     @property
     def net(self) -> Money:
@@ -99,7 +109,9 @@ class InvoiceLine(Model):
     """One line of an issued invoice."""
 
     id = fields.BigIntField(primary_key=True)
-    invoice: fields.ForeignKeyRelation[Invoice] = fields.ForeignKeyField("models.Invoice", related_name="lines")
+    invoice: fields.ForeignKeyRelation[Invoice] = fields.ForeignKeyField(
+        "models.Invoice", related_name="lines"
+    )
     position = fields.IntField()
     label = fields.CharField(max_length=300)
     quantity = fields.IntField()
@@ -118,7 +130,11 @@ class InvoiceLine(Model):
         """Whoever sees the invoice."""
         if viewer.agent:
             return cls.filter(invoice__account__status__not=AccountStatus.ERASED)
-        return cls.filter(invoice__account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
+        return (
+            cls.filter(invoice__account_id=viewer.account.pk)
+            if viewer.account and viewer.buyer
+            else cls.filter(id=None)
+        )
 
     @property
     def unit_net(self) -> Money:

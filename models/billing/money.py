@@ -86,7 +86,10 @@ def totals(lines: Iterable[Taxable]) -> Totals:
     nets: defaultdict[int, int] = defaultdict(int)
     for line in lines:
         nets[line.vat_basis_points] += line.net_cents
-    bands = tuple(VatBand(rate, net, vat_amount(net, rate)) for rate, net in sorted(nets.items(), reverse=True))
+    bands = tuple(
+        VatBand(rate, net, vat_amount(net, rate))
+        for rate, net in sorted(nets.items(), reverse=True)
+    )
     return Totals(sum(nets.values()), sum(band.vat_cents for band in bands), bands)
 
 

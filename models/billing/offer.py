@@ -72,7 +72,9 @@ class Price(Model):
     """
 
     id = fields.BigIntField(primary_key=True)
-    offer: fields.ForeignKeyRelation[Offer] = fields.ForeignKeyField("models.Offer", related_name="prices")
+    offer: fields.ForeignKeyRelation[Offer] = fields.ForeignKeyField(
+        "models.Offer", related_name="prices"
+    )
     interval = fields.CharEnumField(Interval, max_length=5)
     net_cents = fields.BigIntField()
     vat_rate = fields.IntField()

@@ -68,7 +68,11 @@ class Payment(Model):
         """Agents see all payments, buyers those of their account."""
         if viewer.agent:
             return QuerySet(cls)
-        return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
+        return (
+            cls.filter(account_id=viewer.account.pk)
+            if viewer.account and viewer.buyer
+            else cls.filter(id=None)
+        )
 
     @classmethod
     def unsettled(cls, at: datetime) -> QuerySet["Payment"]:

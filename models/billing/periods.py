@@ -23,7 +23,9 @@ def period(anchor: date, months: int, index: int) -> Period:
     """Period `index` (0 for the first) of a purchase anchored at `anchor` that renews every
     `months` months.
     """
-    return Period(index, months_after(anchor, months * index), months_after(anchor, months * (index + 1)))
+    return Period(
+        index, months_after(anchor, months * index), months_after(anchor, months * (index + 1))
+    )
 
 
 def period_at(anchor: date, months: int, day: date) -> Period:

@@ -34,8 +34,12 @@ class PurchaseStatus(StrEnum):
 
 _NEXT_STEPS = {
     PurchaseStatus.DRAFT: _("Confirm the billing details before you pay."),
-    PurchaseStatus.BILLING_CONFIRMED: _("The billing details are confirmed. The purchase can now be paid."),
-    PurchaseStatus.PAYMENT_PENDING: _("A payment for this purchase is in progress. Wait for its result."),
+    PurchaseStatus.BILLING_CONFIRMED: _(
+        "The billing details are confirmed. The purchase can now be paid."
+    ),
+    PurchaseStatus.PAYMENT_PENDING: _(
+        "A payment for this purchase is in progress. Wait for its result."
+    ),
     PurchaseStatus.ACTIVE: _("This purchase has already been paid."),
 }
 
@@ -44,11 +48,15 @@ class Purchase(Model):
     """An offer that an account bought, at the price version with which the purchase was drafted."""
 
     id = fields.BigIntField(primary_key=True)
-    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("models.Account", related_name="purchases")
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
+        "models.Account", related_name="purchases"
+    )
     buyer: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField(
         "models.User", null=True, related_name=False, on_delete=fields.SET_NULL
     )
-    price: fields.ForeignKeyRelation[Price] = fields.ForeignKeyField("models.Price", related_name="purchases")
+    price: fields.ForeignKeyRelation[Price] = fields.ForeignKeyField(
+        "models.Price", related_name="purchases"
+    )
     status = fields.CharEnumField(PurchaseStatus, max_length=20, default=PurchaseStatus.DRAFT)
     order_number = fields.CharField(max_length=50, null=True)
     street = fields.CharField(max_length=200, null=True)
@@ -73,7 +81,11 @@ class Purchase(Model):
         """Agents see all purchases, buyers those of their account."""
         if viewer.agent:
             return QuerySet(cls)
-        return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
+        return (
+            cls.filter(account_id=viewer.account.pk)
+            if viewer.account and viewer.buyer
+            else cls.filter(id=None)
+        )
 
     async def confirm_billing(self, action: Action, billing: dict[str, str | None]) -> "Purchase":
         """Set the billing details. Raises TRANSITION_ILLEGAL once payment has begun."""
@@ -90,13 +102,23 @@ class Purchase(Model):
         these statuses.
         """
         if self.status not in legal:
-            raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", message=_NEXT_STEPS[self.status])
+            raise Refusal(
+                CommonErrorCode.TRANSITION_ILLEGAL,
+                "input",
+                "purchaseId",
+                message=_NEXT_STEPS[self.status],
+            )
 
     async def move(self, tx: Transaction, status: PurchaseStatus) -> None:
         """Save the purchase with a new status, and append an event to the account's stream."""
         self.status = status
         await self.save(using_db=tx.db)
-        await tx.append(account_stream(self.account_id), EventKind.PURCHASE_CHANGED, purchase_id=self.pk, status=status.value)
+        await tx.append(
+            account_stream(self.account_id),
+            EventKind.PURCHASE_CHANGED,
+            purchase_id=self.pk,
+            status=status.value,
+        )
 
     def upcoming(self, months: int, today: date, count: int) -> list[Period]:
         """Return `count` periods, starting with the current one. Returns none before activation."""

@@ -70,7 +70,9 @@ class Article(Model):
         return QuerySet(cls)
 
     @classmethod
-    def matching(cls, articles: QuerySet["Article"], search: str, locale: Locale) -> QuerySet["Article"]:
+    def matching(
+        cls, articles: QuerySet["Article"], search: str, locale: Locale
+    ) -> QuerySet["Article"]:
         """Filter articles that contain every word of the search, regardless of case and accents."""
         for word in fold_text(search[:SEARCH_LENGTH]).split():
             articles = articles.filter(**{f"searched_{locale.value}__contains": word})

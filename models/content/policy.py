@@ -69,11 +69,17 @@ class Policy(Model):
         return cls.filter(effective_on__lte=day)
 
     @classmethod
-    async def in_force(cls, day: date, db: BaseDBAsyncClient | None = None) -> dict[PolicyKind, "Policy"]:
+    async def in_force(
+        cls, day: date, db: BaseDBAsyncClient | None = None
+    ) -> dict[PolicyKind, "Policy"]:
         """Return the version of each kind that is in force on this day, without its texts. Kinds
         without one are left out.
         """
-        found = cls.in_force_by(day).order_by("effective_on", "id").only("id", "kind", "version", "effective_on")
+        found = (
+            cls.in_force_by(day)
+            .order_by("effective_on", "id")
+            .only("id", "kind", "version", "effective_on")
+        )
         return {policy.kind: policy for policy in await (found.using_db(db) if db else found)}
 
     @classmethod
@@ -108,7 +114,9 @@ class PolicyAcceptance(Model):
     """
 
     id = fields.BigIntField(primary_key=True)
-    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name="policy_acceptances")
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name="policy_acceptances"
+    )
     policy: fields.ForeignKeyRelation[Policy] = fields.ForeignKeyField(
         "models.Policy", related_name="acceptances", on_delete=OnDelete.RESTRICT
     )

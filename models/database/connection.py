@@ -45,7 +45,13 @@ def tortoise_config(url: str) -> dict[str, Any]:
     """
     return {
         "connections": {"default": _connection_config(url)},
-        "apps": {"models": {"models": MODULES, "default_connection": "default", "migrations": "migrations"}},
+        "apps": {
+            "models": {
+                "models": MODULES,
+                "default_connection": "default",
+                "migrations": "migrations",
+            }
+        },
         "use_tz": True,
         "timezone": "UTC",
     }
@@ -56,7 +62,12 @@ def _connection_config(url: str) -> dict[str, Any]:
     if parts.scheme == "sqlite":
         # FULL makes every committed transaction survive a power failure. WAL and foreign_keys are
         # Tortoise's defaults, stated here.
-        defaults = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000"}
+        defaults = {
+            "journal_mode": "WAL",
+            "synchronous": "FULL",
+            "foreign_keys": "ON",
+            "busy_timeout": "5000",
+        }
     else:
         # asyncpg's default is 100 prepared statements. Clients choose columns, and each choice is
         # another statement.
@@ -100,7 +111,9 @@ async def disconnect() -> None:
 
 def sqlite_path(url: str) -> Path | None:
     """The path of an SQLite URL's file, or None for any other database."""
-    return Path(url.removeprefix("sqlite://").split("?")[0]) if url.startswith("sqlite://") else None
+    return (
+        Path(url.removeprefix("sqlite://").split("?")[0]) if url.startswith("sqlite://") else None
+    )
 
 
 async def migrate_database(url: str, target: str | None = None, direction: str = "both") -> None:

@@ -17,13 +17,30 @@ from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
-from tortoise.fields import BigIntField, BooleanField, CharField, DateField, DatetimeField, Field, IntField, TextField
+from tortoise.fields import (
+    BigIntField,
+    BooleanField,
+    CharField,
+    DateField,
+    DatetimeField,
+    Field,
+    IntField,
+    TextField,
+)
 from tortoise.fields.data import CharEnumFieldInstance
 from tortoise.models import Model
 
 RowFactory = Callable[[Sequence[Any]], list[Any]]
 _UNCONVERTED_FIELDS = {
-    "postgres": {IntField, BigIntField, CharField, TextField, BooleanField, DateField, DatetimeField},
+    "postgres": {
+        IntField,
+        BigIntField,
+        CharField,
+        TextField,
+        BooleanField,
+        DateField,
+        DatetimeField,
+    },
     "sqlite": {IntField, BigIntField, CharField, TextField},
 }
 
@@ -38,7 +55,10 @@ def row_factory(model: type[Model], columns: Sequence[str], dialect: str) -> Row
     """
     variables = {f"v{position}": name for position, name in enumerate(columns)}
     complete = len(columns) == len(model._meta.db_fields)
-    namespace: dict[str, Any] = {"Row": _EmptyObject if complete else lightweight_class(model), "model": model}
+    namespace: dict[str, Any] = {
+        "Row": _EmptyObject if complete else lightweight_class(model),
+        "model": model,
+    }
     lines = [
         f"row.{name} = {_converted(model._meta.fields_map[name], dialect, variable, namespace)}"
         for variable, name in variables.items()
@@ -80,11 +100,18 @@ def lightweight_class(model: type[Model]) -> type[Model]:
         return isinstance(other, model) and bool(self.pk == other.pk)
 
     attributes: dict[str, Any] = {
-        "__module__": model.__module__, "__qualname__": model.__qualname__, "__doc__": model.__doc__,
-        "__init__": object.__init__, "__setattr__": object.__setattr__, "__eq__": equal, "__hash__": model.__hash__,
-        "_partial": True, "_saved_in_db": True, "_await_when_save": {},
+        "__module__": model.__module__,
+        "__qualname__": model.__qualname__,
+        "__doc__": model.__doc__,
+        "__init__": object.__init__,
+        "__setattr__": object.__setattr__,
+        "__eq__": equal,
+        "__hash__": model.__hash__,
+        "_partial": True,
+        "_saved_in_db": True,
+        "_await_when_save": {},
         "_custom_generated_pk": model._meta.db_pk_column not in model._meta.generated_db_fields,
-    }  # fmt: skip
+    }
     subclass: type[Model] = type.__new__(type(model), model.__name__, (model,), attributes)
     return subclass
 
@@ -94,7 +121,9 @@ def _converted(field: Field[Any], dialect: str, variable: str, namespace: dict[s
     if type(field) in _UNCONVERTED_FIELDS[dialect]:
         return variable
     if isinstance(field, CharEnumFieldInstance):
-        namespace[f"members_{variable}"] = {None: None} | {member.value: member for member in field.enum_type}
+        namespace[f"members_{variable}"] = {None: None} | {
+            member.value: member for member in field.enum_type
+        }
         return f"members_{variable}[{variable}]"
     namespace[f"convert_{variable}"] = _SQLITE_CONVERTERS.get(type(field), field.to_python_value)
     return f"convert_{variable}({variable})"
@@ -109,4 +138,7 @@ def _parse_date(text: str | None) -> date | None:
 
 
 # SQLite stores them as ISO 8601 text.
-_SQLITE_CONVERTERS: dict[Any, Callable[[Any], Any]] = {DatetimeField: _parse_datetime, DateField: _parse_date}
+_SQLITE_CONVERTERS: dict[Any, Callable[[Any], Any]] = {
+    DatetimeField: _parse_datetime,
+    DateField: _parse_date,
+}

@@ -54,7 +54,9 @@ class ConnectionPool:
         """
         self._pending_acquires += 1
         try:
-            exhausted = self._pool.get_size() - self._pool.get_idle_size() >= self._pool.get_max_size()
+            exhausted = (
+                self._pool.get_size() - self._pool.get_idle_size() >= self._pool.get_max_size()
+            )
             if self._idle and exhausted:
                 await self._release(self._idle.pop())
             return await self._pool.acquire()
@@ -157,7 +159,11 @@ class PostgresClient(AsyncpgDBClient):
         """Execute one statement outside any transaction and return asyncpg's records."""
         pool: Any = self._pool
         self.log.debug("%s", statement)  # without its parameters, which may be personal data
-        records: list[Any] = await pool.read(statement, params) if pool else (await self.execute_query(statement, params))[1]
+        records: list[Any] = (
+            await pool.read(statement, params)
+            if pool
+            else (await self.execute_query(statement, params))[1]
+        )
         return records
 
 

@@ -48,9 +48,13 @@ async def read(
     select_related, ...).
     """
     key_column, keys = where_in or (None, None)
-    options = ReadOptions(columns or all_columns(queryset.model), order, limit is not None, key_column, per_key)
+    options = ReadOptions(
+        columns or all_columns(queryset.model), order, limit is not None, key_column, per_key
+    )
     db = queryset._db or get_connection("default")
     sql, params, create_rows = bind(queryset, options, db.capabilities.dialect, keys, limit)
     return create_rows(
-        await db.read(sql, params) if isinstance(db, PostgresClient) else (await db.execute_query(sql, params))[1]
+        await db.read(sql, params)
+        if isinstance(db, PostgresClient)
+        else (await db.execute_query(sql, params))[1]
     )

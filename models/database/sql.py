@@ -12,15 +12,21 @@ from tortoise.connection import get_connection
 from models.database.postgres import PostgresClient
 
 
-async def execute(statement: str, *params: Any, db: BaseDBAsyncClient | None = None) -> list[dict[str, Any]]:
+async def execute(
+    statement: str, *params: Any, db: BaseDBAsyncClient | None = None
+) -> list[dict[str, Any]]:
     """Execute a statement with `?` placeholders and return its rows as dictionaries. Joins the
     caller's transaction.
     """
     connection = db or get_connection("default")
-    return await connection.execute_query_dict(_with_numbered_placeholders(statement, dialect(connection)), list(params))
+    return await connection.execute_query_dict(
+        _with_numbered_placeholders(statement, dialect(connection)), list(params)
+    )
 
 
-async def fetch_records(statement: str, *params: Any, db: BaseDBAsyncClient | None = None) -> Sequence[Sequence[Any]]:
+async def fetch_records(
+    statement: str, *params: Any, db: BaseDBAsyncClient | None = None
+) -> Sequence[Sequence[Any]]:
     """Execute a SELECT with `?` placeholders and return the driver's own rows, whose values are
     accessed by position.
     """

@@ -11,7 +11,11 @@ import sqlite3
 from typing import Any
 
 from tortoise.backends.base.client import TransactionalDBClient, TransactionContext
-from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
+from tortoise.backends.sqlite.client import (
+    SqliteClient,
+    SqliteTransactionContext,
+    SqliteTransactionWrapper,
+)
 from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 from tortoise.fields.relational import ForeignKeyFieldInstance
@@ -76,7 +80,11 @@ class SchemaEditor(SqliteSchemaEditor):
     """
 
     async def _remake_table(
-        self, model: Any, create_field: Any = None, delete_field: Any = None, alter_fields: Any = None
+        self,
+        model: Any,
+        create_field: Any = None,
+        delete_field: Any = None,
+        alter_fields: Any = None,
     ) -> None:
         table = model._meta.db_table
         indexes = await self._indexes(table)
@@ -84,7 +92,11 @@ class SchemaEditor(SqliteSchemaEditor):
         removed_column = None
         if isinstance(delete_field, ForeignKeyFieldInstance):
             removed_column = delete_field.source_field or f"{delete_field.model_field_name}_id"
-            for name in {name for name, sql in (await self._indexes(table)).items() if f'"{removed_column}"' in sql}:
+            for name in {
+                name
+                for name, sql in (await self._indexes(table)).items()
+                if f'"{removed_column}"' in sql
+            }:
                 await self.client.execute_query(f'DROP INDEX "{name}"')
             await self.client.execute_query(f'ALTER TABLE "{table}" DROP COLUMN "{removed_column}"')
         elif delete_field:
@@ -95,7 +107,10 @@ class SchemaEditor(SqliteSchemaEditor):
 
     async def _indexes(self, table: str) -> dict[str, str]:
         """The CREATE INDEX statements of a table, by the name of the index."""
-        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
+        query = (
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? "
+            "AND sql IS NOT NULL"
+        )
         _, rows = await self.client.execute_query(query, [table])
         return {row["name"]: row["sql"] for row in rows}
 

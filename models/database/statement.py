@@ -30,8 +30,17 @@ from models.database.instances import RowFactory, row_factory
 MAX_STATEMENTS = 2_000
 Encode = Callable[[Any], Any]
 _COMPARISONS = {operator.eq, operator.ge, operator.le, operator.gt, operator.lt, not_equal}
-_UNSUPPORTED = ("_annotations", "_prefetch_map", "_select_related", "_select_for_update", "_group_bys", "_orderings",
-                "_limit", "_offset", "_fields_for_select")  # fmt: skip
+_UNSUPPORTED = (
+    "_annotations",
+    "_prefetch_map",
+    "_select_related",
+    "_select_for_update",
+    "_group_bys",
+    "_orderings",
+    "_limit",
+    "_offset",
+    "_fields_for_select",
+)
 
 
 class ReadOptions(NamedTuple):
@@ -70,7 +79,11 @@ _statements: dict[Any, CompiledStatement | None] = {}
 
 
 def bind(
-    queryset: QuerySet[Any], options: ReadOptions, dialect: str, keys: Collection[Any] | None, limit: int | None
+    queryset: QuerySet[Any],
+    options: ReadOptions,
+    dialect: str,
+    keys: Collection[Any] | None,
+    limit: int | None,
 ) -> BoundStatement:
     """Return the statement of a query with its parameters. `keys` are the values allowed in
     `options.key_column`.
@@ -109,7 +122,9 @@ def _is_null_check(name: str, value: object) -> bool:
     return value is None or name.endswith("isnull")  # becomes IS NULL, without a parameter
 
 
-def _cached_statement(shape: tuple[Any, ...], queryset: QuerySet[Any], options: ReadOptions, dialect: str) -> CompiledStatement:
+def _cached_statement(
+    shape: tuple[Any, ...], queryset: QuerySet[Any], options: ReadOptions, dialect: str
+) -> CompiledStatement:
     if shape not in _statements:
         if len(_statements) >= MAX_STATEMENTS:
             del _statements[next(iter(_statements))]
@@ -119,7 +134,9 @@ def _cached_statement(shape: tuple[Any, ...], queryset: QuerySet[Any], options: 
     return statement
 
 
-def _compile(queryset: QuerySet[Any], options: ReadOptions, dialect: str) -> CompiledStatement | None:
+def _compile(
+    queryset: QuerySet[Any], options: ReadOptions, dialect: str
+) -> CompiledStatement | None:
     placeholders = _Placeholders(queryset.model, dialect)
     try:
         filters = [placeholders.filter(node) for node in queryset._q_objects]
@@ -127,17 +144,23 @@ def _compile(queryset: QuerySet[Any], options: ReadOptions, dialect: str) -> Com
         return None
     build = _per_key_sql if options.per_key else _select_sql
     sql = build(queryset, filters, options, placeholders)
-    return CompiledStatement(sql, tuple(placeholders.encoders), row_factory(queryset.model, options.columns, dialect))
+    return CompiledStatement(
+        sql, tuple(placeholders.encoders), row_factory(queryset.model, options.columns, dialect)
+    )
 
 
-def _select_sql(queryset: QuerySet[Any], filters: list[Q], options: ReadOptions, placeholders: "_Placeholders") -> str:
+def _select_sql(
+    queryset: QuerySet[Any], filters: list[Q], options: ReadOptions, placeholders: "_Placeholders"
+) -> str:
     if options.key_column:
         filters = [*filters, placeholders.condition(f"{options.key_column}__in")]
     query = _query(queryset, options).filter(*filters)
     return _sql(query, placeholders.next(int) if options.limited else None)
 
 
-def _per_key_sql(queryset: QuerySet[Any], filters: list[Q], options: ReadOptions, placeholders: "_Placeholders") -> str:
+def _per_key_sql(
+    queryset: QuerySet[Any], filters: list[Q], options: ReadOptions, placeholders: "_Placeholders"
+) -> str:
     """The first rows of each key, in one statement.
 
     PostgreSQL looks up the rows of each key in the index that has them in order, by a lateral join.
@@ -145,7 +168,9 @@ def _per_key_sql(queryset: QuerySet[Any], filters: list[Q], options: ReadOptions
     """
     assert options.key_column, "the limit applies to each key"  # noqa: S101
     # The strings joined here are names of our own models' columns, and nothing from a request.
-    order = ", ".join(f'"{name.removeprefix("-")}"{" DESC" if name[0] == "-" else ""}' for name in options.order)
+    order = ", ".join(
+        f'"{name.removeprefix("-")}"{" DESC" if name[0] == "-" else ""}' for name in options.order
+    )
     columns = ", ".join(f'"{name}"' for name in options.columns)
     # the outer query orders by them
     order_columns = (name.removeprefix("-") for name in options.order)
@@ -154,13 +179,24 @@ def _per_key_sql(queryset: QuerySet[Any], filters: list[Q], options: ReadOptions
     options = options._replace(columns=inner_columns)
     if placeholders.dialect == "postgres":
         keys, limit = placeholders.next(list), placeholders.next(int)
-        inner = _sql(_query(queryset, options).filter(*filters, _equals(key_column, '"parent"."key"')), limit)
-        source = f'unnest({keys}::BIGINT[]) AS "parent"("key") CROSS JOIN LATERAL ({inner}) AS "found"'
+        inner = _sql(
+            _query(queryset, options).filter(*filters, _equals(key_column, '"parent"."key"')), limit
+        )
+        source = (
+            f'unnest({keys}::BIGINT[]) AS "parent"("key") CROSS JOIN LATERAL ({inner}) AS "found"'
+        )
         return f"SELECT {columns} FROM {source} ORDER BY {order}"  # noqa: S608
-    inner = _sql(_query(queryset, options._replace(order=())).filter(*filters, placeholders.condition(f"{key_column}__in")))
+    inner = _sql(
+        _query(queryset, options._replace(order=())).filter(
+            *filters, placeholders.condition(f"{key_column}__in")
+        )
+    )
     position = f'row_number() OVER (PARTITION BY "{key_column}" ORDER BY {order})'
     ranked = f'SELECT *, {position} AS "place" FROM ({inner})'  # noqa: S608
-    return f'SELECT {columns} FROM ({ranked}) WHERE "place" <= {placeholders.next(int)} ORDER BY {order}'  # noqa: S608
+    return (
+        f"SELECT {columns} FROM ({ranked})"  # noqa: S608
+        f' WHERE "place" <= {placeholders.next(int)} ORDER BY {order}'
+    )
 
 
 def _query(queryset: QuerySet[Any], options: ReadOptions) -> QuerySet[Any]:
@@ -180,12 +216,18 @@ def _sql(query: QuerySet[Any], limit: str | None = None) -> str:
 
 
 def _bind_uncached(
-    queryset: QuerySet[Any], options: ReadOptions, dialect: str, keys: Collection[Any] | None, limit: int | None
+    queryset: QuerySet[Any],
+    options: ReadOptions,
+    dialect: str,
+    keys: Collection[Any] | None,
+    limit: int | None,
 ) -> BoundStatement:
     if options.per_key:
         raise TypeError("a limit per key requires filters that can be built with placeholders")
     query = _query(queryset, options).filter(*queryset._q_objects)
-    query = query if options.key_column is None else query.filter(**{f"{options.key_column}__in": keys})
+    query = (
+        query if options.key_column is None else query.filter(**{f"{options.key_column}__in": keys})
+    )
     query = query if limit is None else query.limit(limit)
     query._make_query()
     sql, params = query.query.get_parameterized_sql()
@@ -211,7 +253,9 @@ class _Placeholders:
         children = [self.filter(child) for child in node.children]
         filters: dict[str, Any] = node.filters
         for name, value in filters.items():
-            children.append(Q(**{name: value}) if _is_null_check(name, value) else self.condition(name))
+            children.append(
+                Q(**{name: value}) if _is_null_check(name, value) else self.condition(name)
+            )
         copy = Q(*children, join_type=node.join_type)
         copy._is_negated = node._is_negated
         return copy

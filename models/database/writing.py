@@ -33,7 +33,9 @@ async def insert(model: type[Row], values: Mapping[str, Any], db: BaseDBAsyncCli
 @cache
 def _insert_statement(model: type[Model], columns: tuple[str, ...]) -> Any:
     names, placeholders = ", ".join(columns), ", ".join("?" * len(columns))
-    statement = f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({placeholders}) RETURNING id'  # noqa: S608 - column names
+    statement = (
+        f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({placeholders}) RETURNING id'  # noqa: S608 - column names
+    )
     return statement, row_factory(
         model, ("id", *columns), "postgres"
     )  # its driver returns values in the types that we have here
@@ -47,13 +49,17 @@ async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
     one. FOR UPDATE would make them wait, and could deadlock with transactions that take their locks
     in another order.
     """
-    row = await find_one(model, db, " FOR NO KEY UPDATE" if dialect(db) == "postgres" else "", id=key)  # SQLite has one writer
+    row = await find_one(
+        model, db, " FOR NO KEY UPDATE" if dialect(db) == "postgres" else "", id=key
+    )  # SQLite has one writer
     if row is None:
         raise DoesNotExist(model)
     return row
 
 
-async def find_one(model: type[Row], db: BaseDBAsyncClient | None = None, lock: str = "", **by: Any) -> Row | None:
+async def find_one(
+    model: type[Row], db: BaseDBAsyncClient | None = None, lock: str = "", **by: Any
+) -> Row | None:
     """Return the row whose columns have these values, or None. `lock` is a locking clause to append
     to the SELECT.
     """

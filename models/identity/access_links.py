@@ -38,7 +38,9 @@ class EmailChange(Model):
     """
 
     id = fields.BigIntField(primary_key=True)
-    user: fields.OneToOneRelation["User"] = fields.OneToOneField("models.User", related_name="email_change")
+    user: fields.OneToOneRelation["User"] = fields.OneToOneField(
+        "models.User", related_name="email_change"
+    )
     email = fields.CharField(max_length=254)
     new_token_hash = fields.CharField(max_length=64, unique=True)
     old_token_hash = fields.CharField(max_length=64, unique=True, null=True)
@@ -55,7 +57,9 @@ class EmailChange(Model):
     @property
     def fully_confirmed(self) -> bool:
         """Whether every required address has confirmed."""
-        return self.new_confirmed_at is not None and (self.old_token_hash is None or self.old_confirmed_at is not None)
+        return self.new_confirmed_at is not None and (
+            self.old_token_hash is None or self.old_confirmed_at is not None
+        )
 
 
 class SignInUnlock(Model):

@@ -17,7 +17,10 @@ class IdentityAuditAction(AuditAction):
     )
     EMAIL_REQUEST_CHANGE = "email.request_change", "A user requested a change of email address."
     EMAIL_VERIFY = "email.verify", "A user confirmed their email address."
-    PASSKEY_REGISTER = "passkey.register", "A user added a passkey, which ended their other sessions."
+    PASSKEY_REGISTER = (
+        "passkey.register",
+        "A user added a passkey, which ended their other sessions.",
+    )
     PASSWORD_CHANGE = (
         "password.change",
         "A user changed their password by entering the current one.",
@@ -33,13 +36,23 @@ class IdentityAuditAction(AuditAction):
     RECOVERY_CODES_RENEW = "recovery_codes.renew", "A user replaced their recovery codes."
     SECOND_FACTOR_RESET = (
         "second_factor.reset",
-        "An owner or operator turned off another user's second factor, which ended that user's sessions.",
+        "An owner or operator turned off another user's second factor, which ended that user's "
+        "sessions.",
     )
     SESSION_END = "session.end", "A user ended one of their sessions."
     SESSION_END_ALL = "session.end_all", "An operator ended all sessions of a user."
-    SESSION_END_OTHERS = "session.end_others", "A user ended all of their sessions except the current one."
-    SESSION_REFRESH_REUSED = "session.refresh_reused", "A refresh token was used a second time, which ended its session."
-    SESSION_REQUEST_UNLOCK = "session.request_unlock", "An email that unlocks sign-in after failed attempts was requested."
+    SESSION_END_OTHERS = (
+        "session.end_others",
+        "A user ended all of their sessions except the current one.",
+    )
+    SESSION_REFRESH_REUSED = (
+        "session.refresh_reused",
+        "A refresh token was used a second time, which ended its session.",
+    )
+    SESSION_REQUEST_UNLOCK = (
+        "session.request_unlock",
+        "An email that unlocks sign-in after failed attempts was requested.",
+    )
     SESSION_SIGN_IN = "session.sign_in", "A user signed in."
     SESSION_SIGN_IN_FAILED = (
         "session.sign_in_failed",
@@ -51,6 +64,12 @@ class IdentityAuditAction(AuditAction):
         "session.step_up_failed",
         "A signed-in user entered a wrong password or code when asked to confirm their identity.",
     )
-    SESSION_SWITCH_ACCOUNT = "session.switch_account", "A user switched to another of their companies, in a new session."
-    TOTP_CONFIRM = "totp.confirm", "A user confirmed an authenticator app, which ended their other sessions."
+    SESSION_SWITCH_ACCOUNT = (
+        "session.switch_account",
+        "A user switched to another of their companies, in a new session.",
+    )
+    TOTP_CONFIRM = (
+        "totp.confirm",
+        "A user confirmed an authenticator app, which ended their other sessions.",
+    )
     TOTP_SET_UP = "totp.set_up", "A user requested the secret for an authenticator app."

@@ -53,7 +53,11 @@ class Authenticator(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Authenticator"]:
         """Users see their own authenticators only, and so do staff."""
-        return cls.filter(user_id=viewer.user_id, confirmed_at__isnull=False) if viewer.user else cls.filter(id=None)
+        return (
+            cls.filter(user_id=viewer.user_id, confirmed_at__isnull=False)
+            if viewer.user
+            else cls.filter(id=None)
+        )
 
 
 class WebauthnChallenge(Model):

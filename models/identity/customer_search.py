@@ -32,7 +32,9 @@ def search_customers(search: str) -> QuerySet[User]:
         message = _("“%(argument)s” must have %(minimum)s to %(maximum)s characters.")
         raise BadInput("search", message, minimum=MIN_LENGTH, maximum=MAX_LENGTH)
     if len(words) > MAX_WORDS:
-        raise BadInput("search", _("“%(argument)s” can have at most %(maximum)s words."), maximum=MAX_WORDS)
+        raise BadInput(
+            "search", _("“%(argument)s” can have at most %(maximum)s words."), maximum=MAX_WORDS
+        )
     users: QuerySet[User] = User.filter(staff=None)
     for word in words:
         account_members = Membership.filter(account__searched__contains=word).values("user_id")

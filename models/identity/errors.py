@@ -14,13 +14,19 @@ class IdentityErrorCode(ErrorCode):
     CREDENTIALS_INVALID = "CREDENTIALS_INVALID", _("Incorrect email address or password.")
     EMAIL_INVALID = "EMAIL_INVALID", _("This email address isn’t valid.")
     EMAIL_TAKEN = "EMAIL_TAKEN", _("This email address is already in use.")
-    EMAIL_UNVERIFIED = "EMAIL_UNVERIFIED", _("Confirm your email address first, using the link we sent you.")
+    EMAIL_UNVERIFIED = (
+        "EMAIL_UNVERIFIED",
+        _("Confirm your email address first, using the link we sent you."),
+    )
     LAST_AUTHENTICATOR = (
         "LAST_AUTHENTICATOR",
         _("Your role requires a second factor. Add another one before you remove this one."),
     )
     PASSKEY_INVALID = "PASSKEY_INVALID", _("This passkey couldn’t be verified. Try again.")
-    PASSWORD_WEAK = "PASSWORD_WEAK", _("Choose a password of 12 to 128 characters that is hard to guess.")
+    PASSWORD_WEAK = (
+        "PASSWORD_WEAK",
+        _("Choose a password of 12 to 128 characters that is hard to guess."),
+    )
     SECOND_FACTOR_INVALID = (
         "SECOND_FACTOR_INVALID",
         _("This code is incorrect or has already been used. Wait for the next one."),
@@ -35,6 +41,9 @@ class IdentityErrorCode(ErrorCode):
     )
     STEP_UP_REQUIRED = (
         "STEP_UP_REQUIRED",
-        _("Confirm your identity first: enter your password (and your second factor, if you use one), or use a passkey."),
+        _(
+            "Confirm your identity first: enter your password (and your second factor, if you use "
+            "one), or use a passkey."
+        ),
     )
     TOKEN_INVALID = "TOKEN_INVALID", _("This link or code is no longer valid.")

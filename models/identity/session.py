@@ -25,7 +25,9 @@ class Session(Model):
     """
 
     id = fields.BigIntField(primary_key=True)
-    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name="sessions", db_index=True)
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name="sessions", db_index=True
+    )
     account: fields.ForeignKeyNullableRelation["Account"] = fields.ForeignKeyField(
         "models.Account", null=True, related_name="sessions"
     )

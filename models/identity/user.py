@@ -69,7 +69,9 @@ class User(Searchable):
         if viewer.agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
         if viewer.account:
-            return cls.filter(Q(id=viewer.user_id) | Q(memberships__account_id=viewer.account.pk)).distinct()
+            return cls.filter(
+                Q(id=viewer.user_id) | Q(memberships__account_id=viewer.account.pk)
+            ).distinct()
         return cls.filter(id=viewer.user_id)
 
     @property
@@ -84,10 +86,14 @@ class User(Searchable):
 
 
 class RecoveryCode(Model):
-    """A single-use code that replaces a lost authenticator, stored as a SHA-256 of 120 random bits."""
+    """A single-use code that replaces a lost authenticator, stored as a SHA-256 of 120 random
+    bits.
+    """
 
     id = fields.BigIntField(primary_key=True)
-    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name="recovery_codes")
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="recovery_codes"
+    )
     code_hash = fields.CharField(max_length=64)
     used_at = fields.DatetimeField(null=True)
 

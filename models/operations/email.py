@@ -45,7 +45,10 @@ class EmailState(StrEnum):
     @property
     def condition(self) -> Q:
         """Matches the emails in this state."""
-        return Q(sent_at__isnull=self is not EmailState.SENT, next_attempt_at__isnull=self is not EmailState.WAITING)
+        return Q(
+            sent_at__isnull=self is not EmailState.SENT,
+            next_attempt_at__isnull=self is not EmailState.WAITING,
+        )
 
 
 class Email(Model):
@@ -64,7 +67,9 @@ class Email(Model):
     html = fields.TextField()
     invoice: Any = fields.ForeignKeyField("models.Invoice", null=True, related_name=False)
     user: Any = fields.ForeignKeyField("models.User", null=True, related_name=False, db_index=True)
-    account: Any = fields.ForeignKeyField("models.Account", null=True, related_name=False, db_index=True)
+    account: Any = fields.ForeignKeyField(
+        "models.Account", null=True, related_name=False, db_index=True
+    )
     created_at: datetime = fields.DatetimeField()
     next_attempt_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     attempts = fields.IntField(default=0)
@@ -114,7 +119,9 @@ class Email(Model):
                 raise Refusal(CommonErrorCode.NOT_FOUND, "input", "emailId")
             if email.state is EmailState.SENT:
                 message = _("This email has already been sent and can’t be sent again.")
-                raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "emailId", message=message)
+                raise Refusal(
+                    CommonErrorCode.TRANSITION_ILLEGAL, "input", "emailId", message=message
+                )
             if email.state is EmailState.GIVEN_UP:
                 if not email.text:
                     raise Refusal(OperationsErrorCode.EMAIL_CONTENT_DELETED, "input", "emailId")

@@ -9,5 +9,8 @@ class OperationsErrorCode(ErrorCode):
 
     EMAIL_CONTENT_DELETED = (
         "EMAIL_CONTENT_DELETED",
-        _("This email contained a secret code that has since been deleted. Its recipient has to request a new one."),
+        _(
+            "This email contained a secret code that has since been deleted. Its recipient has to "
+            "request a new one."
+        ),
     )

@@ -47,8 +47,12 @@ class Erasure(Model):
     account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
         "models.Account", related_name="erasures", db_index=True
     )
-    ticket: fields.ForeignKeyRelation["Ticket"] = fields.ForeignKeyField("models.Ticket", related_name=False)
-    scheduler: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name=False)
+    ticket: fields.ForeignKeyRelation["Ticket"] = fields.ForeignKeyField(
+        "models.Ticket", related_name=False
+    )
+    scheduler: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name=False
+    )
     requested_at: datetime = fields.DatetimeField()
     deadline: date = fields.DateField()
     scheduled_at: datetime = fields.DatetimeField()

@@ -9,7 +9,8 @@ class SupportAuditAction(AuditAction):
     FILE_ANNOUNCE = "file.announce", "An upload link for a file was requested."
     FILE_INFECTED = (
         "file.infected",
-        "The virus scanner found malware in an uploaded file, whose content was deleted (`uploaderId`).",
+        "The virus scanner found malware in an uploaded file, whose content was deleted "
+        "(`uploaderId`).",
     )
     TICKET_CLAIM = "ticket.claim", "An agent claimed a ticket."
     TICKET_RELEASE = "ticket.release", "An agent returned a ticket to the inbox."

@@ -11,9 +11,15 @@ class SupportErrorCode(ErrorCode):
     NOT_ASSIGNED = "NOT_ASSIGNED", _("You can only release a ticket that is assigned to you.")
     FILE_REFUSED = (
         "FILE_REFUSED",
-        _("These files can’t be attached. You can attach up to %(limit)s files that you uploaded and that aren’t in use yet."),
+        _(
+            "These files can’t be attached. You can attach up to %(limit)s files that you "
+            "uploaded and that aren’t in use yet."
+        ),
     )
     FILE_UNSUPPORTED = (
         "FILE_UNSUPPORTED",
-        _("This file can’t be uploaded. We accept images, PDFs, text files, and office documents of up to 10 MB."),
+        _(
+            "This file can’t be uploaded. We accept images, PDFs, text files, and office "
+            "documents of up to 10 MB."
+        ),
     )

@@ -48,15 +48,19 @@ class File(Model):
 
     id = fields.BigIntField(primary_key=True)
     key = fields.CharField(max_length=64, unique=True)
-    uploader: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name=False)
+    uploader: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name=False
+    )
     account: fields.ForeignKeyNullableRelation["Account"] = fields.ForeignKeyField(
         "models.Account", null=True, related_name=False
     )
     message: fields.ForeignKeyNullableRelation["Message"] = fields.ForeignKeyField(
         "models.Message", null=True, related_name="files", db_index=True
     )
-    legal_name_change: fields.ForeignKeyNullableRelation["LegalNameChange"] = fields.ForeignKeyField(
-        "models.LegalNameChange", null=True, related_name="evidence", db_index=True
+    legal_name_change: fields.ForeignKeyNullableRelation["LegalNameChange"] = (
+        fields.ForeignKeyField(
+            "models.LegalNameChange", null=True, related_name="evidence", db_index=True
+        )
     )
     name = fields.CharField(max_length=200)
     content_type = fields.CharField(max_length=100)
@@ -118,17 +122,24 @@ async def attach_to_message(
         await _attach(tx, author, account_id, file_ids, message_id=message.pk)
 
 
-async def attach_evidence(tx: Transaction, change: "LegalNameChange", author: "User", file_ids: tuple[int, ...]) -> None:
+async def attach_evidence(
+    tx: Transaction, change: "LegalNameChange", author: "User", file_ids: tuple[int, ...]
+) -> None:
     """Attach files that the author uploaded to a legal name change, as evidence. Raises
     FILE_REFUSED, also for more than ten.
     """
     if file_ids:
         await _attach(tx, author, change.account_id, file_ids, legal_name_change_id=change.pk)
-        if await File.filter(legal_name_change_id=change.pk).using_db(tx.db).count() > MAX_PER_MESSAGE:
+        if (
+            await File.filter(legal_name_change_id=change.pk).using_db(tx.db).count()
+            > MAX_PER_MESSAGE
+        ):
             raise _refused()
 
 
-async def _attach(tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **reference: int) -> None:
+async def _attach(
+    tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **reference: int
+) -> None:
     """Attach files, unless one is already attached, or was uploaded for another account."""
     attachable = File.unattached().filter(pk__in=file_ids, uploader_id=author.pk, abandoned_at=None)
     attachable = attachable.filter(uploaded_at__not_isnull=True, infected_at=None)

@@ -98,8 +98,12 @@ class Ticket(Model):
     """An account's request for help, through any channel."""
 
     id = fields.BigIntField(primary_key=True)
-    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("models.Account", related_name="tickets")
-    requester: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name="requested_tickets")
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
+        "models.Account", related_name="tickets"
+    )
+    requester: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="requested_tickets"
+    )
     assignee: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "models.User", null=True, related_name="assigned_tickets", on_delete=fields.SET_NULL
     )
@@ -109,7 +113,9 @@ class Ticket(Model):
     subject = fields.CharField(max_length=SUBJECT_LENGTH)
     channel = fields.CharEnumField(Channel, max_length=8)
     category = fields.CharEnumField(Category, max_length=16)
-    kind = fields.CharEnumField(TicketKind, max_length=24, default=TicketKind.GENERAL, db_default=TicketKind.GENERAL)
+    kind = fields.CharEnumField(
+        TicketKind, max_length=24, default=TicketKind.GENERAL, db_default=TicketKind.GENERAL
+    )
     status = fields.CharEnumField(TicketStatus, max_length=8, default=TicketStatus.NEW)
     created_at: datetime = fields.DatetimeField()
     opened_on: date = fields.DateField(db_index=True)
@@ -128,7 +134,11 @@ class Ticket(Model):
 
     class Meta:
         table = "ticket"
-        indexes = (("account_id", "updated_at"), ("status", "updated_at"), ("assignee_id", "updated_at"))
+        indexes = (
+            ("account_id", "updated_at"),
+            ("status", "updated_at"),
+            ("assignee_id", "updated_at"),
+        )
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
@@ -142,7 +152,9 @@ class Ticket(Model):
         """The condition that a ticket has one of these numbers: its id, and a creation time in the
         number's year.
         """
-        return Q(*(_numbered(number) for number in numbers), join_type=Q.OR) if numbers else Q(id=None)
+        return (
+            Q(*(_numbered(number) for number in numbers), join_type=Q.OR) if numbers else Q(id=None)
+        )
 
     @property
     def number(self) -> str:
@@ -150,17 +162,29 @@ class Ticket(Model):
         return f"CAM-{self.created_at.astimezone(PARIS).year}-{self.pk:06d}"
 
     @classmethod
-    async def open(cls, tx: Transaction, account: Account, requester: User, **facts: Any) -> "Ticket":
+    async def open(
+        cls, tx: Transaction, account: Account, requester: User, **facts: Any
+    ) -> "Ticket":
         """Open a ticket for an account, in the caller's transaction."""
         ticket = await cls.create(
-            using_db=tx.db, account=account, requester=requester,
-            created_at=tx.action.at, updated_at=tx.action.at, opened_on=tx.action.day, **facts,
-        )  # fmt: skip
+            using_db=tx.db,
+            account=account,
+            requester=requester,
+            created_at=tx.action.at,
+            updated_at=tx.action.at,
+            opened_on=tx.action.day,
+            **facts,
+        )
         await ticket._append_event(tx, EventKind.TICKET_OPENED, status=ticket.status.value)
         return ticket
 
     async def reply(
-        self, action: Action, author: User, body: str, client_message_id: str, file_ids: tuple[int, ...] = ()
+        self,
+        action: Action,
+        author: User,
+        body: str,
+        client_message_id: str,
+        file_ids: tuple[int, ...] = (),
     ) -> "Message":
         """Append a message. A repeated `client_message_id` of the same author returns the first
         one's message.
@@ -178,7 +202,9 @@ class Ticket(Model):
         async with action.transaction() as tx:
             ticket = await tx.locked(Ticket, self.pk)
             if first := await Message.find_sent(tx, ticket, author, client_message_id):
-                attached = {file.pk for file in await File.filter(message_id=first.pk).using_db(tx.db)}
+                attached = {
+                    file.pk for file in await File.filter(message_id=first.pk).using_db(tx.db)
+                }
                 if first.body != text or attached != set(file_ids):
                     raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "clientMessageId")
                 return first
@@ -189,32 +215,63 @@ class Ticket(Model):
         return message
 
     async def _follow_up(self, tx: Transaction, author: User) -> "Ticket":
-        open_follow_ups = Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
+        open_follow_ups = (
+            Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
+        )
         if follow_up := await open_follow_ups.using_db(tx.db).first():
             return await tx.locked(Ticket, follow_up.pk)
         account = await Account.get(pk=self.account_id, using_db=tx.db)
         if account.status is AccountStatus.ERASED:  # there is no one left to write to
-            message = _("This company’s account has been deleted, so nobody can reply to this ticket.")
+            message = _(
+                "This company’s account has been deleted, so nobody can reply to this ticket."
+            )
             raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message)
-        requester = author if author.staff is None else await User.get(pk=self.requester_id, using_db=tx.db)
+        requester = (
+            author if author.staff is None else await User.get(pk=self.requester_id, using_db=tx.db)
+        )
         return await Ticket.open(
-            tx, account, requester, subject=self.subject, channel=self.channel, category=self.category, follows=self
+            tx,
+            account,
+            requester,
+            subject=self.subject,
+            channel=self.channel,
+            category=self.category,
+            follows=self,
         )
 
     async def post(
-        self, tx: Transaction, author: User, text: str, client_message_id: str, origin: int | None = None
+        self,
+        tx: Transaction,
+        author: User,
+        text: str,
+        client_message_id: str,
+        origin: int | None = None,
     ) -> "Message":
         """Append a message to this ticket, which the caller has locked, and update its response
         times.
         """
         sequence = await tx.next_sequence(ticket_stream(self.pk))
         facts = {
-            "ticket_id": self.pk, "author_id": author.pk, "origin_id": origin or self.pk, "sequence": sequence,
-            "body": text, "from_staff": author.staff is not None, "client_message_id": client_message_id, "at": tx.action.at,
-        }  # fmt: skip
+            "ticket_id": self.pk,
+            "author_id": author.pk,
+            "origin_id": origin or self.pk,
+            "sequence": sequence,
+            "body": text,
+            "from_staff": author.staff is not None,
+            "client_message_id": client_message_id,
+            "at": tx.action.at,
+        }
         message = await insert(Message, facts, db=tx.db)
-        await tx.append(ticket_stream(self.pk), EventKind.MESSAGE_POSTED, sequence, ticket_id=self.pk, message_id=message.pk)
-        await self._record_staff_reply(tx) if message.from_staff else await self._record_customer_message(tx)
+        await tx.append(
+            ticket_stream(self.pk),
+            EventKind.MESSAGE_POSTED,
+            sequence,
+            ticket_id=self.pk,
+            message_id=message.pk,
+        )
+        await self._record_staff_reply(
+            tx
+        ) if message.from_staff else await self._record_customer_message(tx)
         return message
 
     async def _record_staff_reply(self, tx: Transaction) -> None:
@@ -223,7 +280,12 @@ class Ticket(Model):
             self.first_response_seconds = round((tx.action.at - self.created_at).total_seconds())
         self.reply_awaited_since = None
         self.updated_at = tx.action.at
-        columns = ["first_response_at", "first_response_seconds", "reply_awaited_since", "updated_at"]
+        columns = [
+            "first_response_at",
+            "first_response_seconds",
+            "reply_awaited_since",
+            "updated_at",
+        ]
         await self.save(using_db=tx.db, update_fields=columns)
 
     async def _record_customer_message(self, tx: Transaction) -> None:
@@ -235,7 +297,9 @@ class Ticket(Model):
             return
         await self.save(using_db=tx.db, update_fields=["reply_awaited_since", "updated_at"])
         if not already_awaited:
-            await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value)
+            await tx.append(
+                INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value
+            )
 
     async def claim(self, action: Action, agent: User) -> "Ticket":
         """Assign the ticket to the agent. Of two concurrent claims, one fails with ALREADY_CLAIMED.
@@ -301,7 +365,12 @@ class Ticket(Model):
             ticket = await tx.locked(Ticket, self.pk)
             if ticket.status is not status:
                 ticket._require(status)
-                tx.audit(SupportAuditAction.TICKET_MOVE, ticket, before=ticket.status.value, status=status.value)
+                tx.audit(
+                    SupportAuditAction.TICKET_MOVE,
+                    ticket,
+                    before=ticket.status.value,
+                    status=status.value,
+                )
                 await ticket._set_status(tx, status)
         return ticket
 
@@ -316,9 +385,16 @@ class Ticket(Model):
         legal = [_LABELS[status] for status in TicketStatus if status in TRANSITIONS[self.status]]
         message = _("This ticket is %(status)s. It can only become %(legal)s.")
         if not legal:
-            message = _("This ticket is closed and can’t be changed. A reply opens a follow-up ticket.")
+            message = _(
+                "This ticket is closed and can’t be changed. A reply opens a follow-up ticket."
+            )
         return Refusal(
-            CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message, status=_LABELS[self.status], legal=legal
+            CommonErrorCode.TRANSITION_ILLEGAL,
+            "input",
+            "ticketId",
+            message=message,
+            status=_LABELS[self.status],
+            legal=legal,
         )
 
     async def _set_status(self, tx: Transaction, status: TicketStatus) -> None:
@@ -328,7 +404,10 @@ class Ticket(Model):
         self.closed_at = tx.action.at if status is TicketStatus.CLOSED else self.closed_at
         if status in (TicketStatus.SOLVED, TicketStatus.CLOSED):
             self.reply_awaited_since = None
-        await self.save(using_db=tx.db, update_fields=["status", "updated_at", "solved_at", "closed_at", "reply_awaited_since"])
+        await self.save(
+            using_db=tx.db,
+            update_fields=["status", "updated_at", "solved_at", "closed_at", "reply_awaited_since"],
+        )
         await self._append_event(tx, EventKind.STATUS_CHANGED, status=status.value)
 
     async def _append_event(self, tx: Transaction, kind: EventKind, **facts: Any) -> None:
@@ -343,7 +422,9 @@ def _numbered(number: str) -> Q:
     match = _NUMBER.fullmatch(number.strip().upper())
     if match is None or f"{int(match[2]):06d}" != match[2]:
         return Q(id=None)
-    begin, end = (datetime(int(match[1]) + years, 1, 1, tzinfo=PARIS).astimezone(UTC) for years in (0, 1))
+    begin, end = (
+        datetime(int(match[1]) + years, 1, 1, tzinfo=PARIS).astimezone(UTC) for years in (0, 1)
+    )
     return Q(id=int(match[2]), created_at__gte=begin, created_at__lt=end)
 
 
@@ -353,9 +434,15 @@ class Message(Model):
     """
 
     id = fields.BigIntField(primary_key=True)
-    ticket: fields.ForeignKeyRelation[Ticket] = fields.ForeignKeyField("models.Ticket", related_name="messages")
-    origin: fields.ForeignKeyRelation[Ticket] = fields.ForeignKeyField("models.Ticket", related_name=False)
-    author: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name=False)
+    ticket: fields.ForeignKeyRelation[Ticket] = fields.ForeignKeyField(
+        "models.Ticket", related_name="messages"
+    )
+    origin: fields.ForeignKeyRelation[Ticket] = fields.ForeignKeyField(
+        "models.Ticket", related_name=False
+    )
+    author: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name=False
+    )
     sequence = fields.BigIntField()
     body = fields.TextField()
     from_staff = fields.BooleanField()
@@ -375,12 +462,24 @@ class Message(Model):
         """Agents see all messages, members those in their account's tickets."""
         if viewer.agent:
             return QuerySet(cls)
-        return cls.filter(ticket__account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+        return (
+            cls.filter(ticket__account_id=viewer.account.pk)
+            if viewer.account
+            else cls.filter(id=None)
+        )
 
     @classmethod
-    async def find_sent(cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str) -> "Message | None":
+    async def find_sent(
+        cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str
+    ) -> "Message | None":
         """The message that this author already sent to this ticket with this id, or None."""
-        return await find_one(cls, tx.db, origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
+        return await find_one(
+            cls,
+            tx.db,
+            origin_id=ticket.pk,
+            author_id=author.pk,
+            client_message_id=client_message_id,
+        )
 
 
 def visible_status(status: TicketStatus, viewer: "Viewer") -> TicketStatus:

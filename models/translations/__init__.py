@@ -1,10 +1,12 @@
-"""Texts for people: English is written where a text belongs, French lies in `fr/*.po`, one catalogue per domain.
+"""Texts for people: English is written where a text belongs, French lies in `fr/*.po`, one
+catalogue per domain.
 
-A text is declared once, at import time, with `_` (or `_n` where it depends on a number, `_p` where English is ambiguous), and
-rendered when its reader is known, with `text`. Templates use `{% trans %}` instead; `install` gives it the same catalogues.
+A text is declared once, at import time, with `_` (or `_n` where it depends on a number, `_p` where
+English is ambiguous), and rendered when its reader is known, with `text`. Templates use `{% trans
+%}` instead; `install` gives it the same catalogues.
 
-Placeholders are `%(name)s` everywhere, and a percent sign is written `%%`. The text is one of ours and never a user's, and
-`%` reaches no attributes, so a value can't do more than appear.
+Placeholders are `%(name)s` everywhere, and a percent sign is written `%%`. The text is one of ours
+and never a user's, and `%` reaches no attributes, so a value can't do more than appear.
 
 After changing a text run `python -m cli messages`, then translate what it adds.
 """
@@ -34,7 +36,9 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Translatable:
-    """An English text that can be rendered in every language. `plural` and `context` are empty when it has none."""
+    """An English text that can be rendered in every language. `plural` and `context` are empty when
+    it has none.
+    """
 
     english: str
     plural: str = ""
@@ -52,15 +56,18 @@ def _n(singular: str, plural: str) -> Translatable:
 
 
 def _p(context: str, english: str) -> Translatable:
-    """Declare a text whose translation depends on where it appears; the context is a note to translators."""
+    """Declare a text whose translation depends on where it appears; the context is a note to
+    translators.
+    """
     return Translatable(english, context=context)
 
 
 def text(message: Translatable, locale: Locale, **values: object) -> str:
     """The message in a language, with its placeholders filled.
 
-    Values that are texts themselves are translated, sequences of texts become "a, b or c", dates, durations and numbers are
-    written as that language writes them; everything else appears as `str` gives it.
+    Values that are texts themselves are translated, sequences of texts become "a, b or c", dates,
+    durations and numbers are written as that language writes them; everything else appears as `str`
+    gives it.
     """
     template = _translated(message, translations(locale), values.get("count"))
     return template % {name: _formatted(value, locale) for name, value in values.items()}
@@ -99,7 +106,9 @@ def day(on: date, locale: Locale) -> str:
 
 
 def duration(span: timedelta, locale: Locale) -> str:
-    """A time to wait, rounded up in the largest unit of which it has two or more: `45 seconds`, `2 minutes`, `3 heures`."""
+    """A time to wait, rounded up in the largest unit of which it has two or more: `45 seconds`, `2
+    minutes`, `3 heures`.
+    """
     seconds = max(1, math.ceil(span.total_seconds()))
     unit, size = next((pair for pair in _UNITS if seconds >= 2 * pair[1]), ("second", 1))
     return format_unit(math.ceil(seconds / size), unit, locale=locale.value)
@@ -109,9 +118,13 @@ _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def install(environment: Environment) -> None:
-    """Let `{% trans %}` of a Jinja environment translate into the language in its context's `locale`."""
+    """Let `{% trans %}` of a Jinja environment translate into the language in its context's
+    `locale`.
+    """
     environment.add_extension("jinja2.ext.i18n")
-    environment.policies["ext.i18n.trimmed"] = True  # a text may run over several lines of its template
+    environment.policies["ext.i18n.trimmed"] = (
+        True  # a text may run over several lines of its template
+    )
     environment.install_gettext_callables(  # type: ignore[attr-defined] # added by the extension
         _gettext, _ngettext, newstyle=True, pgettext=_pgettext
     )
@@ -134,7 +147,9 @@ def _pgettext(context: Context, note: str, english: str) -> str:
 
 @cache
 def translations(locale: Locale) -> NullTranslations:
-    """All domains' catalogues of a language as one. English has none: a text is its own translation."""
+    """All domains' catalogues of a language as one. English has none: a text is its own
+    translation.
+    """
     merged = NullTranslations()
     paths = sorted((FOLDER / locale.value).glob("*.po"))
     return merged if not paths else _merged(paths, locale)

@@ -1,7 +1,9 @@
-"""Keeps the catalogues in step with the texts in code and templates: `python -m cli messages`, and a test.
+"""Keeps the catalogues in step with the texts in code and templates: `python -m cli messages`, and
+a test.
 
-A text belongs to the domain that its file's path names (`billing/checkout.py`, `mail/templates/billing/invoice_issued.jinja`),
-and is common when no domain is named there, or when files of several domains use it.
+A text belongs to the domain that its file's path names (`billing/checkout.py`,
+`mail/templates/billing/invoice_issued.jinja`), and is common when no domain is named there, or when
+files of several domains use it.
 """
 
 import re
@@ -23,11 +25,27 @@ from models.translations import FOLDER
 ROOT = FOLDER.parents[1]
 LANGUAGES = tuple(locale for locale in Locale if locale is not Locale.EN)
 COMMON = "common"
-DOMAINS = ("identity", "accounts", "content", "billing", "support", "privacy", "analytics", "operations")
+DOMAINS = (
+    "identity",
+    "accounts",
+    "content",
+    "billing",
+    "support",
+    "privacy",
+    "analytics",
+    "operations",
+)
 _LAYER_OF_A_DOMAIN = {"auth": "identity"}
 _WITHOUT_TEXTS = {"bench", "bin", "docs", "migrations", "node_modules", "seed", "tests", "var"}
 _PLURAL, _CONTEXT = (1, 2), ((1, "c"), 2)
-_KEYWORDS = {"_": None, "_n": _PLURAL, "_p": _CONTEXT, "gettext": None, "ngettext": _PLURAL, "pgettext": _CONTEXT}
+_KEYWORDS = {
+    "_": None,
+    "_n": _PLURAL,
+    "_p": _CONTEXT,
+    "gettext": None,
+    "ngettext": _PLURAL,
+    "pgettext": _CONTEXT,
+}
 _METHODS: dict[str, Any] = {".py": "python", ".html": babel_extract, ".jinja": babel_extract}
 _OPTIONS = {"trimmed": "true", "silent": "false"}
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|%")
@@ -50,17 +68,23 @@ class Key(NamedTuple):
 
 
 def update(folder: Path = FOLDER) -> None:
-    """Rewrite the catalogues: new texts come in untranslated, unused ones go, one that moved takes its translation along."""
+    """Rewrite the catalogues: new texts come in untranslated, unused ones go, one that moved takes
+    its translation along.
+    """
     sources = source_texts()
     for language in LANGUAGES:
         (folder / language.value).mkdir(parents=True, exist_ok=True)
         known = {key: message.string for _, key, message in entries(language, folder)}
         for domain in (COMMON, *DOMAINS):
-            _write(folder / language.value / f"{domain}.po", language, sources.get(domain, {}), known)
+            _write(
+                folder / language.value / f"{domain}.po", language, sources.get(domain, {}), known
+            )
 
 
 def problems(folder: Path = FOLDER) -> Iterator[str]:
-    """What is wrong with the catalogues, one sentence each: missing, unused, fuzzy, misplaced, or with other placeholders."""
+    """What is wrong with the catalogues, one sentence each: missing, unused, fuzzy, misplaced, or
+    with other placeholders.
+    """
     domains = {key: domain for domain, keys in source_texts().items() for key in keys}
     for language in LANGUAGES:
         catalogue = list(entries(language, folder))
@@ -71,7 +95,9 @@ def problems(folder: Path = FOLDER) -> Iterator[str]:
             yield f"{language.value}/{domains[key]}.po: {key.english!r} is missing"
 
 
-def _entry_problems(key: Key, message: Any, domain: str, expected_domain: str | None) -> Iterator[str]:
+def _entry_problems(
+    key: Key, message: Any, domain: str, expected_domain: str | None
+) -> Iterator[str]:
     forms = [message.string] if isinstance(message.string, str) else list(message.string)
     if expected_domain is None:
         yield "is not used"
@@ -100,7 +126,9 @@ def source_texts() -> dict[str, dict[Key, list[str]]]:
 
 
 def entries(language: Locale, folder: Path = FOLDER) -> Iterator[tuple[str, Key, Any]]:
-    """Each entry of a language's catalogues: its domain, its key, and Babel's message. An obsolete one counts as unused."""
+    """Each entry of a language's catalogues: its domain, its key, and Babel's message. An obsolete
+    one counts as unused.
+    """
     for path in sorted((folder / language.value).glob("*.po")):
         with path.open("rb") as file:
             catalogue = read_po(file, language.value)
@@ -129,7 +157,9 @@ def files() -> Iterator[Path]:
 def _keys(path: Path) -> Iterator[Key]:
     content = path.read_bytes()
     if b"_(" in content or b"_n(" in content or b"_p(" in content or path.suffix != ".py":
-        for _, english, _, context in extract(_METHODS[path.suffix], BytesIO(content), _KEYWORDS, options=_OPTIONS):
+        for _, english, _, context in extract(
+            _METHODS[path.suffix], BytesIO(content), _KEYWORDS, options=_OPTIONS
+        ):
             yield _key(english, context)
 
 
@@ -139,10 +169,14 @@ def _key(english: Any, context: str | None) -> Key:
 
 
 def _same_placeholders(key: Key, forms: list[str]) -> bool:
-    """Whether each form has its source's placeholders. A singular form may say the number in a word."""
+    """Whether each form has its source's placeholders. A singular form may say the number in a
+    word.
+    """
     *_, plural = forms
     allowed = [_placeholders(key.english), _placeholders(key.plural or key.english)]
-    return _placeholders(plural) == allowed[1] and all(_placeholders(each) in allowed for each in forms)
+    return _placeholders(plural) == allowed[1] and all(
+        _placeholders(each) in allowed for each in forms
+    )
 
 
 def _placeholders(template: str) -> list[str]:

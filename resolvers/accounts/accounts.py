@@ -13,7 +13,10 @@ from resolvers.rows import ByKey, ByParent, One
 
 
 def account(
-    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The ID of the company's account.")]
+    info: Info,
+    id: Annotated[
+        strawberry.ID, strawberry.argument(description="The ID of the company's account.")
+    ],
 ) -> One | None:
     """The account of this ID, None when there is none that the viewer may see."""
     key = key_of(Account, id)

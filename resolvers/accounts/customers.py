@@ -25,12 +25,16 @@ def customers(
     search: Annotated[
         str,
         strawberry.argument(
-            description="Up to five words, all of which must match part of the user's name, email address, company name or "
+            description="Up to five words, all of which must match part of the user's name, email "
+            "address, company name or "
             "SIREN. Case and accents are ignored."
         ),
     ],
     order_by: Annotated[
-        UserOrder | None, strawberry.argument(description="The order of the list, most recently created first when omitted.")
+        UserOrder | None,
+        strawberry.argument(
+            description="The order of the list, most recently created first when omitted."
+        ),
     ] = None,
     first: First = None,
     after: After = None,
@@ -38,19 +42,30 @@ def customers(
     before: Before = None,
 ) -> OnePage:
     """The customers that match a search."""
-    return page(search_customers(search), ordered(order_by, LAST_CAME), Window(first, after, last, before), info.context.viewer)
+    return page(
+        search_customers(search),
+        ordered(order_by, LAST_CAME),
+        Window(first, after, last, before),
+        info.context.viewer,
+    )
 
 
 async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
     """End all sessions of a user."""
     return await staff.end_sessions(
-        info.context.action(), info.context.session, key_of(User, input.user_id) or 0, input.idempotency_key
+        info.context.action(),
+        info.context.session,
+        key_of(User, input.user_id) or 0,
+        input.idempotency_key,
     )
 
 
 async def reset_second_factor(info: Info, input: UserResetSecondFactorInput) -> bool:
     """Reset a user's second factor."""
     await second_factor_reset.reset_user(
-        info.context.action(), info.context.session, key_of(User, input.user_id), input.idempotency_key
+        info.context.action(),
+        info.context.session,
+        key_of(User, input.user_id),
+        input.idempotency_key,
     )
     return True

@@ -6,7 +6,11 @@ from accounts import details
 from accounts.legal_names import LEGAL_NAME_LENGTH
 from models.accounts.account import Account
 from models.text import masked_line
-from resolvers.accounts.inputs import AccountChangeAddressInput, AccountChangeIdentifiersInput, AccountChangeTradeNameInput
+from resolvers.accounts.inputs import (
+    AccountChangeAddressInput,
+    AccountChangeIdentifiersInput,
+    AccountChangeTradeNameInput,
+)
 from resolvers.addresses import postal_address
 from resolvers.context import Info
 
@@ -16,7 +20,11 @@ async def change_trade_name(info: Info, input: AccountChangeTradeNameInput) -> A
     context = info.context
     if input.trade_name is strawberry.UNSET:
         return await Account.get(pk=context.account.pk)
-    name = masked_line(input.trade_name, "tradeName", LEGAL_NAME_LENGTH) if input.trade_name is not None else None
+    name = (
+        masked_line(input.trade_name, "tradeName", LEGAL_NAME_LENGTH)
+        if input.trade_name is not None
+        else None
+    )
     return await details.change_trade_name(context.action(), context.session, context.account, name)
 
 
@@ -31,4 +39,6 @@ async def change_identifiers(info: Info, input: AccountChangeIdentifiersInput) -
     """Set SIRET and VAT number, where given."""
     context = info.context
     told = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
-    return await details.change_identifiers(context.action(), context.session, context.account, **told)
+    return await details.change_identifiers(
+        context.action(), context.session, context.account, **told
+    )

@@ -11,7 +11,8 @@ describe_enum(
     "The status of a change of legal name.",
     {
         "CHECKING": "The company register is being queried.",
-        "EVIDENCE_NEEDED": "The company has to provide evidence, such as an extract from the company register (Kbis).",
+        "EVIDENCE_NEEDED": "The company has to provide evidence, such as an extract from the "
+        "company register (Kbis).",
         "IN_REVIEW": "An agent has to review the evidence.",
         "ACCEPTED": "The change was accepted, and the new legal name is in effect.",
         "REJECTED": "An agent rejected the change; see `reason`.",
@@ -62,8 +63,10 @@ describe_enum(
     "The status of a company's account.",
     {
         "ACTIVE": "Members can use the account.",
-        "DEACTIVATED": "Nobody can use the account until support reactivates it. Nothing is erased.",
-        "CLOSING": "Nobody can use the account, and it will be erased at `erasesAt` unless the deletion is canceled.",
+        "DEACTIVATED": "Nobody can use the account until support reactivates it. Nothing is "
+        "erased.",
+        "CLOSING": "Nobody can use the account, and it will be erased at `erasesAt` unless the "
+        "deletion is canceled.",
         "ERASED": "The account is erased, except for what must be kept by law.",
     },
 )

@@ -15,7 +15,11 @@ class UserOrderField(Enum):
     CREATED_AT = "id"
 
 
-describe_enum(UserOrderField, "What users can be ordered by.", {"CREATED_AT": "When the person signed up or was hired."})
+describe_enum(
+    UserOrderField,
+    "What users can be ordered by.",
+    {"CREATED_AT": "When the person signed up or was hired."},
+)
 
 
 @strawberry.input(description="The order of users.")
@@ -43,6 +47,10 @@ class LegalNameChangeOrder:
     direction: OrderDirection = strawberry.field(description="Which end comes first.")
 
 
-@strawberry.input(description="Conditions on changes of legal name. A change must satisfy all of those given.")
+@strawberry.input(
+    description="Conditions on changes of legal name. A change must satisfy all of those given."
+)
 class LegalNameChangeFilter:
-    status: Filter[LegalNameStatus] | None = strawberry.field(default=None, description="The status of the change.")
+    status: Filter[LegalNameStatus] | None = strawberry.field(
+        default=None, description="The status of the change."
+    )

@@ -9,87 +9,122 @@ from models.locale import Locale
 from resolvers.addresses import PostalAddressInput
 from resolvers.arguments import IDEMPOTENCY_KEY
 
-_ACCEPTED = "The IDs of the policies in force that the new user has accepted. `Viewer.policies` lists the remaining ones."
+_ACCEPTED = (
+    "The IDs of the policies in force that the new user has accepted. `Viewer.policies` lists the "
+    "remaining ones."
+)
 
 
 @strawberry.input(description="The company to sign up and its first user, who becomes its owner.")
 class AccountSignUpInput:
-    email: str = strawberry.field(description="The user's email address. A verification email is sent to it.")
+    email: str = strawberry.field(
+        description="The user's email address. A verification email is sent to it."
+    )
     password: str = strawberry.field(
-        description="A password of 12 to 128 characters that is hard to guess. There are no other rules."
+        description="A password of 12 to 128 characters that is hard to guess. There are no other "
+        "rules."
     )
     name: str = strawberry.field(description="The user's name as colleagues and agents see it.")
-    legal_name: str = strawberry.field(description="The registered name of the company, printed on invoices.")
+    legal_name: str = strawberry.field(
+        description="The registered name of the company, printed on invoices."
+    )
     siren: str = strawberry.field(
-        description="The SIREN of the company: nine digits whose check digit is verified. Two accounts with the same SIREN "
+        description="The SIREN of the company: nine digits whose check digit is verified. Two "
+        "accounts with the same SIREN "
         "are not merged."
     )
     locale: Locale | None = strawberry.field(
         default=None, description="The language of emails. Defaults to the language of the request."
     )
-    accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(default=None, description=_ACCEPTED)
+    accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description=_ACCEPTED
+    )
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The person to invite and their role.")
 class InvitationSendInput:
     email: str = strawberry.field(
-        description="The email address of the person. The response never reveals whether the address is known."
+        description="The email address of the person. The response never reveals whether the "
+        "address is known."
     )
-    role: Role = strawberry.field(description="The role of the person. Any role except OWNER, which has to be transferred.")
+    role: Role = strawberry.field(
+        description="The role of the person. Any role except OWNER, which has to be transferred."
+    )
     locale: Locale | None = strawberry.field(
-        default=None, description="The language of the email. Defaults to the language of the request."
+        default=None,
+        description="The language of the email. Defaults to the language of the request.",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The invitation to send again.")
 class InvitationResendInput:
-    invitation_id: strawberry.ID = strawberry.field(description="The ID of a pending invitation (`Account.invitations`).")
+    invitation_id: strawberry.ID = strawberry.field(
+        description="The ID of a pending invitation (`Account.invitations`)."
+    )
     idempotency_key: str = strawberry.field(
-        description="A key chosen by the client (at most 64 characters). Repeating the request with the same key sends no "
+        description="A key chosen by the client (at most 64 characters). Repeating the request "
+        "with the same key sends no "
         "second email."
     )
 
 
 @strawberry.input(description="The invitation to revoke.")
 class InvitationRevokeInput:
-    invitation_id: strawberry.ID = strawberry.field(description="The ID of a pending invitation (`Account.invitations`).")
+    invitation_id: strawberry.ID = strawberry.field(
+        description="The ID of a pending invitation (`Account.invitations`)."
+    )
 
 
 @strawberry.input(description="The token from an invitation email, and the details of a new user.")
 class InvitationAcceptInput:
-    token: str = strawberry.field(description="The token from the most recent email's link. Valid for seven days and one use.")
+    token: str = strawberry.field(
+        description="The token from the most recent email's link. Valid for seven days and one use."
+    )
     name: str | None = strawberry.field(
         default=None,
-        description="The name of a new user, as colleagues and agents will see it. Required unless the viewer is signed in.",
+        description="The name of a new user, as colleagues and agents will see it. Required "
+        "unless the viewer is signed in.",
     )
     password: str | None = strawberry.field(
         default=None,
-        description="The password of a new user: 12 to 128 characters that are hard to guess. Required unless "
+        description="The password of a new user: 12 to 128 characters that are hard to guess. "
+        "Required unless "
         "the viewer is signed in.",
     )
-    accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(default=None, description=_ACCEPTED)
+    accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description=_ACCEPTED
+    )
 
 
 @strawberry.input(description="The member and their new role.")
 class MemberChangeRoleInput:
-    user_id: strawberry.ID = strawberry.field(description="The ID of one of the company's members (`Account.members`).")
-    role: Role = strawberry.field(description="The new role. Only owners can make another member an owner.")
+    user_id: strawberry.ID = strawberry.field(
+        description="The ID of one of the company's members (`Account.members`)."
+    )
+    role: Role = strawberry.field(
+        description="The new role. Only owners can make another member an owner."
+    )
 
 
 @strawberry.input(description="The member to remove from the company.")
 class MemberRemoveInput:
-    user_id: strawberry.ID = strawberry.field(description="The ID of one of the company's members (`Account.members`).")
+    user_id: strawberry.ID = strawberry.field(
+        description="The ID of one of the company's members (`Account.members`)."
+    )
 
 
 @strawberry.input(description="The new owner of the company.")
 class AccountTransferOwnershipInput:
-    user_id: strawberry.ID = strawberry.field(description="The ID of one of the company's members (`Account.members`).")
+    user_id: strawberry.ID = strawberry.field(
+        description="The ID of one of the company's members (`Account.members`)."
+    )
 
 
 _FILES = (
-    "The IDs of uploaded files that prove the name, such as an extract from the company register (Kbis). At most 10 in total; "
+    "The IDs of uploaded files that prove the name, such as an extract from the company register "
+    "(Kbis). At most 10 in total; "
     "each file can be used once."
 )
 
@@ -97,11 +132,13 @@ _FILES = (
 @strawberry.input(description="The legal name to change to.")
 class AccountRequestLegalNameInput:
     legal_name: str = strawberry.field(
-        description="The legal name as it appears in the company's legal documents (at most 200 characters)."
+        description="The legal name as it appears in the company's legal documents (at most 200 "
+        "characters)."
     )
     siren: str | None = strawberry.field(
         default=None,
-        description="The SIREN on those documents. A different SIREN is a different legal entity, which is refused.",
+        description="The SIREN on those documents. A different SIREN is a different legal entity, "
+        "which is refused.",
     )
     file_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description=_FILES)
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
@@ -109,22 +146,29 @@ class AccountRequestLegalNameInput:
 
 @strawberry.input(description="Evidence to add to a change of legal name.")
 class LegalNameChangeAddEvidenceInput:
-    change_id: strawberry.ID = strawberry.field(description="The ID of a change in progress (`Account.legalNameChanges`).")
+    change_id: strawberry.ID = strawberry.field(
+        description="The ID of a change in progress (`Account.legalNameChanges`)."
+    )
     file_ids: list[strawberry.ID] = strawberry.field(description=_FILES)
 
 
 @strawberry.input(description="The change of legal name to cancel.")
 class LegalNameChangeCancelInput:
-    change_id: strawberry.ID = strawberry.field(description="The ID of a change in progress (`Account.legalNameChanges`).")
+    change_id: strawberry.ID = strawberry.field(
+        description="The ID of a change in progress (`Account.legalNameChanges`)."
+    )
 
 
 @strawberry.input(description="An agent's decision on a change of legal name.")
 class LegalNameChangeDecideInput:
-    change_id: strawberry.ID = strawberry.field(description="The ID of a change in progress (`legalNameChanges`).")
+    change_id: strawberry.ID = strawberry.field(
+        description="The ID of a change in progress (`legalNameChanges`)."
+    )
     decision: Decision = strawberry.field(description="The decision.")
     reason: str | None = strawberry.field(
         default=None,
-        description="The explanation for the customer (at most 1,000 characters). Required unless the change is accepted.",
+        description="The explanation for the customer (at most 1,000 characters). Required unless "
+        "the change is accepted.",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
@@ -144,21 +188,28 @@ class AccountRequestDeletionInput:
     )
     account_id: strawberry.ID | None = strawberry.field(
         default=None,
-        description="The ID of one of `Viewer.companies`, for example a deactivated one. Defaults to the current company.",
+        description="The ID of one of `Viewer.companies`, for example a deactivated one. Defaults "
+        "to the current company.",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The company not to reactivate, and the reason.")
 class AccountDeclineReactivationInput:
-    account_id: strawberry.ID = strawberry.field(description="The ID of a company whose owner requested reactivation.")
-    reason: str = strawberry.field(description="The reason, quoted in the email to the owner (at most 1,000 characters).")
+    account_id: strawberry.ID = strawberry.field(
+        description="The ID of a company whose owner requested reactivation."
+    )
+    reason: str = strawberry.field(
+        description="The reason, quoted in the email to the owner (at most 1,000 characters)."
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The company to reactivate.")
 class AccountRequestReactivationInput:
-    account_id: strawberry.ID = strawberry.field(description="The ID of one of `Viewer.companies` whose status is not ACTIVE.")
+    account_id: strawberry.ID = strawberry.field(
+        description="The ID of one of `Viewer.companies` whose status is not ACTIVE."
+    )
     message: str = strawberry.field(
         description="The reason, for the agent (at most 8,000 characters). Card numbers are masked."
     )
@@ -167,25 +218,34 @@ class AccountRequestReactivationInput:
 
 @strawberry.input(description="The company to deactivate.")
 class AccountDeactivateInput:
-    account_id: strawberry.ID = strawberry.field(description="The ID of a company whose status is ACTIVE.")
+    account_id: strawberry.ID = strawberry.field(
+        description="The ID of a company whose status is ACTIVE."
+    )
 
 
 @strawberry.input(description="The company to reactivate.")
 class AccountReactivateInput:
-    account_id: strawberry.ID = strawberry.field(description="The ID of a company whose status is DEACTIVATED or CLOSING.")
+    account_id: strawberry.ID = strawberry.field(
+        description="The ID of a company whose status is DEACTIVATED or CLOSING."
+    )
 
 
 @strawberry.input(description="The company to delete, and the owner's request.")
 class AccountScheduleDeletionInput:
-    account_id: strawberry.ID = strawberry.field(description="The ID of a company whose status is ACTIVE or DEACTIVATED.")
-    ticket_id: strawberry.ID = strawberry.field(description="The ID of an owner's open ticket of kind ACCOUNT_DELETION.")
+    account_id: strawberry.ID = strawberry.field(
+        description="The ID of a company whose status is ACTIVE or DEACTIVATED."
+    )
+    ticket_id: strawberry.ID = strawberry.field(
+        description="The ID of an owner's open ticket of kind ACCOUNT_DELETION."
+    )
 
 
 @strawberry.input(description="The new trade name of the company.")
 class AccountChangeTradeNameInput:
     trade_name: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The trade name (at most 200 characters). Omit it to keep the current one; null removes it.",
+        description="The trade name (at most 200 characters). Omit it to keep the current one; "
+        "null removes it.",
     )
 
 
@@ -198,12 +258,14 @@ class AccountChangeAddressInput:
 class AccountChangeIdentifiersInput:
     siret: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The SIRET of the main establishment: 14 digits that start with the SIREN. The check digit is verified. "
+        description="The SIRET of the main establishment: 14 digits that start with the SIREN. "
+        "The check digit is verified. "
         "Omit it to keep the current value; null removes it.",
     )
     vat_number: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The French VAT number. The key is verified. Omit it to keep the current value; null restores the number "
+        description="The French VAT number. The key is verified. Omit it to keep the current "
+        "value; null restores the number "
         "derived from the SIREN.",
     )
 
@@ -211,26 +273,35 @@ class AccountChangeIdentifiersInput:
 @strawberry.input(description="The member whose second factor to reset.")
 class MemberResetSecondFactorInput:
     user_id: strawberry.ID = strawberry.field(
-        description="The ID of a member (`Account.members`) who isn't an owner and doesn't belong to another company."
+        description="The ID of a member (`Account.members`) who isn't an owner and doesn't belong "
+        "to another company."
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The user whose second factor to reset.")
 class UserResetSecondFactorInput:
-    user_id: strawberry.ID = strawberry.field(description="The ID of a customer or of another member of the vendor's staff.")
+    user_id: strawberry.ID = strawberry.field(
+        description="The ID of a customer or of another member of the vendor's staff."
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The person to hire.")
 class StaffHireInput:
-    email: str = strawberry.field(description="The email address of the person. It must not belong to an existing user.")
-    name: str = strawberry.field(
-        description="The person's name as colleagues and customers will see it (at most 100 characters)."
+    email: str = strawberry.field(
+        description="The email address of the person. It must not belong to an existing user."
     )
-    role: Staff = strawberry.field(description="The role of the person, which takes effect once they have a second factor.")
+    name: str = strawberry.field(
+        description="The person's name as colleagues and customers will see it (at most 100 "
+        "characters)."
+    )
+    role: Staff = strawberry.field(
+        description="The role of the person, which takes effect once they have a second factor."
+    )
     locale: Locale | None = strawberry.field(
-        default=None, description="The language of the email. Defaults to the language of the request."
+        default=None,
+        description="The language of the email. Defaults to the language of the request.",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
@@ -248,5 +319,7 @@ class StaffDismissInput:
 
 @strawberry.input(description="The user whose sessions to end.")
 class UserEndSessionsInput:
-    user_id: strawberry.ID = strawberry.field(description="The ID of a customer or of a member of the vendor's staff.")
+    user_id: strawberry.ID = strawberry.field(
+        description="The ID of a customer or of a member of the vendor's staff."
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)

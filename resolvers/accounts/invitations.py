@@ -28,16 +28,23 @@ async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
     """Invite a person by email."""
     context = info.context
     return await invitations.send(
-        context.action(), context.services.auth, context.account.pk, email=input.email, role=input.role,
-        locale=input.locale or context.viewer.locale, key=input.idempotency_key,
-    )  # fmt: skip
+        context.action(),
+        context.services.auth,
+        context.account.pk,
+        email=input.email,
+        role=input.role,
+        locale=input.locale or context.viewer.locale,
+        key=input.idempotency_key,
+    )
 
 
 async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitation:
     """Send an invitation email again."""
     context = info.context
     with Checks() as check:
-        invitation = await check.wait(visible(Invitation, input.invitation_id, context.viewer, "invitationId"))
+        invitation = await check.wait(
+            visible(Invitation, input.invitation_id, context.viewer, "invitationId")
+        )
         key = check(client_key, input.idempotency_key)
     return await invitations.resend(context.action(), context.services.auth, invitation, key)
 
@@ -52,13 +59,17 @@ async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Compan
     """Accept an invitation."""
     context, accepted = info.context, policy_keys(input.accepted_policy_ids)
     newcomer = Newcomer(input.name or "", input.password or "", accepted, context.viewer.locale)
-    place = await invitations.accept(context.action(), context.services.auth, input.token, newcomer, context.peer)
+    place = await invitations.accept(
+        context.action(), context.services.auth, input.token, newcomer, context.peer
+    )
     return Company.of(place, await Account.get(pk=place.account_id), context.viewer)
 
 
 def open_invitations(context: Context, parents: Sequence[Account]) -> ByParent:
     """The pending invitations of each company that the viewer may see, oldest first."""
-    return ByParent(parents, Invitation.pending(Invitation.visible_to(context.viewer)), "account_id", "id")
+    return ByParent(
+        parents, Invitation.pending(Invitation.visible_to(context.viewer)), "account_id", "id"
+    )
 
 
 def inviters(context: Context, parents: Sequence[Invitation]) -> ByKey:

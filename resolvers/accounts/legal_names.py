@@ -55,7 +55,9 @@ async def add_evidence(info: Info, input: LegalNameChangeAddEvidenceInput) -> Le
     """Add evidence to a change."""
     context = info.context
     key = key_of(LegalNameChange, input.change_id)
-    return await legal_names.add_evidence(context.action(), context.session, context.account, key, _files(input.file_ids))
+    return await legal_names.add_evidence(
+        context.action(), context.session, context.account, key, _files(input.file_ids)
+    )
 
 
 async def cancel_legal_name(info: Info, input: LegalNameChangeCancelInput) -> LegalNameChange:
@@ -70,18 +72,26 @@ async def decide_legal_name(info: Info, input: LegalNameChangeDecideInput) -> Le
     """Decide on a change, as an agent."""
     context, change_id = info.context, key_of(LegalNameChange, input.change_id)
     return await legal_names.decide(
-        context.action(), context.session, change_id, input.decision, input.reason, input.idempotency_key
+        context.action(),
+        context.session,
+        change_id,
+        input.decision,
+        input.reason,
+        input.idempotency_key,
     )
 
 
 def legal_name_changes(
     info: Info,
     filter: Annotated[
-        LegalNameChangeFilter | None, strawberry.argument(description="Conditions on the changes to return.")
+        LegalNameChangeFilter | None,
+        strawberry.argument(description="Conditions on the changes to return."),
     ] = None,
     order_by: Annotated[
         LegalNameChangeOrder | None,
-        strawberry.argument(description="The order of the list, longest waiting first when omitted."),
+        strawberry.argument(
+            description="The order of the list, longest waiting first when omitted."
+        ),
     ] = None,
     first: First = None,
     after: After = None,
@@ -90,11 +100,15 @@ def legal_name_changes(
 ) -> OnePage:
     """The changes of legal name of every company, for agents."""
     viewer = info.context.viewer
-    rows = among(LegalNameChange.visible_to(viewer), "status", wanted(filter.status if filter else None))
+    rows = among(
+        LegalNameChange.visible_to(viewer), "status", wanted(filter.status if filter else None)
+    )
     return page(rows, ordered(order_by, OLDEST), Window(first, after, last, before), viewer)
 
 
-def account_legal_name_changes(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
+def account_legal_name_changes(
+    context: Context, parents: Sequence[Account], window: Window
+) -> Deferred:
     """One page of each company's changes of legal name."""
     return pages_of(parents, LegalNameChange, "account_id", LATEST, window, context.viewer)
 

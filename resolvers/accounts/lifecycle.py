@@ -24,44 +24,58 @@ async def request_deactivation(info: Info, input: AccountRequestInput) -> Ticket
 async def request_deletion(info: Info, input: AccountRequestDeletionInput) -> Ticket:
     """Request the deletion of the current company's account, or of a deactivated one."""
     current = info.context.viewer.account
-    account_id = key_of(Account, input.account_id) if input.account_id else current.pk if current else None
+    account_id = (
+        key_of(Account, input.account_id) if input.account_id else current.pk if current else None
+    )
     return await _request(info, account_id, TicketKind.ACCOUNT_DELETION, input)
 
 
 async def request_reactivation(info: Info, input: AccountRequestReactivationInput) -> bool:
-    """Request the reactivation of a company that the viewer isn't acting for: its ticket is visible to agents, the answer comes
-    by email.
+    """Request the reactivation of a company that the viewer isn't acting for: its ticket is visible
+    to agents, the answer comes by email.
     """
     await _request(info, key_of(Account, input.account_id), TicketKind.ACCOUNT_REACTIVATION, input)
     return True
 
 
 async def _request(
-    info: Info, account_id: int | None, kind: TicketKind,
+    info: Info,
+    account_id: int | None,
+    kind: TicketKind,
     input: AccountRequestInput | AccountRequestReactivationInput | AccountRequestDeletionInput,
-) -> Ticket:  # fmt: skip
+) -> Ticket:
     context, key = info.context, input.idempotency_key
     auth = context.services.auth
-    return await lifecycle.request(context.action(), auth, context.session, account_id, kind, input.message, key)
+    return await lifecycle.request(
+        context.action(), auth, context.session, account_id, kind, input.message, key
+    )
 
 
 async def deactivate(info: Info, input: AccountDeactivateInput) -> Account:
     """Deactivate an account."""
     context = info.context
-    return await lifecycle.deactivate(context.action(), context.session, key_of(Account, input.account_id))
+    return await lifecycle.deactivate(
+        context.action(), context.session, key_of(Account, input.account_id)
+    )
 
 
 async def reactivate(info: Info, input: AccountReactivateInput) -> Account:
     """Reactivate an account."""
     context = info.context
-    return await lifecycle.reactivate(context.action(), context.session, key_of(Account, input.account_id))
+    return await lifecycle.reactivate(
+        context.action(), context.session, key_of(Account, input.account_id)
+    )
 
 
 async def decline_reactivation(info: Info, input: AccountDeclineReactivationInput) -> Account:
     """Decline a request for reactivation by email."""
     context = info.context
     return await lifecycle.decline_reactivation(
-        context.action(), context.session, key_of(Account, input.account_id), input.reason, input.idempotency_key
+        context.action(),
+        context.session,
+        key_of(Account, input.account_id),
+        input.reason,
+        input.idempotency_key,
     )
 
 
@@ -70,6 +84,9 @@ async def schedule_deletion(info: Info, input: AccountScheduleDeletionInput) -> 
     context, action = info.context, info.context.action()
     grace = context.services.seller.retention_on(action.day).grace
     return await lifecycle.schedule_deletion(
-        action, context.session, key_of(Account, input.account_id), key_of(Ticket, input.ticket_id),
+        action,
+        context.session,
+        key_of(Account, input.account_id),
+        key_of(Ticket, input.ticket_id),
         grace,
-    )  # fmt: skip
+    )

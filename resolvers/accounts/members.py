@@ -25,14 +25,20 @@ async def change_role(info: Info, input: MemberChangeRoleInput) -> Membership:
     """Change a member's role."""
     context = info.context
     return await members.change_role(
-        context.action(), context.session, context.account.pk, key_of(User, input.user_id), input.role
+        context.action(),
+        context.session,
+        context.account.pk,
+        key_of(User, input.user_id),
+        input.role,
     )
 
 
 async def remove(info: Info, input: MemberRemoveInput) -> bool:
     """Remove a member."""
     context = info.context
-    await members.remove(context.action(), context.session, context.account.pk, key_of(User, input.user_id))
+    await members.remove(
+        context.action(), context.session, context.account.pk, key_of(User, input.user_id)
+    )
     return True
 
 
@@ -40,7 +46,11 @@ async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -
     """Reset a member's second factor."""
     context = info.context
     return await second_factor_reset.reset_member(
-        context.action(), context.session, context.account.pk, key_of(User, input.user_id), input.idempotency_key
+        context.action(),
+        context.session,
+        context.account.pk,
+        key_of(User, input.user_id),
+        input.idempotency_key,
     )
 
 
@@ -54,11 +64,15 @@ async def leave(info: Info) -> bool:
 async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -> Account:
     """Transfer the ownership to another member."""
     context, account = info.context, info.context.account
-    await members.transfer(context.action(), context.session, account.pk, key_of(User, input.user_id))
+    await members.transfer(
+        context.action(), context.session, account.pk, key_of(User, input.user_id)
+    )
     return account
 
 
-async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessions.Tokens | sessions.DeliveredElsewhere:
+async def switch_account(
+    info: Info, input: SessionSwitchAccountInput
+) -> sessions.Tokens | sessions.DeliveredElsewhere:
     """Switch to another company."""
     context = info.context
     action, cookies = context.action(), context.cookies
@@ -70,7 +84,9 @@ async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessio
 
 @dataclass(frozen=True)
 class Company:
-    """A company that the viewer can act for: what is needed to choose it, without anything that requires acting for it."""
+    """A company that the viewer can act for: what is needed to choose it, without anything that
+    requires acting for it.
+    """
 
     id: str
     account_id: str
@@ -87,10 +103,16 @@ class Company:
         """The company of this place, as the viewer may choose it."""
         current = viewer.account is not None and viewer.account.pk == account.pk
         return cls(
-            encode("ViewerCompany", membership.pk), encode("Account", account.pk),
-            account.legal_name, account.trade_name, membership.role, membership.created_at, current, account.status,
+            encode("ViewerCompany", membership.pk),
+            encode("Account", account.pk),
+            account.legal_name,
+            account.trade_name,
+            membership.role,
+            membership.created_at,
+            current,
+            account.status,
             account.erases_at,
-        )  # fmt: skip
+        )
 
 
 async def companies(root: Viewer) -> list[Company]:

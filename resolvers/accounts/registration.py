@@ -9,14 +9,24 @@ from resolvers.identity.inputs import EmailVerifyInput
 
 
 async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
-    """Sign up a company. A known address gets another email and the same response, in the language of the sign-up."""
+    """Sign up a company. A known address gets another email and the same response, in the language
+    of the sign-up.
+    """
     context = info.context
     try:
         await registration.sign_up(
-            context.action(), context.services.auth, email=input.email, password=input.password, name=input.name,
-            legal_name=input.legal_name, siren=input.siren, locale=input.locale or context.viewer.locale, peer=context.peer,
-            accepted=policy_keys(input.accepted_policy_ids), key=input.idempotency_key,
-        )  # fmt: skip
+            context.action(),
+            context.services.auth,
+            email=input.email,
+            password=input.password,
+            name=input.name,
+            legal_name=input.legal_name,
+            siren=input.siren,
+            locale=input.locale or context.viewer.locale,
+            peer=context.peer,
+            accepted=policy_keys(input.accepted_policy_ids),
+            key=input.idempotency_key,
+        )
     except DomainError as fault:
         fault.locale = input.locale
         raise

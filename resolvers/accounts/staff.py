@@ -20,7 +20,10 @@ FIRST_HIRED = Order("id")
 def members(
     info: Info,
     order_by: Annotated[
-        UserOrder | None, strawberry.argument(description="The order of the list, in the order of hiring when omitted.")
+        UserOrder | None,
+        strawberry.argument(
+            description="The order of the list, in the order of hiring when omitted."
+        ),
     ] = None,
     first: First = None,
     after: After = None,
@@ -29,25 +32,40 @@ def members(
 ) -> OnePage:
     """The vendor's staff."""
     rows: QuerySet[User] = User.filter(staff__isnull=False)
-    return page(rows, ordered(order_by, FIRST_HIRED), Window(first, after, last, before), info.context.viewer)
+    return page(
+        rows,
+        ordered(order_by, FIRST_HIRED),
+        Window(first, after, last, before),
+        info.context.viewer,
+    )
 
 
 async def hire(info: Info, input: StaffHireInput) -> User:
     """Hire a staff member by email."""
     context = info.context
     return await staff.hire(
-        context.action(), context.services.auth, context.session, email=input.email, name=input.name, role=input.role,
-        locale=input.locale or context.viewer.locale, key=input.idempotency_key,
-    )  # fmt: skip
+        context.action(),
+        context.services.auth,
+        context.session,
+        email=input.email,
+        name=input.name,
+        role=input.role,
+        locale=input.locale or context.viewer.locale,
+        key=input.idempotency_key,
+    )
 
 
 async def change_role(info: Info, input: StaffChangeRoleInput) -> User:
     """Change the role of a staff member."""
-    return await staff.change_role(info.context.action(), info.context.session, key_of(User, input.user_id), input.role)
+    return await staff.change_role(
+        info.context.action(), info.context.session, key_of(User, input.user_id), input.role
+    )
 
 
 async def dismiss(info: Info, input: StaffDismissInput) -> bool:
     """Dismiss a staff member."""
     context = info.context
-    await staff.dismiss(context.action(), context.services.auth, context.session, key_of(User, input.user_id))
+    await staff.dismiss(
+        context.action(), context.services.auth, context.session, key_of(User, input.user_id)
+    )
     return True

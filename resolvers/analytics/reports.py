@@ -1,7 +1,9 @@
-"""Reports for analysts: tickets and revenue grouped by dimensions, each computed by the database in one statement.
+"""Reports for analysts: tickets and revenue grouped by dimensions, each computed by the database in
+one statement.
 
-Rows contain counts, sums and percentiles, never names, texts or IDs of customers. Days are calendar days in Europe/Paris. The
-median of n answered tickets is the mean of the middle two when n is even; p90 is the value of rank ceil(0.9 n) (nearest rank).
+Rows contain counts, sums and percentiles, never names, texts or IDs of customers. Days are calendar
+days in Europe/Paris. The median of n answered tickets is the mean of the middle two when n is even;
+p90 is the value of rank ceil(0.9 n) (nearest rank).
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,20 +81,28 @@ describe_enum(
 Since = Annotated[
     date | None,
     strawberry.argument(
-        description="The first day of the range, at most 1,100 days before `until`. Defaults to 30 days before `until`."
+        description="The first day of the range, at most 1,100 days before `until`. Defaults to "
+        "30 days before `until`."
     ),
 ]
 Until = Annotated[
-    date | None, strawberry.argument(description="The day after the last day of the range. Defaults to tomorrow.")
+    date | None,
+    strawberry.argument(
+        description="The day after the last day of the range. Defaults to tomorrow."
+    ),
 ]
 Rows = Annotated[int, strawberry.argument(description="The maximum number of rows, 1 to 1,000.")]
 TicketDimensions = Annotated[
     list[TicketDimension],
-    strawberry.argument(description="One to four dimensions. There is a row for each of their combinations."),
+    strawberry.argument(
+        description="One to four dimensions. There is a row for each of their combinations."
+    ),
 ]
 RevenueDimensions = Annotated[
     list[RevenueDimension],
-    strawberry.argument(description="One to four dimensions. There is a row for each of their combinations."),
+    strawberry.argument(
+        description="One to four dimensions. There is a row for each of their combinations."
+    ),
 ]
 
 
@@ -128,7 +138,9 @@ class RevenueReportRow:
 
 
 class Axis(NamedTuple):
-    """A dimension in SQL: the value to group by, the value to order by, and the field of the row."""
+    """A dimension in SQL: the value to group by, the value to order by, and the field of the
+    row.
+    """
 
     value: str
     rank: str
@@ -142,21 +154,30 @@ async def ticket_report(
     since: Since = None,
     until: Until = None,
     channel: Annotated[
-        list[Channel] | None, strawberry.argument(description="Only tickets opened through these channels.")
+        list[Channel] | None,
+        strawberry.argument(description="Only tickets opened through these channels."),
     ] = None,
-    category: Annotated[list[Category] | None, strawberry.argument(description="Only tickets of these categories.")] = None,
+    category: Annotated[
+        list[Category] | None, strawberry.argument(description="Only tickets of these categories.")
+    ] = None,
     first: Rows = ROWS,
 ) -> list[TicketReportRow]:
     """Tickets opened in a range of days, ordered by the given dimensions. Raises BadInput."""
     span = _span(info.context, since, until)
     axes = [_ticket_axis(each) for each in _distinct(group_by)]
-    where, values = _among("ticket.opened_on", span, {"ticket.channel": channel, "ticket.category": category})
+    where, values = _among(
+        "ticket.opened_on", span, {"ticket.channel": channel, "ticket.category": category}
+    )
     found = await execute(_ticket_statement(axes, where), *values, _limit(first))
     return [TicketReportRow(**_keys(axes, row), **_ticket_measures(row)) for row in found]
 
 
 async def revenue_report(
-    info: Info, group_by: RevenueDimensions, since: Since = None, until: Until = None, first: Rows = ROWS
+    info: Info,
+    group_by: RevenueDimensions,
+    since: Since = None,
+    until: Until = None,
+    first: Rows = ROWS,
 ) -> list[RevenueReportRow]:
     """Invoices issued in a range of days, ordered by the given dimensions. Raises BadInput."""
     span = _span(info.context, since, until)
@@ -177,13 +198,19 @@ def _span(context: Context, since: date | None, until: date | None) -> tuple[dat
 
 def _distinct(group_by: Sequence[Any]) -> list[Any]:
     if not 1 <= len(group_by) <= MOST_DIMENSIONS:
-        raise BadInput("groupBy", _("“%(argument)s” must name 1 to %(maximum)s dimensions."), maximum=MOST_DIMENSIONS)
+        raise BadInput(
+            "groupBy",
+            _("“%(argument)s” must name 1 to %(maximum)s dimensions."),
+            maximum=MOST_DIMENSIONS,
+        )
     return list(dict.fromkeys(group_by))
 
 
 def _limit(first: int) -> int:
     if not 1 <= first <= MOST_ROWS:
-        raise BadInput("first", _("“%(argument)s” must be between 1 and %(maximum)s."), maximum=MOST_ROWS)
+        raise BadInput(
+            "first", _("“%(argument)s” must be between 1 and %(maximum)s."), maximum=MOST_ROWS
+        )
     return first
 
 
@@ -212,12 +239,18 @@ def _revenue_axis(dimension: RevenueDimension) -> Axis:
 
 def _enum_axis(column: str, field: str, kind: type[Enum]) -> Axis:
     places = " ".join(f"WHEN '{each.value}' THEN {place}" for place, each in enumerate(kind))
-    return Axis(column, f"CASE {column} {places} END", field, kind)  # the enum's own order: databases sort texts unlike
+    return Axis(
+        column, f"CASE {column} {places} END", field, kind
+    )  # the enum's own order: databases sort texts unlike
 
 
 def _calendar_axis(dimension: str, column: str) -> Axis:
     if dimension == "MONTH":
-        first = f"strftime('%Y-%m-01', {column})" if dialect() == "sqlite" else f"CAST(date_trunc('month', {column}) AS DATE)"
+        first = (
+            f"strftime('%Y-%m-01', {column})"
+            if dialect() == "sqlite"
+            else f"CAST(date_trunc('month', {column}) AS DATE)"
+        )
         return Axis(first, first, "month", _day)
     return Axis(column, column, "day", _day)
 
@@ -242,15 +275,18 @@ def _ticket_statement(axes: list[Axis], where: str) -> str:
     keys = ", ".join(f"key{place}" for place in range(len(axes)))
     return f"""
         WITH chosen AS (
-            SELECT {_selected(axes)}, first_response_seconds AS seconds, status IN ('SOLVED', 'CLOSED') AS solved
+            SELECT {_selected(axes)}, first_response_seconds AS seconds,
+            status IN ('SOLVED', 'CLOSED') AS solved
             FROM ticket WHERE {where}
         ), placed AS (
             SELECT *, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY seconds NULLS LAST) AS place,
                 COUNT(seconds) OVER (PARTITION BY {keys}) AS answered
             FROM chosen
         )
-        SELECT {keys}, COUNT(*) AS count, COUNT(seconds) AS answered, COUNT(CASE WHEN solved THEN 1 END) AS solved,
-            AVG(CASE WHEN place IN ((answered + 1) / 2, answered / 2 + 1) THEN seconds END) AS median,
+        SELECT {keys}, COUNT(*) AS count, COUNT(seconds) AS answered,
+        COUNT(CASE WHEN solved THEN 1 END) AS solved,
+            AVG(CASE WHEN place IN ((answered + 1) / 2, answered / 2 + 1) THEN seconds END)
+            AS median,
             MAX(CASE WHEN place = (9 * answered + 9) / 10 THEN seconds END) AS p90
         FROM placed GROUP BY {keys} ORDER BY {_order(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
 
@@ -261,15 +297,19 @@ def _revenue_statement(axes: list[Axis], where: str) -> str:
         WITH chosen AS (
             SELECT {_selected(axes)}, invoice.net_cents, invoice.vat_cents, invoice.gross_cents
             FROM invoice JOIN offer ON offer.id = invoice.offer_id
-            JOIN purchase ON purchase.id = invoice.purchase_id JOIN price ON price.id = purchase.price_id
+            JOIN purchase ON purchase.id = invoice.purchase_id
+            JOIN price ON price.id = purchase.price_id
             WHERE {where}
         )
-        SELECT {keys}, COUNT(*) AS invoices, SUM(net_cents) AS net, SUM(vat_cents) AS vat, SUM(gross_cents) AS gross
+        SELECT {keys}, COUNT(*) AS invoices, SUM(net_cents) AS net, SUM(vat_cents) AS vat,
+        SUM(gross_cents) AS gross
         FROM chosen GROUP BY {keys} ORDER BY {_order(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
 
 
 def _selected(axes: list[Axis]) -> str:
-    return ", ".join(f"{axis.value} AS key{place}, {axis.rank} AS rank{place}" for place, axis in enumerate(axes))
+    return ", ".join(
+        f"{axis.value} AS key{place}, {axis.rank} AS rank{place}" for place, axis in enumerate(axes)
+    )
 
 
 def _order(axes: list[Axis]) -> str:
@@ -287,7 +327,9 @@ def _ticket_measures(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _revenue_measures(row: Mapping[str, Any]) -> dict[str, Any]:
-    sums = {name: Money(int(row[name])) for name in ("net", "vat", "gross")}  # PostgreSQL sums to a decimal
+    sums = {
+        name: Money(int(row[name])) for name in ("net", "vat", "gross")
+    }  # PostgreSQL sums to a decimal
     return {"invoices": row["invoices"], **sums}
 
 
@@ -297,7 +339,9 @@ def offers_of(context: Context, parents: Sequence[RevenueReportRow]) -> ByKey:
 
 
 def report_cost(arguments: Mapping[str, Any]) -> int:
-    """What a report costs besides its rows: it grows with the days of its range and with its dimensions."""
+    """What a report costs besides its rows: it grows with the days of its range and with its
+    dimensions.
+    """
     dimensions = arguments.get("groupBy", arguments.get("group_by")) or ()
     days = _days(arguments.get("since"), arguments.get("until"))
     return _REPORT_COST + _COST_PER_DAY_AND_DIMENSION * days * len(dimensions)
@@ -306,5 +350,7 @@ def report_cost(arguments: Mapping[str, Any]) -> int:
 def _days(since: date | None, until: date | None) -> int:
     if since is None:
         return DAYS
-    until = until or local_date(datetime.now(UTC))  # costs are estimated before there is a context with a clock
+    until = until or local_date(
+        datetime.now(UTC)
+    )  # costs are estimated before there is a context with a clock
     return min(max(DAYS, (until - since).days), MOST_DAYS)

@@ -18,7 +18,10 @@ describe_enum(
 describe_enum(
     Interval,
     "The interval at which a purchase renews.",
-    {"MONTH": "Renews every month on the anniversary.", "YEAR": "Renews every year on the anniversary."},
+    {
+        "MONTH": "Renews every month on the anniversary.",
+        "YEAR": "Renews every year on the anniversary.",
+    },
 )
 
 
@@ -39,8 +42,10 @@ describe_enum(
     "The status of a payment.",
     {
         "PROCESSING": "The payment provider hasn't answered yet.",
-        "REQUIRES_ACTION": "The customer has to confirm the payment with their bank, at `confirmationUrl`.",
+        "REQUIRES_ACTION": "The customer has to confirm the payment with their bank, at "
+        "`confirmationUrl`.",
         "SUCCEEDED": "The money was collected.",
-        "DECLINED": "The bank or the customer declined the payment. Another payment method can be used.",
+        "DECLINED": "The bank or the customer declined the payment. Another payment method can be "
+        "used.",
     },
 )

@@ -15,7 +15,11 @@ class OfferOrderField(Enum):
     POSITION = "position"
 
 
-describe_enum(OfferOrderField, "What offers can be ordered by.", {"POSITION": "The vendor's own order of the catalogue."})
+describe_enum(
+    OfferOrderField,
+    "What offers can be ordered by.",
+    {"POSITION": "The vendor's own order of the catalogue."},
+)
 
 
 @strawberry.input(description="The order of offers.")
@@ -26,7 +30,9 @@ class OfferOrder:
 
 @strawberry.input(description="Conditions on offers. An offer must satisfy all of those given.")
 class OfferFilter:
-    segment: Filter[Segment] | None = strawberry.field(default=None, description="The size of business the offer is for.")
+    segment: Filter[Segment] | None = strawberry.field(
+        default=None, description="The size of business the offer is for."
+    )
 
 
 class PurchaseOrderField(Enum):
@@ -35,7 +41,11 @@ class PurchaseOrderField(Enum):
     CREATED_AT = "created_at"
 
 
-describe_enum(PurchaseOrderField, "What purchases can be ordered by.", {"CREATED_AT": "When the purchase was drafted."})
+describe_enum(
+    PurchaseOrderField,
+    "What purchases can be ordered by.",
+    {"CREATED_AT": "When the purchase was drafted."},
+)
 
 
 @strawberry.input(description="The order of purchases.")
@@ -44,9 +54,13 @@ class PurchaseOrder:
     direction: OrderDirection = strawberry.field(description="Which end comes first.")
 
 
-@strawberry.input(description="Conditions on purchases. A purchase must satisfy all of those given.")
+@strawberry.input(
+    description="Conditions on purchases. A purchase must satisfy all of those given."
+)
 class PurchaseFilter:
-    created_at: DateTimeFilter | None = strawberry.field(default=None, description="When the purchase was drafted.")
+    created_at: DateTimeFilter | None = strawberry.field(
+        default=None, description="When the purchase was drafted."
+    )
 
 
 class InvoiceOrderField(Enum):
@@ -74,4 +88,6 @@ class InvoiceFilter:
     number: StringFilter | None = strawberry.field(
         default=None, description="The number printed on the invoice, such as FA-2026-000042."
     )
-    issued_on: DateFilter | None = strawberry.field(default=None, description="The day of issue in Paris.")
+    issued_on: DateFilter | None = strawberry.field(
+        default=None, description="The day of issue in Paris."
+    )

@@ -8,14 +8,20 @@ from resolvers.arguments import IDEMPOTENCY_KEY
 
 @strawberry.input(description="The price to buy.")
 class PurchaseDraftInput:
-    price_id: strawberry.ID = strawberry.field(description="The ID of a price on sale (`Offer.prices`).")
+    price_id: strawberry.ID = strawberry.field(
+        description="The ID of a price on sale (`Offer.prices`)."
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The billing details of a purchase.")
 class PurchaseConfirmBillingInput:
-    purchase_id: strawberry.ID = strawberry.field(description="The ID of a purchase that isn't paid yet.")
-    billing_address: PostalAddressInput = strawberry.field(description="Where invoices of this purchase are addressed.")
+    purchase_id: strawberry.ID = strawberry.field(
+        description="The ID of a purchase that isn't paid yet."
+    )
+    billing_address: PostalAddressInput = strawberry.field(
+        description="Where invoices of this purchase are addressed."
+    )
     order_number: str | None = strawberry.field(
         default=None, description="The buyer's order number, which is printed on the invoice."
     )
@@ -23,9 +29,12 @@ class PurchaseConfirmBillingInput:
 
 @strawberry.input(description="The purchase to pay for and how to pay.")
 class PurchasePayInput:
-    purchase_id: strawberry.ID = strawberry.field(description="The ID of a purchase whose billing details are confirmed.")
+    purchase_id: strawberry.ID = strawberry.field(
+        description="The ID of a purchase whose billing details are confirmed."
+    )
     payment_method: str = strawberry.field(
-        description="The payment provider's token for a payment method, never a card number. In the sandbox: "
+        description="The payment provider's token for a payment method, never a card number. In "
+        "the sandbox: "
         "`pm_sandbox_success`, `pm_sandbox_declined` or `pm_sandbox_confirmation`."
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
@@ -33,4 +42,6 @@ class PurchasePayInput:
 
 @strawberry.input(description="The payment to query.")
 class PaymentRefreshInput:
-    payment_id: strawberry.ID = strawberry.field(description="The ID of a payment that is still in progress.")
+    payment_id: strawberry.ID = strawberry.field(
+        description="The ID of a payment that is still in progress."
+    )

@@ -23,9 +23,15 @@ NEWEST_INVOICE = Order("issued_at", descending=True)
 
 def invoices(
     info: Info,
-    filter: Annotated[InvoiceFilter | None, strawberry.argument(description="Conditions on the invoices to return.")] = None,
+    filter: Annotated[
+        InvoiceFilter | None,
+        strawberry.argument(description="Conditions on the invoices to return."),
+    ] = None,
     order_by: Annotated[
-        InvoiceOrder | None, strawberry.argument(description="The order of the list, most recently issued first when omitted.")
+        InvoiceOrder | None,
+        strawberry.argument(
+            description="The order of the list, most recently issued first when omitted."
+        ),
     ] = None,
     first: First = None,
     after: After = None,
@@ -43,10 +49,16 @@ def invoices(
 
 def invoice(
     info: Info,
-    number: Annotated[str, strawberry.argument(description="The number of the invoice, such as FA-2026-000042.")],
+    number: Annotated[
+        str, strawberry.argument(description="The number of the invoice, such as FA-2026-000042.")
+    ],
 ) -> One | None:
     """The invoice of this number, None when there is none that the viewer may see."""
-    return One(Invoice.visible_to(info.context.viewer), "number", number) if is_slug(number, 35) else None
+    return (
+        One(Invoice.visible_to(info.context.viewer), "number", number)
+        if is_slug(number, 35)
+        else None
+    )
 
 
 def invoices_of(context: Context, parents: Sequence[Purchase]) -> ByParent:
@@ -67,7 +79,9 @@ def account_invoices(context: Context, parents: Sequence[Account], window: Windo
 def download_url(root: Invoice, info: Info) -> str:
     """A link to the PDF, valid for five minutes."""
     services = info.context.services
-    return checkout.download_link(services.auth.signer, services.base_url, root, services.clock.now())
+    return checkout.download_link(
+        services.auth.signer, services.base_url, root, services.clock.now()
+    )
 
 
 def invoice_of_event(context: Context, parents: Sequence[Any]) -> ByKey:

@@ -17,9 +17,14 @@ from resolvers.rows import ByKey, ByParent, One
 
 def offers(
     info: Info,
-    filter: Annotated[OfferFilter | None, strawberry.argument(description="Conditions on the offers to return.")] = None,
+    filter: Annotated[
+        OfferFilter | None, strawberry.argument(description="Conditions on the offers to return.")
+    ] = None,
     order_by: Annotated[
-        OfferOrder | None, strawberry.argument(description="The order of the list, in the vendor's order when omitted.")
+        OfferOrder | None,
+        strawberry.argument(
+            description="The order of the list, in the vendor's order when omitted."
+        ),
     ] = None,
     first: First = None,
     after: After = None,
@@ -27,8 +32,15 @@ def offers(
     before: Before = None,
 ) -> OnePage:
     """The catalogue."""
-    rows = among(Offer.visible_to(info.context.viewer), "segment", wanted(filter.segment if filter else None))
-    return page(rows, ordered(order_by, Order("position")), Window(first, after, last, before), info.context.viewer)
+    rows = among(
+        Offer.visible_to(info.context.viewer), "segment", wanted(filter.segment if filter else None)
+    )
+    return page(
+        rows,
+        ordered(order_by, Order("position")),
+        Window(first, after, last, before),
+        info.context.viewer,
+    )
 
 
 def offer(info: Info, slug: Slug) -> One | None:
@@ -38,7 +50,9 @@ def offer(info: Info, slug: Slug) -> One | None:
 
 def prices(context: Context, parents: Sequence[Offer]) -> ByParent:
     """The prices of each offer that are on sale, shortest interval first."""
-    return ByParent(parents, Price.current(context.services.clock.now()), "offer_id", "net_cents", "id")
+    return ByParent(
+        parents, Price.current(context.services.clock.now()), "offer_id", "net_cents", "id"
+    )
 
 
 def offer_of_price(context: Context, parents: Sequence[Any]) -> ByKey:

@@ -27,25 +27,37 @@ def checkout_services(context: Context) -> CheckoutServices:
 
 
 async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
-    """Pay for a purchase. A declined payment is returned together with the refusal, so that another payment method can be
-    tried.
+    """Pay for a purchase. A declined payment is returned together with the refusal, so that another
+    payment method can be tried.
     """
     with Checks() as check:
-        purchase = await check.wait(visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId"))
+        purchase = await check.wait(
+            visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+        )
         method = check(masked_line, input.payment_method, "paymentMethod", 64)
         key = check(client_key, input.idempotency_key)
-    return await _paid(await checkout.pay(info.context.action(), checkout_services(info.context), purchase, method, key))
+    return await _paid(
+        await checkout.pay(
+            info.context.action(), checkout_services(info.context), purchase, method, key
+        )
+    )
 
 
 async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, Any]:
     """Query the payment provider again."""
     payment = await visible(Payment, input.payment_id, info.context.viewer, "paymentId")
-    return await _paid(await checkout.refresh(info.context.action(), checkout_services(info.context), payment))
+    return await _paid(
+        await checkout.refresh(info.context.action(), checkout_services(info.context), payment)
+    )
 
 
 _DECLINED = {
-    "insufficient_funds": _("The bank declined the payment because of insufficient funds. Try another payment method."),
-    "authentication_failed": _("The payment wasn’t confirmed with the bank. Try again, or use another payment method."),
+    "insufficient_funds": _(
+        "The bank declined the payment because of insufficient funds. Try another payment method."
+    ),
+    "authentication_failed": _(
+        "The payment wasn’t confirmed with the bank. Try again, or use another payment method."
+    ),
     UNKNOWN_METHOD: _("This payment method isn’t valid."),
 }
 
@@ -53,7 +65,9 @@ _DECLINED = {
 async def _paid(payment: Payment) -> dict[str, Any]:
     unknown = payment.decline_code == UNKNOWN_METHOD
     code = CommonErrorCode.VALUE_INVALID if unknown else BillingErrorCode.PAYMENT_DECLINED
-    declined = Refusal(code, "input", "paymentMethod", message=_DECLINED.get(payment.decline_code or ""))
+    declined = Refusal(
+        code, "input", "paymentMethod", message=_DECLINED.get(payment.decline_code or "")
+    )
     return {
         "payment": payment,
         "purchase": await Purchase.get(pk=payment.purchase_id),

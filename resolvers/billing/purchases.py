@@ -36,10 +36,15 @@ UPCOMING = 3
 
 def purchases(
     info: Info,
-    filter: Annotated[PurchaseFilter | None, strawberry.argument(description="Conditions on the purchases to return.")] = None,
+    filter: Annotated[
+        PurchaseFilter | None,
+        strawberry.argument(description="Conditions on the purchases to return."),
+    ] = None,
     order_by: Annotated[
         PurchaseOrder | None,
-        strawberry.argument(description="The order of the list, most recently drafted first when omitted."),
+        strawberry.argument(
+            description="The order of the list, most recently drafted first when omitted."
+        ),
     ] = None,
     first: First = None,
     after: After = None,
@@ -53,7 +58,8 @@ def purchases(
 
 
 def purchase(
-    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The ID of the purchase.")]
+    info: Info,
+    id: Annotated[strawberry.ID, strawberry.argument(description="The ID of the purchase.")],
 ) -> One | None:
     """The purchase of this ID, None when there is none that the viewer may see."""
     key = key_of(Purchase, id)
@@ -86,10 +92,18 @@ def _buying(viewer: Viewer) -> tuple[Account, User]:
 async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Purchase:
     """Set the billing details."""
     with Checks() as check:
-        purchase = await check.wait(visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId"))
+        purchase = await check.wait(
+            visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+        )
         address = check(postal_address, input.billing_address, "billingAddress")
-        order_number = check(masked_line, input.order_number, "orderNumber", 50) if input.order_number else None
-    return await purchase.confirm_billing(info.context.action(), {**vars(address), "order_number": order_number})
+        order_number = (
+            check(masked_line, input.order_number, "orderNumber", 50)
+            if input.order_number
+            else None
+        )
+    return await purchase.confirm_billing(
+        info.context.action(), {**vars(address), "order_number": order_number}
+    )
 
 
 def price_of(context: Context, parents: Sequence[Purchase]) -> ByKey:
@@ -100,7 +114,10 @@ def price_of(context: Context, parents: Sequence[Purchase]) -> ByKey:
 async def upcoming(context: Context, parents: Sequence[Purchase]) -> list[list[Period]]:
     """The current period and the following ones of each purchase."""
     prices, today = await price_of(context, parents), local_date(context.services.clock.now())
-    return [parent.upcoming(price.interval.months, today, UPCOMING) for parent, price in zip(parents, prices, strict=True)]
+    return [
+        parent.upcoming(price.interval.months, today, UPCOMING)
+        for parent, price in zip(parents, prices, strict=True)
+    ]
 
 
 def purchase_of(context: Context, parents: Sequence[Any]) -> ByKey:

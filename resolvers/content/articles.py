@@ -16,14 +16,25 @@ from resolvers.rows import One
 def articles(
     info: Info,
     search: Annotated[
-        str | None, strawberry.argument(description="Words that must all occur. Case and accents are ignored.")
+        str | None,
+        strawberry.argument(description="Words that must all occur. Case and accents are ignored."),
     ] = None,
-    filter: Annotated[ArticleFilter | None, strawberry.argument(description="Conditions on the articles to return.")] = None,
-    order_by: Annotated[ArticleOrder | None, strawberry.argument(description="The order of the list, in the vendor's"
-    " order when omitted.")] = None,
+    filter: Annotated[
+        ArticleFilter | None,
+        strawberry.argument(description="Conditions on the articles to return."),
+    ] = None,
+    order_by: Annotated[
+        ArticleOrder | None,
+        strawberry.argument(
+            description="The order of the list, in the vendor's order when omitted."
+        ),
+    ] = None,
     locale: Language = None,
-    first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> OnePage:  # fmt: skip
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
     """Search the help library in one language."""
     viewer = info.context.viewer
     given = filter or ArticleFilter()
@@ -31,9 +42,13 @@ def articles(
     rows = among(rows, "category", wanted(given.category))
     if search:
         rows = Article.matching(rows, search, locale or viewer.locale)
-    return page(rows, ordered(order_by, Order("position")), Window(first, after, last, before), viewer)
+    return page(
+        rows, ordered(order_by, Order("position")), Window(first, after, last, before), viewer
+    )
 
 
 def article(info: Info, slug: Slug) -> One | None:
     """The article with a slug."""
-    return One(Article.visible_to(info.context.viewer), "slug", slug) if is_slug(slug, 100) else None
+    return (
+        One(Article.visible_to(info.context.viewer), "slug", slug) if is_slug(slug, 100) else None
+    )

@@ -16,7 +16,11 @@ class ArticleOrderField(Enum):
     POSITION = "position"
 
 
-describe_enum(ArticleOrderField, "What articles can be ordered by.", {"POSITION": "The vendor's own order of the library."})
+describe_enum(
+    ArticleOrderField,
+    "What articles can be ordered by.",
+    {"POSITION": "The vendor's own order of the library."},
+)
 
 
 @strawberry.input(description="The order of articles.")
@@ -27,7 +31,9 @@ class ArticleOrder:
 
 @strawberry.input(description="Conditions on articles. An article must satisfy all of those given.")
 class ArticleFilter:
-    kind: Filter[ArticleKind] | None = strawberry.field(default=None, description="The kind of article.")
+    kind: Filter[ArticleKind] | None = strawberry.field(
+        default=None, description="The kind of article."
+    )
     category: Filter[ArticleCategory] | None = strawberry.field(
         default=None, description="The part of the service that the article is about."
     )
@@ -40,7 +46,9 @@ class PolicyOrderField(Enum):
 
 
 describe_enum(
-    PolicyOrderField, "What versions of policies can be ordered by.", {"EFFECTIVE_ON": "The day the version takes effect."}
+    PolicyOrderField,
+    "What versions of policies can be ordered by.",
+    {"EFFECTIVE_ON": "The day the version takes effect."},
 )
 
 
@@ -50,6 +58,10 @@ class PolicyOrder:
     direction: OrderDirection = strawberry.field(description="Which end comes first.")
 
 
-@strawberry.input(description="Conditions on versions of policies. A version must satisfy all of those given.")
+@strawberry.input(
+    description="Conditions on versions of policies. A version must satisfy all of those given."
+)
 class PolicyFilter:
-    kind: Filter[PolicyKind] | None = strawberry.field(default=None, description="The kind of policy.")
+    kind: Filter[PolicyKind] | None = strawberry.field(
+        default=None, description="The kind of policy."
+    )

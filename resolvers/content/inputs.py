@@ -11,5 +11,7 @@ class PolicyAcceptInput:
         description="The ID of the version in force, from `Viewer.policies` or `policy(kind:)`."
     )
     locale: Locale | None = strawberry.field(
-        default=None, description="The language in which the viewer read the policy. Defaults to the language of the request."
+        default=None,
+        description="The language in which the viewer read the policy. Defaults to the language "
+        "of the request.",
     )

@@ -27,25 +27,41 @@ from resolvers.rows import ByKey, columns
 LATEST = Order("effective_on", descending=True)
 OnDay = Annotated[
     date | None,
-    strawberry.argument(description="The date in Europe/Paris to look at, in the past or future. Defaults to today."),
+    strawberry.argument(
+        description="The date in Europe/Paris to look at, in the past or future. Defaults to today."
+    ),
 ]
 
 
 def policies(
     info: Info,
-    filter: Annotated[PolicyFilter | None, strawberry.argument(description="Conditions on the versions to return.")] = None,
-    order_by: Annotated[PolicyOrder | None, strawberry.argument(description="The order of the list, most recently"
-    " effective first when omitted.")] = None,
+    filter: Annotated[
+        PolicyFilter | None,
+        strawberry.argument(description="Conditions on the versions to return."),
+    ] = None,
+    order_by: Annotated[
+        PolicyOrder | None,
+        strawberry.argument(
+            description="The order of the list, most recently effective first when omitted."
+        ),
+    ] = None,
     at: OnDay = None,
-    first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> OnePage:  # fmt: skip
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
     """The versions in force on a day or replaced before."""
     rows = among(_begun(info.context, at), "kind", wanted(filter.kind if filter else None))
-    return page(rows, ordered(order_by, LATEST), Window(first, after, last, before), info.context.viewer)
+    return page(
+        rows, ordered(order_by, LATEST), Window(first, after, last, before), info.context.viewer
+    )
 
 
 def policy(
-    info: Info, kind: Annotated[PolicyKind, strawberry.argument(description="The kind of policy.")], at: OnDay = None
+    info: Info,
+    kind: Annotated[PolicyKind, strawberry.argument(description="The kind of policy.")],
+    at: OnDay = None,
 ) -> "Latest":
     """The version in force on a day, None when there is none yet."""
     return Latest(_begun(info.context, at).filter(kind=kind))
@@ -92,18 +108,25 @@ def texts(context: Context, parents: Sequence[Policy], locale: Locale | None = N
 def urls(context: Context, parents: Sequence[Policy], locale: Locale | None = None) -> list[str]:
     """The URL of each version's page in the requested language, by default the viewer's."""
     chosen = locale or context.viewer.locale
-    return [page_url(context.services.base_url, parent.kind, version=parent.version, locale=chosen.value) for parent in parents]
+    return [
+        page_url(
+            context.services.base_url, parent.kind, version=parent.version, locale=chosen.value
+        )
+        for parent in parents
+    ]
 
 
 def page_url(base_url: str, kind: PolicyKind, **query: str) -> str:
-    """The URL of a policy's page (web/policies.py): by default of the version in force, in the browser's language."""
+    """The URL of a policy's page (web/policies.py): by default of the version in force, in the
+    browser's language.
+    """
     return f"{base_url}/policies/{kind.lower()}{f'?{urlencode(query)}' if query else ''}"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A policy in force, the announced next version, and the viewer's acceptance. `asked` is whether they still have to accept
-    it.
+    """A policy in force, the announced next version, and the viewer's acceptance. `asked` is
+    whether they still have to accept it.
     """
 
     policy_id: int
@@ -113,14 +136,23 @@ class Standing:
 
 
 async def standings(root: Viewer, info: Info) -> list[Standing]:
-    """The policies in force for the viewer, the privacy policy first. Staff members don't have to accept any."""
+    """The policies in force for the viewer, the privacy policy first. Staff members don't have to
+    accept any.
+    """
     day = today(info.context)
     current, coming = await Policy.in_force(day), await Policy.announced(day)
-    theirs = PolicyAcceptance.visible_to(root).filter(policy_id__in=[policy.pk for policy in current.values()])
+    theirs = PolicyAcceptance.visible_to(root).filter(
+        policy_id__in=[policy.pk for policy in current.values()]
+    )
     accepted = {row.policy_id: row for row in await theirs}
     asked = root.user is not None and root.user.staff is None
     return [
-        Standing(policy.pk, coming.get(kind), accepted.get(policy.pk), asked and policy.pk not in accepted)
+        Standing(
+            policy.pk,
+            coming.get(kind),
+            accepted.get(policy.pk),
+            asked and policy.pk not in accepted,
+        )
         for kind in PolicyKind
         if (policy := current.get(kind))
     ]
@@ -145,7 +177,9 @@ async def accept(info: Info, input: PolicyAcceptInput) -> PolicyAcceptance:
     """Accept a policy."""
     context = info.context
     chosen = await visible(Policy, input.policy_id, context.viewer, "policyId")
-    return await acceptance.accept(context.action(), context.session, chosen, input.locale or context.viewer.locale)
+    return await acceptance.accept(
+        context.action(), context.session, chosen, input.locale or context.viewer.locale
+    )
 
 
 def policy_keys(ids: Collection[str] | None) -> list[int | None]:

@@ -25,7 +25,9 @@ from resolvers.ids import key_of, visible
 async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
     """Create the secret for an authenticator app."""
     context = info.context
-    secret = await enrolment.begin_totp(context.action(), context.services.auth, context.session, input.password, input.name)
+    secret = await enrolment.begin_totp(
+        context.action(), context.services.auth, context.session, input.password, input.name
+    )
     uri = totp.provisioning_uri(context.user, secret)
     return {"secret": secret, "provisioning_uri": uri, "qr_code_svg": totp.qr_svg(uri)}
 
@@ -33,12 +35,18 @@ async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
 async def confirm_totp(info: Info, input: TotpConfirmInput) -> dict[str, Any]:
     """Confirm an authenticator app."""
     context = info.context
-    return vars(await enrolment.confirm_totp(context.action(), context.services.auth, context.session, input.code))
+    return vars(
+        await enrolment.confirm_totp(
+            context.action(), context.services.auth, context.session, input.code
+        )
+    )
 
 
 async def begin_passkey(info: Info) -> str:
     """The options for creating a passkey."""
-    return await enrolment.begin_passkey(info.context.action(), info.context.services.auth, info.context.session)
+    return await enrolment.begin_passkey(
+        info.context.action(), info.context.services.auth, info.context.session
+    )
 
 
 async def register_passkey(info: Info, input: PasskeyRegisterInput) -> dict[str, Any]:
@@ -57,7 +65,9 @@ async def register_passkey(info: Info, input: PasskeyRegisterInput) -> dict[str,
 async def challenge_passkey(info: Info) -> str:
     """The options for using a passkey."""
     context = info.context
-    await context.services.auth.throttle.attempt(throttle.key(throttle.CHALLENGE, throttle.network_of(context.peer)))
+    await context.services.auth.throttle.attempt(
+        throttle.key(throttle.CHALLENGE, throttle.network_of(context.peer))
+    )
     return await passkeys.challenge(context.action(), context.services.auth.party)
 
 
@@ -65,7 +75,9 @@ async def sign_in_with_passkey(info: Info, input: SessionSignInWithPasskeyInput)
     """Sign in with a passkey alone."""
     context = info.context
     action, cookies = context.action(), cookies_for(context, input.deliver)
-    user = await authentication.authenticate_by_passkey(action, context.services.auth, passkey=input.passkey, peer=context.peer)
+    user = await authentication.authenticate_by_passkey(
+        action, context.services.auth, passkey=input.passkey, peer=context.peer
+    )
     chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
     return await signed_in(context, action, cookies, user, chosen, second_factor=True)
 
@@ -73,7 +85,9 @@ async def sign_in_with_passkey(info: Info, input: SessionSignInWithPasskeyInput)
 async def rename(info: Info, input: AuthenticatorRenameInput) -> Authenticator:
     """Rename an authenticator."""
     with Checks() as check:
-        authenticator = await check.wait(visible(Authenticator, input.authenticator_id, info.context.viewer, "authenticatorId"))
+        authenticator = await check.wait(
+            visible(Authenticator, input.authenticator_id, info.context.viewer, "authenticatorId")
+        )
         name = check(line, input.name, "name", enrolment.NAME_LENGTH)
     return await enrolment.rename(info.context.action(), authenticator, name)
 
@@ -81,7 +95,9 @@ async def rename(info: Info, input: AuthenticatorRenameInput) -> Authenticator:
 async def remove(info: Info, input: AuthenticatorRemoveInput) -> bool:
     """Remove an authenticator. Returns whether the second factor is still on."""
     context = info.context
-    authenticator = await visible(Authenticator, input.authenticator_id, context.viewer, "authenticatorId")
+    authenticator = await visible(
+        Authenticator, input.authenticator_id, context.viewer, "authenticatorId"
+    )
     return await enrolment.remove(context.action(), context.session, authenticator)
 
 

@@ -8,9 +8,11 @@ describe_enum(
     TokenDelivery,
     "Where the tokens of a session are delivered.",
     {
-        "BODY": "In the response, to be sent as `Authorization: Bearer ...`. For mobile apps and other clients that can keep "
+        "BODY": "In the response, to be sent as `Authorization: Bearer ...`. For mobile apps and "
+        "other clients that can keep "
         "a secret.",
-        "COOKIE": "In cookies that scripts can't read, and never in a response. For pages in a browser.",
+        "COOKIE": "In cookies that scripts can't read, and never in a response. For pages in a "
+        "browser.",
     },
 )
 

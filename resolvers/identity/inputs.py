@@ -5,13 +5,18 @@ import strawberry
 from auth.cookies import TokenDelivery
 from resolvers.arguments import IDEMPOTENCY_KEY
 
-_COMPANY = "The ID of one of `Viewer.companies`. Defaults to the company that the user joined first."
+_COMPANY = (
+    "The ID of one of `Viewer.companies`. Defaults to the company that the user joined first."
+)
 
 
 _DELIVER = "Where to deliver the tokens: in the response, or in cookies for pages in a browser."
 
 
-_ANSWER = "A passkey's response to `passkeyChallenge`: the output of the credential's `toJSON()`, as a string."
+_ANSWER = (
+    "A passkey's response to `passkeyChallenge`: the output of the credential's `toJSON()`, as a "
+    "string."
+)
 
 
 _NAME = "The name of the authenticator (at most 60 characters)."
@@ -19,7 +24,9 @@ _NAME = "The name of the authenticator (at most 60 characters)."
 
 @strawberry.input(description="The token from a verification email.")
 class EmailVerifyInput:
-    token: str = strawberry.field(description="The token from the email's link. Valid for 24 hours.")
+    token: str = strawberry.field(
+        description="The token from the email's link. Valid for 24 hours."
+    )
 
 
 @strawberry.input(description="The credentials of a user.")
@@ -28,23 +35,28 @@ class SessionSignInInput:
     password: str = strawberry.field(description="The user's password.")
     code: str | None = strawberry.field(
         default=None,
-        description="A code from the authenticator app, or a recovery code. Required once the second factor is on.",
+        description="A code from the authenticator app, or a recovery code. Required once the "
+        "second factor is on.",
     )
     passkey: str | None = strawberry.field(
         default=None,
-        description="A passkey's response to `passkeyChallenge` instead of the code: the output of its "
+        description="A passkey's response to `passkeyChallenge` instead of the code: the output "
+        "of its "
         "`toJSON()`, as a string.",
     )
     unlock_token: str | None = strawberry.field(
         default=None,
-        description="The token from the email sent by `sessionRequestUnlock`. With it, sign-in isn't delayed by "
+        description="The token from the email sent by `sessionRequestUnlock`. With it, sign-in "
+        "isn't delayed by "
         "failed attempts of others.",
     )
     account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
     deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)
 
 
-@strawberry.input(description="A passkey's response, which replaces the password and the second factor.")
+@strawberry.input(
+    description="A passkey's response, which replaces the password and the second factor."
+)
 class SessionSignInWithPasskeyInput:
     passkey: str = strawberry.field(description=_ANSWER)
     account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
@@ -60,18 +72,23 @@ class SessionSwitchAccountInput:
 class SessionRefreshInput:
     refresh_token: str | None = strawberry.field(
         default=None,
-        description="The most recent refresh token. Each token works once; using it again ends the session. Omit it when the "
-        "tokens are in cookies: the new tokens are set as cookies, and several browser tabs can refresh at the "
+        description="The most recent refresh token. Each token works once; using it again ends "
+        "the session. Omit it when the "
+        "tokens are in cookies: the new tokens are set as cookies, and several browser tabs can "
+        "refresh at the "
         "same time.",
     )
 
 
 @strawberry.input(description="The credentials that confirm the identity of the signed-in user.")
 class SessionStepUpInput:
-    password: str | None = strawberry.field(default=None, description="The user's password. Not needed with a passkey.")
+    password: str | None = strawberry.field(
+        default=None, description="The user's password. Not needed with a passkey."
+    )
     code: str | None = strawberry.field(
         default=None,
-        description="A code from the authenticator app, or a recovery code. Required once the second factor is on.",
+        description="A code from the authenticator app, or a recovery code. Required once the "
+        "second factor is on.",
     )
     passkey: str | None = strawberry.field(default=None, description=_ANSWER)
 
@@ -79,7 +96,8 @@ class SessionStepUpInput:
 @strawberry.input(description="The passkey created by the user's device.")
 class PasskeyRegisterInput:
     passkey: str = strawberry.field(
-        description="The response to the options of `passkeyBegin`: the output of the credential's `toJSON()`, as a string."
+        description="The response to the options of `passkeyBegin`: the output of the "
+        "credential's `toJSON()`, as a string."
     )
     name: str | None = strawberry.field(default=None, description=_NAME)
 
@@ -87,15 +105,19 @@ class PasskeyRegisterInput:
 @strawberry.input(description="The authenticator to rename.")
 class AuthenticatorRenameInput:
     authenticator_id: strawberry.ID = strawberry.field(
-        description="The ID of one of the viewer's authenticators (`viewer { authenticators { id } }`)."
+        description="The ID of one of the viewer's authenticators (`viewer { authenticators { id "
+        "} }`)."
     )
-    name: str = strawberry.field(description="The name of the authenticator (at most 60 characters).")
+    name: str = strawberry.field(
+        description="The name of the authenticator (at most 60 characters)."
+    )
 
 
 @strawberry.input(description="The authenticator to remove.")
 class AuthenticatorRemoveInput:
     authenticator_id: strawberry.ID = strawberry.field(
-        description="The ID of one of the viewer's authenticators (`viewer { authenticators { id } }`)."
+        description="The ID of one of the viewer's authenticators (`viewer { authenticators { id "
+        "} }`)."
     )
 
 
@@ -108,24 +130,33 @@ class SessionEndInput:
 
 @strawberry.input(description="The email address whose sign-in is delayed by failed attempts.")
 class SessionRequestUnlockInput:
-    email: str = strawberry.field(description="The user's email address. An email is sent to it if the address is known.")
+    email: str = strawberry.field(
+        description="The user's email address. An email is sent to it if the address is known."
+    )
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The email address of the user who forgot their password.")
 class PasswordRequestResetInput:
-    email: str = strawberry.field(description="The user's email address. An email is sent to it if the address is known.")
+    email: str = strawberry.field(
+        description="The user's email address. An email is sent to it if the address is known."
+    )
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The token from the email and the new password.")
 class PasswordResetInput:
-    token: str = strawberry.field(description="The token from the email's link. Valid for 30 minutes and one use.")
+    token: str = strawberry.field(
+        description="The token from the email's link. Valid for 30 minutes and one use."
+    )
     password: str = strawberry.field(
-        description="A password of 12 to 128 characters that is hard to guess. There are no other rules."
+        description="A password of 12 to 128 characters that is hard to guess. There are no other "
+        "rules."
     )
     code: str | None = strawberry.field(
-        default=None, description="A code from the authenticator app or a recovery code. Required if the second factor is on."
+        default=None,
+        description="A code from the authenticator app or a recovery code. Required if the second "
+        "factor is on.",
     )
 
 
@@ -133,19 +164,24 @@ class PasswordResetInput:
 class PasswordChangeInput:
     current_password: str = strawberry.field(description="The current password.")
     new_password: str = strawberry.field(
-        description="A password of 12 to 128 characters that is hard to guess. There are no other rules."
+        description="A password of 12 to 128 characters that is hard to guess. There are no other "
+        "rules."
     )
 
 
 @strawberry.input(description="The new email address.")
 class EmailRequestChangeInput:
-    email: str = strawberry.field(description="The new address, to which a confirmation email is sent.")
+    email: str = strawberry.field(
+        description="The new address, to which a confirmation email is sent."
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The token from an email about a change of address.")
 class EmailConfirmChangeInput:
-    token: str = strawberry.field(description="The token from the email's link. Valid for 24 hours and one use.")
+    token: str = strawberry.field(
+        description="The token from the email's link. Valid for 24 hours and one use."
+    )
 
 
 @strawberry.input(description="The authenticator app to set up. Requires the password.")

@@ -15,16 +15,26 @@ async def request_reset(info: Info, input: PasswordRequestResetInput) -> bool:
     """Send an email with a link to choose a new password."""
     context = info.context
     await change.request_reset(
-        context.action(), context.services.auth, email=input.email, peer=context.peer, key=input.idempotency_key
+        context.action(),
+        context.services.auth,
+        email=input.email,
+        peer=context.peer,
+        key=input.idempotency_key,
     )
     return True
 
 
 async def request_unlock(info: Info, input: SessionRequestUnlockInput) -> bool:
-    """Send an email that lets its recipient sign in without waiting after others' failed attempts."""
+    """Send an email that lets its recipient sign in without waiting after others' failed
+    attempts.
+    """
     context = info.context
     await unlocking.request(
-        context.action(), context.services.auth, email=input.email, peer=context.peer, key=input.idempotency_key
+        context.action(),
+        context.services.auth,
+        email=input.email,
+        peer=context.peer,
+        key=input.idempotency_key,
     )
     return True
 
@@ -32,9 +42,12 @@ async def request_unlock(info: Info, input: SessionRequestUnlockInput) -> bool:
 async def reset_password(info: Info, input: PasswordResetInput) -> bool:
     """Set a new password with the token from an email."""
     await change.reset(
-        info.context.action(), info.context.services.auth,
-        token=input.token, password=input.password, code=input.code,
-    )  # fmt: skip
+        info.context.action(),
+        info.context.services.auth,
+        token=input.token,
+        password=input.password,
+        code=input.code,
+    )
     return True
 
 
@@ -42,7 +55,10 @@ async def change_password(info: Info, input: PasswordChangeInput) -> bool:
     """Change the password with the current one."""
     context = info.context
     await change.change(
-        context.action(), context.services.auth, context.session,
-        current=input.current_password, password=input.new_password,
-    )  # fmt: skip
+        context.action(),
+        context.services.auth,
+        context.session,
+        current=input.current_password,
+        password=input.new_password,
+    )
     return True

@@ -26,7 +26,9 @@ from resolvers.ids import key_of, visible
 
 
 def viewer(info: Info) -> Viewer | None:
-    """The signed-in viewer, None for anonymous ones. Raises Unauthenticated for an invalid token or invalid cookies."""
+    """The signed-in viewer, None for anonymous ones. Raises Unauthenticated for an invalid token or
+    invalid cookies.
+    """
     if info.context.rejected:
         raise Unauthenticated
     return info.context.viewer if info.context.viewer.user else None
@@ -36,27 +38,42 @@ async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
     """Sign in."""
     context = info.context
     action, cookies = context.action(), cookies_for(context, input.deliver)
-    unlock = input.unlock_token or (context.cookies.unlock if context.cookies and context.cookies.trusted else None)
+    unlock = input.unlock_token or (
+        context.cookies.unlock if context.cookies and context.cookies.trusted else None
+    )
     user = await authentication.authenticate(
-        action, context.services.auth, email=input.email, password=input.password, code=input.code, peer=context.peer,
-        passkey=input.passkey, unlock=unlock,
-    )  # fmt: skip
+        action,
+        context.services.auth,
+        email=input.email,
+        password=input.password,
+        code=input.code,
+        peer=context.peer,
+        passkey=input.passkey,
+        unlock=unlock,
+    )
     chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
     return await signed_in(context, action, cookies, user, chosen, user.second_factor)
 
 
 async def signed_in(
-    context: Context, action: Action, cookies: Cookies | None, user: User, chosen: int | None, second_factor: bool
+    context: Context,
+    action: Action,
+    cookies: Cookies | None,
+    user: User,
+    chosen: int | None,
+    second_factor: bool,
 ) -> dict[str, Any]:
-    """Start a session for an authenticated user, for the company with this key or the first one that they joined."""
+    """Start a session for an authenticated user, for the company with this key or the first one
+    that they joined.
+    """
     account, device = await authentication.company_of(user, chosen), device_of(context.user_agent)
     tokens = await sessions.sign_in(user, account, second_factor, action, device)
     return {"tokens": cookies.keep(tokens, action.at) if cookies else tokens, "user": user}
 
 
 def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
-    """The cookies for tokens that are to be delivered in cookies. Raises COOKIES_UNAVAILABLE, and OriginRefused for another
-    site's page.
+    """The cookies for tokens that are to be delivered in cookies. Raises COOKIES_UNAVAILABLE, and
+    OriginRefused for another site's page.
     """
     if deliver is TokenDelivery.BODY:
         return None
@@ -82,7 +99,9 @@ async def refresh(info: Info, input: SessionRefreshInput) -> Any:
 
 
 async def sign_out(info: Info) -> bool:
-    """End the current session and its websockets; with an expired access cookie, the session of the refresh cookie."""
+    """End the current session and its websockets; with an expired access cookie, the session of the
+    refresh cookie.
+    """
     context, cookies = info.context, info.context.cookies
     if context.viewer.session:
         await sessions.sign_out(context.session, context.action())
@@ -102,9 +121,13 @@ async def step_up(info: Info, input: SessionStepUpInput) -> datetime:
     """Confirm the viewer's identity."""
     context = info.context
     return await reauthentication.step_up(
-        context.action(), context.services.auth, context.session,
-        password=input.password, code=input.code, passkey=input.passkey,
-    )  # fmt: skip
+        context.action(),
+        context.services.auth,
+        context.session,
+        password=input.password,
+        code=input.code,
+        passkey=input.passkey,
+    )
 
 
 async def end_session(info: Info, input: SessionEndInput) -> bool:
@@ -121,7 +144,9 @@ async def end_other_sessions(info: Info) -> int:
 
 async def sessions_of(context: Context, parents: Sequence[Any]) -> list[list[Session]]:
     """The viewer's sessions, most recent first."""
-    mine = sessions.valid_sessions(context.services.clock.now()).filter(user_id=context.viewer.user_id)
+    mine = sessions.valid_sessions(context.services.clock.now()).filter(
+        user_id=context.viewer.user_id
+    )
     found = list(await mine.order_by("-id").limit(_MOST_SESSIONS))
     return [found for _ in parents]
 

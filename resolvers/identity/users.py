@@ -24,10 +24,14 @@ def memberships(context: Context, parents: Sequence[User]) -> ByParent:
 
 
 def emails(context: Context, parents: Sequence[Any]) -> list[str | None]:
-    """The e-mail address of each user; of staff, only agents, operators and the person themselves see it."""
+    """The e-mail address of each user; of staff, only agents, operators and the person themselves
+    see it.
+    """
     viewer = context.viewer
     everyone, own = _sees_everyone(viewer), viewer.user_id
-    return [row.email if everyone or row.staff is None or row.id == own else None for row in parents]
+    return [
+        row.email if everyone or row.staff is None or row.id == own else None for row in parents
+    ]
 
 
 def staff_roles(context: Context, parents: Sequence[Any]) -> list[Staff | None]:
@@ -37,9 +41,13 @@ def staff_roles(context: Context, parents: Sequence[Any]) -> list[Staff | None]:
 
 
 def second_factors(context: Context, parents: Sequence[Any]) -> list[bool | None]:
-    """Whether signing in requires a second factor of each user, for agents, operators and the person themselves."""
+    """Whether signing in requires a second factor of each user, for agents, operators and the
+    person themselves.
+    """
     everyone, own = _sees_everyone(context.viewer), context.viewer.user_id
-    return [row.second_factor_at is not None if everyone or row.id == own else None for row in parents]
+    return [
+        row.second_factor_at is not None if everyone or row.id == own else None for row in parents
+    ]
 
 
 def creation_times(context: Context, parents: Sequence[Any]) -> list[datetime | None]:

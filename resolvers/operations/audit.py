@@ -27,9 +27,13 @@ LATEST = Order("id", descending=True)
 
 def entries(
     info: Info,
-    filter: Annotated[AuditEntryFilter | None, strawberry.argument(description="Conditions on the entries to return.")] = None,
+    filter: Annotated[
+        AuditEntryFilter | None,
+        strawberry.argument(description="Conditions on the entries to return."),
+    ] = None,
     order_by: Annotated[
-        AuditEntryOrder | None, strawberry.argument(description="The order of the list, most recent first when omitted.")
+        AuditEntryOrder | None,
+        strawberry.argument(description="The order of the list, most recent first when omitted."),
     ] = None,
     first: First = None,
     after: After = None,
@@ -39,7 +43,9 @@ def entries(
     """The entries that the viewer may see."""
     viewer, given = info.context.viewer, filter or AuditEntryFilter()
     actions = wanted(given.action)
-    rows = among(AuditEntry.visible_to(viewer), "action", actions and [each.value for each in actions])
+    rows = among(
+        AuditEntry.visible_to(viewer), "action", actions and [each.value for each in actions]
+    )
     if (actors := wanted(given.actor_id)) is not None:
         rows = _by(rows, [key_argument(User, each, "actorId") for each in few(actors)], viewer)
     if given.object_id is not None:
@@ -49,7 +55,9 @@ def entries(
 
 
 def _by(found: QuerySet[AuditEntry], actors: list[int], viewer: Viewer) -> QuerySet[AuditEntry]:
-    """The entries of some users. Customers can't find out which member of the staff did something, not even with a filter."""
+    """The entries of some users. Customers can't find out which member of the staff did something,
+    not even with a filter.
+    """
     found = among(found, "actor_id", actors)
     return found if _operator(viewer) else found.filter(staff=None)
 
@@ -66,8 +74,14 @@ def _operator(viewer: Viewer) -> bool:
 
 
 def actors(context: Context, parents: Sequence[AuditEntry]) -> ByKey:
-    """The user who performed each action: everyone for operators, members of their company for customers."""
-    return ByKey(parents, "actor_id", QuerySet(User) if _operator(context.viewer) else User.visible_to(context.viewer))
+    """The user who performed each action: everyone for operators, members of their company for
+    customers.
+    """
+    return ByKey(
+        parents,
+        "actor_id",
+        QuerySet(User) if _operator(context.viewer) else User.visible_to(context.viewer),
+    )
 
 
 def staff(context: Context, parents: Sequence[AuditEntry]) -> list[Staff | None]:
@@ -87,7 +101,11 @@ def object_of(root: AuditEntry) -> str | None:
     return encode(root.object_type, root.object_id) if root.object_type and root.object_id else None
 
 
-_NAMED = {"ticket": "Ticket", "change": "LegalNameChange", "uploader": "User"}  # details that are the keys of rows
+_NAMED = {
+    "ticket": "Ticket",
+    "change": "LegalNameChange",
+    "uploader": "User",
+}  # details that are the keys of rows
 
 
 def details(root: AuditEntry) -> list[SimpleNamespace]:
@@ -98,7 +116,10 @@ def details(root: AuditEntry) -> list[SimpleNamespace]:
 def _detail(name: str, value: Any) -> SimpleNamespace:
     if name in _NAMED:
         return SimpleNamespace(name=f"{name}Id", value=encode(_NAMED[name], value))
-    return SimpleNamespace(name=to_camel_case(name), value=value if isinstance(value, str) else orjson.dumps(value).decode())
+    return SimpleNamespace(
+        name=to_camel_case(name),
+        value=value if isinstance(value, str) else orjson.dumps(value).decode(),
+    )
 
 
 async def proof(info: Info) -> AuditProof:

@@ -13,12 +13,24 @@ _LONGEST = 366 * 86_400
 
 
 async def advance(info: Info, input: ClockAdvanceInput) -> datetime:
-    """Move the clock of a demonstration forward. Raises NOT_ACTIVE on any other server, and VALUE_INVALID."""
+    """Move the clock of a demonstration forward. Raises NOT_ACTIVE on any other server, and
+    VALUE_INVALID.
+    """
     clock = info.context.services.clock
     if not info.context.services.demonstration or not isinstance(clock, SystemClock):
-        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", message=_("Only a demonstration’s clock can be moved."))
+        raise Refusal(
+            CommonErrorCode.NOT_ACTIVE,
+            "input",
+            message=_("Only a demonstration’s clock can be moved."),
+        )
     if not 0 < input.seconds <= _LONGEST:
         message = _("The clock can only be moved forward, by at most %(days)s days at a time.")
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "seconds", message=message, days=_LONGEST // 86_400)
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID,
+            "input",
+            "seconds",
+            message=message,
+            days=_LONGEST // 86_400,
+        )
     clock.offset = await advance_clock(info.context.action(), input.seconds)
     return clock.now()

@@ -18,16 +18,27 @@ MOST_RECENT = Order("id", descending=True)
 
 def emails(
     info: Info,
-    filter: Annotated[EmailFilter | None, strawberry.argument(description="Conditions on the emails to return.")] = None,
-    order_by: Annotated[EmailOrder | None, strawberry.argument(description="The order of the list, most recent first"
-    " when omitted.")] = None,
-    first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> OnePage:  # fmt: skip
+    filter: Annotated[
+        EmailFilter | None, strawberry.argument(description="Conditions on the emails to return.")
+    ] = None,
+    order_by: Annotated[
+        EmailOrder | None,
+        strawberry.argument(description="The order of the list, most recent first when omitted."),
+    ] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
     """The emails that the viewer may see, most recent first."""
     viewer = info.context.viewer
     rows = Email.visible_to(viewer)
     if (states := wanted(filter.state if filter else None)) is not None:
-        rows = rows.filter(Q(*(each.condition for each in states), join_type=Q.OR)) if states else rows.filter(id=None)
+        rows = (
+            rows.filter(Q(*(each.condition for each in states), join_type=Q.OR))
+            if states
+            else rows.filter(id=None)
+        )
     return page(rows, ordered(order_by, MOST_RECENT), Window(first, after, last, before), viewer)
 
 

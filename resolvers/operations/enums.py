@@ -20,20 +20,28 @@ describe_enum(
     {
         "WAITING": "The next delivery attempt is due at `nextAttemptAt`.",
         "SENT": "A mail server accepted it.",
-        "GIVEN_UP": "It was permanently rejected, or failed too often. It is retried only by `emailRetry`.",
+        "GIVEN_UP": "It was permanently rejected, or failed too often. It is retried only by "
+        "`emailRetry`.",
     },
 )
 
 
 AUDIT_ACTIONS: tuple[type[AuditAction], ...] = (
-    IdentityAuditAction, AccountsAuditAction, ContentAuditAction, BillingAuditAction, SupportAuditAction, PrivacyAuditAction,
+    IdentityAuditAction,
+    AccountsAuditAction,
+    ContentAuditAction,
+    BillingAuditAction,
+    SupportAuditAction,
+    PrivacyAuditAction,
     OperationsAuditAction,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     AnyAuditAction = AuditAction
 else:  # the actions of all domains as one enum of the graph
-    AnyAuditAction = StrEnum("AuditAction", [(each.name, each.value) for actions in AUDIT_ACTIONS for each in actions])
+    AnyAuditAction = StrEnum(
+        "AuditAction", [(each.name, each.value) for actions in AUDIT_ACTIONS for each in actions]
+    )
 
 AUDIT_ACTION_BY_VALUE = {each.value: each for each in AnyAuditAction}
 

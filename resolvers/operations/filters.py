@@ -16,7 +16,9 @@ class EmailOrderField(Enum):
     CREATED_AT = "id"
 
 
-describe_enum(EmailOrderField, "What emails can be ordered by.", {"CREATED_AT": "When the email was written."})
+describe_enum(
+    EmailOrderField, "What emails can be ordered by.", {"CREATED_AT": "When the email was written."}
+)
 
 
 @strawberry.input(description="The order of emails.")
@@ -27,7 +29,9 @@ class EmailOrder:
 
 @strawberry.input(description="Conditions on emails. An email must satisfy all of those given.")
 class EmailFilter:
-    state: Filter[EmailState] | None = strawberry.field(default=None, description="The delivery state of the email.")
+    state: Filter[EmailState] | None = strawberry.field(
+        default=None, description="The delivery state of the email."
+    )
 
 
 class AuditEntryOrderField(Enum):
@@ -37,7 +41,9 @@ class AuditEntryOrderField(Enum):
 
 
 describe_enum(
-    AuditEntryOrderField, "What audit entries can be ordered by.", {"SEQUENCE": "The number of the entry in the log."}
+    AuditEntryOrderField,
+    "What audit entries can be ordered by.",
+    {"SEQUENCE": "The number of the entry in the log."},
 )
 
 
@@ -47,9 +53,15 @@ class AuditEntryOrder:
     direction: OrderDirection = strawberry.field(description="Which end comes first.")
 
 
-@strawberry.input(description="Conditions on audit entries. An entry must satisfy all of those given.")
+@strawberry.input(
+    description="Conditions on audit entries. An entry must satisfy all of those given."
+)
 class AuditEntryFilter:
-    action: Filter[AnyAuditAction] | None = strawberry.field(default=None, description="What was done.")
+    action: Filter[AnyAuditAction] | None = strawberry.field(
+        default=None, description="What was done."
+    )
     actor_id: IdFilter | None = strawberry.field(default=None, description="The user who did it.")
-    object_id: strawberry.ID | None = strawberry.field(default=None, description="The object it was done to.")
+    object_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The object it was done to."
+    )
     at: DateTimeFilter | None = strawberry.field(default=None, description="When it was done.")

@@ -6,7 +6,8 @@ import strawberry
 @strawberry.input(description="How far to move the clock of the demonstration.")
 class ClockAdvanceInput:
     seconds: int = strawberry.field(
-        description="The number of seconds to move the clock forward, at most 366 days. The clock never goes back."
+        description="The number of seconds to move the clock forward, at most 366 days. The clock "
+        "never goes back."
     )
 
 

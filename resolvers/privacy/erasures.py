@@ -28,7 +28,8 @@ def eraser(services: Services, store: Store) -> Eraser:
 def erasures(
     info: Info,
     order_by: Annotated[
-        ErasureOrder | None, strawberry.argument(description="The order of the list, most recent first when omitted.")
+        ErasureOrder | None,
+        strawberry.argument(description="The order of the list, most recent first when omitted."),
     ] = None,
     first: First = None,
     after: After = None,
@@ -37,7 +38,12 @@ def erasures(
 ) -> OnePage:
     """Every scheduled erasure."""
     viewer = info.context.viewer
-    return page(Erasure.visible_to(viewer), ordered(order_by, LATEST), Window(first, after, last, before), viewer)
+    return page(
+        Erasure.visible_to(viewer),
+        ordered(order_by, LATEST),
+        Window(first, after, last, before),
+        viewer,
+    )
 
 
 def invoices_kept(root: Erasure) -> int | None:

@@ -21,8 +21,10 @@ describe_enum(
     "The kind of a ticket, for requests that need more than an answer.",
     {
         "GENERAL": "A request that needs an answer.",
-        "ACCOUNT_DEACTIVATION": "A request to deactivate the company's account (`accountRequestDeactivation`).",
-        "ACCOUNT_REACTIVATION": "A request to reactivate the company's account (`accountRequestReactivation`).",
+        "ACCOUNT_DEACTIVATION": "A request to deactivate the company's account "
+        "(`accountRequestDeactivation`).",
+        "ACCOUNT_REACTIVATION": "A request to reactivate the company's account "
+        "(`accountRequestReactivation`).",
         "ACCOUNT_DELETION": "A request to delete the company's account (`accountRequestDeletion`).",
     },
 )

@@ -1,4 +1,6 @@
-"""Subscriptions: the events of a ticket, of the inbox and of the viewer's account, and who is typing in a ticket."""
+"""Subscriptions: the events of a ticket, of the inbox and of the viewer's account, and who is
+typing in a ticket.
+"""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Annotated, Any
@@ -15,12 +17,16 @@ from resolvers.context import Context, Info
 from resolvers.ids import key_argument
 from resolvers.scalars import BigInt
 
-TicketId = Annotated[strawberry.ID, strawberry.argument(description="The ID of the ticket to follow.")]
+TicketId = Annotated[
+    strawberry.ID, strawberry.argument(description="The ID of the ticket to follow.")
+]
 Cursor = Annotated[
     BigInt | None,
     strawberry.argument(
-        description="The `sequence` of the last event you received: delivery resumes with the one after it. 0 delivers"
-        " every event from the first. Null delivers new events only. A value above the latest `sequence` fails with"
+        description="The `sequence` of the last event you received: delivery resumes with the one "
+        "after it. 0 delivers"
+        " every event from the first. Null delivers new events only. A value above the latest "
+        "`sequence` fails with"
         " AFTER_AHEAD: resume from 0."
     ),
 ]
@@ -29,13 +35,17 @@ Cursor = Annotated[
 async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> EventStream:
     """The events of one ticket, for those who may see it."""
     key = key_argument(Ticket, ticket_id, "ticketId")
-    return _stream(info.context, ticket_stream(key), after, lambda context: _require_ticket(context, key))
+    return _stream(
+        info.context, ticket_stream(key), after, lambda context: _require_ticket(context, key)
+    )
 
 
 async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typing, None]:
     """Who else is typing in one ticket, for those who may see it."""
     context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
-    stream = _stream(context, ticket_stream(key), None, lambda context: _require_ticket(context, key))
+    stream = _stream(
+        context, ticket_stream(key), None, lambda context: _require_ticket(context, key)
+    )
     return context.services.presence.watch(key, context.user.pk, stream.require_access)
 
 
@@ -51,16 +61,28 @@ async def account_events(info: Info, after: Cursor = None) -> EventStream:
     return _stream(info.context, account_stream(account.pk), after, _session_only)
 
 
-def _stream(context: Context, key: str, after: int | None, check_access: Callable[[Context], Awaitable[None]]) -> EventStream:
+def _stream(
+    context: Context,
+    key: str,
+    after: int | None,
+    check_access: Callable[[Context], Awaitable[None]],
+) -> EventStream:
     clock = context.services.clock
     return EventStream(
-        hub=context.services.hub, key=key, after=after, context=context, session=session_role(context.viewer),
-        valid_sessions=lambda sessions: valid_session_roles(sessions, clock.now()), check_access=check_access,
-    )  # fmt: skip
+        hub=context.services.hub,
+        key=key,
+        after=after,
+        context=context,
+        session=session_role(context.viewer),
+        valid_sessions=lambda sessions: valid_session_roles(sessions, clock.now()),
+        check_access=check_access,
+    )
 
 
 async def _session_only(context: Context) -> None:
-    """No check besides that of the session: what else the field's rule requires can't change during a session."""
+    """No check besides that of the session: what else the field's rule requires can't change during
+    a session.
+    """
 
 
 async def _require_ticket(context: Context, ticket_id: int) -> None:
@@ -69,5 +91,7 @@ async def _require_ticket(context: Context, ticket_id: int) -> None:
 
 
 def status(root: Any, info: Info) -> TicketStatus | None:
-    """The ticket's status after the event as the viewer may know it; None when the event didn't change it."""
+    """The ticket's status after the event as the viewer may know it; None when the event didn't
+    change it.
+    """
     return visible_status(TicketStatus(root.status), info.context.viewer) if root.status else None

@@ -14,9 +14,15 @@ async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
     context, action = info.context, info.context.action()
     services = context.services
     file = await files.announce(
-        action, services.auth, context.user, context.viewer.account,
-        name=input.name, content_type=input.content_type, size=input.size, key=input.idempotency_key,
-    )  # fmt: skip
+        action,
+        services.auth,
+        context.user,
+        context.viewer.account,
+        name=input.name,
+        content_type=input.content_type,
+        size=input.size,
+        key=input.idempotency_key,
+    )
     token = services.auth.signer.sign(Purpose.UPLOAD, action.at, file=file.pk)
     return {"file": file, "upload_url": f"{services.base_url}/uploads/{token}"}
 

@@ -31,12 +31,21 @@ class TicketOrder:
 
 @strawberry.input(description="Conditions on tickets. A ticket must satisfy all of those given.")
 class TicketFilter:
-    status: Filter[TicketStatus] | None = strawberry.field(default=None, description="The status, as the viewer sees it.")
-    channel: Filter[Channel] | None = strawberry.field(default=None, description="How the ticket was opened.")
-    number: StringFilter | None = strawberry.field(
-        default=None, description="The number that people know the ticket by, such as CAM-2026-000123."
+    status: Filter[TicketStatus] | None = strawberry.field(
+        default=None, description="The status, as the viewer sees it."
     )
-    updated_at: DateTimeFilter | None = strawberry.field(default=None, description="When the ticket last changed.")
+    channel: Filter[Channel] | None = strawberry.field(
+        default=None, description="How the ticket was opened."
+    )
+    number: StringFilter | None = strawberry.field(
+        default=None,
+        description="The number that people know the ticket by, such as CAM-2026-000123.",
+    )
+    updated_at: DateTimeFilter | None = strawberry.field(
+        default=None, description="When the ticket last changed."
+    )
     assigned: bool | None = strawberry.field(
-        default=None, description="For agents: true for tickets assigned to the viewer, false for those without an assignee."
+        default=None,
+        description="For agents: true for tickets assigned to the viewer, false for those without "
+        "an assignee.",
     )

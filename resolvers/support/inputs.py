@@ -9,62 +9,88 @@ from resolvers.arguments import IDEMPOTENCY_KEY
 @strawberry.input(description="A request for help and its first message.")
 class TicketOpenInput:
     subject: str = strawberry.field(description="A short summary (at most 200 characters).")
-    body: str = strawberry.field(description="The first message (at most 8,000 characters). Card numbers are masked.")
+    body: str = strawberry.field(
+        description="The first message (at most 8,000 characters). Card numbers are masked."
+    )
     channel: Channel = strawberry.field(
         default=Channel.WEB,
-        description="CHAT for a live chat, WEB for a request that is answered later. Other channels are refused.",
+        description="CHAT for a live chat, WEB for a request that is answered later. Other "
+        "channels are refused.",
     )
-    category: Category = strawberry.field(default=Category.USAGE, description="The category of the request.")
+    category: Category = strawberry.field(
+        default=Category.USAGE, description="The category of the request."
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The ticket to claim.")
 class TicketClaimInput:
-    ticket_id: strawberry.ID = strawberry.field(description="The ID of a ticket without an assignee.")
+    ticket_id: strawberry.ID = strawberry.field(
+        description="The ID of a ticket without an assignee."
+    )
 
 
 @strawberry.input(description="The ticket to return to the inbox.")
 class TicketReleaseInput:
-    ticket_id: strawberry.ID = strawberry.field(description="The ID of a ticket that is assigned to the viewer.")
+    ticket_id: strawberry.ID = strawberry.field(
+        description="The ID of a ticket that is assigned to the viewer."
+    )
 
 
 @strawberry.input(description="A message to post in a ticket.")
 class TicketReplyInput:
     ticket_id: strawberry.ID = strawberry.field(
-        description="The ID of the ticket. A reply to a closed ticket opens a linked follow-up ticket."
+        description="The ID of the ticket. A reply to a closed ticket opens a linked follow-up "
+        "ticket."
     )
-    body: str = strawberry.field(description="The message (at most 8,000 characters). Card numbers are masked.")
+    body: str = strawberry.field(
+        description="The message (at most 8,000 characters). Card numbers are masked."
+    )
     client_message_id: str = strawberry.field(
-        description="An ID chosen by the client (at most 64 characters), unique in the ticket. Repeating it with the same "
+        description="An ID chosen by the client (at most 64 characters), unique in the ticket. "
+        "Repeating it with the same "
         "content returns the first message."
     )
     file_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list, description="The IDs of uploaded files to attach (at most 10). Each file can be attached once."
+        default_factory=list,
+        description="The IDs of uploaded files to attach (at most 10). Each file can be attached "
+        "once.",
     )
 
 
 @strawberry.input(description="The ticket and its new status.")
 class TicketMoveInput:
     ticket_id: strawberry.ID = strawberry.field(description="The ID of the ticket.")
-    status: TicketStatus = strawberry.field(description="The new status. It must be reachable from the current one.")
+    status: TicketStatus = strawberry.field(
+        description="The new status. It must be reachable from the current one."
+    )
 
 
 @strawberry.input(description="The ticket to close.")
 class TicketCloseInput:
     ticket_id: strawberry.ID = strawberry.field(
-        description="The ID of the ticket. It stays readable, and a later reply opens a follow-up ticket."
+        description="The ID of the ticket. It stays readable, and a later reply opens a follow-up "
+        "ticket."
     )
 
 
-@strawberry.input(description="Whether the viewer is typing. Sent to the other participants and never stored.")
+@strawberry.input(
+    description="Whether the viewer is typing. Sent to the other participants and never stored."
+)
 class TicketTypingInput:
     ticket_id: strawberry.ID = strawberry.field(description="The ID of the ticket.")
-    typing: bool = strawberry.field(default=True, description="True while the viewer is typing. Expires after a few seconds.")
+    typing: bool = strawberry.field(
+        default=True, description="True while the viewer is typing. Expires after a few seconds."
+    )
 
 
 @strawberry.input(description="The file to upload.")
 class FileAnnounceInput:
-    name: str = strawberry.field(description="The name of the file with its extension (at most 200 characters).")
-    content_type: str = strawberry.field(description="The media type of the file, such as image/png.")
+    name: str = strawberry.field(
+        description="The name of the file with its extension (at most 200 characters)."
+    )
+    content_type: str = strawberry.field(
+        description="The media type of the file, such as image/png."
+    )
     size: int = strawberry.field(description="The size of the file in bytes (at most 10 MiB).")
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)

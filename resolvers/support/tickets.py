@@ -8,7 +8,14 @@ from tortoise.queryset import QuerySet
 
 from engine import Deferred
 from models.accounts.account import Account
-from models.event import INBOX, Event, account_stream, last_sequence_of, last_sequences_of, ticket_stream
+from models.event import (
+    INBOX,
+    Event,
+    account_stream,
+    last_sequence_of,
+    last_sequences_of,
+    ticket_stream,
+)
 from models.identity.user import User
 from models.support.file import File
 from models.support.ticket import Message, Ticket, TicketStatus, visible_status
@@ -37,9 +44,14 @@ SPOKEN = Order("sequence")
 
 def tickets(
     info: Info,
-    filter: Annotated[TicketFilter | None, strawberry.argument(description="Conditions on the tickets to return.")] = None,
+    filter: Annotated[
+        TicketFilter | None, strawberry.argument(description="Conditions on the tickets to return.")
+    ] = None,
     order_by: Annotated[
-        TicketOrder | None, strawberry.argument(description="The order of the list, most recently changed first when omitted.")
+        TicketOrder | None,
+        strawberry.argument(
+            description="The order of the list, most recently changed first when omitted."
+        ),
     ] = None,
     first: First = None,
     after: After = None,
@@ -62,7 +74,9 @@ def tickets(
 
 def ticket(
     info: Info,
-    number: Annotated[str, strawberry.argument(description="The number of the ticket, such as CAM-2026-000123.")],
+    number: Annotated[
+        str, strawberry.argument(description="The number of the ticket, such as CAM-2026-000123.")
+    ],
 ) -> Only:
     """The ticket of this number, None when there is none that the viewer may see."""
     return Only(Ticket.visible_to(info.context.viewer).filter(Ticket.numbered(number)))
@@ -71,7 +85,9 @@ def ticket(
 def _stored(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
     if agent:
         return status
-    known: list[TicketStatus] = [each for each in status if each is not TicketStatus.ON_HOLD]  # customers know it as OPEN
+    known: list[TicketStatus] = [
+        each for each in status if each is not TicketStatus.ON_HOLD
+    ]  # customers know it as OPEN
     return [*known, TicketStatus.ON_HOLD] if TicketStatus.OPEN in known else known
 
 
@@ -103,7 +119,9 @@ async def release(info: Info, input: TicketReleaseInput) -> Ticket:
 
 
 async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
-    """Post a message. The ticket that contains it is returned by its key, because few clients ask for more."""
+    """Post a message. The ticket that contains it is returned by its key, because few clients ask
+    for more.
+    """
     context, files = info.context, [key_of(File, each) for each in input.file_ids]
     ticket_id = key_of(Ticket, input.ticket_id)
     message = await support_messages.reply(

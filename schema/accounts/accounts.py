@@ -36,55 +36,82 @@ if TYPE_CHECKING:
 @backed_by(models.accounts.account.Account)
 class Account(Node):
     legal_name: str = field("The legal name as registered and as printed on invoices.")
-    trade_name: str | None = field("The name under which the company trades, if it differs from the legal name.")
+    trade_name: str | None = field(
+        "The name under which the company trades, if it differs from the legal name."
+    )
     siren: str = field("The SIREN of the company (nine digits).")
-    siret: str | None = field("The SIRET of the main establishment (14 digits). Null until it is set.", needs=("siren", "nic"))
+    siret: str | None = field(
+        "The SIRET of the main establishment (14 digits). Null until it is set.",
+        needs=("siren", "nic"),
+    )
     vat_number: str = field(
-        "The French VAT number. Derived from the SIREN unless another one is set.", needs=("siren", "vat_key")
+        "The French VAT number. Derived from the SIREN unless another one is set.",
+        needs=("siren", "vat_key"),
     )
     address: PostalAddress | None = field(
-        "The address of the company. Null until it is set. Each purchase has its own billing address.",
+        "The address of the company. Null until it is set. Each purchase has its own billing "
+        "address.",
         address_of,
         needs=("street", "postal_code", "city", "country"),
     )
     created_at: datetime = field("When the company signed up.")
     status: AccountStatus = field("The status of the company's account.")
     registry_verdict: RegistryVerdict | None = field(
-        "The result of looking up the SIREN and legal name in the company register. Null until the register has answered."
+        "The result of looking up the SIREN and legal name in the company register. Null until "
+        "the register has answered."
     )
-    erases_at: datetime | None = field("When the account will be erased. Null unless the status is CLOSING.")
+    erases_at: datetime | None = field(
+        "When the account will be erased. Null unless the status is CLOSING."
+    )
     members: list[Membership] = edge(
-        account_resolvers.members, description="The members of the company, in the order in which they joined."
+        account_resolvers.members,
+        description="The members of the company, in the order in which they joined.",
     )
-    legal_name_changes: Connection[Annotated["LegalNameChange", strawberry.lazy("schema.accounts.legal_names")]] = connection(
+    legal_name_changes: Connection[
+        Annotated["LegalNameChange", strawberry.lazy("schema.accounts.legal_names")]
+    ] = connection(
         legal_name_resolvers.account_legal_name_changes,
         order=LegalNameChangeOrder,
-        description="The changes of the legal name, most recent first. Visible to agents, owners and administrators.",
+        description="The changes of the legal name, most recent first. Visible to agents, owners "
+        "and administrators.",
     )
     invitations: list[Invitation] = edge(
         invitation_resolvers.open_invitations,
-        description="The pending invitations, including expired ones. Empty for viewers who can't manage members.",
+        description="The pending invitations, including expired ones. Empty for viewers who can't "
+        "manage members.",
     )
-    purchases: Connection[Annotated["Purchase", strawberry.lazy("schema.billing.purchases")]] = connection(
-        purchase_resolvers.account_purchases,
-        order=PurchaseOrder,
-        description="The purchases of the company, most recent first. Visible to agents and to members who can buy.",
+    purchases: Connection[Annotated["Purchase", strawberry.lazy("schema.billing.purchases")]] = (
+        connection(
+            purchase_resolvers.account_purchases,
+            order=PurchaseOrder,
+            description="The purchases of the company, most recent first. Visible to agents and "
+            "to members who can buy.",
+        )
     )
-    invoices: Connection[Annotated["Invoice", strawberry.lazy("schema.billing.invoices")]] = connection(
-        invoice_resolvers.account_invoices,
-        order=InvoiceOrder,
-        description="The invoices of the company, most recent first. Visible to agents and to members who can buy.",
+    invoices: Connection[Annotated["Invoice", strawberry.lazy("schema.billing.invoices")]] = (
+        connection(
+            invoice_resolvers.account_invoices,
+            order=InvoiceOrder,
+            description="The invoices of the company, most recent first. Visible to agents and to "
+            "members who can buy.",
+        )
     )
-    tickets: Connection[Annotated["Ticket", strawberry.lazy("schema.support.tickets")]] = connection(
-        ticket_resolvers.account_tickets,
-        order=TicketOrder,
-        description="The tickets of the company, most recently updated first.",
+    tickets: Connection[Annotated["Ticket", strawberry.lazy("schema.support.tickets")]] = (
+        connection(
+            ticket_resolvers.account_tickets,
+            order=TicketOrder,
+            description="The tickets of the company, most recently updated first.",
+        )
     )
 
 
-@strawberry.type(description="The result of a request that doesn't reveal whether the email address is known.")
+@strawberry.type(
+    description="The result of a request that doesn't reveal whether the email address is known."
+)
 class AccountSignUpPayload:
-    accepted: bool | None = field("True when the request was accepted. An email is on its way if the address can receive one.")
+    accepted: bool | None = field(
+        "True when the request was accepted. An email is on its way if the address can receive one."
+    )
     user_errors: list[UserError] = errors()
 
 

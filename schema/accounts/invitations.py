@@ -22,7 +22,9 @@ class Invitation(Node):
     role: Role = field("The role that the person will have.")
     locale: Locale = field("The language of the email.")
     inviter: User | None = edge(
-        invitation_resolvers.inviters, needs=("inviter_id",), description="The user who sent the most recent email."
+        invitation_resolvers.inviters,
+        needs=("inviter_id",),
+        description="The user who sent the most recent email.",
     )
     created_at: datetime = field("When the invitation was created.")
     sent_at: datetime = field("When the most recent email was sent.")

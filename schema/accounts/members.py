@@ -30,32 +30,42 @@ class Membership(Node):
 
 
 @strawberry.type(
-    description="A company that the viewer is a member of, with just enough to choose it by. Its `Account` can be read once the"
+    description="A company that the viewer is a member of, with just enough to choose it by. Its "
+    "`Account` can be read once the"
     " session acts for it."
 )
 class ViewerCompany:
     id: strawberry.ID = field(
-        "The global ID of this entry, for client caches. `node(id:)` does not fetch it: query `viewer { companies }` again."
+        "The global ID of this entry, for client caches. `node(id:)` does not fetch it: query "
+        "`viewer { companies }` again."
     )
     account_id: strawberry.ID = field(
-        "The ID of the company, as `sessionSwitchAccount` and `accountRequestReactivation` take it. `node(id:)`"
+        "The ID of the company, as `sessionSwitchAccount` and `accountRequestReactivation` take "
+        "it. `node(id:)`"
         " returns the company"
         " only while `current` is true."
     )
     legal_name: str = field("The registered name, as printed on invoices.")
-    trade_name: str | None = field("The name the company does business under. Null when it uses its legal name.")
+    trade_name: str | None = field(
+        "The name the company does business under. Null when it uses its legal name."
+    )
     role: Role = field("The viewer's role in the company.")
     joined_at: datetime = field("When the viewer joined the company.")
     current: bool = field("Whether the session in use acts for this company.")
     status: AccountStatus = field(
-        "Whether the company's account can be used. An owner can ask for it back with `accountRequestReactivation`."
+        "Whether the company's account can be used. An owner can ask for it back with "
+        "`accountRequestReactivation`."
     )
-    erases_at: datetime | None = field("When the company's data will be erased. Null unless `status` is CLOSING.")
+    erases_at: datetime | None = field(
+        "When the company's data will be erased. Null unless `status` is CLOSING."
+    )
 
 
 @strawberry.type(description="The result of a change to a member.")
 class MemberPayload:
-    member: Membership | None = field("The membership after the change. Null when the mutation failed.")
+    member: Membership | None = field(
+        "The membership after the change. Null when the mutation failed."
+    )
     user_errors: list[UserError] = errors()
 
 
@@ -67,5 +77,7 @@ class MemberRemovePayload:
 
 @strawberry.type(description="The result of leaving a company.")
 class AccountLeavePayload:
-    left: bool | None = field("True when the viewer has left the company. The current session has ended.")
+    left: bool | None = field(
+        "True when the viewer has left the company. The current session has ended."
+    )
     user_errors: list[UserError] = errors()

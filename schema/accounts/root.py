@@ -37,21 +37,29 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 @strawberry.type
 class AccountsQuery:
     account: Account | None = query(
-        account_resolvers.account, allow=customer | agent,
-        description="The company with the given ID. Null when it doesn't exist or the viewer can't see it.",
-    )  # fmt: skip
+        account_resolvers.account,
+        allow=customer | agent,
+        description="The company with the given ID. Null when it doesn't exist or the viewer "
+        "can't see it.",
+    )
     staff: Connection[User] | None = query(
-        staff_resolvers.members, allow=operator, description="The vendor's staff, in the order in which they were hired."
+        staff_resolvers.members,
+        allow=operator,
+        description="The vendor's staff, in the order in which they were hired.",
     )
     users: Connection[User] | None = query(
-        customer_resolvers.customers, allow=agent | operator, cost=200,
+        customer_resolvers.customers,
+        allow=agent | operator,
+        cost=200,
         description="The customers that match a search, most recently created first.",
-    )  # fmt: skip
+    )
     legal_name_changes: Connection[LegalNameChange] | None = query(
-        legal_name_resolvers.legal_name_changes, allow=agent,
-        description="The changes of legal name of all companies, longest waiting first. Filter by IN_REVIEW to get the "
-                    "changes that need a decision.",
-    )  # fmt: skip
+        legal_name_resolvers.legal_name_changes,
+        allow=agent,
+        description="The changes of legal name of all companies, longest waiting first. Filter by "
+        "IN_REVIEW to get the "
+        "changes that need a decision.",
+    )
 
 
 @strawberry.type
@@ -71,10 +79,13 @@ class AccountsMutation:
         description="Invites a person to the company by email.",
     )
     invitation_resend: InvitationPayload | None = mutation(
-        invitation_resolvers.resend_invitation, "invitation", allow=manager,
+        invitation_resolvers.resend_invitation,
+        "invitation",
+        allow=manager,
         audit=AccountsAuditAction.INVITATION_RESEND,
-        description="Sends an invitation email again. The token of the previous email no longer works.",
-    )  # fmt: skip
+        description="Sends an invitation email again. The token of the previous email no longer "
+        "works.",
+    )
     invitation_revoke: InvitationPayload | None = mutation(
         invitation_resolvers.revoke_invitation,
         "invitation",
@@ -83,149 +94,226 @@ class AccountsMutation:
         description="Revokes an invitation. Repeating the request changes nothing.",
     )
     invitation_accept: InvitationAcceptPayload | None = mutation(
-        invitation_resolvers.accept_invitation, "company", allow=anyone,
+        invitation_resolvers.accept_invitation,
+        "company",
+        allow=anyone,
         audit=AccountsAuditAction.INVITATION_ACCEPT,
-        description="Joins a company with the token from an invitation email: as the signed-in user with the invited address, "
-                    "or as a new user with a name and a password. The address counts as verified, because the email reached "
-                    "it.",
-    )  # fmt: skip
+        description="Joins a company with the token from an invitation email: as the signed-in "
+        "user with the invited address, "
+        "or as a new user with a name and a password. The address counts as verified, because the "
+        "email reached "
+        "it.",
+    )
     member_change_role: MemberPayload | None = mutation(
-        member_resolvers.change_role, "member", allow=manager,
+        member_resolvers.change_role,
+        "member",
+        allow=manager,
         audit=AccountsAuditAction.MEMBER_CHANGE_ROLE,
-        description="Changes a member's role. Administrators can't make, change or remove owners, and the last owner stays. "
-                    "Changing who is an owner requires a recent `sessionStepUp`, and all owners are notified by email.",
-    )  # fmt: skip
+        description="Changes a member's role. Administrators can't make, change or remove owners, "
+        "and the last owner stays. "
+        "Changing who is an owner requires a recent `sessionStepUp`, and all owners are notified "
+        "by email.",
+    )
     member_remove: MemberRemovePayload | None = mutation(
-        member_resolvers.remove, "removed", allow=manager,
+        member_resolvers.remove,
+        "removed",
+        allow=manager,
         audit=AccountsAuditAction.MEMBER_REMOVE,
-        description="Removes a member from the company. Their sessions for the company end, and its WebSocket connections "
-                    "close. Removing an owner requires a recent `sessionStepUp`.",
-    )  # fmt: skip
+        description="Removes a member from the company. Their sessions for the company end, and "
+        "its WebSocket connections "
+        "close. Removing an owner requires a recent `sessionStepUp`.",
+    )
     account_leave: AccountLeavePayload | None = mutation(
         member_resolvers.leave,
         "left",
         allow=customer,
         audit=AccountsAuditAction.ACCOUNT_LEAVE,
-        description="Leaves the company. The last owner can't leave. Owners need a recent `sessionStepUp`.",
+        description="Leaves the company. The last owner can't leave. Owners need a recent "
+        "`sessionStepUp`.",
     )
     account_transfer_ownership: AccountTransferOwnershipPayload | None = mutation(
-        member_resolvers.transfer_ownership, "account", allow=owner,
+        member_resolvers.transfer_ownership,
+        "account",
+        allow=owner,
         audit=AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
-        description="Makes a member the owner in the viewer's place. The viewer becomes an administrator, and all owners are "
-                    "notified by email. Requires a recent `sessionStepUp`.",
-    )  # fmt: skip
+        description="Makes a member the owner in the viewer's place. The viewer becomes an "
+        "administrator, and all owners are "
+        "notified by email. Requires a recent `sessionStepUp`.",
+    )
     account_change_trade_name: AccountPayload | None = mutation(
-        detail_resolvers.change_trade_name, "account", allow=manager,
+        detail_resolvers.change_trade_name,
+        "account",
+        allow=manager,
         audit=AccountsAuditAction.ACCOUNT_CHANGE_TRADE_NAME,
-        description="Sets the trade name of the company. To change the legal name, use `accountRequestLegalName`.",
-    )  # fmt: skip
+        description="Sets the trade name of the company. To change the legal name, use "
+        "`accountRequestLegalName`.",
+    )
     account_change_address: AccountPayload | None = mutation(
-        detail_resolvers.change_address, "account", allow=manager,
+        detail_resolvers.change_address,
+        "account",
+        allow=manager,
         audit=AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS,
-        description="Sets the address of the company. New purchases use it as the default billing address; issued invoices "
-                    "never change.",
-    )  # fmt: skip
+        description="Sets the address of the company. New purchases use it as the default billing "
+        "address; issued invoices "
+        "never change.",
+    )
     account_change_identifiers: AccountPayload | None = mutation(
-        detail_resolvers.change_identifiers, "account", allow=manager,
+        detail_resolvers.change_identifiers,
+        "account",
+        allow=manager,
         audit=AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS,
-        description="Sets the company's SIRET and VAT number. The SIREN can't change: another SIREN is another account.",
-    )  # fmt: skip
+        description="Sets the company's SIRET and VAT number. The SIREN can't change: another "
+        "SIREN is another account.",
+    )
     account_request_legal_name: LegalNameChangePayload | None = mutation(
-        legal_name_resolvers.request_legal_name, "change", allow=manager,
+        legal_name_resolvers.request_legal_name,
+        "change",
+        allow=manager,
         audit=AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME,
-        description="Requests a change of the company's legal name. It takes effect at once if the name is registered for the "
-                    "SIREN; otherwise an agent decides based on the evidence. Invoices issued afterwards use the new name. "
-                    "Requires a recent `sessionStepUp`.",
-    )  # fmt: skip
+        description="Requests a change of the company's legal name. It takes effect at once if "
+        "the name is registered for the "
+        "SIREN; otherwise an agent decides based on the evidence. Invoices issued afterwards use "
+        "the new name. "
+        "Requires a recent `sessionStepUp`.",
+    )
     legal_name_change_add_evidence: LegalNameChangePayload | None = mutation(
-        legal_name_resolvers.add_evidence, "change", allow=manager,
+        legal_name_resolvers.add_evidence,
+        "change",
+        allow=manager,
         audit=AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE,
         description="Adds evidence to a change of legal name for an agent to review.",
-    )  # fmt: skip
+    )
     legal_name_change_cancel: LegalNameChangePayload | None = mutation(
-        legal_name_resolvers.cancel_legal_name, "change", allow=manager,
+        legal_name_resolvers.cancel_legal_name,
+        "change",
+        allow=manager,
         audit=AccountsAuditAction.LEGAL_NAME_CHANGE_CANCEL,
         description="Cancels a change of legal name. Repeating the request changes nothing.",
-    )  # fmt: skip
+    )
     legal_name_change_decide: LegalNameChangePayload | None = mutation(
-        legal_name_resolvers.decide_legal_name, "change", allow=agent,
+        legal_name_resolvers.decide_legal_name,
+        "change",
+        allow=agent,
         audit=AccountsAuditAction.LEGAL_NAME_CHANGE_DECIDE,
-        description="Accepts or rejects a change of legal name, or asks for other evidence. The company is notified by email.",
-    )  # fmt: skip
+        description="Accepts or rejects a change of legal name, or asks for other evidence. The "
+        "company is notified by email.",
+    )
     account_request_deactivation: TicketPayload | None = mutation(
-        lifecycle_resolvers.request_deactivation, "ticket", allow=owner,
+        lifecycle_resolvers.request_deactivation,
+        "ticket",
+        allow=owner,
         audit=_OWN_RECORD,
-        description="Asks support to deactivate the company's account by opening a ticket of that kind. Requires a recent "
-                    "`sessionStepUp`.",
-    )  # fmt: skip
+        description="Asks support to deactivate the company's account by opening a ticket of that "
+        "kind. Requires a recent "
+        "`sessionStepUp`.",
+    )
     account_request_deletion: TicketPayload | None = mutation(
-        lifecycle_resolvers.request_deletion, "ticket", allow=signed_in,
+        lifecycle_resolvers.request_deletion,
+        "ticket",
+        allow=signed_in,
         audit=_OWN_RECORD,
-        description="Asks support to delete the company's account by opening a ticket of that kind. Requires a recent "
-                    "`sessionStepUp`.",
-    )  # fmt: skip
+        description="Asks support to delete the company's account by opening a ticket of that "
+        "kind. Requires a recent "
+        "`sessionStepUp`.",
+    )
     account_request_reactivation: AccountRequestReactivationPayload | None = mutation(
-        lifecycle_resolvers.request_reactivation, "accepted", allow=signed_in,
+        lifecycle_resolvers.request_reactivation,
+        "accepted",
+        allow=signed_in,
         audit=_OWN_RECORD,
-        description="Asks support to reactivate a company that is deactivated or scheduled for deletion. For its owners, who "
-                    "can be signed in without a company or for another one.",
-    )  # fmt: skip
+        description="Asks support to reactivate a company that is deactivated or scheduled for "
+        "deletion. For its owners, who "
+        "can be signed in without a company or for another one.",
+    )
     account_deactivate: AccountPayload | None = mutation(
-        lifecycle_resolvers.deactivate, "account", allow=agent,
+        lifecycle_resolvers.deactivate,
+        "account",
+        allow=agent,
         audit=AccountsAuditAction.ACCOUNT_DEACTIVATE,
-        description="Deactivates a company's account: its members are signed out, WebSocket connections are closed, and "
-                    "nothing is erased.",
-    )  # fmt: skip
+        description="Deactivates a company's account: its members are signed out, WebSocket "
+        "connections are closed, and "
+        "nothing is erased.",
+    )
     account_reactivate: AccountPayload | None = mutation(
-        lifecycle_resolvers.reactivate, "account", allow=agent,
+        lifecycle_resolvers.reactivate,
+        "account",
+        allow=agent,
         audit=AccountsAuditAction.ACCOUNT_REACTIVATE,
-        description="Reactivates a company's account that is deactivated or scheduled for deletion.",
-    )  # fmt: skip
+        description="Reactivates a company's account that is deactivated or scheduled for "
+        "deletion.",
+    )
     account_decline_reactivation: AccountPayload | None = mutation(
-        lifecycle_resolvers.decline_reactivation, "account", allow=agent,
+        lifecycle_resolvers.decline_reactivation,
+        "account",
+        allow=agent,
         audit=AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION,
-        description="Answers an owner's request for reactivation by email, without reactivating the account: the owner can't "
-                    "see tickets.",
-    )  # fmt: skip
+        description="Answers an owner's request for reactivation by email, without reactivating "
+        "the account: the owner can't "
+        "see tickets.",
+    )
     account_schedule_deletion: AccountPayload | None = mutation(
-        lifecycle_resolvers.schedule_deletion, "account", allow=agent,
+        lifecycle_resolvers.schedule_deletion,
+        "account",
+        allow=agent,
         audit=AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION,
-        description="Schedules the deletion of a company's account that its owner requested in a ticket. Until the grace "
-                    "period ends, the account is deactivated; then it is erased. Invoices are kept as long as the law "
-                    "requires. Requires a recent `sessionStepUp`.",
-    )  # fmt: skip
+        description="Schedules the deletion of a company's account that its owner requested in a "
+        "ticket. Until the grace "
+        "period ends, the account is deactivated; then it is erased. Invoices are kept as long as "
+        "the law "
+        "requires. Requires a recent `sessionStepUp`.",
+    )
     staff_hire: StaffPayload | None = mutation(
-        staff_resolvers.hire, "user", allow=operator,
+        staff_resolvers.hire,
+        "user",
+        allow=operator,
         audit=AccountsAuditAction.STAFF_HIRE,
-        description="Hires a staff member. An email lets them choose a password, and their role takes effect once they have a "
-                    "second factor. Requires a recent `sessionStepUp`.",
-    )  # fmt: skip
+        description="Hires a staff member. An email lets them choose a password, and their role "
+        "takes effect once they have a "
+        "second factor. Requires a recent `sessionStepUp`.",
+    )
     staff_change_role: StaffPayload | None = mutation(
-        staff_resolvers.change_role, "user", allow=operator,
+        staff_resolvers.change_role,
+        "user",
+        allow=operator,
         audit=AccountsAuditAction.STAFF_CHANGE_ROLE,
-        description="Changes the role of a staff member and ends their sessions. Requires a recent `sessionStepUp`.",
-    )  # fmt: skip
+        description="Changes the role of a staff member and ends their sessions. Requires a "
+        "recent `sessionStepUp`.",
+    )
     staff_dismiss: StaffDismissPayload | None = mutation(
-        staff_resolvers.dismiss, "dismissed", allow=operator,
+        staff_resolvers.dismiss,
+        "dismissed",
+        allow=operator,
         audit=AccountsAuditAction.STAFF_DISMISS,
-        description="Dismisses a staff member. The last operator can't be dismissed. Requires a recent `sessionStepUp`.",
-    )  # fmt: skip
+        description="Dismisses a staff member. The last operator can't be dismissed. Requires a "
+        "recent `sessionStepUp`.",
+    )
     user_end_sessions: UserEndSessionsPayload | None = mutation(
-        customer_resolvers.end_sessions, "ended", allow=operator,
+        customer_resolvers.end_sessions,
+        "ended",
+        allow=operator,
         audit=IdentityAuditAction.SESSION_END_ALL,
-        description="Ends all sessions of a user, closes their WebSocket connections and notifies them by email. Requires a "
-                    "recent `sessionStepUp`.",
-    )  # fmt: skip
+        description="Ends all sessions of a user, closes their WebSocket connections and notifies "
+        "them by email. Requires a "
+        "recent `sessionStepUp`.",
+    )
     member_reset_second_factor: MemberPayload | None = mutation(
-        member_resolvers.reset_second_factor, "member", allow=owner,
+        member_resolvers.reset_second_factor,
+        "member",
+        allow=owner,
         audit=IdentityAuditAction.SECOND_FACTOR_RESET,
-        description="Turns off the second factor of a member who lost it together with their recovery codes. Their sessions "
-                    "end, their password stays, and they are notified by email. For owners, and for members of several "
-                    "companies, only support can do this. Requires a recent `sessionStepUp`.",
-    )  # fmt: skip
+        description="Turns off the second factor of a member who lost it together with their "
+        "recovery codes. Their sessions "
+        "end, their password stays, and they are notified by email. For owners, and for members "
+        "of several "
+        "companies, only support can do this. Requires a recent `sessionStepUp`.",
+    )
     user_reset_second_factor: UserResetSecondFactorPayload | None = mutation(
-        customer_resolvers.reset_second_factor, "reset", allow=operator,
+        customer_resolvers.reset_second_factor,
+        "reset",
+        allow=operator,
         audit=IdentityAuditAction.SECOND_FACTOR_RESET,
-        description="Turns off the second factor of another user who lost it together with their recovery codes. Their "
-                    "sessions end, their password stays, and they are notified by email. Requires a recent `sessionStepUp`.",
-    )  # fmt: skip
+        description="Turns off the second factor of another user who lost it together with their "
+        "recovery codes. Their "
+        "sessions end, their password stays, and they are notified by email. Requires a recent "
+        "`sessionStepUp`.",
+    )

@@ -9,7 +9,8 @@ from schema.user_errors import UserError, errors
 @strawberry.type(description="The result of resetting a second factor.")
 class UserResetSecondFactorPayload:
     reset: bool | None = field(
-        "True when the second factor is off. The user signs in with their password alone and should set up a new second factor."
+        "True when the second factor is off. The user signs in with their password alone and "
+        "should set up a new second factor."
     )
     user_errors: list[UserError] = errors()
 

@@ -26,7 +26,8 @@ class TicketReportRow:
         "The median time to the first response, in seconds, over the answered tickets."
     )
     p90_first_response_seconds: float | None = field(
-        "The 90th percentile (nearest rank) of the time to the first response, in seconds, over the answered tickets."
+        "The 90th percentile (nearest rank) of the time to the first response, in seconds, over "
+        "the answered tickets."
     )
 
 

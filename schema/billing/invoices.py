@@ -36,11 +36,19 @@ class Invoice(Node):
     net: Money = field("The total excluding VAT.", needs=("net_cents",))
     vat: Money = field("The total VAT, summed per rate and rounded once.", needs=("vat_cents",))
     gross: Money = field("The total including VAT.", needs=("gross_cents",))
-    sha256: str = field("The SHA-256 hash of the PDF, in hexadecimal, which proves that the PDF never changed.")
-    download_url: str = field(
-        "A link to download the PDF, valid for five minutes.", invoice_resolvers.download_url, needs=("id",)
+    sha256: str = field(
+        "The SHA-256 hash of the PDF, in hexadecimal, which proves that the PDF never changed."
     )
-    lines: list[InvoiceLine] = edge(invoice_resolvers.lines, description="The lines of the invoice, in order.")
+    download_url: str = field(
+        "A link to download the PDF, valid for five minutes.",
+        invoice_resolvers.download_url,
+        needs=("id",),
+    )
+    lines: list[InvoiceLine] = edge(
+        invoice_resolvers.lines, description="The lines of the invoice, in order."
+    )
     purchase: Annotated["Purchase", strawberry.lazy("schema.billing.purchases")] = edge(
-        purchase_resolvers.purchase_of, needs=("purchase_id",), description="The purchase that the invoice bills."
+        purchase_resolvers.purchase_of,
+        needs=("purchase_id",),
+        description="The purchase that the invoice bills.",
     )

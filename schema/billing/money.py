@@ -16,6 +16,10 @@ def _formatted(root: Any, info: Info, locale: Language = None) -> str:
 
 @strawberry.type(description="An amount of money.")
 class Money:
-    cents: BigInt = field("The amount in the currency's minor unit: 2900 is 29.00.", name="amountCents")
+    cents: BigInt = field(
+        "The amount in the currency's minor unit: 2900 is 29.00.", name="amountCents"
+    )
     currency: str = field("The currency code (ISO 4217). Currently always EUR.")
-    formatted: str = field("The amount formatted for readers of the language, such as 29,00 €.", _formatted)
+    formatted: str = field(
+        "The amount formatted for readers of the language, such as 29,00 €.", _formatted
+    )

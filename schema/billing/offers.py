@@ -14,18 +14,26 @@ from schema.nodes import Node, backed_by
 from schema.texts import text_of
 
 
-@strawberry.type(description="A version of an offer's price. A new version doesn't affect existing purchases.")
+@strawberry.type(
+    description="A version of an offer's price. A new version doesn't affect existing purchases."
+)
 @backed_by(models.billing.offer.Price)
 class Price(Node):
     interval: Interval = field("The interval at which the price is charged.")
     net: Money = field("The price for one interval, excluding VAT.", needs=("net_cents",))
     vat: Money = field("The VAT for one interval.", needs=("net_cents", "vat_rate"))
-    gross: Money = field("The price for one interval, including VAT.", needs=("net_cents", "vat_rate"))
+    gross: Money = field(
+        "The price for one interval, including VAT.", needs=("net_cents", "vat_rate")
+    )
     vat_rate: int = field("The VAT rate in hundredths of a percent: 2000 is 20%.")
     valid_from: datetime = field("Since when the price has been on sale.")
-    valid_until: datetime | None = field("Until when the price is on sale. Null while there is no end.")
+    valid_until: datetime | None = field(
+        "Until when the price is on sale. Null while there is no end."
+    )
     offer: Annotated["Offer", strawberry.lazy("schema.billing.offers")] = edge(
-        offer_resolvers.offer_of_price, needs=("offer_id",), description="The offer that the price belongs to."
+        offer_resolvers.offer_of_price,
+        needs=("offer_id",),
+        description="The offer that the price belongs to.",
     )
 
 
@@ -34,12 +42,18 @@ class Price(Node):
 class Offer(Node):
     slug: str = field("The identifier used in URLs.")
     segment: Segment = field("The size of business that the offer is made for.")
-    name: str = localized_field(text_of("name"), description="The name of the file.", needs=("texts",))
+    name: str = localized_field(
+        text_of("name"), description="The name of the file.", needs=("texts",)
+    )
     description: str = localized_field(
         text_of("description"), description="A description of a few sentences.", needs=("texts",)
     )
-    features: list[str] = localized_field(text_of("features"), description="What the offer includes.", needs=("texts",))
+    features: list[str] = localized_field(
+        text_of("features"), description="What the offer includes.", needs=("texts",)
+    )
     advantages: list[str] = localized_field(
         text_of("advantages"), description="The reasons to choose the offer.", needs=("texts",)
     )
-    prices: list[Price] = edge(offer_resolvers.prices, description="The prices currently on sale, shortest interval first.")
+    prices: list[Price] = edge(
+        offer_resolvers.prices, description="The prices currently on sale, shortest interval first."
+    )

@@ -17,10 +17,17 @@ class Payment(Node):
     status: PaymentStatus = field("The current status.")
     amount: Money = field("The amount charged, including VAT.", needs=("amount_cents",))
     brand: str | None = field("The brand of the card.")
-    last_four: str | None = field("The last four digits of the card. The full number is never known to the API.")
-    confirmation_url: str | None = field(
-        "The URL where the customer confirms the payment with their bank. Null unless the status is REQUIRES_ACTION."
+    last_four: str | None = field(
+        "The last four digits of the card. The full number is never known to the API."
     )
-    decline_code: str | None = field("The payment provider's reason for the decline. Null unless the payment was declined.")
+    confirmation_url: str | None = field(
+        "The URL where the customer confirms the payment with their bank. Null unless the status "
+        "is REQUIRES_ACTION."
+    )
+    decline_code: str | None = field(
+        "The payment provider's reason for the decline. Null unless the payment was declined."
+    )
     created_at: datetime = field("When the payment was started.")
-    settled_at: datetime | None = field("When the payment succeeded or was declined. Null until then.")
+    settled_at: datetime | None = field(
+        "When the payment succeeded or was declined. Null until then."
+    )

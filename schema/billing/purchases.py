@@ -33,25 +33,34 @@ class Purchase(Node):
     price: Price = edge(
         purchase_resolvers.price_of,
         needs=("price_id",),
-        description="The version of the price that was bought. Later price changes don't affect it.",
+        description="The version of the price that was bought. Later price changes don't affect "
+        "it.",
     )
     billing_address: PostalAddress | None = field(
-        "Where invoices of this purchase are addressed. Null until it is set, which `purchaseConfirmBilling` does.",
+        "Where invoices of this purchase are addressed. Null until it is set, which "
+        "`purchaseConfirmBilling` does.",
         address_of,
         needs=("street", "postal_code", "city", "country"),
     )
     order_number: str | None = field("The buyer's order number.")
-    anchor: date | None = field("The date from which all periods are counted. Null until the purchase is active.")
+    anchor: date | None = field(
+        "The date from which all periods are counted. Null until the purchase is active."
+    )
     created_at: datetime = field("When the purchase was drafted.")
-    activated_at: datetime | None = field("When the purchase was paid and became active. Null until then.")
+    activated_at: datetime | None = field(
+        "When the purchase was paid and became active. Null until then."
+    )
     periods: list[Period] = edge(
         purchase_resolvers.upcoming,
         needs=("anchor", "price_id"),
         description="The current period and the next two. Empty until the purchase is active.",
     )
-    payments: list[Payment] = edge(payment_resolvers.payments, description="The payments of the purchase, oldest first.")
+    payments: list[Payment] = edge(
+        payment_resolvers.payments, description="The payments of the purchase, oldest first."
+    )
     invoices: list[Invoice] = edge(
-        invoice_resolvers.invoices_of, description="The invoices of the purchase, in the order of their periods."
+        invoice_resolvers.invoices_of,
+        description="The invoices of the purchase, in the order of their periods.",
     )
 
 

@@ -18,19 +18,29 @@ from schema.nodes import Connection
 @strawberry.type
 class BillingQuery:
     offers: Connection[Offer] | None = query(
-        offer_resolvers.offers, allow=anyone, description="The offers on sale, in the vendor's order."
+        offer_resolvers.offers,
+        allow=anyone,
+        description="The offers on sale, in the vendor's order.",
     )
-    offer: Offer | None = query(offer_resolvers.offer, allow=anyone, description="The offer with the given slug.")
+    offer: Offer | None = query(
+        offer_resolvers.offer, allow=anyone, description="The offer with the given slug."
+    )
     purchase: Purchase | None = query(
-        purchase_resolvers.purchase, allow=buyer | agent,
-        description="The purchase with the given ID. Null when it doesn't exist or the viewer can't see it.",
-    )  # fmt: skip
+        purchase_resolvers.purchase,
+        allow=buyer | agent,
+        description="The purchase with the given ID. Null when it doesn't exist or the viewer "
+        "can't see it.",
+    )
     invoice: Invoice | None = query(
-        invoice_resolvers.invoice, allow=buyer | agent,
-        description="The invoice with the given number. Null when it doesn't exist or the viewer can't see it.",
-    )  # fmt: skip
+        invoice_resolvers.invoice,
+        allow=buyer | agent,
+        description="The invoice with the given number. Null when it doesn't exist or the viewer "
+        "can't see it.",
+    )
     purchases: Connection[Purchase] | None = query(
-        purchase_resolvers.purchases, allow=buyer | agent, description="Purchases, most recent first."
+        purchase_resolvers.purchases,
+        allow=buyer | agent,
+        description="Purchases, most recent first.",
     )
     invoices: Connection[Invoice] | None = query(
         invoice_resolvers.invoices, allow=buyer | agent, description="Invoices, most recent first."
@@ -59,7 +69,8 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_PAY,
-        description="Pays for a purchase. Once the payment succeeds, the purchase is active and an invoice is issued.",
+        description="Pays for a purchase. Once the payment succeeds, the purchase is active and "
+        "an invoice is issued.",
     )
     payment_refresh: PaymentPayload | None = mutation(
         payment_resolvers.refresh_payment,

@@ -13,11 +13,13 @@ class CommonQuery:
     node: Node | None = query(
         node_resolvers.node,
         allow=anyone,
-        description="The object with the given ID. Null when it doesn't exist or the viewer can't see it.",
+        description="The object with the given ID. Null when it doesn't exist or the viewer can't "
+        "see it.",
     )
     nodes: list[Node | None] | None = query(
         node_resolvers.nodes,
         allow=anyone,
-        description="The objects with the given IDs, in the same order. Null for each that doesn't exist or that the"
+        description="The objects with the given IDs, in the same order. Null for each that "
+        "doesn't exist or that the"
         " viewer can't see.",
     )

@@ -19,10 +19,14 @@ class Article(Node):
     category: ArticleCategory = field("The part of the service that the article covers.")
     title: str = localized_field(text_of("title"), description="The title.", needs=("texts",))
     summary: str = localized_field(
-        text_of("summary"), description="A one-sentence summary of what the article answers.", needs=("texts",)
+        text_of("summary"),
+        description="A one-sentence summary of what the article answers.",
+        needs=("texts",),
     )
     body: str = localized_field(
-        text_of("body"), description="The text in Markdown. For a video, its transcript.", needs=("texts",)
+        text_of("body"),
+        description="The text in Markdown. For a video, its transcript.",
+        needs=("texts",),
     )
     media: str | None = field("The file name of the video. Null for other kinds.")
     duration_seconds: int | None = field("The duration of a video or webinar, in seconds.")

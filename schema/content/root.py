@@ -17,16 +17,21 @@ class ContentQuery:
     articles: Connection[Article] | None = query(
         article_resolvers.articles,
         allow=anyone,
-        description="The articles of the help library: guides, FAQ, videos and webinars, searched in one language.",
+        description="The articles of the help library: guides, FAQ, videos and webinars, searched "
+        "in one language.",
     )
-    article: Article | None = query(article_resolvers.article, allow=anyone, description="The article with the given slug.")
+    article: Article | None = query(
+        article_resolvers.article, allow=anyone, description="The article with the given slug."
+    )
     policies: Connection[Policy] | None = query(
         policy_resolvers.policies,
         allow=anyone,
         description="The versions of the vendor's policies, most recently effective first.",
     )
     policy: Policy | None = query(
-        policy_resolvers.policy, allow=anyone, description="The version of a policy in force. Null when there is none yet."
+        policy_resolvers.policy,
+        allow=anyone,
+        description="The version of a policy in force. Null when there is none yet.",
     )
 
 
@@ -37,5 +42,6 @@ class ContentMutation:
         "acceptance",
         allow=signed_in,
         audit=ContentAuditAction.POLICY_ACCEPT,
-        description="Accepts the version of a policy in force. Repeating the request changes nothing.",
+        description="Accepts the version of a policy in force. Repeating the request changes "
+        "nothing.",
     )

@@ -17,19 +17,24 @@ class Authenticator(Node):
     kind: AuthenticatorKind = field("The kind of authenticator.")
     name: str = field("The name that the user gave to the authenticator.")
     created_at: datetime = field("When the authenticator was set up.")
-    last_used_at: datetime | None = field("When the authenticator was last used. Null when it has never been used.")
+    last_used_at: datetime | None = field(
+        "When the authenticator was last used. Null when it has never been used."
+    )
 
 
 @strawberry.type(description="The result of creating new recovery codes.")
 class RecoveryCodesRenewPayload:
-    recovery_codes: list[str] | None = field("The new recovery codes, shown only once. Each can replace a code one time.")
+    recovery_codes: list[str] | None = field(
+        "The new recovery codes, shown only once. Each can replace a code one time."
+    )
     user_errors: list[UserError] = errors()
 
 
 @strawberry.type(description="The result of removing an authenticator.")
 class AuthenticatorRemovePayload:
     second_factor: bool | None = field(
-        "Whether sign-in still requires a second factor. False once the last authenticator is removed."
+        "Whether sign-in still requires a second factor. False once the last authenticator is "
+        "removed."
     )
     user_errors: list[UserError] = errors()
 
@@ -43,7 +48,8 @@ class AuthenticatorPayload:
 @strawberry.type(description="The options for creating a passkey.")
 class PasskeyBeginPayload:
     options: str | None = field(
-        "JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`. Valid for five minutes and one use."
+        "JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`. Valid for five minutes and "
+        "one use."
     )
     user_errors: list[UserError] = errors()
 
@@ -60,12 +66,15 @@ class PasskeyRegisterPayload:
 @strawberry.type(description="The options for using a passkey. They reveal nothing about any user.")
 class PasskeyChallengePayload:
     options: str | None = field(
-        "JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`. Valid for five minutes and one use."
+        "JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`. Valid for five minutes and "
+        "one use."
     )
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The secret for an authenticator app (RFC 6238). Takes effect when confirmed.")
+@strawberry.type(
+    description="The secret for an authenticator app (RFC 6238). Takes effect when confirmed."
+)
 class TotpSetUpPayload:
     secret: str | None = field("The secret in Base32, for manual entry.")
     provisioning_uri: str | None = field("The secret as an otpauth URI.")
@@ -77,6 +86,7 @@ class TotpSetUpPayload:
 class TotpConfirmPayload:
     authenticator: Authenticator | None = field("The confirmed authenticator app.")
     recovery_codes: list[str] | None = field(
-        "The recovery codes, shown only once. Each can replace a code one time. Null unless this is the first authenticator."
+        "The recovery codes, shown only once. Each can replace a code one time. Null unless this "
+        "is the first authenticator."
     )
     user_errors: list[UserError] = errors()

@@ -12,13 +12,21 @@ class EmailVerifyPayload:
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The result of a request that doesn't reveal whether the address belongs to someone else.")
+@strawberry.type(
+    description="The result of a request that doesn't reveal whether the address belongs to "
+    "someone else."
+)
 class EmailRequestChangePayload:
-    accepted: bool | None = field("True when the confirmation emails are on their way. Nothing has changed yet.")
+    accepted: bool | None = field(
+        "True when the confirmation emails are on their way. Nothing has changed yet."
+    )
     user_errors: list[UserError] = errors()
 
 
 @strawberry.type(description="The result of confirming a change of address.")
 class EmailConfirmChangePayload:
-    changed: bool | None = field("True when the new address is in effect. False while the other address still has to confirm.")
+    changed: bool | None = field(
+        "True when the new address is in effect. False while the other address still has to "
+        "confirm."
+    )
     user_errors: list[UserError] = errors()

@@ -17,30 +17,37 @@ from schema.user_errors import UserError, errors
 class Session(Node):
     created_at: datetime = field("When the user signed in.")
     last_used_at: datetime = field(
-        "When the session's tokens were last refreshed, which happens about every 15 minutes while it is in use.",
+        "When the session's tokens were last refreshed, which happens about every 15 minutes "
+        "while it is in use.",
         lambda root: root.last_used_at or root.created_at,
         needs=("last_used_at", "created_at"),
     )
     expires_at: datetime = field(
-        "When the session expires unless it is used again. Every session ends after its maximum lifetime: 90 days, or 12 "
+        "When the session expires unless it is used again. Every session ends after its maximum "
+        "lifetime: 90 days, or 12 "
         "hours for staff."
     )
     device: str | None = field(
-        "The browser and operating system used to sign in, such as `Firefox, Windows`. Null when unknown."
+        "The browser and operating system used to sign in, such as `Firefox, Windows`. Null when "
+        "unknown."
     )
     current: bool = viewer_field(
-        session_resolvers.current, description="Whether this is the session of the request.", needs=("id",)
+        session_resolvers.current,
+        description="Whether this is the session of the request.",
+        needs=("id",),
     )
 
 
 @strawberry.type(description="The tokens of a session.")
 class SessionTokens:
     access_token: str | None = field(
-        "The access token, for the header `Authorization: Bearer ...`. Valid for 15 minutes. Null when it was set as a cookie.",
+        "The access token, for the header `Authorization: Bearer ...`. Valid for 15 minutes. Null "
+        "when it was set as a cookie.",
         lambda root: root.access,
     )
     refresh_token: str | None = field(
-        "The refresh token, which `sessionRefresh` exchanges for new tokens. Works once. Null when it was set as a cookie.",
+        "The refresh token, which `sessionRefresh` exchanges for new tokens. Works once. Null "
+        "when it was set as a cookie.",
         lambda root: root.refresh,
     )
     access_expires_at: datetime = field("When the access token expires.")
@@ -48,7 +55,9 @@ class SessionTokens:
 
 @strawberry.type(description="The result of signing in.")
 class SessionSignInPayload:
-    session: SessionTokens | None = field("The tokens of the new session.", lambda root: root.tokens)
+    session: SessionTokens | None = field(
+        "The tokens of the new session.", lambda root: root.tokens
+    )
     user: User | None = field("The signed-in user.")
     user_errors: list[UserError] = errors()
 
@@ -62,7 +71,8 @@ class SessionRefreshPayload:
 @strawberry.type(description="The result of switching to another company.")
 class SessionSwitchAccountPayload:
     session: SessionTokens | None = field(
-        "The new tokens. The previous ones no longer work, and their WebSocket connections are closed."
+        "The new tokens. The previous ones no longer work, and their WebSocket connections are "
+        "closed."
     )
     user_errors: list[UserError] = errors()
 
@@ -75,13 +85,17 @@ class SessionSignOutPayload:
 
 @strawberry.type(description="The result of confirming one's identity.")
 class SessionStepUpPayload:
-    fresh_until: datetime | None = field("Until when sensitive operations are allowed without confirming one's identity again.")
+    fresh_until: datetime | None = field(
+        "Until when sensitive operations are allowed without confirming one's identity again."
+    )
     user_errors: list[UserError] = errors()
 
 
 @strawberry.type(description="The result of ending a session.")
 class SessionEndPayload:
-    ended: bool | None = field("True when the session has ended, including when it had ended before.")
+    ended: bool | None = field(
+        "True when the session has ended, including when it had ended before."
+    )
     user_errors: list[UserError] = errors()
 
 
@@ -91,7 +105,11 @@ class SessionEndOthersPayload:
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The result of a request that doesn't reveal whether the email address is known.")
+@strawberry.type(
+    description="The result of a request that doesn't reveal whether the email address is known."
+)
 class SessionRequestUnlockPayload:
-    accepted: bool | None = field("True when the request was accepted. An email is on its way if the address is known.")
+    accepted: bool | None = field(
+        "True when the request was accepted. An email is on its way if the address is known."
+    )
     user_errors: list[UserError] = errors()

@@ -15,35 +15,49 @@ if TYPE_CHECKING:
     from schema.accounts.members import Membership
 
 
-@strawberry.type(description="A person who can sign in: a member of customers' companies, or one of the vendor's staff.")
+@strawberry.type(
+    description="A person who can sign in: a member of customers' companies, or one of the "
+    "vendor's staff."
+)
 @backed_by(models.identity.user.User)
 class User(Node):
     name: str = field("The person's display name.")
     email: str | None = viewer_field(
-        user_resolvers.emails, needs=("email", "staff"),
-        description="The address the person signs in with. For staff, null unless the viewer is an agent, an operator or the"
+        user_resolvers.emails,
+        needs=("email", "staff"),
+        description="The address the person signs in with. For staff, null unless the viewer is "
+        "an agent, an operator or the"
         " person themselves.",
-    )  # fmt: skip
+    )
     from_staff: bool = field(
-        "Whether the person is one of the vendor's staff.", lambda root: root.staff is not None, needs=("staff",)
+        "Whether the person is one of the vendor's staff.",
+        lambda root: root.staff is not None,
+        needs=("staff",),
     )
     staff: Staff | None = viewer_field(
-        user_resolvers.staff_roles, needs=("staff",),
-        description="The person's role on the vendor's staff. Null for customers, and unless the viewer is an operator or"
+        user_resolvers.staff_roles,
+        needs=("staff",),
+        description="The person's role on the vendor's staff. Null for customers, and unless the "
+        "viewer is an operator or"
         " the person"
         " themselves.",
-    )  # fmt: skip
+    )
     second_factor: bool | None = viewer_field(
-        user_resolvers.second_factors, needs=("second_factor_at",),
-        description="Whether signing in requires a second factor. Staff have no permissions until it does. Null unless the"
+        user_resolvers.second_factors,
+        needs=("second_factor_at",),
+        description="Whether signing in requires a second factor. Staff have no permissions until "
+        "it does. Null unless the"
         " viewer is an agent, an operator or the person themselves.",
-    )  # fmt: skip
+    )
     created_at: datetime | None = viewer_field(
-        user_resolvers.creation_times, needs=("created_at",),
-        description="When the person signed up. Null unless the viewer is an agent, an operator or the person themselves.",
-    )  # fmt: skip
+        user_resolvers.creation_times,
+        needs=("created_at",),
+        description="When the person signed up. Null unless the viewer is an agent, an operator "
+        "or the person themselves.",
+    )
     memberships: list[Annotated["Membership", strawberry.lazy("schema.accounts.members")]] = edge(
         user_resolvers.memberships,
-        description="The person's memberships of companies, earliest first: all of them for agents and operators, those of the"
+        description="The person's memberships of companies, earliest first: all of them for "
+        "agents and operators, those of the"
         " current company for its members.",
     )

@@ -23,28 +23,37 @@ from schema.identity.users import User
 @strawberry.type(description="The signed-in user.")
 class Viewer:
     user: User = field("The user.")
-    account: Account | None = field("The company that the viewer is acting for. Null for the vendor's staff.")
+    account: Account | None = field(
+        "The company that the viewer is acting for. Null for the vendor's staff."
+    )
     role: Role | None = field("The viewer's role in that company.")
     companies: list[ViewerCompany] = field(
-        "All companies that the viewer can act for, in the order in which they joined. `sessionSwitchAccount` switches "
+        "All companies that the viewer can act for, in the order in which they joined. "
+        "`sessionSwitchAccount` switches "
         "between them.",
         member_resolvers.companies,
     )
     staff: Staff | None = field(
-        "The viewer's role on the vendor's staff. Null for customers and until the second factor is on."
+        "The viewer's role on the vendor's staff. Null for customers and until the second factor "
+        "is on."
     )
     locale: Locale = field("The language of messages in this response.")
     second_factor: bool = field(
-        "Whether sign-in requires a code or a passkey besides the password.", lambda root: root.user.second_factor
+        "Whether sign-in requires a code or a passkey besides the password.",
+        lambda root: root.user.second_factor,
     )
     authenticators: list[Authenticator] = edge(
-        authenticator_resolvers.authenticators_of, description="The viewer's authenticators, oldest first."
+        authenticator_resolvers.authenticators_of,
+        description="The viewer's authenticators, oldest first.",
     )
     sessions: list[Session] = edge(
-        session_resolvers.sessions_of, description="The viewer's sessions, most recent first (at most 100)."
+        session_resolvers.sessions_of,
+        description="The viewer's sessions, most recent first (at most 100).",
     )
     policies: list[PolicyStanding] = field(
-        "The policies in force, the privacy policy first, and whether the viewer has accepted them.", policy_resolvers.standings
+        "The policies in force, the privacy policy first, and whether the viewer has accepted "
+        "them.",
+        policy_resolvers.standings,
     )
     policy_acceptances: list[PolicyAcceptance] = field(
         "All acceptances of the viewer, most recent first.", policy_resolvers.acceptances
@@ -54,6 +63,7 @@ class Viewer:
         ticket_resolvers.account_sequence,
     )
     inbox_sequence: BigInt | None = field(
-        "The `sequence` of the latest event of the inbox, for `inboxEvents(after:)`. Visible to agents.",
+        "The `sequence` of the latest event of the inbox, for `inboxEvents(after:)`. Visible to "
+        "agents.",
         ticket_resolvers.inbox_sequence,
     )

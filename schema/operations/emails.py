@@ -11,19 +11,27 @@ from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="The delivery of an email. Its content is visible to its recipient only.")
+@strawberry.type(
+    description="The delivery of an email. Its content is visible to its recipient only."
+)
 @backed_by(models.operations.email.Email)
 class Email(Node):
     template: str = field("The template and language of the email, such as `invitation.fr`.")
     recipient: str = field(
-        "The recipient's address, masked except for its first character and its host, such as `m***@example.fr`.",
-        lambda root: root.masked_recipient, needs=("recipient",),
-    )  # fmt: skip
-    state: EmailState = field("The state of its delivery.", lambda root: root.state, needs=("sent_at", "next_attempt_at"))
+        "The recipient's address, masked except for its first character and its host, such as "
+        "`m***@example.fr`.",
+        lambda root: root.masked_recipient,
+        needs=("recipient",),
+    )
+    state: EmailState = field(
+        "The state of its delivery.", lambda root: root.state, needs=("sent_at", "next_attempt_at")
+    )
     attempts: int = field("The number of delivery attempts since it was created or last retried.")
     created_at: datetime = field("When it was created.")
     sent_at: datetime | None = field("When a mail server accepted it; null until then.")
-    next_attempt_at: datetime | None = field("When the next delivery attempt is due; null once it was sent or given up.")
+    next_attempt_at: datetime | None = field(
+        "When the next delivery attempt is due; null once it was sent or given up."
+    )
 
 
 @strawberry.type(description="The result of `emailRetry`.")

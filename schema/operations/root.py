@@ -19,19 +19,24 @@ from schema.operations.numbering import InvoiceNumbering
 @strawberry.type
 class OperationsQuery:
     invoice_numbering: InvoiceNumbering | None = query(
-        numbering_resolvers.invoice_numbering, allow=operator, cost=1_000,
-        description="Verifies that invoice numbers have no gaps or duplicates and follow the order of their dates.",
-    )  # fmt: skip
+        numbering_resolvers.invoice_numbering,
+        allow=operator,
+        cost=1_000,
+        description="Verifies that invoice numbers have no gaps or duplicates and follow the "
+        "order of their dates.",
+    )
     emails: Connection[Email] | None = query(
         email_resolvers.emails,
         allow=operator,
         description="The emails that were sent or wait to be sent, most recent first.",
     )
     audit_entries: Connection[AuditEntry] | None = query(
-        audit_resolvers.entries, allow=owner | operator,
-        description="The entries of the audit log, most recent first: all entries for operators, those about their company "
-                    "for owners.",
-    )  # fmt: skip
+        audit_resolvers.entries,
+        allow=owner | operator,
+        description="The entries of the audit log, most recent first: all entries for operators, "
+        "those about their company "
+        "for owners.",
+    )
     audit_proof: AuditProof | None = query(
         audit_resolvers.proof,
         allow=operator,
@@ -43,10 +48,13 @@ class OperationsQuery:
 @strawberry.type
 class OperationsMutation:
     email_retry: EmailPayload | None = mutation(
-        email_resolvers.retry, "email", allow=operator,
+        email_resolvers.retry,
+        "email",
+        allow=operator,
         audit=OperationsAuditAction.EMAIL_RETRY,
-        description="Retry an email that was given up, unless it contained a token: its content is deleted.",
-    )  # fmt: skip
+        description="Retry an email that was given up, unless it contained a token: its content "
+        "is deleted.",
+    )
     clock_advance: ClockAdvancePayload | None = mutation(
         clock_resolvers.advance,
         "now",

@@ -15,16 +15,21 @@ from schema.nodes import Node, backed_by
 
 @strawberry.type(description="The number of removed items of one kind.")
 class RemovedCount:
-    kind: str = field("The kind of items, such as `messages` or `files`.", lambda root: root["kind"])
+    kind: str = field(
+        "The kind of items, such as `messages` or `files`.", lambda root: root["kind"]
+    )
     count: int = field("The number of items.", lambda root: root["count"])
 
 
 @strawberry.type(
-    description="A scheduled or completed erasure of a company's account, kept as the record that the GDPR requires."
+    description="A scheduled or completed erasure of a company's account, kept as the record that "
+    "the GDPR requires."
 )
 @backed_by(models.privacy.erasure.Erasure)
 class Erasure(Node):
-    account: Account = edge(account_resolvers.accounts_of, needs=("account_id",), description="The company to erase.")
+    account: Account = edge(
+        account_resolvers.accounts_of, needs=("account_id",), description="The company to erase."
+    )
     scheduler: User | None = edge(
         erasure_resolvers.schedulers,
         needs=("scheduler_id",),
@@ -46,5 +51,6 @@ class Erasure(Node):
         needs=("invoices_kept", "started_at"),
     )
     kept_until: date | None = field(
-        "Until when the invoices are kept (Code de commerce, Article L123-22). Null when there are none."
+        "Until when the invoices are kept (Code de commerce, Article L123-22). Null when there "
+        "are none."
     )

@@ -12,6 +12,8 @@ from schema.privacy.erasures import Erasure
 @strawberry.type
 class PrivacyQuery:
     erasures: Connection[Erasure] | None = query(
-        erasure_resolvers.erasures, allow=operator,
-        description="Erasures of companies' accounts, scheduled, canceled or completed, most recent first.",
-    )  # fmt: skip
+        erasure_resolvers.erasures,
+        allow=operator,
+        description="Erasures of companies' accounts, scheduled, canceled or completed, most "
+        "recent first.",
+    )

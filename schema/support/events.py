@@ -20,43 +20,69 @@ from schema.support.tickets import Message, Ticket
 
 @strawberry.type(description="An event of a ticket.")
 class TicketEvent:
-    sequence: BigInt = field("The position of the event in the ticket's stream, without gaps. Pass it as `after` to resume.")
+    sequence: BigInt = field(
+        "The position of the event in the ticket's stream, without gaps. Pass it as `after` to "
+        "resume."
+    )
     at: datetime = field("When the event happened.")
     kind: EventKind = field("What happened.")
-    status: TicketStatus | None = field("The new status. Null when the event didn't change it.", event_resolvers.status)
-    actor: User | None = edge(ticket_resolvers.actors, description="The user who caused the event. Null when the system did.")
-    message: Message | None = edge(
-        ticket_resolvers.messages_of, description="The message that was posted. Null for other events."
+    status: TicketStatus | None = field(
+        "The new status. Null when the event didn't change it.", event_resolvers.status
     )
-    ticket: Ticket | None = edge(ticket_resolvers.tickets_of, description="The ticket in its current state.")
+    actor: User | None = edge(
+        ticket_resolvers.actors,
+        description="The user who caused the event. Null when the system did.",
+    )
+    message: Message | None = edge(
+        ticket_resolvers.messages_of,
+        description="The message that was posted. Null for other events.",
+    )
+    ticket: Ticket | None = edge(
+        ticket_resolvers.tickets_of, description="The ticket in its current state."
+    )
 
 
 @strawberry.type(description="An event that agents need to know about.")
 class InboxEvent:
-    sequence: BigInt = field("The position of the event in the inbox's stream, without gaps. Pass it as `after` to resume.")
+    sequence: BigInt = field(
+        "The position of the event in the inbox's stream, without gaps. Pass it as `after` to "
+        "resume."
+    )
     at: datetime = field("When the event happened.")
     kind: EventKind = field("What happened.")
     status: TicketStatus | None = field(
-        "The status of the ticket after the event. Null when the event doesn't tell.", event_resolvers.status
+        "The status of the ticket after the event. Null when the event doesn't tell.",
+        event_resolvers.status,
     )
-    actor: User | None = edge(ticket_resolvers.actors, description="The user who caused the event. Null when the system did.")
-    ticket: Ticket | None = edge(ticket_resolvers.tickets_of, description="The ticket in its current state.")
+    actor: User | None = edge(
+        ticket_resolvers.actors,
+        description="The user who caused the event. Null when the system did.",
+    )
+    ticket: Ticket | None = edge(
+        ticket_resolvers.tickets_of, description="The ticket in its current state."
+    )
 
 
 @strawberry.type(description="An event of a company's account.")
 class AccountEvent:
-    sequence: BigInt = field("The position of the event in the account's stream, without gaps. Pass it as `after` to resume.")
+    sequence: BigInt = field(
+        "The position of the event in the account's stream, without gaps. Pass it as `after` to "
+        "resume."
+    )
     at: datetime = field("When the event happened.")
     kind: EventKind = field("What happened.")
     ticket: Ticket | None = edge(
-        ticket_resolvers.tickets_of, description="The ticket that the event is about, in its current state."
+        ticket_resolvers.tickets_of,
+        description="The ticket that the event is about, in its current state.",
     )
     purchase: Purchase | None = edge(
         purchase_resolvers.purchase_of_event,
-        description="The purchase that the event is about, in its current state. Visible to members who can buy.",
+        description="The purchase that the event is about, in its current state. Visible to "
+        "members who can buy.",
     )
     invoice: Invoice | None = edge(
-        invoice_resolvers.invoice_of_event, description="The invoice that the event is about. Visible to members who can buy."
+        invoice_resolvers.invoice_of_event,
+        description="The invoice that the event is about. Visible to members who can buy.",
     )
 
 

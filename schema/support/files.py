@@ -19,10 +19,14 @@ class File(Node):
     name: str = field("The name of the file.")
     content_type: str = field("The media type of the file.")
     size: BigInt = field("The size of the file in bytes.")
-    sha256: str | None = field("The SHA-256 hash of the file, in hexadecimal. Null until the file is uploaded.")
+    sha256: str | None = field(
+        "The SHA-256 hash of the file, in hexadecimal. Null until the file is uploaded."
+    )
     uploaded_at: datetime | None = field("When the file was uploaded. Null until then.")
     status: FileStatus = field(
-        "The delivery status.", file_resolvers.file_status, needs=("uploaded_at", "cleared_at", "infected_at")
+        "The delivery status.",
+        file_resolvers.file_status,
+        needs=("uploaded_at", "cleared_at", "infected_at"),
     )
     download_url: str | None = field(
         "A link to download the file, valid for five minutes. Null unless the status is AVAILABLE.",

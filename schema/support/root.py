@@ -22,22 +22,31 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 @strawberry.type
 class SupportQuery:
-    contact: Contact = query(contact_resolvers.contact, allow=anyone, description="How to contact support.")
+    contact: Contact = query(
+        contact_resolvers.contact, allow=anyone, description="How to contact support."
+    )
     ticket: Ticket | None = query(
-        ticket_resolvers.ticket, allow=customer | agent,
-        description="The ticket with the given number. Null when it doesn't exist or the viewer can't see it.",
-    )  # fmt: skip
+        ticket_resolvers.ticket,
+        allow=customer | agent,
+        description="The ticket with the given number. Null when it doesn't exist or the viewer "
+        "can't see it.",
+    )
     tickets: Connection[Ticket] | None = query(
         ticket_resolvers.tickets,
         allow=customer | agent,
-        description="Tickets, most recently updated first: all tickets for agents, the company's tickets for customers.",
+        description="Tickets, most recently updated first: all tickets for agents, the company's "
+        "tickets for customers.",
     )
 
 
 @strawberry.type
 class SupportMutation:
     ticket_open: TicketPayload | None = mutation(
-        ticket_resolvers.open_, "ticket", allow=customer, audit=_OWN_RECORD, description="Opens a ticket, or starts a chat."
+        ticket_resolvers.open_,
+        "ticket",
+        allow=customer,
+        audit=_OWN_RECORD,
+        description="Opens a ticket, or starts a chat.",
     )
     ticket_claim: TicketPayload | None = mutation(
         ticket_resolvers.claim,
@@ -51,7 +60,8 @@ class SupportMutation:
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_RELEASE,
-        description="Returns a ticket that is assigned to the viewer to the inbox, where any agent can claim it.",
+        description="Returns a ticket that is assigned to the viewer to the inbox, where any "
+        "agent can claim it.",
     )
     ticket_reply: TicketReplyPayload | None = mutation(
         ticket_resolvers.reply,
@@ -89,14 +99,17 @@ class SupportMutation:
         "upload_url",
         allow=customer | agent,
         audit=SupportAuditAction.FILE_ANNOUNCE,
-        description="Creates a link to upload a file to. Files that aren't attached to anything within a day are deleted.",
+        description="Creates a link to upload a file to. Files that aren't attached to anything "
+        "within a day are deleted.",
     )
 
 
 @strawberry.type
 class SupportSubscription:
     ticket_events: AsyncGenerator[TicketEvent, None] = subscription(
-        event_resolvers.ticket_events, allow=customer | agent, description="All events of a ticket, in order."
+        event_resolvers.ticket_events,
+        allow=customer | agent,
+        description="All events of a ticket, in order.",
     )
     ticket_typing: AsyncGenerator[Typing, None] = subscription(
         event_resolvers.ticket_typing,
@@ -104,8 +117,12 @@ class SupportSubscription:
         description="Typing indicators of the other participants of a ticket.",
     )
     inbox_events: AsyncGenerator[InboxEvent, None] = subscription(
-        event_resolvers.inbox_events, allow=agent, description="Events of all tickets that agents need to know about, in order."
+        event_resolvers.inbox_events,
+        allow=agent,
+        description="Events of all tickets that agents need to know about, in order.",
     )
     account_events: AsyncGenerator[AccountEvent, None] = subscription(
-        event_resolvers.account_events, allow=customer, description="Events of the viewer's company, in order."
+        event_resolvers.account_events,
+        allow=customer,
+        description="Events of the viewer's company, in order.",
     )

@@ -21,24 +21,32 @@ from schema.user_errors import UserError, errors
 @strawberry.type(description="A message in a ticket.")
 @backed_by(models.support.ticket.Message)
 class Message(Node):
-    sequence: BigInt = field("The position of the message in the ticket's stream, which it shares with other events.")
+    sequence: BigInt = field(
+        "The position of the message in the ticket's stream, which it shares with other events."
+    )
     body: str = field("The text of the message. Card numbers are masked.")
     at: datetime = field("When the message was stored.")
     from_staff: bool = field("Whether the author is a member of the vendor's staff.")
     client_message_id: str = field("The ID that the sender's client chose.")
-    author: User = edge(ticket_resolvers.authors, needs=("author_id",), description="The author of the message.")
+    author: User = edge(
+        ticket_resolvers.authors, needs=("author_id",), description="The author of the message."
+    )
     files: list[File] = edge(ticket_resolvers.files, description="The attached files.")
 
 
 @strawberry.type(description="A request for help. A live chat is a ticket whose channel is CHAT.")
 @backed_by(models.support.ticket.Ticket)
 class Ticket(Node):
-    number: str = field("The number to show to people, such as CAM-2026-000123.", needs=("created_at",))
+    number: str = field(
+        "The number to show to people, such as CAM-2026-000123.", needs=("created_at",)
+    )
     subject: str = field("A short summary of the request.")
     channel: Channel = field("The channel that the ticket was opened through.")
     category: Category = field("The category of the request.")
     kind: TicketKind = field("The kind of request, for requests that need more than an answer.")
-    status: TicketStatus = viewer_field(ticket_resolvers.statuses, description="The current status.", needs=("status",))
+    status: TicketStatus = viewer_field(
+        ticket_resolvers.statuses, description="The current status.", needs=("status",)
+    )
     created_at: datetime = field("When the ticket was opened.")
     updated_at: datetime = field("When the ticket was last updated.")
     reply_awaited_since: datetime | None = field(
@@ -48,20 +56,35 @@ class Ticket(Node):
     closed_at: datetime | None = field("When the ticket was closed.")
     last_sequence: BigInt = edge(
         ticket_resolvers.last_sequence,
-        description="The `sequence` of the latest event of the ticket. Pass it as `after` to receive later events.",
+        description="The `sequence` of the latest event of the ticket. Pass it as `after` to "
+        "receive later events.",
     )
     account: Account = edge(
-        account_resolvers.accounts_of, needs=("account_id",), description="The company that opened the ticket."
+        account_resolvers.accounts_of,
+        needs=("account_id",),
+        description="The company that opened the ticket.",
     )
-    requester: User = edge(ticket_resolvers.requesters, needs=("requester_id",), description="The user who opened the ticket.")
+    requester: User = edge(
+        ticket_resolvers.requesters,
+        needs=("requester_id",),
+        description="The user who opened the ticket.",
+    )
     assignee: User | None = edge(
-        ticket_resolvers.assignees, needs=("assignee_id",), description="The agent who claimed the ticket."
+        ticket_resolvers.assignees,
+        needs=("assignee_id",),
+        description="The agent who claimed the ticket.",
     )
     follows: Annotated["Ticket", strawberry.lazy("schema.support.tickets")] | None = edge(
-        ticket_resolvers.followed, needs=("follows_id",), description="The closed ticket that this ticket continues."
+        ticket_resolvers.followed,
+        needs=("follows_id",),
+        description="The closed ticket that this ticket continues.",
     )
-    last_message: Message | None = edge(ticket_resolvers.last_messages, description="The most recent message.")
-    messages: Connection[Message] = connection(ticket_resolvers.messages, description="The messages of the ticket, in order.")
+    last_message: Message | None = edge(
+        ticket_resolvers.last_messages, description="The most recent message."
+    )
+    messages: Connection[Message] = connection(
+        ticket_resolvers.messages, description="The messages of the ticket, in order."
+    )
 
 
 @strawberry.type(description="The result of a change to a ticket.")
@@ -75,7 +98,8 @@ class TicketReplyPayload:
     message: Message | None = field("The stored message with its sequence.")
     ticket: Ticket | None = edge(
         ticket_resolvers.tickets_of,
-        description="The ticket that contains the message: the follow-up ticket if the original was closed.",
+        description="The ticket that contains the message: the follow-up ticket if the original "
+        "was closed.",
     )
     user_errors: list[UserError] = errors()
 

@@ -32,7 +32,9 @@ class Company:
     async def join(self, name: str, role: Role) -> User:
         """Adds a new user in this role, signed in and with a recent step-up."""
         user = await person(self.action(), name)
-        await Membership.create(user=user, account=self.account, role=role, created_at=self.clock.now())
+        await Membership.create(
+            user=user, account=self.account, role=role, created_at=self.clock.now()
+        )
         self.people[name] = user
         self.tokens[name] = await sessions.sign_in(user, self.account, False, self.action())
         until = self.clock.now() + timedelta(days=365)
@@ -71,9 +73,13 @@ class Company:
         return await still_valid([session], self.clock.now()) == {session}
 
 
-async def founded(clock: "MovableClock", bus: "RecordingBus", siren: str = "404833048", **people: Role) -> Company:
+async def founded(
+    clock: "MovableClock", bus: "RecordingBus", siren: str = "404833048", **people: Role
+) -> Company:
     """Creates a company with these members."""
-    account = await Account.create(legal_name="Le Fournil d'Aubry", siren=siren, created_at=clock.now())
+    account = await Account.create(
+        legal_name="Le Fournil d'Aubry", siren=siren, created_at=clock.now()
+    )
     company = Company(account, clock, bus)
     for name, role in people.items():
         await company.join(name, role)
@@ -82,7 +88,11 @@ async def founded(clock: "MovableClock", bus: "RecordingBus", siren: str = "4048
 
 async def person(action: Action, name: str, **facts: Any) -> User:
     """Creates a user whose email address is verified."""
-    given: dict[str, Any] = {"email": f"{name}@fournil.example", "password_hash": "-", "email_verified_at": action.at}
+    given: dict[str, Any] = {
+        "email": f"{name}@fournil.example",
+        "password_hash": "-",
+        "email_verified_at": action.at,
+    }
     return await User.create(name=name, created_at=action.at, **given | facts)
 
 

@@ -1,4 +1,6 @@
-"""A company registry on a port of its own, which speaks the protocol of the State's search service."""
+"""A company registry on a port of its own, which speaks the protocol of the State's search
+service.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,19 +12,28 @@ import orjson
 
 def result(**facts: Any) -> dict[str, Any]:
     """One company as the registry returns it."""
-    return {"siren": "404833048", "nom_complet": "LE FOURNIL (FOURNIL)", "nom_raison_sociale": "LE FOURNIL", **facts}
+    return {
+        "siren": "404833048",
+        "nom_complet": "LE FOURNIL (FOURNIL)",
+        "nom_raison_sociale": "LE FOURNIL",
+        **facts,
+    }
 
 
 def answer(body: Any, status: str = "200 OK", headers: str = "") -> bytes:
     """A complete HTTP response."""
     content = body if isinstance(body, bytes) else orjson.dumps(body)
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n{headers}\r\n".encode() + content
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n{headers}\r\n".encode() + content
+    )
 
 
 @asynccontextmanager
-async def register(reply: bytes | Callable[[], bytes] | None) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Yields the registry's address and the requests it received. It sends `reply` to every request, or never answers when
-    `reply` is None.
+async def register(
+    reply: bytes | Callable[[], bytes] | None,
+) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Yields the registry's address and the requests it received. It sends `reply` to every
+    request, or never answers when `reply` is None.
     """
     requests: list[bytes] = []
     gone = asyncio.Event()

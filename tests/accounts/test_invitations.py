@@ -1,4 +1,6 @@
-"""Inviting by email and accepting an invitation: once, in time, and only with the token from the email."""
+"""Inviting by email and accepting an invitation: once, in time, and only with the token from the
+email.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -44,36 +46,59 @@ class Scenario:
         self.company, self.auth = company, auth
         self._keys = 0
 
-    async def sends(self, name: str = "ada", email: str = GUEST, role: Role = Role.MEMBER, key: str = "") -> Invitation:
+    async def sends(
+        self, name: str = "ada", email: str = GUEST, role: Role = Role.MEMBER, key: str = ""
+    ) -> Invitation:
         self._keys += 1
         return await send(
-            self.company.action(name), self.auth, self.company.account.pk, email=email, role=role,
-            locale=Locale.EN, key=key or f"own-{self._keys}",
-        )  # fmt: skip
+            self.company.action(name),
+            self.auth,
+            self.company.account.pk,
+            email=email,
+            role=role,
+            locale=Locale.EN,
+            key=key or f"own-{self._keys}",
+        )
 
-    async def resends(self, invitation: Invitation, name: str = "ada", key: str = "again") -> Invitation:
+    async def resends(
+        self, invitation: Invitation, name: str = "ada", key: str = "again"
+    ) -> Invitation:
         return await resend(self.company.action(name), self.auth, invitation, key)
 
     async def revokes(self, invitation: Invitation, name: str = "ada") -> Invitation:
         return await revoke(self.company.action(name), invitation)
 
-    async def accepts(self, user: User | None = None, token: str = "", newcomer: Newcomer = NEWCOMER) -> Membership:
+    async def accepts(
+        self, user: User | None = None, token: str = "", newcomer: Newcomer = NEWCOMER
+    ) -> Membership:
         action = Action(user, self.company.clock.now(), self.company.bus)
-        return await accept(action, self.auth, token or await token_to(GUEST, "invitation"), newcomer, PEER)
+        return await accept(
+            action, self.auth, token or await token_to(GUEST, "invitation"), newcomer, PEER
+        )
 
 
 @pytest.fixture
-async def scenario(db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> Scenario:
-    company = await founded(clock, bus, odile=Role.OWNER, ada=Role.ADMIN, bea=Role.BILLING, max=Role.MEMBER)
+async def scenario(
+    db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthServices
+) -> Scenario:
+    company = await founded(
+        clock, bus, odile=Role.OWNER, ada=Role.ADMIN, bea=Role.BILLING, max=Role.MEMBER
+    )
     return Scenario(company, auth)
 
 
 class TestSending:
-    async def test_p1_4_an_invitation_sends_one_email(self, scenario: Scenario, clock: "MovableClock") -> None:
+    async def test_p1_4_an_invitation_sends_one_email(
+        self, scenario: Scenario, clock: "MovableClock"
+    ) -> None:
         """P1.4: the row holds only the hash of the token."""
         invitation = await scenario.sends(email=" NOE@Fournil.example ", role=Role.BILLING)
         stored = await Invitation.get().values()
-        assert (invitation.email, invitation.role, invitation.locale) == (GUEST, Role.BILLING, Locale.EN)
+        assert (invitation.email, invitation.role, invitation.locale) == (
+            GUEST,
+            Role.BILLING,
+            Locale.EN,
+        )
         assert invitation.expires_at == clock.now() + timedelta(days=7)
         assert invitation.inviter_id == scenario.company.people["ada"].pk
         token = await token_to(GUEST, "invitation")
@@ -83,7 +108,9 @@ class TestSending:
 
     @pytest.mark.parametrize("inviter", ["odile", "ada", "bea", "max"])
     @pytest.mark.parametrize("role", list(Role))
-    async def test_p1_4_each_role_invites_only_the_roles_it_may(self, scenario: Scenario, inviter: str, role: Role) -> None:
+    async def test_p1_4_each_role_invites_only_the_roles_it_may(
+        self, scenario: Scenario, inviter: str, role: Role
+    ) -> None:
         result = await outcome(scenario.sends(inviter, role=role))
         allowed = "done" if inviter in ("odile", "ada") else "FORBIDDEN"
         assert result == ("ROLE_RESERVED" if role is Role.OWNER else allowed)
@@ -95,7 +122,9 @@ class TestSending:
         assert await outcome(scenario.sends(key="k", role=Role.ADMIN)) == "IDEMPOTENCY_MISMATCH"
         assert await Email.all().count() == 1
 
-    async def test_members_and_invited_addresses_are_not_invited_again(self, scenario: Scenario) -> None:
+    async def test_members_and_invited_addresses_are_not_invited_again(
+        self, scenario: Scenario
+    ) -> None:
         assert await outcome(scenario.sends(email="MAX@fournil.example")) == "ALREADY_MEMBER"
         invitation = await scenario.sends()
         assert await outcome(scenario.sends("odile")) == "ALREADY_INVITED"
@@ -103,12 +132,18 @@ class TestSending:
         assert await outcome(scenario.sends("odile")) == "done"
 
     async def test_only_one_of_two_concurrent_invitations_is_sent(self, scenario: Scenario) -> None:
-        results = await asyncio.gather(outcome(scenario.sends("ada")), outcome(scenario.sends("odile")))
+        results = await asyncio.gather(
+            outcome(scenario.sends("ada")), outcome(scenario.sends("odile"))
+        )
         assert sorted(results) == ["ALREADY_INVITED", "done"]
         assert await Email.all().count() == 1
 
     async def test_an_invitation_does_not_reveal_who_is_a_customer(
-        self, scenario: Scenario, clock: "MovableClock", bus: "RecordingBus", statements: "Statements"
+        self,
+        scenario: Scenario,
+        clock: "MovableClock",
+        bus: "RecordingBus",
+        statements: "Statements",
     ) -> None:
         """P3.5: known and unknown addresses get the same answer after the same statements."""
         await founded(clock, bus, "732829320", nora=Role.OWNER)
@@ -118,17 +153,23 @@ class TestSending:
             key = (await scenario.sends(email=email)).pk
             counts.append(len(statements()) - before)
             (facts,) = await Invitation.filter(pk=key).values()
-            results.append({name: facts[name] for name in facts if name not in ("id", "email", "token_hash")})
+            results.append(
+                {name: facts[name] for name in facts if name not in ("id", "email", "token_hash")}
+            )
         assert counts[0] == counts[1]
         assert results[0] == results[1]
 
-    @pytest.mark.parametrize("email", ["", "noe", "noe@\x00fournil.example", "a@b.example, c@d.example"])
+    @pytest.mark.parametrize(
+        "email", ["", "noe", "noe@\x00fournil.example", "a@b.example, c@d.example"]
+    )
     async def test_an_invalid_address_is_reported(self, scenario: Scenario, email: str) -> None:
         with pytest.raises(Refusal) as refused:
             await scenario.sends(email=email)
         assert (refused.value.code, refused.value.field) == ("EMAIL_INVALID", ("input", "email"))
 
-    async def test_nothing_is_stored_when_the_email_cannot_be_written(self, scenario: Scenario) -> None:
+    async def test_nothing_is_stored_when_the_email_cannot_be_written(
+        self, scenario: Scenario
+    ) -> None:
         await execute("ALTER TABLE email RENAME TO gone")
         with pytest.raises(OperationalError):
             await scenario.sends(key="k")
@@ -143,12 +184,17 @@ class TestSending:
             await scenario.revokes(await scenario.sends())
         with pytest.raises(Throttled):
             await scenario.sends()
-        results = [await outcome(scenario.sends(email=f"guest-{number}@fournil.example")) for number in range(30)]
+        results = [
+            await outcome(scenario.sends(email=f"guest-{number}@fournil.example"))
+            for number in range(30)
+        ]
         assert results.count("RATE_LIMITED") == 5
 
 
 class TestResending:
-    async def test_a_new_email_invalidates_the_previous_one(self, scenario: Scenario, clock: "MovableClock") -> None:
+    async def test_a_new_email_invalidates_the_previous_one(
+        self, scenario: Scenario, clock: "MovableClock"
+    ) -> None:
         invitation = await scenario.sends()
         first = await token_to(GUEST, "invitation")
         clock.advance(timedelta(days=8))
@@ -166,7 +212,11 @@ class TestResending:
 
     async def test_a_closed_invitation_cannot_be_resent(self, scenario: Scenario) -> None:
         revoked = await scenario.sends()
-        assert (await scenario.revokes(revoked)).revoked_at == (await scenario.revokes(revoked)).revoked_at is not None
+        assert (
+            (await scenario.revokes(revoked)).revoked_at
+            == (await scenario.revokes(revoked)).revoked_at
+            is not None
+        )
         assert await outcome(scenario.resends(revoked)) == "NOT_ACTIVE"
         taken = await scenario.sends()
         await scenario.accepts()
@@ -181,16 +231,27 @@ class TestResending:
 
 
 class TestAccepting:
-    async def test_p1_4_a_new_user_joins_and_can_sign_in(self, scenario: Scenario, clock: "MovableClock") -> None:
+    async def test_p1_4_a_new_user_joins_and_can_sign_in(
+        self, scenario: Scenario, clock: "MovableClock"
+    ) -> None:
         """P1.4: a name and a password are enough; the address needs no further verification."""
         await scenario.sends(role=Role.BILLING)
         place = await scenario.accepts()
         user = await User.get(email=GUEST)
-        assert (user.name, user.locale, user.email_verified_at) == ("Noé Blin", Locale.EN, clock.now())
+        assert (user.name, user.locale, user.email_verified_at) == (
+            "Noé Blin",
+            Locale.EN,
+            clock.now(),
+        )
         assert (place.user_id, place.role) == (user.pk, Role.BILLING)
         assert (await scenario.company.roles())["Noé Blin"] == "BILLING"
         entered = await authenticate(
-            scenario.company.action(), scenario.auth, email=GUEST, password=NEWCOMER.password, code=None, peer=PEER
+            scenario.company.action(),
+            scenario.auth,
+            email=GUEST,
+            password=NEWCOMER.password,
+            code=None,
+            peer=PEER,
         )
         assert entered == user
 
@@ -200,7 +261,9 @@ class TestAccepting:
         known = await person(scenario.company.action(), "noe", password_hash="theirs")
         before = await User.filter(pk=known.pk).values()
         await scenario.sends()
-        place = await scenario.accepts(known, newcomer=Newcomer("Other", "a password nobody asked for"))
+        place = await scenario.accepts(
+            known, newcomer=Newcomer("Other", "a password nobody asked for")
+        )
         assert place.role is Role.MEMBER
         assert await User.filter(pk=known.pk).values() == before
         assert bus.announced[-1] == f"user:{known.pk}"
@@ -220,9 +283,14 @@ class TestAccepting:
         await scenario.sends()
         await scenario.accepts()
         assert await outcome(scenario.accepts()) == "TOKEN_INVALID"
-        assert await outcome(scenario.accepts(scenario.company.people["max"])) == "INVITATION_ELSEWHERE"
+        assert (
+            await outcome(scenario.accepts(scenario.company.people["max"]))
+            == "INVITATION_ELSEWHERE"
+        )
 
-    async def test_the_token_works_for_seven_days(self, scenario: Scenario, clock: "MovableClock") -> None:
+    async def test_the_token_works_for_seven_days(
+        self, scenario: Scenario, clock: "MovableClock"
+    ) -> None:
         await scenario.sends()
         clock.advance(timedelta(days=7, microseconds=-1))
         known = await person(scenario.company.action(), "noe")
@@ -237,7 +305,9 @@ class TestAccepting:
         await scenario.revokes(await scenario.sends())
         assert await outcome(scenario.accepts()) == "TOKEN_INVALID"
 
-    @pytest.mark.parametrize("token", ["", "cam_in_", "cam_in_unknown", "\x00", "\ud800", "x" * 100_000])
+    @pytest.mark.parametrize(
+        "token", ["", "cam_in_", "cam_in_unknown", "\x00", "\ud800", "x" * 100_000]
+    )
     async def test_an_invalid_token_is_refused(self, scenario: Scenario, token: str) -> None:
         with pytest.raises(Refusal) as refused:
             await accept(scenario.company.action(), scenario.auth, token, NEWCOMER, PEER)
@@ -246,8 +316,16 @@ class TestAccepting:
     async def test_the_token_works_only_for_its_address(self, scenario: Scenario) -> None:
         """P1.4: another member's token and a staff session are both refused."""
         await scenario.sends()
-        assert await outcome(scenario.accepts(await person(scenario.company.action(), "zoe"))) == "INVITATION_ELSEWHERE"
-        assert await outcome(scenario.accepts(await person(scenario.company.action(), "noe", staff=Staff.AGENT))) == "FORBIDDEN"
+        assert (
+            await outcome(scenario.accepts(await person(scenario.company.action(), "zoe")))
+            == "INVITATION_ELSEWHERE"
+        )
+        assert (
+            await outcome(
+                scenario.accepts(await person(scenario.company.action(), "noe", staff=Staff.AGENT))
+            )
+            == "FORBIDDEN"
+        )
         assert await outcome(scenario.accepts()) == "SIGN_IN_REQUIRED"
         assert len(await scenario.company.roles()) == 4
 
@@ -283,9 +361,13 @@ class TestAccepting:
         assert results == ["done"] * 4
         assert await Membership.filter(user_id=known.pk).count() == 1
 
-    async def test_concurrent_acceptance_and_revocation_have_one_outcome(self, scenario: Scenario) -> None:
+    async def test_concurrent_acceptance_and_revocation_have_one_outcome(
+        self, scenario: Scenario
+    ) -> None:
         invitation = await scenario.sends()
-        results = await asyncio.gather(outcome(scenario.accepts()), outcome(scenario.revokes(invitation)))
+        results = await asyncio.gather(
+            outcome(scenario.accepts()), outcome(scenario.revokes(invitation))
+        )
         assert sorted(results) in (["NOT_ACTIVE", "done"], ["TOKEN_INVALID", "done"])
         assert (results[0] == "done") == ("Noé Blin" in await scenario.company.roles())
 
@@ -297,14 +379,18 @@ class TestAccepting:
         await scenario.sends()
         await others.sends("nora")
         first, second = await tokens_to(GUEST, "invitation")
-        results = await asyncio.gather(outcome(scenario.accepts(token=first)), outcome(others.accepts(token=second)))
+        results = await asyncio.gather(
+            outcome(scenario.accepts(token=first)), outcome(others.accepts(token=second))
+        )
         assert sorted(results) == ["SIGN_IN_REQUIRED", "done"]
         unused = second if results[0] == "done" else first
         assert await outcome(scenario.accepts(await User.get(email=GUEST), token=unused)) == "done"
         assert await Membership.filter(user__email=GUEST).count() == 2
 
 
-async def test_closed_invitations_are_deleted_after_a_month(scenario: Scenario, clock: "MovableClock") -> None:
+async def test_closed_invitations_are_deleted_after_a_month(
+    scenario: Scenario, clock: "MovableClock"
+) -> None:
     """Open invitations stay, and an expired one can be sent again until then."""
     await scenario.sends(key="k")
     await scenario.accepts()
@@ -322,13 +408,22 @@ async def test_closed_invitations_are_deleted_after_a_month(scenario: Scenario, 
 
 
 STRANGERS: dict[str, Any] = {
-    "email": GUEST, "password": "mouette phare ardoise 77", "name": "Stranger", "legal_name": "Trap", "siren": "732829320",
-    "locale": Locale.FR, "peer": PEER,
-}  # fmt: skip
+    "email": GUEST,
+    "password": "mouette phare ardoise 77",
+    "name": "Stranger",
+    "legal_name": "Trap",
+    "siren": "732829320",
+    "locale": Locale.FR,
+    "peer": PEER,
+}
 
 
-async def test_accepting_does_not_deadlock_with_a_second_sign_up(db: str, scenario: Scenario) -> None:
-    """Both lock the company before the user. In different orders they would deadlock, and one of them would fail."""
+async def test_accepting_does_not_deadlock_with_a_second_sign_up(
+    db: str, scenario: Scenario
+) -> None:
+    """Both lock the company before the user. In different orders they would deadlock, and one of
+    them would fail.
+    """
     sign_up_result = await sign_up(scenario.company.action(), scenario.auth, **STRANGERS)
     assert sign_up_result.account
     assert sign_up_result.user
@@ -339,7 +434,9 @@ async def test_accepting_does_not_deadlock_with_a_second_sign_up(db: str, scenar
         await locked.wait()
         return await scenario.accepts()
 
-    accepting = asyncio.create_task(accept_meanwhile())  # before the transaction, so that it isn't part of it
+    accepting = asyncio.create_task(
+        accept_meanwhile()
+    )  # before the transaction, so that it isn't part of it
     async with scenario.company.action().transaction() as second:
         await second.locked(Account, sign_up_result.account.pk)
         locked.set()
@@ -348,15 +445,27 @@ async def test_accepting_does_not_deadlock_with_a_second_sign_up(db: str, scenar
     assert await accepting
 
 
-async def test_an_earlier_sign_up_with_the_address_by_someone_else_gains_nothing(scenario: Scenario) -> None:
-    """Only the owner of the address can read the email. The password of someone else who signed up with the address stops
-    working.
+async def test_an_earlier_sign_up_with_the_address_by_someone_else_gains_nothing(
+    scenario: Scenario,
+) -> None:
+    """Only the owner of the address can read the email. The password of someone else who signed up
+    with the address stops working.
     """
     await sign_up(scenario.company.action(), scenario.auth, **STRANGERS)
     await scenario.sends()
     await scenario.accepts()
-    for password, result in (STRANGERS["password"], "CREDENTIALS_INVALID"), (NEWCOMER.password, "done"):
-        entering = authenticate(scenario.company.action(), scenario.auth, email=GUEST, password=password, code=None, peer=PEER)
+    for password, result in (
+        (STRANGERS["password"], "CREDENTIALS_INVALID"),
+        (NEWCOMER.password, "done"),
+    ):
+        entering = authenticate(
+            scenario.company.action(),
+            scenario.auth,
+            email=GUEST,
+            password=password,
+            code=None,
+            peer=PEER,
+        )
         assert await outcome(entering) == result
     user = await User.get(email=GUEST)
     assert user.name == "Noé Blin"

@@ -1,4 +1,6 @@
-"""P1.1: a company's legal name changes only after the registry or an agent confirms it, never by default."""
+"""P1.1: a company's legal name changes only after the registry or an agent confirms it, never by
+default.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,44 +44,74 @@ EVIDENCE_NEEDED = "Un justificatif est nécessaire pour votre changement de rais
 class Scenario:
     """A company that requests a new name, an agent, and a registry whose answer can be changed."""
 
-    def __init__(self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens, url: str) -> None:
+    def __init__(
+        self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens, url: str
+    ) -> None:
         self.bakery, self.auth, self.agent, self.agents = bakery, auth, agent, agents
         self.registry: Any = PublicRegistry(url, seconds=2)
         self.reply = answer({"results": []})
 
     def registers(self, *names: str, **facts: Any) -> None:
-        self.reply = answer({"results": [result(nom_raison_sociale=name, nom_complet=name, **facts) for name in names]})
+        self.reply = answer(
+            {
+                "results": [
+                    result(nom_raison_sociale=name, nom_complet=name, **facts) for name in names
+                ]
+            }
+        )
 
     def away(self) -> None:
         self.reply = answer(b"", "503 Closed")
 
     async def fresh(self, name: str) -> Session:
         session = self.bakery.tokens[name].session
-        await Session.filter(pk=session.pk).update(fresh_until=self.bakery.clock.now() + timedelta(minutes=5))
+        await Session.filter(pk=session.pk).update(
+            fresh_until=self.bakery.clock.now() + timedelta(minutes=5)
+        )
         return await Session.get(pk=session.pk)
 
-    async def asks(self, name: str = "Camille", legal_name: str = NEW, **given: Any) -> LegalNameChange:
+    async def asks(
+        self, name: str = "Camille", legal_name: str = NEW, **given: Any
+    ) -> LegalNameChange:
         facts: dict[str, Any] = {"siren_given": None, "file_ids": (), "key": legal_name} | given
         session = await self.fresh(name)
         return await legal_names.request(
-            self.bakery.action(name), self.auth, self.registry, session, self.bakery.account, legal_name=legal_name, **facts
+            self.bakery.action(name),
+            self.auth,
+            self.registry,
+            session,
+            self.bakery.account,
+            legal_name=legal_name,
+            **facts,
         )
 
     async def shows(self, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
         return await legal_names.add_evidence(
-            self.bakery.action(name), self.bakery.tokens[name].session, self.bakery.account, change.pk, (await self.kbis(name),)
+            self.bakery.action(name),
+            self.bakery.tokens[name].session,
+            self.bakery.account,
+            change.pk,
+            (await self.kbis(name),),
         )
 
     async def kbis(self, name: str = "Camille", **facts: Any) -> int:
         at = self.bakery.clock.now()
         given: dict[str, Any] = {"uploaded_at": at, "cleared_at": at} | facts
         file = await File.create(
-            key=f"kbis-{await File.all().count()}", uploader=self.bakery.people[name], account=self.bakery.account, size=3,
-            name="kbis.pdf", content_type="application/pdf", created_at=at, **given,
-        )  # fmt: skip
+            key=f"kbis-{await File.all().count()}",
+            uploader=self.bakery.people[name],
+            account=self.bakery.account,
+            size=3,
+            name="kbis.pdf",
+            content_type="application/pdf",
+            created_at=at,
+            **given,
+        )
         return int(file.pk)
 
-    async def decides(self, change: LegalNameChange, decision: Decision, reason: str | None = None) -> LegalNameChange:
+    async def decides(
+        self, change: LegalNameChange, decision: Decision, reason: str | None = None
+    ) -> LegalNameChange:
         action = Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
         return await legal_names.decide(action, self.agents.session, change.pk, decision, reason)
 
@@ -92,8 +124,12 @@ class Scenario:
 
 
 @pytest.fixture
-async def scenario(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> AsyncIterator[Scenario]:
-    bakery = await founded(clock, bus, Camille=Role.OWNER, Adam=Role.ADMIN, Bea=Role.BILLING, Max=Role.MEMBER)
+async def scenario(
+    clock: "MovableClock", bus: "RecordingBus", auth: AuthServices
+) -> AsyncIterator[Scenario]:
+    bakery = await founded(
+        clock, bus, Camille=Role.OWNER, Adam=Role.ADMIN, Bea=Role.BILLING, Max=Role.MEMBER
+    )
     agent = await person(bakery.action(), "Amadou", staff=Staff.AGENT)
     agents = await sessions.sign_in(agent, None, True, bakery.action())
     sign_up: list[Scenario] = []
@@ -106,10 +142,15 @@ async def test_p1_1_the_registered_name_is_accepted_immediately(scenario: Scenar
     scenario.registers("LES FOURNILS D AUBRY")
     change = await scenario.asks("Adam")
     assert (change.status, change.verdict) == (LegalNameStatus.ACCEPTED, RegistryVerdict.MATCH)
-    assert (change.previous_name, change.registered_name) == ("Le Fournil d'Aubry", "LES FOURNILS D AUBRY")
+    assert (change.previous_name, change.registered_name) == (
+        "Le Fournil d'Aubry",
+        "LES FOURNILS D AUBRY",
+    )
     assert await scenario.legal_name() == NEW
     assert await written("legal_name") == [(CAMILLE, ACCEPTED), ("Adam@fournil.example", ACCEPTED)]
-    events = await Event.filter(stream=account_stream(scenario.bakery.account.pk), kind=EventKind.LEGAL_NAME_CHANGED)
+    events = await Event.filter(
+        stream=account_stream(scenario.bakery.account.pk), kind=EventKind.LEGAL_NAME_CHANGED
+    )
     assert [event.status for event in events] == ["ACCEPTED"]
     assert sessions.user_key(scenario.bakery.people["Max"].pk) in scenario.bakery.bus.announced
 
@@ -142,13 +183,18 @@ async def test_p1_1_without_a_match_an_agent_decides_on_evidence(
     assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
 
 
-@pytest.mark.parametrize("legal_name", ["Les 𝐅ournils d'Aubry", "Les F\u0337ournils d'Aubry", "Les Fournils d'Aubry 🎁"])
+@pytest.mark.parametrize(
+    "legal_name", ["Les 𝐅ournils d'Aubry", "Les F\u0337ournils d'Aubry", "Les Fournils d'Aubry 🎁"]
+)
 async def test_p1_1_a_name_that_prints_differently_from_how_it_compares_does_not_match(
     scenario: Scenario, legal_name: str
 ) -> None:
     scenario.registers("LES FOURNILS D AUBRY")
     change = await scenario.asks(legal_name=legal_name)
-    assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, RegistryVerdict.OTHER_NAME)
+    assert (change.status, change.verdict) == (
+        LegalNameStatus.EVIDENCE_NEEDED,
+        RegistryVerdict.OTHER_NAME,
+    )
 
 
 async def test_p1_1_the_name_is_stored_with_its_accents_composed(scenario: Scenario) -> None:
@@ -157,7 +203,9 @@ async def test_p1_1_the_name_is_stored_with_its_accents_composed(scenario: Scena
     assert await scenario.legal_name() == "L'Été"
 
 
-async def test_p1_1_a_late_match_is_attributed_to_the_registry(scenario: Scenario, clock: "MovableClock") -> None:
+async def test_p1_1_a_late_match_is_attributed_to_the_registry(
+    scenario: Scenario, clock: "MovableClock"
+) -> None:
     scenario.away()
     change = await scenario.asks(file_ids=(await scenario.kbis(),))
     await scenario.decides(change, Decision.ASK, "Illisible.")
@@ -165,7 +213,11 @@ async def test_p1_1_a_late_match_is_attributed_to_the_registry(scenario: Scenari
     clock.advance(timedelta(hours=1))
     assert await scenario.turn() == 1
     change = await LegalNameChange.get(pk=change.pk)
-    assert (change.status, change.decider_id, change.reason) == (LegalNameStatus.ACCEPTED, None, None)
+    assert (change.status, change.decider_id, change.reason) == (
+        LegalNameStatus.ACCEPTED,
+        None,
+        None,
+    )
 
 
 async def test_p1_1_a_request_erased_during_the_lookup_changes_nothing(scenario: Scenario) -> None:
@@ -186,7 +238,10 @@ async def test_p1_1_a_file_of_another_company_is_refused_as_evidence(
     await File.filter(pk=file).update(account_id=other.account.pk)
     action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
     assert (
-        await outcome(legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, (file,))) == "FILE_REFUSED"
+        await outcome(
+            legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, (file,))
+        )
+        == "FILE_REFUSED"
     )
 
 
@@ -199,10 +254,15 @@ async def test_p1_1_without_a_registry_evidence_is_required(scenario: Scenario) 
     assert await scenario.turn() == 0
 
 
-async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(scenario: Scenario) -> None:
+async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(
+    scenario: Scenario,
+) -> None:
     scenario.away()
     change = await scenario.asks()
-    assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, RegistryVerdict.AWAY)
+    assert (change.status, change.verdict) == (
+        LegalNameStatus.EVIDENCE_NEEDED,
+        RegistryVerdict.AWAY,
+    )
     for _ in range(3):
         scenario.bakery.clock.advance(timedelta(hours=1))
         assert await scenario.turn() == 1
@@ -255,7 +315,9 @@ async def test_p1_1_concurrent_lookups_notify_once(scenario: Scenario) -> None:
     assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
 
 
-async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_registry(scenario: Scenario) -> None:
+async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_registry(
+    scenario: Scenario,
+) -> None:
     scenario.away()
     change = await scenario.shows(await scenario.asks())
     await scenario.decides(change, Decision.REJECT, "Ce Kbis est celui d'une autre société.")
@@ -264,7 +326,10 @@ async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_regist
     assert await scenario.turn() == 0
     assert await scenario.legal_name() == "Le Fournil d'Aubry"
     email = (await emails_to(CAMILLE))[-1]
-    assert (email.subject, "Ce Kbis est celui d'une autre société." in email.text) == (REJECTED, True)
+    assert (email.subject, "Ce Kbis est celui d'une autre société." in email.text) == (
+        REJECTED,
+        True,
+    )
 
 
 async def test_p1_1_an_agent_can_request_better_evidence(scenario: Scenario) -> None:
@@ -277,7 +342,9 @@ async def test_p1_1_an_agent_can_request_better_evidence(scenario: Scenario) -> 
     assert (await scenario.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
 
 
-async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_refused(scenario: Scenario) -> None:
+async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_refused(
+    scenario: Scenario,
+) -> None:
     change = await scenario.shows(await scenario.asks())
     await scenario.decides(change, Decision.ACCEPT)
     sent = await written("legal_name")
@@ -289,9 +356,13 @@ async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_r
     assert (await scenario.asks()).pk == change.pk  # by its key
 
 
-async def _cancels(scenario: Scenario, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
+async def _cancels(
+    scenario: Scenario, change: LegalNameChange, name: str = "Camille"
+) -> LegalNameChange:
     session = scenario.bakery.tokens[name].session
-    return await legal_names.cancel(scenario.bakery.action(name), session, scenario.bakery.account, change.pk)
+    return await legal_names.cancel(
+        scenario.bakery.action(name), session, scenario.bakery.account, change.pk
+    )
 
 
 async def test_p1_1_only_one_request_is_open_and_it_can_be_cancelled(scenario: Scenario) -> None:
@@ -299,7 +370,9 @@ async def test_p1_1_only_one_request_is_open_and_it_can_be_cancelled(scenario: S
     assert await outcome(scenario.asks(legal_name="Boulangerie Aubry")) == "CHANGE_RUNNING"
     for _ in range(2):
         assert (await _cancels(scenario, change)).status is LegalNameStatus.CANCELED
-    assert (await scenario.asks(legal_name="Boulangerie Aubry")).status is LegalNameStatus.EVIDENCE_NEEDED
+    assert (
+        await scenario.asks(legal_name="Boulangerie Aubry")
+    ).status is LegalNameStatus.EVIDENCE_NEEDED
 
 
 async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(scenario: Scenario) -> None:
@@ -319,13 +392,17 @@ async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(scenario: Scen
         ({"file_ids": (999,)}, "FILE_REFUSED"),
     ],
 )
-async def test_p1_1_invalid_input_is_refused(scenario: Scenario, given: dict[str, Any], code: str) -> None:
+async def test_p1_1_invalid_input_is_refused(
+    scenario: Scenario, given: dict[str, Any], code: str
+) -> None:
     """P1.1: another SIREN is another legal entity."""
     assert await outcome(scenario.asks(**given)) == code
     assert await LegalNameChange.all().count() == (code == "done")
 
 
-async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(scenario: Scenario) -> None:
+async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(
+    scenario: Scenario,
+) -> None:
     change = await scenario.asks()
     action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
     at = scenario.bakery.clock.now()
@@ -335,12 +412,31 @@ async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(sc
         await scenario.kbis(infected_at=at),
     ]
     for file in refused:
-        adding = legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, (file,))
+        adding = legal_names.add_evidence(
+            action, session, scenario.bakery.account, change.pk, (file,)
+        )
         assert await outcome(adding) == "FILE_REFUSED"
-    assert await outcome(legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, ())) == "BLANK"
+    assert (
+        await outcome(
+            legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, ())
+        )
+        == "BLANK"
+    )
     many = [await scenario.kbis() for _ in range(11)]
-    for part, code in ((many[:6], "done"), (many[6:], "FILE_REFUSED"), (many[:1], "FILE_REFUSED"), (many[6:10], "done")):
-        assert await outcome(legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, tuple(part))) == code
+    for part, code in (
+        (many[:6], "done"),
+        (many[6:], "FILE_REFUSED"),
+        (many[:1], "FILE_REFUSED"),
+        (many[6:10], "done"),
+    ):
+        assert (
+            await outcome(
+                legal_names.add_evidence(
+                    action, session, scenario.bakery.account, change.pk, tuple(part)
+                )
+            )
+            == code
+        )
 
 
 async def test_p1_1_a_file_in_quarantine_is_refused_as_evidence(scenario: Scenario) -> None:
@@ -378,10 +474,18 @@ async def test_p1_1_another_companys_request_is_not_found(scenario: Scenario) ->
     change = await scenario.asks()
     other = await founded(scenario.bakery.clock, scenario.bakery.bus, "732829320", Zoe=Role.OWNER)
     action, session = other.action("Zoe"), other.tokens["Zoe"].session
-    assert await outcome(legal_names.cancel(action, session, other.account, change.pk)) == "NOT_FOUND"
+    assert (
+        await outcome(legal_names.cancel(action, session, other.account, change.pk)) == "NOT_FOUND"
+    )
     assert await outcome(legal_names.cancel(action, session, other.account, None)) == "NOT_FOUND"
-    assert await outcome(legal_names.cancel(action, session, scenario.bakery.account, change.pk)) == "FORBIDDEN"
-    assert await outcome(legal_names.decide(action, session, None, Decision.ACCEPT, None)) == "NOT_FOUND"
+    assert (
+        await outcome(legal_names.cancel(action, session, scenario.bakery.account, change.pk))
+        == "FORBIDDEN"
+    )
+    assert (
+        await outcome(legal_names.decide(action, session, None, Decision.ACCEPT, None))
+        == "NOT_FOUND"
+    )
 
 
 async def test_p1_1_requests_are_limited(scenario: Scenario) -> None:
@@ -402,7 +506,9 @@ async def test_p1_1_a_removed_member_gets_no_email(scenario: Scenario) -> None:
 async def test_p1_1_the_trade_name_can_be_changed_freely(scenario: Scenario) -> None:
     action, session = scenario.bakery.action("Adam"), scenario.bakery.tokens["Adam"].session
     for name in ("Chez Camille", "Chez Camille", None):
-        assert (await details.change_trade_name(action, session, scenario.bakery.account, name)).trade_name == name
+        assert (
+            await details.change_trade_name(action, session, scenario.bakery.account, name)
+        ).trade_name == name
     assert await scenario.legal_name() == "Le Fournil d'Aubry"
 
 
@@ -410,7 +516,12 @@ async def test_p1_4_a_companys_address_and_numbers_can_be_changed(scenario: Scen
     action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
     where = Address("1 rue du Four", "75001", "Paris", "FR")
     account = await details.change_address(action, session, scenario.bakery.account, where)
-    assert (account.street, account.postal_code, account.city, account.country) == ("1 rue du Four", "75001", "Paris", "FR")
+    assert (account.street, account.postal_code, account.city, account.country) == (
+        "1 rue du Four",
+        "75001",
+        "Paris",
+        "FR",
+    )
     account = await details.change_identifiers(
         action, session, scenario.bakery.account, "404 833 048 00022", "FR 83 404 833 048"
     )
@@ -419,7 +530,10 @@ async def test_p1_4_a_companys_address_and_numbers_can_be_changed(scenario: Scen
     assert (account.siret, account.vat_number) == (None, "FR83404833048")
     for name in ("Bea", "Max"):
         changing = details.change_address(
-            scenario.bakery.action(name), scenario.bakery.tokens[name].session, scenario.bakery.account, where
+            scenario.bakery.action(name),
+            scenario.bakery.tokens[name].session,
+            scenario.bakery.account,
+            where,
         )
         assert await outcome(changing) == "FORBIDDEN"
 
@@ -435,29 +549,54 @@ async def test_p1_4_a_companys_address_and_numbers_can_be_changed(scenario: Scen
         (None, "FR44732829320", "SIREN_OTHER"),
     ],
 )
-async def test_p1_4_numbers_are_checked(scenario: Scenario, siret: str | None, vat_number: str | None, code: str) -> None:
+async def test_p1_4_numbers_are_checked(
+    scenario: Scenario, siret: str | None, vat_number: str | None, code: str
+) -> None:
     action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
-    assert await outcome(details.change_identifiers(action, session, scenario.bakery.account, siret, vat_number)) == code
+    assert (
+        await outcome(
+            details.change_identifiers(action, session, scenario.bakery.account, siret, vat_number)
+        )
+        == code
+    )
 
 
-async def test_p1_4_sirets_of_la_poste_have_their_own_checksum(clock: "MovableClock", bus: "RecordingBus") -> None:
+async def test_p1_4_sirets_of_la_poste_have_their_own_checksum(
+    clock: "MovableClock", bus: "RecordingBus"
+) -> None:
     post = await founded(clock, bus, "356000000", Zoe=Role.OWNER)
     action, session = post.action("Zoe"), post.tokens["Zoe"].session
-    assert (await details.change_identifiers(action, session, post.account, "35600000049837", None)).siret == "35600000049837"
+    assert (
+        await details.change_identifiers(action, session, post.account, "35600000049837", None)
+    ).siret == "35600000049837"
 
 
 async def known(scenario: Scenario) -> tuple[str | None, bool]:
     """Returns the registry's verdict on the bakery, and whether a lookup is still pending."""
     account = await Account.get(pk=scenario.bakery.account.pk)
-    return account.registry_verdict and account.registry_verdict.value, account.registry_due_at is not None
+    return (
+        account.registry_verdict and account.registry_verdict.value,
+        account.registry_due_at is not None,
+    )
 
 
-async def test_p1_4_a_new_company_is_looked_up_in_the_background(scenario: Scenario, auth: AuthServices) -> None:
-    """P1.4: a valid checksum doesn't prove that a company exists, and an unavailable registry never confirms it."""
+async def test_p1_4_a_new_company_is_looked_up_in_the_background(
+    scenario: Scenario, auth: AuthServices
+) -> None:
+    """P1.4: a valid checksum doesn't prove that a company exists, and an unavailable registry never
+    confirms it.
+    """
     sign_up = await registration.sign_up(
-        scenario.bakery.action(), auth, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
-        legal_name="Le Fournil d'Aubry", siren="732829320", locale=Locale.FR, peer="192.0.2.1",
-    )  # fmt: skip
+        scenario.bakery.action(),
+        auth,
+        email="zoe@quais.example",
+        password="mouette phare ardoise 77",
+        name="Zoé",
+        legal_name="Le Fournil d'Aubry",
+        siren="732829320",
+        locale=Locale.FR,
+        peer="192.0.2.1",
+    )
     assert sign_up.account
     await Account.filter(pk=scenario.bakery.account.pk).update(siren="552100554")
     scenario.bakery.account = sign_up.account
@@ -467,25 +606,37 @@ async def test_p1_4_a_new_company_is_looked_up_in_the_background(scenario: Scena
     assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 1
     assert await known(scenario) == (None, True)
     scenario.registers("LE FOURNIL D AUBRY", siren="732829320")
-    assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 0  # its turn comes later
+    assert (
+        await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 0
+    )  # its turn comes later
     scenario.bakery.clock.advance(timedelta(hours=1))
     assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 1
     assert await known(scenario) == ("MATCH", False)
 
 
-async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(scenario: Scenario, auth: AuthServices) -> None:
+async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(
+    scenario: Scenario, auth: AuthServices
+) -> None:
     """Otherwise the verdict on one company would appear next to the name of another."""
     scenario.registers("LE FOURNIL D AUBRY", siren="732829320")
     form: dict[str, Any] = {
-        "email": "zoe@quais.example", "password": "mouette phare ardoise 77", "name": "Zoé", "locale": Locale.FR,
-        "siren": "732829320", "peer": "192.0.2.1",
-    }  # fmt: skip
-    sign_up = await registration.sign_up(scenario.bakery.action(), auth, legal_name="Le Fournil d'Aubry", **form)
+        "email": "zoe@quais.example",
+        "password": "mouette phare ardoise 77",
+        "name": "Zoé",
+        "locale": Locale.FR,
+        "siren": "732829320",
+        "peer": "192.0.2.1",
+    }
+    sign_up = await registration.sign_up(
+        scenario.bakery.action(), auth, legal_name="Le Fournil d'Aubry", **form
+    )
     assert sign_up.account
     scenario.bakery.account = sign_up.account
     await legal_names.check_accounts(scenario.bakery.action(), scenario.registry)
     assert await known(scenario) == ("MATCH", False)
-    await registration.sign_up(scenario.bakery.action(), auth, legal_name="Banque des Quais", **form)
+    await registration.sign_up(
+        scenario.bakery.action(), auth, legal_name="Banque des Quais", **form
+    )
     assert await known(scenario) == (None, True)
     await legal_names.check_accounts(scenario.bakery.action(), scenario.registry)
     assert await known(scenario) == ("OTHER_NAME", False)
@@ -506,7 +657,9 @@ async def test_p1_1_a_new_name_is_looked_up_again(scenario: Scenario) -> None:
 
 
 async def test_p1_1_an_answer_about_a_previous_name_is_ignored(scenario: Scenario) -> None:
-    await Account.filter(pk=scenario.bakery.account.pk).update(registry_due_at=scenario.bakery.clock.now())
+    await Account.filter(pk=scenario.bakery.account.pk).update(
+        registry_due_at=scenario.bakery.clock.now()
+    )
 
     class Slow(NoRegistry):
         """A registry that changes the company's name before it answers."""

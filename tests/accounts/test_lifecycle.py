@@ -1,4 +1,6 @@
-"""P1.2: support deactivates or deletes a company's account, and can restore it until its data is erased."""
+"""P1.2: support deactivates or deletes a company's account, and can restore it until its data is
+erased.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -53,27 +55,49 @@ class Scenario:
     def action(self) -> Action:
         return Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
 
-    async def asks(self, kind: TicketKind = TicketKind.ACCOUNT_DELETION, name: str = "Camille", key: str = "k") -> Ticket:
+    async def asks(
+        self, kind: TicketKind = TicketKind.ACCOUNT_DELETION, name: str = "Camille", key: str = "k"
+    ) -> Ticket:
         session = self.bakery.tokens[name].session
         return await lifecycle.request(
-            self.bakery.action(name), self.auth, session, self.bakery.account.pk, kind, "Je pars.", key
+            self.bakery.action(name),
+            self.auth,
+            session,
+            self.bakery.account.pk,
+            kind,
+            "Je pars.",
+            key,
         )
 
     async def asks_again(self, kind: TicketKind, key: str = "k") -> Ticket:
-        """Sends the request from a session without an account, as the owner of a deactivated account does."""
-        tokens = await sessions.sign_in(self.bakery.people["Camille"], None, False, self.bakery.action())
+        """Sends the request from a session without an account, as the owner of a deactivated
+        account does.
+        """
+        tokens = await sessions.sign_in(
+            self.bakery.people["Camille"], None, False, self.bakery.action()
+        )
         until = self.bakery.clock.now() + timedelta(minutes=5)
         await Session.filter(pk=tokens.session.pk).update(fresh_until=until)
         session = await Session.get(pk=tokens.session.pk)
         return await lifecycle.request(
-            self.bakery.action("Camille"), self.auth, session, self.bakery.account.pk, kind, "Encore.", key
+            self.bakery.action("Camille"),
+            self.auth,
+            session,
+            self.bakery.account.pk,
+            kind,
+            "Encore.",
+            key,
         )
 
     async def deactivates(self) -> Account:
-        return await lifecycle.deactivate(self.action(), self.agents.session, self.bakery.account.pk)
+        return await lifecycle.deactivate(
+            self.action(), self.agents.session, self.bakery.account.pk
+        )
 
     async def reactivates(self) -> Account:
-        return await lifecycle.reactivate(self.action(), self.agents.session, self.bakery.account.pk)
+        return await lifecycle.reactivate(
+            self.action(), self.agents.session, self.bakery.account.pk
+        )
 
     async def schedules(self, ticket: Ticket | None, session: Session | None = None) -> Account:
         until = self.bakery.clock.now() + timedelta(minutes=5)
@@ -89,40 +113,62 @@ class Scenario:
 
 @pytest.fixture
 async def scenario(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> Scenario:
-    bakery = await founded(clock, bus, Camille=Role.OWNER, Odile=Role.OWNER, Adam=Role.ADMIN, Max=Role.MEMBER)
+    bakery = await founded(
+        clock, bus, Camille=Role.OWNER, Odile=Role.OWNER, Adam=Role.ADMIN, Max=Role.MEMBER
+    )
     agent = await person(bakery.action(), "Amadou", staff=Staff.AGENT)
     return Scenario(bakery, auth, agent, await sessions.sign_in(agent, None, True, bakery.action()))
 
 
 async def test_p1_2_a_deactivation_ends_all_access_to_the_account(scenario: Scenario) -> None:
     ticket = await scenario.asks(TicketKind.ACCOUNT_DEACTIVATION)
-    assert (ticket.kind, ticket.subject) == (TicketKind.ACCOUNT_DEACTIVATION, "Désactivation du compte de l’entreprise")
+    assert (ticket.kind, ticket.subject) == (
+        TicketKind.ACCOUNT_DEACTIVATION,
+        "Désactivation du compte de l’entreprise",
+    )
     assert (await Message.get(ticket_id=ticket.pk)).body == "Je pars."
     roles = [Role.OWNER, Role.OWNER, Role.ADMIN, Role.MEMBER]
-    held = [(tokens.session.pk, role) for tokens, role in zip(scenario.bakery.tokens.values(), roles, strict=True)]
+    held = [
+        (tokens.session.pk, role)
+        for tokens, role in zip(scenario.bakery.tokens.values(), roles, strict=True)
+    ]
     assert await valid_session_roles(held, scenario.bakery.clock.now()) == set(held)
     await scenario.deactivates()
     assert await valid_session_roles(held, scenario.bakery.clock.now()) == set()
-    assert {sessions.session_key(session) for session, _ in held} <= set(scenario.bakery.bus.announced)
+    assert {sessions.session_key(session) for session, _ in held} <= set(
+        scenario.bakery.bus.announced
+    )
     assert await written("account_status") == [(owner, DEACTIVATED) for owner in OWNERS]
     camille = scenario.bakery.people["Camille"]
     assert await company_of(camille) is None
     assert await outcome(company_of(camille, scenario.bakery.account.pk)) == "ACCOUNT_INACTIVE"
     assert (
-        await outcome(sessions.sign_in(camille, scenario.bakery.account, False, scenario.bakery.action())) == "ACCOUNT_INACTIVE"
+        await outcome(
+            sessions.sign_in(camille, scenario.bakery.account, False, scenario.bakery.action())
+        )
+        == "ACCOUNT_INACTIVE"
     )
 
 
-async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivation(scenario: Scenario) -> None:
+async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivation(
+    scenario: Scenario,
+) -> None:
     await scenario.deactivates()
     camille = scenario.bakery.people["Camille"]
     scenario.bakery.tokens["Camille"] = await sessions.sign_in(
         camille, await company_of(camille), False, scenario.bakery.action()
     )
     ticket = await scenario.asks(TicketKind.ACCOUNT_REACTIVATION)
-    assert (ticket.kind, ticket.account_id) == (TicketKind.ACCOUNT_REACTIVATION, scenario.bakery.account.pk)
+    assert (ticket.kind, ticket.account_id) == (
+        TicketKind.ACCOUNT_REACTIVATION,
+        scenario.bakery.account.pk,
+    )
     assert await outcome(
-        sessions.switch(scenario.bakery.tokens["Camille"].session, ticket.account_id, scenario.bakery.action("Camille"))
+        sessions.switch(
+            scenario.bakery.tokens["Camille"].session,
+            ticket.account_id,
+            scenario.bakery.action("Camille"),
+        )
     ) == ("ACCOUNT_INACTIVE")
     await scenario.reactivates()
     assert await scenario.status() is AccountStatus.ACTIVE
@@ -130,13 +176,20 @@ async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivat
     account = await company_of(camille)
     assert account is not None
     assert account.pk == scenario.bakery.account.pk
-    assert await scenario.bakery.stays("Adam") is False  # the sessions stay ended: every member signs in again
+    assert (
+        await scenario.bakery.stays("Adam") is False
+    )  # the sessions stay ended: every member signs in again
 
 
-async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(scenario: Scenario) -> None:
+async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(
+    scenario: Scenario,
+) -> None:
     ticket = await scenario.asks()
     account = await scenario.schedules(ticket)
-    assert (account.status, account.erases_at) == (AccountStatus.CLOSING, scenario.bakery.clock.now() + GRACE)
+    assert (account.status, account.erases_at) == (
+        AccountStatus.CLOSING,
+        scenario.bakery.clock.now() + GRACE,
+    )
     erasure = await Erasure.get()
     assert (erasure.requested_at, erasure.due_at) == (ticket.created_at, account.erases_at)
     assert erasure.deadline.isoformat() == "2026-12-23"
@@ -147,7 +200,12 @@ async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(s
     account = await scenario.reactivates()
     assert (account.status, account.erases_at) == (AccountStatus.ACTIVE, None)
     assert (await Erasure.get()).canceled_at == scenario.bakery.clock.now()
-    assert [subject for _, subject in await written("account_status")] == [CLOSING, CLOSING, ACTIVE, ACTIVE]
+    assert [subject for _, subject in await written("account_status")] == [
+        CLOSING,
+        CLOSING,
+        ACTIVE,
+        ACTIVE,
+    ]
 
 
 async def test_p1_2_an_agent_cannot_delete_an_account_without_its_request(
@@ -168,7 +226,9 @@ async def test_p1_2_an_agent_cannot_delete_an_account_without_its_request(
         assert await outcome(scenario.schedules(ticket)) == "REQUEST_MISSING"
     asked = await scenario.asks(name="Odile")
     assert await scenario.bakery.changes("Camille", "Odile", Role.ADMIN) == "done"
-    assert await outcome(scenario.schedules(asked)) == "REQUEST_MISSING"  # she is no longer an owner
+    assert (
+        await outcome(scenario.schedules(asked)) == "REQUEST_MISSING"
+    )  # she is no longer an owner
     assert await scenario.status() is AccountStatus.ACTIVE
 
 
@@ -179,9 +239,15 @@ async def test_p1_2_a_cancelled_or_solved_request_deletes_nothing_later(scenario
     assert await outcome(scenario.schedules(first)) == "REQUEST_MISSING"
     assert await scenario.status() is AccountStatus.ACTIVE
     camille = scenario.bakery.people["Camille"]
-    tokens = await sessions.sign_in(camille, scenario.bakery.account, False, scenario.bakery.action())
-    await Session.filter(pk=tokens.session.pk).update(fresh_until=scenario.bakery.clock.now() + timedelta(minutes=5))
-    scenario.bakery.tokens["Camille"] = replace(tokens, session=await Session.get(pk=tokens.session.pk))
+    tokens = await sessions.sign_in(
+        camille, scenario.bakery.account, False, scenario.bakery.action()
+    )
+    await Session.filter(pk=tokens.session.pk).update(
+        fresh_until=scenario.bakery.clock.now() + timedelta(minutes=5)
+    )
+    scenario.bakery.tokens["Camille"] = replace(
+        tokens, session=await Session.get(pk=tokens.session.pk)
+    )
     second = await scenario.asks(key="again")
     assert second.pk != first.pk
     await Ticket.filter(pk=second.pk).update(status=TicketStatus.SOLVED)
@@ -205,13 +271,22 @@ async def test_p1_2_a_request_requires_an_owner_and_a_step_up(scenario: Scenario
     assert await outcome(scenario.asks(TicketKind.ACCOUNT_REACTIVATION)) == "TRANSITION_ILLEGAL"
     await Session.filter(pk=scenario.agents.session.pk).update(fresh_until=None)
     stale = await Session.get(pk=scenario.agents.session.pk)
-    assert await outcome(lifecycle.schedule_deletion(scenario.action(), stale, 1, 1, GRACE)) == "STEP_UP_REQUIRED"
+    assert (
+        await outcome(lifecycle.schedule_deletion(scenario.action(), stale, 1, 1, GRACE))
+        == "STEP_UP_REQUIRED"
+    )
     stranger = await person(scenario.bakery.action(), "Zoe")
     tokens = await sessions.sign_in(stranger, None, False, scenario.bakery.action())
     action = Action(stranger, scenario.bakery.clock.now(), scenario.bakery.bus)
     for account_id in (scenario.bakery.account.pk, None):
         asking = lifecycle.request(
-            action, scenario.auth, tokens.session, account_id, TicketKind.ACCOUNT_REACTIVATION, "Ouvrez.", "k"
+            action,
+            scenario.auth,
+            tokens.session,
+            account_id,
+            TicketKind.ACCOUNT_REACTIVATION,
+            "Ouvrez.",
+            "k",
         )
         assert await outcome(asking) == "NOT_FOUND"
 
@@ -224,9 +299,14 @@ async def test_p1_2_only_one_request_of_each_kind_is_open(scenario: Scenario) ->
     await Ticket.filter(pk=first.pk).update(status=TicketStatus.SOLVED)
     assert (await scenario.asks(key="third")).pk != first.pk
     clash = lifecycle.request(
-        scenario.bakery.action("Camille"), scenario.auth, scenario.bakery.tokens["Camille"].session, scenario.bakery.account.pk,
-        TicketKind.ACCOUNT_DELETION, "Autre chose.", "k",
-    )  # fmt: skip
+        scenario.bakery.action("Camille"),
+        scenario.auth,
+        scenario.bakery.tokens["Camille"].session,
+        scenario.bakery.account.pk,
+        TicketKind.ACCOUNT_DELETION,
+        "Autre chose.",
+        "k",
+    )
     assert await outcome(clash) == "IDEMPOTENCY_MISMATCH"
 
 
@@ -241,27 +321,48 @@ async def test_p1_2_actions_in_progress_are_refused_once_the_account_is_deactiva
 ) -> None:
     action = scenario.bakery.action("Camille")
     await invitations.send(
-        action, auth, scenario.bakery.account.pk, email="noe@example.fr", role=Role.MEMBER,
-        locale=scenario.bakery.people["Camille"].locale, key="k",
-    )  # fmt: skip
+        action,
+        auth,
+        scenario.bakery.account.pk,
+        email="noe@example.fr",
+        role=Role.MEMBER,
+        locale=scenario.bakery.people["Camille"].locale,
+        key="k",
+    )
     session = scenario.bakery.tokens["Camille"].session
     await scenario.deactivates()
     token = await token_to("noe@example.fr", "invitation")
     joining = invitations.accept(
-        scenario.bakery.action(), auth, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1"
+        scenario.bakery.action(),
+        auth,
+        token,
+        Newcomer("Noé", "mouette phare ardoise 77"),
+        "192.0.2.1",
     )
     assert await outcome(joining) == "TOKEN_INVALID"
-    assert await outcome(details.change_trade_name(action, session, scenario.bakery.account, "X")) == "FORBIDDEN"
+    assert (
+        await outcome(details.change_trade_name(action, session, scenario.bakery.account, "X"))
+        == "FORBIDDEN"
+    )
     assert await scenario.bakery.leaves("Max") == "FORBIDDEN"
-    assert await outcome(legal_names.cancel(action, session, scenario.bakery.account, None)) == "FORBIDDEN"
+    assert (
+        await outcome(legal_names.cancel(action, session, scenario.bakery.account, None))
+        == "FORBIDDEN"
+    )
     await scenario.reactivates()
     joining = invitations.accept(
-        scenario.bakery.action(), auth, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1"
+        scenario.bakery.action(),
+        auth,
+        token,
+        Newcomer("Noé", "mouette phare ardoise 77"),
+        "192.0.2.1",
     )
     assert await outcome(joining) == "done"
 
 
-async def test_p1_2_a_cached_token_stops_working_immediately(scenario: Scenario, clock: "MovableClock") -> None:
+async def test_p1_2_a_cached_token_stops_working_immediately(
+    scenario: Scenario, clock: "MovableClock"
+) -> None:
     hub = Hub()
     callers = Callers(hub, clock)
     access = scenario.bakery.tokens["Max"].access
@@ -277,7 +378,9 @@ async def test_p1_2_members_keep_access_to_their_other_company(
 ) -> None:
     other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
     camille = scenario.bakery.people["Camille"]
-    await Membership.create(user=camille, account=other.account, role=Role.MEMBER, created_at=clock.now())
+    await Membership.create(
+        user=camille, account=other.account, role=Role.MEMBER, created_at=clock.now()
+    )
     await scenario.deactivates()
     account = await company_of(camille)
     assert account is not None
@@ -298,8 +401,12 @@ async def test_p1_2_a_dismissed_agent_cannot_change_an_account(scenario: Scenari
     assert await authentication.company_of(scenario.agent) is None
 
 
-@pytest.mark.parametrize("status", [AccountStatus.DEACTIVATED, AccountStatus.CLOSING, AccountStatus.ERASED])
-async def test_p1_2_no_session_acts_for_an_inactive_account(scenario: Scenario, status: AccountStatus) -> None:
+@pytest.mark.parametrize(
+    "status", [AccountStatus.DEACTIVATED, AccountStatus.CLOSING, AccountStatus.ERASED]
+)
+async def test_p1_2_no_session_acts_for_an_inactive_account(
+    scenario: Scenario, status: AccountStatus
+) -> None:
     """Even when the sessions themselves have not ended."""
     tokens, at = scenario.bakery.tokens["Max"], scenario.bakery.clock.now()
     assert await still_valid([tokens.session.pk], at)
@@ -312,7 +419,9 @@ async def test_p1_2_no_session_acts_for_an_inactive_account(scenario: Scenario, 
 
 
 async def test_p1_2_a_request_is_carried_out_once(scenario: Scenario) -> None:
-    """Carrying out the request solves its ticket. A cancelled deletion is not scheduled a second time."""
+    """Carrying out the request solves its ticket. A cancelled deletion is not scheduled a second
+    time.
+    """
     ticket = await scenario.asks()
     await scenario.schedules(ticket)
     assert (await Ticket.get(pk=ticket.pk)).status is TicketStatus.SOLVED
@@ -329,17 +438,27 @@ async def test_p1_2_a_request_is_carried_out_once(scenario: Scenario) -> None:
 
 
 @pytest.mark.parametrize(("days", "left"), [(0, 14), (10, 14), (25, 5), (29, 1), (60, 1)])
-async def test_p1_2_the_grace_period_ends_before_the_legal_deadline(scenario: Scenario, days: int, left: int) -> None:
-    """GDPR, article 12(3): within a month of the request. There is always at least one day to cancel."""
+async def test_p1_2_the_grace_period_ends_before_the_legal_deadline(
+    scenario: Scenario, days: int, left: int
+) -> None:
+    """GDPR, article 12(3): within a month of the request. There is always at least one day to
+    cancel.
+    """
     ticket = await scenario.asks()
     scenario.bakery.clock.advance(timedelta(days=days))
     scenario.agents = await sessions.sign_in(scenario.agent, None, True, scenario.bakery.action())
     account = await scenario.schedules(ticket)
     assert account.erases_at
-    assert timedelta(days=left - 1) < account.erases_at - scenario.bakery.clock.now() <= timedelta(days=left)
+    assert (
+        timedelta(days=left - 1)
+        < account.erases_at - scenario.bakery.clock.now()
+        <= timedelta(days=left)
+    )
 
 
-async def test_p1_2_the_owner_of_a_deactivated_account_can_request_its_deletion(scenario: Scenario) -> None:
+async def test_p1_2_the_owner_of_a_deactivated_account_can_request_its_deletion(
+    scenario: Scenario,
+) -> None:
     await scenario.deactivates()
     ticket = await scenario.asks_again(TicketKind.ACCOUNT_DELETION)
     assert (await scenario.schedules(ticket)).status is AccountStatus.CLOSING
@@ -393,7 +512,9 @@ async def test_p1_2_a_repeated_request_is_not_throttled(scenario: Scenario) -> N
     first = await scenario.asks(key="first")
     for _ in range(3 * LIFECYCLE.free_attempts):
         assert (await scenario.asks(key="first")).pk == first.pk
-    together = await asyncio.gather(*(outcome(scenario.asks(key="second")) for _ in range(3 * LIFECYCLE.free_attempts)))
+    together = await asyncio.gather(
+        *(outcome(scenario.asks(key="second")) for _ in range(3 * LIFECYCLE.free_attempts))
+    )
     assert set(together) == {"done"}
     for turn in range(LIFECYCLE.free_attempts - 1):
         await scenario.asks(key=f"other {turn}")
@@ -404,20 +525,37 @@ async def test_p1_2_a_repeated_request_is_not_throttled(scenario: Scenario) -> N
 async def test_p1_2_refused_requests_and_other_companies_do_not_count(scenario: Scenario) -> None:
     stranger = await person(scenario.bakery.action(), "Zoe")
     other_tokens = await sessions.sign_in(stranger, None, False, scenario.bakery.action())
-    await Session.filter(pk=other_tokens.session.pk).update(fresh_until=scenario.bakery.clock.now() + timedelta(minutes=5))
-    action, account_id = Action(stranger, scenario.bakery.clock.now(), scenario.bakery.bus), scenario.bakery.account.pk
+    await Session.filter(pk=other_tokens.session.pk).update(
+        fresh_until=scenario.bakery.clock.now() + timedelta(minutes=5)
+    )
+    action, account_id = (
+        Action(stranger, scenario.bakery.clock.now(), scenario.bakery.bus),
+        scenario.bakery.account.pk,
+    )
     for turn in range(2 * LIFECYCLE.free_attempts):
         asking = lifecycle.request(
-            action, scenario.auth, other_tokens.session, account_id, TicketKind.ACCOUNT_DELETION, "Adieu.", f"{turn}"
+            action,
+            scenario.auth,
+            other_tokens.session,
+            account_id,
+            TicketKind.ACCOUNT_DELETION,
+            "Adieu.",
+            f"{turn}",
         )
         assert await outcome(asking) == "NOT_FOUND"
         assert await outcome(scenario.asks(name="Adam", key=f"{turn}")) == "FORBIDDEN"
-        assert await outcome(scenario.asks(TicketKind.ACCOUNT_REACTIVATION, key=f"{turn}")) == "TRANSITION_ILLEGAL"
+        assert (
+            await outcome(scenario.asks(TicketKind.ACCOUNT_REACTIVATION, key=f"{turn}"))
+            == "TRANSITION_ILLEGAL"
+        )
     await _uses_up(scenario)
     await scenario.deactivates()
     for turn in range(LIFECYCLE.free_attempts + 1):
         await scenario.asks_again(TicketKind.ACCOUNT_REACTIVATION, f"{turn}")
-    assert await outcome(scenario.asks_again(TicketKind.ACCOUNT_REACTIVATION, "last")) == "RATE_LIMITED"
+    assert (
+        await outcome(scenario.asks_again(TicketKind.ACCOUNT_REACTIVATION, "last"))
+        == "RATE_LIMITED"
+    )
 
 
 async def test_p1_2_each_kind_and_each_company_is_counted_separately(

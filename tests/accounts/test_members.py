@@ -28,12 +28,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 OWNER, ADMIN, BILLING, MEMBER = Role
-BELOW = {OWNER: {OWNER, ADMIN, BILLING, MEMBER}, ADMIN: {ADMIN, BILLING, MEMBER}, BILLING: set(), MEMBER: set()}
+BELOW = {
+    OWNER: {OWNER, ADMIN, BILLING, MEMBER},
+    ADMIN: {ADMIN, BILLING, MEMBER},
+    BILLING: set(),
+    MEMBER: set(),
+}
 
 
 @pytest.fixture
 async def company(db: str, clock: "MovableClock", bus: "RecordingBus") -> Company:
-    return await founded(clock, bus, odile=OWNER, olivier=OWNER, ada=ADMIN, alan=ADMIN, bea=BILLING, max=MEMBER)
+    return await founded(
+        clock, bus, odile=OWNER, olivier=OWNER, ada=ADMIN, alan=ADMIN, bea=BILLING, max=MEMBER
+    )
 
 
 def expected(mine: Role, *dealt: Role) -> str:
@@ -49,7 +56,9 @@ ACTORS = {OWNER: "odile", ADMIN: "ada", BILLING: "bea", MEMBER: "max"}
 
 @pytest.mark.parametrize("role", list(Role))
 async def test_p1_4_each_role_changes_only_the_roles_it_may(company: Company, role: Role) -> None:
-    """P1.4, the whole table: administrators can't change or appoint owners, and the other roles can't change anyone."""
+    """P1.4, the whole table: administrators can't change or appoint owners, and the other roles
+    can't change anyone.
+    """
     for target_role, new_role in product(Role, Role):
         user = company.people[ONE_OF_EACH[target_role]]
         await Membership.filter(user_id=user.pk).update(role=target_role)
@@ -60,7 +69,9 @@ async def test_p1_4_each_role_changes_only_the_roles_it_may(company: Company, ro
 
 
 @pytest.mark.parametrize(("role", "target_role"), list(product(Role, Role)))
-async def test_p1_4_each_role_removes_only_the_members_it_may(company: Company, role: Role, target_role: Role) -> None:
+async def test_p1_4_each_role_removes_only_the_members_it_may(
+    company: Company, role: Role, target_role: Role
+) -> None:
     user = company.people[ONE_OF_EACH[target_role]]
     result = await company.removes(ACTORS[role], user.name)
     assert result == expected(role, target_role)
@@ -69,12 +80,16 @@ async def test_p1_4_each_role_removes_only_the_members_it_may(company: Company, 
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_p1_4_only_owners_transfer_and_every_member_can_leave(company: Company, role: Role) -> None:
+async def test_p1_4_only_owners_transfer_and_every_member_can_leave(
+    company: Company, role: Role
+) -> None:
     name = ACTORS[role]
     result = await company.transfers(name, "alan")
     assert result == ("done" if role is OWNER else "FORBIDDEN")
     roles = await company.roles()
-    assert (roles[name], roles["alan"]) == (("ADMIN", "OWNER") if role is OWNER else (role, "ADMIN"))
+    assert (roles[name], roles["alan"]) == (
+        ("ADMIN", "OWNER") if role is OWNER else (role, "ADMIN")
+    )
     assert await company.leaves(name) == "done"
     assert name not in await company.roles()
     assert not await company.stays(name)
@@ -112,12 +127,16 @@ async def test_one_owner_stays_after_concurrent_changes(company: Company, how: s
         return await company.leaves(name) if how == "leave" else await company.removes(name, other)
 
     results = sorted(await asyncio.gather(doing("odile", "olivier"), doing("olivier", "odile")))
-    assert results == (["FORBIDDEN", "done"] if how == "remove each other" else ["LAST_OWNER", "done"])
+    assert results == (
+        ["FORBIDDEN", "done"] if how == "remove each other" else ["LAST_OWNER", "done"]
+    )
     assert list((await company.roles()).values()).count("OWNER") == 1
 
 
 @pytest.mark.parametrize("how", ["hands over", "makes", "unmakes", "removes", "leaves"])
-async def test_p1_4_ownership_changes_require_a_step_up_and_notify_every_owner(company: Company, how: str) -> None:
+async def test_p1_4_ownership_changes_require_a_step_up_and_notify_every_owner(
+    company: Company, how: str
+) -> None:
     """A stolen session can neither transfer the company nor hide a change from its owners."""
     changes: dict[str, tuple[Callable[[], Awaitable[str]], str | None, str | None]] = {
         "hands over": (lambda: company.transfers("odile", "ada"), "ada", "odile"),
@@ -135,7 +154,9 @@ async def test_p1_4_ownership_changes_require_a_step_up_and_notify_every_owner(c
     assert await doing() == "done"
     readers = ["odile", "olivier", *(["ada"] if gained else [])]
     sent = await Email.filter(template="ownership_changed.fr").order_by("id")
-    assert [email.recipient for email in sent] == [f"{reader}@fournil.example" for reader in readers]
+    assert [email.recipient for email in sent] == [
+        f"{reader}@fournil.example" for reader in readers
+    ]
     for email in sent:
         named = [name for name in ("odile", "olivier", "ada") if f": {name}\n" in email.text]
         assert named == [name for name in ("odile", "olivier", "ada") if name in (gained, lost)]
@@ -165,13 +186,17 @@ async def test_members_of_other_companies_and_missing_ids_get_the_same_error(
                 await doing
             assert (refused.value.code, refused.value.field) == ("NOT_FOUND", ("input", "userId"))
         with pytest.raises(Forbidden):
-            await members.change_role(*others.does("nora")[:2], company.account.pk, company.people["max"].pk, ADMIN)
+            await members.change_role(
+                *others.does("nora")[:2], company.account.pk, company.people["max"].pk, ADMIN
+            )
     assert await others.roles() == {"nora": "OWNER"}
     assert (await company.roles())["max"] == "MEMBER"
 
 
 async def test_a_change_of_role_is_announced_once(company: Company, bus: "RecordingBus") -> None:
-    """Cached viewers and open websockets of the member's own session are updated. A repeated change announces nothing."""
+    """Cached viewers and open websockets of the member's own session are updated. A repeated change
+    announces nothing.
+    """
     max_, session = company.people["max"].pk, company.tokens["max"].session.pk
     for _ in range(2):
         assert await company.changes("odile", "max", BILLING) == "done"
@@ -211,22 +236,36 @@ async def test_a_removed_member_keeps_access_to_their_other_company(
 
 
 @pytest.mark.parametrize("how", ["removed", "left", "demoted"])
-async def test_losing_the_right_to_invite_revokes_open_invitations(company: Company, auth: AuthServices, how: str) -> None:
-    """A removed administrator can't return through an invitation to another address of their own."""
+async def test_losing_the_right_to_invite_revokes_open_invitations(
+    company: Company, auth: AuthServices, how: str
+) -> None:
+    """A removed administrator can't return through an invitation to another address of their
+    own.
+    """
     for name, email in (("ada", "ada@elsewhere.example"), ("alan", "guest@fournil.example")):
-        await send(company.action(name), auth, company.account.pk, email=email, role=ADMIN, locale=Locale.FR, key="k")
+        await send(
+            company.action(name),
+            auth,
+            company.account.pk,
+            email=email,
+            role=ADMIN,
+            locale=Locale.FR,
+            key="k",
+        )
     await {
         "removed": lambda: company.removes("odile", "ada"),
         "left": lambda: company.leaves("ada"),
         "demoted": lambda: company.changes("odile", "ada", MEMBER),
     }[how]()
-    assert [each.email for each in await Invitation.pending(Invitation.all())] == ["guest@fournil.example"]
+    assert [each.email for each in await Invitation.pending(Invitation.all())] == [
+        "guest@fournil.example"
+    ]
 
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_an_owner_stays_after_any_sequence_of_changes(company: Company, seed: int) -> None:
-    """After any sequence of changes, removals, departures and transfers, some of them concurrent, the company has an owner and
-    every session matches its member's role.
+    """After any sequence of changes, removals, departures and transfers, some of them concurrent,
+    the company has an owner and every session matches its member's role.
     """
     random, names = Random(seed), list(company.people)
 

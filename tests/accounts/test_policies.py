@@ -31,16 +31,26 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 FORM: dict[str, Any] = {
-    "email": "nadia@verrier.example", "password": "corneille sabot pluvier 42", "name": "Nadia Verrier",
-    "legal_name": "Verrier & Filles", "siren": "732 829 320", "locale": Locale.EN, "peer": "192.0.2.7",
-}  # fmt: skip
+    "email": "nadia@verrier.example",
+    "password": "corneille sabot pluvier 42",
+    "name": "Nadia Verrier",
+    "legal_name": "Verrier & Filles",
+    "siren": "732 829 320",
+    "locale": Locale.EN,
+    "peer": "192.0.2.7",
+}
 
 
 async def policy(version: str, day: date, kind: PolicyKind = PolicyKind.TERMS) -> Policy:
     return await Policy.create(
-        kind=kind, version=version, effective_on=day, text_fr="# C\n", text_en="# T\n", sha256="-",
+        kind=kind,
+        version=version,
+        effective_on=day,
+        text_fr="# C\n",
+        text_en="# T\n",
+        sha256="-",
         installed_at=f"{day}T00:00:00Z",
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -58,7 +68,9 @@ async def coming(current: Policy) -> Policy:
     return await policy("1.2", date(2026, 11, 24))
 
 
-async def signed_up(action: Action, auth: AuthServices, *accepted: int | None, **changed: Any) -> SignUp:
+async def signed_up(
+    action: Action, auth: AuthServices, *accepted: int | None, **changed: Any
+) -> SignUp:
     return await sign_up(action, auth, **FORM | changed, accepted=accepted)
 
 
@@ -66,24 +78,35 @@ async def entries() -> list[AuditEntry]:
     return await AuditEntry.filter(action=ContentAuditAction.POLICY_ACCEPT).order_by("id")
 
 
-async def test_p4_4_a_sign_up_records_the_accepted_policies(action: Action, auth: AuthServices, current: Policy) -> None:
+async def test_p4_4_a_sign_up_records_the_accepted_policies(
+    action: Action, auth: AuthServices, current: Policy
+) -> None:
     privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
     sign_up = await signed_up(action, auth, current.pk, privacy.pk, current.pk)
     assert sign_up.user
     assert sign_up.account
     acceptances = await PolicyAcceptance.all().order_by("policy_id")
-    expected = [(sign_up.user.pk, each.pk, action.at, Locale.EN, AcceptanceChannel.SIGN_UP) for each in (current, privacy)]
-    assert [(each.user_id, each.policy_id, each.accepted_at, each.locale, each.channel) for each in acceptances] == expected
+    expected = [
+        (sign_up.user.pk, each.pk, action.at, Locale.EN, AcceptanceChannel.SIGN_UP)
+        for each in (current, privacy)
+    ]
+    assert [
+        (each.user_id, each.policy_id, each.accepted_at, each.locale, each.channel)
+        for each in acceptances
+    ] == expected
     recorded = await entries()
     assert {(each.actor_id, each.account_id, each.object_type) for each in recorded} == {
         (sign_up.user.pk, sign_up.account.pk, "Policy")
     }
     assert {each.details for each in recorded} == {
-        '{"channel":"SIGN_UP","kind":"TERMS","version":"1.1"}', '{"channel":"SIGN_UP","kind":"PRIVACY","version":"1.0"}',
-    }  # fmt: skip
+        '{"channel":"SIGN_UP","kind":"TERMS","version":"1.1"}',
+        '{"channel":"SIGN_UP","kind":"PRIVACY","version":"1.0"}',
+    }
 
 
-async def test_p4_4_a_sign_up_without_acceptance_records_nothing(action: Action, auth: AuthServices, current: Policy) -> None:
+async def test_p4_4_a_sign_up_without_acceptance_records_nothing(
+    action: Action, auth: AuthServices, current: Policy
+) -> None:
     """Clients that predate the policies can still sign users up."""
     assert (await signed_up(action, auth)).user
     assert not await PolicyAcceptance.exists()
@@ -96,7 +119,10 @@ async def test_p4_4_a_sign_up_with_an_outdated_version_is_refused(
     for wrong in (old.pk, coming.pk, 10**12, None):
         with pytest.raises(Refusal) as refused:
             await signed_up(action, auth, current.pk, wrong)
-        assert (refused.value.code, refused.value.field) == ("POLICY_NOT_IN_FORCE", ("input", "acceptedPolicyIds", "1"))
+        assert (refused.value.code, refused.value.field) == (
+            "POLICY_NOT_IN_FORCE",
+            ("input", "acceptedPolicyIds", "1"),
+        )
     assert not await User.exists()
 
 
@@ -117,13 +143,22 @@ async def test_p4_4_a_later_sign_up_replaces_an_unverified_acceptance(
     assert first.user
     await signed_up(action, auth, privacy.pk, locale=Locale.FR)
     acceptances = await PolicyAcceptance.all()
-    assert [(each.user_id, each.policy_id, each.locale) for each in acceptances] == [(first.user.pk, privacy.pk, Locale.FR)]
+    assert [(each.user_id, each.policy_id, each.locale) for each in acceptances] == [
+        (first.user.pk, privacy.pk, Locale.FR)
+    ]
 
 
-async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus") -> str:
+async def invited(
+    action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus"
+) -> str:
     """The token from an invitation to FORM's address."""
     company = await founded(clock, bus, ada=Role.OWNER)
-    given: dict[str, Any] = {"email": FORM["email"], "role": Role.MEMBER, "locale": Locale.FR, "key": "k"}
+    given: dict[str, Any] = {
+        "email": FORM["email"],
+        "role": Role.MEMBER,
+        "locale": Locale.FR,
+        "key": "k",
+    }
     await invite(company.action("ada"), auth, company.account.pk, **given)
     return await token_to(FORM["email"], "invitation")
 
@@ -131,7 +166,9 @@ async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus
 async def test_p4_4_an_invited_user_does_not_inherit_an_acceptance(
     action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus", current: Policy
 ) -> None:
-    """Someone else signed up with the address and accepted the policy. The owner of the address did not."""
+    """Someone else signed up with the address and accepted the policy. The owner of the address did
+    not.
+    """
     privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
     stranger = await signed_up(action, auth, current.pk)
     assert stranger.user
@@ -139,9 +176,9 @@ async def test_p4_4_an_invited_user_does_not_inherit_an_acceptance(
     newcomer = Newcomer("Nadia", FORM["password"], [privacy.pk], Locale.FR)
     place = await join(action, auth, token, newcomer, "192.0.2.8")
     assert place.user_id == stranger.user.pk
-    assert [(each.policy_id, each.locale, each.channel) for each in await PolicyAcceptance.all()] == [
-        (privacy.pk, Locale.FR, AcceptanceChannel.INVITATION)
-    ]
+    assert [
+        (each.policy_id, each.locale, each.channel) for each in await PolicyAcceptance.all()
+    ] == [(privacy.pk, Locale.FR, AcceptanceChannel.INVITATION)]
     assert [each.account_id for each in await entries()][-1] == place.account_id
 
 
@@ -155,7 +192,9 @@ class Scenario:
     bus: "RecordingBus"
 
     async def accepts(self, policy: Policy, locale: Locale = Locale.FR) -> PolicyAcceptance:
-        return await policies.accept(Action(self.user, self.clock.now(), self.bus), self.tokens.session, policy, locale)
+        return await policies.accept(
+            Action(self.user, self.clock.now(), self.bus), self.tokens.session, policy, locale
+        )
 
 
 @pytest.fixture
@@ -168,7 +207,11 @@ async def test_p4_4_accepting_again_changes_nothing_even_after_a_new_version(
     ada: Scenario, clock: "MovableClock", current: Policy, coming: Policy
 ) -> None:
     first = await ada.accepts(current, Locale.EN)
-    assert (first.accepted_at, first.locale, first.channel) == (clock.now(), Locale.EN, AcceptanceChannel.SETTINGS)
+    assert (first.accepted_at, first.locale, first.channel) == (
+        clock.now(),
+        Locale.EN,
+        AcceptanceChannel.SETTINGS,
+    )
     clock.advance(timedelta(minutes=1))
     assert (await ada.accepts(current)).pk == first.pk
     clock.advance(timedelta(days=1))
@@ -185,13 +228,18 @@ async def test_p4_4_only_the_version_in_force_can_be_accepted(
     for wrong in (old, coming):
         with pytest.raises(Refusal) as refused:
             await ada.accepts(wrong)
-        assert (refused.value.code, refused.value.field) == ("POLICY_NOT_IN_FORCE", ("input", "policyId"))
+        assert (refused.value.code, refused.value.field) == (
+            "POLICY_NOT_IN_FORCE",
+            ("input", "policyId"),
+        )
     clock.advance(timedelta(minutes=1))
     assert (await ada.accepts(coming)).policy_id == coming.pk
     assert await entries() == await AuditEntry.filter(object_id=coming.pk)
 
 
-async def test_p4_4_concurrent_acceptances_are_recorded_once(ada: Scenario, current: Policy) -> None:
+async def test_p4_4_concurrent_acceptances_are_recorded_once(
+    ada: Scenario, current: Policy
+) -> None:
     acceptances = await asyncio.gather(*(ada.accepts(current) for _ in range(4)))
     assert len({each.pk for each in acceptances}) == 1
     assert len(await entries()) == 1

@@ -1,4 +1,6 @@
-"""P1.1: the registry's protocol. Every malformed or missing answer counts as an unavailable registry."""
+"""P1.1: the registry's protocol. Every malformed or missing answer counts as an unavailable
+registry.
+"""
 
 from typing import Any
 
@@ -16,18 +18,32 @@ SIREN = "404833048"
     ("results", "company"),
     [
         ([result()], Registered(("LE FOURNIL", "LE FOURNIL (FOURNIL)"))),
-        ([result(etat_administratif="C")], Registered(("LE FOURNIL", "LE FOURNIL (FOURNIL)"), active=False)),
-        ([result(nom_raison_sociale=None, nom_complet="JEAN DUPONT")], Registered(("JEAN DUPONT",))),
+        (
+            [result(etat_administratif="C")],
+            Registered(("LE FOURNIL", "LE FOURNIL (FOURNIL)"), active=False),
+        ),
+        (
+            [result(nom_raison_sociale=None, nom_complet="JEAN DUPONT")],
+            Registered(("JEAN DUPONT",)),
+        ),
         ([result(nom_raison_sociale="[ND]", nom_complet="[ND] [ND]")], Registered(())),
-        ([result(nom_raison_sociale="LE\0 FOURNIL\u202e ", nom_complet=" " * 200_000 + "x")], Registered(("LE FOURNIL",))),
+        (
+            [result(nom_raison_sociale="LE\0 FOURNIL\u202e ", nom_complet=" " * 200_000 + "x")],
+            Registered(("LE FOURNIL",)),
+        ),
         ([result(nom_raison_sociale=["X"], nom_complet="\0")], Registered(())),
         ([], None),
         ([result(siren="732829320")], None),
         ([result(siren="732829320"), result(nom_complet=None)], Registered(("LE FOURNIL",))),
     ],
 )
-async def test_p1_1_a_company_is_found_by_its_siren(results: list[Any], company: Registered | None) -> None:
-    async with register(answer({"results": results, "total_results": len(results)})) as (url, requested):
+async def test_p1_1_a_company_is_found_by_its_siren(
+    results: list[Any], company: Registered | None
+) -> None:
+    async with register(answer({"results": results, "total_results": len(results)})) as (
+        url,
+        requested,
+    ):
         assert await PublicRegistry(url).find(SIREN) == company
     assert requested[0].startswith(f"GET /search?q={SIREN}&".encode())
 

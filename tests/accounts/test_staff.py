@@ -1,4 +1,6 @@
-"""How an operator manages staff: they are invited by email, change roles, and lose access immediately when dismissed."""
+"""How an operator manages staff: they are invited by email, change roles, and lose access
+immediately when dismissed.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -52,11 +54,19 @@ class Office:
     def session(self) -> Session:
         return self.tokens.session
 
-    async def hire(self, email: str = LEA, role: Staff = Staff.AGENT, key: str | None = None) -> User:
+    async def hire(
+        self, email: str = LEA, role: Staff = Staff.AGENT, key: str | None = None
+    ) -> User:
         return await staff.hire(
-            self.now(), self.auth, self.session, email=email, name="Léa", role=role, locale=Locale.EN,
+            self.now(),
+            self.auth,
+            self.session,
+            email=email,
+            name="Léa",
+            role=role,
+            locale=Locale.EN,
             key=key or random_token("k"),
-        )  # fmt: skip
+        )
 
     async def dismiss(self, user: User) -> None:
         await staff.dismiss(self.now(), self.auth, self.session, user.pk)
@@ -65,45 +75,67 @@ class Office:
         return await staff.change_role(self.now(), self.session, user.pk, role)
 
     async def at_work(self, user: User) -> Tokens:
-        """Creates a staff user who chose a password through the email and set up a second factor."""
+        """Creates a staff user who chose a password through the email and set up a second
+        factor.
+        """
         token = await token_to(user.email, "reset")
         await change.reset(self.now(), self.auth, token=token, password=CHOSEN, code=None)
         tokens = await sign_in(await User.get(pk=user.pk), None, False, self.now())
-        assert (await viewer_of(tokens.access, self.now().at)).staff is None  # no role without a second factor
+        assert (
+            await viewer_of(tokens.access, self.now().at)
+        ).staff is None  # no role without a second factor
         secret = await enrolment.begin_totp(self.now(), self.auth, tokens.session, CHOSEN)
-        await enrolment.confirm_totp(self.now(), self.auth, tokens.session, code_of(secret, self.now()))
+        await enrolment.confirm_totp(
+            self.now(), self.auth, tokens.session, code_of(secret, self.now())
+        )
         return tokens
 
 
 @pytest.fixture
 async def office(auth: AuthServices, now: "Now") -> Office:
     operator = await User.create(
-        email="omar@camcha.example", name="Omar", password_hash="-", staff=Staff.OPERATOR, created_at=now().at,
-        email_verified_at=now().at, second_factor_at=now().at,
-    )  # fmt: skip
+        email="omar@camcha.example",
+        name="Omar",
+        password_hash="-",
+        staff=Staff.OPERATOR,
+        created_at=now().at,
+        email_verified_at=now().at,
+        second_factor_at=now().at,
+    )
     tokens = await sign_in(operator, None, True, now())
     await Session.filter(pk=tokens.session.pk).update(fresh_until=now().at.replace(year=2030))
     return Office(auth, now, operator, tokens)
 
 
 async def test_p4_3_a_staff_invitation_leads_to_the_role(office: Office, now: "Now") -> None:
-    """Only the new user knows the password, and the email works once. The role takes effect with the second factor."""
+    """Only the new user knows the password, and the email works once. The role takes effect with
+    the second factor.
+    """
     lea = await office.hire()
-    assert (lea.staff, lea.locale, lea.name, lea.second_factor) == (Staff.AGENT, Locale.EN, "Léa", False)
+    assert (lea.staff, lea.locale, lea.name, lea.second_factor) == (
+        Staff.AGENT,
+        Locale.EN,
+        "Léa",
+        False,
+    )
     tokens = await office.at_work(lea)
     assert (await viewer_of(tokens.access, now().at)).agent
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await office.at_work(lea)
 
 
-async def test_the_invitation_is_valid_for_three_days(office: Office, clock: "MovableClock") -> None:
+async def test_the_invitation_is_valid_for_three_days(
+    office: Office, clock: "MovableClock"
+) -> None:
     lea = await office.hire()
     clock.advance(staff.LIFETIME)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await office.at_work(lea)
 
 
-async def test_an_existing_users_address_cannot_be_hired(office: Office, owner: User, agent: User) -> None:
+async def test_an_existing_users_address_cannot_be_hired(
+    office: Office, owner: User, agent: User
+) -> None:
     for user in (owner, agent):
         with pytest.raises(Refusal, match="EMAIL_TAKEN"):
             await office.hire(user.email)
@@ -113,12 +145,21 @@ async def test_an_existing_users_address_cannot_be_hired(office: Office, owner: 
 async def test_an_unverified_sign_up_does_not_block_hiring(
     office: Office, auth: AuthServices, now: Callable[[], Action]
 ) -> None:
-    """Otherwise an outsider could prevent anyone from being hired. The outsider's own tokens never lead to the role."""
+    """Otherwise an outsider could prevent anyone from being hired. The outsider's own tokens never
+    lead to the role.
+    """
 
     sign_up_result = await sign_up(
-        now(), auth, email=LEA, password=STRANGERS, name="Stranger", legal_name="Trap", siren="732829320",
-        locale=Locale.FR, peer="192.0.2.9",
-    )  # fmt: skip
+        now(),
+        auth,
+        email=LEA,
+        password=STRANGERS,
+        name="Stranger",
+        legal_name="Trap",
+        siren="732829320",
+        locale=Locale.FR,
+        peer="192.0.2.9",
+    )
     assert sign_up_result.user
     assert sign_up_result.account
     link = await token_to(LEA, "verify")
@@ -142,8 +183,8 @@ async def test_only_one_of_two_concurrent_hires_succeeds(office: Office) -> None
 
 
 async def test_a_repeated_hire_creates_no_user_and_sends_no_email(office: Office) -> None:
-    """The same holds for concurrent repeats. Other arguments with the same key are an error, and a repeat never restores a
-    dismissed user.
+    """The same holds for concurrent repeats. Other arguments with the same key are an error, and a
+    repeat never restores a dismissed user.
     """
     first = await office.hire(key="k")
     again = await asyncio.gather(*(office.hire(key="k") for _ in range(3)))
@@ -156,8 +197,12 @@ async def test_a_repeated_hire_creates_no_user_and_sends_no_email(office: Office
         await office.hire(key="k")
 
 
-async def test_a_ticket_claimed_during_a_dismissal_is_released(db: str, office: Office, now: "Now", owner: User) -> None:
-    """The claim has begun and waits for a lock on the ticket. The dismissal waits for the claim, then releases the ticket."""
+async def test_a_ticket_claimed_during_a_dismissal_is_released(
+    db: str, office: Office, now: "Now", owner: User
+) -> None:
+    """The claim has begun and waits for a lock on the ticket. The dismissal waits for the claim,
+    then releases the ticket.
+    """
     lea, ticket = await office.hire(), await opened(now(), owner)
     held, free = asyncio.Event(), asyncio.Event()
 
@@ -175,11 +220,15 @@ async def test_a_ticket_claimed_during_a_dismissal_is_released(db: str, office: 
     await lock_waiters(db, 2, dismissing.done)
     free.set()
     done = await asyncio.gather(working, claiming, dismissing, return_exceptions=True)
-    assert not [each for each in done if isinstance(each, Exception) and not isinstance(each, Forbidden)]
+    assert not [
+        each for each in done if isinstance(each, Exception) and not isinstance(each, Forbidden)
+    ]
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
 
 
-async def test_a_dismissed_agent_cannot_claim_a_ticket(office: Office, now: "Now", owner: User) -> None:
+async def test_a_dismissed_agent_cannot_claim_a_ticket(
+    office: Office, now: "Now", owner: User
+) -> None:
     """A cached viewer may be a second out of date, so the row decides."""
     lea, ticket = await office.hire(), await opened(now(), owner)
     await office.dismiss(lea)
@@ -188,7 +237,9 @@ async def test_a_dismissed_agent_cannot_claim_a_ticket(office: Office, now: "Now
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
 
 
-async def test_an_agent_who_becomes_an_analyst_loses_their_tickets(office: Office, now: "Now", owner: User) -> None:
+async def test_an_agent_who_becomes_an_analyst_loses_their_tickets(
+    office: Office, now: "Now", owner: User
+) -> None:
     lea = await office.hire()
     ticket = await claimed(now(), owner, lea)
     await office.change_role(lea, Staff.SUPERVISOR)
@@ -199,15 +250,21 @@ async def test_an_agent_who_becomes_an_analyst_loses_their_tickets(office: Offic
         await ticket.claim(now(), lea)
 
 
-async def test_a_dismissal_removes_access_immediately(office: Office, now: "Now", owner: User) -> None:
-    """Sessions, password and authenticators are removed. Open tickets become unassigned, and closed ones stay as they were."""
+async def test_a_dismissal_removes_access_immediately(
+    office: Office, now: "Now", owner: User
+) -> None:
+    """Sessions, password and authenticators are removed. Open tickets become unassigned, and closed
+    ones stay as they were.
+    """
     lea = await office.hire()
     tokens = await office.at_work(lea)
     ticket = await claimed(now(), owner, lea)
     await office.dismiss(lea)
     assert await still_valid([tokens.session.pk], now().at) == set()
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await authenticate(now(), office.auth, email=lea.email, password=CHOSEN, code=None, peer="::1")
+        await authenticate(
+            now(), office.auth, email=lea.email, password=CHOSEN, code=None, peer="::1"
+        )
     gone = await User.get(pk=lea.pk)
     assert not gone.staff
     assert not gone.second_factor
@@ -223,7 +280,9 @@ async def claimed(action: Action, owner: User, agent: User) -> Ticket:
 async def opened(action: Action, owner: User) -> Ticket:
     account = await Account.get(memberships__user_id=owner.pk)
     async with action.transaction() as tx:
-        return await Ticket.open(tx, account, owner, subject="x", channel=Channel.WEB, category=Category.USAGE)
+        return await Ticket.open(
+            tx, account, owner, subject="x", channel=Channel.WEB, category=Category.USAGE
+        )
 
 
 async def test_a_dismissed_users_address_can_be_hired_again(office: Office, now: "Now") -> None:
@@ -243,10 +302,16 @@ async def test_a_change_of_role_ends_existing_sessions(office: Office, now: "Now
     assert await still_valid([tokens.session.pk], now().at) == set()
     count = await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count()
     await office.change_role(lea, Staff.SUPERVISOR)
-    assert await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count() == count == 1
+    assert (
+        await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count()
+        == count
+        == 1
+    )
 
 
-async def test_an_operator_who_gives_up_the_role_loses_open_websockets(office: Office, now: "Now") -> None:
+async def test_an_operator_who_gives_up_the_role_loses_open_websockets(
+    office: Office, now: "Now"
+) -> None:
     await office.at_work(await office.hire(role=Staff.OPERATOR))
     await office.change_role(office.operator, Staff.AGENT)
     assert await still_valid([office.session.pk], now().at) == set()
@@ -263,34 +328,59 @@ async def test_the_last_operator_cannot_be_dismissed(office: Office, now: "Now")
         await office.dismiss(office.operator)  # she has no role yet
     other = Office(office.auth, now, lea, await office.at_work(lea))
     await Session.filter(pk=other.session.pk).update(fresh_until=now().at.replace(year=2030))
-    outcomes = await asyncio.gather(office.dismiss(lea), other.dismiss(office.operator), return_exceptions=True)
-    (failure,) = [each for each in outcomes if each]  # the slower one was dismissed, or would have left no operator
-    # A dismissal ends the sessions: the other one notices it under the lock, or before, when a fresh session is required.
-    assert isinstance(failure, Unauthenticated) or str(failure) in {"LAST_OPERATOR", "STEP_UP_REQUIRED"}
+    outcomes = await asyncio.gather(
+        office.dismiss(lea), other.dismiss(office.operator), return_exceptions=True
+    )
+    (failure,) = [
+        each for each in outcomes if each
+    ]  # the slower one was dismissed, or would have left no operator
+    # A dismissal ends the sessions: the other one notices it under the lock, or before, when a
+    # fresh session is required.
+    assert isinstance(failure, Unauthenticated) or str(failure) in {
+        "LAST_OPERATOR",
+        "STEP_UP_REQUIRED",
+    }
     assert await User.filter(staff=Staff.OPERATOR).count() == 1
 
 
-async def test_a_former_customers_old_sessions_have_no_staff_role(office: Office, now: "Now") -> None:
+async def test_a_former_customers_old_sessions_have_no_staff_role(
+    office: Office, now: "Now"
+) -> None:
     lea = await User.create(
-        email="lea@camcha.example", name="Léa", password_hash="-", created_at=now().at, email_verified_at=now().at,
+        email="lea@camcha.example",
+        name="Léa",
+        password_hash="-",
+        created_at=now().at,
+        email_verified_at=now().at,
         second_factor_at=now().at,
-    )  # fmt: skip
+    )
     tokens = await sign_in(lea, None, True, now())
     await office.hire()
     with pytest.raises(Unauthenticated):
         await viewer_of(tokens.access, now().at)
 
 
-async def test_a_user_is_never_both_staff_and_customer(office: Office, now: "Now", owner: User) -> None:
+async def test_a_user_is_never_both_staff_and_customer(
+    office: Office, now: "Now", owner: User
+) -> None:
     """Not even through a company's invitation that was accepted before the staff invitation."""
     lea = await office.hire()
     account = await Account.get(memberships__user_id=owner.pk)
     await Invitation.create(
-        account=account, email=lea.email, role=Role.MEMBER, locale=Locale.FR, inviter=owner, token_hash=token_hash("cam_in_x"),
-        created_at=now().at, sent_at=now().at, expires_at=now().at + timedelta(days=7),
-    )  # fmt: skip
+        account=account,
+        email=lea.email,
+        role=Role.MEMBER,
+        locale=Locale.FR,
+        inviter=owner,
+        token_hash=token_hash("cam_in_x"),
+        created_at=now().at,
+        sent_at=now().at,
+        expires_at=now().at + timedelta(days=7),
+    )
     with pytest.raises(Forbidden):
-        await invitations.accept(now(), office.auth, "cam_in_x", invitations.Newcomer("Léa", CHOSEN), "::1")
+        await invitations.accept(
+            now(), office.auth, "cam_in_x", invitations.Newcomer("Léa", CHOSEN), "::1"
+        )
     assert not await Membership.filter(user_id=lea.pk).exists()
     await office.at_work(lea)
 
@@ -307,8 +397,12 @@ async def test_managing_staff_requires_a_step_up(office: Office, agent: User) ->
             await action
 
 
-async def test_an_operator_ends_all_sessions_of_a_user(office: Office, now: "Now", owner: User) -> None:
-    """OWASP ASVS 5, 7.4.5: all sessions end and the user is notified. A user without sessions is not an error."""
+async def test_an_operator_ends_all_sessions_of_a_user(
+    office: Office, now: "Now", owner: User
+) -> None:
+    """OWASP ASVS 5, 7.4.5: all sessions end and the user is notified. A user without sessions is
+    not an error.
+    """
     sessions = [(await sign_in(owner, None, False, now())).session.pk for _ in range(2)]
     assert await staff.end_sessions(now(), office.session, owner.pk) == 2
     assert await staff.end_sessions(now(), office.session, owner.pk) == 0

@@ -1,4 +1,6 @@
-"""Fixtures of the tests of auth: named users, services that count password hashes, and the SQL statements sent."""
+"""Fixtures of the tests of auth: named users, services that count password hashes, and the SQL
+statements sent.
+"""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -43,10 +45,15 @@ def password() -> str:
 async def owner(db: str, auth: AuthServices, action: Action) -> User:
     """Camille, who owns a bakery and whose address is verified."""
     user = await User.create(
-        email="camille@fournil.example", name="Camille Aubry", password_hash=await auth.passwords.hash(PASSWORD),
-        created_at=action.at, email_verified_at=action.at,
-    )  # fmt: skip
-    account = await Account.create(legal_name="Le Fournil d'Aubry", siren="404833048", created_at=action.at)
+        email="camille@fournil.example",
+        name="Camille Aubry",
+        password_hash=await auth.passwords.hash(PASSWORD),
+        created_at=action.at,
+        email_verified_at=action.at,
+    )
+    account = await Account.create(
+        legal_name="Le Fournil d'Aubry", siren="404833048", created_at=action.at
+    )
     await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
     return user
 
@@ -55,16 +62,22 @@ async def owner(db: str, auth: AuthServices, action: Action) -> User:
 async def agent(db: str, auth: AuthServices, action: Action) -> User:
     """Amadou, who answers customers."""
     return await User.create(
-        email="amadou@camcha.example", name="Amadou Diop", password_hash=await auth.passwords.hash(PASSWORD),
-        created_at=action.at, email_verified_at=action.at, staff=Staff.AGENT,
-    )  # fmt: skip
+        email="amadou@camcha.example",
+        name="Amadou Diop",
+        password_hash=await auth.passwords.hash(PASSWORD),
+        created_at=action.at,
+        email_verified_at=action.at,
+        staff=Staff.AGENT,
+    )
 
 
 @pytest.fixture
 def enrolled(
     auth: AuthServices, now: Callable[[], Action], password: str
 ) -> "Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]":
-    """Sets up a second factor as the user would. Returns the seed, the recovery codes and the session."""
+    """Sets up a second factor as the user would. Returns the seed, the recovery codes and the
+    session.
+    """
 
     async def enrol(user: User) -> tuple[str, list[str], Tokens]:
         tokens = await sign_in(user, None, False, now())
@@ -84,4 +97,6 @@ def code_of(secret: str, action: Action, steps: int = 0) -> str:
 def statements(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """The SQL statements sent since the test began."""
     caplog.set_level(logging.DEBUG, logger="tortoise.db_client")
-    return lambda: [record.getMessage() for record in caplog.records if record.name == "tortoise.db_client"]
+    return lambda: [
+        record.getMessage() for record in caplog.records if record.name == "tortoise.db_client"
+    ]

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 PEER = "192.0.2.7"
 
 
-async def attempt(action: Action, auth: AuthServices, email: str, password: str, code: str | None = None) -> None:
+async def attempt(
+    action: Action, auth: AuthServices, email: str, password: str, code: str | None = None
+) -> None:
     """Makes a sign-in that fails."""
     with pytest.raises(Refusal):
         await authenticate(action, auth, email=email, password=password, code=code, peer=PEER)
@@ -50,7 +52,11 @@ async def test_the_life_cycle_of_a_session_is_recorded(owner: User, now: "Now") 
     await sign_out(tokens.session, now())  # it has ended
     begun, reused = await AuditEntry.all().order_by("id")
     assert (begun.action, begun.actor_id, begun.address) == ("session.sign_in", owner.pk, PEER)
-    assert (reused.action, reused.object_type, reused.object_id) == ("session.refresh_reused", "Session", tokens.session.pk)
+    assert (reused.action, reused.object_type, reused.object_id) == (
+        "session.refresh_reused",
+        "Session",
+        tokens.session.pk,
+    )
     assert begun.account_id == reused.account_id == account.pk
 
 
@@ -72,18 +78,28 @@ async def test_a_failure_names_the_user_when_the_address_is_known(
 
 async def joined(user: User, companies: int, action: Action) -> list[Account]:
     """Adds the user to this many other companies."""
-    accounts = [await Account.create(legal_name="Other", siren="732829320", created_at=action.at) for _ in range(companies)]
+    accounts = [
+        await Account.create(legal_name="Other", siren="732829320", created_at=action.at)
+        for _ in range(companies)
+    ]
     for account in accounts:
         await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=action.at)
     return accounts
 
 
-async def test_a_failure_is_recorded_for_every_company_of_the_user(owner: User, auth: AuthServices, now: "Now") -> None:
-    """The owners of every company of the user can read the entry, and the hash chain stays valid."""
+async def test_a_failure_is_recorded_for_every_company_of_the_user(
+    owner: User, auth: AuthServices, now: "Now"
+) -> None:
+    """The owners of every company of the user can read the entry, and the hash chain stays
+    valid.
+    """
     first = await Account.get(memberships__user_id=owner.pk)
     others = await joined(owner, 101, now())  # more rows than one statement can insert
     await attempt(now(), auth, owner.email, "wrong")
-    assert [account for _, _, account, _ in await told()] == [first.pk, *[each.pk for each in others]]
+    assert [account for _, _, account, _ in await told()] == [
+        first.pk,
+        *[each.pk for each in others],
+    ]
     proof = await audit_proof()
     assert (proof.entries, proof.fault) == (102, None)
 
@@ -100,28 +116,40 @@ async def test_a_wrong_code_and_an_appointment_are_recorded(
     await authenticate(now(), auth, email=agent.email, password=password, code=right, peer=PEER)
     reasons = [details for _, _, _, details in await told()]
     assert reasons[0] == '{"emailed":false,"role":"AGENT"}'
-    assert reasons[before:] == ['{"reason":"SECOND_FACTOR_REQUIRED"}', '{"reason":"SECOND_FACTOR_INVALID"}']
+    assert reasons[before:] == [
+        '{"reason":"SECOND_FACTOR_REQUIRED"}',
+        '{"reason":"SECOND_FACTOR_INVALID"}',
+    ]
 
 
-async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, auth: AuthServices, now: "Now") -> None:
+async def test_a_flood_of_guesses_does_not_fill_the_log(
+    owner: User, auth: AuthServices, now: "Now"
+) -> None:
     """A throttled attempt is refused before anything is read or written."""
     throttled = 0
     with capture_logs() as logged:
         for _ in range(50):
             try:
-                await authenticate(now(), auth, email=owner.email, password="wrong", code=None, peer=PEER)
+                await authenticate(
+                    now(), auth, email=owner.email, password="wrong", code=None, peer=PEER
+                )
             except Throttled:
                 throttled += 1
             except Refusal:
                 pass
-    assert logged == [{"event": "attempt.throttled", "log_level": "warning", "limits": ["pair"]}] * throttled
+    assert (
+        logged
+        == [{"event": "attempt.throttled", "log_level": "warning", "limits": ["pair"]}] * throttled
+    )
     assert await AuditEntry.all().count() == 50 - throttled < 10
 
 
 async def test_known_and_unknown_addresses_take_the_same_statements(
     owner: User, auth: AuthServices, now: "Now", statements: Callable[[], list[str]]
 ) -> None:
-    """Otherwise the timing would reveal which addresses belong to users, and to users of several companies."""
+    """Otherwise the timing would reveal which addresses belong to users, and to users of several
+    companies.
+    """
     sent = []
     for email, others in ((owner.email, 0), ("nobody@fournil.example", 0), (owner.email, 5)):
         await joined(owner, others, now())

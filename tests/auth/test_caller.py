@@ -68,7 +68,9 @@ async def signed_in(server: Server, owner: User) -> Tokens:
     return await sign_in(owner, await authentication.company_of(owner), False, server.action())
 
 
-async def test_a_viewer_is_read_once_per_second(server: Server, tokens: Tokens, statements: "Statements") -> None:
+async def test_a_viewer_is_read_once_per_second(
+    server: Server, tokens: Tokens, statements: "Statements"
+) -> None:
     before = len(statements())
     first = await server.viewer_of(tokens.access)
     server.seconds += 0.9
@@ -79,12 +81,16 @@ async def test_a_viewer_is_read_once_per_second(server: Server, tokens: Tokens, 
     assert len(statements()) == before + 1
 
 
-async def test_a_session_ended_in_this_process_ends_immediately(server: Server, owner: User, tokens: Tokens) -> None:
+async def test_a_session_ended_in_this_process_ends_immediately(
+    server: Server, owner: User, tokens: Tokens
+) -> None:
     await sign_out(tokens.session, server.action())
     await server.refuses(tokens)
 
 
-async def test_all_sessions_ended_in_this_process_end_immediately(server: Server, owner: User, tokens: Tokens) -> None:
+async def test_all_sessions_ended_in_this_process_end_immediately(
+    server: Server, owner: User, tokens: Tokens
+) -> None:
     other = await signed_in(server, owner)
     await server.viewer_of(other.access)
     async with server.action().transaction() as tx:
@@ -93,13 +99,19 @@ async def test_all_sessions_ended_in_this_process_end_immediately(server: Server
     assert (await server.viewer_of(tokens.access)).user == owner
 
 
-async def test_a_session_ended_in_another_process_ends_within_a_second(server: Server, tokens: Tokens) -> None:
-    await Session.filter(pk=tokens.session.pk).update(ended_at=server.clock.now())  # as another process would
+async def test_a_session_ended_in_another_process_ends_within_a_second(
+    server: Server, tokens: Tokens
+) -> None:
+    await Session.filter(pk=tokens.session.pk).update(
+        ended_at=server.clock.now()
+    )  # as another process would
     server.seconds += 1
     await server.refuses(tokens)
 
 
-async def test_a_role_removed_in_another_process_is_lost_within_a_second(server: Server, owner: User, tokens: Tokens) -> None:
+async def test_a_role_removed_in_another_process_is_lost_within_a_second(
+    server: Server, owner: User, tokens: Tokens
+) -> None:
     await Membership.filter(user_id=owner.pk).update(role=Role.MEMBER)
     server.seconds += 1
     assert (await server.viewer_of(tokens.access)).role is Role.MEMBER
@@ -108,7 +120,9 @@ async def test_a_role_removed_in_another_process_is_lost_within_a_second(server:
     await server.refuses(tokens)
 
 
-async def test_a_change_announced_in_this_process_applies_immediately(server: Server, owner: User, tokens: Tokens) -> None:
+async def test_a_change_announced_in_this_process_applies_immediately(
+    server: Server, owner: User, tokens: Tokens
+) -> None:
     await Membership.filter(user_id=owner.pk).update(role=Role.MEMBER)
     server.hub.announce([user_key(owner.pk)])
     assert not (await server.viewer_of(tokens.access)).buyer
@@ -125,7 +139,9 @@ async def test_a_cached_token_expires_by_the_clock(server: Server, tokens: Token
     await server.refuses(tokens)
 
 
-async def test_a_replaced_token_stops_working_immediately(server: Server, owner: User, tokens: Tokens) -> None:
+async def test_a_replaced_token_stops_working_immediately(
+    server: Server, owner: User, tokens: Tokens
+) -> None:
     renewed = await refresh(tokens.refresh, server.action())
     await server.refuses(tokens)
     assert (await server.viewer_of(renewed.access)).user == owner
@@ -134,7 +150,9 @@ async def test_a_replaced_token_stops_working_immediately(server: Server, owner:
     await server.refuses(renewed)
 
 
-async def test_a_new_second_factor_applies_immediately(server: Server, agent: User, auth: AuthServices, password: str) -> None:
+async def test_a_new_second_factor_applies_immediately(
+    server: Server, agent: User, auth: AuthServices, password: str
+) -> None:
     tokens = await sign_in(agent, None, False, server.action())
     viewer = await server.viewer_of(tokens.access)
     assert viewer.user
@@ -148,7 +166,9 @@ async def test_a_new_second_factor_applies_immediately(server: Server, agent: Us
     assert confirmed.user.second_factor
 
 
-async def test_a_verified_address_applies_immediately(server: Server, owner: User, auth: AuthServices, tokens: Tokens) -> None:
+async def test_a_verified_address_applies_immediately(
+    server: Server, owner: User, auth: AuthServices, tokens: Tokens
+) -> None:
     await User.filter(pk=owner.pk).update(email_verified_at=None)
     server.hub.announce([user_key(owner.pk)])
     assert (await server.viewer_of(tokens.access)).user == owner
@@ -172,7 +192,9 @@ async def test_a_viewer_read_during_a_change_is_not_cached(
     assert len(statements()) == before + 2
 
 
-async def test_each_request_has_its_own_language(server: Server, owner: User, tokens: Tokens) -> None:
+async def test_each_request_has_its_own_language(
+    server: Server, owner: User, tokens: Tokens
+) -> None:
     assert (await server.viewer_of(tokens.access, "en")).locale is Locale.EN
     assert (await server.viewer_of(tokens.access, "fr")).locale is Locale.FR
     assert (await server.viewer_of(tokens.access)).locale is owner.locale

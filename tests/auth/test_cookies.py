@@ -12,13 +12,18 @@ def kept(header: str) -> Cookies:
 
 
 def test_cookies_are_matched_by_their_full_names() -> None:
-    given = kept("theme=dark; __Host-camcha_access=cam_at_mine;\t__Host-camcha_refresh=cam_rt_mine ; =x; y; ;")
+    given = kept(
+        "theme=dark; __Host-camcha_access=cam_at_mine;\t__Host-camcha_refresh=cam_rt_mine ; =x; "
+        "y; ;"
+    )
     assert (given.access, given.refresh, given.unlock) == ("cam_at_mine", "cam_rt_mine", None)
 
 
 @pytest.mark.parametrize("before", ["\x85", "\xa0", "\x1f", "\x0b", "\u2000"])
 def test_a_cookie_name_with_unusual_white_space_is_ignored(before: str) -> None:
-    """A browser sees no prefix in such a name, so any host of the site can set it. The server must not see a prefix either."""
+    """A browser sees no prefix in such a name, so any host of the site can set it. The server must
+    not see a prefix either.
+    """
     tossed = f"{before}__Host-camcha_access=cam_at_theirs"
     assert kept(tossed).access is None
     assert kept(f"__Host-camcha_access=cam_at_mine; {tossed}").access == "cam_at_mine"
@@ -26,8 +31,13 @@ def test_a_cookie_name_with_unusual_white_space_is_ignored(before: str) -> None:
 
 def test_a_cookie_with_two_different_values_is_ignored() -> None:
     """Someone else may have set one of the two, and the server can't tell which."""
-    assert kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_theirs").access is None
-    assert kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_mine").access == "cam_at_mine"
+    assert (
+        kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_theirs").access is None
+    )
+    assert (
+        kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_mine").access
+        == "cam_at_mine"
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,6 +55,8 @@ def test_a_cookie_with_two_different_values_is_ignored() -> None:
     ],
 )
 def test_only_allowed_origins_may_use_cookies(origin: str, secure: bool, counts: bool) -> None:
-    """When browsers reach the server over TLS, a page of the same host without TLS is a different origin."""
+    """When browsers reach the server over TLS, a page of the same host without TLS is a different
+    origin.
+    """
     headers = {b"origin": origin, b"host": "api.camcha.example", b"sec-fetch-site": "same-origin"}
     assert is_same_site(headers.get, PAGES, secure=secure) is counts

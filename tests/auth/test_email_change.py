@@ -72,9 +72,16 @@ async def address_of(user: User) -> str:
 class TestWithoutASecondFactor:
     @pytest.mark.parametrize("first", ["new", "old"])
     async def test_p1_3_both_addresses_confirm_and_nothing_changes_until_then(
-        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm,
-        bus: "RecordingBus", first: str,
-    ) -> None:  # fmt: skip
+        self,
+        owner: User,
+        auth: AuthServices,
+        here: Tokens,
+        now: "Now",
+        ask: Ask,
+        confirm: Confirm,
+        bus: "RecordingBus",
+        first: str,
+    ) -> None:
         """The whole change, with either address confirming first."""
         there = await sign_in(owner, None, False, now())
         await ask(here, f" {NEW.title()} ")
@@ -90,20 +97,30 @@ class TestWithoutASecondFactor:
         assert await templates_to(owner.email) == ["email_change_requested", "email_changed"]
         assert await still_valid([here.session.pk, there.session.pk], now().at) == {here.session.pk}
         assert bus.announced == [f"session:{there.session.pk}", f"user:{owner.pk}"]
-        entered = await authenticate(now(), auth, email=NEW, password=PASSWORD, code=None, peer="192.0.2.7")
+        entered = await authenticate(
+            now(), auth, email=NEW, password=PASSWORD, code=None, peer="192.0.2.7"
+        )
         assert entered == owner
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await authenticate(now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
+            await authenticate(
+                now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7"
+            )
 
     async def test_the_audit_log_names_the_confirming_address(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
     ) -> None:
-        """The link may be opened in a browser without a session: the token identifies the address that confirmed."""
+        """The link may be opened in a browser without a session: the token identifies the address
+        that confirmed.
+        """
         await ask(here)
         for token in (await token_to(NEW, "email"), await token_to(owner.email, "email")):
             await confirm(token)
-        audit_entries = await AuditEntry.filter(action=IdentityAuditAction.EMAIL_CONFIRM_CHANGE.value).order_by("id")
-        assert [(each.actor_id, each.object_id) for each in audit_entries] == [(owner.pk, owner.pk)] * 2
+        audit_entries = await AuditEntry.filter(
+            action=IdentityAuditAction.EMAIL_CONFIRM_CHANGE.value
+        ).order_by("id")
+        assert [(each.actor_id, each.object_id) for each in audit_entries] == [
+            (owner.pk, owner.pk)
+        ] * 2
 
     async def test_each_address_confirms_once_and_only_for_itself(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
@@ -114,7 +131,9 @@ class TestWithoutASecondFactor:
             await confirm(await token_to(NEW, "email"))
         assert await address_of(owner) == owner.email
 
-    async def test_both_addresses_confirm_concurrently(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
+    async def test_both_addresses_confirm_concurrently(
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
+    ) -> None:
         await ask(here)
         tokens = await token_to(NEW, "email"), await token_to(owner.email, "email")
         responses = await asyncio.gather(*map(confirm, tokens))
@@ -126,15 +145,23 @@ class TestWithoutASecondFactor:
     ) -> None:
         await ask(here)
         token = await token_to(NEW, "email")
-        responses = await asyncio.gather(*(confirm(token) for _ in range(4)), return_exceptions=True)
+        responses = await asyncio.gather(
+            *(confirm(token) for _ in range(4)), return_exceptions=True
+        )
         assert sorted(str(response) for response in responses) == ["False", *["TOKEN_INVALID"] * 3]
 
 
 class TestWithASecondFactor:
     async def test_p1_3_the_new_address_confirms_and_the_old_one_is_notified(
-        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
+        self,
+        owner: User,
+        auth: AuthServices,
+        now: "Now",
+        enrolled: "Enrolled",
+        ask: Ask,
+        confirm: Confirm,
         clock: "MovableClock",
-    ) -> None:  # fmt: skip
+    ) -> None:
         _, codes, tokens = await enrolled(owner)
         clock.advance(timedelta(days=7))
         await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
@@ -145,9 +172,15 @@ class TestWithASecondFactor:
         assert (await templates_to(owner.email))[-2:] == ["email_change_requested", "email_changed"]
 
     async def test_turning_the_second_factor_off_cancels_the_change(
-        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
+        self,
+        owner: User,
+        auth: AuthServices,
+        now: "Now",
+        enrolled: "Enrolled",
+        ask: Ask,
+        confirm: Confirm,
         clock: "MovableClock",
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Otherwise the old address, which didn't have to confirm, would never be asked to."""
         _, codes, tokens = await enrolled(owner)
         clock.advance(timedelta(days=7))
@@ -158,10 +191,18 @@ class TestWithASecondFactor:
             await confirm(await token_to(NEW, "email"))
 
     async def test_with_a_recent_second_factor_the_old_address_must_still_confirm(
-        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
+        self,
+        owner: User,
+        auth: AuthServices,
+        now: "Now",
+        enrolled: "Enrolled",
+        ask: Ask,
+        confirm: Confirm,
         clock: "MovableClock",
-    ) -> None:  # fmt: skip
-        """Otherwise someone with a stolen password could turn on a second factor of their own and confirm with that."""
+    ) -> None:
+        """Otherwise someone with a stolen password could turn on a second factor of their own and
+        confirm with that.
+        """
         _, codes, tokens = await enrolled(owner)
         clock.advance(timedelta(days=7, seconds=-1))
         await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
@@ -171,22 +212,30 @@ class TestWithASecondFactor:
 
 
 class TestFreshProof:
-    async def test_p1_3_an_email_change_requires_a_step_up(self, owner: User, now: "Now", ask: Ask) -> None:
+    async def test_p1_3_an_email_change_requires_a_step_up(
+        self, owner: User, now: "Now", ask: Ask
+    ) -> None:
         tokens = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(tokens)
         assert not await Email.exists()
 
-    async def test_a_step_up_expires_after_five_minutes(self, here: Tokens, ask: Ask, clock: "MovableClock") -> None:
+    async def test_a_step_up_expires_after_five_minutes(
+        self, here: Tokens, ask: Ask, clock: "MovableClock"
+    ) -> None:
         clock.advance(timedelta(minutes=5))
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(here)
 
-    async def test_a_step_up_applies_to_one_session(self, owner: User, here: Tokens, now: "Now", ask: Ask) -> None:
+    async def test_a_step_up_applies_to_one_session(
+        self, owner: User, here: Tokens, now: "Now", ask: Ask
+    ) -> None:
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(await sign_in(owner, None, False, now()))
 
-    async def test_an_ended_session_cannot_request_a_change(self, here: Tokens, now: "Now", ask: Ask) -> None:
+    async def test_an_ended_session_cannot_request_a_change(
+        self, here: Tokens, now: "Now", ask: Ask
+    ) -> None:
         await sign_out(here.session, now())
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(here)
@@ -196,8 +245,8 @@ class TestEdges:
     async def test_p1_3_an_existing_users_address_gets_the_same_answer(
         self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm
     ) -> None:
-        """The email to that address notifies its owner. The requester sees no difference, and the old address must still
-        confirm.
+        """The email to that address notifies its owner. The requester sees no difference, and the
+        old address must still confirm.
         """
         await ask(here, agent.email)
         assert await templates_to(agent.email) == ["email_change_taken"]
@@ -226,7 +275,9 @@ class TestEdges:
             await confirm(await token_to(owner.email, "email"))
         assert await address_of(owner) == owner.email
 
-    async def test_a_new_change_replaces_the_old_one(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
+    async def test_a_new_change_replaces_the_old_one(
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
+    ) -> None:
         await ask(here, "first@aubry.example")
         first = await token_to("first@aubry.example", "email"), await token_to(owner.email, "email")
         await ask(here)
@@ -238,7 +289,14 @@ class TestEdges:
         assert await address_of(owner) == NEW
 
     async def test_a_change_affects_no_other_user(
-        self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
+        self,
+        owner: User,
+        agent: User,
+        auth: AuthServices,
+        here: Tokens,
+        now: "Now",
+        ask: Ask,
+        confirm: Confirm,
     ) -> None:
         agent_tokens = await sign_in(agent, None, False, now())
         await step_up(now(), auth, agent_tokens.session, password=PASSWORD, code=None)
@@ -249,7 +307,14 @@ class TestEdges:
         assert (await address_of(owner), await address_of(agent)) == (owner.email, agent.email)
 
     async def test_only_one_of_two_users_gets_an_address(
-        self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
+        self,
+        owner: User,
+        agent: User,
+        auth: AuthServices,
+        here: Tokens,
+        now: "Now",
+        ask: Ask,
+        confirm: Confirm,
     ) -> None:
         agent_tokens = await sign_in(agent, None, False, now())
         await step_up(now(), auth, agent_tokens.session, password=PASSWORD, code=None)
@@ -257,14 +322,18 @@ class TestEdges:
         await ask(agent_tokens)
         for user in (owner, agent):
             await confirm(await token_to(user.email, "email"))
-        responses = await asyncio.gather(*map(confirm, await tokens_to(NEW, "email")), return_exceptions=True)
+        responses = await asyncio.gather(
+            *map(confirm, await tokens_to(NEW, "email")), return_exceptions=True
+        )
         assert sorted(str(response) for response in responses) == ["TOKEN_INVALID", "True"]
         assert sorted([await address_of(owner), await address_of(agent)]).count(NEW) == 1
 
     async def test_a_password_reset_by_the_old_address_cancels_the_change(
         self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
-        """The email to the old address recommends a reset to users who didn't request the change."""
+        """The email to the old address recommends a reset to users who didn't request the
+        change.
+        """
         await ask(here)
         await change.request_reset(now(), auth, email=owner.email, peer="192.0.2.7")
         token = await token_to(owner.email, "reset")
@@ -283,29 +352,44 @@ class TestEdges:
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await change.user_of_token(now(), await token_to(owner.email, "reset"))
 
-    @pytest.mark.parametrize(("email", "code"), [("camille@", "EMAIL_INVALID"), ("Camille@Fournil.example", "VALUE_INVALID")])
-    async def test_an_invalid_new_address_is_reported(self, here: Tokens, ask: Ask, email: str, code: str) -> None:
+    @pytest.mark.parametrize(
+        ("email", "code"),
+        [("camille@", "EMAIL_INVALID"), ("Camille@Fournil.example", "VALUE_INVALID")],
+    )
+    async def test_an_invalid_new_address_is_reported(
+        self, here: Tokens, ask: Ask, email: str, code: str
+    ) -> None:
         with pytest.raises(Refusal, match=code) as refused:
             await ask(here, email)
         assert refused.value.field == ("input", "email")
         assert not await EmailChange.exists()
 
     @pytest.mark.parametrize("token", ["", "cam_ec_", "\x00", "\ud800", "x" * 100_000])
-    async def test_an_unknown_token_is_refused(self, here: Tokens, ask: Ask, confirm: Confirm, token: str) -> None:
+    async def test_an_unknown_token_is_refused(
+        self, here: Tokens, ask: Ask, confirm: Confirm, token: str
+    ) -> None:
         await ask(here)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(token)
 
-    async def test_the_number_of_emails_to_other_addresses_is_limited(self, here: Tokens, ask: Ask) -> None:
+    async def test_the_number_of_emails_to_other_addresses_is_limited(
+        self, here: Tokens, ask: Ask
+    ) -> None:
         for number in range(6):
             await ask(here, f"stranger{number}@aubry.example")
         with pytest.raises(Throttled):
             await ask(here, "stranger9@aubry.example")
 
     async def test_staff_can_change_their_address(
-        self, agent: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
+        self,
+        agent: User,
+        auth: AuthServices,
+        now: "Now",
+        enrolled: "Enrolled",
+        ask: Ask,
+        confirm: Confirm,
         clock: "MovableClock",
-    ) -> None:  # fmt: skip
+    ) -> None:
         secret, *_ = await enrolled(agent)
         clock.advance(timedelta(days=7))
         tokens = await sign_in(agent, None, True, now())

@@ -1,4 +1,6 @@
-"""Each executed field counts as one attempt, whether it came through an alias, a fragment, a batch or a websocket."""
+"""Each executed field counts as one attempt, whether it came through an alias, a fragment, a batch
+or a websocket.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -24,7 +26,9 @@ SIGN_IN = 'sessionSignIn(input: {email: "%s", password: "%s"}) { userErrors { co
 def server(database_url: str, tmp_path: Path, clock: MovableClock) -> Iterator[Server]:
     """A server whose clock stands still, so that no wait expires on a slow machine."""
     server = Server(database_url, tmp_path)
-    settings = {name: value for name, value in server.environment.items() if name.startswith("CAMCHA_")}
+    settings = {
+        name: value for name, value in server.environment.items() if name.startswith("CAMCHA_")
+    }
     with serving(create_app(read(settings), clock), lifespan="on", port=server.port):
         yield server
 
@@ -35,11 +39,15 @@ def codes(answer: dict[str, Any]) -> list[str]:
     return judged + [error["extensions"]["code"] for error in answer.get("errors", [])]
 
 
-async def test_p3_5_aliases_fragments_batches_and_websockets_gain_no_attempts(server: Server) -> None:
+async def test_p3_5_aliases_fragments_batches_and_websockets_gain_no_attempts(
+    server: Server,
+) -> None:
     await customer(server, PAUL)
     await asyncio.gather(*(guess(server, way) for way in (aliases, fragments, by_socket)))
     assert (await batch(server)).status_code == 400  # there is no such user
-    assert (await Client(server).sign_in(PAUL, PASSWORD)).token  # an address without guesses has no wait
+    assert (
+        await Client(server).sign_in(PAUL, PASSWORD)
+    ).token  # an address without guesses has no wait
 
 
 async def guess(server: Server, way: Callable[[Server, str], Awaitable[list[str]]]) -> None:
@@ -58,7 +66,9 @@ async def aliases(server: Server, email: str) -> list[str]:
 
 async def fragments(server: Server, email: str) -> list[str]:
     """Three attempts spread over fragments."""
-    parts = " ".join(f"fragment f{n} on Mutation {{ a{n}: {SIGN_IN % (email, n)} }}" for n in range(3))
+    parts = " ".join(
+        f"fragment f{n} on Mutation {{ a{n}: {SIGN_IN % (email, n)} }}" for n in range(3)
+    )
     return codes(await Client(server).ask(f"mutation {{ ...f0 ...f1 ...f2 }} {parts}"))
 
 
@@ -76,4 +86,6 @@ async def batch(server: Server) -> httpx.Response:
     """Several operations in one request."""
     queries = [{"query": f"mutation {{ {SIGN_IN % (PAUL, n)} }}"} for n in range(10)]
     async with http_client(base_url=server.url) as http:
-        return await http.post("/graphql", json=queries, headers={"Accept": "application/graphql-response+json"})
+        return await http.post(
+            "/graphql", json=queries, headers={"Accept": "application/graphql-response+json"}
+        )

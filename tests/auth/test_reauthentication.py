@@ -73,7 +73,9 @@ async def test_a_wrong_password_is_refused_before_the_code_is_checked(
     await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
 
 
-async def test_a_code_alone_is_not_enough(owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled") -> None:
+async def test_a_code_alone_is_not_enough(
+    owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled"
+) -> None:
     """An empty passkey answer doesn't replace the password."""
     _, codes, tokens = await enrolled(owner)
     for passkey in (None, ""):
@@ -83,7 +85,9 @@ async def test_a_code_alone_is_not_enough(owner: User, auth: AuthServices, now: 
     await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0], passkey="")
 
 
-async def test_guesses_in_a_stolen_session_are_throttled(owner: User, auth: AuthServices, now: "Now") -> None:
+async def test_guesses_in_a_stolen_session_are_throttled(
+    owner: User, auth: AuthServices, now: "Now"
+) -> None:
     tokens, responses = await sign_in(owner, None, False, now()), []
     for _ in range(9):
         try:

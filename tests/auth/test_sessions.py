@@ -87,7 +87,9 @@ async def test_the_header_overrides_the_users_language(owner: User, now: "Now") 
     assert (await viewer_of(tokens.access, now().at, None)).locale is Locale.EN
 
 
-@pytest.mark.parametrize("token", ["", "cam_at_unknown", "cam_rt_", "\x00", "\ud800", "x" * 100_000])
+@pytest.mark.parametrize(
+    "token", ["", "cam_at_unknown", "cam_rt_", "\x00", "\ud800", "x" * 100_000]
+)
 async def test_an_invalid_token_is_an_error(token: str, now: "Now") -> None:
     with pytest.raises(Unauthenticated):
         await viewer_of(token, now().at)
@@ -108,10 +110,14 @@ async def test_access_lasts_fifteen_minutes(owner: User, now: "Now", clock: "Mov
     clock.advance(timedelta(seconds=1))
     with pytest.raises(Unauthenticated):
         await viewer_of(tokens.access, now().at)
-    assert await still_valid([tokens.session.pk], now().at) == {tokens.session.pk}  # it can still be refreshed
+    assert await still_valid([tokens.session.pk], now().at) == {
+        tokens.session.pk
+    }  # it can still be refreshed
 
 
-async def test_refreshing_replaces_both_tokens(owner: User, now: "Now", clock: "MovableClock") -> None:
+async def test_refreshing_replaces_both_tokens(
+    owner: User, now: "Now", clock: "MovableClock"
+) -> None:
     first = await signed_in(owner, now)
     clock.advance(timedelta(minutes=20))
     second = await refresh(first.refresh, now())
@@ -123,7 +129,9 @@ async def test_refreshing_replaces_both_tokens(owner: User, now: "Now", clock: "
     assert (await refresh(second.refresh, now())).refresh not in (first.refresh, second.refresh)
 
 
-async def test_a_session_unused_for_thirty_days_ends(owner: User, now: "Now", clock: "MovableClock") -> None:
+async def test_a_session_unused_for_thirty_days_ends(
+    owner: User, now: "Now", clock: "MovableClock"
+) -> None:
     tokens = await signed_in(owner, now)
     clock.advance(timedelta(days=29))
     tokens = await refresh(tokens.refresh, now())
@@ -133,7 +141,9 @@ async def test_a_session_unused_for_thirty_days_ends(owner: User, now: "Now", cl
         await refresh(tokens.refresh, now())
 
 
-async def test_a_refresh_token_used_twice_ends_the_session(owner: User, now: "Now", bus: "RecordingBus") -> None:
+async def test_a_refresh_token_used_twice_ends_the_session(
+    owner: User, now: "Now", bus: "RecordingBus"
+) -> None:
     """P3.5: a copied refresh token soon becomes useless."""
     first = await signed_in(owner, now)
     other = await signed_in(owner, now)
@@ -146,19 +156,29 @@ async def test_a_refresh_token_used_twice_ends_the_session(owner: User, now: "No
         await viewer_of(second.access, now().at)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await refresh(second.refresh, now())
-    assert (await viewer_of(other.access, now().at)).user == owner  # another device has another session
+    assert (
+        await viewer_of(other.access, now().at)
+    ).user == owner  # another device has another session
 
 
-async def test_only_one_of_two_concurrent_refreshes_succeeds(owner: User, now: "Now", bus: "RecordingBus") -> None:
+async def test_only_one_of_two_concurrent_refreshes_succeeds(
+    owner: User, now: "Now", bus: "RecordingBus"
+) -> None:
     tokens = await signed_in(owner, now)
-    responses = await asyncio.gather(*(refresh(tokens.refresh, now()) for _ in range(4)), return_exceptions=True)
+    responses = await asyncio.gather(
+        *(refresh(tokens.refresh, now()) for _ in range(4)), return_exceptions=True
+    )
     assert len([response for response in responses if isinstance(response, Tokens)]) == 1
-    assert [str(response) for response in responses if not isinstance(response, Tokens)] == ["TOKEN_INVALID"] * 3
+    assert [str(response) for response in responses if not isinstance(response, Tokens)] == [
+        "TOKEN_INVALID"
+    ] * 3
     assert await still_valid([tokens.session.pk], now().at) == set()
     assert sorted(bus.announced) == [f"session:{tokens.session.pk}", f"user:{owner.pk}"]
 
 
-async def test_signing_out_ends_the_session_and_notifies_its_websockets(owner: User, now: "Now", bus: "RecordingBus") -> None:
+async def test_signing_out_ends_the_session_and_notifies_its_websockets(
+    owner: User, now: "Now", bus: "RecordingBus"
+) -> None:
     tokens = await signed_in(owner, now)
     await sign_out(tokens.session, now())
     await sign_out(tokens.session, now())
@@ -169,7 +189,9 @@ async def test_signing_out_ends_the_session_and_notifies_its_websockets(owner: U
         await refresh(tokens.refresh, now())
 
 
-async def test_all_other_sessions_of_a_user_end(owner: User, agent: User, now: "Now", bus: "RecordingBus") -> None:
+async def test_all_other_sessions_of_a_user_end(
+    owner: User, agent: User, now: "Now", bus: "RecordingBus"
+) -> None:
     current, lost = await signed_in(owner, now), await signed_in(owner, now)
     strangers = await sign_in(agent, None, True, now())
     async with now().transaction() as tx:
@@ -204,7 +226,9 @@ async def second(owner: User, action: Action) -> Account:
 async def test_p1_4_switching_continues_the_session_for_another_company(
     owner: User, second: Account, now: "Now", bus: "RecordingBus", clock: "MovableClock"
 ) -> None:
-    """P1.4: the viewer gets new tokens, the old ones stop working, and websockets opened with them close."""
+    """P1.4: the viewer gets new tokens, the old ones stop working, and websockets opened with them
+    close.
+    """
     first = await signed_in(owner, now)
     await Session.filter(pk=first.session.pk).update(second_factor=True)
     clock.advance(timedelta(minutes=5))
@@ -217,12 +241,22 @@ async def test_p1_4_switching_continues_the_session_for_another_company(
         await viewer_of(first.access, now().at)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await refresh(first.refresh, now())
-    assert (await viewer_of((await refresh(tokens.refresh, now())).access, now().at)).account == second
-    assert (tokens.session.second_factor, tokens.session.created_at) == (True, first.session.created_at)
+    assert (
+        await viewer_of((await refresh(tokens.refresh, now())).access, now().at)
+    ).account == second
+    assert (tokens.session.second_factor, tokens.session.created_at) == (
+        True,
+        first.session.created_at,
+    )
 
 
-async def test_switching_requires_a_membership(owner: User, now: "Now", bus: "RecordingBus") -> None:
-    tokens, strangers = await signed_in(owner, now), await Account.create(legal_name="-", siren="-", created_at=now().at)
+async def test_switching_requires_a_membership(
+    owner: User, now: "Now", bus: "RecordingBus"
+) -> None:
+    tokens, strangers = (
+        await signed_in(owner, now),
+        await Account.create(legal_name="-", siren="-", created_at=now().at),
+    )
     for key in (strangers.pk, 999_999, None):
         with pytest.raises(Refusal, match="NOT_FOUND"):
             await switch(tokens.session, key, now())
@@ -238,30 +272,50 @@ async def test_an_ended_session_cannot_switch(owner: User, second: Account, now:
     assert await Session.all().count() == 1
 
 
-async def test_only_one_of_two_concurrent_switches_succeeds(owner: User, second: Account, now: "Now") -> None:
+async def test_only_one_of_two_concurrent_switches_succeeds(
+    owner: User, second: Account, now: "Now"
+) -> None:
     tokens = await signed_in(owner, now)
-    responses = await asyncio.gather(*(switch(tokens.session, second.pk, now()) for _ in range(3)), return_exceptions=True)
-    assert sorted(type(response).__name__ for response in responses) == ["Tokens", "Unauthenticated", "Unauthenticated"]
+    responses = await asyncio.gather(
+        *(switch(tokens.session, second.pk, now()) for _ in range(3)), return_exceptions=True
+    )
+    assert sorted(type(response).__name__ for response in responses) == [
+        "Tokens",
+        "Unauthenticated",
+        "Unauthenticated",
+    ]
     assert await Session.filter(ended_at=None).count() == 1
 
 
-async def test_a_former_member_cannot_sign_in_to_the_company(owner: User, second: Account, now: "Now") -> None:
+async def test_a_former_member_cannot_sign_in_to_the_company(
+    owner: User, second: Account, now: "Now"
+) -> None:
     await Membership.filter(user_id=owner.pk, account_id=second.pk).delete()
     with pytest.raises(Refusal, match="NOT_FOUND"):
         await sign_in(owner, second, False, now())
     assert not await Session.exists()
 
 
-async def test_a_websocket_closes_when_the_users_role_changes(owner: User, agent: User, now: "Now") -> None:
+async def test_a_websocket_closes_when_the_users_role_changes(
+    owner: User, agent: User, now: "Now"
+) -> None:
     """It receives nothing more, and the client reconnects with the new role."""
     tokens, staffs = await signed_in(owner, now), await sign_in(agent, None, True, now())
     viewer, staff = [await viewer_of(each.access, now().at) for each in (tokens, staffs)]
     opened_with = [session_role(viewer), session_role(staff)]
     assert opened_with == [(tokens.session.pk, Role.OWNER), (staffs.session.pk, None)]
-    assert await valid_session_roles([each for each in opened_with if each], now().at) == set(opened_with)
-    assert [await close_code(each, now().at) for each in (viewer, staff, Viewer())] == [None, None, None]
+    assert await valid_session_roles([each for each in opened_with if each], now().at) == set(
+        opened_with
+    )
+    assert [await close_code(each, now().at) for each in (viewer, staff, Viewer())] == [
+        None,
+        None,
+        None,
+    ]
     await Membership.filter(user_id=owner.pk).update(role=Role.BILLING)
-    assert await valid_session_roles([each for each in opened_with if each], now().at) == {opened_with[1]}
+    assert await valid_session_roles([each for each in opened_with if each], now().at) == {
+        opened_with[1]
+    }
     assert await close_code(viewer, now().at) is CloseCode.FORBIDDEN
     await Membership.filter(user_id=owner.pk).delete()
     assert await close_code(viewer, now().at) is CloseCode.UNAUTHORIZED
@@ -302,13 +356,18 @@ async def test_p4_3_a_session_knows_its_device_and_when_it_was_last_used(
 
 async def test_p4_3_users_see_only_their_own_sessions(owner: User, agent: User, now: "Now") -> None:
     own_tokens, agent_tokens = await signed_in(owner, now), await sign_in(agent, None, True, now())
-    for tokens, seen in ((own_tokens, [own_tokens.session]), (agent_tokens, [agent_tokens.session])):
+    for tokens, seen in (
+        (own_tokens, [own_tokens.session]),
+        (agent_tokens, [agent_tokens.session]),
+    ):
         viewer = await viewer_of(tokens.access, now().at)
         assert await Session.visible_to(viewer) == seen
     assert await Session.visible_to(await viewer_of(None, now().at)) == []
 
 
-async def test_p4_3_all_other_sessions_end_immediately(owner: User, agent: User, now: "Now", bus: "RecordingBus") -> None:
+async def test_p4_3_all_other_sessions_end_immediately(
+    owner: User, agent: User, now: "Now", bus: "RecordingBus"
+) -> None:
     current, *lost = [await signed_in(owner, now) for _ in range(3)]
     stranger = await sign_in(agent, None, True, now())
     assert await end_others(current.session, now()) == 2
@@ -330,14 +389,19 @@ async def test_a_session_that_ended_ends_no_others(owner: User, now: "Now") -> N
 async def test_p4_3_a_session_in_constant_use_ends_after_its_maximum_lifetime(
     role: str, owner: User, agent: User, now: "Now", clock: "MovableClock"
 ) -> None:
-    """OWASP ASVS 5, 7.3.2: however often it is refreshed, it ends exactly at its maximum lifetime."""
+    """OWASP ASVS 5, 7.3.2: however often it is refreshed, it ends exactly at its maximum
+    lifetime.
+    """
     longest, user = (LONGEST_OF_STAFF, agent) if role == "staff" else (LONGEST, owner)
     began, tokens = now().at, await sign_in(user, await company_of(user), True, now())
     step = (longest - timedelta(seconds=1)) / 5
     for _ in range(5):
         clock.advance(step)
         tokens = await refresh(tokens.refresh, now())
-    assert (tokens.access_expires_at, tokens.session.expires_at) == (began + longest, began + longest)
+    assert (tokens.access_expires_at, tokens.session.expires_at) == (
+        began + longest,
+        began + longest,
+    )
     viewer = await viewer_of(tokens.access, now().at)
     assert viewer.user == user
     assert await close_code(viewer, now().at) is None
@@ -349,7 +413,9 @@ async def test_p4_3_a_session_in_constant_use_ends_after_its_maximum_lifetime(
         await refresh(tokens.refresh, now())
 
 
-async def test_switching_companies_does_not_extend_the_session(owner: User, now: "Now", clock: "MovableClock") -> None:
+async def test_switching_companies_does_not_extend_the_session(
+    owner: User, now: "Now", clock: "MovableClock"
+) -> None:
     other = await Account.create(legal_name="Autre", siren="732829320", created_at=now().at)
     await Membership.create(user=owner, account=other, role=Role.OWNER, created_at=now().at)
     began, tokens = now().at, await signed_in(owner, now)
@@ -362,10 +428,16 @@ async def test_switching_companies_does_not_extend_the_session(owner: User, now:
     assert switched.session.expires_at == began + LONGEST
 
 
-async def test_two_tabs_can_refresh_concurrently(owner: User, now: "Now", clock: "MovableClock") -> None:
-    """The second tab gets no tokens in its response: the first response has already set them as cookies."""
+async def test_two_tabs_can_refresh_concurrently(
+    owner: User, now: "Now", clock: "MovableClock"
+) -> None:
+    """The second tab gets no tokens in its response: the first response has already set them as
+    cookies.
+    """
     first = await signed_in(owner, now)
-    renewed, shared = await asyncio.gather(refresh_shared(first.refresh, now()), refresh_shared(first.refresh, now()))
+    renewed, shared = await asyncio.gather(
+        refresh_shared(first.refresh, now()), refresh_shared(first.refresh, now())
+    )
     if isinstance(renewed, DeliveredElsewhere):
         renewed, shared = shared, renewed
     assert isinstance(renewed, Tokens)

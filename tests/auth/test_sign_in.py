@@ -32,9 +32,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 FORM: dict[str, Any] = {
-    "email": "Nadia@Verrier.example ", "password": "corneille sabot pluvier 42", "name": " Nadia  Verrier ",
-    "legal_name": "Verrier & Filles", "siren": "732 829 320", "locale": Locale.FR, "peer": "192.0.2.7",
-}  # fmt: skip
+    "email": "Nadia@Verrier.example ",
+    "password": "corneille sabot pluvier 42",
+    "name": " Nadia  Verrier ",
+    "legal_name": "Verrier & Filles",
+    "siren": "732 829 320",
+    "locale": Locale.FR,
+    "peer": "192.0.2.7",
+}
 
 
 class Meter:
@@ -70,29 +75,48 @@ async def auth(auth: AuthServices, meter: Meter) -> AsyncIterator[AuthServices]:
 
 
 async def enter(auth: AuthServices, now: "Now", **changed: Any) -> User:
-    given = {"email": FORM["email"], "password": FORM["password"], "code": None, "peer": "192.0.2.7"} | changed
+    given = {
+        "email": FORM["email"],
+        "password": FORM["password"],
+        "code": None,
+        "peer": "192.0.2.7",
+    } | changed
     return await authenticate(now(), auth, **given)
 
 
 class TestSignUp:
-    async def test_creates_a_company_and_its_owner_and_sends_one_email(self, auth: AuthServices, now: "Now") -> None:
+    async def test_creates_a_company_and_its_owner_and_sends_one_email(
+        self, auth: AuthServices, now: "Now"
+    ) -> None:
         """P1.4: a user signs a company up."""
         sign_up_result = await sign_up(now(), auth, **FORM)
         assert sign_up_result.user is not None
         assert sign_up_result.account is not None
         user = await User.get()
-        assert (user.email, user.name, user.locale) == ("nadia@verrier.example", "Nadia Verrier", Locale.FR)
+        assert (user.email, user.name, user.locale) == (
+            "nadia@verrier.example",
+            "Nadia Verrier",
+            Locale.FR,
+        )
         assert (user.email_verified_at, user.created_at) == (None, now().at)
         assert user.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
         account = await Account.get()
         assert (account.legal_name, account.siren) == ("Verrier & Filles", "732829320")
         membership = await Membership.get()
-        assert (membership.user_id, membership.account_id, membership.role) == (user.pk, account.pk, Role.OWNER)
+        assert (membership.user_id, membership.account_id, membership.role) == (
+            user.pk,
+            account.pk,
+            Role.OWNER,
+        )
         assert await company_of(user) == account
         assert await templates_to("nadia@verrier.example") == ["verification"]
 
-    async def test_a_known_address_takes_the_same_work(self, auth: AuthServices, now: "Now", owner: User, meter: Meter) -> None:
-        """P3.5: signing up doesn't reveal who is a customer, and leaves an existing password and company unchanged."""
+    async def test_a_known_address_takes_the_same_work(
+        self, auth: AuthServices, now: "Now", owner: User, meter: Meter
+    ) -> None:
+        """P3.5: signing up doesn't reveal who is a customer, and leaves an existing password and
+        company unchanged.
+        """
         first = await meter.work(sign_up(now(), auth, **FORM))
         again = FORM | {"email": owner.email.upper(), "password": "mouette phare ardoise 77"}
         assert await meter.work(sign_up(now(), auth, **again)) == first == ("accepted", 1)
@@ -102,13 +126,17 @@ class TestSignUp:
         assert await templates_to("nadia@verrier.example") == ["verification"]
         assert await templates_to(owner.email) == ["already_registered"]
 
-    async def test_concurrent_sign_ups_create_one_company_and_each_send_an_email(self, auth: AuthServices, now: "Now") -> None:
+    async def test_concurrent_sign_ups_create_one_company_and_each_send_an_email(
+        self, auth: AuthServices, now: "Now"
+    ) -> None:
         sign_up_result = await asyncio.gather(*(sign_up(now(), auth, **FORM) for _ in range(4)))
         assert sorted(one.user is None for one in sign_up_result) == [False, True, True, True]
         assert await User.all().count() == await Account.all().count() == 1
         assert await templates_to("nadia@verrier.example") == ["verification"] * 4
 
-    async def test_nothing_is_stored_when_the_email_cannot_be_written(self, auth: AuthServices, now: "Now") -> None:
+    async def test_nothing_is_stored_when_the_email_cannot_be_written(
+        self, auth: AuthServices, now: "Now"
+    ) -> None:
         await execute("ALTER TABLE email RENAME TO gone")
         with pytest.raises(OperationalError):
             await sign_up(now(), auth, **FORM)
@@ -138,11 +166,15 @@ class TestSignUp:
         assert await User.all().count() == await Email.all().count() == 0
 
     async def test_a_name_cannot_forge_a_header(self, auth: AuthServices, now: "Now") -> None:
-        sign_up_result = await sign_up(now(), auth, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"})
+        sign_up_result = await sign_up(
+            now(), auth, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"}
+        )
         assert sign_up_result.user is not None
         assert sign_up_result.user.name == "Nadia Bcc: all@example.org"
 
-    async def test_the_number_of_emails_to_an_address_is_limited(self, auth: AuthServices, now: "Now") -> None:
+    async def test_the_number_of_emails_to_an_address_is_limited(
+        self, auth: AuthServices, now: "Now"
+    ) -> None:
         for n in range(6):
             await sign_up(now(), auth, **FORM | {"peer": f"192.0.2.{n}"})
         with pytest.raises(Throttled):
@@ -161,11 +193,24 @@ class TestVerification:
         verified = await verify_email(now(), auth, token)
         assert verified == user
         clock.advance(timedelta(minutes=5))
-        assert (await verify_email(now(), auth, token)).email_verified_at == verified.email_verified_at is not None
+        assert (
+            (await verify_email(now(), auth, token)).email_verified_at
+            == verified.email_verified_at
+            is not None
+        )
 
-    async def test_an_earlier_sign_up_by_someone_else_gains_nothing(self, auth: AuthServices, now: "Now") -> None:
-        """The later company and password are not theirs, and the link in their own email confirms nothing."""
-        stranger = FORM | {"password": "mouette phare ardoise 77", "name": "X", "legal_name": "X", "siren": "404 833 048"}
+    async def test_an_earlier_sign_up_by_someone_else_gains_nothing(
+        self, auth: AuthServices, now: "Now"
+    ) -> None:
+        """The later company and password are not theirs, and the link in their own email confirms
+        nothing.
+        """
+        stranger = FORM | {
+            "password": "mouette phare ardoise 77",
+            "name": "X",
+            "legal_name": "X",
+            "siren": "404 833 048",
+        }
         before = (await sign_up(now(), auth, **stranger)).user
         assert before is not None
         earlier_token = await token_to(before.email, "verify")
@@ -179,7 +224,11 @@ class TestVerification:
         user = await enter(auth, now)
         company = await company_of(user)
         assert company is not None
-        assert (user.name, company.legal_name, company.siren) == ("Nadia Verrier", "Verrier & Filles", "732829320")
+        assert (user.name, company.legal_name, company.siren) == (
+            "Nadia Verrier",
+            "Verrier & Filles",
+            "732829320",
+        )
         assert await User.all().count() == await Account.all().count() == 1
 
     async def test_a_verified_sign_up_is_final(self, auth: AuthServices, now: "Now") -> None:
@@ -187,13 +236,17 @@ class TestVerification:
         assert user is not None
         token = await token_to(user.email, "verify")
         await verify_email(now(), auth, token)
-        again = await sign_up(now(), auth, **FORM | {"password": "mouette phare ardoise 77", "legal_name": "X"})
+        again = await sign_up(
+            now(), auth, **FORM | {"password": "mouette phare ardoise 77", "legal_name": "X"}
+        )
         assert again.existing == user
         assert await enter(auth, now) == user
         assert (await Account.get()).legal_name == "Verrier & Filles"
         assert await verify_email(now(), auth, token) == user
 
-    async def test_a_link_is_for_one_address_and_one_day(self, auth: AuthServices, now: "Now", clock: "MovableClock") -> None:
+    async def test_a_link_is_for_one_address_and_one_day(
+        self, auth: AuthServices, now: "Now", clock: "MovableClock"
+    ) -> None:
         user = (await sign_up(now(), auth, **FORM)).user
         assert user is not None
         token = await token_to(user.email, "verify")
@@ -208,7 +261,9 @@ class TestVerification:
 
 
 class TestAuthenticate:
-    async def test_accepts_the_right_password(self, auth: AuthServices, now: "Now", owner: User) -> None:
+    async def test_accepts_the_right_password(
+        self, auth: AuthServices, now: "Now", owner: User
+    ) -> None:
         """P1.4: sign-in."""
         assert await enter(auth, now, email=" CAMILLE@fournil.example") == owner
 
@@ -216,8 +271,16 @@ class TestAuthenticate:
         self, auth: AuthServices, now: "Now", owner: User, meter: Meter
     ) -> None:
         """P3.5: the same error after the same work."""
-        wrong = await meter.work(enter(auth, now, email=owner.email, password="mouette phare ardoise 77"))
-        for unknown in ("nobody@fournil.example", "", "nul\x00@fournil.example", "\ud800", "n" * 9999):
+        wrong = await meter.work(
+            enter(auth, now, email=owner.email, password="mouette phare ardoise 77")
+        )
+        for unknown in (
+            "nobody@fournil.example",
+            "",
+            "nul\x00@fournil.example",
+            "\ud800",
+            "n" * 9999,
+        ):
             assert await meter.work(enter(auth, now, email=unknown)) == wrong
         assert wrong == ("CREDENTIALS_INVALID", ("input", "password"), {}, 1)
 
@@ -230,14 +293,20 @@ class TestAuthenticate:
         with pytest.raises(Refusal, match="EMAIL_UNVERIFIED"):
             await enter(auth, now)
 
-    async def test_concurrent_guesses_are_throttled(self, auth: AuthServices, now: "Now", owner: User) -> None:
+    async def test_concurrent_guesses_are_throttled(
+        self, auth: AuthServices, now: "Now", owner: User
+    ) -> None:
         guesses = [enter(auth, now, email=owner.email, password=f"guess {n}") for n in range(20)]
-        responses = [type(response) for response in await asyncio.gather(*guesses, return_exceptions=True)]
+        responses = [
+            type(response) for response in await asyncio.gather(*guesses, return_exceptions=True)
+        ]
         assert responses.count(Refusal) == 6  # five free attempts, and the one that has to wait
         assert responses.count(Throttled) == 14
         with pytest.raises(Throttled):
             await enter(auth, now, email=owner.email)
-        assert await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner  # the customer, from another network
+        assert (
+            await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner
+        )  # the customer, from another network
 
     async def test_a_success_resets_the_throttle(
         self, auth: AuthServices, now: "Now", owner: User, clock: "MovableClock"
@@ -271,6 +340,8 @@ class TestAuthenticate:
 async def test_an_overlong_value_is_rejected_before_it_is_normalized(
     auth: AuthServices, now: "Now", changed: dict[str, str], code: str
 ) -> None:
-    """Normalizing a million characters forty times in one request would block the server for seconds."""
+    """Normalizing a million characters forty times in one request would block the server for
+    seconds.
+    """
     with pytest.raises(Refusal, match=code):
         await sign_up(now(), auth, **(FORM | changed))

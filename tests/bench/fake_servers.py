@@ -38,7 +38,9 @@ async def running_fake_server(handler: Handler, name: str = "fake") -> AsyncIter
 
 
 def altering_proxy(server: Server, text: bytes, replacement: bytes) -> Handler:
-    """A handler that passes requests on to another server, and replaces this text in the responses."""
+    """A handler that passes requests on to another server, and replaces this text in the
+    responses.
+    """
 
     async def pass_on(source: Reader, target: Writer, is_response: bool) -> None:
         while data := await source.read(65_536):

@@ -39,7 +39,9 @@ def database_url(postgres: PostgresServer) -> Iterator[str]:
     asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-async def test_all_servers_give_the_same_responses_and_deliver_events(database_url: str, tmp_path: Path) -> None:
+async def test_all_servers_give_the_same_responses_and_deliver_events(
+    database_url: str, tmp_path: Path
+) -> None:
     await asyncio.to_thread(install_node_packages)
     async with running_servers(list(COMMANDS), database_url, TINY, tmp_path, None) as servers:
         assert await compare_responses(servers, database_url, TINY) == len(COMMANDS) * 14
@@ -47,7 +49,9 @@ async def test_all_servers_give_the_same_responses_and_deliver_events(database_u
             round_ = await fan_out(server, 4, 10, 0.1, f"F-{server.name}")
             assert round_.deliveries > 0
             assert round_.deliveries % 10 == 0
-            assert (await load(server, OPERATIONS["M1"].bodies(TINY, server.name), 0.1, connections=2)).latencies
+            assert (
+                await load(server, OPERATIONS["M1"].bodies(TINY, server.name), 0.1, connections=2)
+            ).latencies
 
 
 async def test_a_different_response_is_detected(database_url: str, tmp_path: Path) -> None:
@@ -68,7 +72,8 @@ async def test_the_data_is_consistent(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     try:
         assert not await connection.fetch(
-            "SELECT key FROM stream s LEFT JOIN event e ON e.stream = s.key GROUP BY key, last_sequence"
+            "SELECT key FROM stream s LEFT JOIN event e ON e.stream = s.key GROUP BY key, "
+            "last_sequence"
             " HAVING count(e.id) != last_sequence OR max(e.sequence) != last_sequence"
         )
         assert not await connection.fetch(

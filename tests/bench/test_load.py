@@ -19,10 +19,13 @@ class FakeServer:
     """A server that counts requests, and always responds the same."""
 
     def __init__(self, body: bytes = OK, status: bytes = b"200 OK") -> None:
-        self.response = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
-            status,
-            len(body),
-            body,
+        self.response = (
+            b"HTTP/1.1 %b\r\nContent-Type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+            % (
+                status,
+                len(body),
+                body,
+            )
         )
         self.requests = 0
         self.bodies: set[bytes] = set()
@@ -78,24 +81,36 @@ async def test_only_our_own_server_gets_the_token() -> None:
         writer.write(FakeServer().response)
 
     for name in ("camcha", "mercurius"):
-        async with running_fake_server(handle, name) as server, Client.connected_to(server) as client:
+        async with (
+            running_fake_server(handle, name) as server,
+            Client.connected_to(server) as client,
+        ):
             await client.execute(b"{}")
     assert [b"Authorization: Bearer " in head for head in heads] == [True, False]
 
 
 def frame(text: bytes) -> bytes:
-    return (b"\x81%c" % len(text) if len(text) < 126 else b"\x81\x7e" + len(text).to_bytes(2, "big")) + text
+    return (
+        b"\x81%c" % len(text) if len(text) < 126 else b"\x81\x7e" + len(text).to_bytes(2, "big")
+    ) + text
 
 
 def event(sequence: int) -> bytes:
     return frame(
-        b'{"id":"x","type":"next","payload":{"data":{"ticketEvents":{"sequence":%d,"kind":"%b"}}}}' % (sequence, b"K" * 90)
+        b'{"id":"x","type":"next","payload":{"data":{"ticketEvents":{"sequence":%d,"kind":"%b"}}}}'
+        % (sequence, b"K" * 90)
     )
 
 
 async def receive(*sequences: int) -> SubscriberGroup:
-    """A group with one subscriber that received these events, in pieces that don't match the frames."""
-    data = b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame(b'{"type":"connection_ack"}') + b"".join(map(event, sequences))
+    """A group with one subscriber that received these events, in pieces that don't match the
+    frames.
+    """
+    data = (
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+        + frame(b'{"type":"connection_ack"}')
+        + b"".join(map(event, sequences))
+    )
 
     async def send_events(reader: Reader, writer: Writer) -> None:
         await read_head(reader)
@@ -105,7 +120,10 @@ async def receive(*sequences: int) -> SubscriberGroup:
             await asyncio.sleep(0.001)
         await reader.read()
 
-    async with running_fake_server(send_events) as server, SubscriberGroup(server).subscribed([1]) as group:
+    async with (
+        running_fake_server(send_events) as server,
+        SubscriberGroup(server).subscribed([1]) as group,
+    ):
         await group.wait_for_events(len(sequences))
         return group
 

@@ -1,4 +1,6 @@
-"""One server for all tests of clients: some kill it and start it again, and each has customers of its own."""
+"""One server for all tests of clients: some kill it and start it again, and each has customers of
+its own.
+"""
 
 from collections.abc import Iterator
 
@@ -9,7 +11,12 @@ from tests.story.server_fixtures import Server, served
 
 
 @pytest.fixture(scope="session")
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    with database_copy(request, "sqlite", folder, catalogue=True) as url, served(url, folder) as running:
+    with (
+        database_copy(request, "sqlite", folder, catalogue=True) as url,
+        served(url, folder) as running,
+    ):
         yield running

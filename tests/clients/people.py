@@ -11,7 +11,13 @@ PASSWORD = "fournil-tournesol-rivage-72"
 async def customer(server: Server, email: str, siren: str = "404833048") -> Client:
     """Sign a company up, verify the email address with the link in the email, and sign in."""
     client = Client(server)
-    form = {"email": email, "password": PASSWORD, "name": "Paul Meunier", "legalName": "Boulangerie Meunier", "siren": siren}
+    form = {
+        "email": email,
+        "password": PASSWORD,
+        "name": "Paul Meunier",
+        "legalName": "Boulangerie Meunier",
+        "siren": siren,
+    }
     await client.do("accountSignUp", "AccountSignUpInput", form, "accepted")
     text = (await server.email(email)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     link = re.search(r"https?://\S+/verify\?token=\S+", text)
@@ -23,7 +29,12 @@ async def customer(server: Server, email: str, siren: str = "404833048") -> Clie
 
 async def chat(client: Client, number: int = 1) -> str:
     """Open a live chat and return its id."""
-    ticket = {"subject": f"Chat {number}", "body": "Bonjour", "channel": "CHAT", "idempotencyKey": f"chat-{number}"}
+    ticket = {
+        "subject": f"Chat {number}",
+        "body": "Bonjour",
+        "channel": "CHAT",
+        "idempotencyKey": f"chat-{number}",
+    }
     payload = await client.do("ticketOpen", "TicketOpenInput", ticket, "ticket { id }")
     return str(payload["ticket"]["id"])
 

@@ -1,4 +1,6 @@
-"""docs/clients/example.ts passes the type checker, and works against a real server as docs/clients.md says."""
+"""docs/clients/example.ts passes the type checker, and works against a real server as
+docs/clients.md says.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -20,34 +22,56 @@ async def compiled(folder: Path) -> Path:
     (folder / "node_modules").symlink_to(ROOT / "node_modules")
     (folder / "package.json").write_text('{"type": "module"}')
     tsc = await asyncio.create_subprocess_exec(
-        "node_modules/.bin/tsc", "--project", "docs/clients", "--outDir", str(folder), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        "node_modules/.bin/tsc",
+        "--project",
+        "docs/clients",
+        "--outDir",
+        str(folder),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await tsc.communicate()
     assert tsc.returncode == 0, output.decode()
     return folder / "example.js"
 
 
-async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(server: Server, tmp_path: Path) -> None:
+async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(
+    server: Server, tmp_path: Path
+) -> None:
     script = await compiled(tmp_path)
     paul = await customer(server, EMAIL)
     async with asyncio.timeout(PATIENCE), aclosing(output(script, server, paul)) as lines:
         printed = [line async for line in lines]
-    assert printed[0] == {"refused": {"code": "CREDENTIALS_INVALID", "field": ["input", "password"]}}
+    assert printed[0] == {
+        "refused": {"code": "CREDENTIALS_INVALID", "field": ["input", "password"]}
+    }
     assert printed[1]["repeated"] is True
     events = [line["event"] for line in printed[2:-1]]
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     messages = [event["message"] for event in events if event["message"]]
-    assert [message["clientMessageId"] for message in messages][1:] == ["first", "during the outage"]
+    assert [message["clientMessageId"] for message in messages][1:] == [
+        "first",
+        "during the outage",
+    ]
     assert [file["name"] for file in messages[1]["files"]] == ["facture.txt"]
     assert printed[-1] == {"ended": "TOKEN_INVALID"}
 
 
 async def output(script: Path, server: Server, paul: Client) -> AsyncGenerator[dict[str, Any]]:
-    """Yield what the example prints. After its message the server is killed and restarted, later its session is ended."""
+    """Yield what the example prints. After its message the server is killed and restarted, later
+    its session is ended.
+    """
     node = await asyncio.create_subprocess_exec(
-        "node", "tests/clients/example.mjs", str(script), server.url, EMAIL, PASSWORD,
-        cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        "node",
+        "tests/clients/example.mjs",
+        str(script),
+        server.url,
+        EMAIL,
+        PASSWORD,
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
     assert node.stdin
     assert node.stdout
     ticket_id = ""
@@ -59,11 +83,19 @@ async def output(script: Path, server: Server, paul: Client) -> AsyncGenerator[d
             match printed:
                 case {"event": {"message": {"clientMessageId": "first"}}}:
                     await kill_and_restart(server)
-                    message = {"ticketId": ticket_id, "body": "Allô ?", "clientMessageId": "during the outage"}
-                    await paul.do("ticketReply", "TicketReplyInput", message, "message { sequence }")
+                    message = {
+                        "ticketId": ticket_id,
+                        "body": "Allô ?",
+                        "clientMessageId": "during the outage",
+                    }
+                    await paul.do(
+                        "ticketReply", "TicketReplyInput", message, "message { sequence }"
+                    )
                     node.stdin.write(b"reconnect\n")
                 case {"event": {"message": {"clientMessageId": "during the outage"}}}:
-                    assert "errors" not in await paul.ask("mutation { sessionEndOthers { userErrors { code } } }")
+                    assert "errors" not in await paul.ask(
+                        "mutation { sessionEndOthers { userErrors { code } } }"
+                    )
         assert await node.wait() == 0
     finally:
         if node.returncode is None:

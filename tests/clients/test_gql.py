@@ -1,4 +1,6 @@
-"""Python's gql uses the server over HTTP and over a websocket, before and after the server was killed."""
+"""Python's gql uses the server over HTTP and over a websocket, before and after the server was
+killed.
+"""
 
 import asyncio
 from typing import Any
@@ -16,7 +18,10 @@ from tests.patience import PATIENCE
 from tests.story.server_fixtures import Client, Server
 
 NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
-REPLY = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }"
+REPLY = (
+    "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } "
+    "userErrors { code } } }"
+)
 EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
     sequence message { clientMessageId } } }"""
 
@@ -24,7 +29,9 @@ EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id,
 async def test_over_http(server: Server) -> None:
     paul = await customer(server, "paul@boulangerie.example")
     ticket = await chat(paul)
-    transport = AIOHTTPTransport(f"{server.url}/graphql", headers={"Authorization": f"Bearer {paul.token}"})
+    transport = AIOHTTPTransport(
+        f"{server.url}/graphql", headers={"Authorization": f"Bearer {paul.token}"}
+    )
     client = Gql(transport=transport, fetch_schema_from_transport=True)
     async with client as session:
         assert client.schema
@@ -61,7 +68,9 @@ def websocket(client: Client) -> WebsocketsTransport:
 
 async def query_and_reply(session: Any, ticket: str) -> None:
     """A query, an invalid query, and a mutation that may be repeated."""
-    assert await execute(session, NODE, {"id": ticket}) == {"node": {"__typename": "Ticket", "id": ticket}}
+    assert await execute(session, NODE, {"id": ticket}) == {
+        "node": {"__typename": "Ticket", "id": ticket}
+    }
     with pytest.raises(TransportQueryError):
         await execute(session, NODE, {"id": None})
     assert await reply(session, ticket, "first") == await reply(session, ticket, "first")
@@ -82,14 +91,18 @@ async def reply(session: Any, ticket: str, key: str) -> int:
 
 
 async def follow(session: Any, ticket: str, after: int, last: str) -> list[tuple[int, str | None]]:
-    """Sequence and client message id of the events after `after`, up to the message whose client message id is `last`."""
+    """Sequence and client message id of the events after `after`, up to the message whose client
+    message id is `last`.
+    """
     request = gql(EVENTS)
     request.variable_values = {"id": ticket, "after": after}
     events: list[tuple[int, str | None]] = []
     async with asyncio.timeout(PATIENCE):
         async for data in session.subscribe(request):
             event = data["ticketEvents"]
-            events.append((event["sequence"], event["message"] and event["message"]["clientMessageId"]))
+            events.append(
+                (event["sequence"], event["message"] and event["message"]["clientMessageId"])
+            )
             if events[-1][1] == last:
                 break
     return events

@@ -1,4 +1,6 @@
-"""The npm package graphql-http audits the server against the GraphQL-over-HTTP draft: no MUST, SHOULD or MAY fails."""
+"""The npm package graphql-http audits the server against the GraphQL-over-HTTP draft: no MUST,
+SHOULD or MAY fails.
+"""
 
 import asyncio
 
@@ -13,7 +15,12 @@ AUDITS = 61  # of graphql-http 1.23, the version in package-lock.json
 async def test_every_audit_passes(server: Server) -> None:
     token = (await customer(server, "audit@boulangerie.example")).token
     node = await asyncio.create_subprocess_exec(
-        "node", "tests/clients/audit.mjs", f"{server.url}/graphql", str(token), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        "node",
+        "tests/clients/audit.mjs",
+        f"{server.url}/graphql",
+        str(token),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await node.communicate()
     assert node.returncode == 0

@@ -1,4 +1,6 @@
-"""npm's graphql-ws uses the server: a query, a mutation, and a subscription that resumes after the server was killed."""
+"""npm's graphql-ws uses the server: a query, a mutation, and a subscription that resumes after the
+server was killed.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -18,7 +20,9 @@ async def test_a_subscription_resumes_after_the_server_was_killed(server: Server
     ticket = await chat(paul)
     async with asyncio.timeout(PATIENCE), aclosing(node_output(server, paul, ticket)) as lines:
         printed = [line async for line in lines]
-    assert [line["query"]["data"] for line in printed if "query" in line] == [{"node": {"__typename": "Ticket", "id": ticket}}]
+    assert [line["query"]["data"] for line in printed if "query" in line] == [
+        {"node": {"__typename": "Ticket", "id": ticket}}
+    ]
     (errors,) = [line["errors"] for line in printed if "errors" in line]
     assert "noSuchField" in errors[0]
     events = [(line["sequence"], line.get("key")) for line in printed if "sequence" in line]
@@ -26,18 +30,30 @@ async def test_a_subscription_resumes_after_the_server_was_killed(server: Server
     assert [key for _, key in events if key][-3:] == ["first", "meanwhile", "last"]
     replies = [line["mutation"]["data"]["ticketReply"] for line in printed if "mutation" in line]
     sequences = {key: sequence for sequence, key in events}
-    assert replies == [{"message": {"sequence": sequences[key]}, "userErrors": []} for key in ("first", "last")]
+    assert replies == [
+        {"message": {"sequence": sequences[key]}, "userErrors": []} for key in ("first", "last")
+    ]
     assert [line["connected"] for line in printed if "connected" in line] == [True, True]
     assert CloseCode.ABNORMAL_CLOSURE in [line["closed"] for line in printed if "closed" in line]
 
 
-async def node_output(server: Server, paul: Client, ticket: str) -> AsyncGenerator[dict[str, Any], None]:
-    """What socket.mjs prints. After its first message the server is killed and restarted, and another message is sent."""
+async def node_output(
+    server: Server, paul: Client, ticket: str
+) -> AsyncGenerator[dict[str, Any], None]:
+    """What socket.mjs prints. After its first message the server is killed and restarted, and
+    another message is sent.
+    """
     url = f"{server.url.replace('http', 'ws')}/graphql"
     node = await asyncio.create_subprocess_exec(
-        "node", "tests/clients/socket.mjs", url, str(paul.token), ticket,
-        cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        "node",
+        "tests/clients/socket.mjs",
+        url,
+        str(paul.token),
+        ticket,
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
     assert node.stdin
     assert node.stdout
     try:
@@ -61,5 +77,8 @@ async def test_anonymous_clients_see_no_schema_over_the_websocket(server: Server
     async with Client(server).socket() as live:
         introspection = await (await live.follow("{ __schema { types { name } } }")).queue.get()
         misspelt = await (await live.follow("{ offerz { nodes { slug } } }")).queue.get()
-    assert (introspection["type"], introspection["payload"][0]["extensions"]["code"]) == ("error", "FORBIDDEN")
+    assert (introspection["type"], introspection["payload"][0]["extensions"]["code"]) == (
+        "error",
+        "FORBIDDEN",
+    )
     assert "offers" not in misspelt["payload"][0]["message"]

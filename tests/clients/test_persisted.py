@@ -20,7 +20,10 @@ AD_HOC = "{ viewer { user { name } } }"
 
 def mutation(name: str, kind: str, selection: str) -> str:
     """The document that the Client of tests/story sends."""
-    return f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
+    return (
+        f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} "
+        f"userErrors {{ code field message }} }} }}"
+    )
 
 
 TRUSTED = {
@@ -28,7 +31,9 @@ TRUSTED = {
     "signUp": mutation("accountSignUp", "AccountSignUpInput", "accepted"),
     "setUp": mutation("totpSetUp", "TotpSetUpInput", "secret"),
     "confirm": mutation("totpConfirm", "TotpConfirmInput", "recoveryCodes"),
-    "signIn": mutation("sessionSignIn", "SessionSignInInput", "session { accessToken refreshToken }"),
+    "signIn": mutation(
+        "sessionSignIn", "SessionSignInInput", "session { accessToken refreshToken }"
+    ),
 }
 CATALOGUE_ID = f"sha256:{sha256(CATALOGUE.encode()).hexdigest()}"
 
@@ -43,7 +48,10 @@ class TrustingServer(Server):
 
     @property
     def environment(self) -> dict[str, str]:
-        return super().environment | {"CAMCHA_DOCUMENTS": str(self.manifest), "CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"}
+        return super().environment | {
+            "CAMCHA_DOCUMENTS": str(self.manifest),
+            "CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true",
+        }
 
     def failing_command(self, *arguments: str) -> tuple[int, str]:
         """Run a command that must fail. Returns its exit status and its error output."""
@@ -52,10 +60,15 @@ class TrustingServer(Server):
 
 
 @pytest.fixture(scope="module")
-def trusting_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrustingServer]:
+def trusting_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TrustingServer]:
     folder = tmp_path_factory.mktemp("trusting")
     (folder / "documents.json").write_bytes(orjson.dumps(TRUSTED))
-    with database_copy(request, "sqlite", folder, catalogue=True) as url, running(TrustingServer(url, folder)) as server:
+    with (
+        database_copy(request, "sqlite", folder, catalogue=True) as url,
+        running(TrustingServer(url, folder)) as server,
+    ):
         yield server
 
 
@@ -76,19 +89,25 @@ def codes(response: dict[str, Any]) -> list[str]:
     return [error["extensions"]["code"] for error in response.get("errors", ())]
 
 
-async def test_customers_may_send_trusted_documents_only_and_staff_any(trusting_server: TrustingServer) -> None:
+async def test_customers_may_send_trusted_documents_only_and_staff_any(
+    trusting_server: TrustingServer,
+) -> None:
     server = trusting_server
     anonymous, paul = Client(server), await customer(server, "paul@boulangerie.example")
     agent = await (await colleague(server, "agent@camcha.example", "AGENT")).at(server)
     apollo = {"persistedQuery": {"version": 1, "sha256Hash": sha256(AD_HOC.encode()).hexdigest()}}
     for send in (post, over_websocket):
-        assert codes(await send(agent, query=AD_HOC, extensions=apollo)) == []  # which also persists it, for staff
+        assert (
+            codes(await send(agent, query=AD_HOC, extensions=apollo)) == []
+        )  # which also persists it, for staff
         assert codes(await send(agent, extensions=apollo)) == []
         for client in (anonymous, paul):
             response = await send(client, documentId=CATALOGUE_ID, variables={"first": 9})
             assert len(response["data"]["offers"]["nodes"]) == 6
             assert codes(await send(client, query=AD_HOC)) == ["DOCUMENT_NOT_TRUSTED"]
-            assert codes(await send(client, query=AD_HOC, extensions=apollo)) == ["DOCUMENT_NOT_TRUSTED"]
+            assert codes(await send(client, query=AD_HOC, extensions=apollo)) == [
+                "DOCUMENT_NOT_TRUSTED"
+            ]
             assert codes(await send(client, extensions=apollo)) == ["DOCUMENT_NOT_TRUSTED"]
             assert codes(await send(client, query="{ broken")) == ["DOCUMENT_NOT_TRUSTED"]
 
@@ -96,15 +115,24 @@ async def test_customers_may_send_trusted_documents_only_and_staff_any(trusting_
 async def test_trusted_documents_are_known_after_a_restart(trusting_server: TrustingServer) -> None:
     trusting_server.stop()
     trusting_server.start()
-    assert codes(await post(Client(trusting_server), documentId=CATALOGUE_ID, variables={"first": 1})) == []
+    assert (
+        codes(await post(Client(trusting_server), documentId=CATALOGUE_ID, variables={"first": 1}))
+        == []
+    )
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_server_does_not_start_with_an_invalid_manifest(database_url: str, tmp_path: Path) -> None:
+def test_the_server_does_not_start_with_an_invalid_manifest(
+    database_url: str, tmp_path: Path
+) -> None:
     server = TrustingServer(database_url, tmp_path)
     server.manifest.write_bytes(orjson.dumps(TRUSTED))
-    assert server.command("check-documents", str(server.manifest)) == "The documents can be trusted.\n"
-    server.manifest.write_bytes(orjson.dumps(TRUSTED | {"wrong": "{ nothing }", "broken": "{ offers"}))
+    assert (
+        server.command("check-documents", str(server.manifest)) == "The documents can be trusted.\n"
+    )
+    server.manifest.write_bytes(
+        orjson.dumps(TRUSTED | {"wrong": "{ nothing }", "broken": "{ offers"})
+    )
     status, output = server.failing_command("serve", "--port", "0")
     assert (status, output.count("error: CAMCHA_DOCUMENTS: ")) == (2, 2)
     status, output = server.failing_command("check-documents", str(server.manifest))

@@ -41,7 +41,8 @@ SDL = """
     union Thing = Item
     type Items { nodes: [Item!]!  edges: [Edge!]!  total: Int!  first: Item }
     type Edge { node: Item!  cursor: String! }
-    type Item { id: Int!  me: Item!  tags: [String!]!  items(first: Int, last: Int): Items!  others: [Item!] }
+    type Item { id: Int!  me: Item!  tags: [String!]!  items(first: Int,
+    last: Int): Items!  others: [Item!] }
 """
 
 
@@ -129,7 +130,11 @@ def event(root: Any, info: Info, **_arguments: Any) -> Any:
 
 def _schema() -> GraphQLSchema:
     schema = build_schema(SDL)
-    query, mutation, subscription = schema.query_type, schema.mutation_type, schema.subscription_type
+    query, mutation, subscription = (
+        schema.query_type,
+        schema.mutation_type,
+        schema.subscription_type,
+    )
     assert query
     assert mutation
     assert subscription
@@ -142,7 +147,12 @@ def _schema() -> GraphQLSchema:
     query.fields["report"].extensions = {"cost": 400}
     mutation.fields["add"].resolve = lambda _root, _info, name: Row(len(name))
     mutation.fields["slowAdd"].resolve = slow
-    for name, subscribe in {"count": count, "broken": broken, "refused": deny, "plain": plain}.items():
+    for name, subscribe in {
+        "count": count,
+        "broken": broken,
+        "refused": deny,
+        "plain": plain,
+    }.items():
         subscription.fields[name].subscribe = subscribe
         subscription.fields[name].resolve = event
     return schema
@@ -178,7 +188,9 @@ def ask(engine: Engine, shop: Shop) -> Ask:
 def asgi(engine: Engine, shop: Shop) -> Starlette:
     async def context(request: HTTPRequest) -> Shop:
         if request.header(b"authorization") == "expired":
-            raise HTTPError(401, {"message": "Sign in again.", "extensions": {"code": "UNAUTHENTICATED"}})
+            raise HTTPError(
+                401, {"message": "Sign in again.", "extensions": {"code": "UNAUTHENTICATED"}}
+            )
         if request.header(b"authorization") == "broken":
             raise RuntimeError("the secret")
         return shop
@@ -189,5 +201,7 @@ def asgi(engine: Engine, shop: Shop) -> Starlette:
 
 @pytest.fixture
 async def client(asgi: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://shop") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(asgi), base_url="http://shop"
+    ) as client:
         yield client

@@ -12,9 +12,13 @@ from engine import Engine, Operation
 async def subscribe(
     engine: Engine, operation: Operation, new_context: Callable[[], Any]
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """The responses to a subscription, each in a context of its own. Raises `RequestError` when it can't start."""
+    """The responses to a subscription, each in a context of its own. Raises `RequestError` when it
+    can't start.
+    """
     context = new_context()
     source = await engine.create_source_stream(operation, context)
-    async with aclosing(engine.response_stream(operation, source, context, new_context)) as responses:
+    async with aclosing(
+        engine.response_stream(operation, source, context, new_context)
+    ) as responses:
         async for response in responses:
             yield response

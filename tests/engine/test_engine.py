@@ -28,7 +28,10 @@ if TYPE_CHECKING:
         (Params("query A { hello } query B { hello }"), "operationName must select"),
         (Params("query A { hello }", operation_name="B"), "no operation named 'B'"),
         (Params("query ($n: Int!) { rows(count: $n) { id } }"), "non-null type 'Int!'"),
-        (Params("query ($n: Int!) { rows(count: $n) { id } }", variables={"n": "x"}), "non-integer value: 'x'"),
+        (
+            Params("query ($n: Int!) { rows(count: $n) { id } }", variables={"n": "x"}),
+            "non-integer value: 'x'",
+        ),
         (Params("{ number(value: " + "9" * 6_000 + ") }"), "more than 400 digits"),
         (Params("{ number(value: " + "9" * 400 + ") }"), "non 32-bit signed integer"),
         (Params("query ($n: Int) { number(value: $n) }", variables={"n": 1e300}), "32-bit"),
@@ -41,7 +44,9 @@ def test_a_request_error_states_the_reason(engine: Engine, params: Params, messa
 
 
 async def test_a_long_string_of_digits_is_not_a_number(ask: Ask) -> None:
-    assert (await ask('{ hello(name: "' + "9" * 6_000 + '") }'))["data"] == {"hello": "Hello " + "9" * 6_000}
+    assert (await ask('{ hello(name: "' + "9" * 6_000 + '") }'))["data"] == {
+        "hello": "Hello " + "9" * 6_000
+    }
 
 
 def test_a_request_error_has_locations(engine: Engine) -> None:
@@ -52,7 +57,17 @@ def test_a_request_error_has_locations(engine: Engine) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [None, [], "x", 3, [{"query": "{ hello }"}], {"query": 1}, {"variables": []}, {"operationName": 1}, {"extensions": "x"}],
+    [
+        None,
+        [],
+        "x",
+        3,
+        [{"query": "{ hello }"}],
+        {"query": 1},
+        {"variables": []},
+        {"operationName": 1},
+        {"extensions": "x"},
+    ],
 )
 def test_parameters_of_wrong_types_are_rejected(payload: Any) -> None:
     with pytest.raises(RequestError) as caught:
@@ -68,7 +83,11 @@ def test_parameters_may_be_null() -> None:
 def test_an_operation_is_selected_by_name(engine: Engine) -> None:
     document = 'query A { hello } mutation B { add(name: "x") { id } } subscription C { plain }'
     operations = [engine.prepare(Params(document, operation_name=name)) for name in "ABC"]
-    assert [(o.name, o.kind) for o in operations] == [("A", "query"), ("B", "mutation"), ("C", "subscription")]
+    assert [(o.name, o.kind) for o in operations] == [
+        ("A", "query"),
+        ("B", "mutation"),
+        ("C", "subscription"),
+    ]
 
 
 async def test_a_response_has_data_and_the_cost(ask: Ask) -> None:
@@ -82,7 +101,9 @@ async def test_rows_that_define_await_are_not_awaited(ask: Ask) -> None:
     assert (await ask("{ rows { id } }"))["data"] == {"rows": [{"id": 0}, {"id": 1}, {"id": 2}]}
 
 
-async def test_an_unexpected_error_is_masked_and_logged_once(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_error_is_masked_and_logged_once(
+    ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.ERROR):
         result = await ask("{ boom hello }")
     error_id = result["errors"][0]["extensions"]["errorId"]
@@ -102,11 +123,20 @@ async def test_an_unexpected_error_is_masked_and_logged_once(ask: Ask, caplog: p
 
 async def test_a_graphql_error_is_not_masked(ask: Ask) -> None:
     error = (await ask("{ refuse }"))["errors"][0]
-    assert (error["message"], error["path"], error["extensions"]) == ("Not today.", ["refuse"], {"code": "CLOSED"})
+    assert (error["message"], error["path"], error["extensions"]) == (
+        "Not today.",
+        ["refuse"],
+        {"code": "CLOSED"},
+    )
 
 
-async def test_an_application_formats_errors_with_the_context(schema: GraphQLSchema, shop: Shop) -> None:
-    engine = Engine(schema, format_error=lambda error, context: {"message": error.message, "same": context is shop})
+async def test_an_application_formats_errors_with_the_context(
+    schema: GraphQLSchema, shop: Shop
+) -> None:
+    engine = Engine(
+        schema,
+        format_error=lambda error, context: {"message": error.message, "same": context is shop},
+    )
     result = await engine.execute(engine.prepare(Params("{ boom }")), shop)
     assert result["errors"] == [{"message": "the secret", "same": True}]
 
@@ -128,8 +158,12 @@ async def test_a_query_is_cancelled_with_its_caller(engine: Engine, shop: Shop) 
     assert shop.log == ["cancelled"]
 
 
-async def test_a_mutation_finishes_after_its_caller_is_cancelled(engine: Engine, shop: Shop) -> None:
-    caller = asyncio.create_task(engine.execute(engine.prepare(Params("mutation { slowAdd }")), shop))
+async def test_a_mutation_finishes_after_its_caller_is_cancelled(
+    engine: Engine, shop: Shop
+) -> None:
+    caller = asyncio.create_task(
+        engine.execute(engine.prepare(Params("mutation { slowAdd }")), shop)
+    )
     await shop.started.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -162,12 +196,21 @@ async def test_each_event_has_a_context_of_its_own(engine: Engine, shop: Shop) -
     operation = engine.prepare(Params("subscription { number: count(to: 3) }"))
     results = [result["data"] async for result in subscribe(engine, operation, new_context)]
     assert results == [{"number": 0}, {"number": 1}, {"number": 2}]
-    assert [context.log for context in contexts] == [["closed"], ["event 0"], ["event 1"], ["event 2"]]
+    assert [context.log for context in contexts] == [
+        ["closed"],
+        ["event 0"],
+        ["event 1"],
+        ["event 2"],
+    ]
 
 
-async def test_a_source_stream_may_be_an_iterator_without_aclose(engine: Engine, shop: Shop) -> None:
+async def test_a_source_stream_may_be_an_iterator_without_aclose(
+    engine: Engine, shop: Shop
+) -> None:
     operation = engine.prepare(Params("subscription { plain }"))
-    assert [result["data"]["plain"] async for result in subscribe(engine, operation, lambda: shop)] == [0, 1, 2]
+    assert [
+        result["data"]["plain"] async for result in subscribe(engine, operation, lambda: shop)
+    ] == [0, 1, 2]
 
 
 async def test_a_subscription_that_cannot_start_is_rejected(engine: Engine, shop: Shop) -> None:
@@ -188,7 +231,10 @@ async def test_a_source_stream_that_raises_ends_with_its_error(engine: Engine, s
 async def test_an_error_in_creating_a_context_ends_the_stream(engine: Engine, shop: Shop) -> None:
     contexts = iter([shop])
     operation = engine.prepare(Params("subscription { count(to: 9) }"))
-    results = [result async for result in subscribe(engine, operation, lambda: next(contexts, None) or _deny())]
+    results = [
+        result
+        async for result in subscribe(engine, operation, lambda: next(contexts, None) or _deny())
+    ]
     assert [result["errors"][0]["message"] for result in results] == ["Internal error"]
     assert shop.log == ["closed"]
 

@@ -1,4 +1,6 @@
-"""The engine and its tests could be published for any schema: they import nothing else of this repository."""
+"""The engine and its tests could be published for any schema: they import nothing else of this
+repository.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = {path.stem if path.is_file() else path.name for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()}
+MODULES = {
+    path.stem if path.is_file() else path.name
+    for path in ROOT.iterdir()
+    if path.suffix == ".py" or path.is_dir()
+}
 FOREIGN = MODULES - {"engine", "tests"}
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The full names of the modules that a file imports anywhere, including imports for type checking."""
+    """The full names of the modules that a file imports anywhere, including imports for type
+    checking.
+    """
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -35,8 +43,12 @@ def test_only_installed_packages_are_imported(folder: str) -> None:
 
 
 def test_loading_the_engine_loads_nothing_of_the_application() -> None:
-    program = f"import sys, engine.http; sys.exit(' '.join(sorted({FOREIGN} & set(sys.modules))) or 0)"
-    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    program = (
+        f"import sys, engine.http; sys.exit(' '.join(sorted({FOREIGN} & set(sys.modules))) or 0)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert (process.returncode, process.stderr) == (0, "")
 
 

@@ -61,16 +61,25 @@ async def john(db: str, action: Action) -> User:
 
 async def _person(action: Action, email: str, name: str, locale: Locale) -> User:
     return await User.create(
-        email=email, name=name, locale=locale, password_hash="-", email_verified_at=action.at, created_at=action.at
+        email=email,
+        name=name,
+        locale=locale,
+        password_hash="-",
+        email_verified_at=action.at,
+        created_at=action.at,
     )
 
 
 @pytest.fixture
 async def invoice(db: str, action: Action, zoe: User) -> Invoice:
     """Invoice FA-2026-000042 of 1 November 2026, 1,234.50 EUR net, with its document."""
-    account = await Account.create(legal_name="Lefèvre SARL", siren="404833048", created_at=action.at)
+    account = await Account.create(
+        legal_name="Lefèvre SARL", siren="404833048", created_at=action.at
+    )
     offer = await Offer.create(slug="essentiel", segment=Segment.TPE, texts={})
-    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=123450, vat_rate=2000, valid_from=action.at)
+    price = await Price.create(
+        offer=offer, interval=Interval.MONTH, net_cents=123450, vat_rate=2000, valid_from=action.at
+    )
     purchase = await Purchase.create(account=account, buyer=zoe, price=price, created_at=action.at)
     payment = await Payment.create(
         account=account,
@@ -81,9 +90,21 @@ async def invoice(db: str, action: Action, zoe: User) -> Invoice:
         created_at=action.at,
     )
     issued = await Invoice.create(
-        position=42, number="FA-2026-000042", account=account, purchase=purchase, payment=payment, offer=offer, period_index=0,
-        issued_at=datetime(2026, 11, 1, 9, tzinfo=UTC), issued_on=date(2026, 11, 1), due_on=date(2026, 11, 1),
-        net_cents=123450, vat_cents=24690, gross_cents=148140, facts={}, sha256="0" * 64,
-    )  # fmt: skip
+        position=42,
+        number="FA-2026-000042",
+        account=account,
+        purchase=purchase,
+        payment=payment,
+        offer=offer,
+        period_index=0,
+        issued_at=datetime(2026, 11, 1, 9, tzinfo=UTC),
+        issued_on=date(2026, 11, 1),
+        due_on=date(2026, 11, 1),
+        net_cents=123450,
+        vat_cents=24690,
+        gross_cents=148140,
+        facts={},
+        sha256="0" * 64,
+    )
     await InvoiceDocument.create(invoice=issued, pdf=PDF)
     return issued

@@ -1,6 +1,8 @@
-"""A worker that is killed after the server accepted a message and before the row says so, or at any time by its test.
+"""A worker that is killed after the server accepted a message and before the row says so, or at any
+time by its test.
 
-`killed_worker.py <database URL> <mail URL> <time> <itself|test>`: the last argument says who kills it.
+`killed_worker.py <database URL> <mail URL> <time> <itself|test>`: the last argument says who kills
+it.
 """
 
 import asyncio
@@ -32,7 +34,11 @@ async def main(database_url: str, mail_url: str, at: str, killer: str) -> None:
     await connect(database_url)
     real = transport(mail_url)
     sender = Sender("CAMCHA <bonjour@camcha.example>", "https://camcha.example")
-    await deliver_due(KillingTransport(real) if killer == "itself" else real, datetime.fromisoformat(at), sender=sender)
+    await deliver_due(
+        KillingTransport(real) if killer == "itself" else real,
+        datetime.fromisoformat(at),
+        sender=sender,
+    )
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 class SmtpServer:
     """Keeps the messages it accepted, by recipient, in `received`.
 
-    `rejected_recipients` (by address), `sender_rejection` and `content_rejection` hold the server's answers. With `hangs` it
-    never answers DATA; `data_received` is set when DATA arrives.
+    `rejected_recipients` (by address), `sender_rejection` and `content_rejection` hold the server's
+    answers. With `hangs` it never answers DATA; `data_received` is set when DATA arrives.
     """
 
     def __init__(self) -> None:
@@ -34,11 +34,15 @@ class SmtpServer:
         self.hangs = False
         self.data_received = asyncio.Event()
 
-    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+    async def handle_MAIL(
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
         envelope.mail_from = address
         return self.sender_rejection or "250 OK"
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+    async def handle_RCPT(
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
         if rejection := self.rejected_recipients.get(address):
             return rejection
         envelope.rcpt_tos.append(address)
@@ -56,8 +60,12 @@ class SmtpServer:
         return "250 OK"
 
     @asynccontextmanager
-    async def open(self, port: int = 0, ssl: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator["SmtpServer"]:
-        """Listen on the port, or on a free one. With `ssl`, use TLS from the first byte. The options are aiosmtpd's."""
+    async def open(
+        self, port: int = 0, ssl: ssl.SSLContext | None = None, **options: Any
+    ) -> AsyncIterator["SmtpServer"]:
+        """Listen on the port, or on a free one. With `ssl`, use TLS from the first byte. The
+        options are aiosmtpd's.
+        """
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: SMTP(self, **options), "127.0.0.1", port, ssl=ssl)
         self.port = server.sockets[0].getsockname()[1]
@@ -70,26 +78,41 @@ class SmtpServer:
         return [address for address, _ in self.received]
 
 
-def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, credentials: Any) -> AuthResult:
+def authenticate(
+    server: Any, session: Any, envelope: Any, mechanism: str, credentials: Any
+) -> AuthResult:
     """Accept the user `mailer` with the password `p@ss:word`."""
-    valid = (getattr(credentials, "login", b""), getattr(credentials, "password", b"")) == (b"mailer", b"p@ss:word")
+    valid = (getattr(credentials, "login", b""), getattr(credentials, "password", b"")) == (
+        b"mailer",
+        b"p@ss:word",
+    )
     return AuthResult(success=valid, handled=False)
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A new self-signed certificate for 127.0.0.1: the path of its PEM file, and the TLS context of the server."""
+    """A new self-signed certificate for 127.0.0.1: the path of its PEM file, and the TLS context of
+    the server.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "smtp server")])
     now = datetime.now(UTC)
     signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1)
+        )
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     path, key_path = folder / "certificate.pem", folder / "key.pem"
     path.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     key_path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path, key_path)

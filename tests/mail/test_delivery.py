@@ -64,15 +64,21 @@ async def test_p1_4_french_and_english_readers_get_their_own_language(
     await write(action, john, "john@example.com")
     await deliver_due(to(server), action.at, sender=SENDER)
     received = dict(server.received)
-    assert [received[who]["Content-Language"] for who in ("zoe@example.fr", "john@example.com")] == ["fr", "en"]
-    french, english = (received[who].get_body(("plain",)) for who in ("zoe@example.fr", "john@example.com"))
+    assert [
+        received[who]["Content-Language"] for who in ("zoe@example.fr", "john@example.com")
+    ] == ["fr", "en"]
+    french, english = (
+        received[who].get_body(("plain",)) for who in ("zoe@example.fr", "john@example.com")
+    )
     assert french is not None
     assert english is not None
     assert "Bonjour Zoé Lefèvre,\r\n\r\nBienvenue chez CAMCHA\u202f!" in french.get_content()
     assert "Hello John Smith,\r\n\r\nWelcome to CAMCHA!" in english.get_content()
 
 
-async def test_p2_4_the_invoice_arrives_with_its_pdf(server: SmtpServer, action: Action, zoe: User, invoice: Invoice) -> None:
+async def test_p2_4_the_invoice_arrives_with_its_pdf(
+    server: SmtpServer, action: Action, zoe: User, invoice: Invoice
+) -> None:
     async with action.transaction() as tx:
         await emails.invoice_issued(tx, zoe, invoice, "TOKEN-123")
     await deliver_due(to(server), action.at, sender=SENDER)
@@ -96,18 +102,26 @@ def read_url(url: str) -> bytes:
     return Path(unquote(urlsplit(url).path)).read_bytes()
 
 
-async def test_the_log_links_the_file_and_contains_no_personal_data(tmp_path: Path, action: Action, zoe: User) -> None:
+async def test_the_log_links_the_file_and_contains_no_personal_data(
+    tmp_path: Path, action: Action, zoe: User
+) -> None:
     [email] = await write(action, zoe, "zoe@example.fr")
     with capture_logs() as logged:
         await deliver_due(transport(f"file://{tmp_path}"), action.at, sender=SENDER)
     [entry] = logged
-    assert (entry["event"], entry["email"], entry["template"]) == ("email.delivered", email.pk, "verification.fr")
+    assert (entry["event"], entry["email"], entry["template"]) == (
+        "email.delivered",
+        email.pk,
+        "verification.fr",
+    )
     assert read_url(str(entry["link"])).startswith(b"From: CAMCHA")
     for personal in ("zoe", "Zoé", "example.fr", "Confirmez", "TOKEN"):
         assert personal not in str(logged).replace(str(tmp_path), "")
 
 
-async def test_logged_failures_contain_no_personal_data(server: SmtpServer, action: Action, zoe: User) -> None:
+async def test_logged_failures_contain_no_personal_data(
+    server: SmtpServer, action: Action, zoe: User
+) -> None:
     server.rejected_recipients["zoe@example.fr"] = "550 zoe@example.fr does not exist"
     await write(action, zoe, "zoe@example.fr", "zoe@example.fr\nBcc: eve@example.org")
     with capture_logs() as logged:
@@ -117,10 +131,20 @@ async def test_logged_failures_contain_no_personal_data(server: SmtpServer, acti
     assert "example" not in str(logged)
 
 
-async def test_an_email_that_fails_does_not_delay_the_others(server: SmtpServer, action: Action, zoe: User) -> None:
-    server.rejected_recipients |= {"gone@example.fr": "550 no such user", "busy@example.fr": "451 later"}
+async def test_an_email_that_fails_does_not_delay_the_others(
+    server: SmtpServer, action: Action, zoe: User
+) -> None:
+    server.rejected_recipients |= {
+        "gone@example.fr": "550 no such user",
+        "busy@example.fr": "451 later",
+    }
     gone, busy, broken, _ = await write(
-        action, zoe, "gone@example.fr", "busy@example.fr", "x@example.fr\r\nBcc: eve@example.org", "good@example.fr"
+        action,
+        zoe,
+        "gone@example.fr",
+        "busy@example.fr",
+        "x@example.fr\r\nBcc: eve@example.org",
+        "good@example.fr",
     )
     assert await deliver_due(to(server), action.at, sender=SENDER) == 1
     assert server.addresses == ["good@example.fr"]
@@ -130,8 +154,12 @@ async def test_an_email_that_fails_does_not_delay_the_others(server: SmtpServer,
     assert (gone.next_attempt_at, busy.next_attempt_at) == (None, action.at + MINUTE)
 
 
-async def test_an_email_erased_during_its_delivery_does_not_delay_the_others(action: Action, zoe: User) -> None:
-    _, rejected, other = await write(action, zoe, "gone@example.fr", "rejected@example.fr", "other@example.fr")
+async def test_an_email_erased_during_its_delivery_does_not_delay_the_others(
+    action: Action, zoe: User
+) -> None:
+    _, rejected, other = await write(
+        action, zoe, "gone@example.fr", "rejected@example.fr", "other@example.fr"
+    )
 
     class ErasingTransport:
         """Erases each email but the last before it answers."""
@@ -170,7 +198,9 @@ async def test_everything_is_delivered_once_a_server_is_up_again(action: Action,
     await write(action, zoe, "a@example.fr", "b@example.fr")
     assert await deliver_due(to(server), action.at, sender=SENDER) == 0
     async with server.open(server.port):
-        assert await deliver_due(to(server), action.at, sender=SENDER) == 1  # the first one was tried and has to wait
+        assert (
+            await deliver_due(to(server), action.at, sender=SENDER) == 1
+        )  # the first one was tried and has to wait
         assert await deliver_due(to(server), action.at + MINUTE, sender=SENDER) == 1
         assert await deliver_due(to(server), action.at + HOUR, sender=SENDER) == 0
     assert server.addresses == ["b@example.fr", "a@example.fr"]
@@ -188,15 +218,21 @@ async def test_a_server_that_hangs_is_abandoned(
     assert email.next_attempt_at == action.at + MINUTE
 
 
-async def test_two_workers_at_once_send_each_email_once(server: SmtpServer, action: Action, zoe: User) -> None:
+async def test_two_workers_at_once_send_each_email_once(
+    server: SmtpServer, action: Action, zoe: User
+) -> None:
     recipients = [f"p{n:02}@example.fr" for n in range(20)]
     await write(action, zoe, *recipients)
-    sent = await asyncio.gather(*(deliver_due(to(server), action.at, sender=SENDER) for _ in range(2)))
+    sent = await asyncio.gather(
+        *(deliver_due(to(server), action.at, sender=SENDER) for _ in range(2))
+    )
     assert sum(sent) == 20
     assert sorted(server.addresses) == recipients
 
 
-async def test_a_batch_is_limited_and_begins_with_the_oldest(server: SmtpServer, action: Action, zoe: User) -> None:
+async def test_a_batch_is_limited_and_begins_with_the_oldest(
+    server: SmtpServer, action: Action, zoe: User
+) -> None:
     await write(action, zoe, "a@example.fr", "b@example.fr", "c@example.fr")
     assert await deliver_due(to(server), action.at, limit=2, sender=SENDER) == 2
     assert server.addresses == ["a@example.fr", "b@example.fr"]
@@ -209,7 +245,9 @@ async def test_a_worker_killed_after_the_server_accepted_loses_nothing(
     assert await (await _worker(db, server, action, "itself")).wait() == -9
     await email.refresh_from_db()
     assert (len(server.received), email.sent_at) == (1, None)
-    assert await deliver_due(to(server), action.at, sender=SENDER) == 0  # the killed worker's lease hasn't ended
+    assert (
+        await deliver_due(to(server), action.at, sender=SENDER) == 0
+    )  # the killed worker's lease hasn't ended
     assert await deliver_due(to(server), action.at + HOUR, sender=SENDER) == 1
     first, second = (message for _, message in server.received)
     assert first["Message-ID"] == second["Message-ID"]
@@ -231,13 +269,19 @@ async def test_a_worker_killed_before_the_server_accepted_loses_nothing(
     assert sorted(server.addresses) == ["ana@example.fr", "zoe@example.fr"]
 
 
-async def _worker(db: str, server: SmtpServer, action: Action, killer: str) -> asyncio.subprocess.Process:
+async def _worker(
+    db: str, server: SmtpServer, action: Action, killer: str
+) -> asyncio.subprocess.Process:
     root = Path(__file__).parents[2]
     return await asyncio.create_subprocess_exec(
-        sys.executable, Path(__file__).with_name("killed_worker.py"),
-        db, f"smtp://127.0.0.1:{server.port}?starttls=never", action.at.isoformat(), killer,
+        sys.executable,
+        Path(__file__).with_name("killed_worker.py"),
+        db,
+        f"smtp://127.0.0.1:{server.port}?starttls=never",
+        action.at.isoformat(),
+        killer,
         env=os.environ | {"PYTHONPATH": str(root)},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("silent", ["at once", "after a greeting"])
@@ -265,10 +309,16 @@ async def test_a_silent_server_is_abandoned_after_the_first_email(
         assert await deliver_due(to(back), action.at + MINUTE, sender=SENDER) == 5
 
 
-async def test_an_email_that_is_given_up_is_logged_as_an_error(server: SmtpServer, action: Action, zoe: User) -> None:
+async def test_an_email_that_is_given_up_is_logged_as_an_error(
+    server: SmtpServer, action: Action, zoe: User
+) -> None:
     server.rejected_recipients["gone@example.fr"] = "550 no such user"
     gone, _ = await write(action, zoe, "gone@example.fr", "good@example.fr")
     with capture_logs() as logged:
         await deliver_due(to(server), action.at, sender=SENDER)
     [error] = [entry for entry in logged if entry["log_level"] == "error"]
-    assert (error["event"], error["email"], error["reason"]) == ("email.given_up", gone.pk, "SMTPRecipientRefused 550")
+    assert (error["event"], error["email"], error["reason"]) == (
+        "email.given_up",
+        gone.pk,
+        "SMTPRecipientRefused 550",
+    )

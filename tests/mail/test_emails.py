@@ -1,4 +1,6 @@
-"""Each email: what its recipient can do with it, in their language; and that names of hostile people stay text."""
+"""Each email: what its recipient can do with it, in their language; and that names of hostile
+people stay text.
+"""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -27,20 +29,26 @@ in_each_language = pytest.mark.parametrize("locale", list(Locale))
 
 
 def company(user: User, status: AccountStatus = AccountStatus.ACTIVE) -> Account:
-    """A company with the user's name, which is to be deleted on 1 December 2026 when it is closing."""
+    """A company with the user's name, which is to be deleted on 1 December 2026 when it is
+    closing.
+    """
     erases_at = datetime(2026, 12, 1, 9, tzinfo=UTC) if status is AccountStatus.CLOSING else None
     return Account(legal_name=user.name, status=status, erases_at=erases_at)
 
 
 def name_change(user: User, status: LegalNameStatus) -> LegalNameChange:
     """A change from "Lefèvre SARL" to the user's name."""
-    return LegalNameChange(previous_name="Lefèvre SARL", legal_name=user.name, status=status, reason=user.name)
+    return LegalNameChange(
+        previous_name="Lefèvre SARL", legal_name=user.name, status=status, reason=user.name
+    )
 
 
 async def invitation(tx: Transaction, inviter: User, account: Account) -> Email:
     """An invitation in the inviter's language to an address without an account."""
     expires_at = tx.action.at + timedelta(days=7)
-    invited = Invitation(email="noe@example.fr", role=Role.BILLING, locale=inviter.locale, expires_at=expires_at)
+    invited = Invitation(
+        email="noe@example.fr", role=Role.BILLING, locale=inviter.locale, expires_at=expires_at
+    )
     return await emails.invitation(tx, invited, inviter, account, "TOKEN-123")
 
 
@@ -50,11 +58,15 @@ Write = Callable[[Transaction, User], Awaitable[Email]]
 GREETING: dict[str, list[Write]] = {
     "verification": [lambda tx, user: emails.verification(tx, user, "TOKEN-123")],
     "already_registered": [emails.already_registered],
-    "payment_confirmation_needed": [lambda tx, user: emails.payment_confirmation_needed(tx, user, BANK)],
+    "payment_confirmation_needed": [
+        lambda tx, user: emails.payment_confirmation_needed(tx, user, BANK)
+    ],
     "password_reset": [lambda tx, user: emails.password_reset(tx, user, "TOKEN-123")],
     "sign_in_unlock": [lambda tx, user: emails.sign_in_unlock(tx, user, "TOKEN-123")],
     "sessions_ended": [emails.sessions_ended],
-    "ownership_changed": [lambda tx, user: emails.ownership_changed(tx, user, company(user), gained=user, lost=user)],
+    "ownership_changed": [
+        lambda tx, user: emails.ownership_changed(tx, user, company(user), gained=user, lost=user)
+    ],
     "password_changed": [emails.password_changed],
     "second_factor_changed": [
         lambda tx, user, change=change: emails.second_factor_changed(tx, user, change)  # type: ignore[misc]
@@ -78,10 +90,14 @@ GREETING: dict[str, list[Write]] = {
         lambda tx, user, status=status: emails.account_status(tx, user, company(user, status))  # type: ignore[misc]
         for status in ACCOUNT_STATES
     ],
-    "reactivation_declined": [lambda tx, user: emails.reactivation_declined(tx, user, company(user), user.name)],
+    "reactivation_declined": [
+        lambda tx, user: emails.reactivation_declined(tx, user, company(user), user.name)
+    ],
     "account_erased": [
         lambda tx, user: emails.account_erased(tx, user, Erasure(invoices_kept=0)),
-        lambda tx, user: emails.account_erased(tx, user, Erasure(invoices_kept=3, kept_until=date(2036, 12, 31))),
+        lambda tx, user: emails.account_erased(
+            tx, user, Erasure(invoices_kept=3, kept_until=date(2036, 12, 31))
+        ),
     ],
 }
 ANONYMOUS: dict[str, list[Write]] = {
@@ -94,7 +110,12 @@ ANONYMOUS: dict[str, list[Write]] = {
 async def written(action: Action, user: User, *kinds: dict[str, list[Write]]) -> list[Email]:
     """One email of each variant of these kinds."""
     async with action.transaction() as tx:
-        return [await write(tx, user) for kind in kinds for variants in kind.values() for write in variants]
+        return [
+            await write(tx, user)
+            for kind in kinds
+            for variants in kind.values()
+            for write in variants
+        ]
 
 
 async def variants(action: Action, user: User, locale: Locale, name: str) -> list[Email]:
@@ -117,7 +138,9 @@ def assert_token(email: Email, path: str) -> None:
 
 
 @in_each_language
-async def test_p1_4_a_new_user_can_confirm_their_address(action: Action, zoe: User, locale: Locale) -> None:
+async def test_p1_4_a_new_user_can_confirm_their_address(
+    action: Action, zoe: User, locale: Locale
+) -> None:
     [email] = await variants(action, zoe, locale, "verification")
     assert_token(email, "verify")
     stored = await Email.get(pk=email.pk)
@@ -126,7 +149,9 @@ async def test_p1_4_a_new_user_can_confirm_their_address(action: Action, zoe: Us
 
 
 @in_each_language
-async def test_p1_4_the_owner_of_a_taken_address_can_sign_in(action: Action, zoe: User, locale: Locale) -> None:
+async def test_p1_4_the_owner_of_a_taken_address_can_sign_in(
+    action: Action, zoe: User, locale: Locale
+) -> None:
     [email] = await variants(action, zoe, locale, "already_registered")
     assert_link(email, f"{SITE}/")
 
@@ -134,7 +159,15 @@ async def test_p1_4_the_owner_of_a_taken_address_can_sign_in(action: Action, zoe
 @pytest.mark.parametrize(
     ("locale", "facts"),
     [
-        (Locale.FR, ("FA-2026-000042", "1er novembre 2026", "1\u202f481,40\u00a0€", "«\u00a0Mes factures et commandes\u00a0»")),
+        (
+            Locale.FR,
+            (
+                "FA-2026-000042",
+                "1er novembre 2026",
+                "1\u202f481,40\u00a0€",
+                "«\u00a0Mes factures et commandes\u00a0»",
+            ),
+        ),
         (Locale.EN, ("FA-2026-000042", "1 November 2026", "€1,481.40")),
     ],
 )
@@ -153,13 +186,19 @@ async def test_p2_4_a_customer_can_read_and_download_their_invoice(
 
 
 @in_each_language
-async def test_p2_3_a_customer_can_confirm_a_payment_at_their_bank(action: Action, zoe: User, locale: Locale) -> None:
+async def test_p2_3_a_customer_can_confirm_a_payment_at_their_bank(
+    action: Action, zoe: User, locale: Locale
+) -> None:
     [email] = await variants(action, zoe, locale, "payment_confirmation_needed")
     assert_link(email, BANK)
 
 
 @pytest.mark.parametrize(
-    ("locale", "facts"), [(Locale.FR, ("facturation", "30 novembre 2026")), (Locale.EN, ("billing", "30 November 2026"))]
+    ("locale", "facts"),
+    [
+        (Locale.FR, ("facturation", "30 novembre 2026")),
+        (Locale.EN, ("billing", "30 November 2026")),
+    ],
 )
 async def test_p1_4_an_invited_person_can_join_a_company(
     action: Action, zoe: User, locale: Locale, facts: tuple[str, ...]
@@ -172,26 +211,34 @@ async def test_p1_4_an_invited_person_can_join_a_company(
 
 
 @in_each_language
-async def test_p4_3_a_user_who_forgot_their_password_can_choose_a_new_one(action: Action, zoe: User, locale: Locale) -> None:
+async def test_p4_3_a_user_who_forgot_their_password_can_choose_a_new_one(
+    action: Action, zoe: User, locale: Locale
+) -> None:
     [email] = await variants(action, zoe, locale, "password_reset")
     assert_token(email, "reset")
 
 
 @in_each_language
-async def test_p3_5_a_user_can_sign_in_without_waiting(action: Action, zoe: User, locale: Locale) -> None:
+async def test_p3_5_a_user_can_sign_in_without_waiting(
+    action: Action, zoe: User, locale: Locale
+) -> None:
     [email] = await variants(action, zoe, locale, "sign_in_unlock")
     assert_token(email, "unlock")
 
 
 @in_each_language
-async def test_p4_3_new_staff_can_choose_a_password(action: Action, zoe: User, locale: Locale) -> None:
+async def test_p4_3_new_staff_can_choose_a_password(
+    action: Action, zoe: User, locale: Locale
+) -> None:
     [email] = await variants(action, zoe, locale, "staff_welcome")
     assert_token(email, "reset")
     assert email.user_id == zoe.pk
 
 
 @in_each_language
-@pytest.mark.parametrize("name", ["sessions_ended", "password_changed", "second_factor_changed", "second_factor_reset"])
+@pytest.mark.parametrize(
+    "name", ["sessions_ended", "password_changed", "second_factor_changed", "second_factor_reset"]
+)
 async def test_p4_3_a_user_learns_of_a_change_to_their_sign_in_and_can_react(
     action: Action, zoe: User, locale: Locale, name: str
 ) -> None:
@@ -219,14 +266,18 @@ async def test_p1_4_owners_learn_who_owns_the_company_and_can_react(
 
 
 @in_each_language
-async def test_p1_3_the_reader_of_a_new_address_can_confirm_it(action: Action, zoe: User, locale: Locale) -> None:
+async def test_p1_3_the_reader_of_a_new_address_can_confirm_it(
+    action: Action, zoe: User, locale: Locale
+) -> None:
     [email] = await variants(action, zoe, locale, "email_change")
     assert_token(email, "email")
     assert email.recipient == "new@example.fr"
 
 
 @in_each_language
-async def test_p1_3_the_owner_of_an_address_learns_that_somebody_wanted_it(action: Action, zoe: User, locale: Locale) -> None:
+async def test_p1_3_the_owner_of_an_address_learns_that_somebody_wanted_it(
+    action: Action, zoe: User, locale: Locale
+) -> None:
     [email] = await variants(action, zoe, locale, "email_change_taken")
     assert_link(email, f"{SITE}/")
 
@@ -244,7 +295,9 @@ async def test_p1_3_the_current_address_can_confirm_a_change_or_only_learns_of_i
 
 
 @in_each_language
-async def test_p1_3_the_previous_address_learns_which_one_replaced_it(action: Action, zoe: User, locale: Locale) -> None:
+async def test_p1_3_the_previous_address_learns_which_one_replaced_it(
+    action: Action, zoe: User, locale: Locale
+) -> None:
     [email] = await variants(action, zoe, locale, "email_changed")
     assert email.recipient == "zoe@example.fr"
     assert "\nnew@example.fr\n" in email.text
@@ -292,12 +345,16 @@ async def test_p1_2_an_owner_learns_why_an_account_is_not_reactivated_and_can_as
 ) -> None:
     zoe.locale = locale
     async with action.transaction() as tx:
-        email = await emails.reactivation_declined(tx, zoe, company(zoe), "Please settle your invoices.")
+        email = await emails.reactivation_declined(
+            tx, zoe, company(zoe), "Please settle your invoices."
+        )
     assert "\nPlease settle your invoices.\n" in email.text
     assert_link(email, f"{SITE}/")
 
 
-@pytest.mark.parametrize(("locale", "until"), [(Locale.FR, "31 décembre 2036"), (Locale.EN, "31 December 2036")])
+@pytest.mark.parametrize(
+    ("locale", "until"), [(Locale.FR, "31 décembre 2036"), (Locale.EN, "31 December 2036")]
+)
 async def test_p1_2_an_owner_learns_what_is_kept_of_an_erased_company(
     action: Action, zoe: User, locale: Locale, until: str
 ) -> None:
@@ -319,13 +376,17 @@ async def test_p1_2_an_owner_learns_what_is_kept_of_an_erased_company(
         ("x" * 200, "x" * 60),
     ],
 )
-async def test_an_invitation_carries_no_advertisement(action: Action, zoe: User, legal_name: str, shown: str) -> None:
+async def test_an_invitation_carries_no_advertisement(
+    action: Action, zoe: User, legal_name: str, shown: str
+) -> None:
     async with action.transaction() as tx:
         email = await invitation(tx, zoe, Account(legal_name=legal_name))
     assert email.subject == f"{shown} vous invite sur CAMCHA"
 
 
-async def test_p1_4_an_unverified_address_gets_no_text_from_the_sign_up(action: Action, zoe: User) -> None:
+async def test_p1_4_an_unverified_address_gets_no_text_from_the_sign_up(
+    action: Action, zoe: User
+) -> None:
     zoe.name, zoe.email_verified_at = "Achetez sur spam.example", None
     async with action.transaction() as tx:
         email = await emails.verification(tx, zoe, "TOKEN-123")
@@ -342,7 +403,9 @@ async def test_p1_3_a_new_address_gets_no_text_from_the_account(action: Action, 
     assert zoe.email not in email.text + email.html
 
 
-async def test_p4_3_the_content_of_an_email_with_a_token_is_deleted_once_it_was_sent(action: Action, zoe: User) -> None:
+async def test_p4_3_the_content_of_an_email_with_a_token_is_deleted_once_it_was_sent(
+    action: Action, zoe: User
+) -> None:
     async with action.transaction() as tx:
         reset = await emails.password_reset(tx, zoe, "TOKEN-123")
         notice = await emails.password_changed(tx, zoe)
@@ -371,16 +434,24 @@ async def test_hostile_names_stay_text(action: Action, zoe: User, locale: Locale
     zoe.name, zoe.locale = HOSTILE, locale
     for email in await written(action, zoe, GREETING):
         assert "<img" not in email.html
-        assert "&lt;img src=x onerror=alert(1)&gt; Bcc: victim@example.org &amp; &#34;Zoé&#34;," in email.html
+        assert (
+            "&lt;img src=x onerror=alert(1)&gt; Bcc: victim@example.org &amp; &#34;Zoé&#34;,"
+            in email.html
+        )
         assert '<img src=x onerror=alert(1)> Bcc: victim@example.org & "Zoé",\n' in email.text
         assert not re.search("[\r\n]", email.subject)
     invited = (await written(action, zoe, ANONYMOUS))[0]
     assert "<img" not in invited.html
-    assert "&lt;img src=x onerror=alert(1)&gt; Bcc: victim example org &amp; &#34;Zoé&#34;" in invited.html
+    assert (
+        "&lt;img src=x onerror=alert(1)&gt; Bcc: victim example org &amp; &#34;Zoé&#34;"
+        in invited.html
+    )
     assert not re.search("[\r\n]", invited.subject)
 
 
-async def test_hostile_urls_and_tokens_stay_inside_their_attribute(action: Action, zoe: User) -> None:
+async def test_hostile_urls_and_tokens_stay_inside_their_attribute(
+    action: Action, zoe: User
+) -> None:
     async with action.transaction() as tx:
         payment = await emails.payment_confirmation_needed(tx, zoe, 'https://x/"><script>')
         reset = await emails.password_reset(tx, zoe, '"><b>')
@@ -389,7 +460,9 @@ async def test_hostile_urls_and_tokens_stay_inside_their_attribute(action: Actio
 
 
 @in_each_language
-async def test_emails_load_nothing_and_read_well_as_text(action: Action, zoe: User, locale: Locale) -> None:
+async def test_emails_load_nothing_and_read_well_as_text(
+    action: Action, zoe: User, locale: Locale
+) -> None:
     zoe.locale = locale
     for email in await written(action, zoe, GREETING, ANONYMOUS):
         assert not re.search(r"<(img|script|link|iframe)|url\(|@import", email.html)

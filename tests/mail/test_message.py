@@ -20,8 +20,13 @@ async def verification(action: Action, user: User) -> Email:
         return await emails.verification(tx, user, "TOKEN-123")
 
 
-@pytest.mark.parametrize(("locale", "title"), [(Locale.FR, "Politique de confidentialité"), (Locale.EN, "Privacy policy")])
-async def test_p4_4_every_email_links_to_the_privacy_policy(action: Action, zoe: User, locale: Locale, title: str) -> None:
+@pytest.mark.parametrize(
+    ("locale", "title"),
+    [(Locale.FR, "Politique de confidentialité"), (Locale.EN, "Privacy policy")],
+)
+async def test_p4_4_every_email_links_to_the_privacy_policy(
+    action: Action, zoe: User, locale: Locale, title: str
+) -> None:
     zoe.locale = locale
     email = await verification(action, zoe)
     colon = "\u00a0:" if locale is Locale.FR else ":"
@@ -29,7 +34,9 @@ async def test_p4_4_every_email_links_to_the_privacy_policy(action: Action, zoe:
     assert f'<a href="{SITE}/policies/privacy" style="color:#5c6661">{title}</a>' in html_of(email)
 
 
-async def test_links_lead_to_the_site_as_it_is_configured_at_delivery(action: Action, zoe: User) -> None:
+async def test_links_lead_to_the_site_as_it_is_configured_at_delivery(
+    action: Action, zoe: User
+) -> None:
     """An email that waits while the site moves leads to the new address."""
     email = await verification(action, zoe)
     assert SITE not in email.text + email.html
@@ -47,13 +54,21 @@ async def test_the_base_url_is_escaped_in_html(action: Action, zoe: User) -> Non
     assert 'href="https://x&quot;&gt;&lt;script&gt;/verify?token=TOKEN-123"' in html
 
 
-async def test_emails_stored_by_an_earlier_version_are_sent_with_working_links(action: Action, zoe: User) -> None:
+async def test_emails_stored_by_an_earlier_version_are_sent_with_working_links(
+    action: Action, zoe: User
+) -> None:
     """They contain absolute links, and another placeholder for the privacy policy."""
     email = await verification(action, zoe)
     email.text = "https://camcha.example/verify?token=a.b\n\ncamcha:privacy-policy\n"
-    email.html = '<a href="https://camcha.example/verify?token=a.b">a</a> <a href="camcha:privacy-policy">b</a>'
+    email.html = (
+        '<a href="https://camcha.example/verify?token=a.b">a</a> <a '
+        'href="camcha:privacy-policy">b</a>'
+    )
     assert text_of(email) == f"https://camcha.example/verify?token=a.b\n\n{SITE}/policies/privacy\n"
-    assert re.findall('href="(.*?)"', html_of(email)) == [f"{SITE}/verify?token=a.b", f"{SITE}/policies/privacy"]
+    assert re.findall('href="(.*?)"', html_of(email)) == [
+        f"{SITE}/verify?token=a.b",
+        f"{SITE}/policies/privacy",
+    ]
 
 
 async def test_p1_4_the_headers_of_an_email(action: Action, zoe: User) -> None:
@@ -74,7 +89,9 @@ async def test_p1_4_text_and_html_arrive_as_written(action: Action, zoe: User) -
     assert message(email, SENDER).as_bytes().isascii()
 
 
-async def test_p2_4_the_pdf_is_attached_byte_for_byte(action: Action, zoe: User, invoice: Invoice) -> None:
+async def test_p2_4_the_pdf_is_attached_byte_for_byte(
+    action: Action, zoe: User, invoice: Invoice
+) -> None:
     async with action.transaction() as tx:
         email = await emails.invoice_issued(tx, zoe, invoice, "TOKEN-123")
     document = await InvoiceDocument.get(invoice_id=invoice.pk).select_related("invoice")
@@ -106,9 +123,17 @@ async def test_p1_4_a_hostile_name_adds_no_header(action: Action, zoe: User) -> 
 
 
 @pytest.mark.parametrize(
-    "recipient", ["a@example.fr\r\nBcc: b@example.org", "a@example.fr, b@example.org", "Zoé <a@example.fr>", "a@example.fr\n"]
+    "recipient",
+    [
+        "a@example.fr\r\nBcc: b@example.org",
+        "a@example.fr, b@example.org",
+        "Zoé <a@example.fr>",
+        "a@example.fr\n",
+    ],
 )
-async def test_the_recipient_must_be_a_single_plain_address(action: Action, zoe: User, recipient: str) -> None:
+async def test_the_recipient_must_be_a_single_plain_address(
+    action: Action, zoe: User, recipient: str
+) -> None:
     email = await verification(action, zoe)
     email.recipient = recipient
     with pytest.raises(ValueError, match=r".+"):

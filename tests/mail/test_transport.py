@@ -18,7 +18,11 @@ from tests.mail.smtp_server import SmtpServer, authenticate, certificate
 @pytest.fixture
 def note() -> EmailMessage:
     message = EmailMessage(policy=policy.SMTP)
-    message["From"], message["To"], message["Subject"] = "CAMCHA <bonjour@camcha.example>", "zoe@example.fr", "Été"
+    message["From"], message["To"], message["Subject"] = (
+        "CAMCHA <bonjour@camcha.example>",
+        "zoe@example.fr",
+        "Été",
+    )
     message["Message-ID"] = "<email-7.abc@camcha.example>"
     message.set_content("Voilà")
     return message
@@ -37,7 +41,11 @@ def plain(server: SmtpServer) -> str:
 
 def files(folder: Path) -> dict[str, bytes]:
     """The files anywhere under a folder, by their path relative to it."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 async def delivery_error(url: str, note: EmailMessage) -> DeliveryError:
@@ -46,14 +54,23 @@ async def delivery_error(url: str, note: EmailMessage) -> DeliveryError:
     return raised.value
 
 
-async def test_a_folder_gets_a_file_that_mail_readers_open(tmp_path: Path, note: EmailMessage) -> None:
+async def test_a_folder_gets_a_file_that_mail_readers_open(
+    tmp_path: Path, note: EmailMessage
+) -> None:
     link = await transport(f"file://{tmp_path}/out%20box").send(note)
     assert link.startswith("file:///")
     assert unquote(urlsplit(link).path) == f"{tmp_path}/out box/email-7.abc.eml"
-    assert message_from_bytes(files(tmp_path)["out box/email-7.abc.eml"], policy=policy.default)["Subject"] == "Été"
+    assert (
+        message_from_bytes(files(tmp_path)["out box/email-7.abc.eml"], policy=policy.default)[
+            "Subject"
+        ]
+        == "Été"
+    )
 
 
-async def test_files_are_readable_by_the_servers_user_only(tmp_path: Path, note: EmailMessage) -> None:
+async def test_files_are_readable_by_the_servers_user_only(
+    tmp_path: Path, note: EmailMessage
+) -> None:
     await transport(f"file://{tmp_path}").send(note)
     assert [stat.S_IMODE(os.stat(entry).st_mode) for entry in os.scandir(tmp_path)] == [0o600]
 
@@ -76,13 +93,17 @@ async def test_a_relative_folder_stays_when_the_working_directory_changes(
 
 
 @pytest.mark.parametrize("name", ["<../../evil@x>", "<a/b@x>", "<.hidden@x>", "none"])
-async def test_no_message_id_leads_out_of_the_folder(tmp_path: Path, note: EmailMessage, name: str) -> None:
+async def test_no_message_id_leads_out_of_the_folder(
+    tmp_path: Path, note: EmailMessage, name: str
+) -> None:
     note.replace_header("Message-ID", name)
     assert (await delivery_error(f"file://{tmp_path}/a/b/mail", note)).permanent
     assert files(tmp_path) == {}
 
 
-async def test_a_folder_that_cannot_be_written_is_retried(tmp_path: Path, note: EmailMessage) -> None:
+async def test_a_folder_that_cannot_be_written_is_retried(
+    tmp_path: Path, note: EmailMessage
+) -> None:
     (tmp_path / "taken").write_text("a file, no folder")
     assert not (await delivery_error(f"file://{tmp_path}/taken", note)).permanent
 
@@ -90,11 +111,19 @@ async def test_a_folder_that_cannot_be_written_is_retried(tmp_path: Path, note: 
 async def test_a_server_gets_the_message(server: SmtpServer, note: EmailMessage) -> None:
     assert await transport(plain(server)).send(note) == f"smtp://127.0.0.1:{server.port}"
     address, message = server.received[0]
-    assert (address, message["Subject"], message.get_content()) == ("zoe@example.fr", "Été", "Voilà\r\n")
+    assert (address, message["Subject"], message.get_content()) == (
+        "zoe@example.fr",
+        "Été",
+        "Voilà\r\n",
+    )
 
 
-@pytest.mark.parametrize(("answer", "permanent"), [("550 no such user", True), ("451 come back later", False)])
-async def test_a_rejected_recipient(server: SmtpServer, note: EmailMessage, answer: str, permanent: bool) -> None:
+@pytest.mark.parametrize(
+    ("answer", "permanent"), [("550 no such user", True), ("451 come back later", False)]
+)
+async def test_a_rejected_recipient(
+    server: SmtpServer, note: EmailMessage, answer: str, permanent: bool
+) -> None:
     server.rejected_recipients["zoe@example.fr"] = answer
     error = await delivery_error(plain(server), note)
     assert error.permanent is permanent
@@ -102,13 +131,17 @@ async def test_a_rejected_recipient(server: SmtpServer, note: EmailMessage, answ
 
 
 @pytest.mark.parametrize(("answer", "permanent"), [("554 too odd", True), ("452 disk full", False)])
-async def test_rejected_content(server: SmtpServer, note: EmailMessage, answer: str, permanent: bool) -> None:
+async def test_rejected_content(
+    server: SmtpServer, note: EmailMessage, answer: str, permanent: bool
+) -> None:
     server.content_rejection = answer
     assert (await delivery_error(plain(server), note)).permanent is permanent
 
 
 @pytest.mark.parametrize("answer", ["421 closing", "451 later", "550 not from you"])
-async def test_a_rejected_sender_is_retried(server: SmtpServer, note: EmailMessage, answer: str) -> None:
+async def test_a_rejected_sender_is_retried(
+    server: SmtpServer, note: EmailMessage, answer: str
+) -> None:
     server.sender_rejection = answer
     assert not (await delivery_error(plain(server), note)).permanent
 
@@ -127,7 +160,9 @@ async def test_login_after_starttls(tmp_path: Path, note: EmailMessage) -> None:
         at = f"127.0.0.1:{server.port}?ca_file={ca_file}"
         await transport(f"smtp://mailer:p%40ss%3Aword@{at}").send(note)
         wrong = await delivery_error(f"smtp://mailer:wrong@{at}", note)
-        untrusted = await delivery_error(f"smtp://mailer:p%40ss%3Aword@127.0.0.1:{server.port}", note)
+        untrusted = await delivery_error(
+            f"smtp://mailer:p%40ss%3Aword@127.0.0.1:{server.port}", note
+        )
     assert server.addresses == ["zoe@example.fr"]
     assert (wrong.permanent, untrusted.permanent) == (False, False)
 
@@ -137,22 +172,31 @@ async def test_login_over_implicit_tls(tmp_path: Path, note: EmailMessage) -> No
     server = SmtpServer()
     async with server.open(ssl=context, auth_require_tls=False, authenticator=authenticate):
         at = f"127.0.0.1:{server.port}"
-        assert await transport(f"smtps://mailer:p%40ss%3Aword@{at}?ca_file={ca_file}").send(note) == f"smtps://{at}"
+        assert (
+            await transport(f"smtps://mailer:p%40ss%3Aword@{at}?ca_file={ca_file}").send(note)
+            == f"smtps://{at}"
+        )
         wrong = await delivery_error(f"smtps://mailer:wrong@{at}?ca_file={ca_file}", note)
         untrusted = await delivery_error(f"smtps://mailer:p%40ss%3Aword@{at}", note)
-        misnamed = await delivery_error(f"smtps://mailer:p%40ss%3Aword@localhost:{server.port}?ca_file={ca_file}", note)
+        misnamed = await delivery_error(
+            f"smtps://mailer:p%40ss%3Aword@localhost:{server.port}?ca_file={ca_file}", note
+        )
     assert server.addresses == ["zoe@example.fr"]
     assert [error.permanent for error in (wrong, untrusted, misnamed)] == [False] * 3
 
 
-async def test_nothing_is_sent_to_a_server_without_the_login_that_is_configured(server: SmtpServer, note: EmailMessage) -> None:
+async def test_nothing_is_sent_to_a_server_without_the_login_that_is_configured(
+    server: SmtpServer, note: EmailMessage
+) -> None:
     url = f"smtp://mailer:secret@127.0.0.1:{server.port}?starttls=never"
     assert not (await delivery_error(url, note)).permanent
     assert server.received == []
 
 
 async def test_a_password_is_never_sent_unencrypted(server: SmtpServer, note: EmailMessage) -> None:
-    assert not (await delivery_error(f"smtp://mailer:secret@127.0.0.1:{server.port}", note)).permanent
+    assert not (
+        await delivery_error(f"smtp://mailer:secret@127.0.0.1:{server.port}", note)
+    ).permanent
     assert server.received == []
 
 

@@ -1,4 +1,6 @@
-"""The audit log records actions in a hash chain, and verifying it detects every change to the log."""
+"""The audit log records actions in a hash chain, and verifying it detects every change to the
+log.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -15,7 +17,14 @@ from tortoise.exceptions import OperationalError
 from models.accounts.account import Account
 from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Origin, network_address
-from models.audit import GENESIS_HASH, HASHED_COLUMNS, AuditChain, AuditEntry, encode_details, entry_hash
+from models.audit import (
+    GENESIS_HASH,
+    HASHED_COLUMNS,
+    AuditChain,
+    AuditEntry,
+    encode_details,
+    entry_hash,
+)
 from models.audit_action import AuditAction
 from models.database.reading import read
 from models.database.sql import dialect, execute
@@ -62,13 +71,25 @@ async def unlocked(five: list[AuditEntry]) -> list[AuditEntry]:
 
 async def test_claiming_and_solving_a_ticket_is_audited(action: Action) -> None:
     account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
-    camille = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at)
+    camille = await User.create(
+        email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at
+    )
     alice = await User.create(
-        email="a@camcha.example", name="Alice", password_hash="-", created_at=action.at, staff=Staff.AGENT
+        email="a@camcha.example",
+        name="Alice",
+        password_hash="-",
+        created_at=action.at,
+        staff=Staff.AGENT,
     )
     async with action.transaction() as tx:
         ticket = await Ticket.open(
-            tx, account, camille, subject="Panne", channel=Channel.CHAT, category=Category.BUG, status=TicketStatus.NEW
+            tx,
+            account,
+            camille,
+            subject="Panne",
+            channel=Channel.CHAT,
+            category=Category.BUG,
+            status=TicketStatus.NEW,
         )
     alices_action = replace(action, actor=alice, origin=Origin(7, None, "2001:db8::1"))
     await ticket.claim(alices_action, alice)
@@ -76,8 +97,17 @@ async def test_claiming_and_solving_a_ticket_is_audited(action: Action) -> None:
     await ticket.reply(alices_action, alice, "Bonjour", "m1")
     await ticket.move(alices_action, TicketStatus.SOLVED)
     claimed, moved = await AuditEntry.all().order_by("id")
-    assert (claimed.id, claimed.action, claimed.actor_id, claimed.staff) == (1, "ticket.claim", alice.pk, "AGENT")
-    assert (claimed.object_type, claimed.object_id, claimed.account_id) == ("Ticket", ticket.pk, account.pk)
+    assert (claimed.id, claimed.action, claimed.actor_id, claimed.staff) == (
+        1,
+        "ticket.claim",
+        alice.pk,
+        "AGENT",
+    )
+    assert (claimed.object_type, claimed.object_id, claimed.account_id) == (
+        "Ticket",
+        ticket.pk,
+        account.pk,
+    )
     assert (claimed.session_id, claimed.address, claimed.at) == (7, "2001:db8::1", action.at)
     assert (claimed.previous_hash, moved.previous_hash) == (GENESIS_HASH, claimed.hash)
     assert (moved.action, moved.details) == ("ticket.move", '{"before":"OPEN","status":"SOLVED"}')
@@ -93,9 +123,23 @@ async def test_the_hash_is_as_documented(action: Action) -> None:
     import hashlib
     import json
 
-    await record(replace(action, origin=Origin(1, 2, "192.0.2.1")), IdentityAuditAction.SESSION_SIGN_IN)
+    await record(
+        replace(action, origin=Origin(1, 2, "192.0.2.1")), IdentityAuditAction.SESSION_SIGN_IN
+    )
     (entry,) = await AuditEntry.all()
-    values = [1, "2026-11-23 09:00:00+00:00", None, None, 2, 1, "session.sign_in", None, None, "192.0.2.1", '{"amount":1}']
+    values = [
+        1,
+        "2026-11-23 09:00:00+00:00",
+        None,
+        None,
+        2,
+        1,
+        "session.sign_in",
+        None,
+        None,
+        "192.0.2.1",
+        '{"amount":1}',
+    ]
     text = json.dumps([*values, GENESIS_HASH], separators=(",", ":"), ensure_ascii=False)
     assert entry.hash == hashlib.sha256(text.encode()).hexdigest()
 
@@ -117,7 +161,13 @@ async def test_a_rollback_leaves_no_gap(action: Action) -> None:
 
 async def hire(action: Action) -> None:
     async with action.transaction() as tx:
-        await User.create(using_db=tx.db, email="c@fournil.example", name="C", password_hash="-", created_at=action.at)
+        await User.create(
+            using_db=tx.db,
+            email="c@fournil.example",
+            name="C",
+            password_hash="-",
+            created_at=action.at,
+        )
         tx.audit(AccountsAuditAction.STAFF_HIRE)
 
 
@@ -140,12 +190,18 @@ async def test_concurrent_entries_have_no_gaps(action: Action) -> None:
     assert (proof.entries, proof.fault) == (60, None)
 
 
-@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # only PostgreSQL has two writers at once
+@pytest.mark.parametrize(
+    "database_url", ["postgres"], indirect=True
+)  # only PostgreSQL has two writers at once
 async def test_posting_a_message_does_not_wait_for_the_audit_log(db: str, action: Action) -> None:
     account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
-    camille = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at)
+    camille = await User.create(
+        email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at
+    )
     async with action.transaction() as tx:
-        ticket = await Ticket.open(tx, account, camille, subject="Panne", channel=Channel.CHAT, category=Category.BUG)
+        ticket = await Ticket.open(
+            tx, account, camille, subject="Panne", channel=Channel.CHAT, category=Category.BUG
+        )
     other = await asyncpg.connect(db)
     async with other.transaction():
         await other.execute("SELECT id FROM audit_chain WHERE id = 1 FOR UPDATE")
@@ -166,18 +222,31 @@ async def test_posting_a_message_does_not_wait_for_the_audit_log(db: str, action
         "TRUNCATE audit_entry",
     ],
 )
-async def test_the_database_refuses_changes_of_entries(five: list[AuditEntry], statement: str) -> None:
+async def test_the_database_refuses_changes_of_entries(
+    five: list[AuditEntry], statement: str
+) -> None:
     with pytest.raises(REFUSED):
         await execute(statement)  # SQLite knows no TRUNCATE at all
     assert (await audit_proof()).entries == await AuditEntry.all().count() == 5
 
 
 CHANGED = {
-    "actor_id": "1", "staff": "'AGENT'", "account_id": "9", "session_id": "4", "action": "'ticket.clain'", "object_id": "1",
-    "object_type": "'Ticket'", "address": "'192.0.2.1'", "details": "'{\"amount\": 1}'", "hash": "'0'",
-}  # fmt: skip
+    "actor_id": "1",
+    "staff": "'AGENT'",
+    "account_id": "9",
+    "session_id": "4",
+    "action": "'ticket.clain'",
+    "object_id": "1",
+    "object_type": "'Ticket'",
+    "address": "'192.0.2.1'",
+    "details": "'{\"amount\": 1}'",
+    "hash": "'0'",
+}
 TAMPERED = [
-    *(("UPDATE audit_entry SET {} = {} WHERE id = 3".format(*each), 3, "entry 3 was changed") for each in CHANGED.items()),  # noqa: S608 - our own
+    *(
+        ("UPDATE audit_entry SET {} = {} WHERE id = 3".format(*each), 3, "entry 3 was changed")  # noqa: S608
+        for each in CHANGED.items()
+    ),
     ("UPDATE audit_entry SET previous_hash = '0' WHERE id = 3", 3, "entry 3 does not follow"),
     ("DELETE FROM audit_entry WHERE id = 3", 3, "entry 3 is missing"),
     ("DELETE FROM audit_entry WHERE id = 1", 1, "entry 1 is missing"),
@@ -186,14 +255,18 @@ TAMPERED = [
     ("DELETE FROM audit_chain", 0, "the row that holds both ends of the chain is missing"),
     ("UPDATE audit_entry SET id = 9 WHERE id = 5", 5, "the entries end at 4"),
     (
-        "UPDATE audit_chain SET last_sequence = 4, last_hash = (SELECT hash FROM audit_entry WHERE id = 4)",
-        5, "the entries end at 4, but the chain at 4, and there are later ones",
+        "UPDATE audit_chain SET last_sequence = 4, last_hash = (SELECT hash FROM audit_entry "
+        "WHERE id = 4)",
+        5,
+        "the entries end at 4, but the chain at 4, and there are later ones",
     ),
     (
-        "UPDATE audit_chain SET expired_sequence = 2, expired_hash = (SELECT hash FROM audit_entry WHERE id = 2)",
-        2, "no entry tells that those up to 2 expired",
+        "UPDATE audit_chain SET expired_sequence = 2, expired_hash = (SELECT hash FROM "
+        "audit_entry WHERE id = 2)",
+        2,
+        "no entry tells that those up to 2 expired",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("statement", "broken_at", "fault"), TAMPERED)
@@ -218,7 +291,9 @@ async def test_two_swapped_entries_are_detected(unlocked: list[AuditEntry]) -> N
     assert (await audit_proof()).fault == "entry 2 does not follow the one before it"
 
 
-async def test_an_impossible_value_is_reported_instead_of_raising(unlocked: list[AuditEntry]) -> None:
+async def test_an_impossible_value_is_reported_instead_of_raising(
+    unlocked: list[AuditEntry],
+) -> None:
     if dialect() == "sqlite":  # a column there holds whatever it is given
         await execute("UPDATE audit_entry SET details = x'00ff' WHERE id = 4")
     else:
@@ -227,27 +302,40 @@ async def test_an_impossible_value_is_reported_instead_of_raising(unlocked: list
 
 
 async def rewrite(entries: list[AuditEntry]) -> None:
-    """Change an entry and compute all later hashes again, as an administrator of the database can."""
+    """Change an entry and compute all later hashes again, as an administrator of the database
+    can.
+    """
     previous = GENESIS_HASH
     for entry in entries:
         action = "staff.hire" if entry.id == 3 else entry.action
         hashed = entry_hash(
-            entry.id, [action if name == "action" else getattr(entry, name) for name in HASHED_COLUMNS], previous
+            entry.id,
+            [action if name == "action" else getattr(entry, name) for name in HASHED_COLUMNS],
+            previous,
         )
-        await execute("UPDATE audit_entry SET action = ?, previous_hash = ?, hash = ? WHERE id = ?",
-                   action, previous, hashed, entry.id)  # fmt: skip
+        await execute(
+            "UPDATE audit_entry SET action = ?, previous_hash = ?, hash = ? WHERE id = ?",
+            action,
+            previous,
+            hashed,
+            entry.id,
+        )
         previous = hashed
     await execute("UPDATE audit_chain SET last_hash = ?", previous)
 
 
-async def test_a_rewritten_log_is_detected_by_a_recorded_end(unlocked: list[AuditEntry], action: Action) -> None:
+async def test_a_rewritten_log_is_detected_by_a_recorded_end(
+    unlocked: list[AuditEntry], action: Action
+) -> None:
     recorded_end = (await audit_proof()).last
     await record(action, SupportAuditAction.TICKET_CLAIM)
     assert (await audit_proof(End.of(str(recorded_end)))).fault is None
     await rewrite(await AuditEntry.all().order_by("id"))
     assert (await audit_proof()).fault is None  # not detectable from the chain alone
     assert (await audit_proof(recorded_end)).fault == "entry 5 is not the one that was noted"
-    assert (await audit_proof(End(7, GENESIS_HASH))).fault == "entry 7 was noted, but the chain ends at 6"
+    assert (
+        await audit_proof(End(7, GENESIS_HASH))
+    ).fault == "entry 7 was noted, but the chain ends at 6"
 
 
 @pytest.mark.parametrize("text", ["", "5", "5:abc", "x:" + GENESIS_HASH, GENESIS_HASH])
@@ -256,7 +344,9 @@ def test_an_invalid_end_of_the_chain_is_refused(text: str) -> None:
         End.of(text)
 
 
-async def test_old_entries_expire_and_the_rest_stays_valid(action: Action, clock: "MovableClock") -> None:
+async def test_old_entries_expire_and_the_rest_stays_valid(
+    action: Action, clock: "MovableClock"
+) -> None:
     for _ in range(4):
         await record(replace(action, at=clock.now()), IdentityAuditAction.SESSION_SIGN_IN)
         clock.advance(timedelta(days=100))
@@ -268,24 +358,36 @@ async def test_old_entries_expire_and_the_rest_stays_valid(action: Action, clock
     (expiry,) = await AuditEntry.filter(action=OperationsAuditAction.AUDIT_EXPIRE.value)
     assert expiry.details.startswith('{"hash":"')
     assert (await audit_proof(recorded_end)).fault is None
-    assert (await audit_proof(End(1, GENESIS_HASH))).fault == "entry 1 is not the one that was noted"
+    assert (
+        await audit_proof(End(1, GENESIS_HASH))
+    ).fault == "entry 1 is not the one that was noted"
 
 
-async def test_entries_expire_in_batches(action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_entries_expire_in_batches(
+    action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("operations.audit_proof._BATCH", 2)
     monkeypatch.setattr("operations.audit_proof._PAGE", 2)
     await record(action, *ACTIONS[:5])
     clock.advance(timedelta(days=366))
     assert await expire(replace(action, at=clock.now())) == 5
     proof = await audit_proof()
-    assert (proof.entries, proof.last.sequence, proof.fault) == (3, 8, None)  # one entry per batch records the expiry
+    assert (proof.entries, proof.last.sequence, proof.fault) == (
+        3,
+        8,
+        None,
+    )  # one entry per batch records the expiry
     clock.advance(timedelta(days=366))
     assert await expire(replace(action, at=clock.now())) == 3
     assert (await audit_proof()).fault is None
-    assert (await audit_proof(End(1, GENESIS_HASH))).fault == "entry 1 was noted, but has expired: note a later one"
+    assert (
+        await audit_proof(End(1, GENESIS_HASH))
+    ).fault == "entry 1 was noted, but has expired: note a later one"
 
 
-async def test_concurrent_expiry_removes_each_entry_once(action: Action, clock: "MovableClock") -> None:
+async def test_concurrent_expiry_removes_each_entry_once(
+    action: Action, clock: "MovableClock"
+) -> None:
     await record(action, *ACTIONS[:5])
     clock.advance(timedelta(days=366))
     now = replace(action, at=clock.now())
@@ -293,8 +395,12 @@ async def test_concurrent_expiry_removes_each_entry_once(action: Action, clock: 
     assert (await audit_proof()).entries == 1
 
 
-async def test_older_entries_after_a_recent_one_are_kept(action: Action, clock: "MovableClock") -> None:
-    """Entries are numbered when they are written and dated when the action began, so the orders may differ slightly."""
+async def test_older_entries_after_a_recent_one_are_kept(
+    action: Action, clock: "MovableClock"
+) -> None:
+    """Entries are numbered when they are written and dated when the action began, so the orders may
+    differ slightly.
+    """
     late = replace(action, at=action.at - timedelta(seconds=1))
     await record(action, SupportAuditAction.TICKET_CLAIM)
     await record(late, SupportAuditAction.TICKET_CLAIM)
@@ -334,28 +440,48 @@ async def test_a_proof_restarts_when_entries_expire_meanwhile(
 
 @pytest.mark.parametrize(
     ("said", "kept"),
-    [("192.0.2.1", "192.0.2.1"), ("2001:0DB8::0001", "2001:db8::1"), ("fe80::1%eth0", "fe80::1"), ("", None), ("Paul", None)],
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:0DB8::0001", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("", None),
+        ("Paul", None),
+    ],
 )
 def test_only_valid_network_addresses_are_recorded(said: str, kept: str | None) -> None:
     assert network_address(said) == kept
 
 
 async def test_entries_are_read_as_stored(five: list[AuditEntry]) -> None:
-    assert [(row.at, row.hash) for row in await read(AuditEntry.all(), None, "id")] == [(e.at, e.hash) for e in five]
+    assert [(row.at, row.hash) for row in await read(AuditEntry.all(), None, "id")] == [
+        (e.at, e.hash) for e in five
+    ]
     assert (await AuditChain.get(id=1)).last_hash == five[-1].hash
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 NUMBERS = st.none() | st.integers(1, 2**63 - 1)
 ENTRIES = st.tuples(
-    st.datetimes(timezones=st.just(UTC), allow_imaginary=False), NUMBERS, TEXTS, NUMBERS, NUMBERS, TEXTS, TEXTS, NUMBERS, TEXTS,
-    st.dictionaries(TEXTS, TEXTS | st.integers(-(2**53), 2**53) | st.booleans() | st.none()).map(encode_details),
-)  # fmt: skip
+    st.datetimes(timezones=st.just(UTC), allow_imaginary=False),
+    NUMBERS,
+    TEXTS,
+    NUMBERS,
+    NUMBERS,
+    TEXTS,
+    TEXTS,
+    NUMBERS,
+    TEXTS,
+    st.dictionaries(TEXTS, TEXTS | st.integers(-(2**53), 2**53) | st.booleans() | st.none()).map(
+        encode_details
+    ),
+)
 
 
 @given(ENTRIES, st.integers(1, 2**63 - 1), st.randoms(use_true_random=False))
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_changed_value_changes_the_hash(entry: tuple[Any, ...], sequence: int, random: Random) -> None:
+def test_any_changed_value_changes_the_hash(
+    entry: tuple[Any, ...], sequence: int, random: Random
+) -> None:
     hashed = entry_hash(sequence, entry, GENESIS_HASH)
     position = random.randrange(len(entry))
     changed = list(entry)
@@ -369,7 +495,11 @@ def test_any_changed_value_changes_the_hash(entry: tuple[Any, ...], sequence: in
 def _other(value: Any, random: Random) -> Any:
     """A value that differs slightly."""
     if isinstance(value, datetime):
-        return value - timedelta(microseconds=1) if value.year > 1 else value + timedelta(microseconds=1)
+        return (
+            value - timedelta(microseconds=1)
+            if value.year > 1
+            else value + timedelta(microseconds=1)
+        )
     if isinstance(value, int):
         return value ^ 1 << random.randrange(62)
     if value:
@@ -379,7 +509,9 @@ def _other(value: Any, random: Random) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_random_actions_are_valid_and_any_change_is_detected(action: Action, seed: int) -> None:
+async def test_random_actions_are_valid_and_any_change_is_detected(
+    action: Action, seed: int
+) -> None:
     random = Random(seed)
 
     async def one() -> None:
@@ -387,7 +519,9 @@ async def test_random_actions_are_valid_and_any_change_is_detected(action: Actio
             async with action.transaction() as tx:
                 for _ in range(random.randint(1, 3)):
                     tx.audit(
-                        random.choice(ACTIONS), account_id=random.choice([None, 1]), given=random.choice(["é", 1, True, None])
+                        random.choice(ACTIONS),
+                        account_id=random.choice([None, 1]),
+                        given=random.choice(["é", 1, True, None]),
                     )
                 if random.random() < 0.3:
                     raise ZeroDivisionError
@@ -403,5 +537,9 @@ async def test_random_actions_are_valid_and_any_change_is_detected(action: Actio
         await execute("ALTER TABLE audit_entry DISABLE TRIGGER USER")
     else:
         await execute("DROP TRIGGER audit_entry_unchanged")
-    await execute(f"UPDATE audit_entry SET {column} = ? WHERE id = ?", _other(getattr(victim, column), random), victim.id)  # noqa: S608
+    await execute(
+        f"UPDATE audit_entry SET {column} = ? WHERE id = ?",  # noqa: S608 - our own
+        _other(getattr(victim, column), random),
+        victim.id,
+    )
     assert (await audit_proof()).broken_at == victim.id

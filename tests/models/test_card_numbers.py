@@ -1,4 +1,6 @@
-"""Everything that looks like a card number is masked. Other long numbers stay readable, with the exceptions shown here."""
+"""Everything that looks like a card number is masked. Other long numbers stay readable, with the
+exceptions shown here.
+"""
 
 import pytest
 from hypothesis import given
@@ -35,10 +37,17 @@ def test_a_number_before_the_card_does_not_hide_it() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "06 12 34 56 78", "+33 1 42 68 53 00", "SIREN 404 833 048", "CAM-2026-000123", "FA-2026-000042",
-        "4242424242424241", "123456789012", "12 345 678,90 EUR", "",
+        "06 12 34 56 78",
+        "+33 1 42 68 53 00",
+        "SIREN 404 833 048",
+        "CAM-2026-000123",
+        "FA-2026-000042",
+        "4242424242424241",
+        "123456789012",
+        "12 345 678,90 EUR",
+        "",
     ],
-)  # fmt: skip
+)
 def test_other_numbers_are_unchanged(text: str) -> None:
     assert mask_card_numbers(text) == text
 
@@ -48,7 +57,10 @@ def test_a_siret_is_masked_because_it_has_the_same_checksum() -> None:
 
 
 def test_an_iban_is_only_masked_where_its_groups_form_a_card_number() -> None:
-    assert mask_card_numbers("FR14 2004 1010 0505 0001 3M02 606") == "FR14 2004 1010 0505 0001 3M02 606"
+    assert (
+        mask_card_numbers("FR14 2004 1010 0505 0001 3M02 606")
+        == "FR14 2004 1010 0505 0001 3M02 606"
+    )
 
 
 digits = some.text("0123456789", min_size=12, max_size=18)

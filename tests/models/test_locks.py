@@ -19,10 +19,14 @@ async def account(action: Action) -> Account:
 
 @pytest.fixture
 async def owner(action: Action) -> User:
-    return await User.create(email="a@aubry.example", name="Camille", password_hash="-", created_at=action.at)
+    return await User.create(
+        email="a@aubry.example", name="Camille", password_hash="-", created_at=action.at
+    )
 
 
-@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite has one writer at a time
+@pytest.mark.parametrize(
+    "database_url", ["postgres"], indirect=True
+)  # SQLite has one writer at a time
 @pytest.mark.parametrize("by_key", [True, False])
 async def test_rows_that_refer_to_locked_ones_are_inserted_meanwhile(
     action: Action, owner: User, account: Account, by_key: bool
@@ -43,13 +47,17 @@ async def test_rows_that_refer_to_locked_ones_are_inserted_meanwhile(
     async def insert() -> None:
         await locked.wait()
         async with action.transaction() as tx:
-            await Ticket.open(tx, account, owner, subject="Accès", channel=Channel.CHAT, category=Category.USAGE)
+            await Ticket.open(
+                tx, account, owner, subject="Accès", channel=Channel.CHAT, category=Category.USAGE
+            )
         inserted.set()
 
     await asyncio.wait_for(asyncio.gather(lock(), insert()), 5)
 
 
-async def test_a_lock_by_key_and_one_by_query_exclude_each_other(action: Action, owner: User) -> None:
+async def test_a_lock_by_key_and_one_by_query_exclude_each_other(
+    action: Action, owner: User
+) -> None:
     order: list[str] = []
     locked = asyncio.Event()
 

@@ -13,26 +13,46 @@ from jinja2 import Environment
 import cli
 from models.errors import CommonErrorCode, NotFound, Refusal, Throttled, message_for
 from models.locale import Locale
-from models.translations import FOLDER, Translatable, _, _n, _p, day, duration, extraction, install, text
+from models.translations import (
+    FOLDER,
+    Translatable,
+    _,
+    _n,
+    _p,
+    day,
+    duration,
+    extraction,
+    install,
+    text,
+)
 from resolvers.enums import ERROR_CODES
 
 FR, EN = Locale.FR, Locale.EN
-ENGLISH = set("the of your you and is are not this that with for to from has have can must been by at an".split())  # noqa: SIM905
+_ENGLISH = "the of your you and is are not this that with for to from has have can must by at an"
+ENGLISH = set(_ENGLISH.split())
 
 
 def test_every_text_is_translated() -> None:
-    """Complete, none unused, none fuzzy, each in its domain, with the placeholders of its source."""
+    """Complete, none unused, none fuzzy, each in its domain, with the placeholders of its
+    source.
+    """
     assert list(extraction.problems()) == []
 
 
 def test_french_is_typeset_as_french() -> None:
-    wrong = {french: problems for french in map(_without_placeholders, _french()) if (problems := _typographic_errors(french))}
+    wrong = {
+        french: problems
+        for french in map(_without_placeholders, _french())
+        if (problems := _typographic_errors(french))
+    }
     assert wrong == {}
 
 
 def _french() -> list[str]:
     strings = [message.string for _, _, message in extraction.entries(FR)]
-    return [each for string in strings for each in ([string] if isinstance(string, str) else string)]
+    return [
+        each for string in strings for each in ([string] if isinstance(string, str) else string)
+    ]
 
 
 def _typographic_errors(french: str) -> list[str]:
@@ -52,7 +72,18 @@ def _typographic_errors(french: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "french",
-    ["l'eau", "Quoi ?", "Quoi?", "« oui\u00a0»", "«\u00a0oui »", "un  mot", "ON_HOLD", "Voir the page", "Non...", "oui "],
+    [
+        "l'eau",
+        "Quoi ?",
+        "Quoi?",
+        "« oui\u00a0»",
+        "«\u00a0oui »",
+        "un  mot",
+        "ON_HOLD",
+        "Voir the page",
+        "Non...",
+        "oui ",
+    ],
 )
 def test_typographic_errors_in_french_are_found(french: str) -> None:
     assert len(_typographic_errors(french)) == 1
@@ -77,14 +108,21 @@ def test_values_are_written_as_the_language_writes_them() -> None:
 def test_values_that_are_texts_are_translated_and_lists_joined() -> None:
     solved, closed = _p("ticket status", "solved"), _p("ticket status", "closed")
     message = _("This ticket is %(status)s. It can only become %(legal)s.")
-    assert text(message, EN, status=solved, legal=[closed]) == "This ticket is solved. It can only become closed."
+    assert (
+        text(message, EN, status=solved, legal=[closed])
+        == "This ticket is solved. It can only become closed."
+    )
     both = text(message, FR, status=solved, legal=[solved, closed])
     assert both == "Cette demande est résolue. Elle peut seulement devenir résolue ou close."
 
 
 def test_a_text_with_a_plural_follows_its_count() -> None:
     message = _n("%(count)s file", "%(count)s files")
-    assert [text(message, EN, count=count) for count in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+    assert [text(message, EN, count=count) for count in (0, 1, 2)] == [
+        "0 files",
+        "1 file",
+        "2 files",
+    ]
 
 
 @pytest.mark.parametrize("hostile", ["%(code)s", "%s", "{0.__class__}", "%%", "<b>"])
@@ -108,11 +146,18 @@ def test_an_unknown_text_is_its_own_translation() -> None:
     ],
 )
 def test_durations_are_rounded_up(span: int, french: str, english: str) -> None:
-    assert (duration(timedelta(seconds=span), FR), duration(timedelta(seconds=span), EN)) == (french, english)
+    assert (duration(timedelta(seconds=span), FR), duration(timedelta(seconds=span), EN)) == (
+        french,
+        english,
+    )
 
 
 def test_days_in_words() -> None:
-    assert [day(date(2026, 11, n), FR) for n in (1, 2, 11)] == ["1er novembre 2026", "2 novembre 2026", "11 novembre 2026"]
+    assert [day(date(2026, 11, n), FR) for n in (1, 2, 11)] == [
+        "1er novembre 2026",
+        "2 novembre 2026",
+        "11 novembre 2026",
+    ]
     assert day(date(2026, 11, 1), EN) == "1 November 2026"
 
 
@@ -122,7 +167,9 @@ def test_templates_use_the_same_catalogues_and_escape_values() -> None:
     template = environment.from_string(
         "{% trans %}This SIREN isn’t valid.{% endtrans %} {% trans %}Hi {{ name }}{% endtrans %}"
     )
-    assert template.render(locale="fr", name="<b>") == "Ce numéro SIREN n’est pas valide. Hi &lt;b&gt;"
+    assert (
+        template.render(locale="fr", name="<b>") == "Ce numéro SIREN n’est pas valide. Hi &lt;b&gt;"
+    )
     assert template.render(locale="en", name="x") == "This SIREN isn’t valid. Hi x"
 
 
@@ -133,17 +180,25 @@ def test_errors_speak_the_readers_language() -> None:
         "Ne dépassez pas 200 caractères.",
     )
     assert message_for(Throttled(45), FR) == "Trop de tentatives. Réessayez dans 45\u00a0secondes."
-    assert message_for(NotFound(), EN) == message_for(Refusal(CommonErrorCode.NOT_FOUND, "input", "ticketId"), EN)
+    assert message_for(NotFound(), EN) == message_for(
+        Refusal(CommonErrorCode.NOT_FOUND, "input", "ticketId"), EN
+    )
 
 
 def test_every_refusal_fills_its_placeholders() -> None:
-    """Each call of Refusal with a code whose message has placeholders gives their values, or a message of its own."""
+    """Each call of Refusal with a code whose message has placeholders gives their values, or a
+    message of its own.
+    """
     codes = [code for enum in ERROR_CODES for code in enum]
     needed = {code.name: set(re.findall(r"%\((\w+)\)s", code.message.english)) for code in codes}
     calls = 0
     for path in [path for path in extraction.files() if path.suffix == ".py"]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refusal":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "Refusal"
+            ):
                 code = node.args[0]
                 given = {keyword.arg for keyword in node.keywords}
                 if isinstance(code, ast.Attribute) and "message" not in given:
@@ -156,8 +211,12 @@ def test_updating_keeps_translations_adds_new_texts_and_drops_unused_ones(tmp_pa
     extraction.update(tmp_path)
     assert all(problem.endswith("is not translated") for problem in extraction.problems(tmp_path))
     catalogue = tmp_path / "fr" / "support.po"
-    translated = catalogue.read_text(encoding="utf-8").replace('closed"\nmsgstr ""', 'closed"\nmsgstr "close"')
-    catalogue.write_text(f'{translated}\nmsgid "Nobody says this."\nmsgstr "Personne."\n', encoding="utf-8")
+    translated = catalogue.read_text(encoding="utf-8").replace(
+        'closed"\nmsgstr ""', 'closed"\nmsgstr "close"'
+    )
+    catalogue.write_text(
+        f'{translated}\nmsgid "Nobody says this."\nmsgstr "Personne."\n', encoding="utf-8"
+    )
     assert "fr/support.po: 'Nobody says this.' is not used" in set(extraction.problems(tmp_path))
     extraction.update(tmp_path)
     with catalogue.open("rb") as file:
@@ -168,7 +227,10 @@ def test_updating_keeps_translations_adds_new_texts_and_drops_unused_ones(tmp_pa
 
 @pytest.mark.parametrize(("problems", "status"), [([], 0), (["fr/common.po: 'Save' is fuzzy"], 1)])
 def test_the_command_lists_what_is_wrong(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problems: list[str], status: int
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    problems: list[str],
+    status: int,
 ) -> None:
     monkeypatch.setattr(extraction, "problems", lambda: problems)
     assert cli.main(["messages", "--check"]) == status
@@ -180,11 +242,17 @@ def test_problems_name_what_is_wrong(tmp_path: Path) -> None:
     catalogue = tmp_path / "fr" / "common.po"
     wrong = catalogue.read_text(encoding="utf-8")
     wrong = wrong.replace(
-        'at most %(length)s characters."\nmsgstr ""', 'at most %(length)s characters."\nmsgstr "%(longueur)s"'
+        'at most %(length)s characters."\nmsgstr ""',
+        'at most %(length)s characters."\nmsgstr "%(longueur)s"',
     )
-    wrong = wrong.replace('msgid "This value isn’t valid."\nmsgstr ""', '#, fuzzy\nmsgid "This value isn’t valid."\nmsgstr "x"')
+    wrong = wrong.replace(
+        'msgid "This value isn’t valid."\nmsgstr ""',
+        '#, fuzzy\nmsgid "This value isn’t valid."\nmsgstr "x"',
+    )
     catalogue.write_text(wrong, encoding="utf-8")
-    (tmp_path / "fr" / "content.po").write_text('msgid "This field can’t be blank."\nmsgstr "x"\n', encoding="utf-8")
+    (tmp_path / "fr" / "content.po").write_text(
+        'msgid "This field can’t be blank."\nmsgstr "x"\n', encoding="utf-8"
+    )
     found = set(extraction.problems(tmp_path))
     assert "fr/common.po: 'Use at most %(length)s characters.' has other placeholders" in found
     assert "fr/common.po: 'This value isn’t valid.' is fuzzy" in found

@@ -1,4 +1,6 @@
-"""The verification of invoice numbering detects every kind of error, even in data that the application can't write."""
+"""The verification of invoice numbering detects every kind of error, even in data that the
+application can't write.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,7 +22,11 @@ def numbered(position: int, at: datetime = DAY) -> Numbered:
 
 
 def test_a_sequence_across_the_new_year_is_valid() -> None:
-    issued = [numbered(1), numbered(2, DAY + timedelta(days=1)), numbered(3, DAY + timedelta(days=60))]
+    issued = [
+        numbered(1),
+        numbered(2, DAY + timedelta(days=1)),
+        numbered(3, DAY + timedelta(days=60)),
+    ]
     assert faults(Series.INVOICE, issued, 3) == []
 
 
@@ -30,7 +36,11 @@ FAULTS = [
     ([numbered(1), numbered(2), numbered(2)], 2, "position 2 was given twice"),
     ([numbered(1)], 2, "the counter stands at 2"),
     ([numbered(1)], 0, "the counter stands at 0"),
-    ([numbered(1), numbered(2, DAY - timedelta(seconds=1))], 2, "FA-2026-000002: issued 2026-11-23T08:59:59+00:00, before"),
+    (
+        [numbered(1), numbered(2, DAY - timedelta(seconds=1))],
+        2,
+        "FA-2026-000002: issued 2026-11-23T08:59:59+00:00, before",
+    ),
     ([Numbered(1, "FA-2025-000001", date(2026, 11, 23), DAY)], 1, "must read FA-2026-000001"),
 ]
 
@@ -46,18 +56,34 @@ async def three(db: str, action: Action) -> list[Invoice]:
     """Three invoices, one per day."""
     account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
     offer = await Offer.create(slug="o", segment=Segment.TPE, texts={})
-    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=100, vat_rate=2000, valid_from=action.at)
+    price = await Price.create(
+        offer=offer, interval=Interval.MONTH, net_cents=100, vat_rate=2000, valid_from=action.at
+    )
     purchase = await Purchase.create(account=account, price=price, created_at=action.at)
-    payment = await Payment.create(account=account, purchase=purchase, amount_cents=120, method="m", created_at=action.at)
+    payment = await Payment.create(
+        account=account, purchase=purchase, amount_cents=120, method="m", created_at=action.at
+    )
     await Counter.create(series=Series.INVOICE.value, last_position=3)
     return [
         await Invoice.create(
-            position=n, number=f"FA-2026-{n:06d}", account=account, purchase=purchase, payment=payment, offer=offer,
-            period_index=n, issued_at=action.at + timedelta(days=n), issued_on=action.day + timedelta(days=n),
-            due_on=action.day, net_cents=100, vat_cents=20, gross_cents=120, facts={}, sha256="-",
+            position=n,
+            number=f"FA-2026-{n:06d}",
+            account=account,
+            purchase=purchase,
+            payment=payment,
+            offer=offer,
+            period_index=n,
+            issued_at=action.at + timedelta(days=n),
+            issued_on=action.day + timedelta(days=n),
+            due_on=action.day,
+            net_cents=100,
+            vat_cents=20,
+            gross_cents=120,
+            facts={},
+            sha256="-",
         )
         for n in (1, 2, 3)
-    ]  # fmt: skip
+    ]
 
 
 async def test_a_valid_database_is_verified(three: list[Invoice]) -> None:
@@ -75,7 +101,9 @@ async def test_a_deleted_invoice_is_detected(three: list[Invoice]) -> None:
 
 async def test_the_deletion_of_the_last_invoice_is_detected(three: list[Invoice]) -> None:
     await three[2].delete()
-    assert await numbering_faults() == ["FA: the last invoice has position 2, but the counter stands at 3"]
+    assert await numbering_faults() == [
+        "FA: the last invoice has position 2, but the counter stands at 3"
+    ]
 
 
 async def test_a_backdated_invoice_is_detected(three: list[Invoice]) -> None:

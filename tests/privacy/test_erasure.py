@@ -1,5 +1,5 @@
-"""P1.2: after the grace period, only what the law requires remains of a company and its members, even if the process was killed
-during the erasure.
+"""P1.2: after the grace period, only what the law requires remains of a company and its members,
+even if the process was killed during the erasure.
 """
 
 import asyncio
@@ -62,7 +62,9 @@ async def dumped() -> dict[str, list[str]]:
     """Every row of every table, in lower case."""
     tables = [model._meta.db_table for model in Tortoise.apps["models"].values()]
     reads = {table: f'SELECT * FROM "{table}"' for table in sorted(tables)}  # noqa: S608 - our tables
-    return {table: [str(row).lower() for row in await execute(read)] for table, read in reads.items()}
+    return {
+        table: [str(row).lower() for row in await execute(read)] for table, read in reads.items()
+    }
 
 
 async def marked(mark: str = MARK) -> set[str]:
@@ -96,16 +98,31 @@ async def lived_in(dataset: Dataset, action: Action, store: FolderStore) -> None
     for file in await File.filter(account_id=paul.account.pk):
         await _stored(store, file.key, f"{paul.mark} bytes")
     await EmailChange.create(
-        user=owner, email=f"{MARK}-new@camcha.example", new_token_hash="x", session_id=1, expires_at=action.at
+        user=owner,
+        email=f"{MARK}-new@camcha.example",
+        new_token_hash="x",
+        session_id=1,
+        expires_at=action.at,
     )
     for model in (PasswordReset, SignInUnlock):
         await model.create(user=member, token_hash=f"{model.__name__}", expires_at=action.at)
     await Authenticator.create(
-        user=owner, kind=AuthenticatorKind.TOTP, name=f"{MARK} phone", created_at=action.at, confirmed_at=action.at, secret="s"
+        user=owner,
+        kind=AuthenticatorKind.TOTP,
+        name=f"{MARK} phone",
+        created_at=action.at,
+        confirmed_at=action.at,
+        secret="s",
     )
     await Session.filter(user_id=owner.pk).update(device=f"{MARK} browser"[:60])
     for whose in (f"user:{owner.pk}", f"account:{paul.account.pk}"):
-        await IdempotencyKey.create(owner=whose, operation="x", key=f"{MARK} {whose}", fingerprint="-", created_on="2026-11-23")
+        await IdempotencyKey.create(
+            owner=whose,
+            operation="x",
+            key=f"{MARK} {whose}",
+            fingerprint="-",
+            created_on="2026-11-23",
+        )
     async with action.transaction() as tx:
         await emails.password_changed(tx, owner)
         await emails.email_change(tx, owner, f"{MARK}-new@camcha.example", "T")
@@ -114,11 +131,20 @@ async def lived_in(dataset: Dataset, action: Action, store: FolderStore) -> None
         assert ticket
         alice = dataset.alice.user
         assert alice
-        response = await (await tx.locked(Ticket, ticket.pk)).post(tx, alice, f"Bonjour {MARK}", "alices")
+        response = await (await tx.locked(Ticket, ticket.pk)).post(
+            tx, alice, f"Bonjour {MARK}", "alices"
+        )
     await File.create(
-        key=await _stored(store, "alices-file-0123456789", f"{MARK} answer"), uploader=alice, message=response, size=3,
-        name=f"{MARK}.pdf", content_type="application/pdf", created_at=action.at, uploaded_at=action.at, cleared_at=action.at,
-    )  # fmt: skip
+        key=await _stored(store, "alices-file-0123456789", f"{MARK} answer"),
+        uploader=alice,
+        message=response,
+        size=3,
+        name=f"{MARK}.pdf",
+        content_type="application/pdf",
+        created_at=action.at,
+        uploaded_at=action.at,
+        cleared_at=action.at,
+    )
 
 
 async def asked_and_scheduled(dataset: Dataset, action: Action, services: Services) -> Erasure:
@@ -138,14 +164,19 @@ async def asked_and_scheduled(dataset: Dataset, action: Action, services: Servic
         "k",
     )
     await lifecycle.schedule_deletion(
-        Action(alice.user, action.at, action.bus), await Session.get(pk=alice.session.pk),
-        dataset.paul.account.pk, ticket.pk, timedelta(days=14),
-    )  # fmt: skip
+        Action(alice.user, action.at, action.bus),
+        await Session.get(pk=alice.session.pk),
+        dataset.paul.account.pk,
+        ticket.pk,
+        timedelta(days=14),
+    )
     return await Erasure.get()
 
 
 @pytest.fixture
-async def leaving(dataset: Dataset, action: Action, services: Services, store: FolderStore) -> Erasure:
+async def leaving(
+    dataset: Dataset, action: Action, services: Services, store: FolderStore
+) -> Erasure:
     """The two companies, of which Paul's is to be deleted in two weeks."""
     await lived_in(dataset, action, store)
     return await asked_and_scheduled(dataset, action, services)
@@ -167,11 +198,32 @@ async def test_p1_2_nothing_is_erased_during_the_grace_period(
 
 
 async def test_p1_2_only_data_required_by_law_remains(
-    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore, tmp_path: Path
+    leaving: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
+    tmp_path: Path,
 ) -> None:
-    before, maries, invoice = await marked(), await dumped(), await Invoice.get(account_id=dataset.paul.account.pk)
-    assert {"account", "user", "ticket", "message", "file", "email", "invitation", "purchase", "legal_name_change"} < before
-    assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT} - {"invoice_document"} <= before
+    before, maries, invoice = (
+        await marked(),
+        await dumped(),
+        await Invoice.get(account_id=dataset.paul.account.pk),
+    )
+    assert {
+        "account",
+        "user",
+        "ticket",
+        "message",
+        "file",
+        "email",
+        "invitation",
+        "purchase",
+        "legal_name_change",
+    } < before
+    assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT} - {
+        "invoice_document"
+    } <= before
     assert await erase_due(later, eraser(services, store)) == 1
     outbox = tmp_path / "mail"
     await deliver_due(transport(f"file:{outbox}"), later.at, 100, sender=SENDER)
@@ -182,7 +234,9 @@ async def test_p1_2_only_data_required_by_law_remains(
     assert (await Account.get(pk=dataset.paul.account.pk)).status is AccountStatus.ERASED
     after = await dumped()
     for table in maries:  # no row of another company changed
-        marie_rows = [[row for row in rows if "mariemark" in row] for rows in (maries[table], after[table])]
+        marie_rows = [
+            [row for row in rows if "mariemark" in row] for rows in (maries[table], after[table])
+        ]
         assert len(marie_rows[0]) == len(marie_rows[1])
         assert table == "email" or marie_rows[0] == marie_rows[1]
 
@@ -202,47 +256,78 @@ async def test_p1_2_the_last_email_explains_what_is_kept_and_until_when(
 
 
 async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
-    ask: "Ask", leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
+    ask: "Ask",
+    leaving: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
 ) -> None:
     await erase_due(later, eraser(services, store))
-    document = """{ erasures { nodes { account { id } scheduler { name } requestedAt deadline dueAt finishedAt canceledAt
+    document = """{ erasures { nodes { account { id } scheduler { name }
+        requestedAt deadline dueAt finishedAt canceledAt
         removed { kind count } invoicesKept keptUntil } } }"""
     omar = await signed_in(later, await person(later, "Omar", Staff.OPERATOR), factor=True)
     [entries] = (await ask(omar, document))["data"]["erasures"]["nodes"]
     assert entries["account"]["id"] == encode("Account", dataset.paul.account.pk)
     assert (entries["scheduler"], entries["canceledAt"]) == ({"name": "Alice"}, None)
-    assert (entries["deadline"], entries["invoicesKept"], entries["keptUntil"]) == ("2026-12-23", 1, "2036-12-31")
+    assert (entries["deadline"], entries["invoicesKept"], entries["keptUntil"]) == (
+        "2026-12-23",
+        1,
+        "2036-12-31",
+    )
     removed = {each["kind"]: each["count"] for each in entries["removed"]}
     assert removed["people"] == 2
     assert removed["files"] == 3
     assert removed["messages"] == 3
-    assert await AuditEntry.filter(action=PrivacyAuditAction.ACCOUNT_ERASE, object_id=dataset.paul.account.pk).count() == 1
+    assert (
+        await AuditEntry.filter(
+            action=PrivacyAuditAction.ACCOUNT_ERASE, object_id=dataset.paul.account.pk
+        ).count()
+        == 1
+    )
     for viewer in (Viewer(), dataset.marie.owner, dataset.alice, dataset.nadia):
         assert "errors" in await ask(viewer, document)
 
 
 async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
-    ask: "Ask", leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
+    ask: "Ask",
+    leaving: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
 ) -> None:
     document = """query($account: ID!, $invoice: ID!) {
         node(id: $invoice) { id } invoices { nodes { number } } account: node(id: $account) {
-        ... on Account { legalName status invoices { nodes { number } } purchases { nodes { invoices { number } } } } } }"""
+        ... on Account { legalName status invoices { nodes { number } }
+        purchases { nodes { invoices { number } } } } } }"""
     paul = dataset.paul
     ids = {"account": encode("Account", paul.account.pk), "invoice": paul.id(Invoice)}
     before = (await ask(dataset.alice, document, **ids))["data"]
     assert before["node"]
     assert before["account"]["purchases"]["nodes"][0]["invoices"]
     await erase_due(later, eraser(services, store))
-    after = (await ask(await signed_in(later, dataset.alice.user, factor=True), document, **ids))["data"]  # type: ignore[arg-type]
+    assert dataset.alice.user
+    alice = await signed_in(later, dataset.alice.user, factor=True)
+    after = (await ask(alice, document, **ids))["data"]
     assert after["node"] is None
     assert after["account"] == {
-        "legalName": "[effacé]", "status": "ERASED", "invoices": {"nodes": []}, "purchases": {"nodes": [{"invoices": []}]},
-    }  # fmt: skip
+        "legalName": "[effacé]",
+        "status": "ERASED",
+        "invoices": {"nodes": []},
+        "purchases": {"nodes": [{"invoices": []}]},
+    }
     assert len(after["invoices"]["nodes"]) == len(before["invoices"]["nodes"]) - 1
 
 
 async def test_p1_2_tickets_are_closed_and_accept_no_messages(
-    ask: "Ask", leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
+    ask: "Ask",
+    leaving: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
 ) -> None:
     await erase_due(later, eraser(services, store))
     tickets = await Ticket.filter(account_id=dataset.paul.account.pk)
@@ -250,10 +335,18 @@ async def test_p1_2_tickets_are_closed_and_accept_no_messages(
     assert {ticket.reply_awaited_since for ticket in tickets} == {None}
     assert all(ticket.closed_at for ticket in tickets)
     alice = await signed_in(later, dataset.alice.user, factor=True)  # type: ignore[arg-type]
-    document = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) { message { id } userErrors { code field } } }"""
-    given = {"ticketId": encode("Ticket", tickets[0].pk), "body": "Il y a quelqu'un ?", "clientMessageId": "late"}
+    document = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) { message { id }
+        userErrors { code field } } }"""
+    given = {
+        "ticketId": encode("Ticket", tickets[0].pk),
+        "body": "Il y a quelqu'un ?",
+        "clientMessageId": "late",
+    }
     response = (await ask(alice, document, i=given))["data"]["ticketReply"]
-    assert response == {"message": None, "userErrors": [{"code": "TRANSITION_ILLEGAL", "field": ["input", "ticketId"]}]}
+    assert response == {
+        "message": None,
+        "userErrors": [{"code": "TRANSITION_ILLEGAL", "field": ["input", "ticketId"]}],
+    }
     assert await Ticket.filter(account_id=dataset.paul.account.pk).count() == len(tickets)
 
 
@@ -262,7 +355,9 @@ async def test_p1_2_members_of_another_company_keep_their_user(
 ) -> None:
     member = dataset.paul.member.user
     assert member
-    await Membership.create(user=member, account=dataset.marie.account, role=Role.BILLING, created_at=later.at)
+    await Membership.create(
+        user=member, account=dataset.marie.account, role=Role.BILLING, created_at=later.at
+    )
     await erase_due(later, eraser(services, store))
     assert (await User.get(pk=member.pk)).email == member.email
     places = await Membership.filter(user_id=member.pk)
@@ -303,7 +398,9 @@ class KilledAction(Action):
 async def test_p1_2_an_erasure_completes_after_a_kill_at_any_point(
     leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
-    """P1.2: killed before each of its transactions in turn, the erasure still completes and counts nothing twice."""
+    """P1.2: killed before each of its transactions in turn, the erasure still completes and counts
+    nothing twice.
+    """
     dying, deaths = KilledAction(None, later.at, later.bus), 0
     while True:
         KilledAction.left[0] = deaths + 1
@@ -337,9 +434,15 @@ async def test_p1_2_a_cancelled_deletion_erases_nothing_and_a_started_one_cannot
     assert alice.session
     action = Action(alice.user, later.at, later.bus)
     calling_off = lifecycle.reactivate(action, alice.session, dataset.paul.account.pk)
-    ended = await asyncio.gather(calling_off, erase_due(later, eraser(services, store)), return_exceptions=True)
+    ended = await asyncio.gather(
+        calling_off, erase_due(later, eraser(services, store)), return_exceptions=True
+    )
     erased = await Erasure.get()
-    assert (erased.finished_at is None) == (erased.canceled_at is not None) == (not isinstance(ended[0], Exception))
+    assert (
+        (erased.finished_at is None)
+        == (erased.canceled_at is not None)
+        == (not isinstance(ended[0], Exception))
+    )
     assert ended[1] == (erased.finished_at is not None)
     status = (await Account.get(pk=dataset.paul.account.pk)).status
     assert status is (AccountStatus.ACTIVE if erased.canceled_at else AccountStatus.ERASED)
@@ -350,7 +453,9 @@ async def test_p1_2_an_erasure_waits_for_pending_payments(
 ) -> None:
     payment = await Payment.filter(account_id=dataset.paul.account.pk).get()
     lately = later.at - timedelta(days=6)
-    await Payment.filter(pk=payment.pk).update(status=PaymentStatus.REQUIRES_ACTION, created_at=lately)
+    await Payment.filter(pk=payment.pk).update(
+        status=PaymentStatus.REQUIRES_ACTION, created_at=lately
+    )
     assert await erase_due(later, eraser(services, store)) == 0
     assert (await Erasure.get()).started_at is None
     await Payment.filter(pk=payment.pk).update(status=PaymentStatus.SUCCEEDED)
@@ -360,13 +465,20 @@ async def test_p1_2_an_erasure_waits_for_pending_payments(
 async def test_p1_2_an_unconfirmed_payment_does_not_block_the_erasure(
     leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
-    """The provider is asked about a payment for seven days, and the law allows a month for the erasure."""
+    """The provider is asked about a payment for seven days, and the law allows a month for the
+    erasure.
+    """
     await Payment.all().update(status=PaymentStatus.REQUIRES_ACTION)
     assert await erase_due(later, eraser(services, store)) == 1
 
 
 async def test_p1_2_invitations_from_other_companies_are_erased_too(
-    leaving: Erasure, dataset: Dataset, action: Action, later: Action, services: Services, store: FolderStore
+    leaving: Erasure,
+    dataset: Dataset,
+    action: Action,
+    later: Action,
+    services: Services,
+    store: FolderStore,
 ) -> None:
     member, marie = dataset.paul.member.user, dataset.marie
     assert member
@@ -377,13 +489,22 @@ async def test_p1_2_invitations_from_other_companies_are_erased_too(
     async with action.transaction() as tx:
         await emails.invitation(tx, invitation, marie.owner.user, marie.account, "T")
     assert await erase_due(later, eraser(services, store)) == 1
-    assert not any(member.email.lower() in row for rows in (await dumped()).values() for row in rows)
+    assert not any(
+        member.email.lower() in row for rows in (await dumped()).values() for row in rows
+    )
 
 
 async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
-    db: str, leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
+    db: str,
+    leaving: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
 ) -> None:
-    """The erasure locks the company, the invitation and the user, in the same order as accepting an invitation does."""
+    """The erasure locks the company, the invitation and the user, in the same order as accepting an
+    invitation does.
+    """
     member, marie = dataset.paul.member.user, dataset.marie
     assert member
     await Invitation.filter(pk=marie.row(Invitation).pk).update(email=member.email)
@@ -398,14 +519,25 @@ async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
 
 
 async def test_p1_2_erased_tickets_accept_no_messages(
-    ask: "Ask", leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
+    ask: "Ask",
+    leaving: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
 ) -> None:
     tickets = await Ticket.filter(account_id=dataset.paul.account.pk)
     assert await erase_due(later, eraser(services, store)) == 1
     alice = await signed_in(later, dataset.alice.user, factor=True)  # type: ignore[arg-type]
-    document = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { userErrors { code } } }"
+    document = (
+        "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { userErrors { code } } }"
+    )
     for ticket in tickets:
-        given = {"ticketId": encode("Ticket", ticket.pk), "body": f"About {MARK}", "clientMessageId": "late"}
+        given = {
+            "ticketId": encode("Ticket", ticket.pk),
+            "body": f"About {MARK}",
+            "clientMessageId": "late",
+        }
         answered = await ask(alice, document, input=given)
         assert answered["data"]["ticketReply"]["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
     assert await Ticket.filter(account_id=dataset.paul.account.pk).count() == len(tickets)
@@ -425,7 +557,12 @@ class FailingStore(FolderStore):
 
 
 async def test_p1_2_a_failing_erasure_does_not_block_others(
-    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore, tmp_path: Path
+    leaving: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
+    tmp_path: Path,
 ) -> None:
     ticket = await Ticket.filter(account_id=dataset.marie.account.pk).first()
     assert ticket
@@ -433,13 +570,20 @@ async def test_p1_2_a_failing_erasure_does_not_block_others(
     await Account.filter(pk=dataset.marie.account.pk).update(status=AccountStatus.CLOSING)
     await Payment.filter(account_id=dataset.marie.account.pk).update(status=PaymentStatus.SUCCEEDED)
     await Erasure.create(
-        account=dataset.marie.account, ticket=ticket, scheduler=dataset.alice.user, requested_at=leaving.requested_at,
-        deadline=leaving.deadline, scheduled_at=leaving.scheduled_at, due_at=leaving.due_at,
-    )  # fmt: skip
+        account=dataset.marie.account,
+        ticket=ticket,
+        scheduler=dataset.alice.user,
+        requested_at=leaving.requested_at,
+        deadline=leaving.deadline,
+        scheduled_at=leaving.scheduled_at,
+        due_at=leaving.due_at,
+    )
     stubborn = FailingStore(tmp_path / "files")
     with capture_logs() as logged:
         assert await erase_due(later, eraser(services, stubborn)) == 1
-    assert [(each["event"], each.get("error")) for each in logged] == [("erasure.failed", "RuntimeError")]
+    assert [(each["event"], each.get("error")) for each in logged] == [
+        ("erasure.failed", "RuntimeError")
+    ]
     assert await erase_due(later, eraser(services, stubborn)) == 1
 
 
@@ -463,19 +607,29 @@ async def test_p1_2_while_the_store_is_unavailable_no_file_row_is_deleted(
 async def test_p1_2_a_company_without_invoices_is_erased_completely(
     action: Action, db: str, services: Services, store: FolderStore
 ) -> None:
-    account = await Account.create(legal_name="Rien", siren="404833048", status=AccountStatus.CLOSING, created_at=action.at)
+    account = await Account.create(
+        legal_name="Rien", siren="404833048", status=AccountStatus.CLOSING, created_at=action.at
+    )
     user = await person(action, "Zoe")
     user.locale = Locale.EN
     await user.save()
     await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
     async with action.transaction() as tx:
-        ticket = await Ticket.open(tx, account, user, subject="x", channel="WEB", category="ACCOUNT")
+        ticket = await Ticket.open(
+            tx, account, user, subject="x", channel="WEB", category="ACCOUNT"
+        )
     due = await Erasure.create(
-        account=account, ticket=ticket, scheduler=user, requested_at=action.at, deadline=date(2026, 12, 23),
+        account=account,
+        ticket=ticket,
+        scheduler=user,
+        requested_at=action.at,
+        deadline=date(2026, 12, 23),
         scheduled_at=action.at,
         due_at=action.at,
-    )  # fmt: skip
-    assert await erasure.erase(action, Eraser(store, services.seller.retention_on(action.day)), due.pk)
+    )
+    assert await erasure.erase(
+        action, Eraser(store, services.seller.retention_on(action.day)), due.pk
+    )
     assert not await erasure.erase(action, eraser(services, store), due.pk)
     assert "we keep none" in (await Email.get(template="account_erased.en")).text
     assert (await Erasure.get()).kept_until is None

@@ -1,4 +1,6 @@
-"""A small GraphQL API behind a real websocket endpoint, served by uvicorn on uvloop in a thread of its own."""
+"""A small GraphQL API behind a real websocket endpoint, served by uvicorn on uvloop in a thread of
+its own.
+"""
 
 import asyncio
 import threading
@@ -89,7 +91,9 @@ class Subscription:
             yield number
 
     @strawberry.subscription
-    async def wait(self, info: strawberry.Info, name: str = "w", cleanup: str | None = None) -> AsyncGenerator[str, None]:
+    async def wait(
+        self, info: strawberry.Info, name: str = "w", cleanup: str | None = None
+    ) -> AsyncGenerator[str, None]:
         """Runs until it is cancelled, and then cleans up until the signal named by `cleanup`."""
         trace = info.context["trace"]
         trace.open.add(name)
@@ -102,7 +106,11 @@ class Subscription:
 
     @strawberry.subscription
     async def flood(
-        self, info: strawberry.Info, kilobytes: int = 0, cleanup: str | None = None, name: str = "flood"
+        self,
+        info: strawberry.Info,
+        kilobytes: int = 0,
+        cleanup: str | None = None,
+        name: str = "flood",
     ) -> AsyncGenerator[str, None]:
         trace = info.context["trace"]
         trace.open.add(name)
@@ -167,7 +175,9 @@ class QuickProtocol(UvicornProtocol):
 
 
 class Server:
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: SocketLimits, origins: frozenset[str]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, limits: SocketLimits, origins: frozenset[str]
+    ) -> None:
         self.loop = loop
         self.trace = Trace()
         self.clients: list[AnyClient] = []
@@ -253,12 +263,16 @@ class Server:
 
 
 @contextmanager
-def running_server(limits: SocketLimits = DEFAULTS, origins: frozenset[str] = frozenset()) -> Iterator[Server]:
+def running_server(
+    limits: SocketLimits = DEFAULTS, origins: frozenset[str] = frozenset()
+) -> Iterator[Server]:
     """A running server. Leaving the context stops it, and fails when it doesn't stop."""
     loop = uvloop.new_event_loop()
     server = Server(loop, limits, origins)
     ready = threading.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(server.run(ready),), daemon=True)
+    thread = threading.Thread(
+        target=loop.run_until_complete, args=(server.run(ready),), daemon=True
+    )
     thread.start()
     try:
         assert ready.wait(PATIENCE)
@@ -274,7 +288,9 @@ async def send(client: ClientConnection, **message: Any) -> None:
     await client.send(orjson.dumps(message).decode())
 
 
-async def subscribe(client: ClientConnection, operation_id: str, query: str, **payload: Any) -> None:
+async def subscribe(
+    client: ClientConnection, operation_id: str, query: str, **payload: Any
+) -> None:
     await send(client, id=operation_id, type="subscribe", payload={"query": query, **payload})
 
 

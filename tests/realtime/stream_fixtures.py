@@ -1,4 +1,6 @@
-"""A small application with one stream of stored events, and people who subscribe to it over websockets, real or in memory."""
+"""A small application with one stream of stored events, and people who subscribe to it over
+websockets, real or in memory.
+"""
 
 import asyncio
 from collections import Counter
@@ -33,7 +35,9 @@ LIMITS = SocketLimits(messages_per_minute=1_000_000)
 
 
 class Person:
-    """Someone who is signed in, and whose language decides what they see. Implements realtime.client.Client."""
+    """Someone who is signed in, and whose language decides what they see. Implements
+    realtime.client.Client.
+    """
 
     cost_limit: int | None = None
     introspection = True
@@ -70,7 +74,9 @@ class Person:
 
 
 class Context:
-    """An operation's context, which records the facts that are read when it is made by `recorded`."""
+    """An operation's context, which records the facts that are read when it is made by
+    `recorded`.
+    """
 
     def __init__(self, person: Person, facts: dict[str, Any] | None = None) -> None:
         self._person, self._facts, self.app = person, facts, person.app
@@ -118,12 +124,19 @@ class Query:
 @strawberry.type
 class Subscriptions:
     @strawberry.subscription
-    async def events(self, info: strawberry.Info, after: int | None = None) -> AsyncIterator[StoredEvent]:
+    async def events(
+        self, info: strawberry.Info, after: int | None = None
+    ) -> AsyncIterator[StoredEvent]:
         context: Context = info.context
         return EventStream(  # type: ignore[return-value] # graphql-core accepts what has __aiter__
-            hub=context.app.hub, key=STREAM, after=after, context=context, session=context.fact("session"),
-            valid_sessions=context.app.valid_sessions, check_access=_check_access,
-        )  # fmt: skip
+            hub=context.app.hub,
+            key=STREAM,
+            after=after,
+            context=context,
+            session=context.fact("session"),
+            valid_sessions=context.app.valid_sessions,
+            check_access=_check_access,
+        )
 
 
 async def _check_access(context: Context) -> None:
@@ -140,11 +153,17 @@ def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
 
 
 class StreamApp:
-    """The application: a hub, a websocket endpoint, the sessions that are valid, and the number of executions."""
+    """The application: a hub, a websocket endpoint, the sessions that are valid, and the number of
+    executions.
+    """
 
-    def __init__(self, action: Action, engine: Engine | None = None, hub: Hub | None = None) -> None:
+    def __init__(
+        self, action: Action, engine: Engine | None = None, hub: Hub | None = None
+    ) -> None:
         self.hub = hub or Hub()
-        self.endpoint = SocketEndpoint(engine or Engine(SCHEMA._schema, format_error=format_error), self._on_connect, LIMITS)
+        self.endpoint = SocketEndpoint(
+            engine or Engine(SCHEMA._schema, format_error=format_error), self._on_connect, LIMITS
+        )
         self.sessions: set[int] = set()
         self.executed: Counter[str] = Counter()
         self.session_checks = 0
@@ -166,7 +185,9 @@ class StreamApp:
         return self.sessions & set(sessions)
 
     async def append(self, events: int = 1, announce: bool = True) -> None:
-        """Store events in one transaction, in this process or, when they are not announced, in another one."""
+        """Store events in one transaction, in this process or, when they are not announced, in
+        another one.
+        """
         action = self._action if announce else Action(None, self._action.at, Hub())
         async with action.transaction() as tx:
             for _ in range(events):
@@ -188,9 +209,13 @@ class StreamApp:
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[int]:
-        """Serve the application with uvicorn. Yields the port. The payload of `connection_init` names the person."""
+        """Serve the application with uvicorn. Yields the port. The payload of `connection_init`
+        names the person.
+        """
         app = Starlette(routes=[WebSocketRoute("/graphql", self.endpoint)])
-        server = uvicorn.Server(uvicorn.Config(app, port=0, **UVICORN_OPTIONS, log_config=None, lifespan="off"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=0, **UVICORN_OPTIONS, log_config=None, lifespan="off")
+        )
         serving = asyncio.create_task(server.serve())
         await wait_until(lambda: server.started)
         try:
@@ -203,7 +228,11 @@ class StreamApp:
 
 def live(endpoint: SocketEndpoint) -> list[Subscription]:
     """The endpoint's subscriptions that need no task."""
-    return [subscription for broadcast in endpoint._broadcasts._open.values() for subscription in broadcast._live]
+    return [
+        subscription
+        for broadcast in endpoint._broadcasts._open.values()
+        for subscription in broadcast._live
+    ]
 
 
 CLIENT = "camcha.test_client"  # the key in a MemorySocket's scope
@@ -216,7 +245,9 @@ async def client_in_memory(payload: dict[str, Any], websocket: WebSocket) -> Cli
 
 
 class MemorySocket:
-    """A websocket in memory: the server's protocol (see realtime/uvicorn_protocol.py) with a client that can stop reading."""
+    """A websocket in memory: the server's protocol (see realtime/uvicorn_protocol.py) with a client
+    that can stop reading.
+    """
 
     def __init__(self, endpoint: SocketEndpoint, client: Client) -> None:
         self.endpoint, self.client = endpoint, client
@@ -230,9 +261,13 @@ class MemorySocket:
         self._reads.set()
         self._gone = False
         scope = {
-            "type": "websocket", "path": "/graphql", "headers": [], "subprotocols": [SUBPROTOCOL],
-            "extensions": {EXTENSION: self}, CLIENT: client,
-        }  # fmt: skip
+            "type": "websocket",
+            "path": "/graphql",
+            "headers": [],
+            "subprotocols": [SUBPROTOCOL],
+            "extensions": {EXTENSION: self},
+            CLIENT: client,
+        }
         self._requests.put_nowait({"type": "websocket.connect"})
         self._request(type="connection_init")
         self._task = asyncio.create_task(endpoint(scope, self._requests.get, self._send))
@@ -243,10 +278,14 @@ class MemorySocket:
         return self.client
 
     def _request(self, **message: Any) -> None:
-        self._requests.put_nowait({"type": "websocket.receive", "text": orjson.dumps(message).decode()})
+        self._requests.put_nowait(
+            {"type": "websocket.receive", "text": orjson.dumps(message).decode()}
+        )
 
     def subscribe(self, operation_id: str, query: str, **variables: Any) -> None:
-        self._request(id=operation_id, type="subscribe", payload={"query": query, "variables": variables})
+        self._request(
+            id=operation_id, type="subscribe", payload={"query": query, "variables": variables}
+        )
 
     def complete(self, operation_id: str) -> None:
         self._request(id=operation_id, type="complete")
@@ -261,7 +300,9 @@ class MemorySocket:
         """Go away without a close frame, and wait until the server has cleaned up."""
         self._gone = True
         self.read_on()
-        self._requests.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
+        self._requests.put_nowait(
+            {"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE}
+        )
         await self._task
 
     def drop_headers(self) -> None:
@@ -293,11 +334,19 @@ class MemorySocket:
 
     def payloads(self, operation_id: str = "1") -> list[Any]:
         """The results of this operation in their order."""
-        return [payload for id_, kind, payload in self.messages if id_ == operation_id and kind == "next"]
+        return [
+            payload
+            for id_, kind, payload in self.messages
+            if id_ == operation_id and kind == "next"
+        ]
 
     def sequences(self, operation_id: str = "1") -> list[int]:
         """The numbers of the events that arrived for this operation in their order."""
-        return [payload["data"]["events"]["sequence"] for payload in self.payloads(operation_id) if payload["data"]]
+        return [
+            payload["data"]["events"]["sequence"]
+            for payload in self.payloads(operation_id)
+            if payload["data"]
+        ]
 
     def errors(self) -> list[str]:
         """The types of the errors in the last result."""
@@ -306,7 +355,11 @@ class MemorySocket:
     @property
     def ended_by_error(self) -> bool:
         """Whether an error ended the last operation."""
-        return len(self.messages) > 1 and self.messages[-1][1] == "complete" and bool(self.messages[-2][2]["errors"])
+        return (
+            len(self.messages) > 1
+            and self.messages[-1][1] == "complete"
+            and bool(self.messages[-2][2]["errors"])
+        )
 
     def is_live(self, operation_id: str = "1") -> bool:
         """Whether the subscription needs no task."""
@@ -324,7 +377,9 @@ async def connected(endpoint: SocketEndpoint, client: Client) -> AsyncIterator[M
         await socket.disconnect()
 
 
-async def results(endpoint: SocketEndpoint, client: Client, query: str, **variables: Any) -> AsyncGenerator[Any, None]:
+async def results(
+    endpoint: SocketEndpoint, client: Client, query: str, **variables: Any
+) -> AsyncGenerator[Any, None]:
     """The results of one subscription as they arrive; of one that can't start, its errors."""
     async with connected(endpoint, client) as socket:
         socket.subscribe("1", query, **variables)

@@ -1,5 +1,6 @@
-"""Clients that read slowly, are silent, disappear or flood; and the server's shutdown. Nothing grows, nothing leaks, and other
-clients are not affected."""
+"""Clients that read slowly, are silent, disappear or flood; and the server's shutdown. Nothing
+grows, nothing leaks, and other clients are not affected.
+"""
 
 import asyncio
 import random
@@ -30,7 +31,9 @@ from tests.realtime.socket_fixtures import (
     wait_until,
 )
 
-PATIENT = SocketLimits(send_timeout=10 * PATIENCE, ping_interval=10 * PATIENCE, messages_per_minute=100_000)
+PATIENT = SocketLimits(
+    send_timeout=10 * PATIENCE, ping_interval=10 * PATIENCE, messages_per_minute=100_000
+)
 IMPATIENT = replace(PATIENT, send_timeout=0.2, close_timeout=0.1)
 
 
@@ -57,10 +60,16 @@ async def stalled(client: ClientConnection) -> None:
 
 
 async def standstill(server: Server) -> int:
-    """How many results the flood has produced once it no longer moves: its sends wait for the client."""
+    """How many results the flood has produced once it no longer moves: its sends wait for the
+    client.
+    """
 
     def waiting() -> bool:
-        return all(connection._sending.locked() for connection in server.endpoint._connections if connection._operations._open)
+        return all(
+            connection._sending.locked()
+            for connection in server.endpoint._connections
+            if connection._operations._open
+        )
 
     produced = -1
     while produced != server.trace.pulled:
@@ -141,7 +150,9 @@ async def test_a_client_that_stops_reading_is_disconnected(impatient: Server) ->
         assert await closed(slow) == (CloseCode.ABNORMAL_CLOSURE, "")
 
 
-async def test_a_client_that_floods_the_server_with_pings_and_reads_no_answers_is_disconnected(impatient: Server) -> None:
+async def test_a_client_that_floods_the_server_with_pings_and_reads_no_answers_is_disconnected(
+    impatient: Server,
+) -> None:
     async with slow_client(impatient) as slow:
         async with asyncio.timeout(PATIENCE):
             with suppress(ConnectionClosed):
@@ -174,7 +185,9 @@ async def test_nothing_is_left_of_clients_that_disappear(patient: Server) -> Non
     clients = [await patient.connect() for _ in range(10)]
     for client in clients:
         for operation_id in "abc":
-            await subscribe(client, operation_id, f'subscription {{ wait(name: "{client.id}{operation_id}") }}')
+            await subscribe(
+                client, operation_id, f'subscription {{ wait(name: "{client.id}{operation_id}") }}'
+            )
             await receive(client)
     assert len(patient.trace.open) == 30
     assert await patient.tasks() == 10 * (1 + 3)  # the reader, and each operation
@@ -186,7 +199,9 @@ async def test_nothing_is_left_of_clients_that_disappear(patient: Server) -> Non
 
 async def test_a_completed_subscription_may_finish_its_cleanup(patient: Server) -> None:
     async with await patient.connect() as client:
-        await subscribe(client, "1", 'subscription { wait(name: "completed", cleanup: "completed") }')
+        await subscribe(
+            client, "1", 'subscription { wait(name: "completed", cleanup: "completed") }'
+        )
         await receive(client)
         await send(client, id="1", type="complete")
         await receive_pong(client)
@@ -196,7 +211,9 @@ async def test_a_completed_subscription_may_finish_its_cleanup(patient: Server) 
     await wait_until(patient.has_no_tasks)
 
 
-async def test_subscriptions_may_finish_their_cleanup_when_the_client_disappears(patient: Server) -> None:
+async def test_subscriptions_may_finish_their_cleanup_when_the_client_disappears(
+    patient: Server,
+) -> None:
     async with slow_client(patient) as slow:
         for name in "abcdef":
             flood = f'flood(kilobytes: 50, cleanup: "disappeared", name: "{name}")'
@@ -227,13 +244,17 @@ async def test_close_all_closes_every_connection_and_cleans_up() -> None:
         await server.call(server.endpoint.close_all)
         assert not server.trace.open
         await wait_until(server.has_no_tasks)
-        assert [await closed(client) for client in clients] == [(CloseCode.SERVICE_RESTART, "Server restarts")] * 3
+        assert [await closed(client) for client in clients] == [
+            (CloseCode.SERVICE_RESTART, "Server restarts")
+        ] * 3
 
 
 async def test_close_all_waits_for_the_cleanup_of_sources_whose_client_does_not_read() -> None:
     with running_server(replace(PATIENT, close_timeout=0.05)) as server:
         async with slow_client(server) as slow:
-            await subscribe(slow, "1", 'subscription { flood(kilobytes: 50, cleanup: "close_all") }')
+            await subscribe(
+                slow, "1", 'subscription { flood(kilobytes: 50, cleanup: "close_all") }'
+            )
             await standstill(server)
             closing = asyncio.create_task(server.call(server.endpoint.close_all))
             finished, _ = await asyncio.wait([closing], timeout=0.3)
@@ -254,7 +275,9 @@ async def test_the_server_stops_although_clients_are_connected() -> None:
             server.uvicorn.should_exit = True
             assert (await closed(quick))[0] == CloseCode.SERVICE_RESTART
             await wait_until(lambda: not server.trace.open)
-            await wait_until(lambda: not server.loop.is_running())  # although the slow client still doesn't read
+            await wait_until(
+                lambda: not server.loop.is_running()
+            )  # although the slow client still doesn't read
 
 
 async def test_the_number_of_connections_is_limited() -> None:
@@ -283,14 +306,22 @@ PAYLOADS = st.sampled_from(
 )
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=10,
 )
-TYPES = st.sampled_from(["subscribe", "complete", "ping", "pong", "connection_init", "next", "error", "x"])
+TYPES = st.sampled_from(
+    ["subscribe", "complete", "ping", "pong", "connection_init", "next", "error", "x"]
+)
 PLAUSIBLE = st.builds(
-    lambda key, payload: {"type": "subscribe", "id": key, "payload": payload}, st.sampled_from(["1", "2"]), PAYLOADS
+    lambda key, payload: {"type": "subscribe", "id": key, "payload": payload},
+    st.sampled_from(["1", "2"]),
+    PAYLOADS,
 ) | st.builds(lambda key: {"type": "complete", "id": key}, st.sampled_from(["1", "2"]))
-ODD = st.fixed_dictionaries({"type": TYPES | JSON_VALUES}, optional={"id": NAMES, "payload": PAYLOADS | JSON_VALUES})
+ODD = st.fixed_dictionaries(
+    {"type": TYPES | JSON_VALUES}, optional={"id": NAMES, "payload": PAYLOADS | JSON_VALUES}
+)
 FRAMES = st.lists(PLAUSIBLE | PLAUSIBLE | ODD | JSON_VALUES, max_size=8)
 
 
@@ -301,13 +332,18 @@ def encoded(frame: Any) -> str:
         return '{"type":"ping","payload":{"big":' + "9" * random.randint(20, 400) + "}}"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(frames=FRAMES, acknowledged=st.booleans())
 def test_any_frames_are_answered_or_close_the_connection_and_affect_no_one_else(
     frames: list[Any], acknowledged: bool, patient: Server
 ) -> None:
     async def talk() -> None:
-        async with await patient.connect() as other, await patient.connect() if acknowledged else patient.dial() as odd:
+        async with (
+            await patient.connect() as other,
+            await patient.connect() if acknowledged else patient.dial() as odd,
+        ):
             try:
                 for frame in frames:
                     await odd.send(encoded(frame))

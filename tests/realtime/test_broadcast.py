@@ -1,4 +1,6 @@
-"""Shared delivery: each client gets what it would get alone, each event once and in order, while others come and go."""
+"""Shared delivery: each client gets what it would get alone, each event once and in order, while
+others come and go.
+"""
 
 import asyncio
 from collections.abc import Collection
@@ -28,8 +30,12 @@ def app(action: Action) -> StreamApp:
     return StreamApp(action)
 
 
-async def subscribed(app: StreamApp, *people: tuple[str, str], query: str = GREETING) -> list[MemorySocket]:
-    """A websocket for each of these people, given by name and language, with a live subscription."""
+async def subscribed(
+    app: StreamApp, *people: tuple[str, str], query: str = GREETING
+) -> list[MemorySocket]:
+    """A websocket for each of these people, given by name and language, with a live
+    subscription.
+    """
     sockets = [MemorySocket(app.endpoint, Person(app, *person)) for person in people]
     for socket in sockets:
         socket.subscribe("1", query)
@@ -56,11 +62,15 @@ def people(count: int) -> list[tuple[str, str]]:
 
 async def test_an_event_is_executed_once_for_all_who_see_the_same(app: StreamApp) -> None:
     languages = ["fr" if number % 3 else "en" for number in range(12)]
-    sockets = await subscribed(app, *((f"person {number}", language) for number, language in enumerate(languages)))
+    sockets = await subscribed(
+        app, *((f"person {number}", language) for number, language in enumerate(languages))
+    )
     await app.append()
     await received(sockets, 1)
     assert app.executed["greeting"] == 2
-    assert [socket.payloads()[0]["data"]["events"]["greeting"] for socket in sockets] == [f"{each} 1" for each in languages]
+    assert [socket.payloads()[0]["data"]["events"]["greeting"] for socket in sockets] == [
+        f"{each} 1" for each in languages
+    ]
     assert all(socket.written_directly == 1 for socket in sockets)
     assert not any(connection._operations._tasks for connection in app.endpoint._connections)
     await disconnected(app, sockets)
@@ -71,12 +81,16 @@ async def test_what_depends_on_the_person_is_executed_for_each(app: StreamApp) -
     await app.append(2)
     await received(sockets, 2)
     assert app.executed["name"] == 10
-    names = [[payload["data"]["events"]["name"] for payload in socket.payloads()] for socket in sockets]
+    names = [
+        [payload["data"]["events"]["name"] for payload in socket.payloads()] for socket in sockets
+    ]
     assert names == [[name] * 2 for name, _ in people(5)]
     await disconnected(app, sockets)
 
 
-async def test_subscriptions_share_a_broadcast_by_document_and_from_any_cursor(app: StreamApp) -> None:
+async def test_subscriptions_share_a_broadcast_by_document_and_from_any_cursor(
+    app: StreamApp,
+) -> None:
     await app.append(3)
     sockets = [MemorySocket(app.endpoint, Person(app, *person)) for person in people(4)]
     for after, socket in enumerate(sockets):
@@ -117,7 +131,9 @@ async def test_errors_are_not_shared(app: StreamApp) -> None:
     await disconnected(app, sockets)
 
 
-async def test_a_client_whose_session_is_ended_here_is_closed_and_receives_nothing_more(app: StreamApp) -> None:
+async def test_a_client_whose_session_is_ended_here_is_closed_and_receives_nothing_more(
+    app: StreamApp,
+) -> None:
     signed_out, *others = await subscribed(app, *people(3))
     await app.append()
     await received([signed_out, *others], 1)
@@ -155,14 +171,18 @@ async def test_a_client_that_loses_access_to_the_stream_receives_nothing_more(
     await received(others, 1)
     await wait_until(lambda: suspended.ended_by_error)
     assert suspended.sequences() == []
-    assert app.session_checks == checks + 2  # all sessions at once, and then the one that has lost access
+    assert (
+        app.session_checks == checks + 2
+    )  # all sessions at once, and then the one that has lost access
     await disconnected(app, [suspended, *others])
 
 
 async def test_nothing_is_written_to_a_client_while_its_session_is_in_doubt(
     app: StreamApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although the last access check is recent, and the check of the announced session has no result yet."""
+    """Although the last access check is recent, and the check of the announced session has no
+    result yet.
+    """
     monkeypatch.setattr(broadcast, "ACCESS_SECONDS", 60)
     signed_out, *others = await subscribed(app, *people(3))
     await app.append()
@@ -186,7 +206,9 @@ async def test_a_client_that_catches_up_while_an_event_is_delivered_receives_it_
     valid_sessions, in_order = app.valid_sessions, list[MemorySocket]()
 
     async def detach_second(sessions: Collection[int]) -> set[int]:
-        """Refuse the second client before the first batch, and let it catch up before the second batch."""
+        """Refuse the second client before the first batch, and let it catch up before the second
+        batch.
+        """
         if in_order:
             first, second = in_order
             if set(sessions) == {first.person.session, second.person.session}:
@@ -233,13 +255,17 @@ async def test_an_access_check_serves_everyone_for_half_a_second(app: StreamApp)
     await disconnected(app, sockets)
 
 
-async def test_frames_are_written_in_batches_between_which_clients_may_leave_or_stop_reading(app: StreamApp) -> None:
+async def test_frames_are_written_in_batches_between_which_clients_may_leave_or_stop_reading(
+    app: StreamApp,
+) -> None:
     sockets = await subscribed(app, *people(broadcast.BATCH_SIZE * 2 + 10))
     order = [subscription.connection.client for subscription in app.live]
     sockets.sort(key=lambda socket: order.index(socket.client))
     *others, slow, leaving = sockets
     appending = asyncio.create_task(app.append())
-    while not sockets[0].messages:  # not by waiting for the append: the broadcast may be finished before it is
+    while not sockets[
+        0
+    ].messages:  # not by waiting for the append: the broadcast may be finished before it is
         await asyncio.sleep(0)
     assert not leaving.messages
     leaving.complete("1")
@@ -253,7 +279,9 @@ async def test_frames_are_written_in_batches_between_which_clients_may_leave_or_
     await disconnected(app, sockets)
 
 
-async def test_everyone_catches_up_alone_when_the_broadcast_fails(app: StreamApp, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_everyone_catches_up_alone_when_the_broadcast_fails(
+    app: StreamApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sockets = await subscribed(app, ("a", "fr"), ("b", "en"))
     (failing,) = app.broadcasts
 
@@ -271,8 +299,9 @@ async def test_everyone_catches_up_alone_when_the_broadcast_fails(app: StreamApp
 
 
 class Wanderer:
-    """Someone whose client stops reading and continues at random. Half of them stay to the end, the others complete their
-    subscription and subscribe again after the last event they received."""
+    """Someone whose client stops reading and continues at random. Half of them stay to the end, the
+    others complete their subscription and subscribe again after the last event they received.
+    """
 
     def __init__(self, app: StreamApp, random: Random, name: int) -> None:
         self.app, self.random = app, random
@@ -288,7 +317,9 @@ class Wanderer:
         while self.sequences[-1:] != [last]:
             operations += 1
             operation_id = str(operations)
-            socket.subscribe(operation_id, self.query, after=self.sequences[-1] if self.sequences else self.after)
+            socket.subscribe(
+                operation_id, self.query, after=self.sequences[-1] if self.sequences else self.after
+            )
             await self._wander(socket, operation_id, last)
             socket.complete(operation_id)
             self.sequences += socket.sequences(operation_id)
@@ -305,7 +336,9 @@ class Wanderer:
 
 
 def disturb(app: StreamApp, random: Random, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let reading events take its time before and after the query, and let bulk checks refuse someone who has access."""
+    """Let reading events take its time before and after the query, and let bulk checks refuse
+    someone who has access.
+    """
     since, valid_sessions = Event.since.__func__, app.valid_sessions  # type: ignore[attr-defined] # a classmethod
 
     async def slowly(cls: type[Event], stream: str, after: int, limit: int) -> list[Event]:
@@ -316,7 +349,9 @@ def disturb(app: StreamApp, random: Random, monkeypatch: pytest.MonkeyPatch) -> 
 
     async def wrongly(sessions: Collection[int]) -> set[int]:
         await asyncio.sleep(random.choice([0, 0.005]))
-        return await valid_sessions([each for each in sessions if len(sessions) == 1 or random.random() > 0.1])
+        return await valid_sessions(
+            [each for each in sessions if len(sessions) == 1 or random.random() > 0.1]
+        )
 
     monkeypatch.setattr(Event, "since", classmethod(slowly))
     monkeypatch.setattr(app, "valid_sessions", wrongly)
@@ -344,7 +379,9 @@ async def test_everyone_receives_the_whole_sequence_once_in_any_schedule(
             await asyncio.sleep(random.choice([0, 0.002, 0.01]))
 
     async with asyncio.timeout(PATIENCE):
-        _, *received = await asyncio.gather(write(), *(wanderer.live(last) for wanderer in wanderers))
+        _, *received = await asyncio.gather(
+            write(), *(wanderer.live(last) for wanderer in wanderers)
+        )
     assert received == [list(range(wanderer.after + 1, last + 1)) for wanderer in wanderers]
     await app.endpoint.close_all()
     assert app.unused

@@ -1,4 +1,6 @@
-"""Shared delivery over real websockets: frames written without ASGI keep their order among messages sent through it."""
+"""Shared delivery over real websockets: frames written without ASGI keep their order among messages
+sent through it.
+"""
 
 import asyncio
 import socket
@@ -16,7 +18,14 @@ from realtime.close_codes import CloseCode
 from realtime.messages import SUBPROTOCOL
 from realtime.stream import PAGE_SIZE
 from realtime.uvicorn_protocol import UvicornProtocol, text_frame
-from tests.realtime.socket_fixtures import closed, receive, receive_pong, send, subscribe, wait_until
+from tests.realtime.socket_fixtures import (
+    closed,
+    receive,
+    receive_pong,
+    send,
+    subscribe,
+    wait_until,
+)
 from tests.realtime.stream_fixtures import StreamApp
 
 GREETING = "subscription { events { sequence greeting } }"
@@ -29,15 +38,21 @@ def app(db: str, action: Action) -> StreamApp:
 
 
 @asynccontextmanager
-async def signed_in(port: int, name: str, language: str = "fr", **options: Any) -> AsyncIterator[ClientConnection]:
+async def signed_in(
+    port: int, name: str, language: str = "fr", **options: Any
+) -> AsyncIterator[ClientConnection]:
     url = f"ws://127.0.0.1:{port}/graphql"
-    async with connect(url, subprotocols=[Subprotocol(SUBPROTOCOL)], ping_interval=None, **options) as client:
+    async with connect(
+        url, subprotocols=[Subprotocol(SUBPROTOCOL)], ping_interval=None, **options
+    ) as client:
         await send(client, type="connection_init", payload={"name": name, "language": language})
         assert await receive(client) == {"type": "connection_ack"}
         yield client
 
 
-async def follow(app: StreamApp, client: ClientConnection, operation_id: str = "1", query: str = GREETING) -> None:
+async def follow(
+    app: StreamApp, client: ClientConnection, operation_id: str = "1", query: str = GREETING
+) -> None:
     """Subscribe, and wait until the subscription is live."""
     before = len(app.live)
     await subscribe(client, operation_id, query)
@@ -51,7 +66,10 @@ async def sequence(client: ClientConnection) -> int:
 async def test_each_client_receives_what_its_viewer_sees_under_its_own_id(app: StreamApp) -> None:
     languages = ["fr", "en"] * 3
     async with app.served() as port, AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(signed_in(port, f"p{n}", each)) for n, each in enumerate(languages)]
+        clients = [
+            await stack.enter_async_context(signed_in(port, f"p{n}", each))
+            for n, each in enumerate(languages)
+        ]
         for number, client in enumerate(clients):
             await follow(app, client, f"é{number}")
         await app.append(2)
@@ -59,7 +77,9 @@ async def test_each_client_receives_what_its_viewer_sees_under_its_own_id(app: S
             for event in (1, 2):
                 message = await receive(client)
                 assert (message["id"], message["type"]) == (f"é{number}", "next")
-                assert message["payload"]["data"] == {"events": {"sequence": event, "greeting": f"{language} {event}"}}
+                assert message["payload"]["data"] == {
+                    "events": {"sequence": event, "greeting": f"{language} {event}"}
+                }
         assert app.executed["greeting"] == 4
     assert app.unused
 
@@ -70,17 +90,24 @@ async def test_a_client_that_stops_reading_delays_no_one_and_misses_nothing(app:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         own.connect(("127.0.0.1", port))
         long_name = "x" * 20_000
-        async with signed_in(port, long_name, sock=own, max_queue=1) as slow, signed_in(port, "quick") as quick:
+        async with (
+            signed_in(port, long_name, sock=own, max_queue=1) as slow,
+            signed_in(port, "quick") as quick,
+        ):
             await follow(app, slow, query=NAME)
             await follow(app, quick, query=NAME)
             events = 0
             while len(app.live) == 2:
                 await app.append(20)
-                assert [await sequence(quick) for _ in range(20)] == list(range(events + 1, events + 21))
+                assert [await sequence(quick) for _ in range(20)] == list(
+                    range(events + 1, events + 21)
+                )
                 events += 20
             await app.append(PAGE_SIZE + 5)
             last = events + PAGE_SIZE + 5
-            assert [await sequence(quick) for _ in range(PAGE_SIZE + 5)] == list(range(events + 1, last + 1))
+            assert [await sequence(quick) for _ in range(PAGE_SIZE + 5)] == list(
+                range(events + 1, last + 1)
+            )
             assert [await sequence(slow) for _ in range(last)] == list(range(1, last + 1))
             await wait_until(lambda: len(app.live) == 2)
             await app.append()
@@ -88,8 +115,14 @@ async def test_a_client_that_stops_reading_delays_no_one_and_misses_nothing(app:
     assert app.unused
 
 
-async def test_the_end_of_a_session_closes_its_connection_and_nothing_more_is_delivered(app: StreamApp) -> None:
-    async with app.served() as port, signed_in(port, "signed out") as signed_out, signed_in(port, "other") as other:
+async def test_the_end_of_a_session_closes_its_connection_and_nothing_more_is_delivered(
+    app: StreamApp,
+) -> None:
+    async with (
+        app.served() as port,
+        signed_in(port, "signed out") as signed_out,
+        signed_in(port, "other") as other,
+    ):
         await follow(app, signed_out)
         await follow(app, other)
         app.sessions.discard(1)
@@ -100,7 +133,9 @@ async def test_the_end_of_a_session_closes_its_connection_and_nothing_more_is_de
     assert app.unused
 
 
-async def test_an_announcement_about_a_session_that_is_still_valid_changes_nothing(app: StreamApp) -> None:
+async def test_an_announcement_about_a_session_that_is_still_valid_changes_nothing(
+    app: StreamApp,
+) -> None:
     async with app.served() as port, signed_in(port, "someone") as client:
         await follow(app, client)
         for event in range(1, 6):
@@ -122,7 +157,9 @@ async def test_an_id_is_free_again_as_soon_as_its_subscription_is_completed(app:
         assert await receive(client) == {"id": "1", "type": "complete"}
 
 
-async def test_a_connection_may_have_several_subscriptions_and_other_operations(app: StreamApp) -> None:
+async def test_a_connection_may_have_several_subscriptions_and_other_operations(
+    app: StreamApp,
+) -> None:
     async with app.served() as port, signed_in(port, "someone") as client:
         for operation_id in "abc":
             await follow(app, client, operation_id)
@@ -132,7 +169,10 @@ async def test_a_connection_may_have_several_subscriptions_and_other_operations(
         for operation_id in "abc":
             payloads = [message["payload"] for message in messages if message["id"] == operation_id]
             assert [payload["data"]["events"]["sequence"] for payload in payloads] == [1, 2, 3]
-        assert [message["type"] for message in messages if message["id"] == "q"] == ["next", "complete"]
+        assert [message["type"] for message in messages if message["id"] == "q"] == [
+            "next",
+            "complete",
+        ]
 
 
 async def test_broadcasts_end_when_the_server_stops(app: StreamApp) -> None:
@@ -144,7 +184,9 @@ async def test_broadcasts_end_when_the_server_stops(app: StreamApp) -> None:
         await app.endpoint.close_all()
         assert broadcast.reader.done()
         assert app.unused
-        assert [await closed(client) for client in (one, other)] == [(CloseCode.SERVICE_RESTART, "Server restarts")] * 2
+        assert [await closed(client) for client in (one, other)] == [
+            (CloseCode.SERVICE_RESTART, "Server restarts")
+        ] * 2
 
 
 async def test_events_are_delivered_through_asgi_when_frames_cannot_be_written_directly(

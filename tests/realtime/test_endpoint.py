@@ -1,4 +1,6 @@
-"""What a client can rely on: the rules of graphql-transport-ws, the close codes and the limits of a connection."""
+"""What a client can rely on: the rules of graphql-transport-ws, the close codes and the limits of a
+connection.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +12,16 @@ from websockets.typing import Origin, Subprotocol
 
 from realtime.client import SocketLimits
 from realtime.close_codes import REASON_BYTES, CloseCode
-from tests.realtime.socket_fixtures import Server, closed, receive, receive_pong, running_server, send, subscribe, wait_until
+from tests.realtime.socket_fixtures import (
+    Server,
+    closed,
+    receive,
+    receive_pong,
+    running_server,
+    send,
+    subscribe,
+    wait_until,
+)
 
 LIMITS = SocketLimits(operations=3, messages_per_minute=60)
 ORIGINS = frozenset({"https://www.camcha.example"})
@@ -27,14 +38,23 @@ async def test_a_client_must_offer_graphql_transport_ws(server: Server) -> None:
         assert client.subprotocol == "graphql-transport-ws"
     for subprotocols in (None, [Subprotocol("graphql-ws")]):
         async with server.dial(subprotocols=subprotocols) as client:
-            assert await closed(client) == (CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
+            assert await closed(client) == (
+                CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE,
+                "Subprotocol not acceptable",
+            )
 
 
 async def test_a_browser_must_come_from_an_allowed_origin(server: Server) -> None:
     for origin in ("https://www.camcha.example", f"http://127.0.0.1:{server.port}"):
         async with server.dial(origin=Origin(origin)):
             pass
-    for origin in ("https://evil.example", "null", "http://[", "", "https://www.camcha.example.evil.example"):
+    for origin in (
+        "https://evil.example",
+        "null",
+        "http://[",
+        "",
+        "https://www.camcha.example.evil.example",
+    ):
         with pytest.raises(InvalidStatus) as error:
             async with server.dial(origin=Origin(origin)):
                 pass
@@ -67,14 +87,20 @@ async def test_an_error_while_connecting_is_logged_and_not_shown(server: Server)
     with capture_logs() as logs:
         async with server.dial() as client:
             await send(client, type="connection_init", payload={"on_connect": "crash"})
-            assert await closed(client) == (CloseCode.INTERNAL_SERVER_ERROR, "Internal server error")
+            assert await closed(client) == (
+                CloseCode.INTERNAL_SERVER_ERROR,
+                "Internal server error",
+            )
     assert [log["event"] for log in logs] == ["websocket.connect_failed"]
 
 
 async def test_connection_init_is_sent_once(server: Server) -> None:
     async with await server.connect() as client:
         await send(client, type="connection_init")
-        assert await closed(client) == (CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
+        assert await closed(client) == (
+            CloseCode.TOO_MANY_REQUESTS,
+            "Too many initialisation requests",
+        )
 
 
 async def test_no_operation_starts_before_the_acknowledgement(server: Server) -> None:
@@ -101,7 +127,11 @@ async def test_a_query_with_variables_and_an_operation_name(server: Server) -> N
         query = "query A { hello } query B($n: String!) { hello(name: $n) }"
         await subscribe(client, "q", query, operationName="B", variables={"n": "Zoë"})
         answer = await receive(client)
-        assert (answer["id"], answer["type"], answer["payload"]["data"]) == ("q", "next", {"hello": "hello Zoë"})
+        assert (answer["id"], answer["type"], answer["payload"]["data"]) == (
+            "q",
+            "next",
+            {"hello": "hello Zoë"},
+        )
         assert await receive(client) == {"id": "q", "type": "complete"}
 
 
@@ -132,7 +162,14 @@ async def test_each_operation_has_a_context_of_its_own(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["{ hello", "{ nothing }", "", "subscription { nothing }", "query($a: Int) { hello(name: $a) }"]
+    "query",
+    [
+        "{ hello",
+        "{ nothing }",
+        "",
+        "subscription { nothing }",
+        "query($a: Int) { hello(name: $a) }",
+    ],
 )
 async def test_an_invalid_operation_leaves_the_connection_open(server: Server, query: str) -> None:
     async with await server.connect() as client:
@@ -149,8 +186,15 @@ async def test_a_failing_resolver_ends_its_own_operation_only(server: Server) ->
         await subscribe(client, "q", "{ broken }")
         await subscribe(client, "s", "subscription { failing }")
         messages = [await receive(client) for _ in range(5)]
-        assert [message["type"] for message in messages if message["id"] == "q"] == ["next", "complete"]
-        assert [message["type"] for message in messages if message["id"] == "s"] == ["next", "next", "complete"]
+        assert [message["type"] for message in messages if message["id"] == "q"] == [
+            "next",
+            "complete",
+        ]
+        assert [message["type"] for message in messages if message["id"] == "s"] == [
+            "next",
+            "next",
+            "complete",
+        ]
         assert "secret" not in str(messages)
         assert "INTERNAL" in str(messages)
         await send(client, type="ping")
@@ -178,10 +222,14 @@ async def test_an_id_in_use_closes_the_connection(server: Server) -> None:
     assert len(reason.encode()) <= REASON_BYTES
 
 
-async def test_a_client_completes_an_operation_and_uses_its_id_again_at_once(server: Server) -> None:
+async def test_a_client_completes_an_operation_and_uses_its_id_again_at_once(
+    server: Server,
+) -> None:
     async with await server.connect() as client:
         for turn in range(5):
-            await subscribe(client, "1", f'subscription {{ wait(name: "again{turn}", cleanup: "reused") }}')
+            await subscribe(
+                client, "1", f'subscription {{ wait(name: "again{turn}", cleanup: "reused") }}'
+            )
             assert (await receive(client))["payload"]["data"] == {"wait": "waiting"}
             await send(client, id="1", type="complete")
         await subscribe(client, "1", "{ hello }")
@@ -246,7 +294,10 @@ INVALID: dict[str, str | bytes] = {
     "6,000 digits": '{"type":"ping","payload":{"a":' + "7" * 6000 + "}}",
     "deep arrays": '{"type":"ping","payload":{"a":' + "[" * 900 + "]" * 900 + "}}",
     "deeper arrays": "[" * 30_000,
-    "deep variables": '{"id":"1","type":"subscribe","payload":{"query":"{a}","variables":' + '{"a":' * 300 + "1" + "}" * 302,
+    "deep variables": '{"id":"1","type":"subscribe","payload":{"query":"{a}","variables":'
+    + '{"a":' * 300
+    + "1"
+    + "}" * 302,
     "lone surrogate": '{"type":"ping","payload":{"a":"\\ud800"}}',
     "no type": "{}",
     "unknown type": '{"type":"start","id":"1","payload":{"query":"{ hello }"}}',
@@ -264,9 +315,12 @@ INVALID: dict[str, str | bytes] = {
     "payload is an array": '{"type":"subscribe","id":"1","payload":[]}',
     "no query": '{"type":"subscribe","id":"1","payload":{}}',
     "query is a number": '{"type":"subscribe","id":"1","payload":{"query":1}}',
-    "variables are an array": '{"type":"subscribe","id":"1","payload":{"query":"{ hello }","variables":[1]}}',
-    "operationName is a number": '{"type":"subscribe","id":"1","payload":{"query":"{ hello }","operationName":1}}',
-    "extensions are a string": '{"type":"subscribe","id":"1","payload":{"query":"{ hello }","extensions":"x"}}',
+    "variables are an array": '{"type":"subscribe","id":"1","payload":{"query":"{ hello '
+    '}","variables":[1]}}',
+    "operationName is a number": '{"type":"subscribe","id":"1","payload":{"query":"{ hello '
+    '}","operationName":1}}',
+    "extensions are a string": '{"type":"subscribe","id":"1","payload":{"query":"{ hello '
+    '}","extensions":"x"}}',
     "ping's payload is an array": '{"type":"ping","payload":[]}',
     "init's payload is a string": '{"type":"connection_init","payload":"token"}',
     "binary": b'{"type":"ping"}',
@@ -275,7 +329,9 @@ INVALID: dict[str, str | bytes] = {
 
 @pytest.mark.parametrize("frame", INVALID.values(), ids=INVALID.keys())
 @pytest.mark.parametrize("acknowledged", [False, True])
-async def test_an_invalid_message_closes_the_connection(server: Server, frame: str | bytes, acknowledged: bool) -> None:
+async def test_an_invalid_message_closes_the_connection(
+    server: Server, frame: str | bytes, acknowledged: bool
+) -> None:
     async with await server.connect() if acknowledged else server.dial() as client:
         await client.send(frame)
         code, reason = await closed(client)
@@ -312,9 +368,13 @@ async def test_the_endpoint_may_have_a_lower_limit_than_uvicorn() -> None:
 
 
 @pytest.mark.parametrize("code", [CloseCode.UNAUTHORIZED, CloseCode.FORBIDDEN])
-async def test_the_end_of_a_session_closes_the_connection_at_once(server: Server, code: CloseCode) -> None:
+async def test_the_end_of_a_session_closes_the_connection_at_once(
+    server: Server, code: CloseCode
+) -> None:
     async with await server.connect() as client:
-        await subscribe(client, "1", f'subscription {{ wait(name: "cleans up", cleanup: "{code}") }}')
+        await subscribe(
+            client, "1", f'subscription {{ wait(name: "cleans up", cleanup: "{code}") }}'
+        )
         await receive(client)
         await server.end_session(code)
         assert (await closed(client))[0] == code

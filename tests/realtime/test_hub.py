@@ -1,4 +1,6 @@
-"""The hub notifies those who listen, keeps nothing of those who have stopped, and finds by itself what no one announced."""
+"""The hub notifies those who listen, keeps nothing of those who have stopped, and finds by itself
+what no one announced.
+"""
 
 import asyncio
 

@@ -1,4 +1,6 @@
-"""Typing: other people see it, a few times a second at most; it ends by itself, and nothing of it is stored."""
+"""Typing: other people see it, a few times a second at most; it ends by itself, and nothing of it
+is stored.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -66,7 +68,9 @@ async def test_others_see_who_is_typing_and_who_has_stopped(
     assert await next_of(alice_sees) == Typing(TICKET, PAUL, False, clock.now())
 
 
-async def test_no_one_sees_themselves_or_another_ticket(presence: Presence, alice_sees: Changes) -> None:
+async def test_no_one_sees_themselves_or_another_ticket(
+    presence: Presence, alice_sees: Changes
+) -> None:
     presence.set_typing(TICKET, ALICE, True)
     presence.set_typing(TICKET + 1, PAUL, True)
     presence.set_typing(TICKET, JO, True)
@@ -90,7 +94,9 @@ async def test_a_hundred_keystrokes_are_delivered_as_one_change(
     assert (await next_of(alice_sees)).user_id == JO
 
 
-async def test_typing_expires(presence: Presence, alice_sees: Changes, clock: "MovableClock", hub: Hub) -> None:
+async def test_typing_expires(
+    presence: Presence, alice_sees: Changes, clock: "MovableClock", hub: Hub
+) -> None:
     presence.set_typing(TICKET, PAUL, True)
     await next_of(alice_sees)
     clock.advance(TYPING_LIFETIME)

@@ -1,4 +1,6 @@
-"""The guarantee of live delivery: subscribers receive the events of a stream in order, without gaps, each of them once."""
+"""The guarantee of live delivery: subscribers receive the events of a stream in order, without
+gaps, each of them once.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -55,7 +57,9 @@ async def following(app: StreamApp, after: int | None = None) -> AsyncIterator[M
         yield socket
 
 
-async def append(action: Action, events: int, undone: bool = False, random: Random | None = None) -> None:
+async def append(
+    action: Action, events: int, undone: bool = False, random: Random | None = None
+) -> None:
     """Append events in one transaction, with pauses in it when `random` is given."""
     async with action.transaction() as tx:
         for _ in range(events):
@@ -67,7 +71,9 @@ async def append(action: Action, events: int, undone: bool = False, random: Rand
 
 
 async def write(action: Action, random: Random, total: int) -> None:
-    """Append so many events in transactions of one to three, and in between transactions that are rolled back."""
+    """Append so many events in transactions of one to three, and in between transactions that are
+    rolled back.
+    """
     written = 0
     while written < total:
         events = min(random.randint(1, 3), total - written)
@@ -79,7 +85,9 @@ async def write(action: Action, random: Random, total: int) -> None:
 
 
 async def read(app: StreamApp, random: Random, after: int, last: int) -> list[int]:
-    """What someone receives from `after` to `last` who disconnects at random and resumes after the last event received."""
+    """What someone receives from `after` to `last` who disconnects at random and resumes after the
+    last event received.
+    """
     person, sequences = Person(app, "someone"), [after]
     while sequences[-1] < last:
         async with connected(app.endpoint, person) as socket:
@@ -110,7 +118,9 @@ async def test_every_reader_receives_the_whole_sequence_once(
     assert app.unused
 
 
-async def test_an_event_that_is_not_announced_is_delivered_by_the_next_sweep(app: StreamApp) -> None:
+async def test_an_event_that_is_not_announced_is_delivered_by_the_next_sweep(
+    app: StreamApp,
+) -> None:
     async with following(app) as socket:
         for sequence in (1, 2):
             await app.append(announce=False)
@@ -121,8 +131,12 @@ async def test_an_event_that_is_not_announced_is_delivered_by_the_next_sweep(app
 
 
 @pytest.mark.parametrize(("after", "error"), [(-1, "BadInput"), (4, "AfterAhead")])
-async def test_a_cursor_outside_the_stream_is_refused(app: StreamApp, after: int, error: str) -> None:
-    """With a code of its own when it is ahead: after the restore of a backup, a client must start again instead of waiting."""
+async def test_a_cursor_outside_the_stream_is_refused(
+    app: StreamApp, after: int, error: str
+) -> None:
+    """With a code of its own when it is ahead: after the restore of a backup, a client must start
+    again instead of waiting.
+    """
     await app.append(3)
     async with connected(app.endpoint, Person(app, "someone")) as socket:
         socket.subscribe("1", EVENTS, after=after)
@@ -150,7 +164,9 @@ async def test_a_transaction_that_is_rolled_back_takes_no_number_and_announces_n
 
 
 @pytest.mark.parametrize(("signed_in", "error"), [(False, "Unauthenticated"), (True, "NotFound")])
-async def test_someone_without_access_receives_nothing(app: StreamApp, signed_in: bool, error: str) -> None:
+async def test_someone_without_access_receives_nothing(
+    app: StreamApp, signed_in: bool, error: str
+) -> None:
     await app.append(3)
     person = Person(app, "someone")
     person.suspended = True
@@ -169,14 +185,18 @@ async def test_the_end_of_a_session_closes_the_connection_without_any_event(app:
         await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
 
 
-async def test_a_session_that_ends_while_its_client_connects_closes_the_connection(app: StreamApp) -> None:
+async def test_a_session_that_ends_while_its_client_connects_closes_the_connection(
+    app: StreamApp,
+) -> None:
     person = Person(app, "someone")
     person.sign_out()  # before anybody listens
     async with connected(app.endpoint, person) as socket:
         await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
 
 
-async def test_nothing_more_is_sent_to_a_client_that_catches_up_while_its_session_is_in_doubt(app: StreamApp) -> None:
+async def test_nothing_more_is_sent_to_a_client_that_catches_up_while_its_session_is_in_doubt(
+    app: StreamApp,
+) -> None:
     await app.append(20)
     async with connected(app.endpoint, Person(app, "someone")) as socket:
         await wait_until(lambda: bool(app.hub.keys()))
@@ -205,11 +225,17 @@ async def test_someone_who_is_signed_out_while_catching_up_receives_nothing_more
         await wait_until(lambda: socket.pending)
         socket.person.sign_out(announced)
         socket.read_on()
-        await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED if announced else socket.ended_by_error)
+        await wait_until(
+            lambda: (
+                socket.close_code == CloseCode.UNAUTHORIZED if announced else socket.ended_by_error
+            )
+        )
         assert socket.sequences() in ([], [1])
 
 
-async def test_a_client_that_does_not_read_costs_one_page_and_no_queue(app: StreamApp, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_read_costs_one_page_and_no_queue(
+    app: StreamApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pages = []
     since = Event.since.__func__  # type: ignore[attr-defined] # a classmethod
 

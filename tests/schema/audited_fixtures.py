@@ -56,13 +56,18 @@ class Stage:
     def owner(self) -> Viewer:
         return self.dataset.paul.owner
 
-    async def do(self, viewer: Viewer, name: str, selected: str = "", /, **given: Any) -> dict[str, Any]:
-        """Executes a mutation, whose payload may contain any userErrors. `selected` is selected as well."""
+    async def do(
+        self, viewer: Viewer, name: str, selected: str = "", /, **given: Any
+    ) -> dict[str, Any]:
+        """Executes a mutation, whose payload may contain any userErrors. `selected` is selected as
+        well.
+        """
         kind = str(MUTATIONS[name].args["input"].type) if given else ""
         head, call = (f"($i: {kind})", "(input: $i)") if given else ("", "")
         query = f"mutation{head} {{ {name}{call} {{ {selected} userErrors {{ code }} }} }}"
         response = await self.engine.execute(
-            self.engine.prepare(Params(query, variables={"i": given})), Context(viewer, self.services, PEER)
+            self.engine.prepare(Params(query, variables={"i": given})),
+            Context(viewer, self.services, PEER),
         )
         assert "errors" not in response, response
         return dict(response["data"][name])
@@ -84,7 +89,9 @@ def member_id(stage: Stage) -> str:
 async def proved(stage: Stage) -> Viewer:
     """Paul's owner, with a recent step-up."""
     assert stage.owner.session
-    await Session.filter(pk=stage.owner.session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
+    await Session.filter(pk=stage.owner.session.pk).update(
+        fresh_until=stage.action.at + timedelta(minutes=5)
+    )
     return stage.owner
 
 
@@ -97,7 +104,9 @@ async def operating(stage: Stage) -> Viewer:
     operator = await person(stage.action, "Omar", Staff.OPERATOR)
     viewer = await signed_in(stage.action, operator, factor=True)
     assert viewer.session
-    await Session.filter(pk=viewer.session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
+    await Session.filter(pk=viewer.session.pk).update(
+        fresh_until=stage.action.at + timedelta(minutes=5)
+    )
     return viewer
 
 
@@ -119,4 +128,6 @@ async def answering(stage: Stage) -> Viewer:
 
 async def enrolled(stage: Stage) -> Authenticator:
     user = await known(stage, second_factor_at=stage.action.at)
-    return await totp.store_app(user, stage.services.auth.secret_box.seal(pyotp.random_base32()), stage.action.at)
+    return await totp.store_app(
+        user, stage.services.auth.secret_box.seal(pyotp.random_base32()), stage.action.at
+    )

@@ -1,4 +1,6 @@
-"""Two companies with every kind of data, staff, and a fixture that executes GraphQL documents for any viewer."""
+"""Two companies with every kind of data, staff, and a fixture that executes GraphQL documents for
+any viewer.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,7 +27,13 @@ from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
-from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, content_sha256
+from models.content.policy import (
+    AcceptanceChannel,
+    Policy,
+    PolicyAcceptance,
+    PolicyKind,
+    content_sha256,
+)
 from models.identity.authenticator import Authenticator, AuthenticatorKind
 from models.identity.session import Session
 from models.identity.user import Staff, User, person_search_text
@@ -96,7 +104,9 @@ class Company:
     owner: Viewer
     member: Viewer
     rows: list[Any] = field(default_factory=list)
-    restricted: list[Any] = field(default_factory=list)  # about the company or its members, but hidden from the owner
+    restricted: list[Any] = field(
+        default_factory=list
+    )  # about the company or its members, but hidden from the owner
 
     @property
     def accepted_at(self) -> datetime:
@@ -129,24 +139,40 @@ class Dataset:
 async def person(action: Action, name: str, staff: Staff | None = None) -> User:
     email = f"{name.lower().replace(' ', '.')}@camcha.example"
     return await User.create(
-        email=email, name=name, password_hash="-", staff=staff, created_at=action.at, email_verified_at=action.at
+        email=email,
+        name=name,
+        password_hash="-",
+        staff=staff,
+        created_at=action.at,
+        email_verified_at=action.at,
     )
 
 
 async def signed_in(
-    action: Action, user: User, account: Account | None = None, role: Role | None = None, factor: bool = False
+    action: Action,
+    user: User,
+    account: Account | None = None,
+    role: Role | None = None,
+    factor: bool = False,
 ) -> Viewer:
     await sessions.sign_in(user, account, factor, action)
     session = await Session.filter(user_id=user.pk).order_by("-id").first()
     return Viewer(user, account, role, session, Locale.FR)
 
 
-async def company(action: Action, services: Services, price: Price, mark: str, siren: str) -> Company:
+async def company(
+    action: Action, services: Services, price: Price, mark: str, siren: str
+) -> Company:
     """Creates a company with a purchase, a payment, an invoice, a ticket and a file."""
     account = await Account.create(
-        legal_name=f"{mark} legal", trade_name=f"{mark} trade", siren=siren, street="1 rue X", postal_code="75001",
-        city="Paris", created_at=action.at,
-    )  # fmt: skip
+        legal_name=f"{mark} legal",
+        trade_name=f"{mark} trade",
+        siren=siren,
+        street="1 rue X",
+        postal_code="75001",
+        city="Paris",
+        created_at=action.at,
+    )
     viewers = {}
     for role in (Role.OWNER, Role.MEMBER):
         user = await person(action, f"{mark} {role}")
@@ -155,19 +181,42 @@ async def company(action: Action, services: Services, price: Price, mark: str, s
     company_rows = Company(mark, account, viewers[Role.OWNER], viewers[Role.MEMBER])
     users = [viewer.user for viewer in viewers.values()]
     invitation = await Invitation.create(
-        account=account, email=f"{mark}-guest@camcha.example", role=Role.MEMBER, locale=Locale.FR, inviter=users[0],
-        token_hash=mark, created_at=action.at, sent_at=action.at, expires_at=action.at,
-    )  # fmt: skip
+        account=account,
+        email=f"{mark}-guest@camcha.example",
+        role=Role.MEMBER,
+        locale=Locale.FR,
+        inviter=users[0],
+        token_hash=mark,
+        created_at=action.at,
+        sent_at=action.at,
+        expires_at=action.at,
+    )
     change = await LegalNameChange.create(
-        account=account, requester=users[0], previous_name=f"{mark} former", legal_name=f"{mark} wanted",
-        registered_name=f"{mark} registered", reason=f"{mark} reason", status=LegalNameStatus.REJECTED,
-        verdict=RegistryVerdict.OTHER_NAME, created_at=action.at, updated_at=action.at, decided_at=action.at,
-    )  # fmt: skip
+        account=account,
+        requester=users[0],
+        previous_name=f"{mark} former",
+        legal_name=f"{mark} wanted",
+        registered_name=f"{mark} registered",
+        reason=f"{mark} reason",
+        status=LegalNameStatus.REJECTED,
+        verdict=RegistryVerdict.OTHER_NAME,
+        created_at=action.at,
+        updated_at=action.at,
+        decided_at=action.at,
+    )
     kbis = await File.create(
-        key=f"{mark}-kbis-0123456789", uploader=users[0], account=account, name=f"{mark} kbis.pdf", legal_name_change=change,
-        content_type="application/pdf", size=3, sha256=f"{mark} kbis sha", created_at=action.at, uploaded_at=action.at,
+        key=f"{mark}-kbis-0123456789",
+        uploader=users[0],
+        account=account,
+        name=f"{mark} kbis.pdf",
+        legal_name_change=change,
+        content_type="application/pdf",
+        size=3,
+        sha256=f"{mark} kbis sha",
+        created_at=action.at,
+        uploaded_at=action.at,
         cleared_at=action.at,
-    )  # fmt: skip
+    )
     company_rows.rows += [change, kbis]
     await accepted(action, company_rows)
     company_rows.rows += [
@@ -186,27 +235,49 @@ async def recorded(action: Action, by: Company) -> None:
     for viewer, rows in ((by.owner, by.rows), (by.member, by.restricted)):
         assert viewer.user and viewer.session  # noqa: PT018 - both are signed in
         authenticator = await Authenticator.create(
-            user=viewer.user, kind=AuthenticatorKind.TOTP, name=f"{by.mark} app", created_at=action.at, confirmed_at=action.at
+            user=viewer.user,
+            kind=AuthenticatorKind.TOTP,
+            name=f"{by.mark} app",
+            created_at=action.at,
+            confirmed_at=action.at,
         )
         rows += [viewer.session, authenticator, await PolicyAcceptance.get(user=viewer.user)]
     erasure = await Erasure.create(
-        account=by.account, ticket=by.row(Ticket), scheduler=by.owner.user, requested_at=action.at, deadline=action.day,
-        scheduled_at=action.at, due_at=action.at, canceled_at=action.at,
-    )  # fmt: skip
+        account=by.account,
+        ticket=by.row(Ticket),
+        scheduler=by.owner.user,
+        requested_at=action.at,
+        deadline=action.day,
+        scheduled_at=action.at,
+        due_at=action.at,
+        canceled_at=action.at,
+    )
     email = await Email.create(
-        template="invitation.fr", recipient=f"{by.mark}@camcha.example", subject=by.mark, text=by.mark, html=by.mark,
-        account=by.account, created_at=action.at, sent_at=action.at,
-    )  # fmt: skip
+        template="invitation.fr",
+        recipient=f"{by.mark}@camcha.example",
+        subject=by.mark,
+        text=by.mark,
+        html=by.mark,
+        account=by.account,
+        created_at=action.at,
+        sent_at=action.at,
+    )
     by.restricted += [erasure, email]
     by.rows += await AuditEntry.filter(account_id=by.account.pk)
 
 
 async def accepted(action: Action, by: Company) -> None:
-    """Records that both members accepted the terms, at a time that differs between the companies."""
+    """Records that both members accepted the terms, at a time that differs between the
+    companies.
+    """
     policy = await Policy.get(kind=PolicyKind.TERMS)
     for viewer in (by.owner, by.member):
         await PolicyAcceptance.create(
-            user=viewer.user, policy=policy, accepted_at=by.accepted_at, locale=Locale.FR, channel=AcceptanceChannel.SETTINGS
+            user=viewer.user,
+            policy=policy,
+            accepted_at=by.accepted_at,
+            locale=Locale.FR,
+            channel=AcceptanceChannel.SETTINGS,
         )
 
 
@@ -214,9 +285,12 @@ async def bought(action: Action, services: Services, price: Price, by: Company) 
     assert by.owner.user is not None
     purchase = await checkout.draft(action, by.account, by.owner.user, price, "k")
     billing_details: dict[str, str | None] = {
-        "street": f"{by.mark} bills street", "postal_code": f"{by.mark[:6]}pc", "city": f"{by.mark} bills city",
-        "country": "FR", "order_number": f"{by.mark} bills order",
-    }  # fmt: skip
+        "street": f"{by.mark} bills street",
+        "postal_code": f"{by.mark[:6]}pc",
+        "city": f"{by.mark} bills city",
+        "country": "FR",
+        "order_number": f"{by.mark} bills order",
+    }
     purchase = await purchase.confirm_billing(action, billing_details)
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     payment = await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "k")
@@ -230,41 +304,76 @@ async def asked_for_help(action: Action, by: Company) -> list[Any]:
     assert user is not None
     async with action.transaction() as tx:
         ticket = await Ticket.open(
-            tx, by.account, user, subject=f"{by.mark} subject", channel=Channel.CHAT, category=Category.USAGE
+            tx,
+            by.account,
+            user,
+            subject=f"{by.mark} subject",
+            channel=Channel.CHAT,
+            category=Category.USAGE,
         )
     file = await File.create(
-        key=f"{by.mark}-key-0123456789", uploader=user, account=by.account, name=f"{by.mark} file.pdf",
-        content_type="application/pdf", size=3, sha256=f"{by.mark} sha", created_at=action.at, uploaded_at=action.at,
+        key=f"{by.mark}-key-0123456789",
+        uploader=user,
+        account=by.account,
+        name=f"{by.mark} file.pdf",
+        content_type="application/pdf",
+        size=3,
+        sha256=f"{by.mark} sha",
+        created_at=action.at,
+        uploaded_at=action.at,
         cleared_at=action.at,
-    )  # fmt: skip
-    message: Message = await ticket.reply(action, user, f"{by.mark} body", f"{by.mark} client id", (file.pk,))
+    )
+    message: Message = await ticket.reply(
+        action, user, f"{by.mark} body", f"{by.mark} client id", (file.pk,)
+    )
     return [ticket, message, file]
 
 
 async def out_of_date() -> list[str]:
     """Rows whose search text no longer matches their names, so that a search would miss them."""
-    people = [each.email for each in await User.all() if each.searched != person_search_text(each.name, each.email)]
-    return people + [each.legal_name for each in await Account.all() if each.searched != each.search_text]
+    people = [
+        each.email
+        for each in await User.all()
+        if each.searched != person_search_text(each.name, each.email)
+    ]
+    return people + [
+        each.legal_name for each in await Account.all() if each.searched != each.search_text
+    ]
 
 
 @pytest.fixture
 async def price(db: str, action: Action) -> Price:
     texts: Any = {
-        locale: {"name": "Essentiel", "description": "Une offre", "features": ["a"], "advantages": ["b"]}
+        locale: {
+            "name": "Essentiel",
+            "description": "Une offre",
+            "features": ["a"],
+            "advantages": ["b"],
+        }
         for locale in ("fr", "en")
     }
     offer = await Offer.create(slug="essentiel", segment=Segment.TPE, position=1, texts=texts)
-    return await Price.create(offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=action.at)
+    return await Price.create(
+        offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=action.at
+    )
 
 
 @pytest.fixture
 async def dataset(price: Price, action: Action, services: Services) -> Dataset:
     text = "# Conditions\n\nTexte.\n"
     await Policy.create(
-        kind=PolicyKind.TERMS, version="1.0", effective_on=date(2026, 1, 1), text_fr=text, text_en=text,
-        sha256=content_sha256(text, text), installed_at=action.at,
-    )  # fmt: skip
-    alice, nadia = await person(action, "Alice", Staff.AGENT), await person(action, "Nadia", Staff.ANALYST)
+        kind=PolicyKind.TERMS,
+        version="1.0",
+        effective_on=date(2026, 1, 1),
+        text_fr=text,
+        text_en=text,
+        sha256=content_sha256(text, text),
+        installed_at=action.at,
+    )
+    alice, nadia = (
+        await person(action, "Alice", Staff.AGENT),
+        await person(action, "Nadia", Staff.ANALYST),
+    )
     return Dataset(
         await company(action, services, price, "PAULMARK", "404833048"),
         await company(action, services, price, "MARIEMARK", "732829320"),

@@ -1,4 +1,6 @@
-"""Batches under graphql-core, which resolves field by field: a data loader collects the parents of a level."""
+"""Batches under graphql-core, which resolves field by field: a data loader collects the parents of
+a level.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Loaders:
     def __init__(self) -> None:
         self._waiting: dict[Hashable, list[tuple[Any, asyncio.Future[Any]]]] = {}
 
-    def load(self, context: Any, batch: Batch, parent: Any, **arguments: Any) -> asyncio.Future[Any]:
+    def load(
+        self, context: Any, batch: Batch, parent: Any, **arguments: Any
+    ) -> asyncio.Future[Any]:
         """The batch's result for this parent."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
@@ -36,7 +40,9 @@ class Loaders:
         self._waiting[key].append((parent, future))
         return future
 
-    async def _answer(self, context: Any, key: Hashable, batch: Batch, arguments: dict[str, Any]) -> None:
+    async def _answer(
+        self, context: Any, key: Hashable, batch: Batch, arguments: dict[str, Any]
+    ) -> None:
         requested = self._waiting.pop(key)
         futures = [future for _, future in requested if not future.done()]
         try:
@@ -49,7 +55,9 @@ class Loaders:
             return
         for (_, future), response in zip(requested, responses, strict=True):
             if not future.done():
-                (future.set_exception if isinstance(response, Exception) else future.set_result)(response)
+                (future.set_exception if isinstance(response, Exception) else future.set_result)(
+                    response
+                )
 
 
 def resolve_by_loaders(schema: GraphQLSchema, batch_of: BatchOf, patch: pytest.MonkeyPatch) -> None:
@@ -59,13 +67,17 @@ def resolve_by_loaders(schema: GraphQLSchema, batch_of: BatchOf, patch: pytest.M
     def resolver(batch: Batch, field: GraphQLField) -> Callable[..., Any]:
         arguments = field.extensions["strawberry-definition"].arguments
         converted = partial(
-            convert_arguments, arguments=arguments, scalar_registry=CONVERTER.scalar_registry, config=CONVERTER.config
+            convert_arguments,
+            arguments=arguments,
+            scalar_registry=CONVERTER.scalar_registry,
+            config=CONVERTER.config,
         )
 
         def resolve(root: Any, info: Any, **given: Any) -> Any:
             return loaders[id(info.context)].load(info.context, batch, root, **converted(given))
 
-        resolve.__qualname__ = "GraphQLCoreConverter.from_resolver.resolve"  # for the engine that calls the batch instead
+        # for the engine that calls the batch instead
+        resolve.__qualname__ = "GraphQLCoreConverter.from_resolver.resolve"
         return resolve
 
     for kind in schema.type_map.values():

@@ -1,4 +1,6 @@
-"""Viewers without access to Marie's company, and the data that they must not read, for tests with generated operations."""
+"""Viewers without access to Marie's company, and the data that they must not read, for tests with
+generated operations.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,9 +33,15 @@ class Outsider:
 
 
 async def outsiders(dataset: Dataset, action: Action) -> list[Outsider]:
-    """Anonymous, each role of another company, a member of both companies, a former member, and staff without the rights."""
+    """Anonymous, each role of another company, a member of both companies, a former member, and
+    staff without the rights.
+    """
     paul, marie = dataset.paul, dataset.marie
-    outsiders_ = [Outsider("nobody", Viewer()), Outsider("owner", paul.owner), Outsider("member", paul.member)]
+    outsiders_ = [
+        Outsider("nobody", Viewer()),
+        Outsider("owner", paul.owner),
+        Outsider("member", paul.member),
+    ]
     for role in (Role.ADMIN, Role.BILLING):
         user = await person(action, f"Paul {role}")
         await Membership.create(user=user, account=paul.account, role=role, created_at=action.at)
@@ -41,8 +49,14 @@ async def outsiders(dataset: Dataset, action: Action) -> list[Outsider]:
     wanda = await person(action, "Wanda")
     for account, role in ((paul.account, Role.MEMBER), (marie.account, Role.OWNER)):
         await Membership.create(user=wanda, account=account, role=role, created_at=action.at)
-    leaks = (f"{marie.mark} legal", f"{marie.mark} trade", encode("Account", marie.account.pk))  # needed to choose the company
-    outsiders_.append(Outsider("of both", await signed_in(action, wanda, paul.account, Role.MEMBER), leaks))
+    leaks = (
+        f"{marie.mark} legal",
+        f"{marie.mark} trade",
+        encode("Account", marie.account.pk),
+    )  # needed to choose the company
+    outsiders_.append(
+        Outsider("of both", await signed_in(action, wanda, paul.account, Role.MEMBER), leaks)
+    )
     operator = await person(action, "Omar", Staff.OPERATOR)
     return [
         *outsiders_,
@@ -56,16 +70,29 @@ def secrets(dataset: Dataset) -> list[str]:
     """The texts that no outsider may read."""
     marie, invoice = dataset.marie, dataset.marie.row(Invoice)
     accepted = f"{marie.accepted_at:%Y-%m-%dT%H:%M:%S}"
-    return [marie.mark, marie.mark[:6] + "pc", marie.account.siren, invoice.number, invoice.sha256, accepted]
+    return [
+        marie.mark,
+        marie.mark[:6] + "pc",
+        marie.account.siren,
+        invoice.number,
+        invoice.sha256,
+        accepted,
+    ]
 
 
 def leaked(dataset: Dataset, outsider: Outsider, asked: str, answer: str) -> list[str]:
-    """The secrets and ids of Marie's company in a response, except those that the outsider may read or has sent."""
+    """The secrets and ids of Marie's company in a response, except those that the outsider may read
+    or has sent.
+    """
     for known in outsider.allowed:
         answer = answer.replace(known, "")
     ids = [each for each in dataset.marie.ids if each not in asked and each not in outsider.allowed]
     mark, *others = secrets(dataset)  # a number sent as an idempotency key is returned
-    leaks = [each for each in (mark, *(other for other in others if other not in asked)) if each in answer]
+    leaks = [
+        each
+        for each in (mark, *(other for other in others if other not in asked))
+        if each in answer
+    ]
     return leaks + [each for each in ids if f'"{each}"' in answer]
 
 
@@ -79,16 +106,27 @@ def nobodys(dataset: Dataset, text: str) -> str:
 
 
 async def marie_works(dataset: Dataset, action: Action) -> None:
-    """Changes what outsiders could observe of Marie's company: a ticket, messages and an address."""
+    """Changes what outsiders could observe of Marie's company: a ticket, messages and an
+    address.
+    """
     marie = dataset.marie
     acting = replace(action, actor=marie.owner.user)
     assert marie.owner.user
     async with acting.transaction() as tx:
         ticket = await Ticket.open(
-            tx, marie.account, marie.owner.user, subject=f"{marie.mark} more", channel=Channel.CHAT, category=Category.USAGE
+            tx,
+            marie.account,
+            marie.owner.user,
+            subject=f"{marie.mark} more",
+            channel=Channel.CHAT,
+            category=Category.USAGE,
         )
-    await ticket.reply(acting, marie.owner.user, f"{marie.mark} and more", f"{marie.mark} {ticket.pk}", ())
-    await marie.row(Ticket).reply(acting, marie.owner.user, f"{marie.mark} again", f"{marie.mark} again {ticket.pk}", ())
+    await ticket.reply(
+        acting, marie.owner.user, f"{marie.mark} and more", f"{marie.mark} {ticket.pk}", ()
+    )
+    await marie.row(Ticket).reply(
+        acting, marie.owner.user, f"{marie.mark} again", f"{marie.mark} again {ticket.pk}", ()
+    )
     await Account.filter(pk=marie.account.pk).update(street=f"{marie.mark} street {ticket.pk}")
 
 
@@ -108,12 +146,16 @@ async def belongings(dataset: Dataset) -> dict[str, list[dict[str, Any]]]:
                 parents = owned.get(field.related_model, set())
                 if len(parents) > searched.get((model, name), 0) and model not in (Account, User):
                     searched[model, name] = len(parents)
-                    keys = await model.filter(**{f"{name}_id__in": list(parents)}).values_list(model._meta.pk_attr, flat=True)
+                    keys = await model.filter(**{f"{name}_id__in": list(parents)}).values_list(
+                        model._meta.pk_attr, flat=True
+                    )
                     owned.setdefault(model, set()).update(keys)
         if sum(map(len, owned.values())) == before:
             break
     return {
-        model.__name__: await model.filter(**{f"{model._meta.pk_attr}__in": list(keys)}).order_by(model._meta.pk_attr).values()
+        model.__name__: await model.filter(**{f"{model._meta.pk_attr}__in": list(keys)})
+        .order_by(model._meta.pk_attr)
+        .values()
         for model, keys in sorted(owned.items(), key=lambda each: each[0].__name__)
         if model is not Session
     }

@@ -15,7 +15,9 @@ from tests.realtime.stream_fixtures import LIMITS, client_in_memory, results
 
 @dataclass(frozen=True)
 class ViewerClient:
-    """A viewer's client, whose connection stays open when the session ends. Implements realtime.client.Client."""
+    """A viewer's client, whose connection stays open when the session ends. Implements
+    realtime.client.Client.
+    """
 
     viewer: Viewer
     services: Services
@@ -40,6 +42,10 @@ def endpoint_of(engine: Engine) -> SocketEndpoint:
     return SocketEndpoint(engine, client_in_memory, LIMITS)
 
 
-def subscribe(engine: Engine, viewer: Viewer, services: Services, query: str, **variables: Any) -> AsyncGenerator[Any, None]:
-    """Yields the results of the viewer's subscription on an endpoint of its own, or the errors when it can't start."""
+def subscribe(
+    engine: Engine, viewer: Viewer, services: Services, query: str, **variables: Any
+) -> AsyncGenerator[Any, None]:
+    """Yields the results of the viewer's subscription on an endpoint of its own, or the errors when
+    it can't start.
+    """
     return results(endpoint_of(engine), ViewerClient(viewer, services), query, **variables)

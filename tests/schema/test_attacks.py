@@ -29,7 +29,9 @@ def test_client_keys_that_look_like_card_numbers_stay_distinct() -> None:
     assert [client_key(key, "clientMessageId") for key in keys] == keys
 
 
-@pytest.mark.parametrize("text", ["4111​1111​1111​1111", "4111­1111­1111­1111", "4111—1111—1111—1111", "4111,1111,1111,1111"])
+@pytest.mark.parametrize(
+    "text", ["4111​1111​1111​1111", "4111­1111­1111­1111", "4111—1111—1111—1111", "4111,1111,1111,1111"]
+)
 def test_card_numbers_with_unusual_separators_are_masked(text: str) -> None:
     assert mask_card_numbers(text) == "•••• 1111"
 
@@ -41,41 +43,75 @@ def test_card_numbers_in_digits_of_other_scripts_are_masked() -> None:
 
 @pytest.mark.parametrize("slug", ["x" * 61, "x" * 200_000, "a\x00b", "\ud800"])
 async def test_an_unusual_slug_is_not_found(db: str, ask: Ask, slug: str) -> None:
-    response = await ask(Viewer(), "query($s: String!) { offer(slug: $s) { id } article(slug: $s) { id } }", s=slug)
+    response = await ask(
+        Viewer(), "query($s: String!) { offer(slug: $s) { id } article(slug: $s) { id } }", s=slug
+    )
     assert response["data"] == {"offer": None, "article": None}
 
 
 async def test_a_payment_that_cannot_be_settled_does_not_block_others(
     db: str, action: Action, price: Price, services: Services
 ) -> None:
-    """A kill between storing a payment and asking the bank leaves it open. Later payments must still be settled."""
+    """A kill between storing a payment and asking the bank leaves it open. Later payments must
+    still be settled.
+    """
     account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at)
-    attempts = [await _left_open(action, account, price, method) for method in ("bogus", "pm_sandbox_success")]
+    attempts = [
+        await _left_open(action, account, price, method)
+        for method in ("bogus", "pm_sandbox_success")
+    ]
     later = Action(None, action.at + timedelta(minutes=2), action.bus)
-    checkout_services = CheckoutServices(Sandbox("http://127.0.0.1"), services.seller, services.auth.signer)
+    checkout_services = CheckoutServices(
+        Sandbox("http://127.0.0.1"), services.seller, services.auth.signer
+    )
     assert await reconcile(later, checkout_services) == 2
     settled = [await Payment.get(pk=attempt.pk) for attempt in attempts]
-    assert [payment.status for payment in settled] == [PaymentStatus.DECLINED, PaymentStatus.SUCCEEDED]
+    assert [payment.status for payment in settled] == [
+        PaymentStatus.DECLINED,
+        PaymentStatus.SUCCEEDED,
+    ]
     assert (await Purchase.get(pk=attempts[1].purchase_id)).status is PurchaseStatus.ACTIVE
     assert await reconcile(later, checkout_services) == 0
 
 
 async def _left_open(action: Action, account: Account, price: Price, method: str) -> Payment:
     purchase = await Purchase.create(
-        account=account, price=price, status=PurchaseStatus.PAYMENT_PENDING, created_at=action.at,
-        street="1 rue du Four", postal_code="75001", city="Paris", country="FR",
-    )  # fmt: skip
+        account=account,
+        price=price,
+        status=PurchaseStatus.PAYMENT_PENDING,
+        created_at=action.at,
+        street="1 rue du Four",
+        postal_code="75001",
+        city="Paris",
+        country="FR",
+    )
     return await Payment.create(
-        account=account, purchase=purchase, amount_cents=price.gross.cents, method=method, created_at=action.at
+        account=account,
+        purchase=purchase,
+        amount_cents=price.gross.cents,
+        method=method,
+        created_at=action.at,
     )
 
 
 @pytest.mark.parametrize(
-    "moment", ["9999-12-31T23:59:59", "2026-11-23T10:00:00", "0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00"]
+    "moment",
+    [
+        "9999-12-31T23:59:59",
+        "2026-11-23T10:00:00",
+        "0001-01-01T00:00:00+00:00",
+        "0001-01-01T00:00:00+14:00",
+    ],
 )
-async def test_a_forged_cursor_causes_no_internal_error(ask: Ask, dataset: Any, moment: str) -> None:
-    """A time without a zone or out of range returns a page or a coded error, without warnings or internal details."""
+async def test_a_forged_cursor_causes_no_internal_error(
+    ask: Ask, dataset: Any, moment: str
+) -> None:
+    """A time without a zone or out of range returns a page or a coded error, without warnings or
+    internal details.
+    """
     forged = urlsafe_b64encode(orjson.dumps(["updated_at", moment, 1])).decode()
-    response = await ask(dataset.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged)
+    response = await ask(
+        dataset.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged
+    )
     codes = [error["extensions"]["code"] for error in response.get("errors", [])]
     assert codes in ([], ["BAD_USER_INPUT"])

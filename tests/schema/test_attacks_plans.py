@@ -1,4 +1,6 @@
-"""Regression tests for vulnerabilities of execution plans, such as variables that only another operation's directives read."""
+"""Regression tests for vulnerabilities of execution plans, such as variables that only another
+operation's directives read.
+"""
 
 from typing import Any
 
@@ -10,7 +12,9 @@ from models.viewer import Viewer
 from resolvers.context import Context, Services
 from tests.schema.conftest import new_engine
 
-OTHER = "query Other($x: Boolean!) { ...F } fragment F on Query { viewer @include(if: $x) { locale } }"
+OTHER = (
+    "query Other($x: Boolean!) { ...F } fragment F on Query { viewer @include(if: $x) { locale } }"
+)
 
 
 @pytest.fixture
@@ -20,7 +24,10 @@ def engine() -> Engine:
 
 
 def _asked(engine: Engine, query: str, x: Any) -> Any:
-    return engine.prepare(Params(query=f"{query} {OTHER}", operation_name="Mine", variables={"x": x}), cost_limit=10**9)
+    return engine.prepare(
+        Params(query=f"{query} {OTHER}", operation_name="Mine", variables={"x": x}),
+        cost_limit=10**9,
+    )
 
 
 async def test_a_list_variable_can_share_the_name_of_another_operations_condition(
@@ -28,26 +35,45 @@ async def test_a_list_variable_can_share_the_name_of_another_operations_conditio
 ) -> None:
     """The unhashable list was part of a plan's key, so any client could cause a 500 response."""
     operation = _asked(engine, "query Mine($x: [ID!]!) { nodes(ids: $x) { id } }", ["a"])
-    assert (await engine.execute(operation, Context(Viewer(), services)))["data"] == {"nodes": [None]}
+    assert (await engine.execute(operation, Context(Viewer(), services)))["data"] == {
+        "nodes": [None]
+    }
 
 
 @pytest.mark.parametrize("query", ["query Mine($x: String!) { article(slug: $x) { id } }"])
-async def test_plans_do_not_retain_texts_of_clients(db: str, engine: Engine, services: Services, query: str) -> None:
-    """A megabyte of a client's text used to stay in memory for each of 16 plans of 1,000 documents."""
+async def test_plans_do_not_retain_texts_of_clients(
+    db: str, engine: Engine, services: Services, query: str
+) -> None:
+    """A megabyte of a client's text used to stay in memory for each of 16 plans of 1,000
+    documents.
+    """
     for number in range(3):
         operation = _asked(engine, query, f"{number}")
         await engine.execute(operation, Context(Viewer(), services))
     assert len(engine.plans) == 1
 
 
-async def test_the_number_of_cached_fields_is_bounded(db: str, engine: Engine, services: Services) -> None:
-    """A document of 800 bytes can have 16 plans of a megabyte each, and a customer can send thousands of documents."""
+async def test_the_number_of_cached_fields_is_bounded(
+    db: str, engine: Engine, services: Services
+) -> None:
+    """A document of 800 bytes can have 16 plans of a megabyte each, and a customer can send
+    thousands of documents.
+    """
     engine.plans = PlanCache(max_fields=100)
-    below = "... on Account { siren } ... on Offer { slug } ... on Ticket { number subject channel } ... on User { name }"
+    below = (
+        "... on Account { siren } ... on Offer { slug } ... on Ticket { number subject channel } "
+        "... "
+        "on User { name }"
+    )
     for number in range(40):
-        query = f"query($x: Boolean!) {{ contact {{ a{number}: phone }} nodes(ids: []) {{ id {below} b @include(if: $x) }} }}"
+        query = (
+            f"query($x: Boolean!) {{ contact {{ a{number}: phone }} "
+            f"nodes(ids: []) {{ id {below} b @include(if: $x) }} }}"
+        )
         query = query.replace(" b @include", " c: id @include").replace("phone", "__typename")
-        operation = engine.prepare(Params(query=query, variables={"x": bool(number % 2)}), cost_limit=10**9)
+        operation = engine.prepare(
+            Params(query=query, variables={"x": bool(number % 2)}), cost_limit=10**9
+        )
         response = await engine.execute(operation, Context(Viewer(), services))
         assert response["data"] == {"contact": {f"a{number}": "Contact"}, "nodes": []}
         assert engine.plans.size <= 100

@@ -1,11 +1,19 @@
-"""Each field declares the columns it needs: selected alone, it returns the same value as when the whole row is read."""
+"""Each field declares the columns it needs: selected alone, it returns the same value as when the
+whole row is read.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_composite_type, is_required_argument
+from graphql import (
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    get_named_type,
+    is_composite_type,
+    is_required_argument,
+)
 from strawberry.types.field import StrawberryField
 
 from engine import Engine, Limits, Params
@@ -29,14 +37,21 @@ if TYPE_CHECKING:
 GRAPH = schema._schema
 DEPTH = 3
 TOGETHER = 25
-LIMITS = Limits(document_bytes=10**6, tokens=10**5, depth=20, aliases=100, root_fields=100, overlaps=10**6)
+LIMITS = Limits(
+    document_bytes=10**6, tokens=10**5, depth=20, aliases=100, root_fields=100, overlaps=10**6
+)
 
 
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> tuple[Engine, Engine]:
     """An engine that reads the selected columns, and one that reads whole rows."""
     resolve_by_loaders(GRAPH, batch_of, monkeypatch)
-    given: dict[str, Any] = {"format_error": present, "cost_of": cost_of, "batch_of": batch_of, "limits": LIMITS}
+    given: dict[str, Any] = {
+        "format_error": present,
+        "cost_of": cost_of,
+        "batch_of": batch_of,
+        "limits": LIMITS,
+    }
     return Engine(GRAPH, **given), CoreEngine(GRAPH, **given)
 
 
@@ -46,7 +61,9 @@ def node_types() -> list[GraphQLObjectType]:
     return list(GRAPH.get_possible_types(node))
 
 
-def single(kind: GraphQLObjectType, depth: int, above: tuple[GraphQLObjectType, ...] = ()) -> Iterator[str]:
+def single(
+    kind: GraphQLObjectType, depth: int, above: tuple[GraphQLObjectType, ...] = ()
+) -> Iterator[str]:
     """Every path to one leaf below a type, without cycles."""
     for name, field in kind.fields.items():
         below = get_named_type(field.type)
@@ -55,23 +72,39 @@ def single(kind: GraphQLObjectType, depth: int, above: tuple[GraphQLObjectType, 
         if not is_composite_type(below):
             yield name
         elif isinstance(below, GraphQLObjectType) and depth > 1 and below not in above:
-            yield from (f"{name} {{ {inner} }}" for inner in single(below, depth - 1, (*above, kind)))
+            yield from (
+                f"{name} {{ {inner} }}" for inner in single(below, depth - 1, (*above, kind))
+            )
 
 
 def documents(ids: list[str]) -> Iterator[str]:
     """Documents that each select a single leaf; some share a document with other roots."""
-    keys = {kind.name: [each for each in ids if (decode(each) or ("", 0))[0] == kind.name] for kind in node_types()}
+    keys = {
+        kind.name: [each for each in ids if (decode(each) or ("", 0))[0] == kind.name]
+        for kind in node_types()
+    }
     roots = [
-        f"nodes(ids: {orjson.dumps(keys[kind.name]).decode()}) {{ ... on {kind.name} {{ {alone} }} }}"
+        f"nodes(ids: {orjson.dumps(keys[kind.name]).decode()}) "
+        f"{{ ... on {kind.name} {{ {alone} }} }}"
         for kind in node_types()
         for alone in single(kind, DEPTH)
     ]
     for start in range(0, len(roots), TOGETHER):
-        yield "{ " + " ".join(f"r{place}: {root}" for place, root in enumerate(roots[start : start + TOGETHER])) + " }"
+        yield (
+            "{ "
+            + " ".join(
+                f"r{place}: {root}" for place, root in enumerate(roots[start : start + TOGETHER])
+            )
+            + " }"
+        )
 
 
 async def answer(engine: Engine, services: Services, viewer: Viewer, query: str) -> dict[str, Any]:
-    return sent(await engine.execute(engine.prepare(Params(query=query), cost_limit=10**9), Context(viewer, services)))
+    return sent(
+        await engine.execute(
+            engine.prepare(Params(query=query), cost_limit=10**9), Context(viewer, services)
+        )
+    )
 
 
 async def test_every_field_resolves_from_its_declared_columns(
@@ -100,8 +133,8 @@ def declared() -> Iterator[tuple[str, Any, StrawberryField]]:
 
 
 def test_no_field_needs_the_whole_row() -> None:
-    """A field without a declaration reads all columns, which is correct but slow. So every field of a row
-    must declare its own.
+    """A field without a declaration reads all columns, which is correct but slow. So every field of
+    a row must declare its own.
     """
     silent = [
         path
@@ -122,28 +155,41 @@ def _is_column(path: str, field: StrawberryField) -> bool:
         ("nodes { subject status }", {"id", "subject", "status"}),
         ("nodes { ...on Node { id } }", {"id"}),
         ("a: nodes { subject } b: nodes { channel }", {"id", "subject", "channel"}),
-        ("edges { node { subject } } nodes { channel }", {"id", "subject", "channel", "updated_at"}),
+        (
+            "edges { node { subject } } nodes { channel }",
+            {"id", "subject", "channel", "updated_at"},
+        ),
         ("edges { cursor }", {"id", "updated_at"}),
         ("pageInfo { endCursor }", {"id", "updated_at"}),
         ("nodes { subject @include(if: false) channel @skip(if: false) }", {"id", "channel"}),
     ],
 )
 async def test_a_page_reads_only_the_selected_columns(
-    engines: tuple[Engine, Engine], services: Services, dataset: "Dataset", caplog: pytest.LogCaptureFixture, selection: str,
+    engines: tuple[Engine, Engine],
+    services: Services,
+    dataset: "Dataset",
+    caplog: pytest.LogCaptureFixture,
+    selection: str,
     columns: set[str],
-) -> None:  # fmt: skip
+) -> None:
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        selected = await answer(engines[0], services, dataset.alice, f"{{ tickets {{ {selection} }} }}")
+        selected = await answer(
+            engines[0], services, dataset.alice, f"{{ tickets {{ {selection} }} }}"
+        )
         sent = statements(caplog)
     assert "errors" not in selected
     assert len(sent) == 1
     assert {
-        each.strip('" ').split('"')[0] for each in sent[0].partition("FROM")[0].removeprefix("SELECT").split(",")
+        each.strip('" ').split('"')[0]
+        for each in sent[0].partition("FROM")[0].removeprefix("SELECT").split(",")
     } == columns
 
 
 async def test_a_total_alone_reads_no_rows(
-    engines: tuple[Engine, Engine], services: Services, dataset: "Dataset", caplog: pytest.LogCaptureFixture
+    engines: tuple[Engine, Engine],
+    services: Services,
+    dataset: "Dataset",
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level("DEBUG", "tortoise.db_client"):
         selected = await answer(engines[0], services, dataset.alice, "{ tickets { totalCount } }")
@@ -153,18 +199,27 @@ async def test_a_total_alone_reads_no_rows(
     assert "COUNT(" in sent[0]
 
 
-@pytest.mark.parametrize("window", ["first: 101", "first: -1", "first: 1, last: 1", 'after: "nonsense"'])
+@pytest.mark.parametrize(
+    "window", ["first: 101", "first: -1", "first: 1, last: 1", 'after: "nonsense"']
+)
 async def test_invalid_pagination_is_refused_even_without_selected_rows(
     engines: tuple[Engine, Engine], services: Services, dataset: "Dataset", window: str
 ) -> None:
     key = dataset.paul.id(type(dataset.paul.account))
     for engine in engines:
-        selected = await answer(engine, services, dataset.alice, f"{{ tickets({window}) {{ totalCount }} }}")
+        selected = await answer(
+            engine, services, dataset.alice, f"{{ tickets({window}) {{ totalCount }} }}"
+        )
         below = await answer(
             engine,
             services,
             dataset.alice,
-            f'{{ node(id: "{key}") {{ ... on Account {{ tickets({window}) {{ totalCount }} }} }} }}',
+            (
+                f'{{ node(id: "{key}") {{ ... on Account {{ tickets({window}) {{ totalCount }} '
+                f"}} }} }}"
+            ),
         )
         for refused in (selected, below):
-            assert [error["extensions"]["code"] for error in refused["errors"]] == ["BAD_USER_INPUT"]
+            assert [error["extensions"]["code"] for error in refused["errors"]] == [
+                "BAD_USER_INPUT"
+            ]

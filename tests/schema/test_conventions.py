@@ -1,4 +1,6 @@
-"""Conventions of the whole schema: pages, ids, errors in the viewer's language, and masked errors."""
+"""Conventions of the whole schema: pages, ids, errors in the viewer's language, and masked
+errors.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -40,11 +42,19 @@ async def dataset(dataset: "Dataset", action: "Action") -> "Dataset":
 @pytest.mark.parametrize(
     "window",
     [
-        {"first": 101}, {"last": 101}, {"first": -1}, {"first": 1, "last": 1}, {"after": "nonsense"}, {"before": ""},
-        {"after": "WyJ1cGRhdGVkX2F0Il0"}, {"after": "é"},
+        {"first": 101},
+        {"last": 101},
+        {"first": -1},
+        {"first": 1, "last": 1},
+        {"after": "nonsense"},
+        {"before": ""},
+        {"after": "WyJ1cGRhdGVkX2F0Il0"},
+        {"after": "é"},
     ],
-)  # fmt: skip
-async def test_invalid_pagination_is_refused(ask: "Ask", dataset: "Dataset", window: dict[str, Any]) -> None:
+)
+async def test_invalid_pagination_is_refused(
+    ask: "Ask", dataset: "Dataset", window: dict[str, Any]
+) -> None:
     response = await ask(dataset.alice, PAGE, **window)
     assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_USER_INPUT"]
 
@@ -56,21 +66,41 @@ async def open_tickets(action: Action, dataset: "Dataset", count: int) -> list[s
     for number in range(count):
         async with action.transaction() as tx:
             ticket = await Ticket.open(
-                tx, dataset.paul.account, user, subject=f"Aide {number}", channel=Channel.WEB, category=Category.BUG
+                tx,
+                dataset.paul.account,
+                user,
+                subject=f"Aide {number}",
+                channel=Channel.WEB,
+                category=Category.BUG,
             )
         ids.append(encode("Ticket", ticket.pk))
     return ids
 
 
-async def walk(ask: "Ask", viewer: Viewer, backwards: bool, random: Random, between: Callable[[], Awaitable[Any]]) -> list[str]:
+async def walk(
+    ask: "Ask",
+    viewer: Viewer,
+    backwards: bool,
+    random: Random,
+    between: Callable[[], Awaitable[Any]],
+) -> list[str]:
     """All ids, read page by page, with `between` called between the pages."""
-    size, cursor, more, end = ("last", "before", "hasPreviousPage", "startCursor") if backwards else (
-        "first", "after", "hasNextPage", "endCursor",
-    )  # fmt: skip
+    size, cursor, more, end = (
+        ("last", "before", "hasPreviousPage", "startCursor")
+        if backwards
+        else (
+            "first",
+            "after",
+            "hasNextPage",
+            "endCursor",
+        )
+    )
     seen: list[str] = []
     place = None
     while True:
-        page = (await ask(viewer, PAGE, **{size: random.randint(1, 4), cursor: place}))["data"]["tickets"]
+        page = (await ask(viewer, PAGE, **{size: random.randint(1, 4), cursor: place}))["data"][
+            "tickets"
+        ]
         ids = [node["id"] for node in page["nodes"]]
         seen = ids + seen if backwards else seen + ids
         if not page["pageInfo"][more]:
@@ -82,7 +112,12 @@ async def walk(ask: "Ask", viewer: Viewer, backwards: bool, random: Random, betw
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("backwards", [False, True])
 async def test_pages_contain_every_row_exactly_once(
-    ask: "Ask", dataset: "Dataset", action: Action, clock: "MovableClock", seed: int, backwards: bool
+    ask: "Ask",
+    dataset: "Dataset",
+    action: Action,
+    clock: "MovableClock",
+    seed: int,
+    backwards: bool,
 ) -> None:
     random, known = Random(seed), [dataset.paul.id(Ticket)]
     for _ in range(4):
@@ -99,17 +134,23 @@ async def test_pages_contain_every_row_exactly_once(
 
 
 async def test_every_id_resolves_to_its_object(ask: "Ask", dataset: "Dataset") -> None:
-    kinds = {each.name for each in schema._schema.get_possible_types(schema._schema.type_map["Node"])}  # type: ignore[arg-type]
+    node = schema._schema.type_map["Node"]
+    kinds = {each.name for each in schema._schema.get_possible_types(node)}  # type: ignore[arg-type]
     types = {type(row).__name__ for row in [*dataset.marie.rows, *dataset.marie.restricted]}
     assert kinds - types == {"Article", "Offer", "Policy", "Price"}  # which are public
     for row in dataset.marie.rows:
         key = encode(type(row).__name__, row.pk)
-        response = await ask(dataset.marie.owner, "query($id: ID!) { node(id: $id) { id } }", id=key)
+        response = await ask(
+            dataset.marie.owner, "query($id: ID!) { node(id: $id) { id } }", id=key
+        )
         assert response["data"] == {"node": {"id": key}}
         assert not key.isdigit()
 
 
-@pytest.mark.parametrize("key", ["", "1", "Ticket:1", "é", encode("Ticket", 2**62), encode("Session", 1), encode("Stream", 1)])
+@pytest.mark.parametrize(
+    "key",
+    ["", "1", "Ticket:1", "é", encode("Ticket", 2**62), encode("Session", 1), encode("Stream", 1)],
+)
 async def test_unknown_ids_are_not_found(ask: "Ask", dataset: "Dataset", key: str) -> None:
     response = await ask(dataset.alice, "query($id: ID!) { node(id: $id) { id } }", id=key)
     assert response["data"] == {"node": None}
@@ -123,9 +164,17 @@ async def test_unknown_ids_are_not_found(ask: "Ask", dataset: "Dataset", key: st
         (Locale.EN, "This doesn’t exist, or you don’t have access to it."),
     ],
 )
-async def test_an_error_is_in_the_viewers_language(ask: "Ask", dataset: "Dataset", locale: Locale, message: str) -> None:
-    query = "mutation($id: ID!) { ticketClose(input: {ticketId: $id}) { userErrors { code message field } } }"
-    response = await ask(replace(dataset.paul.owner, locale=locale), query, id=dataset.marie.id(Ticket))
+async def test_an_error_is_in_the_viewers_language(
+    ask: "Ask", dataset: "Dataset", locale: Locale, message: str
+) -> None:
+    query = (
+        "mutation($id: ID!) { ticketClose(input: {ticketId: $id}) { userErrors { code message "
+        "field } "
+        "} }"
+    )
+    response = await ask(
+        replace(dataset.paul.owner, locale=locale), query, id=dataset.marie.id(Ticket)
+    )
     expected = {"code": "NOT_FOUND", "message": message, "field": ["input", "ticketId"]}
     assert response["data"]["ticketClose"]["userErrors"] == [expected]
 
@@ -143,9 +192,13 @@ async def test_internal_errors_are_masked(ask: "Ask", dataset: "Dataset") -> Non
 NAMES = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Offer { name } } }"
 
 
-async def test_an_offer_without_a_translation_does_not_affect_others(ask: "Ask", price: Price) -> None:
+async def test_an_offer_without_a_translation_does_not_affect_others(
+    ask: "Ask", price: Price
+) -> None:
     spoilt = await Offer.create(slug="spoilt", segment=Segment.TPE, position=9, texts={})
-    response = await ask(Viewer(), NAMES, ids=[encode("Offer", spoilt.pk), encode("Offer", price.offer_id)])
+    response = await ask(
+        Viewer(), NAMES, ids=[encode("Offer", spoilt.pk), encode("Offer", price.offer_id)]
+    )
     whole = await Offer.get(pk=price.offer_id)
     assert response["data"]["nodes"] == [None, {"name": whole.text(Locale.FR)["name"]}]
     assert [error["path"] for error in response["errors"]] == [["nodes", 0, "name"]]

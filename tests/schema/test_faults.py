@@ -1,4 +1,6 @@
-"""All independent errors of an input are reported together, each with the path of its field, and nothing is written."""
+"""All independent errors of an input are reported together, each with the path of its field, and
+nothing is written.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -78,7 +80,11 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
         {"email": "x", "role": "OWNER", "idempotencyKey": ""},
         {("email",), ("role",), ("idempotencyKey",)},
     ),
-    "invitationResend": (owner, {"invitationId": BAD_ID, "idempotencyKey": "\n"}, {("invitationId",), ("idempotencyKey",)}),
+    "invitationResend": (
+        owner,
+        {"invitationId": BAD_ID, "idempotencyKey": "\n"},
+        {("invitationId",), ("idempotencyKey",)},
+    ),
     "passwordReset": (nobody, {"token": "x", "password": "short"}, {("token",), ("password",)}),
     "passwordChange": (
         known_viewer,
@@ -87,21 +93,37 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
     ),
     "totpSetUp": (known_viewer, {"password": "x", "name": " "}, {("password",), ("name",)}),
     "passkeyRegister": (managing, {"passkey": "{}", "name": LONG}, {("passkey",), ("name",)}),
-    "authenticatorRename": (owner, {"authenticatorId": BAD_ID, "name": ""}, {("authenticatorId",), ("name",)}),
+    "authenticatorRename": (
+        owner,
+        {"authenticatorId": BAD_ID, "name": ""},
+        {("authenticatorId",), ("name",)},
+    ),
     "accountChangeAddress": (owner, {"address": ADDRESS}, {("address", *path) for path in PARTS}),
-    "accountChangeIdentifiers": (owner, {"siret": "1", "vatNumber": "2"}, {("siret",), ("vatNumber",)}),
+    "accountChangeIdentifiers": (
+        owner,
+        {"siret": "1", "vatNumber": "2"},
+        {("siret",), ("vatNumber",)},
+    ),
     "accountRequestLegalName": (
         managing,
         {"legalName": "", "siren": "1", "fileIds": ["x", BAD_ID], "idempotencyKey": ""},
         {("legalName",), ("siren",), ("fileIds", "0"), ("fileIds", "1"), ("idempotencyKey",)},
     ),
-    "legalNameChangeAddEvidence": (owner, {"changeId": BAD_ID, "fileIds": ["x"]}, {("changeId",), ("fileIds", "0")}),
+    "legalNameChangeAddEvidence": (
+        owner,
+        {"changeId": BAD_ID, "fileIds": ["x"]},
+        {("changeId",), ("fileIds", "0")},
+    ),
     "legalNameChangeDecide": (
         answering,
         {"changeId": BAD_ID, "decision": "REJECT", "reason": " ", "idempotencyKey": ""},
         {("changeId",), ("reason",), ("idempotencyKey",)},
     ),
-    "accountRequestDeactivation": (managing, {"message": "", "idempotencyKey": ""}, {("message",), ("idempotencyKey",)}),
+    "accountRequestDeactivation": (
+        managing,
+        {"message": "", "idempotencyKey": ""},
+        {("message",), ("idempotencyKey",)},
+    ),
     "accountRequestDeletion": (
         managing,
         {"message": "", "accountId": BAD_ID, "idempotencyKey": ""},
@@ -117,14 +139,26 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
         {"accountId": BAD_ID, "reason": "", "idempotencyKey": ""},
         {("accountId",), ("reason",), ("idempotencyKey",)},
     ),
-    "accountScheduleDeletion": (answering, {"accountId": BAD_ID, "ticketId": BAD_ID}, {("accountId",), ("ticketId",)}),
-    "memberChangeRole": (owner, {"userId": BAD_ID, "role": "OWNER"}, {("userId",)}),  # an owner can assign every role
+    "accountScheduleDeletion": (
+        answering,
+        {"accountId": BAD_ID, "ticketId": BAD_ID},
+        {("accountId",), ("ticketId",)},
+    ),
+    "memberChangeRole": (
+        owner,
+        {"userId": BAD_ID, "role": "OWNER"},
+        {("userId",)},
+    ),  # an owner can assign every role
     "staffHire": (
         operating,
         {"email": "x", "name": "", "role": "AGENT", "idempotencyKey": ""},
         {("email",), ("name",), ("idempotencyKey",)},
     ),
-    "purchaseDraft": (owner, {"priceId": BAD_ID, "idempotencyKey": LONG}, {("priceId",), ("idempotencyKey",)}),
+    "purchaseDraft": (
+        owner,
+        {"priceId": BAD_ID, "idempotencyKey": LONG},
+        {("priceId",), ("idempotencyKey",)},
+    ),
     "purchaseConfirmBilling": (
         owner,
         {"purchaseId": BAD_ID, "billingAddress": ADDRESS, "orderNumber": LONG},
@@ -152,25 +186,46 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
     ),
 }
 for _name in ("userEndSessions", "userResetSecondFactor"):
-    FAULTY[_name] = (operating, {"userId": "x", "idempotencyKey": ""}, {("userId",), ("idempotencyKey",)})
-FAULTY["memberResetSecondFactor"] = (managing, {"userId": "x", "idempotencyKey": ""}, {("userId",), ("idempotencyKey",)})
-FAULTY["emailRequestChange"] = (managing, {"email": "x", "idempotencyKey": ""}, {("email",), ("idempotencyKey",)})
+    FAULTY[_name] = (
+        operating,
+        {"userId": "x", "idempotencyKey": ""},
+        {("userId",), ("idempotencyKey",)},
+    )
+FAULTY["memberResetSecondFactor"] = (
+    managing,
+    {"userId": "x", "idempotencyKey": ""},
+    {("userId",), ("idempotencyKey",)},
+)
+FAULTY["emailRequestChange"] = (
+    managing,
+    {"email": "x", "idempotencyKey": ""},
+    {("email",), ("idempotencyKey",)},
+)
 for _name in ("passwordRequestReset", "sessionRequestUnlock"):
-    FAULTY[_name] = (nobody, {"email": "x", "idempotencyKey": ""}, {("email",), ("idempotencyKey",)})
+    FAULTY[_name] = (
+        nobody,
+        {"email": "x", "idempotencyKey": ""},
+        {("email",), ("idempotencyKey",)},
+    )
 ONE_ANSWER = {
-    "sessionSignIn": "which of address, password, code and company is wrong must not be told before the others are right",
+    "sessionSignIn": "which of address, password, code and company is wrong must not be told "
+    "before the others are right",
     "sessionSignInWithPasskey": "the company is looked at once it is known who signs in",
     "sessionStepUp": "the second factor is asked for after the password only",
 }
 
 
 @pytest.fixture
-def stage(dataset: Dataset, services: Services, engine: Engine, price: Price, action: Action) -> Stage:
+def stage(
+    dataset: Dataset, services: Services, engine: Engine, price: Price, action: Action
+) -> Stage:
     return Stage(dataset, services, engine, price, action)
 
 
 def _checkable(name: str) -> list[str]:
-    """The input fields that can have an invalid value: those whose type doesn't already exclude every one."""
+    """The input fields that can have an invalid value: those whose type doesn't already exclude
+    every one.
+    """
     arguments = MUTATIONS[name].args
     return _texts(get_named_type(arguments["input"].type)) if arguments else []
 
@@ -197,7 +252,9 @@ async def test_all_errors_are_reported_together(stage: Stage, name: str) -> None
     viewer = await who(stage)
     counts = [await model.all().count() for model in (Email, Message, Ticket, AuditEntry)]
     kind = MUTATIONS[name].args["input"].type
-    query = f"mutation($i: {kind}) {{ {name}(input: $i) {{ userErrors {{ field code message }} }} }}"
+    query = (
+        f"mutation($i: {kind}) {{ {name}(input: $i) {{ userErrors {{ field code message }} }} }}"
+    )
     operation = stage.engine.prepare(Params(query, variables={"i": given}))
     response = await stage.engine.execute(operation, Context(viewer, stage.services, PEER))
     assert "errors" not in response, response
@@ -206,15 +263,23 @@ async def test_all_errors_are_reported_together(stage: Stage, name: str) -> None
     assert sorted(paths) == sorted(("input", *path) for path in expected)
     assert all(error["message"] for error in errors)
     written = [await model.all().count() for model in (Email, Message, Ticket, AuditEntry)]
-    proofs = name in ("passwordChange", "totpSetUp")  # a wrong password is recorded in the audit log
+    proofs = name in (
+        "passwordChange",
+        "totpSetUp",
+    )  # a wrong password is recorded in the audit log
     assert written == [*counts[:3], counts[3] + proofs]
 
 
 async def test_an_input_error_does_not_use_up_a_recovery_code_or_a_challenge(stage: Stage) -> None:
     user = (await enrolled(stage)).user_id
-    await PasswordReset.create(user_id=user, token_hash=token_hash("t"), expires_at=stage.action.at + RESET_LIFETIME)
+    await PasswordReset.create(
+        user_id=user, token_hash=token_hash("t"), expires_at=stage.action.at + RESET_LIFETIME
+    )
     given = {"token": "t", "password": "short"}
-    query = "mutation($i: PasswordResetInput!) { passwordReset(input: $i) { userErrors { field code } } }"
+    query = (
+        "mutation($i: PasswordResetInput!) { passwordReset(input: $i) { userErrors { "
+        "field code } } }"
+    )
     operation = stage.engine.prepare(Params(query, variables={"i": given}))
     response = await stage.engine.execute(operation, Context(Viewer(), stage.services, PEER))
     assert response["data"]["passwordReset"]["userErrors"] == [
@@ -225,6 +290,8 @@ async def test_an_input_error_does_not_use_up_a_recovery_code_or_a_challenge(sta
     viewer = await managing(stage)
     assert viewer.user
     until = stage.action.at + timedelta(minutes=5)
-    await WebauthnChallenge.create(challenge_hash="c", registers_id=viewer.user.pk, expires_at=until)
+    await WebauthnChallenge.create(
+        challenge_hash="c", registers_id=viewer.user.pk, expires_at=until
+    )
     await stage.do(viewer, "passkeyRegister", passkey="{}", name=" ")
     assert await WebauthnChallenge.all().count() == 1

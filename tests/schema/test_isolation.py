@@ -1,4 +1,6 @@
-"""No viewer reads another company's data: every field of every type, requested by every viewer without access."""
+"""No viewer reads another company's data: every field of every type, requested by every viewer
+without access.
+"""
 
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -6,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_composite_type, is_required_argument
+from graphql import (
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    get_named_type,
+    is_composite_type,
+    is_required_argument,
+)
 
 from engine import Engine
 from models.accounts.account import Account, Membership, Role
@@ -72,7 +80,9 @@ def documents(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, root in GRAPH.query_type.fields.items():
         below = get_named_type(root.type)
         if isinstance(below, GraphQLObjectType):
-            arguments = f"({ARGUMENTS[name]})" if any(map(is_required_argument, root.args.values())) else ""
+            arguments = (
+                f"({ARGUMENTS[name]})" if any(map(is_required_argument, root.args.values())) else ""
+            )
             yield f"{{ {name}{arguments} {{ {selection(below, DEPTH)} }} }}", {}
     node = GRAPH.type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
@@ -87,16 +97,34 @@ def secrets(company: "Company") -> list[str]:
     """The texts that other companies must not read."""
     invoice: Invoice = company.row(Invoice)
     accepted = f"{company.accepted_at:%Y-%m-%dT%H:%M:%S}"
-    return [company.mark, company.mark[:6] + "pc", company.account.siren, invoice.number, invoice.sha256, accepted]
+    return [
+        company.mark,
+        company.mark[:6] + "pc",
+        company.account.siren,
+        invoice.number,
+        invoice.sha256,
+        accepted,
+    ]
 
 
 async def everything(ask: "Ask", viewer: Viewer, ids: list[str]) -> str:
     """All responses that a viewer gets from the whole schema."""
-    return "\n".join([orjson.dumps(await ask(viewer, query, **variables)).decode() for query, variables in documents(ids)])
+    return "\n".join(
+        [
+            orjson.dumps(await ask(viewer, query, **variables)).decode()
+            for query, variables in documents(ids)
+        ]
+    )
 
 
 async def test_outsiders_cannot_read_a_company(ask: "Ask", dataset: "Dataset") -> None:
-    strangers = [Viewer(), dataset.paul.owner, dataset.paul.member, dataset.nadia, dataset.alice_without_factor]
+    strangers = [
+        Viewer(),
+        dataset.paul.owner,
+        dataset.paul.member,
+        dataset.nadia,
+        dataset.alice_without_factor,
+    ]
     for viewer in strangers:
         read = await everything(ask, viewer, dataset.marie.ids)
         assert [secret for secret in secrets(dataset.marie) if secret in read] == []
@@ -104,27 +132,46 @@ async def test_outsiders_cannot_read_a_company(ask: "Ask", dataset: "Dataset") -
 
 async def test_owners_and_agents_read_all_of_a_company(ask: "Ask", dataset: "Dataset") -> None:
     marie = dataset.marie
-    texts = [f"{marie.mark} {each}" for each in ("legal", "trade", "subject", "body", "file.pdf", "client id", "bills order")]
+    texts = [
+        f"{marie.mark} {each}"
+        for each in ("legal", "trade", "subject", "body", "file.pdf", "client id", "bills order")
+    ]
     for viewer in (marie.owner, dataset.alice):
         read = await everything(ask, viewer, marie.ids)
         *others, accepted = [*texts, *secrets(marie)]
         assert [each for each in others if each not in read] == []
-        assert (accepted in read) == (viewer is marie.owner)  # P4.4: acceptances are visible only to their user
-        assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)  # invitations are not visible to staff
+        assert (accepted in read) == (
+            viewer is marie.owner
+        )  # P4.4: acceptances are visible only to their user
+        assert (f"{marie.mark}-guest" in read) == (
+            viewer is marie.owner
+        )  # invitations are not visible to staff
 
 
-async def test_p1_4_a_session_does_not_reach_the_users_other_company(ask: "Ask", dataset: "Dataset", action: Action) -> None:
-    """P1.4: Wanda belongs to both companies and acts for Paul's. Of Marie's she reads only what she needs to switch to it."""
+async def test_p1_4_a_session_does_not_reach_the_users_other_company(
+    ask: "Ask", dataset: "Dataset", action: Action
+) -> None:
+    """P1.4: Wanda belongs to both companies and acts for Paul's. Of Marie's she reads only what she
+    needs to switch to it.
+    """
     wanda = await person(action, "Wanda")
     for company, role in ((dataset.paul, Role.MEMBER), (dataset.marie, Role.OWNER)):
-        await Membership.create(user=wanda, account=company.account, role=role, created_at=action.at)
+        await Membership.create(
+            user=wanda, account=company.account, role=role, created_at=action.at
+        )
     viewer = await signed_in(action, wanda, dataset.paul.account, Role.MEMBER)
     read = await everything(ask, viewer, dataset.marie.ids)
     assert f"{dataset.paul.mark} subject" in read
-    for known in (f"{dataset.marie.mark} legal", f"{dataset.marie.mark} trade", encode("Account", dataset.marie.account.pk)):
+    for known in (
+        f"{dataset.marie.mark} legal",
+        f"{dataset.marie.mark} trade",
+        encode("Account", dataset.marie.account.pk),
+    ):
         read = read.replace(known, "")
     assert [secret for secret in secrets(dataset.marie) if secret in read] == []
-    listed = (await ask(viewer, "{ viewer { companies { accountId legalName role current } } }"))["data"]["viewer"]
+    listed = (await ask(viewer, "{ viewer { companies { accountId legalName role current } } }"))[
+        "data"
+    ]["viewer"]
     assert [tuple(each.values()) for each in listed["companies"]] == [
         (encode("Account", dataset.paul.account.pk), "PAULMARK legal", "MEMBER", True),
         (encode("Account", dataset.marie.account.pk), "MARIEMARK legal", "OWNER", False),
@@ -144,29 +191,64 @@ async def test_members_cannot_read_invoices(ask: "Ask", dataset: "Dataset") -> N
 @pytest.mark.parametrize(
     ("name", "kind", "model", "field", "more"),
     [
-        ("purchaseConfirmBilling", "PurchaseConfirmBillingInput", Purchase, "purchaseId",
-         {"billingAddress": {"street": "x", "postalCode": "75001", "city": "x"}}),
-        ("purchasePay", "PurchasePayInput", Purchase, "purchaseId",
-         {"paymentMethod": "pm_sandbox_success", "idempotencyKey": "x"}),
+        (
+            "purchaseConfirmBilling",
+            "PurchaseConfirmBillingInput",
+            Purchase,
+            "purchaseId",
+            {"billingAddress": {"street": "x", "postalCode": "75001", "city": "x"}},
+        ),
+        (
+            "purchasePay",
+            "PurchasePayInput",
+            Purchase,
+            "purchaseId",
+            {"paymentMethod": "pm_sandbox_success", "idempotencyKey": "x"},
+        ),
         ("paymentRefresh", "PaymentRefreshInput", Payment, "paymentId", {}),
-        ("invitationResend", "InvitationResendInput", Invitation, "invitationId", {"idempotencyKey": "x"}),
+        (
+            "invitationResend",
+            "InvitationResendInput",
+            Invitation,
+            "invitationId",
+            {"idempotencyKey": "x"},
+        ),
         ("invitationRevoke", "InvitationRevokeInput", Invitation, "invitationId", {}),
         ("memberChangeRole", "MemberChangeRoleInput", User, "userId", {"role": "MEMBER"}),
         ("memberRemove", "MemberRemoveInput", User, "userId", {}),
         ("accountTransferOwnership", "AccountTransferOwnershipInput", User, "userId", {}),
         ("sessionSwitchAccount", "SessionSwitchAccountInput", Account, "accountId", {}),
-        ("ticketReply", "TicketReplyInput", Ticket, "ticketId", {"body": "x", "clientMessageId": "x"}),
+        (
+            "ticketReply",
+            "TicketReplyInput",
+            Ticket,
+            "ticketId",
+            {"body": "x", "clientMessageId": "x"},
+        ),
         ("ticketClose", "TicketCloseInput", Ticket, "ticketId", {}),
         ("ticketTyping", "TicketTypingInput", Ticket, "ticketId", {}),
     ],
-)  # fmt: skip
+)
 async def test_outsiders_cannot_change_a_company(
-    ask: "Ask", dataset: "Dataset", name: str, kind: str, model: Any, field: str, more: dict[str, Any]
+    ask: "Ask",
+    dataset: "Dataset",
+    name: str,
+    kind: str,
+    model: Any,
+    field: str,
+    more: dict[str, Any],
 ) -> None:
-    query = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ userErrors {{ code field }} }} }}"
-    for key in (dataset.marie.id(model), encode(model.__name__, 999_999)):  # forbidden and missing rows get the same error
+    query = (
+        f"mutation($input: {kind}!) {{ {name}(input: $input) {{ userErrors {{ code field }} }} }}"
+    )
+    for key in (
+        dataset.marie.id(model),
+        encode(model.__name__, 999_999),
+    ):  # forbidden and missing rows get the same error
         response = await ask(dataset.paul.owner, query, input={field: key, **more})
-        assert response["data"] == {name: {"userErrors": [{"code": "NOT_FOUND", "field": ["input", field]}]}}
+        assert response["data"] == {
+            name: {"userErrors": [{"code": "NOT_FOUND", "field": ["input", field]}]}
+        }
 
 
 @pytest.mark.parametrize("name", ["ticketEvents", "ticketTyping"])
@@ -175,6 +257,8 @@ async def test_outsiders_cannot_subscribe_to_a_companys_ticket(
 ) -> None:
     query = f"subscription($id: ID!) {{ {name}(ticketId: $id) {{ __typename }} }}"
     for viewer in (dataset.paul.owner, dataset.paul.member):
-        async with aclosing(subscribe(engine, viewer, services, query, id=dataset.marie.id(Ticket))) as results:
+        async with aclosing(
+            subscribe(engine, viewer, services, query, id=dataset.marie.id(Ticket))
+        ) as results:
             response = await anext(results)
         assert [error["extensions"]["code"] for error in response["errors"]] == ["NOT_FOUND"]

@@ -1,4 +1,6 @@
-"""Lists and roots by name: typed filters, orders whose cursors fit no other order, objects found by number or ID."""
+"""Lists and roots by name: typed filters, orders whose cursors fit no other order, objects found by
+number or ID.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -18,12 +20,17 @@ if TYPE_CHECKING:
     from tests.conftest import MovableClock
     from tests.schema.conftest import Ask, Dataset
 
-TICKETS = """query($f: TicketFilter, $o: TicketOrder, $first: Int, $after: String, $last: Int, $before: String) {
+TICKETS = """query($f: TicketFilter, $o: TicketOrder, $first: Int, $after: String, $last: Int,
+    $before: String) {
     tickets(filter: $f, orderBy: $o, first: $first, after: $after, last: $last, before: $before) {
         totalCount nodes { number subject } pageInfo { startCursor endCursor } } }"""
-INVOICES = "query($f: InvoiceFilter, $o: InvoiceOrder) { invoices(filter: $f, orderBy: $o) { nodes { number } } }"
+INVOICES = (
+    "query($f: InvoiceFilter, $o: InvoiceOrder) { invoices(filter: $f, orderBy: $o) { nodes { "
+    "number } } }"
+)
 BY_NAME = """query($ticket: String!, $invoice: String!, $purchase: ID!, $account: ID!) {
-    ticket(number: $ticket) { id } invoice(number: $invoice) { id } purchase(id: $purchase) { id } account(id: $account) { id }
+    ticket(number: $ticket) { id } invoice(number: $invoice) { id } purchase(id: $purchase) { id }
+    account(id: $account) { id }
     contact { email } }"""
 
 
@@ -43,7 +50,12 @@ async def tickets(dataset: "Dataset", action: Action, clock: "MovableClock") -> 
         at = replace(action, at=clock.now())
         async with at.transaction() as tx:
             ticket = await Ticket.open(
-                tx, dataset.paul.account, user, subject=subject, channel=Channel.WEB, category=Category.BUG
+                tx,
+                dataset.paul.account,
+                user,
+                subject=subject,
+                channel=Channel.WEB,
+                category=Category.BUG,
             )
         numbers.append(ticket.number)
     clock.advance(timedelta(seconds=1))
@@ -52,10 +64,14 @@ async def tickets(dataset: "Dataset", action: Action, clock: "MovableClock") -> 
 
 
 async def listed(ask: "Ask", viewer: Viewer, **given: Any) -> list[str]:
-    return [each["number"] for each in (await ask(viewer, TICKETS, **given))["data"]["tickets"]["nodes"]]
+    return [
+        each["number"] for each in (await ask(viewer, TICKETS, **given))["data"]["tickets"]["nodes"]
+    ]
 
 
-async def test_tickets_come_in_the_order_that_is_asked_for(ask: "Ask", dataset: "Dataset", tickets: list[str]) -> None:
+async def test_tickets_come_in_the_order_that_is_asked_for(
+    ask: "Ask", dataset: "Dataset", tickets: list[str]
+) -> None:
     first, a, b, c = tickets
     for order, numbers in (
         (None, [first, c, b, a]),
@@ -68,20 +84,34 @@ async def test_tickets_come_in_the_order_that_is_asked_for(ask: "Ask", dataset: 
         rest = await listed(ask, dataset.paul.owner, o=order, after=page["pageInfo"]["endCursor"])
         assert [each["number"] for each in page["nodes"]] + rest == numbers
         end = (await ask(dataset.paul.owner, TICKETS, o=order, last=1))["data"]["tickets"]
-        assert await listed(ask, dataset.paul.owner, o=order, before=end["pageInfo"]["startCursor"]) == numbers[:-1]
+        assert (
+            await listed(ask, dataset.paul.owner, o=order, before=end["pageInfo"]["startCursor"])
+            == numbers[:-1]
+        )
 
 
-async def test_a_cursor_of_another_order_is_refused(ask: "Ask", dataset: "Dataset", tickets: list[str]) -> None:
-    orders = [by("UPDATED_AT", "DESC"), by("UPDATED_AT", "ASC"), by("CREATED_AT", "DESC"), by("CREATED_AT", "ASC")]
+async def test_a_cursor_of_another_order_is_refused(
+    ask: "Ask", dataset: "Dataset", tickets: list[str]
+) -> None:
+    orders = [
+        by("UPDATED_AT", "DESC"),
+        by("UPDATED_AT", "ASC"),
+        by("CREATED_AT", "DESC"),
+        by("CREATED_AT", "ASC"),
+    ]
     for order in orders:
         page = (await ask(dataset.paul.owner, TICKETS, o=order, first=1))["data"]["tickets"]
         for other in orders:
-            response = await ask(dataset.paul.owner, TICKETS, o=other, after=page["pageInfo"]["endCursor"])
+            response = await ask(
+                dataset.paul.owner, TICKETS, o=other, after=page["pageInfo"]["endCursor"]
+            )
             codes = [error["extensions"]["code"] for error in response.get("errors", [])]
             assert codes == ([] if other == order else ["BAD_USER_INPUT"])
 
 
-async def test_filters_must_all_hold(ask: "Ask", dataset: "Dataset", tickets: list[str], clock: "MovableClock") -> None:
+async def test_filters_must_all_hold(
+    ask: "Ask", dataset: "Dataset", tickets: list[str], clock: "MovableClock"
+) -> None:
     first, a, b, c = tickets
     now = clock.now()
     for given, numbers in (
@@ -92,7 +122,10 @@ async def test_filters_must_all_hold(ask: "Ask", dataset: "Dataset", tickets: li
         ({"channel": {"eq": None, "in": None}}, [first, c, b, a]),
         ({"status": {"eq": "OPEN"}}, []),
         ({"status": {"in": ["NEW", "CLOSED"]}, "channel": {"eq": "WEB"}}, [c, b, a]),
-        ({"updatedAt": {"gte": (now - timedelta(seconds=2)).isoformat(), "lt": now.isoformat()}}, [c, b]),
+        (
+            {"updatedAt": {"gte": (now - timedelta(seconds=2)).isoformat(), "lt": now.isoformat()}},
+            [c, b],
+        ),
         ({"number": {"eq": b}}, [b]),
         ({"number": {"in": [a, c, "CAM-2026-999999", "x"]}}, [c, a]),
         ({"number": {"in": []}}, []),
@@ -100,14 +133,24 @@ async def test_filters_must_all_hold(ask: "Ask", dataset: "Dataset", tickets: li
         assert await listed(ask, dataset.paul.owner, f=given) == numbers, given
 
 
-async def test_a_list_below_an_object_takes_an_order_too(ask: "Ask", dataset: "Dataset", tickets: list[str]) -> None:
-    query = """query($ids: [ID!]!, $o: TicketOrder, $after: String) { nodes(ids: $ids) { ... on Account {
-        tickets(orderBy: $o, first: 3, after: $after) { nodes { number } pageInfo { endCursor } } } } }"""
+async def test_a_list_below_an_object_takes_an_order_too(
+    ask: "Ask", dataset: "Dataset", tickets: list[str]
+) -> None:
+    query = """query($ids: [ID!]!, $o: TicketOrder, $after: String) { nodes(ids: $ids) { ... on
+        Account {
+        tickets(orderBy: $o, first: 3, after: $after) { nodes { number }
+        pageInfo { endCursor } } } } }"""
     first, a, b, c = tickets
     paul, marie = dataset.paul.id(Account), dataset.marie.id(Account)
     order = by("CREATED_AT", "ASC")
-    pages = [each["tickets"] for each in (await ask(dataset.alice, query, ids=[paul, marie], o=order))["data"]["nodes"]]
-    assert [[each["number"] for each in page["nodes"]] for page in pages] == [[first, a, b], [dataset.marie.row(Ticket).number]]
+    pages = [
+        each["tickets"]
+        for each in (await ask(dataset.alice, query, ids=[paul, marie], o=order))["data"]["nodes"]
+    ]
+    assert [[each["number"] for each in page["nodes"]] for page in pages] == [
+        [first, a, b],
+        [dataset.marie.row(Ticket).number],
+    ]
     after = pages[0]["pageInfo"]["endCursor"]
     [rest] = (await ask(dataset.alice, query, ids=[paul], o=order, after=after))["data"]["nodes"]
     assert [each["number"] for each in rest["tickets"]["nodes"]] == [c]
@@ -124,7 +167,9 @@ async def test_staff_find_what_people_name_by_number(ask: "Ask", dataset: "Datas
         assert (await ask(dataset.paul.owner, INVOICES, f=given))["data"]["invoices"]["nodes"] == []
     many = {"number": {"in": [invoice] * 50 + [f"FA-2026-{number:06d}" for number in range(101)]}}
     for query in (INVOICES, TICKETS):
-        assert (await ask(dataset.alice, query, f=many))["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+        assert (await ask(dataset.alice, query, f=many))["errors"][0]["extensions"][
+            "code"
+        ] == "BAD_USER_INPUT"
 
 
 async def test_invoices_come_by_number_or_by_day(ask: "Ask", dataset: "Dataset") -> None:
@@ -133,17 +178,25 @@ async def test_invoices_come_by_number_or_by_day(ask: "Ask", dataset: "Dataset")
         for direction, expected in (("ASC", numbers), ("DESC", numbers[::-1])):
             response = await ask(dataset.alice, INVOICES, o=by(order, direction))
             assert [each["number"] for each in response["data"]["invoices"]["nodes"]] == expected
-    for given, count in (({"gte": "2026-11-23"}, 2), ({"lt": "2026-11-23"}, 0), ({"gte": "2026-11-23", "lt": "2026-11-24"}, 2)):
+    for given, count in (
+        ({"gte": "2026-11-23"}, 2),
+        ({"lt": "2026-11-23"}, 0),
+        ({"gte": "2026-11-23", "lt": "2026-11-24"}, 2),
+    ):
         response = await ask(dataset.alice, INVOICES, f={"issuedOn": given})
         assert len(response["data"]["invoices"]["nodes"]) == count
 
 
-async def test_objects_are_found_by_name_by_those_who_may_see_them(ask: "Ask", dataset: "Dataset") -> None:
+async def test_objects_are_found_by_name_by_those_who_may_see_them(
+    ask: "Ask", dataset: "Dataset"
+) -> None:
     marie = dataset.marie
     names: dict[str, str] = {
-        "ticket": marie.row(Ticket).number, "invoice": marie.row(Invoice).number, "purchase": marie.id(Purchase),
+        "ticket": marie.row(Ticket).number,
+        "invoice": marie.row(Invoice).number,
+        "purchase": marie.id(Purchase),
         "account": marie.id(Account),
-    }  # fmt: skip
+    }
     result = {"ticket": {"id": marie.id(Ticket)}, "invoice": {"id": marie.id(Invoice)}}
     result |= {name: {"id": names[name]} for name in ("purchase", "account")}
     for viewer in (marie.owner, dataset.alice):
@@ -151,10 +204,24 @@ async def test_objects_are_found_by_name_by_those_who_may_see_them(ask: "Ask", d
         contact = response["data"].pop("contact")
         assert contact["email"]
         assert response["data"] == result
-    missing = {"ticket": "CAM-2026-999999", "invoice": "FA-2026-999999", "purchase": encode("Purchase", 99),
-               "account": encode("Account", 99)}  # fmt: skip
-    wrong = {"ticket": "CAM-2026-2", "invoice": "\x00" * 50, "purchase": "x", "account": names["purchase"]}
-    for given in (names, missing, wrong, {**names, "ticket": names["ticket"].replace("2026", "2025")}):
+    missing = {
+        "ticket": "CAM-2026-999999",
+        "invoice": "FA-2026-999999",
+        "purchase": encode("Purchase", 99),
+        "account": encode("Account", 99),
+    }
+    wrong = {
+        "ticket": "CAM-2026-2",
+        "invoice": "\x00" * 50,
+        "purchase": "x",
+        "account": names["purchase"],
+    }
+    for given in (
+        names,
+        missing,
+        wrong,
+        {**names, "ticket": names["ticket"].replace("2026", "2025")},
+    ):
         response = await ask(dataset.paul.owner, BY_NAME, **given)
         assert "errors" not in response
         assert {name: response["data"][name] for name in result} == dict.fromkeys(result)
@@ -162,7 +229,11 @@ async def test_objects_are_found_by_name_by_those_who_may_see_them(ask: "Ask", d
 
 async def test_a_refusal_leaves_the_answers_beside_it(ask: "Ask", dataset: "Dataset") -> None:
     response = await ask(
-        dataset.paul.member, "{ tickets { totalCount } invoices { totalCount } offers(first: -1) { totalCount } }"
+        dataset.paul.member,
+        "{ tickets { totalCount } invoices { totalCount } offers(first: -1) { totalCount } }",
     )
     assert response["data"] == {"tickets": {"totalCount": 1}, "invoices": None, "offers": None}
-    assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN", "BAD_USER_INPUT"]
+    assert [error["extensions"]["code"] for error in response["errors"]] == [
+        "FORBIDDEN",
+        "BAD_USER_INPUT",
+    ]

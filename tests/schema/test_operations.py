@@ -1,4 +1,6 @@
-"""Edge cases of the main use cases in the GraphQL API: buying, asking for help, and operating the service."""
+"""Edge cases of the main use cases in the GraphQL API: buying, asking for help, and operating the
+service.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -23,24 +25,40 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 PAYMENT = "payment { status declineCode } purchase { id status } userErrors { code field message }"
 
 
-async def did(ask: Ask, who: Viewer, name: str, kind: str, selection: str, **given: Any) -> dict[str, Any]:
+async def did(
+    ask: Ask, who: Viewer, name: str, kind: str, selection: str, **given: Any
+) -> dict[str, Any]:
     """The payload of one mutation."""
-    response = await ask(who, f"mutation($i: {kind}!) {{ {name}(input: $i) {{ {selection} }} }}", i=given)
+    response = await ask(
+        who, f"mutation($i: {kind}!) {{ {name}(input: $i) {{ {selection} }} }}", i=given
+    )
     assert "errors" not in response, response
     return dict(response["data"][name])
 
 
 async def drafted(ask: Ask, who: Viewer, price: Price, key: str) -> dict[str, Any]:
     given = {"priceId": encode("Price", price.pk), "idempotencyKey": key}
-    return await did(ask, who, "purchaseDraft", "PurchaseDraftInput", "purchase { id status } userErrors { code }", **given)
+    return await did(
+        ask,
+        who,
+        "purchaseDraft",
+        "PurchaseDraftInput",
+        "purchase { id status } userErrors { code }",
+        **given,
+    )
 
 
 async def billed(ask: Ask, who: Viewer, purchase: str, **given: Any) -> dict[str, Any]:
     where = {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"}
     where |= {name: given.pop(name) for name in ("country", "city", "street") if name in given}
     given |= {"purchaseId": purchase, "billingAddress": where}
-    selection = "purchase { status billingAddress { street country } orderNumber } userErrors { code field }"
-    return await did(ask, who, "purchaseConfirmBilling", "PurchaseConfirmBillingInput", selection, **given)
+    selection = (
+        "purchase { status billingAddress { street country } orderNumber } "
+        "userErrors { code field }"
+    )
+    return await did(
+        ask, who, "purchaseConfirmBilling", "PurchaseConfirmBillingInput", selection, **given
+    )
 
 
 async def paid(ask: Ask, who: Viewer, purchase: str, method: str, key: str) -> dict[str, Any]:
@@ -49,24 +67,37 @@ async def paid(ask: Ask, who: Viewer, purchase: str, method: str, key: str) -> d
 
 
 async def test_a_purchase_survives_invalid_input(ask: Ask, dataset: Dataset, price: Price) -> None:
-    """P2.2: resumable and idempotent. P2.3: an unknown payment method is reported, again on each repeat."""
+    """P2.2: resumable and idempotent. P2.3: an unknown payment method is reported, again on each
+    repeat.
+    """
     owner = dataset.paul.owner
     purchase = (await drafted(ask, owner, price, "one"))["purchase"]["id"]
     assert (await drafted(ask, owner, price, "one"))["purchase"]["id"] == purchase
     early = await paid(ask, owner, purchase, "pm_sandbox_success", "early")
     assert early["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
-    assert early["userErrors"][0]["message"] == "Confirmez vos informations de facturation avant de payer."
-    for wrong, code in ({"country": "ZZ"}, "VALUE_INVALID"), ({"city": "  "}, "BLANK"), ({"street": "x" * 201}, "TOO_LONG"):
+    assert (
+        early["userErrors"][0]["message"]
+        == "Confirmez vos informations de facturation avant de payer."
+    )
+    for wrong, code in (
+        ({"country": "ZZ"}, "VALUE_INVALID"),
+        ({"city": "  "}, "BLANK"),
+        ({"street": "x" * 201}, "TOO_LONG"),
+    ):
         (error,) = (await billed(ask, owner, purchase, **wrong))["userErrors"]
         assert error == {"code": code, "field": ["input", "billingAddress", *wrong]}
     confirmed = await billed(ask, owner, purchase, orderNumber="4242 4242 4242 4242")
     assert confirmed["purchase"] == {
-        "status": "BILLING_CONFIRMED", "billingAddress": {"street": "3 rue du Four", "country": "FR"},
+        "status": "BILLING_CONFIRMED",
+        "billingAddress": {"street": "3 rue du Four", "country": "FR"},
         "orderNumber": "•••• 4242",
-    }  # fmt: skip
+    }
     unknown = await paid(ask, owner, purchase, "pm_unheard_of", "u")
     assert unknown == await paid(ask, owner, purchase, "pm_unheard_of", "u")
-    assert (unknown["payment"]["status"], unknown["userErrors"][0]["code"]) == ("DECLINED", "VALUE_INVALID")
+    assert (unknown["payment"]["status"], unknown["userErrors"][0]["code"]) == (
+        "DECLINED",
+        "VALUE_INVALID",
+    )
     other = await paid(ask, owner, purchase, "pm_sandbox_success", "u")
     assert other["userErrors"][0]["code"] == "IDEMPOTENCY_MISMATCH"
     active = await paid(ask, owner, purchase, "pm_sandbox_success", "v")
@@ -83,14 +114,24 @@ async def test_a_payment_waits_for_the_bank_and_is_checked_again(
     purchase = (await drafted(ask, owner, price, "sca"))["purchase"]["id"]
     await billed(ask, owner, purchase)
     waiting = await paid(ask, owner, purchase, "pm_sandbox_confirmation", "s")
-    assert (waiting["payment"]["status"], waiting["purchase"]["status"]) == ("REQUIRES_ACTION", "PAYMENT_PENDING")
+    assert (waiting["payment"]["status"], waiting["purchase"]["status"]) == (
+        "REQUIRES_ACTION",
+        "PAYMENT_PENDING",
+    )
     result = await ask(
-        owner, "query($id: ID!) { node(id: $id) { ... on Purchase { payments { id confirmationUrl } } } }", id=purchase
+        owner,
+        "query($id: ID!) { node(id: $id) { ... on Purchase { payments { id confirmationUrl } } } }",
+        id=purchase,
     )
     (payment,) = result["data"]["node"]["payments"]
     await services.gateway.decide(payment["confirmationUrl"].rpartition("/")[2], approved=False)  # type: ignore[attr-defined] # the sandbox
-    refused = await did(ask, owner, "paymentRefresh", "PaymentRefreshInput", PAYMENT, paymentId=payment["id"])
-    assert (refused["payment"]["status"], refused["purchase"]["status"]) == ("DECLINED", "BILLING_CONFIRMED")
+    refused = await did(
+        ask, owner, "paymentRefresh", "PaymentRefreshInput", PAYMENT, paymentId=payment["id"]
+    )
+    assert (refused["payment"]["status"], refused["purchase"]["status"]) == (
+        "DECLINED",
+        "BILLING_CONFIRMED",
+    )
     assert refused["userErrors"][0]["code"] == "PAYMENT_DECLINED"
 
 
@@ -99,15 +140,24 @@ async def test_a_price_that_is_no_longer_sold_cannot_be_bought(
 ) -> None:
     """P2.1: versions of prices."""
     await Price.filter(pk=price.pk).update(valid_until=action.at)
-    assert (await drafted(ask, dataset.paul.owner, price, "late"))["userErrors"][0]["code"] == "NOT_FOUND"
+    assert (await drafted(ask, dataset.paul.owner, price, "late"))["userErrors"][0][
+        "code"
+    ] == "NOT_FOUND"
 
 
 async def test_a_ticket_is_opened_once_by_chat_or_web(ask: Ask, dataset: Dataset) -> None:
     """P5.1, P5.8: phone calls and emails become tickets in other ways."""
-    given = {"subject": "Lenteur", "body": "Tout est lent", "category": "PERFORMANCE", "idempotencyKey": "k"}
+    given = {
+        "subject": "Lenteur",
+        "body": "Tout est lent",
+        "category": "PERFORMANCE",
+        "idempotencyKey": "k",
+    }
     selection = "ticket { id channel category } userErrors { code field }"
     first = await did(ask, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given)
-    assert first == await did(ask, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given)
+    assert first == await did(
+        ask, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given
+    )
     assert first["ticket"]["channel"] == "WEB"
     for wrong, code in (
         ({"channel": "PHONE"}, "VALUE_INVALID"),
@@ -116,11 +166,20 @@ async def test_a_ticket_is_opened_once_by_chat_or_web(ask: Ask, dataset: Dataset
         ({"body": "Autre"}, "IDEMPOTENCY_MISMATCH"),
         ({"idempotencyKey": "a\nb"}, "VALUE_INVALID"),
     ):
-        payload = await did(ask, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **{**given, **wrong})
+        payload = await did(
+            ask,
+            dataset.paul.owner,
+            "ticketOpen",
+            "TicketOpenInput",
+            selection,
+            **{**given, **wrong},
+        )
         assert payload["userErrors"][0]["code"] == code
 
 
-async def test_a_ticket_on_hold_appears_open_to_the_customer(ask: Ask, dataset: Dataset, action: Action) -> None:
+async def test_a_ticket_on_hold_appears_open_to_the_customer(
+    ask: Ask, dataset: Dataset, action: Action
+) -> None:
     """P5.3: the ON_HOLD status is internal to the vendor."""
     ticket = dataset.paul.row(Ticket)
     await ticket.claim(action, dataset.alice.user)
@@ -134,12 +193,15 @@ async def test_a_ticket_on_hold_appears_open_to_the_customer(ask: Ask, dataset: 
         status="ON_HOLD",
     )
     listed = """query($s: [TicketStatus!], $a: Boolean) {
-        tickets(filter: {status: {in: $s}, assigned: $a}) { nodes { status assignee { name email } } } }"""
+        tickets(filter: {status: {in: $s}, assigned: $a}) { nodes { status assignee { name
+        email } } } }"""
     customers = (await ask(dataset.paul.owner, listed, s=["OPEN"]))["data"]["tickets"]["nodes"]
     assert customers == [{"status": "OPEN", "assignee": {"name": "Alice", "email": None}}]
     assert (await ask(dataset.paul.owner, listed, s=["ON_HOLD"]))["data"]["tickets"]["nodes"] == []
     agents = (await ask(dataset.alice, listed, s=["ON_HOLD"], a=True))["data"]["tickets"]["nodes"]
-    assert agents == [{"status": "ON_HOLD", "assignee": {"name": "Alice", "email": "alice@camcha.example"}}]
+    assert agents == [
+        {"status": "ON_HOLD", "assignee": {"name": "Alice", "email": "alice@camcha.example"}}
+    ]
     free = (await ask(dataset.alice, listed, a=False))["data"]["tickets"]["nodes"]
     assert [ticket["assignee"] for ticket in free] == [None]
 
@@ -148,11 +210,22 @@ async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, dataset: Dat
     """P5.2, P6.2: a closed ticket stays closed."""
     ticket = dataset.paul.id(Ticket)
     closed = await did(
-        ask, dataset.paul.owner, "ticketClose", "TicketCloseInput", "ticket { status closedAt }", ticketId=ticket
+        ask,
+        dataset.paul.owner,
+        "ticketClose",
+        "TicketCloseInput",
+        "ticket { status closedAt }",
+        ticketId=ticket,
     )
     assert closed["ticket"]["status"] == TicketStatus.CLOSED.value
     moved = await did(
-        ask, dataset.alice, "ticketMove", "TicketMoveInput", "userErrors { code message }", ticketId=ticket, status="OPEN"
+        ask,
+        dataset.alice,
+        "ticketMove",
+        "TicketMoveInput",
+        "userErrors { code message }",
+        ticketId=ticket,
+        status="OPEN",
     )
     assert moved["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
     replied = await did(
@@ -167,13 +240,22 @@ async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, dataset: Dat
     )
     assert replied["ticket"]["follows"]["id"] == ticket
     stolen = await did(
-        ask, dataset.paul.owner, "ticketReply", "TicketReplyInput", "userErrors { code }",
-        ticketId=ticket, body="x", clientMessageId="file", fileIds=[ticket],
-    )  # fmt: skip
+        ask,
+        dataset.paul.owner,
+        "ticketReply",
+        "TicketReplyInput",
+        "userErrors { code }",
+        ticketId=ticket,
+        body="x",
+        clientMessageId="file",
+        fileIds=[ticket],
+    )
     assert stolen["userErrors"] == [{"code": "NOT_FOUND"}]
 
 
-async def test_operators_verify_the_invoice_numbering(ask: Ask, dataset: Dataset, action: Action) -> None:
+async def test_operators_verify_the_invoice_numbering(
+    ask: Ask, dataset: Dataset, action: Action
+) -> None:
     """P6.4: only operators may verify it."""
     oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
     result = await ask(oscar, "{ invoiceNumbering { issued faults } }")
@@ -183,18 +265,29 @@ async def test_operators_verify_the_invoice_numbering(ask: Ask, dataset: Dataset
 
 
 @pytest.mark.parametrize(
-    ("demonstration", "seconds", "code"), [(False, 60, "NOT_ACTIVE"), (True, 0, "VALUE_INVALID"), (True, 86_400, None)]
+    ("demonstration", "seconds", "code"),
+    [(False, 60, "NOT_ACTIVE"), (True, 0, "VALUE_INVALID"), (True, 86_400, None)],
 )
 async def test_time_moves_forward_in_a_demonstration_only(
-    db: str, action: Action, engine: "Engine", services: Services, demonstration: bool, seconds: int, code: str | None
+    db: str,
+    action: Action,
+    engine: "Engine",
+    services: Services,
+    demonstration: bool,
+    seconds: int,
+    code: str | None,
 ) -> None:
     from engine import Params
 
     clock = SystemClock()
     oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
     context = Context(oscar, replace(services, clock=clock, demonstration=demonstration))
-    mutation = "mutation($s: Int!) { clockAdvance(input: {seconds: $s}) { now userErrors { code } } }"
-    response = await engine.execute(engine.prepare(Params(mutation, variables={"s": seconds})), context)
+    mutation = (
+        "mutation($s: Int!) { clockAdvance(input: {seconds: $s}) { now userErrors { code } } }"
+    )
+    response = await engine.execute(
+        engine.prepare(Params(mutation, variables={"s": seconds})), context
+    )
     errors = [error["code"] for error in response["data"]["clockAdvance"]["userErrors"]]
     assert errors == ([code] if code else [])
     assert clock.offset.total_seconds() == (0 if code else seconds)

@@ -1,4 +1,5 @@
-"""Generated queries over the whole schema get the same response from plans as from graphql-core, for each kind of viewer.
+"""Generated queries over the whole schema get the same response from plans as from graphql-core,
+for each kind of viewer.
 
 See tests/engine/differential/test_generated.py for longer runs.
 """
@@ -40,14 +41,18 @@ VIEWERS = 6
 
 @pytest.fixture(autouse=True)
 def collect_garbage() -> Iterator[None]:
-    """Collects coroutines that graphql-core never awaited here, where the warning is expected, not in a later test."""
+    """Collects coroutines that graphql-core never awaited here, where the warning is expected, not
+    in a later test.
+    """
     yield
     gc.collect()
 
 
 @pytest.fixture
 def database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """The URL of a fresh, migrated SQLite database. One database is enough, because only the executors are compared."""
+    """The URL of a fresh, migrated SQLite database. One database is enough, because only the
+    executors are compared.
+    """
     path = tmp_path / "camcha.sqlite3"
     path.write_bytes(sqlite_template.read_bytes())
     return f"sqlite://{path}"
@@ -68,13 +73,33 @@ def comparison(monkeypatch: pytest.MonkeyPatch) -> Comparison:
 
 @pytest.fixture
 def viewers(dataset: Dataset) -> list[Viewer]:
-    return [dataset.paul.owner, dataset.marie.member, dataset.alice, dataset.alice_without_factor, dataset.nadia, Viewer()]
+    return [
+        dataset.paul.owner,
+        dataset.marie.member,
+        dataset.alice,
+        dataset.alice_without_factor,
+        dataset.nadia,
+        Viewer(),
+    ]
 
 
 def scalars(dataset: Dataset) -> dict[str, st.SearchStrategy[Any]]:
     """Ids, slugs and cursors, some of which exist."""
-    ids = [*dataset.paul.ids, *dataset.marie.ids, encode("Offer", 1), encode("Price", 1), encode("User", 99), "", "no id"]
-    cursors = [cursor(dataset.paul.row(Invoice), NEWEST_INVOICE), cursor(dataset.marie.row(Purchase), NEWEST), "no cursor", ""]
+    ids = [
+        *dataset.paul.ids,
+        *dataset.marie.ids,
+        encode("Offer", 1),
+        encode("Price", 1),
+        encode("User", 99),
+        "",
+        "no id",
+    ]
+    cursors = [
+        cursor(dataset.paul.row(Invoice), NEWEST_INVOICE),
+        cursor(dataset.marie.row(Purchase), NEWEST),
+        "no cursor",
+        "",
+    ]
     return {
         "ID": st.sampled_from(ids).map(nodes.String),
         "String": st.sampled_from(["essentiel", "PAULMARK", *cursors]).map(nodes.String),
@@ -88,7 +113,13 @@ def scalars(dataset: Dataset) -> dict[str, st.SearchStrategy[Any]]:
 @pytest.fixture
 def strategy(dataset: Dataset, comparison: Comparison) -> st.SearchStrategy[GeneratedOperation]:
     assert GRAPH.query_type
-    return operations(GRAPH, comparison.engine, scalars(dataset), fields=list(GRAPH.query_type.fields), allow_null=True)
+    return operations(
+        GRAPH,
+        comparison.engine,
+        scalars(dataset),
+        fields=list(GRAPH.query_type.fields),
+        allow_null=True,
+    )
 
 
 @examples(0.25, VIEWERS)

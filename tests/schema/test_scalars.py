@@ -1,4 +1,6 @@
-"""Scalars: one type for every `sequence` and `after`, a specification for each, and errors without the values."""
+"""Scalars: one type for every `sequence` and `after`, a specification for each, and errors without
+the values.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +26,25 @@ def test_every_sequence_and_every_cursor_of_events_is_a_big_int() -> None:
                 result[f"{kind.name}.{name}"] = get_named_type(field.type)
     assert GRAPH.subscription_type
     for name, field in GRAPH.subscription_type.fields.items():
-        result |= {f"{name}({key}:)": get_named_type(each.type) for key, each in field.args.items() if key == "after"}
+        result |= {
+            f"{name}({key}:)": get_named_type(each.type)
+            for key, each in field.args.items()
+            if key == "after"
+        }
     assert len(result) > 8
     assert {each.name for each in result.values()} == {"BigInt"}
 
 
 def test_every_custom_scalar_has_a_specification() -> None:
     ours = [
-        each for each in GRAPH.type_map.values() if isinstance(each, GraphQLScalarType) and not is_specified_scalar_type(each)
+        each
+        for each in GRAPH.type_map.values()
+        if isinstance(each, GraphQLScalarType) and not is_specified_scalar_type(each)
     ]
     assert {each.name for each in ours} == {"BigInt", "Date", "DateTime"}
-    assert [each.name for each in ours if not (each.specified_by_url or "").startswith("https://")] == []
+    assert [
+        each.name for each in ours if not (each.specified_by_url or "").startswith("https://")
+    ] == []
 
 
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, True, 1.5, "31415", [1]])
@@ -48,9 +58,19 @@ def test_a_big_int_out_of_range_is_refused_without_its_value(engine: Engine, val
 
 
 @pytest.mark.parametrize(
-    "value", ["2031-02-03", "2031-02-03T17:00:00", "2031-13-24T17:00:00Z", "20310203T170000Z", "31415", 31415]
+    "value",
+    [
+        "2031-02-03",
+        "2031-02-03T17:00:00",
+        "2031-13-24T17:00:00Z",
+        "20310203T170000Z",
+        "31415",
+        31415,
+    ],
 )
-def test_a_time_that_is_not_rfc_3339_is_refused_without_its_value(engine: Engine, value: Any) -> None:
+def test_a_time_that_is_not_rfc_3339_is_refused_without_its_value(
+    engine: Engine, value: Any
+) -> None:
     query = "query($at: DateTime) { auditEntries(filter: {at: {gte: $at}}) { totalCount } }"
     with pytest.raises(RequestError) as refusal:
         engine.prepare(Params(query=query, variables={"at": value}))

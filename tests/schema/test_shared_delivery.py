@@ -1,4 +1,6 @@
-"""Clients that share a delivery get the same events as each would get alone, for every field, event and viewer."""
+"""Clients that share a delivery get the same events as each would get alone, for every field, event
+and viewer.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -39,8 +41,14 @@ async def crowd(dataset: "Dataset", action: Action) -> list[Viewer]:
     for user, role in zip(users, (Role.BILLING, Role.MEMBER), strict=True):
         await Membership.create(user=user, account=account, role=role, created_at=action.at)
         people.append(await signed_in(action, user, account, role))
-    people.append(await signed_in(action, await person(action, "Sam", Staff.SUPERVISOR), factor=True))
-    return [Viewer(each.user, each.account, each.role, each.session, locale) for each in people for locale in Locale]
+    people.append(
+        await signed_in(action, await person(action, "Sam", Staff.SUPERVISOR), factor=True)
+    )
+    return [
+        Viewer(each.user, each.account, each.role, each.session, locale)
+        for each in people
+        for locale in Locale
+    ]
 
 
 def documents(field: str, arguments: str = "") -> Iterator[str]:
@@ -52,7 +60,9 @@ def documents(field: str, arguments: str = "") -> Iterator[str]:
     yield f"subscription {{ {field}{arguments} {{ {selection(kind, DEPTH)} }} }}"
     for name, each in kind.fields.items():
         below = getattr(each.type, "of_type", each.type)
-        inner = f"{{ {selection(below, DEPTH - 1)} }}" if isinstance(below, GraphQLObjectType) else ""
+        inner = (
+            f"{{ {selection(below, DEPTH - 1)} }}" if isinstance(below, GraphQLObjectType) else ""
+        )
         yield f"subscription {{ {field}{arguments} {{ sequence {name} {inner} }} }}"
 
 
@@ -80,8 +90,12 @@ def counting(engine: Engine) -> Counting:
     return counting
 
 
-async def together(endpoint: SocketEndpoint, clients: list[ViewerClient], queries: list[str]) -> list[MemorySocket]:
-    """Yields one websocket per client, with live subscriptions to all these queries, numbered by their position."""
+async def together(
+    endpoint: SocketEndpoint, clients: list[ViewerClient], queries: list[str]
+) -> list[MemorySocket]:
+    """Yields one websocket per client, with live subscriptions to all these queries, numbered by
+    their position.
+    """
     sockets = [MemorySocket(endpoint, client) for client in clients]
     for socket in sockets:
         for number, query in enumerate(queries):
@@ -91,7 +105,9 @@ async def together(endpoint: SocketEndpoint, clients: list[ViewerClient], querie
 
 
 async def work(services: Services, action: Action, dataset: "Dataset") -> AsyncIterator[int]:
-    """Causes three events, one of which customers see differently from agents, and returns their sequences."""
+    """Causes three events, one of which customers see differently from agents, and returns their
+    sequences.
+    """
     alice, ticket = dataset.alice.user, dataset.paul.row(Ticket)
     assert alice is not None
     now = Action(alice, action.at, services.hub)
@@ -104,17 +120,26 @@ async def work(services: Services, action: Action, dataset: "Dataset") -> AsyncI
 async def test_shared_delivery_equals_individual_delivery(
     counting: Counting, services: Services, dataset: "Dataset", crowd: list[Viewer], action: Action
 ) -> None:
-    queries = list(documents("ticketEvents", f'(ticketId: "{dataset.paul.id(Ticket)}", after: null)'))
+    queries = list(
+        documents("ticketEvents", f'(ticketId: "{dataset.paul.id(Ticket)}", after: null)')
+    )
     endpoint, clients = endpoint_of(counting), [ViewerClient(viewer, services) for viewer in crowd]
     sockets = await together(endpoint, clients, queries)
     events: list[int] = []
     async for sequence in work(services, action, dataset):
         events.append(sequence)
-        await wait_until(lambda: all(len(socket.messages) == len(events) * len(queries) for socket in sockets))
+        await wait_until(
+            lambda: all(len(socket.messages) == len(events) * len(queries) for socket in sockets)
+        )
         for socket, client in zip(sockets, clients, strict=True):
-            shared = {int(number): payload for number, _, payload in socket.messages[-len(queries) :]}
+            shared = {
+                int(number): payload for number, _, payload in socket.messages[-len(queries) :]
+            }
             for number, query in enumerate(queries):
-                assert shared[number] == await alone(counting, client, query, sequence), (query, client.viewer)
+                assert shared[number] == await alone(counting, client, query, sequence), (
+                    query,
+                    client.viewer,
+                )
     assert all(socket.written_directly == 3 * len(queries) for socket in sockets)
     await disconnect(sockets)
 
@@ -146,7 +171,9 @@ async def test_an_event_is_executed_once_for_each_view(
     views: int,
 ) -> None:
     query = f'subscription {{ ticketEvents(ticketId: "{dataset.paul.id(Ticket)}") {{ {fields} }} }}'
-    sockets = await together(endpoint_of(counting), [ViewerClient(viewer, services) for viewer in crowd], [query])
+    sockets = await together(
+        endpoint_of(counting), [ViewerClient(viewer, services) for viewer in crowd], [query]
+    )
     events = [sequence async for sequence in work(services, action, dataset)]
     await wait_until(lambda: all(len(socket.messages) == len(events) for socket in sockets))
     assert counting.executed <= views * len(events)

@@ -1,4 +1,6 @@
-"""How many SQL statements a page takes: one per list and level, regardless of the number of rows."""
+"""How many SQL statements a page takes: one per list and level, regardless of the number of
+rows.
+"""
 
 import logging
 from typing import TYPE_CHECKING, Any
@@ -16,11 +18,16 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Ask, Company, Dataset
 
 INBOX = """{ tickets(first: 50) {
-    nodes { subject account { legalName } requester { name } assignee { name } lastMessage { body author { name } } }
+    nodes { subject account { legalName } requester { name } assignee { name }
+    lastMessage { body author { name } } }
     pageInfo { hasNextPage }
 } }"""
-INBOX_STATEMENTS = 6  # tickets, companies, requesters, assignees, their latest messages, the authors
-INVOICES = "{ invoices(first: 50) { nodes { number lines { label } purchase { price { interval } } } } }"
+INBOX_STATEMENTS = (
+    6  # tickets, companies, requesters, assignees, their latest messages, the authors
+)
+INVOICES = (
+    "{ invoices(first: 50) { nodes { number lines { label } purchase { price { interval } } } } }"
+)
 INVOICE_STATEMENTS = 4  # invoices, lines, purchases, prices
 
 
@@ -31,27 +38,55 @@ async def ask_for_help(action: Action, dataset: "Dataset", tickets: int) -> None
     for number in range(tickets):
         async with action.transaction() as tx:
             ticket = await Ticket.open(
-                tx, dataset.paul.account, user, subject=f"Aide {number}", channel=Channel.WEB, category=Category.BUG
+                tx,
+                dataset.paul.account,
+                user,
+                subject=f"Aide {number}",
+                channel=Channel.WEB,
+                category=Category.BUG,
             )
         await ticket.claim(action, agent)
         await ticket.reply(action, user, f"Bonjour {number}", f"m{number}")
 
 
-async def invoice(action: Action, company: "Company", price: Price, invoices: int, first: int = 1_000) -> None:
+async def invoice(
+    action: Action, company: "Company", price: Price, invoices: int, first: int = 1_000
+) -> None:
     sold: Invoice = company.row(Invoice)
     for number in range(first, first + invoices):
         purchase = await Purchase.create(account=company.account, price=price, created_at=action.at)
         payment = await Payment.create(
-            account=company.account, purchase=purchase, amount_cents=3480, method="card", created_at=action.at
+            account=company.account,
+            purchase=purchase,
+            amount_cents=3480,
+            method="card",
+            created_at=action.at,
         )
         invoice = await Invoice.create(
-            position=number, number=f"FA-2026-{number:06d}", account=company.account, purchase=purchase,
-            payment=payment, offer_id=sold.offer_id, period_index=0, issued_at=action.at,
-            issued_on=action.day, due_on=action.day,
-            net_cents=2900, vat_cents=580, gross_cents=3480, facts={}, sha256="-",
-        )  # fmt: skip
+            position=number,
+            number=f"FA-2026-{number:06d}",
+            account=company.account,
+            purchase=purchase,
+            payment=payment,
+            offer_id=sold.offer_id,
+            period_index=0,
+            issued_at=action.at,
+            issued_on=action.day,
+            due_on=action.day,
+            net_cents=2900,
+            vat_cents=580,
+            gross_cents=3480,
+            facts={},
+            sha256="-",
+        )
         await InvoiceLine.create(
-            invoice=invoice, position=1, label="Essentiel", quantity=1, unit_net_cents=2900, net_cents=2900, vat_rate=2000
+            invoice=invoice,
+            position=1,
+            label="Essentiel",
+            quantity=1,
+            unit_net_cents=2900,
+            net_cents=2900,
+            vat_rate=2000,
         )
 
 
@@ -62,7 +97,9 @@ def statements(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each for each in sent if each.lstrip().startswith("SELECT")]
 
 
-async def counted(ask: "Ask", viewer: Any, query: str, caplog: pytest.LogCaptureFixture) -> tuple[int, int]:
+async def counted(
+    ask: "Ask", viewer: Any, query: str, caplog: pytest.LogCaptureFixture
+) -> tuple[int, int]:
     """The number of rows of a list, and of the statements that it took."""
     with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
         statements(caplog)
@@ -72,7 +109,9 @@ async def counted(ask: "Ask", viewer: Any, query: str, caplog: pytest.LogCapture
     return len(page["nodes"]), len(statements(caplog))
 
 
-async def test_the_inbox(ask: "Ask", dataset: "Dataset", action: Action, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_inbox(
+    ask: "Ask", dataset: "Dataset", action: Action, caplog: pytest.LogCaptureFixture
+) -> None:
     await ask_for_help(action, dataset, 3)
     assert await counted(ask, dataset.alice, INBOX, caplog) == (5, INBOX_STATEMENTS)
     await ask_for_help(action, dataset, 45)

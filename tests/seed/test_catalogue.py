@@ -21,8 +21,13 @@ async def stored() -> list[list[dict[str, Any]]]:
 async def test_all_offers_and_articles_are_installed(db: str, clock: "MovableClock") -> None:
     await catalogue.load(clock.now())
     complet = await Offer.get(slug="tpe-complet")
-    assert complet.text(Locale.FR)["advantages"] == list(next(o for o in offers() if o.slug == "tpe-complet").fr.advantages)
-    prices = {price.interval: price.gross.cents async for price in Price.current(clock.now()).filter(offer_id=complet.pk)}
+    assert complet.text(Locale.FR)["advantages"] == list(
+        next(o for o in offers() if o.slug == "tpe-complet").fr.advantages
+    )
+    prices = {
+        price.interval: price.gross.cents
+        async for price in Price.current(clock.now()).filter(offer_id=complet.pk)
+    }
     assert prices == {Interval.MONTH: 9480, Interval.YEAR: 94800}
     assert await Offer.all().count() == len(offers())
     assert await Article.all().count() == len(articles())
@@ -32,7 +37,9 @@ async def test_all_offers_and_articles_are_installed(db: str, clock: "MovableClo
 async def test_positions_are_consecutive(db: str, clock: "MovableClock") -> None:
     await catalogue.load(clock.now())
     for model in (Offer, Article):
-        positions = [row["position"] for row in await model.all().order_by("position").values("position")]
+        positions = [
+            row["position"] for row in await model.all().order_by("position").values("position")
+        ]
         assert positions == list(range(1, len(positions) + 1))
 
 
@@ -54,7 +61,9 @@ async def test_a_webinar_keeps_its_announced_date(db: str, clock: "MovableClock"
     assert {row.slug: row.starts_at async for row in Article.filter(kind="WEBINAR")} == before
 
 
-async def test_a_changed_price_ends_the_old_version_without_changing_it(db: str, clock: "MovableClock") -> None:
+async def test_a_changed_price_ends_the_old_version_without_changing_it(
+    db: str, clock: "MovableClock"
+) -> None:
     content = offers()
     await catalogue.sell(clock.now(), content)
     old = await Price.get(offer__slug=content[0].slug, interval=Interval.MONTH)
@@ -74,7 +83,9 @@ async def test_a_changed_text_is_replaced_and_searchable(db: str, clock: "Movabl
     await catalogue.publish(clock.now(), content)
     changed = replace(content[0], fr=replace(content[0].fr, title="Une girafe"))
     await catalogue.publish(clock.now(), [changed, *content[1:]])
-    assert [row.slug async for row in Article.matching(Article.all(), "girafe", Locale.FR)] == [changed.slug]
+    assert [row.slug async for row in Article.matching(Article.all(), "girafe", Locale.FR)] == [
+        changed.slug
+    ]
     assert await Article.all().count() == len(content)
 
 

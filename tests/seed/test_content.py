@@ -15,7 +15,8 @@ from seed.content import PARIS, ArticleContent, ArticleText, OfferText, articles
 
 SHINGLE = 8  # words
 
-# One line per paragraph of the public FAQ: its promise, its subject, and the article that answers it.
+# One line per paragraph of the public FAQ: its promise, its subject, and the article that answers
+# it.
 COVERAGE = [
     ("P1.1", "company name", "change-company-name"),
     ("P1.2", "pause or deletion", "pause-or-delete-account"),
@@ -49,13 +50,19 @@ COVERAGE = [
     ("P5.8", "scope of technical support", "technical-support-scope"),
 ]
 IMPLIED = [("P1.4", "several people in one company", "invite-colleagues")]
-PROMISES = {f"P{part}.{n}" for part, last in enumerate((4, 5, 7, 5, 8), 1) for n in range(1, last + 1)}
+PROMISES = {
+    f"P{part}.{n}" for part, last in enumerate((4, 5, 7, 5, 8), 1) for n in range(1, last + 1)
+}
 
 FACTS = [
     ("answer-times", "24 à 48 heures", "24 to 48 hours"),
     ("contact-support", "de 9 h à 18 h", "9:00 to 18:00"),
     ("strengthen-security", "12 à 128 caractères", "12 to 128 characters"),
-    ("billing-date", "31 janvier 2027 → 28 février → 31 mars", "31 January 2027 → 28 February → 31 March"),
+    (
+        "billing-date",
+        "31 janvier 2027 → 28 février → 31 mars",
+        "31 January 2027 → 28 February → 31 March",
+    ),
     ("late-payment", "télécharger vos factures", "download your invoices"),
     ("late-payment", "jour 14 | services suspendus", "day 14 | services are suspended"),
     ("report-data-breach", "72 heures", "72-hour"),
@@ -95,11 +102,17 @@ def test_articles_state_the_right_figures(slug: str, french: str, english: str) 
 @pytest.mark.parametrize("text", FRENCH)
 def test_nothing_is_copied_from_the_faq(text: ArticleText) -> None:
     known = faq_shingles()
-    assert [words for words, digest in shingles(f"{text.title} {text.summary} {text.body}") if digest in known] == []
+    assert [
+        words
+        for words, digest in shingles(f"{text.title} {text.summary} {text.body}")
+        if digest in known
+    ] == []
 
 
 def faq_shingles() -> set[bytes]:
-    """Four-byte hashes of all sequences of eight words in the FAQ, whose text we may not publish."""
+    """Four-byte hashes of all sequences of eight words in the FAQ, whose text we may not
+    publish.
+    """
     packed = b64decode(Path(__file__).with_name("faq_shingles.txt").read_text())
     return {packed[at : at + 4] for at in range(0, len(packed), 4)}
 

@@ -49,15 +49,26 @@ def checkout_services(auth: AuthServices) -> CheckoutServices:
 
 @pytest.fixture
 async def filled(
-    db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthServices, checkout_services: CheckoutServices
+    db: str,
+    clock: "MovableClock",
+    bus: "RecordingBus",
+    auth: AuthServices,
+    checkout_services: CheckoutServices,
 ) -> None:
     assert await demonstration.load(clock.now(), bus, auth, checkout_services)
 
 
-async def test_every_user_can_sign_in_as_documented(filled: None, action: Action, auth: AuthServices) -> None:
+async def test_every_user_can_sign_in_as_documented(
+    filled: None, action: Action, auth: AuthServices
+) -> None:
     for person in people():
         user = await authenticate(
-            action, auth, email=person.email, password=person.password, code=person.code_at(action.at) or None, peer="::1"
+            action,
+            auth,
+            email=person.email,
+            password=person.password,
+            code=person.code_at(action.at) or None,
+            peer="::1",
         )
         assert (user.staff, user.second_factor) == (person.staff, person.staff is not None)
         company = await company_of(user)
@@ -75,7 +86,9 @@ async def test_the_passwords_are_strong(auth: AuthServices) -> None:
         await auth.passwords.require_strong(person.password, person.email, person.name, *own)
 
 
-async def test_invoices_are_numbered_in_the_order_of_their_dates(filled: None, clock: "MovableClock") -> None:
+async def test_invoices_are_numbered_in_the_order_of_their_dates(
+    filled: None, clock: "MovableClock"
+) -> None:
     issued = await Invoice.all().order_by("position")
     assert len(issued) == 6
     assert await numbering_faults() == []
@@ -103,7 +116,10 @@ async def test_events_are_in_order_and_in_the_past(filled: None, clock: "Movable
     events = await Event.all().order_by("id")
     assert all(before.at <= after.at for before, after in pairwise(events))
     assert events[-1].at < clock.now()
-    assert all(message.at >= message.ticket.created_at for message in await Message.all().select_related("ticket"))
+    assert all(
+        message.at >= message.ticket.created_at
+        for message in await Message.all().select_related("ticket")
+    )
 
 
 async def test_each_company_has_its_own_tickets(filled: None) -> None:
@@ -122,10 +138,18 @@ async def test_old_emails_are_not_sent_again(filled: None) -> None:
 
 
 async def test_a_database_with_users_stays_as_it_is(
-    db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthServices, checkout_services: CheckoutServices
+    db: str,
+    clock: "MovableClock",
+    bus: "RecordingBus",
+    auth: AuthServices,
+    checkout_services: CheckoutServices,
 ) -> None:
-    await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=clock.now())
+    await User.create(
+        email="paul@example.fr", name="Paul", password_hash="-", created_at=clock.now()
+    )
     assert not await demonstration.load(clock.now(), bus, auth, checkout_services)
     assert await User.all().count() == 1
     assert not await Offer.exists()
-    assert await Policy.all().count() == len(read_policies())  # P4.4: except policies installed since then
+    assert await Policy.all().count() == len(
+        read_policies()
+    )  # P4.4: except policies installed since then

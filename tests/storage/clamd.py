@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-# In two parts, so that no scanner flags this file (https://www.eicar.org/download-anti-malware-testfile/).
+# In two parts, so that no scanner flags this file
+# (https://www.eicar.org/download-anti-malware-testfile/).
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}" + rb"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 
 class Daemon:
-    """Answers as clamd does, or with `answer`: bytes are sent as they are, and `None` closes the connection."""
+    """Answers as clamd does, or with `answer`: bytes are sent as they are, and `None` closes the
+    connection.
+    """
 
     def __init__(self) -> None:
         self.port = 0
@@ -25,7 +28,9 @@ class Daemon:
             while length := int.from_bytes(await reader.readexactly(4), "big"):
                 self.largest = max(self.largest, length)
                 content += await reader.readexactly(length)
-            result = b"stream: Win.Test.EICAR_HDB-1 FOUND\0" if EICAR in content else b"stream: OK\0"
+            result = (
+                b"stream: Win.Test.EICAR_HDB-1 FOUND\0" if EICAR in content else b"stream: OK\0"
+            )
             writer.write((self.answer or result) if self.answer is not None else b"")
             await writer.drain()
         except asyncio.IncompleteReadError:

@@ -1,4 +1,6 @@
-"""Unattached files are deleted a day after they were announced, row and bytes. Attached files are never deleted."""
+"""Unattached files are deleted a day after they were announced, row and bytes. Attached files are
+never deleted.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -41,13 +43,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def scenario(db: str, clock: "MovableClock", bus: "RecordingBus", tmp_path: Path) -> AsyncIterator[Scenario]:
+async def scenario(
+    db: str, clock: "MovableClock", bus: "RecordingBus", tmp_path: Path
+) -> AsyncIterator[Scenario]:
     async with opened(clock, tmp_path / "files") as site:
         bakery = await founded(clock, bus, Camille=Role.OWNER)
         yield Scenario(site, bakery, await person(bakery.action(), "Amadou", staff=Staff.AGENT))
 
 
-async def test_unattached_files_are_deleted_after_a_day(scenario: Scenario, clock: "MovableClock") -> None:
+async def test_unattached_files_are_deleted_after_a_day(
+    scenario: Scenario, clock: "MovableClock"
+) -> None:
     await scenario.announced()
     await scenario.uploaded()
     await scenario.uploaded(scenario.agent)
@@ -89,7 +95,14 @@ async def as_evidence_of_what_was_rejected(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize(
     "attached",
-    [by_a_customer, by_an_agent, in_a_chat, as_evidence_at_once, as_evidence_later, as_evidence_of_what_was_rejected],
+    [
+        by_a_customer,
+        by_an_agent,
+        in_a_chat,
+        as_evidence_at_once,
+        as_evidence_later,
+        as_evidence_of_what_was_rejected,
+    ],
 )
 async def test_attached_files_are_never_deleted(
     scenario: Scenario, clock: "MovableClock", attached: Callable[[Scenario], Awaitable[None]]
@@ -103,7 +116,9 @@ async def test_attached_files_are_never_deleted(
 
 @pytest.mark.usefixtures("db")
 def test_every_relation_to_files_is_listed() -> None:
-    """New relations to files have to be listed here, and need a test that attached files are kept."""
+    """New relations to files have to be listed here, and need a test that attached files are
+    kept.
+    """
     whose = {"uploader", "account"}
     assert {f"{name}_id" for name in File._meta.fk_fields - whose} == set(ATTACHMENT_COLUMNS)
     for model in Tortoise.apps["models"].values():
@@ -117,10 +132,14 @@ def test_uploads_end_before_the_deletion() -> None:
     assert 10 * (LIFETIME[Purpose.UPLOAD] + timedelta(seconds=_UPLOAD_SECONDS)) < RETENTION
 
 
-async def test_quarantined_and_infected_files_are_deleted_too(scenario: Scenario, clock: "MovableClock") -> None:
+async def test_quarantined_and_infected_files_are_deleted_too(
+    scenario: Scenario, clock: "MovableClock"
+) -> None:
     async with (
         Daemon().open() as daemon,
-        opened(clock, scenario.site.folder, scanner_from_url(f"tcp://127.0.0.1:{daemon.port}")) as site,
+        opened(
+            clock, scenario.site.folder, scanner_from_url(f"tcp://127.0.0.1:{daemon.port}")
+        ) as site,
     ):
         watched = Scenario(site, scenario.bakery, scenario.agent)
         bad = await watched.announced(size=len(EICAR))
@@ -134,10 +153,14 @@ async def test_quarantined_and_infected_files_are_deleted_too(scenario: Scenario
         assert await watched.turn() == 2
         assert set(site.bytes_kept()) == await watched.kept() == {(await File.get(pk=shown.pk)).key}
         daemon.answer = b""
-        assert await scan_waiting_files(site.action(), site.file_service) == 1  # it is still waiting
+        assert (
+            await scan_waiting_files(site.action(), site.file_service) == 1
+        )  # it is still waiting
 
 
-async def test_a_file_attached_during_the_job_stays(db: str, scenario: Scenario, clock: "MovableClock") -> None:
+async def test_a_file_attached_during_the_job_stays(
+    db: str, scenario: Scenario, clock: "MovableClock"
+) -> None:
     file, ticket = await scenario.uploaded(), await scenario.ticket()
     clock.advance(RETENTION)
     attached = asyncio.Event()
@@ -146,9 +169,13 @@ async def test_a_file_attached_during_the_job_stays(db: str, scenario: Scenario,
         await attached.wait()
         return await scenario.turn()
 
-    turn = asyncio.create_task(meanwhile())  # started here, because a task started in the transaction would be part of it
+    turn = asyncio.create_task(
+        meanwhile()
+    )  # started here, because a task started in the transaction would be part of it
     async with scenario.bakery.action("Camille").transaction() as tx:
-        message = await (await tx.locked(Ticket, ticket.pk)).post(tx, scenario.camille, "Voici.", "k")
+        message = await (await tx.locked(Ticket, ticket.pk)).post(
+            tx, scenario.camille, "Voici.", "k"
+        )
         await attach_to_message(tx, ticket.account_id, message, scenario.camille, (file.pk,))
         attached.set()
         await lock_waiters(db)
@@ -159,17 +186,24 @@ async def test_a_file_attached_during_the_job_stays(db: str, scenario: Scenario,
 
 
 @pytest.mark.parametrize("after", [False, True])
-async def test_a_file_in_deletion_cannot_be_used(scenario: Scenario, clock: "MovableClock", after: bool) -> None:
+async def test_a_file_in_deletion_cannot_be_used(
+    scenario: Scenario, clock: "MovableClock", after: bool
+) -> None:
     file, ticket = await scenario.uploaded(), await scenario.ticket()
     clock.advance(RETENTION)
     store = SlowStore(scenario.site.folder, after)
     turn = asyncio.create_task(scenario.turn(store))
     await store.asked.wait()
     with pytest.raises(Refusal, match="FILE_REFUSED"):
-        await ticket.reply(scenario.bakery.action("Camille"), scenario.camille, "Voici.", "k", (file.pk,))
+        await ticket.reply(
+            scenario.bakery.action("Camille"), scenario.camille, "Voici.", "k", (file.pk,)
+        )
     assert await Message.all().count() == 0
     assert await outcome(scenario.asks(file)) == "FILE_REFUSED"
-    for viewer in (Viewer(scenario.camille, scenario.bakery.account, Role.OWNER), Viewer(scenario.agent)):
+    for viewer in (
+        Viewer(scenario.camille, scenario.bakery.account, Role.OWNER),
+        Viewer(scenario.agent),
+    ):
         assert await File.visible_to(viewer) == []
     link = f"/downloads/{scenario.site.sign(Purpose.DOWNLOAD, file=file.pk)}"
     assert (await scenario.site.client.get(link)).status_code == 404
@@ -180,7 +214,9 @@ async def test_a_file_in_deletion_cannot_be_used(scenario: Scenario, clock: "Mov
 
 
 @pytest.mark.parametrize("after", [False, True])
-async def test_a_deletion_interrupted_by_a_kill_is_completed(scenario: Scenario, clock: "MovableClock", after: bool) -> None:
+async def test_a_deletion_interrupted_by_a_kill_is_completed(
+    scenario: Scenario, clock: "MovableClock", after: bool
+) -> None:
     await scenario.uploaded()
     clock.advance(RETENTION)
     store = SlowStore(scenario.site.folder, after)
@@ -194,14 +230,25 @@ async def test_a_deletion_interrupted_by_a_kill_is_completed(scenario: Scenario,
     assert (await scenario.kept(), scenario.site.bytes_kept()) == (set(), {})
 
 
-async def test_concurrent_jobs_and_an_attachment_are_consistent(scenario: Scenario, clock: "MovableClock") -> None:
-    """Each file is either attached with its bytes, or deleted and refused, and no file is counted twice."""
-    uploaded, tickets = [await scenario.uploaded() for _ in range(24)], [await scenario.ticket() for _ in range(8)]
+async def test_concurrent_jobs_and_an_attachment_are_consistent(
+    scenario: Scenario, clock: "MovableClock"
+) -> None:
+    """Each file is either attached with its bytes, or deleted and refused, and no file is counted
+    twice.
+    """
+    uploaded, tickets = (
+        [await scenario.uploaded() for _ in range(24)],
+        [await scenario.ticket() for _ in range(8)],
+    )
     clock.advance(RETENTION)
 
     async def replies(turn: int) -> str:
         three = tuple(file.pk for file in reversed(uploaded[3 * turn : 3 * turn + 3]))
-        return await outcome(tickets[turn].reply(scenario.bakery.action("Camille"), scenario.camille, "Voici.", "k", three))
+        return await outcome(
+            tickets[turn].reply(
+                scenario.bakery.action("Camille"), scenario.camille, "Voici.", "k", three
+            )
+        )
 
     replying = [asyncio.create_task(replies(turn)) for turn in range(8)]
     await asyncio.sleep(0)
@@ -225,7 +272,9 @@ async def test_more_than_one_batch_is_deleted_despite_a_failure(
     clock.advance(RETENTION)
     with capture_logs() as logged:
         assert await scenario.turn() == 6
-    assert [(each["event"], each["error"]) for each in logged] == [("file.not_deleted", "ValueError")]
+    assert [(each["event"], each["error"]) for each in logged] == [
+        ("file.not_deleted", "ValueError")
+    ]
     assert await scenario.kept() == {"no key"}
 
 
@@ -249,10 +298,17 @@ async def test_while_the_store_is_unavailable_nothing_is_lost(
     peer.kill()
 
 
-async def test_the_job_is_on_the_timetable(scenario: Scenario, clock: "MovableClock", tmp_path: Path) -> None:
+async def test_the_job_is_on_the_timetable(
+    scenario: Scenario, clock: "MovableClock", tmp_path: Path
+) -> None:
     await scenario.uploaded()
     clock.advance(RETENTION)
-    timetable = jobs(scenario.site.services, read({}), FolderTransport(tmp_path / "mail"), scenario.site.file_service)
+    timetable = jobs(
+        scenario.site.services,
+        read({}),
+        FolderTransport(tmp_path / "mail"),
+        scenario.site.file_service,
+    )
     [job] = [each for each in timetable if each.name == "abandoned files"]
     assert await job.work() == 1
     assert scenario.site.bytes_kept() == {}

@@ -29,10 +29,16 @@ SAMPLES = {
     "application/pdf": b"%PDF-1.7\n\x00%%EOF",
     "text/plain": "Ça ne marche plus\r\n\tdepuis hier".encode(),
     "text/csv": "société;montant\nL'Épi;12,50".encode("cp1252"),
-    f"{_OFFICE}.wordprocessingml.document": archive("[Content_Types].xml", "_rels/.rels", "word/document.xml"),
-    f"{_OFFICE}.spreadsheetml.sheet": archive("_rels/.rels", "xl/workbook.xml", "[Content_Types].xml"),
+    f"{_OFFICE}.wordprocessingml.document": archive(
+        "[Content_Types].xml", "_rels/.rels", "word/document.xml"
+    ),
+    f"{_OFFICE}.spreadsheetml.sheet": archive(
+        "_rels/.rels", "xl/workbook.xml", "[Content_Types].xml"
+    ),
     f"{_OPEN_DOCUMENT}.text": archive("content.xml", first=f"{_OPEN_DOCUMENT}.text".encode()),
-    f"{_OPEN_DOCUMENT}.spreadsheet": archive("content.xml", first=f"{_OPEN_DOCUMENT}.spreadsheet".encode()),
+    f"{_OPEN_DOCUMENT}.spreadsheet": archive(
+        "content.xml", first=f"{_OPEN_DOCUMENT}.spreadsheet".encode()
+    ),
 }
 
 
@@ -61,12 +67,20 @@ def test_content_matches_only_its_own_type(content_type: str, at_once: int) -> N
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"<html><script>alert(1)</script></html>\x00", b"MZ\x90\x00\x03", archive("evil.exe"), b"\x89PN\x00",
+        b"",
+        b"<html><script>alert(1)</script></html>\x00",
+        b"MZ\x90\x00\x03",
+        archive("evil.exe"),
+        b"\x89PN\x00",
         b"<!doctype html>\x1b[2J" + SAMPLES["image/png"],
-        archive("[Content_Types].xml", "word/document.xml", "word/vbaProject.bin", "xl/workbook.xml"),
+        archive(
+            "[Content_Types].xml", "word/document.xml", "word/vbaProject.bin", "xl/workbook.xml"
+        ),
     ],
-)  # fmt: skip
-def test_content_of_another_type_is_reported(content_type: str, content: bytes, at_once: int) -> None:
+)
+def test_content_of_another_type_is_reported(
+    content_type: str, content: bytes, at_once: int
+) -> None:
     empty_text = not content and content_type.startswith("text/")
     assert passes(content_type, content, at_once) is empty_text
 
@@ -77,7 +91,8 @@ def test_a_media_type_is_recognized_in_any_spelling(media_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "media_type", ["", "text/html", "image/svg+xml", "application/zip", "image/*", "application/javascript"]
+    "media_type",
+    ["", "text/html", "image/svg+xml", "application/zip", "image/*", "application/javascript"],
 )
 def test_disallowed_types_are_refused(media_type: str) -> None:
     assert content_kind(media_type) is None
@@ -86,9 +101,12 @@ def test_disallowed_types_are_refused(media_type: str) -> None:
 @pytest.mark.parametrize(
     ("name", "named"),
     [
-        ("photo.PNG", "photo.PNG"), ("evil.html", "evil.html.png"), ("photo", "photo.png"), ("x.png.exe", "x.png.exe.png"),
+        ("photo.PNG", "photo.PNG"),
+        ("evil.html", "evil.html.png"),
+        ("photo", "photo.png"),
+        ("x.png.exe", "x.png.exe.png"),
         ("n" * 200, "n" * 196 + ".png"),
     ],
-)  # fmt: skip
+)
 def test_a_name_gets_an_extension_of_its_type(name: str, named: str) -> None:
     assert CONTENT_KINDS["image/png"].with_extension(name, 200) == named

@@ -1,4 +1,6 @@
-"""Files in an object store, with a real server that speaks S3: writes are atomic, and outages are reported."""
+"""Files in an object store, with a real server that speaks S3: writes are atomic, and outages are
+reported.
+"""
 
 import asyncio
 import socket
@@ -30,9 +32,18 @@ class Peer:
 
     def start(self) -> None:
         program = Path(sys.executable).with_name("rclone")
-        at = ["--addr", f"127.0.0.1:{self.port}", "--auth-key", "key,secret", "--config", str(self.folder / "rclone.conf")]
+        at = [
+            "--addr",
+            f"127.0.0.1:{self.port}",
+            "--auth-key",
+            "key,secret",
+            "--config",
+            str(self.folder / "rclone.conf"),
+        ]
         command = [str(program), "serve", "s3", *at, "--vfs-cache-mode", "off", str(self.folder)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         until = time.monotonic() + 60
         while True:
             try:
@@ -53,7 +64,9 @@ class Peer:
         return self.store_as("secret")
 
     def store_as(self, secret: str, seconds: float = 30) -> ObjectStore:
-        return ObjectStore(f"s3://bucket/files?endpoint={self.address}&region=eu-west-3", "key", secret, seconds)
+        return ObjectStore(
+            f"s3://bucket/files?endpoint={self.address}&region=eu-west-3", "key", secret, seconds
+        )
 
     @property
     def names(self) -> set[str]:
@@ -159,7 +172,9 @@ async def test_a_slow_download_completes(peer: Peer) -> None:
     assert b"".join(got) == large
 
 
-@pytest.mark.parametrize("before", ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: x\r\nLast-Modified: "])
+@pytest.mark.parametrize(
+    "before", ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: x\r\nLast-Modified: "]
+)
 async def test_an_unresponsive_store_is_unavailable(before: str) -> None:
     """Before its first byte, and in the middle of the content."""
     response_bytes = f"{before}Wed, 25 Nov 2026 09:00:00 GMT\r\n\r\nabc".encode() if before else b""
@@ -190,7 +205,8 @@ async def test_a_store_that_refuses_access_is_unavailable(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "key_id"), [("s3://", "k"), ("s3://bucket", ""), ("s3://bucket?secret=x", "k"), ("https://bucket", "k")]
+    ("url", "key_id"),
+    [("s3://", "k"), ("s3://bucket", ""), ("s3://bucket?secret=x", "k"), ("https://bucket", "k")],
 )
 def test_an_invalid_address_is_reported(url: str, key_id: str) -> None:
     with pytest.raises(ValueError, match="s3://bucket/prefix"):

@@ -1,4 +1,6 @@
-"""Uploaded files and the virus scanner (ASVS 5.4.3): infected files are never served, and every file is scanned."""
+"""Uploaded files and the virus scanner (ASVS 5.4.3): infected files are never served, and every
+file is scanned.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -34,8 +36,12 @@ async def daemon() -> AsyncIterator[Daemon]:
 
 
 @pytest.fixture
-async def site(db: str, clock: "MovableClock", tmp_path: Path, daemon: Daemon) -> AsyncIterator[Site]:
-    async with opened(clock, tmp_path / "files", scanner_from_url(f"tcp://127.0.0.1:{daemon.port}")) as site:
+async def site(
+    db: str, clock: "MovableClock", tmp_path: Path, daemon: Daemon
+) -> AsyncIterator[Site]:
+    async with opened(
+        clock, tmp_path / "files", scanner_from_url(f"tcp://127.0.0.1:{daemon.port}")
+    ) as site:
         yield site
 
 
@@ -44,7 +50,9 @@ async def text(site: Site, content: bytes) -> File:
 
 
 async def downloaded(site: Site, file: File) -> int:
-    return (await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")).status_code
+    return (
+        await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")
+    ).status_code
 
 
 async def look_again(site: Site) -> int:
@@ -71,9 +79,9 @@ async def test_an_infected_file_is_deleted_and_its_owner_notified(site: Site) ->
     assert await downloaded(site, file) == 404
     [entry] = await AuditEntry.filter(action=SupportAuditAction.FILE_INFECTED.value)
     assert (entry.object_id, entry.account_id) == (file.pk, file.account_id)
-    assert [(each["event"], each["found"]) for each in logged if each["event"] == "file.infected"] == [
-        ("file.infected", "Win.Test.EICAR_HDB-1")
-    ]
+    assert [
+        (each["event"], each["found"]) for each in logged if each["event"] == "file.infected"
+    ] == [("file.infected", "Win.Test.EICAR_HDB-1")]
 
 
 async def test_an_infected_file_cannot_be_attached(site: Site) -> None:
@@ -86,9 +94,18 @@ async def test_an_infected_file_cannot_be_attached(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, b"stream: ", b"INSTREAM size limit exceeded. ERROR\0", b"stream: OK", b"stream: x ERROR\0"]
+    "answer",
+    [
+        None,
+        b"stream: ",
+        b"INSTREAM size limit exceeded. ERROR\0",
+        b"stream: OK",
+        b"stream: x ERROR\0",
+    ],
 )
-async def test_a_file_without_a_verdict_stays_in_quarantine(site: Site, daemon: Daemon, answer: bytes | None) -> None:
+async def test_a_file_without_a_verdict_stays_in_quarantine(
+    site: Site, daemon: Daemon, answer: bytes | None
+) -> None:
     daemon.answer = answer
     good = await text(site, CLEAN)
     response = await site.put(good, CLEAN, **ENGLISH)
@@ -152,11 +169,18 @@ async def test_missing_bytes_do_not_block_the_scan_and_are_logged_once_a_day(
     last = await text(site, CLEAN)
     await File.bulk_create(
         File(
-            key=f"{last.key}{each}", uploader_id=last.uploader_id, account_id=last.account_id, name="b.txt",
-            content_type="text/plain", size=7, sha256="-", created_at=last.created_at, uploaded_at=last.created_at,
+            key=f"{last.key}{each}",
+            uploader_id=last.uploader_id,
+            account_id=last.account_id,
+            name="b.txt",
+            content_type="text/plain",
+            size=7,
+            sha256="-",
+            created_at=last.created_at,
+            uploaded_at=last.created_at,
         )
         for each in range(130)
-    )  # fmt: skip
+    )
     await site.put(last, CLEAN)
     daemon.answer = b""
     with capture_logs() as logged:
@@ -171,7 +195,9 @@ async def test_missing_bytes_do_not_block_the_scan_and_are_logged_once_a_day(
     assert [each["event"] for each in logged] == ["file.missing"] * 130
 
 
-async def test_restored_bytes_are_scanned(site: Site, daemon: Daemon, clock: "MovableClock") -> None:
+async def test_restored_bytes_are_scanned(
+    site: Site, daemon: Daemon, clock: "MovableClock"
+) -> None:
     daemon.answer = None
     lost = await text(site, CLEAN)
     await site.put(lost, CLEAN)
@@ -186,14 +212,21 @@ async def test_restored_bytes_are_scanned(site: Site, daemon: Daemon, clock: "Mo
     assert await downloaded(site, lost) == 200
 
 
-async def test_an_unavailable_scanner_is_tried_once_per_run(site: Site, daemon: Daemon, action: Action) -> None:
+async def test_an_unavailable_scanner_is_tried_once_per_run(
+    site: Site, daemon: Daemon, action: Action
+) -> None:
     daemon.answer = None
     first = await text(site, CLEAN)
     await site.put(first, CLEAN)
     second = await File.create(
-        key=first.key + "2", uploader_id=first.uploader_id, account_id=first.account_id, name="b.txt",
-        content_type="text/plain", size=7, created_at=action.at,
-    )  # fmt: skip
+        key=first.key + "2",
+        uploader_id=first.uploader_id,
+        account_id=first.account_id,
+        name="b.txt",
+        content_type="text/plain",
+        size=7,
+        created_at=action.at,
+    )
     await site.put(second, CLEAN)
     count_before = daemon.asked
     assert await look_again(site) == 0
@@ -229,7 +262,18 @@ async def test_a_stopped_or_unresponsive_daemon_is_unavailable(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "clamd", "http://x:3310", "tcp://", "tcp://x/y", "tcp://u@x", "unix://x/y", "unix:", "tcp://x?y"]
+    "url",
+    [
+        "",
+        "clamd",
+        "http://x:3310",
+        "tcp://",
+        "tcp://x/y",
+        "tcp://u@x",
+        "unix://x/y",
+        "unix:",
+        "tcp://x?y",
+    ],
 )
 def test_an_invalid_address_is_reported(url: str) -> None:
     with pytest.raises(ValueError, match=r"tcp://|without options"):

@@ -30,7 +30,9 @@ asyncio.run(FolderStore(Path(sys.argv[1])).put("k" * 20, chunks()))
 
 
 async def test_a_killed_process_leaves_no_partial_file_under_a_key(tmp_path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", _KILLED, str(tmp_path), stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _KILLED, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
     assert process.stdout
     assert await process.stdout.readline() == b"halfway\n"
     process.kill()
@@ -62,7 +64,10 @@ async def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path, fault:
     assert _names(tmp_path) == {"partial"}
 
 
-@pytest.mark.parametrize("key", ["", "../../../../etc/passwd", "/etc/passwd-long-enough", "a" * 15, "a" * 65, "a" * 20 + "\n"])
+@pytest.mark.parametrize(
+    "key",
+    ["", "../../../../etc/passwd", "/etc/passwd-long-enough", "a" * 15, "a" * 65, "a" * 20 + "\n"],
+)
 async def test_a_key_never_leaves_the_folder(tmp_path: Path, key: str) -> None:
     store = FolderStore(tmp_path / "files")
     with pytest.raises(ValueError, match="not a key"):

@@ -1,4 +1,6 @@
-"""While the file store is unavailable, uploads and downloads report it and lose nothing, over a real object store."""
+"""While the file store is unavailable, uploads and downloads report it and lose nothing, over a
+real object store.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""A company whose members upload files, the agent who answers them, and a store with slow deletions."""
+"""A company whose members upload files, the agent who answers them, and a store with slow
+deletions.
+"""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +24,9 @@ CONTENT = b"Bonjour"
 
 
 class Scenario:
-    """A bakery whose members upload files, the agent who answers them, and the site that accepts the files."""
+    """A bakery whose members upload files, the agent who answers them, and the site that accepts
+    the files.
+    """
 
     def __init__(self, site: Site, bakery: Company, agent: User) -> None:
         self.site, self.bakery, self.agent = site, bakery, agent
@@ -35,9 +39,14 @@ class Scenario:
         user = user or self.camille
         account = None if user.staff else self.bakery.account
         return await File.create(
-            key=random_key(), uploader=user, account=account, name="note.txt", content_type="text/plain",
-            size=size, created_at=self.bakery.clock.now(),
-        )  # fmt: skip
+            key=random_key(),
+            uploader=user,
+            account=account,
+            name="note.txt",
+            content_type="text/plain",
+            size=size,
+            created_at=self.bakery.clock.now(),
+        )
 
     async def uploaded(self, user: User | None = None) -> File:
         file = await self.announced(user)
@@ -48,20 +57,35 @@ class Scenario:
     async def ticket(self, channel: Channel = Channel.WEB) -> Ticket:
         async with self.bakery.action("Camille").transaction() as tx:
             return await Ticket.open(
-                tx, self.bakery.account, self.camille, subject="Bonjour", channel=channel, category=Category.USAGE
+                tx,
+                self.bakery.account,
+                self.camille,
+                subject="Bonjour",
+                channel=channel,
+                category=Category.USAGE,
             )
 
-    async def said(self, file: File, user: User | None = None, channel: Channel = Channel.WEB) -> Message:
+    async def said(
+        self, file: File, user: User | None = None, channel: Channel = Channel.WEB
+    ) -> Message:
         user = user or self.camille
         action = Action(user, self.bakery.clock.now(), self.bakery.bus)
-        return await (await self.ticket(channel)).reply(action, user, "Voici.", random_key(), (file.pk,))
+        return await (await self.ticket(channel)).reply(
+            action, user, "Voici.", random_key(), (file.pk,)
+        )
 
     async def asks(self, *files: File) -> LegalNameChange:
         return await legal_names.request(
-            self.bakery.action("Camille"), self.site.services.auth, self.site.services.registry,
-            self.bakery.tokens["Camille"].session, self.bakery.account, legal_name="Les Fournils d'Aubry", siren_given=None,
-            file_ids=tuple(file.pk for file in files), key=random_key(),
-        )  # fmt: skip
+            self.bakery.action("Camille"),
+            self.site.services.auth,
+            self.site.services.registry,
+            self.bakery.tokens["Camille"].session,
+            self.bakery.account,
+            legal_name="Les Fournils d'Aubry",
+            siren_given=None,
+            file_ids=tuple(file.pk for file in files),
+            key=random_key(),
+        )
 
     async def shows(self, change: LegalNameChange, file: File) -> LegalNameChange:
         session = self.bakery.tokens["Camille"].session

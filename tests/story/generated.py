@@ -25,7 +25,14 @@ MARK = "zqx"
 CARD = "4242 4242 4242 4242"
 EMAIL = f"{MARK}.person@leak.example"
 TEXT = f"{MARK} secret words of {EMAIL}, card {CARD}"
-FORMS = {"Int": 3, "BigInt": 3, "Float": 1.5, "Boolean": True, "DateTime": "2026-11-01T00:00:00Z", "Date": "2026-11-01"}
+FORMS = {
+    "Int": 3,
+    "BigInt": 3,
+    "Float": 1.5,
+    "Boolean": True,
+    "DateTime": "2026-11-01T00:00:00Z",
+    "Date": "2026-11-01",
+}
 SORTS = ("valid", "marked", "long", "nul", "surrogate", "wrong")
 DEPTH = 2
 
@@ -51,13 +58,21 @@ def operations(valid: Mapping[str, Any]) -> Iterator[Operation]:
             yield from (_operation(kind, name, field, sort, valid) for sort in SORTS)
 
 
-def _operation(kind: GraphQLObjectType, name: str, field: GraphQLField, sort: str, valid: Mapping[str, Any]) -> Operation:
+def _operation(
+    kind: GraphQLObjectType, name: str, field: GraphQLField, sort: str, valid: Mapping[str, Any]
+) -> Operation:
     root = kind.name.lower()
     head = ", ".join(f"${argument}: {given.type}" for argument, given in field.args.items())
     call = ", ".join(f"{argument}: ${argument}" for argument in field.args)
-    variables = {argument: _value(argument, given.type, sort, valid) for argument, given in field.args.items()}
+    variables = {
+        argument: _value(argument, given.type, sort, valid)
+        for argument, given in field.args.items()
+    }
     variables = {argument: value for argument, value in variables.items() if value is not None}
-    document = f"{root}{f'({head})' if head else ''} {{ {name}{f'({call})' if call else ''} {_selection(field, DEPTH)} }}"
+    document = (
+        f"{root}{f'({head})' if head else ''} "
+        f"{{ {name}{f'({call})' if call else ''} {_selection(field, DEPTH)} }}"
+    )
     return Operation(root, name, document, variables)
 
 
@@ -69,7 +84,8 @@ def _selection(field: GraphQLField, depth: int) -> str:
     chosen = [
         f"{name} {_selection(each, depth - 1)}"
         for name, each in fields
-        if not any(map(is_required_argument, each.args.values())) and (depth or is_leaf_type(get_named_type(each.type)))
+        if not any(map(is_required_argument, each.args.values()))
+        and (depth or is_leaf_type(get_named_type(each.type)))
     ]
     return f"{{ __typename {' '.join(chosen)} }}"
 
@@ -96,5 +112,7 @@ def _scalar(name: str, kind: str, sort: str) -> Any:
     if sort == "wrong":
         return {TEXT: [TEXT]} if kind == "String" else TEXT
     told = f"{name} {TEXT}"
-    text = {"long": told * 100, "nul": f"{told}\0{told}", "surrogate": f"{told}\ud800"}.get(sort, told)
+    text = {"long": told * 100, "nul": f"{told}\0{told}", "surrogate": f"{told}\ud800"}.get(
+        sort, told
+    )
     return FORMS.get(kind, text)

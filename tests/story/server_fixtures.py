@@ -37,7 +37,9 @@ from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CHOSEN = "mouette-phare-ardoise-77"
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # creating one per client takes longer than a request
+NO_TLS = ssl.SSLContext(
+    ssl.PROTOCOL_TLS_CLIENT
+)  # creating one per client takes longer than a request
 S = TypeVar("S", bound="Server")
 SECRET_KEY = "a-key-for-tests-only-0123456789-abcdefghij"
 
@@ -64,7 +66,9 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
+        }
         return inherited | {
             "CAMCHA_DATABASE_URL": self.database_url,
             "CAMCHA_SECRET_KEY": SECRET_KEY,
@@ -86,7 +90,9 @@ class Server:
         if self.program:
             with log.open("ab") as file:
                 command = [sys.executable, str(self.program), *arguments]
-                self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=file, stderr=file)
+                self.process = subprocess.Popen(
+                    command, cwd=ROOT, env=self.environment, stdout=file, stderr=file
+                )
         else:
             self.process = Forked(arguments, cwd=ROOT, env=self.environment, out=log, err=log)
         deadline = time.monotonic() + 120
@@ -117,9 +123,15 @@ class Server:
 
     def emails(self, address: str) -> list[EmailMessage]:
         """The emails delivered to this address, oldest first."""
-        paths = sorted((self.folder / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+        paths = sorted(
+            (self.folder / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns
+        )
         read = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
-        return [email for email in read if isinstance(email, EmailMessage) and address in str(email["To"])]
+        return [
+            email
+            for email in read
+            if isinstance(email, EmailMessage) and address in str(email["To"])
+        ]
 
     async def email(self, address: str, number: int = 1) -> EmailMessage:
         """Waits for the n-th email to this address."""
@@ -144,9 +156,13 @@ class Client:
 
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The whole response to one operation."""
-        headers = {"Accept-Language": self.language} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
+        headers = {"Accept-Language": self.language} | (
+            {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        )
         async with http_client(base_url=self.server.url) as http:
-            response = await http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+            response = await http.post(
+                "/graphql", json={"query": query, "variables": variables}, headers=headers
+            )
         return dict(response.json())
 
     async def data(self, query: str, **variables: Any) -> dict[str, Any]:
@@ -155,24 +171,33 @@ class Client:
         assert "errors" not in response, response
         return dict(response["data"])
 
-    async def do(self, name: str, kind: str, given: dict[str, Any], selection: str) -> dict[str, Any]:
+    async def do(
+        self, name: str, kind: str, given: dict[str, Any], selection: str
+    ) -> dict[str, Any]:
         """The payload of one mutation, which must not contain userErrors."""
         payload = await self.attempt(name, kind, given, selection)
         assert payload["userErrors"] == [], payload
         return payload
 
-    async def attempt(self, name: str, kind: str, given: dict[str, Any], selection: str) -> dict[str, Any]:
+    async def attempt(
+        self, name: str, kind: str, given: dict[str, Any], selection: str
+    ) -> dict[str, Any]:
         """The payload of one mutation."""
         document = (
-            f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
+            f"mutation($input: {kind}!) "
+            f"{{ {name}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
         )
         return dict((await self.data(document, input=given))[name])
 
-    async def sign_in(self, email: str, password: str, secret: str | None = None, **more: Any) -> "Client":
+    async def sign_in(
+        self, email: str, password: str, secret: str | None = None, **more: Any
+    ) -> "Client":
         """Signs in, with a new one-time code when there is a second factor."""
         code = {"code": pyotp.TOTP(secret).now()} if secret else {}
         given = {"email": email, "password": password, **code, **more}
-        payload = await self.do("sessionSignIn", "SessionSignInInput", given, "session { accessToken refreshToken }")
+        payload = await self.do(
+            "sessionSignIn", "SessionSignInInput", given, "session { accessToken refreshToken }"
+        )
         self.token = payload["session"]["accessToken"]
         return self
 
@@ -180,9 +205,13 @@ class Client:
     async def socket(self) -> AsyncIterator["Live"]:
         """A websocket after its handshake."""
         url = self.server.url.replace("http", "ws") + "/graphql"
-        async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")], max_queue=1024) as websocket:
+        async with connect(
+            url, subprotocols=[Subprotocol("graphql-transport-ws")], max_queue=1024
+        ) as websocket:
             payload = {"authorization": f"Bearer {self.token}"} if self.token else {}
-            await websocket.send(orjson.dumps({"type": "connection_init", "payload": payload}).decode())
+            await websocket.send(
+                orjson.dumps({"type": "connection_init", "payload": payload}).decode()
+            )
             assert orjson.loads(await websocket.recv())["type"] == "connection_ack"
             live = Live(websocket)
             reader = asyncio.create_task(live.read())
@@ -222,7 +251,9 @@ class Live:
         """Starts the operation in this payload."""
         key = str(next(self._numbers))
         self._queues[key] = asyncio.Queue()
-        await self._websocket.send(orjson.dumps({"id": key, "type": "subscribe", "payload": payload}).decode())
+        await self._websocket.send(
+            orjson.dumps({"id": key, "type": "subscribe", "payload": payload}).decode()
+        )
         return Following(self._queues[key])
 
 
@@ -262,7 +293,9 @@ class Colleague:
         await client.do("sessionStepUp", "SessionStepUpInput", given, "freshUntil")
 
     async def at(self, server: Server, language: str = "fr") -> Client:
-        """Signs in with the code of the next 30 seconds, because the set-up used the current one."""
+        """Signs in with the code of the next 30 seconds, because the set-up used the current
+        one.
+        """
         code = pyotp.TOTP(self.secret).at(int(time.time()), counter_offset=1)
         return await Client(server, language=language).sign_in(self.email, self.password, code=code)
 
@@ -274,14 +307,18 @@ async def colleague(server: Server, email: str, role: str, password: str = CHOSE
         page = await browser.post(f"{server.url}/reset?token={token}", data={"password": password})
         assert page.status_code == 200
     client = await Client(server).sign_in(email, password)
-    secret = (await client.do("totpSetUp", "TotpSetUpInput", {"password": password}, "secret"))["secret"]
-    confirmed = await client.do("totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes")
+    secret = (await client.do("totpSetUp", "TotpSetUpInput", {"password": password}, "secret"))[
+        "secret"
+    ]
+    confirmed = await client.do(
+        "totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes"
+    )
     return Colleague(email, password, secret, confirmed["recoveryCodes"])
 
 
 async def _appointed(database_url: str, email: str, role: str) -> str:
-    """Does what the command `staff` does, without its two seconds of start-up: see tests/test_cli.py.
-    Returns the link's token.
+    """Does what the command `staff` does, without its two seconds of start-up: see
+    tests/test_cli.py. Returns the link's token.
     """
     clock = SystemClock()
     auth = AuthServices.of(SECRET_KEY, clock)

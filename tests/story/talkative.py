@@ -1,4 +1,6 @@
-"""The server as in production, but with our own loggers at DEBUG, so that everything that can be logged is."""
+"""The server as in production, but with our own loggers at DEBUG, so that everything that can be
+logged is.
+"""
 
 import logging
 import sys

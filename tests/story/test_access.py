@@ -1,7 +1,8 @@
-"""Account security over HTTP and websockets against a real server process, on SQLite and on PostgreSQL.
+"""Account security over HTTP and websockets against a real server process, on SQLite and on
+PostgreSQL.
 
-A user signs in on two devices, ends one session, resets the password and changes the email address. Websockets close with their
-session, and the log contains no secret. Promises P1.3, P4.3.
+A user signs in on two devices, ends one session, resets the password and changes the email address.
+Websockets close with their session, and the log contains no secret. Promises P1.3, P4.3.
 """
 
 import asyncio
@@ -37,7 +38,9 @@ async def test_the_story(server: Server) -> None:
     secrets += await the_address_moves(server, await Client(server).sign_in(PAUL, NEW))
     secrets += await a_second_factor_outlives_a_reset(server)
     assert "email.delivered" in server.log
-    assert [each for each in [*secrets, PAUL, NEW_ADDRESS, "cam_", "Firefox"] if each in server.log] == []
+    assert [
+        each for each in [*secrets, PAUL, NEW_ADDRESS, "cam_", "Firefox"] if each in server.log
+    ] == []
 
 
 @asynccontextmanager
@@ -49,7 +52,9 @@ async def open_socket(client: Client) -> AsyncIterator[ClientConnection]:
         await websocket.send(orjson.dumps(init).decode())
         assert orjson.loads(await websocket.recv())["type"] == "connection_ack"
         following = {"query": "subscription { accountEvents { kind } }"}
-        await websocket.send(orjson.dumps({"id": "1", "type": "subscribe", "payload": following}).decode())
+        await websocket.send(
+            orjson.dumps({"id": "1", "type": "subscribe", "payload": following}).decode()
+        )
         yield websocket
 
 
@@ -67,10 +72,15 @@ async def stays(websocket: ClientConnection) -> None:
 
 
 async def a_device_is_ended_and_its_socket_closes(paul: Client) -> None:
-    """P4.3: the list identifies the devices, and an ended session is refused at once, over HTTP too."""
+    """P4.3: the list identifies the devices, and an ended session is refused at once, over HTTP
+    too.
+    """
     phone = await signed_in_with(paul.server, PAUL, PASSWORD, FIREFOX)
     result = (await paul.data(LISTED))["viewer"]["sessions"]
-    assert [(each["device"], each["current"]) for each in result] == [("Firefox, Linux", False), ("python-httpx", True)]
+    assert [(each["device"], each["current"]) for each in result] == [
+        ("Firefox, Linux", False),
+        ("python-httpx", True),
+    ]
     async with open_socket(phone) as other_socket, open_socket(paul) as own_socket:
         await paul.do("sessionEnd", "SessionEndInput", {"sessionId": result[0]["id"]}, "ended")
         await closes(other_socket)
@@ -78,12 +88,16 @@ async def a_device_is_ended_and_its_socket_closes(paul: Client) -> None:
     assert (await phone.ask(LISTED))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     tablet = await Client(paul.server).sign_in(PAUL, PASSWORD)
     async with open_socket(tablet) as other_socket:
-        assert (await paul.data("mutation { sessionEndOthers { ended } }"))["sessionEndOthers"]["ended"] == 1
+        assert (await paul.data("mutation { sessionEndOthers { ended } }"))["sessionEndOthers"][
+            "ended"
+        ] == 1
         await closes(other_socket)
 
 
 async def signed_in_with(server: Server, email: str, password: str, user_agent: str) -> Client:
-    document = "mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) { session { accessToken } } }"
+    document = (
+        "mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) { session { accessToken } } }"
+    )
     given = {"query": document, "variables": {"i": {"email": email, "password": password}}}
     async with http_client(base_url=server.url, headers={"User-Agent": user_agent}) as http:
         response = (await http.post("/graphql", json=given)).json()
@@ -111,10 +125,14 @@ async def link_in(server: Server, email: str, page: str, number: int = 1) -> str
 
 
 async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list[str]:
-    """Through the page that the email links to. Every websocket closes, including the requester's. Returns the secrets."""
+    """Through the page that the email links to. Every websocket closes, including the requester's.
+    Returns the secrets.
+    """
     stranger = Client(server)
     for email in ("nobody@boulangerie.example", PAUL):
-        payload = await stranger.do("passwordRequestReset", "PasswordRequestResetInput", {"email": email}, "accepted")
+        payload = await stranger.do(
+            "passwordRequestReset", "PasswordRequestResetInput", {"email": email}, "accepted"
+        )
         assert payload["accepted"] is True
     link = await link_in(server, PAUL, "reset")
     async with open_socket(paul) as own_socket, http_client() as browser:
@@ -123,7 +141,9 @@ async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list
         await closes(own_socket)
         assert (await browser.post(link, data={"password": NEW})).status_code == 404
     async with asyncio.timeout(PATIENCE):  # one from the previous change, one from this one
-        while [str(email["Subject"]) for email in server.emails(PAUL)].count("Votre mot de passe a été modifié") < 2:
+        while [str(email["Subject"]) for email in server.emails(PAUL)].count(
+            "Votre mot de passe a été modifié"
+        ) < 2:
             await asyncio.sleep(0.1)
     assert server.emails("nobody@boulangerie.example") == []
     return [link.rpartition("=")[2]]
@@ -132,14 +152,26 @@ async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list
 async def the_address_moves(server: Server, paul: Client) -> list[str]:
     """P1.3: both addresses confirm, and the other device is signed out. Returns the secrets."""
     refused = await paul.attempt(
-        "emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS, "idempotencyKey": "move"}, "accepted"
+        "emailRequestChange",
+        "EmailRequestChangeInput",
+        {"email": NEW_ADDRESS, "idempotencyKey": "move"},
+        "accepted",
     )
     assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
     await paul.do("sessionStepUp", "SessionStepUpInput", {"password": NEW}, "freshUntil")
-    await paul.do("emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS, "idempotencyKey": "move"}, "accepted")
+    await paul.do(
+        "emailRequestChange",
+        "EmailRequestChangeInput",
+        {"email": NEW_ADDRESS, "idempotencyKey": "move"},
+        "accepted",
+    )
     links = [await link_in(server, email, "email") for email in (NEW_ADDRESS, PAUL)]
     other = await Client(server).sign_in(PAUL, NEW)
-    async with open_socket(other) as other_socket, open_socket(paul) as own_socket, http_client() as browser:
+    async with (
+        open_socket(other) as other_socket,
+        open_socket(paul) as own_socket,
+        http_client() as browser,
+    ):
         assert (await browser.post(links[0])).status_code == 200
         assert (await paul.data(LISTED))["viewer"]["user"]["email"] == PAUL
         assert (await browser.post(links[1])).status_code == 200
@@ -150,18 +182,26 @@ async def the_address_moves(server: Server, paul: Client) -> list[str]:
 
 
 async def a_second_factor_outlives_a_reset(server: Server) -> list[str]:
-    """P4.3: the reset email is no substitute for a one-time code or recovery code. Returns the secrets."""
+    """P4.3: the reset email is no substitute for a one-time code or recovery code. Returns the
+    secrets.
+    """
     paul = await Client(server).sign_in(NEW_ADDRESS, NEW)
     secret = (await paul.do("totpSetUp", "TotpSetUpInput", {"password": NEW}, "secret"))["secret"]
-    confirmed = await paul.do("totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes")
+    confirmed = await paul.do(
+        "totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes"
+    )
     codes = confirmed["recoveryCodes"]
-    await paul.do("passwordRequestReset", "PasswordRequestResetInput", {"email": NEW_ADDRESS}, "accepted")
+    await paul.do(
+        "passwordRequestReset", "PasswordRequestResetInput", {"email": NEW_ADDRESS}, "accepted"
+    )
     token = (await link_in(server, NEW_ADDRESS, "reset")).rpartition("=")[2]
     given: dict[str, Any] = {"token": token, "password": PASSWORD}
     refused = await paul.attempt("passwordReset", "PasswordResetInput", given, "reset")
     assert [error["code"] for error in refused["userErrors"]] == ["SECOND_FACTOR_REQUIRED"]
     await paul.do("passwordReset", "PasswordResetInput", given | {"code": codes[0]}, "reset")
     sign_in = {"email": NEW_ADDRESS, "password": PASSWORD}
-    without = await Client(server).attempt("sessionSignIn", "SessionSignInInput", sign_in, "session { accessToken }")
+    without = await Client(server).attempt(
+        "sessionSignIn", "SessionSignInInput", sign_in, "session { accessToken }"
+    )
     assert [error["code"] for error in without["userErrors"]] == ["SECOND_FACTOR_REQUIRED"]
     return [token, secret, *codes]

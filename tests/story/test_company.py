@@ -1,7 +1,8 @@
-"""Promises P1.1 and P1.2 against a real server process and a company registry, on SQLite and on PostgreSQL.
+"""Promises P1.1 and P1.2 against a real server process and a company registry, on SQLite and on
+PostgreSQL.
 
-A bakery changes its legal name, first through evidence and an agent, then through the registry. Its account is deactivated,
-reactivated and deleted, although the server is killed during the erasure.
+A bakery changes its legal name, first through evidence and an agent, then through the registry. Its
+account is deactivated, reactivated and deleted, although the server is killed during the erasure.
 """
 
 import asyncio
@@ -36,7 +37,10 @@ class RegistryServer(Server):
         terms = Path(billing.__file__).with_name("seller.toml").read_text(encoding="utf-8")
         seller = self.folder / "seller.toml"
         seller.write_text(re.sub(r"grace_days = \d+", "grace_days = 0", terms), encoding="utf-8")
-        return super().environment | {"CAMCHA_REGISTRY": self.registry, "CAMCHA_SELLER": str(seller)}
+        return super().environment | {
+            "CAMCHA_REGISTRY": self.registry,
+            "CAMCHA_SELLER": str(seller),
+        }
 
 
 class Names:
@@ -56,7 +60,9 @@ async def town(catalogue_url: str, folder: Path, names: Names) -> AsyncIterator[
             server.stop()
 
 
-async def test_p1_1_and_p1_2_a_company_changes_its_name_and_is_deleted(catalogue_url: str, tmp_path: Path) -> None:
+async def test_p1_1_and_p1_2_a_company_changes_its_name_and_is_deleted(
+    catalogue_url: str, tmp_path: Path
+) -> None:
     names = Names()
     async with town(catalogue_url, tmp_path, names) as server:
         paul, amadou = await customer(server, PAUL), await colleague(server, AMADOU, "AGENT")
@@ -75,11 +81,17 @@ async def fresh(paul: Client) -> None:
 
 async def wished(paul: Client, name: str) -> dict[str, Any]:
     given = {"legalName": name, "idempotencyKey": name}
-    return dict((await paul.do("accountRequestLegalName", "AccountRequestLegalNameInput", given, CHANGE))["change"])
+    return dict(
+        (await paul.do("accountRequestLegalName", "AccountRequestLegalNameInput", given, CHANGE))[
+            "change"
+        ]
+    )
 
 
 async def paul_shows_evidence(paul: Client, agent: Client) -> None:
-    """The registry is unavailable: Paul uploads his Kbis extract, and an agent downloads and accepts it."""
+    """The registry is unavailable: Paul uploads his Kbis extract, and an agent downloads and
+    accepts it.
+    """
     await fresh(paul)
     change = await wished(paul, "Fournil Meunier SARL")
     assert (change["status"], change["verdict"]) == ("EVIDENCE_NEEDED", "AWAY")
@@ -88,18 +100,28 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
     about = {"name": "kbis.pdf", "contentType": "application/pdf", "size": len(PDF)}
     announced = await paul.do("fileAnnounce", "FileAnnounceInput", about, "file { id } uploadUrl")
     async with http_client() as http:
-        sent = await http.put(announced["uploadUrl"], content=PDF, headers={"Content-Type": "application/pdf"})
+        sent = await http.put(
+            announced["uploadUrl"], content=PDF, headers={"Content-Type": "application/pdf"}
+        )
         assert sent.status_code == 201
         given = {"changeId": change["id"], "fileIds": [announced["file"]["id"]]}
-        await paul.do("legalNameChangeAddEvidence", "LegalNameChangeAddEvidenceInput", given, CHANGE)
+        await paul.do(
+            "legalNameChangeAddEvidence", "LegalNameChangeAddEvidenceInput", given, CHANGE
+        )
         waiting = (
-            "{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { nodes { id account { legalName }"
+            "{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { nodes { id account { "
+            "legalName }"
             " evidence { downloadUrl } } } }"
         )
         [result] = (await agent.data(waiting))["legalNameChanges"]["nodes"]
         assert (await http.get(result["evidence"][0]["downloadUrl"])).content == PDF
     decided = {"changeId": result["id"], "decision": "ACCEPT", "idempotencyKey": "1"}
-    payload = await agent.do("legalNameChangeDecide", "LegalNameChangeDecideInput", decided, "change { account { legalName } }")
+    payload = await agent.do(
+        "legalNameChangeDecide",
+        "LegalNameChangeDecideInput",
+        decided,
+        "change { account { legalName } }",
+    )
     assert payload["change"]["account"]["legalName"] == "Fournil Meunier SARL"
     assert (await paul.data(STANDING))["viewer"]["account"]["legalName"] == "Fournil Meunier SARL"
     registered = "La nouvelle raison sociale de votre entreprise est enregistrée"
@@ -108,7 +130,15 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
 
 async def paul_is_registered(paul: Client, names: Names) -> None:
     """The registry now has the new name, so no agent is needed."""
-    names.reply = answer({"results": [result(nom_raison_sociale="LES FOURNILS MEUNIER", nom_complet="LES FOURNILS MEUNIER")]})
+    names.reply = answer(
+        {
+            "results": [
+                result(
+                    nom_raison_sociale="LES FOURNILS MEUNIER", nom_complet="LES FOURNILS MEUNIER"
+                )
+            ]
+        }
+    )
     change = await wished(paul, "Les Fournils Meunier")
     assert (change["status"], change["registeredName"]) == ("ACCEPTED", "LES FOURNILS MEUNIER")
 
@@ -117,12 +147,19 @@ async def paul_rests(paul: Client, agent: Client) -> str:
     """Paul requests the deactivation. His websocket closes, and he is signed out."""
     await chat(paul)
     given = {"message": "Nous fermons pour l'hiver.", "idempotencyKey": "rest"}
-    payload = await paul.do("accountRequestDeactivation", "AccountRequestInput", given, "ticket { kind account { id } }")
+    payload = await paul.do(
+        "accountRequestDeactivation", "AccountRequestInput", given, "ticket { kind account { id } }"
+    )
     assert payload["ticket"]["kind"] == "ACCOUNT_DEACTIVATION"
     account = str(payload["ticket"]["account"]["id"])
     async with paul.socket() as live:
         await live.follow("subscription { accountEvents { kind } }")
-        rested = await agent.do("accountDeactivate", "AccountDeactivateInput", {"accountId": account}, "account { status }")
+        rested = await agent.do(
+            "accountDeactivate",
+            "AccountDeactivateInput",
+            {"accountId": account},
+            "account { status }",
+        )
         assert rested["account"]["status"] == "DEACTIVATED"
         assert await live.closed() == CloseCode.UNAUTHORIZED
     assert (await paul.ask(STANDING))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -133,32 +170,49 @@ async def paul_comes_back(paul: Client, agent: Client, account: str) -> None:
     """Paul signs in without an account, sees its status, and requests its reactivation."""
     given = {"email": PAUL, "password": PASSWORD, "accountId": account}
     paul.token = None
-    refused = await paul.attempt("sessionSignIn", "SessionSignInInput", given, "session { accessToken }")
+    refused = await paul.attempt(
+        "sessionSignIn", "SessionSignInInput", given, "session { accessToken }"
+    )
     assert [error["code"] for error in refused["userErrors"]] == ["ACCOUNT_INACTIVE"]
     await paul.sign_in(PAUL, PASSWORD)
     seen = (await paul.data(STANDING))["viewer"]
     assert (seen["account"], seen["companies"][0]["status"]) == (None, "DEACTIVATED")
     wish = {"accountId": account, "message": "C'est le printemps.", "idempotencyKey": "back"}
     await paul.do("accountRequestReactivation", "AccountRequestReactivationInput", wish, "accepted")
-    await agent.do("accountReactivate", "AccountReactivateInput", {"accountId": account}, "account { status }")
+    await agent.do(
+        "accountReactivate", "AccountReactivateInput", {"accountId": account}, "account { status }"
+    )
     await paul.sign_in(PAUL, PASSWORD)
     assert (await paul.data(STANDING))["viewer"]["account"]["legalName"] == "Les Fournils Meunier"
 
 
-async def paul_leaves_for_good(paul: Client, agent: Client, amadou: Colleague, account: str) -> None:
-    """Paul requests the deletion and the agent schedules it. The server is killed, and completes the deletion after its
-    restart.
+async def paul_leaves_for_good(
+    paul: Client, agent: Client, amadou: Colleague, account: str
+) -> None:
+    """Paul requests the deletion and the agent schedules it. The server is killed, and completes
+    the deletion after its restart.
     """
     given = {"message": "Nous avons vendu.", "idempotencyKey": "end"}
-    stale = await paul.attempt("accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }")
+    stale = await paul.attempt(
+        "accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }"
+    )
     assert [error["code"] for error in stale["userErrors"]] == ["STEP_UP_REQUIRED"]
     await fresh(paul)
-    payload = await paul.do("accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }")
+    payload = await paul.do(
+        "accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }"
+    )
     end = {"accountId": account, "ticketId": payload["ticket"]["id"]}
-    refused = await agent.attempt("accountScheduleDeletion", "AccountScheduleDeletionInput", end, "account { status }")
+    refused = await agent.attempt(
+        "accountScheduleDeletion", "AccountScheduleDeletionInput", end, "account { status }"
+    )
     assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
     await amadou.fresh(agent)
-    closing = await agent.do("accountScheduleDeletion", "AccountScheduleDeletionInput", end, "account { status erasesAt }")
+    closing = await agent.do(
+        "accountScheduleDeletion",
+        "AccountScheduleDeletionInput",
+        end,
+        "account { status erasesAt }",
+    )
     assert closing["account"]["status"] == "CLOSING"
     assert closing["account"]["erasesAt"]
     paul.server.kill()
@@ -166,8 +220,13 @@ async def paul_leaves_for_good(paul: Client, agent: Client, amadou: Colleague, a
 
 
 async def nothing_is_left(server: Server, agent: Client, account: str) -> None:
-    """The last email confirms the deletion. The address is free again, and what Paul wrote is gone."""
-    document = "query($id: ID!) { node(id: $id) { ... on Account { legalName status tickets { nodes { subject } } } } }"
+    """The last email confirms the deletion. The address is free again, and what Paul wrote is
+    gone.
+    """
+    document = (
+        "query($id: ID!) { node(id: $id) { ... on Account { legalName status tickets { nodes { "
+        "subject } } } } }"
+    )
     async with asyncio.timeout(PATIENCE):
         while (seen := (await agent.data(document, id=account))["node"])["legalName"] != "[effacé]":
             await asyncio.sleep(0.2)
@@ -179,6 +238,12 @@ async def nothing_is_left(server: Server, agent: Client, account: str) -> None:
             await asyncio.sleep(0.2)
             emails = [str(email["Subject"]) for email in server.emails(PAUL)]
     given = {"email": PAUL, "password": PASSWORD}
-    gone = await Client(server).attempt("sessionSignIn", "SessionSignInInput", given, "session { accessToken }")
+    gone = await Client(server).attempt(
+        "sessionSignIn", "SessionSignInInput", given, "session { accessToken }"
+    )
     assert [error["code"] for error in gone["userErrors"]] == ["CREDENTIALS_INVALID"]
-    assert not [path for path in (server.folder / "files").rglob("*") if path.is_file() and path.read_bytes() == PDF]
+    assert not [
+        path
+        for path in (server.folder / "files").rglob("*")
+        if path.is_file() and path.read_bytes() == PDF
+    ]

@@ -1,7 +1,7 @@
 """Sessions in cookies, as browsers use them, over HTTP and websockets, on SQLite and on PostgreSQL.
 
-No script and no response contains a token, pages of other origins can't use the cookies, and ending the session closes its
-websockets, in other processes too. Promise P4.3.
+No script and no response contains a token, pages of other origins can't use the cookies, and ending
+the session closes its websockets, in other processes too. Promise P4.3.
 """
 
 import asyncio
@@ -27,21 +27,28 @@ from tests.story.server_fixtures import Server, http_client, served
 
 PAUL, GINA = "paul@boulangerie.example", "gina@fournil.example"
 SIGN_IN = """mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) {
-    session { accessToken refreshToken accessExpiresAt } user { email } userErrors { code field } } }"""
+    session { accessToken refreshToken accessExpiresAt } user { email }
+    userErrors { code field } } }"""
 REFRESH = """mutation { sessionRefresh(input: {}) {
     session { accessToken refreshToken accessExpiresAt } userErrors { code field } } }"""
 WHO = "{ viewer { user { email } account { id } } }"
-OPEN = """mutation { ticketOpen(input: {channel: CHAT, subject: "x", body: "x", idempotencyKey: "x"}) {
+OPEN = """mutation { ticketOpen(input: {channel: CHAT, subject: "x", body: "x",
+    idempotencyKey: "x"}) {
     ticket { id } userErrors { code } } }"""
 TICKETS = "{ tickets { nodes { id } } }"
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """One server for all tests of this module."""
     folder = tmp_path_factory.mktemp("server")
-    with database_copy(request, request.param, folder, catalogue=True) as url, served(url, folder) as running:
+    with (
+        database_copy(request, request.param, folder, catalogue=True) as url,
+        served(url, folder) as running,
+    ):
         yield running
 
 
@@ -58,9 +65,13 @@ class Browser:
         self.server, self.http = server, http
 
     async def post(self, query: str, origin: str | None = None, **variables: Any) -> httpx.Response:
-        """Sends a request from a page of the server's own origin, or of `origin`. An empty origin is not sent."""
+        """Sends a request from a page of the server's own origin, or of `origin`. An empty origin
+        is not sent.
+        """
         headers = {} if origin == "" else {"Origin": origin or self.server.url}
-        return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        return await self.http.post(
+            "/graphql", json={"query": query, "variables": variables}, headers=headers
+        )
 
     async def data(self, query: str, **variables: Any) -> Any:
         response = (await self.post(query, **variables)).json()
@@ -78,14 +89,20 @@ class Browser:
         return {cookie.name: str(cookie.value) for cookie in self.http.cookies.jar}
 
     @asynccontextmanager
-    async def socket(self, origin: str | None = None, **changed: str) -> AsyncIterator[ClientConnection]:
+    async def socket(
+        self, origin: str | None = None, **changed: str
+    ) -> AsyncIterator[ClientConnection]:
         """A websocket opened by a page, with the browser's cookies and no payload."""
-        cookies = "; ".join(f"{name}={value}" for name, value in {**self.cookies, **changed}.items() if value)
+        cookies = "; ".join(
+            f"{name}={value}" for name, value in {**self.cookies, **changed}.items() if value
+        )
         url = self.server.url.replace("http", "ws") + "/graphql"
         async with connect(
-            url, subprotocols=[Subprotocol("graphql-transport-ws")], additional_headers={"Cookie": cookies},
+            url,
+            subprotocols=[Subprotocol("graphql-transport-ws")],
+            additional_headers={"Cookie": cookies},
             origin=None if origin == "" else Origin(origin or self.server.url),
-        ) as websocket:  # fmt: skip
+        ) as websocket:
             await websocket.send('{"type": "connection_init"}')
             yield websocket
 
@@ -93,7 +110,9 @@ class Browser:
 async def ask(websocket: ClientConnection, query: str, **variables: Any) -> Any:
     """The response to one operation over a websocket."""
     payload = {"query": query, "variables": variables}
-    await websocket.send(orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode())
+    await websocket.send(
+        orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode()
+    )
     while (message := orjson.loads(await websocket.recv()))["type"] != "next":
         assert message["type"] in ("connection_ack", "complete", "ping"), message
     return message["payload"]
@@ -131,7 +150,10 @@ async def two_tabs_renew_at_once(browser: Browser) -> None:
     """Both succeed, and only one response sets the new cookies."""
     before = browser.cookies
     responses = await asyncio.gather(browser.post(REFRESH), browser.post(REFRESH))
-    assert [response.json()["data"]["sessionRefresh"]["userErrors"] for response in responses] == [[], []]
+    assert [response.json()["data"]["sessionRefresh"]["userErrors"] for response in responses] == [
+        [],
+        [],
+    ]
     assert "cam_" not in "".join(response.text for response in responses)
     assert sorted(len(response.headers.get_list("set-cookie")) for response in responses) == [0, 2]
     assert browser.cookies.keys() == before.keys()
@@ -147,7 +169,9 @@ async def a_socket_is_opened_by_the_cookie(browser: Browser) -> None:
 async def signing_out_clears_the_cookies_and_closes_the_sockets(browser: Browser) -> None:
     async with browser.socket() as websocket:
         await ask(websocket, WHO)
-        assert await browser.data("mutation { sessionSignOut { signedOut } }") == {"sessionSignOut": {"signedOut": True}}
+        assert await browser.data("mutation { sessionSignOut { signedOut } }") == {
+            "sessionSignOut": {"signedOut": True}
+        }
         assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
     assert browser.cookies == {}
     assert (await browser.data(WHO))["viewer"] is None
@@ -166,7 +190,9 @@ async def test_other_origins_cannot_use_the_cookies(browser: Browser, origin: st
         response = await browser.post(query, origin=origin)
         assert response.status_code == 403
         assert response.json()["errors"][0]["extensions"]["code"] == "ORIGIN_REFUSED"
-    by_get = await browser.http.get("/graphql", params={"query": WHO}, headers={"Origin": origin} if origin else {})
+    by_get = await browser.http.get(
+        "/graphql", params={"query": WHO}, headers={"Origin": origin} if origin else {}
+    )
     assert by_get.status_code == 403
     assert (await browser.data(TICKETS))["tickets"]["nodes"] == []
     browser.http.cookies.clear()
@@ -177,14 +203,24 @@ async def test_other_origins_cannot_use_the_cookies(browser: Browser, origin: st
 
 
 async def test_form_posts_of_other_origins_are_refused(browser: Browser) -> None:
-    """Requests that a page can send without a CORS preflight are never GraphQL requests, with or without cookies."""
+    """Requests that a page can send without a CORS preflight are never GraphQL requests, with or
+    without cookies.
+    """
     await browser.sign_in()
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+    for kind in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ):
         response = await browser.http.post(
-            "/graphql", content=orjson.dumps({"query": OPEN}), headers={"Origin": browser.server.url, "Content-Type": kind}
+            "/graphql",
+            content=orjson.dumps({"query": OPEN}),
+            headers={"Origin": browser.server.url, "Content-Type": kind},
         )
         assert response.status_code == 415
-    by_get = await browser.http.get("/graphql", params={"query": OPEN}, headers={"Sec-Fetch-Site": "same-origin"})
+    by_get = await browser.http.get(
+        "/graphql", params={"query": OPEN}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
     assert by_get.status_code == 405
     assert (await browser.data(TICKETS))["tickets"]["nodes"] == []
 
@@ -192,15 +228,21 @@ async def test_form_posts_of_other_origins_are_refused(browser: Browser) -> None
 async def test_same_origin_pages_can_use_get(browser: Browser) -> None:
     """When browsers send no Origin, they declare the page as same-origin."""
     await browser.sign_in()
-    response = await browser.http.get("/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": "same-origin"})
+    response = await browser.http.get(
+        "/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
     assert response.json()["data"]["viewer"]["user"]["email"] == PAUL
     for site in ("same-site", "cross-site", "none"):
-        refused = await browser.http.get("/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": site})
+        refused = await browser.http.get(
+            "/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": site}
+        )
         assert refused.status_code == 403
 
 
 async def test_other_origins_cannot_open_a_websocket(browser: Browser) -> None:
-    """Cross-site websocket hijacking (OWASP ASVS 5, 4.4.2): a browser always sends the page's origin."""
+    """Cross-site websocket hijacking (OWASP ASVS 5, 4.4.2): a browser always sends the page's
+    origin.
+    """
     await browser.sign_in()
     for origin in ("https://evil.example", "null"):
         with pytest.raises(InvalidStatus) as refused:
@@ -229,7 +271,9 @@ async def test_a_websocket_never_sets_cookies_or_returns_tokens(browser: Browser
         signed_in = (await ask(websocket, SIGN_IN, i=given))["data"]["sessionSignIn"]
         renewed = (await ask(websocket, REFRESH))["data"]["sessionRefresh"]
     assert switched == {"session": None, "userErrors": [{"code": "COOKIES_UNAVAILABLE"}]}
-    assert signed_in["userErrors"] == [{"code": "COOKIES_UNAVAILABLE", "field": ["input", "deliver"]}]
+    assert signed_in["userErrors"] == [
+        {"code": "COOKIES_UNAVAILABLE", "field": ["input", "deliver"]}
+    ]
     assert renewed["userErrors"] == [{"code": "TOKEN_INVALID", "field": ["input", "refreshToken"]}]
     assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
 
@@ -246,7 +290,9 @@ async def test_switching_sets_new_cookies(browser: Browser) -> None:
 
 
 async def test_expired_cookies_allow_public_operations(browser: Browser) -> None:
-    """A browser always sends them: public queries and signing in still work, and a refresh clears them."""
+    """A browser always sends them: public queries and signing in still work, and a refresh clears
+    them.
+    """
     await browser.sign_in()
     stale = browser.cookies
     await browser.data("mutation { sessionSignOut { signedOut } }")
@@ -254,9 +300,9 @@ async def test_expired_cookies_allow_public_operations(browser: Browser) -> None
         browser.http.cookies.set(name, value, domain="127.0.0.1", path="/")
     response = await browser.post("{ viewer { locale } offers { nodes { slug } } }")
     assert response.json()["data"]["offers"]["nodes"] != []
-    assert [(error["path"], error["extensions"]["code"]) for error in response.json()["errors"]] == [
-        (["viewer"], "UNAUTHENTICATED")
-    ]
+    assert [
+        (error["path"], error["extensions"]["code"]) for error in response.json()["errors"]
+    ] == [(["viewer"], "UNAUTHENTICATED")]
     assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     renewed = await browser.post(REFRESH)
     assert renewed.json()["data"]["sessionRefresh"]["userErrors"][0]["code"] == "TOKEN_INVALID"
@@ -266,13 +312,20 @@ async def test_expired_cookies_allow_public_operations(browser: Browser) -> None
 
 
 async def test_signing_out_works_after_the_access_cookie_has_expired(browser: Browser) -> None:
-    """It expires after 15 minutes. A user who signs out later must not stay signed in for a month."""
+    """It expires after 15 minutes. A user who signs out later must not stay signed in for a
+    month.
+    """
     await browser.sign_in()
     refresh = browser.cookies["camcha_refresh"]
     browser.http.cookies.delete("camcha_access")
-    assert await browser.data("mutation { sessionSignOut { signedOut } }") == {"sessionSignOut": {"signedOut": True}}
+    assert await browser.data("mutation { sessionSignOut { signedOut } }") == {
+        "sessionSignOut": {"signedOut": True}
+    }
     assert browser.cookies == {}
-    token = {"query": "mutation($t: String) { sessionRefresh(input: {refreshToken: $t}) { userErrors { code } } }"}
+    token = {
+        "query": "mutation($t: String) { sessionRefresh(input: {refreshToken: $t}) { userErrors { "
+        "code } } }"
+    }
     renewed = await browser.http.post("/graphql", json={**token, "variables": {"t": refresh}})
     assert renewed.json()["data"]["sessionRefresh"]["userErrors"][0]["code"] == "TOKEN_INVALID"
     again = await browser.post("mutation { sessionSignOut { signedOut } }")
@@ -286,17 +339,24 @@ async def test_a_bearer_token_takes_precedence_over_cookies(browser: Browser) ->
     headers = {"Authorization": f"Bearer {marie.token}"}
     response = await browser.http.post("/graphql", json={"query": WHO}, headers=headers)
     assert response.json()["data"]["viewer"]["user"]["email"] == "marie@fleurs.example"
-    wrong = await browser.http.post("/graphql", json={"query": WHO}, headers={"Authorization": "Bearer x"})
-    assert wrong.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"  # and not the user of the cookies
+    wrong = await browser.http.post(
+        "/graphql", json={"query": WHO}, headers={"Authorization": "Bearer x"}
+    )
+    assert (
+        wrong.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    )  # and not the user of the cookies
     assert wrong.json()["data"]["viewer"] is None
 
 
 @pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
 async def test_websockets_close_in_other_processes_too(catalogue_url: str, tmp_path: Path) -> None:
-    """Two processes on one PostgreSQL database; SQLite supports only one. The other process checks once per `SWEEP_SECONDS`."""
+    """Two processes on one PostgreSQL database; SQLite supports only one. The other process checks
+    once per `SWEEP_SECONDS`.
+    """
     (tmp_path / "second").mkdir()
     with served(catalogue_url, tmp_path) as first:
-        # Before the second process starts, whose timetable would deliver the email to its own folder.
+        # Before the second process starts, whose timetable would deliver the email to its own
+        # folder.
         await customer(first, PAUL)
         with served(catalogue_url, tmp_path / "second") as second:
             async with http_client(base_url=first.url) as http:
@@ -308,8 +368,12 @@ async def test_websockets_close_in_other_processes_too(catalogue_url: str, tmp_p
                     assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
 
 
-async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(browser: Browser) -> None:
-    """Chromium, on one of our pages and on a page of the same site with another origin, which SameSite alone would not stop."""
+async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(
+    browser: Browser,
+) -> None:
+    """Chromium, on one of our pages and on a page of the same site with another origin, which
+    SameSite alone would not stop.
+    """
     command = ["node", str(HERE / "cookies.mjs"), browser.server.url, PAUL, PASSWORD]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
@@ -317,29 +381,50 @@ async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(b
     assert process.returncode == 0, errors.decode()
     seen = json.loads(output)
     assert seen == {
-        "scripts": "", "kept": ["camcha_access", "camcha_refresh"], "who": PAUL, "socket": PAUL,
-        "elsewhere": {"read": "refused", "blind": "sent", "socket": "refused"}, "tickets": 0, "after": PAUL,
-    }  # fmt: skip
+        "scripts": "",
+        "kept": ["camcha_access", "camcha_refresh"],
+        "who": PAUL,
+        "socket": PAUL,
+        "elsewhere": {"read": "refused", "blind": "sent", "socket": "refused"},
+        "tickets": 0,
+        "after": PAUL,
+    }
 
 
-async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(browser: Browser) -> None:
-    """Someone else guesses from the same network until everyone there has to wait, except the user with the email."""
+async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(
+    browser: Browser,
+) -> None:
+    """Someone else guesses from the same network until everyone there has to wait, except the user
+    with the email.
+    """
     await customer(browser.server, GINA, "732829320")  # other users' sign-ins must not wait
-    mutation = "mutation($e: String!) { sessionRequestUnlock(input: {email: $e}) { accepted userErrors { code } } }"
+    mutation = (
+        "mutation($e: String!) { sessionRequestUnlock(input: {email: $e}) { accepted userErrors { "
+        "code } } }"
+    )
     for email in ("nobody@boulangerie.example", GINA):
-        assert (await browser.data(mutation, e=email))["sessionRequestUnlock"] == {"accepted": True, "userErrors": []}
+        assert (await browser.data(mutation, e=email))["sessionRequestUnlock"] == {
+            "accepted": True,
+            "userErrors": [],
+        }
     text = (await browser.server.email(GINA, 2)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     link = re.search(r"http://\S+/unlock\?token=\S+", text)
     assert link, text
     wrong = {"email": GINA, "password": "mouette phare ardoise 77"}
     waits = 0
-    while waits < 3:  # seconds, doubled by each guess: a busy machine needs one of them for the next request
+    while (
+        waits < 3
+    ):  # seconds, doubled by each guess: a busy machine needs one of them for the next request
         response = (await browser.post(SIGN_IN, i=wrong)).json()
         waits = response["errors"][0]["extensions"]["retryAfter"] if "errors" in response else 0
         await asyncio.sleep(waits if waits < 3 else 0)
-    refused = (await browser.post(SIGN_IN, i={"email": GINA, "password": PASSWORD, "deliver": "COOKIE"})).json()
+    refused = (
+        await browser.post(SIGN_IN, i={"email": GINA, "password": PASSWORD, "deliver": "COOKIE"})
+    ).json()
     assert refused["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
-    assert (await browser.http.get(link[0])).status_code == 200  # a mail program that prefetches the link changes nothing
+    assert (
+        await browser.http.get(link[0])
+    ).status_code == 200  # a mail program that prefetches the link changes nothing
     assert browser.cookies == {}
     assert (await browser.http.post(link[0])).status_code == 200
     assert list(browser.cookies) == ["camcha_unlock"]

@@ -1,7 +1,8 @@
 """P5.5: nothing acknowledged is lost or duplicated, although the server is killed twice under load.
 
-Each chat has a customer and an agent, who both write over HTTP and read over a websocket. Writers without a response repeat the
-request with the same clientMessageId, and readers reconnect with `after:` the last event they received.
+Each chat has a customer and an agent, who both write over HTTP and read over a websocket. Writers
+without a response repeat the request with the same clientMessageId, and readers reconnect with
+`after:` the last event they received.
 """
 
 import asyncio
@@ -22,14 +23,19 @@ from tests.story.server_fixtures import Client, Server, colleague, http_client
 MESSAGES_EACH = 21  # per user and chat
 EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
     sequence message { clientMessageId } } }"""
-REPLY = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }"
+REPLY = (
+    "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } "
+    "userErrors { code } } }"
+)
 STORED = """query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence
     messages(first: 100) { totalCount nodes { sequence clientMessageId } } } } }"""
 
 
 @dataclass(frozen=True)
 class Load:
-    """The number of companies and of chats per company, and after how many acknowledged messages the server is killed."""
+    """The number of companies and of chats per company, and after how many acknowledged messages
+    the server is killed.
+    """
 
     companies: int
     chats_each: int
@@ -66,7 +72,9 @@ class Writer:
         given = {"ticketId": self.chat, "body": f"Message {key}", "clientMessageId": key}
         headers = {"Authorization": f"Bearer {self.person.token}"}
         try:
-            response = await http.post("/graphql", json={"query": REPLY, "variables": {"input": given}}, headers=headers)
+            response = await http.post(
+                "/graphql", json={"query": REPLY, "variables": {"input": given}}, headers=headers
+            )
         except httpx.TransportError:
             self.unanswered += 1
             await asyncio.sleep(0.2)
@@ -90,12 +98,18 @@ class Reader:
         while True:
             with suppress(OSError, EOFError, WebSocketException):
                 url = self.person.server.url.replace("http", "ws") + "/graphql"
-                async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")]) as websocket:
+                async with connect(
+                    url, subprotocols=[Subprotocol("graphql-transport-ws")]
+                ) as websocket:
                     await self._follow(websocket)
             await asyncio.sleep(0.1)
 
     async def _follow(self, websocket: ClientConnection) -> None:
-        await _send(websocket, type="connection_init", payload={"authorization": f"Bearer {self.person.token}"})
+        await _send(
+            websocket,
+            type="connection_init",
+            payload={"authorization": f"Bearer {self.person.token}"},
+        )
         assert orjson.loads(await websocket.recv()) == {"type": "connection_ack"}
         self.sockets += 1
         for each in self.chats:
@@ -123,9 +137,15 @@ async def _send(websocket: ClientConnection, **message: Any) -> None:
 
 @pytest.mark.parametrize("load", LOADS)
 async def test_two_kills_lose_and_duplicate_nothing(server: Server, load: Load) -> None:
-    customers = [await customer(server, f"paul{number}@boulangerie.example") for number in range(load.companies)]
+    customers = [
+        await customer(server, f"paul{number}@boulangerie.example")
+        for number in range(load.companies)
+    ]
     agent = await (await colleague(server, "alice@camcha.example", "AGENT")).at(server)
-    chats = {person.token: [await chat(person, number) for number in range(load.chats_each)] for person in customers}
+    chats = {
+        person.token: [await chat(person, number) for number in range(load.chats_each)]
+        for person in customers
+    }
     readers = [Reader(person, chats[person.token]) for person in customers]
     readers.append(Reader(agent, [each for reader in readers for each in reader.chats]))
     writers = [
@@ -135,7 +155,9 @@ async def test_two_kills_lose_and_duplicate_nothing(server: Server, load: Load) 
         for person, name in ((reader.person, "customer"), (agent, "agent"))
     ]
     reading = [asyncio.create_task(reader.read()) for reader in readers]
-    await asyncio.gather(everybody_writes(server, writers), the_server_is_killed(server, load, writers, readers))
+    await asyncio.gather(
+        everybody_writes(server, writers), the_server_is_killed(server, load, writers, readers)
+    )
     for each in readers[-1].chats:  # a reader that received this one has received any duplicates
         last = {"ticketId": each, "body": "Last", "clientMessageId": "last"}
         await agent.do("ticketReply", "TicketReplyInput", last, "message { sequence }")
@@ -149,15 +171,24 @@ async def everybody_writes(server: Server, writers: list[Writer]) -> None:
         async with http_client(base_url=server.url) as http:
             await asyncio.gather(*(writer.write(http) for writer in own))
 
-    await asyncio.gather(*(at_a_desk(writers[start : start + 2]) for start in range(0, len(writers), 2)))
+    await asyncio.gather(
+        *(at_a_desk(writers[start : start + 2]) for start in range(0, len(writers), 2))
+    )
 
 
-async def the_server_is_killed(server: Server, load: Load, writers: list[Writer], readers: list[Reader]) -> None:
-    """Kills the server while messages are in progress: some get no response, and all websockets are lost."""
+async def the_server_is_killed(
+    server: Server, load: Load, writers: list[Writer], readers: list[Reader]
+) -> None:
+    """Kills the server while messages are in progress: some get no response, and all websockets are
+    lost.
+    """
     for number, count in enumerate(load.killed_at, start=1):
         while sum(len(writer.acknowledged) for writer in writers) < count:
             await asyncio.sleep(0.01)
-        unanswered, sockets = sum(writer.unanswered for writer in writers), [reader.sockets for reader in readers]
+        unanswered, sockets = (
+            sum(writer.unanswered for writer in writers),
+            [reader.sockets for reader in readers],
+        )
         server.kill()
         await asyncio.to_thread(server.start)
         assert sum(writer.unanswered for writer in writers) > unanswered
@@ -169,15 +200,23 @@ async def stored_in(agent: Client, chat: str) -> tuple[int, dict[str, int]]:
     ticket = (await agent.data(STORED, id=chat))["node"]
     nodes = ticket["messages"]["nodes"]
     keyed = {node["clientMessageId"]: node["sequence"] for node in nodes if node["clientMessageId"]}
-    assert ticket["messages"]["totalCount"] == len(nodes) == len({node["clientMessageId"] for node in nodes})
+    assert (
+        ticket["messages"]["totalCount"]
+        == len(nodes)
+        == len({node["clientMessageId"] for node in nodes})
+    )
     return ticket["lastSequence"], keyed
 
 
 async def everybody_has_read(
-    readers: list[Reader], reading: list[asyncio.Task[None]], stored: dict[str, tuple[int, dict[str, int]]]
+    readers: list[Reader],
+    reading: list[asyncio.Task[None]],
+    stored: dict[str, tuple[int, dict[str, int]]],
 ) -> None:
     async with asyncio.timeout(120):
-        while any(reader.last(each) < stored[each][0] for reader in readers for each in reader.chats):
+        while any(
+            reader.last(each) < stored[each][0] for reader in readers for each in reader.chats
+        ):
             assert not any(task.done() for task in reading)
             await asyncio.sleep(0.1)
     for task in reading:
@@ -187,7 +226,10 @@ async def everybody_has_read(
 
 
 def nothing_is_missing_nothing_is_twice(
-    load: Load, readers: list[Reader], writers: list[Writer], stored: dict[str, tuple[int, dict[str, int]]]
+    load: Load,
+    readers: list[Reader],
+    writers: list[Writer],
+    stored: dict[str, tuple[int, dict[str, int]]],
 ) -> None:
     assert len(stored) == load.chats
     assert sum(len(writer.acknowledged) for writer in writers) == load.chats * 2 * MESSAGES_EACH
@@ -198,6 +240,10 @@ def nothing_is_missing_nothing_is_twice(
             assert [sequence for sequence, _ in reader.seen[each]] == list(range(1, last + 1))
             assert {key: sequence for sequence, key in reader.seen[each] if key} == keyed
     for writer in writers:
-        own = {key: sequence for key, sequence in stored[writer.chat][1].items() if key.startswith(f"{writer.name}-")}
+        own = {
+            key: sequence
+            for key, sequence in stored[writer.chat][1].items()
+            if key.startswith(f"{writer.name}-")
+        }
         assert own == writer.acknowledged
         assert list(own.values()) == sorted(own.values())

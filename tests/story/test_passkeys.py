@@ -22,11 +22,22 @@ class LocalServer(Server):
         return f"http://localhost:{self.port}"
 
 
-async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_factor(catalogue_url: str, tmp_path: Path) -> None:
-    """An answer works only once and requires user verification, and a page of another host gets none."""
+async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_factor(
+    catalogue_url: str, tmp_path: Path
+) -> None:
+    """An answer works only once and requires user verification, and a page of another host gets
+    none.
+    """
     with running(LocalServer(catalogue_url, tmp_path)) as server:
         await customer(server, PAUL)
-        command = ["node", str(HERE / "passkeys.mjs"), server.url, f"http://127.0.0.1:{server.port}", PAUL, PASSWORD]
+        command = [
+            "node",
+            str(HERE / "passkeys.mjs"),
+            server.url,
+            f"http://127.0.0.1:{server.port}",
+            PAUL,
+            PASSWORD,
+        ]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
         output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)

@@ -1,7 +1,8 @@
-"""P1.4: several members of one company, over HTTP and websockets against a real server process, on both databases.
+"""P1.4: several members of one company, over HTTP and websockets against a real server process, on
+both databases.
 
-An owner invites by email. The new user accepts, works as a member, is promoted, joins a second company, switches to it, and is
-removed. Lost rights take effect on open websockets too.
+An owner invites by email. The new user accepts, works as a member, is promoted, joins a second
+company, switches to it, and is removed. Lost rights take effect on open websockets too.
 """
 
 import asyncio
@@ -19,7 +20,10 @@ from tests.story.server_fixtures import Client, Server, http_client, served
 
 PAUL, MARIE, NOE = "paul@boulangerie.example", "marie@quais.example", "noe@boulangerie.example"
 PASSWORD = "corneille-sabot-pluvier-42"
-NEWS = "subscription($after: BigInt) { accountEvents(after: $after) { kind sequence ticket { subject } } }"
+NEWS = (
+    "subscription($after: BigInt) { accountEvents(after: $after) { kind sequence ticket { subject "
+    "} } }"
+)
 INVITED = "invitation { id email role acceptedAt revokedAt inviter { name } }"
 
 
@@ -36,22 +40,34 @@ async def test_p1_4_several_people_in_one_company(server: Server) -> None:
 
 
 async def paul_invites_noe(paul: Client) -> None:
-    """In English, once however often he repeats it, and then a second email that replaces the first."""
-    given = {"email": "Noe@Boulangerie.example", "role": "MEMBER", "locale": "EN", "idempotencyKey": "noe"}
+    """In English, once however often he repeats it, and then a second email that replaces the
+    first.
+    """
+    given = {
+        "email": "Noe@Boulangerie.example",
+        "role": "MEMBER",
+        "locale": "EN",
+        "idempotencyKey": "noe",
+    }
     sent = await paul.do("invitationSend", "InvitationSendInput", given, INVITED)
     assert sent == await paul.do("invitationSend", "InvitationSendInput", given, INVITED)
     assert sent["invitation"] == {
-        "id": sent["invitation"]["id"], "email": NOE, "role": "MEMBER", "acceptedAt": None, "revokedAt": None,
+        "id": sent["invitation"]["id"],
+        "email": NOE,
+        "role": "MEMBER",
+        "acceptedAt": None,
+        "revokedAt": None,
         "inviter": {"name": "Paul Meunier"},
-    }  # fmt: skip
+    }
     first = await token_of(paul.server, NOE)
     again = {"invitationId": sent["invitation"]["id"], "idempotencyKey": "again"}
     await paul.do("invitationResend", "InvitationResendInput", again, INVITED)
     await token_of(paul.server, NOE, 2)
     refused = await accepting(Client(paul.server), first, name="Noé Blin", password=PASSWORD)
     assert (refused["userErrors"][0]["code"], refused["userErrors"][0]["message"]) == (
-        "TOKEN_INVALID", "Ce lien ou ce code n’est plus valable.",
-    )  # fmt: skip
+        "TOKEN_INVALID",
+        "Ce lien ou ce code n’est plus valable.",
+    )
     assert [each["email"] for each in await invited(paul)] == [NOE]
 
 
@@ -67,7 +83,9 @@ async def token_of(server: Server, address: str, number: int = 1) -> str:
 
 async def accepting(who: Client, token: str, **newcomer: str) -> dict[str, Any]:
     selection = "company { accountId legalName role current }"
-    return await who.attempt("invitationAccept", "InvitationAcceptInput", {"token": token, **newcomer}, selection)
+    return await who.attempt(
+        "invitationAccept", "InvitationAcceptInput", {"token": token, **newcomer}, selection
+    )
 
 
 async def invited(who: Client) -> list[dict[str, Any]]:
@@ -76,18 +94,26 @@ async def invited(who: Client) -> list[dict[str, Any]]:
 
 
 async def noe_joins_by_the_email(server: Server) -> Client:
-    """The email is in English, the password must be strong, and the address needs no other verification."""
+    """The email is in English, the password must be strong, and the address needs no other
+    verification.
+    """
     noe = Client(server, language="en")
     email = await server.email(NOE, 2)
     assert str(email["Subject"]) == "Boulangerie Meunier invites you to CAMCHA"
     token = await token_of(server, NOE, 2)
     async with http_client() as browser:
-        assert "Boulangerie Meunier" in (await browser.get(f"{server.url}/invitation?token={token}")).text
+        assert (
+            "Boulangerie Meunier"
+            in (await browser.get(f"{server.url}/invitation?token={token}")).text
+        )
     weak = await accepting(noe, token, name="Noé Blin", password="noe")
     assert [error["code"] for error in weak["userErrors"]] == ["PASSWORD_WEAK"]
     joined = await accepting(noe, token, name="Noé Blin", password=PASSWORD)
     assert joined["userErrors"] == []
-    assert (joined["company"]["legalName"], joined["company"]["role"]) == ("Boulangerie Meunier", "MEMBER")
+    assert (joined["company"]["legalName"], joined["company"]["role"]) == (
+        "Boulangerie Meunier",
+        "MEMBER",
+    )
     again = await accepting(noe, token, name="Somebody", password=PASSWORD)
     assert [error["code"] for error in again["userErrors"]] == ["TOKEN_INVALID"]
     return await noe.sign_in(NOE, PASSWORD)
@@ -97,10 +123,16 @@ async def noe_works_as_a_member(paul: Client, noe: Client) -> None:
     """Noé asks for help and sees other members' tickets, but neither invoices nor members."""
     assert await members(paul) == {"Paul Meunier": "OWNER", "Noé Blin": "MEMBER"}
     ticket = await chat(noe)
-    result = await paul.data("query($id: ID!) { node(id: $id) { ... on Ticket { requester { name } } } }", id=ticket)
+    result = await paul.data(
+        "query($id: ID!) { node(id: $id) { ... on Ticket { requester { name } } } }", id=ticket
+    )
     assert result["node"]["requester"]["name"] == "Noé Blin"
     assert await code_of(noe, "{ invoices { totalCount } }") == "FORBIDDEN"
-    sending = 'mutation { invitationSend(input: {email: "x@y.example", role: MEMBER, idempotencyKey: "x"}) { __typename } }'
+    sending = (
+        'mutation { invitationSend(input: {email: "x@y.example", role: MEMBER, idempotencyKey: '
+        '"x"}) '
+        "{ __typename } }"
+    )
     assert await code_of(noe, sending) == "FORBIDDEN"
     assert await invited(noe) == await invited(paul) == []
 
@@ -116,13 +148,17 @@ async def code_of(who: Client, query: str) -> str:
 
 
 async def noe_is_promoted_on_an_open_socket(paul: Client, noe: Client) -> None:
-    """The websocket closes with FORBIDDEN. The client reconnects with the same token, has the new role and misses no event."""
+    """The websocket closes with FORBIDDEN. The client reconnects with the same token, has the new
+    role and misses no event.
+    """
     async with noe.socket() as live:
         subscription = await live.follow(NEWS, after=0)
         last = (await subscription.until("TICKET_OPENED"))["sequence"]
         given = {"userId": await user_id(paul, "Noé Blin"), "role": "BILLING"}
         for _ in range(2):
-            promoted = await paul.do("memberChangeRole", "MemberChangeRoleInput", given, "member { role user { name } }")
+            promoted = await paul.do(
+                "memberChangeRole", "MemberChangeRoleInput", given, "member { role user { name } }"
+            )
             assert promoted["member"] == {"role": "BILLING", "user": {"name": "Noé Blin"}}
         assert await live.closed() == CloseCode.FORBIDDEN
     assert (await noe.data("{ invoices { totalCount } }"))["invoices"] == {"totalCount": 0}
@@ -139,9 +175,13 @@ async def user_id(who: Client, name: str) -> str:
 
 
 async def marie_invites_noe_too(marie: Client, noe: Client) -> None:
-    """Marie can't tell that Noé already has a user. He accepts signed in, and she revokes an invitation sent by mistake."""
+    """Marie can't tell that Noé already has a user. He accepts signed in, and she revokes an
+    invitation sent by mistake.
+    """
     given = {"email": NOE, "role": "ADMIN", "idempotencyKey": "noe"}
-    assert (await marie.do("invitationSend", "InvitationSendInput", given, INVITED))["invitation"]["acceptedAt"] is None
+    assert (await marie.do("invitationSend", "InvitationSendInput", given, INVITED))["invitation"][
+        "acceptedAt"
+    ] is None
     token = await token_of(marie.server, NOE, 3)
     assert "Votre rôle" in (await marie.server.email(NOE, 3)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     for who, code in (Client(marie.server), "SIGN_IN_REQUIRED"), (marie, "INVITATION_ELSEWHERE"):
@@ -149,7 +189,9 @@ async def marie_invites_noe_too(marie: Client, noe: Client) -> None:
         assert [error["code"] for error in refused["userErrors"]] == [code]
     joined = await accepting(noe, token)
     assert (joined["userErrors"], joined["company"]["current"]) == ([], False)
-    again = await marie.attempt("invitationSend", "InvitationSendInput", {**given, "idempotencyKey": "again"}, INVITED)
+    again = await marie.attempt(
+        "invitationSend", "InvitationSendInput", {**given, "idempotencyKey": "again"}, INVITED
+    )
     assert [error["code"] for error in again["userErrors"]] == ["ALREADY_MEMBER"]
     mistaken = {"email": "nobody@quais.example", "role": "BILLING", "idempotencyKey": "mistake"}
     sent = await marie.do("invitationSend", "InvitationSendInput", mistaken, INVITED)
@@ -161,27 +203,41 @@ async def marie_invites_noe_too(marie: Client, noe: Client) -> None:
 
 
 async def noe_switches(paul: Client, noe: Client) -> None:
-    """Noé gets new tokens for Marie's company and loses access to Paul's, on open websockets too."""
-    companies = (await noe.data("{ viewer { companies { accountId role current } } }"))["viewer"]["companies"]
-    assert [(each["role"], each["current"]) for each in companies] == [("BILLING", True), ("ADMIN", False)]
+    """Noé gets new tokens for Marie's company and loses access to Paul's, on open websockets
+    too.
+    """
+    companies = (await noe.data("{ viewer { companies { accountId role current } } }"))["viewer"][
+        "companies"
+    ]
+    assert [(each["role"], each["current"]) for each in companies] == [
+        ("BILLING", True),
+        ("ADMIN", False),
+    ]
     old, ticket = Client(noe.server, noe.token), await chat(noe, 3)
     async with noe.socket() as live:
         await live.follow(NEWS)
         given = {"accountId": companies[1]["accountId"]}
-        switched = await noe.do("sessionSwitchAccount", "SessionSwitchAccountInput", given, "session { accessToken }")
+        switched = await noe.do(
+            "sessionSwitchAccount", "SessionSwitchAccountInput", given, "session { accessToken }"
+        )
         assert await live.closed() == CloseCode.UNAUTHORIZED
     noe.token = switched["session"]["accessToken"]
     assert await code_of(old, "{ viewer { locale } }") == "UNAUTHENTICATED"
     result = await noe.data(
-        "query($ids: [ID!]!) { nodes(ids: $ids) { id } tickets { totalCount } viewer { account { id } role } }",
+        "query($ids: [ID!]!) { nodes(ids: $ids) { id } tickets { totalCount } viewer { account { "
+        "id } role } }",
         ids=[ticket, companies[0]["accountId"], await user_id(paul, "Paul Meunier")],
     )
     assert result["nodes"] == [None, None, None]
     assert result["tickets"] == {"totalCount": 0}
     assert result["viewer"] == {"account": {"id": companies[1]["accountId"]}, "role": "ADMIN"}
     strangers = {"email": NOE, "password": PASSWORD, "accountId": ticket}
-    refused = await noe.attempt("sessionSignIn", "SessionSignInInput", strangers, "session { accessToken }")
-    assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [("NOT_FOUND", ["input", "accountId"])]
+    refused = await noe.attempt(
+        "sessionSignIn", "SessionSignInInput", strangers, "session { accessToken }"
+    )
+    assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [
+        ("NOT_FOUND", ["input", "accountId"])
+    ]
     await noe.sign_in(NOE, PASSWORD, accountId=companies[0]["accountId"])
     assert (await noe.data("{ viewer { role } }"))["viewer"]["role"] == "BILLING"
 
@@ -190,7 +246,9 @@ async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
     """Within a second. He can still sign in to Marie's company."""
     async with noe.socket() as live:
         subscription = await live.follow(NEWS, after=0)
-        while not (ticket := (await subscription.next())["ticket"]) or ticket["subject"] != "Chat 3":
+        while (
+            not (ticket := (await subscription.next())["ticket"]) or ticket["subject"] != "Chat 3"
+        ):
             pass  # from here on he receives new events
         given = {"userId": await user_id(paul, "Noé Blin")}
         await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
@@ -203,19 +261,30 @@ async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
     assert [error["code"] for error in repeated["userErrors"]] == ["NOT_FOUND"]
     noe.token = None
     await noe.sign_in(NOE, PASSWORD)
-    assert (await noe.data("{ viewer { role companies { legalName } } }"))["viewer"]["role"] == "ADMIN"
+    assert (await noe.data("{ viewer { role companies { legalName } } }"))["viewer"][
+        "role"
+    ] == "ADMIN"
 
 
 async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
-    """Marie is the last owner and can't leave. She transfers the ownership to Noé, becomes an administrator, and leaves."""
+    """Marie is the last owner and can't leave. She transfers the ownership to Noé, becomes an
+    administrator, and leaves.
+    """
     alone = await marie.ask("mutation { accountLeave { left userErrors { code } } }")
     assert alone["data"]["accountLeave"] == {"left": None, "userErrors": [{"code": "LAST_OWNER"}]}
     given = {"userId": await user_id(marie, "Noé Blin")}
-    early = await marie.attempt("accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }")
+    early = await marie.attempt(
+        "accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }"
+    )
     assert [error["code"] for error in early["userErrors"]] == ["STEP_UP_REQUIRED"]
     await marie.do("sessionStepUp", "SessionStepUpInput", {"password": CUSTOMERS}, "freshUntil")
-    await marie.do("accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }")
-    assert await members(noe) == {"Paul Meunier": "ADMIN", "Noé Blin": "OWNER"}  # the name of every customer in these tests
+    await marie.do(
+        "accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }"
+    )
+    assert await members(noe) == {
+        "Paul Meunier": "ADMIN",
+        "Noé Blin": "OWNER",
+    }  # the name of every customer in these tests
     assert (await noe.data("{ viewer { role } }"))["viewer"]["role"] == "OWNER"
     left = await marie.ask("mutation { accountLeave { left userErrors { code } } }")
     assert left["data"]["accountLeave"] == {"left": True, "userErrors": []}
@@ -223,18 +292,23 @@ async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
     assert await members(noe) == {"Noé Blin": "OWNER"}
 
 
-@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)  # SQLite supports only one process
+@pytest.mark.parametrize(
+    "catalogue_url", ["postgres"], indirect=True
+)  # SQLite supports only one process
 async def test_p1_4_role_changes_reach_websockets_of_other_processes(
     server: Server, catalogue_url: str, tmp_path: Path
 ) -> None:
-    """Noé is connected to one server while Paul changes his role and removes him through the other. Both take effect in
-    seconds.
+    """Noé is connected to one server while Paul changes his role and removes him through the other.
+    Both take effect in seconds.
     """
     (tmp_path / "other").mkdir()
     paul = await customer(server, PAUL)
     with served(catalogue_url, tmp_path / "other") as other:
         await paul.do(
-            "invitationSend", "InvitationSendInput", {"email": NOE, "role": "MEMBER", "idempotencyKey": "noe"}, INVITED
+            "invitationSend",
+            "InvitationSendInput",
+            {"email": NOE, "role": "MEMBER", "idempotencyKey": "noe"},
+            INVITED,
         )
         text = (await either_email(server, other)).get_body(("plain",)).get_content()
         token = str(re.search(r"token=(\S+)", text)[1])  # type: ignore[index] # it has one
@@ -244,7 +318,12 @@ async def test_p1_4_role_changes_reach_websockets_of_other_processes(
         given = {"userId": await user_id(paul, "Noé Blin")}
         async with noe.socket() as live:
             await live.follow(NEWS)
-            await paul.do("memberChangeRole", "MemberChangeRoleInput", {**given, "role": "BILLING"}, "member { role }")
+            await paul.do(
+                "memberChangeRole",
+                "MemberChangeRoleInput",
+                {**given, "role": "BILLING"},
+                "member { role }",
+            )
             assert await live.closed() == CloseCode.FORBIDDEN
         while (await noe.data("{ viewer { role } }"))["viewer"]["role"] != "BILLING":
             await asyncio.sleep(0.05)  # a process caches viewers for up to a second

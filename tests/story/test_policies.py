@@ -1,7 +1,8 @@
-"""Promise P4.4 against a real server process, on SQLite and on PostgreSQL: policies are linked everywhere and in the settings.
+"""Promise P4.4 against a real server process, on SQLite and on PostgreSQL: policies are linked
+everywhere and in the settings.
 
-Paul reads the policies and signs up with them, finds them again through the email's footer and the contact, and is asked to
-accept new terms in his settings.
+Paul reads the policies and signs up with them, finds them again through the email's footer and the
+contact, and is asked to accept new terms in his settings.
 """
 
 import re
@@ -18,7 +19,8 @@ from tests.story.server_fixtures import Client, Server, http_client
 
 PAUL, MARIE = "paul@boulangerie.example", "marie@quais.example"
 SETTINGS = """{ viewer {
-    policies { policy { id kind version title url } acceptanceNeeded acceptance { acceptedAt locale channel } }
+    policies { policy { id kind version title url }
+    acceptanceNeeded acceptance { acceptedAt locale channel } }
     policyAcceptances { policy { version } } } }"""
 NOTED = "acceptance { acceptedAt locale channel policy { version } }"
 
@@ -37,9 +39,14 @@ async def test_p4_4_policies_are_linked_everywhere_and_accepted_once(server: Ser
 
 
 async def paul_reads_what_is_in_force(server: Server) -> dict[str, str]:
-    """Paul reads the policies anonymously, and their texts match their hashes. Returns the ids by kind."""
+    """Paul reads the policies anonymously, and their texts match their hashes. Returns the ids by
+    kind.
+    """
     stranger = Client(server)
-    result = await stranger.data("{ policies { nodes { id kind inForce sha256 fr: text(locale: FR) en: text(locale: EN) } } }")
+    result = await stranger.data(
+        "{ policies { nodes { id kind inForce sha256 fr: text(locale: FR) en: text(locale: EN) } "
+        "} }"
+    )
     policies = result["policies"]["nodes"]
     for each in policies:
         assert each["inForce"]
@@ -56,7 +63,9 @@ async def paul_signs_up_with_them(server: Server, texts: dict[str, str]) -> Clie
         "legalName": "Boulangerie Meunier",
         "siren": "404833048",
     }
-    stale = await paul.attempt("accountSignUp", "AccountSignUpInput", form | {"acceptedPolicyIds": ["x"]}, "accepted")
+    stale = await paul.attempt(
+        "accountSignUp", "AccountSignUpInput", form | {"acceptedPolicyIds": ["x"]}, "accepted"
+    )
     assert [(each["code"], each["field"]) for each in stale["userErrors"]] == [
         ("POLICY_NOT_IN_FORCE", ["input", "acceptedPolicyIds", "0"])
     ]
@@ -66,7 +75,9 @@ async def paul_signs_up_with_them(server: Server, texts: dict[str, str]) -> Clie
     assert link
     async with http_client() as browser:
         page = await browser.post(link[0])
-        assert '<footer><a href="/policies/privacy">Politique de confidentialité</a> · ' in page.text
+        assert (
+            '<footer><a href="/policies/privacy">Politique de confidentialité</a> · ' in page.text
+        )
     return await paul.sign_in(PAUL, PASSWORD)
 
 
@@ -79,7 +90,9 @@ async def words(server: Server, address: str) -> str:
 
 async def everything_leads_to_the_policy(server: Server, texts: dict[str, str]) -> None:
     """The email's footer, the contact, GraphiQL's page and the policy's own address."""
-    footer = re.search(r"^Politique de confidentialité\u00a0: (\S+)$", await words(server, PAUL), re.M)
+    footer = re.search(
+        r"^Politique de confidentialité\u00a0: (\S+)$", await words(server, PAUL), re.M
+    )
     assert footer
     html = (await server.email(PAUL)).get_body(("html",))
     assert html
@@ -113,7 +126,11 @@ async def new_terms_come_into_force(server: Server) -> None:
     await connect(server.database_url)
     text = "# {}\n\nNouveau.\n"
     coming = PolicyContent(
-        PolicyKind.TERMS, "2.0", local_date(now) - timedelta(days=1), text.format("Conditions"), text.format("Terms")
+        PolicyKind.TERMS,
+        "2.0",
+        local_date(now) - timedelta(days=1),
+        text.format("Conditions"),
+        text.format("Terms"),
     )
     await install(now, [coming])
     await disconnect()
@@ -125,7 +142,9 @@ async def paul_is_asked_and_accepts(paul: Client, texts: dict[str, str]) -> None
     assert (terms["policy"]["version"], terms["acceptance"]) == ("2.0", None)
     async with http_client() as browser:
         assert "Nouveau." in (await browser.get(terms["policy"]["url"])).text
-    old = await paul.attempt("policyAccept", "PolicyAcceptInput", {"policyId": texts["TERMS"]}, NOTED)
+    old = await paul.attempt(
+        "policyAccept", "PolicyAcceptInput", {"policyId": texts["TERMS"]}, NOTED
+    )
     # He had already accepted it, so nothing changes.
     assert (old["acceptance"]["channel"], old["userErrors"]) == ("SIGN_UP", [])
     given = {"policyId": terms["policy"]["id"]}

@@ -1,7 +1,9 @@
-"""The main use cases end to end, over HTTP and websockets against a real server process, on SQLite and on PostgreSQL.
+"""The main use cases end to end, over HTTP and websockets against a real server process, on SQLite
+and on PostgreSQL.
 
-A company signs up, buys, gets its invoice and chats with an agent. The server is killed during the chat, and an analyst reads
-figures. Promises P1.4, P2.1, P2.2, P2.4, P3.4, P3.6, P4.3, P5.1, P5.2, P5.5, P5.7, P6.1, P6.2, P6.3.
+A company signs up, buys, gets its invoice and chats with an agent. The server is killed during the
+chat, and an analyst reads figures. Promises P1.4, P2.1, P2.2, P2.4, P3.4, P3.6, P4.3, P5.1, P5.2,
+P5.5, P5.7, P6.1, P6.2, P6.3.
 """
 
 import asyncio
@@ -17,9 +19,13 @@ from tests.story.server_fixtures import Client, Colleague, Following, Server, co
 
 PAUL = "paul@boulangerie.example"
 PASSWORD = "fournil-tournesol-rivage-72"
-TICKET_EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
+TICKET_EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id,
+    after: $after) {
     sequence kind status actor { name } message { body fromStaff clientMessageId } } }"""
-INBOX = "subscription($after: BigInt) { inboxEvents(after: $after) { sequence kind ticket { id subject channel status } } }"
+INBOX = (
+    "subscription($after: BigInt) { inboxEvents(after: $after) { sequence kind ticket { id "
+    "subject channel status } } }"
+)
 TYPING = "subscription($id: ID!) { ticketTyping(ticketId: $id) { typing user { name } } }"
 
 
@@ -39,15 +45,19 @@ async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
     """P2.1, P5.7: anonymously, in French and in English."""
     visitor = Client(server)
     result = await visitor.data(
-        """{ offers(filter: {segment: {eq: TPE}}) { totalCount nodes { slug name english: name(locale: EN)
-             prices { interval net { amountCents formatted } gross { amountCents } } } }
-             articles(search: "TELECHARGER une facture") { nodes { slug title } } contact { email phone openingHours } }"""
+        """{ offers(filter: {segment: {eq: TPE}}) { totalCount nodes { slug name english:
+        name(locale: EN) prices { interval net { amountCents formatted } gross { amountCents } } } }
+        articles(search: "TELECHARGER une facture") { nodes { slug title } } contact { email phone
+        openingHours } }
+        """
     )
     first = result["offers"]["nodes"][0]
     assert result["offers"]["totalCount"] == len(result["offers"]["nodes"]) == 3
     assert first["prices"][0] == {
-        "interval": "MONTH", "net": {"amountCents": 2900, "formatted": "29,00\xa0€"}, "gross": {"amountCents": 3480},
-    }  # fmt: skip
+        "interval": "MONTH",
+        "net": {"amountCents": 2900, "formatted": "29,00\xa0€"},
+        "gross": {"amountCents": 3480},
+    }
     assert result["articles"]["nodes"]
     assert "support@" in result["contact"]["email"]
 
@@ -55,12 +65,24 @@ async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
 async def paul_signs_up(server: Server) -> Client:
     """P1.4: the SIREN is checked, and the address is verified by email, in French."""
     paul = Client(server)
-    form = {"email": PAUL, "password": PASSWORD, "name": "Paul Meunier", "legalName": "Boulangerie Meunier SARL"}
-    refused = await paul.attempt("accountSignUp", "AccountSignUpInput", {**form, "siren": "404833049"}, "accepted")
+    form = {
+        "email": PAUL,
+        "password": PASSWORD,
+        "name": "Paul Meunier",
+        "legalName": "Boulangerie Meunier SARL",
+    }
+    refused = await paul.attempt(
+        "accountSignUp", "AccountSignUpInput", {**form, "siren": "404833049"}, "accepted"
+    )
     assert [error["code"] for error in refused["userErrors"]] == ["SIREN_INVALID"]
-    await paul.do("accountSignUp", "AccountSignUpInput", {**form, "siren": "404 833 048"}, "accepted")
+    await paul.do(
+        "accountSignUp", "AccountSignUpInput", {**form, "siren": "404 833 048"}, "accepted"
+    )
     early = await paul.attempt(
-        "sessionSignIn", "SessionSignInInput", {"email": PAUL, "password": PASSWORD}, "session { accessToken }"
+        "sessionSignIn",
+        "SessionSignInInput",
+        {"email": PAUL, "password": PASSWORD},
+        "session { accessToken }",
     )
     assert [error["code"] for error in early["userErrors"]] == ["EMAIL_UNVERIFIED"]
     email = await server.email(PAUL)
@@ -73,28 +95,41 @@ async def paul_signs_up(server: Server) -> Client:
 
 
 async def paul_buys(paul: Client) -> dict[str, Any]:
-    """P2.2: a declined card, then one that the bank wants confirmed. P3.6: the next dates are shown."""
+    """P2.2: a declined card, then one that the bank wants confirmed. P3.6: the next dates are
+    shown.
+    """
     offers = await paul.data(
-        "query($slug: String!) { offer(slug: $slug) { prices { id interval } } }", slug=await first_slug(paul)
+        "query($slug: String!) { offer(slug: $slug) { prices { id interval } } }",
+        slug=await first_slug(paul),
     )
     price = next(price["id"] for price in offers["offer"]["prices"] if price["interval"] == "MONTH")
     given = {"priceId": price, "idempotencyKey": "draft-1"}
-    purchase = (await paul.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id status }"))["purchase"]
-    again = (await paul.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id status }"))["purchase"]
+    purchase = (
+        await paul.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id status }")
+    )["purchase"]
+    again = (await paul.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id status }"))[
+        "purchase"
+    ]
     assert purchase == again
     billing = {
         "purchaseId": purchase["id"],
         "billingAddress": {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"},
     }
-    await paul.do("purchaseConfirmBilling", "PurchaseConfirmBillingInput", billing, "purchase { status }")
+    await paul.do(
+        "purchaseConfirmBilling", "PurchaseConfirmBillingInput", billing, "purchase { status }"
+    )
     declined = await pay(paul, purchase["id"], "pm_sandbox_declined", "pay-1")
-    assert (declined["payment"]["status"], declined["purchase"]["status"]) == ("DECLINED", "BILLING_CONFIRMED")
+    assert (declined["payment"]["status"], declined["purchase"]["status"]) == (
+        "DECLINED",
+        "BILLING_CONFIRMED",
+    )
     assert [error["code"] for error in declined["userErrors"]] == ["PAYMENT_DECLINED"]
     waiting = await pay(paul, purchase["id"], "pm_sandbox_confirmation", "pay-2")
     assert waiting["payment"]["status"] == "REQUIRES_ACTION"
     async with paul.socket() as live, http_client() as browser:
         subscription = await live.follow(
-            "subscription { accountEvents(after: 0) { kind purchase { status } invoice { number } } }"
+            "subscription { accountEvents(after: 0) { kind purchase { status } invoice { number } "
+            "} }"
         )
         assert (await browser.get(waiting["payment"]["confirmationUrl"])).status_code == 200
         await browser.post(waiting["payment"]["confirmationUrl"], data={"outcome": "approve"})
@@ -103,7 +138,9 @@ async def paul_buys(paul: Client) -> dict[str, Any]:
 
 
 async def first_slug(client: Client) -> str:
-    return str((await client.data("{ offers(first: 1) { nodes { slug } } }"))["offers"]["nodes"][0]["slug"])
+    return str(
+        (await client.data("{ offers(first: 1) { nodes { slug } } }"))["offers"]["nodes"][0]["slug"]
+    )
 
 
 async def pay(paul: Client, purchase: str, method: str, key: str) -> dict[str, Any]:
@@ -114,9 +151,10 @@ async def pay(paul: Client, purchase: str, method: str, key: str) -> dict[str, A
 
 async def bought(paul: Client, purchase: str, number: str) -> dict[str, Any]:
     result = await paul.data(
-        """query($id: ID!) { node(id: $id) { ... on Purchase { status anchor periods { start end } } }
-           invoices { nodes { number net { amountCents } vat { amountCents } gross { amountCents } sha256 downloadUrl
-           lines { label quantity net { amountCents } } } } }""",
+        """query($id: ID!) { node(id: $id) { ... on Purchase { status anchor periods { start end } }
+        } invoices { nodes { number net { amountCents } vat { amountCents } gross { amountCents }
+        sha256 downloadUrl lines { label quantity net { amountCents } } } } }
+        """,
         id=purchase,
     )
     assert result["node"]["status"] == "ACTIVE"
@@ -130,9 +168,13 @@ async def bought(paul: Client, purchase: str, number: str) -> dict[str, Any]:
 
 
 async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None:
-    """P2.4, P3.4: the PDF attached to the email and the one behind the signed link have the same bytes."""
+    """P2.4, P3.4: the PDF attached to the email and the one behind the signed link have the same
+    bytes.
+    """
     email = next(each for each in await emails_with_pdf(paul.server))
-    (attached,) = [part for part in email.iter_attachments() if part.get_content_type() == "application/pdf"]
+    (attached,) = [
+        part for part in email.iter_attachments() if part.get_content_type() == "application/pdf"
+    ]
     pdf = attached.get_content()
     text = pypdf.PdfReader(BytesIO(pdf)).pages[0].extract_text()
     assert invoice["number"] in text
@@ -146,35 +188,53 @@ async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None
 
 async def emails_with_pdf(server: Server) -> list[Any]:
     async with asyncio.timeout(PATIENCE):
-        while not (result := [email for email in server.emails(PAUL) if any(email.iter_attachments())]):
+        while not (
+            result := [email for email in server.emails(PAUL) if any(email.iter_attachments())]
+        ):
             await asyncio.sleep(0.1)
     return result
 
 
 async def paul_turns_the_second_factor_on(paul: Client) -> None:
     """P4.3: from now on, signing in requires a code."""
-    set_up = await paul.do("totpSetUp", "TotpSetUpInput", {"password": PASSWORD}, "secret provisioningUri qrCodeSvg")
+    set_up = await paul.do(
+        "totpSetUp", "TotpSetUpInput", {"password": PASSWORD}, "secret provisioningUri qrCodeSvg"
+    )
     code = pyotp.TOTP(set_up["secret"]).now()
     confirmed = await paul.do("totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes")
     assert len(confirmed["recoveryCodes"]) == 10
     given = {"email": PAUL, "password": PASSWORD}
-    refused = await paul.attempt("sessionSignIn", "SessionSignInInput", given, "session { accessToken }")
+    refused = await paul.attempt(
+        "sessionSignIn", "SessionSignInInput", given, "session { accessToken }"
+    )
     assert [error["code"] for error in refused["userErrors"]] == ["SECOND_FACTOR_REQUIRED"]
     given["code"] = confirmed["recoveryCodes"][0]
-    signed_in = await paul.do("sessionSignIn", "SessionSignInInput", given, "session { accessToken }")
+    signed_in = await paul.do(
+        "sessionSignIn", "SessionSignInInput", given, "session { accessToken }"
+    )
     paul.token = signed_in["session"]["accessToken"]
 
 
 async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
-    """P5.5, P6.2, P5.2: the chat arrives in the inbox and is claimed, and both receive every event at once, despite a kill."""
+    """P5.5, P6.2, P5.2: the chat arrives in the inbox and is claimed, and both receive every event
+    at once, despite a kill.
+    """
     async with alice.socket() as alice_socket, paul.socket() as paul_socket:
         inbox = await alice_socket.follow(INBOX, after=0)
         chat = await open_chat(paul)
         arrived = await inbox.until("TICKET_OPENED")
         assert arrived["ticket"]["id"] == chat
         seen_by_paul = await paul_socket.follow(TICKET_EVENTS, id=chat, after=0)
-        assert [(await seen_by_paul.next())["kind"] for _ in range(2)] == ["TICKET_OPENED", "MESSAGE_POSTED"]
-        await alice.do("ticketClaim", "TicketClaimInput", {"ticketId": chat}, "ticket { status assignee { name } }")
+        assert [(await seen_by_paul.next())["kind"] for _ in range(2)] == [
+            "TICKET_OPENED",
+            "MESSAGE_POSTED",
+        ]
+        await alice.do(
+            "ticketClaim",
+            "TicketClaimInput",
+            {"ticketId": chat},
+            "ticket { status assignee { name } }",
+        )
         assert (await seen_by_paul.until("TICKET_ASSIGNED"))["actor"]["name"] == "Agent"
         assert (await seen_by_paul.until("STATUS_CHANGED"))["status"] == "OPEN"
         typing = await paul_socket.follow(TYPING, id=chat)
@@ -184,13 +244,17 @@ async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
     await the_server_is_killed_in_mid_chat(paul, alice, chat)
     await alice.do("ticketClose", "TicketCloseInput", {"ticketId": chat}, "ticket { status }")
     chats = "tickets(filter: {channel: {eq: CHAT}})"
-    tickets = await paul.data(f"{{ {chats} {{ nodes {{ id status messages(first: 3) {{ nodes {{ body }} }} }} }} }}")
+    tickets = await paul.data(
+        f"{{ {chats} {{ nodes {{ id status messages(first: 3) {{ nodes {{ body }} }} }} }} }}"
+    )
     assert tickets["tickets"]["nodes"][0]["status"] == "CLOSED"
     assert tickets["tickets"]["nodes"][0]["messages"]["nodes"][1]["body"] == "Bonjour Paul"
 
 
 async def heard_typing(alice: Client, chat: str, typing: Following) -> dict[str, Any]:
-    """Repeats the typing notification until the customer receives it, because a stream without a cursor has no start event."""
+    """Repeats the typing notification until the customer receives it, because a stream without a
+    cursor has no start event.
+    """
     hearing = asyncio.create_task(typing.next())
     while not hearing.done():
         await alice.do("ticketTyping", "TicketTypingInput", {"ticketId": chat}, "told")
@@ -199,8 +263,15 @@ async def heard_typing(alice: Client, chat: str, typing: Following) -> dict[str,
 
 
 async def open_chat(paul: Client) -> str:
-    given = {"subject": "Ma facture", "body": "Ma carte 4242 4242 4242 4242 ?", "channel": "CHAT", "idempotencyKey": "chat-1"}
-    ticket = (await paul.do("ticketOpen", "TicketOpenInput", given, "ticket { id lastMessage { body } }"))["ticket"]
+    given = {
+        "subject": "Ma facture",
+        "body": "Ma carte 4242 4242 4242 4242 ?",
+        "channel": "CHAT",
+        "idempotencyKey": "chat-1",
+    }
+    ticket = (
+        await paul.do("ticketOpen", "TicketOpenInput", given, "ticket { id lastMessage { body } }")
+    )["ticket"]
     assert ticket["lastMessage"]["body"] == "Ma carte •••• 4242 ?"
     return str(ticket["id"])
 
@@ -212,15 +283,18 @@ async def say(client: Client, ticket: str, body: str, key: str) -> int:
 
 
 async def the_server_is_killed_in_mid_chat(paul: Client, alice: Client, chat: str) -> None:
-    """Both reconnect with `after:` and receive the same sequence without gaps: no acknowledged message is
-    lost or duplicated.
+    """Both reconnect with `after:` and receive the same sequence without gaps: no acknowledged
+    message is lost or duplicated.
     """
     server = paul.server
     acknowledged: dict[str, int] = {}
     before = await sequence_of(paul, chat)
     async with paul.socket() as live:
         seen = await live.follow(TICKET_EVENTS, id=chat, after=before)
-        talkers = [asyncio.create_task(talk(who, chat, name, acknowledged)) for who, name in ((paul, "p"), (alice, "a"))]
+        talkers = [
+            asyncio.create_task(talk(who, chat, name, acknowledged))
+            for who, name in ((paul, "p"), (alice, "a"))
+        ]
         heard = [(await seen.next())["sequence"] for _ in range(20)]
         server.kill()
         await asyncio.gather(*talkers, return_exceptions=True)
@@ -239,11 +313,15 @@ async def the_server_is_killed_in_mid_chat(paul: Client, alice: Client, chat: st
 
 async def talk(who: Client, chat: str, name: str, acknowledged: dict[str, int]) -> None:
     for number in range(500):
-        acknowledged[f"{name}-{number}"] = await say(who, chat, f"message {name}-{number}", f"{name}-{number}")
+        acknowledged[f"{name}-{number}"] = await say(
+            who, chat, f"message {name}-{number}", f"{name}-{number}"
+        )
 
 
 async def sequence_of(who: Client, chat: str) -> int:
-    result = await who.data("query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence } } }", id=chat)
+    result = await who.data(
+        "query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence } } }", id=chat
+    )
     return int(result["node"]["lastSequence"])
 
 
@@ -256,21 +334,31 @@ async def read_to_the_end(who: Client, chat: str, after: int) -> list[tuple[int,
 
 
 async def nadia_asks_for_figures(server: Server, analyst: Colleague) -> None:
-    """P6.3: figures without personal data. A query that is too expensive is refused with its cost and the limit."""
+    """P6.3: figures without personal data. A query that is too expensive is refused with its cost
+    and the limit.
+    """
     nadia = await analyst.at(server)
     figures = await nadia.data(
         """{ ticketReport(groupBy: [CHANNEL, DAY]) { channel day count medianFirstResponseSeconds }
-             revenueReport(groupBy: [OFFER, MONTH]) { offer { slug } month invoices net { amountCents } } }"""
+        revenueReport(groupBy: [OFFER, MONTH]) { offer { slug } month invoices net { amountCents } }
+        }
+        """
     )
     assert figures["ticketReport"][0]["channel"] == "CHAT"
     assert figures["ticketReport"][0]["medianFirstResponseSeconds"] is not None
     assert [row["net"]["amountCents"] for row in figures["revenueReport"]] == [2900]
-    for hidden in ("tickets { nodes { subject } }", "invoices { nodes { number } }", "purchases { nodes { id } }"):
+    for hidden in (
+        "tickets { nodes { subject } }",
+        "invoices { nodes { number } }",
+        "purchases { nodes { id } }",
+    ):
         response = await nadia.ask(f"{{ {hidden} }}")
         assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"]
     costly = await nadia.ask(
-        """{ ticketReport(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2024-01-01", until: "2026-12-31", first: 1000)
-             { count } offers(first: 1000) { nodes { prices { offer { prices { offer { prices { id } } } } } } } }"""
+        """{ ticketReport(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2024-01-01", until:
+        "2026-12-31", first: 1000) { count } offers(first: 1000) { nodes { prices { offer { prices {
+        offer { prices { id } } } } } } } }
+        """
     )
     (error,) = costly["errors"]
     assert error["extensions"]["code"] == "QUERY_TOO_COSTLY"

@@ -1,4 +1,6 @@
-"""Announcing files with GraphQL documents: which are accepted, under which name, and where the links lead."""
+"""Announcing files with GraphQL documents: which are accepted, under which name, and where the
+links lead.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -22,7 +24,9 @@ from tests.web.web_fixtures import site as opened
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-ANNOUNCE = "mutation ($input: FileAnnounceInput!) { announce(input: $input) { key name url uploadUrl } }"
+ANNOUNCE = (
+    "mutation ($input: FileAnnounceInput!) { announce(input: $input) { key name url uploadUrl } }"
+)
 FILE = "query ($key: ID!) { file(key: $key) { key name url uploadUrl } }"
 
 
@@ -49,7 +53,9 @@ class Mutation:
         payload = await files.announce(info, input)
         row: File = payload["file"]
         url = files.file_url(row, info)
-        return Announced(key=strawberry.ID(str(row.pk)), name=row.name, url=url, upload_url=payload["upload_url"])
+        return Announced(
+            key=strawberry.ID(str(row.pk)), name=row.name, url=url, upload_url=payload["upload_url"]
+        )
 
 
 SCHEMA = strawberry.Schema(Query, Mutation)
@@ -70,7 +76,9 @@ async def viewer(site: Site) -> Viewer:
 async def announce(site: Site, viewer: Viewer, **changed: Any) -> dict[str, Any]:
     """Announces photo.png and returns the payload. Raises the refusal."""
     fields = {"name": "photo.png", "contentType": "image/png", "size": len(PNG)} | changed
-    result = await SCHEMA.execute(ANNOUNCE, {"input": fields}, context_value=Context(viewer, site.services))
+    result = await SCHEMA.execute(
+        ANNOUNCE, {"input": fields}, context_value=Context(viewer, site.services)
+    )
     if result.errors:
         assert isinstance(result.errors[0].original_error, DomainError), result.errors
         raise result.errors[0].original_error
@@ -84,7 +92,9 @@ async def test_a_file_is_announced_uploaded_and_downloaded(site: Site, viewer: V
     assert announced["uploadUrl"].startswith(f"{BASE_URL}/uploads/")
     assert announced["url"] is None
     assert (await site.client.put(announced["uploadUrl"], content=PNG)).status_code == 201
-    result = await SCHEMA.execute(FILE, {"key": announced["key"]}, context_value=Context(viewer, site.services))
+    result = await SCHEMA.execute(
+        FILE, {"key": announced["key"]}, context_value=Context(viewer, site.services)
+    )
     assert result.data
     assert result.data["file"]["url"].startswith(f"{BASE_URL}/downloads/")
     assert (await site.client.get(result.data["file"]["url"])).content == PNG
@@ -93,14 +103,22 @@ async def test_a_file_is_announced_uploaded_and_downloaded(site: Site, viewer: V
 async def test_the_file_belongs_to_the_viewer(site: Site, viewer: Viewer) -> None:
     file = await File.get(pk=int((await announce(site, viewer))["key"]))
     assert viewer.account
-    assert (file.uploader_id, file.account_id, file.size) == (viewer.user_id, viewer.account.pk, len(PNG))
+    assert (file.uploader_id, file.account_id, file.size) == (
+        viewer.user_id,
+        viewer.account.pk,
+        len(PNG),
+    )
     assert (file.content_type, file.uploaded_at, file.sha256) == ("image/png", None, None)
     assert await File.visible_to(viewer) == [file]
 
 
 async def test_an_agent_s_file_belongs_to_no_company(site: Site) -> None:
     agent = await User.create(
-        email="amadou@camcha.example", name="Amadou", staff=Staff.AGENT, password_hash="-", created_at=site.action().at
+        email="amadou@camcha.example",
+        name="Amadou",
+        staff=Staff.AGENT,
+        password_hash="-",
+        created_at=site.action().at,
     )
     file = await File.get(pk=int((await announce(site, Viewer(agent)))["key"]))
     assert (file.uploader_id, file.account_id) == (agent.pk, None)
@@ -125,7 +143,9 @@ async def test_an_agent_s_file_belongs_to_no_company(site: Site) -> None:
         ("x" * 200, "x" * 196 + ".png"),
     ],
 )
-async def test_file_names_are_sanitized(site: Site, viewer: Viewer, name: str, stored_name: str | None) -> None:
+async def test_file_names_are_sanitized(
+    site: Site, viewer: Viewer, name: str, stored_name: str | None
+) -> None:
     if stored_name is None:
         with pytest.raises(Refusal, match=r"BLANK|TOO_LONG") as refused:
             await announce(site, viewer, name=name)
@@ -135,8 +155,12 @@ async def test_file_names_are_sanitized(site: Site, viewer: Viewer, name: str, s
 
 
 async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer) -> None:
-    """Announcements beyond a limit have to wait, including other members'. Other companies and refused ones don't count."""
-    colleague = await User.create(email="lou@fournil.example", name="Lou", password_hash="-", created_at=site.action().at)
+    """Announcements beyond a limit have to wait, including other members'. Other companies and
+    refused ones don't count.
+    """
+    colleague = await User.create(
+        email="lou@fournil.example", name="Lou", password_hash="-", created_at=site.action().at
+    )
     colleagues = replace(viewer, user=colleague)
     for _ in range(throttle.FILE.free_attempts):
         await announce(site, colleagues)
@@ -150,7 +174,8 @@ async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer)
 
 
 @pytest.mark.parametrize(
-    "content_type", ["text/html", "image/svg+xml", "application/x-msdownload", "application/zip", "", "png"]
+    "content_type",
+    ["text/html", "image/svg+xml", "application/x-msdownload", "application/zip", "", "png"],
 )
 async def test_other_types_are_refused(site: Site, viewer: Viewer, content_type: str) -> None:
     with pytest.raises(Refusal, match="FILE_UNSUPPORTED") as refused:
@@ -167,5 +192,7 @@ async def test_impossible_sizes_are_refused(site: Site, viewer: Viewer, size: in
 
 
 async def test_a_media_type_is_normalized(site: Site, viewer: Viewer) -> None:
-    payload = await announce(site, viewer, name="a.csv", contentType="Text/CSV; charset=utf-8", size=MAX_BYTES)
+    payload = await announce(
+        site, viewer, name="a.csv", contentType="Text/CSV; charset=utf-8", size=MAX_BYTES
+    )
     assert (await File.get(pk=int(payload["key"]))).content_type == "text/csv"

@@ -1,4 +1,6 @@
-"""Posting a message in one statement has the same effects as posting it in steps, whatever the state of the ticket."""
+"""Posting a message in one statement has the same effects as posting it in steps, whatever the
+state of the ticket.
+"""
 
 import asyncio
 import logging
@@ -24,15 +26,23 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def paul(db: str, action: Action) -> Viewer:
     """A customer."""
-    user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at)
-    return Viewer(user, await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at))
+    user = await User.create(
+        email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at
+    )
+    return Viewer(
+        user, await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at)
+    )
 
 
 @pytest.fixture
 async def alice(db: str, action: Action) -> Viewer:
     """An agent."""
     user = await User.create(
-        email="alice@camcha.example", name="Alice", password_hash="-", staff=Staff.AGENT, created_at=action.at
+        email="alice@camcha.example",
+        name="Alice",
+        password_hash="-",
+        staff=Staff.AGENT,
+        created_at=action.at,
     )
     return Viewer(user, session=Session(second_factor=True))
 
@@ -42,31 +52,57 @@ async def ticket_of(action: Action, viewer: Viewer, **facts: Any) -> Ticket:
     assert viewer.user
     async with action.transaction() as tx:
         ticket = await Ticket.open(
-            tx, viewer.account, viewer.user, subject="Aide", channel=Channel.CHAT, category=Category.USAGE
+            tx,
+            viewer.account,
+            viewer.user,
+            subject="Aide",
+            channel=Channel.CHAT,
+            category=Category.USAGE,
         )
     await Ticket.filter(pk=ticket.pk).update(**facts)
     return await Ticket.get(pk=ticket.pk)
 
 
 async def looks(ticket: Ticket) -> dict[str, Any]:
-    """The ticket, its follow-ups, messages and events, without the keys that differ between tickets."""
+    """The ticket, its follow-ups, messages and events, without the keys that differ between
+    tickets.
+    """
     tickets = await Ticket.filter(pk=ticket.pk) + await Ticket.filter(follows_id=ticket.pk)
     keys = [each.pk for each in tickets]
-    measures = ("status", "updated_at", "reply_awaited_since", "first_response_at", "first_response_seconds", "solved_at")
+    measures = (
+        "status",
+        "updated_at",
+        "reply_awaited_since",
+        "first_response_at",
+        "first_response_seconds",
+        "solved_at",
+    )
     message_columns = ("sequence", "body", "at", "from_staff", "client_message_id", "author_id")
     event_columns = ("sequence", "kind", "at", "status", "actor_id")
     return {
         "tickets": await Ticket.filter(pk__in=keys).order_by("id").values_list(*measures),
-        "messages": await Message.filter(ticket_id__in=keys).order_by("id").values_list(*message_columns),
+        "messages": await Message.filter(ticket_id__in=keys)
+        .order_by("id")
+        .values_list(*message_columns),
         "events": [
-            await Event.filter(ticket_id__in=keys, stream__startswith="ticket").order_by("id").values_list(*event_columns),
-            await Event.filter(ticket_id__in=keys, stream=INBOX).order_by("id").values_list("kind", "status"),
-            await Event.filter(ticket_id__in=keys, stream__startswith="account").order_by("id").values_list("kind", "status"),
+            await Event.filter(ticket_id__in=keys, stream__startswith="ticket")
+            .order_by("id")
+            .values_list(*event_columns),
+            await Event.filter(ticket_id__in=keys, stream=INBOX)
+            .order_by("id")
+            .values_list("kind", "status"),
+            await Event.filter(ticket_id__in=keys, stream__startswith="account")
+            .order_by("id")
+            .values_list("kind", "status"),
         ],
     }
 
 
-STATES = list(product(TicketStatus, ["waits", "doesn't wait"], ["answered", "not answered"], ["paul", "alice"]))
+STATES = list(
+    product(
+        TicketStatus, ["waits", "doesn't wait"], ["answered", "not answered"], ["paul", "alice"]
+    )
+)
 
 
 async def test_a_message_in_one_statement_equals_a_message_in_steps(
@@ -96,20 +132,31 @@ async def test_a_message_in_one_statement_equals_a_message_in_steps(
         }
 
 
-async def test_concurrent_messages_get_a_sequence_without_gaps(action: Action, paul: Viewer, alice: Viewer) -> None:
+async def test_concurrent_messages_get_a_sequence_without_gaps(
+    action: Action, paul: Viewer, alice: Viewer
+) -> None:
     chat = await ticket_of(action, paul)
-    await asyncio.gather(*(messages.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}") for n in range(40)))
+    await asyncio.gather(
+        *(
+            messages.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}")
+            for n in range(40)
+        )
+    )
     events = await Event.since(ticket_stream(chat.pk), 0, 1000)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert await last_sequence_of(ticket_stream(chat.pk)) == len(events)
     event_columns = [event.message_id for event in events if event.kind is EventKind.MESSAGE_POSTED]
-    assert event_columns == [message.pk for message in await Message.filter(ticket_id=chat.pk).order_by("sequence")]
+    assert event_columns == [
+        message.pk for message in await Message.filter(ticket_id=chat.pk).order_by("sequence")
+    ]
     assert len(event_columns) == 40
 
 
 async def test_a_repeated_message_is_stored_once(action: Action, paul: Viewer) -> None:
     chat = await ticket_of(action, paul, reply_awaited_since=action.at)
-    sent = await asyncio.gather(*(messages.reply(action, paul, chat.pk, "bonjour", "same") for _ in range(5)))
+    sent = await asyncio.gather(
+        *(messages.reply(action, paul, chat.pk, "bonjour", "same") for _ in range(5))
+    )
     again = await messages.reply(action, paul, chat.pk, " bonjour ", "same")
     assert len({message.pk for message in [*sent, again]}) == 1
     with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH") as refused:
@@ -119,10 +166,17 @@ async def test_a_repeated_message_is_stored_once(action: Action, paul: Viewer) -
     assert await last_sequence_of(ticket_stream(chat.pk)) == 2  # opened, posted
 
 
-async def test_a_message_requires_access_to_the_ticket(action: Action, paul: Viewer, alice: Viewer) -> None:
+async def test_a_message_requires_access_to_the_ticket(
+    action: Action, paul: Viewer, alice: Viewer
+) -> None:
     chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)
     other = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
-    strangers = [Viewer(paul.user, other), Viewer(paul.user), Viewer(alice.user), Viewer(alice.user, other)]
+    strangers = [
+        Viewer(paul.user, other),
+        Viewer(paul.user),
+        Viewer(alice.user),
+        Viewer(alice.user, other),
+    ]
     for stranger in strangers:
         with pytest.raises(Refusal, match="NOT_FOUND"):
             await messages.reply(action, stranger, chat.pk, "bonjour", "a")
@@ -139,7 +193,9 @@ async def test_invalid_messages_are_refused(action: Action, paul: Viewer) -> Non
             await messages.reply(action, paul, chat.pk, body, "a")
 
 
-@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite has no statement that writes to several tables
+@pytest.mark.parametrize(
+    "database_url", ["postgres"], indirect=True
+)  # SQLite has no statement that writes to several tables
 async def test_a_further_message_takes_one_statement(
     action: Action, paul: Viewer, alice: Viewer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,4 +1,6 @@
-"""GraphiQL's page over a small schema in a real server. Also defines the addresses that the browser visits."""
+"""GraphiQL's page over a small schema in a real server. Also defines the addresses that the browser
+visits.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -71,7 +73,9 @@ class Mutation:
     async def session_sign_in(self, input: SessionSignInInput) -> SessionSignInPayload:
         if (input.email, input.password) == (EMAIL, PASSWORD):
             return SessionSignInPayload(session=Session(access_token=TOKEN), user_errors=[])
-        return SessionSignInPayload(session=None, user_errors=[UserError(message="Identifiants inconnus.")])
+        return SessionSignInPayload(
+            session=None, user_errors=[UserError(message="Identifiants inconnus.")]
+        )
 
     @strawberry.mutation
     async def call(self) -> bool:

@@ -46,7 +46,9 @@ async def owner(site: Site) -> User:
 @pytest.fixture
 async def reset(site: Site, owner: User) -> str:
     """The link in Camille's email."""
-    await change.request_reset(site.action(), site.services.auth, email=owner.email, peer="192.0.2.7")
+    await change.request_reset(
+        site.action(), site.services.auth, email=owner.email, peer="192.0.2.7"
+    )
     return f"/reset?token={await token_to(owner.email, 'reset')}"
 
 
@@ -61,7 +63,9 @@ async def moves(site: Site, owner: User) -> tuple[str, str]:
 
 
 async def right(site: Site, owner: User, password: str) -> bool:
-    return await site.services.auth.passwords.matches((await User.get(pk=owner.pk)).password_hash, password)
+    return await site.services.auth.passwords.matches(
+        (await User.get(pk=owner.pk)).password_hash, password
+    )
 
 
 async def test_p4_3_a_new_password_is_chosen_on_a_page(site: Site, owner: User, reset: str) -> None:
@@ -97,14 +101,18 @@ async def test_errors_are_shown_above_the_form(site: Site, owner: User, reset: s
     assert await right(site, owner, longest)
 
 
-async def test_p4_3_the_page_requires_the_second_factor(site: Site, owner: User, reset: str, clock: "MovableClock") -> None:
+async def test_p4_3_the_page_requires_the_second_factor(
+    site: Site, owner: User, reset: str, clock: "MovableClock"
+) -> None:
     session = (await sessions.sign_in(owner, None, False, site.action())).session
     secret = await begin_totp(site.action(), site.services.auth, session, OLD)
     await confirm_totp(site.action(), site.services.auth, session, code_of(secret, site.action()))
     clock.advance(timedelta(minutes=1))
     assert 'autocomplete="one-time-code"' in (await site.client.get(reset)).text
     for code, status in ("", 422), ("000000", 422), (code_of(secret, site.action()), 200):
-        response = await site.client.post(reset, data={"password": NEW, "code": code}, headers=FRENCH)
+        response = await site.client.post(
+            reset, data={"password": NEW, "code": code}, headers=FRENCH
+        )
         assert response.status_code == status
         assert await right(site, owner, NEW if status == 200 else OLD)
 
@@ -113,13 +121,18 @@ async def test_guesses_of_codes_are_throttled(site: Site, owner: User, reset: st
     session = (await sessions.sign_in(owner, None, False, site.action())).session
     secret = await begin_totp(site.action(), site.services.auth, session, OLD)
     await confirm_totp(site.action(), site.services.auth, session, code_of(secret, site.action()))
-    responses = [await site.client.post(reset, data={"password": NEW, "code": "0"}, headers=FRENCH) for _ in range(8)]
+    responses = [
+        await site.client.post(reset, data={"password": NEW, "code": "0"}, headers=FRENCH)
+        for _ in range(8)
+    ]
     assert [response.status_code for response in responses] == [422] * 6 + [429] * 2
     assert "Trop de tentatives" in responses[-1].text
 
 
 @pytest.mark.parametrize("first", [0, 1])
-async def test_p1_3_each_address_is_confirmed_on_a_page(site: Site, owner: User, moves: tuple[str, str], first: int) -> None:
+async def test_p1_3_each_address_is_confirmed_on_a_page(
+    site: Site, owner: User, moves: tuple[str, str], first: int
+) -> None:
     for method in ("GET", "HEAD", "GET"):
         shown = await site.client.request(method, moves[first], headers=ENGLISH)
         assert shown.status_code == 200
@@ -137,8 +150,12 @@ async def test_p1_3_each_address_is_confirmed_on_a_page(site: Site, owner: User,
 
 
 @pytest.mark.parametrize("page", ["/reset", "/email"])
-@pytest.mark.parametrize("query", ["", "?token=", "?token=cam_pr_x", "?token=%00%ff%F0%9F%92%A5.." + "x" * 3000])
-async def test_a_damaged_link_shows_a_404_page(site: Site, owner: User, page: str, query: str) -> None:
+@pytest.mark.parametrize(
+    "query", ["", "?token=", "?token=cam_pr_x", "?token=%00%ff%F0%9F%92%A5.." + "x" * 3000]
+)
+async def test_a_damaged_link_shows_a_404_page(
+    site: Site, owner: User, page: str, query: str
+) -> None:
     for method in ("GET", "POST"):
         response = await site.client.request(method, page + query, headers=ENGLISH)
         assert (response.status_code, "no longer valid" in response.text) == (404, True)
@@ -149,7 +166,9 @@ async def test_a_link_works_only_on_its_page_and_until_it_expires(
     site: Site, owner: User, reset: str, moves: tuple[str, str], clock: "MovableClock"
 ) -> None:
     assert (await site.client.get(reset.replace("/reset", "/email"))).status_code == 404
-    assert (await site.client.post(moves[0].replace("/email", "/reset"), data={"password": NEW})).status_code == 404
+    assert (
+        await site.client.post(moves[0].replace("/email", "/reset"), data={"password": NEW})
+    ).status_code == 404
     assert (await site.client.post(moves[0], content=b"x" * 5_000)).status_code == 413
     clock.advance(timedelta(minutes=30))
     assert (await site.client.get(reset)).status_code == 404

@@ -1,4 +1,6 @@
-"""Uploads and downloads by signed links: what is accepted, what is refused, and what is in the store afterwards."""
+"""Uploads and downloads by signed links: what is accepted, what is refused, and what is in the
+store afterwards.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -45,7 +47,10 @@ async def test_an_announced_file_is_stored_and_downloaded(site: Site) -> None:
     assert got.content == PNG
     assert head.content == b""
     for headers in (got.headers, head.headers):
-        assert headers["content-disposition"] == "attachment; filename=\"photo.png\"; filename*=UTF-8''photo.png"
+        assert (
+            headers["content-disposition"]
+            == "attachment; filename=\"photo.png\"; filename*=UTF-8''photo.png"
+        )
         assert headers["content-type"] == "image/png"
         assert headers["content-length"] == str(len(PNG))
         assert headers["etag"] == f'"{file.sha256}"'
@@ -63,19 +68,32 @@ async def test_content_of_another_type_than_announced_is_refused(site: Site) -> 
 
 
 async def assert_nothing_came(site: Site, file: File) -> None:
-    """Asserts that no bytes are stored, the file is still announced, and the right content is still accepted."""
+    """Asserts that no bytes are stored, the file is still announced, and the right content is still
+    accepted.
+    """
     assert site.bytes_kept() == {}
     assert (await File.get(pk=file.pk)).uploaded_at is None
-    assert (await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")).status_code == 404
+    assert (
+        await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")
+    ).status_code == 404
 
 
 @pytest.mark.parametrize("declared", ["true", "none", "lying"])
-@pytest.mark.parametrize(("content", "status"), [(PNG + b"!", 413), (PNG[:-1], 400), (b"", 400), (PNG * 50, 413)])
-async def test_a_size_other_than_announced_is_refused(site: Site, content: bytes, status: int, declared: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "status"), [(PNG + b"!", 413), (PNG[:-1], 400), (b"", 400), (PNG * 50, 413)]
+)
+async def test_a_size_other_than_announced_is_refused(
+    site: Site, content: bytes, status: int, declared: str
+) -> None:
     file = await announced(site.action())
     token = site.sign(Purpose.UPLOAD, file=file.pk)
-    headers = {"lying": {"Content-Length": str(file.size)}, "true": {"Content-Length": str(len(content))}}.get(declared, {})
-    response = await site.client.put(f"/uploads/{token}", content=bytewise(content, 300), headers=headers)
+    headers = {
+        "lying": {"Content-Length": str(file.size)},
+        "true": {"Content-Length": str(len(content))},
+    }.get(declared, {})
+    response = await site.client.put(
+        f"/uploads/{token}", content=bytewise(content, 300), headers=headers
+    )
     assert response.status_code == status
     await assert_nothing_came(site, file)
     assert (await site.put(file, PNG)).status_code == 201
@@ -86,7 +104,9 @@ async def test_an_invalid_content_length_is_not_a_server_error(site: Site, lengt
     file = await announced(site.action())
     token = site.sign(Purpose.UPLOAD, file=file.pk)
     headers = [(b"Content-Length", length.encode("latin-1"))]
-    assert (await site.client.put(f"/uploads/{token}", content=PNG, headers=headers)).status_code in (400, 413)
+    assert (
+        await site.client.put(f"/uploads/{token}", content=PNG, headers=headers)
+    ).status_code in (400, 413)
 
 
 async def test_an_endless_body_is_cut_off(site: Site) -> None:
@@ -111,7 +131,9 @@ async def test_a_compressed_body_is_refused(site: Site) -> None:
 
 @contextmanager
 def room_for(size: int) -> Iterator[None]:
-    """Limits the size of files that this process can write, so that writing fails as on a full disk (setrlimit(2))."""
+    """Limits the size of files that this process can write, so that writing fails as on a full disk
+    (setrlimit(2)).
+    """
     resource = pytest.importorskip("resource", reason="this system knows no such limit")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -157,7 +179,9 @@ async def test_one_of_two_concurrent_uploads_is_stored_whole(site: Site) -> None
         yield content[500:]
 
     contents = [PNG, OTHER_PNG] * 4
-    sent = [site.client.put(f"/uploads/{token}", content=interleaved(content)) for content in contents]
+    sent = [
+        site.client.put(f"/uploads/{token}", content=interleaved(content)) for content in contents
+    ]
     statuses = [response.status_code for response in await asyncio.gather(*sent)]
     assert sorted(statuses) == [200, 200, 200, 201, 409, 409, 409, 409]
     await file.refresh_from_db()
@@ -167,7 +191,9 @@ async def test_one_of_two_concurrent_uploads_is_stored_whole(site: Site) -> None
 
 
 @pytest.mark.parametrize("spoil", ["forged", "expired", "download", "verify", "unknown", "garbage"])
-async def test_a_damaged_upload_link_is_refused(site: Site, clock: "MovableClock", spoil: str) -> None:
+async def test_a_damaged_upload_link_is_refused(
+    site: Site, clock: "MovableClock", spoil: str
+) -> None:
     file = await announced(site.action())
     token = {
         "download": site.sign(Purpose.DOWNLOAD, file=file.pk),
@@ -183,8 +209,12 @@ async def test_a_damaged_upload_link_is_refused(site: Site, clock: "MovableClock
     await assert_nothing_came(site, file)
 
 
-@pytest.mark.parametrize("spoil", ["forged", "expired", "upload", "verify", "unknown", "other facts", "garbage"])
-async def test_a_damaged_download_link_shows_a_404_page(site: Site, clock: "MovableClock", spoil: str) -> None:
+@pytest.mark.parametrize(
+    "spoil", ["forged", "expired", "upload", "verify", "unknown", "other facts", "garbage"]
+)
+async def test_a_damaged_download_link_shows_a_404_page(
+    site: Site, clock: "MovableClock", spoil: str
+) -> None:
     file = await announced(site.action())
     await site.put(file, PNG)
     token = {
@@ -219,7 +249,9 @@ async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
         assert head.content == b""
 
 
-@pytest.mark.parametrize("name", ["été à l’Île.png", 'a"b\\c%41.png', "日本.png", "x;filename=y.png", "a\u00a0b.png"])
+@pytest.mark.parametrize(
+    "name", ["été à l’Île.png", 'a"b\\c%41.png', "日本.png", "x;filename=y.png", "a\u00a0b.png"]
+)
 async def test_any_file_name_is_encoded_in_the_header(site: Site, name: str) -> None:
     file = await announced(site.action(), name=name)
     await site.put(file, PNG)
@@ -233,7 +265,11 @@ async def test_any_file_name_is_encoded_in_the_header(site: Site, name: str) -> 
 @asynccontextmanager
 async def served(site: Site) -> AsyncIterator[int]:
     """The port of a real server."""
-    server = uvicorn.Server(uvicorn.Config(app(site.services, site.file_service), port=0, log_config=None, lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app(site.services, site.file_service), port=0, log_config=None, lifespan="off"
+        )
+    )
     serving = asyncio.create_task(server.serve())
     await wait_until(lambda: server.started)
     yield server.servers[0].sockets[0].getsockname()[1]

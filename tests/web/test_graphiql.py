@@ -21,10 +21,19 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 async def visit() -> dict[str, Any]:
-    """What graphiql.mjs reports of a visit. CAMCHA_SCREENSHOT names a file for a screenshot of its end."""
+    """What graphiql.mjs reports of a visit. CAMCHA_SCREENSHOT names a file for a screenshot of its
+    end.
+    """
     screenshot = [os.environ["CAMCHA_SCREENSHOT"]] if "CAMCHA_SCREENSHOT" in os.environ else []
     with serving(application()) as address:
-        command = ["node", str(HERE / "graphiql.mjs"), f"{address}/graphql", EMAIL, PASSWORD, *screenshot]
+        command = [
+            "node",
+            str(HERE / "graphiql.mjs"),
+            f"{address}/graphql",
+            EMAIL,
+            PASSWORD,
+            *screenshot,
+        ]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
         output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
@@ -34,7 +43,9 @@ async def visit() -> dict[str, Any]:
     return {**seen, "address": address}
 
 
-async def test_the_page_contacts_no_other_host_and_obeys_its_security_policy(visit: dict[str, Any]) -> None:
+async def test_the_page_contacts_no_other_host_and_obeys_its_security_policy(
+    visit: dict[str, Any],
+) -> None:
     assert visit["status"] == 200
     assert visit["hosts"] == [visit["address"].removeprefix("http://")]
     assert visit["console"] == []  # violations of the policy are reported there
@@ -47,7 +58,9 @@ async def test_the_explorer_is_open_by_default(visit: dict[str, Any]) -> None:
 
 async def test_the_first_query_explains_itself_and_runs(visit: dict[str, Any]) -> None:
     assert visit["query"].startswith("# Bienvenue")
-    assert json.loads(visit["welcome"])["data"] == {"offers": {"nodes": [{"name": "TPE Essentielle"}]}}
+    assert json.loads(visit["welcome"])["data"] == {
+        "offers": {"nodes": [{"name": "TPE Essentielle"}]}
+    }
 
 
 async def test_signing_in_fills_the_header(visit: dict[str, Any]) -> None:
@@ -64,7 +77,9 @@ async def test_a_subscription_shows_its_events_to_signed_in_users(visit: dict[st
 
 @pytest.fixture
 def client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(application()), base_url="http://camcha.test")
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(application()), base_url="http://camcha.test"
+    )
 
 
 class _Loads(html.parser.HTMLParser):
@@ -77,7 +92,11 @@ class _Loads(html.parser.HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        addresses = [value for name, value in attrs if name in {"src", "href"} and value and value != "data:,"]
+        addresses = [
+            value
+            for name, value in attrs
+            if name in {"src", "href"} and value and value != "data:,"
+        ]
         if tag == "a":
             self.links += addresses
         else:
@@ -87,20 +106,28 @@ class _Loads(html.parser.HTMLParser):
 async def test_p4_4_the_page_links_to_the_privacy_policy(client: httpx.AsyncClient) -> None:
     page = await client.get("/graphql", headers={"Accept": "text/html"})
     assert _Loads(page.text).links == ["policies/privacy"]
-    assert _Loads(TEMPLATES.get_template("graphiql_missing.html").render(locale="fr")).links == ["policies/privacy"]
+    assert _Loads(TEMPLATES.get_template("graphiql_missing.html").render(locale="fr")).links == [
+        "policies/privacy"
+    ]
 
 
-async def test_every_asset_exists_with_its_type_and_is_revalidated(client: httpx.AsyncClient) -> None:
+async def test_every_asset_exists_with_its_type_and_is_revalidated(
+    client: httpx.AsyncClient,
+) -> None:
     page = await client.get("/graphql", headers={"Accept": "text/html"})
     for path in _Loads(page.text).found:
         response = await client.get(f"/{path}")
         assert response.status_code == 200, path
-        assert response.headers["content-type"].startswith("text/css" if path.endswith(".css") else "text/javascript")
+        assert response.headers["content-type"].startswith(
+            "text/css" if path.endswith(".css") else "text/javascript"
+        )
         again = await client.get(f"/{path}", headers={"If-None-Match": response.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
 
 
-async def test_an_asset_has_the_same_content_compressed_and_uncompressed(client: httpx.AsyncClient) -> None:
+async def test_an_asset_has_the_same_content_compressed_and_uncompressed(
+    client: httpx.AsyncClient,
+) -> None:
     plain = await client.get("/graphql/assets/page.js", headers={"Accept-Encoding": "identity"})
     packed = await client.get("/graphql/assets/page.js", headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in plain.headers

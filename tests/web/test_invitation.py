@@ -41,7 +41,15 @@ async def link(site: Site) -> str:
     viewer = await camille(site.action())
     assert viewer.account
     action = Action(viewer.user, site.action().at, site.services.hub)
-    await send(action, site.services.auth, viewer.account.pk, email=GUEST, role=Role.BILLING, locale=Locale.FR, key="k")
+    await send(
+        action,
+        site.services.auth,
+        viewer.account.pk,
+        email=GUEST,
+        role=Role.BILLING,
+        locale=Locale.FR,
+        key="k",
+    )
     return f"/invitation?token={await token_to(GUEST, 'invitation')}"
 
 
@@ -49,7 +57,9 @@ async def known(site: Site) -> User:
     """Noé, who already has a password."""
     password_hash = await site.services.auth.passwords.hash(PASSWORD)
     at = site.action().at
-    return await User.create(email=GUEST, name="Noé", password_hash=password_hash, created_at=at, email_verified_at=at)
+    return await User.create(
+        email=GUEST, name="Noé", password_hash=password_hash, created_at=at, email_verified_at=at
+    )
 
 
 async def joined() -> bool:
@@ -62,7 +72,10 @@ async def test_opening_the_page_changes_nothing(site: Site, link: str) -> None:
         assert response.status_code == 200
     assert "Le Fournil d&#39;Aubry" in response.text
     assert "facturation" in response.text
-    assert re.findall(r'<input name="(\w+)" type="(\w+)"', response.text) == [("name", "text"), ("password", "password")]
+    assert re.findall(r'<input name="(\w+)" type="(\w+)"', response.text) == [
+        ("name", "text"),
+        ("password", "password"),
+    ]
     assert_closed(response)
     assert not await joined()
     assert "billing" in (await site.client.get(link, headers=ENGLISH)).text
@@ -87,11 +100,16 @@ async def test_p1_4_an_existing_user_must_authenticate(site: Site, link: str) ->
     await known(site)
     page = await site.client.get(link, headers=FRENCH)
     assert re.findall(r'<input name="(\w+)"', page.text) == ["password"]
-    wrong = await site.client.post(link, data={"password": "mouette phare ardoise 77"}, headers=FRENCH)
+    wrong = await site.client.post(
+        link, data={"password": "mouette phare ardoise 77"}, headers=FRENCH
+    )
     assert wrong.status_code == 422
     assert "incorrect" in wrong.text
     assert not await joined()
-    assert "Bienvenue" in (await site.client.post(link, data={"password": PASSWORD}, headers=FRENCH)).text
+    assert (
+        "Bienvenue"
+        in (await site.client.post(link, data={"password": PASSWORD}, headers=FRENCH)).text
+    )
     assert await joined()
 
 
@@ -105,19 +123,26 @@ async def test_the_second_factor_is_required(site: Site, link: str) -> None:
     assert re.findall(r'<input name="(\w+)"', page.text) == ["password", "code"]
     assert (await site.client.post(link, data={"password": PASSWORD})).status_code == 422
     fresh = pyotp.TOTP(secret).at(site.action().at + timedelta(seconds=30))
-    assert (await site.client.post(link, data={"password": PASSWORD, "code": fresh})).status_code == 200
+    assert (
+        await site.client.post(link, data={"password": PASSWORD, "code": fresh})
+    ).status_code == 200
     assert await joined()
 
 
 async def test_guesses_are_throttled(site: Site, link: str) -> None:
     await known(site)
-    responses = [(await site.client.post(link, data={"password": f"guess {n}"})).status_code for n in range(8)]
+    responses = [
+        (await site.client.post(link, data={"password": f"guess {n}"})).status_code
+        for n in range(8)
+    ]
     assert responses == [422] * 6 + [429] * 2
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("spoil", ["unknown", "expired", "revoked", "missing", "garbage"])
-async def test_a_damaged_link_shows_a_404_page(site: Site, link: str, clock: "MovableClock", method: str, spoil: str) -> None:
+async def test_a_damaged_link_shows_a_404_page(
+    site: Site, link: str, clock: "MovableClock", method: str, spoil: str
+) -> None:
     match spoil:
         case "unknown":
             link = "/invitation?token=cam_in_unknown"
@@ -129,7 +154,9 @@ async def test_a_damaged_link_shows_a_404_page(site: Site, link: str, clock: "Mo
             link = "/invitation"
         case "garbage":
             link = "/invitation?token=%00%ff%F0%9F%92%A5.." + "x" * 3000
-    response = await site.client.request(method, link, headers=ENGLISH, data=NEW if method == "POST" else None)
+    response = await site.client.request(
+        method, link, headers=ENGLISH, data=NEW if method == "POST" else None
+    )
     assert response.status_code == 404
     assert "no longer valid" in response.text
     assert_closed(response)
@@ -137,8 +164,11 @@ async def test_a_damaged_link_shows_a_404_page(site: Site, link: str, clock: "Mo
 
 
 @pytest.mark.parametrize(
-    ("body", "status"), [(b"", 422), (b"name=%ff%00&password=%00", 422), (b"\x00\xff=&;", 422), (b"x" * 9000, 413)]
+    ("body", "status"),
+    [(b"", 422), (b"name=%ff%00&password=%00", 422), (b"\x00\xff=&;", 422), (b"x" * 9000, 413)],
 )
-async def test_an_ambiguous_answer_changes_nothing(site: Site, link: str, body: bytes, status: int) -> None:
+async def test_an_ambiguous_answer_changes_nothing(
+    site: Site, link: str, body: bytes, status: int
+) -> None:
     assert (await site.client.post(link, content=body)).status_code == status
     assert not await joined()

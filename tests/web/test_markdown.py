@@ -1,4 +1,6 @@
-"""Our subset of Markdown: how it renders our own texts, and that it never outputs any other HTML."""
+"""Our subset of Markdown: how it renders our own texts, and that it never outputs any other
+HTML.
+"""
 
 import re
 from html.parser import HTMLParser
@@ -18,17 +20,25 @@ ALLOWED = {"h1", "h2", "h3", "p", "ul", "li", "strong", "a"}
     [
         ("# One\n## Two\nthree\nfour", "<h1>One</h1>\n<h2>Two</h2>\n<p>three four</p>"),
         ("- a\n- **b**\n\nc", "<ul><li>a</li><li><strong>b</strong></li></ul>\n<p>c</p>"),
-        ("[a & b](https://x.example/?a=1&b=2)", '<p><a href="https://x.example/?a=1&amp;b=2">a &amp; b</a></p>'),
-        ("[w](mailto:a@b.example), [p](/policies/terms)",
-         '<p><a href="mailto:a@b.example">w</a>, <a href="/policies/terms">p</a></p>'),
+        (
+            "[a & b](https://x.example/?a=1&b=2)",
+            '<p><a href="https://x.example/?a=1&amp;b=2">a &amp; b</a></p>',
+        ),
+        (
+            "[w](mailto:a@b.example), [p](/policies/terms)",
+            '<p><a href="mailto:a@b.example">w</a>, <a href="/policies/terms">p</a></p>',
+        ),
         ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>"),
         ("[x](//evil.example)", "<p>[x](//evil.example)</p>"),
         ("[x](http://plain.example)", "<p>[x](http://plain.example)</p>"),
         ('[x](https://a"onclick="b)', '<p><a href="https://a&quot;onclick=&quot;b">x</a></p>'),
-        ("<script>alert(1)</script> ** no **", "<p>&lt;script&gt;alert(1)&lt;/script&gt; ** no **</p>"),
+        (
+            "<script>alert(1)</script> ** no **",
+            "<p>&lt;script&gt;alert(1)&lt;/script&gt; ** no **</p>",
+        ),
         ("", ""),
     ],
-)  # fmt: skip
+)
 def test_markdown_becomes_elements_and_other_text_is_escaped(text: str, expected: str) -> None:
     assert html(text) == expected
 
@@ -61,7 +71,23 @@ class Elements(HTMLParser):
 
 
 MARKS = st.sampled_from(
-    ["**", "[", "](", ")", "https://", "javascript:", "/", "mailto:", "# ", "- ", "\n", "<a href=x>", '"', "&", "'"]
+    [
+        "**",
+        "[",
+        "](",
+        ")",
+        "https://",
+        "javascript:",
+        "/",
+        "mailto:",
+        "# ",
+        "- ",
+        "\n",
+        "<a href=x>",
+        '"',
+        "&",
+        "'",
+    ]
 )
 
 

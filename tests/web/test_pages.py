@@ -57,10 +57,15 @@ def assert_closed(response: httpx.Response) -> None:
     assert response.headers["referrer-policy"] == "no-referrer"
     assert response.headers["cache-control"] == "private, no-store"
     assert response.headers["x-content-type-options"] == "nosniff"
-    links = r'<footer><a href="/policies/privacy">[^<]+</a> · <a href="/policies/terms">[^<]+</a></footer>'
+    links = (
+        r'<footer><a href="/policies/privacy">[^<]+</a> · <a '
+        r'href="/policies/terms">[^<]+</a></footer>'
+    )
     footer = re.search(links, response.text)
     assert footer, "P4.4: every page leads to the privacy policy, and to the terms"
-    assert not re.search(r"(src|href|url)\s*[=(]|style=|<script", response.text.replace(footer[0], ""))
+    assert not re.search(
+        r"(src|href|url)\s*[=(]|style=|<script", response.text.replace(footer[0], "")
+    )
 
 
 async def test_opening_the_page_changes_nothing(site: Site, link: str) -> None:
@@ -69,7 +74,9 @@ async def test_opening_the_page_changes_nothing(site: Site, link: str) -> None:
     assert not await verified()
 
 
-async def test_the_button_verifies_the_address_and_can_be_pressed_twice(site: Site, link: str) -> None:
+async def test_the_button_verifies_the_address_and_can_be_pressed_twice(
+    site: Site, link: str
+) -> None:
     for _ in range(2):
         response = await site.client.post(link, data={"outcome": "verify"}, headers=FRENCH)
         assert response.status_code == 200
@@ -80,7 +87,11 @@ async def test_the_button_verifies_the_address_and_can_be_pressed_twice(site: Si
 
 @pytest.mark.parametrize(
     ("headers", "language", "words"),
-    [(FRENCH, "fr", "Confirmer mon adresse"), (ENGLISH, "en", "Confirm my address"), ({}, "fr", "Confirmer mon adresse")],
+    [
+        (FRENCH, "fr", "Confirmer mon adresse"),
+        (ENGLISH, "en", "Confirm my address"),
+        ({}, "fr", "Confirmer mon adresse"),
+    ],
 )
 async def test_a_page_is_in_the_readers_language(
     site: Site, link: str, headers: dict[str, str], language: str, words: str
@@ -95,7 +106,9 @@ async def test_a_page_is_in_the_readers_language(
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("spoil", ["forged", "expired", "other purpose", "missing", "garbage"])
-async def test_a_damaged_link_shows_a_404_page(site: Site, link: str, clock: "MovableClock", method: str, spoil: str) -> None:
+async def test_a_damaged_link_shows_a_404_page(
+    site: Site, link: str, clock: "MovableClock", method: str, spoil: str
+) -> None:
     user = await User.get(email="camille@fournil.example")
     match spoil:
         case "forged":
@@ -140,7 +153,10 @@ async def test_the_bank_shows_the_amount_and_asks(site: Site) -> None:
     assert payment.confirmation_url
     response = await site.client.get(payment.confirmation_url, headers=FRENCH)
     assert "34,80\u00a0€" in response.text
-    assert re.findall(r'<button name="outcome" value="(\w+)">', response.text) == ["approve", "refuse"]
+    assert re.findall(r'<button name="outcome" value="(\w+)">', response.text) == [
+        "approve",
+        "refuse",
+    ]
     assert_closed(response)
     assert "€34.80" in (await site.client.get(payment.confirmation_url, headers=ENGLISH)).text
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.PAYMENT_PENDING
@@ -150,7 +166,9 @@ async def test_approving_activates_the_purchase_and_sends_the_invoice_once(site:
     purchase, payment = await waiting_payment(site)
     assert payment.confirmation_url
     for answer in ("approve", "approve", "refuse"):
-        response = await site.client.post(payment.confirmation_url, data={"outcome": answer}, headers=ENGLISH)
+        response = await site.client.post(
+            payment.confirmation_url, data={"outcome": answer}, headers=ENGLISH
+        )
         assert response.status_code == 200
         assert "Payment approved" in response.text
         assert "<button" not in response.text
@@ -158,13 +176,18 @@ async def test_approving_activates_the_purchase_and_sends_the_invoice_once(site:
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
     assert await Invoice.all().count() == 1
     assert await Email.filter(template="invoice_issued.fr").count() == 1
-    assert "Payment approved" in (await site.client.get(payment.confirmation_url, headers=ENGLISH)).text
+    assert (
+        "Payment approved"
+        in (await site.client.get(payment.confirmation_url, headers=ENGLISH)).text
+    )
 
 
 async def test_refusing_declines_the_payment_and_another_method_can_be_tried(site: Site) -> None:
     purchase, payment = await waiting_payment(site)
     assert payment.confirmation_url
-    response = await site.client.post(payment.confirmation_url, data={"outcome": "refuse"}, headers=FRENCH)
+    response = await site.client.post(
+        payment.confirmation_url, data={"outcome": "refuse"}, headers=FRENCH
+    )
     assert "Paiement refusé" in response.text
     await payment.refresh_from_db()
     assert payment.status is PaymentStatus.DECLINED
@@ -187,16 +210,22 @@ async def test_the_emails_invoice_link_works_for_a_month(site: Site, clock: "Mov
     assert (await site.client.get(result[1])).status_code == 404
 
 
-@pytest.mark.parametrize("body", ["", "outcome=", "outcome=perhaps", "outcome=APPROVE", "\x00\xff", "approve"])
+@pytest.mark.parametrize(
+    "body", ["", "outcome=", "outcome=perhaps", "outcome=APPROVE", "\x00\xff", "approve"]
+)
 async def test_an_ambiguous_answer_changes_nothing(site: Site, body: str) -> None:
     _, payment = await waiting_payment(site)
     assert payment.confirmation_url
-    assert (await site.client.post(payment.confirmation_url, content=body.encode("latin-1"))).status_code == 400
+    assert (
+        await site.client.post(payment.confirmation_url, content=body.encode("latin-1"))
+    ).status_code == 400
     await payment.refresh_from_db()
     assert payment.status is PaymentStatus.REQUIRES_ACTION
 
 
-@pytest.mark.parametrize("reference", ["sandbox_unknown", "x", "sandbox_%00", "sandbox_" + "a" * 500, "sandbox_'--"])
+@pytest.mark.parametrize(
+    "reference", ["sandbox_unknown", "x", "sandbox_%00", "sandbox_" + "a" * 500, "sandbox_'--"]
+)
 async def test_an_unknown_reference_is_not_found(site: Site, reference: str) -> None:
     await waiting_payment(site)
     assert (await site.client.get(f"/sandbox/bank/{reference}")).status_code == 404

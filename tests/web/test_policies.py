@@ -38,13 +38,20 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 def later(clock: "MovableClock", text: str = "Nouveau") -> PolicyContent:
     """Creates a version of the terms that takes effect in a month."""
     day = local_date(clock.now()) + timedelta(days=30)
-    return PolicyContent(PolicyKind.TERMS, "2.0", day, f"# {text}\n\n{text}\n", f"# {text}\n\n{text}\n")
+    return PolicyContent(
+        PolicyKind.TERMS, "2.0", day, f"# {text}\n\n{text}\n", f"# {text}\n\n{text}\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("path", "headers", "title", "said"),
     [
-        (PRIVACY, FRENCH, "Politique de confidentialité", "Version 1.0, en vigueur depuis le 1er janvier 2026."),
+        (
+            PRIVACY,
+            FRENCH,
+            "Politique de confidentialité",
+            "Version 1.0, en vigueur depuis le 1er janvier 2026.",
+        ),
         (PRIVACY, ENGLISH, "Privacy policy", "Version 1.0, in force since 1 January 2026."),
         (PRIVACY, {}, "Politique de confidentialité", "en vigueur"),
         (f"{PRIVACY}?locale=en", FRENCH, "Privacy policy", "in force"),
@@ -87,10 +94,14 @@ async def test_an_unchanged_page_is_not_sent_again(site: Site, clock: "MovableCl
     for known in (tag, f'"x", W/{tag}'):
         again = await site.client.get(TERMS, headers={**FRENCH, "If-None-Match": known})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
-    assert (await site.client.get(TERMS, headers={**ENGLISH, "If-None-Match": tag})).status_code == 200
+    assert (
+        await site.client.get(TERMS, headers={**ENGLISH, "If-None-Match": tag})
+    ).status_code == 200
     await install(clock.now(), [later(clock)])
     clock.advance(timedelta(days=30))
-    assert (await site.client.get(TERMS, headers={**FRENCH, "If-None-Match": tag})).status_code == 200
+    assert (
+        await site.client.get(TERMS, headers={**FRENCH, "If-None-Match": tag})
+    ).status_code == 200
 
 
 async def test_p4_4_all_versions_stay_readable(site: Site, clock: "MovableClock") -> None:
@@ -109,17 +120,25 @@ async def test_p4_4_all_versions_stay_readable(site: Site, clock: "MovableClock"
     assert "and since replaced." in replaced.text
 
 
-NOWHERE = ["/policies/cookies", "/policies/PRIVACY", *(f"{TERMS}?version={text}" for text in ("9", "%00", "1" * 99))]
+NOWHERE = [
+    "/policies/cookies",
+    "/policies/PRIVACY",
+    *(f"{TERMS}?version={text}" for text in ("9", "%00", "1" * 99)),
+]
 
 
 @pytest.mark.parametrize("path", NOWHERE)
 async def test_an_unknown_policy_shows_a_404_page(site: Site, path: str) -> None:
     response = await site.client.get(path, headers=FRENCH)
     assert response.status_code == 404
-    assert f'<footer><a href="{PRIVACY}">Politique de confidentialité</a> · <a href="' in response.text
+    assert (
+        f'<footer><a href="{PRIVACY}">Politique de confidentialité</a> · <a href="' in response.text
+    )
 
 
-async def test_without_policies_the_page_is_a_404(db: str, clock: "MovableClock", tmp_path: Path) -> None:
+async def test_without_policies_the_page_is_a_404(
+    db: str, clock: "MovableClock", tmp_path: Path
+) -> None:
     async with opened(clock, tmp_path / "files") as site:
         assert (await site.client.get(PRIVACY)).status_code == 404
 
@@ -143,7 +162,9 @@ async def invited(site: Site) -> str:
     return f"/invitation?token={await token_to('noe@fournil.example', 'invitation')}"
 
 
-async def test_p4_4_accepting_an_invitation_accepts_the_policies_on_its_page(site: Site, clock: "MovableClock") -> None:
+async def test_p4_4_accepting_an_invitation_accepts_the_policies_on_its_page(
+    site: Site, clock: "MovableClock"
+) -> None:
     link = await invited(site)
     page = (await site.client.get(link, headers=ENGLISH)).text
     links = re.findall(r'<a href="([^"]+)" target="_blank" rel="noopener">', page)
@@ -161,11 +182,22 @@ async def test_p4_4_accepting_an_invitation_accepts_the_policies_on_its_page(sit
     assert {each.policy_id for each in accepted} == {policy.pk for policy in current.values()}
 
 
-async def test_p4_4_a_policy_replaced_while_the_page_is_open_is_shown_again(site: Site, clock: "MovableClock") -> None:
+async def test_p4_4_a_policy_replaced_while_the_page_is_open_is_shown_again(
+    site: Site, clock: "MovableClock"
+) -> None:
     link = await invited(site)
-    texts = re.search(r'name="texts" type="hidden" value="([\d ]+)"', (await site.client.get(link)).text)
+    texts = re.search(
+        r'name="texts" type="hidden" value="([\d ]+)"', (await site.client.get(link)).text
+    )
     assert texts
-    await install(clock.now(), [PolicyContent(PolicyKind.TERMS, "2.0", local_date(clock.now()), "# T\n\nx\n", "# T\n\nx\n")])
+    await install(
+        clock.now(),
+        [
+            PolicyContent(
+                PolicyKind.TERMS, "2.0", local_date(clock.now()), "# T\n\nx\n", "# T\n\nx\n"
+            )
+        ],
+    )
     form = {"name": "Noé", "password": "corneille sabot pluvier 42", "texts": texts[1]}
     for given in (form, form | {"texts": "9" * 4000}, form | {"texts": "x"}):
         again = await site.client.post(link, data=given, headers=FRENCH)

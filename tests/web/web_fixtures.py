@@ -49,8 +49,15 @@ async def bytewise(content: bytes, at_once: int = 1) -> AsyncIterator[bytes]:
 class Site:
     """The routes, their services and a client."""
 
-    def __init__(self, services: Services, file_service: FileService, folder: Path, client: httpx.AsyncClient) -> None:
-        self.services, self.file_service, self.folder, self.client = services, file_service, folder, client
+    def __init__(
+        self, services: Services, file_service: FileService, folder: Path, client: httpx.AsyncClient
+    ) -> None:
+        self.services, self.file_service, self.folder, self.client = (
+            services,
+            file_service,
+            folder,
+            client,
+        )
 
     def action(self) -> Action:
         return Action(None, self.services.clock.now(), self.services.hub)
@@ -59,7 +66,9 @@ class Site:
         return self.services.auth.signer.sign(purpose, self.services.clock.now(), **facts)
 
     def checkout_services(self) -> CheckoutServices:
-        return CheckoutServices(self.services.gateway, self.services.seller, self.services.auth.signer)
+        return CheckoutServices(
+            self.services.gateway, self.services.seller, self.services.auth.signer
+        )
 
     def bytes_kept(self) -> dict[str, bytes]:
         """What the store contains, including partial files."""
@@ -84,7 +93,9 @@ def app(services: Services, file_service: FileService) -> Starlette:
 
 
 @asynccontextmanager
-async def site(clock: "MovableClock", folder: Path, scanner: Scanner | None = None) -> AsyncIterator[Site]:
+async def site(
+    clock: "MovableClock", folder: Path, scanner: Scanner | None = None
+) -> AsyncIterator[Site]:
     """The routes, with a store in this folder."""
     hub, auth = Hub(), quick_auth(clock)
     seller = billing.seller.seller(Path(billing.seller.__file__).parent / "seller.toml")
@@ -99,21 +110,34 @@ async def site(clock: "MovableClock", folder: Path, scanner: Scanner | None = No
 async def camille(action: Action) -> Viewer:
     """Camille, who owns a bakery."""
     user = await User.create(
-        email="camille@fournil.example", name="Camille Aubry", locale=Locale.FR, password_hash="-", created_at=action.at
+        email="camille@fournil.example",
+        name="Camille Aubry",
+        locale=Locale.FR,
+        password_hash="-",
+        created_at=action.at,
     )
-    account = await Account.create(legal_name="Le Fournil d'Aubry", siren="404833048", created_at=action.at)
+    account = await Account.create(
+        legal_name="Le Fournil d'Aubry", siren="404833048", created_at=action.at
+    )
     await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
     return Viewer(user, account, Role.OWNER)
 
 
-async def announced(action: Action, content: bytes = PNG, name: str = "photo.png", content_type: str = "image/png") -> File:
+async def announced(
+    action: Action, content: bytes = PNG, name: str = "photo.png", content_type: str = "image/png"
+) -> File:
     """A file that Camille announced."""
     viewer = await camille(action)
     assert content_kind(content_type)
     return await File.create(
-        key=random_key(), uploader=viewer.user, account=viewer.account, name=name, content_type=content_type,
-        size=len(content), created_at=action.at,
-    )  # fmt: skip
+        key=random_key(),
+        uploader=viewer.user,
+        account=viewer.account,
+        name=name,
+        content_type=content_type,
+        size=len(content),
+        created_at=action.at,
+    )
 
 
 async def waiting_payment(site: Site) -> tuple[Purchase, Payment]:
@@ -122,9 +146,15 @@ async def waiting_payment(site: Site) -> tuple[Purchase, Payment]:
     assert viewer.account
     assert viewer.user
     texts = {"name": "Essentiel", "description": "-", "features": [], "advantages": []}
-    offer = await Offer.create(slug="essentiel", segment=Segment.TPE, texts={"fr": texts, "en": texts})
-    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=action.at)
+    offer = await Offer.create(
+        slug="essentiel", segment=Segment.TPE, texts={"fr": texts, "en": texts}
+    )
+    price = await Price.create(
+        offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=action.at
+    )
     purchase = await checkout.draft(action, viewer.account, viewer.user, price, "draft")
     where = {"street": "3 place du Marché", "postal_code": "69001", "city": "Lyon", "country": "FR"}
     purchase = await purchase.confirm_billing(action, where)  # type: ignore[arg-type] # str fits str | None
-    return purchase, await checkout.pay(action, site.checkout_services(), purchase, "pm_sandbox_confirmation", "pay")
+    return purchase, await checkout.pay(
+        action, site.checkout_services(), purchase, "pm_sandbox_confirmation", "pay"
+    )

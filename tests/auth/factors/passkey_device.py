@@ -1,4 +1,6 @@
-"""A passkey device in software, which creates keys and answers challenges (WebAuthn level 3, sections 6 and 7)."""
+"""A passkey device in software, which creates keys and answers challenges (WebAuthn level 3,
+sections 6 and 7).
+"""
 
 import hashlib
 import json
@@ -28,7 +30,9 @@ class Device:
         self.handle = base64url_to_bytes(parsed["user"]["id"])
         client_data = self._client_data("webauthn.create", parsed["challenge"])
         number = self.key.public_key().public_numbers()
-        key = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: number.x.to_bytes(32, "big"), -3: number.y.to_bytes(32, "big")})
+        key = cbor2.dumps(
+            {1: 2, 3: -7, -1: 1, -2: number.x.to_bytes(32, "big"), -3: number.y.to_bytes(32, "big")}
+        )
         attested = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + key
         data = self._data(parsed["rp"]["id"], ATTESTED) + attested
         statement = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
@@ -41,16 +45,40 @@ class Device:
         self.counter += 1 if self.counter else 0
         data = self._data(parsed["rpId"], 0)
         signature = self.key.sign(data + hashlib.sha256(client_data).digest(), ec.ECDSA(SHA256()))
-        return self._credential(clientDataJSON=client_data, authenticatorData=data, signature=signature, userHandle=self.handle)
+        return self._credential(
+            clientDataJSON=client_data,
+            authenticatorData=data,
+            signature=signature,
+            userHandle=self.handle,
+        )
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
-        return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": self.framed}).encode()
+        return json.dumps(
+            {
+                "type": kind,
+                "challenge": challenge,
+                "origin": self.origin,
+                "crossOrigin": self.framed,
+            }
+        ).encode()
 
     def _data(self, host: str, flags: int) -> bytes:
         flags |= PRESENT | (VERIFIED if self.verifies else 0)
-        return hashlib.sha256(host.encode()).digest() + bytes([flags]) + self.counter.to_bytes(4, "big")
+        return (
+            hashlib.sha256(host.encode()).digest()
+            + bytes([flags])
+            + self.counter.to_bytes(4, "big")
+        )
 
     def _credential(self, **response: Any) -> str:
         key = bytes_to_base64url(self.id)
         encoded = {name: bytes_to_base64url(value) for name, value in response.items()}
-        return json.dumps({"id": key, "rawId": key, "type": "public-key", "response": encoded, "clientExtensionResults": {}})
+        return json.dumps(
+            {
+                "id": key,
+                "rawId": key,
+                "type": "public-key",
+                "response": encoded,
+                "clientExtensionResults": {},
+            }
+        )

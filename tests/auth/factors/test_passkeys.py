@@ -1,4 +1,6 @@
-"""Passkeys: creating them, and using them alone or as the second factor. Each challenge works once, for its own user."""
+"""Passkeys: creating them, and using them alone or as the second factor. Each challenge works once,
+for its own user.
+"""
 
 import asyncio
 import json
@@ -44,19 +46,25 @@ class PasskeyUser:
 
     async def fresh(self, user: User, second_factor: bool = False) -> Tokens:
         tokens = await sign_in(await User.get(pk=user.pk), None, second_factor, self.now())
-        await Session.filter(pk=tokens.session.pk).update(fresh_until=self.now().at + timedelta(minutes=5))
+        await Session.filter(pk=tokens.session.pk).update(
+            fresh_until=self.now().at + timedelta(minutes=5)
+        )
         return tokens
 
     async def register(self, tokens: Tokens, device: Device, name: str | None = None) -> Enrolment:
         options = await begin_passkey(self.now(), self.auth, tokens.session)
         registered = device.made(options)
-        return await confirm_passkey(self.now(), self.auth, tokens.session, credential=registered, name=name)
+        return await confirm_passkey(
+            self.now(), self.auth, tokens.session, credential=registered, name=name
+        )
 
     async def answer(self, device: Device) -> str:
         return device.got(await passkeys.challenge(self.now(), self.auth.party))
 
     async def enter(self, answer: str) -> User:
-        return await authenticate_by_passkey(self.now(), self.auth, passkey=answer, peer="192.0.2.7")
+        return await authenticate_by_passkey(
+            self.now(), self.auth, passkey=answer, peer="192.0.2.7"
+        )
 
 
 @pytest.fixture
@@ -64,8 +72,12 @@ def passkey_user(auth: AuthServices, now: "Now") -> PasskeyUser:
     return PasskeyUser(auth, now)
 
 
-async def test_p4_3_a_new_passkey_signs_in_without_a_password(passkey_user: PasskeyUser, now: "Now", owner: User) -> None:
-    """The first passkey turns the second factor on and returns recovery codes; the next one returns none."""
+async def test_p4_3_a_new_passkey_signs_in_without_a_password(
+    passkey_user: PasskeyUser, now: "Now", owner: User
+) -> None:
+    """The first passkey turns the second factor on and returns recovery codes; the next one returns
+    none.
+    """
     device, tokens = Device(counter=1), await passkey_user.fresh(owner)
     other = await sign_in(owner, None, False, now())
     registered = await passkey_user.register(tokens, device, " My   key ")
@@ -84,7 +96,13 @@ async def test_p4_3_a_passkey_is_a_second_factor(
 ) -> None:
     async def enter(password: str, passkey: str | None) -> User:
         return await authenticate(
-            now(), auth, email=owner.email, password=password, code=None, peer="192.0.2.7", passkey=passkey
+            now(),
+            auth,
+            email=owner.email,
+            password=password,
+            code=None,
+            peer="192.0.2.7",
+            passkey=passkey,
         )
 
     device = Device()
@@ -96,7 +114,9 @@ async def test_p4_3_a_passkey_is_a_second_factor(
     assert await enter(PASSWORD, await passkey_user.answer(device)) == owner
 
 
-async def test_p4_3_a_passkey_alone_steps_up(auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User) -> None:
+async def test_p4_3_a_passkey_alone_steps_up(
+    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User
+) -> None:
     device = Device()
     await passkey_user.register(await passkey_user.fresh(owner), device)
     session = (await sign_in(await User.get(pk=owner.pk), None, True, now())).session
@@ -131,11 +151,15 @@ async def test_another_users_passkey_is_refused(
         )
 
 
-async def test_an_answer_works_once_even_in_concurrent_requests(passkey_user: PasskeyUser, owner: User) -> None:
+async def test_an_answer_works_once_even_in_concurrent_requests(
+    passkey_user: PasskeyUser, owner: User
+) -> None:
     device = Device()
     await passkey_user.register(await passkey_user.fresh(owner), device)
     response = await passkey_user.answer(device)
-    entered = await asyncio.gather(*(passkey_user.enter(response) for _ in range(4)), return_exceptions=True)
+    entered = await asyncio.gather(
+        *(passkey_user.enter(response) for _ in range(4)), return_exceptions=True
+    )
     assert [each for each in entered if isinstance(each, User)] == [owner]
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await passkey_user.enter(response)
@@ -156,10 +180,17 @@ async def test_a_challenge_expires_after_five_minutes(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"origin": "https://camcha.evil.example"}, {"verifies": False}, {"key": "another"}, {"handle": b"x"}],
+    [
+        {"origin": "https://camcha.evil.example"},
+        {"verifies": False},
+        {"key": "another"},
+        {"handle": b"x"},
+    ],
     ids=["another page", "nobody verified", "another key", "another person"],
 )
-async def test_a_wrong_answer_is_refused(passkey_user: PasskeyUser, owner: User, wrong: dict[str, object]) -> None:
+async def test_a_wrong_answer_is_refused(
+    passkey_user: PasskeyUser, owner: User, wrong: dict[str, object]
+) -> None:
     device = Device()
     await passkey_user.register(await passkey_user.fresh(owner), device)
     if "key" in wrong:
@@ -169,7 +200,9 @@ async def test_a_wrong_answer_is_refused(passkey_user: PasskeyUser, owner: User,
         await passkey_user.enter(await passkey_user.answer(device))
 
 
-async def test_a_counter_that_decreases_reveals_a_copy(passkey_user: PasskeyUser, owner: User) -> None:
+async def test_a_counter_that_decreases_reveals_a_copy(
+    passkey_user: PasskeyUser, owner: User
+) -> None:
     device = Device(counter=5)
     await passkey_user.register(await passkey_user.fresh(owner), device)
     await passkey_user.enter(await passkey_user.answer(device))
@@ -181,7 +214,11 @@ async def test_a_counter_that_decreases_reveals_a_copy(passkey_user: PasskeyUser
 async def test_a_challenge_works_for_one_purpose_only(
     auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User, agent: User
 ) -> None:
-    device, tokens, agent_device = Device(), await passkey_user.fresh(owner), await passkey_user.fresh(agent)
+    device, tokens, agent_device = (
+        Device(),
+        await passkey_user.fresh(owner),
+        await passkey_user.fresh(agent),
+    )
 
     async def confirm(made: str) -> Enrolment:
         return await confirm_passkey(now(), auth, tokens.session, credential=made, name=None)
@@ -196,7 +233,9 @@ async def test_a_challenge_works_for_one_purpose_only(
     await passkey_user.register(tokens, device)
     to_register = json.loads(await begin_passkey(now(), auth, tokens.session))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await passkey_user.enter(device.got(json.dumps({**asked, "challenge": to_register["challenge"]})))
+        await passkey_user.enter(
+            device.got(json.dumps({**asked, "challenge": to_register["challenge"]}))
+        )
 
 
 async def test_registering_a_passkey_requires_a_step_up_and_user_verification(
@@ -212,7 +251,9 @@ async def test_registering_a_passkey_requires_a_step_up_and_user_verification(
     assert not await Authenticator.exists()
 
 
-async def test_a_passkey_belongs_to_one_user(passkey_user: PasskeyUser, owner: User, agent: User) -> None:
+async def test_a_passkey_belongs_to_one_user(
+    passkey_user: PasskeyUser, owner: User, agent: User
+) -> None:
     device = Device()
     await passkey_user.register(await passkey_user.fresh(owner), device)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
@@ -221,7 +262,9 @@ async def test_a_passkey_belongs_to_one_user(passkey_user: PasskeyUser, owner: U
     assert not (await User.get(pk=agent.pk)).second_factor
 
 
-async def test_a_removed_passkey_is_refused(passkey_user: PasskeyUser, now: "Now", owner: User) -> None:
+async def test_a_removed_passkey_is_refused(
+    passkey_user: PasskeyUser, now: "Now", owner: User
+) -> None:
     device = Device()
     registered = await passkey_user.register(await passkey_user.fresh(owner), device)
     response = await passkey_user.answer(device)
@@ -230,7 +273,9 @@ async def test_a_removed_passkey_is_refused(passkey_user: PasskeyUser, now: "Now
         await passkey_user.enter(response)
 
 
-async def test_an_unverified_address_must_be_verified_first(passkey_user: PasskeyUser, owner: User) -> None:
+async def test_an_unverified_address_must_be_verified_first(
+    passkey_user: PasskeyUser, owner: User
+) -> None:
     device = Device()
     await passkey_user.register(await passkey_user.fresh(owner), device)
     await User.filter(pk=owner.pk).update(email_verified_at=None)
@@ -253,13 +298,24 @@ async def test_options_exclude_passkeys_already_on_the_device(
     await passkey_user.register(tokens, device)
     asked, again = [json.loads(await passkeys.challenge(now(), auth.party)) for _ in range(2)]
     assert asked.pop("challenge") != again.pop("challenge")
-    assert asked == again == {"timeout": 300000, "rpId": "localhost", "allowCredentials": [], "userVerification": "required"}
+    assert (
+        asked
+        == again
+        == {
+            "timeout": 300000,
+            "rpId": "localhost",
+            "allowCredentials": [],
+            "userVerification": "required",
+        }
+    )
     options = json.loads(await begin_passkey(now(), auth, tokens.session))
     assert [each["id"] for each in options["excludeCredentials"]] == [bytes_to_base64url(device.id)]
     assert options["authenticatorSelection"]["residentKey"] == "required"
 
 
-async def test_passkeys_are_refused_in_cross_origin_frames(passkey_user: PasskeyUser, owner: User) -> None:
+async def test_passkeys_are_refused_in_cross_origin_frames(
+    passkey_user: PasskeyUser, owner: User
+) -> None:
     device, tokens = Device(), await passkey_user.fresh(owner)
     device.framed = True
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
@@ -282,22 +338,38 @@ async def test_an_overlong_identifier_is_refused(passkey_user: PasskeyUser, owne
 
 
 _KEYS = [
-    "id", "rawId", "type", "response", "clientDataJSON", "authenticatorData", "signature", "userHandle", "attestationObject",
-]  # fmt: skip
+    "id",
+    "rawId",
+    "type",
+    "response",
+    "clientDataJSON",
+    "authenticatorData",
+    "signature",
+    "userHandle",
+    "attestationObject",
+]
 _JSON = st.recursive(
     st.none() | st.booleans() | st.text(max_size=20) | st.integers(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=9)
+    ),
     max_leaves=20,
 )
-_TEXTS = st.text(max_size=50) | st.just("[" * 16_000) | st.just("x" * 20_000) | _JSON.map(json.dumps)
+_TEXTS = (
+    st.text(max_size=50) | st.just("[" * 16_000) | st.just("x" * 20_000) | _JSON.map(json.dumps)
+)
 _PARTS = st.binary(max_size=200).map(bytes_to_base64url) | st.none() | st.text(max_size=9)
 _CHANGED = st.dictionaries(
-    st.sampled_from(["clientDataJSON", "authenticatorData", "signature", "userHandle"]), _PARTS, min_size=1
+    st.sampled_from(["clientDataJSON", "authenticatorData", "signature", "userHandle"]),
+    _PARTS,
+    min_size=1,
 )
 
 
 @given(text=_TEXTS, changed=_CHANGED)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 async def test_malformed_answers_are_refused(
     passkey_user: PasskeyUser, owner: User, text: str, changed: dict[str, object]
 ) -> None:

@@ -1,4 +1,6 @@
-"""One-time codes as the second factor: setting it up, requiring it, and accepting each code once."""
+"""One-time codes as the second factor: setting it up, requiring it, and accepting each code
+once.
+"""
 
 import asyncio
 import json
@@ -12,7 +14,14 @@ from cryptography.fernet import InvalidToken
 
 from auth.authentication import authenticate
 from auth.factors import totp
-from auth.factors.enrolment import authenticator_name, begin_totp, confirm_totp, remove, rename, renew_recovery_codes
+from auth.factors.enrolment import (
+    authenticator_name,
+    begin_totp,
+    confirm_totp,
+    remove,
+    rename,
+    renew_recovery_codes,
+)
 from auth.reauthentication import step_up
 from auth.secret_box import SecretBox
 from auth.services import AuthServices
@@ -35,9 +44,13 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 @pytest.fixture
-def enter(auth: AuthServices, now: "Now", password: str) -> Callable[[User, str | None], Awaitable[User]]:
+def enter(
+    auth: AuthServices, now: "Now", password: str
+) -> Callable[[User, str | None], Awaitable[User]]:
     async def enter(user: User, code: str | None) -> User:
-        return await authenticate(now(), auth, email=user.email, password=password, code=code, peer="192.0.2.7")
+        return await authenticate(
+            now(), auth, email=user.email, password=password, code=code, peer="192.0.2.7"
+        )
 
     return enter
 
@@ -61,12 +74,16 @@ class TestSetUp:
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
             await enter(owner, None)
 
-    async def test_a_code_without_a_seed_confirms_nothing(self, auth: AuthServices, now: "Now", owner: User) -> None:
+    async def test_a_code_without_a_seed_confirms_nothing(
+        self, auth: AuthServices, now: "Now", owner: User
+    ) -> None:
         tokens = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await confirm_totp(now(), auth, tokens.session, "000000")
 
-    async def test_the_set_up_requires_the_password(self, auth: AuthServices, now: "Now", owner: User) -> None:
+    async def test_the_set_up_requires_the_password(
+        self, auth: AuthServices, now: "Now", owner: User
+    ) -> None:
         session = (await sign_in(owner, None, False, now())).session
         for _ in range(6):
             with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
@@ -104,7 +121,9 @@ class TestSetUp:
         code = code_of(await begin_totp(now(), auth, tokens.session, password), now())
         both = [confirm_totp(now(), auth, tokens.session, code) for _ in range(2)]
         responses = await asyncio.gather(*both, return_exceptions=True)
-        assert sorted(str(response) for response in responses if isinstance(response, Refusal)) == ["STEP_UP_REQUIRED"]
+        assert sorted(str(response) for response in responses if isinstance(response, Refusal)) == [
+            "STEP_UP_REQUIRED"
+        ]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_the_seed_is_shown_as_a_qr_code_and_stored_encrypted(
@@ -116,18 +135,31 @@ class TestSetUp:
         read = pyotp.parse_uri(uri)
         assert (read.secret, read.name, read.issuer) == (secret, owner.email, "CAMCHA")
         assert totp.qr_svg(uri).startswith('<svg xmlns="http://www.w3.org/2000/svg"')
-        rows = [await User.all().values(), await RecoveryCode.all().values(), await Authenticator.all().values()]
+        rows = [
+            await User.all().values(),
+            await RecoveryCode.all().values(),
+            await Authenticator.all().values(),
+        ]
         stored = json.dumps(rows, default=str)
-        assert all(word not in stored for word in (secret, *codes, *(code.replace("-", "") for code in codes)))
-        assert auth.secret_box.open((await Authenticator.get(user_id=owner.pk)).secret or "") == secret
-        assert all(len(code.replace("-", "")) * 5 >= 112 for code in codes)  # bits, OWASP ASVS 5, 6.5.2
+        assert all(
+            word not in stored
+            for word in (secret, *codes, *(code.replace("-", "") for code in codes))
+        )
+        assert (
+            auth.secret_box.open((await Authenticator.get(user_id=owner.pk)).secret or "") == secret
+        )
+        assert all(
+            len(code.replace("-", "")) * 5 >= 112 for code in codes
+        )  # bits, OWASP ASVS 5, 6.5.2
 
 
 class TestCodes:
     async def test_a_code_is_accepted_once(
         self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
     ) -> None:
-        """P4.3: a code that someone else saw can't be reused, and neither can the code that confirmed the set-up."""
+        """P4.3: a code that someone else saw can't be reused, and neither can the code that
+        confirmed the set-up.
+        """
         secret, _, _ = await enrolled(owner)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code_of(secret, now()))
@@ -141,13 +173,27 @@ class TestCodes:
     ) -> None:
         secret, _, _ = await enrolled(owner)
         clock.advance(timedelta(minutes=1))
-        responses = await asyncio.gather(*(enter(owner, code_of(secret, now())) for _ in range(4)), return_exceptions=True)
-        assert sorted(str(a) for a in responses if isinstance(a, Refusal)) == ["SECOND_FACTOR_INVALID"] * 3
+        responses = await asyncio.gather(
+            *(enter(owner, code_of(secret, now())) for _ in range(4)), return_exceptions=True
+        )
+        assert (
+            sorted(str(a) for a in responses if isinstance(a, Refusal))
+            == ["SECOND_FACTOR_INVALID"] * 3
+        )
         assert [a for a in responses if isinstance(a, User)] == [owner]
 
-    @pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+    @pytest.mark.parametrize(
+        ("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)]
+    )
     async def test_a_clock_can_be_one_step_off(
-        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock", steps: int, accepted: bool
+        self,
+        now: "Now",
+        owner: User,
+        enrolled: "Enrolled",
+        enter: Enter,
+        clock: "MovableClock",
+        steps: int,
+        accepted: bool,
     ) -> None:
         secret, _, _ = await enrolled(owner)
         clock.advance(timedelta(hours=1))
@@ -168,7 +214,9 @@ class TestCodes:
             await enter(owner, code_of(secret, now()))
 
     @pytest.mark.parametrize("code", [" ", "0", "x" * 10_000, "\x00", "١٢٣٤٥٦", "\ud800", "-1"])
-    async def test_malformed_codes_are_refused(self, owner: User, enrolled: "Enrolled", enter: Enter, code: str) -> None:
+    async def test_malformed_codes_are_refused(
+        self, owner: User, enrolled: "Enrolled", enter: Enter, code: str
+    ) -> None:
         await enrolled(owner)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code)
@@ -178,7 +226,14 @@ class TestCodes:
     ) -> None:
         secret, _, _ = await enrolled(owner)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await authenticate(now(), auth, email=owner.email, password="-", code=code_of(secret, now(), 1), peer="::1")
+            await authenticate(
+                now(),
+                auth,
+                email=owner.email,
+                password="-",
+                code=code_of(secret, now(), 1),
+                peer="::1",
+            )
 
     async def test_guesses_are_throttled_across_networks(
         self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled"
@@ -187,14 +242,23 @@ class TestCodes:
         responses = []
         for n in range(10):
             try:
-                await authenticate(now(), auth, email=owner.email, password=password, code="abc", peer=f"198.51.100.{n}")
+                await authenticate(
+                    now(),
+                    auth,
+                    email=owner.email,
+                    password=password,
+                    code="abc",
+                    peer=f"198.51.100.{n}",
+                )
             except (Refusal, Throttled) as error:
                 responses.append(error.code)
         assert responses == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
 
 
 class TestRecovery:
-    async def test_a_recovery_code_works_once(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
+    async def test_a_recovery_code_works_once(
+        self, owner: User, enrolled: "Enrolled", enter: Enter
+    ) -> None:
         """P4.3: recovery codes are single-use."""
         _, codes, _ = await enrolled(owner)
         assert len(set(codes)) == 10
@@ -204,12 +268,18 @@ class TestRecovery:
         assert await enter(owner, f" {codes[1].upper().replace('-', ' ')} ") == owner
         assert await RecoveryCode.filter(user_id=owner.pk, used_at=None).count() == 8
 
-    async def test_only_one_of_two_concurrent_uses_succeeds(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
+    async def test_only_one_of_two_concurrent_uses_succeeds(
+        self, owner: User, enrolled: "Enrolled", enter: Enter
+    ) -> None:
         _, codes, _ = await enrolled(owner)
-        responses = await asyncio.gather(*(enter(owner, codes[0]) for _ in range(4)), return_exceptions=True)
+        responses = await asyncio.gather(
+            *(enter(owner, codes[0]) for _ in range(4)), return_exceptions=True
+        )
         assert [a for a in responses if isinstance(a, User)] == [owner]
 
-    async def test_another_users_code_is_refused(self, owner: User, agent: User, enrolled: "Enrolled", enter: Enter) -> None:
+    async def test_another_users_code_is_refused(
+        self, owner: User, agent: User, enrolled: "Enrolled", enter: Enter
+    ) -> None:
         _, codes, _ = await enrolled(owner)
         await enrolled(agent)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
@@ -220,14 +290,18 @@ class TestVault:
     def test_a_seed_is_decrypted_only_with_its_secret_key(self) -> None:
         sealed = SecretBox("first key of the test").seal("JBSWY3DPEHPK3PXP" * 2)
         assert SecretBox("first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
-        assert SecretBox("second key", "first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
+        assert (
+            SecretBox("second key", "first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
+        )
         assert len(sealed) <= 200  # the column
         with pytest.raises(InvalidToken):
             SecretBox("second key").open(sealed)
 
 
 @pytest.fixture
-def prove(auth: AuthServices, now: "Now", password: str) -> Callable[[Tokens, str], Awaitable[object]]:
+def prove(
+    auth: AuthServices, now: "Now", password: str
+) -> Callable[[Tokens, str], Awaitable[object]]:
     """Completes a step-up with the password."""
 
     async def prove(tokens: Tokens, code: str) -> object:
@@ -247,10 +321,19 @@ async def latest(user: User) -> str:
 
 class TestSeveral:
     async def test_p4_3_two_apps_work_side_by_side(
-        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, enter: Enter,
+        self,
+        auth: AuthServices,
+        now: "Now",
+        owner: User,
+        password: str,
+        enrolled: "Enrolled",
+        prove: Prove,
+        enter: Enter,
         clock: "MovableClock",
-    ) -> None:  # fmt: skip
-        """A user moves to a new phone: both apps work, each code once, until the user removes the old one."""
+    ) -> None:
+        """A user moves to a new phone: both apps work, each code once, until the user removes the
+        old one.
+        """
         old, codes, tokens = await enrolled(owner)
         other = await sign_in(owner, None, True, now())
         await prove(tokens, codes[0])
@@ -289,25 +372,49 @@ class TestSeveral:
         assert await Authenticator.all().count() == 1
 
     async def test_the_number_of_authenticators_is_limited(
-        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove
+        self,
+        auth: AuthServices,
+        now: "Now",
+        owner: User,
+        password: str,
+        enrolled: "Enrolled",
+        prove: Prove,
     ) -> None:
         _, codes, tokens = await enrolled(owner)
         await prove(tokens, codes[0])
         for number in range(9):
             await Authenticator.create(
-                user=owner, kind="PASSKEY", name="x", credential_id=f"{number}", created_at=now().at, confirmed_at=now().at
+                user=owner,
+                kind="PASSKEY",
+                name="x",
+                credential_id=f"{number}",
+                created_at=now().at,
+                confirmed_at=now().at,
             )
         with pytest.raises(Refusal, match="TOO_MANY"):
             await begin_totp(now(), auth, tokens.session, password)
 
     async def test_an_authenticator_removed_during_sign_in_is_refused(
-        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, clock: "MovableClock"
+        self,
+        now: "Now",
+        owner: User,
+        enrolled: "Enrolled",
+        prove: Prove,
+        enter: Enter,
+        clock: "MovableClock",
     ) -> None:
-        """It is removed after the code was accepted and before the session starts, so the removal can't end that session."""
+        """It is removed after the code was accepted and before the session starts, so the removal
+        can't end that session.
+        """
         _, codes, tokens = await enrolled(owner)
         await prove(tokens, codes[0])
         second = await Authenticator.create(
-            user=owner, kind="PASSKEY", name="x", credential_id="x", created_at=now().at, confirmed_at=now().at
+            user=owner,
+            kind="PASSKEY",
+            name="x",
+            credential_id="x",
+            created_at=now().at,
+            confirmed_at=now().at,
         )
         proved = await enter(owner, codes[1])
         clock.advance(timedelta(milliseconds=1))
@@ -315,11 +422,15 @@ class TestSeveral:
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await sign_in(proved, None, True, now())
 
-    async def test_an_authenticator_can_be_named_and_renamed(self, now: "Now", owner: User, enrolled: "Enrolled") -> None:
+    async def test_an_authenticator_can_be_named_and_renamed(
+        self, now: "Now", owner: User, enrolled: "Enrolled"
+    ) -> None:
         await enrolled(owner)
         authenticator = await Authenticator.get()
         assert authenticator.name == "Application"
-        assert (await rename(now(), authenticator, authenticator_name("  Téléphone\n", "Application"))).name == "Téléphone"
+        assert (
+            await rename(now(), authenticator, authenticator_name("  Téléphone\n", "Application"))
+        ).name == "Téléphone"
         for name, code in ((" ", "BLANK"), ("x" * 61, "TOO_LONG")):
             with pytest.raises(Refusal, match=code):
                 authenticator_name(name, "Application")
@@ -354,9 +465,17 @@ class TestSeveral:
 
 class TestRemoving:
     async def test_p4_3_a_customer_turns_the_second_factor_off_after_a_step_up(
-        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, bus: "RecordingBus"
+        self,
+        now: "Now",
+        owner: User,
+        enrolled: "Enrolled",
+        prove: Prove,
+        enter: Enter,
+        bus: "RecordingBus",
     ) -> None:
-        """Their other devices are signed out, an email notifies them, and the recovery codes are deleted."""
+        """Their other devices are signed out, an email notifies them, and the recovery codes are
+        deleted.
+        """
         _, codes, tokens = await enrolled(owner)
         other, authenticator = await sign_in(owner, None, True, now()), await Authenticator.get()
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
@@ -402,9 +521,15 @@ class TestRenewing:
     ) -> None:
         _, old, tokens = await enrolled(owner)
         await prove(tokens, old[0])
-        both = await asyncio.gather(*(renew_recovery_codes(now(), tokens.session) for _ in range(2)))
-        responses = [await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both]
-        assert sorted(str(response) for (response,) in responses if isinstance(response, Refusal)) == ["SECOND_FACTOR_INVALID"]
+        both = await asyncio.gather(
+            *(renew_recovery_codes(now(), tokens.session) for _ in range(2))
+        )
+        responses = [
+            await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both
+        ]
+        assert sorted(
+            str(response) for (response,) in responses if isinstance(response, Refusal)
+        ) == ["SECOND_FACTOR_INVALID"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_there_are_no_recovery_codes_without_a_second_factor(
@@ -419,7 +544,9 @@ class TestRenewing:
 async def test_a_second_factor_turned_on_during_sign_in_is_required(
     now: "Now", owner: User, enrolled: "Enrolled", enter: Enter
 ) -> None:
-    """A sign-in in progress when the second factor is turned on would otherwise have bypassed it."""
+    """A sign-in in progress when the second factor is turned on would otherwise have bypassed
+    it.
+    """
     proved = await enter(owner, None)
     await enrolled(await User.get(pk=owner.pk))
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):

@@ -1,4 +1,6 @@
-"""Passwords known from breaches are refused. The breach service never receives a password, and its outages block no one."""
+"""Passwords known from breaches are refused. The breach service never receives a password, and its
+outages block no one.
+"""
 
 import asyncio
 import hashlib
@@ -33,7 +35,9 @@ def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 @asynccontextmanager
 async def service(reply: Callable[[], bytes | None]) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A breach service on a port of its own that answers each request with `reply`, or never answers when `reply` is None."""
+    """A breach service on a port of its own that answers each request with `reply`, or never
+    answers when `reply` is None.
+    """
     requests: list[bytes] = []
     gone = asyncio.Event()
 
@@ -59,7 +63,10 @@ async def passwords(url: str, seconds: float = 5) -> AsyncIterator[Passwords]:
 
 
 async def test_p4_3_a_leaked_password_is_refused_with_an_explanation() -> None:
-    async with service(lambda: answer(OTHERS + line(7) + OTHERS)) as (url, requests), passwords(url) as checker:
+    async with (
+        service(lambda: answer(OTHERS + line(7) + OTHERS)) as (url, requests),
+        passwords(url) as checker,
+    ):
         with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
             await checker.require_strong(LEAKED, field="newPassword")
         await checker.require_strong("another sabot pluvier 43")
@@ -122,22 +129,35 @@ async def test_an_unavailable_service_blocks_no_one() -> None:
 
 
 @pytest.mark.usefixtures("db")
-async def test_a_flood_of_sign_ups_does_not_reach_the_service(auth: AuthServices, now: Callable[[], Action]) -> None:
-    """Each network gets a few free attempts and then has to wait. Weak or breached passwords don't count as failed sign-ins."""
+async def test_a_flood_of_sign_ups_does_not_reach_the_service(
+    auth: AuthServices, now: Callable[[], Action]
+) -> None:
+    """Each network gets a few free attempts and then has to wait. Weak or breached passwords don't
+    count as failed sign-ins.
+    """
 
     async def outcome(network: str, password: str = LEAKED) -> str:
         try:
             await sign_up(
-                now(), replace(auth, passwords=checker), email="camille@fournil.example", password=password,
-                name="Camille", legal_name="Fournil", siren="404833048", locale=Locale.FR, peer=network,
-            )  # fmt: skip
+                now(),
+                replace(auth, passwords=checker),
+                email="camille@fournil.example",
+                password=password,
+                name="Camille",
+                legal_name="Fournil",
+                siren="404833048",
+                locale=Locale.FR,
+                peer=network,
+            )
         except (Refusal, Throttled) as error:
             return error.code
         return "in"
 
     async with service(lambda: answer(line(7))) as (url, requests), passwords(url) as checker:
         outcomes = [await outcome("192.0.2.7") for _ in range(NEW_PASSWORD.free_attempts + 20)]
-        assert outcomes == ["PASSWORD_WEAK"] * (NEW_PASSWORD.free_attempts + 1) + ["RATE_LIMITED"] * 19
+        assert (
+            outcomes == ["PASSWORD_WEAK"] * (NEW_PASSWORD.free_attempts + 1) + ["RATE_LIMITED"] * 19
+        )
         assert len(requests) == NEW_PASSWORD.free_attempts + 1
         assert await outcome("198.51.100.7", "short") == "PASSWORD_WEAK"
         assert await outcome("198.51.100.7", "another sabot pluvier 43") == "in"

@@ -56,7 +56,9 @@ def use(auth: AuthServices, now: "Now") -> Callable[..., Awaitable[None]]:
 @pytest.fixture
 def enter(auth: AuthServices, now: "Now") -> Callable[..., Awaitable[User]]:
     async def enter(user: User, password: str, code: str | None = None) -> User:
-        return await authenticate(now(), auth, email=user.email, password=password, code=code, peer="192.0.2.7")
+        return await authenticate(
+            now(), auth, email=user.email, password=password, code=code, peer="192.0.2.7"
+        )
 
     return enter
 
@@ -103,14 +105,18 @@ class TestReset:
         assert await templates_to(owner.email) == ["password_reset"]
         assert all(seconds >= 0.2 for seconds in times)
 
-    async def test_a_token_works_once_and_invalidates_the_others(self, owner: User, ask: Ask, use: Use) -> None:
+    async def test_a_token_works_once_and_invalidates_the_others(
+        self, owner: User, ask: Ask, use: Use
+    ) -> None:
         first, second = await ask(owner.email), await ask(owner.email)
         await use(second)
         for token in (first, second):
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await use(token, "another one, phare ardoise 78")
 
-    async def test_a_second_request_keeps_the_first_token_valid(self, owner: User, ask: Ask, use: Use) -> None:
+    async def test_a_second_request_keeps_the_first_token_valid(
+        self, owner: User, ask: Ask, use: Use
+    ) -> None:
         first = await ask(owner.email)
         await ask(owner.email, "198.51.100.66")
         await use(first)
@@ -126,7 +132,9 @@ class TestReset:
         await use(token)
         assert await enter(owner, NEW) == owner
 
-    async def test_expired_rows_are_deleted_at_the_next_request(self, owner: User, ask: Ask, clock: "MovableClock") -> None:
+    async def test_expired_rows_are_deleted_at_the_next_request(
+        self, owner: User, ask: Ask, clock: "MovableClock"
+    ) -> None:
         await ask(owner.email)
         clock.advance(timedelta(hours=1))
         await ask(owner.email)
@@ -137,14 +145,25 @@ class TestReset:
     ) -> None:
         token = await ask(owner.email)
         passwords = [f"{NEW} {number}" for number in range(3)]
-        responses = await asyncio.gather(*(use(token, each) for each in passwords), return_exceptions=True)
-        won = [password for password, response in zip(passwords, responses, strict=True) if response is None]
+        responses = await asyncio.gather(
+            *(use(token, each) for each in passwords), return_exceptions=True
+        )
+        won = [
+            password
+            for password, response in zip(passwords, responses, strict=True)
+            if response is None
+        ]
         assert len(won) == 1
-        assert {str(response) for response in responses if response} <= {"TOKEN_INVALID", "CREDENTIALS_INVALID"}
+        assert {str(response) for response in responses if response} <= {
+            "TOKEN_INVALID",
+            "CREDENTIALS_INVALID",
+        }
         assert await enter(owner, won[0]) == owner
 
     @pytest.mark.parametrize("token", ["", "cam_pr_", "cam_at_x", "\x00", "\ud800", "x" * 100_000])
-    async def test_an_unknown_token_is_refused(self, owner: User, ask: Ask, use: Use, token: str) -> None:
+    async def test_an_unknown_token_is_refused(
+        self, owner: User, ask: Ask, use: Use, token: str
+    ) -> None:
         await ask(owner.email)
         before = await sealed()
         with pytest.raises(Refusal, match="TOKEN_INVALID") as refused:
@@ -171,12 +190,16 @@ class TestReset:
         await use(token)
         assert await enter(owner, NEW) == owner
 
-    async def test_reading_the_email_verifies_the_address(self, owner: User, ask: Ask, use: Use, enter: Enter) -> None:
+    async def test_reading_the_email_verifies_the_address(
+        self, owner: User, ask: Ask, use: Use, enter: Enter
+    ) -> None:
         await User.filter(pk=owner.pk).update(email_verified_at=None)
         await use(await ask(owner.email))
         assert await enter(owner, NEW) == owner
 
-    async def test_emails_to_one_address_and_from_one_network_are_limited(self, owner: User, ask: Ask) -> None:
+    async def test_emails_to_one_address_and_from_one_network_are_limited(
+        self, owner: User, ask: Ask
+    ) -> None:
         for email in (owner.email, "nobody@fournil.example"):  # the same for both
             for number in range(6):
                 await ask(email, f"192.0.2.{number}")
@@ -202,7 +225,14 @@ class TestReset:
 
 class TestResetWithASecondFactor:
     async def test_p4_3_a_reset_requires_and_keeps_the_second_factor(
-        self, owner: User, now: "Now", enrolled: "Enrolled", ask: Ask, use: Use, enter: Enter, clock: "MovableClock"
+        self,
+        owner: User,
+        now: "Now",
+        enrolled: "Enrolled",
+        ask: Ask,
+        use: Use,
+        enter: Enter,
+        clock: "MovableClock",
     ) -> None:
         secret, codes, _ = await enrolled(owner)
         token = await ask(owner.email)
@@ -240,7 +270,9 @@ class TestResetWithASecondFactor:
     async def test_a_second_factor_turned_on_during_a_reset_is_required(
         self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask
     ) -> None:
-        """The user turns the second factor on while a reset without it is in progress. The reset is refused."""
+        """The user turns the second factor on while a reset without it is in progress. The reset is
+        refused.
+        """
         token, hash_ = await ask(owner.email), auth.passwords.hash
 
         async def meanwhile(password: str) -> str:
@@ -271,7 +303,9 @@ class TestChange:
         assert bus.announced == [f"user:{owner.pk}", f"session:{there.session.pk}"]
         assert await templates_to(owner.email) == ["password_changed"]
 
-    async def test_guesses_of_the_current_password_are_throttled(self, owner: User, now: "Now", change: Use) -> None:
+    async def test_guesses_of_the_current_password_are_throttled(
+        self, owner: User, now: "Now", change: Use
+    ) -> None:
         here, responses = await sign_in(owner, None, False, now()), []
         for _ in range(8):
             try:
@@ -281,7 +315,9 @@ class TestChange:
         assert responses == ["CREDENTIALS_INVALID"] * 6 + ["RATE_LIMITED"] * 2
         assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
 
-    async def test_a_weak_new_password_is_refused(self, owner: User, now: "Now", change: Use) -> None:
+    async def test_a_weak_new_password_is_refused(
+        self, owner: User, now: "Now", change: Use
+    ) -> None:
         here = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
             await change(here, PASSWORD, "Le Fournil d'Aubry")
@@ -291,7 +327,9 @@ class TestChange:
         self, owner: User, now: "Now", change: Use, enter: Enter
     ) -> None:
         here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
-        responses = await asyncio.gather(change(here), change(there, PASSWORD, f"{NEW} 2"), return_exceptions=True)
+        responses = await asyncio.gather(
+            change(here), change(there, PASSWORD, f"{NEW} 2"), return_exceptions=True
+        )
         assert len([response for response in responses if response is None]) == 1
         assert await enter(owner, NEW if responses[0] is None else f"{NEW} 2") == owner
 
@@ -303,7 +341,9 @@ class TestChange:
         with pytest.raises(Unauthenticated):
             await change(here, NEW, f"{NEW} 2")
 
-    async def test_a_change_invalidates_reset_tokens(self, owner: User, now: "Now", ask: Ask, use: Use, change: Use) -> None:
+    async def test_a_change_invalidates_reset_tokens(
+        self, owner: User, now: "Now", ask: Ask, use: Use, change: Use
+    ) -> None:
         here = await sign_in(owner, None, False, now())
         token = await ask(owner.email)
         await change(here)
@@ -311,8 +351,12 @@ class TestChange:
             await use(token)
 
 
-async def test_a_password_replaced_during_sign_in_is_refused(owner: User, now: "Now", ask: Ask, use: Use, enter: Enter) -> None:
-    """P4.3: a sign-in in progress during the change would otherwise have outlived the end of all sessions."""
+async def test_a_password_replaced_during_sign_in_is_refused(
+    owner: User, now: "Now", ask: Ask, use: Use, enter: Enter
+) -> None:
+    """P4.3: a sign-in in progress during the change would otherwise have outlived the end of all
+    sessions.
+    """
     proved = await enter(owner, PASSWORD)
     await use(await ask(owner.email))
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):

@@ -1,4 +1,6 @@
-"""Worker processes hash passwords at a lower priority than requests, and a crash of one doesn't fail a sign-in."""
+"""Worker processes hash passwords at a lower priority than requests, and a crash of one doesn't
+fail a sign-in.
+"""
 
 import asyncio
 import io
@@ -32,7 +34,9 @@ async def passwords() -> AsyncIterator[Passwords]:
     passwords.close()
 
 
-async def test_one_process_serves_successive_requests(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
+async def test_one_process_serves_successive_requests(
+    passwords: Passwords, processes: list["hashing_pool._Process"]
+) -> None:
     stored = await passwords.hash(PASSWORD)
     assert await passwords.matches(stored, PASSWORD)
     other = Passwords()
@@ -49,7 +53,9 @@ async def test_concurrent_requests_use_separate_processes(
     assert len(processes) == 2
 
 
-async def test_a_process_killed_while_idle_is_replaced(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
+async def test_a_process_killed_while_idle_is_replaced(
+    passwords: Passwords, processes: list["hashing_pool._Process"]
+) -> None:
     stored = await passwords.hash(PASSWORD)
     killed = processes[0].process
     killed.kill()
@@ -70,20 +76,30 @@ async def test_a_process_killed_while_hashing_is_replaced(
     assert await passwords.matches(await hashing, PASSWORD)
 
 
-async def test_stop_signals_do_not_interrupt_hashing(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
+async def test_stop_signals_do_not_interrupt_hashing(
+    passwords: Passwords, processes: list["hashing_pool._Process"]
+) -> None:
     await passwords.hash(PASSWORD)
     process = processes[0].process
-    for stop in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and service managers reach the whole group
+    for stop in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # Ctrl-C and service managers reach the whole group
         process.send_signal(stop)
     assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)
     assert processes[0].process is process
 
 
 def test_processes_end_with_the_server() -> None:
-    starts = "import os, sys; from auth.passwords import hashing_pool; hashing_pool.asked('score', 'x', []);"
+    starts = (
+        "import os, sys; from auth.passwords import hashing_pool; hashing_pool.asked('score', 'x', "
+        "[]);"
+    )
     starts += "print(hashing_pool._idle[0].process.pid, flush=True);"
     for end in ("os.kill(os.getpid(), 9)", "sys.exit()"):
-        with subprocess.Popen([sys.executable, "-c", starts + end], stdout=subprocess.PIPE, text=True) as server:
+        with subprocess.Popen(
+            [sys.executable, "-c", starts + end], stdout=subprocess.PIPE, text=True
+        ) as server:
             output, _ = server.communicate(timeout=PATIENCE)
         pid = int(output)
         assert _gone(pid)
@@ -107,7 +123,9 @@ def _gone(pid: int) -> bool:
 async def test_an_impossible_task_fails_without_revealing_its_input(passwords: Passwords) -> None:
     with pytest.raises(RuntimeError, match=r"^passwords: made failed$"):
         hashing_pool.run("made", PASSWORD, 0, 0, 0)
-    assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)  # answered by the same process
+    assert await passwords.matches(
+        await passwords.hash(PASSWORD), PASSWORD
+    )  # answered by the same process
 
 
 def test_a_hash_delayed_by_low_priority_is_still_computed() -> None:
@@ -116,15 +134,21 @@ def test_a_hash_delayed_by_low_priority_is_still_computed() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no policy of their own")
-async def test_hashing_has_a_lower_priority(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
+async def test_hashing_has_a_lower_priority(
+    passwords: Passwords, processes: list["hashing_pool._Process"]
+) -> None:
     await passwords.hash(PASSWORD)
     pid = processes[0].process.pid
-    policies = {int(task): os.sched_getscheduler(int(task)) for task in os.listdir(f"/proc/{pid}/task")}
+    policies = {
+        int(task): os.sched_getscheduler(int(task)) for task in os.listdir(f"/proc/{pid}/task")
+    }
     assert policies.pop(pid) == os.SCHED_OTHER
     assert set(policies.values()) == {os.SCHED_IDLE}
 
 
-def test_passwords_are_hashed_when_priorities_cannot_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passwords_are_hashed_when_priorities_cannot_be_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def forbidden(*_: object) -> None:
         raise PermissionError
 
@@ -134,7 +158,21 @@ def test_passwords_are_hashed_when_priorities_cannot_be_set(monkeypatch: pytest.
 
 def test_the_process_answers_line_by_line() -> None:
     stored = hashing_process.made(PASSWORD, 1, 8, 1)
-    good = [["matches", stored, PASSWORD], ["matches", stored, "\ud800"], ["matches", "-", ""], ["score", "abc", []]]
+    good = [
+        ["matches", stored, PASSWORD],
+        ["matches", stored, "\ud800"],
+        ["matches", "-", ""],
+        ["score", "abc", []],
+    ]
     responses, bad = io.StringIO(), ['["nothing"]', "[]", "3", "no JSON"]
     hashing_process.serve([*map(json.dumps, good), *bad], responses, hashing_process.Work())
-    assert list(map(json.loads, responses.getvalue().splitlines())) == [True, False, False, 0, None, None, None, None]
+    assert list(map(json.loads, responses.getvalue().splitlines())) == [
+        True,
+        False,
+        False,
+        0,
+        None,
+        None,
+        None,
+        None,
+    ]

@@ -23,9 +23,17 @@ async def passwords() -> AsyncIterator[Passwords]:
 
 @pytest.mark.parametrize(
     "password",
-    ["corneille sabot pluvier 42", "vX9$kQ2!mZ7p", "été à Saint-Malo, 3 crêpes", "k" * 3 + "Zr7!" * 31, "🦊 renard pressé 🦊"],
+    [
+        "corneille sabot pluvier 42",
+        "vX9$kQ2!mZ7p",
+        "été à Saint-Malo, 3 crêpes",
+        "k" * 3 + "Zr7!" * 31,
+        "🦊 renard pressé 🦊",
+    ],
 )
-async def test_strong_passwords_of_any_composition_pass(passwords: Passwords, password: str) -> None:
+async def test_strong_passwords_of_any_composition_pass(
+    passwords: Passwords, password: str
+) -> None:
     """P4.3: there is no rule about which characters to use."""
     await passwords.require_strong(password, "camille@fournil.example", "Camille Aubry")
 
@@ -47,10 +55,14 @@ async def test_strong_passwords_of_any_composition_pass(passwords: Passwords, pa
         ("camcha camcha 1", "easy to guess"),
     ],
 )
-async def test_weak_passwords_are_refused_with_the_reason(passwords: Passwords, password: str, reason: str) -> None:
+async def test_weak_passwords_are_refused_with_the_reason(
+    passwords: Passwords, password: str, reason: str
+) -> None:
     """P4.3: passwords are compared with common ones and with the user's own details."""
     with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
-        await passwords.require_strong(password, "camille@fournil.example", "Camille Aubry", "Le Fournil d'Aubry")
+        await passwords.require_strong(
+            password, "camille@fournil.example", "Camille Aubry", "Le Fournil d'Aubry"
+        )
     assert refused.value.field == ("input", "password")
     assert reason in message_for(refused.value, Locale.EN)
 
@@ -65,7 +77,9 @@ async def test_scoring_the_slowest_password_takes_a_bounded_time(passwords: Pass
 @pytest.mark.parametrize("signs", ["4@8({[<369&#!1/|0$5+7%2", "1!|7+1|l17", "({[<69@4$5!1|"])
 def test_the_number_of_variants_scored_is_limited(signs: str) -> None:
     """Each variant takes milliseconds during which no one can sign in."""
-    readings = enumerate_l33t_subs(relevant_l33t_subtable(evaluated_part(signs * 3 + "abc"), L33T_TABLE))
+    readings = enumerate_l33t_subs(
+        relevant_l33t_subtable(evaluated_part(signs * 3 + "abc"), L33T_TABLE)
+    )
     assert len(readings) <= 2 * READINGS
     assert evaluated_part("p4ssw0rd$ and m@ny more!") == "p4ssw0rd$ and m@ny more!"
 
@@ -99,12 +113,16 @@ async def test_any_text_can_be_verified(passwords: Passwords) -> None:
 
 async def test_other_parameters_require_a_new_hash(passwords: Passwords) -> None:
     assert not passwords.needs_rehash(await passwords.hash("corneille"))
-    assert passwords.needs_rehash(PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("corneille"))
+    assert passwords.needs_rehash(
+        PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("corneille")
+    )
 
 
 async def test_the_queue_is_bounded_and_does_not_block_the_event_loop() -> None:
     passwords = Passwords(workers=1, waiting=3)
-    responses = asyncio.gather(*(passwords.hash(f"password {n}") for n in range(10)), return_exceptions=True)
+    responses = asyncio.gather(
+        *(passwords.hash(f"password {n}") for n in range(10)), return_exceptions=True
+    )
     await asyncio.sleep(0)  # the event loop runs while the threads hash
     assert not responses.done()
     kinds = [type(response) for response in await responses]

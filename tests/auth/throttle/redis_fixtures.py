@@ -20,7 +20,9 @@ class RedisServer:
     def __init__(self) -> None:
         self._folder = Path(mkdtemp(prefix="camcha-redis-"))
         self.url = f"unix://{self._folder}/redis.sock"
-        self._client = redis.Redis.from_url(self.url)  # only one, so that its sockets are closed at the end
+        self._client = redis.Redis.from_url(
+            self.url
+        )  # only one, so that its sockets are closed at the end
         self.start()
 
     def start(self) -> None:
@@ -35,7 +37,9 @@ class RedisServer:
             "--dir",
             str(self._folder),
         ]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         until = time.monotonic() + 20
         while not self._answers():
             assert self.process.poll() is None

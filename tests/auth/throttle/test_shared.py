@@ -1,4 +1,6 @@
-"""Attempts counted in Redis by several processes give the same waits as those counted in one process."""
+"""Attempts counted in Redis by several processes give the same waits as those counted in one
+process.
+"""
 
 import asyncio
 import subprocess
@@ -11,7 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from auth.throttle import NETWORK, PAIR, SECOND_FACTOR, TARGET, Key, Throttle, broad, key, pair, shared
+from auth.throttle import (
+    NETWORK,
+    PAIR,
+    SECOND_FACTOR,
+    TARGET,
+    Key,
+    Throttle,
+    broad,
+    key,
+    pair,
+    shared,
+)
 from auth.throttle.shared import SharedThrottle
 from tests.auth.throttle.redis_fixtures import RedisServer
 from tests.auth.throttle.test_throttle import FixedClock, sign_in_keys, wait_of
@@ -22,7 +35,9 @@ SECRET = "a secret key of a test, long enough"
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A longer Redis timeout, because a busy machine may answer more slowly than a sign-in would wait."""
+    """A longer Redis timeout, because a busy machine may answer more slowly than a sign-in would
+    wait.
+    """
     monkeypatch.setattr(shared, "TIMEOUT", 20.0)
 
 
@@ -40,10 +55,14 @@ def redis(server: RedisServer) -> RedisServer:
 
 
 async def test_two_processes_share_their_counts(redis: RedisServer) -> None:
-    """P3.5: switching to another process gives a guesser no extra attempts, and a success clears the count for both."""
+    """P3.5: switching to another process gives a guesser no extra attempts, and a success clears
+    the count for both.
+    """
     clock = FixedClock()
     one, two = (SharedThrottle(clock, redis.url, SECRET) for _ in range(2))
-    guesses = [await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) for throttle in (one, two) * 4]
+    guesses = [
+        await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) for throttle in (one, two) * 4
+    ]
     assert guesses == [0, 0, 0, 0, 0, 0, 1, 1]
     await one.clear(pair("a@b.fr", "192.0.2.1"))
     await one.take_back(*broad("a@b.fr", "192.0.2.1"))
@@ -52,26 +71,42 @@ async def test_two_processes_share_their_counts(redis: RedisServer) -> None:
     await two.close()
 
 
-async def test_of_many_concurrent_attempts_only_the_free_ones_are_allowed(redis: RedisServer) -> None:
+async def test_of_many_concurrent_attempts_only_the_free_ones_are_allowed(
+    redis: RedisServer,
+) -> None:
     throttles = [SharedThrottle(FixedClock(), redis.url, SECRET) for _ in range(4)]
-    waits = await asyncio.gather(*(wait_of(throttle, key(PAIR, "a")) for throttle in throttles * 25))
+    waits = await asyncio.gather(
+        *(wait_of(throttle, key(PAIR, "a")) for throttle in throttles * 25)
+    )
     assert sorted(waits) == [0] * 6 + [1] * 94
     for throttle in throttles:
         await throttle.close()
 
 
 _LIMITS = (PAIR, NETWORK, TARGET, SECOND_FACTOR)
-_KEYS = st.lists(st.builds(key, st.sampled_from(_LIMITS), st.integers(0, 1)), min_size=1, max_size=4, unique=True)
+_KEYS = st.lists(
+    st.builds(key, st.sampled_from(_LIMITS), st.integers(0, 1)), min_size=1, max_size=4, unique=True
+)
 _STEPS = st.lists(
-    st.tuples(st.sampled_from(["attempt"] * 5 + ["clear", "take_back"]), _KEYS, st.integers(0, 2_000_000_000) | st.just(0)),
+    st.tuples(
+        st.sampled_from(["attempt"] * 5 + ["clear", "take_back"]),
+        _KEYS,
+        st.integers(0, 2_000_000_000) | st.just(0),
+    ),
     max_size=60,
 )
 
 
 @given(steps=_STEPS)
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_shared_counts_equal_those_of_one_process(redis: RedisServer, steps: list[tuple[str, list[Key], int]]) -> None:
-    """Any sequence of attempts, successes and pauses (in microseconds) on any keys gives the same waits."""
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_shared_counts_equal_those_of_one_process(
+    redis: RedisServer, steps: list[tuple[str, list[Key], int]]
+) -> None:
+    """Any sequence of attempts, successes and pauses (in microseconds) on any keys gives the same
+    waits.
+    """
     redis.client().flushall()
     clock = FixedClock()
     shared, alone = SharedThrottle(clock, redis.url, SECRET), Throttle(clock)
@@ -94,14 +129,20 @@ async def test_redis_holds_no_personal_data_and_every_key_expires(redis: RedisSe
     known = {each.subject for each in sign_in_keys("a@b.fr", "192.0.2.1")}
     for name in result:
         assert name.startswith("{camcha:throttle}:")
-        assert not any(whom in name for whom in known)  # a hash without a key would reveal the addresses
+        assert not any(
+            whom in name for whom in known
+        )  # a hash without a key would reveal the addresses
         assert 0 < client.pttl(name) <= 3_700_000
     await throttle.close()
 
 
 @pytest.mark.parametrize("trouble", ["dead", "hanging", "out of memory"])
-async def test_without_redis_each_process_counts_alone(monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
-    """Sign-ins go on and guesses stay limited. The start and the end of an outage are each logged once."""
+async def test_without_redis_each_process_counts_alone(
+    monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """Sign-ins go on and guesses stay limited. The start and the end of an outage are each logged
+    once.
+    """
     monkeypatch.setattr(shared, "RETRY_AFTER", 0.0)
     monkeypatch.setattr(shared, "TIMEOUT", 1.0)
     server = RedisServer()
@@ -119,7 +160,9 @@ async def test_without_redis_each_process_counts_alone(monkeypatch: pytest.Monke
             await throttle.take_back(key(PAIR, "b"))
             await throttle.clear(key(PAIR, "b"))
     assert waits == [0] * 6 + [1]
-    assert [each["event"] for each in logged if each["event"].startswith("throttle")] == ["throttle.unavailable"]
+    assert [each["event"] for each in logged if each["event"].startswith("throttle")] == [
+        "throttle.unavailable"
+    ]
     if trouble == "dead":
         server.start()
     elif trouble == "hanging":
@@ -158,12 +201,19 @@ from tests.auth.throttle.test_throttle import Still, sign_in_keys, wait_of
 
 async def main():
     throttle = SharedThrottle(Still(), {server.url!r}, {SECRET!r})
-    print("waits", [await wait_of(throttle, *sign_in_keys("process@b.fr", "192.0.2.9")) for _ in range(4)])
+    keys = sign_in_keys("process@b.fr", "192.0.2.9")
+    print("waits", [await wait_of(throttle, *keys) for _ in range(4)])
     await throttle.close()
 
 asyncio.run(main())
 """
     printed = [
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout for _ in range(2)
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
     ]
-    assert [logged.splitlines()[-1] for logged in printed] == ["waits [0, 0, 0, 0]", "waits [0, 0, 1, 1]"]
+    assert [logged.splitlines()[-1] for logged in printed] == [
+        "waits [0, 0, 0, 0]",
+        "waits [0, 0, 1, 1]",
+    ]

@@ -1,4 +1,6 @@
-"""The sign-in queue: few sign-ins run at once, the others wait in order, and excess ones are asked to retry later."""
+"""The sign-in queue: few sign-ins run at once, the others wait in order, and excess ones are asked
+to retry later.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -73,5 +75,12 @@ async def test_a_sign_in_refused_by_the_queue_is_not_counted(
     full = replace(auth, sign_in_queue=SignInQueue(concurrency=1, max_waiting=-1))
     for _ in range(20):
         with pytest.raises(Throttled):
-            await authenticate(now(), full, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
-    assert await authenticate(now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7") == owner
+            await authenticate(
+                now(), full, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7"
+            )
+    assert (
+        await authenticate(
+            now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7"
+        )
+        == owner
+    )

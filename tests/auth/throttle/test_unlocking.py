@@ -1,4 +1,6 @@
-"""An email lets a throttled user sign in despite other people's guesses, and gives nothing to those who can't read it."""
+"""An email lets a throttled user sign in despite other people's guesses, and gives nothing to those
+who can't read it.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -35,12 +37,30 @@ class SignInClient:
     def __init__(self, auth: AuthServices, now: "Now") -> None:
         self.auth, self.now = auth, now
 
-    async def enter(self, user: User, password: str = PASSWORD, code: str | None = None, unlock: str | None = None) -> User:
+    async def enter(
+        self,
+        user: User,
+        password: str = PASSWORD,
+        code: str | None = None,
+        unlock: str | None = None,
+    ) -> User:
         return await authenticate(
-            self.now(), self.auth, email=user.email, password=password, code=code, peer=SHARED, unlock=unlock
+            self.now(),
+            self.auth,
+            email=user.email,
+            password=password,
+            code=code,
+            peer=SHARED,
+            unlock=unlock,
         )
 
-    async def outcome(self, user: User, password: str = PASSWORD, code: str | None = None, unlock: str | None = None) -> str:
+    async def outcome(
+        self,
+        user: User,
+        password: str = PASSWORD,
+        code: str | None = None,
+        unlock: str | None = None,
+    ) -> str:
         try:
             await self.enter(user, password, code, unlock)
         except (Refusal, Throttled) as error:
@@ -63,8 +83,12 @@ async def lock_out(sign_in_client: SignInClient, user: User) -> None:
         pass
 
 
-async def test_p3_5_an_unlock_email_lets_the_user_sign_in_despite_guesses(sign_in_client: SignInClient, owner: User) -> None:
-    """Even from the network that the guesses come from. The guesser still has to wait, and the email works once."""
+async def test_p3_5_an_unlock_email_lets_the_user_sign_in_despite_guesses(
+    sign_in_client: SignInClient, owner: User
+) -> None:
+    """Even from the network that the guesses come from. The guesser still has to wait, and the
+    email works once.
+    """
     await lock_out(sign_in_client, owner)
     assert await sign_in_client.outcome(owner) == "RATE_LIMITED"
     token = await sign_in_client.email(owner)
@@ -75,33 +99,56 @@ async def test_p3_5_an_unlock_email_lets_the_user_sign_in_despite_guesses(sign_i
 
 
 async def test_p3_5_guesses_of_the_code_do_not_lock_the_user_out(
-    sign_in_client: SignInClient, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
+    sign_in_client: SignInClient,
+    now: "Now",
+    owner: User,
+    enrolled: "Enrolled",
+    clock: "MovableClock",
 ) -> None:
     secret, _, _ = await enrolled(owner)
     clock.advance(timedelta(minutes=1))
     while await sign_in_client.outcome(owner, code="000000") != "RATE_LIMITED":
         pass
     assert await sign_in_client.outcome(owner, code=code_of(secret, now())) == "RATE_LIMITED"
-    assert await sign_in_client.enter(owner, code=code_of(secret, now()), unlock=await sign_in_client.email(owner)) == owner
+    assert (
+        await sign_in_client.enter(
+            owner, code=code_of(secret, now()), unlock=await sign_in_client.email(owner)
+        )
+        == owner
+    )
 
 
-async def test_an_unlock_token_replaces_no_factor(sign_in_client: SignInClient, owner: User, enrolled: "Enrolled") -> None:
+async def test_an_unlock_token_replaces_no_factor(
+    sign_in_client: SignInClient, owner: User, enrolled: "Enrolled"
+) -> None:
     token = await sign_in_client.email(owner)
-    assert await sign_in_client.outcome(owner, "mouette phare ardoise 77", unlock=token) == "CREDENTIALS_INVALID"
+    assert (
+        await sign_in_client.outcome(owner, "mouette phare ardoise 77", unlock=token)
+        == "CREDENTIALS_INVALID"
+    )
     await enrolled(owner)
     token = await sign_in_client.email(owner)
     assert await sign_in_client.outcome(owner, unlock=token) == "SECOND_FACTOR_REQUIRED"
 
 
-async def test_guesses_with_an_unlock_token_are_throttled(sign_in_client: SignInClient, owner: User) -> None:
+async def test_guesses_with_an_unlock_token_are_throttled(
+    sign_in_client: SignInClient, owner: User
+) -> None:
     token = await sign_in_client.email(owner)
-    guesses = [await sign_in_client.outcome(owner, "mouette phare ardoise 77", unlock=token) for _ in range(20)]
+    guesses = [
+        await sign_in_client.outcome(owner, "mouette phare ardoise 77", unlock=token)
+        for _ in range(20)
+    ]
     assert guesses == ["CREDENTIALS_INVALID"] * 11 + ["RATE_LIMITED"] * 9
     assert await sign_in_client.outcome(owner) == "in"  # those with a count of their own
 
 
 async def test_p3_5_unlock_emails_do_not_allow_unlimited_guesses_of_the_code(
-    sign_in_client: SignInClient, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
+    sign_in_client: SignInClient,
+    now: "Now",
+    owner: User,
+    enrolled: "Enrolled",
+    clock: "MovableClock",
 ) -> None:
     """Further emails don't help either, and the user's own code is accepted after the wait."""
     secret, _, _ = await enrolled(owner)
@@ -109,7 +156,9 @@ async def test_p3_5_unlock_emails_do_not_allow_unlimited_guesses_of_the_code(
     guesses = []
     for _ in range(3):
         token = await sign_in_client.email(owner)
-        guesses += [await sign_in_client.outcome(owner, code="000000", unlock=token) for _ in range(20)]
+        guesses += [
+            await sign_in_client.outcome(owner, code="000000", unlock=token) for _ in range(20)
+        ]
     assert guesses == ["SECOND_FACTOR_INVALID"] * 11 + ["RATE_LIMITED"] * 49
     clock.advance(timedelta(seconds=1))
     assert await sign_in_client.enter(owner, code=code_of(secret, now()), unlock=token) == owner
@@ -126,9 +175,13 @@ async def test_an_expired_or_another_users_unlock_token_is_ignored(
         assert await sign_in_client.outcome(owner, unlock=useless) == "RATE_LIMITED"
 
 
-async def test_requesting_an_unlock_email_does_not_reveal_known_addresses(sign_in_client: SignInClient, owner: User) -> None:
+async def test_requesting_an_unlock_email_does_not_reveal_known_addresses(
+    sign_in_client: SignInClient, owner: User
+) -> None:
     """Requests don't flood the address with emails either."""
-    await unlocking.request(sign_in_client.now(), sign_in_client.auth, email="nobody@fournil.example", peer=SHARED)
+    await unlocking.request(
+        sign_in_client.now(), sign_in_client.auth, email="nobody@fournil.example", peer=SHARED
+    )
     assert not await Email.exists()
     for _ in range(6):
         await sign_in_client.email(owner)
@@ -136,11 +189,17 @@ async def test_requesting_an_unlock_email_does_not_reveal_known_addresses(sign_i
         await sign_in_client.email(owner)
 
 
-async def test_p3_5_requests_for_other_emails_do_not_block_the_unlock_email(sign_in_client: SignInClient, owner: User) -> None:
-    """Reset emails by someone else delay it only until their own limit, and requesting the unlock email itself sends it."""
+async def test_p3_5_requests_for_other_emails_do_not_block_the_unlock_email(
+    sign_in_client: SignInClient, owner: User
+) -> None:
+    """Reset emails by someone else delay it only until their own limit, and requesting the unlock
+    email itself sends it.
+    """
 
     async def asked() -> None:
-        await change.request_reset(sign_in_client.now(), sign_in_client.auth, email=owner.email, peer="198.51.100.7")
+        await change.request_reset(
+            sign_in_client.now(), sign_in_client.auth, email=owner.email, peer="198.51.100.7"
+        )
 
     await lock_out(sign_in_client, owner)
     for _ in range(EMAIL.free_attempts + 1):

@@ -26,11 +26,17 @@ BUYER = Party(
     address=Address(lines=("3 place du Marché", "Bâtiment B"), postcode="69001", city="Lyon"),
 )
 NOTES = (
-    Note(code="PMT", text="Indemnité forfaitaire pour frais de recouvrement en cas de retard de paiement : 40 €."),
+    Note(
+        code="PMT",
+        text="Indemnité forfaitaire pour frais de recouvrement en cas de retard de paiement : 40 "
+        "€.",
+    ),
     Note(code="PMD", text="Pénalités de retard : trois fois le taux d'intérêt légal."),
     Note(code="AAB", text="Pas d'escompte pour paiement anticipé."),
 )
-TRANSFER = PaymentMeans(code=30, iban="FR7630006000011234567890189", bic="AGRIFRPP", reference="RF18539007547034")
+TRANSFER = PaymentMeans(
+    code=30, iban="FR7630006000011234567890189", bic="AGRIFRPP", reference="RF18539007547034"
+)
 LINE = Line(
     label="Offre PME",
     description="Assistance illimitée et messagerie en direct",
@@ -65,5 +71,10 @@ def paid_by_card(*lines: Line, **changes: Any) -> InvoiceFacts:
     """An invoice that a card had paid before it was issued."""
     facts = invoice(*lines)
     card = PaymentMeans(code=48, card_last4="4242")
-    settled = {"due_on": facts.issued_on, "payment": card, "paid_cents": facts.totals.gross_cents, "payment_terms": ""}
+    settled = {
+        "due_on": facts.issued_on,
+        "payment": card,
+        "paid_cents": facts.totals.gross_cents,
+        "payment_terms": "",
+    }
     return replace(facts, **{**settled, **changes})

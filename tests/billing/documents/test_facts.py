@@ -10,13 +10,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.documents.facts import Address, DocumentType, InvoiceFacts, Line, Note, Original, Party, PaymentMeans, Treatment
+from billing.documents.facts import (
+    Address,
+    DocumentType,
+    InvoiceFacts,
+    Line,
+    Note,
+    Original,
+    Party,
+    PaymentMeans,
+    Treatment,
+)
 from models.billing.money import totals
-from tests.billing.documents.invoice_fixtures import BUYER, LINE, NOTES, SELLER, invoice, paid_by_card
+from tests.billing.documents.invoice_fixtures import (
+    BUYER,
+    LINE,
+    NOTES,
+    SELLER,
+    invoice,
+    paid_by_card,
+)
 
 WORDS = st.text(max_size=30)
 DATES = st.dates()
-ADDRESSES = st.builds(Address, lines=st.lists(WORDS, max_size=4).map(tuple), postcode=WORDS, city=WORDS, country=st.just("FR"))
+ADDRESSES = st.builds(
+    Address,
+    lines=st.lists(WORDS, max_size=4).map(tuple),
+    postcode=WORDS,
+    city=WORDS,
+    country=st.just("FR"),
+)
 PARTIES = st.builds(
     Party,
     name=WORDS,
@@ -49,7 +72,9 @@ def any_facts(draw: st.DrawFn) -> InvoiceFacts:
         period_start=draw(st.none() | DATES),
         type=draw(st.sampled_from(DocumentType)),
         originals=(draw(st.builds(Original, number=WORDS, issued_on=DATES)),),
-        payment=draw(st.none() | st.builds(PaymentMeans, code=st.sampled_from([30, 48]), iban=WORDS)),
+        payment=draw(
+            st.none() | st.builds(PaymentMeans, code=st.sampled_from([30, 48]), iban=WORDS)
+        ),
         paid_cents=draw(st.integers(0, 10**6)),
         vat_on_debits=draw(st.booleans()),
     )
@@ -82,10 +107,20 @@ def test_vat_is_rounded_once_per_rate() -> None:
 
 @pytest.mark.parametrize(
     ("quantity", "price", "discount", "net"),
-    [("1", 2900, 0, 2900), ("2.5", 333, 0, 833), ("0.5", 1, 0, 1), ("-1", 1965, 0, -1965), ("3", 1000, 500, 2500)],
+    [
+        ("1", 2900, 0, 2900),
+        ("2.5", 333, 0, 833),
+        ("0.5", 1, 0, 1),
+        ("-1", 1965, 0, -1965),
+        ("3", 1000, 500, 2500),
+    ],
 )
-def test_a_line_is_quantity_times_price_less_discount(quantity: str, price: int, discount: int, net: int) -> None:
-    line = replace(LINE, quantity=Decimal(quantity), unit_price_cents=price, discount_cents=discount)
+def test_a_line_is_quantity_times_price_less_discount(
+    quantity: str, price: int, discount: int, net: int
+) -> None:
+    line = replace(
+        LINE, quantity=Decimal(quantity), unit_price_cents=price, discount_cents=discount
+    )
     assert line.net_cents == net
 
 
@@ -106,7 +141,10 @@ def test_a_line_is_quantity_times_price_less_discount(quantity: str, price: int,
         ({"lines": (), "totals": totals(())}, "at least one line"),
         ({"treatment": Treatment.EXEMPT_SELLER}, "none applies"),
         ({"currency": "USD"}, "only euros"),
-        ({"treatment": Treatment.REVERSE_CHARGE, "buyer": replace(BUYER, vat_number="")}, "buyer's VAT number"),
+        (
+            {"treatment": Treatment.REVERSE_CHARGE, "buyer": replace(BUYER, vat_number="")},
+            "buyer's VAT number",
+        ),
     ],
 )
 def test_contradictions_are_refused(changes: dict[str, Any], fault: str) -> None:

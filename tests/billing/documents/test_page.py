@@ -79,7 +79,13 @@ def test_the_page_shows_every_mention() -> None:
 
 def test_an_english_reader_gets_an_english_page() -> None:
     text = _text(invoice(), "en")
-    for words in ("Invoice", "Total incl. VAT €94.80", "Amount due €94.80", "23 November 2026", "VAT number: FR83404833048"):
+    for words in (
+        "Invoice",
+        "Total incl. VAT €94.80",
+        "Amount due €94.80",
+        "23 November 2026",
+        "VAT number: FR83404833048",
+    ):
         assert words in text
     assert str(_opened(invoice(), "en").root_object["/Lang"]) == "en"
 
@@ -92,7 +98,11 @@ def test_the_xml_inside_is_the_facts() -> None:
 def test_the_file_says_that_it_is_factur_x_in_pdf_a_3b() -> None:
     reader = _opened(invoice())
     packet = etree.fromstring(reader.root_object["/Metadata"].get_data())  # type: ignore[attr-defined]
-    said = {etree.QName(node).localname: node.text for node in packet.iter() if isinstance(node.tag, str)}
+    said = {
+        etree.QName(node).localname: node.text
+        for node in packet.iter()
+        if isinstance(node.tag, str)
+    }
     assert (said["part"], said["conformance"]) == ("3", "B")
     assert (said["ConformanceLevel"], said["DocumentFileName"]) == ("EN 16931", "factur-x.xml")
     assert (said["DocumentType"], said["Version"]) == ("INVOICE", "1.0")
@@ -120,7 +130,9 @@ def test_three_lines_of_1_13() -> None:
 
 def test_an_exempt_seller_names_the_article() -> None:
     seller = replace(SELLER, vat_number="")
-    text = _text(invoice(replace(LINE, vat_basis_points=0), treatment=Treatment.EXEMPT_SELLER, seller=seller))
+    text = _text(
+        invoice(replace(LINE, vat_basis_points=0), treatment=Treatment.EXEMPT_SELLER, seller=seller)
+    )
     assert "TVA non applicable, art. 293 B du CGI" in text
     assert "Total TTC 79,00 €" in text
 
@@ -133,7 +145,9 @@ def test_reverse_charge_is_named_in_both_languages() -> None:
 
 def test_a_credit_note_cites_the_original() -> None:
     original = Original(number="FA-2026-000001", issued_on=date(2026, 11, 1))
-    text = _text(invoice(type=DocumentType.CREDIT_NOTE, number="AV-2026-000001", originals=(original,)))
+    text = _text(
+        invoice(type=DocumentType.CREDIT_NOTE, number="AV-2026-000001", originals=(original,))
+    )
     assert "Avoir AV-2026-000001" in text
     assert "facture FA-2026-000001 du 1er novembre 2026" in text
     assert "Net à votre crédit 94,80 €" in text
@@ -141,7 +155,12 @@ def test_a_credit_note_cites_the_original() -> None:
 
 def test_paid_by_card() -> None:
     text = _text(paid_by_card())
-    for words in ("PAYÉE LE 23 novembre 2026", "Déjà payé -94,80 €", "Net à payer 0,00 €", "Carte bancaire •••• 4242"):
+    for words in (
+        "PAYÉE LE 23 novembre 2026",
+        "Déjà payé -94,80 €",
+        "Net à payer 0,00 €",
+        "Carte bancaire •••• 4242",
+    ):
         assert words in text
     assert "IBAN" not in text
 
@@ -150,7 +169,13 @@ def test_debits_order_number_discount_and_billing_address() -> None:
     buyer = replace(BUYER, billing_address=SELLER.address)
     line = replace(LINE, discount_cents=400, discount_reason="Fidélité", quantity=Decimal("2.5"))
     text = _text(invoice(line, vat_on_debits=True, order_number="PO 7/42", buyer=buyer))
-    for words in ("d'après les débits", "PO 7/42", "Fidélité : -4,00 €", "2,5", "12 rue de l'Échiquier, 75010 Paris"):
+    for words in (
+        "d'après les débits",
+        "PO 7/42",
+        "Fidélité : -4,00 €",
+        "2,5",
+        "12 rue de l'Échiquier, 75010 Paris",
+    ):
         assert words in text
 
 
@@ -168,12 +193,22 @@ def test_sixty_lines_flow_over_pages_under_the_same_heading() -> None:
     assert all(f"Poste n° {n} " in " ".join(pages) for n in range(1, 61))
 
 
-HOSTILE = ['#import "x"', "*a_b*", "$x^2$ `raw` // end", "\\ ] ) }", '#panic("no")', "<label> @ref = heading", "a -- b ... ~"]
+HOSTILE = [
+    '#import "x"',
+    "*a_b*",
+    "$x^2$ `raw` // end",
+    "\\ ] ) }",
+    '#panic("no")',
+    "<label> @ref = heading",
+    "a -- b ... ~",
+]
 
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_markup_prints_as_it_was_typed(words: str) -> None:
-    assert words in _text(invoice(replace(LINE, label=words, description=words), buyer=replace(BUYER, name=words)))
+    assert words in _text(
+        invoice(replace(LINE, label=words, description=words), buyer=replace(BUYER, name=words))
+    )
 
 
 def test_accents_apostrophes_and_other_alphabets() -> None:
@@ -228,7 +263,9 @@ def test_the_same_facts_give_the_same_bytes_in_any_process() -> None:
         "print(hashlib.sha256(render(invoice())).hexdigest())"
     )
     environment = {**os.environ, "TZ": "Pacific/Auckland", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
-    other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    other = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert other.stdout.strip() == hashlib.sha256(render(invoice())).hexdigest()
     assert render(invoice()) != render(invoice(number="FA-2026-000124"))
 

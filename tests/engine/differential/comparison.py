@@ -1,13 +1,14 @@
 """Executes one operation by a plan and by graphql-core, and compares the responses.
 
-Data must be equal, including the order of keys and the types of leaves. Errors are compared by message, path, locations,
-extensions and cause, in any order.
+Data must be equal, including the order of keys and the types of leaves. Errors are compared by
+message, path, locations, extensions and cause, in any order.
 
-When several errors propagate to the same nullable position, which of them is reported depends on timing: graphql-core stops at
-the first it meets, cancels what still runs, and drops errors below a position that is already null. So the expected errors come
-from a third execution, by graphql-core without error propagation, which meets every possible error (`AllErrorsExecutor`). For
-each position that an error sets to null, both responses must report exactly one of the errors that propagate to it. They may
-report errors that occurred below it. All other errors must be reported exactly.
+When several errors propagate to the same nullable position, which of them is reported depends on
+timing: graphql-core stops at the first it meets, cancels what still runs, and drops errors below a
+position that is already null. So the expected errors come from a third execution, by graphql-core
+without error propagation, which meets every possible error (`AllErrorsExecutor`). For each position
+that an error sets to null, both responses must report exactly one of the errors that propagate to
+it. They may report errors that occurred below it. All other errors must be reported exactly.
 """
 
 from __future__ import annotations
@@ -30,7 +31,14 @@ from tests.engine.differential.core_engine import CoreEngine, CoreExecutor
 Path = tuple[Any, ...]
 FormatError = Callable[[GraphQLError, Any], dict[str, Any]]
 LIMITS = Limits(
-    document_bytes=10**6, tokens=10**5, depth=100, nesting=100, aliases=10**5, root_fields=10**4, overlaps=10**7, cost=10**12
+    document_bytes=10**6,
+    tokens=10**5,
+    depth=100,
+    nesting=100,
+    aliases=10**5,
+    root_fields=10**4,
+    overlaps=10**7,
+    cost=10**12,
 )
 
 
@@ -52,15 +60,21 @@ class AllErrorsExecutor(CoreExecutor):
         super().__init__(*arguments, **keywords)
         self.error_propagation = False
 
-    def complete_value(self, return_type: Any, details: Any, info: Any, path: Any, *rest: Any) -> Any:
+    def complete_value(
+        self, return_type: Any, details: Any, info: Any, path: Any, *rest: Any
+    ) -> Any:
         OBSERVATIONS.get().non_null.setdefault(tuple(path.as_list()), is_non_null_type(return_type))
         return super().complete_value(return_type, details, info, path, *rest)
 
-    def handle_field_error(self, raw_error: Exception, return_type: Any, details: Any, path: Any) -> None:
+    def handle_field_error(
+        self, raw_error: Exception, return_type: Any, details: Any, path: Any
+    ) -> None:
         observations, keys = OBSERVATIONS.get(), tuple(path.as_list())
         observations.non_null.setdefault(keys, is_non_null_type(return_type))
         error = located_error(raw_error, to_nodes(details), path.as_list())
-        observations.errors.append((keys, error))  # also when a parent is already null: another execution may be faster
+        observations.errors.append(
+            (keys, error)
+        )  # also when a parent is already null: another execution may be faster
 
 
 class AllErrorsEngine(CoreEngine):
@@ -79,10 +93,17 @@ class Comparison:
     """The engines of one schema: by plans, by graphql-core, and by graphql-core with all errors."""
 
     def __init__(
-        self, schema: GraphQLSchema, batch_of: BatchOf = no_batch, format_error: FormatError = format_with_cause
+        self,
+        schema: GraphQLSchema,
+        batch_of: BatchOf = no_batch,
+        format_error: FormatError = format_with_cause,
     ) -> None:
         self.schema, self.format_error = schema, format_error
-        options: dict[str, Any] = {"limits": LIMITS, "batch_of": batch_of, "format_error": format_error}
+        options: dict[str, Any] = {
+            "limits": LIMITS,
+            "batch_of": batch_of,
+            "format_error": format_error,
+        }
         self.engine = Engine(schema, **options)
         self.core_engine = CoreEngine(schema, **options)
         self.all_errors_engine = AllErrorsEngine(schema, **options)
@@ -90,7 +111,11 @@ class Comparison:
         self.core_engine._documents = self.all_errors_engine._documents = self.engine._documents
 
     async def check(
-        self, document: str, variables: Mapping[str, Any], new_context: Callable[[], Any], root: Any = None
+        self,
+        document: str,
+        variables: Mapping[str, Any],
+        new_context: Callable[[], Any],
+        root: Any = None,
     ) -> dict[str, Any]:
         """The response of the plan. Raises AssertionError when graphql-core's differs."""
         try:
@@ -99,19 +124,32 @@ class Comparison:
             error.add_note(f"{document}\nvariables: {variables}\ncontext: {new_context()}")
             raise
 
-    async def _check(self, params: Params, new_context: Callable[[], Any], root: Any) -> dict[str, Any]:
-        first = await run(self.engine, params, new_context(), root)  # a plan's first execution builds rows by columns only
+    async def _check(
+        self, params: Params, new_context: Callable[[], Any], root: Any
+    ) -> dict[str, Any]:
+        first = await run(
+            self.engine, params, new_context(), root
+        )  # a plan's first execution builds rows by columns only
         contexts = [new_context() for _ in range(2)]
         by_plan = await run(self.engine, params, contexts[0], root)
         by_core = await run(self.core_engine, params, contexts[1], root)
         null_paths = await self._check_errors(params, new_context(), root, by_plan, by_core)
-        assert are_identical(by_plan["data"], by_core["data"]), f"data\n  by plan: {by_plan}\n  by core: {by_core}"
-        assert are_identical(by_plan["data"], first["data"]), f"data\n  first: {first}\n  second: {by_plan}"
+        assert are_identical(by_plan["data"], by_core["data"]), (
+            f"data\n  by plan: {by_plan}\n  by core: {by_core}"
+        )
+        assert are_identical(by_plan["data"], first["data"]), (
+            f"data\n  first: {first}\n  second: {by_plan}"
+        )
         _check_calls(contexts[0], contexts[1], null_paths)
         return by_plan
 
     async def _check_errors(
-        self, params: Params, context: Any, root: Any, by_plan: dict[str, Any], by_core: dict[str, Any]
+        self,
+        params: Params,
+        context: Any,
+        root: Any,
+        by_plan: dict[str, Any],
+        by_core: dict[str, Any],
     ) -> set[Path]:
         """The paths that an error set to null."""
         if not by_plan.get("errors") and not by_core.get("errors"):
@@ -122,7 +160,9 @@ class Comparison:
             response = await run(self.all_errors_engine, params, context, root)
         finally:
             OBSERVATIONS.reset(token)
-        expected = ExpectedErrors(observations, response, lambda error: self.format_error(error, context))
+        expected = ExpectedErrors(
+            observations, response, lambda error: self.format_error(error, context)
+        )
         expected.check(by_core, "graphql-core")
         expected.check(by_plan, "the plan")
         expected.check_order(by_plan)
@@ -143,7 +183,9 @@ async def run(engine: Engine, params: Params, context: Any, root: Any) -> dict[s
 
 
 def with_text_dates(value: Any) -> Any:
-    """The value with dates and times as text, as the JSON encoder writes them (test_encoding.py)."""
+    """The value with dates and times as text, as the JSON encoder writes them
+    (test_encoding.py).
+    """
     if isinstance(value, dict):
         return {key: with_text_dates(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -155,20 +197,28 @@ class ExpectedErrors:
     """The errors that a response must and may report, derived from all possible errors."""
 
     def __init__(
-        self, observations: Observations, response: Any, format_error: Callable[[GraphQLError], dict[str, Any]]
+        self,
+        observations: Observations,
+        response: Any,
+        format_error: Callable[[GraphQLError], dict[str, Any]],
     ) -> None:
         self.data = response["data"]
-        # Each error as text, the path where it occurs and the path that it sets to null; () is the whole of the data.
+        # Each error as text, the path where it occurs and the path that it sets to null; () is the
+        # whole of the data.
         self.possible = [
             (error_text(format_error(error)), path, null_path(path, observations.non_null))
             for path, error in observations.errors
         ]
-        self.possible += [(error_text(error), (), ()) for error in response.get("errors", ())]  # of the whole operation
+        self.possible += [
+            (error_text(error), (), ()) for error in response.get("errors", ())
+        ]  # of the whole operation
         # An error that has a path of its own may occur in several places.
         self.occurrences = Counter(text for text, _, _ in self.possible)
         all_null_paths = {path for _, _, path in self.possible}
         self.null_paths = {
-            path for path in all_null_paths if not any(path[:length] in all_null_paths for length in range(len(path)))
+            path
+            for path in all_null_paths
+            if not any(path[:length] in all_null_paths for length in range(len(path)))
         }
 
     def check(self, response: dict[str, Any], executor: str) -> None:
@@ -187,8 +237,12 @@ class ExpectedErrors:
             assert value_at(response["data"], path) is None, f"not null at {path}\n  {details}"
 
     def check_order(self, response: dict[str, Any]) -> None:
-        """Check that errors are sorted by the positions that they set to null, in response order."""
-        paths = {text: path for text, _, path in self.possible if path and self.occurrences[text] == 1}
+        """Check that errors are sorted by the positions that they set to null, in response
+        order.
+        """
+        paths = {
+            text: path for text, _, path in self.possible if path and self.occurrences[text] == 1
+        }
         texts = [error_text(error) for error in response.get("errors", ())]
         orders = [tuple(positions(self.data, paths[text])) for text in texts if text in paths]
         assert orders == sorted(orders), f"errors out of order: {response}"
@@ -217,8 +271,14 @@ def positions(data: Any, path: Path) -> Iterator[int]:
 
 
 def error_text(error: dict[str, Any]) -> str:
-    """An error as text to compare, without the number of parents of a batch, which depends on how they were gathered."""
-    return re.sub(r"A batch returned \d+ values for \d+ parents", "A batch returned n values for m parents", repr(error))
+    """An error as text to compare, without the number of parents of a batch, which depends on how
+    they were gathered.
+    """
+    return re.sub(
+        r"A batch returned \d+ values for \d+ parents",
+        "A batch returned n values for m parents",
+        repr(error),
+    )
 
 
 def are_identical(one: Any, other: Any) -> bool:
@@ -227,24 +287,36 @@ def are_identical(one: Any, other: Any) -> bool:
 
 
 def _check_calls(by_plan: Any, by_core: Any, null_paths: set[Path]) -> None:
-    """Check that resolvers were called equally often, except below a null, where graphql-core stops early."""
+    """Check that resolvers were called equally often, except below a null, where graphql-core stops
+    early.
+    """
     if not hasattr(by_plan, "calls"):
         return
-    assert by_plan.effects == by_core.effects, f"effects\n  by plan: {by_plan.effects}\n  by core: {by_core.effects}"
+    assert by_plan.effects == by_core.effects, (
+        f"effects\n  by plan: {by_plan.effects}\n  by core: {by_core.effects}"
+    )
     calls = [
-        {path: _comparable(path, count) for path, count in context.calls.items() if _must_be_called(path, null_paths)}
+        {
+            path: _comparable(path, count)
+            for path, count in context.calls.items()
+            if _must_be_called(path, null_paths)
+        }
         for context in (by_plan, by_core)
     ]
     assert calls[0] == calls[1], f"different calls: {set(calls[0].items()) ^ set(calls[1].items())}"
 
 
 def _comparable(path: Path, count: int) -> int:
-    """An attribute may be read again when a row turned out not to be plain (codegen.py); a resolver is called once."""
+    """An attribute may be read again when a row turned out not to be plain (codegen.py); a resolver
+    is called once.
+    """
     return 1 if _is_attribute(path) else count
 
 
 def _must_be_called(path: Path, null_paths: set[Path]) -> bool:
-    """Whether no error prevents the call. Attributes are counted by their names, null paths have response keys."""
+    """Whether no error prevents the call. Attributes are counted by their names, null paths have
+    response keys.
+    """
     if _is_attribute(path):
         return not null_paths
     return not any(path[:length] in null_paths for length in range(len(path)))

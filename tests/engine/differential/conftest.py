@@ -10,6 +10,8 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def collect_garbage() -> Iterator[None]:
-    """Collects coroutines that graphql-core never awaited here, where the warning is expected, not in a later test."""
+    """Collects coroutines that graphql-core never awaited here, where the warning is expected, not
+    in a later test.
+    """
     yield
     gc.collect()

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLResolveInfo, default_field_resolver, default_type_resolver
+from graphql import (
+    ExecutionResult,
+    GraphQLResolveInfo,
+    default_field_resolver,
+    default_type_resolver,
+)
 from graphql.execution import Executor
 from graphql.pyutils import Path
 
@@ -16,14 +21,28 @@ class CoreExecutor(Executor[None]):
     """graphql-core's executor, which also fetches the `Deferred` values that resolvers return."""
 
     def complete_value(
-        self, return_type: Any, field_details_list: Any, info: GraphQLResolveInfo[Any], path: Path, result: Any, *rest: Any
+        self,
+        return_type: Any,
+        field_details_list: Any,
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        result: Any,
+        *rest: Any,
     ) -> Any:
         if isinstance(result, Deferred):
-            return self._complete_deferred(result, return_type, field_details_list, info, path, *rest)
+            return self._complete_deferred(
+                result, return_type, field_details_list, info, path, *rest
+            )
         return super().complete_value(return_type, field_details_list, info, path, result, *rest)
 
     async def _complete_deferred(
-        self, deferred: Deferred, return_type: Any, details: Any, info: GraphQLResolveInfo[Any], path: Path, *rest: Any
+        self,
+        deferred: Deferred,
+        return_type: Any,
+        details: Any,
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        *rest: Any,
     ) -> Any:
         value = await deferred.fetch(None)
         completed = super().complete_value(return_type, details, info, path, value, *rest)
@@ -31,11 +50,15 @@ class CoreExecutor(Executor[None]):
 
 
 class CoreEngine(Engine):
-    """An engine without plans. Batches are not called: a field's own resolver has to gather the parents."""
+    """An engine without plans. Batches are not called: a field's own resolver has to gather the
+    parents.
+    """
 
     executor_class: type[Executor[Any]] = CoreExecutor
 
-    async def _execution_result(self, operation: Operation, context: Any, root: Any) -> ExecutionResult:
+    async def _execution_result(
+        self, operation: Operation, context: Any, root: Any
+    ) -> ExecutionResult:
         executor = self.executor_class(
             self.schema,
             operation.document.fragments,

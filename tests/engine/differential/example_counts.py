@@ -13,7 +13,8 @@ EXAMPLES = int(REQUESTED or 2_000)
 
 
 def examples(share: float, contexts: int) -> Callable[[Any], Any]:
-    """Hypothesis settings for this share of all examples, where each document is executed in this many contexts.
+    """Hypothesis settings for this share of all examples, where each document is executed in this
+    many contexts.
 
     The examples are the same in each run, and different ones when CAMCHA_CASES requests more.
     """

@@ -1,8 +1,8 @@
 """A graphql-core schema in which everything can go wrong.
 
-Its types have fields of every kind of leaf and object in every wrapping type. Half of the fields have resolvers. The default
-resolver reads the other half from attributes, mapping entries or methods. Fields that begin with `edge` have batches. All
-values come from faulty_values.py.
+Its types have fields of every kind of leaf and object in every wrapping type. Half of the fields
+have resolvers. The default resolver reads the other half from attributes, mapping entries or
+methods. Fields that begin with `edge` have batches. All values come from faulty_values.py.
 """
 
 from __future__ import annotations
@@ -28,17 +28,30 @@ from tests.engine.differential.seeded_context import SeededContext
 LEAVES = ("Int", "Float", "String", "Boolean", "ID", "Odd", "Anything", "Colour", "Size")
 OBJECTS = ("Box", "Cat", "Dog", "Node", "Being", "Thing")
 WRAPPINGS = {
-    "": "%s", "NonNull": "%s!", "List": "[%s]", "ListOfNonNull": "[%s!]", "NonNullList": "[%s]!",
+    "": "%s",
+    "NonNull": "%s!",
+    "List": "[%s]",
+    "ListOfNonNull": "[%s!]",
+    "NonNullList": "[%s]!",
     "NonNullListOfNonNull": "[%s!]!",
-    "Lists": "[[%s]]", "NonNullLists": "[[%s!]!]!", "Deep": "[[[%s!]]!]",
-}  # fmt: skip
+    "Lists": "[[%s]]",
+    "NonNullLists": "[[%s!]!]!",
+    "Deep": "[[[%s!]]!]",
+}
 FIELDS = {
     f"{prefix}{kind}{name}": form % kind
     for prefix in ("", "edge")
     for kind in (*LEAVES, *OBJECTS)
     for name, form in WRAPPINGS.items()
 }
-BEING = ("id: ID!", "name: String", "legs: Int!", "friend: Being", "friends(first: Int = 2): [Being!]", "kin: Node")
+BEING = (
+    "id: ID!",
+    "name: String",
+    "legs: Int!",
+    "friend: Being",
+    "friends(first: Int = 2): [Being!]",
+    "kin: Node",
+)
 NODE = ("id: ID!", "name: String", "kin: Node")
 
 
@@ -47,7 +60,9 @@ def fields(seed: str, leaves: int, objects: int) -> str:
     ordered = sorted(FIELDS, key=lambda name: crc32(f"{seed} {name}".encode()))
     of_leaves = [name for name in ordered if FIELDS[name].strip("[]!") in LEAVES][:leaves]
     of_objects = [name for name in ordered if FIELDS[name].strip("[]!") in OBJECTS][:objects]
-    return "\n".join(f"{name[0].lower()}{name[1:]}: {FIELDS[name]}" for name in (*of_leaves, *of_objects))
+    return "\n".join(
+        f"{name[0].lower()}{name[1:]}: {FIELDS[name]}" for name in (*of_leaves, *of_objects)
+    )
 
 
 SDL = f"""
@@ -56,7 +71,8 @@ SDL = f"""
     enum Colour {{ RED GREEN BLUE }}
     enum Size {{ SMALL LARGE }}
     input Filter {{
-      colour: Colour = GREEN, tags: [String!] = ["a"], deep: Filter, matrix: [[Int]] = [[1, null], []]
+      colour: Colour = GREEN, tags: [String!] = ["a"], deep: Filter,
+      matrix: [[Int]] = [[1, null], []]
       size: Size, must: Int!, usual: Float! = 1.5, odd: Odd, id: ID
     }}
     interface Node {{ {" ".join(NODE)} }}
@@ -66,15 +82,19 @@ SDL = f"""
     type Robot implements Node {{ {" ".join(NODE)} {fields("Robot", 6, 3)} }}
     type Ghost implements Node {{ {" ".join(NODE)} {fields("Ghost", 3, 1)} }}
     union Thing = Cat | Dog | Robot | Ghost
-    type Box {{ {fields("Box", 14, 8)} describe(of: String = "all"): String  describeNonNull(of: String): String! }}
+    type Box {{ {fields("Box", 14, 8)}
+    describe(of: String = "all"): String  describeNonNull(of: String): String! }}
     type Query {{
       {fields("Query", 10, 14)}
       box: Box  boxNonNull: Box!  boxes: [Box!]!
       describe(of: String = "all"): String
-      numbers(int: Int = 3, must: Int! = 5, float: Float, flag: Boolean = false, ints: [Int!] = [1, 2]): String
-      words(text: String, id: ID, colour: Colour = GREEN, size: Size, odd: Odd, anything: Anything): String
+      numbers(int: Int = 3, must: Int! = 5, float: Float, flag: Boolean = false, ints: [Int!] = [1,
+      2]): String
+      words(text: String, id: ID, colour: Colour = GREEN, size: Size, odd: Odd,
+      anything: Anything): String
       required(must: Int!, colours: [Colour!]!): String!
-      lists(matrix: [[Int]], colours: [Colour], texts: [String!]!  = ["x"], sizes: [[Size!]!]): [String!]
+      lists(matrix: [[Int]], colours: [Colour], texts: [String!]!  = ["x"],
+      sizes: [[Size!]!]): [String!]
       filtered(filter: Filter, filters: [Filter!]): Box
       edgeFiltered(filter: Filter, must: Int! = 1): [Box]
     }}
@@ -87,12 +107,25 @@ SDL = f"""
 def info_text(info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> str:
     """Everything in an info, as text."""
     node = info.operation
-    return repr([
-        info.field_name, str(info.return_type), info.parent_type.name, info.path.as_list(), info.path.typename,
-        [node.loc and node.loc.start for node in info.field_nodes], node.operation, node.name and node.name.value,
-        sorted(info.variable_values.coerced.items()), sorted(info.variable_values.sources), sorted(info.fragments),
-        type(info.root_value).__name__, type(info.context).__name__, info.schema.query_type, arguments,
-    ])  # fmt: skip
+    return repr(
+        [
+            info.field_name,
+            str(info.return_type),
+            info.parent_type.name,
+            info.path.as_list(),
+            info.path.typename,
+            [node.loc and node.loc.start for node in info.field_nodes],
+            node.operation,
+            node.name and node.name.value,
+            sorted(info.variable_values.coerced.items()),
+            sorted(info.variable_values.sources),
+            sorted(info.fragments),
+            type(info.root_value).__name__,
+            type(info.context).__name__,
+            info.schema.query_type,
+            arguments,
+        ]
+    )
 
 
 def path_of(info: GraphQLResolveInfo[Any]) -> tuple[Any, ...]:
@@ -101,10 +134,14 @@ def path_of(info: GraphQLResolveInfo[Any]) -> tuple[Any, ...]:
 
 def resolve(_source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any) -> Any:
     info.context.calls[path_of(info)] += 1
-    return ValueFactory(info.schema, info.context).field(info.return_type, path_of(info), repr(arguments))
+    return ValueFactory(info.schema, info.context).field(
+        info.return_type, path_of(info), repr(arguments)
+    )
 
 
-async def resolve_async(source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any) -> Any:
+async def resolve_async(
+    source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any
+) -> Any:
     value = resolve(source, info, **arguments)
     return await value if hasattr(value, "__await__") else value
 
@@ -114,7 +151,12 @@ def describe(_source: Any, info: GraphQLResolveInfo[SeededContext], **arguments:
     return info_text(info, arguments)
 
 
-async def step(_source: Any, info: GraphQLResolveInfo[SeededContext], turns: int | None = 1, fail: bool | None = False) -> Any:
+async def step(
+    _source: Any,
+    info: GraphQLResolveInfo[SeededContext],
+    turns: int | None = 1,
+    fail: bool | None = False,
+) -> Any:
     info.context.effects.append(f"begin {info.path.key}")
     await delayed(None, min(abs(turns or 0), 5))
     info.context.effects.append(f"end {info.path.key}")
@@ -134,7 +176,10 @@ def effect(source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: An
 def batch_for(name: str, field: GraphQLField, schema: GraphQLSchema) -> Batch:
     def value_for(context: SeededContext, parent: Any, arguments: dict[str, Any]) -> Any:
         path = (*getattr(parent, "path", ()), name)
-        factory, random = ValueFactory(schema, context), context.random("edge", path, repr(arguments))
+        factory, random = (
+            ValueFactory(schema, context),
+            context.random("edge", path, repr(arguments)),
+        )
         value = factory.value(field.type, random, path)
         return getattr(value, "error", value)
 
@@ -142,13 +187,18 @@ def batch_for(name: str, field: GraphQLField, schema: GraphQLSchema) -> Batch:
         random = context.random("batch", name, repr(arguments))
         if context.is_faulty(random):
             return failed_batch([None] * len(parents), random.randrange(8))
-        return batch_result([value_for(context, parent, arguments) for parent in parents], random.randrange(5))
+        return batch_result(
+            [value_for(context, parent, arguments) for parent in parents], random.randrange(5)
+        )
 
     return batch
 
 
 def failed_batch(values: list[Any], choice: int) -> Any:
-    error = [ValueError("the batch failed"), GraphQLError("the batch refused", extensions={"code": "NO"})][choice % 2]
+    error = [
+        ValueError("the batch failed"),
+        GraphQLError("the batch refused", extensions={"code": "NO"}),
+    ][choice % 2]
     if choice < 2:
         raise error
     if choice < 4:
@@ -246,7 +296,11 @@ def _leaves(schema: GraphQLSchema) -> None:
 def _types(schema: GraphQLSchema) -> None:
     types: Any = schema.type_map
     types["Node"].resolve_type = resolve_type
-    types["Cat"].is_type_of, types["Dog"].is_type_of, types["Ghost"].is_type_of = is_cat, is_dog, is_ghost
+    types["Cat"].is_type_of, types["Dog"].is_type_of, types["Ghost"].is_type_of = (
+        is_cat,
+        is_dog,
+        is_ghost,
+    )
 
 
 RESOLVERS: dict[str, Any] = {

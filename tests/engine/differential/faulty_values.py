@@ -42,7 +42,21 @@ VALID: dict[str, Sequence[Any]] = {
     "Size": (Size.SMALL, Size.LARGE),
 }
 INVALID: dict[str, Sequence[Any]] = {
-    "Int": (2**31, -(2**31) - 1, 1.0, 1.5, True, "7", "", "seven", float("nan"), float("inf"), [1], object, 10**400),
+    "Int": (
+        2**31,
+        -(2**31) - 1,
+        1.0,
+        1.5,
+        True,
+        "7",
+        "",
+        "seven",
+        float("nan"),
+        float("inf"),
+        [1],
+        object,
+        10**400,
+    ),
     "Float": (float("nan"), float("-inf"), "1.5", "", True, 10**400, [1.5], object),
     "String": (5, True, 1.5, b"bytes", ["a"], {"a": 1}, object, float("nan")),
     "Boolean": (1, 0, 1.0, "true", "", float("nan"), [True], object),
@@ -85,7 +99,9 @@ class DeferredValue(Deferred):
 
     async def fetch(self, selection: Selection | None) -> Any:
         if selection is not None:
-            [selection.below(name) for name in selection.fields]  # as a database query would, to choose its columns
+            [
+                selection.below(name) for name in selection.fields
+            ]  # as a database query would, to choose its columns
         return await delayed(self.value, self.iterations)
 
 
@@ -109,7 +125,8 @@ def value_or_raise(value: Any) -> Any:
     return value
 
 
-# Items are created lazily: Python warns about coroutines that are never awaited, so unread items must not exist.
+# Items are created lazily: Python warns about coroutines that are never awaited, so unread items
+# must not exist.
 
 
 class PlainIterable:
@@ -230,7 +247,9 @@ class ValueFactory:
 
     def invalid(self, random: Random) -> Any:
         error = random.choice(EXCEPTIONS)()
-        return random.choice((None, Undefined, error, ErrorToRaise(error), ErrorToRaise(error), 5, "text", {}))
+        return random.choice(
+            (None, Undefined, error, ErrorToRaise(error), ErrorToRaise(error), 5, "text", {})
+        )
 
     def leaf(self, name: str, random: Random) -> Any:
         return random.choice(INVALID[name] if self.context.is_faulty(random) else VALID[name])
@@ -238,9 +257,21 @@ class ValueFactory:
     def list_of(self, kind: Any, random: Random, path: tuple[Any, ...]) -> Any:
         end = random.choice(EXCEPTIONS)() if self.context.is_faulty(random) else None
         end = None if isinstance(end, StopAsyncIteration) else end
-        items = (self.item(kind, (*path, number)) for number in range(random.choice((0, 1, 2, 3, 4))))
+        items = (
+            self.item(kind, (*path, number)) for number in range(random.choice((0, 1, 2, 3, 4)))
+        )
         wrap: Any = random.choice(
-            (list, list, list, tuple, iter, PlainIterable, generator, async_generator, AsyncIteratorWithoutClose)
+            (
+                list,
+                list,
+                list,
+                tuple,
+                iter,
+                PlainIterable,
+                generator,
+                async_generator,
+                AsyncIteratorWithoutClose,
+            )
         )
         return wrap(items) if wrap in {list, tuple, iter} else wrap(items, end)
 
@@ -255,7 +286,13 @@ class ValueFactory:
         return value.error if isinstance(value, ErrorToRaise) else value
 
     def source(self, kind: Any, random: Random, path: tuple[Any, ...]) -> SourceObject:
-        names = [each.name for each in self.schema.get_possible_types(kind)] if is_abstract_type(kind) else [kind.name]
+        names = (
+            [each.name for each in self.schema.get_possible_types(kind)]
+            if is_abstract_type(kind)
+            else [kind.name]
+        )
         if self.context.is_faulty(random):
             names = ["Cat", "Dog", "Robot", "Ghost", "Node", "Nowhere", "Odd", "", "Box"]
-        return random.choice((AttributeSource, MethodSource, MappingSource))(self, random.choice(names), path)
+        return random.choice((AttributeSource, MethodSource, MappingSource))(
+            self, random.choice(names), path
+        )

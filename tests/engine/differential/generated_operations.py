@@ -1,8 +1,10 @@
-"""Generated operations: hypothesis-graphql chooses fields and arguments, and `Rewriter` makes use of the whole language.
+"""Generated operations: hypothesis-graphql chooses fields and arguments, and `Rewriter` makes use
+of the whole language.
 
-It adds aliases, fields that are selected twice and merged, fragments with and without type conditions, `@skip` and `@include`,
-`__typename`, and replaces literals by variables: with defaults, absent, null. A rewritten document may be invalid. Then others
-are tried, and at last the original is used.
+It adds aliases, fields that are selected twice and merged, fragments with and without type
+conditions, `@skip` and `@include`, `__typename`, and replaces literals by variables: with defaults,
+absent, null. A rewritten document may be invalid. Then others are tried, and at last the original
+is used.
 """
 
 from __future__ import annotations
@@ -49,9 +51,12 @@ SCALARS: Scalars = {
     "Float": st.sampled_from([0.5, -1e10, 3.0]).map(nodes.Float) | st.just(nodes.Int(4)),
     "String": st.sampled_from(STRINGS).map(nodes.String),
     "ID": st.sampled_from(["", "an id", "7"]).map(nodes.String) | st.just(nodes.Int(7)),
-    "Odd": st.sampled_from([1, 15]).map(nodes.Int) | st.just(nodes.List([nodes.Int(1), nodes.Null])),
+    "Odd": st.sampled_from([1, 15]).map(nodes.Int)
+    | st.just(nodes.List([nodes.Int(1), nodes.Null])),
     "Sugar": st.sampled_from([1, 2, 5]).map(nodes.Int) | st.just(nodes.List([nodes.String("x")])),
-    "Anything": st.sampled_from([nodes.Int(1), nodes.String("x"), nodes.List([nodes.Float(1.5)]), nodes.Object([])]),
+    "Anything": st.sampled_from(
+        [nodes.Int(1), nodes.String("x"), nodes.List([nodes.Float(1.5)]), nodes.Object([])]
+    ),
 }
 
 
@@ -62,8 +67,13 @@ class GeneratedOperation(NamedTuple):
     variables: dict[str, Any]
 
     def with_negated_booleans(self) -> GeneratedOperation:
-        """The same with negated Boolean variables: directives get other values, so the cached plan must not be used."""
-        variables = {name: not value if isinstance(value, bool) else value for name, value in self.variables.items()}
+        """The same with negated Boolean variables: directives get other values, so the cached plan
+        must not be used.
+        """
+        variables = {
+            name: not value if isinstance(value, bool) else value
+            for name, value in self.variables.items()
+        }
         return GeneratedOperation(self.document, variables)
 
 
@@ -73,14 +83,18 @@ def operations(
     """Valid operations over a schema. `fields` limits the root fields."""
     documents = from_schema(schema, custom_scalars=dict(scalars), print_ast=_unchanged, **options)
     seeds = st.sampled_from(range(1_000))
-    return st.builds(lambda document, seed: rewrite(schema, engine, document, seed), documents, seeds)
+    return st.builds(
+        lambda document, seed: rewrite(schema, engine, document, seed), documents, seeds
+    )
 
 
 def _unchanged(document: DocumentNode) -> DocumentNode:
     return document
 
 
-def rewrite(schema: GraphQLSchema, engine: Engine, document: DocumentNode, seed: int) -> GeneratedOperation:
+def rewrite(
+    schema: GraphQLSchema, engine: Engine, document: DocumentNode, seed: int
+) -> GeneratedOperation:
     """The document as rewritten with this seed."""
     original = print_ast(document)
     for number in range(ATTEMPTS):
@@ -136,7 +150,8 @@ class Rewriter:
             texts.extend(self.random_field(parent, 3))
         if self.likely(0.4):
             texts.insert(
-                self.random.randrange(len(texts) + 1), self.random.choice(("__typename", f"{self.new_name('t')}: __typename"))
+                self.random.randrange(len(texts) + 1),
+                self.random.choice(("__typename", f"{self.new_name('t')}: __typename")),
             )
         for _ in range(2):
             if self.likely(0.4):
@@ -160,8 +175,15 @@ class Rewriter:
         below = type_
         if not isinstance(type_, GraphQLObjectType):
             below = self.random.choice(self.schema.get_possible_types(type_))
-        inner = " ".join(text for _ in range(self.random.randint(1, 3)) for text in self.random_field(below, depth - 1))
-        return [f"{self.new_name('m')}: {name} {{ {inner if below is type_ else f'... on {below.name} {{ {inner} }}'} }}"]
+        inner = " ".join(
+            text
+            for _ in range(self.random.randint(1, 3))
+            for text in self.random_field(below, depth - 1)
+        )
+        return [
+            f"{self.new_name('m')}: {name} "
+            f"{{ {inner if below is type_ else f'... on {below.name} {{ {inner} }}'} }}"
+        ]
 
     def selection(self, node: Any, parent: Any) -> list[str]:
         if isinstance(node, InlineFragmentNode):
@@ -192,13 +214,20 @@ class Rewriter:
         return self.random.choice(list(parent.fields)) if self.likely(0.1) else self.new_name("a")
 
     def directives(self) -> str:
-        return "".join(f" @{name}(if: {self.condition()})" for name in ("skip", "include") if self.likely(0.12))
+        return "".join(
+            f" @{name}(if: {self.condition()})" for name in ("skip", "include") if self.likely(0.12)
+        )
 
     def condition(self) -> str:
-        type_, value = self.random.choice(("Boolean!", "Boolean! = true", "Boolean = false")), self.random.choice((True, False))
+        type_, value = (
+            self.random.choice(("Boolean!", "Boolean! = true", "Boolean = false")),
+            self.random.choice((True, False)),
+        )
         if self.random.random() < 0.4:
             return str(value).lower()
-        name = self.variable(type_, Undefined if "=" in type_ and self.random.random() < 0.5 else value)
+        name = self.variable(
+            type_, Undefined if "=" in type_ and self.random.random() < 0.5 else value
+        )
         if type_ == "Boolean = false" and self.random.random() < NULL_PROBABILITY:
             self.variables[name[1:]] = None
         return name
@@ -211,7 +240,9 @@ class Rewriter:
         condition = self.condition_type(texts[start:end], parent)
         if self.random.random() < 0.5:
             untyped = condition == parent.name and self.random.random() < 0.5
-            fragment = f"...{'' if untyped else f' on {condition}'}{self.directives()} {{ {selected} }}"
+            fragment = (
+                f"...{'' if untyped else f' on {condition}'}{self.directives()} {{ {selected} }}"
+            )
         else:
             name = self.new_name("F")
             self.fragments.append(f"fragment {name} on {condition} {{ {selected} }}")
@@ -227,9 +258,13 @@ class Rewriter:
         names = {name for text in selected for name in re.findall(r"^(?:\w+: )?(\w+)", text)}
         if any(text.startswith("...") for text in selected):
             return str(parent.name)
-        wider = [type_.name for type_ in parent.interfaces if names <= {*type_.fields, "__typename"}]
+        wider = [
+            type_.name for type_ in parent.interfaces if names <= {*type_.fields, "__typename"}
+        ]
         narrower = (
-            [type_.name for type_ in self.schema.get_possible_types(parent)] if isinstance(parent, GraphQLInterfaceType) else []
+            [type_.name for type_ in self.schema.get_possible_types(parent)]
+            if isinstance(parent, GraphQLInterfaceType)
+            else []
         )
         return str(self.random.choice([parent.name, *wider, *narrower]))
 
@@ -242,7 +277,9 @@ class Rewriter:
             optional = not isinstance(argument.type, GraphQLNonNull) or _defaults(argument)
             if optional and self.likely(0.3):
                 continue
-            texts.append(f"{node.name.value}: {self.value(node.value, argument.type, _defaults(argument))}")
+            texts.append(
+                f"{node.name.value}: {self.value(node.value, argument.type, _defaults(argument))}"
+            )
         return f"({', '.join(texts)})" if texts else ""
 
     def value(self, node: Any, type_: Any, defaults: bool) -> str:
@@ -252,7 +289,9 @@ class Rewriter:
         inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         if isinstance(node, ListValueNode) and isinstance(inner, GraphQLList):
             if len(node.values) == 1 and self.likely(0.5):
-                return self.value(node.values[0], inner.of_type, False)  # a single value is coerced to a list
+                return self.value(
+                    node.values[0], inner.of_type, False
+                )  # a single value is coerced to a list
             return f"[{', '.join(self.value(item, inner.of_type, False) for item in node.values)}]"
         if isinstance(node, ObjectValueNode) and isinstance(inner, GraphQLInputObjectType):
             return "{" + ", ".join(self.input_field(field, inner) for field in node.fields) + "}"
@@ -260,7 +299,9 @@ class Rewriter:
 
     def input_field(self, field: Any, type_: GraphQLInputObjectType) -> str:
         definition = type_.fields[field.name.value]
-        return f"{field.name.value}: {self.value(field.value, definition.type, _defaults(definition))}"
+        return (
+            f"{field.name.value}: {self.value(field.value, definition.type, _defaults(definition))}"
+        )
 
     def replace_by_variable(self, node: Any, type_: Any, defaults: bool) -> str:
         nullable = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
@@ -287,4 +328,7 @@ class Rewriter:
 
 def _defaults(definition: Any) -> bool:
     """Whether an argument or an input field has a default."""
-    return getattr(definition, "default", None) is not None or definition.default_value is not Undefined
+    return (
+        getattr(definition, "default", None) is not None
+        or definition.default_value is not Undefined
+    )

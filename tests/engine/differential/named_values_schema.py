@@ -12,7 +12,12 @@ from graphql import GraphQLError, GraphQLField, GraphQLSchema, Undefined, build_
 
 from engine import Batch
 from tests.engine.differential.faulty_schema import describe, parsed, serialized, step
-from tests.engine.differential.faulty_values import DeferredValue, ErrorLookalike, ErrorToRaise, delayed
+from tests.engine.differential.faulty_values import (
+    DeferredValue,
+    ErrorLookalike,
+    ErrorToRaise,
+    delayed,
+)
 from tests.engine.differential.seeded_context import SeededContext
 
 LEAVES = """
@@ -82,49 +87,124 @@ async def stream_failing_midway() -> AsyncIterator[Any]:
 
 def item(number: int = 1) -> dict[str, Any]:
     return {
-        "__typename": "Item", "id": number, "name": lambda _info: f"item {number}", "fails": lambda _info: fail(),
-        "failsNonNull": lambda _info: fail(), "later": lambda _info: delayed(7, number), "failsLater": lambda _info: fail_later(),
-        "returned": ValueError("returned"), "deep": lambda _info: item(number + 1), "deepNonNull": lambda _info: delayed(item(number + 1), 1),
-        "failingObject": lambda _info: fail(), "failingObjectNonNull": lambda _info: fail_later(), "items": lambda _info: [item(5), None, item(6)],
-        "itemsNonNull": lambda _info: [item(5), None], "itemsAll": lambda _info: [item(5), delayed(item(6), 2)],
+        "__typename": "Item",
+        "id": number,
+        "name": lambda _info: f"item {number}",
+        "fails": lambda _info: fail(),
+        "failsNonNull": lambda _info: fail(),
+        "later": lambda _info: delayed(7, number),
+        "failsLater": lambda _info: fail_later(),
+        "returned": ValueError("returned"),
+        "deep": lambda _info: item(number + 1),
+        "deepNonNull": lambda _info: delayed(item(number + 1), 1),
+        "failingObject": lambda _info: fail(),
+        "failingObjectNonNull": lambda _info: fail_later(),
+        "items": lambda _info: [item(5), None, item(6)],
+        "itemsNonNull": lambda _info: [item(5), None],
+        "itemsAll": lambda _info: [item(5), delayed(item(6), 2)],
         "named": lambda _info: TOWER,
-    }  # fmt: skip
+    }
 
 
 TOWER = {"__typename": "Tower", "name": "tower", "height": 3, "failsNonNull": ValueError("failed")}
-WALL = {"__typename": "Wall", "name": "wall", "length": 4, "sides": [TOWER, None, {"__typename": "Wall"}]}
+WALL = {
+    "__typename": "Wall",
+    "name": "wall",
+    "length": 4,
+    "sides": [TOWER, None, {"__typename": "Wall"}],
+}
 NAN = float("nan")
 
 NAMED_VALUES: dict[str, Callable[[], Any]] = {
-    "valid": lambda: 7, "null": lambda: None, "undefined": lambda: Undefined, "raised error": fail, "raised GraphQLError": deny,
-    "later": lambda: delayed(7, 2), "later error": fail_later, "later null": lambda: delayed(None, 1),
-    "deferred": lambda: DeferredValue(7, 1), "deferred null": lambda: DeferredValue(None, 0), "deferred error": lambda: DeferredValue(ErrorToRaise(ErrorLookalike()), 1),
-    "later deferred": lambda: delayed(DeferredValue(7, 1), 1), "returned": lambda: ValueError("returned"),
-    "returned GraphQLError": lambda: GraphQLError("refused", extensions={"code": "NO"}), "later returned": lambda: delayed(KeyError("k"), 1),
-    "own path": lambda: GraphQLError("own path", path=["else", 1]), "lookalike": ErrorLookalike, "huge": lambda: 2**31, "least": lambda: -(2**31),
-    "float": lambda: 7.0, "fraction": lambda: 7.5, "nan": lambda: NAN, "infinite": lambda: float("inf"), "true": lambda: True,
-    "digits": lambda: "7", "text": lambda: "text", "empty": lambda: "", "bytes": lambda: b"7", "list": lambda: [7], "dict": lambda: {"a": 1},
-    "three": lambda: 3, "raise": lambda: "raise", "coerced to null": lambda: "null", "coerced to undefined": lambda: "undefined", "red": lambda: "r", "name": lambda: "RED",
-    "StopIteration": lambda: StopIteration("stop"), "big float": lambda: 1e400, "negative zero": lambda: -0.0,
+    "valid": lambda: 7,
+    "null": lambda: None,
+    "undefined": lambda: Undefined,
+    "raised error": fail,
+    "raised GraphQLError": deny,
+    "later": lambda: delayed(7, 2),
+    "later error": fail_later,
+    "later null": lambda: delayed(None, 1),
+    "deferred": lambda: DeferredValue(7, 1),
+    "deferred null": lambda: DeferredValue(None, 0),
+    "deferred error": lambda: DeferredValue(ErrorToRaise(ErrorLookalike()), 1),
+    "later deferred": lambda: delayed(DeferredValue(7, 1), 1),
+    "returned": lambda: ValueError("returned"),
+    "returned GraphQLError": lambda: GraphQLError("refused", extensions={"code": "NO"}),
+    "later returned": lambda: delayed(KeyError("k"), 1),
+    "own path": lambda: GraphQLError("own path", path=["else", 1]),
+    "lookalike": ErrorLookalike,
+    "huge": lambda: 2**31,
+    "least": lambda: -(2**31),
+    "float": lambda: 7.0,
+    "fraction": lambda: 7.5,
+    "nan": lambda: NAN,
+    "infinite": lambda: float("inf"),
+    "true": lambda: True,
+    "digits": lambda: "7",
+    "text": lambda: "text",
+    "empty": lambda: "",
+    "bytes": lambda: b"7",
+    "list": lambda: [7],
+    "dict": lambda: {"a": 1},
+    "three": lambda: 3,
+    "raise": lambda: "raise",
+    "coerced to null": lambda: "null",
+    "coerced to undefined": lambda: "undefined",
+    "red": lambda: "r",
+    "name": lambda: "RED",
+    "StopIteration": lambda: StopIteration("stop"),
+    "big float": lambda: 1e400,
+    "negative zero": lambda: -0.0,
     # lists
-    "numbers": lambda: [1, 2], "nulls": lambda: [1, None, 3], "tuple": lambda: (1, 2), "set": lambda: {1}, "generator": lambda: generator(1, None),
-    "stream": lambda: stream(1, 2), "stream of nulls": lambda: stream(1, None), "stream of errors": lambda: stream(ValueError("in"), 2),
-    "error midway": failing_midway, "stream with error midway": stream_failing_midway, "later list": lambda: delayed([1, 2], 1),
-    "later stream": lambda: delayed(stream(1, 2), 1), "deferred list": lambda: DeferredValue((1, 2), 1),
-    "awaitables": lambda: [delayed(1, 3), 2, delayed(3, 1)], "awaited null": lambda: [1, delayed(None, 1)], "awaited errors": lambda: [fail_later(), 2, fail_later()],
-    "error as item": lambda: [1, ValueError("in"), 3], "deferred items": lambda: [DeferredValue(1, 2), DeferredValue(None, 0)], "empty list": list,
-    "range": lambda: range(3), "keys": lambda: {1: 2}.keys(), "invalid items": lambda: [1, "x", 2**40],
-    "grid": lambda: [[1, 2], [], [3]], "grid with nulls": lambda: [[1, None], None, [3]], "not a grid": lambda: [1, [2]],
-    "grid of all": lambda: (generator(1, delayed(2, 1)), delayed([3], 2), stream(4)), "grid of errors": lambda: [[ValueError("in")], ValueError("row"), [1]],
+    "numbers": lambda: [1, 2],
+    "nulls": lambda: [1, None, 3],
+    "tuple": lambda: (1, 2),
+    "set": lambda: {1},
+    "generator": lambda: generator(1, None),
+    "stream": lambda: stream(1, 2),
+    "stream of nulls": lambda: stream(1, None),
+    "stream of errors": lambda: stream(ValueError("in"), 2),
+    "error midway": failing_midway,
+    "stream with error midway": stream_failing_midway,
+    "later list": lambda: delayed([1, 2], 1),
+    "later stream": lambda: delayed(stream(1, 2), 1),
+    "deferred list": lambda: DeferredValue((1, 2), 1),
+    "awaitables": lambda: [delayed(1, 3), 2, delayed(3, 1)],
+    "awaited null": lambda: [1, delayed(None, 1)],
+    "awaited errors": lambda: [fail_later(), 2, fail_later()],
+    "error as item": lambda: [1, ValueError("in"), 3],
+    "deferred items": lambda: [DeferredValue(1, 2), DeferredValue(None, 0)],
+    "empty list": list,
+    "range": lambda: range(3),
+    "keys": lambda: {1: 2}.keys(),
+    "invalid items": lambda: [1, "x", 2**40],
+    "grid": lambda: [[1, 2], [], [3]],
+    "grid with nulls": lambda: [[1, None], None, [3]],
+    "not a grid": lambda: [1, [2]],
+    "grid of all": lambda: (generator(1, delayed(2, 1)), delayed([3], 2), stream(4)),
+    "grid of errors": lambda: [[ValueError("in")], ValueError("row"), [1]],
     "later rows": lambda: [delayed([1, delayed(None, 1)], 1), fail_later()],
-    "items": lambda: [item(1), item(2)], "items and nulls": lambda: [item(1), None, delayed(item(2), 1)], "items and errors": lambda: [item(1), ValueError("in")],
-    "stream of items": lambda: stream(item(1), item(2)), "itemGrid": lambda: [[item(1)], [item(2), delayed(item(3), 1)]], "itemGrid and nulls": lambda: [[item(1), None], None],
+    "items": lambda: [item(1), item(2)],
+    "items and nulls": lambda: [item(1), None, delayed(item(2), 1)],
+    "items and errors": lambda: [item(1), ValueError("in")],
+    "stream of items": lambda: stream(item(1), item(2)),
+    "itemGrid": lambda: [[item(1)], [item(2), delayed(item(3), 1)]],
+    "itemGrid and nulls": lambda: [[item(1), None], None],
     # objects
-    "item": lambda: item(1), "tower": lambda: TOWER, "wall": lambda: WALL, "later item": lambda: delayed(item(1), 1), "deferred item": lambda: DeferredValue(item(1), 1),
+    "item": lambda: item(1),
+    "tower": lambda: TOWER,
+    "wall": lambda: WALL,
+    "later item": lambda: delayed(item(1), 1),
+    "deferred item": lambda: DeferredValue(item(1), 1),
     "deferred null object": lambda: DeferredValue(None, 1),
-    "unknown type": lambda: {"__typename": "Nowhere"}, "colour": lambda: {"__typename": "Colour"}, "number": lambda: {"__typename": 5}, "untyped": dict,
-    "query": lambda: {"__typename": "Query"}, "mixed types": lambda: [item(1), TOWER, delayed(WALL, 1)], "mixed types with errors": lambda: [TOWER, {"__typename": "Nowhere"}, WALL],
-}  # fmt: skip
+    "unknown type": lambda: {"__typename": "Nowhere"},
+    "colour": lambda: {"__typename": "Colour"},
+    "number": lambda: {"__typename": 5},
+    "untyped": dict,
+    "query": lambda: {"__typename": "Query"},
+    "mixed types": lambda: [item(1), TOWER, delayed(WALL, 1)],
+    "mixed types with errors": lambda: [TOWER, {"__typename": "Nowhere"}, WALL],
+}
 
 
 def resolve_named(_source: Any, info: Any, value: str = "valid", **_others: Any) -> Any:
@@ -136,13 +216,25 @@ def batch(context: SeededContext, parents: Sequence[Any], value: str | None = "v
     size = len(parents)
     valid = [item(10 + (parent or {}).get("id", 0)) for parent in parents]
     results: dict[Any, Callable[[], Any]] = {
-        "valid": lambda: delayed(valid, 1), "deferred": lambda: DeferredValue(valid, 1), "raised error": fail, "later error": fail_later,
-        "raised GraphQLError": deny, "deferred error": lambda: DeferredValue(ErrorToRaise(ValueError("failed")), 1), "too few": lambda: delayed(valid[1:], 1),
-        "too many": lambda: delayed([*valid, 1], 1), "null": lambda: delayed(None, 1), "number": lambda: delayed(5, 0),
-        "errors": lambda: delayed([ValueError("failed")] * size, 1), "nulls": lambda: delayed([None] * size, 1), "tuple": lambda: delayed(tuple(valid), 1),
-        "lists": lambda: delayed([[1, 2]] * size, 1), "invalid lists": lambda: delayed([[1, None]] * size, 1), "leaves": lambda: delayed([5] * size, 1),
-        "invalid leaves": lambda: delayed(["x"] * size, 1), "generator": lambda: delayed(generator(*valid), 1),
-    }  # fmt: skip
+        "valid": lambda: delayed(valid, 1),
+        "deferred": lambda: DeferredValue(valid, 1),
+        "raised error": fail,
+        "later error": fail_later,
+        "raised GraphQLError": deny,
+        "deferred error": lambda: DeferredValue(ErrorToRaise(ValueError("failed")), 1),
+        "too few": lambda: delayed(valid[1:], 1),
+        "too many": lambda: delayed([*valid, 1], 1),
+        "null": lambda: delayed(None, 1),
+        "number": lambda: delayed(5, 0),
+        "errors": lambda: delayed([ValueError("failed")] * size, 1),
+        "nulls": lambda: delayed([None] * size, 1),
+        "tuple": lambda: delayed(tuple(valid), 1),
+        "lists": lambda: delayed([[1, 2]] * size, 1),
+        "invalid lists": lambda: delayed([[1, None]] * size, 1),
+        "leaves": lambda: delayed([5] * size, 1),
+        "invalid leaves": lambda: delayed(["x"] * size, 1),
+        "generator": lambda: delayed(generator(*valid), 1),
+    }
     return results[value]()
 
 
@@ -161,7 +253,11 @@ def named_values_schema() -> GraphQLSchema:
     """Create the schema."""
     schema = build_schema(SDL)
     types: Any = schema.type_map
-    types["Odd"].coerce_output_value, types["Odd"].coerce_input_value, types["Odd"].parse_value = serialized, parsed, parsed
+    types["Odd"].coerce_output_value, types["Odd"].coerce_input_value, types["Odd"].parse_value = (
+        serialized,
+        parsed,
+        parsed,
+    )
     types["Colour"].values["RED"].value = "r"
     for name in ("Query", "Item"):
         for field, definition in types[name].fields.items():

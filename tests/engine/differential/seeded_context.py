@@ -1,4 +1,6 @@
-"""The context of resolvers in the differential tests: reproducible random choices, and a log of calls."""
+"""The context of resolvers in the differential tests: reproducible random choices, and a log of
+calls.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ Batch = Callable[..., Any]
 
 
 class SeededContext:
-    """`fault_percentage` is the percentage of values that are wrong. Another `seed` gives other values.
+    """`fault_percentage` is the percentage of values that are wrong. Another `seed` gives other
+    values.
 
-    Each value follows from the seed and its path in the response, so two executions of one operation get the same values, in
-    whatever order they resolve them.
+    Each value follows from the seed and its path in the response, so two executions of one
+    operation get the same values, in whatever order they resolve them.
     """
 
     def __init__(self, seed: int = 0, fault_percentage: int = 0) -> None:
@@ -39,7 +42,9 @@ class SeededContext:
         return random.randrange(100) < self.fault_percentage
 
     def load(self, batch: Batch, parent: Any, **arguments: Any) -> asyncio.Future[Any]:
-        """A batch's result for one parent. It gathers the parents, because graphql-core calls resolvers one by one."""
+        """A batch's result for one parent. It gathers the parents, because graphql-core calls
+        resolvers one by one.
+        """
         loop = asyncio.get_running_loop()
         key = (batch, repr(arguments))
         if key not in self._waiting:

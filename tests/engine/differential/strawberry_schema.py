@@ -1,5 +1,7 @@
-"""A Strawberry schema with everything that Strawberry does around resolvers: arguments converted to Python objects, parents and
-infos passed in every way, permissions and extensions, rows returned instead of instances of its types."""
+"""A Strawberry schema with everything that Strawberry does around resolvers: arguments converted to
+Python objects, parents and infos passed in every way, permissions and extensions, rows returned
+instead of instances of its types.
+"""
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
@@ -42,7 +44,11 @@ def _sugar(value: Any) -> Any:
 
 Sugar = NewType("Sugar", object)
 CONFIG = StrawberryConfig(
-    scalar_map={Sugar: strawberry.scalar(name="Sugar", serialize=lambda value: _sugar(value)[1], parse_value=_sugar)}
+    scalar_map={
+        Sugar: strawberry.scalar(
+            name="Sugar", serialize=lambda value: _sugar(value)[1], parse_value=_sugar
+        )
+    }
 )
 
 
@@ -85,11 +91,18 @@ class Row:
     def valid(self, name: str) -> Callable[[], Any]:
         """A function that creates a valid value of this attribute."""
         return {
-            "weight": lambda: 1.5, "number": lambda: 7, "sweet_name": lambda: "sweet", "taste": lambda: Taste.SOUR,
-            "tastes": lambda: [Taste.SWEET, None, Taste.BITTER], "sugar": lambda: 4, "required": lambda: "required",
+            "weight": lambda: 1.5,
+            "number": lambda: 7,
+            "sweet_name": lambda: "sweet",
+            "taste": lambda: Taste.SOUR,
+            "tastes": lambda: [Taste.SWEET, None, Taste.BITTER],
+            "sugar": lambda: 4,
+            "required": lambda: "required",
             "leaf": lambda: Row((*self.path, "leaf"), "Leaf", self.context),
-            "leaves": lambda: [Row((*self.path, "leaves", n), "Leaf", self.context) for n in range(2)],
-        }[name]  # fmt: skip
+            "leaves": lambda: [
+                Row((*self.path, "leaves", n), "Leaf", self.context) for n in range(2)
+            ],
+        }[name]
 
 
 def choose_value(context: SeededContext, path: tuple[Any, ...], valid: Callable[[], Any]) -> Any:
@@ -116,16 +129,27 @@ def resolve(info: Info, valid: Callable[[], Any]) -> Any:
 
 def info_text(info: Info, *arguments: Any) -> str:
     """Everything in an info, and the arguments, as text."""
-    return repr([
-        info.field_name, info.python_name, info.path.as_list(), str(info.return_type), sorted(info.variable_values.items()),
-        info.operation.operation, info.root_value is None, info._raw_info.parent_type.name, len(info.selected_fields),
-        arguments,
-    ])  # fmt: skip
+    return repr(
+        [
+            info.field_name,
+            info.python_name,
+            info.path.as_list(),
+            str(info.return_type),
+            sorted(info.variable_values.items()),
+            info.operation.operation,
+            info.root_value is None,
+            info._raw_info.parent_type.name,
+            len(info.selected_fields),
+            arguments,
+        ]
+    )
 
 
 def accept_rows(kind: str) -> Any:
     """An `is_type_of` that accepts instances of the type, and rows of this kind."""
-    return classmethod(lambda cls, row, _info: isinstance(row, cls) or getattr(row, "kind", None) == kind)
+    return classmethod(
+        lambda cls, row, _info: isinstance(row, cls) or getattr(row, "kind", None) == kind
+    )
 
 
 # Permissions and extensions
@@ -139,7 +163,9 @@ class RandomPermission(BasePermission):
 
     def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:
         context = info.context
-        return not context.is_faulty(context.random("permission", info.path.as_list(), sorted(kwargs)))
+        return not context.is_faulty(
+            context.random("permission", info.path.as_list(), sorted(kwargs))
+        )
 
 
 class AsyncPermission(BasePermission):
@@ -163,7 +189,9 @@ class AsyncExtension(FieldExtension):
     def resolve(self, next_: Callable[..., Any], source: Any, info: Info, **kwargs: Any) -> Any:
         return next_(source, info, **kwargs)
 
-    async def resolve_async(self, next_: Callable[..., Any], source: Any, info: Info, **kwargs: Any) -> Any:
+    async def resolve_async(
+        self, next_: Callable[..., Any], source: Any, info: Info, **kwargs: Any
+    ) -> Any:
         await delayed(None, 1)
         result = next_(source, info, **kwargs)
         return await result if hasattr(result, "__await__") else result
@@ -212,7 +240,9 @@ def describe_taste(taste: Taste = Taste.SWEET) -> str:
     return repr(taste)
 
 
-def describe_parent(berry: strawberry.Parent[Any], info: Info, options: Options | None = None) -> str:
+def describe_parent(
+    berry: strawberry.Parent[Any], info: Info, options: Options | None = None
+) -> str:
     return info_text(info, type(berry).__name__, options)
 
 
@@ -220,10 +250,14 @@ def batch_of_leaves(context: SeededContext, parents: list[Any], times: int = 1) 
     random = context.random("batch_of_leaves", times)
     if context.is_faulty(random):
         raise ValueError("the batch failed")
-    return DeferredValue([Row((*_path(parent), "edge"), "Leaf", context) for parent in parents], times % 3)
+    return DeferredValue(
+        [Row((*_path(parent), "edge"), "Leaf", context) for parent in parents], times % 3
+    )
 
 
-def describe_parents(context: SeededContext, parents: list[Any], options: Options | None = None) -> Any:
+def describe_parents(
+    context: SeededContext, parents: list[Any], options: Options | None = None
+) -> Any:
     return delayed([f"{_path(parent)} {options}" for parent in parents], 1)
 
 
@@ -261,22 +295,33 @@ class Berry(Plant):
     by_parent: str = strawberry.field(resolver=describe_parent)
     edge: Leaf | None = batch_field(batch_of_leaves)
     counted: str | None = batch_field(describe_parents)
-    with_permission: str | None = strawberry.field(resolver=describe_size, permission_classes=[RandomPermission])
-    with_permissions: str = strawberry.field(resolver=describe_parent, permission_classes=[RandomPermission, AsyncPermission])
+    with_permission: str | None = strawberry.field(
+        resolver=describe_size, permission_classes=[RandomPermission]
+    )
+    with_permissions: str = strawberry.field(
+        resolver=describe_parent, permission_classes=[RandomPermission, AsyncPermission]
+    )
     silently_denied: list[str] = strawberry.field(
         resolver=lambda: ["a"],
         graphql_type=list[str],
         extensions=[PermissionExtension([RandomPermission()], fail_silently=True)],
     )
     upper_case: str | None = strawberry.field(resolver=describe_taste, extensions=[UpperCase()])
-    upper_case_async: str = strawberry.field(resolver=describe_parent, extensions=[UpperCase(), AsyncExtension()])
-    attribute_with_permission: int | None = strawberry.field(default=1, permission_classes=[RandomPermission])
+    upper_case_async: str = strawberry.field(
+        resolver=describe_parent, extensions=[UpperCase(), AsyncExtension()]
+    )
+    attribute_with_permission: int | None = strawberry.field(
+        default=1, permission_classes=[RandomPermission]
+    )
 
     @strawberry.field
     async def others(
         self, info: Info, first: int = 2, *, options_list: list[Options] | None = None
     ) -> list[Annotated[Leaf | Stone, strawberry.union("Thing")] | None]:
-        rows = [Row((*_path(self), "others", n), "Leaf", info.context) for n in range(max(0, min(first, 4)))]
+        rows = [
+            Row((*_path(self), "others", n), "Leaf", info.context)
+            for n in range(max(0, min(first, 4)))
+        ]
         return [*rows, Stone(), None]  # type: ignore[list-item] # rows instead of leaves
 
     @strawberry.field
@@ -285,7 +330,10 @@ class Berry(Plant):
 
 
 def list_berries(info: Info, first: int = 2) -> list[Berry]:
-    return resolve(info, lambda: [Row(("berries", n), "Berry", info.context) for n in range(max(0, min(first, 4)))])  # type: ignore[no-any-return]
+    return resolve(  # type: ignore[no-any-return]
+        info,
+        lambda: [Row(("berries", n), "Berry", info.context) for n in range(max(0, min(first, 4)))],
+    )
 
 
 async def list_berries_async(info: Info, first: int = 2) -> list[Berry]:
@@ -306,11 +354,18 @@ class Query:
 
     @strawberry.field
     def plants(self, info: Info) -> list[Plant]:
-        return resolve(info, lambda: [Row(("plants", n), ("Berry", "Leaf")[n % 2], info.context) for n in range(3)])  # type: ignore[no-any-return]
+        return resolve(  # type: ignore[no-any-return]
+            info,
+            lambda: [Row(("plants", n), ("Berry", "Leaf")[n % 2], info.context) for n in range(3)],
+        )
 
     @strawberry.field
     def with_options(
-        self, info: Info, options: Options, options_list: list[Options] | None = None, one_of: OneOf | None = None
+        self,
+        info: Info,
+        options: Options,
+        options_list: list[Options] | None = None,
+        one_of: OneOf | None = None,
     ) -> str | None:
         return info_text(info, options, options_list, one_of)
 
@@ -357,7 +412,9 @@ class Subscription:
 
 def strawberry_schema() -> GraphQLSchema:
     """Create the schema, which takes a while."""
-    schema: GraphQLSchema = strawberry.Schema(Query, Mutation, Subscription, types=[Leaf, Stone], config=CONFIG)._schema
+    schema: GraphQLSchema = strawberry.Schema(
+        Query, Mutation, Subscription, types=[Leaf, Stone], config=CONFIG
+    )._schema
     return schema
 
 

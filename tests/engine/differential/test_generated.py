@@ -1,7 +1,8 @@
 """Generated operations get the same response by plans as by graphql-core.
 
-`CAMCHA_CASES=50000 pytest tests/engine/differential` tries more, and different ones each time; the number is divided among the
-tests. graphql-core leaves coroutines unawaited when it cancels an execution, hence the ignored warning.
+`CAMCHA_CASES=50000 pytest tests/engine/differential` tries more, and different ones each time; the
+number is divided among the tests. graphql-core leaves coroutines unawaited when it cancels an
+execution, hence the ignored warning.
 """
 
 from __future__ import annotations
@@ -22,14 +23,17 @@ STRAWBERRY = Comparison(strawberry_schema.strawberry_schema(), strawberry_schema
 SEEDS_AND_FAULT_RATES = [(seed, percentage) for percentage in (0, 3, 10, 30) for seed in range(2)]
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:coroutine .* was never awaited:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+    "ignore:coroutine .* was never awaited:RuntimeWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
 )
 
 
 async def check_in_all_contexts(comparison: Comparison, operation: GeneratedOperation) -> None:
     for seed, percentage in SEEDS_AND_FAULT_RATES:
         new_context = partial(SeededContext, seed, percentage)
-        await comparison.check(*(operation.with_negated_booleans() if seed else operation), new_context)
+        await comparison.check(
+            *(operation.with_negated_booleans() if seed else operation), new_context
+        )
 
 
 @examples(0.5, len(SEEDS_AND_FAULT_RATES))

@@ -12,13 +12,19 @@ from typing import Any
 import pytest
 
 from tests.engine.differential.comparison import Comparison
-from tests.engine.differential.named_values_schema import NAMED_VALUES, batch_of, item, named_values_schema
+from tests.engine.differential.named_values_schema import (
+    NAMED_VALUES,
+    batch_of,
+    item,
+    named_values_schema,
+)
 from tests.engine.differential.seeded_context import SeededContext
 
 COMPARISON = Comparison(named_values_schema(), batch_of)
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:coroutine .* was never awaited:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+    "ignore:coroutine .* was never awaited:RuntimeWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
 )
 
 LEAVES = ("leaf", "leafNonNull", "float", "text", "flag", "identifier", "odd", "colour")
@@ -45,10 +51,14 @@ async def test_a_value(field: str) -> None:
     for value in NAMED_VALUES:
         one = f'{name}(value: "{value}") {below}'
         await COMPARISON.check(f"{{ {one} }}", {}, SeededContext)
-        await COMPARISON.check(f"{{ a: {one} describe b: {one} items {{ id }} }}", {}, SeededContext)
+        await COMPARISON.check(
+            f"{{ a: {one} describe b: {one} items {{ id }} }}", {}, SeededContext
+        )
 
 
-@pytest.mark.parametrize("field", ["edge%s { id name }", "edgeNonNull%s { id failsNonNull }", "edges%s", "number%s"])
+@pytest.mark.parametrize(
+    "field", ["edge%s { id name }", "edgeNonNull%s { id failsNonNull }", "edges%s", "number%s"]
+)
 async def test_a_batch(field: str) -> None:
     """For one parent, for several, for several in lists, and twice in one selection set."""
     for value in BATCH_RESULTS:
@@ -56,7 +66,11 @@ async def test_a_batch(field: str) -> None:
         await COMPARISON.check(f"{{ {one} }}", {}, SeededContext)
         await COMPARISON.check(f"{{ items {{ id {one} }} deep {{ {one} }} }}", {}, SeededContext)
         await COMPARISON.check(f"{{ itemsAll {{ a: {one} id b: {one} }} }}", {}, SeededContext)
-    await COMPARISON.check('{ edge { edge { edge(value: "nulls") { id } id } edges(value: "lists") } }', {}, SeededContext)
+    await COMPARISON.check(
+        '{ edge { edge { edge(value: "nulls") { id } id } edges(value: "lists") } }',
+        {},
+        SeededContext,
+    )
 
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {

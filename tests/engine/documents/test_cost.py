@@ -47,8 +47,16 @@ def test_cost(engine: Engine, query: str, expected: int) -> None:
 
 
 def test_the_cost_depends_on_variables(engine: Engine) -> None:
-    query = "query ($n: Int = 6, $all: Boolean = true) { items(first: $n) @include(if: $all) { nodes { id } } }"
-    assert [cost(engine, query), cost(engine, query, n=2), cost(engine, query, all=False)] == [7, 3, 0]
+    query = (
+        "query ($n: Int = 6, $all: Boolean = true) { items(first: $n) @include(if: $all) { nodes "
+        "{ id "
+        "} } }"
+    )
+    assert [cost(engine, query), cost(engine, query, n=2), cost(engine, query, all=False)] == [
+        7,
+        3,
+        0,
+    ]
     assert cost(engine, query, n=None) == 21
 
 
@@ -57,7 +65,11 @@ def test_a_field_whose_argument_will_fail_still_has_a_cost(engine: Engine) -> No
 
 
 def test_a_fragment_spread_below_fields_of_different_sizes(engine: Engine) -> None:
-    query = "{ a: items(first: 2) { ...F } b: items(first: 90) { ...F } } fragment F on Items { first { id } nodes { id } }"
+    query = (
+        "{ a: items(first: 2) { ...F } b: items(first: 90) { ...F } } fragment F on Items { first "
+        "{ "
+        "id } nodes { id } }"
+    )
     assert cost(engine, query) == (1 + 1 + 2) + (1 + 1 + 90)
 
 
@@ -71,7 +83,11 @@ def test_an_operation_that_is_too_costly_gets_its_cost_and_the_limit(engine: Eng
     query = Params("{ items(first: 100) { nodes { items(first: 100) { nodes { id } } } } }")
     with pytest.raises(RequestError) as caught:
         engine.prepare(query)
-    assert caught.value.errors[0]["extensions"] == {"code": "QUERY_TOO_COSTLY", "cost": 10_201, "limit": 10_000}
+    assert caught.value.errors[0]["extensions"] == {
+        "code": "QUERY_TOO_COSTLY",
+        "cost": 10_201,
+        "limit": 10_000,
+    }
     assert engine.prepare(query, cost_limit=10_201).cost_limit == 10_201
     with pytest.raises(RequestError):
         engine.prepare(Params("{ me { id } }"), cost_limit=0)
@@ -90,12 +106,19 @@ def test_a_cost_function_of_the_application(schema: GraphQLSchema) -> None:
 async def test_a_dry_run_returns_the_cost_and_executes_nothing(engine: Engine) -> None:
     query = "mutation { slowAdd }"
     operation = engine.prepare(Params(query, extensions={"dryRun": True}))
-    assert await engine.execute(operation, None) == {"data": None, "extensions": {"cost": {"requested": 0, "limit": 10_000}}}
+    assert await engine.execute(operation, None) == {
+        "data": None,
+        "extensions": {"cost": {"requested": 0, "limit": 10_000}},
+    }
 
 
 async def test_a_dry_run_of_an_operation_that_is_too_costly(engine: Engine) -> None:
-    operation = engine.prepare(Params("{ items(first: 99) { nodes { id } } }", extensions={"dryRun": True}), cost_limit=5)
-    assert (await engine.execute(operation, None))["extensions"] == {"cost": {"requested": 100, "limit": 5}}
+    operation = engine.prepare(
+        Params("{ items(first: 99) { nodes { id } } }", extensions={"dryRun": True}), cost_limit=5
+    )
+    assert (await engine.execute(operation, None))["extensions"] == {
+        "cost": {"requested": 100, "limit": 5}
+    }
 
 
 async def test_a_dry_run_of_a_subscription_starts_nothing(engine: Engine) -> None:

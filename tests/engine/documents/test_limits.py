@@ -33,7 +33,10 @@ def doubled(levels: int, leaf: str = "me { x: id }") -> str:
         (nested(16), {"depth": 16, "limit": 15}),
         ("{ ...F } fragment F on Query " + nested(16), {"depth": 16, "limit": 15}),
         (
-            "{ me { ...F } } fragment F on Item " + nested(8).replace("id", "...G") + " fragment G on Item " + nested(8),
+            "{ me { ...F } } fragment F on Item "
+            + nested(8).replace("id", "...G")
+            + " fragment G on Item "
+            + nested(8),
             {"depth": 16, "limit": 15},
         ),
         ("{ " + " ".join(f"a{n}: hello" for n in range(61)) + " }", {"aliases": 61, "limit": 60}),
@@ -49,31 +52,46 @@ def doubled(levels: int, leaf: str = "me { x: id }") -> str:
         ("{ " + "me { " * 300 + "id" + " }" * 301, {"limit": 15}),
     ],
 )
-def test_exceeding_a_limit_reports_it(engine: Engine, query: str, extensions: dict[str, int]) -> None:
+def test_exceeding_a_limit_reports_it(
+    engine: Engine, query: str, extensions: dict[str, int]
+) -> None:
     error = rejection(engine, query)
     assert error["extensions"] == {"code": "QUERY_TOO_COSTLY", **extensions}
 
 
 @pytest.mark.parametrize(
     "query",
-    [nested(15), "{ " + " ".join(f"a{n}: hello" for n in range(40)) + " }", "{ " + "hello " * 40 + "}"],
+    [
+        nested(15),
+        "{ " + " ".join(f"a{n}: hello" for n in range(40)) + " }",
+        "{ " + "hello " * 40 + "}",
+    ],
 )
 def test_the_limit_itself_is_accepted(engine: Engine, query: str) -> None:
     assert engine.prepare(Params(query)).kind == "query"
 
 
 def test_graphiqls_introspection_query_is_accepted(engine: Engine) -> None:
-    query = get_introspection_query(specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True)
+    query = get_introspection_query(
+        specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True
+    )
     assert engine.prepare(Params(query)).cost == 0
 
 
 def test_recursive_introspection_is_rejected_by_a_rule_of_its_own(engine: Engine) -> None:
-    recursive = "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }"
+    recursive = (
+        "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } "
+        "} } "
+        "} } } } }"
+    )
     assert "introspection depth" in rejection(engine, recursive)["message"]
 
 
 def test_introspection_may_be_forbidden(engine: Engine) -> None:
-    for query in ("{ __schema { types { name } } }", '{ ...F } fragment F on Query { t: __type(name: "Item") { name } }'):
+    for query in (
+        "{ __schema { types { name } } }",
+        '{ ...F } fragment F on Query { t: __type(name: "Item") { name } }',
+    ):
         with pytest.raises(RequestError) as caught:
             engine.prepare(Params(query), introspection=False)
         assert caught.value.errors[0]["extensions"] == {"code": "FORBIDDEN"}
@@ -102,7 +120,9 @@ def test_doubled_fragments_without_aliases_are_rejected(engine: Engine) -> None:
 
 
 def test_a_chain_of_fragments_longer_than_the_stack_is_counted() -> None:
-    chain = "{ ...F0 }" + "".join(f"fragment F{n} on Query {{ me {{ ...F{n + 1} }} }}" for n in range(5_000))
+    chain = "{ ...F0 }" + "".join(
+        f"fragment F{n} on Query {{ me {{ ...F{n + 1} }} }}" for n in range(5_000)
+    )
     assert measure(parse(chain + "fragment F5000 on Query { me { id } }")).depth == 5_002
 
 
@@ -128,11 +148,17 @@ def test_fragments_are_ordered_after_those_they_spread() -> None:
     ],
 )
 def test_too_many_repeated_fields_exhaust_the_validation_budget(engine: Engine, query: str) -> None:
-    assert rejection(engine, query)["message"] == "The document repeats too many fields to be validated."
+    assert (
+        rejection(engine, query)["message"]
+        == "The document repeats too many fields to be validated."
+    )
 
 
 def test_typical_repeated_fields_are_within_the_validation_budget(engine: Engine) -> None:
-    parts = " ".join(f"fragment F{n} on Item {{ id tags me {{ id }} items {{ nodes {{ id }} }} }}" for n in range(25))
+    parts = " ".join(
+        f"fragment F{n} on Item {{ id tags me {{ id }} items {{ nodes {{ id }} }} }}"
+        for n in range(25)
+    )
     query = "{ me { " + " ".join(f"...F{n}" for n in range(25)) + " } } " + parts
     assert engine.prepare(Params(query)).kind == "query"
 

@@ -1,4 +1,6 @@
-"""Documents that are referenced by an id: by Apollo's protocol, by `documentId`, and trusted documents from manifests."""
+"""Documents that are referenced by an id: by Apollo's protocol, by `documentId`, and trusted
+documents from manifests.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,17 @@ async def test_apollos_protocol(client: httpx.AsyncClient) -> None:
     by_id = {"extensions": apollo(digest(TEXT)), "variables": {"n": "Zoé"}}
     first = await client.post(URL, json=by_id)
     assert first.json() == {
-        "errors": [{"message": "PersistedQueryNotFound", "extensions": {"code": "PERSISTED_QUERY_NOT_FOUND"}}]
+        "errors": [
+            {
+                "message": "PersistedQueryNotFound",
+                "extensions": {"code": "PERSISTED_QUERY_NOT_FOUND"},
+            }
+        ]
     }
     assert first.status_code == 200
-    strict = await client.post(URL, json=by_id, headers={"accept": "application/graphql-response+json"})
+    strict = await client.post(
+        URL, json=by_id, headers={"accept": "application/graphql-response+json"}
+    )
     assert strict.status_code == 400
     for body in ({**by_id, "query": TEXT}, by_id, by_id):
         assert (await client.post(URL, json=body)).json()["data"] == {"hello": "Hello Zoé"}
@@ -56,9 +65,13 @@ async def test_a_document_id_references_a_text_sent_before(client: httpx.AsyncCl
     unknown = await client.post(URL, json={"documentId": f"sha256:{digest(TEXT)}"})
     assert code(unknown) == "PERSISTED_QUERY_NOT_FOUND"
     await client.post(URL, json={"query": TEXT})
-    assert (await client.post(URL, json={"documentId": f"sha256:{digest(TEXT)}"})).json()["data"] == {"hello": "Hello you"}
+    assert (await client.post(URL, json={"documentId": f"sha256:{digest(TEXT)}"})).json()[
+        "data"
+    ] == {"hello": "Hello you"}
     page = {"accept": "text/html,*/*;q=0.8"}
-    in_browser = await client.get(URL, params={"documentId": f"sha256:{digest(TEXT)}"}, headers=page)
+    in_browser = await client.get(
+        URL, params={"documentId": f"sha256:{digest(TEXT)}"}, headers=page
+    )
     assert in_browser.json()["data"] == {"hello": "Hello you"}
 
 
@@ -70,7 +83,10 @@ async def test_a_mutation_by_hash_is_not_executed_by_get(client: httpx.AsyncClie
 
 async def test_hashes_are_case_insensitive(client: httpx.AsyncClient) -> None:
     await client.post(URL, json={"query": TEXT, "extensions": apollo(digest(TEXT).upper())})
-    for by_id in ({"extensions": apollo(digest(TEXT).upper())}, {"documentId": f"SHA256:{digest(TEXT).upper()}"}):
+    for by_id in (
+        {"extensions": apollo(digest(TEXT).upper())},
+        {"documentId": f"SHA256:{digest(TEXT).upper()}"},
+    ):
         assert "data" in (await client.post(URL, json=by_id)).json()
 
 
@@ -91,30 +107,44 @@ async def test_hashes_are_case_insensitive(client: httpx.AsyncClient) -> None:
         ({"documentId": 7}, "'documentId' must be a string"),
     ],
 )
-async def test_an_invalid_id_is_rejected(client: httpx.AsyncClient, by_id: dict[str, Any], message: str) -> None:
+async def test_an_invalid_id_is_rejected(
+    client: httpx.AsyncClient, by_id: dict[str, Any], message: str
+) -> None:
     answer = await client.post(URL, json=by_id)
     assert code(answer) == "BAD_USER_INPUT"
     assert message in answer.json()["errors"][0]["message"]
 
 
-@pytest.mark.parametrize("text", ["{ nothing }", "{ hello ", "{ " + "hello " * 6_000 + "}", "{ " + "me {" * 50])
+@pytest.mark.parametrize(
+    "text", ["{ nothing }", "{ hello ", "{ " + "hello " * 6_000 + "}", "{ " + "me {" * 50]
+)
 async def test_an_invalid_document_is_not_cached(client: httpx.AsyncClient, text: str) -> None:
     invalid = await client.post(URL, json={"query": text, "extensions": apollo(digest(text))})
     assert code(invalid) in {"BAD_USER_INPUT", "QUERY_TOO_COSTLY"}
-    assert code(await client.post(URL, json={"extensions": apollo(digest(text))})) == "PERSISTED_QUERY_NOT_FOUND"
+    assert (
+        code(await client.post(URL, json={"extensions": apollo(digest(text))}))
+        == "PERSISTED_QUERY_NOT_FOUND"
+    )
 
 
 async def test_a_document_is_never_cached_under_another_hash(client: httpx.AsyncClient) -> None:
     other = '{ hello(name: "other") }'
     await client.post(URL, json={"query": other, "extensions": apollo(digest(TEXT))})
-    assert code(await client.post(URL, json={"extensions": apollo(digest(TEXT))})) == "PERSISTED_QUERY_NOT_FOUND"
+    assert (
+        code(await client.post(URL, json={"extensions": apollo(digest(TEXT))}))
+        == "PERSISTED_QUERY_NOT_FOUND"
+    )
     await client.post(URL, json={"query": TEXT, "extensions": apollo(digest(TEXT))})
     await client.post(URL, json={"query": other, "extensions": apollo(digest(TEXT))})
-    answer = await client.post(URL, json={"extensions": apollo(digest(TEXT)), "variables": {"n": "you"}})
+    answer = await client.post(
+        URL, json={"extensions": apollo(digest(TEXT)), "variables": {"n": "you"}}
+    )
     assert answer.json()["data"] == {"hello": "Hello you"}
 
 
-def test_thousands_of_documents_leave_the_ones_in_use_in_a_bounded_cache(schema: GraphQLSchema) -> None:
+def test_thousands_of_documents_leave_the_ones_in_use_in_a_bounded_cache(
+    schema: GraphQLSchema,
+) -> None:
     store = DocumentStore(schema, Limits(), trusted_documents={"trusted": "{ me { id } }"})
     store.read(TEXT)
     in_use = store.read(TEXT)
@@ -129,7 +159,10 @@ def test_thousands_of_documents_leave_the_ones_in_use_in_a_bounded_cache(schema:
         assert len(cache._documents) == len(cache._texts) <= MAX_DOCUMENTS
         assert sum(document.size for document in cache._documents.values()) <= MAX_BYTES
         assert cache._free_bytes >= 0
-    assert sum(document.size for cache in caches for document in cache._documents.values()) <= MAX_BYTES * 5 // 4
+    assert (
+        sum(document.size for cache in caches for document in cache._documents.values())
+        <= MAX_BYTES * 5 // 4
+    )
     assert store.find(Params(None, document_id=in_use.id)) is in_use
     assert store.find(Params(None, document_id="trusted"))
 
@@ -155,7 +188,9 @@ def trusting_engine(schema: GraphQLSchema) -> Engine:
         Params("{ hello }", document_id="trusted"),
     ],
 )
-def test_a_trusted_document_may_be_referenced_or_sent(trusting_engine: Engine, params: Params) -> None:
+def test_a_trusted_document_may_be_referenced_or_sent(
+    trusting_engine: Engine, params: Params
+) -> None:
     for trusted_only in (True, False):
         assert trusting_engine.prepare(params, trusted_only=trusted_only).kind == "query"
 
@@ -171,8 +206,12 @@ def test_a_trusted_document_may_be_referenced_or_sent(trusting_engine: Engine, p
         Params(None, document_id="unknown"),
     ],
 )
-def test_other_documents_are_rejected_if_only_trusted_ones_are_accepted(trusting_engine: Engine, params: Params) -> None:
-    assert trusting_engine.prepare(Params("{ me { id } }"))  # another caller may send it, so it is cached
+def test_other_documents_are_rejected_if_only_trusted_ones_are_accepted(
+    trusting_engine: Engine, params: Params
+) -> None:
+    assert trusting_engine.prepare(
+        Params("{ me { id } }")
+    )  # another caller may send it, so it is cached
     with pytest.raises(RequestError) as caught:
         trusting_engine.prepare(params, trusted_only=True)
     assert caught.value.errors[0]["extensions"]["code"] == "DOCUMENT_NOT_TRUSTED"
@@ -204,7 +243,11 @@ def write_manifest(folder: Path, content: Any) -> Path:
 
 def test_manifests_of_apollo_and_relay_are_read(tmp_path: Path) -> None:
     operation = {"id": digest(TEXT), "name": "Persisted", "type": "query", "body": TEXT}
-    apollo_manifest = {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [operation]}
+    apollo_manifest = {
+        "format": "apollo-persisted-query-manifest",
+        "version": 1,
+        "operations": [operation],
+    }
     assert load_manifest(write_manifest(tmp_path, apollo_manifest)) == {digest(TEXT): TEXT}
     relay_manifest = {"0123456789abcdef0123456789abcdef": TEXT}
     assert load_manifest(write_manifest(tmp_path, relay_manifest)) == relay_manifest
@@ -223,8 +266,14 @@ def test_manifests_of_apollo_and_relay_are_read(tmp_path: Path) -> None:
         ({"sha256:0": TEXT}, "is not the SHA-256"),
         ({"a": None}, "a: an id and a text are required"),
         ({"": TEXT}, "an id and a text are required"),
-        ({"format": "apollo-persisted-query-manifest", "version": 2, "operations": []}, "version 1"),
-        ({"format": "apollo-persisted-query-manifest", "version": 1, "operations": ["x"]}, "an id and a text are required"),
+        (
+            {"format": "apollo-persisted-query-manifest", "version": 2, "operations": []},
+            "version 1",
+        ),
+        (
+            {"format": "apollo-persisted-query-manifest", "version": 1, "operations": ["x"]},
+            "an id and a text are required",
+        ),
         (
             {
                 "format": "apollo-persisted-query-manifest",

@@ -30,11 +30,16 @@ QUERY = """
 """
 
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(-5, 5), st.sampled_from([2**31, -(2**31), 1.0, 0.5, 1e300, "SMALL", "LARGE", "", "7"])
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.sampled_from([2**31, -(2**31), 1.0, 0.5, 1e300, "SMALL", "LARGE", "", "7"]),
 )
 names = st.sampled_from(["size", "inner", "sides", "oneOf", "left", "right", "nothing"])
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=8
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=8,
 )
 
 
@@ -63,16 +68,29 @@ def outcome(coerce: Callable[[], Any]) -> Any:
 
 
 @given(some=st.dictionaries(st.sampled_from("acdefghijk"), values, max_size=3), b=scalars)
-def test_the_same_values_and_the_same_errors_as_graphql_core(schema: GraphQLSchema, some: dict[str, Any], b: Any) -> None:
+def test_the_same_values_and_the_same_errors_as_graphql_core(
+    schema: GraphQLSchema, some: dict[str, Any], b: Any
+) -> None:
     document = DocumentStore(schema, Limits()).read(QUERY)
     operation = document.operation(None)
-    for inputs in ({**some, "b": b}, {**some, "b": 1}, some):  # the first one fills the cache for the others
-        expected = outcome(partial(get_variable_values, schema, operation.variable_definitions or (), inputs, 20))
-        assert outcome(partial(coerce_variables, schema, document, operation, inputs, True)) == expected
+    for inputs in (
+        {**some, "b": b},
+        {**some, "b": 1},
+        some,
+    ):  # the first one fills the cache for the others
+        expected = outcome(
+            partial(get_variable_values, schema, operation.variable_definitions or (), inputs, 20)
+        )
+        assert (
+            outcome(partial(coerce_variables, schema, document, operation, inputs, True))
+            == expected
+        )
 
 
 def test_an_omitted_variable_has_no_value(schema: GraphQLSchema) -> None:
-    document = DocumentStore(schema, Limits()).read("query ($c: String, $a: Int) { f(b: 1, c: $c, a: $a) }")
+    document = DocumentStore(schema, Limits()).read(
+        "query ($c: String, $a: Int) { f(b: 1, c: $c, a: $a) }"
+    )
     values = coerce_variables(schema, document, document.operation(None), {"a": None}, True)
     assert values.coerced == {"a": None}
     assert values.sources["c"].value is Undefined

@@ -1,4 +1,6 @@
-"""Plain fields are read by generated code. All others get the same response by columns, and no resolver is called twice."""
+"""Plain fields are read by generated code. All others get the same response by columns, and no
+resolver is called twice.
+"""
 
 import asyncio
 from collections import Counter
@@ -91,7 +93,9 @@ def part(name: str, sizes: list[Size] | None = None) -> Part:
     return Part(name=name, sizes=sizes)
 
 
-def order_of(parts: list[Part], note: str | None, count: int = 3, tags: list[str] | None = None) -> Order:
+def order_of(
+    parts: list[Part], note: str | None, count: int = 3, tags: list[str] | None = None
+) -> Order:
     return Order(parts=parts, note=note, count=count, tags=tags or ["new"])
 
 
@@ -105,7 +109,10 @@ class Query:
 
 
 SCHEMA = strawberry.Schema(Query)
-ALL = "{ things { text number ratio size day moment inner { number } maybe { number deep { number } } called __typename } }"
+ALL = (
+    "{ things { text number ratio size day moment inner { number } maybe { number deep { number } "
+    "} called __typename } }"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +124,8 @@ def reset() -> None:
 async def compare(query: str = ALL, **variables: Any) -> tuple[Any, list[Any]]:
     """The data and errors of a plan, which are the same as graphql-core's.
 
-    The calls of the plan's second execution are counted, because the first one builds rows by columns only.
+    The calls of the plan's second execution are counted, because the first one builds rows by
+    columns only.
     """
     by_plan, by_core = (
         engine_class(SCHEMA._schema, format_error=lambda error, _: dict(error.formatted))
@@ -127,7 +135,11 @@ async def compare(query: str = ALL, **variables: Any) -> tuple[Any, list[Any]]:
     for engine in (by_plan, by_plan, by_core):
         CALLS.clear()
         response = await engine.execute(engine.prepare(Params(query, variables=variables)), {})
-        responses.append(orjson.loads(encode_json({"data": response["data"], "errors": response.get("errors", [])})))
+        responses.append(
+            orjson.loads(
+                encode_json({"data": response["data"], "errors": response.get("errors", [])})
+            )
+        )
         calls.append(Counter(CALLS))
     CALLS.clear()
     CALLS.update(calls[1])
@@ -137,14 +149,30 @@ async def compare(query: str = ALL, **variables: Any) -> tuple[Any, list[Any]]:
 
 async def test_plain_fields_are_read_once() -> None:
     ROWS.extend(
-        [Row(text="a", maybe=Inner.of(1, Inner.of(2)), day=date(2026, 1, 31), moment=datetime(2026, 1, 31, tzinfo=UTC))] * 3
+        [
+            Row(
+                text="a",
+                maybe=Inner.of(1, Inner.of(2)),
+                day=date(2026, 1, 31),
+                moment=datetime(2026, 1, 31, tzinfo=UTC),
+            )
+        ]
+        * 3
     )
     data, errors = await compare()
     assert not errors
     assert data["things"][2] == {
-        "text": "a", "number": 1, "ratio": 0.5, "size": "SMALL", "day": "2026-01-31", "moment": "2026-01-31T00:00:00+00:00",
-        "inner": {"number": 7}, "maybe": {"number": 1, "deep": {"number": 2}}, "called": 5, "__typename": "Thing",
-    }  # fmt: skip
+        "text": "a",
+        "number": 1,
+        "ratio": 0.5,
+        "size": "SMALL",
+        "day": "2026-01-31",
+        "moment": "2026-01-31T00:00:00+00:00",
+        "inner": {"number": 7},
+        "maybe": {"number": 1, "deep": {"number": 2}},
+        "called": 5,
+        "__typename": "Thing",
+    }
     assert {name: CALLS[name] for name in ("text", "number", "inner", "maybe")} == dict.fromkeys(
         ("text", "number", "inner", "maybe"), 3
     )
@@ -158,7 +186,11 @@ async def later(value: Any) -> Any:
 @pytest.mark.parametrize(
     ("values", "expected", "error_count"),
     [
-        ({"text": None, "size": None, "maybe": None}, {"text": None, "size": None, "maybe": None}, 0),
+        (
+            {"text": None, "size": None, "maybe": None},
+            {"text": None, "size": None, "maybe": None},
+            0,
+        ),
         ({"text": 12}, {"text": "12"}, 0),
         ({"number": True}, {"number": 1}, 0),
         ({"number": "12"}, {"number": 12}, 0),
@@ -186,7 +218,9 @@ async def later(value: Any) -> Any:
         ),
     ],
 )
-async def test_other_values_are_completed_as_usual(values: dict[str, Any], expected: Any, error_count: int) -> None:
+async def test_other_values_are_completed_as_usual(
+    values: dict[str, Any], expected: Any, error_count: int
+) -> None:
     ROWS.extend([Row(), Row(**values), Row()])
     data, errors = await compare()
     assert len(errors) == error_count
@@ -196,11 +230,20 @@ async def test_other_values_are_completed_as_usual(values: dict[str, Any], expec
 
 
 async def test_input_objects_are_converted_as_by_strawberry() -> None:
-    query = "query ($order: Order) { describe(order: $order) none: describe null: describe(order: null) }"
-    order = {"parts": [{"name": "a", "sizes": ["LARGE", "SMALL"]}, {"name": "b", "sizes": None}], "note": "n", "count": 5}
+    query = (
+        "query ($order: Order) { describe(order: $order) "
+        "none: describe null: describe(order: null) }"
+    )
+    order = {
+        "parts": [{"name": "a", "sizes": ["LARGE", "SMALL"]}, {"name": "b", "sizes": None}],
+        "note": "n",
+        "count": 5,
+    }
     data, errors = await compare(query, order=order)
     assert not errors
-    assert data["describe"] == repr(order_of([part("a", [Size.LARGE, Size.SMALL]), part("b", None)], "n", 5, ["new"]))
+    assert data["describe"] == repr(
+        order_of([part("a", [Size.LARGE, Size.SMALL]), part("b", None)], "n", 5, ["new"])
+    )
     assert data["none"] == data["null"] == "None"
     data, _ = await compare('{ describe(order: {parts: {name: "a"}}) }')
     assert data["describe"] == repr(order_of([part("a")], None))
@@ -241,17 +284,27 @@ class LiveQuery:
         return LIVE
 
 
-@pytest.mark.parametrize("change", [LIVE.clear, lambda: LIVE.pop(0), lambda: LIVE.insert(0, Slow(number=9))])
-async def test_a_list_that_is_modified_during_execution_is_completed_as_it_was(change: Callable[[], Any]) -> None:
+@pytest.mark.parametrize(
+    "change", [LIVE.clear, lambda: LIVE.pop(0), lambda: LIVE.insert(0, Slow(number=9))]
+)
+async def test_a_list_that_is_modified_during_execution_is_completed_as_it_was(
+    change: Callable[[], Any],
+) -> None:
     engine = Engine(strawberry.Schema(LiveQuery)._schema)
     for _ in range(3):
         LIVE[:] = [Slow(number=number) for number in (1, 3, 4)]
-        execution = asyncio.ensure_future(engine.execute(engine.prepare(Params("{ slow { number later } }")), {}))
+        execution = asyncio.ensure_future(
+            engine.execute(engine.prepare(Params("{ slow { number later } }")), {})
+        )
         await asyncio.sleep(0.003)
         change()
-        assert (await execution)["data"]["slow"] == [{"number": number, "later": f"{number}"} for number in (1, 3, 4)]
+        assert (await execution)["data"]["slow"] == [
+            {"number": number, "later": f"{number}"} for number in (1, 3, 4)
+        ]
         LIVE[:] = [Slow(number=number) for number in (1, 2)]
-        execution = asyncio.ensure_future(engine.execute(engine.prepare(Params("{ slow { number later } }")), {}))
+        execution = asyncio.ensure_future(
+            engine.execute(engine.prepare(Params("{ slow { number later } }")), {})
+        )
         await asyncio.sleep(0.003)
         change()
         assert [error["path"] for error in (await execution)["errors"]] == [["slow", 1, "later"]]

@@ -1,5 +1,7 @@
 """Subscriptions share responses if everything that a response depends on is equal."""
 
+from typing import Any
+
 import pytest
 import strawberry
 
@@ -11,7 +13,9 @@ class Event:
     number: int
 
     @strawberry.field
-    def word(self, longer: bool | None = None, size: int = 1, weights: list[float] | None = None) -> str:
+    def word(
+        self, longer: bool | None = None, size: int = 1, weights: list[float] | None = None
+    ) -> str:
         return "word"
 
 
@@ -28,10 +32,16 @@ class Subscription:
 
 
 ENGINE = Engine(strawberry.Schema(Query, subscription=Subscription)._schema)
-WORD = "subscription($longer: Boolean, $weights: [Float!]) { event { number word(longer: $longer, weights: $weights) } }"
+WORD = (
+    "subscription($longer: Boolean, $weights: [Float!]) { event { number word(longer: $longer, "
+    "weights: $weights) } }"
+)
 AFTER = "subscription($after: Int) { event(after: $after) { number } }"
 SKIPPED = "subscription($skip: Boolean = false) { event { number @skip(if: $skip) word } }"
-FRAGMENT = "subscription($after: Int, $size: Int!) { event(after: $after) { ...F } } fragment F on Event { word(size: $size) }"
+FRAGMENT = (
+    "subscription($after: Int, $size: Int!) { event(after: $after) { ...F } } fragment F on Event "
+    "{ word(size: $size) }"
+)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +60,12 @@ FRAGMENT = "subscription($after: Int, $size: Int!) { event(after: $after) { ...F
         (FRAGMENT, {"after": 1, "size": 2}, {"after": 1, "size": 3}, False),
     ],
 )
-def test_variables_matter_if_a_response_depends_on_them(query: str, one: dict, other: dict, same: bool) -> None:  # type: ignore[type-arg]
-    first, second = (sharing_key(ENGINE.prepare(Params(query=query, variables=each))) for each in (one, other))
+def test_variables_matter_if_a_response_depends_on_them(
+    query: str, one: dict[str, Any], other: dict[str, Any], same: bool
+) -> None:
+    first, second = (
+        sharing_key(ENGINE.prepare(Params(query=query, variables=each))) for each in (one, other)
+    )
     assert first is not None
     assert (first == second) is same
 
@@ -59,9 +73,15 @@ def test_variables_matter_if_a_response_depends_on_them(query: str, one: dict, o
 def test_documents_limits_and_operation_names_matter() -> None:
     both = "subscription A { event { number } } subscription B { event { number } }"
     keys = {
-        sharing_key(ENGINE.prepare(Params(query="subscription { event { number } }"), cost_limit=10)),
-        sharing_key(ENGINE.prepare(Params(query="subscription { event { number } }"), cost_limit=20)),
-        sharing_key(ENGINE.prepare(Params(query="subscription { event { number word } }"), cost_limit=10)),
+        sharing_key(
+            ENGINE.prepare(Params(query="subscription { event { number } }"), cost_limit=10)
+        ),
+        sharing_key(
+            ENGINE.prepare(Params(query="subscription { event { number } }"), cost_limit=20)
+        ),
+        sharing_key(
+            ENGINE.prepare(Params(query="subscription { event { number word } }"), cost_limit=10)
+        ),
         sharing_key(ENGINE.prepare(Params(query=both, operation_name="A"), cost_limit=10)),
         sharing_key(ENGINE.prepare(Params(query=both, operation_name="B"), cost_limit=10)),
     }

@@ -1,4 +1,6 @@
-"""A Strawberry schema is executed by plans and by graphql-core: lists, fragments, arguments and subscriptions."""
+"""A Strawberry schema is executed by plans and by graphql-core: lists, fragments, arguments and
+subscriptions.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
@@ -57,7 +59,9 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 async def test_a_query(engine: Engine) -> None:
-    query = "query ($n: Int!) { items(first: $n) { ...F } } fragment F on Item { id name: __typename }"
+    query = (
+        "query ($n: Int!) { items(first: $n) { ...F } } fragment F on Item { id name: __typename }"
+    )
     operation = engine.prepare(Params(query, variables={"n": 2}))
     result = await engine.execute(operation, {})
     assert result["data"] == {"items": [{"id": 0, "name": "Item"}, {"id": 1, "name": "Item"}]}
@@ -67,4 +71,7 @@ async def test_a_query(engine: Engine) -> None:
 async def test_a_subscription(engine: Engine) -> None:
     operation = engine.prepare(Params("subscription { items(to: 2) { id plus(number: 10) } }"))
     results: AsyncIterator[dict[str, Any]] = subscribe(engine, operation, lambda: {"more": 100})
-    assert [result["data"]["items"] async for result in results] == [{"id": 0, "plus": 110}, {"id": 1, "plus": 111}]
+    assert [result["data"]["items"] async for result in results] == [
+        {"id": 0, "plus": 110},
+        {"id": 1, "plus": 111},
+    ]

@@ -19,7 +19,9 @@ SMALL = {"query": "{ hello }"}
 @pytest.fixture
 async def client_without_encodings(asgi: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     """A client that sends no Accept-Encoding header of its own."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://shop") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(asgi), base_url="http://shop"
+    ) as client:
         del client.headers["accept-encoding"]
         yield client
 
@@ -50,43 +52,70 @@ async def client_without_encodings(asgi: Starlette) -> AsyncIterator[httpx.Async
         ("*;q=0", inf),
     ],
 )
-def test_the_size_from_which_on_responses_are_compressed(accept_encoding: str | None, size: float) -> None:
+def test_the_size_from_which_on_responses_are_compressed(
+    accept_encoding: str | None, size: float
+) -> None:
     assert min_gzip_size(accept_encoding) == size
 
 
 async def test_a_large_response_is_compressed(client_without_encodings: httpx.AsyncClient) -> None:
-    compressed = await client_without_encodings.post(URL, json=LARGE, headers={"accept-encoding": "gzip"})
+    compressed = await client_without_encodings.post(
+        URL, json=LARGE, headers={"accept-encoding": "gzip"}
+    )
     uncompressed = await client_without_encodings.post(URL, json=LARGE)
-    assert (compressed.headers["content-encoding"], "content-encoding" in uncompressed.headers) == ("gzip", False)
+    assert (compressed.headers["content-encoding"], "content-encoding" in uncompressed.headers) == (
+        "gzip",
+        False,
+    )
     assert compressed.json() == uncompressed.json()
-    assert int(compressed.headers["content-length"]) < int(uncompressed.headers["content-length"]) / 2
+    assert (
+        int(compressed.headers["content-length"]) < int(uncompressed.headers["content-length"]) / 2
+    )
     assert compressed.headers["vary"] == uncompressed.headers["vary"] == "Accept, Accept-Encoding"
 
 
 async def test_a_small_response_is_compressed_only_if_nothing_else_is_accepted(
     client_without_encodings: httpx.AsyncClient,
 ) -> None:
-    optional = await client_without_encodings.post(URL, json=SMALL, headers={"accept-encoding": "gzip"})
-    required = await client_without_encodings.post(URL, json=SMALL, headers={"accept-encoding": "gzip, identity;q=0"})
+    optional = await client_without_encodings.post(
+        URL, json=SMALL, headers={"accept-encoding": "gzip"}
+    )
+    required = await client_without_encodings.post(
+        URL, json=SMALL, headers={"accept-encoding": "gzip, identity;q=0"}
+    )
     assert "content-encoding" not in optional.headers
     assert required.headers["content-encoding"] == "gzip"
     assert optional.json() == required.json()
 
 
-async def test_a_large_response_with_errors_is_compressed(client_without_encodings: httpx.AsyncClient) -> None:
+async def test_a_large_response_with_errors_is_compressed(
+    client_without_encodings: httpx.AsyncClient,
+) -> None:
     invalid = {"query": "{ " + " ".join(f"unknown{number}" for number in range(30)) + " }"}
-    compressed = await client_without_encodings.post(URL, json=invalid, headers={"accept-encoding": "gzip"})
+    compressed = await client_without_encodings.post(
+        URL, json=invalid, headers={"accept-encoding": "gzip"}
+    )
     assert compressed.headers["content-encoding"] == "gzip"
     assert len(compressed.json()["errors"]) > 1
 
 
 async def test_a_repeated_header_is_joined(client_without_encodings: httpx.AsyncClient) -> None:
-    headers = [("accept-encoding", "br"), ("accept-encoding", "gzip"), ("accept", "text/csv"), ("accept", "application/json")]
+    headers = [
+        ("accept-encoding", "br"),
+        ("accept-encoding", "gzip"),
+        ("accept", "text/csv"),
+        ("accept", "application/json"),
+    ]
     response = await client_without_encodings.post(URL, json=LARGE, headers=headers)
     assert (response.status_code, response.headers["content-encoding"]) == (200, "gzip")
 
 
 async def test_many_long_headers_are_parsed(client_without_encodings: httpx.AsyncClient) -> None:
     for number in range(300):
-        headers = {"accept-encoding": f"x{number}-{'y' * 500}, gzip", "accept": f"text/x{number}, */*"}
-        assert (await client_without_encodings.post(URL, json=SMALL, headers=headers)).status_code == 200
+        headers = {
+            "accept-encoding": f"x{number}-{'y' * 500}, gzip",
+            "accept": f"text/x{number}, */*",
+        }
+        assert (
+            await client_without_encodings.post(URL, json=SMALL, headers=headers)
+        ).status_code == 200

@@ -40,15 +40,26 @@ async def test_a_query_by_post(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_query_by_get(client: httpx.AsyncClient) -> None:
-    params = {"query": "query A($n: String) { hello(name: $n) } query B { me { id } }", "operationName": "A"}
-    response = await client.get(URL, params={**params, "variables": '{"n": "Zoé"}', "extensions": "{}"})
+    params = {
+        "query": "query A($n: String) { hello(name: $n) } query B { me { id } }",
+        "operationName": "A",
+    }
+    response = await client.get(
+        URL, params={**params, "variables": '{"n": "Zoé"}', "extensions": "{}"}
+    )
     assert response.json()["data"] == {"hello": "Hello Zoé"}
 
 
-@pytest.mark.parametrize("operation", ['mutation { add(name: "x") { id } }', "subscription { count(to: 1) }"])
+@pytest.mark.parametrize(
+    "operation", ['mutation { add(name: "x") { id } }', "subscription { count(to: 1) }"]
+)
 async def test_get_executes_queries_only(client: httpx.AsyncClient, operation: str) -> None:
     response = await client.get(URL, params={"query": operation})
-    assert (response.status_code, response.headers["allow"], code(response)) == (405, "POST", "BAD_USER_INPUT")
+    assert (response.status_code, response.headers["allow"], code(response)) == (
+        405,
+        "POST",
+        "BAD_USER_INPUT",
+    )
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
@@ -79,11 +90,15 @@ async def test_other_methods_are_rejected(client: httpx.AsyncClient, method: str
         (f"{JSON};q=nonsense", None),
     ],
 )
-def test_the_client_gets_the_media_type_it_prefers(accept: str | None, expected: str | None) -> None:
+def test_the_client_gets_the_media_type_it_prefers(
+    accept: str | None, expected: str | None
+) -> None:
     assert response_media_type(accept) == expected
 
 
-async def test_a_client_that_accepts_only_graphql_response_json_gets_it(client: httpx.AsyncClient) -> None:
+async def test_a_client_that_accepts_only_graphql_response_json_gets_it(
+    client: httpx.AsyncClient,
+) -> None:
     for body in (HELLO, {"query": "{"}):
         response = await client.post(URL, json=body, headers={"accept": RESPONSE})
         assert response.headers["content-type"] == f"{RESPONSE}; charset=utf-8"
@@ -117,7 +132,9 @@ async def test_a_request_error_is_400_or_200_depending_on_the_media_type(
 
 async def test_a_partial_response_is_200_in_both_media_types(client: httpx.AsyncClient) -> None:
     for accept in (RESPONSE, JSON):
-        response = await client.post(URL, json={"query": "{ boom hello }"}, headers={"accept": accept})
+        response = await client.post(
+            URL, json={"query": "{ boom hello }"}, headers={"accept": accept}
+        )
         assert response.status_code == 200
         assert response.json()["data"] == {"boom": None, "hello": "Hello you"}
 
@@ -153,7 +170,9 @@ async def test_a_partial_response_is_200_in_both_media_types(client: httpx.Async
         b'{"query": "{ hello }", "extensions": 1}',
     ],
 )
-async def test_a_malformed_body_is_400_in_both_media_types(client: httpx.AsyncClient, body: bytes) -> None:
+async def test_a_malformed_body_is_400_in_both_media_types(
+    client: httpx.AsyncClient, body: bytes
+) -> None:
     for accept in (RESPONSE, JSON):
         response = await post(client, body, accept=accept)
         assert (response.status_code, code(response)) == (400, "BAD_USER_INPUT")
@@ -181,7 +200,9 @@ async def test_many_brackets_without_deep_nesting_are_accepted(client: httpx.Asy
         b"query=%7Bhello%7D&variables=" + b"[" * 100 + b"]" * 100,
     ],
 )
-async def test_a_malformed_query_string_is_400_in_both_media_types(client: httpx.AsyncClient, query: bytes) -> None:
+async def test_a_malformed_query_string_is_400_in_both_media_types(
+    client: httpx.AsyncClient, query: bytes
+) -> None:
     url = httpx.URL("http://shop/graphql").copy_with(query=query)
     for accept in (RESPONSE, JSON):
         response = await client.get(url, headers={"accept": accept})
@@ -207,13 +228,19 @@ async def test_other_content_types_are_415(client: httpx.AsyncClient, content_ty
     assert (response.status_code, code(response)) == (415, "BAD_USER_INPUT")
 
 
-@pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", 'Application/JSON;charset="utf-8"'])
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=UTF-8", 'Application/JSON;charset="utf-8"']
+)
 async def test_utf8_may_be_declared(client: httpx.AsyncClient, content_type: str) -> None:
-    assert (await post(client, orjson.dumps(HELLO), **{"content-type": content_type})).status_code == 200
+    assert (
+        await post(client, orjson.dumps(HELLO), **{"content-type": content_type})
+    ).status_code == 200
 
 
 async def test_a_compressed_body_is_415(client: httpx.AsyncClient) -> None:
-    response = await post(client, gzip.compress(orjson.dumps(HELLO)), **{"content-encoding": "gzip"})
+    response = await post(
+        client, gzip.compress(orjson.dumps(HELLO)), **{"content-encoding": "gzip"}
+    )
     assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
 
 
@@ -239,8 +266,12 @@ async def test_an_endless_body_without_a_length_is_413_early(client: httpx.Async
 async def test_a_browser_gets_the_page(client: httpx.AsyncClient) -> None:
     html = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     assert "GraphiQL" in (await client.get(URL, headers=html)).text
-    assert (await client.get(URL, params=HELLO, headers=html)).json()["data"] == {"hello": "Hello you"}
-    assert (await client.post(URL, json=HELLO, headers=html)).json()["data"] == {"hello": "Hello you"}
+    assert (await client.get(URL, params=HELLO, headers=html)).json()["data"] == {
+        "hello": "Hello you"
+    }
+    assert (await client.post(URL, json=HELLO, headers=html)).json()["data"] == {
+        "hello": "Hello you"
+    }
 
 
 async def test_the_context_may_raise_an_http_error(client: httpx.AsyncClient) -> None:
@@ -251,12 +282,18 @@ async def test_the_context_may_raise_an_http_error(client: httpx.AsyncClient) ->
 async def test_an_unexpected_error_is_masked(client: httpx.AsyncClient) -> None:
     response = await client.post(URL, json=HELLO, headers={"authorization": "broken"})
     error = response.json()["errors"][0]
-    assert (response.status_code, error["message"], error["extensions"]["code"]) == (500, "Internal error", "INTERNAL")
+    assert (response.status_code, error["message"], error["extensions"]["code"]) == (
+        500,
+        "Internal error",
+        "INTERNAL",
+    )
     assert len(error["extensions"]["errorId"]) == 16
     assert "secret" not in response.text
 
 
-async def test_a_server_that_stops_cancels_its_queries(client: httpx.AsyncClient, shop: Shop) -> None:
+async def test_a_server_that_stops_cancels_its_queries(
+    client: httpx.AsyncClient, shop: Shop
+) -> None:
     request = asyncio.create_task(client.post(URL, json={"query": "{ slow }"}))
     await shop.started.wait()
     request.cancel()
@@ -265,8 +302,12 @@ async def test_a_server_that_stops_cancels_its_queries(client: httpx.AsyncClient
     assert shop.log == ["cancelled"]
 
 
-async def test_a_long_operation_leaves_no_reference_cycle(client: httpx.AsyncClient, shop: Shop) -> None:
-    """A cycle of watcher, task and request would be left to the garbage collector, which pauses for 80 ms after a burst."""
+async def test_a_long_operation_leaves_no_reference_cycle(
+    client: httpx.AsyncClient, shop: Shop
+) -> None:
+    """A cycle of watcher, task and request would be left to the garbage collector, which pauses for
+    80 ms after a burst.
+    """
     gc.collect()
     gc.disable()
     try:

@@ -12,17 +12,42 @@ from hypothesis import strategies as st
 from engine.http.headers import JSON, RESPONSE
 
 shared_client = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],  # the endpoint keeps nothing between requests
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture
+    ],  # the endpoint keeps nothing between requests
     deadline=None,  # a busy machine may be slow
     max_examples=150,
 )
 
-scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-values = st.recursive(scalars | texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=15)
-names = st.sampled_from(["hello", "me", "items", "rows", "id", "boom", "x", "__typename", "nodes", "...F", "... on Item"])
+values = st.recursive(
+    scalars | texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=15
+)
+names = st.sampled_from(
+    [
+        "hello",
+        "me",
+        "items",
+        "rows",
+        "id",
+        "boom",
+        "x",
+        "__typename",
+        "nodes",
+        "...F",
+        "... on Item",
+    ]
+)
 marks = st.sampled_from("{}():$@![]=|&#")
-words = st.sampled_from(["...", "1", "-0", "1.5e9", '"x"', '"""y"""', "query", "mutation", "fragment", "on", "F"])
+words = st.sampled_from(
+    ["...", "1", "-0", "1.5e9", '"x"', '"""y"""', "query", "mutation", "fragment", "on", "F"]
+)
 documents = st.lists(names | marks | words, max_size=40).map(" ".join) | texts
 requests = st.fixed_dictionaries(
     {"query": documents | values},
@@ -37,15 +62,24 @@ def is_well_formed(response: httpx.Response) -> bool:
 
 
 @shared_client
-@given(body=st.binary() | values.map(orjson.dumps) | requests.map(orjson.dumps), accept=st.sampled_from([JSON, RESPONSE]))
+@given(
+    body=st.binary() | values.map(orjson.dumps) | requests.map(orjson.dumps),
+    accept=st.sampled_from([JSON, RESPONSE]),
+)
 async def test_any_body(client: httpx.AsyncClient, body: bytes, accept: str) -> None:
-    response = await client.post("/graphql", content=body, headers={"content-type": JSON, "accept": accept})
+    response = await client.post(
+        "/graphql", content=body, headers={"content-type": JSON, "accept": accept}
+    )
     assert is_well_formed(response)
     assert response.headers["content-type"] == f"{accept}; charset=utf-8"
 
 
 @shared_client
-@given(params=st.dictionaries(st.sampled_from(["query", "variables", "operationName", "extensions", "x"]), documents))
+@given(
+    params=st.dictionaries(
+        st.sampled_from(["query", "variables", "operationName", "extensions", "x"]), documents
+    )
+)
 async def test_any_query_string(client: httpx.AsyncClient, params: dict[str, str]) -> None:
     assert is_well_formed(await client.get("/graphql", params=params))
 
@@ -56,6 +90,10 @@ async def test_any_query_string(client: httpx.AsyncClient, params: dict[str, str
     accept=st.text(st.characters(min_codepoint=32, max_codepoint=126)),
     encoding=st.sampled_from(["", "gzip", "br", "identity", "x"]),
 )
-async def test_any_headers(client: httpx.AsyncClient, content_type: str, accept: str, encoding: str) -> None:
+async def test_any_headers(
+    client: httpx.AsyncClient, content_type: str, accept: str, encoding: str
+) -> None:
     headers = {"content-type": content_type, "accept": accept, "content-encoding": encoding}
-    assert is_well_formed(await client.post("/graphql", content=b'{"query": "{ hello }"}', headers=headers))
+    assert is_well_formed(
+        await client.post("/graphql", content=b'{"query": "{ hello }"}', headers=headers)
+    )

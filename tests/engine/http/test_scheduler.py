@@ -1,4 +1,6 @@
-"""The scheduler lets one request proceed in each iteration of the event loop, so other work is not held up."""
+"""The scheduler lets one request proceed in each iteration of the event loop, so other work is not
+held up.
+"""
 
 import asyncio
 from itertools import pairwise

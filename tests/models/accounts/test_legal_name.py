@@ -25,7 +25,9 @@ from models.accounts.legal_name import comparable_name, has_plain_characters, sa
         ("Ayşe Kılıç", "AYSE KILIC"),
     ],
 )
-def test_p1_1_case_accents_and_legal_form_make_no_difference(requested: str, registered: str) -> None:
+def test_p1_1_case_accents_and_legal_form_make_no_difference(
+    requested: str, registered: str
+) -> None:
     assert same_name(requested, registered)
     assert same_name(registered, requested)
 
@@ -52,27 +54,40 @@ def test_p1_1_different_names_do_not_match(requested: str, registered: str) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["Établissements Lefèvre & Fils", "L’Été, S.A. (n° 2)", "Dupont – Œuvres", "ŁÓDŹ", "E\u0301TE"]
+    "name",
+    ["Établissements Lefèvre & Fils", "L’Été, S.A. (n° 2)", "Dupont – Œuvres", "ŁÓDŹ", "E\u0301TE"],
 )
 def test_p1_1_usual_spellings_have_plain_characters(name: str) -> None:
     assert has_plain_characters(name)
 
 
-@pytest.mark.parametrize("name", ["𝐃upont", "Ｄupont", "Dupont ²", "Du\u0337pont", "Dupont 🎁", "Dupont\u20dd", "ﬁn"])
+@pytest.mark.parametrize(
+    "name", ["𝐃upont", "Ｄupont", "Dupont ²", "Du\u0337pont", "Dupont 🎁", "Dupont\u20dd", "ﬁn"]
+)
 def test_p1_1_lookalike_characters_are_not_plain(name: str) -> None:
     assert not has_plain_characters(name)
 
 
-WORD = st.text(st.characters(categories=["Lu", "Ll", "Nd"], max_codepoint=0x17F), min_size=1, max_size=8)
+WORD = st.text(
+    st.characters(categories=["Lu", "Ll", "Nd"], max_codepoint=0x17F), min_size=1, max_size=8
+)
 
 
 @given(
-    st.lists(WORD, min_size=1, max_size=4), st.sampled_from(["upper", "lower", "title", "swapcase"]), st.sampled_from("-',. ")
+    st.lists(WORD, min_size=1, max_size=4),
+    st.sampled_from(["upper", "lower", "title", "swapcase"]),
+    st.sampled_from("-',. "),
 )
-def test_p1_1_case_and_separators_make_no_difference(words: list[str], case: str, separator: str) -> None:
-    """P1.1, whatever the words: as one writes them, and as a register does in capitals with blanks."""
+def test_p1_1_case_and_separators_make_no_difference(
+    words: list[str], case: str, separator: str
+) -> None:
+    """P1.1, whatever the words: as one writes them, and as a register does in capitals with
+    blanks.
+    """
     name = " ".join(words)
-    assert same_name(name, getattr(f"{separator} ".join(words), case)()) is bool(comparable_name(name).words)
+    assert same_name(name, getattr(f"{separator} ".join(words), case)()) is bool(
+        comparable_name(name).words
+    )
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

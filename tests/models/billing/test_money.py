@@ -28,7 +28,11 @@ LINES = st.lists(st.builds(Line, CENTS, RATES), max_size=40)
     [
         (2900, "fr", "29,00\N{NO-BREAK SPACE}€"),
         (2900, "en", "€29.00"),
-        (123456789, "fr", "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567,89\N{NO-BREAK SPACE}€"),
+        (
+            123456789,
+            "fr",
+            "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567,89\N{NO-BREAK SPACE}€",
+        ),
         (-5, "en", "-€0.05"),
         (0, "fr", "0,00\N{NO-BREAK SPACE}€"),
     ],
@@ -95,7 +99,9 @@ def test_totals_do_not_depend_on_the_order_of_lines(lines: list[Line]) -> None:
     assert sums == totals(reversed(lines))
     assert sums.net_cents == sum(line.net_cents for line in lines)
     assert sums.gross_cents == sum(band.net_cents + band.vat_cents for band in sums.bands)
-    assert all(band.vat_cents == vat_amount(band.net_cents, band.basis_points) for band in sums.bands)
+    assert all(
+        band.vat_cents == vat_amount(band.net_cents, band.basis_points) for band in sums.bands
+    )
 
 
 @given(LINES)

@@ -16,27 +16,51 @@ indexes = st.integers(0, 240)
 def test_an_anchor_on_the_31st_is_kept_after_shorter_months() -> None:
     starts = [period(date(2027, 1, 31), 1, index).start for index in range(14)]
     assert [f"{day:%d.%m.%Y}" for day in starts] == [
-        "31.01.2027", "28.02.2027", "31.03.2027", "30.04.2027", "31.05.2027", "30.06.2027", "31.07.2027",
-        "31.08.2027", "30.09.2027", "31.10.2027", "30.11.2027", "31.12.2027", "31.01.2028", "29.02.2028",
-    ]  # fmt: skip
+        "31.01.2027",
+        "28.02.2027",
+        "31.03.2027",
+        "30.04.2027",
+        "31.05.2027",
+        "30.06.2027",
+        "31.07.2027",
+        "31.08.2027",
+        "30.09.2027",
+        "31.10.2027",
+        "30.11.2027",
+        "31.12.2027",
+        "31.01.2028",
+        "29.02.2028",
+    ]
 
 
 def test_a_leap_day_renews_yearly() -> None:
     starts = [period(date(2028, 2, 29), 12, index).start for index in range(5)]
-    assert starts == [date(2028, 2, 29), date(2029, 2, 28), date(2030, 2, 28), date(2031, 2, 28), date(2032, 2, 29)]
+    assert starts == [
+        date(2028, 2, 29),
+        date(2029, 2, 28),
+        date(2030, 2, 28),
+        date(2031, 2, 28),
+        date(2032, 2, 29),
+    ]
 
 
 @given(anchors, intervals, indexes)
-def test_each_period_starts_when_the_previous_one_ends(anchor: date, months: int, index: int) -> None:
+def test_each_period_starts_when_the_previous_one_ends(
+    anchor: date, months: int, index: int
+) -> None:
     this, following = period(anchor, months, index), period(anchor, months, index + 1)
     assert this.start < this.end == following.start
 
 
 @given(anchors, intervals, indexes)
-def test_periods_start_on_the_anchors_day_or_the_last_of_the_month(anchor: date, months: int, index: int) -> None:
+def test_periods_start_on_the_anchors_day_or_the_last_of_the_month(
+    anchor: date, months: int, index: int
+) -> None:
     start = period(anchor, months, index).start
     assert (start.year - anchor.year) * 12 + start.month - anchor.month == months * index
-    assert start.day == anchor.day or (start.day < anchor.day and (start + timedelta(1)).month != start.month)
+    assert start.day == anchor.day or (
+        start.day < anchor.day and (start + timedelta(1)).month != start.month
+    )
 
 
 @given(anchors, intervals, st.integers(0, 20_000))

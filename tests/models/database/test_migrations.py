@@ -17,7 +17,14 @@ from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.operations import AlterModelOptions
 
 from models.action import Action
-from models.database.connection import connect, disconnect, migrate_database, pending_migrations, sqlite_path, tortoise_config
+from models.database.connection import (
+    connect,
+    disconnect,
+    migrate_database,
+    pending_migrations,
+    sqlite_path,
+    tortoise_config,
+)
 from models.database.sql import execute
 from models.event import EventKind, Stream, ticket_stream
 from models.operations.email import Email
@@ -44,13 +51,24 @@ async def test_existing_people_can_be_searched_after_the_migration(database_url:
     await connect(database_url)
     for table, columns, values in (
         ('"user"', "name, email, locale, password_hash", "'Élodie', 'e@x.example', 'fr', '-'"),
-        ("account", "legal_name, siren, street, postal_code, city, country", "'L''Épi', '404833048', '', '', '', 'FR'"),
+        (
+            "account",
+            "legal_name, siren, street, postal_code, city, country",
+            "'L''Épi', '404833048', '', '', '', 'FR'",
+        ),
     ):
-        await execute(f"INSERT INTO {table} ({columns}, created_at) VALUES ({values}, '2026-11-01 00:00:00+00:00')")  # noqa: S608
+        await execute(
+            f"INSERT INTO {table} ({columns}, created_at)"  # noqa: S608
+            f" VALUES ({values}, '2026-11-01 00:00:00+00:00')"
+        )
     await disconnect()
     await migrate_database(database_url)
     await connect(database_url)
-    found = [row["searched"] for table in ('"user"', "account") for row in await execute(f"SELECT searched FROM {table}")]  # noqa: S608
+    found = [
+        row["searched"]
+        for table in ('"user"', "account")
+        for row in await execute(f"SELECT searched FROM {table}")  # noqa: S608
+    ]
     await disconnect()
     assert found == ["elodie e x example", "l epi  404833048"]
 
@@ -60,8 +78,10 @@ async def test_waiting_emails_stay_confidential_after_the_migration(database_url
     await migrate_database(database_url, "models.0015_abandoned_files", "backward")
     await connect(database_url)
     await execute(
-        "INSERT INTO letter (template, recipient, subject, text, html, attempts, created_at, next_attempt_at)"
-        " VALUES ('email_change_asked.fr', 'e@x.example', '-', 'cam_ec_1', '-', 0, '2026-11-01 00:00:00+00:00',"
+        "INSERT INTO letter (template, recipient, subject, text, html, attempts, created_at, "
+        "next_attempt_at)"
+        " VALUES ('email_change_asked.fr', 'e@x.example', '-', 'cam_ec_1', '-', 0, '2026-11-01 "
+        "00:00:00+00:00',"
         " '2026-11-01 00:00:00+00:00')"
     )
     await disconnect()
@@ -92,7 +112,8 @@ async def test_migrations_create_everything_in_the_models(db: str) -> None:
     apps: Any = Tortoise.apps
     writers = await MigrationAutodetector(apps, tortoise_config(db)["apps"]).changes()
     operations = [operation for writer in writers for operation in writer.operations]
-    # Tortoise sees different options where a foreign key is the primary key (the invoice's PDF); no table depends on them.
+    # Tortoise sees different options where a foreign key is the primary key (the invoice's PDF); no
+    # table depends on them.
     assert [each for each in operations if not isinstance(each, AlterModelOptions)] == []
 
 
@@ -100,13 +121,19 @@ def test_migrations_are_in_a_linear_order() -> None:
     """Two migrations that depend on the same one would be applied in an arbitrary order."""
     names = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
     for before, name in pairwise(names):
-        assert f"dependencies = [('models', '{before}')]" in (ROOT / "migrations" / f"{name}.py").read_text(encoding="utf-8")
+        assert f"dependencies = [('models', '{before}')]" in (
+            ROOT / "migrations" / f"{name}.py"
+        ).read_text(encoding="utf-8")
 
 
 async def test_down_to_nothing_and_up_again(database_url: str) -> None:
     """Each step down leaves the same columns and indexes as the way up."""
     assert {"account", "ticket", "invoice", "stream"} <= await tables(database_url)
-    complete, down, up = schema(database_url), await steps(database_url, "backward"), await steps(database_url, "forward")
+    complete, down, up = (
+        schema(database_url),
+        await steps(database_url, "backward"),
+        await steps(database_url, "forward"),
+    )
     names = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
     assert ([*down], [*up]) == (names[::-1], names)
     assert down[names[0]] == set()
@@ -116,7 +143,9 @@ async def test_down_to_nothing_and_up_again(database_url: str) -> None:
 
 
 async def steps(url: str, direction: str) -> dict[str, set[str]]:
-    """The schema after each migration, all in one run: each run begins by building the models of every migration."""
+    """The schema after each migration, all in one run: each run begins by building the models of
+    every migration.
+    """
     seen: dict[str, set[str]] = {}
 
     def look(event: str, _: str, name: str) -> None:
@@ -133,18 +162,23 @@ def schema(url: str) -> set[str]:
     """Every column, and every index by what it covers."""
     if path := sqlite_path(url):
         with closing(sqlite3.connect(path)) as connection:
-            return {text for (text,) in connection.execute(SQLITE_SCHEMA) if "migration" not in text}
+            return {
+                text for (text,) in connection.execute(SQLITE_SCHEMA) if "migration" not in text
+            }
     with ThreadPoolExecutor(1) as thread:  # this one's loop is about to apply the next migration
         return thread.submit(asyncio.run, _postgres_schema(url)).result()
 
 
 SQLITE_SCHEMA = """
-    SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'
+    SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c
+    WHERE m.type = 'table'
     AND m.name NOT LIKE 'sqlite_%'
     UNION ALL
-    SELECT tbl_name || substr(sql, instr(sql, '(')) FROM sqlite_master WHERE type = 'index' AND sql NOT NULL"""
+    SELECT tbl_name || substr(sql, instr(sql, '(')) FROM sqlite_master WHERE type = 'index'
+    AND sql NOT NULL"""
 POSTGRES_SCHEMA = """
-    SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'
+    SELECT table_name || '.' || column_name FROM information_schema.columns
+    WHERE table_schema = 'public'
     UNION ALL
     SELECT regexp_replace(indexdef, '^.* ON ', '') FROM pg_indexes WHERE schemaname = 'public'"""
 
@@ -152,6 +186,8 @@ POSTGRES_SCHEMA = """
 async def _postgres_schema(url: str) -> set[str]:
     connection = await asyncpg.connect(url)
     try:
-        return {text for (text,) in await connection.fetch(POSTGRES_SCHEMA) if "migration" not in text}
+        return {
+            text for (text,) in await connection.fetch(POSTGRES_SCHEMA) if "migration" not in text
+        }
     finally:
         await connection.close()

@@ -1,4 +1,6 @@
-"""`read` returns what the ORM returns, with the requested columns only, and its connections are reused safely."""
+"""`read` returns what the ORM returns, with the requested columns only, and its connections are
+reused safely.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -27,12 +29,17 @@ from models.support.ticket import Category, Channel, Message, Ticket, TicketStat
 from tests.patience import PATIENCE
 
 AnyQuerySet = QuerySet[Any]
-TEXTS: Any = {"fr": {"title": "L'été", "summary": "s", "body": "b"}, "en": {"title": "Summer", "summary": "s", "body": "b"}}
+TEXTS: Any = {
+    "fr": {"title": "L'été", "summary": "s", "body": "b"},
+    "en": {"title": "Summer", "summary": "s", "body": "b"},
+}
 
 
 @dataclass
 class Table:
-    """Three tickets of two companies, with 1, 2 and 3 messages, an offer with two prices, and an article."""
+    """Three tickets of two companies, with 1, 2 and 3 messages, an offer with two prices, and an
+    article.
+    """
 
     action: Action
     tickets: list[Ticket]
@@ -44,24 +51,43 @@ ONLY_POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=T
 
 @pytest.fixture
 async def desk(db: str, action: Action) -> Table:
-    user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at)
-    accounts = [await Account.create(legal_name=name, siren="404833048", created_at=action.at) for name in ("Paul", "Marie")]
+    user = await User.create(
+        email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at
+    )
+    accounts = [
+        await Account.create(legal_name=name, siren="404833048", created_at=action.at)
+        for name in ("Paul", "Marie")
+    ]
     desk = Table(action, [])
     for number in range(3):
         async with action.transaction() as tx:
             ticket = await Ticket.open(
-                tx, accounts[number % 2], user, subject=f"Aide {number}", channel=Channel.CHAT, category=Category.BUG
+                tx,
+                accounts[number % 2],
+                user,
+                subject=f"Aide {number}",
+                channel=Channel.CHAT,
+                category=Category.BUG,
             )
             for index in range(number + 1):
                 await ticket.post(tx, user, f"{number}.{index}", f"c{number}.{index}")
         desk.tickets.append(ticket)
-    offer = await Offer.create(slug="essentiel", segment=Segment.TPE, position=1, texts={"fr": {"name": "É"}})
+    offer = await Offer.create(
+        slug="essentiel", segment=Segment.TPE, position=1, texts={"fr": {"name": "É"}}
+    )
     for interval, net in ((Interval.MONTH, 2900), (Interval.YEAR, 29000)):
-        await Price.create(offer=offer, interval=interval, net_cents=net, vat_rate=2000, valid_from=action.at)
+        await Price.create(
+            offer=offer, interval=interval, net_cents=net, vat_rate=2000, valid_from=action.at
+        )
     await Article.create(
-        slug="ete", kind=ArticleKind.FAQ, category=ArticleCategory.SUPPORT, texts=TEXTS, starts_at=action.at,
-        searched_fr=search_text(TEXTS["fr"]), searched_en=search_text(TEXTS["en"]),
-    )  # fmt: skip
+        slug="ete",
+        kind=ArticleKind.FAQ,
+        category=ArticleCategory.SUPPORT,
+        texts=TEXTS,
+        starts_at=action.at,
+        searched_fr=search_text(TEXTS["fr"]),
+        searched_en=search_text(TEXTS["en"]),
+    )
     return desk
 
 
@@ -73,15 +99,23 @@ QUERIES: dict[str, Callable[[Table], AnyQuerySet]] = {
     "all": lambda desk: Ticket.all(),
     "none": lambda desk: Ticket.filter(id=None),
     "equal": lambda desk: Ticket.filter(subject="Aide 1"),
-    "several": lambda desk: Ticket.filter(channel=Channel.CHAT, category=Category.BUG).filter(status=TicketStatus.NEW),
-    "null": lambda desk: Ticket.filter(closed_at=None, assignee_id__isnull=True, requester_id__not_isnull=True),
-    "moment": lambda desk: Ticket.filter(created_at__lte=desk.action.at, created_at__gt=desk.action.at - timedelta(days=1)),
+    "several": lambda desk: Ticket.filter(channel=Channel.CHAT, category=Category.BUG).filter(
+        status=TicketStatus.NEW
+    ),
+    "null": lambda desk: Ticket.filter(
+        closed_at=None, assignee_id__isnull=True, requester_id__not_isnull=True
+    ),
+    "moment": lambda desk: Ticket.filter(
+        created_at__lte=desk.action.at, created_at__gt=desk.action.at - timedelta(days=1)
+    ),
     "day": lambda desk: Ticket.filter(opened_on__gte=desk.action.day),
     "list": lambda desk: Ticket.filter(id__in={desk.tickets[0].pk, desk.tickets[2].pk}),
     "enums": lambda desk: Ticket.filter(status__in=[TicketStatus.NEW, TicketStatus.OPEN]),
     "empty list": lambda desk: Ticket.filter(id__in=[]),
     "list and one": lambda desk: Ticket.filter(id__in=[1, 2], id=2),
-    "either": lambda desk: Ticket.filter(Q(subject="Aide 0") | Q(subject="Aide 1", id__gt=desk.tickets[0].pk)),
+    "either": lambda desk: Ticket.filter(
+        Q(subject="Aide 0") | Q(subject="Aide 1", id__gt=desk.tickets[0].pk)
+    ),
     "not": lambda desk: Ticket.exclude(subject="Aide 0").filter(~Q(id=desk.tickets[1].pk)),
     "other": lambda desk: Ticket.filter(subject__not="Aide 0"),
     "same value twice": lambda desk: Message.filter(Q(id=2) | Q(sequence=2)),
@@ -99,7 +133,9 @@ QUERIES: dict[str, Callable[[Table], AnyQuerySet]] = {
 async def test_read_returns_the_same_rows_as_the_orm(desk: Table, name: str) -> None:
     for _ in range(2):  # compiled, then from the cache
         found = QUERIES[name](desk)
-        assert [values(row) for row in await read(found, None, "-id")] == [values(row) for row in await found.order_by("-id")]
+        assert [values(row) for row in await read(found, None, "-id")] == [
+            values(row) for row in await found.order_by("-id")
+        ]
 
 
 async def test_a_statement_is_compiled_once_for_any_values(desk: Table) -> None:
@@ -112,7 +148,9 @@ async def test_a_statement_is_compiled_once_for_any_values(desk: Table) -> None:
     assert len(statement._statements) == known
 
 
-async def test_the_number_of_cached_statements_is_limited(desk: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_cached_statements_is_limited(
+    desk: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(statement, "MAX_STATEMENTS", 5)
     statement._statements.clear()
     for column in all_columns(Ticket):
@@ -145,7 +183,9 @@ async def test_the_first_rows_of_each_key(desk: Table, descending: bool) -> None
     )
     for number, key in enumerate(keys):
         expected = [f"{number}.{index}" for index in range(number + 1)]
-        assert [row.body for row in rows if row.ticket_id == key] == (expected[::-1] if descending else expected)[:2]
+        assert [row.body for row in rows if row.ticket_id == key] == (
+            expected[::-1] if descending else expected
+        )[:2]
 
 
 async def test_querysets_with_more_than_filters_are_refused(desk: Table) -> None:
@@ -163,7 +203,9 @@ async def test_reading_joins_the_transaction(desk: Table) -> None:
     async with desk.action.transaction() as tx:
         await Ticket.filter(pk=desk.tickets[0].pk).using_db(tx.db).update(subject="changed")
         assert [row.subject for row in await read(Ticket.filter(subject="changed"))] == ["changed"]
-        assert [row.subject for row in await read(Ticket.filter(subject="changed").using_db(tx.db))] == ["changed"]
+        assert [
+            row.subject for row in await read(Ticket.filter(subject="changed").using_db(tx.db))
+        ] == ["changed"]
 
 
 async def test_concurrent_reads_and_writes(desk: Table) -> None:
@@ -199,7 +241,10 @@ async def small_client(most: int = 2) -> PostgresClient:
     """A client of few connections to the database in use."""
     client = get_connection("default")
     assert isinstance(client, PostgresClient)
-    settings = {name: getattr(client, name) for name in ("user", "password", "database", "host", "port", "extra")}
+    settings = {
+        name: getattr(client, name)
+        for name in ("user", "password", "database", "host", "port", "extra")
+    }
     extra = settings.pop("extra")
     two = PostgresClient(**settings, connection_name="two", minsize=1, maxsize=most, **extra)
     await two.create_connection(with_db=True)
@@ -213,7 +258,9 @@ async def test_two_connections_serve_random_loads(desk: Table, seed: int) -> Non
     pool: Any = client._pool
 
     async def one(number: int) -> int:
-        found = await client.read("SELECT $1::int FROM pg_sleep($2)", [number, random.random() / 100])
+        found = await client.read(
+            "SELECT $1::int FROM pg_sleep($2)", [number, random.random() / 100]
+        )
         return int(found[0][0])
 
     async def several(number: int) -> int:
@@ -230,13 +277,19 @@ async def test_two_connections_serve_random_loads(desk: Table, seed: int) -> Non
 
     try:
         for _ in range(10):
-            tasks = [asyncio.ensure_future(random.choice([one, one, several, failing])(number)) for number in range(12)]
+            tasks = [
+                asyncio.ensure_future(random.choice([one, one, several, failing])(number))
+                for number in range(12)
+            ]
             for task in random.sample(tasks, 4):
                 await asyncio.sleep(random.random() / 200)
                 task.cancel()
             async with asyncio.timeout(PATIENCE):
                 found = await asyncio.gather(*tasks, return_exceptions=True)
-            assert all(each == number or isinstance(each, asyncio.CancelledError) for number, each in enumerate(found))
+            assert all(
+                each == number or isinstance(each, asyncio.CancelledError)
+                for number, each in enumerate(found)
+            )
         assert [await one(number) for number in range(3)] == [0, 1, 2]
         assert (pool._pending_acquires, len(pool._idle)) == (0, pool._acquired)
     finally:
@@ -325,7 +378,11 @@ async def test_incomplete_rows_behave_like_the_model(desk: Table) -> None:
     assert incomplete != Account(id=incomplete.pk)
     assert {incomplete: 1}[complete] == 1
     incomplete.subject = "changed"
-    assert (incomplete.subject, incomplete._partial, incomplete._saved_in_db) == ("changed", True, True)
+    assert (incomplete.subject, incomplete._partial, incomplete._saved_in_db) == (
+        "changed",
+        True,
+        True,
+    )
     [full] = await read(Ticket.filter(pk=incomplete.pk))
     assert type(full) is Ticket
     assert not full._partial

@@ -15,13 +15,19 @@ from models.support.ticket import TRANSITIONS, Category, Channel, Message, Ticke
 
 @pytest.fixture
 async def paul(action: Action) -> User:
-    return await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at)
+    return await User.create(
+        email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at
+    )
 
 
 @pytest.fixture
 async def alice(action: Action) -> User:
     return await User.create(
-        email="alice@camcha.example", name="Alice", password_hash="-", staff=Staff.AGENT, created_at=action.at
+        email="alice@camcha.example",
+        name="Alice",
+        password_hash="-",
+        staff=Staff.AGENT,
+        created_at=action.at,
     )
 
 
@@ -29,34 +35,54 @@ async def alice(action: Action) -> User:
 async def chat(db: str, action: Action, paul: User) -> Ticket:
     account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at)
     async with action.transaction() as tx:
-        return await Ticket.open(tx, account, paul, subject="Aide", channel=Channel.CHAT, category=Category.USAGE)
+        return await Ticket.open(
+            tx, account, paul, subject="Aide", channel=Channel.CHAT, category=Category.USAGE
+        )
 
 
-async def test_concurrent_messages_get_a_sequence_without_gaps(chat: Ticket, action: Action, paul: User, alice: User) -> None:
+async def test_concurrent_messages_get_a_sequence_without_gaps(
+    chat: Ticket, action: Action, paul: User, alice: User
+) -> None:
     authors = [paul, alice] * 20
-    await asyncio.gather(*(chat.reply(action, author, f"bonjour {n}", f"id-{n}") for n, author in enumerate(authors)))
+    await asyncio.gather(
+        *(chat.reply(action, author, f"bonjour {n}", f"id-{n}") for n, author in enumerate(authors))
+    )
     events = await Event.since(ticket_stream(chat.pk), 0, 1000)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert await last_sequence_of(ticket_stream(chat.pk)) == len(events)
     assert sum(event.kind is EventKind.MESSAGE_POSTED for event in events) == 40
 
 
-async def test_a_message_sent_twice_concurrently_is_stored_once(chat: Ticket, action: Action, paul: User) -> None:
+async def test_a_message_sent_twice_concurrently_is_stored_once(
+    chat: Ticket, action: Action, paul: User
+) -> None:
     sent = await asyncio.gather(*(chat.reply(action, paul, "bonjour", "same") for _ in range(5)))
     assert len({message.pk for message in sent}) == 1
     assert await Message.all().count() == 1
 
 
-async def test_of_two_concurrent_claims_one_succeeds(chat: Ticket, action: Action, alice: User) -> None:
-    bob = await User.create(email="bob@camcha.example", name="Bob", password_hash="-", staff=Staff.AGENT, created_at=action.at)
-    claims = await asyncio.gather(chat.claim(action, alice), chat.claim(action, bob), return_exceptions=True)
+async def test_of_two_concurrent_claims_one_succeeds(
+    chat: Ticket, action: Action, alice: User
+) -> None:
+    bob = await User.create(
+        email="bob@camcha.example",
+        name="Bob",
+        password_hash="-",
+        staff=Staff.AGENT,
+        created_at=action.at,
+    )
+    claims = await asyncio.gather(
+        chat.claim(action, alice), chat.claim(action, bob), return_exceptions=True
+    )
     lost = [claim for claim in claims if isinstance(claim, Refusal)]
     assert [refusal.code for refusal in lost] == ["ALREADY_CLAIMED"]
     stored = await Ticket.get(pk=chat.pk)
     assert stored.status is TicketStatus.OPEN
 
 
-async def test_a_reply_after_closing_starts_one_linked_follow_up(chat: Ticket, action: Action, paul: User) -> None:
+async def test_a_reply_after_closing_starts_one_linked_follow_up(
+    chat: Ticket, action: Action, paul: User
+) -> None:
     await chat.move(action, TicketStatus.CLOSED)
     first = await chat.reply(action, paul, "encore moi", "a")
     again = await chat.reply(action, paul, "encore moi", "a")
@@ -66,7 +92,9 @@ async def test_a_reply_after_closing_starts_one_linked_follow_up(chat: Ticket, a
     assert (await Ticket.get(pk=first.ticket_id)).follows_id == chat.pk
 
 
-async def test_an_impossible_status_is_refused_with_the_possible_ones(chat: Ticket, action: Action) -> None:
+async def test_an_impossible_status_is_refused_with_the_possible_ones(
+    chat: Ticket, action: Action
+) -> None:
     await chat.move(action, TicketStatus.SOLVED)
     with pytest.raises(Refusal, match="TRANSITION_ILLEGAL") as solved:
         await chat.move(action, TicketStatus.PENDING)
@@ -81,10 +109,16 @@ async def test_an_impossible_status_is_refused_with_the_possible_ones(chat: Tick
 
 def test_customers_never_see_internal_statuses_in_errors() -> None:
     """Closing is their only move, and legal in every status: no message tells them of ON_HOLD."""
-    assert all(TicketStatus.CLOSED in TRANSITIONS[status] for status in TicketStatus if status is not TicketStatus.CLOSED)
+    assert all(
+        TicketStatus.CLOSED in TRANSITIONS[status]
+        for status in TicketStatus
+        if status is not TicketStatus.CLOSED
+    )
 
 
-async def test_a_customers_reply_reopens_a_solved_ticket(chat: Ticket, action: Action, paul: User) -> None:
+async def test_a_customers_reply_reopens_a_solved_ticket(
+    chat: Ticket, action: Action, paul: User
+) -> None:
     await chat.move(action, TicketStatus.SOLVED)
     await chat.reply(action, paul, "toujours pas", "a")
     assert (await Ticket.get(pk=chat.pk)).status is TicketStatus.OPEN

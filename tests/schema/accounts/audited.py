@@ -8,14 +8,28 @@ from models.identity.user import User
 from models.support.file import File
 from models.viewer import Viewer
 from resolvers.ids import encode
-from tests.schema.audited_fixtures import PASSWORD, Stage, answering, known, managing, member_id, operating, proved
+from tests.schema.audited_fixtures import (
+    PASSWORD,
+    Stage,
+    answering,
+    known,
+    managing,
+    member_id,
+    operating,
+    proved,
+)
 
 if TYPE_CHECKING:
     pass
 
 
 async def account_sign_up(stage: Stage) -> None:
-    form = {"email": "new@mark.example", "name": "MARKED NAME", "legalName": "MARKED LEGAL", "siren": "552 100 554"}
+    form = {
+        "email": "new@mark.example",
+        "name": "MARKED NAME",
+        "legalName": "MARKED LEGAL",
+        "siren": "552 100 554",
+    }
     await stage.do(Viewer(), "accountSignUp", password=PASSWORD, **form)
 
 
@@ -29,7 +43,9 @@ async def invitation_send(stage: Stage) -> str:
 async def invitation_resend(stage: Stage) -> None:
     invitation = await invitation_send(stage)
     for _ in range(2):
-        await stage.do(stage.owner, "invitationResend", invitationId=invitation, idempotencyKey="MARKED AGAIN")
+        await stage.do(
+            stage.owner, "invitationResend", invitationId=invitation, idempotencyKey="MARKED AGAIN"
+        )
 
 
 async def invitation_revoke(stage: Stage) -> None:
@@ -41,9 +57,13 @@ async def invitation_revoke(stage: Stage) -> None:
 async def invitation_accept(stage: Stage) -> None:
     await invitation_send(stage)
     token = "cam_in_marked"
-    await Invitation.filter(email="marked@mark.example").update(token_hash=sessions.token_hash(token))
+    await Invitation.filter(email="marked@mark.example").update(
+        token_hash=sessions.token_hash(token)
+    )
     for _ in range(2):
-        await stage.do(Viewer(), "invitationAccept", token=token, name="MARKED NAME", password=PASSWORD)
+        await stage.do(
+            Viewer(), "invitationAccept", token=token, name="MARKED NAME", password=PASSWORD
+        )
 
 
 async def member_change_role(stage: Stage) -> None:
@@ -67,7 +87,12 @@ async def account_transfer_ownership(stage: Stage) -> None:
 async def member_reset_second_factor(stage: Stage) -> None:
     await known(stage, second_factor_at=stage.action.at)
     for _ in range(2):
-        await stage.do(await proved(stage), "memberResetSecondFactor", userId=member_id(stage), idempotencyKey="1")
+        await stage.do(
+            await proved(stage),
+            "memberResetSecondFactor",
+            userId=member_id(stage),
+            idempotencyKey="1",
+        )
 
 
 async def user_reset_second_factor(stage: Stage) -> None:
@@ -90,7 +115,12 @@ async def account_change_address(stage: Stage) -> None:
 
 async def account_change_identifiers(stage: Stage) -> None:
     for _ in range(2):
-        await stage.do(stage.owner, "accountChangeIdentifiers", siret="40483304800022", vatNumber="FR83404833048")
+        await stage.do(
+            stage.owner,
+            "accountChangeIdentifiers",
+            siret="40483304800022",
+            vatNumber="FR83404833048",
+        )
 
 
 async def account_request_legal_name(stage: Stage) -> str:
@@ -105,10 +135,22 @@ async def legal_name_change_add_evidence(stage: Stage) -> str:
     change = await account_request_legal_name(stage)
     assert stage.owner.user
     kbis = await File.create(
-        key="kbis", uploader=stage.owner.user, account=stage.owner.account, name="MARKED.pdf", size=3,
-        content_type="application/pdf", created_at=stage.action.at, uploaded_at=stage.action.at, cleared_at=stage.action.at,
-    )  # fmt: skip
-    await stage.do(stage.owner, "legalNameChangeAddEvidence", changeId=change, fileIds=[encode("File", kbis.pk)])
+        key="kbis",
+        uploader=stage.owner.user,
+        account=stage.owner.account,
+        name="MARKED.pdf",
+        size=3,
+        content_type="application/pdf",
+        created_at=stage.action.at,
+        uploaded_at=stage.action.at,
+        cleared_at=stage.action.at,
+    )
+    await stage.do(
+        stage.owner,
+        "legalNameChangeAddEvidence",
+        changeId=change,
+        fileIds=[encode("File", kbis.pk)],
+    )
     return change
 
 
@@ -133,13 +175,21 @@ async def legal_name_change_decide(stage: Stage) -> None:
 
 async def account_deactivate(stage: Stage) -> None:
     for _ in range(2):
-        await stage.do(stage.dataset.alice, "accountDeactivate", accountId=encode("Account", stage.dataset.paul.account.pk))
+        await stage.do(
+            stage.dataset.alice,
+            "accountDeactivate",
+            accountId=encode("Account", stage.dataset.paul.account.pk),
+        )
 
 
 async def account_reactivate(stage: Stage) -> None:
     await account_deactivate(stage)
     for _ in range(2):
-        await stage.do(stage.dataset.alice, "accountReactivate", accountId=encode("Account", stage.dataset.paul.account.pk))
+        await stage.do(
+            stage.dataset.alice,
+            "accountReactivate",
+            accountId=encode("Account", stage.dataset.paul.account.pk),
+        )
 
 
 async def account_decline_reactivation(stage: Stage) -> None:
@@ -151,22 +201,35 @@ async def account_decline_reactivation(stage: Stage) -> None:
     await stage.do(asking, "accountRequestReactivation", **given)
     for _ in range(2):
         await stage.do(
-            stage.dataset.alice, "accountDeclineReactivation", accountId=account, reason="MARKED", idempotencyKey="1"
+            stage.dataset.alice,
+            "accountDeclineReactivation",
+            accountId=account,
+            reason="MARKED",
+            idempotencyKey="1",
         )
 
 
 async def account_schedule_deletion(stage: Stage) -> None:
     given = {"message": "MARKED", "idempotencyKey": "k"}
-    payload = await stage.do(await managing(stage), "accountRequestDeletion", "ticket { id }", **given)
+    payload = await stage.do(
+        await managing(stage), "accountRequestDeletion", "ticket { id }", **given
+    )
     account, ticket = encode("Account", stage.dataset.paul.account.pk), payload["ticket"]["id"]
     for _ in range(2):
-        await stage.do(await answering(stage), "accountScheduleDeletion", accountId=account, ticketId=ticket)
+        await stage.do(
+            await answering(stage), "accountScheduleDeletion", accountId=account, ticketId=ticket
+        )
 
 
 async def staff_hire(stage: Stage) -> Viewer:
     viewer = await operating(stage)
     for _ in range(2):
-        given = {"email": "hired@mark.example", "name": "MARKED", "role": "AGENT", "idempotencyKey": "MARKED KEY"}
+        given = {
+            "email": "hired@mark.example",
+            "name": "MARKED",
+            "role": "AGENT",
+            "idempotencyKey": "MARKED KEY",
+        }
         await stage.do(viewer, "staffHire", **given)
     return viewer
 
@@ -186,4 +249,6 @@ async def staff_dismiss(stage: Stage) -> None:
 
 
 async def user_end_sessions(stage: Stage) -> None:
-    await stage.do(await operating(stage), "userEndSessions", userId=member_id(stage), idempotencyKey="1")
+    await stage.do(
+        await operating(stage), "userEndSessions", userId=member_id(stage), idempotencyKey="1"
+    )

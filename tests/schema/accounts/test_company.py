@@ -1,4 +1,6 @@
-"""P1.1 in the GraphQL API: a company requests a new legal name, an agent decides, and the next invoice states the name."""
+"""P1.1 in the GraphQL API: a company requests a new legal name, an agent decides, and the next
+invoice states the name.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -32,17 +34,28 @@ REQUEST = """mutation($i: AccountRequestLegalNameInput!) { accountRequestLegalNa
 SHOW = """mutation($i: LegalNameChangeAddEvidenceInput!) { legalNameChangeAddEvidence(input: $i) {
     change { status evidence { name status downloadUrl } } userErrors { code field } } }"""
 LIST = """{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { totalCount nodes {
-    id legalName reason account { siren legalName } evidence { name downloadUrl } decider { name } } } }"""
+    id legalName reason account { siren legalName } evidence { name downloadUrl }
+    decider { name } } } }"""
 DECIDE = """mutation($i: LegalNameChangeDecideInput!) { legalNameChangeDecide(input: $i) {
-    change { status reason decidedAt decider { name } account { legalName } } userErrors { code field } } }"""
-OWN = "{ viewer { account { legalName address { street city country } legalNameChanges { nodes { status } } } } }"
+    change { status reason decidedAt decider { name } account { legalName } }
+    userErrors { code field } } }"""
+OWN = (
+    "{ viewer { account { legalName address { street city country } legalNameChanges { nodes { "
+    "status } } } } }"
+)
 
 
 async def proved(viewer: Viewer, action: Action) -> Viewer:
     """The same viewer with a recent step-up."""
     assert viewer.session
     await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
-    return Viewer(viewer.user, viewer.account, viewer.role, await Session.get(pk=viewer.session.pk), viewer.locale)
+    return Viewer(
+        viewer.user,
+        viewer.account,
+        viewer.role,
+        await Session.get(pk=viewer.session.pk),
+        viewer.locale,
+    )
 
 
 def wish(**given: Any) -> dict[str, Any]:
@@ -52,9 +65,16 @@ def wish(**given: Any) -> dict[str, Any]:
 async def kbis(dataset: Dataset, action: Action) -> str:
     assert dataset.paul.owner.user
     file = await File.create(
-        key="kbis", uploader=dataset.paul.owner.user, account=dataset.paul.account, name="kbis.pdf", size=3,
-        content_type="application/pdf", created_at=action.at, uploaded_at=action.at, cleared_at=action.at,
-    )  # fmt: skip
+        key="kbis",
+        uploader=dataset.paul.owner.user,
+        account=dataset.paul.account,
+        name="kbis.pdf",
+        size=3,
+        content_type="application/pdf",
+        created_at=action.at,
+        uploaded_at=action.at,
+        cleared_at=action.at,
+    )
     return encode("File", file.pk)
 
 
@@ -65,23 +85,39 @@ async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
     payload = (await ask(owner, REQUEST, i=wish()))["data"]["accountRequestLegalName"]
     assert payload["userErrors"] == []
     change = payload["change"]
-    assert (change["status"], change["verdict"], change["previousName"]) == ("EVIDENCE_NEEDED", "UNKNOWN", "PAULMARK legal")
-    shown = await ask(owner, SHOW, i={"changeId": change["id"], "fileIds": [await kbis(dataset, action)]})
+    assert (change["status"], change["verdict"], change["previousName"]) == (
+        "EVIDENCE_NEEDED",
+        "UNKNOWN",
+        "PAULMARK legal",
+    )
+    shown = await ask(
+        owner, SHOW, i={"changeId": change["id"], "fileIds": [await kbis(dataset, action)]}
+    )
     assert shown["data"]["legalNameChangeAddEvidence"]["change"]["status"] == "IN_REVIEW"
     listed = (await ask(dataset.alice, LIST))["data"]["legalNameChanges"]
     assert listed["totalCount"] == 1
     assert listed["nodes"][0]["evidence"][0]["downloadUrl"].startswith("http")
-    decided = (await ask(dataset.alice, DECIDE, i={"changeId": change["id"], "decision": "ACCEPT", "idempotencyKey": "1"}))[
-        "data"
-    ]
+    decided = (
+        await ask(
+            dataset.alice,
+            DECIDE,
+            i={"changeId": change["id"], "decision": "ACCEPT", "idempotencyKey": "1"},
+        )
+    )["data"]
     assert decided["legalNameChangeDecide"]["change"] | {"decidedAt": ""} == {
-        "status": "ACCEPTED", "reason": None, "decidedAt": "", "decider": {"name": "Alice"},
+        "status": "ACCEPTED",
+        "reason": None,
+        "decidedAt": "",
+        "decider": {"name": "Alice"},
         "account": {"legalName": "Boulangerie Paul SAS"},
-    }  # fmt: skip
+    }
     await dataset.paul.account.refresh_from_db()
     await bought_again(action, services, price, dataset)
     invoices = await Invoice.filter(account_id=dataset.paul.account.pk).order_by("id")
-    assert [each.facts["buyer"]["name"] for each in invoices] == ["PAULMARK legal", "Boulangerie Paul SAS"]
+    assert [each.facts["buyer"]["name"] for each in invoices] == [
+        "PAULMARK legal",
+        "Boulangerie Paul SAS",
+    ]
     emails = await Email.filter(template="legal_name.fr").order_by("id")
     assert [email.subject for email in emails] == [
         "Un justificatif est nécessaire pour votre changement de raison sociale",
@@ -94,27 +130,48 @@ async def bought_again(action: Action, services: Services, price: Price, dataset
     assert paul.owner.user
     purchase = await checkout.draft(action, paul.account, paul.owner.user, price, "again")
     billing: dict[str, str | None] = {
-        "street": "1 rue X", "postal_code": "75001", "city": "Paris", "country": "FR", "order_number": None
-    }  # fmt: skip
+        "street": "1 rue X",
+        "postal_code": "75001",
+        "city": "Paris",
+        "country": "FR",
+        "order_number": None,
+    }
     purchase = await purchase.confirm_billing(action, billing)
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "again")
 
 
-async def test_p1_1_each_role_has_its_own_permissions(ask: "Ask", dataset: Dataset, action: Action) -> None:
-    change = encode("LegalNameChange", (await LegalNameChange.filter(account_id=dataset.paul.account.pk).get()).pk)
+async def test_p1_1_each_role_has_its_own_permissions(
+    ask: "Ask", dataset: Dataset, action: Action
+) -> None:
+    change = encode(
+        "LegalNameChange",
+        (await LegalNameChange.filter(account_id=dataset.paul.account.pk).get()).pk,
+    )
     customers = [dataset.paul.member, replace(dataset.paul.owner, role=Role.BILLING)]
     for viewer in (Viewer(), *customers, dataset.alice, dataset.nadia):
         response = await ask(viewer, REQUEST, i=wish())
         assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
     operator = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
-    for viewer in (Viewer(), dataset.paul.owner, *customers, dataset.alice_without_factor, dataset.nadia, operator):
-        for document, given in ((LIST, {}), (DECIDE, {"i": {"changeId": change, "decision": "ACCEPT", "idempotencyKey": "1"}})):
+    for viewer in (
+        Viewer(),
+        dataset.paul.owner,
+        *customers,
+        dataset.alice_without_factor,
+        dataset.nadia,
+        operator,
+    ):
+        for document, given in (
+            (LIST, {}),
+            (DECIDE, {"i": {"changeId": change, "decision": "ACCEPT", "idempotencyKey": "1"}}),
+        ):
             response = await ask(viewer, document, **given)
             assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
 
 
-async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(ask: "Ask", dataset: Dataset) -> None:
+async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(
+    ask: "Ask", dataset: Dataset
+) -> None:
     paul = dataset.paul
     files = [encode("File", each.pk) for each in await File.filter(account_id=paul.account.pk)]
     change = paul.id(LegalNameChange)
@@ -124,26 +181,53 @@ async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(ask: 
     assert [bool(each) for each in owners] == [True, True, True]
     assert [bool(each) for each in members].count(True) == 1  # files attached to a message
     assert members[0] is None
-    assert (await ask(paul.member, OWN))["data"]["viewer"]["account"]["legalNameChanges"] == {"nodes": []}
+    assert (await ask(paul.member, OWN))["data"]["viewer"]["account"]["legalNameChanges"] == {
+        "nodes": []
+    }
 
 
 async def test_p1_4_an_account_has_an_address(ask: "Ask", dataset: Dataset) -> None:
     document = """mutation(
-        $a: AccountChangeAddressInput!, $n: AccountChangeIdentifiersInput!, $t: AccountChangeTradeNameInput!
+        $a: AccountChangeAddressInput!, $n: AccountChangeIdentifiersInput!,
+        $t: AccountChangeTradeNameInput!
     ) {
         accountChangeAddress(input: $a) { account { address { street } } userErrors { code field } }
-        accountChangeIdentifiers(input: $n) { account { siret vatNumber } userErrors { code field } }
-        accountChangeTradeName(input: $t) { account { tradeName legalName } userErrors { code field } } }"""
+        accountChangeIdentifiers(input: $n) { account { siret vatNumber }
+        userErrors { code field } }
+        accountChangeTradeName(input: $t) { account { tradeName legalName }
+        userErrors { code field } } }"""
     address = {"street": "2 rue Y", "postalCode": "69001", "city": "Lyon"}
     numbers = {"siret": "40483304800022", "vatNumber": None}
-    payload = (await ask(dataset.paul.owner, document, a={"address": address}, n=numbers, t={"tradeName": "Chez  Paul"}))[
-        "data"
-    ]
+    payload = (
+        await ask(
+            dataset.paul.owner,
+            document,
+            a={"address": address},
+            n=numbers,
+            t={"tradeName": "Chez  Paul"},
+        )
+    )["data"]
     assert [each["userErrors"] for each in payload.values()] == [[], [], []]
-    assert payload["accountChangeTradeName"]["account"] == {"tradeName": "Chez Paul", "legalName": "PAULMARK legal"}
-    assert payload["accountChangeIdentifiers"]["account"] == {"siret": "40483304800022", "vatNumber": "FR83404833048"}
-    payload = (await ask(dataset.paul.owner, document, a={"address": address}, n={"vatNumber": "FR83404833048"}, t={}))["data"]
-    assert payload["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"  # omitted fields stay unchanged
+    assert payload["accountChangeTradeName"]["account"] == {
+        "tradeName": "Chez Paul",
+        "legalName": "PAULMARK legal",
+    }
+    assert payload["accountChangeIdentifiers"]["account"] == {
+        "siret": "40483304800022",
+        "vatNumber": "FR83404833048",
+    }
+    payload = (
+        await ask(
+            dataset.paul.owner,
+            document,
+            a={"address": address},
+            n={"vatNumber": "FR83404833048"},
+            t={},
+        )
+    )["data"]
+    assert (
+        payload["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"
+    )  # omitted fields stay unchanged
     assert payload["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
     refused = (
         await ask(
@@ -158,17 +242,24 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", dataset: Dataset) -> N
         [{"code": "VALUE_INVALID", "field": ["input", "address", "country"]}],
         [{"code": "SIRET_INVALID", "field": ["input", "siret"]}],
         [{"code": "BLANK", "field": ["input", "tradeName"]}],
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("ids", [["x"], ["VXNlcjox"]])
-async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", dataset: Dataset, action: Action, ids: list[str]) -> None:
+async def test_p1_1_an_id_of_something_else_is_not_found(
+    ask: "Ask", dataset: Dataset, action: Action, ids: list[str]
+) -> None:
     owner = await proved(dataset.paul.owner, action)
     response = (await ask(owner, REQUEST, i=wish(fileIds=ids)))["data"]["accountRequestLegalName"]
-    assert response == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds", "0"]}]}
+    assert response == {
+        "change": None,
+        "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds", "0"]}],
+    }
     other = dataset.marie.id(LegalNameChange)
     for change in (*ids, other):
-        shown = (await ask(owner, SHOW, i={"changeId": change, "fileIds": []}))["data"]["legalNameChangeAddEvidence"]
+        shown = (await ask(owner, SHOW, i={"changeId": change, "fileIds": []}))["data"][
+            "legalNameChangeAddEvidence"
+        ]
         faults = [
             {"code": "NOT_FOUND", "field": ["input", "changeId"]},
             {"code": "BLANK", "field": ["input", "fileIds"]},
@@ -181,8 +272,14 @@ async def test_p1_2_deactivation_and_deletion_requests_are_throttled(
     ask: "Ask", dataset: Dataset, action: Action, kind: str
 ) -> None:
     """The limit on reactivation requests is tested in tests/accounts/test_lifecycle.py."""
-    field, type_ = f"accountRequest{kind}", {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input")
-    document = f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} userErrors {{ code }} }} }}"
+    field, type_ = (
+        f"accountRequest{kind}",
+        {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input"),
+    )
+    document = (
+        f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} "
+        f"userErrors {{ code }} }} }}"
+    )
     owner = await proved(dataset.paul.owner, action)
     for turn in range(LIFECYCLE.free_attempts + 1):
         payload = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"})

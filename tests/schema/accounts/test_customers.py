@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Ask
 
 SEARCH = """query($s: String!, $after: String, $first: Int) {
-    users(search: $s, first: $first, after: $after) { totalCount nodes { name } pageInfo { endCursor hasNextPage } } }"""
+    users(search: $s, first: $first, after: $after) { totalCount nodes { name }
+    pageInfo { endCursor hasNextPage } } }"""
 Find = Callable[[str], Awaitable[set[str]]]
 
 
 async def customer(action: Action, name: str, email: str, *companies: Account) -> User:
-    user = await User.create(name=name, email=email, password_hash="-", created_at=action.at, email_verified_at=action.at)
+    user = await User.create(
+        name=name, email=email, password_hash="-", created_at=action.at, email_verified_at=action.at
+    )
     for account in companies:
         await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=action.at)
     return user
@@ -35,7 +38,10 @@ async def customer(action: Action, name: str, email: str, *companies: Account) -
 async def alice(db: str, action: Action) -> Viewer:
     """An agent, and the customers that she searches for."""
     bakery = await Account.create(
-        legal_name="SARL L'Épi d'Œuvre 100%", trade_name="Chez Élodie", siren="404833048", created_at=action.at
+        legal_name="SARL L'Épi d'Œuvre 100%",
+        trade_name="Chez Élodie",
+        siren="404833048",
+        created_at=action.at,
     )
     quays = await Account.create(legal_name="Quais & Cie", siren="732829320", created_at=action.at)
     await customer(action, "Élodie Gâteau", "e.gateau@epi.example", bakery)
@@ -94,7 +100,9 @@ async def test_p6_2_a_search_finds_the_customer(
     assert [each["extensions"]["code"] for each in response["errors"]] == ["BAD_USER_INPUT"]
 
 
-async def test_p6_2_a_result_has_the_fields_that_agents_need(ask: "Ask", alice: Viewer, action: Action) -> None:
+async def test_p6_2_a_result_has_the_fields_that_agents_need(
+    ask: "Ask", alice: Viewer, action: Action
+) -> None:
     document = """{ users(search: "zoe") { nodes {
         id name email secondFactor memberships { role account { id legalName siren } } } } }"""
     (zoe,) = (await ask(alice, document))["data"]["users"]["nodes"]
@@ -106,17 +114,31 @@ async def test_p6_2_a_result_has_the_fields_that_agents_need(ask: "Ask", alice: 
 
 async def test_results_are_paginated(ask: "Ask", alice: Viewer) -> None:
     first = (await ask(alice, SEARCH, s="example", first=2))["data"]["users"]
-    second = (await ask(alice, SEARCH, s="example", first=2, after=first["pageInfo"]["endCursor"]))["data"]["users"]
+    second = (await ask(alice, SEARCH, s="example", first=2, after=first["pageInfo"]["endCursor"]))[
+        "data"
+    ]["users"]
     names = [each["name"].split()[0] for each in [*first["nodes"], *second["nodes"]]]
-    assert (names, first["totalCount"], second["pageInfo"]["hasNextPage"]) == (["Théo", "Zoé", "Élodie"], 3, False)
+    assert (names, first["totalCount"], second["pageInfo"]["hasNextPage"]) == (
+        ["Théo", "Zoé", "Élodie"],
+        3,
+        False,
+    )
 
 
-async def test_only_agents_and_operators_can_search(ask: "Ask", dataset: Dataset, action: Action) -> None:
+async def test_only_agents_and_operators_can_search(
+    ask: "Ask", dataset: Dataset, action: Action
+) -> None:
     """Operators may search as well. Analysts see no personal data."""
     omar = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
     for viewer in (dataset.alice, omar):
         assert (await ask(viewer, SEARCH, s="paulmark"))["data"]["users"]["totalCount"] == 2
-    for viewer in (Viewer(), dataset.paul.owner, dataset.paul.member, dataset.nadia, dataset.alice_without_factor):
+    for viewer in (
+        Viewer(),
+        dataset.paul.owner,
+        dataset.paul.member,
+        dataset.nadia,
+        dataset.alice_without_factor,
+    ):
         response = await ask(viewer, SEARCH, s="paulmark")
         assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
         assert response["data"] == {"users": None}
@@ -133,7 +155,9 @@ async def test_the_search_text_follows_the_names(
     if await EmailChange.all().update(old_token_hash=token_hash("cam_ec_old")):
         await stage.do(Viewer(), name, token="cam_ec_old")
     assert await out_of_date() == []
-    changed = {"emailConfirmChange": "moved mark example", "staffHire": "marked hired"}.get(name, "marked name")
+    changed = {"emailConfirmChange": "moved mark example", "staffHire": "marked hired"}.get(
+        name, "marked name"
+    )
     assert await User.filter(searched__contains=changed).exists()
 
 
@@ -144,4 +168,8 @@ async def test_a_partial_save_keeps_the_search_text(alice: Viewer) -> None:
     await user.save(update_fields=["name"])
     await account.save(update_fields=["legal_name"])
     assert (await User.get(pk=user.pk)).searched == "leo theo nulle part example"
-    assert ((await Account.get(pk=account.pk)).searched or "").split() == ["les", "quais", "732829320"]
+    assert ((await Account.get(pk=account.pk)).searched or "").split() == [
+        "les",
+        "quais",
+        "732829320",
+    ]

@@ -1,4 +1,6 @@
-"""The members of a company in the GraphQL API: who may change them, what is returned, and how concurrent changes behave."""
+"""The members of a company in the GraphQL API: who may change them, what is returned, and how
+concurrent changes behave.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -45,7 +47,13 @@ INPUTS: dict[str, dict[str, Any]] = {
     "sessionSwitchAccount": {"accountId": "x"},
     "accountLeave": {},
 }
-MANAGE = {"invitationSend", "invitationResend", "invitationRevoke", "memberChangeRole", "memberRemove"}
+MANAGE = {
+    "invitationSend",
+    "invitationResend",
+    "invitationRevoke",
+    "memberChangeRole",
+    "memberRemove",
+}
 EVERYBODYS = {"accountLeave", "sessionSwitchAccount"}
 
 
@@ -59,16 +67,26 @@ async def asked(ask: "Ask", viewer: Viewer, name: str, **given: Any) -> dict[str
 
 
 @pytest.mark.parametrize("name", INPUTS)
-async def test_p1_4_each_role_has_its_own_mutations(ask: "Ask", dataset: Dataset, name: str) -> None:
+async def test_p1_4_each_role_has_its_own_mutations(
+    ask: "Ask", dataset: Dataset, name: str
+) -> None:
     """P1.4: anonymous viewers, staff and members are checked before the input is read."""
     viewers = {role: replace(dataset.paul.owner, role=role) for role in Role}
     emails = await Email.all().count()  # those about invoices
     for role, viewer in viewers.items():
-        allowed = name in EVERYBODYS or role is Role.OWNER or (role is Role.ADMIN and name in MANAGE)
+        allowed = (
+            name in EVERYBODYS or role is Role.OWNER or (role is Role.ADMIN and name in MANAGE)
+        )
         if not allowed:
             response = await asked(ask, viewer, name)
-            assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"], role
-    for viewer, code in ((Viewer(), "UNAUTHENTICATED"), (dataset.alice, "FORBIDDEN"), (dataset.nadia, "FORBIDDEN")):
+            assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"], (
+                role
+            )
+    for viewer, code in (
+        (Viewer(), "UNAUTHENTICATED"),
+        (dataset.alice, "FORBIDDEN"),
+        (dataset.nadia, "FORBIDDEN"),
+    ):
         if name != "sessionSwitchAccount" or viewer.user is None:
             response = await asked(ask, viewer, name)
             assert [error["extensions"]["code"] for error in response["errors"]] == [code]
@@ -76,24 +94,45 @@ async def test_p1_4_each_role_has_its_own_mutations(ask: "Ask", dataset: Dataset
 
 
 async def test_staff_cannot_act_for_a_company(ask: "Ask", dataset: Dataset) -> None:
-    response = await asked(ask, dataset.alice, "sessionSwitchAccount", accountId=dataset.paul.id(type(dataset.paul.account)))
-    assert [error["code"] for error in response["data"]["sessionSwitchAccount"]["userErrors"]] == ["NOT_FOUND"]
-    assert (await ask(dataset.alice, "{ viewer { companies { legalName } } }"))["data"]["viewer"]["companies"] == []
+    response = await asked(
+        ask,
+        dataset.alice,
+        "sessionSwitchAccount",
+        accountId=dataset.paul.id(type(dataset.paul.account)),
+    )
+    assert [error["code"] for error in response["data"]["sessionSwitchAccount"]["userErrors"]] == [
+        "NOT_FOUND"
+    ]
+    assert (await ask(dataset.alice, "{ viewer { companies { legalName } } }"))["data"]["viewer"][
+        "companies"
+    ] == []
 
 
-async def test_a_lost_role_is_refused_despite_a_cached_viewer(ask: "Ask", dataset: Dataset, action: Action) -> None:
+async def test_a_lost_role_is_refused_despite_a_cached_viewer(
+    ask: "Ask", dataset: Dataset, action: Action
+) -> None:
     """A cached viewer may be a second out of date, so the locked membership row decides."""
     await Membership.filter(user_id=dataset.paul.owner.user_id).update(role=Role.MEMBER)
     colleague = encode("User", dataset.paul.member.user_id or 0)
     assert dataset.paul.owner.session
-    await Session.filter(pk=dataset.paul.owner.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
-    for name in ("invitationSend", "memberChangeRole", "memberResetSecondFactor", "memberRemove", "accountTransferOwnership"):
+    await Session.filter(pk=dataset.paul.owner.session.pk).update(
+        fresh_until=action.at + timedelta(minutes=5)
+    )
+    for name in (
+        "invitationSend",
+        "memberChangeRole",
+        "memberResetSecondFactor",
+        "memberRemove",
+        "accountTransferOwnership",
+    ):
         given = {"userId": colleague} if "userId" in INPUTS[name] else {}
         response = await asked(ask, dataset.paul.owner, name, **given)
         assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"], name
 
 
-async def test_p1_4_owners_are_notified_when_the_ownership_changes(ask: "Ask", dataset: Dataset, action: Action) -> None:
+async def test_p1_4_owners_are_notified_when_the_ownership_changes(
+    ask: "Ask", dataset: Dataset, action: Action
+) -> None:
     """After a step-up; each owner gets the email in their own language, with both names."""
     member, session = dataset.paul.member.user, dataset.paul.owner.session
     assert member
@@ -101,22 +140,31 @@ async def test_p1_4_owners_are_notified_when_the_ownership_changes(ask: "Ask", d
     await User.filter(pk=member.pk).update(locale=Locale.EN)
     emails = Email.filter(template__startswith="ownership_changed")
     given = {"userId": encode("User", member.pk)}
-    refused = (await asked(ask, dataset.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
+    refused = (await asked(ask, dataset.paul.owner, "accountTransferOwnership", **given))["data"][
+        "accountTransferOwnership"
+    ]
     assert refused["userErrors"] == [{"code": "STEP_UP_REQUIRED", "field": None}]
     assert not await emails.exists()
     await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
-    done = (await asked(ask, dataset.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
+    done = (await asked(ask, dataset.paul.owner, "accountTransferOwnership", **given))["data"][
+        "accountTransferOwnership"
+    ]
     assert done["userErrors"] == []
     french, english = await emails.order_by("id")
     assert (french.template, english.template) == ("ownership_changed.fr", "ownership_changed.en")
     assert (french.recipient, english.recipient) == (dataset.paul.owner.user.email, member.email)  # type: ignore[union-attr] # it has
-    assert "Nouveau propriétaire\u00a0: PAULMARK MEMBER\n\nN’est plus propriétaire\u00a0: PAULMARK OWNER\n" in french.text
+    assert (
+        "Nouveau propriétaire\u00a0: PAULMARK MEMBER\n\nN’est plus propriétaire\u00a0: PAULMARK "
+        "OWNER\n" in french.text
+    )
     assert "New owner: PAULMARK MEMBER\n\nNo longer an owner: PAULMARK OWNER\n" in english.text
     assert "PAULMARK legal" in french.text
 
 
 @pytest.mark.parametrize(("locale", "given"), [("fr", None), ("en", "EN")])
-async def test_an_email_is_in_the_chosen_language(ask: "Ask", dataset: Dataset, locale: str, given: str | None) -> None:
+async def test_an_email_is_in_the_chosen_language(
+    ask: "Ask", dataset: Dataset, locale: str, given: str | None
+) -> None:
     response = await asked(ask, dataset.paul.owner, "invitationSend", locale=given)
     assert response["data"]["invitationSend"]["userErrors"] == []
     email = await Email.filter(recipient="x@y.example").get()
@@ -127,35 +175,54 @@ async def test_an_email_is_in_the_chosen_language(ask: "Ask", dataset: Dataset, 
 async def test_sign_in_uses_the_first_company_by_default(dataset: Dataset, action: Action) -> None:
     user = dataset.paul.owner.user
     assert user
-    await Membership.create(user=user, account=dataset.marie.account, role=Role.MEMBER, created_at=action.at)
+    await Membership.create(
+        user=user, account=dataset.marie.account, role=Role.MEMBER, created_at=action.at
+    )
     assert await authentication.company_of(user) == dataset.paul.account
     assert await authentication.company_of(user, dataset.marie.account.pk) == dataset.marie.account
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_concurrent_changes_do_not_deadlock(dataset: Dataset, action: Action, seed: int) -> None:
-    """Concurrent changes of members, switches and tickets in two companies cause no deadlock, and each keeps an owner."""
+async def test_concurrent_changes_do_not_deadlock(
+    dataset: Dataset, action: Action, seed: int
+) -> None:
+    """Concurrent changes of members, switches and tickets in two companies cause no deadlock, and
+    each keeps an owner.
+    """
     for company, other in ((dataset.paul, dataset.marie), (dataset.marie, dataset.paul)):
         assert company.member.user
-        await Membership.create(user=company.member.user, account=other.account, role=Role.OWNER, created_at=action.at)
+        await Membership.create(
+            user=company.member.user, account=other.account, role=Role.OWNER, created_at=action.at
+        )
     random = Random(seed)
     for _ in range(8):
-        actions = [random.choice(DEEDS)(action, random.choice([dataset.paul, dataset.marie]), random) for _ in range(12)]
-        responses = await asyncio.wait_for(asyncio.gather(*actions, return_exceptions=True), PATIENCE)
+        actions = [
+            random.choice(DEEDS)(action, random.choice([dataset.paul, dataset.marie]), random)
+            for _ in range(12)
+        ]
+        responses = await asyncio.wait_for(
+            asyncio.gather(*actions, return_exceptions=True), PATIENCE
+        )
         assert [
-            response for response in responses if isinstance(response, Exception) and not isinstance(response, DomainError)
+            response
+            for response in responses
+            if isinstance(response, Exception) and not isinstance(response, DomainError)
         ] == []
         for company in (dataset.paul, dataset.marie):
             assert await Membership.filter(account_id=company.account.pk, role=Role.OWNER).exists()
     for session in await Session.filter(ended_at=None):
         assert (
             session.account_id is None
-            or await Membership.filter(user_id=session.user_id, account_id=session.account_id).exists()
+            or await Membership.filter(
+                user_id=session.user_id, account_id=session.account_id
+            ).exists()
         )
 
 
 async def _somebody(company: Company, random: Random) -> tuple[Action, int]:
-    place = random.choice(await Membership.filter(account_id=company.account.pk).select_related("user"))
+    place = random.choice(
+        await Membership.filter(account_id=company.account.pk).select_related("user")
+    )
     return Action(place.user, company.account.created_at, _Deaf()), place.user_id
 
 
@@ -167,7 +234,9 @@ class _Deaf:
 async def _does(action: Action, company: Company, random: Random) -> tuple[Action, Session, int]:
     """The first arguments of a membership change by a member with a recent step-up."""
     arguments, key = await _somebody(company, random)
-    session = (await sessions.sign_in(await User.get(pk=key), company.account, False, action)).session
+    session = (
+        await sessions.sign_in(await User.get(pk=key), company.account, False, action)
+    ).session
     await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
     return replace(arguments, at=action.at), session, company.account.pk
 
@@ -207,14 +276,25 @@ async def _ask(action: Action, company: Company, random: Random) -> None:
     assert arguments.actor
     async with action.transaction() as tx:
         ticket = await Ticket.open(
-            tx, company.account, arguments.actor, subject="Aide", channel=Channel.WEB, category=Category.USAGE
+            tx,
+            company.account,
+            arguments.actor,
+            subject="Aide",
+            channel=Channel.WEB,
+            category=Category.USAGE,
         )
         await ticket.post(tx, arguments.actor, "Bonjour", "k")
 
 
 DEEDS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
-    _change, _transfer, _leave, _switch, _refresh, _end_others, _ask,
-]  # fmt: skip
+    _change,
+    _transfer,
+    _leave,
+    _switch,
+    _refresh,
+    _end_others,
+    _ask,
+]
 
 
 @pytest.mark.parametrize("how", ["promoted", "removed", "switched"])
@@ -225,7 +305,9 @@ async def test_a_stream_sends_nothing_to_a_lost_role(
     user, session = dataset.paul.member.user, dataset.paul.member.session
     assert user
     assert session
-    await Membership.create(user=user, account=dataset.marie.account, role=Role.MEMBER, created_at=action.at)
+    await Membership.create(
+        user=user, account=dataset.marie.account, role=Role.MEMBER, created_at=action.at
+    )
     query = "subscription { accountEvents(after: 0) { kind } }"
     async with aclosing(subscribe(engine, dataset.paul.member, services, query)) as following:
         while (await anext(following))["data"]["accountEvents"]["kind"] != "TICKET_OPENED":
@@ -248,11 +330,15 @@ async def test_a_stream_sends_nothing_to_a_lost_role(
     assert [error["extensions"]["code"] for error in response["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_the_viewer_of_a_websocket_is_anonymous_after_a_switch(dataset: Dataset, action: Action) -> None:
+async def test_the_viewer_of_a_websocket_is_anonymous_after_a_switch(
+    dataset: Dataset, action: Action
+) -> None:
     """A websocket opened before the switch doesn't act for the new account."""
     user = dataset.paul.owner.user
     assert user
-    await Membership.create(user=user, account=dataset.marie.account, role=Role.OWNER, created_at=action.at)
+    await Membership.create(
+        user=user, account=dataset.marie.account, role=Role.OWNER, created_at=action.at
+    )
     old = await signed_in(action, user, dataset.paul.account, Role.OWNER)
     assert old.session
     tokens = await sessions.switch(old.session, dataset.marie.account.pk, action)

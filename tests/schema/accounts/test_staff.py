@@ -1,4 +1,6 @@
-"""Staff in the GraphQL API: only operators manage staff, and a new staff user reaches the page that their email names."""
+"""Staff in the GraphQL API: only operators manage staff, and a new staff user reaches the page that
+their email names.
+"""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 LISTED = "{ staff { totalCount nodes { id name email staff secondFactor } } }"
 HIRE = """mutation {
-    staffHire(input: {email: "Lea@camcha.example", name: "Léa", role: AGENT, locale: FR, idempotencyKey: "%s"}) {
+    staffHire(input: {email: "Lea@camcha.example", name: "Léa", role: AGENT, locale: FR,
+    idempotencyKey: "%s"}) {
     user { id email staff secondFactor } userErrors { code field } } }"""
 
 
@@ -35,12 +38,20 @@ async def test_p4_3_an_operator_hires_and_lists_staff(ask: "Ask", omar: Viewer) 
     payload = (await ask(omar, HIRE % "k"))["data"]["staffHire"]
     assert (await ask(omar, HIRE % "k"))["data"]["staffHire"] == payload
     lea = await User.get(email="lea@camcha.example")
-    expected = {"id": encode("User", lea.pk), "email": lea.email, "staff": "AGENT", "secondFactor": False}
+    expected = {
+        "id": encode("User", lea.pk),
+        "email": lea.email,
+        "staff": "AGENT",
+        "secondFactor": False,
+    }
     assert payload == {"user": expected, "userErrors": []}
     email = await Email.get(recipient=lea.email)
     assert (email.template, "/reset?token=cam_pr_" in email.text) == ("staff_welcome.fr", True)
     again = (await ask(omar, HIRE % "other"))["data"]["staffHire"]
-    assert again == {"user": None, "userErrors": [{"code": "EMAIL_TAKEN", "field": ["input", "email"]}]}
+    assert again == {
+        "user": None,
+        "userErrors": [{"code": "EMAIL_TAKEN", "field": ["input", "email"]}],
+    }
     listed = (await ask(omar, LISTED))["data"]["staff"]
     assert [each["name"] for each in listed["nodes"]] == ["Alice", "Nadia", "Omar", "Léa"]
     assert listed["totalCount"] == 4
@@ -49,12 +60,29 @@ async def test_p4_3_an_operator_hires_and_lists_staff(ask: "Ask", omar: Viewer) 
 async def test_only_operators_manage_staff(ask: "Ask", dataset: Dataset) -> None:
     key = encode("User", dataset.alice.user.pk)  # type: ignore[union-attr] # she is signed in
     acts = [
-        LISTED, HIRE % "k", f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',
-        f'mutation {{ staffChangeRole(input: {{userId: "{key}", role: OPERATOR}}) {{ user {{ staff }} }} }}',
-        f'mutation {{ userEndSessions(input: {{userId: "{key}", idempotencyKey: "1"}}) {{ ended }} }}',
-        f'mutation {{ userResetSecondFactor(input: {{userId: "{key}", idempotencyKey: "1"}}) {{ reset }} }}',
-    ]  # fmt: skip
-    for viewer in (Viewer(), dataset.paul.owner, dataset.alice, dataset.nadia, dataset.alice_without_factor):
+        LISTED,
+        HIRE % "k",
+        f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',
+        (
+            f'mutation {{ staffChangeRole(input: {{userId: "{key}", '
+            f"role: OPERATOR}}) {{ user {{ staff }} }} }}"
+        ),
+        (
+            f'mutation {{ userEndSessions(input: {{userId: "{key}", '
+            f'idempotencyKey: "1"}}) {{ ended }} }}'
+        ),
+        (
+            f'mutation {{ userResetSecondFactor(input: {{userId: "{key}", '
+            f'idempotencyKey: "1"}}) {{ reset }} }}'
+        ),
+    ]
+    for viewer in (
+        Viewer(),
+        dataset.paul.owner,
+        dataset.alice,
+        dataset.nadia,
+        dataset.alice_without_factor,
+    ):
         for document in acts:
             response = await ask(viewer, document)
             assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")

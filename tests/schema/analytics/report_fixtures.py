@@ -1,4 +1,6 @@
-"""Rows for the reports: tickets and invoices with only the related rows that the database requires."""
+"""Rows for the reports: tickets and invoices with only the related rows that the database
+requires.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ class Asked(NamedTuple):
 
 
 class Sold(NamedTuple):
-    """The columns of an invoice that a report reads. `product` is an index into the shop's purchases."""
+    """The columns of an invoice that a report reads. `product` is an index into the shop's
+    purchases.
+    """
 
     product: int
     day: date
@@ -74,10 +78,14 @@ async def open_shop() -> Shop:
     for position, segment in ((2, Segment.TPE), (1, Segment.PME)):
         offer = await Offer.create(slug=segment.value, segment=segment, position=position, texts={})
         for interval in Interval:
-            price = await Price.create(offer=offer, interval=interval, net_cents=1, vat_rate=2000, valid_from=at)
+            price = await Price.create(
+                offer=offer, interval=interval, net_cents=1, vat_rate=2000, valid_from=at
+            )
             purchases.append(await Purchase.create(account=account, price=price, created_at=at))
             purchases[-1].price = price
-    payment = await Payment.create(account=account, purchase=purchases[0], amount_cents=1, method="card", created_at=at)
+    payment = await Payment.create(
+        account=account, purchase=purchases[0], amount_cents=1, method="card", created_at=at
+    )
     return Shop(account, user, purchases, payment)
 
 
@@ -85,24 +93,45 @@ async def ask(shop: Shop, tickets: Sequence[Asked]) -> None:
     """Stores the tickets."""
     await Ticket.bulk_create(
         Ticket(
-            account=shop.account, requester=shop.user, subject="Aide", channel=each.channel, category=each.category,
-            status=each.status, created_at=noon(each.day), opened_on=each.day, updated_at=noon(each.day),
+            account=shop.account,
+            requester=shop.user,
+            subject="Aide",
+            channel=each.channel,
+            category=each.category,
+            status=each.status,
+            created_at=noon(each.day),
+            opened_on=each.day,
+            updated_at=noon(each.day),
             first_response_seconds=each.seconds,
         )
         for each in tickets
-    )  # fmt: skip
+    )
 
 
 async def sell(shop: Shop, invoices: Sequence[Sold]) -> None:
     """Stores the invoices."""
-    await Invoice.bulk_create(_invoice(shop, position, each) for position, each in enumerate(invoices, 1))
+    await Invoice.bulk_create(
+        _invoice(shop, position, each) for position, each in enumerate(invoices, 1)
+    )
 
 
 def _invoice(shop: Shop, position: int, sold: Sold) -> Invoice:
     purchase = shop.purchases[sold.product]
     facts: dict[str, Any] = {}
     return Invoice(
-        position=position, number=f"FA-2026-{position:06d}", account=shop.account, purchase=purchase, payment=shop.payment,
-        offer_id=purchase.price.offer_id, period_index=position, issued_at=noon(sold.day), issued_on=sold.day,
-        due_on=sold.day, net_cents=sold.net, vat_cents=sold.vat, gross_cents=sold.net + sold.vat, facts=facts, sha256="-",
-    )  # fmt: skip
+        position=position,
+        number=f"FA-2026-{position:06d}",
+        account=shop.account,
+        purchase=purchase,
+        payment=shop.payment,
+        offer_id=purchase.price.offer_id,
+        period_index=position,
+        issued_at=noon(sold.day),
+        issued_on=sold.day,
+        due_on=sold.day,
+        net_cents=sold.net,
+        vat_cents=sold.vat,
+        gross_cents=sold.net + sold.vat,
+        facts=facts,
+        sha256="-",
+    )

@@ -32,12 +32,29 @@ from resolvers.analytics.reports import (
 from schema.errors import present
 from schema.fields import cost_of
 from schema.root import schema
-from tests.schema.analytics.report_fixtures import TODAY, Asked, Shop, Sold, ask, info, noon, open_shop, sell
+from tests.schema.analytics.report_fixtures import (
+    TODAY,
+    Asked,
+    Shop,
+    Sold,
+    ask,
+    info,
+    noon,
+    open_shop,
+    sell,
+)
 
 LIMIT = 20_000  # of an analyst's operation
-EVERY_DAY: dict[str, Any] = {"since": date(2026, 6, 1), "until": TODAY + timedelta(1), "first": 1_000}
+EVERY_DAY: dict[str, Any] = {
+    "since": date(2026, 6, 1),
+    "until": TODAY + timedelta(1),
+    "first": 1_000,
+}
 GENERATED = settings(
-    max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 days = st.dates(date(2026, 8, 30), TODAY)
@@ -67,11 +84,21 @@ def groups(rows: Iterable[Any], key: Any) -> list[tuple[tuple[Any, ...], list[An
 
 
 def _place(part: Any) -> Any:
-    return list(type(part)).index(part) if isinstance(part, (Channel, Category, TicketStatus, Segment, Interval)) else part
+    return (
+        list(type(part)).index(part)
+        if isinstance(part, (Channel, Category, TicketStatus, Segment, Interval))
+        else part
+    )
 
 
 def measures(row: TicketReportRow) -> tuple[Any, ...]:
-    return row.count, row.answered, row.solved, row.median_first_response_seconds, row.p90_first_response_seconds
+    return (
+        row.count,
+        row.answered,
+        row.solved,
+        row.median_first_response_seconds,
+        row.p90_first_response_seconds,
+    )
 
 
 def measured(tickets: list[Asked]) -> tuple[Any, ...]:
@@ -79,23 +106,35 @@ def measured(tickets: list[Asked]) -> tuple[Any, ...]:
     waits = sorted(each.seconds for each in tickets if each.seconds is not None)
     solved = sum(each.status in (TicketStatus.SOLVED, TicketStatus.CLOSED) for each in tickets)
     median = float(statistics.median(waits)) if waits else None
-    return len(tickets), len(waits), solved, median, float(waits[ceil(len(waits) * 0.9) - 1]) if waits else None
+    return (
+        len(tickets),
+        len(waits),
+        solved,
+        median,
+        float(waits[ceil(len(waits) * 0.9) - 1]) if waits else None,
+    )
 
 
 @GENERATED
 @given(tickets=st.lists(asked, max_size=40))
-async def test_ticket_measures_equal_those_computed_in_python(shop: Shop, tickets: list[Asked]) -> None:
+async def test_ticket_measures_equal_those_computed_in_python(
+    shop: Shop, tickets: list[Asked]
+) -> None:
     await Ticket.all().delete()
     await ask(shop, tickets)
-    report = await ticket_report(info(), [TicketDimension.CHANNEL, TicketDimension.MONTH], **EVERY_DAY)
+    report = await ticket_report(
+        info(), [TicketDimension.CHANNEL, TicketDimension.MONTH], **EVERY_DAY
+    )
     assert [((row.channel, row.month), measures(row)) for row in report] == [
-        (key, measured(group)) for key, group in groups(tickets, lambda each: (each.channel, each.day.replace(day=1)))
+        (key, measured(group))
+        for key, group in groups(tickets, lambda each: (each.channel, each.day.replace(day=1)))
     ]
     by_status = await ticket_report(
         info(), [TicketDimension.STATUS, TicketDimension.CATEGORY, TicketDimension.DAY], **EVERY_DAY
     )
     assert [((row.status, row.category, row.day), row.count) for row in by_status] == [
-        (key, len(group)) for key, group in groups(tickets, lambda each: (each.status, each.category, each.day))
+        (key, len(group))
+        for key, group in groups(tickets, lambda each: (each.status, each.category, each.day))
     ]
 
 
@@ -108,9 +147,16 @@ async def test_revenue_equals_the_sum_computed_in_python(shop: Shop, invoices: l
     report = await revenue_report(info(), dimensions, **EVERY_DAY)
 
     def key(each: Sold) -> tuple[Any, ...]:
-        return list(Segment)[each.product // 2], list(Interval)[each.product % 2], each.day.replace(day=1)
+        return (
+            list(Segment)[each.product // 2],
+            list(Interval)[each.product % 2],
+            each.day.replace(day=1),
+        )
 
-    assert [((row.segment, row.interval, row.month), row.invoices, row.net, row.vat, row.gross) for row in report] == [
+    assert [
+        ((row.segment, row.interval, row.month), row.invoices, row.net, row.vat, row.gross)
+        for row in report
+    ] == [
         (
             keys,
             len(group),
@@ -122,8 +168,13 @@ async def test_revenue_equals_the_sum_computed_in_python(shop: Shop, invoices: l
     ]
 
 
-def chats(*days_ago: int, channel: Channel = Channel.CHAT, category: Category = Category.BUG) -> list[Asked]:
-    return [Asked(channel, category, TicketStatus.NEW, TODAY + timedelta(1 - ago), None) for ago in days_ago]
+def chats(
+    *days_ago: int, channel: Channel = Channel.CHAT, category: Category = Category.BUG
+) -> list[Asked]:
+    return [
+        Asked(channel, category, TicketStatus.NEW, TODAY + timedelta(1 - ago), None)
+        for ago in days_ago
+    ]
 
 
 async def test_the_default_range_is_the_last_thirty_days_in_paris(shop: Shop) -> None:
@@ -134,19 +185,31 @@ async def test_the_default_range_is_the_last_thirty_days_in_paris(shop: Shop) ->
 
 async def test_a_range_includes_its_first_day_and_excludes_its_last(shop: Shop) -> None:
     await ask(shop, chats(1, 2, 3, 4))
-    report = await ticket_report(info(), [TicketDimension.DAY], since=TODAY - timedelta(2), until=TODAY)
+    report = await ticket_report(
+        info(), [TicketDimension.DAY], since=TODAY - timedelta(2), until=TODAY
+    )
     assert [row.day for row in report] == [TODAY - timedelta(2), TODAY - timedelta(1)]
 
 
 async def test_filters_select_their_values_and_an_empty_filter_selects_nothing(shop: Shop) -> None:
-    await ask(shop, chats(1, 1) + chats(1, channel=Channel.WEB) + chats(1, channel=Channel.WEB, category=Category.BILLING))
+    await ask(
+        shop,
+        chats(1, 1)
+        + chats(1, channel=Channel.WEB)
+        + chats(1, channel=Channel.WEB, category=Category.BILLING),
+    )
 
     async def counted(**filters: Any) -> dict[Channel | None, int]:
-        return {row.channel: row.count for row in await ticket_report(info(), [TicketDimension.CHANNEL], **filters)}
+        return {
+            row.channel: row.count
+            for row in await ticket_report(info(), [TicketDimension.CHANNEL], **filters)
+        }
 
     assert await counted() == {Channel.CHAT: 2, Channel.WEB: 2}
     assert await counted(channel=[Channel.WEB, Channel.WEB]) == {Channel.WEB: 2}
-    assert await counted(channel=[Channel.CHAT, Channel.WEB], category=[Category.BILLING]) == {Channel.WEB: 1}
+    assert await counted(channel=[Channel.CHAT, Channel.WEB], category=[Category.BILLING]) == {
+        Channel.WEB: 1
+    }
     assert await counted(channel=[]) == {}
 
 
@@ -176,12 +239,25 @@ async def test_a_report_out_of_range_is_refused(argument: str, arguments: dict[s
 
 
 def test_the_cost_of_a_report_depends_on_its_dimensions_and_range() -> None:
-    week = {"groupBy": [TicketDimension.CHANNEL, TicketDimension.DAY], "since": TODAY, "until": TODAY + timedelta(7)}
-    year = {"groupBy": [RevenueDimension.OFFER, RevenueDimension.MONTH], "since": date(2026, 1, 1), "until": date(2027, 1, 1)}
+    week = {
+        "groupBy": [TicketDimension.CHANNEL, TicketDimension.DAY],
+        "since": TODAY,
+        "until": TODAY + timedelta(7),
+    }
+    year = {
+        "groupBy": [RevenueDimension.OFFER, RevenueDimension.MONTH],
+        "since": date(2026, 1, 1),
+        "until": date(2027, 1, 1),
+    }
     assert report_cost(week) < 500
     assert report_cost(year) < LIMIT / 4
     for dimensions in (list(TicketDimension)[:4], list(TicketDimension)):
-        years = {"groupBy": dimensions, "since": date(2023, 11, 20), "until": date(2026, 11, 23), "first": 1_000}
+        years = {
+            "groupBy": dimensions,
+            "since": date(2023, 11, 20),
+            "until": date(2026, 11, 23),
+            "first": 1_000,
+        }
         assert report_cost(years) > LIMIT
 
 
@@ -195,38 +271,63 @@ def test_an_open_range_costs_as_much_as_its_days() -> None:
 
 REPORTS = """
     query ($since: Date) {
-        ticketReport(groupBy: [CHANNEL, DAY], since: $since) { channel day status count medianFirstResponseSeconds }
-        revenueReport(groupBy: [OFFER, MONTH]) { offer { slug } month invoices net { amountCents } gross { formatted } }
+        ticketReport(groupBy: [CHANNEL, DAY], since: $since) { channel day status count
+        medianFirstResponseSeconds }
+        revenueReport(groupBy: [OFFER, MONTH]) { offer { slug } month invoices net { amountCents }
+        gross { formatted } }
         segments: revenueReport(groupBy: [SEGMENT]) { segment offer { slug } }
     }"""
 
 
 def viewer(staff: Staff | None) -> Viewer:
-    user = User(id=1, email="nadia@camcha.example", name="Nadia", staff=staff, created_at=noon(TODAY))
+    user = User(
+        id=1, email="nadia@camcha.example", name="Nadia", staff=staff, created_at=noon(TODAY)
+    )
     return Viewer(user, session=Session(id=1, user_id=1, second_factor=True))
 
 
 async def answer(source: str, asking: Viewer, **variables: Any) -> dict[str, Any]:
-    engine, context = Engine(schema._schema, format_error=present, cost_of=cost_of), info(asking).context
-    report = await engine.execute(engine.prepare(Params(source, variables=variables), cost_limit=LIMIT), context)
+    engine, context = (
+        Engine(schema._schema, format_error=present, cost_of=cost_of),
+        info(asking).context,
+    )
+    report = await engine.execute(
+        engine.prepare(Params(source, variables=variables), cost_limit=LIMIT), context
+    )
     return cast("dict[str, Any]", orjson.loads(encode_json(report)))
 
 
 async def test_an_analyst_can_query_reports(shop: Shop) -> None:
-    await ask(shop, [Asked(Channel.CHAT, Category.BUG, TicketStatus.OPEN, TODAY, seconds) for seconds in (10, 15)])
+    await ask(
+        shop,
+        [
+            Asked(Channel.CHAT, Category.BUG, TicketStatus.OPEN, TODAY, seconds)
+            for seconds in (10, 15)
+        ],
+    )
     await sell(shop, [Sold(0, TODAY, 2_900, 580), Sold(1, TODAY, 100, 20), Sold(2, TODAY, 50, 10)])
     data = (await answer(REPORTS, viewer(Staff.ANALYST), since="2026-11-01"))["data"]
     assert data["ticketReport"] == [
-        {"channel": "CHAT", "day": "2026-11-23", "status": None, "count": 2, "medianFirstResponseSeconds": 12.5}
+        {
+            "channel": "CHAT",
+            "day": "2026-11-23",
+            "status": None,
+            "count": 2,
+            "medianFirstResponseSeconds": 12.5,
+        }
     ]
     assert [
-        (row["offer"]["slug"], row["month"], row["invoices"], row["net"]["amountCents"]) for row in data["revenueReport"]
+        (row["offer"]["slug"], row["month"], row["invoices"], row["net"]["amountCents"])
+        for row in data["revenueReport"]
     ] == [
         ("PME", "2026-11-01", 1, 50),
         ("TPE", "2026-11-01", 2, 3_000),
     ]
     assert data["revenueReport"][1]["gross"]["formatted"] == "36,00\u00a0€"
-    assert data["segments"] == [{"segment": "TPE", "offer": None}, {"segment": "PME", "offer": None}]
+    assert data["segments"] == [
+        {"segment": "TPE", "offer": None},
+        {"segment": "PME", "offer": None},
+    ]
 
 
 @pytest.mark.parametrize("staff", [None, Staff.AGENT, Staff.SUPERVISOR, Staff.OPERATOR])
@@ -236,7 +337,11 @@ async def test_only_analysts_can_query_reports(staff: Staff | None) -> None:
 
 
 async def test_a_query_that_is_too_expensive_is_refused_with_its_cost_and_the_limit() -> None:
-    dear = '(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2023-11-20", until: "2026-11-23", first: 1000)'
+    dear = (
+        '(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2023-11-20", until: "2026-11-23", '
+        "first: "
+        "1000)"
+    )
     with pytest.raises(RequestError) as refusal:
         await answer(f"{{ ticketReport{dear} {{ count }} }}", viewer(Staff.ANALYST))
     (error,) = refusal.value.errors

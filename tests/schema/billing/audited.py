@@ -20,7 +20,11 @@ async def purchase_draft(stage: Stage) -> None:
 
 async def drafted(stage: Stage) -> str:
     await purchase_draft(stage)
-    drafted = await AuditEntry.filter(action=BillingAuditAction.PURCHASE_DRAFT.value).order_by("-id").first()
+    drafted = (
+        await AuditEntry.filter(action=BillingAuditAction.PURCHASE_DRAFT.value)
+        .order_by("-id")
+        .first()
+    )
     assert drafted is not None
     return encode("Purchase", drafted.object_id or 0)
 
@@ -35,7 +39,13 @@ async def purchase_confirm_billing(stage: Stage) -> str:
 
 async def purchase_pay(stage: Stage, method: str = "pm_sandbox_success") -> None:
     purchase = await purchase_confirm_billing(stage)
-    await stage.do(stage.owner, "purchasePay", purchaseId=purchase, paymentMethod=method, idempotencyKey="MARKED PAY")
+    await stage.do(
+        stage.owner,
+        "purchasePay",
+        purchaseId=purchase,
+        paymentMethod=method,
+        idempotencyKey="MARKED PAY",
+    )
 
 
 async def payment_refresh(stage: Stage) -> None:

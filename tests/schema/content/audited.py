@@ -12,8 +12,13 @@ if TYPE_CHECKING:
 
 async def policy_accept(stage: Stage) -> None:
     policy = await Policy.create(
-        kind="TERMS", version="2.0", effective_on=stage.action.day, text_fr="# MARK\n", text_en="# MARK\n", sha256="-",
+        kind="TERMS",
+        version="2.0",
+        effective_on=stage.action.day,
+        text_fr="# MARK\n",
+        text_en="# MARK\n",
+        sha256="-",
         installed_at=stage.action.at,
-    )  # fmt: skip
+    )
     for _ in range(2):
         await stage.do(stage.owner, "policyAccept", policyId=encode("Policy", policy.pk))

@@ -1,4 +1,6 @@
-"""P4.4: policies in the GraphQL API: everyone can read them, the settings show them, and acceptances are private."""
+"""P4.4: policies in the GraphQL API: everyone can read them, the settings show them, and
+acceptances are private.
+"""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,15 +20,19 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Ask, Dataset
 
 READ = """query($kind: PolicyKind!, $at: Date, $locale: Locale) { policy(kind: $kind, at: $at) {
-    id kind version effectiveOn inForce title(locale: $locale) text(locale: $locale) url(locale: $locale) sha256 } }"""
+    id kind version effectiveOn inForce title(locale: $locale) text(locale: $locale)
+    url(locale: $locale) sha256 } }"""
 LISTED = """query($kind: PolicyKind, $at: Date) {
-    policies(filter: {kind: {eq: $kind}}, at: $at) { totalCount nodes { kind version inForce } } }"""
+    policies(filter: {kind: {eq: $kind}}, at: $at) { totalCount nodes { kind version
+    inForce } } }"""
 SETTINGS = """{ viewer {
     policies { policy { kind version inForce } next { version effectiveOn } acceptanceNeeded
         acceptance { acceptedAt locale channel policy { version } } }
     policyAcceptances { acceptedAt policy { kind version } } } }"""
-ACCEPT = """mutation($id: ID!, $locale: Locale) { policyAccept(input: {policyId: $id, locale: $locale}) {
-    acceptance { acceptedAt locale channel policy { version } } userErrors { code message field } } }"""
+ACCEPT = """mutation($id: ID!, $locale: Locale) { policyAccept(input: {policyId: $id,
+    locale: $locale}) {
+    acceptance { acceptedAt locale channel policy { version } }
+    userErrors { code message field } } }"""
 COMING = date(2026, 12, 1)
 
 
@@ -46,26 +52,42 @@ async def installed(db: str, clock: "MovableClock") -> None:
         (Viewer(), "EN", "Privacy policy"),
     ],
 )
-async def test_p4_4_everyone_can_read_the_policy_in_force(ask: "Ask", viewer: Viewer, locale: str | None, title: str) -> None:
+async def test_p4_4_everyone_can_read_the_policy_in_force(
+    ask: "Ask", viewer: Viewer, locale: str | None, title: str
+) -> None:
     policy = (await ask(viewer, READ, kind="PRIVACY", locale=locale))["data"]["policy"]
     row = await Policy.get(kind=PolicyKind.PRIVACY)
     language = "en" if title[0:2] == "Pr" else "fr"
     assert policy == {
-        "id": encode("Policy", row.pk), "kind": "PRIVACY", "version": "1.0", "effectiveOn": "2026-01-01", "inForce": True,
-        "title": title, "text": row.text(Locale(language)), "sha256": row.sha256,
+        "id": encode("Policy", row.pk),
+        "kind": "PRIVACY",
+        "version": "1.0",
+        "effectiveOn": "2026-01-01",
+        "inForce": True,
+        "title": title,
+        "text": row.text(Locale(language)),
+        "sha256": row.sha256,
         "url": f"https://camcha.example/policies/privacy?version=1.0&locale={language}",
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.usefixtures("installed")
 async def test_p4_4_a_client_can_verify_the_hash(ask: "Ask") -> None:
     for kind in ("PRIVACY", "TERMS"):
-        policy = [(await ask(Viewer(), READ, kind=kind, locale=locale))["data"]["policy"] for locale in ("FR", "EN")]
-        assert sha256("".join(each["text"] for each in policy).encode()).hexdigest() == policy[0]["sha256"]
+        policy = [
+            (await ask(Viewer(), READ, kind=kind, locale=locale))["data"]["policy"]
+            for locale in ("FR", "EN")
+        ]
+        assert (
+            sha256("".join(each["text"] for each in policy).encode()).hexdigest()
+            == policy[0]["sha256"]
+        )
 
 
 @pytest.mark.usefixtures("installed")
-async def test_p4_4_versions_are_listed_with_their_status_on_a_day(ask: "Ask", clock: "MovableClock") -> None:
+async def test_p4_4_versions_are_listed_with_their_status_on_a_day(
+    ask: "Ask", clock: "MovableClock"
+) -> None:
     async def listed(**given: Any) -> list[tuple[Any, ...]]:
         response = (await ask(Viewer(), LISTED, **given))["data"]["policies"]
         assert response["totalCount"] == len(response["nodes"])
@@ -74,7 +96,10 @@ async def test_p4_4_versions_are_listed_with_their_status_on_a_day(ask: "Ask", c
     assert sorted(await listed()) == [("PRIVACY", "1.0", True), ("TERMS", "1.0", True)]
     assert await listed(kind="TERMS") == [("TERMS", "1.0", True)]
     assert await listed(kind="TERMS", at="2025-12-31") == []
-    assert await listed(kind="TERMS", at="2026-12-01") == [("TERMS", "2.0", False), ("TERMS", "1.0", True)]
+    assert await listed(kind="TERMS", at="2026-12-01") == [
+        ("TERMS", "2.0", False),
+        ("TERMS", "1.0", True),
+    ]
     clock.advance(timedelta(days=8))
     assert await listed(kind="TERMS") == [("TERMS", "2.0", True), ("TERMS", "1.0", False)]
     ahead = (await ask(Viewer(), READ, kind="TERMS", at="2026-11-30"))["data"]["policy"]
@@ -83,10 +108,17 @@ async def test_p4_4_versions_are_listed_with_their_status_on_a_day(ask: "Ask", c
 
 
 async def test_without_installed_policies_the_result_is_null(ask: "Ask", db: str) -> None:
-    response = (await ask(Viewer(), "{ policy(kind: TERMS) { id } policies { nodes { id } } contact { termsUrl } }"))["data"]
+    response = (
+        await ask(
+            Viewer(),
+            "{ policy(kind: TERMS) { id } policies { nodes { id } } contact { termsUrl } }",
+        )
+    )["data"]
     assert response == {
-        "policy": None, "policies": {"nodes": []}, "contact": {"termsUrl": "https://camcha.example/policies/terms"},
-    }  # fmt: skip
+        "policy": None,
+        "policies": {"nodes": []},
+        "contact": {"termsUrl": "https://camcha.example/policies/terms"},
+    }
 
 
 async def test_p4_4_the_contact_links_to_the_policies(ask: "Ask", db: str) -> None:
@@ -107,25 +139,43 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
     paul = dataset.paul.owner
     (standing,) = (await ask(paul, SETTINGS))["data"]["viewer"]["policies"]
     assert standing["policy"] == {"kind": "TERMS", "version": "1.0", "inForce": True}
-    assert (standing["acceptanceNeeded"], standing["acceptance"]["policy"]) == (False, {"version": "1.0"})
+    assert (standing["acceptanceNeeded"], standing["acceptance"]["policy"]) == (
+        False,
+        {"version": "1.0"},
+    )
     new = await another(clock)
     assert standing["next"] is None
     announced = standing | {"next": {"version": "2.0", "effectiveOn": "2026-12-01"}}
     assert (await ask(paul, SETTINGS))["data"]["viewer"]["policies"] == [announced]
     refused = (await ask(replace(paul, locale=Locale.EN), ACCEPT, id=new))["data"]["policyAccept"]
-    assert refused == {"acceptance": None, "userErrors": [{
-        "code": "POLICY_NOT_IN_FORCE", "field": ["input", "policyId"],
-        "message": "This isn’t the version in force. Read the current version, then accept it.",
-    }]}  # fmt: skip
+    assert refused == {
+        "acceptance": None,
+        "userErrors": [
+            {
+                "code": "POLICY_NOT_IN_FORCE",
+                "field": ["input", "policyId"],
+                "message": "This isn’t the version in force. Read the current version, then "
+                "accept it.",
+            }
+        ],
+    }
     clock.advance(timedelta(days=8))
     (standing,) = (await ask(paul, SETTINGS))["data"]["viewer"]["policies"]
-    assert (standing["policy"]["version"], standing["acceptanceNeeded"], standing["acceptance"]) == ("2.0", True, None)
+    assert (
+        standing["policy"]["version"],
+        standing["acceptanceNeeded"],
+        standing["acceptance"],
+    ) == ("2.0", True, None)
     assert standing["next"] is None
     accepted = (await ask(paul, ACCEPT, id=new, locale="EN"))["data"]["policyAccept"]
     at = clock.now().isoformat().replace("+00:00", "Z")
     assert accepted["userErrors"] == []
     acceptance = accepted["acceptance"]
-    assert (acceptance["locale"], acceptance["channel"], acceptance["policy"]["version"]) == ("EN", "SETTINGS", "2.0")
+    assert (acceptance["locale"], acceptance["channel"], acceptance["policy"]["version"]) == (
+        "EN",
+        "SETTINGS",
+        "2.0",
+    )
     assert acceptance["acceptedAt"].replace("+00:00", "Z") == at
     clock.advance(timedelta(hours=1))
     assert (await ask(paul, ACCEPT, id=new))["data"]["policyAccept"] == accepted
@@ -134,7 +184,9 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
     assert [each["policy"]["version"] for each in settings["policyAcceptances"]] == ["2.0", "1.0"]
 
 
-async def test_p4_4_an_acceptance_applies_to_one_member_only(ask: "Ask", dataset: "Dataset", clock: "MovableClock") -> None:
+async def test_p4_4_an_acceptance_applies_to_one_member_only(
+    ask: "Ask", dataset: "Dataset", clock: "MovableClock"
+) -> None:
     new = await another(clock)
     clock.advance(timedelta(days=8))
     await ask(dataset.paul.owner, ACCEPT, id=new)
@@ -144,7 +196,9 @@ async def test_p4_4_an_acceptance_applies_to_one_member_only(ask: "Ask", dataset
     assert await PolicyAcceptance.filter(policy__version="2.0").count() == 1
 
 
-async def test_p4_4_staff_and_anonymous_viewers_have_nothing_to_accept(ask: "Ask", dataset: "Dataset") -> None:
+async def test_p4_4_staff_and_anonymous_viewers_have_nothing_to_accept(
+    ask: "Ask", dataset: "Dataset"
+) -> None:
     for viewer in (dataset.alice, dataset.alice_without_factor, dataset.nadia):
         (standing,) = (await ask(viewer, SETTINGS))["data"]["viewer"]["policies"]
         assert (standing["acceptanceNeeded"], standing["acceptance"]) == (False, None)
@@ -161,7 +215,8 @@ async def test_an_id_of_another_type_is_not_a_policy(ask: "Ask", dataset: "Datas
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     ids = [encode("PolicyAcceptance", each.pk) for each in acceptances]
     own = [
-        {"id": key} if each.user_id == dataset.marie.owner.user_id else None for key, each in zip(ids, acceptances, strict=True)
+        {"id": key} if each.user_id == dataset.marie.owner.user_id else None
+        for key, each in zip(ids, acceptances, strict=True)
     ]
     assert (await ask(dataset.marie.owner, query, ids=ids))["data"]["nodes"] == own
 

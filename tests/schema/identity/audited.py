@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 async def email_verify(stage: Stage) -> None:
-    token = registration.verification_token(stage.services.auth, await known(stage, email_verified_at=None), stage.action.at)
+    token = registration.verification_token(
+        stage.services.auth, await known(stage, email_verified_at=None), stage.action.at
+    )
     await stage.do(Viewer(), "emailVerify", token=token)
 
 
@@ -29,7 +31,9 @@ async def session_sign_in(stage: Stage) -> None:
 
 
 async def session_refresh(stage: Stage) -> None:
-    tokens = await sessions.sign_in(await known(stage), stage.dataset.paul.account, False, stage.action)
+    tokens = await sessions.sign_in(
+        await known(stage), stage.dataset.paul.account, False, stage.action
+    )
     for _ in range(3):  # the second use ends the session, the third changes nothing
         await stage.do(Viewer(), "sessionRefresh", refreshToken=tokens.refresh)
 
@@ -42,7 +46,9 @@ async def session_sign_out(stage: Stage) -> None:
 async def session_switch_account(stage: Stage) -> None:
     user, account = stage.owner.user, stage.dataset.marie.account
     assert user is not None
-    await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=stage.action.at)
+    await Membership.create(
+        user=user, account=account, role=Role.MEMBER, created_at=stage.action.at
+    )
     await stage.do(stage.owner, "sessionSwitchAccount", accountId=encode("Account", account.pk))
 
 
@@ -64,9 +70,13 @@ async def totp_confirm(stage: Stage) -> None:
 
 
 async def session_end(stage: Stage) -> None:
-    tokens = await sessions.sign_in(await known(stage), stage.dataset.paul.account, False, stage.action)
+    tokens = await sessions.sign_in(
+        await known(stage), stage.dataset.paul.account, False, stage.action
+    )
     for _ in range(2):
-        await stage.do(await known_viewer(stage), "sessionEnd", sessionId=encode("Session", tokens.session.pk))
+        await stage.do(
+            await known_viewer(stage), "sessionEnd", sessionId=encode("Session", tokens.session.pk)
+        )
 
 
 async def session_end_others(stage: Stage) -> None:
@@ -89,7 +99,9 @@ async def session_request_unlock(stage: Stage) -> None:
 
 async def password_reset(stage: Stage) -> None:
     token, at = "cam_pr_marked", stage.action.at + timedelta(minutes=1)
-    await PasswordReset.create(user=await known(stage), token_hash=sessions.token_hash(token), expires_at=at)
+    await PasswordReset.create(
+        user=await known(stage), token_hash=sessions.token_hash(token), expires_at=at
+    )
     for _ in range(2):
         await stage.do(Viewer(), "passwordReset", token=token, password="MARKED ardoise 77")
 
@@ -100,7 +112,12 @@ async def password_change(stage: Stage) -> None:
 
 
 async def email_request_change(stage: Stage) -> None:
-    await stage.do(await session_step_up(stage), "emailRequestChange", email="moved@mark.example", idempotencyKey="1")
+    await stage.do(
+        await session_step_up(stage),
+        "emailRequestChange",
+        email="moved@mark.example",
+        idempotencyKey="1",
+    )
 
 
 async def email_confirm_change(stage: Stage) -> None:
@@ -112,13 +129,20 @@ async def email_confirm_change(stage: Stage) -> None:
 
 async def authenticator_rename(stage: Stage) -> None:
     viewer, own = await known_viewer(stage), await enrolled(stage)
-    await stage.do(viewer, "authenticatorRename", authenticatorId=encode("Authenticator", own.pk), name="MARKED phone")
+    await stage.do(
+        viewer,
+        "authenticatorRename",
+        authenticatorId=encode("Authenticator", own.pk),
+        name="MARKED phone",
+    )
 
 
 async def authenticator_remove(stage: Stage) -> None:
     viewer, own = await session_step_up(stage), await enrolled(stage)
     for _ in range(2):
-        await stage.do(viewer, "authenticatorRemove", authenticatorId=encode("Authenticator", own.pk))
+        await stage.do(
+            viewer, "authenticatorRemove", authenticatorId=encode("Authenticator", own.pk)
+        )
 
 
 async def passkey_register(stage: Stage) -> Device:

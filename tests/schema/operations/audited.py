@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 async def email_retry(stage: Stage) -> None:
     email = await Email.create(
-        template="verification.fr", recipient="x@mark.example", subject="-", text="MARKED", html="-", created_at=stage.action.at
+        template="verification.fr",
+        recipient="x@mark.example",
+        subject="-",
+        text="MARKED",
+        html="-",
+        created_at=stage.action.at,
     )
     viewer = await operating(stage)
     for _ in range(2):
@@ -24,6 +29,10 @@ async def email_retry(stage: Stage) -> None:
 
 
 async def clock_advance(stage: Stage) -> None:
-    oscar = await signed_in(stage.action, await person(stage.action, "Oscar", Staff.OPERATOR), factor=True)
-    travelling = replace(stage, services=replace(stage.services, clock=SystemClock(), demonstration=True))
+    oscar = await signed_in(
+        stage.action, await person(stage.action, "Oscar", Staff.OPERATOR), factor=True
+    )
+    travelling = replace(
+        stage, services=replace(stage.services, clock=SystemClock(), demonstration=True)
+    )
     await travelling.do(oscar, "clockAdvance", seconds=60)

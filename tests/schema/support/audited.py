@@ -17,7 +17,12 @@ async def ticket_release(stage: Stage) -> None:
 
 async def ticket_move(stage: Stage) -> None:
     for _ in range(2):
-        await stage.do(stage.dataset.alice, "ticketMove", ticketId=stage.dataset.paul.id(Ticket), status="SOLVED")
+        await stage.do(
+            stage.dataset.alice,
+            "ticketMove",
+            ticketId=stage.dataset.paul.id(Ticket),
+            status="SOLVED",
+        )
 
 
 async def ticket_close(stage: Stage) -> None:
@@ -25,4 +30,6 @@ async def ticket_close(stage: Stage) -> None:
 
 
 async def file_announce(stage: Stage) -> None:
-    await stage.do(stage.owner, "fileAnnounce", name="MARKED FILE.pdf", contentType="application/pdf", size=9)
+    await stage.do(
+        stage.owner, "fileAnnounce", name="MARKED FILE.pdf", contentType="application/pdf", size=9
+    )

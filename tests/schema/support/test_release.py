@@ -6,12 +6,16 @@ from models.support.ticket import Ticket
 from tests.schema.conftest import Ask, Dataset, person, signed_in
 
 RELEASE = """mutation($ticket: ID!) {
-    ticketRelease(input: {ticketId: $ticket}) { ticket { status assignee { name } } userErrors { code field } } }"""
+    ticketRelease(input: {ticketId: $ticket}) { ticket { status assignee { name } }
+    userErrors { code field } } }"""
 CLAIM = """mutation($ticket: ID!) {
-    ticketClaim(input: {ticketId: $ticket}) { ticket { assignee { name } } userErrors { code } } }"""
+    ticketClaim(input: {ticketId: $ticket}) { ticket { assignee { name } }
+    userErrors { code } } }"""
 
 
-async def test_p6_2_a_released_ticket_can_be_claimed_by_another_agent(ask: Ask, dataset: Dataset, action: Action) -> None:
+async def test_p6_2_a_released_ticket_can_be_claimed_by_another_agent(
+    ask: Ask, dataset: Dataset, action: Action
+) -> None:
     ticket = dataset.paul.id(Ticket)
     bruno = await signed_in(action, await person(action, "Bruno", Staff.AGENT), factor=True)
     await ask(dataset.alice, CLAIM, ticket=ticket)
@@ -22,11 +26,18 @@ async def test_p6_2_a_released_ticket_can_be_claimed_by_another_agent(ask: Ask, 
     assert claimed["ticket"]["assignee"] == {"name": "Bruno"}
 
 
-async def test_p6_2_only_the_assignee_releases_a_ticket(ask: Ask, dataset: Dataset, action: Action) -> None:
+async def test_p6_2_only_the_assignee_releases_a_ticket(
+    ask: Ask, dataset: Dataset, action: Action
+) -> None:
     ticket = dataset.paul.id(Ticket)
     bruno = await signed_in(action, await person(action, "Bruno", Staff.AGENT), factor=True)
     await ask(dataset.alice, CLAIM, ticket=ticket)
     refused = (await ask(bruno, RELEASE, ticket=ticket))["data"]["ticketRelease"]
-    assert refused == {"ticket": None, "userErrors": [{"code": "NOT_ASSIGNED", "field": ["input", "ticketId"]}]}
-    assert (await ask(dataset.paul.owner, RELEASE, ticket=ticket))["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert refused == {
+        "ticket": None,
+        "userErrors": [{"code": "NOT_ASSIGNED", "field": ["input", "ticketId"]}],
+    }
+    assert (await ask(dataset.paul.owner, RELEASE, ticket=ticket))["errors"][0]["extensions"][
+        "code"
+    ] == "FORBIDDEN"
     assert (await Ticket.get(pk=dataset.paul.row(Ticket).pk)).assignee_id == dataset.alice.user_id
