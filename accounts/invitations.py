@@ -302,9 +302,7 @@ async def _accept(
         )
         if invitation:
             own_words = [
-                arguments
-                for arguments in (invitation.email, name, invitation.account.legal_name)
-                if arguments
+                word for word in (invitation.email, name, invitation.account.legal_name) if word
             ]
             await check.wait(auth.require_strong(newcomer.password, *own_words, subject=network))
         elif newcomer.password:
@@ -363,11 +361,9 @@ async def _create_user(
         "password_hash": password_hash,
         "email_verified_at": tx.action.at,
     }
-    if accepted_invitation := await take_over(tx, invitation.email):
-        await accepted_invitation.update_from_dict(facts).save(
-            using_db=tx.db, update_fields=list(facts)
-        )
-        return accepted_invitation
+    if user := await take_over(tx, invitation.email):
+        await user.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
+        return user
     known = await User.get_or_none(email=invitation.email, using_db=tx.db)
     if known and known.email_verified_at:
         raise Refusal(AccountsErrorCode.SIGN_IN_REQUIRED, "input", "token")

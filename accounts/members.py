@@ -153,17 +153,17 @@ async def _check_ownership_change(
         gained = None  # they own it already
     memberships = [place for place in (gained, lost) if place]
     keys = people.owners | {place.user_id for place in memberships}
-    earlier_id = {
+    users = {
         user.pk: user for user in await User.filter(pk__in=keys).using_db(tx.db).order_by("id")
     }
     account = await Account.get(pk=memberships[0].account_id, using_db=tx.db)
-    for owner in earlier_id.values():
+    for owner in users.values():
         await emails.ownership_changed(
             tx,
             owner,
             account,
-            gained=earlier_id[gained.user_id] if gained else None,
-            lost=earlier_id[lost.user_id] if lost else None,
+            gained=users[gained.user_id] if gained else None,
+            lost=users[lost.user_id] if lost else None,
         )
 
 

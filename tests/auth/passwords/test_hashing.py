@@ -92,7 +92,7 @@ async def test_stop_signals_do_not_interrupt_hashing(
 
 def test_processes_end_with_the_server() -> None:
     starts = (
-        "import os, sys; from auth.passwords import hashing_pool; hashing_pool.asked('score', 'x', "
+        "import os, sys; from auth.passwords import hashing_pool; hashing_pool.run('score', 'x', "
         "[]);"
     )
     starts += "print(hashing_pool._idle[0].process.pid, flush=True);"

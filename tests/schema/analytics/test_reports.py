@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import Engine, Params, RequestError, encode_json
+from app import engine as new_engine
+from engine import Params, RequestError, encode_json
 from models.billing.invoice import Invoice
 from models.billing.money import Money
 from models.billing.offer import Interval, Segment
@@ -29,9 +30,6 @@ from resolvers.analytics.reports import (
     revenue_report,
     ticket_report,
 )
-from schema.errors import present
-from schema.fields import cost_of
-from schema.root import schema
 from tests.schema.analytics.report_fixtures import (
     TODAY,
     Asked,
@@ -287,10 +285,7 @@ def viewer(staff: Staff | None) -> Viewer:
 
 
 async def answer(source: str, asking: Viewer, **variables: Any) -> dict[str, Any]:
-    engine, context = (
-        Engine(schema._schema, format_error=present, cost_of=cost_of),
-        info(asking).context,
-    )
+    engine, context = new_engine(None), info(asking).context
     report = await engine.execute(
         engine.prepare(Params(source, variables=variables), cost_limit=LIMIT), context
     )
