@@ -4,8 +4,8 @@ carries it out, and for a while it can be undone.
 A request opens a ticket of its kind. No customer deletes an account directly, and no agent does
 without an owner's ticket. A company that isn't active has no sessions: they end together with their
 websockets, and no new ones start (`sessions.valid_sessions`). Its members can still sign in without
-a company, and its owners can then request the reactivation. Accounts due for deletion are erased by a
-job (privacy/erasure.py).
+a company, and its owners can then request the reactivation. Accounts due for deletion are erased by
+a job (privacy/erasure.py).
 """
 
 import hashlib

@@ -197,10 +197,10 @@ def test_a_separate_process_reads_the_counts(server: RedisServer) -> None:
 import asyncio
 from auth.throttle.shared import SharedThrottle
 from models.errors import Throttled
-from tests.auth.throttle.test_throttle import Still, sign_in_keys, wait_of
+from tests.auth.throttle.test_throttle import FixedClock, sign_in_keys, wait_of
 
 async def main():
-    throttle = SharedThrottle(Still(), {server.url!r}, {SECRET!r})
+    throttle = SharedThrottle(FixedClock(), {server.url!r}, {SECRET!r})
     keys = sign_in_keys("process@b.fr", "192.0.2.9")
     print("waits", [await wait_of(throttle, *keys) for _ in range(4)])
     await throttle.close()
