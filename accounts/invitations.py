@@ -93,12 +93,12 @@ async def send(
     await _count(auth, account_id, email)
     arguments = [account_id, email, role.value, locale.value]
     async with action.transaction() as tx:
-        inviter = _inviting(await AccountMembers.locked(tx, account_id), action)
+        inviter = _managing_member(await AccountMembers.locked(tx, account_id), action)
         if known := await earlier_result(
             tx, f"user:{inviter.user_id}", "invitationSend", key, arguments
         ):
-            return await _made_before(tx, known)
-        await _require_news(tx, account_id, email)
+            return await _earlier_invitation(tx, known)
+        await _require_not_invited(tx, account_id, email)
         token = sessions.random_token("cam_in_")
         invitation = await Invitation.create(
             using_db=tx.db,
@@ -118,7 +118,7 @@ async def send(
     return invitation
 
 
-async def _made_before(tx: Transaction, key: int) -> Invitation:
+async def _earlier_invitation(tx: Transaction, key: int) -> Invitation:
     invitation = await Invitation.get_or_none(pk=key, using_db=tx.db)
     if invitation is None:  # forgotten since
         raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey", message=_NOT_PENDING)
@@ -136,14 +136,14 @@ def _require_grantable(role: Role) -> None:
         raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role")
 
 
-def _inviting(people: AccountMembers, action: Action) -> Membership:
+def _managing_member(people: AccountMembers, action: Action) -> Membership:
     membership = acting_membership(people, action)
     if not membership.role.manages_members:
         raise Forbidden
     return membership
 
 
-async def _require_news(tx: Transaction, account_id: int, email: str) -> None:
+async def _require_not_invited(tx: Transaction, account_id: int, email: str) -> None:
     if await Membership.filter(account_id=account_id, user__email=email).using_db(tx.db).exists():
         raise Refusal(AccountsErrorCode.ALREADY_MEMBER, "input", "email")
     if (
@@ -171,7 +171,7 @@ async def resend(
     """
     await _count(auth, invitation.account_id, invitation.email)
     async with action.transaction() as tx:
-        inviter = _inviting(await AccountMembers.locked(tx, invitation.account_id), action)
+        inviter = _managing_member(await AccountMembers.locked(tx, invitation.account_id), action)
         invitation = await tx.locked(Invitation, invitation.pk)
         if await earlier_result(
             tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]
@@ -193,7 +193,7 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
     Raises NOT_ACTIVE when it was accepted, and Forbidden for those who can't manage members.
     """
     async with action.transaction() as tx:
-        _inviting(await AccountMembers.locked(tx, invitation.account_id), action)
+        _managing_member(await AccountMembers.locked(tx, invitation.account_id), action)
         invitation = await tx.locked(Invitation, invitation.pk)
         if invitation.accepted_at:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
@@ -205,7 +205,7 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
 
 async def find_invitation(action: Action, token: str) -> PendingInvitation:
     """The pending invitation that belongs to a token. Raises TOKEN_INVALID like `accept`."""
-    invitation = await _open(action, token)
+    invitation = await _find_open(action, token)
     return PendingInvitation(
         invitation,
         await User.filter(email=invitation.email).exclude(email_verified_at=None).first(),
@@ -294,7 +294,7 @@ async def _accept(
 ) -> Membership:
     network = throttle.network_of(peer)
     with Checks() as check:
-        invitation = await check.wait(_open(action, token))
+        invitation = await check.wait(_find_open(action, token))
         if invitation:
             await _require_new(invitation)  # else nothing more is needed of them than to sign in
         name = (
@@ -314,14 +314,14 @@ async def _accept(
     await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network))
     password_hash = await auth.passwords.hash(newcomer.password)
     try:
-        return await _entered(action, invitation, joining, password_hash)
+        return await _join_as_new_user(action, invitation, joining, password_hash)
     except (
         IntegrityError
     ):  # somebody signed up with the address between our look and our write: now they are found
-        return await _entered(action, invitation, joining, password_hash)
+        return await _join_as_new_user(action, invitation, joining, password_hash)
 
 
-async def _open(action: Action, token: str) -> Invitation:
+async def _find_open(action: Action, token: str) -> Invitation:
     invitation = await _find_known(token)
     _require_open(action, invitation)
     return invitation
@@ -332,7 +332,7 @@ async def _require_new(invitation: Invitation) -> None:
         raise Refusal(AccountsErrorCode.SIGN_IN_REQUIRED, "input", "token")
 
 
-async def _entered(
+async def _join_as_new_user(
     action: Action, invitation: Invitation, joining: _Joining, password_hash: str
 ) -> Membership:
     async with action.transaction() as tx:

@@ -177,7 +177,7 @@ async def _apply_result(tx: Transaction, account: Account, change: LegalNameChan
         await _accept(tx, account, change)
     elif change.status is LegalNameStatus.CHECKING:
         shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db).exists()
-        await _move(
+        await _set_status(
             tx, change, LegalNameStatus.IN_REVIEW if shown else LegalNameStatus.EVIDENCE_NEEDED
         )
         if not shown:
@@ -241,14 +241,14 @@ async def add_evidence(
     async with action.transaction() as tx:
         user = await require_manager(tx, session, account.pk)
         with Checks() as checks:
-            change = await checks.wait(_running(tx, account.pk, change_id))
+            change = await checks.wait(_undecided_change(tx, account.pk, change_id))
             files = checks(_evidence, file_ids)
         await attach_evidence(tx, change, user, files)
         tx.audit(
             AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(files))
         )
         if change.status is LegalNameStatus.EVIDENCE_NEEDED:
-            await _move(tx, change, LegalNameStatus.IN_REVIEW)
+            await _set_status(tx, change, LegalNameStatus.IN_REVIEW)
     return change
 
 
@@ -264,9 +264,9 @@ async def cancel(
     """Cancel a change. A repeat changes nothing. Raises NOT_FOUND and TRANSITION_ILLEGAL."""
     async with action.transaction() as tx:
         await require_manager(tx, session, account.pk)
-        change = await _running(tx, account.pk, change_id, LegalNameStatus.CANCELED)
+        change = await _undecided_change(tx, account.pk, change_id, LegalNameStatus.CANCELED)
         if change.running:
-            await _move(tx, change, LegalNameStatus.CANCELED)
+            await _set_status(tx, change, LegalNameStatus.CANCELED)
             tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_CANCEL, change)
     return change
 
@@ -300,10 +300,10 @@ async def decide(
         if await earlier_result(tx, owner, "legalNameChangeDecide", key, arguments) is not None:
             return await LegalNameChange.get(pk=found.pk, using_db=tx.db)
         await store_result(tx, owner, "legalNameChangeDecide", key, found.pk)
-        change = await _running(tx, account.pk, found.pk, _REACHED[decision])
+        change = await _undecided_change(tx, account.pk, found.pk, _REACHED[decision])
         if change.status is _REACHED[decision]:
             return change
-        if decision is Decision.ACCEPT and not await _evident(tx, change):
+        if decision is Decision.ACCEPT and not await _has_evidence(tx, change):
             raise Refusal(AccountsErrorCode.EVIDENCE_MISSING, "input", "changeId")
         change.decider_id, change.reason = agent.pk, text
         await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
@@ -311,7 +311,7 @@ async def decide(
         if decision is Decision.ACCEPT:
             await _accept(tx, account, change)
         else:
-            await _move(tx, change, _REACHED[decision])
+            await _set_status(tx, change, _REACHED[decision])
             await _notify(tx, change)
     return change
 
@@ -334,12 +334,12 @@ _OVER = {
 }
 
 
-async def _evident(tx: Transaction, change: LegalNameChange) -> bool:
+async def _has_evidence(tx: Transaction, change: LegalNameChange) -> bool:
     shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db)
     return any(file.status is FileStatus.AVAILABLE for file in shown)
 
 
-async def _running(
+async def _undecided_change(
     tx: Transaction, account_id: int, change_id: int | None, reached: LegalNameStatus | None = None
 ) -> LegalNameChange:
     """Lock the company's change, which must be in progress or already have the status `reached`.
@@ -368,14 +368,14 @@ async def _accept(tx: Transaction, account: Account, change: LegalNameChange) ->
     await account.save(
         using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"]
     )
-    await _move(tx, change, LegalNameStatus.ACCEPTED)
+    await _set_status(tx, change, LegalNameStatus.ACCEPTED)
     by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
     tx.audit(AccountsAuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)
     await invalidate_members(tx, account.pk)
     await _notify(tx, change)
 
 
-async def _move(tx: Transaction, change: LegalNameChange, status: LegalNameStatus) -> None:
+async def _set_status(tx: Transaction, change: LegalNameChange, status: LegalNameStatus) -> None:
     change.status, change.updated_at = status, tx.action.at
     if not change.running:
         change.decided_at, change.next_check_at = tx.action.at, None

@@ -67,7 +67,7 @@ async def request(
         with Checks() as check:
             account = await check.wait(_owned_account(tx, session, account_id))
             text, key = check(message_text, message, "message"), check(client_key, key)
-        _require(account, *_POSSIBLE[kind])
+        _require_status(account, *_POSSIBLE[kind])
         user = await sessions.lock_user(tx, session)
         return await _open_request(tx, auth, account, user, kind, text, key)
 
@@ -99,7 +99,7 @@ async def _open_request(
     if earlier_id := await earlier_result(tx, owner, kind.value, key, [account.pk, text]):
         return await Ticket.get(pk=earlier_id, using_db=tx.db)
     await auth.throttle.attempt(throttle.key(throttle.LIFECYCLE, account.pk, kind.value))
-    ticket = await (await _open(tx, account, kind)).order_by("-id").first()
+    ticket = await (await _open_requests(tx, account, kind)).order_by("-id").first()
     if ticket is None:
         subject = translated(SUBJECTS[kind], user.locale)
         ticket = await Ticket.open(
@@ -119,7 +119,7 @@ async def _open_request(
     return ticket
 
 
-async def _open(tx: Transaction, account: Account, kind: TicketKind) -> QuerySet[Ticket]:
+async def _open_requests(tx: Transaction, account: Account, kind: TicketKind) -> QuerySet[Ticket]:
     """The company's open requests of a kind, without those whose deletion was scheduled before."""
     done = (
         await Erasure.filter(account_id=account.pk)
@@ -153,7 +153,7 @@ _POSSIBLE_NOW = {
 }
 
 
-def _require(account: Account, *legal: AccountStatus) -> None:
+def _require_status(account: Account, *legal: AccountStatus) -> None:
     if account.status not in legal:
         raise Refusal(
             CommonErrorCode.TRANSITION_ILLEGAL,
@@ -172,7 +172,7 @@ async def deactivate(action: Action, session: Session, account_id: int | None) -
     async with action.transaction() as tx:
         account, people, _ = await _lock_for_agent(tx, session, account_id)
         if account.status is not AccountStatus.DEACTIVATED:
-            _require(account, AccountStatus.ACTIVE)
+            _require_status(account, AccountStatus.ACTIVE)
             ended = await _end_use(tx, account, people, AccountStatus.DEACTIVATED)
             await _solve_tickets(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
             tx.audit(AccountsAuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=ended)
@@ -189,14 +189,14 @@ async def reactivate(action: Action, session: Session, account_id: int | None) -
     async with action.transaction() as tx:
         account, _, _ = await _lock_for_agent(tx, session, account_id)
         if account.status is not AccountStatus.ACTIVE:
-            _require(account, *_RESTING)
+            _require_status(account, *_RESTING)
             before = account.status.value
             await (
                 Erasure.filter(account_id=account.pk, canceled_at=None)
                 .using_db(tx.db)
                 .update(canceled_at=action.at)
             )
-            await _set(tx, account, AccountStatus.ACTIVE)
+            await _set_status(tx, account, AccountStatus.ACTIVE)
             await _solve_tickets(tx, account, TicketKind.ACCOUNT_REACTIVATION)
             tx.audit(AccountsAuditAction.ACCOUNT_REACTIVATE, account, before=before)
             await _notify(tx, account)
@@ -226,10 +226,10 @@ async def schedule_deletion(
         account, people, _ = dealt_with
         if account.status is AccountStatus.CLOSING:
             return account
-        _require(account, AccountStatus.ACTIVE, AccountStatus.DEACTIVATED)
+        _require_status(account, AccountStatus.ACTIVE, AccountStatus.DEACTIVATED)
         ticket = await _request_of(tx, account, people, ticket_id)
         deadline = months_after(local_date(ticket.created_at), 1)
-        account.erases_at = _due(action, grace, deadline)
+        account.erases_at = _end_of_grace(action, grace, deadline)
         await Erasure.create(
             using_db=tx.db,
             account=account,
@@ -252,7 +252,7 @@ async def schedule_deletion(
     return account
 
 
-def _due(action: Action, grace: timedelta, deadline: date) -> datetime:
+def _end_of_grace(action: Action, grace: timedelta, deadline: date) -> datetime:
     """When the grace period ends: earlier if the legal deadline would pass, but always with at
     least one day to cancel.
     """
@@ -262,7 +262,7 @@ def _due(action: Action, grace: timedelta, deadline: date) -> datetime:
 
 async def _solve_tickets(tx: Transaction, account: Account, kind: TicketKind) -> None:
     """Mark the company's open tickets of this kind as solved."""
-    for ticket in await (await _open(tx, account, kind)).order_by("id"):
+    for ticket in await (await _open_requests(tx, account, kind)).order_by("id"):
         await ticket.mark_solved(tx)
 
 
@@ -289,7 +289,7 @@ async def decline_reactivation(
         ):
             return account
         ticket = (
-            await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION))
+            await (await _open_requests(tx, account, TicketKind.ACCOUNT_REACTIVATION))
             .order_by("-id")
             .first()
         )
@@ -326,7 +326,7 @@ async def _request_of(
     tx: Transaction, account: Account, people: AccountMembers, ticket_id: int | None
 ) -> Ticket:
     ticket = (
-        await (await _open(tx, account, TicketKind.ACCOUNT_DELETION))
+        await (await _open_requests(tx, account, TicketKind.ACCOUNT_DELETION))
         .filter(pk=ticket_id or 0)
         .first()
     )
@@ -340,13 +340,13 @@ async def _end_use(
     tx: Transaction, account: Account, people: AccountMembers, status: AccountStatus
 ) -> int:
     """Set the company's status and end all sessions for it. Returns how many sessions ended."""
-    await _set(tx, account, status)
+    await _set_status(tx, account, status)
     return sum(
         [await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(people.user_ids)]
     )
 
 
-async def _set(tx: Transaction, account: Account, status: AccountStatus) -> None:
+async def _set_status(tx: Transaction, account: Account, status: AccountStatus) -> None:
     account.status = status
     account.erases_at = account.erases_at if status is AccountStatus.CLOSING else None
     await account.save(using_db=tx.db, update_fields=["status", "erases_at"])

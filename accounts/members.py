@@ -41,7 +41,7 @@ async def change_role(
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, account_id)
         with Checks() as check:
-            place = check(_dealt_with, people, action, user_id)
+            place = check(_manageable_member, people, action, user_id)
             if not acting_membership(people, action).role.may_grant(role):
                 check.refuse(Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role"))
         if place.role is not role:
@@ -58,7 +58,7 @@ async def change_role(
                 before=place.role.value,
                 role=role.value,
             )
-            await _give(tx, place, role)
+            await _set_role(tx, place, role)
     return place
 
 
@@ -71,7 +71,7 @@ async def remove(action: Action, session: Session, account_id: int, user_id: int
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, account_id)
-        place = _dealt_with(people, action, user_id)
+        place = _manageable_member(people, action, user_id)
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
             await _check_ownership_change(tx, session, fresh, people, lost=place)
@@ -113,8 +113,8 @@ async def transfer(
             await _record(
                 tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, other, before=other.role.value
             )
-            await _give(tx, other, Role.OWNER)
-            await _give(tx, mine, Role.ADMIN)
+            await _set_role(tx, other, Role.OWNER)
+            await _set_role(tx, mine, Role.ADMIN)
     return other
 
 
@@ -126,7 +126,7 @@ def acting_membership(people: AccountMembers, action: Action) -> Membership:
     return place
 
 
-def _dealt_with(people: AccountMembers, action: Action, user_id: int | None) -> Membership:
+def _manageable_member(people: AccountMembers, action: Action, user_id: int | None) -> Membership:
     mine, other = acting_membership(people, action), people.membership(user_id)
     if not mine.role.manages_members:
         raise Forbidden
@@ -172,22 +172,22 @@ def _keep_an_owner(people: AccountMembers, place: Membership) -> None:
         raise Refusal(AccountsErrorCode.LAST_OWNER, "input")
 
 
-async def _give(tx: Transaction, place: Membership, role: Role) -> None:
+async def _set_role(tx: Transaction, place: Membership, role: Role) -> None:
     place.role = role
     await place.save(using_db=tx.db, update_fields=["role"])
     if not role.manages_members:
-        await _withdraw(tx, place)
+        await _revoke_invitations(tx, place)
     await sessions.announce_role_change(tx, place.user_id, place.account_id)
 
 
 async def _remove_member(tx: Transaction, place: Membership, audit_action: AuditAction) -> None:
     await place.delete(using_db=tx.db)
-    await _withdraw(tx, place)
+    await _revoke_invitations(tx, place)
     ended = await sessions.end_for(tx, place.user_id, place.account_id)
     await _record(tx, audit_action, place, role=place.role.value, sessions_ended=ended)
 
 
-async def _withdraw(tx: Transaction, place: Membership) -> None:
+async def _revoke_invitations(tx: Transaction, place: Membership) -> None:
     sent = Invitation.filter(account_id=place.account_id, inviter_id=place.user_id)
     await Invitation.pending(sent).using_db(tx.db).update(revoked_at=tx.action.at)
 

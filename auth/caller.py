@@ -43,9 +43,9 @@ class Caller:
     monotonic clock).
     """
 
-    def __init__(self, told: tuple[Any, ...]) -> None:
-        self.told, self.until = told, 0.0
-        self.session, self.user, self.account, role = _rows(told)
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self.values, self.until = values, 0.0
+        self.session, self.user, self.account, role = _rows(values)
         self.role = Role(role) if role else None
         self._viewers: dict[Locale, Viewer] = {}
 
@@ -145,8 +145,8 @@ async def _caller(access_hash: str, at: datetime, before: Caller | None = None) 
     found = await fetch_records(_statement(), access_hash)
     if not found:
         return None
-    told = tuple(found[0])
-    caller = before if before and before.told == told else Caller(told)
+    values = tuple(found[0])
+    caller = before if before and before.values == values else Caller(values)
     return caller if caller.stands(at) else None
 
 
@@ -168,17 +168,17 @@ def _statement() -> str:
     )
 
 
-def _rows(told: tuple[Any, ...]) -> tuple[Session, User, Account | None, str | None]:
+def _rows(values: tuple[Any, ...]) -> tuple[Session, User, Account | None, str | None]:
     rows: list[Any] = []
     start = 0
-    for make, width in _makers(dialect()):
-        rows.append(make([told[start : start + width]])[0] if told[start] is not None else None)
+    for make, width in _row_factories(dialect()):
+        rows.append(make([values[start : start + width]])[0] if values[start] is not None else None)
         start += width
-    return rows[0], rows[1], rows[2], told[start]
+    return rows[0], rows[1], rows[2], values[start]
 
 
 @cache
-def _makers(dialect: str) -> Any:
+def _row_factories(dialect: str) -> Any:
     return [
         (row_factory(model, all_columns(model), dialect), len(all_columns(model)))
         for model in (Session, User, Account)
@@ -189,7 +189,7 @@ async def still_valid(session_ids: Collection[int], at: datetime) -> set[int]:
     """Which of these sessions are still valid, in one query. The websockets of the others must
     close.
     """
-    return set(await _acting(session_ids, at))
+    return set(await _roles_of(session_ids, at))
 
 
 def session_role(viewer: Viewer) -> SessionRole | None:
@@ -206,7 +206,7 @@ async def valid_session_roles(
     receive no more events.
     """
     return set(session_roles) & set(
-        (await _acting({session_id for session_id, _ in session_roles}, at)).items()
+        (await _roles_of({session_id for session_id, _ in session_roles}, at)).items()
     )
 
 
@@ -217,13 +217,13 @@ async def close_code(viewer: Viewer, at: datetime) -> CloseCode | None:
     """
     if viewer.session is None:
         return None
-    acting = await _acting([viewer.session.pk], at)
+    acting = await _roles_of([viewer.session.pk], at)
     if viewer.session.pk not in acting:
         return CloseCode.UNAUTHORIZED
     return None if acting[viewer.session.pk] is viewer.role else CloseCode.FORBIDDEN
 
 
-async def _acting(session_ids: Collection[int], at: datetime) -> dict[int, Role | None]:
+async def _roles_of(session_ids: Collection[int], at: datetime) -> dict[int, Role | None]:
     """The valid sessions among these, and the role in which each acts."""
     found = (
         valid_sessions(at)

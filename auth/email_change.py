@@ -69,7 +69,7 @@ async def request(
             )
         new_token, old_token = (
             random_token("cam_ec_"),
-            None if _complete(user, tx) else random_token("cam_ec_"),
+            None if _is_settled(user, tx) else random_token("cam_ec_"),
         )
         await EmailChange.filter(user_id=user.pk).using_db(tx.db).delete()
         await EmailChange.create(
@@ -90,7 +90,7 @@ async def request(
         await store_result(tx, f"user:{user.pk}", "emailRequestChange", key)
 
 
-def _complete(user: User, tx: Transaction) -> bool:
+def _is_settled(user: User, tx: Transaction) -> bool:
     return user.second_factor_at is not None and user.second_factor_at <= tx.action.at - SETTLED
 
 

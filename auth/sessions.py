@@ -115,7 +115,7 @@ async def sign_in(
     account_id = account.pk if account else None
     async with action.transaction() as tx:
         if account_id:
-            await _still_member(tx, user, account_id)
+            await _require_member(tx, user, account_id)
         await require_unchanged(tx, user)
         tokens = await _create_session(
             tx,
@@ -134,7 +134,7 @@ async def sign_in(
     return tokens
 
 
-async def _still_member(tx: Transaction, user: User, account_id: int) -> None:
+async def _require_member(tx: Transaction, user: User, account_id: int) -> None:
     """Wait for concurrent changes of the company's members, and check that the user is still one. A
     company is locked before its members, here as everywhere, so that two transactions never wait
     for each other.
@@ -163,13 +163,13 @@ async def _create_session(
         access_hash=token_hash(access),
         created_at=created_at,
         last_used_at=tx.action.at,
-        **_ends(user, created_at, tx.action.at),
+        **_expiries(user, created_at, tx.action.at),
         **facts,
     )
     return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
 
 
-def _ends(user: User, created_at: datetime, at: datetime) -> dict[str, datetime]:
+def _expiries(user: User, created_at: datetime, at: datetime) -> dict[str, datetime]:
     """When a session that started at `created_at` and its access token expire if both are renewed
     now.
     """
@@ -261,7 +261,7 @@ async def refresh(token: str, action: Action) -> Tokens:
     is seen.
     """
     async with action.transaction() as tx:
-        token_row = await _known(tx, token)
+        token_row = await _find_refresh_token(tx, token)
         tokens = await _renew(tx, token_row) if token_row else None
         if token_row and tokens is None:
             await _end_if_used(tx, token_row)
@@ -278,7 +278,7 @@ async def refresh_shared(token: str, action: Action) -> Tokens | DeliveredElsewh
     the browser refreshes next.
     """
     async with action.transaction() as tx:
-        token_row = await _known(tx, token)
+        token_row = await _find_refresh_token(tx, token)
         renewed = (
             await _renew(tx, token_row) or await _just_renewed(tx, token_row) if token_row else None
         )
@@ -289,7 +289,7 @@ async def refresh_shared(token: str, action: Action) -> Tokens | DeliveredElsewh
     return renewed
 
 
-async def _known(tx: Transaction, token: str) -> RefreshToken | None:
+async def _find_refresh_token(tx: Transaction, token: str) -> RefreshToken | None:
     """The row of a token, locked until the transaction ends."""
     return next(
         iter(await tx.locked_where(RefreshToken.filter(token_hash=token_hash(token)))), None
@@ -309,7 +309,10 @@ async def _renew(tx: Transaction, token_row: RefreshToken) -> Tokens | None:
     )
     if session is None:
         return None
-    access, ends = random_token("cam_at_"), _ends(session.user, session.created_at, tx.action.at)
+    access, ends = (
+        random_token("cam_at_"),
+        _expiries(session.user, session.created_at, tx.action.at),
+    )
     renewed = Session.filter(pk=session.pk, ended_at=None).using_db(tx.db)
     if ends["expires_at"] <= tx.action.at or not await renewed.update(
         access_hash=token_hash(access), last_used_at=tx.action.at, **ends
@@ -337,7 +340,7 @@ async def _end_if_used(tx: Transaction, token_row: RefreshToken) -> None:
 
 async def sign_out(session: Session, action: Action) -> None:
     """End the current session. A repeat changes nothing."""
-    await _ended(session, action, IdentityAuditAction.SESSION_SIGN_OUT)
+    await _end_session(session, action, IdentityAuditAction.SESSION_SIGN_OUT)
 
 
 async def sign_out_by(refresh_token: str, action: Action) -> None:
@@ -345,7 +348,7 @@ async def sign_out_by(refresh_token: str, action: Action) -> None:
     nothing.
     """
     async with action.transaction() as tx:
-        if token_row := await _known(tx, refresh_token):
+        if token_row := await _find_refresh_token(tx, refresh_token):
             for ended in await _end(tx, Session.filter(pk=token_row.session_id)):
                 user = await User.get(pk=ended.user_id, using_db=tx.db)
                 tx.audit(IdentityAuditAction.SESSION_SIGN_OUT, ended, by=user)
@@ -353,10 +356,10 @@ async def sign_out_by(refresh_token: str, action: Action) -> None:
 
 async def end(session: Session, action: Action) -> None:
     """End one of the user's sessions. A repeat changes nothing."""
-    await _ended(session, action, IdentityAuditAction.SESSION_END)
+    await _end_session(session, action, IdentityAuditAction.SESSION_END)
 
 
-async def _ended(session: Session, action: Action, audit_action: AuditAction) -> None:
+async def _end_session(session: Session, action: Action, audit_action: AuditAction) -> None:
     async with action.transaction() as tx:
         for ended in await _end(tx, Session.filter(pk=session.pk)):
             tx.audit(audit_action, ended)

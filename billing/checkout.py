@@ -117,13 +117,13 @@ async def refresh(action: Action, services: CheckoutServices, payment: Payment) 
     if payment.status.final:
         return payment
     try:
-        outcome = await _query(services.gateway, payment)
+        outcome = await _query_charge(services.gateway, payment)
     except GatewayDown:
         raise Refusal(BillingErrorCode.PAYMENT_UNAVAILABLE, "input") from None
     return await _apply(action, services, payment, outcome)
 
 
-async def _query(gateway: Gateway, payment: Payment) -> Outcome:
+async def _query_charge(gateway: Gateway, payment: Payment) -> Outcome:
     key = f"camcha-payment-{payment.pk}"
     try:
         return await gateway.find(key) or await gateway.charge(

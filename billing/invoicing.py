@@ -58,7 +58,7 @@ async def issue(
         invoice_number(Series.INVOICE, tx.action.day, position),
         locale,
     )
-    return await _frozen(
+    return await _store_invoice(
         tx, facts, position, purchase, payment, price.offer, when, await rendered(facts, locale)
     )
 
@@ -117,7 +117,7 @@ def _buyer(account: Account, purchase: Purchase) -> Party:
     )
 
 
-async def _frozen(
+async def _store_invoice(
     tx: Transaction,
     facts: InvoiceFacts,
     position: int,

@@ -43,14 +43,14 @@ class Seller:
 
     def terms_on(self, day: date) -> Terms:
         """The terms in force on a date. Raises ValueError before the first."""
-        return _on(day, self.terms)
+        return _valid_on(day, self.terms)
 
     def retention_on(self, day: date) -> Retention:
         """The retention periods in force on a date. Raises ValueError before the first."""
-        return _on(day, self.retention)
+        return _valid_on(day, self.retention)
 
 
-def _on(day: date, dated: Iterable[Dated]) -> Dated:
+def _valid_on(day: date, dated: Iterable[Dated]) -> Dated:
     return max((each for each in dated if each.since <= day), key=lambda each: each.since)
 
 

@@ -115,7 +115,7 @@ async def _start(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | N
         ):
             log.warning("erasure.waiting", erasure=erasure.pk)
             return None
-        await _promise(tx, eraser, erasure)
+        await _record_start(tx, eraser, erasure)
         await Account.filter(pk=account.pk).using_db(tx.db).update(status=AccountStatus.ERASED)
         owners = (
             Membership.filter(account_id=account.pk, role=Role.OWNER)
@@ -127,7 +127,7 @@ async def _start(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | N
     return erasure
 
 
-async def _promise(tx: Transaction, eraser: Eraser, erasure: Erasure) -> None:
+async def _record_start(tx: Transaction, eraser: Eraser, erasure: Erasure) -> None:
     issued = Invoice.filter(account_id=erasure.account_id).using_db(tx.db)
     erasure.started_at, erasure.invoices_kept = tx.action.at, await issued.count()
     if latest := await issued.order_by("-issued_on").first():
@@ -257,12 +257,12 @@ async def _people(tx: Transaction, account_id: int) -> int:
     user = await tx.locked(User, membership.user_id)
     await membership.delete(using_db=tx.db)
     if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
-        await _nobody(tx, user)
+        await _anonymize(tx, user)
     tx.streams[sessions.user_key(user.pk)] = None
     return 1
 
 
-async def _nobody(tx: Transaction, user: User) -> None:
+async def _anonymize(tx: Transaction, user: User) -> None:
     facts: dict[str, Any] = {
         "name": ERASED,
         "email": f"erased-{user.pk}@invalid",

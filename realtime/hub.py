@@ -79,8 +79,8 @@ class Hub:
         keys = self.keys()
         for start in range(0, len(keys), _SWEEP_BATCH):
             current = await last_sequences_of(keys[start : start + _SWEEP_BATCH])
-            self.announce(key for key, head in current.items() if self._moved(key, head))
+            self.announce(key for key, head in current.items() if self._set_head(key, head))
 
-    def _moved(self, key: str, head: int) -> bool:
+    def _set_head(self, key: str, head: int) -> bool:
         before, self._heads[key] = self._heads.get(key), head
         return before != head

@@ -166,7 +166,7 @@ class OnePage(Deferred):
 
     async def fetch(self, selection: Selection | None) -> Page:
         chosen, order, window = (
-            _chosen(self.found.model, selection, self.order),
+            _selected_columns(self.found.model, selection, self.order),
             self.order,
             self.window,
         )
@@ -202,7 +202,7 @@ class PageOfEach(Deferred):
         )
 
     async def fetch(self, selection: Selection | None) -> list[Page]:
-        chosen = _chosen(self.found.model, selection, self.order, self.owner)
+        chosen = _selected_columns(self.found.model, selection, self.order, self.owner)
         lists = grouped(self.parents, self.owner, await self._rows(chosen) if chosen else ())
         return [
             _page(rows, self.order, self.window, partial(self._count, parent))
@@ -227,7 +227,7 @@ class PageOfEach(Deferred):
 def page(found: QuerySet[Any], order: Order, window: Window, viewer: Viewer) -> OnePage:
     """One page of `found`. Raises BadInput for a bad window or cursor."""
     window.require(viewer)
-    return OnePage(found, _between(found, order, window), order, window)
+    return OnePage(found, _within_window(found, order, window), order, window)
 
 
 def pages_of(
@@ -249,10 +249,10 @@ def pages_of(
     if len({parent.pk for parent in parents}) > 1:
         message = _("“%(argument)s” can only be used when the list belongs to a single object.")
         raise BadInput("after" if window.after is not None else "before", message)
-    return PageOfEach(parents, _between(found, order, window), owner, order, window)
+    return PageOfEach(parents, _within_window(found, order, window), owner, order, window)
 
 
-def _chosen(
+def _selected_columns(
     model: type[Model], selection: Selection | None, order: Order, *also: str
 ) -> tuple[str, ...] | None:
     """The columns that a page's selection needs, None when it needs no row."""
@@ -278,13 +278,13 @@ def _page(
     )
 
 
-def _between(found: QuerySet[Any], order: Order, window: Window) -> QuerySet[Any]:
+def _within_window(found: QuerySet[Any], order: Order, window: Window) -> QuerySet[Any]:
     for argument, text, smaller in (
         ("after", window.after, order.descending),
         ("before", window.before, not order.descending),
     ):
         if text is not None:
-            value, key = _place(found, order, argument, text)
+            value, key = _decode_cursor(found, order, argument, text)
             side = "lt" if smaller else "gt"
             found = found.filter(
                 Q(**{f"{order.column}__{side}": value})
@@ -302,17 +302,17 @@ def cursor(row: Model, order: Order) -> str:
     )
 
 
-def _place(found: QuerySet[Any], order: Order, argument: str, text: str) -> tuple[Any, int]:
+def _decode_cursor(found: QuerySet[Any], order: Order, argument: str, text: str) -> tuple[Any, int]:
     try:
         name, value, key = orjson.loads(urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
         if name != order.name or type(key) is not int or abs(key) >= 2**63:
             raise ValueError(text)
-        return _typed(found.model._meta.fields_map[order.column].field_type, value), key
+        return _parse_value(found.model._meta.fields_map[order.column].field_type, value), key
     except (ValueError, TypeError, OverflowError):
         raise BadInput(argument, _("“%(argument)s” isn’t a cursor of this list.")) from None
 
 
-def _typed(kind: Any, value: Any) -> Any:
+def _parse_value(kind: Any, value: Any) -> Any:
     if kind is datetime:
         return datetime.fromisoformat(value).astimezone(UTC)  # OverflowError at the ends of time
     if kind is date:

@@ -66,7 +66,7 @@ def mutation(
     """
 
     @functools.wraps(resolver)
-    async def carried_out(info: Info, *args: Any, **kwargs: Any) -> Any:
+    async def resolve_mutation(info: Info, *args: Any, **kwargs: Any) -> Any:
         _admit(resolver, allow, info)
         try:
             return _payload(
@@ -81,7 +81,7 @@ def mutation(
             )
 
     field = strawberry.mutation(
-        resolver=carried_out, description=description, metadata={"cost": cost, "audit": audit}
+        resolver=resolve_mutation, description=description, metadata={"cost": cost, "audit": audit}
     )
     for argument in field.base_resolver.arguments:
         argument.description = "The input of the mutation."
@@ -197,7 +197,9 @@ def viewer_field(batch: Column, *, description: str, needs: Sequence[str]) -> An
         return batch(info.context, [root])[0]
 
     return strawberry.field(
-        resolver=resolve, description=description, metadata={"batch": _apart(batch), "needs": needs}
+        resolver=resolve,
+        description=description,
+        metadata={"batch": _retried_by_row(batch), "needs": needs},
     )
 
 
@@ -208,11 +210,13 @@ def localized_field(batch: Column, *, description: str, needs: Sequence[str]) ->
         return batch(info.context, [root], locale=locale)[0]
 
     return strawberry.field(
-        resolver=resolve, description=description, metadata={"batch": _apart(batch), "needs": needs}
+        resolver=resolve,
+        description=description,
+        metadata={"batch": _retried_by_row(batch), "needs": needs},
     )
 
 
-def _apart(batch: Column) -> Column:
+def _retried_by_row(batch: Column) -> Column:
     """The batch, retried row by row if it fails, so that only the rows at fault get an error."""
 
     def alone(context: Context, row: Any, arguments: dict[str, Any]) -> Any:

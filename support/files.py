@@ -79,7 +79,7 @@ async def announce(
     )
     async with action.transaction() as tx:
         if first := await earlier_result(tx, owner, "fileAnnounce", key, arguments):
-            return await _announced_before(tx, first)
+            return await _earlier_announcement(tx, first)
         file = await File.create(
             using_db=tx.db,
             key=random_key(),
@@ -95,7 +95,7 @@ async def announce(
     return file
 
 
-async def _announced_before(tx: Transaction, file_id: int) -> File:
+async def _earlier_announcement(tx: Transaction, file_id: int) -> File:
     file = await File.get_or_none(pk=file_id, abandoned_at=None, using_db=tx.db)
     if file is None:  # deleted since, because it was never attached
         raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
@@ -125,7 +125,7 @@ async def receive(
     until the worker's next scan.
     """
     key = random_key()
-    stored = await file_service.store.put(key, _as_announced(file, chunks))
+    stored = await file_service.store.put(key, _matches_announcement(file, chunks))
     columns = {
         "key": key,
         "sha256": stored.sha256,
@@ -146,7 +146,7 @@ async def receive(
     return new
 
 
-async def _as_announced(file: File, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def _matches_announcement(file: File, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """The chunks, as long as they match what was announced."""
     inspection, size = Inspection(_kind_of(file)), 0
     async for chunk in chunks:

@@ -58,7 +58,11 @@ async def reply(
     if (
         ticket_id
         and not files
-        and (message := await _at_once(action, viewer, viewer.user, ticket_id, text, key))
+        and (
+            message := await _post_in_one_statement(
+                action, viewer, viewer.user, ticket_id, text, key
+            )
+        )
     ):
         return message
     return await (await _visible(viewer, ticket_id)).reply(action, viewer.user, text, key, files)
@@ -71,7 +75,7 @@ async def _visible(viewer: Viewer, ticket_id: int | None) -> Ticket:
     return seen[0]
 
 
-async def _at_once(
+async def _post_in_one_statement(
     action: Action, viewer: Viewer, author: User, ticket_id: int, text: str, client_message_id: str
 ) -> Message | None:
     db, staff = get_connection("default"), author.staff is not None
@@ -102,12 +106,12 @@ async def _at_once(
     if not found:
         return None
     action.bus.announce([ticket_stream(ticket_id)])
-    message: Message = _made()([(*found[0], ticket_id, ticket_id, *values[1:6])])[0]
+    message: Message = _message_factory()([(*found[0], ticket_id, ticket_id, *values[1:6])])[0]
     return message
 
 
 @cache
-def _made() -> RowFactory:
+def _message_factory() -> RowFactory:
     columns = (
         "id",
         "sequence",

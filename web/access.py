@@ -34,7 +34,7 @@ _FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browser
 
 def routes(services: Services) -> list[Route]:
     """The pages and what their buttons do."""
-    reset, move, unlock = _Reset(services), _Move(services), _Unlock(services)
+    reset, move, unlock = _Reset(services), _EmailChangePage(services), _Unlock(services)
     return [
         Route("/unlock", unlock.ask),
         Route("/unlock", unlock.allow, methods=["POST"]),
@@ -67,11 +67,11 @@ class _Reset:
         action = page_action(request, self.services)
         try:
             user = await change.user_of_token(action, _token(request))
-            return await self._attempted(request, action, user, given)
+            return await self._reset_password(request, action, user, given)
         except Refusal:
             return not_found(request)
 
-    async def _attempted(
+    async def _reset_password(
         self, request: Request, action: Action, user: User, given: dict[str, str]
     ) -> Response:
         password, code = given.get("password", ""), given.get("code")
@@ -86,7 +86,7 @@ class _Reset:
 
 
 @dataclass(frozen=True)
-class _Move:
+class _EmailChangePage:
     """The page where the new and the current address confirm a change."""
 
     services: Services
@@ -122,13 +122,13 @@ class _Unlock:
 
     async def ask(self, request: Request) -> Response:
         """Show the button if the link is valid."""
-        return await self._if_good(request, _UNLOCK)
+        return await self._show_if_valid(request, _UNLOCK)
 
     async def allow(self, request: Request) -> Response:
         """Store the token in this browser, for sign-ins from our pages."""
         if await read_form(request) is None:
             return too_large(request)
-        answer = await self._if_good(request, _UNLOCKED)
+        answer = await self._show_if_valid(request, _UNLOCKED)
         if answer.status_code == 200:
             cookies = Cookies(
                 None, secure=self.services.base_url.startswith("https://"), trusted=lambda: True
@@ -137,7 +137,7 @@ class _Unlock:
             answer.raw_headers += cookies.headers()
         return answer
 
-    async def _if_good(self, request: Request, page: Page) -> Response:
+    async def _show_if_valid(self, request: Request, page: Page) -> Response:
         try:
             await unlocking.require_valid(page_action(request, self.services), _token(request))
         except Refusal:

@@ -61,7 +61,7 @@ class _FileEndpoints:
         507 when there is no space (RFC 4918, section 11.5), 503 when the store is unavailable; both
         can be retried. Responses are JSON.
         """
-        file = await self._announced(request.path_params["token"])
+        file = await self._announced_file(request.path_params["token"])
         if file is None:
             return _answer(request, 404, "TOKEN_INVALID")
         if refused := _refused_by_headers(request, file):
@@ -84,20 +84,22 @@ class _FileEndpoints:
             return _answer(request, 202, "QUARANTINED")
         return _answer(request, 201 if new else 200, "STORED")
 
-    async def _announced(self, token: str) -> File | None:
-        facts = self._facts(token, Purpose.UPLOAD)
+    async def _announced_file(self, token: str) -> File | None:
+        facts = self._token_data(token, Purpose.UPLOAD)
         return await File.get_or_none(pk=facts["file"], abandoned_at=None) if facts else None
 
     async def download(self, request: Request) -> Response:
         """The file or the invoice's PDF, always as an attachment, never displayed on our origin."""
-        match self._facts(request.path_params["token"], Purpose.DOWNLOAD, Purpose.EMAIL_DOWNLOAD):
+        match self._token_data(
+            request.path_params["token"], Purpose.DOWNLOAD, Purpose.EMAIL_DOWNLOAD
+        ):
             case {"invoice": int(key)}:
                 return await self._invoice(request, key)
             case {"file": int(key)}:
                 return await self._file(request, key)
         return not_found(request)
 
-    def _facts(self, token: str, *purposes: Purpose) -> dict[str, Any]:
+    def _token_data(self, token: str, *purposes: Purpose) -> dict[str, Any]:
         """The data of a token that is valid for one of the purposes, otherwise empty."""
         for purpose in purposes:
             try:

@@ -58,9 +58,9 @@ class Invited:
             )
         except DomainError:
             return not_found(request)
-        return await self._answered(request, offer, given)
+        return await self._read_answer(request, offer, given)
 
-    async def _answered(
+    async def _read_answer(
         self, request: Request, offer: PendingInvitation, given: dict[str, str]
     ) -> Response:
         locale = language(request)
@@ -108,7 +108,9 @@ class Invited:
                 code=given.get("code") or None,
                 peer=peer,
             )
-        newcomer = Newcomer(given.get("name", ""), password, _accepted(given), language(request))
+        newcomer = Newcomer(
+            given.get("name", ""), password, _accepted_page(given), language(request)
+        )
         await invitations.accept(
             page_action(request, self.services, user), auth, _token(request), newcomer, peer
         )
@@ -118,7 +120,7 @@ def _token(request: Request) -> str:
     return request.query_params.get("token", "")
 
 
-def _accepted(given: dict[str, str]) -> list[int | None]:
+def _accepted_page(given: dict[str, str]) -> list[int | None]:
     """The keys of the policies in the form, None for anything else."""
     return [
         int(key) if key.isascii() and key.isdigit() and len(key) < 20 else None

@@ -49,7 +49,7 @@ def routes(services: Services) -> list[Route]:
     ]
     if not isinstance(services.gateway, Sandbox):
         return pages
-    bank = _Bank(services, services.gateway)
+    bank = _BankPage(services, services.gateway)
     path = "/sandbox/bank/{reference}"
     return [*pages, Route(path, bank.ask), Route(path, bank.decide, methods=["POST"])]
 
@@ -84,7 +84,7 @@ class _Verification:
 
 
 @dataclass(frozen=True)
-class _Bank:
+class _BankPage:
     """The page where a bank asks its customer to confirm a payment, as with 3-D Secure."""
 
     services: Services

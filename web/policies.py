@@ -30,11 +30,11 @@ _HEADERS = {name: value for name, value in HEADERS.items() if name != "X-Robots-
 
 def routes(services: Services) -> list[Route]:
     """The pages."""
-    return [Route("/policies/{kind}", _Shelf(services).show)]
+    return [Route("/policies/{kind}", _PolicyPages(services).show)]
 
 
 @dataclass(frozen=True)
-class _Shelf:
+class _PolicyPages:
     """Serves the versions of policies."""
 
     services: Services
@@ -47,7 +47,7 @@ class _Shelf:
         if kind is None:
             return not_found(request)
         today = local_date(self.services.clock.now())
-        begun = (
+        in_force = (
             await Policy.in_force_by(today)
             .filter(kind=kind)
             .order_by("-effective_on", "-id")
@@ -55,26 +55,26 @@ class _Shelf:
         )
         asked = request.query_params.get("version")
         policy = (
-            await _found(kind, asked)
+            await _find(kind, asked)
             if asked
-            else (await Policy.get(pk=begun[0].pk) if begun else None)
+            else (await Policy.get(pk=in_force[0].pk) if in_force else None)
         )
-        return _page(request, policy, begun, today) if policy else not_found(request)
+        return _page(request, policy, in_force, today) if policy else not_found(request)
 
 
-async def _found(kind: PolicyKind, version: str) -> Policy | None:
+async def _find(kind: PolicyKind, version: str) -> Policy | None:
     short = (
         len(version) <= 20 and version.isprintable()
     )  # the column refuses a longer one, PostgreSQL a NUL
     return await Policy.get_or_none(kind=kind, version=version) if short else None
 
 
-def _page(request: Request, policy: Policy, begun: list[Policy], today: date) -> Response:
+def _page(request: Request, policy: Policy, in_force: list[Policy], today: date) -> Response:
     locale = _locale(request)
     other = Locale.EN if locale is Locale.FR else Locale.FR
     facts: dict[str, Any] = {
         "policy": html(policy.text(locale)),
-        "said": _standing(policy, begun, today, locale),
+        "said": _validity(policy, in_force, today, locale),
         "sha256": policy.sha256,
         "other": {
             "address": _address(request, policy, other),
@@ -83,7 +83,7 @@ def _page(request: Request, policy: Policy, begun: list[Policy], today: date) ->
         },
         "versions": [
             {"address": _address(request, each, locale), "label": _label(each, locale)}
-            for each in begun
+            for each in in_force
             if each.pk != policy.pk
         ],
     }
@@ -118,11 +118,11 @@ def _label(policy: Policy, locale: Locale) -> str:
     )
 
 
-def _standing(policy: Policy, begun: list[Policy], today: date, locale: Locale) -> str:
+def _validity(policy: Policy, in_force: list[Policy], today: date, locale: Locale) -> str:
     message = _("Version %(version)s, in force from %(day)s and since replaced.")
     if policy.effective_on > today:
         message = _("Version %(version)s, which takes effect on %(day)s.")
-    elif policy.pk == begun[0].pk:
+    elif policy.pk == in_force[0].pk:
         message = _("Version %(version)s, in force since %(day)s.")
     return text(message, locale, version=policy.version, day=policy.effective_on)
 

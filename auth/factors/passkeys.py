@@ -73,13 +73,13 @@ class RelyingParty:
         """
         address = urlsplit(base_url)
         host = address.hostname or ""
-        if _loopback(host):
+        if _is_loopback(host):
             port = f":{address.port}" if address.port else ""
             return cls("localhost", origins=(f"{address.scheme}://localhost{port}", *others))
         return cls(host, origins=(base_url, *others))
 
 
-def _loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -118,7 +118,7 @@ async def registration_options(action: Action, party: RelyingParty, user: User) 
         exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known],
         timeout=_TIMEOUT,
     )
-    await _waits(action, options.challenge, user)
+    await _store_challenge(action, options.challenge, user)
     return options_to_json(options)
 
 
@@ -127,7 +127,7 @@ def require_readable(credential: str) -> None:
     challenge.
     """
     try:
-        parse_registration_credential_json(_limited(credential))
+        parse_registration_credential_json(_check_length(credential))
     except _FAULTS:
         raise invalid() from None
 
@@ -139,7 +139,7 @@ async def verify_registration(
     response. Raises PASSKEY_INVALID.
     """
     try:
-        told = parse_registration_credential_json(_limited(credential))
+        told = parse_registration_credential_json(_check_length(credential))
         proved = verify_registration_response(
             credential=told,
             expected_challenge=await _challenge(action, told, user),
@@ -162,7 +162,7 @@ async def challenge(action: Action, party: RelyingParty) -> str:
     options = generate_authentication_options(
         rp_id=party.id, user_verification=_REQUIRED, timeout=_TIMEOUT
     )
-    await _waits(action, options.challenge, None)
+    await _store_challenge(action, options.challenge, None)
     return options_to_json(options)
 
 
@@ -174,7 +174,7 @@ async def verify_response(action: Action, party: RelyingParty, credential: str) 
     which is rejected. Most passkeys have no counter.
     """
     try:
-        told = parse_authentication_credential_json(_limited(credential))
+        told = parse_authentication_credential_json(_check_length(credential))
         expected = await _challenge(action, told, None)
         passkey = await _by_id(told)
         proved = verify_authentication_response(
@@ -215,7 +215,7 @@ def invalid() -> Refusal:
     return Refusal(IdentityErrorCode.PASSKEY_INVALID, "input", "passkey")
 
 
-async def _waits(action: Action, challenge: bytes, user: User | None) -> None:
+async def _store_challenge(action: Action, challenge: bytes, user: User | None) -> None:
     await WebauthnChallenge.create(
         challenge_hash=_challenge_hash(challenge), registers=user, expires_at=action.at + LIFETIME
     )
@@ -248,7 +248,7 @@ def _challenge_hash(challenge: bytes) -> str:
     return hashlib.sha256(challenge).hexdigest()
 
 
-def _limited(credential: str) -> str:
+def _check_length(credential: str) -> str:
     if len(credential) > LONGEST:
         raise invalid()
     return credential

@@ -72,7 +72,7 @@ async def accept(user: User, code: str, at: datetime, secret_box: SecretBox) -> 
 
 def matching_step(secret: str, code: str, at: datetime, after: int) -> int | None:
     """The time step within the window and later than `after` that the code belongs to."""
-    given, now = _plain(code).encode(), int(at.timestamp()) // STEP
+    given, now = _normalize(code).encode(), int(at.timestamp()) // STEP
     for step in range(max(now - WINDOW, after + 1), now + WINDOW + 1):
         if hmac.compare_digest(pyotp.TOTP(secret).generate_otp(step).encode(), given):
             return step
@@ -87,7 +87,7 @@ async def _use_step(app: Authenticator, step: int, at: datetime) -> bool:
 
 
 async def _use_recovery_code(user: User, code: str, at: datetime) -> bool:
-    unused = RecoveryCode.filter(user_id=user.pk, code_hash=_hashed(code), used_at=None)
+    unused = RecoveryCode.filter(user_id=user.pk, code_hash=_code_hash(code), used_at=None)
     return await unused.update(used_at=at) == 1
 
 
@@ -96,7 +96,7 @@ async def new_recovery_codes(user: User, db: BaseDBAsyncClient) -> list[str]:
     codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
     await RecoveryCode.filter(user_id=user.pk).using_db(db).delete()
     await RecoveryCode.bulk_create(
-        [RecoveryCode(user=user, code_hash=_hashed(code)) for code in codes], using_db=db
+        [RecoveryCode(user=user, code_hash=_code_hash(code)) for code in codes], using_db=db
     )
     return codes
 
@@ -106,10 +106,10 @@ def _recovery_code() -> str:
     return "-".join(letters[i : i + 4] for i in range(0, len(letters), 4))
 
 
-def _hashed(code: str) -> str:
-    return hashlib.sha256(_plain(code).encode()).hexdigest()
+def _code_hash(code: str) -> str:
+    return hashlib.sha256(_normalize(code).encode()).hexdigest()
 
 
-def _plain(code: str) -> str:
+def _normalize(code: str) -> str:
     """The code in lower case, without spaces and dashes."""
     return "".join(c for c in code[:64].lower() if c.isascii() and c.isalnum())

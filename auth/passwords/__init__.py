@@ -67,14 +67,14 @@ class Passwords:
             self._parameters.memory_cost,
             self._parameters.parallelism,
         )
-        return str(await self._run(lambda: self._asked("made", _normal(password), *costs)))
+        return str(await self._run(lambda: self._asked("made", _normalize(password), *costs)))
 
     async def matches(self, stored: str | None, password: str) -> bool:
         """Whether the password matches the stored hash. For None the same work is done, so that the
         time reveals nothing.
         """
         right = await self._run(
-            lambda: self._asked("matches", stored or self._nobodys, _normal(password))
+            lambda: self._asked("matches", stored or self._nobodys, _normalize(password))
         )
         return stored is not None and right is True
 
@@ -91,19 +91,21 @@ class Passwords:
         address, company): attackers try passwords made of them first.
         """
         require_length(password, field)
-        if await self._run(lambda: self._guessable(_normal(password), own_words)):
-            raise _weak(field, _("This password is too easy to guess. Choose another one."))
+        if await self._run(lambda: self._guessable(_normalize(password), own_words)):
+            raise _weak_password(
+                field, _("This password is too easy to guess. Choose another one.")
+            )
         if self._breaches and await self._breaches.holds(
-            _normal(password).encode("utf-8", "surrogatepass")
+            _normalize(password).encode("utf-8", "surrogatepass")
         ):
-            raise _weak(
+            raise _weak_password(
                 field, _("This password has appeared in a known data breach. Choose another one.")
             )
 
     def _guessable(self, text: str, own_words: tuple[str, ...]) -> bool:
-        words = ["camcha", *_parts(" ".join(own_words))]
+        words = ["camcha", *_words_of(" ".join(own_words))]
         return (
-            len(_without(words, text)) < OTHERS
+            len(_remove_words(words, text)) < OTHERS
             or self._asked("score", evaluated_part(text), words) < SCORE
         )
 
@@ -127,12 +129,16 @@ def require_length(password: str, field: str = "password") -> None:
     """
     length = len(unicodedata.normalize("NFKC", password[:READ]))
     if length < SHORTEST:
-        raise _weak(field, _("This password is too short. Use at least %(shortest)s characters."))
+        raise _weak_password(
+            field, _("This password is too short. Use at least %(shortest)s characters.")
+        )
     if length > LONGEST:
-        raise _weak(field, _("This password is too long. Use at most %(longest)s characters."))
+        raise _weak_password(
+            field, _("This password is too long. Use at most %(longest)s characters.")
+        )
 
 
-def _normal(password: str) -> str:
+def _normalize(password: str) -> str:
     # NIST 800-63B: NFKC, so that a password typed on another keyboard or system is the same one.
     return unicodedata.normalize("NFKC", password[:READ])
 
@@ -150,19 +156,19 @@ def evaluated_part(text: str) -> str:
     return text
 
 
-def _parts(text: str) -> list[str]:
+def _words_of(text: str) -> list[str]:
     spaced = "".join(c if c.isalnum() else " " for c in unicodedata.normalize("NFKC", text).lower())
     return sorted({word for word in spaced.split() if len(word) > 2}, key=len, reverse=True)[:50]
 
 
-def _without(words: list[str], text: str) -> str:
+def _remove_words(words: list[str], text: str) -> str:
     left = text.lower()
     for word in words:
         left = left.replace(word, "")
     return left
 
 
-def _weak(field: str, message: Translatable) -> Refusal:
+def _weak_password(field: str, message: Translatable) -> Refusal:
     return Refusal(
         IdentityErrorCode.PASSWORD_WEAK,
         "input",

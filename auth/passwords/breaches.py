@@ -43,13 +43,13 @@ class Breaches:
         """
         digest = hashlib.sha1(password, usedforsecurity=False).hexdigest().upper()
         try:
-            return _counted(await self._service.get(digest[:5], turn=self._turns), digest[5:])
+            return _is_listed(await self._service.get(digest[:5], turn=self._turns), digest[5:])
         except Unavailable as away:
             log.warning("breaches.unavailable", error=away.fault)
             return False
 
 
-def _counted(body: bytes, suffix: str) -> bool:
+def _is_listed(body: bytes, suffix: str) -> bool:
     """Whether a line `SUFFIX:COUNT` lists the suffix with a count above 0; lines with 0 are
     padding.
     """

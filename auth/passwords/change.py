@@ -99,7 +99,7 @@ async def reset(
         await sessions.require_unchanged(tx, user)
         if not await PasswordReset.filter(token_hash=token_hash(token)).using_db(tx.db).delete():
             raise invalid()
-        await _set(tx, user, password_hash, user.email_verified_at or action.at)
+        await _set_password(tx, user, password_hash, user.email_verified_at or action.at)
         ended = await sessions.end_all(tx, user)
         tx.audit(IdentityAuditAction.PASSWORD_RESET, user, None, by=user, sessions_ended=ended)
         await emails.password_changed(tx, user)
@@ -120,7 +120,7 @@ async def change(
     async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
         await sessions.lock_user(tx, session)
-        await _set(tx, user, password_hash, user.email_verified_at)
+        await _set_password(tx, user, password_hash, user.email_verified_at)
         ended = await sessions.end_all(tx, user, but=session.pk)
         tx.audit(IdentityAuditAction.PASSWORD_CHANGE, user, sessions_ended=ended)
         await emails.password_changed(tx, user)
@@ -135,7 +135,9 @@ async def _require_strong(auth: AuthServices, user: User | None, password: str, 
     await auth.require_strong(password, *own_words, subject=user.pk, field=field)
 
 
-async def _set(tx: Transaction, user: User, password_hash: str, verified_at: object) -> None:
+async def _set_password(
+    tx: Transaction, user: User, password_hash: str, verified_at: object
+) -> None:
     changes = {"password_hash": password_hash, "email_verified_at": verified_at}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await void_links(user, tx.db)

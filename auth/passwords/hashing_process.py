@@ -62,7 +62,7 @@ class Work:
 
     def __init__(self, patience: float = 0.25) -> None:
         self._idle, self._patience = (
-            ThreadPoolExecutor(1, initializer=_as_idle),
+            ThreadPoolExecutor(1, initializer=_lower_priority),
             patience,
         )  # seconds, ten times a hash
 
@@ -78,7 +78,7 @@ class Work:
             return WORK[what](*given)
 
 
-def _as_idle() -> None:
+def _lower_priority() -> None:
     if sys.platform == "linux":  # elsewhere there is no such policy
         with suppress(OSError):  # a sandbox may forbid it
             os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))

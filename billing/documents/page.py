@@ -106,7 +106,7 @@ def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
         pdf_standards=["a-3b"],
         timestamp=_issued_at(facts),
     )
-    return _announced(pdf, facts)
+    return _with_metadata(pdf, facts)
 
 
 def _issued_at(facts: InvoiceFacts) -> datetime:
@@ -129,7 +129,7 @@ def _page(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
         "seller": _party(facts.seller),
         "buyer": _party(facts.buyer),
         "lines": [_line(line, facts, locale) for line in facts.lines],
-        "bands": [_band(band, facts, locale) for band in facts.totals.bands],
+        "bands": [_vat_band(band, facts, locale) for band in facts.totals.bands],
         "totals": _totals(facts, locale),
         "payment": _payment(facts, locale),
         "seller_vat": text(_("VAT %(number)s"), locale, number=facts.seller.vat_number)
@@ -162,8 +162,8 @@ def _party(party: Party) -> dict[str, Any]:
         "legal": party.legal,
         "address": _address(party.address),
         "billing": _address(party.billing_address) if party.billing_address else [],
-        "siren": _grouped(party.siren, 3, 3, 3),
-        "siret": _grouped(party.siret, 3, 3, 3, 5),
+        "siren": _group_digits(party.siren, 3, 3, 3),
+        "siret": _group_digits(party.siret, 3, 3, 3, 5),
         "vat": party.vat_number,
         "contact": [*filter(None, (party.email, party.phone))],
         "electronic": party.electronic_address,
@@ -175,7 +175,7 @@ def _address(address: Address) -> list[str]:
     return [*filter(None, address.lines), f"{address.postcode} {address.city}".strip(), *country]
 
 
-def _grouped(digits: str, *sizes: int) -> str:
+def _group_digits(digits: str, *sizes: int) -> str:
     """A registration number in the groups in which people read it, separated by non-breaking
     spaces.
     """
@@ -211,7 +211,7 @@ def _discount(line: Line, facts: InvoiceFacts, locale: Locale) -> str:
     )
 
 
-def _band(band: VatBand, facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
+def _vat_band(band: VatBand, facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
     return {
         "rate": _percent(band.basis_points, locale),
         "net": _money(band.net_cents, facts, locale),
@@ -238,7 +238,7 @@ def _payment(facts: InvoiceFacts, locale: Locale) -> dict[str, Any] | None:
     heading = _("Paid by") if facts.process == "S2" else _("Payment")
     return {
         "heading": text(heading, locale),
-        "iban": _grouped(payment.iban, *[4] * 8),
+        "iban": _group_digits(payment.iban, *[4] * 8),
         "bic": payment.bic,
         "reference": payment.reference,
         "card": text(_("Card •••• %(last_four)s"), locale, last_four=payment.card_last4)
@@ -278,10 +278,10 @@ def drawable(value: str) -> str:
     with □ for a run of emoji or ideograms.
     """
     composed = unicodedata.normalize("NFC", re.sub(r"[\t\r\x85\v\f]", " ", value))
-    return _NOT_DRAWN.sub(_stand_in, composed)
+    return _NOT_DRAWN.sub(_replacement, composed)
 
 
-def _stand_in(run: re.Match[str]) -> str:
+def _replacement(run: re.Match[str]) -> str:
     """A compatible spelling (ﬁ, Ａ) if Unicode has one; nothing for invisible characters; otherwise
     a box.
     """
@@ -295,7 +295,7 @@ def _is_unseen(char: str) -> bool:
     return unicodedata.category(char) in _UNSEEN or char < " " or "\x7f" <= char < "\xa0"
 
 
-def _announced(pdf: bytes, facts: InvoiceFacts) -> bytes:
+def _with_metadata(pdf: bytes, facts: InvoiceFacts) -> bytes:
     """The PDF with the metadata of Factur-X: typst embeds the XML but can't write this XMP."""
     writer = PdfWriter(clone_from=io.BytesIO(pdf))
     writer.pdf_header = pdf[:8].decode()

@@ -36,7 +36,7 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
         )
         method = check(masked_line, input.payment_method, "paymentMethod", 64)
         key = check(client_key, input.idempotency_key)
-    return await _paid(
+    return await _payload(
         await checkout.pay(
             info.context.action(), checkout_services(info.context), purchase, method, key
         )
@@ -46,7 +46,7 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
 async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, Any]:
     """Query the payment provider again."""
     payment = await visible(Payment, input.payment_id, info.context.viewer, "paymentId")
-    return await _paid(
+    return await _payload(
         await checkout.refresh(info.context.action(), checkout_services(info.context), payment)
     )
 
@@ -62,7 +62,7 @@ _DECLINED = {
 }
 
 
-async def _paid(payment: Payment) -> dict[str, Any]:
+async def _payload(payment: Payment) -> dict[str, Any]:
     unknown = payment.decline_code == UNKNOWN_METHOD
     code = CommonErrorCode.VALUE_INVALID if unknown else BillingErrorCode.PAYMENT_DECLINED
     declined = Refusal(

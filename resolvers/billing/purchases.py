@@ -68,7 +68,7 @@ def purchase(
 
 async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     """Start a purchase."""
-    account, buyer = _buying(info.context.viewer)
+    account, buyer = _buyer(info.context.viewer)
     action = info.context.action()
     with Checks() as check:
         price = await check.wait(_on_sale(info, input.price_id, action.at))
@@ -83,7 +83,7 @@ async def _on_sale(info: Info, price_id: strawberry.ID, at: datetime) -> Price:
     return price
 
 
-def _buying(viewer: Viewer) -> tuple[Account, User]:
+def _buyer(viewer: Viewer) -> tuple[Account, User]:
     assert viewer.account is not None, "the field's rule lets in buyers only"  # noqa: S101
     assert viewer.user is not None, "the field's rule lets in buyers only"  # noqa: S101
     return viewer.account, viewer.user

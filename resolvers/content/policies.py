@@ -52,7 +52,7 @@ def policies(
     before: Before = None,
 ) -> OnePage:
     """The versions in force on a day or replaced before."""
-    rows = among(_begun(info.context, at), "kind", wanted(filter.kind if filter else None))
+    rows = among(_in_force(info.context, at), "kind", wanted(filter.kind if filter else None))
     return page(
         rows, ordered(order_by, LATEST), Window(first, after, last, before), info.context.viewer
     )
@@ -64,10 +64,10 @@ def policy(
     at: OnDay = None,
 ) -> "Latest":
     """The version in force on a day, None when there is none yet."""
-    return Latest(_begun(info.context, at).filter(kind=kind))
+    return Latest(_in_force(info.context, at).filter(kind=kind))
 
 
-def _begun(context: Context, at: date | None) -> QuerySet[Policy]:
+def _in_force(context: Context, at: date | None) -> QuerySet[Policy]:
     return Policy.in_force_by(at or today(context))
 
 

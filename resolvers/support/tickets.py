@@ -191,7 +191,7 @@ def actors(context: Context, parents: Sequence[Event]) -> ByKey:
     return ByKey(parents, "actor_id", QuerySet(User))
 
 
-def typists(context: Context, parents: Sequence[Typing]) -> ByKey:
+def typing_users(context: Context, parents: Sequence[Typing]) -> ByKey:
     """The user of each typing indicator."""
     return ByKey(parents, "user_id", QuerySet(User))
 

@@ -88,6 +88,6 @@ class AccountEvent:
 
 @strawberry.type(description="Whether a user is typing in a ticket. Never stored.")
 class Typing:
-    user: User = edge(ticket_resolvers.typists, description="The user.")
+    user: User = edge(ticket_resolvers.typing_users, description="The user.")
     typing: bool = field("Whether the user is typing.")
     expires_at: datetime = field("When the indicator expires if no other one follows.")
