@@ -274,8 +274,8 @@ async def refresh_shared(token: str, action: Action) -> Tokens | DeliveredElsewh
     """Like `refresh`, for a token that several browser tabs share: it may be used again within
     SHARED.
 
-    The second use gets no tokens. So a thief gains nothing, and one who came first is detected when
-    the browser refreshes next.
+    The second use gets no tokens, so a stolen token that has been used gains nothing. If the thief
+    uses it first, the next refresh of the browser ends the session.
     """
     async with action.transaction() as tx:
         token_row = await _find_refresh_token(tx, token)

@@ -111,9 +111,8 @@ async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
     ends.
     """
     updated = await execute(
-        "INSERT INTO stream (key, last_sequence) VALUES (?, 1)"
-        " ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1 RETURNING "
-        "last_sequence",
+        "INSERT INTO stream (key, last_sequence) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET "
+        "last_sequence = stream.last_sequence + 1 RETURNING last_sequence",
         stream,
         db=db,
     )

@@ -45,8 +45,7 @@ async def earlier_result(
     fingerprint = hashlib.sha256(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)).hexdigest()
     taken = await execute(
         "INSERT INTO idempotency_key (owner, operation, key, fingerprint, created_on) VALUES (?, "
-        "?, ?, ?, ?)"
-        " ON CONFLICT (owner, operation, key) DO NOTHING RETURNING id",
+        "?, ?, ?, ?) ON CONFLICT (owner, operation, key) DO NOTHING RETURNING id",
         owner,
         operation,
         key,

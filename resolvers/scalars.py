@@ -47,8 +47,7 @@ SCALARS: dict[object, Any] = {
     BigInt: strawberry.scalar(
         name="BigInt",
         description="A signed 64-bit integer, sent as a JSON number. Values above 2^53 - 1 need a "
-        "JSON parser that keeps"
-        " them exact.",
+        "JSON parser that keeps them exact.",
         specified_by_url="https://ibm.github.io/graphql-specs/custom-scalars/long.html",
         serialize=int,
         parse_value=_big_int,
@@ -63,8 +62,7 @@ SCALARS: dict[object, Any] = {
     datetime: strawberry.scalar(
         name="DateTime",
         description="A point in time with its offset from UTC (RFC 3339), such as "
-        "`2026-12-24T17:00:00+01:00`."
-        " Responses use UTC.",
+        "`2026-12-24T17:00:00+01:00`. Responses use UTC.",
         specified_by_url=_RFC_3339,
         serialize=methodcaller("isoformat"),
         parse_value=_parser("DateTime", _DATE_TIME, datetime.fromisoformat, "2026-12-24T17:00:00Z"),

@@ -26,8 +26,7 @@ async def _total(root: Any) -> int:
 class Node:
     id: ID = field(
         "The global ID of the object: opaque, never reused, and unique across all types. Pass it "
-        "to `node(id:)` to fetch the"
-        " object again.",
+        "to `node(id:)` to fetch the object again.",
         _global_id,
         needs=("id",),
     )

@@ -67,8 +67,7 @@ async def waiting(operator: asyncpg.Connection, number: int) -> None:
     """Waits until `number` statements wait for the lock."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
-        "wait_event_type "
-        "= 'Lock'"
+        "wait_event_type = 'Lock'"
     )
     async with asyncio.timeout(PATIENCE):
         while await operator.fetchval(query) != number:

@@ -36,8 +36,7 @@ class Sandbox:
         status = METHODS[method]
         await execute(
             "INSERT INTO sandbox_charge (key, reference, amount_cents, method, status, "
-            "decline_code)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+            "decline_code) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
             key,
             f"sandbox_{token_urlsafe(18)}",
             amount_cents,

@@ -162,9 +162,8 @@ async def next_position(tx: Transaction, series: Series) -> int:
     rollback returns the number.
     """
     taken = await execute(
-        "INSERT INTO counter (series, last_position) VALUES (?, 1)"
-        " ON CONFLICT (series) DO UPDATE SET last_position = counter.last_position + 1 RETURNING "
-        "last_position",
+        "INSERT INTO counter (series, last_position) VALUES (?, 1) ON CONFLICT (series) DO UPDATE "
+        "SET last_position = counter.last_position + 1 RETURNING last_position",
         series.value,
         db=tx.db,
     )

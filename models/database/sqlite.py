@@ -108,8 +108,8 @@ class SchemaEditor(SqliteSchemaEditor):
     async def _indexes(self, table: str) -> dict[str, str]:
         """The CREATE INDEX statements of a table, by the name of the index."""
         query = (
-            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? "
-            "AND sql IS NOT NULL"
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS "
+            "NOT NULL"
         )
         _, rows = await self.client.execute_query(query, [table])
         return {row["name"]: row["sql"] for row in rows}

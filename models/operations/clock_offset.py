@@ -32,8 +32,8 @@ async def advance_clock(action: Action, seconds: int) -> timedelta:
     """Advance the clock and return how far it is ahead now."""
     async with action.transaction() as tx:
         await execute(
-            "INSERT INTO clock_offset (id, seconds) VALUES (1, ?)"
-            " ON CONFLICT (id) DO UPDATE SET seconds = clock_offset.seconds + excluded.seconds",
+            "INSERT INTO clock_offset (id, seconds) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET "
+            "seconds = clock_offset.seconds + excluded.seconds",
             seconds,
             db=tx.db,
         )

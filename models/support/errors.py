@@ -12,14 +12,14 @@ class SupportErrorCode(ErrorCode):
     FILE_REFUSED = (
         "FILE_REFUSED",
         _(
-            "These files can’t be attached. You can attach up to %(limit)s files that you "
-            "uploaded and that aren’t in use yet."
+            "These files can’t be attached. You can attach up to %(limit)s files that you uploaded "
+            "and that aren’t in use yet."
         ),
     )
     FILE_UNSUPPORTED = (
         "FILE_UNSUPPORTED",
         _(
-            "This file can’t be uploaded. We accept images, PDFs, text files, and office "
-            "documents of up to 10 MB."
+            "This file can’t be uploaded. We accept images, PDFs, text files, and office documents "
+            "of up to 10 MB."
         ),
     )

@@ -26,8 +26,7 @@ def customers(
         str,
         strawberry.argument(
             description="Up to five words, all of which must match part of the user's name, email "
-            "address, company name or "
-            "SIREN. Case and accents are ignored."
+            "address, company name or SIREN. Case and accents are ignored."
         ),
     ],
     order_by: Annotated[

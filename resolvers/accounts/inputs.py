@@ -30,8 +30,7 @@ class AccountSignUpInput:
     )
     siren: str = strawberry.field(
         description="The SIREN of the company: nine digits whose check digit is verified. Two "
-        "accounts with the same SIREN "
-        "are not merged."
+        "accounts with the same SIREN are not merged."
     )
     locale: Locale | None = strawberry.field(
         default=None, description="The language of emails. Defaults to the language of the request."
@@ -65,8 +64,7 @@ class InvitationResendInput:
     )
     idempotency_key: str = strawberry.field(
         description="A key chosen by the client (at most 64 characters). Repeating the request "
-        "with the same key sends no "
-        "second email."
+        "with the same key sends no second email."
     )
 
 
@@ -84,14 +82,13 @@ class InvitationAcceptInput:
     )
     name: str | None = strawberry.field(
         default=None,
-        description="The name of a new user, as colleagues and agents will see it. Required "
-        "unless the viewer is signed in.",
+        description="The name of a new user, as colleagues and agents will see it. Required unless "
+        "the viewer is signed in.",
     )
     password: str | None = strawberry.field(
         default=None,
         description="The password of a new user: 12 to 128 characters that are hard to guess. "
-        "Required unless "
-        "the viewer is signed in.",
+        "Required unless the viewer is signed in.",
     )
     accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(
         default=None, description=_ACCEPTED
@@ -124,8 +121,7 @@ class AccountTransferOwnershipInput:
 
 _FILES = (
     "The IDs of uploaded files that prove the name, such as an extract from the company register "
-    "(Kbis). At most 10 in total; "
-    "each file can be used once."
+    "(Kbis). At most 10 in total; each file can be used once."
 )
 
 
@@ -258,15 +254,13 @@ class AccountChangeAddressInput:
 class AccountChangeIdentifiersInput:
     siret: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The SIRET of the main establishment: 14 digits that start with the SIREN. "
-        "The check digit is verified. "
-        "Omit it to keep the current value; null removes it.",
+        description="The SIRET of the main establishment: 14 digits that start with the SIREN. The "
+        "check digit is verified. Omit it to keep the current value; null removes it.",
     )
     vat_number: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="The French VAT number. The key is verified. Omit it to keep the current "
-        "value; null restores the number "
-        "derived from the SIREN.",
+        "value; null restores the number derived from the SIREN.",
     )
 
 

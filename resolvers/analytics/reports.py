@@ -81,8 +81,8 @@ describe_enum(
 Since = Annotated[
     date | None,
     strawberry.argument(
-        description="The first day of the range, at most 1,100 days before `until`. Defaults to "
-        "30 days before `until`."
+        description="The first day of the range, at most 1,100 days before `until`. Defaults to 30 "
+        "days before `until`."
     ),
 ]
 Until = Annotated[

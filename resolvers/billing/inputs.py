@@ -34,8 +34,7 @@ class PurchasePayInput:
     )
     payment_method: str = strawberry.field(
         description="The payment provider's token for a payment method, never a card number. In "
-        "the sandbox: "
-        "`pm_sandbox_success`, `pm_sandbox_declined` or `pm_sandbox_confirmation`."
+        "the sandbox: `pm_sandbox_success`, `pm_sandbox_declined` or `pm_sandbox_confirmation`."
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 

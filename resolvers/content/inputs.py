@@ -12,6 +12,6 @@ class PolicyAcceptInput:
     )
     locale: Locale | None = strawberry.field(
         default=None,
-        description="The language in which the viewer read the policy. Defaults to the language "
-        "of the request.",
+        description="The language in which the viewer read the policy. Defaults to the language of "
+        "the request.",
     )

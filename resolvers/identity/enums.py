@@ -9,8 +9,7 @@ describe_enum(
     "Where the tokens of a session are delivered.",
     {
         "BODY": "In the response, to be sent as `Authorization: Bearer ...`. For mobile apps and "
-        "other clients that can keep "
-        "a secret.",
+        "other clients that can keep a secret.",
         "COOKIE": "In cookies that scripts can't read, and never in a response. For pages in a "
         "browser.",
     },

@@ -40,15 +40,13 @@ class SessionSignInInput:
     )
     passkey: str | None = strawberry.field(
         default=None,
-        description="A passkey's response to `passkeyChallenge` instead of the code: the output "
-        "of its "
-        "`toJSON()`, as a string.",
+        description="A passkey's response to `passkeyChallenge` instead of the code: the output of "
+        "its `toJSON()`, as a string.",
     )
     unlock_token: str | None = strawberry.field(
         default=None,
         description="The token from the email sent by `sessionRequestUnlock`. With it, sign-in "
-        "isn't delayed by "
-        "failed attempts of others.",
+        "isn't delayed by failed attempts of others.",
     )
     account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
     deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)
@@ -72,11 +70,9 @@ class SessionSwitchAccountInput:
 class SessionRefreshInput:
     refresh_token: str | None = strawberry.field(
         default=None,
-        description="The most recent refresh token. Each token works once; using it again ends "
-        "the session. Omit it when the "
-        "tokens are in cookies: the new tokens are set as cookies, and several browser tabs can "
-        "refresh at the "
-        "same time.",
+        description="The most recent refresh token. Each token works once; using it again ends the "
+        "session. Omit it when the tokens are in cookies: the new tokens are set as cookies, and "
+        "several browser tabs can refresh at the same time.",
     )
 
 
@@ -96,8 +92,8 @@ class SessionStepUpInput:
 @strawberry.input(description="The passkey created by the user's device.")
 class PasskeyRegisterInput:
     passkey: str = strawberry.field(
-        description="The response to the options of `passkeyBegin`: the output of the "
-        "credential's `toJSON()`, as a string."
+        description="The response to the options of `passkeyBegin`: the output of the credential's "
+        "`toJSON()`, as a string."
     )
     name: str | None = strawberry.field(default=None, description=_NAME)
 
@@ -105,8 +101,8 @@ class PasskeyRegisterInput:
 @strawberry.input(description="The authenticator to rename.")
 class AuthenticatorRenameInput:
     authenticator_id: strawberry.ID = strawberry.field(
-        description="The ID of one of the viewer's authenticators (`viewer { authenticators { id "
-        "} }`)."
+        description="The ID of one of the viewer's authenticators (`viewer { authenticators { id } "
+        "}`)."
     )
     name: str = strawberry.field(
         description="The name of the authenticator (at most 60 characters)."
@@ -116,8 +112,8 @@ class AuthenticatorRenameInput:
 @strawberry.input(description="The authenticator to remove.")
 class AuthenticatorRemoveInput:
     authenticator_id: strawberry.ID = strawberry.field(
-        description="The ID of one of the viewer's authenticators (`viewer { authenticators { id "
-        "} }`)."
+        description="The ID of one of the viewer's authenticators (`viewer { authenticators { id } "
+        "}`)."
     )
 
 

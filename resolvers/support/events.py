@@ -24,10 +24,8 @@ Cursor = Annotated[
     BigInt | None,
     strawberry.argument(
         description="The `sequence` of the last event you received: delivery resumes with the one "
-        "after it. 0 delivers"
-        " every event from the first. Null delivers new events only. A value above the latest "
-        "`sequence` fails with"
-        " AFTER_AHEAD: resume from 0."
+        "after it. 0 delivers every event from the first. Null delivers new events only. A value "
+        "above the latest `sequence` fails with AFTER_AHEAD: resume from 0."
     ),
 ]
 

@@ -48,8 +48,7 @@ class TicketReplyInput:
     )
     client_message_id: str = strawberry.field(
         description="An ID chosen by the client (at most 64 characters), unique in the ticket. "
-        "Repeating it with the same "
-        "content returns the first message."
+        "Repeating it with the same content returns the first message."
     )
     file_ids: list[strawberry.ID] = strawberry.field(
         default_factory=list,

@@ -57,8 +57,8 @@ class Account(Node):
     created_at: datetime = field("When the company signed up.")
     status: AccountStatus = field("The status of the company's account.")
     registry_verdict: RegistryVerdict | None = field(
-        "The result of looking up the SIREN and legal name in the company register. Null until "
-        "the register has answered."
+        "The result of looking up the SIREN and legal name in the company register. Null until the "
+        "register has answered."
     )
     erases_at: datetime | None = field(
         "When the account will be erased. Null unless the status is CLOSING."
@@ -84,8 +84,8 @@ class Account(Node):
         connection(
             purchase_resolvers.account_purchases,
             order=PurchaseOrder,
-            description="The purchases of the company, most recent first. Visible to agents and "
-            "to members who can buy.",
+            description="The purchases of the company, most recent first. Visible to agents and to "
+            "members who can buy.",
         )
     )
     invoices: Connection[Annotated["Invoice", strawberry.lazy("schema.billing.invoices")]] = (

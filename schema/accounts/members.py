@@ -31,8 +31,7 @@ class Membership(Node):
 
 @strawberry.type(
     description="A company that the viewer is a member of, with just enough to choose it by. Its "
-    "`Account` can be read once the"
-    " session acts for it."
+    "`Account` can be read once the session acts for it."
 )
 class ViewerCompany:
     id: strawberry.ID = field(
@@ -41,9 +40,7 @@ class ViewerCompany:
     )
     account_id: strawberry.ID = field(
         "The ID of the company, as `sessionSwitchAccount` and `accountRequestReactivation` take "
-        "it. `node(id:)`"
-        " returns the company"
-        " only while `current` is true."
+        "it. `node(id:)` returns the company only while `current` is true."
     )
     legal_name: str = field("The registered name, as printed on invoices.")
     trade_name: str | None = field(

@@ -39,8 +39,8 @@ class AccountsQuery:
     account: Account | None = query(
         account_resolvers.account,
         allow=customer | agent,
-        description="The company with the given ID. Null when it doesn't exist or the viewer "
-        "can't see it.",
+        description="The company with the given ID. Null when it doesn't exist or the viewer can't "
+        "see it.",
     )
     staff: Connection[User] | None = query(
         staff_resolvers.members,
@@ -57,8 +57,7 @@ class AccountsQuery:
         legal_name_resolvers.legal_name_changes,
         allow=agent,
         description="The changes of legal name of all companies, longest waiting first. Filter by "
-        "IN_REVIEW to get the "
-        "changes that need a decision.",
+        "IN_REVIEW to get the changes that need a decision.",
     )
 
 
@@ -99,10 +98,8 @@ class AccountsMutation:
         allow=anyone,
         audit=AccountsAuditAction.INVITATION_ACCEPT,
         description="Joins a company with the token from an invitation email: as the signed-in "
-        "user with the invited address, "
-        "or as a new user with a name and a password. The address counts as verified, because the "
-        "email reached "
-        "it.",
+        "user with the invited address, or as a new user with a name and a password. The address "
+        "counts as verified, because the email reached it.",
     )
     member_change_role: MemberPayload | None = mutation(
         member_resolvers.change_role,
@@ -110,9 +107,8 @@ class AccountsMutation:
         allow=manager,
         audit=AccountsAuditAction.MEMBER_CHANGE_ROLE,
         description="Changes a member's role. Administrators can't make, change or remove owners, "
-        "and the last owner stays. "
-        "Changing who is an owner requires a recent `sessionStepUp`, and all owners are notified "
-        "by email.",
+        "and the last owner stays. Changing who is an owner requires a recent `sessionStepUp`, and "
+        "all owners are notified by email.",
     )
     member_remove: MemberRemovePayload | None = mutation(
         member_resolvers.remove,
@@ -120,8 +116,7 @@ class AccountsMutation:
         allow=manager,
         audit=AccountsAuditAction.MEMBER_REMOVE,
         description="Removes a member from the company. Their sessions for the company end, and "
-        "its WebSocket connections "
-        "close. Removing an owner requires a recent `sessionStepUp`.",
+        "its WebSocket connections close. Removing an owner requires a recent `sessionStepUp`.",
     )
     account_leave: AccountLeavePayload | None = mutation(
         member_resolvers.leave,
@@ -137,8 +132,7 @@ class AccountsMutation:
         allow=owner,
         audit=AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
         description="Makes a member the owner in the viewer's place. The viewer becomes an "
-        "administrator, and all owners are "
-        "notified by email. Requires a recent `sessionStepUp`.",
+        "administrator, and all owners are notified by email. Requires a recent `sessionStepUp`.",
     )
     account_change_trade_name: AccountPayload | None = mutation(
         detail_resolvers.change_trade_name,
@@ -154,8 +148,7 @@ class AccountsMutation:
         allow=manager,
         audit=AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS,
         description="Sets the address of the company. New purchases use it as the default billing "
-        "address; issued invoices "
-        "never change.",
+        "address; issued invoices never change.",
     )
     account_change_identifiers: AccountPayload | None = mutation(
         detail_resolvers.change_identifiers,
@@ -170,11 +163,9 @@ class AccountsMutation:
         "change",
         allow=manager,
         audit=AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME,
-        description="Requests a change of the company's legal name. It takes effect at once if "
-        "the name is registered for the "
-        "SIREN; otherwise an agent decides based on the evidence. Invoices issued afterwards use "
-        "the new name. "
-        "Requires a recent `sessionStepUp`.",
+        description="Requests a change of the company's legal name. It takes effect at once if the "
+        "name is registered for the SIREN; otherwise an agent decides based on the evidence. "
+        "Invoices issued afterwards use the new name. Requires a recent `sessionStepUp`.",
     )
     legal_name_change_add_evidence: LegalNameChangePayload | None = mutation(
         legal_name_resolvers.add_evidence,
@@ -204,8 +195,7 @@ class AccountsMutation:
         allow=owner,
         audit=_OWN_RECORD,
         description="Asks support to deactivate the company's account by opening a ticket of that "
-        "kind. Requires a recent "
-        "`sessionStepUp`.",
+        "kind. Requires a recent `sessionStepUp`.",
     )
     account_request_deletion: TicketPayload | None = mutation(
         lifecycle_resolvers.request_deletion,
@@ -213,8 +203,7 @@ class AccountsMutation:
         allow=signed_in,
         audit=_OWN_RECORD,
         description="Asks support to delete the company's account by opening a ticket of that "
-        "kind. Requires a recent "
-        "`sessionStepUp`.",
+        "kind. Requires a recent `sessionStepUp`.",
     )
     account_request_reactivation: AccountRequestReactivationPayload | None = mutation(
         lifecycle_resolvers.request_reactivation,
@@ -222,8 +211,7 @@ class AccountsMutation:
         allow=signed_in,
         audit=_OWN_RECORD,
         description="Asks support to reactivate a company that is deactivated or scheduled for "
-        "deletion. For its owners, who "
-        "can be signed in without a company or for another one.",
+        "deletion. For its owners, who can be signed in without a company or for another one.",
     )
     account_deactivate: AccountPayload | None = mutation(
         lifecycle_resolvers.deactivate,
@@ -231,8 +219,7 @@ class AccountsMutation:
         allow=agent,
         audit=AccountsAuditAction.ACCOUNT_DEACTIVATE,
         description="Deactivates a company's account: its members are signed out, WebSocket "
-        "connections are closed, and "
-        "nothing is erased.",
+        "connections are closed, and nothing is erased.",
     )
     account_reactivate: AccountPayload | None = mutation(
         lifecycle_resolvers.reactivate,
@@ -248,8 +235,7 @@ class AccountsMutation:
         allow=agent,
         audit=AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION,
         description="Answers an owner's request for reactivation by email, without reactivating "
-        "the account: the owner can't "
-        "see tickets.",
+        "the account: the owner can't see tickets.",
     )
     account_schedule_deletion: AccountPayload | None = mutation(
         lifecycle_resolvers.schedule_deletion,
@@ -257,10 +243,8 @@ class AccountsMutation:
         allow=agent,
         audit=AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION,
         description="Schedules the deletion of a company's account that its owner requested in a "
-        "ticket. Until the grace "
-        "period ends, the account is deactivated; then it is erased. Invoices are kept as long as "
-        "the law "
-        "requires. Requires a recent `sessionStepUp`.",
+        "ticket. Until the grace period ends, the account is deactivated; then it is erased. "
+        "Invoices are kept as long as the law requires. Requires a recent `sessionStepUp`.",
     )
     staff_hire: StaffPayload | None = mutation(
         staff_resolvers.hire,
@@ -268,16 +252,15 @@ class AccountsMutation:
         allow=operator,
         audit=AccountsAuditAction.STAFF_HIRE,
         description="Hires a staff member. An email lets them choose a password, and their role "
-        "takes effect once they have a "
-        "second factor. Requires a recent `sessionStepUp`.",
+        "takes effect once they have a second factor. Requires a recent `sessionStepUp`.",
     )
     staff_change_role: StaffPayload | None = mutation(
         staff_resolvers.change_role,
         "user",
         allow=operator,
         audit=AccountsAuditAction.STAFF_CHANGE_ROLE,
-        description="Changes the role of a staff member and ends their sessions. Requires a "
-        "recent `sessionStepUp`.",
+        description="Changes the role of a staff member and ends their sessions. Requires a recent "
+        "`sessionStepUp`.",
     )
     staff_dismiss: StaffDismissPayload | None = mutation(
         staff_resolvers.dismiss,
@@ -293,8 +276,7 @@ class AccountsMutation:
         allow=operator,
         audit=IdentityAuditAction.SESSION_END_ALL,
         description="Ends all sessions of a user, closes their WebSocket connections and notifies "
-        "them by email. Requires a "
-        "recent `sessionStepUp`.",
+        "them by email. Requires a recent `sessionStepUp`.",
     )
     member_reset_second_factor: MemberPayload | None = mutation(
         member_resolvers.reset_second_factor,
@@ -302,10 +284,9 @@ class AccountsMutation:
         allow=owner,
         audit=IdentityAuditAction.SECOND_FACTOR_RESET,
         description="Turns off the second factor of a member who lost it together with their "
-        "recovery codes. Their sessions "
-        "end, their password stays, and they are notified by email. For owners, and for members "
-        "of several "
-        "companies, only support can do this. Requires a recent `sessionStepUp`.",
+        "recovery codes. Their sessions end, their password stays, and they are notified by email. "
+        "For owners, and for members of several companies, only support can do this. Requires a "
+        "recent `sessionStepUp`.",
     )
     user_reset_second_factor: UserResetSecondFactorPayload | None = mutation(
         customer_resolvers.reset_second_factor,
@@ -313,7 +294,6 @@ class AccountsMutation:
         allow=operator,
         audit=IdentityAuditAction.SECOND_FACTOR_RESET,
         description="Turns off the second factor of another user who lost it together with their "
-        "recovery codes. Their "
-        "sessions end, their password stays, and they are notified by email. Requires a recent "
-        "`sessionStepUp`.",
+        "recovery codes. Their sessions end, their password stays, and they are notified by email. "
+        "Requires a recent `sessionStepUp`.",
     )

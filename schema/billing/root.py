@@ -69,8 +69,8 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_PAY,
-        description="Pays for a purchase. Once the payment succeeds, the purchase is active and "
-        "an invoice is issued.",
+        description="Pays for a purchase. Once the payment succeeds, the purchase is active and an "
+        "invoice is issued.",
     )
     payment_refresh: PaymentPayload | None = mutation(
         payment_resolvers.refresh_payment,

@@ -19,7 +19,6 @@ class CommonQuery:
     nodes: list[Node | None] | None = query(
         node_resolvers.nodes,
         allow=anyone,
-        description="The objects with the given IDs, in the same order. Null for each that "
-        "doesn't exist or that the"
-        " viewer can't see.",
+        description="The objects with the given IDs, in the same order. Null for each that doesn't "
+        "exist or that the viewer can't see.",
     )

@@ -83,8 +83,7 @@ class IdentityMutation:
         allow=anyone,
         audit=IdentityAuditAction.SESSION_SIGN_OUT,
         description="Ends the current session and closes its WebSocket connections. With cookies, "
-        "works even when the access "
-        "token has expired.",
+        "works even when the access token has expired.",
     )
     session_switch_account: SessionSwitchAccountPayload | None = mutation(
         member_resolvers.switch_account,
@@ -92,8 +91,7 @@ class IdentityMutation:
         allow=signed_in,
         audit=IdentityAuditAction.SESSION_SWITCH_ACCOUNT,
         description="Switches to another of the viewer's companies. Returns new tokens and closes "
-        "WebSocket connections "
-        "opened before.",
+        "WebSocket connections opened before.",
     )
     session_end: SessionEndPayload | None = mutation(
         session_resolvers.end_session,
@@ -115,8 +113,7 @@ class IdentityMutation:
         allow=signed_in,
         audit=IdentityAuditAction.SESSION_STEP_UP,
         description="Confirms the viewer's identity again. For five minutes, sensitive operations "
-        "are no longer refused with "
-        "STEP_UP_REQUIRED.",
+        "are no longer refused with STEP_UP_REQUIRED.",
     )
     session_request_unlock: SessionRequestUnlockPayload | None = mutation(
         password_resolvers.request_unlock,
@@ -124,8 +121,7 @@ class IdentityMutation:
         allow=anyone,
         audit=IdentityAuditAction.SESSION_REQUEST_UNLOCK,
         description="Sends an email that lets its recipient sign in at once, even while failed "
-        "attempts of others delay "
-        "sign-in.",
+        "attempts of others delay sign-in.",
     )
     password_request_reset: PasswordRequestResetPayload | None = mutation(
         password_resolvers.request_reset,
@@ -140,8 +136,7 @@ class IdentityMutation:
         allow=anyone,
         audit=IdentityAuditAction.PASSWORD_RESET,
         description="Sets a new password with the token from the email. Ends all sessions and "
-        "leaves the second factor "
-        "unchanged.",
+        "leaves the second factor unchanged.",
     )
     password_change: PasswordChangePayload | None = mutation(
         password_resolvers.change_password,
@@ -157,8 +152,8 @@ class IdentityMutation:
         allow=signed_in,
         audit=IdentityAuditAction.EMAIL_REQUEST_CHANGE,
         description="Requests a change of the viewer's email address. The new address has to "
-        "confirm, and so does the current "
-        "one unless the second factor has been on for a week. Requires a recent `sessionStepUp`.",
+        "confirm, and so does the current one unless the second factor has been on for a week. "
+        "Requires a recent `sessionStepUp`.",
     )
     email_confirm_change: EmailConfirmChangePayload | None = mutation(
         email_change_resolvers.confirm_email_change,
@@ -166,8 +161,7 @@ class IdentityMutation:
         allow=anyone,
         audit=IdentityAuditAction.EMAIL_CONFIRM_CHANGE,
         description="Confirms a change of email address with the token from the email. Once the "
-        "change is complete, the "
-        "user's other sessions end.",
+        "change is complete, the user's other sessions end.",
     )
     totp_set_up: TotpSetUpPayload | None = mutation(
         authenticator_resolvers.set_up_totp,
@@ -177,8 +171,7 @@ class IdentityMutation:
         allow=signed_in,
         audit=IdentityAuditAction.TOTP_SET_UP,
         description="Creates the secret for an authenticator app, which takes effect once "
-        "confirmed. Requires a recent "
-        "`sessionStepUp` if the second factor is already on.",
+        "confirmed. Requires a recent `sessionStepUp` if the second factor is already on.",
     )
     totp_confirm: TotpConfirmPayload | None = mutation(
         authenticator_resolvers.confirm_totp,
@@ -187,8 +180,7 @@ class IdentityMutation:
         allow=signed_in,
         audit=IdentityAuditAction.TOTP_CONFIRM,
         description="Confirms an authenticator app with its first code. The first authenticator "
-        "turns the second factor on. "
-        "Ends the viewer's other sessions.",
+        "turns the second factor on. Ends the viewer's other sessions.",
     )
     passkey_begin: PasskeyBeginPayload | None = mutation(
         authenticator_resolvers.begin_passkey,
@@ -205,8 +197,7 @@ class IdentityMutation:
         allow=signed_in,
         audit=IdentityAuditAction.PASSKEY_REGISTER,
         description="Registers a created passkey. The first authenticator turns the second factor "
-        "on. Ends the viewer's other "
-        "sessions. Requires a recent `sessionStepUp`.",
+        "on. Ends the viewer's other sessions. Requires a recent `sessionStepUp`.",
     )
     passkey_challenge: PasskeyChallengePayload | None = mutation(
         authenticator_resolvers.challenge_passkey,
@@ -238,9 +229,8 @@ class IdentityMutation:
         allow=signed_in,
         audit=IdentityAuditAction.AUTHENTICATOR_REMOVE,
         description="Removes one of the viewer's authenticators. Removing the last one turns the "
-        "second factor off, which "
-        "staff members can't do. Ends the viewer's other sessions. Requires a recent "
-        "`sessionStepUp`.",
+        "second factor off, which staff members can't do. Ends the viewer's other sessions. "
+        "Requires a recent `sessionStepUp`.",
     )
     recovery_codes_renew: RecoveryCodesRenewPayload | None = mutation(
         authenticator_resolvers.renew_recovery_codes,

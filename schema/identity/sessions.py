@@ -17,15 +17,14 @@ from schema.user_errors import UserError, errors
 class Session(Node):
     created_at: datetime = field("When the user signed in.")
     last_used_at: datetime = field(
-        "When the session's tokens were last refreshed, which happens about every 15 minutes "
-        "while it is in use.",
+        "When the session's tokens were last refreshed, which happens about every 15 minutes while "
+        "it is in use.",
         lambda root: root.last_used_at or root.created_at,
         needs=("last_used_at", "created_at"),
     )
     expires_at: datetime = field(
         "When the session expires unless it is used again. Every session ends after its maximum "
-        "lifetime: 90 days, or 12 "
-        "hours for staff."
+        "lifetime: 90 days, or 12 hours for staff."
     )
     device: str | None = field(
         "The browser and operating system used to sign in, such as `Firefox, Windows`. Null when "
@@ -46,8 +45,8 @@ class SessionTokens:
         lambda root: root.access,
     )
     refresh_token: str | None = field(
-        "The refresh token, which `sessionRefresh` exchanges for new tokens. Works once. Null "
-        "when it was set as a cookie.",
+        "The refresh token, which `sessionRefresh` exchanges for new tokens. Works once. Null when "
+        "it was set as a cookie.",
         lambda root: root.refresh,
     )
     access_expires_at: datetime = field("When the access token expires.")

@@ -25,9 +25,8 @@ class User(Node):
     email: str | None = viewer_field(
         user_resolvers.emails,
         needs=("email", "staff"),
-        description="The address the person signs in with. For staff, null unless the viewer is "
-        "an agent, an operator or the"
-        " person themselves.",
+        description="The address the person signs in with. For staff, null unless the viewer is an "
+        "agent, an operator or the person themselves.",
     )
     from_staff: bool = field(
         "Whether the person is one of the vendor's staff.",
@@ -38,26 +37,22 @@ class User(Node):
         user_resolvers.staff_roles,
         needs=("staff",),
         description="The person's role on the vendor's staff. Null for customers, and unless the "
-        "viewer is an operator or"
-        " the person"
-        " themselves.",
+        "viewer is an operator or the person themselves.",
     )
     second_factor: bool | None = viewer_field(
         user_resolvers.second_factors,
         needs=("second_factor_at",),
         description="Whether signing in requires a second factor. Staff have no permissions until "
-        "it does. Null unless the"
-        " viewer is an agent, an operator or the person themselves.",
+        "it does. Null unless the viewer is an agent, an operator or the person themselves.",
     )
     created_at: datetime | None = viewer_field(
         user_resolvers.creation_times,
         needs=("created_at",),
-        description="When the person signed up. Null unless the viewer is an agent, an operator "
-        "or the person themselves.",
+        description="When the person signed up. Null unless the viewer is an agent, an operator or "
+        "the person themselves.",
     )
     memberships: list[Annotated["Membership", strawberry.lazy("schema.accounts.members")]] = edge(
         user_resolvers.memberships,
-        description="The person's memberships of companies, earliest first: all of them for "
-        "agents and operators, those of the"
-        " current company for its members.",
+        description="The person's memberships of companies, earliest first: all of them for agents "
+        "and operators, those of the current company for its members.",
     )

@@ -29,8 +29,7 @@ class Viewer:
     role: Role | None = field("The viewer's role in that company.")
     companies: list[ViewerCompany] = field(
         "All companies that the viewer can act for, in the order in which they joined. "
-        "`sessionSwitchAccount` switches "
-        "between them.",
+        "`sessionSwitchAccount` switches between them.",
         member_resolvers.companies,
     )
     staff: Staff | None = field(

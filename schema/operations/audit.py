@@ -43,8 +43,7 @@ class AuditEntry(Node):
         audit_resolvers.actors,
         needs=("actor_id",),
         description="The user who performed the action. Null when it was performed by the system "
-        "or by someone who isn't "
-        "signed in. Customers see only members of their own company.",
+        "or by someone who isn't signed in. Customers see only members of their own company.",
     )
     from_staff: bool = field(
         "Whether a member of the vendor's staff performed the action.",
@@ -72,8 +71,8 @@ class AuditEntry(Node):
     address: str | None = viewer_field(
         audit_resolvers.addresses,
         needs=("address", "staff"),
-        description="The network address that the request came from. For staff members, visible "
-        "to operators only.",
+        description="The network address that the request came from. For staff members, visible to "
+        "operators only.",
     )
     details: list[AuditDetail] = field(
         "Further details of the action.", audit_resolvers.details, needs=("details",)

@@ -22,8 +22,8 @@ class OperationsQuery:
         numbering_resolvers.invoice_numbering,
         allow=operator,
         cost=1_000,
-        description="Verifies that invoice numbers have no gaps or duplicates and follow the "
-        "order of their dates.",
+        description="Verifies that invoice numbers have no gaps or duplicates and follow the order "
+        "of their dates.",
     )
     emails: Connection[Email] | None = query(
         email_resolvers.emails,
@@ -34,8 +34,7 @@ class OperationsQuery:
         audit_resolvers.entries,
         allow=owner | operator,
         description="The entries of the audit log, most recent first: all entries for operators, "
-        "those about their company "
-        "for owners.",
+        "those about their company for owners.",
     )
     audit_proof: AuditProof | None = query(
         audit_resolvers.proof,
@@ -52,8 +51,8 @@ class OperationsMutation:
         "email",
         allow=operator,
         audit=OperationsAuditAction.EMAIL_RETRY,
-        description="Retry an email that was given up, unless it contained a token: its content "
-        "is deleted.",
+        description="Retry an email that was given up, unless it contained a token: its content is "
+        "deleted.",
     )
     clock_advance: ClockAdvancePayload | None = mutation(
         clock_resolvers.advance,

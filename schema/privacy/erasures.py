@@ -51,6 +51,6 @@ class Erasure(Node):
         needs=("invoices_kept", "started_at"),
     )
     kept_until: date | None = field(
-        "Until when the invoices are kept (Code de commerce, Article L123-22). Null when there "
-        "are none."
+        "Until when the invoices are kept (Code de commerce, Article L123-22). Null when there are "
+        "none."
     )

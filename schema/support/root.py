@@ -60,8 +60,8 @@ class SupportMutation:
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_RELEASE,
-        description="Returns a ticket that is assigned to the viewer to the inbox, where any "
-        "agent can claim it.",
+        description="Returns a ticket that is assigned to the viewer to the inbox, where any agent "
+        "can claim it.",
     )
     ticket_reply: TicketReplyPayload | None = mutation(
         ticket_resolvers.reply,

@@ -73,12 +73,11 @@ async def test_the_data_is_consistent(database_url: str) -> None:
     try:
         assert not await connection.fetch(
             "SELECT key FROM stream s LEFT JOIN event e ON e.stream = s.key GROUP BY key, "
-            "last_sequence"
-            " HAVING count(e.id) != last_sequence OR max(e.sequence) != last_sequence"
+            "last_sequence HAVING count(e.id) != last_sequence OR max(e.sequence) != last_sequence"
         )
         assert not await connection.fetch(
-            "SELECT i.id FROM invoice i JOIN invoice_line l ON l.invoice_id = i.id GROUP BY i.id"
-            " HAVING sum(l.net_cents) != i.net_cents OR i.net_cents + i.vat_cents != i.gross_cents"
+            "SELECT i.id FROM invoice i JOIN invoice_line l ON l.invoice_id = i.id GROUP BY i.id "
+            "HAVING sum(l.net_cents) != i.net_cents OR i.net_cents + i.vat_cents != i.gross_cents"
         )
     finally:
         await connection.close()

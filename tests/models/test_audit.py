@@ -255,14 +255,14 @@ TAMPERED = [
     ("DELETE FROM audit_chain", 0, "the row that holds both ends of the chain is missing"),
     ("UPDATE audit_entry SET id = 9 WHERE id = 5", 5, "the entries end at 4"),
     (
-        "UPDATE audit_chain SET last_sequence = 4, last_hash = (SELECT hash FROM audit_entry "
-        "WHERE id = 4)",
+        "UPDATE audit_chain SET last_sequence = 4, last_hash = (SELECT hash FROM audit_entry WHERE "
+        "id = 4)",
         5,
         "the entries end at 4, but the chain at 4, and there are later ones",
     ),
     (
-        "UPDATE audit_chain SET expired_sequence = 2, expired_hash = (SELECT hash FROM "
-        "audit_entry WHERE id = 2)",
+        "UPDATE audit_chain SET expired_sequence = 2, expired_hash = (SELECT hash FROM audit_entry "
+        "WHERE id = 2)",
         2,
         "no entry tells that those up to 2 expired",
     ),

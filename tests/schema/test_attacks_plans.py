@@ -62,8 +62,7 @@ async def test_the_number_of_cached_fields_is_bounded(
     engine.plans = PlanCache(max_fields=100)
     below = (
         "... on Account { siren } ... on Offer { slug } ... on Ticket { number subject channel } "
-        "... "
-        "on User { name }"
+        "... on User { name }"
     )
     for number in range(40):
         query = (

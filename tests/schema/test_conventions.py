@@ -169,8 +169,7 @@ async def test_an_error_is_in_the_viewers_language(
 ) -> None:
     query = (
         "mutation($id: ID!) { ticketClose(input: {ticketId: $id}) { userErrors { code message "
-        "field } "
-        "} }"
+        "field } } }"
     )
     response = await ask(
         replace(dataset.paul.owner, locale=locale), query, id=dataset.marie.id(Ticket)

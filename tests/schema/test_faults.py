@@ -277,8 +277,8 @@ async def test_an_input_error_does_not_use_up_a_recovery_code_or_a_challenge(sta
     )
     given = {"token": "t", "password": "short"}
     query = (
-        "mutation($i: PasswordResetInput!) { passwordReset(input: $i) { userErrors { "
-        "field code } } }"
+        "mutation($i: PasswordResetInput!) { passwordReset(input: $i) { userErrors { field code } "
+        "} }"
     )
     operation = stage.engine.prepare(Params(query, variables={"i": given}))
     response = await stage.engine.execute(operation, Context(Viewer(), stage.services, PEER))

@@ -53,8 +53,8 @@ async def billed(ask: Ask, who: Viewer, purchase: str, **given: Any) -> dict[str
     where |= {name: given.pop(name) for name in ("country", "city", "street") if name in given}
     given |= {"purchaseId": purchase, "billingAddress": where}
     selection = (
-        "purchase { status billingAddress { street country } orderNumber } "
-        "userErrors { code field }"
+        "purchase { status billingAddress { street country } orderNumber } userErrors { code field "
+        "}"
     )
     return await did(
         ask, who, "purchaseConfirmBilling", "PurchaseConfirmBillingInput", selection, **given

@@ -110,8 +110,7 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
         )
         waiting = (
             "{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { nodes { id account { "
-            "legalName }"
-            " evidence { downloadUrl } } } }"
+            "legalName } evidence { downloadUrl } } } }"
         )
         [result] = (await agent.data(waiting))["legalNameChanges"]["nodes"]
         assert (await http.get(result["evidence"][0]["downloadUrl"])).content == PDF

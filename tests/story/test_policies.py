@@ -44,8 +44,8 @@ async def paul_reads_what_is_in_force(server: Server) -> dict[str, str]:
     """
     stranger = Client(server)
     result = await stranger.data(
-        "{ policies { nodes { id kind inForce sha256 fr: text(locale: FR) en: text(locale: EN) } "
-        "} }"
+        "{ policies { nodes { id kind inForce sha256 fr: text(locale: FR) en: text(locale: EN) } } "
+        "}"
     )
     policies = result["policies"]["nodes"]
     for each in policies:

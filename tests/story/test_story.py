@@ -23,8 +23,8 @@ TICKET_EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketI
     after: $after) {
     sequence kind status actor { name } message { body fromStaff clientMessageId } } }"""
 INBOX = (
-    "subscription($after: BigInt) { inboxEvents(after: $after) { sequence kind ticket { id "
-    "subject channel status } } }"
+    "subscription($after: BigInt) { inboxEvents(after: $after) { sequence kind ticket { id subject "
+    "channel status } } }"
 )
 TYPING = "subscription($id: ID!) { ticketTyping(ticketId: $id) { typing user { name } } }"
 

@@ -258,9 +258,9 @@ def test_cleaned_text_is_stable(text: str) -> None:
 
 def test_the_same_facts_give_the_same_bytes_in_any_process() -> None:
     code = (
-        "import hashlib; from billing.documents.page import render;"
-        "from tests.billing.documents.invoice_fixtures import invoice;"
-        "print(hashlib.sha256(render(invoice())).hexdigest())"
+        "import hashlib; from billing.documents.page import render;from "
+        "tests.billing.documents.invoice_fixtures import "
+        "invoice;print(hashlib.sha256(render(invoice())).hexdigest())"
     )
     environment = {**os.environ, "TZ": "Pacific/Auckland", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
     other = subprocess.run(

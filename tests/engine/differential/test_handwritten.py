@@ -118,8 +118,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "arguments": ('{ arguments a: arguments(number: 7, options: { required: 1 }, optionsList: { required: 2, tags: "b" }, grid: 5, colours: GREEN, odd: 4) }', {}),
     "nulls for arguments": ("{ arguments(options: null, optionsList: null, grid: [[null], null], colours: null, odd: null, id: null) }", {}),
     "variables": (
-        "query ($n: Int! = 8, $w: Options, $ws: [Options!], $g: [[Int]], $c: Colour!, $o: Odd, $i: ID, $f: Float) "
-        "{ arguments(number: $n, options: $w, optionsList: $ws, grid: $g, colours: [$c], odd: $o, id: $i, float: $f) }",
+        "query ($n: Int! = 8, $w: Options, $ws: [Options!], $g: [[Int]], $c: Colour!, $o: Odd, $i: "
+        "ID, $f: Float) { arguments(number: $n, options: $w, optionsList: $ws, grid: $g, colours: "
+        "[$c], odd: $o, id: $i, float: $f) }",
         {"w": {"required": 1, "inner": {"required": 2, "colour": "RED"}}, "ws": {"required": 3}, "g": [1, [2, None]], "c": "RED", "o": [1], "i": 7, "f": 3},
     ),
     "absent variables": ("query ($w: Options, $c: [Colour!], $f: Float) { arguments(options: $w, colours: $c, float: $f) describe }", {}),

@@ -48,9 +48,8 @@ def test_cost(engine: Engine, query: str, expected: int) -> None:
 
 def test_the_cost_depends_on_variables(engine: Engine) -> None:
     query = (
-        "query ($n: Int = 6, $all: Boolean = true) { items(first: $n) @include(if: $all) { nodes "
-        "{ id "
-        "} } }"
+        "query ($n: Int = 6, $all: Boolean = true) { items(first: $n) @include(if: $all) { nodes { "
+        "id } } }"
     )
     assert [cost(engine, query), cost(engine, query, n=2), cost(engine, query, all=False)] == [
         7,
@@ -67,8 +66,7 @@ def test_a_field_whose_argument_will_fail_still_has_a_cost(engine: Engine) -> No
 def test_a_fragment_spread_below_fields_of_different_sizes(engine: Engine) -> None:
     query = (
         "{ a: items(first: 2) { ...F } b: items(first: 90) { ...F } } fragment F on Items { first "
-        "{ "
-        "id } nodes { id } }"
+        "{ id } nodes { id } }"
     )
     assert cost(engine, query) == (1 + 1 + 2) + (1 + 1 + 90)
 

@@ -81,8 +81,7 @@ def test_graphiqls_introspection_query_is_accepted(engine: Engine) -> None:
 def test_recursive_introspection_is_rejected_by_a_rule_of_its_own(engine: Engine) -> None:
     recursive = (
         "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } "
-        "} } "
-        "} } } } }"
+        "} } } } } } }"
     )
     assert "introspection depth" in rejection(engine, recursive)["message"]
 

@@ -231,8 +231,8 @@ async def test_other_values_are_completed_as_usual(
 
 async def test_input_objects_are_converted_as_by_strawberry() -> None:
     query = (
-        "query ($order: Order) { describe(order: $order) "
-        "none: describe null: describe(order: null) }"
+        "query ($order: Order) { describe(order: $order) none: describe null: describe(order: "
+        "null) }"
     )
     order = {
         "parts": [{"name": "a", "sizes": ["LARGE", "SMALL"]}, {"name": "b", "sizes": None}],

@@ -79,10 +79,8 @@ async def test_waiting_emails_stay_confidential_after_the_migration(database_url
     await connect(database_url)
     await execute(
         "INSERT INTO letter (template, recipient, subject, text, html, attempts, created_at, "
-        "next_attempt_at)"
-        " VALUES ('email_change_asked.fr', 'e@x.example', '-', 'cam_ec_1', '-', 0, '2026-11-01 "
-        "00:00:00+00:00',"
-        " '2026-11-01 00:00:00+00:00')"
+        "next_attempt_at) VALUES ('email_change_asked.fr', 'e@x.example', '-', 'cam_ec_1', '-', 0, "
+        "'2026-11-01 00:00:00+00:00', '2026-11-01 00:00:00+00:00')"
     )
     await disconnect()
     await migrate_database(database_url)

@@ -154,8 +154,8 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
             {
                 "code": "POLICY_NOT_IN_FORCE",
                 "field": ["input", "policyId"],
-                "message": "This isn’t the version in force. Read the current version, then "
-                "accept it.",
+                "message": "This isn’t the version in force. Read the current version, then accept "
+                "it.",
             }
         ],
     }
