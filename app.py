@@ -215,10 +215,8 @@ class Application:
 
         Raises HTTPError (403) when cookies come with a request from another site.
         """
-        language, token = (
-            request.header(b"accept-language"),
-            bearer(request.header(b"authorization")),
-        )
+        language = request.header(b"accept-language")
+        token = bearer(request.header(b"authorization"))
         cookies = self._cookies(
             request.header, request.header(b"cookie") if token is None else None
         )

@@ -286,10 +286,8 @@ def _reported_content_errors() -> Iterator[None]:
 
 def staff(args: argparse.Namespace) -> int:
     settings = read(os.environ)
-    token, hours = (
-        asyncio.run(_add_staff(settings, args)),
-        int(personnel.LIFETIME.total_seconds() / 3600),
-    )
+    token = asyncio.run(_add_staff(settings, args))
+    hours = int(personnel.LIFETIME.total_seconds() / 3600)
     print(f"Choose a password at this address. It works once, within {hours} hours:\n")
     print(f"    {settings.base_url}/reset?token={token}\n")
     print("Then sign in and set up a second factor, which activates the role.")

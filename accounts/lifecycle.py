@@ -277,10 +277,8 @@ async def decline_reactivation(
     async with action.transaction() as tx:
         with Checks() as check:
             dealt_with = await check.wait(_lock_for_agent(tx, session, account_id))
-            words, key = (
-                check(message_text, reason, "reason", REASON_LENGTH),
-                check(optional_key, key),
-            )
+            words = check(message_text, reason, "reason", REASON_LENGTH)
+            key = check(optional_key, key)
         account, _, agent = dealt_with
         owner, arguments = f"user:{agent.pk}", [account.pk, words]
         if (

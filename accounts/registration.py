@@ -156,10 +156,8 @@ async def _replace_unverified(tx: Transaction, form: _Form, password_hash: str) 
     membership = await open_.first()
     if membership is None:
         return None
-    account, user = (
-        await tx.locked(Account, membership.account_id),
-        await tx.locked(User, membership.user_id),
-    )
+    account = await tx.locked(Account, membership.account_id)
+    user = await tx.locked(User, membership.user_id)
     if user.email_verified_at:  # a moment ago
         return None
     facts = {"name": form.name, "locale": form.locale, "password_hash": password_hash}

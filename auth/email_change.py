@@ -67,10 +67,8 @@ async def request(
                 "email",
                 message=_("This is already your email address."),
             )
-        new_token, old_token = (
-            random_token("cam_ec_"),
-            None if _is_settled(user, tx) else random_token("cam_ec_"),
-        )
+        new_token = random_token("cam_ec_")
+        old_token = None if _is_settled(user, tx) else random_token("cam_ec_")
         await EmailChange.filter(user_id=user.pk).using_db(tx.db).delete()
         await EmailChange.create(
             using_db=tx.db,

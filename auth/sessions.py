@@ -309,10 +309,8 @@ async def _renew(tx: Transaction, token_row: RefreshToken) -> Tokens | None:
     )
     if session is None:
         return None
-    access, ends = (
-        random_token("cam_at_"),
-        _expiries(session.user, session.created_at, tx.action.at),
-    )
+    access = random_token("cam_at_")
+    ends = _expiries(session.user, session.created_at, tx.action.at)
     renewed = Session.filter(pk=session.pk, ended_at=None).using_db(tx.db)
     if ends["expires_at"] <= tx.action.at or not await renewed.update(
         access_hash=token_hash(access), last_used_at=tx.action.at, **ends

@@ -81,12 +81,10 @@ class Subscription:
         operation_id: str,
         connection: "SocketConnection",
     ) -> None:
-        self.broadcast, self.stream, self.operation_id, self.connection = (
-            broadcast,
-            stream,
-            operation_id,
-            connection,
-        )
+        self.broadcast = broadcast
+        self.stream = stream
+        self.operation_id = operation_id
+        self.connection = connection
         self.cursor = 0  # the number of the last event delivered
         self.task: asyncio.Task[None] | None = None  # in which it catches up; None when it is live
         self.checked_at = 0.0  # when its last access check began, on the monotonic clock

@@ -165,11 +165,9 @@ class OnePage(Deferred):
         self.found, self.wanted, self.order, self.window = found, wanted, order, window
 
     async def fetch(self, selection: Selection | None) -> Page:
-        chosen, order, window = (
-            _selected_columns(self.found.model, selection, self.order),
-            self.order,
-            self.window,
-        )
+        chosen = _selected_columns(self.found.model, selection, self.order)
+        order = self.order
+        window = self.window
         rows = (
             await read(self.wanted, chosen, *order.by(window), limit=window.size + 1)
             if chosen
@@ -193,13 +191,11 @@ class PageOfEach(Deferred):
         order: Order,
         window: Window,
     ) -> None:
-        self.parents, self.found, self.owner, self.order, self.window = (
-            parents,
-            found,
-            owner,
-            order,
-            window,
-        )
+        self.parents = parents
+        self.found = found
+        self.owner = owner
+        self.order = order
+        self.window = window
 
     async def fetch(self, selection: Selection | None) -> list[Page]:
         chosen = _selected_columns(self.found.model, selection, self.order, self.owner)

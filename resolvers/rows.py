@@ -80,10 +80,8 @@ class ByParent(Deferred):
         self.parents, self.found, self.owner, self.order = parents, found, owner, order
 
     async def fetch(self, selection: Selection | None) -> list[list[Any]]:
-        wanted, keys = (
-            columns(self.found.model, [selection], self.owner),
-            set(map(ID, self.parents)),
-        )
+        wanted = columns(self.found.model, [selection], self.owner)
+        keys = set(map(ID, self.parents))
         return grouped(
             self.parents,
             self.owner,

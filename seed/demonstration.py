@@ -170,11 +170,9 @@ async def _open_ticket(replay: Replay, entry: dict[str, Any]) -> None:
 
 
 async def _first_message(action: Action, customer: User, entry: dict[str, Any]) -> Ticket:
-    subject, channel, category = (
-        entry["subject"],
-        Channel(entry["channel"]),
-        Category(entry["category"]),
-    )
+    subject = entry["subject"]
+    channel = Channel(entry["channel"])
+    category = Category(entry["category"])
     company = await _company(customer)
     async with action.transaction() as tx:
         ticket = await Ticket.open(

@@ -54,10 +54,8 @@ class ObjectStore:
             )
         self._seconds = seconds
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
-        config, plain = (
-            _config(options, key_id, secret),
-            options.get("endpoint", "").startswith("http://"),
-        )
+        config = _config(options, key_id, secret)
+        plain = options.get("endpoint", "").startswith("http://")
         self._store = _client(parts.netloc, config, plain, timedelta(seconds=seconds))
         self._streaming_store = _client(parts.netloc, config, plain, timedelta(days=1))
 

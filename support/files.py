@@ -73,10 +73,8 @@ async def announce(
         key = check(optional_key, key)
     counted = ("company", account.pk) if account else ("person", uploader.pk)
     await auth.throttle.attempt(throttle.key(throttle.FILE, *counted))
-    owner, arguments = (
-        f"user:{uploader.pk}",
-        [account.pk if account else None, name, content_type, size],
-    )
+    owner = f"user:{uploader.pk}"
+    arguments = [account.pk if account else None, name, content_type, size]
     async with action.transaction() as tx:
         if first := await earlier_result(tx, owner, "fileAnnounce", key, arguments):
             return await _earlier_announcement(tx, first)

@@ -48,10 +48,8 @@ async def reply(
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
     with Checks() as check:
-        text, key = (
-            check(message_text, body),
-            check(client_key, client_message_id, "clientMessageId"),
-        )
+        text = check(message_text, body)
+        key = check(client_key, client_message_id, "clientMessageId")
         files = check(known_keys, file_ids, "fileIds")
         if not check.passed:
             await check.wait(_visible(viewer, ticket_id))

@@ -32,10 +32,8 @@ async def open_ticket(
     texts, and IDEMPOTENCY_MISMATCH when the key was used with other arguments.
     """
     with Checks() as check:
-        subject, body = (
-            check(message_text, " ".join(subject.split()), "subject", SUBJECT_LENGTH),
-            check(message_text, body),
-        )
+        subject = check(message_text, " ".join(subject.split()), "subject", SUBJECT_LENGTH)
+        body = check(message_text, body)
         check(_require_channel, channel)
         key = check(client_key, key)
     owner = f"user:{requester.pk}"

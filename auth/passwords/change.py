@@ -42,10 +42,8 @@ async def request_reset(
     """
     with Checks() as check:
         email, key = check(deliverable, email), check(optional_key, key)
-    network, owner = (
-        throttle.key(throttle.RESET, throttle.network_of(peer)),
-        anonymous_owner(throttle.network_of(peer), email),
-    )
+    network = throttle.key(throttle.RESET, throttle.network_of(peer))
+    owner = anonymous_owner(throttle.network_of(peer), email)
     await auth.throttle.attempt(network, throttle.key(throttle.EMAIL, email, "reset"))
     async with auth.even(), action.transaction() as tx:
         if await earlier_result(tx, owner, "passwordRequestReset", key, []) is not None:

@@ -39,10 +39,8 @@ async def request(
     """
     with Checks() as check:
         email, key = check(deliverable, email), check(optional_key, key)
-    network, owner = (
-        throttle.key(throttle.RESET, throttle.network_of(peer)),
-        anonymous_owner(throttle.network_of(peer), email),
-    )
+    network = throttle.key(throttle.RESET, throttle.network_of(peer))
+    owner = anonymous_owner(throttle.network_of(peer), email)
     await auth.throttle.attempt(network, throttle.key(throttle.EMAIL, email, "unlock"))
     async with auth.even(), action.transaction() as tx:
         if await earlier_result(tx, owner, "sessionRequestUnlock", key, []) is not None:

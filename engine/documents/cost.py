@@ -119,10 +119,8 @@ class CostCalculation:
         for selection in node.selections:
             if self._is_included(selection):
                 cost = self._selection(selection, parent)
-                fixed, per_item = (
-                    min(SATURATED, fixed + cost.fixed),
-                    min(SATURATED, per_item + cost.per_item),
-                )
+                fixed = min(SATURATED, fixed + cost.fixed)
+                per_item = min(SATURATED, per_item + cost.per_item)
         return Cost(fixed, per_item)
 
     def _selection(self, node: SelectionNode, parent: GraphQLCompositeType) -> Cost:

@@ -116,10 +116,8 @@ class LeafType:
             ]
             return lines, {known: _EnumNames(self._coerce)}
         check = f"if flags[{variable}.__class__]: raise_not_plain({arguments})"
-        lines, names = (
-            [check, f"{variable} = {coerce}({variable})", check],
-            {coerce: self._coerce, "date": date, "datetime": datetime, "UTC": UTC},
-        )
+        lines = [check, f"{variable} = {coerce}({variable})", check]
+        names = {coerce: self._coerce, "date": date, "datetime": datetime, "UTC": UTC}
         if self._coerce is isoformat:
             needs_coercion = (
                 f"{variable}.__class__ is not date and ({variable}.__class__ is not datetime or "

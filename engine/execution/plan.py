@@ -116,13 +116,11 @@ class FieldPlan:
         definition: Any,
         details: list[FieldDetails],
     ) -> None:
-        self.parent, self.position, self.key, self.definition, self.details = (
-            parent,
-            position,
-            key,
-            definition,
-            details,
-        )
+        self.parent = parent
+        self.position = position
+        self.key = key
+        self.definition = definition
+        self.details = details
         self.nodes: list[FieldNode] = [each.node for each in details]
         self.name = self.nodes[0].name.value
         self.nullable, self.type = _unwrap(definition.type)

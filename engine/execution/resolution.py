@@ -69,10 +69,8 @@ def _directly_callable(schema: GraphQLSchema, definition: Any) -> StrawberryFiel
     """The Strawberry field, if everything that Strawberry does around its resolver can be done
     here; None otherwise.
     """
-    strawberry_field, strawberry_schema = (
-        _strawberry_field(definition),
-        getattr(schema, "_strawberry_schema", None),
-    )
+    strawberry_field = _strawberry_field(definition)
+    strawberry_schema = getattr(schema, "_strawberry_schema", None)
     if strawberry_field is None or strawberry_schema is None:
         return None
     if strawberry_field.extensions or strawberry_field.is_subscription:

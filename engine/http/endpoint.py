@@ -76,11 +76,9 @@ class GraphQLEndpoint:
         headers: Callable[[Any], Headers] = lambda context: (),
     ) -> None:
         self.engine, self._context, self._page = engine, context, page
-        self._cost_limit, self._introspection, self._trusted_only = (
-            cost_limit,
-            introspection,
-            trusted_only,
-        )
+        self._cost_limit = cost_limit
+        self._introspection = introspection
+        self._trusted_only = trusted_only
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,10 +106,8 @@ class GraphQLEndpoint:
                 raise http_error(406, f"The response can be {RESPONSE} or {JSON}.")
             (body, headers), status = await self._execute(request), 200
         except RequestError as error:
-            body, status = (
-                encode_json({"errors": error.errors}),
-                400 if media_type == RESPONSE else 200,
-            )
+            body = encode_json({"errors": error.errors})
+            status = 400 if media_type == RESPONSE else 200
         except HTTPError as error:
             body, status = encode_json({"errors": [error.error]}), error.status
             headers = [
