@@ -151,9 +151,8 @@ class Application:
         self.callers = Callers(services.hub, services.clock)
         self.scheduler = RequestScheduler()
         self._secure = settings.base_url.startswith("https://")
-        self._pages = settings.allowed_origins | {
-            settings.base_url
-        }  # behind a proxy the host may differ
+        # Behind a proxy the host may differ.
+        self._pages = settings.allowed_origins | {settings.base_url}
         try:
             self.engine = engine(settings.documents)
         except ManifestError as error:

@@ -198,9 +198,8 @@ async def _connected(settings: Settings) -> AsyncIterator[SystemClock]:
 async def _pending(settings: Settings) -> list[str]:
     with _safe_database_errors():
         await connect(settings.database_url)
-        await execute(
-            "SELECT 1"
-        )  # pending_migrations() takes an unreachable database for an empty one
+        # pending_migrations() takes an unreachable database for an empty one.
+        await execute("SELECT 1")
         return await pending_migrations()
 
 

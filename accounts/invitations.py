@@ -315,9 +315,8 @@ async def _accept(
     password_hash = await auth.passwords.hash(newcomer.password)
     try:
         return await _join_as_new_user(action, invitation, joining, password_hash)
-    except (
-        IntegrityError
-    ):  # somebody signed up with the address between our look and our write: now they are found
+    except IntegrityError:
+        # Someone signed up with the address after it was checked: now their user is found.
         return await _join_as_new_user(action, invitation, joining, password_hash)
 
 

@@ -44,9 +44,8 @@ from models.translations import _
 
 LEGAL_NAME_LENGTH = 200
 REASON_LENGTH = 1_000
-TURN = timedelta(
-    minutes=1
-)  # how long one question to the register may take before the timetable puts it again
+# How long a request to the register may take before the worker repeats it.
+TURN = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
 MOST_CHECKS = 50  # some two days
 
@@ -219,9 +218,8 @@ async def check_accounts(action: Action, registry: Registry) -> int:
             else {"registry_verdict": verdict, "registry_due_at": None}
         )
         same = Account.filter(pk=account.pk, legal_name=account.legal_name, siren=account.siren)
-        await same.filter(registry_due_at=account.registry_due_at).update(
-            **told
-        )  # of another name it would tell nothing
+        # The answer is about this name only.
+        await same.filter(registry_due_at=account.registry_due_at).update(**told)
         asked += 1
         if away:
             break
@@ -358,11 +356,8 @@ async def _undecided_change(
 
 async def _accept(tx: Transaction, account: Account, change: LegalNameChange) -> None:
     account.legal_name = change.legal_name
-    asked = change.verdict in (
-        RegistryVerdict.AWAY,
-        RegistryVerdict.UNKNOWN,
-        None,
-    )  # of this name nothing is known yet
+    # Nothing is known about this name yet.
+    asked = change.verdict in (RegistryVerdict.AWAY, RegistryVerdict.UNKNOWN, None)
     account.registry_verdict = None if asked else change.verdict
     account.registry_due_at = tx.action.at if asked else None
     await account.save(

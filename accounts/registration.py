@@ -105,9 +105,8 @@ async def sign_up(
     password_hash = await auth.passwords.hash(password)
     try:
         return await _sign_up(action, auth, form, password_hash, network, key)
-    except (
-        IntegrityError
-    ):  # somebody took the address between our look and our write: now it is found
+    except IntegrityError:
+        # Someone signed up with the address after it was checked: now their user is found.
         return await _sign_up(action, auth, form, password_hash, network, key)
 
 
@@ -163,10 +162,8 @@ async def _replace_unverified(tx: Transaction, form: _Form, password_hash: str) 
     facts = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
     await user.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
     company: dict[str, Any] = {"legal_name": form.legal_name, "siren": form.siren}
-    company |= {
-        "registry_verdict": None,
-        "registry_due_at": tx.action.at,
-    }  # what the register said was said of another one
+    # The register's answer was about another company.
+    company |= {"registry_verdict": None, "registry_due_at": tx.action.at}
     await account.update_from_dict(company).save(using_db=tx.db, update_fields=list(company))
     await policies.delete_acceptances(tx, user)
     await policies.record(
@@ -213,9 +210,8 @@ def verification_token(auth: AuthServices, user: User, at: datetime) -> str:
 
 
 def _sign_up_of(user: User) -> str:
-    return token_hash(user.password_hash)[
-        :16
-    ]  # another password is another sign-up, and each hash has a salt of its own
+    # A sign-up with another password is another one, and each hash has its own salt.
+    return token_hash(user.password_hash)[:16]
 
 
 async def verify_email(action: Action, auth: AuthServices, token: str) -> User:

@@ -36,9 +36,9 @@ from models.support.ticket import Ticket, TicketStatus
 from models.text import client_key, line, optional_key
 from models.translations import _
 
-LIFETIME = timedelta(
-    hours=72
-)  # of the email: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
+# How long the link in the email is valid. OWASP ASVS 5 (6.4.1): an initial secret is single-use
+# and short-lived.
+LIFETIME = timedelta(hours=72)
 
 
 async def hire(

@@ -24,9 +24,8 @@ async def take_over(tx: Transaction, email: str) -> User | None:
         user__email=email, user__email_verified_at=None, user__staff=None
     ).using_db(tx.db)
     for membership in await memberships:
-        await tx.locked_where(
-            Account.filter(pk=membership.account_id)
-        )  # before the person, as whoever signs up anew does
+        # Before the user, in the same order as a repeated sign-up.
+        await tx.locked_where(Account.filter(pk=membership.account_id))
     user = next(iter(await tx.locked_where(open_)), None)
     if user:
         await Account.filter(memberships__user_id=user.pk).using_db(tx.db).delete()

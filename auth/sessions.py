@@ -43,9 +43,8 @@ REFRESH_LIFETIME = timedelta(days=30)
 # Customers are asked every three months: an app that one looks into once a month must not sign its
 # owner out each time.
 LONGEST_OF_STAFF, LONGEST = timedelta(hours=12), timedelta(days=90)
-SHARED = timedelta(
-    seconds=10
-)  # how long a browser's tabs may overlap as they renew what they share
+# How long after a refresh the other tabs of a browser may repeat it.
+SHARED = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,8 @@ def valid_sessions(at: datetime) -> QuerySet[Session]:
     """The valid sessions: not ended, not expired, and of users who are still members of the company
     they act for.
     """
-    user_key = RawSQL(
-        '"session"."user_id"'
-    )  # F("user_id") would not say whose, and memberships have one as well
+    # F("user_id") names no table, and memberships have such a column as well.
+    user_key = RawSQL('"session"."user_id"')
     member = Q(account_id=None) | Q(
         account__memberships__user_id=user_key, account__status=AccountStatus.ACTIVE
     )

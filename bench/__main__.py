@@ -218,9 +218,8 @@ def main() -> int:
     """
     options = _parser().parse_args()
     _allow_many_files()
-    core = (
-        None if options.command == "flood" else pin_to_core()
-    )  # in a flood, our server may use every core
+    # In a flood, our server may use every core.
+    core = None if options.command == "flood" else pin_to_core()
     sizes = TINY if options.tiny else FULL
     try:
         if "mercurius" in options.servers and options.command == "compare":

@@ -77,9 +77,8 @@ async def running_servers(
             stack.enter_async_context(_running_server(name, url, sizes, folder, core))
             for name in names
         ]
-        results = await asyncio.gather(
-            *starting, return_exceptions=True
-        )  # waits for all, even if one fails
+        # Waits for all, even if one fails.
+        results = await asyncio.gather(*starting, return_exceptions=True)
         for each in results:
             if isinstance(each, BaseException):
                 raise each

@@ -38,9 +38,8 @@ SIGN_IN = (
 )
 MESSAGE_INTERVAL = 0.02  # seconds
 FLOOD_SIZE = 500
-WITHOUT_DIGITS = str.maketrans(
-    "0123456789", "ghijklmnop"
-)  # digits might be masked as a card number
+# Digits might be masked as a card number.
+WITHOUT_DIGITS = str.maketrans("0123456789", "ghijklmnop")
 
 
 async def prepare(url: str) -> None:
@@ -134,9 +133,8 @@ async def _fail(
     if kind == "unverified":
         return await sign_in(http, f"person{10 * (1 + number % 50)}@example.fr", PASSWORD)
     email, address = f"person{next(customers)}@example.fr", f"192.0.2.{number % 250}"
-    await asyncio.gather(
-        *(sign_in_from(http, address, email, WRONG_PASSWORD) for _ in range(7))
-    )  # after the seventh, this caller has to wait
+    # After the seventh, this caller has to wait.
+    await asyncio.gather(*(sign_in_from(http, address, email, WRONG_PASSWORD) for _ in range(7)))
     await asyncio.sleep(0.05)  # the server is idle, as before the other kinds
     return await sign_in_from(http, address, email, WRONG_PASSWORD)
 
@@ -264,9 +262,8 @@ class Chat:
                 orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode()
             )
             self._reading = asyncio.create_task(self._read(socket))
-            await asyncio.sleep(
-                0.5
-            )  # without `after`, the subscription starts when the server has processed it
+            # Without `after`, the subscription starts when the server has processed it.
+            await asyncio.sleep(0.5)
             try:
                 yield self
             finally:

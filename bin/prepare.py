@@ -20,10 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV, MODULES = ROOT / ".venv", ROOT / "node_modules"
 LOCKS = {"production": "requirements.lock", "development": "requirements-dev.lock"}
-INCLUDED = {
-    "production": ["production"],
-    "development": ["production", "development"],
-}  # what each installation provides
+# What each installation provides.
+INCLUDED = {"production": ["production"], "development": ["production", "development"]}
 
 
 class Failed(Exception):
@@ -51,9 +49,8 @@ def alone() -> Iterator[None]:
     """
     (ROOT / "var").mkdir(exist_ok=True)
     with (ROOT / "var" / "prepare.lock").open("w") as file:
-        os.set_inheritable(
-            file.fileno(), True
-        )  # a pip or npm that outlives this process keeps the lock
+        # A pip or npm that outlives this process keeps the lock.
+        os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -32,9 +32,8 @@ async def deliver_due(
     rest of the batch waits for the next call, because each email would wait for its own timeout.
     """
     due = await Email.filter(next_attempt_at__lte=at).order_by("next_attempt_at", "id").limit(limit)
-    lease = (
-        at + (len(due) + 1) * SEND_TIMEOUT
-    )  # the last email of the batch must not become due before its turn ends
+    # The last email of the batch must not become due before its turn ends.
+    lease = at + (len(due) + 1) * SEND_TIMEOUT
     sent = 0
     for email in due:
         if not await _claim(email, at, lease):

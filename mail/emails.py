@@ -26,9 +26,8 @@ from models.translations import day, text
 
 SIGN_IN_URL = f"{BASE_URL}/"
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_LINK_CHARACTERS = re.compile(
-    r"(?<=\S)[.:/@。．｡]+(?=\w\w)"
-)  # not those of initials: S.A.R.L., L. Martin
+# Not those of initials: S.A.R.L., L. Martin.
+_LINK_CHARACTERS = re.compile(r"(?<=\S)[.:/@。．｡]+(?=\w\w)")
 _NAME_LENGTH = 60
 
 

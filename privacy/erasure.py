@@ -251,9 +251,8 @@ async def _people(tx: Transaction, account_id: int) -> int:
     if membership is None:
         return 0
     address = (await User.get(pk=membership.user_id, using_db=tx.db)).email
-    await tx.locked_where(
-        Invitation.filter(email=address)
-    )  # before the person, as whoever takes one does
+    # Before the user, in the same order as accepting one.
+    await tx.locked_where(Invitation.filter(email=address))
     user = await tx.locked(User, membership.user_id)
     await membership.delete(using_db=tx.db)
     if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():

@@ -241,8 +241,7 @@ class SocketConnection:
     async def _close_websocket(self) -> None:
         if not isinstance(self._closing, CloseConnection):
             return
-        with suppress(
-            TimeoutError, RuntimeError, WebSocketDisconnect
-        ):  # the client doesn't read, or is gone
+        # The client doesn't read, or is gone.
+        with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
             async with asyncio.timeout(self._limits.close_timeout):
                 await self._websocket.close(self._closing.code, self._closing.reason)

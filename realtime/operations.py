@@ -45,9 +45,8 @@ class Operations:
         self._open: dict[
             str, asyncio.Task[None] | Subscription
         ] = {}  # by id: a live subscription has no task
-        self._tasks: set[asyncio.Task[None]] = (
-            set()
-        )  # everything that runs, including operations that are still cleaning up
+        # Everything that runs, including operations that are still cleaning up.
+        self._tasks: set[asyncio.Task[None]] = set()
         self._cancelled: set[asyncio.Task[None]] = set()  # those of the tasks that are ending
 
     async def start(self, message: Subscribe) -> None:
@@ -143,9 +142,8 @@ class Operations:
         ) as results:
             async for result in results:
                 await self._send(operation_id, messages.next_(operation_id, result))
-                await asyncio.sleep(
-                    0
-                )  # a source that never waits and a client that reads fast must not block the loop
+                # A source that never waits and a client that reads fast must not block the loop.
+                await asyncio.sleep(0)
         return True
 
     async def _catch_up(

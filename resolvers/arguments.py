@@ -24,6 +24,5 @@ Slug = Annotated[
 
 
 def is_slug(text: str, length: int) -> bool:
-    return (
-        len(text) <= length and text.isprintable()
-    )  # the column refuses a longer one, PostgreSQL a NUL
+    # The column refuses a longer one, PostgreSQL a NUL.
+    return len(text) <= length and text.isprintable()

@@ -16,9 +16,8 @@ _LARGEST_KEY = 2**63 - 1
 
 def encode(kind: str, key: int) -> str:
     """The global ID of a row."""
-    return (
-        b2a_base64(f"{kind}:{key}".encode(), newline=False).decode().rstrip("=")
-    )  # of these letters, no `+` and no `/`
+    # Of these letters, no `+` and no `/`.
+    return b2a_base64(f"{kind}:{key}".encode(), newline=False).decode().rstrip("=")
 
 
 def decode(global_id: str) -> tuple[str, int] | None:

@@ -75,9 +75,8 @@ async def load(
     await catalogue.load(now, texts)
     users = await _create_users(people(), now - AGE, auth)
     await _replay(Replay(now, bus, checkout_services, users))
-    await Email.filter(sent_at=None).update(
-        sent_at=F("created_at"), next_attempt_at=None
-    )  # these emails are old
+    # These emails are old.
+    await Email.filter(sent_at=None).update(sent_at=F("created_at"), next_attempt_at=None)
     return True
 
 

@@ -77,12 +77,10 @@ async def _post_in_one_statement(
     action: Action, viewer: Viewer, author: User, ticket_id: int, text: str, client_message_id: str
 ) -> Message | None:
     db, staff = get_connection("default"), author.staff is not None
-    company = (
-        viewer.account.pk if viewer.account and not viewer.agent else None
-    )  # the rule of Ticket.visible_to
-    if not isinstance(db, PostgresClient) or not (
-        viewer.agent or company
-    ):  # SQLite has no such statement
+    # The rule of Ticket.visible_to.
+    company = viewer.account.pk if viewer.account and not viewer.agent else None
+    # SQLite has no such statement.
+    if not isinstance(db, PostgresClient) or not (viewer.agent or company):
         return None
     values = [
         ticket_id,
@@ -96,10 +94,8 @@ async def _post_in_one_statement(
     ]
     try:
         found = await db.read(_ANSWERED if staff else _ASKED, values)
-    except (
-        IntegrityError,
-        UniqueViolationError,
-    ):  # the ORM's or the driver's own, as the connection came
+    except (IntegrityError, UniqueViolationError):
+        # The ORM's or the driver's own, as the connection came.
         return None
     if not found:
         return None

@@ -203,9 +203,8 @@ async def test_other_origins_are_allowed_only_by_a_setting(
             "/uploads/x", headers={"Origin": "https://evil.example", **preflight}
         )
         page = await client.get("/healthz", headers={"Origin": "https://app.camcha.example"})
-    assert (
-        page.headers["access-control-expose-headers"] == "www-authenticate"
-    )  # a page can detect that its token is invalid
+    # A page can detect that its token is invalid.
+    assert page.headers["access-control-expose-headers"] == "www-authenticate"
     assert ours.headers["access-control-allow-origin"] == "https://app.camcha.example"
     assert ours.headers["access-control-allow-credentials"] == "true"
     assert "access-control-allow-origin" not in others.headers
@@ -271,9 +270,8 @@ async def test_over_https_cookies_are_bound_to_their_host(
             tossed = await client.post(
                 "/graphql", json={"query": "{ viewer { locale } }"}, headers=plain
             )
-            assert (
-                tossed.json()["data"]["viewer"] is None
-            )  # without the prefix, another host of the site can set it
+            # Without the prefix, another host of the site can set it.
+            assert tossed.json()["data"]["viewer"] is None
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,8 @@ def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(
     demonstration: Demonstration,
 ) -> None:
     url, output = demonstration.url, demonstration.out.read_text()
-    assert (
-        httpx.get(f"{url}/readyz").status_code == 200
-    )  # it accepts connections before it reports its address
+    # It accepts connections before it reports its address.
+    assert httpx.get(f"{url}/readyz").status_code == 200
     assert f"{url}/graphql" in output
     assert all(person.email in output and person.password in output for person in people())
     assert re.search(rf"{AGENT.email} +{AGENT.password} +\d{{6}}$", output, re.M)

@@ -63,9 +63,8 @@ class _PolicyPages:
 
 
 async def _find(kind: PolicyKind, version: str) -> Policy | None:
-    short = (
-        len(version) <= 20 and version.isprintable()
-    )  # the column refuses a longer one, PostgreSQL a NUL
+    # The column refuses a longer one, PostgreSQL a NUL.
+    short = len(version) <= 20 and version.isprintable()
     return await Policy.get_or_none(kind=kind, version=version) if short else None
 
 

@@ -49,9 +49,8 @@ from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 
 LIFETIME = timedelta(minutes=5)
-_TIMEOUT = LIFETIME // timedelta(
-    milliseconds=1
-)  # how long a browser waits for its person, who may have to find a telephone
+# How long a browser waits for the user, who may have to fetch a phone.
+_TIMEOUT = LIFETIME // timedelta(milliseconds=1)
 LONGEST = 16_384  # characters of a credential's JSON
 _LONGEST_ID = 1023  # bytes (WebAuthn, 7.1)
 NAME = "Passkey"  # of one that its person gave no name
@@ -232,9 +231,8 @@ async def _challenge(
     )
     if not await waiting.filter(expires_at__gt=action.at).delete():
         raise invalid()
-    if said.get(
-        "crossOrigin"
-    ):  # in a frame of another's page, which none of ours is meant for (WebAuthn, 7.1 and 7.2)
+    # In a frame of another site, which we don't support (WebAuthn, 7.1 and 7.2).
+    if said.get("crossOrigin"):
         raise invalid()
     return given
 

@@ -52,9 +52,8 @@ class Passwords:
         parameters: PasswordHasher = PARAMETERS,
     ) -> None:
         self._breaches, self._asked = breaches, asked
-        self._pool = ThreadPoolExecutor(
-            workers, thread_name_prefix="passwords"
-        )  # each waits for a process that works
+        # Each thread waits for a process.
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
         self._room = workers + waiting
         self._inside = 0
         self._parameters = parameters

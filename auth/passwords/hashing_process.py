@@ -37,9 +37,8 @@ def matches(stored: str, password: str) -> bool:
 
 def score(password: str, words: list[str]) -> int:
     """The zxcvbn score, 0 to 4; the given words count as guessable."""
-    from zxcvbn import (
-        zxcvbn,
-    )  # its dictionaries take some megabytes, and most that is asked are sign-ins
+    # Its dictionaries take megabytes, and most commands are sign-ins, which don't need them.
+    from zxcvbn import zxcvbn
 
     return int(zxcvbn(password, user_inputs=words)["score"])
 
@@ -61,10 +60,8 @@ class Work:
     """
 
     def __init__(self, patience: float = 0.25) -> None:
-        self._idle, self._patience = (
-            ThreadPoolExecutor(1, initializer=_lower_priority),
-            patience,
-        )  # seconds, ten times a hash
+        self._idle = ThreadPoolExecutor(1, initializer=_lower_priority)
+        self._patience = patience  # in seconds: ten times as long as a hash takes
 
     def done(self, what: str, *given: Any) -> Any:
         """The result of a command."""
@@ -90,9 +87,8 @@ def serve(asked: Iterable[str], answers: TextIO, work: Work) -> None:
         try:
             what, *given = json.loads(line)
             answer = work.done(what, *given)
-        except (
-            Exception
-        ):  # the next one's password is hashed all the same, and the parent says that it failed
+        except Exception:
+            # The next password is hashed all the same, and the parent reports the failure.
             answer = None
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
@@ -100,10 +96,8 @@ def serve(asked: Iterable[str], answers: TextIO, work: Work) -> None:
 
 if __name__ == "__main__":
     os.nice(19)  # before it is asked anything
-    for stop in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # what stops the server reaches its whole group: it still needs its answers
+    # The signal reaches the whole process group, but the server still needs the answers.
+    for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
     serve(sys.stdin, sys.stdout, Work())
     os._exit(0)  # without the end of what nobody waits for

@@ -73,9 +73,8 @@ PAIR = Limit("pair", free_attempts=5, decay=timedelta(hours=1), weight_under_att
 NETWORK = Limit("network", free_attempts=100, decay=timedelta(minutes=1))
 TARGET = Limit("target", free_attempts=20, decay=timedelta(minutes=15), blocks=False)
 SECOND_FACTOR = Limit("second factor", free_attempts=5, decay=timedelta(hours=1))
-UNLOCKED = Limit(
-    "unlocked", free_attempts=10, decay=timedelta(hours=1)
-)  # per user, with tokens from emails
+# Per user, with tokens from emails.
+UNLOCKED = Limit("unlocked", free_attempts=10, decay=timedelta(hours=1))
 STEP_UP = Limit("step-up", free_attempts=5, decay=timedelta(hours=1))
 # Emails to one address, which may not belong to the requester. Emails that restore access are
 # counted per kind, so that using
@@ -91,12 +90,10 @@ LEGAL_NAME = Limit("legal name", free_attempts=10, decay=timedelta(hours=1))  # 
 # session must not keep the
 # owner from requesting the reactivation.
 LIFECYCLE = Limit("lifecycle", free_attempts=5, decay=timedelta(hours=1))
-NEW_PASSWORD = Limit(
-    "new password", free_attempts=100, decay=timedelta(seconds=30)
-)  # each is checked for strength and breaches
-FILE = Limit(
-    "file", free_attempts=200, decay=timedelta(minutes=2)
-)  # of up to 10 MiB each, per company or member of staff
+# Each is checked for strength and breaches.
+NEW_PASSWORD = Limit("new password", free_attempts=100, decay=timedelta(seconds=30))
+# Files of up to 10 MiB, per company or member of staff.
+FILE = Limit("file", free_attempts=200, decay=timedelta(minutes=2))
 EMAIL_CHANGE = Limit("email change", free_attempts=5, decay=timedelta(minutes=15))
 
 

@@ -67,9 +67,8 @@ LIST_SIZE = 10  # of a list that nothing sizes
 CostOf = Callable[[GraphQLField], int | Callable[[dict[str, Any]], int]]
 SIZE_ARGUMENTS = ("first", "last")
 MAX_CACHED_COSTS = 16  # per document
-CACHEABLE = frozenset(
-    {int, bool, type(None), type(Undefined)}
-)  # types of variables; long strings would stay in memory
+# Types of variables; long strings would stay in memory.
+CACHEABLE = frozenset({int, bool, type(None), type(Undefined)})
 
 
 def extension_cost(definition: GraphQLField) -> int | Callable[[dict[str, Any]], int]:

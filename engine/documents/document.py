@@ -35,21 +35,17 @@ class Document:
     id: str  # the hash of `text`, see persisted.py
     operations: dict[str | None, OperationDefinitionNode]
     fragments: dict[str, FragmentDefinitionNode]
-    fragment_details: dict[
-        str, FragmentDetails
-    ]  # the fragments in the form that graphql-core's executor takes
+    # The fragments in the form that graphql-core's executor takes.
+    fragment_details: dict[str, FragmentDetails]
     fragment_order: list[str]  # names, each fragment after those that it spreads
     introspects: bool
-    variable_definitions: dict[str | None, list[VariableDefinition]] = field(
-        default_factory=dict
-    )  # by operation name
+    # By operation name.
+    variable_definitions: dict[str | None, list[VariableDefinition]] = field(default_factory=dict)
     cost_variables: tuple[str, ...] | None = None  # names of the variables that costs depend on
-    costs: dict[tuple[Any, ...], int] = field(
-        default_factory=dict
-    )  # by operation name and values of `cost_variables`
-    directive_variables: dict[str | None, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # of @skip and @include
+    # By operation name and values of `cost_variables`.
+    costs: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    # Of @skip and @include.
+    directive_variables: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to execute. Raises `RequestError` when the name is unknown, or missing

@@ -45,9 +45,8 @@ class Counts:
     root_fields: int = 0
     nesting: int = 0  # nested selection sets, inline fragments included
     introspects: bool = False
-    spreads: list[tuple[str, int]] = field(
-        default_factory=list
-    )  # fragment name, and number of fields around the spread
+    # Fragment name, and number of fields around the spread.
+    spreads: list[tuple[str, int]] = field(default_factory=list)
 
 
 def measure(document: DocumentNode) -> Counts:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any
 
-Column = Sequence[
-    Any
-]  # one value for each object; an exception stands for a value that could not be resolved
+# One value for each object; an exception stands for a value that could not be resolved.
+Column = Sequence[Any]
 
 
 class PendingColumn:

@@ -15,9 +15,8 @@ from engine.execution.level import Indices
 from engine.execution.plan import FieldPlan
 from engine.execution.value_flags import AWAITABLE, flags_of, must_await
 
-Pending = list[
-    tuple[list[Any], int]
-]  # lists and the indices of values in them that must be awaited
+# Lists and the indices of values in them that must be awaited.
+Pending = list[tuple[list[Any], int]]
 
 
 def complete_lists(

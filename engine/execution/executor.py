@@ -380,9 +380,8 @@ class PlanExecutor(ExecutionContext):
         try:
             selection = field.select(object_type)
         except GraphQLError as error:  # the `if` of a directive below is null
-            children.attach(
-                [None] * len(children.sources)
-            )  # creates the positions in which nulls are stored
+            # Creates the positions in which nulls are stored.
+            children.attach([None] * len(children.sources))
             for number, row in enumerate(children.parent_rows):
                 self._errors.add(level, row, field, children.indices(number), error)
             return

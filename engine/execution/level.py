@@ -11,9 +11,8 @@ from graphql.pyutils import Path
 
 from engine.execution.plan import FieldPlan, Row, SelectionPlan
 
-Indices = tuple[
-    int, ...
-]  # of an item in a list, or in lists of lists; empty when the field is no list
+# Of an item in a list, or in lists of lists; empty when the field is no list.
+Indices = tuple[int, ...]
 
 
 class Level:

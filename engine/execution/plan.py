@@ -36,12 +36,10 @@ from engine.execution.leaves import LeafType, NotPlain, raise_not_plain
 from engine.execution.value_flags import FLAGS, MAX_CLASSES, flags_of
 
 Row = dict[str, Any]  # the response for one object
-BuildRows = Callable[
-    ..., list[Row]
-]  # takes the objects, and a column for each leaf field that is not plain
-Resolve = Callable[
-    ..., Column | PendingColumn
-]  # takes the ExecutionContext and the Level (resolution.py)
+# Takes the objects, and a column for each leaf field that is not plain.
+BuildRows = Callable[..., list[Row]]
+# Takes the ExecutionContext and the Level (resolution.py).
+Resolve = Callable[..., Column | PendingColumn]
 # nested objects that are read together with the object around them; limits how far plans look ahead
 PLAIN_DEPTH = 2
 
@@ -102,9 +100,8 @@ class FieldPlan:
     """
 
     resolve: Resolve
-    attribute: (
-        str | None
-    )  # the attribute of the object that is the field's value, if nothing else is done
+    # The attribute of the object that is the field's value, if nothing else is done.
+    attribute: str | None
     is_plain: bool  # whether generated code reads it (codegen.py)
 
     def __init__(
@@ -190,9 +187,8 @@ class FieldPlan:
         types = self._plan.schema.get_possible_types(self.type) if self.is_abstract else [self.type]
         selected: dict[str, list[SelectedField]] = {}
         for type_ in types:
-            with suppress(
-                GraphQLError
-            ):  # a directive's `if` is null: reported when an object of this type occurs
+            # A directive's `if` is null: reported when an object of this type occurs.
+            with suppress(GraphQLError):
                 for field in self.select(type_).fields:
                     selected.setdefault(field.name, []).append(
                         SelectedField(field.definition, field.selection)

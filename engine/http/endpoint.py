@@ -120,9 +120,8 @@ class GraphQLEndpoint:
         await _send(send, status, media_type or RESPONSE, body, request, headers)
 
     async def _execute(self, request: HTTPRequest) -> tuple[bytes, Headers]:
-        context = await self._context(
-            request
-        )  # before the body is read: the application may delay some requests
+        # Before the body is read: the application may delay some requests.
+        context = await self._context(request)
         params = await read_params(request, self.engine.limits)
         operation = self._prepare(params, context)
         if operation.kind != "query" and request.method == "GET":
@@ -176,11 +175,8 @@ class _CancelOnDisconnect:
         self._timer.cancel()
         if self._watcher:
             self._watcher.cancel()
-        task, self._task, self._watcher = (
-            self._task,
-            None,
-            None,
-        )  # breaks a reference cycle, which only the collector frees
+        # Breaks a reference cycle, which only the collector frees.
+        task, self._task, self._watcher = (self._task, None, None)
         if (
             self._disconnected
             and task

@@ -36,9 +36,8 @@ def _insert_statement(model: type[Model], columns: tuple[str, ...]) -> Any:
     statement = (
         f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({placeholders}) RETURNING id'  # noqa: S608 - column names
     )
-    return statement, row_factory(
-        model, ("id", *columns), "postgres"
-    )  # its driver returns values in the types that we have here
+    # Its driver returns values in the types that we have here.
+    return statement, row_factory(model, ("id", *columns), "postgres")
 
 
 async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
@@ -49,9 +48,10 @@ async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
     one. FOR UPDATE would make them wait, and could deadlock with transactions that take their locks
     in another order.
     """
+    # SQLite has one writer.
     row = await find_one(
         model, db, " FOR NO KEY UPDATE" if dialect(db) == "postgres" else "", id=key
-    )  # SQLite has one writer
+    )
     if row is None:
         raise DoesNotExist(model)
     return row

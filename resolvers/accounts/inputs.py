@@ -13,6 +13,10 @@ _ACCEPTED = (
     "The IDs of the policies in force that the new user has accepted. `Viewer.policies` lists the "
     "remaining ones."
 )
+_MESSAGE = "The reason, for the agent (at most 8,000 characters). Card numbers are masked."
+_MEMBER = "The ID of one of the company's members (`Account.members`)."
+_INVITATION = "The ID of a pending invitation (`Account.invitations`)."
+_CHANGE = "The ID of a change in progress (`Account.legalNameChanges`)."
 
 
 @strawberry.input(description="The company to sign up and its first user, who becomes its owner.")
@@ -59,9 +63,7 @@ class InvitationSendInput:
 
 @strawberry.input(description="The invitation to send again.")
 class InvitationResendInput:
-    invitation_id: strawberry.ID = strawberry.field(
-        description="The ID of a pending invitation (`Account.invitations`)."
-    )
+    invitation_id: strawberry.ID = strawberry.field(description=_INVITATION)
     idempotency_key: str = strawberry.field(
         description="A key chosen by the client (at most 64 characters). Repeating the request "
         "with the same key sends no second email."
@@ -70,9 +72,7 @@ class InvitationResendInput:
 
 @strawberry.input(description="The invitation to revoke.")
 class InvitationRevokeInput:
-    invitation_id: strawberry.ID = strawberry.field(
-        description="The ID of a pending invitation (`Account.invitations`)."
-    )
+    invitation_id: strawberry.ID = strawberry.field(description=_INVITATION)
 
 
 @strawberry.input(description="The token from an invitation email, and the details of a new user.")
@@ -97,9 +97,7 @@ class InvitationAcceptInput:
 
 @strawberry.input(description="The member and their new role.")
 class MemberChangeRoleInput:
-    user_id: strawberry.ID = strawberry.field(
-        description="The ID of one of the company's members (`Account.members`)."
-    )
+    user_id: strawberry.ID = strawberry.field(description=_MEMBER)
     role: Role = strawberry.field(
         description="The new role. Only owners can make another member an owner."
     )
@@ -107,16 +105,12 @@ class MemberChangeRoleInput:
 
 @strawberry.input(description="The member to remove from the company.")
 class MemberRemoveInput:
-    user_id: strawberry.ID = strawberry.field(
-        description="The ID of one of the company's members (`Account.members`)."
-    )
+    user_id: strawberry.ID = strawberry.field(description=_MEMBER)
 
 
 @strawberry.input(description="The new owner of the company.")
 class AccountTransferOwnershipInput:
-    user_id: strawberry.ID = strawberry.field(
-        description="The ID of one of the company's members (`Account.members`)."
-    )
+    user_id: strawberry.ID = strawberry.field(description=_MEMBER)
 
 
 _FILES = (
@@ -142,17 +136,13 @@ class AccountRequestLegalNameInput:
 
 @strawberry.input(description="Evidence to add to a change of legal name.")
 class LegalNameChangeAddEvidenceInput:
-    change_id: strawberry.ID = strawberry.field(
-        description="The ID of a change in progress (`Account.legalNameChanges`)."
-    )
+    change_id: strawberry.ID = strawberry.field(description=_CHANGE)
     file_ids: list[strawberry.ID] = strawberry.field(description=_FILES)
 
 
 @strawberry.input(description="The change of legal name to cancel.")
 class LegalNameChangeCancelInput:
-    change_id: strawberry.ID = strawberry.field(
-        description="The ID of a change in progress (`Account.legalNameChanges`)."
-    )
+    change_id: strawberry.ID = strawberry.field(description=_CHANGE)
 
 
 @strawberry.input(description="An agent's decision on a change of legal name.")
@@ -171,17 +161,13 @@ class LegalNameChangeDecideInput:
 
 @strawberry.input(description="A request to support about the whole account.")
 class AccountRequestInput:
-    message: str = strawberry.field(
-        description="The reason, for the agent (at most 8,000 characters). Card numbers are masked."
-    )
+    message: str = strawberry.field(description=_MESSAGE)
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The company to delete.")
 class AccountRequestDeletionInput:
-    message: str = strawberry.field(
-        description="The reason, for the agent (at most 8,000 characters). Card numbers are masked."
-    )
+    message: str = strawberry.field(description=_MESSAGE)
     account_id: strawberry.ID | None = strawberry.field(
         default=None,
         description="The ID of one of `Viewer.companies`, for example a deactivated one. Defaults "
@@ -206,9 +192,7 @@ class AccountRequestReactivationInput:
     account_id: strawberry.ID = strawberry.field(
         description="The ID of one of `Viewer.companies` whose status is not ACTIVE."
     )
-    message: str = strawberry.field(
-        description="The reason, for the agent (at most 8,000 characters). Card numbers are masked."
-    )
+    message: str = strawberry.field(description=_MESSAGE)
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 

@@ -239,9 +239,8 @@ def _revenue_axis(dimension: RevenueDimension) -> Axis:
 
 def _enum_axis(column: str, field: str, kind: type[Enum]) -> Axis:
     places = " ".join(f"WHEN '{each.value}' THEN {place}" for place, each in enumerate(kind))
-    return Axis(
-        column, f"CASE {column} {places} END", field, kind
-    )  # the enum's own order: databases sort texts unlike
+    # The enum's own order: databases sort texts unlike.
+    return Axis(column, f"CASE {column} {places} END", field, kind)
 
 
 def _calendar_axis(dimension: str, column: str) -> Axis:
@@ -327,9 +326,8 @@ def _ticket_measures(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _revenue_measures(row: Mapping[str, Any]) -> dict[str, Any]:
-    sums = {
-        name: Money(int(row[name])) for name in ("net", "vat", "gross")
-    }  # PostgreSQL sums to a decimal
+    # PostgreSQL sums to a decimal.
+    sums = {name: Money(int(row[name])) for name in ("net", "vat", "gross")}
     return {"invoices": row["invoices"], **sums}
 
 
@@ -350,7 +348,6 @@ def report_cost(arguments: Mapping[str, Any]) -> int:
 def _days(since: date | None, until: date | None) -> int:
     if since is None:
         return DAYS
-    until = until or local_date(
-        datetime.now(UTC)
-    )  # costs are estimated before there is a context with a clock
+    # Costs are estimated before there is a context with a clock.
+    until = until or local_date(datetime.now(UTC))
     return min(max(DAYS, (until - since).days), MOST_DAYS)

@@ -101,11 +101,8 @@ def object_of(root: AuditEntry) -> str | None:
     return encode(root.object_type, root.object_id) if root.object_type and root.object_id else None
 
 
-_NAMED = {
-    "ticket": "Ticket",
-    "change": "LegalNameChange",
-    "uploader": "User",
-}  # details that are the keys of rows
+# Details that are the keys of rows.
+_NAMED = {"ticket": "Ticket", "change": "LegalNameChange", "uploader": "User"}
 
 
 def details(root: AuditEntry) -> list[SimpleNamespace]:

@@ -85,9 +85,8 @@ def ticket(
 def _stored(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
     if agent:
         return status
-    known: list[TicketStatus] = [
-        each for each in status if each is not TicketStatus.ON_HOLD
-    ]  # customers know it as OPEN
+    # Customers know it as OPEN.
+    known: list[TicketStatus] = [each for each in status if each is not TicketStatus.ON_HOLD]
     return [*known, TicketStatus.ON_HOLD] if TicketStatus.OPEN in known else known
 
 

@@ -434,9 +434,8 @@ async def test_accepting_does_not_deadlock_with_a_second_sign_up(
         await locked.wait()
         return await scenario.accepts()
 
-    accepting = asyncio.create_task(
-        accept_meanwhile()
-    )  # before the transaction, so that it isn't part of it
+    # Before the transaction, so that it isn't part of it.
+    accepting = asyncio.create_task(accept_meanwhile())
     async with scenario.company.action().transaction() as second:
         await second.locked(Account, sign_up_result.account.pk)
         locked.set()

@@ -606,9 +606,8 @@ async def test_p1_4_a_new_company_is_looked_up_in_the_background(
     assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 1
     assert await known(scenario) == (None, True)
     scenario.registers("LE FOURNIL D AUBRY", siren="732829320")
-    assert (
-        await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 0
-    )  # its turn comes later
+    # Its turn comes later.
+    assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 0
     scenario.bakery.clock.advance(timedelta(hours=1))
     assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 1
     assert await known(scenario) == ("MATCH", False)

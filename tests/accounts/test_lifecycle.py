@@ -176,9 +176,8 @@ async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivat
     account = await company_of(camille)
     assert account is not None
     assert account.pk == scenario.bakery.account.pk
-    assert (
-        await scenario.bakery.stays("Adam") is False
-    )  # the sessions stay ended: every member signs in again
+    # The sessions stay ended: every member signs in again.
+    assert await scenario.bakery.stays("Adam") is False
 
 
 async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(
@@ -226,9 +225,8 @@ async def test_p1_2_an_agent_cannot_delete_an_account_without_its_request(
         assert await outcome(scenario.schedules(ticket)) == "REQUEST_MISSING"
     asked = await scenario.asks(name="Odile")
     assert await scenario.bakery.changes("Camille", "Odile", Role.ADMIN) == "done"
-    assert (
-        await outcome(scenario.schedules(asked)) == "REQUEST_MISSING"
-    )  # she is no longer an owner
+    # She is no longer an owner.
+    assert await outcome(scenario.schedules(asked)) == "REQUEST_MISSING"
     assert await scenario.status() is AccountStatus.ACTIVE
 
 

@@ -223,9 +223,8 @@ async def test_operators_acting_on_each_other_do_not_deadlock(now: "Now", how: s
             acts(omar_tokens, olga), acts(olga_tokens, omar), return_exceptions=True
         )
         (refused,) = [each for each in both if isinstance(each, Exception)]
-        assert (
-            isinstance(refused, Unauthenticated) or str(refused) == "STEP_UP_REQUIRED"
-        )  # detected under the lock, or before
+        # Detected under the lock, or before.
+        assert isinstance(refused, Unauthenticated) or str(refused) == "STEP_UP_REQUIRED"
         await Session.all().update(ended_at=None)
         await User.all().update(second_factor_at=now().at)
 

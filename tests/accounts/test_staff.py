@@ -331,9 +331,8 @@ async def test_the_last_operator_cannot_be_dismissed(office: Office, now: "Now")
     outcomes = await asyncio.gather(
         office.dismiss(lea), other.dismiss(office.operator), return_exceptions=True
     )
-    (failure,) = [
-        each for each in outcomes if each
-    ]  # the slower one was dismissed, or would have left no operator
+    # The slower one was dismissed, or would have left no operator.
+    (failure,) = [each for each in outcomes if each]
     # A dismissal ends the sessions: the other one notices it under the lock, or before, when a
     # fresh session is required.
     assert isinstance(failure, Unauthenticated) or str(failure) in {

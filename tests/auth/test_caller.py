@@ -102,9 +102,8 @@ async def test_all_sessions_ended_in_this_process_end_immediately(
 async def test_a_session_ended_in_another_process_ends_within_a_second(
     server: Server, tokens: Tokens
 ) -> None:
-    await Session.filter(pk=tokens.session.pk).update(
-        ended_at=server.clock.now()
-    )  # as another process would
+    # As another process would.
+    await Session.filter(pk=tokens.session.pk).update(ended_at=server.clock.now())
     server.seconds += 1
     await server.refuses(tokens)
 

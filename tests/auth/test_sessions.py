@@ -110,9 +110,8 @@ async def test_access_lasts_fifteen_minutes(owner: User, now: "Now", clock: "Mov
     clock.advance(timedelta(seconds=1))
     with pytest.raises(Unauthenticated):
         await viewer_of(tokens.access, now().at)
-    assert await still_valid([tokens.session.pk], now().at) == {
-        tokens.session.pk
-    }  # it can still be refreshed
+    # It can still be refreshed.
+    assert await still_valid([tokens.session.pk], now().at) == {tokens.session.pk}
 
 
 async def test_refreshing_replaces_both_tokens(

@@ -304,9 +304,8 @@ class TestAuthenticate:
         assert responses.count(Throttled) == 14
         with pytest.raises(Throttled):
             await enter(auth, now, email=owner.email)
-        assert (
-            await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner
-        )  # the customer, from another network
+        # The customer, from another network.
+        assert await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner
 
     async def test_a_success_resets_the_throttle(
         self, auth: AuthServices, now: "Now", owner: User, clock: "MovableClock"

@@ -97,9 +97,8 @@ async def test_customers_may_send_trusted_documents_only_and_staff_any(
     agent = await (await colleague(server, "agent@camcha.example", "AGENT")).at(server)
     apollo = {"persistedQuery": {"version": 1, "sha256Hash": sha256(AD_HOC.encode()).hexdigest()}}
     for send in (post, over_websocket):
-        assert (
-            codes(await send(agent, query=AD_HOC, extensions=apollo)) == []
-        )  # which also persists it, for staff
+        # Which also persists it, for staff.
+        assert codes(await send(agent, query=AD_HOC, extensions=apollo)) == []
         assert codes(await send(agent, extensions=apollo)) == []
         for client in (anonymous, paul):
             response = await send(client, documentId=CATALOGUE_ID, variables={"first": 9})

@@ -198,9 +198,8 @@ async def test_everything_is_delivered_once_a_server_is_up_again(action: Action,
     await write(action, zoe, "a@example.fr", "b@example.fr")
     assert await deliver_due(to(server), action.at, sender=SENDER) == 0
     async with server.open(server.port):
-        assert (
-            await deliver_due(to(server), action.at, sender=SENDER) == 1
-        )  # the first one was tried and has to wait
+        # The first one was tried and has to wait.
+        assert await deliver_due(to(server), action.at, sender=SENDER) == 1
         assert await deliver_due(to(server), action.at + MINUTE, sender=SENDER) == 1
         assert await deliver_due(to(server), action.at + HOUR, sender=SENDER) == 0
     assert server.addresses == ["b@example.fr", "a@example.fr"]
@@ -245,9 +244,8 @@ async def test_a_worker_killed_after_the_server_accepted_loses_nothing(
     assert await (await _worker(db, server, action, "itself")).wait() == -9
     await email.refresh_from_db()
     assert (len(server.received), email.sent_at) == (1, None)
-    assert (
-        await deliver_due(to(server), action.at, sender=SENDER) == 0
-    )  # the killed worker's lease hasn't ended
+    # The killed worker's lease hasn't ended.
+    assert await deliver_due(to(server), action.at, sender=SENDER) == 0
     assert await deliver_due(to(server), action.at + HOUR, sender=SENDER) == 1
     first, second = (message for _, message in server.received)
     assert first["Message-ID"] == second["Message-ID"]

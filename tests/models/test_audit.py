@@ -190,9 +190,8 @@ async def test_concurrent_entries_have_no_gaps(action: Action) -> None:
     assert (proof.entries, proof.fault) == (60, None)
 
 
-@pytest.mark.parametrize(
-    "database_url", ["postgres"], indirect=True
-)  # only PostgreSQL has two writers at once
+# Only PostgreSQL has two writers at once.
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_posting_a_message_does_not_wait_for_the_audit_log(db: str, action: Action) -> None:
     account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
     camille = await User.create(
@@ -372,11 +371,8 @@ async def test_entries_expire_in_batches(
     clock.advance(timedelta(days=366))
     assert await expire(replace(action, at=clock.now())) == 5
     proof = await audit_proof()
-    assert (proof.entries, proof.last.sequence, proof.fault) == (
-        3,
-        8,
-        None,
-    )  # one entry per batch records the expiry
+    # One entry per batch records the expiry.
+    assert (proof.entries, proof.last.sequence, proof.fault) == (3, 8, None)
     clock.advance(timedelta(days=366))
     assert await expire(replace(action, at=clock.now())) == 3
     assert (await audit_proof()).fault is None

@@ -24,9 +24,8 @@ async def owner(action: Action) -> User:
     )
 
 
-@pytest.mark.parametrize(
-    "database_url", ["postgres"], indirect=True
-)  # SQLite has one writer at a time
+# SQLite has one writer at a time.
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 @pytest.mark.parametrize("by_key", [True, False])
 async def test_rows_that_refer_to_locked_ones_are_inserted_meanwhile(
     action: Action, owner: User, account: Account, by_key: bool

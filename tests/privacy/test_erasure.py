@@ -189,6 +189,15 @@ def later(clock: "MovableClock", action: Action) -> Action:
     return Action(None, clock.now(), action.bus)
 
 
+@pytest.fixture
+async def erased(
+    leaving: Erasure, later: Action, services: Services, store: FolderStore
+) -> Erasure:
+    """The same after the deletion of Paul's company."""
+    await erase_due(later, eraser(services, store))
+    return leaving
+
+
 async def test_p1_2_nothing_is_erased_during_the_grace_period(
     leaving: Erasure, action: Action, services: Services, store: FolderStore
 ) -> None:
@@ -257,13 +266,10 @@ async def test_p1_2_the_last_email_explains_what_is_kept_and_until_when(
 
 async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
     ask: "Ask",
-    leaving: Erasure,
+    erased: Erasure,
     dataset: Dataset,
     later: Action,
-    services: Services,
-    store: FolderStore,
 ) -> None:
-    await erase_due(later, eraser(services, store))
     document = """{ erasures { nodes { account { id } scheduler { name }
         requestedAt deadline dueAt finishedAt canceledAt
         removed { kind count } invoicesKept keptUntil } } }"""
@@ -323,13 +329,10 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
 
 async def test_p1_2_tickets_are_closed_and_accept_no_messages(
     ask: "Ask",
-    leaving: Erasure,
+    erased: Erasure,
     dataset: Dataset,
     later: Action,
-    services: Services,
-    store: FolderStore,
 ) -> None:
-    await erase_due(later, eraser(services, store))
     tickets = await Ticket.filter(account_id=dataset.paul.account.pk)
     assert {ticket.status for ticket in tickets} == {TicketStatus.CLOSED}
     assert {ticket.reply_awaited_since for ticket in tickets} == {None}

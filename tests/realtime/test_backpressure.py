@@ -275,9 +275,8 @@ async def test_the_server_stops_although_clients_are_connected() -> None:
             server.uvicorn.should_exit = True
             assert (await closed(quick))[0] == CloseCode.SERVICE_RESTART
             await wait_until(lambda: not server.trace.open)
-            await wait_until(
-                lambda: not server.loop.is_running()
-            )  # although the slow client still doesn't read
+            # Although the slow client still doesn't read.
+            await wait_until(lambda: not server.loop.is_running())
 
 
 async def test_the_number_of_connections_is_limited() -> None:

@@ -171,9 +171,8 @@ async def test_a_client_that_loses_access_to_the_stream_receives_nothing_more(
     await received(others, 1)
     await wait_until(lambda: suspended.ended_by_error)
     assert suspended.sequences() == []
-    assert (
-        app.session_checks == checks + 2
-    )  # all sessions at once, and then the one that has lost access
+    # All sessions at once, and then the one that has lost access.
+    assert app.session_checks == checks + 2
     await disconnected(app, [suspended, *others])
 
 

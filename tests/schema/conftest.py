@@ -104,9 +104,8 @@ class Company:
     owner: Viewer
     member: Viewer
     rows: list[Any] = field(default_factory=list)
-    restricted: list[Any] = field(
-        default_factory=list
-    )  # about the company or its members, but hidden from the owner
+    # About the company or its members, but hidden from the owner.
+    restricted: list[Any] = field(default_factory=list)
 
     @property
     def accepted_at(self) -> datetime:

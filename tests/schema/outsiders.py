@@ -49,11 +49,8 @@ async def outsiders(dataset: Dataset, action: Action) -> list[Outsider]:
     wanda = await person(action, "Wanda")
     for account, role in ((paul.account, Role.MEMBER), (marie.account, Role.OWNER)):
         await Membership.create(user=wanda, account=account, role=role, created_at=action.at)
-    leaks = (
-        f"{marie.mark} legal",
-        f"{marie.mark} trade",
-        encode("Account", marie.account.pk),
-    )  # needed to choose the company
+    # Needed to choose the company.
+    leaks = (f"{marie.mark} legal", f"{marie.mark} trade", encode("Account", marie.account.pk))
     outsiders_.append(
         Outsider("of both", await signed_in(action, wanda, paul.account, Role.MEMBER), leaks)
     )

@@ -144,11 +144,8 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
         {"accountId": BAD_ID, "ticketId": BAD_ID},
         {("accountId",), ("ticketId",)},
     ),
-    "memberChangeRole": (
-        owner,
-        {"userId": BAD_ID, "role": "OWNER"},
-        {("userId",)},
-    ),  # an owner can assign every role
+    # An owner can assign every role.
+    "memberChangeRole": (owner, {"userId": BAD_ID, "role": "OWNER"}, {("userId",)}),
     "staffHire": (
         operating,
         {"email": "x", "name": "", "role": "AGENT", "idempotencyKey": ""},
@@ -263,10 +260,8 @@ async def test_all_errors_are_reported_together(stage: Stage, name: str) -> None
     assert sorted(paths) == sorted(("input", *path) for path in expected)
     assert all(error["message"] for error in errors)
     written = [await model.all().count() for model in (Email, Message, Ticket, AuditEntry)]
-    proofs = name in (
-        "passwordChange",
-        "totpSetUp",
-    )  # a wrong password is recorded in the audit log
+    # A wrong password is recorded in the audit log.
+    proofs = name in ("passwordChange", "totpSetUp")
     assert written == [*counts[:3], counts[3] + proofs]
 
 

@@ -140,12 +140,10 @@ async def test_owners_and_agents_read_all_of_a_company(ask: "Ask", dataset: "Dat
         read = await everything(ask, viewer, marie.ids)
         *others, accepted = [*texts, *secrets(marie)]
         assert [each for each in others if each not in read] == []
-        assert (accepted in read) == (
-            viewer is marie.owner
-        )  # P4.4: acceptances are visible only to their user
-        assert (f"{marie.mark}-guest" in read) == (
-            viewer is marie.owner
-        )  # invitations are not visible to staff
+        # P4.4: acceptances are visible only to their user.
+        assert (accepted in read) == (viewer is marie.owner)
+        # Invitations are not visible to staff.
+        assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)
 
 
 async def test_p1_4_a_session_does_not_reach_the_users_other_company(
@@ -241,10 +239,8 @@ async def test_outsiders_cannot_change_a_company(
     query = (
         f"mutation($input: {kind}!) {{ {name}(input: $input) {{ userErrors {{ code field }} }} }}"
     )
-    for key in (
-        dataset.marie.id(model),
-        encode(model.__name__, 999_999),
-    ):  # forbidden and missing rows get the same error
+    # Forbidden and missing rows get the same error.
+    for key in (dataset.marie.id(model), encode(model.__name__, 999_999)):
         response = await ask(dataset.paul.owner, query, input={field: key, **more})
         assert response["data"] == {
             name: {"userErrors": [{"code": "NOT_FOUND", "field": ["input", field]}]}

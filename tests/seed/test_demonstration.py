@@ -150,6 +150,5 @@ async def test_a_database_with_users_stays_as_it_is(
     assert not await demonstration.load(clock.now(), bus, auth, checkout_services)
     assert await User.all().count() == 1
     assert not await Offer.exists()
-    assert await Policy.all().count() == len(
-        read_policies()
-    )  # P4.4: except policies installed since then
+    # P4.4: except policies installed since then.
+    assert await Policy.all().count() == len(read_policies())

@@ -153,9 +153,8 @@ async def test_quarantined_and_infected_files_are_deleted_too(
         assert await watched.turn() == 2
         assert set(site.bytes_kept()) == await watched.kept() == {(await File.get(pk=shown.pk)).key}
         daemon.answer = b""
-        assert (
-            await scan_waiting_files(site.action(), site.file_service) == 1
-        )  # it is still waiting
+        # It is still waiting.
+        assert await scan_waiting_files(site.action(), site.file_service) == 1
 
 
 async def test_a_file_attached_during_the_job_stays(
@@ -169,9 +168,8 @@ async def test_a_file_attached_during_the_job_stays(
         await attached.wait()
         return await scenario.turn()
 
-    turn = asyncio.create_task(
-        meanwhile()
-    )  # started here, because a task started in the transaction would be part of it
+    # Started here, because a task started in the transaction would be part of it.
+    turn = asyncio.create_task(meanwhile())
     async with scenario.bakery.action("Camille").transaction() as tx:
         message = await (await tx.locked(Ticket, ticket.pk)).post(
             tx, scenario.camille, "Voici.", "k"

@@ -37,9 +37,8 @@ from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CHOSEN = "mouette-phare-ardoise-77"
-NO_TLS = ssl.SSLContext(
-    ssl.PROTOCOL_TLS_CLIENT
-)  # creating one per client takes longer than a request
+# Creating one per client takes longer than a request.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 S = TypeVar("S", bound="Server")
 SECRET_KEY = "a-key-for-tests-only-0123456789-abcdefghij"
 

@@ -342,9 +342,8 @@ async def test_a_bearer_token_takes_precedence_over_cookies(browser: Browser) ->
     wrong = await browser.http.post(
         "/graphql", json={"query": WHO}, headers={"Authorization": "Bearer x"}
     )
-    assert (
-        wrong.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-    )  # and not the user of the cookies
+    # And not the user of the cookies.
+    assert wrong.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert wrong.json()["data"]["viewer"] is None
 
 
@@ -412,9 +411,8 @@ async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(
     assert link, text
     wrong = {"email": GINA, "password": "mouette phare ardoise 77"}
     waits = 0
-    while (
-        waits < 3
-    ):  # seconds, doubled by each guess: a busy machine needs one of them for the next request
+    # Seconds, doubled by each guess: a busy machine needs one of them for the next request.
+    while waits < 3:
         response = (await browser.post(SIGN_IN, i=wrong)).json()
         waits = response["errors"][0]["extensions"]["retryAfter"] if "errors" in response else 0
         await asyncio.sleep(waits if waits < 3 else 0)

@@ -281,10 +281,8 @@ async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
     await marie.do(
         "accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }"
     )
-    assert await members(noe) == {
-        "Paul Meunier": "ADMIN",
-        "Noé Blin": "OWNER",
-    }  # the name of every customer in these tests
+    # The name of every customer in these tests.
+    assert await members(noe) == {"Paul Meunier": "ADMIN", "Noé Blin": "OWNER"}
     assert (await noe.data("{ viewer { role } }"))["viewer"]["role"] == "OWNER"
     left = await marie.ask("mutation { accountLeave { left userErrors { code } } }")
     assert left["data"]["accountLeave"] == {"left": True, "userErrors": []}
@@ -292,9 +290,8 @@ async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
     assert await members(noe) == {"Noé Blin": "OWNER"}
 
 
-@pytest.mark.parametrize(
-    "catalogue_url", ["postgres"], indirect=True
-)  # SQLite supports only one process
+# SQLite supports only one process.
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
 async def test_p1_4_role_changes_reach_websockets_of_other_processes(
     server: Server, catalogue_url: str, tmp_path: Path
 ) -> None:

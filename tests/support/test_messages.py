@@ -193,9 +193,8 @@ async def test_invalid_messages_are_refused(action: Action, paul: Viewer) -> Non
             await messages.reply(action, paul, chat.pk, body, "a")
 
 
-@pytest.mark.parametrize(
-    "database_url", ["postgres"], indirect=True
-)  # SQLite has no statement that writes to several tables
+# SQLite has no statement that writes to several tables.
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_a_further_message_takes_one_statement(
     action: Action, paul: Viewer, alice: Viewer, caplog: pytest.LogCaptureFixture
 ) -> None:

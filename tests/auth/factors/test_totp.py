@@ -148,9 +148,8 @@ class TestSetUp:
         assert (
             auth.secret_box.open((await Authenticator.get(user_id=owner.pk)).secret or "") == secret
         )
-        assert all(
-            len(code.replace("-", "")) * 5 >= 112 for code in codes
-        )  # bits, OWASP ASVS 5, 6.5.2
+        # Bits, OWASP ASVS 5, 6.5.2.
+        assert all(len(code.replace("-", "")) * 5 >= 112 for code in codes)
 
 
 class TestCodes:

@@ -81,10 +81,8 @@ async def test_stop_signals_do_not_interrupt_hashing(
 ) -> None:
     await passwords.hash(PASSWORD)
     process = processes[0].process
-    for stop in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # Ctrl-C and service managers reach the whole group
+    # Ctrl-C and service managers reach the whole group.
+    for stop in (signal.SIGINT, signal.SIGTERM):
         process.send_signal(stop)
     assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)
     assert processes[0].process is process
@@ -123,9 +121,8 @@ def _gone(pid: int) -> bool:
 async def test_an_impossible_task_fails_without_revealing_its_input(passwords: Passwords) -> None:
     with pytest.raises(RuntimeError, match=r"^passwords: made failed$"):
         hashing_pool.run("made", PASSWORD, 0, 0, 0)
-    assert await passwords.matches(
-        await passwords.hash(PASSWORD), PASSWORD
-    )  # answered by the same process
+    # Answered by the same process.
+    assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)
 
 
 def test_a_hash_delayed_by_low_priority_is_still_computed() -> None:

@@ -20,9 +20,8 @@ class RedisServer:
     def __init__(self) -> None:
         self._folder = Path(mkdtemp(prefix="camcha-redis-"))
         self.url = f"unix://{self._folder}/redis.sock"
-        self._client = redis.Redis.from_url(
-            self.url
-        )  # only one, so that its sockets are closed at the end
+        # Only one, so that its sockets are closed at the end.
+        self._client = redis.Redis.from_url(self.url)
         self.start()
 
     def start(self) -> None:

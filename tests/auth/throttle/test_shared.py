@@ -129,9 +129,8 @@ async def test_redis_holds_no_personal_data_and_every_key_expires(redis: RedisSe
     known = {each.subject for each in sign_in_keys("a@b.fr", "192.0.2.1")}
     for name in result:
         assert name.startswith("{camcha:throttle}:")
-        assert not any(
-            whom in name for whom in known
-        )  # a hash without a key would reveal the addresses
+        # A hash without a key would reveal the addresses.
+        assert not any(whom in name for whom in known)
         assert 0 < client.pttl(name) <= 3_700_000
     await throttle.close()
 

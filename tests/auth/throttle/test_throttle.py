@@ -69,9 +69,8 @@ async def test_guesses_are_limited_regardless_of_their_timing(pauses: list[float
         clock.time += timedelta(seconds=pause)
         guesses += await wait_of(throttle, pair("a@b.fr", "192.0.2.1")) == 0
     hours = (clock.time - begun) / timedelta(hours=1)
-    assert (
-        guesses <= PAIR.free_attempts + 11 + 4 * hours
-    )  # the free attempts, the growing waits, then one every 15 minutes
+    # The free attempts, the growing waits, then one every 15 minutes.
+    assert guesses <= PAIR.free_attempts + 11 + 4 * hours
 
 
 @given(st.lists(st.tuples(st.integers(1, 250), st.floats(0, 60)), max_size=150))
@@ -99,9 +98,8 @@ async def test_during_an_attack_every_network_gets_one_guess() -> None:
     clock.time += timedelta(seconds=first)
     assert await wait_of(throttle, *keys) == 0
     assert await wait_of(throttle, *keys) == 900
-    assert (
-        await wait_of(throttle, *sign_in_keys("other@b.fr", "10.1.0.1")) == 0
-    )  # others are not under attack
+    # Others are not under attack.
+    assert await wait_of(throttle, *sign_in_keys("other@b.fr", "10.1.0.1")) == 0
 
 
 async def test_a_network_that_tries_many_addresses_is_throttled() -> None:

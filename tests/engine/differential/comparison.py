@@ -72,9 +72,8 @@ class AllErrorsExecutor(CoreExecutor):
         observations, keys = OBSERVATIONS.get(), tuple(path.as_list())
         observations.non_null.setdefault(keys, is_non_null_type(return_type))
         error = located_error(raw_error, to_nodes(details), path.as_list())
-        observations.errors.append(
-            (keys, error)
-        )  # also when a parent is already null: another execution may be faster
+        # Also when a parent is already null: another execution may be faster.
+        observations.errors.append((keys, error))
 
 
 class AllErrorsEngine(CoreEngine):
@@ -127,9 +126,8 @@ class Comparison:
     async def _check(
         self, params: Params, new_context: Callable[[], Any], root: Any
     ) -> dict[str, Any]:
-        first = await run(
-            self.engine, params, new_context(), root
-        )  # a plan's first execution builds rows by columns only
+        # A plan's first execution builds rows by columns only.
+        first = await run(self.engine, params, new_context(), root)
         contexts = [new_context() for _ in range(2)]
         by_plan = await run(self.engine, params, contexts[0], root)
         by_core = await run(self.core_engine, params, contexts[1], root)
@@ -209,9 +207,8 @@ class ExpectedErrors:
             (error_text(format_error(error)), path, null_path(path, observations.non_null))
             for path, error in observations.errors
         ]
-        self.possible += [
-            (error_text(error), (), ()) for error in response.get("errors", ())
-        ]  # of the whole operation
+        # Of the whole operation.
+        self.possible += [(error_text(error), (), ()) for error in response.get("errors", ())]
         # An error that has a path of its own may occur in several places.
         self.occurrences = Counter(text for text, _, _ in self.possible)
         all_null_paths = {path for _, _, path in self.possible}

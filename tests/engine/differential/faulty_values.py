@@ -99,9 +99,8 @@ class DeferredValue(Deferred):
 
     async def fetch(self, selection: Selection | None) -> Any:
         if selection is not None:
-            [
-                selection.below(name) for name in selection.fields
-            ]  # as a database query would, to choose its columns
+            # As a database query would, to choose its columns.
+            [selection.below(name) for name in selection.fields]
         return await delayed(self.value, self.iterations)
 
 

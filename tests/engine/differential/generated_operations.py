@@ -289,9 +289,8 @@ class Rewriter:
         inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         if isinstance(node, ListValueNode) and isinstance(inner, GraphQLList):
             if len(node.values) == 1 and self.likely(0.5):
-                return self.value(
-                    node.values[0], inner.of_type, False
-                )  # a single value is coerced to a list
+                # A single value is coerced to a list.
+                return self.value(node.values[0], inner.of_type, False)
             return f"[{', '.join(self.value(item, inner.of_type, False) for item in node.values)}]"
         if isinstance(node, ObjectValueNode) and isinstance(inner, GraphQLInputObjectType):
             return "{" + ", ".join(self.input_field(field, inner) for field in node.fields) + "}"

@@ -209,9 +209,8 @@ def test_a_trusted_document_may_be_referenced_or_sent(
 def test_other_documents_are_rejected_if_only_trusted_ones_are_accepted(
     trusting_engine: Engine, params: Params
 ) -> None:
-    assert trusting_engine.prepare(
-        Params("{ me { id } }")
-    )  # another caller may send it, so it is cached
+    # Another caller may send it, so it is cached.
+    assert trusting_engine.prepare(Params("{ me { id } }"))
     with pytest.raises(RequestError) as caught:
         trusting_engine.prepare(params, trusted_only=True)
     assert caught.value.errors[0]["extensions"]["code"] == "DOCUMENT_NOT_TRUSTED"

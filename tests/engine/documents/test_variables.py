@@ -73,11 +73,8 @@ def test_the_same_values_and_the_same_errors_as_graphql_core(
 ) -> None:
     document = DocumentStore(schema, Limits()).read(QUERY)
     operation = document.operation(None)
-    for inputs in (
-        {**some, "b": b},
-        {**some, "b": 1},
-        some,
-    ):  # the first one fills the cache for the others
+    # The first one fills the cache for the others.
+    for inputs in ({**some, "b": b}, {**some, "b": 1}, some):
         expected = outcome(
             partial(get_variable_values, schema, operation.variable_definitions or (), inputs, 20)
         )

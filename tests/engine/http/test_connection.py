@@ -75,9 +75,8 @@ async def test_a_mutation_finishes_when_its_client_disconnects(
     address: Address, shop: Shop, engine: Engine
 ) -> None:
     await send_and_disconnect(address, "mutation { slowAdd }", shop)
-    await asyncio.sleep(
-        0.5
-    )  # longer than the endpoint waits before it watches the client of a query
+    # Longer than the endpoint waits before it watches the client of a query.
+    await asyncio.sleep(0.5)
     assert shop.log == []
     shop.go.set()
     await engine.drain()

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from engine.http.headers import JSON, RESPONSE
 
 shared_client = settings(
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture
-    ],  # the endpoint keeps nothing between requests
+    # The endpoint keeps nothing between requests.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,  # a busy machine may be slow
     max_examples=150,
 )

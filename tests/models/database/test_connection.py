@@ -49,9 +49,8 @@ async def test_a_transaction_that_reads_first_can_write_despite_another_process(
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
         async with action.transaction() as tx:
             assert not await Account.exists(using_db=tx.db)
-            with pytest.raises(
-                sqlite3.OperationalError, match="locked"
-            ):  # it has to wait for us, not we for it
+            # It has to wait for us, not we for it.
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
                 other.execute("UPDATE account SET siren = siren")
             await Account.create(
                 using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048"
@@ -63,16 +62,13 @@ async def test_a_transaction_that_reads_first_can_write_despite_another_process(
             async with action.transaction():
                 raise AssertionError("began beside another writer")
         other.execute("ROLLBACK")
-        async with (
-            asyncio.timeout(PATIENCE),
-            action.transaction() as tx,
-        ):  # the failed one holds nothing
+        # The failed one holds nothing.
+        async with asyncio.timeout(PATIENCE), action.transaction() as tx:
             assert await Account.all().using_db(tx.db).count() == 1
 
 
-@pytest.mark.parametrize(
-    "database_url", ["sqlite"], indirect=True
-)  # PostgreSQL's transactions wait for nobody as they begin
+# A transaction of PostgreSQL begins without waiting.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_transaction_cancelled_while_waiting_for_another_process_is_rolled_back(
     db: str, action: Action
 ) -> None:
@@ -84,12 +80,8 @@ async def test_a_transaction_cancelled_while_waiting_for_another_process_is_roll
             raise AssertionError("began beside another writer")
 
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
-        for pause in (
-            0,
-            0,
-            0.01,
-            0.1,
-        ):  # before, while and after the statement reaches the driver's thread
+        # Before, while and after the statement reaches the driver's thread.
+        for pause in (0, 0, 0.01, 0.1):
             other.execute("BEGIN IMMEDIATE")
             task = asyncio.create_task(begin())
             await asyncio.sleep(pause)

@@ -225,9 +225,8 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", dataset: Dataset) -> N
             t={},
         )
     )["data"]
-    assert (
-        payload["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"
-    )  # omitted fields stay unchanged
+    # Omitted fields stay unchanged.
+    assert payload["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"
     assert payload["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
     refused = (
         await ask(

@@ -144,9 +144,10 @@ async def test_only_agents_and_operators_can_search(
         assert response["data"] == {"users": None}
 
 
+# Every action that changes a name or an address.
 @pytest.mark.parametrize(
     "name", ["accountSignUp", "invitationAccept", "staffHire", "emailConfirmChange"]
-)  # every action that changes a name or an address
+)
 async def test_the_search_text_follows_the_names(
     dataset: Dataset, services: Any, engine: Any, price: Any, action: Action, name: str
 ) -> None:

@@ -82,9 +82,8 @@ async def test_a_mutation_is_audited_once_without_secrets(stage: Stage, name: st
     entries = await AuditEntry.filter(id__gt=before).order_by("id")
     action = declared(name)
     matching = [entry for entry in entries if entry.action == action]
-    assert len(matching) == (
-        2 if name == "paymentRefresh" else 1
-    )  # the payment was pending, then settled
+    # The payment was pending, then settled.
+    assert len(matching) == (2 if name == "paymentRefresh" else 1)
     assert matching[0].address == PEER
     assert matching[0].object_id or name == "clockAdvance"
     text = str([[getattr(entry, column) for column in HASHED_COLUMNS] for entry in entries])
@@ -205,9 +204,8 @@ async def test_a_denied_access_is_logged(ask: "Ask", stage: Stage) -> None:
     member = stage.dataset.paul.member
     with capture_logs() as logged:
         await ask(member, "{ auditEntries { totalCount } }")
-        await ask(
-            Viewer(), "{ auditEntries { totalCount } }"
-        )  # an anonymous viewer can still sign in
+        # An anonymous viewer can still sign in.
+        await ask(Viewer(), "{ auditEntries { totalCount } }")
     assert logged == [
         {
             "event": "access.denied",
@@ -315,9 +313,8 @@ async def test_owners_read_failed_sign_ins_of_members_only(
     failures = await listed(ask, oscar, action=["SESSION_SIGN_IN_FAILED"])
     people = [encode("User", alice.pk), encode("User", marie.owner.user.pk)]
     assert [failure["objectId"] for failure in failures] == [None, *people]
-    assert {failure["actor"]["name"] for failure in failures} == {
-        "PAULMARK OWNER"
-    }  # the user signed in during the attempt
+    # The user signed in during the attempt.
+    assert {failure["actor"]["name"] for failure in failures} == {"PAULMARK OWNER"}
 
 
 async def test_a_sign_in_as_another_user_is_recorded_for_that_user(
