@@ -20,6 +20,7 @@ from models.identity.access_links import SignInUnlock
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.errors import IdentityErrorCode
 from models.identity.user import User, normalized_email
+from models.text import can_be_stored
 
 
 @dataclass(frozen=True)
@@ -159,13 +160,9 @@ async def _by_password(
 
 
 async def _find_user(email: str) -> User | None:
-    # Neither database is asked for what it could not hold: PostgreSQL refuses a NUL, Tortoise a
-    # text that is too long.
-    return (
-        await find_one(User, email=email)
-        if email.isprintable() and len(email) <= EMAIL_LENGTH
-        else None
-    )
+    if not can_be_stored(email, EMAIL_LENGTH):
+        return None
+    return await find_one(User, email=email)
 
 
 async def _rehash(action: Action, auth: AuthServices, user: User, password: str) -> None:

@@ -69,13 +69,11 @@ class Benchmark:
         folder: Path,
         core: int | None,
     ) -> None:
-        self.options, self.sizes, self.database, self.folder, self.core = (
-            options,
-            sizes,
-            database,
-            folder,
-            core,
-        )
+        self.options = options
+        self.sizes = sizes
+        self.database = database
+        self.folder = folder
+        self.core = core
         self.results: dict[str, Any] = {}
         self.failures: dict[str, str] = {}  # messages, by server and operation
 

@@ -235,11 +235,9 @@ async def fan_out(
         Client.connected_to(server) as client,
     ):
         await _wait_until_all_receive(group, client, label)
-        client_cpu, server_cpu, start = (
-            time.process_time(),
-            cpu_seconds(server.pid),
-            time.perf_counter(),
-        )
+        client_cpu = time.process_time()
+        server_cpu = cpu_seconds(server.pid)
+        start = time.perf_counter()
         before = group.received
         await _post_messages(group, client, label, start + seconds)
         duration = time.perf_counter() - start

@@ -56,10 +56,8 @@ class HTTPConnection(asyncio.Protocol):
             self._body_start = end + 4
             self._size = self._body_start + _content_length(bytes(self._buffer[:end]))
         if self._size and len(self._buffer) >= self._size:
-            head, body = (
-                bytes(self._buffer[: self._body_start]),
-                bytes(self._buffer[self._body_start : self._size]),
-            )
+            head = bytes(self._buffer[: self._body_start])
+            body = bytes(self._buffer[self._body_start : self._size])
             del self._buffer[: self._size]
             self._size = 0
             self.response_received(head, body)
@@ -115,13 +113,11 @@ class LoadConnection(HTTPConnection):
         done: Callable[[], None],
     ) -> None:
         super().__init__()
-        self._round, self._head, self._bodies, self._until, self._done = (
-            round_,
-            head,
-            bodies,
-            until,
-            done,
-        )
+        self._round = round_
+        self._head = head
+        self._bodies = bodies
+        self._until = until
+        self._done = done
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

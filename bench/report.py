@@ -57,10 +57,8 @@ def request_figures(server: str, rounds: Sequence[MeasuredRound]) -> Figures:
 
 def delivery_figures(server: str, rounds: Sequence[FanOutRound]) -> Figures:
     """A server's figures for the fan-out."""
-    seconds, server_cpu = (
-        sum(each.seconds for each in rounds),
-        sum(each.server_cpu for each in rounds),
-    )
+    seconds = sum(each.seconds for each in rounds)
+    server_cpu = sum(each.server_cpu for each in rounds)
     return Figures(
         server=server,
         rate=median(each.deliveries / each.seconds for each in rounds),

@@ -78,6 +78,13 @@ def fold_text(text: str) -> str:
     )
 
 
+def can_be_stored(text: str, length: int) -> bool:
+    """Whether a column of this length can hold the text. A query for any other text finds nothing,
+    and PostgreSQL refuses it when it contains a NUL.
+    """
+    return len(text) <= length and text.isprintable()
+
+
 def unaccented(text: str) -> str:
     """Remove accents, and replace compatibility characters by their plain equivalents (Unicode
     NFKD).

@@ -21,8 +21,3 @@ IDEMPOTENCY_KEY = (
 Slug = Annotated[
     str, strawberry.argument(description="The identifier used in URLs: lowercase, with hyphens.")
 ]
-
-
-def is_slug(text: str, length: int) -> bool:
-    # The column refuses a longer one, PostgreSQL a NUL.
-    return len(text) <= length and text.isprintable()

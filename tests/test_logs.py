@@ -26,10 +26,8 @@ MESSAGE = "a message that quotes someone@leak.example"
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
     """Logs to a buffer as in production, and restores the process's logging afterwards."""
-    root, hooks = (
-        logging.getLogger(),
-        (warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook),
-    )
+    root = logging.getLogger()
+    hooks = (warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook)
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in logs._QUIET_LIBRARIES}
     stream = io.StringIO()

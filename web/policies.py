@@ -16,6 +16,7 @@ from starlette.routing import Route
 from models.clock import local_date
 from models.content.policy import Policy, PolicyKind
 from models.locale import Locale
+from models.text import can_be_stored
 from models.translations import _, _p, text
 from resolvers.context import Services
 from web.markdown import html
@@ -63,9 +64,9 @@ class _PolicyPages:
 
 
 async def _find(kind: PolicyKind, version: str) -> Policy | None:
-    # The column refuses a longer one, PostgreSQL a NUL.
-    short = len(version) <= 20 and version.isprintable()
-    return await Policy.get_or_none(kind=kind, version=version) if short else None
+    if not can_be_stored(version, 20):
+        return None
+    return await Policy.get_or_none(kind=kind, version=version)
 
 
 def _page(request: Request, policy: Policy, in_force: list[Policy], today: date) -> Response:

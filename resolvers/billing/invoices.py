@@ -11,7 +11,7 @@ from engine import Deferred
 from models.accounts.account import Account
 from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.purchase import Purchase
-from resolvers.arguments import is_slug
+from models.text import can_be_stored
 from resolvers.billing.filters import InvoiceFilter, InvoiceOrder
 from resolvers.context import Context, Info
 from resolvers.filters import among, between, few, ordered, wanted
@@ -40,7 +40,7 @@ def invoices(
 ) -> OnePage:
     """The invoices that the viewer may see."""
     viewer, given = info.context.viewer, filter or InvoiceFilter()
-    numbers = few([each for each in wanted(given.number) or [] if is_slug(each, 35)])
+    numbers = few([each for each in wanted(given.number) or [] if can_be_stored(each, 35)])
     rows = Invoice.visible_to(viewer)
     rows = rows if wanted(given.number) is None else among(rows, "number", numbers)
     rows = between(rows, "issued_on", given.issued_on)
@@ -56,7 +56,7 @@ def invoice(
     """The invoice of this number, None when there is none that the viewer may see."""
     return (
         One(Invoice.visible_to(info.context.viewer), "number", number)
-        if is_slug(number, 35)
+        if can_be_stored(number, 35)
         else None
     )
 

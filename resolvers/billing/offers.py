@@ -7,7 +7,8 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 from models.billing.offer import Offer, Price
-from resolvers.arguments import Slug, is_slug
+from models.text import can_be_stored
+from resolvers.arguments import Slug
 from resolvers.billing.filters import OfferFilter, OfferOrder
 from resolvers.context import Context, Info
 from resolvers.filters import among, ordered, wanted
@@ -45,7 +46,11 @@ def offers(
 
 def offer(info: Info, slug: Slug) -> One | None:
     """The offer with a slug."""
-    return One(Offer.visible_to(info.context.viewer), "slug", slug) if is_slug(slug, 60) else None
+    return (
+        One(Offer.visible_to(info.context.viewer), "slug", slug)
+        if can_be_stored(slug, 60)
+        else None
+    )
 
 
 def prices(context: Context, parents: Sequence[Offer]) -> ByParent:

@@ -5,7 +5,8 @@ from typing import Annotated
 import strawberry
 
 from models.content.article import Article
-from resolvers.arguments import Language, Slug, is_slug
+from models.text import can_be_stored
+from resolvers.arguments import Language, Slug
 from resolvers.content.filters import ArticleFilter, ArticleOrder
 from resolvers.context import Info
 from resolvers.filters import among, ordered, wanted
@@ -50,5 +51,7 @@ def articles(
 def article(info: Info, slug: Slug) -> One | None:
     """The article with a slug."""
     return (
-        One(Article.visible_to(info.context.viewer), "slug", slug) if is_slug(slug, 100) else None
+        One(Article.visible_to(info.context.viewer), "slug", slug)
+        if can_be_stored(slug, 100)
+        else None
     )

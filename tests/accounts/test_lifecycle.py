@@ -526,10 +526,8 @@ async def test_p1_2_refused_requests_and_other_companies_do_not_count(scenario: 
     await Session.filter(pk=other_tokens.session.pk).update(
         fresh_until=scenario.bakery.clock.now() + timedelta(minutes=5)
     )
-    action, account_id = (
-        Action(stranger, scenario.bakery.clock.now(), scenario.bakery.bus),
-        scenario.bakery.account.pk,
-    )
+    action = Action(stranger, scenario.bakery.clock.now(), scenario.bakery.bus)
+    account_id = scenario.bakery.account.pk
     for turn in range(2 * LIFECYCLE.free_attempts):
         asking = lifecycle.request(
             action,

@@ -252,10 +252,8 @@ async def test_p1_4_switching_continues_the_session_for_another_company(
 async def test_switching_requires_a_membership(
     owner: User, now: "Now", bus: "RecordingBus"
 ) -> None:
-    tokens, strangers = (
-        await signed_in(owner, now),
-        await Account.create(legal_name="-", siren="-", created_at=now().at),
-    )
+    tokens = await signed_in(owner, now)
+    strangers = await Account.create(legal_name="-", siren="-", created_at=now().at)
     for key in (strangers.pk, 999_999, None):
         with pytest.raises(Refusal, match="NOT_FOUND"):
             await switch(tokens.session, key, now())

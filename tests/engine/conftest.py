@@ -130,11 +130,9 @@ def event(root: Any, info: Info, **_arguments: Any) -> Any:
 
 def _schema() -> GraphQLSchema:
     schema = build_schema(SDL)
-    query, mutation, subscription = (
-        schema.query_type,
-        schema.mutation_type,
-        schema.subscription_type,
-    )
+    query = schema.query_type
+    mutation = schema.mutation_type
+    subscription = schema.subscription_type
     assert query
     assert mutation
     assert subscription

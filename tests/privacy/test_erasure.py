@@ -214,11 +214,9 @@ async def test_p1_2_only_data_required_by_law_remains(
     store: FolderStore,
     tmp_path: Path,
 ) -> None:
-    before, maries, invoice = (
-        await marked(),
-        await dumped(),
-        await Invoice.get(account_id=dataset.paul.account.pk),
-    )
+    before = await marked()
+    maries = await dumped()
+    invoice = await Invoice.get(account_id=dataset.paul.account.pk)
     assert {
         "account",
         "user",

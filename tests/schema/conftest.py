@@ -369,10 +369,8 @@ async def dataset(price: Price, action: Action, services: Services) -> Dataset:
         sha256=content_sha256(text, text),
         installed_at=action.at,
     )
-    alice, nadia = (
-        await person(action, "Alice", Staff.AGENT),
-        await person(action, "Nadia", Staff.ANALYST),
-    )
+    alice = await person(action, "Alice", Staff.AGENT)
+    nadia = await person(action, "Nadia", Staff.ANALYST)
     return Dataset(
         await company(action, services, price, "PAULMARK", "404833048"),
         await company(action, services, price, "MARIEMARK", "732829320"),

@@ -234,10 +234,8 @@ async def test_concurrent_jobs_and_an_attachment_are_consistent(
     """Each file is either attached with its bytes, or deleted and refused, and no file is counted
     twice.
     """
-    uploaded, tickets = (
-        [await scenario.uploaded() for _ in range(24)],
-        [await scenario.ticket() for _ in range(8)],
-    )
+    uploaded = [await scenario.uploaded() for _ in range(24)]
+    tickets = [await scenario.ticket() for _ in range(8)]
     clock.advance(RETENTION)
 
     async def replies(turn: int) -> str:

@@ -185,10 +185,8 @@ async def the_server_is_killed(
     for number, count in enumerate(load.killed_at, start=1):
         while sum(len(writer.acknowledged) for writer in writers) < count:
             await asyncio.sleep(0.01)
-        unanswered, sockets = (
-            sum(writer.unanswered for writer in writers),
-            [reader.sockets for reader in readers],
-        )
+        unanswered = sum(writer.unanswered for writer in writers)
+        sockets = [reader.sockets for reader in readers]
         server.kill()
         await asyncio.to_thread(server.start)
         assert sum(writer.unanswered for writer in writers) > unanswered

@@ -52,12 +52,10 @@ class Site:
     def __init__(
         self, services: Services, file_service: FileService, folder: Path, client: httpx.AsyncClient
     ) -> None:
-        self.services, self.file_service, self.folder, self.client = (
-            services,
-            file_service,
-            folder,
-            client,
-        )
+        self.services = services
+        self.file_service = file_service
+        self.folder = folder
+        self.client = client
 
     def action(self) -> Action:
         return Action(None, self.services.clock.now(), self.services.hub)

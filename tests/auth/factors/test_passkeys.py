@@ -214,11 +214,9 @@ async def test_a_counter_that_decreases_reveals_a_copy(
 async def test_a_challenge_works_for_one_purpose_only(
     auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User, agent: User
 ) -> None:
-    device, tokens, agent_device = (
-        Device(),
-        await passkey_user.fresh(owner),
-        await passkey_user.fresh(agent),
-    )
+    device = Device()
+    tokens = await passkey_user.fresh(owner)
+    agent_device = await passkey_user.fresh(agent)
 
     async def confirm(made: str) -> Enrolment:
         return await confirm_passkey(now(), auth, tokens.session, credential=made, name=None)

@@ -176,10 +176,8 @@ def effect(source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: An
 def batch_for(name: str, field: GraphQLField, schema: GraphQLSchema) -> Batch:
     def value_for(context: SeededContext, parent: Any, arguments: dict[str, Any]) -> Any:
         path = (*getattr(parent, "path", ()), name)
-        factory, random = (
-            ValueFactory(schema, context),
-            context.random("edge", path, repr(arguments)),
-        )
+        factory = ValueFactory(schema, context)
+        random = context.random("edge", path, repr(arguments))
         value = factory.value(field.type, random, path)
         return getattr(value, "error", value)
 
@@ -296,11 +294,9 @@ def _leaves(schema: GraphQLSchema) -> None:
 def _types(schema: GraphQLSchema) -> None:
     types: Any = schema.type_map
     types["Node"].resolve_type = resolve_type
-    types["Cat"].is_type_of, types["Dog"].is_type_of, types["Ghost"].is_type_of = (
-        is_cat,
-        is_dog,
-        is_ghost,
-    )
+    types["Cat"].is_type_of = is_cat
+    types["Dog"].is_type_of = is_dog
+    types["Ghost"].is_type_of = is_ghost
 
 
 RESOLVERS: dict[str, Any] = {

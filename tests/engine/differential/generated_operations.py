@@ -219,10 +219,8 @@ class Rewriter:
         )
 
     def condition(self) -> str:
-        type_, value = (
-            self.random.choice(("Boolean!", "Boolean! = true", "Boolean = false")),
-            self.random.choice((True, False)),
-        )
+        type_ = self.random.choice(("Boolean!", "Boolean! = true", "Boolean = false"))
+        value = self.random.choice((True, False))
         if self.random.random() < 0.4:
             return str(value).lower()
         name = self.variable(

@@ -253,11 +253,9 @@ def named_values_schema() -> GraphQLSchema:
     """Create the schema."""
     schema = build_schema(SDL)
     types: Any = schema.type_map
-    types["Odd"].coerce_output_value, types["Odd"].coerce_input_value, types["Odd"].parse_value = (
-        serialized,
-        parsed,
-        parsed,
-    )
+    types["Odd"].coerce_output_value = serialized
+    types["Odd"].coerce_input_value = parsed
+    types["Odd"].parse_value = parsed
     types["Colour"].values["RED"].value = "r"
     for name in ("Query", "Item"):
         for field, definition in types[name].fields.items():

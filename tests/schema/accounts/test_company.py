@@ -271,10 +271,8 @@ async def test_p1_2_deactivation_and_deletion_requests_are_throttled(
     ask: "Ask", dataset: Dataset, action: Action, kind: str
 ) -> None:
     """The limit on reactivation requests is tested in tests/accounts/test_lifecycle.py."""
-    field, type_ = (
-        f"accountRequest{kind}",
-        {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input"),
-    )
+    field = f"accountRequest{kind}"
+    type_ = {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input")
     document = (
         f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} "
         f"userErrors {{ code }} }} }}"
