@@ -42,13 +42,13 @@ def altering_proxy(server: Server, text: bytes, replacement: bytes) -> Handler:
     responses.
     """
 
-    async def pass_on(source: Reader, target: Writer, is_response: bool) -> None:
+    async def forward(source: Reader, target: Writer, is_response: bool) -> None:
         while data := await source.read(65_536):
             target.write(data.replace(text, replacement) if is_response else data)
         target.close()
 
     async def handler(reader: Reader, writer: Writer) -> None:
         responses, requests = await asyncio.open_connection("127.0.0.1", server.port)
-        await asyncio.gather(pass_on(reader, requests, False), pass_on(responses, writer, True))
+        await asyncio.gather(forward(reader, requests, False), forward(responses, writer, True))
 
     return handler

@@ -12,13 +12,13 @@ from bench.load import Client, load
 from bench.servers import BenchmarkError
 from tests.bench.fake_servers import read_head, running_fake_server
 
-OK = b'{"data":{"ticketReply":{"userErrors":[]}}}'
+SUCCESS_BODY = b'{"data":{"ticketReply":{"userErrors":[]}}}'
 
 
 class FakeServer:
     """A server that counts requests, and always responds the same."""
 
-    def __init__(self, body: bytes = OK, status: bytes = b"200 OK") -> None:
+    def __init__(self, body: bytes = SUCCESS_BODY, status: bytes = b"200 OK") -> None:
         self.response = (
             b"HTTP/1.1 %b\r\nContent-Type: application/json\r\ncontent-length: %d\r\n\r\n%b"
             % (
@@ -35,31 +35,31 @@ class FakeServer:
             size = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
             self.bodies.add(await reader.readexactly(size))
             self.requests += 1
-            half = len(self.response) // 2
-            writer.write(self.response[:half])
+            middle = len(self.response) // 2
+            writer.write(self.response[:middle])
             await asyncio.sleep(0)  # responses arrive in pieces
-            writer.write(self.response[half:])
+            writer.write(self.response[middle:])
 
 
 async def test_every_response_is_counted_once() -> None:
-    fake = FakeServer()
-    async with running_fake_server(fake.handle) as server:
+    fake_server = FakeServer()
+    async with running_fake_server(fake_server.handle) as server:
         result = await load(server, repeat(b"{}"), 0.2, connections=4)
-    assert len(result.latencies) == fake.requests > 4
-    assert result.rate == pytest.approx(fake.requests / result.seconds)
-    assert fake.bodies == {b"{}"}
+    assert len(result.latencies) == fake_server.requests > 4
+    assert result.rate == pytest.approx(fake_server.requests / result.seconds)
+    assert fake_server.bodies == {b"{}"}
 
 
 @pytest.mark.parametrize(
-    "fake",
+    "fake_server",
     [
         FakeServer(status=b"500 Oops"),
         FakeServer(b'{"data":null,"errors":[{"message":"no"}]}'),
         FakeServer(b'{"data":{"ticketReply":{"userErrors":[{"code":"BLANK"}]}}}'),
     ],
 )
-async def test_a_wrong_response_ends_the_round(fake: FakeServer) -> None:
-    async with running_fake_server(fake.handle) as server:
+async def test_a_wrong_response_ends_the_round(fake_server: FakeServer) -> None:
+    async with running_fake_server(fake_server.handle) as server:
         with pytest.raises(BenchmarkError, match=r"^fake: "):
             await load(server, repeat(b"{}"), 30)
 
@@ -74,10 +74,10 @@ async def test_a_lost_connection_ends_the_round() -> None:
 
 
 async def test_only_our_own_server_gets_the_token() -> None:
-    heads: list[bytes] = []
+    request_heads: list[bytes] = []
 
     async def handle(reader: Reader, writer: Writer) -> None:
-        heads.append(await read_head(reader))
+        request_heads.append(await read_head(reader))
         writer.write(FakeServer().response)
 
     for name in ("camcha", "mercurius"):
@@ -86,7 +86,7 @@ async def test_only_our_own_server_gets_the_token() -> None:
             Client.connected_to(server) as client,
         ):
             await client.execute(b"{}")
-    assert [b"Authorization: Bearer " in head for head in heads] == [True, False]
+    assert [b"Authorization: Bearer " in head for head in request_heads] == [True, False]
 
 
 def frame(text: bytes) -> bytes:

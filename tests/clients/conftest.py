@@ -17,6 +17,6 @@ def server(
     folder = tmp_path_factory.mktemp("server")
     with (
         database_copy(request, "sqlite", folder, catalogue=True) as url,
-        served(url, folder) as running,
+        served(url, folder) as server_process,
     ):
-        yield running
+        yield server_process

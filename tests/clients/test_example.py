@@ -14,10 +14,10 @@ from tests.clients.people import PASSWORD, customer, kill_and_restart
 from tests.patience import PATIENCE
 from tests.story.server_fixtures import ROOT, Client, Server
 
-EMAIL = "example@boulangerie.example"
+CUSTOMER_EMAIL = "example@boulangerie.example"
 
 
-async def compiled(folder: Path) -> Path:
+async def compile_example(folder: Path) -> Path:
     """Check the example's types and translate it to JavaScript."""
     (folder / "node_modules").symlink_to(ROOT / "node_modules")
     (folder / "package.json").write_text('{"type": "module"}')
@@ -38,15 +38,15 @@ async def compiled(folder: Path) -> Path:
 async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(
     server: Server, tmp_path: Path
 ) -> None:
-    script = await compiled(tmp_path)
-    paul = await customer(server, EMAIL)
-    async with asyncio.timeout(PATIENCE), aclosing(output(script, server, paul)) as lines:
-        printed = [line async for line in lines]
-    assert printed[0] == {
+    script = await compile_example(tmp_path)
+    paul = await customer(server, CUSTOMER_EMAIL)
+    async with asyncio.timeout(PATIENCE), aclosing(example_output(script, server, paul)) as lines:
+        output_lines = [line async for line in lines]
+    assert output_lines[0] == {
         "refused": {"code": "CREDENTIALS_INVALID", "field": ["input", "password"]}
     }
-    assert printed[1]["repeated"] is True
-    events = [line["event"] for line in printed[2:-1]]
+    assert output_lines[1]["repeated"] is True
+    events = [line["event"] for line in output_lines[2:-1]]
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     messages = [event["message"] for event in events if event["message"]]
     assert [message["clientMessageId"] for message in messages][1:] == [
@@ -54,10 +54,12 @@ async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(
         "during the outage",
     ]
     assert [file["name"] for file in messages[1]["files"]] == ["facture.txt"]
-    assert printed[-1] == {"ended": "TOKEN_INVALID"}
+    assert output_lines[-1] == {"ended": "TOKEN_INVALID"}
 
 
-async def output(script: Path, server: Server, paul: Client) -> AsyncGenerator[dict[str, Any]]:
+async def example_output(
+    script: Path, server: Server, paul: Client
+) -> AsyncGenerator[dict[str, Any]]:
     """Yield what the example prints. After its message the server is killed and restarted, later
     its session is ended.
     """
@@ -66,7 +68,7 @@ async def output(script: Path, server: Server, paul: Client) -> AsyncGenerator[d
         "tests/clients/example.mjs",
         str(script),
         server.url,
-        EMAIL,
+        CUSTOMER_EMAIL,
         PASSWORD,
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
@@ -77,10 +79,10 @@ async def output(script: Path, server: Server, paul: Client) -> AsyncGenerator[d
     ticket_id = ""
     try:
         async for line in node.stdout:
-            printed = orjson.loads(line)
-            yield printed
-            ticket_id = printed.get("ticketId", ticket_id)
-            match printed:
+            output_line = orjson.loads(line)
+            yield output_line
+            ticket_id = output_line.get("ticketId", ticket_id)
+            match output_line:
                 case {"event": {"message": {"clientMessageId": "first"}}}:
                     await kill_and_restart(server)
                     message = {

@@ -17,13 +17,13 @@ from tests.clients.people import chat, customer, kill_and_restart
 from tests.patience import PATIENCE
 from tests.story.server_fixtures import Client, Server
 
-NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
-REPLY = (
+NODE_QUERY = "query($id: ID!) { node(id: $id) { __typename id } }"
+REPLY_MUTATION = (
     "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } "
     "userErrors { code } } }"
 )
-EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
-    sequence message { clientMessageId } } }"""
+EVENTS_SUBSCRIPTION = """subscription($id: ID!, $after: BigInt) {
+    ticketEvents(ticketId: $id, after: $after) { sequence message { clientMessageId } } }"""
 
 
 async def test_over_http(server: Server) -> None:
@@ -48,12 +48,12 @@ async def test_over_a_websocket(server: Server) -> None:
     session = await client.connect_async(reconnecting=True)
     try:
         await query_and_reply(session, ticket)
-        events = await follow(session, ticket, 0, "first")
+        events = await collect_events(session, ticket, 0, "first")
         await kill_and_restart(server)
         with pytest.raises(TransportConnectionFailed):
-            await follow(session, ticket, events[-1][0], "meanwhile")
+            await collect_events(session, ticket, events[-1][0], "meanwhile")
         await reply(session, ticket, "meanwhile")
-        events += await follow(session, ticket, events[-1][0], "meanwhile")
+        events += await collect_events(session, ticket, events[-1][0], "meanwhile")
     finally:
         await client.close_async()
     assert [sequence for sequence, _ in events] == list(range(1, len(events) + 1))
@@ -68,11 +68,11 @@ def websocket(client: Client) -> WebsocketsTransport:
 
 async def query_and_reply(session: Any, ticket: str) -> None:
     """A query, an invalid query, and a mutation that may be repeated."""
-    assert await execute(session, NODE, {"id": ticket}) == {
+    assert await execute(session, NODE_QUERY, {"id": ticket}) == {
         "node": {"__typename": "Ticket", "id": ticket}
     }
     with pytest.raises(TransportQueryError):
-        await execute(session, NODE, {"id": None})
+        await execute(session, NODE_QUERY, {"id": None})
     assert await reply(session, ticket, "first") == await reply(session, ticket, "first")
 
 
@@ -85,16 +85,18 @@ async def execute(session: Any, text: str, variables: dict[str, Any]) -> dict[st
 async def reply(session: Any, ticket: str, key: str) -> int:
     """Send a message and return its sequence."""
     message = {"ticketId": ticket, "body": key, "clientMessageId": key}
-    payload = (await execute(session, REPLY, {"input": message}))["ticketReply"]
+    payload = (await execute(session, REPLY_MUTATION, {"input": message}))["ticketReply"]
     assert payload["userErrors"] == []
     return int(payload["message"]["sequence"])
 
 
-async def follow(session: Any, ticket: str, after: int, last: str) -> list[tuple[int, str | None]]:
+async def collect_events(
+    session: Any, ticket: str, after: int, last_key: str
+) -> list[tuple[int, str | None]]:
     """Sequence and client message id of the events after `after`, up to the message whose client
     message id is `last`.
     """
-    request = gql(EVENTS)
+    request = gql(EVENTS_SUBSCRIPTION)
     request.variable_values = {"id": ticket, "after": after}
     events: list[tuple[int, str | None]] = []
     async with asyncio.timeout(PATIENCE):
@@ -103,6 +105,6 @@ async def follow(session: Any, ticket: str, after: int, last: str) -> list[tuple
             events.append(
                 (event["sequence"], event["message"] and event["message"]["clientMessageId"])
             )
-            if events[-1][1] == last:
+            if events[-1][1] == last_key:
                 break
     return events

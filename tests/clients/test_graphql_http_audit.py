@@ -9,7 +9,7 @@ import orjson
 from tests.clients.people import customer
 from tests.story.server_fixtures import ROOT, Server
 
-AUDITS = 61  # of graphql-http 1.23, the version in package-lock.json
+AUDIT_COUNT = 61  # of graphql-http 1.23, the version in package-lock.json
 
 
 async def test_every_audit_passes(server: Server) -> None:
@@ -24,6 +24,6 @@ async def test_every_audit_passes(server: Server) -> None:
     )
     output, _ = await node.communicate()
     assert node.returncode == 0
-    audits = [orjson.loads(line) for line in output.splitlines()]
-    assert [audit for audit in audits if audit["status"] != "ok"] == []
-    assert len(audits) == AUDITS
+    results = [orjson.loads(line) for line in output.splitlines()]
+    assert [result for result in results if result["status"] != "ok"] == []
+    assert len(results) == AUDIT_COUNT

@@ -18,26 +18,30 @@ from tests.story.server_fixtures import ROOT, Client, Server
 async def test_a_subscription_resumes_after_the_server_was_killed(server: Server) -> None:
     paul = await customer(server, "npm@boulangerie.example")
     ticket = await chat(paul)
-    async with asyncio.timeout(PATIENCE), aclosing(node_output(server, paul, ticket)) as lines:
-        printed = [line async for line in lines]
-    assert [line["query"]["data"] for line in printed if "query" in line] == [
+    async with asyncio.timeout(PATIENCE), aclosing(client_output(server, paul, ticket)) as lines:
+        output_lines = [line async for line in lines]
+    assert [line["query"]["data"] for line in output_lines if "query" in line] == [
         {"node": {"__typename": "Ticket", "id": ticket}}
     ]
-    (errors,) = [line["errors"] for line in printed if "errors" in line]
+    (errors,) = [line["errors"] for line in output_lines if "errors" in line]
     assert "noSuchField" in errors[0]
-    events = [(line["sequence"], line.get("key")) for line in printed if "sequence" in line]
+    events = [(line["sequence"], line.get("key")) for line in output_lines if "sequence" in line]
     assert [sequence for sequence, _ in events] == list(range(1, len(events) + 1))
     assert [key for _, key in events if key][-3:] == ["first", "meanwhile", "last"]
-    replies = [line["mutation"]["data"]["ticketReply"] for line in printed if "mutation" in line]
+    replies = [
+        line["mutation"]["data"]["ticketReply"] for line in output_lines if "mutation" in line
+    ]
     sequences = {key: sequence for sequence, key in events}
     assert replies == [
         {"message": {"sequence": sequences[key]}, "userErrors": []} for key in ("first", "last")
     ]
-    assert [line["connected"] for line in printed if "connected" in line] == [True, True]
-    assert CloseCode.ABNORMAL_CLOSURE in [line["closed"] for line in printed if "closed" in line]
+    assert [line["connected"] for line in output_lines if "connected" in line] == [True, True]
+    assert CloseCode.ABNORMAL_CLOSURE in [
+        line["closed"] for line in output_lines if "closed" in line
+    ]
 
 
-async def node_output(
+async def client_output(
     server: Server, paul: Client, ticket: str
 ) -> AsyncGenerator[dict[str, Any], None]:
     """What socket.mjs prints. After its first message the server is killed and restarted, and
@@ -58,9 +62,9 @@ async def node_output(
     assert node.stdout
     try:
         async for line in node.stdout:
-            printed = orjson.loads(line)
-            yield printed
-            if printed.get("key") == "first":
+            output_line = orjson.loads(line)
+            yield output_line
+            if output_line.get("key") == "first":
                 await kill_and_restart(server)
                 message = {"ticketId": ticket, "body": "meanwhile", "clientMessageId": "meanwhile"}
                 await paul.do("ticketReply", "TicketReplyInput", message, "message { sequence }")
@@ -75,10 +79,15 @@ async def node_output(
 async def test_anonymous_clients_see_no_schema_over_the_websocket(server: Server) -> None:
     """The same rule as over HTTP."""
     async with Client(server).socket() as live:
-        introspection = await (await live.follow("{ __schema { types { name } } }")).queue.get()
-        misspelt = await (await live.follow("{ offerz { nodes { slug } } }")).queue.get()
-    assert (introspection["type"], introspection["payload"][0]["extensions"]["code"]) == (
+        introspection_reply = await (
+            await live.follow("{ __schema { types { name } } }")
+        ).queue.get()
+        misspelled_reply = await (await live.follow("{ offerz { nodes { slug } } }")).queue.get()
+    assert (
+        introspection_reply["type"],
+        introspection_reply["payload"][0]["extensions"]["code"],
+    ) == (
         "error",
         "FORBIDDEN",
     )
-    assert "offers" not in misspelt["payload"][0]["message"]
+    assert "offers" not in misspelled_reply["payload"][0]["message"]

@@ -18,15 +18,15 @@ CATALOGUE = "query Catalogue($first: Int!) { offers(first: $first) { nodes { slu
 AD_HOC = "{ viewer { user { name } } }"
 
 
-def mutation(name: str, kind: str, selection: str) -> str:
+def mutation(name: str, input_type: str, selection: str) -> str:
     """The document that the Client of tests/story sends."""
     return (
-        f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} "
+        f"mutation($input: {input_type}!) {{ {name}(input: $input) {{ {selection} "
         f"userErrors {{ code field message }} }} }}"
     )
 
 
-TRUSTED = {
+TRUSTED_DOCUMENTS = {
     sha256(CATALOGUE.encode()).hexdigest(): CATALOGUE,
     "signUp": mutation("accountSignUp", "AccountSignUpInput", "accepted"),
     "setUp": mutation("totpSetUp", "TotpSetUpInput", "secret"),
@@ -39,7 +39,7 @@ CATALOGUE_ID = f"sha256:{sha256(CATALOGUE.encode()).hexdigest()}"
 
 
 @dataclass
-class TrustingServer(Server):
+class TrustedDocumentsServer(Server):
     """A server with a manifest of trusted documents."""
 
     @property
@@ -55,19 +55,19 @@ class TrustingServer(Server):
 
     def failing_command(self, *arguments: str) -> tuple[int, str]:
         """Run a command that must fail. Returns its exit status and its error output."""
-        ended = run(arguments, cwd=ROOT, env=self.environment)
-        return ended.returncode, ended.stderr
+        result = run(arguments, cwd=ROOT, env=self.environment)
+        return result.returncode, result.stderr
 
 
 @pytest.fixture(scope="module")
-def trusting_server(
+def trusted_documents_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TrustingServer]:
+) -> Iterator[TrustedDocumentsServer]:
     folder = tmp_path_factory.mktemp("trusting")
-    (folder / "documents.json").write_bytes(orjson.dumps(TRUSTED))
+    (folder / "documents.json").write_bytes(orjson.dumps(TRUSTED_DOCUMENTS))
     with (
         database_copy(request, "sqlite", folder, catalogue=True) as url,
-        running(TrustingServer(url, folder)) as server,
+        running(TrustedDocumentsServer(url, folder)) as server,
     ):
         yield server
 
@@ -78,7 +78,7 @@ async def post(person: Client, **body: Any) -> dict[str, Any]:
         return dict((await http.post("/graphql", json=body, headers=headers)).json())
 
 
-async def over_websocket(person: Client, **payload: Any) -> dict[str, Any]:
+async def send_over_websocket(person: Client, **payload: Any) -> dict[str, Any]:
     """The response in the form that it has over HTTP."""
     async with person.socket() as live:
         message = await (await live.send(payload)).queue.get()
@@ -90,13 +90,13 @@ def codes(response: dict[str, Any]) -> list[str]:
 
 
 async def test_customers_may_send_trusted_documents_only_and_staff_any(
-    trusting_server: TrustingServer,
+    trusted_documents_server: TrustedDocumentsServer,
 ) -> None:
-    server = trusting_server
+    server = trusted_documents_server
     anonymous, paul = Client(server), await customer(server, "paul@boulangerie.example")
     agent = await (await colleague(server, "agent@camcha.example", "AGENT")).at(server)
     apollo = {"persistedQuery": {"version": 1, "sha256Hash": sha256(AD_HOC.encode()).hexdigest()}}
-    for send in (post, over_websocket):
+    for send in (post, send_over_websocket):
         # Which also persists it, for staff.
         assert codes(await send(agent, query=AD_HOC, extensions=apollo)) == []
         assert codes(await send(agent, extensions=apollo)) == []
@@ -111,11 +111,17 @@ async def test_customers_may_send_trusted_documents_only_and_staff_any(
             assert codes(await send(client, query="{ broken")) == ["DOCUMENT_NOT_TRUSTED"]
 
 
-async def test_trusted_documents_are_known_after_a_restart(trusting_server: TrustingServer) -> None:
-    trusting_server.stop()
-    trusting_server.start()
+async def test_trusted_documents_are_known_after_a_restart(
+    trusted_documents_server: TrustedDocumentsServer,
+) -> None:
+    trusted_documents_server.stop()
+    trusted_documents_server.start()
     assert (
-        codes(await post(Client(trusting_server), documentId=CATALOGUE_ID, variables={"first": 1}))
+        codes(
+            await post(
+                Client(trusted_documents_server), documentId=CATALOGUE_ID, variables={"first": 1}
+            )
+        )
         == []
     )
 
@@ -124,13 +130,13 @@ async def test_trusted_documents_are_known_after_a_restart(trusting_server: Trus
 def test_the_server_does_not_start_with_an_invalid_manifest(
     database_url: str, tmp_path: Path
 ) -> None:
-    server = TrustingServer(database_url, tmp_path)
-    server.manifest.write_bytes(orjson.dumps(TRUSTED))
+    server = TrustedDocumentsServer(database_url, tmp_path)
+    server.manifest.write_bytes(orjson.dumps(TRUSTED_DOCUMENTS))
     assert (
         server.command("check-documents", str(server.manifest)) == "The documents can be trusted.\n"
     )
     server.manifest.write_bytes(
-        orjson.dumps(TRUSTED | {"wrong": "{ nothing }", "broken": "{ offers"})
+        orjson.dumps(TRUSTED_DOCUMENTS | {"wrong": "{ nothing }", "broken": "{ offers"})
     )
     status, output = server.failing_command("serve", "--port", "0")
     assert (status, output.count("error: CAMCHA_DOCUMENTS: ")) == (2, 2)

@@ -49,8 +49,8 @@ LINE = Line(
 
 def invoice(*lines: Line, **changes: Any) -> InvoiceFacts:
     """A plain invoice to be paid by transfer; `changes` are fields of the facts."""
-    chosen = lines or (LINE,)
-    plain: dict[str, Any] = {
+    invoice_lines = lines or (LINE,)
+    defaults: dict[str, Any] = {
         "number": "FA-2026-000123",
         "issued_on": date(2026, 11, 23),
         "due_on": date(2026, 12, 23),
@@ -58,23 +58,23 @@ def invoice(*lines: Line, **changes: Any) -> InvoiceFacts:
         "period_end": date(2026, 12, 22),
         "seller": SELLER,
         "buyer": BUYER,
-        "lines": chosen,
-        "totals": totals(chosen),
+        "lines": invoice_lines,
+        "totals": totals(invoice_lines),
         "notes": NOTES,
         "payment": TRANSFER,
         "payment_terms": "Paiement à 30 jours par virement.",
     }
-    return InvoiceFacts(**{**plain, **changes})
+    return InvoiceFacts(**{**defaults, **changes})
 
 
-def paid_by_card(*lines: Line, **changes: Any) -> InvoiceFacts:
+def invoice_paid_by_card(*lines: Line, **changes: Any) -> InvoiceFacts:
     """An invoice that a card had paid before it was issued."""
     facts = invoice(*lines)
     card = PaymentMeans(code=48, card_last4="4242")
-    settled = {
+    card_payment = {
         "due_on": facts.issued_on,
         "payment": card,
         "paid_cents": facts.totals.gross_cents,
         "payment_terms": "",
     }
-    return replace(facts, **{**settled, **changes})
+    return replace(facts, **{**card_payment, **changes})

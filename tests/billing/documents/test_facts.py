@@ -28,7 +28,7 @@ from tests.billing.documents.invoice_fixtures import (
     NOTES,
     SELLER,
     invoice,
-    paid_by_card,
+    invoice_paid_by_card,
 )
 
 WORDS = st.text(max_size=30)
@@ -61,7 +61,7 @@ LINES = st.builds(
 
 
 @st.composite
-def any_facts(draw: st.DrawFn) -> InvoiceFacts:
+def invoice_facts(draw: st.DrawFn) -> InvoiceFacts:
     lines = tuple(draw(st.lists(LINES, min_size=1, max_size=5)))
     return invoice(
         *lines,
@@ -80,19 +80,19 @@ def any_facts(draw: st.DrawFn) -> InvoiceFacts:
     )
 
 
-@given(any_facts())
+@given(invoice_facts())
 def test_facts_survive_json(facts: InvoiceFacts) -> None:
     assert InvoiceFacts.from_json(json.loads(json.dumps(facts.to_json()))) == facts
 
 
-def test_what_is_not_facts_is_refused() -> None:
+def test_invalid_json_is_refused() -> None:
     with pytest.raises(TypeError, match="missing"):
         InvoiceFacts.from_json({"number": "FA-1"})
     with pytest.raises(KeyError):
         InvoiceFacts.from_json({**invoice().to_json(), "surprise": 1})
 
 
-def test_stored_totals_that_do_not_fit_the_lines_are_refused() -> None:
+def test_stored_totals_that_differ_from_the_lines_are_refused() -> None:
     stored = invoice().to_json()
     stored["totals"]["vat_cents"] += 1
     with pytest.raises(ValueError, match="totals are not those of the lines"):
@@ -101,8 +101,12 @@ def test_stored_totals_that_do_not_fit_the_lines_are_refused() -> None:
 
 def test_vat_is_rounded_once_per_rate() -> None:
     line = replace(LINE, unit_price_cents=113)
-    sums = invoice(line, line, line).totals
-    assert (sums.net_cents, sums.vat_cents, sums.gross_cents) == (339, 68, 407)
+    invoice_totals = invoice(line, line, line).totals
+    assert (invoice_totals.net_cents, invoice_totals.vat_cents, invoice_totals.gross_cents) == (
+        339,
+        68,
+        407,
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_vat_is_rounded_once_per_rate() -> None:
         ("3", 1000, 500, 2500),
     ],
 )
-def test_a_line_is_quantity_times_price_less_discount(
+def test_a_line_amounts_to_quantity_times_price_minus_discount(
     quantity: str, price: int, discount: int, net: int
 ) -> None:
     line = replace(
@@ -125,7 +129,7 @@ def test_a_line_is_quantity_times_price_less_discount(
 
 
 @pytest.mark.parametrize(
-    ("changes", "fault"),
+    ("changes", "error"),
     [
         ({"notes": NOTES[:2]}, "exactly once"),
         ({"notes": (*NOTES, NOTES[0])}, "exactly once"),
@@ -147,8 +151,8 @@ def test_a_line_is_quantity_times_price_less_discount(
         ),
     ],
 )
-def test_contradictions_are_refused(changes: dict[str, Any], fault: str) -> None:
-    with pytest.raises(ValueError, match=fault):
+def test_contradictions_are_refused(changes: dict[str, Any], error: str) -> None:
+    with pytest.raises(ValueError, match=error):
         invoice(**changes)
 
 
@@ -157,8 +161,8 @@ def test_a_negative_unit_price_is_refused() -> None:
         invoice(replace(LINE, unit_price_cents=-1))
 
 
-def test_paid_at_issue_is_process_s2_and_owes_nothing() -> None:
-    assert (paid_by_card().process, paid_by_card().payable_cents) == ("S2", 0)
+def test_an_invoice_paid_at_issue_has_process_s2_and_no_amount_due() -> None:
+    assert (invoice_paid_by_card().process, invoice_paid_by_card().payable_cents) == ("S2", 0)
     assert (invoice().process, invoice().payable_cents) == ("S1", 9480)
     assert invoice(paid_cents=1000).process == "S1"
 
