@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from auth.sessions import DeliveredElsewhere, Tokens
-from realtime.origins import is_allowed
+from realtime.origins import is_origin_allowed
 
 SECURE_PREFIX = (
     "__Host-"  # RFC 6265bis, 4.1.3.2: from this host alone, over TLS alone, for all of its paths
@@ -134,5 +134,5 @@ def is_same_site(header: Header, allowed: frozenset[str], *, secure: bool) -> bo
     origin = header(b"origin")
     if origin is not None:
         plain = secure and not origin.startswith("https://") and origin not in allowed
-        return not plain and is_allowed(origin, header(b"host") or "", allowed)
+        return not plain and is_origin_allowed(origin, header(b"host") or "", allowed)
     return header(b"sec-fetch-site") == "same-origin"

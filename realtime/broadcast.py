@@ -12,8 +12,8 @@ first subscription that is left, until none is left.
 
 A subscription that can't be served this way is *detached*: its client reads too slowly to take the
 frame at once, or another message to the client is being sent; access has been lost or is in doubt;
-or the result holds errors, which are never shared. A detached subscription catches up in a task of
-its own, from its own cursor, with backpressure and its own access checks, as if there were no
+or the result contains errors, which are never shared. A detached subscription catches up in a task
+of its own, from its own cursor, with backpressure and its own access checks, as if there were no
 broadcast. So a slow client delays no one else, and each error is reported to the viewer it
 concerns. At the end of the stream the subscription joins the broadcast again.
 
@@ -47,8 +47,8 @@ import structlog
 
 from engine import Engine, Operation, encode_json, sharing_key
 from models.event import Event
-from realtime.messages import next_encoded
-from realtime.stream import ACCESS_SECONDS, PAGE_SIZE, EventStream, Facts
+from realtime.messages import next_message_bytes
+from realtime.stream import ACCESS_SECONDS, PAGE_SIZE, EventStream, ViewerFacts
 from realtime.uvicorn_protocol import text_frame
 
 if TYPE_CHECKING:
@@ -93,14 +93,14 @@ class Subscription:
     def operation(self) -> Operation:
         return self.broadcast.operation
 
-    def catch_up_in(self, task: asyncio.Task[None]) -> None:
+    def attach_task(self, task: asyncio.Task[None]) -> None:
         """Catch up in this task. The subscription ends with the task unless it has joined, even if
         the task never ran.
         """
         self.task = task
-        task.add_done_callback(self._task_ended)
+        task.add_done_callback(self._on_task_done)
 
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         if self.task is task:
             self.end()
 
@@ -126,10 +126,10 @@ class Subscription:
                 return
 
     async def _require_access(self) -> None:
-        if self.connection.session_in_doubt or monotonic() - self.checked_at > ACCESS_SECONDS:
-            started = monotonic()
+        if self.connection.is_checking_session or monotonic() - self.checked_at > ACCESS_SECONDS:
+            now = monotonic()
             await self.stream.require_access()
-            self.checked_at = started
+            self.checked_at = now
 
     def join(self) -> None:
         """Become live if the broadcast has not moved on in the meantime."""
@@ -141,7 +141,7 @@ class Subscription:
         self.broadcast.leave(self)
 
 
-class Broadcasts:
+class BroadcastRegistry:
     """The broadcasts of one process."""
 
     def __init__(self, engine: Engine) -> None:
@@ -168,10 +168,10 @@ class Broadcasts:
             broadcast.reader.add_done_callback(self._readers.discard)
         broadcast.subscriptions += 1
         subscription = Subscription(broadcast, stream, operation_id, connection)
-        subscription.catch_up_in(task)
+        subscription.attach_task(task)
         return subscription
 
-    async def closed(self) -> None:
+    async def wait_closed(self) -> None:
         """Wait until the readers of broadcasts without subscriptions have ended."""
         await asyncio.gather(*self._readers, return_exceptions=True)
 
@@ -247,18 +247,18 @@ class Broadcast:
 
     async def _deliver(self, event: Event) -> None:
         self._head = event.sequence  # rule 1
-        waiting = [
+        pending = [
             subscription for subscription in self._live if subscription.cursor < event.sequence
         ]
-        while waiting:
-            context, facts = waiting[0].stream.context.recorded()
+        while pending:
+            context, facts = pending[0].stream.context.recording_context()
             result = await self._engine.execute_event(self.operation, context, event)
-            alike, waiting = _split(waiting, facts)
-            payload = _shareable(result)
+            matching, pending = _split(pending, facts)
+            payload = _encode_shareable(result)
             if payload is None:
-                self._detach_all(alike)
+                self._detach_all(matching)
             else:
-                await self._send(payload, alike, event.sequence)
+                await self._send(payload, matching, event.sequence)
 
     async def _send(
         self, payload: bytes, subscriptions: Sequence[Subscription], sequence: int
@@ -270,13 +270,13 @@ class Broadcast:
 
     def _write(self, payload: bytes, subscriptions: Sequence[Subscription], sequence: int) -> None:
         """Rule 3."""
-        before, live, frames = sequence - 1, self._live, dict[str, bytes]()
+        previous, live_subscriptions, frames = sequence - 1, self._live, dict[str, bytes]()
         for subscription in subscriptions:
-            if subscription.cursor != before or subscription not in live:
+            if subscription.cursor != previous or subscription not in live_subscriptions:
                 continue
             frame = frames.get(subscription.operation_id)
             if frame is None:
-                frame = text_frame(next_encoded(subscription.operation_id, payload))
+                frame = text_frame(next_message_bytes(subscription.operation_id, payload))
                 frames[subscription.operation_id] = frame
             if subscription.connection.try_write(frame):
                 subscription.cursor = sequence
@@ -285,28 +285,32 @@ class Broadcast:
 
     async def _check_access(self) -> None:
         """Detach the subscriptions whose viewers have lost access; their own checks report why."""
-        started = monotonic()
-        if started - self._checked_at <= ACCESS_SECONDS:
+        now = monotonic()
+        if now - self._checked_at <= ACCESS_SECONDS:
             return
-        self._checked_at = started
-        live = list(self._live)
+        self._checked_at = now
+        subscriptions = list(self._live)
         sessions = {
             subscription.stream.session
-            for subscription in live
+            for subscription in subscriptions
             if subscription.stream.session is not None
         }
-        valid = await self._valid_sessions(sessions)
+        valid_sessions = await self._valid_sessions(sessions)
         self._detach_all(
-            [subscription for subscription in live if subscription.stream.session not in valid]
+            [
+                subscription
+                for subscription in subscriptions
+                if subscription.stream.session not in valid_sessions
+            ]
         )
-        unchecked = [subscription for subscription in live if subscription in self._live]
-        while unchecked:
-            stream = unchecked[0].stream
-            context, facts = stream.context.recorded()
+        remaining = [subscription for subscription in subscriptions if subscription in self._live]
+        while remaining:
+            stream = remaining[0].stream
+            context, facts = stream.context.recording_context()
             has_access = await _has_access(stream, context)
-            alike, unchecked = _split(unchecked, facts)
+            matching, remaining = _split(remaining, facts)
             if not has_access:
-                self._detach_all(alike)
+                self._detach_all(matching)
 
     def _detach_all(self, subscriptions: Sequence[Subscription]) -> None:
         for subscription in subscriptions:
@@ -324,24 +328,24 @@ async def _has_access(stream: EventStream, context: Any) -> bool:
 
 
 def _split(
-    subscriptions: Sequence[Subscription], facts: Facts
+    subscriptions: Sequence[Subscription], facts: ViewerFacts
 ) -> tuple[list[Subscription], list[Subscription]]:
     """The subscriptions whose viewers have these facts, and the others."""
-    alike, others = [], []
-    required = tuple(facts.items())
+    matching, others = [], []
+    expected_facts = tuple(facts.items())
     for subscription in subscriptions:
         fact = subscription.stream.context.fact
-        for name, value in required:
+        for name, value in expected_facts:
             if fact(name) != value:
                 others.append(subscription)
                 break
         else:
-            alike.append(subscription)
-    return alike, others
+            matching.append(subscription)
+    return matching, others
 
 
-def _shareable(result: dict[str, Any]) -> bytes | None:
-    """The result as JSON; None when it can't be shared because it holds errors or JSON can't
+def _encode_shareable(result: dict[str, Any]) -> bytes | None:
+    """The result as JSON; None when it can't be shared because it contains errors or JSON can't
     represent it.
     """
     if "errors" in result:

@@ -31,12 +31,12 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime import messages
-from realtime.broadcast import Broadcasts, Subscription
+from realtime.broadcast import BroadcastRegistry, Subscription
 from realtime.client import Client, OnConnect, SocketLimits
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.messages import JSON, Complete, ConnectionInit, Message, Ping, Subscribe
 from realtime.operations import Disconnected, Operations
-from realtime.uvicorn_protocol import EXTENSION, UvicornProtocol
+from realtime.uvicorn_protocol import ASGI_EXTENSION, UvicornProtocol
 
 log = structlog.stdlib.get_logger()
 
@@ -47,12 +47,14 @@ class SocketConnection:
     def __init__(
         self,
         websocket: WebSocket,
-        broadcasts: Broadcasts,
+        broadcasts: BroadcastRegistry,
         on_connect: OnConnect,
         limits: SocketLimits,
     ) -> None:
         self._websocket, self._on_connect, self._limits = websocket, on_connect, limits
-        self._uvicorn: UvicornProtocol | None = websocket.scope.get("extensions", {}).get(EXTENSION)
+        self._uvicorn: UvicornProtocol | None = websocket.scope.get("extensions", {}).get(
+            ASGI_EXTENSION
+        )
         self._loop = asyncio.get_running_loop()
         self._operations = Operations(self, broadcasts, limits.operations)
         self._client: Client | None = None
@@ -79,10 +81,10 @@ class SocketConnection:
             await self._read()
         finally:
             if self._client:
-                self._client.remove_listener(self.session_changed)
+                self._client.remove_listener(self.on_session_change)
             self._operations.end()
             await self._close_websocket()
-            await self._operations.cleaned_up()
+            await self._operations.wait_for_cleanup()
 
     async def _read(self) -> None:
         try:
@@ -126,8 +128,8 @@ class SocketConnection:
             ) from None
         if self._uvicorn:
             self._uvicorn.drop_headers()
-        self._client.add_listener(self.session_changed)
-        self.session_changed()  # because it may have changed before the listener was added
+        self._client.add_listener(self.on_session_change)
+        self.on_session_change()  # because it may have changed before the listener was added
         await self.send(messages.ACK)
 
     def _handshake(self) -> WebSocket:
@@ -136,13 +138,13 @@ class SocketConnection:
         """
         return WebSocket(self._websocket.scope, self._websocket.receive, self._websocket.send)
 
-    def session_changed(self) -> None:
+    def on_session_change(self) -> None:
         """Check the client's session. Until the result is known, broadcasts write nothing."""
         self._session_checks += 1
         self._operations.spawn(self._check_session())
 
     @property
-    def session_in_doubt(self) -> bool:
+    def is_checking_session(self) -> bool:
         """Whether a check of the client's session is in progress."""
         return self._session_checks > 0
 
@@ -188,13 +190,13 @@ class SocketConnection:
         """Write a whole frame at once. False when the client reads slowly, a message is being sent,
         the session is in doubt or the connection is closing.
         """
-        busy = (
+        is_busy = (
             self._uvicorn is None
             or self._session_checks
             or self._closing is not None
             or self._sending.locked()
         )
-        return not busy and self._uvicorn.try_write(frame)  # type: ignore[union-attr] # not None
+        return not is_busy and self._uvicorn.try_write(frame)  # type: ignore[union-attr] # not None
 
     def catch_up(self, subscription: Subscription) -> None:
         """Deliver to this subscription in a task of its own until it is live again."""

@@ -8,12 +8,12 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from engine import Engine
-from realtime.broadcast import Broadcasts
+from realtime.broadcast import BroadcastRegistry
 from realtime.client import OnConnect, SocketLimits
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.connection import SocketConnection
 from realtime.messages import SUBPROTOCOL
-from realtime.origins import is_allowed
+from realtime.origins import is_origin_allowed
 
 
 class SocketEndpoint:
@@ -32,7 +32,7 @@ class SocketEndpoint:
         limits: SocketLimits,
         allowed_origins: frozenset[str] = frozenset(),
     ) -> None:
-        self._broadcasts = Broadcasts(engine)
+        self._broadcasts = BroadcastRegistry(engine)
         self._on_connect = on_connect
         self._limits = limits
         self._allowed_origins = allowed_origins
@@ -63,7 +63,8 @@ class SocketEndpoint:
         host = headers.get("host", "")
         # Only browsers send an Origin, so a client without one is allowed.
         return all(
-            is_allowed(origin, host, self._allowed_origins) for origin in headers.getlist("origin")
+            is_origin_allowed(origin, host, self._allowed_origins)
+            for origin in headers.getlist("origin")
         )
 
     async def _serve(self, connection: SocketConnection) -> None:
@@ -98,4 +99,4 @@ class SocketEndpoint:
         readers = {connection.reader for connection in self._connections if connection.reader}
         if readers:
             await asyncio.wait(readers)
-        await self._broadcasts.closed()
+        await self._broadcasts.wait_closed()

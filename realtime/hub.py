@@ -82,5 +82,5 @@ class Hub:
             self.announce(key for key, head in current.items() if self._set_head(key, head))
 
     def _set_head(self, key: str, head: int) -> bool:
-        before, self._heads[key] = self._heads.get(key), head
-        return before != head
+        previous, self._heads[key] = self._heads.get(key), head
+        return previous != head

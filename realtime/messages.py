@@ -13,8 +13,8 @@ from engine import Params, RequestError, decode_json, encode_json
 from realtime.close_codes import CloseCode, CloseConnection
 
 SUBPROTOCOL = "graphql-transport-ws"
-DEPTH = 64  # levels of JSON, because the code that walks variables is recursive
-ID_CHARACTERS = 128  # the longest operation id, because ids are kept as long as their operation
+MAX_DEPTH = 64  # levels of JSON, because the code that walks variables is recursive
+MAX_ID_LENGTH = 128  # the longest operation id, because ids are kept as long as their operation
 
 JSON = dict[str, Any]
 
@@ -55,64 +55,64 @@ def parse(text: str | None, max_bytes: int) -> Message:
     the protocol doesn't define.
     """
     if text is None:
-        raise _invalid("binary frames are not understood")
+        raise _invalid_message("binary frames are not understood")
     if len(text.encode()) > max_bytes:
         raise CloseConnection(CloseCode.MESSAGE_TOO_BIG, f"Message larger than {max_bytes} bytes")
-    return _message(_object(text))
+    return _parse_message(_parse_object(text))
 
 
-def _object(text: str) -> JSON:
+def _parse_object(text: str) -> JSON:
     try:
-        value = decode_json(text, depth=DEPTH)
+        value = decode_json(text, depth=MAX_DEPTH)
     except RequestError as error:
-        raise _invalid(str(error)) from None
+        raise _invalid_message(str(error)) from None
     if not isinstance(value, dict):
-        raise _invalid("not a JSON object")
+        raise _invalid_message("not a JSON object")
     return value
 
 
-def _message(frame: JSON) -> Message:
+def _parse_message(frame: JSON) -> Message:
     match frame.get("type"):
         case "subscribe":
-            return _subscribe(frame)
+            return _parse_subscribe(frame)
         case "complete":
-            return Complete(_id(frame))
+            return Complete(_operation_id(frame))
         case "ping":
-            return Ping(_mapping(frame, "payload"))
+            return Ping(_optional_object(frame, "payload"))
         case "pong":
-            return Pong(_mapping(frame, "payload"))
+            return Pong(_optional_object(frame, "payload"))
         case "connection_init":
-            return ConnectionInit(_mapping(frame, "payload"))
-    raise _invalid("unknown type")
+            return ConnectionInit(_optional_object(frame, "payload"))
+    raise _invalid_message("unknown type")
 
 
-def _subscribe(frame: JSON) -> Subscribe:
+def _parse_subscribe(frame: JSON) -> Subscribe:
     try:
         params = Params.from_json(frame.get("payload"))
     except RequestError as error:
-        raise _invalid(str(error)) from None
+        raise _invalid_message(str(error)) from None
     if params.query is None and not params.has_document_id:
-        raise _invalid("subscribe needs a query")
-    return Subscribe(_id(frame), params)
+        raise _invalid_message("subscribe needs a query")
+    return Subscribe(_operation_id(frame), params)
 
 
-def _id(frame: JSON) -> str:
+def _operation_id(frame: JSON) -> str:
     operation_id = frame.get("id")
     if not isinstance(operation_id, str) or not operation_id:
-        raise _invalid("id must be a string that is not empty")
-    if len(operation_id) > ID_CHARACTERS:
-        raise _invalid(f"id longer than {ID_CHARACTERS} characters")
+        raise _invalid_message("id must be a string that is not empty")
+    if len(operation_id) > MAX_ID_LENGTH:
+        raise _invalid_message(f"id longer than {MAX_ID_LENGTH} characters")
     return operation_id
 
 
-def _mapping(holder: JSON, name: str) -> JSON | None:
-    value = holder.get(name)
+def _optional_object(message: JSON, name: str) -> JSON | None:
+    value = message.get(name)
     if value is None or isinstance(value, dict):
         return value
-    raise _invalid(f"{name} must be an object")
+    raise _invalid_message(f"{name} must be an object")
 
 
-def _invalid(problem: str) -> CloseConnection:
+def _invalid_message(problem: str) -> CloseConnection:
     return CloseConnection(CloseCode.BAD_REQUEST, f"Invalid message: {problem}")
 
 
@@ -125,12 +125,12 @@ def pong(payload: JSON | None) -> str:
     return _encode({"type": "pong"} if payload is None else {"type": "pong", "payload": payload})
 
 
-def next_(operation_id: str, result: JSON) -> str:
+def next_message(operation_id: str, result: JSON) -> str:
     """One result of an operation. Raises TypeError or ValueError when JSON can't represent it."""
     return _encode({"id": operation_id, "type": "next", "payload": result})
 
 
-def next_encoded(operation_id: str, payload: bytes) -> bytes:
+def next_message_bytes(operation_id: str, payload: bytes) -> bytes:
     """The same for a result that has been encoded as JSON."""
     return b'{"id":' + encode_json(operation_id) + b',"type":"next","payload":' + payload + b"}"
 

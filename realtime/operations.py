@@ -15,7 +15,7 @@ import structlog
 
 from engine import Operation, RequestError, internal_error
 from realtime import messages
-from realtime.broadcast import Broadcasts, Subscription
+from realtime.broadcast import BroadcastRegistry, Subscription
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.messages import JSON, Subscribe
 from realtime.stream import EventStream
@@ -35,7 +35,9 @@ class Disconnected(Exception):
 class Operations:
     """The operations of one connection, at most `limit` at once."""
 
-    def __init__(self, connection: "SocketConnection", broadcasts: Broadcasts, limit: int) -> None:
+    def __init__(
+        self, connection: "SocketConnection", broadcasts: BroadcastRegistry, limit: int
+    ) -> None:
         self._connection, self._broadcasts, self._engine, self._limit = (
             connection,
             broadcasts,
@@ -57,7 +59,9 @@ class Operations:
             )
         # The second condition counts operations that take long to clean up.
         if len(self._open) >= self._limit or len(self._tasks) > 2 * self._limit:
-            await self._connection.send(messages.error(message.id, [_too_many(self._limit)]))
+            await self._connection.send(
+                messages.error(message.id, [_too_many_operations(self._limit)])
+            )
         else:
             self._start_task(message.id, lambda: self._execute(message))
 
@@ -74,14 +78,14 @@ class Operations:
             self._cancelled.add(task)
             task.cancel()
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something that ends with the connection."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._task_ended)
+        task.add_done_callback(self._on_task_done)
         return task
 
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._cancelled.discard(task)
 
@@ -124,7 +128,7 @@ class Operations:
         if operation.kind == "subscription" and not operation.dry_run:
             return await self._subscribe(message.id, operation)
         result = await self._engine.execute(operation, client.context())
-        await self._send(message.id, messages.next_(message.id, result))
+        await self._send(message.id, messages.next_message(message.id, result))
         return True
 
     async def _subscribe(self, operation_id: str, operation: Operation) -> bool:
@@ -141,20 +145,20 @@ class Operations:
             self._engine.response_stream(operation, source, context, client.context)
         ) as results:
             async for result in results:
-                await self._send(operation_id, messages.next_(operation_id, result))
+                await self._send(operation_id, messages.next_message(operation_id, result))
                 # A source that never waits and a client that reads fast must not block the loop.
                 await asyncio.sleep(0)
         return True
 
     async def _catch_up(
-        self, subscription: Subscription, begin: Callable[[], Awaitable[None]]
+        self, subscription: Subscription, start: Callable[[], Awaitable[None]]
     ) -> bool:
         """Deliver what the subscription has missed until it is live. Returns True when it has
         failed and therefore ended.
         """
         operation_id = subscription.operation_id
         try:
-            await begin()
+            await start()
             while subscription.task:
                 await self._send_missed_events(subscription)
                 self._current_task(operation_id)
@@ -165,7 +169,7 @@ class Operations:
             result = self._engine.source_error(
                 subscription.operation, error, self._connection.client.context()
             )
-            await self._send(operation_id, messages.next_(operation_id, result))
+            await self._send(operation_id, messages.next_message(operation_id, result))
             return True
         self._open[operation_id] = subscription
         return False
@@ -177,16 +181,17 @@ class Operations:
                     subscription.operation, self._connection.client.context(), event
                 )
                 await self._send(
-                    subscription.operation_id, messages.next_(subscription.operation_id, result)
+                    subscription.operation_id,
+                    messages.next_message(subscription.operation_id, result),
                 )
                 await asyncio.sleep(0)
 
     def catch_up(self, subscription: Subscription) -> None:
         """Deliver to this subscription in a task of its own until it is live again."""
         task = self._start_task(
-            subscription.operation_id, lambda: self._catch_up(subscription, _has_cursor)
+            subscription.operation_id, lambda: self._catch_up(subscription, _keep_cursor)
         )
-        subscription.catch_up_in(task)
+        subscription.attach_task(task)
 
     def _current_task(self, operation_id: str) -> asyncio.Task[None]:
         """The current task, which runs this operation. Raises Disconnected when a cancelled
@@ -212,19 +217,19 @@ class Operations:
         for task in self._tasks:
             self._cancel(task)
 
-    async def cleaned_up(self) -> None:
+    async def wait_for_cleanup(self) -> None:
         """Wait until every operation has cleaned up."""
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=CLEANUP_SECONDS)
-            if late:
-                log.error("operations.not_cleaned_up", tasks=[str(task) for task in late])
+            _, unfinished = await asyncio.wait(self._tasks, timeout=CLEANUP_SECONDS)
+            if unfinished:
+                log.error("operations.not_cleaned_up", tasks=[str(task) for task in unfinished])
 
 
-async def _has_cursor() -> None:
+async def _keep_cursor() -> None:
     """A detached subscription goes on from the cursor it has."""
 
 
-def _too_many(limit: int) -> JSON:
+def _too_many_operations(limit: int) -> JSON:
     return {
         "message": f"At most {limit} operations at once",
         "extensions": {"code": "RATE_LIMITED", "retryAfter": 1},

@@ -3,8 +3,10 @@ allows.
 """
 
 
-def is_allowed(origin: str, host: str, allowed: frozenset[str]) -> bool:
-    """Whether an Origin header is allowed. `host` is the Host header; `allowed` holds origins like
-    "https://www.example.fr".
+def is_origin_allowed(origin: str, host: str, allowed_origins: frozenset[str]) -> bool:
+    """Whether an Origin header is allowed. `host` is the Host header; `allowed_origins` contains
+    origins like "https://www.example.fr".
     """
-    return origin in allowed or (host != "" and origin.partition("://")[2].lower() == host.lower())
+    return origin in allowed_origins or (
+        host != "" and origin.partition("://")[2].lower() == host.lower()
+    )

@@ -65,35 +65,43 @@ class Presence:
 
         Raises what `require_access` raises; it is called before each delivery.
         """
-        delivered: dict[int, Typing] = {}
+        delivered_states: dict[int, Typing] = {}
         with self._hub.listen(typing_key(ticket_id)) as changed:
             while True:
                 await require_access()
-                for state in self._changes(ticket_id, user_id, delivered):
-                    delivered[state.user_id] = state
+                for state in self._changes(ticket_id, user_id, delivered_states):
+                    delivered_states[state.user_id] = state
                     yield state
-                await self._wait(changed, delivered)
+                await self._wait(changed, delivered_states)
                 await asyncio.sleep(COALESCE_SECONDS)
 
-    def _changes(self, ticket_id: int, user_id: int, delivered: dict[int, Typing]) -> list[Typing]:
+    def _changes(
+        self, ticket_id: int, user_id: int, delivered_states: dict[int, Typing]
+    ) -> list[Typing]:
         now, states = self._clock.now(), self._latest.get(ticket_id, {})
-        changed = [
-            state for key, state in states.items() if key != user_id and delivered.get(key) != state
+        changed_states = [
+            state
+            for key, state in states.items()
+            if key != user_id and delivered_states.get(key) != state
         ]
-        expired = [
+        expired_states = [
             Typing(ticket_id, state.user_id, False, state.expires_at)
-            for state in delivered.values()
+            for state in delivered_states.values()
             if state.typing
             and state.expires_at <= now
             and states.get(state.user_id) in (None, state)
         ]
-        return [state for state in changed if not state.typing or state.expires_at > now] + expired
+        return [
+            state for state in changed_states if not state.typing or state.expires_at > now
+        ] + expired_states
 
-    async def _wait(self, changed: asyncio.Event, delivered: dict[int, Typing]) -> None:
+    async def _wait(self, changed: asyncio.Event, delivered_states: dict[int, Typing]) -> None:
         """Wait until the flag is set or the first person delivered as typing expires."""
-        expiries = [state.expires_at for state in delivered.values() if state.typing]
+        expiry_times = [state.expires_at for state in delivered_states.values() if state.typing]
         seconds = (
-            max(0.0, (min(expiries) - self._clock.now()).total_seconds()) if expiries else None
+            max(0.0, (min(expiry_times) - self._clock.now()).total_seconds())
+            if expiry_times
+            else None
         )
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

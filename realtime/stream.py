@@ -23,13 +23,13 @@ from realtime.hub import Hub
 PAGE_SIZE = 100  # events read by one query
 ACCESS_SECONDS = 0.5  # how long the result of an access check is relied upon
 
-Facts = dict[str, Any]
+ViewerFacts = dict[str, Any]
 
 
 class Context(Protocol):
     """An operation's context, as far as delivery needs it."""
 
-    def recorded(self) -> "tuple[Context, Facts]":
+    def recording_context(self) -> "tuple[Context, ViewerFacts]":
         """A context for work whose result may be shared, and the facts about its viewer that the
         work reads.
         """
@@ -66,12 +66,12 @@ class EventStream:
         """The cursor to start from. Raises BadInput when it is below 0, AfterAhead when it is
         beyond the stream's head.
         """
-        last = await last_sequence_of(self.key)
+        last_sequence = await last_sequence_of(self.key)
         if self.after is None:
-            return last
+            return last_sequence
         if self.after < 0:
             raise BadInput("after", _("“%(argument)s” can’t be negative."))
-        if self.after > last:
+        if self.after > last_sequence:
             raise AfterAhead
         return self.after
 

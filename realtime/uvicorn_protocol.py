@@ -16,8 +16,8 @@ which keeps a window for each connection and lets a source run far ahead of a cl
 stopped reading.
 
 Frames for many clients are written without going through ASGI: the application finds this protocol
-in its scope (`EXTENSION`) and passes whole frames to `try_write`, which succeeds at once when the
-client reads. Other servers don't offer this extension; everything is then sent through ASGI.
+in its scope (`ASGI_EXTENSION`) and passes whole frames to `try_write`, which succeeds at once when
+the client reads. Other servers don't offer this extension; everything is then sent through ASGI.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
-EXTENSION = "camcha.websocket"  # the extension in the ASGI scope that holds the protocol
+ASGI_EXTENSION = "camcha.websocket"  # the extension in the ASGI scope that holds the protocol
 FRAME_BYTES = 65_536
 
 UVICORN_OPTIONS: dict[str, Any] = {
@@ -42,7 +42,7 @@ class UvicornProtocol(WebSocketsSansIOProtocol):
     close_seconds = 5.0  # for the client to answer the close frame and to read what is buffered
 
     def run_asgi(self) -> Coroutine[Any, Any, None]:
-        self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment] # uvicorn's own are dicts
+        self.scope["extensions"][ASGI_EXTENSION] = self  # type: ignore[assignment] # uvicorn's own are dicts
         return super().run_asgi()
 
     def drop_headers(self) -> None:

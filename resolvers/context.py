@@ -88,7 +88,7 @@ class Context:
             network_address(self.peer),
         )
 
-    def recorded(self) -> "tuple[Context, dict[str, Any]]":
+    def recording_context(self) -> "tuple[Context, dict[str, Any]]":
         """A context for work whose result may be shared with other viewers, and the facts about
         this viewer that it reads.
 

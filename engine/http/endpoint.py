@@ -29,7 +29,13 @@ from engine.documents.params import Params
 from engine.encoding import encode_json
 from engine.engine import Engine
 from engine.errors import RequestError, internal_error
-from engine.http.headers import JSON, RESPONSE, accepts_html, min_gzip_size, response_media_type
+from engine.http.headers import (
+    APPLICATION_JSON,
+    GRAPHQL_RESPONSE_JSON,
+    accepts_html,
+    min_gzip_size,
+    response_media_type,
+)
 from engine.http.request import HTTPError, HTTPRequest, http_error, read_params
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -48,7 +54,7 @@ HEADERS = {
         (b"x-content-type-options", b"nosniff"),
         (b"vary", b"Accept, Accept-Encoding"),
     ]
-    for media_type in (RESPONSE, JSON)
+    for media_type in (GRAPHQL_RESPONSE_JSON, APPLICATION_JSON)
 }
 
 
@@ -103,11 +109,13 @@ class GraphQLEndpoint:
             if request.method not in {"GET", "POST"}:
                 raise http_error(405, "GraphQL is served by GET and POST.", Allow="GET, POST")
             if media_type is None:
-                raise http_error(406, f"The response can be {RESPONSE} or {JSON}.")
+                raise http_error(
+                    406, f"The response can be {GRAPHQL_RESPONSE_JSON} or {APPLICATION_JSON}."
+                )
             (body, headers), status = await self._execute(request), 200
         except RequestError as error:
             body = encode_json({"errors": error.errors})
-            status = 400 if media_type == RESPONSE else 200
+            status = 400 if media_type == GRAPHQL_RESPONSE_JSON else 200
         except HTTPError as error:
             body, status = encode_json({"errors": [error.error]}), error.status
             headers = [
@@ -117,7 +125,7 @@ class GraphQLEndpoint:
             raise
         except Exception as error:
             body, status = encode_json({"errors": [internal_error(error)]}), 500
-        await _send(send, status, media_type or RESPONSE, body, request, headers)
+        await _send(send, status, media_type or GRAPHQL_RESPONSE_JSON, body, request, headers)
 
     async def _execute(self, request: HTTPRequest) -> tuple[bytes, Headers]:
         # Before the body is read: the application may delay some requests.
@@ -168,9 +176,9 @@ class _CancelOnDisconnect:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._timer.cancel()
         if self._watcher:

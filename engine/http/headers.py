@@ -10,29 +10,31 @@ from functools import lru_cache, wraps
 from math import inf
 from typing import TypeVar
 
-RESPONSE = "application/graphql-response+json"
-JSON = "application/json"
+GRAPHQL_RESPONSE_JSON = "application/graphql-response+json"
+APPLICATION_JSON = "application/json"
 MIN_COMPRESSED_SIZE = 1_400  # bytes; a smaller response fits into one packet anyway
 MAX_CACHED_LENGTH = 256  # characters of a header
 
-Parsed = TypeVar("Parsed")
+T = TypeVar("T")
 
 
-def cached_header(parse: Callable[[str | None], Parsed]) -> Callable[[str | None], Parsed]:
+def cached_header(parse: Callable[[str | None], T]) -> Callable[[str | None], T]:
     """Decorate a function of a header to parse each value once: a client sends the same one with
     every request.
 
     Long headers are not cached, so the cache stays small.
     """
-    cached = lru_cache(maxsize=256)(parse)
+    cached_parse = lru_cache(maxsize=256)(parse)
 
     @wraps(parse)
-    def parse_or_reuse(header: str | None) -> Parsed:
+    def parse_cached(header: str | None) -> T:
         return (
-            cached(header) if header is None or len(header) <= MAX_CACHED_LENGTH else parse(header)
+            cached_parse(header)
+            if header is None or len(header) <= MAX_CACHED_LENGTH
+            else parse(header)
         )
 
-    return parse_or_reuse
+    return parse_cached
 
 
 def quality_values(header: str | None, limit: int | None = None) -> list[tuple[str, float]]:
@@ -65,14 +67,17 @@ def response_media_type(accept: str | None) -> str | None:
     quality is not lower.
     """
     if accept is None or not accept.strip():
-        return JSON
+        return APPLICATION_JSON
     qualities = dict(quality_values(accept))
-    response, json = _quality_of(RESPONSE, qualities), _quality_of(JSON, qualities)
-    if max(response, json) <= 0:
+    graphql_quality = _quality_of(GRAPHQL_RESPONSE_JSON, qualities)
+    json_quality = _quality_of(APPLICATION_JSON, qualities)
+    if max(graphql_quality, json_quality) <= 0:
         return None
-    if response > json or (response == json and RESPONSE in qualities):
-        return RESPONSE
-    return JSON
+    if graphql_quality > json_quality or (
+        graphql_quality == json_quality and GRAPHQL_RESPONSE_JSON in qualities
+    ):
+        return GRAPHQL_RESPONSE_JSON
+    return APPLICATION_JSON
 
 
 def _quality_of(media_type: str, qualities: dict[str, float]) -> float:
@@ -95,12 +100,12 @@ def min_gzip_size(accept_encoding: str | None) -> float:
     It is infinite when the client doesn't accept gzip, and 0 when it accepts nothing else.
     """
     qualities = dict(quality_values(accept_encoding))
-    others = qualities.get("*")
-    gzip = qualities.get("gzip", qualities.get("x-gzip", others or 0.0))
-    identity = qualities.get("identity", others if others == 0 else None)
-    if gzip <= 0 or (identity is not None and identity > gzip):
+    wildcard = qualities.get("*")
+    gzip_quality = qualities.get("gzip", qualities.get("x-gzip", wildcard or 0.0))
+    identity_quality = qualities.get("identity", wildcard if wildcard == 0 else None)
+    if gzip_quality <= 0 or (identity_quality is not None and identity_quality > gzip_quality):
         return inf
-    return 0 if identity == 0 else MIN_COMPRESSED_SIZE
+    return 0 if identity_quality == 0 else MIN_COMPRESSED_SIZE
 
 
 @cached_header

@@ -13,7 +13,7 @@ from engine.documents.limits import Limits
 from engine.documents.params import Params
 from engine.encoding import decode_json
 from engine.errors import BAD_USER_INPUT, RequestError, request_error
-from engine.http.headers import JSON, content_type
+from engine.http.headers import APPLICATION_JSON, content_type
 
 MAX_QUERY_PARAMETERS = 20
 
@@ -83,10 +83,10 @@ async def read_params(request: HTTPRequest, limits: Limits) -> Params:
 
 
 def _query_string(request: HTTPRequest, limits: Limits) -> dict[str, Any]:
-    raw = request.scope.get("query_string", b"")
+    query_string = request.scope.get("query_string", b"")
     try:
         pairs = parse_qsl(
-            raw.decode("ascii"),
+            query_string.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
             max_num_fields=MAX_QUERY_PARAMETERS,
@@ -96,7 +96,7 @@ def _query_string(request: HTTPRequest, limits: Limits) -> dict[str, Any]:
             "The query string is not well-formed UTF-8, or has too many parameters."
         ) from None
     if repeated := [
-        name for name, times in Counter(name for name, _ in pairs).items() if times > 1
+        name for name, count in Counter(name for name, _ in pairs).items() if count > 1
     ]:
         raise request_error(f"The parameter '{repeated[0]}' is repeated.")
     payload: dict[str, Any] = dict(pairs)
@@ -108,8 +108,8 @@ def _query_string(request: HTTPRequest, limits: Limits) -> dict[str, Any]:
 
 async def _json_body(request: HTTPRequest, limits: Limits) -> Any:
     media_type, charset = content_type(request.header(b"content-type"))
-    if media_type != JSON:
-        raise http_error(415, f"Send the request as {JSON}.", Accept=JSON)
+    if media_type != APPLICATION_JSON:
+        raise http_error(415, f"Send the request as {APPLICATION_JSON}.", Accept=APPLICATION_JSON)
     if charset not in {"utf-8", "utf8"}:
         raise http_error(415, "Send the request in UTF-8.")
     if (request.header(b"content-encoding") or "identity").lower() != "identity":
@@ -120,8 +120,8 @@ async def _json_body(request: HTTPRequest, limits: Limits) -> Any:
 
 
 async def _read_body(request: HTTPRequest, limit: int) -> bytes:
-    declared = request.header(b"content-length") or ""
-    if declared.isdecimal() and len(declared) < 20 and int(declared) > limit:
+    content_length = request.header(b"content-length") or ""
+    if content_length.isdecimal() and len(content_length) < 20 and int(content_length) > limit:
         raise _too_large(limit)
     body, more = await _read_chunk(request)
     if more:  # rare: most bodies come as one chunk

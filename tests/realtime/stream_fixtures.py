@@ -27,7 +27,7 @@ from realtime.endpoint import SocketEndpoint
 from realtime.hub import Hub, Listener
 from realtime.messages import SUBPROTOCOL
 from realtime.stream import EventStream
-from realtime.uvicorn_protocol import EXTENSION, UVICORN_OPTIONS
+from realtime.uvicorn_protocol import ASGI_EXTENSION, UVICORN_OPTIONS
 from tests.realtime.socket_fixtures import wait_until
 
 STREAM = ticket_stream(7)
@@ -89,7 +89,7 @@ class Context:
     def fact(self, name: str) -> Any:
         return getattr(self._person, name)
 
-    def recorded(self) -> "tuple[Context, dict[str, Any]]":
+    def recording_context(self) -> "tuple[Context, dict[str, Any]]":
         facts: dict[str, Any] = {}
         return Context(self._person, facts), facts
 
@@ -265,7 +265,7 @@ class MemorySocket:
             "path": "/graphql",
             "headers": [],
             "subprotocols": [SUBPROTOCOL],
-            "extensions": {EXTENSION: self},
+            "extensions": {ASGI_EXTENSION: self},
             CLIENT: client,
         }
         self._requests.put_nowait({"type": "websocket.connect"})

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from engine.http.endpoint import WATCH_AFTER, _CancelOnDisconnect
-from engine.http.headers import JSON, RESPONSE, response_media_type
+from engine.http.headers import APPLICATION_JSON, GRAPHQL_RESPONSE_JSON, response_media_type
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Shop
@@ -27,7 +27,9 @@ def code(response: httpx.Response) -> Any:
 
 
 async def post(client: httpx.AsyncClient, body: bytes, **headers: str) -> httpx.Response:
-    return await client.post(URL, content=body, headers={"content-type": JSON, **headers})
+    return await client.post(
+        URL, content=body, headers={"content-type": APPLICATION_JSON, **headers}
+    )
 
 
 async def test_a_query_by_post(client: httpx.AsyncClient) -> None:
@@ -71,23 +73,23 @@ async def test_other_methods_are_rejected(client: httpx.AsyncClient, method: str
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
-        (None, JSON),
-        ("", JSON),
-        ("*/*", JSON),
-        ("application/*", JSON),
-        (RESPONSE, RESPONSE),
-        (f"{RESPONSE}; charset=utf-8", RESPONSE),
-        (RESPONSE.upper(), RESPONSE),
-        (f"{RESPONSE}, {JSON}", RESPONSE),
-        (f"{JSON}, {RESPONSE}", RESPONSE),
-        (f"{RESPONSE};q=0.5, {JSON};q=0.9", JSON),
-        (f"{RESPONSE}; q=0.9, {JSON}; q=0.5", RESPONSE),
-        (f"{JSON};q=0, */*", RESPONSE),
-        (f"{RESPONSE};q=0, */*;q=0.1", JSON),
-        ("text/html, */*;q=0.8", JSON),
+        (None, APPLICATION_JSON),
+        ("", APPLICATION_JSON),
+        ("*/*", APPLICATION_JSON),
+        ("application/*", APPLICATION_JSON),
+        (GRAPHQL_RESPONSE_JSON, GRAPHQL_RESPONSE_JSON),
+        (f"{GRAPHQL_RESPONSE_JSON}; charset=utf-8", GRAPHQL_RESPONSE_JSON),
+        (GRAPHQL_RESPONSE_JSON.upper(), GRAPHQL_RESPONSE_JSON),
+        (f"{GRAPHQL_RESPONSE_JSON}, {APPLICATION_JSON}", GRAPHQL_RESPONSE_JSON),
+        (f"{APPLICATION_JSON}, {GRAPHQL_RESPONSE_JSON}", GRAPHQL_RESPONSE_JSON),
+        (f"{GRAPHQL_RESPONSE_JSON};q=0.5, {APPLICATION_JSON};q=0.9", APPLICATION_JSON),
+        (f"{GRAPHQL_RESPONSE_JSON}; q=0.9, {APPLICATION_JSON}; q=0.5", GRAPHQL_RESPONSE_JSON),
+        (f"{APPLICATION_JSON};q=0, */*", GRAPHQL_RESPONSE_JSON),
+        (f"{GRAPHQL_RESPONSE_JSON};q=0, */*;q=0.1", APPLICATION_JSON),
+        ("text/html, */*;q=0.8", APPLICATION_JSON),
         ("text/html", None),
-        (f"{JSON};q=0", None),
-        (f"{JSON};q=nonsense", None),
+        (f"{APPLICATION_JSON};q=0", None),
+        (f"{APPLICATION_JSON};q=nonsense", None),
     ],
 )
 def test_the_client_gets_the_media_type_it_prefers(
@@ -100,8 +102,8 @@ async def test_a_client_that_accepts_only_graphql_response_json_gets_it(
     client: httpx.AsyncClient,
 ) -> None:
     for body in (HELLO, {"query": "{"}):
-        response = await client.post(URL, json=body, headers={"accept": RESPONSE})
-        assert response.headers["content-type"] == f"{RESPONSE}; charset=utf-8"
+        response = await client.post(URL, json=body, headers={"accept": GRAPHQL_RESPONSE_JSON})
+        assert response.headers["content-type"] == f"{GRAPHQL_RESPONSE_JSON}; charset=utf-8"
 
 
 async def test_a_client_that_accepts_neither_gets_406(client: httpx.AsyncClient) -> None:
@@ -123,7 +125,7 @@ async def test_a_client_that_accepts_neither_gets_406(client: httpx.AsyncClient)
 async def test_a_request_error_is_400_or_200_depending_on_the_media_type(
     client: httpx.AsyncClient, body: dict[str, Any]
 ) -> None:
-    for accept, status in ((RESPONSE, 400), (JSON, 200)):
+    for accept, status in ((GRAPHQL_RESPONSE_JSON, 400), (APPLICATION_JSON, 200)):
         response = await client.post(URL, json=body, headers={"accept": accept})
         assert response.status_code == status
         assert "data" not in response.json()
@@ -131,7 +133,7 @@ async def test_a_request_error_is_400_or_200_depending_on_the_media_type(
 
 
 async def test_a_partial_response_is_200_in_both_media_types(client: httpx.AsyncClient) -> None:
-    for accept in (RESPONSE, JSON):
+    for accept in (GRAPHQL_RESPONSE_JSON, APPLICATION_JSON):
         response = await client.post(
             URL, json={"query": "{ boom hello }"}, headers={"accept": accept}
         )
@@ -173,7 +175,7 @@ async def test_a_partial_response_is_200_in_both_media_types(client: httpx.Async
 async def test_a_malformed_body_is_400_in_both_media_types(
     client: httpx.AsyncClient, body: bytes
 ) -> None:
-    for accept in (RESPONSE, JSON):
+    for accept in (GRAPHQL_RESPONSE_JSON, APPLICATION_JSON):
         response = await post(client, body, accept=accept)
         assert (response.status_code, code(response)) == (400, "BAD_USER_INPUT")
         assert response.headers["content-type"] == f"{accept}; charset=utf-8"
@@ -204,7 +206,7 @@ async def test_a_malformed_query_string_is_400_in_both_media_types(
     client: httpx.AsyncClient, query: bytes
 ) -> None:
     url = httpx.URL("http://shop/graphql").copy_with(query=query)
-    for accept in (RESPONSE, JSON):
+    for accept in (GRAPHQL_RESPONSE_JSON, APPLICATION_JSON):
         response = await client.get(url, headers={"accept": accept})
         assert (response.status_code, code(response)) == (400, "BAD_USER_INPUT")
 
@@ -258,7 +260,7 @@ async def test_an_endless_body_without_a_length_is_413_early(client: httpx.Async
             sent += 1
             yield b" " * 65_536
 
-    response = await client.post(URL, content=endless(), headers={"content-type": JSON})
+    response = await client.post(URL, content=endless(), headers={"content-type": APPLICATION_JSON})
     assert response.status_code == 413
     assert sent < 20
 
@@ -327,7 +329,7 @@ async def test_integers_beyond_64_bits_are_encoded(client: httpx.AsyncClient) ->
 
 async def test_a_dry_run_over_http(client: httpx.AsyncClient) -> None:
     body = {"query": "{ boom me { id } }", "extensions": {"dryRun": True}}
-    response = await client.post(URL, json=body, headers={"accept": RESPONSE})
+    response = await client.post(URL, json=body, headers={"accept": GRAPHQL_RESPONSE_JSON})
     assert (response.status_code, response.json()) == (
         200,
         {"data": None, "extensions": {"cost": {"requested": 1, "limit": 10_000}}},

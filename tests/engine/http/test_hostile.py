@@ -9,7 +9,7 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.http.headers import JSON, RESPONSE
+from engine.http.headers import APPLICATION_JSON, GRAPHQL_RESPONSE_JSON
 
 shared_client = settings(
     # The endpoint keeps nothing between requests.
@@ -63,11 +63,11 @@ def is_well_formed(response: httpx.Response) -> bool:
 @shared_client
 @given(
     body=st.binary() | values.map(orjson.dumps) | requests.map(orjson.dumps),
-    accept=st.sampled_from([JSON, RESPONSE]),
+    accept=st.sampled_from([APPLICATION_JSON, GRAPHQL_RESPONSE_JSON]),
 )
 async def test_any_body(client: httpx.AsyncClient, body: bytes, accept: str) -> None:
     response = await client.post(
-        "/graphql", content=body, headers={"content-type": JSON, "accept": accept}
+        "/graphql", content=body, headers={"content-type": APPLICATION_JSON, "accept": accept}
     )
     assert is_well_formed(response)
     assert response.headers["content-type"] == f"{accept}; charset=utf-8"
