@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
 
-async def stored() -> list[list[dict[str, Any]]]:
+async def stored_rows() -> list[list[dict[str, Any]]]:
     return [await model.all().order_by("id").values() for model in (Offer, Price, Article)]
 
 
 async def test_all_offers_and_articles_are_installed(db: str, clock: "MovableClock") -> None:
     await catalogue.load(clock.now())
-    complet = await Offer.get(slug="tpe-complet")
-    assert complet.text(Locale.FR)["advantages"] == list(
+    offer = await Offer.get(slug="tpe-complet")
+    assert offer.text(Locale.FR)["advantages"] == list(
         next(o for o in offers() if o.slug == "tpe-complet").fr.advantages
     )
     prices = {
         price.interval: price.gross.cents
-        async for price in Price.current(clock.now()).filter(offer_id=complet.pk)
+        async for price in Price.current(clock.now()).filter(offer_id=offer.pk)
     }
     assert prices == {Interval.MONTH: 9480, Interval.YEAR: 94800}
     assert await Offer.all().count() == len(offers())
@@ -45,10 +45,10 @@ async def test_positions_are_consecutive(db: str, clock: "MovableClock") -> None
 
 async def test_installing_again_changes_nothing(db: str, clock: "MovableClock") -> None:
     await catalogue.load(clock.now())
-    before = await stored()
+    before = await stored_rows()
     clock.advance(timedelta(days=40))
     await catalogue.load(clock.now())
-    assert await stored() == before
+    assert await stored_rows() == before
 
 
 async def test_a_webinar_keeps_its_announced_date(db: str, clock: "MovableClock") -> None:
@@ -66,25 +66,27 @@ async def test_a_changed_price_ends_the_old_version_without_changing_it(
 ) -> None:
     content = offers()
     await catalogue.sell(clock.now(), content)
-    old = await Price.get(offer__slug=content[0].slug, interval=Interval.MONTH)
+    old_price = await Price.get(offer__slug=content[0].slug, interval=Interval.MONTH)
     clock.advance(timedelta(days=1))
-    raised = replace(content[0], monthly_net_cents=old.net_cents + 100)
-    await catalogue.sell(clock.now(), [raised, *content[1:]])
-    versions = await Price.filter(offer_id=old.offer_id, interval=Interval.MONTH).order_by("id")
+    raised_offer = replace(content[0], monthly_net_cents=old_price.net_cents + 100)
+    await catalogue.sell(clock.now(), [raised_offer, *content[1:]])
+    versions = await Price.filter(offer_id=old_price.offer_id, interval=Interval.MONTH).order_by(
+        "id"
+    )
     assert [(v.net_cents, v.valid_from, v.valid_until) for v in versions] == [
-        (old.net_cents, old.valid_from, clock.now()),
-        (old.net_cents + 100, clock.now(), None),
+        (old_price.net_cents, old_price.valid_from, clock.now()),
+        (old_price.net_cents + 100, clock.now(), None),
     ]
-    assert await Price.current(clock.now()).filter(offer_id=old.offer_id).count() == 2
+    assert await Price.current(clock.now()).filter(offer_id=old_price.offer_id).count() == 2
 
 
 async def test_a_changed_text_is_replaced_and_searchable(db: str, clock: "MovableClock") -> None:
     content = articles()
     await catalogue.publish(clock.now(), content)
-    changed = replace(content[0], fr=replace(content[0].fr, title="Une girafe"))
-    await catalogue.publish(clock.now(), [changed, *content[1:]])
+    changed_article = replace(content[0], fr=replace(content[0].fr, title="Une girafe"))
+    await catalogue.publish(clock.now(), [changed_article, *content[1:]])
     assert [row.slug async for row in Article.matching(Article.all(), "girafe", Locale.FR)] == [
-        changed.slug
+        changed_article.slug
     ]
     assert await Article.all().count() == len(content)
 

@@ -13,11 +13,11 @@ import pytest
 
 from seed.content import PARIS, ArticleContent, ArticleText, OfferText, articles, offers
 
-SHINGLE = 8  # words
+SHINGLE_WORDS = 8  # words
 
 # One line per paragraph of the public FAQ: its promise, its subject, and the article that answers
 # it.
-COVERAGE = [
+FAQ_COVERAGE = [
     ("P1.1", "company name", "change-company-name"),
     ("P1.2", "pause or deletion", "pause-or-delete-account"),
     ("P1.3", "e-mail address", "change-email-address"),
@@ -49,12 +49,12 @@ COVERAGE = [
     ("P4.5", "data breach, repeated under support", "report-data-breach"),
     ("P5.8", "scope of technical support", "technical-support-scope"),
 ]
-IMPLIED = [("P1.4", "several people in one company", "invite-colleagues")]
+IMPLIED_COVERAGE = [("P1.4", "several people in one company", "invite-colleagues")]
 PROMISES = {
     f"P{part}.{n}" for part, last in enumerate((4, 5, 7, 5, 8), 1) for n in range(1, last + 1)
 }
 
-FACTS = [
+FIGURES = [
     ("answer-times", "24 à 48 heures", "24 to 48 hours"),
     ("contact-support", "de 9 h à 18 h", "9:00 to 18:00"),
     ("strengthen-security", "12 à 128 caractères", "12 to 128 characters"),
@@ -75,37 +75,37 @@ TEXTS = [
     for each in ARTICLES.values()
     for language, text in (("fr", each.fr), ("en", each.en))
 ]
-FRENCH = [pytest.param(each.fr, id=each.slug) for each in ARTICLES.values()]
+FRENCH_TEXTS = [pytest.param(each.fr, id=each.slug) for each in ARTICLES.values()]
 
 
-@pytest.mark.parametrize(("promise", "subject", "slug"), COVERAGE)
+@pytest.mark.parametrize(("promise", "subject", "slug"), FAQ_COVERAGE)
 def test_each_faq_paragraph_has_its_article(promise: str, subject: str, slug: str) -> None:
     assert ARTICLES[slug].kind == "FAQ", f"{promise}, {subject}"
 
 
 def test_each_promise_to_customers_is_answered() -> None:
-    assert {promise for promise, _, _ in COVERAGE + IMPLIED} == PROMISES
+    assert {promise for promise, _, _ in FAQ_COVERAGE + IMPLIED_COVERAGE} == PROMISES
 
 
 def test_the_library_has_every_kind() -> None:
     kinds = Counter(each.kind for each in ARTICLES.values())
-    assert kinds["FAQ"] >= len({slug for _, _, slug in COVERAGE + IMPLIED})
+    assert kinds["FAQ"] >= len({slug for _, _, slug in FAQ_COVERAGE + IMPLIED_COVERAGE})
     assert min(kinds["GUIDE"], kinds["VIDEO"], kinds["WEBINAR"]) >= 3
 
 
-@pytest.mark.parametrize(("slug", "french", "english"), FACTS)
+@pytest.mark.parametrize(("slug", "french", "english"), FIGURES)
 def test_articles_state_the_right_figures(slug: str, french: str, english: str) -> None:
     assert french in ARTICLES[slug].fr.body.replace("\N{NO-BREAK SPACE}", " ")
     assert english in ARTICLES[slug].en.body
 
 
-@pytest.mark.parametrize("text", FRENCH)
+@pytest.mark.parametrize("text", FRENCH_TEXTS)
 def test_nothing_is_copied_from_the_faq(text: ArticleText) -> None:
-    known = faq_shingles()
+    faq_hashes = faq_shingles()
     assert [
         words
         for words, digest in shingles(f"{text.title} {text.summary} {text.body}")
-        if digest in known
+        if digest in faq_hashes
     ] == []
 
 
@@ -113,24 +113,24 @@ def faq_shingles() -> set[bytes]:
     """Four-byte hashes of all sequences of eight words in the FAQ, whose text we may not
     publish.
     """
-    packed = b64decode(Path(__file__).with_name("faq_shingles.txt").read_text())
-    return {packed[at : at + 4] for at in range(0, len(packed), 4)}
+    hashes = b64decode(Path(__file__).with_name("faq_shingles.txt").read_text())
+    return {hashes[at : at + 4] for at in range(0, len(hashes), 4)}
 
 
 def shingles(text: str) -> Iterator[tuple[str, bytes]]:
     words = re.findall(r"\w+", text.lower())
-    for start in range(len(words) - SHINGLE + 1):
-        sequence = " ".join(words[start : start + SHINGLE])
+    for start in range(len(words) - SHINGLE_WORDS + 1):
+        sequence = " ".join(words[start : start + SHINGLE_WORDS])
         yield sequence, blake2b(sequence.encode(), digest_size=4).digest()
 
 
 def test_a_copied_sentence_is_detected() -> None:
-    copied = "Un agent de support sera disponible pour répondre"
-    assert [digest in faq_shingles() for _, digest in shingles(copied)] == [True]
+    copied_sentence = "Un agent de support sera disponible pour répondre"
+    assert [digest in faq_shingles() for _, digest in shingles(copied_sentence)] == [True]
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_lengths_are_readable(text: ArticleText) -> None:
+def test_texts_have_a_readable_length(text: ArticleText) -> None:
     assert 80 <= len(text.body.split()) <= 250
     assert len(text.title) <= 80
     assert len(text.summary) <= 120
@@ -153,13 +153,13 @@ def outline(body: str) -> list[str]:
     return re.findall(r"(?m)^(?:\d\.|-|\||>)|/articles/[\w-]+", body)
 
 
-@pytest.mark.parametrize("text", FRENCH)
+@pytest.mark.parametrize("text", FRENCH_TEXTS)
 def test_french_typography(text: ArticleText) -> None:
     french = f"{text.title}\n{text.summary}\n{text.body}"
     assert re.findall(r".{9} [:;?!»]|« .{9}|\w'\w.{9}|\d [€%]", french) == []
 
 
-def test_titles_differ() -> None:
+def test_titles_are_unique() -> None:
     for language in ("fr", "en"):
         titles = Counter(getattr(each, language).title for each in ARTICLES.values())
         assert titles.most_common(1)[0][1] == 1
@@ -212,12 +212,12 @@ def test_prices_and_trials_follow_the_texts() -> None:
 def test_offers_have_the_same_content_in_both_languages() -> None:
     for each in offers():
         assert each.fr.name == each.en.name
-        assert shape(each.fr) == shape(each.en)
+        assert content_counts(each.fr) == content_counts(each.en)
         assert 4 <= len(each.fr.features) <= 6
         assert 2 <= len(each.fr.advantages) <= 4
 
 
-def shape(text: OfferText) -> tuple[int, int, int]:
+def content_counts(text: OfferText) -> tuple[int, int, int]:
     sentences = len(re.findall(r"[.?!](?= |$)", text.description))
     assert 2 <= sentences <= 4
     return sentences, len(text.features), len(text.advantages)

@@ -48,7 +48,7 @@ def checkout_services(auth: AuthServices) -> CheckoutServices:
 
 
 @pytest.fixture
-async def filled(
+async def demonstration_data(
     db: str,
     clock: "MovableClock",
     bus: "RecordingBus",
@@ -59,7 +59,7 @@ async def filled(
 
 
 async def test_every_user_can_sign_in_as_documented(
-    filled: None, action: Action, auth: AuthServices
+    demonstration_data: None, action: Action, auth: AuthServices
 ) -> None:
     for person in people():
         user = await authenticate(
@@ -82,37 +82,41 @@ def test_every_role_has_a_user() -> None:
 
 async def test_the_passwords_are_strong(auth: AuthServices) -> None:
     for person in people():
-        own = (person.company.legal_name,) if person.company else ()
-        await auth.passwords.require_strong(person.password, person.email, person.name, *own)
+        company_names = (person.company.legal_name,) if person.company else ()
+        await auth.passwords.require_strong(
+            person.password, person.email, person.name, *company_names
+        )
 
 
 async def test_invoices_are_numbered_in_the_order_of_their_dates(
-    filled: None, clock: "MovableClock"
+    demonstration_data: None, clock: "MovableClock"
 ) -> None:
-    issued = await Invoice.all().order_by("position")
-    assert len(issued) == 6
+    invoices = await Invoice.all().order_by("position")
+    assert len(invoices) == 6
     assert await numbering_faults() == []
-    assert len({(each.issued_on.year, each.issued_on.month) for each in issued}) >= 5
-    assert issued[-1].issued_at < clock.now()
+    assert len({(each.issued_on.year, each.issued_on.month) for each in invoices}) >= 5
+    assert invoices[-1].issued_at < clock.now()
 
 
-async def test_purchases_are_paid_and_one_was_declined_first(filled: None) -> None:
+async def test_purchases_are_paid_and_one_was_declined_first(demonstration_data: None) -> None:
     assert {each.status for each in await Purchase.all()} == {PurchaseStatus.ACTIVE}
     statuses = sorted(each.status.value for each in await Payment.all())
     assert statuses == ["DECLINED"] + [PaymentStatus.SUCCEEDED.value] * 6
 
 
-async def test_reports_are_not_empty(filled: None) -> None:
+async def test_reports_are_not_empty(demonstration_data: None) -> None:
     tickets = await Ticket.all()
     assert {each.channel for each in tickets} == set(Channel)
     assert {each.status for each in tickets} == set(TicketStatus)
     assert len({each.opened_on for each in tickets}) >= 10
     assert len({each.first_response_seconds for each in tickets} - {None}) >= 8
-    waiting = [each for each in tickets if each.status is TicketStatus.NEW]
-    assert [(each.assignee_id, each.first_response_at) for each in waiting] == [(None, None)]
+    new_tickets = [each for each in tickets if each.status is TicketStatus.NEW]
+    assert [(each.assignee_id, each.first_response_at) for each in new_tickets] == [(None, None)]
 
 
-async def test_events_are_in_order_and_in_the_past(filled: None, clock: "MovableClock") -> None:
+async def test_events_are_in_order_and_in_the_past(
+    demonstration_data: None, clock: "MovableClock"
+) -> None:
     events = await Event.all().order_by("id")
     assert all(before.at <= after.at for before, after in pairwise(events))
     assert events[-1].at < clock.now()
@@ -122,17 +126,17 @@ async def test_events_are_in_order_and_in_the_past(filled: None, clock: "Movable
     )
 
 
-async def test_each_company_has_its_own_tickets(filled: None) -> None:
-    seen = []
+async def test_each_company_has_its_own_tickets(demonstration_data: None) -> None:
+    visible_tickets = []
     for person in (CUSTOMER, NEIGHBOUR):
         user = await User.get(email=person.email)
-        result = await Ticket.visible_to(Viewer(user=user, account=await company_of(user)))
-        seen.append({ticket.pk for ticket in result})
-    assert all(seen)
-    assert not seen[0] & seen[1]
+        tickets = await Ticket.visible_to(Viewer(user=user, account=await company_of(user)))
+        visible_tickets.append({ticket.pk for ticket in tickets})
+    assert all(visible_tickets)
+    assert not visible_tickets[0] & visible_tickets[1]
 
 
-async def test_old_emails_are_not_sent_again(filled: None) -> None:
+async def test_old_emails_are_not_sent_again(demonstration_data: None) -> None:
     assert await Email.all().count() == 6
     assert not await Email.filter(next_attempt_at__not_isnull=True).exists()
 

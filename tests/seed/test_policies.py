@@ -34,14 +34,14 @@ from tests.engine.differential.example_counts import examples
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-REFUSED = (BaseORMException, PostgresError)
+DATABASE_ERRORS = (BaseORMException, PostgresError)
 
 
 def version(number: str, day: date, kind: PolicyKind = PolicyKind.TERMS) -> PolicyContent:
     return PolicyContent(kind, number, day, f"# Conditions\n\n{number}\n", f"# Terms\n\n{number}\n")
 
 
-async def stored() -> list[dict[str, Any]]:
+async def stored_policies() -> list[dict[str, Any]]:
     return await Policy.all().order_by("id").values()
 
 
@@ -61,10 +61,10 @@ async def test_p4_4_the_catalogue_installs_both_policies_with_the_hash_of_their_
             file.read_bytes().decode() for file in files
         )
         assert policy.installed_at == clock.now()
-    before = await stored()
+    before = await stored_policies()
     clock.advance(timedelta(days=40))
     await catalogue.load(clock.now())
-    assert await stored() == before
+    assert await stored_policies() == before
 
 
 def test_the_texts_are_complete() -> None:
@@ -90,14 +90,14 @@ async def test_p4_4_a_new_version_is_added_and_the_one_before_stays(
     today = local_date(clock.now())
     first, second = version("1.0", date(2026, 1, 1)), version("1.1", today + timedelta(days=30))
     await install(clock.now(), [first])
-    before = await stored()
+    before = await stored_policies()
     await install(clock.now(), [first, second])
-    assert (await stored())[:1] == before
+    assert (await stored_policies())[:1] == before
     assert (await Policy.in_force(today))[PolicyKind.TERMS].version == "1.0"
     assert (await Policy.in_force(today + timedelta(days=30)))[PolicyKind.TERMS].version == "1.1"
 
 
-async def test_p4_4_a_late_version_is_in_force_from_the_day_it_came(
+async def test_p4_4_a_late_version_is_in_force_from_the_day_it_is_installed(
     db: str, clock: "MovableClock"
 ) -> None:
     """A version can't bind anyone before it can be read. When two versions are installed late, the
@@ -118,10 +118,10 @@ async def test_p4_4_a_late_version_is_in_force_from_the_day_it_came(
     ]
     assert (await Policy.in_force(today))[PolicyKind.TERMS].version == "1.2"
     assert (await Policy.in_force(today - timedelta(days=1)))[PolicyKind.TERMS].version == "1.0"
-    before = await stored()
+    before = await stored_policies()
     clock.advance(timedelta(days=9))
     await install(clock.now(), contents)
-    assert await stored() == before
+    assert await stored_policies() == before
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ async def test_p4_4_a_change_of_an_installed_version_is_refused(
 ) -> None:
     content = version("1.0", date(2026, 1, 1))
     await install(clock.now(), [content])
-    before = await stored()
+    before = await stored_policies()
     with pytest.raises(ValueError, match=re.escape(error)):
         await install(clock.now(), [change(content), version("1.1", date(2027, 1, 1))])
-    assert await stored() == before
+    assert await stored_policies() == before
 
 
 async def test_p4_4_a_version_must_take_effect_after_the_installed_ones(
@@ -168,10 +168,10 @@ async def test_p4_4_the_database_refuses_changes_of_a_policy(
     db: str, clock: "MovableClock", statement: str
 ) -> None:
     await catalogue.load(clock.now())
-    before = await stored()
-    with pytest.raises(REFUSED):
+    before = await stored_policies()
+    with pytest.raises(DATABASE_ERRORS):
         await execute(statement)
-    assert await stored() == before
+    assert await stored_policies() == before
 
 
 async def test_p4_4_the_database_refuses_changes_of_an_acceptance(
@@ -182,18 +182,18 @@ async def test_p4_4_the_database_refuses_changes_of_an_acceptance(
         email="c@fournil.example", name="Camille", password_hash="-", created_at=clock.now()
     )
     policy = await Policy.first()
-    facts: dict[str, Any] = {
+    acceptance: dict[str, Any] = {
         "user": user,
         "policy": policy,
         "locale": "fr",
         "channel": AcceptanceChannel.SETTINGS,
     }
-    await PolicyAcceptance.create(accepted_at=clock.now(), **facts)
+    await PolicyAcceptance.create(accepted_at=clock.now(), **acceptance)
     for statement in (
         "UPDATE policy_acceptance SET channel = 'SIGN_UP'",
         "UPDATE policy_acceptance SET accepted_at = NULL",
     ):
-        with pytest.raises(REFUSED):
+        with pytest.raises(DATABASE_ERRORS):
             await execute(statement)
     assert (await PolicyAcceptance.get()).accepted_at == clock.now()
 
@@ -234,12 +234,12 @@ async def test_p4_4_the_version_in_force_is_the_latest_in_effect(
     at = datetime(2025, 1, 1, tzinfo=PARIS)
     await install(at, [version(str(number), day) for number, day in enumerate(days)])
     today = data.draw(st.dates(date(2025, 12, 30), date(2026, 3, 3)))
-    in_effect = [str(number) for number, day in enumerate(days) if day <= today]
+    expected_versions = [str(number) for number, day in enumerate(days) if day <= today]
     current = await Policy.in_force(today)
-    assert [policy.version for policy in current.values()] == in_effect[-1:]
+    assert [policy.version for policy in current.values()] == expected_versions[-1:]
 
 
-ERRORS = [
+POLICY_ERRORS = [
     ("versions.toml", "[[terms]]", "[[cookies]]", "versions.toml: unknown cookies"),
     (
         "versions.toml",
@@ -271,7 +271,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "valid", "invalid", "error"), ERRORS)
+@pytest.mark.parametrize(("name", "valid", "invalid", "error"), POLICY_ERRORS)
 def test_an_error_in_the_policies_is_reported(
     tmp_path: Path, name: str, valid: str, invalid: str, error: str
 ) -> None:

@@ -9,29 +9,29 @@ from contextlib import asynccontextmanager
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}" + rb"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 
-class Daemon:
-    """Answers as clamd does, or with `answer`: bytes are sent as they are, and `None` closes the
+class FakeClamd:
+    """Answers as clamd does, or with `response`: bytes are sent as they are, and `None` closes the
     connection.
     """
 
     def __init__(self) -> None:
         self.port = 0
-        self.asked = 0
-        self.largest = 0
-        self.answer: bytes | None = b""
+        self.scan_count = 0
+        self.largest_chunk = 0
+        self.response: bytes | None = b""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.asked += 1
+        self.scan_count += 1
         content = bytearray()
         try:
             assert await reader.readexactly(10) == b"zINSTREAM\0"
             while length := int.from_bytes(await reader.readexactly(4), "big"):
-                self.largest = max(self.largest, length)
+                self.largest_chunk = max(self.largest_chunk, length)
                 content += await reader.readexactly(length)
-            result = (
+            verdict = (
                 b"stream: Win.Test.EICAR_HDB-1 FOUND\0" if EICAR in content else b"stream: OK\0"
             )
-            writer.write((self.answer or result) if self.answer is not None else b"")
+            writer.write((self.response or verdict) if self.response is not None else b"")
             await writer.drain()
         except asyncio.IncompleteReadError:
             pass  # the client disconnected
@@ -39,7 +39,7 @@ class Daemon:
             writer.close()
 
     @asynccontextmanager
-    async def open(self, port: int = 0) -> AsyncIterator["Daemon"]:
+    async def listen(self, port: int = 0) -> AsyncIterator["FakeClamd"]:
         """Listens on the port, or on a free one."""
         async with await asyncio.start_server(self._serve, "127.0.0.1", port) as server:
             self.port = server.sockets[0].getsockname()[1]

@@ -30,11 +30,10 @@ from storage.file_service import scan_waiting_files
 from storage.scanner import scanner_from_url
 from tests.accounts.company_fixtures import founded, outcome, person
 from tests.patience import lock_waiters
-from tests.storage.clamd import EICAR, Daemon
-from tests.storage.test_object_store import Peer
+from tests.storage.clamd import EICAR, FakeClamd
+from tests.storage.test_object_store import S3Server
 from tests.storage.upload_fixtures import CONTENT, Scenario, SlowStore
-from tests.web.web_fixtures import bytewise
-from tests.web.web_fixtures import site as opened
+from tests.web.web_fixtures import in_chunks, open_site
 from web.files import _UPLOAD_SECONDS
 from worker import jobs
 
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 async def scenario(
     db: str, clock: "MovableClock", bus: "RecordingBus", tmp_path: Path
 ) -> AsyncIterator[Scenario]:
-    async with opened(clock, tmp_path / "files") as site:
+    async with open_site(clock, tmp_path / "files") as site:
         bakery = await founded(clock, bus, Camille=Role.OWNER)
         yield Scenario(site, bakery, await person(bakery.action(), "Amadou", staff=Staff.AGENT))
 
@@ -54,73 +53,73 @@ async def scenario(
 async def test_unattached_files_are_deleted_after_a_day(
     scenario: Scenario, clock: "MovableClock"
 ) -> None:
-    await scenario.announced()
-    await scenario.uploaded()
-    await scenario.uploaded(scenario.agent)
+    await scenario.announce()
+    await scenario.upload()
+    await scenario.upload(scenario.agent)
     clock.advance(RETENTION - timedelta(seconds=1))
-    assert await scenario.turn() == 0
-    young = await scenario.uploaded()
+    assert await scenario.run_job() == 0
+    recent_file = await scenario.upload()
     clock.advance(timedelta(seconds=1))
-    assert await scenario.turn() == 3
-    assert await scenario.kept() == {young.key} == set(scenario.site.bytes_kept())
-    assert await scenario.turn() == 0
+    assert await scenario.run_job() == 3
+    assert await scenario.stored_keys() == {recent_file.key} == set(scenario.site.stored_files())
+    assert await scenario.run_job() == 0
 
 
-async def by_a_customer(scenario: Scenario) -> None:
-    await scenario.said(await scenario.uploaded())
+async def attach_to_a_customers_message(scenario: Scenario) -> None:
+    await scenario.post_message(await scenario.upload())
 
 
-async def by_an_agent(scenario: Scenario) -> None:
-    await scenario.said(await scenario.uploaded(scenario.agent), scenario.agent)
+async def attach_to_an_agents_message(scenario: Scenario) -> None:
+    await scenario.post_message(await scenario.upload(scenario.agent), scenario.agent)
 
 
-async def in_a_chat(scenario: Scenario) -> None:
-    await scenario.said(await scenario.uploaded(), channel=Channel.CHAT)
+async def attach_to_a_chat_message(scenario: Scenario) -> None:
+    await scenario.post_message(await scenario.upload(), channel=Channel.CHAT)
 
 
-async def as_evidence_at_once(scenario: Scenario) -> None:
-    await scenario.asks(await scenario.uploaded())
+async def attach_as_evidence_of_a_request(scenario: Scenario) -> None:
+    await scenario.request_legal_name(await scenario.upload())
 
 
-async def as_evidence_later(scenario: Scenario) -> None:
-    await scenario.shows(await scenario.asks(), await scenario.uploaded())
+async def attach_as_additional_evidence(scenario: Scenario) -> None:
+    await scenario.add_evidence(await scenario.request_legal_name(), await scenario.upload())
 
 
-async def as_evidence_of_what_was_rejected(scenario: Scenario) -> None:
-    change = await scenario.asks(await scenario.uploaded())
+async def attach_as_evidence_of_a_rejected_request(scenario: Scenario) -> None:
+    change = await scenario.request_legal_name(await scenario.upload())
     action = scenario.site.action()
-    agents = await sessions.sign_in(scenario.agent, None, True, action)
-    await legal_names.decide(action, agents.session, change.pk, Decision.REJECT, "Illisible.")
+    tokens = await sessions.sign_in(scenario.agent, None, True, action)
+    await legal_names.decide(action, tokens.session, change.pk, Decision.REJECT, "Illisible.")
 
 
 @pytest.mark.parametrize(
-    "attached",
+    "attach",
     [
-        by_a_customer,
-        by_an_agent,
-        in_a_chat,
-        as_evidence_at_once,
-        as_evidence_later,
-        as_evidence_of_what_was_rejected,
+        attach_to_a_customers_message,
+        attach_to_an_agents_message,
+        attach_to_a_chat_message,
+        attach_as_evidence_of_a_request,
+        attach_as_additional_evidence,
+        attach_as_evidence_of_a_rejected_request,
     ],
 )
 async def test_attached_files_are_never_deleted(
-    scenario: Scenario, clock: "MovableClock", attached: Callable[[Scenario], Awaitable[None]]
+    scenario: Scenario, clock: "MovableClock", attach: Callable[[Scenario], Awaitable[None]]
 ) -> None:
-    await attached(scenario)
+    await attach(scenario)
     clock.advance(timedelta(days=400))
-    assert await scenario.turn() == 0
-    [key] = await scenario.kept()
-    assert scenario.site.bytes_kept() == {key: CONTENT}
+    assert await scenario.run_job() == 0
+    [key] = await scenario.stored_keys()
+    assert scenario.site.stored_files() == {key: CONTENT}
 
 
 @pytest.mark.usefixtures("db")
-def test_every_relation_to_files_is_listed() -> None:
+def test_all_relations_to_files_are_listed() -> None:
     """New relations to files have to be listed here, and need a test that attached files are
     kept.
     """
-    whose = {"uploader", "account"}
-    assert {f"{name}_id" for name in File._meta.fk_fields - whose} == set(ATTACHMENT_COLUMNS)
+    owner_fields = {"uploader", "account"}
+    assert {f"{name}_id" for name in File._meta.fk_fields - owner_fields} == set(ATTACHMENT_COLUMNS)
     for model in Tortoise.apps["models"].values():
         for name in model._meta.fk_fields:
             field = model._meta.fields_map[name]
@@ -128,7 +127,7 @@ def test_every_relation_to_files_is_listed() -> None:
             assert field.related_model is not File, (model, name)
 
 
-def test_uploads_end_before_the_deletion() -> None:
+def test_uploads_end_long_before_the_deletion() -> None:
     assert 10 * (LIFETIME[Purpose.UPLOAD] + timedelta(seconds=_UPLOAD_SECONDS)) < RETENTION
 
 
@@ -136,23 +135,30 @@ async def test_quarantined_and_infected_files_are_deleted_too(
     scenario: Scenario, clock: "MovableClock"
 ) -> None:
     async with (
-        Daemon().open() as daemon,
-        opened(
+        FakeClamd().listen() as daemon,
+        open_site(
             clock, scenario.site.folder, scanner_from_url(f"tcp://127.0.0.1:{daemon.port}")
         ) as site,
     ):
-        watched = Scenario(site, scenario.bakery, scenario.agent)
-        bad = await watched.announced(size=len(EICAR))
-        assert (await site.put(bad, EICAR)).status_code == 422
-        daemon.answer = None
-        waiting, shown = await watched.announced(), await watched.announced()
-        for file in (waiting, shown):
-            assert (await site.put(file, CONTENT)).status_code == 202
-        await watched.said(shown)
+        scanned_scenario = Scenario(site, scenario.bakery, scenario.agent)
+        infected_file = await scanned_scenario.announce(size=len(EICAR))
+        assert (await site.upload(infected_file, EICAR)).status_code == 422
+        daemon.response = None
+        waiting_file, attached_file = (
+            await scanned_scenario.announce(),
+            await scanned_scenario.announce(),
+        )
+        for file in (waiting_file, attached_file):
+            assert (await site.upload(file, CONTENT)).status_code == 202
+        await scanned_scenario.post_message(attached_file)
         clock.advance(RETENTION)
-        assert await watched.turn() == 2
-        assert set(site.bytes_kept()) == await watched.kept() == {(await File.get(pk=shown.pk)).key}
-        daemon.answer = b""
+        assert await scanned_scenario.run_job() == 2
+        assert (
+            set(site.stored_files())
+            == await scanned_scenario.stored_keys()
+            == {(await File.get(pk=attached_file.pk)).key}
+        )
+        daemon.response = b""
         # It is still waiting.
         assert await scan_waiting_files(site.action(), site.file_service) == 1
 
@@ -160,16 +166,16 @@ async def test_quarantined_and_infected_files_are_deleted_too(
 async def test_a_file_attached_during_the_job_stays(
     db: str, scenario: Scenario, clock: "MovableClock"
 ) -> None:
-    file, ticket = await scenario.uploaded(), await scenario.ticket()
+    file, ticket = await scenario.upload(), await scenario.open_ticket()
     clock.advance(RETENTION)
     attached = asyncio.Event()
 
-    async def meanwhile() -> int:
+    async def delete_after_attaching() -> int:
         await attached.wait()
-        return await scenario.turn()
+        return await scenario.run_job()
 
     # Started here, because a task started in the transaction would be part of it.
-    turn = asyncio.create_task(meanwhile())
+    job = asyncio.create_task(delete_after_attaching())
     async with scenario.bakery.action("Camille").transaction() as tx:
         message = await (await tx.locked(Ticket, ticket.pk)).post(
             tx, scenario.camille, "Voici.", "k"
@@ -177,27 +183,27 @@ async def test_a_file_attached_during_the_job_stays(
         await attach_to_message(tx, ticket.account_id, message, scenario.camille, (file.pk,))
         attached.set()
         await lock_waiters(db)
-        assert not turn.done()
-    assert await turn == 0
+        assert not job.done()
+    assert await job == 0
     assert (await File.get(pk=file.pk)).message_id == message.pk
-    assert scenario.site.bytes_kept() == {file.key: CONTENT}
+    assert scenario.site.stored_files() == {file.key: CONTENT}
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("delete_first", [False, True])
 async def test_a_file_in_deletion_cannot_be_used(
-    scenario: Scenario, clock: "MovableClock", after: bool
+    scenario: Scenario, clock: "MovableClock", delete_first: bool
 ) -> None:
-    file, ticket = await scenario.uploaded(), await scenario.ticket()
+    file, ticket = await scenario.upload(), await scenario.open_ticket()
     clock.advance(RETENTION)
-    store = SlowStore(scenario.site.folder, after)
-    turn = asyncio.create_task(scenario.turn(store))
-    await store.asked.wait()
+    store = SlowStore(scenario.site.folder, delete_first)
+    job = asyncio.create_task(scenario.run_job(store))
+    await store.delete_started.wait()
     with pytest.raises(Refusal, match="FILE_REFUSED"):
         await ticket.reply(
             scenario.bakery.action("Camille"), scenario.camille, "Voici.", "k", (file.pk,)
         )
     assert await Message.all().count() == 0
-    assert await outcome(scenario.asks(file)) == "FILE_REFUSED"
+    assert await outcome(scenario.request_legal_name(file)) == "FILE_REFUSED"
     for viewer in (
         Viewer(scenario.camille, scenario.bakery.account, Role.OWNER),
         Viewer(scenario.agent),
@@ -205,27 +211,27 @@ async def test_a_file_in_deletion_cannot_be_used(
         assert await File.visible_to(viewer) == []
     link = f"/downloads/{scenario.site.sign(Purpose.DOWNLOAD, file=file.pk)}"
     assert (await scenario.site.client.get(link)).status_code == 404
-    assert (await scenario.site.put(file, CONTENT)).status_code == 404
-    store.go_on.set()
-    assert await turn == 1
-    assert (await scenario.kept(), scenario.site.bytes_kept()) == (set(), {})
+    assert (await scenario.site.upload(file, CONTENT)).status_code == 404
+    store.may_continue.set()
+    assert await job == 1
+    assert (await scenario.stored_keys(), scenario.site.stored_files()) == (set(), {})
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("delete_first", [False, True])
 async def test_a_deletion_interrupted_by_a_kill_is_completed(
-    scenario: Scenario, clock: "MovableClock", after: bool
+    scenario: Scenario, clock: "MovableClock", delete_first: bool
 ) -> None:
-    await scenario.uploaded()
+    await scenario.upload()
     clock.advance(RETENTION)
-    store = SlowStore(scenario.site.folder, after)
-    turn = asyncio.create_task(scenario.turn(store))
-    await store.asked.wait()
-    turn.cancel()
+    store = SlowStore(scenario.site.folder, delete_first)
+    job = asyncio.create_task(scenario.run_job(store))
+    await store.delete_started.wait()
+    job.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await turn
-    assert len(await scenario.kept()) == 1
-    assert await scenario.turn() == 1
-    assert (await scenario.kept(), scenario.site.bytes_kept()) == (set(), {})
+        await job
+    assert len(await scenario.stored_keys()) == 1
+    assert await scenario.run_job() == 1
+    assert (await scenario.stored_keys(), scenario.site.stored_files()) == (set(), {})
 
 
 async def test_concurrent_jobs_and_an_attachment_are_consistent(
@@ -234,70 +240,70 @@ async def test_concurrent_jobs_and_an_attachment_are_consistent(
     """Each file is either attached with its bytes, or deleted and refused, and no file is counted
     twice.
     """
-    uploaded = [await scenario.uploaded() for _ in range(24)]
-    tickets = [await scenario.ticket() for _ in range(8)]
+    files = [await scenario.upload() for _ in range(24)]
+    tickets = [await scenario.open_ticket() for _ in range(8)]
     clock.advance(RETENTION)
 
-    async def replies(turn: int) -> str:
-        three = tuple(file.pk for file in reversed(uploaded[3 * turn : 3 * turn + 3]))
+    async def reply(index: int) -> str:
+        file_ids = tuple(file.pk for file in reversed(files[3 * index : 3 * index + 3]))
         return await outcome(
-            tickets[turn].reply(
-                scenario.bakery.action("Camille"), scenario.camille, "Voici.", "k", three
+            tickets[index].reply(
+                scenario.bakery.action("Camille"), scenario.camille, "Voici.", "k", file_ids
             )
         )
 
-    replying = [asyncio.create_task(replies(turn)) for turn in range(8)]
+    replies = [asyncio.create_task(reply(index)) for index in range(8)]
     await asyncio.sleep(0)
-    gone = await asyncio.gather(*(scenario.turn() for _ in range(3)))
-    outcomes = [await each for each in replying]
+    deleted_counts = await asyncio.gather(*(scenario.run_job() for _ in range(3)))
+    outcomes = [await each for each in replies]
     assert set(outcomes) <= {"done", "FILE_REFUSED"}
-    await scenario.turn()
+    await scenario.run_job()
     remaining = {file.key: file.message_id for file in await File.all()}
-    assert set(scenario.site.bytes_kept()) == set(remaining)
+    assert set(scenario.site.stored_files()) == set(remaining)
     assert len(remaining) == 3 * outcomes.count("done")
     assert all(remaining.values())
-    assert sum(gone) <= 24 - len(remaining)
+    assert sum(deleted_counts) <= 24 - len(remaining)
 
 
 async def test_more_than_one_batch_is_deleted_despite_a_failure(
     scenario: Scenario, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.abandoned_files._BATCH", 2)
-    files = [await scenario.uploaded() for _ in range(7)]
+    files = [await scenario.upload() for _ in range(7)]
     await File.filter(pk=files[0].pk).update(key="no key")
     clock.advance(RETENTION)
     with capture_logs() as logged:
-        assert await scenario.turn() == 6
+        assert await scenario.run_job() == 6
     assert [(each["event"], each["error"]) for each in logged] == [
         ("file.not_deleted", "ValueError")
     ]
-    assert await scenario.kept() == {"no key"}
+    assert await scenario.stored_keys() == {"no key"}
 
 
-async def test_while_the_store_is_unavailable_nothing_is_lost(
+async def test_files_are_not_lost_while_the_store_is_unavailable(
     scenario: Scenario, clock: "MovableClock", tmp_path: Path
 ) -> None:
     (tmp_path / "s3").mkdir()
-    peer = Peer(tmp_path / "s3")
-    files = [await scenario.announced() for _ in range(2)]
+    s3_server = S3Server(tmp_path / "s3")
+    files = [await scenario.announce() for _ in range(2)]
     for file in files:
-        await peer.store.put(file.key, bytewise(CONTENT))
+        await s3_server.store.put(file.key, in_chunks(CONTENT))
     clock.advance(RETENTION)
-    peer.kill()
+    s3_server.kill()
     with capture_logs() as logged:
-        assert await scenario.turn(peer.store) == 0
+        assert await scenario.run_job(s3_server.store) == 0
     assert [each["event"] for each in logged] == ["store.unavailable"]
-    assert len(await scenario.kept()) == len(peer.names) == 2
-    peer.start()
-    assert await scenario.turn(peer.store) == 2
-    assert (await scenario.kept(), peer.names) == (set(), set())
-    peer.kill()
+    assert len(await scenario.stored_keys()) == len(s3_server.keys) == 2
+    s3_server.start()
+    assert await scenario.run_job(s3_server.store) == 2
+    assert (await scenario.stored_keys(), s3_server.keys) == (set(), set())
+    s3_server.kill()
 
 
 async def test_the_job_is_on_the_timetable(
     scenario: Scenario, clock: "MovableClock", tmp_path: Path
 ) -> None:
-    await scenario.uploaded()
+    await scenario.upload()
     clock.advance(RETENTION)
     timetable = jobs(
         scenario.site.services,
@@ -307,4 +313,4 @@ async def test_the_job_is_on_the_timetable(
     )
     [job] = [each for each in timetable if each.name == "abandoned files"]
     assert await job.work() == 1
-    assert scenario.site.bytes_kept() == {}
+    assert scenario.site.stored_files() == {}

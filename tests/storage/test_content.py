@@ -8,19 +8,19 @@ import pytest
 from storage.content import CONTENT_KINDS, Inspection, content_kind
 
 
-def archive(*names: str, first: bytes = b"") -> bytes:
+def zip_archive(*names: str, mimetype: bytes = b"") -> bytes:
     """A zip file with these members, after an uncompressed `mimetype` when there is one."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as zipped:
-        if first:
-            zipped.writestr("mimetype", first)
+        if mimetype:
+            zipped.writestr("mimetype", mimetype)
         for name in names:
             zipped.writestr(name, "<x/>" * 100, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
-_OFFICE = "application/vnd.openxmlformats-officedocument"
-_OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
+OFFICE_OPEN_XML = "application/vnd.openxmlformats-officedocument"
+OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
 SAMPLES = {
     "image/png": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
     "image/jpeg": b"\xff\xd8\xff\xe0\x00\x10JFIF",
@@ -29,23 +29,23 @@ SAMPLES = {
     "application/pdf": b"%PDF-1.7\n\x00%%EOF",
     "text/plain": "Ça ne marche plus\r\n\tdepuis hier".encode(),
     "text/csv": "société;montant\nL'Épi;12,50".encode("cp1252"),
-    f"{_OFFICE}.wordprocessingml.document": archive(
+    f"{OFFICE_OPEN_XML}.wordprocessingml.document": zip_archive(
         "[Content_Types].xml", "_rels/.rels", "word/document.xml"
     ),
-    f"{_OFFICE}.spreadsheetml.sheet": archive(
+    f"{OFFICE_OPEN_XML}.spreadsheetml.sheet": zip_archive(
         "_rels/.rels", "xl/workbook.xml", "[Content_Types].xml"
     ),
-    f"{_OPEN_DOCUMENT}.text": archive("content.xml", first=f"{_OPEN_DOCUMENT}.text".encode()),
-    f"{_OPEN_DOCUMENT}.spreadsheet": archive(
-        "content.xml", first=f"{_OPEN_DOCUMENT}.spreadsheet".encode()
+    f"{OPEN_DOCUMENT}.text": zip_archive("content.xml", mimetype=f"{OPEN_DOCUMENT}.text".encode()),
+    f"{OPEN_DOCUMENT}.spreadsheet": zip_archive(
+        "content.xml", mimetype=f"{OPEN_DOCUMENT}.spreadsheet".encode()
     ),
 }
 
 
-def passes(content_type: str, content: bytes, at_once: int) -> bool:
+def is_accepted(content_type: str, content: bytes, chunk_size: int) -> bool:
     inspection = Inspection(CONTENT_KINDS[content_type])
-    for start in range(0, len(content), at_once):
-        inspection.feed(content[start : start + at_once])
+    for start in range(0, len(content), chunk_size):
+        inspection.feed(content[start : start + chunk_size])
     return inspection.passed
 
 
@@ -53,16 +53,20 @@ def test_there_is_a_sample_of_every_type() -> None:
     assert SAMPLES.keys() == CONTENT_KINDS.keys()
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 10_000])
+@pytest.mark.parametrize("chunk_size", [1, 7, 10_000])
 @pytest.mark.parametrize("content_type", CONTENT_KINDS)
-def test_content_matches_only_its_own_type(content_type: str, at_once: int) -> None:
-    similar = {"text/plain", "text/csv"}
-    of = {other for other in CONTENT_KINDS if passes(other, SAMPLES[content_type], at_once)}
-    assert of - similar == {content_type} - similar
-    assert (of & similar == similar) is (content_type in similar)
+def test_content_matches_only_its_own_type(content_type: str, chunk_size: int) -> None:
+    text_types = {"text/plain", "text/csv"}
+    accepted_types = {
+        candidate
+        for candidate in CONTENT_KINDS
+        if is_accepted(candidate, SAMPLES[content_type], chunk_size)
+    }
+    assert accepted_types - text_types == {content_type} - text_types
+    assert (accepted_types & text_types == text_types) is (content_type in text_types)
 
 
-@pytest.mark.parametrize("at_once", [1, 10_000])
+@pytest.mark.parametrize("chunk_size", [1, 10_000])
 @pytest.mark.parametrize("content_type", CONTENT_KINDS)
 @pytest.mark.parametrize(
     "content",
@@ -70,19 +74,19 @@ def test_content_matches_only_its_own_type(content_type: str, at_once: int) -> N
         b"",
         b"<html><script>alert(1)</script></html>\x00",
         b"MZ\x90\x00\x03",
-        archive("evil.exe"),
+        zip_archive("evil.exe"),
         b"\x89PN\x00",
         b"<!doctype html>\x1b[2J" + SAMPLES["image/png"],
-        archive(
+        zip_archive(
             "[Content_Types].xml", "word/document.xml", "word/vbaProject.bin", "xl/workbook.xml"
         ),
     ],
 )
 def test_content_of_another_type_is_reported(
-    content_type: str, content: bytes, at_once: int
+    content_type: str, content: bytes, chunk_size: int
 ) -> None:
     empty_text = not content and content_type.startswith("text/")
-    assert passes(content_type, content, at_once) is empty_text
+    assert is_accepted(content_type, content, chunk_size) is empty_text
 
 
 @pytest.mark.parametrize("media_type", ["IMAGE/PNG", " image/png ; charset=x", "image/png;"])
@@ -99,7 +103,7 @@ def test_disallowed_types_are_refused(media_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "named"),
+    ("name", "expected"),
     [
         ("photo.PNG", "photo.PNG"),
         ("evil.html", "evil.html.png"),
@@ -108,5 +112,5 @@ def test_disallowed_types_are_refused(media_type: str) -> None:
         ("n" * 200, "n" * 196 + ".png"),
     ],
 )
-def test_a_name_gets_an_extension_of_its_type(name: str, named: str) -> None:
-    assert CONTENT_KINDS["image/png"].with_extension(name, 200) == named
+def test_a_name_gets_an_extension_of_its_type(name: str, expected: str) -> None:
+    assert CONTENT_KINDS["image/png"].with_extension(name, 200) == expected

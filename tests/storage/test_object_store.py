@@ -16,10 +16,10 @@ import pytest
 
 from storage.object_store import ObjectStore
 from storage.store import StoreUnavailable, random_key
-from tests.web.web_fixtures import bytewise
+from tests.web.web_fixtures import in_chunks
 
 
-class Peer:
+class S3Server:
     """A server that speaks S3 and checks signatures, over a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class Peer:
 
     def start(self) -> None:
         program = Path(sys.executable).with_name("rclone")
-        at = [
+        options = [
             "--addr",
             f"127.0.0.1:{self.port}",
             "--auth-key",
@@ -40,17 +40,25 @@ class Peer:
             "--config",
             str(self.folder / "rclone.conf"),
         ]
-        command = [str(program), "serve", "s3", *at, "--vfs-cache-mode", "off", str(self.folder)]
+        command = [
+            str(program),
+            "serve",
+            "s3",
+            *options,
+            "--vfs-cache-mode",
+            "off",
+            str(self.folder),
+        ]
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        until = time.monotonic() + 60
+        deadline = time.monotonic() + 60
         while True:
             try:
                 httpx.get(self.address)
             except httpx.TransportError:
                 assert self.process.poll() is None
-                assert time.monotonic() < until
+                assert time.monotonic() < deadline
                 time.sleep(0.05)
             else:
                 return
@@ -61,15 +69,15 @@ class Peer:
 
     @property
     def store(self) -> ObjectStore:
-        return self.store_as("secret")
+        return self.store_with_secret("secret")
 
-    def store_as(self, secret: str, seconds: float = 30) -> ObjectStore:
+    def store_with_secret(self, secret: str, seconds: float = 30) -> ObjectStore:
         return ObjectStore(
             f"s3://bucket/files?endpoint={self.address}&region=eu-west-3", "key", secret, seconds
         )
 
     @property
-    def names(self) -> set[str]:
+    def keys(self) -> set[str]:
         """The keys in the bucket."""
         bucket = self.folder / "bucket"
         return {str(path.relative_to(bucket)) for path in bucket.rglob("*") if path.is_file()}
@@ -80,110 +88,114 @@ class Peer:
 
 
 @pytest.fixture(scope="module")
-def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    peer = Peer(tmp_path_factory.mktemp("s3"))
-    yield peer
-    peer.kill()
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    s3_server = S3Server(tmp_path_factory.mktemp("s3"))
+    yield s3_server
+    s3_server.kill()
 
 
-async def test_files_are_read_deleted_and_replaced_atomically(peer: Peer) -> None:
-    store, key, large = peer.store, random_key(), bytes(range(256)) * 25_000  # two parts
-    await store.put(key, bytewise(b"first"))
-    stored = await store.put(key, bytewise(large, 70_000))
-    assert (stored.size, stored.sha256) == (len(large), sha256(large).hexdigest())
-    assert f"files/{key}" in peer.names
-    assert b"".join([chunk async for chunk in await store.open(key)]) == large
+async def test_files_are_read_deleted_and_replaced_atomically(s3_server: S3Server) -> None:
+    store, key, content = s3_server.store, random_key(), bytes(range(256)) * 25_000  # two parts
+    await store.put(key, in_chunks(b"first"))
+    stored = await store.put(key, in_chunks(content, 70_000))
+    assert (stored.size, stored.sha256) == (len(content), sha256(content).hexdigest())
+    assert f"files/{key}" in s3_server.keys
+    assert b"".join([chunk async for chunk in await store.open(key)]) == content
     await store.delete(key)
     await store.delete(key)
     with pytest.raises(FileNotFoundError):
         await store.open(key)
 
 
-async def test_an_interrupted_write_leaves_the_key_unchanged(peer: Peer) -> None:
+async def test_an_interrupted_write_leaves_the_key_unchanged(s3_server: S3Server) -> None:
     """The error is passed on, because the upload's own checks need it."""
 
-    async def broken() -> AsyncIterator[bytes]:
+    async def failing_upload() -> AsyncIterator[bytes]:
         yield bytes(6_000_000)
         raise LookupError
 
-    store, key = peer.store, random_key()
+    store, key = s3_server.store, random_key()
     with pytest.raises(LookupError):
-        await store.put(key, broken())
-    assert f"files/{key}" not in peer.names
-    await store.put(key, bytewise(b"first"))
+        await store.put(key, failing_upload())
+    assert f"files/{key}" not in s3_server.keys
+    await store.put(key, in_chunks(b"first"))
     with pytest.raises(LookupError):
-        await store.put(key, broken())
+        await store.put(key, failing_upload())
     assert b"".join([chunk async for chunk in await store.open(key)]) == b"first"
 
 
-async def test_invalid_keys_are_refused(peer: Peer) -> None:
+async def test_invalid_keys_are_refused(s3_server: S3Server) -> None:
     for key in ("", "../other", "a" * 15, "a" * 20 + "\n"):
         with pytest.raises(ValueError, match="not a key"):
-            await peer.store.put(key, bytewise(b"x"))
+            await s3_server.store.put(key, in_chunks(b"x"))
         with pytest.raises(ValueError, match="not a key"):
-            await peer.store.open(key)
+            await s3_server.store.open(key)
         with pytest.raises(ValueError, match="not a key"):
-            await peer.store.delete(key)
+            await s3_server.store.delete(key)
 
 
-async def test_a_cancelled_upload_leaves_nothing(peer: Peer) -> None:
+async def test_a_cancelled_upload_leaves_nothing(s3_server: S3Server) -> None:
     started = asyncio.Event()
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def endless_upload() -> AsyncIterator[bytes]:
         while True:
             yield bytes(100_000)
             started.set()
             await asyncio.sleep(0)
 
     key = random_key()
-    uploading = asyncio.create_task(peer.store.put(key, endless()))
+    upload = asyncio.create_task(s3_server.store.put(key, endless_upload()))
     await started.wait()
-    uploading.cancel()
+    upload.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await uploading
-    assert f"files/{key}" not in peer.names
+        await upload
+    assert f"files/{key}" not in s3_server.keys
 
 
-async def test_an_outage_is_reported_and_ends(tmp_path: Path) -> None:
-    peer = Peer(tmp_path)
-    store, key = peer.store, random_key()
-    peer.kill()
+async def test_an_outage_is_reported_until_it_ends(tmp_path: Path) -> None:
+    s3_server = S3Server(tmp_path)
+    store, key = s3_server.store, random_key()
+    s3_server.kill()
     with pytest.raises(StoreUnavailable):
-        await store.put(key, bytewise(b"x"))
+        await store.put(key, in_chunks(b"x"))
     with pytest.raises(StoreUnavailable):
         await store.open(key)
     with pytest.raises(StoreUnavailable):
         await store.delete(key)
-    peer.start()
-    await store.put(key, bytewise(b"x"))
+    s3_server.start()
+    await store.put(key, in_chunks(b"x"))
     assert b"".join([chunk async for chunk in await store.open(key)]) == b"x"
-    peer.kill()
+    s3_server.kill()
 
 
-async def test_a_slow_download_completes(peer: Peer) -> None:
+async def test_a_slow_download_completes(s3_server: S3Server) -> None:
     """The time limit applies to the store, not to the client."""
-    key, large = random_key(), bytes(range(256)) * 40_000
-    await peer.store.put(key, bytewise(large, 100_000))
-    got: list[bytes] = []
-    async for chunk in await peer.store_as("secret", 0.5).open(key):
-        got.append(chunk)
-        if len(got) < 8:  # longer than its timeout and all retries
+    key, content = random_key(), bytes(range(256)) * 40_000
+    await s3_server.store.put(key, in_chunks(content, 100_000))
+    chunks: list[bytes] = []
+    async for chunk in await s3_server.store_with_secret("secret", 0.5).open(key):
+        chunks.append(chunk)
+        if len(chunks) < 8:  # longer than its timeout and all retries
             await asyncio.sleep(0.5)
-    assert b"".join(got) == large
+    assert b"".join(chunks) == content
 
 
 @pytest.mark.parametrize(
-    "before", ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: x\r\nLast-Modified: "]
+    "response_head", ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: x\r\nLast-Modified: "]
 )
-async def test_an_unresponsive_store_is_unavailable(before: str) -> None:
+async def test_an_unresponsive_store_is_unavailable(response_head: str) -> None:
     """Before its first byte, and in the middle of the content."""
-    response_bytes = f"{before}Wed, 25 Nov 2026 09:00:00 GMT\r\n\r\nabc".encode() if before else b""
-    gone = asyncio.Event()
+    response = (
+        f"{response_head}Wed, 25 Nov 2026 09:00:00 GMT\r\n\r\nabc".encode()
+        if response_head
+        else b""
+    )
+    test_finished = asyncio.Event()
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(response_bytes)
-        await gone.wait()
+        writer.write(response)
+        await test_finished.wait()
         writer.close()
 
     async with await asyncio.start_server(hang, "127.0.0.1") as server:
@@ -191,17 +203,17 @@ async def test_an_unresponsive_store_is_unavailable(before: str) -> None:
         store = ObjectStore(url, "key", "secret", 0.2)
         with pytest.raises(StoreUnavailable):
             assert [chunk async for chunk in await store.open(random_key())] == []
-        gone.set()
+        test_finished.set()
 
 
-async def test_a_store_that_refuses_access_is_unavailable(peer: Peer) -> None:
+async def test_a_store_that_refuses_access_is_unavailable(s3_server: S3Server) -> None:
     """Including when the bucket doesn't exist."""
-    elsewhere = ObjectStore(f"s3://others?endpoint={peer.address}", "key", "secret")
-    for store in (peer.store_as("wrong"), elsewhere):
+    missing_bucket = ObjectStore(f"s3://others?endpoint={s3_server.address}", "key", "secret")
+    for store in (s3_server.store_with_secret("wrong"), missing_bucket):
         with pytest.raises(StoreUnavailable):
-            await store.put(random_key(), bytewise(b"x"))
+            await store.put(random_key(), in_chunks(b"x"))
     with pytest.raises(StoreUnavailable):
-        await peer.store_as("wrong").open(random_key())
+        await s3_server.store_with_secret("wrong").open(random_key())
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class Scenario:
     def camille(self) -> User:
         return self.bakery.people["Camille"]
 
-    async def announced(self, user: User | None = None, size: int = len(CONTENT)) -> File:
+    async def announce(self, user: User | None = None, size: int = len(CONTENT)) -> File:
         user = user or self.camille
         account = None if user.staff else self.bakery.account
         return await File.create(
@@ -48,13 +48,13 @@ class Scenario:
             created_at=self.bakery.clock.now(),
         )
 
-    async def uploaded(self, user: User | None = None) -> File:
-        file = await self.announced(user)
-        assert (await self.site.put(file, CONTENT)).status_code == 201
+    async def upload(self, user: User | None = None) -> File:
+        file = await self.announce(user)
+        assert (await self.site.upload(file, CONTENT)).status_code == 201
         await file.refresh_from_db()
         return file
 
-    async def ticket(self, channel: Channel = Channel.WEB) -> Ticket:
+    async def open_ticket(self, channel: Channel = Channel.WEB) -> Ticket:
         async with self.bakery.action("Camille").transaction() as tx:
             return await Ticket.open(
                 tx,
@@ -65,16 +65,16 @@ class Scenario:
                 category=Category.USAGE,
             )
 
-    async def said(
+    async def post_message(
         self, file: File, user: User | None = None, channel: Channel = Channel.WEB
     ) -> Message:
         user = user or self.camille
         action = Action(user, self.bakery.clock.now(), self.bakery.bus)
-        return await (await self.ticket(channel)).reply(
+        return await (await self.open_ticket(channel)).reply(
             action, user, "Voici.", random_key(), (file.pk,)
         )
 
-    async def asks(self, *files: File) -> LegalNameChange:
+    async def request_legal_name(self, *files: File) -> LegalNameChange:
         return await legal_names.request(
             self.bakery.action("Camille"),
             self.site.services.auth,
@@ -87,16 +87,16 @@ class Scenario:
             key=random_key(),
         )
 
-    async def shows(self, change: LegalNameChange, file: File) -> LegalNameChange:
+    async def add_evidence(self, change: LegalNameChange, file: File) -> LegalNameChange:
         session = self.bakery.tokens["Camille"].session
         return await legal_names.add_evidence(
             self.bakery.action("Camille"), session, self.bakery.account, change.pk, (file.pk,)
         )
 
-    async def turn(self, store: "Store | None" = None) -> int:
+    async def run_job(self, store: "Store | None" = None) -> int:
         return await delete_abandoned(self.site.action(), store or self.site.file_service.store)
 
-    async def kept(self) -> set[str]:
+    async def stored_keys(self) -> set[str]:
         """The keys of the rows."""
         return {file.key for file in await File.all()}
 
@@ -104,13 +104,17 @@ class Scenario:
 class SlowStore(FolderStore):
     """A folder with slow deletions, during which a test acts or kills the process."""
 
-    def __init__(self, root: Path, after: bool = False) -> None:
+    def __init__(self, root: Path, delete_first: bool = False) -> None:
         super().__init__(root)
-        self.after, self.asked, self.go_on = after, asyncio.Event(), asyncio.Event()
+        self.delete_first, self.delete_started, self.may_continue = (
+            delete_first,
+            asyncio.Event(),
+            asyncio.Event(),
+        )
 
     async def delete(self, key: str) -> None:
-        if self.after:
+        if self.delete_first:
             await super().delete(key)
-        self.asked.set()
-        await self.go_on.wait()
+        self.delete_started.set()
+        await self.may_continue.wait()
         await super().delete(key)

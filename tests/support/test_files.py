@@ -18,20 +18,19 @@ from models.viewer import Viewer
 from resolvers.context import Context, Info
 from resolvers.support import files
 from resolvers.support.inputs import FileAnnounceInput
-from tests.web.web_fixtures import BASE_URL, PNG, Site, camille
-from tests.web.web_fixtures import site as opened
+from tests.web.web_fixtures import BASE_URL, PNG, Site, camille, open_site
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-ANNOUNCE = (
+ANNOUNCE_MUTATION = (
     "mutation ($input: FileAnnounceInput!) { announce(input: $input) { key name url uploadUrl } }"
 )
-FILE = "query ($key: ID!) { file(key: $key) { key name url uploadUrl } }"
+FILE_QUERY = "query ($key: ID!) { file(key: $key) { key name url uploadUrl } }"
 
 
 @strawberry.type
-class Announced:
+class AnnouncedFile:
     key: strawberry.ID
     name: str
     url: str | None
@@ -41,19 +40,19 @@ class Announced:
 @strawberry.type
 class Query:
     @strawberry.field
-    async def file(self, info: Info, key: strawberry.ID) -> Announced:
+    async def file(self, info: Info, key: strawberry.ID) -> AnnouncedFile:
         row = await File.get(pk=int(key))
-        return Announced(key=key, name=row.name, url=files.file_url(row, info))
+        return AnnouncedFile(key=key, name=row.name, url=files.file_url(row, info))
 
 
 @strawberry.type
 class Mutation:
     @strawberry.mutation
-    async def announce(self, info: Info, input: FileAnnounceInput) -> Announced:
+    async def announce(self, info: Info, input: FileAnnounceInput) -> AnnouncedFile:
         payload = await files.announce(info, input)
         row: File = payload["file"]
         url = files.file_url(row, info)
-        return Announced(
+        return AnnouncedFile(
             key=strawberry.ID(str(row.pk)), name=row.name, url=url, upload_url=payload["upload_url"]
         )
 
@@ -63,7 +62,7 @@ SCHEMA = strawberry.Schema(Query, Mutation)
 
 @pytest.fixture
 async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[Site]:
-    async with opened(clock, tmp_path / "files") as site:
+    async with open_site(clock, tmp_path / "files") as site:
         yield site
 
 
@@ -77,7 +76,7 @@ async def announce(site: Site, viewer: Viewer, **changed: Any) -> dict[str, Any]
     """Announces photo.png and returns the payload. Raises the refusal."""
     fields = {"name": "photo.png", "contentType": "image/png", "size": len(PNG)} | changed
     result = await SCHEMA.execute(
-        ANNOUNCE, {"input": fields}, context_value=Context(viewer, site.services)
+        ANNOUNCE_MUTATION, {"input": fields}, context_value=Context(viewer, site.services)
     )
     if result.errors:
         assert isinstance(result.errors[0].original_error, DomainError), result.errors
@@ -93,7 +92,7 @@ async def test_a_file_is_announced_uploaded_and_downloaded(site: Site, viewer: V
     assert announced["url"] is None
     assert (await site.client.put(announced["uploadUrl"], content=PNG)).status_code == 201
     result = await SCHEMA.execute(
-        FILE, {"key": announced["key"]}, context_value=Context(viewer, site.services)
+        FILE_QUERY, {"key": announced["key"]}, context_value=Context(viewer, site.services)
     )
     assert result.data
     assert result.data["file"]["url"].startswith(f"{BASE_URL}/downloads/")
@@ -147,9 +146,9 @@ async def test_file_names_are_sanitized(
     site: Site, viewer: Viewer, name: str, stored_name: str | None
 ) -> None:
     if stored_name is None:
-        with pytest.raises(Refusal, match=r"BLANK|TOO_LONG") as refused:
+        with pytest.raises(Refusal, match=r"BLANK|TOO_LONG") as error:
             await announce(site, viewer, name=name)
-        assert refused.value.field == ("input", "name")
+        assert error.value.field == ("input", "name")
         return
     assert (await announce(site, viewer, name=name))["name"] == stored_name
 
@@ -161,15 +160,15 @@ async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer)
     colleague = await User.create(
         email="lou@fournil.example", name="Lou", password_hash="-", created_at=site.action().at
     )
-    colleagues = replace(viewer, user=colleague)
+    colleague_viewer = replace(viewer, user=colleague)
     for _ in range(throttle.FILE.free_attempts):
-        await announce(site, colleagues)
+        await announce(site, colleague_viewer)
         with pytest.raises(Refusal):
             await announce(site, viewer, size=0)
     await announce(site, viewer)
-    for waiting in (viewer, colleagues):
+    for throttled_viewer in (viewer, colleague_viewer):
         with pytest.raises(Throttled):
-            await announce(site, waiting)
+            await announce(site, throttled_viewer)
     await announce(site, Viewer(colleague))
 
 
@@ -178,17 +177,17 @@ async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer)
     ["text/html", "image/svg+xml", "application/x-msdownload", "application/zip", "", "png"],
 )
 async def test_other_types_are_refused(site: Site, viewer: Viewer, content_type: str) -> None:
-    with pytest.raises(Refusal, match="FILE_UNSUPPORTED") as refused:
+    with pytest.raises(Refusal, match="FILE_UNSUPPORTED") as error:
         await announce(site, viewer, contentType=content_type)
-    assert refused.value.field == ("input", "contentType")
+    assert error.value.field == ("input", "contentType")
     assert await File.all().count() == 0
 
 
 @pytest.mark.parametrize("size", [0, -1, MAX_BYTES + 1, 2**31 - 1])
-async def test_impossible_sizes_are_refused(site: Site, viewer: Viewer, size: int) -> None:
-    with pytest.raises(Refusal, match="FILE_UNSUPPORTED") as refused:
+async def test_invalid_sizes_are_refused(site: Site, viewer: Viewer, size: int) -> None:
+    with pytest.raises(Refusal, match="FILE_UNSUPPORTED") as error:
         await announce(site, viewer, size=size)
-    assert refused.value.field == ("input", "size")
+    assert error.value.field == ("input", "size")
 
 
 async def test_a_media_type_is_normalized(site: Site, viewer: Viewer) -> None:

@@ -47,7 +47,7 @@ async def alice(db: str, action: Action) -> Viewer:
     return Viewer(user, session=Session(second_factor=True))
 
 
-async def ticket_of(action: Action, viewer: Viewer, **facts: Any) -> Ticket:
+async def open_ticket(action: Action, viewer: Viewer, **columns: Any) -> Ticket:
     assert viewer.account
     assert viewer.user
     async with action.transaction() as tx:
@@ -59,17 +59,17 @@ async def ticket_of(action: Action, viewer: Viewer, **facts: Any) -> Ticket:
             channel=Channel.CHAT,
             category=Category.USAGE,
         )
-    await Ticket.filter(pk=ticket.pk).update(**facts)
+    await Ticket.filter(pk=ticket.pk).update(**columns)
     return await Ticket.get(pk=ticket.pk)
 
 
-async def looks(ticket: Ticket) -> dict[str, Any]:
+async def snapshot(ticket: Ticket) -> dict[str, Any]:
     """The ticket, its follow-ups, messages and events, without the keys that differ between
     tickets.
     """
     tickets = await Ticket.filter(pk=ticket.pk) + await Ticket.filter(follows_id=ticket.pk)
     keys = [each.pk for each in tickets]
-    measures = (
+    ticket_columns = (
         "status",
         "updated_at",
         "reply_awaited_since",
@@ -80,7 +80,7 @@ async def looks(ticket: Ticket) -> dict[str, Any]:
     message_columns = ("sequence", "body", "at", "from_staff", "client_message_id", "author_id")
     event_columns = ("sequence", "kind", "at", "status", "actor_id")
     return {
-        "tickets": await Ticket.filter(pk__in=keys).order_by("id").values_list(*measures),
+        "tickets": await Ticket.filter(pk__in=keys).order_by("id").values_list(*ticket_columns),
         "messages": await Message.filter(ticket_id__in=keys)
         .order_by("id")
         .values_list(*message_columns),
@@ -98,32 +98,39 @@ async def looks(ticket: Ticket) -> dict[str, Any]:
     }
 
 
-STATES = list(
+CASES = list(
     product(
-        TicketStatus, ["waits", "doesn't wait"], ["answered", "not answered"], ["paul", "alice"]
+        TicketStatus, ["waiting", "not waiting"], ["answered", "not answered"], ["paul", "alice"]
     )
 )
 
 
-async def test_a_message_in_one_statement_equals_a_message_in_steps(
+async def test_posting_in_one_statement_has_the_same_effects_as_posting_in_steps(
     action: Action, paul: Viewer, alice: Viewer, bus: "RecordingBus"
 ) -> None:
-    for status, waits, answered, name in STATES:
+    for status, waiting, answered, name in CASES:
         viewer = paul if name == "paul" else alice
         assert viewer.user
         author = Action(viewer.user, action.at, bus)
-        facts = {
+        columns = {
             "status": status,
-            "reply_awaited_since": action.at if waits == "waits" else None,
+            "reply_awaited_since": action.at if waiting == "waiting" else None,
             "first_response_at": action.at if answered == "answered" else None,
         }
-        quick, slow = [await ticket_of(action, paul, **facts) for _ in range(2)]
+        ticket, reference_ticket = [await open_ticket(action, paul, **columns) for _ in range(2)]
         bus.announced.clear()
-        message = await messages.reply(author, viewer, quick.pk, "bonjour 4111 1111 1111 1111", "a")
+        message = await messages.reply(
+            author, viewer, ticket.pk, "bonjour 4111 1111 1111 1111", "a"
+        )
         announced = [key.partition(":")[0] for key in bus.announced]
         bus.announced.clear()
-        await slow.reply(author, viewer.user, "bonjour 4111 1111 1111 1111", "a")
-        assert await looks(quick) == await looks(slow), (status, waits, answered, name)
+        await reference_ticket.reply(author, viewer.user, "bonjour 4111 1111 1111 1111", "a")
+        assert await snapshot(ticket) == await snapshot(reference_ticket), (
+            status,
+            waiting,
+            answered,
+            name,
+        )
         assert announced == [key.partition(":")[0] for key in bus.announced]
         assert message is not None
         stored = await Message.get(pk=message.pk)
@@ -135,7 +142,7 @@ async def test_a_message_in_one_statement_equals_a_message_in_steps(
 async def test_concurrent_messages_get_a_sequence_without_gaps(
     action: Action, paul: Viewer, alice: Viewer
 ) -> None:
-    chat = await ticket_of(action, paul)
+    chat = await open_ticket(action, paul)
     await asyncio.gather(
         *(
             messages.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}")
@@ -145,23 +152,23 @@ async def test_concurrent_messages_get_a_sequence_without_gaps(
     events = await Event.since(ticket_stream(chat.pk), 0, 1000)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert await last_sequence_of(ticket_stream(chat.pk)) == len(events)
-    event_columns = [event.message_id for event in events if event.kind is EventKind.MESSAGE_POSTED]
-    assert event_columns == [
+    message_ids = [event.message_id for event in events if event.kind is EventKind.MESSAGE_POSTED]
+    assert message_ids == [
         message.pk for message in await Message.filter(ticket_id=chat.pk).order_by("sequence")
     ]
-    assert len(event_columns) == 40
+    assert len(message_ids) == 40
 
 
 async def test_a_repeated_message_is_stored_once(action: Action, paul: Viewer) -> None:
-    chat = await ticket_of(action, paul, reply_awaited_since=action.at)
+    chat = await open_ticket(action, paul, reply_awaited_since=action.at)
     sent = await asyncio.gather(
         *(messages.reply(action, paul, chat.pk, "bonjour", "same") for _ in range(5))
     )
     again = await messages.reply(action, paul, chat.pk, " bonjour ", "same")
     assert len({message.pk for message in [*sent, again]}) == 1
-    with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH") as refused:
+    with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH") as error:
         await messages.reply(action, paul, chat.pk, "bonsoir", "same")
-    assert refused.value.field == ("input", "clientMessageId")
+    assert error.value.field == ("input", "clientMessageId")
     assert await Message.all().count() == 1
     assert await last_sequence_of(ticket_stream(chat.pk)) == 2  # opened, posted
 
@@ -169,17 +176,19 @@ async def test_a_repeated_message_is_stored_once(action: Action, paul: Viewer) -
 async def test_a_message_requires_access_to_the_ticket(
     action: Action, paul: Viewer, alice: Viewer
 ) -> None:
-    chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)
+    chat = await open_ticket(
+        action, paul, reply_awaited_since=action.at, first_response_at=action.at
+    )
     other = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
-    strangers = [
+    viewers_without_access = [
         Viewer(paul.user, other),
         Viewer(paul.user),
         Viewer(alice.user),
         Viewer(alice.user, other),
     ]
-    for stranger in strangers:
+    for viewer in viewers_without_access:
         with pytest.raises(Refusal, match="NOT_FOUND"):
-            await messages.reply(action, stranger, chat.pk, "bonjour", "a")
+            await messages.reply(action, viewer, chat.pk, "bonjour", "a")
     with pytest.raises(Refusal, match="NOT_FOUND"):
         await messages.reply(action, paul, chat.pk + 1, "bonjour", "a")
     assert await Message.all().count() == 0
@@ -187,7 +196,7 @@ async def test_a_message_requires_access_to_the_ticket(
 
 
 async def test_invalid_messages_are_refused(action: Action, paul: Viewer) -> None:
-    chat = await ticket_of(action, paul, reply_awaited_since=action.at)
+    chat = await open_ticket(action, paul, reply_awaited_since=action.at)
     for body, code in [(" \x00 ", "BLANK"), ("x" * 8_001, "TOO_LONG")]:
         with pytest.raises(Refusal, match=code):
             await messages.reply(action, paul, chat.pk, body, "a")
@@ -195,10 +204,12 @@ async def test_invalid_messages_are_refused(action: Action, paul: Viewer) -> Non
 
 # SQLite has no statement that writes to several tables.
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-async def test_a_further_message_takes_one_statement(
+async def test_a_reply_takes_one_statement(
     action: Action, paul: Viewer, alice: Viewer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)
+    chat = await open_ticket(
+        action, paul, reply_awaited_since=action.at, first_response_at=action.at
+    )
     with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
         await messages.reply(action, paul, chat.pk, "bonjour", "a")
         await messages.reply(action, alice, chat.pk, "bonjour", "a")

@@ -19,7 +19,7 @@ from realtime.endpoint import SocketEndpoint
 from realtime.hub import Listener
 from web import graphiql
 
-SECOND_CALL = asyncio.Event()
+SECOND_CALL_MADE = asyncio.Event()
 EMAIL, PASSWORD, TOKEN = "ada@example.fr", "correct horse battery", "t0k3n"
 
 
@@ -79,7 +79,7 @@ class Mutation:
 
     @strawberry.mutation
     async def call(self) -> bool:
-        SECOND_CALL.set()
+        SECOND_CALL_MADE.set()
         return True
 
 
@@ -88,12 +88,12 @@ class Subscription:
     @strawberry.subscription
     async def calls(self, info: strawberry.Info) -> AsyncGenerator[str, None]:
         yield f"call 1 of {info.context}"
-        await SECOND_CALL.wait()  # until the page has shown the first one
+        await SECOND_CALL_MADE.wait()  # until the page has shown the first one
         yield f"call 2 of {info.context}"
         await asyncio.Event().wait()
 
 
-class Caller:
+class SocketClient:
     """The client that opened a websocket."""
 
     cost_limit = None
@@ -123,8 +123,8 @@ def application() -> Starlette:
     async def context(request: HTTPRequest) -> str:
         return request.header(b"authorization") or "nobody"
 
-    async def connect(payload: dict[str, Any], websocket: WebSocket) -> Caller:
-        return Caller(payload.get("authorization", "nobody"))
+    async def connect(payload: dict[str, Any], websocket: WebSocket) -> SocketClient:
+        return SocketClient(payload.get("authorization", "nobody"))
 
     return Starlette(
         routes=[

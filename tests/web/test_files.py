@@ -19,8 +19,16 @@ from auth.tokens import Purpose
 from models.billing.invoice import Invoice
 from models.support.file import MAX_BYTES, File
 from tests.realtime.socket_fixtures import wait_until
-from tests.web.web_fixtures import ENGLISH, PNG, Site, announced, app, bytewise, waiting_payment
-from tests.web.web_fixtures import site as opened
+from tests.web.web_fixtures import (
+    ENGLISH,
+    PNG,
+    Site,
+    announce_file,
+    create_app,
+    in_chunks,
+    open_site,
+    unconfirmed_payment,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -30,23 +38,23 @@ OTHER_PNG = PNG[:-1] + b"!"
 
 @pytest.fixture
 async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[Site]:
-    async with opened(clock, tmp_path / "files") as site:
+    async with open_site(clock, tmp_path / "files") as site:
         yield site
 
 
 async def test_an_announced_file_is_stored_and_downloaded(site: Site) -> None:
-    file = await announced(site.action())
-    response = await site.put(file, PNG)
+    file = await announce_file(site.action())
+    response = await site.upload(file, PNG)
     assert (response.status_code, response.json()["code"]) == (201, "STORED")
     await file.refresh_from_db()
     assert file.uploaded_at == site.services.clock.now()
     assert file.sha256 == sha256(PNG).hexdigest()
-    assert site.bytes_kept() == {file.key: PNG}
+    assert site.stored_files() == {file.key: PNG}
     address = f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}"
-    got, head = await site.client.get(address), await site.client.head(address)
-    assert got.content == PNG
+    response, head = await site.client.get(address), await site.client.head(address)
+    assert response.content == PNG
     assert head.content == b""
-    for headers in (got.headers, head.headers):
+    for headers in (response.headers, head.headers):
         assert (
             headers["content-disposition"]
             == "attachment; filename=\"photo.png\"; filename*=UTF-8''photo.png"
@@ -61,47 +69,47 @@ async def test_an_announced_file_is_stored_and_downloaded(site: Site) -> None:
 
 async def test_content_of_another_type_than_announced_is_refused(site: Site) -> None:
     page = b"<!doctype html><script>alert(1)</script>"
-    file = await announced(site.action(), page)
-    response = await site.put(file, page)
+    file = await announce_file(site.action(), page)
+    response = await site.upload(file, page)
     assert (response.status_code, response.json()["code"]) == (415, "OTHER_CONTENT")
-    await assert_nothing_came(site, file)
+    await assert_nothing_stored(site, file)
 
 
-async def assert_nothing_came(site: Site, file: File) -> None:
+async def assert_nothing_stored(site: Site, file: File) -> None:
     """Asserts that no bytes are stored, the file is still announced, and the right content is still
     accepted.
     """
-    assert site.bytes_kept() == {}
+    assert site.stored_files() == {}
     assert (await File.get(pk=file.pk)).uploaded_at is None
     assert (
         await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")
     ).status_code == 404
 
 
-@pytest.mark.parametrize("declared", ["true", "none", "lying"])
+@pytest.mark.parametrize("content_length", ["true", "none", "wrong"])
 @pytest.mark.parametrize(
     ("content", "status"), [(PNG + b"!", 413), (PNG[:-1], 400), (b"", 400), (PNG * 50, 413)]
 )
 async def test_a_size_other_than_announced_is_refused(
-    site: Site, content: bytes, status: int, declared: str
+    site: Site, content: bytes, status: int, content_length: str
 ) -> None:
-    file = await announced(site.action())
+    file = await announce_file(site.action())
     token = site.sign(Purpose.UPLOAD, file=file.pk)
     headers = {
-        "lying": {"Content-Length": str(file.size)},
+        "wrong": {"Content-Length": str(file.size)},
         "true": {"Content-Length": str(len(content))},
-    }.get(declared, {})
+    }.get(content_length, {})
     response = await site.client.put(
-        f"/uploads/{token}", content=bytewise(content, 300), headers=headers
+        f"/uploads/{token}", content=in_chunks(content, 300), headers=headers
     )
     assert response.status_code == status
-    await assert_nothing_came(site, file)
-    assert (await site.put(file, PNG)).status_code == 201
+    await assert_nothing_stored(site, file)
+    assert (await site.upload(file, PNG)).status_code == 201
 
 
 @pytest.mark.parametrize("length", ["9" * 6000, "-1", "1e3", "²", ""])
 async def test_an_invalid_content_length_is_not_a_server_error(site: Site, length: str) -> None:
-    file = await announced(site.action())
+    file = await announce_file(site.action())
     token = site.sign(Purpose.UPLOAD, file=file.pk)
     headers = [(b"Content-Length", length.encode("latin-1"))]
     assert (
@@ -110,113 +118,117 @@ async def test_an_invalid_content_length_is_not_a_server_error(site: Site, lengt
 
 
 async def test_an_endless_body_is_cut_off(site: Site) -> None:
-    file, sent = await announced(site.action()), 0
+    file, chunks_sent = await announce_file(site.action()), 0
     token = site.sign(Purpose.UPLOAD, file=file.pk)
 
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal sent
+    async def endless_body() -> AsyncIterator[bytes]:
+        nonlocal chunks_sent
         while True:
-            sent += 1
+            chunks_sent += 1
             yield b"x" * 500
 
-    assert (await site.client.put(f"/uploads/{token}", content=endless())).status_code == 413
-    assert sent < 10
-    await assert_nothing_came(site, file)
+    assert (await site.client.put(f"/uploads/{token}", content=endless_body())).status_code == 413
+    assert chunks_sent < 10
+    await assert_nothing_stored(site, file)
 
 
 async def test_a_compressed_body_is_refused(site: Site) -> None:
-    file = await announced(site.action())
-    assert (await site.put(file, PNG, **{"Content-Encoding": "gzip"})).status_code == 415
+    file = await announce_file(site.action())
+    assert (await site.upload(file, PNG, **{"Content-Encoding": "gzip"})).status_code == 415
 
 
 @contextmanager
-def room_for(size: int) -> Iterator[None]:
+def limited_file_size(size: int) -> Iterator[None]:
     """Limits the size of files that this process can write, so that writing fails as on a full disk
     (setrlimit(2)).
     """
     resource = pytest.importorskip("resource", reason="this system knows no such limit")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    previous_limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, previous_limits[1]))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, previous_limits)
 
 
-async def test_on_a_full_disk_nothing_is_stored_and_the_upload_can_be_retried(site: Site) -> None:
-    large = PNG + bytes(MAX_BYTES - len(PNG))
-    file = await announced(site.action(), large)
-    with room_for(MAX_BYTES - 100_000), capture_logs() as logged:
-        response = await site.put(file, large, **ENGLISH)
+async def test_a_full_disk_stores_nothing_and_the_upload_can_be_retried(site: Site) -> None:
+    large_content = PNG + bytes(MAX_BYTES - len(PNG))
+    file = await announce_file(site.action(), large_content)
+    with limited_file_size(MAX_BYTES - 100_000), capture_logs() as logged:
+        response = await site.upload(file, large_content, **ENGLISH)
     assert (response.status_code, response.json()["code"]) == (507, "STORE_FULL")
     assert "storage is full" in response.json()["message"]
     assert [(each["event"], each["file"]) for each in logged] == [("store.full", file.pk)]
-    await assert_nothing_came(site, file)
-    assert (await site.put(file, large)).status_code == 201
-    assert site.bytes_kept() == {(await File.get(pk=file.pk)).key: large}
+    await assert_nothing_stored(site, file)
+    assert (await site.upload(file, large_content)).status_code == 201
+    assert site.stored_files() == {(await File.get(pk=file.pk)).key: large_content}
 
 
-async def test_a_repeat_changes_nothing_and_another_file_is_refused(site: Site) -> None:
-    file = await announced(site.action())
-    assert [(await site.put(file, PNG)).status_code for _ in range(3)] == [201, 200, 200]
-    response = await site.put(file, OTHER_PNG, **ENGLISH)
+async def test_a_repeated_upload_changes_nothing_and_a_different_file_is_refused(
+    site: Site,
+) -> None:
+    file = await announce_file(site.action())
+    assert [(await site.upload(file, PNG)).status_code for _ in range(3)] == [201, 200, 200]
+    response = await site.upload(file, OTHER_PNG, **ENGLISH)
     assert (response.status_code, response.json()["message"]) == (
         409,
         "A different file has already been uploaded with this link.",
     )
     await file.refresh_from_db()
-    assert site.bytes_kept() == {file.key: PNG}
+    assert site.stored_files() == {file.key: PNG}
     assert file.sha256 == sha256(PNG).hexdigest()
 
 
-async def test_one_of_two_concurrent_uploads_is_stored_whole(site: Site) -> None:
-    file, gate = await announced(site.action()), asyncio.Barrier(8)
+async def test_exactly_one_of_concurrent_uploads_is_stored(site: Site) -> None:
+    file, barrier = await announce_file(site.action()), asyncio.Barrier(8)
     token = site.sign(Purpose.UPLOAD, file=file.pk)
 
-    async def interleaved(content: bytes) -> AsyncIterator[bytes]:
+    async def pause_halfway(content: bytes) -> AsyncIterator[bytes]:
         yield content[:500]
-        await gate.wait()  # every upload is halfway before any continues
+        await barrier.wait()  # every upload is halfway before any continues
         yield content[500:]
 
     contents = [PNG, OTHER_PNG] * 4
-    sent = [
-        site.client.put(f"/uploads/{token}", content=interleaved(content)) for content in contents
+    uploads = [
+        site.client.put(f"/uploads/{token}", content=pause_halfway(content)) for content in contents
     ]
-    statuses = [response.status_code for response in await asyncio.gather(*sent)]
+    statuses = [response.status_code for response in await asyncio.gather(*uploads)]
     assert sorted(statuses) == [200, 200, 200, 201, 409, 409, 409, 409]
     await file.refresh_from_db()
     stored_content = contents[statuses.index(201)]
-    assert site.bytes_kept() == {file.key: stored_content}
+    assert site.stored_files() == {file.key: stored_content}
     assert file.sha256 == sha256(stored_content).hexdigest()
 
 
-@pytest.mark.parametrize("spoil", ["forged", "expired", "download", "verify", "unknown", "garbage"])
+@pytest.mark.parametrize(
+    "damage", ["forged", "expired", "download", "verify", "unknown", "garbage"]
+)
 async def test_a_damaged_upload_link_is_refused(
-    site: Site, clock: "MovableClock", spoil: str
+    site: Site, clock: "MovableClock", damage: str
 ) -> None:
-    file = await announced(site.action())
+    file = await announce_file(site.action())
     token = {
         "download": site.sign(Purpose.DOWNLOAD, file=file.pk),
         "verify": site.sign(Purpose.VERIFY_EMAIL, file=file.pk),
         "unknown": site.sign(Purpose.UPLOAD, file=file.pk + 1),
         "garbage": "%00%ff..é",
         "forged": "a" + site.sign(Purpose.UPLOAD, file=file.pk),
-    }.get(spoil, site.sign(Purpose.UPLOAD, file=file.pk))
-    if spoil == "expired":
+    }.get(damage, site.sign(Purpose.UPLOAD, file=file.pk))
+    if damage == "expired":
         clock.advance(timedelta(minutes=5))
     response = await site.client.put(f"/uploads/{token}", content=PNG)
     assert (response.status_code, response.json()["code"]) == (404, "TOKEN_INVALID")
-    await assert_nothing_came(site, file)
+    await assert_nothing_stored(site, file)
 
 
 @pytest.mark.parametrize(
-    "spoil", ["forged", "expired", "upload", "verify", "unknown", "other facts", "garbage"]
+    "damage", ["forged", "expired", "upload", "verify", "unknown", "other facts", "garbage"]
 )
 async def test_a_damaged_download_link_shows_a_404_page(
-    site: Site, clock: "MovableClock", spoil: str
+    site: Site, clock: "MovableClock", damage: str
 ) -> None:
-    file = await announced(site.action())
-    await site.put(file, PNG)
+    file = await announce_file(site.action())
+    await site.upload(file, PNG)
     token = {
         "upload": site.sign(Purpose.UPLOAD, file=file.pk),
         "verify": site.sign(Purpose.VERIFY_EMAIL, file=file.pk),
@@ -224,8 +236,8 @@ async def test_a_damaged_download_link_shows_a_404_page(
         "other facts": site.sign(Purpose.DOWNLOAD, user=file.pk),
         "garbage": "%00%ff..é",
         "forged": "a" + site.sign(Purpose.DOWNLOAD, file=file.pk),
-    }.get(spoil, site.sign(Purpose.DOWNLOAD, file=file.pk))
-    if spoil == "expired":
+    }.get(damage, site.sign(Purpose.DOWNLOAD, file=file.pk))
+    if damage == "expired":
         clock.advance(timedelta(minutes=5))
     response = await site.client.get(f"/downloads/{token}", headers=ENGLISH)
     assert response.status_code == 404
@@ -234,7 +246,7 @@ async def test_a_damaged_download_link_shows_a_404_page(
 
 
 async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
-    _, payment = await waiting_payment(site)
+    _, payment = await unconfirmed_payment(site)
     assert payment.confirmation_url
     await site.client.post(payment.confirmation_url, data={"outcome": "approve"})
     invoice = await Invoice.get()
@@ -253,8 +265,8 @@ async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
     "name", ["été à l’Île.png", 'a"b\\c%41.png', "日本.png", "x;filename=y.png", "a\u00a0b.png"]
 )
 async def test_any_file_name_is_encoded_in_the_header(site: Site, name: str) -> None:
-    file = await announced(site.action(), name=name)
-    await site.put(file, PNG)
+    file = await announce_file(site.action(), name=name)
+    await site.upload(file, PNG)
     response = await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")
     header = response.headers["content-disposition"]
     assert header.endswith(f"filename*=UTF-8''{quote(name, safe='')}")
@@ -263,11 +275,11 @@ async def test_any_file_name_is_encoded_in_the_header(site: Site, name: str) -> 
 
 
 @asynccontextmanager
-async def served(site: Site) -> AsyncIterator[int]:
+async def serve(site: Site) -> AsyncIterator[int]:
     """The port of a real server."""
     server = uvicorn.Server(
         uvicorn.Config(
-            app(site.services, site.file_service), port=0, log_config=None, lifespan="off"
+            create_app(site.services, site.file_service), port=0, log_config=None, lifespan="off"
         )
     )
     serving = asyncio.create_task(server.serve())
@@ -278,13 +290,13 @@ async def served(site: Site) -> AsyncIterator[int]:
 
 
 async def test_an_interrupted_upload_leaves_nothing(site: Site) -> None:
-    file = await announced(site.action())
-    async with served(site) as port:
+    file = await announce_file(site.action())
+    async with serve(site) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         token = site.sign(Purpose.UPLOAD, file=file.pk)
         head = f"PUT /uploads/{token} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PNG)}\r\n\r\n"
         writer.write(head.encode() + PNG[:500])
-        await wait_until(lambda: bool(site.bytes_kept()))
+        await wait_until(lambda: bool(site.stored_files()))
         writer.close()
-        await wait_until(lambda: not site.bytes_kept())
-    await assert_nothing_came(site, file)
+        await wait_until(lambda: not site.stored_files())
+    await assert_nothing_stored(site, file)

@@ -16,11 +16,11 @@ from tests.web.graphiql_fixtures import EMAIL, PASSWORD, TOKEN, application
 from web import graphiql
 from web.page import TEMPLATES
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
-async def visit() -> dict[str, Any]:
+async def visit_report() -> dict[str, Any]:
     """What graphiql.mjs reports of a visit. CAMCHA_SCREENSHOT names a file for a screenshot of its
     end.
     """
@@ -28,7 +28,7 @@ async def visit() -> dict[str, Any]:
     with serving(application()) as address:
         command = [
             "node",
-            str(HERE / "graphiql.mjs"),
+            str(FOLDER / "graphiql.mjs"),
             f"{address}/graphql",
             EMAIL,
             PASSWORD,
@@ -38,40 +38,42 @@ async def visit() -> dict[str, Any]:
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
         output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 0, errors.decode()
-    seen: dict[str, Any] = json.loads(output)
-    assert "failure" not in seen, seen
-    return {**seen, "address": address}
+    report: dict[str, Any] = json.loads(output)
+    assert "failure" not in report, report
+    return {**report, "address": address}
 
 
 async def test_the_page_contacts_no_other_host_and_obeys_its_security_policy(
-    visit: dict[str, Any],
+    visit_report: dict[str, Any],
 ) -> None:
-    assert visit["status"] == 200
-    assert visit["hosts"] == [visit["address"].removeprefix("http://")]
-    assert visit["console"] == []  # violations of the policy are reported there
+    assert visit_report["status"] == 200
+    assert visit_report["hosts"] == [visit_report["address"].removeprefix("http://")]
+    assert visit_report["console"] == []  # violations of the policy are reported there
 
 
-async def test_the_explorer_is_open_by_default(visit: dict[str, Any]) -> None:
-    assert visit["explorer"]
-    assert visit["stillThere"]
+async def test_the_explorer_is_open_by_default(visit_report: dict[str, Any]) -> None:
+    assert visit_report["explorer"]
+    assert visit_report["stillThere"]
 
 
-async def test_the_first_query_explains_itself_and_runs(visit: dict[str, Any]) -> None:
-    assert visit["query"].startswith("# Bienvenue")
-    assert json.loads(visit["welcome"])["data"] == {
+async def test_the_first_query_explains_itself_and_runs(visit_report: dict[str, Any]) -> None:
+    assert visit_report["query"].startswith("# Bienvenue")
+    assert json.loads(visit_report["welcome"])["data"] == {
         "offers": {"nodes": [{"name": "TPE Essentielle"}]}
     }
 
 
-async def test_signing_in_fills_the_header(visit: dict[str, Any]) -> None:
-    assert visit["refused"] == "Identifiants inconnus."
-    assert visit["accepted"] == f"Connexion réussie\u00a0: {EMAIL}"
-    assert json.loads(visit["headers"]) == {"Authorization": f"Bearer {TOKEN}"}
-    assert json.loads(visit["caller"])["data"] == {"caller": f"Bearer {TOKEN}"}
+async def test_signing_in_fills_the_header(visit_report: dict[str, Any]) -> None:
+    assert visit_report["refused"] == "Identifiants inconnus."
+    assert visit_report["accepted"] == f"Connexion réussie\u00a0: {EMAIL}"
+    assert json.loads(visit_report["headers"]) == {"Authorization": f"Bearer {TOKEN}"}
+    assert json.loads(visit_report["caller"])["data"] == {"caller": f"Bearer {TOKEN}"}
 
 
-async def test_a_subscription_shows_its_events_to_signed_in_users(visit: dict[str, Any]) -> None:
-    events = [json.loads(text)["data"]["calls"] for text in visit["calls"]]
+async def test_a_subscription_shows_its_events_to_signed_in_users(
+    visit_report: dict[str, Any],
+) -> None:
+    events = [json.loads(text)["data"]["calls"] for text in visit_report["calls"]]
     assert events == [f"call 1 of Bearer {TOKEN}", f"call 2 of Bearer {TOKEN}"]
 
 
@@ -82,12 +84,12 @@ def client() -> httpx.AsyncClient:
     )
 
 
-class _Loads(html.parser.HTMLParser):
+class PageAddresses(html.parser.HTMLParser):
     """The addresses that a page loads."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.loaded: list[str] = []
         self.links: list[str] = []
         self.feed(page)
 
@@ -100,22 +102,22 @@ class _Loads(html.parser.HTMLParser):
         if tag == "a":
             self.links += addresses
         else:
-            self.found += addresses
+            self.loaded += addresses
 
 
 async def test_p4_4_the_page_links_to_the_privacy_policy(client: httpx.AsyncClient) -> None:
     page = await client.get("/graphql", headers={"Accept": "text/html"})
-    assert _Loads(page.text).links == ["policies/privacy"]
-    assert _Loads(TEMPLATES.get_template("graphiql_missing.html").render(locale="fr")).links == [
-        "policies/privacy"
-    ]
+    assert PageAddresses(page.text).links == ["policies/privacy"]
+    assert PageAddresses(
+        TEMPLATES.get_template("graphiql_missing.html").render(locale="fr")
+    ).links == ["policies/privacy"]
 
 
 async def test_every_asset_exists_with_its_type_and_is_revalidated(
     client: httpx.AsyncClient,
 ) -> None:
     page = await client.get("/graphql", headers={"Accept": "text/html"})
-    for path in _Loads(page.text).found:
+    for path in PageAddresses(page.text).loaded:
         response = await client.get(f"/{path}")
         assert response.status_code == 200, path
         assert response.headers["content-type"].startswith(
@@ -128,11 +130,17 @@ async def test_every_asset_exists_with_its_type_and_is_revalidated(
 async def test_an_asset_has_the_same_content_compressed_and_uncompressed(
     client: httpx.AsyncClient,
 ) -> None:
-    plain = await client.get("/graphql/assets/page.js", headers={"Accept-Encoding": "identity"})
-    packed = await client.get("/graphql/assets/page.js", headers={"Accept-Encoding": "gzip"})
-    assert "content-encoding" not in plain.headers
-    assert packed.headers["content-encoding"] == "gzip"
-    assert plain.text == packed.text == (HERE.parent.parent / "web" / "graphiql.js").read_text()
+    uncompressed = await client.get(
+        "/graphql/assets/page.js", headers={"Accept-Encoding": "identity"}
+    )
+    compressed = await client.get("/graphql/assets/page.js", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in uncompressed.headers
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert (
+        uncompressed.text
+        == compressed.text
+        == (FOLDER.parent.parent / "web" / "graphiql.js").read_text()
+    )
 
 
 @pytest.mark.parametrize("name", ["page.html", "..%2Fgraphiql.py", "react.js%00", "constructor"])

@@ -43,7 +43,7 @@ def test_markdown_becomes_elements_and_other_text_is_escaped(text: str, expected
     assert html(text) == expected
 
 
-class Elements(HTMLParser):
+class ElementChecker(HTMLParser):
     """Collects elements and their attributes, and whether each is closed in order."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Elements(HTMLParser):
         raise AssertionError(data)
 
 
-MARKS = st.sampled_from(
+MARKUP = st.sampled_from(
     [
         "**",
         "[",
@@ -91,16 +91,16 @@ MARKS = st.sampled_from(
 )
 
 
-@given(st.lists(st.one_of(MARKS, st.text(max_size=5)), max_size=30).map("".join))
+@given(st.lists(st.one_of(MARKUP, st.text(max_size=5)), max_size=30).map("".join))
 def test_no_text_produces_other_elements(text: str) -> None:
-    page = Elements()
+    page = ElementChecker()
     page.feed(html(text))
     page.close()
     assert page.open == []
     assert all(re.match(r"https://|mailto:|/(?!/)", link) for link in page.links)
 
 
-def test_our_own_texts_render_completely() -> None:
+def test_all_policies_render_completely() -> None:
     for content in read_policies():
         for text in (content.fr, content.en):
             rendered = html(text)

@@ -20,8 +20,7 @@ from models.billing.payment import PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.identity.user import User
 from models.operations.email import Email
-from tests.web.web_fixtures import ENGLISH, FRENCH, Site, camille, waiting_payment
-from tests.web.web_fixtures import site as opened
+from tests.web.web_fixtures import ENGLISH, FRENCH, Site, camille, open_site, unconfirmed_payment
 from web import pages
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[Site]:
-    async with opened(clock, tmp_path / "files") as site:
+    async with open_site(clock, tmp_path / "files") as site:
         yield site
 
 
@@ -42,11 +41,11 @@ async def link(site: Site) -> str:
     return f"/verify?token={verification_token(site.services.auth, user, site.action().at)}"
 
 
-async def verified() -> bool:
+async def is_verified() -> bool:
     return (await User.get(email="camille@fournil.example")).email_verified_at is not None
 
 
-def assert_closed(response: httpx.Response) -> None:
+def assert_locked_down(response: httpx.Response) -> None:
     """Asserts that the page can't load, submit or leak anything, and may use its own style."""
     policy = response.headers["content-security-policy"]
     style = re.search(r"<style>(.*)</style>", response.text, re.DOTALL)
@@ -71,7 +70,7 @@ def assert_closed(response: httpx.Response) -> None:
 async def test_opening_the_page_changes_nothing(site: Site, link: str) -> None:
     for method in ("GET", "HEAD", "GET"):
         assert (await site.client.request(method, link)).status_code == 200
-    assert not await verified()
+    assert not await is_verified()
 
 
 async def test_the_button_verifies_the_address_and_can_be_pressed_twice(
@@ -81,12 +80,12 @@ async def test_the_button_verifies_the_address_and_can_be_pressed_twice(
         response = await site.client.post(link, data={"outcome": "verify"}, headers=FRENCH)
         assert response.status_code == 200
         assert "Votre adresse e-mail est confirmée" in response.text
-        assert_closed(response)
-        assert await verified()
+        assert_locked_down(response)
+        assert await is_verified()
 
 
 @pytest.mark.parametrize(
-    ("headers", "language", "words"),
+    ("headers", "language", "text"),
     [
         (FRENCH, "fr", "Confirmer mon adresse"),
         (ENGLISH, "en", "Confirm my address"),
@@ -94,23 +93,23 @@ async def test_the_button_verifies_the_address_and_can_be_pressed_twice(
     ],
 )
 async def test_a_page_is_in_the_readers_language(
-    site: Site, link: str, headers: dict[str, str], language: str, words: str
+    site: Site, link: str, headers: dict[str, str], language: str, text: str
 ) -> None:
     response = await site.client.get(link, headers=headers)
     assert f'<html lang="{language}">' in response.text
     assert response.headers["content-language"] == language
-    assert words in response.text
+    assert text in response.text
     assert response.text.count("<h1>") == 1
-    assert_closed(response)
+    assert_locked_down(response)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("spoil", ["forged", "expired", "other purpose", "missing", "garbage"])
+@pytest.mark.parametrize("damage", ["forged", "expired", "other purpose", "missing", "garbage"])
 async def test_a_damaged_link_shows_a_404_page(
-    site: Site, link: str, clock: "MovableClock", method: str, spoil: str
+    site: Site, link: str, clock: "MovableClock", method: str, damage: str
 ) -> None:
     user = await User.get(email="camille@fournil.example")
-    match spoil:
+    match damage:
         case "forged":
             link = link[:-1] + ("A" if link[-1] != "A" else "B")
         case "expired":
@@ -124,8 +123,8 @@ async def test_a_damaged_link_shows_a_404_page(
     response = await site.client.request(method, link, headers=ENGLISH)
     assert response.status_code == 404
     assert "no longer valid" in response.text
-    assert_closed(response)
-    assert not await verified()
+    assert_locked_down(response)
+    assert not await is_verified()
 
 
 async def test_an_address_changed_since_the_email_is_not_verified(site: Site, link: str) -> None:
@@ -135,21 +134,21 @@ async def test_an_address_changed_since_the_email_is_not_verified(site: Site, li
 
 
 async def test_a_huge_form_is_refused_before_it_is_read(site: Site, link: str) -> None:
-    read = 0
+    chunks_read = 0
 
-    async def flood() -> AsyncIterator[bytes]:
-        nonlocal read
+    async def endless_form() -> AsyncIterator[bytes]:
+        nonlocal chunks_read
         for _ in range(1000):
-            read += 1
+            chunks_read += 1
             yield b"x" * 1000
 
-    assert (await site.client.post(link, content=flood())).status_code == 413
-    assert read < 10
-    assert not await verified()
+    assert (await site.client.post(link, content=endless_form())).status_code == 413
+    assert chunks_read < 10
+    assert not await is_verified()
 
 
-async def test_the_bank_shows_the_amount_and_asks(site: Site) -> None:
-    purchase, payment = await waiting_payment(site)
+async def test_the_bank_page_shows_the_amount_and_asks_for_approval(site: Site) -> None:
+    purchase, payment = await unconfirmed_payment(site)
     assert payment.confirmation_url
     response = await site.client.get(payment.confirmation_url, headers=FRENCH)
     assert "34,80\u00a0€" in response.text
@@ -157,13 +156,13 @@ async def test_the_bank_shows_the_amount_and_asks(site: Site) -> None:
         "approve",
         "refuse",
     ]
-    assert_closed(response)
+    assert_locked_down(response)
     assert "€34.80" in (await site.client.get(payment.confirmation_url, headers=ENGLISH)).text
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.PAYMENT_PENDING
 
 
 async def test_approving_activates_the_purchase_and_sends_the_invoice_once(site: Site) -> None:
-    purchase, payment = await waiting_payment(site)
+    purchase, payment = await unconfirmed_payment(site)
     assert payment.confirmation_url
     for answer in ("approve", "approve", "refuse"):
         response = await site.client.post(
@@ -172,7 +171,7 @@ async def test_approving_activates_the_purchase_and_sends_the_invoice_once(site:
         assert response.status_code == 200
         assert "Payment approved" in response.text
         assert "<button" not in response.text
-        assert_closed(response)
+        assert_locked_down(response)
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
     assert await Invoice.all().count() == 1
     assert await Email.filter(template="invoice_issued.fr").count() == 1
@@ -183,7 +182,7 @@ async def test_approving_activates_the_purchase_and_sends_the_invoice_once(site:
 
 
 async def test_refusing_declines_the_payment_and_another_method_can_be_tried(site: Site) -> None:
-    purchase, payment = await waiting_payment(site)
+    purchase, payment = await unconfirmed_payment(site)
     assert payment.confirmation_url
     response = await site.client.post(
         payment.confirmation_url, data={"outcome": "refuse"}, headers=FRENCH
@@ -196,7 +195,7 @@ async def test_refusing_declines_the_payment_and_another_method_can_be_tried(sit
 
 
 async def test_the_emails_invoice_link_works_for_a_month(site: Site, clock: "MovableClock") -> None:
-    _, payment = await waiting_payment(site)
+    _, payment = await unconfirmed_payment(site)
     assert payment.confirmation_url
     await site.client.post(payment.confirmation_url, data={"outcome": "approve"})
     email = await Email.get(template="invoice_issued.fr")
@@ -213,8 +212,8 @@ async def test_the_emails_invoice_link_works_for_a_month(site: Site, clock: "Mov
 @pytest.mark.parametrize(
     "body", ["", "outcome=", "outcome=perhaps", "outcome=APPROVE", "\x00\xff", "approve"]
 )
-async def test_an_ambiguous_answer_changes_nothing(site: Site, body: str) -> None:
-    _, payment = await waiting_payment(site)
+async def test_a_malformed_form_changes_nothing(site: Site, body: str) -> None:
+    _, payment = await unconfirmed_payment(site)
     assert payment.confirmation_url
     assert (
         await site.client.post(payment.confirmation_url, content=body.encode("latin-1"))
@@ -227,13 +226,13 @@ async def test_an_ambiguous_answer_changes_nothing(site: Site, body: str) -> Non
     "reference", ["sandbox_unknown", "x", "sandbox_%00", "sandbox_" + "a" * 500, "sandbox_'--"]
 )
 async def test_an_unknown_reference_is_not_found(site: Site, reference: str) -> None:
-    await waiting_payment(site)
+    await unconfirmed_payment(site)
     assert (await site.client.get(f"/sandbox/bank/{reference}")).status_code == 404
     response = await site.client.post(f"/sandbox/bank/{reference}", data={"outcome": "approve"})
     assert response.status_code == 404
 
 
-class RealBank:
+class OtherGateway:
     """A payment provider other than the sandbox."""
 
     async def charge(self, key: str, amount_cents: int, method: str) -> Outcome:
@@ -244,5 +243,5 @@ class RealBank:
 
 
 async def test_without_the_sandbox_there_is_no_bank_page(site: Site) -> None:
-    routes = pages.routes(replace(site.services, gateway=RealBank()))
+    routes = pages.routes(replace(site.services, gateway=OtherGateway()))
     assert {route.path for route in routes} == {"/verify", "/invitation"}

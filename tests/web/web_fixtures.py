@@ -40,10 +40,10 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
 FRENCH, ENGLISH = {"Accept-Language": "fr-FR,fr;q=0.9"}, {"Accept-Language": "en-GB"}
 
 
-async def bytewise(content: bytes, at_once: int = 1) -> AsyncIterator[bytes]:
+async def in_chunks(content: bytes, chunk_size: int = 1) -> AsyncIterator[bytes]:
     """Yields the content in pieces."""
-    for start in range(0, len(content), at_once):
-        yield content[start : start + at_once]
+    for start in range(0, len(content), chunk_size):
+        yield content[start : start + chunk_size]
 
 
 class Site:
@@ -68,17 +68,17 @@ class Site:
             self.services.gateway, self.services.seller, self.services.auth.signer
         )
 
-    def bytes_kept(self) -> dict[str, bytes]:
+    def stored_files(self) -> dict[str, bytes]:
         """What the store contains, including partial files."""
         return {path.name: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
 
-    async def put(self, file: File, content: bytes, **headers: str) -> httpx.Response:
+    async def upload(self, file: File, content: bytes, **headers: str) -> httpx.Response:
         """Uploads the content of an announced file."""
         token = self.sign(Purpose.UPLOAD, file=file.pk)
         return await self.client.put(f"/uploads/{token}", content=content, headers=headers)
 
 
-def app(services: Services, file_service: FileService) -> Starlette:
+def create_app(services: Services, file_service: FileService) -> Starlette:
     """An application that consists only of these routes."""
     return Starlette(
         routes=[
@@ -91,7 +91,7 @@ def app(services: Services, file_service: FileService) -> Starlette:
 
 
 @asynccontextmanager
-async def site(
+async def open_site(
     clock: "MovableClock", folder: Path, scanner: Scanner | None = None
 ) -> AsyncIterator[Site]:
     """The routes, with a store in this folder."""
@@ -99,7 +99,7 @@ async def site(
     seller = billing.seller.seller(Path(billing.seller.__file__).parent / "seller.toml")
     services = Services(clock, hub, Presence(hub, clock), auth, Sandbox(BASE_URL), seller, BASE_URL)
     file_service = FileService(FolderStore(folder), scanner)
-    transport = httpx.ASGITransport(app(services, file_service))
+    transport = httpx.ASGITransport(create_app(services, file_service))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         yield Site(services, file_service, folder, client)
     auth.passwords.close()
@@ -121,7 +121,7 @@ async def camille(action: Action) -> Viewer:
     return Viewer(user, account, Role.OWNER)
 
 
-async def announced(
+async def announce_file(
     action: Action, content: bytes = PNG, name: str = "photo.png", content_type: str = "image/png"
 ) -> File:
     """A file that Camille announced."""
@@ -138,7 +138,7 @@ async def announced(
     )
 
 
-async def waiting_payment(site: Site) -> tuple[Purchase, Payment]:
+async def unconfirmed_payment(site: Site) -> tuple[Purchase, Payment]:
     """A purchase of 34.80 EUR whose payment awaits the bank."""
     viewer, action = await camille(site.action()), site.action()
     assert viewer.account
@@ -151,8 +151,13 @@ async def waiting_payment(site: Site) -> tuple[Purchase, Payment]:
         offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=action.at
     )
     purchase = await checkout.draft(action, viewer.account, viewer.user, price, "draft")
-    where = {"street": "3 place du Marché", "postal_code": "69001", "city": "Lyon", "country": "FR"}
-    purchase = await purchase.confirm_billing(action, where)  # type: ignore[arg-type] # str fits str | None
+    billing_address = {
+        "street": "3 place du Marché",
+        "postal_code": "69001",
+        "city": "Lyon",
+        "country": "FR",
+    }
+    purchase = await purchase.confirm_billing(action, billing_address)  # type: ignore[arg-type] # str fits str | None
     return purchase, await checkout.pay(
         action, site.checkout_services(), purchase, "pm_sandbox_confirmation", "pay"
     )
