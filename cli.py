@@ -332,7 +332,7 @@ def messages(args: argparse.Namespace) -> int:
     from models.translations import extraction  # only engineers need it
 
     if not args.check:
-        extraction.update()
+        extraction.update_catalogues()
     problems = list(extraction.problems())
     return _report(problems, 1) if problems else 0
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from accounts import legal_names
-from accounts.invitations import delete_ended
+from accounts.invitations import delete_ended_invitations
 from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
 from billing.checkout import CheckoutServices, reconcile
@@ -67,14 +67,14 @@ def jobs(
         Job(
             "registry",
             30,
-            lambda: legal_names.check_waiting(
+            lambda: legal_names.check_due_changes(
                 Action(None, clock.now(), services.hub), services.registry
             ),
         ),
         Job(
             "new companies",
             30,
-            lambda: legal_names.check_accounts(
+            lambda: legal_names.check_due_accounts(
                 Action(None, clock.now(), services.hub), services.registry
             ),
         ),
@@ -86,7 +86,7 @@ def jobs(
             ),
         ),
         Job("challenges", 600, lambda: passkeys.expire(Action(None, clock.now(), services.hub))),
-        Job("invitations", 3_600, lambda: delete_ended(clock.now())),
+        Job("invitations", 3_600, lambda: delete_ended_invitations(clock.now())),
         Job("streams", SWEEP_SECONDS, services.hub.sweep),
         Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub))),
         Job("sessions", SWEEP_SECONDS, lambda: announce_ended_sessions(services.hub, clock.now())),

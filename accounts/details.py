@@ -11,7 +11,7 @@ import stdnum.fr.siret
 import stdnum.fr.tva
 from stdnum.exceptions import ValidationError
 
-from accounts.members import acting_membership
+from accounts.members import actor_membership
 from auth import sessions
 from models.accounts.account import Account, AccountMembers, Membership
 from models.accounts.audit_actions import AccountsAuditAction
@@ -38,16 +38,16 @@ async def require_manager(tx: Transaction, session: Session, account_id: int) ->
     """Lock the company and the actor's membership, and return the actor if they may manage the
     company. Raises Forbidden.
     """
-    people = await AccountMembers.locked(tx, account_id)
-    if not acting_membership(people, tx.action).role.manages_members:
+    members = await AccountMembers.locked(tx, account_id)
+    if not actor_membership(members, tx.action).role.manages_members:
         raise Forbidden
     return await sessions.lock_user(tx, session)
 
 
 async def invalidate_members(tx: Transaction, account_id: int) -> None:
     """Invalidate what is cached about the company and its members."""
-    for place in await Membership.filter(account_id=account_id).using_db(tx.db):
-        tx.streams[sessions.user_key(place.user_id)] = None
+    for membership in await Membership.filter(account_id=account_id).using_db(tx.db):
+        tx.streams[sessions.user_key(membership.user_id)] = None
 
 
 async def change_trade_name(
@@ -106,7 +106,8 @@ def _nic(siret: str | None, siren: str) -> str | None:
         digits = str(stdnum.fr.siret.validate(siret))
     except ValidationError:
         raise Refusal(AccountsErrorCode.SIRET_INVALID, "input", "siret") from None
-    return _require_siren(digits[:9], siren, digits[9:], "siret")
+    _require_siren(digits[:9], siren, "siret")
+    return digits[9:]
 
 
 def _vat_key(vat_number: str | None, siren: str) -> str | None:
@@ -117,13 +118,13 @@ def _vat_key(vat_number: str | None, siren: str) -> str | None:
         number = str(stdnum.fr.tva.validate(vat_number))
     except ValidationError:
         raise Refusal(AccountsErrorCode.VAT_NUMBER_INVALID, "input", "vatNumber") from None
-    return _require_siren(number[2:], siren, number[:2], "vatNumber")
+    _require_siren(number[2:], siren, "vatNumber")
+    return number[:2]
 
 
-def _require_siren(found: str, siren: str, number: str, field: str) -> str:
-    if found != siren:
+def _require_siren(actual: str, expected: str, field: str) -> None:
+    if actual != expected:
         raise Refusal(AccountsErrorCode.SIREN_OTHER, "input", field)
-    return number
 
 
 async def _update(
@@ -135,10 +136,12 @@ async def _update(
 ) -> Account:
     async with action.transaction() as tx:
         await require_manager(tx, session, account.pk)
-        before = await Account.get(pk=account.pk, using_db=tx.db)
-        changes = {name: value for name, value in columns.items() if getattr(before, name) != value}
+        current = await Account.get(pk=account.pk, using_db=tx.db)
+        changes = {
+            name: value for name, value in columns.items() if getattr(current, name) != value
+        }
         if changes:
-            await before.update_from_dict(changes).save(using_db=tx.db, update_fields=[*changes])
-            tx.audit(audit_action, before, changed=", ".join(sorted(changes)))
+            await current.update_from_dict(changes).save(using_db=tx.db, update_fields=[*changes])
+            tx.audit(audit_action, current, changed=", ".join(sorted(changes)))
             await invalidate_members(tx, account.pk)
         return await Account.get(pk=account.pk, using_db=tx.db)

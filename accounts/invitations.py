@@ -13,9 +13,9 @@ from tortoise.exceptions import IntegrityError
 from tortoise.expressions import Q
 
 from accounts import policies
-from accounts.members import acting_membership
+from accounts.members import actor_membership
 from accounts.registration import NAME_LENGTH
-from accounts.unconfirmed import take_over
+from accounts.unconfirmed import take_over_unverified
 from auth import sessions, throttle
 from auth.email_address import deliverable
 from auth.passwords import require_length
@@ -36,23 +36,23 @@ from models.locale import Locale
 from models.text import client_key, line
 from models.translations import _
 
-KEPT = timedelta(days=30)
+RETENTION = timedelta(days=30)
 
 _NOT_PENDING = _("This invitation is no longer pending.")
 
 
 @dataclass(frozen=True)
-class Newcomer:
+class NewUserDetails:
     """The details that a new user gives when accepting an invitation.
 
-    `accepted` are the keys of the policies that they accept, `read_in` is the language in which
-    they read them (by default that of the email).
+    `accepted_policies` are the keys of the policies that they accept, `locale` is the language in
+    which they read them (by default that of the email).
     """
 
     name: str
     password: str = field(repr=False)
-    accepted: Sequence[int | None] = ()
-    read_in: Locale | None = None
+    accepted_policies: Sequence[int | None] = ()
+    locale: Locale | None = None
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class PendingInvitation:
     """
 
     invitation: Invitation
-    known: User | None
+    existing_user: User | None
 
 
 @dataclass(frozen=True)
-class _Joining:
+class _NewMember:
     name: str
-    accepted: Collection[Policy]
-    read_in: Locale
+    accepted_policies: Collection[Policy]
+    locale: Locale
 
 
 async def send(
@@ -90,14 +90,14 @@ async def send(
     with Checks() as check:
         email, key = check(deliverable, email), check(client_key, key)
         check(_require_grantable, role)
-    await _count(auth, account_id, email)
+    await _count_attempt(auth, account_id, email)
     arguments = [account_id, email, role.value, locale.value]
     async with action.transaction() as tx:
-        inviter = _managing_member(await AccountMembers.locked(tx, account_id), action)
-        if known := await earlier_result(
+        inviter = _manager_membership(await AccountMembers.locked(tx, account_id), action)
+        if earlier_id := await earlier_result(
             tx, f"user:{inviter.user_id}", "invitationSend", key, arguments
         ):
-            return await _earlier_invitation(tx, known)
+            return await _earlier_invitation(tx, earlier_id)
         await _require_not_invited(tx, account_id, email)
         token = sessions.random_token("cam_in_")
         invitation = await Invitation.create(
@@ -112,7 +112,7 @@ async def send(
             sent_at=action.at,
             expires_at=action.at + LIFETIME,
         )
-        await _email(tx, invitation, token)
+        await _send_email(tx, invitation, token)
         await store_result(tx, f"user:{inviter.user_id}", "invitationSend", key, invitation.pk)
         tx.audit(AccountsAuditAction.INVITATION_SEND, invitation, role=role.value)
     return invitation
@@ -125,7 +125,7 @@ async def _earlier_invitation(tx: Transaction, key: int) -> Invitation:
     return invitation
 
 
-async def _count(auth: AuthServices, account_id: int, email: str) -> None:
+async def _count_attempt(auth: AuthServices, account_id: int, email: str) -> None:
     await auth.throttle.attempt(
         throttle.key(throttle.INVITATION, account_id), throttle.key(throttle.EMAIL, email)
     )
@@ -136,8 +136,8 @@ def _require_grantable(role: Role) -> None:
         raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role")
 
 
-def _managing_member(people: AccountMembers, action: Action) -> Membership:
-    membership = acting_membership(people, action)
+def _manager_membership(members: AccountMembers, action: Action) -> Membership:
+    membership = actor_membership(members, action)
     if not membership.role.manages_members:
         raise Forbidden
     return membership
@@ -154,7 +154,7 @@ async def _require_not_invited(tx: Transaction, account_id: int, email: str) -> 
         raise Refusal(AccountsErrorCode.ALREADY_INVITED, "input", "email")
 
 
-async def _email(tx: Transaction, invitation: Invitation, token: str) -> None:
+async def _send_email(tx: Transaction, invitation: Invitation, token: str) -> None:
     inviter = await User.get(pk=invitation.inviter_id, using_db=tx.db)
     account = await Account.get(pk=invitation.account_id, using_db=tx.db)
     await emails.invitation(tx, invitation, inviter, account, token)
@@ -169,19 +169,21 @@ async def resend(
     Raises NOT_ACTIVE when the invitation was accepted or revoked, IDEMPOTENCY_MISMATCH, Throttled
     and Forbidden.
     """
-    await _count(auth, invitation.account_id, invitation.email)
+    await _count_attempt(auth, invitation.account_id, invitation.email)
     async with action.transaction() as tx:
-        inviter = _managing_member(await AccountMembers.locked(tx, invitation.account_id), action)
+        inviter = _manager_membership(
+            await AccountMembers.locked(tx, invitation.account_id), action
+        )
         invitation = await tx.locked(Invitation, invitation.pk)
         if await earlier_result(
             tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]
         ):
             return invitation
-        if not invitation.open:
+        if not invitation.is_pending:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
         token = sessions.random_token("cam_in_")
         await invitation.record_sent(tx, inviter.user_id, sessions.token_hash(token))
-        await _email(tx, invitation, token)
+        await _send_email(tx, invitation, token)
         await store_result(tx, f"user:{inviter.user_id}", "invitationResend", key, invitation.pk)
         tx.audit(AccountsAuditAction.INVITATION_RESEND, invitation)
     return invitation
@@ -193,11 +195,11 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
     Raises NOT_ACTIVE when it was accepted, and Forbidden for those who can't manage members.
     """
     async with action.transaction() as tx:
-        _managing_member(await AccountMembers.locked(tx, invitation.account_id), action)
+        _manager_membership(await AccountMembers.locked(tx, invitation.account_id), action)
         invitation = await tx.locked(Invitation, invitation.pk)
         if invitation.accepted_at:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
-        if invitation.open:
+        if invitation.is_pending:
             await invitation.revoke(tx)
             tx.audit(AccountsAuditAction.INVITATION_REVOKE, invitation)
     return invitation
@@ -205,14 +207,14 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
 
 async def find_invitation(action: Action, token: str) -> PendingInvitation:
     """The pending invitation that belongs to a token. Raises TOKEN_INVALID like `accept`."""
-    invitation = await _find_open(action, token)
+    invitation = await _find_pending(action, token)
     return PendingInvitation(
         invitation,
         await User.filter(email=invitation.email).exclude(email_verified_at=None).first(),
     )
 
 
-async def _find_known(token: str) -> Invitation:
+async def _find_by_token(token: str) -> Invitation:
     invitation = await Invitation.get_or_none(token_hash=sessions.token_hash(token)).select_related(
         "account"
     )
@@ -222,7 +224,7 @@ async def _find_known(token: str) -> Invitation:
 
 
 async def accept(
-    action: Action, auth: AuthServices, token: str, newcomer: Newcomer, peer: str
+    action: Action, auth: AuthServices, token: str, new_user: NewUserDetails, peer: str
 ) -> Membership:
     """Accept an invitation with the token from its email and join the company, as the actor or,
     when no one is signed in, as a new user.
@@ -234,18 +236,18 @@ async def accept(
     Forbidden for the vendor's staff.
     """
     if action.actor:
-        return await _add_member(action, await _find_known(token), action.actor)
-    return await _accept(action, auth, token, newcomer, peer)
+        return await _add_member(action, await _find_by_token(token), action.actor)
+    return await _accept_as_new_user(action, auth, token, new_user, peer)
 
 
-def _require_open(action: Action, invitation: Invitation) -> None:
-    if not invitation.open or invitation.expires_at <= action.at:
+def _require_pending(action: Action, invitation: Invitation) -> None:
+    if not invitation.is_pending or invitation.expires_at <= action.at:
         raise invalid()
 
 
-def _require_joinable(action: Action, people: AccountMembers, invitation: Invitation) -> None:
-    _require_open(action, invitation)
-    if not people.active:
+def _require_joinable(action: Action, members: AccountMembers, invitation: Invitation) -> None:
+    _require_pending(action, invitation)
+    if not members.is_active:
         raise invalid()
 
 
@@ -255,32 +257,37 @@ async def _add_member(action: Action, invitation: Invitation, user: User) -> Mem
     if user.email != invitation.email:
         raise Refusal(AccountsErrorCode.INVITATION_ELSEWHERE, "input", "token")
     async with action.transaction() as tx:
-        people = await AccountMembers.locked(tx, invitation.account_id)
-        invitation = await _lock_as_sent(tx, invitation)
-        membership = people.membership(user.pk)
+        members = await AccountMembers.locked(tx, invitation.account_id)
+        invitation = await _lock_with_token(tx, invitation)
+        membership = members.membership(user.pk)
         if membership and invitation.accepted_by_id == user.pk:
             return membership
-        _require_joinable(action, people, invitation)
-        return await _join(tx, people, invitation, user)
+        _require_joinable(action, members, invitation)
+        return await _create_membership(tx, members, invitation, user)
 
 
-async def _lock_as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
+async def _lock_with_token(tx: Transaction, invitation: Invitation) -> Invitation:
     """The invitation in its current state, if its most recent email is the one with this token."""
-    latest = next(iter(await tx.locked_where(Invitation.filter(pk=invitation.pk))), None)
-    if latest is None or latest.token_hash != invitation.token_hash:
+    current = next(iter(await tx.locked_where(Invitation.filter(pk=invitation.pk))), None)
+    if current is None or current.token_hash != invitation.token_hash:
         raise invalid()
-    return latest
+    return current
 
 
-async def _join(
-    tx: Transaction, people: AccountMembers, invitation: Invitation, user: User
+async def _create_membership(
+    tx: Transaction, members: AccountMembers, invitation: Invitation, user: User
 ) -> Membership:
     if (await tx.locked(User, user.pk)).staff:  # hired a moment ago, or not yet at work
         raise Forbidden
     await invitation.record_accepted(tx, user.pk)
-    tx.audit(AccountsAuditAction.INVITATION_ACCEPT, invitation, by=user, role=invitation.role.value)
+    tx.audit(
+        AccountsAuditAction.INVITATION_ACCEPT,
+        invitation,
+        actor=user,
+        role=invitation.role.value,
+    )
     tx.streams[sessions.user_key(user.pk)] = None
-    return people.membership(user.pk) or await Membership.create(
+    return members.membership(user.pk) or await Membership.create(
         using_db=tx.db,
         user_id=user.pk,
         account_id=invitation.account_id,
@@ -289,40 +296,40 @@ async def _join(
     )
 
 
-async def _accept(
-    action: Action, auth: AuthServices, token: str, newcomer: Newcomer, peer: str
+async def _accept_as_new_user(
+    action: Action, auth: AuthServices, token: str, new_user: NewUserDetails, peer: str
 ) -> Membership:
     network = throttle.network_of(peer)
     with Checks() as check:
-        invitation = await check.wait(_find_open(action, token))
+        invitation = await check.wait(_find_pending(action, token))
         if invitation:
             await _require_new(invitation)  # else nothing more is needed of them than to sign in
         name = (
-            check(line, newcomer.name, "name", NAME_LENGTH) if invitation or newcomer.name else ""
+            check(line, new_user.name, "name", NAME_LENGTH) if invitation or new_user.name else ""
         )
         if invitation:
             own_words = [
                 word for word in (invitation.email, name, invitation.account.legal_name) if word
             ]
-            await check.wait(auth.require_strong(newcomer.password, *own_words, subject=network))
-        elif newcomer.password:
-            check(require_length, newcomer.password)
-        current = await check.wait(
-            policies.in_force(action, newcomer.accepted, "acceptedPolicyIds")
+            await check.wait(auth.require_strong(new_user.password, *own_words, subject=network))
+        elif new_user.password:
+            check(require_length, new_user.password)
+        accepted_policies = await check.wait(
+            policies.require_in_force(action, new_user.accepted_policies, "acceptedPolicyIds")
         )
-    joining = _Joining(name, current, newcomer.read_in or invitation.locale)
+    new_member = _NewMember(name, accepted_policies, new_user.locale or invitation.locale)
     await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network))
-    password_hash = await auth.passwords.hash(newcomer.password)
+    password_hash = await auth.passwords.hash(new_user.password)
     try:
-        return await _join_as_new_user(action, invitation, joining, password_hash)
+        return await _join_as_new_user(action, invitation, new_member, password_hash)
     except IntegrityError:
         # Someone signed up with the address after it was checked: now their user is found.
-        return await _join_as_new_user(action, invitation, joining, password_hash)
+        return await _join_as_new_user(action, invitation, new_member, password_hash)
 
 
-async def _find_open(action: Action, token: str) -> Invitation:
-    invitation = await _find_known(token)
-    _require_open(action, invitation)
+async def _find_pending(action: Action, token: str) -> Invitation:
+    invitation = await _find_by_token(token)
+    _require_pending(action, invitation)
     return invitation
 
 
@@ -332,18 +339,23 @@ async def _require_new(invitation: Invitation) -> None:
 
 
 async def _join_as_new_user(
-    action: Action, invitation: Invitation, joining: _Joining, password_hash: str
+    action: Action, invitation: Invitation, new_member: _NewMember, password_hash: str
 ) -> Membership:
     async with action.transaction() as tx:
-        people = await AccountMembers.locked(tx, invitation.account_id)
-        invitation = await _lock_as_sent(tx, invitation)
-        _require_joinable(action, people, invitation)
-        user = await _create_user(tx, invitation, joining.name, password_hash)
+        members = await AccountMembers.locked(tx, invitation.account_id)
+        invitation = await _lock_with_token(tx, invitation)
+        _require_joinable(action, members, invitation)
+        user = await _create_user(tx, invitation, new_member.name, password_hash)
         channel = AcceptanceChannel.INVITATION
-        await policies.record(
-            tx, user, joining.accepted, joining.read_in, channel, invitation.account_id
+        await policies.record_acceptances(
+            tx,
+            user,
+            new_member.accepted_policies,
+            new_member.locale,
+            channel,
+            invitation.account_id,
         )
-        return await _join(tx, people, invitation, user)
+        return await _create_membership(tx, members, invitation, user)
 
 
 async def _create_user(
@@ -354,29 +366,29 @@ async def _create_user(
 
     A user who signed up with the address but never verified it is replaced.
     """
-    facts = {
+    values = {
         "name": name,
         "locale": invitation.locale,
         "password_hash": password_hash,
         "email_verified_at": tx.action.at,
     }
-    if user := await take_over(tx, invitation.email):
-        await user.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
+    if user := await take_over_unverified(tx, invitation.email):
+        await user.update_from_dict(values).save(using_db=tx.db, update_fields=list(values))
         return user
-    known = await User.get_or_none(email=invitation.email, using_db=tx.db)
-    if known and known.email_verified_at:
+    existing = await User.get_or_none(email=invitation.email, using_db=tx.db)
+    if existing and existing.email_verified_at:
         raise Refusal(AccountsErrorCode.SIGN_IN_REQUIRED, "input", "token")
-    if known and known.staff:  # hired, and not yet at work
+    if existing and existing.staff:  # hired, and not yet at work
         raise Forbidden
     return await User.create(
-        using_db=tx.db, email=invitation.email, created_at=tx.action.at, **facts
+        using_db=tx.db, email=invitation.email, created_at=tx.action.at, **values
     )
 
 
-async def delete_ended(at: datetime) -> int:
+async def delete_ended_invitations(at: datetime) -> int:
     """Delete invitations that ended more than a month ago, because they contain addresses of people
     who may not be customers. Returns how many were deleted.
     """
-    before = at - KEPT
-    over = Q(accepted_at__lt=before) | Q(revoked_at__lt=before) | Q(expires_at__lt=before)
-    return await Invitation.filter(over).delete()
+    cutoff = at - RETENTION
+    is_ended = Q(accepted_at__lt=cutoff) | Q(revoked_at__lt=cutoff) | Q(expires_at__lt=cutoff)
+    return await Invitation.filter(is_ended).delete()

@@ -16,12 +16,12 @@ from datetime import timedelta
 from enum import StrEnum
 
 from accounts.details import invalidate_members, require_manager
-from accounts.registry import Registered, Registry, RegistryUnavailable
+from accounts.registry import RegisteredCompany, Registry, RegistryUnavailable
 from auth import sessions, throttle
 from auth.reauthentication import require_fresh
 from auth.services import AuthServices
 from mail import emails
-from models.accounts.account import Account, Membership, Role, siren
+from models.accounts.account import Account, Membership, Role, parse_siren
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.accounts.legal_name import (
@@ -29,10 +29,10 @@ from models.accounts.legal_name import (
     LegalNameStatus,
     RegistryVerdict,
     has_plain_characters,
-    same_name,
+    is_same_name,
 )
 from models.action import Action, Transaction
-from models.checks import Checks, known_keys
+from models.checks import Checks, require_keys
 from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, EventKind, account_stream
 from models.idempotency import earlier_result, store_result
@@ -45,9 +45,9 @@ from models.translations import _
 LEGAL_NAME_LENGTH = 200
 REASON_LENGTH = 1_000
 # How long a request to the register may take before the worker repeats it.
-TURN = timedelta(minutes=1)
-LONGEST_WAIT = timedelta(hours=1)
-MOST_CHECKS = 50  # some two days
+CHECK_TIMEOUT = timedelta(minutes=1)
+MAX_RETRY_DELAY = timedelta(hours=1)
+MAX_CHECKS = 50  # some two days
 
 
 class Decision(StrEnum):
@@ -66,7 +66,7 @@ async def request(
     account: Account,
     *,
     legal_name: str,
-    siren_given: str | None,
+    claimed_siren: str | None,
     file_ids: Sequence[int | None],
     key: str,
 ) -> LegalNameChange:
@@ -80,8 +80,8 @@ async def request(
     await require_fresh(action, session)
     with Checks() as checks:
         name = checks(composed_line, legal_name, "legalName", LEGAL_NAME_LENGTH)
-        checks(_require_same_company, siren_given, account)
-        files, key = checks(known_keys, file_ids, "fileIds"), checks(client_key, key)
+        checks(_require_same_company, claimed_siren, account)
+        files, key = checks(require_keys, file_ids, "fileIds"), checks(client_key, key)
     await auth.throttle.attempt(throttle.key(throttle.LEGAL_NAME, account.pk))
     async with action.transaction() as tx:
         user = await require_manager(tx, session, account.pk)
@@ -97,8 +97,8 @@ async def request(
     return await check(action, registry, change)
 
 
-def _require_same_company(siren_given: str | None, account: Account) -> None:
-    if siren_given is not None and siren(siren_given) != account.siren:
+def _require_same_company(claimed_siren: str | None, account: Account) -> None:
+    if claimed_siren is not None and parse_siren(claimed_siren) != account.siren:
         raise Refusal(AccountsErrorCode.SIREN_OTHER, "input", "siren")
 
 
@@ -122,7 +122,7 @@ async def _store_change(tx: Transaction, user: User, account_id: int, name: str)
         status=LegalNameStatus.CHECKING,
         created_at=tx.action.at,
         updated_at=tx.action.at,
-        next_check_at=tx.action.at + TURN,
+        next_check_at=tx.action.at + CHECK_TIMEOUT,
     )
 
 
@@ -131,42 +131,44 @@ async def check(action: Action, registry: Registry, change: LegalNameChange) -> 
     left to do.
     """
     account = await Account.get(pk=change.account_id)
-    verdict, registered = await _verdict(registry, account.siren, change.legal_name)
+    verdict, company = await _registry_verdict(registry, account.siren, change.legal_name)
     async with action.transaction() as tx:
         account = await tx.locked(Account, change.account_id)
-        now = next(iter(await tx.locked_where(LegalNameChange.filter(pk=change.pk))), None)
-        if now is None:  # the company was erased meanwhile
+        current = next(iter(await tx.locked_where(LegalNameChange.filter(pk=change.pk))), None)
+        if current is None:  # the company was erased meanwhile
             return change
-        if not now.running or now.next_check_at != change.next_check_at:
-            return now
-        now.verdict, now.checks, now.updated_at = verdict, now.checks + 1, action.at
-        now.registered_name = registered.names[0][:300] if registered and registered.names else None
-        wait = min(TURN * 2 ** min(now.checks, 10), LONGEST_WAIT)
-        again = verdict is RegistryVerdict.AWAY and now.checks < MOST_CHECKS
-        now.next_check_at = action.at + wait if again else None
-        await now.save(
+        if not current.is_undecided or current.next_check_at != change.next_check_at:
+            return current
+        current.verdict, current.checks, current.updated_at = verdict, current.checks + 1, action.at
+        current.registered_name = company.names[0][:300] if company and company.names else None
+        delay = min(CHECK_TIMEOUT * 2 ** min(current.checks, 10), MAX_RETRY_DELAY)
+        should_retry = verdict is RegistryVerdict.AWAY and current.checks < MAX_CHECKS
+        current.next_check_at = action.at + delay if should_retry else None
+        await current.save(
             using_db=tx.db,
             update_fields=["verdict", "checks", "updated_at", "registered_name", "next_check_at"],
         )
-        await _apply_result(tx, account, now)
-    return now
+        await _apply_result(tx, account, current)
+    return current
 
 
-async def _verdict(
+async def _registry_verdict(
     registry: Registry, siren: str, name: str
-) -> tuple[RegistryVerdict, Registered | None]:
-    if not registry.knows:
+) -> tuple[RegistryVerdict, RegisteredCompany | None]:
+    if not registry.is_configured:
         return RegistryVerdict.UNKNOWN, None
     try:
-        registered = await registry.find(siren)
+        company = await registry.find(siren)
     except RegistryUnavailable:
         return RegistryVerdict.AWAY, None
-    if registered is None:
+    if company is None:
         return RegistryVerdict.NOT_FOUND, None
-    if not registered.active:
-        return RegistryVerdict.CEASED, registered
-    match = has_plain_characters(name) and any(same_name(name, each) for each in registered.names)
-    return RegistryVerdict.MATCH if match else RegistryVerdict.OTHER_NAME, registered
+    if not company.is_active:
+        return RegistryVerdict.CEASED, company
+    is_match = has_plain_characters(name) and any(
+        is_same_name(name, each) for each in company.names
+    )
+    return RegistryVerdict.MATCH if is_match else RegistryVerdict.OTHER_NAME, company
 
 
 async def _apply_result(tx: Transaction, account: Account, change: LegalNameChange) -> None:
@@ -175,55 +177,61 @@ async def _apply_result(tx: Transaction, account: Account, change: LegalNameChan
         await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
         await _accept(tx, account, change)
     elif change.status is LegalNameStatus.CHECKING:
-        shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db).exists()
+        has_evidence = await File.filter(legal_name_change_id=change.pk).using_db(tx.db).exists()
         await _set_status(
-            tx, change, LegalNameStatus.IN_REVIEW if shown else LegalNameStatus.EVIDENCE_NEEDED
+            tx,
+            change,
+            LegalNameStatus.IN_REVIEW if has_evidence else LegalNameStatus.EVIDENCE_NEEDED,
         )
-        if not shown:
+        if not has_evidence:
             await _notify(tx, change)
 
 
-async def check_waiting(action: Action, registry: Registry) -> int:
+async def check_due_changes(action: Action, registry: Registry) -> int:
     """Repeat due lookups of changes, after the register was unavailable or a process died. Returns
     how many were repeated.
     """
-    due = (
+    changes = (
         await LegalNameChange.filter(next_check_at__lte=action.at)
         .order_by("next_check_at")
         .limit(20)
     )
-    for change in due:
-        if change.running:
+    for change in changes:
+        if change.is_undecided:
             await check(action, registry, change)
         else:
             await LegalNameChange.filter(pk=change.pk).update(next_check_at=None)
-    return len(due)
+    return len(changes)
 
 
-async def check_accounts(action: Action, registry: Registry) -> int:
+async def check_due_accounts(action: Action, registry: Registry) -> int:
     """Look up companies that have not been looked up yet, such as new ones; agents see the result.
     No one waits for it, and while the register is unavailable the result stays unknown, which
     doesn't count as a match. Returns how many were looked up.
     """
-    if not registry.knows:
+    if not registry.is_configured:
         return 0
-    due = Account.filter(registry_due_at__lte=action.at).order_by("registry_due_at", "id").limit(20)
-    asked = 0
-    for account in await due:
-        verdict, _ = await _verdict(registry, account.siren, account.legal_name)
-        away = verdict is RegistryVerdict.AWAY
-        told = (
-            {"registry_due_at": action.at + LONGEST_WAIT}
-            if away
+    accounts = (
+        Account.filter(registry_due_at__lte=action.at).order_by("registry_due_at", "id").limit(20)
+    )
+    checked_count = 0
+    for account in await accounts:
+        verdict, _ = await _registry_verdict(registry, account.siren, account.legal_name)
+        is_unavailable = verdict is RegistryVerdict.AWAY
+        values = (
+            {"registry_due_at": action.at + MAX_RETRY_DELAY}
+            if is_unavailable
             else {"registry_verdict": verdict, "registry_due_at": None}
         )
-        same = Account.filter(pk=account.pk, legal_name=account.legal_name, siren=account.siren)
+        unchanged_account = Account.filter(
+            pk=account.pk, legal_name=account.legal_name, siren=account.siren
+        )
         # The answer is about this name only.
-        await same.filter(registry_due_at=account.registry_due_at).update(**told)
-        asked += 1
-        if away:
+        await unchanged_account.filter(registry_due_at=account.registry_due_at).update(**values)
+        checked_count += 1
+        if is_unavailable:
             break
-    return asked
+    return checked_count
 
 
 async def add_evidence(
@@ -239,8 +247,8 @@ async def add_evidence(
     async with action.transaction() as tx:
         user = await require_manager(tx, session, account.pk)
         with Checks() as checks:
-            change = await checks.wait(_undecided_change(tx, account.pk, change_id))
-            files = checks(_evidence, file_ids)
+            change = await checks.wait(_lock_undecided_change(tx, account.pk, change_id))
+            files = checks(_require_evidence, file_ids)
         await attach_evidence(tx, change, user, files)
         tx.audit(
             AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(files))
@@ -250,10 +258,10 @@ async def add_evidence(
     return change
 
 
-def _evidence(file_ids: Sequence[int | None]) -> tuple[int, ...]:
+def _require_evidence(file_ids: Sequence[int | None]) -> tuple[int, ...]:
     if not file_ids:
         raise Refusal(CommonErrorCode.BLANK, "input", "fileIds")
-    return known_keys(file_ids, "fileIds")
+    return require_keys(file_ids, "fileIds")
 
 
 async def cancel(
@@ -262,8 +270,8 @@ async def cancel(
     """Cancel a change. A repeat changes nothing. Raises NOT_FOUND and TRANSITION_ILLEGAL."""
     async with action.transaction() as tx:
         await require_manager(tx, session, account.pk)
-        change = await _undecided_change(tx, account.pk, change_id, LegalNameStatus.CANCELED)
-        if change.running:
+        change = await _lock_undecided_change(tx, account.pk, change_id, LegalNameStatus.CANCELED)
+        if change.is_undecided:
             await _set_status(tx, change, LegalNameStatus.CANCELED)
             tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_CANCEL, change)
     return change
@@ -284,22 +292,24 @@ async def decide(
     is accepted without evidence, and BLANK and TOO_LONG for the reason, which the customer reads.
     """
     with Checks() as checks:
-        found = await LegalNameChange.get_or_none(pk=change_id or 0)
-        if found is None:
+        change = await LegalNameChange.get_or_none(pk=change_id or 0)
+        if change is None:
             checks.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId"))
-        needed = reason or decision is not Decision.ACCEPT
-        text = checks(message_text, reason or "", "reason", REASON_LENGTH) if needed else None
+        has_reason = reason or decision is not Decision.ACCEPT
+        text = checks(message_text, reason or "", "reason", REASON_LENGTH) if has_reason else None
         key = checks(optional_key, key)
-    assert found is not None, "the checks have passed"  # noqa: S101
+    assert change is not None, "the checks have passed"  # noqa: S101
     async with action.transaction() as tx:
-        account = await tx.locked(Account, found.account_id)
+        account = await tx.locked(Account, change.account_id)
         agent = await sessions.lock_user(tx, session)
-        owner, arguments = f"user:{agent.pk}", [found.pk, decision.value, text]
+        owner, arguments = f"user:{agent.pk}", [change.pk, decision.value, text]
         if await earlier_result(tx, owner, "legalNameChangeDecide", key, arguments) is not None:
-            return await LegalNameChange.get(pk=found.pk, using_db=tx.db)
-        await store_result(tx, owner, "legalNameChangeDecide", key, found.pk)
-        change = await _undecided_change(tx, account.pk, found.pk, _REACHED[decision])
-        if change.status is _REACHED[decision]:
+            return await LegalNameChange.get(pk=change.pk, using_db=tx.db)
+        await store_result(tx, owner, "legalNameChangeDecide", key, change.pk)
+        change = await _lock_undecided_change(
+            tx, account.pk, change.pk, _RESULTING_STATUS[decision]
+        )
+        if change.status is _RESULTING_STATUS[decision]:
             return change
         if decision is Decision.ACCEPT and not await _has_evidence(tx, change):
             raise Refusal(AccountsErrorCode.EVIDENCE_MISSING, "input", "changeId")
@@ -309,19 +319,19 @@ async def decide(
         if decision is Decision.ACCEPT:
             await _accept(tx, account, change)
         else:
-            await _set_status(tx, change, _REACHED[decision])
+            await _set_status(tx, change, _RESULTING_STATUS[decision])
             await _notify(tx, change)
     return change
 
 
-_REACHED = {
+_RESULTING_STATUS = {
     Decision.ACCEPT: LegalNameStatus.ACCEPTED,
     Decision.REJECT: LegalNameStatus.REJECTED,
     Decision.ASK: LegalNameStatus.EVIDENCE_NEEDED,
 }
 
 
-_OVER = {
+_DECIDED = {
     LegalNameStatus.ACCEPTED: _("This change was accepted and can no longer be modified."),
     LegalNameStatus.REJECTED: _(
         "This change was rejected and can no longer be modified. A new one can be requested."
@@ -333,23 +343,26 @@ _OVER = {
 
 
 async def _has_evidence(tx: Transaction, change: LegalNameChange) -> bool:
-    shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db)
-    return any(file.status is FileStatus.AVAILABLE for file in shown)
+    files = await File.filter(legal_name_change_id=change.pk).using_db(tx.db)
+    return any(file.status is FileStatus.AVAILABLE for file in files)
 
 
-async def _undecided_change(
-    tx: Transaction, account_id: int, change_id: int | None, reached: LegalNameStatus | None = None
+async def _lock_undecided_change(
+    tx: Transaction,
+    account_id: int,
+    change_id: int | None,
+    allowed_status: LegalNameStatus | None = None,
 ) -> LegalNameChange:
     """Lock the company's change, which must be in progress or already have the status `reached`.
     Raises NOT_FOUND and TRANSITION_ILLEGAL.
     """
-    found = LegalNameChange.filter(pk=change_id or 0, account_id=account_id)
-    change = next(iter(await tx.locked_where(found)), None)
+    changes = LegalNameChange.filter(pk=change_id or 0, account_id=account_id)
+    change = next(iter(await tx.locked_where(changes)), None)
     if change is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId")
-    if not change.running and change.status is not reached:
+    if not change.is_undecided and change.status is not allowed_status:
         raise Refusal(
-            CommonErrorCode.TRANSITION_ILLEGAL, "input", "changeId", message=_OVER[change.status]
+            CommonErrorCode.TRANSITION_ILLEGAL, "input", "changeId", message=_DECIDED[change.status]
         )
     return change
 
@@ -357,22 +370,24 @@ async def _undecided_change(
 async def _accept(tx: Transaction, account: Account, change: LegalNameChange) -> None:
     account.legal_name = change.legal_name
     # Nothing is known about this name yet.
-    asked = change.verdict in (RegistryVerdict.AWAY, RegistryVerdict.UNKNOWN, None)
-    account.registry_verdict = None if asked else change.verdict
-    account.registry_due_at = tx.action.at if asked else None
+    is_unknown = change.verdict in (RegistryVerdict.AWAY, RegistryVerdict.UNKNOWN, None)
+    account.registry_verdict = None if is_unknown else change.verdict
+    account.registry_due_at = tx.action.at if is_unknown else None
     await account.save(
         using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"]
     )
     await _set_status(tx, change, LegalNameStatus.ACCEPTED)
-    by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
-    tx.audit(AccountsAuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)
+    decided_by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
+    tx.audit(
+        AccountsAuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=decided_by
+    )
     await invalidate_members(tx, account.pk)
     await _notify(tx, change)
 
 
 async def _set_status(tx: Transaction, change: LegalNameChange, status: LegalNameStatus) -> None:
     change.status, change.updated_at = status, tx.action.at
-    if not change.running:
+    if not change.is_undecided:
         change.decided_at, change.next_check_at = tx.action.at, None
     await change.save(
         using_db=tx.db, update_fields=["status", "updated_at", "decided_at", "next_check_at"]
@@ -393,6 +408,6 @@ async def _notify(tx: Transaction, change: LegalNameChange) -> None:
         .order_by("id")
     )
     for membership in memberships:
-        asked = membership.user_id == change.requester_id and membership.role.manages_members
-        if asked or membership.role is Role.OWNER:
+        is_requester = membership.user_id == change.requester_id and membership.role.manages_members
+        if is_requester or membership.role is Role.OWNER:
             await emails.legal_name(tx, membership.user, change)

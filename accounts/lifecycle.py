@@ -33,7 +33,7 @@ from models.privacy.erasure import Erasure
 from models.support.ticket import Category, Channel, Ticket, TicketKind, TicketStatus
 from models.text import client_key, message_text, optional_key
 from models.translations import _
-from models.translations import text as translated
+from models.translations import text as translate
 
 REASON_LENGTH = 1_000
 
@@ -60,26 +60,26 @@ async def request(
     TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH, Forbidden for everyone but owners, and Throttled,
     which stores nothing.
     """
-    back = kind is TicketKind.ACCOUNT_REACTIVATION
-    if not back:
+    is_reactivation = kind is TicketKind.ACCOUNT_REACTIVATION
+    if not is_reactivation:
         await require_fresh(action, session)
     async with action.transaction() as tx:
         with Checks() as check:
-            account = await check.wait(_owned_account(tx, session, account_id))
+            account = await check.wait(_lock_owned_account(tx, session, account_id))
             text, key = check(message_text, message, "message"), check(client_key, key)
-        _require_status(account, *_POSSIBLE[kind])
+        _require_status(account, *_ALLOWED_STATUSES[kind])
         user = await sessions.lock_user(tx, session)
         return await _open_request(tx, auth, account, user, kind, text, key)
 
 
-async def _owned_account(tx: Transaction, session: Session, account_id: int | None) -> Account:
-    people = await AccountMembers.locked(tx, account_id or 0)
-    membership = people.membership(session.user_id)
-    if people.account is None or membership is None:
+async def _lock_owned_account(tx: Transaction, session: Session, account_id: int | None) -> Account:
+    members = await AccountMembers.locked(tx, account_id or 0)
+    membership = members.membership(session.user_id)
+    if members.account is None or membership is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
     if membership.role is not Role.OWNER:
         raise Forbidden
-    return people.account
+    return members.account
 
 
 async def _open_request(
@@ -99,9 +99,9 @@ async def _open_request(
     if earlier_id := await earlier_result(tx, owner, kind.value, key, [account.pk, text]):
         return await Ticket.get(pk=earlier_id, using_db=tx.db)
     await auth.throttle.attempt(throttle.key(throttle.LIFECYCLE, account.pk, kind.value))
-    ticket = await (await _open_requests(tx, account, kind)).order_by("-id").first()
+    ticket = await (await _pending_requests(tx, account, kind)).order_by("-id").first()
     if ticket is None:
-        subject = translated(SUBJECTS[kind], user.locale)
+        subject = translate(SUBJECTS[kind], user.locale)
         ticket = await Ticket.open(
             tx,
             account,
@@ -119,27 +119,29 @@ async def _open_request(
     return ticket
 
 
-async def _open_requests(tx: Transaction, account: Account, kind: TicketKind) -> QuerySet[Ticket]:
+async def _pending_requests(
+    tx: Transaction, account: Account, kind: TicketKind
+) -> QuerySet[Ticket]:
     """The company's open requests of a kind, without those whose deletion was scheduled before."""
-    done = (
+    scheduled_ticket_ids = (
         await Erasure.filter(account_id=account.pk)
         .using_db(tx.db)
         .values_list("ticket_id", flat=True)
     )
-    over = [TicketStatus.SOLVED, TicketStatus.CLOSED]
-    asked = Ticket.filter(account_id=account.pk, kind=kind, status__not_in=over).using_db(tx.db)
-    return asked.exclude(pk__in=done) if done else asked
+    done = [TicketStatus.SOLVED, TicketStatus.CLOSED]
+    tickets = Ticket.filter(account_id=account.pk, kind=kind, status__not_in=done).using_db(tx.db)
+    return tickets.exclude(pk__in=scheduled_ticket_ids) if scheduled_ticket_ids else tickets
 
 
-_RESTING = (AccountStatus.DEACTIVATED, AccountStatus.CLOSING)
-_POSSIBLE = {
+_INACTIVE = (AccountStatus.DEACTIVATED, AccountStatus.CLOSING)
+_ALLOWED_STATUSES = {
     TicketKind.ACCOUNT_DEACTIVATION: (AccountStatus.ACTIVE,),
-    TicketKind.ACCOUNT_REACTIVATION: _RESTING,
+    TicketKind.ACCOUNT_REACTIVATION: _INACTIVE,
     TicketKind.ACCOUNT_DELETION: (AccountStatus.ACTIVE, AccountStatus.DEACTIVATED),
 }
 
 
-_POSSIBLE_NOW = {
+_NEXT_STEPS = {
     AccountStatus.ACTIVE: _(
         "This company’s account is active. It can only be deactivated or deleted."
     ),
@@ -153,13 +155,13 @@ _POSSIBLE_NOW = {
 }
 
 
-def _require_status(account: Account, *legal: AccountStatus) -> None:
-    if account.status not in legal:
+def _require_status(account: Account, *allowed: AccountStatus) -> None:
+    if account.status not in allowed:
         raise Refusal(
             CommonErrorCode.TRANSITION_ILLEGAL,
             "input",
             "accountId",
-            message=_POSSIBLE_NOW[account.status],
+            message=_NEXT_STEPS[account.status],
         )
 
 
@@ -170,12 +172,12 @@ async def deactivate(action: Action, session: Session, account_id: int | None) -
     Raises NOT_FOUND, TRANSITION_ILLEGAL and Unauthenticated.
     """
     async with action.transaction() as tx:
-        account, people, _ = await _lock_for_agent(tx, session, account_id)
+        account, members, _ = await _lock_for_agent(tx, session, account_id)
         if account.status is not AccountStatus.DEACTIVATED:
             _require_status(account, AccountStatus.ACTIVE)
-            ended = await _end_use(tx, account, people, AccountStatus.DEACTIVATED)
+            session_count = await _suspend(tx, account, members, AccountStatus.DEACTIVATED)
             await _solve_tickets(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
-            tx.audit(AccountsAuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=ended)
+            tx.audit(AccountsAuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=session_count)
             await _notify(tx, account)
     return account
 
@@ -189,7 +191,7 @@ async def reactivate(action: Action, session: Session, account_id: int | None) -
     async with action.transaction() as tx:
         account, _, _ = await _lock_for_agent(tx, session, account_id)
         if account.status is not AccountStatus.ACTIVE:
-            _require_status(account, *_RESTING)
+            _require_status(account, *_INACTIVE)
             before = account.status.value
             await (
                 Erasure.filter(account_id=account.pk, canceled_at=None)
@@ -208,7 +210,7 @@ async def schedule_deletion(
     session: Session,
     account_id: int | None,
     ticket_id: int | None,
-    grace: timedelta,
+    grace_period: timedelta,
 ) -> Account:
     """Schedule the deletion that an owner requested in this ticket, after a grace period. Until
     then the account is deactivated.
@@ -220,16 +222,16 @@ async def schedule_deletion(
     await require_fresh(action, session)
     async with action.transaction() as tx:
         with Checks() as check:
-            dealt_with = await check.wait(_lock_for_agent(tx, session, account_id))
+            locked_rows = await check.wait(_lock_for_agent(tx, session, account_id))
             if not await Ticket.filter(pk=ticket_id or 0).using_db(tx.db).exists():
                 check.refuse(Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "ticketId"))
-        account, people, _ = dealt_with
+        account, members, _ = locked_rows
         if account.status is AccountStatus.CLOSING:
             return account
         _require_status(account, AccountStatus.ACTIVE, AccountStatus.DEACTIVATED)
-        ticket = await _request_of(tx, account, people, ticket_id)
+        ticket = await _find_deletion_request(tx, account, members, ticket_id)
         deadline = months_after(local_date(ticket.created_at), 1)
-        account.erases_at = _end_of_grace(action, grace, deadline)
+        account.erases_at = _grace_period_end(action, grace_period, deadline)
         await Erasure.create(
             using_db=tx.db,
             account=account,
@@ -241,28 +243,30 @@ async def schedule_deletion(
             due_at=account.erases_at,
         )
         await ticket.mark_solved(tx)
-        ended = await _end_use(tx, account, people, AccountStatus.CLOSING)
+        session_count = await _suspend(tx, account, members, AccountStatus.CLOSING)
         tx.audit(
             AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION,
             account,
-            sessions_ended=ended,
+            sessions_ended=session_count,
             ticket=ticket.pk,
         )
         await _notify(tx, account)
     return account
 
 
-def _end_of_grace(action: Action, grace: timedelta, deadline: date) -> datetime:
+def _grace_period_end(action: Action, grace_period: timedelta, deadline: date) -> datetime:
     """When the grace period ends: earlier if the legal deadline would pass, but always with at
     least one day to cancel.
     """
-    term = datetime.combine(deadline, time(), PARIS)
-    return min(action.at + grace, max(term, action.at + min(grace, timedelta(days=1))))
+    last_moment = datetime.combine(deadline, time(), PARIS)
+    return min(
+        action.at + grace_period, max(last_moment, action.at + min(grace_period, timedelta(days=1)))
+    )
 
 
 async def _solve_tickets(tx: Transaction, account: Account, kind: TicketKind) -> None:
     """Mark the company's open tickets of this kind as solved."""
-    for ticket in await (await _open_requests(tx, account, kind)).order_by("id"):
+    for ticket in await (await _pending_requests(tx, account, kind)).order_by("id"):
         await ticket.mark_solved(tx)
 
 
@@ -276,30 +280,30 @@ async def decline_reactivation(
     """
     async with action.transaction() as tx:
         with Checks() as check:
-            dealt_with = await check.wait(_lock_for_agent(tx, session, account_id))
-            words = check(message_text, reason, "reason", REASON_LENGTH)
+            locked_rows = await check.wait(_lock_for_agent(tx, session, account_id))
+            text = check(message_text, reason, "reason", REASON_LENGTH)
             key = check(optional_key, key)
-        account, _, agent = dealt_with
-        owner, arguments = f"user:{agent.pk}", [account.pk, words]
+        account, _, agent = locked_rows
+        owner, arguments = f"user:{agent.pk}", [account.pk, text]
         if (
             await earlier_result(tx, owner, "accountDeclineReactivation", key, arguments)
             is not None
         ):
             return account
         ticket = (
-            await (await _open_requests(tx, account, TicketKind.ACCOUNT_REACTIVATION))
+            await (await _pending_requests(tx, account, TicketKind.ACCOUNT_REACTIVATION))
             .order_by("-id")
             .first()
         )
         if ticket is None:
             raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "accountId")
         await (await tx.locked(Ticket, ticket.pk)).post(
-            tx, agent, words, f"declined:{action.at.isoformat()}"
+            tx, agent, text, f"declined:{action.at.isoformat()}"
         )
         await ticket.mark_solved(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
         await emails.reactivation_declined(
-            tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words
+            tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, text
         )
         await store_result(tx, owner, "accountDeclineReactivation", key)
     return account
@@ -311,36 +315,36 @@ async def _lock_for_agent(
     """Lock the company, its members and the agent, who must still be one. Returns the company and
     its members.
     """
-    people = await AccountMembers.locked(tx, account_id or 0)
+    members = await AccountMembers.locked(tx, account_id or 0)
     agent = await sessions.lock_user(tx, session)
     if not agent.staff:
         raise Forbidden
-    if people.account is None:
+    if members.account is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
-    return people.account, people, agent
+    return members.account, members, agent
 
 
-async def _request_of(
-    tx: Transaction, account: Account, people: AccountMembers, ticket_id: int | None
+async def _find_deletion_request(
+    tx: Transaction, account: Account, members: AccountMembers, ticket_id: int | None
 ) -> Ticket:
     ticket = (
-        await (await _open_requests(tx, account, TicketKind.ACCOUNT_DELETION))
+        await (await _pending_requests(tx, account, TicketKind.ACCOUNT_DELETION))
         .filter(pk=ticket_id or 0)
         .first()
     )
-    membership = people.membership(ticket.requester_id) if ticket else None
+    membership = members.membership(ticket.requester_id) if ticket else None
     if ticket is None or membership is None or membership.role is not Role.OWNER:
         raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "ticketId")
     return ticket
 
 
-async def _end_use(
-    tx: Transaction, account: Account, people: AccountMembers, status: AccountStatus
+async def _suspend(
+    tx: Transaction, account: Account, members: AccountMembers, status: AccountStatus
 ) -> int:
     """Set the company's status and end all sessions for it. Returns how many sessions ended."""
     await _set_status(tx, account, status)
     return sum(
-        [await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(people.user_ids)]
+        [await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(members.user_ids)]
     )
 
 

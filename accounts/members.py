@@ -37,29 +37,34 @@ async def change_role(
     Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when an owner is added or removed,
     and Forbidden for those who can't manage members.
     """
-    fresh = await is_fresh(action, session)
+    stepped_up = await is_fresh(action, session)
     async with action.transaction() as tx:
-        people = await AccountMembers.locked(tx, account_id)
+        members = await AccountMembers.locked(tx, account_id)
         with Checks() as check:
-            place = check(_manageable_member, people, action, user_id)
-            if not acting_membership(people, action).role.may_grant(role):
+            membership = check(_require_manageable, members, action, user_id)
+            if not actor_membership(members, action).role.may_grant(role):
                 check.refuse(Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role"))
-        if place.role is not role:
-            _keep_an_owner(people, place)
-            if Role.OWNER in (place.role, role):
-                lost = place if place.role is Role.OWNER else None
+        if membership.role is not role:
+            _require_other_owner(members, membership)
+            if Role.OWNER in (membership.role, role):
+                former_owner = membership if membership.role is Role.OWNER else None
                 await _check_ownership_change(
-                    tx, session, fresh, people, gained=None if lost else place, lost=lost
+                    tx,
+                    session,
+                    stepped_up,
+                    members,
+                    new_owner=None if former_owner else membership,
+                    former_owner=former_owner,
                 )
-            await _record(
+            await _audit(
                 tx,
                 AccountsAuditAction.MEMBER_CHANGE_ROLE,
-                place,
-                before=place.role.value,
+                membership,
+                before=membership.role.value,
                 role=role.value,
             )
-            await _set_role(tx, place, role)
-    return place
+            await _set_role(tx, membership, role)
+    return membership
 
 
 async def remove(action: Action, session: Session, account_id: int, user_id: int | None) -> None:
@@ -68,14 +73,14 @@ async def remove(action: Action, session: Session, account_id: int, user_id: int
     Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner, and Forbidden for
     those who can't manage members.
     """
-    fresh = await is_fresh(action, session)
+    stepped_up = await is_fresh(action, session)
     async with action.transaction() as tx:
-        people = await AccountMembers.locked(tx, account_id)
-        place = _manageable_member(people, action, user_id)
-        _keep_an_owner(people, place)
-        if place.role is Role.OWNER:
-            await _check_ownership_change(tx, session, fresh, people, lost=place)
-        await _remove_member(tx, place, AccountsAuditAction.MEMBER_REMOVE)
+        members = await AccountMembers.locked(tx, account_id)
+        membership = _require_manageable(members, action, user_id)
+        _require_other_owner(members, membership)
+        if membership.role is Role.OWNER:
+            await _check_ownership_change(tx, session, stepped_up, members, former_owner=membership)
+        await _remove_member(tx, membership, AccountsAuditAction.MEMBER_REMOVE)
 
 
 async def leave(action: Action, session: Session, account_id: int) -> None:
@@ -83,14 +88,14 @@ async def leave(action: Action, session: Session, account_id: int) -> None:
 
     Raises LAST_OWNER, STEP_UP_REQUIRED for an owner, and Forbidden for those who aren't members.
     """
-    fresh = await is_fresh(action, session)
+    stepped_up = await is_fresh(action, session)
     async with action.transaction() as tx:
-        people = await AccountMembers.locked(tx, account_id)
-        place = acting_membership(people, action)
-        _keep_an_owner(people, place)
-        if place.role is Role.OWNER:
-            await _check_ownership_change(tx, session, fresh, people, lost=place)
-        await _remove_member(tx, place, AccountsAuditAction.ACCOUNT_LEAVE)
+        members = await AccountMembers.locked(tx, account_id)
+        membership = actor_membership(members, action)
+        _require_other_owner(members, membership)
+        if membership.role is Role.OWNER:
+            await _check_ownership_change(tx, session, stepped_up, members, former_owner=membership)
+        await _remove_member(tx, membership, AccountsAuditAction.ACCOUNT_LEAVE)
 
 
 async def transfer(
@@ -100,61 +105,63 @@ async def transfer(
 
     Raises NOT_FOUND, STEP_UP_REQUIRED, and Forbidden for those who aren't owners.
     """
-    fresh = await is_fresh(action, session)
+    stepped_up = await is_fresh(action, session)
     async with action.transaction() as tx:
-        people = await AccountMembers.locked(tx, account_id)
-        mine, other = acting_membership(people, action), people.membership(user_id)
-        if mine.role is not Role.OWNER:
+        members = await AccountMembers.locked(tx, account_id)
+        own_membership, member = actor_membership(members, action), members.membership(user_id)
+        if own_membership.role is not Role.OWNER:
             raise Forbidden
-        if other is None:
+        if member is None:
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
-        if other != mine:
-            await _check_ownership_change(tx, session, fresh, people, gained=other, lost=mine)
-            await _record(
-                tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, other, before=other.role.value
+        if member != own_membership:
+            await _check_ownership_change(
+                tx, session, stepped_up, members, new_owner=member, former_owner=own_membership
             )
-            await _set_role(tx, other, Role.OWNER)
-            await _set_role(tx, mine, Role.ADMIN)
-    return other
+            await _audit(
+                tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, member, before=member.role.value
+            )
+            await _set_role(tx, member, Role.OWNER)
+            await _set_role(tx, own_membership, Role.ADMIN)
+    return member
 
 
-def acting_membership(people: AccountMembers, action: Action) -> Membership:
+def actor_membership(members: AccountMembers, action: Action) -> Membership:
     """The actor's membership. Raises Forbidden when they have none."""
-    place = people.membership(action.actor.pk) if action.actor else None
-    if place is None or not people.active:
+    membership = members.membership(action.actor.pk) if action.actor else None
+    if membership is None or not members.is_active:
         raise Forbidden
-    return place
+    return membership
 
 
-def _manageable_member(people: AccountMembers, action: Action, user_id: int | None) -> Membership:
-    mine, other = acting_membership(people, action), people.membership(user_id)
-    if not mine.role.manages_members:
+def _require_manageable(members: AccountMembers, action: Action, user_id: int | None) -> Membership:
+    own_membership, member = actor_membership(members, action), members.membership(user_id)
+    if not own_membership.role.manages_members:
         raise Forbidden
-    if other is None:
+    if member is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
-    if not mine.role.may_grant(other.role):
+    if not own_membership.role.may_grant(member.role):
         raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "userId")
-    return other
+    return member
 
 
 async def _check_ownership_change(
     tx: Transaction,
     session: Session,
-    fresh: bool,
-    people: AccountMembers,
-    gained: Membership | None = None,
-    lost: Membership | None = None,
+    stepped_up: bool,
+    members: AccountMembers,
+    new_owner: Membership | None = None,
+    former_owner: Membership | None = None,
 ) -> None:
     """Check a change of owners, and notify everyone who is an owner before or after it."""
-    if not fresh:
+    if not stepped_up:
         raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
     await sessions.lock_user(tx, session)
-    if gained is not None and gained.role is Role.OWNER:
-        gained = None  # they own it already
-    memberships = [place for place in (gained, lost) if place]
-    keys = people.owners | {place.user_id for place in memberships}
+    if new_owner is not None and new_owner.role is Role.OWNER:
+        new_owner = None  # they own it already
+    memberships = [membership for membership in (new_owner, former_owner) if membership]
+    user_ids = members.owners | {membership.user_id for membership in memberships}
     users = {
-        user.pk: user for user in await User.filter(pk__in=keys).using_db(tx.db).order_by("id")
+        user.pk: user for user in await User.filter(pk__in=user_ids).using_db(tx.db).order_by("id")
     }
     account = await Account.get(pk=memberships[0].account_id, using_db=tx.db)
     for owner in users.values():
@@ -162,41 +169,45 @@ async def _check_ownership_change(
             tx,
             owner,
             account,
-            gained=users[gained.user_id] if gained else None,
-            lost=users[lost.user_id] if lost else None,
+            gained=users[new_owner.user_id] if new_owner else None,
+            lost=users[former_owner.user_id] if former_owner else None,
         )
 
 
-def _keep_an_owner(people: AccountMembers, place: Membership) -> None:
-    if people.is_last_owner(place):
+def _require_other_owner(members: AccountMembers, membership: Membership) -> None:
+    if members.is_last_owner(membership):
         raise Refusal(AccountsErrorCode.LAST_OWNER, "input")
 
 
-async def _set_role(tx: Transaction, place: Membership, role: Role) -> None:
-    place.role = role
-    await place.save(using_db=tx.db, update_fields=["role"])
+async def _set_role(tx: Transaction, membership: Membership, role: Role) -> None:
+    membership.role = role
+    await membership.save(using_db=tx.db, update_fields=["role"])
     if not role.manages_members:
-        await _revoke_invitations(tx, place)
-    await sessions.announce_role_change(tx, place.user_id, place.account_id)
+        await _revoke_invitations(tx, membership)
+    await sessions.announce_role_change(tx, membership.user_id, membership.account_id)
 
 
-async def _remove_member(tx: Transaction, place: Membership, audit_action: AuditAction) -> None:
-    await place.delete(using_db=tx.db)
-    await _revoke_invitations(tx, place)
-    ended = await sessions.end_for(tx, place.user_id, place.account_id)
-    await _record(tx, audit_action, place, role=place.role.value, sessions_ended=ended)
+async def _remove_member(
+    tx: Transaction, membership: Membership, audit_action: AuditAction
+) -> None:
+    await membership.delete(using_db=tx.db)
+    await _revoke_invitations(tx, membership)
+    session_count = await sessions.end_for(tx, membership.user_id, membership.account_id)
+    await _audit(
+        tx, audit_action, membership, role=membership.role.value, sessions_ended=session_count
+    )
 
 
-async def _revoke_invitations(tx: Transaction, place: Membership) -> None:
-    sent = Invitation.filter(account_id=place.account_id, inviter_id=place.user_id)
-    await Invitation.pending(sent).using_db(tx.db).update(revoked_at=tx.action.at)
+async def _revoke_invitations(tx: Transaction, membership: Membership) -> None:
+    invitations = Invitation.filter(account_id=membership.account_id, inviter_id=membership.user_id)
+    await Invitation.pending(invitations).using_db(tx.db).update(revoked_at=tx.action.at)
 
 
-async def _record(
-    tx: Transaction, audit_action: AuditAction, place: Membership, **details: Detail
+async def _audit(
+    tx: Transaction, audit_action: AuditAction, membership: Membership, **details: Detail
 ) -> None:
     """Record in the audit log what was done to a member; their membership may be gone when the log
     is read.
     """
-    user = await User.get(pk=place.user_id, using_db=tx.db)
-    tx.audit(audit_action, user, place.account_id, None, **details)
+    user = await User.get(pk=membership.user_id, using_db=tx.db)
+    tx.audit(audit_action, user, membership.account_id, None, **details)

@@ -29,23 +29,23 @@ async def accept(
     """
     async with action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
-        known = await PolicyAcceptance.get_or_none(
+        existing = await PolicyAcceptance.get_or_none(
             user_id=user.pk, policy_id=policy.pk, using_db=tx.db
         )
-        if known:
-            return known
-        if policy.pk not in await _in_force(action, tx.db):
+        if existing:
+            return existing
+        if policy.pk not in await _policies_in_force(action, tx.db):
             raise Refusal(ContentErrorCode.POLICY_NOT_IN_FORCE, "input", "policyId")
-        return await _store(tx, user, policy, locale, AcceptanceChannel.SETTINGS)
+        return await _store_acceptance(tx, user, policy, locale, AcceptanceChannel.SETTINGS)
 
 
-async def in_force(action: Action, keys: Sequence[int | None], field: str) -> list[Policy]:
+async def require_in_force(action: Action, keys: Sequence[int | None], field: str) -> list[Policy]:
     """The policies with these keys, each once. Raises POLICY_NOT_IN_FORCE at the index of each that
     isn't in force today.
     """
     if not keys:
         return []
-    current = await _in_force(action)
+    current = await _policies_in_force(action)
     with Checks() as check:
         for index, key in enumerate(keys):
             if key not in current:
@@ -55,11 +55,13 @@ async def in_force(action: Action, keys: Sequence[int | None], field: str) -> li
     return [policy for key, policy in current.items() if key in keys]
 
 
-async def _in_force(action: Action, db: BaseDBAsyncClient | None = None) -> dict[int, Policy]:
+async def _policies_in_force(
+    action: Action, db: BaseDBAsyncClient | None = None
+) -> dict[int, Policy]:
     return {policy.pk: policy for policy in (await Policy.in_force(action.day, db)).values()}
 
 
-async def record(
+async def record_acceptances(
     tx: Transaction,
     user: User,
     policies: Collection[Policy],
@@ -69,10 +71,10 @@ async def record(
 ) -> None:
     """Record what a new user of this company accepted, as read in this language."""
     for policy in policies:
-        await _store(tx, user, policy, locale, channel, account_id)
+        await _store_acceptance(tx, user, policy, locale, channel, account_id)
 
 
-async def _store(
+async def _store_acceptance(
     tx: Transaction,
     user: User,
     policy: Policy,
@@ -80,13 +82,13 @@ async def _store(
     channel: AcceptanceChannel,
     account_id: int | None = None,
 ) -> PolicyAcceptance:
-    told = {"kind": policy.kind.value, "version": policy.version, "channel": channel.value}
+    details = {"kind": policy.kind.value, "version": policy.version, "channel": channel.value}
     tx.audit(
         ContentAuditAction.POLICY_ACCEPT,
         policy,
         account_id or tx.action.origin.account_id,
-        by=user,
-        **told,
+        actor=user,
+        **details,
     )
     return await PolicyAcceptance.create(
         using_db=tx.db,

@@ -15,8 +15,7 @@ from auth.services import AuthServices
 from auth.sessions import token_hash, user_key
 from auth.tokens import Purpose, invalid
 from mail import emails
-from models.accounts.account import Account, Membership, Role
-from models.accounts.account import siren as valid_siren
+from models.accounts.account import Account, Membership, Role, parse_siren
 from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Transaction
 from models.checks import Checks
@@ -45,13 +44,13 @@ class SignUp:
 
 
 @dataclass(frozen=True)
-class _Form:
+class _SignUpForm:
     email: str
     name: str
     legal_name: str
     siren: str
     locale: Locale
-    accepted: Collection[Policy]
+    accepted_policies: Collection[Policy]
 
     @property
     def arguments(self) -> list[object]:
@@ -61,7 +60,7 @@ class _Form:
             self.legal_name,
             self.siren,
             self.locale.value,
-            [policy.pk for policy in self.accepted],
+            [policy.pk for policy in self.accepted_policies],
         ]
 
 
@@ -76,25 +75,27 @@ async def sign_up(
     siren: str,
     locale: Locale,
     peer: str,
-    accepted: Sequence[int | None] = (),
+    accepted_policies: Sequence[int | None] = (),
     key: str | None = None,
 ) -> SignUp:
     """Sign up a company with its first owner, and email them a link that verifies the address.
 
-    `accepted` are the keys of the policies that the user accepted. A known address gets the same
-    response after the same work; its user keeps their password once the address is verified, and
-    before that the most recent sign-up counts. Raises EMAIL_INVALID, BLANK, TOO_LONG,
+    `accepted_policies` are the keys of the policies that the user accepted. A known address gets
+    the same response after the same work; its user keeps their password once the address is
+    verified, and before that the most recent sign-up counts. Raises EMAIL_INVALID, BLANK, TOO_LONG,
     SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK and Throttled.
     """
     network = throttle.network_of(peer)
     with Checks() as check:
-        form = _Form(
+        form = _SignUpForm(
             email=check(deliverable, email),
             name=check(line, name, "name", NAME_LENGTH),
             legal_name=check(line, legal_name, "legalName", LEGAL_NAME_LENGTH),
-            siren=check(valid_siren, siren),
+            siren=check(parse_siren, siren),
             locale=locale,
-            accepted=await check.wait(policies.in_force(action, accepted, "acceptedPolicyIds")),
+            accepted_policies=await check.wait(
+                policies.require_in_force(action, accepted_policies, "acceptedPolicyIds")
+            ),
         )
         own_words = [words for words in (form.email, form.name, form.legal_name) if words]
         await check.wait(auth.require_strong(password, *own_words, subject=network))
@@ -113,7 +114,7 @@ async def sign_up(
 async def _sign_up(
     action: Action,
     auth: AuthServices,
-    form: _Form,
+    form: _SignUpForm,
     password_hash: str,
     network: str,
     key: str | None,
@@ -122,18 +123,18 @@ async def _sign_up(
     async with action.transaction() as tx:
         if await earlier_result(tx, owner, "accountSignUp", key, form.arguments) is not None:
             return SignUp()
-        replaced = await _replace_unverified(tx, form, password_hash)
-        existing = replaced or await User.get_or_none(email=form.email, using_db=tx.db)
+        unverified_user = await _replace_unverified(tx, form, password_hash)
+        existing = unverified_user or await User.get_or_none(email=form.email, using_db=tx.db)
         result = (
             SignUp(existing=existing) if existing else await _create_owner(tx, form, password_hash)
         )
-        await _email(tx, auth, result)
+        await _send_email(tx, auth, result)
         _record_sign_up(tx, result)
         await store_result(tx, owner, "accountSignUp", key)
     return result
 
 
-async def _email(tx: Transaction, auth: AuthServices, result: SignUp) -> None:
+async def _send_email(tx: Transaction, auth: AuthServices, result: SignUp) -> None:
     user = result.user or result.existing
     assert user is not None, "a sign-up creates a user or finds one"  # noqa: S101
     if user.email_verified_at:
@@ -142,45 +143,54 @@ async def _email(tx: Transaction, auth: AuthServices, result: SignUp) -> None:
         await emails.verification(tx, user, verification_token(auth, user, tx.action.at))
 
 
-async def _replace_unverified(tx: Transaction, form: _Form, password_hash: str) -> User | None:
+async def _replace_unverified(
+    tx: Transaction, form: _SignUpForm, password_hash: str
+) -> User | None:
     """The user who signed up with the address but never verified it, updated to this sign-up; None
     when there is none.
 
     It may have been a stranger, whose password and company would otherwise be in effect once the
     owner of the mailbox signs up and verifies the address.
     """
-    open_ = Membership.filter(
+    memberships = Membership.filter(
         user__email=form.email, user__email_verified_at=None, user__staff=None
     ).using_db(tx.db)
-    membership = await open_.first()
+    membership = await memberships.first()
     if membership is None:
         return None
     account = await tx.locked(Account, membership.account_id)
     user = await tx.locked(User, membership.user_id)
     if user.email_verified_at:  # a moment ago
         return None
-    facts = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
-    await user.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
-    company: dict[str, Any] = {"legal_name": form.legal_name, "siren": form.siren}
+    user_values = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
+    await user.update_from_dict(user_values).save(using_db=tx.db, update_fields=list(user_values))
+    account_values: dict[str, Any] = {"legal_name": form.legal_name, "siren": form.siren}
     # The register's answer was about another company.
-    company |= {"registry_verdict": None, "registry_due_at": tx.action.at}
-    await account.update_from_dict(company).save(using_db=tx.db, update_fields=list(company))
+    account_values |= {"registry_verdict": None, "registry_due_at": tx.action.at}
+    await account.update_from_dict(account_values).save(
+        using_db=tx.db, update_fields=list(account_values)
+    )
     await policies.delete_acceptances(tx, user)
-    await policies.record(
-        tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk
+    await policies.record_acceptances(
+        tx, user, form.accepted_policies, form.locale, AcceptanceChannel.SIGN_UP, account.pk
     )
     return user
 
 
 def _record_sign_up(tx: Transaction, result: SignUp) -> None:
     if result.account:
-        tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, result.account, by=result.user, known=False)
+        tx.audit(
+            AccountsAuditAction.ACCOUNT_SIGN_UP,
+            result.account,
+            actor=result.user,
+            known=False,
+        )
     # in nobody's part of the log: whoever tries addresses must not read there which are known
     else:
         tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, result.existing, None, known=True)
 
 
-async def _create_owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
+async def _create_owner(tx: Transaction, form: _SignUpForm, password_hash: str) -> SignUp:
     at, db = tx.action.at, tx.db
     user = await User.create(
         using_db=db,
@@ -194,8 +204,8 @@ async def _create_owner(tx: Transaction, form: _Form, password_hash: str) -> Sig
         using_db=db, legal_name=form.legal_name, siren=form.siren, created_at=at, registry_due_at=at
     )
     await Membership.create(using_db=db, user=user, account=account, role=Role.OWNER, created_at=at)
-    await policies.record(
-        tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk
+    await policies.record_acceptances(
+        tx, user, form.accepted_policies, form.locale, AcceptanceChannel.SIGN_UP, account.pk
     )
     return SignUp(user, account)
 
@@ -205,29 +215,31 @@ def verification_token(auth: AuthServices, user: User, at: datetime) -> str:
     sign-up.
     """
     return auth.signer.sign(
-        Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email, of=_sign_up_of(user)
+        Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email, of=_sign_up_fingerprint(user)
     )
 
 
-def _sign_up_of(user: User) -> str:
+def _sign_up_fingerprint(user: User) -> str:
     # A sign-up with another password is another one, and each hash has its own salt.
     return token_hash(user.password_hash)[:16]
 
 
 async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
     """Mark the user's email address as verified. A repeat changes nothing. Raises TOKEN_INVALID."""
-    facts = auth.signer.read(Purpose.VERIFY_EMAIL, token, action.at)
+    claims = auth.signer.read(Purpose.VERIFY_EMAIL, token, action.at)
     async with action.transaction() as tx:
-        meant = User.filter(pk=facts["user"], email=facts["email"]).using_db(tx.db)
-        user = next(iter(await tx.locked_where(meant)), None)
+        users = User.filter(pk=claims["user"], email=claims["email"]).using_db(tx.db)
+        user = next(iter(await tx.locked_where(users)), None)
         if user is None or (
-            user.email_verified_at is None and facts.get("of") != _sign_up_of(user)
+            user.email_verified_at is None and claims.get("of") != _sign_up_fingerprint(user)
         ):
             raise invalid()
-        changed = await meant.filter(email_verified_at=None).update(email_verified_at=action.at)
-        user = await meant.get()
-        if changed:
+        updated_count = await users.filter(email_verified_at=None).update(
+            email_verified_at=action.at
+        )
+        user = await users.get()
+        if updated_count:
             for account_id in await audited_accounts(tx, user):
-                tx.audit(IdentityAuditAction.EMAIL_VERIFY, user, account_id, by=user)
+                tx.audit(IdentityAuditAction.EMAIL_VERIFY, user, account_id, actor=user)
         tx.streams[user_key(user.pk)] = None
     return user

@@ -14,11 +14,11 @@ import structlog
 
 from auth.http_client import HttpClient, Unavailable, is_server_url
 
-_SECONDS = 3.0
+_TIMEOUT_SECONDS = 3.0
 _BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
-_LONGEST = 1_000  # characters of a name
-_CEASED = "C"
-_HIDDEN = "[ND]"  # how the register says that a person's name is not for everybody
+_MAX_NAME_LENGTH = 1_000  # characters of a name
+_CEASED_STATUS = "C"
+_HIDDEN_NAME = "[ND]"  # how the register says that a person's name is not for everybody
 
 log = structlog.stdlib.get_logger()
 
@@ -28,24 +28,24 @@ class RegistryUnavailable(Exception):
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegisteredCompany:
     """The names registered under a SIREN, the official one first, and whether the company is still
     active.
     """
 
     names: tuple[str, ...]
-    active: bool = True
+    is_active: bool = True
 
 
 class Registry(Protocol):
     """Looks up companies."""
 
     @property
-    def knows(self) -> bool:
+    def is_configured(self) -> bool:
         """Whether a register is configured."""
         ...
 
-    async def find(self, siren: str) -> Registered | None:
+    async def find(self, siren: str) -> RegisteredCompany | None:
         """What is registered under a SIREN of nine digits, None when nothing is. Raises
         RegistryUnavailable.
         """
@@ -55,9 +55,9 @@ class Registry(Protocol):
 class NoRegistry:
     """The registry when none is configured: every result is unknown."""
 
-    knows = False
+    is_configured = False
 
-    async def find(self, siren: str) -> Registered | None:
+    async def find(self, siren: str) -> RegisteredCompany | None:
         raise RegistryUnavailable
 
 
@@ -66,38 +66,40 @@ class PublicRegistry:
     d'entreprises, `/search`).
     """
 
-    knows = True
+    is_configured = True
 
-    def __init__(self, url: str, seconds: float = _SECONDS) -> None:
+    def __init__(self, url: str, seconds: float = _TIMEOUT_SECONDS) -> None:
         self._server = HttpClient(url, seconds, Accept="application/json")
 
-    async def find(self, siren: str) -> Registered | None:
+    async def find(self, siren: str) -> RegisteredCompany | None:
         try:
             body = await self._server.get("search", {"q": siren, "page": "1", "per_page": "10"})
             results = orjson.loads(body)["results"]
-            (found,) = [each for each in results if each["siren"] == siren] or (None,)
-            return _parse(found) if found else None
-        except (Unavailable, ValueError, KeyError, TypeError, AttributeError) as fault:
+            (company,) = [each for each in results if each["siren"] == siren] or (None,)
+            return _parse(company) if company else None
+        except (Unavailable, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning(
                 "registry.unavailable",
-                error=fault.fault if isinstance(fault, Unavailable) else type(fault).__name__,
+                error=error.fault if isinstance(error, Unavailable) else type(error).__name__,
             )
             raise RegistryUnavailable from None
 
 
-def _parse(found: dict[str, Any]) -> Registered:
-    whole = _line(found.get("nom_complet"))
-    short = _BRACKETS.sub("", whole)  # acronym or trade name
-    names = [_line(found.get("nom_raison_sociale")), short, whole]
-    told = dict.fromkeys(name for name in names if name and _HIDDEN not in name)
-    return Registered(tuple(told), found.get("etat_administratif") != _CEASED)
+def _parse(company: dict[str, Any]) -> RegisteredCompany:
+    full_name = _clean_name(company.get("nom_complet"))
+    short_name = _BRACKETS.sub("", full_name)  # acronym or trade name
+    names = [_clean_name(company.get("nom_raison_sociale")), short_name, full_name]
+    visible_names = dict.fromkeys(name for name in names if name and _HIDDEN_NAME not in name)
+    return RegisteredCompany(
+        tuple(visible_names), company.get("etat_administratif") != _CEASED_STATUS
+    )
 
 
-def _line(name: object) -> str:
+def _clean_name(name: object) -> str:
     """A name on one line without control characters, which databases can't store. Empty for
     anything but a string.
     """
-    if not isinstance(name, str) or len(name) > _LONGEST:
+    if not isinstance(name, str) or len(name) > _MAX_NAME_LENGTH:
         return ""
     return "".join(c for c in " ".join(name.split()) if c.isprintable()).strip()
 

@@ -7,7 +7,7 @@ the mailbox would still need someone who vouches for them, and a dishonest colle
 need the password. See docs/decisions/0012-authenticators.md.
 """
 
-from accounts.members import acting_membership
+from accounts.members import actor_membership
 from auth import sessions
 from auth.factors import enrolment
 from auth.memberships import audited_accounts, companies_of
@@ -39,10 +39,10 @@ async def reset_member(
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
-        people = await AccountMembers.locked(tx, account_id)
-        if acting_membership(people, action).role is not Role.OWNER:
+        members = await AccountMembers.locked(tx, account_id)
+        if actor_membership(members, action).role is not Role.OWNER:
             raise Forbidden
-        membership = people.membership(user_id)
+        membership = members.membership(user_id)
         user = await sessions.lock_users(tx, session, membership.user_id if membership else None)
         with Checks() as check:
             key = check(optional_key, key)
@@ -61,7 +61,7 @@ async def reset_member(
             or user.staff
             or await companies_of(tx, user) != [account_id]
         ):
-            raise _is_reserved()
+            raise _reserved_refusal()
         await _reset(tx, user, by_support=False)
         await store_result(tx, f"user:{session.user_id}", "memberResetSecondFactor", key)
     return membership
@@ -91,12 +91,12 @@ async def reset_user(
         ):
             return
         if user.pk == session.user_id:
-            raise _is_reserved()
+            raise _reserved_refusal()
         await _reset(tx, user, by_support=True)
         await store_result(tx, f"user:{session.user_id}", "userResetSecondFactor", key)
 
 
-def _is_reserved() -> Refusal:
+def _reserved_refusal() -> Refusal:
     return Refusal(IdentityErrorCode.SECOND_FACTOR_RESERVED, "input", "userId")
 
 
@@ -110,8 +110,10 @@ async def _reset(tx: Transaction, user: User, *, by_support: bool) -> None:
         )
     await enrolment.turn_off(tx, user)
     await void_links(user, tx.db)
-    ended = await sessions.end_all(tx, user)
+    session_count = await sessions.end_all(tx, user)
     tx.streams[sessions.user_key(user.pk)] = None
     for account_id in await audited_accounts(tx, user):
-        tx.audit(IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=ended)
+        tx.audit(
+            IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=session_count
+        )
     await emails.second_factor_reset(tx, user, by_support=by_support)

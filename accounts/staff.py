@@ -11,7 +11,7 @@ from datetime import timedelta
 from tortoise.exceptions import IntegrityError
 
 from accounts.registration import NAME_LENGTH
-from accounts.unconfirmed import take_over
+from accounts.unconfirmed import take_over_unverified
 from auth import sessions
 from auth.email_address import deliverable
 from auth.factors.enrolment import turn_off
@@ -71,10 +71,10 @@ async def hire(
             if earlier_id := await earlier_result(
                 tx, owner, "staffHire", key, [email, name, role.value, locale.value]
             ):
-                return await _require_hired(tx, earlier_id)
-            user = await _hire(tx, email, unusable_hash)
+                return await _require_staff(tx, earlier_id)
+            user = await _find_or_create_user(tx, email, unusable_hash)
             token = await _create_staff(
-                tx, user, emailed=True, name=name, staff=role, locale=locale
+                tx, user, by_email=True, name=name, staff=role, locale=locale
             )
             await emails.staff_welcome(tx, user, token)
             await store_result(tx, owner, "staffHire", key, user.pk)
@@ -95,33 +95,37 @@ async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, 
     try:
         async with action.transaction() as tx:
             return await _create_staff(
-                tx, await _hire(tx, email, unusable_hash), emailed=False, name=name, staff=role
+                tx,
+                await _find_or_create_user(tx, email, unusable_hash),
+                by_email=False,
+                name=name,
+                staff=role,
             )
     except IntegrityError:
         raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email") from None
 
 
 async def _create_staff(
-    tx: Transaction, user: User, *, emailed: bool, name: str, staff: Staff, **facts: Locale
+    tx: Transaction, user: User, *, by_email: bool, name: str, staff: Staff, **values: Locale
 ) -> str:
     changes = {
         "name": name,
         "searched": person_search_text(name, user.email),
         "staff": staff,
-        **facts,
+        **values,
     }
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await user.refresh_from_db(using_db=tx.db)
-    token, until = random_token("cam_pr_"), tx.action.at + LIFETIME
+    token, expires_at = random_token("cam_pr_"), tx.action.at + LIFETIME
     await PasswordReset.create(
-        using_db=tx.db, user=user, token_hash=token_hash(token), expires_at=until
+        using_db=tx.db, user=user, token_hash=token_hash(token), expires_at=expires_at
     )
     tx.streams[sessions.user_key(user.pk)] = None
-    tx.audit(AccountsAuditAction.STAFF_HIRE, user, role=staff.value, emailed=emailed)
+    tx.audit(AccountsAuditAction.STAFF_HIRE, user, role=staff.value, emailed=by_email)
     return token
 
 
-async def _require_hired(tx: Transaction, key: int) -> User:
+async def _require_staff(tx: Transaction, key: int) -> User:
     user = await User.get(pk=key, using_db=tx.db)
     if user.staff is None:
         message = _("This person no longer works for CAMCHA.")
@@ -129,8 +133,8 @@ async def _require_hired(tx: Transaction, key: int) -> User:
     return user
 
 
-async def _hire(tx: Transaction, email: str, password_hash: str) -> User:
-    await take_over(tx, email)  # whoever signed up with it and never confirmed it
+async def _find_or_create_user(tx: Transaction, email: str, password_hash: str) -> User:
+    await take_over_unverified(tx, email)  # whoever signed up with it and never confirmed it
     user = next(iter(await tx.locked_where(User.filter(email=email))), None)
     if user is None:
         return await User.create(
@@ -156,19 +160,21 @@ async def change_role(action: Action, session: Session, user_id: int | None, rol
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
-        user = await _member(tx, session, user_id, stays_operator=role is Staff.OPERATOR)
+        user = await _lock_staff_member(
+            tx, session, user_id, remains_operator=role is Staff.OPERATOR
+        )
         if user.staff is not role:
             await User.filter(pk=user.pk).using_db(tx.db).update(staff=role)
             if not role.answers_customers:
                 await _unassign_tickets(tx, user)
-            ended = await sessions.end_all(tx, user)
+            session_count = await sessions.end_all(tx, user)
             tx.streams[sessions.user_key(user.pk)] = None
             tx.audit(
                 AccountsAuditAction.STAFF_CHANGE_ROLE,
                 user,
                 before=user.staff.value,
                 role=role.value,
-                sessions_ended=ended,
+                sessions_ended=session_count,
             )
         return await User.get(pk=user.pk, using_db=tx.db)
 
@@ -184,14 +190,17 @@ async def dismiss(
     await require_fresh(action, session)
     unusable_hash = await auth.passwords.hash(secrets.token_urlsafe())
     async with action.transaction() as tx:
-        user = await _member(tx, session, user_id, stays_operator=False)
+        user = await _lock_staff_member(tx, session, user_id, remains_operator=False)
         await _unassign_tickets(tx, user)
         await User.filter(pk=user.pk).using_db(tx.db).update(staff=None)
         await _revoke_access(tx, user, unusable_hash)
-        ended = await sessions.end_all(tx, user)
+        session_count = await sessions.end_all(tx, user)
         tx.streams[sessions.user_key(user.pk)] = None
         tx.audit(
-            AccountsAuditAction.STAFF_DISMISS, user, before=user.staff.value, sessions_ended=ended
+            AccountsAuditAction.STAFF_DISMISS,
+            user,
+            before=user.staff.value,
+            sessions_ended=session_count,
         )
 
 
@@ -199,8 +208,8 @@ async def _unassign_tickets(tx: Transaction, user: User) -> None:
     """Unassign the open tickets of a user whose row is locked, so that no other ticket can be
     assigned to them meanwhile.
     """
-    theirs = Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db)
-    for ticket in await theirs.order_by("id"):
+    tickets = Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db)
+    for ticket in await tickets.order_by("id"):
         await (await tx.locked(Ticket, ticket.pk)).unassign(tx)
 
 
@@ -227,18 +236,20 @@ async def end_sessions(
                 check.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "userId"))
         assert user is not None, "the checks have passed"  # noqa: S101
         owner = f"user:{session.user_id}"
-        if (before := await earlier_result(tx, owner, "userEndSessions", key, user.pk)) is not None:
-            return before
-        ended = await sessions.end_all(tx, user)
-        tx.audit(IdentityAuditAction.SESSION_END_ALL, user, sessions_ended=ended)
-        if ended:
+        if (
+            earlier_count := await earlier_result(tx, owner, "userEndSessions", key, user.pk)
+        ) is not None:
+            return earlier_count
+        session_count = await sessions.end_all(tx, user)
+        tx.audit(IdentityAuditAction.SESSION_END_ALL, user, sessions_ended=session_count)
+        if session_count:
             await emails.sessions_ended(tx, user)
-        await store_result(tx, owner, "userEndSessions", key, ended)
-    return ended
+        await store_result(tx, owner, "userEndSessions", key, session_count)
+    return session_count
 
 
-async def _member(
-    tx: Transaction, session: Session, user_id: int | None, *, stays_operator: bool
+async def _lock_staff_member(
+    tx: Transaction, session: Session, user_id: int | None, *, remains_operator: bool
 ) -> User:
     """A staff member, locked together with all operators, of whom one with a second factor must
     stay.
@@ -258,7 +269,9 @@ async def _member(
     )
     if user is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
-    others = [each for each in operators if each.second_factor and each.pk != user.pk]
-    if user.staff is Staff.OPERATOR and not stays_operator and not others:
+    other_operators = [
+        operator for operator in operators if operator.second_factor and operator.pk != user.pk
+    ]
+    if user.staff is Staff.OPERATOR and not remains_operator and not other_operators:
         raise Refusal(AccountsErrorCode.LAST_OPERATOR, "input", "userId")
     return user

@@ -14,19 +14,19 @@ from models.identity.access_links import void_links
 from models.identity.user import User
 
 
-async def take_over(tx: Transaction, email: str) -> User | None:
+async def take_over_unverified(tx: Transaction, email: str) -> User | None:
     """The user who signed up with the address, locked, without their company, links, sessions,
     second factor and acceptances. The caller sets another password. None when there is no such
     user, or the address was verified.
     """
-    open_ = User.filter(email=email, email_verified_at=None, staff=None).using_db(tx.db)
+    users = User.filter(email=email, email_verified_at=None, staff=None).using_db(tx.db)
     memberships = Membership.filter(
         user__email=email, user__email_verified_at=None, user__staff=None
     ).using_db(tx.db)
     for membership in await memberships:
         # Before the user, in the same order as a repeated sign-up.
         await tx.locked_where(Account.filter(pk=membership.account_id))
-    user = next(iter(await tx.locked_where(open_)), None)
+    user = next(iter(await tx.locked_where(users)), None)
     if user:
         await Account.filter(memberships__user_id=user.pk).using_db(tx.db).delete()
         await policies.delete_acceptances(tx, user)

@@ -28,7 +28,7 @@ from models.database.sql import dialect, fetch_records
 from models.errors import Unauthenticated
 from models.identity.session import Session
 from models.identity.user import User
-from models.locale import Locale, preferred
+from models.locale import Locale, preferred_locale
 from models.viewer import Viewer
 from realtime.close_codes import CloseCode
 from realtime.hub import SWEEP_SECONDS, Hub
@@ -65,7 +65,7 @@ class Caller:
         """The viewer in the first supported language of the header, else in the user's own
         language.
         """
-        locale = preferred(accept_language, self.user.locale)
+        locale = preferred_locale(accept_language, self.user.locale)
         if locale not in self._viewers:
             self._viewers[locale] = Viewer(self.user, self.account, self.role, self.session, locale)
         return self._viewers[locale]
@@ -138,7 +138,7 @@ class Callers:
 
 def anonymous(accept_language: str | None = None) -> Viewer:
     """An anonymous viewer."""
-    return Viewer(locale=preferred(accept_language))
+    return Viewer(locale=preferred_locale(accept_language))
 
 
 async def _caller(access_hash: str, at: datetime, before: Caller | None = None) -> Caller | None:

@@ -109,7 +109,11 @@ async def confirm(action: Action, token: str) -> bool:
             for account_id in await audited_accounts(tx, user):
                 facts = {"moved": change.fully_confirmed, "sessions_ended": ended}
                 tx.audit(
-                    IdentityAuditAction.EMAIL_CONFIRM_CHANGE, user, account_id, by=user, **facts
+                    IdentityAuditAction.EMAIL_CONFIRM_CHANGE,
+                    user,
+                    account_id,
+                    actor=user,
+                    **facts,
                 )
     except IntegrityError:
         raise invalid() from None

@@ -126,7 +126,7 @@ async def sign_in(
         tx.audit(
             IdentityAuditAction.SESSION_SIGN_IN,
             tokens.session,
-            by=user,
+            actor=user,
             second_factor=second_factor,
         )
     return tokens
@@ -347,7 +347,7 @@ async def sign_out_by(refresh_token: str, action: Action) -> None:
         if token_row := await _find_refresh_token(tx, refresh_token):
             for ended in await _end(tx, Session.filter(pk=token_row.session_id)):
                 user = await User.get(pk=ended.user_id, using_db=tx.db)
-                tx.audit(IdentityAuditAction.SESSION_SIGN_OUT, ended, by=user)
+                tx.audit(IdentityAuditAction.SESSION_SIGN_OUT, ended, actor=user)
 
 
 async def end(session: Session, action: Action) -> None:

@@ -65,7 +65,7 @@ async def draft(action: Action, account: Account, buyer: User, price: Price, key
             city=account.city or None,
             country=account.country,
         )
-        await purchase.move(tx, PurchaseStatus.DRAFT)
+        await purchase.transition_to(tx, PurchaseStatus.DRAFT)
         await store_result(tx, owner, "purchaseDraft", key, purchase.pk)
         tx.audit(BillingAuditAction.PURCHASE_DRAFT, purchase)
     return purchase
@@ -94,7 +94,7 @@ async def _create_payment(action: Action, purchase: Purchase, method: str, key: 
         purchase = await tx.locked(Purchase, purchase.pk)
         if earlier_id := await earlier_result(tx, owner, "purchasePay", key, [purchase.pk, method]):
             return await Payment.get(pk=earlier_id, using_db=tx.db)
-        purchase.require(PurchaseStatus.BILLING_CONFIRMED)
+        purchase.require_status(PurchaseStatus.BILLING_CONFIRMED)
         price = await Price.get(pk=purchase.price_id, using_db=tx.db)
         payment = await Payment.create(
             using_db=tx.db,
@@ -104,7 +104,7 @@ async def _create_payment(action: Action, purchase: Purchase, method: str, key: 
             method=method,
             created_at=action.at,
         )
-        await purchase.move(tx, PurchaseStatus.PAYMENT_PENDING)
+        await purchase.transition_to(tx, PurchaseStatus.PAYMENT_PENDING)
         await store_result(tx, owner, "purchasePay", key, payment.pk)
         tx.audit(BillingAuditAction.PURCHASE_PAY, payment, amount_cents=payment.amount_cents)
     return payment
@@ -114,7 +114,7 @@ async def refresh(action: Action, services: CheckoutServices, payment: Payment) 
     """Query the provider for the state of an unsettled payment, and apply it. Raises
     PAYMENT_UNAVAILABLE.
     """
-    if payment.status.final:
+    if payment.status.is_final:
         return payment
     try:
         outcome = await _query_charge(services.gateway, payment)
@@ -142,10 +142,10 @@ async def _apply(
     async with action.transaction() as tx:
         purchase = await tx.locked(Purchase, payment.purchase_id)
         payment = await tx.locked(Payment, payment.pk)
-        if payment.status.final or payment.status is outcome.status:
+        if payment.status.is_final or payment.status is outcome.status:
             return payment
         _copy_outcome(payment, outcome)
-        payment.settled_at = action.at if outcome.status.final else None
+        payment.settled_at = action.at if outcome.status.is_final else None
         await payment.save(using_db=tx.db)
         await tx.append(
             account_stream(payment.account_id),
@@ -172,7 +172,7 @@ async def _follow_up(
     if payment.status is PaymentStatus.SUCCEEDED:
         await _activate(tx, services, purchase, payment)
     elif payment.status is PaymentStatus.DECLINED:
-        await purchase.move(tx, PurchaseStatus.BILLING_CONFIRMED)
+        await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
     elif payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
         await emails.payment_confirmation_needed(tx, buyer, payment.confirmation_url)
 
@@ -181,7 +181,7 @@ async def _activate(
     tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment
 ) -> None:
     purchase.anchor, purchase.activated_at = tx.action.day, tx.action.at
-    await purchase.move(tx, PurchaseStatus.ACTIVE)
+    await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
     buyer = await _buyer(tx, purchase)
     invoice = await issue(
         tx, services.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0

@@ -85,7 +85,7 @@ class Transaction:
         return await next_sequence(self.db, stream)
 
     async def append(
-        self, stream: str, kind: EventKind, sequence: int | None = None, **facts: Any
+        self, stream: str, kind: EventKind, sequence: int | None = None, **columns: Any
     ) -> None:
         """Store an event in a stream, with a number from `next_sequence`, which is called when
         `sequence` is omitted.
@@ -99,24 +99,24 @@ class Transaction:
             "at": self.action.at,
             "actor_id": self.action.actor.pk if self.action.actor else None,
         }
-        await insert(Event, event | facts, db=self.db)
+        await insert(Event, event | columns, db=self.db)
 
     def audit(
         self,
         audit_action: AuditAction,
         row: Model | None = None,
         account_id: int | EllipsisType | None = ...,
-        by: "User | None" = None,
+        actor: "User | None" = None,
         **details: Detail,
     ) -> None:
         """Record in the audit log what this transaction does to a row. The entry is written at the
         end of the transaction.
 
         When omitted, `account_id` is the account that the row belongs to, or else the one that the
-        session acts for, and `by` is the actor. Details never contain secrets, personal data or
-        text that someone entered.
+        session acts for, and `actor` is that of the action. Details never contain secrets, personal
+        data or text that someone entered.
         """
-        actor, origin = by or self.action.actor, self.action.origin
+        actor, origin = actor or self.action.actor, self.action.origin
         self.audit_entries.append(
             {
                 "at": self.action.at.astimezone(UTC),

@@ -70,8 +70,8 @@ class AuditEntry(Model):
         """Operators see all entries, owners those of their account."""
         if viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
-        owned = viewer.account.pk if viewer.account and viewer.role is Role.OWNER else None
-        return cls.filter(account_id=owned) if owned else cls.filter(id=None)
+        account_id = viewer.account.pk if viewer.account and viewer.role is Role.OWNER else None
+        return cls.filter(account_id=account_id) if account_id else cls.filter(id=None)
 
 
 class AuditChain(Model):
@@ -109,10 +109,10 @@ def entry_hash(sequence: int, values: Sequence[Any], previous: str) -> str:
 
     Raises TypeError for a value that can't be stored in these columns.
     """
-    at, *others = values
+    at, *other_values = values
     # as SQLite stores it
-    moment = at.astimezone(UTC).isoformat(" ") if isinstance(at, datetime) else at
-    return hashlib.sha256(orjson.dumps([sequence, moment, *others, previous])).hexdigest()
+    timestamp = at.astimezone(UTC).isoformat(" ") if isinstance(at, datetime) else at
+    return hashlib.sha256(orjson.dumps([sequence, timestamp, *other_values, previous])).hexdigest()
 
 
 def encode_details(details: Mapping[str, Detail]) -> str:
@@ -128,14 +128,14 @@ async def append(db: BaseDBAsyncClient, entries: Sequence[Mapping[str, Any]]) ->
     how many accounts it is logged.
     """
     end, previous = await _reserve_numbers(db, len(entries))
-    inserted: list[list[Any]] = []
+    rows: list[list[Any]] = []
     for sequence, entry in enumerate(entries, end - len(entries) + 1):
         values = [entry[column] for column in HASHED_COLUMNS]
         current = entry_hash(sequence, values, previous)
-        inserted.append([sequence, *values, previous, current])
+        rows.append([sequence, *values, previous, current])
         previous = current
-    for start in range(0, len(inserted), _BATCH_SIZE):
-        batch = inserted[start : start + _BATCH_SIZE]
+    for start in range(0, len(rows), _BATCH_SIZE):
+        batch = rows[start : start + _BATCH_SIZE]
         await execute(
             f"{_INSERT} {', '.join([_PLACEHOLDERS] * len(batch))}", *itertools.chain(*batch), db=db
         )

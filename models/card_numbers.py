@@ -21,8 +21,8 @@ def mask_card_numbers(text: str) -> str:
     return _DIGITS.sub(_mask, text)
 
 
-def _mask(run: re.Match[str]) -> str:
-    text, start = run[0], 0
+def _mask(match: re.Match[str]) -> str:
+    text, start = match[0], 0
     groups = [group.span() for group in _GROUP.finditer(text)][:_MAX_GROUPS]
     parts: list[str] = []
     while card := _first_card(text, groups, start):

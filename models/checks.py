@@ -23,12 +23,12 @@ class Checks:
     Use a check's result after the block: inside it, the result of a refused check is None. Check
     there what the input alone or the rows it names can tell, and change nothing: what depends on
     the state of rows is checked later, under their locks. For the checks of a nested input,
-    `within` names its field: it becomes part of the paths. Any other error, such as Throttled or
-    Forbidden, ends the block at once.
+    `parent_field` names its field: it becomes part of the paths. Any other error, such as Throttled
+    or Forbidden, ends the block at once.
     """
 
-    def __init__(self, within: str | None = None) -> None:
-        self._within = within
+    def __init__(self, parent_field: str | None = None) -> None:
+        self._parent_field = parent_field
         self._refusals: list[Refusal] = []
 
     def __call__(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -49,13 +49,13 @@ class Checks:
 
     def refuse(self, refusal: Refusal) -> None:
         """Add a fault that was found otherwise."""
-        for each in refusal.all:
-            if self._within:
-                each.field = (*each.field[:1], self._within, *each.field[1:])
+        for each in refusal.refusals:
+            if self._parent_field:
+                each.field = (*each.field[:1], self._parent_field, *each.field[1:])
             self._refusals.append(each)
 
     @property
-    def passed(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether nothing is refused so far: for checks that make sense only then."""
         return not self._refusals
 
@@ -78,7 +78,7 @@ class Checks:
             raise self._refusals[0] from None
 
 
-def known_keys(keys: Sequence[int | None], field: str) -> tuple[int, ...]:
+def require_keys(keys: Sequence[int | None], field: str) -> tuple[int, ...]:
     """The keys behind a list of ids. Raises NOT_FOUND for each that is None, for an id of no such
     row, at its index.
     """

@@ -24,11 +24,11 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC) + self.offset
 
-    def advance(self, by: timedelta) -> None:
-        """Add `by` to the offset. Raises ValueError when it is negative."""
-        if by < timedelta():
+    def advance(self, delta: timedelta) -> None:
+        """Add `delta` to the offset. Raises ValueError when it is negative."""
+        if delta < timedelta():
             raise ValueError("the clock only moves forward")
-        self.offset += by
+        self.offset += delta
 
 
 def local_date(at: datetime) -> date:

@@ -80,7 +80,7 @@ class Refusal(DomainError):
         self.message = message or code.message
 
     @property
-    def all(self) -> "tuple[Refusal, ...]":
+    def refusals(self) -> "tuple[Refusal, ...]":
         """Every fault that was found."""
         return (self,)
 
@@ -97,7 +97,7 @@ class Refusals(Refusal):
         self._refusals = tuple(refusals)
 
     @property
-    def all(self) -> tuple[Refusal, ...]:
+    def refusals(self) -> tuple[Refusal, ...]:
         """Every fault that was found, in the order of the input's fields."""
         return self._refusals
 
@@ -143,7 +143,7 @@ class BadInput(DomainError):
         self.message = message
 
 
-class AfterAhead(BadInput):
+class CursorAhead(BadInput):
     """A cursor beyond the end of its stream: the client knows another history, and must start from
     the beginning.
     """

@@ -43,7 +43,7 @@ async def earlier_result(
     if key is None:
         return None
     fingerprint = hashlib.sha256(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    taken = await execute(
+    inserted = await execute(
         "INSERT INTO idempotency_key (owner, operation, key, fingerprint, created_on) VALUES (?, "
         "?, ?, ?, ?) ON CONFLICT (owner, operation, key) DO NOTHING RETURNING id",
         owner,
@@ -53,12 +53,12 @@ async def earlier_result(
         tx.action.day.isoformat(),
         db=tx.db,
     )
-    if taken:
+    if inserted:
         return None
-    first = await IdempotencyKey.get(owner=owner, operation=operation, key=key, using_db=tx.db)
-    if first.fingerprint != fingerprint:
+    existing = await IdempotencyKey.get(owner=owner, operation=operation, key=key, using_db=tx.db)
+    if existing.fingerprint != fingerprint:
         raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "idempotencyKey")
-    return first.created_id
+    return existing.created_id
 
 
 async def store_result(

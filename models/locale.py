@@ -12,15 +12,15 @@ class Locale(StrEnum):
     EN = "en"
 
 
-def preferred(accept_language: str | None, default: Locale = Locale.FR) -> Locale:
+def preferred_locale(accept_language: str | None, default: Locale = Locale.FR) -> Locale:
     """Return the preferred supported language of an Accept-Language header (RFC 9110, section
     12.5.4), or `default`.
     """
-    return _best(accept_language) or default
+    return _best_match(accept_language) or default
 
 
 @cached_header
-def _best(accept_language: str | None) -> Locale | None:
+def _best_match(accept_language: str | None) -> Locale | None:
     ranked = sorted(quality_values(accept_language, limit=20), key=lambda pair: -pair[1])
     for tag, quality in ranked:
         language = tag.split("-")[0].strip()

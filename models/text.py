@@ -15,12 +15,12 @@ def line(text: str, field: str, length: int) -> str:
     """
     if len(text) > 10 * length + 100:  # don't spend time on cleaning a million characters
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
-    found = "".join(c for c in " ".join(text.split()) if c.isprintable())
-    if not found:
+    cleaned = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    if not cleaned:
         raise Refusal(CommonErrorCode.BLANK, "input", field)
-    if len(found) > length:
+    if len(cleaned) > length:
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
-    return found
+    return cleaned
 
 
 def masked_line(text: str, field: str, length: int) -> str:
@@ -74,7 +74,7 @@ def fold_text(text: str) -> str:
     """
     return "".join(
         c if c.isalnum() else " "
-        for c in unaccented(text.lower().replace("œ", "oe").replace("æ", "ae"))
+        for c in remove_accents(text.lower().replace("œ", "oe").replace("æ", "ae"))
     )
 
 
@@ -85,7 +85,7 @@ def can_be_stored(text: str, length: int) -> bool:
     return len(text) <= length and text.isprintable()
 
 
-def unaccented(text: str) -> str:
+def remove_accents(text: str) -> str:
     """Remove accents, and replace compatibility characters by their plain equivalents (Unicode
     NFKD).
     """

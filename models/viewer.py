@@ -38,22 +38,22 @@ class Viewer:
         return self.user.staff
 
     @property
-    def agent(self) -> bool:
+    def is_agent(self) -> bool:
         """Whether the viewer answers customers: agents and supervisors do."""
         return self.staff is not None and self.staff.answers_customers
 
     @property
-    def customer(self) -> bool:
+    def is_customer(self) -> bool:
         """Whether the viewer acts for an account."""
         return self.account is not None
 
     @property
-    def manager(self) -> bool:
+    def is_manager(self) -> bool:
         """Whether the viewer manages the account's members."""
         return self.role is not None and self.role.manages_members
 
     @property
-    def buyer(self) -> bool:
+    def is_buyer(self) -> bool:
         """Whether the viewer may buy for the account and read its invoices."""
         return self.role in (Role.OWNER, Role.ADMIN, Role.BILLING)
 

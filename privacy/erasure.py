@@ -131,7 +131,7 @@ async def _record_start(tx: Transaction, eraser: Eraser, erasure: Erasure) -> No
     issued = Invoice.filter(account_id=erasure.account_id).using_db(tx.db)
     erasure.started_at, erasure.invoices_kept = tx.action.at, await issued.count()
     if latest := await issued.order_by("-issued_on").first():
-        erasure.kept_until = eraser.retention.invoices_until(latest.issued_on)
+        erasure.kept_until = eraser.retention.invoices_kept_until(latest.issued_on)
     await erasure.save(using_db=tx.db, update_fields=["started_at", "invoices_kept", "kept_until"])
 
 

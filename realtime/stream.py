@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Hashable
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-from models.errors import AfterAhead, BadInput, Unauthenticated
+from models.errors import BadInput, CursorAhead, Unauthenticated
 from models.event import last_sequence_of
 from models.translations import _
 from realtime.hub import Hub
@@ -63,7 +63,7 @@ class EventStream:
         await self.check_access(self.context)
 
     async def first_cursor(self) -> int:
-        """The cursor to start from. Raises BadInput when it is below 0, AfterAhead when it is
+        """The cursor to start from. Raises BadInput when it is below 0, CursorAhead when it is
         beyond the stream's head.
         """
         last_sequence = await last_sequence_of(self.key)
@@ -72,7 +72,7 @@ class EventStream:
         if self.after < 0:
             raise BadInput("after", _("“%(argument)s” can’t be negative."))
         if self.after > last_sequence:
-            raise AfterAhead
+            raise CursorAhead
         return self.after
 
     def __aiter__(self) -> NoReturn:

@@ -28,7 +28,7 @@ def postal_address(given: PostalAddressInput, field: str) -> Address:
     """The address of an input's field, tidied. Raises BLANK, TOO_LONG and VALUE_INVALID at each
     part that is wrong.
     """
-    with Checks(within=field) as check:
+    with Checks(parent_field=field) as check:
         return Address(
             street=check(masked_line, given.street, "street", 200),
             postal_code=check(masked_line, given.postal_code, "postalCode", 12),

@@ -75,7 +75,7 @@ def mutation(
         except Refusal as refusal:
             return _payload(
                 fields,
-                {"refusals": refusal.all},
+                {"refusals": refusal.refusals},
                 refusal.locale or info.context.viewer.locale,
                 refused=True,
             )

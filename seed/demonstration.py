@@ -163,7 +163,7 @@ async def _open_ticket(replay: Replay, entry: dict[str, Any]) -> None:
             replay.action(author, at(minutes)), author, text, f"demonstration-{number}"
         )
     if staff:
-        await ticket.move(
+        await ticket.transition_to(
             replay.action(staff, at(entry["said"][-1][0] + 1)), TicketStatus(entry["status"])
         )
 

@@ -91,7 +91,7 @@ class Inspection:
         self._tail = window[-_OVERLAP:]
 
     @property
-    def passed(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether the content inspected so far is of this kind."""
         return (
             self._allowed

@@ -155,7 +155,7 @@ async def _matches_announcement(file: File, chunks: AsyncIterable[bytes]) -> Asy
         yield chunk
     if size < file.size:
         raise UploadRejected(UploadFault.TOO_SMALL)
-    if not inspection.passed:
+    if not inspection.is_valid:
         raise UploadRejected(UploadFault.OTHER_CONTENT)
 
 

@@ -21,7 +21,7 @@ from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
 
 from models.action import Action
-from models.checks import Checks, known_keys
+from models.checks import Checks, require_keys
 from models.database.instances import RowFactory, row_factory
 from models.database.postgres import PostgresClient
 from models.database.reading import read
@@ -50,8 +50,8 @@ async def reply(
     with Checks() as check:
         text = check(message_text, body)
         key = check(client_key, client_message_id, "clientMessageId")
-        files = check(known_keys, file_ids, "fileIds")
-        if not check.passed:
+        files = check(require_keys, file_ids, "fileIds")
+        if not check.is_valid:
             await check.wait(_visible(viewer, ticket_id))
     if (
         ticket_id
@@ -78,9 +78,9 @@ async def _post_in_one_statement(
 ) -> Message | None:
     db, staff = get_connection("default"), author.staff is not None
     # The rule of Ticket.visible_to.
-    company = viewer.account.pk if viewer.account and not viewer.agent else None
+    company = viewer.account.pk if viewer.account and not viewer.is_agent else None
     # SQLite has no such statement.
-    if not isinstance(db, PostgresClient) or not (viewer.agent or company):
+    if not isinstance(db, PostgresClient) or not (viewer.is_agent or company):
         return None
     values = [
         ticket_id,

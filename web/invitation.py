@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from accounts import invitations, registration
-from accounts.invitations import Newcomer, PendingInvitation
+from accounts.invitations import NewUserDetails, PendingInvitation
 from auth import authentication
 from models.content.policy import Policy, PolicyKind
 from models.errors import DomainError, message_for
@@ -78,7 +78,7 @@ class Invited:
 
     async def _form(self, request: Request, offer: PendingInvitation, name: str = "") -> Page:
         page = _form(offer, name)
-        return page if offer.known else replace(page, texts=await self._texts(request))
+        return page if offer.existing_user else replace(page, texts=await self._texts(request))
 
     async def _texts(self, request: Request) -> Texts | None:
         """The policies in force, which a new user accepts with the button."""
@@ -99,7 +99,7 @@ class Invited:
     ) -> None:
         auth, peer = self.services.auth, request.client.host if request.client else ""
         password, user = given.get("password", ""), None
-        if offer.known:
+        if offer.existing_user:
             user = await authentication.authenticate(
                 page_action(request, self.services),
                 auth,
@@ -108,7 +108,7 @@ class Invited:
                 code=given.get("code") or None,
                 peer=peer,
             )
-        newcomer = Newcomer(
+        newcomer = NewUserDetails(
             given.get("name", ""), password, _accepted_page(given), language(request)
         )
         await invitations.accept(
@@ -129,7 +129,7 @@ def _accepted_page(given: dict[str, str]) -> list[int | None]:
 
 
 def _form(offer: PendingInvitation, name: str = "") -> Page:
-    if offer.known:
+    if offer.existing_user:
         text = _("You will join this company as: %(role)s. To accept, enter your CAMCHA password.")
     else:
         text = _(
@@ -147,7 +147,7 @@ def _form(offer: PendingInvitation, name: str = "") -> Page:
 
 
 def _fields(offer: PendingInvitation, name: str) -> tuple[Field, ...]:
-    if not offer.known:
+    if not offer.existing_user:
         return (
             Field("name", _("Your name"), fill="name", value=name[: registration.NAME_LENGTH]),
             Field("password", _("Password (at least 12 characters)"), "password", "new-password"),
@@ -156,7 +156,7 @@ def _fields(offer: PendingInvitation, name: str) -> tuple[Field, ...]:
     code = Field(
         "code", _("Code from your authenticator app, or a recovery code"), fill="one-time-code"
     )
-    return (known, code) if offer.known.second_factor else (known,)
+    return (known, code) if offer.existing_user.second_factor else (known,)
 
 
 _TITLES = {PolicyKind.PRIVACY: _("Privacy policy"), PolicyKind.TERMS: _("Terms and conditions")}

@@ -19,7 +19,7 @@ from models import translations
 from models.action import Action, Origin, network_address
 from models.content.policy import PolicyKind
 from models.identity.user import User
-from models.locale import Locale, preferred
+from models.locale import Locale, preferred_locale
 from models.translations import Translatable, _, text
 from resolvers.content.policies import page_url
 from resolvers.context import Services
@@ -163,7 +163,7 @@ def too_large(request: Request) -> Response:
 
 def language(request: Request) -> Locale:
     """The reader's language according to the browser."""
-    return preferred(request.headers.get("accept-language"))
+    return preferred_locale(request.headers.get("accept-language"))
 
 
 def not_found(request: Request) -> Response:

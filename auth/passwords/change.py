@@ -99,7 +99,13 @@ async def reset(
             raise invalid()
         await _set_password(tx, user, password_hash, user.email_verified_at or action.at)
         ended = await sessions.end_all(tx, user)
-        tx.audit(IdentityAuditAction.PASSWORD_RESET, user, None, by=user, sessions_ended=ended)
+        tx.audit(
+            IdentityAuditAction.PASSWORD_RESET,
+            user,
+            None,
+            actor=user,
+            sessions_ended=ended,
+        )
         await emails.password_changed(tx, user)
 
 

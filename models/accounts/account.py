@@ -42,7 +42,7 @@ class Role(StrEnum):
     @property
     def label(self) -> Translatable:
         """The name of the role for people."""
-        return _ROLES[self]
+        return _ROLE_LABELS[self]
 
     def may_grant(self, other: "Role") -> bool:
         """Whether the role allows granting and revoking the other one. Administrators may do so
@@ -51,7 +51,7 @@ class Role(StrEnum):
         return self is Role.OWNER or (self is Role.ADMIN and other is not Role.OWNER)
 
 
-_ROLES = {
+_ROLE_LABELS = {
     Role.OWNER: _p("role", "owner"),
     Role.ADMIN: _p("role", "administrator"),
     Role.BILLING: _p("role", "billing manager"),
@@ -106,7 +106,7 @@ class Account(Searchable):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Account"]:
         """Agents see all accounts, members their own."""
-        if viewer.agent:
+        if viewer.is_agent:
             return QuerySet(cls)
         return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
@@ -157,7 +157,7 @@ class Membership(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Membership"]:
         """Agents and operators see every membership, members their company's."""
-        if viewer.agent or viewer.staff is Staff.OPERATOR:
+        if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
@@ -189,7 +189,7 @@ class AccountMembers:
         )
 
     @property
-    def active(self) -> bool:
+    def is_active(self) -> bool:
         """Whether members may act for the account."""
         return self.account is not None and self.account.status is AccountStatus.ACTIVE
 
@@ -213,15 +213,13 @@ class AccountMembers:
 
     def is_last_owner(self, membership: Membership) -> bool:
         """Whether the account would have no owner without this membership."""
-        return [each for each in self._memberships.values() if each.role is Role.OWNER] == [
-            membership
-        ]
+        return self.owners == {membership.user_id}
 
 
 _SIREN_LENGTH = 100  # characters: nine digits and separators
 
 
-def siren(text: str) -> str:
+def parse_siren(text: str) -> str:
     """Return the nine digits of a SIREN, which may contain spaces. Verifies the Luhn checksum;
     raises SIREN_INVALID.
     """

@@ -56,7 +56,7 @@ class Invitation(Model):
         """Owners and administrators see the invitations of their account."""
         return (
             cls.filter(account_id=viewer.account.pk)
-            if viewer.account and viewer.manager
+            if viewer.account and viewer.is_manager
             else cls.filter(id=None)
         )
 
@@ -68,7 +68,7 @@ class Invitation(Model):
         return invitations.filter(accepted_at=None, revoked_at=None)
 
     @property
-    def open(self) -> bool:
+    def is_pending(self) -> bool:
         """Whether the invitation was neither accepted nor revoked."""
         return self.accepted_at is None and self.revoked_at is None
 

@@ -10,7 +10,7 @@ from tortoise import fields
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.text import unaccented
+from models.text import remove_accents
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
@@ -90,11 +90,11 @@ class LegalNameChange(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["LegalNameChange"]:
         """Agents see all changes, owners and administrators those of their account."""
-        if viewer.agent:
+        if viewer.is_agent:
             return QuerySet(cls)
         return (
             cls.filter(account_id=viewer.account.pk)
-            if viewer.account and viewer.manager
+            if viewer.account and viewer.is_manager
             else cls.filter(id=None)
         )
 
@@ -104,7 +104,7 @@ class LegalNameChange(Model):
         return cls.filter(account_id=account_id, status__in=UNDECIDED_STATUSES)
 
     @property
-    def running(self) -> bool:
+    def is_undecided(self) -> bool:
         """Whether the change is not decided yet."""
         return self.status in UNDECIDED_STATUSES
 
@@ -118,13 +118,13 @@ class ComparableName(NamedTuple):
     form: str | None
 
 
-def same_name(one: str, other: str) -> bool:
+def is_same_name(left: str, right: str) -> bool:
     """Whether two spellings name the same company.
 
     Case, accents, punctuation and a legal form that only one of them contains are ignored. A
     different legal form is a difference: an SAS is not the SARL of the same name.
     """
-    first, second = comparable_name(one), comparable_name(other)
+    first, second = comparable_name(left), comparable_name(right)
     forms = {first.form, second.form} - {None}
     return bool(first.words) and first.words == second.words and len(forms) < 2
 
@@ -151,20 +151,20 @@ def comparable_name(name: str) -> ComparableName:
     only is kept as words.
     """
     normalized = (
-        unaccented(name.casefold().translate(_LIGATURES)).replace("&", " et ").replace(".", "")
+        remove_accents(name.casefold().translate(_LIGATURES)).replace("&", " et ").replace(".", "")
     )
     # hyphenated words stay together, so that Sci-Fi doesn't lose the form SCI
     words = f" {' '.join(_WORDS.findall(normalized))} "
     form = None
-    for spelled, short in _FORMS:
-        for remaining in (words.removeprefix(f" {spelled} "), words.removesuffix(f" {spelled} ")):
+    for spelling, short_form in _FORMS:
+        for remaining in (words.removeprefix(f" {spelling} "), words.removesuffix(f" {spelling} ")):
             if form is None and remaining != words and remaining.strip():
-                words, form = f" {remaining.strip()} ", short
-    return ComparableName(" ".join(words.translate(_JOINTS).split()), form)
+                words, form = f" {remaining.strip()} ", short_form
+    return ComparableName(" ".join(words.translate(_WORD_JOINERS).split()), form)
 
 
 _WORDS = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
-_JOINTS = str.maketrans("-'’", "   ")
+_WORD_JOINERS = str.maketrans("-'’", "   ")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
 _FORMS = sorted(
     {

@@ -84,11 +84,11 @@ class Invoice(Model):
         """Agents see all invoices except those of erased accounts, which the law requires to keep.
         Buyers see their account's.
         """
-        if viewer.agent:
+        if viewer.is_agent:
             return cls.filter(account__status__not=AccountStatus.ERASED)
         return (
             cls.filter(account_id=viewer.account.pk)
-            if viewer.account and viewer.buyer
+            if viewer.account and viewer.is_buyer
             else cls.filter(id=None)
         )
 
@@ -128,11 +128,11 @@ class InvoiceLine(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["InvoiceLine"]:
         """Whoever sees the invoice."""
-        if viewer.agent:
+        if viewer.is_agent:
             return cls.filter(invoice__account__status__not=AccountStatus.ERASED)
         return (
             cls.filter(invoice__account_id=viewer.account.pk)
-            if viewer.account and viewer.buyer
+            if viewer.account and viewer.is_buyer
             else cls.filter(id=None)
         )
 
@@ -161,13 +161,13 @@ async def next_position(tx: Transaction, series: Series) -> int:
     """Take the next number of a series. Its row stays locked until the transaction ends, and a
     rollback returns the number.
     """
-    taken = await execute(
+    rows = await execute(
         "INSERT INTO counter (series, last_position) VALUES (?, 1) ON CONFLICT (series) DO UPDATE "
         "SET last_position = counter.last_position + 1 RETURNING last_position",
         series.value,
         db=tx.db,
     )
-    return int(taken[0]["last_position"])
+    return int(rows[0]["last_position"])
 
 
 def invoice_number(series: Series, day: date, position: int) -> str:

@@ -83,19 +83,19 @@ def totals(lines: Iterable[Taxable]) -> Totals:
     """Sum the lines: net amounts per rate, VAT on each sum, rounded once (EN 16931 BR-CO-17), never
     per line.
     """
-    nets: defaultdict[int, int] = defaultdict(int)
+    net_by_rate: defaultdict[int, int] = defaultdict(int)
     for line in lines:
-        nets[line.vat_basis_points] += line.net_cents
+        net_by_rate[line.vat_basis_points] += line.net_cents
     bands = tuple(
         VatBand(rate, net, vat_amount(net, rate))
-        for rate, net in sorted(nets.items(), reverse=True)
+        for rate, net in sorted(net_by_rate.items(), reverse=True)
     )
-    return Totals(sum(nets.values()), sum(band.vat_cents for band in bands), bands)
+    return Totals(sum(net_by_rate.values()), sum(band.vat_cents for band in bands), bands)
 
 
 def vat_amount(net_cents: int, rate_basis_points: int) -> int:
     """Return the VAT on a net amount, in cents, rounded half away from zero, so that a credit note
     mirrors its invoice.
     """
-    exact = Decimal(net_cents * rate_basis_points).scaleb(-4)
-    return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+    exact_amount = Decimal(net_cents * rate_basis_points).scaleb(-4)
+    return int(exact_amount.quantize(Decimal(1), ROUND_HALF_UP))

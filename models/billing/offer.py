@@ -95,7 +95,7 @@ class Price(Model):
     @classmethod
     def current(cls, at: datetime) -> QuerySet["Price"]:
         """The versions valid at this time."""
-        return cls.filter(valid_from__lte=at).filter(_still_valid(at))
+        return cls.filter(valid_from__lte=at).filter(_valid_after(at))
 
     @property
     def net(self) -> Money:
@@ -110,5 +110,5 @@ class Price(Model):
         return Money(self.net_cents + self.vat.cents)
 
 
-def _still_valid(at: datetime) -> Q:
+def _valid_after(at: datetime) -> Q:
     return Q(valid_until=None) | Q(valid_until__gt=at)

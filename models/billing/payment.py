@@ -29,7 +29,7 @@ class PaymentStatus(StrEnum):
     DECLINED = "DECLINED"
 
     @property
-    def final(self) -> bool:
+    def is_final(self) -> bool:
         return self in (PaymentStatus.SUCCEEDED, PaymentStatus.DECLINED)
 
 
@@ -66,11 +66,11 @@ class Payment(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Payment"]:
         """Agents see all payments, buyers those of their account."""
-        if viewer.agent:
+        if viewer.is_agent:
             return QuerySet(cls)
         return (
             cls.filter(account_id=viewer.account.pk)
-            if viewer.account and viewer.buyer
+            if viewer.account and viewer.is_buyer
             else cls.filter(id=None)
         )
 

@@ -79,11 +79,11 @@ class Purchase(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Purchase"]:
         """Agents see all purchases, buyers those of their account."""
-        if viewer.agent:
+        if viewer.is_agent:
             return QuerySet(cls)
         return (
             cls.filter(account_id=viewer.account.pk)
-            if viewer.account and viewer.buyer
+            if viewer.account and viewer.is_buyer
             else cls.filter(id=None)
         )
 
@@ -91,17 +91,17 @@ class Purchase(Model):
         """Set the billing details. Raises TRANSITION_ILLEGAL once payment has begun."""
         async with action.transaction() as tx:
             purchase = await tx.locked(Purchase, self.pk)
-            purchase.require(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
+            purchase.require_status(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
             purchase.update_from_dict(billing)
-            await purchase.move(tx, PurchaseStatus.BILLING_CONFIRMED)
+            await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
             tx.audit(BillingAuditAction.PURCHASE_CONFIRM_BILLING, purchase)
         return purchase
 
-    def require(self, *legal: PurchaseStatus) -> None:
+    def require_status(self, *allowed: PurchaseStatus) -> None:
         """Raise TRANSITION_ILLEGAL, with what is possible instead, unless the purchase has one of
         these statuses.
         """
-        if self.status not in legal:
+        if self.status not in allowed:
             raise Refusal(
                 CommonErrorCode.TRANSITION_ILLEGAL,
                 "input",
@@ -109,7 +109,7 @@ class Purchase(Model):
                 message=_NEXT_STEPS[self.status],
             )
 
-    async def move(self, tx: Transaction, status: PurchaseStatus) -> None:
+    async def transition_to(self, tx: Transaction, status: PurchaseStatus) -> None:
         """Save the purchase with a new status, and append an event to the account's stream."""
         self.status = status
         await self.save(using_db=tx.db)
@@ -120,7 +120,7 @@ class Purchase(Model):
             status=status.value,
         )
 
-    def upcoming(self, months: int, today: date, count: int) -> list[Period]:
+    def upcoming_periods(self, months: int, today: date, count: int) -> list[Period]:
         """Return `count` periods, starting with the current one. Returns none before activation."""
         if self.anchor is None:
             return []

@@ -75,20 +75,22 @@ class Policy(Model):
         """Return the version of each kind that is in force on this day, without its texts. Kinds
         without one are left out.
         """
-        found = (
+        policies = (
             cls.in_force_by(day)
             .order_by("effective_on", "id")
             .only("id", "kind", "version", "effective_on")
         )
-        return {policy.kind: policy for policy in await (found.using_db(db) if db else found)}
+        return {policy.kind: policy for policy in await (policies.using_db(db) if db else policies)}
 
     @classmethod
     async def announced(cls, day: date) -> dict[PolicyKind, int]:
         """Return the id of the version of each kind that takes effect next after this day. Kinds
         without one are left out.
         """
-        found = await cls.filter(effective_on__gt=day).order_by("-effective_on").only("id", "kind")
-        return {policy.kind: policy.pk for policy in found}
+        policies = (
+            await cls.filter(effective_on__gt=day).order_by("-effective_on").only("id", "kind")
+        )
+        return {policy.kind: policy.pk for policy in policies}
 
     def text(self, locale: Locale) -> str:
         """The whole text in one language, in Markdown."""

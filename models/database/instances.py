@@ -54,16 +54,16 @@ def row_factory(model: type[Model], columns: Sequence[str], dialect: str) -> Row
     instances of the model.
     """
     variables = {f"v{position}": name for position, name in enumerate(columns)}
-    complete = len(columns) == len(model._meta.db_fields)
+    is_complete = len(columns) == len(model._meta.db_fields)
     namespace: dict[str, Any] = {
-        "Row": _EmptyObject if complete else lightweight_class(model),
+        "Row": _EmptyObject if is_complete else lightweight_class(model),
         "model": model,
     }
     lines = [
-        f"row.{name} = {_converted(model._meta.fields_map[name], dialect, variable, namespace)}"
+        f"row.{name} = {_conversion(model._meta.fields_map[name], dialect, variable, namespace)}"
         for variable, name in variables.items()
     ]
-    if complete:
+    if is_complete:
         namespace["own"] = model._meta.db_pk_column not in model._meta.generated_db_fields
         lines += [
             "row._partial = False",
@@ -96,7 +96,7 @@ def lightweight_class(model: type[Model]) -> type[Model]:
     it as another table.
     """
 
-    def equal(self: Model, other: object) -> bool:
+    def is_equal(self: Model, other: object) -> bool:
         return isinstance(other, model) and bool(self.pk == other.pk)
 
     attributes: dict[str, Any] = {
@@ -105,7 +105,7 @@ def lightweight_class(model: type[Model]) -> type[Model]:
         "__doc__": model.__doc__,
         "__init__": object.__init__,
         "__setattr__": object.__setattr__,
-        "__eq__": equal,
+        "__eq__": is_equal,
         "__hash__": model.__hash__,
         "_partial": True,
         "_saved_in_db": True,
@@ -116,7 +116,7 @@ def lightweight_class(model: type[Model]) -> type[Model]:
     return subclass
 
 
-def _converted(field: Field[Any], dialect: str, variable: str, namespace: dict[str, Any]) -> str:
+def _conversion(field: Field[Any], dialect: str, variable: str, namespace: dict[str, Any]) -> str:
     """The source of an expression that converts a variable's value to the field's Python type."""
     if type(field) in _UNCONVERTED_FIELDS[dialect]:
         return variable

@@ -48,7 +48,7 @@ class ReadOptions(NamedTuple):
 
     columns: tuple[str, ...]
     order: tuple[str, ...]  # columns, with a leading `-` for descending order
-    limited: bool
+    has_limit: bool
     key_column: str | None  # a column whose value is one of several keys
     per_key: bool  # whether the limit applies to the rows of each key
 
@@ -155,7 +155,7 @@ def _select_sql(
     if options.key_column:
         filters = [*filters, placeholders.condition(f"{options.key_column}__in")]
     query = _query(queryset, options).filter(*filters)
-    return _sql(query, placeholders.next(int) if options.limited else None)
+    return _sql(query, placeholders.next(int) if options.has_limit else None)
 
 
 def _per_key_sql(
@@ -183,7 +183,7 @@ def _per_key_sql(
             _query(queryset, options).filter(*filters, _equals(key_column, '"parent"."key"')), limit
         )
         source = (
-            f'unnest({keys}::BIGINT[]) AS "parent"("key") CROSS JOIN LATERAL ({inner}) AS "found"'
+            f'unnest({keys}::BIGINT[]) AS "parent"("key") CROSS JOIN LATERAL ({inner}) AS "row"'
         )
         return f"SELECT {columns} FROM {source} ORDER BY {order}"  # noqa: S608
     inner = _sql(
@@ -192,10 +192,10 @@ def _per_key_sql(
         )
     )
     position = f'row_number() OVER (PARTITION BY "{key_column}" ORDER BY {order})'
-    ranked = f'SELECT *, {position} AS "place" FROM ({inner})'  # noqa: S608
+    ranked = f'SELECT *, {position} AS "position" FROM ({inner})'  # noqa: S608
     return (
         f"SELECT {columns} FROM ({ranked})"  # noqa: S608
-        f' WHERE "place" <= {placeholders.next(int)} ORDER BY {order}'
+        f' WHERE "position" <= {placeholders.next(int)} ORDER BY {order}'
     )
 
 

@@ -58,18 +58,23 @@ async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
 
 
 async def find_one(
-    model: type[Row], db: BaseDBAsyncClient | None = None, lock: str = "", **by: Any
+    model: type[Row], db: BaseDBAsyncClient | None = None, lock: str = "", **columns_: Any
 ) -> Row | None:
     """Return the row whose columns have these values, or None. `lock` is a locking clause to append
     to the SELECT.
     """
-    statement, create_rows = _select_statement(model, tuple(by), lock, dialect(db))
-    rows: list[Row] = create_rows(await fetch_records(statement, *by.values(), db=db))
+    statement, create_rows = _select_statement(model, tuple(columns_), lock, dialect(db))
+    rows: list[Row] = create_rows(await fetch_records(statement, *columns_.values(), db=db))
     return rows[0] if rows else None
 
 
 @cache
-def _select_statement(model: type[Model], by: tuple[str, ...], lock: str, dialect: str) -> Any:
-    columns, conditions = ", ".join(all_columns(model)), " AND ".join(f"{name} = ?" for name in by)
+def _select_statement(
+    model: type[Model], columns_: tuple[str, ...], lock: str, dialect: str
+) -> Any:
+    columns, conditions = (
+        ", ".join(all_columns(model)),
+        " AND ".join(f"{name} = ?" for name in columns_),
+    )
     statement = f'SELECT {columns} FROM "{model._meta.db_table}" WHERE {conditions}{lock}'  # noqa: S608 - column names
     return statement, row_factory(model, all_columns(model), dialect)

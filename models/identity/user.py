@@ -66,7 +66,7 @@ class User(Searchable):
         """Agents and operators see every person. A member sees their company's people; of staff,
         only themselves.
         """
-        if viewer.agent or viewer.staff is Staff.OPERATOR:
+        if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
         if viewer.account:
             return cls.filter(

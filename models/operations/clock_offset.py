@@ -24,8 +24,8 @@ class ClockOffset(Model):
 
 async def clock_offset() -> timedelta:
     """Return how far the clock is ahead."""
-    stored = await ClockOffset.get_or_none(pk=1)
-    return timedelta(seconds=stored.seconds if stored else 0)
+    row = await ClockOffset.get_or_none(pk=1)
+    return timedelta(seconds=row.seconds if row else 0)
 
 
 async def advance_clock(action: Action, seconds: int) -> timedelta:

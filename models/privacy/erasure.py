@@ -26,14 +26,15 @@ class Retention:
     """
 
     since: date
-    grace: timedelta
+    grace_period: timedelta
     invoice_years: int
 
-    def invoices_until(self, last: date) -> date:
-        """The last day on which invoices must be kept when the last one was issued on `last`: a
-        number of years from the end of its year (Code de commerce, art. L123-22).
+    def invoices_kept_until(self, last_issued_on: date) -> date:
+        """The last day on which invoices must be kept when the last one was issued on
+        `last_issued_on`: a number of years from the end of its year (Code de commerce, art.
+        L123-22).
         """
-        return date(last.year + self.invoice_years, 12, 31)
+        return date(last_issued_on.year + self.invoice_years, 12, 31)
 
 
 class Erasure(Model):

@@ -95,16 +95,18 @@ class File(Model):
         """One's own files, and those attached to messages one sees or shown as evidence to who sees
         it.
         """
-        existing = cls.filter(abandoned_at=None)
-        if viewer.agent:
-            attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)
-            return existing.filter(attached | Q(uploader_id=viewer.user_id))
+        files = cls.filter(abandoned_at=None)
+        if viewer.is_agent:
+            is_attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)
+            return files.filter(is_attached | Q(uploader_id=viewer.user_id))
         if viewer.account is None:
             return cls.filter(id=None)
-        visible = Q(uploader_id=viewer.user_id) | Q(message__ticket__account_id=viewer.account.pk)
-        if viewer.manager:
-            visible |= Q(legal_name_change_id__not_isnull=True)
-        return existing.filter(account_id=viewer.account.pk).filter(visible)
+        is_visible = Q(uploader_id=viewer.user_id) | Q(
+            message__ticket__account_id=viewer.account.pk
+        )
+        if viewer.is_manager:
+            is_visible |= Q(legal_name_change_id__not_isnull=True)
+        return files.filter(account_id=viewer.account.pk).filter(is_visible)
 
     @classmethod
     def unattached(cls) -> QuerySet["File"]:
@@ -134,20 +136,20 @@ async def attach_evidence(
             await File.filter(legal_name_change_id=change.pk).using_db(tx.db).count()
             > MAX_PER_MESSAGE
         ):
-            raise _refused()
+            raise _file_refusal()
 
 
 async def _attach(
     tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **reference: int
 ) -> None:
     """Attach files, unless one is already attached, or was uploaded for another account."""
-    attachable = File.unattached().filter(pk__in=file_ids, uploader_id=author.pk, abandoned_at=None)
-    attachable = attachable.filter(uploaded_at__not_isnull=True, infected_at=None)
-    attachable = attachable.filter(Q(account_id=account_id) | Q(account_id__isnull=True))
-    attached = await attachable.using_db(tx.db).update(**reference)
-    if attached != len(set(file_ids)) or attached > MAX_PER_MESSAGE:
-        raise _refused()
+    files = File.unattached().filter(pk__in=file_ids, uploader_id=author.pk, abandoned_at=None)
+    files = files.filter(uploaded_at__not_isnull=True, infected_at=None)
+    files = files.filter(Q(account_id=account_id) | Q(account_id__isnull=True))
+    attached_count = await files.using_db(tx.db).update(**reference)
+    if attached_count != len(set(file_ids)) or attached_count > MAX_PER_MESSAGE:
+        raise _file_refusal()
 
 
-def _refused() -> Refusal:
+def _file_refusal() -> Refusal:
     return Refusal(SupportErrorCode.FILE_REFUSED, "input", "fileIds", limit=MAX_PER_MESSAGE)

@@ -143,17 +143,19 @@ class Ticket(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
         """Agents see all tickets, members those of their account."""
-        if viewer.agent:
+        if viewer.is_agent:
             return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     @classmethod
-    def numbered(cls, *numbers: str) -> Q:
+    def with_numbers(cls, *numbers: str) -> Q:
         """The condition that a ticket has one of these numbers: its id, and a creation time in the
         number's year.
         """
         return (
-            Q(*(_numbered(number) for number in numbers), join_type=Q.OR) if numbers else Q(id=None)
+            Q(*(_number_condition(number) for number in numbers), join_type=Q.OR)
+            if numbers
+            else Q(id=None)
         )
 
     @property
@@ -163,7 +165,7 @@ class Ticket(Model):
 
     @classmethod
     async def open(
-        cls, tx: Transaction, account: Account, requester: User, **facts: Any
+        cls, tx: Transaction, account: Account, requester: User, **values: Any
     ) -> "Ticket":
         """Open a ticket for an account, in the caller's transaction."""
         ticket = await cls.create(
@@ -173,7 +175,7 @@ class Ticket(Model):
             created_at=tx.action.at,
             updated_at=tx.action.at,
             opened_on=tx.action.day,
-            **facts,
+            **values,
         )
         await ticket._append_event(tx, EventKind.TICKET_OPENED, status=ticket.status.value)
         return ticket
@@ -201,13 +203,14 @@ class Ticket(Model):
         text = message_text(body)
         async with action.transaction() as tx:
             ticket = await tx.locked(Ticket, self.pk)
-            if first := await Message.find_sent(tx, ticket, author, client_message_id):
-                attached = {
-                    file.pk for file in await File.filter(message_id=first.pk).using_db(tx.db)
+            if sent_message := await Message.find_sent(tx, ticket, author, client_message_id):
+                attached_ids = {
+                    file.pk
+                    for file in await File.filter(message_id=sent_message.pk).using_db(tx.db)
                 }
-                if first.body != text or attached != set(file_ids):
+                if sent_message.body != text or attached_ids != set(file_ids):
                     raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "clientMessageId")
-                return first
+                return sent_message
             if ticket.status is TicketStatus.CLOSED:
                 ticket = await ticket._follow_up(tx, author)
             message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
@@ -251,7 +254,7 @@ class Ticket(Model):
         times.
         """
         sequence = await tx.next_sequence(ticket_stream(self.pk))
-        facts = {
+        values = {
             "ticket_id": self.pk,
             "author_id": author.pk,
             "origin_id": origin or self.pk,
@@ -261,7 +264,7 @@ class Ticket(Model):
             "client_message_id": client_message_id,
             "at": tx.action.at,
         }
-        message = await insert(Message, facts, db=tx.db)
+        message = await insert(Message, values, db=tx.db)
         await tx.append(
             ticket_stream(self.pk),
             EventKind.MESSAGE_POSTED,
@@ -289,14 +292,14 @@ class Ticket(Model):
         await self.save(using_db=tx.db, update_fields=columns)
 
     async def _record_customer_message(self, tx: Transaction) -> None:
-        already_awaited = self.reply_awaited_since is not None
+        was_awaited = self.reply_awaited_since is not None
         self.reply_awaited_since = self.reply_awaited_since or tx.action.at
         self.updated_at = tx.action.at
         if self.status in REOPENED_BY_CUSTOMERS:
             await self._set_status(tx, TicketStatus.OPEN)
             return
         await self.save(using_db=tx.db, update_fields=["reply_awaited_since", "updated_at"])
-        if not already_awaited:
+        if not was_awaited:
             await tx.append(
                 INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value
             )
@@ -320,7 +323,7 @@ class Ticket(Model):
                 return ticket
             if ticket.assignee_id is not None:
                 raise Refusal(SupportErrorCode.ALREADY_CLAIMED, "input", "ticketId")
-            ticket._require(TicketStatus.OPEN)
+            ticket._require_transition(TicketStatus.OPEN)
             ticket.assignee_id = agent.pk
             ticket.updated_at = action.at
             await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
@@ -357,14 +360,14 @@ class Ticket(Model):
         await self.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
         await self._append_event(tx, EventKind.TICKET_ASSIGNED)
 
-    async def move(self, action: Action, status: TicketStatus) -> "Ticket":
+    async def transition_to(self, action: Action, status: TicketStatus) -> "Ticket":
         """Change the status. A repeat changes nothing. Raises TRANSITION_ILLEGAL, with the statuses
         that are possible.
         """
         async with action.transaction() as tx:
             ticket = await tx.locked(Ticket, self.pk)
             if ticket.status is not status:
-                ticket._require(status)
+                ticket._require_transition(status)
                 tx.audit(
                     SupportAuditAction.TICKET_MOVE,
                     ticket,
@@ -374,17 +377,17 @@ class Ticket(Model):
                 await ticket._set_status(tx, status)
         return ticket
 
-    def _require(self, status: TicketStatus) -> None:
+    def _require_transition(self, status: TicketStatus) -> None:
         if status is not self.status and status not in TRANSITIONS[self.status]:
-            raise self._illegal()
+            raise self._transition_refusal()
 
-    def _illegal(self) -> Refusal:
+    def _transition_refusal(self) -> Refusal:
         """The refusal of a status, with those that are possible. Only staff can get it: a customer
         can close any open ticket.
         """
-        legal = [_LABELS[status] for status in TicketStatus if status in TRANSITIONS[self.status]]
+        allowed = [_LABELS[status] for status in TicketStatus if status in TRANSITIONS[self.status]]
         message = _("This ticket is %(status)s. It can only become %(legal)s.")
-        if not legal:
+        if not allowed:
             message = _(
                 "This ticket is closed and can’t be changed. A reply opens a follow-up ticket."
             )
@@ -394,7 +397,7 @@ class Ticket(Model):
             "ticketId",
             message=message,
             status=_LABELS[self.status],
-            legal=legal,
+            legal=allowed,
         )
 
     async def _set_status(self, tx: Transaction, status: TicketStatus) -> None:
@@ -410,15 +413,15 @@ class Ticket(Model):
         )
         await self._append_event(tx, EventKind.STATUS_CHANGED, status=status.value)
 
-    async def _append_event(self, tx: Transaction, kind: EventKind, **facts: Any) -> None:
+    async def _append_event(self, tx: Transaction, kind: EventKind, **values: Any) -> None:
         for stream in (ticket_stream(self.pk), account_stream(self.account_id), INBOX):
-            await tx.append(stream, kind, ticket_id=self.pk, **facts)
+            await tx.append(stream, kind, ticket_id=self.pk, **values)
 
 
 _NUMBER = re.compile(r"CAM-([2-8]\d{3})-(\d{6,18})", re.ASCII)
 
 
-def _numbered(number: str) -> Q:
+def _number_condition(number: str) -> Q:
     match = _NUMBER.fullmatch(number.strip().upper())
     if match is None or f"{int(match[2]):06d}" != match[2]:
         return Q(id=None)
@@ -460,7 +463,7 @@ class Message(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Message"]:
         """Agents see all messages, members those in their account's tickets."""
-        if viewer.agent:
+        if viewer.is_agent:
             return QuerySet(cls)
         return (
             cls.filter(ticket__account_id=viewer.account.pk)
@@ -486,4 +489,4 @@ def visible_status(status: TicketStatus, viewer: "Viewer") -> TicketStatus:
     """The status that a viewer sees. Only agents see that a ticket is on hold for a third party:
     customers see OPEN.
     """
-    return TicketStatus.OPEN if status is TicketStatus.ON_HOLD and not viewer.agent else status
+    return TicketStatus.OPEN if status is TicketStatus.ON_HOLD and not viewer.is_agent else status

@@ -69,11 +69,11 @@ def text(message: Translatable, locale: Locale, **values: object) -> str:
     durations and numbers are written as that language writes them; everything else appears as `str`
     gives it.
     """
-    template = _translated(message, translations(locale), values.get("count"))
-    return template % {name: _formatted(value, locale) for name, value in values.items()}
+    template = _translate(message, translations(locale), values.get("count"))
+    return template % {name: _format_value(value, locale) for name, value in values.items()}
 
 
-def _translated(message: Translatable, catalogue: NullTranslations, count: object) -> str:
+def _translate(message: Translatable, catalogue: NullTranslations, count: object) -> str:
     if message.plural:
         assert isinstance(count, int), "a text with a plural needs a count"  # noqa: S101
         return catalogue.ngettext(message.english, message.plural, count)
@@ -82,12 +82,12 @@ def _translated(message: Translatable, catalogue: NullTranslations, count: objec
     return catalogue.gettext(message.english)
 
 
-def _formatted(value: object, locale: Locale) -> str:
+def _format_value(value: object, locale: Locale) -> str:
     match value:
         case Translatable():
             return text(value, locale)
         case list() | tuple():
-            return format_list([_formatted(each, locale) for each in value], "or", locale.value)
+            return format_list([_format_value(each, locale) for each in value], "or", locale.value)
         case date():
             return day(value, locale)
         case timedelta():
@@ -97,19 +97,19 @@ def _formatted(value: object, locale: Locale) -> str:
     return str(value)
 
 
-def day(on: date, locale: Locale) -> str:
+def day(date_: date, locale: Locale) -> str:
     """A day in words: `1er novembre 2026` in French, `1 November 2026` in English."""
     if locale is Locale.EN:
-        return format_date(on, "d MMMM y", locale="en_GB")
-    french = format_date(on, "d MMMM y", locale="fr_FR")
-    return f"1er{french[1:]}" if on.day == 1 else french
+        return format_date(date_, "d MMMM y", locale="en_GB")
+    french = format_date(date_, "d MMMM y", locale="fr_FR")
+    return f"1er{french[1:]}" if date_.day == 1 else french
 
 
-def duration(span: timedelta, locale: Locale) -> str:
+def duration(delta: timedelta, locale: Locale) -> str:
     """A time to wait, rounded up in the largest unit of which it has two or more: `45 seconds`, `2
     minutes`, `3 heures`.
     """
-    seconds = max(1, math.ceil(span.total_seconds()))
+    seconds = max(1, math.ceil(delta.total_seconds()))
     unit, size = next((pair for pair in _UNITS if seconds >= 2 * pair[1]), ("second", 1))
     return format_unit(math.ceil(seconds / size), unit, locale=locale.value)
 
@@ -141,8 +141,8 @@ def _ngettext(context: Context, singular: str, plural: str, count: int) -> str:
 
 
 @pass_context
-def _pgettext(context: Context, note: str, english: str) -> str:
-    return str(translations(Locale(context["locale"])).pgettext(note, english))
+def _pgettext(context: Context, message_context: str, english: str) -> str:
+    return str(translations(Locale(context["locale"])).pgettext(message_context, english))
 
 
 @cache
@@ -150,21 +150,21 @@ def translations(locale: Locale) -> NullTranslations:
     """All domains' catalogues of a language as one. English has none: a text is its own
     translation.
     """
-    merged = NullTranslations()
+    empty = NullTranslations()
     paths = sorted((FOLDER / locale.value).glob("*.po"))
-    return merged if not paths else _merged(paths, locale)
+    return empty if not paths else _merge(paths, locale)
 
 
-def _merged(paths: Sequence[Path], locale: Locale) -> Translations:
-    merged = _read(paths[0], locale)
+def _merge(paths: Sequence[Path], locale: Locale) -> Translations:
+    catalogue = _read(paths[0], locale)
     for path in paths[1:]:
-        merged.merge(_read(path, locale))
-    return merged
+        catalogue.merge(_read(path, locale))
+    return catalogue
 
 
 def _read(path: Path, locale: Locale) -> Translations:
-    compiled = BytesIO()
+    buffer = BytesIO()
     with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale.value))
-    compiled.seek(0)
-    return Translations(compiled)
+        write_mo(buffer, read_po(file, locale.value))
+    buffer.seek(0)
+    return Translations(buffer)

@@ -35,8 +35,8 @@ DOMAINS = (
     "analytics",
     "operations",
 )
-_LAYER_OF_A_DOMAIN = {"auth": "identity"}
-_WITHOUT_TEXTS = {"bench", "bin", "docs", "migrations", "node_modules", "seed", "tests", "var"}
+_DOMAIN_OF_LAYER = {"auth": "identity"}
+_EXCLUDED_FOLDERS = {"bench", "bin", "docs", "migrations", "node_modules", "seed", "tests", "var"}
 _PLURAL, _CONTEXT = (1, 2), ((1, "c"), 2)
 _KEYWORDS = {
     "_": None,
@@ -67,17 +67,20 @@ class Key(NamedTuple):
     context: str
 
 
-def update(folder: Path = FOLDER) -> None:
+def update_catalogues(folder: Path = FOLDER) -> None:
     """Rewrite the catalogues: new texts come in untranslated, unused ones go, one that moved takes
     its translation along.
     """
     sources = source_texts()
     for language in LANGUAGES:
         (folder / language.value).mkdir(parents=True, exist_ok=True)
-        known = {key: message.string for _, key, message in entries(language, folder)}
+        translations = {key: message.string for _, key, message in entries(language, folder)}
         for domain in (COMMON, *DOMAINS):
             _write(
-                folder / language.value / f"{domain}.po", language, sources.get(domain, {}), known
+                folder / language.value / f"{domain}.po",
+                language,
+                sources.get(domain, {}),
+                translations,
             )
 
 
@@ -114,14 +117,14 @@ def _entry_problems(
 @cache
 def source_texts() -> dict[str, dict[Key, list[str]]]:
     """The English texts by domain, each with the files that use it."""
-    places: defaultdict[Key, list[str]] = defaultdict(list)
-    for path in files():
+    paths: defaultdict[Key, list[str]] = defaultdict(list)
+    for path in source_files():
         for key in _keys(path):
-            places[key].append(path.relative_to(ROOT).as_posix())
+            paths[key].append(path.relative_to(ROOT).as_posix())
     sources: defaultdict[str, dict[Key, list[str]]] = defaultdict(dict)
-    for key, users in places.items():
-        domains = {domain_of(file) for file in users}
-        sources[domains.pop() if len(domains) == 1 else COMMON][key] = sorted(set(users))
+    for key, files_ in paths.items():
+        domains = {domain_of(file) for file in files_}
+        sources[domains.pop() if len(domains) == 1 else COMMON][key] = sorted(set(files_))
     return dict(sources)
 
 
@@ -140,15 +143,15 @@ def entries(language: Locale, folder: Path = FOLDER) -> Iterator[tuple[str, Key,
 def domain_of(file: str) -> str:
     """The domain that a path from the root names, else `common`."""
     for part in Path(file).with_suffix("").parts:
-        if part in DOMAINS or part in _LAYER_OF_A_DOMAIN:
-            return _LAYER_OF_A_DOMAIN.get(part, part)
+        if part in DOMAINS or part in _DOMAIN_OF_LAYER:
+            return _DOMAIN_OF_LAYER.get(part, part)
     return COMMON
 
 
-def files() -> Iterator[Path]:
+def source_files() -> Iterator[Path]:
     """Our own code and templates."""
     for path in sorted(ROOT.iterdir()):
-        if path.is_dir() and path.name not in _WITHOUT_TEXTS and not path.name.startswith("."):
+        if path.is_dir() and path.name not in _EXCLUDED_FOLDERS and not path.name.startswith("."):
             yield from (file for file in sorted(path.rglob("*")) if file.suffix in _METHODS)
         elif path.suffix == ".py":
             yield path
@@ -183,16 +186,18 @@ def _placeholders(template: str) -> list[str]:
     return sorted(_PLACEHOLDER.findall(template))
 
 
-def _write(path: Path, language: Locale, keys: dict[Key, list[str]], known: dict[Key, Any]) -> None:
+def _write(
+    path: Path, language: Locale, keys: dict[Key, list[str]], translations: dict[Key, Any]
+) -> None:
     catalogue = Catalog(language.value)
-    for key, files in sorted(keys.items(), key=lambda item: item[1]):
+    for key, paths in sorted(keys.items(), key=lambda item: item[1]):
         catalogue.add(
             (key.english, key.plural) if key.plural else key.english,
-            known.get(key, ""),
-            locations=[(file, 0) for file in files],
+            translations.get(key, ""),
+            locations=[(file, 0) for file in paths],
             context=key.context or None,
         )
-    body = BytesIO()
-    write_po(body, catalogue, width=120, omit_header=True, include_lineno=False)
+    buffer = BytesIO()
+    write_po(buffer, catalogue, width=120, omit_header=True, include_lineno=False)
     header = _HEADER.format(language=language.value, plural=catalogue.plural_forms)
-    path.write_text(f"{header}\n{body.getvalue().decode().strip()}\n", encoding="utf-8")
+    path.write_text(f"{header}\n{buffer.getvalue().decode().strip()}\n", encoding="utf-8")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tortoise.queryset import QuerySet
 
 from accounts import invitations
-from accounts.invitations import Newcomer
+from accounts.invitations import NewUserDetails
 from models.accounts.account import Account
 from models.accounts.invitation import Invitation
 from models.checks import Checks
@@ -57,10 +57,12 @@ async def revoke_invitation(info: Info, input: InvitationRevokeInput) -> Invitat
 
 async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Company":
     """Accept an invitation."""
-    context, accepted = info.context, policy_keys(input.accepted_policy_ids)
-    newcomer = Newcomer(input.name or "", input.password or "", accepted, context.viewer.locale)
+    context, accepted_policies = info.context, policy_keys(input.accepted_policy_ids)
+    new_user = NewUserDetails(
+        input.name or "", input.password or "", accepted_policies, context.viewer.locale
+    )
     place = await invitations.accept(
-        context.action(), context.services.auth, input.token, newcomer, context.peer
+        context.action(), context.services.auth, input.token, new_user, context.peer
     )
     return Company.of(place, await Account.get(pk=place.account_id), context.viewer)
 

@@ -41,7 +41,7 @@ async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) ->
         context.session,
         context.account,
         legal_name=input.legal_name,
-        siren_given=input.siren,
+        claimed_siren=input.siren,
         file_ids=_files(input.file_ids),
         key=input.idempotency_key,
     )

@@ -82,11 +82,11 @@ async def decline_reactivation(info: Info, input: AccountDeclineReactivationInpu
 async def schedule_deletion(info: Info, input: AccountScheduleDeletionInput) -> Account:
     """Schedule the deletion of an account."""
     context, action = info.context, info.context.action()
-    grace = context.services.seller.retention_on(action.day).grace
+    grace_period = context.services.seller.retention_on(action.day).grace_period
     return await lifecycle.schedule_deletion(
         action,
         context.session,
         key_of(Account, input.account_id),
         key_of(Ticket, input.ticket_id),
-        grace,
+        grace_period,
     )

@@ -24,7 +24,7 @@ async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
             siren=input.siren,
             locale=input.locale or context.viewer.locale,
             peer=context.peer,
-            accepted=policy_keys(input.accepted_policy_ids),
+            accepted_policies=policy_keys(input.accepted_policy_ids),
             key=input.idempotency_key,
         )
     except DomainError as fault:

@@ -115,7 +115,7 @@ async def upcoming(context: Context, parents: Sequence[Purchase]) -> list[list[P
     """The current period and the following ones of each purchase."""
     prices, today = await price_of(context, parents), local_date(context.services.clock.now())
     return [
-        parent.upcoming(price.interval.months, today, UPCOMING)
+        parent.upcoming_periods(price.interval.months, today, UPCOMING)
         for parent, price in zip(parents, prices, strict=True)
     ]
 

@@ -57,4 +57,4 @@ def creation_times(context: Context, parents: Sequence[Any]) -> list[datetime | 
 
 
 def _sees_everyone(viewer: Viewer) -> bool:
-    return viewer.agent or viewer.staff is Staff.OPERATOR
+    return viewer.is_agent or viewer.staff is Staff.OPERATOR

@@ -62,10 +62,10 @@ def tickets(
     viewer = info.context.viewer
     rows, given = Ticket.visible_to(viewer), filter or TicketFilter()
     status = wanted(given.status)
-    rows = among(rows, "status", status and _stored(status, viewer.agent))
+    rows = among(rows, "status", status and _stored(status, viewer.is_agent))
     rows = among(rows, "channel", wanted(given.channel))
     if (numbers := wanted(given.number)) is not None:
-        rows = rows.filter(Ticket.numbered(*few(numbers)))
+        rows = rows.filter(Ticket.with_numbers(*few(numbers)))
     if given.assigned is not None:
         rows = rows.filter(assignee_id=viewer.user_id if given.assigned else None)
     rows = between(rows, "updated_at", given.updated_at)
@@ -79,7 +79,7 @@ def ticket(
     ],
 ) -> Only:
     """The ticket of this number, None when there is none that the viewer may see."""
-    return Only(Ticket.visible_to(info.context.viewer).filter(Ticket.numbered(number)))
+    return Only(Ticket.visible_to(info.context.viewer).filter(Ticket.with_numbers(number)))
 
 
 def _stored(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
@@ -132,13 +132,13 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
 async def move(info: Info, input: TicketMoveInput) -> Ticket:
     """Change the status of a ticket."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await ticket.move(info.context.action(), input.status)
+    return await ticket.transition_to(info.context.action(), input.status)
 
 
 async def close(info: Info, input: TicketCloseInput) -> Ticket:
     """Close a ticket, as its agent or as the customer."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await ticket.move(info.context.action(), TicketStatus.CLOSED)
+    return await ticket.transition_to(info.context.action(), TicketStatus.CLOSED)
 
 
 async def typing(info: Info, input: TicketTypingInput) -> bool:
@@ -161,7 +161,7 @@ async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int
 
 async def inbox_sequence(root: Any, info: Info) -> int | None:
     """The sequence of the inbox's latest event, for agents."""
-    return await last_sequence_of(INBOX) if info.context.viewer.agent else None
+    return await last_sequence_of(INBOX) if info.context.viewer.is_agent else None
 
 
 async def account_sequence(root: Any, info: Info) -> int | None:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tortoise.exceptions import OperationalError
 
-from accounts.invitations import Newcomer, accept, delete_ended, resend, revoke, send
+from accounts.invitations import (
+    NewUserDetails,
+    accept,
+    delete_ended_invitations,
+    resend,
+    revoke,
+    send,
+)
 from accounts.members import change_role, remove
 from accounts.registration import sign_up
 from auth.authentication import authenticate, company_of
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 GUEST = "noe@fournil.example"
-NEWCOMER = Newcomer(" Noé  Blin ", "corneille sabot pluvier 42")
+NEWCOMER = NewUserDetails(" Noé  Blin ", "corneille sabot pluvier 42")
 PEER = "192.0.2.7"
 
 
@@ -69,7 +76,7 @@ class Scenario:
         return await revoke(self.company.action(name), invitation)
 
     async def accepts(
-        self, user: User | None = None, token: str = "", newcomer: Newcomer = NEWCOMER
+        self, user: User | None = None, token: str = "", newcomer: NewUserDetails = NEWCOMER
     ) -> Membership:
         action = Action(user, self.company.clock.now(), self.company.bus)
         return await accept(
@@ -262,7 +269,7 @@ class TestAccepting:
         before = await User.filter(pk=known.pk).values()
         await scenario.sends()
         place = await scenario.accepts(
-            known, newcomer=Newcomer("Other", "a password nobody asked for")
+            known, newcomer=NewUserDetails("Other", "a password nobody asked for")
         )
         assert place.role is Role.MEMBER
         assert await User.filter(pk=known.pk).values() == before
@@ -332,14 +339,14 @@ class TestAccepting:
     @pytest.mark.parametrize(
         ("newcomer", "code", "field"),
         [
-            (Newcomer("", NEWCOMER.password), "BLANK", "name"),
-            (Newcomer("n" * 101, NEWCOMER.password), "TOO_LONG", "name"),
-            (Newcomer("Noé", ""), "PASSWORD_WEAK", "password"),
-            (Newcomer("Noé", "noefournil aubry"), "PASSWORD_WEAK", "password"),
+            (NewUserDetails("", NEWCOMER.password), "BLANK", "name"),
+            (NewUserDetails("n" * 101, NEWCOMER.password), "TOO_LONG", "name"),
+            (NewUserDetails("Noé", ""), "PASSWORD_WEAK", "password"),
+            (NewUserDetails("Noé", "noefournil aubry"), "PASSWORD_WEAK", "password"),
         ],
     )
     async def test_invalid_input_is_reported_and_the_token_still_works(
-        self, scenario: Scenario, newcomer: Newcomer, code: str, field: str
+        self, scenario: Scenario, newcomer: NewUserDetails, code: str, field: str
     ) -> None:
         await scenario.sends()
         with pytest.raises(Refusal) as refused:
@@ -398,11 +405,11 @@ async def test_closed_invitations_are_deleted_after_a_month(
     await scenario.sends(email="expired@fournil.example")
     clock.advance(timedelta(days=30))
     await scenario.sends(email="open@fournil.example")
-    assert await delete_ended(clock.now()) == 0
+    assert await delete_ended_invitations(clock.now()) == 0
     clock.advance(timedelta(microseconds=1))
-    assert await delete_ended(clock.now()) == 2
+    assert await delete_ended_invitations(clock.now()) == 2
     clock.advance(timedelta(days=7))
-    assert await delete_ended(clock.now()) == 1
+    assert await delete_ended_invitations(clock.now()) == 1
     assert [each.email for each in await Invitation.all()] == ["open@fournil.example"]
     assert await outcome(scenario.sends(key="k")) == "NOT_ACTIVE"
 

@@ -12,7 +12,7 @@ import pytest
 from accounts import details, legal_names, registration
 from accounts.details import Address
 from accounts.legal_names import Decision
-from accounts.registry import NoRegistry, PublicRegistry, Registered
+from accounts.registry import NoRegistry, PublicRegistry, RegisteredCompany
 from auth import sessions
 from auth.services import AuthServices
 from auth.sessions import Tokens
@@ -73,7 +73,7 @@ class Scenario:
     async def asks(
         self, name: str = "Camille", legal_name: str = NEW, **given: Any
     ) -> LegalNameChange:
-        facts: dict[str, Any] = {"siren_given": None, "file_ids": (), "key": legal_name} | given
+        facts: dict[str, Any] = {"claimed_siren": None, "file_ids": (), "key": legal_name} | given
         session = await self.fresh(name)
         return await legal_names.request(
             self.bakery.action(name),
@@ -120,7 +120,7 @@ class Scenario:
 
     async def turn(self) -> int:
         """Runs the timetable's lookup once."""
-        return await legal_names.check_waiting(self.bakery.action(), self.registry)
+        return await legal_names.check_due_changes(self.bakery.action(), self.registry)
 
 
 @pytest.fixture
@@ -278,7 +278,7 @@ async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(
 async def test_p1_1_lookups_in_an_unavailable_registry_end_after_days(scenario: Scenario) -> None:
     scenario.away()
     await scenario.asks()
-    for _ in range(legal_names.MOST_CHECKS):
+    for _ in range(legal_names.MAX_CHECKS):
         scenario.bakery.clock.advance(timedelta(hours=1))
         await scenario.turn()
     assert await scenario.turn() == 0
@@ -301,7 +301,7 @@ async def test_p1_1_a_request_survives_a_kill_during_the_lookup(scenario: Scenar
     assert change.verdict is None
     scenario.registry = NoRegistry()
     assert await scenario.turn() == 0  # it is due once the first process would have had an answer
-    scenario.bakery.clock.advance(legal_names.TURN)
+    scenario.bakery.clock.advance(legal_names.CHECK_TIMEOUT)
     assert await scenario.turn() == 1
     assert (await LegalNameChange.get()).status is LegalNameStatus.EVIDENCE_NEEDED
 
@@ -386,9 +386,9 @@ async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(scenario: Scen
         ({"legal_name": " \t "}, "BLANK"),
         ({"legal_name": "x" * 201}, "TOO_LONG"),
         ({"legal_name": "Le Fournil d'Aubry"}, "VALUE_INVALID"),
-        ({"siren_given": "404833049"}, "SIREN_INVALID"),
-        ({"siren_given": "732 829 320"}, "SIREN_OTHER"),
-        ({"siren_given": "404 833 048"}, "done"),
+        ({"claimed_siren": "404833049"}, "SIREN_INVALID"),
+        ({"claimed_siren": "732 829 320"}, "SIREN_OTHER"),
+        ({"claimed_siren": "404 833 048"}, "done"),
         ({"file_ids": (999,)}, "FILE_REFUSED"),
     ],
 )
@@ -457,7 +457,7 @@ async def test_p1_1_a_request_requires_a_managing_role_and_a_step_up(scenario: S
         session,
         scenario.bakery.account,
         legal_name="Autre",
-        siren_given=None,
+        claimed_siren=None,
         file_ids=(),
         key="k",
     )
@@ -601,15 +601,15 @@ async def test_p1_4_a_new_company_is_looked_up_in_the_background(
     await Account.filter(pk=scenario.bakery.account.pk).update(siren="552100554")
     scenario.bakery.account = sign_up.account
     assert await known(scenario) == (None, True)
-    assert await legal_names.check_accounts(scenario.bakery.action(), NoRegistry()) == 0
+    assert await legal_names.check_due_accounts(scenario.bakery.action(), NoRegistry()) == 0
     scenario.away()
-    assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 1
+    assert await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry) == 1
     assert await known(scenario) == (None, True)
     scenario.registers("LE FOURNIL D AUBRY", siren="732829320")
     # Its turn comes later.
-    assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 0
+    assert await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry) == 0
     scenario.bakery.clock.advance(timedelta(hours=1))
-    assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 1
+    assert await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry) == 1
     assert await known(scenario) == ("MATCH", False)
 
 
@@ -631,13 +631,13 @@ async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(
     )
     assert sign_up.account
     scenario.bakery.account = sign_up.account
-    await legal_names.check_accounts(scenario.bakery.action(), scenario.registry)
+    await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry)
     assert await known(scenario) == ("MATCH", False)
     await registration.sign_up(
         scenario.bakery.action(), auth, legal_name="Banque des Quais", **form
     )
     assert await known(scenario) == (None, True)
-    await legal_names.check_accounts(scenario.bakery.action(), scenario.registry)
+    await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry)
     assert await known(scenario) == ("OTHER_NAME", False)
 
 
@@ -651,7 +651,7 @@ async def test_p1_1_a_new_name_is_looked_up_again(scenario: Scenario) -> None:
     await scenario.decides(change, Decision.ACCEPT)
     assert await known(scenario) == (None, True)
     scenario.registers("AUBRY ET FILLES")
-    assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 1
+    assert await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry) == 1
     assert await known(scenario) == ("MATCH", False)
 
 
@@ -663,11 +663,11 @@ async def test_p1_1_an_answer_about_a_previous_name_is_ignored(scenario: Scenari
     class Slow(NoRegistry):
         """A registry that changes the company's name before it answers."""
 
-        knows = True
+        is_configured = True
 
-        async def find(self, siren: str) -> Registered | None:
+        async def find(self, siren: str) -> RegisteredCompany | None:
             await Account.filter(siren=siren).update(legal_name="Autre")
-            return Registered(("LE FOURNIL D AUBRY",))
+            return RegisteredCompany(("LE FOURNIL D AUBRY",))
 
-    assert await legal_names.check_accounts(scenario.bakery.action(), Slow()) == 1
+    assert await legal_names.check_due_accounts(scenario.bakery.action(), Slow()) == 1
     assert await known(scenario) == (None, True)

@@ -11,7 +11,7 @@ import pytest
 from tortoise.models import Model
 
 from accounts import details, invitations, legal_names, lifecycle
-from accounts.invitations import Newcomer
+from accounts.invitations import NewUserDetails
 from auth import authentication, sessions
 from auth.authentication import company_of
 from auth.caller import Callers, still_valid, valid_session_roles
@@ -334,7 +334,7 @@ async def test_p1_2_actions_in_progress_are_refused_once_the_account_is_deactiva
         scenario.bakery.action(),
         auth,
         token,
-        Newcomer("Noé", "mouette phare ardoise 77"),
+        NewUserDetails("Noé", "mouette phare ardoise 77"),
         "192.0.2.1",
     )
     assert await outcome(joining) == "TOKEN_INVALID"
@@ -352,7 +352,7 @@ async def test_p1_2_actions_in_progress_are_refused_once_the_account_is_deactiva
         scenario.bakery.action(),
         auth,
         token,
-        Newcomer("Noé", "mouette phare ardoise 77"),
+        NewUserDetails("Noé", "mouette phare ardoise 77"),
         "192.0.2.1",
     )
     assert await outcome(joining) == "done"

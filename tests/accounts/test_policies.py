@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accounts import policies
-from accounts.invitations import Newcomer
+from accounts.invitations import NewUserDetails
 from accounts.invitations import accept as join
 from accounts.invitations import send as invite
 from accounts.registration import SignUp, sign_up
@@ -71,7 +71,7 @@ async def coming(current: Policy) -> Policy:
 async def signed_up(
     action: Action, auth: AuthServices, *accepted: int | None, **changed: Any
 ) -> SignUp:
-    return await sign_up(action, auth, **FORM | changed, accepted=accepted)
+    return await sign_up(action, auth, **FORM | changed, accepted_policies=accepted)
 
 
 async def entries() -> list[AuditEntry]:
@@ -173,7 +173,7 @@ async def test_p4_4_an_invited_user_does_not_inherit_an_acceptance(
     stranger = await signed_up(action, auth, current.pk)
     assert stranger.user
     token = await invited(action, auth, clock, bus)
-    newcomer = Newcomer("Nadia", FORM["password"], [privacy.pk], Locale.FR)
+    newcomer = NewUserDetails("Nadia", FORM["password"], [privacy.pk], Locale.FR)
     place = await join(action, auth, token, newcomer, "192.0.2.8")
     assert place.user_id == stranger.user.pk
     assert [

@@ -8,7 +8,13 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from accounts.registry import NoRegistry, PublicRegistry, Registered, RegistryUnavailable, registry
+from accounts.registry import (
+    NoRegistry,
+    PublicRegistry,
+    RegisteredCompany,
+    RegistryUnavailable,
+    registry,
+)
 from tests.accounts.registry_server import answer, register, result
 
 SIREN = "404833048"
@@ -17,28 +23,28 @@ SIREN = "404833048"
 @pytest.mark.parametrize(
     ("results", "company"),
     [
-        ([result()], Registered(("LE FOURNIL", "LE FOURNIL (FOURNIL)"))),
+        ([result()], RegisteredCompany(("LE FOURNIL", "LE FOURNIL (FOURNIL)"))),
         (
             [result(etat_administratif="C")],
-            Registered(("LE FOURNIL", "LE FOURNIL (FOURNIL)"), active=False),
+            RegisteredCompany(("LE FOURNIL", "LE FOURNIL (FOURNIL)"), is_active=False),
         ),
         (
             [result(nom_raison_sociale=None, nom_complet="JEAN DUPONT")],
-            Registered(("JEAN DUPONT",)),
+            RegisteredCompany(("JEAN DUPONT",)),
         ),
-        ([result(nom_raison_sociale="[ND]", nom_complet="[ND] [ND]")], Registered(())),
+        ([result(nom_raison_sociale="[ND]", nom_complet="[ND] [ND]")], RegisteredCompany(())),
         (
             [result(nom_raison_sociale="LE\0 FOURNIL\u202e ", nom_complet=" " * 200_000 + "x")],
-            Registered(("LE FOURNIL",)),
+            RegisteredCompany(("LE FOURNIL",)),
         ),
-        ([result(nom_raison_sociale=["X"], nom_complet="\0")], Registered(())),
+        ([result(nom_raison_sociale=["X"], nom_complet="\0")], RegisteredCompany(())),
         ([], None),
         ([result(siren="732829320")], None),
-        ([result(siren="732829320"), result(nom_complet=None)], Registered(("LE FOURNIL",))),
+        ([result(siren="732829320"), result(nom_complet=None)], RegisteredCompany(("LE FOURNIL",))),
     ],
 )
 async def test_p1_1_a_company_is_found_by_its_siren(
-    results: list[Any], company: Registered | None
+    results: list[Any], company: RegisteredCompany | None
 ) -> None:
     async with register(answer({"results": results, "total_results": len(results)})) as (
         url,
@@ -83,7 +89,7 @@ async def test_p1_1_a_slow_or_stopped_registry_is_unavailable() -> None:
 async def test_p1_1_without_a_registry_there_is_no_verdict() -> None:
     none = registry(None)
     assert isinstance(none, NoRegistry)
-    assert not none.knows
+    assert not none.is_configured
     with pytest.raises(RegistryUnavailable):
         await none.find(SIREN)
-    assert registry("https://registry.example").knows
+    assert registry("https://registry.example").is_configured

@@ -119,7 +119,7 @@ async def test_p4_3_a_staff_invitation_leads_to_the_role(office: Office, now: "N
         False,
     )
     tokens = await office.at_work(lea)
-    assert (await viewer_of(tokens.access, now().at)).agent
+    assert (await viewer_of(tokens.access, now().at)).is_agent
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await office.at_work(lea)
 
@@ -173,7 +173,7 @@ async def test_an_unverified_sign_up_does_not_block_hiring(
         await verify_email(now(), auth, link)
     with pytest.raises(Unauthenticated):
         await viewer_of(running.access, now().at)
-    assert (await viewer_of((await office.at_work(lea)).access, now().at)).agent
+    assert (await viewer_of((await office.at_work(lea)).access, now().at)).is_agent
 
 
 async def test_only_one_of_two_concurrent_hires_succeeds(office: Office) -> None:
@@ -378,7 +378,7 @@ async def test_a_user_is_never_both_staff_and_customer(
     )
     with pytest.raises(Forbidden):
         await invitations.accept(
-            now(), office.auth, "cam_in_x", invitations.Newcomer("Léa", CHOSEN), "::1"
+            now(), office.auth, "cam_in_x", invitations.NewUserDetails("Léa", CHOSEN), "::1"
         )
     assert not await Membership.filter(user_id=lea.pk).exists()
     await office.at_work(lea)

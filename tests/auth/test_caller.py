@@ -124,7 +124,7 @@ async def test_a_change_announced_in_this_process_applies_immediately(
 ) -> None:
     await Membership.filter(user_id=owner.pk).update(role=Role.MEMBER)
     server.hub.announce([user_key(owner.pk)])
-    assert not (await server.viewer_of(tokens.access)).buyer
+    assert not (await server.viewer_of(tokens.access)).is_buyer
     await User.filter(pk=owner.pk).update(locale=Locale.EN)
     server.hub.announce([user_key(owner.pk)])
     assert (await server.viewer_of(tokens.access)).locale is Locale.EN
@@ -155,12 +155,12 @@ async def test_a_new_second_factor_applies_immediately(
     tokens = await sign_in(agent, None, False, server.action())
     viewer = await server.viewer_of(tokens.access)
     assert viewer.user
-    assert not viewer.agent
+    assert not viewer.is_agent
     secret = await enrolment.begin_totp(server.action(), auth, tokens.session, password)
     code = pyotp.TOTP(secret).at(server.clock.now())
     await enrolment.confirm_totp(server.action(), auth, tokens.session, code)
     confirmed = await server.viewer_of(tokens.access)
-    assert confirmed.agent
+    assert confirmed.is_agent
     assert confirmed.user
     assert confirmed.user.second_factor
 

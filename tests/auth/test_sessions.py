@@ -63,14 +63,14 @@ async def test_a_token_identifies_the_user_account_and_role(owner: User, now: "N
     assert viewer.account == await Account.get(memberships__user_id=owner.pk)
     assert viewer.role is Role.OWNER
     assert viewer.session == tokens.session
-    assert viewer.buyer
+    assert viewer.is_buyer
 
 
 async def test_staff_are_signed_in_without_a_company(agent: User, now: "Now") -> None:
     """P4.3: staff have a staff role only with a second factor."""
     bare = await viewer_of((await sign_in(agent, None, False, now())).access, now().at)
     assert (bare.user, bare.account, bare.role, bare.staff) == (agent, None, None, None)
-    assert (await viewer_of((await sign_in(agent, None, True, now())).access, now().at)).agent
+    assert (await viewer_of((await sign_in(agent, None, True, now())).access, now().at)).is_agent
 
 
 async def test_without_a_token_the_viewer_is_anonymous(now: "Now") -> None:

@@ -95,7 +95,7 @@ async def test_claiming_and_solving_a_ticket_is_audited(action: Action) -> None:
     await ticket.claim(alices_action, alice)
     await ticket.claim(alices_action, alice)  # a repeat changes nothing and is not audited
     await ticket.reply(alices_action, alice, "Bonjour", "m1")
-    await ticket.move(alices_action, TicketStatus.SOLVED)
+    await ticket.transition_to(alices_action, TicketStatus.SOLVED)
     claimed, moved = await AuditEntry.all().order_by("id")
     assert (claimed.id, claimed.action, claimed.actor_id, claimed.staff) == (
         1,

@@ -192,7 +192,7 @@ def test_every_refusal_fills_its_placeholders() -> None:
     codes = [code for enum in ERROR_CODES for code in enum]
     needed = {code.name: set(re.findall(r"%\((\w+)\)s", code.message.english)) for code in codes}
     calls = 0
-    for path in [path for path in extraction.files() if path.suffix == ".py"]:
+    for path in [path for path in extraction.source_files() if path.suffix == ".py"]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)
@@ -208,7 +208,7 @@ def test_every_refusal_fills_its_placeholders() -> None:
 
 
 def test_updating_keeps_translations_adds_new_texts_and_drops_unused_ones(tmp_path: Path) -> None:
-    extraction.update(tmp_path)
+    extraction.update_catalogues(tmp_path)
     assert all(problem.endswith("is not translated") for problem in extraction.problems(tmp_path))
     catalogue = tmp_path / "fr" / "support.po"
     translated = catalogue.read_text(encoding="utf-8").replace(
@@ -218,7 +218,7 @@ def test_updating_keeps_translations_adds_new_texts_and_drops_unused_ones(tmp_pa
         f'{translated}\nmsgid "Nobody says this."\nmsgstr "Personne."\n', encoding="utf-8"
     )
     assert "fr/support.po: 'Nobody says this.' is not used" in set(extraction.problems(tmp_path))
-    extraction.update(tmp_path)
+    extraction.update_catalogues(tmp_path)
     with catalogue.open("rb") as file:
         strings = {message.id: message.string for message in read_po(file)}
     assert strings["closed"] == "close"
@@ -238,7 +238,7 @@ def test_the_command_lists_what_is_wrong(
 
 
 def test_problems_name_what_is_wrong(tmp_path: Path) -> None:
-    extraction.update(tmp_path)
+    extraction.update_catalogues(tmp_path)
     catalogue = tmp_path / "fr" / "common.po"
     wrong = catalogue.read_text(encoding="utf-8")
     wrong = wrong.replace(

@@ -27,7 +27,7 @@ def test_each_attribute_equals_the_viewers_and_is_recorded(viewer: Viewer, name:
 
 def test_all_attributes_of_a_viewer_are_listed() -> None:
     own = {"user", "account", "role", "session", "locale"}
-    assert own | {"user_id", "staff", "agent", "customer", "manager", "buyer"} == FACTS
+    assert own | {"user_id", "staff", "is_agent", "is_customer", "is_manager", "is_buyer"} == FACTS
 
 
 def test_a_row_is_represented_by_its_key() -> None:
@@ -38,7 +38,7 @@ def test_a_row_is_represented_by_its_key() -> None:
     assert Viewer(User(id=4)).fact("user") != PAUL.fact("account")
 
 
-@pytest.mark.parametrize("read", [vars, hash, repr, lambda viewer: viewer.fact("agent")])
+@pytest.mark.parametrize("read", [vars, hash, repr, lambda viewer: viewer.fact("is_agent")])
 def test_reading_anything_else_records_all_attributes(read: Any) -> None:
     facts: dict[str, Any] = {}
     read(RecordingViewer(PAUL, facts))
@@ -50,7 +50,7 @@ def test_rules_record_what_they_read() -> None:
     assert visible_status(TicketStatus.OPEN, RecordingViewer(PAUL, facts)) is TicketStatus.OPEN
     assert facts == {}
     assert visible_status(TicketStatus.ON_HOLD, RecordingViewer(PAUL, facts)) is TicketStatus.OPEN
-    assert facts == {"agent": False}
+    assert facts == {"is_agent": False}
 
 
 def test_a_recording_viewer_is_immutable() -> None:

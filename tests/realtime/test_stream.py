@@ -130,7 +130,7 @@ async def test_an_event_that_is_not_announced_is_delivered_by_the_next_sweep(
         assert socket.sequences() == [1, 2]
 
 
-@pytest.mark.parametrize(("after", "error"), [(-1, "BadInput"), (4, "AfterAhead")])
+@pytest.mark.parametrize(("after", "error"), [(-1, "BadInput"), (4, "CursorAhead")])
 async def test_a_cursor_outside_the_stream_is_refused(
     app: StreamApp, after: int, error: str
 ) -> None:

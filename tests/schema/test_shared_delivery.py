@@ -113,7 +113,7 @@ async def work(services: Services, action: Action, dataset: "Dataset") -> AsyncI
     now = Action(alice, action.at, services.hub)
     yield (await ticket.reply(now, alice, "Bonjour", "k1")).sequence
     for status in (TicketStatus.ON_HOLD, TicketStatus.CLOSED):
-        await (await Ticket.get(pk=ticket.pk)).move(now, status)
+        await (await Ticket.get(pk=ticket.pk)).transition_to(now, status)
         yield await last_sequence_of(ticket_stream(ticket.pk))
 
 

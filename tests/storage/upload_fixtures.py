@@ -82,7 +82,7 @@ class Scenario:
             self.bakery.tokens["Camille"].session,
             self.bakery.account,
             legal_name="Les Fournils d'Aubry",
-            siren_given=None,
+            claimed_siren=None,
             file_ids=tuple(file.pk for file in files),
             key=random_key(),
         )

@@ -98,7 +98,7 @@ class TestSetUp:
         """P4.3: staff have no role until they have set up their second factor."""
         other = await sign_in(agent, None, False, now())
         _, _, tokens = await enrolled(agent)
-        assert (await viewer_of(tokens.access, now().at)).agent
+        assert (await viewer_of(tokens.access, now().at)).is_agent
         assert bus.announced == [f"session:{other.session.pk}", f"user:{agent.pk}"]
         with pytest.raises(Unauthenticated):
             await viewer_of(other.access, now().at)
@@ -497,7 +497,7 @@ class TestRemoving:
         await prove(tokens, codes[0])
         with pytest.raises(Refusal, match="LAST_AUTHENTICATOR"):
             await remove(now(), tokens.session, await Authenticator.get())
-        assert (await viewer_of(tokens.access, now().at)).agent
+        assert (await viewer_of(tokens.access, now().at)).is_agent
 
 
 class TestRenewing:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.accounts.legal_name import comparable_name, has_plain_characters, same_name
+from models.accounts.legal_name import comparable_name, has_plain_characters, is_same_name
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ from models.accounts.legal_name import comparable_name, has_plain_characters, sa
 def test_p1_1_case_accents_and_legal_form_make_no_difference(
     requested: str, registered: str
 ) -> None:
-    assert same_name(requested, registered)
-    assert same_name(registered, requested)
+    assert is_same_name(requested, registered)
+    assert is_same_name(registered, requested)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_p1_1_case_accents_and_legal_form_make_no_difference(
     ],
 )
 def test_p1_1_different_names_do_not_match(requested: str, registered: str) -> None:
-    assert not same_name(requested, registered)
-    assert not same_name(registered, requested)
+    assert not is_same_name(requested, registered)
+    assert not is_same_name(registered, requested)
 
 
 @pytest.mark.parametrize(
@@ -85,18 +85,18 @@ def test_p1_1_case_and_separators_make_no_difference(
     blanks.
     """
     name = " ".join(words)
-    assert same_name(name, getattr(f"{separator} ".join(words), case)()) is bool(
+    assert is_same_name(name, getattr(f"{separator} ".join(words), case)()) is bool(
         comparable_name(name).words
     )
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_p1_1_the_comparison_is_symmetric_and_accepts_any_text(first: str, second: str) -> None:
-    assert same_name(first, second) == same_name(second, first)
-    if same_name(first, second):
+    assert is_same_name(first, second) == is_same_name(second, first)
+    if is_same_name(first, second):
         assert comparable_name(first).words == comparable_name(second).words
 
 
 @given(st.text(min_size=1, max_size=40))
 def test_p1_1_a_name_with_words_matches_itself(name: str) -> None:
-    assert same_name(name, name) is bool(comparable_name(name).words)
+    assert is_same_name(name, name) is bool(comparable_name(name).words)

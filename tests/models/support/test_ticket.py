@@ -83,7 +83,7 @@ async def test_of_two_concurrent_claims_one_succeeds(
 async def test_a_reply_after_closing_starts_one_linked_follow_up(
     chat: Ticket, action: Action, paul: User
 ) -> None:
-    await chat.move(action, TicketStatus.CLOSED)
+    await chat.transition_to(action, TicketStatus.CLOSED)
     first = await chat.reply(action, paul, "encore moi", "a")
     again = await chat.reply(action, paul, "encore moi", "a")
     second = await chat.reply(action, paul, "et ceci", "b")
@@ -95,15 +95,15 @@ async def test_a_reply_after_closing_starts_one_linked_follow_up(
 async def test_an_impossible_status_is_refused_with_the_possible_ones(
     chat: Ticket, action: Action
 ) -> None:
-    await chat.move(action, TicketStatus.SOLVED)
+    await chat.transition_to(action, TicketStatus.SOLVED)
     with pytest.raises(Refusal, match="TRANSITION_ILLEGAL") as solved:
-        await chat.move(action, TicketStatus.PENDING)
+        await chat.transition_to(action, TicketStatus.PENDING)
     french, english = (message_for(solved.value, locale) for locale in (Locale.FR, Locale.EN))
     assert french == "Cette demande est résolue. Elle peut seulement devenir ouverte ou close."
     assert english == "This ticket is solved. It can only become open or closed."
-    await chat.move(action, TicketStatus.CLOSED)
+    await chat.transition_to(action, TicketStatus.CLOSED)
     with pytest.raises(Refusal, match="TRANSITION_ILLEGAL") as closed:
-        await chat.move(action, TicketStatus.OPEN)
+        await chat.transition_to(action, TicketStatus.OPEN)
     assert "ne peut plus être modifiée" in message_for(closed.value, Locale.FR)
 
 
@@ -119,6 +119,6 @@ def test_customers_never_see_internal_statuses_in_errors() -> None:
 async def test_a_customers_reply_reopens_a_solved_ticket(
     chat: Ticket, action: Action, paul: User
 ) -> None:
-    await chat.move(action, TicketStatus.SOLVED)
+    await chat.transition_to(action, TicketStatus.SOLVED)
     await chat.reply(action, paul, "toujours pas", "a")
     assert (await Ticket.get(pk=chat.pk)).status is TicketStatus.OPEN
