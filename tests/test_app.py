@@ -14,10 +14,9 @@ from auth.sessions import sign_in
 from models.action import Action
 from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrate_database
-from models.identity.user import User
 from realtime.hub import Hub
 from settings import Settings, read
-from tests.clients.people import PASSWORD
+from tests.people import PASSWORD, create_user
 from tests.story.server_fixtures import SECRET_KEY
 
 PAUL = "paul@boulangerie.example"
@@ -157,11 +156,8 @@ async def test_anonymous_requests_do_not_delay_signed_in_users(http: httpx.Async
     """Of five hundred concurrent anonymous requests, only one starts in each iteration of the event
     loop.
     """
-    at, ended = SystemClock().now(), list[str]()
-    user = await User.create(
-        name="Paul", email=PAUL, created_at=at, email_verified_at=at, password_hash="-"
-    )
-    tokens = await sign_in(user, None, False, Action(user, at, Hub()))
+    action, ended = Action(None, SystemClock().now(), Hub()), list[str]()
+    tokens = await sign_in(await create_user(action, "Paul"), None, False, action)
     signed_in = {"Authorization": f"Bearer {tokens.access}"}
 
     async def ask(who: str, headers: Mapping[str, str]) -> None:
@@ -227,16 +223,10 @@ async def test_over_https_cookies_are_bound_to_their_host(
         deliver: COOKIE}}) {{
         session {{ accessToken }} userErrors {{ code }} }} }}"""
     async with app.router.lifespan_context(app):
-        passwords, at = Passwords(), SystemClock().now()
+        passwords, action = Passwords(), Action(None, SystemClock().now(), Hub())
         password_hash = await passwords.hash(PASSWORD)
         passwords.close()
-        await User.create(
-            email=PAUL,
-            name="Paul",
-            password_hash=password_hash,
-            created_at=at,
-            email_verified_at=at,
-        )
+        await create_user(action, "Paul", email=PAUL, password_hash=password_hash)
         async with _client(app, "https://api.camcha.example") as client:
             response = await client.post(
                 "/graphql", json={"query": query}, headers={"Origin": app_page}

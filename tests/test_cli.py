@@ -33,8 +33,8 @@ from models.locale import Locale
 from realtime.hub import Hub
 from seed.people import AGENT, people
 from seed.policies import FOLDER, install, read_policies
-from tests.auth.viewers import viewer_of
 from tests.forked import run
+from tests.people import viewer_of
 
 ROOT = Path(__file__).parents[1]
 CHOSEN = "mouette phare ardoise 77"

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from accounts import members
 from auth import sessions
@@ -14,6 +14,7 @@ from models.action import Action
 from models.errors import DomainError
 from models.identity.session import Session
 from models.identity.user import User
+from tests.people import SIREN, add_member, create_account, create_user
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -31,10 +32,8 @@ class Company:
 
     async def join(self, name: str, role: Role) -> User:
         """Adds a new user in this role, signed in and with a recent step-up."""
-        user = await person(self.action(), name)
-        await Membership.create(
-            user=user, account=self.account, role=role, created_at=self.clock.now()
-        )
+        user = await create_user(self.action(), name)
+        await add_member(self.action(), self.account, user, role)
         self.people[name] = user
         self.tokens[name] = await sessions.sign_in(user, self.account, False, self.action())
         until = self.clock.now() + timedelta(days=365)
@@ -74,26 +73,14 @@ class Company:
 
 
 async def founded(
-    clock: "MovableClock", bus: "RecordingBus", siren: str = "404833048", **people: Role
+    clock: "MovableClock", bus: "RecordingBus", siren: str = SIREN, **people: Role
 ) -> Company:
     """Creates a company with these members."""
-    account = await Account.create(
-        legal_name="Le Fournil d'Aubry", siren=siren, created_at=clock.now()
-    )
-    company = Company(account, clock, bus)
+    action = Action(None, clock.now(), bus)
+    company = Company(await create_account(action, siren=siren), clock, bus)
     for name, role in people.items():
         await company.join(name, role)
     return company
-
-
-async def person(action: Action, name: str, **facts: Any) -> User:
-    """Creates a user whose email address is verified."""
-    given: dict[str, Any] = {
-        "email": f"{name}@fournil.example",
-        "password_hash": "-",
-        "email_verified_at": action.at,
-    }
-    return await User.create(name=name, created_at=action.at, **given | facts)
 
 
 async def outcome(doing: Awaitable[object]) -> str:

@@ -30,9 +30,10 @@ from models.errors import Refusal, Throttled
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
-from tests.accounts.company_fixtures import Company, founded, outcome, person
+from tests.accounts.company_fixtures import Company, founded, outcome
 from tests.outbox import token_to, tokens_to
 from tests.patience import lock_waiters
+from tests.people import create_staff, create_user
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -265,7 +266,7 @@ class TestAccepting:
     async def test_p1_4_an_existing_user_joins_signed_in_and_keeps_their_data(
         self, scenario: Scenario, bus: "RecordingBus"
     ) -> None:
-        known = await person(scenario.company.action(), "noe", password_hash="theirs")
+        known = await create_user(scenario.company.action(), "noe", password_hash="theirs")
         before = await User.filter(pk=known.pk).values()
         await scenario.sends()
         place = await scenario.accepts(
@@ -276,7 +277,7 @@ class TestAccepting:
         assert bus.announced[-1] == f"user:{known.pk}"
 
     async def test_accepting_again_changes_nothing(self, scenario: Scenario) -> None:
-        known = await person(scenario.company.action(), "noe")
+        known = await create_user(scenario.company.action(), "noe")
         await scenario.sends()
         first = await scenario.accepts(known)
         await change_role(*scenario.company.does("odile"), known.pk, Role.ADMIN)
@@ -300,7 +301,7 @@ class TestAccepting:
     ) -> None:
         await scenario.sends()
         clock.advance(timedelta(days=7, microseconds=-1))
-        known = await person(scenario.company.action(), "noe")
+        known = await create_user(scenario.company.action(), "noe")
         clock.advance(timedelta(microseconds=1))
         assert await outcome(scenario.accepts(known)) == "TOKEN_INVALID"
         await User.filter(pk=known.pk).delete()
@@ -324,12 +325,14 @@ class TestAccepting:
         """P1.4: another member's token and a staff session are both refused."""
         await scenario.sends()
         assert (
-            await outcome(scenario.accepts(await person(scenario.company.action(), "zoe")))
+            await outcome(scenario.accepts(await create_user(scenario.company.action(), "zoe")))
             == "INVITATION_ELSEWHERE"
         )
         assert (
             await outcome(
-                scenario.accepts(await person(scenario.company.action(), "noe", staff=Staff.AGENT))
+                scenario.accepts(
+                    await create_staff(scenario.company.action(), "noe", Staff.AGENT, email=GUEST)
+                )
             )
             == "FORBIDDEN"
         )
@@ -362,7 +365,7 @@ class TestAccepting:
         assert (await scenario.company.roles())["Noé Blin"] == "MEMBER"
 
     async def test_concurrent_requests_of_one_user_join_once(self, scenario: Scenario) -> None:
-        known = await person(scenario.company.action(), "noe")
+        known = await create_user(scenario.company.action(), "noe")
         await scenario.sends()
         results = await asyncio.gather(*(outcome(scenario.accepts(known)) for _ in range(4)))
         assert results == ["done"] * 4

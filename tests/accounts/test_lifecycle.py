@@ -18,7 +18,7 @@ from auth.caller import Callers, still_valid, valid_session_roles
 from auth.services import AuthServices
 from auth.sessions import Tokens
 from auth.throttle import LIFECYCLE
-from models.accounts.account import Account, AccountStatus, Membership, Role
+from models.accounts.account import Account, AccountStatus, Role
 from models.action import Action
 from models.audit import AuditEntry
 from models.errors import Refusal, Throttled, Unauthenticated
@@ -30,9 +30,9 @@ from models.operations.email import Email
 from models.privacy.erasure import Erasure
 from models.support.ticket import Message, Ticket, TicketKind, TicketStatus
 from realtime.hub import Hub
-from tests.accounts.company_fixtures import Company, founded, outcome, person
-from tests.auth.viewers import viewer_of
+from tests.accounts.company_fixtures import Company, founded, outcome
 from tests.outbox import token_to, written
+from tests.people import add_member, create_staff, create_user, viewer_of
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 GRACE = timedelta(days=14)
-OWNERS = ["Camille@fournil.example", "Odile@fournil.example"]
+OWNERS = ["camille@fournil.example", "odile@fournil.example"]
 DEACTIVATED = "Le compte de votre entreprise est désactivé"
 CLOSING = "Le compte de votre entreprise sera supprimé"
 ACTIVE = "Le compte de votre entreprise est de nouveau actif"
@@ -116,7 +116,7 @@ async def scenario(clock: "MovableClock", bus: "RecordingBus", auth: AuthService
     bakery = await founded(
         clock, bus, Camille=Role.OWNER, Odile=Role.OWNER, Adam=Role.ADMIN, Max=Role.MEMBER
     )
-    agent = await person(bakery.action(), "Amadou", staff=Staff.AGENT)
+    agent = await create_staff(bakery.action(), "Amadou", Staff.AGENT)
     return Scenario(bakery, auth, agent, await sessions.sign_in(agent, None, True, bakery.action()))
 
 
@@ -273,7 +273,7 @@ async def test_p1_2_a_request_requires_an_owner_and_a_step_up(scenario: Scenario
         await outcome(lifecycle.schedule_deletion(scenario.action(), stale, 1, 1, GRACE))
         == "STEP_UP_REQUIRED"
     )
-    stranger = await person(scenario.bakery.action(), "Zoe")
+    stranger = await create_user(scenario.bakery.action(), "Zoe")
     tokens = await sessions.sign_in(stranger, None, False, scenario.bakery.action())
     action = Action(stranger, scenario.bakery.clock.now(), scenario.bakery.bus)
     for account_id in (scenario.bakery.account.pk, None):
@@ -376,9 +376,7 @@ async def test_p1_2_members_keep_access_to_their_other_company(
 ) -> None:
     other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
     camille = scenario.bakery.people["Camille"]
-    await Membership.create(
-        user=camille, account=other.account, role=Role.MEMBER, created_at=clock.now()
-    )
+    await add_member(scenario.bakery.action(), other.account, camille)
     await scenario.deactivates()
     account = await company_of(camille)
     assert account is not None
@@ -521,7 +519,7 @@ async def test_p1_2_a_repeated_request_is_not_throttled(scenario: Scenario) -> N
 
 
 async def test_p1_2_refused_requests_and_other_companies_do_not_count(scenario: Scenario) -> None:
-    stranger = await person(scenario.bakery.action(), "Zoe")
+    stranger = await create_user(scenario.bakery.action(), "Zoe")
     other_tokens = await sessions.sign_in(stranger, None, False, scenario.bakery.action())
     await Session.filter(pk=other_tokens.session.pk).update(
         fresh_until=scenario.bakery.clock.now() + timedelta(minutes=5)

@@ -21,6 +21,7 @@ from models.locale import Locale
 from models.operations.email import Email
 from realtime.hub import Hub
 from tests.accounts.company_fixtures import Company, founded
+from tests.people import add_member
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -226,7 +227,7 @@ async def test_a_removed_member_keeps_access_to_their_other_company(
     company: Company, clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
     others, max_ = await founded(clock, bus, "732829320", nora=OWNER), company.people["max"]
-    await Membership.create(user=max_, account=others.account, role=BILLING, created_at=clock.now())
+    await add_member(company.action(), others.account, max_, BILLING)
     elsewhere = await sessions.sign_in(max_, others.account, False, company.action())
     await company.removes("odile", "max")
     others.tokens["max"] = elsewhere

@@ -22,8 +22,9 @@ from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, P
 from models.errors import Refusal, Unauthenticated
 from models.identity.user import User
 from models.locale import Locale
-from tests.accounts.company_fixtures import founded, person
+from tests.accounts.company_fixtures import founded
 from tests.outbox import token_to
+from tests.people import create_user
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -129,7 +130,7 @@ async def test_p4_4_a_sign_up_with_an_outdated_version_is_refused(
 async def test_a_sign_up_with_an_existing_users_address_records_no_acceptance(
     action: Action, auth: AuthServices, current: Policy
 ) -> None:
-    await person(action, "ada")
+    await create_user(action, "ada")
     sign_up = await signed_up(action, auth, current.pk, email="ada@fournil.example")
     assert sign_up.existing
     assert not await PolicyAcceptance.exists()

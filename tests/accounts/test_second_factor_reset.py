@@ -26,9 +26,9 @@ from models.identity.authenticator import Authenticator, AuthenticatorKind, Weba
 from models.identity.session import Session
 from models.identity.user import RecoveryCode, Staff, User
 from tests.accounts.company_fixtures import Company, founded, outcome
-from tests.auth.conftest import PASSWORD, code_of
-from tests.auth.viewers import viewer_of
+from tests.auth.conftest import code_of
 from tests.outbox import templates_to, written
+from tests.people import PASSWORD, add_member, create_staff, viewer_of
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -112,9 +112,7 @@ async def test_second_factors_that_an_owner_cannot_reset(
     await User.filter(pk=company.people["max"].pk).update(staff=Staff.AGENT)
     assert await outcome(by(company, "odile", "max")) == "SECOND_FACTOR_RESERVED"
     await User.filter(pk=company.people["max"].pk).update(staff=None)
-    await Membership.create(
-        user=company.people["max"], account=others.account, role=Role.MEMBER, created_at=now().at
-    )
+    await add_member(now(), others.account, company.people["max"])
     assert await outcome(by(company, "odile", "max")) == "SECOND_FACTOR_RESERVED"
     assert await written("second_factor_reset") == []
     assert await Authenticator.filter(user_id=company.people["max"].pk).exists()
@@ -133,14 +131,8 @@ async def test_a_reset_requires_an_owner_and_a_step_up(company: Company, now: "N
 
 async def operator(now: "Now", name: str) -> tuple[User, sessions.Tokens]:
     """A staff operator with a recent step-up."""
-    user = await User.create(
-        email=f"{name}@camcha.example",
-        name=name,
-        password_hash="-",
-        staff=Staff.OPERATOR,
-        created_at=now().at,
-        email_verified_at=now().at,
-        second_factor_at=now().at,
+    user = await create_staff(
+        now(), name, Staff.OPERATOR, email=f"{name}@camcha.example", second_factor_at=now().at
     )
     tokens = await sessions.sign_in(user, None, True, now())
     await Session.filter(pk=tokens.session.pk).update(fresh_until=now().at + timedelta(minutes=5))
@@ -189,9 +181,7 @@ async def test_every_company_of_the_user_reads_the_audit_entry(
 ) -> None:
     """The operator alone is notified about a user without a company."""
     others = await founded(clock, bus, "732829320", nora=Role.OWNER)
-    await Membership.create(
-        user=company.people["max"], account=others.account, role=Role.MEMBER, created_at=now().at
-    )
+    await add_member(now(), others.account, company.people["max"])
     omar, tokens = await operator(now, "omar")
     for user in (company.people["max"], await _enrolled(agent, enrolled)):
         await second_factor_reset.reset_user(Action(omar, now().at, bus), tokens.session, user.pk)

@@ -29,9 +29,9 @@ from models.locale import Locale
 from models.operations.email import Email
 from models.support.ticket import Category, Channel, Ticket
 from tests.auth.conftest import code_of
-from tests.auth.viewers import viewer_of
 from tests.outbox import templates_to, token_to
 from tests.patience import lock_waiters
+from tests.people import create_staff, create_user, viewer_of
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -93,15 +93,7 @@ class Office:
 
 @pytest.fixture
 async def office(auth: AuthServices, now: "Now") -> Office:
-    operator = await User.create(
-        email="omar@camcha.example",
-        name="Omar",
-        password_hash="-",
-        staff=Staff.OPERATOR,
-        created_at=now().at,
-        email_verified_at=now().at,
-        second_factor_at=now().at,
-    )
+    operator = await create_staff(now(), "Omar", Staff.OPERATOR, second_factor_at=now().at)
     tokens = await sign_in(operator, None, True, now())
     await Session.filter(pk=tokens.session.pk).update(fresh_until=now().at.replace(year=2030))
     return Office(auth, now, operator, tokens)
@@ -345,14 +337,7 @@ async def test_the_last_operator_cannot_be_dismissed(office: Office, now: "Now")
 async def test_a_former_customers_old_sessions_have_no_staff_role(
     office: Office, now: "Now"
 ) -> None:
-    lea = await User.create(
-        email="lea@camcha.example",
-        name="Léa",
-        password_hash="-",
-        created_at=now().at,
-        email_verified_at=now().at,
-        second_factor_at=now().at,
-    )
+    lea = await create_user(now(), "Léa", email="lea@camcha.example", second_factor_at=now().at)
     tokens = await sign_in(lea, None, True, now())
     await office.hire()
     with pytest.raises(Unauthenticated):

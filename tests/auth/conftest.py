@@ -12,15 +12,14 @@ import pytest
 from auth.factors.enrolment import begin_totp, confirm_totp
 from auth.services import AuthServices
 from auth.sessions import Tokens, sign_in
-from models.accounts.account import Account, Membership, Role
+from models.accounts.account import Role
 from models.action import Action
 from models.identity.user import Staff, User
+from tests.people import PASSWORD, add_member, create_account, create_staff, create_user
 from tests.quick_auth import quick_auth
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
-
-PASSWORD = "corneille sabot pluvier 42"
 
 
 @pytest.fixture
@@ -44,31 +43,16 @@ def password() -> str:
 @pytest.fixture
 async def owner(db: str, auth: AuthServices, action: Action) -> User:
     """Camille, who owns a bakery and whose address is verified."""
-    user = await User.create(
-        email="camille@fournil.example",
-        name="Camille Aubry",
-        password_hash=await auth.passwords.hash(PASSWORD),
-        created_at=action.at,
-        email_verified_at=action.at,
-    )
-    account = await Account.create(
-        legal_name="Le Fournil d'Aubry", siren="404833048", created_at=action.at
-    )
-    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
+    user = await create_user(action, password_hash=await auth.passwords.hash(PASSWORD))
+    await add_member(action, await create_account(action), user, Role.OWNER)
     return user
 
 
 @pytest.fixture
 async def agent(db: str, auth: AuthServices, action: Action) -> User:
     """Amadou, who answers customers."""
-    return await User.create(
-        email="amadou@camcha.example",
-        name="Amadou Diop",
-        password_hash=await auth.passwords.hash(PASSWORD),
-        created_at=action.at,
-        email_verified_at=action.at,
-        staff=Staff.AGENT,
-    )
+    password_hash = await auth.passwords.hash(PASSWORD)
+    return await create_staff(action, "Amadou Diop", Staff.AGENT, password_hash=password_hash)
 
 
 @pytest.fixture

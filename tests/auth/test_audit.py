@@ -12,13 +12,14 @@ from accounts.staff import appoint
 from auth.authentication import authenticate
 from auth.services import AuthServices
 from auth.sessions import Tokens, refresh, sign_in, sign_out
-from models.accounts.account import Account, Membership, Role
+from models.accounts.account import Account
 from models.action import Action, Origin
 from models.audit import AuditEntry
 from models.errors import Refusal, Throttled
 from models.identity.user import Staff, User
 from operations.audit_proof import audit_proof
 from tests.auth.conftest import code_of
+from tests.people import OTHER_SIREN, add_member, create_account
 
 if TYPE_CHECKING:
     Now = Callable[[], Action]
@@ -78,12 +79,9 @@ async def test_a_failure_names_the_user_when_the_address_is_known(
 
 async def joined(user: User, companies: int, action: Action) -> list[Account]:
     """Adds the user to this many other companies."""
-    accounts = [
-        await Account.create(legal_name="Other", siren="732829320", created_at=action.at)
-        for _ in range(companies)
-    ]
+    accounts = [await create_account(action, "Other", OTHER_SIREN) for _ in range(companies)]
     for account in accounts:
-        await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=action.at)
+        await add_member(action, account, user)
     return accounts
 
 

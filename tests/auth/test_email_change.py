@@ -23,8 +23,9 @@ from models.identity.audit_actions import IdentityAuditAction
 from models.identity.authenticator import Authenticator
 from models.identity.user import User
 from models.operations.email import Email
-from tests.auth.conftest import PASSWORD, code_of
+from tests.auth.conftest import code_of
 from tests.outbox import templates_to, token_to, tokens_to
+from tests.people import PASSWORD
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus

@@ -12,8 +12,8 @@ import pytest
 
 from app import create_app
 from settings import read
-from tests.clients.people import PASSWORD, customer
 from tests.conftest import MovableClock
+from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
 from tests.uvicorn_thread import serving
 
@@ -42,7 +42,7 @@ def codes(answer: dict[str, Any]) -> list[str]:
 async def test_p3_5_aliases_fragments_batches_and_websockets_gain_no_attempts(
     server: Server,
 ) -> None:
-    await customer(server, PAUL)
+    await sign_up(server, PAUL)
     await asyncio.gather(*(guess(server, way) for way in (aliases, fragments, by_socket)))
     assert (await batch(server)).status_code == 400  # there is no such user
     assert (

@@ -12,7 +12,8 @@ from auth.sessions import Tokens, refresh, sign_in, sign_out
 from models.action import Action
 from models.errors import Refusal, Throttled, Unauthenticated
 from models.identity.user import User
-from tests.auth.conftest import PASSWORD, code_of
+from tests.auth.conftest import code_of
+from tests.people import PASSWORD
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus

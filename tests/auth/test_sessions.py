@@ -31,7 +31,7 @@ from models.identity.user import User
 from models.locale import Locale
 from models.viewer import Viewer
 from realtime.close_codes import CloseCode
-from tests.auth.viewers import viewer_of
+from tests.people import OTHER_SIREN, add_member, create_account, viewer_of
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -202,8 +202,8 @@ async def test_all_other_sessions_of_a_user_end(
 
 async def test_leaving_a_company_ends_the_sessions_for_it(owner: User, now: "Now") -> None:
     tokens = await signed_in(owner, now)
-    account = await Account.create(legal_name="Autre", siren="732829320", created_at=now().at)
-    await Membership.create(user=owner, account=account, role=Role.MEMBER, created_at=now().at)
+    account = await create_account(now(), "Autre", OTHER_SIREN)
+    await add_member(now(), account, owner)
     assert await still_valid([tokens.session.pk], now().at) == {tokens.session.pk}
     assert (await viewer_of(tokens.access, now().at)).role is Role.OWNER
     await Membership.filter(user_id=owner.pk).exclude(account_id=account.pk).delete()
@@ -217,8 +217,8 @@ async def test_leaving_a_company_ends_the_sessions_for_it(owner: User, now: "Now
 @pytest.fixture
 async def second(owner: User, action: Action) -> Account:
     """Another company, of which Camille is a member."""
-    account = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
-    await Membership.create(user=owner, account=account, role=Role.MEMBER, created_at=action.at)
+    account = await create_account(action, "Autre", OTHER_SIREN)
+    await add_member(action, account, owner)
     return account
 
 
@@ -253,7 +253,7 @@ async def test_switching_requires_a_membership(
     owner: User, now: "Now", bus: "RecordingBus"
 ) -> None:
     tokens = await signed_in(owner, now)
-    strangers = await Account.create(legal_name="-", siren="-", created_at=now().at)
+    strangers = await create_account(now(), "-", "-")
     for key in (strangers.pk, 999_999, None):
         with pytest.raises(Refusal, match="NOT_FOUND"):
             await switch(tokens.session, key, now())
@@ -413,8 +413,8 @@ async def test_p4_3_a_session_in_constant_use_ends_after_its_maximum_lifetime(
 async def test_switching_companies_does_not_extend_the_session(
     owner: User, now: "Now", clock: "MovableClock"
 ) -> None:
-    other = await Account.create(legal_name="Autre", siren="732829320", created_at=now().at)
-    await Membership.create(user=owner, account=other, role=Role.OWNER, created_at=now().at)
+    other = await create_account(now(), "Autre", OTHER_SIREN)
+    await add_member(now(), other, owner, Role.OWNER)
     began, tokens = now().at, await signed_in(owner, now)
     clock.advance(timedelta(days=29))
     tokens = await refresh(tokens.refresh, now())

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from tests.clients.people import PASSWORD, customer, kill_and_restart
 from tests.patience import PATIENCE
+from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import ROOT, Client, Server
 
 CUSTOMER_EMAIL = "example@boulangerie.example"
@@ -39,7 +39,7 @@ async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(
     server: Server, tmp_path: Path
 ) -> None:
     script = await compile_example(tmp_path)
-    paul = await customer(server, CUSTOMER_EMAIL)
+    paul = await sign_up(server, CUSTOMER_EMAIL)
     async with asyncio.timeout(PATIENCE), aclosing(example_output(script, server, paul)) as lines:
         output_lines = [line async for line in lines]
     assert output_lines[0] == {
@@ -84,7 +84,7 @@ async def example_output(
             ticket_id = output_line.get("ticketId", ticket_id)
             match output_line:
                 case {"event": {"message": {"clientMessageId": "first"}}}:
-                    await kill_and_restart(server)
+                    await server.kill_and_restart()
                     message = {
                         "ticketId": ticket_id,
                         "body": "Allô ?",

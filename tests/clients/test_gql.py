@@ -13,8 +13,8 @@ from gql.transport.exceptions import TransportConnectionFailed, TransportQueryEr
 from gql.transport.websockets import WebsocketsTransport
 
 from realtime.messages import SUBPROTOCOL
-from tests.clients.people import chat, customer, kill_and_restart
 from tests.patience import PATIENCE
+from tests.people import sign_up
 from tests.story.server_fixtures import Client, Server
 
 NODE_QUERY = "query($id: ID!) { node(id: $id) { __typename id } }"
@@ -27,8 +27,8 @@ EVENTS_SUBSCRIPTION = """subscription($id: ID!, $after: BigInt) {
 
 
 async def test_over_http(server: Server) -> None:
-    paul = await customer(server, "paul@boulangerie.example")
-    ticket = await chat(paul)
+    paul = await sign_up(server, "paul@boulangerie.example")
+    ticket = await paul.open_chat()
     transport = AIOHTTPTransport(
         f"{server.url}/graphql", headers={"Authorization": f"Bearer {paul.token}"}
     )
@@ -37,19 +37,19 @@ async def test_over_http(server: Server) -> None:
         assert client.schema
         assert client.schema.subscription_type
         await query_and_reply(session, ticket)
-        await kill_and_restart(server)
+        await server.kill_and_restart()
         await query_and_reply(session, ticket)
 
 
 async def test_over_a_websocket(server: Server) -> None:
-    paula = await customer(server, "paula@boulangerie.example")
-    ticket = await chat(paula)
+    paula = await sign_up(server, "paula@boulangerie.example")
+    ticket = await paula.open_chat()
     client: Any = Gql(transport=websocket(paula))  # its connect_async is not typed
     session = await client.connect_async(reconnecting=True)
     try:
         await query_and_reply(session, ticket)
         events = await collect_events(session, ticket, 0, "first")
-        await kill_and_restart(server)
+        await server.kill_and_restart()
         with pytest.raises(TransportConnectionFailed):
             await collect_events(session, ticket, events[-1][0], "meanwhile")
         await reply(session, ticket, "meanwhile")

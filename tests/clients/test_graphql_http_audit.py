@@ -6,14 +6,14 @@ import asyncio
 
 import orjson
 
-from tests.clients.people import customer
+from tests.people import sign_up
 from tests.story.server_fixtures import ROOT, Server
 
 AUDIT_COUNT = 61  # of graphql-http 1.23, the version in package-lock.json
 
 
 async def test_every_audit_passes(server: Server) -> None:
-    token = (await customer(server, "audit@boulangerie.example")).token
+    token = (await sign_up(server, "audit@boulangerie.example")).token
     node = await asyncio.create_subprocess_exec(
         "node",
         "tests/clients/audit.mjs",

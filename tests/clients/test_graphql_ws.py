@@ -10,14 +10,14 @@ from typing import Any
 import orjson
 
 from realtime.close_codes import CloseCode
-from tests.clients.people import chat, customer, kill_and_restart
 from tests.patience import PATIENCE
+from tests.people import sign_up
 from tests.story.server_fixtures import ROOT, Client, Server
 
 
 async def test_a_subscription_resumes_after_the_server_was_killed(server: Server) -> None:
-    paul = await customer(server, "npm@boulangerie.example")
-    ticket = await chat(paul)
+    paul = await sign_up(server, "npm@boulangerie.example")
+    ticket = await paul.open_chat()
     async with asyncio.timeout(PATIENCE), aclosing(client_output(server, paul, ticket)) as lines:
         output_lines = [line async for line in lines]
     assert [line["query"]["data"] for line in output_lines if "query" in line] == [
@@ -65,7 +65,7 @@ async def client_output(
             output_line = orjson.loads(line)
             yield output_line
             if output_line.get("key") == "first":
-                await kill_and_restart(server)
+                await server.kill_and_restart()
                 message = {"ticketId": ticket, "body": "meanwhile", "clientMessageId": "meanwhile"}
                 await paul.do("ticketReply", "TicketReplyInput", message, "message { sequence }")
                 node.stdin.write(b"reconnect\n")

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.clients.people import customer
 from tests.conftest import database_copy
 from tests.forked import run
-from tests.story.server_fixtures import ROOT, Client, Server, colleague, http_client, running
+from tests.people import hire, sign_up
+from tests.story.server_fixtures import ROOT, Client, Server, http_client, running
 
 CATALOGUE = "query Catalogue($first: Int!) { offers(first: $first) { nodes { slug } } }"
 AD_HOC = "{ viewer { user { name } } }"
@@ -93,8 +93,8 @@ async def test_customers_may_send_trusted_documents_only_and_staff_any(
     trusted_documents_server: TrustedDocumentsServer,
 ) -> None:
     server = trusted_documents_server
-    anonymous, paul = Client(server), await customer(server, "paul@boulangerie.example")
-    agent = await (await colleague(server, "agent@camcha.example", "AGENT")).at(server)
+    anonymous, paul = Client(server), await sign_up(server, "paul@boulangerie.example")
+    agent = await (await hire(server, "agent@camcha.example", "AGENT")).sign_in(server)
     apollo = {"persistedQuery": {"version": 1, "sha256Hash": sha256(AD_HOC.encode()).hexdigest()}}
     for send in (post, send_over_websocket):
         # Which also persists it, for staff.

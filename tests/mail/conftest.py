@@ -7,7 +7,6 @@ from email.message import EmailMessage
 import pytest
 
 from mail.message import Sender, message
-from models.accounts.account import Account
 from models.action import Action
 from models.billing.invoice import Invoice, InvoiceDocument
 from models.billing.offer import Interval, Offer, Price, Segment
@@ -16,6 +15,7 @@ from models.billing.purchase import Purchase
 from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import Email
+from tests.people import create_account, create_user
 
 SITE = "https://camcha.example"
 SENDER = Sender("CAMCHA <bonjour@camcha.example>", SITE)
@@ -60,22 +60,13 @@ async def john(db: str, action: Action) -> User:
 
 
 async def _person(action: Action, email: str, name: str, locale: Locale) -> User:
-    return await User.create(
-        email=email,
-        name=name,
-        locale=locale,
-        password_hash="-",
-        email_verified_at=action.at,
-        created_at=action.at,
-    )
+    return await create_user(action, name, email=email, locale=locale)
 
 
 @pytest.fixture
 async def invoice(db: str, action: Action, zoe: User) -> Invoice:
     """Invoice FA-2026-000042 of 1 November 2026, 1,234.50 EUR net, with its document."""
-    account = await Account.create(
-        legal_name="Lefèvre SARL", siren="404833048", created_at=action.at
-    )
+    account = await create_account(action, "Lefèvre SARL")
     offer = await Offer.create(slug="essentiel", segment=Segment.TPE, texts={})
     price = await Price.create(
         offer=offer, interval=Interval.MONTH, net_cents=123450, vat_rate=2000, valid_from=action.at

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tortoise.exceptions import OperationalError
 
-from models.accounts.account import Account
 from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Origin, network_address
 from models.audit import (
@@ -36,6 +35,7 @@ from models.support.ticket import Category, Channel, Ticket, TicketStatus
 from operations.audit_proof import AuditProof, End, audit_proof, expire
 from resolvers.operations.enums import AUDIT_ACTIONS
 from tests.patience import PATIENCE
+from tests.people import create_account, create_staff, create_user
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -70,17 +70,9 @@ async def unlocked(five: list[AuditEntry]) -> list[AuditEntry]:
 
 
 async def test_claiming_and_solving_a_ticket_is_audited(action: Action) -> None:
-    account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
-    camille = await User.create(
-        email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at
-    )
-    alice = await User.create(
-        email="a@camcha.example",
-        name="Alice",
-        password_hash="-",
-        created_at=action.at,
-        staff=Staff.AGENT,
-    )
+    account = await create_account(action, "Le Fournil")
+    camille = await create_user(action, "Camille", email="c@fournil.example")
+    alice = await create_staff(action, "Alice", Staff.AGENT, email="a@camcha.example")
     async with action.transaction() as tx:
         ticket = await Ticket.open(
             tx,
@@ -193,10 +185,8 @@ async def test_concurrent_entries_have_no_gaps(action: Action) -> None:
 # Only PostgreSQL has two writers at once.
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_posting_a_message_does_not_wait_for_the_audit_log(db: str, action: Action) -> None:
-    account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
-    camille = await User.create(
-        email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at
-    )
+    account = await create_account(action, "Le Fournil")
+    camille = await create_user(action, "Camille", email="c@fournil.example")
     async with action.transaction() as tx:
         ticket = await Ticket.open(
             tx, account, camille, subject="Panne", channel=Channel.CHAT, category=Category.BUG

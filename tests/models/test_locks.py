@@ -8,20 +8,19 @@ from models.accounts.account import Account, AccountMembers
 from models.action import Action
 from models.identity.user import User
 from models.support.ticket import Category, Channel, Ticket
+from tests.people import create_account, create_user
 
 pytestmark = pytest.mark.usefixtures("db")
 
 
 @pytest.fixture
 async def account(action: Action) -> Account:
-    return await Account.create(legal_name="Aubry", siren="404833048", created_at=action.at)
+    return await create_account(action, "Aubry")
 
 
 @pytest.fixture
 async def owner(action: Action) -> User:
-    return await User.create(
-        email="a@aubry.example", name="Camille", password_hash="-", created_at=action.at
-    )
+    return await create_user(action, "Camille", email="a@aubry.example")
 
 
 # SQLite has one writer at a time.

@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from models.accounts.account import Account
 from models.action import Action
 from models.billing.invoice import Counter, Invoice, Series
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
 from operations.invoice_numbering import Numbered, faults, numbering_faults
+from tests.people import create_account
 
 DAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -54,7 +54,7 @@ def test_an_error_is_reported(issued: list[Numbered], last_given: int, fault: st
 @pytest.fixture
 async def three(db: str, action: Action) -> list[Invoice]:
     """Three invoices, one per day."""
-    account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
+    account = await create_account(action, "Le Fournil")
     offer = await Offer.create(slug="o", segment=Segment.TPE, texts={})
     price = await Price.create(
         offer=offer, interval=Interval.MONTH, net_cents=100, vat_rate=2000, valid_from=action.at

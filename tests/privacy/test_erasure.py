@@ -47,7 +47,8 @@ from resolvers.ids import encode
 from resolvers.privacy.erasures import eraser
 from storage.store import FolderStore, StoreUnavailable
 from tests.patience import lock_waiters
-from tests.schema.conftest import Dataset, person, signed_in
+from tests.people import add_member, create_account, create_staff_viewer, create_user, create_viewer
+from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -271,7 +272,7 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
     document = """{ erasures { nodes { account { id } scheduler { name }
         requestedAt deadline dueAt finishedAt canceledAt
         removed { kind count } invoicesKept keptUntil } } }"""
-    omar = await signed_in(later, await person(later, "Omar", Staff.OPERATOR), factor=True)
+    omar = await create_staff_viewer(later, "Omar", Staff.OPERATOR)
     [entries] = (await ask(omar, document))["data"]["erasures"]["nodes"]
     assert entries["account"]["id"] == encode("Account", dataset.paul.account.pk)
     assert (entries["scheduler"], entries["canceledAt"]) == ({"name": "Alice"}, None)
@@ -313,7 +314,7 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
     assert before["account"]["purchases"]["nodes"][0]["invoices"]
     await erase_due(later, eraser(services, store))
     assert dataset.alice.user
-    alice = await signed_in(later, dataset.alice.user, factor=True)
+    alice = await create_viewer(later, dataset.alice.user, second_factor=True)
     after = (await ask(alice, document, **ids))["data"]
     assert after["node"] is None
     assert after["account"] == {
@@ -335,7 +336,7 @@ async def test_p1_2_tickets_are_closed_and_accept_no_messages(
     assert {ticket.status for ticket in tickets} == {TicketStatus.CLOSED}
     assert {ticket.reply_awaited_since for ticket in tickets} == {None}
     assert all(ticket.closed_at for ticket in tickets)
-    alice = await signed_in(later, dataset.alice.user, factor=True)  # type: ignore[arg-type]
+    alice = await create_viewer(later, dataset.alice.user, second_factor=True)
     document = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) { message { id }
         userErrors { code field } } }"""
     given = {
@@ -356,9 +357,7 @@ async def test_p1_2_members_of_another_company_keep_their_user(
 ) -> None:
     member = dataset.paul.member.user
     assert member
-    await Membership.create(
-        user=member, account=dataset.marie.account, role=Role.BILLING, created_at=later.at
-    )
+    await add_member(later, dataset.marie.account, member, Role.BILLING)
     await erase_due(later, eraser(services, store))
     assert (await User.get(pk=member.pk)).email == member.email
     places = await Membership.filter(user_id=member.pk)
@@ -431,7 +430,7 @@ async def test_p1_2_concurrent_processes_erase_once(
 async def test_p1_2_a_cancelled_deletion_erases_nothing_and_a_started_one_cannot_be_cancelled(
     leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
 ) -> None:
-    alice = await signed_in(later, dataset.alice.user, factor=True)  # type: ignore[arg-type]
+    alice = await create_viewer(later, dataset.alice.user, second_factor=True)
     assert alice.session
     action = Action(alice.user, later.at, later.bus)
     calling_off = lifecycle.reactivate(action, alice.session, dataset.paul.account.pk)
@@ -529,7 +528,7 @@ async def test_p1_2_erased_tickets_accept_no_messages(
 ) -> None:
     tickets = await Ticket.filter(account_id=dataset.paul.account.pk)
     assert await erase_due(later, eraser(services, store)) == 1
-    alice = await signed_in(later, dataset.alice.user, factor=True)  # type: ignore[arg-type]
+    alice = await create_viewer(later, dataset.alice.user, second_factor=True)
     document = (
         "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { userErrors { code } } }"
     )
@@ -608,13 +607,11 @@ async def test_p1_2_while_the_store_is_unavailable_no_file_row_is_deleted(
 async def test_p1_2_a_company_without_invoices_is_erased_completely(
     action: Action, db: str, services: Services, store: FolderStore
 ) -> None:
-    account = await Account.create(
-        legal_name="Rien", siren="404833048", status=AccountStatus.CLOSING, created_at=action.at
-    )
-    user = await person(action, "Zoe")
+    account = await create_account(action, "Rien", status=AccountStatus.CLOSING)
+    user = await create_user(action, "Zoe")
     user.locale = Locale.EN
     await user.save()
-    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
+    await add_member(action, account, user, Role.OWNER)
     async with action.transaction() as tx:
         ticket = await Ticket.open(
             tx, account, user, subject="x", channel="WEB", category="ACCOUNT"

@@ -20,13 +20,11 @@ from resolvers.context import Context, Services
 from resolvers.ids import encode
 from schema.fields import Unaudited
 from schema.root import schema
-from tests.schema.conftest import Dataset, person, signed_in
+from tests.people import PASSWORD, create_staff, create_viewer
+from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
     pass
-
-
-PASSWORD = "corneille sabot pluvier 42"
 
 
 PEER = "198.51.100.7"
@@ -101,8 +99,8 @@ async def known_viewer(stage: Stage, **facts: Any) -> Viewer:
 
 async def operating(stage: Stage) -> Viewer:
     """An operator with a recent step-up."""
-    operator = await person(stage.action, "Omar", Staff.OPERATOR)
-    viewer = await signed_in(stage.action, operator, factor=True)
+    operator = await create_staff(stage.action, "Omar", Staff.OPERATOR)
+    viewer = await create_viewer(stage.action, operator, second_factor=True)
     assert viewer.session
     await Session.filter(pk=viewer.session.pk).update(
         fresh_until=stage.action.at + timedelta(minutes=5)

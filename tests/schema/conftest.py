@@ -12,7 +12,6 @@ import orjson
 import pytest
 
 import billing
-from auth import sessions
 from billing import checkout
 from billing.checkout import CheckoutServices
 from billing.gateways.sandbox import Sandbox
@@ -35,7 +34,6 @@ from models.content.policy import (
     content_sha256,
 )
 from models.identity.authenticator import Authenticator, AuthenticatorKind
-from models.identity.session import Session
 from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
 from models.operations.email import Email
@@ -50,6 +48,16 @@ from resolvers.ids import encode
 from schema.errors import present
 from schema.fields import batch_of, cost_of
 from schema.root import schema
+from tests.people import (
+    OTHER_SIREN,
+    SIREN,
+    add_member,
+    create_account,
+    create_staff,
+    create_staff_viewer,
+    create_user,
+    create_viewer,
+)
 from tests.quick_auth import quick_auth
 
 if TYPE_CHECKING:
@@ -135,48 +143,26 @@ class Dataset:
     nadia: Viewer
 
 
-async def person(action: Action, name: str, staff: Staff | None = None) -> User:
-    email = f"{name.lower().replace(' ', '.')}@camcha.example"
-    return await User.create(
-        email=email,
-        name=name,
-        password_hash="-",
-        staff=staff,
-        created_at=action.at,
-        email_verified_at=action.at,
-    )
-
-
-async def signed_in(
-    action: Action,
-    user: User,
-    account: Account | None = None,
-    role: Role | None = None,
-    factor: bool = False,
-) -> Viewer:
-    await sessions.sign_in(user, account, factor, action)
-    session = await Session.filter(user_id=user.pk).order_by("-id").first()
-    return Viewer(user, account, role, session, Locale.FR)
-
-
 async def company(
     action: Action, services: Services, price: Price, mark: str, siren: str
 ) -> Company:
     """Creates a company with a purchase, a payment, an invoice, a ticket and a file."""
-    account = await Account.create(
-        legal_name=f"{mark} legal",
+    account = await create_account(
+        action,
+        f"{mark} legal",
+        siren,
         trade_name=f"{mark} trade",
-        siren=siren,
         street="1 rue X",
         postal_code="75001",
         city="Paris",
-        created_at=action.at,
     )
     viewers = {}
     for role in (Role.OWNER, Role.MEMBER):
-        user = await person(action, f"{mark} {role}")
-        await Membership.create(user=user, account=account, role=role, created_at=action.at)
-        viewers[role] = await signed_in(action, user, account, role)
+        user = await create_user(
+            action, f"{mark} {role}", email=f"{mark}-{role}@{mark}.example".lower()
+        )
+        await add_member(action, account, user, role)
+        viewers[role] = await create_viewer(action, user, account)
     company_rows = Company(mark, account, viewers[Role.OWNER], viewers[Role.MEMBER])
     users = [viewer.user for viewer in viewers.values()]
     invitation = await Invitation.create(
@@ -369,12 +355,11 @@ async def dataset(price: Price, action: Action, services: Services) -> Dataset:
         sha256=content_sha256(text, text),
         installed_at=action.at,
     )
-    alice = await person(action, "Alice", Staff.AGENT)
-    nadia = await person(action, "Nadia", Staff.ANALYST)
+    alice = await create_staff(action, "Alice", Staff.AGENT)
     return Dataset(
-        await company(action, services, price, "PAULMARK", "404833048"),
-        await company(action, services, price, "MARIEMARK", "732829320"),
-        await signed_in(action, alice, factor=True),
-        await signed_in(action, alice),
-        await signed_in(action, nadia, factor=True),
+        await company(action, services, price, "PAULMARK", SIREN),
+        await company(action, services, price, "MARIEMARK", OTHER_SIREN),
+        await create_viewer(action, alice, second_factor=True),
+        await create_viewer(action, alice),
+        await create_staff_viewer(action, "Nadia", Staff.ANALYST),
     )

@@ -9,7 +9,7 @@ import orjson
 from tortoise import Tortoise
 from tortoise.fields.relational import ForeignKeyFieldInstance
 
-from models.accounts.account import Account, Membership, Role
+from models.accounts.account import Account, Role
 from models.action import Action
 from models.billing.invoice import Invoice
 from models.identity.session import Session
@@ -17,7 +17,8 @@ from models.identity.user import Staff, User
 from models.support.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
 from resolvers.ids import decode, encode
-from tests.schema.conftest import Dataset, person, signed_in
+from tests.people import add_member, create_staff, create_user, create_viewer
+from tests.schema.conftest import Dataset
 
 NOBODYS = 10**12  # keys from here on have no row
 
@@ -43,22 +44,20 @@ async def outsiders(dataset: Dataset, action: Action) -> list[Outsider]:
         Outsider("member", paul.member),
     ]
     for role in (Role.ADMIN, Role.BILLING):
-        user = await person(action, f"Paul {role}")
-        await Membership.create(user=user, account=paul.account, role=role, created_at=action.at)
-        outsiders_.append(Outsider(role.lower(), await signed_in(action, user, paul.account, role)))
-    wanda = await person(action, "Wanda")
+        user = await create_user(action, role.title())
+        await add_member(action, paul.account, user, role)
+        outsiders_.append(Outsider(role.lower(), await create_viewer(action, user, paul.account)))
+    wanda = await create_user(action, "Wanda")
     for account, role in ((paul.account, Role.MEMBER), (marie.account, Role.OWNER)):
-        await Membership.create(user=wanda, account=account, role=role, created_at=action.at)
+        await add_member(action, account, wanda, role)
     # Needed to choose the company.
     leaks = (f"{marie.mark} legal", f"{marie.mark} trade", encode("Account", marie.account.pk))
-    outsiders_.append(
-        Outsider("of both", await signed_in(action, wanda, paul.account, Role.MEMBER), leaks)
-    )
-    operator = await person(action, "Omar", Staff.OPERATOR)
+    outsiders_.append(Outsider("of both", await create_viewer(action, wanda, paul.account), leaks))
+    operator = await create_staff(action, "Omar", Staff.OPERATOR)
     return [
         *outsiders_,
         Outsider("agent without factor", dataset.alice_without_factor),
-        Outsider("operator without factor", await signed_in(action, operator)),
+        Outsider("operator without factor", await create_viewer(action, operator)),
         Outsider("analyst", dataset.nadia, counts_everybody=True),
     ]
 

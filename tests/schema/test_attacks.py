@@ -19,6 +19,7 @@ from models.card_numbers import mask_card_numbers
 from models.text import client_key
 from models.viewer import Viewer
 from resolvers.context import Services
+from tests.people import create_account
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -55,7 +56,7 @@ async def test_a_payment_that_cannot_be_settled_does_not_block_others(
     """A kill between storing a payment and asking the bank leaves it open. Later payments must
     still be settled.
     """
-    account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at)
+    account = await create_account(action, "Paul SARL")
     attempts = [
         await _left_open(action, account, price, method)
         for method in ("bogus", "pm_sandbox_success")

@@ -17,7 +17,7 @@ from graphql import (
 )
 
 from engine import Engine
-from models.accounts.account import Account, Membership, Role
+from models.accounts.account import Account, Role
 from models.accounts.invitation import Invitation
 from models.action import Action
 from models.billing.invoice import Invoice
@@ -29,7 +29,8 @@ from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
 from schema.root import schema
-from tests.schema.conftest import person, recorded, signed_in
+from tests.people import add_member, create_user, create_viewer
+from tests.schema.conftest import recorded
 from tests.schema.subscription_fixtures import subscribe
 
 if TYPE_CHECKING:
@@ -152,12 +153,10 @@ async def test_p1_4_a_session_does_not_reach_the_users_other_company(
     """P1.4: Wanda belongs to both companies and acts for Paul's. Of Marie's she reads only what she
     needs to switch to it.
     """
-    wanda = await person(action, "Wanda")
+    wanda = await create_user(action, "Wanda")
     for company, role in ((dataset.paul, Role.MEMBER), (dataset.marie, Role.OWNER)):
-        await Membership.create(
-            user=wanda, account=company.account, role=role, created_at=action.at
-        )
-    viewer = await signed_in(action, wanda, dataset.paul.account, Role.MEMBER)
+        await add_member(action, company.account, wanda, role)
+    viewer = await create_viewer(action, wanda, dataset.paul.account)
     read = await everything(ask, viewer, dataset.marie.ids)
     assert f"{dataset.paul.mark} subject" in read
     for known in (

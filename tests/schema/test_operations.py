@@ -16,7 +16,8 @@ from models.support.ticket import Ticket, TicketStatus
 from models.viewer import Viewer
 from resolvers.context import Context, Services
 from resolvers.ids import encode
-from tests.schema.conftest import Dataset, person, signed_in
+from tests.people import create_staff_viewer
+from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -257,7 +258,7 @@ async def test_operators_verify_the_invoice_numbering(
     ask: Ask, dataset: Dataset, action: Action
 ) -> None:
     """P6.4: only operators may verify it."""
-    oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
+    oscar = await create_staff_viewer(action, "Oscar", Staff.OPERATOR)
     result = await ask(oscar, "{ invoiceNumbering { issued faults } }")
     assert result["data"]["invoiceNumbering"] == {"issued": 2, "faults": []}
     refused = await ask(dataset.alice, "{ invoiceNumbering { issued } }")
@@ -280,7 +281,7 @@ async def test_time_moves_forward_in_a_demonstration_only(
     from engine import Params
 
     clock = SystemClock()
-    oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
+    oscar = await create_staff_viewer(action, "Oscar", Staff.OPERATOR)
     context = Context(oscar, replace(services, clock=clock, demonstration=demonstration))
     mutation = (
         "mutation($s: Int!) { clockAdvance(input: {seconds: $s}) { now userErrors { code } } }"

@@ -10,7 +10,7 @@ import pytest
 from graphql import GraphQLObjectType
 
 from engine import Engine
-from models.accounts.account import Membership, Role
+from models.accounts.account import Role
 from models.action import Action
 from models.event import last_sequence_of, ticket_stream
 from models.identity.user import Staff
@@ -20,9 +20,10 @@ from models.viewer import Viewer
 from realtime.endpoint import SocketEndpoint
 from resolvers.context import Services
 from schema.root import schema
+from tests.people import add_member, create_staff_viewer, create_user, create_viewer
 from tests.realtime.socket_fixtures import wait_until
 from tests.realtime.stream_fixtures import MemorySocket, live
-from tests.schema.conftest import person, sent, signed_in
+from tests.schema.conftest import sent
 from tests.schema.subscription_fixtures import ViewerClient, endpoint_of, subscribe
 from tests.schema.test_isolation import selection
 
@@ -36,14 +37,12 @@ DEPTH = 2
 async def crowd(dataset: "Dataset", action: Action) -> list[Viewer]:
     """All viewers of Paul's ticket: members and agents, in both languages, some of them twice."""
     account = dataset.paul.account
-    users = [await person(action, name) for name in ("Ida", "Jo")]
+    users = [await create_user(action, name) for name in ("Ida", "Jo")]
     people = [dataset.paul.owner, dataset.paul.member, dataset.alice]
     for user, role in zip(users, (Role.BILLING, Role.MEMBER), strict=True):
-        await Membership.create(user=user, account=account, role=role, created_at=action.at)
-        people.append(await signed_in(action, user, account, role))
-    people.append(
-        await signed_in(action, await person(action, "Sam", Staff.SUPERVISOR), factor=True)
-    )
+        await add_member(action, account, user, role)
+        people.append(await create_viewer(action, user, account))
+    people.append(await create_staff_viewer(action, "Sam", Staff.SUPERVISOR))
     return [
         Viewer(each.user, each.account, each.role, each.session, locale)
         for each in people

@@ -27,6 +27,7 @@ from operations.invoice_numbering import numbering_faults
 from seed import demonstration
 from seed.people import CUSTOMER, NEIGHBOUR, people
 from seed.policies import read_policies
+from tests.people import create_user
 from tests.quick_auth import quick_auth
 
 if TYPE_CHECKING:
@@ -148,9 +149,7 @@ async def test_a_database_with_users_stays_as_it_is(
     auth: AuthServices,
     checkout_services: CheckoutServices,
 ) -> None:
-    await User.create(
-        email="paul@example.fr", name="Paul", password_hash="-", created_at=clock.now()
-    )
+    await create_user(Action(None, clock.now(), bus), "Paul")
     assert not await demonstration.load(clock.now(), bus, auth, checkout_services)
     assert await User.all().count() == 1
     assert not await Offer.exists()

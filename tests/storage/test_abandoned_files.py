@@ -28,8 +28,9 @@ from settings import read
 from storage.abandoned_files import RETENTION
 from storage.file_service import scan_waiting_files
 from storage.scanner import scanner_from_url
-from tests.accounts.company_fixtures import founded, outcome, person
+from tests.accounts.company_fixtures import founded, outcome
 from tests.patience import lock_waiters
+from tests.people import create_staff
 from tests.storage.clamd import EICAR, FakeClamd
 from tests.storage.test_object_store import S3Server
 from tests.storage.upload_fixtures import CONTENT, Scenario, SlowStore
@@ -47,7 +48,7 @@ async def scenario(
 ) -> AsyncIterator[Scenario]:
     async with open_site(clock, tmp_path / "files") as site:
         bakery = await founded(clock, bus, Camille=Role.OWNER)
-        yield Scenario(site, bakery, await person(bakery.action(), "Amadou", staff=Staff.AGENT))
+        yield Scenario(site, bakery, await create_staff(bakery.action(), "Amadou", Staff.AGENT))
 
 
 async def test_unattached_files_are_deleted_after_a_day(

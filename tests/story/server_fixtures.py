@@ -24,19 +24,10 @@ import pyotp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from accounts.staff import appoint
-from auth.services import AuthServices
-from models.action import Action
-from models.clock import SystemClock
-from models.database.connection import connect as connect_database
-from models.database.connection import disconnect
-from models.identity.user import Staff as StaffRole
-from realtime.hub import Hub
 from tests.forked import Forked, run
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-CHOSEN = "mouette-phare-ardoise-77"
 # Creating one per client takes longer than a request.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 S = TypeVar("S", bound="Server")
@@ -113,6 +104,10 @@ class Server:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    async def kill_and_restart(self) -> None:
+        self.kill()
+        await asyncio.to_thread(self.start)
 
     def stop(self) -> None:
         """Stops the server as an operator would."""
@@ -200,6 +195,17 @@ class Client:
         self.token = payload["session"]["accessToken"]
         return self
 
+    async def open_chat(self, number: int = 1) -> str:
+        """Opens a chat and returns its id."""
+        ticket = {
+            "subject": f"Chat {number}",
+            "body": "Bonjour",
+            "channel": "CHAT",
+            "idempotencyKey": f"chat-{number}",
+        }
+        payload = await self.do("ticketOpen", "TicketOpenInput", ticket, "ticket { id }")
+        return str(payload["ticket"]["id"])
+
     @asynccontextmanager
     async def socket(self) -> AsyncIterator["Live"]:
         """A websocket after its handshake."""
@@ -275,59 +281,6 @@ class Following:
         while (event := await self.next(seconds))["kind"] != kind:
             pass
         return event
-
-
-@dataclass(frozen=True)
-class Colleague:
-    """A staff user and their credentials."""
-
-    email: str
-    password: str
-    secret: str
-    recovery_codes: list[str]
-
-    async def fresh(self, client: Client) -> None:
-        """Completes a step-up with a recovery code, because each one-time code works only once."""
-        given = {"password": self.password, "code": self.recovery_codes.pop()}
-        await client.do("sessionStepUp", "SessionStepUpInput", given, "freshUntil")
-
-    async def at(self, server: Server, language: str = "fr") -> Client:
-        """Signs in with the code of the next 30 seconds, because the set-up used the current
-        one.
-        """
-        code = pyotp.TOTP(self.secret).at(int(time.time()), counter_offset=1)
-        return await Client(server, language=language).sign_in(self.email, self.password, code=code)
-
-
-async def colleague(server: Server, email: str, role: str, password: str = CHOSEN) -> Colleague:
-    """Creates a staff user, who chooses a password and sets up a second factor."""
-    token = await _appointed(server.database_url, email, role)
-    async with http_client() as browser:
-        page = await browser.post(f"{server.url}/reset?token={token}", data={"password": password})
-        assert page.status_code == 200
-    client = await Client(server).sign_in(email, password)
-    secret = (await client.do("totpSetUp", "TotpSetUpInput", {"password": password}, "secret"))[
-        "secret"
-    ]
-    confirmed = await client.do(
-        "totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes"
-    )
-    return Colleague(email, password, secret, confirmed["recoveryCodes"])
-
-
-async def _appointed(database_url: str, email: str, role: str) -> str:
-    """Does what the command `staff` does, without its two seconds of start-up: see
-    tests/test_cli.py. Returns the link's token.
-    """
-    clock = SystemClock()
-    auth = AuthServices.of(SECRET_KEY, clock)
-    await connect_database(database_url)
-    try:
-        action = Action(None, clock.now(), Hub())
-        return await appoint(action, auth, email=email, name=role.title(), role=StaffRole(role))
-    finally:
-        await disconnect()
-        auth.passwords.close()
 
 
 @contextlib.contextmanager

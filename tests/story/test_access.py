@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from realtime.close_codes import CloseCode
-from tests.clients.people import PASSWORD, customer
 from tests.patience import PATIENCE
+from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
 
 PAUL, NEW_ADDRESS = "paul@boulangerie.example", "paul@meunier.example"
@@ -31,7 +31,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 
 async def test_the_story(server: Server) -> None:
     secrets = [PASSWORD, NEW]
-    paul = await customer(server, PAUL)
+    paul = await sign_up(server, PAUL)
     await a_device_is_ended_and_its_socket_closes(paul)
     await a_changed_password_closes_the_other_sockets(paul)
     secrets += await a_forgotten_password_is_replaced(server, paul)

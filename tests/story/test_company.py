@@ -16,9 +16,9 @@ from typing import Any
 import billing
 from realtime.close_codes import CloseCode
 from tests.accounts.registry_server import answer, register, result
-from tests.clients.people import PASSWORD, chat, customer
 from tests.patience import PATIENCE
-from tests.story.server_fixtures import Client, Colleague, Server, colleague, http_client
+from tests.people import PASSWORD, StaffUser, hire, sign_up
+from tests.story.server_fixtures import Client, Server, http_client
 
 PAUL, AMADOU = "paul@boulangerie.example", "amadou@camcha.example"
 CHANGE = "change { id status verdict registeredName }"
@@ -65,8 +65,8 @@ async def test_p1_1_and_p1_2_a_company_changes_its_name_and_is_deleted(
 ) -> None:
     names = Names()
     async with town(catalogue_url, tmp_path, names) as server:
-        paul, amadou = await customer(server, PAUL), await colleague(server, AMADOU, "AGENT")
-        agent = await amadou.at(server)
+        paul, amadou = await sign_up(server, PAUL), await hire(server, AMADOU, "AGENT")
+        agent = await amadou.sign_in(server)
         await paul_shows_evidence(paul, agent)
         await paul_is_registered(paul, names)
         account = await paul_rests(paul, agent)
@@ -144,7 +144,7 @@ async def paul_is_registered(paul: Client, names: Names) -> None:
 
 async def paul_rests(paul: Client, agent: Client) -> str:
     """Paul requests the deactivation. His websocket closes, and he is signed out."""
-    await chat(paul)
+    await paul.open_chat()
     given = {"message": "Nous fermons pour l'hiver.", "idempotencyKey": "rest"}
     payload = await paul.do(
         "accountRequestDeactivation", "AccountRequestInput", given, "ticket { kind account { id } }"
@@ -186,7 +186,7 @@ async def paul_comes_back(paul: Client, agent: Client, account: str) -> None:
 
 
 async def paul_leaves_for_good(
-    paul: Client, agent: Client, amadou: Colleague, account: str
+    paul: Client, agent: Client, amadou: StaffUser, account: str
 ) -> None:
     """Paul requests the deletion and the agent schedules it. The server is killed, and completes
     the deletion after its restart.
@@ -205,7 +205,7 @@ async def paul_leaves_for_good(
         "accountScheduleDeletion", "AccountScheduleDeletionInput", end, "account { status }"
     )
     assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
-    await amadou.fresh(agent)
+    await amadou.step_up(agent)
     closing = await agent.do(
         "accountScheduleDeletion",
         "AccountScheduleDeletionInput",

@@ -20,9 +20,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from realtime.close_codes import CloseCode
-from tests.clients.people import PASSWORD, customer
 from tests.conftest import database_copy
 from tests.patience import PATIENCE
+from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Server, http_client, served
 
 PAUL, GINA = "paul@boulangerie.example", "gina@fournil.example"
@@ -55,7 +55,7 @@ def server(
 @pytest.fixture(scope="module")
 async def paul(server: Server) -> None:
     """A customer of the server."""
-    await customer(server, PAUL)
+    await sign_up(server, PAUL)
 
 
 class Browser:
@@ -335,7 +335,7 @@ async def test_signing_out_works_after_the_access_cookie_has_expired(browser: Br
 async def test_a_bearer_token_takes_precedence_over_cookies(browser: Browser) -> None:
     """It requires no origin, because pages of other origins can't add the header."""
     await browser.sign_in()
-    marie = await customer(browser.server, "marie@fleurs.example", "732829320")
+    marie = await sign_up(browser.server, "marie@fleurs.example", "732829320")
     headers = {"Authorization": f"Bearer {marie.token}"}
     response = await browser.http.post("/graphql", json={"query": WHO}, headers=headers)
     assert response.json()["data"]["viewer"]["user"]["email"] == "marie@fleurs.example"
@@ -356,7 +356,7 @@ async def test_websockets_close_in_other_processes_too(catalogue_url: str, tmp_p
     with served(catalogue_url, tmp_path) as first:
         # Before the second process starts, whose timetable would deliver the email to its own
         # folder.
-        await customer(first, PAUL)
+        await sign_up(first, PAUL)
         with served(catalogue_url, tmp_path / "second") as second:
             async with http_client(base_url=first.url) as http:
                 here = Browser(first, http)
@@ -396,7 +396,7 @@ async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(
     """Someone else guesses from the same network until everyone there has to wait, except the user
     with the email.
     """
-    await customer(browser.server, GINA, "732829320")  # other users' sign-ins must not wait
+    await sign_up(browser.server, GINA, "732829320")  # other users' sign-ins must not wait
     mutation = (
         "mutation($e: String!) { sessionRequestUnlock(input: {email: $e}) { accepted userErrors { "
         "code } } }"

@@ -17,8 +17,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from tests.clients.people import chat, customer
-from tests.story.server_fixtures import Client, Server, colleague, http_client
+from tests.people import hire, sign_up
+from tests.story.server_fixtures import Client, Server, http_client
 
 MESSAGES_EACH = 21  # per user and chat
 EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
@@ -138,12 +138,12 @@ async def _send(websocket: ClientConnection, **message: Any) -> None:
 @pytest.mark.parametrize("load", LOADS)
 async def test_two_kills_lose_and_duplicate_nothing(server: Server, load: Load) -> None:
     customers = [
-        await customer(server, f"paul{number}@boulangerie.example")
+        await sign_up(server, f"paul{number}@boulangerie.example")
         for number in range(load.companies)
     ]
-    agent = await (await colleague(server, "alice@camcha.example", "AGENT")).at(server)
+    agent = await (await hire(server, "alice@camcha.example", "AGENT")).sign_in(server)
     chats = {
-        person.token: [await chat(person, number) for number in range(load.chats_each)]
+        person.token: [await person.open_chat(number) for number in range(load.chats_each)]
         for person in customers
     }
     readers = [Reader(person, chats[person.token]) for person in customers]

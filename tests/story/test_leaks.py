@@ -33,6 +33,7 @@ from models.identity.user import Staff, User
 from realtime.hub import Hub
 from resolvers.ids import encode
 from tests.patience import PATIENCE
+from tests.people import create_staff
 from tests.story.generated import CARD, EMAIL, MARK, SORTS, TEXT, Operation, operations
 from tests.story.server_fixtures import Client, Server, http_client, running
 
@@ -119,18 +120,13 @@ async def talk(catalogue_url: str, tmp_path: Path) -> AsyncIterator[LoggingServe
 async def people(talk: LoggingServer) -> AsyncIterator[dict[str, User]]:
     """One user of each kind, created directly in the server's database."""
     await connect(talk.server.database_url)
-    at = SystemClock().now()
-    payloads = {
-        role.value.lower(): await User.create(
-            email=f"{MARK}.{role.value}@leak.example",
-            name=f"{MARK} {role}",
-            password_hash="-",
-            staff=role,
-            created_at=at,
+    action = Action(None, SystemClock().now(), Hub())
+    yield {
+        role.value.lower(): await create_staff(
+            action, f"{MARK} {role}", role, email=f"{MARK}.{role.value}@leak.example"
         )
         for role in Staff
     }
-    yield payloads
     await disconnect()
 
 

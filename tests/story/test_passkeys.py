@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.clients.people import PASSWORD, customer
 from tests.patience import PATIENCE
+from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Server, running
 
 PAUL = "paul@boulangerie.example"
@@ -29,7 +29,7 @@ async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_fact
     none.
     """
     with running(LocalServer(catalogue_url, tmp_path)) as server:
-        await customer(server, PAUL)
+        await sign_up(server, PAUL)
         command = [
             "node",
             str(HERE / "passkeys.mjs"),

@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 
 from realtime.close_codes import CloseCode
-from tests.clients.people import PASSWORD as CUSTOMERS
-from tests.clients.people import chat, customer
 from tests.patience import PATIENCE
+from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Client, Server, http_client, served
 
 PAUL, MARIE, NOE = "paul@boulangerie.example", "marie@quais.example", "noe@boulangerie.example"
-PASSWORD = "corneille-sabot-pluvier-42"
 NEWS = (
     "subscription($after: BigInt) { accountEvents(after: $after) { kind sequence ticket { subject "
     "} } }"
@@ -28,7 +26,7 @@ INVITED = "invitation { id email role acceptedAt revokedAt inviter { name } }"
 
 
 async def test_p1_4_several_people_in_one_company(server: Server) -> None:
-    paul, marie = await customer(server, PAUL), await customer(server, MARIE, "732829320")
+    paul, marie = await sign_up(server, PAUL), await sign_up(server, MARIE, "732829320")
     await paul_invites_noe(paul)
     noe = await noe_joins_by_the_email(server)
     await noe_works_as_a_member(paul, noe)
@@ -122,7 +120,7 @@ async def noe_joins_by_the_email(server: Server) -> Client:
 async def noe_works_as_a_member(paul: Client, noe: Client) -> None:
     """Noé asks for help and sees other members' tickets, but neither invoices nor members."""
     assert await members(paul) == {"Paul Meunier": "OWNER", "Noé Blin": "MEMBER"}
-    ticket = await chat(noe)
+    ticket = await noe.open_chat()
     result = await paul.data(
         "query($id: ID!) { node(id: $id) { ... on Ticket { requester { name } } } }", id=ticket
     )
@@ -164,7 +162,7 @@ async def noe_is_promoted_on_an_open_socket(paul: Client, noe: Client) -> None:
     assert (await noe.data("{ invoices { totalCount } }"))["invoices"] == {"totalCount": 0}
     async with noe.socket() as live:
         subscription = await live.follow(NEWS, after=last)
-        await chat(noe, 2)
+        await noe.open_chat(2)
         assert (await subscription.until("TICKET_OPENED"))["ticket"]["subject"] == "Chat 2"
 
 
@@ -213,7 +211,7 @@ async def noe_switches(paul: Client, noe: Client) -> None:
         ("BILLING", True),
         ("ADMIN", False),
     ]
-    old, ticket = Client(noe.server, noe.token), await chat(noe, 3)
+    old, ticket = Client(noe.server, noe.token), await noe.open_chat(3)
     async with noe.socket() as live:
         await live.follow(NEWS)
         given = {"accountId": companies[1]["accountId"]}
@@ -252,7 +250,7 @@ async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
             pass  # from here on he receives new events
         given = {"userId": await user_id(paul, "Noé Blin")}
         await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
-        await chat(paul)
+        await paul.open_chat()
         assert await live.closed() == CloseCode.UNAUTHORIZED
         assert subscription.queue.empty()
     assert await code_of(noe, "{ viewer { locale } }") == "UNAUTHENTICATED"
@@ -277,7 +275,7 @@ async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
         "accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }"
     )
     assert [error["code"] for error in early["userErrors"]] == ["STEP_UP_REQUIRED"]
-    await marie.do("sessionStepUp", "SessionStepUpInput", {"password": CUSTOMERS}, "freshUntil")
+    await marie.do("sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "freshUntil")
     await marie.do(
         "accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }"
     )
@@ -299,7 +297,7 @@ async def test_p1_4_role_changes_reach_websockets_of_other_processes(
     Both take effect in seconds.
     """
     (tmp_path / "other").mkdir()
-    paul = await customer(server, PAUL)
+    paul = await sign_up(server, PAUL)
     with served(catalogue_url, tmp_path / "other") as other:
         await paul.do(
             "invitationSend",

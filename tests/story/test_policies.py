@@ -14,7 +14,7 @@ from models.clock import SystemClock, local_date
 from models.content.policy import PolicyKind
 from models.database.connection import connect, disconnect
 from seed.policies import PolicyContent, install
-from tests.clients.people import PASSWORD, customer
+from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
 
 PAUL, MARIE = "paul@boulangerie.example", "marie@quais.example"
@@ -29,7 +29,7 @@ async def test_p4_4_policies_are_linked_everywhere_and_accepted_once(server: Ser
     texts = await paul_reads_what_is_in_force(server)
     paul = await paul_signs_up_with_them(server, texts)
     await everything_leads_to_the_policy(server, texts)
-    marie = await customer(server, MARIE, "732829320")  # by a client that predates the policies
+    marie = await sign_up(server, MARIE, "732829320")  # by a client that predates the policies
     assert await asked(marie) == ["PRIVACY", "TERMS"]
     assert await asked(paul) == []
     await new_terms_come_into_force(server)

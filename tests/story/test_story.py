@@ -15,10 +15,10 @@ import pyotp
 import pypdf
 
 from tests.patience import PATIENCE
-from tests.story.server_fixtures import Client, Colleague, Following, Server, colleague, http_client
+from tests.people import PASSWORD, StaffUser, hire
+from tests.story.server_fixtures import Client, Following, Server, http_client
 
 PAUL = "paul@boulangerie.example"
-PASSWORD = "fournil-tournesol-rivage-72"
 TICKET_EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id,
     after: $after) {
     sequence kind status actor { name } message { body fromStaff clientMessageId } } }"""
@@ -30,14 +30,14 @@ TYPING = "subscription($id: ID!) { ticketTyping(ticketId: $id) { typing user { n
 
 
 async def test_the_story(server: Server) -> None:
-    agent = await colleague(server, "alice@camcha.example", "AGENT")
-    analyst = await colleague(server, "nadia@camcha.example", "ANALYST")
+    agent = await hire(server, "alice@camcha.example", "AGENT")
+    analyst = await hire(server, "nadia@camcha.example", "ANALYST")
     await anyone_reads_the_catalogue_and_the_library(server)
     paul = await paul_signs_up(server)
     invoice = await paul_buys(paul)
     await the_invoice_is_readable(paul, invoice)
     await paul_turns_the_second_factor_on(paul)
-    await paul_and_alice_chat(paul, await agent.at(server, "en"))
+    await paul_and_alice_chat(paul, await agent.sign_in(server, "en"))
     await nadia_asks_for_figures(server, analyst)
 
 
@@ -333,11 +333,11 @@ async def read_to_the_end(who: Client, chat: str, after: int) -> list[tuple[int,
     return [(event["sequence"], event["message"]["clientMessageId"]) for event in events]
 
 
-async def nadia_asks_for_figures(server: Server, analyst: Colleague) -> None:
+async def nadia_asks_for_figures(server: Server, analyst: StaffUser) -> None:
     """P6.3: figures without personal data. A query that is too expensive is refused with its cost
     and the limit.
     """
-    nadia = await analyst.at(server)
+    nadia = await analyst.sign_in(server)
     figures = await nadia.data(
         """{ ticketReport(groupBy: [CHANNEL, DAY]) { channel day count medianFirstResponseSeconds }
         revenueReport(groupBy: [OFFER, MONTH]) { offer { slug } month invoices net { amountCents } }

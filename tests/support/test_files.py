@@ -12,12 +12,13 @@ import strawberry
 
 from auth import throttle
 from models.errors import DomainError, Refusal, Throttled
-from models.identity.user import Staff, User
+from models.identity.user import Staff
 from models.support.file import MAX_BYTES, File
 from models.viewer import Viewer
 from resolvers.context import Context, Info
 from resolvers.support import files
 from resolvers.support.inputs import FileAnnounceInput
+from tests.people import create_staff, create_user
 from tests.web.web_fixtures import BASE_URL, PNG, Site, camille, open_site
 
 if TYPE_CHECKING:
@@ -112,13 +113,7 @@ async def test_the_file_belongs_to_the_viewer(site: Site, viewer: Viewer) -> Non
 
 
 async def test_an_agent_s_file_belongs_to_no_company(site: Site) -> None:
-    agent = await User.create(
-        email="amadou@camcha.example",
-        name="Amadou",
-        staff=Staff.AGENT,
-        password_hash="-",
-        created_at=site.action().at,
-    )
+    agent = await create_staff(site.action(), "Amadou", Staff.AGENT)
     file = await File.get(pk=int((await announce(site, Viewer(agent)))["key"]))
     assert (file.uploader_id, file.account_id) == (agent.pk, None)
 
@@ -157,9 +152,7 @@ async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer)
     """Announcements beyond a limit have to wait, including other members'. Other companies and
     refused ones don't count.
     """
-    colleague = await User.create(
-        email="lou@fournil.example", name="Lou", password_hash="-", created_at=site.action().at
-    )
+    colleague = await create_user(site.action(), "Lou")
     colleague_viewer = replace(viewer, user=colleague)
     for _ in range(throttle.FILE.free_attempts):
         await announce(site, colleague_viewer)

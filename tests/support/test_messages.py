@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.accounts.account import Account
 from models.action import Action
 from models.errors import Refusal
 from models.event import INBOX, Event, EventKind, last_sequence_of, ticket_stream
-from models.identity.session import Session
-from models.identity.user import Staff, User
+from models.identity.user import Staff
 from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
 from models.viewer import Viewer
 from support import messages
+from tests.people import (
+    OTHER_SIREN,
+    add_member,
+    create_account,
+    create_staff_viewer,
+    create_user,
+    create_viewer,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import RecordingBus
@@ -26,25 +32,15 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def paul(db: str, action: Action) -> Viewer:
     """A customer."""
-    user = await User.create(
-        email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at
-    )
-    return Viewer(
-        user, await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at)
-    )
+    user, account = await create_user(action, "Paul"), await create_account(action, "Paul SARL")
+    await add_member(action, account, user)
+    return await create_viewer(action, user, account)
 
 
 @pytest.fixture
 async def alice(db: str, action: Action) -> Viewer:
     """An agent."""
-    user = await User.create(
-        email="alice@camcha.example",
-        name="Alice",
-        password_hash="-",
-        staff=Staff.AGENT,
-        created_at=action.at,
-    )
-    return Viewer(user, session=Session(second_factor=True))
+    return await create_staff_viewer(action, "Alice", Staff.AGENT)
 
 
 async def open_ticket(action: Action, viewer: Viewer, **columns: Any) -> Ticket:
@@ -179,7 +175,7 @@ async def test_a_message_requires_access_to_the_ticket(
     chat = await open_ticket(
         action, paul, reply_awaited_since=action.at, first_response_at=action.at
     )
-    other = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
+    other = await create_account(action, "Autre", OTHER_SIREN)
     viewers_without_access = [
         Viewer(paul.user, other),
         Viewer(paul.user),

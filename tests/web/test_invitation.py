@@ -18,13 +18,14 @@ from models.action import Action
 from models.identity.user import User
 from models.locale import Locale
 from tests.outbox import token_to
+from tests.people import PASSWORD, create_user
 from tests.web.test_pages import assert_locked_down
 from tests.web.web_fixtures import ENGLISH, FRENCH, Site, camille, open_site
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-INVITED_EMAIL, PASSWORD = "noe@fournil.example", "corneille sabot pluvier 42"
+INVITED_EMAIL = "noe@fournil.example"
 NEW_USER_FORM = {"name": "Noé <Blin>", "password": PASSWORD}
 
 
@@ -55,14 +56,7 @@ async def link(site: Site) -> str:
 async def create_existing_user(site: Site) -> User:
     """Noé, who already has a password."""
     password_hash = await site.services.auth.passwords.hash(PASSWORD)
-    at = site.action().at
-    return await User.create(
-        email=INVITED_EMAIL,
-        name="Noé",
-        password_hash=password_hash,
-        created_at=at,
-        email_verified_at=at,
-    )
+    return await create_user(site.action(), "Noé", email=INVITED_EMAIL, password_hash=password_hash)
 
 
 async def has_joined() -> bool:

@@ -13,12 +13,11 @@ from auth.tokens import Purpose
 from billing import checkout
 from billing.checkout import CheckoutServices
 from billing.gateways.sandbox import Sandbox
-from models.accounts.account import Account, Membership, Role
+from models.accounts.account import Role
 from models.action import Action
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
-from models.identity.user import User
 from models.locale import Locale
 from models.support.file import File
 from models.viewer import Viewer
@@ -29,6 +28,7 @@ from storage.content import content_kind
 from storage.file_service import FileService
 from storage.scanner import Scanner
 from storage.store import FolderStore, random_key
+from tests.people import add_member, create_account, create_user, create_viewer
 from tests.quick_auth import quick_auth
 from web import access, files, pages, policies
 
@@ -106,19 +106,11 @@ async def open_site(
 
 
 async def camille(action: Action) -> Viewer:
-    """Camille, who owns a bakery."""
-    user = await User.create(
-        email="camille@fournil.example",
-        name="Camille Aubry",
-        locale=Locale.FR,
-        password_hash="-",
-        created_at=action.at,
-    )
-    account = await Account.create(
-        legal_name="Le Fournil d'Aubry", siren="404833048", created_at=action.at
-    )
-    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
-    return Viewer(user, account, Role.OWNER)
+    """Camille, who owns a bakery and has yet to verify her address."""
+    user = await create_user(action, locale=Locale.FR, email_verified_at=None)
+    account = await create_account(action)
+    await add_member(action, account, user, Role.OWNER)
+    return await create_viewer(action, user, account)
 
 
 async def announce_file(

@@ -27,8 +27,8 @@ from models.errors import Refusal, Throttled
 from models.identity.authenticator import Authenticator, WebauthnChallenge
 from models.identity.session import Session
 from models.identity.user import User
-from tests.auth.conftest import PASSWORD
 from tests.auth.factors.passkey_device import Device
+from tests.people import PASSWORD
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock

@@ -31,8 +31,8 @@ from models.errors import Refusal, Throttled, Unauthenticated
 from models.identity.authenticator import Authenticator
 from models.identity.user import RecoveryCode, User
 from tests.auth.conftest import code_of
-from tests.auth.viewers import viewer_of
 from tests.outbox import emails_to
+from tests.people import viewer_of
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus

@@ -20,8 +20,9 @@ from models.database.sql import execute
 from models.errors import Refusal, Throttled, Unauthenticated
 from models.identity.access_links import PasswordReset
 from models.identity.user import User
-from tests.auth.conftest import PASSWORD, code_of
+from tests.auth.conftest import code_of
 from tests.outbox import templates_to, tokens_to
+from tests.people import PASSWORD
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus

@@ -14,7 +14,7 @@ from auth.throttle.sign_in_queue import SignInQueue
 from models.action import Action
 from models.errors import Throttled
 from models.identity.user import User
-from tests.auth.conftest import PASSWORD
+from tests.people import PASSWORD
 
 
 async def test_few_sign_ins_run_at_once_and_all_run_in_order() -> None:

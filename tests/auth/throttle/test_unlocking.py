@@ -18,8 +18,9 @@ from models.errors import Refusal, Throttled
 from models.identity.access_links import SignInUnlock
 from models.identity.user import User
 from models.operations.email import Email
-from tests.auth.conftest import PASSWORD, code_of
+from tests.auth.conftest import code_of
 from tests.outbox import token_to
+from tests.people import PASSWORD
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock

@@ -24,9 +24,9 @@ from models.content.article import Article, ArticleCategory, ArticleKind, search
 from models.database import statement
 from models.database.postgres import PostgresClient
 from models.database.reading import all_columns, read
-from models.identity.user import User
 from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
 from tests.patience import PATIENCE
+from tests.people import create_account, create_user
 
 AnyQuerySet = QuerySet[Any]
 TEXTS: Any = {
@@ -51,13 +51,8 @@ ONLY_POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=T
 
 @pytest.fixture
 async def desk(db: str, action: Action) -> Table:
-    user = await User.create(
-        email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at
-    )
-    accounts = [
-        await Account.create(legal_name=name, siren="404833048", created_at=action.at)
-        for name in ("Paul", "Marie")
-    ]
+    user = await create_user(action, "Paul", email="paul@example.fr")
+    accounts = [await create_account(action, name) for name in ("Paul", "Marie")]
     desk = Table(action, [])
     for number in range(3):
         async with action.transaction() as tx:

@@ -4,36 +4,28 @@ import asyncio
 
 import pytest
 
-from models.accounts.account import Account
 from models.action import Action
 from models.errors import Refusal, message_for
 from models.event import Event, EventKind, last_sequence_of, ticket_stream
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.support.ticket import TRANSITIONS, Category, Channel, Message, Ticket, TicketStatus
+from tests.people import create_account, create_staff, create_user
 
 
 @pytest.fixture
 async def paul(action: Action) -> User:
-    return await User.create(
-        email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at
-    )
+    return await create_user(action, "Paul", email="paul@example.fr")
 
 
 @pytest.fixture
 async def alice(action: Action) -> User:
-    return await User.create(
-        email="alice@camcha.example",
-        name="Alice",
-        password_hash="-",
-        staff=Staff.AGENT,
-        created_at=action.at,
-    )
+    return await create_staff(action, "Alice", Staff.AGENT)
 
 
 @pytest.fixture
 async def chat(db: str, action: Action, paul: User) -> Ticket:
-    account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at)
+    account = await create_account(action, "Paul SARL")
     async with action.transaction() as tx:
         return await Ticket.open(
             tx, account, paul, subject="Aide", channel=Channel.CHAT, category=Category.USAGE
@@ -64,13 +56,7 @@ async def test_a_message_sent_twice_concurrently_is_stored_once(
 async def test_of_two_concurrent_claims_one_succeeds(
     chat: Ticket, action: Action, alice: User
 ) -> None:
-    bob = await User.create(
-        email="bob@camcha.example",
-        name="Bob",
-        password_hash="-",
-        staff=Staff.AGENT,
-        created_at=action.at,
-    )
+    bob = await create_staff(action, "Bob", Staff.AGENT)
     claims = await asyncio.gather(
         chat.claim(action, alice), chat.claim(action, bob), return_exceptions=True
     )

@@ -8,8 +8,8 @@ from models.identity.user import User
 from models.support.file import File
 from models.viewer import Viewer
 from resolvers.ids import encode
+from tests.people import PASSWORD
 from tests.schema.audited_fixtures import (
-    PASSWORD,
     Stage,
     answering,
     known,

@@ -23,7 +23,8 @@ from models.support.file import File
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
-from tests.schema.conftest import Dataset, person, signed_in
+from tests.people import create_staff_viewer
+from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask
@@ -152,7 +153,7 @@ async def test_p1_1_each_role_has_its_own_permissions(
     for viewer in (Viewer(), *customers, dataset.alice, dataset.nadia):
         response = await ask(viewer, REQUEST, i=wish())
         assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
-    operator = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
+    operator = await create_staff_viewer(action, "Omar", Staff.OPERATOR)
     for viewer in (
         Viewer(),
         dataset.paul.owner,

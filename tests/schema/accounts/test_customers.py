@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auth.sessions import token_hash
-from models.accounts.account import Account, Membership, Role
+from models.accounts.account import Account
 from models.action import Action
 from models.identity.access_links import EmailChange
 from models.identity.user import Staff, User
 from models.viewer import Viewer
 from resolvers.ids import encode
+from tests.people import (
+    OTHER_SIREN,
+    add_member,
+    create_account,
+    create_staff,
+    create_staff_viewer,
+    create_user,
+)
 from tests.schema.audited_fixtures import Stage
-from tests.schema.conftest import Dataset, out_of_date, person, signed_in
+from tests.schema.conftest import Dataset, out_of_date
 from tests.schema.operations.test_audit import EXAMPLES
 
 if TYPE_CHECKING:
@@ -26,29 +34,22 @@ Find = Callable[[str], Awaitable[set[str]]]
 
 
 async def customer(action: Action, name: str, email: str, *companies: Account) -> User:
-    user = await User.create(
-        name=name, email=email, password_hash="-", created_at=action.at, email_verified_at=action.at
-    )
+    user = await create_user(action, name, email=email)
     for account in companies:
-        await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=action.at)
+        await add_member(action, account, user)
     return user
 
 
 @pytest.fixture
 async def alice(db: str, action: Action) -> Viewer:
     """An agent, and the customers that she searches for."""
-    bakery = await Account.create(
-        legal_name="SARL L'Épi d'Œuvre 100%",
-        trade_name="Chez Élodie",
-        siren="404833048",
-        created_at=action.at,
-    )
-    quays = await Account.create(legal_name="Quais & Cie", siren="732829320", created_at=action.at)
+    bakery = await create_account(action, "SARL L'Épi d'Œuvre 100%", trade_name="Chez Élodie")
+    quays = await create_account(action, "Quais & Cie", OTHER_SIREN)
     await customer(action, "Élodie Gâteau", "e.gateau@epi.example", bakery)
     await customer(action, "Zoé Müller", "zoe_m@quais.example", quays, bakery)
     await customer(action, "Théo Nulle-Part", "theo@nulle-part.example")
-    await person(action, "Amélie", Staff.SUPERVISOR)
-    return await signed_in(action, await person(action, "Alice", Staff.AGENT), factor=True)
+    await create_staff(action, "Amélie", Staff.SUPERVISOR)
+    return await create_staff_viewer(action, "Alice", Staff.AGENT)
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ async def test_only_agents_and_operators_can_search(
     ask: "Ask", dataset: Dataset, action: Action
 ) -> None:
     """Operators may search as well. Analysts see no personal data."""
-    omar = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
+    omar = await create_staff_viewer(action, "Omar", Staff.OPERATOR)
     for viewer in (dataset.alice, omar):
         assert (await ask(viewer, SEARCH, s="paulmark"))["data"]["users"]["totalCount"] == 2
     for viewer in (

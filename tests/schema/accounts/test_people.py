@@ -28,9 +28,9 @@ from models.support.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
-from tests.auth.viewers import viewer_of
 from tests.patience import PATIENCE
-from tests.schema.conftest import Company, Dataset, signed_in
+from tests.people import add_member, create_viewer, viewer_of
+from tests.schema.conftest import Company, Dataset
 from tests.schema.subscription_fixtures import subscribe
 
 if TYPE_CHECKING:
@@ -175,9 +175,7 @@ async def test_an_email_is_in_the_chosen_language(
 async def test_sign_in_uses_the_first_company_by_default(dataset: Dataset, action: Action) -> None:
     user = dataset.paul.owner.user
     assert user
-    await Membership.create(
-        user=user, account=dataset.marie.account, role=Role.MEMBER, created_at=action.at
-    )
+    await add_member(action, dataset.marie.account, user)
     assert await authentication.company_of(user) == dataset.paul.account
     assert await authentication.company_of(user, dataset.marie.account.pk) == dataset.marie.account
 
@@ -191,9 +189,7 @@ async def test_concurrent_changes_do_not_deadlock(
     """
     for company, other in ((dataset.paul, dataset.marie), (dataset.marie, dataset.paul)):
         assert company.member.user
-        await Membership.create(
-            user=company.member.user, account=other.account, role=Role.OWNER, created_at=action.at
-        )
+        await add_member(action, other.account, company.member.user, Role.OWNER)
     random = Random(seed)
     for _ in range(8):
         actions = [
@@ -305,9 +301,7 @@ async def test_a_stream_sends_nothing_to_a_lost_role(
     user, session = dataset.paul.member.user, dataset.paul.member.session
     assert user
     assert session
-    await Membership.create(
-        user=user, account=dataset.marie.account, role=Role.MEMBER, created_at=action.at
-    )
+    await add_member(action, dataset.marie.account, user)
     query = "subscription { accountEvents(after: 0) { kind } }"
     async with aclosing(subscribe(engine, dataset.paul.member, services, query)) as following:
         while (await anext(following))["data"]["accountEvents"]["kind"] != "TICKET_OPENED":
@@ -336,10 +330,8 @@ async def test_the_viewer_of_a_websocket_is_anonymous_after_a_switch(
     """A websocket opened before the switch doesn't act for the new account."""
     user = dataset.paul.owner.user
     assert user
-    await Membership.create(
-        user=user, account=dataset.marie.account, role=Role.OWNER, created_at=action.at
-    )
-    old = await signed_in(action, user, dataset.paul.account, Role.OWNER)
+    await add_member(action, dataset.marie.account, user, Role.OWNER)
+    old = await create_viewer(action, user, dataset.paul.account)
     assert old.session
     tokens = await sessions.switch(old.session, dataset.marie.account.pk, action)
     viewer = await viewer_of(tokens.access, action.at)

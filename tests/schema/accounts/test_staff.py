@@ -13,7 +13,8 @@ from models.identity.user import Staff, User
 from models.operations.email import Email
 from models.viewer import Viewer
 from resolvers.ids import encode
-from tests.schema.conftest import Dataset, person, signed_in
+from tests.people import create_staff_viewer
+from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask
@@ -28,7 +29,7 @@ HIRE = """mutation {
 @pytest.fixture
 async def omar(dataset: Dataset, action: Action) -> Viewer:
     """An operator with a recent step-up."""
-    viewer = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
+    viewer = await create_staff_viewer(action, "Omar", Staff.OPERATOR)
     assert viewer.session
     await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
     return viewer

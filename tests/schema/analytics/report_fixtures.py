@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 from models.accounts.account import Account
+from models.action import Action
 from models.billing.invoice import Invoice
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
@@ -16,7 +17,9 @@ from models.billing.purchase import Purchase
 from models.identity.user import User
 from models.support.ticket import Category, Channel, Ticket, TicketStatus
 from models.viewer import Viewer
+from realtime.hub import Hub
 from resolvers.context import Context, Info, Services
+from tests.people import create_account, create_user
 
 TODAY = date(2026, 11, 23)
 
@@ -72,8 +75,8 @@ def noon(day: date) -> datetime:
 async def open_shop() -> Shop:
     """Creates two offers, TPE last in the vendor's order, each bought monthly and yearly."""
     at = noon(TODAY)
-    account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=at)
-    user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=at)
+    action = Action(None, at, Hub())
+    account, user = await create_account(action, "Paul SARL"), await create_user(action, "Paul")
     purchases = []
     for position, segment in ((2, Segment.TPE), (1, Segment.PME)):
         offer = await Offer.create(slug=segment.value, segment=segment, position=position, texts={})

@@ -7,13 +7,13 @@ import pyotp
 
 from accounts import registration
 from auth import sessions
-from models.accounts.account import Membership, Role
 from models.identity.access_links import EmailChange, PasswordReset
 from models.identity.authenticator import Authenticator
 from models.viewer import Viewer
 from resolvers.ids import encode
 from tests.auth.factors.passkey_device import Device
-from tests.schema.audited_fixtures import PASSWORD, Stage, enrolled, known, known_viewer
+from tests.people import PASSWORD, add_member
+from tests.schema.audited_fixtures import Stage, enrolled, known, known_viewer
 
 if TYPE_CHECKING:
     pass
@@ -46,9 +46,7 @@ async def session_sign_out(stage: Stage) -> None:
 async def session_switch_account(stage: Stage) -> None:
     user, account = stage.owner.user, stage.dataset.marie.account
     assert user is not None
-    await Membership.create(
-        user=user, account=account, role=Role.MEMBER, created_at=stage.action.at
-    )
+    await add_member(stage.action, account, user)
     await stage.do(stage.owner, "sessionSwitchAccount", accountId=encode("Account", account.pk))
 
 

@@ -14,6 +14,7 @@ from models.operations.email import Email
 from models.viewer import Viewer
 from resolvers.ids import encode
 from tests.auth.conftest import code_of
+from tests.people import PASSWORD, create_viewer
 
 if TYPE_CHECKING:
     from models.action import Action
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Dataset
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
-PASSWORD, NEW = "corneille sabot pluvier 42", "mouette phare ardoise 77"
+NEW_PASSWORD = "mouette phare ardoise 77"
 REFUSED = "userErrors { code message field }"
 DELICATE = [
     ('emailRequestChange(input: {email: "paul@new.example", idempotencyKey: "1"})', "accepted"),
@@ -68,11 +69,10 @@ async def test_p4_3_users_list_and_end_their_sessions(
     ask: Ask, dataset: "Dataset", action: "Action", paul: Viewer
 ) -> None:
     """With sessions on two devices, one is ended by its id, then all others."""
-    from tests.schema.conftest import signed_in
 
     assert paul.user
     await Session.filter(user_id=paul.user.pk).update(device="Firefox, Linux")
-    other = await signed_in(action, paul.user, paul.account, paul.role)
+    other = await create_viewer(action, paul.user, paul.account)
     listed = "{ viewer { sessions { id createdAt lastUsedAt device current } } }"
     sessions_listed = (await ask(paul, listed))["data"]["viewer"]["sessions"]
     assert [(each["device"], each["current"]) for each in sessions_listed] == [
@@ -91,7 +91,7 @@ async def test_p4_3_users_list_and_end_their_sessions(
     assert other.session
     assert (await Session.get(pk=other.session.pk)).ended_at
     assert len((await ask(paul, listed))["data"]["viewer"]["sessions"]) == 1
-    await signed_in(action, paul.user, paul.account, paul.role)
+    await create_viewer(action, paul.user, paul.account)
     assert (await did(ask, paul, "sessionEndOthers", "ended"))["ended"] == 1
 
 
@@ -213,14 +213,17 @@ async def test_p4_3_a_reset_for_an_unknown_address_gets_the_same_answer(
     assert [(error["code"], error["field"]) for error in weak["userErrors"]] == [
         ("PASSWORD_WEAK", ["input", "password"])
     ]
-    assert (await did(ask, Viewer(), reset % NEW, "reset")) == {"reset": True, "userErrors": []}
-    assert (await did(ask, Viewer(), reset % NEW, "reset"))["userErrors"][0][
+    assert (await did(ask, Viewer(), reset % NEW_PASSWORD, "reset")) == {
+        "reset": True,
+        "userErrors": [],
+    }
+    assert (await did(ask, Viewer(), reset % NEW_PASSWORD, "reset"))["userErrors"][0][
         "code"
     ] == "TOKEN_INVALID"
     signed_in = await did(
         ask,
         Viewer(),
-        f'sessionSignIn(input: {{email: "{paul.user.email}", password: "{NEW}"}})',
+        f'sessionSignIn(input: {{email: "{paul.user.email}", password: "{NEW_PASSWORD}"}})',
         "user { name }",
     )
     assert signed_in["user"] == {"name": paul.user.name}
@@ -229,7 +232,7 @@ async def test_p4_3_a_reset_for_an_unknown_address_gets_the_same_answer(
 
 async def test_p3_5_changing_a_password_requires_the_current_one(ask: Ask, paul: Viewer) -> None:
     assert paul.user
-    change = f'passwordChange(input: {{currentPassword: "%s", newPassword: "{NEW}"}})'
+    change = f'passwordChange(input: {{currentPassword: "%s", newPassword: "{NEW_PASSWORD}"}})'
     wrong = await did(ask, paul, change % "-", "changed")
     assert [(error["code"], error["field"]) for error in wrong["userErrors"]] == [
         ("CREDENTIALS_INVALID", ["input", "currentPassword"])

@@ -7,8 +7,8 @@ from models.clock import SystemClock
 from models.identity.user import Staff
 from models.operations.email import Email
 from resolvers.ids import encode
+from tests.people import create_staff_viewer
 from tests.schema.audited_fixtures import Stage, operating
-from tests.schema.conftest import person, signed_in
 
 if TYPE_CHECKING:
     pass
@@ -29,9 +29,7 @@ async def email_retry(stage: Stage) -> None:
 
 
 async def clock_advance(stage: Stage) -> None:
-    oscar = await signed_in(
-        stage.action, await person(stage.action, "Oscar", Staff.OPERATOR), factor=True
-    )
+    oscar = await create_staff_viewer(stage.action, "Oscar", Staff.OPERATOR)
     travelling = replace(
         stage, services=replace(stage.services, clock=SystemClock(), demonstration=True)
     )

@@ -30,8 +30,9 @@ from resolvers.context import Services
 from resolvers.ids import encode
 from resolvers.operations.enums import AnyAuditAction
 from schema.fields import Unaudited
-from tests.schema.audited_fixtures import MUTATIONS, PASSWORD, PEER, Stage, declared
-from tests.schema.conftest import Company, Dataset, out_of_date, person, signed_in
+from tests.people import PASSWORD, create_staff_viewer
+from tests.schema.audited_fixtures import MUTATIONS, PEER, Stage, declared
+from tests.schema.conftest import Company, Dataset, out_of_date
 from tests.schema.support.audited import ticket_claim, ticket_close
 
 if TYPE_CHECKING:
@@ -139,9 +140,7 @@ async def listed(ask: "Ask", viewer: Viewer, **given: Any) -> list[dict[str, Any
 
 @pytest.fixture
 async def oscar(stage: Stage) -> Viewer:
-    return await signed_in(
-        stage.action, await person(stage.action, "Oscar", Staff.OPERATOR), factor=True
-    )
+    return await create_staff_viewer(stage.action, "Oscar", Staff.OPERATOR)
 
 
 async def test_operators_read_all_entries_and_owners_those_of_their_company(

@@ -14,7 +14,8 @@ from models.operations.audit_actions import OperationsAuditAction
 from models.operations.email import Email, EmailState
 from models.viewer import Viewer
 from resolvers.ids import encode
-from tests.schema.conftest import Dataset, person, signed_in
+from tests.people import create_staff_viewer
+from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask
@@ -33,7 +34,7 @@ RETRY = (
 @pytest.fixture
 async def omar(db: str, action: Action) -> Viewer:
     """An operator."""
-    return await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
+    return await create_staff_viewer(action, "Omar", Staff.OPERATOR)
 
 
 async def stored(

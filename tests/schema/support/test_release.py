@@ -3,7 +3,8 @@
 from models.action import Action
 from models.identity.user import Staff
 from models.support.ticket import Ticket
-from tests.schema.conftest import Ask, Dataset, person, signed_in
+from tests.people import create_staff_viewer
+from tests.schema.conftest import Ask, Dataset
 
 RELEASE = """mutation($ticket: ID!) {
     ticketRelease(input: {ticketId: $ticket}) { ticket { status assignee { name } }
@@ -17,7 +18,7 @@ async def test_p6_2_a_released_ticket_can_be_claimed_by_another_agent(
     ask: Ask, dataset: Dataset, action: Action
 ) -> None:
     ticket = dataset.paul.id(Ticket)
-    bruno = await signed_in(action, await person(action, "Bruno", Staff.AGENT), factor=True)
+    bruno = await create_staff_viewer(action, "Bruno", Staff.AGENT)
     await ask(dataset.alice, CLAIM, ticket=ticket)
     for _ in range(2):  # a repeat changes nothing
         released = (await ask(dataset.alice, RELEASE, ticket=ticket))["data"]["ticketRelease"]
@@ -30,7 +31,7 @@ async def test_p6_2_only_the_assignee_releases_a_ticket(
     ask: Ask, dataset: Dataset, action: Action
 ) -> None:
     ticket = dataset.paul.id(Ticket)
-    bruno = await signed_in(action, await person(action, "Bruno", Staff.AGENT), factor=True)
+    bruno = await create_staff_viewer(action, "Bruno", Staff.AGENT)
     await ask(dataset.alice, CLAIM, ticket=ticket)
     refused = (await ask(bruno, RELEASE, ticket=ticket))["data"]["ticketRelease"]
     assert refused == {
