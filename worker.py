@@ -19,6 +19,7 @@ from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import Transport
 from models.action import Action
+from models.idempotency import delete_old_keys
 from operations.audit_proof import expire
 from privacy import erasure
 from realtime.hub import SWEEP_SECONDS
@@ -87,6 +88,7 @@ def jobs(
         ),
         Job("challenges", 600, lambda: passkeys.expire(Action(None, clock.now(), services.hub))),
         Job("invitations", 3_600, lambda: delete_ended_invitations(clock.now())),
+        Job("idempotency keys", 3_600, lambda: delete_old_keys(clock.now())),
         Job("streams", SWEEP_SECONDS, services.hub.sweep),
         Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub))),
         Job("sessions", SWEEP_SECONDS, lambda: announce_ended_sessions(services.hub, clock.now())),

@@ -1,6 +1,7 @@
 """Keys that make a repeated request return what the first one made."""
 
 import hashlib
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -10,6 +11,8 @@ from tortoise.models import Model
 from models.action import Transaction
 from models.database.sql import execute
 from models.errors import CommonErrorCode, Refusal
+
+RETENTION = timedelta(days=30)
 
 
 class IdempotencyKey(Model):
@@ -73,6 +76,14 @@ async def store_result(
             .using_db(tx.db)
             .update(created_id=result)
         )
+
+
+async def delete_old_keys(at: datetime) -> int:
+    """Delete keys stored more than 30 days ago. Returns how many were deleted.
+
+    No client repeats a request after such a time, and the table would grow with every request.
+    """
+    return await IdempotencyKey.filter(created_on__lt=(at - RETENTION).date().isoformat()).delete()
 
 
 def anonymous_owner(network: str, email: str) -> str:

@@ -14,7 +14,7 @@ Language = Annotated[
 
 IDEMPOTENCY_KEY = (
     "A key chosen by the client (at most 64 characters). Repeating the request with the same key "
-    "and arguments returns the first result."
+    "and arguments returns the first result. Keys are kept for 30 days."
 )
 
 

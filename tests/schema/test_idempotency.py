@@ -3,6 +3,7 @@ arguments is refused.
 """
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from graphql import get_named_type
 from engine import Engine, Params
 from models.action import Action
 from models.billing.offer import Price
+from models.idempotency import delete_old_keys
 from models.identity.user import User
 from models.operations.email import Email
 from models.support.file import File
@@ -130,6 +132,18 @@ async def test_a_repeated_sign_up_sends_one_email(stage: Stage) -> None:
         "IDEMPOTENCY_MISMATCH"
     ]
     assert await codes(stage, Viewer(), "accountSignUp", **other, idempotencyKey="l") == []
+    assert await Email.filter(recipient=FORM["email"]).count() == 2
+
+
+async def test_keys_are_kept_for_30_days(stage: Stage) -> None:
+    """After that the same key belongs to a new request."""
+    now = stage.services.clock.now()
+    assert await codes(stage, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
+    assert await delete_old_keys(now + timedelta(days=30)) == 0
+    assert await codes(stage, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
+    assert await Email.filter(recipient=FORM["email"]).count() == 1
+    assert await delete_old_keys(now + timedelta(days=31)) > 0
+    assert await codes(stage, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
     assert await Email.filter(recipient=FORM["email"]).count() == 2
 
 
