@@ -25,8 +25,8 @@ from models.errors import Refusal, message_for
 from models.identity.user import Staff
 from models.locale import Locale
 from models.operations.clock_offset import clock_offset
-from operations.audit_proof import AuditProof, End, audit_proof
-from operations.invoice_numbering import numbering_faults
+from operations.audit_proof import AuditProof, ChainPosition, audit_proof
+from operations.invoice_numbering import numbering_errors
 from realtime.hub import Hub
 from seed import catalogue
 from seed.people import people
@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     subparser.add_argument(
         "--expect",
-        type=End.of,
+        type=ChainPosition.parse,
         metavar="NUMBER:HASH",
         help="an end printed earlier and stored elsewhere",
     )
@@ -356,7 +356,7 @@ def check_invoices(args: argparse.Namespace) -> int:
 
 async def _numbering_errors(settings: Settings) -> list[str]:
     async with _connected(settings):
-        return await numbering_faults()
+        return await numbering_errors()
 
 
 def verify_audit(args: argparse.Namespace) -> int:
@@ -367,7 +367,7 @@ def verify_audit(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _audit_proof(settings: Settings, expected: End | None) -> AuditProof:
+async def _audit_proof(settings: Settings, expected: ChainPosition | None) -> AuditProof:
     async with _connected(settings):
         return await audit_proof(expected)
 

@@ -24,9 +24,9 @@ from operations.audit_proof import expire
 from privacy import erasure
 from realtime.hub import SWEEP_SECONDS
 from resolvers.context import Services
-from resolvers.privacy.erasures import eraser
+from resolvers.privacy.erasures import erasure_services
 from settings import Settings
-from storage.abandoned_files import delete_abandoned
+from storage.abandoned_files import delete_abandoned_files
 from storage.file_service import FileService, scan_waiting_files
 
 log = structlog.stdlib.get_logger()
@@ -63,7 +63,9 @@ def jobs(
         Job(
             "abandoned files",
             3_600,
-            lambda: delete_abandoned(Action(None, clock.now(), services.hub), file_service.store),
+            lambda: delete_abandoned_files(
+                Action(None, clock.now(), services.hub), file_service.store
+            ),
         ),
         Job(
             "registry",
@@ -82,8 +84,9 @@ def jobs(
         Job(
             "erasures",
             60,
-            lambda: erasure.erase_due(
-                Action(None, clock.now(), services.hub), eraser(services, file_service.store)
+            lambda: erasure.erase_due_accounts(
+                Action(None, clock.now(), services.hub),
+                erasure_services(services, file_service.store),
             ),
         ),
         Job("challenges", 600, lambda: passkeys.expire(Action(None, clock.now(), services.hub))),

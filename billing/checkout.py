@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from auth.tokens import Purpose, Signer
-from billing.gateways.gateway import Gateway, GatewayDown, Outcome
+from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
 from billing.invoicing import issue
 from billing.seller import Seller
 from mail import emails
@@ -32,7 +32,7 @@ from models.locale import Locale
 
 log = structlog.stdlib.get_logger()
 UNKNOWN_METHOD = "unknown_method"
-_LEFT_ALONE = timedelta(minutes=1)
+_RECONCILE_DELAY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,9 @@ async def refresh(action: Action, services: CheckoutServices, payment: Payment) 
         return payment
     try:
         outcome = await _query_charge(services.gateway, payment)
-    except GatewayDown:
+    except GatewayUnavailable:
         raise Refusal(BillingErrorCode.PAYMENT_UNAVAILABLE, "input") from None
-    return await _apply(action, services, payment, outcome)
+    return await _apply_outcome(action, services, payment, outcome)
 
 
 async def _query_charge(gateway: Gateway, payment: Payment) -> Outcome:
@@ -133,7 +133,7 @@ async def _query_charge(gateway: Gateway, payment: Payment) -> Outcome:
         return Outcome(PaymentStatus.DECLINED, f"refused-{payment.pk}", decline_code=UNKNOWN_METHOD)
 
 
-async def _apply(
+async def _apply_outcome(
     action: Action, services: CheckoutServices, payment: Payment, outcome: Outcome
 ) -> Payment:
     """Apply the provider's result to the payment. Concurrent and late results change nothing
@@ -154,7 +154,7 @@ async def _apply(
             status=payment.status.value,
         )
         tx.audit(BillingAuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
-        await _follow_up(tx, services, purchase, payment)
+        await _handle_outcome(tx, services, purchase, payment)
     return payment
 
 
@@ -166,7 +166,7 @@ def _copy_outcome(payment: Payment, outcome: Outcome) -> None:
     payment.brand, payment.last_four = outcome.brand, outcome.last_four
 
 
-async def _follow_up(
+async def _handle_outcome(
     tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment
 ) -> None:
     if payment.status is PaymentStatus.SUCCEEDED:
@@ -206,13 +206,15 @@ async def reconcile(action: Action, services: CheckoutServices) -> int:
 
     A payment that can't be settled doesn't delay the others.
     """
-    left = Payment.unsettled(action.at).filter(created_at__lt=action.at - _LEFT_ALONE)
-    return sum([await _settle(action, services, payment) for payment in await left.order_by("id")])
+    payments = Payment.unsettled(action.at).filter(created_at__lt=action.at - _RECONCILE_DELAY)
+    return sum(
+        [await _settle(action, services, payment) for payment in await payments.order_by("id")]
+    )
 
 
 async def _settle(action: Action, services: CheckoutServices, payment: Payment) -> bool:
     try:
         return (await refresh(action, services, payment)).status is not payment.status
-    except Exception as fault:
-        log.warning("payment.unresolved", payment=payment.pk, error=type(fault).__name__)
+    except Exception as error:
+        log.warning("payment.unresolved", payment=payment.pk, error=type(error).__name__)
         return False

@@ -6,7 +6,7 @@ import hashlib
 from datetime import timedelta
 
 from billing.documents.facts import Address, InvoiceFacts, Line, Party, PaymentMeans
-from billing.documents.page import rendered
+from billing.documents.page import render_in_thread
 from billing.seller import Seller
 from models.accounts.account import Account
 from models.action import Transaction
@@ -28,7 +28,7 @@ from models.event import EventKind, account_stream
 from models.locale import Locale
 from models.translations import day
 
-_CARD = 48  # UNTDID 4461
+_CARD_PAYMENT = 48  # UNTDID 4461
 
 
 async def issue(
@@ -45,39 +45,46 @@ async def issue(
     price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
     account = await Account.get(pk=purchase.account_id, using_db=tx.db)
     assert purchase.anchor is not None, "an invoice is issued for an active purchase"  # noqa: S101
-    when = period(purchase.anchor, price.interval.months, index)
+    billing_period = period(purchase.anchor, price.interval.months, index)
     position = await next_position(tx, Series.INVOICE)
-    facts = _facts(
+    facts = _invoice_facts(
         tx,
         seller,
         purchase,
         payment,
         account,
         price,
-        when,
+        billing_period,
         invoice_number(Series.INVOICE, tx.action.day, position),
         locale,
     )
     return await _store_invoice(
-        tx, facts, position, purchase, payment, price.offer, when, await rendered(facts, locale)
+        tx,
+        facts,
+        position,
+        purchase,
+        payment,
+        price.offer,
+        billing_period,
+        await render_in_thread(facts, locale),
     )
 
 
-def _facts(
+def _invoice_facts(
     tx: Transaction,
     seller: Seller,
     purchase: Purchase,
     payment: Payment,
     account: Account,
     price: Price,
-    when: Period,
-    printed: str,
+    billing_period: Period,
+    number: str,
     locale: Locale,
 ) -> InvoiceFacts:
-    lines = (_line(price, price.offer, when, locale),)
+    lines = (_line(price, price.offer, billing_period, locale),)
     terms = seller.terms_on(tx.action.day)
     return InvoiceFacts(
-        number=printed,
+        number=number,
         issued_on=tx.action.day,
         due_on=tx.action.day,
         seller=seller.party,
@@ -85,35 +92,35 @@ def _facts(
         lines=lines,
         notes=terms.notes(locale),
         totals=totals(lines),
-        period_start=when.start,
-        period_end=when.end - timedelta(days=1),
+        period_start=billing_period.start,
+        period_end=billing_period.end - timedelta(days=1),
         order_number=purchase.order_number or "",
-        payment=PaymentMeans(code=_CARD, card_last4=payment.last_four or ""),
-        payment_terms=terms.paid(locale, day(tx.action.day, locale)),
+        payment=PaymentMeans(code=_CARD_PAYMENT, card_last4=payment.last_four or ""),
+        payment_terms=terms.paid_notice(locale, day(tx.action.day, locale)),
         paid_cents=totals(lines).gross_cents,
     )
 
 
-def _line(price: Price, offer: Offer, when: Period, locale: Locale) -> Line:
+def _line(price: Price, offer: Offer, billing_period: Period, locale: Locale) -> Line:
     return Line(
         label=offer.text(locale)["name"],
         unit_price_cents=price.net_cents,
         vat_basis_points=price.vat_rate,
         unit="MON" if price.interval.months == 1 else "ANN",
-        period_start=when.start,
-        period_end=when.end - timedelta(days=1),
+        period_start=billing_period.start,
+        period_end=billing_period.end - timedelta(days=1),
     )
 
 
 def _buyer(account: Account, purchase: Purchase) -> Party:
-    where = Address(
+    address = Address(
         lines=(purchase.street or "",),
         postcode=purchase.postal_code or "",
         city=purchase.city or "",
         country=purchase.country or "FR",
     )
     return Party(
-        name=account.legal_name, siren=account.siren, vat_number=account.vat_number, address=where
+        name=account.legal_name, siren=account.siren, vat_number=account.vat_number, address=address
     )
 
 
@@ -124,7 +131,7 @@ async def _store_invoice(
     purchase: Purchase,
     payment: Payment,
     offer: Offer,
-    when: Period,
+    billing_period: Period,
     pdf: bytes,
 ) -> Invoice:
     invoice = await Invoice.create(
@@ -136,7 +143,7 @@ async def _store_invoice(
         purchase=purchase,
         payment=payment,
         offer=offer,
-        period_index=when.index,
+        period_index=billing_period.index,
         issued_at=tx.action.at,
         issued_on=facts.issued_on,
         due_on=facts.due_on,
@@ -147,11 +154,11 @@ async def _store_invoice(
         sha256=hashlib.sha256(pdf).hexdigest(),
     )
     await InvoiceDocument.create(using_db=tx.db, invoice=invoice, pdf=pdf)
-    for place, line in enumerate(facts.lines, 1):
+    for line_position, line in enumerate(facts.lines, 1):
         await InvoiceLine.create(
             using_db=tx.db,
             invoice=invoice,
-            position=place,
+            position=line_position,
             label=line.label,
             quantity=int(line.quantity),
             unit_net_cents=line.unit_price_cents,

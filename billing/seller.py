@@ -11,7 +11,7 @@ from billing.documents.facts import Address, Note, Party
 from models.locale import Locale
 from models.privacy.erasure import Retention
 
-Dated = TypeVar("Dated", "Terms", Retention)
+Versioned = TypeVar("Versioned", "Terms", Retention)
 _NOTES = ("PMD", "PMT", "AAB")
 
 
@@ -20,15 +20,15 @@ class Terms:
     """The wording in force from a date on, by language."""
 
     since: date
-    words: dict[str, dict[str, str]]
+    texts: dict[str, dict[str, str]]
 
     def notes(self, locale: Locale) -> tuple[Note, ...]:
         """The three notes on every invoice."""
-        return tuple(Note(code=code, text=self.words[locale.value][code]) for code in _NOTES)
+        return tuple(Note(code=code, text=self.texts[locale.value][code]) for code in _NOTES)
 
-    def paid(self, locale: Locale, day: str) -> str:
+    def paid_notice(self, locale: Locale, day: str) -> str:
         """The sentence for an invoice that is paid when issued."""
-        return self.words[locale.value]["paid"].format(day=day)
+        return self.texts[locale.value]["paid"].format(day=day)
 
 
 @dataclass(frozen=True)
@@ -50,35 +50,35 @@ class Seller:
         return _valid_on(day, self.retention)
 
 
-def _valid_on(day: date, dated: Iterable[Dated]) -> Dated:
-    return max((each for each in dated if each.since <= day), key=lambda each: each.since)
+def _valid_on(day: date, versions: Iterable[Versioned]) -> Versioned:
+    return max((each for each in versions if each.since <= day), key=lambda each: each.since)
 
 
 def seller(path: Path) -> Seller:
     """Read the file. Raises KeyError or ValueError when something is missing."""
-    facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    where = Address(
-        lines=tuple(facts["address_lines"]),
-        postcode=facts["postcode"],
-        city=facts["city"],
-        country=facts["country"],
+    config = tomllib.loads(path.read_text(encoding="utf-8"))
+    address = Address(
+        lines=tuple(config["address_lines"]),
+        postcode=config["postcode"],
+        city=config["city"],
+        country=config["country"],
     )
-    named = {
-        name: facts[name]
+    party_values = {
+        name: config[name]
         for name in ("name", "siren", "siret", "vat_number", "legal", "email", "phone")
     }
     terms = tuple(
         Terms(each["from"], {locale.value: each[locale.value] for locale in Locale})
-        for each in facts["terms"]
+        for each in config["terms"]
     )
     retention = tuple(
         Retention(each["from"], timedelta(days=each["grace_days"]), each["invoice_years"])
-        for each in facts["retention"]
+        for each in config["retention"]
     )
     return Seller(
-        Party(address=where, **named),
+        Party(address=address, **party_values),
         terms,
         retention,
-        facts["support"]["email"],
-        facts["support"]["phone"],
+        config["support"]["email"],
+        config["support"]["phone"],
     )

@@ -18,24 +18,24 @@ from models.audit import GENESIS_HASH, HASHED_COLUMNS, encode_details, entry_has
 from models.database.sql import execute, fetch_records
 from models.operations.audit_actions import OperationsAuditAction
 
-KEPT = timedelta(days=365)
-_BATCH = 1_000
-_PAGE = 500
+RETENTION = timedelta(days=365)
+_BATCH_SIZE = 1_000
+_PAGE_SIZE = 500
 
 
-class End(NamedTuple):
+class ChainPosition(NamedTuple):
     """A position in the chain: the number of an entry and its hash."""
 
     sequence: int
     hash: str
 
     @classmethod
-    def of(cls, text: str) -> "End":
+    def parse(cls, text: str) -> "ChainPosition":
         """Parse an end as printed by a verification. Raises ValueError."""
-        sequence, _, hashed = text.partition(":")
-        if len(hashed) != len(GENESIS_HASH):
+        sequence, _, hash_ = text.partition(":")
+        if len(hash_) != len(GENESIS_HASH):
             raise ValueError(text)
-        return cls(int(sequence), hashed)
+        return cls(int(sequence), hash_)
 
     def __str__(self) -> str:
         return f"{self.sequence}:{self.hash}"
@@ -48,162 +48,177 @@ class AuditProof:
     """
 
     entries: int
-    last: End
+    last: ChainPosition
     broken_at: int | None = None
     fault: str | None = None
 
 
 class _Chain(NamedTuple):
-    begin: End
-    last: End
+    begin: ChainPosition
+    last: ChainPosition
     oldest: int | None
     newest: int | None
 
 
-class _Broken(Exception):
+class _InvalidEntry(Exception):
     def __init__(self, sequence: int, fault: str) -> None:
         super().__init__(fault)
         self.sequence, self.fault = sequence, fault
 
 
-async def audit_proof(noted: End | None = None) -> AuditProof:
+async def audit_proof(expected: ChainPosition | None = None) -> AuditProof:
     """Verify every entry up to the current end. `noted` is an earlier end that was stored
     elsewhere, to compare with.
     """
     while True:
-        chain = await _chain()
-        found = AuditProof(chain.last.sequence - chain.begin.sequence, chain.last)
+        chain = await _read_chain()
+        proof = AuditProof(chain.last.sequence - chain.begin.sequence, chain.last)
         try:
-            await _verify(chain, noted)
-        except _Broken as broken:
-            if (await _chain()).begin != chain.begin:
+            await _verify(chain, expected)
+        except _InvalidEntry as error:
+            if (await _read_chain()).begin != chain.begin:
                 continue  # entries expired while we looked
-            return replace(found, broken_at=broken.sequence, fault=broken.fault)
-        return found
+            return replace(proof, broken_at=error.sequence, fault=error.fault)
+        return proof
 
 
-async def _chain() -> _Chain:
-    found = await execute(_CHAIN)
-    if not found:
-        return _Chain(End(0, GENESIS_HASH), End(0, ""), None, None)
+async def _read_chain() -> _Chain:
+    rows = await execute(_SELECT_CHAIN)
+    if not rows:
+        return _Chain(ChainPosition(0, GENESIS_HASH), ChainPosition(0, ""), None, None)
     return _Chain(
-        End(found[0]["expired_sequence"], found[0]["expired_hash"]),
-        End(found[0]["last_sequence"], found[0]["last_hash"]),
-        found[0]["oldest"],
-        found[0]["newest"],
+        ChainPosition(rows[0]["expired_sequence"], rows[0]["expired_hash"]),
+        ChainPosition(rows[0]["last_sequence"], rows[0]["last_hash"]),
+        rows[0]["oldest"],
+        rows[0]["newest"],
     )
 
 
-async def _verify(chain: _Chain, noted: End | None) -> None:
+async def _verify(chain: _Chain, expected: ChainPosition | None) -> None:
     """Verify the chain. Raises _Broken at the first invalid entry."""
     if not chain.last.hash:
-        raise _Broken(0, "the row that holds both ends of the chain is missing")
-    place, expiry = chain.begin, None
-    if noted and noted.sequence < place.sequence:
-        raise _Broken(
-            noted.sequence, f"entry {noted.sequence} was noted, but has expired: note a later one"
+        raise _InvalidEntry(0, "the row that holds both ends of the chain is missing")
+    position, expiry = chain.begin, None
+    if expected and expected.sequence < position.sequence:
+        raise _InvalidEntry(
+            expected.sequence,
+            f"entry {expected.sequence} was expected, but has expired: use a later one",
         )
-    _compare(place, noted)
-    async for sequence, *told, previous, hashed in _entries(chain):
-        _follow(place, sequence, told, previous, hashed)
-        place = End(sequence, hashed)
-        _compare(place, noted)
-        expiry = told[_DETAILS] if told[_ACTION] == OperationsAuditAction.AUDIT_EXPIRE else expiry
-    _close(chain, place, expiry, noted)
+    _compare_with_expected(position, expected)
+    async for sequence, *values, previous, hash_ in _entries(chain):
+        _verify_entry(position, sequence, values, previous, hash_)
+        position = ChainPosition(sequence, hash_)
+        _compare_with_expected(position, expected)
+        expiry = (
+            values[_DETAILS] if values[_ACTION] == OperationsAuditAction.AUDIT_EXPIRE else expiry
+        )
+    _verify_end(chain, position, expiry, expected)
 
 
-def _compare(place: End, noted: End | None) -> None:
-    if noted and noted.sequence == place.sequence and noted != place:
-        raise _Broken(place.sequence, f"entry {place.sequence} is not the one that was noted")
+def _compare_with_expected(position: ChainPosition, expected: ChainPosition | None) -> None:
+    if expected and expected.sequence == position.sequence and expected != position:
+        raise _InvalidEntry(
+            position.sequence, f"entry {position.sequence} is not the one that was expected"
+        )
 
 
-def _follow(before: End, sequence: int, told: Sequence[Any], previous: Any, hashed: Any) -> None:
+def _verify_entry(
+    before: ChainPosition, sequence: int, values: Sequence[Any], previous: Any, hash_: Any
+) -> None:
     if sequence != before.sequence + 1:
-        raise _Broken(before.sequence + 1, f"entry {before.sequence + 1} is missing")
+        raise _InvalidEntry(before.sequence + 1, f"entry {before.sequence + 1} is missing")
     if previous != before.hash:
-        raise _Broken(sequence, f"entry {sequence} does not follow the one before it")
+        raise _InvalidEntry(sequence, f"entry {sequence} does not follow the one before it")
     try:
-        right = hashed == entry_hash(sequence, told, before.hash)
+        is_valid = hash_ == entry_hash(sequence, values, before.hash)
     except TypeError:
-        right = False
-    if not right:
-        raise _Broken(sequence, f"entry {sequence} was changed")
+        is_valid = False
+    if not is_valid:
+        raise _InvalidEntry(sequence, f"entry {sequence} was changed")
 
 
-def _close(chain: _Chain, place: End, expiry: str | None, noted: End | None) -> None:
+def _verify_end(
+    chain: _Chain, position: ChainPosition, expiry: str | None, expected: ChainPosition | None
+) -> None:
     begin, last = chain.begin, chain.last
-    if place != last or (chain.newest or last.sequence) > last.sequence:
-        more = ", and there are later ones" if place.sequence == last.sequence else ""
-        raise _Broken(
-            place.sequence + 1,
-            f"the entries end at {place.sequence}, but the chain at {last.sequence}{more}",
+    if position != last or (chain.newest or last.sequence) > last.sequence:
+        suffix = ", and there are later ones" if position.sequence == last.sequence else ""
+        raise _InvalidEntry(
+            position.sequence + 1,
+            f"the entries end at {position.sequence}, but the chain at {last.sequence}{suffix}",
         )
     if begin.sequence and expiry != encode_details({"through": begin.sequence, "hash": begin.hash}):
-        raise _Broken(begin.sequence, f"no entry tells that those up to {begin.sequence} expired")
+        raise _InvalidEntry(
+            begin.sequence, f"no entry tells that those up to {begin.sequence} expired"
+        )
     if chain.oldest is not None and chain.oldest <= begin.sequence:
-        raise _Broken(chain.oldest, f"entry {chain.oldest} expired, but is there")
-    if noted and noted.sequence > last.sequence:
-        raise _Broken(
+        raise _InvalidEntry(chain.oldest, f"entry {chain.oldest} expired, but is there")
+    if expected and expected.sequence > last.sequence:
+        raise _InvalidEntry(
             last.sequence + 1,
-            f"entry {noted.sequence} was noted, but the chain ends at {last.sequence}",
+            f"entry {expected.sequence} was expected, but the chain ends at {last.sequence}",
         )
 
 
 async def _entries(chain: _Chain) -> AsyncIterator[Sequence[Any]]:
-    place = chain.begin.sequence
-    while page := await fetch_records(_READ, place, chain.last.sequence, _PAGE):
-        for entry in page:
+    last_sequence = chain.begin.sequence
+    while entries := await fetch_records(
+        _SELECT_ENTRIES, last_sequence, chain.last.sequence, _PAGE_SIZE
+    ):
+        for entry in entries:
             yield entry
-        place = page[-1][0]
+        last_sequence = entries[-1][0]
 
 
-async def expire(action: Action, kept: timedelta = KEPT) -> int:
+async def expire(action: Action, retention: timedelta = RETENTION) -> int:
     """Remove the entries that are older than `kept`, from the oldest on. Returns how many; safe to
     run repeatedly and concurrently.
     """
     removed = 0
-    while count := await _expire_some(action, kept):
+    while count := await _expire_batch(action, retention):
         removed += count
     return removed
 
 
-async def _expire_some(action: Action, kept: timedelta) -> int:
+async def _expire_batch(action: Action, retention: timedelta) -> int:
     async with action.transaction() as tx:
-        end = await _expirable(tx, kept)
-        if end is None or not await _move_start(tx, end):
+        end = await _last_expirable(tx, retention)
+        if end is None or not await _advance_start(tx, end):
             return 0
-        gone = await execute(
+        deleted_rows = await execute(
             "DELETE FROM audit_entry WHERE id <= ? RETURNING id", end.sequence, db=tx.db
         )
         tx.audit(OperationsAuditAction.AUDIT_EXPIRE, through=end.sequence, hash=end.hash)
-    return len(gone)
+    return len(deleted_rows)
 
 
-async def _expirable(tx: Transaction, kept: timedelta) -> End | None:
+async def _last_expirable(tx: Transaction, retention: timedelta) -> ChainPosition | None:
     """The last entry of the next batch whose entries are all too old."""
-    found = await execute(_OLDEST, (tx.action.at - kept).astimezone(UTC), _BATCH, db=tx.db)
-    old = list(takewhile(lambda entry: entry["old"], found))
-    return End(old[-1]["id"], old[-1]["hash"]) if old else None
+    rows = await execute(
+        _SELECT_OLDEST, (tx.action.at - retention).astimezone(UTC), _BATCH_SIZE, db=tx.db
+    )
+    expired = list(takewhile(lambda entry: entry["old"], rows))
+    return ChainPosition(expired[-1]["id"], expired[-1]["hash"]) if expired else None
 
 
-async def _move_start(tx: Transaction, end: End) -> bool:
+async def _advance_start(tx: Transaction, end: ChainPosition) -> bool:
     """Let the chain start after this entry, unless another process has just done so."""
-    moved = await execute(_MOVE, end.sequence, end.hash, end.sequence, db=tx.db)
-    return bool(moved)
+    rows = await execute(_ADVANCE_START, end.sequence, end.hash, end.sequence, db=tx.db)
+    return bool(rows)
 
 
 _ACTION, _DETAILS = HASHED_COLUMNS.index("action"), HASHED_COLUMNS.index("details")
-_CHAIN = """
+_SELECT_CHAIN = """
 SELECT expired_sequence, expired_hash, last_sequence, last_hash,
     (SELECT MIN(id) FROM audit_entry) AS oldest, (SELECT MAX(id) FROM audit_entry) AS newest
 FROM audit_chain WHERE id = 1
 """
-_READ = (
+_SELECT_ENTRIES = (
     f"SELECT id, {', '.join(HASHED_COLUMNS)}, previous_hash, hash FROM audit_entry"  # noqa: S608 - names of columns
     " WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 )
-_OLDEST = "SELECT id, hash, at < ? AS old FROM audit_entry ORDER BY id LIMIT ?"
-_MOVE = """
+_SELECT_OLDEST = "SELECT id, hash, at < ? AS old FROM audit_entry ORDER BY id LIMIT ?"
+_ADVANCE_START = """
 UPDATE audit_chain SET expired_sequence = ?, expired_hash = ? WHERE id = 1 AND expired_sequence < ?
 RETURNING expired_sequence
 """

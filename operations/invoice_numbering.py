@@ -10,69 +10,77 @@ from typing import NamedTuple
 from models.billing.invoice import Counter, Invoice, Series, invoice_number
 
 
-class Numbered(NamedTuple):
+class NumberedInvoice(NamedTuple):
     """The columns of an invoice that are verified."""
 
     position: int
-    printed: str
+    number: str
     issued_on: date
     issued_at: datetime
 
 
-async def numbering_faults() -> list[str]:
+async def numbering_errors() -> list[str]:
     """What is wrong with the numbers of all issued invoices, as sentences. Empty when all are
     correct.
     """
     return [
-        fault
+        error
         for series in Series
-        for fault in faults(series, await _issued(series), await _last_given(series))
+        for error in series_errors(
+            series, await _numbered_invoices(series), await _last_position(series)
+        )
     ]
 
 
-async def _issued(series: Series) -> list[Numbered]:
-    found = Invoice.filter(series=series).order_by("position", "id")
+async def _numbered_invoices(series: Series) -> list[NumberedInvoice]:
+    invoices = Invoice.filter(series=series).order_by("position", "id")
     return [
-        Numbered(*row)
-        for row in await found.values_list("position", "number", "issued_on", "issued_at")
+        NumberedInvoice(*row)
+        for row in await invoices.values_list("position", "number", "issued_on", "issued_at")
     ]
 
 
-async def _last_given(series: Series) -> int:
+async def _last_position(series: Series) -> int:
     counter = await Counter.get_or_none(series=series.value)
     return counter.last_position if counter else 0
 
 
-def faults(series: Series, issued: list[Numbered], last_given: int) -> list[str]:
+def series_errors(series: Series, invoices: list[NumberedInvoice], last_position: int) -> list[str]:
     """What is wrong with one series, whose invoices are given in the order of their positions."""
-    return [*_sequence(series, issued, last_given), *_dates(issued), *_printed(series, issued)]
+    return [
+        *_sequence_errors(series, invoices, last_position),
+        *_date_errors(invoices),
+        *_format_errors(series, invoices),
+    ]
 
 
-def _sequence(series: Series, issued: list[Numbered], last_given: int) -> Iterator[str]:
-    positions = [0, *(each.position for each in issued)]
+def _sequence_errors(
+    series: Series, invoices: list[NumberedInvoice], last_position: int
+) -> Iterator[str]:
+    positions = [0, *(each.position for each in invoices)]
     for before, after in pairwise(positions):
         if after == before:
             yield f"{series}: position {after} was given twice"
         elif after != before + 1:
             yield f"{series}: missing between positions {before} and {after}"
-    if positions[-1] != last_given:
+    if positions[-1] != last_position:
         yield (
             f"{series}: the last invoice has position {positions[-1]}, "
-            f"but the counter stands at {last_given}"
+            f"but the counter stands at {last_position}"
         )
 
 
-def _dates(issued: Iterable[Numbered]) -> Iterator[str]:
-    for before, after in pairwise(issued):
+def _date_errors(invoices: Iterable[NumberedInvoice]) -> Iterator[str]:
+    for before, after in pairwise(invoices):
         if after.issued_on < before.issued_on or after.issued_at < before.issued_at:
-            yield f"{after.printed}: issued {after.issued_at.isoformat()}, before {before.printed}"
+            yield f"{after.number}: issued {after.issued_at.isoformat()}, before {before.number}"
 
 
-def _printed(series: Series, issued: Iterable[Numbered]) -> Iterator[str]:
-    for each in issued:
-        wanted = invoice_number(series, each.issued_on, each.position)
-        if each.printed != wanted:
+def _format_errors(series: Series, invoices: Iterable[NumberedInvoice]) -> Iterator[str]:
+    for invoice in invoices:
+        expected = invoice_number(series, invoice.issued_on, invoice.position)
+        if invoice.number != expected:
             yield (
-                f"{each.printed}: position {each.position} of {each.issued_on.year} "
-                f"must read {wanted}"
+                f"{invoice.number}: position {invoice.position} of {invoice.issued_on.year} "
+                f"must read {expected}"
             )

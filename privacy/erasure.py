@@ -41,61 +41,61 @@ from models.support.file import File
 from models.support.ticket import Message, Ticket, TicketStatus
 from storage.store import Store, StoreUnavailable
 
-BATCH = 200
-NOBODYS = "!"  # what no password hashes to
+BATCH_SIZE = 200
+UNUSABLE_PASSWORD_HASH = "!"  # noqa: S105 - no password hashes to it
 
 log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True)
-class Eraser:
+class ErasureServices:
     """What an erasure needs: the file store and the legal retention periods."""
 
     store: Store
     retention: Retention
 
 
-async def erase_due(action: Action, eraser: Eraser) -> int:
+async def erase_due_accounts(action: Action, services: ErasureServices) -> int:
     """Erase the accounts whose grace period has ended, and continue those that were started.
     Returns how many were finished.
 
     An account with unsettled payments of the last days waits, because an invoice may still be
     issued. While the file store is unavailable, all wait.
     """
-    due = (
+    erasures = (
         Erasure.filter(due_at__lte=action.at, canceled_at=None, finished_at=None)
         .order_by("due_at", "id")
         .limit(20)
     )
-    finished = 0
-    for erasure in await due:
+    finished_count = 0
+    for erasure in await erasures:
         try:
-            finished += await erase(action, eraser, erasure.pk)
+            finished_count += await erase(action, services, erasure.pk)
         except StoreUnavailable:
             log.warning("store.unavailable", erasure=erasure.pk)
             break
-        except Exception as fault:  # one that fails each time never holds up the others
+        except Exception as error:  # one that fails each time never holds up the others
             log.error(
-                "erasure.failed", erasure=erasure.pk, error=type(fault).__name__, exc_info=fault
+                "erasure.failed", erasure=erasure.pk, error=type(error).__name__, exc_info=error
             )
-    return finished
+    return finished_count
 
 
-async def erase(action: Action, eraser: Eraser, erasure_id: int) -> bool:
+async def erase(action: Action, services: ErasureServices, erasure_id: int) -> bool:
     """Erase one account, continuing from whatever was done before. Returns whether it is
     finished.
     """
-    erasure = await _start(action, eraser, erasure_id)
+    erasure = await _start(action, services, erasure_id)
     if erasure is None:
         return False
-    await _files(action, eraser, erasure)
+    await _delete_files(action, services, erasure)
     for kind, step in _STEPS.items():
         while await _run_step(action, erasure, kind, step):
             pass
     return await _finish(action, erasure)
 
 
-async def _start(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | None:
+async def _start(action: Action, services: ErasureServices, erasure_id: int) -> Erasure | None:
     """Start the erasure: from here on it can't be canceled. The owners are told what is kept, while
     their addresses are still known.
     """
@@ -115,7 +115,7 @@ async def _start(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | N
         ):
             log.warning("erasure.waiting", erasure=erasure.pk)
             return None
-        await _record_start(tx, eraser, erasure)
+        await _record_start(tx, services, erasure)
         await Account.filter(pk=account.pk).using_db(tx.db).update(status=AccountStatus.ERASED)
         owners = (
             Membership.filter(account_id=account.pk, role=Role.OWNER)
@@ -127,11 +127,11 @@ async def _start(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | N
     return erasure
 
 
-async def _record_start(tx: Transaction, eraser: Eraser, erasure: Erasure) -> None:
-    issued = Invoice.filter(account_id=erasure.account_id).using_db(tx.db)
-    erasure.started_at, erasure.invoices_kept = tx.action.at, await issued.count()
-    if latest := await issued.order_by("-issued_on").first():
-        erasure.kept_until = eraser.retention.invoices_kept_until(latest.issued_on)
+async def _record_start(tx: Transaction, services: ErasureServices, erasure: Erasure) -> None:
+    invoices = Invoice.filter(account_id=erasure.account_id).using_db(tx.db)
+    erasure.started_at, erasure.invoices_kept = tx.action.at, await invoices.count()
+    if last_invoice := await invoices.order_by("-issued_on").first():
+        erasure.kept_until = services.retention.invoices_kept_until(last_invoice.issued_on)
     await erasure.save(using_db=tx.db, update_fields=["started_at", "invoices_kept", "kept_until"])
 
 
@@ -141,53 +141,55 @@ Step = Callable[[Transaction, int], Awaitable[int]]
 async def _run_step(action: Action, erasure: Erasure, kind: str, step: Step) -> int:
     """Run one batch of a step, and count it in the same transaction."""
     async with action.transaction() as tx:
-        now = await tx.locked(Erasure, erasure.pk)
-        if now.finished_at:
+        current = await tx.locked(Erasure, erasure.pk)
+        if current.finished_at:
             return 0
-        done = await step(tx, erasure.account_id)
-        if done:
-            now.removed = {**now.removed, kind: now.removed.get(kind, 0) + done}
-            await now.save(using_db=tx.db, update_fields=["removed"])
-    return done
+        count = await step(tx, erasure.account_id)
+        if count:
+            current.removed = {**current.removed, kind: current.removed.get(kind, 0) + count}
+            await current.save(using_db=tx.db, update_fields=["removed"])
+    return count
 
 
-async def _files(action: Action, eraser: Eraser, erasure: Erasure) -> None:
+async def _delete_files(action: Action, services: ErasureServices, erasure: Erasure) -> None:
     """Delete files before the rows that refer to them: an interrupted erasure would otherwise leave
     files that nothing refers to.
     """
     account_id = erasure.account_id
-    theirs = (
+    belongs_to_account = (
         Q(account_id=account_id)
         | Q(message__ticket__account_id=account_id)
         | Q(legal_name_change__account_id=account_id)
     )
-    while files := await File.filter(theirs).limit(BATCH):
+    while files := await File.filter(belongs_to_account).limit(BATCH_SIZE):
         for file in files:
-            await eraser.store.delete(file.key)
-        await _run_step(action, erasure, "files", partial(_file_rows, [file.pk for file in files]))
+            await services.store.delete(file.key)
+        await _run_step(
+            action, erasure, "files", partial(_delete_file_rows, [file.pk for file in files])
+        )
 
 
-async def _file_rows(keys: list[int], tx: Transaction, account_id: int) -> int:
+async def _delete_file_rows(keys: list[int], tx: Transaction, account_id: int) -> int:
     return await File.filter(pk__in=keys).using_db(tx.db).delete()
 
 
-async def _legal_names(tx: Transaction, account_id: int) -> int:
+async def _delete_legal_name_changes(tx: Transaction, account_id: int) -> int:
     return await LegalNameChange.filter(account_id=account_id).using_db(tx.db).delete()
 
 
-async def _messages(tx: Transaction, account_id: int) -> int:
-    said = (
+async def _erase_messages(tx: Transaction, account_id: int) -> int:
+    messages = (
         Message.filter(ticket__account_id=account_id)
         .exclude(body=ERASED)
         .using_db(tx.db)
-        .limit(BATCH)
+        .limit(BATCH_SIZE)
     )
-    keys = [int(str(key)) for key in await said.values_list("id", flat=True)]
+    keys = [int(str(key)) for key in await messages.values_list("id", flat=True)]
     if keys:
-        places = ", ".join("?" * len(keys))
+        placeholders = ", ".join("?" * len(keys))
         await execute(
             "UPDATE message SET body = ?, client_message_id = 'erased-' || id"  # noqa: S608 - places
-            f" WHERE id IN ({places})",
+            f" WHERE id IN ({placeholders})",
             ERASED,
             *keys,
             db=tx.db,
@@ -195,26 +197,34 @@ async def _messages(tx: Transaction, account_id: int) -> int:
     return len(keys)
 
 
-async def _tickets(tx: Transaction, account_id: int) -> int:
+async def _erase_tickets(tx: Transaction, account_id: int) -> int:
     """Close the tickets before their messages are deleted, so that no one posts in them anymore."""
-    theirs = Ticket.filter(account_id=account_id).using_db(tx.db)
-    closed = {"status": TicketStatus.CLOSED, "closed_at": tx.action.at, "reply_awaited_since": None}
-    await theirs.exclude(status=TicketStatus.CLOSED).update(**closed)
-    return await theirs.exclude(subject=ERASED).update(subject=ERASED)
+    tickets = Ticket.filter(account_id=account_id).using_db(tx.db)
+    closed_values = {
+        "status": TicketStatus.CLOSED,
+        "closed_at": tx.action.at,
+        "reply_awaited_since": None,
+    }
+    await tickets.exclude(status=TicketStatus.CLOSED).update(**closed_values)
+    return await tickets.exclude(subject=ERASED).update(subject=ERASED)
 
 
-async def _billing_details(tx: Transaction, account_id: int) -> int:
-    somewhere = Q(street__isnull=False) | Q(postal_code__isnull=False) | Q(city__isnull=False)
-    told = somewhere | Q(order_number__isnull=False) | Q(country__isnull=False)
-    nothing = dict.fromkeys(("order_number", "street", "postal_code", "city", "country"))
-    return await Purchase.filter(told, account_id=account_id).using_db(tx.db).update(**nothing)
+async def _clear_billing_details(tx: Transaction, account_id: int) -> int:
+    has_address = Q(street__isnull=False) | Q(postal_code__isnull=False) | Q(city__isnull=False)
+    has_details = has_address | Q(order_number__isnull=False) | Q(country__isnull=False)
+    cleared_values = dict.fromkeys(("order_number", "street", "postal_code", "city", "country"))
+    return (
+        await Purchase.filter(has_details, account_id=account_id)
+        .using_db(tx.db)
+        .update(**cleared_values)
+    )
 
 
-async def _cards(tx: Transaction, account_id: int) -> int:
+async def _clear_card_details(tx: Transaction, account_id: int) -> int:
     """Remove the card details of payments. Amount, date and the provider's reference belong to the
     accounts.
     """
-    known: dict[str, Any] = {
+    erased_values: dict[str, Any] = {
         "method": ERASED,
         "brand": None,
         "last_four": None,
@@ -224,24 +234,24 @@ async def _cards(tx: Transaction, account_id: int) -> int:
         await Payment.filter(account_id=account_id)
         .exclude(method=ERASED)
         .using_db(tx.db)
-        .update(**known)
+        .update(**erased_values)
     )
 
 
-async def _invitations(tx: Transaction, account_id: int) -> int:
+async def _delete_invitations(tx: Transaction, account_id: int) -> int:
     return await Invitation.filter(account_id=account_id).using_db(tx.db).delete()
 
 
-async def _emails(tx: Transaction, account_id: int) -> int:
-    about = Email.filter(Q(account_id=account_id) | Q(invoice__account_id=account_id))
-    return await about.using_db(tx.db).delete()
+async def _delete_emails(tx: Transaction, account_id: int) -> int:
+    matching_emails = Email.filter(Q(account_id=account_id) | Q(invoice__account_id=account_id))
+    return await matching_emails.using_db(tx.db).delete()
 
 
-async def _sessions(tx: Transaction, account_id: int) -> int:
+async def _delete_sessions(tx: Transaction, account_id: int) -> int:
     return await Session.filter(account_id=account_id).using_db(tx.db).delete()
 
 
-async def _people(tx: Transaction, account_id: int) -> int:
+async def _remove_member(tx: Transaction, account_id: int) -> int:
     """Remove one member at a time from the company, and erase the user unless they belong to
     another one.
     """
@@ -262,21 +272,22 @@ async def _people(tx: Transaction, account_id: int) -> int:
 
 
 async def _anonymize(tx: Transaction, user: User) -> None:
-    facts: dict[str, Any] = {
+    erased_values: dict[str, Any] = {
         "name": ERASED,
         "email": f"erased-{user.pk}@invalid",
-        "password_hash": NOBODYS,
+        "password_hash": UNUSABLE_PASSWORD_HASH,
         "email_verified_at": None,
         "searched": None,
     }
-    await User.filter(pk=user.pk).using_db(tx.db).update(**facts)
+    await User.filter(pk=user.pk).using_db(tx.db).update(**erased_values)
     await turn_off(tx, user)
     await Session.filter(user_id=user.pk).using_db(tx.db).delete()
     await void_links(user, tx.db)
     await IdempotencyKey.filter(owner=f"user:{user.pk}").using_db(tx.db).delete()
-    written = Q(user_id=user.pk) | Q(recipient=user.email)  # another company invites an address
+    # another company's invitation has an address instead of a user
+    is_recipient = Q(user_id=user.pk) | Q(recipient=user.email)
     await (
-        Email.filter(written)
+        Email.filter(is_recipient)
         .exclude(template__startswith=f"{ACCOUNT_ERASED}.")
         .using_db(tx.db)
         .delete()
@@ -285,25 +296,25 @@ async def _anonymize(tx: Transaction, user: User) -> None:
 
 
 _STEPS: dict[str, Step] = {
-    "legal names": _legal_names,
-    "tickets": _tickets,
-    "messages": _messages,
-    "billing details": _billing_details,
-    "cards": _cards,
-    "invitations": _invitations,
-    "emails": _emails,
-    "sessions": _sessions,
-    "people": _people,
+    "legal names": _delete_legal_name_changes,
+    "tickets": _erase_tickets,
+    "messages": _erase_messages,
+    "billing details": _clear_billing_details,
+    "cards": _clear_card_details,
+    "invitations": _delete_invitations,
+    "emails": _delete_emails,
+    "sessions": _delete_sessions,
+    "people": _remove_member,
 }
 
 
 async def _finish(action: Action, erasure: Erasure) -> bool:
     async with action.transaction() as tx:
         account = await tx.locked(Account, erasure.account_id)
-        now = await tx.locked(Erasure, erasure.pk)
-        if now.finished_at:
+        current = await tx.locked(Erasure, erasure.pk)
+        if current.finished_at:
             return False
-        nothing: dict[str, Any] = {
+        erased_values: dict[str, Any] = {
             "legal_name": ERASED,
             "trade_name": None,
             "siren": "000000000",
@@ -318,9 +329,9 @@ async def _finish(action: Action, erasure: Erasure) -> bool:
             "registry_verdict": None,
             "registry_due_at": None,
         }
-        await Account.filter(pk=account.pk).using_db(tx.db).update(**nothing)
+        await Account.filter(pk=account.pk).using_db(tx.db).update(**erased_values)
         await IdempotencyKey.filter(owner=f"account:{account.pk}").using_db(tx.db).delete()
-        now.finished_at = action.at
-        await now.save(using_db=tx.db, update_fields=["finished_at"])
-        tx.audit(PrivacyAuditAction.ACCOUNT_ERASE, account, invoices_kept=now.invoices_kept)
+        current.finished_at = action.at
+        await current.save(using_db=tx.db, update_fields=["finished_at"])
+        tx.audit(PrivacyAuditAction.ACCOUNT_ERASE, account, invoices_kept=current.invoices_kept)
     return True

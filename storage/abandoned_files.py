@@ -24,37 +24,37 @@ from storage.store import Store, StoreUnavailable
 # upload can take (five minutes for the link and five for the body), so that no content arrives for
 # a deleted row.
 RETENTION = timedelta(hours=24)
-_BATCH = 100
+_BATCH_SIZE = 100
 
 log = structlog.stdlib.get_logger()
 
 
-async def delete_abandoned(action: Action, store: Store) -> int:
+async def delete_abandoned_files(action: Action, store: Store) -> int:
     """Delete the files that aren't attached to anything a day after they were announced. Returns
     how many rows were deleted.
 
     Stops while the store is unavailable. Any other error of one file is logged and doesn't delay
     the others.
     """
-    last_id = deleted = 0
+    last_id = deleted_count = 0
     while (
         files := await File.unattached()
         .filter(created_at__lte=action.at - RETENTION, pk__gt=last_id)
         .order_by("id")
-        .limit(_BATCH)
+        .limit(_BATCH_SIZE)
     ):
         for file in files:
             try:
-                deleted += await _delete(action, store, file)
+                deleted_count += await _delete(action, store, file)
             except StoreUnavailable:
                 log.warning("store.unavailable", file=file.pk)
-                return deleted
+                return deleted_count
             except Exception as error:
                 log.error(
                     "file.not_deleted", file=file.pk, error=type(error).__name__, exc_info=error
                 )
         last_id = files[-1].pk
-    return deleted
+    return deleted_count
 
 
 async def _delete(action: Action, store: Store, file: File) -> int:

@@ -6,8 +6,8 @@ This detects mislabeled files. It is no virus scanner, so files are only ever se
 import re
 from dataclasses import dataclass
 
-_HEAD = 128
-_OVERLAP = 64
+_HEAD_SIZE = 128
+_OVERLAP_SIZE = 64
 _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _MACRO_PART = b"vbaProject.bin"
 
@@ -32,13 +32,13 @@ class ContentKind:
         return name[: length - len(self.extensions[0])] + self.extensions[0]
 
 
-def _office(extension: str, part: bytes) -> ContentKind:
+def _office_kind(extension: str, part: bytes) -> ContentKind:
     return ContentKind(
         (extension,), re.compile(rb"PK\x03\x04"), frozenset({b"[Content_Types].xml", part})
     )
 
 
-def _open_document(extension: str, media_type: bytes) -> ContentKind:
+def _open_document_kind(extension: str, media_type: bytes) -> ContentKind:
     return ContentKind(
         (extension,), re.compile(rb"PK\x03\x04.{26}mimetype" + re.escape(media_type), re.DOTALL)
     )
@@ -54,10 +54,12 @@ CONTENT_KINDS = {
     "application/pdf": ContentKind((".pdf",), re.compile(rb"%PDF-\d")),
     "text/plain": ContentKind((".txt", ".log"), text=True),
     "text/csv": ContentKind((".csv",), text=True),
-    f"{_OFFICE}.wordprocessingml.document": _office(".docx", b"word/"),
-    f"{_OFFICE}.spreadsheetml.sheet": _office(".xlsx", b"xl/"),
-    f"{_OPEN_DOCUMENT}.text": _open_document(".odt", b"application/vnd.oasis.opendocument.text"),
-    f"{_OPEN_DOCUMENT}.spreadsheet": _open_document(
+    f"{_OFFICE}.wordprocessingml.document": _office_kind(".docx", b"word/"),
+    f"{_OFFICE}.spreadsheetml.sheet": _office_kind(".xlsx", b"xl/"),
+    f"{_OPEN_DOCUMENT}.text": _open_document_kind(
+        ".odt", b"application/vnd.oasis.opendocument.text"
+    ),
+    f"{_OPEN_DOCUMENT}.spreadsheet": _open_document_kind(
         ".ods", b"application/vnd.oasis.opendocument.spreadsheet"
     ),
 }
@@ -81,14 +83,14 @@ class Inspection:
 
     def feed(self, chunk: bytes) -> None:
         """Inspect the next bytes."""
-        self._head += chunk[: _HEAD - len(self._head)]
+        self._head += chunk[: _HEAD_SIZE - len(self._head)]
         window = self._tail + chunk
         self._missing_parts = {name for name in self._missing_parts if name not in window}
         if (self._kind.text and _BINARY.search(chunk)) or (
             self._kind.required and _MACRO_PART in window
         ):
             self._allowed = False
-        self._tail = window[-_OVERLAP:]
+        self._tail = window[-_OVERLAP_SIZE:]
 
     @property
     def is_valid(self) -> bool:

@@ -18,10 +18,10 @@ from models.support.file import File
 from storage.scanner import Scanner, ScannerUnavailable
 from storage.store import Store, StoreUnavailable
 
-_BATCH = 100
-_DELETION_RETRIED = timedelta(hours=1)
+_BATCH_SIZE = 100
+_DELETION_RETRY_PERIOD = timedelta(hours=1)
 # how soon content that an operator restores from a backup is scanned
-_MISSING_RETRIED_AFTER = timedelta(days=1)
+_MISSING_RETRY_INTERVAL = timedelta(days=1)
 
 log = structlog.stdlib.get_logger()
 
@@ -83,17 +83,17 @@ async def scan_waiting_files(action: Action, file_service: FileService) -> int:
     """
     if file_service.scanner is None:
         return 0
-    for infected in await File.filter(infected_at__gte=action.at - _DELETION_RETRIED):
-        await file_service.store.delete(infected.key)
-    unscanned = File.filter(
+    for infected_file in await File.filter(infected_at__gte=action.at - _DELETION_RETRY_PERIOD):
+        await file_service.store.delete(infected_file.key)
+    unscanned_files = File.filter(
         uploaded_at__not_isnull=True, cleared_at=None, infected_at=None, abandoned_at=None
     )
-    waiting = await unscanned.filter(
-        Q(missing_at=None) | Q(missing_at__lte=action.at - _MISSING_RETRIED_AFTER)
-    ).limit(_BATCH)
-    scanned = 0
-    for file in random.sample(waiting, len(waiting)):
+    files = await unscanned_files.filter(
+        Q(missing_at=None) | Q(missing_at__lte=action.at - _MISSING_RETRY_INTERVAL)
+    ).limit(_BATCH_SIZE)
+    scanned_count = 0
+    for file in random.sample(files, len(files)):
         if not await scan_file(action, file_service, file):
             break
-        scanned += 1
-    return scanned
+        scanned_count += 1
+    return scanned_count

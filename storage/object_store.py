@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from obstore import BytesStream, GetResult
     from obstore.store import S3Config
 
-_CHUNK = 64 * 1024
-_PART = 5 * 1024 * 1024  # S3's smallest part of an upload
+_CHUNK_SIZE = 64 * 1024
+_PART_SIZE = 5 * 1024 * 1024  # S3's smallest part of an upload
 _KNOWN_OPTIONS = {"endpoint", "region"}
-_SECONDS = 30.0  # for an answer of the store, for one part, or for the next bytes
+_TIMEOUT_SECONDS = 30.0  # for an answer of the store, for one part, or for the next bytes
 
 
 class ObjectStore:
@@ -40,7 +40,9 @@ class ObjectStore:
     `seconds` is the timeout for each answer of the store.
     """
 
-    def __init__(self, url: str, key_id: str, secret: str, seconds: float = _SECONDS) -> None:
+    def __init__(
+        self, url: str, key_id: str, secret: str, seconds: float = _TIMEOUT_SECONDS
+    ) -> None:
         parts, options = urlsplit(url), dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
         if (
             parts.scheme != "s3"
@@ -55,9 +57,9 @@ class ObjectStore:
         self._seconds = seconds
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
         config = _config(options, key_id, secret)
-        plain = options.get("endpoint", "").startswith("http://")
-        self._store = _client(parts.netloc, config, plain, timedelta(seconds=seconds))
-        self._streaming_store = _client(parts.netloc, config, plain, timedelta(days=1))
+        allow_http = options.get("endpoint", "").startswith("http://")
+        self._store = _client(parts.netloc, config, allow_http, timedelta(seconds=seconds))
+        self._streaming_store = _client(parts.netloc, config, allow_http, timedelta(days=1))
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> StoredObject:
         """Upload in parts, and complete the upload at the end. If `chunks` raises, the
@@ -65,18 +67,18 @@ class ObjectStore:
 
         Raises StoreUnavailable.
         """
-        name, recorded = self._name(key), _RecordedChunks(chunks)
+        name, recorded_chunks = self._name(key), _RecordedChunks(chunks)
         try:
             await obstore.put_async(
-                self._store, name, recorded, use_multipart=True, chunk_size=_PART
+                self._store, name, recorded_chunks, use_multipart=True, chunk_size=_PART_SIZE
             )
         except (BaseError, FileNotFoundError) as error:  # also raised when the bucket is not found
-            raise recorded.error or StoreUnavailable() from error
+            raise recorded_chunks.error or StoreUnavailable() from error
         except Exception:
-            if recorded.error:
-                raise recorded.error from None
+            if recorded_chunks.error:
+                raise recorded_chunks.error from None
             raise
-        return StoredObject(recorded.size, recorded.digest.hexdigest())
+        return StoredObject(recorded_chunks.size, recorded_chunks.digest.hexdigest())
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
         """Return the content in chunks. Raises FileNotFoundError, StoreUnavailable."""
@@ -106,11 +108,11 @@ class ObjectStore:
         return f"{self._prefix}{key}"
 
 
-def _client(bucket: str, config: "S3Config", plain: bool, timeout: timedelta) -> S3Store:
+def _client(bucket: str, config: "S3Config", allow_http: bool, timeout: timedelta) -> S3Store:
     return S3Store(
         bucket,
         config=config,
-        client_options={"timeout": timeout, "connect_timeout": "3s", "allow_http": plain},
+        client_options={"timeout": timeout, "connect_timeout": "3s", "allow_http": allow_http},
         retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=6)},
     )
 
@@ -153,7 +155,7 @@ class _RecordedChunks:
 
 
 async def _read(result: "GetResult", seconds: float) -> AsyncIterator[bytes]:
-    chunks = result.stream(min_chunk_size=_CHUNK)
+    chunks = result.stream(min_chunk_size=_CHUNK_SIZE)
     while chunk := await _next(chunks, seconds):
         yield chunk
 
@@ -166,10 +168,10 @@ async def _next(chunks: "BytesStream", seconds: float) -> bytes:
         raise StoreUnavailable from error
 
 
-def store_from_url(files: str, key_id: str, secret: str) -> Store:
+def store_from_url(location: str, key_id: str, secret: str) -> Store:
     """Return the store in a folder, or at an `s3://` URL. Raises ValueError for an invalid URL."""
     return (
-        ObjectStore(files, key_id, secret)
-        if files.startswith("s3://")
-        else FolderStore(Path(files))
+        ObjectStore(location, key_id, secret)
+        if location.startswith("s3://")
+        else FolderStore(Path(location))
     )

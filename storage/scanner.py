@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-_SECONDS = 60  # for one file, including connecting and the answer
+_TIMEOUT_SECONDS = 60  # for one file, including connecting and the answer
 _MAX_ANSWER = 4096
 
 
@@ -58,7 +58,7 @@ class Clamd:
     async def scan(self, chunks: AsyncIterator[bytes]) -> str | None:
         """See Scanner. Holds one chunk at a time. Exceptions from `chunks` propagate."""
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 reader, writer = await self._connect()
                 try:
                     await _send(writer, chunks)

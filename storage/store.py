@@ -13,12 +13,12 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import BinaryIO, Protocol
 
-_CHUNK = 64 * 1024
+_CHUNK_SIZE = 64 * 1024
 KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_PARTIAL = "partial"
+_PARTIAL_FOLDER = "partial"
 _ABANDONED_SECONDS = 3600
 # disk full, quota exceeded, or the process's limit
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_SPACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class StoreUnavailable(Exception):
@@ -74,30 +74,30 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        (root / _PARTIAL).mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._sweep()
+        (root / _PARTIAL_FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._delete_stale_files()
 
-    def _sweep(self) -> None:
+    def _delete_stale_files(self) -> None:
         """Delete partial files of killed processes. Recent ones may still be written by another
         process.
         """
-        for partial in (self._root / _PARTIAL).iterdir():
-            if partial.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
-                partial.unlink(missing_ok=True)
+        for partial_path in (self._root / _PARTIAL_FOLDER).iterdir():
+            if partial_path.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                partial_path.unlink(missing_ok=True)
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> StoredObject:
         """Write to a partial file, sync it, then rename it, so that a killed process never leaves
         half a file under the key.
 
         Raises StoreFull."""
-        path, partial = self._path(key), self._root / _PARTIAL / random_key()
+        path, partial_path = self._path(key), self._root / _PARTIAL_FOLDER / random_key()
         try:
-            with _raising_store_full():
-                with await asyncio.to_thread(partial.open, "xb") as file:
+            with _translate_full_errors():
+                with await asyncio.to_thread(partial_path.open, "xb") as file:
                     stored = await _write_chunks(file, chunks)
-                await asyncio.to_thread(_publish, partial, path)
+                await asyncio.to_thread(_publish, partial_path, path)
         finally:
-            partial.unlink(missing_ok=True)
+            partial_path.unlink(missing_ok=True)
         return stored
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
@@ -115,12 +115,12 @@ class FolderStore:
 
 
 @contextmanager
-def _raising_store_full() -> Iterator[None]:
+def _translate_full_errors() -> Iterator[None]:
     """Raise StoreFull for the operating system's errors about missing space. Others propagate."""
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in _NO_SPACE_ERRORS:
             raise StoreFull from error
         raise
 
@@ -136,15 +136,15 @@ async def _write_chunks(file: BinaryIO, chunks: AsyncIterable[bytes]) -> StoredO
     return StoredObject(size, digest.hexdigest())
 
 
-def _publish(partial: Path, path: Path) -> None:
+def _publish(partial_path: Path, path: Path) -> None:
     path.parent.mkdir(exist_ok=True, mode=0o700)
-    partial.replace(path)
+    partial_path.replace(path)
     # a rename survives a power failure once its folders are synced
     for folder in (path.parent, path.parent.parent):
-        _sync(folder)
+        _sync_folder(folder)
 
 
-def _sync(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     if os.name != "posix":  # other systems can't open a folder
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -156,5 +156,5 @@ def _sync(folder: Path) -> None:
 
 async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
     with file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+        while chunk := await asyncio.to_thread(file.read, _CHUNK_SIZE):
             yield chunk

@@ -29,7 +29,7 @@ _NAME_LENGTH = 200
 _FOLDER_SEPARATORS = re.compile(r"[/\\]")
 
 
-class UploadFault(StrEnum):
+class RejectionReason(StrEnum):
     """Why an upload was rejected."""
 
     TOO_LARGE = "TOO_LARGE"
@@ -42,9 +42,9 @@ class UploadFault(StrEnum):
 class UploadRejected(Exception):
     """The upload differs from what was announced, or another upload was stored before it."""
 
-    def __init__(self, fault: UploadFault) -> None:
-        super().__init__(fault.value)
-        self.fault = fault
+    def __init__(self, reason: RejectionReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
 
 
 async def announce(
@@ -63,21 +63,21 @@ async def announce(
     Raises FILE_UNSUPPORTED for the type and the size, BLANK and TOO_LONG for the name, and
     Throttled, so that one company or member of staff can't fill the disk.
     """
-    expected = content_kind(content_type)
+    kind = content_kind(content_type)
     with Checks() as check:
-        name = check(_file_name, name, expected)
-        if expected is None:
+        name = check(_file_name, name, kind)
+        if kind is None:
             check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "contentType"))
         if not 1 <= size <= MAX_BYTES:
             check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "size"))
         key = check(optional_key, key)
-    counted = ("company", account.pk) if account else ("person", uploader.pk)
-    await auth.throttle.attempt(throttle.key(throttle.FILE, *counted))
+    throttle_subject = ("company", account.pk) if account else ("person", uploader.pk)
+    await auth.throttle.attempt(throttle.key(throttle.FILE, *throttle_subject))
     owner = f"user:{uploader.pk}"
     arguments = [account.pk if account else None, name, content_type, size]
     async with action.transaction() as tx:
-        if first := await earlier_result(tx, owner, "fileAnnounce", key, arguments):
-            return await _earlier_announcement(tx, first)
+        if earlier_id := await earlier_result(tx, owner, "fileAnnounce", key, arguments):
+            return await _earlier_announcement(tx, earlier_id)
         file = await File.create(
             using_db=tx.db,
             key=random_key(),
@@ -100,11 +100,11 @@ async def _earlier_announcement(tx: Transaction, file_id: int) -> File:
     return file
 
 
-def _file_name(name: str, expected: ContentKind | None) -> str:
+def _file_name(name: str, kind: ContentKind | None) -> str:
     """The last part of a path, without leading dots, spoofed extensions and card numbers."""
-    base = masked_line(_FOLDER_SEPARATORS.split(name)[-1], "name", _NAME_LENGTH)
-    bare = masked_line(base.lstrip(". "), "name", _NAME_LENGTH)
-    return expected.with_extension(bare, _NAME_LENGTH) if expected else bare
+    base_name = masked_line(_FOLDER_SEPARATORS.split(name)[-1], "name", _NAME_LENGTH)
+    clean_name = masked_line(base_name.lstrip(". "), "name", _NAME_LENGTH)
+    return kind.with_extension(clean_name, _NAME_LENGTH) if kind else clean_name
 
 
 def _media_type(content_type: str) -> str:
@@ -123,44 +123,44 @@ async def receive(
     until the worker's next scan.
     """
     key = random_key()
-    stored = await file_service.store.put(key, _matches_announcement(file, chunks))
+    stored_object = await file_service.store.put(key, _verified_chunks(file, chunks))
     columns = {
         "key": key,
-        "sha256": stored.sha256,
+        "sha256": stored_object.sha256,
         "uploaded_at": action.at,
         "cleared_at": None if file_service.scanner else action.at,
     }
-    new = await File.filter(pk=file.pk, uploaded_at=None).update(**columns) == 1
-    if not new:
+    is_new = await File.filter(pk=file.pk, uploaded_at=None).update(**columns) == 1
+    if not is_new:
         await file_service.store.delete(key)
     await file.refresh_from_db()
-    if file.sha256 != stored.sha256:
-        raise UploadRejected(UploadFault.UPLOADED_BEFORE)
-    if file.status is FileStatus.QUARANTINED and new:
+    if file.sha256 != stored_object.sha256:
+        raise UploadRejected(RejectionReason.UPLOADED_BEFORE)
+    if file.status is FileStatus.QUARANTINED and is_new:
         await scan_file(action, file_service, file)
         await file.refresh_from_db()
     if file.status is FileStatus.INFECTED:
-        raise UploadRejected(UploadFault.INFECTED)
-    return new
+        raise UploadRejected(RejectionReason.INFECTED)
+    return is_new
 
 
-async def _matches_announcement(file: File, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def _verified_chunks(file: File, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """The chunks, as long as they match what was announced."""
-    inspection, size = Inspection(_kind_of(file)), 0
+    inspection, size = Inspection(_announced_kind(file)), 0
     async for chunk in chunks:
         size += len(chunk)
         if size > file.size:
-            raise UploadRejected(UploadFault.TOO_LARGE)
+            raise UploadRejected(RejectionReason.TOO_LARGE)
         inspection.feed(chunk)
         yield chunk
     if size < file.size:
-        raise UploadRejected(UploadFault.TOO_SMALL)
+        raise UploadRejected(RejectionReason.TOO_SMALL)
     if not inspection.is_valid:
-        raise UploadRejected(UploadFault.OTHER_CONTENT)
+        raise UploadRejected(RejectionReason.OTHER_CONTENT)
 
 
-def _kind_of(file: File) -> ContentKind:
-    expected = content_kind(file.content_type)
-    if expected is None:  # the type was supported when the file was announced
-        raise UploadRejected(UploadFault.OTHER_CONTENT)
-    return expected
+def _announced_kind(file: File) -> ContentKind:
+    kind = content_kind(file.content_type)
+    if kind is None:  # the type was supported when the file was announced
+        raise UploadRejected(RejectionReason.OTHER_CONTENT)
+    return kind

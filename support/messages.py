@@ -52,7 +52,7 @@ async def reply(
         key = check(client_key, client_message_id, "clientMessageId")
         files = check(require_keys, file_ids, "fileIds")
         if not check.is_valid:
-            await check.wait(_visible(viewer, ticket_id))
+            await check.wait(_visible_ticket(viewer, ticket_id))
     if (
         ticket_id
         and not files
@@ -63,24 +63,26 @@ async def reply(
         )
     ):
         return message
-    return await (await _visible(viewer, ticket_id)).reply(action, viewer.user, text, key, files)
+    return await (await _visible_ticket(viewer, ticket_id)).reply(
+        action, viewer.user, text, key, files
+    )
 
 
-async def _visible(viewer: Viewer, ticket_id: int | None) -> Ticket:
-    seen = await read(Ticket.visible_to(viewer).filter(id=ticket_id)) if ticket_id else []
-    if not seen:
+async def _visible_ticket(viewer: Viewer, ticket_id: int | None) -> Ticket:
+    tickets = await read(Ticket.visible_to(viewer).filter(id=ticket_id)) if ticket_id else []
+    if not tickets:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "ticketId")
-    return seen[0]
+    return tickets[0]
 
 
 async def _post_in_one_statement(
     action: Action, viewer: Viewer, author: User, ticket_id: int, text: str, client_message_id: str
 ) -> Message | None:
-    db, staff = get_connection("default"), author.staff is not None
+    db, from_staff = get_connection("default"), author.staff is not None
     # The rule of Ticket.visible_to.
-    company = viewer.account.pk if viewer.account and not viewer.is_agent else None
+    company_id = viewer.account.pk if viewer.account and not viewer.is_agent else None
     # SQLite has no such statement.
-    if not isinstance(db, PostgresClient) or not (viewer.is_agent or company):
+    if not isinstance(db, PostgresClient) or not (viewer.is_agent or company_id):
         return None
     values = [
         ticket_id,
@@ -88,19 +90,19 @@ async def _post_in_one_statement(
         text,
         client_message_id,
         action.at,
-        staff,
-        company,
+        from_staff,
+        company_id,
         ticket_stream(ticket_id),
     ]
     try:
-        found = await db.read(_ANSWERED if staff else _ASKED, values)
+        records = await db.read(_STAFF_POST if from_staff else _CUSTOMER_POST, values)
     except (IntegrityError, UniqueViolationError):
         # The ORM's or the driver's own, as the connection came.
         return None
-    if not found:
+    if not records:
         return None
     action.bus.announce([ticket_stream(ticket_id)])
-    message: Message = _message_factory()([(*found[0], ticket_id, ticket_id, *values[1:6])])[0]
+    message: Message = _message_factory()([(*records[0], ticket_id, ticket_id, *values[1:6])])[0]
     return message
 
 
@@ -120,7 +122,7 @@ def _message_factory() -> RowFactory:
     return row_factory(Message, columns, "postgres")
 
 
-_POST = """
+_POST_TEMPLATE = """
 WITH unchanged AS (
     UPDATE ticket SET updated_at = $5{also}
     WHERE id = $1 AND account_id = COALESCE($7, account_id) AND status IN ({statuses})
@@ -146,12 +148,16 @@ SELECT id, sequence FROM stored
 """
 
 
-def _post(settled: str, also: str, *but: TicketStatus) -> str:
-    statuses = ", ".join(f"'{status}'" for status in TicketStatus if status not in but)
-    return _POST.format(
-        settled=settled, also=also, statuses=statuses, kind=EventKind.MESSAGE_POSTED
+def _post_statement(set_column: str, extra_assignment: str, *excluded: TicketStatus) -> str:
+    statuses = ", ".join(f"'{status}'" for status in TicketStatus if status not in excluded)
+    return _POST_TEMPLATE.format(
+        settled=set_column, also=extra_assignment, statuses=statuses, kind=EventKind.MESSAGE_POSTED
     )
 
 
-_ANSWERED = _post("first_response_at", ", reply_awaited_since = NULL", TicketStatus.CLOSED)
-_ASKED = _post("reply_awaited_since", "", *REOPENED_BY_CUSTOMERS, TicketStatus.CLOSED)
+_STAFF_POST = _post_statement(
+    "first_response_at", ", reply_awaited_since = NULL", TicketStatus.CLOSED
+)
+_CUSTOMER_POST = _post_statement(
+    "reply_awaited_since", "", *REOPENED_BY_CUSTOMERS, TicketStatus.CLOSED
+)

@@ -11,7 +11,7 @@ from models.text import client_key, message_text
 from models.translations import _
 
 _OPERATION = "ticketOpen"
-_CHANNELS_OF_CUSTOMERS = (Channel.CHAT, Channel.WEB)
+_CUSTOMER_CHANNELS = (Channel.CHAT, Channel.WEB)
 
 
 async def open_ticket(
@@ -39,8 +39,8 @@ async def open_ticket(
     owner = f"user:{requester.pk}"
     arguments = [account.pk, subject, body, channel.value, category.value]
     async with action.transaction() as tx:
-        if first := await earlier_result(tx, owner, _OPERATION, key, arguments):
-            return await Ticket.get(pk=first, using_db=tx.db)
+        if earlier_id := await earlier_result(tx, owner, _OPERATION, key, arguments):
+            return await Ticket.get(pk=earlier_id, using_db=tx.db)
         ticket = await Ticket.open(
             tx, account, requester, subject=subject, channel=channel, category=category
         )
@@ -50,7 +50,7 @@ async def open_ticket(
 
 
 def _require_channel(channel: Channel) -> None:
-    if channel not in _CHANNELS_OF_CUSTOMERS:
+    if channel not in _CUSTOMER_CHANNELS:
         raise Refusal(
             CommonErrorCode.VALUE_INVALID,
             "input",

@@ -22,7 +22,7 @@ from models.translations import _, text
 from resolvers.context import Services
 from storage.file_service import FileService
 from storage.store import StoreFull, StoreUnavailable
-from support.files import UploadFault, UploadRejected, receive
+from support.files import RejectionReason, UploadRejected, receive
 from web.page import language, not_found
 
 _UPLOAD_SECONDS = 300
@@ -71,7 +71,7 @@ class _FileEndpoints:
                 action = Action(None, self.services.clock.now(), self.services.hub)
                 new = await receive(action, self.file_service, file, request.stream())
         except UploadRejected as error:
-            return _refused(request, error.fault)
+            return _refused(request, error.reason)
         except (TimeoutError, ClientDisconnect):
             return _answer(request, 408, "INCOMPLETE")
         except StoreFull:
@@ -142,15 +142,15 @@ def _refused_by_headers(request: Request, file: File) -> Response | None:
     read.
     """
     if request.headers.get("content-encoding", "identity") != "identity":
-        return _refused(request, UploadFault.OTHER_CONTENT)
+        return _refused(request, RejectionReason.OTHER_CONTENT)
     length = request.headers.get("content-length")
     if length is None or length.lstrip("0") == str(file.size):
         return None
     larger = not length.isdecimal() or len(length) > 18 or int(length) > file.size
-    return _refused(request, UploadFault.TOO_LARGE if larger else UploadFault.TOO_SMALL)
+    return _refused(request, RejectionReason.TOO_LARGE if larger else RejectionReason.TOO_SMALL)
 
 
-def _refused(request: Request, fault: UploadFault) -> Response:
+def _refused(request: Request, fault: RejectionReason) -> Response:
     return _answer(request, _STATUS[fault], fault.value)
 
 
@@ -180,11 +180,11 @@ def disposition(name: str) -> str:
 
 
 _STATUS = {
-    UploadFault.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    UploadFault.TOO_SMALL: HTTPStatus.BAD_REQUEST,
-    UploadFault.OTHER_CONTENT: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    UploadFault.UPLOADED_BEFORE: HTTPStatus.CONFLICT,
-    UploadFault.INFECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RejectionReason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    RejectionReason.TOO_SMALL: HTTPStatus.BAD_REQUEST,
+    RejectionReason.OTHER_CONTENT: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    RejectionReason.UPLOADED_BEFORE: HTTPStatus.CONFLICT,
+    RejectionReason.INFECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _MESSAGES = {
     "STORED": _("The file has been saved."),

@@ -8,7 +8,17 @@ from datetime import date
 
 from lxml import etree
 
-from billing.documents.element import NAMESPACES, RAM, RSM, Node, amount, day, el, fill, percent
+from billing.documents.element import (
+    NAMESPACES,
+    RAM,
+    RSM,
+    Node,
+    amount,
+    date_element,
+    element,
+    fill,
+    percent,
+)
 from billing.documents.facts import (
     ON_DEBITS,
     Address,
@@ -31,7 +41,7 @@ EXEMPTIONS = {
 }
 
 
-def cii(facts: InvoiceFacts) -> bytes:
+def build_cii(facts: InvoiceFacts) -> bytes:
     """The invoice as UTF-8 XML. The same data gives the same bytes."""
     root = etree.Element(f"{{{RSM}}}CrossIndustryInvoice", nsmap=NAMESPACES)
     fill(root, (_context(facts), _document(facts), _transaction(facts)))
@@ -39,21 +49,23 @@ def cii(facts: InvoiceFacts) -> bytes:
 
 
 def _context(facts: InvoiceFacts) -> Node:
-    return el(
+    return element(
         "rsm:ExchangedDocumentContext",
-        el("BusinessProcessSpecifiedDocumentContextParameter", el("ID", facts.process)),
-        el("GuidelineSpecifiedDocumentContextParameter", el("ID", PROFILE)),
+        element("BusinessProcessSpecifiedDocumentContextParameter", element("ID", facts.process)),
+        element("GuidelineSpecifiedDocumentContextParameter", element("ID", PROFILE)),
     )
 
 
 def _document(facts: InvoiceFacts) -> Node:
-    return el(
+    return element(
         "rsm:ExchangedDocument",
-        el("ID", facts.number),
-        el("TypeCode", str(facts.type.value)),
-        el("IssueDateTime", day(facts.issued_on)),
+        element("ID", facts.number),
+        element("TypeCode", str(facts.type.value)),
+        element("IssueDateTime", date_element(facts.issued_on)),
         (
-            el("IncludedNote", el("Content", note.text), el("SubjectCode", note.code))
+            element(
+                "IncludedNote", element("Content", note.text), element("SubjectCode", note.code)
+            )
             for note in _notes(facts)
         ),
     )
@@ -76,44 +88,50 @@ def _one_line(address: Address) -> str:
 
 
 def _transaction(facts: InvoiceFacts) -> Node:
-    return el(
+    return element(
         "rsm:SupplyChainTradeTransaction",
         (_line(facts, position, line) for position, line in enumerate(facts.lines, 1)),
         _agreement(facts),
-        etree.Element(f"{{{RAM}}}ApplicableHeaderTradeDelivery"),  # the schema wants it, even empty
+        etree.Element(
+            f"{{{RAM}}}ApplicableHeaderTradeDelivery"
+        ),  # the schema requires it, even empty
         _settlement(facts),
     )
 
 
 def _line(facts: InvoiceFacts, position: int, line: Line) -> Node:
-    price = el("ChargeAmount", amount(line.unit_price_cents))
-    return el(
+    price = element("ChargeAmount", amount(line.unit_price_cents))
+    return element(
         "IncludedSupplyChainTradeLineItem",
-        el("AssociatedDocumentLineDocument", el("LineID", str(position))),
-        el("SpecifiedTradeProduct", el("Name", line.label), el("Description", line.description)),
-        el("SpecifiedLineTradeAgreement", el("NetPriceProductTradePrice", price)),
-        el(
+        element("AssociatedDocumentLineDocument", element("LineID", str(position))),
+        element(
+            "SpecifiedTradeProduct",
+            element("Name", line.label),
+            element("Description", line.description),
+        ),
+        element("SpecifiedLineTradeAgreement", element("NetPriceProductTradePrice", price)),
+        element(
             "SpecifiedLineTradeDelivery",
-            el("BilledQuantity", f"{line.quantity:f}", unitCode=line.unit),
+            element("BilledQuantity", f"{line.quantity:f}", unitCode=line.unit),
         ),
         _line_settlement(facts, line),
     )
 
 
 def _line_settlement(facts: InvoiceFacts, line: Line) -> Node:
-    return el(
+    return element(
         "SpecifiedLineTradeSettlement",
-        el(
+        element(
             "ApplicableTradeTax",
-            el("TypeCode", "VAT"),
-            el("CategoryCode", _category(facts, line.vat_basis_points)),
-            el("RateApplicablePercent", percent(line.vat_basis_points)),
+            element("TypeCode", "VAT"),
+            element("CategoryCode", _category(facts, line.vat_basis_points)),
+            element("RateApplicablePercent", percent(line.vat_basis_points)),
         ),
         _period(line.period_start, line.period_end),
         _discount(line),
-        el(
+        element(
             "SpecifiedTradeSettlementLineMonetarySummation",
-            el("LineTotalAmount", amount(line.net_cents)),
+            element("LineTotalAmount", amount(line.net_cents)),
         ),
     )
 
@@ -121,34 +139,36 @@ def _line_settlement(facts: InvoiceFacts, line: Line) -> Node:
 def _discount(line: Line) -> Node:
     if not line.discount_cents:
         return None
-    return el(
+    return element(
         "SpecifiedTradeAllowanceCharge",
-        el("ChargeIndicator", el("udt:Indicator", "false")),
-        el("ActualAmount", amount(line.discount_cents)),
-        el("Reason", line.discount_reason or "Remise"),
+        element("ChargeIndicator", element("udt:Indicator", "false")),
+        element("ActualAmount", amount(line.discount_cents)),
+        element("Reason", line.discount_reason or "Remise"),
     )
 
 
 def _agreement(facts: InvoiceFacts) -> Node:
-    order = el("IssuerAssignedID", facts.order_number) if facts.order_number else None
-    return el(
+    order = element("IssuerAssignedID", facts.order_number) if facts.order_number else None
+    return element(
         "ApplicableHeaderTradeAgreement",
         _party("SellerTradeParty", facts.seller),
         _party("BuyerTradeParty", facts.buyer),
-        el("BuyerOrderReferencedDocument", order),
+        element("BuyerOrderReferencedDocument", order),
     )
 
 
 def _party(role: str, party: Party) -> Node:
-    return el(
+    return element(
         role,
-        el("GlobalID", party.siret, schemeID="0009"),
-        el("Name", party.name),
-        el("Description", party.legal if role == "SellerTradeParty" else None),
-        el("SpecifiedLegalOrganization", el("ID", party.siren, schemeID="0002")),
+        element("GlobalID", party.siret, schemeID="0009"),
+        element("Name", party.name),
+        element("Description", party.legal if role == "SellerTradeParty" else None),
+        element("SpecifiedLegalOrganization", element("ID", party.siren, schemeID="0002")),
         _contact(party),
         _address(party.address),
-        el("URIUniversalCommunication", el("URIID", party.electronic_address, schemeID="0225")),
+        element(
+            "URIUniversalCommunication", element("URIID", party.electronic_address, schemeID="0225")
+        ),
         _tax_registration(role, party),
     )
 
@@ -156,24 +176,24 @@ def _party(role: str, party: Party) -> Node:
 def _contact(party: Party) -> Node:
     if not (party.email or party.phone):
         return None
-    return el(
+    return element(
         "DefinedTradeContact",
-        el("PersonName", party.name),
-        el("TelephoneUniversalCommunication", el("CompleteNumber", party.phone)),
-        el("EmailURIUniversalCommunication", el("URIID", party.email)),
+        element("PersonName", party.name),
+        element("TelephoneUniversalCommunication", element("CompleteNumber", party.phone)),
+        element("EmailURIUniversalCommunication", element("URIID", party.email)),
     )
 
 
 def _address(address: Address) -> Node:
     first, second, *rest = [*address.lines, "", ""]
-    return el(
+    return element(
         "PostalTradeAddress",
-        el("PostcodeCode", address.postcode),
-        el("LineOne", first),
-        el("LineTwo", second),
-        el("LineThree", ", ".join(filter(None, rest))),
-        el("CityName", address.city),
-        el("CountryID", address.country),
+        element("PostcodeCode", address.postcode),
+        element("LineOne", first),
+        element("LineTwo", second),
+        element("LineThree", ", ".join(filter(None, rest))),
+        element("CityName", address.city),
+        element("CountryID", address.country),
     )
 
 
@@ -182,26 +202,26 @@ def _tax_registration(role: str, party: Party) -> Node:
     one of the two.
     """
     if party.vat_number:
-        return el("SpecifiedTaxRegistration", el("ID", party.vat_number, schemeID="VA"))
+        return element("SpecifiedTaxRegistration", element("ID", party.vat_number, schemeID="VA"))
     return (
-        el("SpecifiedTaxRegistration", el("ID", party.siren, schemeID="FC"))
+        element("SpecifiedTaxRegistration", element("ID", party.siren, schemeID="FC"))
         if role == "SellerTradeParty"
         else None
     )
 
 
 def _settlement(facts: InvoiceFacts) -> Node:
-    return el(
+    return element(
         "ApplicableHeaderTradeSettlement",
-        el("PaymentReference", facts.payment.reference if facts.payment else None),
-        el("InvoiceCurrencyCode", facts.currency),
+        element("PaymentReference", facts.payment.reference if facts.payment else None),
+        element("InvoiceCurrencyCode", facts.currency),
         _payment_means(facts.payment) if facts.payment else None,
         (_vat(facts, band) for band in facts.totals.bands),
         _period(facts.period_start, facts.period_end),
-        el(
+        element(
             "SpecifiedTradePaymentTerms",
-            el("Description", facts.payment_terms),
-            el("DueDateDateTime", day(facts.due_on)),
+            element("Description", facts.payment_terms),
+            element("DueDateDateTime", date_element(facts.due_on)),
         ),
         _summation(facts),
         (_original(original) for original in facts.originals),
@@ -209,31 +229,31 @@ def _settlement(facts: InvoiceFacts) -> Node:
 
 
 def _payment_means(payment: PaymentMeans) -> Node:
-    return el(
+    return element(
         "SpecifiedTradeSettlementPaymentMeans",
-        el("TypeCode", str(payment.code)),
-        el("ApplicableTradeSettlementFinancialCard", el("ID", payment.card_last4)),
-        el("PayeePartyCreditorFinancialAccount", el("IBANID", payment.iban)),
-        el("PayeeSpecifiedCreditorFinancialInstitution", el("BICID", payment.bic)),
+        element("TypeCode", str(payment.code)),
+        element("ApplicableTradeSettlementFinancialCard", element("ID", payment.card_last4)),
+        element("PayeePartyCreditorFinancialAccount", element("IBANID", payment.iban)),
+        element("PayeeSpecifiedCreditorFinancialInstitution", element("BICID", payment.bic)),
     )
 
 
 def _vat(facts: InvoiceFacts, band: VatBand) -> Node:
     category = _category(facts, band.basis_points)
-    return el(
+    return element(
         "ApplicableTradeTax",
-        el("CalculatedAmount", amount(band.vat_cents)),
-        el("TypeCode", "VAT"),
-        el("ExemptionReason", facts.mention),
-        el("BasisAmount", amount(band.net_cents)),
-        el("CategoryCode", category),
-        el("ExemptionReasonCode", EXEMPTIONS.get(facts.treatment)),
-        el("DueDateTypeCode", _due_when(facts) if category == "S" else None),
-        el("RateApplicablePercent", percent(band.basis_points)),
+        element("CalculatedAmount", amount(band.vat_cents)),
+        element("TypeCode", "VAT"),
+        element("ExemptionReason", facts.vat_notice),
+        element("BasisAmount", amount(band.net_cents)),
+        element("CategoryCode", category),
+        element("ExemptionReasonCode", EXEMPTIONS.get(facts.treatment)),
+        element("DueDateTypeCode", _due_date_code(facts) if category == "S" else None),
+        element("RateApplicablePercent", percent(band.basis_points)),
     )
 
 
-def _due_when(facts: InvoiceFacts) -> str:
+def _due_date_code(facts: InvoiceFacts) -> str:
     """UNTDID 2475: VAT on services is due on payment (72), or on invoicing (5) for sellers who
     opted for debits.
     """
@@ -241,30 +261,30 @@ def _due_when(facts: InvoiceFacts) -> str:
 
 
 def _summation(facts: InvoiceFacts) -> Node:
-    return el(
+    return element(
         "SpecifiedTradeSettlementHeaderMonetarySummation",
-        el("LineTotalAmount", amount(facts.totals.net_cents)),
-        el("TaxBasisTotalAmount", amount(facts.totals.net_cents)),
-        el("TaxTotalAmount", amount(facts.totals.vat_cents), currencyID=facts.currency),
-        el("GrandTotalAmount", amount(facts.totals.gross_cents)),
-        el("TotalPrepaidAmount", amount(facts.paid_cents)),
-        el("DuePayableAmount", amount(facts.payable_cents)),
+        element("LineTotalAmount", amount(facts.totals.net_cents)),
+        element("TaxBasisTotalAmount", amount(facts.totals.net_cents)),
+        element("TaxTotalAmount", amount(facts.totals.vat_cents), currencyID=facts.currency),
+        element("GrandTotalAmount", amount(facts.totals.gross_cents)),
+        element("TotalPrepaidAmount", amount(facts.paid_cents)),
+        element("DuePayableAmount", amount(facts.payable_cents)),
     )
 
 
 def _original(original: Original) -> Node:
-    return el(
+    return element(
         "InvoiceReferencedDocument",
-        el("IssuerAssignedID", original.number),
-        el("FormattedIssueDateTime", day(original.issued_on, "qdt")),
+        element("IssuerAssignedID", original.number),
+        element("FormattedIssueDateTime", date_element(original.issued_on, "qdt")),
     )
 
 
 def _period(start: date | None, end: date | None) -> Node:
-    return el(
+    return element(
         "BillingSpecifiedPeriod",
-        el("StartDateTime", day(start) if start else None),
-        el("EndDateTime", day(end) if end else None),
+        element("StartDateTime", date_element(start) if start else None),
+        element("EndDateTime", date_element(end) if end else None),
     )
 
 

@@ -26,15 +26,15 @@ Node: TypeAlias = Element | None
 Child: TypeAlias = Node | str | Iterable[Node]
 
 
-def el(name: str, *children: Child, **attributes: str) -> Node:
+def element(name: str, *children: Child, **attributes: str) -> Node:
     """An element, in the namespace `ram` unless its name has a prefix; None when it would be empty,
     which PEPPOL and BR-FR reject.
     """
     prefix, _, local = name.rpartition(":")
-    element = etree.Element(f"{{{NAMESPACES[prefix or 'ram']}}}{local}", attributes)
+    node = etree.Element(f"{{{NAMESPACES[prefix or 'ram']}}}{local}", attributes)
     for child in children:
-        fill(element, child)
-    return element if len(element) or element.text else None
+        fill(node, child)
+    return node if len(node) or node.text else None
 
 
 def fill(element: Element, child: Child) -> None:
@@ -54,9 +54,9 @@ def printable(text: str) -> str:
     return _NOT_XML.sub("", text)
 
 
-def day(on: date, prefix: str = "udt") -> Node:
+def date_element(date_: date, prefix: str = "udt") -> Node:
     """A date in UNTDID 2379 format 102, YYYYMMDD."""
-    return el(f"{prefix}:DateTimeString", f"{on:%Y%m%d}", format="102")
+    return element(f"{prefix}:DateTimeString", f"{date_:%Y%m%d}", format="102")
 
 
 def percent(basis_points: int) -> str:

@@ -37,7 +37,7 @@ class Treatment(StrEnum):
     REVERSE_CHARGE = "reverse_charge"
 
 
-MENTIONS = {
+VAT_NOTICES = {
     Treatment.STANDARD: "",
     Treatment.EXEMPT_SELLER: "TVA non applicable, art. 293 B du CGI",
     Treatment.REVERSE_CHARGE: "Autoliquidation",
@@ -169,9 +169,9 @@ class InvoiceFacts:
     paid_cents: int = 0
 
     def __post_init__(self) -> None:
-        faults = [fault for fault, found in self._faults().items() if found]
-        if faults:
-            raise ValueError(f"{self.number}: {'; '.join(faults)}")
+        errors = [error for error, is_present in self._errors().items() if is_present]
+        if errors:
+            raise ValueError(f"{self.number}: {'; '.join(errors)}")
 
     @property
     def payable_cents(self) -> int:
@@ -184,34 +184,35 @@ class InvoiceFacts:
         return "S2" if self.paid_cents and not self.payable_cents else "S1"
 
     @property
-    def mention(self) -> str:
+    def vat_notice(self) -> str:
         """The legal mention that says why no VAT is charged. Empty when VAT is charged."""
-        return MENTIONS[self.treatment]
+        return VAT_NOTICES[self.treatment]
 
     def to_json(self) -> dict[str, Any]:
         """The data in JSON types: dates in ISO format, decimals as strings."""
-        return typing.cast("dict[str, Any]", _plain(self))
+        return typing.cast("dict[str, Any]", _to_json_value(self))
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The data that `to_json` produced. Raises KeyError or ValueError for anything else."""
-        return typing.cast("Self", _typed(cls, stored))
+        return typing.cast("Self", _from_json_value(cls, data))
 
-    def _faults(self) -> dict[str, bool]:
+    def _errors(self) -> dict[str, bool]:
         codes = [note.code for note in self.notes]
-        cited = len(self.originals)
+        original_count = len(self.originals)
         return {
-            "notes PMT, PMD and AAB are wanted exactly once each": any(
+            "notes PMT, PMD and AAB are required exactly once each": any(
                 codes.count(c) != 1 for c in REQUIRED_NOTES
             ),
-            "a credit note cites its original": self.type == DocumentType.CREDIT_NOTE and not cited,
+            "a credit note cites its original": self.type == DocumentType.CREDIT_NOTE
+            and not original_count,
             "a corrective invoice cites one original": self.type == DocumentType.CORRECTIVE_INVOICE
-            and cited != 1,
-            "at least one line is wanted": not self.lines,
+            and original_count != 1,
+            "at least one line is required": not self.lines,
             "the totals are not those of the lines": self.totals != totals(self.lines),
             "a unit price is not negative": any(line.unit_price_cents < 0 for line in self.lines),
-            "VAT is charged although none applies": bool(self.mention and self.totals.vat_cents),
-            "reverse charge wants the buyer's VAT number": self._lacks_buyer_vat_number(),
+            "VAT is charged although none applies": bool(self.vat_notice and self.totals.vat_cents),
+            "reverse charge requires the buyer's VAT number": self._lacks_buyer_vat_number(),
             "only euros": self.currency != "EUR",
         }
 
@@ -219,11 +220,11 @@ class InvoiceFacts:
         return self.treatment == Treatment.REVERSE_CHARGE and not self.buyer.vat_number
 
 
-def _plain(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: _to_json_value(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [_to_json_value(item) for item in value]
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):
@@ -231,16 +232,16 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, IntEnum | StrEnum) else value
 
 
-def _typed(kind: Any, value: Any) -> Any:
+def _from_json_value(kind: Any, value: Any) -> Any:
     """Convert a JSON value to the annotated type `kind`: the inverse of `_plain`."""
     if typing.get_origin(kind) is types.UnionType:
         kind = next(option for option in typing.get_args(kind) if option is not types.NoneType)
-        return None if value is None else _typed(kind, value)
+        return None if value is None else _from_json_value(kind, value)
     if typing.get_origin(kind) is tuple:
-        return tuple(_typed(typing.get_args(kind)[0], item) for item in value)
+        return tuple(_from_json_value(typing.get_args(kind)[0], item) for item in value)
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return typing.cast("type", kind)(
-            **{name: _typed(hints[name], item) for name, item in value.items()}
+            **{name: _from_json_value(hints[name], item) for name, item in value.items()}
         )
     return date.fromisoformat(value) if kind is date else kind(value)

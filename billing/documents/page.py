@@ -23,7 +23,7 @@ from lxml import etree
 from pypdf import PdfWriter
 from pypdf.generic import StreamObject
 
-from billing.documents.cii import cii
+from billing.documents.cii import build_cii
 from billing.documents.facts import (
     ON_DEBITS,
     Address,
@@ -72,19 +72,19 @@ LABELS = {
     "category": _("Category of operation:"),
 }
 
-MISSING = "□"
+MISSING_GLYPH = "□"
 # What the fonts inside typst draw (Libertinus Serif, then DejaVu Sans Mono): Latin, Greek,
 # Cyrillic, punctuation,
 # currencies, arrows, mathematics, shapes. PDF/A forbids to show a character without its glyph.
-_NOT_DRAWN = re.compile(
+_UNSUPPORTED_CHARACTERS = re.compile(
     r"[^\n\x20-\x7E\xA0-\xAC\xAE-\u0377\u0386\u0388-\u038A\u038C\u038E-\u03A1\u03A3-\u04FF\u1E00-\u1EFF"
     r"\u2000-\u200A\u2010-\u2027\u202F-\u2040\u2070\u2071\u2074-\u208E\u20A0-\u20BF\u2100-\u211E"
     r"\u2190-\u23E7\u2500-\u262F]+"
 )
-_UNSEEN = {"Cf", "Mn", "Me"}
+_INVISIBLE_CATEGORIES = {"Cf", "Mn", "Me"}
 
 
-async def rendered(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
+async def render_in_thread(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
     """Call `render` in a thread: it takes tens of milliseconds of processor time, which would block
     the event loop.
     """
@@ -100,13 +100,13 @@ def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
         font_paths=FONTS,
         ignore_system_fonts=True,
         sys_inputs={
-            "page": orjson.dumps(_drawable(_page(facts, Locale(locale)))).decode(),
-            "xml": cii(facts).decode(),
+            "page": orjson.dumps(_printable_values(_page(facts, Locale(locale)))).decode(),
+            "xml": build_cii(facts).decode(),
         },
         pdf_standards=["a-3b"],
         timestamp=_issued_at(facts),
     )
-    return _with_metadata(pdf, facts)
+    return _add_metadata(pdf, facts)
 
 
 def _issued_at(facts: InvoiceFacts) -> datetime:
@@ -136,7 +136,7 @@ def _page(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
         if facts.seller.vat_number
         else "",
         "category": facts.category,
-        "mentions": [*filter(None, (facts.mention, ON_DEBITS * facts.vat_on_debits))],
+        "mentions": [*filter(None, (facts.vat_notice, ON_DEBITS * facts.vat_on_debits))],
         "terms": [*filter(None, (facts.payment_terms, *(note.text for note in facts.notes)))],
     }
 
@@ -265,59 +265,61 @@ def _percent(basis_points: int, locale: Locale) -> str:
     )
 
 
-def _drawable(value: Any) -> Any:
+def _printable_values(value: Any) -> Any:
     if isinstance(value, str):
-        return drawable(value)
+        return printable_text(value)
     if isinstance(value, dict):
-        return {key: _drawable(item) for key, item in value.items()}
-    return [_drawable(item) for item in value] if isinstance(value, list) else value
+        return {key: _printable_values(item) for key, item in value.items()}
+    return [_printable_values(item) for item in value] if isinstance(value, list) else value
 
 
-def drawable(value: str) -> str:
+def printable_text(value: str) -> str:
     """The text as the page can show it: composed, without bidirectional control characters, and
     with □ for a run of emoji or ideograms.
     """
     composed = unicodedata.normalize("NFC", re.sub(r"[\t\r\x85\v\f]", " ", value))
-    return _NOT_DRAWN.sub(_replacement, composed)
+    return _UNSUPPORTED_CHARACTERS.sub(_replacement, composed)
 
 
-def _replacement(run: re.Match[str]) -> str:
+def _replacement(match: re.Match[str]) -> str:
     """A compatible spelling (ﬁ, Ａ) if Unicode has one; nothing for invisible characters; otherwise
     a box.
     """
-    compatible = unicodedata.normalize("NFKC", run[0])
-    if not _NOT_DRAWN.search(compatible):
-        return compatible
-    return MISSING if any(not _is_unseen(char) for char in run[0]) else ""
+    compatible_text = unicodedata.normalize("NFKC", match[0])
+    if not _UNSUPPORTED_CHARACTERS.search(compatible_text):
+        return compatible_text
+    return MISSING_GLYPH if any(not _is_invisible(char) for char in match[0]) else ""
 
 
-def _is_unseen(char: str) -> bool:
-    return unicodedata.category(char) in _UNSEEN or char < " " or "\x7f" <= char < "\xa0"
+def _is_invisible(char: str) -> bool:
+    return (
+        unicodedata.category(char) in _INVISIBLE_CATEGORIES or char < " " or "\x7f" <= char < "\xa0"
+    )
 
 
-def _with_metadata(pdf: bytes, facts: InvoiceFacts) -> bytes:
+def _add_metadata(pdf: bytes, facts: InvoiceFacts) -> bytes:
     """The PDF with the metadata of Factur-X: typst embeds the XML but can't write this XMP."""
     writer = PdfWriter(clone_from=io.BytesIO(pdf))
     writer.pdf_header = pdf[:8].decode()
     cast(StreamObject, writer.root_object["/Metadata"]).set_data(_xmp(writer, facts))
-    written = io.BytesIO()
-    writer.write(written)
-    return written.getvalue()
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
 
 
 def _xmp(writer: PdfWriter, facts: InvoiceFacts) -> bytes:
     """The XMP metadata, in which PDF/A requires a copy of typst's document information
     dictionary.
     """
-    known: dict[str, Any] = dict(writer.metadata or {})
+    document_info: dict[str, Any] = dict(writer.metadata or {})
     packet = facturx.generate_xmp_object(
         {
             "pdfa3_flavor": "B",
-            "title": known.get("/Title", ""),
-            "author": known.get("/Author", ""),
+            "title": document_info.get("/Title", ""),
+            "author": document_info.get("/Author", ""),
             "subject": f"Factur-X {facts.number}",
             "producer": "pypdf",
-            "creator_tool": known.get("/Creator", ""),
+            "creator_tool": document_info.get("/Creator", ""),
             "timestamp": _issued_at(facts).isoformat(),
             "urn": "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#",
             "documenttype": "INVOICE",

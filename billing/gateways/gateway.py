@@ -20,7 +20,7 @@ class Outcome:
     last_four: str | None = None
 
 
-class GatewayDown(Exception):
+class GatewayUnavailable(Exception):
     """The provider did not respond. It isn't known whether it charged; calling again with the same
     key is safe.
     """

@@ -17,8 +17,8 @@ METHODS = {
     "pm_sandbox_declined": PaymentStatus.DECLINED,
     "pm_sandbox_confirmation": PaymentStatus.REQUIRES_ACTION,
 }
-_DECLINED = "insufficient_funds"
-_REFUSED = "authentication_failed"
+_INSUFFICIENT_FUNDS = "insufficient_funds"
+_AUTHENTICATION_FAILED = "authentication_failed"
 
 
 class Sandbox:
@@ -42,7 +42,7 @@ class Sandbox:
             amount_cents,
             method,
             status.value,
-            _DECLINED if status is PaymentStatus.DECLINED else None,
+            _INSUFFICIENT_FUNDS if status is PaymentStatus.DECLINED else None,
         )
         return self._outcome(await SandboxCharge.get(key=key))
 
@@ -51,22 +51,24 @@ class Sandbox:
         charge = await SandboxCharge.get_or_none(key=key)
         return self._outcome(charge) if charge else None
 
-    async def decide(self, reference: str, approved: bool) -> SandboxCharge | None:
+    async def decide(self, reference: str, is_approved: bool) -> SandboxCharge | None:
         """Store the customer's decision on the bank's page; only the first one counts. Returns the
         charge, None if there is none.
         """
-        status = PaymentStatus.SUCCEEDED if approved else PaymentStatus.DECLINED
-        waiting = SandboxCharge.filter(reference=reference, status=PaymentStatus.REQUIRES_ACTION)
-        await waiting.update(status=status, decline_code=None if approved else _REFUSED)
+        status = PaymentStatus.SUCCEEDED if is_approved else PaymentStatus.DECLINED
+        pending = SandboxCharge.filter(reference=reference, status=PaymentStatus.REQUIRES_ACTION)
+        await pending.update(
+            status=status, decline_code=None if is_approved else _AUTHENTICATION_FAILED
+        )
         return await SandboxCharge.get_or_none(reference=reference)
 
     def _outcome(self, charge: SandboxCharge) -> Outcome:
-        waiting = charge.status is PaymentStatus.REQUIRES_ACTION
+        is_pending = charge.status is PaymentStatus.REQUIRES_ACTION
         return Outcome(
             status=charge.status,
             reference=charge.reference,
             confirmation_url=f"{self._base_url}/sandbox/bank/{charge.reference}"
-            if waiting
+            if is_pending
             else None,
             decline_code=charge.decline_code,
             brand="visa",

@@ -9,7 +9,7 @@ from tortoise.queryset import QuerySet
 from models.clock import local_date
 from models.identity.user import User
 from models.privacy.erasure import Erasure
-from privacy.erasure import Eraser
+from privacy.erasure import ErasureServices
 from resolvers.context import Context, Info, Services
 from resolvers.filters import ordered
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
@@ -20,9 +20,9 @@ from storage.store import Store
 LATEST = Order("id", descending=True)
 
 
-def eraser(services: Services, store: Store) -> Eraser:
+def erasure_services(services: Services, store: Store) -> ErasureServices:
     """What an erasure needs, with the retention periods in force today."""
-    return Eraser(store, services.seller.retention_on(local_date(services.clock.now())))
+    return ErasureServices(store, services.seller.retention_on(local_date(services.clock.now())))
 
 
 def erasures(

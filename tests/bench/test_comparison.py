@@ -16,7 +16,7 @@ from bench.load import load
 from bench.operations import OPERATIONS
 from bench.servers import COMMANDS, BenchmarkError, install_node_packages, running_servers
 from models.database.connection import connect, disconnect
-from operations.invoice_numbering import numbering_faults
+from operations.invoice_numbering import numbering_errors
 from tests.bench.fake_servers import altering_proxy, running_fake_server
 from tests.conftest import postgres_url
 
@@ -66,7 +66,7 @@ async def test_a_different_response_is_detected(database_url: str, tmp_path: Pat
 async def test_the_data_is_consistent(database_url: str) -> None:
     await connect(database_url)
     try:
-        assert await numbering_faults() == []
+        assert await numbering_errors() == []
     finally:
         await disconnect()
     connection = await asyncpg.connect(database_url)

@@ -32,7 +32,7 @@ from models.identity.user import Staff, User
 from models.operations.audit_actions import OperationsAuditAction
 from models.support.audit_actions import SupportAuditAction
 from models.support.ticket import Category, Channel, Ticket, TicketStatus
-from operations.audit_proof import AuditProof, End, audit_proof, expire
+from operations.audit_proof import AuditProof, ChainPosition, audit_proof, expire
 from resolvers.operations.enums import AUDIT_ACTIONS
 from tests.patience import PATIENCE
 from tests.people import create_account, create_staff, create_user
@@ -103,11 +103,11 @@ async def test_claiming_and_solving_a_ticket_is_audited(action: Action) -> None:
     assert (claimed.session_id, claimed.address, claimed.at) == (7, "2001:db8::1", action.at)
     assert (claimed.previous_hash, moved.previous_hash) == (GENESIS_HASH, claimed.hash)
     assert (moved.action, moved.details) == ("ticket.move", '{"before":"OPEN","status":"SOLVED"}')
-    assert await audit_proof() == AuditProof(2, End(2, moved.hash))
+    assert await audit_proof() == AuditProof(2, ChainPosition(2, moved.hash))
 
 
 async def test_an_empty_log_is_valid() -> None:
-    assert await audit_proof() == AuditProof(0, End(0, GENESIS_HASH))
+    assert await audit_proof() == AuditProof(0, ChainPosition(0, GENESIS_HASH))
 
 
 async def test_the_hash_is_as_documented(action: Action) -> None:
@@ -318,19 +318,19 @@ async def test_a_rewritten_log_is_detected_by_a_recorded_end(
 ) -> None:
     recorded_end = (await audit_proof()).last
     await record(action, SupportAuditAction.TICKET_CLAIM)
-    assert (await audit_proof(End.of(str(recorded_end)))).fault is None
+    assert (await audit_proof(ChainPosition.parse(str(recorded_end)))).fault is None
     await rewrite(await AuditEntry.all().order_by("id"))
     assert (await audit_proof()).fault is None  # not detectable from the chain alone
-    assert (await audit_proof(recorded_end)).fault == "entry 5 is not the one that was noted"
+    assert (await audit_proof(recorded_end)).fault == "entry 5 is not the one that was expected"
     assert (
-        await audit_proof(End(7, GENESIS_HASH))
-    ).fault == "entry 7 was noted, but the chain ends at 6"
+        await audit_proof(ChainPosition(7, GENESIS_HASH))
+    ).fault == "entry 7 was expected, but the chain ends at 6"
 
 
 @pytest.mark.parametrize("text", ["", "5", "5:abc", "x:" + GENESIS_HASH, GENESIS_HASH])
 def test_an_invalid_end_of_the_chain_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - int's own words
-        End.of(text)
+        ChainPosition.parse(text)
 
 
 async def test_old_entries_expire_and_the_rest_stays_valid(
@@ -348,15 +348,15 @@ async def test_old_entries_expire_and_the_rest_stays_valid(
     assert expiry.details.startswith('{"hash":"')
     assert (await audit_proof(recorded_end)).fault is None
     assert (
-        await audit_proof(End(1, GENESIS_HASH))
-    ).fault == "entry 1 is not the one that was noted"
+        await audit_proof(ChainPosition(1, GENESIS_HASH))
+    ).fault == "entry 1 is not the one that was expected"
 
 
 async def test_entries_expire_in_batches(
     action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("operations.audit_proof._BATCH", 2)
-    monkeypatch.setattr("operations.audit_proof._PAGE", 2)
+    monkeypatch.setattr("operations.audit_proof._BATCH_SIZE", 2)
+    monkeypatch.setattr("operations.audit_proof._PAGE_SIZE", 2)
     await record(action, *ACTIONS[:5])
     clock.advance(timedelta(days=366))
     assert await expire(replace(action, at=clock.now())) == 5
@@ -367,8 +367,8 @@ async def test_entries_expire_in_batches(
     assert await expire(replace(action, at=clock.now())) == 3
     assert (await audit_proof()).fault is None
     assert (
-        await audit_proof(End(1, GENESIS_HASH))
-    ).fault == "entry 1 was noted, but has expired: note a later one"
+        await audit_proof(ChainPosition(1, GENESIS_HASH))
+    ).fault == "entry 1 was expected, but has expired: use a later one"
 
 
 async def test_concurrent_expiry_removes_each_entry_once(
@@ -413,7 +413,7 @@ async def test_a_proof_restarts_when_entries_expire_meanwhile(
     walked = proofs._verify
     calls: list[Any] = []
 
-    async def meanwhile(chain: Any, recorded_end: End | None) -> None:
+    async def meanwhile(chain: Any, recorded_end: ChainPosition | None) -> None:
         if not calls:
             await expire(replace(action, at=clock.now()))
         calls.append(chain)

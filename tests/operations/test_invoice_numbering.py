@@ -11,14 +11,14 @@ from models.billing.invoice import Counter, Invoice, Series
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
-from operations.invoice_numbering import Numbered, faults, numbering_faults
+from operations.invoice_numbering import NumberedInvoice, numbering_errors, series_errors
 from tests.people import create_account
 
 DAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
-def numbered(position: int, at: datetime = DAY) -> Numbered:
-    return Numbered(position, f"FA-{at.year}-{position:06d}", at.date(), at)
+def numbered(position: int, at: datetime = DAY) -> NumberedInvoice:
+    return NumberedInvoice(position, f"FA-{at.year}-{position:06d}", at.date(), at)
 
 
 def test_a_sequence_across_the_new_year_is_valid() -> None:
@@ -27,7 +27,7 @@ def test_a_sequence_across_the_new_year_is_valid() -> None:
         numbered(2, DAY + timedelta(days=1)),
         numbered(3, DAY + timedelta(days=60)),
     ]
-    assert faults(Series.INVOICE, issued, 3) == []
+    assert series_errors(Series.INVOICE, issued, 3) == []
 
 
 FAULTS = [
@@ -41,13 +41,17 @@ FAULTS = [
         2,
         "FA-2026-000002: issued 2026-11-23T08:59:59+00:00, before",
     ),
-    ([Numbered(1, "FA-2025-000001", date(2026, 11, 23), DAY)], 1, "must read FA-2026-000001"),
+    (
+        [NumberedInvoice(1, "FA-2025-000001", date(2026, 11, 23), DAY)],
+        1,
+        "must read FA-2026-000001",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("issued", "last_given", "fault"), FAULTS)
-def test_an_error_is_reported(issued: list[Numbered], last_given: int, fault: str) -> None:
-    (entries,) = faults(Series.INVOICE, issued, last_given)
+def test_an_error_is_reported(issued: list[NumberedInvoice], last_given: int, fault: str) -> None:
+    (entries,) = series_errors(Series.INVOICE, issued, last_given)
     assert fault in entries
 
 
@@ -87,26 +91,26 @@ async def three(db: str, action: Action) -> list[Invoice]:
 
 
 async def test_a_valid_database_is_verified(three: list[Invoice]) -> None:
-    assert await numbering_faults() == []
+    assert await numbering_errors() == []
 
 
 async def test_an_empty_database_is_verified(db: str) -> None:
-    assert await numbering_faults() == []
+    assert await numbering_errors() == []
 
 
 async def test_a_deleted_invoice_is_detected(three: list[Invoice]) -> None:
     await three[1].delete()
-    assert await numbering_faults() == ["FA: missing between positions 1 and 3"]
+    assert await numbering_errors() == ["FA: missing between positions 1 and 3"]
 
 
 async def test_the_deletion_of_the_last_invoice_is_detected(three: list[Invoice]) -> None:
     await three[2].delete()
-    assert await numbering_faults() == [
+    assert await numbering_errors() == [
         "FA: the last invoice has position 2, but the counter stands at 3"
     ]
 
 
 async def test_a_backdated_invoice_is_detected(three: list[Invoice]) -> None:
     await Invoice.filter(pk=three[2].pk).update(issued_on=three[0].issued_on)
-    (fault,) = await numbering_faults()
+    (fault,) = await numbering_errors()
     assert fault.startswith("FA-2026-000003: issued")

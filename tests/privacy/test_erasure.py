@@ -41,10 +41,10 @@ from models.support.file import File
 from models.support.ticket import Ticket, TicketKind, TicketStatus
 from models.viewer import Viewer
 from privacy import erasure
-from privacy.erasure import Eraser, erase_due
+from privacy.erasure import ErasureServices, erase_due_accounts
 from resolvers.context import Services
 from resolvers.ids import encode
-from resolvers.privacy.erasures import eraser
+from resolvers.privacy.erasures import erasure_services
 from storage.store import FolderStore, StoreUnavailable
 from tests.patience import lock_waiters
 from tests.people import add_member, create_account, create_staff_viewer, create_user, create_viewer
@@ -195,7 +195,7 @@ async def erased(
     leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> Erasure:
     """The same after the deletion of Paul's company."""
-    await erase_due(later, eraser(services, store))
+    await erase_due_accounts(later, erasure_services(services, store))
     return leaving
 
 
@@ -203,7 +203,7 @@ async def test_p1_2_nothing_is_erased_during_the_grace_period(
     leaving: Erasure, action: Action, services: Services, store: FolderStore
 ) -> None:
     before = await dumped()
-    assert await erase_due(action, eraser(services, store)) == 0
+    assert await erase_due_accounts(action, erasure_services(services, store)) == 0
     assert await dumped() == before
 
 
@@ -232,7 +232,7 @@ async def test_p1_2_only_data_required_by_law_remains(
     assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT} - {
         "invoice_document"
     } <= before
-    assert await erase_due(later, eraser(services, store)) == 1
+    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
     outbox = tmp_path / "mail"
     await deliver_due(transport(f"file:{outbox}"), later.at, 100, sender=SENDER)
     assert await marked() <= KEPT
@@ -253,7 +253,7 @@ async def test_p1_2_the_last_email_explains_what_is_kept_and_until_when(
     leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
     owner = await User.get(name="PAULMARK OWNER")
-    await erase_due(later, eraser(services, store))
+    await erase_due_accounts(later, erasure_services(services, store))
     email = await Email.get(template="account_erased.fr")
     assert email.recipient == owner.email
     for words in ("sa facture jusqu’au 31 décembre 2036", "L123-22", "CNIL"):
@@ -312,7 +312,7 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
     before = (await ask(dataset.alice, document, **ids))["data"]
     assert before["node"]
     assert before["account"]["purchases"]["nodes"][0]["invoices"]
-    await erase_due(later, eraser(services, store))
+    await erase_due_accounts(later, erasure_services(services, store))
     assert dataset.alice.user
     alice = await create_viewer(later, dataset.alice.user, second_factor=True)
     after = (await ask(alice, document, **ids))["data"]
@@ -358,7 +358,7 @@ async def test_p1_2_members_of_another_company_keep_their_user(
     member = dataset.paul.member.user
     assert member
     await add_member(later, dataset.marie.account, member, Role.BILLING)
-    await erase_due(later, eraser(services, store))
+    await erase_due_accounts(later, erasure_services(services, store))
     assert (await User.get(pk=member.pk)).email == member.email
     places = await Membership.filter(user_id=member.pk)
     assert [place.account_id for place in places] == [dataset.marie.account.pk]
@@ -370,7 +370,7 @@ async def test_p1_2_an_erased_address_can_sign_up_again_with_a_new_password(
 ) -> None:
     owner = dataset.paul.owner.user
     assert owner
-    await erase_due(later, eraser(services, store))
+    await erase_due_accounts(later, erasure_services(services, store))
     assert await User.filter(email=owner.email).count() == 0
     gone = await User.get(pk=owner.pk)
     assert not await services.auth.passwords.matches(gone.password_hash, "!")
@@ -405,7 +405,7 @@ async def test_p1_2_an_erasure_completes_after_a_kill_at_any_point(
     while True:
         KilledAction.left[0] = deaths + 1
         try:
-            assert await erase_due(dying, eraser(services, store)) == 1
+            assert await erase_due_accounts(dying, erasure_services(services, store)) == 1
             break
         except Killed:
             deaths += 1
@@ -420,7 +420,9 @@ async def test_p1_2_an_erasure_completes_after_a_kill_at_any_point(
 async def test_p1_2_concurrent_processes_erase_once(
     leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
-    done = await asyncio.gather(*(erase_due(later, eraser(services, store)) for _ in range(3)))
+    done = await asyncio.gather(
+        *(erase_due_accounts(later, erasure_services(services, store)) for _ in range(3))
+    )
     assert sum(done) == 1
     assert (await Erasure.get()).removed["people"] == 2
     assert await AuditEntry.filter(action=PrivacyAuditAction.ACCOUNT_ERASE).count() == 1
@@ -435,7 +437,9 @@ async def test_p1_2_a_cancelled_deletion_erases_nothing_and_a_started_one_cannot
     action = Action(alice.user, later.at, later.bus)
     calling_off = lifecycle.reactivate(action, alice.session, dataset.paul.account.pk)
     ended = await asyncio.gather(
-        calling_off, erase_due(later, eraser(services, store)), return_exceptions=True
+        calling_off,
+        erase_due_accounts(later, erasure_services(services, store)),
+        return_exceptions=True,
     )
     erased = await Erasure.get()
     assert (
@@ -456,10 +460,10 @@ async def test_p1_2_an_erasure_waits_for_pending_payments(
     await Payment.filter(pk=payment.pk).update(
         status=PaymentStatus.REQUIRES_ACTION, created_at=lately
     )
-    assert await erase_due(later, eraser(services, store)) == 0
+    assert await erase_due_accounts(later, erasure_services(services, store)) == 0
     assert (await Erasure.get()).started_at is None
     await Payment.filter(pk=payment.pk).update(status=PaymentStatus.SUCCEEDED)
-    assert await erase_due(later, eraser(services, store)) == 1
+    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
 
 
 async def test_p1_2_an_unconfirmed_payment_does_not_block_the_erasure(
@@ -469,7 +473,7 @@ async def test_p1_2_an_unconfirmed_payment_does_not_block_the_erasure(
     erasure.
     """
     await Payment.all().update(status=PaymentStatus.REQUIRES_ACTION)
-    assert await erase_due(later, eraser(services, store)) == 1
+    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
 
 
 async def test_p1_2_invitations_from_other_companies_are_erased_too(
@@ -488,7 +492,7 @@ async def test_p1_2_invitations_from_other_companies_are_erased_too(
     invitation = await Invitation.get(pk=invitation.pk)
     async with action.transaction() as tx:
         await emails.invitation(tx, invitation, marie.owner.user, marie.account, "T")
-    assert await erase_due(later, eraser(services, store)) == 1
+    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
     assert not any(
         member.email.lower() in row for rows in (await dumped()).values() for row in rows
     )
@@ -512,7 +516,9 @@ async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
     async with later.transaction() as tx:
         await tx.locked(Account, marie.account.pk)
         await tx.locked(Invitation, marie.row(Invitation).pk)
-        erasing = asyncio.create_task(erase_due(later, eraser(services, store)), context=outside)
+        erasing = asyncio.create_task(
+            erase_due_accounts(later, erasure_services(services, store)), context=outside
+        )
         await lock_waiters(db)
         await tx.locked(User, member.pk)
     assert await erasing == 1
@@ -527,7 +533,7 @@ async def test_p1_2_erased_tickets_accept_no_messages(
     store: FolderStore,
 ) -> None:
     tickets = await Ticket.filter(account_id=dataset.paul.account.pk)
-    assert await erase_due(later, eraser(services, store)) == 1
+    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
     alice = await create_viewer(later, dataset.alice.user, second_factor=True)
     document = (
         "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { userErrors { code } } }"
@@ -580,11 +586,11 @@ async def test_p1_2_a_failing_erasure_does_not_block_others(
     )
     stubborn = FailingStore(tmp_path / "files")
     with capture_logs() as logged:
-        assert await erase_due(later, eraser(services, stubborn)) == 1
+        assert await erase_due_accounts(later, erasure_services(services, stubborn)) == 1
     assert [(each["event"], each.get("error")) for each in logged] == [
         ("erasure.failed", "RuntimeError")
     ]
-    assert await erase_due(later, eraser(services, stubborn)) == 1
+    assert await erase_due_accounts(later, erasure_services(services, stubborn)) == 1
 
 
 class UnavailableStore(FolderStore):
@@ -598,9 +604,14 @@ async def test_p1_2_while_the_store_is_unavailable_no_file_row_is_deleted(
     leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     count = await File.all().count()
-    assert await erase_due(later, eraser(services, UnavailableStore(tmp_path / "files"))) == 0
+    assert (
+        await erase_due_accounts(
+            later, erasure_services(services, UnavailableStore(tmp_path / "files"))
+        )
+        == 0
+    )
     assert await File.all().count() == count
-    assert await erase_due(later, eraser(services, store)) == 1
+    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
     assert files(store, tmp_path) == []
 
 
@@ -626,9 +637,9 @@ async def test_p1_2_a_company_without_invoices_is_erased_completely(
         due_at=action.at,
     )
     assert await erasure.erase(
-        action, Eraser(store, services.seller.retention_on(action.day)), due.pk
+        action, ErasureServices(store, services.seller.retention_on(action.day)), due.pk
     )
-    assert not await erasure.erase(action, eraser(services, store), due.pk)
+    assert not await erasure.erase(action, erasure_services(services, store), due.pk)
     assert "we keep none" in (await Email.get(template="account_erased.en")).text
     assert (await Erasure.get()).kept_until is None
     assert await sessions.valid_sessions(action.at).count() == 0

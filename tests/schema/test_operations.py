@@ -125,7 +125,7 @@ async def test_a_payment_waits_for_the_bank_and_is_checked_again(
         id=purchase,
     )
     (payment,) = result["data"]["node"]["payments"]
-    await services.gateway.decide(payment["confirmationUrl"].rpartition("/")[2], approved=False)  # type: ignore[attr-defined] # the sandbox
+    await services.gateway.decide(payment["confirmationUrl"].rpartition("/")[2], is_approved=False)  # type: ignore[attr-defined] # the sandbox
     refused = await did(
         ask, owner, "paymentRefresh", "PaymentRefreshInput", PAYMENT, paymentId=payment["id"]
     )

@@ -23,7 +23,7 @@ from models.identity.user import Staff, User
 from models.operations.email import Email
 from models.support.ticket import Channel, Message, Ticket, TicketStatus
 from models.viewer import Viewer
-from operations.invoice_numbering import numbering_faults
+from operations.invoice_numbering import numbering_errors
 from seed import demonstration
 from seed.people import CUSTOMER, NEIGHBOUR, people
 from seed.policies import read_policies
@@ -94,7 +94,7 @@ async def test_invoices_are_numbered_in_the_order_of_their_dates(
 ) -> None:
     invoices = await Invoice.all().order_by("position")
     assert len(invoices) == 6
-    assert await numbering_faults() == []
+    assert await numbering_errors() == []
     assert len({(each.issued_on.year, each.issued_on.month) for each in invoices}) >= 5
     assert invoices[-1].issued_at < clock.now()
 

@@ -269,7 +269,7 @@ async def test_concurrent_jobs_and_an_attachment_are_consistent(
 async def test_more_than_one_batch_is_deleted_despite_a_failure(
     scenario: Scenario, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.abandoned_files._BATCH", 2)
+    monkeypatch.setattr("storage.abandoned_files._BATCH_SIZE", 2)
     files = [await scenario.upload() for _ in range(7)]
     await File.filter(pk=files[0].pk).update(key="no key")
     clock.advance(RETENTION)

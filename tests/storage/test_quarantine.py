@@ -248,7 +248,7 @@ async def test_a_stopped_or_unresponsive_daemon_is_unavailable(
         pass
     with pytest.raises(ScannerUnavailable):
         await Clamd("127.0.0.1", stopped_daemon.port).scan(in_chunks(CLEAN_CONTENT))
-    monkeypatch.setattr("storage.scanner._SECONDS", 0.2)
+    monkeypatch.setattr("storage.scanner._TIMEOUT_SECONDS", 0.2)
 
     async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

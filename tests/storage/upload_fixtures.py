@@ -12,7 +12,7 @@ from models.action import Action
 from models.identity.user import User
 from models.support.file import File
 from models.support.ticket import Category, Channel, Message, Ticket
-from storage.abandoned_files import delete_abandoned
+from storage.abandoned_files import delete_abandoned_files
 from storage.store import FolderStore, random_key
 from tests.accounts.company_fixtures import Company
 from tests.web.web_fixtures import Site
@@ -94,7 +94,9 @@ class Scenario:
         )
 
     async def run_job(self, store: "Store | None" = None) -> int:
-        return await delete_abandoned(self.site.action(), store or self.site.file_service.store)
+        return await delete_abandoned_files(
+            self.site.action(), store or self.site.file_service.store
+        )
 
     async def stored_keys(self) -> set[str]:
         """The keys of the rows."""

@@ -14,7 +14,7 @@ import pytest
 import saxonche
 from lxml import etree
 
-from billing.documents.cii import cii
+from billing.documents.cii import build_cii
 from billing.documents.element import NAMESPACES
 from billing.documents.facts import DocumentType, InvoiceFacts, Original, Treatment
 from tests.billing.documents.invoice_fixtures import (
@@ -75,7 +75,7 @@ def _message(failure: Any) -> str:
 
 
 def _xml_reader(facts: InvoiceFacts) -> Callable[..., list[str]]:
-    root = etree.fromstring(cii(facts))
+    root = etree.fromstring(build_cii(facts))
 
     def texts(path: str, **attributes: str) -> list[str]:
         elements = root.findall(f".//{path}", NAMESPACES)
@@ -130,20 +130,20 @@ CASES = {
 def test_every_invoice_conforms_to_the_schema_and_both_schematrons(
     case: str, failed_rules: RuleChecker
 ) -> None:
-    xml = cii(CASES[case])
+    xml = build_cii(CASES[case])
     assert facturx.xml_check_xsd(xml, flavor="factur-x", level="en16931")
     assert failed_rules(xml) == []
 
 
 def test_the_schematrons_detect_errors(failed_rules: RuleChecker) -> None:
-    wrong_total = cii(invoice()).replace(b">94.80</ram:GrandTotal", b">94.81</ram:GrandTotal")
+    wrong_total = build_cii(invoice()).replace(b">94.80</ram:GrandTotal", b">94.81</ram:GrandTotal")
     assert any("BR-CO-15" in error for error in failed_rules(wrong_total))
-    assert any("BR-FR-01" in error for error in failed_rules(cii(invoice(number="F" * 36))))
-    assert any("BR-FR-02" in error for error in failed_rules(cii(invoice(number="FA 1"))))
+    assert any("BR-FR-01" in error for error in failed_rules(build_cii(invoice(number="F" * 36))))
+    assert any("BR-FR-02" in error for error in failed_rules(build_cii(invoice(number="FA 1"))))
 
 
 def test_the_profile_and_the_business_process_are_stated() -> None:
-    assert facturx.get_level(etree.fromstring(cii(invoice()))) == "en16931"
+    assert facturx.get_level(etree.fromstring(build_cii(invoice()))) == "en16931"
     assert "S1" in _xml_reader(invoice())(
         "ram:BusinessProcessSpecifiedDocumentContextParameter/ram:ID"
     )

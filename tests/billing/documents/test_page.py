@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from lxml import etree
 from pypdf import PdfReader
 
-from billing.documents.cii import cii
+from billing.documents.cii import build_cii
 from billing.documents.element import printable
 from billing.documents.facts import DocumentType, InvoiceFacts, Original, Treatment
-from billing.documents.page import MISSING, drawable, render, rendered
+from billing.documents.page import MISSING_GLYPH, printable_text, render, render_in_thread
 from tests.billing.documents.invoice_fixtures import (
     BUYER,
     LINE,
@@ -98,7 +98,7 @@ def test_an_english_reader_gets_an_english_page() -> None:
 
 def test_the_embedded_xml_matches_the_facts() -> None:
     name, xml = facturx.get_facturx_xml_from_pdf(render(invoice()), check_xsd=True)
-    assert (name, xml) == ("factur-x.xml", cii(invoice()))
+    assert (name, xml) == ("factur-x.xml", build_cii(invoice()))
 
 
 def test_the_metadata_declares_factur_x_and_pdf_a_3b() -> None:
@@ -225,12 +225,12 @@ def test_accents_apostrophes_and_other_alphabets_are_printed() -> None:
 
 def test_emoji_and_ideograms_are_boxes_on_the_page_and_complete_in_the_xml() -> None:
     facts = invoice(buyer=replace(BUYER, name="Café 👩\u200d💻☕️ 漢字 ﬁn"))
-    assert f"Café {MISSING}☕ {MISSING} fin" in _text(facts)
-    assert "Café 👩\u200d💻☕️ 漢字 ﬁn".encode() in cii(facts)
+    assert f"Café {MISSING_GLYPH}☕ {MISSING_GLYPH} fin" in _text(facts)
+    assert "Café 👩\u200d💻☕️ 漢字 ﬁn".encode() in build_cii(facts)
 
 
 def test_right_to_left_overrides_cannot_disguise_a_name() -> None:
-    assert drawable("abc\u202edcba\u2066") == "abcdcba"
+    assert printable_text("abc\u202edcba\u2066") == "abcdcba"
 
 
 def test_very_long_names_are_wrapped() -> None:
@@ -250,17 +250,19 @@ def test_any_text_can_be_rendered(name: str, label: str) -> None:
 
 
 def test_all_drawable_characters_can_be_rendered() -> None:
-    drawable_characters = [char for char in map(chr, range(0x20, 0x3000)) if drawable(char) == char]
+    drawable_characters = [
+        char for char in map(chr, range(0x20, 0x3000)) if printable_text(char) == char
+    ]
     assert len(drawable_characters) > 2400
-    assert MISSING in drawable_characters
+    assert MISSING_GLYPH in drawable_characters
     assert render(invoice(replace(LINE, label=" ".join(drawable_characters))))
 
 
 @given(st.text(st.characters()))
 def test_cleaning_text_is_idempotent(text: str) -> None:
-    assert drawable(drawable(text)) == drawable(text)
+    assert printable_text(printable_text(text)) == printable_text(text)
     assert printable(printable(text)) == printable(text)
-    assert not any(unicodedata.category(char) in ("Cf", "Cs") for char in drawable(text))
+    assert not any(unicodedata.category(char) in ("Cf", "Cs") for char in printable_text(text))
 
 
 def test_the_same_facts_give_the_same_bytes_in_any_process() -> None:
@@ -287,7 +289,7 @@ async def test_rendering_is_deterministic_and_does_not_block_the_event_loop() ->
             await asyncio.sleep(0.001)
 
     ticker = asyncio.create_task(count_ticks())
-    files = await asyncio.gather(*[rendered(invoice()) for _ in range(10)])
+    files = await asyncio.gather(*[render_in_thread(invoice()) for _ in range(10)])
     ticker.cancel()
     assert set(files) == {render(invoice())}
     assert ticks > 5  # of hundreds; one or two, were the loop held

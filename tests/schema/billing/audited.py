@@ -52,6 +52,6 @@ async def payment_refresh(stage: Stage) -> None:
     await purchase_pay(stage, "pm_sandbox_confirmation")
     payment = await Payment.all().order_by("-id").first()
     assert payment is not None
-    await stage.services.gateway.decide(payment.provider_reference, approved=True)  # type: ignore[attr-defined] # the sandbox
+    await stage.services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
     for _ in range(2):
         await stage.do(stage.owner, "paymentRefresh", paymentId=encode("Payment", payment.pk))
