@@ -44,35 +44,37 @@ class Company:
         """The action of this member at the current time."""
         return Action(self.people[name] if name else None, self.clock.now(), self.bus)
 
-    def does(self, name: str) -> tuple[Action, Session, int]:
+    def change_arguments(self, name: str) -> tuple[Action, Session, int]:
         """The first arguments of a membership change made by this member."""
         return self.action(name), self.tokens[name].session, self.account.pk
 
-    async def changes(self, name: str, whom: str, role: Role) -> str:
-        """Changes the role of `whom` on behalf of `name`, and returns the outcome."""
-        return await outcome(members.change_role(*self.does(name), self.people[whom].pk, role))
+    async def change_role(self, name: str, member: str, role: Role) -> str:
+        """Changes the role of `member` on behalf of `name`, and returns the outcome."""
+        return await outcome(
+            members.change_role(*self.change_arguments(name), self.people[member].pk, role)
+        )
 
-    async def removes(self, name: str, whom: str) -> str:
-        return await outcome(members.remove(*self.does(name), self.people[whom].pk))
+    async def remove(self, name: str, member: str) -> str:
+        return await outcome(members.remove(*self.change_arguments(name), self.people[member].pk))
 
-    async def transfers(self, name: str, whom: str) -> str:
-        return await outcome(members.transfer(*self.does(name), self.people[whom].pk))
+    async def transfer_ownership(self, name: str, member: str) -> str:
+        return await outcome(members.transfer(*self.change_arguments(name), self.people[member].pk))
 
-    async def leaves(self, name: str) -> str:
-        return await outcome(members.leave(*self.does(name)))
+    async def leave(self, name: str) -> str:
+        return await outcome(members.leave(*self.change_arguments(name)))
 
     async def roles(self) -> dict[str, str]:
         """The role of every member, by name."""
-        places = await Membership.filter(account_id=self.account.pk).select_related("user")
-        return {place.user.name: place.role.value for place in places}
+        memberships = await Membership.filter(account_id=self.account.pk).select_related("user")
+        return {membership.user.name: membership.role.value for membership in memberships}
 
-    async def stays(self, name: str) -> bool:
+    async def is_signed_in(self, name: str) -> bool:
         """Whether this member's session is still valid."""
         session = self.tokens[name].session.pk
         return await still_valid([session], self.clock.now()) == {session}
 
 
-async def founded(
+async def create_company(
     clock: "MovableClock", bus: "RecordingBus", siren: str = SIREN, **people: Role
 ) -> Company:
     """Creates a company with these members."""
@@ -83,10 +85,10 @@ async def founded(
     return company
 
 
-async def outcome(doing: Awaitable[object]) -> str:
+async def outcome(operation: Awaitable[object]) -> str:
     """Returns `done`, or the error code with which the action was refused."""
     try:
-        await doing
+        await operation
     except DomainError as error:
         return error.code
     return "done"

@@ -29,19 +29,19 @@ def answer(body: Any, status: str = "200 OK", headers: str = "") -> bytes:
 
 
 @asynccontextmanager
-async def register(
+async def serve_registry(
     reply: bytes | Callable[[], bytes] | None,
 ) -> AsyncIterator[tuple[str, list[bytes]]]:
     """Yields the registry's address and the requests it received. It sends `reply` to every
     request, or never answers when `reply` is None.
     """
     requests: list[bytes] = []
-    gone = asyncio.Event()
+    closed = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests.append(await reader.readuntil(b"\r\n\r\n"))
         if reply is None:
-            await gone.wait()
+            await closed.wait()
         else:
             writer.write(reply() if callable(reply) else reply)
         writer.close()
@@ -49,4 +49,4 @@ async def register(
     server = await asyncio.start_server(serve, "127.0.0.1")
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", requests
-        gone.set()
+        closed.set()

@@ -25,8 +25,8 @@ from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.support.file import File
-from tests.accounts.company_fixtures import Company, founded, outcome
-from tests.accounts.registry_server import answer, register, result
+from tests.accounts.company_fixtures import Company, create_company, outcome
+from tests.accounts.registry_server import answer, result, serve_registry
 from tests.outbox import emails_to, written
 from tests.people import create_staff
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("db")
 
-NEW = "Les Fournils d'Aubry"
-CAMILLE = "camille@fournil.example"
+NEW_NAME = "Les Fournils d'Aubry"
+CAMILLE_EMAIL = "camille@fournil.example"
 ACCEPTED = "La nouvelle raison sociale de votre entreprise est enregistrée"
 REJECTED = "Votre changement de raison sociale a été refusé"
 EVIDENCE_NEEDED = "Un justificatif est nécessaire pour votre changement de raison sociale"
@@ -46,13 +46,13 @@ class Scenario:
     """A company that requests a new name, an agent, and a registry whose answer can be changed."""
 
     def __init__(
-        self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens, url: str
+        self, bakery: Company, auth: AuthServices, agent: User, agent_tokens: Tokens, url: str
     ) -> None:
-        self.bakery, self.auth, self.agent, self.agents = bakery, auth, agent, agents
+        self.bakery, self.auth, self.agent, self.agent_tokens = bakery, auth, agent, agent_tokens
         self.registry: Any = PublicRegistry(url, seconds=2)
         self.reply = answer({"results": []})
 
-    def registers(self, *names: str, **facts: Any) -> None:
+    def set_registered_names(self, *names: str, **facts: Any) -> None:
         self.reply = answer(
             {
                 "results": [
@@ -61,21 +61,25 @@ class Scenario:
             }
         )
 
-    def away(self) -> None:
+    def make_registry_unavailable(self) -> None:
         self.reply = answer(b"", "503 Closed")
 
-    async def fresh(self, name: str) -> Session:
+    async def step_up(self, name: str) -> Session:
         session = self.bakery.tokens[name].session
         await Session.filter(pk=session.pk).update(
             fresh_until=self.bakery.clock.now() + timedelta(minutes=5)
         )
         return await Session.get(pk=session.pk)
 
-    async def asks(
-        self, name: str = "Camille", legal_name: str = NEW, **given: Any
+    async def request(
+        self, name: str = "Camille", legal_name: str = NEW_NAME, **overrides: Any
     ) -> LegalNameChange:
-        facts: dict[str, Any] = {"claimed_siren": None, "file_ids": (), "key": legal_name} | given
-        session = await self.fresh(name)
+        facts: dict[str, Any] = {
+            "claimed_siren": None,
+            "file_ids": (),
+            "key": legal_name,
+        } | overrides
+        session = await self.step_up(name)
         return await legal_names.request(
             self.bakery.action(name),
             self.auth,
@@ -86,18 +90,18 @@ class Scenario:
             **facts,
         )
 
-    async def shows(self, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
+    async def add_evidence(self, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
         return await legal_names.add_evidence(
             self.bakery.action(name),
             self.bakery.tokens[name].session,
             self.bakery.account,
             change.pk,
-            (await self.kbis(name),),
+            (await self.upload_kbis(name),),
         )
 
-    async def kbis(self, name: str = "Camille", **facts: Any) -> int:
+    async def upload_kbis(self, name: str = "Camille", **facts: Any) -> int:
         at = self.bakery.clock.now()
-        given: dict[str, Any] = {"uploaded_at": at, "cleared_at": at} | facts
+        overrides: dict[str, Any] = {"uploaded_at": at, "cleared_at": at} | facts
         file = await File.create(
             key=f"kbis-{await File.all().count()}",
             uploader=self.bakery.people[name],
@@ -106,20 +110,22 @@ class Scenario:
             name="kbis.pdf",
             content_type="application/pdf",
             created_at=at,
-            **given,
+            **overrides,
         )
         return int(file.pk)
 
-    async def decides(
+    async def decide(
         self, change: LegalNameChange, decision: Decision, reason: str | None = None
     ) -> LegalNameChange:
         action = Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
-        return await legal_names.decide(action, self.agents.session, change.pk, decision, reason)
+        return await legal_names.decide(
+            action, self.agent_tokens.session, change.pk, decision, reason
+        )
 
     async def legal_name(self) -> str:
         return (await Account.get(pk=self.bakery.account.pk)).legal_name
 
-    async def turn(self) -> int:
+    async def run_checks(self) -> int:
         """Runs the timetable's lookup once."""
         return await legal_names.check_due_changes(self.bakery.action(), self.registry)
 
@@ -128,27 +134,30 @@ class Scenario:
 async def scenario(
     clock: "MovableClock", bus: "RecordingBus", auth: AuthServices
 ) -> AsyncIterator[Scenario]:
-    bakery = await founded(
+    bakery = await create_company(
         clock, bus, Camille=Role.OWNER, Adam=Role.ADMIN, Bea=Role.BILLING, Max=Role.MEMBER
     )
     agent = await create_staff(bakery.action(), "Amadou", Staff.AGENT)
-    agents = await sessions.sign_in(agent, None, True, bakery.action())
-    sign_up: list[Scenario] = []
-    async with register(lambda: sign_up[0].reply) as (url, _):
-        sign_up.append(Scenario(bakery, auth, agent, agents, url))
-        yield sign_up[0]
+    agent_tokens = await sessions.sign_in(agent, None, True, bakery.action())
+    scenarios: list[Scenario] = []
+    async with serve_registry(lambda: scenarios[0].reply) as (url, _):
+        scenarios.append(Scenario(bakery, auth, agent, agent_tokens, url))
+        yield scenarios[0]
 
 
 async def test_p1_1_the_registered_name_is_accepted_immediately(scenario: Scenario) -> None:
-    scenario.registers("LES FOURNILS D AUBRY")
-    change = await scenario.asks("Adam")
+    scenario.set_registered_names("LES FOURNILS D AUBRY")
+    change = await scenario.request("Adam")
     assert (change.status, change.verdict) == (LegalNameStatus.ACCEPTED, RegistryVerdict.MATCH)
     assert (change.previous_name, change.registered_name) == (
         "Le Fournil d'Aubry",
         "LES FOURNILS D AUBRY",
     )
-    assert await scenario.legal_name() == NEW
-    assert await written("legal_name") == [(CAMILLE, ACCEPTED), ("adam@fournil.example", ACCEPTED)]
+    assert await scenario.legal_name() == NEW_NAME
+    assert await written("legal_name") == [
+        (CAMILLE_EMAIL, ACCEPTED),
+        ("adam@fournil.example", ACCEPTED),
+    ]
     events = await Event.filter(
         stream=account_stream(scenario.bakery.account.pk), kind=EventKind.LEGAL_NAME_CHANGED
     )
@@ -168,20 +177,23 @@ async def test_p1_1_the_registered_name_is_accepted_immediately(scenario: Scenar
 async def test_p1_1_without_a_match_an_agent_decides_on_evidence(
     scenario: Scenario, names: tuple[str, ...], facts: dict[str, str], verdict: RegistryVerdict
 ) -> None:
-    scenario.registers(*names, **facts)
-    change = await scenario.asks()
+    scenario.set_registered_names(*names, **facts)
+    change = await scenario.request()
     assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, verdict)
-    assert await outcome(scenario.decides(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
-    change = await scenario.shows(change)
+    assert await outcome(scenario.decide(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
+    change = await scenario.add_evidence(change)
     assert change.status is LegalNameStatus.IN_REVIEW
-    inbox = await Event.filter(stream=INBOX).order_by("-id").first()
-    assert inbox is not None
-    assert inbox.kind is EventKind.LEGAL_NAME_REVIEW_AWAITED
+    inbox_event = await Event.filter(stream=INBOX).order_by("-id").first()
+    assert inbox_event is not None
+    assert inbox_event.kind is EventKind.LEGAL_NAME_REVIEW_AWAITED
     assert await scenario.legal_name() == "Le Fournil d'Aubry"
-    change = await scenario.decides(change, Decision.ACCEPT)
+    change = await scenario.decide(change, Decision.ACCEPT)
     assert (change.status, change.decider_id) == (LegalNameStatus.ACCEPTED, scenario.agent.pk)
-    assert await scenario.legal_name() == NEW
-    assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
+    assert await scenario.legal_name() == NEW_NAME
+    assert await written("legal_name") == [
+        (CAMILLE_EMAIL, EVIDENCE_NEEDED),
+        (CAMILLE_EMAIL, ACCEPTED),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -190,8 +202,8 @@ async def test_p1_1_without_a_match_an_agent_decides_on_evidence(
 async def test_p1_1_a_name_that_prints_differently_from_how_it_compares_does_not_match(
     scenario: Scenario, legal_name: str
 ) -> None:
-    scenario.registers("LES FOURNILS D AUBRY")
-    change = await scenario.asks(legal_name=legal_name)
+    scenario.set_registered_names("LES FOURNILS D AUBRY")
+    change = await scenario.request(legal_name=legal_name)
     assert (change.status, change.verdict) == (
         LegalNameStatus.EVIDENCE_NEEDED,
         RegistryVerdict.OTHER_NAME,
@@ -199,20 +211,20 @@ async def test_p1_1_a_name_that_prints_differently_from_how_it_compares_does_not
 
 
 async def test_p1_1_the_name_is_stored_with_its_accents_composed(scenario: Scenario) -> None:
-    scenario.registers("L ETE")
-    await scenario.asks(legal_name="L'E\u0301te\u0301")
+    scenario.set_registered_names("L ETE")
+    await scenario.request(legal_name="L'E\u0301te\u0301")
     assert await scenario.legal_name() == "L'Été"
 
 
 async def test_p1_1_a_late_match_is_attributed_to_the_registry(
     scenario: Scenario, clock: "MovableClock"
 ) -> None:
-    scenario.away()
-    change = await scenario.asks(file_ids=(await scenario.kbis(),))
-    await scenario.decides(change, Decision.ASK, "Illisible.")
-    scenario.registers("LES FOURNILS D AUBRY")
+    scenario.make_registry_unavailable()
+    change = await scenario.request(file_ids=(await scenario.upload_kbis(),))
+    await scenario.decide(change, Decision.ASK, "Illisible.")
+    scenario.set_registered_names("LES FOURNILS D AUBRY")
     clock.advance(timedelta(hours=1))
-    assert await scenario.turn() == 1
+    assert await scenario.run_checks() == 1
     change = await LegalNameChange.get(pk=change.pk)
     assert (change.status, change.decider_id, change.reason) == (
         LegalNameStatus.ACCEPTED,
@@ -222,9 +234,9 @@ async def test_p1_1_a_late_match_is_attributed_to_the_registry(
 
 
 async def test_p1_1_a_request_erased_during_the_lookup_changes_nothing(scenario: Scenario) -> None:
-    scenario.away()
-    change = await scenario.asks()
-    scenario.registers("LES FOURNILS D AUBRY")
+    scenario.make_registry_unavailable()
+    change = await scenario.request()
+    scenario.set_registered_names("LES FOURNILS D AUBRY")
     await LegalNameChange.filter(pk=change.pk).delete()
     await legal_names.check(scenario.bakery.action(), scenario.registry, change)
     assert await scenario.legal_name() == "Le Fournil d'Aubry"
@@ -233,9 +245,9 @@ async def test_p1_1_a_request_erased_during_the_lookup_changes_nothing(scenario:
 async def test_p1_1_a_file_of_another_company_is_refused_as_evidence(
     scenario: Scenario, clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
-    change = await scenario.asks()
-    other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
-    file = await scenario.kbis()
+    change = await scenario.request()
+    other = await create_company(clock, bus, "732829320", Zoe=Role.OWNER)
+    file = await scenario.upload_kbis()
     await File.filter(pk=file).update(account_id=other.account.pk)
     action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
     assert (
@@ -248,85 +260,93 @@ async def test_p1_1_a_file_of_another_company_is_refused_as_evidence(
 
 async def test_p1_1_without_a_registry_evidence_is_required(scenario: Scenario) -> None:
     scenario.registry = NoRegistry()
-    change = await scenario.asks(file_ids=(await scenario.kbis(),))
+    change = await scenario.request(file_ids=(await scenario.upload_kbis(),))
     assert (change.status, change.verdict) == (LegalNameStatus.IN_REVIEW, RegistryVerdict.UNKNOWN)
     assert await written("legal_name") == []  # the evidence is already uploaded
     scenario.bakery.clock.advance(timedelta(days=1))
-    assert await scenario.turn() == 0
+    assert await scenario.run_checks() == 0
 
 
 async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(
     scenario: Scenario,
 ) -> None:
-    scenario.away()
-    change = await scenario.asks()
+    scenario.make_registry_unavailable()
+    change = await scenario.request()
     assert (change.status, change.verdict) == (
         LegalNameStatus.EVIDENCE_NEEDED,
         RegistryVerdict.AWAY,
     )
     for _ in range(3):
         scenario.bakery.clock.advance(timedelta(hours=1))
-        assert await scenario.turn() == 1
-        assert await scenario.turn() == 0
+        assert await scenario.run_checks() == 1
+        assert await scenario.run_checks() == 0
     assert await scenario.legal_name() == "Le Fournil d'Aubry"
-    scenario.registers("LES FOURNILS D AUBRY")
+    scenario.set_registered_names("LES FOURNILS D AUBRY")
     scenario.bakery.clock.advance(timedelta(hours=1))
-    await scenario.turn()
-    assert await scenario.legal_name() == NEW
-    assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
+    await scenario.run_checks()
+    assert await scenario.legal_name() == NEW_NAME
+    assert await written("legal_name") == [
+        (CAMILLE_EMAIL, EVIDENCE_NEEDED),
+        (CAMILLE_EMAIL, ACCEPTED),
+    ]
 
 
 async def test_p1_1_lookups_in_an_unavailable_registry_end_after_days(scenario: Scenario) -> None:
-    scenario.away()
-    await scenario.asks()
+    scenario.make_registry_unavailable()
+    await scenario.request()
     for _ in range(legal_names.MAX_CHECKS):
         scenario.bakery.clock.advance(timedelta(hours=1))
-        await scenario.turn()
-    assert await scenario.turn() == 0
+        await scenario.run_checks()
+    assert await scenario.run_checks() == 0
     change = await LegalNameChange.get()
     assert (change.status, change.next_check_at) == (LegalNameStatus.EVIDENCE_NEEDED, None)
 
 
 async def test_p1_1_a_request_survives_a_kill_during_the_lookup(scenario: Scenario) -> None:
     """The request is stored first, so the timetable of any process can continue with it."""
-    async with register(None) as (silent, requests):
-        scenario.registry = PublicRegistry(silent, seconds=30)
-        dying = asyncio.create_task(scenario.asks())
+    async with serve_registry(None) as (silent_url, requests):
+        scenario.registry = PublicRegistry(silent_url, seconds=30)
+        interrupted_request = asyncio.create_task(scenario.request())
         while not requests:
             await asyncio.sleep(0.01)
-        dying.cancel()
+        interrupted_request.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await dying
+            await interrupted_request
     change = await LegalNameChange.get()
     assert change.status is LegalNameStatus.CHECKING
     assert change.verdict is None
     scenario.registry = NoRegistry()
-    assert await scenario.turn() == 0  # it is due once the first process would have had an answer
+    assert (
+        await scenario.run_checks() == 0
+    )  # it is due once the first process would have had an answer
     scenario.bakery.clock.advance(legal_names.CHECK_TIMEOUT)
-    assert await scenario.turn() == 1
+    assert await scenario.run_checks() == 1
     assert (await LegalNameChange.get()).status is LegalNameStatus.EVIDENCE_NEEDED
 
 
 async def test_p1_1_concurrent_lookups_notify_once(scenario: Scenario) -> None:
-    scenario.away()
-    await scenario.asks()
-    scenario.registers("LES FOURNILS D AUBRY")
+    scenario.make_registry_unavailable()
+    await scenario.request()
+    scenario.set_registered_names("LES FOURNILS D AUBRY")
     scenario.bakery.clock.advance(timedelta(hours=1))
-    await asyncio.gather(scenario.turn(), scenario.turn(), scenario.turn())
-    assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
+    await asyncio.gather(scenario.run_checks(), scenario.run_checks(), scenario.run_checks())
+    assert await written("legal_name") == [
+        (CAMILLE_EMAIL, EVIDENCE_NEEDED),
+        (CAMILLE_EMAIL, ACCEPTED),
+    ]
 
 
 async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_registry(
     scenario: Scenario,
 ) -> None:
-    scenario.away()
-    change = await scenario.shows(await scenario.asks())
-    await scenario.decides(change, Decision.REJECT, "Ce Kbis est celui d'une autre société.")
-    scenario.registers("LES FOURNILS D AUBRY")
+    scenario.make_registry_unavailable()
+    change = await scenario.add_evidence(await scenario.request())
+    await scenario.decide(change, Decision.REJECT, "Ce Kbis est celui d'une autre société.")
+    scenario.set_registered_names("LES FOURNILS D AUBRY")
     scenario.bakery.clock.advance(timedelta(hours=1))
-    assert await scenario.turn() == 0
+    assert await scenario.run_checks() == 0
     assert await scenario.legal_name() == "Le Fournil d'Aubry"
-    email = (await emails_to(CAMILLE))[-1]
+    email = (await emails_to(CAMILLE_EMAIL))[-1]
     assert (email.subject, "Ce Kbis est celui d'une autre société." in email.text) == (
         REJECTED,
         True,
@@ -334,30 +354,30 @@ async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_regist
 
 
 async def test_p1_1_an_agent_can_request_better_evidence(scenario: Scenario) -> None:
-    change = await scenario.shows(await scenario.asks())
-    assert await outcome(scenario.decides(change, Decision.ASK)) == "BLANK"
-    change = await scenario.decides(change, Decision.ASK, "Le Kbis a plus de trois mois.")
+    change = await scenario.add_evidence(await scenario.request())
+    assert await outcome(scenario.decide(change, Decision.ASK)) == "BLANK"
+    change = await scenario.decide(change, Decision.ASK, "Le Kbis a plus de trois mois.")
     assert change.status is LegalNameStatus.EVIDENCE_NEEDED
-    change = await scenario.shows(change)
+    change = await scenario.add_evidence(change)
     assert change.status is LegalNameStatus.IN_REVIEW
-    assert (await scenario.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
+    assert (await scenario.decide(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
 
 
 async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_refused(
     scenario: Scenario,
 ) -> None:
-    change = await scenario.shows(await scenario.asks())
-    await scenario.decides(change, Decision.ACCEPT)
+    change = await scenario.add_evidence(await scenario.request())
+    await scenario.decide(change, Decision.ACCEPT)
     sent = await written("legal_name")
-    assert (await scenario.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
+    assert (await scenario.decide(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
     assert await written("legal_name") == sent
-    assert await outcome(scenario.decides(change, Decision.REJECT, "Non.")) == "TRANSITION_ILLEGAL"
-    assert await outcome(scenario.shows(change)) == "TRANSITION_ILLEGAL"
-    assert await outcome(_cancels(scenario, change)) == "TRANSITION_ILLEGAL"
-    assert (await scenario.asks()).pk == change.pk  # by its key
+    assert await outcome(scenario.decide(change, Decision.REJECT, "Non.")) == "TRANSITION_ILLEGAL"
+    assert await outcome(scenario.add_evidence(change)) == "TRANSITION_ILLEGAL"
+    assert await outcome(cancel_request(scenario, change)) == "TRANSITION_ILLEGAL"
+    assert (await scenario.request()).pk == change.pk  # by its key
 
 
-async def _cancels(
+async def cancel_request(
     scenario: Scenario, change: LegalNameChange, name: str = "Camille"
 ) -> LegalNameChange:
     session = scenario.bakery.tokens[name].session
@@ -367,17 +387,19 @@ async def _cancels(
 
 
 async def test_p1_1_only_one_request_is_open_and_it_can_be_cancelled(scenario: Scenario) -> None:
-    change = await scenario.asks()
-    assert await outcome(scenario.asks(legal_name="Boulangerie Aubry")) == "CHANGE_RUNNING"
+    change = await scenario.request()
+    assert await outcome(scenario.request(legal_name="Boulangerie Aubry")) == "CHANGE_RUNNING"
     for _ in range(2):
-        assert (await _cancels(scenario, change)).status is LegalNameStatus.CANCELED
+        assert (await cancel_request(scenario, change)).status is LegalNameStatus.CANCELED
     assert (
-        await scenario.asks(legal_name="Boulangerie Aubry")
+        await scenario.request(legal_name="Boulangerie Aubry")
     ).status is LegalNameStatus.EVIDENCE_NEEDED
 
 
 async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(scenario: Scenario) -> None:
-    requests = [outcome(scenario.asks(name, f"Boulangerie {name}")) for name in ("Camille", "Adam")]
+    requests = [
+        outcome(scenario.request(name, f"Boulangerie {name}")) for name in ("Camille", "Adam")
+    ]
     assert sorted(await asyncio.gather(*requests)) == ["CHANGE_RUNNING", "done"]
 
 
@@ -394,41 +416,41 @@ async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(scenario: Scen
     ],
 )
 async def test_p1_1_invalid_input_is_refused(
-    scenario: Scenario, given: dict[str, Any], code: str
+    scenario: Scenario, overrides: dict[str, Any], code: str
 ) -> None:
     """P1.1: another SIREN is another legal entity."""
-    assert await outcome(scenario.asks(**given)) == code
+    assert await outcome(scenario.request(**overrides)) == code
     assert await LegalNameChange.all().count() == (code == "done")
 
 
 async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(
     scenario: Scenario,
 ) -> None:
-    change = await scenario.asks()
+    change = await scenario.request()
     action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
     at = scenario.bakery.clock.now()
-    refused = [
-        await scenario.kbis("Adam"),
-        await scenario.kbis(uploaded_at=None, cleared_at=None),
-        await scenario.kbis(infected_at=at),
+    refused_files = [
+        await scenario.upload_kbis("Adam"),
+        await scenario.upload_kbis(uploaded_at=None, cleared_at=None),
+        await scenario.upload_kbis(infected_at=at),
     ]
-    for file in refused:
-        adding = legal_names.add_evidence(
+    for file in refused_files:
+        addition = legal_names.add_evidence(
             action, session, scenario.bakery.account, change.pk, (file,)
         )
-        assert await outcome(adding) == "FILE_REFUSED"
+        assert await outcome(addition) == "FILE_REFUSED"
     assert (
         await outcome(
             legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, ())
         )
         == "BLANK"
     )
-    many = [await scenario.kbis() for _ in range(11)]
+    file_ids = [await scenario.upload_kbis() for _ in range(11)]
     for part, code in (
-        (many[:6], "done"),
-        (many[6:], "FILE_REFUSED"),
-        (many[:1], "FILE_REFUSED"),
-        (many[6:10], "done"),
+        (file_ids[:6], "done"),
+        (file_ids[6:], "FILE_REFUSED"),
+        (file_ids[:1], "FILE_REFUSED"),
+        (file_ids[6:10], "done"),
     ):
         assert (
             await outcome(
@@ -441,17 +463,17 @@ async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(
 
 
 async def test_p1_1_a_file_in_quarantine_is_refused_as_evidence(scenario: Scenario) -> None:
-    change = await scenario.asks(file_ids=(await scenario.kbis(cleared_at=None),))
+    change = await scenario.request(file_ids=(await scenario.upload_kbis(cleared_at=None),))
     assert change.status is LegalNameStatus.IN_REVIEW
-    assert await outcome(scenario.decides(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
+    assert await outcome(scenario.decide(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
     await File.all().update(cleared_at=scenario.bakery.clock.now())
-    assert await outcome(scenario.decides(change, Decision.ACCEPT)) == "done"
+    assert await outcome(scenario.decide(change, Decision.ACCEPT)) == "done"
 
 
 async def test_p1_1_a_request_requires_a_managing_role_and_a_step_up(scenario: Scenario) -> None:
     session = scenario.bakery.tokens["Camille"].session
     await Session.filter(pk=session.pk).update(fresh_until=None)
-    stale = legal_names.request(
+    unverified_request = legal_names.request(
         scenario.bakery.action("Camille"),
         scenario.auth,
         scenario.registry,
@@ -462,18 +484,20 @@ async def test_p1_1_a_request_requires_a_managing_role_and_a_step_up(scenario: S
         file_ids=(),
         key="k",
     )
-    assert await outcome(stale) == "STEP_UP_REQUIRED"
-    assert await outcome(scenario.asks("Bea")) == "FORBIDDEN"
-    assert await outcome(scenario.asks("Max")) == "FORBIDDEN"
-    change = await scenario.asks("Adam")
-    assert await scenario.bakery.changes("Camille", "Adam", Role.MEMBER) == "done"
-    assert await outcome(scenario.shows(change, "Adam")) == "FORBIDDEN"
-    assert await outcome(_cancels(scenario, change, "Adam")) == "FORBIDDEN"
+    assert await outcome(unverified_request) == "STEP_UP_REQUIRED"
+    assert await outcome(scenario.request("Bea")) == "FORBIDDEN"
+    assert await outcome(scenario.request("Max")) == "FORBIDDEN"
+    change = await scenario.request("Adam")
+    assert await scenario.bakery.change_role("Camille", "Adam", Role.MEMBER) == "done"
+    assert await outcome(scenario.add_evidence(change, "Adam")) == "FORBIDDEN"
+    assert await outcome(cancel_request(scenario, change, "Adam")) == "FORBIDDEN"
 
 
 async def test_p1_1_another_companys_request_is_not_found(scenario: Scenario) -> None:
-    change = await scenario.asks()
-    other = await founded(scenario.bakery.clock, scenario.bakery.bus, "732829320", Zoe=Role.OWNER)
+    change = await scenario.request()
+    other = await create_company(
+        scenario.bakery.clock, scenario.bakery.bus, "732829320", Zoe=Role.OWNER
+    )
     action, session = other.action("Zoe"), other.tokens["Zoe"].session
     assert (
         await outcome(legal_names.cancel(action, session, other.account, change.pk)) == "NOT_FOUND"
@@ -491,16 +515,16 @@ async def test_p1_1_another_companys_request_is_not_found(scenario: Scenario) ->
 
 async def test_p1_1_requests_are_limited(scenario: Scenario) -> None:
     for turn in range(11):
-        await _cancels(scenario, await scenario.asks(legal_name=f"Fournil {turn}"))
+        await cancel_request(scenario, await scenario.request(legal_name=f"Fournil {turn}"))
     with pytest.raises(Throttled):
-        await scenario.asks(legal_name="Fournil 12")
+        await scenario.request(legal_name="Fournil 12")
 
 
 async def test_p1_1_a_removed_member_gets_no_email(scenario: Scenario) -> None:
-    change = await scenario.shows(await scenario.asks("Adam"))
-    assert await scenario.bakery.removes("Camille", "Adam") == "done"
-    await scenario.decides(change, Decision.ACCEPT)
-    assert (CAMILLE, ACCEPTED) in await written("legal_name")
+    change = await scenario.add_evidence(await scenario.request("Adam"))
+    assert await scenario.bakery.remove("Camille", "Adam") == "done"
+    await scenario.decide(change, Decision.ACCEPT)
+    assert (CAMILLE_EMAIL, ACCEPTED) in await written("legal_name")
     assert ("adam@fournil.example", ACCEPTED) not in await written("legal_name")
 
 
@@ -530,13 +554,13 @@ async def test_p1_4_a_companys_address_and_numbers_can_be_changed(scenario: Scen
     account = await details.change_identifiers(action, session, scenario.bakery.account, None, None)
     assert (account.siret, account.vat_number) == (None, "FR83404833048")
     for name in ("Bea", "Max"):
-        changing = details.change_address(
+        change = details.change_address(
             scenario.bakery.action(name),
             scenario.bakery.tokens[name].session,
             scenario.bakery.account,
             where,
         )
-        assert await outcome(changing) == "FORBIDDEN"
+        assert await outcome(change) == "FORBIDDEN"
 
 
 @pytest.mark.parametrize(
@@ -565,14 +589,14 @@ async def test_p1_4_numbers_are_checked(
 async def test_p1_4_sirets_of_la_poste_have_their_own_checksum(
     clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
-    post = await founded(clock, bus, "356000000", Zoe=Role.OWNER)
-    action, session = post.action("Zoe"), post.tokens["Zoe"].session
+    la_poste = await create_company(clock, bus, "356000000", Zoe=Role.OWNER)
+    action, session = la_poste.action("Zoe"), la_poste.tokens["Zoe"].session
     assert (
-        await details.change_identifiers(action, session, post.account, "35600000049837", None)
+        await details.change_identifiers(action, session, la_poste.account, "35600000049837", None)
     ).siret == "35600000049837"
 
 
-async def known(scenario: Scenario) -> tuple[str | None, bool]:
+async def registry_state(scenario: Scenario) -> tuple[str | None, bool]:
     """Returns the registry's verdict on the bakery, and whether a lookup is still pending."""
     account = await Account.get(pk=scenario.bakery.account.pk)
     return (
@@ -601,24 +625,24 @@ async def test_p1_4_a_new_company_is_looked_up_in_the_background(
     assert sign_up.account
     await Account.filter(pk=scenario.bakery.account.pk).update(siren="552100554")
     scenario.bakery.account = sign_up.account
-    assert await known(scenario) == (None, True)
+    assert await registry_state(scenario) == (None, True)
     assert await legal_names.check_due_accounts(scenario.bakery.action(), NoRegistry()) == 0
-    scenario.away()
+    scenario.make_registry_unavailable()
     assert await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry) == 1
-    assert await known(scenario) == (None, True)
-    scenario.registers("LE FOURNIL D AUBRY", siren="732829320")
+    assert await registry_state(scenario) == (None, True)
+    scenario.set_registered_names("LE FOURNIL D AUBRY", siren="732829320")
     # Its turn comes later.
     assert await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry) == 0
     scenario.bakery.clock.advance(timedelta(hours=1))
     assert await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry) == 1
-    assert await known(scenario) == ("MATCH", False)
+    assert await registry_state(scenario) == ("MATCH", False)
 
 
 async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(
     scenario: Scenario, auth: AuthServices
 ) -> None:
     """Otherwise the verdict on one company would appear next to the name of another."""
-    scenario.registers("LE FOURNIL D AUBRY", siren="732829320")
+    scenario.set_registered_names("LE FOURNIL D AUBRY", siren="732829320")
     form: dict[str, Any] = {
         "email": "zoe@quais.example",
         "password": "mouette phare ardoise 77",
@@ -633,27 +657,27 @@ async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(
     assert sign_up.account
     scenario.bakery.account = sign_up.account
     await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry)
-    assert await known(scenario) == ("MATCH", False)
+    assert await registry_state(scenario) == ("MATCH", False)
     await registration.sign_up(
         scenario.bakery.action(), auth, legal_name="Banque des Quais", **form
     )
-    assert await known(scenario) == (None, True)
+    assert await registry_state(scenario) == (None, True)
     await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry)
-    assert await known(scenario) == ("OTHER_NAME", False)
+    assert await registry_state(scenario) == ("OTHER_NAME", False)
 
 
 async def test_p1_1_a_new_name_is_looked_up_again(scenario: Scenario) -> None:
-    scenario.registers("LE FOURNIL D AUBRY")
-    change = await scenario.shows(await scenario.asks())
-    await scenario.decides(change, Decision.ACCEPT)
-    assert await known(scenario) == ("OTHER_NAME", False)
-    scenario.away()
-    change = await scenario.shows(await scenario.asks(legal_name="Aubry et Filles"))
-    await scenario.decides(change, Decision.ACCEPT)
-    assert await known(scenario) == (None, True)
-    scenario.registers("AUBRY ET FILLES")
+    scenario.set_registered_names("LE FOURNIL D AUBRY")
+    change = await scenario.add_evidence(await scenario.request())
+    await scenario.decide(change, Decision.ACCEPT)
+    assert await registry_state(scenario) == ("OTHER_NAME", False)
+    scenario.make_registry_unavailable()
+    change = await scenario.add_evidence(await scenario.request(legal_name="Aubry et Filles"))
+    await scenario.decide(change, Decision.ACCEPT)
+    assert await registry_state(scenario) == (None, True)
+    scenario.set_registered_names("AUBRY ET FILLES")
     assert await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry) == 1
-    assert await known(scenario) == ("MATCH", False)
+    assert await registry_state(scenario) == ("MATCH", False)
 
 
 async def test_p1_1_an_answer_about_a_previous_name_is_ignored(scenario: Scenario) -> None:
@@ -661,7 +685,7 @@ async def test_p1_1_an_answer_about_a_previous_name_is_ignored(scenario: Scenari
         registry_due_at=scenario.bakery.clock.now()
     )
 
-    class Slow(NoRegistry):
+    class RenamingRegistry(NoRegistry):
         """A registry that changes the company's name before it answers."""
 
         is_configured = True
@@ -670,5 +694,5 @@ async def test_p1_1_an_answer_about_a_previous_name_is_ignored(scenario: Scenari
             await Account.filter(siren=siren).update(legal_name="Autre")
             return RegisteredCompany(("LE FOURNIL D AUBRY",))
 
-    assert await legal_names.check_due_accounts(scenario.bakery.action(), Slow()) == 1
-    assert await known(scenario) == (None, True)
+    assert await legal_names.check_due_accounts(scenario.bakery.action(), RenamingRegistry()) == 1
+    assert await registry_state(scenario) == (None, True)

@@ -20,7 +20,7 @@ from models.identity.session import Session
 from models.locale import Locale
 from models.operations.email import Email
 from realtime.hub import Hub
-from tests.accounts.company_fixtures import Company, founded
+from tests.accounts.company_fixtures import Company, create_company
 from tests.people import add_member
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 OWNER, ADMIN, BILLING, MEMBER = Role
-BELOW = {
+MAY_GRANT = {
     OWNER: {OWNER, ADMIN, BILLING, MEMBER},
     ADMIN: {ADMIN, BILLING, MEMBER},
     BILLING: set(),
@@ -39,20 +39,20 @@ BELOW = {
 
 @pytest.fixture
 async def company(db: str, clock: "MovableClock", bus: "RecordingBus") -> Company:
-    return await founded(
+    return await create_company(
         clock, bus, odile=OWNER, olivier=OWNER, ada=ADMIN, alan=ADMIN, bea=BILLING, max=MEMBER
     )
 
 
-def expected(mine: Role, *dealt: Role) -> str:
+def expected_outcome(own_role: Role, *roles: Role) -> str:
     """The expected outcome of a change from or to these roles."""
-    if not BELOW[mine]:
+    if not MAY_GRANT[own_role]:
         return "FORBIDDEN"
-    return "done" if set(dealt) <= BELOW[mine] else "ROLE_RESERVED"
+    return "done" if set(roles) <= MAY_GRANT[own_role] else "ROLE_RESERVED"
 
 
-ONE_OF_EACH = {OWNER: "olivier", ADMIN: "alan", BILLING: "bea", MEMBER: "max"}
-ACTORS = {OWNER: "odile", ADMIN: "ada", BILLING: "bea", MEMBER: "max"}
+TARGET_NAMES = {OWNER: "olivier", ADMIN: "alan", BILLING: "bea", MEMBER: "max"}
+ACTOR_NAMES = {OWNER: "odile", ADMIN: "ada", BILLING: "bea", MEMBER: "max"}
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -61,10 +61,14 @@ async def test_p1_4_each_role_changes_only_the_roles_it_may(company: Company, ro
     can't change anyone.
     """
     for target_role, new_role in product(Role, Role):
-        user = company.people[ONE_OF_EACH[target_role]]
+        user = company.people[TARGET_NAMES[target_role]]
         await Membership.filter(user_id=user.pk).update(role=target_role)
-        result = await company.changes(ACTORS[role], user.name, new_role)
-        assert result == expected(role, target_role, new_role), (role, target_role, new_role)
+        result = await company.change_role(ACTOR_NAMES[role], user.name, new_role)
+        assert result == expected_outcome(role, target_role, new_role), (
+            role,
+            target_role,
+            new_role,
+        )
         assert (await company.roles())[user.name] == (new_role if result == "done" else target_role)
         await Membership.filter(user_id=user.pk).update(role=target_role)
 
@@ -73,124 +77,131 @@ async def test_p1_4_each_role_changes_only_the_roles_it_may(company: Company, ro
 async def test_p1_4_each_role_removes_only_the_members_it_may(
     company: Company, role: Role, target_role: Role
 ) -> None:
-    user = company.people[ONE_OF_EACH[target_role]]
-    result = await company.removes(ACTORS[role], user.name)
-    assert result == expected(role, target_role)
+    user = company.people[TARGET_NAMES[target_role]]
+    result = await company.remove(ACTOR_NAMES[role], user.name)
+    assert result == expected_outcome(role, target_role)
     assert (user.name in await company.roles()) == (result != "done")
-    assert await company.stays(user.name) == (result != "done")
+    assert await company.is_signed_in(user.name) == (result != "done")
 
 
 @pytest.mark.parametrize("role", list(Role))
 async def test_p1_4_only_owners_transfer_and_every_member_can_leave(
     company: Company, role: Role
 ) -> None:
-    name = ACTORS[role]
-    result = await company.transfers(name, "alan")
+    name = ACTOR_NAMES[role]
+    result = await company.transfer_ownership(name, "alan")
     assert result == ("done" if role is OWNER else "FORBIDDEN")
     roles = await company.roles()
     assert (roles[name], roles["alan"]) == (
         ("ADMIN", "OWNER") if role is OWNER else (role, "ADMIN")
     )
-    assert await company.leaves(name) == "done"
+    assert await company.leave(name) == "done"
     assert name not in await company.roles()
-    assert not await company.stays(name)
-    assert await company.leaves(name) == "FORBIDDEN"
+    assert not await company.is_signed_in(name)
+    assert await company.leave(name) == "FORBIDDEN"
 
 
 async def test_members_cannot_promote_themselves(company: Company) -> None:
     for name, role in product(("ada", "bea", "max"), (OWNER, ADMIN)):
         before = await company.roles()
-        await company.changes(name, name, role)
+        await company.change_role(name, name, role)
         assert await company.roles() == before
-    assert await company.changes("ada", "ada", MEMBER) == "done"
-    assert await company.changes("ada", "ada", ADMIN) == "FORBIDDEN"
+    assert await company.change_role("ada", "ada", MEMBER) == "done"
+    assert await company.change_role("ada", "ada", ADMIN) == "FORBIDDEN"
 
 
 async def test_the_last_owner_cannot_be_removed(company: Company) -> None:
     """P1.4: demoting, removing or leaving is refused with the same error."""
-    await company.changes("odile", "olivier", ADMIN)
-    assert await company.changes("odile", "odile", ADMIN) == "LAST_OWNER"
-    assert await company.removes("odile", "odile") == "LAST_OWNER"
-    assert await company.leaves("odile") == "LAST_OWNER"
-    assert await company.changes("odile", "odile", OWNER) == "done"
-    assert await company.transfers("odile", "odile") == "done"
+    await company.change_role("odile", "olivier", ADMIN)
+    assert await company.change_role("odile", "odile", ADMIN) == "LAST_OWNER"
+    assert await company.remove("odile", "odile") == "LAST_OWNER"
+    assert await company.leave("odile") == "LAST_OWNER"
+    assert await company.change_role("odile", "odile", OWNER) == "done"
+    assert await company.transfer_ownership("odile", "odile") == "done"
     assert (await company.roles())["odile"] == "OWNER"
-    await company.transfers("odile", "max")
-    assert await company.leaves("odile") == "done"
+    await company.transfer_ownership("odile", "max")
+    assert await company.leave("odile") == "done"
     assert (await company.roles())["max"] == "OWNER"
 
 
 @pytest.mark.parametrize("how", ["demote", "leave", "remove each other"])
-async def test_one_owner_stays_after_concurrent_changes(company: Company, how: str) -> None:
-    async def doing(name: str, other: str) -> str:
-        if how == "demote":
-            return await company.changes(name, name, ADMIN)
-        return await company.leaves(name) if how == "leave" else await company.removes(name, other)
+async def test_one_owner_stays_after_concurrent_changes(company: Company, change: str) -> None:
+    async def operation(name: str, other: str) -> str:
+        if change == "demote":
+            return await company.change_role(name, name, ADMIN)
+        return await company.leave(name) if change == "leave" else await company.remove(name, other)
 
-    results = sorted(await asyncio.gather(doing("odile", "olivier"), doing("olivier", "odile")))
+    results = sorted(
+        await asyncio.gather(operation("odile", "olivier"), operation("olivier", "odile"))
+    )
     assert results == (
-        ["FORBIDDEN", "done"] if how == "remove each other" else ["LAST_OWNER", "done"]
+        ["FORBIDDEN", "done"] if change == "remove each other" else ["LAST_OWNER", "done"]
     )
     assert list((await company.roles()).values()).count("OWNER") == 1
 
 
 @pytest.mark.parametrize("how", ["hands over", "makes", "unmakes", "removes", "leaves"])
 async def test_p1_4_ownership_changes_require_a_step_up_and_notify_every_owner(
-    company: Company, how: str
+    company: Company, change: str
 ) -> None:
     """A stolen session can neither transfer the company nor hide a change from its owners."""
     changes: dict[str, tuple[Callable[[], Awaitable[str]], str | None, str | None]] = {
-        "hands over": (lambda: company.transfers("odile", "ada"), "ada", "odile"),
-        "makes": (lambda: company.changes("odile", "ada", OWNER), "ada", None),
-        "unmakes": (lambda: company.changes("odile", "olivier", MEMBER), None, "olivier"),
-        "removes": (lambda: company.removes("odile", "olivier"), None, "olivier"),
-        "leaves": (lambda: company.leaves("odile"), None, "odile"),
+        "hands over": (lambda: company.transfer_ownership("odile", "ada"), "ada", "odile"),
+        "makes": (lambda: company.change_role("odile", "ada", OWNER), "ada", None),
+        "unmakes": (lambda: company.change_role("odile", "olivier", MEMBER), None, "olivier"),
+        "removes": (lambda: company.remove("odile", "olivier"), None, "olivier"),
+        "leaves": (lambda: company.leave("odile"), None, "odile"),
     }
-    doing, gained, lost = changes[how]
+    operation, new_owner, former_owner = changes[change]
     role, roles = Session.filter(pk=company.tokens["odile"].session.pk), await company.roles()
     await role.update(fresh_until=company.clock.now())
-    assert await doing() == "STEP_UP_REQUIRED"
+    assert await operation() == "STEP_UP_REQUIRED"
     assert (await company.roles(), await Email.exists()) == (roles, False)
     await role.update(fresh_until=company.clock.now() + timedelta(seconds=1))
-    assert await doing() == "done"
-    readers = ["odile", "olivier", *(["ada"] if gained else [])]
+    assert await operation() == "done"
+    recipients = ["odile", "olivier", *(["ada"] if new_owner else [])]
     sent = await Email.filter(template="ownership_changed.fr").order_by("id")
     assert [email.recipient for email in sent] == [
-        f"{reader}@fournil.example" for reader in readers
+        f"{recipient}@fournil.example" for recipient in recipients
     ]
     for email in sent:
-        named = [name for name in ("odile", "olivier", "ada") if f": {name}\n" in email.text]
-        assert named == [name for name in ("odile", "olivier", "ada") if name in (gained, lost)]
+        listed_names = [name for name in ("odile", "olivier", "ada") if f": {name}\n" in email.text]
+        assert listed_names == [
+            name for name in ("odile", "olivier", "ada") if name in (new_owner, former_owner)
+        ]
 
 
 async def test_other_changes_require_no_step_up_and_notify_no_one(company: Company) -> None:
     await Session.all().update(fresh_until=None)
-    assert await company.changes("odile", "ada", BILLING) == "done"
-    assert await company.changes("odile", "olivier", OWNER) == "done"  # a repeat
-    assert await company.removes("odile", "max") == "done"
-    assert await company.leaves("bea") == "done"
-    assert await company.transfers("odile", "odile") == "done"
+    assert await company.change_role("odile", "ada", BILLING) == "done"
+    assert await company.change_role("odile", "olivier", OWNER) == "done"  # a repeat
+    assert await company.remove("odile", "max") == "done"
+    assert await company.leave("bea") == "done"
+    assert await company.transfer_ownership("odile", "odile") == "done"
     assert not await Email.exists()
 
 
 async def test_members_of_other_companies_and_missing_ids_get_the_same_error(
     company: Company, clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
-    others = await founded(clock, bus, "732829320", nora=OWNER)
-    for key in (others.people["nora"].pk, 999_999, None):
-        for doing in (
-            members.change_role(*company.does("odile"), key, MEMBER),
-            members.remove(*company.does("odile"), key),
-            members.transfer(*company.does("odile"), key),
+    other_company = await create_company(clock, bus, "732829320", nora=OWNER)
+    for key in (other_company.people["nora"].pk, 999_999, None):
+        for operation in (
+            members.change_role(*company.change_arguments("odile"), key, MEMBER),
+            members.remove(*company.change_arguments("odile"), key),
+            members.transfer(*company.change_arguments("odile"), key),
         ):
             with pytest.raises(Refusal) as refused:
-                await doing
+                await operation
             assert (refused.value.code, refused.value.field) == ("NOT_FOUND", ("input", "userId"))
         with pytest.raises(Forbidden):
             await members.change_role(
-                *others.does("nora")[:2], company.account.pk, company.people["max"].pk, ADMIN
+                *other_company.change_arguments("nora")[:2],
+                company.account.pk,
+                company.people["max"].pk,
+                ADMIN,
             )
-    assert await others.roles() == {"nora": "OWNER"}
+    assert await other_company.roles() == {"nora": "OWNER"}
     assert (await company.roles())["max"] == "MEMBER"
 
 
@@ -198,47 +209,50 @@ async def test_a_change_of_role_is_announced_once(company: Company, bus: "Record
     """Cached viewers and open websockets of the member's own session are updated. A repeated change
     announces nothing.
     """
-    max_, session = company.people["max"].pk, company.tokens["max"].session.pk
+    member, session = company.people["max"].pk, company.tokens["max"].session.pk
     for _ in range(2):
-        assert await company.changes("odile", "max", BILLING) == "done"
-    assert bus.announced == [sessions.session_key(session), sessions.user_key(max_)]
-    assert await company.stays("max")
+        assert await company.change_role("odile", "max", BILLING) == "done"
+    assert bus.announced == [sessions.session_key(session), sessions.user_key(member)]
+    assert await company.is_signed_in("max")
     bus.announced.clear()
-    await company.removes("odile", "max")
-    assert bus.announced == [sessions.session_key(session), sessions.user_key(max_)]
-    assert not await company.stays("max")
+    await company.remove("odile", "max")
+    assert bus.announced == [sessions.session_key(session), sessions.user_key(member)]
+    assert not await company.is_signed_in("max")
 
 
 async def test_another_process_detects_a_new_role_in_its_sweep(company: Company) -> None:
     """Even though its own hub receives no notification of the change."""
-    elsewhere = Hub()
-    with elsewhere.listen(sessions.session_key(company.tokens["max"].session.pk)) as notified:
-        await elsewhere.sweep()
+    other_hub = Hub()
+    with other_hub.listen(sessions.session_key(company.tokens["max"].session.pk)) as notified:
+        await other_hub.sweep()
         assert not notified.is_set()
-        await company.changes("odile", "max", BILLING)
-        await elsewhere.sweep()
+        await company.change_role("odile", "max", BILLING)
+        await other_hub.sweep()
         assert notified.is_set()
         notified.clear()
-        await elsewhere.sweep()
+        await other_hub.sweep()
         assert not notified.is_set()
 
 
 async def test_a_removed_member_keeps_access_to_their_other_company(
     company: Company, clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
-    others, max_ = await founded(clock, bus, "732829320", nora=OWNER), company.people["max"]
-    await add_member(company.action(), others.account, max_, BILLING)
-    elsewhere = await sessions.sign_in(max_, others.account, False, company.action())
-    await company.removes("odile", "max")
-    others.tokens["max"] = elsewhere
-    assert not await company.stays("max")
-    assert await others.stays("max")
-    assert await others.roles() == {"nora": "OWNER", "max": "BILLING"}
+    other_company, member = (
+        await create_company(clock, bus, "732829320", nora=OWNER),
+        company.people["max"],
+    )
+    await add_member(company.action(), other_company.account, member, BILLING)
+    other_hub = await sessions.sign_in(member, other_company.account, False, company.action())
+    await company.remove("odile", "max")
+    other_company.tokens["max"] = other_hub
+    assert not await company.is_signed_in("max")
+    assert await other_company.is_signed_in("max")
+    assert await other_company.roles() == {"nora": "OWNER", "max": "BILLING"}
 
 
 @pytest.mark.parametrize("how", ["removed", "left", "demoted"])
 async def test_losing_the_right_to_invite_revokes_open_invitations(
-    company: Company, auth: AuthServices, how: str
+    company: Company, auth: AuthServices, change: str
 ) -> None:
     """A removed administrator can't return through an invitation to another address of their
     own.
@@ -254,10 +268,10 @@ async def test_losing_the_right_to_invite_revokes_open_invitations(
             key="k",
         )
     await {
-        "removed": lambda: company.removes("odile", "ada"),
-        "left": lambda: company.leaves("ada"),
-        "demoted": lambda: company.changes("odile", "ada", MEMBER),
-    }[how]()
+        "removed": lambda: company.remove("odile", "ada"),
+        "left": lambda: company.leave("ada"),
+        "demoted": lambda: company.change_role("odile", "ada", MEMBER),
+    }[change]()
     assert [each.email for each in await Invitation.pending(Invitation.all())] == [
         "guest@fournil.example"
     ]
@@ -270,19 +284,23 @@ async def test_an_owner_stays_after_any_sequence_of_changes(company: Company, se
     """
     random, names = Random(seed), list(company.people)
 
-    async def anything() -> str:
-        name, whom, role = random.choice(names), random.choice(names), random.choice(list(Role))
-        what = random.randrange(4)
-        if what == 0:
-            return await company.changes(name, whom, role)
-        if what == 1:
-            return await company.removes(name, whom)
-        return await company.leaves(name) if what == 2 else await company.transfers(name, whom)
+    async def change_at_random() -> str:
+        name, target, role = random.choice(names), random.choice(names), random.choice(list(Role))
+        choice = random.randrange(4)
+        if choice == 0:
+            return await company.change_role(name, target, role)
+        if choice == 1:
+            return await company.remove(name, target)
+        return (
+            await company.leave(name)
+            if choice == 2
+            else await company.transfer_ownership(name, target)
+        )
 
     for _ in range(12):
-        results = await asyncio.gather(*(anything() for _ in range(random.randint(1, 3))))
+        results = await asyncio.gather(*(change_at_random() for _ in range(random.randint(1, 3))))
         assert set(results) <= {"done", "FORBIDDEN", "NOT_FOUND", "ROLE_RESERVED", "LAST_OWNER"}
         roles = await company.roles()
         assert "OWNER" in roles.values()
         for name in company.people:
-            assert await company.stays(name) == (name in roles)
+            assert await company.is_signed_in(name) == (name in roles)

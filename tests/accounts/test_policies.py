@@ -22,7 +22,7 @@ from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, P
 from models.errors import Refusal, Unauthenticated
 from models.identity.user import User
 from models.locale import Locale
-from tests.accounts.company_fixtures import founded
+from tests.accounts.company_fixtures import create_company
 from tests.outbox import token_to
 from tests.people import create_user
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("db")
 
-FORM: dict[str, Any] = {
+SIGN_UP_FORM: dict[str, Any] = {
     "email": "nadia@verrier.example",
     "password": "corneille sabot pluvier 42",
     "name": "Nadia Verrier",
@@ -42,7 +42,7 @@ FORM: dict[str, Any] = {
 }
 
 
-async def policy(version: str, day: date, kind: PolicyKind = PolicyKind.TERMS) -> Policy:
+async def create_policy(version: str, day: date, kind: PolicyKind = PolicyKind.TERMS) -> Policy:
     return await Policy.create(
         kind=kind,
         version=version,
@@ -55,71 +55,75 @@ async def policy(version: str, day: date, kind: PolicyKind = PolicyKind.TERMS) -
 
 
 @pytest.fixture
-async def old() -> Policy:
-    return await policy("1.0", date(2026, 1, 1))
+async def old_policy() -> Policy:
+    return await create_policy("1.0", date(2026, 1, 1))
 
 
 @pytest.fixture
-async def current(old: Policy) -> Policy:
-    return await policy("1.1", date(2026, 6, 1))
+async def current_policy(old_policy: Policy) -> Policy:
+    return await create_policy("1.1", date(2026, 6, 1))
 
 
 @pytest.fixture
-async def coming(current: Policy) -> Policy:
-    return await policy("1.2", date(2026, 11, 24))
+async def upcoming_policy(current_policy: Policy) -> Policy:
+    return await create_policy("1.2", date(2026, 11, 24))
 
 
-async def signed_up(
+async def submit_sign_up(
     action: Action, auth: AuthServices, *accepted: int | None, **changed: Any
 ) -> SignUp:
-    return await sign_up(action, auth, **FORM | changed, accepted_policies=accepted)
+    return await sign_up(action, auth, **SIGN_UP_FORM | changed, accepted_policies=accepted)
 
 
-async def entries() -> list[AuditEntry]:
+async def acceptance_entries() -> list[AuditEntry]:
     return await AuditEntry.filter(action=ContentAuditAction.POLICY_ACCEPT).order_by("id")
 
 
 async def test_p4_4_a_sign_up_records_the_accepted_policies(
-    action: Action, auth: AuthServices, current: Policy
+    action: Action, auth: AuthServices, current_policy: Policy
 ) -> None:
-    privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
-    sign_up = await signed_up(action, auth, current.pk, privacy.pk, current.pk)
+    privacy = await create_policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
+    sign_up = await submit_sign_up(action, auth, current_policy.pk, privacy.pk, current_policy.pk)
     assert sign_up.user
     assert sign_up.account
     acceptances = await PolicyAcceptance.all().order_by("policy_id")
     expected = [
         (sign_up.user.pk, each.pk, action.at, Locale.EN, AcceptanceChannel.SIGN_UP)
-        for each in (current, privacy)
+        for each in (current_policy, privacy)
     ]
     assert [
         (each.user_id, each.policy_id, each.accepted_at, each.locale, each.channel)
         for each in acceptances
     ] == expected
-    recorded = await entries()
-    assert {(each.actor_id, each.account_id, each.object_type) for each in recorded} == {
+    audit_entries = await acceptance_entries()
+    assert {(each.actor_id, each.account_id, each.object_type) for each in audit_entries} == {
         (sign_up.user.pk, sign_up.account.pk, "Policy")
     }
-    assert {each.details for each in recorded} == {
+    assert {each.details for each in audit_entries} == {
         '{"channel":"SIGN_UP","kind":"TERMS","version":"1.1"}',
         '{"channel":"SIGN_UP","kind":"PRIVACY","version":"1.0"}',
     }
 
 
 async def test_p4_4_a_sign_up_without_acceptance_records_nothing(
-    action: Action, auth: AuthServices, current: Policy
+    action: Action, auth: AuthServices, current_policy: Policy
 ) -> None:
     """Clients that predate the policies can still sign users up."""
-    assert (await signed_up(action, auth)).user
+    assert (await submit_sign_up(action, auth)).user
     assert not await PolicyAcceptance.exists()
-    assert await entries() == []
+    assert await acceptance_entries() == []
 
 
 async def test_p4_4_a_sign_up_with_an_outdated_version_is_refused(
-    action: Action, auth: AuthServices, old: Policy, current: Policy, coming: Policy
+    action: Action,
+    auth: AuthServices,
+    old_policy: Policy,
+    current_policy: Policy,
+    upcoming_policy: Policy,
 ) -> None:
-    for wrong in (old.pk, coming.pk, 10**12, None):
+    for policy in (old_policy.pk, upcoming_policy.pk, 10**12, None):
         with pytest.raises(Refusal) as refused:
-            await signed_up(action, auth, current.pk, wrong)
+            await submit_sign_up(action, auth, current_policy.pk, policy)
         assert (refused.value.code, refused.value.field) == (
             "POLICY_NOT_IN_FORCE",
             ("input", "acceptedPolicyIds", "1"),
@@ -128,59 +132,63 @@ async def test_p4_4_a_sign_up_with_an_outdated_version_is_refused(
 
 
 async def test_a_sign_up_with_an_existing_users_address_records_no_acceptance(
-    action: Action, auth: AuthServices, current: Policy
+    action: Action, auth: AuthServices, current_policy: Policy
 ) -> None:
     await create_user(action, "ada")
-    sign_up = await signed_up(action, auth, current.pk, email="ada@fournil.example")
+    sign_up = await submit_sign_up(action, auth, current_policy.pk, email="ada@fournil.example")
     assert sign_up.existing
     assert not await PolicyAcceptance.exists()
 
 
 async def test_p4_4_a_later_sign_up_replaces_an_unverified_acceptance(
-    action: Action, auth: AuthServices, current: Policy
+    action: Action, auth: AuthServices, current_policy: Policy
 ) -> None:
-    privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
-    first = await signed_up(action, auth, current.pk)
+    privacy = await create_policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
+    first = await submit_sign_up(action, auth, current_policy.pk)
     assert first.user
-    await signed_up(action, auth, privacy.pk, locale=Locale.FR)
+    await submit_sign_up(action, auth, privacy.pk, locale=Locale.FR)
     acceptances = await PolicyAcceptance.all()
     assert [(each.user_id, each.policy_id, each.locale) for each in acceptances] == [
         (first.user.pk, privacy.pk, Locale.FR)
     ]
 
 
-async def invited(
+async def invite_by_email(
     action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus"
 ) -> str:
     """The token from an invitation to FORM's address."""
-    company = await founded(clock, bus, ada=Role.OWNER)
-    given: dict[str, Any] = {
-        "email": FORM["email"],
+    company = await create_company(clock, bus, ada=Role.OWNER)
+    invitation: dict[str, Any] = {
+        "email": SIGN_UP_FORM["email"],
         "role": Role.MEMBER,
         "locale": Locale.FR,
         "key": "k",
     }
-    await invite(company.action("ada"), auth, company.account.pk, **given)
-    return await token_to(FORM["email"], "invitation")
+    await invite(company.action("ada"), auth, company.account.pk, **invitation)
+    return await token_to(SIGN_UP_FORM["email"], "invitation")
 
 
 async def test_p4_4_an_invited_user_does_not_inherit_an_acceptance(
-    action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus", current: Policy
+    action: Action,
+    auth: AuthServices,
+    clock: "MovableClock",
+    bus: "RecordingBus",
+    current_policy: Policy,
 ) -> None:
     """Someone else signed up with the address and accepted the policy. The owner of the address did
     not.
     """
-    privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
-    stranger = await signed_up(action, auth, current.pk)
-    assert stranger.user
-    token = await invited(action, auth, clock, bus)
-    newcomer = NewUserDetails("Nadia", FORM["password"], [privacy.pk], Locale.FR)
-    place = await join(action, auth, token, newcomer, "192.0.2.8")
-    assert place.user_id == stranger.user.pk
+    privacy = await create_policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
+    earlier_sign_up = await submit_sign_up(action, auth, current_policy.pk)
+    assert earlier_sign_up.user
+    token = await invite_by_email(action, auth, clock, bus)
+    new_user = NewUserDetails("Nadia", SIGN_UP_FORM["password"], [privacy.pk], Locale.FR)
+    membership = await join(action, auth, token, new_user, "192.0.2.8")
+    assert membership.user_id == earlier_sign_up.user.pk
     assert [
         (each.policy_id, each.locale, each.channel) for each in await PolicyAcceptance.all()
     ] == [(privacy.pk, Locale.FR, AcceptanceChannel.INVITATION)]
-    assert [each.account_id for each in await entries()][-1] == place.account_id
+    assert [each.account_id for each in await acceptance_entries()][-1] == membership.account_id
 
 
 @dataclass
@@ -192,62 +200,69 @@ class Scenario:
     clock: "MovableClock"
     bus: "RecordingBus"
 
-    async def accepts(self, policy: Policy, locale: Locale = Locale.FR) -> PolicyAcceptance:
+    async def accept(self, create_policy: Policy, locale: Locale = Locale.FR) -> PolicyAcceptance:
         return await policies.accept(
-            Action(self.user, self.clock.now(), self.bus), self.tokens.session, policy, locale
+            Action(self.user, self.clock.now(), self.bus),
+            self.tokens.session,
+            create_policy,
+            locale,
         )
 
 
 @pytest.fixture
 async def ada(clock: "MovableClock", bus: "RecordingBus") -> Scenario:
-    company = await founded(clock, bus, ada=Role.OWNER)
+    company = await create_company(clock, bus, ada=Role.OWNER)
     return Scenario(company.people["ada"], company.tokens["ada"], clock, bus)
 
 
 async def test_p4_4_accepting_again_changes_nothing_even_after_a_new_version(
-    ada: Scenario, clock: "MovableClock", current: Policy, coming: Policy
+    ada: Scenario, clock: "MovableClock", current_policy: Policy, upcoming_policy: Policy
 ) -> None:
-    first = await ada.accepts(current, Locale.EN)
+    first = await ada.accept(current_policy, Locale.EN)
     assert (first.accepted_at, first.locale, first.channel) == (
         clock.now(),
         Locale.EN,
         AcceptanceChannel.SETTINGS,
     )
     clock.advance(timedelta(minutes=1))
-    assert (await ada.accepts(current)).pk == first.pk
+    assert (await ada.accept(current_policy)).pk == first.pk
     clock.advance(timedelta(days=1))
-    assert (await ada.accepts(current)).accepted_at == first.accepted_at
-    assert (await ada.accepts(coming)).pk != first.pk
-    assert len(await entries()) == 2
+    assert (await ada.accept(current_policy)).accepted_at == first.accepted_at
+    assert (await ada.accept(upcoming_policy)).pk != first.pk
+    assert len(await acceptance_entries()) == 2
 
 
 async def test_p4_4_only_the_version_in_force_can_be_accepted(
-    ada: Scenario, clock: "MovableClock", old: Policy, current: Policy, coming: Policy
+    ada: Scenario,
+    clock: "MovableClock",
+    old_policy: Policy,
+    current_policy: Policy,
+    upcoming_policy: Policy,
 ) -> None:
     """A policy that takes effect at midnight in Paris can't be accepted a minute earlier."""
     clock.time = clock.time.replace(hour=22, minute=59)
-    for wrong in (old, coming):
+    for policy in (old_policy, upcoming_policy):
         with pytest.raises(Refusal) as refused:
-            await ada.accepts(wrong)
+            await ada.accept(policy)
         assert (refused.value.code, refused.value.field) == (
             "POLICY_NOT_IN_FORCE",
             ("input", "policyId"),
         )
     clock.advance(timedelta(minutes=1))
-    assert (await ada.accepts(coming)).policy_id == coming.pk
-    assert await entries() == await AuditEntry.filter(object_id=coming.pk)
+    assert (await ada.accept(upcoming_policy)).policy_id == upcoming_policy.pk
+    assert await acceptance_entries() == await AuditEntry.filter(object_id=upcoming_policy.pk)
 
 
 async def test_p4_4_concurrent_acceptances_are_recorded_once(
-    ada: Scenario, current: Policy
+    ada: Scenario, current_policy: Policy
 ) -> None:
-    acceptances = await asyncio.gather(*(ada.accepts(current) for _ in range(4)))
+    acceptances = await asyncio.gather(*(ada.accept(current_policy) for _ in range(4)))
     assert len({each.pk for each in acceptances}) == 1
-    assert len(await entries()) == 1
+    assert len(await acceptance_entries()) == 1
 
 
-async def test_an_ended_session_cannot_accept(ada: Scenario, current: Policy) -> None:
+async def test_an_ended_session_cannot_accept(ada: Scenario, current_policy: Policy) -> None:
     await sessions.sign_out(ada.tokens.session, Action(ada.user, ada.clock.now(), ada.bus))
     with pytest.raises(Unauthenticated):
-        await ada.accepts(current)
+        await ada.accept(current_policy)
     assert not await PolicyAcceptance.exists()

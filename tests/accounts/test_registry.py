@@ -15,7 +15,7 @@ from accounts.registry import (
     RegistryUnavailable,
     registry,
 )
-from tests.accounts.registry_server import answer, register, result
+from tests.accounts.registry_server import answer, result, serve_registry
 
 SIREN = "404833048"
 
@@ -46,12 +46,12 @@ SIREN = "404833048"
 async def test_p1_1_a_company_is_found_by_its_siren(
     results: list[Any], company: RegisteredCompany | None
 ) -> None:
-    async with register(answer({"results": results, "total_results": len(results)})) as (
+    async with serve_registry(answer({"results": results, "total_results": len(results)})) as (
         url,
-        requested,
+        requests,
     ):
         assert await PublicRegistry(url).find(SIREN) == company
-    assert requested[0].startswith(f"GET /search?q={SIREN}&".encode())
+    assert requests[0].startswith(f"GET /search?q={SIREN}&".encode())
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ async def test_p1_1_a_company_is_found_by_its_siren(
     ],
 )
 async def test_p1_1_a_malformed_answer_counts_as_unavailable(reply: bytes) -> None:
-    async with register(reply) as (url, _):
+    async with serve_registry(reply) as (url, _):
         with capture_logs() as logs, pytest.raises(RegistryUnavailable):
             await PublicRegistry(url).find(SIREN)
     assert [log["event"] for log in logs] == ["registry.unavailable"]
 
 
 async def test_p1_1_a_slow_or_stopped_registry_is_unavailable() -> None:
-    async with register(None) as (url, _):
+    async with serve_registry(None) as (url, _):
         with pytest.raises(RegistryUnavailable):
             await PublicRegistry(url, seconds=0.05).find(SIREN)
     with pytest.raises(RegistryUnavailable):
@@ -87,9 +87,9 @@ async def test_p1_1_a_slow_or_stopped_registry_is_unavailable() -> None:
 
 
 async def test_p1_1_without_a_registry_there_is_no_verdict() -> None:
-    none = registry(None)
-    assert isinstance(none, NoRegistry)
-    assert not none.is_configured
+    no_registry = registry(None)
+    assert isinstance(no_registry, NoRegistry)
+    assert not no_registry.is_configured
     with pytest.raises(RegistryUnavailable):
-        await none.find(SIREN)
+        await no_registry.find(SIREN)
     assert registry("https://registry.example").is_configured

@@ -36,29 +36,31 @@ from tests.people import create_staff, create_user, viewer_of
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-    Now = Callable[[], Action]
+    NewAction = Callable[[], Action]
 
 pytestmark = pytest.mark.usefixtures("db")
-CHOSEN = "mouette phare ardoise 77"
-LEA = "lea@camcha.example"
-STRANGERS = "corneille sabot pluvier 42"
+NEW_PASSWORD = "mouette phare ardoise 77"
+LEA_EMAIL = "lea@camcha.example"
+STRANGER_PASSWORD = "corneille sabot pluvier 42"
 
 
-class Office:
+class Operator:
     """An operator's session with a recent step-up."""
 
-    def __init__(self, auth: AuthServices, now: "Now", operator: User, tokens: Tokens) -> None:
-        self.auth, self.now, self.operator, self.tokens = auth, now, operator, tokens
+    def __init__(
+        self, auth: AuthServices, new_action: "NewAction", user: User, tokens: Tokens
+    ) -> None:
+        self.auth, self.new_action, self.user, self.tokens = auth, new_action, user, tokens
 
     @property
     def session(self) -> Session:
         return self.tokens.session
 
     async def hire(
-        self, email: str = LEA, role: Staff = Staff.AGENT, key: str | None = None
+        self, email: str = LEA_EMAIL, role: Staff = Staff.AGENT, key: str | None = None
     ) -> User:
         return await staff.hire(
-            self.now(),
+            self.new_action(),
             self.auth,
             self.session,
             email=email,
@@ -69,83 +71,93 @@ class Office:
         )
 
     async def dismiss(self, user: User) -> None:
-        await staff.dismiss(self.now(), self.auth, self.session, user.pk)
+        await staff.dismiss(self.new_action(), self.auth, self.session, user.pk)
 
     async def change_role(self, user: User, role: Staff) -> User:
-        return await staff.change_role(self.now(), self.session, user.pk, role)
+        return await staff.change_role(self.new_action(), self.session, user.pk, role)
 
-    async def at_work(self, user: User) -> Tokens:
+    async def set_up_access(self, user: User) -> Tokens:
         """Creates a staff user who chose a password through the email and set up a second
         factor.
         """
         token = await token_to(user.email, "reset")
-        await change.reset(self.now(), self.auth, token=token, password=CHOSEN, code=None)
-        tokens = await sign_in(await User.get(pk=user.pk), None, False, self.now())
+        await change.reset(
+            self.new_action(), self.auth, token=token, password=NEW_PASSWORD, code=None
+        )
+        tokens = await sign_in(await User.get(pk=user.pk), None, False, self.new_action())
         assert (
-            await viewer_of(tokens.access, self.now().at)
+            await viewer_of(tokens.access, self.new_action().at)
         ).staff is None  # no role without a second factor
-        secret = await enrolment.begin_totp(self.now(), self.auth, tokens.session, CHOSEN)
+        secret = await enrolment.begin_totp(
+            self.new_action(), self.auth, tokens.session, NEW_PASSWORD
+        )
         await enrolment.confirm_totp(
-            self.now(), self.auth, tokens.session, code_of(secret, self.now())
+            self.new_action(), self.auth, tokens.session, code_of(secret, self.new_action())
         )
         return tokens
 
 
 @pytest.fixture
-async def office(auth: AuthServices, now: "Now") -> Office:
-    operator = await create_staff(now(), "Omar", Staff.OPERATOR, second_factor_at=now().at)
-    tokens = await sign_in(operator, None, True, now())
-    await Session.filter(pk=tokens.session.pk).update(fresh_until=now().at.replace(year=2030))
-    return Office(auth, now, operator, tokens)
+async def operator(auth: AuthServices, new_action: "NewAction") -> Operator:
+    user = await create_staff(
+        new_action(), "Omar", Staff.OPERATOR, second_factor_at=new_action().at
+    )
+    tokens = await sign_in(user, None, True, new_action())
+    await Session.filter(pk=tokens.session.pk).update(
+        fresh_until=new_action().at.replace(year=2030)
+    )
+    return Operator(auth, new_action, user, tokens)
 
 
-async def test_p4_3_a_staff_invitation_leads_to_the_role(office: Office, now: "Now") -> None:
+async def test_p4_3_a_staff_invitation_leads_to_the_role(
+    operator: Operator, new_action: "NewAction"
+) -> None:
     """Only the new user knows the password, and the email works once. The role takes effect with
     the second factor.
     """
-    lea = await office.hire()
+    lea = await operator.hire()
     assert (lea.staff, lea.locale, lea.name, lea.second_factor) == (
         Staff.AGENT,
         Locale.EN,
         "Léa",
         False,
     )
-    tokens = await office.at_work(lea)
-    assert (await viewer_of(tokens.access, now().at)).is_agent
+    tokens = await operator.set_up_access(lea)
+    assert (await viewer_of(tokens.access, new_action().at)).is_agent
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await office.at_work(lea)
+        await operator.set_up_access(lea)
 
 
 async def test_the_invitation_is_valid_for_three_days(
-    office: Office, clock: "MovableClock"
+    operator: Operator, clock: "MovableClock"
 ) -> None:
-    lea = await office.hire()
+    lea = await operator.hire()
     clock.advance(staff.LIFETIME)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await office.at_work(lea)
+        await operator.set_up_access(lea)
 
 
 async def test_an_existing_users_address_cannot_be_hired(
-    office: Office, owner: User, agent: User
+    operator: Operator, owner: User, agent: User
 ) -> None:
     for user in (owner, agent):
         with pytest.raises(Refusal, match="EMAIL_TAKEN"):
-            await office.hire(user.email)
+            await operator.hire(user.email)
     assert not await Email.exists()
 
 
 async def test_an_unverified_sign_up_does_not_block_hiring(
-    office: Office, auth: AuthServices, now: Callable[[], Action]
+    operator: Operator, auth: AuthServices, new_action: Callable[[], Action]
 ) -> None:
     """Otherwise an outsider could prevent anyone from being hired. The outsider's own tokens never
     lead to the role.
     """
 
     sign_up_result = await sign_up(
-        now(),
+        new_action(),
         auth,
-        email=LEA,
-        password=STRANGERS,
+        email=LEA_EMAIL,
+        password=STRANGER_PASSWORD,
         name="Stranger",
         legal_name="Trap",
         siren="732829320",
@@ -154,122 +166,136 @@ async def test_an_unverified_sign_up_does_not_block_hiring(
     )
     assert sign_up_result.user
     assert sign_up_result.account
-    link = await token_to(LEA, "verify")
-    running = await sign_in(sign_up_result.user, sign_up_result.account, False, now())
-    lea = await office.hire()
+    link = await token_to(LEA_EMAIL, "verify")
+    stranger_tokens = await sign_in(
+        sign_up_result.user, sign_up_result.account, False, new_action()
+    )
+    lea = await operator.hire()
     assert (lea.pk, lea.staff, lea.name) == (sign_up_result.user.pk, Staff.AGENT, "Léa")
     assert await Account.filter(pk=sign_up_result.account.pk).count() == 0
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await authenticate(now(), auth, email=LEA, password=STRANGERS, code=None, peer="192.0.2.9")
+        await authenticate(
+            new_action(),
+            auth,
+            email=LEA_EMAIL,
+            password=STRANGER_PASSWORD,
+            code=None,
+            peer="192.0.2.9",
+        )
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await verify_email(now(), auth, link)
+        await verify_email(new_action(), auth, link)
     with pytest.raises(Unauthenticated):
-        await viewer_of(running.access, now().at)
-    assert (await viewer_of((await office.at_work(lea)).access, now().at)).is_agent
+        await viewer_of(stranger_tokens.access, new_action().at)
+    assert (await viewer_of((await operator.set_up_access(lea)).access, new_action().at)).is_agent
 
 
-async def test_only_one_of_two_concurrent_hires_succeeds(office: Office) -> None:
-    both = await asyncio.gather(office.hire(), office.hire(), return_exceptions=True)
-    assert sorted(str(each) for each in both if isinstance(each, Refusal)) == ["EMAIL_TAKEN"]
+async def test_only_one_of_two_concurrent_hires_succeeds(operator: Operator) -> None:
+    results = await asyncio.gather(operator.hire(), operator.hire(), return_exceptions=True)
+    assert sorted(str(each) for each in results if isinstance(each, Refusal)) == ["EMAIL_TAKEN"]
     assert await User.filter(email="lea@camcha.example").count() == 1
 
 
-async def test_a_repeated_hire_creates_no_user_and_sends_no_email(office: Office) -> None:
+async def test_a_repeated_hire_creates_no_user_and_sends_no_email(operator: Operator) -> None:
     """The same holds for concurrent repeats. Other arguments with the same key are an error, and a
     repeat never restores a dismissed user.
     """
-    first = await office.hire(key="k")
-    again = await asyncio.gather(*(office.hire(key="k") for _ in range(3)))
+    first = await operator.hire(key="k")
+    again = await asyncio.gather(*(operator.hire(key="k") for _ in range(3)))
     assert {each.pk for each in again} == {first.pk}
-    assert await templates_to(LEA) == ["staff_welcome"]
+    assert await templates_to(LEA_EMAIL) == ["staff_welcome"]
     with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH"):
-        await office.hire(key="k", role=Staff.OPERATOR)
-    await office.dismiss(first)
+        await operator.hire(key="k", role=Staff.OPERATOR)
+    await operator.dismiss(first)
     with pytest.raises(Refusal, match="NOT_ACTIVE"):
-        await office.hire(key="k")
+        await operator.hire(key="k")
 
 
 async def test_a_ticket_claimed_during_a_dismissal_is_released(
-    db: str, office: Office, now: "Now", owner: User
+    db: str, operator: Operator, new_action: "NewAction", owner: User
 ) -> None:
     """The claim has begun and waits for a lock on the ticket. The dismissal waits for the claim,
     then releases the ticket.
     """
-    lea, ticket = await office.hire(), await opened(now(), owner)
-    held, free = asyncio.Event(), asyncio.Event()
+    lea, ticket = await operator.hire(), await create_ticket(new_action(), owner)
+    locked, released = asyncio.Event(), asyncio.Event()
 
-    async def others() -> None:
-        async with now().transaction() as tx:
+    async def hold_ticket() -> None:
+        async with new_action().transaction() as tx:
             await tx.locked(Ticket, ticket.pk)
-            held.set()
-            await free.wait()
+            locked.set()
+            await released.wait()
 
-    working = asyncio.create_task(others())
-    await held.wait()
-    claiming = asyncio.create_task(ticket.claim(now(), lea))
+    lock_task = asyncio.create_task(hold_ticket())
+    await locked.wait()
+    claim_task = asyncio.create_task(ticket.claim(new_action(), lea))
     await lock_waiters(db)
-    dismissing = asyncio.create_task(office.dismiss(lea))
-    await lock_waiters(db, 2, dismissing.done)
-    free.set()
-    done = await asyncio.gather(working, claiming, dismissing, return_exceptions=True)
+    dismissal_task = asyncio.create_task(operator.dismiss(lea))
+    await lock_waiters(db, 2, dismissal_task.done)
+    released.set()
+    results = await asyncio.gather(lock_task, claim_task, dismissal_task, return_exceptions=True)
     assert not [
-        each for each in done if isinstance(each, Exception) and not isinstance(each, Forbidden)
+        each for each in results if isinstance(each, Exception) and not isinstance(each, Forbidden)
     ]
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
 
 
 async def test_a_dismissed_agent_cannot_claim_a_ticket(
-    office: Office, now: "Now", owner: User
+    operator: Operator, new_action: "NewAction", owner: User
 ) -> None:
     """A cached viewer may be a second out of date, so the row decides."""
-    lea, ticket = await office.hire(), await opened(now(), owner)
-    await office.dismiss(lea)
+    lea, ticket = await operator.hire(), await create_ticket(new_action(), owner)
+    await operator.dismiss(lea)
     with pytest.raises(Forbidden):
-        await ticket.claim(now(), lea)
+        await ticket.claim(new_action(), lea)
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
 
 
 async def test_an_agent_who_becomes_an_analyst_loses_their_tickets(
-    office: Office, now: "Now", owner: User
+    operator: Operator, new_action: "NewAction", owner: User
 ) -> None:
-    lea = await office.hire()
-    ticket = await claimed(now(), owner, lea)
-    await office.change_role(lea, Staff.SUPERVISOR)
+    lea = await operator.hire()
+    ticket = await create_claimed_ticket(new_action(), owner, lea)
+    await operator.change_role(lea, Staff.SUPERVISOR)
     assert (await Ticket.get(pk=ticket.pk)).assignee_id == lea.pk
-    await office.change_role(lea, Staff.ANALYST)
+    await operator.change_role(lea, Staff.ANALYST)
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
     with pytest.raises(Forbidden):
-        await ticket.claim(now(), lea)
+        await ticket.claim(new_action(), lea)
 
 
 async def test_a_dismissal_removes_access_immediately(
-    office: Office, now: "Now", owner: User
+    operator: Operator, new_action: "NewAction", owner: User
 ) -> None:
     """Sessions, password and authenticators are removed. Open tickets become unassigned, and closed
     ones stay as they were.
     """
-    lea = await office.hire()
-    tokens = await office.at_work(lea)
-    ticket = await claimed(now(), owner, lea)
-    await office.dismiss(lea)
-    assert await still_valid([tokens.session.pk], now().at) == set()
+    lea = await operator.hire()
+    tokens = await operator.set_up_access(lea)
+    ticket = await create_claimed_ticket(new_action(), owner, lea)
+    await operator.dismiss(lea)
+    assert await still_valid([tokens.session.pk], new_action().at) == set()
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
         await authenticate(
-            now(), office.auth, email=lea.email, password=CHOSEN, code=None, peer="::1"
+            new_action(),
+            operator.auth,
+            email=lea.email,
+            password=NEW_PASSWORD,
+            code=None,
+            peer="::1",
         )
-    gone = await User.get(pk=lea.pk)
-    assert not gone.staff
-    assert not gone.second_factor
+    former_staff = await User.get(pk=lea.pk)
+    assert not former_staff.staff
+    assert not former_staff.second_factor
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
     with pytest.raises(Refusal, match="NOT_FOUND"):
-        await office.dismiss(lea)
+        await operator.dismiss(lea)
 
 
-async def claimed(action: Action, owner: User, agent: User) -> Ticket:
-    return await (await opened(action, owner)).claim(action, agent)
+async def create_claimed_ticket(action: Action, owner: User, agent: User) -> Ticket:
+    return await (await create_ticket(action, owner)).claim(action, agent)
 
 
-async def opened(action: Action, owner: User) -> Ticket:
+async def create_ticket(action: Action, owner: User) -> Ticket:
     account = await Account.get(memberships__user_id=owner.pk)
     async with action.transaction() as tx:
         return await Ticket.open(
@@ -277,23 +303,27 @@ async def opened(action: Action, owner: User) -> Ticket:
         )
 
 
-async def test_a_dismissed_users_address_can_be_hired_again(office: Office, now: "Now") -> None:
-    lea = await office.hire()
-    await office.at_work(lea)
-    await office.dismiss(lea)
-    again = await office.hire(role=Staff.ANALYST)
+async def test_a_dismissed_users_address_can_be_hired_again(
+    operator: Operator, new_action: "NewAction"
+) -> None:
+    lea = await operator.hire()
+    await operator.set_up_access(lea)
+    await operator.dismiss(lea)
+    again = await operator.hire(role=Staff.ANALYST)
     assert (again.pk, again.staff) == (lea.pk, Staff.ANALYST)
-    tokens = await office.at_work(again)
-    assert (await viewer_of(tokens.access, now().at)).staff is Staff.ANALYST
+    tokens = await operator.set_up_access(again)
+    assert (await viewer_of(tokens.access, new_action().at)).staff is Staff.ANALYST
 
 
-async def test_a_change_of_role_ends_existing_sessions(office: Office, now: "Now") -> None:
-    lea = await office.hire()
-    tokens = await office.at_work(lea)
-    assert (await office.change_role(lea, Staff.SUPERVISOR)).staff is Staff.SUPERVISOR
-    assert await still_valid([tokens.session.pk], now().at) == set()
+async def test_a_change_of_role_ends_existing_sessions(
+    operator: Operator, new_action: "NewAction"
+) -> None:
+    lea = await operator.hire()
+    tokens = await operator.set_up_access(lea)
+    assert (await operator.change_role(lea, Staff.SUPERVISOR)).staff is Staff.SUPERVISOR
+    assert await still_valid([tokens.session.pk], new_action().at) == set()
     count = await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count()
-    await office.change_role(lea, Staff.SUPERVISOR)
+    await operator.change_role(lea, Staff.SUPERVISOR)
     assert (
         await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count()
         == count
@@ -302,26 +332,28 @@ async def test_a_change_of_role_ends_existing_sessions(office: Office, now: "Now
 
 
 async def test_an_operator_who_gives_up_the_role_loses_open_websockets(
-    office: Office, now: "Now"
+    operator: Operator, new_action: "NewAction"
 ) -> None:
-    await office.at_work(await office.hire(role=Staff.OPERATOR))
-    await office.change_role(office.operator, Staff.AGENT)
-    assert await still_valid([office.session.pk], now().at) == set()
+    await operator.set_up_access(await operator.hire(role=Staff.OPERATOR))
+    await operator.change_role(operator.user, Staff.AGENT)
+    assert await still_valid([operator.session.pk], new_action().at) == set()
 
 
-async def test_the_last_operator_cannot_be_dismissed(office: Office, now: "Now") -> None:
+async def test_the_last_operator_cannot_be_dismissed(
+    operator: Operator, new_action: "NewAction"
+) -> None:
     """Even when two operators dismiss each other at the same time."""
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
-        await office.dismiss(office.operator)
+        await operator.dismiss(operator.user)
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
-        await office.change_role(office.operator, Staff.AGENT)
-    lea = await office.hire(role=Staff.OPERATOR)
+        await operator.change_role(operator.user, Staff.AGENT)
+    lea = await operator.hire(role=Staff.OPERATOR)
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
-        await office.dismiss(office.operator)  # she has no role yet
-    other = Office(office.auth, now, lea, await office.at_work(lea))
-    await Session.filter(pk=other.session.pk).update(fresh_until=now().at.replace(year=2030))
+        await operator.dismiss(operator.user)  # she has no role yet
+    other = Operator(operator.auth, new_action, lea, await operator.set_up_access(lea))
+    await Session.filter(pk=other.session.pk).update(fresh_until=new_action().at.replace(year=2030))
     outcomes = await asyncio.gather(
-        office.dismiss(lea), other.dismiss(office.operator), return_exceptions=True
+        operator.dismiss(lea), other.dismiss(operator.user), return_exceptions=True
     )
     # The slower one was dismissed, or would have left no operator.
     (failure,) = [each for each in outcomes if each]
@@ -335,20 +367,22 @@ async def test_the_last_operator_cannot_be_dismissed(office: Office, now: "Now")
 
 
 async def test_a_former_customers_old_sessions_have_no_staff_role(
-    office: Office, now: "Now"
+    operator: Operator, new_action: "NewAction"
 ) -> None:
-    lea = await create_user(now(), "Léa", email="lea@camcha.example", second_factor_at=now().at)
-    tokens = await sign_in(lea, None, True, now())
-    await office.hire()
+    lea = await create_user(
+        new_action(), "Léa", email="lea@camcha.example", second_factor_at=new_action().at
+    )
+    tokens = await sign_in(lea, None, True, new_action())
+    await operator.hire()
     with pytest.raises(Unauthenticated):
-        await viewer_of(tokens.access, now().at)
+        await viewer_of(tokens.access, new_action().at)
 
 
 async def test_a_user_is_never_both_staff_and_customer(
-    office: Office, now: "Now", owner: User
+    operator: Operator, new_action: "NewAction", owner: User
 ) -> None:
     """Not even through a company's invitation that was accepted before the staff invitation."""
-    lea = await office.hire()
+    lea = await operator.hire()
     account = await Account.get(memberships__user_id=owner.pk)
     await Invitation.create(
         account=account,
@@ -357,40 +391,44 @@ async def test_a_user_is_never_both_staff_and_customer(
         locale=Locale.FR,
         inviter=owner,
         token_hash=token_hash("cam_in_x"),
-        created_at=now().at,
-        sent_at=now().at,
-        expires_at=now().at + timedelta(days=7),
+        created_at=new_action().at,
+        sent_at=new_action().at,
+        expires_at=new_action().at + timedelta(days=7),
     )
     with pytest.raises(Forbidden):
         await invitations.accept(
-            now(), office.auth, "cam_in_x", invitations.NewUserDetails("Léa", CHOSEN), "::1"
+            new_action(),
+            operator.auth,
+            "cam_in_x",
+            invitations.NewUserDetails("Léa", NEW_PASSWORD),
+            "::1",
         )
     assert not await Membership.filter(user_id=lea.pk).exists()
-    await office.at_work(lea)
+    await operator.set_up_access(lea)
 
 
-async def test_managing_staff_requires_a_step_up(office: Office, agent: User) -> None:
-    await Session.filter(pk=office.session.pk).update(fresh_until=None)
+async def test_managing_staff_requires_a_step_up(operator: Operator, agent: User) -> None:
+    await Session.filter(pk=operator.session.pk).update(fresh_until=None)
     for action in (
-        office.hire(),
-        office.dismiss(agent),
-        office.change_role(agent, Staff.ANALYST),
-        staff.end_sessions(office.now(), office.session, agent.pk),
+        operator.hire(),
+        operator.dismiss(agent),
+        operator.change_role(agent, Staff.ANALYST),
+        staff.end_sessions(operator.new_action(), operator.session, agent.pk),
     ):
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await action
 
 
 async def test_an_operator_ends_all_sessions_of_a_user(
-    office: Office, now: "Now", owner: User
+    operator: Operator, new_action: "NewAction", owner: User
 ) -> None:
     """OWASP ASVS 5, 7.4.5: all sessions end and the user is notified. A user without sessions is
     not an error.
     """
-    sessions = [(await sign_in(owner, None, False, now())).session.pk for _ in range(2)]
-    assert await staff.end_sessions(now(), office.session, owner.pk) == 2
-    assert await staff.end_sessions(now(), office.session, owner.pk) == 0
+    sessions = [(await sign_in(owner, None, False, new_action())).session.pk for _ in range(2)]
+    assert await staff.end_sessions(new_action(), operator.session, owner.pk) == 2
+    assert await staff.end_sessions(new_action(), operator.session, owner.pk) == 0
     assert await templates_to(owner.email) == ["sessions_ended"]
-    assert await still_valid(sessions, now().at) == set()
+    assert await still_valid(sessions, new_action().at) == set()
     with pytest.raises(Refusal, match="NOT_FOUND"):
-        await staff.end_sessions(now(), office.session, 999)
+        await staff.end_sessions(new_action(), operator.session, 999)

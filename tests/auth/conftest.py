@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def now(clock: "MovableClock", bus: "RecordingBus") -> Callable[[], Action]:
+def new_action(clock: "MovableClock", bus: "RecordingBus") -> Callable[[], Action]:
     """Returns an anonymous action at the current time of the clock."""
     return lambda: Action(None, clock.now(), bus)
 
@@ -56,21 +56,23 @@ async def agent(db: str, auth: AuthServices, action: Action) -> User:
 
 
 @pytest.fixture
-def enrolled(
-    auth: AuthServices, now: Callable[[], Action], password: str
+def enrol(
+    auth: AuthServices, new_action: Callable[[], Action], password: str
 ) -> "Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]":
     """Sets up a second factor as the user would. Returns the seed, the recovery codes and the
     session.
     """
 
-    async def enrol(user: User) -> tuple[str, list[str], Tokens]:
-        tokens = await sign_in(user, None, False, now())
-        secret = await begin_totp(now(), auth, tokens.session, password)
-        confirmed = await confirm_totp(now(), auth, tokens.session, code_of(secret, now()))
+    async def set_up_totp(user: User) -> tuple[str, list[str], Tokens]:
+        tokens = await sign_in(user, None, False, new_action())
+        secret = await begin_totp(new_action(), auth, tokens.session, password)
+        confirmed = await confirm_totp(
+            new_action(), auth, tokens.session, code_of(secret, new_action())
+        )
         await user.refresh_from_db()
         return secret, confirmed.recovery_codes or [], tokens
 
-    return enrol
+    return set_up_totp
 
 
 def code_of(secret: str, action: Action, steps: int = 0) -> str:

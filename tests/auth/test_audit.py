@@ -22,8 +22,8 @@ from tests.auth.conftest import code_of
 from tests.people import OTHER_SIREN, add_member, create_account
 
 if TYPE_CHECKING:
-    Now = Callable[[], Action]
-    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+    NewAction = Callable[[], Action]
+    Enrol = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 PEER = "192.0.2.7"
 
@@ -42,15 +42,19 @@ async def told() -> list[tuple[str, int | None, int | None, str]]:
     return [(entry.action, entry.object_id, entry.account_id, entry.details) for entry in entries]
 
 
-async def test_the_life_cycle_of_a_session_is_recorded(owner: User, now: "Now") -> None:
+async def test_the_life_cycle_of_a_session_is_recorded(
+    owner: User, new_action: "NewAction"
+) -> None:
     account = await Account.get(memberships__user_id=owner.pk)
-    tokens = await sign_in(owner, account, False, replace(now(), origin=Origin(address=PEER)))
-    renewed = await refresh(tokens.refresh, now())
+    tokens = await sign_in(
+        owner, account, False, replace(new_action(), origin=Origin(address=PEER))
+    )
+    renewed = await refresh(tokens.refresh, new_action())
     with pytest.raises(Refusal):
-        await refresh(tokens.refresh, now())
+        await refresh(tokens.refresh, new_action())
     with pytest.raises(Refusal):
-        await refresh(renewed.refresh, now())
-    await sign_out(tokens.session, now())  # it has ended
+        await refresh(renewed.refresh, new_action())
+    await sign_out(tokens.session, new_action())  # it has ended
     begun, reused = await AuditEntry.all().order_by("id")
     assert (begun.action, begun.actor_id, begun.address) == ("session.sign_in", owner.pk, PEER)
     assert (reused.action, reused.object_type, reused.object_id) == (
@@ -62,13 +66,13 @@ async def test_the_life_cycle_of_a_session_is_recorded(owner: User, now: "Now") 
 
 
 async def test_a_failure_names_the_user_when_the_address_is_known(
-    owner: User, auth: AuthServices, now: "Now", password: str
+    owner: User, auth: AuthServices, new_action: "NewAction", password: str
 ) -> None:
     account = await Account.get(memberships__user_id=owner.pk)
-    await attempt(now(), auth, owner.email, "wrong")
-    await attempt(now(), auth, "nobody@fournil.example", password)
+    await attempt(new_action(), auth, owner.email, "wrong")
+    await attempt(new_action(), auth, "nobody@fournil.example", password)
     await User.filter(pk=owner.pk).update(email_verified_at=None)
-    await attempt(now(), auth, owner.email, password)
+    await attempt(new_action(), auth, owner.email, password)
     failed = "session.sign_in_failed"
     assert await told() == [
         (failed, owner.pk, account.pk, '{"reason":"CREDENTIALS_INVALID"}'),
@@ -86,14 +90,14 @@ async def joined(user: User, companies: int, action: Action) -> list[Account]:
 
 
 async def test_a_failure_is_recorded_for_every_company_of_the_user(
-    owner: User, auth: AuthServices, now: "Now"
+    owner: User, auth: AuthServices, new_action: "NewAction"
 ) -> None:
     """The owners of every company of the user can read the entry, and the hash chain stays
     valid.
     """
     first = await Account.get(memberships__user_id=owner.pk)
-    others = await joined(owner, 101, now())  # more rows than one statement can insert
-    await attempt(now(), auth, owner.email, "wrong")
+    others = await joined(owner, 101, new_action())  # more rows than one statement can insert
+    await attempt(new_action(), auth, owner.email, "wrong")
     assert [account for _, _, account, _ in await told()] == [
         first.pk,
         *[each.pk for each in others],
@@ -103,15 +107,17 @@ async def test_a_failure_is_recorded_for_every_company_of_the_user(
 
 
 async def test_a_wrong_code_and_an_appointment_are_recorded(
-    agent: User, enrolled: "Enrolled", auth: AuthServices, now: "Now", password: str
+    agent: User, enrol: "Enrol", auth: AuthServices, new_action: "NewAction", password: str
 ) -> None:
-    await appoint(now(), auth, email="a@camcha.example", name="Amadou", role=Staff.AGENT)
-    secret, _, _ = await enrolled(agent)
+    await appoint(new_action(), auth, email="a@camcha.example", name="Amadou", role=Staff.AGENT)
+    secret, _, _ = await enrol(agent)
     before = await AuditEntry.all().count()
     for code in (None, "000000"):
-        await attempt(now(), auth, agent.email, password, code)
-    right = code_of(secret, now(), 1)
-    await authenticate(now(), auth, email=agent.email, password=password, code=right, peer=PEER)
+        await attempt(new_action(), auth, agent.email, password, code)
+    right = code_of(secret, new_action(), 1)
+    await authenticate(
+        new_action(), auth, email=agent.email, password=password, code=right, peer=PEER
+    )
     reasons = [details for _, _, _, details in await told()]
     assert reasons[0] == '{"emailed":false,"role":"AGENT"}'
     assert reasons[before:] == [
@@ -121,7 +127,7 @@ async def test_a_wrong_code_and_an_appointment_are_recorded(
 
 
 async def test_a_flood_of_guesses_does_not_fill_the_log(
-    owner: User, auth: AuthServices, now: "Now"
+    owner: User, auth: AuthServices, new_action: "NewAction"
 ) -> None:
     """A throttled attempt is refused before anything is read or written."""
     throttled = 0
@@ -129,7 +135,7 @@ async def test_a_flood_of_guesses_does_not_fill_the_log(
         for _ in range(50):
             try:
                 await authenticate(
-                    now(), auth, email=owner.email, password="wrong", code=None, peer=PEER
+                    new_action(), auth, email=owner.email, password="wrong", code=None, peer=PEER
                 )
             except Throttled:
                 throttled += 1
@@ -143,16 +149,16 @@ async def test_a_flood_of_guesses_does_not_fill_the_log(
 
 
 async def test_known_and_unknown_addresses_take_the_same_statements(
-    owner: User, auth: AuthServices, now: "Now", statements: Callable[[], list[str]]
+    owner: User, auth: AuthServices, new_action: "NewAction", statements: Callable[[], list[str]]
 ) -> None:
     """Otherwise the timing would reveal which addresses belong to users, and to users of several
     companies.
     """
     sent = []
     for email, others in ((owner.email, 0), ("nobody@fournil.example", 0), (owner.email, 5)):
-        await joined(owner, others, now())
+        await joined(owner, others, new_action())
         before = len(statements())
-        await attempt(now(), auth, email, "wrong")
+        await attempt(new_action(), auth, email, "wrong")
         sent.append([re.split(r"[:\[]| VALUES ", each)[0] for each in statements()[before:]])
     assert sent[0] == sent[1] == sent[2]
     assert len(sent[0]) >= 5

@@ -30,8 +30,8 @@ from tests.people import PASSWORD
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
 
-    Now = Callable[[], Action]
-    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+    NewAction = Callable[[], Action]
+    Enrol = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -39,25 +39,25 @@ NEW = "camille@aubry.example"
 
 
 @pytest.fixture
-async def here(owner: User, auth: AuthServices, now: "Now") -> Tokens:
+async def here(owner: User, auth: AuthServices, new_action: "NewAction") -> Tokens:
     """Camille's session, with a recent step-up."""
-    tokens = await sign_in(owner, None, False, now())
-    await step_up(now(), auth, tokens.session, password=PASSWORD, code=None)
+    tokens = await sign_in(owner, None, False, new_action())
+    await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=None)
     return tokens
 
 
 @pytest.fixture
-def ask(auth: AuthServices, now: "Now") -> Callable[..., Awaitable[None]]:
+def ask(auth: AuthServices, new_action: "NewAction") -> Callable[..., Awaitable[None]]:
     async def ask(tokens: Tokens, email: str = NEW) -> None:
-        await email_change.request(now(), auth, tokens.session, email=email)
+        await email_change.request(new_action(), auth, tokens.session, email=email)
 
     return ask
 
 
 @pytest.fixture
-def confirm(now: "Now") -> Callable[[str], Awaitable[bool]]:
+def confirm(new_action: "NewAction") -> Callable[[str], Awaitable[bool]]:
     async def confirm(token: str) -> bool:
-        return await email_change.confirm(now(), token)
+        return await email_change.confirm(new_action(), token)
 
     return confirm
 
@@ -77,14 +77,14 @@ class TestWithoutASecondFactor:
         owner: User,
         auth: AuthServices,
         here: Tokens,
-        now: "Now",
+        new_action: "NewAction",
         ask: Ask,
         confirm: Confirm,
         bus: "RecordingBus",
         first: str,
     ) -> None:
         """The whole change, with either address confirming first."""
-        there = await sign_in(owner, None, False, now())
+        there = await sign_in(owner, None, False, new_action())
         await ask(here, f" {NEW.title()} ")
         tokens = [await token_to(NEW, "email"), await token_to(owner.email, "email")]
         stored = str(await EmailChange.all().values())
@@ -96,15 +96,22 @@ class TestWithoutASecondFactor:
         assert await confirm(tokens[1]) is True
         assert await address_of(owner) == NEW
         assert await templates_to(owner.email) == ["email_change_requested", "email_changed"]
-        assert await still_valid([here.session.pk, there.session.pk], now().at) == {here.session.pk}
+        assert await still_valid([here.session.pk, there.session.pk], new_action().at) == {
+            here.session.pk
+        }
         assert bus.announced == [f"session:{there.session.pk}", f"user:{owner.pk}"]
         entered = await authenticate(
-            now(), auth, email=NEW, password=PASSWORD, code=None, peer="192.0.2.7"
+            new_action(), auth, email=NEW, password=PASSWORD, code=None, peer="192.0.2.7"
         )
         assert entered == owner
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await authenticate(
-                now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7"
+                new_action(),
+                auth,
+                email=owner.email,
+                password=PASSWORD,
+                code=None,
+                peer="192.0.2.7",
             )
 
     async def test_the_audit_log_names_the_confirming_address(
@@ -157,15 +164,15 @@ class TestWithASecondFactor:
         self,
         owner: User,
         auth: AuthServices,
-        now: "Now",
-        enrolled: "Enrolled",
+        new_action: "NewAction",
+        enrol: "Enrol",
         ask: Ask,
         confirm: Confirm,
         clock: "MovableClock",
     ) -> None:
-        _, codes, tokens = await enrolled(owner)
+        _, codes, tokens = await enrol(owner)
         clock.advance(timedelta(days=7))
-        await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
+        await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
         assert await tokens_to(owner.email, "email") == []
         assert await confirm(await token_to(NEW, "email")) is True
@@ -176,18 +183,18 @@ class TestWithASecondFactor:
         self,
         owner: User,
         auth: AuthServices,
-        now: "Now",
-        enrolled: "Enrolled",
+        new_action: "NewAction",
+        enrol: "Enrol",
         ask: Ask,
         confirm: Confirm,
         clock: "MovableClock",
     ) -> None:
         """Otherwise the old address, which didn't have to confirm, would never be asked to."""
-        _, codes, tokens = await enrolled(owner)
+        _, codes, tokens = await enrol(owner)
         clock.advance(timedelta(days=7))
-        await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
+        await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
-        await enrolment.remove(now(), tokens.session, await Authenticator.get())
+        await enrolment.remove(new_action(), tokens.session, await Authenticator.get())
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(await token_to(NEW, "email"))
 
@@ -195,8 +202,8 @@ class TestWithASecondFactor:
         self,
         owner: User,
         auth: AuthServices,
-        now: "Now",
-        enrolled: "Enrolled",
+        new_action: "NewAction",
+        enrol: "Enrol",
         ask: Ask,
         confirm: Confirm,
         clock: "MovableClock",
@@ -204,9 +211,9 @@ class TestWithASecondFactor:
         """Otherwise someone with a stolen password could turn on a second factor of their own and
         confirm with that.
         """
-        _, codes, tokens = await enrolled(owner)
+        _, codes, tokens = await enrol(owner)
         clock.advance(timedelta(days=7, seconds=-1))
-        await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
+        await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
         assert await confirm(await token_to(NEW, "email")) is False
         assert await address_of(owner) == owner.email
@@ -214,9 +221,9 @@ class TestWithASecondFactor:
 
 class TestFreshProof:
     async def test_p1_3_an_email_change_requires_a_step_up(
-        self, owner: User, now: "Now", ask: Ask
+        self, owner: User, new_action: "NewAction", ask: Ask
     ) -> None:
-        tokens = await sign_in(owner, None, False, now())
+        tokens = await sign_in(owner, None, False, new_action())
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(tokens)
         assert not await Email.exists()
@@ -229,15 +236,15 @@ class TestFreshProof:
             await ask(here)
 
     async def test_a_step_up_applies_to_one_session(
-        self, owner: User, here: Tokens, now: "Now", ask: Ask
+        self, owner: User, here: Tokens, new_action: "NewAction", ask: Ask
     ) -> None:
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await ask(await sign_in(owner, None, False, now()))
+            await ask(await sign_in(owner, None, False, new_action()))
 
     async def test_an_ended_session_cannot_request_a_change(
-        self, here: Tokens, now: "Now", ask: Ask
+        self, here: Tokens, new_action: "NewAction", ask: Ask
     ) -> None:
-        await sign_out(here.session, now())
+        await sign_out(here.session, new_action())
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(here)
 
@@ -255,7 +262,13 @@ class TestEdges:
         assert await address_of(owner) == owner.email
 
     async def test_an_address_taken_before_confirmation_stays_with_its_user(
-        self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm, now: "Now"
+        self,
+        owner: User,
+        agent: User,
+        here: Tokens,
+        ask: Ask,
+        confirm: Confirm,
+        new_action: "NewAction",
     ) -> None:
         await ask(here)
         await confirm(await token_to(owner.email, "email"))
@@ -264,7 +277,7 @@ class TestEdges:
             await confirm(await token_to(NEW, "email"))
         assert (await address_of(owner), await address_of(agent)) == (owner.email, NEW)
         assert await templates_to(owner.email) == ["email_change_requested"]
-        assert await still_valid([here.session.pk], now().at) == {here.session.pk}
+        assert await still_valid([here.session.pk], new_action().at) == {here.session.pk}
 
     async def test_a_change_expires_after_a_day(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, clock: "MovableClock"
@@ -295,12 +308,12 @@ class TestEdges:
         agent: User,
         auth: AuthServices,
         here: Tokens,
-        now: "Now",
+        new_action: "NewAction",
         ask: Ask,
         confirm: Confirm,
     ) -> None:
-        agent_tokens = await sign_in(agent, None, False, now())
-        await step_up(now(), auth, agent_tokens.session, password=PASSWORD, code=None)
+        agent_tokens = await sign_in(agent, None, False, new_action())
+        await step_up(new_action(), auth, agent_tokens.session, password=PASSWORD, code=None)
         await ask(here)
         await ask(agent_tokens, "amadou@aubry.example")
         await confirm(await token_to(NEW, "email"))
@@ -313,12 +326,12 @@ class TestEdges:
         agent: User,
         auth: AuthServices,
         here: Tokens,
-        now: "Now",
+        new_action: "NewAction",
         ask: Ask,
         confirm: Confirm,
     ) -> None:
-        agent_tokens = await sign_in(agent, None, False, now())
-        await step_up(now(), auth, agent_tokens.session, password=PASSWORD, code=None)
+        agent_tokens = await sign_in(agent, None, False, new_action())
+        await step_up(new_action(), auth, agent_tokens.session, password=PASSWORD, code=None)
         await ask(here)
         await ask(agent_tokens)
         for user in (owner, agent):
@@ -330,28 +343,42 @@ class TestEdges:
         assert sorted([await address_of(owner), await address_of(agent)]).count(NEW) == 1
 
     async def test_a_password_reset_by_the_old_address_cancels_the_change(
-        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
+        self,
+        owner: User,
+        auth: AuthServices,
+        here: Tokens,
+        new_action: "NewAction",
+        ask: Ask,
+        confirm: Confirm,
     ) -> None:
         """The email to the old address recommends a reset to users who didn't request the
         change.
         """
         await ask(here)
-        await change.request_reset(now(), auth, email=owner.email, peer="192.0.2.7")
+        await change.request_reset(new_action(), auth, email=owner.email, peer="192.0.2.7")
         token = await token_to(owner.email, "reset")
-        await change.reset(now(), auth, token=token, password="mouette phare ardoise 77", code=None)
+        await change.reset(
+            new_action(), auth, token=token, password="mouette phare ardoise 77", code=None
+        )
         for token in (await token_to(NEW, "email"), await token_to(owner.email, "email")):
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await confirm(token)
 
     async def test_reset_tokens_sent_to_the_old_address_stop_working(
-        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
+        self,
+        owner: User,
+        auth: AuthServices,
+        here: Tokens,
+        new_action: "NewAction",
+        ask: Ask,
+        confirm: Confirm,
     ) -> None:
         await ask(here)
-        await change.request_reset(now(), auth, email=owner.email, peer="192.0.2.7")
+        await change.request_reset(new_action(), auth, email=owner.email, peer="192.0.2.7")
         await confirm(await token_to(owner.email, "email"))
         await confirm(await token_to(NEW, "email"))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await change.user_of_token(now(), await token_to(owner.email, "reset"))
+            await change.user_of_token(new_action(), await token_to(owner.email, "reset"))
 
     @pytest.mark.parametrize(
         ("email", "code"),
@@ -385,15 +412,21 @@ class TestEdges:
         self,
         agent: User,
         auth: AuthServices,
-        now: "Now",
-        enrolled: "Enrolled",
+        new_action: "NewAction",
+        enrol: "Enrol",
         ask: Ask,
         confirm: Confirm,
         clock: "MovableClock",
     ) -> None:
-        secret, *_ = await enrolled(agent)
+        secret, *_ = await enrol(agent)
         clock.advance(timedelta(days=7))
-        tokens = await sign_in(agent, None, True, now())
-        await step_up(now(), auth, tokens.session, password=PASSWORD, code=code_of(secret, now()))
+        tokens = await sign_in(agent, None, True, new_action())
+        await step_up(
+            new_action(),
+            auth,
+            tokens.session,
+            password=PASSWORD,
+            code=code_of(secret, new_action()),
+        )
         await ask(tokens)
         assert await confirm(await token_to(NEW, "email")) is True

@@ -27,7 +27,7 @@ from tests.outbox import templates_to, token_to
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-    Now = Callable[[], Action]
+    NewAction = Callable[[], Action]
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -74,22 +74,22 @@ async def auth(auth: AuthServices, meter: Meter) -> AsyncIterator[AuthServices]:
     passwords.close()
 
 
-async def enter(auth: AuthServices, now: "Now", **changed: Any) -> User:
+async def enter(auth: AuthServices, new_action: "NewAction", **changed: Any) -> User:
     given = {
         "email": FORM["email"],
         "password": FORM["password"],
         "code": None,
         "peer": "192.0.2.7",
     } | changed
-    return await authenticate(now(), auth, **given)
+    return await authenticate(new_action(), auth, **given)
 
 
 class TestSignUp:
     async def test_creates_a_company_and_its_owner_and_sends_one_email(
-        self, auth: AuthServices, now: "Now"
+        self, auth: AuthServices, new_action: "NewAction"
     ) -> None:
         """P1.4: a user signs a company up."""
-        sign_up_result = await sign_up(now(), auth, **FORM)
+        sign_up_result = await sign_up(new_action(), auth, **FORM)
         assert sign_up_result.user is not None
         assert sign_up_result.account is not None
         user = await User.get()
@@ -98,7 +98,7 @@ class TestSignUp:
             "Nadia Verrier",
             Locale.FR,
         )
-        assert (user.email_verified_at, user.created_at) == (None, now().at)
+        assert (user.email_verified_at, user.created_at) == (None, new_action().at)
         assert user.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
         account = await Account.get()
         assert (account.legal_name, account.siren) == ("Verrier & Filles", "732829320")
@@ -112,14 +112,14 @@ class TestSignUp:
         assert await templates_to("nadia@verrier.example") == ["verification"]
 
     async def test_a_known_address_takes_the_same_work(
-        self, auth: AuthServices, now: "Now", owner: User, meter: Meter
+        self, auth: AuthServices, new_action: "NewAction", owner: User, meter: Meter
     ) -> None:
         """P3.5: signing up doesn't reveal who is a customer, and leaves an existing password and
         company unchanged.
         """
-        first = await meter.work(sign_up(now(), auth, **FORM))
+        first = await meter.work(sign_up(new_action(), auth, **FORM))
         again = FORM | {"email": owner.email.upper(), "password": "mouette phare ardoise 77"}
-        assert await meter.work(sign_up(now(), auth, **again)) == first == ("accepted", 1)
+        assert await meter.work(sign_up(new_action(), auth, **again)) == first == ("accepted", 1)
         assert await User.all().count() == 2
         assert await Account.all().count() == 2
         assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
@@ -127,19 +127,21 @@ class TestSignUp:
         assert await templates_to(owner.email) == ["already_registered"]
 
     async def test_concurrent_sign_ups_create_one_company_and_each_send_an_email(
-        self, auth: AuthServices, now: "Now"
+        self, auth: AuthServices, new_action: "NewAction"
     ) -> None:
-        sign_up_result = await asyncio.gather(*(sign_up(now(), auth, **FORM) for _ in range(4)))
+        sign_up_result = await asyncio.gather(
+            *(sign_up(new_action(), auth, **FORM) for _ in range(4))
+        )
         assert sorted(one.user is None for one in sign_up_result) == [False, True, True, True]
         assert await User.all().count() == await Account.all().count() == 1
         assert await templates_to("nadia@verrier.example") == ["verification"] * 4
 
     async def test_nothing_is_stored_when_the_email_cannot_be_written(
-        self, auth: AuthServices, now: "Now"
+        self, auth: AuthServices, new_action: "NewAction"
     ) -> None:
         await execute("ALTER TABLE email RENAME TO gone")
         with pytest.raises(OperationalError):
-            await sign_up(now(), auth, **FORM)
+            await sign_up(new_action(), auth, **FORM)
         assert await User.all().count() == await Account.all().count() == 0
 
     @pytest.mark.parametrize(
@@ -158,49 +160,56 @@ class TestSignUp:
         ],
     )
     async def test_invalid_input_is_reported(
-        self, auth: AuthServices, now: "Now", changed: dict[str, str], code: str, field: str
+        self,
+        auth: AuthServices,
+        new_action: "NewAction",
+        changed: dict[str, str],
+        code: str,
+        field: str,
     ) -> None:
         with pytest.raises(Refusal) as refused:
-            await sign_up(now(), auth, **FORM | changed)
+            await sign_up(new_action(), auth, **FORM | changed)
         assert (refused.value.code, refused.value.field) == (code, ("input", field))
         assert await User.all().count() == await Email.all().count() == 0
 
-    async def test_a_name_cannot_forge_a_header(self, auth: AuthServices, now: "Now") -> None:
+    async def test_a_name_cannot_forge_a_header(
+        self, auth: AuthServices, new_action: "NewAction"
+    ) -> None:
         sign_up_result = await sign_up(
-            now(), auth, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"}
+            new_action(), auth, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"}
         )
         assert sign_up_result.user is not None
         assert sign_up_result.user.name == "Nadia Bcc: all@example.org"
 
     async def test_the_number_of_emails_to_an_address_is_limited(
-        self, auth: AuthServices, now: "Now"
+        self, auth: AuthServices, new_action: "NewAction"
     ) -> None:
         for n in range(6):
-            await sign_up(now(), auth, **FORM | {"peer": f"192.0.2.{n}"})
+            await sign_up(new_action(), auth, **FORM | {"peer": f"192.0.2.{n}"})
         with pytest.raises(Throttled):
-            await sign_up(now(), auth, **FORM | {"peer": "192.0.2.99"})
+            await sign_up(new_action(), auth, **FORM | {"peer": "192.0.2.99"})
 
 
 class TestVerification:
     async def test_the_link_verifies_the_address_and_a_second_click_changes_nothing(
-        self, auth: AuthServices, now: "Now", clock: "MovableClock"
+        self, auth: AuthServices, new_action: "NewAction", clock: "MovableClock"
     ) -> None:
         """P1.4: email verification."""
-        user = (await sign_up(now(), auth, **FORM)).user
+        user = (await sign_up(new_action(), auth, **FORM)).user
         assert user is not None
         token = await token_to(user.email, "verify")
         clock.advance(timedelta(hours=23))
-        verified = await verify_email(now(), auth, token)
+        verified = await verify_email(new_action(), auth, token)
         assert verified == user
         clock.advance(timedelta(minutes=5))
         assert (
-            (await verify_email(now(), auth, token)).email_verified_at
+            (await verify_email(new_action(), auth, token)).email_verified_at
             == verified.email_verified_at
             is not None
         )
 
     async def test_an_earlier_sign_up_by_someone_else_gains_nothing(
-        self, auth: AuthServices, now: "Now"
+        self, auth: AuthServices, new_action: "NewAction"
     ) -> None:
         """The later company and password are not theirs, and the link in their own email confirms
         nothing.
@@ -211,17 +220,17 @@ class TestVerification:
             "legal_name": "X",
             "siren": "404 833 048",
         }
-        before = (await sign_up(now(), auth, **stranger)).user
+        before = (await sign_up(new_action(), auth, **stranger)).user
         assert before is not None
         earlier_token = await token_to(before.email, "verify")
-        sign_up_result = (await sign_up(now(), auth, **FORM)).existing
+        sign_up_result = (await sign_up(new_action(), auth, **FORM)).existing
         assert sign_up_result == before
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await verify_email(now(), auth, earlier_token)
-        await verify_email(now(), auth, await token_to(sign_up_result.email, "verify"))
+            await verify_email(new_action(), auth, earlier_token)
+        await verify_email(new_action(), auth, await token_to(sign_up_result.email, "verify"))
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await enter(auth, now, password=stranger["password"])
-        user = await enter(auth, now)
+            await enter(auth, new_action, password=stranger["password"])
+        user = await enter(auth, new_action)
         company = await company_of(user)
         assert company is not None
         assert (user.name, company.legal_name, company.siren) == (
@@ -231,48 +240,50 @@ class TestVerification:
         )
         assert await User.all().count() == await Account.all().count() == 1
 
-    async def test_a_verified_sign_up_is_final(self, auth: AuthServices, now: "Now") -> None:
-        user = (await sign_up(now(), auth, **FORM)).user
+    async def test_a_verified_sign_up_is_final(
+        self, auth: AuthServices, new_action: "NewAction"
+    ) -> None:
+        user = (await sign_up(new_action(), auth, **FORM)).user
         assert user is not None
         token = await token_to(user.email, "verify")
-        await verify_email(now(), auth, token)
+        await verify_email(new_action(), auth, token)
         again = await sign_up(
-            now(), auth, **FORM | {"password": "mouette phare ardoise 77", "legal_name": "X"}
+            new_action(), auth, **FORM | {"password": "mouette phare ardoise 77", "legal_name": "X"}
         )
         assert again.existing == user
-        assert await enter(auth, now) == user
+        assert await enter(auth, new_action) == user
         assert (await Account.get()).legal_name == "Verrier & Filles"
-        assert await verify_email(now(), auth, token) == user
+        assert await verify_email(new_action(), auth, token) == user
 
     async def test_a_link_is_for_one_address_and_one_day(
-        self, auth: AuthServices, now: "Now", clock: "MovableClock"
+        self, auth: AuthServices, new_action: "NewAction", clock: "MovableClock"
     ) -> None:
-        user = (await sign_up(now(), auth, **FORM)).user
+        user = (await sign_up(new_action(), auth, **FORM)).user
         assert user is not None
         token = await token_to(user.email, "verify")
         await User.filter(pk=user.pk).update(email="other@verrier.example")
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await verify_email(now(), auth, token)
+            await verify_email(new_action(), auth, token)
         await User.filter(pk=user.pk).update(email=user.email)
         clock.advance(timedelta(hours=24))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await verify_email(now(), auth, token)
+            await verify_email(new_action(), auth, token)
         assert (await User.get()).email_verified_at is None
 
 
 class TestAuthenticate:
     async def test_accepts_the_right_password(
-        self, auth: AuthServices, now: "Now", owner: User
+        self, auth: AuthServices, new_action: "NewAction", owner: User
     ) -> None:
         """P1.4: sign-in."""
-        assert await enter(auth, now, email=" CAMILLE@fournil.example") == owner
+        assert await enter(auth, new_action, email=" CAMILLE@fournil.example") == owner
 
     async def test_an_unknown_address_and_a_wrong_password_are_indistinguishable(
-        self, auth: AuthServices, now: "Now", owner: User, meter: Meter
+        self, auth: AuthServices, new_action: "NewAction", owner: User, meter: Meter
     ) -> None:
         """P3.5: the same error after the same work."""
         wrong = await meter.work(
-            enter(auth, now, email=owner.email, password="mouette phare ardoise 77")
+            enter(auth, new_action, email=owner.email, password="mouette phare ardoise 77")
         )
         for unknown in (
             "nobody@fournil.example",
@@ -281,50 +292,52 @@ class TestAuthenticate:
             "\ud800",
             "n" * 9999,
         ):
-            assert await meter.work(enter(auth, now, email=unknown)) == wrong
+            assert await meter.work(enter(auth, new_action, email=unknown)) == wrong
         assert wrong == ("CREDENTIALS_INVALID", ("input", "password"), {}, 1)
 
     async def test_an_unverified_address_is_reported_only_after_the_right_password(
-        self, auth: AuthServices, now: "Now"
+        self, auth: AuthServices, new_action: "NewAction"
     ) -> None:
-        await sign_up(now(), auth, **FORM)
+        await sign_up(new_action(), auth, **FORM)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await enter(auth, now, password="mouette phare ardoise 77")
+            await enter(auth, new_action, password="mouette phare ardoise 77")
         with pytest.raises(Refusal, match="EMAIL_UNVERIFIED"):
-            await enter(auth, now)
+            await enter(auth, new_action)
 
     async def test_concurrent_guesses_are_throttled(
-        self, auth: AuthServices, now: "Now", owner: User
+        self, auth: AuthServices, new_action: "NewAction", owner: User
     ) -> None:
-        guesses = [enter(auth, now, email=owner.email, password=f"guess {n}") for n in range(20)]
+        guesses = [
+            enter(auth, new_action, email=owner.email, password=f"guess {n}") for n in range(20)
+        ]
         responses = [
             type(response) for response in await asyncio.gather(*guesses, return_exceptions=True)
         ]
         assert responses.count(Refusal) == 6  # five free attempts, and the one that has to wait
         assert responses.count(Throttled) == 14
         with pytest.raises(Throttled):
-            await enter(auth, now, email=owner.email)
+            await enter(auth, new_action, email=owner.email)
         # The customer, from another network.
-        assert await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner
+        assert await enter(auth, new_action, email=owner.email, peer="198.51.100.1") == owner
 
     async def test_a_success_resets_the_throttle(
-        self, auth: AuthServices, now: "Now", owner: User, clock: "MovableClock"
+        self, auth: AuthServices, new_action: "NewAction", owner: User, clock: "MovableClock"
     ) -> None:
         for _ in range(3):
             for n in range(5):
                 with pytest.raises(Refusal):
-                    await enter(auth, now, email=owner.email, password=f"typo {n}")
-            assert await enter(auth, now, email=owner.email) == owner
+                    await enter(auth, new_action, email=owner.email, password=f"typo {n}")
+            assert await enter(auth, new_action, email=owner.email) == owner
 
     async def test_outdated_hashes_are_replaced_at_sign_in(
-        self, auth: AuthServices, now: "Now", owner: User, password: str
+        self, auth: AuthServices, new_action: "NewAction", owner: User, password: str
     ) -> None:
         weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(password)
         await User.filter(pk=owner.pk).update(password_hash=weak)
-        await enter(auth, now, email=owner.email)
+        await enter(auth, new_action, email=owner.email)
         renewed = (await User.get(pk=owner.pk)).password_hash
         assert "m=19456,t=2,p=1" in renewed
-        await enter(auth, now, email=owner.email)
+        await enter(auth, new_action, email=owner.email)
         assert (await User.get(pk=owner.pk)).password_hash == renewed
 
 
@@ -337,10 +350,10 @@ class TestAuthenticate:
     ],
 )
 async def test_an_overlong_value_is_rejected_before_it_is_normalized(
-    auth: AuthServices, now: "Now", changed: dict[str, str], code: str
+    auth: AuthServices, new_action: "NewAction", changed: dict[str, str], code: str
 ) -> None:
     """Normalizing a million characters forty times in one request would block the server for
     seconds.
     """
     with pytest.raises(Refusal, match=code):
-        await sign_up(now(), auth, **(FORM | changed))
+        await sign_up(new_action(), auth, **(FORM | changed))

@@ -28,7 +28,7 @@ from settings import read
 from storage.abandoned_files import RETENTION
 from storage.file_service import scan_waiting_files
 from storage.scanner import scanner_from_url
-from tests.accounts.company_fixtures import founded, outcome
+from tests.accounts.company_fixtures import create_company, outcome
 from tests.patience import lock_waiters
 from tests.people import create_staff
 from tests.storage.clamd import EICAR, FakeClamd
@@ -47,7 +47,7 @@ async def scenario(
     db: str, clock: "MovableClock", bus: "RecordingBus", tmp_path: Path
 ) -> AsyncIterator[Scenario]:
     async with open_site(clock, tmp_path / "files") as site:
-        bakery = await founded(clock, bus, Camille=Role.OWNER)
+        bakery = await create_company(clock, bus, Camille=Role.OWNER)
         yield Scenario(site, bakery, await create_staff(bakery.action(), "Amadou", Staff.AGENT))
 
 

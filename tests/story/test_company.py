@@ -15,7 +15,7 @@ from typing import Any
 
 import billing
 from realtime.close_codes import CloseCode
-from tests.accounts.registry_server import answer, register, result
+from tests.accounts.registry_server import answer, result, serve_registry
 from tests.patience import PATIENCE
 from tests.people import PASSWORD, StaffUser, hire, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
@@ -51,7 +51,7 @@ class Names:
 
 @asynccontextmanager
 async def town(catalogue_url: str, folder: Path, names: Names) -> AsyncIterator[RegistryServer]:
-    async with register(lambda: names.reply) as (url, _):
+    async with serve_registry(lambda: names.reply) as (url, _):
         server = RegistryServer(catalogue_url, folder, registry=url)
         await asyncio.to_thread(server.start)
         try:

@@ -33,7 +33,7 @@ from tests.people import PASSWORD
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-    Now = Callable[[], Action]
+    NewAction = Callable[[], Action]
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -41,45 +41,45 @@ pytestmark = pytest.mark.usefixtures("db")
 class PasskeyUser:
     """Registers and uses passkeys in a session with a recent step-up."""
 
-    def __init__(self, auth: AuthServices, now: "Now") -> None:
-        self.auth, self.now = auth, now
+    def __init__(self, auth: AuthServices, new_action: "NewAction") -> None:
+        self.auth, self.new_action = auth, new_action
 
     async def fresh(self, user: User, second_factor: bool = False) -> Tokens:
-        tokens = await sign_in(await User.get(pk=user.pk), None, second_factor, self.now())
+        tokens = await sign_in(await User.get(pk=user.pk), None, second_factor, self.new_action())
         await Session.filter(pk=tokens.session.pk).update(
-            fresh_until=self.now().at + timedelta(minutes=5)
+            fresh_until=self.new_action().at + timedelta(minutes=5)
         )
         return tokens
 
     async def register(self, tokens: Tokens, device: Device, name: str | None = None) -> Enrolment:
-        options = await begin_passkey(self.now(), self.auth, tokens.session)
+        options = await begin_passkey(self.new_action(), self.auth, tokens.session)
         registered = device.made(options)
         return await confirm_passkey(
-            self.now(), self.auth, tokens.session, credential=registered, name=name
+            self.new_action(), self.auth, tokens.session, credential=registered, name=name
         )
 
     async def answer(self, device: Device) -> str:
-        return device.got(await passkeys.challenge(self.now(), self.auth.party))
+        return device.got(await passkeys.challenge(self.new_action(), self.auth.party))
 
     async def enter(self, answer: str) -> User:
         return await authenticate_by_passkey(
-            self.now(), self.auth, passkey=answer, peer="192.0.2.7"
+            self.new_action(), self.auth, passkey=answer, peer="192.0.2.7"
         )
 
 
 @pytest.fixture
-def passkey_user(auth: AuthServices, now: "Now") -> PasskeyUser:
-    return PasskeyUser(auth, now)
+def passkey_user(auth: AuthServices, new_action: "NewAction") -> PasskeyUser:
+    return PasskeyUser(auth, new_action)
 
 
 async def test_p4_3_a_new_passkey_signs_in_without_a_password(
-    passkey_user: PasskeyUser, now: "Now", owner: User
+    passkey_user: PasskeyUser, new_action: "NewAction", owner: User
 ) -> None:
     """The first passkey turns the second factor on and returns recovery codes; the next one returns
     none.
     """
     device, tokens = Device(counter=1), await passkey_user.fresh(owner)
-    other = await sign_in(owner, None, False, now())
+    other = await sign_in(owner, None, False, new_action())
     registered = await passkey_user.register(tokens, device, " My   key ")
     assert len(registered.recovery_codes or []) == 10
     assert registered.authenticator.name == "My key"
@@ -87,16 +87,16 @@ async def test_p4_3_a_new_passkey_signs_in_without_a_password(
     assert (await Session.get(pk=other.session.pk)).ended_at
     for _ in range(2):
         assert await passkey_user.enter(await passkey_user.answer(device)) == owner
-    assert (await Authenticator.get()).last_used_at == now().at
+    assert (await Authenticator.get()).last_used_at == new_action().at
     assert (await passkey_user.register(tokens, Device())).recovery_codes is None
 
 
 async def test_p4_3_a_passkey_is_a_second_factor(
-    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User
+    auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User
 ) -> None:
     async def enter(password: str, passkey: str | None) -> User:
         return await authenticate(
-            now(),
+            new_action(),
             auth,
             email=owner.email,
             password=password,
@@ -115,33 +115,33 @@ async def test_p4_3_a_passkey_is_a_second_factor(
 
 
 async def test_p4_3_a_passkey_alone_steps_up(
-    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User
+    auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User
 ) -> None:
     device = Device()
     await passkey_user.register(await passkey_user.fresh(owner), device)
-    session = (await sign_in(await User.get(pk=owner.pk), None, True, now())).session
+    session = (await sign_in(await User.get(pk=owner.pk), None, True, new_action())).session
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await step_up(now(), auth, session, passkey=await passkey_user.answer(Device()))
-    assert not await is_fresh(now(), session)
+        await step_up(new_action(), auth, session, passkey=await passkey_user.answer(Device()))
+    assert not await is_fresh(new_action(), session)
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await step_up(now(), auth, session)
-    await step_up(now(), auth, session, passkey=await passkey_user.answer(device))
-    assert await is_fresh(now(), session)
+        await step_up(new_action(), auth, session)
+    await step_up(new_action(), auth, session, passkey=await passkey_user.answer(device))
+    assert await is_fresh(new_action(), session)
 
 
 async def test_another_users_passkey_is_refused(
-    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User, agent: User
+    auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User, agent: User
 ) -> None:
     """A valid passkey of another user works neither for a step-up nor as a second factor."""
     agent_device, owner_device = Device(), Device()
     await passkey_user.register(await passkey_user.fresh(agent), agent_device)
     await passkey_user.register(await passkey_user.fresh(owner), owner_device)
-    session = (await sign_in(await User.get(pk=owner.pk), None, True, now())).session
+    session = (await sign_in(await User.get(pk=owner.pk), None, True, new_action())).session
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await step_up(now(), auth, session, passkey=await passkey_user.answer(agent_device))
+        await step_up(new_action(), auth, session, passkey=await passkey_user.answer(agent_device))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await authenticate(
-            now(),
+            new_action(),
             auth,
             email=owner.email,
             password=PASSWORD,
@@ -166,7 +166,11 @@ async def test_an_answer_works_once_even_in_concurrent_requests(
 
 
 async def test_a_challenge_expires_after_five_minutes(
-    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User, clock: "MovableClock"
+    auth: AuthServices,
+    passkey_user: PasskeyUser,
+    new_action: "NewAction",
+    owner: User,
+    clock: "MovableClock",
 ) -> None:
     device = Device()
     await passkey_user.register(await passkey_user.fresh(owner), device)
@@ -174,7 +178,7 @@ async def test_a_challenge_expires_after_five_minutes(
     clock.advance(passkeys.LIFETIME)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await passkey_user.enter(response)
-    assert await passkeys.expire(now()) == 1
+    assert await passkeys.expire(new_action()) == 1
     assert not await WebauthnChallenge.exists()
 
 
@@ -212,24 +216,24 @@ async def test_a_counter_that_decreases_reveals_a_copy(
 
 
 async def test_a_challenge_works_for_one_purpose_only(
-    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User, agent: User
+    auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User, agent: User
 ) -> None:
     device = Device()
     tokens = await passkey_user.fresh(owner)
     agent_device = await passkey_user.fresh(agent)
 
     async def confirm(made: str) -> Enrolment:
-        return await confirm_passkey(now(), auth, tokens.session, credential=made, name=None)
+        return await confirm_passkey(new_action(), auth, tokens.session, credential=made, name=None)
 
-    options = json.loads(await begin_passkey(now(), auth, tokens.session))
-    asked = json.loads(await passkeys.challenge(now(), auth.party))
+    options = json.loads(await begin_passkey(new_action(), auth, tokens.session))
+    asked = json.loads(await passkeys.challenge(new_action(), auth.party))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await confirm(device.made(json.dumps({**options, "challenge": asked["challenge"]})))
-    for_another = await begin_passkey(now(), auth, agent_device.session)
+    for_another = await begin_passkey(new_action(), auth, agent_device.session)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await confirm(device.made(for_another))
     await passkey_user.register(tokens, device)
-    to_register = json.loads(await begin_passkey(now(), auth, tokens.session))
+    to_register = json.loads(await begin_passkey(new_action(), auth, tokens.session))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await passkey_user.enter(
             device.got(json.dumps({**asked, "challenge": to_register["challenge"]}))
@@ -237,13 +241,13 @@ async def test_a_challenge_works_for_one_purpose_only(
 
 
 async def test_registering_a_passkey_requires_a_step_up_and_user_verification(
-    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User
+    auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User
 ) -> None:
-    tokens = await sign_in(owner, None, False, now())
+    tokens = await sign_in(owner, None, False, new_action())
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-        await begin_passkey(now(), auth, tokens.session)
+        await begin_passkey(new_action(), auth, tokens.session)
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-        await confirm_passkey(now(), auth, tokens.session, credential="{}", name=None)
+        await confirm_passkey(new_action(), auth, tokens.session, credential="{}", name=None)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await passkey_user.register(await passkey_user.fresh(owner), Device(verifies=False))
     assert not await Authenticator.exists()
@@ -261,12 +265,14 @@ async def test_a_passkey_belongs_to_one_user(
 
 
 async def test_a_removed_passkey_is_refused(
-    passkey_user: PasskeyUser, now: "Now", owner: User
+    passkey_user: PasskeyUser, new_action: "NewAction", owner: User
 ) -> None:
     device = Device()
     registered = await passkey_user.register(await passkey_user.fresh(owner), device)
     response = await passkey_user.answer(device)
-    await remove(now(), (await passkey_user.fresh(owner, True)).session, registered.authenticator)
+    await remove(
+        new_action(), (await passkey_user.fresh(owner, True)).session, registered.authenticator
+    )
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await passkey_user.enter(response)
 
@@ -290,11 +296,13 @@ async def test_guesses_are_throttled_by_network(passkey_user: PasskeyUser) -> No
 
 
 async def test_options_exclude_passkeys_already_on_the_device(
-    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User
+    auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User
 ) -> None:
     device, tokens = Device(), await passkey_user.fresh(owner)
     await passkey_user.register(tokens, device)
-    asked, again = [json.loads(await passkeys.challenge(now(), auth.party)) for _ in range(2)]
+    asked, again = [
+        json.loads(await passkeys.challenge(new_action(), auth.party)) for _ in range(2)
+    ]
     assert asked.pop("challenge") != again.pop("challenge")
     assert (
         asked
@@ -306,7 +314,7 @@ async def test_options_exclude_passkeys_already_on_the_device(
             "userVerification": "required",
         }
     )
-    options = json.loads(await begin_passkey(now(), auth, tokens.session))
+    options = json.loads(await begin_passkey(new_action(), auth, tokens.session))
     assert [each["id"] for each in options["excludeCredentials"]] == [bytes_to_base64url(device.id)]
     assert options["authenticatorSelection"]["residentKey"] == "required"
 

@@ -37,19 +37,19 @@ from tests.people import viewer_of
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
 
-    Now = Callable[[], Action]
-    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+    NewAction = Callable[[], Action]
+    Enrol = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
 
 
 @pytest.fixture
 def enter(
-    auth: AuthServices, now: "Now", password: str
+    auth: AuthServices, new_action: "NewAction", password: str
 ) -> Callable[[User, str | None], Awaitable[User]]:
     async def enter(user: User, code: str | None) -> User:
         return await authenticate(
-            now(), auth, email=user.email, password=password, code=code, peer="192.0.2.7"
+            new_action(), auth, email=user.email, password=password, code=code, peer="192.0.2.7"
         )
 
     return enter
@@ -60,66 +60,71 @@ Enter = Callable[[User, str | None], Awaitable[User]]
 
 class TestSetUp:
     async def test_no_code_is_required_until_the_set_up_is_confirmed(
-        self, auth: AuthServices, now: "Now", owner: User, password: str, enter: Enter
+        self, auth: AuthServices, new_action: "NewAction", owner: User, password: str, enter: Enter
     ) -> None:
         """P4.3: an abandoned set-up doesn't lock the user out."""
-        tokens = await sign_in(owner, None, False, now())
-        secret = await begin_totp(now(), auth, tokens.session, password)
+        tokens = await sign_in(owner, None, False, new_action())
+        secret = await begin_totp(new_action(), auth, tokens.session, password)
         assert await enter(owner, None) == owner
-        wrong = code_of(secret, now(), 5)
+        wrong = code_of(secret, new_action(), 5)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), auth, tokens.session, wrong)
+            await confirm_totp(new_action(), auth, tokens.session, wrong)
         assert await enter(owner, None) == owner
-        await confirm_totp(now(), auth, tokens.session, code_of(secret, now()))
+        await confirm_totp(new_action(), auth, tokens.session, code_of(secret, new_action()))
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
             await enter(owner, None)
 
     async def test_a_code_without_a_seed_confirms_nothing(
-        self, auth: AuthServices, now: "Now", owner: User
+        self, auth: AuthServices, new_action: "NewAction", owner: User
     ) -> None:
-        tokens = await sign_in(owner, None, False, now())
+        tokens = await sign_in(owner, None, False, new_action())
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), auth, tokens.session, "000000")
+            await confirm_totp(new_action(), auth, tokens.session, "000000")
 
     async def test_the_set_up_requires_the_password(
-        self, auth: AuthServices, now: "Now", owner: User
+        self, auth: AuthServices, new_action: "NewAction", owner: User
     ) -> None:
-        session = (await sign_in(owner, None, False, now())).session
+        session = (await sign_in(owner, None, False, new_action())).session
         for _ in range(6):
             with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-                await begin_totp(now(), auth, session, "mouette phare ardoise 77")
+                await begin_totp(new_action(), auth, session, "mouette phare ardoise 77")
         with pytest.raises(Throttled):
-            await begin_totp(now(), auth, session, "mouette phare ardoise 77")
+            await begin_totp(new_action(), auth, session, "mouette phare ardoise 77")
         assert not await Authenticator.exists()
 
     async def test_a_staff_session_gains_its_role_and_other_sessions_end(
-        self, now: "Now", agent: User, enrolled: "Enrolled", bus: "RecordingBus"
+        self, new_action: "NewAction", agent: User, enrol: "Enrol", bus: "RecordingBus"
     ) -> None:
         """P4.3: staff have no role until they have set up their second factor."""
-        other = await sign_in(agent, None, False, now())
-        _, _, tokens = await enrolled(agent)
-        assert (await viewer_of(tokens.access, now().at)).is_agent
+        other = await sign_in(agent, None, False, new_action())
+        _, _, tokens = await enrol(agent)
+        assert (await viewer_of(tokens.access, new_action().at)).is_agent
         assert bus.announced == [f"session:{other.session.pk}", f"user:{agent.pk}"]
         with pytest.raises(Unauthenticated):
-            await viewer_of(other.access, now().at)
+            await viewer_of(other.access, new_action().at)
 
     async def test_a_further_set_up_requires_a_step_up(
-        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled"
+        self,
+        auth: AuthServices,
+        new_action: "NewAction",
+        owner: User,
+        password: str,
+        enrol: "Enrol",
     ) -> None:
-        secret, _, tokens = await enrolled(owner)
+        secret, _, tokens = await enrol(owner)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await begin_totp(now(), auth, tokens.session, password)
+            await begin_totp(new_action(), auth, tokens.session, password)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await confirm_totp(now(), auth, tokens.session, code_of(secret, now(), 1))
+            await confirm_totp(new_action(), auth, tokens.session, code_of(secret, new_action(), 1))
         assert await Authenticator.filter(user_id=owner.pk).count() == 1
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_only_one_of_two_concurrent_confirmations_returns_codes(
-        self, auth: AuthServices, now: "Now", owner: User, password: str
+        self, auth: AuthServices, new_action: "NewAction", owner: User, password: str
     ) -> None:
-        tokens = await sign_in(owner, None, False, now())
-        code = code_of(await begin_totp(now(), auth, tokens.session, password), now())
-        both = [confirm_totp(now(), auth, tokens.session, code) for _ in range(2)]
+        tokens = await sign_in(owner, None, False, new_action())
+        code = code_of(await begin_totp(new_action(), auth, tokens.session, password), new_action())
+        both = [confirm_totp(new_action(), auth, tokens.session, code) for _ in range(2)]
         responses = await asyncio.gather(*both, return_exceptions=True)
         assert sorted(str(response) for response in responses if isinstance(response, Refusal)) == [
             "STEP_UP_REQUIRED"
@@ -127,10 +132,10 @@ class TestSetUp:
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_the_seed_is_shown_as_a_qr_code_and_stored_encrypted(
-        self, auth: AuthServices, owner: User, enrolled: "Enrolled"
+        self, auth: AuthServices, owner: User, enrol: "Enrol"
     ) -> None:
         """P4.3: TOTP with a QR code. P3.5: seeds are encrypted at rest."""
-        secret, codes, _ = await enrolled(owner)
+        secret, codes, _ = await enrol(owner)
         uri = totp.provisioning_uri(owner, secret)
         read = pyotp.parse_uri(uri)
         assert (read.secret, read.name, read.issuer) == (secret, owner.email, "CAMCHA")
@@ -154,26 +159,36 @@ class TestSetUp:
 
 class TestCodes:
     async def test_a_code_is_accepted_once(
-        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
+        self,
+        new_action: "NewAction",
+        owner: User,
+        enrol: "Enrol",
+        enter: Enter,
+        clock: "MovableClock",
     ) -> None:
         """P4.3: a code that someone else saw can't be reused, and neither can the code that
         confirmed the set-up.
         """
-        secret, _, _ = await enrolled(owner)
+        secret, _, _ = await enrol(owner)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code_of(secret, now()))
+            await enter(owner, code_of(secret, new_action()))
         clock.advance(timedelta(seconds=30))
-        assert await enter(owner, code_of(secret, now())) == owner
+        assert await enter(owner, code_of(secret, new_action())) == owner
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code_of(secret, now()))
+            await enter(owner, code_of(secret, new_action()))
 
     async def test_only_one_of_several_concurrent_sign_ins_with_one_code_succeeds(
-        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
+        self,
+        new_action: "NewAction",
+        owner: User,
+        enrol: "Enrol",
+        enter: Enter,
+        clock: "MovableClock",
     ) -> None:
-        secret, _, _ = await enrolled(owner)
+        secret, _, _ = await enrol(owner)
         clock.advance(timedelta(minutes=1))
         responses = await asyncio.gather(
-            *(enter(owner, code_of(secret, now())) for _ in range(4)), return_exceptions=True
+            *(enter(owner, code_of(secret, new_action())) for _ in range(4)), return_exceptions=True
         )
         assert (
             sorted(str(a) for a in responses if isinstance(a, Refusal))
@@ -186,17 +201,17 @@ class TestCodes:
     )
     async def test_a_clock_can_be_one_step_off(
         self,
-        now: "Now",
+        new_action: "NewAction",
         owner: User,
-        enrolled: "Enrolled",
+        enrol: "Enrol",
         enter: Enter,
         clock: "MovableClock",
         steps: int,
         accepted: bool,
     ) -> None:
-        secret, _, _ = await enrolled(owner)
+        secret, _, _ = await enrol(owner)
         clock.advance(timedelta(hours=1))
-        code = code_of(secret, now(), steps)
+        code = code_of(secret, new_action(), steps)
         if accepted:
             assert await enter(owner, f" {code[:3]} {code[3:]}") == owner
             return
@@ -204,45 +219,55 @@ class TestCodes:
             await enter(owner, code)
 
     async def test_an_older_code_than_the_last_is_not_accepted(
-        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
+        self,
+        new_action: "NewAction",
+        owner: User,
+        enrol: "Enrol",
+        enter: Enter,
+        clock: "MovableClock",
     ) -> None:
-        secret, _, _ = await enrolled(owner)
+        secret, _, _ = await enrol(owner)
         clock.advance(timedelta(hours=1))
-        assert await enter(owner, code_of(secret, now(), 1)) == owner
+        assert await enter(owner, code_of(secret, new_action(), 1)) == owner
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code_of(secret, now()))
+            await enter(owner, code_of(secret, new_action()))
 
     @pytest.mark.parametrize("code", [" ", "0", "x" * 10_000, "\x00", "١٢٣٤٥٦", "\ud800", "-1"])
     async def test_malformed_codes_are_refused(
-        self, owner: User, enrolled: "Enrolled", enter: Enter, code: str
+        self, owner: User, enrol: "Enrol", enter: Enter, code: str
     ) -> None:
-        await enrolled(owner)
+        await enrol(owner)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code)
 
     async def test_the_password_is_checked_before_the_code(
-        self, auth: AuthServices, now: "Now", owner: User, enrolled: "Enrolled"
+        self, auth: AuthServices, new_action: "NewAction", owner: User, enrol: "Enrol"
     ) -> None:
-        secret, _, _ = await enrolled(owner)
+        secret, _, _ = await enrol(owner)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await authenticate(
-                now(),
+                new_action(),
                 auth,
                 email=owner.email,
                 password="-",
-                code=code_of(secret, now(), 1),
+                code=code_of(secret, new_action(), 1),
                 peer="::1",
             )
 
     async def test_guesses_are_throttled_across_networks(
-        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled"
+        self,
+        auth: AuthServices,
+        new_action: "NewAction",
+        owner: User,
+        password: str,
+        enrol: "Enrol",
     ) -> None:
-        await enrolled(owner)
+        await enrol(owner)
         responses = []
         for n in range(10):
             try:
                 await authenticate(
-                    now(),
+                    new_action(),
                     auth,
                     email=owner.email,
                     password=password,
@@ -256,10 +281,10 @@ class TestCodes:
 
 class TestRecovery:
     async def test_a_recovery_code_works_once(
-        self, owner: User, enrolled: "Enrolled", enter: Enter
+        self, owner: User, enrol: "Enrol", enter: Enter
     ) -> None:
         """P4.3: recovery codes are single-use."""
-        _, codes, _ = await enrolled(owner)
+        _, codes, _ = await enrol(owner)
         assert len(set(codes)) == 10
         assert await enter(owner, codes[0]) == owner
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
@@ -268,19 +293,19 @@ class TestRecovery:
         assert await RecoveryCode.filter(user_id=owner.pk, used_at=None).count() == 8
 
     async def test_only_one_of_two_concurrent_uses_succeeds(
-        self, owner: User, enrolled: "Enrolled", enter: Enter
+        self, owner: User, enrol: "Enrol", enter: Enter
     ) -> None:
-        _, codes, _ = await enrolled(owner)
+        _, codes, _ = await enrol(owner)
         responses = await asyncio.gather(
             *(enter(owner, codes[0]) for _ in range(4)), return_exceptions=True
         )
         assert [a for a in responses if isinstance(a, User)] == [owner]
 
     async def test_another_users_code_is_refused(
-        self, owner: User, agent: User, enrolled: "Enrolled", enter: Enter
+        self, owner: User, agent: User, enrol: "Enrol", enter: Enter
     ) -> None:
-        _, codes, _ = await enrolled(owner)
-        await enrolled(agent)
+        _, codes, _ = await enrol(owner)
+        await enrol(agent)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(agent, codes[0])
 
@@ -299,12 +324,12 @@ class TestVault:
 
 @pytest.fixture
 def prove(
-    auth: AuthServices, now: "Now", password: str
+    auth: AuthServices, new_action: "NewAction", password: str
 ) -> Callable[[Tokens, str], Awaitable[object]]:
     """Completes a step-up with the password."""
 
     async def prove(tokens: Tokens, code: str) -> object:
-        return await step_up(now(), auth, tokens.session, password=password, code=code)
+        return await step_up(new_action(), auth, tokens.session, password=password, code=code)
 
     return prove
 
@@ -322,10 +347,10 @@ class TestSeveral:
     async def test_p4_3_two_apps_work_side_by_side(
         self,
         auth: AuthServices,
-        now: "Now",
+        new_action: "NewAction",
         owner: User,
         password: str,
-        enrolled: "Enrolled",
+        enrol: "Enrol",
         prove: Prove,
         enter: Enter,
         clock: "MovableClock",
@@ -333,53 +358,53 @@ class TestSeveral:
         """A user moves to a new phone: both apps work, each code once, until the user removes the
         old one.
         """
-        old, codes, tokens = await enrolled(owner)
-        other = await sign_in(owner, None, True, now())
+        old, codes, tokens = await enrol(owner)
+        other = await sign_in(owner, None, True, new_action())
         await prove(tokens, codes[0])
-        new = await begin_totp(now(), auth, tokens.session, password, " New  phone ")
+        new = await begin_totp(new_action(), auth, tokens.session, password, " New  phone ")
         clock.advance(timedelta(minutes=1))
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code_of(new, now()))
-        added = await confirm_totp(now(), auth, tokens.session, code_of(new, now()))
+            await enter(owner, code_of(new, new_action()))
+        added = await confirm_totp(new_action(), auth, tokens.session, code_of(new, new_action()))
         assert (added.recovery_codes, added.authenticator.name) == (None, "New phone")
         assert "ajouté" in await latest(owner)
         with pytest.raises(Unauthenticated):
-            await viewer_of(other.access, now().at)
+            await viewer_of(other.access, new_action().at)
         clock.advance(timedelta(minutes=1))
         for secret in (old, new):
-            assert await enter(owner, code_of(secret, now())) == owner
+            assert await enter(owner, code_of(secret, new_action())) == owner
             with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-                await enter(owner, code_of(secret, now()))
+                await enter(owner, code_of(secret, new_action()))
         assert await enter(owner, codes[1]) == owner  # recovery codes stay as they are
         first = await Authenticator.filter(user_id=owner.pk).order_by("id").first()
         assert first
-        assert await remove(now(), tokens.session, first) is True
+        assert await remove(new_action(), tokens.session, first) is True
         assert "supprimé" in await latest(owner)
         clock.advance(timedelta(minutes=1))
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code_of(old, now()))
-        assert await enter(owner, code_of(new, now())) == owner
+            await enter(owner, code_of(old, new_action()))
+        assert await enter(owner, code_of(new, new_action())) == owner
 
     async def test_a_new_set_up_replaces_an_unconfirmed_one(
-        self, auth: AuthServices, now: "Now", owner: User, password: str
+        self, auth: AuthServices, new_action: "NewAction", owner: User, password: str
     ) -> None:
-        tokens = await sign_in(owner, None, False, now())
-        seen = await begin_totp(now(), auth, tokens.session, password)
-        await begin_totp(now(), auth, tokens.session, password)
+        tokens = await sign_in(owner, None, False, new_action())
+        seen = await begin_totp(new_action(), auth, tokens.session, password)
+        await begin_totp(new_action(), auth, tokens.session, password)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), auth, tokens.session, code_of(seen, now()))
+            await confirm_totp(new_action(), auth, tokens.session, code_of(seen, new_action()))
         assert await Authenticator.all().count() == 1
 
     async def test_the_number_of_authenticators_is_limited(
         self,
         auth: AuthServices,
-        now: "Now",
+        new_action: "NewAction",
         owner: User,
         password: str,
-        enrolled: "Enrolled",
+        enrol: "Enrol",
         prove: Prove,
     ) -> None:
-        _, codes, tokens = await enrolled(owner)
+        _, codes, tokens = await enrol(owner)
         await prove(tokens, codes[0])
         for number in range(9):
             await Authenticator.create(
@@ -387,17 +412,17 @@ class TestSeveral:
                 kind="PASSKEY",
                 name="x",
                 credential_id=f"{number}",
-                created_at=now().at,
-                confirmed_at=now().at,
+                created_at=new_action().at,
+                confirmed_at=new_action().at,
             )
         with pytest.raises(Refusal, match="TOO_MANY"):
-            await begin_totp(now(), auth, tokens.session, password)
+            await begin_totp(new_action(), auth, tokens.session, password)
 
     async def test_an_authenticator_removed_during_sign_in_is_refused(
         self,
-        now: "Now",
+        new_action: "NewAction",
         owner: User,
-        enrolled: "Enrolled",
+        enrol: "Enrol",
         prove: Prove,
         enter: Enter,
         clock: "MovableClock",
@@ -405,30 +430,32 @@ class TestSeveral:
         """It is removed after the code was accepted and before the session starts, so the removal
         can't end that session.
         """
-        _, codes, tokens = await enrolled(owner)
+        _, codes, tokens = await enrol(owner)
         await prove(tokens, codes[0])
         second = await Authenticator.create(
             user=owner,
             kind="PASSKEY",
             name="x",
             credential_id="x",
-            created_at=now().at,
-            confirmed_at=now().at,
+            created_at=new_action().at,
+            confirmed_at=new_action().at,
         )
         proved = await enter(owner, codes[1])
         clock.advance(timedelta(milliseconds=1))
-        await remove(now(), tokens.session, second)
+        await remove(new_action(), tokens.session, second)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await sign_in(proved, None, True, now())
+            await sign_in(proved, None, True, new_action())
 
     async def test_an_authenticator_can_be_named_and_renamed(
-        self, now: "Now", owner: User, enrolled: "Enrolled"
+        self, new_action: "NewAction", owner: User, enrol: "Enrol"
     ) -> None:
-        await enrolled(owner)
+        await enrol(owner)
         authenticator = await Authenticator.get()
         assert authenticator.name == "Application"
         assert (
-            await rename(now(), authenticator, authenticator_name("  Téléphone\n", "Application"))
+            await rename(
+                new_action(), authenticator, authenticator_name("  Téléphone\n", "Application")
+            )
         ).name == "Téléphone"
         for name, code in ((" ", "BLANK"), ("x" * 61, "TOO_LONG")):
             with pytest.raises(Refusal, match=code):
@@ -437,37 +464,37 @@ class TestSeveral:
     async def test_confirming_an_old_set_up_requires_a_step_up(
         self,
         auth: AuthServices,
-        now: "Now",
+        new_action: "NewAction",
         owner: User,
         password: str,
-        enrolled: "Enrolled",
+        enrol: "Enrol",
         prove: Prove,
         clock: "MovableClock",
     ) -> None:
-        _, codes, tokens = await enrolled(owner)
+        _, codes, tokens = await enrol(owner)
         await prove(tokens, codes[0])
-        seen = await begin_totp(now(), auth, tokens.session, password)
+        seen = await begin_totp(new_action(), auth, tokens.session, password)
         clock.advance(timedelta(minutes=6))
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await confirm_totp(now(), auth, tokens.session, code_of(seen, now()))
+            await confirm_totp(new_action(), auth, tokens.session, code_of(seen, new_action()))
 
     async def test_an_ended_session_cannot_confirm_a_set_up(
-        self, auth: AuthServices, now: "Now", owner: User, password: str
+        self, auth: AuthServices, new_action: "NewAction", owner: User, password: str
     ) -> None:
-        tokens = await sign_in(owner, None, False, now())
-        secret = await begin_totp(now(), auth, tokens.session, password)
-        await sign_out(tokens.session, now())
+        tokens = await sign_in(owner, None, False, new_action())
+        secret = await begin_totp(new_action(), auth, tokens.session, password)
+        await sign_out(tokens.session, new_action())
         with pytest.raises(Unauthenticated):
-            await confirm_totp(now(), auth, tokens.session, code_of(secret, now()))
+            await confirm_totp(new_action(), auth, tokens.session, code_of(secret, new_action()))
         assert not (await User.get(pk=owner.pk)).second_factor
 
 
 class TestRemoving:
     async def test_p4_3_a_customer_turns_the_second_factor_off_after_a_step_up(
         self,
-        now: "Now",
+        new_action: "NewAction",
         owner: User,
-        enrolled: "Enrolled",
+        enrol: "Enrol",
         prove: Prove,
         enter: Enter,
         bus: "RecordingBus",
@@ -475,40 +502,43 @@ class TestRemoving:
         """Their other devices are signed out, an email notifies them, and the recovery codes are
         deleted.
         """
-        _, codes, tokens = await enrolled(owner)
-        other, authenticator = await sign_in(owner, None, True, now()), await Authenticator.get()
+        _, codes, tokens = await enrol(owner)
+        other, authenticator = (
+            await sign_in(owner, None, True, new_action()),
+            await Authenticator.get(),
+        )
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await remove(now(), tokens.session, authenticator)
+            await remove(new_action(), tokens.session, authenticator)
         await prove(tokens, codes[0])
         bus.announced.clear()
-        assert await remove(now(), tokens.session, authenticator) is False
+        assert await remove(new_action(), tokens.session, authenticator) is False
         assert bus.announced == [f"session:{other.session.pk}", f"user:{owner.pk}"]
         assert await enter(owner, None) == owner
         assert (await User.get(pk=owner.pk)).second_factor is False
         assert (await RecoveryCode.exists(), await Authenticator.exists()) == (False, False)
         assert "désactivée" in await latest(owner)
         with pytest.raises(Refusal, match="NOT_FOUND"):
-            await remove(now(), tokens.session, authenticator)
+            await remove(new_action(), tokens.session, authenticator)
 
     async def test_p4_3_staff_cannot_turn_the_second_factor_off(
-        self, now: "Now", agent: User, enrolled: "Enrolled", prove: Prove
+        self, new_action: "NewAction", agent: User, enrol: "Enrol", prove: Prove
     ) -> None:
-        _, codes, tokens = await enrolled(agent)
+        _, codes, tokens = await enrol(agent)
         await prove(tokens, codes[0])
         with pytest.raises(Refusal, match="LAST_AUTHENTICATOR"):
-            await remove(now(), tokens.session, await Authenticator.get())
-        assert (await viewer_of(tokens.access, now().at)).is_agent
+            await remove(new_action(), tokens.session, await Authenticator.get())
+        assert (await viewer_of(tokens.access, new_action().at)).is_agent
 
 
 class TestRenewing:
     async def test_p4_3_new_recovery_codes_replace_the_old_ones(
-        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
+        self, new_action: "NewAction", owner: User, enrol: "Enrol", prove: Prove, enter: Enter
     ) -> None:
-        _, old, tokens = await enrolled(owner)
+        _, old, tokens = await enrol(owner)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await renew_recovery_codes(now(), tokens.session)
+            await renew_recovery_codes(new_action(), tokens.session)
         await prove(tokens, old[0])
-        new = await renew_recovery_codes(now(), tokens.session)
+        new = await renew_recovery_codes(new_action(), tokens.session)
         assert len(set(new) - set(old)) == 10
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, old[1])
@@ -516,12 +546,12 @@ class TestRenewing:
         assert "codes de secours" in await latest(owner)
 
     async def test_the_last_of_two_concurrent_renewals_counts(
-        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
+        self, new_action: "NewAction", owner: User, enrol: "Enrol", prove: Prove, enter: Enter
     ) -> None:
-        _, old, tokens = await enrolled(owner)
+        _, old, tokens = await enrol(owner)
         await prove(tokens, old[0])
         both = await asyncio.gather(
-            *(renew_recovery_codes(now(), tokens.session) for _ in range(2))
+            *(renew_recovery_codes(new_action(), tokens.session) for _ in range(2))
         )
         responses = [
             await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both
@@ -532,21 +562,21 @@ class TestRenewing:
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_there_are_no_recovery_codes_without_a_second_factor(
-        self, auth: AuthServices, now: "Now", owner: User, password: str
+        self, auth: AuthServices, new_action: "NewAction", owner: User, password: str
     ) -> None:
-        tokens = await sign_in(owner, None, False, now())
-        await step_up(now(), auth, tokens.session, password=password, code=None)
+        tokens = await sign_in(owner, None, False, new_action())
+        await step_up(new_action(), auth, tokens.session, password=password, code=None)
         with pytest.raises(Refusal, match="NOT_ACTIVE"):
-            await renew_recovery_codes(now(), tokens.session)
+            await renew_recovery_codes(new_action(), tokens.session)
 
 
 async def test_a_second_factor_turned_on_during_sign_in_is_required(
-    now: "Now", owner: User, enrolled: "Enrolled", enter: Enter
+    new_action: "NewAction", owner: User, enrol: "Enrol", enter: Enter
 ) -> None:
     """A sign-in in progress when the second factor is turned on would otherwise have bypassed
     it.
     """
     proved = await enter(owner, None)
-    await enrolled(await User.get(pk=owner.pk))
+    await enrol(await User.get(pk=owner.pk))
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await sign_in(proved, None, False, now())
+        await sign_in(proved, None, False, new_action())

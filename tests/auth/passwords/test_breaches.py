@@ -130,7 +130,7 @@ async def test_an_unavailable_service_blocks_no_one() -> None:
 
 @pytest.mark.usefixtures("db")
 async def test_a_flood_of_sign_ups_does_not_reach_the_service(
-    auth: AuthServices, now: Callable[[], Action]
+    auth: AuthServices, new_action: Callable[[], Action]
 ) -> None:
     """Each network gets a few free attempts and then has to wait. Weak or breached passwords don't
     count as failed sign-ins.
@@ -139,7 +139,7 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(
     async def outcome(network: str, password: str = LEAKED) -> str:
         try:
             await sign_up(
-                now(),
+                new_action(),
                 replace(auth, passwords=checker),
                 email="camille@fournil.example",
                 password=password,

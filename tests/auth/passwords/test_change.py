@@ -27,8 +27,8 @@ from tests.people import PASSWORD
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
 
-    Now = Callable[[], Action]
-    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+    NewAction = Callable[[], Action]
+    Enrol = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -36,29 +36,29 @@ NEW = "mouette phare ardoise 77"
 
 
 @pytest.fixture
-def ask(auth: AuthServices, now: "Now") -> Callable[..., Awaitable[str]]:
+def ask(auth: AuthServices, new_action: "NewAction") -> Callable[..., Awaitable[str]]:
     """Requests a reset email, and returns the latest token sent to Camille, or None."""
 
     async def ask(email: str, peer: str = "192.0.2.7") -> str:
-        await change.request_reset(now(), auth, email=email, peer=peer)
+        await change.request_reset(new_action(), auth, email=email, peer=peer)
         return ([""] + await tokens_to("camille@fournil.example", "reset"))[-1]
 
     return ask
 
 
 @pytest.fixture
-def use(auth: AuthServices, now: "Now") -> Callable[..., Awaitable[None]]:
+def use(auth: AuthServices, new_action: "NewAction") -> Callable[..., Awaitable[None]]:
     async def use(token: str, password: str = NEW, code: str | None = None) -> None:
-        await change.reset(now(), auth, token=token, password=password, code=code)
+        await change.reset(new_action(), auth, token=token, password=password, code=code)
 
     return use
 
 
 @pytest.fixture
-def enter(auth: AuthServices, now: "Now") -> Callable[..., Awaitable[User]]:
+def enter(auth: AuthServices, new_action: "NewAction") -> Callable[..., Awaitable[User]]:
     async def enter(user: User, password: str, code: str | None = None) -> User:
         return await authenticate(
-            now(), auth, email=user.email, password=password, code=code, peer="192.0.2.7"
+            new_action(), auth, email=user.email, password=password, code=code, peer="192.0.2.7"
         )
 
     return enter
@@ -75,10 +75,16 @@ async def sealed() -> list[dict[str, Any]]:
 
 class TestReset:
     async def test_p4_3_a_forgotten_password_is_reset_by_email(
-        self, owner: User, now: "Now", ask: Ask, use: Use, enter: Enter, bus: "RecordingBus"
+        self,
+        owner: User,
+        new_action: "NewAction",
+        ask: Ask,
+        use: Use,
+        enter: Enter,
+        bus: "RecordingBus",
     ) -> None:
         """The whole reset: every device is signed out, and an email notifies the user."""
-        laptop, phone = [await sign_in(owner, None, False, now()) for _ in range(2)]
+        laptop, phone = [await sign_in(owner, None, False, new_action()) for _ in range(2)]
         token = await ask(f" {owner.email.upper()} ")
         stored = str(await PasswordReset.all().values())
         assert token not in stored
@@ -89,19 +95,19 @@ class TestReset:
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await enter(owner, PASSWORD)
         ended = [tokens.session.pk for tokens in (laptop, phone)]
-        assert await still_valid(ended, now().at) == set()
+        assert await still_valid(ended, new_action().at) == set()
         assert bus.announced == [f"user:{owner.pk}", *(f"session:{key}" for key in ended)]
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await refresh(laptop.refresh, now())
+            await refresh(laptop.refresh, new_action())
         assert await templates_to(owner.email) == ["password_reset", "password_changed"]
 
     async def test_p4_3_an_unknown_address_gets_the_same_answer_in_the_same_time(
-        self, owner: User, auth: AuthServices, now: "Now"
+        self, owner: User, auth: AuthServices, new_action: "NewAction"
     ) -> None:
         slow, times = replace(auth, even_seconds=0.2), []
         for email in (owner.email, "nobody@fournil.example"):
             start = time.monotonic()
-            await change.request_reset(now(), slow, email=email, peer="192.0.2.7")
+            await change.request_reset(new_action(), slow, email=email, peer="192.0.2.7")
             times.append(time.monotonic() - start)
         assert await templates_to(owner.email) == ["password_reset"]
         assert all(seconds >= 0.2 for seconds in times)
@@ -216,11 +222,11 @@ class TestReset:
             await ask("camille@")
 
     async def test_nothing_is_stored_when_the_email_cannot_be_written(
-        self, owner: User, auth: AuthServices, now: "Now"
+        self, owner: User, auth: AuthServices, new_action: "NewAction"
     ) -> None:
         await execute("ALTER TABLE email RENAME TO gone")
         with pytest.raises(OperationalError):
-            await change.request_reset(now(), auth, email=owner.email, peer="192.0.2.7")
+            await change.request_reset(new_action(), auth, email=owner.email, peer="192.0.2.7")
         assert not await PasswordReset.exists()
 
 
@@ -228,38 +234,38 @@ class TestResetWithASecondFactor:
     async def test_p4_3_a_reset_requires_and_keeps_the_second_factor(
         self,
         owner: User,
-        now: "Now",
-        enrolled: "Enrolled",
+        new_action: "NewAction",
+        enrol: "Enrol",
         ask: Ask,
         use: Use,
         enter: Enter,
         clock: "MovableClock",
     ) -> None:
-        secret, codes, _ = await enrolled(owner)
+        secret, codes, _ = await enrol(owner)
         token = await ask(owner.email)
         clock.advance(timedelta(seconds=30))
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
             await use(token)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await use(token, NEW, "000000")
-        await use(token, NEW, code_of(secret, now()))
+        await use(token, NEW, code_of(secret, new_action()))
         assert (await User.get(pk=owner.pk)).second_factor
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
             await enter(owner, NEW)
         assert await enter(owner, NEW, codes[0]) == owner
 
     async def test_a_recovery_code_replaces_the_one_time_code(
-        self, owner: User, enrolled: "Enrolled", ask: Ask, use: Use, enter: Enter
+        self, owner: User, enrol: "Enrol", ask: Ask, use: Use, enter: Enter
     ) -> None:
-        _, codes, _ = await enrolled(owner)
+        _, codes, _ = await enrol(owner)
         await use(await ask(owner.email), NEW, codes[3])
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, NEW, codes[3])
 
     async def test_guesses_of_codes_during_a_reset_are_throttled(
-        self, owner: User, enrolled: "Enrolled", ask: Ask, use: Use
+        self, owner: User, enrol: "Enrol", ask: Ask, use: Use
     ) -> None:
-        await enrolled(owner)
+        await enrol(owner)
         token, responses = await ask(owner.email), []
         for number in range(10):
             try:
@@ -269,7 +275,7 @@ class TestResetWithASecondFactor:
         assert responses == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
 
     async def test_a_second_factor_turned_on_during_a_reset_is_required(
-        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask
+        self, owner: User, auth: AuthServices, new_action: "NewAction", enrol: "Enrol", ask: Ask
     ) -> None:
         """The user turns the second factor on while a reset without it is in progress. The reset is
         refused.
@@ -277,37 +283,41 @@ class TestResetWithASecondFactor:
         token, hash_ = await ask(owner.email), auth.passwords.hash
 
         async def meanwhile(password: str) -> str:
-            await enrolled(owner)
+            await enrol(owner)
             return await hash_(password)
 
         auth.passwords.hash = meanwhile  # type: ignore[method-assign]
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await change.reset(now(), auth, token=token, password=NEW, code=None)
+            await change.reset(new_action(), auth, token=token, password=NEW, code=None)
 
 
 class TestChange:
     @pytest.fixture
-    def change(self, auth: AuthServices, now: "Now") -> Callable[..., Awaitable[None]]:
+    def change(self, auth: AuthServices, new_action: "NewAction") -> Callable[..., Awaitable[None]]:
         async def changed(tokens: Tokens, current: str = PASSWORD, password: str = NEW) -> None:
-            await change.change(now(), auth, tokens.session, current=current, password=password)
+            await change.change(
+                new_action(), auth, tokens.session, current=current, password=password
+            )
 
         return changed
 
     async def test_p3_5_changing_a_password_requires_the_current_one(
-        self, owner: User, now: "Now", change: Use, enter: Enter, bus: "RecordingBus"
+        self, owner: User, new_action: "NewAction", change: Use, enter: Enter, bus: "RecordingBus"
     ) -> None:
         """The current session stays, the others end, and an email notifies the user."""
-        here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
+        here, there = [await sign_in(owner, None, False, new_action()) for _ in range(2)]
         await change(here)
         assert await enter(owner, NEW) == owner
-        assert await still_valid([here.session.pk, there.session.pk], now().at) == {here.session.pk}
+        assert await still_valid([here.session.pk, there.session.pk], new_action().at) == {
+            here.session.pk
+        }
         assert bus.announced == [f"user:{owner.pk}", f"session:{there.session.pk}"]
         assert await templates_to(owner.email) == ["password_changed"]
 
     async def test_guesses_of_the_current_password_are_throttled(
-        self, owner: User, now: "Now", change: Use
+        self, owner: User, new_action: "NewAction", change: Use
     ) -> None:
-        here, responses = await sign_in(owner, None, False, now()), []
+        here, responses = await sign_in(owner, None, False, new_action()), []
         for _ in range(8):
             try:
                 await change(here, "a wrong one, ardoise 12")
@@ -317,17 +327,17 @@ class TestChange:
         assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
 
     async def test_a_weak_new_password_is_refused(
-        self, owner: User, now: "Now", change: Use
+        self, owner: User, new_action: "NewAction", change: Use
     ) -> None:
-        here = await sign_in(owner, None, False, now())
+        here = await sign_in(owner, None, False, new_action())
         with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
             await change(here, PASSWORD, "Le Fournil d'Aubry")
         assert refused.value.field == ("input", "newPassword")
 
     async def test_only_one_of_two_concurrent_changes_succeeds(
-        self, owner: User, now: "Now", change: Use, enter: Enter
+        self, owner: User, new_action: "NewAction", change: Use, enter: Enter
     ) -> None:
-        here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
+        here, there = [await sign_in(owner, None, False, new_action()) for _ in range(2)]
         responses = await asyncio.gather(
             change(here), change(there, PASSWORD, f"{NEW} 2"), return_exceptions=True
         )
@@ -335,17 +345,17 @@ class TestChange:
         assert await enter(owner, NEW if responses[0] is None else f"{NEW} 2") == owner
 
     async def test_an_ended_session_cannot_change_the_password(
-        self, owner: User, now: "Now", ask: Ask, use: Use, change: Use
+        self, owner: User, new_action: "NewAction", ask: Ask, use: Use, change: Use
     ) -> None:
-        here = await sign_in(owner, None, False, now())
+        here = await sign_in(owner, None, False, new_action())
         await use(await ask(owner.email))
         with pytest.raises(Unauthenticated):
             await change(here, NEW, f"{NEW} 2")
 
     async def test_a_change_invalidates_reset_tokens(
-        self, owner: User, now: "Now", ask: Ask, use: Use, change: Use
+        self, owner: User, new_action: "NewAction", ask: Ask, use: Use, change: Use
     ) -> None:
-        here = await sign_in(owner, None, False, now())
+        here = await sign_in(owner, None, False, new_action())
         token = await ask(owner.email)
         await change(here)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
@@ -353,7 +363,7 @@ class TestChange:
 
 
 async def test_a_password_replaced_during_sign_in_is_refused(
-    owner: User, now: "Now", ask: Ask, use: Use, enter: Enter
+    owner: User, new_action: "NewAction", ask: Ask, use: Use, enter: Enter
 ) -> None:
     """P4.3: a sign-in in progress during the change would otherwise have outlived the end of all
     sessions.
@@ -361,4 +371,4 @@ async def test_a_password_replaced_during_sign_in_is_refused(
     proved = await enter(owner, PASSWORD)
     await use(await ask(owner.email))
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await sign_in(proved, None, False, now())
+        await sign_in(proved, None, False, new_action())

@@ -69,18 +69,23 @@ async def test_a_cancelled_or_failed_sign_in_frees_its_place() -> None:
 
 
 async def test_a_sign_in_refused_by_the_queue_is_not_counted(
-    auth: AuthServices, owner: User, now: Callable[[], Action]
+    auth: AuthServices, owner: User, new_action: Callable[[], Action]
 ) -> None:
     """Otherwise a flood of other sign-ins would eventually make the user wait for minutes."""
     full = replace(auth, sign_in_queue=SignInQueue(concurrency=1, max_waiting=-1))
     for _ in range(20):
         with pytest.raises(Throttled):
             await authenticate(
-                now(), full, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7"
+                new_action(),
+                full,
+                email=owner.email,
+                password=PASSWORD,
+                code=None,
+                peer="192.0.2.7",
             )
     assert (
         await authenticate(
-            now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7"
+            new_action(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7"
         )
         == owner
     )

@@ -25,8 +25,8 @@ from tests.people import PASSWORD
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-    Now = Callable[[], Action]
-    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+    NewAction = Callable[[], Action]
+    Enrol = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
 SHARED = "192.0.2.7"  # the network of both the customer and the guesser
@@ -35,8 +35,8 @@ SHARED = "192.0.2.7"  # the network of both the customer and the guesser
 class SignInClient:
     """Signs users in and requests unlock emails."""
 
-    def __init__(self, auth: AuthServices, now: "Now") -> None:
-        self.auth, self.now = auth, now
+    def __init__(self, auth: AuthServices, new_action: "NewAction") -> None:
+        self.auth, self.new_action = auth, new_action
 
     async def enter(
         self,
@@ -46,7 +46,7 @@ class SignInClient:
         unlock: str | None = None,
     ) -> User:
         return await authenticate(
-            self.now(),
+            self.new_action(),
             self.auth,
             email=user.email,
             password=password,
@@ -70,13 +70,13 @@ class SignInClient:
 
     async def email(self, user: User) -> str:
         """The token from the email that the user requested."""
-        await unlocking.request(self.now(), self.auth, email=user.email, peer=SHARED)
+        await unlocking.request(self.new_action(), self.auth, email=user.email, peer=SHARED)
         return await token_to(user.email, "unlock")
 
 
 @pytest.fixture
-def sign_in_client(auth: AuthServices, now: "Now") -> SignInClient:
-    return SignInClient(auth, now)
+def sign_in_client(auth: AuthServices, new_action: "NewAction") -> SignInClient:
+    return SignInClient(auth, new_action)
 
 
 async def lock_out(sign_in_client: SignInClient, user: User) -> None:
@@ -101,33 +101,33 @@ async def test_p3_5_an_unlock_email_lets_the_user_sign_in_despite_guesses(
 
 async def test_p3_5_guesses_of_the_code_do_not_lock_the_user_out(
     sign_in_client: SignInClient,
-    now: "Now",
+    new_action: "NewAction",
     owner: User,
-    enrolled: "Enrolled",
+    enrol: "Enrol",
     clock: "MovableClock",
 ) -> None:
-    secret, _, _ = await enrolled(owner)
+    secret, _, _ = await enrol(owner)
     clock.advance(timedelta(minutes=1))
     while await sign_in_client.outcome(owner, code="000000") != "RATE_LIMITED":
         pass
-    assert await sign_in_client.outcome(owner, code=code_of(secret, now())) == "RATE_LIMITED"
+    assert await sign_in_client.outcome(owner, code=code_of(secret, new_action())) == "RATE_LIMITED"
     assert (
         await sign_in_client.enter(
-            owner, code=code_of(secret, now()), unlock=await sign_in_client.email(owner)
+            owner, code=code_of(secret, new_action()), unlock=await sign_in_client.email(owner)
         )
         == owner
     )
 
 
 async def test_an_unlock_token_replaces_no_factor(
-    sign_in_client: SignInClient, owner: User, enrolled: "Enrolled"
+    sign_in_client: SignInClient, owner: User, enrol: "Enrol"
 ) -> None:
     token = await sign_in_client.email(owner)
     assert (
         await sign_in_client.outcome(owner, "mouette phare ardoise 77", unlock=token)
         == "CREDENTIALS_INVALID"
     )
-    await enrolled(owner)
+    await enrol(owner)
     token = await sign_in_client.email(owner)
     assert await sign_in_client.outcome(owner, unlock=token) == "SECOND_FACTOR_REQUIRED"
 
@@ -146,13 +146,13 @@ async def test_guesses_with_an_unlock_token_are_throttled(
 
 async def test_p3_5_unlock_emails_do_not_allow_unlimited_guesses_of_the_code(
     sign_in_client: SignInClient,
-    now: "Now",
+    new_action: "NewAction",
     owner: User,
-    enrolled: "Enrolled",
+    enrol: "Enrol",
     clock: "MovableClock",
 ) -> None:
     """Further emails don't help either, and the user's own code is accepted after the wait."""
-    secret, _, _ = await enrolled(owner)
+    secret, _, _ = await enrol(owner)
     clock.advance(timedelta(minutes=1))
     guesses = []
     for _ in range(3):
@@ -162,7 +162,9 @@ async def test_p3_5_unlock_emails_do_not_allow_unlimited_guesses_of_the_code(
         ]
     assert guesses == ["SECOND_FACTOR_INVALID"] * 11 + ["RATE_LIMITED"] * 49
     clock.advance(timedelta(seconds=1))
-    assert await sign_in_client.enter(owner, code=code_of(secret, now()), unlock=token) == owner
+    assert (
+        await sign_in_client.enter(owner, code=code_of(secret, new_action()), unlock=token) == owner
+    )
 
 
 @pytest.mark.parametrize("late", [True, False])
@@ -181,7 +183,10 @@ async def test_requesting_an_unlock_email_does_not_reveal_known_addresses(
 ) -> None:
     """Requests don't flood the address with emails either."""
     await unlocking.request(
-        sign_in_client.now(), sign_in_client.auth, email="nobody@fournil.example", peer=SHARED
+        sign_in_client.new_action(),
+        sign_in_client.auth,
+        email="nobody@fournil.example",
+        peer=SHARED,
     )
     assert not await Email.exists()
     for _ in range(6):
@@ -199,7 +204,7 @@ async def test_p3_5_requests_for_other_emails_do_not_block_the_unlock_email(
 
     async def asked() -> None:
         await change.request_reset(
-            sign_in_client.now(), sign_in_client.auth, email=owner.email, peer="198.51.100.7"
+            sign_in_client.new_action(), sign_in_client.auth, email=owner.email, peer="198.51.100.7"
         )
 
     await lock_out(sign_in_client, owner)
@@ -211,16 +216,19 @@ async def test_p3_5_requests_for_other_emails_do_not_block_the_unlock_email(
 
 
 async def test_guesses_in_a_stolen_session_do_not_throttle_other_sessions(
-    auth: AuthServices, now: "Now", owner: User, enrolled: "Enrolled"
+    auth: AuthServices, new_action: "NewAction", owner: User, enrol: "Enrol"
 ) -> None:
     from auth.reauthentication import step_up
     from auth.sessions import sign_in
     from models.action import Origin
 
     def acting(tokens: Tokens) -> Action:
-        return Action(owner, now().at, now().bus, Origin(tokens.session.pk))
+        return Action(owner, new_action().at, new_action().bus, Origin(tokens.session.pk))
 
-    stolen, own = await sign_in(owner, None, False, now()), await sign_in(owner, None, False, now())
+    stolen, own = (
+        await sign_in(owner, None, False, new_action()),
+        await sign_in(owner, None, False, new_action()),
+    )
     for _ in range(6):
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await step_up(acting(stolen), auth, stolen.session, password="mouette phare ardoise 77")
