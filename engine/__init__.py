@@ -9,6 +9,7 @@ from engine.documents.limits import Limits
 from engine.documents.operation import Operation
 from engine.documents.params import Params
 from engine.documents.persisted import ManifestError, load_manifest
+from engine.documents.value_errors import InvalidValueError
 from engine.encoding import decode_json, encode_json
 from engine.engine import Engine
 from engine.errors import RequestError, internal_error, mask_error, request_error
@@ -20,6 +21,7 @@ __all__ = [
     "BatchOf",
     "Deferred",
     "Engine",
+    "InvalidValueError",
     "Limits",
     "ManifestError",
     "Operation",

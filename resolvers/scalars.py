@@ -9,7 +9,8 @@ from operator import methodcaller
 from typing import Any, NewType
 
 import strawberry
-from graphql import GraphQLError
+
+from engine import InvalidValueError
 
 BigInt = NewType("BigInt", int)
 
@@ -21,7 +22,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 def _big_int(value: object) -> int:
     if type(value) is not int or not -_LIMIT <= value < _LIMIT:
-        raise GraphQLError(
+        raise InvalidValueError(
             "BigInt cannot represent this value: expected a whole number of at most 64 bits."
         )
     return value
@@ -36,7 +37,7 @@ def _parser(
                 return parse(value)
             except ValueError:  # such as February 30
                 pass
-        raise GraphQLError(
+        raise InvalidValueError(
             f"{name} cannot represent this value: expected RFC 3339, such as {example}."
         )
 

@@ -55,6 +55,15 @@ async def test_the_root_redirects_to_graphql(http: httpx.AsyncClient) -> None:
     assert (response.status_code, response.headers["location"]) == (307, "/graphql")
 
 
+async def test_errors_of_a_request_do_not_repeat_its_values(http: httpx.AsyncClient) -> None:
+    secret, query = "hunter2", "mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) "
+    for given in ({"email": "a@b.fr", "passwrod": secret}, {"password": [secret]}, secret):
+        content = {"query": query + "{ accessToken } }", "variables": {"i": given}}
+        response = await http.post("/graphql", json=content)
+        assert response.json()["errors"]
+        assert secret not in response.text
+
+
 async def test_the_server_is_not_ready_without_its_migrations(tmp_path: Path) -> None:
     app = create_app(settings_of(f"sqlite://{tmp_path}/empty.sqlite3", tmp_path))
     async with app.router.lifespan_context(app), _client(app) as client:

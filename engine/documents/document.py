@@ -10,6 +10,7 @@ from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.get_variable_signature import GraphQLVariableSignature
 from graphql.execution.values import VariableValueSource
 
+from engine.documents.value_errors import is_name
 from engine.errors import request_error
 
 
@@ -58,5 +59,6 @@ class Document:
                 "The document contains several operations: operationName must select one."
             )
         if name not in self.operations:
-            raise request_error(f"The document contains no operation named '{name}'.")
+            named = f"named '{name}'" if is_name(name or "") else "of this name"
+            raise request_error(f"The document contains no operation {named}.")
         return self.operations[name]

