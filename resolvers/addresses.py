@@ -11,7 +11,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.text import masked_line
 from models.translations import _
 
-_NO_COUNTRY = "ZZ"  # Unicode's code for an unknown one
+_UNKNOWN_COUNTRY = "ZZ"  # Unicode's code for an unknown one
 
 
 @strawberry.input(description="A postal address.")
@@ -24,23 +24,23 @@ class PostalAddressInput:
     )
 
 
-def postal_address(given: PostalAddressInput, field: str) -> Address:
+def postal_address(address: PostalAddressInput, field: str) -> Address:
     """The address of an input's field, tidied. Raises BLANK, TOO_LONG and VALUE_INVALID at each
     part that is wrong.
     """
     with Checks(parent_field=field) as check:
         return Address(
-            street=check(masked_line, given.street, "street", 200),
-            postal_code=check(masked_line, given.postal_code, "postalCode", 12),
-            city=check(masked_line, given.city, "city", 100),
-            country=check(_country, given.country),
+            street=check(masked_line, address.street, "street", 200),
+            postal_code=check(masked_line, address.postal_code, "postalCode", 12),
+            city=check(masked_line, address.city, "city", 100),
+            country=check(_country_code, address.country),
         )
 
 
-def _country(given: str) -> str:
+def _country_code(text: str) -> str:
     """A country's two letters (ISO 3166-1 alpha-2). Raises VALUE_INVALID."""
-    code = given.strip().upper()
-    if code == _NO_COUNTRY or code not in get_global("territory_currencies"):
+    code = text.strip().upper()
+    if code == _UNKNOWN_COUNTRY or code not in get_global("territory_currencies"):
         raise Refusal(
             CommonErrorCode.VALUE_INVALID,
             "input",

@@ -12,7 +12,7 @@ from tortoise.queryset import QuerySet
 from models.errors import BadInput
 from models.translations import _
 from resolvers.described import describe_enum
-from resolvers.paging import MOST, Order
+from resolvers.paging import MAX_PAGE_SIZE, Order
 
 T = TypeVar("T")
 Rows = QuerySet[Any]
@@ -97,36 +97,38 @@ class _OrderBy(Protocol):
     direction: OrderDirection
 
 
-def wanted(given: _OneOf | None) -> list[Any] | None:
+def accepted_values(condition: _OneOf | None) -> list[Any] | None:
     """The values that a filter accepts, without duplicates; None when it accepts all of them."""
-    if given is None or (given.eq is None and given.in_ is None):
+    if condition is None or (condition.eq is None and condition.in_ is None):
         return None
-    values = [given.eq] if given.in_ is None else list(dict.fromkeys(given.in_))
-    return values if given.eq is None else [each for each in values if each == given.eq]
+    values = [condition.eq] if condition.in_ is None else list(dict.fromkeys(condition.in_))
+    return values if condition.eq is None else [each for each in values if each == condition.eq]
 
 
-def few(values: list[Any]) -> list[Any]:
-    """The same values. Raises BadInput for more than a hundred."""
-    if len(values) > MOST:
-        raise BadInput("in", _("“%(argument)s” can hold at most %(maximum)s values."), maximum=MOST)
+def require_few(values: list[Any]) -> list[Any]:
+    """Return the values unchanged. Raises BadInput for more than a hundred."""
+    if len(values) > MAX_PAGE_SIZE:
+        raise BadInput(
+            "in", _("“%(argument)s” can hold at most %(maximum)s values."), maximum=MAX_PAGE_SIZE
+        )
     return values
 
 
-def among(rows: Rows, column: str, values: list[Any] | None) -> Rows:
+def filter_in(rows: Rows, column: str, values: list[Any] | None) -> Rows:
     """The rows whose column has one of these values; all of them when there is no condition."""
     if values is None:
         return rows
     return rows.filter(**({column: values[0]} if len(values) == 1 else {f"{column}__in": values}))
 
 
-def between(rows: Rows, column: str, given: _Range | None) -> Rows:
-    """The rows whose column lies in a range. Raises BadInput for a time that can't be told in
-    UTC.
+def filter_range(rows: Rows, column: str, date_range: _Range | None) -> Rows:
+    """The rows whose column lies in a range. Raises BadInput for a time that can't be converted
+    to UTC.
     """
-    for side in ("gte", "lt"):
-        if (value := getattr(given, side, None)) is not None:
+    for operator in ("gte", "lt"):
+        if (value := getattr(date_range, operator, None)) is not None:
             rows = rows.filter(
-                **{f"{column}__{side}": _utc(value) if isinstance(value, datetime) else value}
+                **{f"{column}__{operator}": _utc(value) if isinstance(value, datetime) else value}
             )
     return rows
 
@@ -138,13 +140,15 @@ def _utc(at: datetime) -> datetime:
         raise BadInput("filter", _("“%(argument)s” is too far from today.")) from None
 
 
-def chosen_order(given: _OrderBy | None) -> Order | None:
+def requested_order(order_by: _OrderBy | None) -> Order | None:
     """The order that a client chose, if it did."""
     return (
-        None if given is None else Order(given.field.value, given.direction is OrderDirection.DESC)
+        None
+        if order_by is None
+        else Order(order_by.field.value, order_by.direction is OrderDirection.DESC)
     )
 
 
-def ordered(given: _OrderBy | None, default: Order) -> Order:
+def order_or_default(order_by: _OrderBy | None, default: Order) -> Order:
     """The order that a client chose, or the list's own."""
-    return chosen_order(given) or default
+    return requested_order(order_by) or default

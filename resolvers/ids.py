@@ -11,7 +11,7 @@ from models.translations import _
 from models.viewer import Viewer
 
 Row = TypeVar("Row", bound=Model)
-_LARGEST_KEY = 2**63 - 1
+_MAX_KEY = 2**63 - 1
 
 
 def encode(kind: str, key: int) -> str:
@@ -31,9 +31,7 @@ def decode(global_id: str) -> tuple[str, int] | None:
     except ValueError:
         return None
     number = int(key) if key.isascii() and key.isdigit() and len(key) < 20 else 0
-    return (
-        (kind, number) if 0 < number <= _LARGEST_KEY and encode(kind, number) == global_id else None
-    )
+    return (kind, number) if 0 < number <= _MAX_KEY and encode(kind, number) == global_id else None
 
 
 def key_of(model: type[Model], global_id: str) -> int | None:
@@ -44,14 +42,14 @@ def key_of(model: type[Model], global_id: str) -> int | None:
     return None
 
 
-async def visible(model: type[Row], global_id: str, viewer: Viewer, *field: str) -> Row:
+async def load_visible(model: type[Row], global_id: str, viewer: Viewer, *field: str) -> Row:
     """The row that an ID of an input refers to. Raises NOT_FOUND at `field` when it doesn't exist
     or the viewer may not see it.
     """
-    found = await model.visible_to(viewer).get_or_none(pk=key_of(model, global_id))  # type: ignore[attr-defined] # each of our models has it
-    if found is None:
+    row = await model.visible_to(viewer).get_or_none(pk=key_of(model, global_id))  # type: ignore[attr-defined] # each of our models has it
+    if row is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", *field)
-    return found  # type: ignore[no-any-return]
+    return row  # type: ignore[no-any-return]
 
 
 def key_argument(model: type[Model], global_id: str, argument: str) -> int:

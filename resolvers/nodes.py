@@ -14,8 +14,8 @@ from models.translations import _
 from models.viewer import Viewer
 from resolvers.context import Info
 from resolvers.ids import decode
-from resolvers.paging import MOST
-from resolvers.rows import columns
+from resolvers.paging import MAX_PAGE_SIZE
+from resolvers.rows import selected_columns
 
 _models: dict[str, Any] = {}
 
@@ -32,35 +32,37 @@ def model_of(kind: str) -> Any:
     return _models.get(kind)
 
 
-class Several(Deferred):
+class NodesById(Deferred):
     """The rows with these types and keys, None for those that the viewer can't see, in one
     statement per type.
     """
 
-    __slots__ = ("viewer", "wanted")
+    __slots__ = ("ids", "viewer")
 
-    def __init__(self, viewer: Viewer, wanted: Sequence[tuple[str, int] | None]) -> None:
-        self.viewer, self.wanted = viewer, wanted
+    def __init__(self, viewer: Viewer, ids: Sequence[tuple[str, int] | None]) -> None:
+        self.viewer, self.ids = viewer, ids
 
     async def fetch(self, selection: Selection | None) -> list[Any]:
-        keys: defaultdict[str, set[int]] = defaultdict(set)
-        for each in self.wanted:
+        keys_by_kind: defaultdict[str, set[int]] = defaultdict(set)
+        for each in self.ids:
             if each and each[0] in _models:
-                keys[each[0]].add(each[1])
-        found = {
+                keys_by_kind[each[0]].add(each[1])
+        rows = {
             (kind, row.id): row
-            for kind in keys
-            for row in await self._rows(_models[kind], keys[kind], selection)
+            for kind in keys_by_kind
+            for row in await self._rows(_models[kind], keys_by_kind[kind], selection)
         }
-        return [found.get(each) if each else None for each in self.wanted]
+        return [rows.get(each) if each else None for each in self.ids]
 
     async def _rows(self, model: Any, keys: set[int], selection: Selection | None) -> list[Any]:
         return await read(
-            model.visible_to(self.viewer), columns(model, [selection]), where_in=("id", keys)
+            model.visible_to(self.viewer),
+            selected_columns(model, [selection]),
+            where_in=("id", keys),
         )
 
 
-class Single(Several):
+class NodeById(NodesById):
     """The row with a type and key, or None."""
 
     __slots__ = ()
@@ -71,9 +73,9 @@ class Single(Several):
 
 def node(
     info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global ID.")]
-) -> Single:
+) -> NodeById:
     """The row, or null when it doesn't exist or the viewer can't see it."""
-    return Single(info.context.viewer, [decode(id)])
+    return NodeById(info.context.viewer, [decode(id)])
 
 
 def nodes(
@@ -81,8 +83,10 @@ def nodes(
     ids: Annotated[
         list[strawberry.ID], strawberry.argument(description="Global IDs (at most 100).")
     ],
-) -> Several:
+) -> NodesById:
     """A result for each ID, in the same order."""
-    if len(ids) > MOST:
-        raise BadInput("ids", _("“%(argument)s” can hold at most %(maximum)s IDs."), maximum=MOST)
-    return Several(info.context.viewer, [decode(each) for each in ids])
+    if len(ids) > MAX_PAGE_SIZE:
+        raise BadInput(
+            "ids", _("“%(argument)s” can hold at most %(maximum)s IDs."), maximum=MAX_PAGE_SIZE
+        )
+    return NodesById(info.context.viewer, [decode(each) for each in ids])

@@ -21,11 +21,11 @@ from models.errors import BadInput
 from models.identity.user import Staff
 from models.translations import _
 from models.viewer import Viewer
-from resolvers.rows import ID, columns, grouped
+from resolvers.rows import get_id, group_by_parent, selected_columns
 
-DEFAULT = 20
-MOST = 100
-MOST_FOR_ANALYSTS = 1_000
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+MAX_PAGE_SIZE_FOR_ANALYSTS = 1_000
 
 First = Annotated[
     int | None,
@@ -58,27 +58,25 @@ Before = Annotated[
 
 @dataclass(frozen=True)
 class Order:
-    """By which column, and whether the largest comes first. Rows with equal values follow their
-    ids.
-    """
+    """The order of a list by one column. Rows with equal values are ordered by id."""
 
     column: str
     descending: bool = False
 
     @property
     def name(self) -> str:
-        """What a cursor of this order begins with: one of another order is refused."""
+        """The start of this order's cursors: cursors of other orders are rejected."""
         return f"-{self.column}" if self.descending else self.column
 
-    def by(self, window: "Window") -> tuple[str, str]:
-        """By which columns to read, the window's near end first."""
-        sign = "-" if self.descending != window.backwards else ""
+    def columns_for(self, page_request: "PageRequest") -> tuple[str, str]:
+        """The columns to sort by so that the requested rows come first."""
+        sign = "-" if self.descending != page_request.is_backward else ""
         return f"{sign}{self.column}", f"{sign}id"
 
 
 @dataclass(frozen=True)
-class Window:
-    """What of a list is asked for."""
+class PageRequest:
+    """The part of a list that a client requests: Relay's arguments of a connection."""
 
     first: int | None = None
     after: str | None = None
@@ -88,25 +86,25 @@ class Window:
 
     @property
     def size(self) -> int:
-        return next((n for n in (self.first, self.last) if n is not None), DEFAULT)
+        return next((n for n in (self.first, self.last) if n is not None), DEFAULT_PAGE_SIZE)
 
     @property
-    def backwards(self) -> bool:
+    def is_backward(self) -> bool:
         return self.last is not None
 
-    def require(self, viewer: Viewer) -> None:
-        """Raise BadInput for a window that is too large, negative or asked for from both ends."""
-        most = MOST_FOR_ANALYSTS if viewer.staff is Staff.ANALYST else MOST
+    def validate(self, viewer: Viewer) -> None:
+        """Raise BadInput for a size out of range, or when both ends of the list are requested."""
+        maximum = MAX_PAGE_SIZE_FOR_ANALYSTS if viewer.staff is Staff.ANALYST else MAX_PAGE_SIZE
         if self.first is not None and self.last is not None:
             raise BadInput("last", _("Use either “first” or “last”, not both."))
-        if not 0 <= self.size <= most:
+        if not 0 <= self.size <= maximum:
             message = _("“%(argument)s” must be between 0 and %(maximum)s.")
-            raise BadInput("last" if self.backwards else "first", message, maximum=most)
+            raise BadInput("last" if self.is_backward else "first", message, maximum=maximum)
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A row with its place in the list."""
+    """A row with its cursor."""
 
     node: Model
     cursor: str
@@ -114,7 +112,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class PageInfo:
-    """Whether there is more, and where."""
+    """Whether there are pages before and after this one, and its first and last cursors."""
 
     has_next_page: bool
     has_previous_page: bool
@@ -124,12 +122,12 @@ class PageInfo:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list. The total is counted only when asked for."""
+    """One page of a list. The total is counted only when requested."""
 
     nodes: Sequence[Model]
     order: Order
-    more: bool
-    window: Window
+    has_more: bool
+    page_request: PageRequest
     count: Callable[[], Awaitable[int]]
 
     @property
@@ -138,159 +136,189 @@ class Page:
 
     @property
     def page_info(self) -> PageInfo:
-        ends = (
+        cursors = (
             [cursor(node, self.order) for node in (self.nodes[0], self.nodes[-1])]
             if self.nodes
             else [None, None]
         )
-        backwards = self.window.backwards
+        is_backward = self.page_request.is_backward
         return PageInfo(
-            has_next_page=self.window.before is not None if backwards else self.more,
-            has_previous_page=self.more if backwards else self.window.after is not None,
-            start_cursor=ends[0],
-            end_cursor=ends[1],
+            has_next_page=self.page_request.before is not None if is_backward else self.has_more,
+            has_previous_page=self.has_more if is_backward else self.page_request.after is not None,
+            start_cursor=cursors[0],
+            end_cursor=cursors[1],
         )
 
 
-class OnePage(Deferred):
-    """One page of a list: at most one statement for its rows, none when only their number is asked
-    for.
+class DeferredPage(Deferred):
+    """One page of a list: at most one statement for its rows, none when only their number is
+    requested.
     """
 
-    __slots__ = ("found", "order", "wanted", "window")
+    __slots__ = ("order", "page_queryset", "page_request", "queryset")
 
     def __init__(
-        self, found: QuerySet[Any], wanted: QuerySet[Any], order: Order, window: Window
+        self,
+        queryset: QuerySet[Any],
+        page_queryset: QuerySet[Any],
+        order: Order,
+        page_request: PageRequest,
     ) -> None:
-        self.found, self.wanted, self.order, self.window = found, wanted, order, window
+        self.queryset = queryset
+        self.page_queryset = page_queryset
+        self.order = order
+        self.page_request = page_request
 
     async def fetch(self, selection: Selection | None) -> Page:
-        chosen = _selected_columns(self.found.model, selection, self.order)
+        column_names = _page_columns(self.queryset.model, selection, self.order)
         order = self.order
-        window = self.window
+        page_request = self.page_request
         rows = (
-            await read(self.wanted, chosen, *order.by(window), limit=window.size + 1)
-            if chosen
+            await read(
+                self.page_queryset,
+                column_names,
+                *order.columns_for(page_request),
+                limit=page_request.size + 1,
+            )
+            if column_names
             else []
         )
-        return _page(rows, order, window, self.found.count)
+        return _page(rows, order, page_request, self.queryset.count)
 
 
-class PageOfEach(Deferred):
-    """One page for each parent, of the rows whose column `owner` names it: one statement for all of
-    them together.
+class DeferredPages(Deferred):
+    """One page for each parent, of the rows whose `parent_column` contains its id: one statement
+    for all of them together.
     """
 
-    __slots__ = ("found", "order", "owner", "parents", "window")
+    __slots__ = ("order", "page_request", "parent_column", "parents", "queryset")
 
     def __init__(
         self,
         parents: Sequence[Model],
-        found: QuerySet[Any],
-        owner: str,
+        queryset: QuerySet[Any],
+        parent_column: str,
         order: Order,
-        window: Window,
+        page_request: PageRequest,
     ) -> None:
         self.parents = parents
-        self.found = found
-        self.owner = owner
+        self.queryset = queryset
+        self.parent_column = parent_column
         self.order = order
-        self.window = window
+        self.page_request = page_request
 
     async def fetch(self, selection: Selection | None) -> list[Page]:
-        chosen = _selected_columns(self.found.model, selection, self.order, self.owner)
-        lists = grouped(self.parents, self.owner, await self._rows(chosen) if chosen else ())
+        column_names = _page_columns(self.queryset.model, selection, self.order, self.parent_column)
+        lists = group_by_parent(
+            self.parents, self.parent_column, await self._rows(column_names) if column_names else ()
+        )
         return [
-            _page(rows, self.order, self.window, partial(self._count, parent))
+            _page(rows, self.order, self.page_request, partial(self._count, parent))
             for parent, rows in zip(self.parents, lists, strict=True)
         ]
 
     async def _count(self, parent: Model) -> int:
-        return await self.found.filter(**{self.owner: parent.pk}).count()
+        return await self.queryset.filter(**{self.parent_column: parent.pk}).count()
 
-    async def _rows(self, chosen: tuple[str, ...]) -> list[Any]:
-        keys, order = set(map(ID, self.parents)), self.order.by(self.window)
+    async def _rows(self, column_names: tuple[str, ...]) -> list[Any]:
+        keys, order = set(map(get_id, self.parents)), self.order.columns_for(self.page_request)
         return await read(
-            self.found,
-            chosen,
+            self.queryset,
+            column_names,
             *order,
-            where_in=(self.owner, keys),
-            limit=self.window.size + 1,
+            where_in=(self.parent_column, keys),
+            limit=self.page_request.size + 1,
             per_key=True,
         )
 
 
-def page(found: QuerySet[Any], order: Order, window: Window, viewer: Viewer) -> OnePage:
-    """One page of `found`. Raises BadInput for a bad window or cursor."""
-    window.require(viewer)
-    return OnePage(found, _within_window(found, order, window), order, window)
+def page(
+    queryset: QuerySet[Any], order: Order, page_request: PageRequest, viewer: Viewer
+) -> DeferredPage:
+    """One page of a queryset. Raises BadInput for an invalid size or cursor."""
+    page_request.validate(viewer)
+    return DeferredPage(
+        queryset, _apply_cursors(queryset, order, page_request), order, page_request
+    )
 
 
 def pages_of(
     parents: Sequence[Model],
     model: type[Model],
-    owner: str,
+    parent_column: str,
     order: Order,
-    window: Window,
+    page_request: PageRequest,
     viewer: Viewer,
 ) -> Deferred:
-    """One page for each parent, of the rows whose column `owner` names it. Raises BadInput for a
-    bad window or cursor.
+    """One page for each parent, of the rows whose `parent_column` contains its id. Raises BadInput
+    for a invalid size or cursor.
     """
-    window.require(viewer)
-    order = window.order or order
-    found: QuerySet[Any] = model.visible_to(viewer)  # type: ignore[attr-defined] # each of our models has it
-    if window.after is None and window.before is None:
-        return PageOfEach(parents, found, owner, order, window)
+    page_request.validate(viewer)
+    order = page_request.order or order
+    queryset: QuerySet[Any] = model.visible_to(viewer)  # type: ignore[attr-defined] # each of our models has it
+    if page_request.after is None and page_request.before is None:
+        return DeferredPages(parents, queryset, parent_column, order, page_request)
     if len({parent.pk for parent in parents}) > 1:
         message = _("“%(argument)s” can only be used when the list belongs to a single object.")
-        raise BadInput("after" if window.after is not None else "before", message)
-    return PageOfEach(parents, _within_window(found, order, window), owner, order, window)
+        raise BadInput("after" if page_request.after is not None else "before", message)
+    return DeferredPages(
+        parents, _apply_cursors(queryset, order, page_request), parent_column, order, page_request
+    )
 
 
-def _selected_columns(
-    model: type[Model], selection: Selection | None, order: Order, *also: str
+def _page_columns(
+    model: type[Model], selection: Selection | None, order: Order, *extra: str
 ) -> tuple[str, ...] | None:
     """The columns that a page's selection needs, None when it needs no row."""
     if selection is None:
         return all_columns(model)
-    place = (model, order, also)
-    if place not in selection.memo:
+    memo_key = (model, order, extra)
+    if memo_key not in selection.memo:
         nodes = [
             *selection.below("nodes"),
             *(node for edge in selection.below("edges") for node in edge.below("node")),
         ]
-        placed = (order.column,) if selection.fields.keys() & {"edges", "pageInfo"} else ()
-        selection.memo[place] = columns(model, nodes, *also, *placed) if nodes or placed else None
-    return selection.memo[place]  # type: ignore[no-any-return] # a memo holds anything
+        cursor_columns = (order.column,) if selection.fields.keys() & {"edges", "pageInfo"} else ()
+        selection.memo[memo_key] = (
+            selected_columns(model, nodes, *extra, *cursor_columns)
+            if nodes or cursor_columns
+            else None
+        )
+    return selection.memo[memo_key]  # type: ignore[no-any-return] # a memo holds anything
 
 
 def _page(
-    found: list[Any], order: Order, window: Window, count: Callable[[], Awaitable[int]]
+    rows: list[Any], order: Order, page_request: PageRequest, count: Callable[[], Awaitable[int]]
 ) -> Page:
-    nodes = found[: window.size]
+    nodes = rows[: page_request.size]
     return Page(
-        nodes[::-1] if window.backwards else nodes, order, len(found) > window.size, window, count
+        nodes[::-1] if page_request.is_backward else nodes,
+        order,
+        len(rows) > page_request.size,
+        page_request,
+        count,
     )
 
 
-def _within_window(found: QuerySet[Any], order: Order, window: Window) -> QuerySet[Any]:
-    for argument, text, smaller in (
-        ("after", window.after, order.descending),
-        ("before", window.before, not order.descending),
+def _apply_cursors(
+    queryset: QuerySet[Any], order: Order, page_request: PageRequest
+) -> QuerySet[Any]:
+    for argument, text, is_smaller in (
+        ("after", page_request.after, order.descending),
+        ("before", page_request.before, not order.descending),
     ):
         if text is not None:
-            value, key = _decode_cursor(found, order, argument, text)
-            side = "lt" if smaller else "gt"
-            found = found.filter(
-                Q(**{f"{order.column}__{side}": value})
-                | Q(**{order.column: value, f"id__{side}": key})
+            value, key = _decode_cursor(queryset, order, argument, text)
+            operator = "lt" if is_smaller else "gt"
+            queryset = queryset.filter(
+                Q(**{f"{order.column}__{operator}": value})
+                | Q(**{order.column: value, f"id__{operator}": key})
             )
-    return found
+    return queryset
 
 
 def cursor(row: Model, order: Order) -> str:
-    """A row's place in an order, opaque to clients."""
+    """A row's position in an order, opaque to clients."""
     return (
         urlsafe_b64encode(orjson.dumps([order.name, getattr(row, order.column), row.pk]))
         .decode()
@@ -298,12 +326,14 @@ def cursor(row: Model, order: Order) -> str:
     )
 
 
-def _decode_cursor(found: QuerySet[Any], order: Order, argument: str, text: str) -> tuple[Any, int]:
+def _decode_cursor(
+    queryset: QuerySet[Any], order: Order, argument: str, text: str
+) -> tuple[Any, int]:
     try:
         name, value, key = orjson.loads(urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
         if name != order.name or type(key) is not int or abs(key) >= 2**63:
             raise ValueError(text)
-        return _parse_value(found.model._meta.fields_map[order.column].field_type, value), key
+        return _parse_value(queryset.model._meta.fields_map[order.column].field_type, value), key
     except (ValueError, TypeError, OverflowError):
         raise BadInput(argument, _("“%(argument)s” isn’t a cursor of this list.")) from None
 

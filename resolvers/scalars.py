@@ -14,14 +14,14 @@ from engine import InvalidValueError
 
 BigInt = NewType("BigInt", int)
 
-_LIMIT = 2**63
+_INT64_LIMIT = 2**63
 _RFC_3339 = "https://www.rfc-editor.org/rfc/rfc3339"
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def _big_int(value: object) -> int:
-    if type(value) is not int or not -_LIMIT <= value < _LIMIT:
+    if type(value) is not int or not -_INT64_LIMIT <= value < _INT64_LIMIT:
         raise InvalidValueError(
             "BigInt cannot represent this value: expected a whole number of at most 64 bits."
         )
@@ -29,10 +29,10 @@ def _big_int(value: object) -> int:
 
 
 def _parser(
-    name: str, form: re.Pattern[str], parse: Callable[[str], Any], example: str
+    name: str, pattern: re.Pattern[str], parse: Callable[[str], Any], example: str
 ) -> Callable[[object], Any]:
-    def parsed(value: object) -> Any:
-        if isinstance(value, str) and form.fullmatch(value):
+    def parse_value(value: object) -> Any:
+        if isinstance(value, str) and pattern.fullmatch(value):
             try:
                 return parse(value)
             except ValueError:  # such as February 30
@@ -41,7 +41,7 @@ def _parser(
             f"{name} cannot represent this value: expected RFC 3339, such as {example}."
         )
 
-    return parsed
+    return parse_value
 
 
 SCALARS: dict[object, Any] = {

@@ -25,8 +25,8 @@ from models.errors import Forbidden, Refusal, message_for
 from models.locale import Locale
 from resolvers.arguments import Language
 from resolvers.context import Context, Info
-from resolvers.filters import chosen_order
-from resolvers.paging import After, Before, First, Last, Window
+from resolvers.filters import requested_order
+from resolvers.paging import After, Before, First, Last, PageRequest
 
 log = structlog.stdlib.get_logger()
 Resolver = Callable[..., Any]
@@ -135,7 +135,9 @@ def connection(batch: Batch, *, description: str, order: type[Any] | None = None
         before: str | None = None,
         order_by: Any = None,
     ) -> Any:
-        return batch(context, parents, Window(first, after, last, before, chosen_order(order_by)))
+        return batch(
+            context, parents, PageRequest(first, after, last, before, requested_order(order_by))
+        )
 
     def resolve(
         root: Any,

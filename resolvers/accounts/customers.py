@@ -13,11 +13,11 @@ from resolvers.accounts.inputs import (
     UserResetSecondFactorInput,
 )
 from resolvers.context import Info
-from resolvers.filters import ordered
+from resolvers.filters import order_or_default
 from resolvers.ids import key_of
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
 
-LAST_CAME = Order("id", descending=True)
+NEWEST_FIRST = Order("id", descending=True)
 
 
 def customers(
@@ -39,12 +39,12 @@ def customers(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """The customers that match a search."""
     return page(
         search_customers(search),
-        ordered(order_by, LAST_CAME),
-        Window(first, after, last, before),
+        order_or_default(order_by, NEWEST_FIRST),
+        PageRequest(first, after, last, before),
         info.context.viewer,
     )
 

@@ -38,7 +38,7 @@ async def change_address(info: Info, input: AccountChangeAddressInput) -> Accoun
 async def change_identifiers(info: Info, input: AccountChangeIdentifiersInput) -> Account:
     """Set SIRET and VAT number, where given."""
     context = info.context
-    told = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
+    changes = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
     return await details.change_identifiers(
-        context.action(), context.session, context.account, **told
+        context.action(), context.session, context.account, **changes
     )

@@ -20,8 +20,8 @@ from resolvers.accounts.inputs import (
 from resolvers.accounts.members import Company
 from resolvers.content.policies import policy_keys
 from resolvers.context import Context, Info
-from resolvers.ids import visible
-from resolvers.rows import ByKey, ByParent
+from resolvers.ids import load_visible
+from resolvers.rows import RowByForeignKey, RowsByParent
 
 
 async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
@@ -43,7 +43,7 @@ async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitat
     context = info.context
     with Checks() as check:
         invitation = await check.wait(
-            visible(Invitation, input.invitation_id, context.viewer, "invitationId")
+            load_visible(Invitation, input.invitation_id, context.viewer, "invitationId")
         )
         key = check(client_key, input.idempotency_key)
     return await invitations.resend(context.action(), context.services.auth, invitation, key)
@@ -51,7 +51,9 @@ async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitat
 
 async def revoke_invitation(info: Info, input: InvitationRevokeInput) -> Invitation:
     """Revoke an invitation."""
-    invitation = await visible(Invitation, input.invitation_id, info.context.viewer, "invitationId")
+    invitation = await load_visible(
+        Invitation, input.invitation_id, info.context.viewer, "invitationId"
+    )
     return await invitations.revoke(info.context.action(), invitation)
 
 
@@ -61,19 +63,21 @@ async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Compan
     new_user = NewUserDetails(
         input.name or "", input.password or "", accepted_policies, context.viewer.locale
     )
-    place = await invitations.accept(
+    membership = await invitations.accept(
         context.action(), context.services.auth, input.token, new_user, context.peer
     )
-    return Company.of(place, await Account.get(pk=place.account_id), context.viewer)
+    return Company.from_membership(
+        membership, await Account.get(pk=membership.account_id), context.viewer
+    )
 
 
-def open_invitations(context: Context, parents: Sequence[Account]) -> ByParent:
+def open_invitations(context: Context, parents: Sequence[Account]) -> RowsByParent:
     """The pending invitations of each company that the viewer may see, oldest first."""
-    return ByParent(
+    return RowsByParent(
         parents, Invitation.pending(Invitation.visible_to(context.viewer)), "account_id", "id"
     )
 
 
-def inviters(context: Context, parents: Sequence[Invitation]) -> ByKey:
+def inviters(context: Context, parents: Sequence[Invitation]) -> RowByForeignKey:
     """The user who sent the most recent email of each invitation."""
-    return ByKey(parents, "inviter_id", QuerySet(User))
+    return RowByForeignKey(parents, "inviter_id", QuerySet(User))

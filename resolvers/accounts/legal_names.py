@@ -20,15 +20,25 @@ from resolvers.accounts.inputs import (
     LegalNameChangeDecideInput,
 )
 from resolvers.context import Context, Info
-from resolvers.filters import among, ordered, wanted
+from resolvers.filters import accepted_values, filter_in, order_or_default
 from resolvers.ids import key_of
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
-from resolvers.rows import ByKey, ByParent
+from resolvers.paging import (
+    After,
+    Before,
+    DeferredPage,
+    First,
+    Last,
+    Order,
+    PageRequest,
+    page,
+    pages_of,
+)
+from resolvers.rows import RowByForeignKey, RowsByParent
 
-LATEST = Order("updated_at", descending=True)
+NEWEST_FIRST = Order("updated_at", descending=True)
 
 
-OLDEST = Order("updated_at")
+OLDEST_FIRST = Order("updated_at")
 
 
 async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) -> LegalNameChange:
@@ -97,32 +107,41 @@ def legal_name_changes(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """The changes of legal name of every company, for agents."""
     viewer = info.context.viewer
-    rows = among(
-        LegalNameChange.visible_to(viewer), "status", wanted(filter.status if filter else None)
+    rows = filter_in(
+        LegalNameChange.visible_to(viewer),
+        "status",
+        accepted_values(filter.status if filter else None),
     )
-    return page(rows, ordered(order_by, OLDEST), Window(first, after, last, before), viewer)
+    return page(
+        rows,
+        order_or_default(order_by, OLDEST_FIRST),
+        PageRequest(first, after, last, before),
+        viewer,
+    )
 
 
 def account_legal_name_changes(
-    context: Context, parents: Sequence[Account], window: Window
+    context: Context, parents: Sequence[Account], page_request: PageRequest
 ) -> Deferred:
     """One page of each company's changes of legal name."""
-    return pages_of(parents, LegalNameChange, "account_id", LATEST, window, context.viewer)
+    return pages_of(
+        parents, LegalNameChange, "account_id", NEWEST_FIRST, page_request, context.viewer
+    )
 
 
-def requesters(context: Context, parents: Sequence[LegalNameChange]) -> ByKey:
+def requesters(context: Context, parents: Sequence[LegalNameChange]) -> RowByForeignKey:
     """The user who requested each change."""
-    return ByKey(parents, "requester_id", QuerySet(User))
+    return RowByForeignKey(parents, "requester_id", QuerySet(User))
 
 
-def deciders(context: Context, parents: Sequence[LegalNameChange]) -> ByKey:
+def deciders(context: Context, parents: Sequence[LegalNameChange]) -> RowByForeignKey:
     """The agent who decided on each change, None when none has."""
-    return ByKey(parents, "decider_id", QuerySet(User))
+    return RowByForeignKey(parents, "decider_id", QuerySet(User))
 
 
-def evidence(context: Context, parents: Sequence[LegalNameChange]) -> ByParent:
+def evidence(context: Context, parents: Sequence[LegalNameChange]) -> RowsByParent:
     """The evidence of each change."""
-    return ByParent(parents, QuerySet(File), "legal_name_change_id", "id")
+    return RowsByParent(parents, QuerySet(File), "legal_name_change_id", "id")

@@ -99,7 +99,7 @@ class Company:
     erases_at: datetime | None
 
     @classmethod
-    def of(cls, membership: Membership, account: Account, viewer: Viewer) -> "Company":
+    def from_membership(cls, membership: Membership, account: Account, viewer: Viewer) -> "Company":
         """The company of this place, as the viewer may choose it."""
         current = viewer.account is not None and viewer.account.pk == account.pk
         return cls(
@@ -117,5 +117,9 @@ class Company:
 
 async def companies(root: Viewer) -> list[Company]:
     """The companies that the viewer can act for, in the order in which they joined."""
-    found = await Membership.filter(user_id=root.user_id).order_by("id").select_related("account")
-    return [Company.of(membership, membership.account, root) for membership in found]
+    memberships = (
+        await Membership.filter(user_id=root.user_id).order_by("id").select_related("account")
+    )
+    return [
+        Company.from_membership(membership, membership.account, root) for membership in memberships
+    ]

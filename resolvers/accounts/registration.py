@@ -27,8 +27,8 @@ async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
             accepted_policies=policy_keys(input.accepted_policy_ids),
             key=input.idempotency_key,
         )
-    except DomainError as fault:
-        fault.locale = input.locale
+    except DomainError as error:
+        error.locale = input.locale
         raise
     return True
 

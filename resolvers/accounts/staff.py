@@ -10,11 +10,11 @@ from models.identity.user import User
 from resolvers.accounts.filters import UserOrder
 from resolvers.accounts.inputs import StaffChangeRoleInput, StaffDismissInput, StaffHireInput
 from resolvers.context import Info
-from resolvers.filters import ordered
+from resolvers.filters import order_or_default
 from resolvers.ids import key_of
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
 
-FIRST_HIRED = Order("id")
+OLDEST_FIRST = Order("id")
 
 
 def members(
@@ -29,13 +29,13 @@ def members(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """The vendor's staff."""
     rows: QuerySet[User] = User.filter(staff__isnull=False)
     return page(
         rows,
-        ordered(order_by, FIRST_HIRED),
-        Window(first, after, last, before),
+        order_or_default(order_by, OLDEST_FIRST),
+        PageRequest(first, after, last, before),
         info.context.viewer,
     )
 

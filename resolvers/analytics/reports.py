@@ -24,15 +24,15 @@ from models.support.ticket import Category, Channel, TicketStatus
 from models.translations import _
 from resolvers.context import Context, Info
 from resolvers.described import describe_enum
-from resolvers.rows import ByKey
+from resolvers.rows import RowByForeignKey
 
-DAYS = 30
-MOST_DAYS = 1_100
+DEFAULT_DAYS = 30
+MAX_DAYS = 1_100
 _REPORT_COST = 50
 _COST_PER_DAY_AND_DIMENSION = 5  # four dimensions over three years exceed every limit
-MOST_DIMENSIONS = 4
-ROWS = 100
-MOST_ROWS = 1_000
+MAX_DIMENSIONS = 4
+DEFAULT_ROWS = 100
+MAX_ROWS = 1_000
 
 
 class TicketDimension(StrEnum):
@@ -143,7 +143,7 @@ class Axis(NamedTuple):
     """
 
     value: str
-    rank: str
+    sort_key: str
     field: str
     read: Any
 
@@ -160,16 +160,18 @@ async def ticket_report(
     category: Annotated[
         list[Category] | None, strawberry.argument(description="Only tickets of these categories.")
     ] = None,
-    first: Rows = ROWS,
+    first: Rows = DEFAULT_ROWS,
 ) -> list[TicketReportRow]:
     """Tickets opened in a range of days, ordered by the given dimensions. Raises BadInput."""
-    span = _span(info.context, since, until)
-    axes = [_ticket_axis(each) for each in _distinct(group_by)]
-    where, values = _among(
-        "ticket.opened_on", span, {"ticket.channel": channel, "ticket.category": category}
+    date_range = _date_range(info.context, since, until)
+    axes = [_ticket_axis(each) for each in _unique_dimensions(group_by)]
+    where, values = _conditions(
+        "ticket.opened_on", date_range, {"ticket.channel": channel, "ticket.category": category}
     )
-    found = await execute(_ticket_statement(axes, where), *values, _limit(first))
-    return [TicketReportRow(**_keys(axes, row), **_ticket_measures(row)) for row in found]
+    rows = await execute(_ticket_statement(axes, where), *values, _require_limit(first))
+    return [
+        TicketReportRow(**_dimension_values(axes, row), **_ticket_measures(row)) for row in rows
+    ]
 
 
 async def revenue_report(
@@ -177,39 +179,41 @@ async def revenue_report(
     group_by: RevenueDimensions,
     since: Since = None,
     until: Until = None,
-    first: Rows = ROWS,
+    first: Rows = DEFAULT_ROWS,
 ) -> list[RevenueReportRow]:
     """Invoices issued in a range of days, ordered by the given dimensions. Raises BadInput."""
-    span = _span(info.context, since, until)
-    axes = [_revenue_axis(each) for each in _distinct(group_by)]
-    where, values = _among("invoice.issued_on", span, {})
-    found = await execute(_revenue_statement(axes, where), *values, _limit(first))
-    return [RevenueReportRow(**_keys(axes, row), **_revenue_measures(row)) for row in found]
+    date_range = _date_range(info.context, since, until)
+    axes = [_revenue_axis(each) for each in _unique_dimensions(group_by)]
+    where, values = _conditions("invoice.issued_on", date_range, {})
+    rows = await execute(_revenue_statement(axes, where), *values, _require_limit(first))
+    return [
+        RevenueReportRow(**_dimension_values(axes, row), **_revenue_measures(row)) for row in rows
+    ]
 
 
-def _span(context: Context, since: date | None, until: date | None) -> tuple[date, date]:
+def _date_range(context: Context, since: date | None, until: date | None) -> tuple[date, date]:
     until = until or local_date(context.services.clock.now()) + timedelta(days=1)
-    since = since or date.fromordinal(max(1, until.toordinal() - DAYS))
-    if not 0 < (until - since).days <= MOST_DAYS:
+    since = since or date.fromordinal(max(1, until.toordinal() - DEFAULT_DAYS))
+    if not 0 < (until - since).days <= MAX_DAYS:
         message = _("“%(argument)s” must be 1 to %(maximum)s days before “until”.")
-        raise BadInput("since", message, maximum=MOST_DAYS)
+        raise BadInput("since", message, maximum=MAX_DAYS)
     return since, until
 
 
-def _distinct(group_by: Sequence[Any]) -> list[Any]:
-    if not 1 <= len(group_by) <= MOST_DIMENSIONS:
+def _unique_dimensions(group_by: Sequence[Any]) -> list[Any]:
+    if not 1 <= len(group_by) <= MAX_DIMENSIONS:
         raise BadInput(
             "groupBy",
             _("“%(argument)s” must name 1 to %(maximum)s dimensions."),
-            maximum=MOST_DIMENSIONS,
+            maximum=MAX_DIMENSIONS,
         )
     return list(dict.fromkeys(group_by))
 
 
-def _limit(first: int) -> int:
-    if not 1 <= first <= MOST_ROWS:
+def _require_limit(first: int) -> int:
+    if not 1 <= first <= MAX_ROWS:
         raise BadInput(
-            "first", _("“%(argument)s” must be between 1 and %(maximum)s."), maximum=MOST_ROWS
+            "first", _("“%(argument)s” must be between 1 and %(maximum)s."), maximum=MAX_ROWS
         )
     return first
 
@@ -238,35 +242,35 @@ def _revenue_axis(dimension: RevenueDimension) -> Axis:
 
 
 def _enum_axis(column: str, field: str, kind: type[Enum]) -> Axis:
-    places = " ".join(f"WHEN '{each.value}' THEN {place}" for place, each in enumerate(kind))
+    cases = " ".join(f"WHEN '{each.value}' THEN {place}" for place, each in enumerate(kind))
     # The enum's own order: databases sort texts unlike.
-    return Axis(column, f"CASE {column} {places} END", field, kind)
+    return Axis(column, f"CASE {column} {cases} END", field, kind)
 
 
 def _calendar_axis(dimension: str, column: str) -> Axis:
     if dimension == "MONTH":
-        first = (
+        month_start = (
             f"strftime('%Y-%m-01', {column})"
             if dialect() == "sqlite"
             else f"CAST(date_trunc('month', {column}) AS DATE)"
         )
-        return Axis(first, first, "month", _day)
+        return Axis(month_start, month_start, "month", _day)
     return Axis(column, column, "day", _day)
 
 
-def _day(stored: date | str) -> date:
-    return date.fromisoformat(str(stored))  # SQLite holds days as ISO texts
+def _day(value: date | str) -> date:
+    return date.fromisoformat(str(value))  # SQLite holds days as ISO texts
 
 
-def _among(
-    column: str, span: tuple[date, date], filters: Mapping[str, Sequence[StrEnum] | None]
+def _conditions(
+    column: str, date_range: tuple[date, date], filters: Mapping[str, Sequence[StrEnum] | None]
 ) -> tuple[str, list[date | str]]:
-    where, values = f"{column} >= ? AND {column} < ?", list[date | str](span)
-    for name, wanted in filters.items():
-        if wanted is not None:
-            marks = ", ".join("?" * len(set(wanted))) or "NULL"
-            where += f" AND {name} IN ({marks})"
-            values += sorted({each.value for each in wanted})
+    where, values = f"{column} >= ? AND {column} < ?", list[date | str](date_range)
+    for name, accepted_values in filters.items():
+        if accepted_values is not None:
+            placeholders = ", ".join("?" * len(set(accepted_values))) or "NULL"
+            where += f" AND {name} IN ({placeholders})"
+            values += sorted({each.value for each in accepted_values})
     return where, values
 
 
@@ -274,7 +278,7 @@ def _ticket_statement(axes: list[Axis], where: str) -> str:
     keys = ", ".join(f"key{place}" for place in range(len(axes)))
     return f"""
         WITH chosen AS (
-            SELECT {_selected(axes)}, first_response_seconds AS seconds,
+            SELECT {_select_list(axes)}, first_response_seconds AS seconds,
             status IN ('SOLVED', 'CLOSED') AS solved
             FROM ticket WHERE {where}
         ), placed AS (
@@ -287,14 +291,14 @@ def _ticket_statement(axes: list[Axis], where: str) -> str:
             AVG(CASE WHEN place IN ((answered + 1) / 2, answered / 2 + 1) THEN seconds END)
             AS median,
             MAX(CASE WHEN place = (9 * answered + 9) / 10 THEN seconds END) AS p90
-        FROM placed GROUP BY {keys} ORDER BY {_order(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
+        FROM placed GROUP BY {keys} ORDER BY {_order_by(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
 
 
 def _revenue_statement(axes: list[Axis], where: str) -> str:
     keys = ", ".join(f"key{place}" for place in range(len(axes)))
     return f"""
         WITH chosen AS (
-            SELECT {_selected(axes)}, invoice.net_cents, invoice.vat_cents, invoice.gross_cents
+            SELECT {_select_list(axes)}, invoice.net_cents, invoice.vat_cents, invoice.gross_cents
             FROM invoice JOIN offer ON offer.id = invoice.offer_id
             JOIN purchase ON purchase.id = invoice.purchase_id
             JOIN price ON price.id = purchase.price_id
@@ -302,20 +306,21 @@ def _revenue_statement(axes: list[Axis], where: str) -> str:
         )
         SELECT {keys}, COUNT(*) AS invoices, SUM(net_cents) AS net, SUM(vat_cents) AS vat,
         SUM(gross_cents) AS gross
-        FROM chosen GROUP BY {keys} ORDER BY {_order(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
+        FROM chosen GROUP BY {keys} ORDER BY {_order_by(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
 
 
-def _selected(axes: list[Axis]) -> str:
+def _select_list(axes: list[Axis]) -> str:
     return ", ".join(
-        f"{axis.value} AS key{place}, {axis.rank} AS rank{place}" for place, axis in enumerate(axes)
+        f"{axis.value} AS key{place}, {axis.sort_key} AS rank{place}"
+        for place, axis in enumerate(axes)
     )
 
 
-def _order(axes: list[Axis]) -> str:
+def _order_by(axes: list[Axis]) -> str:
     return ", ".join(f"MIN(rank{place}), key{place}" for place in range(len(axes)))
 
 
-def _keys(axes: list[Axis], row: Mapping[str, Any]) -> dict[str, Any]:
+def _dimension_values(axes: list[Axis], row: Mapping[str, Any]) -> dict[str, Any]:
     return {axis.field: axis.read(row[f"key{place}"]) for place, axis in enumerate(axes)}
 
 
@@ -331,9 +336,9 @@ def _revenue_measures(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"invoices": row["invoices"], **sums}
 
 
-def offers_of(context: Context, parents: Sequence[RevenueReportRow]) -> ByKey:
+def offers_of(context: Context, parents: Sequence[RevenueReportRow]) -> RowByForeignKey:
     """The offer of each row, None when the rows aren't grouped by offer."""
-    return ByKey(parents, "offer_id", QuerySet(Offer))
+    return RowByForeignKey(parents, "offer_id", QuerySet(Offer))
 
 
 def report_cost(arguments: Mapping[str, Any]) -> int:
@@ -347,7 +352,7 @@ def report_cost(arguments: Mapping[str, Any]) -> int:
 
 def _days(since: date | None, until: date | None) -> int:
     if since is None:
-        return DAYS
+        return DEFAULT_DAYS
     # Costs are estimated before there is a context with a clock.
     until = until or local_date(datetime.now(UTC))
-    return min(max(DAYS, (until - since).days), MOST_DAYS)
+    return min(max(DEFAULT_DAYS, (until - since).days), MAX_DAYS)

@@ -14,11 +14,27 @@ from models.billing.purchase import Purchase
 from models.text import can_be_stored
 from resolvers.billing.filters import InvoiceFilter, InvoiceOrder
 from resolvers.context import Context, Info
-from resolvers.filters import among, between, few, ordered, wanted
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
-from resolvers.rows import ByKey, ByParent, One
+from resolvers.filters import (
+    accepted_values,
+    filter_in,
+    filter_range,
+    order_or_default,
+    require_few,
+)
+from resolvers.paging import (
+    After,
+    Before,
+    DeferredPage,
+    First,
+    Last,
+    Order,
+    PageRequest,
+    page,
+    pages_of,
+)
+from resolvers.rows import RowByForeignKey, RowByKey, RowsByParent
 
-NEWEST_INVOICE = Order("issued_at", descending=True)
+NEWEST_FIRST = Order("issued_at", descending=True)
 
 
 def invoices(
@@ -37,14 +53,23 @@ def invoices(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """The invoices that the viewer may see."""
-    viewer, given = info.context.viewer, filter or InvoiceFilter()
-    numbers = few([each for each in wanted(given.number) or [] if can_be_stored(each, 35)])
+    viewer, conditions = info.context.viewer, filter or InvoiceFilter()
+    numbers = require_few(
+        [each for each in accepted_values(conditions.number) or [] if can_be_stored(each, 35)]
+    )
     rows = Invoice.visible_to(viewer)
-    rows = rows if wanted(given.number) is None else among(rows, "number", numbers)
-    rows = between(rows, "issued_on", given.issued_on)
-    return page(rows, ordered(order_by, NEWEST_INVOICE), Window(first, after, last, before), viewer)
+    rows = (
+        rows if accepted_values(conditions.number) is None else filter_in(rows, "number", numbers)
+    )
+    rows = filter_range(rows, "issued_on", conditions.issued_on)
+    return page(
+        rows,
+        order_or_default(order_by, NEWEST_FIRST),
+        PageRequest(first, after, last, before),
+        viewer,
+    )
 
 
 def invoice(
@@ -52,28 +77,30 @@ def invoice(
     number: Annotated[
         str, strawberry.argument(description="The number of the invoice, such as FA-2026-000042.")
     ],
-) -> One | None:
+) -> RowByKey | None:
     """The invoice of this number, None when there is none that the viewer may see."""
     return (
-        One(Invoice.visible_to(info.context.viewer), "number", number)
+        RowByKey(Invoice.visible_to(info.context.viewer), "number", number)
         if can_be_stored(number, 35)
         else None
     )
 
 
-def invoices_of(context: Context, parents: Sequence[Purchase]) -> ByParent:
+def invoices_of(context: Context, parents: Sequence[Purchase]) -> RowsByParent:
     """The invoices of each purchase that the viewer may see, in the order of their periods."""
-    return ByParent(parents, Invoice.visible_to(context.viewer), "purchase_id", "period_index")
+    return RowsByParent(parents, Invoice.visible_to(context.viewer), "purchase_id", "period_index")
 
 
-def lines(context: Context, parents: Sequence[Invoice]) -> ByParent:
+def lines(context: Context, parents: Sequence[Invoice]) -> RowsByParent:
     """The lines of each invoice, in order."""
-    return ByParent(parents, QuerySet(InvoiceLine), "invoice_id", "position")
+    return RowsByParent(parents, QuerySet(InvoiceLine), "invoice_id", "position")
 
 
-def account_invoices(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
+def account_invoices(
+    context: Context, parents: Sequence[Account], page_request: PageRequest
+) -> Deferred:
     """One page of each company's invoices."""
-    return pages_of(parents, Invoice, "account_id", NEWEST_INVOICE, window, context.viewer)
+    return pages_of(parents, Invoice, "account_id", NEWEST_FIRST, page_request, context.viewer)
 
 
 def download_url(root: Invoice, info: Info) -> str:
@@ -84,6 +111,6 @@ def download_url(root: Invoice, info: Info) -> str:
     )
 
 
-def invoice_of_event(context: Context, parents: Sequence[Any]) -> ByKey:
+def invoice_of_event(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
     """The invoice of each event, if the viewer may see it."""
-    return ByKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+    return RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))

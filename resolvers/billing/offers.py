@@ -11,9 +11,9 @@ from models.text import can_be_stored
 from resolvers.arguments import Slug
 from resolvers.billing.filters import OfferFilter, OfferOrder
 from resolvers.context import Context, Info
-from resolvers.filters import among, ordered, wanted
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
-from resolvers.rows import ByKey, ByParent, One
+from resolvers.filters import accepted_values, filter_in, order_or_default
+from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.rows import RowByForeignKey, RowByKey, RowsByParent
 
 
 def offers(
@@ -31,35 +31,37 @@ def offers(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """The catalogue."""
-    rows = among(
-        Offer.visible_to(info.context.viewer), "segment", wanted(filter.segment if filter else None)
+    rows = filter_in(
+        Offer.visible_to(info.context.viewer),
+        "segment",
+        accepted_values(filter.segment if filter else None),
     )
     return page(
         rows,
-        ordered(order_by, Order("position")),
-        Window(first, after, last, before),
+        order_or_default(order_by, Order("position")),
+        PageRequest(first, after, last, before),
         info.context.viewer,
     )
 
 
-def offer(info: Info, slug: Slug) -> One | None:
+def offer(info: Info, slug: Slug) -> RowByKey | None:
     """The offer with a slug."""
     return (
-        One(Offer.visible_to(info.context.viewer), "slug", slug)
+        RowByKey(Offer.visible_to(info.context.viewer), "slug", slug)
         if can_be_stored(slug, 60)
         else None
     )
 
 
-def prices(context: Context, parents: Sequence[Offer]) -> ByParent:
+def prices(context: Context, parents: Sequence[Offer]) -> RowsByParent:
     """The prices of each offer that are on sale, shortest interval first."""
-    return ByParent(
+    return RowsByParent(
         parents, Price.current(context.services.clock.now()), "offer_id", "net_cents", "id"
     )
 
 
-def offer_of_price(context: Context, parents: Sequence[Any]) -> ByKey:
+def offer_of_price(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
     """The offer of each price or invoice."""
-    return ByKey(parents, "offer_id", QuerySet(Offer))
+    return RowByForeignKey(parents, "offer_id", QuerySet(Offer))

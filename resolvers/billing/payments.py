@@ -16,8 +16,8 @@ from models.text import client_key, masked_line
 from models.translations import _
 from resolvers.billing.inputs import PaymentRefreshInput, PurchasePayInput
 from resolvers.context import Context, Info
-from resolvers.ids import visible
-from resolvers.rows import ByParent
+from resolvers.ids import load_visible
+from resolvers.rows import RowsByParent
 
 
 def checkout_services(context: Context) -> CheckoutServices:
@@ -32,7 +32,7 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
     """
     with Checks() as check:
         purchase = await check.wait(
-            visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+            load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
         )
         method = check(masked_line, input.payment_method, "paymentMethod", 64)
         key = check(client_key, input.idempotency_key)
@@ -45,7 +45,7 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
 
 async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, Any]:
     """Query the payment provider again."""
-    payment = await visible(Payment, input.payment_id, info.context.viewer, "paymentId")
+    payment = await load_visible(Payment, input.payment_id, info.context.viewer, "paymentId")
     return await _payload(
         await checkout.refresh(info.context.action(), checkout_services(info.context), payment)
     )
@@ -63,18 +63,18 @@ _DECLINED = {
 
 
 async def _payload(payment: Payment) -> dict[str, Any]:
-    unknown = payment.decline_code == UNKNOWN_METHOD
-    code = CommonErrorCode.VALUE_INVALID if unknown else BillingErrorCode.PAYMENT_DECLINED
-    declined = Refusal(
+    is_unknown_method = payment.decline_code == UNKNOWN_METHOD
+    code = CommonErrorCode.VALUE_INVALID if is_unknown_method else BillingErrorCode.PAYMENT_DECLINED
+    refusal = Refusal(
         code, "input", "paymentMethod", message=_DECLINED.get(payment.decline_code or "")
     )
     return {
         "payment": payment,
         "purchase": await Purchase.get(pk=payment.purchase_id),
-        "refusals": [declined] if payment.status is PaymentStatus.DECLINED else [],
+        "refusals": [refusal] if payment.status is PaymentStatus.DECLINED else [],
     }
 
 
-def payments(context: Context, parents: Sequence[Purchase]) -> ByParent:
+def payments(context: Context, parents: Sequence[Purchase]) -> RowsByParent:
     """The payments of each purchase, oldest first."""
-    return ByParent(parents, QuerySet(Payment), "purchase_id", "id")
+    return RowsByParent(parents, QuerySet(Payment), "purchase_id", "id")

@@ -23,15 +23,25 @@ from resolvers.addresses import postal_address
 from resolvers.billing.filters import PurchaseFilter, PurchaseOrder
 from resolvers.billing.inputs import PurchaseConfirmBillingInput, PurchaseDraftInput
 from resolvers.context import Context, Info
-from resolvers.filters import between, ordered
-from resolvers.ids import key_of, visible
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
-from resolvers.rows import ByKey, One
+from resolvers.filters import filter_range, order_or_default
+from resolvers.ids import key_of, load_visible
+from resolvers.paging import (
+    After,
+    Before,
+    DeferredPage,
+    First,
+    Last,
+    Order,
+    PageRequest,
+    page,
+    pages_of,
+)
+from resolvers.rows import RowByForeignKey, RowByKey
 
-NEWEST = Order("created_at", descending=True)
+NEWEST_FIRST = Order("created_at", descending=True)
 
 
-UPCOMING = 3
+UPCOMING_PERIODS = 3
 
 
 def purchases(
@@ -50,20 +60,25 @@ def purchases(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """The purchases that the viewer may see."""
-    viewer, given = info.context.viewer, filter or PurchaseFilter()
-    rows = between(Purchase.visible_to(viewer), "created_at", given.created_at)
-    return page(rows, ordered(order_by, NEWEST), Window(first, after, last, before), viewer)
+    viewer, conditions = info.context.viewer, filter or PurchaseFilter()
+    rows = filter_range(Purchase.visible_to(viewer), "created_at", conditions.created_at)
+    return page(
+        rows,
+        order_or_default(order_by, NEWEST_FIRST),
+        PageRequest(first, after, last, before),
+        viewer,
+    )
 
 
 def purchase(
     info: Info,
     id: Annotated[strawberry.ID, strawberry.argument(description="The ID of the purchase.")],
-) -> One | None:
+) -> RowByKey | None:
     """The purchase of this ID, None when there is none that the viewer may see."""
     key = key_of(Purchase, id)
-    return One(Purchase.visible_to(info.context.viewer), "id", key) if key else None
+    return RowByKey(Purchase.visible_to(info.context.viewer), "id", key) if key else None
 
 
 async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
@@ -71,13 +86,13 @@ async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     account, buyer = _buyer(info.context.viewer)
     action = info.context.action()
     with Checks() as check:
-        price = await check.wait(_on_sale(info, input.price_id, action.at))
+        price = await check.wait(_price_on_sale(info, input.price_id, action.at))
         key = check(client_key, input.idempotency_key)
     return await checkout.draft(action, account, buyer, price, key)
 
 
-async def _on_sale(info: Info, price_id: strawberry.ID, at: datetime) -> Price:
-    price = await visible(Price, price_id, info.context.viewer, "priceId")
+async def _price_on_sale(info: Info, price_id: strawberry.ID, at: datetime) -> Price:
+    price = await load_visible(Price, price_id, info.context.viewer, "priceId")
     if not await Price.current(at).filter(pk=price.pk).exists():
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "priceId")
     return price
@@ -93,7 +108,7 @@ async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Pur
     """Set the billing details."""
     with Checks() as check:
         purchase = await check.wait(
-            visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+            load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
         )
         address = check(postal_address, input.billing_address, "billingAddress")
         order_number = (
@@ -106,30 +121,32 @@ async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Pur
     )
 
 
-def price_of(context: Context, parents: Sequence[Purchase]) -> ByKey:
+def price_of(context: Context, parents: Sequence[Purchase]) -> RowByForeignKey:
     """The version of the price that each purchase was made with."""
-    return ByKey(parents, "price_id", QuerySet(Price))
+    return RowByForeignKey(parents, "price_id", QuerySet(Price))
 
 
-async def upcoming(context: Context, parents: Sequence[Purchase]) -> list[list[Period]]:
+async def upcoming_periods(context: Context, parents: Sequence[Purchase]) -> list[list[Period]]:
     """The current period and the following ones of each purchase."""
     prices, today = await price_of(context, parents), local_date(context.services.clock.now())
     return [
-        parent.upcoming_periods(price.interval.months, today, UPCOMING)
+        parent.upcoming_periods(price.interval.months, today, UPCOMING_PERIODS)
         for parent, price in zip(parents, prices, strict=True)
     ]
 
 
-def purchase_of(context: Context, parents: Sequence[Any]) -> ByKey:
+def purchase_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
     """The purchase of each row."""
-    return ByKey(parents, "purchase_id", QuerySet(Purchase))
+    return RowByForeignKey(parents, "purchase_id", QuerySet(Purchase))
 
 
-def account_purchases(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
+def account_purchases(
+    context: Context, parents: Sequence[Account], page_request: PageRequest
+) -> Deferred:
     """One page of each company's purchases."""
-    return pages_of(parents, Purchase, "account_id", NEWEST, window, context.viewer)
+    return pages_of(parents, Purchase, "account_id", NEWEST_FIRST, page_request, context.viewer)
 
 
-def purchase_of_event(context: Context, parents: Sequence[Any]) -> ByKey:
+def purchase_of_event(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
     """The purchase of each event, if the viewer may see it."""
-    return ByKey(parents, "purchase_id", Purchase.visible_to(context.viewer))
+    return RowByForeignKey(parents, "purchase_id", Purchase.visible_to(context.viewer))

@@ -9,9 +9,9 @@ from models.text import can_be_stored
 from resolvers.arguments import Language, Slug
 from resolvers.content.filters import ArticleFilter, ArticleOrder
 from resolvers.context import Info
-from resolvers.filters import among, ordered, wanted
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
-from resolvers.rows import One
+from resolvers.filters import accepted_values, filter_in, order_or_default
+from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.rows import RowByKey
 
 
 def articles(
@@ -35,23 +35,26 @@ def articles(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """Search the help library in one language."""
     viewer = info.context.viewer
-    given = filter or ArticleFilter()
-    rows = among(Article.visible_to(viewer), "kind", wanted(given.kind))
-    rows = among(rows, "category", wanted(given.category))
+    conditions = filter or ArticleFilter()
+    rows = filter_in(Article.visible_to(viewer), "kind", accepted_values(conditions.kind))
+    rows = filter_in(rows, "category", accepted_values(conditions.category))
     if search:
         rows = Article.matching(rows, search, locale or viewer.locale)
     return page(
-        rows, ordered(order_by, Order("position")), Window(first, after, last, before), viewer
+        rows,
+        order_or_default(order_by, Order("position")),
+        PageRequest(first, after, last, before),
+        viewer,
     )
 
 
-def article(info: Info, slug: Slug) -> One | None:
+def article(info: Info, slug: Slug) -> RowByKey | None:
     """The article with a slug."""
     return (
-        One(Article.visible_to(info.context.viewer), "slug", slug)
+        RowByKey(Article.visible_to(info.context.viewer), "slug", slug)
         if can_be_stored(slug, 100)
         else None
     )

@@ -19,12 +19,12 @@ from models.viewer import Viewer
 from resolvers.content.filters import PolicyFilter, PolicyOrder
 from resolvers.content.inputs import PolicyAcceptInput
 from resolvers.context import Context, Info
-from resolvers.filters import among, ordered, wanted
-from resolvers.ids import key_of, visible
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
-from resolvers.rows import ByKey, columns
+from resolvers.filters import accepted_values, filter_in, order_or_default
+from resolvers.ids import key_of, load_visible
+from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.rows import RowByForeignKey, selected_columns
 
-LATEST = Order("effective_on", descending=True)
+NEWEST_FIRST = Order("effective_on", descending=True)
 OnDay = Annotated[
     date | None,
     strawberry.argument(
@@ -50,11 +50,16 @@ def policies(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """The versions in force on a day or replaced before."""
-    rows = among(_in_force(info.context, at), "kind", wanted(filter.kind if filter else None))
+    rows = filter_in(
+        _in_force(info.context, at), "kind", accepted_values(filter.kind if filter else None)
+    )
     return page(
-        rows, ordered(order_by, LATEST), Window(first, after, last, before), info.context.viewer
+        rows,
+        order_or_default(order_by, NEWEST_FIRST),
+        PageRequest(first, after, last, before),
+        info.context.viewer,
     )
 
 
@@ -62,9 +67,9 @@ def policy(
     info: Info,
     kind: Annotated[PolicyKind, strawberry.argument(description="The kind of policy.")],
     at: OnDay = None,
-) -> "Latest":
+) -> "LatestPolicy":
     """The version in force on a day, None when there is none yet."""
-    return Latest(_in_force(info.context, at).filter(kind=kind))
+    return LatestPolicy(_in_force(info.context, at).filter(kind=kind))
 
 
 def _in_force(context: Context, at: date | None) -> QuerySet[Policy]:
@@ -76,16 +81,18 @@ def today(context: Context) -> date:
     return local_date(context.services.clock.now())
 
 
-class Latest(Deferred):
+class LatestPolicy(Deferred):
     """The most recently effective version of a queryset, or None."""
 
-    __slots__ = ("found",)
+    __slots__ = ("queryset",)
 
-    def __init__(self, found: QuerySet[Policy]) -> None:
-        self.found = found
+    def __init__(self, queryset: QuerySet[Policy]) -> None:
+        self.queryset = queryset
 
     async def fetch(self, selection: Selection | None) -> Policy | None:
-        rows = await read(self.found, columns(Policy, [selection]), "-effective_on", "-id", limit=1)
+        rows = await read(
+            self.queryset, selected_columns(Policy, [selection]), "-effective_on", "-id", limit=1
+        )
         return rows[0] if rows else None
 
 
@@ -107,10 +114,10 @@ def texts(context: Context, parents: Sequence[Policy], locale: Locale | None = N
 
 def urls(context: Context, parents: Sequence[Policy], locale: Locale | None = None) -> list[str]:
     """The URL of each version's page in the requested language, by default the viewer's."""
-    chosen = locale or context.viewer.locale
+    language = locale or context.viewer.locale
     return [
         page_url(
-            context.services.base_url, parent.kind, version=parent.version, locale=chosen.value
+            context.services.base_url, parent.kind, version=parent.version, locale=language.value
         )
         for parent in parents
     ]
@@ -140,18 +147,18 @@ async def standings(root: Viewer, info: Info) -> list[Standing]:
     accept any.
     """
     day = today(info.context)
-    current, coming = await Policy.in_force(day), await Policy.announced(day)
-    theirs = PolicyAcceptance.visible_to(root).filter(
+    current, upcoming = await Policy.in_force(day), await Policy.announced(day)
+    acceptance_query = PolicyAcceptance.visible_to(root).filter(
         policy_id__in=[policy.pk for policy in current.values()]
     )
-    accepted = {row.policy_id: row for row in await theirs}
+    acceptances = {row.policy_id: row for row in await acceptance_query}
     asked = root.user is not None and root.user.staff is None
     return [
         Standing(
             policy.pk,
-            coming.get(kind),
-            accepted.get(policy.pk),
-            asked and policy.pk not in accepted,
+            upcoming.get(kind),
+            acceptances.get(policy.pk),
+            asked and policy.pk not in acceptances,
         )
         for kind in PolicyKind
         if (policy := current.get(kind))
@@ -163,22 +170,22 @@ async def acceptances(root: Viewer) -> list[PolicyAcceptance]:
     return await PolicyAcceptance.visible_to(root).order_by("-accepted_at", "-id")
 
 
-def policy_of(context: Context, parents: Sequence[Any]) -> ByKey:
+def policy_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
     """The version of each standing or acceptance."""
-    return ByKey(parents, "policy_id", Policy.visible_to(context.viewer))
+    return RowByForeignKey(parents, "policy_id", Policy.visible_to(context.viewer))
 
 
-def next_of(context: Context, parents: Sequence[Standing]) -> ByKey:
+def next_of(context: Context, parents: Sequence[Standing]) -> RowByForeignKey:
     """The announced next version of each policy in force."""
-    return ByKey(parents, "next_id", Policy.visible_to(context.viewer))
+    return RowByForeignKey(parents, "next_id", Policy.visible_to(context.viewer))
 
 
 async def accept(info: Info, input: PolicyAcceptInput) -> PolicyAcceptance:
     """Accept a policy."""
     context = info.context
-    chosen = await visible(Policy, input.policy_id, context.viewer, "policyId")
+    policy = await load_visible(Policy, input.policy_id, context.viewer, "policyId")
     return await acceptance.accept(
-        context.action(), context.session, chosen, input.locale or context.viewer.locale
+        context.action(), context.session, policy, input.locale or context.viewer.locale
     )
 
 

@@ -18,8 +18,8 @@ from resolvers.identity.inputs import (
     TotpConfirmInput,
     TotpSetUpInput,
 )
-from resolvers.identity.sessions import cookies_for, signed_in
-from resolvers.ids import key_of, visible
+from resolvers.identity.sessions import cookies_for, start_session
+from resolvers.ids import key_of, load_visible
 
 
 async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
@@ -52,14 +52,14 @@ async def begin_passkey(info: Info) -> str:
 async def register_passkey(info: Info, input: PasskeyRegisterInput) -> dict[str, Any]:
     """Register a passkey."""
     context = info.context
-    enrolled = await enrolment.confirm_passkey(
+    result = await enrolment.confirm_passkey(
         context.action(),
         context.services.auth,
         context.session,
         credential=input.passkey,
         name=input.name,
     )
-    return vars(enrolled)
+    return vars(result)
 
 
 async def challenge_passkey(info: Info) -> str:
@@ -78,15 +78,17 @@ async def sign_in_with_passkey(info: Info, input: SessionSignInWithPasskeyInput)
     user = await authentication.authenticate_by_passkey(
         action, context.services.auth, passkey=input.passkey, peer=context.peer
     )
-    chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
-    return await signed_in(context, action, cookies, user, chosen, second_factor=True)
+    account_id = None if input.account_id is None else key_of(Account, input.account_id) or 0
+    return await start_session(context, action, cookies, user, account_id, second_factor=True)
 
 
 async def rename(info: Info, input: AuthenticatorRenameInput) -> Authenticator:
     """Rename an authenticator."""
     with Checks() as check:
         authenticator = await check.wait(
-            visible(Authenticator, input.authenticator_id, info.context.viewer, "authenticatorId")
+            load_visible(
+                Authenticator, input.authenticator_id, info.context.viewer, "authenticatorId"
+            )
         )
         name = check(line, input.name, "name", enrolment.NAME_LENGTH)
     return await enrolment.rename(info.context.action(), authenticator, name)
@@ -95,7 +97,7 @@ async def rename(info: Info, input: AuthenticatorRenameInput) -> Authenticator:
 async def remove(info: Info, input: AuthenticatorRemoveInput) -> bool:
     """Remove an authenticator. Returns whether the second factor is still on."""
     context = info.context
-    authenticator = await visible(
+    authenticator = await load_visible(
         Authenticator, input.authenticator_id, context.viewer, "authenticatorId"
     )
     return await enrolment.remove(context.action(), context.session, authenticator)

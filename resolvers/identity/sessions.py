@@ -22,7 +22,7 @@ from resolvers.identity.inputs import (
     SessionSignInInput,
     SessionStepUpInput,
 )
-from resolvers.ids import key_of, visible
+from resolvers.ids import key_of, load_visible
 
 
 def viewer(info: Info) -> Viewer | None:
@@ -38,7 +38,7 @@ async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
     """Sign in."""
     context = info.context
     action, cookies = context.action(), cookies_for(context, input.deliver)
-    unlock = input.unlock_token or (
+    unlock_token = input.unlock_token or (
         context.cookies.unlock if context.cookies and context.cookies.trusted else None
     )
     user = await authentication.authenticate(
@@ -49,24 +49,27 @@ async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
         code=input.code,
         peer=context.peer,
         passkey=input.passkey,
-        unlock=unlock,
+        unlock=unlock_token,
     )
-    chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
-    return await signed_in(context, action, cookies, user, chosen, user.second_factor)
+    account_id = None if input.account_id is None else key_of(Account, input.account_id) or 0
+    return await start_session(context, action, cookies, user, account_id, user.second_factor)
 
 
-async def signed_in(
+async def start_session(
     context: Context,
     action: Action,
     cookies: Cookies | None,
     user: User,
-    chosen: int | None,
+    account_id: int | None,
     second_factor: bool,
 ) -> dict[str, Any]:
     """Start a session for an authenticated user, for the company with this key or the first one
     that they joined.
     """
-    account, device = await authentication.company_of(user, chosen), device_of(context.user_agent)
+    account, device = (
+        await authentication.company_of(user, account_id),
+        device_of(context.user_agent),
+    )
     tokens = await sessions.sign_in(user, account, second_factor, action, device)
     return {"tokens": cookies.keep(tokens, action.at) if cookies else tokens, "user": user}
 
@@ -114,7 +117,7 @@ async def sign_out(info: Info) -> bool:
     return True
 
 
-_MOST_SESSIONS = 100
+_MAX_SESSIONS = 100
 
 
 async def step_up(info: Info, input: SessionStepUpInput) -> datetime:
@@ -132,7 +135,7 @@ async def step_up(info: Info, input: SessionStepUpInput) -> datetime:
 
 async def end_session(info: Info, input: SessionEndInput) -> bool:
     """End one of the viewer's sessions and its websockets."""
-    session = await visible(Session, input.session_id, info.context.viewer, "sessionId")
+    session = await load_visible(Session, input.session_id, info.context.viewer, "sessionId")
     await sessions.end(session, info.context.action())
     return True
 
@@ -144,14 +147,14 @@ async def end_other_sessions(info: Info) -> int:
 
 async def sessions_of(context: Context, parents: Sequence[Any]) -> list[list[Session]]:
     """The viewer's sessions, most recent first."""
-    mine = sessions.valid_sessions(context.services.clock.now()).filter(
+    query = sessions.valid_sessions(context.services.clock.now()).filter(
         user_id=context.viewer.user_id
     )
-    found = list(await mine.order_by("-id").limit(_MOST_SESSIONS))
-    return [found for _ in parents]
+    rows = list(await query.order_by("-id").limit(_MAX_SESSIONS))
+    return [rows for _ in parents]
 
 
 def current(context: Context, parents: Sequence[Session]) -> list[bool]:
     """Whether each session is the current one."""
-    asking = context.viewer.session
-    return [asking is not None and row.pk == asking.pk for row in parents]
+    current_session = context.viewer.session
+    return [current_session is not None and row.pk == current_session.pk for row in parents]

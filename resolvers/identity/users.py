@@ -10,17 +10,17 @@ from models.accounts.account import Membership
 from models.identity.user import Staff, User
 from models.viewer import Viewer
 from resolvers.context import Context
-from resolvers.rows import ByKey, ByParent
+from resolvers.rows import RowByForeignKey, RowsByParent
 
 
-def users_of(context: Context, parents: Sequence[Membership]) -> ByKey:
+def users_of(context: Context, parents: Sequence[Membership]) -> RowByForeignKey:
     """The user of each membership."""
-    return ByKey(parents, "user_id", QuerySet(User))
+    return RowByForeignKey(parents, "user_id", QuerySet(User))
 
 
-def memberships(context: Context, parents: Sequence[User]) -> ByParent:
+def memberships(context: Context, parents: Sequence[User]) -> RowsByParent:
     """The memberships of each user that the viewer may see, earliest first."""
-    return ByParent(parents, Membership.visible_to(context.viewer), "user_id", "id")
+    return RowsByParent(parents, Membership.visible_to(context.viewer), "user_id", "id")
 
 
 def emails(context: Context, parents: Sequence[Any]) -> list[str | None]:
@@ -28,32 +28,34 @@ def emails(context: Context, parents: Sequence[Any]) -> list[str | None]:
     see it.
     """
     viewer = context.viewer
-    everyone, own = _sees_everyone(viewer), viewer.user_id
+    sees_everyone, viewer_id = _sees_everyone(viewer), viewer.user_id
     return [
-        row.email if everyone or row.staff is None or row.id == own else None for row in parents
+        row.email if sees_everyone or row.staff is None or row.id == viewer_id else None
+        for row in parents
     ]
 
 
 def staff_roles(context: Context, parents: Sequence[Any]) -> list[Staff | None]:
     """The staff role of each user, for operators and the person themselves."""
-    operator, own = context.viewer.staff is Staff.OPERATOR, context.viewer.user_id
-    return [row.staff if operator or row.id == own else None for row in parents]
+    is_operator, viewer_id = context.viewer.staff is Staff.OPERATOR, context.viewer.user_id
+    return [row.staff if is_operator or row.id == viewer_id else None for row in parents]
 
 
 def second_factors(context: Context, parents: Sequence[Any]) -> list[bool | None]:
     """Whether signing in requires a second factor of each user, for agents, operators and the
     person themselves.
     """
-    everyone, own = _sees_everyone(context.viewer), context.viewer.user_id
+    sees_everyone, viewer_id = _sees_everyone(context.viewer), context.viewer.user_id
     return [
-        row.second_factor_at is not None if everyone or row.id == own else None for row in parents
+        row.second_factor_at is not None if sees_everyone or row.id == viewer_id else None
+        for row in parents
     ]
 
 
 def creation_times(context: Context, parents: Sequence[Any]) -> list[datetime | None]:
     """When each user signed up, for agents, operators and the person themselves."""
-    everyone, own = _sees_everyone(context.viewer), context.viewer.user_id
-    return [row.created_at if everyone or row.id == own else None for row in parents]
+    sees_everyone, viewer_id = _sees_everyone(context.viewer), context.viewer.user_id
+    return [row.created_at if sees_everyone or row.id == viewer_id else None for row in parents]
 
 
 def _sees_everyone(viewer: Viewer) -> bool:

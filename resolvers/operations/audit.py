@@ -16,13 +16,19 @@ from models.translations import _
 from models.viewer import Viewer
 from operations.audit_proof import AuditProof, audit_proof
 from resolvers.context import Context, Info
-from resolvers.filters import among, between, few, ordered, wanted
+from resolvers.filters import (
+    accepted_values,
+    filter_in,
+    filter_range,
+    order_or_default,
+    require_few,
+)
 from resolvers.ids import decode, encode, key_argument
 from resolvers.operations.filters import AuditEntryFilter, AuditEntryOrder
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
-from resolvers.rows import ByKey
+from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.rows import RowByForeignKey
 
-LATEST = Order("id", descending=True)
+NEWEST_FIRST = Order("id", descending=True)
 
 
 def entries(
@@ -39,61 +45,70 @@ def entries(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """The entries that the viewer may see."""
-    viewer, given = info.context.viewer, filter or AuditEntryFilter()
-    actions = wanted(given.action)
-    rows = among(
+    viewer, conditions = info.context.viewer, filter or AuditEntryFilter()
+    actions = accepted_values(conditions.action)
+    rows = filter_in(
         AuditEntry.visible_to(viewer), "action", actions and [each.value for each in actions]
     )
-    if (actors := wanted(given.actor_id)) is not None:
-        rows = _by(rows, [key_argument(User, each, "actorId") for each in few(actors)], viewer)
-    if given.object_id is not None:
-        rows = _about(rows, given.object_id)
-    rows = between(rows, "at", given.at)
-    return page(rows, ordered(order_by, LATEST), Window(first, after, last, before), viewer)
+    if (actors := accepted_values(conditions.actor_id)) is not None:
+        rows = _filter_by_actors(
+            rows, [key_argument(User, each, "actorId") for each in require_few(actors)], viewer
+        )
+    if conditions.object_id is not None:
+        rows = _filter_by_object(rows, conditions.object_id)
+    rows = filter_range(rows, "at", conditions.at)
+    return page(
+        rows,
+        order_or_default(order_by, NEWEST_FIRST),
+        PageRequest(first, after, last, before),
+        viewer,
+    )
 
 
-def _by(found: QuerySet[AuditEntry], actors: list[int], viewer: Viewer) -> QuerySet[AuditEntry]:
+def _filter_by_actors(
+    rows: QuerySet[AuditEntry], actors: list[int], viewer: Viewer
+) -> QuerySet[AuditEntry]:
     """The entries of some users. Customers can't find out which member of the staff did something,
     not even with a filter.
     """
-    found = among(found, "actor_id", actors)
-    return found if _operator(viewer) else found.filter(staff=None)
+    rows = filter_in(rows, "actor_id", actors)
+    return rows if _is_operator(viewer) else rows.filter(staff=None)
 
 
-def _about(found: QuerySet[AuditEntry], object_id: str) -> QuerySet[AuditEntry]:
+def _filter_by_object(rows: QuerySet[AuditEntry], object_id: str) -> QuerySet[AuditEntry]:
     match decode(object_id):
         case (kind, key):
-            return found.filter(object_type=kind, object_id=key)
+            return rows.filter(object_type=kind, object_id=key)
     raise BadInput("objectId", _("“%(argument)s” must be the ID of an object."))
 
 
-def _operator(viewer: Viewer) -> bool:
+def _is_operator(viewer: Viewer) -> bool:
     return viewer.staff is Staff.OPERATOR
 
 
-def actors(context: Context, parents: Sequence[AuditEntry]) -> ByKey:
+def actors(context: Context, parents: Sequence[AuditEntry]) -> RowByForeignKey:
     """The user who performed each action: everyone for operators, members of their company for
     customers.
     """
-    return ByKey(
+    return RowByForeignKey(
         parents,
         "actor_id",
-        QuerySet(User) if _operator(context.viewer) else User.visible_to(context.viewer),
+        QuerySet(User) if _is_operator(context.viewer) else User.visible_to(context.viewer),
     )
 
 
 def staff(context: Context, parents: Sequence[AuditEntry]) -> list[Staff | None]:
     """The role of the staff member who performed each action, for operators."""
-    told = _operator(context.viewer)
-    return [Staff(parent.staff) if told and parent.staff else None for parent in parents]
+    sees_staff = _is_operator(context.viewer)
+    return [Staff(parent.staff) if sees_staff and parent.staff else None for parent in parents]
 
 
 def addresses(context: Context, parents: Sequence[AuditEntry]) -> list[str | None]:
     """The network address of each entry; for actions of staff members, only for operators."""
-    told = _operator(context.viewer)
-    return [parent.address if told or parent.staff is None else None for parent in parents]
+    sees_staff = _is_operator(context.viewer)
+    return [parent.address if sees_staff or parent.staff is None else None for parent in parents]
 
 
 def object_of(root: AuditEntry) -> str | None:
@@ -102,7 +117,7 @@ def object_of(root: AuditEntry) -> str | None:
 
 
 # Details that are the keys of rows.
-_NAMED = {"ticket": "Ticket", "change": "LegalNameChange", "uploader": "User"}
+_TYPE_BY_DETAIL = {"ticket": "Ticket", "change": "LegalNameChange", "uploader": "User"}
 
 
 def details(root: AuditEntry) -> list[SimpleNamespace]:
@@ -111,8 +126,8 @@ def details(root: AuditEntry) -> list[SimpleNamespace]:
 
 
 def _detail(name: str, value: Any) -> SimpleNamespace:
-    if name in _NAMED:
-        return SimpleNamespace(name=f"{name}Id", value=encode(_NAMED[name], value))
+    if name in _TYPE_BY_DETAIL:
+        return SimpleNamespace(name=f"{name}Id", value=encode(_TYPE_BY_DETAIL[name], value))
     return SimpleNamespace(
         name=to_camel_case(name),
         value=value if isinstance(value, str) else orjson.dumps(value).decode(),

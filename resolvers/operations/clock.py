@@ -9,7 +9,7 @@ from models.translations import _
 from resolvers.context import Info
 from resolvers.operations.inputs import ClockAdvanceInput
 
-_LONGEST = 366 * 86_400
+_MAX_SECONDS = 366 * 86_400
 
 
 async def advance(info: Info, input: ClockAdvanceInput) -> datetime:
@@ -23,14 +23,14 @@ async def advance(info: Info, input: ClockAdvanceInput) -> datetime:
             "input",
             message=_("Only a demonstration’s clock can be moved."),
         )
-    if not 0 < input.seconds <= _LONGEST:
+    if not 0 < input.seconds <= _MAX_SECONDS:
         message = _("The clock can only be moved forward, by at most %(days)s days at a time.")
         raise Refusal(
             CommonErrorCode.VALUE_INVALID,
             "input",
             "seconds",
             message=message,
-            days=_LONGEST // 86_400,
+            days=_MAX_SECONDS // 86_400,
         )
     clock.offset = await advance_clock(info.context.action(), input.seconds)
     return clock.now()

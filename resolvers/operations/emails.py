@@ -7,13 +7,13 @@ from tortoise.expressions import Q
 
 from models.operations.email import Email
 from resolvers.context import Info
-from resolvers.filters import ordered, wanted
+from resolvers.filters import accepted_values, order_or_default
 from resolvers.ids import key_of
 from resolvers.operations.filters import EmailFilter, EmailOrder
 from resolvers.operations.inputs import EmailRetryInput
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
 
-MOST_RECENT = Order("id", descending=True)
+NEWEST_FIRST = Order("id", descending=True)
 
 
 def emails(
@@ -29,17 +29,22 @@ def emails(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """The emails that the viewer may see, most recent first."""
     viewer = info.context.viewer
     rows = Email.visible_to(viewer)
-    if (states := wanted(filter.state if filter else None)) is not None:
+    if (states := accepted_values(filter.state if filter else None)) is not None:
         rows = (
             rows.filter(Q(*(each.condition for each in states), join_type=Q.OR))
             if states
             else rows.filter(id=None)
         )
-    return page(rows, ordered(order_by, MOST_RECENT), Window(first, after, last, before), viewer)
+    return page(
+        rows,
+        order_or_default(order_by, NEWEST_FIRST),
+        PageRequest(first, after, last, before),
+        viewer,
+    )
 
 
 async def retry(info: Info, input: EmailRetryInput) -> Email:

@@ -11,13 +11,13 @@ from models.identity.user import User
 from models.privacy.erasure import Erasure
 from privacy.erasure import ErasureServices
 from resolvers.context import Context, Info, Services
-from resolvers.filters import ordered
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.filters import order_or_default
+from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
 from resolvers.privacy.filters import ErasureOrder
-from resolvers.rows import ByKey
+from resolvers.rows import RowByForeignKey
 from storage.store import Store
 
-LATEST = Order("id", descending=True)
+NEWEST_FIRST = Order("id", descending=True)
 
 
 def erasure_services(services: Services, store: Store) -> ErasureServices:
@@ -35,13 +35,13 @@ def erasures(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """Every scheduled erasure."""
     viewer = info.context.viewer
     return page(
         Erasure.visible_to(viewer),
-        ordered(order_by, LATEST),
-        Window(first, after, last, before),
+        order_or_default(order_by, NEWEST_FIRST),
+        PageRequest(first, after, last, before),
         viewer,
     )
 
@@ -56,6 +56,6 @@ def removed(root: Erasure) -> list[dict[str, object]]:
     return [{"kind": kind, "count": count} for kind, count in sorted(root.removed.items())]
 
 
-def schedulers(context: Context, parents: Sequence[Erasure]) -> ByKey:
+def schedulers(context: Context, parents: Sequence[Erasure]) -> RowByForeignKey:
     """The agent who scheduled each erasure."""
-    return ByKey(parents, "scheduler_id", QuerySet(User))
+    return RowByForeignKey(parents, "scheduler_id", QuerySet(User))

@@ -21,10 +21,26 @@ from models.support.file import File
 from models.support.ticket import Message, Ticket, TicketStatus, visible_status
 from realtime.presence import Typing
 from resolvers.context import Context, Info
-from resolvers.filters import among, between, few, ordered, wanted
-from resolvers.ids import key_of, visible
-from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
-from resolvers.rows import ByKey, ByParent, FirstOfEach, Only
+from resolvers.filters import (
+    accepted_values,
+    filter_in,
+    filter_range,
+    order_or_default,
+    require_few,
+)
+from resolvers.ids import key_of, load_visible
+from resolvers.paging import (
+    After,
+    Before,
+    DeferredPage,
+    First,
+    Last,
+    Order,
+    PageRequest,
+    page,
+    pages_of,
+)
+from resolvers.rows import FirstRowByParent, OptionalRow, RowByForeignKey, RowsByParent
 from resolvers.support.filters import TicketFilter, TicketOrder
 from resolvers.support.inputs import (
     TicketClaimInput,
@@ -38,8 +54,8 @@ from resolvers.support.inputs import (
 from support import messages as support_messages
 from support.tickets import open_ticket
 
-LATEST = Order("updated_at", descending=True)
-SPOKEN = Order("sequence")
+NEWEST_FIRST = Order("updated_at", descending=True)
+BY_SEQUENCE = Order("sequence")
 
 
 def tickets(
@@ -57,19 +73,24 @@ def tickets(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> OnePage:
+) -> DeferredPage:
     """The tickets that the viewer may see: an agent's inbox, a customer's messages."""
     viewer = info.context.viewer
-    rows, given = Ticket.visible_to(viewer), filter or TicketFilter()
-    status = wanted(given.status)
-    rows = among(rows, "status", status and _stored(status, viewer.is_agent))
-    rows = among(rows, "channel", wanted(given.channel))
-    if (numbers := wanted(given.number)) is not None:
-        rows = rows.filter(Ticket.with_numbers(*few(numbers)))
-    if given.assigned is not None:
-        rows = rows.filter(assignee_id=viewer.user_id if given.assigned else None)
-    rows = between(rows, "updated_at", given.updated_at)
-    return page(rows, ordered(order_by, LATEST), Window(first, after, last, before), viewer)
+    rows, conditions = Ticket.visible_to(viewer), filter or TicketFilter()
+    status = accepted_values(conditions.status)
+    rows = filter_in(rows, "status", status and _stored_statuses(status, viewer.is_agent))
+    rows = filter_in(rows, "channel", accepted_values(conditions.channel))
+    if (numbers := accepted_values(conditions.number)) is not None:
+        rows = rows.filter(Ticket.with_numbers(*require_few(numbers)))
+    if conditions.assigned is not None:
+        rows = rows.filter(assignee_id=viewer.user_id if conditions.assigned else None)
+    rows = filter_range(rows, "updated_at", conditions.updated_at)
+    return page(
+        rows,
+        order_or_default(order_by, NEWEST_FIRST),
+        PageRequest(first, after, last, before),
+        viewer,
+    )
 
 
 def ticket(
@@ -77,17 +98,17 @@ def ticket(
     number: Annotated[
         str, strawberry.argument(description="The number of the ticket, such as CAM-2026-000123.")
     ],
-) -> Only:
+) -> OptionalRow:
     """The ticket of this number, None when there is none that the viewer may see."""
-    return Only(Ticket.visible_to(info.context.viewer).filter(Ticket.with_numbers(number)))
+    return OptionalRow(Ticket.visible_to(info.context.viewer).filter(Ticket.with_numbers(number)))
 
 
-def _stored(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
-    if agent:
+def _stored_statuses(status: list[TicketStatus], is_agent: bool) -> list[TicketStatus]:
+    if is_agent:
         return status
     # Customers know it as OPEN.
-    known: list[TicketStatus] = [each for each in status if each is not TicketStatus.ON_HOLD]
-    return [*known, TicketStatus.ON_HOLD] if TicketStatus.OPEN in known else known
+    selected: list[TicketStatus] = [each for each in status if each is not TicketStatus.ON_HOLD]
+    return [*selected, TicketStatus.ON_HOLD] if TicketStatus.OPEN in selected else selected
 
 
 async def open_(info: Info, input: TicketOpenInput) -> Ticket:
@@ -107,13 +128,13 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
 
 async def claim(info: Info, input: TicketClaimInput) -> Ticket:
     """Assign a ticket to the viewer."""
-    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     return await ticket.claim(info.context.action(), info.context.user)
 
 
 async def release(info: Info, input: TicketReleaseInput) -> Ticket:
     """Return a ticket to the inbox."""
-    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     return await ticket.release(info.context.action(), info.context.user)
 
 
@@ -129,21 +150,21 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
     return {"message": message, "ticket_id": message.ticket_id}
 
 
-async def move(info: Info, input: TicketMoveInput) -> Ticket:
+async def change_status(info: Info, input: TicketMoveInput) -> Ticket:
     """Change the status of a ticket."""
-    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     return await ticket.transition_to(info.context.action(), input.status)
 
 
 async def close(info: Info, input: TicketCloseInput) -> Ticket:
     """Close a ticket, as its agent or as the customer."""
-    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     return await ticket.transition_to(info.context.action(), TicketStatus.CLOSED)
 
 
 async def typing(info: Info, input: TicketTypingInput) -> bool:
     """Send a typing indicator."""
-    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     info.context.services.presence.set_typing(ticket.pk, info.context.user.pk, input.typing)
     return True
 
@@ -155,8 +176,8 @@ def statuses(context: Context, parents: Sequence[Any]) -> list[TicketStatus]:
 
 async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int]:
     """The sequence of each ticket's latest event."""
-    found = await last_sequences_of([ticket_stream(ticket.pk) for ticket in parents])
-    return [found.get(ticket_stream(ticket.pk), 0) for ticket in parents]
+    sequences = await last_sequences_of([ticket_stream(ticket.pk) for ticket in parents])
+    return [sequences.get(ticket_stream(ticket.pk), 0) for ticket in parents]
 
 
 async def inbox_sequence(root: Any, info: Info) -> int | None:
@@ -170,61 +191,63 @@ async def account_sequence(root: Any, info: Info) -> int | None:
     return await last_sequence_of(account_stream(account.pk)) if account else None
 
 
-def requesters(context: Context, parents: Sequence[Ticket]) -> ByKey:
+def requesters(context: Context, parents: Sequence[Ticket]) -> RowByForeignKey:
     """The user who opened each ticket."""
-    return ByKey(parents, "requester_id", QuerySet(User))
+    return RowByForeignKey(parents, "requester_id", QuerySet(User))
 
 
-def assignees(context: Context, parents: Sequence[Ticket]) -> ByKey:
+def assignees(context: Context, parents: Sequence[Ticket]) -> RowByForeignKey:
     """The agent assigned to each ticket, None when there is none."""
-    return ByKey(parents, "assignee_id", QuerySet(User))
+    return RowByForeignKey(parents, "assignee_id", QuerySet(User))
 
 
-def authors(context: Context, parents: Sequence[Message]) -> ByKey:
+def authors(context: Context, parents: Sequence[Message]) -> RowByForeignKey:
     """The author of each message."""
-    return ByKey(parents, "author_id", QuerySet(User))
+    return RowByForeignKey(parents, "author_id", QuerySet(User))
 
 
-def actors(context: Context, parents: Sequence[Event]) -> ByKey:
+def actors(context: Context, parents: Sequence[Event]) -> RowByForeignKey:
     """The user who caused each event, None for the system."""
-    return ByKey(parents, "actor_id", QuerySet(User))
+    return RowByForeignKey(parents, "actor_id", QuerySet(User))
 
 
-def typing_users(context: Context, parents: Sequence[Typing]) -> ByKey:
+def typing_users(context: Context, parents: Sequence[Typing]) -> RowByForeignKey:
     """The user of each typing indicator."""
-    return ByKey(parents, "user_id", QuerySet(User))
+    return RowByForeignKey(parents, "user_id", QuerySet(User))
 
 
-def tickets_of(context: Context, parents: Sequence[Any]) -> ByKey:
+def tickets_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
     """The ticket of each message or event."""
-    return ByKey(parents, "ticket_id", QuerySet(Ticket))
+    return RowByForeignKey(parents, "ticket_id", QuerySet(Ticket))
 
 
-def followed(context: Context, parents: Sequence[Ticket]) -> ByKey:
+def followed_tickets(context: Context, parents: Sequence[Ticket]) -> RowByForeignKey:
     """The closed ticket that each follow-up continues."""
-    return ByKey(parents, "follows_id", QuerySet(Ticket))
+    return RowByForeignKey(parents, "follows_id", QuerySet(Ticket))
 
 
-def messages_of(context: Context, parents: Sequence[Event]) -> ByKey:
+def messages_of(context: Context, parents: Sequence[Event]) -> RowByForeignKey:
     """The message of each event."""
-    return ByKey(parents, "message_id", QuerySet(Message))
+    return RowByForeignKey(parents, "message_id", QuerySet(Message))
 
 
-def last_messages(context: Context, parents: Sequence[Ticket]) -> FirstOfEach:
+def last_messages(context: Context, parents: Sequence[Ticket]) -> FirstRowByParent:
     """The most recent message of each ticket."""
-    return FirstOfEach(parents, QuerySet(Message), "ticket_id", "-sequence")
+    return FirstRowByParent(parents, QuerySet(Message), "ticket_id", "-sequence")
 
 
-def messages(context: Context, parents: Sequence[Ticket], window: Window) -> Deferred:
+def messages(context: Context, parents: Sequence[Ticket], page_request: PageRequest) -> Deferred:
     """One page of each ticket's messages."""
-    return pages_of(parents, Message, "ticket_id", SPOKEN, window, context.viewer)
+    return pages_of(parents, Message, "ticket_id", BY_SEQUENCE, page_request, context.viewer)
 
 
-def files(context: Context, parents: Sequence[Message]) -> ByParent:
+def files(context: Context, parents: Sequence[Message]) -> RowsByParent:
     """The files attached to each message."""
-    return ByParent(parents, QuerySet(File), "message_id", "id")
+    return RowsByParent(parents, QuerySet(File), "message_id", "id")
 
 
-def account_tickets(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
+def account_tickets(
+    context: Context, parents: Sequence[Account], page_request: PageRequest
+) -> Deferred:
     """One page of each company's tickets."""
-    return pages_of(parents, Ticket, "account_id", LATEST, window, context.viewer)
+    return pages_of(parents, Ticket, "account_id", NEWEST_FIRST, page_request, context.viewer)

@@ -51,7 +51,7 @@ class Purchase(Node):
         "When the purchase was paid and became active. Null until then."
     )
     periods: list[Period] = edge(
-        purchase_resolvers.upcoming,
+        purchase_resolvers.upcoming_periods,
         needs=("anchor", "price_id"),
         description="The current period and the next two. Empty until the purchase is active.",
     )

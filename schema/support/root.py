@@ -72,7 +72,7 @@ class SupportMutation:
         description="Posts a message in a ticket.",
     )
     ticket_move: TicketPayload | None = mutation(
-        ticket_resolvers.move,
+        ticket_resolvers.change_status,
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_MOVE,

@@ -75,7 +75,7 @@ class Ticket(Node):
         description="The agent who claimed the ticket.",
     )
     follows: Annotated["Ticket", strawberry.lazy("schema.support.tickets")] | None = edge(
-        ticket_resolvers.followed,
+        ticket_resolvers.followed_tickets,
         needs=("follows_id",),
         description="The closed ticket that this ticket continues.",
     )

@@ -33,8 +33,8 @@ from models.billing.purchase import Purchase
 from models.event import Event, account_stream
 from models.operations.email import Email
 from models.support.ticket import Category, Channel, Ticket
-from resolvers.billing.invoices import NEWEST_INVOICE
-from resolvers.billing.purchases import NEWEST
+from resolvers.billing.invoices import NEWEST_FIRST as NEWEST_INVOICE
+from resolvers.billing.purchases import NEWEST_FIRST as NEWEST_PURCHASE
 from resolvers.context import Context, Services
 from resolvers.ids import decode, encode
 from resolvers.paging import cursor
@@ -93,7 +93,11 @@ def scalars(dataset: Dataset) -> dict[str, st.SearchStrategy[Any]]:
         "",
         "no id",
     ]
-    places = [cursor(invoice, NEWEST_INVOICE), cursor(marie.row(Purchase), NEWEST), "no cursor"]
+    places = [
+        cursor(invoice, NEWEST_INVOICE),
+        cursor(marie.row(Purchase), NEWEST_PURCHASE),
+        "no cursor",
+    ]
     words = ["essentiel", marie.mark, marie.account.siren, invoice.number, "MARIE", "%", "cam_"]
     return {
         "ID": st.sampled_from(ids).map(nodes.String),

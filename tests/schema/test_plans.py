@@ -21,8 +21,8 @@ from hypothesis_graphql import nodes
 from models.billing.invoice import Invoice
 from models.billing.purchase import Purchase
 from models.viewer import Viewer
-from resolvers.billing.invoices import NEWEST_INVOICE
-from resolvers.billing.purchases import NEWEST
+from resolvers.billing.invoices import NEWEST_FIRST as NEWEST_INVOICE
+from resolvers.billing.purchases import NEWEST_FIRST as NEWEST_PURCHASE
 from resolvers.context import Context, Services
 from resolvers.ids import encode
 from resolvers.paging import cursor
@@ -96,7 +96,7 @@ def scalars(dataset: Dataset) -> dict[str, st.SearchStrategy[Any]]:
     ]
     cursors = [
         cursor(dataset.paul.row(Invoice), NEWEST_INVOICE),
-        cursor(dataset.marie.row(Purchase), NEWEST),
+        cursor(dataset.marie.row(Purchase), NEWEST_PURCHASE),
         "no cursor",
         "",
     ]
