@@ -35,8 +35,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("camcha")
 
-MEMORY = Path("/dev/shm")
-MEMORY_NEEDED = 4 << 30  # bytes: the databases and files of a run take less than a fourth of that
+MEMORY_FOLDER = Path("/dev/shm")
+MEMORY_NEEDED_BYTES = (
+    4 << 30
+)  # bytes: the databases and files of a run take less than a fourth of that
 POSTGRES_SETTINGS = """
 fsync = off  # a crash of the database server is no subject of these tests
 full_page_writes = off
@@ -55,10 +57,10 @@ def pytest_configure() -> None:
     """
     if (
         "TMPDIR" not in os.environ
-        and os.access(MEMORY, os.W_OK)
-        and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
+        and os.access(MEMORY_FOLDER, os.W_OK)
+        and shutil.disk_usage(MEMORY_FOLDER).free > MEMORY_NEEDED_BYTES
     ):
-        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY_FOLDER)
 
 
 def pytest_collection_finish() -> None:
@@ -83,8 +85,8 @@ class MovableClock:
     def now(self) -> datetime:
         return self.time
 
-    def advance(self, by: timedelta) -> None:
-        self.time += by
+    def advance(self, duration: timedelta) -> None:
+        self.time += duration
 
 
 class RecordingBus:
@@ -100,12 +102,12 @@ class RecordingBus:
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder shared by all workers of this run."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[None]:
     """Holds a lock that excludes the other workers of this run."""
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -116,7 +118,7 @@ def locked(folder: Path) -> Iterator[None]:
 def sqlite_template(shared_folder: Path) -> Path:
     """A migrated, empty SQLite file to copy."""
     path = shared_folder / "template.sqlite3"
-    with locked(shared_folder):
+    with run_lock(shared_folder):
         if not path.exists():
             asyncio.run(migrate_database(f"sqlite://{path}"))
     return path
@@ -126,7 +128,7 @@ def sqlite_template(shared_folder: Path) -> Path:
 def sqlite_catalogue(sqlite_template: Path, shared_folder: Path) -> Path:
     """A migrated SQLite file with the catalogue, to copy."""
     path = shared_folder / "catalogue.sqlite3"
-    with locked(shared_folder):
+    with run_lock(shared_folder):
         if not path.exists():
             shutil.copy(sqlite_template, path)
             asyncio.run(_seed(f"sqlite://{path}"))
@@ -140,7 +142,7 @@ def postgres(shared_folder: Path, testrun_uid: str) -> Iterator[PostgresServer]:
     """
     # Not in pytest's own folder: it keeps that of the last three runs only, and others may run at
     # the same time.
-    with locked(shared_folder):
+    with run_lock(shared_folder):
         folder = Path(tempfile.gettempdir()) / f"camcha-postgres-{testrun_uid}"
         server = get_server(folder, cleanup_mode="delete", start=False)
         if not (folder / "PG_VERSION").exists():
@@ -148,19 +150,19 @@ def postgres(shared_folder: Path, testrun_uid: str) -> Iterator[PostgresServer]:
             with (folder / "postgresql.conf").open("a") as file:
                 file.write(POSTGRES_SETTINGS)
         server.start()
-        if not exists(server, "template"):
+        if not database_exists(server, "template"):
             asyncio.run(_fetch(server, "CREATE DATABASE template"))
             asyncio.run(migrate_database(postgres_url(server, "template")))
     yield server
-    with locked(shared_folder):
+    with run_lock(shared_folder):
         server.cleanup()
 
 
 @pytest.fixture(scope="session")
 def postgres_catalogue(postgres: PostgresServer, shared_folder: Path) -> str:
     """The name of a migrated database with the catalogue, to copy."""
-    with locked(shared_folder):
-        if not exists(postgres, "catalogue"):
+    with run_lock(shared_folder):
+        if not database_exists(postgres, "catalogue"):
             asyncio.run(_fetch(postgres, "CREATE DATABASE catalogue TEMPLATE template"))
             asyncio.run(_seed(postgres_url(postgres, "catalogue")))
     return "catalogue"
@@ -177,7 +179,7 @@ def postgres_url(server: PostgresServer, name: str) -> str:
     return server.get_uri(database=name).replace("postgresql://", "postgres://", 1)
 
 
-def exists(server: PostgresServer, name: str) -> bool:
+def database_exists(server: PostgresServer, name: str) -> bool:
     """Whether the test server has this database."""
     return bool(asyncio.run(_fetch(server, "SELECT 1 FROM pg_database WHERE datname = $1", name)))
 

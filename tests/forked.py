@@ -22,25 +22,31 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 
 
-class Forked:
+class ForkedProcess:
     """A running command of the program. Its output is appended to the given files."""
 
     def __init__(
-        self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: Path, err: Path
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: Path,
+        stderr: Path,
     ) -> None:
         request = {
             "arguments": [*arguments],
             "cwd": str(cwd),
             "env": {**env},
-            "out": str(out),
-            "err": str(err),
+            "out": str(stdout),
+            "err": str(stderr),
         }
-        self.pid: int = _PARENT.ask(request)
+        self.pid: int = _FORK_SERVER.send(request)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         if self.returncode is None:
-            self.returncode = _PARENT.ask({"ended": self.pid})
+            self.returncode = _FORK_SERVER.send({"ended": self.pid})
         return self.returncode
 
     def wait(self, timeout: float = 300) -> int:
@@ -67,19 +73,21 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command until it exits, like subprocess.run."""
     with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder, "out"), Path(folder, "err")
-        code = Forked(arguments, cwd=cwd, env=env, out=out, err=err).wait()
-        return subprocess.CompletedProcess([*arguments], code, out.read_text(), err.read_text())
+        stdout, stderr = Path(folder, "out"), Path(folder, "err")
+        code = ForkedProcess(arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr).wait()
+        return subprocess.CompletedProcess(
+            [*arguments], code, stdout.read_text(), stderr.read_text()
+        )
 
 
-class _Parent:
+class _ForkServer:
     """The process that forks the others, started with the first one."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
 
-    def ask(self, request: Mapping[str, Any]) -> Any:
+    def send(self, request: Mapping[str, Any]) -> Any:
         with self._lock:
             if self._process is None:
                 command = [sys.executable, str(Path(__file__))]
@@ -97,8 +105,8 @@ class _Parent:
             self._process.communicate()
 
 
-_PARENT = _Parent()
-end = _PARENT.end
+_FORK_SERVER = _ForkServer()
+end = _FORK_SERVER.end
 
 
 def serve() -> None:
@@ -112,15 +120,15 @@ def serve() -> None:
         request = json.loads(line)
         if "ended" in request:
             pid, status = os.waitpid(request["ended"], os.WNOHANG)
-            answer = os.waitstatus_to_exitcode(status) if pid else None
-        elif (answer := os.fork()) == 0:
-            _become(request)
+            result = os.waitstatus_to_exitcode(status) if pid else None
+        elif (result := os.fork()) == 0:
+            _set_up_process(request)
             _end(cli.main(request["arguments"]))
-        sys.stdout.write(f"{json.dumps(answer)}\n")
+        sys.stdout.write(f"{json.dumps(result)}\n")
         sys.stdout.flush()
 
 
-def _become(request: Mapping[str, Any]) -> None:
+def _set_up_process(request: Mapping[str, Any]) -> None:
     for path, number in (("/dev/null", 0), (request["out"], 1), (request["err"], 2)):
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         os.dup2(file, number)

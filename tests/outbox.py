@@ -31,7 +31,7 @@ async def token_to(address: str, page: str) -> str:
     return (await tokens_to(address, page))[-1]
 
 
-async def written(template: str) -> list[tuple[str, str]]:
+async def recipients_and_subjects(template: str) -> list[tuple[str, str]]:
     """The recipient and the subject of each email with this template, in any language, oldest
     first.
     """

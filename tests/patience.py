@@ -10,15 +10,15 @@ import asyncpg
 from models.database.connection import sqlite_path
 
 PATIENCE = 120  # seconds
-WAITING = """SELECT count(*) FROM pg_stat_activity
+WAITING_QUERY = """SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock' AND state <> 'idle'"""
 
 
-async def lock_waiters(
-    database_url: str, number: int = 1, enough: Callable[[], bool] = lambda: False
+async def wait_for_lock_waiters(
+    database_url: str, number: int = 1, stop_waiting: Callable[[], bool] = lambda: False
 ) -> None:
-    """Waits until `number` statements wait for a lock, or until `enough` returns true. SQLite's
-    writers wait in this process.
+    """Waits until `number` statements wait for a lock, or until `stop_waiting` returns true.
+    SQLite's writers wait in this process.
     """
     if sqlite_path(database_url):
         for _ in range(100):
@@ -27,7 +27,7 @@ async def lock_waiters(
     connection = await asyncpg.connect(database_url)
     try:
         async with asyncio.timeout(PATIENCE):
-            while not enough() and await connection.fetchval(WAITING) < number:
+            while not stop_waiting() and await connection.fetchval(WAITING_QUERY) < number:
                 await asyncio.sleep(0.01)
     finally:
         await connection.close()

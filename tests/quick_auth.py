@@ -19,11 +19,11 @@ def quick_passwords() -> Passwords:
     """Real hashes and scores at the lowest cost and without a process, whose low priority costs a
     second on a busy machine.
     """
-    return Passwords(asked=_work, parameters=LOW_COST)
+    return Passwords(asked=_run_task, parameters=LOW_COST)
 
 
-def _work(what: str, *given: Any) -> Any:
-    return (score if what == "score" else WORK[what])(*given)
+def _run_task(task: str, *arguments: Any) -> Any:
+    return (score if task == "score" else WORK[task])(*arguments)
 
 
 def quick_auth(clock: Clock) -> AuthServices:

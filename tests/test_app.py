@@ -46,8 +46,8 @@ def _client(app: object, url: str = "http://camcha.example") -> httpx.AsyncClien
 async def test_the_server_is_alive_and_ready(http: httpx.AsyncClient) -> None:
     """P6.4: one variable chose the database, and the health check reports it."""
     assert (await http.get("/healthz")).json() == {"alive": True}
-    ready = await http.get("/readyz")
-    assert (ready.status_code, ready.json()["ready"]) == (200, True)
+    response = await http.get("/readyz")
+    assert (response.status_code, response.json()["ready"]) == (200, True)
 
 
 async def test_the_root_redirects_to_graphql(http: httpx.AsyncClient) -> None:
@@ -77,8 +77,8 @@ async def test_anonymous_viewers_cannot_introspect_outside_the_demonstration(
 ) -> None:
     response = await http.post("/graphql", json={"query": "{ __schema { types { name } } }"})
     assert response.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
-    misspelt = await http.post("/graphql", json={"query": "{ offerz { nodes { slug } } }"})
-    assert "offers" not in misspelt.json()["errors"][0]["message"]
+    response = await http.post("/graphql", json={"query": "{ offerz { nodes { slug } } }"})
+    assert "offers" not in response.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("token", ["Bearer x", "Bearer ", "Bearer undefined", "Basic eDp5"])
@@ -99,13 +99,13 @@ async def test_an_invalid_token_allows_public_operations(
     assert error["message"] == "Connectez-vous pour continuer."
     assert response.json()["data"]["viewer"] is None
     assert response.json()["data"]["offers"] == {"nodes": []}
-    sign_in = (
+    mutation = (
         'mutation { sessionSignIn(input: {email: "a@b.example", password: "x"}) { userErrors { '
         "code } "
         "} }"
     )
     response = await http.post(
-        "/graphql", json={"query": sign_in}, headers={"Authorization": token}
+        "/graphql", json={"query": mutation}, headers={"Authorization": token}
     )
     assert response.json()["data"]["sessionSignIn"]["userErrors"] == [
         {"code": "CREDENTIALS_INVALID"}
@@ -147,43 +147,43 @@ async def test_a_sign_up_is_answered_in_its_language(
         "mutation($i: AccountSignUpInput!) { accountSignUp(input: $i) { userErrors { message } } }"
     )
 
-    async def answer(**changed: str | None) -> Any:
-        sent = {"query": query, "variables": {"i": {**form, "locale": locale, **changed}}}
+    async def sign_up(**changes: str | None) -> Any:
+        body = {"query": query, "variables": {"i": {**form, "locale": locale, **changes}}}
         return (
             await http.post(
-                "/graphql", json=sent, headers={"Accept-Language": header} if header else {}
+                "/graphql", json=body, headers={"Accept-Language": header} if header else {}
             )
         ).json()
 
-    assert (await answer())["data"]["accountSignUp"]["userErrors"] == [{"message": messages[0]}]
-    while "errors" not in (waits := await answer(email=PAUL)):
+    assert (await sign_up())["data"]["accountSignUp"]["userErrors"] == [{"message": messages[0]}]
+    while "errors" not in (response := await sign_up(email=PAUL)):
         pass
-    assert waits["errors"][0]["message"].startswith(messages[1])
+    assert response["errors"][0]["message"].startswith(messages[1])
 
 
 async def test_anonymous_requests_do_not_delay_signed_in_users(http: httpx.AsyncClient) -> None:
     """Of five hundred concurrent anonymous requests, only one starts in each iteration of the event
     loop.
     """
-    action, ended = Action(None, SystemClock().now(), Hub()), list[str]()
+    action, finished = Action(None, SystemClock().now(), Hub()), list[str]()
     tokens = await sign_in(await create_user(action, "Paul"), None, False, action)
     signed_in = {"Authorization": f"Bearer {tokens.access}"}
 
-    async def ask(who: str, headers: Mapping[str, str]) -> None:
+    async def send_request(name: str, headers: Mapping[str, str]) -> None:
         response = await http.post(
             "/graphql", json={"query": "{ viewer { user { name } } }"}, headers=headers
         )
         assert "errors" not in response.json()
-        ended.append(who)
+        finished.append(name)
 
-    await ask("me", signed_in)  # the viewer stays cached for a while
-    crowd = [asyncio.create_task(ask("stranger", {})) for _ in range(300)]
+    await send_request("me", signed_in)  # the viewer stays cached for a while
+    anonymous_requests = [asyncio.create_task(send_request("stranger", {})) for _ in range(300)]
     await asyncio.sleep(0)
-    await ask("me", signed_in)
-    assert ended[-1] == "me"
-    assert len(ended) < 100
-    await asyncio.gather(*crowd)
-    assert len(ended) == 302
+    await send_request("me", signed_in)
+    assert finished[-1] == "me"
+    assert len(finished) < 100
+    await asyncio.gather(*anonymous_requests)
+    assert len(finished) == 302
 
 
 async def test_other_origins_are_allowed_only_by_a_setting(
@@ -201,18 +201,18 @@ async def test_other_origins_are_allowed_only_by_a_setting(
         "Access-Control-Request-Headers": "content-type",
     }
     async with _client(create_app(read(environ))) as client:
-        ours = await client.options(
+        allowed = await client.options(
             "/uploads/x", headers={"Origin": "https://app.camcha.example", **preflight}
         )
-        others = await client.options(
+        refused = await client.options(
             "/uploads/x", headers={"Origin": "https://evil.example", **preflight}
         )
-        page = await client.get("/healthz", headers={"Origin": "https://app.camcha.example"})
+        health = await client.get("/healthz", headers={"Origin": "https://app.camcha.example"})
     # A page can detect that its token is invalid.
-    assert page.headers["access-control-expose-headers"] == "www-authenticate"
-    assert ours.headers["access-control-allow-origin"] == "https://app.camcha.example"
-    assert ours.headers["access-control-allow-credentials"] == "true"
-    assert "access-control-allow-origin" not in others.headers
+    assert health.headers["access-control-expose-headers"] == "www-authenticate"
+    assert allowed.headers["access-control-allow-origin"] == "https://app.camcha.example"
+    assert allowed.headers["access-control-allow-credentials"] == "true"
+    assert "access-control-allow-origin" not in refused.headers
 
 
 async def test_over_https_cookies_are_bound_to_their_host(
@@ -249,36 +249,41 @@ async def test_over_https_cookies_are_bound_to_their_host(
                 assert header.startswith("__Host-camcha_")
                 assert "; Path=/; " in header
                 assert header.endswith("; HttpOnly; SameSite=Strict; Secure")
-            who = await client.post(
+            response = await client.post(
                 "/graphql",
                 json={"query": "{ viewer { user { email } } }"},
                 headers={"Origin": app_page},
             )
-            assert who.json()["data"]["viewer"]["user"]["email"] == PAUL
+            assert response.json()["data"]["viewer"]["user"]["email"] == PAUL
             # The host name that a proxy may use.
-            behind = {"Origin": "https://api.camcha.example", "Host": "camcha-3.internal:8000"}
-            proxied = await client.post(
-                "/graphql", json={"query": "{ viewer { user { email } } }"}, headers=behind
+            internal_headers = {
+                "Origin": "https://api.camcha.example",
+                "Host": "camcha-3.internal:8000",
+            }
+            response = await client.post(
+                "/graphql",
+                json={"query": "{ viewer { user { email } } }"},
+                headers=internal_headers,
             )
-            assert proxied.json()["data"]["viewer"]["user"]["email"] == PAUL
-            plain = {
+            assert response.json()["data"]["viewer"]["user"]["email"] == PAUL
+            unprefixed_headers = {
                 "Cookie": f"camcha_access={client.cookies['__Host-camcha_access']}",
                 "Origin": app_page,
             }
             client.cookies.clear()
-            tossed = await client.post(
-                "/graphql", json={"query": "{ viewer { locale } }"}, headers=plain
+            response = await client.post(
+                "/graphql", json={"query": "{ viewer { locale } }"}, headers=unprefixed_headers
             )
             # Without the prefix, another host of the site can set it.
-            assert tossed.json()["data"]["viewer"] is None
+            assert response.json()["data"]["viewer"] is None
 
 
 @pytest.mark.parametrize(
-    ("origin", "answered"),
+    ("origin", "expected"),
     [("https://api.camcha.example", "websocket.accept"), ("https://evil.example", "refused")],
 )
 async def test_a_proxy_can_use_another_host_name(
-    origin: str, answered: str, database_url: str, tmp_path: Path
+    origin: str, expected: str, database_url: str, tmp_path: Path
 ) -> None:
     """Only pages of the public address can open a websocket."""
     environ = {
@@ -310,18 +315,18 @@ async def test_a_proxy_can_use_another_host_name(
         messages.append("refused" if message.get("status") == 403 else message["type"])
 
     await create_app(read(environ))(scope, receive, send)
-    assert messages[0] == answered
+    assert messages[0] == expected
 
 
 async def test_the_cost_is_reported_before_and_after_execution(http: httpx.AsyncClient) -> None:
     document = "{ offers(first: 50) { nodes { slug prices { net { amountCents } } } } }"
-    dry = (
+    dry_run = (
         await http.post("/graphql", json={"query": document, "extensions": {"dryRun": True}})
     ).json()
-    done = (await http.post("/graphql", json={"query": document})).json()
-    assert dry["data"] is None
-    assert dry["extensions"]["cost"] == done["extensions"]["cost"]
-    assert done["extensions"]["cost"]["limit"] == 5_000
+    response = (await http.post("/graphql", json={"query": document})).json()
+    assert dry_run["data"] is None
+    assert dry_run["extensions"]["cost"] == response["extensions"]["cost"]
+    assert response["extensions"]["cost"]["limit"] == 5_000
 
 
 async def test_only_demonstrations_can_move_time(http: httpx.AsyncClient) -> None:
@@ -335,14 +340,14 @@ def test_the_demonstrations_time_survives_a_restart(tmp_path: Path, action: Acti
     """The time is stored in the database, so that a restart doesn't move invoices back in time."""
     from models.operations.clock_offset import advance_clock, clock_offset
 
-    async def story() -> float:
+    async def advance_and_read() -> float:
         url = f"sqlite://{tmp_path}/demonstration.sqlite3"
         await migrate_database(url)
         await connect(url)
         await advance_clock(action, 60)
         await advance_clock(action, 40)
-        moved = await clock_offset()
+        offset = await clock_offset()
         await disconnect()
-        return moved.total_seconds()
+        return offset.total_seconds()
 
-    assert asyncio.run(story()) == 100
+    assert asyncio.run(advance_and_read()) == 100

@@ -35,18 +35,18 @@ DOMAINS = (
     "analytics",
     "operations",
 )
-TOP = ("app", "cli", "server", "worker", "logs", "settings")
-READS_ENVIRONMENT = {"cli.py"}
+ENTRY_POINTS = ("app", "cli", "server", "worker", "logs", "settings")
+ENVIRONMENT_READERS = {"cli.py"}
 
 
 def sources() -> list[Path]:
     """Every Python file of the layers and of the entry points."""
-    return [ROOT / f"{name}.py" for name in TOP] + [
+    return [ROOT / f"{name}.py" for name in ENTRY_POINTS] + [
         path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))
     ]
 
 
-def imported(path: Path) -> set[str]:
+def imported_names(path: Path) -> set[str]:
     """The top-level names that a file imports, at any level of its code."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -60,22 +60,22 @@ def imported(path: Path) -> set[str]:
 def test_no_layer_imports_an_entry_point() -> None:
     for layer in LAYERS:
         for path in sorted((ROOT / layer).rglob("*.py")):
-            assert not imported(path) & set(TOP), path
+            assert not imported_names(path) & set(ENTRY_POINTS), path
 
 
 def test_settings_come_from_the_environment_in_one_place() -> None:
     for path in sources():
-        uses = {
+        attributes = {
             node.attr
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             if isinstance(node, ast.Attribute)
         }
-        assert not uses & {"environ", "getenv"} or path.name in READS_ENVIRONMENT, path
+        assert not attributes & {"environ", "getenv"} or path.name in ENVIRONMENT_READERS, path
 
 
 def test_the_engine_imports_no_other_layer() -> None:
     for path in sorted((ROOT / "engine").rglob("*.py")):
-        assert not imported(path) & set(LAYERS) - {"engine"}, path
+        assert not imported_names(path) & set(LAYERS) - {"engine"}, path
 
 
 def test_no_top_level_name_shadows_the_standard_library() -> None:
@@ -87,7 +87,7 @@ def test_no_top_level_name_shadows_the_standard_library() -> None:
 
 def test_every_top_level_folder_is_explained() -> None:
     """The layers are known, and any other folder has a page in docs/decisions."""
-    known = {
+    documented_folders = {
         "schema",
         "resolvers",
         "operations",
@@ -110,22 +110,22 @@ def test_every_top_level_folder_is_explained() -> None:
     pages = "".join(
         page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "decisions").glob("*.md")
     )
-    for layer in set(LAYERS) - known:
+    for layer in set(LAYERS) - documented_folders:
         assert f"`{layer}/`" in pages, layer
 
 
 def test_queries_are_written_in_resolvers_and_models_only() -> None:
     """schema/ only describes the GraphQL schema."""
     for path in sorted((ROOT / "schema").rglob("*.py")):
-        assert "tortoise" not in imported(path), path
+        assert "tortoise" not in imported_names(path), path
 
 
 def test_folders_of_layers_are_domains() -> None:
     """A domain has the same name in every layer."""
-    technical = {"database", "translations", "common", "templates", "__pycache__"}
+    technical_folders = {"database", "translations", "common", "templates", "__pycache__"}
     for layer in ("models", "resolvers", "schema"):
         folders = {path.name for path in (ROOT / layer).iterdir() if path.is_dir()}
-        assert folders <= {*DOMAINS, *technical}, layer
+        assert folders <= {*DOMAINS, *technical_folders}, layer
 
 
 def test_schema_starts_no_transaction_and_reads_no_clock() -> None:
@@ -144,7 +144,7 @@ def test_schema_starts_no_transaction_and_reads_no_clock() -> None:
             ), path
 
 
-def test_no_string_stands_alone() -> None:
+def test_no_string_literal_is_a_statement() -> None:
     """A string literal that continues the line above without parentheses is lost without a
     warning.
     """
@@ -180,22 +180,22 @@ def names_in(path: Path) -> set[str]:
 
 def test_no_retired_name_comes_back() -> None:
     glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-    listed = (
+    section = (
         glossary.partition("## Retired names")[2].partition("\n## ")[0].partition("this list:")[2]
     )
-    retired = set(re.findall(r"`(\w+)`", listed))
-    assert len(retired) > 30
+    retired_names = set(re.findall(r"`(\w+)`", section))
+    assert len(retired_names) > 30
     for path in [
         *sources(),
         *sorted((ROOT / "tests").rglob("*.py")),
         *sorted((ROOT / "bench").rglob("*.py")),
     ]:
-        assert not names_in(path) & retired, path
+        assert not names_in(path) & retired_names, path
 
 
-def test_rows_are_locked_through_the_transaction_only() -> None:
+def test_rows_are_locked_only_through_the_transaction() -> None:
     """So that all locks have the same strength: see `Transaction.locked`."""
-    locking = [
+    locking_files = [
         path for path in sources() if ".select_for_update(" in path.read_text(encoding="utf-8")
     ]
-    assert locking == [ROOT / "models" / "action.py"]
+    assert locking_files == [ROOT / "models" / "action.py"]

@@ -19,11 +19,11 @@ from tests.patience import PATIENCE
 from tests.story.server_fixtures import SECRET_KEY
 
 BODY = b'{"query": "{ offers { nodes { slug } } }"}'
-HEAD = (
+REQUEST_HEAD = (
     b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
     b"%d\r\n\r\n" % len(BODY)
 )
-LEAVERS = 25  # more than the pool's size, if they kept their connections
+DISCONNECTING_CLIENTS = 25  # more than the pool's size, if they kept their connections
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 
@@ -43,38 +43,38 @@ async def address(app: FastPath) -> AsyncIterator[tuple[str, int]]:
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, log_level="error", lifespan="on", ws="none")
     )
-    serving = asyncio.create_task(server.serve())
+    server_task = asyncio.create_task(server.serve())
     while not server.started:  # uvicorn only sets a flag
         await asyncio.sleep(0.01)
     yield server.servers[0].sockets[0].getsockname()
     server.should_exit = True
-    await serving
+    await server_task
 
 
 @asynccontextmanager
-async def locked(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+async def lock_offers(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """Locks the offers, so that no one can read them."""
-    operator = await asyncpg.connect(database_url.replace("postgres://", "postgresql://", 1))
+    lock_holder = await asyncpg.connect(database_url.replace("postgres://", "postgresql://", 1))
     try:
-        async with operator.transaction():
-            await operator.execute('LOCK TABLE "offer" IN ACCESS EXCLUSIVE MODE')
-            yield operator
+        async with lock_holder.transaction():
+            await lock_holder.execute('LOCK TABLE "offer" IN ACCESS EXCLUSIVE MODE')
+            yield lock_holder
     finally:
-        await operator.close()
+        await lock_holder.close()
 
 
-async def waiting(operator: asyncpg.Connection, number: int) -> None:
+async def wait_for_waiters(lock_holder: asyncpg.Connection, number: int) -> None:
     """Waits until `number` statements wait for the lock."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
         "wait_event_type = 'Lock'"
     )
     async with asyncio.timeout(PATIENCE):
-        while await operator.fetchval(query) != number:
+        while await lock_holder.fetchval(query) != number:
             await asyncio.sleep(0.02)
 
 
-async def ask(address: tuple[str, int]) -> httpx.Response:
+async def send_request(address: tuple[str, int]) -> httpx.Response:
     async with httpx.AsyncClient(
         base_url=f"http://{address[0]}:{address[1]}", timeout=PATIENCE
     ) as client:
@@ -86,42 +86,44 @@ async def ask(address: tuple[str, int]) -> httpx.Response:
 async def test_a_statement_is_cancelled_when_its_client_disconnects(
     address: tuple[str, int], database_url: str
 ) -> None:
-    async with locked(database_url) as operator:
-        for _ in range(LEAVERS):
+    async with lock_offers(database_url) as lock_holder:
+        for _ in range(DISCONNECTING_CLIENTS):
             _reader, writer = await asyncio.open_connection(*address)
-            writer.write(HEAD + BODY)
-            await waiting(operator, 1)
+            writer.write(REQUEST_HEAD + BODY)
+            await wait_for_waiters(lock_holder, 1)
             writer.close()
-            await waiting(operator, 0)
-    assert "errors" not in (await ask(address)).json()
+            await wait_for_waiters(lock_holder, 0)
+    assert "errors" not in (await send_request(address)).json()
 
 
 async def test_a_statement_is_cancelled_at_its_time_limit(
     app: FastPath, address: tuple[str, int], database_url: str
 ) -> None:
     app.graph.engine.limits = Limits(timeout=0.5)
-    async with locked(database_url) as operator:
-        responses = await asyncio.gather(*(ask(address) for _ in range(LEAVERS)))
-        await waiting(operator, 0)
+    async with lock_offers(database_url) as lock_holder:
+        responses = await asyncio.gather(
+            *(send_request(address) for _ in range(DISCONNECTING_CLIENTS))
+        )
+        await wait_for_waiters(lock_holder, 0)
     for response in responses:
         assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (
             200,
             "TIMEOUT",
         )
     app.graph.engine.limits = Limits()
-    assert "errors" not in (await ask(address)).json()
+    assert "errors" not in (await send_request(address)).json()
 
 
 async def test_other_requests_are_served_during_a_slow_statement(
     address: tuple[str, int], database_url: str
 ) -> None:
-    async with locked(database_url) as operator:
-        hanging = asyncio.create_task(ask(address))
-        await waiting(operator, 1)
+    async with lock_offers(database_url) as lock_holder:
+        blocked_request = asyncio.create_task(send_request(address))
+        await wait_for_waiters(lock_holder, 1)
         async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}") as client:
             response = await client.post(
                 "/graphql", json={"query": "{ articles { nodes { slug } } }"}
             )
         assert "errors" not in response.json()
-        assert not hanging.done()
-    assert "errors" not in (await hanging).json()
+        assert not blocked_request.done()
+    assert "errors" not in (await blocked_request).json()

@@ -37,24 +37,24 @@ from tests.forked import run
 from tests.people import viewer_of
 
 ROOT = Path(__file__).parents[1]
-CHOSEN = "mouette phare ardoise 77"
-KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
+NEW_PASSWORD = "mouette phare ardoise 77"
+SECRET_KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
 
 
-def environment(**camcha: str) -> dict[str, str]:
-    inherited = {
+def environment(**settings: str) -> dict[str, str]:
+    inherited_variables = {
         name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
     }
     return (
-        inherited
+        inherited_variables
         | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        | {f"CAMCHA_{k}": v for k, v in camcha.items()}
+        | {f"CAMCHA_{k}": v for k, v in settings.items()}
     )
 
 
-def command(folder: Path, *arguments: str, **camcha: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Runs a command in a folder of its own, where the demonstration stores its var/."""
-    return run(arguments, cwd=folder, env=environment(**camcha))
+    return run(arguments, cwd=folder, env=environment(**settings))
 
 
 class Demonstration:
@@ -82,16 +82,16 @@ class Demonstration:
         lines = [orjson.loads(line) for line in self.err.read_text().splitlines()]
         return str(next(line["url"] for line in lines if line["event"] == "server.listening"))
 
-    def command(self, *arguments: str, **camcha: str) -> subprocess.CompletedProcess[str]:
-        return command(self.folder, *arguments, **camcha)
+    def command(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return command(self.folder, *arguments, **settings)
 
-    def end(self, sign: signal.Signals) -> None:
-        self.process.send_signal(sign)
+    def end(self, signal_number: signal.Signals) -> None:
+        self.process.send_signal(signal_number)
         self.process.wait(60)
 
 
 @pytest.fixture(scope="module")
-def only_demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+def shared_demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
     """One demonstration for all tests of this module, because filling it takes seconds."""
     demonstration = Demonstration(tmp_path_factory.mktemp("demonstration"))
     demonstration.start()
@@ -100,11 +100,11 @@ def only_demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dem
 
 
 @pytest.fixture
-def demonstration(only_demonstration: Demonstration) -> Demonstration:
+def demonstration(shared_demonstration: Demonstration) -> Demonstration:
     """The demonstration, started if it isn't running."""
-    if only_demonstration.process.poll() is not None:
-        only_demonstration.start()
-    return only_demonstration
+    if shared_demonstration.process.poll() is not None:
+        shared_demonstration.start()
+    return shared_demonstration
 
 
 def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(
@@ -127,23 +127,23 @@ def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(
 
 
 def test_a_second_process_on_the_same_sqlite_file_is_refused(demonstration: Demonstration) -> None:
-    second = demonstration.command("serve", "--port", "0")
-    assert second.returncode == 1
-    assert second.stderr == (
+    result = demonstration.command("serve", "--port", "0")
+    assert result.returncode == 1
+    assert result.stderr == (
         "error: another process is using var/camcha.sqlite3."
         " SQLite supports one server process: stop the other one or use PostgreSQL.\n"
     )
 
 
 def test_codes_are_printed_only_for_the_demonstrations_staff(demonstration: Demonstration) -> None:
-    done = demonstration.command("code", AGENT.email)
-    assert re.fullmatch(r"\d{6}\n", done.stdout)
+    result = demonstration.command("code", AGENT.email)
+    assert re.fullmatch(r"\d{6}\n", result.stdout)
     assert demonstration.command("code", "customer@camcha.example").returncode == 1
-    ours = {
+    settings = {
         "DATABASE_URL": f"sqlite://{demonstration.folder}/var/camcha.sqlite3",
-        "SECRET_KEY": KEY,
+        "SECRET_KEY": SECRET_KEY,
     }
-    assert demonstration.command("code", AGENT.email, **ours).returncode == 1
+    assert demonstration.command("code", AGENT.email, **settings).returncode == 1
 
 
 def test_a_stopped_server_shuts_down_cleanly(demonstration: Demonstration) -> None:
@@ -154,15 +154,15 @@ def test_a_stopped_server_shuts_down_cleanly(demonstration: Demonstration) -> No
 def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        done = command(tmp_path, "serve", "--port", str(port))
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: can't listen on 127.0.0.1, port {port}: ")
+        result = command(tmp_path, "serve", "--port", str(port))
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: can't listen on 127.0.0.1, port {port}: ")
 
 
 def test_errors_of_the_environment_are_printed_one_per_line(tmp_path: Path) -> None:
-    done = command(tmp_path, "serve", "--port", "0", DATABASE_URL="mysql://x", NONSENSE="1")
-    assert done.returncode == 2
-    assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == [
+    result = command(tmp_path, "serve", "--port", "0", DATABASE_URL="mysql://x", NONSENSE="1")
+    assert result.returncode == 2
+    assert [line.split(":")[1].strip() for line in result.stderr.splitlines()] == [
         "CAMCHA_NONSENSE",
         "CAMCHA_DATABASE_URL",
         "CAMCHA_SECRET_KEY",
@@ -170,20 +170,23 @@ def test_errors_of_the_environment_are_printed_one_per_line(tmp_path: Path) -> N
 
 
 def test_a_database_without_migrations_is_refused(tmp_path: Path) -> None:
-    ours = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": KEY}
-    refused = command(tmp_path, "serve", "--port", "0", **ours)
-    assert (refused.returncode, "run python -m cli migrate" in refused.stderr) == (1, True)
-    assert command(tmp_path, "migrate", **ours).returncode == 0
-    assert command(tmp_path, "seed", **ours).returncode == 0
-    assert command(tmp_path, "migrate", "--to", "__first__", **ours).returncode == 0
-    assert "run python -m cli migrate" in command(tmp_path, "seed", **ours).stderr
+    settings = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": SECRET_KEY}
+    result = command(tmp_path, "serve", "--port", "0", **settings)
+    assert (result.returncode, "run python -m cli migrate" in result.stderr) == (1, True)
+    assert command(tmp_path, "migrate", **settings).returncode == 0
+    assert command(tmp_path, "seed", **settings).returncode == 0
+    assert command(tmp_path, "migrate", "--to", "__first__", **settings).returncode == 0
+    assert "run python -m cli migrate" in command(tmp_path, "seed", **settings).stderr
 
 
 def test_an_unavailable_database_is_reported_without_its_password(tmp_path: Path) -> None:
-    ours = {"DATABASE_URL": "postgres://camcha:hunter2@127.0.0.1:1/camcha", "SECRET_KEY": KEY}
+    settings = {
+        "DATABASE_URL": "postgres://camcha:hunter2@127.0.0.1:1/camcha",
+        "SECRET_KEY": SECRET_KEY,
+    }
     for arguments in (["serve", "--port", "0"], ["migrate"], ["check-invoices"]):
-        done = command(tmp_path, *arguments, **ours)
-        assert (done.returncode, done.stderr) == (
+        result = command(tmp_path, *arguments, **settings)
+        assert (result.returncode, result.stderr) == (
             1,
             "error: CAMCHA_DATABASE_URL: can't use the database (ConnectionRefusedError)\n",
         )
@@ -193,26 +196,33 @@ async def test_p4_3_a_link_is_printed_instead_of_a_password(db: str, tmp_path: P
     """OWASP ASVS 5, 6.4.1: the first operator's link works once and for three days, and the role
     requires a second factor.
     """
-    ours = {"DATABASE_URL": db, "SECRET_KEY": KEY, "BASE_URL": "https://api.camcha.example"}
+    settings = {
+        "DATABASE_URL": db,
+        "SECRET_KEY": SECRET_KEY,
+        "BASE_URL": "https://api.camcha.example",
+    }
     arguments = ["staff", "Omar@camcha.example", "--name", "Omar Diop", "--role", "OPERATOR"]
-    done = command(tmp_path, *arguments, **ours)
-    assert done.returncode == 0, done.stderr
-    link = re.search(r"https://api\.camcha\.example/reset\?token=(\S+)", done.stdout)
-    assert link, done.stdout
-    assert not re.search("password:|secret|code", done.stdout, re.I)
-    again = command(tmp_path, *arguments, **ours)
-    assert (again.returncode, again.stderr) == (1, "error: This email address is already in use.\n")
+    result = command(tmp_path, *arguments, **settings)
+    assert result.returncode == 0, result.stderr
+    link = re.search(r"https://api\.camcha\.example/reset\?token=(\S+)", result.stdout)
+    assert link, result.stdout
+    assert not re.search("password:|secret|code", result.stdout, re.I)
+    result = command(tmp_path, *arguments, **settings)
+    assert (result.returncode, result.stderr) == (
+        1,
+        "error: This email address is already in use.\n",
+    )
     clock = SystemClock()
-    auth, action = AuthServices.of(KEY, clock), Action(None, clock.now(), Hub())
+    auth, action = AuthServices.of(SECRET_KEY, clock), Action(None, clock.now(), Hub())
     try:
-        too_late = replace(action, at=action.at + timedelta(hours=72))
+        late_action = replace(action, at=action.at + timedelta(hours=72))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await change.reset(too_late, auth, token=link[1], password=CHOSEN, code=None)
-        await change.reset(action, auth, token=link[1], password=CHOSEN, code=None)
+            await change.reset(late_action, auth, token=link[1], password=NEW_PASSWORD, code=None)
+        await change.reset(action, auth, token=link[1], password=NEW_PASSWORD, code=None)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await change.reset(action, auth, token=link[1], password=CHOSEN, code=None)
+            await change.reset(action, auth, token=link[1], password=NEW_PASSWORD, code=None)
         user = await authenticate(
-            action, auth, email="omar@camcha.example", password=CHOSEN, code=None, peer="::1"
+            action, auth, email="omar@camcha.example", password=NEW_PASSWORD, code=None, peer="::1"
         )
         assert (user.staff, user.name, user.second_factor) == (Staff.OPERATOR, "Omar Diop", False)
         tokens = await sign_in(user, None, False, action)
@@ -222,15 +232,15 @@ async def test_p4_3_a_link_is_printed_instead_of_a_password(db: str, tmp_path: P
 
 
 def test_staff_with_an_invalid_address_or_role_are_refused(tmp_path: Path) -> None:
-    ours = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": KEY}
-    command(tmp_path, "migrate", **ours)
+    settings = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": SECRET_KEY}
+    command(tmp_path, "migrate", **settings)
     assert (
         "isn’t valid"
-        in command(tmp_path, "staff", "nobody", "--name", "N", "--role", "AGENT", **ours).stderr
+        in command(tmp_path, "staff", "nobody", "--name", "N", "--role", "AGENT", **settings).stderr
     )
     assert (
         command(
-            tmp_path, "staff", "n@camcha.example", "--name", "N", "--role", "OWNER", **ours
+            tmp_path, "staff", "n@camcha.example", "--name", "N", "--role", "OWNER", **settings
         ).returncode
         == 2
     )
@@ -239,16 +249,16 @@ def test_staff_with_an_invalid_address_or_role_are_refused(tmp_path: Path) -> No
 async def test_the_catalogue_can_be_seeded_twice_and_invoices_are_checked(
     db: str, tmp_path: Path
 ) -> None:
-    ours = {"DATABASE_URL": db, "SECRET_KEY": KEY}
+    settings = {"DATABASE_URL": db, "SECRET_KEY": SECRET_KEY}
     for _ in range(2):
         assert (
-            command(tmp_path, "seed", **ours).stdout
+            command(tmp_path, "seed", **settings).stdout
             == "The offers, articles and policies are up to date.\n"
         )
     assert await Offer.all().count() == 6
     await Counter.create(series="FA", last_position=1)
-    done = command(tmp_path, "check-invoices", **ours)
-    assert (done.returncode, done.stdout) == (
+    result = command(tmp_path, "check-invoices", **settings)
+    assert (result.returncode, result.stdout) == (
         1,
         "FA: the last invoice has position 0, but the counter stands at 1\n",
     )
@@ -260,7 +270,10 @@ async def test_p4_4_an_operator_s_own_policies_are_installed(db: str, tmp_path: 
     text = folder / "terms" / "1.0.fr.md"
     text.write_text("# Nos conditions\n\nLes voici.\n", "utf-8")
     assert (
-        command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY, POLICIES="ours").returncode == 0
+        command(
+            tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=SECRET_KEY, POLICIES="ours"
+        ).returncode
+        == 0
     )
     assert (await Policy.get(kind=PolicyKind.TERMS)).title(Locale.FR) == "Nos conditions"
 
@@ -270,29 +283,29 @@ async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(
 ) -> None:
     first, *others = read_policies()
     await install(action.at, [replace(first, fr=f"{first.fr}Et encore.\n"), *others])
-    done = command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY)
+    result = command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=SECRET_KEY)
     output = f"error: {first.name} is installed and must not change: add a new version instead\n"
-    assert (done.returncode, done.stderr) == (1, output)
+    assert (result.returncode, result.stderr) == (1, output)
     assert not await Offer.exists()
 
 
 async def test_the_audit_log_is_verified_and_its_last_hash_printed(
     db: str, tmp_path: Path, action: Action
 ) -> None:
-    ours = {"DATABASE_URL": db, "SECRET_KEY": KEY}
+    settings = {"DATABASE_URL": db, "SECRET_KEY": SECRET_KEY}
     arguments = ["staff", "amadou@camcha.example", "--name", "Amadou Diop", "--role", "AGENT"]
-    assert command(tmp_path, *arguments, **ours).returncode == 0
-    done = command(tmp_path, "verify-audit", **ours)
-    assert (done.returncode, done.stdout[:23]) == (0, "1 entries, ending at 1:")
-    last_hash = done.stdout.split()[-1]
-    assert command(tmp_path, "verify-audit", "--expect", last_hash, **ours).returncode == 0
+    assert command(tmp_path, *arguments, **settings).returncode == 0
+    result = command(tmp_path, "verify-audit", **settings)
+    assert (result.returncode, result.stdout[:23]) == (0, "1 entries, ending at 1:")
+    last_hash = result.stdout.split()[-1]
+    assert command(tmp_path, "verify-audit", "--expect", last_hash, **settings).returncode == 0
     await execute("UPDATE audit_chain SET last_sequence = 2")
-    broken = command(tmp_path, "verify-audit", **ours)
-    assert (broken.returncode, broken.stderr) == (
+    result = command(tmp_path, "verify-audit", **settings)
+    assert (result.returncode, result.stderr) == (
         1,
         "error: the entries end at 1, but the chain at 2\n",
     )
-    assert command(tmp_path, "verify-audit", "--expect", "1", **ours).returncode == 2
+    assert command(tmp_path, "verify-audit", "--expect", "1", **settings).returncode == 2
 
 
 def test_the_exported_schema_is_compared(tmp_path: Path) -> None:

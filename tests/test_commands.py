@@ -14,7 +14,7 @@ LOCKS = [
     "package-lock.json",
     "bench/package-lock.json",
 ]
-PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)", re.MULTILINE)
+PINNED_PACKAGE = re.compile(r"^([a-z0-9.-]+)==(\S+)", re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -32,13 +32,15 @@ def test_every_locked_python_package_has_hashes() -> None:
 
 
 def test_the_development_lock_includes_the_production_lock() -> None:
-    production, development = (dict(PIN.findall((ROOT / name).read_text())) for name in LOCKS[:2])
+    production, development = (
+        dict(PINNED_PACKAGE.findall((ROOT / name).read_text())) for name in LOCKS[:2]
+    )
     assert production.items() <= development.items()
 
 
 def test_every_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    locked = dict(PIN.findall((ROOT / "requirements-dev.lock").read_text()))
+    locked = dict(PINNED_PACKAGE.findall((ROOT / "requirements-dev.lock").read_text()))
     dependencies = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     names = [re.split(r"[\[<>=; ]", each)[0].lower() for each in dependencies]
     assert [name for name in names if name not in locked] == []
@@ -47,11 +49,11 @@ def test_every_dependency_is_locked() -> None:
 def test_every_dependency_has_a_reason() -> None:
     lines = (ROOT / "pyproject.toml").read_text().splitlines()
     start = lines.index("dependencies = [")
-    listed = [
+    dependency_lines = [
         line for line in lines[start : lines.index("[tool.ruff]")] if line.startswith('    "')
     ]
-    assert listed
-    assert [line for line in listed if not re.search(r'",\s+# \S', line)] == []
+    assert dependency_lines
+    assert [line for line in dependency_lines if not re.search(r'",\s+# \S', line)] == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ PAGE = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
 STATES = dict(re.findall(r"^\| (P\d\.\d+) \| .+ \| (\w+)(?:: .+)? \|$", PAGE, re.M))
 
 
-def named() -> Iterator[tuple[str, str]]:
+def named_promises() -> Iterator[tuple[str, str]]:
     """Each promise in a test's name or docstring, with its location."""
     for path in sorted((ROOT / "tests").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -30,10 +30,10 @@ def test_each_promise_has_a_known_state() -> None:
 
 
 def test_tests_name_only_existing_promises() -> None:
-    assert [(promise, place) for promise, place in named() if promise not in STATES] == []
+    assert [(promise, place) for promise, place in named_promises() if promise not in STATES] == []
 
 
 def test_each_working_promise_is_named_by_a_test() -> None:
     assert {promise for promise, state in STATES.items() if state == "works"} <= {
-        promise for promise, _ in named()
+        promise for promise, _ in named_promises()
     }

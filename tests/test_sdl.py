@@ -15,25 +15,25 @@ from graphql import (
 
 from schema.root import schema
 
-STORED = Path(__file__).parents[1] / "schema.graphql"
+SCHEMA_PATH = Path(__file__).parents[1] / "schema.graphql"
 
 
 def test_the_stored_schema_is_current() -> None:
     """`python -m cli export-schema` writes it."""
-    assert STORED.read_text(encoding="utf-8").strip() == schema.as_str().strip()
+    assert SCHEMA_PATH.read_text(encoding="utf-8").strip() == schema.as_str().strip()
 
 
 def test_the_stored_schema_is_valid_graphql() -> None:
-    assert build_schema(STORED.read_text(encoding="utf-8")).query_type
+    assert build_schema(SCHEMA_PATH.read_text(encoding="utf-8")).query_type
 
 
 def test_every_description_says_more_than_its_name() -> None:
     """P6.1: types, fields, arguments, input fields and enum values."""
-    for name, described in _described().items():
-        assert len((described or "").split()) >= 2, name
+    for name, description in _descriptions().items():
+        assert len((description or "").split()) >= 2, name
 
 
-def test_every_enum_value_and_list_field_is_named_by_convention() -> None:
+def test_enum_values_are_upper_case() -> None:
     for kind in schema._schema.type_map.values():
         if isinstance(kind, GraphQLEnumType) and not is_introspection_type(kind):
             assert all(value == value.upper() for value in kind.values), kind.name
@@ -57,7 +57,7 @@ def test_a_refused_root_field_does_not_affect_others() -> None:
     assert {name for name, field in fields.items() if is_non_null_type(field.type)} == {"contact"}
 
 
-def _described() -> dict[str, str | None]:
+def _descriptions() -> dict[str, str | None]:
     result: dict[str, str | None] = {}
     for kind in schema._schema.type_map.values():
         if is_introspection_type(kind) or is_specified_scalar_type(kind):
@@ -71,11 +71,12 @@ def _described() -> dict[str, str | None]:
             for name, field in kind.fields.items():
                 result[f"{kind.name}.{name}"] = field.description
                 result |= {
-                    f"{kind.name}.{name}({arg})": given.description
-                    for arg, given in field.args.items()
+                    f"{kind.name}.{name}({argument_name})": argument.description
+                    for argument_name, argument in field.args.items()
                 }
         elif isinstance(kind, GraphQLInputObjectType):
             result |= {
-                f"{kind.name}.{name}": given.description for name, given in kind.fields.items()
+                f"{kind.name}.{name}": input_field.description
+                for name, input_field in kind.fields.items()
             }
     return result

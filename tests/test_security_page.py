@@ -14,7 +14,7 @@ REQUIREMENTS = re.findall(r"^\| (\d+\.\d+\.\d+) \| (.+) \| (.+) \|$", PAGE, re.M
 TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(?:\w+::)?(test_\w+)`", PAGE)))
 
 
-def functions_in(path: Path) -> set[str]:
+def function_names(path: Path) -> set[str]:
     """The names of a file's functions and methods."""
     nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
@@ -22,7 +22,7 @@ def functions_in(path: Path) -> set[str]:
 
 @pytest.mark.parametrize(("file", "test"), TESTS)
 def test_each_named_test_exists(file: str, test: str) -> None:
-    assert test in functions_in(ROOT / file)
+    assert test in function_names(ROOT / file)
 
 
 def test_each_requirement_names_a_test_or_says_why_it_has_none() -> None:

@@ -15,24 +15,24 @@ from tests.patience import PATIENCE
 from worker import Job, run
 
 
-class Counted:
+class CountingJob:
     """A job that counts its runs, and fails in some of them."""
 
-    def __init__(self, fails: int = 0) -> None:
-        self.turns = 0
-        self.fails = fails
-        self.enough = asyncio.Event()
+    def __init__(self, failures: int = 0) -> None:
+        self.runs = 0
+        self.failures = failures
+        self.third_run = asyncio.Event()
 
     async def __call__(self) -> None:
-        self.turns += 1
-        if self.turns >= 3:
-            self.enough.set()
-        if self.turns <= self.fails:
+        self.runs += 1
+        if self.runs >= 3:
+            self.third_run.set()
+        if self.runs <= self.failures:
             raise ValueError("camille@fournil.example is no number")
 
 
 @pytest.fixture
-def told() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """The logged lines."""
     root, stream = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers, root.level
@@ -44,49 +44,49 @@ def told() -> Iterator[Callable[[], list[dict[str, Any]]]]:
 
 
 async def test_a_failing_job_is_logged_and_retried_without_affecting_others(
-    told: Callable[[], list[dict[str, Any]]],
+    log_lines: Callable[[], list[dict[str, Any]]],
 ) -> None:
-    failing, steady = Counted(fails=2), Counted()
+    failing_job, steady_job = CountingJob(failures=2), CountingJob()
     timetable = asyncio.create_task(
-        run([Job("failing", 0.01, failing), Job("steady", 0.01, steady)])
+        run([Job("failing", 0.01, failing_job), Job("steady", 0.01, steady_job)])
     )
     async with asyncio.timeout(PATIENCE):
-        await failing.enough.wait()
-        await steady.enough.wait()
+        await failing_job.third_run.wait()
+        await steady_job.third_run.wait()
     assert not timetable.done()
     timetable.cancel()
     with pytest.raises(asyncio.CancelledError):
         await timetable
-    failures = [line for line in told() if line["event"] == "job.failed"]
+    failures = [line for line in log_lines() if line["event"] == "job.failed"]
     assert [(line["job"], line["error"]) for line in failures] == [("failing", "ValueError")] * 2
 
 
 async def test_a_failure_is_logged_with_its_location_and_without_its_message(
-    told: Callable[[], list[dict[str, Any]]],
+    log_lines: Callable[[], list[dict[str, Any]]],
 ) -> None:
-    work = Counted(fails=1)
-    timetable = asyncio.create_task(run([Job("failing", 0.01, work)]))
+    failing_job = CountingJob(failures=1)
+    timetable = asyncio.create_task(run([Job("failing", 0.01, failing_job)]))
     async with asyncio.timeout(PATIENCE):
-        await work.enough.wait()
+        await failing_job.third_run.wait()
     timetable.cancel()
     await asyncio.gather(timetable, return_exceptions=True)
-    (line,) = told()
+    (line,) = log_lines()
     assert "camille" not in str(line)
     assert any("test_worker.py" in place for place in line["where"])
 
 
 async def test_cancelling_ends_a_running_job() -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
+    started, finished = asyncio.Event(), asyncio.Event()
 
-    async def slow() -> None:
-        begun.set()
+    async def wait_long() -> None:
+        started.set()
         try:
             await asyncio.sleep(60)
         finally:
-            ended.set()
+            finished.set()
 
-    timetable = asyncio.create_task(run([Job("slow", 1, slow)]))
-    await begun.wait()
+    timetable = asyncio.create_task(run([Job("slow", 1, wait_long)]))
+    await started.wait()
     timetable.cancel()
     await asyncio.gather(timetable, return_exceptions=True)
-    assert ended.is_set()
+    assert finished.is_set()

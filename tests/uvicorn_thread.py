@@ -15,12 +15,12 @@ from realtime.uvicorn_protocol import UVICORN_OPTIONS
 
 
 @contextmanager
-def serving(
-    application: Starlette, lifespan: Literal["on", "off"] = "off", port: int = 0
+def serve_in_thread(
+    app: Starlette, lifespan: Literal["on", "off"] = "off", port: int = 0
 ) -> Iterator[str]:
     """The running server's address, as in "http://127.0.0.1:1234"."""
     config = uvicorn.Config(
-        application,
+        app,
         port=port,
         **UVICORN_OPTIONS,
         log_config=None,

@@ -32,7 +32,7 @@ from models.locale import Locale
 from models.operations.email import Email
 from tests.accounts.company_fixtures import Company, create_company, outcome
 from tests.outbox import token_to, tokens_to
-from tests.patience import lock_waiters
+from tests.patience import wait_for_lock_waiters
 from tests.people import create_staff, create_user
 
 if TYPE_CHECKING:
@@ -455,7 +455,7 @@ async def test_accepting_does_not_deadlock_with_a_second_sign_up(
     async with scenario.company.action().transaction() as tx:
         await tx.locked(Account, sign_up_result.account.pk)
         locked.set()
-        await lock_waiters(db)  # a lock on the company, with or without the user
+        await wait_for_lock_waiters(db)  # a lock on the company, with or without the user
         await tx.locked(User, sign_up_result.user.pk)
     assert await acceptance_task
 

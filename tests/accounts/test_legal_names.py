@@ -27,7 +27,7 @@ from models.locale import Locale
 from models.support.file import File
 from tests.accounts.company_fixtures import Company, create_company, outcome
 from tests.accounts.registry_server import answer, result, serve_registry
-from tests.outbox import emails_to, written
+from tests.outbox import emails_to, recipients_and_subjects
 from tests.people import create_staff
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ async def test_p1_1_the_registered_name_is_accepted_immediately(scenario: Scenar
         "LES FOURNILS D AUBRY",
     )
     assert await scenario.legal_name() == NEW_NAME
-    assert await written("legal_name") == [
+    assert await recipients_and_subjects("legal_name") == [
         (CAMILLE_EMAIL, ACCEPTED),
         ("adam@fournil.example", ACCEPTED),
     ]
@@ -190,7 +190,7 @@ async def test_p1_1_without_a_match_an_agent_decides_on_evidence(
     change = await scenario.decide(change, Decision.ACCEPT)
     assert (change.status, change.decider_id) == (LegalNameStatus.ACCEPTED, scenario.agent.pk)
     assert await scenario.legal_name() == NEW_NAME
-    assert await written("legal_name") == [
+    assert await recipients_and_subjects("legal_name") == [
         (CAMILLE_EMAIL, EVIDENCE_NEEDED),
         (CAMILLE_EMAIL, ACCEPTED),
     ]
@@ -262,7 +262,7 @@ async def test_p1_1_without_a_registry_evidence_is_required(scenario: Scenario) 
     scenario.registry = NoRegistry()
     change = await scenario.request(file_ids=(await scenario.upload_kbis(),))
     assert (change.status, change.verdict) == (LegalNameStatus.IN_REVIEW, RegistryVerdict.UNKNOWN)
-    assert await written("legal_name") == []  # the evidence is already uploaded
+    assert await recipients_and_subjects("legal_name") == []  # the evidence is already uploaded
     scenario.bakery.clock.advance(timedelta(days=1))
     assert await scenario.run_checks() == 0
 
@@ -285,7 +285,7 @@ async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(
     scenario.bakery.clock.advance(timedelta(hours=1))
     await scenario.run_checks()
     assert await scenario.legal_name() == NEW_NAME
-    assert await written("legal_name") == [
+    assert await recipients_and_subjects("legal_name") == [
         (CAMILLE_EMAIL, EVIDENCE_NEEDED),
         (CAMILLE_EMAIL, ACCEPTED),
     ]
@@ -330,7 +330,7 @@ async def test_p1_1_concurrent_lookups_notify_once(scenario: Scenario) -> None:
     scenario.set_registered_names("LES FOURNILS D AUBRY")
     scenario.bakery.clock.advance(timedelta(hours=1))
     await asyncio.gather(scenario.run_checks(), scenario.run_checks(), scenario.run_checks())
-    assert await written("legal_name") == [
+    assert await recipients_and_subjects("legal_name") == [
         (CAMILLE_EMAIL, EVIDENCE_NEEDED),
         (CAMILLE_EMAIL, ACCEPTED),
     ]
@@ -368,9 +368,9 @@ async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_r
 ) -> None:
     change = await scenario.add_evidence(await scenario.request())
     await scenario.decide(change, Decision.ACCEPT)
-    sent = await written("legal_name")
+    sent = await recipients_and_subjects("legal_name")
     assert (await scenario.decide(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
-    assert await written("legal_name") == sent
+    assert await recipients_and_subjects("legal_name") == sent
     assert await outcome(scenario.decide(change, Decision.REJECT, "Non.")) == "TRANSITION_ILLEGAL"
     assert await outcome(scenario.add_evidence(change)) == "TRANSITION_ILLEGAL"
     assert await outcome(cancel_request(scenario, change)) == "TRANSITION_ILLEGAL"
@@ -524,8 +524,8 @@ async def test_p1_1_a_removed_member_gets_no_email(scenario: Scenario) -> None:
     change = await scenario.add_evidence(await scenario.request("Adam"))
     assert await scenario.bakery.remove("Camille", "Adam") == "done"
     await scenario.decide(change, Decision.ACCEPT)
-    assert (CAMILLE_EMAIL, ACCEPTED) in await written("legal_name")
-    assert ("adam@fournil.example", ACCEPTED) not in await written("legal_name")
+    assert (CAMILLE_EMAIL, ACCEPTED) in await recipients_and_subjects("legal_name")
+    assert ("adam@fournil.example", ACCEPTED) not in await recipients_and_subjects("legal_name")
 
 
 async def test_p1_1_the_trade_name_can_be_changed_freely(scenario: Scenario) -> None:

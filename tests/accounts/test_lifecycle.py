@@ -31,7 +31,7 @@ from models.privacy.erasure import Erasure
 from models.support.ticket import Message, Ticket, TicketKind, TicketStatus
 from realtime.hub import Hub
 from tests.accounts.company_fixtures import Company, create_company, outcome
-from tests.outbox import token_to, written
+from tests.outbox import recipients_and_subjects, token_to
 from tests.people import add_member, create_staff, create_user, viewer_of
 
 if TYPE_CHECKING:
@@ -148,7 +148,9 @@ async def test_p1_2_a_deactivation_ends_all_access_to_the_account(scenario: Scen
     assert {sessions.session_key(session) for session, _ in session_roles} <= set(
         scenario.bakery.bus.announced
     )
-    assert await written("account_status") == [(owner, DEACTIVATED) for owner in OWNER_EMAILS]
+    assert await recipients_and_subjects("account_status") == [
+        (owner, DEACTIVATED) for owner in OWNER_EMAILS
+    ]
     camille = scenario.bakery.people["Camille"]
     assert await company_of(camille) is None
     assert await outcome(company_of(camille, scenario.bakery.account.pk)) == "ACCOUNT_INACTIVE"
@@ -182,7 +184,9 @@ async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivat
     ) == ("ACCOUNT_INACTIVE")
     await scenario.reactivate()
     assert await scenario.status() is AccountStatus.ACTIVE
-    assert (await written("account_status"))[-2:] == [(owner, ACTIVE) for owner in OWNER_EMAILS]
+    assert (await recipients_and_subjects("account_status"))[-2:] == [
+        (owner, ACTIVE) for owner in OWNER_EMAILS
+    ]
     account = await company_of(camille)
     assert account is not None
     assert account.pk == scenario.bakery.account.pk
@@ -209,7 +213,7 @@ async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(
     account = await scenario.reactivate()
     assert (account.status, account.erases_at) == (AccountStatus.ACTIVE, None)
     assert (await Erasure.get()).canceled_at == scenario.bakery.clock.now()
-    assert [subject for _, subject in await written("account_status")] == [
+    assert [subject for _, subject in await recipients_and_subjects("account_status")] == [
         CLOSING,
         CLOSING,
         ACTIVE,
@@ -323,7 +327,9 @@ async def test_p1_2_only_one_request_of_each_kind_is_open(scenario: Scenario) ->
 async def test_p1_2_two_agents_acting_concurrently_get_the_same_result(scenario: Scenario) -> None:
     outcomes = await asyncio.gather(*(outcome(scenario.deactivate()) for _ in range(3)))
     assert outcomes == ["done"] * 3
-    assert await written("account_status") == [(owner, DEACTIVATED) for owner in OWNER_EMAILS]
+    assert await recipients_and_subjects("account_status") == [
+        (owner, DEACTIVATED) for owner in OWNER_EMAILS
+    ]
 
 
 async def test_p1_2_actions_in_progress_are_refused_once_the_account_is_deactivated(

@@ -27,7 +27,7 @@ from models.identity.session import Session
 from models.identity.user import RecoveryCode, Staff, User
 from tests.accounts.company_fixtures import Company, create_company, outcome
 from tests.auth.conftest import code_of
-from tests.outbox import templates_to, written
+from tests.outbox import recipients_and_subjects, templates_to
 from tests.people import PASSWORD, add_member, create_staff, viewer_of
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ async def test_second_factors_that_an_owner_cannot_reset(
     await User.filter(pk=company.people["max"].pk).update(staff=None)
     await add_member(new_action(), other_company.account, company.people["max"])
     assert await outcome(reset_member(company, "odile", "max")) == "SECOND_FACTOR_RESERVED"
-    assert await written("second_factor_reset") == []
+    assert await recipients_and_subjects("second_factor_reset") == []
     assert await Authenticator.filter(user_id=company.people["max"].pk).exists()
 
 
@@ -155,7 +155,7 @@ async def test_a_reset_requires_an_owner_and_a_step_up(
     await Session.filter(pk=company.tokens["odile"].session.pk).update(fresh_until=new_action().at)
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
         await reset_member(company, "odile", "max")
-    assert await written("second_factor_reset") == []
+    assert await recipients_and_subjects("second_factor_reset") == []
 
 
 async def create_operator(new_action: "NewAction", name: str) -> tuple[User, sessions.Tokens]:
@@ -184,7 +184,9 @@ async def test_an_operator_resets_any_second_factor_except_their_own(
     for user in (company.people["olivier"], await with_second_factor(agent, enrol)):
         await second_factor_reset.reset_user(new_action(), tokens.session, user.pk)
         assert not (await User.get(pk=user.pk)).second_factor
-    recipients = [recipient for recipient, _ in await written("second_factor_reset")]
+    recipients = [
+        recipient for recipient, _ in await recipients_and_subjects("second_factor_reset")
+    ]
     assert recipients == ["olivier@fournil.example", "amadou@camcha.example"]
     new_tokens = await sessions.sign_in(await User.get(pk=agent.pk), None, False, new_action())
     assert (await viewer_of(new_tokens.access, new_action().at)).staff is None

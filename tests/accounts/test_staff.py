@@ -30,7 +30,7 @@ from models.operations.email import Email
 from models.support.ticket import Category, Channel, Ticket
 from tests.auth.conftest import code_of
 from tests.outbox import templates_to, token_to
-from tests.patience import lock_waiters
+from tests.patience import wait_for_lock_waiters
 from tests.people import create_staff, create_user, viewer_of
 
 if TYPE_CHECKING:
@@ -228,9 +228,9 @@ async def test_a_ticket_claimed_during_a_dismissal_is_released(
     lock_task = asyncio.create_task(hold_ticket())
     await locked.wait()
     claim_task = asyncio.create_task(ticket.claim(new_action(), lea))
-    await lock_waiters(db)
+    await wait_for_lock_waiters(db)
     dismissal_task = asyncio.create_task(operator.dismiss(lea))
-    await lock_waiters(db, 2, dismissal_task.done)
+    await wait_for_lock_waiters(db, 2, dismissal_task.done)
     released.set()
     results = await asyncio.gather(lock_task, claim_task, dismissal_task, return_exceptions=True)
     assert not [

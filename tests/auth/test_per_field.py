@@ -15,7 +15,7 @@ from settings import read
 from tests.conftest import MovableClock
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
-from tests.uvicorn_thread import serving
+from tests.uvicorn_thread import serve_in_thread
 
 PAUL = "paul@boulangerie.example"
 FREE = 6  # attempts under auth/throttle/__init__.py's PAIR before the first wait
@@ -29,7 +29,7 @@ def server(database_url: str, tmp_path: Path, clock: MovableClock) -> Iterator[S
     settings = {
         name: value for name, value in server.environment.items() if name.startswith("CAMCHA_")
     }
-    with serving(create_app(read(settings), clock), lifespan="on", port=server.port):
+    with serve_in_thread(create_app(read(settings), clock), lifespan="on", port=server.port):
         yield server
 
 

@@ -22,12 +22,12 @@ SENDER = Sender("CAMCHA <bonjour@camcha.example>", SITE)
 PDF = b"%PDF-1.7\r\n\x00\xff.\n.\r\nFrom here\n%%EOF"
 
 
-def parsed(message: EmailMessage) -> EmailMessage:
+def parse(message: EmailMessage) -> EmailMessage:
     """The message as a mail program reads it from its bytes."""
-    read = message_from_bytes(message.as_bytes(), policy=policy.default)
-    assert isinstance(read, EmailMessage)
-    assert not [defect for part in read.walk() for defect in part.defects]
-    return read
+    parsed_message = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert isinstance(parsed_message, EmailMessage)
+    assert not [defect for part in parsed_message.walk() for defect in part.defects]
+    return parsed_message
 
 
 def body(message: EmailMessage, kind: str) -> str:
@@ -39,27 +39,27 @@ def body(message: EmailMessage, kind: str) -> str:
 
 def text_of(email: Email) -> str:
     """The text of an email as its recipient reads it."""
-    return body(parsed(message(email, SENDER)), "plain")
+    return body(parse(message(email, SENDER)), "plain")
 
 
 def html_of(email: Email) -> str:
     """The HTML of an email as its recipient's mail program gets it."""
-    return body(parsed(message(email, SENDER)), "html")
+    return body(parse(message(email, SENDER)), "html")
 
 
 @pytest.fixture
 async def zoe(db: str, action: Action) -> User:
     """A French-speaking user with a verified address."""
-    return await _person(action, "zoe@example.fr", "Zoé Lefèvre", Locale.FR)
+    return await _create_user(action, "zoe@example.fr", "Zoé Lefèvre", Locale.FR)
 
 
 @pytest.fixture
 async def john(db: str, action: Action) -> User:
     """An English-speaking user with a verified address."""
-    return await _person(action, "john@example.com", "John Smith", Locale.EN)
+    return await _create_user(action, "john@example.com", "John Smith", Locale.EN)
 
 
-async def _person(action: Action, email: str, name: str, locale: Locale) -> User:
+async def _create_user(action: Action, email: str, name: str, locale: Locale) -> User:
     return await create_user(action, name, email=email, locale=locale)
 
 
@@ -80,7 +80,7 @@ async def invoice(db: str, action: Action, zoe: User) -> Invoice:
         method="card",
         created_at=action.at,
     )
-    issued = await Invoice.create(
+    invoice = await Invoice.create(
         position=42,
         number="FA-2026-000042",
         account=account,
@@ -97,5 +97,5 @@ async def invoice(db: str, action: Action, zoe: User) -> Invoice:
         facts={},
         sha256="0" * 64,
     )
-    await InvoiceDocument.create(invoice=issued, pdf=PDF)
-    return issued
+    await InvoiceDocument.create(invoice=invoice, pdf=PDF)
+    return invoice

@@ -21,21 +21,21 @@ from models.database.connection import connect
 class KillingTransport:
     """Sends one message, then kills the process."""
 
-    def __init__(self, wrapped: Transport) -> None:
-        self._wrapped = wrapped
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     async def send(self, message: EmailMessage) -> str:
-        await self._wrapped.send(message)
+        await self._transport.send(message)
         os.kill(os.getpid(), signal.SIGKILL)
         return "never reached"
 
 
-async def main(database_url: str, mail_url: str, at: str, killer: str) -> None:
+async def main(database_url: str, mail_url: str, at: str, killed_by: str) -> None:
     await connect(database_url)
-    real = transport(mail_url)
+    smtp_transport = transport(mail_url)
     sender = Sender("CAMCHA <bonjour@camcha.example>", "https://camcha.example")
     await deliver_due(
-        KillingTransport(real) if killer == "itself" else real,
+        KillingTransport(smtp_transport) if killed_by == "itself" else smtp_transport,
         datetime.fromisoformat(at),
         sender=sender,
     )

@@ -34,24 +34,24 @@ async def server() -> AsyncIterator[SmtpServer]:
         yield server
 
 
-def to(server: SmtpServer) -> Transport:
+def transport_to(server: SmtpServer) -> Transport:
     return transport(f"smtp://127.0.0.1:{server.port}?starttls=never")
 
 
-async def write(action: Action, user: User, *recipients: str) -> list[Email]:
+async def store_emails(action: Action, user: User, *recipients: str) -> list[Email]:
     """One email to each recipient, in this order."""
-    stored = []
+    stored_emails = []
     async with action.transaction() as tx:
         for recipient in recipients:
             user.email = recipient
-            stored.append(await emails.verification(tx, user, "TOKEN-123"))
-    return stored
+            stored_emails.append(await emails.verification(tx, user, "TOKEN-123"))
+    return stored_emails
 
 
 async def test_p1_4_an_email_is_sent_once(server: SmtpServer, action: Action, zoe: User) -> None:
-    [email] = await write(action, zoe, "zoe@example.fr")
-    assert await deliver_due(to(server), action.at, sender=SENDER) == 1
-    assert await deliver_due(to(server), action.at + HOUR, sender=SENDER) == 0
+    [email] = await store_emails(action, zoe, "zoe@example.fr")
+    assert await deliver_due(transport_to(server), action.at, sender=SENDER) == 1
+    assert await deliver_due(transport_to(server), action.at + HOUR, sender=SENDER) == 0
     await email.refresh_from_db()
     assert (email.sent_at, email.next_attempt_at, email.attempts) == (action.at, None, 1)
     assert server.addresses == ["zoe@example.fr"]
@@ -60,15 +60,15 @@ async def test_p1_4_an_email_is_sent_once(server: SmtpServer, action: Action, zo
 async def test_p1_4_french_and_english_readers_get_their_own_language(
     server: SmtpServer, action: Action, zoe: User, john: User
 ) -> None:
-    await write(action, zoe, "zoe@example.fr")
-    await write(action, john, "john@example.com")
-    await deliver_due(to(server), action.at, sender=SENDER)
+    await store_emails(action, zoe, "zoe@example.fr")
+    await store_emails(action, john, "john@example.com")
+    await deliver_due(transport_to(server), action.at, sender=SENDER)
     received = dict(server.received)
     assert [
-        received[who]["Content-Language"] for who in ("zoe@example.fr", "john@example.com")
+        received[address]["Content-Language"] for address in ("zoe@example.fr", "john@example.com")
     ] == ["fr", "en"]
     french, english = (
-        received[who].get_body(("plain",)) for who in ("zoe@example.fr", "john@example.com")
+        received[address].get_body(("plain",)) for address in ("zoe@example.fr", "john@example.com")
     )
     assert french is not None
     assert english is not None
@@ -81,7 +81,7 @@ async def test_p2_4_the_invoice_arrives_with_its_pdf(
 ) -> None:
     async with action.transaction() as tx:
         await emails.invoice_issued(tx, zoe, invoice, "TOKEN-123")
-    await deliver_due(to(server), action.at, sender=SENDER)
+    await deliver_due(transport_to(server), action.at, sender=SENDER)
     [attached] = server.received[0][1].iter_attachments()
     assert attached.get_content() == PDF
     assert attached.get_filename() == "FA-2026-000042.pdf"
@@ -93,11 +93,11 @@ async def test_p2_4_an_invoice_is_not_sent_without_its_pdf(
     async with action.transaction() as tx:
         await emails.invoice_issued(tx, zoe, invoice, "TOKEN-123")
     await InvoiceDocument.all().delete()
-    assert await deliver_due(to(server), action.at, sender=SENDER) == 0
+    assert await deliver_due(transport_to(server), action.at, sender=SENDER) == 0
     assert server.received == []
 
 
-def read_url(url: str) -> bytes:
+def read_file_url(url: str) -> bytes:
     """The content of a file: URL."""
     return Path(unquote(urlsplit(url).path)).read_bytes()
 
@@ -105,7 +105,7 @@ def read_url(url: str) -> bytes:
 async def test_the_log_links_the_file_and_contains_no_personal_data(
     tmp_path: Path, action: Action, zoe: User
 ) -> None:
-    [email] = await write(action, zoe, "zoe@example.fr")
+    [email] = await store_emails(action, zoe, "zoe@example.fr")
     with capture_logs() as logged:
         await deliver_due(transport(f"file://{tmp_path}"), action.at, sender=SENDER)
     [entry] = logged
@@ -114,18 +114,18 @@ async def test_the_log_links_the_file_and_contains_no_personal_data(
         email.pk,
         "verification.fr",
     )
-    assert read_url(str(entry["link"])).startswith(b"From: CAMCHA")
-    for personal in ("zoe", "Zoé", "example.fr", "Confirmez", "TOKEN"):
-        assert personal not in str(logged).replace(str(tmp_path), "")
+    assert read_file_url(str(entry["link"])).startswith(b"From: CAMCHA")
+    for personal_data in ("zoe", "Zoé", "example.fr", "Confirmez", "TOKEN"):
+        assert personal_data not in str(logged).replace(str(tmp_path), "")
 
 
 async def test_logged_failures_contain_no_personal_data(
     server: SmtpServer, action: Action, zoe: User
 ) -> None:
     server.rejected_recipients["zoe@example.fr"] = "550 zoe@example.fr does not exist"
-    await write(action, zoe, "zoe@example.fr", "zoe@example.fr\nBcc: eve@example.org")
+    await store_emails(action, zoe, "zoe@example.fr", "zoe@example.fr\nBcc: eve@example.org")
     with capture_logs() as logged:
-        await deliver_due(to(server), action.at, sender=SENDER)
+        await deliver_due(transport_to(server), action.at, sender=SENDER)
     assert [entry["event"] for entry in logged] == ["email.given_up", "email.failed"]
     assert logged[0]["reason"] == "SMTPRecipientRefused 550"
     assert "example" not in str(logged)
@@ -138,7 +138,7 @@ async def test_an_email_that_fails_does_not_delay_the_others(
         "gone@example.fr": "550 no such user",
         "busy@example.fr": "451 later",
     }
-    gone, busy, broken, _ = await write(
+    undeliverable, deferred, malformed, _ = await store_emails(
         action,
         zoe,
         "gone@example.fr",
@@ -146,18 +146,18 @@ async def test_an_email_that_fails_does_not_delay_the_others(
         "x@example.fr\r\nBcc: eve@example.org",
         "good@example.fr",
     )
-    assert await deliver_due(to(server), action.at, sender=SENDER) == 1
+    assert await deliver_due(transport_to(server), action.at, sender=SENDER) == 1
     assert server.addresses == ["good@example.fr"]
-    for email in (gone, busy, broken):
+    for email in (undeliverable, deferred, malformed):
         await email.refresh_from_db()
         assert (email.sent_at, email.attempts) == (None, 1)
-    assert (gone.next_attempt_at, busy.next_attempt_at) == (None, action.at + MINUTE)
+    assert (undeliverable.next_attempt_at, deferred.next_attempt_at) == (None, action.at + MINUTE)
 
 
 async def test_an_email_erased_during_its_delivery_does_not_delay_the_others(
     action: Action, zoe: User
 ) -> None:
-    _, rejected, other = await write(
+    _, rejected, other = await store_emails(
         action, zoe, "gone@example.fr", "rejected@example.fr", "other@example.fr"
     )
 
@@ -178,30 +178,30 @@ async def test_a_temporary_rejection_is_retried_at_growing_intervals(
     server: SmtpServer, action: Action, clock: MovableClock, zoe: User
 ) -> None:
     server.rejected_recipients["zoe@example.fr"] = "451 come back later"
-    [email] = await write(action, zoe, "zoe@example.fr")
-    waits = []
+    [email] = await store_emails(action, zoe, "zoe@example.fr")
+    intervals = []
     for _ in range(3):
-        await deliver_due(to(server), clock.now(), sender=SENDER)
+        await deliver_due(transport_to(server), clock.now(), sender=SENDER)
         await email.refresh_from_db()
         assert email.next_attempt_at is not None
-        waits.append(email.next_attempt_at - clock.now())
+        intervals.append(email.next_attempt_at - clock.now())
         clock.time = email.next_attempt_at
-    assert waits == [MINUTE, 2 * MINUTE, 4 * MINUTE]
+    assert intervals == [MINUTE, 2 * MINUTE, 4 * MINUTE]
     server.rejected_recipients.clear()
-    assert await deliver_due(to(server), clock.now(), sender=SENDER) == 1
+    assert await deliver_due(transport_to(server), clock.now(), sender=SENDER) == 1
 
 
-async def test_everything_is_delivered_once_a_server_is_up_again(action: Action, zoe: User) -> None:
+async def test_everything_is_delivered_after_the_server_recovers(action: Action, zoe: User) -> None:
     server = SmtpServer()
     async with server.open():
         pass
-    await write(action, zoe, "a@example.fr", "b@example.fr")
-    assert await deliver_due(to(server), action.at, sender=SENDER) == 0
+    await store_emails(action, zoe, "a@example.fr", "b@example.fr")
+    assert await deliver_due(transport_to(server), action.at, sender=SENDER) == 0
     async with server.open(server.port):
         # The first one was tried and has to wait.
-        assert await deliver_due(to(server), action.at, sender=SENDER) == 1
-        assert await deliver_due(to(server), action.at + MINUTE, sender=SENDER) == 1
-        assert await deliver_due(to(server), action.at + HOUR, sender=SENDER) == 0
+        assert await deliver_due(transport_to(server), action.at, sender=SENDER) == 1
+        assert await deliver_due(transport_to(server), action.at + MINUTE, sender=SENDER) == 1
+        assert await deliver_due(transport_to(server), action.at + HOUR, sender=SENDER) == 0
     assert server.addresses == ["b@example.fr", "a@example.fr"]
 
 
@@ -210,20 +210,20 @@ async def test_a_server_that_hangs_is_abandoned(
 ) -> None:
     monkeypatch.setattr("mail.delivery.SEND_TIMEOUT", timedelta(seconds=0.3))
     server.hangs = True
-    [email] = await write(action, zoe, "zoe@example.fr")
+    [email] = await store_emails(action, zoe, "zoe@example.fr")
     async with asyncio.timeout(40):  # closing the connection doesn't wait for the server
-        assert await deliver_due(to(server), action.at, sender=SENDER) == 0
+        assert await deliver_due(transport_to(server), action.at, sender=SENDER) == 0
     await email.refresh_from_db()
     assert email.next_attempt_at == action.at + MINUTE
 
 
-async def test_two_workers_at_once_send_each_email_once(
+async def test_two_concurrent_workers_send_each_email_once(
     server: SmtpServer, action: Action, zoe: User
 ) -> None:
     recipients = [f"p{n:02}@example.fr" for n in range(20)]
-    await write(action, zoe, *recipients)
+    await store_emails(action, zoe, *recipients)
     sent = await asyncio.gather(
-        *(deliver_due(to(server), action.at, sender=SENDER) for _ in range(2))
+        *(deliver_due(transport_to(server), action.at, sender=SENDER) for _ in range(2))
     )
     assert sum(sent) == 20
     assert sorted(server.addresses) == recipients
@@ -232,21 +232,21 @@ async def test_two_workers_at_once_send_each_email_once(
 async def test_a_batch_is_limited_and_begins_with_the_oldest(
     server: SmtpServer, action: Action, zoe: User
 ) -> None:
-    await write(action, zoe, "a@example.fr", "b@example.fr", "c@example.fr")
-    assert await deliver_due(to(server), action.at, limit=2, sender=SENDER) == 2
+    await store_emails(action, zoe, "a@example.fr", "b@example.fr", "c@example.fr")
+    assert await deliver_due(transport_to(server), action.at, limit=2, sender=SENDER) == 2
     assert server.addresses == ["a@example.fr", "b@example.fr"]
 
 
 async def test_a_worker_killed_after_the_server_accepted_loses_nothing(
     server: SmtpServer, action: Action, zoe: User, db: str
 ) -> None:
-    [email] = await write(action, zoe, "zoe@example.fr")
-    assert await (await _worker(db, server, action, "itself")).wait() == -9
+    [email] = await store_emails(action, zoe, "zoe@example.fr")
+    assert await (await _start_worker(db, server, action, "itself")).wait() == -9
     await email.refresh_from_db()
     assert (len(server.received), email.sent_at) == (1, None)
     # The killed worker's lease hasn't ended.
-    assert await deliver_due(to(server), action.at, sender=SENDER) == 0
-    assert await deliver_due(to(server), action.at + HOUR, sender=SENDER) == 1
+    assert await deliver_due(transport_to(server), action.at, sender=SENDER) == 0
+    assert await deliver_due(transport_to(server), action.at + HOUR, sender=SENDER) == 1
     first, second = (message for _, message in server.received)
     assert first["Message-ID"] == second["Message-ID"]
 
@@ -254,21 +254,21 @@ async def test_a_worker_killed_after_the_server_accepted_loses_nothing(
 async def test_a_worker_killed_before_the_server_accepted_loses_nothing(
     server: SmtpServer, action: Action, zoe: User, db: str
 ) -> None:
-    await write(action, zoe, "zoe@example.fr", "ana@example.fr")
+    await store_emails(action, zoe, "zoe@example.fr", "ana@example.fr")
     server.hangs = True
-    worker = await _worker(db, server, action, "test")
+    worker = await _start_worker(db, server, action, "test")
     async with asyncio.timeout(PATIENCE):
         await server.data_received.wait()
     worker.kill()
     await worker.wait()
     server.hangs = False
     assert server.received == []
-    assert await deliver_due(to(server), action.at + HOUR, sender=SENDER) == 2
+    assert await deliver_due(transport_to(server), action.at + HOUR, sender=SENDER) == 2
     assert sorted(server.addresses) == ["ana@example.fr", "zoe@example.fr"]
 
 
-async def _worker(
-    db: str, server: SmtpServer, action: Action, killer: str
+async def _start_worker(
+    db: str, server: SmtpServer, action: Action, killed_by: str
 ) -> asyncio.subprocess.Process:
     root = Path(__file__).parents[2]
     return await asyncio.create_subprocess_exec(
@@ -277,14 +277,14 @@ async def _worker(
         db,
         f"smtp://127.0.0.1:{server.port}?starttls=never",
         action.at.isoformat(),
-        killer,
+        killed_by,
         env=os.environ | {"PYTHONPATH": str(root)},
     )
 
 
-@pytest.mark.parametrize("silent", ["at once", "after a greeting"])
+@pytest.mark.parametrize("silence", ["at once", "after a greeting"])
 async def test_a_silent_server_is_abandoned_after_the_first_email(
-    action: Action, zoe: User, monkeypatch: pytest.MonkeyPatch, silent: str
+    action: Action, zoe: User, monkeypatch: pytest.MonkeyPatch, silence: str
 ) -> None:
     monkeypatch.setattr("mail.transport._COMMAND_SECONDS", 0.2)
     connections = 0
@@ -292,31 +292,31 @@ async def test_a_silent_server_is_abandoned_after_the_first_email(
     async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
-        if silent == "after a greeting":
+        if silence == "after a greeting":
             writer.write(b"220 here\r\n")
         await reader.read()
         writer.close()
 
-    await write(action, zoe, *(f"p{n}@example.fr" for n in range(5)))
+    await store_emails(action, zoe, *(f"p{n}@example.fr" for n in range(5)))
     async with await asyncio.start_server(stay_silent, "127.0.0.1", 0) as listener:
         port = listener.sockets[0].getsockname()[1]
         silent_server = transport(f"smtp://127.0.0.1:{port}?starttls=never")
         assert await deliver_due(silent_server, action.at, sender=SENDER) == 0
     assert connections == 1  # each email would wait as long, and delay later ones by minutes
     async with SmtpServer().open() as back:
-        assert await deliver_due(to(back), action.at + MINUTE, sender=SENDER) == 5
+        assert await deliver_due(transport_to(back), action.at + MINUTE, sender=SENDER) == 5
 
 
 async def test_an_email_that_is_given_up_is_logged_as_an_error(
     server: SmtpServer, action: Action, zoe: User
 ) -> None:
     server.rejected_recipients["gone@example.fr"] = "550 no such user"
-    gone, _ = await write(action, zoe, "gone@example.fr", "good@example.fr")
+    undeliverable, _ = await store_emails(action, zoe, "gone@example.fr", "good@example.fr")
     with capture_logs() as logged:
-        await deliver_due(to(server), action.at, sender=SENDER)
+        await deliver_due(transport_to(server), action.at, sender=SENDER)
     [error] = [entry for entry in logged if entry["log_level"] == "error"]
     assert (error["event"], error["email"], error["reason"]) == (
         "email.given_up",
-        gone.pk,
+        undeliverable.pk,
         "SMTPRecipientRefused 550",
     )

@@ -23,8 +23,8 @@ from models.operations.email import Email
 from models.privacy.erasure import Erasure
 from tests.mail.conftest import SITE, html_of, text_of
 
-BANK = "https://bank.example/confirm?payment=7&lang=fr"
-HOSTILE = '<img src=x onerror=alert(1)>\r\nBcc: victim@example.org\u2028& "Zoé"'
+BANK_URL = "https://bank.example/confirm?payment=7&lang=fr"
+HOSTILE_NAME = '<img src=x onerror=alert(1)>\r\nBcc: victim@example.org\u2028& "Zoé"'
 in_each_language = pytest.mark.parametrize("locale", list(Locale))
 
 
@@ -36,7 +36,7 @@ def company(user: User, status: AccountStatus = AccountStatus.ACTIVE) -> Account
     return Account(legal_name=user.name, status=status, erases_at=erases_at)
 
 
-def name_change(user: User, status: LegalNameStatus) -> LegalNameChange:
+def legal_name_change(user: User, status: LegalNameStatus) -> LegalNameChange:
     """A change from "Lefèvre SARL" to the user's name."""
     return LegalNameChange(
         previous_name="Lefèvre SARL", legal_name=user.name, status=status, reason=user.name
@@ -46,20 +46,24 @@ def name_change(user: User, status: LegalNameStatus) -> LegalNameChange:
 async def invitation(tx: Transaction, inviter: User, account: Account) -> Email:
     """An invitation in the inviter's language to an address without an account."""
     expires_at = tx.action.at + timedelta(days=7)
-    invited = Invitation(
+    pending_invitation = Invitation(
         email="noe@example.fr", role=Role.BILLING, locale=inviter.locale, expires_at=expires_at
     )
-    return await emails.invitation(tx, invited, inviter, account, "TOKEN-123")
+    return await emails.invitation(tx, pending_invitation, inviter, account, "TOKEN-123")
 
 
-NAME_STATES = [LegalNameStatus.EVIDENCE_NEEDED, LegalNameStatus.ACCEPTED, LegalNameStatus.REJECTED]
-ACCOUNT_STATES = [AccountStatus.DEACTIVATED, AccountStatus.CLOSING, AccountStatus.ACTIVE]
-Write = Callable[[Transaction, User], Awaitable[Email]]
-GREETING: dict[str, list[Write]] = {
+LEGAL_NAME_STATUSES = [
+    LegalNameStatus.EVIDENCE_NEEDED,
+    LegalNameStatus.ACCEPTED,
+    LegalNameStatus.REJECTED,
+]
+ACCOUNT_STATUSES = [AccountStatus.DEACTIVATED, AccountStatus.CLOSING, AccountStatus.ACTIVE]
+EmailFactory = Callable[[Transaction, User], Awaitable[Email]]
+EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "verification": [lambda tx, user: emails.verification(tx, user, "TOKEN-123")],
     "already_registered": [emails.already_registered],
     "payment_confirmation_needed": [
-        lambda tx, user: emails.payment_confirmation_needed(tx, user, BANK)
+        lambda tx, user: emails.payment_confirmation_needed(tx, user, BANK_URL)
     ],
     "password_reset": [lambda tx, user: emails.password_reset(tx, user, "TOKEN-123")],
     "sign_in_unlock": [lambda tx, user: emails.sign_in_unlock(tx, user, "TOKEN-123")],
@@ -83,12 +87,12 @@ GREETING: dict[str, list[Write]] = {
     ],
     "email_changed": [lambda tx, user: emails.email_changed(tx, user, "new@example.fr")],
     "legal_name": [
-        lambda tx, user, status=status: emails.legal_name(tx, user, name_change(user, status))  # type: ignore[misc]
-        for status in NAME_STATES
+        lambda tx, user, status=status: emails.legal_name(tx, user, legal_name_change(user, status))  # type: ignore[misc]
+        for status in LEGAL_NAME_STATUSES
     ],
     "account_status": [
         lambda tx, user, status=status: emails.account_status(tx, user, company(user, status))  # type: ignore[misc]
-        for status in ACCOUNT_STATES
+        for status in ACCOUNT_STATUSES
     ],
     "reactivation_declined": [
         lambda tx, user: emails.reactivation_declined(tx, user, company(user), user.name)
@@ -100,28 +104,32 @@ GREETING: dict[str, list[Write]] = {
         ),
     ],
 }
-ANONYMOUS: dict[str, list[Write]] = {
+EMAILS_WITHOUT_GREETING: dict[str, list[EmailFactory]] = {
     "invitation": [lambda tx, user: invitation(tx, user, company(user))],
     "email_change": [lambda tx, user: emails.email_change(tx, user, "new@example.fr", "TOKEN-123")],
     "staff_welcome": [lambda tx, user: emails.staff_welcome(tx, user, "TOKEN-123")],
 }
 
 
-async def written(action: Action, user: User, *kinds: dict[str, list[Write]]) -> list[Email]:
+async def store_emails(
+    action: Action, user: User, *kinds: dict[str, list[EmailFactory]]
+) -> list[Email]:
     """One email of each variant of these kinds."""
     async with action.transaction() as tx:
         return [
-            await write(tx, user)
+            await create(tx, user)
             for kind in kinds
-            for variants in kind.values()
-            for write in variants
+            for factories in kind.values()
+            for create in factories
         ]
 
 
-async def variants(action: Action, user: User, locale: Locale, name: str) -> list[Email]:
+async def store_variants(action: Action, user: User, locale: Locale, name: str) -> list[Email]:
     """The variants of one kind, in a language."""
     user.locale = locale
-    return await written(action, user, {name: (GREETING | ANONYMOUS)[name]})
+    return await store_emails(
+        action, user, {name: (EMAILS_WITH_GREETING | EMAILS_WITHOUT_GREETING)[name]}
+    )
 
 
 def assert_link(email: Email, url: str) -> None:
@@ -141,7 +149,7 @@ def assert_token(email: Email, path: str) -> None:
 async def test_p1_4_a_new_user_can_confirm_their_address(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    [email] = await variants(action, zoe, locale, "verification")
+    [email] = await store_variants(action, zoe, locale, "verification")
     assert_token(email, "verify")
     stored = await Email.get(pk=email.pk)
     assert (stored.template, stored.recipient) == (f"verification.{locale.value}", "zoe@example.fr")
@@ -152,12 +160,12 @@ async def test_p1_4_a_new_user_can_confirm_their_address(
 async def test_p1_4_the_owner_of_a_taken_address_can_sign_in(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    [email] = await variants(action, zoe, locale, "already_registered")
+    [email] = await store_variants(action, zoe, locale, "already_registered")
     assert_link(email, f"{SITE}/")
 
 
 @pytest.mark.parametrize(
-    ("locale", "facts"),
+    ("locale", "expected_texts"),
     [
         (
             Locale.FR,
@@ -172,14 +180,14 @@ async def test_p1_4_the_owner_of_a_taken_address_can_sign_in(
     ],
 )
 async def test_p2_4_a_customer_can_read_and_download_their_invoice(
-    action: Action, zoe: User, invoice: Invoice, locale: Locale, facts: tuple[str, ...]
+    action: Action, zoe: User, invoice: Invoice, locale: Locale, expected_texts: tuple[str, ...]
 ) -> None:
     zoe.locale = locale
     async with action.transaction() as tx:
         email = await emails.invoice_issued(tx, zoe, invoice, "TOKEN-123")
     assert_link(email, f"{SITE}/downloads/TOKEN-123")
-    for fact in facts:
-        assert fact in email.text, fact
+    for expected_text in expected_texts:
+        assert expected_text in email.text, expected_text
     assert "FA-2026-000042" in email.subject
     assert email.invoice_id == invoice.pk  # its PDF is attached when it is sent
     assert f'<html lang="{locale.value}">' in email.html
@@ -189,32 +197,32 @@ async def test_p2_4_a_customer_can_read_and_download_their_invoice(
 async def test_p2_3_a_customer_can_confirm_a_payment_at_their_bank(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    [email] = await variants(action, zoe, locale, "payment_confirmation_needed")
-    assert_link(email, BANK)
+    [email] = await store_variants(action, zoe, locale, "payment_confirmation_needed")
+    assert_link(email, BANK_URL)
 
 
 @pytest.mark.parametrize(
-    ("locale", "facts"),
+    ("locale", "expected_texts"),
     [
         (Locale.FR, ("facturation", "30 novembre 2026")),
         (Locale.EN, ("billing", "30 November 2026")),
     ],
 )
 async def test_p1_4_an_invited_person_can_join_a_company(
-    action: Action, zoe: User, locale: Locale, facts: tuple[str, ...]
+    action: Action, zoe: User, locale: Locale, expected_texts: tuple[str, ...]
 ) -> None:
-    [email] = await variants(action, zoe, locale, "invitation")
+    [email] = await store_variants(action, zoe, locale, "invitation")
     assert_token(email, "invitation")
     assert email.recipient == "noe@example.fr"
-    for fact in ("Zoé Lefèvre", *facts):
-        assert fact in email.text, fact
+    for expected_text in ("Zoé Lefèvre", *expected_texts):
+        assert expected_text in email.text, expected_text
 
 
 @in_each_language
 async def test_p4_3_a_user_who_forgot_their_password_can_choose_a_new_one(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    [email] = await variants(action, zoe, locale, "password_reset")
+    [email] = await store_variants(action, zoe, locale, "password_reset")
     assert_token(email, "reset")
 
 
@@ -222,7 +230,7 @@ async def test_p4_3_a_user_who_forgot_their_password_can_choose_a_new_one(
 async def test_p3_5_a_user_can_sign_in_without_waiting(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    [email] = await variants(action, zoe, locale, "sign_in_unlock")
+    [email] = await store_variants(action, zoe, locale, "sign_in_unlock")
     assert_token(email, "unlock")
 
 
@@ -230,7 +238,7 @@ async def test_p3_5_a_user_can_sign_in_without_waiting(
 async def test_p4_3_new_staff_can_choose_a_password(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    [email] = await variants(action, zoe, locale, "staff_welcome")
+    [email] = await store_variants(action, zoe, locale, "staff_welcome")
     assert_token(email, "reset")
     assert email.user_id == zoe.pk
 
@@ -242,11 +250,11 @@ async def test_p4_3_new_staff_can_choose_a_password(
 async def test_p4_3_a_user_learns_of_a_change_to_their_sign_in_and_can_react(
     action: Action, zoe: User, locale: Locale, name: str
 ) -> None:
-    found = await variants(action, zoe, locale, name)
-    for email in found:
+    variants = await store_variants(action, zoe, locale, name)
+    for email in variants:
         assert f"{SITE}/" in text_of(email).split()
         assert f'href="{SITE}/"' in html_of(email)
-    assert len({email.text for email in found}) == len(found)  # each change is told apart
+    assert len({email.text for email in variants}) == len(variants)  # each change is told apart
 
 
 @in_each_language
@@ -257,48 +265,51 @@ async def test_p1_4_owners_learn_who_owns_the_company_and_can_react(
     account = Account(legal_name="Le Fournil")
     async with action.transaction() as tx:
         both = await emails.ownership_changed(tx, zoe, account, gained=john, lost=zoe)
-        gained = await emails.ownership_changed(tx, zoe, account, gained=john, lost=None)
+        with_new_owner = await emails.ownership_changed(tx, zoe, account, gained=john, lost=None)
     assert ("John Smith" in both.text, ": Zoé Lefèvre\n" in both.text) == (True, True)
-    assert ("John Smith" in gained.text, ": Zoé Lefèvre\n" in gained.text) == (True, False)
-    for email in (both, gained):
+    assert ("John Smith" in with_new_owner.text, ": Zoé Lefèvre\n" in with_new_owner.text) == (
+        True,
+        False,
+    )
+    for email in (both, with_new_owner):
         assert "\nLe Fournil\n" in email.text
         assert f"{SITE}/" in text_of(email).split()
 
 
 @in_each_language
-async def test_p1_3_the_reader_of_a_new_address_can_confirm_it(
+async def test_p1_3_the_new_address_can_be_confirmed(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    [email] = await variants(action, zoe, locale, "email_change")
+    [email] = await store_variants(action, zoe, locale, "email_change")
     assert_token(email, "email")
     assert email.recipient == "new@example.fr"
 
 
 @in_each_language
-async def test_p1_3_the_owner_of_an_address_learns_that_somebody_wanted_it(
+async def test_p1_3_the_owner_of_an_address_is_told_about_a_request_for_it(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    [email] = await variants(action, zoe, locale, "email_change_taken")
+    [email] = await store_variants(action, zoe, locale, "email_change_taken")
     assert_link(email, f"{SITE}/")
 
 
 @in_each_language
-async def test_p1_3_the_current_address_can_confirm_a_change_or_only_learns_of_it(
+async def test_p1_3_the_current_address_can_confirm_a_change_or_is_only_notified(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    with_token, without = await variants(action, zoe, locale, "email_change_requested")
+    with_token, without_token = await store_variants(action, zoe, locale, "email_change_requested")
     assert_token(with_token, "email")
-    assert with_token.recipient == without.recipient == "zoe@example.fr"
+    assert with_token.recipient == without_token.recipient == "zoe@example.fr"
     assert "\nnew@example.fr\n" in with_token.text
-    assert "\nnew@example.fr\n" in without.text
-    assert "token" not in without.text + without.html
+    assert "\nnew@example.fr\n" in without_token.text
+    assert "token" not in without_token.text + without_token.html
 
 
 @in_each_language
-async def test_p1_3_the_previous_address_learns_which_one_replaced_it(
+async def test_p1_3_the_previous_address_is_told_the_new_one(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    [email] = await variants(action, zoe, locale, "email_changed")
+    [email] = await store_variants(action, zoe, locale, "email_changed")
     assert email.recipient == "zoe@example.fr"
     assert "\nnew@example.fr\n" in email.text
 
@@ -313,12 +324,12 @@ async def test_p1_3_the_previous_address_learns_which_one_replaced_it(
 async def test_p1_1_a_company_learns_the_outcome_of_its_change_of_name(
     action: Action, zoe: User, locale: Locale, phrases: tuple[str, ...]
 ) -> None:
-    found = await variants(action, zoe, locale, "legal_name")
-    for email, phrase in zip(found, phrases, strict=True):
+    variants = await store_variants(action, zoe, locale, "legal_name")
+    for email, phrase in zip(variants, phrases, strict=True):
         assert phrase in email.text.replace("\n", " ")
         assert "\nZoé Lefèvre\n" in email.text
         assert f"{SITE}/" in text_of(email).split()
-    assert len({email.subject for email in found}) == 3
+    assert len({email.subject for email in variants}) == 3
 
 
 @pytest.mark.parametrize(
@@ -331,12 +342,12 @@ async def test_p1_1_a_company_learns_the_outcome_of_its_change_of_name(
 async def test_p1_2_owners_learn_the_status_of_the_account_and_can_ask_to_change_it(
     action: Action, zoe: User, locale: Locale, phrases: tuple[str, ...]
 ) -> None:
-    found = await variants(action, zoe, locale, "account_status")
-    for email, phrase in zip(found, phrases, strict=True):
+    variants = await store_variants(action, zoe, locale, "account_status")
+    for email, phrase in zip(variants, phrases, strict=True):
         assert phrase in email.text.replace("\n", " ")
         assert email.user_id == zoe.pk
         assert_link(email, f"{SITE}/")
-    assert len({email.subject for email in found}) == 3
+    assert len({email.subject for email in variants}) == 3
 
 
 @in_each_language
@@ -353,19 +364,19 @@ async def test_p1_2_an_owner_learns_why_an_account_is_not_reactivated_and_can_as
 
 
 @pytest.mark.parametrize(
-    ("locale", "until"), [(Locale.FR, "31 décembre 2036"), (Locale.EN, "31 December 2036")]
+    ("locale", "retention_end"), [(Locale.FR, "31 décembre 2036"), (Locale.EN, "31 December 2036")]
 )
-async def test_p1_2_an_owner_learns_what_is_kept_of_an_erased_company(
-    action: Action, zoe: User, locale: Locale, until: str
+async def test_p1_2_an_owner_is_told_what_is_kept_of_an_erased_company(
+    action: Action, zoe: User, locale: Locale, retention_end: str
 ) -> None:
-    nothing_kept, invoices_kept = await variants(action, zoe, locale, "account_erased")
-    assert until in invoices_kept.text
-    assert until not in nothing_kept.text
+    nothing_kept, invoices_kept = await store_variants(action, zoe, locale, "account_erased")
+    assert retention_end in invoices_kept.text
+    assert retention_end not in nothing_kept.text
     assert nothing_kept.user_id is None
 
 
 @pytest.mark.parametrize(
-    ("legal_name", "shown"),
+    ("legal_name", "expected_name"),
     [
         ("S.A.R.L. L. Martin", "S.A.R.L. L. Martin"),
         ("Gagnez sur https://spam.example/go", "Gagnez sur https spam example go"),
@@ -376,12 +387,12 @@ async def test_p1_2_an_owner_learns_what_is_kept_of_an_erased_company(
         ("x" * 200, "x" * 60),
     ],
 )
-async def test_an_invitation_carries_no_advertisement(
-    action: Action, zoe: User, legal_name: str, shown: str
+async def test_an_invitation_contains_no_advertisement(
+    action: Action, zoe: User, legal_name: str, expected_name: str
 ) -> None:
     async with action.transaction() as tx:
         email = await invitation(tx, zoe, Account(legal_name=legal_name))
-    assert email.subject == f"{shown} vous invite sur CAMCHA"
+    assert email.subject == f"{expected_name} vous invite sur CAMCHA"
 
 
 async def test_p1_4_an_unverified_address_gets_no_text_from_the_sign_up(
@@ -409,30 +420,30 @@ async def test_p4_3_the_content_of_an_email_with_a_token_is_deleted_once_it_was_
     async with action.transaction() as tx:
         reset = await emails.password_reset(tx, zoe, "TOKEN-123")
         notice = await emails.password_changed(tx, zoe)
-        given_up = await emails.email_change(tx, zoe, "new@example.fr", "TOKEN-123")
+        failed_email = await emails.email_change(tx, zoe, "new@example.fr", "TOKEN-123")
     for email in (reset, notice):
         await email.mark_sent(action.at)
-    await given_up.mark_failed(action.at, permanent=False)
+    await failed_email.mark_failed(action.at, permanent=False)
     assert [bool(email.text) for email in await Email.all().order_by("id")] == [False, True, True]
-    await given_up.mark_failed(action.at, permanent=True)
+    await failed_email.mark_failed(action.at, permanent=True)
     assert "TOKEN-123" not in str(await Email.all().values())
 
 
 async def test_an_email_is_rolled_back_with_its_transaction(action: Action, zoe: User) -> None:
-    async def interrupted() -> None:
+    async def store_and_fail() -> None:
         async with action.transaction() as tx:
             await emails.password_changed(tx, zoe)
             raise LookupError
 
     with pytest.raises(LookupError):
-        await interrupted()
+        await store_and_fail()
     assert not await Email.exists()
 
 
 @in_each_language
 async def test_hostile_names_stay_text(action: Action, zoe: User, locale: Locale) -> None:
-    zoe.name, zoe.locale = HOSTILE, locale
-    for email in await written(action, zoe, GREETING):
+    zoe.name, zoe.locale = HOSTILE_NAME, locale
+    for email in await store_emails(action, zoe, EMAILS_WITH_GREETING):
         assert "<img" not in email.html
         assert (
             "&lt;img src=x onerror=alert(1)&gt; Bcc: victim@example.org &amp; &#34;Zoé&#34;,"
@@ -440,13 +451,13 @@ async def test_hostile_names_stay_text(action: Action, zoe: User, locale: Locale
         )
         assert '<img src=x onerror=alert(1)> Bcc: victim@example.org & "Zoé",\n' in email.text
         assert not re.search("[\r\n]", email.subject)
-    invited = (await written(action, zoe, ANONYMOUS))[0]
-    assert "<img" not in invited.html
+    invitation_email = (await store_emails(action, zoe, EMAILS_WITHOUT_GREETING))[0]
+    assert "<img" not in invitation_email.html
     assert (
         "&lt;img src=x onerror=alert(1)&gt; Bcc: victim example org &amp; &#34;Zoé&#34;"
-        in invited.html
+        in invitation_email.html
     )
-    assert not re.search("[\r\n]", invited.subject)
+    assert not re.search("[\r\n]", invitation_email.subject)
 
 
 async def test_hostile_urls_and_tokens_stay_inside_their_attribute(
@@ -464,7 +475,7 @@ async def test_emails_load_nothing_and_read_well_as_text(
     action: Action, zoe: User, locale: Locale
 ) -> None:
     zoe.locale = locale
-    for email in await written(action, zoe, GREETING, ANONYMOUS):
+    for email in await store_emails(action, zoe, EMAILS_WITH_GREETING, EMAILS_WITHOUT_GREETING):
         assert not re.search(r"<(img|script|link|iframe)|url\(|@import", email.html)
         assert "{{" not in email.text + email.html
         assert "\n\n\n" not in email.text
@@ -472,15 +483,15 @@ async def test_emails_load_nothing_and_read_well_as_text(
 
 
 async def test_french_punctuation_never_wraps(action: Action, zoe: User) -> None:
-    for email in await written(action, zoe, GREETING, ANONYMOUS):
+    for email in await store_emails(action, zoe, EMAILS_WITH_GREETING, EMAILS_WITHOUT_GREETING):
         for text in (email.subject, email.text, re.sub(r"<[^>]*>", "", email.html)):
             assert not re.search(r" [:;!?»]|« |\w[!?»](?=\s)|'", text), text
 
 
 async def test_english_emails_contain_no_french(action: Action, john: User) -> None:
-    for email in await written(action, john, GREETING, ANONYMOUS):
+    for email in await store_emails(action, john, EMAILS_WITH_GREETING, EMAILS_WITHOUT_GREETING):
         assert not re.search("[éèàçù]", email.text.replace("Lefèvre SARL", "")), email.template
 
 
 def test_every_template_is_rendered_by_these_tests() -> None:
-    assert set(PATHS) == {*GREETING, *ANONYMOUS, "invoice_issued"}
+    assert set(PATHS) == {*EMAILS_WITH_GREETING, *EMAILS_WITHOUT_GREETING, "invoice_issued"}

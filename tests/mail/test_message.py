@@ -12,7 +12,7 @@ from models.billing.invoice import Invoice, InvoiceDocument
 from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import Email
-from tests.mail.conftest import PDF, SENDER, SITE, body, html_of, parsed, text_of
+from tests.mail.conftest import PDF, SENDER, SITE, body, html_of, parse, text_of
 
 
 async def verification(action: Action, user: User) -> Email:
@@ -41,15 +41,15 @@ async def test_links_lead_to_the_site_as_it_is_configured_at_delivery(
     email = await verification(action, zoe)
     assert SITE not in email.text + email.html
     for base_url in (SITE, "http://127.0.0.1:8000"):
-        result = parsed(message(email, Sender("CAMCHA <bonjour@camcha.example>", base_url)))
-        assert f"\n{base_url}/verify?token=TOKEN-123\n" in body(result, "plain")
-        assert f'href="{base_url}/verify?token=TOKEN-123"' in body(result, "html")
-        assert "camcha:" not in body(result, "plain") + body(result, "html")
+        parsed_message = parse(message(email, Sender("CAMCHA <bonjour@camcha.example>", base_url)))
+        assert f"\n{base_url}/verify?token=TOKEN-123\n" in body(parsed_message, "plain")
+        assert f'href="{base_url}/verify?token=TOKEN-123"' in body(parsed_message, "html")
+        assert "camcha:" not in body(parsed_message, "plain") + body(parsed_message, "html")
 
 
 async def test_the_base_url_is_escaped_in_html(action: Action, zoe: User) -> None:
-    hostile = Sender("CAMCHA <bonjour@camcha.example>", 'https://x"><script>')
-    html = body(parsed(message(await verification(action, zoe), hostile)), "html")
+    sender = Sender("CAMCHA <bonjour@camcha.example>", 'https://x"><script>')
+    html = body(parse(message(await verification(action, zoe), sender)), "html")
     assert "<script" not in html
     assert 'href="https://x&quot;&gt;&lt;script&gt;/verify?token=TOKEN-123"' in html
 
@@ -72,14 +72,14 @@ async def test_emails_stored_by_an_earlier_version_are_sent_with_working_links(
 
 
 async def test_p1_4_the_headers_of_an_email(action: Action, zoe: User) -> None:
-    result = parsed(message(await verification(action, zoe), SENDER))
-    assert result["From"] == SENDER.mailbox
-    assert result["To"] == "zoe@example.fr"
-    assert result["Subject"] == "Confirmez votre adresse e-mail"
-    assert result["Date"].datetime == action.at
-    assert result["Content-Language"] == "fr"
-    assert result["Auto-Submitted"] == "auto-generated"
-    assert result.get_content_type() == "multipart/alternative"
+    parsed_message = parse(message(await verification(action, zoe), SENDER))
+    assert parsed_message["From"] == SENDER.mailbox
+    assert parsed_message["To"] == "zoe@example.fr"
+    assert parsed_message["Subject"] == "Confirmez votre adresse e-mail"
+    assert parsed_message["Date"].datetime == action.at
+    assert parsed_message["Content-Language"] == "fr"
+    assert parsed_message["Auto-Submitted"] == "auto-generated"
+    assert parsed_message.get_content_type() == "multipart/alternative"
 
 
 async def test_p1_4_text_and_html_arrive_as_written(action: Action, zoe: User) -> None:
@@ -95,12 +95,12 @@ async def test_p2_4_the_pdf_is_attached_byte_for_byte(
     async with action.transaction() as tx:
         email = await emails.invoice_issued(tx, zoe, invoice, "TOKEN-123")
     document = await InvoiceDocument.get(invoice_id=invoice.pk).select_related("invoice")
-    result = parsed(message(email, SENDER, document))
-    [attachment] = result.iter_attachments()
+    parsed_message = parse(message(email, SENDER, document))
+    [attachment] = parsed_message.iter_attachments()
     assert attachment.get_content() == PDF
     assert attachment.get_content_type() == "application/pdf"
     assert attachment.get_filename() == "FA-2026-000042.pdf"
-    assert body(result, "plain") == text_of(email)
+    assert body(parsed_message, "plain") == text_of(email)
 
 
 async def test_the_message_id_of_an_email_never_changes(action: Action, zoe: User) -> None:
@@ -117,9 +117,9 @@ async def test_the_message_id_of_an_email_never_changes(action: Action, zoe: Use
 
 async def test_p1_4_a_hostile_name_adds_no_header(action: Action, zoe: User) -> None:
     zoe.name = "Zoé\r\nBcc: victim@example.org\r\n\r\n<script>"
-    result = parsed(message(await verification(action, zoe), SENDER))
-    assert "Bcc" not in result
-    assert "Bonjour Zoé Bcc: victim@example.org <script>,\n" in body(result, "plain")
+    parsed_message = parse(message(await verification(action, zoe), SENDER))
+    assert "Bcc" not in parsed_message
+    assert "Bonjour Zoé Bcc: victim@example.org <script>,\n" in body(parsed_message, "plain")
 
 
 @pytest.mark.parametrize(

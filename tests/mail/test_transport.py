@@ -16,7 +16,7 @@ from tests.mail.smtp_server import SmtpServer, authenticate, certificate
 
 
 @pytest.fixture
-def note() -> EmailMessage:
+def email_message() -> EmailMessage:
     message = EmailMessage(policy=policy.SMTP)
     message["From"], message["To"], message["Subject"] = (
         "CAMCHA <bonjour@camcha.example>",
@@ -35,11 +35,11 @@ async def server() -> AsyncIterator[SmtpServer]:
         yield server
 
 
-def plain(server: SmtpServer) -> str:
+def plain_url(server: SmtpServer) -> str:
     return f"smtp://127.0.0.1:{server.port}?starttls=never"
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     """The files anywhere under a folder, by their path relative to it."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -48,20 +48,20 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-async def delivery_error(url: str, note: EmailMessage) -> DeliveryError:
+async def delivery_error(url: str, email_message: EmailMessage) -> DeliveryError:
     with pytest.raises(DeliveryError) as raised:
-        await transport(url).send(note)
+        await transport(url).send(email_message)
     return raised.value
 
 
 async def test_a_folder_gets_a_file_that_mail_readers_open(
-    tmp_path: Path, note: EmailMessage
+    tmp_path: Path, email_message: EmailMessage
 ) -> None:
-    link = await transport(f"file://{tmp_path}/out%20box").send(note)
+    link = await transport(f"file://{tmp_path}/out%20box").send(email_message)
     assert link.startswith("file:///")
     assert unquote(urlsplit(link).path) == f"{tmp_path}/out box/email-7.abc.eml"
     assert (
-        message_from_bytes(files(tmp_path)["out box/email-7.abc.eml"], policy=policy.default)[
+        message_from_bytes(read_files(tmp_path)["out box/email-7.abc.eml"], policy=policy.default)[
             "Subject"
         ]
         == "Été"
@@ -69,47 +69,51 @@ async def test_a_folder_gets_a_file_that_mail_readers_open(
 
 
 async def test_files_are_readable_by_the_servers_user_only(
-    tmp_path: Path, note: EmailMessage
+    tmp_path: Path, email_message: EmailMessage
 ) -> None:
-    await transport(f"file://{tmp_path}").send(note)
+    await transport(f"file://{tmp_path}").send(email_message)
     assert [stat.S_IMODE(os.stat(entry).st_mode) for entry in os.scandir(tmp_path)] == [0o600]
 
 
-async def test_a_message_sent_twice_is_one_file(tmp_path: Path, note: EmailMessage) -> None:
+async def test_a_message_sent_twice_is_one_file(
+    tmp_path: Path, email_message: EmailMessage
+) -> None:
     folder = transport(f"file://{tmp_path}")
-    await folder.send(note)
-    await folder.send(note)
-    assert list(files(tmp_path)) == ["email-7.abc.eml"]
+    await folder.send(email_message)
+    await folder.send(email_message)
+    assert list(read_files(tmp_path)) == ["email-7.abc.eml"]
 
 
 async def test_a_relative_folder_stays_when_the_working_directory_changes(
-    tmp_path: Path, note: EmailMessage, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, email_message: EmailMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     folder = transport("file:var/mail")
     monkeypatch.chdir("/")
-    await folder.send(note)
-    assert list(files(tmp_path)) == ["var/mail/email-7.abc.eml"]
+    await folder.send(email_message)
+    assert list(read_files(tmp_path)) == ["var/mail/email-7.abc.eml"]
 
 
 @pytest.mark.parametrize("name", ["<../../evil@x>", "<a/b@x>", "<.hidden@x>", "none"])
-async def test_no_message_id_leads_out_of_the_folder(
-    tmp_path: Path, note: EmailMessage, name: str
+async def test_no_message_id_escapes_the_folder(
+    tmp_path: Path, email_message: EmailMessage, name: str
 ) -> None:
-    note.replace_header("Message-ID", name)
-    assert (await delivery_error(f"file://{tmp_path}/a/b/mail", note)).permanent
-    assert files(tmp_path) == {}
+    email_message.replace_header("Message-ID", name)
+    assert (await delivery_error(f"file://{tmp_path}/a/b/mail", email_message)).permanent
+    assert read_files(tmp_path) == {}
 
 
 async def test_a_folder_that_cannot_be_written_is_retried(
-    tmp_path: Path, note: EmailMessage
+    tmp_path: Path, email_message: EmailMessage
 ) -> None:
     (tmp_path / "taken").write_text("a file, no folder")
-    assert not (await delivery_error(f"file://{tmp_path}/taken", note)).permanent
+    assert not (await delivery_error(f"file://{tmp_path}/taken", email_message)).permanent
 
 
-async def test_a_server_gets_the_message(server: SmtpServer, note: EmailMessage) -> None:
-    assert await transport(plain(server)).send(note) == f"smtp://127.0.0.1:{server.port}"
+async def test_a_server_gets_the_message(server: SmtpServer, email_message: EmailMessage) -> None:
+    assert (
+        await transport(plain_url(server)).send(email_message) == f"smtp://127.0.0.1:{server.port}"
+    )
     address, message = server.received[0]
     assert (address, message["Subject"], message.get_content()) == (
         "zoe@example.fr",
@@ -119,83 +123,93 @@ async def test_a_server_gets_the_message(server: SmtpServer, note: EmailMessage)
 
 
 @pytest.mark.parametrize(
-    ("answer", "permanent"), [("550 no such user", True), ("451 come back later", False)]
+    ("reply", "permanent"), [("550 no such user", True), ("451 come back later", False)]
 )
-async def test_a_rejected_recipient(
-    server: SmtpServer, note: EmailMessage, answer: str, permanent: bool
+async def test_a_rejected_recipient_is_reported(
+    server: SmtpServer, email_message: EmailMessage, reply: str, permanent: bool
 ) -> None:
-    server.rejected_recipients["zoe@example.fr"] = answer
-    error = await delivery_error(plain(server), note)
+    server.rejected_recipients["zoe@example.fr"] = reply
+    error = await delivery_error(plain_url(server), email_message)
     assert error.permanent is permanent
-    assert error.reason == f"SMTPRecipientRefused {answer[:3]}"
+    assert error.reason == f"SMTPRecipientRefused {reply[:3]}"
 
 
-@pytest.mark.parametrize(("answer", "permanent"), [("554 too odd", True), ("452 disk full", False)])
-async def test_rejected_content(
-    server: SmtpServer, note: EmailMessage, answer: str, permanent: bool
+@pytest.mark.parametrize(("reply", "permanent"), [("554 too odd", True), ("452 disk full", False)])
+async def test_rejected_content_is_reported(
+    server: SmtpServer, email_message: EmailMessage, reply: str, permanent: bool
 ) -> None:
-    server.content_rejection = answer
-    assert (await delivery_error(plain(server), note)).permanent is permanent
+    server.content_rejection = reply
+    assert (await delivery_error(plain_url(server), email_message)).permanent is permanent
 
 
-@pytest.mark.parametrize("answer", ["421 closing", "451 later", "550 not from you"])
+@pytest.mark.parametrize("reply", ["421 closing", "451 later", "550 not from you"])
 async def test_a_rejected_sender_is_retried(
-    server: SmtpServer, note: EmailMessage, answer: str
+    server: SmtpServer, email_message: EmailMessage, reply: str
 ) -> None:
-    server.sender_rejection = answer
-    assert not (await delivery_error(plain(server), note)).permanent
+    server.sender_rejection = reply
+    assert not (await delivery_error(plain_url(server), email_message)).permanent
 
 
-async def test_a_server_that_is_down_is_retried(note: EmailMessage) -> None:
+async def test_a_server_that_is_down_is_retried(email_message: EmailMessage) -> None:
     async with SmtpServer().open() as server:
-        closed = plain(server)
-    assert not (await delivery_error(closed, note)).permanent
+        url = plain_url(server)
+    assert not (await delivery_error(url, email_message)).permanent
 
 
-async def test_login_after_starttls(tmp_path: Path, note: EmailMessage) -> None:
+async def test_login_after_starttls(tmp_path: Path, email_message: EmailMessage) -> None:
     ca_file, context = certificate(tmp_path)
     async with SmtpServer().open(
         tls_context=context, require_starttls=True, authenticator=authenticate, auth_required=True
     ) as server:
-        at = f"127.0.0.1:{server.port}?ca_file={ca_file}"
-        await transport(f"smtp://mailer:p%40ss%3Aword@{at}").send(note)
-        wrong = await delivery_error(f"smtp://mailer:wrong@{at}", note)
-        untrusted = await delivery_error(
-            f"smtp://mailer:p%40ss%3Aword@127.0.0.1:{server.port}", note
+        address = f"127.0.0.1:{server.port}?ca_file={ca_file}"
+        await transport(f"smtp://mailer:p%40ss%3Aword@{address}").send(email_message)
+        wrong_password = await delivery_error(f"smtp://mailer:wrong@{address}", email_message)
+        untrusted_certificate = await delivery_error(
+            f"smtp://mailer:p%40ss%3Aword@127.0.0.1:{server.port}", email_message
         )
     assert server.addresses == ["zoe@example.fr"]
-    assert (wrong.permanent, untrusted.permanent) == (False, False)
+    assert (wrong_password.permanent, untrusted_certificate.permanent) == (False, False)
 
 
-async def test_login_over_implicit_tls(tmp_path: Path, note: EmailMessage) -> None:
+async def test_login_over_implicit_tls(tmp_path: Path, email_message: EmailMessage) -> None:
     ca_file, context = certificate(tmp_path)
     server = SmtpServer()
     async with server.open(ssl=context, auth_require_tls=False, authenticator=authenticate):
-        at = f"127.0.0.1:{server.port}"
+        address = f"127.0.0.1:{server.port}"
         assert (
-            await transport(f"smtps://mailer:p%40ss%3Aword@{at}?ca_file={ca_file}").send(note)
-            == f"smtps://{at}"
+            await transport(f"smtps://mailer:p%40ss%3Aword@{address}?ca_file={ca_file}").send(
+                email_message
+            )
+            == f"smtps://{address}"
         )
-        wrong = await delivery_error(f"smtps://mailer:wrong@{at}?ca_file={ca_file}", note)
-        untrusted = await delivery_error(f"smtps://mailer:p%40ss%3Aword@{at}", note)
-        misnamed = await delivery_error(
-            f"smtps://mailer:p%40ss%3Aword@localhost:{server.port}?ca_file={ca_file}", note
+        wrong_password = await delivery_error(
+            f"smtps://mailer:wrong@{address}?ca_file={ca_file}", email_message
+        )
+        untrusted_certificate = await delivery_error(
+            f"smtps://mailer:p%40ss%3Aword@{address}", email_message
+        )
+        wrong_host_name = await delivery_error(
+            f"smtps://mailer:p%40ss%3Aword@localhost:{server.port}?ca_file={ca_file}", email_message
         )
     assert server.addresses == ["zoe@example.fr"]
-    assert [error.permanent for error in (wrong, untrusted, misnamed)] == [False] * 3
+    assert [
+        error.permanent for error in (wrong_password, untrusted_certificate, wrong_host_name)
+    ] == [False] * 3
 
 
 async def test_nothing_is_sent_to_a_server_without_the_login_that_is_configured(
-    server: SmtpServer, note: EmailMessage
+    server: SmtpServer, email_message: EmailMessage
 ) -> None:
     url = f"smtp://mailer:secret@127.0.0.1:{server.port}?starttls=never"
-    assert not (await delivery_error(url, note)).permanent
+    assert not (await delivery_error(url, email_message)).permanent
     assert server.received == []
 
 
-async def test_a_password_is_never_sent_unencrypted(server: SmtpServer, note: EmailMessage) -> None:
+async def test_a_password_is_never_sent_unencrypted(
+    server: SmtpServer, email_message: EmailMessage
+) -> None:
     assert not (
-        await delivery_error(f"smtp://mailer:secret@127.0.0.1:{server.port}", note)
+        await delivery_error(f"smtp://mailer:secret@127.0.0.1:{server.port}", email_message)
     ).permanent
     assert server.received == []
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
 pytestmark = pytest.mark.usefixtures("db")
-REFUSED = (OperationalError, asyncpg.PostgresError)
+DATABASE_ERRORS = (OperationalError, asyncpg.PostgresError)
 ACTIONS = [each for actions in AUDIT_ACTIONS for each in actions]
 
 
@@ -53,20 +53,20 @@ async def record(action: Action, *actions: AuditAction) -> None:
 
 
 @pytest.fixture
-async def five(db: str, action: Action) -> list[AuditEntry]:
+async def entries(db: str, action: Action) -> list[AuditEntry]:
     await record(action, *ACTIONS[:5])
     return await AuditEntry.all().order_by("id")
 
 
 @pytest.fixture
-async def unlocked(five: list[AuditEntry]) -> list[AuditEntry]:
+async def unprotected_entries(entries: list[AuditEntry]) -> list[AuditEntry]:
     """Five entries in a database whose triggers an administrator has removed."""
-    drops = ("DROP TRIGGER audit_entry_kept", "DROP TRIGGER audit_entry_unchanged")
+    statements = ("DROP TRIGGER audit_entry_kept", "DROP TRIGGER audit_entry_unchanged")
     if dialect() == "postgres":
-        drops = ("ALTER TABLE audit_entry DISABLE TRIGGER USER",)  # type: ignore[assignment] # one instead of two
-    for statement in drops:
+        statements = ("ALTER TABLE audit_entry DISABLE TRIGGER USER",)  # type: ignore[assignment] # one instead of two
+    for statement in statements:
         await execute(statement)
-    return five
+    return entries
 
 
 async def test_claiming_and_solving_a_ticket_is_audited(action: Action) -> None:
@@ -110,7 +110,7 @@ async def test_an_empty_log_is_valid() -> None:
     assert await audit_proof() == AuditProof(0, ChainPosition(0, GENESIS_HASH))
 
 
-async def test_the_hash_is_as_documented(action: Action) -> None:
+async def test_the_hash_can_be_computed_as_documented(action: Action) -> None:
     """Anyone can compute it from the columns: docs/security.md."""
     import hashlib
     import json
@@ -136,7 +136,7 @@ async def test_the_hash_is_as_documented(action: Action) -> None:
     assert entry.hash == hashlib.sha256(text.encode()).hexdigest()
 
 
-async def failing(action: Action) -> None:
+async def record_and_fail(action: Action) -> None:
     async with action.transaction() as tx:
         tx.audit(SupportAuditAction.TICKET_MOVE)
         raise ZeroDivisionError
@@ -145,13 +145,13 @@ async def failing(action: Action) -> None:
 async def test_a_rollback_leaves_no_gap(action: Action) -> None:
     await record(action, SupportAuditAction.TICKET_CLAIM)
     with pytest.raises(ZeroDivisionError):
-        await failing(action)
+        await record_and_fail(action)
     await record(action, SupportAuditAction.TICKET_MOVE)
     assert [entry.id for entry in await AuditEntry.all().order_by("id")] == [1, 2]
     assert (await audit_proof()).fault is None
 
 
-async def hire(action: Action) -> None:
+async def hire_staff(action: Action) -> None:
     async with action.transaction() as tx:
         await User.create(
             using_db=tx.db,
@@ -166,18 +166,18 @@ async def hire(action: Action) -> None:
 async def test_audited_actions_fail_without_the_chain(action: Action) -> None:
     await execute("DELETE FROM audit_chain")
     with pytest.raises(ValueError, match="not enough values"):
-        await hire(action)
+        await hire_staff(action)
     assert not await User.exists()
 
 
 async def test_concurrent_entries_have_no_gaps(action: Action) -> None:
-    async def several(count: int) -> None:
+    async def record_several(count: int) -> None:
         async with action.transaction() as tx:
             for _ in range(count):
                 tx.audit(SupportAuditAction.TICKET_CLAIM)
                 await asyncio.sleep(0)
 
-    await asyncio.gather(*(several(1 + n % 3) for n in range(30)))
+    await asyncio.gather(*(record_several(1 + n % 3) for n in range(30)))
     proof = await audit_proof()
     assert (proof.entries, proof.fault) == (60, None)
 
@@ -191,15 +191,15 @@ async def test_posting_a_message_does_not_wait_for_the_audit_log(db: str, action
         ticket = await Ticket.open(
             tx, account, camille, subject="Panne", channel=Channel.CHAT, category=Category.BUG
         )
-    other = await asyncpg.connect(db)
-    async with other.transaction():
-        await other.execute("SELECT id FROM audit_chain WHERE id = 1 FOR UPDATE")
-        waiting = asyncio.create_task(record(action, SupportAuditAction.TICKET_CLAIM))
+    connection = await asyncpg.connect(db)
+    async with connection.transaction():
+        await connection.execute("SELECT id FROM audit_chain WHERE id = 1 FOR UPDATE")
+        record_task = asyncio.create_task(record(action, SupportAuditAction.TICKET_CLAIM))
         async with asyncio.timeout(PATIENCE):
             await ticket.reply(action, camille, "Bonjour", "m1")
-        assert not waiting.done()
-    await waiting
-    await other.close()
+        assert not record_task.done()
+    await record_task
+    await connection.close()
 
 
 @pytest.mark.parametrize(
@@ -212,14 +212,14 @@ async def test_posting_a_message_does_not_wait_for_the_audit_log(db: str, action
     ],
 )
 async def test_the_database_refuses_changes_of_entries(
-    five: list[AuditEntry], statement: str
+    entries: list[AuditEntry], statement: str
 ) -> None:
-    with pytest.raises(REFUSED):
+    with pytest.raises(DATABASE_ERRORS):
         await execute(statement)  # SQLite knows no TRUNCATE at all
     assert (await audit_proof()).entries == await AuditEntry.all().count() == 5
 
 
-CHANGED = {
+CHANGED_COLUMNS = {
     "actor_id": "1",
     "staff": "'AGENT'",
     "account_id": "9",
@@ -231,10 +231,10 @@ CHANGED = {
     "details": "'{\"amount\": 1}'",
     "hash": "'0'",
 }
-TAMPERED = [
+TAMPERING_CASES = [
     *(
         ("UPDATE audit_entry SET {} = {} WHERE id = 3".format(*each), 3, "entry 3 was changed")  # noqa: S608
-        for each in CHANGED.items()
+        for each in CHANGED_COLUMNS.items()
     ),
     ("UPDATE audit_entry SET previous_hash = '0' WHERE id = 3", 3, "entry 3 does not follow"),
     ("DELETE FROM audit_entry WHERE id = 3", 3, "entry 3 is missing"),
@@ -258,30 +258,32 @@ TAMPERED = [
 ]
 
 
-@pytest.mark.parametrize(("statement", "broken_at", "fault"), TAMPERED)
+@pytest.mark.parametrize(("statement", "broken_at", "error"), TAMPERING_CASES)
 async def test_tampering_is_detected_with_the_entry(
-    unlocked: list[AuditEntry], statement: str, broken_at: int, fault: str
+    unprotected_entries: list[AuditEntry], statement: str, broken_at: int, error: str
 ) -> None:
     await execute(statement)
     proof = await audit_proof()
     assert proof.broken_at == broken_at
-    assert fault in str(proof.fault)
+    assert error in str(proof.fault)
 
 
-async def test_a_changed_time_is_detected(unlocked: list[AuditEntry]) -> None:
-    earlier = (unlocked[2].at - timedelta(microseconds=1)).replace(tzinfo=unlocked[2].at.tzinfo)
+async def test_a_changed_time_is_detected(unprotected_entries: list[AuditEntry]) -> None:
+    earlier = (unprotected_entries[2].at - timedelta(microseconds=1)).replace(
+        tzinfo=unprotected_entries[2].at.tzinfo
+    )
     await AuditEntry.filter(id=3).update(at=earlier)
     assert (await audit_proof()).fault == "entry 3 was changed"
 
 
-async def test_two_swapped_entries_are_detected(unlocked: list[AuditEntry]) -> None:
+async def test_two_swapped_entries_are_detected(unprotected_entries: list[AuditEntry]) -> None:
     for before, after in ((2, 99), (3, 2), (99, 3)):
         await execute("UPDATE audit_entry SET id = ? WHERE id = ?", after, before)
     assert (await audit_proof()).fault == "entry 2 does not follow the one before it"
 
 
-async def test_an_impossible_value_is_reported_instead_of_raising(
-    unlocked: list[AuditEntry],
+async def test_an_invalid_value_is_reported_instead_of_raising(
+    unprotected_entries: list[AuditEntry],
 ) -> None:
     if dialect() == "sqlite":  # a column there holds whatever it is given
         await execute("UPDATE audit_entry SET details = x'00ff' WHERE id = 4")
@@ -297,7 +299,7 @@ async def rewrite(entries: list[AuditEntry]) -> None:
     previous = GENESIS_HASH
     for entry in entries:
         action = "staff.hire" if entry.id == 3 else entry.action
-        hashed = entry_hash(
+        digest = entry_hash(
             entry.id,
             [action if name == "action" else getattr(entry, name) for name in HASHED_COLUMNS],
             previous,
@@ -306,15 +308,15 @@ async def rewrite(entries: list[AuditEntry]) -> None:
             "UPDATE audit_entry SET action = ?, previous_hash = ?, hash = ? WHERE id = ?",
             action,
             previous,
-            hashed,
+            digest,
             entry.id,
         )
-        previous = hashed
+        previous = digest
     await execute("UPDATE audit_chain SET last_hash = ?", previous)
 
 
-async def test_a_rewritten_log_is_detected_by_a_recorded_end(
-    unlocked: list[AuditEntry], action: Action
+async def test_a_rewritten_log_is_detected_by_an_earlier_proof(
+    unprotected_entries: list[AuditEntry], action: Action
 ) -> None:
     recorded_end = (await audit_proof()).last
     await record(action, SupportAuditAction.TICKET_CLAIM)
@@ -340,9 +342,9 @@ async def test_old_entries_expire_and_the_rest_stays_valid(
         await record(replace(action, at=clock.now()), IdentityAuditAction.SESSION_SIGN_IN)
         clock.advance(timedelta(days=100))
     recorded_end = (await audit_proof()).last
-    now = replace(action, at=clock.now())
-    assert await expire(now) == 1
-    assert await expire(now) == 0
+    later_action = replace(action, at=clock.now())
+    assert await expire(later_action) == 1
+    assert await expire(later_action) == 0
     assert [entry.id for entry in await AuditEntry.all().order_by("id")] == [2, 3, 4, 5]
     (expiry,) = await AuditEntry.filter(action=OperationsAuditAction.AUDIT_EXPIRE.value)
     assert expiry.details.startswith('{"hash":"')
@@ -376,8 +378,8 @@ async def test_concurrent_expiry_removes_each_entry_once(
 ) -> None:
     await record(action, *ACTIONS[:5])
     clock.advance(timedelta(days=366))
-    now = replace(action, at=clock.now())
-    assert sum(await asyncio.gather(*(expire(now) for _ in range(4)))) == 5
+    later_action = replace(action, at=clock.now())
+    assert sum(await asyncio.gather(*(expire(later_action) for _ in range(4)))) == 5
     assert (await audit_proof()).entries == 1
 
 
@@ -387,9 +389,9 @@ async def test_older_entries_after_a_recent_one_are_kept(
     """Entries are numbered when they are written and dated when the action began, so the orders may
     differ slightly.
     """
-    late = replace(action, at=action.at - timedelta(seconds=1))
+    earlier_action = replace(action, at=action.at - timedelta(seconds=1))
     await record(action, SupportAuditAction.TICKET_CLAIM)
-    await record(late, SupportAuditAction.TICKET_CLAIM)
+    await record(earlier_action, SupportAuditAction.TICKET_CLAIM)
     assert await expire(replace(action, at=action.at + timedelta(days=365))) == 0
 
 
@@ -403,29 +405,29 @@ async def test_a_restored_expired_entry_is_detected(action: Action, clock: "Mova
     assert (await audit_proof()).fault == "entry 1 expired, but is there"
 
 
-async def test_a_proof_restarts_when_entries_expire_meanwhile(
+async def test_a_proof_restarts_when_entries_expire_during_it(
     action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import operations.audit_proof as proofs
 
     await record(action, *ACTIONS[:5])
     clock.advance(timedelta(days=366))
-    walked = proofs._verify
+    verify_chain = proofs._verify
     calls: list[Any] = []
 
-    async def meanwhile(chain: Any, recorded_end: ChainPosition | None) -> None:
+    async def expire_and_verify(chain: Any, recorded_end: ChainPosition | None) -> None:
         if not calls:
             await expire(replace(action, at=clock.now()))
         calls.append(chain)
-        await walked(chain, recorded_end)
+        await verify_chain(chain, recorded_end)
 
-    monkeypatch.setattr(proofs, "_verify", meanwhile)
+    monkeypatch.setattr(proofs, "_verify", expire_and_verify)
     assert (await audit_proof()).fault is None
     assert len(calls) == 2
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("text", "address"),
     [
         ("192.0.2.1", "192.0.2.1"),
         ("2001:0DB8::0001", "2001:db8::1"),
@@ -434,15 +436,15 @@ async def test_a_proof_restarts_when_entries_expire_meanwhile(
         ("Paul", None),
     ],
 )
-def test_only_valid_network_addresses_are_recorded(said: str, kept: str | None) -> None:
-    assert network_address(said) == kept
+def test_only_valid_network_addresses_are_recorded(text: str, address: str | None) -> None:
+    assert network_address(text) == address
 
 
-async def test_entries_are_read_as_stored(five: list[AuditEntry]) -> None:
+async def test_entries_are_read_as_stored(entries: list[AuditEntry]) -> None:
     assert [(row.at, row.hash) for row in await read(AuditEntry.all(), None, "id")] == [
-        (e.at, e.hash) for e in five
+        (e.at, e.hash) for e in entries
     ]
-    assert (await AuditChain.get(id=1)).last_hash == five[-1].hash
+    assert (await AuditChain.get(id=1)).last_hash == entries[-1].hash
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
@@ -468,17 +470,17 @@ ENTRIES = st.tuples(
 def test_any_changed_value_changes_the_hash(
     entry: tuple[Any, ...], sequence: int, random: Random
 ) -> None:
-    hashed = entry_hash(sequence, entry, GENESIS_HASH)
+    digest = entry_hash(sequence, entry, GENESIS_HASH)
     position = random.randrange(len(entry))
     changed = list(entry)
-    changed[position] = _other(entry[position], random)
-    assert entry_hash(sequence, changed, GENESIS_HASH) != hashed
-    assert entry_hash(sequence + 1, entry, GENESIS_HASH) != hashed
-    assert entry_hash(sequence, entry, "1" + GENESIS_HASH[1:]) != hashed
-    assert entry_hash(sequence, entry, GENESIS_HASH) == hashed
+    changed[position] = _different_value(entry[position], random)
+    assert entry_hash(sequence, changed, GENESIS_HASH) != digest
+    assert entry_hash(sequence + 1, entry, GENESIS_HASH) != digest
+    assert entry_hash(sequence, entry, "1" + GENESIS_HASH[1:]) != digest
+    assert entry_hash(sequence, entry, GENESIS_HASH) == digest
 
 
-def _other(value: Any, random: Random) -> Any:
+def _different_value(value: Any, random: Random) -> Any:
     """A value that differs slightly."""
     if isinstance(value, datetime):
         return (
@@ -500,7 +502,7 @@ async def test_random_actions_are_valid_and_any_change_is_detected(
 ) -> None:
     random = Random(seed)
 
-    async def one() -> None:
+    async def record_random_actions() -> None:
         try:
             async with action.transaction() as tx:
                 for _ in range(random.randint(1, 3)):
@@ -514,10 +516,10 @@ async def test_random_actions_are_valid_and_any_change_is_detected(
         except ZeroDivisionError:
             pass
 
-    await asyncio.gather(*(one() for _ in range(20)))
+    await asyncio.gather(*(record_random_actions() for _ in range(20)))
     assert (await audit_proof()).fault is None
     entries = await AuditEntry.all().order_by("id")
-    victim = random.choice(entries)
+    changed_entry = random.choice(entries)
     column = random.choice(["action", "details", "hash", "previous_hash"])
     if dialect() == "postgres":
         await execute("ALTER TABLE audit_entry DISABLE TRIGGER USER")
@@ -525,7 +527,7 @@ async def test_random_actions_are_valid_and_any_change_is_detected(
         await execute("DROP TRIGGER audit_entry_unchanged")
     await execute(
         f"UPDATE audit_entry SET {column} = ? WHERE id = ?",  # noqa: S608 - our own
-        _other(getattr(victim, column), random),
-        victim.id,
+        _different_value(getattr(changed_entry, column), random),
+        changed_entry.id,
     )
-    assert (await audit_proof()).broken_at == victim.id
+    assert (await audit_proof()).broken_at == changed_entry.id

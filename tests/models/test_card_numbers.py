@@ -9,13 +9,13 @@ from stdnum import luhn
 
 from models.card_numbers import mask_card_numbers
 
-VISA = "4242424242424242"
+VISA_NUMBER = "4242424242424242"
 
 
 @pytest.mark.parametrize(
-    ("written", "read"),
+    ("text", "masked_text"),
     [
-        (VISA, "•••• 4242"),
+        (VISA_NUMBER, "•••• 4242"),
         ("4242 4242 4242 4242", "•••• 4242"),
         ("4242-4242-4242-4242", "•••• 4242"),
         ("4242.4242.4242.4242", "•••• 4242"),
@@ -25,12 +25,12 @@ VISA = "4242424242424242"
         ("5555555555554444 et 4242424242424242.", "•••• 4444 et •••• 4242."),
     ],
 )
-def test_card_numbers_are_masked_in_any_grouping(written: str, read: str) -> None:
-    assert mask_card_numbers(written) == read
+def test_card_numbers_are_masked_in_any_grouping(text: str, masked_text: str) -> None:
+    assert mask_card_numbers(text) == masked_text
 
 
 def test_a_number_before_the_card_does_not_hide_it() -> None:
-    assert VISA not in mask_card_numbers(f"2026 {VISA}")
+    assert VISA_NUMBER not in mask_card_numbers(f"2026 {VISA_NUMBER}")
     assert "4242 4242 4242" not in mask_card_numbers("2026 4242 4242 4242 4242")
 
 

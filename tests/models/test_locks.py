@@ -26,12 +26,12 @@ async def owner(action: Action) -> User:
 # SQLite has one writer at a time.
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 @pytest.mark.parametrize("by_key", [True, False])
-async def test_rows_that_refer_to_locked_ones_are_inserted_meanwhile(
+async def test_rows_that_refer_to_locked_rows_can_be_inserted(
     action: Action, owner: User, account: Account, by_key: bool
 ) -> None:
     locked, inserted = asyncio.Event(), asyncio.Event()
 
-    async def lock() -> None:
+    async def lock_rows() -> None:
         async with action.transaction() as tx:
             if by_key:
                 await tx.locked(Account, account.pk)
@@ -42,7 +42,7 @@ async def test_rows_that_refer_to_locked_ones_are_inserted_meanwhile(
             locked.set()
             await inserted.wait()
 
-    async def insert() -> None:
+    async def insert_ticket() -> None:
         await locked.wait()
         async with action.transaction() as tx:
             await Ticket.open(
@@ -50,27 +50,27 @@ async def test_rows_that_refer_to_locked_ones_are_inserted_meanwhile(
             )
         inserted.set()
 
-    await asyncio.wait_for(asyncio.gather(lock(), insert()), 5)
+    await asyncio.wait_for(asyncio.gather(lock_rows(), insert_ticket()), 5)
 
 
 async def test_a_lock_by_key_and_one_by_query_exclude_each_other(
     action: Action, owner: User
 ) -> None:
-    order: list[str] = []
+    log: list[str] = []
     locked = asyncio.Event()
 
-    async def first() -> None:
+    async def lock_by_key() -> None:
         async with action.transaction() as tx:
             await tx.locked(User, owner.pk)
             locked.set()
             await User.filter(pk=owner.pk).using_db(tx.db).update(name="Camille Aubry")
-            order.append("first")
+            log.append("first")
 
-    async def second() -> None:
+    async def lock_by_query() -> None:
         await locked.wait()
         async with action.transaction() as tx:
             (user,) = await tx.locked_where(User.filter(pk=owner.pk))
-            order.append(user.name)
+            log.append(user.name)
 
-    await asyncio.wait_for(asyncio.gather(first(), second()), 10)
-    assert order == ["first", "Camille Aubry"]
+    await asyncio.wait_for(asyncio.gather(lock_by_key(), lock_by_query()), 10)
+    assert log == ["first", "Camille Aubry"]

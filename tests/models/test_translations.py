@@ -28,8 +28,10 @@ from models.translations import (
 from resolvers.enums import ERROR_CODES
 
 FR, EN = Locale.FR, Locale.EN
-_ENGLISH = "the of your you and is are not this that with for to from has have can must by at an"
-ENGLISH = set(_ENGLISH.split())
+_COMMON_WORDS = (
+    "the of your you and is are not this that with for to from has have can must by at an"
+)
+ENGLISH_WORDS = set(_COMMON_WORDS.split())
 
 
 def test_every_text_is_translated() -> None:
@@ -40,12 +42,12 @@ def test_every_text_is_translated() -> None:
 
 
 def test_french_is_typeset_as_french() -> None:
-    wrong = {
+    errors = {
         french: problems
         for french in map(_without_placeholders, _french())
         if (problems := _typographic_errors(french))
     }
-    assert wrong == {}
+    assert errors == {}
 
 
 def _french() -> list[str]:
@@ -64,7 +66,7 @@ def _typographic_errors(french: str) -> list[str]:
         "no no-break space after «": re.search("«[^\u00a0]", french),
         "several spaces, or some at the ends": re.search(r"\s{2}|^\s|\s$", french),
         "name of an enum value": re.search(r"\b[A-Z]+_[A-Z_]+\b", french),
-        "English words": words & ENGLISH,
+        "English words": words & ENGLISH_WORDS,
         "three dots for an ellipsis": "..." in french,
     }
     return [name for name, problem in checks.items() if problem]
@@ -112,8 +114,8 @@ def test_values_that_are_texts_are_translated_and_lists_joined() -> None:
         text(message, EN, status=solved, legal=[closed])
         == "This ticket is solved. It can only become closed."
     )
-    both = text(message, FR, status=solved, legal=[solved, closed])
-    assert both == "Cette demande est résolue. Elle peut seulement devenir résolue ou close."
+    sentence = text(message, FR, status=solved, legal=[solved, closed])
+    assert sentence == "Cette demande est résolue. Elle peut seulement devenir résolue ou close."
 
 
 def test_a_text_with_a_plural_follows_its_count() -> None:
@@ -125,9 +127,9 @@ def test_a_text_with_a_plural_follows_its_count() -> None:
     ]
 
 
-@pytest.mark.parametrize("hostile", ["%(code)s", "%s", "{0.__class__}", "%%", "<b>"])
-def test_a_value_can_do_nothing_but_appear(hostile: str) -> None:
-    assert text(_("Hello %(name)s"), FR, name=hostile) == f"Hello {hostile}"
+@pytest.mark.parametrize("value", ["%(code)s", "%s", "{0.__class__}", "%%", "<b>"])
+def test_values_are_never_interpreted(value: str) -> None:
+    assert text(_("Hello %(name)s"), FR, name=value) == f"Hello {value}"
 
 
 def test_an_unknown_text_is_its_own_translation() -> None:
@@ -135,7 +137,7 @@ def test_an_unknown_text_is_its_own_translation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("span", "french", "english"),
+    ("seconds", "french", "english"),
     [
         (0, "1\u00a0seconde", "1 second"),
         (90, "90\u00a0secondes", "90 seconds"),
@@ -145,14 +147,14 @@ def test_an_unknown_text_is_its_own_translation() -> None:
         (172_800, "2\u00a0jours", "2 days"),
     ],
 )
-def test_durations_are_rounded_up(span: int, french: str, english: str) -> None:
-    assert (duration(timedelta(seconds=span), FR), duration(timedelta(seconds=span), EN)) == (
+def test_durations_are_rounded_up(seconds: int, french: str, english: str) -> None:
+    assert (duration(timedelta(seconds=seconds), FR), duration(timedelta(seconds=seconds), EN)) == (
         french,
         english,
     )
 
 
-def test_days_in_words() -> None:
+def test_dates_are_written_in_words() -> None:
     assert [day(date(2026, 11, n), FR) for n in (1, 2, 11)] == [
         "1er novembre 2026",
         "2 novembre 2026",
@@ -190,7 +192,9 @@ def test_every_refusal_fills_its_placeholders() -> None:
     message of its own.
     """
     codes = [code for enum in ERROR_CODES for code in enum]
-    needed = {code.name: set(re.findall(r"%\((\w+)\)s", code.message.english)) for code in codes}
+    placeholders = {
+        code.name: set(re.findall(r"%\((\w+)\)s", code.message.english)) for code in codes
+    }
     calls = 0
     for path in [path for path in extraction.source_files() if path.suffix == ".py"]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -200,10 +204,10 @@ def test_every_refusal_fills_its_placeholders() -> None:
                 and node.func.id == "Refusal"
             ):
                 code = node.args[0]
-                given = {keyword.arg for keyword in node.keywords}
-                if isinstance(code, ast.Attribute) and "message" not in given:
+                arguments = {keyword.arg for keyword in node.keywords}
+                if isinstance(code, ast.Attribute) and "message" not in arguments:
                     calls += 1
-                    assert needed[code.attr] <= given, (path, node.lineno)
+                    assert placeholders[code.attr] <= arguments, (path, node.lineno)
     assert calls > 50
 
 
@@ -211,11 +215,11 @@ def test_updating_keeps_translations_adds_new_texts_and_drops_unused_ones(tmp_pa
     extraction.update_catalogues(tmp_path)
     assert all(problem.endswith("is not translated") for problem in extraction.problems(tmp_path))
     catalogue = tmp_path / "fr" / "support.po"
-    translated = catalogue.read_text(encoding="utf-8").replace(
+    translation = catalogue.read_text(encoding="utf-8").replace(
         'closed"\nmsgstr ""', 'closed"\nmsgstr "close"'
     )
     catalogue.write_text(
-        f'{translated}\nmsgid "Nobody says this."\nmsgstr "Personne."\n', encoding="utf-8"
+        f'{translation}\nmsgid "Nobody says this."\nmsgstr "Personne."\n', encoding="utf-8"
     )
     assert "fr/support.po: 'Nobody says this.' is not used" in set(extraction.problems(tmp_path))
     extraction.update_catalogues(tmp_path)
@@ -240,23 +244,23 @@ def test_the_command_lists_what_is_wrong(
 def test_problems_name_what_is_wrong(tmp_path: Path) -> None:
     extraction.update_catalogues(tmp_path)
     catalogue = tmp_path / "fr" / "common.po"
-    wrong = catalogue.read_text(encoding="utf-8")
-    wrong = wrong.replace(
+    content = catalogue.read_text(encoding="utf-8")
+    content = content.replace(
         'at most %(length)s characters."\nmsgstr ""',
         'at most %(length)s characters."\nmsgstr "%(longueur)s"',
     )
-    wrong = wrong.replace(
+    content = content.replace(
         'msgid "This value isn’t valid."\nmsgstr ""',
         '#, fuzzy\nmsgid "This value isn’t valid."\nmsgstr "x"',
     )
-    catalogue.write_text(wrong, encoding="utf-8")
+    catalogue.write_text(content, encoding="utf-8")
     (tmp_path / "fr" / "content.po").write_text(
         'msgid "This field can’t be blank."\nmsgstr "x"\n', encoding="utf-8"
     )
-    found = set(extraction.problems(tmp_path))
-    assert "fr/common.po: 'Use at most %(length)s characters.' has other placeholders" in found
-    assert "fr/common.po: 'This value isn’t valid.' is fuzzy" in found
-    assert "fr/content.po: 'This field can’t be blank.' belongs to common" in found
+    problems = set(extraction.problems(tmp_path))
+    assert "fr/common.po: 'Use at most %(length)s characters.' has other placeholders" in problems
+    assert "fr/common.po: 'This value isn’t valid.' is fuzzy" in problems
+    assert "fr/content.po: 'This field can’t be blank.' belongs to common" in problems
 
 
 @pytest.mark.parametrize(

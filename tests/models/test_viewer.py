@@ -26,22 +26,27 @@ def test_each_attribute_equals_the_viewers_and_is_recorded(viewer: Viewer, name:
 
 
 def test_all_attributes_of_a_viewer_are_listed() -> None:
-    own = {"user", "account", "role", "session", "locale"}
-    assert own | {"user_id", "staff", "is_agent", "is_customer", "is_manager", "is_buyer"} == FACTS
+    attributes = {"user", "account", "role", "session", "locale"}
+    assert (
+        attributes | {"user_id", "staff", "is_agent", "is_customer", "is_manager", "is_buyer"}
+        == FACTS
+    )
 
 
 def test_a_row_is_represented_by_its_key() -> None:
-    again = Viewer(User(id=3, name="renamed"), Account(id=4), Role.OWNER, Session(id=6))
-    assert PAUL.fact("user") == again.fact("user")
-    assert PAUL.fact("session") != again.fact("session")
+    renamed_viewer = Viewer(User(id=3, name="renamed"), Account(id=4), Role.OWNER, Session(id=6))
+    assert PAUL.fact("user") == renamed_viewer.fact("user")
+    assert PAUL.fact("session") != renamed_viewer.fact("session")
     assert PAUL.fact("user") != PAUL.fact("account")
     assert Viewer(User(id=4)).fact("user") != PAUL.fact("account")
 
 
-@pytest.mark.parametrize("read", [vars, hash, repr, lambda viewer: viewer.fact("is_agent")])
-def test_reading_anything_else_records_all_attributes(read: Any) -> None:
+@pytest.mark.parametrize(
+    "read_attributes", [vars, hash, repr, lambda viewer: viewer.fact("is_agent")]
+)
+def test_reading_anything_else_records_all_attributes(read_attributes: Any) -> None:
     facts: dict[str, Any] = {}
-    read(RecordingViewer(PAUL, facts))
+    read_attributes(RecordingViewer(PAUL, facts))
     assert {"user", "account", "role", "session", "locale"} <= facts.keys()
 
 

@@ -14,49 +14,55 @@ from models.billing.purchase import Purchase
 from operations.invoice_numbering import NumberedInvoice, numbering_errors, series_errors
 from tests.people import create_account
 
-DAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+ISSUED_AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
-def numbered(position: int, at: datetime = DAY) -> NumberedInvoice:
+def numbered_invoice(position: int, at: datetime = ISSUED_AT) -> NumberedInvoice:
     return NumberedInvoice(position, f"FA-{at.year}-{position:06d}", at.date(), at)
 
 
 def test_a_sequence_across_the_new_year_is_valid() -> None:
-    issued = [
-        numbered(1),
-        numbered(2, DAY + timedelta(days=1)),
-        numbered(3, DAY + timedelta(days=60)),
+    invoices = [
+        numbered_invoice(1),
+        numbered_invoice(2, ISSUED_AT + timedelta(days=1)),
+        numbered_invoice(3, ISSUED_AT + timedelta(days=60)),
     ]
-    assert series_errors(Series.INVOICE, issued, 3) == []
+    assert series_errors(Series.INVOICE, invoices, 3) == []
 
 
-FAULTS = [
-    ([numbered(1), numbered(3)], 3, "missing between positions 1 and 3"),
-    ([numbered(2)], 2, "missing between positions 0 and 2"),
-    ([numbered(1), numbered(2), numbered(2)], 2, "position 2 was given twice"),
-    ([numbered(1)], 2, "the counter stands at 2"),
-    ([numbered(1)], 0, "the counter stands at 0"),
+NUMBERING_ERRORS = [
+    ([numbered_invoice(1), numbered_invoice(3)], 3, "missing between positions 1 and 3"),
+    ([numbered_invoice(2)], 2, "missing between positions 0 and 2"),
     (
-        [numbered(1), numbered(2, DAY - timedelta(seconds=1))],
+        [numbered_invoice(1), numbered_invoice(2), numbered_invoice(2)],
+        2,
+        "position 2 was given twice",
+    ),
+    ([numbered_invoice(1)], 2, "the counter stands at 2"),
+    ([numbered_invoice(1)], 0, "the counter stands at 0"),
+    (
+        [numbered_invoice(1), numbered_invoice(2, ISSUED_AT - timedelta(seconds=1))],
         2,
         "FA-2026-000002: issued 2026-11-23T08:59:59+00:00, before",
     ),
     (
-        [NumberedInvoice(1, "FA-2025-000001", date(2026, 11, 23), DAY)],
+        [NumberedInvoice(1, "FA-2025-000001", date(2026, 11, 23), ISSUED_AT)],
         1,
         "must read FA-2026-000001",
     ),
 ]
 
 
-@pytest.mark.parametrize(("issued", "last_given", "fault"), FAULTS)
-def test_an_error_is_reported(issued: list[NumberedInvoice], last_given: int, fault: str) -> None:
-    (entries,) = series_errors(Series.INVOICE, issued, last_given)
-    assert fault in entries
+@pytest.mark.parametrize(("invoices", "last_position", "error"), NUMBERING_ERRORS)
+def test_an_error_is_reported(
+    invoices: list[NumberedInvoice], last_position: int, error: str
+) -> None:
+    (entries,) = series_errors(Series.INVOICE, invoices, last_position)
+    assert error in entries
 
 
 @pytest.fixture
-async def three(db: str, action: Action) -> list[Invoice]:
+async def three_invoices(db: str, action: Action) -> list[Invoice]:
     """Three invoices, one per day."""
     account = await create_account(action, "Le Fournil")
     offer = await Offer.create(slug="o", segment=Segment.TPE, texts={})
@@ -90,7 +96,7 @@ async def three(db: str, action: Action) -> list[Invoice]:
     ]
 
 
-async def test_a_valid_database_is_verified(three: list[Invoice]) -> None:
+async def test_a_valid_database_is_verified(three_invoices: list[Invoice]) -> None:
     assert await numbering_errors() == []
 
 
@@ -98,19 +104,19 @@ async def test_an_empty_database_is_verified(db: str) -> None:
     assert await numbering_errors() == []
 
 
-async def test_a_deleted_invoice_is_detected(three: list[Invoice]) -> None:
-    await three[1].delete()
+async def test_a_deleted_invoice_is_detected(three_invoices: list[Invoice]) -> None:
+    await three_invoices[1].delete()
     assert await numbering_errors() == ["FA: missing between positions 1 and 3"]
 
 
-async def test_the_deletion_of_the_last_invoice_is_detected(three: list[Invoice]) -> None:
-    await three[2].delete()
+async def test_the_deletion_of_the_last_invoice_is_detected(three_invoices: list[Invoice]) -> None:
+    await three_invoices[2].delete()
     assert await numbering_errors() == [
         "FA: the last invoice has position 2, but the counter stands at 3"
     ]
 
 
-async def test_a_backdated_invoice_is_detected(three: list[Invoice]) -> None:
-    await Invoice.filter(pk=three[2].pk).update(issued_on=three[0].issued_on)
-    (fault,) = await numbering_errors()
-    assert fault.startswith("FA-2026-000003: issued")
+async def test_a_backdated_invoice_is_detected(three_invoices: list[Invoice]) -> None:
+    await Invoice.filter(pk=three_invoices[2].pk).update(issued_on=three_invoices[0].issued_on)
+    (error,) = await numbering_errors()
+    assert error.startswith("FA-2026-000003: issued")

@@ -46,7 +46,7 @@ from resolvers.context import Services
 from resolvers.ids import encode
 from resolvers.privacy.erasures import erasure_services
 from storage.store import FolderStore, StoreUnavailable
-from tests.patience import lock_waiters
+from tests.patience import wait_for_lock_waiters
 from tests.people import add_member, create_account, create_staff_viewer, create_user, create_viewer
 from tests.schema.conftest import Dataset
 
@@ -519,7 +519,7 @@ async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
         erasing = asyncio.create_task(
             erase_due_accounts(later, erasure_services(services, store)), context=outside
         )
-        await lock_waiters(db)
+        await wait_for_lock_waiters(db)
         await tx.locked(User, member.pk)
     assert await erasing == 1
 

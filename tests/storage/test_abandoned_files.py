@@ -29,7 +29,7 @@ from storage.abandoned_files import RETENTION
 from storage.file_service import scan_waiting_files
 from storage.scanner import scanner_from_url
 from tests.accounts.company_fixtures import create_company, outcome
-from tests.patience import lock_waiters
+from tests.patience import wait_for_lock_waiters
 from tests.people import create_staff
 from tests.storage.clamd import EICAR, FakeClamd
 from tests.storage.test_object_store import S3Server
@@ -183,7 +183,7 @@ async def test_a_file_attached_during_the_job_stays(
         )
         await attach_to_message(tx, ticket.account_id, message, scenario.camille, (file.pk,))
         attached.set()
-        await lock_waiters(db)
+        await wait_for_lock_waiters(db)
         assert not job.done()
     assert await job == 0
     assert (await File.get(pk=file.pk)).message_id == message.pk

@@ -24,7 +24,7 @@ import pyotp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.forked import Forked, run
+from tests.forked import ForkedProcess, run
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ class Server:
     database_url: str
     folder: Path
     port: int = field(default_factory=free_port)
-    process: Forked | subprocess.Popen[bytes] | None = None
+    process: ForkedProcess | subprocess.Popen[bytes] | None = None
     program: Path | None = None  # instead of `python -m cli`
 
     @property
@@ -84,7 +84,9 @@ class Server:
                     command, cwd=ROOT, env=self.environment, stdout=file, stderr=file
                 )
         else:
-            self.process = Forked(arguments, cwd=ROOT, env=self.environment, out=log, err=log)
+            self.process = ForkedProcess(
+                arguments, cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
         deadline = time.monotonic() + 120
         with httpx.Client(base_url=self.url, verify=NO_TLS) as http:
             while time.monotonic() < deadline:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.patience import PATIENCE
-from tests.uvicorn_thread import serving
+from tests.uvicorn_thread import serve_in_thread
 from tests.web.graphiql_fixtures import EMAIL, PASSWORD, TOKEN, application
 from web import graphiql
 from web.page import TEMPLATES
@@ -25,7 +25,7 @@ async def visit_report() -> dict[str, Any]:
     end.
     """
     screenshot = [os.environ["CAMCHA_SCREENSHOT"]] if "CAMCHA_SCREENSHOT" in os.environ else []
-    with serving(application()) as address:
+    with serve_in_thread(application()) as address:
         command = [
             "node",
             str(FOLDER / "graphiql.mjs"),

@@ -8,7 +8,7 @@ from models.accounts.legal_name import comparable_name, has_plain_characters, is
 
 
 @pytest.mark.parametrize(
-    ("requested", "registered"),
+    ("requested_name", "registered_name"),
     [
         ("Le Fournil d'Aubry", "LE FOURNIL D AUBRY"),
         ("Établissements Lefèvre & Fils", "ETABLISSEMENTS LEFEVRE ET FILS"),
@@ -26,14 +26,14 @@ from models.accounts.legal_name import comparable_name, has_plain_characters, is
     ],
 )
 def test_p1_1_case_accents_and_legal_form_make_no_difference(
-    requested: str, registered: str
+    requested_name: str, registered_name: str
 ) -> None:
-    assert is_same_name(requested, registered)
-    assert is_same_name(registered, requested)
+    assert is_same_name(requested_name, registered_name)
+    assert is_same_name(registered_name, requested_name)
 
 
 @pytest.mark.parametrize(
-    ("requested", "registered"),
+    ("requested_name", "registered_name"),
     [
         ("Le Fournil d'Aubry", "LE FOURNIL"),
         ("Dupont SARL", "DUPONT SAS"),
@@ -48,9 +48,9 @@ def test_p1_1_case_accents_and_legal_form_make_no_difference(
         ("Ｄupont Ⅳ", "DUPONT V"),
     ],
 )
-def test_p1_1_different_names_do_not_match(requested: str, registered: str) -> None:
-    assert not is_same_name(requested, registered)
-    assert not is_same_name(registered, requested)
+def test_p1_1_different_names_do_not_match(requested_name: str, registered_name: str) -> None:
+    assert not is_same_name(requested_name, registered_name)
+    assert not is_same_name(registered_name, requested_name)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_p1_1_case_and_separators_make_no_difference(
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_p1_1_the_comparison_is_symmetric_and_accepts_any_text(first: str, second: str) -> None:
-    assert is_same_name(first, second) == is_same_name(second, first)
-    if is_same_name(first, second):
-        assert comparable_name(first).words == comparable_name(second).words
+def test_p1_1_the_comparison_is_symmetric_and_accepts_any_text(name: str, other_name: str) -> None:
+    assert is_same_name(name, other_name) == is_same_name(other_name, name)
+    if is_same_name(name, other_name):
+        assert comparable_name(name).words == comparable_name(other_name).words
 
 
 @given(st.text(min_size=1, max_size=40))

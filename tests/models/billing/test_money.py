@@ -53,9 +53,9 @@ def test_amounts_in_different_currencies_cannot_be_added() -> None:
 
 
 @given(CENTS, CENTS)
-def test_sums_are_those_of_the_cents(a: int, b: int) -> None:
-    assert Money(a) + Money(b) == Money(a + b)
-    assert Money(a) - Money(b) == Money(a) + -Money(b)
+def test_addition_and_subtraction_are_exact(cents: int, other_cents: int) -> None:
+    assert Money(cents) + Money(other_cents) == Money(cents + other_cents)
+    assert Money(cents) - Money(other_cents) == Money(cents) + -Money(other_cents)
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
@@ -65,19 +65,21 @@ def test_the_decimal_is_exact(cents: int) -> None:
 
 
 def test_three_lines_are_rounded_once() -> None:
-    sums = totals([Line(113), Line(113), Line(113)])
-    assert (sums.net_cents, sums.vat_cents, sums.gross_cents) == (339, 68, 407)
+    total = totals([Line(113), Line(113), Line(113)])
+    assert (total.net_cents, total.vat_cents, total.gross_cents) == (339, 68, 407)
 
 
 def test_totals_have_one_band_per_rate_highest_first() -> None:
-    sums = totals([Line(1000, 550), Line(100, 0), Line(2000), Line(500, 550)])
-    assert sums.bands == (VatBand(2000, 2000, 400), VatBand(550, 1500, 83), VatBand(0, 100, 0))
+    total = totals([Line(1000, 550), Line(100, 0), Line(2000), Line(500, 550)])
+    assert total.bands == (VatBand(2000, 2000, 400), VatBand(550, 1500, 83), VatBand(0, 100, 0))
 
 
-@pytest.mark.parametrize(("net", "vat"), [(2, 0), (3, 1), (-3, -1), (-2, 0), (7, 1), (8, 2)])
-def test_vat_is_rounded_to_the_nearest_cent(net: int, vat: int) -> None:
-    assert vat_amount(net, 2000) == vat
-    assert vat_amount(net * 1000, 2000) == net * 200
+@pytest.mark.parametrize(
+    ("net_cents", "vat_cents"), [(2, 0), (3, 1), (-3, -1), (-2, 0), (7, 1), (8, 2)]
+)
+def test_vat_is_rounded_to_the_nearest_cent(net_cents: int, vat_cents: int) -> None:
+    assert vat_amount(net_cents, 2000) == vat_cents
+    assert vat_amount(net_cents * 1000, 2000) == net_cents * 200
 
 
 def test_half_a_cent_is_rounded_away_from_zero() -> None:
@@ -88,26 +90,28 @@ def test_half_a_cent_is_rounded_away_from_zero() -> None:
 
 
 @given(CENTS, st.integers(0, 10_000))
-def test_vat_is_exact_to_half_a_cent_and_symmetric(net: int, rate: int) -> None:
-    assert abs(vat_amount(net, rate) - Fraction(net * rate, 10_000)) <= Fraction(1, 2)
-    assert vat_amount(-net, rate) == -vat_amount(net, rate)
+def test_vat_is_exact_to_half_a_cent_and_symmetric(net_cents: int, basis_points: int) -> None:
+    assert abs(
+        vat_amount(net_cents, basis_points) - Fraction(net_cents * basis_points, 10_000)
+    ) <= Fraction(1, 2)
+    assert vat_amount(-net_cents, basis_points) == -vat_amount(net_cents, basis_points)
 
 
 @given(LINES)
 def test_totals_do_not_depend_on_the_order_of_lines(lines: list[Line]) -> None:
-    sums = totals(lines)
-    assert sums == totals(reversed(lines))
-    assert sums.net_cents == sum(line.net_cents for line in lines)
-    assert sums.gross_cents == sum(band.net_cents + band.vat_cents for band in sums.bands)
+    total = totals(lines)
+    assert total == totals(reversed(lines))
+    assert total.net_cents == sum(line.net_cents for line in lines)
+    assert total.gross_cents == sum(band.net_cents + band.vat_cents for band in total.bands)
     assert all(
-        band.vat_cents == vat_amount(band.net_cents, band.basis_points) for band in sums.bands
+        band.vat_cents == vat_amount(band.net_cents, band.basis_points) for band in total.bands
     )
 
 
 @given(LINES)
-def test_a_credit_of_everything_is_the_negative(lines: list[Line]) -> None:
-    credit = totals([Line(-line.net_cents, line.vat_basis_points) for line in lines])
-    assert credit.gross_cents == -totals(lines).gross_cents
+def test_a_full_credit_is_the_negative_of_the_total(lines: list[Line]) -> None:
+    credit_total = totals([Line(-line.net_cents, line.vat_basis_points) for line in lines])
+    assert credit_total.gross_cents == -totals(lines).gross_cents
 
 
 def test_amounts_are_decimals_never_floats() -> None:

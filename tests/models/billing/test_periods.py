@@ -48,8 +48,8 @@ def test_a_leap_day_renews_yearly() -> None:
 def test_each_period_starts_when_the_previous_one_ends(
     anchor: date, months: int, index: int
 ) -> None:
-    this, following = period(anchor, months, index), period(anchor, months, index + 1)
-    assert this.start < this.end == following.start
+    current, next_period = period(anchor, months, index), period(anchor, months, index + 1)
+    assert current.start < current.end == next_period.start
 
 
 @given(anchors, intervals, indexes)
@@ -64,17 +64,17 @@ def test_periods_start_on_the_anchors_day_or_the_last_of_the_month(
 
 
 @given(anchors, intervals, st.integers(0, 20_000))
-def test_every_day_lies_in_exactly_one_period(anchor: date, months: int, later: int) -> None:
-    day = anchor + timedelta(later)
-    found = period_at(anchor, months, day)
-    assert found == period(anchor, months, found.index)
-    assert found.start <= day < found.end
+def test_every_day_lies_in_exactly_one_period(anchor: date, months: int, days: int) -> None:
+    day = anchor + timedelta(days)
+    enclosing_period = period_at(anchor, months, day)
+    assert enclosing_period == period(anchor, months, enclosing_period.index)
+    assert enclosing_period.start <= day < enclosing_period.end
 
 
 @given(anchors, intervals, st.integers(1, 1_000))
-def test_there_is_no_period_before_the_anchor(anchor: date, months: int, earlier: int) -> None:
+def test_there_is_no_period_before_the_anchor(anchor: date, months: int, days: int) -> None:
     with pytest.raises(ValueError, match="before the anchor"):
-        period_at(anchor, months, anchor - timedelta(earlier))
+        period_at(anchor, months, anchor - timedelta(days))
 
 
 @given(anchors)

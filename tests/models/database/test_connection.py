@@ -18,26 +18,27 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 async def test_a_cancelled_transaction_stores_nothing(action: Action) -> None:
-    begun = asyncio.Event()
+    inserted = asyncio.Event()
 
-    async def interrupted() -> None:
+    async def insert_and_wait() -> None:
         async with action.transaction() as tx:
             await Account.create(
                 using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048"
             )
-            begun.set()
+            inserted.set()
             await asyncio.Event().wait()
 
-    task = asyncio.create_task(interrupted())
-    await begun.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await Account.all().count() == 0
-    # Committed by itself, not part of what was left open.
-    await Account.create(created_at=action.at, legal_name="Le Fournil", siren="404833048")
-    async with in_transaction() as db:
-        assert await Account.all().using_db(db).count() == 1
+    async with asyncio.timeout(PATIENCE):
+        task = asyncio.create_task(insert_and_wait())
+        await inserted.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await Account.all().count() == 0
+        # Committed by itself, not part of what was left open.
+        await Account.create(created_at=action.at, legal_name="Le Fournil", siren="404833048")
+        async with in_transaction() as db:
+            assert await Account.all().using_db(db).count() == 1
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL locks rows
@@ -46,22 +47,22 @@ async def test_a_transaction_that_reads_first_can_write_despite_another_process(
 ) -> None:
     path = sqlite_path(db)
     assert path
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other_connection:
         async with action.transaction() as tx:
             assert not await Account.exists(using_db=tx.db)
             # It has to wait for us, not we for it.
             with pytest.raises(sqlite3.OperationalError, match="locked"):
-                other.execute("UPDATE account SET siren = siren")
+                other_connection.execute("UPDATE account SET siren = siren")
             await Account.create(
                 using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048"
             )
-        other.execute("UPDATE account SET siren = siren")
-        other.execute("BEGIN IMMEDIATE")
+        other_connection.execute("UPDATE account SET siren = siren")
+        other_connection.execute("BEGIN IMMEDIATE")
         await execute("PRAGMA busy_timeout = 0")
         with pytest.raises(OperationalError, match="locked"):
             async with action.transaction():
                 raise AssertionError("began beside another writer")
-        other.execute("ROLLBACK")
+        other_connection.execute("ROLLBACK")
         # The failed one holds nothing.
         async with asyncio.timeout(PATIENCE), action.transaction() as tx:
             assert await Account.all().using_db(tx.db).count() == 1
@@ -75,23 +76,23 @@ async def test_a_transaction_cancelled_while_waiting_for_another_process_is_roll
     path = sqlite_path(db)
     assert path
 
-    async def begin() -> None:
+    async def begin_transaction() -> None:
         async with action.transaction():
             raise AssertionError("began beside another writer")
 
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other_connection:
         # Before, while and after the statement reaches the driver's thread.
         for pause in (0, 0, 0.01, 0.1):
-            other.execute("BEGIN IMMEDIATE")
-            task = asyncio.create_task(begin())
+            other_connection.execute("BEGIN IMMEDIATE")
+            task = asyncio.create_task(begin_transaction())
             await asyncio.sleep(pause)
             task.cancel()
             await asyncio.sleep(0)
-            other.execute("ROLLBACK")  # now it begins, though nobody wants it any more
+            other_connection.execute("ROLLBACK")  # now it begins, though nobody wants it any more
             with pytest.raises(asyncio.CancelledError):
                 await task
             await execute("SELECT 1")  # the driver's thread has come through
-            other.execute("UPDATE account SET siren = siren")  # not locked
+            other_connection.execute("UPDATE account SET siren = siren")  # not locked
             async with asyncio.timeout(PATIENCE), action.transaction():
                 pass
 

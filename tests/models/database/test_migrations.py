@@ -32,18 +32,18 @@ from models.operations.email import Email
 ROOT = Path(__file__).parents[3]
 
 
-async def tables(url: str) -> set[str]:
+async def table_names(url: str) -> set[str]:
     """The tables there are, but for Tortoise's own list of migrations."""
     await connect(url)
-    sqlite = get_connection("default").capabilities.dialect == "sqlite"
-    names = (
+    is_sqlite = get_connection("default").capabilities.dialect == "sqlite"
+    query = (
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-        if sqlite
+        if is_sqlite
         else "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
     )
-    found = {row["name"] for row in await execute(names)}
+    names = {row["name"] for row in await execute(query)}
     await disconnect()
-    return {name for name in found if "migration" not in name}
+    return {name for name in names if "migration" not in name}
 
 
 async def test_existing_people_can_be_searched_after_the_migration(database_url: str) -> None:
@@ -64,13 +64,13 @@ async def test_existing_people_can_be_searched_after_the_migration(database_url:
     await disconnect()
     await migrate_database(database_url)
     await connect(database_url)
-    found = [
+    search_texts = [
         row["searched"]
         for table in ('"user"', "account")
         for row in await execute(f"SELECT searched FROM {table}")  # noqa: S608
     ]
     await disconnect()
-    assert found == ["elodie e x example", "l epi  404833048"]
+    assert search_texts == ["elodie e x example", "l epi  404833048"]
 
 
 async def test_waiting_emails_stay_confidential_after_the_migration(database_url: str) -> None:
@@ -97,7 +97,7 @@ async def test_a_migrated_database_has_no_pending_migrations() -> None:
     assert await pending_migrations() == []
 
 
-async def test_a_second_run_changes_nothing(db: str, action: Action) -> None:
+async def test_migrating_again_changes_nothing(db: str, action: Action) -> None:
     async with action.transaction() as tx:
         await tx.append(ticket_stream(1), EventKind.STATUS_CHANGED)
     await disconnect()
@@ -118,40 +118,42 @@ async def test_migrations_create_everything_in_the_models(db: str) -> None:
 def test_migrations_are_in_a_linear_order() -> None:
     """Two migrations that depend on the same one would be applied in an arbitrary order."""
     names = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
-    for before, name in pairwise(names):
-        assert f"dependencies = [('models', '{before}')]" in (
+    for previous, name in pairwise(names):
+        assert f"dependencies = [('models', '{previous}')]" in (
             ROOT / "migrations" / f"{name}.py"
         ).read_text(encoding="utf-8")
 
 
-async def test_down_to_nothing_and_up_again(database_url: str) -> None:
+async def test_all_migrations_can_be_reverted_and_applied_again(database_url: str) -> None:
     """Each step down leaves the same columns and indexes as the way up."""
-    assert {"account", "ticket", "invoice", "stream"} <= await tables(database_url)
-    complete = schema(database_url)
-    down = await steps(database_url, "backward")
-    up = await steps(database_url, "forward")
+    assert {"account", "ticket", "invoice", "stream"} <= await table_names(database_url)
+    full_schema = schema(database_url)
+    schemas_downwards = await schema_after_each_migration(database_url, "backward")
+    schemas_upwards = await schema_after_each_migration(database_url, "forward")
     names = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
-    assert ([*down], [*up]) == (names[::-1], names)
-    assert down[names[0]] == set()
-    for before, name in pairwise(names):
-        assert down[name] == up[before], name
-    assert up[names[-1]] == complete
+    assert ([*schemas_downwards], [*schemas_upwards]) == (names[::-1], names)
+    assert schemas_downwards[names[0]] == set()
+    for previous, name in pairwise(names):
+        assert schemas_downwards[name] == schemas_upwards[previous], name
+    assert schemas_upwards[names[-1]] == full_schema
 
 
-async def steps(url: str, direction: str) -> dict[str, set[str]]:
+async def schema_after_each_migration(url: str, direction: str) -> dict[str, set[str]]:
     """The schema after each migration, all in one run: each run begins by building the models of
     every migration.
     """
-    seen: dict[str, set[str]] = {}
+    schemas: dict[str, set[str]] = {}
 
-    def look(event: str, _: str, name: str) -> None:
+    def record_schema(event: str, _: str, name: str) -> None:
         if event in ("apply_done", "rollback_done"):
-            seen[name] = schema(url)
+            schemas[name] = schema(url)
 
     target = "models.__first__" if direction == "backward" else None
-    await migrate(config=tortoise_config(url), target=target, direction=direction, progress=look)
+    await migrate(
+        config=tortoise_config(url), target=target, direction=direction, progress=record_schema
+    )
     await disconnect()
-    return seen
+    return schemas
 
 
 def schema(url: str) -> set[str]:

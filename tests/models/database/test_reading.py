@@ -36,7 +36,7 @@ TEXTS: Any = {
 
 
 @dataclass
-class Table:
+class ExampleData:
     """Three tickets of two companies, with 1, 2 and 3 messages, an offer with two prices, and an
     article.
     """
@@ -50,10 +50,10 @@ ONLY_POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=T
 
 
 @pytest.fixture
-async def desk(db: str, action: Action) -> Table:
+async def data(db: str, action: Action) -> ExampleData:
     user = await create_user(action, "Paul", email="paul@example.fr")
     accounts = [await create_account(action, name) for name in ("Paul", "Marie")]
-    desk = Table(action, [])
+    data = ExampleData(action, [])
     for number in range(3):
         async with action.transaction() as tx:
             ticket = await Ticket.open(
@@ -66,7 +66,7 @@ async def desk(db: str, action: Action) -> Table:
             )
             for index in range(number + 1):
                 await ticket.post(tx, user, f"{number}.{index}", f"c{number}.{index}")
-        desk.tickets.append(ticket)
+        data.tickets.append(ticket)
     offer = await Offer.create(
         slug="essentiel", segment=Segment.TPE, position=1, texts={"fr": {"name": "É"}}
     )
@@ -83,68 +83,70 @@ async def desk(db: str, action: Action) -> Table:
         searched_fr=search_text(TEXTS["fr"]),
         searched_en=search_text(TEXTS["en"]),
     )
-    return desk
+    return data
 
 
-def values(row: Model) -> dict[str, Any]:
+def column_values(row: Model) -> dict[str, Any]:
     return {name: getattr(row, name) for name in all_columns(type(row))}
 
 
-QUERIES: dict[str, Callable[[Table], AnyQuerySet]] = {
-    "all": lambda desk: Ticket.all(),
-    "none": lambda desk: Ticket.filter(id=None),
-    "equal": lambda desk: Ticket.filter(subject="Aide 1"),
-    "several": lambda desk: Ticket.filter(channel=Channel.CHAT, category=Category.BUG).filter(
+QUERIES: dict[str, Callable[[ExampleData], AnyQuerySet]] = {
+    "all": lambda data: Ticket.all(),
+    "none": lambda data: Ticket.filter(id=None),
+    "equal": lambda data: Ticket.filter(subject="Aide 1"),
+    "several": lambda data: Ticket.filter(channel=Channel.CHAT, category=Category.BUG).filter(
         status=TicketStatus.NEW
     ),
-    "null": lambda desk: Ticket.filter(
+    "null": lambda data: Ticket.filter(
         closed_at=None, assignee_id__isnull=True, requester_id__not_isnull=True
     ),
-    "moment": lambda desk: Ticket.filter(
-        created_at__lte=desk.action.at, created_at__gt=desk.action.at - timedelta(days=1)
+    "moment": lambda data: Ticket.filter(
+        created_at__lte=data.action.at, created_at__gt=data.action.at - timedelta(days=1)
     ),
-    "day": lambda desk: Ticket.filter(opened_on__gte=desk.action.day),
-    "list": lambda desk: Ticket.filter(id__in={desk.tickets[0].pk, desk.tickets[2].pk}),
-    "enums": lambda desk: Ticket.filter(status__in=[TicketStatus.NEW, TicketStatus.OPEN]),
-    "empty list": lambda desk: Ticket.filter(id__in=[]),
-    "list and one": lambda desk: Ticket.filter(id__in=[1, 2], id=2),
-    "either": lambda desk: Ticket.filter(
-        Q(subject="Aide 0") | Q(subject="Aide 1", id__gt=desk.tickets[0].pk)
+    "day": lambda data: Ticket.filter(opened_on__gte=data.action.day),
+    "list": lambda data: Ticket.filter(id__in={data.tickets[0].pk, data.tickets[2].pk}),
+    "enums": lambda data: Ticket.filter(status__in=[TicketStatus.NEW, TicketStatus.OPEN]),
+    "empty list": lambda data: Ticket.filter(id__in=[]),
+    "list and one": lambda data: Ticket.filter(id__in=[1, 2], id=2),
+    "either": lambda data: Ticket.filter(
+        Q(subject="Aide 0") | Q(subject="Aide 1", id__gt=data.tickets[0].pk)
     ),
-    "not": lambda desk: Ticket.exclude(subject="Aide 0").filter(~Q(id=desk.tickets[1].pk)),
-    "other": lambda desk: Ticket.filter(subject__not="Aide 0"),
-    "same value twice": lambda desk: Message.filter(Q(id=2) | Q(sequence=2)),
-    "boolean": lambda desk: Message.filter(from_staff=False),
-    "related": lambda desk: Message.filter(ticket__account_id=desk.tickets[0].account_id),
-    "related and distinct": lambda desk: Ticket.filter(messages__from_staff=False).distinct(),
-    "text": lambda desk: Article.filter(searched_fr__contains="ete"),
-    "row": lambda desk: Message.filter(ticket=desk.tickets[1]),
-    "json and prices": lambda desk: Offer.filter(slug="essentiel"),
-    "current": lambda desk: Price.current(desk.action.at),
+    "not": lambda data: Ticket.exclude(subject="Aide 0").filter(~Q(id=data.tickets[1].pk)),
+    "other": lambda data: Ticket.filter(subject__not="Aide 0"),
+    "same value twice": lambda data: Message.filter(Q(id=2) | Q(sequence=2)),
+    "boolean": lambda data: Message.filter(from_staff=False),
+    "related": lambda data: Message.filter(ticket__account_id=data.tickets[0].account_id),
+    "related and distinct": lambda data: Ticket.filter(messages__from_staff=False).distinct(),
+    "text": lambda data: Article.filter(searched_fr__contains="ete"),
+    "row": lambda data: Message.filter(ticket=data.tickets[1]),
+    "json and prices": lambda data: Offer.filter(slug="essentiel"),
+    "current": lambda data: Price.current(data.action.at),
 }
 
 
 @pytest.mark.parametrize("name", QUERIES)
-async def test_read_returns_the_same_rows_as_the_orm(desk: Table, name: str) -> None:
+async def test_read_returns_the_same_rows_as_the_orm(data: ExampleData, name: str) -> None:
     for _ in range(2):  # compiled, then from the cache
-        found = QUERIES[name](desk)
-        assert [values(row) for row in await read(found, None, "-id")] == [
-            values(row) for row in await found.order_by("-id")
+        queryset = QUERIES[name](data)
+        assert [column_values(row) for row in await read(queryset, None, "-id")] == [
+            column_values(row) for row in await queryset.order_by("-id")
         ]
 
 
-async def test_a_statement_is_compiled_once_for_any_values(desk: Table) -> None:
+async def test_a_statement_is_compiled_once_for_any_values(data: ExampleData) -> None:
     await read(Ticket.filter(id__in=[1], subject="a"), ("id",))
-    known = len(statement._statements)
+    statement_count = len(statement._statements)
     assert await read(Ticket.filter(id__in=[], subject="b"), ("id",)) == []
-    first, _, third = desk.tickets
-    found = await read(Ticket.filter(id__in=[first.pk, third.pk], subject="Aide 2"), ("id",))
-    assert [row.pk for row in found] == [third.pk]
-    assert len(statement._statements) == known
+    first_ticket, _, third_ticket = data.tickets
+    rows = await read(
+        Ticket.filter(id__in=[first_ticket.pk, third_ticket.pk], subject="Aide 2"), ("id",)
+    )
+    assert [row.pk for row in rows] == [third_ticket.pk]
+    assert len(statement._statements) == statement_count
 
 
 async def test_the_number_of_cached_statements_is_limited(
-    desk: Table, monkeypatch: pytest.MonkeyPatch
+    data: ExampleData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(statement, "MAX_STATEMENTS", 5)
     statement._statements.clear()
@@ -153,10 +155,10 @@ async def test_the_number_of_cached_statements_is_limited(
     assert len(statement._statements) == 5
 
 
-async def test_columns_that_were_not_read_raise_attribute_error(desk: Table) -> None:
+async def test_columns_that_were_not_read_raise_attribute_error(data: ExampleData) -> None:
     row = (await read(Ticket.all(), ("id", "created_at"), "id"))[0]
-    assert (row.pk, row.number) == (desk.tickets[0].pk, desk.tickets[0].number)
-    assert row == desk.tickets[0]
+    assert (row.pk, row.number) == (data.tickets[0].pk, data.tickets[0].number)
+    assert row == data.tickets[0]
     for missing in ("subject", "status", "account_id"):
         with pytest.raises(AttributeError, match=missing):
             getattr(row, missing)
@@ -165,8 +167,8 @@ async def test_columns_that_were_not_read_raise_attribute_error(desk: Table) -> 
 
 
 @pytest.mark.parametrize("descending", [True, False])
-async def test_the_first_rows_of_each_key(desk: Table, descending: bool) -> None:
-    keys = [ticket.pk for ticket in desk.tickets]
+async def test_the_first_rows_of_each_key(data: ExampleData, descending: bool) -> None:
+    keys = [ticket.pk for ticket in data.tickets]
     order = "-sequence" if descending else "sequence"
     rows = await read(
         Message.filter(from_staff=False),
@@ -183,38 +185,38 @@ async def test_the_first_rows_of_each_key(desk: Table, descending: bool) -> None
         )[:2]
 
 
-async def test_querysets_with_more_than_filters_are_refused(desk: Table) -> None:
+async def test_querysets_with_more_than_filters_are_refused(data: ExampleData) -> None:
     querysets: list[AnyQuerySet] = [
         Ticket.all().limit(1),
         Ticket.annotate(n=Count("messages")),
         Message.all().select_related("ticket"),
     ]
-    for found in querysets:
+    for queryset in querysets:
         with pytest.raises(TypeError, match="filters only"):
-            await read(found)
+            await read(queryset)
 
 
-async def test_reading_joins_the_transaction(desk: Table) -> None:
-    async with desk.action.transaction() as tx:
-        await Ticket.filter(pk=desk.tickets[0].pk).using_db(tx.db).update(subject="changed")
+async def test_reading_joins_the_transaction(data: ExampleData) -> None:
+    async with data.action.transaction() as tx:
+        await Ticket.filter(pk=data.tickets[0].pk).using_db(tx.db).update(subject="changed")
         assert [row.subject for row in await read(Ticket.filter(subject="changed"))] == ["changed"]
         assert [
             row.subject for row in await read(Ticket.filter(subject="changed").using_db(tx.db))
         ] == ["changed"]
 
 
-async def test_concurrent_reads_and_writes(desk: Table) -> None:
+async def test_concurrent_reads_and_writes(data: ExampleData) -> None:
     async def change(number: int) -> None:
-        async with desk.action.transaction() as tx:
-            await Ticket.filter(pk=desk.tickets[0].pk).using_db(tx.db).update(subject=f"{number}")
+        async with data.action.transaction() as tx:
+            await Ticket.filter(pk=data.tickets[0].pk).using_db(tx.db).update(subject=f"{number}")
 
     reads = [read(Ticket.all(), ("id", "subject")) for _ in range(60)]
-    found = await asyncio.gather(*reads, *(change(number) for number in range(20)))
-    assert [len(rows) for rows in found[:60] if rows is not None] == [3] * 60
+    results = await asyncio.gather(*reads, *(change(number) for number in range(20)))
+    assert [len(rows) for rows in results[:60] if rows is not None] == [3] * 60
 
 
 @ONLY_POSTGRES
-async def test_cancelled_and_broken_connections_are_replaced(desk: Table) -> None:
+async def test_cancelled_and_broken_connections_are_replaced(data: ExampleData) -> None:
     client = get_connection("default")
     assert isinstance(client, PostgresClient)
     for _ in range(30):
@@ -232,7 +234,7 @@ async def test_cancelled_and_broken_connections_are_replaced(desk: Table) -> Non
     assert len(await read(Ticket.all())) == 3
 
 
-async def small_client(most: int = 2) -> PostgresClient:
+async def create_small_client(max_connections: int = 2) -> PostgresClient:
     """A client of few connections to the database in use."""
     client = get_connection("default")
     assert isinstance(client, PostgresClient)
@@ -241,31 +243,33 @@ async def small_client(most: int = 2) -> PostgresClient:
         for name in ("user", "password", "database", "host", "port", "extra")
     }
     extra = settings.pop("extra")
-    two = PostgresClient(**settings, connection_name="two", minsize=1, maxsize=most, **extra)
-    await two.create_connection(with_db=True)
-    return two
+    client = PostgresClient(
+        **settings, connection_name="two", minsize=1, maxsize=max_connections, **extra
+    )
+    await client.create_connection(with_db=True)
+    return client
 
 
 @pytest.mark.parametrize("seed", range(8))
 @ONLY_POSTGRES
-async def test_two_connections_serve_random_loads(desk: Table, seed: int) -> None:
-    random, client = Random(seed), await small_client()
+async def test_two_connections_serve_random_loads(data: ExampleData, seed: int) -> None:
+    random, client = Random(seed), await create_small_client()
     pool: Any = client._pool
 
-    async def one(number: int) -> int:
-        found = await client.read(
+    async def select_number(number: int) -> int:
+        rows = await client.read(
             "SELECT $1::int FROM pg_sleep($2)", [number, random.random() / 100]
         )
-        return int(found[0][0])
+        return int(rows[0][0])
 
-    async def several(number: int) -> int:
+    async def select_with_acquired_connection(number: int) -> int:
         connection = await pool.acquire()
         try:
             return int(await connection.fetchval("SELECT $1::int FROM pg_sleep(0.003)", number))
         finally:
             await pool.release(connection)
 
-    async def failing(number: int) -> int:
+    async def fail(number: int) -> int:
         with pytest.raises(asyncpg.PostgresError):
             await client.read("SELECT 1 / $1::int", [0])
         return number
@@ -273,103 +277,109 @@ async def test_two_connections_serve_random_loads(desk: Table, seed: int) -> Non
     try:
         for _ in range(10):
             tasks = [
-                asyncio.ensure_future(random.choice([one, one, several, failing])(number))
+                asyncio.ensure_future(
+                    random.choice(
+                        [select_number, select_number, select_with_acquired_connection, fail]
+                    )(number)
+                )
                 for number in range(12)
             ]
             for task in random.sample(tasks, 4):
                 await asyncio.sleep(random.random() / 200)
                 task.cancel()
             async with asyncio.timeout(PATIENCE):
-                found = await asyncio.gather(*tasks, return_exceptions=True)
+                results = await asyncio.gather(*tasks, return_exceptions=True)
             assert all(
                 each == number or isinstance(each, asyncio.CancelledError)
-                for number, each in enumerate(found)
+                for number, each in enumerate(results)
             )
-        assert [await one(number) for number in range(3)] == [0, 1, 2]
+        assert [await select_number(number) for number in range(3)] == [0, 1, 2]
         assert (pool._pending_acquires, len(pool._idle)) == (0, pool._acquired)
     finally:
         await client.close()
 
 
 @ONLY_POSTGRES
-async def test_a_transaction_gets_a_connection_under_constant_load(desk: Table) -> None:
-    client = await small_client()
+async def test_a_transaction_gets_a_connection_under_constant_load(data: ExampleData) -> None:
+    client = await create_small_client()
     pool: Any = client._pool
-    running = True
+    keep_reading = True
 
-    async def reading() -> None:
-        while running:
+    async def read_repeatedly() -> None:
+        while keep_reading:
             await client.read("SELECT 1", [])
 
-    readers = [asyncio.create_task(reading()) for _ in range(6)]
+    readers = [asyncio.create_task(read_repeatedly()) for _ in range(6)]
     await asyncio.sleep(0.05)
     async with asyncio.timeout(PATIENCE):
         for _ in range(5):
             await pool.release(await pool.acquire())
-    running = False
+    keep_reading = False
     await asyncio.gather(*readers)
     await client.close()
 
 
 @ONLY_POSTGRES
-async def test_transactions_can_use_all_idle_connections(desk: Table) -> None:
-    client = await small_client()
+async def test_transactions_can_use_all_idle_connections(data: ExampleData) -> None:
+    client = await create_small_client()
     pool: Any = client._pool
     await asyncio.gather(*(client.read("SELECT pg_sleep(0.01)", []) for _ in range(2)))
     async with asyncio.timeout(PATIENCE):
-        proxies = [await pool.acquire() for _ in range(2)]
-    for connection in proxies:
+        connections = [await pool.acquire() for _ in range(2)]
+    for connection in connections:
         await pool.release(connection)
     await client.close()
 
 
 @ONLY_POSTGRES
-async def test_a_statement_uses_the_next_free_connection_despite_a_transaction(desk: Table) -> None:
-    client = await small_client()
+async def test_a_statement_uses_the_next_free_connection_despite_a_transaction(
+    data: ExampleData,
+) -> None:
+    client = await create_small_client()
     pool: Any = client._pool
-    proxies = await pool.acquire()
-    first = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
+    connection = await pool.acquire()
+    first_read = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
     await asyncio.sleep(0.02)
     async with asyncio.timeout(PATIENCE):
         assert [tuple(row) for row in await client.read("SELECT 2", [])] == [(2,)]
-    await first
-    await pool.release(proxies)
+    await first_read
+    await pool.release(connection)
     await client.close()
 
 
 @ONLY_POSTGRES
-async def test_a_cancelled_waiter_leaves_its_connection_to_a_transaction(desk: Table) -> None:
-    client = await small_client(1)
+async def test_a_cancelled_waiter_leaves_its_connection_to_a_transaction(data: ExampleData) -> None:
+    client = await create_small_client(1)
     pool: Any = client._pool
-    working = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
+    running_read = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
     await asyncio.sleep(0.02)
-    waiting = asyncio.create_task(client.read("SELECT 1", []))
+    waiting_read = asyncio.create_task(client.read("SELECT 1", []))
     await asyncio.sleep(0.02)
-    reuse = pool._reuse
-    acquired: list[asyncio.Future[Any]] = []
+    original_reuse = pool._reuse
+    acquisitions: list[asyncio.Future[Any]] = []
 
-    def at_once(reader: Any) -> None:
-        if not acquired:  # a transaction begins in the same turn of the loop
-            acquired.append(asyncio.ensure_future(pool.acquire()))
-        reuse(reader)
-        waiting.cancel()
+    def acquire_before_reuse(reader: Any) -> None:
+        if not acquisitions:  # a transaction begins in the same turn of the loop
+            acquisitions.append(asyncio.ensure_future(pool.acquire()))
+        original_reuse(reader)
+        waiting_read.cancel()
 
-    pool._reuse = at_once
+    pool._reuse = acquire_before_reuse
     async with asyncio.timeout(PATIENCE):
-        await working
-        await pool.release(await acquired[0])
+        await running_read
+        await pool.release(await acquisitions[0])
     with pytest.raises(asyncio.CancelledError):
-        await waiting
+        await waiting_read
     await client.close()
 
 
-async def test_incomplete_rows_behave_like_the_model(desk: Table) -> None:
-    [incomplete] = await read(Ticket.filter(pk=desk.tickets[0].pk), ("id", "subject"))
+async def test_incomplete_rows_behave_like_the_model(data: ExampleData) -> None:
+    [incomplete] = await read(Ticket.filter(pk=data.tickets[0].pk), ("id", "subject"))
     complete = await Ticket.get(pk=incomplete.pk)
     assert isinstance(incomplete, Ticket)
     assert (type(incomplete).__name__, repr(incomplete)) == ("Ticket", repr(complete))
     assert incomplete == complete == incomplete
-    assert incomplete != desk.tickets[1]
+    assert incomplete != data.tickets[1]
     assert incomplete != Account(id=incomplete.pk)
     assert {incomplete: 1}[complete] == 1
     incomplete.subject = "changed"

@@ -60,10 +60,10 @@ async def test_of_two_concurrent_claims_one_succeeds(
     claims = await asyncio.gather(
         chat.claim(action, alice), chat.claim(action, bob), return_exceptions=True
     )
-    lost = [claim for claim in claims if isinstance(claim, Refusal)]
-    assert [refusal.code for refusal in lost] == ["ALREADY_CLAIMED"]
-    stored = await Ticket.get(pk=chat.pk)
-    assert stored.status is TicketStatus.OPEN
+    refusals = [claim for claim in claims if isinstance(claim, Refusal)]
+    assert [refusal.code for refusal in refusals] == ["ALREADY_CLAIMED"]
+    ticket = await Ticket.get(pk=chat.pk)
+    assert ticket.status is TicketStatus.OPEN
 
 
 async def test_a_reply_after_closing_starts_one_linked_follow_up(
@@ -78,7 +78,7 @@ async def test_a_reply_after_closing_starts_one_linked_follow_up(
     assert (await Ticket.get(pk=first.ticket_id)).follows_id == chat.pk
 
 
-async def test_an_impossible_status_is_refused_with_the_possible_ones(
+async def test_an_invalid_transition_is_refused_with_the_allowed_ones(
     chat: Ticket, action: Action
 ) -> None:
     await chat.transition_to(action, TicketStatus.SOLVED)
