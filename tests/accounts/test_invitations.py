@@ -341,7 +341,7 @@ class TestAccepting:
         assert len(await scenario.company.roles()) == 4
 
     @pytest.mark.parametrize(
-        ("newcomer", "code", "field"),
+        ("new_user", "code", "field"),
         [
             (NewUserDetails("", NEW_USER.password), "BLANK", "name"),
             (NewUserDetails("n" * 101, NEW_USER.password), "TOO_LONG", "name"),

@@ -404,7 +404,7 @@ async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(scenario: Scen
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("overrides", "code"),
     [
         ({"legal_name": " \t "}, "BLANK"),
         ({"legal_name": "x" * 201}, "TOO_LONG"),

@@ -453,7 +453,7 @@ async def test_p1_2_a_request_is_carried_out_once(scenario: Scenario) -> None:
     assert (await Ticket.get(pk=reactivation_ticket.pk)).status is TicketStatus.SOLVED
 
 
-@pytest.mark.parametrize(("days", "left"), [(0, 14), (10, 14), (25, 5), (29, 1), (60, 1)])
+@pytest.mark.parametrize(("days", "expected_days"), [(0, 14), (10, 14), (25, 5), (29, 1), (60, 1)])
 async def test_p1_2_the_grace_period_ends_before_the_legal_deadline(
     scenario: Scenario, days: int, expected_days: int
 ) -> None:

@@ -124,7 +124,7 @@ async def test_the_last_owner_cannot_be_removed(company: Company) -> None:
     assert (await company.roles())["max"] == "OWNER"
 
 
-@pytest.mark.parametrize("how", ["demote", "leave", "remove each other"])
+@pytest.mark.parametrize("change", ["demote", "leave", "remove each other"])
 async def test_one_owner_stays_after_concurrent_changes(company: Company, change: str) -> None:
     async def operation(name: str, other: str) -> str:
         if change == "demote":
@@ -140,7 +140,7 @@ async def test_one_owner_stays_after_concurrent_changes(company: Company, change
     assert list((await company.roles()).values()).count("OWNER") == 1
 
 
-@pytest.mark.parametrize("how", ["hands over", "makes", "unmakes", "removes", "leaves"])
+@pytest.mark.parametrize("change", ["hands over", "makes", "unmakes", "removes", "leaves"])
 async def test_p1_4_ownership_changes_require_a_step_up_and_notify_every_owner(
     company: Company, change: str
 ) -> None:
@@ -250,7 +250,7 @@ async def test_a_removed_member_keeps_access_to_their_other_company(
     assert await other_company.roles() == {"nora": "OWNER", "max": "BILLING"}
 
 
-@pytest.mark.parametrize("how", ["removed", "left", "demoted"])
+@pytest.mark.parametrize("change", ["removed", "left", "demoted"])
 async def test_losing_the_right_to_invite_revokes_open_invitations(
     company: Company, auth: AuthServices, change: str
 ) -> None:

@@ -234,7 +234,7 @@ async def test_every_company_of_the_user_reads_the_audit_entry(
     ]
 
 
-@pytest.mark.parametrize("how", ["reset", "end"])
+@pytest.mark.parametrize("operation", ["reset", "end"])
 async def test_operators_acting_on_each_other_do_not_deadlock(
     new_action: "NewAction", operation: str
 ) -> None:
