@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from tortoise.exceptions import BaseORMException
 
-from accounts.registry import registry
+from accounts.registry import registry_from_url
 from auth.caller import Callers, anonymous, close_code
 from auth.cookies import Cookies, is_same_site
 from auth.factors.passkeys import RelyingParty
@@ -44,7 +44,7 @@ from realtime.endpoint import SocketEndpoint
 from realtime.hub import Hub, Listener
 from realtime.presence import Presence
 from resolvers.context import Context, Services
-from schema.errors import coded, present
+from schema.errors import error_body, format_error
 from schema.fields import batch_of, cost_of
 from schema.root import schema
 from settings import Settings, SettingsError
@@ -79,7 +79,7 @@ def create_app(
         gateway=gateway or Sandbox(settings.base_url),
         seller=seller(settings.seller),
         base_url=settings.base_url,
-        registry=registry(settings.registry),
+        registry=registry_from_url(settings.registry),
         demonstration=settings.demonstration,
     )
     return Application(settings, services).app()
@@ -91,7 +91,7 @@ class SocketClient:
 
     viewer: Viewer
     services: Services
-    address: str
+    client_address: str
     user_agent: str
     introspection: bool
     trusted_only: bool
@@ -103,7 +103,11 @@ class SocketClient:
 
     def context(self) -> Context:
         return Context(
-            self.viewer, self.services, self.address, self.user_agent, by_cookie=self.by_cookie
+            self.viewer,
+            self.services,
+            self.client_address,
+            self.user_agent,
+            by_cookie=self.by_cookie,
         )
 
     def add_listener(self, listener: Listener) -> None:
@@ -131,12 +135,12 @@ class FastPath(Starlette):
     middleware, which handles CORS.
     """
 
-    graph: GraphQLEndpoint
+    graphql: GraphQLEndpoint
     socket: SocketEndpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/graphql" and not has_origin(scope):
-            await self.graph(scope, receive, send)
+            await self.graphql(scope, receive, send)
         elif scope["type"] == "websocket" and scope["path"] == "/graphql":
             await self.socket(scope, receive, send)
         else:
@@ -154,10 +158,10 @@ class Application:
         # Behind a proxy the host may differ.
         self._pages = settings.allowed_origins | {settings.base_url}
         try:
-            self.engine = engine(settings.documents)
+            self.engine = create_engine(settings.documents)
         except ManifestError as error:
             raise SettingsError(
-                [f"CAMCHA_DOCUMENTS: {fault}" for fault in error.problems]
+                [f"CAMCHA_DOCUMENTS: {problem}" for problem in error.problems]
             ) from None
         self.socket = SocketEndpoint(self.engine, self.socket_client, SocketLimits(), self._pages)
         files = store_from_url(settings.files, settings.s3_key_id, settings.s3_secret)
@@ -177,11 +181,11 @@ class Application:
             max_age=600,
         )
         app = FastPath(routes=self.routes(), lifespan=self.lifespan, middleware=[origins])
-        app.graph, app.socket = self.graph, self.socket
+        app.graphql, app.socket = self.graphql, self.socket
         return app
 
     @cached_property
-    def graph(self) -> GraphQLEndpoint:
+    def graphql(self) -> GraphQLEndpoint:
         """GraphQL over HTTP."""
         return GraphQLEndpoint(
             self.engine,
@@ -196,7 +200,7 @@ class Application:
     def routes(self) -> list[Any]:
         """All routes; GraphQL over HTTP and over websockets share one path."""
         return [
-            Route("/graphql", self.graph),
+            Route("/graphql", self.graphql),
             WebSocketRoute("/graphql", self.socket),
             Route("/", RedirectResponse("/graphql")),
             Route("/healthz", healthz),
@@ -215,13 +219,13 @@ class Application:
         Raises HTTPError (403) when cookies come with a request from another site.
         """
         language = request.header(b"accept-language")
-        token = bearer(request.header(b"authorization"))
+        token = bearer_token(request.header(b"authorization"))
         cookies = self._cookies(
             request.header, request.header(b"cookie") if token is None else None
         )
         if cookies.any and not cookies.trusted:
             raise HTTPError(
-                403, coded(OriginRefused(), Context(anonymous(language), self.services))
+                403, error_body(OriginRefused(), Context(anonymous(language), self.services))
             )
         rejected = False
         try:
@@ -232,16 +236,16 @@ class Application:
         return Context(
             viewer,
             self.services,
-            address(request.scope),
+            client_address(request.scope),
             request.header(b"user-agent") or "",
             cookies=cookies,
             by_cookie=cookies.any and not rejected,
             rejected=rejected,
         )
 
-    def _cookies(self, header: Callable[[bytes], str | None], given: str | None) -> Cookies:
+    def _cookies(self, header: Callable[[bytes], str | None], cookie_header: str | None) -> Cookies:
         return Cookies(
-            given,
+            cookie_header,
             secure=self._secure,
             trusted=lambda: is_same_site(header, self._pages, secure=self._secure),
         )
@@ -252,7 +256,7 @@ class Application:
         Raises CloseConnection with UNAUTHORIZED.
         """
         authorization = payload.get("authorization", payload.get("Authorization"))
-        token = bearer(
+        token = bearer_token(
             authorization
             if isinstance(authorization, str)
             else websocket.headers.get("authorization")
@@ -275,7 +279,7 @@ class Application:
         return SocketClient(
             viewer,
             self.services,
-            address(websocket.scope),
+            client_address(websocket.scope),
             websocket.headers.get("user-agent", ""),
             self.introspection(viewer),
             self.trusted_only(viewer),
@@ -306,12 +310,12 @@ class Application:
         """
         try:
             await execute("SELECT 1")
-            missing = await pending_migrations()
+            pending = await pending_migrations()
         except (BaseORMException, OSError):
             return json_response({"ready": False, "database": False}, 503)
         return json_response(
-            {"ready": not missing, "database": True, "pendingMigrations": missing},
-            503 if missing else 200,
+            {"ready": not pending, "database": True, "pendingMigrations": pending},
+            503 if pending else 200,
         )
 
     @asynccontextmanager
@@ -345,15 +349,15 @@ class Application:
             await disconnect()
 
 
-def engine(documents: Path | None) -> Engine:
+def create_engine(documents: Path | None) -> Engine:
     """The engine for the schema and the trusted documents of a manifest. Raises ManifestError."""
-    trusted = load_manifest(documents) if documents else {}
+    trusted_documents = load_manifest(documents) if documents else {}
     return Engine(
         schema._schema,
-        format_error=present,
+        format_error=format_error,
         cost_of=cost_of,
         batch_of=batch_of,
-        trusted_documents=trusted,
+        trusted_documents=trusted_documents,
     )
 
 
@@ -385,13 +389,13 @@ def response_headers(context: Context) -> list[tuple[bytes, bytes]]:
     )
 
 
-def bearer(header: str | None) -> str | None:
+def bearer_token(header: str | None) -> str | None:
     """The token of an Authorization header (RFC 6750), None without one."""
     scheme, _, token = (header or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else (header or None)
 
 
-def address(scope: Scope) -> str:
+def client_address(scope: Scope) -> str:
     """The network address of the client, as reported by the server or its trusted proxy."""
     client = scope.get("client")
     return str(client[0]) if client else ""

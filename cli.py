@@ -14,7 +14,7 @@ from asyncpg import PostgresError
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 import logs
-from accounts import staff as personnel
+from accounts import staff as staff_accounts
 from auth.services import AuthServices
 from engine import ManifestError
 from models.action import Action
@@ -30,9 +30,9 @@ from operations.invoice_numbering import numbering_errors
 from realtime.hub import Hub
 from seed import catalogue
 from seed.people import people
-from server import CommandError, bind, exclusive, url_of
+from server import CommandError, bind, lock_database, url_of
 from server import serve as run_server
-from settings import Settings, SettingsError, read
+from settings import Settings, SettingsError, read_settings
 
 _DATABASE_ERRORS = (OSError, PostgresError, DBConnectionError, OperationalError)
 SCHEMA = Path(__file__).with_name("schema.graphql")
@@ -67,9 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, function: object, description: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=description, description=description)
-        added.set_defaults(command=function)
-        return added
+        command_parser = commands.add_parser(name, help=description, description=description)
+        command_parser.set_defaults(command=function)
+        return command_parser
 
     subparser = command(
         "serve",
@@ -145,10 +145,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def serve(args: argparse.Namespace) -> int:
     with bind(args.host, args.port) as listener:
-        settings = read(os.environ, url_of(listener))
-        with exclusive(settings.database_url):
+        settings = read_settings(os.environ, url_of(listener))
+        with lock_database(settings.database_url):
             clock = asyncio.run(
-                _prepare_demonstration(settings) if settings.demonstration else _clock(settings)
+                _prepare_demonstration(settings)
+                if settings.demonstration
+                else _read_clock(settings)
             )
             from app import create_app  # the whole graph, which the other commands need not load
 
@@ -166,27 +168,27 @@ async def _prepare_demonstration(settings: Settings) -> SystemClock:
     from seed import demonstration
 
     await migrate_database(settings.database_url)
-    async with _connected(settings) as clock, _auth_services(settings, clock) as auth:
+    async with _open_database(settings) as clock, _auth_services(settings, clock) as auth:
         checkout_services = CheckoutServices(
             Sandbox(settings.base_url), seller(settings.seller), auth.signer
         )
-        with _reported_content_errors():
+        with _report_content_errors():
             await demonstration.load(clock.now(), Hub(), auth, checkout_services, settings.policies)
     return clock
 
 
-async def _clock(settings: Settings) -> SystemClock:
-    async with _connected(settings) as clock:
+async def _read_clock(settings: Settings) -> SystemClock:
+    async with _open_database(settings) as clock:
         return clock
 
 
 @asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[SystemClock]:
+async def _open_database(settings: Settings) -> AsyncIterator[SystemClock]:
     """Connect to the database and yield its clock. Raises CommandError when it is unreachable or
     lacks migrations.
     """
     try:
-        if pending := await _pending(settings):
+        if pending := await _missing_migrations(settings):
             raise CommandError(
                 f"migrations are missing ({', '.join(pending)}): run python -m cli migrate"
             )
@@ -195,8 +197,8 @@ async def _connected(settings: Settings) -> AsyncIterator[SystemClock]:
         await disconnect()
 
 
-async def _pending(settings: Settings) -> list[str]:
-    with _safe_database_errors():
+async def _missing_migrations(settings: Settings) -> list[str]:
+    with _hide_database_errors():
         await connect(settings.database_url)
         # pending_migrations() takes an unreachable database for an empty one.
         await execute("SELECT 1")
@@ -204,7 +206,7 @@ async def _pending(settings: Settings) -> list[str]:
 
 
 @contextmanager
-def _safe_database_errors() -> Iterator[None]:
+def _hide_database_errors() -> Iterator[None]:
     try:
         yield
     except _DATABASE_ERRORS as error:  # its message may contain the password
@@ -225,10 +227,10 @@ async def _auth_services(settings: Settings, clock: SystemClock) -> AsyncIterato
 def _announce(settings: Settings, clock: SystemClock) -> None:
     log.info("server.listening", url=settings.base_url)
     if settings.demonstration:
-        print(_welcome(settings, clock.now()), flush=True)
+        print(_welcome_text(settings, clock.now()), flush=True)
 
 
-def _welcome(settings: Settings, now: datetime) -> str:
+def _welcome_text(settings: Settings, now: datetime) -> str:
     """Return the text printed at start-up: where to go and how to sign in."""
     lines = [("role", "email", "password", "code")]
     lines += [
@@ -252,28 +254,28 @@ def _welcome(settings: Settings, now: datetime) -> str:
 
 
 def migrate(args: argparse.Namespace) -> int:
-    settings = read(os.environ)
+    settings = read_settings(os.environ)
     target = f"models.{args.to}" if args.to and "." not in args.to else args.to
-    with exclusive(settings.database_url), _safe_database_errors():
+    with lock_database(settings.database_url), _hide_database_errors():
         asyncio.run(migrate_database(settings.database_url, target))
     print("The database is up to date.")
     return 0
 
 
 def seed(args: argparse.Namespace) -> int:
-    asyncio.run(_seed(read(os.environ)))
+    asyncio.run(_seed(read_settings(os.environ)))
     print("The offers, articles and policies are up to date.")
     return 0
 
 
 async def _seed(settings: Settings) -> None:
-    async with _connected(settings) as clock:
-        with _reported_content_errors():
+    async with _open_database(settings) as clock:
+        with _report_content_errors():
             await catalogue.load(clock.now(), settings.policies)
 
 
 @contextmanager
-def _reported_content_errors() -> Iterator[None]:
+def _report_content_errors() -> Iterator[None]:
     """Raise CommandError for invalid content, and for a policy that changed after it was
     installed.
     """
@@ -284,9 +286,9 @@ def _reported_content_errors() -> Iterator[None]:
 
 
 def staff(args: argparse.Namespace) -> int:
-    settings = read(os.environ)
+    settings = read_settings(os.environ)
     token = asyncio.run(_add_staff(settings, args))
-    hours = int(personnel.LIFETIME.total_seconds() / 3600)
+    hours = int(staff_accounts.LIFETIME.total_seconds() / 3600)
     print(f"Choose a password at this address. It works once, within {hours} hours:\n")
     print(f"    {settings.base_url}/reset?token={token}\n")
     print("Then sign in and set up a second factor, which activates the role.")
@@ -294,10 +296,10 @@ def staff(args: argparse.Namespace) -> int:
 
 
 async def _add_staff(settings: Settings, args: argparse.Namespace) -> str:
-    async with _connected(settings) as clock, _auth_services(settings, clock) as auth:
+    async with _open_database(settings) as clock, _auth_services(settings, clock) as auth:
         action = Action(None, clock.now(), Hub())
         try:
-            return await personnel.appoint(
+            return await staff_accounts.appoint(
                 action, auth, email=args.email, name=args.name, role=args.role
             )
         except Refusal as refusal:
@@ -305,7 +307,7 @@ async def _add_staff(settings: Settings, args: argparse.Namespace) -> str:
 
 
 def code(args: argparse.Namespace) -> int:
-    settings = read(os.environ)
+    settings = read_settings(os.environ)
     person = next(
         (person for person in people() if person.email == args.email and person.totp_secret), None
     )
@@ -313,17 +315,17 @@ def code(args: argparse.Namespace) -> int:
         raise CommandError(
             "only the demonstration's staff have codes here; everyone else uses an authenticator"
         )
-    print(person.code_at(asyncio.run(_clock(settings)).now()))
+    print(person.code_at(asyncio.run(_read_clock(settings)).now()))
     return 0
 
 
 def export_schema(args: argparse.Namespace) -> int:
     from schema.root import schema  # the whole graph, which the other commands need not load
 
-    exported = f"{schema.as_str().strip()}\n"
+    sdl = f"{schema.as_str().strip()}\n"
     if not args.check:
-        SCHEMA.write_text(exported, "utf-8")
-    elif not SCHEMA.exists() or SCHEMA.read_text("utf-8") != exported:
+        SCHEMA.write_text(sdl, "utf-8")
+    elif not SCHEMA.exists() or SCHEMA.read_text("utf-8") != sdl:
         raise CommandError("schema.graphql is out of date: run python -m cli export-schema")
     return 0
 
@@ -338,10 +340,10 @@ def messages(args: argparse.Namespace) -> int:
 
 
 def check_documents(args: argparse.Namespace) -> int:
-    from app import engine  # the whole graph, which the other commands need not load
+    from app import create_engine  # the whole graph, which the other commands need not load
 
     try:
-        engine(args.file)
+        create_engine(args.file)
     except ManifestError as error:
         return _report(error.problems, 1)
     print("The documents can be trusted.")
@@ -349,18 +351,18 @@ def check_documents(args: argparse.Namespace) -> int:
 
 
 def check_invoices(args: argparse.Namespace) -> int:
-    errors = asyncio.run(_numbering_errors(read(os.environ)))
+    errors = asyncio.run(_numbering_errors(read_settings(os.environ)))
     print("\n".join(errors) or "The numbering has no errors.")
     return 1 if errors else 0
 
 
 async def _numbering_errors(settings: Settings) -> list[str]:
-    async with _connected(settings):
+    async with _open_database(settings):
         return await numbering_errors()
 
 
 def verify_audit(args: argparse.Namespace) -> int:
-    proof = asyncio.run(_audit_proof(read(os.environ), args.expect))
+    proof = asyncio.run(_audit_proof(read_settings(os.environ), args.expect))
     print(f"{proof.entries} entries, ending at {proof.last}")
     if proof.fault:
         raise CommandError(proof.fault)
@@ -368,7 +370,7 @@ def verify_audit(args: argparse.Namespace) -> int:
 
 
 async def _audit_proof(settings: Settings, expected: ChainPosition | None) -> AuditProof:
-    async with _connected(settings):
+    async with _open_database(settings):
         return await audit_proof(expected)
 
 

@@ -30,7 +30,7 @@ _QUIET_LIBRARIES = (
     "websockets",
 )
 _FRAME = re.compile(r'^ +File "([^"\n]+)", line (\d+)', re.M)
-_DEPTH = 8
+_MAX_FRAMES = 8
 log = structlog.stdlib.get_logger()
 
 
@@ -39,7 +39,7 @@ def configure(stream: TextIO = sys.stderr) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*_processors(), _first_line_only],
+            foreign_pre_chain=[*_processors(), _keep_first_line],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _renderer(stream),
@@ -112,17 +112,17 @@ def _add_location(logger: Any, method: str, event: EventDict) -> EventDict:
         event["error"] = type(error).__name__
         event["where"] = [
             f"{frame.filename}:{frame.lineno}"
-            for frame in traceback.extract_tb(error.__traceback__)[-_DEPTH:]
+            for frame in traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
         ]
     return event
 
 
-def _first_line_only(logger: Any, method: str, event: EventDict) -> EventDict:
+def _keep_first_line(logger: Any, method: str, event: EventDict) -> EventDict:
     """Keep a message's first line: below it asyncio quotes failed tasks, and uvicorn the traceback
     of a failed start.
     """
     first_line, _, rest = str(event["event"]).partition("\n")
-    locations = [f"{file}:{line}" for file, line in _FRAME.findall(rest)][-_DEPTH:]
+    locations = [f"{file}:{line}" for file, line in _FRAME.findall(rest)][-_MAX_FRAMES:]
     event["event"] = first_line
     if locations:
         event["where"] = locations

@@ -47,7 +47,7 @@ def url_of(listener: socket.socket) -> str:
 
 
 @contextmanager
-def exclusive(database_url: str) -> Iterator[None]:
+def lock_database(database_url: str) -> Iterator[None]:
     """Lock the SQLite file against other server processes. Raises CommandError when another one has
     it.
 

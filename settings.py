@@ -19,8 +19,8 @@ from storage.scanner import scanner_from_url
 
 DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
 _DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S105 - refused for any other database
-_SECRET_LENGTH = 32
-_SECRET_VARIETY = 10
+_MIN_SECRET_LENGTH = 32
+_MIN_DISTINCT_CHARACTERS = 10
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -56,7 +56,7 @@ class Settings:
     demonstration: bool
 
 
-def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:
+def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:
     """Read the settings. `base_url` is used when `CAMCHA_BASE_URL` is not set. Raises SettingsError
     with every error.
     """
@@ -65,11 +65,11 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
         database_url=environ.get("CAMCHA_DATABASE_URL") or DEMONSTRATION_DATABASE,
         secret_key=environ.get("CAMCHA_SECRET_KEY")
         or (_DEMONSTRATION_SECRET if demonstration else ""),
-        base_url=_normalized(environ.get("CAMCHA_BASE_URL") or base_url),
+        base_url=_normalize_url(environ.get("CAMCHA_BASE_URL") or base_url),
         mail_url=environ.get("CAMCHA_MAIL_URL") or "file:var/mail",
         mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
         allowed_origins=frozenset(
-            map(_normalized, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())
+            map(_normalize_url, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())
         ),
         files=environ.get("CAMCHA_FILES") or "var/files",
         s3_key_id=environ.get("CAMCHA_S3_KEY_ID") or "",
@@ -95,20 +95,20 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
 
 def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     return [
-        *_unknown(environ),
-        *_database(settings.database_url),
-        *_secret(settings),
-        *_base_url(settings.base_url),
-        *_mail(settings),
-        *_scanner(settings.scanner),
-        *_redis(settings.redis_url),
-        *_files(settings),
-        *_breaches(settings.breached_passwords),
-        *_registry(settings.registry),
-        *(error for origin in sorted(settings.allowed_origins) for error in _origin(origin)),
-        *_seller(settings.seller),
-        *_policies(settings.policies / "versions.toml"),
-        *_documents(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
+        *_unknown_setting_errors(environ),
+        *_database_errors(settings.database_url),
+        *_secret_errors(settings),
+        *_base_url_errors(settings.base_url),
+        *_mail_errors(settings),
+        *_scanner_errors(settings.scanner),
+        *_redis_errors(settings.redis_url),
+        *_files_errors(settings),
+        *_breaches_errors(settings.breached_passwords),
+        *_registry_errors(settings.registry),
+        *(error for origin in sorted(settings.allowed_origins) for error in _origin_errors(origin)),
+        *_seller_errors(settings.seller),
+        *_policies_errors(settings.policies / "versions.toml"),
+        *_documents_errors(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
     ]
 
 
@@ -133,14 +133,14 @@ VARIABLES = {
 }
 
 
-def _unknown(environ: Mapping[str, str]) -> list[str]:
+def _unknown_setting_errors(environ: Mapping[str, str]) -> list[str]:
     unknown = sorted(
         name for name in environ if name.startswith("CAMCHA_") and name not in VARIABLES
     )
     return [f"{name}: unknown setting" for name in unknown]
 
 
-def _database(url: str) -> list[str]:
+def _database_errors(url: str) -> list[str]:
     if url.startswith("sqlite://") and len(url) > len("sqlite://"):
         return []
     with suppress(ValueError):
@@ -152,26 +152,27 @@ def _database(url: str) -> list[str]:
     ]
 
 
-def _secret(settings: Settings) -> list[str]:
+def _secret_errors(settings: Settings) -> list[str]:
     key = settings.secret_key
     if not key:
         return ["CAMCHA_SECRET_KEY: required when CAMCHA_DATABASE_URL is set"]
-    if len(key) < _SECRET_LENGTH or len(set(key)) < _SECRET_VARIETY:
+    if len(key) < _MIN_SECRET_LENGTH or len(set(key)) < _MIN_DISTINCT_CHARACTERS:
         return [
-            f"CAMCHA_SECRET_KEY: too weak, must have at least {_SECRET_LENGTH} random characters"
+            f"CAMCHA_SECRET_KEY: too weak, must have at least "
+            f"{_MIN_SECRET_LENGTH} random characters"
         ]
     if key == _DEMONSTRATION_SECRET and not settings.demonstration:
         return ["CAMCHA_SECRET_KEY: the demonstration's key is public and must not be used"]
     return []
 
 
-def _base_url(url: str) -> list[str]:
+def _base_url_errors(url: str) -> list[str]:
     return (
         ["CAMCHA_BASE_URL: must be https://host, without a path"] if _origin_of(url) is None else []
     )
 
 
-def _mail(settings: Settings) -> list[str]:
+def _mail_errors(settings: Settings) -> list[str]:
     errors = []
     try:
         transport(settings.mail_url)
@@ -182,7 +183,7 @@ def _mail(settings: Settings) -> list[str]:
     return errors
 
 
-def _scanner(url: str | None) -> list[str]:
+def _scanner_errors(url: str | None) -> list[str]:
     try:
         if url:
             scanner_from_url(url)
@@ -191,7 +192,7 @@ def _scanner(url: str | None) -> list[str]:
     return []
 
 
-def _files(settings: Settings) -> list[str]:
+def _files_errors(settings: Settings) -> list[str]:
     if not settings.files.startswith("s3://"):
         return []
     try:
@@ -201,38 +202,38 @@ def _files(settings: Settings) -> list[str]:
     return []
 
 
-def _redis(url: str | None) -> list[str]:
+def _redis_errors(url: str | None) -> list[str]:
     expected = expected_redis_url(url) if url else None
     return [f"CAMCHA_REDIS_URL: must be {expected}"] if expected else []
 
 
-def _breaches(url: str | None) -> list[str]:
+def _breaches_errors(url: str | None) -> list[str]:
     expected = expected_breaches_url(url) if url else None
     return [f"CAMCHA_BREACHED_PASSWORDS: must be {expected}"] if expected else []
 
 
-def _registry(url: str | None) -> list[str]:
+def _registry_errors(url: str | None) -> list[str]:
     expected = expected_registry_url(url) if url else None
     return [f"CAMCHA_REGISTRY: must be {expected}"] if expected else []
 
 
-def _seller(path: Path) -> list[str]:
+def _seller_errors(path: Path) -> list[str]:
     if not path.is_file():
         return [f"CAMCHA_SELLER: file {path} not found"]
     try:
         seller(path)
-    except KeyError as missing:
-        return [f"CAMCHA_SELLER: {path} lacks {missing}"]
+    except KeyError as error:
+        return [f"CAMCHA_SELLER: {path} lacks {error}"]
     except (ValueError, TypeError) as error:  # TOMLDecodeError among them
         return [f"CAMCHA_SELLER: {path}: {error}"]
     return []
 
 
-def _origin(origin: str) -> list[str]:
-    valid = _origin_of(origin) is not None
+def _origin_errors(origin: str) -> list[str]:
+    is_valid = _origin_of(origin) is not None
     return (
         []
-        if valid
+        if is_valid
         else [f"CAMCHA_ALLOWED_ORIGINS: {origin} is not an origin such as https://app.example.fr"]
     )
 
@@ -246,8 +247,8 @@ def _origin_of(url: str) -> str | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    has_more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in _PORTS or not host or has_more:
+    has_extra_parts = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme not in _PORTS or not host or has_extra_parts:
         return None
     host = f"[{host}]" if ":" in host else host
     return (
@@ -257,18 +258,18 @@ def _origin_of(url: str) -> str | None:
     )
 
 
-def _normalized(url: str) -> str:
+def _normalize_url(url: str) -> str:
     """Spell the URL as browsers do in the Origin header. An invalid one is returned unchanged, to
     be reported.
     """
     return _origin_of(url) or url
 
 
-def _policies(index: Path) -> list[str]:
+def _policies_errors(index: Path) -> list[str]:
     return [] if index.is_file() else [f"CAMCHA_POLICIES: file {index} not found"]
 
 
-def _documents(settings: Settings, trusted_only: str) -> list[str]:
+def _documents_errors(settings: Settings, trusted_only: str) -> list[str]:
     if trusted_only not in ("true", "false"):
         return ["CAMCHA_TRUSTED_DOCUMENTS_ONLY: must be true or false"]
     if settings.trusted_documents_only and not settings.documents:

@@ -107,11 +107,11 @@ async def run(jobs: Sequence[Job]) -> None:
 
 async def _repeat(job: Job) -> None:
     while True:
-        await _attempt(job)
+        await _run_once(job)
         await asyncio.sleep(job.seconds)
 
 
-async def _attempt(job: Job) -> None:
+async def _run_once(job: Job) -> None:
     try:
         await job.work()
     except Exception as error:

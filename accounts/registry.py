@@ -104,7 +104,7 @@ def _clean_name(name: object) -> str:
     return "".join(c for c in " ".join(name.split()) if c.isprintable()).strip()
 
 
-def registry(url: str | None) -> Registry:
+def registry_from_url(url: str | None) -> Registry:
     """The registry at this URL; NoRegistry without one."""
     return PublicRegistry(url) if url else NoRegistry()
 

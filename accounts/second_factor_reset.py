@@ -18,7 +18,7 @@ from models.action import Action, Transaction
 from models.checks import Checks
 from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.idempotency import earlier_result, store_result
-from models.identity.access_links import void_links
+from models.identity.access_links import invalidate_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
@@ -109,7 +109,7 @@ async def _reset(tx: Transaction, user: User, *, by_support: bool) -> None:
             message=_("This person has no second factor to reset."),
         )
     await enrolment.turn_off(tx, user)
-    await void_links(user, tx.db)
+    await invalidate_links(user, tx.db)
     session_count = await sessions.end_all(tx, user)
     tx.streams[sessions.user_key(user.pk)] = None
     for account_id in await audited_accounts(tx, user):

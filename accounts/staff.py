@@ -26,7 +26,7 @@ from models.action import Action, Transaction
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal, Unauthenticated
 from models.idempotency import earlier_result, store_result
-from models.identity.access_links import PasswordReset, void_links
+from models.identity.access_links import PasswordReset, invalidate_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
@@ -217,7 +217,7 @@ async def _revoke_access(tx: Transaction, user: User, password_hash: str) -> Non
     """Revoke all access of a user: password, links, sessions and second factor."""
     await User.filter(pk=user.pk).using_db(tx.db).update(password_hash=password_hash)
     await turn_off(tx, user)
-    await void_links(user, tx.db)
+    await invalidate_links(user, tx.db)
 
 
 async def end_sessions(

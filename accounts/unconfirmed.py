@@ -10,7 +10,7 @@ from auth import sessions
 from auth.factors.enrolment import turn_off
 from models.accounts.account import Account, Membership
 from models.action import Transaction
-from models.identity.access_links import void_links
+from models.identity.access_links import invalidate_links
 from models.identity.user import User
 
 
@@ -31,6 +31,6 @@ async def take_over_unverified(tx: Transaction, email: str) -> User | None:
         await Account.filter(memberships__user_id=user.pk).using_db(tx.db).delete()
         await policies.delete_acceptances(tx, user)
         await turn_off(tx, user)
-        await void_links(user, tx.db)
+        await invalidate_links(user, tx.db)
         await sessions.end_all(tx, user)
     return user

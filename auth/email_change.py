@@ -27,7 +27,7 @@ from models.action import Action, Transaction
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier_result, store_result
-from models.identity.access_links import EmailChange, void_links
+from models.identity.access_links import EmailChange, invalidate_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import User, person_search_text
@@ -152,7 +152,7 @@ async def _change_address(tx: Transaction, user: User, change: EmailChange) -> i
             email_verified_at=tx.action.at,
         )
     )
-    await void_links(user, tx.db)
+    await invalidate_links(user, tx.db)
     ended = await sessions.end_all(tx, user, but=change.session_id)
     tx.streams[sessions.user_key(user.pk)] = None
     await emails.email_changed(tx, user, change.email)

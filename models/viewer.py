@@ -57,7 +57,7 @@ class Viewer:
         """Whether the viewer may buy for the account and read its invoices."""
         return self.role in (Role.OWNER, Role.ADMIN, Role.BILLING)
 
-    def fact(self, name: str) -> Any:
+    def dependency_value(self, name: str) -> Any:
         """One of the attributes above in a form to compare with another viewer's: a row is
         represented by its key.
         """
@@ -72,19 +72,19 @@ class RecordingViewer(Viewer):
     shared. Reading a row records its key.
     """
 
-    def __init__(self, viewer: Viewer, facts: dict[str, Any]) -> None:
-        object.__setattr__(self, "_recording", (viewer, facts))
+    def __init__(self, viewer: Viewer, dependencies: dict[str, Any]) -> None:
+        object.__setattr__(self, "_recording", (viewer, dependencies))
 
     def __getattribute__(self, name: str) -> Any:
-        viewer, facts = object.__getattribute__(self, "_recording")
-        if name in FACTS:
-            facts[name] = viewer.fact(name)
+        viewer, dependencies = object.__getattribute__(self, "_recording")
+        if name in DEPENDENCIES:
+            dependencies[name] = viewer.dependency_value(name)
             return getattr(viewer, name)
         # anything else may depend on all of them
-        facts.update((fact, viewer.fact(fact)) for fact in FACTS)
+        dependencies.update((key, viewer.dependency_value(key)) for key in DEPENDENCIES)
         return object.__getattribute__(self, name)
 
 
-FACTS = frozenset(attribute.name for attribute in fields(Viewer)) | {
+DEPENDENCIES = frozenset(attribute.name for attribute in fields(Viewer)) | {
     name for name, value in vars(Viewer).items() if isinstance(value, property | cached_property)
 }

@@ -31,7 +31,7 @@ from models.billing.payment import Payment
 from models.billing.purchase import Purchase
 from models.database.sql import execute
 from models.idempotency import IdempotencyKey
-from models.identity.access_links import void_links
+from models.identity.access_links import invalidate_links
 from models.identity.session import Session
 from models.identity.user import User
 from models.operations.email import ACCOUNT_ERASED, Email
@@ -282,7 +282,7 @@ async def _anonymize(tx: Transaction, user: User) -> None:
     await User.filter(pk=user.pk).using_db(tx.db).update(**erased_values)
     await turn_off(tx, user)
     await Session.filter(user_id=user.pk).using_db(tx.db).delete()
-    await void_links(user, tx.db)
+    await invalidate_links(user, tx.db)
     await IdempotencyKey.filter(owner=f"user:{user.pk}").using_db(tx.db).delete()
     # another company's invitation has an address instead of a user
     is_recipient = Q(user_id=user.pk) | Q(recipient=user.email)

@@ -334,9 +334,9 @@ def _split(
     matching, others = [], []
     expected_facts = tuple(facts.items())
     for subscription in subscriptions:
-        fact = subscription.stream.context.fact
+        dependency_value = subscription.stream.context.dependency_value
         for name, value in expected_facts:
-            if fact(name) != value:
+            if dependency_value(name) != value:
                 others.append(subscription)
                 break
         else:

@@ -34,7 +34,7 @@ class Context(Protocol):
         work reads.
         """
 
-    def fact(self, name: str) -> Any:
+    def dependency_value(self, name: str) -> Any:
         """The value of one of these facts in this context."""
 
 

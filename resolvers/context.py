@@ -39,7 +39,7 @@ class Services:
     demonstration: bool = False
 
 
-_REQUEST_FACTS = frozenset({"peer", "user_agent"})
+_REQUEST_DEPENDENCIES = frozenset({"peer", "user_agent"})
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Context:
         result.
         """
         facts: dict[str, Any] = {}
-        return _Recorded(
+        return _RecordingContext(
             RecordingViewer(self.viewer, facts),
             self.services,
             self.peer,
@@ -104,18 +104,22 @@ class Context:
             facts=facts,
         ), facts
 
-    def fact(self, name: str) -> Any:
+    def dependency_value(self, name: str) -> Any:
         """The value of one of these facts for this context."""
-        return getattr(self, name) if name in _REQUEST_FACTS else self.viewer.fact(name)
+        return (
+            getattr(self, name)
+            if name in _REQUEST_DEPENDENCIES
+            else self.viewer.dependency_value(name)
+        )
 
 
 @dataclass(frozen=True)
-class _Recorded(Context):
+class _RecordingContext(Context):
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
-        if name in _REQUEST_FACTS:
+        if name in _REQUEST_DEPENDENCIES:
             self.facts[name] = value
         return value
 

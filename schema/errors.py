@@ -11,7 +11,7 @@ from models.errors import DomainError, Throttled, message_for
 from resolvers.context import Context
 
 
-def present(error: GraphQLError, context: Context) -> dict[str, Any]:
+def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
     """The formatted error of a response. Path and locations are kept, nothing internal is
     revealed.
     """
@@ -20,10 +20,10 @@ def present(error: GraphQLError, context: Context) -> dict[str, Any]:
         cause = cause.original_error
     if not isinstance(cause, DomainError):
         return mask_error(error, context)
-    return {**error.formatted, **coded(cause, context)}
+    return {**error.formatted, **error_body(cause, context)}
 
 
-def coded(error: DomainError, context: Context) -> dict[str, Any]:
+def error_body(error: DomainError, context: Context) -> dict[str, Any]:
     """The message and extensions of a domain error."""
     extensions: dict[str, Any] = {"code": error.code}
     if isinstance(error, Throttled):

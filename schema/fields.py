@@ -30,7 +30,7 @@ from resolvers.paging import After, Before, First, Last, PageRequest
 
 log = structlog.stdlib.get_logger()
 Resolver = Callable[..., Any]
-Column = Callable[..., list[Any]]
+ValueBatch = Callable[..., list[Any]]
 Cost = int | Callable[[dict[str, Any]], int]
 
 
@@ -39,7 +39,9 @@ def query(resolver: Resolver, *, allow: Rule, description: str, cost: Cost = 0) 
     of its arguments.
     """
     return strawberry.field(
-        resolver=_guarded(resolver, allow), description=description, metadata={"cost": cost}
+        resolver=_with_access_check(resolver, allow),
+        description=description,
+        metadata={"cost": cost},
     )
 
 
@@ -67,7 +69,7 @@ def mutation(
 
     @functools.wraps(resolver)
     async def resolve_mutation(info: Info, *args: Any, **kwargs: Any) -> Any:
-        _admit(resolver, allow, info)
+        _check_access(resolver, allow, info)
         try:
             return _payload(
                 fields, await resolver(info, *args, **kwargs), info.context.viewer.locale
@@ -77,7 +79,7 @@ def mutation(
                 fields,
                 {"refusals": refusal.refusals},
                 refusal.locale or info.context.viewer.locale,
-                refused=True,
+                is_refused=True,
             )
 
     field = strawberry.mutation(
@@ -97,11 +99,11 @@ def subscription(resolver: Resolver, *, allow: Rule, description: str) -> Any:
     """
 
     @functools.wraps(resolver)
-    async def followed(info: Info, *args: Any, **kwargs: Any) -> Any:
-        _admit(resolver, allow, info)
+    async def resolve_subscription(info: Info, *args: Any, **kwargs: Any) -> Any:
+        _check_access(resolver, allow, info)
         return await resolver(info, *args, **kwargs)
 
-    return strawberry.subscription(resolver=followed, description=description)
+    return strawberry.subscription(resolver=resolve_subscription, description=description)
 
 
 def edge(batch: Batch, *, description: str, cost: Cost = 0, needs: Sequence[str] = ("id",)) -> Any:
@@ -126,7 +128,7 @@ def connection(batch: Batch, *, description: str, order: type[Any] | None = None
     `order` is the input type by which clients may choose another order than the list's own.
     """
 
-    def pages(
+    def resolve_page(
         context: Context,
         parents: Sequence[Any],
         first: int | None = None,
@@ -168,7 +170,7 @@ def connection(batch: Batch, *, description: str, order: type[Any] | None = None
     return strawberry.field(
         resolver=resolve_ordered if order else resolve,
         description=description,
-        metadata={"batch": pages, "needs": ("id",)},
+        metadata={"batch": resolve_page, "needs": ("id",)},
     )
 
 
@@ -190,7 +192,7 @@ def field(
     )
 
 
-def viewer_field(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
+def viewer_field(batch: ValueBatch, *, description: str, needs: Sequence[str]) -> Any:
     """A plain field whose value depends on the viewer, computed for all rows of a level at once,
     without a query.
     """
@@ -201,11 +203,11 @@ def viewer_field(batch: Column, *, description: str, needs: Sequence[str]) -> An
     return strawberry.field(
         resolver=resolve,
         description=description,
-        metadata={"batch": _retried_by_row(batch), "needs": needs},
+        metadata={"batch": _retry_by_row(batch), "needs": needs},
     )
 
 
-def localized_field(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
+def localized_field(batch: ValueBatch, *, description: str, needs: Sequence[str]) -> Any:
     """A plain field in a language: like `viewer_field`, with the requested language as `locale`."""
 
     def resolve(root: Any, info: Info, locale: Language = None) -> Any:
@@ -214,54 +216,62 @@ def localized_field(batch: Column, *, description: str, needs: Sequence[str]) ->
     return strawberry.field(
         resolver=resolve,
         description=description,
-        metadata={"batch": _retried_by_row(batch), "needs": needs},
+        metadata={"batch": _retry_by_row(batch), "needs": needs},
     )
 
 
-def _retried_by_row(batch: Column) -> Column:
+def _retry_by_row(batch: ValueBatch) -> ValueBatch:
     """The batch, retried row by row if it fails, so that only the rows at fault get an error."""
 
-    def alone(context: Context, row: Any, arguments: dict[str, Any]) -> Any:
+    def resolve_row(context: Context, row: Any, arguments: dict[str, Any]) -> Any:
         try:
             return batch(context, [row], **arguments)[0]
         except Exception as error:
             return error
 
     @functools.wraps(batch)
-    def column(context: Context, rows: Sequence[Any], **arguments: Any) -> list[Any]:
+    def resolve_rows(context: Context, rows: Sequence[Any], **arguments: Any) -> list[Any]:
         try:
             return batch(context, rows, **arguments)
         except Exception:
-            return [alone(context, row, arguments) for row in rows]
+            return [resolve_row(context, row, arguments) for row in rows]
 
-    return column
+    return resolve_rows
 
 
 def batch_of(field: GraphQLField) -> Batch | None:
     """The batch of a field declared with `edge` or `connection`: a hook of the engine."""
-    declared = (field.extensions or {}).get("strawberry-definition")
-    return declared.metadata.get("batch") if isinstance(declared, StrawberryField) else None
+    strawberry_field = (field.extensions or {}).get("strawberry-definition")
+    return (
+        strawberry_field.metadata.get("batch")
+        if isinstance(strawberry_field, StrawberryField)
+        else None
+    )
 
 
 def cost_of(field: GraphQLField) -> int | Callable[[dict[str, Any]], int]:
     """The cost of a field as declared above, or a function of its arguments: a hook of the
     engine.
     """
-    declared = (field.extensions or {}).get("strawberry-definition")
-    cost = declared.metadata.get("cost", 0) if isinstance(declared, StrawberryField) else 0
+    strawberry_field = (field.extensions or {}).get("strawberry-definition")
+    cost = (
+        strawberry_field.metadata.get("cost", 0)
+        if isinstance(strawberry_field, StrawberryField)
+        else 0
+    )
     return cost if callable(cost) else int(cost)
 
 
-def _guarded(resolver: Resolver, allow: Rule) -> Resolver:
+def _with_access_check(resolver: Resolver, allow: Rule) -> Resolver:
     @functools.wraps(resolver)
-    def guarded(info: Info, *args: Any, **kwargs: Any) -> Any:
-        _admit(resolver, allow, info)
+    def resolve(info: Info, *args: Any, **kwargs: Any) -> Any:
+        _check_access(resolver, allow, info)
         return resolver(info, *args, **kwargs)
 
-    return guarded
+    return resolve
 
 
-def _admit(resolver: Resolver, allow: Rule, info: Info) -> None:
+def _check_access(resolver: Resolver, allow: Rule, info: Info) -> None:
     """Check the rule. Raises Unauthenticated or Forbidden, and logs attempts to use fields that a
     role doesn't allow.
     """
@@ -277,12 +287,12 @@ def _admit(resolver: Resolver, allow: Rule, info: Info) -> None:
 
 
 def _payload(
-    fields: Sequence[str], result: Any, locale: Locale, refused: bool = False
+    fields: Sequence[str], result: Any, locale: Locale, is_refused: bool = False
 ) -> SimpleNamespace:
-    several = len(fields) != 1 or refused
-    entities: Mapping[str, Any] = result if several else {fields[0]: result}
-    errors = [_user_error(refusal, locale) for refusal in entities.get("refusals", ())]
-    return SimpleNamespace(**{name: entities.get(name) for name in fields}, user_errors=errors)
+    is_mapping = len(fields) != 1 or is_refused
+    values: Mapping[str, Any] = result if is_mapping else {fields[0]: result}
+    errors = [_user_error(refusal, locale) for refusal in values.get("refusals", ())]
+    return SimpleNamespace(**{name: values.get(name) for name in fields}, user_errors=errors)
 
 
 def _user_error(refusal: Refusal, locale: Locale) -> SimpleNamespace:

@@ -18,7 +18,7 @@ def _global_id(root: Any) -> ID:
     return encode(type(root).__name__, root.id)  # type: ignore[return-value] # an ID is a text, and calling it has a price
 
 
-async def _total(root: Any) -> int:
+async def _total_count(root: Any) -> int:
     return int(await root.count())
 
 
@@ -40,7 +40,7 @@ def backed_by(model: type[Any]) -> Callable[[type[T]], type[T]]:
     `node(id:)` by it.
     """
 
-    def mark(cls: type[T]) -> type[T]:
+    def decorate(cls: type[T]) -> type[T]:
         if issubclass(cls, Node):
             nodes.register(cls.__name__, model)
             NODE_TYPES.append(cls)
@@ -53,7 +53,7 @@ def backed_by(model: type[Any]) -> Callable[[type[T]], type[T]]:
         cls.made_of = model  # type: ignore[attr-defined] # resolvers/rows.py does, to know whose columns a field needs
         return cls
 
-    return mark
+    return decorate
 
 
 @strawberry.type(description="Information about the position of a page in its list.")
@@ -81,5 +81,5 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = field("The items of the page with their cursors.")
     page_info: PageInfo = field("Information about the position of the page in the list.")
     total_count: int = field(
-        "The number of items in the whole list. Counted only when requested.", _total
+        "The number of items in the whole list. Counted only when requested.", _total_count
     )

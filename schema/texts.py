@@ -5,16 +5,16 @@ from typing import Any
 
 from models.locale import Locale
 from resolvers.context import Context
-from schema.fields import Column
+from schema.fields import ValueBatch
 
 
-def text_of(name: str) -> Column:
+def text_of(name: str) -> ValueBatch:
     """The batch of a text in the requested language, by default the viewer's."""
 
-    def localized(
+    def resolve_texts(
         context: Context, parents: Sequence[Any], locale: Locale | None = None
     ) -> list[Any]:
-        chosen = locale or context.viewer.locale
-        return [parent.text(chosen)[name] for parent in parents]
+        language = locale or context.viewer.locale
+        return [parent.text(language)[name] for parent in parents]
 
-    return localized
+    return resolve_texts

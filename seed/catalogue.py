@@ -38,22 +38,25 @@ async def sell(at: datetime, offers: list[OfferContent]) -> None:
             values = {
                 "segment": content.segment,
                 "position": position,
-                "texts": _offer_texts(content),
+                "texts": _build_offer_texts(content),
             }
             offer, _ = await Offer.update_or_create(values, slug=content.slug, using_db=db)
-            await _price(
+            await _update_price(
                 db, at, offer, Interval.MONTH, content.monthly_net_cents, content.vat_basis_points
             )
-            await _price(
+            await _update_price(
                 db, at, offer, Interval.YEAR, content.yearly_net_cents, content.vat_basis_points
             )
 
 
-def _offer_texts(content: OfferContent) -> dict[str, OfferTexts]:
-    return {Locale.FR.value: _offer_text(content.fr), Locale.EN.value: _offer_text(content.en)}
+def _build_offer_texts(content: OfferContent) -> dict[str, OfferTexts]:
+    return {
+        Locale.FR.value: _build_offer_text(content.fr),
+        Locale.EN.value: _build_offer_text(content.en),
+    }
 
 
-def _offer_text(text: OfferText) -> OfferTexts:
+def _build_offer_text(text: OfferText) -> OfferTexts:
     return OfferTexts(
         name=text.name,
         description=text.description,
@@ -62,7 +65,7 @@ def _offer_text(text: OfferText) -> OfferTexts:
     )
 
 
-async def _price(
+async def _update_price(
     db: BaseDBAsyncClient,
     at: datetime,
     offer: Offer,
@@ -92,13 +95,18 @@ async def publish(at: datetime, articles: list[ArticleContent]) -> None:
     async with in_transaction() as db:
         installed = {article.slug: article for article in await Article.all().using_db(db)}
         for position, content in enumerate(articles, 1):
-            await _article(at, position, content, installed.get(content.slug)).save(using_db=db)
+            await _build_article(at, position, content, installed.get(content.slug)).save(
+                using_db=db
+            )
 
 
-def _article(
+def _build_article(
     at: datetime, position: int, content: ArticleContent, installed: Article | None
 ) -> Article:
-    texts = {Locale.FR.value: _article_text(content.fr), Locale.EN.value: _article_text(content.en)}
+    texts = {
+        Locale.FR.value: _build_article_text(content.fr),
+        Locale.EN.value: _build_article_text(content.en),
+    }
     article = installed or Article(slug=content.slug, starts_at=_starts_at(at, content))
     return article.update_from_dict(
         {
@@ -114,9 +122,9 @@ def _article(
     )
 
 
-def _article_text(text: ArticleText) -> ArticleTexts:
+def _build_article_text(text: ArticleText) -> ArticleTexts:
     return ArticleTexts(title=text.title, summary=text.summary, body=text.body)
 
 
 def _starts_at(at: datetime, content: ArticleContent) -> datetime | None:
-    return content.webinar.starts(local_date(at)) if content.webinar else None
+    return content.webinar.start_time(local_date(at)) if content.webinar else None

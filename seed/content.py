@@ -81,7 +81,7 @@ class Webinar:
     starts_in_days: int
     starts_at: time
 
-    def starts(self, installed_on: date) -> datetime:
+    def start_time(self, installed_on: date) -> datetime:
         """Return the start with its time zone. A weekend is moved to the following Monday."""
         day = installed_on + timedelta(days=self.starts_in_days)
         if day.weekday() >= SATURDAY:
@@ -111,7 +111,7 @@ def offers(path: Path = FOLDER / "offers.toml") -> list[OfferContent]:
     repeated entry.
     """
     contents = [
-        offer(table, f"{path.name}, offer {number}")
+        parse_offer(table, f"{path.name}, offer {number}")
         for number, table in enumerate(_tables(path), 1)
     ]
     _require_unique([content.slug for content in contents], f"{path.name}: slug")
@@ -125,31 +125,31 @@ def _tables(path: Path) -> list[Table]:
     return entries
 
 
-def offer(table: Table, location: str) -> OfferContent:
+def parse_offer(table: Table, location: str) -> OfferContent:
     _reject_unknown(table, OFFER_KEYS, location)
     return OfferContent(
-        slug=_text(table, "slug", location),
-        segment=cast(Segment, _one_of(get_args(Segment), table, "segment", location)),
-        monthly_net_cents=_number(table, "monthly_net_cents", location, minimum=1),
-        yearly_net_cents=_number(table, "yearly_net_cents", location, minimum=1),
-        vat_basis_points=_number(table, "vat_basis_points", location),
-        trial_days=_number(table, "trial_days", location),
-        fr=offer_text(table, "fr", location),
-        en=offer_text(table, "en", location),
+        slug=_read_text(table, "slug", location),
+        segment=cast(Segment, _read_choice(get_args(Segment), table, "segment", location)),
+        monthly_net_cents=_read_number(table, "monthly_net_cents", location, minimum=1),
+        yearly_net_cents=_read_number(table, "yearly_net_cents", location, minimum=1),
+        vat_basis_points=_read_number(table, "vat_basis_points", location),
+        trial_days=_read_number(table, "trial_days", location),
+        fr=parse_offer_text(table, "fr", location),
+        en=parse_offer_text(table, "en", location),
     )
 
 
-def offer_text(table: Table, language: str, location: str) -> OfferText:
+def parse_offer_text(table: Table, language: str, location: str) -> OfferText:
     text = table.get(language)
     if not isinstance(text, dict):
         raise ValueError(f"{location}: translation {language} is missing")
     location = f"{location}, {language}"
     _reject_unknown(text, {"name", "description", "features", "advantages"}, location)
     return OfferText(
-        name=_text(text, "name", location),
-        description=_text(text, "description", location),
-        features=_texts(text, "features", location),
-        advantages=_texts(text, "advantages", location),
+        name=_read_text(text, "name", location),
+        description=_read_text(text, "description", location),
+        features=_read_texts(text, "features", location),
+        advantages=_read_texts(text, "advantages", location),
     )
 
 
@@ -157,7 +157,7 @@ def articles(folder: Path = FOLDER / "articles") -> list[ArticleContent]:
     """Read the articles, sorted by category, kind and position. Raises ValueError for an invalid or
     repeated one.
     """
-    contents = [article(folder, slug) for slug in sorted(set(_slugs(folder)))]
+    contents = [read_article(folder, slug) for slug in sorted(set(_slugs(folder)))]
     _require_unique(
         [f"{content.category} {content.kind} {content.position}" for content in contents],
         f"{folder.name}: position",
@@ -173,31 +173,33 @@ def _slugs(folder: Path) -> Iterator[str]:
         yield slug
 
 
-def article(folder: Path, slug: str) -> ArticleContent:
+def read_article(folder: Path, slug: str) -> ArticleContent:
     """Read an article. The French file holds the facts that both languages share, so that they
     can't disagree.
     """
     location = f"{slug}.fr.md"
-    front_matter, french = _page(folder, location)
-    kind = cast(Kind, _one_of(get_args(Kind), front_matter, "kind", location))
+    front_matter, french = _read_page(folder, location)
+    kind = cast(Kind, _read_choice(get_args(Kind), front_matter, "kind", location))
     _reject_unknown(front_matter, ARTICLE_KEYS | KEYS_BY_KIND[kind], location)
     has_duration = kind in {"VIDEO", "WEBINAR"}
     return ArticleContent(
         slug=slug,
         kind=kind,
-        category=cast(Category, _one_of(get_args(Category), front_matter, "category", location)),
-        position=_number(front_matter, "position", location, minimum=1),
-        fr=article_text(front_matter, french, location),
-        en=english_text(folder, slug),
-        media=_text(front_matter, "media", location) if kind == "VIDEO" else None,
+        category=cast(
+            Category, _read_choice(get_args(Category), front_matter, "category", location)
+        ),
+        position=_read_number(front_matter, "position", location, minimum=1),
+        fr=parse_article_text(front_matter, french, location),
+        en=read_english_text(folder, slug),
+        media=_read_text(front_matter, "media", location) if kind == "VIDEO" else None,
         webinar=webinar(front_matter, location) if kind == "WEBINAR" else None,
-        duration_seconds=_number(front_matter, "duration_seconds", location, minimum=1)
+        duration_seconds=_read_number(front_matter, "duration_seconds", location, minimum=1)
         if has_duration
         else None,
     )
 
 
-def _page(folder: Path, name: str) -> tuple[Table, str]:
+def _read_page(folder: Path, name: str) -> tuple[Table, str]:
     path = folder / name
     if not path.exists():
         raise ValueError(f"{name}: translation is missing")
@@ -207,29 +209,30 @@ def _page(folder: Path, name: str) -> tuple[Table, str]:
     return tomllib.loads(rest[0]), rest[1].strip()
 
 
-def english_text(folder: Path, slug: str) -> ArticleText:
+def read_english_text(folder: Path, slug: str) -> ArticleText:
     location = f"{slug}.en.md"
-    front_matter, body = _page(folder, location)
+    front_matter, body = _read_page(folder, location)
     _reject_unknown(front_matter, {"title", "summary"}, location)
-    return article_text(front_matter, body, location)
+    return parse_article_text(front_matter, body, location)
 
 
-def article_text(front_matter: Table, body: str, location: str) -> ArticleText:
+def parse_article_text(front_matter: Table, body: str, location: str) -> ArticleText:
     if not body:
         raise ValueError(f"{location}: the body is empty")
     return ArticleText(
-        title=_text(front_matter, "title", location),
-        summary=_text(front_matter, "summary", location),
+        title=_read_text(front_matter, "title", location),
+        summary=_read_text(front_matter, "summary", location),
         body=body,
     )
 
 
 def webinar(front_matter: Table, location: str) -> Webinar:
-    hour = front_matter.get("starts_at")
-    if not isinstance(hour, time):
+    start = front_matter.get("starts_at")
+    if not isinstance(start, time):
         raise ValueError(f"{location}: starts_at must be a time of day")
     return Webinar(
-        starts_in_days=_number(front_matter, "starts_in_days", location, minimum=1), starts_at=hour
+        starts_in_days=_read_number(front_matter, "starts_in_days", location, minimum=1),
+        starts_at=start,
     )
 
 
@@ -238,29 +241,29 @@ def _reject_unknown(table: Table, keys: Collection[str], location: str) -> None:
         raise ValueError(f"{location}: unknown {', '.join(unknown)}")
 
 
-def _text(table: Table, key: str, location: str) -> str:
+def _read_text(table: Table, key: str, location: str) -> str:
     value = table.get(key)
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{location}: {key} must be a string")
     return value
 
 
-def _texts(table: Table, key: str, location: str) -> tuple[str, ...]:
+def _read_texts(table: Table, key: str, location: str) -> tuple[str, ...]:
     values = table.get(key)
     if not isinstance(values, list) or not values:
         raise ValueError(f"{location}: {key} must be a list of strings")
-    return tuple(_text({key: value}, key, location) for value in values)
+    return tuple(_read_text({key: value}, key, location) for value in values)
 
 
-def _number(table: Table, key: str, location: str, minimum: int = 0) -> int:
+def _read_number(table: Table, key: str, location: str, minimum: int = 0) -> int:
     value = table.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
         raise ValueError(f"{location}: {key} must be an integer of at least {minimum}")
     return value
 
 
-def _one_of(choices: Collection[str], table: Table, key: str, location: str) -> str:
-    value = _text(table, key, location)
+def _read_choice(choices: Collection[str], table: Table, key: str, location: str) -> str:
+    value = _read_text(table, key, location)
     if value not in choices:
         raise ValueError(f"{location}: unknown {key} {value}, expected {', '.join(choices)}")
     return value

@@ -32,7 +32,7 @@ from seed import catalogue, policies
 from seed.content import offers
 from seed.people import Person, people
 
-AGE = timedelta(days=365)
+HISTORY_AGE = timedelta(days=365)
 _HISTORY = Path(__file__).with_name("history.toml")
 
 
@@ -71,9 +71,9 @@ async def load(
     if await User.exists():
         await policies.install(now, policies.read_policies(texts))
         return False
-    await catalogue.sell(now - AGE, offers())
+    await catalogue.sell(now - HISTORY_AGE, offers())
     await catalogue.load(now, texts)
-    users = await _create_users(people(), now - AGE, auth)
+    users = await _create_users(people(), now - HISTORY_AGE, auth)
     await _replay(Replay(now, bus, checkout_services, users))
     # These emails are old.
     await Email.filter(sent_at=None).update(sent_at=F("created_at"), next_attempt_at=None)
@@ -117,12 +117,12 @@ async def _replay(replay: Replay) -> None:
 def _steps(replay: Replay) -> list[Callable[[], Awaitable[None]]]:
     """Return the steps of the history, oldest first."""
     history = tomllib.loads(_HISTORY.read_text("utf-8"))
-    dated: list[tuple[datetime, Callable[[], Awaitable[None]]]] = [
+    dated_steps: list[tuple[datetime, Callable[[], Awaitable[None]]]] = [
         (replay.at(entry["days_ago"], entry["at"]), partial(function, replay, entry))
         for function, entries in ((_buy, history["purchases"]), (_open_ticket, history["tickets"]))
         for entry in entries
     ]
-    return [step for _, step in sorted(dated, key=lambda pair: pair[0])]
+    return [step for _, step in sorted(dated_steps, key=lambda pair: pair[0])]
 
 
 async def _buy(replay: Replay, entry: dict[str, Any]) -> None:
@@ -131,7 +131,7 @@ async def _buy(replay: Replay, entry: dict[str, Any]) -> None:
     price = await Price.get(offer__slug=entry["offer"], interval=Interval(entry["interval"]))
     key = f"demonstration-{entry['days_ago']}"
     purchase = await checkout.draft(
-        replay.action(buyer, at()), await _company(buyer), buyer, price, key
+        replay.action(buyer, at()), await _company_of(buyer), buyer, price, key
     )
     purchase = await purchase.confirm_billing(replay.action(buyer, at(2)), {})
     if entry.get("declined_first"):
@@ -147,7 +147,7 @@ async def _buy(replay: Replay, entry: dict[str, Any]) -> None:
     )
 
 
-async def _company(user: User) -> Account:
+async def _company_of(user: User) -> Account:
     return await Account.get(memberships__user_id=user.pk)
 
 
@@ -155,8 +155,8 @@ async def _open_ticket(replay: Replay, entry: dict[str, Any]) -> None:
     customer, staff = replay.users[entry["customer"]], replay.users.get(entry.get("staff", ""))
     at = partial(replay.at, entry["days_ago"], entry["at"])
     ticket = await _first_message(replay.action(customer, at()), customer, entry)
-    for number, (minutes, who, text) in enumerate(entry["said"][1:], 1):
-        author = customer if who == "customer" or staff is None else staff
+    for number, (minutes, speaker, text) in enumerate(entry["said"][1:], 1):
+        author = customer if speaker == "customer" or staff is None else staff
         if staff and number == 1:
             await ticket.claim(replay.action(staff, at(minutes)), staff)
         await ticket.reply(
@@ -172,7 +172,7 @@ async def _first_message(action: Action, customer: User, entry: dict[str, Any]) 
     subject = entry["subject"]
     channel = Channel(entry["channel"])
     category = Category(entry["category"])
-    company = await _company(customer)
+    company = await _company_of(customer)
     async with action.transaction() as tx:
         ticket = await Ticket.open(
             tx, company, customer, subject=subject, channel=channel, category=category

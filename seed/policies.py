@@ -50,7 +50,7 @@ def read_policies(folder: Path = FOLDER) -> list[PolicyContent]:
     if unknown := sorted(set(index) - {kind.lower() for kind in PolicyKind}):
         raise ValueError(f"{_INDEX}: unknown {', '.join(unknown)}")
     versions = [
-        _version(folder, kind, table)
+        _read_version(folder, kind, table)
         for kind in PolicyKind
         for table in index.get(kind.lower(), [])
     ]
@@ -61,10 +61,10 @@ def read_policies(folder: Path = FOLDER) -> list[PolicyContent]:
     return versions
 
 
-def _version(folder: Path, kind: PolicyKind, table: object) -> PolicyContent:
+def _read_version(folder: Path, kind: PolicyKind, table: object) -> PolicyContent:
     match table:
-        case {"version": str(version), "effective_on": date() as day, **others} if (
-            not others and not isinstance(day, datetime)
+        case {"version": str(version), "effective_on": date() as day, **extra} if (
+            not extra and not isinstance(day, datetime)
         ):
             if (
                 not 0 < len(version) <= _VERSION_LENGTH
@@ -79,8 +79,8 @@ def _version(folder: Path, kind: PolicyKind, table: object) -> PolicyContent:
                 kind,
                 version,
                 day,
-                _text(folder, kind, version, "fr"),
-                _text(folder, kind, version, "en"),
+                _read_text(folder, kind, version, "fr"),
+                _read_text(folder, kind, version, "en"),
             )
     raise ValueError(
         f"{_INDEX}: each {kind.lower()} entry must have version and effective_on (a date), and "
@@ -88,7 +88,7 @@ def _version(folder: Path, kind: PolicyKind, table: object) -> PolicyContent:
     )
 
 
-def _text(folder: Path, kind: PolicyKind, version: str, language: str) -> str:
+def _read_text(folder: Path, kind: PolicyKind, version: str, language: str) -> str:
     path = folder / kind.lower() / f"{version}.{language}.md"
     location = f"{kind.lower()}/{path.name}"
     if not path.exists():
@@ -103,7 +103,7 @@ def _text(folder: Path, kind: PolicyKind, version: str, language: str) -> str:
 
 
 def _reject_unlisted(folder: Path, versions: list[PolicyContent]) -> None:
-    listed = {
+    listed_files = {
         f"{version.kind.lower()}/{version.version}.{language}.md"
         for version in versions
         for language in ("fr", "en")
@@ -111,7 +111,7 @@ def _reject_unlisted(folder: Path, versions: list[PolicyContent]) -> None:
     files = {
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     } - {_INDEX}
-    if unlisted := sorted(files - listed):
+    if unlisted := sorted(files - listed_files):
         raise ValueError(f"{unlisted[0]}: not listed in {_INDEX}")
 
 

@@ -15,7 +15,7 @@ from models.action import Action
 from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrate_database
 from realtime.hub import Hub
-from settings import Settings, read
+from settings import Settings, read_settings
 from tests.people import PASSWORD, create_user
 from tests.story.server_fixtures import SECRET_KEY
 
@@ -23,7 +23,7 @@ PAUL = "paul@boulangerie.example"
 
 
 def settings_of(url: str, folder: Path) -> Settings:
-    return read(
+    return read_settings(
         {
             "CAMCHA_DATABASE_URL": url,
             "CAMCHA_SECRET_KEY": SECRET_KEY,
@@ -200,7 +200,7 @@ async def test_other_origins_are_allowed_only_by_a_setting(
         "Access-Control-Request-Method": "PUT",
         "Access-Control-Request-Headers": "content-type",
     }
-    async with _client(create_app(read(environ))) as client:
+    async with _client(create_app(read_settings(environ))) as client:
         allowed = await client.options(
             "/uploads/x", headers={"Origin": "https://app.camcha.example", **preflight}
         )
@@ -227,7 +227,7 @@ async def test_over_https_cookies_are_bound_to_their_host(
         "CAMCHA_BASE_URL": "https://api.camcha.example",
         "CAMCHA_ALLOWED_ORIGINS": app_page,
     }
-    app = create_app(read(environ))
+    app = create_app(read_settings(environ))
     query = f"""mutation {{ sessionSignIn(input: {{email: "{PAUL}", password: "{PASSWORD}",
         deliver: COOKIE}}) {{
         session {{ accessToken }} userErrors {{ code }} }} }}"""
@@ -314,7 +314,7 @@ async def test_a_proxy_can_use_another_host_name(
     async def send(message: Mapping[str, object]) -> None:
         messages.append("refused" if message.get("status") == 403 else message["type"])
 
-    await create_app(read(environ))(scope, receive, send)
+    await create_app(read_settings(environ))(scope, receive, send)
     assert messages[0] == expected
 
 

@@ -14,7 +14,7 @@ import uvicorn
 
 from app import FastPath, create_app
 from engine import Limits
-from settings import read
+from settings import read_settings
 from tests.patience import PATIENCE
 from tests.story.server_fixtures import SECRET_KEY
 
@@ -35,7 +35,7 @@ def app(database_url: str, tmp_path: Path) -> FastPath:
         "CAMCHA_SECRET_KEY": SECRET_KEY,
         "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
     }
-    return create_app(read(environ))
+    return create_app(read_settings(environ))
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_a_statement_is_cancelled_when_its_client_disconnects(
 async def test_a_statement_is_cancelled_at_its_time_limit(
     app: FastPath, address: tuple[str, int], database_url: str
 ) -> None:
-    app.graph.engine.limits = Limits(timeout=0.5)
+    app.graphql.engine.limits = Limits(timeout=0.5)
     async with lock_offers(database_url) as lock_holder:
         responses = await asyncio.gather(
             *(send_request(address) for _ in range(DISCONNECTING_CLIENTS))
@@ -110,7 +110,7 @@ async def test_a_statement_is_cancelled_at_its_time_limit(
             200,
             "TIMEOUT",
         )
-    app.graph.engine.limits = Limits()
+    app.graphql.engine.limits = Limits()
     assert "errors" not in (await send_request(address)).json()
 
 

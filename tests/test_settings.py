@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import billing
-from settings import DEMONSTRATION_DATABASE, SettingsError, read
+from settings import DEMONSTRATION_DATABASE, SettingsError, read_settings
 
 KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
 VALID = {"CAMCHA_DATABASE_URL": "postgres://camcha@db.example/camcha", "CAMCHA_SECRET_KEY": KEY}
@@ -86,14 +86,16 @@ ERRORS = [
 @pytest.mark.parametrize(("environ", "error"), ERRORS)
 def test_an_invalid_setting_is_reported(environ: dict[str, str], error: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        read(VALID | environ)
+        read_settings(VALID | environ)
     assert len(raised.value.errors) == 1
     assert raised.value.errors[0].startswith(error)
 
 
 def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(SettingsError) as raised:
-        read({"CAMCHA_DATABASE_URL": "mysql://x", "CAMCHA_NONSENSE": "1", "CAMCHA_BASE_URL": "x"})
+        read_settings(
+            {"CAMCHA_DATABASE_URL": "mysql://x", "CAMCHA_NONSENSE": "1", "CAMCHA_BASE_URL": "x"}
+        )
     assert [error.partition(":")[0] for error in raised.value.errors] == [
         "CAMCHA_NONSENSE",
         "CAMCHA_DATABASE_URL",
@@ -103,7 +105,7 @@ def test_all_errors_are_reported_at_once() -> None:
 
 
 def test_without_settings_the_server_is_a_demonstration() -> None:
-    settings = read({}, "http://127.0.0.1:9000")
+    settings = read_settings({}, "http://127.0.0.1:9000")
     assert settings.demonstration
     assert (settings.database_url, settings.base_url) == (
         DEMONSTRATION_DATABASE,
@@ -112,7 +114,7 @@ def test_without_settings_the_server_is_a_demonstration() -> None:
 
 
 def test_with_a_database_the_server_is_not_a_demonstration() -> None:
-    settings = read(
+    settings = read_settings(
         {**VALID, "CAMCHA_ALLOWED_ORIGINS": "https://a.example, https://b.example", "HOME": "/"}
     )
     assert not settings.demonstration
@@ -131,7 +133,7 @@ def test_with_a_database_the_server_is_not_a_demonstration() -> None:
 )
 def test_urls_are_spelled_as_in_the_origin_header(url: str, origin: str) -> None:
     """Otherwise no page would match, and no error would explain why."""
-    settings = read({**VALID, "CAMCHA_BASE_URL": url, "CAMCHA_ALLOWED_ORIGINS": url})
+    settings = read_settings({**VALID, "CAMCHA_BASE_URL": url, "CAMCHA_ALLOWED_ORIGINS": url})
     assert settings.base_url == origin
     assert settings.allowed_origins == {origin}
 
@@ -139,21 +141,23 @@ def test_urls_are_spelled_as_in_the_origin_header(url: str, origin: str) -> None
 def test_trusted_documents_are_read_from_a_file_and_can_be_required(tmp_path: Path) -> None:
     path = tmp_path / "documents.json"
     path.touch()
-    settings = read({"CAMCHA_DOCUMENTS": str(path), "CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"})
+    settings = read_settings(
+        {"CAMCHA_DOCUMENTS": str(path), "CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"}
+    )
     assert (settings.documents, settings.trusted_documents_only) == (path, True)
-    settings = read({"CAMCHA_DOCUMENTS": "", "CAMCHA_TRUSTED_DOCUMENTS_ONLY": "false"})
+    settings = read_settings({"CAMCHA_DOCUMENTS": "", "CAMCHA_TRUSTED_DOCUMENTS_ONLY": "false"})
     assert (settings.documents, settings.trusted_documents_only) == (None, False)
 
 
 def test_secrets_are_not_printed() -> None:
-    text = repr(read({**VALID, "CAMCHA_MAIL_URL": "smtp://user:hunter2@mail.example"}))
+    text = repr(read_settings({**VALID, "CAMCHA_MAIL_URL": "smtp://user:hunter2@mail.example"}))
     assert KEY not in text
     assert "hunter2" not in text
 
 
 def test_invalid_mail_settings_are_reported() -> None:
     with pytest.raises(SettingsError) as raised:
-        read({"CAMCHA_MAIL_URL": "pigeon:loft", "CAMCHA_MAIL_SENDER": "nobody"})
+        read_settings({"CAMCHA_MAIL_URL": "pigeon:loft", "CAMCHA_MAIL_SENDER": "nobody"})
     assert [error.partition(":")[0] for error in raised.value.errors] == [
         "CAMCHA_MAIL_URL",
         "CAMCHA_MAIL_SENDER",
@@ -178,5 +182,5 @@ def test_an_invalid_seller_file_is_reported_at_start_up(
         encoding="utf-8",
     )
     with pytest.raises(SettingsError) as raised:
-        read(VALID | {"CAMCHA_SELLER": str(path)})
+        read_settings(VALID | {"CAMCHA_SELLER": str(path)})
     assert error in raised.value.errors[0]

@@ -22,7 +22,7 @@ from models.action import Action, Transaction
 from models.audit_action import AuditAction
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
-from models.identity.access_links import void_links
+from models.identity.access_links import invalidate_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.authenticator import (
     MAX_PER_USER,
@@ -254,7 +254,7 @@ async def _delete(tx: Transaction, user: User, still_on: bool) -> None:
     else:
         await turn_off(tx, user)
         await Session.filter(user_id=user.pk).using_db(tx.db).update(second_factor=False)
-    await void_links(user, tx.db)
+    await invalidate_links(user, tx.db)
 
 
 async def turn_off(tx: Transaction, user: User) -> None:

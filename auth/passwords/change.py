@@ -21,7 +21,7 @@ from mail import emails
 from models.action import Action, Transaction
 from models.checks import Checks
 from models.idempotency import anonymous_owner, earlier_result, store_result
-from models.identity.access_links import PasswordReset, void_links
+from models.identity.access_links import PasswordReset, invalidate_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import User
@@ -144,5 +144,5 @@ async def _set_password(
 ) -> None:
     changes = {"password_hash": password_hash, "email_verified_at": verified_at}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
-    await void_links(user, tx.db)
+    await invalidate_links(user, tx.db)
     tx.streams[sessions.user_key(user.pk)] = None

@@ -80,7 +80,7 @@ class SignInUnlock(Model):
         table = "sign_in_unlock"
 
 
-async def void_links(user: "User", db: BaseDBAsyncClient) -> None:
+async def invalidate_links(user: "User", db: BaseDBAsyncClient) -> None:
     """Invalidate all links sent to a user that could still change their password or email
     address.
     """

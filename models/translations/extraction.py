@@ -110,7 +110,7 @@ def _entry_problems(
         yield "is fuzzy"
     if not all(forms):
         yield "is not translated"
-    elif not _same_placeholders(key, forms):
+    elif not _has_same_placeholders(key, forms):
         yield "has other placeholders"
 
 
@@ -171,7 +171,7 @@ def _key(english: Any, context: str | None) -> Key:
     return Key(singular, plural, context or "")
 
 
-def _same_placeholders(key: Key, forms: list[str]) -> bool:
+def _has_same_placeholders(key: Key, forms: list[str]) -> bool:
     """Whether each form has its source's placeholders. A singular form may say the number in a
     word.
     """

@@ -13,7 +13,7 @@ from accounts.registry import (
     PublicRegistry,
     RegisteredCompany,
     RegistryUnavailable,
-    registry,
+    registry_from_url,
 )
 from tests.accounts.registry_server import answer, result, serve_registry
 
@@ -87,9 +87,9 @@ async def test_p1_1_a_slow_or_stopped_registry_is_unavailable() -> None:
 
 
 async def test_p1_1_without_a_registry_there_is_no_verdict() -> None:
-    no_registry = registry(None)
+    no_registry = registry_from_url(None)
     assert isinstance(no_registry, NoRegistry)
     assert not no_registry.is_configured
     with pytest.raises(RegistryUnavailable):
         await no_registry.find(SIREN)
-    assert registry("https://registry.example").is_configured
+    assert registry_from_url("https://registry.example").is_configured

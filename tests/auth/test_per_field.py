@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app import create_app
-from settings import read
+from settings import read_settings
 from tests.conftest import MovableClock
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
@@ -29,7 +29,9 @@ def server(database_url: str, tmp_path: Path, clock: MovableClock) -> Iterator[S
     settings = {
         name: value for name, value in server.environment.items() if name.startswith("CAMCHA_")
     }
-    with serve_in_thread(create_app(read(settings), clock), lifespan="on", port=server.port):
+    with serve_in_thread(
+        create_app(read_settings(settings), clock), lifespan="on", port=server.port
+    ):
         yield server
 
 

@@ -10,7 +10,7 @@ from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.support.ticket import TicketStatus, visible_status
-from models.viewer import FACTS, RecordingViewer, Viewer
+from models.viewer import DEPENDENCIES, RecordingViewer, Viewer
 
 USER = User(id=1, staff=Staff.AGENT, created_at=datetime.now(UTC))
 ALICE = Viewer(USER, None, None, Session(id=2, second_factor=True), Locale.EN)
@@ -18,31 +18,31 @@ PAUL = Viewer(User(id=3), Account(id=4), Role.OWNER, Session(id=5), Locale.FR)
 
 
 @pytest.mark.parametrize("viewer", [ALICE, PAUL, Viewer()])
-@pytest.mark.parametrize("name", sorted(FACTS))
+@pytest.mark.parametrize("name", sorted(DEPENDENCIES))
 def test_each_attribute_equals_the_viewers_and_is_recorded(viewer: Viewer, name: str) -> None:
     facts: dict[str, Any] = {}
     assert getattr(RecordingViewer(viewer, facts), name) == getattr(viewer, name)
-    assert facts == {name: viewer.fact(name)}
+    assert facts == {name: viewer.dependency_value(name)}
 
 
 def test_all_attributes_of_a_viewer_are_listed() -> None:
     attributes = {"user", "account", "role", "session", "locale"}
     assert (
         attributes | {"user_id", "staff", "is_agent", "is_customer", "is_manager", "is_buyer"}
-        == FACTS
+        == DEPENDENCIES
     )
 
 
 def test_a_row_is_represented_by_its_key() -> None:
     renamed_viewer = Viewer(User(id=3, name="renamed"), Account(id=4), Role.OWNER, Session(id=6))
-    assert PAUL.fact("user") == renamed_viewer.fact("user")
-    assert PAUL.fact("session") != renamed_viewer.fact("session")
-    assert PAUL.fact("user") != PAUL.fact("account")
-    assert Viewer(User(id=4)).fact("user") != PAUL.fact("account")
+    assert PAUL.dependency_value("user") == renamed_viewer.dependency_value("user")
+    assert PAUL.dependency_value("session") != renamed_viewer.dependency_value("session")
+    assert PAUL.dependency_value("user") != PAUL.dependency_value("account")
+    assert Viewer(User(id=4)).dependency_value("user") != PAUL.dependency_value("account")
 
 
 @pytest.mark.parametrize(
-    "read_attributes", [vars, hash, repr, lambda viewer: viewer.fact("is_agent")]
+    "read_attributes", [vars, hash, repr, lambda viewer: viewer.dependency_value("is_agent")]
 )
 def test_reading_anything_else_records_all_attributes(read_attributes: Any) -> None:
     facts: dict[str, Any] = {}

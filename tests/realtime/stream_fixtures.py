@@ -83,10 +83,10 @@ class Context:
 
     def read(self, name: str) -> Any:
         if self._facts is not None:
-            self._facts[name] = self.fact(name)
-        return self.fact(name)
+            self._facts[name] = self.dependency_value(name)
+        return self.dependency_value(name)
 
-    def fact(self, name: str) -> Any:
+    def dependency_value(self, name: str) -> Any:
         return getattr(self._person, name)
 
     def recording_context(self) -> "tuple[Context, dict[str, Any]]":
@@ -133,7 +133,7 @@ class Subscriptions:
             key=STREAM,
             after=after,
             context=context,
-            session=context.fact("session"),
+            session=context.dependency_value("session"),
             valid_sessions=context.app.valid_sessions,
             check_access=_check_access,
         )

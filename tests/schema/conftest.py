@@ -45,7 +45,7 @@ from realtime.hub import Hub
 from realtime.presence import Presence
 from resolvers.context import Context, Services
 from resolvers.ids import encode
-from schema.errors import present
+from schema.errors import format_error
 from schema.fields import batch_of, cost_of
 from schema.root import schema
 from tests.people import (
@@ -74,7 +74,7 @@ def engine() -> Engine:
 
 
 def new_engine() -> Engine:
-    return Engine(schema._schema, format_error=present, cost_of=cost_of, batch_of=batch_of)
+    return Engine(schema._schema, format_error=format_error, cost_of=cost_of, batch_of=batch_of)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from models.viewer import Viewer
 from resolvers.context import Context, Services
 from resolvers.ids import decode, encode
 from resolvers.nodes import model_of
-from schema.errors import present
+from schema.errors import format_error
 from schema.fields import batch_of, cost_of
 from schema.root import schema
 from tests.engine.differential.core_engine import CoreEngine
@@ -47,7 +47,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> tuple[Engine, Engine]:
     """An engine that reads the selected columns, and one that reads whole rows."""
     resolve_by_loaders(GRAPH, batch_of, monkeypatch)
     given: dict[str, Any] = {
-        "format_error": present,
+        "format_error": format_error,
         "cost_of": cost_of,
         "batch_of": batch_of,
         "limits": LIMITS,

@@ -26,7 +26,7 @@ from resolvers.billing.purchases import NEWEST_FIRST as NEWEST_PURCHASE
 from resolvers.context import Context, Services
 from resolvers.ids import encode
 from resolvers.paging import cursor
-from schema.errors import present
+from schema.errors import format_error as format_response_error
 from schema.fields import batch_of
 from schema.root import schema
 from tests.engine.differential.comparison import Comparison, format_with_cause
@@ -60,7 +60,7 @@ def database_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
     """The error as clients see it, without its random id and with the class of its cause."""
-    formatted = present(error, context)
+    formatted = format_response_error(error, context)
     formatted.get("extensions", {}).pop("errorId", None)
     return {**formatted, "cause": format_with_cause(error, context)["cause"]}
 

@@ -181,7 +181,7 @@ def webinars() -> list[ArticleContent]:
 def test_webinars_are_on_a_future_working_day(installed_on: date) -> None:
     for each in webinars():
         assert each.webinar is not None
-        start = each.webinar.starts(installed_on)
+        start = each.webinar.start_time(installed_on)
         assert start.weekday() < 5
         assert 9 <= start.hour < 18
         assert 0 <= (start.date() - installed_on).days - each.webinar.starts_in_days <= 2
@@ -190,8 +190,8 @@ def test_webinars_are_on_a_future_working_day(installed_on: date) -> None:
 def test_a_webinar_keeps_its_local_time_when_clocks_change() -> None:
     webinar = ARTICLES["webinar-e-invoicing"].webinar
     assert webinar is not None
-    assert webinar.starts(date(2027, 3, 15)) == datetime(2027, 4, 12, 14, 0, tzinfo=PARIS)
-    assert webinar.starts(date(2027, 3, 13)).isoformat() == "2027-04-12T14:00:00+02:00"
+    assert webinar.start_time(date(2027, 3, 15)) == datetime(2027, 4, 12, 14, 0, tzinfo=PARIS)
+    assert webinar.start_time(date(2027, 3, 13)).isoformat() == "2027-04-12T14:00:00+02:00"
 
 
 def test_three_offers_for_each_segment_with_rising_prices() -> None:

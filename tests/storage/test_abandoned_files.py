@@ -24,7 +24,7 @@ from models.identity.user import Staff
 from models.support.file import ATTACHMENT_COLUMNS, File, attach_to_message
 from models.support.ticket import Channel, Message, Ticket
 from models.viewer import Viewer
-from settings import read
+from settings import read_settings
 from storage.abandoned_files import RETENTION
 from storage.file_service import scan_waiting_files
 from storage.scanner import scanner_from_url
@@ -308,7 +308,7 @@ async def test_the_job_is_on_the_timetable(
     clock.advance(RETENTION)
     timetable = jobs(
         scenario.site.services,
-        read({}),
+        read_settings({}),
         FolderTransport(tmp_path / "mail"),
         scenario.site.file_service,
     )

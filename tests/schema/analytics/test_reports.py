@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app import engine as new_engine
+from app import create_engine
 from engine import Params, RequestError, encode_json
 from models.billing.invoice import Invoice
 from models.billing.money import Money
@@ -285,7 +285,7 @@ def viewer(staff: Staff | None) -> Viewer:
 
 
 async def answer(source: str, asking: Viewer, **variables: Any) -> dict[str, Any]:
-    engine, context = new_engine(None), info(asking).context
+    engine, context = create_engine(None), info(asking).context
     report = await engine.execute(
         engine.prepare(Params(source, variables=variables), cost_limit=LIMIT), context
     )
