@@ -18,7 +18,7 @@ from resolvers.described import describe_enum
 describe_enum(
     Locale,
     "A language that texts for customers are available in.",
-    {"FR": "French, the primary language.", "EN": "English text."},
+    {"FR": "The French language, which is the default.", "EN": "The English language."},
 )
 
 
@@ -61,7 +61,7 @@ else:  # the codes of all domains as one enum of the graph
 
 describe_enum(
     AnyErrorCode,
-    "Why something was refused. Messages may be reworded, codes never change.",
+    "The reason why a request was refused. Messages may be reworded; codes never change.",
     {
         each.name: re.sub(r"%\((\w+)\)s", r"`\1`", each.message.english)
         for codes in ERROR_CODES

@@ -27,11 +27,10 @@ class OrderDirection(StrEnum):
 
 describe_enum(
     OrderDirection,
-    "Which end of an order comes first. Objects with equal values are ordered by ID in the same "
-    "direction.",
+    "The direction of an order. Objects with equal values are ordered by ID in the same direction.",
     {
-        "ASC": "The smallest or earliest value first.",
-        "DESC": "The largest or most recent value first.",
+        "ASC": "Ascending order: the smallest or earliest value first.",
+        "DESC": "Descending order: the largest or most recent value first.",
     },
 )
 

@@ -164,7 +164,7 @@ def connection(batch: Batch, *, description: str, order: type[Any] | None = None
 
     if order:
         argument = strawberry.argument(
-            description="The order of the list. Defaults to the one that the list describes."
+            description="The order of the list. Defaults to the order described for the list."
         )
         resolve_ordered.__annotations__["order_by"] = Annotated[Optional[order], argument]  # noqa: UP045 - of a variable
     return strawberry.field(

@@ -19,4 +19,4 @@ class UserError:
 
 def errors() -> Any:
     """The field `userErrors`, which each payload ends with."""
-    return field("What the user can correct. Empty when the mutation succeeded.")
+    return field("Errors that the user can correct. Empty when the mutation succeeded.")

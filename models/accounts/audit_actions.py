@@ -68,6 +68,6 @@ class AccountsAuditAction(AuditAction):
     )
     MEMBER_CHANGE_ROLE = "member.change_role", "A member's role was changed."
     MEMBER_REMOVE = "member.remove", "A member was removed from a company."
-    STAFF_CHANGE_ROLE = "staff.change_role", "An operator changed the role of a member of staff."
-    STAFF_DISMISS = "staff.dismiss", "An operator dismissed a member of staff."
-    STAFF_HIRE = "staff.hire", "An operator hired a member of staff."
+    STAFF_CHANGE_ROLE = "staff.change_role", "An operator changed the role of a staff member."
+    STAFF_DISMISS = "staff.dismiss", "An operator dismissed a staff member."
+    STAFF_HIRE = "staff.hire", "An operator hired a staff member."

@@ -7,7 +7,7 @@ class BillingAuditAction(AuditAction):
     """Actions of the billing domain."""
 
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
-    PAYMENT_CHANGE = "payment.change", "A payment changed its status."
+    PAYMENT_CHANGE = "payment.change", "The status of a payment changed."
     PURCHASE_CONFIRM_BILLING = (
         "purchase.confirm_billing",
         "The billing details of a purchase were confirmed.",

@@ -92,7 +92,7 @@ class Email(Model):
 
     @property
     def state(self) -> EmailState:
-        """The state of its delivery."""
+        """The delivery state of the email."""
         if self.sent_at:
             return EmailState.SENT
         return EmailState.WAITING if self.next_attempt_at else EmailState.GIVEN_UP

@@ -32,7 +32,7 @@ def customers(
     order_by: Annotated[
         UserOrder | None,
         strawberry.argument(
-            description="The order of the list, most recently created first when omitted."
+            description="The order of the list. Defaults to most recently created first."
         ),
     ] = None,
     first: First = None,

@@ -17,15 +17,15 @@ class UserOrderField(Enum):
 
 describe_enum(
     UserOrderField,
-    "What users can be ordered by.",
+    "The fields that users can be ordered by.",
     {"CREATED_AT": "When the person signed up or was hired."},
 )
 
 
 @strawberry.input(description="The order of users.")
 class UserOrder:
-    field: UserOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: UserOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 class LegalNameChangeOrderField(Enum):
@@ -36,15 +36,15 @@ class LegalNameChangeOrderField(Enum):
 
 describe_enum(
     LegalNameChangeOrderField,
-    "What changes of legal name can be ordered by.",
+    "The fields that changes of legal name can be ordered by.",
     {"UPDATED_AT": "When the change last moved to another status."},
 )
 
 
 @strawberry.input(description="The order of changes of legal name.")
 class LegalNameChangeOrder:
-    field: LegalNameChangeOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: LegalNameChangeOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(

@@ -66,7 +66,7 @@ class InvitationResendInput:
     invitation_id: strawberry.ID = strawberry.field(description=_INVITATION)
     idempotency_key: str = strawberry.field(
         description="A key chosen by the client (at most 64 characters). Repeating the request "
-        "with the same key sends no second email."
+        "with the same key doesn't send a second email."
     )
 
 
@@ -176,7 +176,7 @@ class AccountRequestDeletionInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The company not to reactivate, and the reason.")
+@strawberry.input(description="The company whose reactivation is declined, and the reason.")
 class AccountDeclineReactivationInput:
     account_id: strawberry.ID = strawberry.field(
         description="The ID of a company whose owner requested reactivation."
@@ -286,13 +286,17 @@ class StaffHireInput:
 
 @strawberry.input(description="The staff member and their new role.")
 class StaffChangeRoleInput:
-    user_id: strawberry.ID = strawberry.field(description="One of `staff { nodes { id } }`.")
+    user_id: strawberry.ID = strawberry.field(
+        description="The ID of a staff member (`staff { nodes { id } }`)."
+    )
     role: Staff = strawberry.field(description="The new role.")
 
 
 @strawberry.input(description="The staff member to dismiss.")
 class StaffDismissInput:
-    user_id: strawberry.ID = strawberry.field(description="One of `staff { nodes { id } }`.")
+    user_id: strawberry.ID = strawberry.field(
+        description="The ID of a staff member (`staff { nodes { id } }`)."
+    )
 
 
 @strawberry.input(description="The user whose sessions to end.")

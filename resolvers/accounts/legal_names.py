@@ -100,7 +100,7 @@ def legal_name_changes(
     order_by: Annotated[
         LegalNameChangeOrder | None,
         strawberry.argument(
-            description="The order of the list, longest waiting first when omitted."
+            description="The order of the list. Defaults to longest waiting first."
         ),
     ] = None,
     first: First = None,

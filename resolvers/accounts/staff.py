@@ -21,9 +21,7 @@ def members(
     info: Info,
     order_by: Annotated[
         UserOrder | None,
-        strawberry.argument(
-            description="The order of the list, in the order of hiring when omitted."
-        ),
+        strawberry.argument(description="The order of the list. Defaults to the order of hiring."),
     ] = None,
     first: First = None,
     after: After = None,

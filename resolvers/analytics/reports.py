@@ -71,7 +71,7 @@ describe_enum(
     "A dimension by which invoices can be grouped.",
     {
         "OFFER": "The offer that was sold.",
-        "SEGMENT": "The size of business that the offer is made for.",
+        "SEGMENT": "The size of business that the offer is for.",
         "INTERVAL": "The renewal interval of the purchase.",
         "DAY": "The date of issue, in Europe/Paris.",
         "MONTH": "The month of issue, as its first day.",

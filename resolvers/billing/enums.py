@@ -7,7 +7,7 @@ from resolvers.described import describe_enum
 
 describe_enum(
     Segment,
-    "The size of business that an offer is made for.",
+    "The size of business that an offer is for.",
     {
         "TPE": "Very small businesses (TPE) with fewer than 10 employees.",
         "PME": "Small and medium-sized businesses (PME) with 10 to 249 employees.",

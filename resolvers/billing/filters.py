@@ -17,21 +17,21 @@ class OfferOrderField(Enum):
 
 describe_enum(
     OfferOrderField,
-    "What offers can be ordered by.",
+    "The fields that offers can be ordered by.",
     {"POSITION": "The vendor's own order of the catalogue."},
 )
 
 
 @strawberry.input(description="The order of offers.")
 class OfferOrder:
-    field: OfferOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: OfferOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="Conditions on offers. An offer must satisfy all of those given.")
 class OfferFilter:
     segment: Filter[Segment] | None = strawberry.field(
-        default=None, description="The size of business the offer is for."
+        default=None, description="The size of business that the offer is for."
     )
 
 
@@ -43,15 +43,15 @@ class PurchaseOrderField(Enum):
 
 describe_enum(
     PurchaseOrderField,
-    "What purchases can be ordered by.",
+    "The fields that purchases can be ordered by.",
     {"CREATED_AT": "When the purchase was drafted."},
 )
 
 
 @strawberry.input(description="The order of purchases.")
 class PurchaseOrder:
-    field: PurchaseOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: PurchaseOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(
@@ -72,15 +72,15 @@ class InvoiceOrderField(Enum):
 
 describe_enum(
     InvoiceOrderField,
-    "What invoices can be ordered by.",
+    "The fields that invoices can be ordered by.",
     {"ISSUED_ON": "When the invoice was issued.", "NUMBER": "The invoice number."},
 )
 
 
 @strawberry.input(description="The order of invoices.")
 class InvoiceOrder:
-    field: InvoiceOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: InvoiceOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="Conditions on invoices. An invoice must satisfy all of those given.")

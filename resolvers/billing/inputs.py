@@ -6,7 +6,7 @@ from resolvers.addresses import PostalAddressInput
 from resolvers.arguments import IDEMPOTENCY_KEY
 
 
-@strawberry.input(description="The price to buy.")
+@strawberry.input(description="The price at which to buy the offer.")
 class PurchaseDraftInput:
     price_id: strawberry.ID = strawberry.field(
         description="The ID of a price on sale (`Offer.prices`)."
@@ -20,7 +20,7 @@ class PurchaseConfirmBillingInput:
         description="The ID of a purchase that isn't paid yet."
     )
     billing_address: PostalAddressInput = strawberry.field(
-        description="Where invoices of this purchase are addressed."
+        description="The address on the invoices of this purchase."
     )
     order_number: str | None = strawberry.field(
         default=None, description="The buyer's order number, which is printed on the invoice."

@@ -46,7 +46,7 @@ def invoices(
     order_by: Annotated[
         InvoiceOrder | None,
         strawberry.argument(
-            description="The order of the list, most recently issued first when omitted."
+            description="The order of the list. Defaults to most recently issued first."
         ),
     ] = None,
     first: First = None,

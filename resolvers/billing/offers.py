@@ -23,9 +23,7 @@ def offers(
     ] = None,
     order_by: Annotated[
         OfferOrder | None,
-        strawberry.argument(
-            description="The order of the list, in the vendor's order when omitted."
-        ),
+        strawberry.argument(description="The order of the list. Defaults to the vendor's order."),
     ] = None,
     first: First = None,
     after: After = None,

@@ -53,7 +53,7 @@ def purchases(
     order_by: Annotated[
         PurchaseOrder | None,
         strawberry.argument(
-            description="The order of the list, most recently drafted first when omitted."
+            description="The order of the list. Defaults to most recently drafted first."
         ),
     ] = None,
     first: First = None,

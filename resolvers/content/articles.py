@@ -26,9 +26,7 @@ def articles(
     ] = None,
     order_by: Annotated[
         ArticleOrder | None,
-        strawberry.argument(
-            description="The order of the list, in the vendor's order when omitted."
-        ),
+        strawberry.argument(description="The order of the list. Defaults to the vendor's order."),
     ] = None,
     locale: Language = None,
     first: First = None,

@@ -21,10 +21,10 @@ describe_enum(
     "The part of the service that an article covers.",
     {
         "ACCOUNT": "The company's account and its members.",
-        "OFFERS": "Offers and buying.",
+        "OFFERS": "Offers and purchases.",
         "BILLING": "Invoices and payments.",
         "SECURITY": "Security and privacy.",
-        "SUPPORT": "Getting help.",
+        "SUPPORT": "Contacting support.",
     },
 )
 
@@ -40,7 +40,7 @@ describe_enum(
     AcceptanceChannel,
     "Where a user accepted a policy.",
     {
-        "SIGN_UP": "While signing a company up.",
+        "SIGN_UP": "During the sign-up of a company.",
         "INVITATION": "While accepting an invitation as a new user.",
         "SETTINGS": "While signed in, with `policyAccept`.",
     },

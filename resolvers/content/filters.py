@@ -18,15 +18,15 @@ class ArticleOrderField(Enum):
 
 describe_enum(
     ArticleOrderField,
-    "What articles can be ordered by.",
+    "The fields that articles can be ordered by.",
     {"POSITION": "The vendor's own order of the library."},
 )
 
 
 @strawberry.input(description="The order of articles.")
 class ArticleOrder:
-    field: ArticleOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: ArticleOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="Conditions on articles. An article must satisfy all of those given.")
@@ -47,15 +47,15 @@ class PolicyOrderField(Enum):
 
 describe_enum(
     PolicyOrderField,
-    "What versions of policies can be ordered by.",
+    "The fields that versions of policies can be ordered by.",
     {"EFFECTIVE_ON": "The day the version takes effect."},
 )
 
 
 @strawberry.input(description="The order of versions of policies.")
 class PolicyOrder:
-    field: PolicyOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: PolicyOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(

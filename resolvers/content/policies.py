@@ -28,7 +28,7 @@ NEWEST_FIRST = Order("effective_on", descending=True)
 OnDay = Annotated[
     date | None,
     strawberry.argument(
-        description="The date in Europe/Paris to look at, in the past or future. Defaults to today."
+        description="A date in Europe/Paris, in the past or future. Defaults to today."
     ),
 ]
 
@@ -42,7 +42,7 @@ def policies(
     order_by: Annotated[
         PolicyOrder | None,
         strawberry.argument(
-            description="The order of the list, most recently effective first when omitted."
+            description="The order of the list. Defaults to most recently effective first."
         ),
     ] = None,
     at: OnDay = None,

@@ -46,7 +46,7 @@ class SessionSignInInput:
     unlock_token: str | None = strawberry.field(
         default=None,
         description="The token from the email sent by `sessionRequestUnlock`. With it, sign-in "
-        "isn't delayed by failed attempts of others.",
+        "isn't delayed by other people's failed attempts.",
     )
     account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
     deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)

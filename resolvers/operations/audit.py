@@ -39,7 +39,7 @@ def entries(
     ] = None,
     order_by: Annotated[
         AuditEntryOrder | None,
-        strawberry.argument(description="The order of the list, most recent first when omitted."),
+        strawberry.argument(description="The order of the list. Defaults to most recent first."),
     ] = None,
     first: First = None,
     after: After = None,

@@ -23,7 +23,7 @@ def emails(
     ] = None,
     order_by: Annotated[
         EmailOrder | None,
-        strawberry.argument(description="The order of the list, most recent first when omitted."),
+        strawberry.argument(description="The order of the list. Defaults to most recent first."),
     ] = None,
     first: First = None,
     after: After = None,

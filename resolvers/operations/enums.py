@@ -19,9 +19,9 @@ describe_enum(
     "The state of an email's delivery.",
     {
         "WAITING": "The next delivery attempt is due at `nextAttemptAt`.",
-        "SENT": "A mail server accepted it.",
-        "GIVEN_UP": "It was permanently rejected, or failed too often. It is retried only by "
-        "`emailRetry`.",
+        "SENT": "A mail server accepted the email.",
+        "GIVEN_UP": "The email was rejected permanently or failed too often. Only `emailRetry` "
+        "retries it.",
     },
 )
 
@@ -47,6 +47,6 @@ AUDIT_ACTION_BY_VALUE = {each.value: each for each in AnyAuditAction}
 
 describe_enum(
     AnyAuditAction,
-    "What the audit log records.",
+    "The actions that the audit log records.",
     {each.name: each.description for actions in AUDIT_ACTIONS for each in actions},
 )

@@ -17,14 +17,16 @@ class EmailOrderField(Enum):
 
 
 describe_enum(
-    EmailOrderField, "What emails can be ordered by.", {"CREATED_AT": "When the email was written."}
+    EmailOrderField,
+    "The fields that emails can be ordered by.",
+    {"CREATED_AT": "When the email was created."},
 )
 
 
 @strawberry.input(description="The order of emails.")
 class EmailOrder:
-    field: EmailOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: EmailOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="Conditions on emails. An email must satisfy all of those given.")
@@ -42,15 +44,15 @@ class AuditEntryOrderField(Enum):
 
 describe_enum(
     AuditEntryOrderField,
-    "What audit entries can be ordered by.",
+    "The fields that audit entries can be ordered by.",
     {"SEQUENCE": "The number of the entry in the log."},
 )
 
 
 @strawberry.input(description="The order of audit entries.")
 class AuditEntryOrder:
-    field: AuditEntryOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: AuditEntryOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(
@@ -58,10 +60,14 @@ class AuditEntryOrder:
 )
 class AuditEntryFilter:
     action: Filter[AnyAuditAction] | None = strawberry.field(
-        default=None, description="What was done."
+        default=None, description="The kind of action."
     )
-    actor_id: IdFilter | None = strawberry.field(default=None, description="The user who did it.")
+    actor_id: IdFilter | None = strawberry.field(
+        default=None, description="The ID of the user who performed the action."
+    )
     object_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The object it was done to."
+        default=None, description="The ID of the object that the action was performed on."
     )
-    at: DateTimeFilter | None = strawberry.field(default=None, description="When it was done.")
+    at: DateTimeFilter | None = strawberry.field(
+        default=None, description="When the action was performed."
+    )

@@ -11,6 +11,8 @@ class ClockAdvanceInput:
     )
 
 
-@strawberry.input(description="Which email to retry.")
+@strawberry.input(description="The email to retry.")
 class EmailRetryInput:
-    email_id: strawberry.ID = strawberry.field(description="One of `emails { nodes { id } }`.")
+    email_id: strawberry.ID = strawberry.field(
+        description="The ID of an email (`emails { nodes { id } }`)."
+    )

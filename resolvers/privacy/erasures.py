@@ -29,7 +29,7 @@ def erasures(
     info: Info,
     order_by: Annotated[
         ErasureOrder | None,
-        strawberry.argument(description="The order of the list, most recent first when omitted."),
+        strawberry.argument(description="The order of the list. Defaults to most recent first."),
     ] = None,
     first: First = None,
     after: After = None,

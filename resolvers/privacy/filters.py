@@ -17,12 +17,12 @@ class ErasureOrderField(Enum):
 
 describe_enum(
     ErasureOrderField,
-    "What erasures can be ordered by.",
+    "The fields that erasures can be ordered by.",
     {"SCHEDULED_AT": "When the erasure was scheduled.", "DUE_AT": "When the grace period ends."},
 )
 
 
 @strawberry.input(description="The order of erasures.")
 class ErasureOrder:
-    field: ErasureOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: ErasureOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")

@@ -34,7 +34,7 @@ describe_enum(
     Channel,
     "The channel that a ticket was opened through.",
     {
-        "CHAT": "A live chat, answered at once.",
+        "CHAT": "A live chat, answered immediately.",
         "EMAIL": "An email, answered within 24 to 48 hours.",
         "PHONE": "A phone call, recorded by the agent.",
         "WEB": "A request sent from the account.",

@@ -18,15 +18,15 @@ class TicketOrderField(Enum):
 
 describe_enum(
     TicketOrderField,
-    "What tickets can be ordered by.",
+    "The fields that tickets can be ordered by.",
     {"UPDATED_AT": "When the ticket last changed.", "CREATED_AT": "When the ticket was opened."},
 )
 
 
 @strawberry.input(description="The order of tickets.")
 class TicketOrder:
-    field: TicketOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+    field: TicketOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="Conditions on tickets. A ticket must satisfy all of those given.")
@@ -35,11 +35,11 @@ class TicketFilter:
         default=None, description="The status, as the viewer sees it."
     )
     channel: Filter[Channel] | None = strawberry.field(
-        default=None, description="How the ticket was opened."
+        default=None, description="The channel that the ticket was opened through."
     )
     number: StringFilter | None = strawberry.field(
         default=None,
-        description="The number that people know the ticket by, such as CAM-2026-000123.",
+        description="The number of the ticket, such as CAM-2026-000123.",
     )
     updated_at: DateTimeFilter | None = strawberry.field(
         default=None, description="When the ticket last changed."

@@ -66,7 +66,7 @@ def tickets(
     order_by: Annotated[
         TicketOrder | None,
         strawberry.argument(
-            description="The order of the list, most recently changed first when omitted."
+            description="The order of the list. Defaults to most recently changed first."
         ),
     ] = None,
     first: First = None,

@@ -30,8 +30,8 @@ class Membership(Node):
 
 
 @strawberry.type(
-    description="A company that the viewer is a member of, with just enough to choose it by. Its "
-    "`Account` can be read once the session acts for it."
+    description="A company that the viewer is a member of, with the fields needed to choose "
+    "one. Its `Account` can be read once the session acts for it."
 )
 class ViewerCompany:
     id: strawberry.ID = field(
@@ -50,7 +50,7 @@ class ViewerCompany:
     joined_at: datetime = field("When the viewer joined the company.")
     current: bool = field("Whether the session in use acts for this company.")
     status: AccountStatus = field(
-        "Whether the company's account can be used. An owner can ask for it back with "
+        "Whether the company's account can be used. An owner can request its reactivation with "
         "`accountRequestReactivation`."
     )
     erases_at: datetime | None = field(

@@ -106,9 +106,9 @@ class AccountsMutation:
         "member",
         allow=manager,
         audit=AccountsAuditAction.MEMBER_CHANGE_ROLE,
-        description="Changes a member's role. Administrators can't make, change or remove owners, "
-        "and the last owner stays. Changing who is an owner requires a recent `sessionStepUp`, and "
-        "all owners are notified by email.",
+        description="Changes a member's role. Administrators can't appoint, change or remove "
+        "owners, and the last owner can't be changed. Changing who is an owner requires a "
+        "recent `sessionStepUp`, and all owners are notified by email.",
     )
     member_remove: MemberRemovePayload | None = mutation(
         member_resolvers.remove,
@@ -131,7 +131,7 @@ class AccountsMutation:
         "account",
         allow=owner,
         audit=AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
-        description="Makes a member the owner in the viewer's place. The viewer becomes an "
+        description="Transfers the viewer's ownership to another member. The viewer becomes an "
         "administrator, and all owners are notified by email. Requires a recent `sessionStepUp`.",
     )
     account_change_trade_name: AccountPayload | None = mutation(
@@ -155,8 +155,8 @@ class AccountsMutation:
         "account",
         allow=manager,
         audit=AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS,
-        description="Sets the company's SIRET and VAT number. The SIREN can't change: another "
-        "SIREN is another account.",
+        description="Sets the company's SIRET and VAT number. The SIREN can't change: a company "
+        "with another SIREN needs its own account.",
     )
     account_request_legal_name: LegalNameChangePayload | None = mutation(
         legal_name_resolvers.request_legal_name,
@@ -234,8 +234,8 @@ class AccountsMutation:
         "account",
         allow=agent,
         audit=AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION,
-        description="Answers an owner's request for reactivation by email, without reactivating "
-        "the account: the owner can't see tickets.",
+        description="Declines an owner's request for reactivation. The reason is sent by email, "
+        "because owners can't see tickets while the account is inactive.",
     )
     account_schedule_deletion: AccountPayload | None = mutation(
         lifecycle_resolvers.schedule_deletion,

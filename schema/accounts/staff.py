@@ -9,9 +9,7 @@ from schema.user_errors import UserError, errors
 
 @strawberry.type(description="The result of a change to the vendor's staff.")
 class StaffPayload:
-    user: User | None = field(
-        "The member of staff after the change. Null when the mutation failed."
-    )
+    user: User | None = field("The staff member after the change. Null when the mutation failed.")
     user_errors: list[UserError] = errors()
 
 

@@ -34,7 +34,7 @@ class TicketReportRow:
 @strawberry.type(description="A group of invoices. Dimensions that weren't requested are null.")
 class RevenueReportRow:
     offer: Offer | None = edge(report_resolvers.offers_of, description="The offer that was sold.")
-    segment: Segment | None = field("The size of business that the offer is made for.")
+    segment: Segment | None = field("The size of business that the offer is for.")
     interval: Interval | None = field("The renewal interval of the purchases.")
     day: date | None = field("The date of issue, in Europe/Paris.")
     month: date | None = field("The month of issue, as its first day.")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @backed_by(models.billing.invoice.InvoiceLine)
 class InvoiceLine(Node):
     position: int = field("The position of the line, starting at 1.")
-    label: str = field("What is billed.")
-    quantity: int = field("The quantity.")
+    label: str = field("A description of what is billed.")
+    quantity: int = field("The number of units.")
     unit_net: Money = field("The price per unit, excluding VAT.", needs=("unit_net_cents",))
     net: Money = field("The amount of the line, excluding VAT.", needs=("net_cents",))
     vat_rate: int = field("The VAT rate in hundredths of a percent: 2000 is 20%.")
@@ -34,7 +34,7 @@ class Invoice(Node):
     issued_on: date = field("The date of issue, in Europe/Paris.")
     due_on: date = field("The due date. For an invoice that is already paid, the date of payment.")
     net: Money = field("The total excluding VAT.", needs=("net_cents",))
-    vat: Money = field("The total VAT, summed per rate and rounded once.", needs=("vat_cents",))
+    vat: Money = field("The total VAT, calculated and rounded once per rate.", needs=("vat_cents",))
     gross: Money = field("The total including VAT.", needs=("gross_cents",))
     sha256: str = field(
         "The SHA-256 hash of the PDF, in hexadecimal, which proves that the PDF never changed."

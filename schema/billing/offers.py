@@ -26,10 +26,8 @@ class Price(Node):
         "The price for one interval, including VAT.", needs=("net_cents", "vat_rate")
     )
     vat_rate: int = field("The VAT rate in hundredths of a percent: 2000 is 20%.")
-    valid_from: datetime = field("Since when the price has been on sale.")
-    valid_until: datetime | None = field(
-        "Until when the price is on sale. Null while there is no end."
-    )
+    valid_from: datetime = field("When the price went on sale.")
+    valid_until: datetime | None = field("When the price goes off sale. Null while no end is set.")
     offer: Annotated["Offer", strawberry.lazy("schema.billing.offers")] = edge(
         offer_resolvers.offer_of_price,
         needs=("offer_id",),
@@ -41,7 +39,7 @@ class Price(Node):
 @backed_by(models.billing.offer.Offer)
 class Offer(Node):
     slug: str = field("The identifier used in URLs.")
-    segment: Segment = field("The size of business that the offer is made for.")
+    segment: Segment = field("The size of business that the offer is for.")
     name: str = localized_field(
         text_of("name"), description="The name of the file.", needs=("texts",)
     )

@@ -18,7 +18,7 @@ class Payment(Node):
     amount: Money = field("The amount charged, including VAT.", needs=("amount_cents",))
     brand: str | None = field("The brand of the card.")
     last_four: str | None = field(
-        "The last four digits of the card. The full number is never known to the API."
+        "The last four digits of the card. The API never receives the full number."
     )
     confirmation_url: str | None = field(
         "The URL where the customer confirms the payment with their bank. Null unless the status "

@@ -37,8 +37,8 @@ class Purchase(Node):
         "it.",
     )
     billing_address: PostalAddress | None = field(
-        "Where invoices of this purchase are addressed. Null until it is set, which "
-        "`purchaseConfirmBilling` does.",
+        "The address on the invoices of this purchase. Null until `purchaseConfirmBilling` "
+        "sets it.",
         address_of,
         needs=("street", "postal_code", "city", "country"),
     )

@@ -19,7 +19,8 @@ class Policy(Node):
     kind: PolicyKind = field("The kind of policy.")
     version: str = field("The version number, such as 1.0.")
     effective_on: date = field(
-        "The date in Europe/Paris from which the version is in force, until a later one is."
+        "The date in Europe/Paris from which the version is in force, until a later version "
+        "replaces it."
     )
     in_force: bool = edge(
         policy_resolvers.in_force, description="Whether this version is in force today."

@@ -120,8 +120,8 @@ class IdentityMutation:
         "accepted",
         allow=anyone,
         audit=IdentityAuditAction.SESSION_REQUEST_UNLOCK,
-        description="Sends an email that lets its recipient sign in at once, even while failed "
-        "attempts of others delay sign-in.",
+        description="Sends an email that lets its recipient sign in at once, even while other "
+        "people's failed attempts delay sign-in.",
     )
     password_request_reset: PasswordRequestResetPayload | None = mutation(
         password_resolvers.request_reset,

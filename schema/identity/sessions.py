@@ -12,7 +12,7 @@ from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="A signed-in device of the viewer.")
+@strawberry.type(description="A device on which the viewer is signed in.")
 @backed_by(models.identity.session.Session)
 class Session(Node):
     created_at: datetime = field("When the user signed in.")
@@ -85,7 +85,7 @@ class SessionSignOutPayload:
 @strawberry.type(description="The result of confirming one's identity.")
 class SessionStepUpPayload:
     fresh_until: datetime | None = field(
-        "Until when sensitive operations are allowed without confirming one's identity again."
+        "The time until which sensitive operations are allowed without another `sessionStepUp`."
     )
     user_errors: list[UserError] = errors()
 

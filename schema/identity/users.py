@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @strawberry.type(
-    description="A person who can sign in: a member of customers' companies, or one of the "
+    description="A person who can sign in: a member of one or more companies, or one of the "
     "vendor's staff."
 )
 @backed_by(models.identity.user.User)

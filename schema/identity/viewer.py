@@ -28,8 +28,8 @@ class Viewer:
     )
     role: Role | None = field("The viewer's role in that company.")
     companies: list[ViewerCompany] = field(
-        "All companies that the viewer can act for, in the order in which they joined. "
-        "`sessionSwitchAccount` switches between them.",
+        "All companies that the viewer can act for, in the order in which the viewer joined "
+        "them. `sessionSwitchAccount` switches between them.",
         member_resolvers.companies,
     )
     staff: Staff | None = field(
@@ -38,7 +38,7 @@ class Viewer:
     )
     locale: Locale = field("The language of messages in this response.")
     second_factor: bool = field(
-        "Whether sign-in requires a code or a passkey besides the password.",
+        "Whether sign-in requires a code or a passkey in addition to the password.",
         lambda root: root.user.second_factor,
     )
     authenticators: list[Authenticator] = edge(

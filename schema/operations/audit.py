@@ -94,4 +94,4 @@ class AuditProof:
     broken_at: BigInt | None = field(
         "The number of the first invalid entry. Null when the log is intact."
     )
-    fault: str | None = field("What is wrong with that entry. Null when the log is intact.")
+    fault: str | None = field("The error in that entry. Null when the log is intact.")

@@ -24,13 +24,15 @@ class Email(Node):
         needs=("recipient",),
     )
     state: EmailState = field(
-        "The state of its delivery.", lambda root: root.state, needs=("sent_at", "next_attempt_at")
+        "The delivery state of the email.",
+        lambda root: root.state,
+        needs=("sent_at", "next_attempt_at"),
     )
     attempts: int = field("The number of delivery attempts since it was created or last retried.")
-    created_at: datetime = field("When it was created.")
-    sent_at: datetime | None = field("When a mail server accepted it; null until then.")
+    created_at: datetime = field("When the email was created.")
+    sent_at: datetime | None = field("When a mail server accepted the email. Null until then.")
     next_attempt_at: datetime | None = field(
-        "When the next delivery attempt is due; null once it was sent or given up."
+        "When the next delivery attempt is due. Null once the email was sent or given up."
     )
 
 

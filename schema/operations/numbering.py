@@ -9,6 +9,5 @@ from schema.fields import field
 class InvoiceNumbering:
     issued: int = field("The number of issued invoices.")
     faults: list[str] = field(
-        "The gaps, duplicates and dates out of order that were found, as sentences. Empty when "
-        "there are none."
+        "A sentence about each gap, duplicate or date out of order. Empty when there are none."
     )

@@ -28,7 +28,7 @@ class OperationsQuery:
     emails: Connection[Email] | None = query(
         email_resolvers.emails,
         allow=operator,
-        description="The emails that were sent or wait to be sent, most recent first.",
+        description="The emails that were sent or are waiting to be sent, most recent first.",
     )
     audit_entries: Connection[AuditEntry] | None = query(
         audit_resolvers.entries,
@@ -51,8 +51,8 @@ class OperationsMutation:
         "email",
         allow=operator,
         audit=OperationsAuditAction.EMAIL_RETRY,
-        description="Retry an email that was given up, unless it contained a token: its content is "
-        "deleted.",
+        description="Retries an email that was given up. An email that contained a token can't "
+        "be retried, because its content was deleted.",
     )
     clock_advance: ClockAdvancePayload | None = mutation(
         clock_resolvers.advance,

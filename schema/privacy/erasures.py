@@ -38,7 +38,7 @@ class Erasure(Node):
     requested_at: datetime = field("When the owner requested the deletion.")
     deadline: date = field("The legal deadline: one month after the request (GDPR, Article 12(3)).")
     scheduled_at: datetime = field("When an agent scheduled the erasure.")
-    due_at: datetime = field("When the grace period ends, until which the erasure can be canceled.")
+    due_at: datetime = field("When the grace period ends. Until then, the erasure can be canceled.")
     canceled_at: datetime | None = field("When the erasure was canceled. Null unless it was.")
     started_at: datetime | None = field("When the erasure started. Null until then.")
     finished_at: datetime | None = field("When the erasure finished. Null until then.")
@@ -51,6 +51,6 @@ class Erasure(Node):
         needs=("invoices_kept", "started_at"),
     )
     kept_until: date | None = field(
-        "Until when the invoices are kept (Code de commerce, Article L123-22). Null when there are "
-        "none."
+        "The date until which the invoices are kept (Code de commerce, Article L123-22). Null "
+        "when there are none."
     )

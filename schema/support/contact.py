@@ -9,7 +9,7 @@ from schema.fields import field
 class Contact:
     email: str = field("The email address of support. Emails are answered within 24 to 48 hours.")
     phone: str = field(
-        "The phone number of support. Calls are answered at once during opening hours."
+        "The phone number of support. Calls are answered immediately during opening hours."
     )
     opening_hours: str = field(
         "The hours in which chat and phone are answered, in the viewer's language."

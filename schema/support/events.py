@@ -42,7 +42,7 @@ class TicketEvent:
     )
 
 
-@strawberry.type(description="An event that agents need to know about.")
+@strawberry.type(description="An event that is relevant to agents.")
 class InboxEvent:
     sequence: BigInt = field(
         "The position of the event in the inbox's stream, without gaps. Pass it as `after` to "
@@ -51,7 +51,7 @@ class InboxEvent:
     at: datetime = field("When the event happened.")
     kind: EventKind = field("What happened.")
     status: TicketStatus | None = field(
-        "The status of the ticket after the event. Null when the event doesn't tell.",
+        "The status of the ticket after the event. Null when the event doesn't include it.",
         event_resolvers.status,
     )
     actor: User | None = edge(

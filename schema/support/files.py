@@ -24,7 +24,7 @@ class File(Node):
     )
     uploaded_at: datetime | None = field("When the file was uploaded. Null until then.")
     status: FileStatus = field(
-        "The delivery status.",
+        "The status of the file.",
         file_resolvers.file_status,
         needs=("uploaded_at", "cleared_at", "infected_at"),
     )

@@ -119,7 +119,7 @@ class SupportSubscription:
     inbox_events: AsyncGenerator[InboxEvent, None] = subscription(
         event_resolvers.inbox_events,
         allow=agent,
-        description="Events of all tickets that agents need to know about, in order.",
+        description="Events of all tickets that are relevant to agents, in order.",
     )
     account_events: AsyncGenerator[AccountEvent, None] = subscription(
         event_resolvers.account_events,

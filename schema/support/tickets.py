@@ -38,7 +38,7 @@ class Message(Node):
 @backed_by(models.support.ticket.Ticket)
 class Ticket(Node):
     number: str = field(
-        "The number to show to people, such as CAM-2026-000123.", needs=("created_at",)
+        "The number shown to users, such as CAM-2026-000123.", needs=("created_at",)
     )
     subject: str = field("A short summary of the request.")
     channel: Channel = field("The channel that the ticket was opened through.")
@@ -50,7 +50,7 @@ class Ticket(Node):
     created_at: datetime = field("When the ticket was opened.")
     updated_at: datetime = field("When the ticket was last updated.")
     reply_awaited_since: datetime | None = field(
-        "Since when the customer has been waiting for a reply. Null when they aren't waiting."
+        "When the customer began to wait for a reply. Null when they aren't waiting."
     )
     first_response_at: datetime | None = field("When a staff member first replied.")
     closed_at: datetime | None = field("When the ticket was closed.")
