@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket
 from tortoise.exceptions import BaseORMException
 
 from accounts.registry import registry_from_url
-from auth.caller import Callers, anonymous, close_code
+from auth.caller import CallerCache, anonymous, close_code
 from auth.cookies import Cookies, is_same_site
 from auth.factors.passkeys import RelyingParty
 from auth.services import AuthServices
@@ -30,7 +30,7 @@ from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
 from engine import Engine, ManifestError, load_manifest
 from engine.http import GraphQLEndpoint, HTTPError, HTTPRequest, RequestScheduler
-from mail.transport import transport
+from mail.transport import transport_from_url
 from models.clock import Clock, SystemClock
 from models.database.connection import connect, disconnect, pending_migrations
 from models.database.sql import execute
@@ -69,10 +69,10 @@ def create_app(
         clock=clock,
         hub=hub,
         presence=Presence(hub, clock),
-        auth=AuthServices.of(
+        auth=AuthServices.create(
             settings.secret_key,
             clock,
-            RelyingParty.of(settings.base_url, settings.allowed_origins),
+            RelyingParty.from_base_url(settings.base_url, settings.allowed_origins),
             settings.redis_url,
             settings.breached_passwords,
         ),
@@ -152,7 +152,7 @@ class Application:
 
     def __init__(self, settings: Settings, services: Services) -> None:
         self.settings, self.services = settings, services
-        self.callers = Callers(services.hub, services.clock)
+        self.callers = CallerCache(services.hub, services.clock)
         self.scheduler = RequestScheduler()
         self._secure = settings.base_url.startswith("https://")
         # Behind a proxy the host may differ.
@@ -223,13 +223,15 @@ class Application:
         cookies = self._cookies(
             request.header, request.header(b"cookie") if token is None else None
         )
-        if cookies.any and not cookies.trusted:
+        if cookies.has_session and not cookies.is_trusted:
             raise HTTPError(
                 403, error_body(OriginRefused(), Context(anonymous(language), self.services))
             )
         rejected = False
         try:
-            viewer = await self._viewer((cookies.access or "") if cookies.any else token, language)
+            viewer = await self._viewer(
+                (cookies.access_token or "") if cookies.has_session else token, language
+            )
         except Unauthenticated:
             viewer, rejected = anonymous(language), True
             await self.scheduler.wait()
@@ -239,7 +241,7 @@ class Application:
             client_address(request.scope),
             request.header(b"user-agent") or "",
             cookies=cookies,
-            by_cookie=cookies.any and not rejected,
+            by_cookie=cookies.has_session and not rejected,
             rejected=rejected,
         )
 
@@ -247,7 +249,7 @@ class Application:
         return Cookies(
             cookie_header,
             secure=self._secure,
-            trusted=lambda: is_same_site(header, self._pages, secure=self._secure),
+            is_trusted=lambda: is_same_site(header, self._pages, secure=self._secure),
         )
 
     async def socket_client(self, payload: dict[str, Any], websocket: WebSocket) -> SocketClient:
@@ -265,13 +267,13 @@ class Application:
             lambda name: websocket.headers.get(name.decode()),
             websocket.headers.get("cookie") if token is None else None,
         )
-        by_cookie = cookies.any and cookies.trusted
+        by_cookie = cookies.has_session and cookies.is_trusted
         try:
             # Without an access cookie but with a refresh cookie, UNAUTHORIZED tells the page to
             # refresh instead of continuing
             # anonymously.
             viewer = await self._viewer(
-                (cookies.access or "") if by_cookie else token,
+                (cookies.access_token or "") if by_cookie else token,
                 websocket.headers.get("accept-language"),
             )
         except Unauthenticated:
@@ -331,7 +333,7 @@ class Application:
                 jobs(
                     self.services,
                     self.settings,
-                    transport(self.settings.mail_url),
+                    transport_from_url(self.settings.mail_url),
                     self.file_service,
                 )
             )

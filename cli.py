@@ -217,7 +217,7 @@ def _hide_database_errors() -> Iterator[None]:
 
 @asynccontextmanager
 async def _auth_services(settings: Settings, clock: SystemClock) -> AsyncIterator[AuthServices]:
-    auth = AuthServices.of(settings.secret_key, clock, breaches_url=settings.breached_passwords)
+    auth = AuthServices.create(settings.secret_key, clock, breaches_url=settings.breached_passwords)
     try:
         yield auth
     finally:

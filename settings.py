@@ -13,7 +13,7 @@ from accounts.registry import expected_registry_url
 from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.shared import expected_redis_url
 from billing.seller import seller
-from mail.transport import transport
+from mail.transport import transport_from_url
 from storage.object_store import ObjectStore
 from storage.scanner import scanner_from_url
 
@@ -175,7 +175,7 @@ def _base_url_errors(url: str) -> list[str]:
 def _mail_errors(settings: Settings) -> list[str]:
     errors = []
     try:
-        transport(settings.mail_url)
+        transport_from_url(settings.mail_url)
     except ValueError as error:
         errors.append(f"CAMCHA_MAIL_URL: {error}")
     if "@" not in parseaddr(settings.mail_sender)[1]:

@@ -89,7 +89,11 @@ def jobs(
                 erasure_services(services, file_service.store),
             ),
         ),
-        Job("challenges", 600, lambda: passkeys.expire(Action(None, clock.now(), services.hub))),
+        Job(
+            "challenges",
+            600,
+            lambda: passkeys.delete_expired(Action(None, clock.now(), services.hub)),
+        ),
         Job("invitations", 3_600, lambda: delete_ended_invitations(clock.now())),
         Job("idempotency keys", 3_600, lambda: delete_old_keys(clock.now())),
         Job("streams", SWEEP_SECONDS, services.hub.sweep),

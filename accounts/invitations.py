@@ -17,10 +17,10 @@ from accounts.members import actor_membership
 from accounts.registration import NAME_LENGTH
 from accounts.unconfirmed import take_over_unverified
 from auth import sessions, throttle
-from auth.email_address import deliverable
+from auth.email_address import clean_email
 from auth.passwords import require_length
 from auth.services import AuthServices
-from auth.tokens import invalid
+from auth.tokens import invalid_token
 from mail import emails
 from models.accounts.account import Account, AccountMembers, Membership, Role
 from models.accounts.audit_actions import AccountsAuditAction
@@ -88,7 +88,7 @@ async def send(
     Throttled, and Forbidden for those who can't manage members.
     """
     with Checks() as check:
-        email, key = check(deliverable, email), check(client_key, key)
+        email, key = check(clean_email, email), check(client_key, key)
         check(_require_grantable, role)
     await _count_attempt(auth, account_id, email)
     arguments = [account_id, email, role.value, locale.value]
@@ -157,7 +157,7 @@ async def _require_not_invited(tx: Transaction, account_id: int, email: str) -> 
 async def _send_email(tx: Transaction, invitation: Invitation, token: str) -> None:
     inviter = await User.get(pk=invitation.inviter_id, using_db=tx.db)
     account = await Account.get(pk=invitation.account_id, using_db=tx.db)
-    await emails.invitation(tx, invitation, inviter, account, token)
+    await emails.send_invitation(tx, invitation, inviter, account, token)
 
 
 async def resend(
@@ -219,7 +219,7 @@ async def _find_by_token(token: str) -> Invitation:
         "account"
     )
     if invitation is None:
-        raise invalid()
+        raise invalid_token()
     return invitation
 
 
@@ -242,13 +242,13 @@ async def accept(
 
 def _require_pending(action: Action, invitation: Invitation) -> None:
     if not invitation.is_pending or invitation.expires_at <= action.at:
-        raise invalid()
+        raise invalid_token()
 
 
 def _require_joinable(action: Action, members: AccountMembers, invitation: Invitation) -> None:
     _require_pending(action, invitation)
     if not members.is_active:
-        raise invalid()
+        raise invalid_token()
 
 
 async def _add_member(action: Action, invitation: Invitation, user: User) -> Membership:
@@ -270,7 +270,7 @@ async def _lock_with_token(tx: Transaction, invitation: Invitation) -> Invitatio
     """The invitation in its current state, if its most recent email is the one with this token."""
     current = next(iter(await tx.locked_where(Invitation.filter(pk=invitation.pk))), None)
     if current is None or current.token_hash != invitation.token_hash:
-        raise invalid()
+        raise invalid_token()
     return current
 
 
@@ -299,7 +299,7 @@ async def _create_membership(
 async def _accept_as_new_user(
     action: Action, auth: AuthServices, token: str, new_user: NewUserDetails, peer: str
 ) -> Membership:
-    network = throttle.network_of(peer)
+    network = throttle.client_network(peer)
     with Checks() as check:
         invitation = await check.wait(_find_pending(action, token))
         if invitation:

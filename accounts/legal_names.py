@@ -18,7 +18,7 @@ from enum import StrEnum
 from accounts.details import invalidate_members, require_manager
 from accounts.registry import RegisteredCompany, Registry, RegistryUnavailable
 from auth import sessions, throttle
-from auth.reauthentication import require_fresh
+from auth.reauthentication import require_step_up
 from auth.services import AuthServices
 from mail import emails
 from models.accounts.account import Account, Membership, Role, parse_siren
@@ -77,7 +77,7 @@ async def request(
     number, VALUE_INVALID for the current name, CHANGE_RUNNING, FILE_REFUSED, IDEMPOTENCY_MISMATCH,
     Throttled, and Forbidden for those who can't manage the company.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     with Checks() as checks:
         name = checks(composed_line, legal_name, "legalName", LEGAL_NAME_LENGTH)
         checks(_require_same_company, claimed_siren, account)
@@ -410,4 +410,4 @@ async def _notify(tx: Transaction, change: LegalNameChange) -> None:
     for membership in memberships:
         is_requester = membership.user_id == change.requester_id and membership.role.manages_members
         if is_requester or membership.role is Role.OWNER:
-            await emails.legal_name(tx, membership.user, change)
+            await emails.send_legal_name(tx, membership.user, change)

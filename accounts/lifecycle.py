@@ -15,7 +15,7 @@ from tortoise.queryset import QuerySet
 
 from accounts.details import invalidate_members
 from auth import sessions, throttle
-from auth.reauthentication import require_fresh
+from auth.reauthentication import require_step_up
 from auth.services import AuthServices
 from mail import emails
 from models.accounts.account import Account, AccountMembers, AccountStatus, Membership, Role
@@ -62,7 +62,7 @@ async def request(
     """
     is_reactivation = kind is TicketKind.ACCOUNT_REACTIVATION
     if not is_reactivation:
-        await require_fresh(action, session)
+        await require_step_up(action, session)
     async with action.transaction() as tx:
         with Checks() as check:
             account = await check.wait(_lock_owned_account(tx, session, account_id))
@@ -219,7 +219,7 @@ async def schedule_deletion(
     REQUEST_MISSING when the ticket doesn't request the deletion, was used before or wasn't opened
     by a current owner, and Unauthenticated.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     async with action.transaction() as tx:
         with Checks() as check:
             locked_rows = await check.wait(_lock_for_agent(tx, session, account_id))
@@ -302,7 +302,7 @@ async def decline_reactivation(
         )
         await ticket.mark_solved(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
-        await emails.reactivation_declined(
+        await emails.send_reactivation_declined(
             tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, text
         )
         await store_result(tx, owner, "accountDeclineReactivation", key)
@@ -344,7 +344,10 @@ async def _suspend(
     """Set the company's status and end all sessions for it. Returns how many sessions ended."""
     await _set_status(tx, account, status)
     return sum(
-        [await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(members.user_ids)]
+        [
+            await sessions.end_for_account(tx, user_id, account.pk)
+            for user_id in sorted(members.user_ids)
+        ]
     )
 
 
@@ -364,4 +367,4 @@ async def _notify(tx: Transaction, account: Account) -> None:
         .order_by("id")
     )
     for membership in await owners:
-        await emails.account_status(tx, membership.user, account)
+        await emails.send_account_status(tx, membership.user, account)

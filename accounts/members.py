@@ -12,7 +12,7 @@ by email, because a stolen session could otherwise give the company away unnotic
 """
 
 from auth import sessions
-from auth.reauthentication import is_fresh
+from auth.reauthentication import has_step_up
 from mail import emails
 from models.accounts.account import Account, AccountMembers, Membership, Role
 from models.accounts.audit_actions import AccountsAuditAction
@@ -37,7 +37,7 @@ async def change_role(
     Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when an owner is added or removed,
     and Forbidden for those who can't manage members.
     """
-    stepped_up = await is_fresh(action, session)
+    stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
         members = await AccountMembers.locked(tx, account_id)
         with Checks() as check:
@@ -73,7 +73,7 @@ async def remove(action: Action, session: Session, account_id: int, user_id: int
     Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner, and Forbidden for
     those who can't manage members.
     """
-    stepped_up = await is_fresh(action, session)
+    stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
         members = await AccountMembers.locked(tx, account_id)
         membership = _require_manageable(members, action, user_id)
@@ -88,7 +88,7 @@ async def leave(action: Action, session: Session, account_id: int) -> None:
 
     Raises LAST_OWNER, STEP_UP_REQUIRED for an owner, and Forbidden for those who aren't members.
     """
-    stepped_up = await is_fresh(action, session)
+    stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
         members = await AccountMembers.locked(tx, account_id)
         membership = actor_membership(members, action)
@@ -105,7 +105,7 @@ async def transfer(
 
     Raises NOT_FOUND, STEP_UP_REQUIRED, and Forbidden for those who aren't owners.
     """
-    stepped_up = await is_fresh(action, session)
+    stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
         members = await AccountMembers.locked(tx, account_id)
         own_membership, member = actor_membership(members, action), members.membership(user_id)
@@ -165,12 +165,12 @@ async def _check_ownership_change(
     }
     account = await Account.get(pk=memberships[0].account_id, using_db=tx.db)
     for owner in users.values():
-        await emails.ownership_changed(
+        await emails.send_ownership_changed(
             tx,
             owner,
             account,
-            gained=users[new_owner.user_id] if new_owner else None,
-            lost=users[former_owner.user_id] if former_owner else None,
+            new_owner=users[new_owner.user_id] if new_owner else None,
+            former_owner=users[former_owner.user_id] if former_owner else None,
         )
 
 
@@ -192,7 +192,7 @@ async def _remove_member(
 ) -> None:
     await membership.delete(using_db=tx.db)
     await _revoke_invitations(tx, membership)
-    session_count = await sessions.end_for(tx, membership.user_id, membership.account_id)
+    session_count = await sessions.end_for_account(tx, membership.user_id, membership.account_id)
     await _audit(
         tx, audit_action, membership, role=membership.role.value, sessions_ended=session_count
     )

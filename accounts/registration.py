@@ -9,11 +9,11 @@ from tortoise.exceptions import IntegrityError
 
 from accounts import policies
 from auth import throttle
-from auth.email_address import deliverable
-from auth.memberships import audited_accounts
+from auth.email_address import clean_email
+from auth.memberships import audit_account_ids
 from auth.services import AuthServices
 from auth.sessions import token_hash, user_key
-from auth.tokens import Purpose, invalid
+from auth.tokens import Purpose, invalid_token
 from mail import emails
 from models.accounts.account import Account, Membership, Role, parse_siren
 from models.accounts.audit_actions import AccountsAuditAction
@@ -85,10 +85,10 @@ async def sign_up(
     verified, and before that the most recent sign-up counts. Raises EMAIL_INVALID, BLANK, TOO_LONG,
     SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK and Throttled.
     """
-    network = throttle.network_of(peer)
+    network = throttle.client_network(peer)
     with Checks() as check:
         form = _SignUpForm(
-            email=check(deliverable, email),
+            email=check(clean_email, email),
             name=check(line, name, "name", NAME_LENGTH),
             legal_name=check(line, legal_name, "legalName", LEGAL_NAME_LENGTH),
             siren=check(parse_siren, siren),
@@ -138,9 +138,9 @@ async def _send_email(tx: Transaction, auth: AuthServices, result: SignUp) -> No
     user = result.user or result.existing
     assert user is not None, "a sign-up creates a user or finds one"  # noqa: S101
     if user.email_verified_at:
-        await emails.already_registered(tx, user)
+        await emails.send_already_registered(tx, user)
     else:
-        await emails.verification(tx, user, verification_token(auth, user, tx.action.at))
+        await emails.send_verification(tx, user, verification_token(auth, user, tx.action.at))
 
 
 async def _replace_unverified(
@@ -233,13 +233,13 @@ async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
         if user is None or (
             user.email_verified_at is None and claims.get("of") != _sign_up_fingerprint(user)
         ):
-            raise invalid()
+            raise invalid_token()
         updated_count = await users.filter(email_verified_at=None).update(
             email_verified_at=action.at
         )
         user = await users.get()
         if updated_count:
-            for account_id in await audited_accounts(tx, user):
+            for account_id in await audit_account_ids(tx, user):
                 tx.audit(IdentityAuditAction.EMAIL_VERIFY, user, account_id, actor=user)
         tx.streams[user_key(user.pk)] = None
     return user

@@ -80,7 +80,7 @@ class PublicRegistry:
         except (Unavailable, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning(
                 "registry.unavailable",
-                error=error.fault if isinstance(error, Unavailable) else type(error).__name__,
+                error=error.reason if isinstance(error, Unavailable) else type(error).__name__,
             )
             raise RegistryUnavailable from None
 

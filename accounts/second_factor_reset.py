@@ -10,8 +10,8 @@ need the password. See docs/decisions/0012-authenticators.md.
 from accounts.members import actor_membership
 from auth import sessions
 from auth.factors import enrolment
-from auth.memberships import audited_accounts, companies_of
-from auth.reauthentication import require_fresh
+from auth.memberships import audit_account_ids, company_ids
+from auth.reauthentication import require_step_up
 from mail import emails
 from models.accounts.account import AccountMembers, Membership, Role
 from models.action import Action, Transaction
@@ -37,7 +37,7 @@ async def reset_member(
     members of other companies, which an owner of this one must not open; and Forbidden for those
     who aren't owners.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     async with action.transaction() as tx:
         members = await AccountMembers.locked(tx, account_id)
         if actor_membership(members, action).role is not Role.OWNER:
@@ -59,7 +59,7 @@ async def reset_member(
         if (
             membership.role is Role.OWNER
             or user.staff
-            or await companies_of(tx, user) != [account_id]
+            or await company_ids(tx, user) != [account_id]
         ):
             raise _reserved_refusal()
         await _reset(tx, user, by_support=False)
@@ -75,7 +75,7 @@ async def reset_user(
     Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE, and SECOND_FACTOR_RESERVED for the operator's
     own.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     async with action.transaction() as tx:
         user = await sessions.lock_users(tx, session, user_id)
         with Checks() as check:
@@ -112,8 +112,8 @@ async def _reset(tx: Transaction, user: User, *, by_support: bool) -> None:
     await invalidate_links(user, tx.db)
     session_count = await sessions.end_all(tx, user)
     tx.streams[sessions.user_key(user.pk)] = None
-    for account_id in await audited_accounts(tx, user):
+    for account_id in await audit_account_ids(tx, user):
         tx.audit(
             IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=session_count
         )
-    await emails.second_factor_reset(tx, user, by_support=by_support)
+    await emails.send_second_factor_reset(tx, user, by_support=by_support)

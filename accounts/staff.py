@@ -13,9 +13,9 @@ from tortoise.exceptions import IntegrityError
 from accounts.registration import NAME_LENGTH
 from accounts.unconfirmed import take_over_unverified
 from auth import sessions
-from auth.email_address import deliverable
+from auth.email_address import clean_email
 from auth.factors.enrolment import turn_off
-from auth.reauthentication import require_fresh
+from auth.reauthentication import require_step_up
 from auth.services import AuthServices
 from auth.sessions import random_token, token_hash
 from mail import emails
@@ -59,9 +59,9 @@ async def hire(
     STEP_UP_REQUIRED, EMAIL_INVALID, BLANK, TOO_LONG, IDEMPOTENCY_MISMATCH, EMAIL_TAKEN for the
     address of another user, and for a repeat NOT_ACTIVE when they were dismissed meanwhile.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     with Checks() as check:
-        email, name = check(deliverable, email), check(line, name, "name", NAME_LENGTH)
+        email, name = check(clean_email, email), check(line, name, "name", NAME_LENGTH)
         key = check(client_key, key)
     unusable_hash = await auth.passwords.hash(secrets.token_urlsafe())
     try:
@@ -76,7 +76,7 @@ async def hire(
             token = await _create_staff(
                 tx, user, by_email=True, name=name, staff=role, locale=locale
             )
-            await emails.staff_welcome(tx, user, token)
+            await emails.send_staff_welcome(tx, user, token)
             await store_result(tx, owner, "staffHire", key, user.pk)
     except IntegrityError:  # somebody took the address between our look and our write
         raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email") from None
@@ -90,7 +90,7 @@ async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, 
     Raises EMAIL_INVALID, BLANK, TOO_LONG and EMAIL_TAKEN.
     """
     with Checks() as check:
-        email, name = check(deliverable, email), check(line, name, "name", NAME_LENGTH)
+        email, name = check(clean_email, email), check(line, name, "name", NAME_LENGTH)
     unusable_hash = await auth.passwords.hash(secrets.token_urlsafe())
     try:
         async with action.transaction() as tx:
@@ -158,7 +158,7 @@ async def change_role(action: Action, session: Session, user_id: int | None, rol
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR and Unauthenticated.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     async with action.transaction() as tx:
         user = await _lock_staff_member(
             tx, session, user_id, remains_operator=role is Staff.OPERATOR
@@ -187,7 +187,7 @@ async def dismiss(
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR and Unauthenticated.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     unusable_hash = await auth.passwords.hash(secrets.token_urlsafe())
     async with action.transaction() as tx:
         user = await _lock_staff_member(tx, session, user_id, remains_operator=False)
@@ -228,7 +228,7 @@ async def end_sessions(
 
     Raises STEP_UP_REQUIRED, NOT_FOUND and IDEMPOTENCY_MISMATCH.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     async with action.transaction() as tx:
         with Checks() as check:
             user, key = await sessions.lock_users(tx, session, user_id), check(optional_key, key)
@@ -243,7 +243,7 @@ async def end_sessions(
         session_count = await sessions.end_all(tx, user)
         tx.audit(IdentityAuditAction.SESSION_END_ALL, user, sessions_ended=session_count)
         if session_count:
-            await emails.sessions_ended(tx, user)
+            await emails.send_sessions_ended(tx, user)
         await store_result(tx, owner, "userEndSessions", key, session_count)
     return session_count
 

@@ -8,7 +8,7 @@ from auth import throttle
 from auth.email_address import EMAIL_LENGTH
 from auth.factors import passkeys
 from auth.factors.proof import require_second_factor
-from auth.memberships import audited_accounts
+from auth.memberships import audit_account_ids
 from auth.services import AuthServices
 from auth.sessions import token_hash, user_key
 from models.accounts.account import Account, AccountStatus, Membership
@@ -24,7 +24,7 @@ from models.text import can_be_stored
 
 
 @dataclass(frozen=True)
-class _Proof:
+class _Credentials:
     password: str = field(repr=False)
     code: str | None = field(repr=False)
     passkey: str | None = field(repr=False)
@@ -50,24 +50,26 @@ async def authenticate(
     password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID and PASSKEY_INVALID;
     and Throttled. All failures take the same time.
     """
-    async with auth.even_failures():
-        unlocked = await _unlock_key(action, email, unlock) if unlock else None
+    async with auth.constant_time_failures():
+        unlock_key = await _unlock_key(action, email, unlock) if unlock else None
         keys = (
-            (unlocked,) if unlocked else (throttle.pair(email, peer), *throttle.broad(email, peer))
+            (unlock_key,)
+            if unlock_key
+            else (throttle.pair_key(email, peer), *throttle.broad_keys(email, peer))
         )
         auth.sign_in_queue.require_capacity()
         await auth.throttle.attempt(*keys)
         async with auth.sign_in_queue.slot():  # throttled attempts never take a slot
             user = await _find_user(normalized_email(email))
             try:
-                user = await _verify(
-                    action, auth, user, keys, _Proof(password, code, passkey), unlocked
+                user = await _verify_credentials(
+                    action, auth, user, keys, _Credentials(password, code, passkey), unlock_key
                 )
             except Refusal as refusal:
                 await _record_failure(action, user, refusal)
                 raise
-    if unlocked:
-        await auth.throttle.clear(unlocked)
+    if unlock_key:
+        await auth.throttle.clear(unlock_key)
         await SignInUnlock.filter(user_id=user.pk).delete()
     return user
 
@@ -77,11 +79,11 @@ async def _unlock_key(action: Action, email: str, token: str) -> throttle.Key | 
     counted, so that requesting another email gains nothing. None when the token doesn't belong to
     the user, which is treated like no token.
     """
-    known = SignInUnlock.filter(token_hash=token_hash(token), expires_at__gt=action.at)
-    found = await known.select_related("user").first()
+    unlocks = SignInUnlock.filter(token_hash=token_hash(token), expires_at__gt=action.at)
+    unlock = await unlocks.select_related("user").first()
     return (
-        throttle.key(throttle.UNLOCKED, found.user_id)
-        if found and found.user.email == normalized_email(email)
+        throttle.key(throttle.UNLOCK, unlock.user_id)
+        if unlock and unlock.user.email == normalized_email(email)
         else None
     )
 
@@ -94,7 +96,7 @@ async def _record_failure(action: Action, user: User | None, refusal: Refusal) -
     reveals nothing.
     """
     async with action.transaction() as tx:
-        for account_id in await audited_accounts(tx, user):
+        for account_id in await audit_account_ids(tx, user):
             tx.audit(
                 IdentityAuditAction.SESSION_SIGN_IN_FAILED,
                 user,
@@ -103,20 +105,27 @@ async def _record_failure(action: Action, user: User | None, refusal: Refusal) -
             )
 
 
-async def _verify(
+async def _verify_credentials(
     action: Action,
     auth: AuthServices,
     user: User | None,
     keys: tuple[throttle.Key, ...],
-    proof: _Proof,
-    unlocked: throttle.Key | None,
+    credentials: _Credentials,
+    unlock_key: throttle.Key | None,
 ) -> User:
-    user = await _by_password(action, auth, user, () if unlocked else keys, proof.password)
+    user = await _verify_password(
+        action, auth, user, () if unlock_key else keys, credentials.password
+    )
     if user.email_verified_at is None:
         raise Refusal(IdentityErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
         await require_second_factor(
-            action, auth, user, proof.code, proof.passkey, counted=unlocked is not None
+            action,
+            auth,
+            user,
+            credentials.code,
+            credentials.passkey,
+            already_counted=unlock_key is not None,
         )
     return user
 
@@ -129,32 +138,32 @@ async def authenticate_by_passkey(
 
     Raises PASSKEY_INVALID, EMAIL_UNVERIFIED and Throttled.
     """
-    counted = throttle.key(throttle.PASSKEY, throttle.network_of(peer))
-    await auth.throttle.attempt(counted)
+    throttle_key = throttle.key(throttle.PASSKEY, throttle.client_network(peer))
+    await auth.throttle.attempt(throttle_key)
     user = None
     try:
-        user = await passkeys.verify_response(action, auth.party, passkey)
+        user = await passkeys.verify_response(action, auth.relying_party, passkey)
         if user.email_verified_at is None:
             raise Refusal(IdentityErrorCode.EMAIL_UNVERIFIED)
     except Refusal as refusal:
         await _record_failure(action, user, refusal)
         raise
-    await auth.throttle.take_back(counted)
+    await auth.throttle.undo_attempt(throttle_key)
     return user
 
 
-async def _by_password(
+async def _verify_password(
     action: Action,
     auth: AuthServices,
     user: User | None,
     keys: tuple[throttle.Key, ...],
     password: str,
 ) -> User:
-    right = await auth.passwords.matches(user.password_hash if user else None, password)
-    if user is None or not right:
+    is_match = await auth.passwords.matches(user.password_hash if user else None, password)
+    if user is None or not is_match:
         raise Refusal(IdentityErrorCode.CREDENTIALS_INVALID, "input", "password")
     await auth.throttle.clear(*keys[:1])  # the pair
-    await auth.throttle.take_back(*keys[1:])
+    await auth.throttle.undo_attempt(*keys[1:])
     await _rehash(action, auth, user, password)
     return user
 
@@ -176,7 +185,7 @@ async def _rehash(action: Action, auth: AuthServices, user: User, password: str)
         action.bus.announce([user_key(user.pk)])
 
 
-async def company_of(user: User, chosen: int | None = None) -> Account | None:
+async def sign_in_company(user: User, account_id: int | None = None) -> Account | None:
     """The company to sign in to: the chosen one, or the first active one that the user joined. None
     for staff.
 
@@ -184,10 +193,10 @@ async def company_of(user: User, chosen: int | None = None) -> Account | None:
     isn't active.
     """
     memberships = Membership.filter(user_id=user.pk).order_by("id").select_related("account")
-    if chosen is None:
+    if account_id is None:
         memberships = memberships.filter(account__status=AccountStatus.ACTIVE)
         return next((membership.account for membership in await memberships.limit(1)), None)
-    membership = await memberships.filter(account_id=chosen).first()
+    membership = await memberships.filter(account_id=account_id).first()
     if membership is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
     if membership.account.status is not AccountStatus.ACTIVE:

@@ -1,7 +1,7 @@
 """Identifying callers: from an access token to a viewer, and whether open websockets may stay open.
 
 Each request looks up its token, and most requests come from someone who made another one a moment
-ago. So `Callers` caches viewers by the hash of the token, under three rules. A cached viewer is
+ago. So `CallerCache` caches viewers by the hash of the token, under three rules. A cached viewer is
 used for at most a second after the database was queried, and never after the token has expired; for
 that long, changes made by other processes may go unnoticed, as with streams (`realtime/hub.py`). A
 change made by this process removes the viewer at once: whoever ends a session or changes a user or
@@ -33,7 +33,7 @@ from models.viewer import Viewer
 from realtime.close_codes import CloseCode
 from realtime.hub import SWEEP_SECONDS, Hub
 
-MOST_KEPT = 2_000
+MAX_CACHED = 2_000
 
 SessionRole = tuple[int, Role | None]
 
@@ -44,22 +44,22 @@ class Caller:
     """
 
     def __init__(self, values: tuple[Any, ...]) -> None:
-        self.values, self.until = values, 0.0
-        self.session, self.user, self.account, role = _rows(values)
+        self.values, self.cached_until = values, 0.0
+        self.session, self.user, self.account, role = _build_rows(values)
         self.role = Role(role) if role else None
         self._viewers: dict[Locale, Viewer] = {}
 
     @property
-    def keys(self) -> tuple[str, str]:
+    def announcement_keys(self) -> tuple[str, str]:
         """The announcements that invalidate this caller."""
         return session_key(self.session.pk), user_key(self.user.pk)
 
-    def stands(self, at: datetime) -> bool:
+    def is_valid(self, at: datetime) -> bool:
         """Whether token and session are valid, and the user is still a member of the company."""
-        member = self.account is None or (
+        is_member = self.account is None or (
             self.role is not None and self.account.status is AccountStatus.ACTIVE
         )
-        return member and at < self.session.access_expires_at and self.session.is_active(at)
+        return is_member and at < self.session.access_expires_at and self.session.is_active(at)
 
     def viewer(self, accept_language: str | None) -> Viewer:
         """The viewer in the first supported language of the header, else in the user's own
@@ -71,13 +71,13 @@ class Caller:
         return self._viewers[locale]
 
 
-class Callers:
+class CallerCache:
     """The callers of one process. `seconds` is a monotonic clock."""
 
     def __init__(self, hub: Hub, clock: Clock, seconds: Callable[[], float] = monotonic) -> None:
         self._clock, self._seconds = clock, seconds
         self._cached: OrderedDict[str, Caller] = OrderedDict()
-        self._concerned: defaultdict[str, set[str]] = defaultdict(set)
+        self._tokens_by_announcement: defaultdict[str, set[str]] = defaultdict(set)
         self._changes = 0
         hub.add_observer(self._on_announcement)
 
@@ -97,42 +97,42 @@ class Callers:
             return anonymous(accept_language)
         key, at = token_hash(access_token), self._clock.now()
         caller = self._cached.get(key)
-        if caller is None or self._seconds() >= caller.until or not caller.stands(at):
+        if caller is None or self._seconds() >= caller.cached_until or not caller.is_valid(at):
             caller = await self._look_up(key, at, caller)
         else:
             self._cached.move_to_end(key)
         return caller.viewer(accept_language)
 
-    async def _look_up(self, key: str, at: datetime, before: Caller | None) -> Caller:
-        changes, until = self._changes, self._seconds() + SWEEP_SECONDS
-        caller = await _caller(key, at, before)
+    async def _look_up(self, key: str, at: datetime, previous: Caller | None) -> Caller:
+        changes, cached_until = self._changes, self._seconds() + SWEEP_SECONDS
+        caller = await _load_caller(key, at, previous)
         if caller is None:
             self._drop(key)
             raise Unauthenticated
         if changes == self._changes:
-            self._keep(key, caller, until)
+            self._store(key, caller, cached_until)
         return caller
 
-    def _keep(self, key: str, caller: Caller, until: float) -> None:
-        caller.until = until
+    def _store(self, key: str, caller: Caller, cached_until: float) -> None:
+        caller.cached_until = cached_until
         self._cached[key] = caller
         self._cached.move_to_end(key)
-        for concern in caller.keys:
-            self._concerned[concern].add(key)
-        if len(self._cached) > MOST_KEPT:
+        for announcement_key in caller.announcement_keys:
+            self._tokens_by_announcement[announcement_key].add(key)
+        if len(self._cached) > MAX_CACHED:
             self._drop(next(iter(self._cached)))
 
     def _drop(self, key: str) -> None:
         if caller := self._cached.pop(key, None):
-            for concern in caller.keys:
-                self._concerned[concern].discard(key)
-                if not self._concerned[concern]:
-                    del self._concerned[concern]
+            for announcement_key in caller.announcement_keys:
+                self._tokens_by_announcement[announcement_key].discard(key)
+                if not self._tokens_by_announcement[announcement_key]:
+                    del self._tokens_by_announcement[announcement_key]
 
-    def _on_announcement(self, announced: str) -> None:
-        if announced.startswith(("session:", "user:")):
+    def _on_announcement(self, announcement_key: str) -> None:
+        if announcement_key.startswith(("session:", "user:")):
             self._changes += 1
-            for key in tuple(self._concerned.get(announced, ())):
+            for key in tuple(self._tokens_by_announcement.get(announcement_key, ())):
                 self._drop(key)
 
 
@@ -141,19 +141,21 @@ def anonymous(accept_language: str | None = None) -> Viewer:
     return Viewer(locale=preferred_locale(accept_language))
 
 
-async def _caller(access_hash: str, at: datetime, before: Caller | None = None) -> Caller | None:
-    found = await fetch_records(_statement(), access_hash)
-    if not found:
+async def _load_caller(
+    access_hash: str, at: datetime, previous: Caller | None = None
+) -> Caller | None:
+    records = await fetch_records(_caller_query(), access_hash)
+    if not records:
         return None
-    values = tuple(found[0])
-    caller = before if before and before.values == values else Caller(values)
-    return caller if caller.stands(at) else None
+    values = tuple(records[0])
+    caller = previous if previous and previous.values == values else Caller(values)
+    return caller if caller.is_valid(at) else None
 
 
 @cache
-def _statement() -> str:
-    # Written here, for the ORM takes a millisecond over it; every token that is used costs it once
-    # a second.
+def _caller_query() -> str:
+    # Not built by the ORM, which would take a millisecond; it runs once a second for each token in
+    # use.
     columns = [
         f'"{model._meta.db_table}"."{name}"'
         for model in (Session, User, Account)
@@ -168,7 +170,7 @@ def _statement() -> str:
     )
 
 
-def _rows(values: tuple[Any, ...]) -> tuple[Session, User, Account | None, str | None]:
+def _build_rows(values: tuple[Any, ...]) -> tuple[Session, User, Account | None, str | None]:
     rows: list[Any] = []
     start = 0
     for make, width in _row_factories(dialect()):
@@ -185,11 +187,11 @@ def _row_factories(dialect: str) -> Any:
     ]
 
 
-async def still_valid(session_ids: Collection[int], at: datetime) -> set[int]:
+async def valid_session_ids(session_ids: Collection[int], at: datetime) -> set[int]:
     """Which of these sessions are still valid, in one query. The websockets of the others must
     close.
     """
-    return set(await _roles_of(session_ids, at))
+    return set(await _session_roles(session_ids, at))
 
 
 def session_role(viewer: Viewer) -> SessionRole | None:
@@ -206,7 +208,7 @@ async def valid_session_roles(
     receive no more events.
     """
     return set(session_roles) & set(
-        (await _roles_of({session_id for session_id, _ in session_roles}, at)).items()
+        (await _session_roles({session_id for session_id, _ in session_roles}, at)).items()
     )
 
 
@@ -217,20 +219,20 @@ async def close_code(viewer: Viewer, at: datetime) -> CloseCode | None:
     """
     if viewer.session is None:
         return None
-    acting = await _roles_of([viewer.session.pk], at)
-    if viewer.session.pk not in acting:
+    roles = await _session_roles([viewer.session.pk], at)
+    if viewer.session.pk not in roles:
         return CloseCode.UNAUTHORIZED
-    return None if acting[viewer.session.pk] is viewer.role else CloseCode.FORBIDDEN
+    return None if roles[viewer.session.pk] is viewer.role else CloseCode.FORBIDDEN
 
 
-async def _roles_of(session_ids: Collection[int], at: datetime) -> dict[int, Role | None]:
+async def _session_roles(session_ids: Collection[int], at: datetime) -> dict[int, Role | None]:
     """The valid sessions among these, and the role in which each acts."""
-    found = (
+    rows = (
         valid_sessions(at)
         .filter(pk__in=list(session_ids))
         .values_list("id", "account__memberships__role")
     )
-    return {int(str(key)): Role(str(role)) if role else None for key, role in await found}
+    return {int(str(key)): Role(str(role)) if role else None for key, role in await rows}
 
 
 async def announce_ended_sessions(hub: Hub, at: datetime) -> None:
@@ -238,5 +240,6 @@ async def announce_ended_sessions(hub: Hub, at: datetime) -> None:
     keys = {int(key.partition(":")[2]): key for key in hub.keys("session:")}
     if keys:
         hub.announce(
-            keys[session_id] for session_id in keys.keys() - await still_valid(keys.keys(), at)
+            keys[session_id]
+            for session_id in keys.keys() - await valid_session_ids(keys.keys(), at)
         )

@@ -13,16 +13,14 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
-from auth.sessions import DeliveredElsewhere, Tokens
+from auth.sessions import Tokens, WithheldTokens
 from realtime.origins import is_origin_allowed
 
-SECURE_PREFIX = (
-    "__Host-"  # RFC 6265bis, 4.1.3.2: from this host alone, over TLS alone, for all of its paths
-)
-ACCESS, REFRESH = "camcha_access", "camcha_refresh"
-UNLOCK = (
-    "camcha_unlock"  # the token of an email past the waits, put there by the page its link leads to
-)
+# RFC 6265bis, 4.1.3.2: set by this host alone, sent over TLS alone, for all paths of the host.
+SECURE_PREFIX = "__Host-"
+ACCESS_COOKIE, REFRESH_COOKIE = "camcha_access", "camcha_refresh"
+# The token of an unlock email, set by the page that the email links to.
+UNLOCK_COOKIE = "camcha_unlock"
 
 
 class TokenDelivery(StrEnum):
@@ -39,66 +37,66 @@ class Cookies:
     """The cookies of an HTTP request, and those that its response sets. `secure` is whether
     browsers use HTTPS.
 
-    `trusted` returns whether the request comes from one of our pages.
+    `is_trusted` returns whether the request comes from one of our pages.
     """
 
-    __slots__ = ("_given", "_prefix", "_set", "_trusted")
+    __slots__ = ("_is_trusted", "_prefix", "_received", "_set")
 
-    def __init__(self, header: str | None, *, secure: bool, trusted: Callable[[], bool]) -> None:
+    def __init__(self, header: str | None, *, secure: bool, is_trusted: Callable[[], bool]) -> None:
         self._prefix = SECURE_PREFIX if secure else ""
-        self._given = _read(header) if header else {}
+        self._received = _parse(header) if header else {}
         self._set: dict[str, str] = {}
-        self._trusted = trusted
+        self._is_trusted = is_trusted
 
     @property
-    def access(self) -> str | None:
+    def access_token(self) -> str | None:
         """The access token of the request."""
-        return self._given.get(self._prefix + ACCESS)
+        return self._received.get(self._prefix + ACCESS_COOKIE)
 
     @property
-    def refresh(self) -> str | None:
+    def refresh_token(self) -> str | None:
         """The refresh token of the request."""
-        return self._given.get(self._prefix + REFRESH)
+        return self._received.get(self._prefix + REFRESH_COOKIE)
 
     @property
-    def trusted(self) -> bool:
+    def is_trusted(self) -> bool:
         """Whether the request comes from one of our pages."""
-        return self._trusted()
+        return self._is_trusted()
 
     @property
-    def unlock(self) -> str | None:
+    def unlock_token(self) -> str | None:
         """The unlock token of the request."""
-        return self._given.get(self._prefix + UNLOCK)
+        return self._received.get(self._prefix + UNLOCK_COOKIE)
 
     @property
-    def any(self) -> bool:
+    def has_session(self) -> bool:
         """Whether the request has a cookie that identifies a user."""
-        return self.access is not None or self.refresh is not None
+        return self.access_token is not None or self.refresh_token is not None
 
-    def keep(self, tokens: Tokens | DeliveredElsewhere, at: datetime) -> DeliveredElsewhere:
+    def set_tokens(self, tokens: Tokens | WithheldTokens, at: datetime) -> WithheldTokens:
         """Set the cookies of a new or refreshed session. Returns what the response body may
         contain: no tokens.
         """
         if isinstance(tokens, Tokens):
-            self._put(ACCESS, tokens.access, tokens.access_expires_at, at)
-            self._put(REFRESH, tokens.refresh, tokens.session.expires_at, at)
-        return DeliveredElsewhere(tokens.access_expires_at, tokens.session)
+            self._set_token(ACCESS_COOKIE, tokens.access, tokens.access_expires_at, at)
+            self._set_token(REFRESH_COOKIE, tokens.refresh, tokens.session.expires_at, at)
+        return WithheldTokens(tokens.access_expires_at, tokens.session)
 
     def clear(self) -> None:
         """Delete both cookies."""
-        for name in (ACCESS, REFRESH):
+        for name in (ACCESS_COOKIE, REFRESH_COOKIE):
             self._write(name, "", 0)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The Set-Cookie headers of the response."""
         return [(b"set-cookie", text.encode()) for text in self._set.values()]
 
-    def unlocked(self, token: str, seconds: int) -> None:
+    def set_unlock_token(self, token: str, seconds: int) -> None:
         """Store an unlock token for the next sign-in from this browser."""
-        self._write(UNLOCK, token, seconds)
+        self._write(UNLOCK_COOKIE, token, seconds)
 
-    def _put(self, name: str, token: str, until: datetime, at: datetime) -> None:
-        self._write(name, token, max(0, int((until - at).total_seconds())))
+    def _set_token(self, name: str, token: str, expires_at: datetime, at: datetime) -> None:
+        self._write(name, token, max(0, int((expires_at - at).total_seconds())))
 
     def _write(self, name: str, value: str, seconds: int) -> None:
         secure = "; Secure" if self._prefix else ""
@@ -108,31 +106,31 @@ class Cookies:
         )
 
 
-def _read(header: str) -> dict[str, str]:
+def _parse(header: str) -> dict[str, str]:
     """The cookies of a header by name, as defined in RFC 6265, section 4.2.1.
 
     A parser that strips more than spaces, or uses the last of two equal names, would let another
     host of the site set our cookies: a browser doesn't recognise the `__Host-` prefix after a
     character that only the parser treats as a space.
     """
-    given: dict[str, str] = {}
-    twice = set()
+    cookies: dict[str, str] = {}
+    duplicates = set()
     for pair in header.split(";"):
         name, _, value = pair.strip(" \t").partition("=")
-        if given.setdefault(name, value) != value:
-            twice.add(name)
-    return {name: value for name, value in given.items() if name not in twice}
+        if cookies.setdefault(name, value) != value:
+            duplicates.add(name)
+    return {name: value for name, value in cookies.items() if name not in duplicates}
 
 
-def is_same_site(header: Header, allowed: frozenset[str], *, secure: bool) -> bool:
-    """Whether a request comes from one of our pages, according to the browser. `allowed` are the
-    origins of other sites of ours.
+def is_same_site(header: Header, allowed_origins: frozenset[str], *, secure: bool) -> bool:
+    """Whether a request comes from one of our pages, according to the browser. `allowed_origins`
+    are the origins of other sites of ours.
 
     With `secure`, a page of ours that was loaded without HTTPS doesn't count, because it may have
     been tampered with.
     """
     origin = header(b"origin")
     if origin is not None:
-        plain = secure and not origin.startswith("https://") and origin not in allowed
-        return not plain and is_origin_allowed(origin, header(b"host") or "", allowed)
+        is_insecure = secure and not origin.startswith("https://") and origin not in allowed_origins
+        return not is_insecure and is_origin_allowed(origin, header(b"host") or "", allowed_origins)
     return header(b"sec-fetch-site") == "same-origin"

@@ -6,7 +6,7 @@ The full text identifies a machine; "Firefox, Windows" does not.
 
 import re
 
-_READ = 512
+_MAX_LENGTH = 512
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -26,20 +26,20 @@ _SYSTEMS = (
     ("Macintosh", "macOS"),
     ("Linux", "Linux"),
 )
-_PRODUCT = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,29}")
+_PRODUCT_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,29}")
 
 
-def device_of(user_agent: str | None) -> str | None:
+def device_name(user_agent: str | None) -> str | None:
     """A name such as `Firefox, Windows`; for other clients the first product's name, such as
     `okhttp`. None when there is none.
     """
-    text = (user_agent or "")[:_READ]
-    known = [_first(names, text) for names in (_BROWSERS, _SYSTEMS)]
-    if any(known):
-        return ", ".join(filter(None, known))
-    product = _PRODUCT.match(text)
+    text = (user_agent or "")[:_MAX_LENGTH]
+    matches = [_first_match(names, text) for names in (_BROWSERS, _SYSTEMS)]
+    if any(matches):
+        return ", ".join(filter(None, matches))
+    product = _PRODUCT_PATTERN.match(text)
     return product[0] if product and product[0] != "Mozilla" else None
 
 
-def _first(names: tuple[tuple[str, str], ...], text: str) -> str | None:
-    return next((name for mark, name in names if mark in text), None)
+def _first_match(names: tuple[tuple[str, str], ...], text: str) -> str | None:
+    return next((name for marker, name in names if marker in text), None)

@@ -9,11 +9,11 @@ from models.identity.user import normalized_email
 EMAIL_LENGTH = 254
 
 
-def deliverable(email: str) -> str:
+def clean_email(email: str) -> str:
     """The address in the form in which it is stored. Raises EMAIL_INVALID when it can't receive
     email.
     """
-    if len(email) > 2 * EMAIL_LENGTH:  # judging a million characters would hold everybody up
+    if len(email) > 2 * EMAIL_LENGTH:  # validating a million characters would block the event loop
         raise Refusal(IdentityErrorCode.EMAIL_INVALID, "input", "email")
     try:
         return normalized_email(

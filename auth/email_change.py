@@ -16,12 +16,12 @@ from tortoise.exceptions import IntegrityError
 from tortoise.expressions import Q
 
 from auth import sessions, throttle
-from auth.email_address import deliverable
-from auth.memberships import audited_accounts
-from auth.reauthentication import require_fresh
+from auth.email_address import clean_email
+from auth.memberships import audit_account_ids
+from auth.reauthentication import require_step_up
 from auth.services import AuthServices
 from auth.sessions import random_token, token_hash
-from auth.tokens import invalid
+from auth.tokens import invalid_token
 from mail import emails
 from models.action import Action, Transaction
 from models.checks import Checks
@@ -35,7 +35,7 @@ from models.text import optional_key
 from models.translations import _
 
 LIFETIME = timedelta(hours=24)
-SETTLED = timedelta(days=7)
+MIN_SECOND_FACTOR_AGE = timedelta(days=7)
 
 
 async def request(
@@ -47,13 +47,13 @@ async def request(
     Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the current address,
     IDEMPOTENCY_MISMATCH and Throttled.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     with Checks() as check:
-        email, key = check(deliverable, email), check(optional_key, key)
+        email, key = check(clean_email, email), check(optional_key, key)
     await auth.throttle.attempt(
         throttle.key(throttle.EMAIL_CHANGE, session.user_id), throttle.key(throttle.EMAIL, email)
     )
-    async with auth.even(), action.transaction() as tx:
+    async with auth.constant_time(), action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
         if (
             await earlier_result(tx, f"user:{user.pk}", "emailRequestChange", key, [email])
@@ -68,7 +68,7 @@ async def request(
                 message=_("This is already your email address."),
             )
         new_token = random_token("cam_ec_")
-        old_token = None if _is_settled(user, tx) else random_token("cam_ec_")
+        old_token = None if _has_established_second_factor(user, tx) else random_token("cam_ec_")
         await EmailChange.filter(user_id=user.pk).using_db(tx.db).delete()
         await EmailChange.create(
             using_db=tx.db,
@@ -81,15 +81,18 @@ async def request(
         )
         tx.audit(IdentityAuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=old_token is not None)
         if owner := await User.get_or_none(email=email, using_db=tx.db):
-            await emails.email_change_taken(tx, owner)
+            await emails.send_email_change_taken(tx, owner)
         else:
-            await emails.email_change(tx, user, email, new_token)
-        await emails.email_change_requested(tx, user, email, old_token)
+            await emails.send_email_change(tx, user, email, new_token)
+        await emails.send_email_change_requested(tx, user, email, old_token)
         await store_result(tx, f"user:{user.pk}", "emailRequestChange", key)
 
 
-def _is_settled(user: User, tx: Transaction) -> bool:
-    return user.second_factor_at is not None and user.second_factor_at <= tx.action.at - SETTLED
+def _has_established_second_factor(user: User, tx: Transaction) -> bool:
+    return (
+        user.second_factor_at is not None
+        and user.second_factor_at <= tx.action.at - MIN_SECOND_FACTOR_AGE
+    )
 
 
 async def confirm(action: Action, token: str) -> bool:
@@ -100,46 +103,46 @@ async def confirm(action: Action, token: str) -> bool:
     it end, and the previous address is notified. Raises TOKEN_INVALID, also when another user has
     taken the address meanwhile.
     """
-    change = await change_of_token(action, token)
+    change = await change_for_token(action, token)
     try:
         async with action.transaction() as tx:
             user = await tx.locked(User, change.user_id)
             change = await _confirm(tx, token_hash(token))
             ended = await _change_address(tx, user, change) if change.fully_confirmed else 0
-            for account_id in await audited_accounts(tx, user):
-                facts = {"moved": change.fully_confirmed, "sessions_ended": ended}
+            for account_id in await audit_account_ids(tx, user):
+                details = {"moved": change.fully_confirmed, "sessions_ended": ended}
                 tx.audit(
                     IdentityAuditAction.EMAIL_CONFIRM_CHANGE,
                     user,
                     account_id,
                     actor=user,
-                    **facts,
+                    **details,
                 )
     except IntegrityError:
-        raise invalid() from None
+        raise invalid_token() from None
     return change.fully_confirmed
 
 
-async def change_of_token(action: Action, token: str) -> EmailChange:
+async def change_for_token(action: Action, token: str) -> EmailChange:
     """The requested change that a token confirms. Raises TOKEN_INVALID."""
-    open_ = EmailChange.filter(expires_at__gt=action.at)
-    side = Q(new_token_hash=token_hash(token), new_confirmed_at=None) | Q(
+    pending_changes = EmailChange.filter(expires_at__gt=action.at)
+    token_matches = Q(new_token_hash=token_hash(token), new_confirmed_at=None) | Q(
         old_token_hash=token_hash(token), old_confirmed_at=None
     )
-    change = await open_.get_or_none(side)
+    change = await pending_changes.get_or_none(token_matches)
     if change is None:
-        raise invalid()
+        raise invalid_token()
     return change
 
 
 async def _confirm(tx: Transaction, token_hash: str) -> EmailChange:
     for side in ("new", "old"):
-        waiting = EmailChange.filter(
+        pending_confirmation = EmailChange.filter(
             **{f"{side}_token_hash": token_hash, f"{side}_confirmed_at": None}
         ).using_db(tx.db)
-        if await waiting.update(**{f"{side}_confirmed_at": tx.action.at}):
+        if await pending_confirmation.update(**{f"{side}_confirmed_at": tx.action.at}):
             return await EmailChange.get(**{f"{side}_token_hash": token_hash}, using_db=tx.db)
-    raise invalid()
+    raise invalid_token()
 
 
 async def _change_address(tx: Transaction, user: User, change: EmailChange) -> int:
@@ -153,7 +156,7 @@ async def _change_address(tx: Transaction, user: User, change: EmailChange) -> i
         )
     )
     await invalidate_links(user, tx.db)
-    ended = await sessions.end_all(tx, user, but=change.session_id)
+    ended = await sessions.end_all(tx, user, except_id=change.session_id)
     tx.streams[sessions.user_key(user.pk)] = None
-    await emails.email_changed(tx, user, change.email)
+    await emails.send_email_changed(tx, user, change.email)
     return ended

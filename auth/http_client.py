@@ -8,17 +8,17 @@ from urllib.parse import urlsplit
 
 import httpx
 
-LARGEST = 256 * 1024  # bytes of an answer
+MAX_BODY_BYTES = 256 * 1024  # bytes of a response
 
 
 class Unavailable(Exception):
     """The server did not respond in time, or not with status 200 and a body of reasonable size.
-    `fault` names the kind of failure.
+    `reason` names the kind of failure.
     """
 
-    def __init__(self, fault: str) -> None:
-        super().__init__(fault)
-        self.fault = fault
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def is_server_url(url: str) -> bool:
@@ -27,11 +27,11 @@ def is_server_url(url: str) -> bool:
     """
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for a port that is none
+        parts.port  # noqa: B018 - raises for an invalid port
     except ValueError:
         return False
-    plain = not parts.query and not parts.fragment and parts.username is None
-    return bool(parts.scheme in ("http", "https") and parts.hostname and plain)
+    is_plain = not parts.query and not parts.fragment and parts.username is None
+    return bool(parts.scheme in ("http", "https") and parts.hostname and is_plain)
 
 
 class HttpClient:
@@ -41,22 +41,22 @@ class HttpClient:
         self._url = url.rstrip("/")
         self._seconds = seconds
         self._headers = {"User-Agent": "CAMCHA", "Accept-Encoding": "identity", **headers}
-        self._tls = httpx.create_ssl_context()  # made once: it takes milliseconds
+        self._tls = httpx.create_ssl_context()  # created once, because that takes milliseconds
 
     async def get(
         self,
         path: str,
         query: dict[str, str] | None = None,
-        turn: AbstractAsyncContextManager[object] | None = None,
+        slot: AbstractAsyncContextManager[object] | None = None,
     ) -> bytes:
-        """The body of the response; waiting for `turn` counts towards the time limit. Raises
+        """The body of the response; waiting for `slot` counts towards the time limit. Raises
         Unavailable.
         """
         try:
-            async with asyncio.timeout(self._seconds), turn or nullcontext():
+            async with asyncio.timeout(self._seconds), slot or nullcontext():
                 return await self._body(path, query)
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as fault:
-            raise Unavailable(type(fault).__name__) from None
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unavailable(type(error).__name__) from None
 
     async def _body(self, path: str, query: dict[str, str] | None) -> bytes:
         body = bytearray()
@@ -70,6 +70,6 @@ class HttpClient:
                 raise Unavailable(f"status {response.status_code}")
             async for chunk in response.aiter_raw():
                 body += chunk
-                if len(body) > LARGEST:
+                if len(body) > MAX_BODY_BYTES:
                     raise Unavailable("too large")
         return bytes(body)

@@ -5,7 +5,7 @@ from models.action import Transaction
 from models.identity.user import User
 
 
-async def companies_of(tx: Transaction, user: User | None) -> list[int]:
+async def company_ids(tx: Transaction, user: User | None) -> list[int]:
     """The keys of a user's companies, in the order in which they joined. Empty for None, with the
     same statement.
     """
@@ -13,8 +13,8 @@ async def companies_of(tx: Transaction, user: User | None) -> list[int]:
     return [membership.account_id for membership in await memberships]
 
 
-async def audited_accounts(tx: Transaction, user: User | None) -> list[int | None]:
+async def audit_account_ids(tx: Transaction, user: User | None) -> list[int | None]:
     """The accounts in whose audit log an entry about a user belongs: each of their companies, or
     None when there are none.
     """
-    return [*await companies_of(tx, user)] or [None]
+    return [*await company_ids(tx, user)] or [None]

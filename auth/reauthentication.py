@@ -17,7 +17,7 @@ from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import User
 
-FRESH = timedelta(minutes=5)
+STEP_UP_LIFETIME = timedelta(minutes=5)
 
 
 async def step_up(
@@ -36,11 +36,11 @@ async def step_up(
     Throttled.
     """
     user = await User.get(pk=session.user_id)
-    if password is not None or not passkey:  # an empty one is none
+    if password is not None or not passkey:  # an empty passkey counts as none
         await require_password(action, auth, user, password or "")
     if user.second_factor or passkey:
         await _require_second_factor(action, auth, user, code, passkey)
-    until = action.at + FRESH
+    until = action.at + STEP_UP_LIFETIME
     async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
         await sessions.lock_user(tx, session)
@@ -60,15 +60,15 @@ async def _require_second_factor(
         raise
 
 
-async def require_fresh(action: Action, session: Session) -> None:
+async def require_step_up(action: Action, session: Session) -> None:
     """Raise STEP_UP_REQUIRED unless the session had a recent step-up. Call this first in sensitive
     operations.
     """
-    if not await is_fresh(action, session):
+    if not await has_step_up(action, session):
         raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
 
 
-async def is_fresh(action: Action, session: Session) -> bool:
+async def has_step_up(action: Action, session: Session) -> bool:
     """Whether the session had a recent step-up. Queries the database, because a viewer's row may be
     a second old.
     """

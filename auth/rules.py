@@ -14,20 +14,20 @@ class Rule:
     """Decides which viewers may use a field. `a | b` allows those that either rule allows."""
 
     name: str
-    admits: Callable[[Viewer], bool]
+    allows: Callable[[Viewer], bool]
 
     def __call__(self, viewer: Viewer) -> None:
         """Raise Unauthenticated when no one is signed in, Forbidden when the viewer's role isn't
         allowed.
         """
-        if self.admits(viewer):
+        if self.allows(viewer):
             return
         raise Unauthenticated if viewer.user is None else Forbidden
 
     def __or__(self, other: "Rule") -> "Rule":
         return Rule(
             f"{self.name} | {other.name}",
-            lambda viewer: self.admits(viewer) or other.admits(viewer),
+            lambda viewer: self.allows(viewer) or other.allows(viewer),
         )
 
 
@@ -35,7 +35,6 @@ class Rule:
 anyone = Rule("anyone", lambda viewer: True)
 signed_in = Rule("signed_in", lambda viewer: viewer.user is not None)
 customer = Rule("customer", lambda viewer: viewer.is_customer)
-owner = Rule("owner", lambda viewer: viewer.role is Role.OWNER)
 buyer = Rule("buyer", lambda viewer: viewer.is_buyer)
 manager = Rule("manager", lambda viewer: viewer.is_manager)
 owner = Rule("owner", lambda viewer: viewer.role is Role.OWNER)

@@ -15,17 +15,17 @@ class SecretBox:
     def __init__(self, secret_key: str, *older: str) -> None:
         self._fernet = MultiFernet([_fernet(key) for key in (secret_key, *older)])
 
-    def seal(self, text: str) -> str:
+    def encrypt(self, text: str) -> str:
         """The encrypted and authenticated text: about 60 bytes longer, then a third more for
         Base64.
         """
         return self._fernet.encrypt(text.encode()).decode()
 
-    def open(self, sealed: str) -> str:
+    def decrypt(self, encrypted: str) -> str:
         """The decrypted text. Raises InvalidToken (cryptography) when none of the keys encrypted
         it.
         """
-        return self._fernet.decrypt(sealed.encode()).decode()
+        return self._fernet.decrypt(encrypted.encode()).decode()
 
 
 def _fernet(secret_key: str) -> Fernet:

@@ -10,7 +10,7 @@ from time import monotonic
 from auth import throttle
 from auth.factors.passkeys import RelyingParty
 from auth.passwords import Passwords
-from auth.passwords.breaches import Breaches
+from auth.passwords.breaches import BreachChecker
 from auth.secret_box import SecretBox
 from auth.throttle import Throttle
 from auth.throttle.shared import SharedThrottle
@@ -19,8 +19,8 @@ from auth.tokens import Signer
 from models.clock import Clock
 from models.errors import DomainError
 
-_BLUR = 1 + 1 / 15
-_CHANCE = SystemRandom()
+_MAX_JITTER = 1 + 1 / 15
+_RANDOM = SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -28,24 +28,24 @@ class AuthServices:
     """Passwords, encryption of secrets, signed links, throttling and the sign-in queue of one
     process.
 
-    `party` is the relying party of passkeys. `even_seconds` is the minimum duration of responses
-    whose time must not reveal what was found.
+    `relying_party` is the relying party of passkeys. `min_response_seconds` is the minimum duration
+    of responses whose time must not reveal what was found.
     """
 
     passwords: Passwords
     secret_box: SecretBox
     signer: Signer
     throttle: Throttle
-    even_seconds: float = 0.3
-    party: RelyingParty = field(default_factory=RelyingParty)
+    min_response_seconds: float = 0.3
+    relying_party: RelyingParty = field(default_factory=RelyingParty)
     sign_in_queue: SignInQueue = field(default_factory=SignInQueue)
 
     @classmethod
-    def of(
+    def create(
         cls,
         secret_key: str,
         clock: Clock,
-        party: RelyingParty | None = None,
+        relying_party: RelyingParty | None = None,
         redis_url: str | None = None,
         breaches_url: str | None = None,
         passwords: Passwords | None = None,
@@ -56,14 +56,14 @@ class AuthServices:
         """
         throttle = SharedThrottle(clock, redis_url, secret_key) if redis_url else Throttle(clock)
         passwords = passwords or Passwords(
-            breaches=Breaches(breaches_url) if breaches_url else None
+            breaches=BreachChecker(breaches_url) if breaches_url else None
         )
         return cls(
             passwords,
             SecretBox(secret_key),
             Signer(secret_key),
             throttle,
-            party=party or RelyingParty(),
+            relying_party=relying_party or RelyingParty(),
         )
 
     async def require_strong(
@@ -80,27 +80,27 @@ class AuthServices:
         await self.passwords.require_strong(password, *own_words, field=field)
 
     @asynccontextmanager
-    async def even_failures(self) -> AsyncIterator[None]:
+    async def constant_time_failures(self) -> AsyncIterator[None]:
         """Let all failures take the same time, so that it doesn't reveal their reason. Successes
         take as long as they need.
 
         The time varies randomly by a fifteenth: a throttled attempt has another response than a
         wrong password and differs by about a millisecond.
         """
-        ends = monotonic() + self.even_seconds * _CHANCE.uniform(1, _BLUR)
+        deadline = monotonic() + self.min_response_seconds * _RANDOM.uniform(1, _MAX_JITTER)
         try:
             yield
         except DomainError:
-            await asyncio.sleep(ends - monotonic())
+            await asyncio.sleep(deadline - monotonic())
             raise
 
     @asynccontextmanager
-    async def even(self) -> AsyncIterator[None]:
+    async def constant_time(self) -> AsyncIterator[None]:
         """Let everything take the same time, including failures. Nothing is held while waiting: use
         it outside of transactions.
         """
-        ends = monotonic() + self.even_seconds
+        deadline = monotonic() + self.min_response_seconds
         try:
             yield
         finally:
-            await asyncio.sleep(ends - monotonic())
+            await asyncio.sleep(deadline - monotonic())

@@ -24,7 +24,7 @@ from typing import Any
 from tortoise.expressions import Q, RawSQL
 from tortoise.queryset import QuerySet
 
-from auth.tokens import invalid
+from auth.tokens import invalid_token
 from models.accounts.account import Account, AccountMembers, AccountStatus, Membership
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
@@ -38,13 +38,12 @@ from models.identity.user import User
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
-# However much it is used. Staff read every customer's data: a working day, within the 24 hours of
-# NIST 800-63B-4's AAL2.
-# Customers are asked every three months: an app that one looks into once a month must not sign its
-# owner out each time.
-LONGEST_OF_STAFF, LONGEST = timedelta(hours=12), timedelta(days=90)
+# The maximum lifetime of a session, regardless of use. For staff, who can read every customer's
+# data, it is a working day, within the 24 hours of NIST 800-63B-4's AAL2. For customers it is three
+# months, because an app that is opened once a month must not require a sign-in each time.
+MAX_STAFF_LIFETIME, MAX_LIFETIME = timedelta(hours=12), timedelta(days=90)
 # How long after a refresh the other tabs of a browser may repeat it.
-SHARED = timedelta(seconds=10)
+REUSE_WINDOW = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class DeliveredElsewhere:
+class WithheldTokens:
     """The result for a client whose tokens were delivered elsewhere: in cookies, or a moment ago to
     another browser tab.
     """
@@ -92,10 +91,10 @@ def valid_sessions(at: datetime) -> QuerySet[Session]:
     """
     # F("user_id") names no table, and memberships have such a column as well.
     user_key = RawSQL('"session"."user_id"')
-    member = Q(account_id=None) | Q(
+    is_active_member = Q(account_id=None) | Q(
         account__memberships__user_id=user_key, account__status=AccountStatus.ACTIVE
     )
-    return Session.filter(member, ended_at=None, expires_at__gt=at)
+    return Session.filter(is_active_member, ended_at=None, expires_at__gt=at)
 
 
 async def sign_in(
@@ -138,21 +137,21 @@ async def _require_member(tx: Transaction, user: User, account_id: int) -> None:
     for each other.
     """
     account = next(iter(await tx.locked_where(Account.filter(pk=account_id))), None)
-    _require_usable(
+    _require_accessible(
         account,
         await find_one(Membership, tx.db, user_id=user.pk, account_id=account_id) is not None,
     )
 
 
-def _require_usable(account: Account | None, member: bool) -> None:
-    if account is None or not member:
+def _require_accessible(account: Account | None, is_member: bool) -> None:
+    if account is None or not is_member:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
     if account.status is not AccountStatus.ACTIVE:
         raise Refusal(AccountsErrorCode.ACCOUNT_INACTIVE, "input", "accountId")
 
 
 async def _create_session(
-    tx: Transaction, user: User, created_at: datetime, **facts: Any
+    tx: Transaction, user: User, created_at: datetime, **columns: Any
 ) -> Tokens:
     access = random_token("cam_at_")
     session = await Session.create(
@@ -162,19 +161,21 @@ async def _create_session(
         created_at=created_at,
         last_used_at=tx.action.at,
         **_expiries(user, created_at, tx.action.at),
-        **facts,
+        **columns,
     )
-    return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
+    return Tokens(
+        access, await _create_refresh_token(tx, session), session.access_expires_at, session
+    )
 
 
 def _expiries(user: User, created_at: datetime, at: datetime) -> dict[str, datetime]:
     """When a session that started at `created_at` and its access token expire if both are renewed
     now.
     """
-    longest = created_at + (LONGEST if user.staff is None else LONGEST_OF_STAFF)
+    latest = created_at + (MAX_LIFETIME if user.staff is None else MAX_STAFF_LIFETIME)
     return {
-        "access_expires_at": min(at + ACCESS_LIFETIME, longest),
-        "expires_at": min(at + REFRESH_LIFETIME, longest),
+        "access_expires_at": min(at + ACCESS_LIFETIME, latest),
+        "expires_at": min(at + REFRESH_LIFETIME, latest),
     }
 
 
@@ -188,25 +189,25 @@ async def switch(session: Session, account_id: int | None, action: Action) -> To
     Unauthenticated.
     """
     async with action.transaction() as tx:
-        people = await AccountMembers.locked(tx, account_id or 0)
-        _require_usable(people.account, people.membership(session.user_id) is not None)
+        members = await AccountMembers.locked(tx, account_id or 0)
+        _require_accessible(members.account, members.membership(session.user_id) is not None)
         user = await lock_user(tx, session)
-        old = await tx.locked(Session, session.pk)
-        if not old.is_active(action.at):
+        old_session = await tx.locked(Session, session.pk)
+        if not old_session.is_active(action.at):
             raise Unauthenticated
-        await _end(tx, Session.filter(pk=old.pk))
+        await _end(tx, Session.filter(pk=old_session.pk))
         tokens = await _create_session(
             tx,
             user,
             account_id=account_id,
-            second_factor=old.second_factor,
-            created_at=old.created_at,
-            device=old.device,
+            second_factor=old_session.second_factor,
+            created_at=old_session.created_at,
+            device=old_session.device,
         )
         tx.audit(
             IdentityAuditAction.SESSION_SWITCH_ACCOUNT,
             tokens.session,
-            second_factor=old.second_factor,
+            second_factor=old_session.second_factor,
         )
     return tokens
 
@@ -215,12 +216,12 @@ async def require_unchanged(tx: Transaction, user: User) -> None:
     """Lock a user's row. Raises CREDENTIALS_INVALID when their credentials have changed since it
     was read.
     """
-    now = await tx.locked(User, user.pk)
-    if credentials_of(now) != credentials_of(user):
+    current = await tx.locked(User, user.pk)
+    if user_credentials(current) != user_credentials(user):
         raise Refusal(IdentityErrorCode.CREDENTIALS_INVALID, "input", "password")
 
 
-def credentials_of(user: User) -> tuple[object, ...]:
+def user_credentials(user: User) -> tuple[object, ...]:
     """What a user authenticates against; it changes with the address, the password and the
     authenticators.
     """
@@ -242,13 +243,13 @@ async def lock_users(tx: Transaction, session: Session, user_id: int | None) -> 
     their keys so that two who act on each other never deadlock. Raises Unauthenticated when the
     session has ended meanwhile.
     """
-    rows = {
+    users = {
         user.pk: user
         for user in await tx.locked_where(User.filter(pk__in=[session.user_id, user_id or 0]))
     }
     if not await valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
-    return rows.get(user_id or 0)
+    return users.get(user_id or 0)
 
 
 async def refresh(token: str, action: Action) -> Tokens:
@@ -264,27 +265,29 @@ async def refresh(token: str, action: Action) -> Tokens:
         if token_row and tokens is None:
             await _end_if_used(tx, token_row)
     if tokens is None:
-        raise invalid("refreshToken")
+        raise invalid_token("refreshToken")
     return tokens
 
 
-async def refresh_shared(token: str, action: Action) -> Tokens | DeliveredElsewhere:
+async def refresh_shared(token: str, action: Action) -> Tokens | WithheldTokens:
     """Like `refresh`, for a token that several browser tabs share: it may be used again within
-    SHARED.
+    REUSE_WINDOW.
 
     The second use gets no tokens, so a stolen token that has been used gains nothing. If the thief
     uses it first, the next refresh of the browser ends the session.
     """
     async with action.transaction() as tx:
         token_row = await _find_refresh_token(tx, token)
-        renewed = (
-            await _renew(tx, token_row) or await _just_renewed(tx, token_row) if token_row else None
+        result = (
+            await _renew(tx, token_row) or await _tokens_if_recently_renewed(tx, token_row)
+            if token_row
+            else None
         )
-        if token_row and renewed is None:
+        if token_row and result is None:
             await _end_if_used(tx, token_row)
-    if renewed is None:
-        raise invalid("refreshToken")
-    return renewed
+    if result is None:
+        raise invalid_token("refreshToken")
+    return result
 
 
 async def _find_refresh_token(tx: Transaction, token: str) -> RefreshToken | None:
@@ -308,24 +311,32 @@ async def _renew(tx: Transaction, token_row: RefreshToken) -> Tokens | None:
     if session is None:
         return None
     access = random_token("cam_at_")
-    ends = _expiries(session.user, session.created_at, tx.action.at)
-    renewed = Session.filter(pk=session.pk, ended_at=None).using_db(tx.db)
-    if ends["expires_at"] <= tx.action.at or not await renewed.update(
-        access_hash=token_hash(access), last_used_at=tx.action.at, **ends
+    expiries = _expiries(session.user, session.created_at, tx.action.at)
+    unended_session = Session.filter(pk=session.pk, ended_at=None).using_db(tx.db)
+    if expiries["expires_at"] <= tx.action.at or not await unended_session.update(
+        access_hash=token_hash(access), last_used_at=tx.action.at, **expiries
     ):
         return None
     tx.streams[user_key(session.user_id)] = None
     session = await Session.get(pk=session.pk, using_db=tx.db)
-    return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
+    return Tokens(
+        access, await _create_refresh_token(tx, session), session.access_expires_at, session
+    )
 
 
-async def _just_renewed(tx: Transaction, token_row: RefreshToken) -> DeliveredElsewhere | None:
+async def _tokens_if_recently_renewed(
+    tx: Transaction, token_row: RefreshToken
+) -> WithheldTokens | None:
     session = (
         await valid_sessions(tx.action.at).filter(pk=token_row.session_id).using_db(tx.db).first()
     )
-    if session is None or token_row.used_at is None or tx.action.at - token_row.used_at >= SHARED:
+    if (
+        session is None
+        or token_row.used_at is None
+        or tx.action.at - token_row.used_at >= REUSE_WINDOW
+    ):
         return None
-    return DeliveredElsewhere(session.access_expires_at, session)
+    return WithheldTokens(session.access_expires_at, session)
 
 
 async def _end_if_used(tx: Transaction, token_row: RefreshToken) -> None:
@@ -339,7 +350,7 @@ async def sign_out(session: Session, action: Action) -> None:
     await _end_session(session, action, IdentityAuditAction.SESSION_SIGN_OUT)
 
 
-async def sign_out_by(refresh_token: str, action: Action) -> None:
+async def sign_out_with_token(refresh_token: str, action: Action) -> None:
     """End the session that a refresh token belongs to. A repeat or an unknown token changes
     nothing.
     """
@@ -365,17 +376,17 @@ async def end_others(session: Session, action: Action) -> int:
     """End all other sessions of the user. Returns how many ended."""
     async with action.transaction() as tx:
         user = await lock_user(tx, session)
-        ended = await end_all(tx, user, but=session.pk)
+        ended = await end_all(tx, user, except_id=session.pk)
         tx.audit(IdentityAuditAction.SESSION_END_OTHERS, user, sessions_ended=ended)
     return ended
 
 
-async def end_all(tx: Transaction, user: User, but: int | None = None) -> int:
+async def end_all(tx: Transaction, user: User, except_id: int | None = None) -> int:
     """End all sessions of a user except the one with this key. Returns how many ended."""
-    return len(await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but or 0)))
+    return len(await _end(tx, Session.filter(user_id=user.pk).exclude(pk=except_id or 0)))
 
 
-async def end_for(tx: Transaction, user_id: int, account_id: int) -> int:
+async def end_for_account(tx: Transaction, user_id: int, account_id: int) -> int:
     """End all sessions in which a user acts for this company. Returns how many ended."""
     ended = await _end(tx, Session.filter(user_id=user_id, account_id=account_id))
     tx.streams[user_key(user_id)] = None
@@ -399,11 +410,11 @@ async def announce_role_change(tx: Transaction, user_id: int, account_id: int) -
 
 
 async def _end(tx: Transaction, rows: QuerySet[Session]) -> list[Session]:
-    running = await tx.locked_where(rows.filter(ended_at=None))
-    for session in running:
+    sessions = await tx.locked_where(rows.filter(ended_at=None))
+    for session in sessions:
         await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.action.at)
         tx.streams[session_key(session.pk)] = None
-    return running
+    return sessions
 
 
 def random_token(prefix: str) -> str:
@@ -411,7 +422,7 @@ def random_token(prefix: str) -> str:
     return prefix + secrets.token_urlsafe(32)
 
 
-async def _refresh_token(tx: Transaction, session: Session) -> str:
+async def _create_refresh_token(tx: Transaction, session: Session) -> str:
     token = random_token("cam_rt_")
     await RefreshToken.create(using_db=tx.db, session=session, token_hash=token_hash(token))
     return token

@@ -36,29 +36,29 @@ class Signer:
     def __init__(self, secret_key: str) -> None:
         self._serializers = {purpose: _serializer(secret_key, purpose) for purpose in Purpose}
 
-    def sign(self, purpose: Purpose, at: datetime, **facts: Any) -> str:
+    def sign(self, purpose: Purpose, at: datetime, **data: Any) -> str:
         """A token with this data, valid for the lifetime of its purpose from `at`. Safe in URLs."""
-        until = (at + LIFETIME[purpose]).timestamp()
-        return str(self._serializers[purpose].dumps({**facts, "until": until}))
+        expires_at = (at + LIFETIME[purpose]).timestamp()
+        return str(self._serializers[purpose].dumps({**data, "until": expires_at}))
 
     def read(self, purpose: Purpose, token: str, at: datetime) -> dict[str, Any]:
         """The data of a token. Raises TOKEN_INVALID when it is forged, expired or meant for another
         purpose.
         """
         try:
-            facts: dict[str, Any] = self._serializers[purpose].loads(token)
+            data: dict[str, Any] = self._serializers[purpose].loads(token)
         except BadData:
-            raise invalid() from None
-        if facts.pop("until") <= at.timestamp():
-            raise invalid()
-        return facts
+            raise invalid_token() from None
+        if data.pop("until") <= at.timestamp():
+            raise invalid_token()
+        return data
 
 
-def invalid(field: str = "token") -> Refusal:
+def invalid_token(field: str = "token") -> Refusal:
     """The refusal of a token, for any reason."""
     return Refusal(IdentityErrorCode.TOKEN_INVALID, "input", field)
 
 
 def _serializer(secret_key: str, purpose: Purpose) -> URLSafeSerializer:
-    how = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-    return URLSafeSerializer(secret_key, salt=f"camcha {purpose}", signer_kwargs=how)
+    signer_options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    return URLSafeSerializer(secret_key, salt=f"camcha {purpose}", signer_kwargs=signer_options)

@@ -47,10 +47,10 @@ from bench.servers import (
     running_servers,
 )
 
-RESULTS = ROOT / "var" / "bench"
+RESULTS_FOLDER = ROOT / "var" / "bench"
 FAN_OUT, MEMORY = "F", "memory"
 OWN_SERVER_COMMANDS = ["scaling", "sign-in", "flood"]
-CHAT = 4  # a ticket whose channel is CHAT
+CHAT_TICKET = 4  # a ticket whose channel is CHAT
 NOTES = """
 CPU us is the server's own processor time per request or delivery. The shares are of one core each
 and show what was busy: a server far below 100 % was waiting for its database, for the client, or
@@ -77,14 +77,14 @@ class Benchmark:
         self.results: dict[str, Any] = {}
         self.failures: dict[str, str] = {}  # messages, by server and operation
 
-    def running(self, names: Sequence[str]) -> Any:
+    def start_servers(self, names: Sequence[str]) -> Any:
         """These servers, on their core."""
         return running_servers(names, self.database.url, self.sizes, self.folder, self.core)
 
     async def compare_servers(self) -> None:
         """Check that all servers give the same responses, then measure the selected operations."""
         selected = self.options.operations
-        async with self.running(self.options.servers) as servers:
+        async with self.start_servers(self.options.servers) as servers:
             count = await compare_responses(servers, self.database.url, self.sizes)
             print(f"{count} responses are the same on all servers.", flush=True)
             for name in OPERATIONS:
@@ -98,27 +98,27 @@ class Benchmark:
     async def _measure_operation(self, operation: Operation, servers: Sequence[Server]) -> None:
         rounds: defaultdict[str, list[MeasuredRound]] = defaultdict(list)
         for number in range(self.options.rounds + 1):  # the first one warms up
-            for server in self._without_failures(servers, operation.name):
+            for server in self._servers_without_failures(servers, operation.name):
                 seconds = self.options.seconds if number else min(1.0, self.options.seconds)
-                measured = await self._round(
+                measured_round = await self._measure_round(
                     server, operation, seconds, f"{operation.name}-{server.name}-{number}"
                 )
-                if measured and number:
-                    rounds[server.name].append(measured)
+                if measured_round and number:
+                    rounds[server.name].append(measured_round)
         self._report(
             operation.name,
             operation.title,
             [request_figures(name, each) for name, each in rounds.items()],
         )
 
-    async def _round(
+    async def _measure_round(
         self, server: Server, operation: Operation, seconds: float, label: str
     ) -> MeasuredRound | None:
         server_cpu, database_cpu = cpu_seconds(server.pid), cpu_seconds(self.database.pid)
         try:
             round_ = await load(server, operation.bodies(self.sizes, label), seconds)
         except (BenchmarkError, OSError) as error:
-            self._failed(server, operation.name, error)
+            self._record_failure(server, operation.name, error)
             return None
         return MeasuredRound(
             round_,
@@ -126,25 +126,25 @@ class Benchmark:
             cpu_seconds(self.database.pid) - database_cpu,
         )
 
-    def _without_failures(self, servers: Sequence[Server], operation: str) -> list[Server]:
+    def _servers_without_failures(self, servers: Sequence[Server], operation: str) -> list[Server]:
         return [server for server in servers if f"{server.name} {operation}" not in self.failures]
 
-    def _failed(self, server: Server, operation: str, error: Exception) -> None:
+    def _record_failure(self, server: Server, operation: str, error: Exception) -> None:
         self.failures[f"{server.name} {operation}"] = str(error)
         print(f"\nFAILED  {operation}: {error}", flush=True)
 
     async def _measure_fan_out(self, servers: Sequence[Server]) -> None:
         rounds: defaultdict[str, list[FanOutRound]] = defaultdict(list)
         for number in range(self.options.rounds):
-            for server in self._without_failures(servers, FAN_OUT):
+            for server in self._servers_without_failures(servers, FAN_OUT):
                 label = f"{FAN_OUT}-{server.name}-{number}"
                 try:
                     round_ = await fan_out(
-                        server, CHAT, self.options.subscribers, self.options.seconds, label
+                        server, CHAT_TICKET, self.options.subscribers, self.options.seconds, label
                     )
                     rounds[server.name].append(round_)
                 except (BenchmarkError, OSError) as error:
-                    self._failed(server, FAN_OUT, error)
+                    self._record_failure(server, FAN_OUT, error)
         title = (
             f"each message to all {self.options.subscribers:,} subscribers of one chat (deliveries)"
         )
@@ -157,7 +157,7 @@ class Benchmark:
         print(table(f"{name}  {title}", all_figures), flush=True)
 
     async def _measure_memory(self) -> None:
-        async with self.running([OWN_SERVER]) as (server,):
+        async with self.start_servers([OWN_SERVER]) as (server,):
             size = await memory_per_subscription(
                 server, self.options.subscribers, self.sizes.tickets
             )
@@ -170,7 +170,7 @@ class Benchmark:
         """Run one of the commands for our own server."""
         if command != "scaling":
             await sign_in.prepare(self.database.url)
-        async with self.running([OWN_SERVER]) as (server,):
+        async with self.start_servers([OWN_SERVER]) as (server,):
             if command == "scaling":
                 await scaling(server, self.sizes, self.options.seconds, self.options.documents)
             elif command == "sign-in":
@@ -180,8 +180,8 @@ class Benchmark:
 
     def save(self) -> Path:
         """Write all results as JSON."""
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        path = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
+        RESULTS_FOLDER.mkdir(parents=True, exist_ok=True)
+        path = RESULTS_FOLDER / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
         options = {name: each for name, each in vars(self.options).items() if name != "command"}
         run = {"options": options, "machine": machine(), "failures": self.failures}
         path.write_bytes(orjson.dumps(run | self.results, option=orjson.OPT_INDENT_2))
@@ -237,13 +237,13 @@ def _run(options: argparse.Namespace, sizes: Sizes, core: int | None) -> int:
     ):
         print(f"ready after {time.monotonic() - start:.0f} s", flush=True)
         benchmark = Benchmark(options, sizes, database, Path(folder), core)
-        for_own_server = options.command in OWN_SERVER_COMMANDS
+        is_own_server_command = options.command in OWN_SERVER_COMMANDS
         uvloop.run(
             benchmark.measure_own_server(options.command)
-            if for_own_server
+            if is_own_server_command
             else benchmark.compare_servers()
         )
-    if for_own_server:
+    if is_own_server_command:
         return 0
     print(f"{NOTES}\n\nsaved in {benchmark.save().relative_to(ROOT)}")
     return 1 if benchmark.failures else 0
@@ -261,10 +261,16 @@ def _parser() -> argparse.ArgumentParser:
         "command", nargs="?", choices=["compare", *OWN_SERVER_COMMANDS], default="compare"
     )
     parser.add_argument(
-        "--servers", type=_names(list(COMMANDS)), default=list(COMMANDS), metavar=",".join(COMMANDS)
+        "--servers",
+        type=_name_list(list(COMMANDS)),
+        default=list(COMMANDS),
+        metavar=",".join(COMMANDS),
     )
     parser.add_argument(
-        "--operations", type=_names(operations), default=operations, metavar=",".join(operations)
+        "--operations",
+        type=_name_list(operations),
+        default=operations,
+        metavar=",".join(operations),
     )
     parser.add_argument("--seconds", type=float, default=5.0, help="duration of each round")
     parser.add_argument(
@@ -288,14 +294,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _names(known: Sequence[str]) -> Any:
+def _name_list(allowed_names: Sequence[str]) -> Any:
     def parse(text: str) -> list[str]:
         names = text.split(",")
-        if unknown := set(names) - set(known):
+        if unknown_names := set(names) - set(allowed_names):
             raise argparse.ArgumentTypeError(
-                f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}"
+                f"unknown: {', '.join(sorted(unknown_names))}; known: {', '.join(allowed_names)}"
             )
-        return [name for name in known if name in names]
+        return [name for name in allowed_names if name in names]
 
     return parse
 

@@ -13,8 +13,8 @@ from bench.operations import OPERATIONS, reply
 from bench.servers import BenchmarkError, Server
 from models.event import ticket_stream
 
-SAMPLE = 10
-STORED = """SELECT m.sequence, m.body, m.from_staff, m.author_id, m.client_message_id,
+SAMPLE_SIZE = 10
+STORED_ROWS_QUERY = """SELECT m.sequence, m.body, m.from_staff, m.author_id, m.client_message_id,
     m.origin_id = t.id AS origin,
   e.kind, e.actor_id, e.ticket_id = t.id AS ticket, e.at = m.at AS at,
   t.updated_at = m.at AS updated,
@@ -33,24 +33,25 @@ async def compare_responses(servers: Sequence[Server], url: str, sizes: Sizes) -
         expected: dict[str, tuple[str, Any]] = {}
         for number, server in enumerate(servers):
             for request, response in await get_responses(server, sizes, url, number):
-                first, first_response = expected.setdefault(request, (server.name, response))
+                first_server, first_response = expected.setdefault(request, (server.name, response))
                 if response != first_response:
                     difference = _difference(first_response, response)
                     raise BenchmarkError(
-                        f"{server.name} and {first} respond differently to {request}:\n{difference}"
+                        f"{server.name} and {first_server} respond differently to {request}:\n"
+                        f"{difference}"
                     )
                 count += 1
     return count
 
 
 async def _queries(server: Server, sizes: Sizes, url: str, number: int) -> Responses:
-    async with Client.connected_to(server) as client:
+    async with Client.connect(server) as client:
         return [(body.decode(), await client.execute(body)) for body in _sample(sizes)]
 
 
 def _sample(sizes: Sizes) -> Iterator[bytes]:
     for name in ("Q1", "Q2", "Q3", "Q4"):
-        yield from dict.fromkeys(islice(OPERATIONS[name].bodies(sizes, "sample"), SAMPLE))
+        yield from dict.fromkeys(islice(OPERATIONS[name].bodies(sizes, "sample"), SAMPLE_SIZE))
 
 
 async def _mutations(server: Server, sizes: Sizes, url: str, number: int) -> Responses:
@@ -59,17 +60,19 @@ async def _mutations(server: Server, sizes: Sizes, url: str, number: int) -> Res
     """
     connection = await asyncpg.connect(url)
     try:
-        async with Client.connected_to(server) as client:
-            first = sizes.tickets - number * SAMPLE
-            return [await _reply(client, connection, first - n, f"sample-{n}") for n in range(3)]
+        async with Client.connect(server) as client:
+            first_ticket = sizes.tickets - number * SAMPLE_SIZE
+            return [
+                await _reply(client, connection, first_ticket - n, f"sample-{n}") for n in range(3)
+            ]
     finally:
         await connection.close()
 
 
 async def _reply(client: Client, connection: Any, ticket: int, key: str) -> tuple[str, Any]:
     response = await client.execute(OPERATIONS["M1"].body(reply(ticket, key)))
-    stored = await connection.fetchrow(STORED, ticket, ticket_stream(ticket))
-    return f"M1, {key}", [response, dict(stored) if stored else None]
+    stored_row = await connection.fetchrow(STORED_ROWS_QUERY, ticket, ticket_stream(ticket))
+    return f"M1, {key}", [response, dict(stored_row) if stored_row else None]
 
 
 def _difference(expected: Any, response: Any) -> str:
@@ -77,5 +80,7 @@ def _difference(expected: Any, response: Any) -> str:
     texts = [
         orjson.dumps(each, option=orjson.OPT_INDENT_2).decode() for each in (expected, response)
     ]
-    at = next((n for n, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), 0)
-    return "\n---\n".join(text[max(0, at - 200) : at + 200] for text in texts)
+    position = next(
+        (n for n, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), 0
+    )
+    return "\n---\n".join(text[max(0, position - 200) : position + 200] for text in texts)

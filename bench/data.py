@@ -27,7 +27,7 @@ TOKEN = "cam_at_only-for-benchmarks-on-this-machine"  # noqa: S105 - only valid 
 AGENTS = 5
 INVOICES_PER_PURCHASE = 10
 MESSAGES_PER_TICKET = 5
-RATE = 2_000
+VAT_RATE = 2_000
 CHANNELS = ("CHAT", "WEB", "EMAIL", "PHONE")
 STATUSES = ("OPEN", "PENDING", "SOLVED")
 
@@ -182,7 +182,7 @@ def _prices(sizes: Sizes) -> Iterator[dict[str, Any]]:
             "offer_id": (n + 1) // 2,
             "interval": "MONTH" if n % 2 else "YEAR",
             "net_cents": 1_900 + 100 * n,
-            "vat_rate": RATE,
+            "vat_rate": VAT_RATE,
             "valid_from": START,
         }
 
@@ -218,7 +218,7 @@ def _invoice(sizes: Sizes, n: int, purchase: int, period: int) -> dict[str, Any]
     day = local_date(at)
     printed_number = invoice_number(Series.INVOICE, day, n)
     net = sum(quantity * price for quantity, price in _quantities_and_prices(n))
-    vat = vat_amount(net, RATE)
+    vat = vat_amount(net, VAT_RATE)
     return {
         "id": n,
         "series": "FA",
@@ -258,7 +258,7 @@ def _lines(invoices: Rows) -> Iterator[dict[str, Any]]:
                 f"{invoice['period_index'] + 1}",
                 "unit_net_cents": price,
                 "net_cents": quantity * price,
-                "vat_rate": RATE,
+                "vat_rate": VAT_RATE,
             }
 
 

@@ -25,7 +25,7 @@ from bench.processes import cpu_seconds
 from bench.servers import BenchmarkError, Server
 from resolvers.ids import encode
 
-IN_FLIGHT = 4
+MESSAGES_IN_FLIGHT = 4
 PARALLEL_HANDSHAKES = 50
 TIMEOUT = 60.0
 TEXT, PING, PONG = 0x81, 0x89, 0x8A  # first bytes of frames
@@ -54,11 +54,11 @@ class SubscriberGroup:
         ] = []  # for a number of received events
 
     @asynccontextmanager
-    async def subscribed(self, tickets: Sequence[int]) -> AsyncIterator["SubscriberGroup"]:
+    async def subscribe(self, tickets: Sequence[int]) -> AsyncIterator["SubscriberGroup"]:
         """Add a subscriber for each of these tickets: connected, acknowledged, and the subscription
         sent.
         """
-        first = len(self.subscribers)
+        first_index = len(self.subscribers)
         try:
             for start in range(0, len(tickets), PARALLEL_HANDSHAKES):
                 await asyncio.gather(
@@ -66,9 +66,9 @@ class SubscriberGroup:
                 )
             yield self
         finally:
-            for subscriber in self.subscribers[first:]:
+            for subscriber in self.subscribers[first_index:]:
                 subscriber.close()
-            del self.subscribers[first:]
+            del self.subscribers[first_index:]
 
     async def _add(self, ticket: int) -> None:
         subscriber = Subscriber(self, ticket, str(UUID(int=len(self.subscribers) + 2**100)))
@@ -231,8 +231,8 @@ async def fan_out(
     every subscriber.
     """
     async with (
-        SubscriberGroup(server).subscribed([ticket] * subscribers) as group,
-        Client.connected_to(server) as client,
+        SubscriberGroup(server).subscribe([ticket] * subscribers) as group,
+        Client.connect(server) as client,
     ):
         await _wait_until_all_receive(group, client, label)
         client_cpu = time.process_time()
@@ -275,7 +275,7 @@ async def _post_messages(group: SubscriberGroup, client: Client, label: str, unt
     while time.perf_counter() < until:
         await _post_message(client, group, f"{label}-{number}")
         number += 1
-        await group.wait_for_events(base + size * (number - IN_FLIGHT + 1))
+        await group.wait_for_events(base + size * (number - MESSAGES_IN_FLIGHT + 1))
     await group.wait_for_events(base + size * number)
 
 

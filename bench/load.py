@@ -77,8 +77,8 @@ def response_error(head: bytes, body: bytes) -> str | None:
     """What is wrong with a response: a status other than 200, GraphQL errors, or user errors. None
     when nothing is.
     """
-    ok = head.startswith(b"HTTP/1.1 200 ") and b'"errors"' not in body and b'"code"' not in body
-    return None if ok else f"{head.split(b' ', 2)[1].decode()} {body[:300]!r}"
+    is_ok = head.startswith(b"HTTP/1.1 200 ") and b'"errors"' not in body and b'"code"' not in body
+    return None if is_ok else f"{head.split(b' ', 2)[1].decode()} {body[:300]!r}"
 
 
 @dataclass
@@ -188,7 +188,7 @@ class Client(HTTPConnection):
 
     @classmethod
     @asynccontextmanager
-    async def connected_to(cls, server: Server) -> AsyncIterator["Client"]:
+    async def connect(cls, server: Server) -> AsyncIterator["Client"]:
         """A client with a connection to this server."""
         loop = asyncio.get_running_loop()
         transport, client = await loop.create_connection(

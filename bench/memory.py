@@ -9,9 +9,9 @@ from bench.fan_out import SubscriberGroup
 from bench.processes import cpu_seconds, resident_kib
 from bench.servers import Server
 
-WARM_UP = 200
+WARM_UP_SUBSCRIPTIONS = 200
 # those that a browser sends with a websocket's handshake, except Origin, which is added below
-HEADERS = (
+BROWSER_HEADERS = (
     "Pragma: no-cache",
     "Cache-Control: no-cache",
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -27,12 +27,12 @@ async def memory_per_subscription(server: Server, subscriptions: int, tickets: i
     """KiB per subscription. Each has a socket and a ticket of its own; 200 others have warmed the
     server up before.
     """
-    headers = (f"Origin: http://127.0.0.1:{server.port}", *HEADERS)
-    keys = [1 + n % tickets for n in range(WARM_UP + subscriptions)]
-    async with SubscriberGroup(server, headers).subscribed(keys[:WARM_UP]) as group:
+    headers = (f"Origin: http://127.0.0.1:{server.port}", *BROWSER_HEADERS)
+    keys = [1 + n % tickets for n in range(WARM_UP_SUBSCRIPTIONS + subscriptions)]
+    async with SubscriberGroup(server, headers).subscribe(keys[:WARM_UP_SUBSCRIPTIONS]) as group:
         await wait_until_idle(server)
         before = resident_kib(server.pid)
-        async with group.subscribed(keys[WARM_UP:]):
+        async with group.subscribe(keys[WARM_UP_SUBSCRIPTIONS:]):
             await wait_until_idle(server)
             return (resident_kib(server.pid) - before) / subscriptions
 
@@ -41,10 +41,10 @@ async def wait_until_idle(server: Server, seconds: float = 1.0) -> None:
     """Wait until the server uses little processor time in two consecutive periods, for a minute at
     most.
     """
-    used: Sequence[float] = []
+    readings: Sequence[float] = []
     for _ in range(60):
         before = cpu_seconds(server.pid)
         await asyncio.sleep(seconds)
-        used = [*used, cpu_seconds(server.pid) - before][-2:]
-        if len(used) == 2 and max(used) < 0.1 * seconds:
+        readings = [*readings, cpu_seconds(server.pid) - before][-2:]
+        if len(readings) == 2 and max(readings) < 0.1 * seconds:
             return

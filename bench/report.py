@@ -71,24 +71,37 @@ def delivery_figures(server: str, rounds: Sequence[FanOutRound]) -> Figures:
     )
 
 
-HEADER = ("", "per s", "p50 ms", "p99 ms", "CPU us", "server", "client", "database", "per s", "CPU")
-WIDTHS = (12, 9, 10, 10, 11, 8, 8, 9, 9, 9)
+TABLE_HEADER = (
+    "",
+    "per s",
+    "p50 ms",
+    "p99 ms",
+    "CPU us",
+    "server",
+    "client",
+    "database",
+    "per s",
+    "CPU",
+)
+COLUMN_WIDTHS = (12, 9, 10, 10, 11, 8, 8, 9, 9, 9)
 
 
 def table(title: str, all_figures: Sequence[Figures]) -> str:
     """The figures for one operation, with the ratios of our server's rate and processor time to
     each other server's.
     """
-    own = next((figures for figures in all_figures if figures.server == OWN_SERVER), None)
-    header = "".join(word.rjust(width) for word, width in zip(HEADER, WIDTHS, strict=True))
-    rows = [_row(figures, own) for figures in all_figures]
+    own_figures = next((figures for figures in all_figures if figures.server == OWN_SERVER), None)
+    header = "".join(
+        word.rjust(width) for word, width in zip(TABLE_HEADER, COLUMN_WIDTHS, strict=True)
+    )
+    rows = [_row(figures, own_figures) for figures in all_figures]
     return "\n".join([f"\n{title}", f"{header}   <- ratio of {OWN_SERVER} to this server", *rows])
 
 
-def _row(figures: Figures, own: Figures | None) -> str:
-    compared = own if own is not figures else None
+def _row(figures: Figures, own_figures: Figures | None) -> str:
+    reference = own_figures if own_figures is not figures else None
     cells = [
-        f"  {figures.server}".ljust(WIDTHS[0]),
+        f"  {figures.server}".ljust(COLUMN_WIDTHS[0]),
         f"{figures.rate:,.0f}",
         *("" if each is None else f"{each:,.2f}" for each in (figures.p50, figures.p99)),
         f"{figures.cpu:,.1f}",
@@ -97,12 +110,12 @@ def _row(figures: Figures, own: Figures | None) -> str:
             for share in (figures.server_share, figures.client_share, figures.database_share)
         ),
         *(
-            [f"{compared.rate / figures.rate:.2f} x", f"{compared.cpu / figures.cpu:.2f} x"]
-            if compared
+            [f"{reference.rate / figures.rate:.2f} x", f"{reference.cpu / figures.cpu:.2f} x"]
+            if reference
             else ["", ""]
         ),
     ]
-    return "".join(cell.rjust(width) for cell, width in zip(cells, WIDTHS, strict=True))
+    return "".join(cell.rjust(width) for cell, width in zip(cells, COLUMN_WIDTHS, strict=True))
 
 
 def as_json(all_figures: Sequence[Figures]) -> list[dict[str, Any]]:

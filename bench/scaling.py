@@ -13,50 +13,55 @@ from bench.processes import cpu_seconds, resident_kib
 from bench.servers import Server
 from resolvers.ids import encode
 
-FIELDS = (
+INVOICE_FIELDS = (
     "id number issuedOn dueOn sha256 net { amountCents } vat { amountCents } gross { amountCents }"
 )
-PURCHASES = (1, 2, 5, 10, 20, 50, 100)  # of ten invoices each
+PURCHASE_COUNTS = (1, 2, 5, 10, 20, 50, 100)  # of ten invoices each
 DEPTHS = (0, 1, 2, 3, 4)
-MEMORY_READINGS = 20
+MEMORY_READING_COUNT = 20
 
 
 async def scaling(server: Server, sizes: Sizes, seconds: float, documents: int) -> None:
     """Print all three."""
-    await rows(server, seconds)
-    await depth(server, sizes, seconds)
-    await memory(server, documents)
+    await measure_rows(server, seconds)
+    await measure_depth(server, sizes, seconds)
+    await measure_memory(server, documents)
 
 
-async def rows(server: Server, seconds: float) -> None:
+async def measure_rows(server: Server, seconds: float) -> None:
     """Processor time for lists of 10 to 1,000 invoices."""
     print("\nrows per response     us per request    us per row    us per additional row")
     before: tuple[int, float] | None = None
-    for purchases in PURCHASES:
-        query = f"{{ purchases(first: {purchases}) {{ nodes {{ invoices {{ {FIELDS} }} }} }} }}"
+    for purchases in PURCHASE_COUNTS:
+        query = (
+            f"{{ purchases(first: {purchases}) {{ nodes {{ invoices {{ {INVOICE_FIELDS} }} }} }} }}"
+        )
         count, cost = INVOICES_PER_PURCHASE * purchases, await _cost(server, query, seconds)
-        additional = f"{(cost - before[1]) / (count - before[0]):25.2f}" if before else ""
-        print(f"{count:17}{cost:19,.0f}{cost / count:14.2f}{additional}", flush=True)
+        marginal_cost = f"{(cost - before[1]) / (count - before[0]):25.2f}" if before else ""
+        print(f"{count:17}{cost:19,.0f}{cost / count:14.2f}{marginal_cost}", flush=True)
         before = count, cost
 
 
-async def depth(server: Server, sizes: Sizes, seconds: float) -> None:
+async def measure_depth(server: Server, sizes: Sizes, seconds: float) -> None:
     """Processor time for nested objects, each fetched by a statement of its own."""
     print("\nstatements per request    us per request    us per additional statement")
     before: tuple[int, float] | None = None
     account = encode("Account", sizes.accounts)
     for levels in DEPTHS:
-        query = f'{{ node(id: "{account}") {{ ... on Account {{ {_nested(levels)} }} }} }}'
+        query = (
+            f'{{ node(id: "{account}") {{ ... on Account {{ {_nested_selection(levels)} }} }} }}'
+        )
         count, cost = 1 + 2 * levels, await _cost(server, query, seconds)
-        additional = f"{(cost - before[1]) / (count - before[0]):31.1f}" if before else ""
-        print(f"{count:22}{cost:18,.0f}{additional}", flush=True)
+        marginal_cost = f"{(cost - before[1]) / (count - before[0]):31.1f}" if before else ""
+        print(f"{count:22}{cost:18,.0f}{marginal_cost}", flush=True)
         before = count, cost
 
 
-def _nested(levels: int) -> str:
+def _nested_selection(levels: int) -> str:
     """A company's latest ticket, the ticket's company, and so on: two statements per level."""
     return (
-        f"legalName tickets(first: 1) {{ nodes {{ id account {{ {_nested(levels - 1)} }} }} }}"
+        "legalName tickets(first: 1) "
+        f"{{ nodes {{ id account {{ {_nested_selection(levels - 1)} }} }} }}"
         if levels
         else "legalName"
     )
@@ -76,22 +81,24 @@ async def _cost(server: Server, query: str, seconds: float) -> float:
     return 1e6 * (cpu_seconds(server.pid) - before) / len(result.latencies)
 
 
-async def memory(server: Server, documents: int) -> None:
+async def measure_memory(server: Server, documents: int) -> None:
     """Resident memory after many distinct documents, each sent once."""
     print("\ndistinct documents    resident MiB")
     print(f"{0:18,}{resident_kib(server.pid) / 1024:16.1f}", flush=True)
-    step, sent = max(1, documents // MEMORY_READINGS), 0
-    while sent < documents:
-        sent += await _send_distinct(server, sent, min(step, documents - sent))
+    batch_size, sent_count = max(1, documents // MEMORY_READING_COUNT), 0
+    while sent_count < documents:
+        sent_count += await _send_distinct(
+            server, sent_count, min(batch_size, documents - sent_count)
+        )
         await asyncio.sleep(0)
-        print(f"{sent:18,}{resident_kib(server.pid) / 1024:16.1f}", flush=True)
+        print(f"{sent_count:18,}{resident_kib(server.pid) / 1024:16.1f}", flush=True)
 
 
 async def _send_distinct(server: Server, start: int, count: int) -> int:
     """Send this many documents that were not sent before. Returns the number."""
 
     async def send_every_fourth(first: int) -> None:
-        async with Client.connected_to(server) as client:
+        async with Client.connect(server) as client:
             for number in range(first, start + count, 4):
                 query = (
                     f'query D{number} {{ offer(slug: "offre-01") {{ a{number}: id slug '

@@ -15,7 +15,7 @@ from bench.data import TOKEN, Sizes
 from server import bind
 
 ROOT = Path(__file__).parents[1]
-NODE = ROOT / "bench"
+NODE_FOLDER = ROOT / "bench"
 START_TIMEOUT = 60.0
 
 
@@ -73,12 +73,12 @@ async def running_servers(
     `folder`.
     """
     async with AsyncExitStack() as stack:
-        starting = [
+        server_starts = [
             stack.enter_async_context(_running_server(name, url, sizes, folder, core))
             for name in names
         ]
         # Waits for all, even if one fails.
-        results = await asyncio.gather(*starting, return_exceptions=True)
+        results = await asyncio.gather(*server_starts, return_exceptions=True)
         for each in results:
             if isinstance(each, BaseException):
                 raise each
@@ -112,10 +112,10 @@ async def _running_server(
 
 def _environment(url: str, folder: Path) -> dict[str, str]:
     """The environment of a production server, without CAMCHA's variables of this shell."""
-    inherited = {
+    environment = {
         name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
     }
-    return inherited | {
+    return environment | {
         "CAMCHA_DATABASE_URL": f"{url}&maxsize=10",  # connections, as many as the others have
         "CAMCHA_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefgh",
         "CAMCHA_MAIL_URL": f"file://{folder / 'mail'}",
@@ -162,8 +162,8 @@ def install_node_packages() -> None:
     """Install the packages of the lock file into bench/node_modules, unless they are there. Raises
     BenchmarkError.
     """
-    lock_hash = hashlib.sha256((NODE / "package-lock.json").read_bytes()).hexdigest()
-    stamp = NODE / "node_modules" / ".stamp"
+    lock_hash = hashlib.sha256((NODE_FOLDER / "package-lock.json").read_bytes()).hexdigest()
+    stamp = NODE_FOLDER / "node_modules" / ".stamp"
     if stamp.exists() and stamp.read_text() == lock_hash:
         return
     if not shutil.which("npm"):
@@ -171,7 +171,11 @@ def install_node_packages() -> None:
             "Mercurius needs Node 20 or newer, with npm on the PATH. Use --servers to leave it out."
         )
     process = subprocess.run(
-        ["npm", "ci", "--loglevel=error"], cwd=NODE, capture_output=True, text=True, check=False
+        ["npm", "ci", "--loglevel=error"],
+        cwd=NODE_FOLDER,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if process.returncode:
         raise BenchmarkError(f"npm ci failed:\n{process.stderr[-2000:]}")

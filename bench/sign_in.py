@@ -39,7 +39,7 @@ SIGN_IN = (
 MESSAGE_INTERVAL = 0.02  # seconds
 FLOOD_SIZE = 500
 # Digits might be masked as a card number.
-WITHOUT_DIGITS = str.maketrans("0123456789", "ghijklmnop")
+DIGITS_TO_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 async def prepare(url: str) -> None:
@@ -144,16 +144,16 @@ def _report(times: dict[str, list[float]]) -> None:
     for kind, seconds in times.items():
         low, high = interval(seconds)
         percentiles = [f"{percentile(seconds, nth):8.2f}" for nth in (5, 95)]
-        middle = f"{1e3 * median(seconds):10.2f}    {1e3 * low:.2f} to {1e3 * high:.2f}"
-        print(f"{kind:18}{middle}{percentiles[0]:>10}{percentiles[1]}{len(seconds):10}")
+        median_column = f"{1e3 * median(seconds):10.2f}    {1e3 * low:.2f} to {1e3 * high:.2f}"
+        print(f"{kind:18}{median_column}{percentiles[0]:>10}{percentiles[1]}{len(seconds):10}")
     print("\npair                      distinguishable   p (Mann-Whitney)")
     kinds = list(times)
-    for first, one in enumerate(kinds):
-        for other in kinds[first + 1 :]:
-            probability, p = mann_whitney(times[one], times[other])
-            print(f"{one + ' / ' + other:26}{probability:15.2f}{p:15.3f}")
-    halves = mann_whitney(times["wrong"][::2], times["wrong"][1::2])
-    print(f"{'wrong / wrong (noise)':26}{halves[0]:15.2f}{halves[1]:15.3f}")
+    for index, first_kind in enumerate(kinds):
+        for second_kind in kinds[index + 1 :]:
+            probability, p = mann_whitney(times[first_kind], times[second_kind])
+            print(f"{first_kind + ' / ' + second_kind:26}{probability:15.2f}{p:15.3f}")
+    noise = mann_whitney(times["wrong"][::2], times["wrong"][1::2])
+    print(f"{'wrong / wrong (noise)':26}{noise[0]:15.2f}{noise[1]:15.3f}")
     print(
         "distinguishable: how often a guess by the time of one response is right; 0.50 is pure "
         "chance"
@@ -166,18 +166,20 @@ def interval(values: Sequence[float], times: int = 1_000) -> tuple[float, float]
     return medians[int(times * 0.025)], medians[int(times * 0.975)]
 
 
-def mann_whitney(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
+def mann_whitney(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
     """How often a value of one sample is on the same side of a value of the other (0.5 to 1), and
     the p-value.
 
     The p-value is the normal approximation for samples without many ties (Mann and Whitney, 1947).
     """
-    ranked = sorted([(value, 0) for value in one] + [(value, 1) for value in other])
-    ranks = sum(rank for rank, (_, side) in enumerate(ranked, 1) if side == 0)
-    count = len(one) * len(other)
-    above = (ranks - len(one) * (len(one) + 1) / 2) / count
-    deviation = math.sqrt((len(one) + len(other) + 1) / (12 * count))
-    return max(above, 1 - above), 2 * (1 - NormalDist().cdf(abs(above - 0.5) / deviation))
+    ranked_values = sorted([(value, 0) for value in first] + [(value, 1) for value in second])
+    ranks = sum(rank for rank, (_, side) in enumerate(ranked_values, 1) if side == 0)
+    count = len(first) * len(second)
+    probability = (ranks - len(first) * (len(first) + 1) / 2) / count
+    deviation = math.sqrt((len(first) + len(second) + 1) / (12 * count))
+    return max(probability, 1 - probability), 2 * (
+        1 - NormalDist().cdf(abs(probability - 0.5) / deviation)
+    )
 
 
 # A flood
@@ -192,22 +194,22 @@ async def flood(server: Server, sizes: Sizes, seconds: float, rounds: int) -> No
     gc.freeze()
     async with Chat(server).open(4) as chat:
         await chat.post_messages(2.0)
-        idle: list[float] = []
-        flooded: list[float] = []
+        idle_latencies: list[float] = []
+        flood_latencies: list[float] = []
         for number in range(rounds):
-            idle += await chat.post_messages(seconds)
-            flooded += await _flooded(chat, server, sizes, number)
+            idle_latencies += await chat.post_messages(seconds)
+            flood_latencies += await _measure_during_flood(chat, server, sizes, number)
     print("\nms until a message arrives      p50      p99   maximum   messages")
-    for name, values in (("idle", idle), (f"{FLOOD_SIZE} sign-ins", flooded)):
+    for name, values in (("idle", idle_latencies), (f"{FLOOD_SIZE} sign-ins", flood_latencies)):
         percentiles = "".join(f"{percentile(values, nth):9.2f}" for nth in (50, 99))
         print(f"{name:26}{percentiles}{1e3 * max(values):10.2f}{len(values):11}")
-    print(
-        f"p99 during the flood is {percentile(flooded, 99) / percentile(idle, 99):.2f} times that "
-        f"of the idle server"
-    )
+    ratio = percentile(flood_latencies, 99) / percentile(idle_latencies, 99)
+    print(f"p99 during the flood is {ratio:.2f} times that of the idle server")
 
 
-async def _flooded(chat: "Chat", server: Server, sizes: Sizes, number: int) -> list[float]:
+async def _measure_during_flood(
+    chat: "Chat", server: Server, sizes: Sizes, number: int
+) -> list[float]:
     """The latencies while another process lets all sign in simultaneously, each repeating until it
     succeeds.
     """
@@ -307,7 +309,7 @@ class Chat:
         return self._latencies
 
     async def _post_message(self) -> None:
-        key = uuid4().hex.translate(WITHOUT_DIGITS)
+        key = uuid4().hex.translate(DIGITS_TO_LETTERS)
         self._sent_at[key] = time.perf_counter()
         response = await self._http.post(
             "/graphql", json={"query": M1, "variables": reply(self._ticket, key)}

@@ -174,7 +174,7 @@ async def _handle_outcome(
     elif payment.status is PaymentStatus.DECLINED:
         await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
     elif payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
-        await emails.payment_confirmation_needed(tx, buyer, payment.confirmation_url)
+        await emails.send_payment_confirmation_needed(tx, buyer, payment.confirmation_url)
 
 
 async def _activate(
@@ -188,7 +188,7 @@ async def _activate(
     )
     if buyer:
         token = services.signer.sign(Purpose.EMAIL_DOWNLOAD, tx.action.at, invoice=invoice.pk)
-        await emails.invoice_issued(tx, buyer, invoice, token)
+        await emails.send_invoice_issued(tx, buyer, invoice, token)
 
 
 async def _buyer(tx: Transaction, purchase: Purchase) -> User | None:

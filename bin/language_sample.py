@@ -25,14 +25,14 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
     """Every Python file of the repository, parsed. Migrations are left out: most of them are
     generated.
     """
-    listed = subprocess.run(
+    result = subprocess.run(
         ["git", "ls-files", "*.py"],  # noqa: S607
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    for name in listed.stdout.split():
+    for name in result.stdout.split():
         if not name.startswith("migrations/"):
             yield name, ast.parse((ROOT / name).read_text(encoding="utf-8"))
 
@@ -100,10 +100,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
     args = parser.parse_args()
-    found = sorted(KINDS[args.kind]())
-    drawn = random.Random(args.seed).sample(found, min(args.count, len(found)))  # noqa: S311 - a sample, not a secret
-    print(f"{len(drawn)} of {len(found)} {args.kind}, seed {args.seed}\n")  # noqa: T201
-    for number, (place, text) in enumerate(drawn, 1):
+    samples = sorted(KINDS[args.kind]())
+    sample = random.Random(args.seed).sample(samples, min(args.count, len(samples)))  # noqa: S311 - a sample, not a secret
+    print(f"{len(sample)} of {len(samples)} {args.kind}, seed {args.seed}\n")  # noqa: T201
+    for number, (place, text) in enumerate(sample, 1):
         print(f"{number:3}. [{place}]\n     {text}\n")  # noqa: T201
 
 

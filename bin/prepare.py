@@ -19,12 +19,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV, MODULES = ROOT / ".venv", ROOT / "node_modules"
-LOCKS = {"production": "requirements.lock", "development": "requirements-dev.lock"}
+LOCK_FILES = {"production": "requirements.lock", "development": "requirements-dev.lock"}
 # What each installation provides.
-INCLUDED = {"production": ["production"], "development": ["production", "development"]}
+PROVIDED_KINDS = {"production": ["production"], "development": ["production", "development"]}
 
 
-class Failed(Exception):
+class PreparationError(Exception):
     """A step failed. The message says what to do about it."""
 
 
@@ -32,18 +32,18 @@ def main(kind: str) -> None:
     """Prepare for `kind`, "production" or "development". Without Node, production continues without
     GraphiQL.
     """
-    with alone():
+    with exclusive_lock():
         prepare_python(kind)
         try:
             prepare_node(kind)
-        except Failed as failure:
+        except PreparationError as failure:
             if kind == "development":
                 raise
-            say(f"warning: {failure}\nwarning: GraphiQL is not available.\n")
+            write_status(f"warning: {failure}\nwarning: GraphiQL is not available.\n")
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def exclusive_lock() -> Iterator[None]:
     """Wait for another installation of the same checkout. The kernel releases the lock of a killed
     process.
     """
@@ -54,7 +54,7 @@ def alone() -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Waiting for another installation in this checkout ...\n")
+            write_status("Waiting for another installation in this checkout ...\n")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -64,16 +64,16 @@ def prepare_python(kind: str) -> None:
     incomplete.
     """
     interpreter = fingerprint(sys.version, str(ROOT))
-    packages = fingerprint(interpreter, (ROOT / LOCKS[kind]).read_text())
-    if stamped(VENV, kind, packages):
+    packages = fingerprint(interpreter, (ROOT / LOCK_FILES[kind]).read_text())
+    if has_stamp(VENV, kind, packages):
         return
-    reusable = stamped(VENV, "interpreter", interpreter)
-    for name in ["interpreter", *LOCKS]:
+    is_reusable = has_stamp(VENV, "interpreter", interpreter)
+    for name in ["interpreter", *LOCK_FILES]:
         stamp(VENV, name).unlink(missing_ok=True)
-    if not reusable:
+    if not is_reusable:
         make_venv()
     with step("Python packages"):
-        pip = [
+        pip_command = [
             str(VENV / "bin" / "python"),
             "-m",
             "pip",
@@ -83,17 +83,19 @@ def prepare_python(kind: str) -> None:
         ]
         run(
             [
-                *pip,
+                *pip_command,
                 "install",
                 "--require-hashes",
                 "--no-deps",
                 "--progress-bar=off",
                 "--requirement",
-                LOCKS[kind],
+                LOCK_FILES[kind],
             ]
         )
-    for name in INCLUDED[kind]:
-        stamp(VENV, name).write_text(fingerprint(interpreter, (ROOT / LOCKS[name]).read_text()))
+    for name in PROVIDED_KINDS[kind]:
+        stamp(VENV, name).write_text(
+            fingerprint(interpreter, (ROOT / LOCK_FILES[name]).read_text())
+        )
     stamp(VENV, "interpreter").write_text(interpreter)
 
 
@@ -102,7 +104,7 @@ def make_venv() -> None:
         try:
             venv.EnvBuilder(clear=True, symlinks=True, with_pip=True).create(VENV)
         except subprocess.CalledProcessError as error:
-            raise Failed(
+            raise PreparationError(
                 "this Python lacks ensurepip: install its venv package (python3-venv on Debian)."
             ) from error
 
@@ -112,49 +114,51 @@ def prepare_node(kind: str) -> None:
     the tests.
     """
     packages = fingerprint((ROOT / "package-lock.json").read_text())
-    if stamped(MODULES, kind, packages):
+    if has_stamp(MODULES, kind, packages):
         return
     require_node()
     with step("GraphiQL" if kind == "production" else "Node packages"):
         run(["npm", "ci", "--loglevel=error", *(["--omit=dev"] if kind == "production" else [])])
-    for name in INCLUDED[kind]:
+    for name in PROVIDED_KINDS[kind]:
         stamp(MODULES, name).write_text(packages)
 
 
 def require_node() -> None:
     if not shutil.which("npm") or not (node := shutil.which("node")):
-        raise Failed("Node 20 or newer and npm were not found on the PATH.")
+        raise PreparationError("Node 20 or newer and npm were not found on the PATH.")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603 (node's own path)
     if int(version.lstrip("v").split(".")[0]) < 20:
-        raise Failed(f"Node {version.strip()} is too old: 20 or newer is required.")
+        raise PreparationError(f"Node {version.strip()} is too old: 20 or newer is required.")
 
 
 def run(command: list[str]) -> None:
     """Run a command in the checkout without output. Raises Failed with its last lines."""
-    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    pipe, devnull = subprocess.PIPE, subprocess.DEVNULL
     result = subprocess.run(  # noqa: S603 (commands written above)
         command,
         cwd=ROOT,
-        stdin=nothing,
+        stdin=devnull,
         stdout=pipe,
         stderr=subprocess.STDOUT,
         text=True,
         close_fds=False,
     )
     if result.returncode:
-        raise Failed("\n".join([f"{command[0]} failed:", *result.stdout.splitlines()[-20:]]))
+        raise PreparationError(
+            "\n".join([f"{command[0]} failed:", *result.stdout.splitlines()[-20:]])
+        )
 
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    say(f"{title} ... ")
+    write_status(f"{title} ... ")
     start = time.monotonic()
     try:
         yield
-    except Failed:
-        say("failed\n")
+    except PreparationError:
+        write_status("failed\n")
         raise
-    say(f"{time.monotonic() - start:.0f} s\n")
+    write_status(f"{time.monotonic() - start:.0f} s\n")
 
 
 def fingerprint(*parts: str) -> str:
@@ -165,12 +169,12 @@ def stamp(folder: Path, name: str) -> Path:
     return folder / f".stamp-{name}"
 
 
-def stamped(folder: Path, name: str, value: str) -> bool:
+def has_stamp(folder: Path, name: str, value: str) -> bool:
     file = stamp(folder, name)
     return file.exists() and file.read_text() == value
 
 
-def say(text: str) -> None:
+def write_status(text: str) -> None:
     sys.stderr.write(text)
     sys.stderr.flush()
 
@@ -179,7 +183,7 @@ if __name__ == "__main__":
     os.umask(0o022)  # another user than the one who installed it may run the server
     try:
         main(sys.argv[1])
-    except Failed as failure:
+    except PreparationError as failure:
         sys.exit(f"error: {failure}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -36,13 +36,13 @@ def _is_deeper_than(depth: int, value: Any, text: bytes | str) -> bool:
         return False
     level = [value]
     for _ in range(depth + 1):
-        level = [child for parent in level for child in _containers_in(parent)]
+        level = [child for parent in level for child in _child_containers(parent)]
         if not level:
             return False
     return True
 
 
-def _containers_in(value: Any) -> list[Any]:
+def _child_containers(value: Any) -> list[Any]:
     children = (
         value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     )

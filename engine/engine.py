@@ -23,7 +23,7 @@ from graphql import (
 from graphql.execution import Executor
 from graphql.execution.values import VariableValues
 
-from engine.documents.cost import CostOf, extension_cost, operation_cost
+from engine.documents.cost import CostFunction, extension_cost, operation_cost
 from engine.documents.document import Document
 from engine.documents.limits import Limits
 from engine.documents.operation import Operation
@@ -39,7 +39,7 @@ from engine.errors import (
     request_error,
 )
 from engine.execution.awaitables import is_awaitable
-from engine.execution.deferred import BatchOf, no_batch
+from engine.execution.deferred import BatchLookup, no_batch
 from engine.execution.executor import PlanExecutor
 from engine.execution.plan import ExecutionPlan
 from engine.execution.plan_cache import PlanCache
@@ -65,10 +65,10 @@ class Engine:
         *,
         limits: Limits | None = None,
         format_error: FormatError = mask_error,
-        cost_of: CostOf = extension_cost,
+        cost_of: CostFunction = extension_cost,
         rules: Sequence[type[ASTValidationRule]] = (),
         trusted_documents: Mapping[str, str] | None = None,
-        batch_of: BatchOf = no_batch,
+        batch_of: BatchLookup = no_batch,
     ) -> None:
         assert_valid_schema(schema)
         self.schema = schema
@@ -98,21 +98,21 @@ class Engine:
         document = self._documents.find(
             params, suggest_names=introspection, trusted_only=trusted_only
         )
-        if document.introspects and not introspection:
+        if document.uses_introspection and not introspection:
             raise request_error("Introspection is not allowed.", FORBIDDEN)
         definition = document.operation(params.operation_name)
         variables = coerce_variables(
             self.schema, document, definition, params.variables, introspection
         )
         limit = self.limits.cost if cost_limit is None else cost_limit
-        operation = self._operation(
+        operation = self._build_operation(
             document, definition, variables, limit, params.extensions.get("dryRun") is True
         )
         if operation.cost > operation.cost_limit and not operation.dry_run:
-            raise _too_costly(operation)
+            raise _cost_limit_error(operation)
         return operation
 
-    def _operation(
+    def _build_operation(
         self,
         document: Document,
         definition: OperationDefinitionNode,
@@ -147,20 +147,18 @@ class Engine:
                 "A subscription can't be executed like a query: send it over the websocket."
             )
         if operation.kind == "mutation":
-            return await self._shielded(self._execute(operation, context))
-        return await self._with_timeout(operation, self._execute(operation, context))
+            return await self._run_shielded(self._execute(operation, context))
+        return await self._run_with_timeout(operation, self._execute(operation, context))
 
     async def _execute(self, operation: Operation, context: Any, root: Any = None) -> Result:
-        result = await self._execution_result(operation, context, root)
+        result = await self._execute_plan(operation, context, root)
         response: Result = {"data": result.data}
         if result.errors:
             response["errors"] = [self._format_error(error, context) for error in result.errors]
         response["extensions"] = operation.extensions
         return response
 
-    async def _execution_result(
-        self, operation: Operation, context: Any, root: Any
-    ) -> ExecutionResult:
+    async def _execute_plan(self, operation: Operation, context: Any, root: Any) -> ExecutionResult:
         key = self._plan_key(operation)
         try:
             plan = self.plans.get(key) or self._build_plan(operation)
@@ -168,7 +166,7 @@ class Engine:
             return ExecutionResult(None, [error])
         try:
             executor = PlanExecutor(plan, operation.variables, context, root)
-            return await executor.execute(serially=operation.kind == "mutation")
+            return await executor.execute(serial=operation.kind == "mutation")
         finally:
             self.plans.put(key, plan)
 
@@ -220,13 +218,13 @@ class Engine:
             is_awaitable=is_awaitable,
         )
 
-    async def _shielded(self, execution: Coroutine[Any, Any, Result]) -> Result:
+    async def _run_shielded(self, execution: Coroutine[Any, Any, Result]) -> Result:
         task = asyncio.get_running_loop().create_task(execution)
         self._mutations.add(task)  # the loop holds only weak references to tasks
         task.add_done_callback(self._mutations.discard)
         return await asyncio.shield(task)
 
-    async def _with_timeout(
+    async def _run_with_timeout(
         self, operation: Operation, execution: Coroutine[Any, Any, Result]
     ) -> Result:
         try:
@@ -249,10 +247,10 @@ class Engine:
         """The source stream of a subscription, as its resolver returned it. Raises `RequestError`
         when it can't start.
         """
-        pending = create_source_event_stream(
+        result = create_source_event_stream(
             self._core_executor(operation, operation.variables, context)
         )
-        stream = await pending if is_awaitable(pending) else pending
+        stream = await result if is_awaitable(result) else result
         if isinstance(stream, ExecutionResult):
             raise RequestError(
                 [self._format_error(error, context) for error in stream.errors or ()]
@@ -261,7 +259,7 @@ class Engine:
 
     async def execute_event(self, operation: Operation, context: Any, event: Any) -> Result:
         """The response to one event of a subscription's source stream."""
-        return await self._with_timeout(operation, self._execute(operation, context, event))
+        return await self._run_with_timeout(operation, self._execute(operation, context, event))
 
     async def response_stream(
         self, operation: Operation, source: Any, context: Any, new_context: Callable[[], Any]
@@ -284,14 +282,14 @@ class Engine:
 
     def source_error(self, operation: Operation, error: Exception, context: Any) -> Result:
         """The last response of a subscription whose source stream raised."""
-        located = located_error(error, [operation.definition])
+        graphql_error = located_error(error, [operation.definition])
         return {
             "data": None,
-            "errors": [self._format_error(located, context)],
+            "errors": [self._format_error(graphql_error, context)],
             "extensions": operation.extensions,
         }
 
 
-def _too_costly(operation: Operation) -> RequestError:
+def _cost_limit_error(operation: Operation) -> RequestError:
     message = f"The operation costs {operation.cost}; the limit is {operation.cost_limit}."
     return request_error(message, QUERY_TOO_COSTLY, cost=operation.cost, limit=operation.cost_limit)

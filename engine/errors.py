@@ -39,8 +39,8 @@ def error_with_code(error: GraphQLError, code: str = BAD_USER_INPUT) -> dict[str
     """The error formatted for the response. `code` applies only when the error has none of its
     own.
     """
-    formatted: dict[str, Any] = dict(error.formatted)
-    return {**formatted, "extensions": {"code": code, **(error.extensions or {})}}
+    formatted_error: dict[str, Any] = dict(error.formatted)
+    return {**formatted_error, "extensions": {"code": code, **(error.extensions or {})}}
 
 
 def mask_error(error: GraphQLError, context: Any) -> dict[str, Any]:
@@ -54,8 +54,8 @@ def mask_error(error: GraphQLError, context: Any) -> dict[str, Any]:
         cause = cause.original_error
     if cause is None:
         return error_with_code(error)
-    formatted: dict[str, Any] = dict(error.formatted)
-    return {**formatted, **internal_error(cause)}
+    formatted_error: dict[str, Any] = dict(error.formatted)
+    return {**formatted_error, **internal_error(cause)}
 
 
 def internal_error(error: BaseException) -> dict[str, Any]:

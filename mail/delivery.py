@@ -31,11 +31,13 @@ async def deliver_due(
     An email that fails is retried later and doesn't delay the others. When no server answers, the
     rest of the batch waits for the next call, because each email would wait for its own timeout.
     """
-    due = await Email.filter(next_attempt_at__lte=at).order_by("next_attempt_at", "id").limit(limit)
+    emails = (
+        await Email.filter(next_attempt_at__lte=at).order_by("next_attempt_at", "id").limit(limit)
+    )
     # The last email of the batch must not become due before its turn ends.
-    lease = at + (len(due) + 1) * SEND_TIMEOUT
+    lease = at + (len(emails) + 1) * SEND_TIMEOUT
     sent = 0
-    for email in due:
+    for email in emails:
         if not await _claim(email, at, lease):
             continue
         error = await _deliver(email, transport, at, sender)

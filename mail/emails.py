@@ -2,8 +2,8 @@
 transaction.
 
 So an email exists exactly when the transaction that it reports was committed. `mail/delivery.py`
-sends it afterwards, and fills in the base URL of the site (`mail/message.py`). A function has the
-name of its template.
+sends it afterwards, and fills in the base URL of the site (`mail/message.py`). Each function is
+named after its template.
 """
 
 import re
@@ -41,17 +41,19 @@ class SecondFactorChange(StrEnum):
     CODES = "CODES"
 
 
-async def verification(tx: Transaction, user: User, token: str) -> Email:
+async def send_verification(tx: Transaction, user: User, token: str) -> Email:
     """Ask a new user to confirm their address, by the link or by sending the token to the API."""
-    return await _write(tx, user, "verification", link=_page("verify", token), token=token)
+    return await _store_for_user(
+        tx, user, "verification", link=_page_url("verify", token), token=token
+    )
 
 
-async def already_registered(tx: Transaction, user: User) -> Email:
+async def send_already_registered(tx: Transaction, user: User) -> Email:
     """Tell a user that someone signed up with their address, and where to sign in."""
-    return await _write(tx, user, "already_registered")
+    return await _store_for_user(tx, user, "already_registered")
 
 
-async def invoice_issued(
+async def send_invoice_issued(
     tx: Transaction, user: User, invoice: Invoice, download_token: str
 ) -> Email:
     """Send an invoice: its totals, its PDF (attached when the email is sent) and a signed download
@@ -59,52 +61,58 @@ async def invoice_issued(
     """
     issued_on = day(invoice.issued_on, user.locale)
     link = f"{BASE_URL}/downloads/{download_token}"
-    return await _write(
+    return await _store_for_user(
         tx, user, "invoice_issued", invoice, link=link, invoice=invoice, issued_on=issued_on
     )
 
 
-async def payment_confirmation_needed(tx: Transaction, user: User, confirmation_url: str) -> Email:
+async def send_payment_confirmation_needed(
+    tx: Transaction, user: User, confirmation_url: str
+) -> Email:
     """Ask a customer to confirm a payment on their bank's page."""
-    return await _write(tx, user, "payment_confirmation_needed", link=confirmation_url)
+    return await _store_for_user(tx, user, "payment_confirmation_needed", link=confirmation_url)
 
 
-async def invitation(
-    tx: Transaction, invited: Invitation, inviter: User, account: Account, token: str
+async def send_invitation(
+    tx: Transaction, invitation: Invitation, inviter: User, account: Account, token: str
 ) -> Email:
     """Invite an address to join an account, by the link or by sending the token to the API.
     Addresses no one by name.
     """
-    until = day(local_date(invited.expires_at), invited.locale)
+    until = day(local_date(invitation.expires_at), invitation.locale)
     return await _store(
         tx,
-        invited.email,
-        invited.locale,
+        invitation.email,
+        invitation.locale,
         "",
         "invitation",
         account_id=account.pk,
-        link=_page("invitation", token),
+        link=_page_url("invitation", token),
         token=token,
         until=until,
         inviter=_without_links(inviter.name),
         company=_without_links(account.legal_name),
-        role=text(invited.role.label, invited.locale),
+        role=text(invitation.role.label, invitation.locale),
     )
 
 
-async def password_reset(tx: Transaction, user: User, token: str) -> Email:
+async def send_password_reset(tx: Transaction, user: User, token: str) -> Email:
     """Let a user choose a new password, by the link or by sending the token to the API."""
-    return await _write(tx, user, "password_reset", link=_page("reset", token), token=token)
+    return await _store_for_user(
+        tx, user, "password_reset", link=_page_url("reset", token), token=token
+    )
 
 
-async def sign_in_unlock(tx: Transaction, user: User, token: str) -> Email:
+async def send_sign_in_unlock(tx: Transaction, user: User, token: str) -> Email:
     """Let a user sign in at once while others' failed attempts throttle sign-ins, by the link or
     the token.
     """
-    return await _write(tx, user, "sign_in_unlock", link=_page("unlock", token), token=token)
+    return await _store_for_user(
+        tx, user, "sign_in_unlock", link=_page_url("unlock", token), token=token
+    )
 
 
-async def staff_welcome(tx: Transaction, user: User, token: str) -> Email:
+async def send_staff_welcome(tx: Transaction, user: User, token: str) -> Email:
     """Welcome a new member of staff, and link to the page where they choose a password."""
     return await _store(
         tx,
@@ -113,51 +121,58 @@ async def staff_welcome(tx: Transaction, user: User, token: str) -> Email:
         "",
         "staff_welcome",
         user=user,
-        link=_page("reset", token),
+        link=_page_url("reset", token),
         token=token,
     )
 
 
-async def sessions_ended(tx: Transaction, user: User) -> Email:
+async def send_sessions_ended(tx: Transaction, user: User) -> Email:
     """Tell a user that support has signed out all their devices."""
-    return await _write(tx, user, "sessions_ended")
+    return await _store_for_user(tx, user, "sessions_ended")
 
 
-async def ownership_changed(
-    tx: Transaction, user: User, account: Account, *, gained: User | None, lost: User | None
+async def send_ownership_changed(
+    tx: Transaction,
+    user: User,
+    account: Account,
+    *,
+    new_owner: User | None,
+    former_owner: User | None,
 ) -> Email:
     """Tell an owner of an account who became an owner and who is no longer one, and what to do if
     that is unexpected.
     """
-    return await _write(
+    return await _store_for_user(
         tx,
         user,
         "ownership_changed",
         account_id=account.pk,
         company=_without_links(account.legal_name),
-        gained=_without_links(gained.name) if gained else None,
-        lost=_without_links(lost.name) if lost else None,
+        gained=_without_links(new_owner.name) if new_owner else None,
+        lost=_without_links(former_owner.name) if former_owner else None,
     )
 
 
-async def password_changed(tx: Transaction, user: User) -> Email:
+async def send_password_changed(tx: Transaction, user: User) -> Email:
     """Tell a user that their password was changed, and what to do if it wasn't them."""
-    return await _write(tx, user, "password_changed")
+    return await _store_for_user(tx, user, "password_changed")
 
 
-async def second_factor_changed(tx: Transaction, user: User, change: SecondFactorChange) -> Email:
+async def send_second_factor_changed(
+    tx: Transaction, user: User, change: SecondFactorChange
+) -> Email:
     """Tell a user what happened to their second factor, and what to do if it wasn't them."""
-    return await _write(tx, user, "second_factor_changed", change=change.value)
+    return await _store_for_user(tx, user, "second_factor_changed", change=change.value)
 
 
-async def second_factor_reset(tx: Transaction, user: User, *, by_support: bool) -> Email:
+async def send_second_factor_reset(tx: Transaction, user: User, *, by_support: bool) -> Email:
     """Tell a user that support, or an owner of their account, has turned off their second
     factor.
     """
-    return await _write(tx, user, "second_factor_reset", by_support=by_support)
+    return await _store_for_user(tx, user, "second_factor_reset", by_support=by_support)
 
 
-async def email_change(tx: Transaction, user: User, new_address: str, token: str) -> Email:
+async def send_email_change(tx: Transaction, user: User, new_address: str, token: str) -> Email:
     """Ask the recipient at a new address to confirm it, by the link or by sending the token to the
     API.
     """
@@ -168,38 +183,38 @@ async def email_change(tx: Transaction, user: User, new_address: str, token: str
         "",
         "email_change",
         user=user,
-        link=_page("email", token),
+        link=_page_url("email", token),
         token=token,
     )
 
 
-async def email_change_taken(tx: Transaction, user: User) -> Email:
+async def send_email_change_taken(tx: Transaction, user: User) -> Email:
     """Tell a user that someone requested their address for another user, without saying who."""
-    return await _write(tx, user, "email_change_taken")
+    return await _store_for_user(tx, user, "email_change_taken")
 
 
-async def email_change_requested(
+async def send_email_change_requested(
     tx: Transaction, user: User, new_address: str, token: str | None
 ) -> Email:
     """Tell the current address of a user about a requested change. With a token, ask for a
     confirmation.
     """
-    link = _page("email", token) if token else SIGN_IN_URL
-    return await _write(
+    link = _page_url("email", token) if token else SIGN_IN_URL
+    return await _store_for_user(
         tx, user, "email_change_requested", email=new_address, link=link, token=token
     )
 
 
-async def email_changed(tx: Transaction, user: User, new_address: str) -> Email:
+async def send_email_changed(tx: Transaction, user: User, new_address: str) -> Email:
     """Tell the previous address, which `user` still has, which one has replaced it."""
-    return await _write(tx, user, "email_changed", email=new_address)
+    return await _store_for_user(tx, user, "email_changed", email=new_address)
 
 
-async def legal_name(tx: Transaction, user: User, change: LegalNameChange) -> Email:
+async def send_legal_name(tx: Transaction, user: User, change: LegalNameChange) -> Email:
     """Tell a member the state of their account's legal name change: evidence is needed, or it is
     accepted or rejected.
     """
-    return await _write(
+    return await _store_for_user(
         tx,
         user,
         "legal_name",
@@ -211,33 +226,33 @@ async def legal_name(tx: Transaction, user: User, change: LegalNameChange) -> Em
     )
 
 
-async def account_status(tx: Transaction, user: User, account: Account) -> Email:
+async def send_account_status(tx: Transaction, user: User, account: Account) -> Email:
     """Tell an owner that the account is deactivated, active again, or will be erased on a certain
     day.
     """
-    on = day(local_date(account.erases_at), user.locale) if account.erases_at else ""
-    return await _write(
+    erases_on = day(local_date(account.erases_at), user.locale) if account.erases_at else ""
+    return await _store_for_user(
         tx,
         user,
         "account_status",
         account_id=account.pk,
         company=_one_line(account.legal_name),
         status=account.status.value,
-        on=on,
+        on=erases_on,
     )
 
 
-async def reactivation_declined(
+async def send_reactivation_declined(
     tx: Transaction, user: User, account: Account, reason: str
 ) -> Email:
     """Tell an owner why the account isn't reactivated, or what support needs to know first."""
     company = _one_line(account.legal_name)
-    return await _write(
+    return await _store_for_user(
         tx, user, "reactivation_declined", account_id=account.pk, company=company, reason=reason
     )
 
 
-async def account_erased(tx: Transaction, user: User, erasure: Erasure) -> Email:
+async def send_account_erased(tx: Transaction, user: User, erasure: Erasure) -> Email:
     """Tell an owner that the account is erased, and what is kept, why and until when (GDPR, art.
     12).
 
@@ -256,12 +271,12 @@ async def account_erased(tx: Transaction, user: User, erasure: Erasure) -> Email
     )
 
 
-def _page(path: str, token: str) -> str:
+def _page_url(path: str, token: str) -> str:
     return f"{BASE_URL}/{path}?token={token}"
 
 
-async def _write(
-    tx: Transaction, user: User, name: str, invoice_attached: Invoice | None = None, **params: Any
+async def _store_for_user(
+    tx: Transaction, user: User, name: str, attached_invoice: Invoice | None = None, **params: Any
 ) -> Email:
     return await _store(
         tx,
@@ -269,7 +284,7 @@ async def _write(
         user.locale,
         _greeting_name(user),
         name,
-        invoice_attached,
+        attached_invoice,
         user=user,
         **params,
     )
@@ -281,7 +296,7 @@ async def _store(
     locale: Locale,
     greeting_name: str,
     name: str,
-    invoice_attached: Invoice | None = None,
+    attached_invoice: Invoice | None = None,
     user: User | None = None,
     account_id: int | None = None,
     **params: Any,
@@ -295,7 +310,7 @@ async def _store(
         subject=subject,
         text=text,
         html=html,
-        invoice_id=invoice_attached.pk if invoice_attached else None,
+        invoice_id=attached_invoice.pk if attached_invoice else None,
         user=user,
         account_id=account_id,
         created_at=tx.action.at,

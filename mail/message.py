@@ -46,8 +46,8 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
     result["Auto-Submitted"] = (
         "auto-generated"  # RFC 3834: asks mailboxes not to send absence notes
     )
-    result.set_content(_linked(email.text, sender.base_url), cte="quoted-printable")
-    html = _linked(email.html, escape(sender.base_url))
+    result.set_content(_with_base_url(email.text, sender.base_url), cte="quoted-printable")
+    html = _with_base_url(email.html, escape(sender.base_url))
     result.add_alternative(html, subtype="html", cte="quoted-printable")
     if document:
         _attach(result, document)
@@ -68,12 +68,12 @@ def message_id(email: Email, mailbox: str) -> str:
     """`<email-12.5f0c...@domain>`: the same at every attempt, so that mailboxes recognize a message
     delivered twice.
     """
-    created = email.created_at.astimezone(UTC).isoformat()
-    digest = sha256(f"{email.pk} {created} {email.text}".encode()).hexdigest()[:16]
+    created_at = email.created_at.astimezone(UTC).isoformat()
+    digest = sha256(f"{email.pk} {created_at} {email.text}".encode()).hexdigest()[:16]
     return f"<email-{email.pk}.{digest}@{parseaddr(mailbox)[1].rpartition('@')[2]}>"
 
 
-def _linked(content: str, base_url: str) -> str:
+def _with_base_url(content: str, base_url: str) -> str:
     return content.replace(_EARLIER_PRIVACY_POLICY, PRIVACY_POLICY).replace(
         f"{BASE_URL}/", f"{base_url}/"
     )

@@ -16,13 +16,13 @@ from models import translations
 from models.locale import Locale
 
 TEMPLATES = Path(__file__).parent / "templates"
-_FORMS = {"html", "text"}
+_FORMATS = {"html", "text"}
 PATHS = {
     path.stem: f"{path.parent.name}/{path.name}"
     for path in TEMPLATES.glob("*/*.jinja")
-    if path.parent.name not in _FORMS
+    if path.parent.name not in _FORMATS
 }
-_COLUMNS = 72
+_LINE_WIDTH = 72
 
 
 class RenderedEmail(NamedTuple):
@@ -46,12 +46,12 @@ def render(template_name: str, locale: Locale, /, **values: object) -> RenderedE
 
 
 def _wrap(text: str) -> str:
-    return textwrap.fill(text.strip(), _COLUMNS, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(text.strip(), _LINE_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _environment(form: str, autoescape: bool) -> Environment:
+def _environment(format: str, autoescape: bool) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader([TEMPLATES / form, TEMPLATES]),
+        loader=FileSystemLoader([TEMPLATES / format, TEMPLATES]),
         autoescape=autoescape,  # noqa: S701 - off for plain text only
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -14,9 +14,9 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import aiosmtplib
 
-STARTTLS = {"required": True, "optional": None, "never": False}
-_COMMAND_SECONDS = 15
-_MESSAGE_ID = re.compile(r"<(\w[\w.-]*)@[^@>]+>")
+STARTTLS_OPTIONS = {"required": True, "optional": None, "never": False}
+_COMMAND_TIMEOUT = 15
+_MESSAGE_ID_PATTERN = re.compile(r"<(\w[\w.-]*)@[^@>]+>")
 
 
 class DeliveryError(Exception):
@@ -41,7 +41,7 @@ class Transport(Protocol):
     async def send(self, message: EmailMessage) -> str: ...
 
 
-def transport(url: str) -> Transport:
+def transport_from_url(url: str) -> Transport:
     """The transport for a URL. Raises ValueError for an invalid one, with a message that never
     contains the password.
 
@@ -52,15 +52,15 @@ def transport(url: str) -> Transport:
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return _folder(parts)
+        return _folder_transport(parts)
     if parts.scheme in ("smtp", "smtps"):
-        return _server(parts)
+        return _smtp_transport(parts)
     raise ValueError(
         f"a mail URL begins with file:, smtp:// or smtps://, not with {parts.scheme or 'nothing'!r}"
     )
 
 
-def _folder(parts: SplitResult) -> "FolderTransport":
+def _folder_transport(parts: SplitResult) -> "FolderTransport":
     if parts.netloc:
         raise ValueError(
             f"a mail folder is file:///absolute or file:relative: {parts.netloc!r} reads as a host"
@@ -72,7 +72,7 @@ def _folder(parts: SplitResult) -> "FolderTransport":
     return FolderTransport(Path(unquote(parts.path)).absolute())
 
 
-def _server(parts: SplitResult) -> "SmtpTransport":
+def _smtp_transport(parts: SplitResult) -> "SmtpTransport":
     try:
         port = parts.port
     except ValueError:
@@ -81,26 +81,32 @@ def _server(parts: SplitResult) -> "SmtpTransport":
         raise ValueError(f"a mail server is {parts.scheme}://user:password@host:port")
     if (parts.username is None) != (parts.password is None):
         raise ValueError("a mail URL contains both user and password, or neither")
-    tls = parts.scheme == "smtps"
-    starttls, context = _encryption(parts.query, tls)
+    use_tls = parts.scheme == "smtps"
+    starttls, context = _encryption(parts.query, use_tls)
     user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
     return SmtpTransport(
-        parts.hostname, port or (465 if tls else 587), user, password, tls, starttls, context
+        parts.hostname,
+        port or (465 if use_tls else 587),
+        user,
+        password,
+        use_tls,
+        starttls,
+        context,
     )
 
 
-def _encryption(query: str, tls: bool) -> tuple[bool | None, ssl.SSLContext]:
+def _encryption(query: str, use_tls: bool) -> tuple[bool | None, ssl.SSLContext]:
     options = dict(parse_qsl(query, keep_blank_values=True))
-    starttls = options.pop("starttls", "never" if tls else "required")
+    starttls = options.pop("starttls", "never" if use_tls else "required")
     ca_file = options.pop("ca_file", None)
     if options:
         raise ValueError(
             f"a mail URL has no option {', '.join(sorted(options))}: only starttls and ca_file"
         )
-    if starttls not in STARTTLS or (tls and starttls != "never"):
-        raise ValueError(f"starttls is one of {', '.join(STARTTLS)}, and smtps takes none")
+    if starttls not in STARTTLS_OPTIONS or (use_tls and starttls != "never"):
+        raise ValueError(f"starttls is one of {', '.join(STARTTLS_OPTIONS)}, and smtps takes none")
     try:
-        return STARTTLS[starttls], ssl.create_default_context(cafile=ca_file)
+        return STARTTLS_OPTIONS[starttls], ssl.create_default_context(cafile=ca_file)
     except OSError:
         raise ValueError("ca_file is not a readable file of certificates") from None
 
@@ -114,7 +120,7 @@ class FolderTransport:
     path: Path
 
     async def send(self, message: EmailMessage) -> str:
-        match = _MESSAGE_ID.fullmatch(str(message["Message-ID"]))
+        match = _MESSAGE_ID_PATTERN.fullmatch(str(message["Message-ID"]))
         if match is None:
             raise DeliveryError("no usable Message-ID", permanent=True)
         try:
@@ -156,7 +162,7 @@ class SmtpTransport:
             use_tls=self.tls,
             start_tls=self.starttls,
             tls_context=self.context,
-            timeout=_COMMAND_SECONDS,
+            timeout=_COMMAND_TIMEOUT,
         )
         try:
             await client.connect()
@@ -187,9 +193,9 @@ def _delivery_error(error: Exception) -> DeliveryError:
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         error = error.recipients[0]
     code = error.code if isinstance(error, aiosmtplib.SMTPResponseException) else None
-    about_email = isinstance(error, (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError))
+    rejects_email = isinstance(error, (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError))
     return DeliveryError(
         f"{type(error).__name__} {code}" if code else type(error).__name__,
-        permanent=about_email and code is not None and code >= 500,
+        permanent=rejects_email and code is not None and code >= 500,
         unreachable=isinstance(error, OSError),
     )

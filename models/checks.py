@@ -17,7 +17,7 @@ class Checks:
     ends.
 
         with Checks() as check:
-            email = check(deliverable, email)
+            email = check(clean_email, email)
             name = check(line, name, "name", NAME_LENGTH)
 
     Use a check's result after the block: inside it, the result of a refused check is None. Check

@@ -123,7 +123,7 @@ async def _start(action: Action, services: ErasureServices, erasure_id: int) -> 
             .select_related("user")
         )
         for membership in await owners.order_by("id"):
-            await emails.account_erased(tx, membership.user, erasure)
+            await emails.send_account_erased(tx, membership.user, erasure)
     return erasure
 
 

@@ -275,8 +275,12 @@ def _page_columns(
     memo_key = (model, order, extra)
     if memo_key not in selection.memo:
         nodes = [
-            *selection.below("nodes"),
-            *(node for edge in selection.below("edges") for node in edge.below("node")),
+            *selection.subselections("nodes"),
+            *(
+                node
+                for edge in selection.subselections("edges")
+                for node in edge.subselections("node")
+            ),
         ]
         cursor_columns = (order.column,) if selection.fields.keys() & {"edges", "pageInfo"} else ()
         selection.memo[memo_key] = (

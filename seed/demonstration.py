@@ -102,7 +102,7 @@ async def _create_user(
         second_factor_at=at if person.totp_secret else None,
     )
     if person.totp_secret:
-        await totp.store_app(user, auth.secret_box.seal(person.totp_secret), at)
+        await totp.store_app(user, auth.secret_box.encrypt(person.totp_secret), at)
     if person.company:
         account = await Account.create(**vars(person.company), created_at=at)
         await Membership.create(user=user, account=account, role=Role.OWNER, created_at=at)

@@ -12,7 +12,7 @@ import pyotp
 
 from accounts.staff import appoint
 from auth import sessions
-from auth.caller import Callers
+from auth.caller import CallerCache
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role
 from models.action import Action
@@ -85,7 +85,7 @@ async def viewer_of(
     """The viewer that the token identifies at this time, without a cache. Raises
     Unauthenticated.
     """
-    return await Callers(Hub(), MovableClock(at)).viewer_of(access_token, accept_language)
+    return await CallerCache(Hub(), MovableClock(at)).viewer_of(access_token, accept_language)
 
 
 async def sign_up(server: Server, email: str, siren: str = SIREN) -> Client:
@@ -152,7 +152,7 @@ async def _appoint(database_url: str, email: str, role: str) -> str:
     tests/test_cli.py. Returns the link's token.
     """
     clock = SystemClock()
-    auth = AuthServices.of(SECRET_KEY, clock)
+    auth = AuthServices.create(SECRET_KEY, clock)
     await connect(database_url)
     try:
         action = Action(None, clock.now(), Hub())

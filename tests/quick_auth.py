@@ -8,7 +8,7 @@ from typing import Any
 from argon2 import PasswordHasher
 
 from auth.passwords import Passwords
-from auth.passwords.hashing_process import WORK, score
+from auth.passwords.hashing_process import COMMANDS, score
 from auth.services import AuthServices
 from models.clock import Clock
 
@@ -19,16 +19,16 @@ def quick_passwords() -> Passwords:
     """Real hashes and scores at the lowest cost and without a process, whose low priority costs a
     second on a busy machine.
     """
-    return Passwords(asked=_run_task, parameters=LOW_COST)
+    return Passwords(run_command=_run_task, parameters=LOW_COST)
 
 
 def _run_task(task: str, *arguments: Any) -> Any:
-    return (score if task == "score" else WORK[task])(*arguments)
+    return (score if task == "score" else COMMANDS[task])(*arguments)
 
 
 def quick_auth(clock: Clock) -> AuthServices:
     """Responds without padding the response time."""
-    auth = AuthServices.of(
+    auth = AuthServices.create(
         "a secret key of a test, long enough", clock, passwords=quick_passwords()
     )
-    return replace(auth, even_seconds=0)
+    return replace(auth, min_response_seconds=0)

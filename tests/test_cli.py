@@ -213,7 +213,7 @@ async def test_p4_3_a_link_is_printed_instead_of_a_password(db: str, tmp_path: P
         "error: This email address is already in use.\n",
     )
     clock = SystemClock()
-    auth, action = AuthServices.of(SECRET_KEY, clock), Action(None, clock.now(), Hub())
+    auth, action = AuthServices.create(SECRET_KEY, clock), Action(None, clock.now(), Hub())
     try:
         late_action = replace(action, at=action.at + timedelta(hours=72))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):

@@ -29,60 +29,64 @@ from web.page import (
     too_large,
 )
 
-_FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
+_MAX_FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
 
 
 def routes(services: Services) -> list[Route]:
     """The pages and what their buttons do."""
-    reset, move, unlock = _Reset(services), _EmailChangePage(services), _Unlock(services)
+    password_reset_page, email_change_page, unlock_page = (
+        _PasswordResetPage(services),
+        _EmailChangePage(services),
+        _UnlockPage(services),
+    )
     return [
-        Route("/unlock", unlock.ask),
-        Route("/unlock", unlock.allow, methods=["POST"]),
-        Route("/reset", reset.ask),
-        Route("/reset", reset.set, methods=["POST"]),
-        Route("/email", move.ask),
-        Route("/email", move.confirm, methods=["POST"]),
+        Route("/unlock", unlock_page.show),
+        Route("/unlock", unlock_page.submit, methods=["POST"]),
+        Route("/reset", password_reset_page.show),
+        Route("/reset", password_reset_page.submit, methods=["POST"]),
+        Route("/email", email_change_page.show),
+        Route("/email", email_change_page.confirm, methods=["POST"]),
     ]
 
 
 @dataclass(frozen=True)
-class _Reset:
+class _PasswordResetPage:
     """The page where a user sets a new password."""
 
     services: Services
 
-    async def ask(self, request: Request) -> Response:
+    async def show(self, request: Request) -> Response:
         """Show the form if the link is valid."""
         try:
-            user = await change.user_of_token(page_action(request, self.services), _token(request))
+            user = await change.user_for_token(page_action(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
         return _form(request, user)
 
-    async def set(self, request: Request) -> Response:
+    async def submit(self, request: Request) -> Response:
         """Set the password, or show the form again with what is wrong."""
-        given = await read_form(request, _FORM_BYTES)
-        if given is None:
+        form = await read_form(request, _MAX_FORM_BYTES)
+        if form is None:
             return too_large(request)
         action = page_action(request, self.services)
         try:
-            user = await change.user_of_token(action, _token(request))
-            return await self._reset_password(request, action, user, given)
+            user = await change.user_for_token(action, _token(request))
+            return await self._reset_password(request, action, user, form)
         except Refusal:
             return not_found(request)
 
     async def _reset_password(
-        self, request: Request, action: Action, user: User, given: dict[str, str]
+        self, request: Request, action: Action, user: User, form: dict[str, str]
     ) -> Response:
-        password, code = given.get("password", ""), given.get("code")
+        password, code = form.get("password", ""), form.get("code")
         auth = self.services.auth
         try:
             await change.reset(action, auth, token=_token(request), password=password, code=code)
-        except (Refusal, Throttled) as fault:
-            if fault.code == IdentityErrorCode.TOKEN_INVALID:
+        except (Refusal, Throttled) as error:
+            if error.code == IdentityErrorCode.TOKEN_INVALID:
                 raise
-            return _form(request, user, fault)
-        return page_response(request, _SET)
+            return _form(request, user, error)
+        return page_response(request, _PASSWORD_SAVED_PAGE)
 
 
 @dataclass(frozen=True)
@@ -91,51 +95,55 @@ class _EmailChangePage:
 
     services: Services
 
-    async def ask(self, request: Request) -> Response:
+    async def show(self, request: Request) -> Response:
         """Show the button if the link is valid."""
         try:
-            wish = await email_change.change_of_token(
+            requested_change = await email_change.change_for_token(
                 page_action(request, self.services), _token(request)
             )
         except Refusal:
             return not_found(request)
-        return page_response(request, replace(_MOVE, figure=wish.email))
+        return page_response(request, replace(_EMAIL_CHANGE_PAGE, highlight=requested_change.email))
 
     async def confirm(self, request: Request) -> Response:
         """Confirm the change."""
         if await read_form(request) is None:
             return too_large(request)
         try:
-            done = await email_change.confirm(page_action(request, self.services), _token(request))
+            is_complete = await email_change.confirm(
+                page_action(request, self.services), _token(request)
+            )
         except Refusal:
             return not_found(request)
-        return page_response(request, _MOVED if done else _NOTED)
+        return page_response(
+            request, _EMAIL_CHANGED_PAGE if is_complete else _CONFIRMATION_RECORDED_PAGE
+        )
 
 
 @dataclass(frozen=True)
-class _Unlock:
+class _UnlockPage:
     """The page that unlocks sign-in: its button lets the next sign-in from this browser succeed at
     once.
     """
 
     services: Services
 
-    async def ask(self, request: Request) -> Response:
+    async def show(self, request: Request) -> Response:
         """Show the button if the link is valid."""
-        return await self._show_if_valid(request, _UNLOCK)
+        return await self._show_if_valid(request, _UNLOCK_PAGE)
 
-    async def allow(self, request: Request) -> Response:
+    async def submit(self, request: Request) -> Response:
         """Store the token in this browser, for sign-ins from our pages."""
         if await read_form(request) is None:
             return too_large(request)
-        answer = await self._show_if_valid(request, _UNLOCKED)
-        if answer.status_code == 200:
+        response = await self._show_if_valid(request, _UNLOCKED_PAGE)
+        if response.status_code == 200:
             cookies = Cookies(
-                None, secure=self.services.base_url.startswith("https://"), trusted=lambda: True
+                None, secure=self.services.base_url.startswith("https://"), is_trusted=lambda: True
             )
-            cookies.unlocked(_token(request), int(unlocking.LIFETIME.total_seconds()))
-            answer.raw_headers += cookies.headers()
-        return answer
+            cookies.set_unlock_token(_token(request), int(unlocking.LIFETIME.total_seconds()))
+            response.raw_headers += cookies.headers()
+        return response
 
     async def _show_if_valid(self, request: Request, page: Page) -> Response:
         try:
@@ -149,47 +157,51 @@ def _token(request: Request) -> str:
     return request.query_params.get("token", "")
 
 
-def _form(request: Request, user: User, fault: DomainError | None = None) -> Response:
-    fields = _FIELDS if user.second_factor else _FIELDS[:1]
+def _form(request: Request, user: User, error: DomainError | None = None) -> Response:
+    fields = _RESET_FIELDS if user.second_factor else _RESET_FIELDS[:1]
     page = replace(
-        _RESET, fields=fields, notice=message_for(fault, language(request)) if fault else ""
+        _RESET_PAGE, fields=fields, notice=message_for(error, language(request)) if error else ""
     )
     return page_response(
-        request, page, 200 if fault is None else 429 if isinstance(fault, Throttled) else 422
+        request, page, 200 if error is None else 429 if isinstance(error, Throttled) else 422
     )
 
 
-_RESET = Page(
+_RESET_PAGE = Page(
     _("Choose a new password"),
     _("Use 12 to 128 characters that are hard to guess. All your devices will be signed out."),
     buttons=(("set", _("Save")),),
 )
-_FIELDS = (
+_RESET_FIELDS = (
     Field("password", _("New password"), "password", "new-password"),
     Field(
         "code", _("Code from your authenticator app, or a recovery code"), "text", "one-time-code"
     ),
 )
-_UNLOCK = Page(
+_UNLOCK_PAGE = Page(
     _("Sign in without waiting"),
     _("Do this in the browser you sign in with. You will be asked for your password as usual."),
     buttons=(("allow", _("Continue")),),
 )
-_UNLOCKED = Page(
+_UNLOCKED_PAGE = Page(
     _("You can sign in now"),
     _(
         "For the next 30 minutes, other people’s failed attempts won’t make you wait in this "
         "browser."
     ),
 )
-_SET = Page(_("Your password has been saved"), _("You can close this page and sign in."))
-_MOVE = Page(
+_PASSWORD_SAVED_PAGE = Page(
+    _("Your password has been saved"), _("You can close this page and sign in.")
+)
+_EMAIL_CHANGE_PAGE = Page(
     _("Confirm the new email address"),
     _("If you didn’t request this, close this page. Without your confirmation, nothing changes."),
     buttons=(("move", _("Confirm this address")),),
 )
-_MOVED = Page(_("Your email address was changed"), _("From now on, sign in with the new address."))
-_NOTED = Page(
+_EMAIL_CHANGED_PAGE = Page(
+    _("Your email address was changed"), _("From now on, sign in with the new address.")
+)
+_CONFIRMATION_RECORDED_PAGE = Page(
     _("Your confirmation has been recorded"),
     _("One step remains: confirm from the other address, where a message is waiting for you."),
 )

@@ -25,7 +25,7 @@ from storage.store import StoreFull, StoreUnavailable
 from support.files import RejectionReason, UploadRejected, receive
 from web.page import language, not_found
 
-_UPLOAD_SECONDS = 300
+_UPLOAD_TIMEOUT = 300
 
 log = structlog.stdlib.get_logger()
 
@@ -63,30 +63,30 @@ class _FileEndpoints:
         """
         file = await self._announced_file(request.path_params["token"])
         if file is None:
-            return _answer(request, 404, "TOKEN_INVALID")
-        if refused := _refused_by_headers(request, file):
-            return refused
+            return _json_response(request, 404, "TOKEN_INVALID")
+        if rejection := _check_headers(request, file):
+            return rejection
         try:
-            async with asyncio.timeout(_UPLOAD_SECONDS):
+            async with asyncio.timeout(_UPLOAD_TIMEOUT):
                 action = Action(None, self.services.clock.now(), self.services.hub)
-                new = await receive(action, self.file_service, file, request.stream())
+                is_new = await receive(action, self.file_service, file, request.stream())
         except UploadRejected as error:
-            return _refused(request, error.reason)
+            return _upload_error(request, error.reason)
         except (TimeoutError, ClientDisconnect):
-            return _answer(request, 408, "INCOMPLETE")
+            return _json_response(request, 408, "INCOMPLETE")
         except StoreFull:
             log.error("store.full", file=file.pk)
-            return _answer(request, HTTPStatus.INSUFFICIENT_STORAGE, "STORE_FULL")
+            return _json_response(request, HTTPStatus.INSUFFICIENT_STORAGE, "STORE_FULL")
         except StoreUnavailable:
             log.error("store.unavailable", file=file.pk)
-            return _answer(request, 503, "STORE_UNAVAILABLE")
+            return _json_response(request, 503, "STORE_UNAVAILABLE")
         if file.status is FileStatus.QUARANTINED:
-            return _answer(request, 202, "QUARANTINED")
-        return _answer(request, 201 if new else 200, "STORED")
+            return _json_response(request, 202, "QUARANTINED")
+        return _json_response(request, 201 if is_new else 200, "STORED")
 
     async def _announced_file(self, token: str) -> File | None:
-        facts = self._token_data(token, Purpose.UPLOAD)
-        return await File.get_or_none(pk=facts["file"], abandoned_at=None) if facts else None
+        data = self._token_data(token, Purpose.UPLOAD)
+        return await File.get_or_none(pk=data["file"], abandoned_at=None) if data else None
 
     async def download(self, request: Request) -> Response:
         """The file or the invoice's PDF, always as an attachment, never displayed on our origin."""
@@ -94,9 +94,9 @@ class _FileEndpoints:
             request.path_params["token"], Purpose.DOWNLOAD, Purpose.EMAIL_DOWNLOAD
         ):
             case {"invoice": int(key)}:
-                return await self._invoice(request, key)
+                return await self._serve_invoice(request, key)
             case {"file": int(key)}:
-                return await self._file(request, key)
+                return await self._serve_file(request, key)
         return not_found(request)
 
     def _token_data(self, token: str, *purposes: Purpose) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class _FileEndpoints:
                 continue
         return {}
 
-    async def _invoice(self, request: Request, key: int) -> Response:
+    async def _serve_invoice(self, request: Request, key: int) -> Response:
         document = await InvoiceDocument.get_or_none(invoice_id=key).select_related("invoice")
         if document is None:
             return not_found(request)
@@ -120,7 +120,7 @@ class _FileEndpoints:
         )
         return Response(b"" if request.method == "HEAD" else document.pdf, headers=headers)
 
-    async def _file(self, request: Request, key: int) -> Response:
+    async def _serve_file(self, request: Request, key: int) -> Response:
         file = await File.get_or_none(pk=key, abandoned_at=None)
         if file is None or file.status is not FileStatus.AVAILABLE or file.sha256 is None:
             return not_found(request)
@@ -134,27 +134,29 @@ class _FileEndpoints:
             return not_found(request)
         except StoreUnavailable:
             log.error("store.unavailable", file=file.pk)
-            return _answer(request, 503, "STORE_UNAVAILABLE")
+            return _json_response(request, 503, "STORE_UNAVAILABLE")
 
 
-def _refused_by_headers(request: Request, file: File) -> Response | None:
+def _check_headers(request: Request, file: File) -> Response | None:
     """The response when the headers alone show that the upload is wrong, before the body is
     read.
     """
     if request.headers.get("content-encoding", "identity") != "identity":
-        return _refused(request, RejectionReason.OTHER_CONTENT)
+        return _upload_error(request, RejectionReason.OTHER_CONTENT)
     length = request.headers.get("content-length")
     if length is None or length.lstrip("0") == str(file.size):
         return None
-    larger = not length.isdecimal() or len(length) > 18 or int(length) > file.size
-    return _refused(request, RejectionReason.TOO_LARGE if larger else RejectionReason.TOO_SMALL)
+    is_larger = not length.isdecimal() or len(length) > 18 or int(length) > file.size
+    return _upload_error(
+        request, RejectionReason.TOO_LARGE if is_larger else RejectionReason.TOO_SMALL
+    )
 
 
-def _refused(request: Request, fault: RejectionReason) -> Response:
-    return _answer(request, _STATUS[fault], fault.value)
+def _upload_error(request: Request, reason: RejectionReason) -> Response:
+    return _json_response(request, _STATUS[reason], reason.value)
 
 
-def _answer(request: Request, status: int, code: str) -> Response:
+def _json_response(request: Request, status: int, code: str) -> Response:
     return JSONResponse(
         {"code": code, "message": text(_MESSAGES[code], language(request))},
         status,
@@ -164,19 +166,21 @@ def _answer(request: Request, status: int, code: str) -> Response:
 
 def _headers(name: str, content_type: str, size: int, sha256: str) -> dict[str, str]:
     return _HEADERS | {
-        "Content-Disposition": disposition(name),
+        "Content-Disposition": content_disposition(name),
         "Content-Length": str(size),
         "Content-Type": content_type,
         "ETag": f'"{sha256}"',
     }
 
 
-def disposition(name: str) -> str:
+def content_disposition(name: str) -> str:
     """The Content-Disposition header to save a file under this name: in full (RFC 6266, RFC 8187),
     and in ASCII for older clients.
     """
-    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    ascii_name = "".join(
+        c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name
+    )
+    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 _STATUS = {

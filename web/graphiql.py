@@ -30,7 +30,7 @@ ASSETS = {
     "page.css": HERE / "graphiql.css",
 }
 MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
-POLICY = "; ".join(
+CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
         "script-src 'self'",
@@ -44,7 +44,7 @@ POLICY = "; ".join(
     ]
 )
 HEADERS = {
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cache-Control": "no-cache",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -67,14 +67,14 @@ def page(request: Request) -> Response:
 
 def routes() -> list[Route]:
     """The assets of the page, below /graphql/assets/."""
-    return [Route("/graphql/assets/{name}", _asset, methods=["GET"])]
+    return [Route("/graphql/assets/{name}", _serve_asset, methods=["GET"])]
 
 
-def _asset(request: Request) -> Response:
+def _serve_asset(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in ASSETS or not ASSETS[name].exists():
         raise HTTPException(404)
-    file = _read(name, ASSETS[name].stat().st_mtime_ns)
+    file = _load_asset(name, ASSETS[name].stat().st_mtime_ns)
     headers = {
         "ETag": file.etag,
         "Cache-Control": "no-cache",
@@ -84,19 +84,21 @@ def _asset(request: Request) -> Response:
     if request.headers.get("if-none-match") == file.etag:
         return Response(None, 304, headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(file.gzipped, 200, headers | {"Content-Encoding": "gzip"}, file.media_type)
-    return Response(gzip.decompress(file.gzipped), 200, headers, file.media_type)
+        return Response(
+            file.compressed, 200, headers | {"Content-Encoding": "gzip"}, file.media_type
+        )
+    return Response(gzip.decompress(file.compressed), 200, headers, file.media_type)
 
 
-class _File(NamedTuple):
+class _Asset(NamedTuple):
     etag: str
     media_type: str
-    gzipped: bytes
+    compressed: bytes
 
 
 @cache
-def _read(name: str, changed: int) -> _File:
+def _load_asset(name: str, modified_ns: int) -> _Asset:
     """The compressed content of a file as of its modification time."""
     content = ASSETS[name].read_bytes()
     etag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'  # weak: the same for both encodings
-    return _File(etag, MEDIA_TYPES[Path(name).suffix], gzip.compress(content))
+    return _Asset(etag, MEDIA_TYPES[Path(name).suffix], gzip.compress(content))

@@ -18,7 +18,7 @@ from resolvers.context import Services
 from web.page import (
     Field,
     Page,
-    Texts,
+    PolicyConsent,
     language,
     not_found,
     page_action,
@@ -28,91 +28,97 @@ from web.page import (
     too_large,
 )
 
-_FORM_BYTES = 8192  # a name and a password of the longest, each of their characters as twelve
+_MAX_FORM_BYTES = 8192  # the longest name and password, each character as twelve bytes
 
 
 @dataclass(frozen=True)
-class Invited:
+class InvitationPage:
     """The page of an invitation."""
 
     services: Services
 
-    async def ask(self, request: Request) -> Response:
+    async def show(self, request: Request) -> Response:
         """Show who invites and with which role, and the form, if the link is valid."""
         try:
-            offer = await invitations.find_invitation(
+            pending_invitation = await invitations.find_invitation(
                 page_action(request, self.services), _token(request)
             )
         except DomainError:
             return not_found(request)
-        return page_response(request, await self._form(request, offer))
+        return page_response(request, await self._form(request, pending_invitation))
 
-    async def answer(self, request: Request) -> Response:
+    async def submit(self, request: Request) -> Response:
         """Accept the invitation, or show the form again with what is wrong."""
-        given = await read_form(request, _FORM_BYTES)
-        if given is None:
+        form = await read_form(request, _MAX_FORM_BYTES)
+        if form is None:
             return too_large(request)
         try:
-            offer = await invitations.find_invitation(
+            pending_invitation = await invitations.find_invitation(
                 page_action(request, self.services), _token(request)
             )
         except DomainError:
             return not_found(request)
-        return await self._read_answer(request, offer, given)
+        return await self._accept(request, pending_invitation, form)
 
-    async def _read_answer(
-        self, request: Request, offer: PendingInvitation, given: dict[str, str]
+    async def _accept(
+        self, request: Request, pending_invitation: PendingInvitation, form: dict[str, str]
     ) -> Response:
         locale = language(request)
         try:
-            await self._join(request, offer, given)
+            await self._join(request, pending_invitation, form)
         except DomainError as error:
-            page = await self._form(request, offer, given.get("name", ""))
+            page = await self._form(request, pending_invitation, form.get("name", ""))
             return page_response(
                 request,
                 replace(page, notice=message_for(error, locale)),
                 _STATUS.get(error.code, 422),
             )
-        company = offer.invitation.account.legal_name
-        return page_response(request, replace(_JOINED, figure=company))
+        company = pending_invitation.invitation.account.legal_name
+        return page_response(request, replace(_JOINED_PAGE, highlight=company))
 
-    async def _form(self, request: Request, offer: PendingInvitation, name: str = "") -> Page:
-        page = _form(offer, name)
-        return page if offer.existing_user else replace(page, texts=await self._texts(request))
+    async def _form(
+        self, request: Request, pending_invitation: PendingInvitation, name: str = ""
+    ) -> Page:
+        page = _form(pending_invitation, name)
+        return (
+            page
+            if pending_invitation.existing_user
+            else replace(page, consent=await self._policy_consent(request))
+        )
 
-    async def _texts(self, request: Request) -> Texts | None:
+    async def _policy_consent(self, request: Request) -> PolicyConsent | None:
         """The policies in force, which a new user accepts with the button."""
         current = await Policy.in_force(page_action(request, self.services).day)
-        words = _("By accepting the invitation, you also accept these documents:")
+        text = _("By accepting the invitation, you also accept these documents:")
         links = tuple(
             (_TITLES[kind], policy_path(request, kind, policy.version))
             for kind, policy in current.items()
         )
         return (
-            Texts(words, links, " ".join(str(policy.pk) for policy in current.values()))
+            PolicyConsent(text, links, " ".join(str(policy.pk) for policy in current.values()))
             if current
             else None
         )
 
     async def _join(
-        self, request: Request, offer: PendingInvitation, given: dict[str, str]
+        self, request: Request, pending_invitation: PendingInvitation, form: dict[str, str]
     ) -> None:
         auth, peer = self.services.auth, request.client.host if request.client else ""
-        password, user = given.get("password", ""), None
-        if offer.existing_user:
+        password, user = form.get("password", ""), None
+        if pending_invitation.existing_user:
             user = await authentication.authenticate(
                 page_action(request, self.services),
                 auth,
-                email=offer.invitation.email,
+                email=pending_invitation.invitation.email,
                 password=password,
-                code=given.get("code") or None,
+                code=form.get("code") or None,
                 peer=peer,
             )
-        newcomer = NewUserDetails(
-            given.get("name", ""), password, _accepted_page(given), language(request)
+        new_user = NewUserDetails(
+            form.get("name", ""), password, _accepted_policy_ids(form), language(request)
         )
         await invitations.accept(
-            page_action(request, self.services, user), auth, _token(request), newcomer, peer
+            page_action(request, self.services, user), auth, _token(request), new_user, peer
         )
 
 
@@ -120,16 +126,16 @@ def _token(request: Request) -> str:
     return request.query_params.get("token", "")
 
 
-def _accepted_page(given: dict[str, str]) -> list[int | None]:
+def _accepted_policy_ids(form: dict[str, str]) -> list[int | None]:
     """The keys of the policies in the form, None for anything else."""
     return [
         int(key) if key.isascii() and key.isdigit() and len(key) < 20 else None
-        for key in given.get("texts", "").split()
+        for key in form.get("texts", "").split()
     ]
 
 
-def _form(offer: PendingInvitation, name: str = "") -> Page:
-    if offer.existing_user:
+def _form(pending_invitation: PendingInvitation, name: str = "") -> Page:
+    if pending_invitation.existing_user:
         text = _("You will join this company as: %(role)s. To accept, enter your CAMCHA password.")
     else:
         text = _(
@@ -139,28 +145,32 @@ def _form(offer: PendingInvitation, name: str = "") -> Page:
     return Page(
         _("You are invited to CAMCHA"),
         text,
-        offer.invitation.account.legal_name,
+        pending_invitation.invitation.account.legal_name,
         (("accept", _("Accept the invitation")),),
-        fields=_fields(offer, name),
-        values={"role": offer.invitation.role.label},
+        fields=_fields(pending_invitation, name),
+        values={"role": pending_invitation.invitation.role.label},
     )
 
 
-def _fields(offer: PendingInvitation, name: str) -> tuple[Field, ...]:
-    if not offer.existing_user:
+def _fields(pending_invitation: PendingInvitation, name: str) -> tuple[Field, ...]:
+    if not pending_invitation.existing_user:
         return (
-            Field("name", _("Your name"), fill="name", value=name[: registration.NAME_LENGTH]),
+            Field(
+                "name", _("Your name"), autocomplete="name", value=name[: registration.NAME_LENGTH]
+            ),
             Field("password", _("Password (at least 12 characters)"), "password", "new-password"),
         )
-    known = Field("password", _("Password"), "password", "current-password")
+    password = Field("password", _("Password"), "password", "current-password")
     code = Field(
-        "code", _("Code from your authenticator app, or a recovery code"), fill="one-time-code"
+        "code",
+        _("Code from your authenticator app, or a recovery code"),
+        autocomplete="one-time-code",
     )
-    return (known, code) if offer.existing_user.second_factor else (known,)
+    return (password, code) if pending_invitation.existing_user.second_factor else (password,)
 
 
 _TITLES = {PolicyKind.PRIVACY: _("Privacy policy"), PolicyKind.TERMS: _("Terms and conditions")}
 _STATUS = {"RATE_LIMITED": 429, "FORBIDDEN": 403, IdentityErrorCode.TOKEN_INVALID.value: 404}
-_JOINED = Page(
+_JOINED_PAGE = Page(
     _("Welcome!"), _("You are now a member of the company. Close this page and sign in.")
 )

@@ -16,7 +16,7 @@ _LINK = re.compile(r"\[([^\[\]]+)\]\(((?:https://|mailto:|/(?![/\\]))[^\s()<>\\]
 _HEADING = re.compile(r"(#{1,3}) +(.*)")
 
 
-def html(text: str) -> Markup:
+def to_html(text: str) -> Markup:
     """The text as HTML block elements."""
     return Markup("\n".join(_block(lines) for lines in _blocks(text)))  # noqa: S704 - made of escaped parts
 
@@ -44,15 +44,15 @@ def _block(lines: list[str]) -> str:
 
 
 def _inline(text: str) -> str:
-    services, place = [], 0
+    parts, position = [], 0
     for link in _LINK.finditer(text):
-        services += [
-            _words(text[place : link.start()]),
-            f'<a href="{escape(link[2])}">{_words(link[1])}</a>',
+        parts += [
+            _bold(text[position : link.start()]),
+            f'<a href="{escape(link[2])}">{_bold(link[1])}</a>',
         ]
-        place = link.end()
-    return "".join([*services, _words(text[place:])])
+        position = link.end()
+    return "".join([*parts, _bold(text[position:])])
 
 
-def _words(text: str) -> str:
+def _bold(text: str) -> str:
     return _BOLD.sub(r"<strong>\1</strong>", escape(text))

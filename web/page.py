@@ -24,10 +24,10 @@ from models.translations import Translatable, _, text
 from resolvers.content.policies import page_url
 from resolvers.context import Services
 
-_FOLDER = Path(__file__).parent / "templates"
-_STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
+_TEMPLATE_FOLDER = Path(__file__).parent / "templates"
+_STYLE = (_TEMPLATE_FOLDER / "page.css").read_text(encoding="utf-8")
 TEMPLATES = Environment(
-    loader=FileSystemLoader(_FOLDER),
+    loader=FileSystemLoader(_TEMPLATE_FOLDER),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -59,42 +59,42 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Field:
-    """A line of a form. `fill` is its HTML autocomplete value."""
+    """A line of a form. `autocomplete` is its HTML autocomplete value."""
 
     name: str
     label: Translatable
     kind: str = "text"
-    fill: str = "off"
+    autocomplete: str = "off"
     value: str = ""
     required: bool = True
 
 
 @dataclass(frozen=True)
-class Texts:
+class PolicyConsent:
     """The policies that pressing the button accepts: the sentence that says so, their titles and
     URLs, and their IDs.
     """
 
-    words: Translatable
+    text: Translatable
     links: tuple[tuple[Translatable, str], ...]
     ids: str
 
 
 @dataclass(frozen=True)
 class Page:
-    """The content of a page. `figure` is emphasised, `notice` says what went wrong; `fields` and
-    `buttons` (values and labels) make a form that posts to the same URL, with the `texts` that its
-    reader accepts.
+    """The content of a page. `highlight` is emphasised, `notice` says what went wrong; `fields` and
+    `buttons` (values and labels) make a form that posts to the same URL, with the `consent` that
+    its reader accepts.
     """
 
     title: Translatable
     text: Translatable
-    figure: str = ""
+    highlight: str = ""
     buttons: tuple[tuple[str, Translatable], ...] = ()
     sender: Translatable | None = None
     notice: str = ""
     fields: tuple[Field, ...] = ()
-    texts: Texts | None = None
+    consent: PolicyConsent | None = None
     values: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -113,36 +113,38 @@ def render(
     *,
     title: str,
     sender: str = "CAMCHA",
-    **facts: object,
+    **values: object,
 ) -> str:
     """A template inside our layout, whose footer links to the policies in the page's language."""
-    asked = locale.value if "locale" in request.query_params else ""
+    requested_locale = locale.value if "locale" in request.query_params else ""
     style = Markup(_STYLE)  # noqa: S704 - our own file
     return TEMPLATES.get_template(template).render(
-        facts,
+        values,
         title=title,
         sender=sender,
         locale=locale.value,
         style=style,
-        privacy=policy_path(request, PolicyKind.PRIVACY, locale=asked),
-        terms=policy_path(request, PolicyKind.TERMS, locale=asked),
+        privacy=policy_path(request, PolicyKind.PRIVACY, locale=requested_locale),
+        terms=policy_path(request, PolicyKind.TERMS, locale=requested_locale),
     )
 
 
 def policy_path(request: Request, kind: PolicyKind, version: str = "", locale: str = "") -> str:
     """The path of a policy's page: by default of the version in force in the reader's language."""
-    told = {name: value for name, value in (("version", version), ("locale", locale)) if value}
-    return page_url(request.scope.get("root_path", ""), kind, **told)
+    parameters = {
+        name: value for name, value in (("version", version), ("locale", locale)) if value
+    }
+    return page_url(request.scope.get("root_path", ""), kind, **parameters)
 
 
-async def read_form(request: Request, most: int = 1024) -> dict[str, str] | None:
-    """The fields of a form, the first value of each name; None when the body has more than `most`
-    bytes.
+async def read_form(request: Request, max_bytes: int = 1024) -> dict[str, str] | None:
+    """The fields of a form, the first value of each name; None when the body has more than
+    `max_bytes` bytes.
     """
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > most:
+        if len(body) > max_bytes:
             return None
     return {
         name: values[0]
@@ -158,7 +160,7 @@ def page_action(request: Request, services: Services, user: User | None = None) 
 
 def too_large(request: Request) -> Response:
     """The response to a form that is too large."""
-    return page_response(request, UNCLEAR, 413)
+    return page_response(request, UNREADABLE_FORM_PAGE, 413)
 
 
 def language(request: Request) -> Locale:
@@ -168,11 +170,13 @@ def language(request: Request) -> Locale:
 
 def not_found(request: Request) -> Response:
     """The page for an invalid link: forged, expired and used links look the same."""
-    return page_response(request, _NOT_FOUND, 404)
+    return page_response(request, _NOT_FOUND_PAGE, 404)
 
 
-UNCLEAR = Page(_("We couldn’t read your answer"), _("Go back and use one of the buttons."))
-_NOT_FOUND = Page(
+UNREADABLE_FORM_PAGE = Page(
+    _("We couldn’t read your answer"), _("Go back and use one of the buttons.")
+)
+_NOT_FOUND_PAGE = Page(
     _("This link is no longer valid"),
     _("It may have expired, or part of it may be missing. Request a new one."),
 )

@@ -21,9 +21,9 @@ from models.billing.payment import Payment, PaymentStatus, SandboxCharge
 from models.errors import Refusal
 from models.translations import _
 from resolvers.context import Services
-from web.invitation import Invited
+from web.invitation import InvitationPage
 from web.page import (
-    UNCLEAR,
+    UNREADABLE_FORM_PAGE,
     Page,
     language,
     not_found,
@@ -33,34 +33,34 @@ from web.page import (
     too_large,
 )
 
-_REFERENCE = re.compile(r"sandbox_[A-Za-z0-9_-]{1,56}")
-_OUTCOMES = {"approve": True, "refuse": False}
+_REFERENCE_PATTERN = re.compile(r"sandbox_[A-Za-z0-9_-]{1,56}")
+_DECISIONS = {"approve": True, "refuse": False}
 
 
 def routes(services: Services) -> list[Route]:
     """The pages. The bank's page exists only when the sandbox is the payment provider."""
-    verify = _Verification(services)
-    invited = Invited(services)
+    verification_page = _VerificationPage(services)
+    invitation_page = InvitationPage(services)
     pages = [
-        Route("/verify", verify.ask),
-        Route("/verify", verify.confirm, methods=["POST"]),
-        Route("/invitation", invited.ask),
-        Route("/invitation", invited.answer, methods=["POST"]),
+        Route("/verify", verification_page.show),
+        Route("/verify", verification_page.confirm, methods=["POST"]),
+        Route("/invitation", invitation_page.show),
+        Route("/invitation", invitation_page.submit, methods=["POST"]),
     ]
     if not isinstance(services.gateway, Sandbox):
         return pages
-    bank = _BankPage(services, services.gateway)
+    bank_page = _BankPage(services, services.gateway)
     path = "/sandbox/bank/{reference}"
-    return [*pages, Route(path, bank.ask), Route(path, bank.decide, methods=["POST"])]
+    return [*pages, Route(path, bank_page.show), Route(path, bank_page.decide, methods=["POST"])]
 
 
 @dataclass(frozen=True)
-class _Verification:
+class _VerificationPage:
     """The page that a verification email links to."""
 
     services: Services
 
-    async def ask(self, request: Request) -> Response:
+    async def show(self, request: Request) -> Response:
         """Show the button if the link is valid."""
         try:
             self.services.auth.signer.read(
@@ -68,7 +68,7 @@ class _Verification:
             )
         except Refusal:
             return not_found(request)
-        return page_response(request, _VERIFY)
+        return page_response(request, _VERIFY_PAGE)
 
     async def confirm(self, request: Request) -> Response:
         """Verify the address."""
@@ -80,7 +80,7 @@ class _Verification:
             )
         except Refusal:
             return not_found(request)
-        return page_response(request, _VERIFIED)
+        return page_response(request, _VERIFIED_PAGE)
 
 
 @dataclass(frozen=True)
@@ -90,22 +90,22 @@ class _BankPage:
     services: Services
     sandbox: Sandbox
 
-    async def ask(self, request: Request) -> Response:
+    async def show(self, request: Request) -> Response:
         """Show the amount and two buttons, or the earlier decision."""
-        charge = await _charge(request)
+        charge = await _find_charge(request)
         return _payment_page(request, charge) if charge else not_found(request)
 
     async def decide(self, request: Request) -> Response:
         """Store the decision, of which only the first counts, and update the payment at once."""
-        answer = await read_form(request)
-        if answer is None:
+        form = await read_form(request)
+        if form is None:
             return too_large(request)
-        approved = _OUTCOMES.get(answer.get("outcome", ""))
-        if approved is None:
-            return page_response(request, UNCLEAR, 400)
-        if await _charge(request) is None:
+        is_approved = _DECISIONS.get(form.get("outcome", ""))
+        if is_approved is None:
+            return page_response(request, UNREADABLE_FORM_PAGE, 400)
+        if await _find_charge(request) is None:
             return not_found(request)
-        charge = await self.sandbox.decide(request.path_params["reference"], approved)
+        charge = await self.sandbox.decide(request.path_params["reference"], is_approved)
         return await self._settle(request, charge) if charge else not_found(request)
 
     async def _settle(self, request: Request, charge: SandboxCharge) -> Response:
@@ -123,32 +123,34 @@ def _token(request: Request) -> str:
     return request.query_params.get("token", "")
 
 
-async def _charge(request: Request) -> SandboxCharge | None:
+async def _find_charge(request: Request) -> SandboxCharge | None:
     reference = request.path_params["reference"]
     return (
         await SandboxCharge.get_or_none(reference=reference)
-        if _REFERENCE.fullmatch(reference)
+        if _REFERENCE_PATTERN.fullmatch(reference)
         else None
     )
 
 
 def _payment_page(request: Request, charge: SandboxCharge) -> Response:
-    title, text = _BANK[charge.status]
-    waiting = charge.status is PaymentStatus.REQUIRES_ACTION
+    title, text = _BANK_TEXTS[charge.status]
+    is_pending = charge.status is PaymentStatus.REQUIRES_ACTION
     amount = Money(charge.amount_cents).formatted(language(request).value)
     return page_response(
-        request, Page(title, text, amount, _BUTTONS if waiting else (), _("Sandbox bank"))
+        request, Page(title, text, amount, _BUTTONS if is_pending else (), _("Sandbox bank"))
     )
 
 
-_VERIFY = Page(
+_VERIFY_PAGE = Page(
     _("Confirm your email address"),
     _("One click, and you can sign in. If you didn’t create an account, close this page."),
     buttons=(("verify", _("Confirm my address")),),
 )
-_VERIFIED = Page(_("Your email address is confirmed"), _("You can close this page and sign in."))
+_VERIFIED_PAGE = Page(
+    _("Your email address is confirmed"), _("You can close this page and sign in.")
+)
 _BUTTONS = (("approve", _("Approve")), ("refuse", _("Decline")))
-_BANK = {
+_BANK_TEXTS = {
     PaymentStatus.REQUIRES_ACTION: (
         _("Do you confirm this payment to CAMCHA?"),
         _("This is a sandbox bank. No money changes hands."),

@@ -14,7 +14,7 @@ from tortoise.queryset import QuerySet
 from auth import sessions, throttle
 from auth.factors import passkeys, totp
 from auth.factors.proof import require_password
-from auth.reauthentication import is_fresh, require_fresh
+from auth.reauthentication import has_step_up, require_step_up
 from auth.services import AuthServices
 from mail import emails
 from mail.emails import SecondFactorChange
@@ -49,9 +49,9 @@ class Enrolment:
     recovery_codes: list[str] | None = field(repr=False, default=None)
 
 
-def authenticator_name(text: str | None, otherwise: str) -> str:
+def authenticator_name(text: str | None, default: str) -> str:
     """The name of an authenticator as stored. Raises BLANK and TOO_LONG."""
-    return otherwise if text is None else line(text, "name", NAME_LENGTH)
+    return default if text is None else line(text, "name", NAME_LENGTH)
 
 
 async def begin_totp(
@@ -65,9 +65,9 @@ async def begin_totp(
     user = await User.get(pk=session.user_id)
     with Checks() as check:
         await check.wait(require_password(action, auth, user, password))
-        name = check(authenticator_name, name, totp.NAME)
+        name = check(authenticator_name, name, totp.DEFAULT_NAME)
     if user.second_factor:
-        await require_fresh(action, session)
+        await require_step_up(action, session)
     secret = totp.new_secret()
     async with action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
@@ -79,7 +79,7 @@ async def begin_totp(
             kind=AuthenticatorKind.TOTP,
             name=name,
             created_at=action.at,
-            secret=auth.secret_box.seal(secret),
+            secret=auth.secret_box.encrypt(secret),
         )
         tx.audit(IdentityAuditAction.TOTP_SET_UP, user)
     return secret
@@ -109,23 +109,25 @@ async def confirm_totp(
     Raises SECOND_FACTOR_INVALID, TOO_MANY, STEP_UP_REQUIRED when the second factor is already on,
     and Throttled.
     """
-    counted = throttle.key(throttle.SECOND_FACTOR, session.user_id, session.pk)
-    await auth.throttle.attempt(counted)
-    fresh = await is_fresh(action, session)
+    throttle_key = throttle.key(throttle.SECOND_FACTOR, session.user_id, session.pk)
+    await auth.throttle.attempt(throttle_key)
+    has_stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
-        if user.second_factor and not fresh:
+        if user.second_factor and not has_stepped_up:
             raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
         app = await _confirm(tx, auth, user, code)
-        enrolled = await apply_enrolment(tx, session, user, app, IdentityAuditAction.TOTP_CONFIRM)
-    await auth.throttle.clear(counted)
-    return enrolled
+        enrolment = await apply_enrolment(tx, session, user, app, IdentityAuditAction.TOTP_CONFIRM)
+    await auth.throttle.clear(throttle_key)
+    return enrolment
 
 
 async def _confirm(tx: Transaction, auth: AuthServices, user: User, code: str) -> Authenticator:
     app = await _pending_app(user).using_db(tx.db).first()
     step = (
-        totp.matching_step(auth.secret_box.open(str(app.secret)), code, tx.action.at, after=0)
+        totp.matching_step(
+            auth.secret_box.decrypt(str(app.secret)), code, tx.action.at, last_step=0
+        )
         if app
         else None
     )
@@ -157,10 +159,10 @@ async def apply_enrolment(
     }
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
-    ended = await sessions.end_all(tx, user, but=session.pk)
+    ended = await sessions.end_all(tx, user, except_id=session.pk)
     tx.audit(audit_action, user, sessions_ended=ended, first=codes is not None)
     tx.streams[sessions.user_key(user.pk)] = None
-    await emails.second_factor_changed(
+    await emails.send_second_factor_changed(
         tx, user, SecondFactorChange.ON if codes else SecondFactorChange.ADDED
     )
     return Enrolment(authenticator, codes)
@@ -168,11 +170,11 @@ async def apply_enrolment(
 
 async def begin_passkey(action: Action, auth: AuthServices, session: Session) -> str:
     """The options for creating a passkey, as JSON. Raises STEP_UP_REQUIRED and TOO_MANY."""
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     async with action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
         await require_capacity(tx, user)
-    return await passkeys.registration_options(action, auth.party, user)
+    return await passkeys.registration_options(action, auth.relying_party, user)
 
 
 async def confirm_passkey(
@@ -182,12 +184,12 @@ async def confirm_passkey(
 
     Raises PASSKEY_INVALID, BLANK, TOO_LONG, TOO_MANY and STEP_UP_REQUIRED.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     with Checks() as check:
         check(passkeys.require_readable, credential)
-        name = check(authenticator_name, name, passkeys.NAME)
+        name = check(authenticator_name, name, passkeys.DEFAULT_NAME)
     new_passkey = await passkeys.verify_registration(
-        action, auth.party, await User.get(pk=session.user_id), credential
+        action, auth.relying_party, await User.get(pk=session.user_id), credential
     )
     try:
         async with action.transaction() as tx:
@@ -205,8 +207,8 @@ async def confirm_passkey(
             return await apply_enrolment(
                 tx, session, user, passkey, IdentityAuditAction.PASSKEY_REGISTER
             )
-    except IntegrityError:  # the identifier is somebody's already
-        raise passkeys.invalid() from None
+    except IntegrityError:  # the identifier is already registered
+        raise passkeys.invalid_passkey() from None
 
 
 async def rename(action: Action, authenticator: Authenticator, name: str) -> Authenticator:
@@ -224,32 +226,34 @@ async def remove(action: Action, session: Session, authenticator: Authenticator)
     Returns whether the second factor is still on. Raises STEP_UP_REQUIRED, NOT_FOUND when it was
     already removed, and LAST_AUTHENTICATOR for staff, who need a second factor.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     async with action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
-        counting = Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db)
-        others = await counting.exclude(pk=authenticator.pk).count()
-        if user.staff and not others:
+        authenticators = Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(
+            tx.db
+        )
+        other_count = await authenticators.exclude(pk=authenticator.pk).count()
+        if user.staff and not other_count:
             raise Refusal(IdentityErrorCode.LAST_AUTHENTICATOR, "input", "authenticatorId")
-        if not await counting.filter(pk=authenticator.pk).delete():
+        if not await authenticators.filter(pk=authenticator.pk).delete():
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "authenticatorId")
-        await _delete(tx, user, bool(others))
-        ended = await sessions.end_all(tx, user, but=session.pk)
+        await _update_second_factor(tx, user, bool(other_count))
+        ended = await sessions.end_all(tx, user, except_id=session.pk)
         tx.audit(
             IdentityAuditAction.AUTHENTICATOR_REMOVE,
             authenticator,
             sessions_ended=ended,
-            last=not others,
+            last=not other_count,
         )
         tx.streams[sessions.user_key(user.pk)] = None
-        await emails.second_factor_changed(
-            tx, user, SecondFactorChange.REMOVED if others else SecondFactorChange.OFF
+        await emails.send_second_factor_changed(
+            tx, user, SecondFactorChange.REMOVED if other_count else SecondFactorChange.OFF
         )
-    return bool(others)
+    return bool(other_count)
 
 
-async def _delete(tx: Transaction, user: User, still_on: bool) -> None:
-    if still_on:
+async def _update_second_factor(tx: Transaction, user: User, keeps_second_factor: bool) -> None:
+    if keeps_second_factor:
         await User.filter(pk=user.pk).using_db(tx.db).update(authenticators_changed_at=tx.action.at)
     else:
         await turn_off(tx, user)
@@ -272,13 +276,13 @@ async def renew_recovery_codes(action: Action, session: Session) -> list[str]:
     """Replace the recovery codes with ten new ones, which are shown only once. Raises
     STEP_UP_REQUIRED and NOT_ACTIVE.
     """
-    await require_fresh(action, session)
+    await require_step_up(action, session)
     async with action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
         if not user.second_factor:
             raise Refusal(
                 CommonErrorCode.NOT_ACTIVE, message=_("Two-factor authentication isn’t turned on.")
             )
-        await emails.second_factor_changed(tx, user, SecondFactorChange.CODES)
+        await emails.send_second_factor_changed(tx, user, SecondFactorChange.CODES)
         tx.audit(IdentityAuditAction.RECOVERY_CODES_RENEW, user)
         return await totp.new_recovery_codes(user, tx.db)

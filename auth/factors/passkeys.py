@@ -51,10 +51,10 @@ from models.identity.user import User
 LIFETIME = timedelta(minutes=5)
 # How long a browser waits for the user, who may have to fetch a phone.
 _TIMEOUT = LIFETIME // timedelta(milliseconds=1)
-LONGEST = 16_384  # characters of a credential's JSON
-_LONGEST_ID = 1023  # bytes (WebAuthn, 7.1)
-NAME = "Passkey"  # of one that its person gave no name
-_REQUIRED = UserVerificationRequirement.REQUIRED
+MAX_CREDENTIAL_LENGTH = 16_384  # characters of a credential's JSON
+_MAX_ID_BYTES = 1023  # bytes (WebAuthn, 7.1)
+DEFAULT_NAME = "Passkey"  # of a passkey whose user gave it no name
+_USER_VERIFICATION = UserVerificationRequirement.REQUIRED
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class RelyingParty:
     origins: tuple[str, ...] = ("http://localhost",)
 
     @classmethod
-    def of(cls, base_url: str, others: Iterable[str] = ()) -> "RelyingParty":
+    def from_base_url(cls, base_url: str, other_origins: Iterable[str] = ()) -> "RelyingParty":
         """The relying party for our base URL. WebAuthn doesn't accept IP addresses as hosts, so a
         local server uses `localhost`.
         """
@@ -74,8 +74,8 @@ class RelyingParty:
         host = address.hostname or ""
         if _is_loopback(host):
             port = f":{address.port}" if address.port else ""
-            return cls("localhost", origins=(f"{address.scheme}://localhost{port}", *others))
-        return cls(host, origins=(base_url, *others))
+            return cls("localhost", origins=(f"{address.scheme}://localhost{port}", *other_origins))
+        return cls(host, origins=(base_url, *other_origins))
 
 
 def _is_loopback(host: str) -> bool:
@@ -94,27 +94,27 @@ class NewPasskey:
     sign_count: int
 
 
-async def registration_options(action: Action, party: RelyingParty, user: User) -> str:
+async def registration_options(action: Action, relying_party: RelyingParty, user: User) -> str:
     """The options for creating a passkey: JSON for
     `PublicKeyCredential.parseCreationOptionsFromJSON`. Existing passkeys of the user are excluded.
     """
     existing = Authenticator.filter(user_id=user.pk, kind=AuthenticatorKind.PASSKEY)
-    known = [
+    existing_ids = [
         base64url_to_bytes(str(each))
         for each in await existing.values_list("credential_id", flat=True)
     ]
     options = generate_registration_options(
-        rp_id=party.id,
-        rp_name=party.name,
+        rp_id=relying_party.id,
+        rp_name=relying_party.name,
         user_id=user_handle(user),
         user_name=user.email,
         user_display_name=user.name,
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED,
             require_resident_key=True,
-            user_verification=_REQUIRED,
+            user_verification=_USER_VERIFICATION,
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known],
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in existing_ids],
         timeout=_TIMEOUT,
     )
     await _store_challenge(action, options.challenge, user)
@@ -122,50 +122,50 @@ async def registration_options(action: Action, party: RelyingParty, user: User) 
 
 
 def require_readable(credential: str) -> None:
-    """Raise PASSKEY_INVALID for what is no device's answer to such options, without using up a
+    """Raise PASSKEY_INVALID unless this is a device's response to such options. Uses up no
     challenge.
     """
     try:
         parse_registration_credential_json(_check_length(credential))
-    except _FAULTS:
-        raise invalid() from None
+    except _VERIFICATION_ERRORS:
+        raise invalid_passkey() from None
 
 
 async def verify_registration(
-    action: Action, party: RelyingParty, user: User, credential: str
+    action: Action, relying_party: RelyingParty, user: User, credential: str
 ) -> NewPasskey:
     """The passkey that a device created with such options; `credential` is the JSON of its
     response. Raises PASSKEY_INVALID.
     """
     try:
-        told = parse_registration_credential_json(_check_length(credential))
-        proved = verify_registration_response(
-            credential=told,
-            expected_challenge=await _challenge(action, told, user),
-            expected_rp_id=party.id,
-            expected_origin=list(party.origins),
+        response = parse_registration_credential_json(_check_length(credential))
+        registration = verify_registration_response(
+            credential=response,
+            expected_challenge=await _use_challenge(action, response, user),
+            expected_rp_id=relying_party.id,
+            expected_origin=list(relying_party.origins),
             require_user_verification=True,
         )
-    except _FAULTS:
-        raise invalid() from None
-    if len(proved.credential_id) > _LONGEST_ID:
-        raise invalid()
-    key = bytes_to_base64url(proved.credential_public_key)
-    return NewPasskey(bytes_to_base64url(proved.credential_id), key, proved.sign_count)
+    except _VERIFICATION_ERRORS:
+        raise invalid_passkey() from None
+    if len(registration.credential_id) > _MAX_ID_BYTES:
+        raise invalid_passkey()
+    key = bytes_to_base64url(registration.credential_public_key)
+    return NewPasskey(bytes_to_base64url(registration.credential_id), key, registration.sign_count)
 
 
-async def challenge(action: Action, party: RelyingParty) -> str:
+async def authentication_options(action: Action, relying_party: RelyingParty) -> str:
     """The options for using a passkey: JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`,
     the same for everyone.
     """
     options = generate_authentication_options(
-        rp_id=party.id, user_verification=_REQUIRED, timeout=_TIMEOUT
+        rp_id=relying_party.id, user_verification=_USER_VERIFICATION, timeout=_TIMEOUT
     )
     await _store_challenge(action, options.challenge, None)
     return options_to_json(options)
 
 
-async def verify_response(action: Action, party: RelyingParty, credential: str) -> User:
+async def verify_response(action: Action, relying_party: RelyingParty, credential: str) -> User:
     """The user whose passkey responded to such a challenge; `credential` is the JSON of the
     response. Raises PASSKEY_INVALID.
 
@@ -173,33 +173,35 @@ async def verify_response(action: Action, party: RelyingParty, credential: str) 
     which is rejected. Most passkeys have no counter.
     """
     try:
-        told = parse_authentication_credential_json(_check_length(credential))
-        expected = await _challenge(action, told, None)
-        passkey = await _by_id(told)
-        proved = verify_authentication_response(
-            credential=told,
-            expected_challenge=expected,
-            expected_rp_id=party.id,
-            expected_origin=list(party.origins),
+        response = parse_authentication_credential_json(_check_length(credential))
+        expected_challenge = await _use_challenge(action, response, None)
+        passkey = await _find_passkey(response)
+        authentication = verify_authentication_response(
+            credential=response,
+            expected_challenge=expected_challenge,
+            expected_rp_id=relying_party.id,
+            expected_origin=list(relying_party.origins),
             credential_public_key=base64url_to_bytes(str(passkey.public_key)),
             credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,
         )
-    except _FAULTS:
-        raise invalid() from None
-    unchanged = Authenticator.filter(pk=passkey.pk, sign_count=passkey.sign_count)
-    if not await unchanged.update(sign_count=proved.new_sign_count, last_used_at=action.at):
-        raise invalid()
+    except _VERIFICATION_ERRORS:
+        raise invalid_passkey() from None
+    unchanged_passkey = Authenticator.filter(pk=passkey.pk, sign_count=passkey.sign_count)
+    if not await unchanged_passkey.update(
+        sign_count=authentication.new_sign_count, last_used_at=action.at
+    ):
+        raise invalid_passkey()
     return passkey.user
 
 
-async def _by_id(told: AuthenticationCredential) -> Authenticator:
-    found = await Authenticator.get_or_none(
-        credential_id=bytes_to_base64url(told.raw_id)
+async def _find_passkey(response: AuthenticationCredential) -> Authenticator:
+    passkey = await Authenticator.get_or_none(
+        credential_id=bytes_to_base64url(response.raw_id)
     ).select_related("user")
-    if found is None or told.response.user_handle != user_handle(found.user):
-        raise invalid()
-    return found
+    if passkey is None or response.response.user_handle != user_handle(passkey.user):
+        raise invalid_passkey()
+    return passkey
 
 
 def user_handle(user: User) -> bytes:
@@ -209,7 +211,7 @@ def user_handle(user: User) -> bytes:
     return user.pk.to_bytes(8, "big")  # type: ignore[no-any-return] # keys are whole numbers
 
 
-def invalid() -> Refusal:
+def invalid_passkey() -> Refusal:
     """The refusal of a passkey's response, for any reason."""
     return Refusal(IdentityErrorCode.PASSKEY_INVALID, "input", "passkey")
 
@@ -220,24 +222,24 @@ async def _store_challenge(action: Action, challenge: bytes, user: User | None) 
     )
 
 
-async def _challenge(
-    action: Action, told: RegistrationCredential | AuthenticationCredential, user: User | None
+async def _use_challenge(
+    action: Action, response: RegistrationCredential | AuthenticationCredential, user: User | None
 ) -> bytes:
     """The pending challenge that a response answers, deleted from now on."""
-    said = orjson.loads(told.response.client_data_json)
-    given = base64url_to_bytes(said["challenge"])
-    waiting = WebauthnChallenge.filter(
-        challenge_hash=_challenge_hash(given), registers_id=user.pk if user else None
+    client_data = orjson.loads(response.response.client_data_json)
+    challenge = base64url_to_bytes(client_data["challenge"])
+    pending_challenges = WebauthnChallenge.filter(
+        challenge_hash=_challenge_hash(challenge), registers_id=user.pk if user else None
     )
-    if not await waiting.filter(expires_at__gt=action.at).delete():
-        raise invalid()
+    if not await pending_challenges.filter(expires_at__gt=action.at).delete():
+        raise invalid_passkey()
     # In a frame of another site, which we don't support (WebAuthn, 7.1 and 7.2).
-    if said.get("crossOrigin"):
-        raise invalid()
-    return given
+    if client_data.get("crossOrigin"):
+        raise invalid_passkey()
+    return challenge
 
 
-async def expire(action: Action) -> int:
+async def delete_expired(action: Action) -> int:
     """Delete challenges that were never used. Returns how many."""
     return await WebauthnChallenge.filter(expires_at__lte=action.at).delete()
 
@@ -247,13 +249,13 @@ def _challenge_hash(challenge: bytes) -> str:
 
 
 def _check_length(credential: str) -> str:
-    if len(credential) > LONGEST:
-        raise invalid()
+    if len(credential) > MAX_CREDENTIAL_LENGTH:
+        raise invalid_passkey()
     return credential
 
 
-# What a text that anybody wrote may raise in those who read it.
-_FAULTS = (
+# What parsing and verifying an arbitrary text may raise.
+_VERIFICATION_ERRORS = (
     WebAuthnException,
     ValueError,
     LookupError,

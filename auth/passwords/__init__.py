@@ -14,30 +14,29 @@ from argon2 import PasswordHasher
 from zxcvbn.matching import L33T_TABLE
 
 from auth.passwords import hashing_pool
-from auth.passwords.breaches import Breaches
+from auth.passwords.breaches import BreachChecker
 from models.errors import Refusal, Throttled
 from models.identity.errors import IdentityErrorCode
 from models.translations import Translatable, _
 
 T = TypeVar("T")
 
-SHORTEST, LONGEST = 12, 128  # characters, NIST 800-63B and OWASP ASVS 5
-SCORE = 3  # of zxcvbn's 4: safely unguessable, for some 10^8 to 10^10 guesses
-JUDGED = (
-    72  # zxcvbn's time grows with the cube of the length; what is strong by its beginning is strong
-)
-READINGS = 16  # that a password may have before it is simplified
-# characters that are left once the person's own words are taken out: zxcvbn alone lets two such
-# words pass
-OTHERS = 8
-# Argon2id as OWASP has it (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
+MIN_LENGTH, MAX_LENGTH = 12, 128  # characters, NIST 800-63B and OWASP ASVS 5
+MIN_SCORE = 3  # of zxcvbn's 4: safely unguessable, for some 10^8 to 10^10 guesses
+# zxcvbn's time grows with the cube of the length, and a password whose beginning is strong is
+# strong.
+MAX_EVALUATED_LENGTH = 72
+MAX_VARIANTS = 16  # ways to read a password before it is simplified (`evaluated_part`)
+# Characters that must be left without the person's own words: zxcvbn alone accepts two such words.
+MIN_OTHER_CHARACTERS = 8
+# Argon2id as OWASP recommends (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
 PARAMETERS = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-READ = 1024  # no stored password is this long, whatever form its letters came in
+MAX_INPUT_LENGTH = 1024  # longer than any accepted password in any Unicode normalization form
 
 
 class Passwords:
-    """Hashes and verifies passwords in `workers` threads; at most `waiting` calls queue for them,
-    further ones raise Throttled.
+    """Hashes and verifies passwords in `workers` threads; at most `max_waiting` calls queue for
+    them, further ones raise Throttled.
 
     Each thread waits for a process (auth/passwords/hashing_pool.py): a hash takes 20 to 30 ms of
     one core.
@@ -46,40 +45,46 @@ class Passwords:
     def __init__(
         self,
         workers: int = 2,
-        waiting: int = 128,
-        breaches: Breaches | None = None,
-        asked: Callable[..., Any] = hashing_pool.run,
+        max_waiting: int = 128,
+        breaches: BreachChecker | None = None,
+        run_command: Callable[..., Any] = hashing_pool.run,
         parameters: PasswordHasher = PARAMETERS,
     ) -> None:
-        self._breaches, self._asked = breaches, asked
+        self._breaches, self._run_command = breaches, run_command
         # Each thread waits for a process.
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
-        self._room = workers + waiting
-        self._inside = 0
+        self._capacity = workers + max_waiting
+        self._pending_calls = 0
         self._parameters = parameters
-        self._nobodys = parameters.hash(secrets.token_hex())
+        self._dummy_hash = parameters.hash(secrets.token_hex())
 
     async def hash(self, password: str) -> str:
         """The Argon2id hash to store, including its parameters and salt."""
-        costs = (
+        cost_parameters = (
             self._parameters.time_cost,
             self._parameters.memory_cost,
             self._parameters.parallelism,
         )
-        return str(await self._run(lambda: self._asked("made", _normalize(password), *costs)))
+        return str(
+            await self._run(
+                lambda: self._run_command("hash_password", _normalize(password), *cost_parameters)
+            )
+        )
 
-    async def matches(self, stored: str | None, password: str) -> bool:
+    async def matches(self, stored_hash: str | None, password: str) -> bool:
         """Whether the password matches the stored hash. For None the same work is done, so that the
         time reveals nothing.
         """
-        right = await self._run(
-            lambda: self._asked("matches", stored or self._nobodys, _normalize(password))
+        is_match = await self._run(
+            lambda: self._run_command(
+                "matches", stored_hash or self._dummy_hash, _normalize(password)
+            )
         )
-        return stored is not None and right is True
+        return stored_hash is not None and is_match is True
 
-    def needs_rehash(self, stored: str) -> bool:
+    def needs_rehash(self, stored_hash: str) -> bool:
         """Whether the hash was created with other parameters than the current ones."""
-        return self._parameters.check_needs_rehash(stored)
+        return self._parameters.check_needs_rehash(stored_hash)
 
     async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
         """Raise PASSWORD_WEAK, with a message that says why, for a password that is too short, too
@@ -90,32 +95,32 @@ class Passwords:
         address, company): attackers try passwords made of them first.
         """
         require_length(password, field)
-        if await self._run(lambda: self._guessable(_normalize(password), own_words)):
+        if await self._run(lambda: self._is_guessable(_normalize(password), own_words)):
             raise _weak_password(
                 field, _("This password is too easy to guess. Choose another one.")
             )
-        if self._breaches and await self._breaches.holds(
+        if self._breaches and await self._breaches.contains(
             _normalize(password).encode("utf-8", "surrogatepass")
         ):
             raise _weak_password(
                 field, _("This password has appeared in a known data breach. Choose another one.")
             )
 
-    def _guessable(self, text: str, own_words: tuple[str, ...]) -> bool:
-        words = ["camcha", *_words_of(" ".join(own_words))]
+    def _is_guessable(self, text: str, own_words: tuple[str, ...]) -> bool:
+        words = ["camcha", *_split_words(" ".join(own_words))]
         return (
-            len(_remove_words(words, text)) < OTHERS
-            or self._asked("score", evaluated_part(text), words) < SCORE
+            len(_remove_words(words, text)) < MIN_OTHER_CHARACTERS
+            or self._run_command("score", evaluated_part(text), words) < MIN_SCORE
         )
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._inside >= self._room:
+    async def _run(self, function: Callable[[], T]) -> T:
+        if self._pending_calls >= self._capacity:
             raise Throttled(1)
-        self._inside += 1
+        self._pending_calls += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function)
         finally:
-            self._inside -= 1
+            self._pending_calls -= 1
 
     def close(self) -> None:
         """Stop the threads once their work is done."""
@@ -123,15 +128,15 @@ class Passwords:
 
 
 def require_length(password: str, field: str = "password") -> None:
-    """Raise PASSWORD_WEAK for a password that is too short or too long: what can be told without
-    knowing whose it is.
+    """Raise PASSWORD_WEAK for a password that is too short or too long. Unlike the other checks,
+    this one doesn't depend on the user.
     """
-    length = len(unicodedata.normalize("NFKC", password[:READ]))
-    if length < SHORTEST:
+    length = len(unicodedata.normalize("NFKC", password[:MAX_INPUT_LENGTH]))
+    if length < MIN_LENGTH:
         raise _weak_password(
             field, _("This password is too short. Use at least %(shortest)s characters.")
         )
-    if length > LONGEST:
+    if length > MAX_LENGTH:
         raise _weak_password(
             field, _("This password is too long. Use at most %(longest)s characters.")
         )
@@ -139,7 +144,7 @@ def require_length(password: str, field: str = "password") -> None:
 
 def _normalize(password: str) -> str:
     # NIST 800-63B: NFKC, so that a password typed on another keyboard or system is the same one.
-    return unicodedata.normalize("NFKC", password[:READ])
+    return unicodedata.normalize("NFKC", password[:MAX_INPUT_LENGTH])
 
 
 def evaluated_part(text: str) -> str:
@@ -147,24 +152,29 @@ def evaluated_part(text: str) -> str:
     letters (4 and @ as a), of which there can be thousands, which takes seconds; in that case each
     letter keeps only one symbol.
     """
-    text = text[:JUDGED]
-    signs = [[sign for sign in signs if sign in text] for signs in L33T_TABLE.values()]
-    if prod(len(each) or 1 for each in signs) > READINGS:
-        for other in (sign for each in signs for sign in each[1:]):
-            text = text.replace(other, "~")
+    text = text[:MAX_EVALUATED_LENGTH]
+    used_symbols = [
+        [symbol for symbol in symbols if symbol in text] for symbols in L33T_TABLE.values()
+    ]
+    if prod(len(symbols) or 1 for symbols in used_symbols) > MAX_VARIANTS:
+        for symbol in (symbol for symbols in used_symbols for symbol in symbols[1:]):
+            text = text.replace(symbol, "~")
     return text
 
 
-def _words_of(text: str) -> list[str]:
-    spaced = "".join(c if c.isalnum() else " " for c in unicodedata.normalize("NFKC", text).lower())
-    return sorted({word for word in spaced.split() if len(word) > 2}, key=len, reverse=True)[:50]
+def _split_words(text: str) -> list[str]:
+    plain_text = "".join(
+        c if c.isalnum() else " " for c in unicodedata.normalize("NFKC", text).lower()
+    )
+    words = {word for word in plain_text.split() if len(word) > 2}
+    return sorted(words, key=len, reverse=True)[:50]
 
 
 def _remove_words(words: list[str], text: str) -> str:
-    left = text.lower()
+    remaining = text.lower()
     for word in words:
-        left = left.replace(word, "")
-    return left
+        remaining = remaining.replace(word, "")
+    return remaining
 
 
 def _weak_password(field: str, message: Translatable) -> Refusal:
@@ -173,6 +183,6 @@ def _weak_password(field: str, message: Translatable) -> Refusal:
         "input",
         field,
         message=message,
-        shortest=SHORTEST,
-        longest=LONGEST,
+        shortest=MIN_LENGTH,
+        longest=MAX_LENGTH,
     )

@@ -15,10 +15,10 @@ import structlog
 
 from auth.http_client import HttpClient, Unavailable, is_server_url
 
-_SECONDS = 2.0
-_AT_ONCE = (
-    16  # who waits longer than _SECONDS for their turn is answered as if the service were away
-)
+_TIMEOUT_SECONDS = 2.0
+# Further lookups wait. One that waits longer than the timeout is answered as if the service were
+# unavailable.
+_MAX_CONCURRENT = 16
 
 log = structlog.stdlib.get_logger()
 
@@ -28,24 +28,24 @@ def expected_breaches_url(url: str) -> str | None:
     return None if is_server_url(url) else "https://host/range"
 
 
-class Breaches:
+class BreachChecker:
     """A range service at `url`; each range is at a path of its 5 digits."""
 
-    def __init__(self, url: str, seconds: float = _SECONDS) -> None:
+    def __init__(self, url: str, seconds: float = _TIMEOUT_SECONDS) -> None:
         self._service = HttpClient(url, seconds, **{"Add-Padding": "true"})
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
 
-    async def holds(self, password: bytes) -> bool:
+    async def contains(self, password: bytes) -> bool:
         """Whether the password is known to have been leaked.
 
         False when the service is unavailable, slow or returns nonsense, which is logged: sign-ups
         and resets must not depend on another party's server, and the other checks have passed.
         """
-        digest = hashlib.sha1(password, usedforsecurity=False).hexdigest().upper()
+        sha1 = hashlib.sha1(password, usedforsecurity=False).hexdigest().upper()
         try:
-            return _is_listed(await self._service.get(digest[:5], turn=self._turns), digest[5:])
-        except Unavailable as away:
-            log.warning("breaches.unavailable", error=away.fault)
+            return _is_listed(await self._service.get(sha1[:5], slot=self._slots), sha1[5:])
+        except Unavailable as error:
+            log.warning("breaches.unavailable", error=error.reason)
             return False
 
 

@@ -10,13 +10,13 @@ on (6.4.3).
 from datetime import timedelta
 
 from auth import sessions, throttle
-from auth.authentication import company_of
-from auth.email_address import deliverable
+from auth.authentication import sign_in_company
+from auth.email_address import clean_email
 from auth.factors.proof import require_code, require_password, require_second_factor
 from auth.passwords import require_length
 from auth.services import AuthServices
 from auth.sessions import random_token, token_hash
-from auth.tokens import invalid
+from auth.tokens import invalid_token
 from mail import emails
 from models.action import Action, Transaction
 from models.checks import Checks
@@ -41,17 +41,17 @@ async def request_reset(
     and Throttled.
     """
     with Checks() as check:
-        email, key = check(deliverable, email), check(optional_key, key)
-    network = throttle.key(throttle.RESET, throttle.network_of(peer))
-    owner = anonymous_owner(throttle.network_of(peer), email)
+        email, key = check(clean_email, email), check(optional_key, key)
+    network = throttle.key(throttle.RESET, throttle.client_network(peer))
+    owner = anonymous_owner(throttle.client_network(peer), email)
     await auth.throttle.attempt(network, throttle.key(throttle.EMAIL, email, "reset"))
-    async with auth.even(), action.transaction() as tx:
+    async with auth.constant_time(), action.transaction() as tx:
         if await earlier_result(tx, owner, "passwordRequestReset", key, []) is not None:
             return
         user = next(iter(await tx.locked_where(User.filter(email=email))), None)
         if user:
-            await emails.password_reset(tx, user, await _create_token(tx, user))
-        # In nobody's part of the log: whoever tries addresses must not read there which are known.
+            await emails.send_password_reset(tx, user, await _create_token(tx, user))
+        # Not in a company's part of the log, where someone could learn which addresses are known.
         tx.audit(IdentityAuditAction.PASSWORD_REQUEST_RESET, user, None)
         await store_result(tx, owner, "passwordRequestReset", key)
 
@@ -65,7 +65,7 @@ async def _create_token(tx: Transaction, user: User) -> str:
     return token
 
 
-async def user_of_token(action: Action, token: str) -> User:
+async def user_for_token(action: Action, token: str) -> User:
     """The user whom a reset email was sent to. Raises TOKEN_INVALID when the token is used, expired
     or unknown.
     """
@@ -73,7 +73,7 @@ async def user_of_token(action: Action, token: str) -> User:
         token_hash=token_hash(token), expires_at__gt=action.at
     ).select_related("user")
     if reset is None:
-        raise invalid()
+        raise invalid_token()
     return reset.user
 
 
@@ -86,7 +86,7 @@ async def reset(
     with a second factor SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID, and Throttled.
     """
     with Checks() as check:
-        user = await check.wait(user_of_token(action, token))
+        user = await check.wait(user_for_token(action, token))
         await check.wait(_require_strong(auth, user, password, "password"))
         if user and user.second_factor:
             check(require_code, code)
@@ -96,21 +96,15 @@ async def reset(
     async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
         if not await PasswordReset.filter(token_hash=token_hash(token)).using_db(tx.db).delete():
-            raise invalid()
+            raise invalid_token()
         await _set_password(tx, user, password_hash, user.email_verified_at or action.at)
         ended = await sessions.end_all(tx, user)
-        tx.audit(
-            IdentityAuditAction.PASSWORD_RESET,
-            user,
-            None,
-            actor=user,
-            sessions_ended=ended,
-        )
-        await emails.password_changed(tx, user)
+        tx.audit(IdentityAuditAction.PASSWORD_RESET, user, None, actor=user, sessions_ended=ended)
+        await emails.send_password_changed(tx, user)
 
 
 async def change(
-    action: Action, auth: AuthServices, session: Session, *, current: str, password: str
+    action: Action, auth: AuthServices, session: Session, *, current_password: str, password: str
 ) -> None:
     """Replace the current password with a new one. The user's other sessions end.
 
@@ -118,23 +112,23 @@ async def change(
     """
     user = await User.get(pk=session.user_id)
     with Checks() as check:
-        await check.wait(require_password(action, auth, user, current, "currentPassword"))
+        await check.wait(require_password(action, auth, user, current_password, "currentPassword"))
         await check.wait(_require_strong(auth, user, password, "newPassword"))
     password_hash = await auth.passwords.hash(password)
     async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
         await sessions.lock_user(tx, session)
         await _set_password(tx, user, password_hash, user.email_verified_at)
-        ended = await sessions.end_all(tx, user, but=session.pk)
+        ended = await sessions.end_all(tx, user, except_id=session.pk)
         tx.audit(IdentityAuditAction.PASSWORD_CHANGE, user, sessions_ended=ended)
-        await emails.password_changed(tx, user)
+        await emails.send_password_changed(tx, user)
 
 
 async def _require_strong(auth: AuthServices, user: User | None, password: str, field: str) -> None:
     if user is None:
         require_length(password, field)
         return
-    company = await company_of(user)
+    company = await sign_in_company(user)
     own_words = [user.email, user.name, *([company.legal_name] if company else [])]
     await auth.require_strong(password, *own_words, subject=user.pk, field=field)
 

@@ -16,56 +16,56 @@ from typing import Any
 
 PROGRAM = Path(__file__).with_name("hashing_process.py")
 
-_idle: list["_Process"] = []  # of the whole process: they know nothing of whom they work for
+_idle: list["_Process"] = []  # shared by all threads; they keep nothing between commands
 
 
-def run(what: str, *given: Any) -> Any:
-    """Run a command in a process and return the result (auth/passwords/hashing_process.py: WORK).
-    Blocks: call it in a thread.
+def run(command: str, *arguments: Any) -> Any:
+    """Run a command in a process and return the result (auth/passwords/hashing_process.py:
+    COMMANDS). Blocks: call it in a thread.
 
     Raises RuntimeError when the command fails, OSError when no process survives long enough to
     respond.
     """
     try:
-        answer = _answer(_idle.pop(), what, *given)
+        result = _run_in(_idle.pop(), command, *arguments)
     except (IndexError, OSError):  # there is none, or it was killed meanwhile
-        answer = _answer(_Process(), what, *given)
-    if answer is None:
-        raise RuntimeError(f"passwords: {what} failed")
-    return answer
+        result = _run_in(_Process(), command, *arguments)
+    if result is None:
+        raise RuntimeError(f"passwords: {command} failed")
+    return result
 
 
-def _answer(lent: "_Process", *run: Any) -> Any:
+def _run_in(process: "_Process", *request: Any) -> Any:
     try:
-        answer = lent.ask(*run)
+        result = process.send(*request)
     except BaseException:
-        lent.end()
+        process.end()
         raise
-    _idle.append(lent)
-    return answer
+    _idle.append(process)
+    return result
 
 
 class _Process:
     def __init__(self) -> None:
-        # Isolated: no folder of ours, whose modules could take the place of the library's, and no
-        # variables of Python's.
+        # Isolated from PYTHON* variables and from our folders, whose modules could shadow the
+        # standard library's.
         command = [sys.executable, "-I", str(PROGRAM)]
         self.process = subprocess.Popen(  # noqa: S603 - ours
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="ascii"
         )
 
-    def ask(self, *run: Any) -> Any:
+    def send(self, *request: Any) -> Any:
         if not self.process.stdin or not self.process.stdout:
             raise BrokenPipeError
-        self.process.stdin.write(json.dumps(run) + "\n")
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        if not (answer := self.process.stdout.readline()):
+        if not (response := self.process.stdout.readline()):
             raise BrokenPipeError
-        return json.loads(answer)
+        return json.loads(response)
 
     def end(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
-            with suppress(OSError):  # what was not yet written to one that was killed
+            with suppress(OSError):  # unwritten data for a process that was killed
                 pipe.close() if pipe else None
         self.process.wait()
 

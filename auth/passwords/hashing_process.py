@@ -20,17 +20,17 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 
-def made(password: str, time_cost: int, memory_cost: int, parallelism: int) -> str:
+def hash_password(password: str, time_cost: int, memory_cost: int, parallelism: int) -> str:
     """The Argon2id hash, including parameters and salt."""
     return PasswordHasher(
         time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism
     ).hash(_bytes(password))
 
 
-def matches(stored: str, password: str) -> bool:
+def matches(stored_hash: str, password: str) -> bool:
     """Whether this is the hash of the password; False for any other text."""
     try:
-        return PasswordHasher().verify(stored, _bytes(password))
+        return PasswordHasher().verify(stored_hash, _bytes(password))
     except (VerificationError, InvalidHashError):
         return False
 
@@ -47,10 +47,10 @@ def _bytes(password: str) -> bytes:
     return password.encode("utf-8", "surrogatepass")
 
 
-WORK: dict[str, Callable[..., Any]] = {"made": made, "matches": matches}
+COMMANDS: dict[str, Callable[..., Any]] = {"hash_password": hash_password, "matches": matches}
 
 
-class Work:
+class CommandRunner:
     """Runs commands when the processor isn't needed otherwise.
 
     Even at the lowest niceness a hash would delay a chat message by a time slice of a few
@@ -59,20 +59,20 @@ class Work:
     instead, which takes one.
     """
 
-    def __init__(self, patience: float = 0.25) -> None:
+    def __init__(self, idle_timeout: float = 0.25) -> None:
         self._idle = ThreadPoolExecutor(1, initializer=_lower_priority)
-        self._patience = patience  # in seconds: ten times as long as a hash takes
+        self._idle_timeout = idle_timeout  # in seconds: ten times as long as a hash takes
 
-    def done(self, what: str, *given: Any) -> Any:
+    def run(self, command: str, *arguments: Any) -> Any:
         """The result of a command."""
-        if what == "score":  # holds the interpreter's lock all the time
-            return score(*given)
-        begun = self._idle.submit(WORK[what], *given)
+        if command == "score":  # holds the interpreter's lock all the time
+            return score(*arguments)
+        future = self._idle.submit(COMMANDS[command], *arguments)
         try:
-            return begun.result(self._patience)
+            return future.result(self._idle_timeout)
         except TimeoutError:
-            begun.cancel()
-            return WORK[what](*given)
+            future.cancel()
+            return COMMANDS[command](*arguments)
 
 
 def _lower_priority() -> None:
@@ -81,23 +81,23 @@ def _lower_priority() -> None:
             os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
 
 
-def serve(asked: Iterable[str], answers: TextIO, work: Work) -> None:
+def serve(requests: Iterable[str], responses: TextIO, runner: CommandRunner) -> None:
     """Respond to each line with one line, `null` when the command fails."""
-    for line in asked:
+    for line in requests:
         try:
-            what, *given = json.loads(line)
-            answer = work.done(what, *given)
+            command, *arguments = json.loads(line)
+            response = runner.run(command, *arguments)
         except Exception:
-            # The next password is hashed all the same, and the parent reports the failure.
-            answer = None
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+            # The parent reports the failure; the process continues with the next command.
+            response = None
+        responses.write(json.dumps(response) + "\n")
+        responses.flush()
 
 
 if __name__ == "__main__":
-    os.nice(19)  # before it is asked anything
-    # The signal reaches the whole process group, but the server still needs the answers.
+    os.nice(19)  # before the first command
+    # The signal reaches the whole process group, but the server still needs the responses.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
-    serve(sys.stdin, sys.stdout, Work())
-    os._exit(0)  # without the end of what nobody waits for
+    serve(sys.stdin, sys.stdout, CommandRunner())
+    os._exit(0)  # without waiting for work whose result nobody reads

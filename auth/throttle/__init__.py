@@ -13,7 +13,7 @@ seconds, up to a maximum. Counts decrease with time. A sign-in counts under thes
   can sign in at once.
 - SECOND_FACTOR: the user whose password was right. Whoever gets here knows the password, so the
   wait may be shared.
-- UNLOCKED: instead of all of these, the user who received an unlock email
+- UNLOCK: instead of all of these, the user who received an unlock email
   (auth/throttle/unlocking.py). Only a complete sign-in clears it.
 
 Confirming one's identity within a session counts per session, because the thief of one session
@@ -58,10 +58,10 @@ class Limit:
 
     def wait(self, level: float) -> timedelta:
         """How long the next attempt has to wait at this level, which is a number of attempts."""
-        over = math.ceil(level) - self.free_attempts
-        if over <= 0 or not self.blocks:
+        excess = math.ceil(level) - self.free_attempts
+        if excess <= 0 or not self.blocks:
             return timedelta()
-        return min(timedelta(seconds=2 ** min(over - 1, 30)), self.max_wait)
+        return min(timedelta(seconds=2 ** min(excess - 1, 30)), self.max_wait)
 
     @property
     def max_level(self) -> int:
@@ -74,7 +74,7 @@ NETWORK = Limit("network", free_attempts=100, decay=timedelta(minutes=1))
 TARGET = Limit("target", free_attempts=20, decay=timedelta(minutes=15), blocks=False)
 SECOND_FACTOR = Limit("second factor", free_attempts=5, decay=timedelta(hours=1))
 # Per user, with tokens from emails.
-UNLOCKED = Limit("unlocked", free_attempts=10, decay=timedelta(hours=1))
+UNLOCK = Limit("unlocked", free_attempts=10, decay=timedelta(hours=1))
 STEP_UP = Limit("step-up", free_attempts=5, decay=timedelta(hours=1))
 # Emails to one address, which may not belong to the requester. Emails that restore access are
 # counted per kind, so that using
@@ -110,7 +110,7 @@ class _Count:
     at: datetime
     free_at: datetime
 
-    def decayed(self, limit: Limit, now: datetime) -> float:
+    def current_level(self, limit: Limit, now: datetime) -> float:
         return max(0.0, self.level - (now - self.at) / limit.decay)
 
 
@@ -134,15 +134,14 @@ class Throttle:
                 limits=[key.limit.name for key in keys if self._free_at(key, now) > now],
             )
             raise Throttled(math.ceil(wait.total_seconds()))
-        weight_under_attack = any(
+        is_under_attack = any(
             not key.limit.blocks and self._level(key, now) >= key.limit.free_attempts
             for key in keys
         )
         for key in keys:
             self._put(
                 key,
-                self._level(key, now)
-                + (key.limit.weight_under_attack if weight_under_attack else 1),
+                self._level(key, now) + (key.limit.weight_under_attack if is_under_attack else 1),
                 now,
             )
 
@@ -151,7 +150,7 @@ class Throttle:
         for key in keys:
             self._counts.pop(key, None)
 
-    async def take_back(self, *keys: Key) -> None:
+    async def undo_attempt(self, *keys: Key) -> None:
         """Take one attempt back."""
         now = self._clock.now()
         for key in keys:
@@ -165,7 +164,7 @@ class Throttle:
         return self._counts[key].free_at if key in self._counts else now
 
     def _level(self, key: Key, now: datetime) -> float:
-        return self._counts[key].decayed(key.limit, now) if key in self._counts else 0.0
+        return self._counts[key].current_level(key.limit, now) if key in self._counts else 0.0
 
     def _put(self, key: Key, level: float, now: datetime) -> None:
         level = min(level, key.limit.max_level)
@@ -175,17 +174,17 @@ class Throttle:
             self._counts.popitem(last=False)
 
 
-def network_of(peer: str) -> str:
+def client_network(peer: str) -> str:
     """The network of an address: the address itself for IPv4, its /48 for IPv6, where one site has
     2^80 addresses.
     """
     try:
-        parsed = ipaddress.ip_address(peer)
+        ip = ipaddress.ip_address(peer)
     except ValueError:
         return peer
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 48), strict=False))
-    return str(parsed)
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 48), strict=False))
+    return str(ip)
 
 
 def key(limit: Limit, *subject: object) -> Key:
@@ -194,11 +193,11 @@ def key(limit: Limit, *subject: object) -> Key:
     return Key(limit, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
 
 
-def pair(email: str, peer: str) -> Key:
+def pair_key(email: str, peer: str) -> Key:
     """The key of an email address together with a network."""
-    return key(PAIR, normalized_email(email), network_of(peer))
+    return key(PAIR, normalized_email(email), client_network(peer))
 
 
-def broad(email: str, peer: str) -> tuple[Key, Key]:
+def broad_keys(email: str, peer: str) -> tuple[Key, Key]:
     """The keys of the network alone and of the email address alone."""
-    return key(NETWORK, network_of(peer)), key(TARGET, normalized_email(email))
+    return key(NETWORK, client_network(peer)), key(TARGET, normalized_email(email))

@@ -91,7 +91,7 @@ class SharedThrottle(Throttle):
         )
         self._script = self._redis.register_script(_SCRIPT)
         self._secret = hashlib.sha256(b"camcha throttle" + secret.encode()).digest()
-        self._away_until = 0.0
+        self._unavailable_until = 0.0
 
     async def attempt(self, *keys: Key) -> None:
         """Like Throttle.attempt, across all processes."""
@@ -110,12 +110,12 @@ class SharedThrottle(Throttle):
         """Like Throttle.clear."""
         await super().clear(*keys)
         if keys:
-            await self._call(lambda: self._redis.delete(*map(self._name, keys)))
+            await self._call_redis(lambda: self._redis.delete(*map(self._redis_key, keys)))
 
-    async def take_back(self, *keys: Key) -> None:
-        """Like Throttle.take_back."""
+    async def undo_attempt(self, *keys: Key) -> None:
+        """Like Throttle.undo_attempt."""
         if await self._run("TAKE_BACK", keys) is None:
-            await super().take_back(*keys)
+            await super().undo_attempt(*keys)
 
     async def close(self) -> None:
         """Close the connections to Redis."""
@@ -136,27 +136,29 @@ class SharedThrottle(Throttle):
                 limit.max_level,
             ]
         now = f"{self._clock.now().timestamp():.6f}"
-        return await self._call(
-            lambda: self._script(keys=list(map(self._name, keys)), args=[command, now, *limits])
+        return await self._call_redis(
+            lambda: self._script(
+                keys=list(map(self._redis_key, keys)), args=[command, now, *limits]
+            )
         )
 
-    async def _call(self, command: Callable[[], Awaitable[Any]]) -> Any:
+    async def _call_redis(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """The response of Redis, None while it is unavailable."""
-        if monotonic() < self._away_until:
+        if monotonic() < self._unavailable_until:
             return None
         try:
-            answer = await command()
+            response = await command()
         except (RedisError, OSError, TimeoutError) as error:
-            if not self._away_until:
+            if not self._unavailable_until:
                 log.error("throttle.unavailable", error=type(error).__name__)
-            self._away_until = monotonic() + RETRY_AFTER
+            self._unavailable_until = monotonic() + RETRY_AFTER
             return None
-        if self._away_until:
-            self._away_until = 0.0
+        if self._unavailable_until:
+            self._unavailable_until = 0.0
             log.info("throttle.restored")
-        return answer
+        return response
 
-    def _name(self, key: Key) -> str:
+    def _redis_key(self, key: Key) -> str:
         subject = hmac.new(
             self._secret, f"{key.limit.name}\0{key.subject}".encode(), hashlib.sha256
         ).hexdigest()

@@ -12,10 +12,10 @@ access.
 from datetime import timedelta
 
 from auth import throttle
-from auth.email_address import deliverable
+from auth.email_address import clean_email
 from auth.services import AuthServices
 from auth.sessions import random_token, token_hash
-from auth.tokens import invalid
+from auth.tokens import invalid_token
 from mail import emails
 from models.action import Action, Transaction
 from models.checks import Checks
@@ -38,18 +38,17 @@ async def request(
     Throttled.
     """
     with Checks() as check:
-        email, key = check(deliverable, email), check(optional_key, key)
-    network = throttle.key(throttle.RESET, throttle.network_of(peer))
-    owner = anonymous_owner(throttle.network_of(peer), email)
+        email, key = check(clean_email, email), check(optional_key, key)
+    network = throttle.key(throttle.RESET, throttle.client_network(peer))
+    owner = anonymous_owner(throttle.client_network(peer), email)
     await auth.throttle.attempt(network, throttle.key(throttle.EMAIL, email, "unlock"))
-    async with auth.even(), action.transaction() as tx:
+    async with auth.constant_time(), action.transaction() as tx:
         if await earlier_result(tx, owner, "sessionRequestUnlock", key, []) is not None:
             return
         user = next(iter(await tx.locked_where(User.filter(email=email))), None)
         if user:
-            await emails.sign_in_unlock(tx, user, await _create_token(tx, user))
-        # In no company's part of the log, which would reveal to its owner which addresses are
-        # known.
+            await emails.send_sign_in_unlock(tx, user, await _create_token(tx, user))
+        # Not in a company's part of the log, where its owner could learn which addresses are known.
         tx.audit(IdentityAuditAction.SESSION_REQUEST_UNLOCK, user, None)
         await store_result(tx, owner, "sessionRequestUnlock", key)
 
@@ -68,4 +67,4 @@ async def require_valid(action: Action, token: str) -> None:
     if not await SignInUnlock.filter(
         token_hash=token_hash(token), expires_at__gt=action.at
     ).exists():
-        raise invalid()
+        raise invalid_token()

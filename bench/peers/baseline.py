@@ -23,25 +23,24 @@ PARIS = ZoneInfo("Europe/Paris")
 Json = dict[str, Any]
 Send = Callable[[Json], Awaitable[None]]
 
-OFFER = "SELECT id, slug, segment, texts FROM offer WHERE slug = $1"
-ACCOUNT = "SELECT id, legal_name, siren FROM account WHERE id = $1"
-INVOICES = """SELECT id, number, issued_on, net_cents, vat_cents, gross_cents FROM invoice
+OFFER_QUERY = "SELECT id, slug, segment, texts FROM offer WHERE slug = $1"
+ACCOUNT_QUERY = "SELECT id, legal_name, siren FROM account WHERE id = $1"
+INVOICES_QUERY = """SELECT id, number, issued_on, net_cents, vat_cents, gross_cents FROM invoice
 WHERE account_id = $1 ORDER BY issued_at DESC, id DESC LIMIT $2"""
-LINES = """SELECT invoice_id, position, label, quantity, net_cents FROM invoice_line
+LINES_QUERY = """SELECT invoice_id, position, label, quantity, net_cents FROM invoice_line
 WHERE invoice_id = ANY($1) ORDER BY position"""
-TICKETS = """SELECT t.id, t.subject, t.status, t.channel, t.updated_at, t.created_at, a.legal_name,
-    u.name,
-  m.body, m.at, m.from_staff
+TICKETS_QUERY = """SELECT t.id, t.subject, t.status, t.channel, t.updated_at, t.created_at,
+  a.legal_name, u.name, m.body, m.at, m.from_staff
 FROM (SELECT * FROM ticket ORDER BY updated_at DESC, id DESC LIMIT $1) t
 JOIN account a ON a.id = t.account_id LEFT JOIN "user" u ON u.id = t.assignee_id
 LEFT JOIN LATERAL (SELECT body, at, from_staff FROM message WHERE ticket_id = t.id ORDER BY
 sequence DESC LIMIT 1) m ON true
 ORDER BY t.updated_at DESC, t.id DESC"""
-PURCHASES = "SELECT id FROM purchase ORDER BY created_at DESC, id DESC LIMIT $1"
-PURCHASE_INVOICES = """SELECT purchase_id, id, number, issued_on, due_on, sha256, net_cents,
+PURCHASES_QUERY = "SELECT id FROM purchase ORDER BY created_at DESC, id DESC LIMIT $1"
+PURCHASE_INVOICES_QUERY = """SELECT purchase_id, id, number, issued_on, due_on, sha256, net_cents,
     vat_cents, gross_cents FROM invoice
 WHERE purchase_id = ANY($1) ORDER BY period_index"""
-REPLY = """WITH head AS (UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1
+REPLY_QUERY = """WITH head AS (UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1
     RETURNING last_sequence),
 stored AS (INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, from_staff,
 client_message_id, at)
@@ -80,7 +79,7 @@ class Baseline:
     async def _lifespan(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
         await receive()
         self._pool: Any = await asyncpg.create_pool(
-            self._url, min_size=1, max_size=10, reset=_no_reset
+            self._url, min_size=1, max_size=10, reset=_skip_reset
         )
         delivery = asyncio.create_task(self._deliver())
         await send({"type": "lifespan.startup.complete"})
@@ -106,23 +105,23 @@ class Baseline:
         await send({"type": "http.response.body", "body": response})
 
     async def offer(self, variables: Json) -> Json:
-        row = await self._pool.fetchrow(OFFER, variables["slug"])
+        row = await self._pool.fetchrow(OFFER_QUERY, variables["slug"])
         texts = orjson.loads(row["texts"])["fr"]
         name, description = texts["name"], texts["description"]
         offer = {
-            "id": global_id("Offer", row["id"]),
+            "id": encode_id("Offer", row["id"]),
             "slug": row["slug"],
             "segment": row["segment"],
         }
         return {"offer": offer | {"name": name, "description": description}}
 
     async def account(self, variables: Json) -> Json:
-        key = key_of(variables["id"])
+        key = decode_id(variables["id"])
         async with self._pool.acquire() as db:
-            row = await db.fetchrow(ACCOUNT, key)
-            invoices = await db.fetch(INVOICES, key, 20)
-            lines = await db.fetch(LINES, [invoice["id"] for invoice in invoices])
-        by_invoice: defaultdict[int, list[Json]] = defaultdict(list)
+            row = await db.fetchrow(ACCOUNT_QUERY, key)
+            invoices = await db.fetch(INVOICES_QUERY, key, 20)
+            lines = await db.fetch(LINES_QUERY, [invoice["id"] for invoice in invoices])
+        lines_by_invoice: defaultdict[int, list[Json]] = defaultdict(list)
         for invoice_id, position, label, quantity, net in lines:
             line = {
                 "position": position,
@@ -130,30 +129,32 @@ class Baseline:
                 "quantity": quantity,
                 "net": {"amountCents": net},
             }
-            by_invoice[invoice_id].append(line)
-        nodes = [_invoice(invoice, by_invoice[invoice["id"]]) for invoice in invoices]
+            lines_by_invoice[invoice_id].append(line)
+        nodes = [_invoice(invoice, lines_by_invoice[invoice["id"]]) for invoice in invoices]
         account = {"id": variables["id"], "legalName": row["legal_name"], "siren": row["siren"]}
         return {"node": account | {"invoices": {"nodes": nodes}}}
 
     async def tickets(self, variables: Json) -> Json:
         return {
-            "tickets": {"nodes": [_ticket(*row) for row in await self._pool.fetch(TICKETS, 50)]}
+            "tickets": {
+                "nodes": [_ticket(*row) for row in await self._pool.fetch(TICKETS_QUERY, 50)]
+            }
         }
 
     async def purchases(self, variables: Json) -> Json:
         async with self._pool.acquire() as db:
-            keys = [key for (key,) in await db.fetch(PURCHASES, 100)]
-            invoices = await db.fetch(PURCHASE_INVOICES, keys)
-        by_purchase: dict[int, list[Json]] = {key: [] for key in keys}
+            keys = [key for (key,) in await db.fetch(PURCHASES_QUERY, 100)]
+            invoices = await db.fetch(PURCHASE_INVOICES_QUERY, keys)
+        invoices_by_purchase: dict[int, list[Json]] = {key: [] for key in keys}
         for key, *invoice in invoices:
-            by_purchase[key].append(_purchase_invoice(*invoice))
-        return {"purchases": {"nodes": [{"invoices": by_purchase[key]} for key in keys]}}
+            invoices_by_purchase[key].append(_purchase_invoice(*invoice))
+        return {"purchases": {"nodes": [{"invoices": invoices_by_purchase[key]} for key in keys]}}
 
     async def reply(self, variables: Json) -> Json:
         input, now = variables["input"], datetime.now(UTC)
-        body, ticket = input["body"].strip(), key_of(input["ticketId"])
+        body, ticket = input["body"].strip(), decode_id(input["ticketId"])
         values = f"ticket:{ticket}", ticket, self._agent, body, input["clientMessageId"], now
-        sequence = await self._pool.fetchval(REPLY, *values)
+        sequence = await self._pool.fetchval(REPLY_QUERY, *values)
         message = {"body": body, "fromStaff": True}
         if self._subscribers[input["ticketId"]]:
             self._events.put_nowait(
@@ -190,18 +191,18 @@ class Baseline:
         self._subscribers[ticket_id].discard(send)
 
 
-def global_id(kind: str, key: int) -> str:
+def encode_id(kind: str, key: int) -> str:
     return b64encode(f"{kind}:{key}".encode()).decode().rstrip("=")
 
 
-def key_of(id_: str) -> int:
+def decode_id(id_: str) -> int:
     return int(b64decode(id_ + "=" * (-len(id_) % 4)).partition(b":")[2])
 
 
 def _invoice(row: Any, lines: list[Json]) -> Json:
     key, number, issued_on, net, vat, gross = row
     return {
-        "id": global_id("Invoice", key),
+        "id": encode_id("Invoice", key),
         "number": number,
         "issuedOn": issued_on,
         "net": {"amountCents": net},
@@ -225,7 +226,7 @@ def _ticket(
     from_staff: bool,
 ) -> Json:
     return {
-        "id": global_id("Ticket", key),
+        "id": encode_id("Ticket", key),
         "number": f"CAM-{created_at.astimezone(PARIS).year}-{key:06d}",
         "subject": subject,
         "status": status,
@@ -243,7 +244,7 @@ def _purchase_invoice(
     key: int, number: str, issued_on: Any, due_on: Any, sha256: str, net: int, vat: int, gross: int
 ) -> Json:
     return {
-        "id": global_id("Invoice", key),
+        "id": encode_id("Invoice", key),
         "number": number,
         "issuedOn": issued_on,
         "dueOn": due_on,
@@ -254,7 +255,7 @@ def _purchase_invoice(
     }
 
 
-async def _no_reset(connection: object) -> None:
+async def _skip_reset(connection: object) -> None:
     """No statement that resets the connection, as in our own pool."""
 
 

@@ -41,11 +41,11 @@ strawberry.enum(TicketStatus)
 strawberry.enum(EventKind)
 
 
-def global_id(kind: str, key: int) -> strawberry.ID:
+def encode_id(kind: str, key: int) -> strawberry.ID:
     return strawberry.ID(b64encode(f"{kind}:{key}".encode()).decode().rstrip("="))
 
 
-def key_of(id: strawberry.ID) -> int:
+def decode_id(id: strawberry.ID) -> int:
     return int(b64decode(id + "=" * (-len(id) % 4)).decode().partition(":")[2])
 
 
@@ -68,10 +68,10 @@ class Offer(Node):
     description: str
 
     @classmethod
-    def of(cls, row: models.Offer) -> "Offer":
+    def from_row(cls, row: models.Offer) -> "Offer":
         texts = row.texts["fr"]
         return cls(
-            id=global_id("Offer", row.id),
+            id=encode_id("Offer", row.id),
             slug=row.slug,
             segment=row.segment,
             name=texts["name"],
@@ -87,7 +87,7 @@ class InvoiceLine:
     net: Money
 
     @classmethod
-    def of(cls, row: models.InvoiceLine) -> "InvoiceLine":
+    def from_row(cls, row: models.InvoiceLine) -> "InvoiceLine":
         net = Money(amount_cents=BigInt(row.net_cents))
         return cls(position=row.position, label=row.label, quantity=row.quantity, net=net)
 
@@ -104,9 +104,9 @@ class Invoice(Node):
     gross: Money
 
     @classmethod
-    def of(cls, row: models.Invoice) -> "Invoice":
+    def from_row(cls, row: models.Invoice) -> "Invoice":
         return cls(
-            id=global_id("Invoice", row.id),
+            id=encode_id("Invoice", row.id),
             key=row.id,
             number=row.number,
             issued_on=row.issued_on,
@@ -120,7 +120,7 @@ class Invoice(Node):
     @strawberry.field
     async def lines(self, info: Info) -> list[InvoiceLine]:
         rows = await info.context["lines"].load(self.key)
-        return [InvoiceLine.of(row) for row in rows]
+        return [InvoiceLine.from_row(row) for row in rows]
 
 
 @strawberry.type
@@ -135,9 +135,9 @@ class Account(Node):
     siren: str
 
     @classmethod
-    def of(cls, row: models.Account) -> "Account":
+    def from_row(cls, row: models.Account) -> "Account":
         return cls(
-            id=global_id("Account", row.id), key=row.id, legal_name=row.legal_name, siren=row.siren
+            id=encode_id("Account", row.id), key=row.id, legal_name=row.legal_name, siren=row.siren
         )
 
     @strawberry.field
@@ -147,7 +147,7 @@ class Account(Node):
             .order_by("-issued_at", "-id")
             .limit(first)
         )
-        return InvoiceConnection(nodes=[Invoice.of(row) for row in rows])
+        return InvoiceConnection(nodes=[Invoice.from_row(row) for row in rows])
 
 
 @strawberry.type
@@ -163,7 +163,7 @@ class Message:
     from_staff: bool
 
     @classmethod
-    def of(cls, row: models.Message) -> "Message":
+    def from_row(cls, row: models.Message) -> "Message":
         return cls(
             sequence=BigInt(row.sequence), body=row.body, at=row.at, from_staff=row.from_staff
         )
@@ -178,9 +178,9 @@ class Ticket(Node):
     updated_at: datetime
 
     @classmethod
-    def of(cls, row: models.Ticket) -> "Ticket":
+    def from_row(cls, row: models.Ticket) -> "Ticket":
         return cls(
-            id=global_id("Ticket", row.id),
+            id=encode_id("Ticket", row.id),
             row=row,
             subject=row.subject,
             status=row.status,
@@ -194,7 +194,7 @@ class Ticket(Node):
 
     @strawberry.field
     async def account(self, info: Info) -> Account:
-        return Account.of(await info.context["accounts"].load(self.row.account_id))
+        return Account.from_row(await info.context["accounts"].load(self.row.account_id))
 
     @strawberry.field
     async def assignee(self, info: Info) -> User | None:
@@ -206,7 +206,7 @@ class Ticket(Node):
     @strawberry.field
     async def last_message(self, info: Info) -> Message | None:
         row = await info.context["last_messages"].load(self.row.id)
-        return Message.of(row) if row else None
+        return Message.from_row(row) if row else None
 
 
 @strawberry.type
@@ -220,7 +220,7 @@ class Purchase(Node):
 
     @strawberry.field
     async def invoices(self, info: Info) -> list[Invoice]:
-        return [Invoice.of(row) for row in await info.context["invoices"].load(self.key)]
+        return [Invoice.from_row(row) for row in await info.context["invoices"].load(self.key)]
 
 
 @strawberry.type
@@ -240,23 +240,23 @@ class Query:
     @strawberry.field
     async def offer(self, slug: str) -> Offer | None:
         row = await models.Offer.get_or_none(slug=slug)
-        return Offer.of(row) if row else None
+        return Offer.from_row(row) if row else None
 
     @strawberry.field
     async def node(self, id: strawberry.ID) -> Node | None:
-        row = await models.Account.get_or_none(id=key_of(id))
-        return Account.of(row) if row else None
+        row = await models.Account.get_or_none(id=decode_id(id))
+        return Account.from_row(row) if row else None
 
     @strawberry.field
     async def tickets(self, first: int = 20) -> TicketConnection:
         rows = await models.Ticket.all().order_by("-updated_at", "-id").limit(first)
-        return TicketConnection(nodes=[Ticket.of(row) for row in rows])
+        return TicketConnection(nodes=[Ticket.from_row(row) for row in rows])
 
     @strawberry.field
     async def purchases(self, first: int = 20) -> PurchaseConnection:
         rows = await models.Purchase.all().order_by("-created_at", "-id").limit(first)
         return PurchaseConnection(
-            nodes=[Purchase(id=global_id("Purchase", row.id), key=row.id) for row in rows]
+            nodes=[Purchase(id=encode_id("Purchase", row.id), key=row.id) for row in rows]
         )
 
 
@@ -282,15 +282,15 @@ class TicketReplyPayload:
 class Mutation:
     @strawberry.mutation
     async def ticket_reply(self, input: TicketReplyInput) -> TicketReplyPayload:
-        message = Message.of(
+        message = Message.from_row(
             await store_message(
-                key_of(input.ticket_id), input.body.strip(), input.client_message_id
+                decode_id(input.ticket_id), input.body.strip(), input.client_message_id
             )
         )
         event = TicketEvent(
             sequence=message.sequence, kind=EventKind.MESSAGE_POSTED, message=message
         )
-        for queue in subscribers[key_of(input.ticket_id)]:
+        for queue in subscribers[decode_id(input.ticket_id)]:
             queue.put_nowait(event)
         return TicketReplyPayload(message=message, user_errors=[])
 
@@ -303,12 +303,12 @@ async def store_message(ticket_id: int, body: str, client_message_id: str) -> mo
     async with in_transaction() as db:
         ticket = await models.Ticket.select_for_update().using_db(db).get(id=ticket_id)
         stream = ticket_stream(ticket_id)
-        updated = await db.execute_query_dict(
+        rows = await db.execute_query_dict(
             "UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING "
             "last_sequence",
             [stream],
         )
-        sequence = updated[0]["last_sequence"]
+        sequence = rows[0]["last_sequence"]
         message = await models.Message.create(
             using_db=db,
             ticket_id=ticket_id,
@@ -339,7 +339,7 @@ async def store_message(ticket_id: int, body: str, client_message_id: str) -> mo
 class Subscription:
     @strawberry.subscription
     async def ticket_events(self, ticket_id: strawberry.ID) -> AsyncGenerator[TicketEvent, None]:
-        queues, queue = subscribers[key_of(ticket_id)], asyncio.Queue[TicketEvent]()
+        queues, queue = subscribers[decode_id(ticket_id)], asyncio.Queue[TicketEvent]()
         queues.add(queue)
         try:
             while True:
@@ -348,7 +348,7 @@ class Subscription:
             queues.discard(queue)
 
 
-def by_key(model: Any) -> Callable[[list[int]], Awaitable[list[Any]]]:
+def load_by_id(model: Any) -> Callable[[list[int]], Awaitable[list[Any]]]:
     async def load(keys: list[int]) -> list[Any]:
         rows = {row.id: row for row in await model.filter(id__in=keys)}
         return [rows.get(key) for key in keys]
@@ -356,36 +356,36 @@ def by_key(model: Any) -> Callable[[list[int]], Awaitable[list[Any]]]:
     return load
 
 
-def grouped(keys: list[int], owner: str, rows: Iterable[Any]) -> list[list[Any]]:
+def group_rows(keys: list[int], owner: str, rows: Iterable[Any]) -> list[list[Any]]:
     lists: dict[int, list[Any]] = {key: [] for key in keys}
     for row in rows:
         lists[getattr(row, owner)].append(row)
     return [lists[key] for key in keys]
 
 
-async def lines_of(keys: list[int]) -> list[list[Any]]:
-    return grouped(
+async def load_lines(keys: list[int]) -> list[list[Any]]:
+    return group_rows(
         keys,
         "invoice_id",
         await models.InvoiceLine.filter(invoice_id__in=keys).order_by("position"),
     )
 
 
-async def invoices_of(keys: list[int]) -> list[list[Any]]:
-    return grouped(
+async def load_invoices(keys: list[int]) -> list[list[Any]]:
+    return group_rows(
         keys,
         "purchase_id",
         await models.Invoice.filter(purchase_id__in=keys).order_by("period_index"),
     )
 
 
-LAST = """SELECT m.* FROM unnest($1::BIGINT[]) AS t(id)
+LAST_MESSAGES_QUERY = """SELECT m.* FROM unnest($1::BIGINT[]) AS t(id)
 CROSS JOIN LATERAL (SELECT * FROM message WHERE ticket_id = t.id ORDER BY sequence DESC LIMIT 1)
 m"""
 
 
-async def last_messages_of(keys: list[int]) -> list[Any]:
-    _, records = await models.Message._meta.db.execute_query(LAST, [keys])
+async def load_last_messages(keys: list[int]) -> list[Any]:
+    _, records = await models.Message._meta.db.execute_query(LAST_MESSAGES_QUERY, [keys])
     rows = {record["ticket_id"]: models.Message._init_from_db(**record) for record in records}
     return [rows.get(key) for key in keys]
 
@@ -393,11 +393,11 @@ async def last_messages_of(keys: list[int]) -> list[Any]:
 class App(GraphQL[dict[str, Any], None]):
     async def get_context(self, request: Any, response: Any) -> dict[str, Any]:
         return {
-            "accounts": DataLoader(by_key(models.Account)),
-            "users": DataLoader(by_key(models.User)),
-            "lines": DataLoader(lines_of),
-            "invoices": DataLoader(invoices_of),
-            "last_messages": DataLoader(last_messages_of),
+            "accounts": DataLoader(load_by_id(models.Account)),
+            "users": DataLoader(load_by_id(models.User)),
+            "lines": DataLoader(load_lines),
+            "invoices": DataLoader(load_invoices),
+            "last_messages": DataLoader(load_last_messages),
         }
 
 

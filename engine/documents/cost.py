@@ -59,16 +59,16 @@ from graphql import (
 from graphql.execution.values import VariableValues
 
 from engine.documents.document import Document
-from engine.documents.measure import SATURATED
+from engine.documents.measure import MAX_COUNT
 
 PAGE_SIZE = 20  # of a sized field for which neither the operation nor the schema gives a number
 LIST_SIZE = 10  # of a list that nothing sizes
 
-CostOf = Callable[[GraphQLField], int | Callable[[dict[str, Any]], int]]
+CostFunction = Callable[[GraphQLField], int | Callable[[dict[str, Any]], int]]
 SIZE_ARGUMENTS = ("first", "last")
 MAX_CACHED_COSTS = 16  # per document
 # Types of variables; long strings would stay in memory.
-CACHEABLE = frozenset({int, bool, type(None), type(Undefined)})
+CACHEABLE_TYPES = frozenset({int, bool, type(None), type(Undefined)})
 
 
 def extension_cost(definition: GraphQLField) -> int | Callable[[dict[str, Any]], int]:
@@ -87,9 +87,9 @@ class Cost(NamedTuple):
     fixed: int = 0
     per_item: int = 0
 
-    def times(self, size: int) -> int:
+    def total(self, size: int) -> int:
         """The total for a list of this size."""
-        return min(SATURATED, self.fixed + size * self.per_item)
+        return min(MAX_COUNT, self.fixed + size * self.per_item)
 
 
 @dataclass
@@ -99,7 +99,7 @@ class CostCalculation:
     schema: GraphQLSchema
     variables: VariableValues
     fragments: Mapping[str, FragmentDefinitionNode]
-    cost_of: CostOf
+    cost_of: CostFunction
     fragment_costs: dict[str, Cost]
 
     def operation(self, operation: OperationDefinitionNode, fragment_order: list[str]) -> int:
@@ -111,15 +111,15 @@ class CostCalculation:
             parent = self.schema.get_type(fragment.type_condition.name.value)
             self.fragment_costs[name] = self._selection_set(fragment.selection_set, parent)
         root = self.schema.get_root_type(operation.operation)
-        return self._selection_set(operation.selection_set, root).times(LIST_SIZE)
+        return self._selection_set(operation.selection_set, root).total(LIST_SIZE)
 
     def _selection_set(self, node: SelectionSetNode, parent: Any) -> Cost:
         fixed = per_item = 0
         for selection in node.selections:
             if self._is_included(selection):
                 cost = self._selection(selection, parent)
-                fixed = min(SATURATED, fixed + cost.fixed)
-                per_item = min(SATURATED, per_item + cost.per_item)
+                fixed = min(MAX_COUNT, fixed + cost.fixed)
+                per_item = min(MAX_COUNT, per_item + cost.per_item)
         return Cost(fixed, per_item)
 
     def _selection(self, node: SelectionNode, parent: GraphQLCompositeType) -> Cost:
@@ -136,20 +136,23 @@ class CostCalculation:
         if definition is None:  # validation rejects unknown fields
             return Cost()
         args = self._arguments(node, definition)
-        own, type_ = self.cost_of(definition), get_named_type(definition.type)
-        own = own(args) if callable(own) else own
+        own_cost, type_ = self.cost_of(definition), get_named_type(definition.type)
+        own_cost = own_cost(args) if callable(own_cost) else own_cost
         if not is_composite_type(type_) or type_.name.startswith("__"):
-            return Cost(own)
-        inner = self._selection_set(node.selection_set, type_) if node.selection_set else Cost()
+            return Cost(own_cost)
+        inner_cost = (
+            self._selection_set(node.selection_set, type_) if node.selection_set else Cost()
+        )
         size = requested_size(definition, args)
         if not _is_list(definition.type):
-            return Cost(own + 1 + inner.times(LIST_SIZE if size is None else size))
+            return Cost(own_cost + 1 + inner_cost.total(LIST_SIZE if size is None else size))
         if size is None and node.name.value in {"nodes", "edges"}:
-            return Cost(own, 1 + inner.times(LIST_SIZE))
+            return Cost(own_cost, 1 + inner_cost.total(LIST_SIZE))
         return Cost(
             min(
-                SATURATED,
-                own + (LIST_SIZE if size is None else size) * (1 + inner.times(LIST_SIZE)),
+                MAX_COUNT,
+                own_cost
+                + (LIST_SIZE if size is None else size) * (1 + inner_cost.total(LIST_SIZE)),
             )
         )
 
@@ -194,7 +197,7 @@ def operation_cost(
     document: Document,
     operation: OperationDefinitionNode,
     variables: VariableValues,
-    cost_of: CostOf,
+    cost_of: CostFunction,
 ) -> int:
     """The cost of an operation of the document, cached with the document by the values of the
     variables it depends on.
@@ -202,7 +205,7 @@ def operation_cost(
     if document.cost_variables is None:
         document.cost_variables = cost_variables(schema, document.node, cost_of)
     values = [variables.coerced.get(name, Undefined) for name in document.cost_variables]
-    if not CACHEABLE.issuperset(map(type, values)):
+    if not CACHEABLE_TYPES.issuperset(map(type, values)):
         return _calculate(schema, document, operation, variables, cost_of)
     key = (operation.name and operation.name.value, *values)
     if key not in document.costs:
@@ -217,14 +220,14 @@ def _calculate(
     document: Document,
     operation: OperationDefinitionNode,
     variables: VariableValues,
-    cost_of: CostOf,
+    cost_of: CostFunction,
 ) -> int:
     calculation = CostCalculation(schema, variables, document.fragments, cost_of, {})
     return calculation.operation(operation, document.fragment_order)
 
 
 def cost_variables(
-    schema: GraphQLSchema, document: DocumentNode, cost_of: CostOf
+    schema: GraphQLSchema, document: DocumentNode, cost_of: CostFunction
 ) -> tuple[str, ...]:
     """The names of the variables that costs depend on: those used in directives, in `first` and
     `last`, and in arguments of fields whose own cost is a function of the arguments.
@@ -235,7 +238,7 @@ def cost_variables(
 
 
 class _CostVariables(Visitor):
-    def __init__(self, types: TypeInfo, cost_of: CostOf) -> None:
+    def __init__(self, types: TypeInfo, cost_of: CostFunction) -> None:
         super().__init__()
         self.types, self._cost_of = types, cost_of
         self.names: dict[str, None] = {}

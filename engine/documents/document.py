@@ -19,7 +19,7 @@ class VariableDefinition(NamedTuple):
 
     name: str
     signature: GraphQLVariableSignature
-    absent: VariableValueSource  # what stands for the value when the request has none
+    missing_source: VariableValueSource  # what stands for the value when the request has none
     leaf_type: Any  # its scalar or enum type; None for lists and input objects
     nullable: bool
 
@@ -39,7 +39,7 @@ class Document:
     # The fragments in the form that graphql-core's executor takes.
     fragment_details: dict[str, FragmentDetails]
     fragment_order: list[str]  # names, each fragment after those that it spreads
-    introspects: bool
+    uses_introspection: bool
     # By operation name.
     variable_definitions: dict[str | None, list[VariableDefinition]] = field(default_factory=dict)
     cost_variables: tuple[str, ...] | None = None  # names of the variables that costs depend on

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Limits:
     """The largest values accepted. All but `timeout` are checked before anything is executed.
 
-    `overlaps` is the budget of graphql-core's rule that fields with the same response name can be
-    merged, the only rule whose work is quadratic. With 20,000 the worst document of 2,000 tokens
-    takes about 40 ms; with graphql-core's own 500,000 it takes 700 ms.
+    `overlap_budget` is the budget of graphql-core's rule that fields with the same response name
+    can be merged, the only rule whose work is quadratic. With 20,000 the worst document of 2,000
+    tokens takes about 40 ms; with graphql-core's own 500,000 it takes 700 ms.
     """
 
     document_bytes: int = 32_768
@@ -20,7 +20,7 @@ class Limits:
     nesting: int = 40  # nested selection sets within one definition, inline fragments included
     aliases: int = 60  # occurrences, with fragments expanded
     root_fields: int = 40  # occurrences, with fragments expanded
-    overlaps: int = 20_000
+    overlap_budget: int = 20_000
     number_digits: int = (
         400  # of one number in a document; numbers in JSON end at the largest double
     )

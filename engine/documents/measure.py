@@ -29,7 +29,7 @@ from graphql import (
 from engine.documents.limits import Limits
 from engine.errors import QUERY_TOO_COSTLY, RequestError, request_error
 
-SATURATED = 10**12  # past any limit, and still a number that every JSON parser reads exactly
+MAX_COUNT = 10**12  # past any limit, and still a number that every JSON parser reads exactly
 
 Definition = OperationDefinitionNode | FragmentDefinitionNode
 
@@ -44,7 +44,7 @@ class Counts:
     aliases: int = 0
     root_fields: int = 0
     nesting: int = 0  # nested selection sets, inline fragments included
-    introspects: bool = False
+    uses_introspection: bool = False
     # Fragment name, and number of fields around the spread.
     spreads: list[tuple[str, int]] = field(default_factory=list)
 
@@ -56,19 +56,19 @@ def measure(document: DocumentNode) -> Counts:
         for each in document.definitions
         if isinstance(each, FragmentDefinitionNode)
     }
-    own = {name: _count(fragment) for name, fragment in fragments.items()}
-    expanded: dict[str, Counts] = {}
+    own_counts = {name: _count(fragment) for name, fragment in fragments.items()}
+    expanded_counts: dict[str, Counts] = {}
     for name in topological_order(
-        {name: [spread for spread, _ in counts.spreads] for name, counts in own.items()}
+        {name: [spread for spread, _ in counts.spreads] for name, counts in own_counts.items()}
     ):
-        expanded[name] = _expand(own[name], expanded)
+        expanded_counts[name] = _expand(own_counts[name], expanded_counts)
     operations = [
-        _expand(_count(each), expanded)
+        _expand(_count(each), expanded_counts)
         for each in document.definitions
         if isinstance(each, OperationDefinitionNode)
     ]
     root_fields = max((operation.root_fields for operation in operations), default=0)
-    return replace(_largest([*operations, *expanded.values()]), root_fields=root_fields)
+    return replace(_max_counts([*operations, *expanded_counts.values()]), root_fields=root_fields)
 
 
 def check_limits(counts: Counts, limits: Limits) -> None:
@@ -78,38 +78,38 @@ def check_limits(counts: Counts, limits: Limits) -> None:
     for name in ("depth", "nesting", "aliases", "root_fields"):
         count, limit = getattr(counts, name), getattr(limits, name)
         if count > limit:
-            raise _too_costly(name, count, limit)
+            raise _limit_error(name, count, limit)
 
 
-def _too_costly(name: str, count: int, limit: int) -> RequestError:
-    noun = name.replace("_", " ")
+def _limit_error(name: str, count: int, limit: int) -> RequestError:
+    label = name.replace("_", " ")
     key = "rootFields" if name == "root_fields" else name
-    message = f"The operation's {noun} is {count}; the limit is {limit}."
+    message = f"The operation's {label} is {count}; the limit is {limit}."
     return request_error(message, QUERY_TOO_COSTLY, **{key: count}, limit=limit)
 
 
 def topological_order(spreads: Mapping[str, list[str]]) -> list[str]:
     """Fragment names, each after those that it spreads. A spread that closes a cycle is ignored."""
-    done: dict[str, None] = {}
+    ordered: dict[str, None] = {}
     for root in spreads:
-        path = [(root, iter(spreads[root]))] if root not in done else []
-        on_path = {root}
+        path = [(root, iter(spreads[root]))] if root not in ordered else []
+        path_names = {root}
         while path:
             name, remaining = path[-1]
-            unvisited = (
+            candidates = (
                 each
                 for each in remaining
-                if each in spreads and each not in done and each not in on_path
+                if each in spreads and each not in ordered and each not in path_names
             )
-            following = next(unvisited, None)
-            if following is None:
+            next_name = next(candidates, None)
+            if next_name is None:
                 path.pop()
-                on_path.discard(name)
-                done[name] = None
+                path_names.discard(name)
+                ordered[name] = None
             else:
-                path.append((following, iter(spreads[following])))
-                on_path.add(following)
-    return list(done)
+                path.append((next_name, iter(spreads[next_name])))
+                path_names.add(next_name)
+    return list(ordered)
 
 
 def spread_names(fragment: FragmentDefinitionNode) -> list[str]:
@@ -121,44 +121,44 @@ def _count(definition: Definition) -> Counts:
     counts = Counts()
     pending: list[tuple[SelectionSetNode, int, int]] = [(definition.selection_set, 0, 1)]
     while pending:
-        selection_set, parent_fields, nesting = pending.pop()
+        selection_set, field_depth, nesting = pending.pop()
         counts.nesting = max(counts.nesting, nesting)
         for selection in selection_set.selections:
             if isinstance(selection, FieldNode):
-                _count_field(counts, selection, parent_fields)
+                _count_field(counts, selection, field_depth)
             if isinstance(selection, FragmentSpreadNode):
-                counts.spreads.append((selection.name.value, parent_fields))
+                counts.spreads.append((selection.name.value, field_depth))
             elif isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set:
-                inner_fields = parent_fields + isinstance(selection, FieldNode)
-                pending.append((selection.selection_set, inner_fields, nesting + 1))
+                inner_depth = field_depth + isinstance(selection, FieldNode)
+                pending.append((selection.selection_set, inner_depth, nesting + 1))
     return counts
 
 
-def _count_field(counts: Counts, node: FieldNode, parent_fields: int) -> None:
-    counts.depth = max(counts.depth, parent_fields + 1)
+def _count_field(counts: Counts, node: FieldNode, field_depth: int) -> None:
+    counts.depth = max(counts.depth, field_depth + 1)
     counts.aliases += node.alias is not None
-    counts.root_fields += parent_fields == 0
-    counts.introspects |= node.name.value in {"__schema", "__type"}
+    counts.root_fields += field_depth == 0
+    counts.uses_introspection |= node.name.value in {"__schema", "__type"}
 
 
-def _expand(own: Counts, expanded: Mapping[str, Counts]) -> Counts:
-    total = replace(own)
-    for name, parent_fields in own.spreads:
-        if inner := expanded.get(name):
-            total.depth = max(total.depth, parent_fields + inner.depth)
+def _expand(own_counts: Counts, expanded_counts: Mapping[str, Counts]) -> Counts:
+    total = replace(own_counts)
+    for name, field_depth in own_counts.spreads:
+        if inner := expanded_counts.get(name):
+            total.depth = max(total.depth, field_depth + inner.depth)
             total.nesting = max(total.nesting, inner.nesting)
-            total.aliases = min(SATURATED, total.aliases + inner.aliases)
+            total.aliases = min(MAX_COUNT, total.aliases + inner.aliases)
             total.root_fields = min(
-                SATURATED, total.root_fields + (inner.root_fields if parent_fields == 0 else 0)
+                MAX_COUNT, total.root_fields + (inner.root_fields if field_depth == 0 else 0)
             )
-            total.introspects |= inner.introspects
+            total.uses_introspection |= inner.uses_introspection
     return total
 
 
-def _largest(all_counts: list[Counts]) -> Counts:
+def _max_counts(all_counts: list[Counts]) -> Counts:
     return Counts(
         depth=max((counts.depth for counts in all_counts), default=0),
         aliases=max((counts.aliases for counts in all_counts), default=0),
         nesting=max((counts.nesting for counts in all_counts), default=0),
-        introspects=any(counts.introspects for counts in all_counts),
+        uses_introspection=any(counts.uses_introspection for counts in all_counts),
     )

@@ -36,15 +36,15 @@ class Params:
         if not isinstance(payload, dict):
             raise request_error("The request must be a JSON object; batches are not supported.")
         return cls(
-            query=_typed(payload, "query", str, "a string"),
-            operation_name=_typed(payload, "operationName", str, "a string") or None,
-            variables=_typed(payload, "variables", dict, "an object") or {},
-            extensions=_typed(payload, "extensions", dict, "an object") or {},
-            document_id=_typed(payload, "documentId", str, "a string"),
+            query=_get_typed(payload, "query", str, "a string"),
+            operation_name=_get_typed(payload, "operationName", str, "a string") or None,
+            variables=_get_typed(payload, "variables", dict, "an object") or {},
+            extensions=_get_typed(payload, "extensions", dict, "an object") or {},
+            document_id=_get_typed(payload, "documentId", str, "a string"),
         )
 
 
-def _typed(payload: Mapping[str, Any], name: str, python_type: type, description: str) -> Any:
+def _get_typed(payload: Mapping[str, Any], name: str, python_type: type, description: str) -> Any:
     value = payload.get(name)
     if value is not None and not isinstance(value, python_type):
         raise request_error(f"The parameter '{name}' must be {description}.")

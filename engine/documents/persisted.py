@@ -16,8 +16,8 @@ from engine.documents.params import Params
 from engine.errors import request_error
 
 # of ids that are the hash of the text, in the spelling of the GraphQL over HTTP specification
-PREFIX = "sha256:"
-_HASH = re.compile(r"[0-9a-f]{64}")
+HASH_PREFIX = "sha256:"
+_HASH_PATTERN = re.compile(r"[0-9a-f]{64}")
 _APOLLO_FORMAT = "apollo-persisted-query-manifest"
 
 
@@ -33,7 +33,7 @@ class ManifestError(Exception):
 
 def document_id(text: str) -> str:
     """The id of a document with this text: "sha256:" and 64 lower-case hexadecimal digits."""
-    return PREFIX + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return HASH_PREFIX + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def requested_id(params: Params) -> str | None:
@@ -42,7 +42,7 @@ def requested_id(params: Params) -> str | None:
     It comes from `documentId`, or from `extensions.persistedQuery` as sent by Apollo's clients.
     Hashes may be in upper case. Raises `RequestError` when the two differ.
     """
-    ids = {_lower_hash(params.document_id)} if params.document_id is not None else set()
+    ids = {_normalize_id(params.document_id)} if params.document_id is not None else set()
     if "persistedQuery" in params.extensions:
         ids.add(_apollo_id(params.extensions["persistedQuery"]))
     if len(ids) > 1:
@@ -53,14 +53,14 @@ def requested_id(params: Params) -> str | None:
 def _apollo_id(extension: Any) -> str:
     if not isinstance(extension, dict) or extension.get("version") != 1:
         raise request_error("Unsupported persisted query version: it must be 1.")
-    id_ = _lower_hash(f"{PREFIX}{extension.get('sha256Hash')}")
-    if not _HASH.fullmatch(id_.removeprefix(PREFIX)):
+    id_ = _normalize_id(f"{HASH_PREFIX}{extension.get('sha256Hash')}")
+    if not _HASH_PATTERN.fullmatch(id_.removeprefix(HASH_PREFIX)):
         raise request_error("The persisted query's sha256Hash must be 64 hexadecimal digits.")
     return id_
 
 
-def _lower_hash(id_: str) -> str:
-    return id_.lower() if id_.lower().startswith(PREFIX) else id_
+def _normalize_id(id_: str) -> str:
+    return id_.lower() if id_.lower().startswith(HASH_PREFIX) else id_
 
 
 def load_manifest(path: Path) -> dict[str, str]:
@@ -79,7 +79,7 @@ def load_manifest(path: Path) -> dict[str, str]:
     documents: dict[str, str] = {}
     problems = []
     for id_, text in entries:
-        if problem := _problem(id_, text, documents):
+        if problem := _entry_problem(id_, text, documents):
             problems.append(f"{id_}: {problem}")
         else:
             documents[id_] = text
@@ -105,14 +105,14 @@ def _entries(content: Any) -> Iterator[tuple[Any, Any]]:
         )
 
 
-def _problem(id_: Any, text: Any, others: dict[str, str]) -> str | None:
+def _entry_problem(id_: Any, text: Any, documents: dict[str, str]) -> str | None:
     if not isinstance(id_, str) or not id_ or not isinstance(text, str):
         return "an id and a text are required"
-    if others.get(id_, text) != text:
+    if documents.get(id_, text) != text:
         return "is the id of two documents"
-    digits = _lower_hash(id_).removeprefix(PREFIX)
-    if (
-        id_ != digits or _HASH.fullmatch(digits.lower())
-    ) and PREFIX + digits.lower() != document_id(text):
-        return f"is not the SHA-256 of its text, which is {document_id(text).removeprefix(PREFIX)}"
+    digits = _normalize_id(id_).removeprefix(HASH_PREFIX)
+    is_hash = id_ != digits or _HASH_PATTERN.fullmatch(digits.lower())
+    expected_digits = document_id(text).removeprefix(HASH_PREFIX)
+    if is_hash and digits.lower() != expected_digits:
+        return f"is not the SHA-256 of its text, which is {expected_digits}"
     return None

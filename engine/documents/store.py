@@ -80,11 +80,11 @@ class DocumentStore:
         self._once = DocumentCache(MAX_DOCUMENTS // 4, MAX_BYTES // 4)
         self._repeated = DocumentCache(MAX_DOCUMENTS, MAX_BYTES)
         texts = trusted_documents or {}
-        self._trusted = self._read_trusted(texts)
+        self._trusted = self._parse_trusted(texts)
         self._trusted_by_id = {id_: self._trusted[text] for id_, text in texts.items()}
         self._trusted_by_id |= {document.id: document for document in self._trusted.values()}
 
-    def _read_trusted(self, texts: Mapping[str, str]) -> dict[str, Document]:
+    def _parse_trusted(self, texts: Mapping[str, str]) -> dict[str, Document]:
         documents: dict[str, Document] = {}
         problems = []
         for id_, text in texts.items():
@@ -111,7 +111,7 @@ class DocumentStore:
         if trusted := self._trusted.get(text):
             document = trusted
         elif trusted_only:
-            raise _not_trusted()
+            raise _untrusted_document_error()
         else:
             document = self.read(text, suggest_names=suggest_names)
         if id_ not in (None, document.id) and self._trusted_by_id.get(str(id_)) is not document:
@@ -124,8 +124,8 @@ class DocumentStore:
         if trusted := self._trusted_by_id.get(id_):
             return trusted
         if trusted_only:
-            raise _not_trusted()
-        text = self._repeated.text_of(id_) or self._once.text_of(id_)
+            raise _untrusted_document_error()
+        text = self._repeated.get_text(id_) or self._once.get_text(id_)
         if text is None:  # Apollo's clients know this code and then send the text
             raise request_error("PersistedQueryNotFound", PERSISTED_QUERY_NOT_FOUND)
         return self.read(text)
@@ -134,8 +134,8 @@ class DocumentStore:
         """The document with this text. With `suggest_names`, errors may suggest names of the
         schema. Raises `RequestError`.
         """
-        if known := self._repeated.get(text):
-            return known
+        if cached := self._repeated.get(text):
+            return cached
         document = self._once.pop(text)
         if document:
             self._repeated.put(document)
@@ -182,7 +182,7 @@ class DocumentStore:
             fragment_order=topological_order(
                 {name: spread_names(fragment) for name, fragment in fragments.items()}
             ),
-            introspects=counts.introspects,
+            uses_introspection=counts.uses_introspection,
         )
 
 
@@ -196,7 +196,7 @@ class DocumentCache:
         self._documents: OrderedDict[str, Document] = OrderedDict()
         self._texts: dict[str, str] = {}  # by id
 
-    def text_of(self, id_: str) -> str | None:
+    def get_text(self, id_: str) -> str | None:
         """The text whose hash is this id; None when it is not cached."""
         return self._texts.get(id_)
 
@@ -225,7 +225,7 @@ class DocumentCache:
             self.pop(next(iter(self._documents)))
 
 
-def _not_trusted() -> RequestError:
+def _untrusted_document_error() -> RequestError:
     return request_error(
         "Only trusted documents are accepted: send the id of one in the manifest.",
         DOCUMENT_NOT_TRUSTED,
@@ -267,7 +267,7 @@ def _overlap_rule(limits: Limits) -> type[ASTValidationRule]:
 
         def __init__(self, context: ValidationContext) -> None:
             super().__init__(context)
-            self.rule_context.remaining_complexity_budget = limits.overlaps
+            self.rule_context.remaining_complexity_budget = limits.overlap_budget
 
     return OverlappingFieldsWithinBudget
 

@@ -128,10 +128,10 @@ def _coerce_all(
     errors.
     """
     sources, values = {}, {}
-    for name, signature, absent, leaf_type, nullable in definitions:
+    for name, signature, missing_source, leaf_type, nullable in definitions:
         value = inputs.get(name, Undefined)
         if value is Undefined:
-            sources[name] = absent
+            sources[name] = missing_source
             if signature.default:
                 values[name] = coerce_default_value(signature)
             elif not nullable:

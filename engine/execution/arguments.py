@@ -38,19 +38,21 @@ def argument_coercion(definition: GraphQLField, node: FieldNode) -> CoerceArgume
     if not definition.args:
         return lambda variables: {}
     nodes = {argument.name.value: argument.value for argument in node.arguments or ()}
-    by_variable = {name: value for name, value in nodes.items() if isinstance(value, VariableNode)}
-    if any(variable_names(value) for name, value in nodes.items() if name not in by_variable):
+    variable_nodes = {
+        name: value for name, value in nodes.items() if isinstance(value, VariableNode)
+    }
+    if any(variable_names(value) for name, value in nodes.items() if name not in variable_nodes):
         return coerce
     constants: dict[str, Any] = {}
-    from_variables = []  # (argument, variable, whether null is allowed)
+    variable_arguments = []  # (argument, variable, whether null is allowed)
     try:
         for name, argument in definition.args.items():
-            if name in by_variable:
+            if name in variable_nodes:
                 nullable = not isinstance(argument.type, GraphQLNonNull)
-                from_variables.append(
-                    (argument.out_name or name, by_variable[name].name.value, nullable)
+                variable_arguments.append(
+                    (argument.out_name or name, variable_nodes[name].name.value, nullable)
                 )
-                constants[from_variables[-1][0]] = (
+                constants[variable_arguments[-1][0]] = (
                     None  # reserves its position: a resolver may depend on the order
                 )
             else:
@@ -62,16 +64,16 @@ def argument_coercion(definition: GraphQLField, node: FieldNode) -> CoerceArgume
     if not are_immutable(constants):
         return coerce
 
-    def coerce_quickly(variables: VariableValues) -> dict[str, Any]:
+    def coerce_fast(variables: VariableValues) -> dict[str, Any]:
         arguments, coerced = dict(constants), variables.coerced
-        for name, variable, nullable in from_variables:
+        for name, variable, nullable in variable_arguments:
             value = coerced.get(variable)
             if value is None and not (nullable and variable in coerced):
                 return coerce(variables)  # absent, or null where null is not allowed
             arguments[name] = value
         return arguments
 
-    return coerce_quickly
+    return coerce_fast
 
 
 def are_immutable(arguments: Mapping[str, Any]) -> bool:

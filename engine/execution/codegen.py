@@ -31,7 +31,7 @@ from typing import Any
 
 from engine.execution.leaves import raise_not_plain
 from engine.execution.plan import BuildRows, FieldPlan
-from engine.execution.value_flags import FLAGS
+from engine.execution.value_flags import FLAGS_BY_CLASS
 
 
 def is_readable(name: str) -> bool:
@@ -52,7 +52,10 @@ def compile_rows(fields: Sequence[FieldPlan]) -> BuildRows:
 class _CodeGenerator:
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._globals: dict[str, Any] = {"raise_not_plain": raise_not_plain, "flags": FLAGS}
+        self._globals: dict[str, Any] = {
+            "raise_not_plain": raise_not_plain,
+            "flags": FLAGS_BY_CLASS,
+        }
         self._count = 0
 
     def compile(self, fields: Sequence[FieldPlan]) -> BuildRows:

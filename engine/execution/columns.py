@@ -22,15 +22,15 @@ def collect(size: int, values: Iterator[Any]) -> list[Any]:
     """All values of a `map`, which goes on after its function raised. An exception takes the place
     of its value.
     """
-    collected: list[Any] = []
+    results: list[Any] = []
     while True:
         try:
-            collected.extend(values)
-            if len(collected) == size:
-                return collected
-            collected.append(StopIteration())  # a function that raises it ends the map early
+            results.extend(values)
+            if len(results) == size:
+                return results
+            results.append(StopIteration())  # a function that raises it ends the map early
         except Exception as error:
-            collected.append(error)
+            results.append(error)
 
 
 def batch_column(size: int, result: Any) -> Column:

@@ -13,7 +13,7 @@ from graphql.pyutils import is_iterable
 from engine.execution.deferred import Deferred
 from engine.execution.level import Indices
 from engine.execution.plan import FieldPlan
-from engine.execution.value_flags import AWAITABLE, flags_of, must_await
+from engine.execution.value_flags import AWAITABLE, column_flags, must_await
 
 # Lists and the indices of values in them that must be awaited.
 Pending = list[tuple[list[Any], int]]
@@ -25,22 +25,23 @@ def complete_lists(
     """The values with all iterables turned into lists, `depth` levels deep. Adds what must be
     awaited to `pending`.
     """
-    if flags_of(values) & AWAITABLE:
+    if column_flags(values) & AWAITABLE:
         values = list(values)
         pending.extend((values, index) for index, value in enumerate(values) if must_await(value))
     if depth == 0:
         return values
-    completed = list(values)
+    completed_values = list(values)
     for index, value in enumerate(values):
-        completed[index] = (
+        completed_values[index] = (
             value
             if must_await(value)
-            else _complete_list(value, field, depth, pending, (completed, index))
+            else _complete_list(value, field, depth, pending, (completed_values, index))
         )
     pending[:] = [
-        (completed if container is values else container, index) for container, index in pending
+        (completed_values if container is values else container, index)
+        for container, index in pending
     ]
-    return completed
+    return completed_values
 
 
 def _complete_list(
@@ -86,8 +87,8 @@ async def await_values(values: Sequence[Any], field: FieldPlan) -> list[Any]:
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, Exception):
             raise result  # a cancellation is not a result
-    remaining = iter(results)
-    return [next(remaining) if must_await(value) else value for value in values]
+    remaining_results = iter(results)
+    return [next(remaining_results) if must_await(value) else value for value in values]
 
 
 async def await_value(value: Any, field: FieldPlan) -> Any:

@@ -28,7 +28,7 @@ class SelectedField(NamedTuple):
     """
 
     field: GraphQLField
-    below: Selection | None
+    selection: Selection | None
 
 
 class Selection:
@@ -50,11 +50,11 @@ class Selection:
         """
         return self._fields()
 
-    def below(self, name: str) -> list[Selection]:
+    def subselections(self, name: str) -> list[Selection]:
         """The selections below the field with this name, one for each time the field is
         selected.
         """
-        return [each.below for each in self.fields.get(name, ()) if each.below is not None]
+        return [each.selection for each in self.fields.get(name, ()) if each.selection is not None]
 
 
 class Deferred:
@@ -75,7 +75,7 @@ class Deferred:
 
 
 Batch = Callable[..., Deferred | Awaitable[Sequence[Any]]]
-BatchOf = Callable[[GraphQLField], Batch | None]
+BatchLookup = Callable[[GraphQLField], Batch | None]
 
 
 def no_batch(definition: GraphQLField) -> None:

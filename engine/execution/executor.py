@@ -49,7 +49,7 @@ from engine.execution.errors import ErrorCollector
 from engine.execution.level import Children, Indices, Level, ListChildren
 from engine.execution.objects import collect_children, plain_children
 from engine.execution.plan import ExecutionPlan, FieldPlan, Row
-from engine.execution.value_flags import AWAITABLE, ERROR, NULL, flags_of
+from engine.execution.value_flags import AWAITABLE, ERROR, NULL, column_flags
 
 
 class _ResolvedFields(NamedTuple):
@@ -58,8 +58,8 @@ class _ResolvedFields(NamedTuple):
     """
 
     columns: dict[str, Iterable[Any]]
-    incomplete: list[tuple[FieldPlan, Column | PendingColumn]]
-    with_errors: list[tuple[FieldPlan, Sequence[Any]]]
+    pending_fields: list[tuple[FieldPlan, Column | PendingColumn]]
+    columns_with_errors: list[tuple[FieldPlan, Sequence[Any]]]
 
 
 class PlanExecutor(ExecutionContext):
@@ -72,12 +72,12 @@ class PlanExecutor(ExecutionContext):
         self._steps: list[Any] = []
         self._errors = ErrorCollector()
 
-    async def execute(self, serially: bool = False) -> ExecutionResult:
-        """The data, and the errors in response order. `serially`: the root fields one after
+    async def execute(self, serial: bool = False) -> ExecutionResult:
+        """The data, and the errors in response order. `serial`: the root fields one after
         another.
         """
         level = Level(self.plan.root, Children([self.root], [0], [], [{}], ["data"]))
-        if serially:
+        if serial:
             await self._execute_serially(level)
         else:
             self._execute_level(level)
@@ -110,62 +110,62 @@ class PlanExecutor(ExecutionContext):
     # Levels
 
     def _execute_level(self, level: Level) -> None:
-        selection, resolved = level.selection, _ResolvedFields({}, [], [])
+        selection, results = level.selection, _ResolvedFields({}, [], [])
         for field in selection.resolved_fields:
-            self._resolve(level, field, resolved)
+            self._resolve(level, field, results)
         try:
-            level.rows = selection.build_rows(level.sources, *resolved.columns.values())
+            level.rows = selection.build_rows(level.sources, *results.columns.values())
         except Exception:  # a value is not plain, and columns can handle it
-            level.rows = self._build_rows_by_columns(level, resolved)
+            level.rows = self._build_rows_by_columns(level, results)
         level.children.attach(level.rows)
-        for field, column in resolved.with_errors:
+        for field, column in results.columns_with_errors:
             self._errors.add_column(level, field, column)
-        for field, values in resolved.incomplete:
+        for field, values in results.pending_fields:
             self._complete(level, field, values)
 
-    def _build_rows_by_columns(self, level: Level, resolved: _ResolvedFields) -> list[Row]:
+    def _build_rows_by_columns(self, level: Level, results: _ResolvedFields) -> list[Row]:
         for field in level.selection.fields:
             if field.is_plain:
-                self._resolve(level, field, resolved)
+                self._resolve(level, field, results)
         keys = [field.key for field in level.selection.fields]
-        columns = (resolved.columns.get(key) or repeat(None) for key in keys)
+        columns = (results.columns.get(key) or repeat(None) for key in keys)
         return [
             dict(zip(keys, values, strict=True))
             for _, *values in zip(level.sources, *columns, strict=False)
         ]
 
-    def _resolve(self, level: Level, field: FieldPlan, resolved: _ResolvedFields) -> None:
+    def _resolve(self, level: Level, field: FieldPlan, results: _ResolvedFields) -> None:
         """Resolve a field. The column of a leaf is completed if nothing has to be awaited; all else
         remains incomplete.
         """
         values, leaf = field.resolve(self, level), field.leaf
         if leaf is None:
-            resolved.incomplete.append((field, values))
+            results.pending_fields.append((field, values))
         elif field.list_depth or isinstance(values, PendingColumn):
-            resolved.columns[field.key] = repeat(None)
-            resolved.incomplete.append((field, values))
+            results.columns[field.key] = repeat(None)
+            results.pending_fields.append((field, values))
         elif leaf.is_coerced(values):
-            resolved.columns[field.key] = values
-        elif flags_of(values) & AWAITABLE:
-            resolved.columns[field.key] = repeat(None)
-            resolved.incomplete.append((field, values))
+            results.columns[field.key] = values
+        elif column_flags(values) & AWAITABLE:
+            results.columns[field.key] = repeat(None)
+            results.pending_fields.append((field, values))
         else:
-            resolved.columns[field.key] = self._check_leaves(
-                field, leaf.coerce(values), resolved.with_errors
+            results.columns[field.key] = self._check_leaves(
+                field, leaf.coerce(values), results.columns_with_errors
             )
 
     def _check_leaves(
         self,
         field: FieldPlan,
         values: list[Any],
-        with_errors: list[tuple[FieldPlan, Sequence[Any]]],
+        columns_with_errors: list[tuple[FieldPlan, Sequence[Any]]],
     ) -> list[Any]:
         """The coerced column with null in place of errors. A column with errors is added to
-        `with_errors`.
+        `columns_with_errors`.
         """
-        flags = flags_of(values)
+        flags = column_flags(values)
         if flags & (ERROR if field.nullable[0] else ERROR | NULL):
-            with_errors.append((field, values))
+            columns_with_errors.append((field, values))
         return (
             [None if isinstance(value, Exception) else value for value in values]
             if flags & ERROR
@@ -188,9 +188,9 @@ class PlanExecutor(ExecutionContext):
             else:
                 children.attach([])
         else:
-            self._complete_any(level, field, values)
+            self._complete_values(level, field, values)
 
-    def _complete_any(self, level: Level, field: FieldPlan, values: Column) -> None:
+    def _complete_values(self, level: Level, field: FieldPlan, values: Column) -> None:
         if field.list_depth:
             pending: Pending = []
             values = complete_lists(values, field, field.list_depth, pending)
@@ -199,10 +199,10 @@ class PlanExecutor(ExecutionContext):
                 self._add_step(
                     field,
                     awaitables,
-                    lambda results: self._fill_in(level, field, values, pending, results),
+                    lambda results: self._store_results(level, field, values, pending, results),
                 )
                 return
-        elif flags_of(values) & AWAITABLE:
+        elif column_flags(values) & AWAITABLE:
             self._add_step(field, values, lambda results: self._complete(level, field, results))
             return
         if field.leaf:
@@ -221,7 +221,7 @@ class PlanExecutor(ExecutionContext):
             [result] * size if isinstance(result, Exception) else batch_column(size, result),
         )
 
-    def _fill_in(
+    def _store_results(
         self, level: Level, field: FieldPlan, values: Column, pending: Pending, results: list[Any]
     ) -> None:
         for (container, index), result in zip(pending, results, strict=True):
@@ -229,22 +229,22 @@ class PlanExecutor(ExecutionContext):
         self._complete(level, field, values)
 
     def _add_step(
-        self, field: FieldPlan, awaitables: Sequence[Any], proceed: Callable[[list[Any]], None]
+        self, field: FieldPlan, awaitables: Sequence[Any], on_results: Callable[[list[Any]], None]
     ) -> None:
         """Add a step that awaits all these and then proceeds with the results."""
-        self._steps.append(self._step(field, awaitables, proceed))
+        self._steps.append(self._step(field, awaitables, on_results))
 
     async def _step(
-        self, field: FieldPlan, awaitables: Sequence[Any], proceed: Callable[[list[Any]], None]
+        self, field: FieldPlan, awaitables: Sequence[Any], on_results: Callable[[list[Any]], None]
     ) -> list[Any]:
-        single = len(awaitables) == 1
+        is_single = len(awaitables) == 1
         results = (
             [await await_value(awaitables[0], field)]
-            if single
+            if is_single
             else await await_values(awaitables, field)
         )
         self._steps = []  # no other step runs before this list is returned
-        proceed(results)
+        on_results(results)
         steps, self._steps = self._steps, []
         return steps
 
@@ -264,7 +264,7 @@ class PlanExecutor(ExecutionContext):
             self._check_type(level, field, children, field.type)
             return
         names = self._resolve_types(level, field, children)
-        if flags_of(names) & AWAITABLE:
+        if column_flags(names) & AWAITABLE:
             self._add_step(
                 field, names, lambda results: self._group_by_type(level, field, children, results)
             )
@@ -319,31 +319,31 @@ class PlanExecutor(ExecutionContext):
         if object_type.is_type_of is None or _is_accepted_by_class(object_type, children.sources):
             self._execute_children(level, field, children, object_type)
             return
-        answers = self._is_type_of(level, field, children, object_type)
-        if flags_of(answers) & AWAITABLE:
+        results = self._is_type_of(level, field, children, object_type)
+        if column_flags(results) & AWAITABLE:
             self._add_step(
                 field,
-                answers,
+                results,
                 lambda results: self._execute_accepted(
                     level, field, children, object_type, results
                 ),
             )
         else:
-            self._execute_accepted(level, field, children, object_type, answers)
+            self._execute_accepted(level, field, children, object_type, results)
 
     def _is_type_of(
         self, level: Level, field: FieldPlan, children: Children, object_type: Any
     ) -> list[Any]:
         """Whether each object is of the type, or an awaitable, or an exception."""
 
-        def answer(source: Any, row: int) -> Any:
+        def check(source: Any, row: int) -> Any:
             try:
                 return object_type.is_type_of(source, self.info(level, row, field))
             except Exception as error:
                 return error
 
         return [
-            answer(source, row)
+            check(source, row)
             for source, row in zip(children.sources, children.parent_rows, strict=True)
         ]
 
@@ -353,22 +353,22 @@ class PlanExecutor(ExecutionContext):
         field: FieldPlan,
         children: Children,
         object_type: GraphQLObjectType,
-        answers: list[Any],
+        results: list[Any],
     ) -> None:
-        accepted = []
-        for number, answer in enumerate(answers):
-            if answer and not isinstance(answer, Exception):
-                accepted.append(number)
+        accepted_numbers = []
+        for number, result in enumerate(results):
+            if result and not isinstance(result, Exception):
+                accepted_numbers.append(number)
             else:
-                error = answer if isinstance(answer, Exception) else None
+                error = result if isinstance(result, Exception) else None
                 error = error or invalid_return_type_error(
                     object_type, children.sources[number], field.details
                 )
                 self._errors.add(
                     level, children.parent_rows[number], field, children.indices(number), error
                 )
-        if accepted:
-            self._execute_children(level, field, children.subset(accepted), object_type)
+        if accepted_numbers:
+            self._execute_children(level, field, children.subset(accepted_numbers), object_type)
 
     def _execute_children(
         self,
@@ -394,5 +394,5 @@ def _is_accepted_by_class(object_type: GraphQLObjectType, sources: Sequence[Any]
     """
     if not getattr(object_type.is_type_of, "by_class", False):
         return False
-    by_class = {type(source): source for source in sources}
-    return all(object_type.is_type_of(source, None) for source in by_class.values())  # type: ignore[misc, arg-type]
+    sources_by_class = {type(source): source for source in sources}
+    return all(object_type.is_type_of(source, None) for source in sources_by_class.values())  # type: ignore[misc, arg-type]

@@ -30,7 +30,7 @@ from graphql.pyutils import inspect
 from strawberry.schema.types.base_scalars import isoformat
 
 from engine.execution.columns import collect
-from engine.execution.value_flags import ERROR, NULL, flags_of
+from engine.execution.value_flags import ERROR, NULL, column_flags
 
 _NONE = type(None)
 _INT_RANGE = range(-(2**31), 2**31)
@@ -63,7 +63,7 @@ class LeafType:
     """
 
     def __init__(self, type_: Any, nullable: bool) -> None:
-        exact_type, is_valid = _BUILT_IN.get(type_) or (_class_of_scalar(type_), None)
+        exact_type, is_valid = _BUILT_IN_TYPES.get(type_) or (_scalar_class(type_), None)
         self.is_valid: Callable[[Sequence[Any]], bool] | None = is_valid
         self.exact_types = (
             frozenset({exact_type, _NONE} if nullable else {exact_type})
@@ -84,13 +84,13 @@ class LeafType:
         """
         if isinstance(self._type, GraphQLEnumType) and (names := self._enum_names(values)):
             return [names[value] for value in values]
-        if not flags_of(values) & (ERROR | NULL):
+        if not column_flags(values) & (ERROR | NULL):
             coerced = collect(len(values), map(self._coerce, values))
-            if not flags_of(coerced) & (ERROR | NULL):
+            if not column_flags(coerced) & (ERROR | NULL):
                 return coerced
         else:
             coerced = collect(len(values), map(self._coerce_one, values))
-        return [self._checked(*pair) for pair in zip(values, coerced, strict=True)]
+        return [self._check_coerced(*pair) for pair in zip(values, coerced, strict=True)]
 
     def generated_code(
         self, variable: str, arguments: str, number: int
@@ -101,38 +101,39 @@ class LeafType:
         The code raises `NotPlain`, or whatever the coercion raises. `arguments` are the variable,
         its source and attribute, as arguments in code. `number` makes names of globals unique.
         """
-        known, coerce = f"known{number}", f"coerce{number}"
-        if self._type in _BUILT_IN:
-            is_invalid = _IS_INVALID.get(self._type, "").format(value=variable)
-            exact_type = _BUILT_IN[self._type][0]
-            line = (
-                f"if {variable}.__class__ is not {known}{is_invalid}: raise_not_plain({arguments})"
-            )
-            return [line], {known: exact_type, "isfinite": isfinite}
+        known_name, coerce_name = f"known{number}", f"coerce{number}"
+        if self._type in _BUILT_IN_TYPES:
+            invalid_condition = _INVALID_CONDITIONS.get(self._type, "").format(value=variable)
+            exact_type = _BUILT_IN_TYPES[self._type][0]
+            condition = f"{variable}.__class__ is not {known_name}{invalid_condition}"
+            return [f"if {condition}: raise_not_plain({arguments})"], {
+                known_name: exact_type,
+                "isfinite": isfinite,
+            }
         if isinstance(self._type, GraphQLEnumType):
             lines = [
-                f"if {variable}.__class__ not in {known}: {known}.add_class({arguments})",
-                f"{variable} = {known}[{variable}.__class__][{variable}]",
+                f"if {variable}.__class__ not in {known_name}: {known_name}.add_class({arguments})",
+                f"{variable} = {known_name}[{variable}.__class__][{variable}]",
             ]
-            return lines, {known: _EnumNames(self._coerce)}
+            return lines, {known_name: _EnumNames(self._coerce)}
         check = f"if flags[{variable}.__class__]: raise_not_plain({arguments})"
-        lines = [check, f"{variable} = {coerce}({variable})", check]
-        names = {coerce: self._coerce, "date": date, "datetime": datetime, "UTC": UTC}
+        lines = [check, f"{variable} = {coerce_name}({variable})", check]
+        names = {coerce_name: self._coerce, "date": date, "datetime": datetime, "UTC": UTC}
         if self._coerce is isoformat:
-            needs_coercion = (
+            condition = (
                 f"{variable}.__class__ is not date and ({variable}.__class__ is not datetime or "
                 f"{variable}.tzinfo is not UTC)"
             )
         elif self.exact_types:
-            needs_coercion, names[known] = f"{variable}.__class__ is not {known}", self._coerce
+            condition, names[known_name] = f"{variable}.__class__ is not {known_name}", self._coerce
         else:
             return lines, names
-        return [f"if {needs_coercion}:", *(f"    {line}" for line in lines)], names
+        return [f"if {condition}:", *(f"    {line}" for line in lines)], names
 
     def _coerce_one(self, value: Any) -> Any:
         return value if value is None or isinstance(value, Exception) else self._coerce(value)
 
-    def _checked(self, value: Any, coerced: Any) -> Any:
+    def _check_coerced(self, value: Any, coerced: Any) -> Any:
         if value is None or value is Undefined:
             return None
         if coerced is None or coerced is Undefined:
@@ -150,12 +151,13 @@ class LeafType:
         if len(classes) != 1 or not issubclass(classes.pop(), Enum):
             return None
         try:
-            distinct = list(set(values))
+            distinct_values = list(set(values))
         except TypeError:  # unhashable members
             return None
-        names = collect(len(distinct), map(self._coerce_one, distinct))
+        names = collect(len(distinct_values), map(self._coerce_one, distinct_values))
         return {
-            value: self._checked(value, name) for value, name in zip(distinct, names, strict=True)
+            value: self._check_coerced(value, name)
+            for value, name in zip(distinct_values, names, strict=True)
         }
 
 
@@ -180,7 +182,7 @@ class _EnumNames(dict[type, dict[Any, Any]]):
         self[type(value)] = names
 
 
-def _class_of_scalar(type_: Any) -> type | None:
+def _scalar_class(type_: Any) -> type | None:
     """The class whose values a custom scalar leaves as they are, because it coerces by this class's
     constructor.
     """
@@ -197,11 +199,11 @@ def _are_finite(values: Sequence[Any]) -> bool:
     return all(isfinite(value) for value in values if value is not None)
 
 
-_IS_INVALID = {
+_INVALID_CONDITIONS = {
     GraphQLInt: " or not -2147483648 <= {value} <= 2147483647",
     GraphQLFloat: " or not isfinite({value})",
 }
-_BUILT_IN: dict[Any, tuple[type, Callable[[Sequence[Any]], bool] | None]] = {
+_BUILT_IN_TYPES: dict[Any, tuple[type, Callable[[Sequence[Any]], bool] | None]] = {
     GraphQLString: (str, None),
     GraphQLID: (str, None),
     GraphQLBoolean: (bool, None),

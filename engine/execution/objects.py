@@ -12,7 +12,7 @@ from engine.execution.completion import null_error
 from engine.execution.errors import ErrorCollector
 from engine.execution.level import Children, ChildrenBuilder, Indices, Level, ListChildren
 from engine.execution.plan import FieldPlan
-from engine.execution.value_flags import flags_of
+from engine.execution.value_flags import column_flags
 
 LIST_CLASSES = frozenset({list, tuple})
 
@@ -57,7 +57,7 @@ def collect_children(
 ) -> Children:
     """Every object in the values. Nulls and errors are stored in the rows."""
     size, rows = len(values), level.rows
-    if field.list_depth == 0 and not flags_of(values):
+    if field.list_depth == 0 and not column_flags(values):
         return Children(values, range(size), [], rows, [field.key] * size)
     children = ChildrenBuilder([], [], [], [], [])
     for row, value in enumerate(values):
@@ -83,7 +83,7 @@ def _collect(
         errors.add(level, row, field, indices, value)
     elif len(indices) == field.list_depth:
         children.add(value, row, indices, container, key)
-    elif field.list_depth == 1 and not flags_of(value):
+    elif field.list_depth == 1 and not column_flags(value):
         container[key] = [None] * len(value)
         children.add_list(value, row, container[key])
     else:

@@ -33,7 +33,7 @@ from engine.execution.arguments import argument_coercion
 from engine.execution.columns import Column, PendingColumn
 from engine.execution.deferred import SelectedField, Selection
 from engine.execution.leaves import LeafType, NotPlain, raise_not_plain
-from engine.execution.value_flags import FLAGS, MAX_CLASSES, flags_of
+from engine.execution.value_flags import FLAGS_BY_CLASS, MAX_CLASSES, column_flags
 
 Row = dict[str, Any]  # the response for one object
 # Takes the objects, and a column for each leaf field that is not plain.
@@ -80,9 +80,9 @@ class SelectionPlan:
         self.object_type, self.fields = object_type, fields
         self.resolved_fields = [field for field in fields if not field.is_plain]
         self._compile_rows = compile_rows
-        self.build_rows: BuildRows = self._refuse_once
+        self.build_rows: BuildRows = self._defer_compilation
 
-    def _refuse_once(self, *_: Any) -> list[Row]:
+    def _defer_compilation(self, *_: Any) -> list[Row]:
         """Many documents are sent only once, so the function is compiled when it is needed a second
         time.
         """
@@ -153,7 +153,7 @@ class FieldPlan:
         """
         if self.known_classes.issuperset(map(type, sources)):
             return True
-        if flags_of(sources):
+        if column_flags(sources):
             return False
         try:
             for source in sources:
@@ -172,7 +172,7 @@ class FieldPlan:
         is_object = is_decided_by_class(type_) and (
             type_.is_type_of is None or type_.is_type_of(source, None)
         )
-        if FLAGS[type(source)] or not is_object:
+        if FLAGS_BY_CLASS[type(source)] or not is_object:
             raise_not_plain(source, *attribute)
         if len(self.known_classes) > MAX_CLASSES:
             self.known_classes.clear()
@@ -185,15 +185,15 @@ class FieldPlan:
 
     def _selected_fields(self) -> dict[str, list[SelectedField]]:
         types = self._plan.schema.get_possible_types(self.type) if self.is_abstract else [self.type]
-        selected: dict[str, list[SelectedField]] = {}
+        fields_by_name: dict[str, list[SelectedField]] = {}
         for type_ in types:
             # A directive's `if` is null: reported when an object of this type occurs.
             with suppress(GraphQLError):
                 for field in self.select(type_).fields:
-                    selected.setdefault(field.name, []).append(
+                    fields_by_name.setdefault(field.name, []).append(
                         SelectedField(field.definition, field.selection)
                     )
-        return selected
+        return fields_by_name
 
 
 def is_decided_by_class(type_: Any) -> bool:
@@ -209,5 +209,5 @@ def _unwrap(type_: GraphQLOutputType) -> tuple[tuple[bool, ...], Any]:
     inner: Any = type_ if nullable else type_.of_type  # type: ignore[union-attr] # a non-null type has one
     if not isinstance(inner, GraphQLList):
         return (nullable,), inner
-    of_items, named_type = _unwrap(inner.of_type)
-    return (nullable, *of_items), named_type
+    item_nullable, named_type = _unwrap(inner.of_type)
+    return (nullable, *item_nullable), named_type

@@ -31,8 +31,8 @@ class PlanCache:
         """Cache a plan that was just executed, with its current size, and evict the least recently
         used ones.
         """
-        if known := self._plans.pop(key, None):
-            self.size -= known[1]
+        if previous := self._plans.pop(key, None):
+            self.size -= previous[1]
         if plan.size <= self._max_fields:
             self._plans[key] = plan, plan.size
             self.size += plan.size

@@ -33,7 +33,7 @@ from graphql.execution.values import VariableValues
 
 from engine.execution.arguments import variable_names
 from engine.execution.codegen import compile_rows
-from engine.execution.deferred import BatchOf
+from engine.execution.deferred import BatchLookup
 from engine.execution.plan import (
     PLAIN_DEPTH,
     ExecutionPlan,
@@ -49,7 +49,7 @@ def build_plan(
     operation: OperationDefinitionNode,
     fragments: dict[str, FragmentDetails],
     variables: VariableValues,
-    batch_of: BatchOf,
+    batch_of: BatchLookup,
     core: Executor[Any],
 ) -> ExecutionPlan:
     """The plan of an operation. Raises GraphQLError when the `if` of a directive on a root field is
@@ -68,7 +68,7 @@ class _Planner:
         operation: OperationDefinitionNode,
         fragments: dict[str, FragmentDetails],
         variables: VariableValues,
-        batch_of: BatchOf,
+        batch_of: BatchLookup,
         core: Executor[Any],
     ) -> None:
         self._schema, self._operation, self._fragments = schema, operation, fragments
@@ -95,19 +95,19 @@ class _Planner:
     def _selection_plan(
         self,
         object_type: GraphQLObjectType,
-        grouped: Mapping[str, list[FieldDetails]],
+        grouped_fields: Mapping[str, list[FieldDetails]],
         plain_depth: int,
     ) -> SelectionPlan:
         definitions = {
             key: self._schema.get_field(object_type, details[0].node.name.value)
-            for key, details in grouped.items()
+            for key, details in grouped_fields.items()
         }
         fields = [
             self._field_plan(
                 FieldPlan(self.plan, object_type, position, key, definitions[key], details),
                 plain_depth,
             )
-            for position, (key, details) in enumerate(grouped.items())
+            for position, (key, details) in enumerate(grouped_fields.items())
             if definitions[key] is not None
         ]
         self.plan.size += len(fields)
@@ -145,15 +145,15 @@ def directive_variables(
     this operation doesn't spread that fragment.
     """
     nodes: list[Node] = [operation, *(fragment.definition for fragment in fragments.values())]
-    used = {name for node in nodes for name in _used_in_directives(node)}
-    declared = {
+    used_names = {name for node in nodes for name in _directive_variable_names(node)}
+    declared_types = {
         each.variable.name.value: each.type for each in operation.variable_definitions or ()
     }
     return tuple(
         sorted(
             name
-            for name in used & declared.keys()
-            if print_ast(declared[name]) in {"Boolean", "Boolean!"}
+            for name in used_names & declared_types.keys()
+            if print_ast(declared_types[name]) in {"Boolean", "Boolean!"}
         )
     )
 
@@ -166,7 +166,7 @@ def directive_values(variables: VariableValues, names: tuple[str, ...]) -> Varia
     )
 
 
-def _used_in_directives(node: Node) -> list[str]:
+def _directive_variable_names(node: Node) -> list[str]:
     names: list[str] = []
 
     class Directives(Visitor):

@@ -29,7 +29,7 @@ from engine.execution.codegen import is_readable
 from engine.execution.columns import Column, PendingColumn, batch_column, collect
 from engine.execution.context import ExecutionContext
 from engine.execution.deferred import Batch, Deferred
-from engine.execution.input_objects import Convert, Unsupported, converter
+from engine.execution.input_objects import Converter, UnsupportedType, build_converter
 from engine.execution.level import Level
 from engine.execution.plan import FieldPlan, Resolve
 
@@ -40,24 +40,28 @@ def resolve_function(schema: GraphQLSchema, field: FieldPlan, batch: Batch | Non
     """The function that resolves a field."""
     if field.name == "__typename":
         return lambda context, level: [field.parent.name] * len(level.sources)
-    direct = _directly_callable(schema, field.definition)
-    if batch and (direct or not _strawberry_field(field.definition)):
-        return _batch_resolve(schema, field, batch, direct)
-    if direct is None:
-        return _wrapped_resolve(field, field.definition.resolve or default_field_resolver)
-    if getter := _getter(direct):
+    direct_field = _direct_field(schema, field.definition)
+    if batch and (direct_field or not _strawberry_field(field.definition)):
+        return _batch_resolver(schema, field, batch, direct_field)
+    if direct_field is None:
+        return _wrapped_resolver(field, field.definition.resolve or default_field_resolver)
+    if getter := _getter(direct_field):
         return lambda context, level: collect(len(level.sources), map(getter, level.sources))
-    return _direct_resolve(schema, field, direct)
+    return _direct_resolver(schema, field, direct_field)
 
 
 def plain_attribute(schema: GraphQLSchema, field: FieldPlan, batch: Batch | None) -> str | None:
     """The attribute of the object that is the field's value; None when the field does anything
     else.
     """
-    direct = None if batch else _directly_callable(schema, field.definition)
-    if direct is None or direct.base_resolver is not None or direct.default_resolver is not getattr:
+    direct_field = None if batch else _direct_field(schema, field.definition)
+    if (
+        direct_field is None
+        or direct_field.base_resolver is not None
+        or direct_field.default_resolver is not getattr
+    ):
         return None
-    return direct.python_name if is_readable(direct.python_name) else None
+    return direct_field.python_name if is_readable(direct_field.python_name) else None
 
 
 def _strawberry_field(definition: Any) -> StrawberryField | None:
@@ -65,7 +69,7 @@ def _strawberry_field(definition: Any) -> StrawberryField | None:
     return field if isinstance(field, StrawberryField) else None
 
 
-def _directly_callable(schema: GraphQLSchema, definition: Any) -> StrawberryField | None:
+def _direct_field(schema: GraphQLSchema, definition: Any) -> StrawberryField | None:
     """The Strawberry field, if everything that Strawberry does around its resolver can be done
     here; None otherwise.
     """
@@ -98,49 +102,49 @@ def _getter(strawberry_field: StrawberryField) -> Callable[[Any], Any] | None:
     return lambda source: default_resolver(source, name)
 
 
-def _wrapped_resolve(field: FieldPlan, resolver: Callable[..., Any]) -> Resolve:
+def _wrapped_resolver(field: FieldPlan, resolver: Callable[..., Any]) -> Resolve:
     """Calls a resolver in the way of graphql-core."""
 
     def resolve(context: ExecutionContext, level: Level) -> Column:
-        arguments = _for_each_row(level, partial(field.arguments, context.variables))
+        arguments = _arguments_per_row(level, partial(field.arguments, context.variables))
 
         def call(source: Any, row: int) -> Any:
             return resolver(source, context.info(level, row, field), **arguments())
 
-        return _call_for_each(level, call)
+        return _call_resolver_per_row(level, call)
 
     return resolve
 
 
-def _direct_resolve(
+def _direct_resolver(
     schema: GraphQLSchema, field: FieldPlan, strawberry_field: StrawberryField
 ) -> Resolve:
     """Calls the function that Strawberry's resolver wraps."""
     resolver: Any = strawberry_field.base_resolver
-    function, reserved = resolver.wrapped_func, _reserved_parameters(resolver)
+    function, reserved_names = resolver.wrapped_func, _reserved_parameters(resolver)
     get_arguments = _argument_conversion(schema, field, strawberry_field)
 
     def resolve(context: ExecutionContext, level: Level) -> Column:
         arguments = get_arguments(context, level)
 
         def call(source: Any, row: int) -> Any:
-            keywords = dict(arguments())
-            if "info" in reserved:
-                keywords[reserved["info"]] = _strawberry_info(
+            kwargs = dict(arguments())
+            if "info" in reserved_names:
+                kwargs[reserved_names["info"]] = _strawberry_info(
                     context, level, row, field, strawberry_field
                 )
-            if "root" not in reserved:
-                return function(**keywords)
-            if reserved["root"] is None:
-                return function(source, **keywords)
-            return function(**{reserved["root"]: source}, **keywords)
+            if "root" not in reserved_names:
+                return function(**kwargs)
+            if reserved_names["root"] is None:
+                return function(source, **kwargs)
+            return function(**{reserved_names["root"]: source}, **kwargs)
 
-        return _call_for_each(level, call)
+        return _call_resolver_per_row(level, call)
 
     return resolve
 
 
-def _batch_resolve(
+def _batch_resolver(
     schema: GraphQLSchema, field: FieldPlan, batch: Batch, strawberry_field: StrawberryField | None
 ) -> Resolve:
     """Calls a batch once for the whole level."""
@@ -162,7 +166,7 @@ def _batch_resolve(
     return resolve
 
 
-def _call_for_each(level: Level, call: Callable[[Any, int], Any]) -> Column:
+def _call_resolver_per_row(level: Level, call: Callable[[Any, int], Any]) -> Column:
     """Call for each object and row number; an exception becomes the value."""
     size = len(level.sources)
     if size > 1:
@@ -180,10 +184,10 @@ def _argument_conversion(
     convert = _convert_function(schema, field, strawberry_field)
     if convert is None:
         return lambda context, level: dict
-    return lambda context, level: _for_each_row(level, partial(convert, context, level))
+    return lambda context, level: _arguments_per_row(level, partial(convert, context, level))
 
 
-def _for_each_row(level: Level, get_arguments: GetArguments) -> GetArguments:
+def _arguments_per_row(level: Level, get_arguments: GetArguments) -> GetArguments:
     """Coerce the arguments once for a level if no resolver can modify them, otherwise again for
     each row.
     """
@@ -211,11 +215,11 @@ def _convert_function(
         return None
     schema_converter = schema._strawberry_schema.schema_converter
     config, registry = schema_converter.config, schema_converter.scalar_registry
-    with suppress(Unsupported):
+    with suppress(UnsupportedType):
         conversions = {
             config.name_converter.from_argument(each): (
                 each.python_name,
-                converter(each.type, registry, config),
+                build_converter(each.type, registry, config),
             )
             for each in strawberry_field.arguments
         }
@@ -232,13 +236,13 @@ def _convert_function(
 
 
 def _convert_all(
-    conversions: Mapping[str, tuple[str, Convert]], arguments: dict[str, Any]
+    conversions: Mapping[str, tuple[str, Converter]], arguments: dict[str, Any]
 ) -> dict[str, Any]:
-    converted = {}
+    converted_arguments = {}
     for name, value in arguments.items():
         python_name, convert = conversions[name]
-        converted[python_name] = convert(value)
-    return converted
+        converted_arguments[python_name] = convert(value)
+    return converted_arguments
 
 
 def _strawberry_info(
@@ -257,15 +261,15 @@ def _reserved_parameters(resolver: Any) -> dict[str, Any]:
     """The names of the resolver's parameters for the root and the info; None for a root that is
     passed by position.
     """
-    reserved: dict[str, Any] = {}
+    reserved_names: dict[str, Any] = {}
     if parameter := resolver.parent_parameter or resolver.root_parameter:
         first = next(iter(resolver.signature.parameters.values()))
-        by_position = (
+        is_positional = (
             first.name == parameter.name and first.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
         )
-        reserved["root"] = None if by_position else parameter.name
+        reserved_names["root"] = None if is_positional else parameter.name
     if resolver.self_parameter:
-        reserved["root"] = None
+        reserved_names["root"] = None
     if parameter := resolver.info_parameter:
-        reserved["info"] = parameter.name
-    return reserved
+        reserved_names["info"] = parameter.name
+    return reserved_names

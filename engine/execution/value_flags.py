@@ -20,23 +20,25 @@ class _FlagsByClass(dict[type, int]):
     def __missing__(self, class_: type) -> int:
         if len(self) > MAX_CLASSES:
             self.clear()
-        awaitable = issubclass(class_, (*AWAITABLE_TYPES, Deferred))
-        null = class_ is type(None) or class_ is type(Undefined)
-        self[class_] = AWAITABLE * awaitable | ERROR * issubclass(class_, Exception) | NULL * null
+        is_awaitable = issubclass(class_, (*AWAITABLE_TYPES, Deferred))
+        is_null = class_ is type(None) or class_ is type(Undefined)
+        self[class_] = (
+            AWAITABLE * is_awaitable | ERROR * issubclass(class_, Exception) | NULL * is_null
+        )
         return self[class_]
 
 
-FLAGS = _FlagsByClass()
+FLAGS_BY_CLASS = _FlagsByClass()
 
 
-def flags_of(values: Sequence[Any]) -> int:
+def column_flags(values: Sequence[Any]) -> int:
     """Whether a column contains anything to await, errors or nulls; 0 in the usual case."""
     flags = 0
     for class_ in set(map(type, values)):
-        flags |= FLAGS[class_]
+        flags |= FLAGS_BY_CLASS[class_]
     return flags
 
 
 def must_await(value: Any) -> int:
     """Whether a value has to be awaited or fetched (truthy)."""
-    return FLAGS[type(value)] & AWAITABLE
+    return FLAGS_BY_CLASS[type(value)] & AWAITABLE

@@ -26,15 +26,15 @@ class RequestScheduler:
             self._taken = True
             loop.call_soon(self._next)
             return
-        proceed = loop.create_future()
-        self._waiting.append(proceed)
-        await proceed
+        future = loop.create_future()
+        self._waiting.append(future)
+        await future
 
     def _next(self) -> None:
         while self._waiting:
-            proceed = self._waiting.popleft()
-            if not proceed.done():  # a cancelled request doesn't use up an iteration
-                proceed.set_result(None)
+            future = self._waiting.popleft()
+            if not future.done():  # a cancelled request doesn't use up an iteration
+                future.set_result(None)
                 asyncio.get_running_loop().call_soon(self._next)
                 return
         self._taken = False

@@ -72,14 +72,14 @@ async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -
 
 async def switch_account(
     info: Info, input: SessionSwitchAccountInput
-) -> sessions.Tokens | sessions.DeliveredElsewhere:
+) -> sessions.Tokens | sessions.WithheldTokens:
     """Switch to another company."""
     context = info.context
     action, cookies = context.action(), context.cookies
     if context.by_cookie and cookies is None:  # over a websocket, whose answers can't replace them
         raise Refusal(IdentityErrorCode.COOKIES_UNAVAILABLE)
     tokens = await sessions.switch(context.session, key_of(Account, input.account_id), action)
-    return cookies.keep(tokens, action.at) if cookies and context.by_cookie else tokens
+    return cookies.set_tokens(tokens, action.at) if cookies and context.by_cookie else tokens
 
 
 @dataclass(frozen=True)

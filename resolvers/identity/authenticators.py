@@ -66,9 +66,11 @@ async def challenge_passkey(info: Info) -> str:
     """The options for using a passkey."""
     context = info.context
     await context.services.auth.throttle.attempt(
-        throttle.key(throttle.CHALLENGE, throttle.network_of(context.peer))
+        throttle.key(throttle.CHALLENGE, throttle.client_network(context.peer))
     )
-    return await passkeys.challenge(context.action(), context.services.auth.party)
+    return await passkeys.authentication_options(
+        context.action(), context.services.auth.relying_party
+    )
 
 
 async def sign_in_with_passkey(info: Info, input: SessionSignInWithPasskeyInput) -> dict[str, Any]:

@@ -58,7 +58,7 @@ async def change_password(info: Info, input: PasswordChangeInput) -> bool:
         context.action(),
         context.services.auth,
         context.session,
-        current=input.current_password,
+        current_password=input.current_password,
         password=input.new_password,
     )
     return True

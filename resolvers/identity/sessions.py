@@ -6,8 +6,8 @@ from typing import Any
 
 from auth import authentication, reauthentication, sessions
 from auth.cookies import Cookies, TokenDelivery
-from auth.devices import device_of
-from auth.tokens import invalid
+from auth.devices import device_name
+from auth.tokens import invalid_token
 from models.accounts.account import Account
 from models.action import Action
 from models.errors import OriginRefused, Refusal, Unauthenticated
@@ -39,7 +39,7 @@ async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
     context = info.context
     action, cookies = context.action(), cookies_for(context, input.deliver)
     unlock_token = input.unlock_token or (
-        context.cookies.unlock if context.cookies and context.cookies.trusted else None
+        context.cookies.unlock_token if context.cookies and context.cookies.is_trusted else None
     )
     user = await authentication.authenticate(
         action,
@@ -67,11 +67,11 @@ async def start_session(
     that they joined.
     """
     account, device = (
-        await authentication.company_of(user, account_id),
-        device_of(context.user_agent),
+        await authentication.sign_in_company(user, account_id),
+        device_name(context.user_agent),
     )
     tokens = await sessions.sign_in(user, account, second_factor, action, device)
-    return {"tokens": cookies.keep(tokens, action.at) if cookies else tokens, "user": user}
+    return {"tokens": cookies.set_tokens(tokens, action.at) if cookies else tokens, "user": user}
 
 
 def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
@@ -82,7 +82,7 @@ def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
         return None
     if context.cookies is None:
         raise Refusal(IdentityErrorCode.COOKIES_UNAVAILABLE, "input", "deliver")
-    if not context.cookies.trusted:
+    if not context.cookies.is_trusted:
         raise OriginRefused
     return context.cookies
 
@@ -92,10 +92,12 @@ async def refresh(info: Info, input: SessionRefreshInput) -> Any:
     action, cookies = info.context.action(), info.context.cookies
     if input.refresh_token is not None:
         return await sessions.refresh(input.refresh_token, action)
-    if cookies is None or cookies.refresh is None:
-        raise invalid("refreshToken")
+    if cookies is None or cookies.refresh_token is None:
+        raise invalid_token("refreshToken")
     try:
-        return cookies.keep(await sessions.refresh_shared(cookies.refresh, action), action.at)
+        return cookies.set_tokens(
+            await sessions.refresh_shared(cookies.refresh_token, action), action.at
+        )
     except Refusal:
         cookies.clear()
         raise
@@ -108,11 +110,11 @@ async def sign_out(info: Info) -> bool:
     context, cookies = info.context, info.context.cookies
     if context.viewer.session:
         await sessions.sign_out(context.session, context.action())
-    elif cookies and cookies.refresh:
-        await sessions.sign_out_by(cookies.refresh, context.action())
+    elif cookies and cookies.refresh_token:
+        await sessions.sign_out_with_token(cookies.refresh_token, context.action())
     else:
         raise Unauthenticated
-    if cookies and cookies.any:
+    if cookies and cookies.has_session:
         cookies.clear()
     return True
 

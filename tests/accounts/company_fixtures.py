@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from accounts import members
 from auth import sessions
-from auth.caller import still_valid
+from auth.caller import valid_session_ids
 from auth.sessions import Tokens
 from models.accounts.account import Account, Membership, Role
 from models.action import Action
@@ -71,7 +71,7 @@ class Company:
     async def is_signed_in(self, name: str) -> bool:
         """Whether this member's session is still valid."""
         session = self.tokens[name].session.pk
-        return await still_valid([session], self.clock.now()) == {session}
+        return await valid_session_ids([session], self.clock.now()) == {session}
 
 
 async def create_company(

@@ -20,7 +20,7 @@ from accounts.invitations import (
 )
 from accounts.members import change_role, remove
 from accounts.registration import sign_up
-from auth.authentication import authenticate, company_of
+from auth.authentication import authenticate, sign_in_company
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role
 from models.accounts.invitation import Invitation
@@ -484,4 +484,4 @@ async def test_an_earlier_sign_up_with_the_address_by_someone_else_gains_nothing
         assert await outcome(sign_in) == result
     user = await User.get(email=INVITED_EMAIL)
     assert user.name == "Noé Blin"
-    assert await company_of(user) == await Account.get()  # the earlier password is gone
+    assert await sign_in_company(user) == await Account.get()  # the earlier password is gone

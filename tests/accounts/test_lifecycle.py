@@ -13,8 +13,8 @@ from tortoise.models import Model
 from accounts import details, invitations, legal_names, lifecycle
 from accounts.invitations import NewUserDetails
 from auth import authentication, sessions
-from auth.authentication import company_of
-from auth.caller import Callers, still_valid, valid_session_roles
+from auth.authentication import sign_in_company
+from auth.caller import CallerCache, valid_session_ids, valid_session_roles
 from auth.services import AuthServices
 from auth.sessions import Tokens
 from auth.throttle import LIFECYCLE
@@ -152,8 +152,8 @@ async def test_p1_2_a_deactivation_ends_all_access_to_the_account(scenario: Scen
         (owner, DEACTIVATED) for owner in OWNER_EMAILS
     ]
     camille = scenario.bakery.people["Camille"]
-    assert await company_of(camille) is None
-    assert await outcome(company_of(camille, scenario.bakery.account.pk)) == "ACCOUNT_INACTIVE"
+    assert await sign_in_company(camille) is None
+    assert await outcome(sign_in_company(camille, scenario.bakery.account.pk)) == "ACCOUNT_INACTIVE"
     assert (
         await outcome(
             sessions.sign_in(camille, scenario.bakery.account, False, scenario.bakery.action())
@@ -168,7 +168,7 @@ async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivat
     await scenario.deactivate()
     camille = scenario.bakery.people["Camille"]
     scenario.bakery.tokens["Camille"] = await sessions.sign_in(
-        camille, await company_of(camille), False, scenario.bakery.action()
+        camille, await sign_in_company(camille), False, scenario.bakery.action()
     )
     ticket = await scenario.request(TicketKind.ACCOUNT_REACTIVATION)
     assert (ticket.kind, ticket.account_id) == (
@@ -187,7 +187,7 @@ async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivat
     assert (await recipients_and_subjects("account_status"))[-2:] == [
         (owner, ACTIVE) for owner in OWNER_EMAILS
     ]
-    account = await company_of(camille)
+    account = await sign_in_company(camille)
     assert account is not None
     assert account.pk == scenario.bakery.account.pk
     # The sessions stay ended: every member signs in again.
@@ -380,7 +380,7 @@ async def test_p1_2_a_cached_token_stops_working_immediately(
     scenario: Scenario, clock: "MovableClock"
 ) -> None:
     hub = Hub()
-    callers = Callers(hub, clock)
+    callers = CallerCache(hub, clock)
     access = scenario.bakery.tokens["Max"].access
     assert (await callers.viewer_of(access)).account is not None
     action = Action(scenario.agent, clock.now(), hub)
@@ -396,7 +396,7 @@ async def test_p1_2_members_keep_access_to_their_other_company(
     camille = scenario.bakery.people["Camille"]
     await add_member(scenario.bakery.action(), other.account, camille)
     await scenario.deactivate()
-    account = await company_of(camille)
+    account = await sign_in_company(camille)
     assert account is not None
     assert account.pk == other.account.pk
     assert await other.is_signed_in("Zoe")
@@ -414,7 +414,7 @@ async def test_p1_2_a_dismissed_agent_cannot_change_an_account(scenario: Scenari
     await User.filter(pk=scenario.agent.pk).update(staff=Staff.AGENT)
     operation = lifecycle.deactivate(scenario.action(), scenario.agent_tokens.session, None)
     assert await outcome(operation) == "NOT_FOUND"
-    assert await authentication.company_of(scenario.agent) is None
+    assert await authentication.sign_in_company(scenario.agent) is None
 
 
 @pytest.mark.parametrize(
@@ -425,9 +425,9 @@ async def test_p1_2_no_session_acts_for_an_inactive_account(
 ) -> None:
     """Even when the sessions themselves have not ended."""
     tokens, at = scenario.bakery.tokens["Max"], scenario.bakery.clock.now()
-    assert await still_valid([tokens.session.pk], at)
+    assert await valid_session_ids([tokens.session.pk], at)
     await Account.filter(pk=scenario.bakery.account.pk).update(status=status)
-    assert await still_valid([tokens.session.pk], at) == set()
+    assert await valid_session_ids([tokens.session.pk], at) == set()
     with pytest.raises(Unauthenticated):
         await viewer_of(tokens.access, at)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):

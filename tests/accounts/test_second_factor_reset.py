@@ -12,7 +12,7 @@ import pytest
 from accounts import second_factor_reset, staff
 from auth import sessions
 from auth.authentication import authenticate
-from auth.caller import still_valid
+from auth.caller import valid_session_ids
 from auth.factors import enrolment
 from auth.passwords import change
 from auth.services import AuthServices
@@ -100,7 +100,7 @@ async def test_p4_3_an_owner_resets_a_members_second_factor(
     for model in (Authenticator, RecoveryCode, PasswordReset):
         assert not await model.filter(user_id=user_without_factor.pk).exists()
     assert not await WebauthnChallenge.exists()
-    assert await still_valid([old_tokens.session.pk], new_action().at) == set()
+    assert await valid_session_ids([old_tokens.session.pk], new_action().at) == set()
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
         await authenticate(
             new_action(),

@@ -12,7 +12,7 @@ import pytest
 from accounts import invitations, staff
 from accounts.registration import sign_up, verify_email
 from auth.authentication import authenticate
-from auth.caller import still_valid
+from auth.caller import valid_session_ids
 from auth.factors import enrolment
 from auth.passwords import change
 from auth.services import AuthServices
@@ -273,7 +273,7 @@ async def test_a_dismissal_removes_access_immediately(
     tokens = await operator.set_up_access(lea)
     ticket = await create_claimed_ticket(new_action(), owner, lea)
     await operator.dismiss(lea)
-    assert await still_valid([tokens.session.pk], new_action().at) == set()
+    assert await valid_session_ids([tokens.session.pk], new_action().at) == set()
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
         await authenticate(
             new_action(),
@@ -321,7 +321,7 @@ async def test_a_change_of_role_ends_existing_sessions(
     lea = await operator.hire()
     tokens = await operator.set_up_access(lea)
     assert (await operator.change_role(lea, Staff.SUPERVISOR)).staff is Staff.SUPERVISOR
-    assert await still_valid([tokens.session.pk], new_action().at) == set()
+    assert await valid_session_ids([tokens.session.pk], new_action().at) == set()
     count = await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count()
     await operator.change_role(lea, Staff.SUPERVISOR)
     assert (
@@ -336,7 +336,7 @@ async def test_an_operator_who_gives_up_the_role_loses_open_websockets(
 ) -> None:
     await operator.set_up_access(await operator.hire(role=Staff.OPERATOR))
     await operator.change_role(operator.user, Staff.AGENT)
-    assert await still_valid([operator.session.pk], new_action().at) == set()
+    assert await valid_session_ids([operator.session.pk], new_action().at) == set()
 
 
 async def test_the_last_operator_cannot_be_dismissed(
@@ -429,6 +429,6 @@ async def test_an_operator_ends_all_sessions_of_a_user(
     assert await staff.end_sessions(new_action(), operator.session, owner.pk) == 2
     assert await staff.end_sessions(new_action(), operator.session, owner.pk) == 0
     assert await templates_to(owner.email) == ["sessions_ended"]
-    assert await still_valid(sessions, new_action().at) == set()
+    assert await valid_session_ids(sessions, new_action().at) == set()
     with pytest.raises(Refusal, match="NOT_FOUND"):
         await staff.end_sessions(new_action(), operator.session, 999)

@@ -11,7 +11,7 @@ import pytest
 
 from accounts import registration
 from auth import authentication, caller
-from auth.caller import Callers
+from auth.caller import CallerCache
 from auth.factors import enrolment
 from auth.services import AuthServices
 from auth.sessions import Tokens, end_all, refresh, sign_in, sign_out, user_key
@@ -36,7 +36,7 @@ class Server:
 
     def __init__(self, clock: "MovableClock") -> None:
         self.clock, self.hub, self.seconds = clock, Hub(), 0.0
-        self.callers = Callers(self.hub, clock, lambda: self.seconds)
+        self.callers = CallerCache(self.hub, clock, lambda: self.seconds)
         self.viewer_of = self.callers.viewer_of
 
     def action(self, actor: User | None = None) -> Action:
@@ -65,7 +65,7 @@ async def tokens(server: Server, owner: User) -> Tokens:
 
 
 async def signed_in(server: Server, owner: User) -> Tokens:
-    return await sign_in(owner, await authentication.company_of(owner), False, server.action())
+    return await sign_in(owner, await authentication.sign_in_company(owner), False, server.action())
 
 
 async def test_a_viewer_is_read_once_per_second(
@@ -94,7 +94,7 @@ async def test_all_sessions_ended_in_this_process_end_immediately(
     other = await signed_in(server, owner)
     await server.viewer_of(other.access)
     async with server.action().transaction() as tx:
-        await end_all(tx, owner, but=tokens.session.pk)
+        await end_all(tx, owner, except_id=tokens.session.pk)
     await server.refuses(other)
     assert (await server.viewer_of(tokens.access)).user == owner
 
@@ -211,7 +211,7 @@ async def test_invalid_tokens_are_not_cached(server: Server, tokens: Tokens) -> 
 async def test_the_most_recent_viewers_stay_cached(
     server: Server, owner: User, statements: "Statements", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caller, "MOST_KEPT", 3)
+    monkeypatch.setattr(caller, "MAX_CACHED", 3)
     sessions = [await signed_in(server, owner) for _ in range(6)]
     for tokens in sessions:
         await server.viewer_of(tokens.access)

@@ -8,7 +8,7 @@ PAGES = frozenset({"https://app.camcha.example"})
 
 
 def kept(header: str) -> Cookies:
-    return Cookies(header, secure=True, trusted=lambda: True)
+    return Cookies(header, secure=True, is_trusted=lambda: True)
 
 
 def test_cookies_are_matched_by_their_full_names() -> None:
@@ -16,7 +16,11 @@ def test_cookies_are_matched_by_their_full_names() -> None:
         "theme=dark; __Host-camcha_access=cam_at_mine;\t__Host-camcha_refresh=cam_rt_mine ; =x; "
         "y; ;"
     )
-    assert (given.access, given.refresh, given.unlock) == ("cam_at_mine", "cam_rt_mine", None)
+    assert (given.access_token, given.refresh_token, given.unlock_token) == (
+        "cam_at_mine",
+        "cam_rt_mine",
+        None,
+    )
 
 
 @pytest.mark.parametrize("before", ["\x85", "\xa0", "\x1f", "\x0b", "\u2000"])
@@ -25,17 +29,18 @@ def test_a_cookie_name_with_unusual_white_space_is_ignored(before: str) -> None:
     not see a prefix either.
     """
     tossed = f"{before}__Host-camcha_access=cam_at_theirs"
-    assert kept(tossed).access is None
-    assert kept(f"__Host-camcha_access=cam_at_mine; {tossed}").access == "cam_at_mine"
+    assert kept(tossed).access_token is None
+    assert kept(f"__Host-camcha_access=cam_at_mine; {tossed}").access_token == "cam_at_mine"
 
 
 def test_a_cookie_with_two_different_values_is_ignored() -> None:
     """Someone else may have set one of the two, and the server can't tell which."""
     assert (
-        kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_theirs").access is None
+        kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_theirs").access_token
+        is None
     )
     assert (
-        kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_mine").access
+        kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_mine").access_token
         == "cam_at_mine"
     )
 

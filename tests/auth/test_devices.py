@@ -2,7 +2,7 @@
 
 import pytest
 
-from auth.devices import device_of
+from auth.devices import device_name
 
 MOZILLA = "Mozilla/5.0"
 
@@ -48,11 +48,11 @@ MOZILLA = "Mozilla/5.0"
 )
 def test_a_device_is_described_in_a_few_words(user_agent: str | None, device: str | None) -> None:
     """P4.3: readable, and too coarse to identify a machine."""
-    assert device_of(user_agent) == device
+    assert device_name(user_agent) == device
 
 
 def test_every_device_fits_its_column() -> None:
     assert all(
-        len(device_of(f"SamsungBrowser/ {mark}") or "") <= 60
+        len(device_name(f"SamsungBrowser/ {mark}") or "") <= 60
         for mark in ("Macintosh", "Windows", "x" * 1000)
     )

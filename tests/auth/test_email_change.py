@@ -9,7 +9,7 @@ import pytest
 
 from auth import email_change
 from auth.authentication import authenticate
-from auth.caller import still_valid
+from auth.caller import valid_session_ids
 from auth.factors import enrolment
 from auth.passwords import change
 from auth.reauthentication import step_up
@@ -96,7 +96,7 @@ class TestWithoutASecondFactor:
         assert await confirm(tokens[1]) is True
         assert await address_of(owner) == NEW
         assert await templates_to(owner.email) == ["email_change_requested", "email_changed"]
-        assert await still_valid([here.session.pk, there.session.pk], new_action().at) == {
+        assert await valid_session_ids([here.session.pk, there.session.pk], new_action().at) == {
             here.session.pk
         }
         assert bus.announced == [f"session:{there.session.pk}", f"user:{owner.pk}"]
@@ -277,7 +277,7 @@ class TestEdges:
             await confirm(await token_to(NEW, "email"))
         assert (await address_of(owner), await address_of(agent)) == (owner.email, NEW)
         assert await templates_to(owner.email) == ["email_change_requested"]
-        assert await still_valid([here.session.pk], new_action().at) == {here.session.pk}
+        assert await valid_session_ids([here.session.pk], new_action().at) == {here.session.pk}
 
     async def test_a_change_expires_after_a_day(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, clock: "MovableClock"
@@ -378,7 +378,7 @@ class TestEdges:
         await confirm(await token_to(owner.email, "email"))
         await confirm(await token_to(NEW, "email"))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await change.user_of_token(new_action(), await token_to(owner.email, "reset"))
+            await change.user_for_token(new_action(), await token_to(owner.email, "reset"))
 
     @pytest.mark.parametrize(
         ("email", "code"),

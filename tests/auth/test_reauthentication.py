@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auth.reauthentication import is_fresh, require_fresh, step_up
+from auth.reauthentication import has_step_up, require_step_up, step_up
 from auth.services import AuthServices
 from auth.sessions import Tokens, refresh, sign_in, sign_out
 from models.action import Action
@@ -34,18 +34,18 @@ async def test_p4_3_a_step_up_lasts_five_minutes(
     """Signing in is not a step-up, a step-up doesn't apply to another session, and it expires."""
     here, there = [await sign_in(owner, None, False, new_action()) for _ in range(2)]
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED") as refused:
-        await require_fresh(new_action(), here.session)
+        await require_step_up(new_action(), here.session)
     assert refused.value.field == ()
     until = await step_up(new_action(), auth, here.session, password=PASSWORD, code=None)
     assert until == new_action().at + timedelta(minutes=5)
     assert bus.announced == [f"user:{owner.pk}"]
-    await require_fresh(new_action(), here.session)
-    assert not await is_fresh(new_action(), there.session)
+    await require_step_up(new_action(), here.session)
+    assert not await has_step_up(new_action(), there.session)
     clock.advance(timedelta(minutes=5, seconds=-1))
     await refresh(here.refresh, new_action())
-    assert await is_fresh(new_action(), here.session)
+    assert await has_step_up(new_action(), here.session)
     clock.advance(timedelta(seconds=1))
-    assert not await is_fresh(new_action(), here.session)
+    assert not await has_step_up(new_action(), here.session)
 
 
 async def test_p4_3_a_step_up_requires_the_second_factor(
@@ -60,10 +60,10 @@ async def test_p4_3_a_step_up_requires_the_second_factor(
         await prove(None)
     with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
         await prove(code_of(secret, new_action()))  # the set-up has used it
-    assert not await is_fresh(new_action(), tokens.session)
+    assert not await has_step_up(new_action(), tokens.session)
     clock.advance(timedelta(seconds=30))
     await prove(code_of(secret, new_action()))
-    assert await is_fresh(new_action(), tokens.session)
+    assert await has_step_up(new_action(), tokens.session)
     with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
         await prove(code_of(secret, new_action()))
     await prove(codes[0])
@@ -86,7 +86,7 @@ async def test_a_code_alone_is_not_enough(
     for passkey in (None, ""):
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await step_up(new_action(), auth, tokens.session, code=codes[0], passkey=passkey)
-    assert not await is_fresh(new_action(), tokens.session)
+    assert not await has_step_up(new_action(), tokens.session)
     await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=codes[0], passkey="")
 
 
@@ -109,7 +109,7 @@ async def test_an_ended_session_cannot_step_up(
     await sign_out(tokens.session, new_action())
     with pytest.raises(Unauthenticated):
         await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=None)
-    assert not await is_fresh(new_action(), tokens.session)
+    assert not await has_step_up(new_action(), tokens.session)
 
 
 async def test_a_step_up_ends_with_its_session(
@@ -118,4 +118,4 @@ async def test_a_step_up_ends_with_its_session(
     tokens = await sign_in(owner, None, False, new_action())
     await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=None)
     await sign_out(tokens.session, new_action())
-    assert not await is_fresh(new_action(), tokens.session)
+    assert not await has_step_up(new_action(), tokens.session)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auth.authentication import company_of
-from auth.caller import close_code, session_role, still_valid, valid_session_roles
+from auth.authentication import sign_in_company
+from auth.caller import close_code, session_role, valid_session_ids, valid_session_roles
 from auth.sessions import (
-    LONGEST,
-    LONGEST_OF_STAFF,
-    SHARED,
-    DeliveredElsewhere,
+    MAX_LIFETIME,
+    MAX_STAFF_LIFETIME,
+    REUSE_WINDOW,
     Tokens,
+    WithheldTokens,
     end_all,
     end_others,
     refresh,
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 async def signed_in(owner: User, new_action: "NewAction") -> Tokens:
-    return await sign_in(owner, await company_of(owner), False, new_action())
+    return await sign_in(owner, await sign_in_company(owner), False, new_action())
 
 
 async def test_tokens_are_opaque_and_stored_only_as_hashes(
@@ -123,7 +123,7 @@ async def test_access_lasts_fifteen_minutes(
     with pytest.raises(Unauthenticated):
         await viewer_of(tokens.access, new_action().at)
     # It can still be refreshed.
-    assert await still_valid([tokens.session.pk], new_action().at) == {tokens.session.pk}
+    assert await valid_session_ids([tokens.session.pk], new_action().at) == {tokens.session.pk}
 
 
 async def test_refreshing_replaces_both_tokens(
@@ -150,7 +150,7 @@ async def test_a_session_unused_for_thirty_days_ends(
     clock.advance(timedelta(days=29))
     tokens = await refresh(tokens.refresh, new_action())
     clock.advance(timedelta(days=30))
-    assert await still_valid([tokens.session.pk], new_action().at) == set()
+    assert await valid_session_ids([tokens.session.pk], new_action().at) == set()
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await refresh(tokens.refresh, new_action())
 
@@ -186,7 +186,7 @@ async def test_only_one_of_two_concurrent_refreshes_succeeds(
     assert [str(response) for response in responses if not isinstance(response, Tokens)] == [
         "TOKEN_INVALID"
     ] * 3
-    assert await still_valid([tokens.session.pk], new_action().at) == set()
+    assert await valid_session_ids([tokens.session.pk], new_action().at) == set()
     assert sorted(bus.announced) == [f"session:{tokens.session.pk}", f"user:{owner.pk}"]
 
 
@@ -209,9 +209,12 @@ async def test_all_other_sessions_of_a_user_end(
     current, lost = await signed_in(owner, new_action), await signed_in(owner, new_action)
     strangers = await sign_in(agent, None, True, new_action())
     async with new_action().transaction() as tx:
-        await end_all(tx, owner, but=current.session.pk)
+        await end_all(tx, owner, except_id=current.session.pk)
     every = [tokens.session.pk for tokens in (current, lost, strangers)]
-    assert await still_valid(every, new_action().at) == {current.session.pk, strangers.session.pk}
+    assert await valid_session_ids(every, new_action().at) == {
+        current.session.pk,
+        strangers.session.pk,
+    }
     assert bus.announced == [f"session:{lost.session.pk}"]
 
 
@@ -221,10 +224,10 @@ async def test_leaving_a_company_ends_the_sessions_for_it(
     tokens = await signed_in(owner, new_action)
     account = await create_account(new_action(), "Autre", OTHER_SIREN)
     await add_member(new_action(), account, owner)
-    assert await still_valid([tokens.session.pk], new_action().at) == {tokens.session.pk}
+    assert await valid_session_ids([tokens.session.pk], new_action().at) == {tokens.session.pk}
     assert (await viewer_of(tokens.access, new_action().at)).role is Role.OWNER
     await Membership.filter(user_id=owner.pk).exclude(account_id=account.pk).delete()
-    assert await still_valid([tokens.session.pk], new_action().at) == set()
+    assert await valid_session_ids([tokens.session.pk], new_action().at) == set()
     with pytest.raises(Unauthenticated):
         await viewer_of(tokens.access, new_action().at)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
@@ -256,7 +259,7 @@ async def test_p1_4_switching_continues_the_session_for_another_company(
     viewer = await viewer_of(tokens.access, new_action().at)
     assert (viewer.user, viewer.account, viewer.role) == (owner, second, Role.MEMBER)
     assert bus.announced == [f"session:{first.session.pk}"]
-    assert await still_valid([first.session.pk, tokens.session.pk], new_action().at) == {
+    assert await valid_session_ids([first.session.pk, tokens.session.pk], new_action().at) == {
         tokens.session.pk
     }
     with pytest.raises(Unauthenticated):
@@ -349,7 +352,7 @@ async def test_a_websocket_closes_when_the_users_role_changes(
 async def test_a_deleted_user_has_no_session(owner: User, new_action: "NewAction") -> None:
     tokens = await signed_in(owner, new_action)
     await owner.delete()
-    assert await still_valid([tokens.session.pk], new_action().at) == set()
+    assert await valid_session_ids([tokens.session.pk], new_action().at) == set()
 
 
 async def test_sessions_take_one_statement_regardless_of_their_number(
@@ -359,7 +362,9 @@ async def test_sessions_take_one_statement_regardless_of_their_number(
     before = len(statements())
     await viewer_of(many[0].access, new_action().at)
     assert len(statements()) == before + 1
-    assert len(await still_valid([tokens.session.pk for tokens in many], new_action().at)) == 5
+    assert (
+        len(await valid_session_ids([tokens.session.pk for tokens in many], new_action().at)) == 5
+    )
     assert len(statements()) == before + 2
 
 
@@ -406,7 +411,10 @@ async def test_p4_3_all_other_sessions_end_immediately(
     assert await end_others(current.session, new_action()) == 2
     assert await end_others(current.session, new_action()) == 0
     every = [tokens.session.pk for tokens in (current, *lost, stranger)]
-    assert await still_valid(every, new_action().at) == {current.session.pk, stranger.session.pk}
+    assert await valid_session_ids(every, new_action().at) == {
+        current.session.pk,
+        stranger.session.pk,
+    }
     assert bus.announced == [f"session:{tokens.session.pk}" for tokens in lost]
 
 
@@ -415,7 +423,7 @@ async def test_a_session_that_ended_ends_no_others(owner: User, new_action: "New
     await sign_out(ended.session, new_action())
     with pytest.raises(Unauthenticated):
         await end_others(ended.session, new_action())
-    assert await still_valid([current.session.pk], new_action().at) == {current.session.pk}
+    assert await valid_session_ids([current.session.pk], new_action().at) == {current.session.pk}
 
 
 @pytest.mark.parametrize("role", ["customer", "staff"])
@@ -425,8 +433,11 @@ async def test_p4_3_a_session_in_constant_use_ends_after_its_maximum_lifetime(
     """OWASP ASVS 5, 7.3.2: however often it is refreshed, it ends exactly at its maximum
     lifetime.
     """
-    longest, user = (LONGEST_OF_STAFF, agent) if role == "staff" else (LONGEST, owner)
-    began, tokens = new_action().at, await sign_in(user, await company_of(user), True, new_action())
+    longest, user = (MAX_STAFF_LIFETIME, agent) if role == "staff" else (MAX_LIFETIME, owner)
+    began, tokens = (
+        new_action().at,
+        await sign_in(user, await sign_in_company(user), True, new_action()),
+    )
     step = (longest - timedelta(seconds=1)) / 5
     for _ in range(5):
         clock.advance(step)
@@ -460,7 +471,7 @@ async def test_switching_companies_does_not_extend_the_session(
     switched = await switch(
         (await refresh(tokens.refresh, new_action())).session, other.pk, new_action()
     )
-    assert switched.session.expires_at == began + LONGEST
+    assert switched.session.expires_at == began + MAX_LIFETIME
 
 
 async def test_two_tabs_can_refresh_concurrently(
@@ -473,17 +484,17 @@ async def test_two_tabs_can_refresh_concurrently(
     renewed, shared = await asyncio.gather(
         refresh_shared(first.refresh, new_action()), refresh_shared(first.refresh, new_action())
     )
-    if isinstance(renewed, DeliveredElsewhere):
+    if isinstance(renewed, WithheldTokens):
         renewed, shared = shared, renewed
     assert isinstance(renewed, Tokens)
-    assert shared == DeliveredElsewhere(renewed.access_expires_at, renewed.session)
-    clock.advance(SHARED - timedelta(microseconds=1))
+    assert shared == WithheldTokens(renewed.access_expires_at, renewed.session)
+    clock.advance(REUSE_WINDOW - timedelta(microseconds=1))
     assert await refresh_shared(first.refresh, new_action()) == shared
     assert (await viewer_of(renewed.access, new_action().at)).user == owner
     clock.advance(timedelta(microseconds=1))
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await refresh_shared(first.refresh, new_action())
-    assert await still_valid([first.session.pk], new_action().at) == set()
+    assert await valid_session_ids([first.session.pk], new_action().at) == set()
 
 
 async def test_refreshing_an_ended_session_fails_in_every_tab(
@@ -502,4 +513,4 @@ async def test_a_bearer_token_has_no_grace_period(owner: User, new_action: "NewA
     await refresh(first.refresh, new_action())
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await refresh(first.refresh, new_action())
-    assert await still_valid([first.session.pk], new_action().at) == set()
+    assert await valid_session_ids([first.session.pk], new_action().at) == set()

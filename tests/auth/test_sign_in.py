@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from tortoise.exceptions import OperationalError
 
 from accounts.registration import sign_up, verify_email
-from auth.authentication import authenticate, company_of
+from auth.authentication import authenticate, sign_in_company
 from auth.passwords import Passwords
 from auth.passwords.hashing_pool import run
 from auth.services import AuthServices
@@ -49,7 +49,7 @@ class Meter:
         self.count = 0
 
     def asked(self, what: str, *given: Any) -> Any:
-        self.count += what in {"made", "matches"}
+        self.count += what in {"hash_password", "matches"}
         return run(what, *given)
 
     async def work(self, doing: Awaitable[object]) -> tuple[object, ...]:
@@ -69,7 +69,7 @@ def meter() -> Meter:
 
 @pytest.fixture
 async def auth(auth: AuthServices, meter: Meter) -> AsyncIterator[AuthServices]:
-    passwords = Passwords(asked=meter.asked)
+    passwords = Passwords(run_command=meter.asked)
     yield replace(auth, passwords=passwords)
     passwords.close()
 
@@ -108,7 +108,7 @@ class TestSignUp:
             account.pk,
             Role.OWNER,
         )
-        assert await company_of(user) == account
+        assert await sign_in_company(user) == account
         assert await templates_to("nadia@verrier.example") == ["verification"]
 
     async def test_a_known_address_takes_the_same_work(
@@ -231,7 +231,7 @@ class TestVerification:
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await enter(auth, new_action, password=stranger["password"])
         user = await enter(auth, new_action)
-        company = await company_of(user)
+        company = await sign_in_company(user)
         assert company is not None
         assert (user.name, company.legal_name, company.siren) == (
             "Nadia Verrier",

@@ -83,7 +83,7 @@ async def test_only_our_own_server_gets_the_token() -> None:
     for name in ("camcha", "mercurius"):
         async with (
             running_fake_server(handle, name) as server,
-            Client.connected_to(server) as client,
+            Client.connect(server) as client,
         ):
             await client.execute(b"{}")
     assert [b"Authorization: Bearer " in head for head in request_heads] == [True, False]
@@ -122,7 +122,7 @@ async def receive(*sequences: int) -> SubscriberGroup:
 
     async with (
         running_fake_server(send_events) as server,
-        SubscriberGroup(server).subscribed([1]) as group,
+        SubscriberGroup(server).subscribe([1]) as group,
     ):
         await group.wait_for_events(len(sequences))
         return group

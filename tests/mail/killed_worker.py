@@ -14,7 +14,7 @@ from email.message import EmailMessage
 
 from mail.delivery import deliver_due
 from mail.message import Sender
-from mail.transport import Transport, transport
+from mail.transport import Transport, transport_from_url
 from models.database.connection import connect
 
 
@@ -32,7 +32,7 @@ class KillingTransport:
 
 async def main(database_url: str, mail_url: str, at: str, killed_by: str) -> None:
     await connect(database_url)
-    smtp_transport = transport(mail_url)
+    smtp_transport = transport_from_url(mail_url)
     sender = Sender("CAMCHA <bonjour@camcha.example>", "https://camcha.example")
     await deliver_due(
         KillingTransport(smtp_transport) if killed_by == "itself" else smtp_transport,

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from mail import emails
 from mail.delivery import deliver_due
-from mail.transport import DeliveryError, Transport, transport
+from mail.transport import DeliveryError, Transport, transport_from_url
 from models.action import Action
 from models.billing.invoice import Invoice, InvoiceDocument
 from models.identity.user import User
@@ -35,7 +35,7 @@ async def server() -> AsyncIterator[SmtpServer]:
 
 
 def transport_to(server: SmtpServer) -> Transport:
-    return transport(f"smtp://127.0.0.1:{server.port}?starttls=never")
+    return transport_from_url(f"smtp://127.0.0.1:{server.port}?starttls=never")
 
 
 async def store_emails(action: Action, user: User, *recipients: str) -> list[Email]:
@@ -44,7 +44,7 @@ async def store_emails(action: Action, user: User, *recipients: str) -> list[Ema
     async with action.transaction() as tx:
         for recipient in recipients:
             user.email = recipient
-            stored_emails.append(await emails.verification(tx, user, "TOKEN-123"))
+            stored_emails.append(await emails.send_verification(tx, user, "TOKEN-123"))
     return stored_emails
 
 
@@ -80,7 +80,7 @@ async def test_p2_4_the_invoice_arrives_with_its_pdf(
     server: SmtpServer, action: Action, zoe: User, invoice: Invoice
 ) -> None:
     async with action.transaction() as tx:
-        await emails.invoice_issued(tx, zoe, invoice, "TOKEN-123")
+        await emails.send_invoice_issued(tx, zoe, invoice, "TOKEN-123")
     await deliver_due(transport_to(server), action.at, sender=SENDER)
     [attached] = server.received[0][1].iter_attachments()
     assert attached.get_content() == PDF
@@ -91,7 +91,7 @@ async def test_p2_4_an_invoice_is_not_sent_without_its_pdf(
     server: SmtpServer, action: Action, zoe: User, invoice: Invoice
 ) -> None:
     async with action.transaction() as tx:
-        await emails.invoice_issued(tx, zoe, invoice, "TOKEN-123")
+        await emails.send_invoice_issued(tx, zoe, invoice, "TOKEN-123")
     await InvoiceDocument.all().delete()
     assert await deliver_due(transport_to(server), action.at, sender=SENDER) == 0
     assert server.received == []
@@ -107,7 +107,7 @@ async def test_the_log_links_the_file_and_contains_no_personal_data(
 ) -> None:
     [email] = await store_emails(action, zoe, "zoe@example.fr")
     with capture_logs() as logged:
-        await deliver_due(transport(f"file://{tmp_path}"), action.at, sender=SENDER)
+        await deliver_due(transport_from_url(f"file://{tmp_path}"), action.at, sender=SENDER)
     [entry] = logged
     assert (entry["event"], entry["email"], entry["template"]) == (
         "email.delivered",
@@ -286,7 +286,7 @@ async def _start_worker(
 async def test_a_silent_server_is_abandoned_after_the_first_email(
     action: Action, zoe: User, monkeypatch: pytest.MonkeyPatch, silence: str
 ) -> None:
-    monkeypatch.setattr("mail.transport._COMMAND_SECONDS", 0.2)
+    monkeypatch.setattr("mail.transport._COMMAND_TIMEOUT", 0.2)
     connections = 0
 
     async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -300,7 +300,7 @@ async def test_a_silent_server_is_abandoned_after_the_first_email(
     await store_emails(action, zoe, *(f"p{n}@example.fr" for n in range(5)))
     async with await asyncio.start_server(stay_silent, "127.0.0.1", 0) as listener:
         port = listener.sockets[0].getsockname()[1]
-        silent_server = transport(f"smtp://127.0.0.1:{port}?starttls=never")
+        silent_server = transport_from_url(f"smtp://127.0.0.1:{port}?starttls=never")
         assert await deliver_due(silent_server, action.at, sender=SENDER) == 0
     assert connections == 1  # each email would wait as long, and delay later ones by minutes
     async with SmtpServer().open() as back:

@@ -49,7 +49,7 @@ async def invitation(tx: Transaction, inviter: User, account: Account) -> Email:
     pending_invitation = Invitation(
         email="noe@example.fr", role=Role.BILLING, locale=inviter.locale, expires_at=expires_at
     )
-    return await emails.invitation(tx, pending_invitation, inviter, account, "TOKEN-123")
+    return await emails.send_invitation(tx, pending_invitation, inviter, account, "TOKEN-123")
 
 
 LEGAL_NAME_STATUSES = [
@@ -60,54 +60,62 @@ LEGAL_NAME_STATUSES = [
 ACCOUNT_STATUSES = [AccountStatus.DEACTIVATED, AccountStatus.CLOSING, AccountStatus.ACTIVE]
 EmailFactory = Callable[[Transaction, User], Awaitable[Email]]
 EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
-    "verification": [lambda tx, user: emails.verification(tx, user, "TOKEN-123")],
-    "already_registered": [emails.already_registered],
+    "verification": [lambda tx, user: emails.send_verification(tx, user, "TOKEN-123")],
+    "already_registered": [emails.send_already_registered],
     "payment_confirmation_needed": [
-        lambda tx, user: emails.payment_confirmation_needed(tx, user, BANK_URL)
+        lambda tx, user: emails.send_payment_confirmation_needed(tx, user, BANK_URL)
     ],
-    "password_reset": [lambda tx, user: emails.password_reset(tx, user, "TOKEN-123")],
-    "sign_in_unlock": [lambda tx, user: emails.sign_in_unlock(tx, user, "TOKEN-123")],
-    "sessions_ended": [emails.sessions_ended],
+    "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],
+    "sign_in_unlock": [lambda tx, user: emails.send_sign_in_unlock(tx, user, "TOKEN-123")],
+    "sessions_ended": [emails.send_sessions_ended],
     "ownership_changed": [
-        lambda tx, user: emails.ownership_changed(tx, user, company(user), gained=user, lost=user)
+        lambda tx, user: emails.send_ownership_changed(
+            tx, user, company(user), new_owner=user, former_owner=user
+        )
     ],
-    "password_changed": [emails.password_changed],
+    "password_changed": [emails.send_password_changed],
     "second_factor_changed": [
-        lambda tx, user, change=change: emails.second_factor_changed(tx, user, change)  # type: ignore[misc]
+        lambda tx, user, change=change: emails.send_second_factor_changed(tx, user, change)  # type: ignore[misc]
         for change in SecondFactorChange
     ],
     "second_factor_reset": [
-        lambda tx, user: emails.second_factor_reset(tx, user, by_support=True),
-        lambda tx, user: emails.second_factor_reset(tx, user, by_support=False),
+        lambda tx, user: emails.send_second_factor_reset(tx, user, by_support=True),
+        lambda tx, user: emails.send_second_factor_reset(tx, user, by_support=False),
     ],
-    "email_change_taken": [emails.email_change_taken],
+    "email_change_taken": [emails.send_email_change_taken],
     "email_change_requested": [
-        lambda tx, user: emails.email_change_requested(tx, user, "new@example.fr", "TOKEN-123"),
-        lambda tx, user: emails.email_change_requested(tx, user, "new@example.fr", None),
+        lambda tx, user: emails.send_email_change_requested(
+            tx, user, "new@example.fr", "TOKEN-123"
+        ),
+        lambda tx, user: emails.send_email_change_requested(tx, user, "new@example.fr", None),
     ],
-    "email_changed": [lambda tx, user: emails.email_changed(tx, user, "new@example.fr")],
+    "email_changed": [lambda tx, user: emails.send_email_changed(tx, user, "new@example.fr")],
     "legal_name": [
-        lambda tx, user, status=status: emails.legal_name(tx, user, legal_name_change(user, status))  # type: ignore[misc]
+        lambda tx, user, status=status: emails.send_legal_name(
+            tx, user, legal_name_change(user, status)
+        )  # type: ignore[misc]
         for status in LEGAL_NAME_STATUSES
     ],
     "account_status": [
-        lambda tx, user, status=status: emails.account_status(tx, user, company(user, status))  # type: ignore[misc]
+        lambda tx, user, status=status: emails.send_account_status(tx, user, company(user, status))  # type: ignore[misc]
         for status in ACCOUNT_STATUSES
     ],
     "reactivation_declined": [
-        lambda tx, user: emails.reactivation_declined(tx, user, company(user), user.name)
+        lambda tx, user: emails.send_reactivation_declined(tx, user, company(user), user.name)
     ],
     "account_erased": [
-        lambda tx, user: emails.account_erased(tx, user, Erasure(invoices_kept=0)),
-        lambda tx, user: emails.account_erased(
+        lambda tx, user: emails.send_account_erased(tx, user, Erasure(invoices_kept=0)),
+        lambda tx, user: emails.send_account_erased(
             tx, user, Erasure(invoices_kept=3, kept_until=date(2036, 12, 31))
         ),
     ],
 }
 EMAILS_WITHOUT_GREETING: dict[str, list[EmailFactory]] = {
     "invitation": [lambda tx, user: invitation(tx, user, company(user))],
-    "email_change": [lambda tx, user: emails.email_change(tx, user, "new@example.fr", "TOKEN-123")],
-    "staff_welcome": [lambda tx, user: emails.staff_welcome(tx, user, "TOKEN-123")],
+    "email_change": [
+        lambda tx, user: emails.send_email_change(tx, user, "new@example.fr", "TOKEN-123")
+    ],
+    "staff_welcome": [lambda tx, user: emails.send_staff_welcome(tx, user, "TOKEN-123")],
 }
 
 
@@ -184,7 +192,7 @@ async def test_p2_4_a_customer_can_read_and_download_their_invoice(
 ) -> None:
     zoe.locale = locale
     async with action.transaction() as tx:
-        email = await emails.invoice_issued(tx, zoe, invoice, "TOKEN-123")
+        email = await emails.send_invoice_issued(tx, zoe, invoice, "TOKEN-123")
     assert_link(email, f"{SITE}/downloads/TOKEN-123")
     for expected_text in expected_texts:
         assert expected_text in email.text, expected_text
@@ -264,8 +272,12 @@ async def test_p1_4_owners_learn_who_owns_the_company_and_can_react(
     zoe.locale = locale
     account = Account(legal_name="Le Fournil")
     async with action.transaction() as tx:
-        both = await emails.ownership_changed(tx, zoe, account, gained=john, lost=zoe)
-        with_new_owner = await emails.ownership_changed(tx, zoe, account, gained=john, lost=None)
+        both = await emails.send_ownership_changed(
+            tx, zoe, account, new_owner=john, former_owner=zoe
+        )
+        with_new_owner = await emails.send_ownership_changed(
+            tx, zoe, account, new_owner=john, former_owner=None
+        )
     assert ("John Smith" in both.text, ": Zoé Lefèvre\n" in both.text) == (True, True)
     assert ("John Smith" in with_new_owner.text, ": Zoé Lefèvre\n" in with_new_owner.text) == (
         True,
@@ -356,7 +368,7 @@ async def test_p1_2_an_owner_learns_why_an_account_is_not_reactivated_and_can_as
 ) -> None:
     zoe.locale = locale
     async with action.transaction() as tx:
-        email = await emails.reactivation_declined(
+        email = await emails.send_reactivation_declined(
             tx, zoe, company(zoe), "Please settle your invoices."
         )
     assert "\nPlease settle your invoices.\n" in email.text
@@ -400,7 +412,7 @@ async def test_p1_4_an_unverified_address_gets_no_text_from_the_sign_up(
 ) -> None:
     zoe.name, zoe.email_verified_at = "Achetez sur spam.example", None
     async with action.transaction() as tx:
-        email = await emails.verification(tx, zoe, "TOKEN-123")
+        email = await emails.send_verification(tx, zoe, "TOKEN-123")
     assert "spam" not in email.text + email.html
     assert email.text.startswith("Bonjour,\n")
 
@@ -408,7 +420,7 @@ async def test_p1_4_an_unverified_address_gets_no_text_from_the_sign_up(
 async def test_p1_3_a_new_address_gets_no_text_from_the_account(action: Action, zoe: User) -> None:
     zoe.name = "Achetez sur spam.example"
     async with action.transaction() as tx:
-        email = await emails.email_change(tx, zoe, "new@example.fr", "TOKEN-123")
+        email = await emails.send_email_change(tx, zoe, "new@example.fr", "TOKEN-123")
     assert email.text.startswith("Bonjour,\n")
     assert "spam" not in email.text + email.html
     assert zoe.email not in email.text + email.html
@@ -418,9 +430,9 @@ async def test_p4_3_the_content_of_an_email_with_a_token_is_deleted_once_it_was_
     action: Action, zoe: User
 ) -> None:
     async with action.transaction() as tx:
-        reset = await emails.password_reset(tx, zoe, "TOKEN-123")
-        notice = await emails.password_changed(tx, zoe)
-        failed_email = await emails.email_change(tx, zoe, "new@example.fr", "TOKEN-123")
+        reset = await emails.send_password_reset(tx, zoe, "TOKEN-123")
+        notice = await emails.send_password_changed(tx, zoe)
+        failed_email = await emails.send_email_change(tx, zoe, "new@example.fr", "TOKEN-123")
     for email in (reset, notice):
         await email.mark_sent(action.at)
     await failed_email.mark_failed(action.at, permanent=False)
@@ -432,7 +444,7 @@ async def test_p4_3_the_content_of_an_email_with_a_token_is_deleted_once_it_was_
 async def test_an_email_is_rolled_back_with_its_transaction(action: Action, zoe: User) -> None:
     async def store_and_fail() -> None:
         async with action.transaction() as tx:
-            await emails.password_changed(tx, zoe)
+            await emails.send_password_changed(tx, zoe)
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -464,8 +476,8 @@ async def test_hostile_urls_and_tokens_stay_inside_their_attribute(
     action: Action, zoe: User
 ) -> None:
     async with action.transaction() as tx:
-        payment = await emails.payment_confirmation_needed(tx, zoe, 'https://x/"><script>')
-        reset = await emails.password_reset(tx, zoe, '"><b>')
+        payment = await emails.send_payment_confirmation_needed(tx, zoe, 'https://x/"><script>')
+        reset = await emails.send_password_reset(tx, zoe, '"><b>')
     assert "<script" not in payment.html
     assert "<b>" not in reset.html
 

@@ -17,7 +17,7 @@ from tests.mail.conftest import PDF, SENDER, SITE, body, html_of, parse, text_of
 
 async def verification(action: Action, user: User) -> Email:
     async with action.transaction() as tx:
-        return await emails.verification(tx, user, "TOKEN-123")
+        return await emails.send_verification(tx, user, "TOKEN-123")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_p2_4_the_pdf_is_attached_byte_for_byte(
     action: Action, zoe: User, invoice: Invoice
 ) -> None:
     async with action.transaction() as tx:
-        email = await emails.invoice_issued(tx, zoe, invoice, "TOKEN-123")
+        email = await emails.send_invoice_issued(tx, zoe, invoice, "TOKEN-123")
     document = await InvoiceDocument.get(invoice_id=invoice.pk).select_related("invoice")
     parsed_message = parse(message(email, SENDER, document))
     [attachment] = parsed_message.iter_attachments()

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from mail.transport import DeliveryError, SmtpTransport, transport
+from mail.transport import DeliveryError, SmtpTransport, transport_from_url
 from tests.mail.smtp_server import SmtpServer, authenticate, certificate
 
 
@@ -50,14 +50,14 @@ def read_files(folder: Path) -> dict[str, bytes]:
 
 async def delivery_error(url: str, email_message: EmailMessage) -> DeliveryError:
     with pytest.raises(DeliveryError) as raised:
-        await transport(url).send(email_message)
+        await transport_from_url(url).send(email_message)
     return raised.value
 
 
 async def test_a_folder_gets_a_file_that_mail_readers_open(
     tmp_path: Path, email_message: EmailMessage
 ) -> None:
-    link = await transport(f"file://{tmp_path}/out%20box").send(email_message)
+    link = await transport_from_url(f"file://{tmp_path}/out%20box").send(email_message)
     assert link.startswith("file:///")
     assert unquote(urlsplit(link).path) == f"{tmp_path}/out box/email-7.abc.eml"
     assert (
@@ -71,14 +71,14 @@ async def test_a_folder_gets_a_file_that_mail_readers_open(
 async def test_files_are_readable_by_the_servers_user_only(
     tmp_path: Path, email_message: EmailMessage
 ) -> None:
-    await transport(f"file://{tmp_path}").send(email_message)
+    await transport_from_url(f"file://{tmp_path}").send(email_message)
     assert [stat.S_IMODE(os.stat(entry).st_mode) for entry in os.scandir(tmp_path)] == [0o600]
 
 
 async def test_a_message_sent_twice_is_one_file(
     tmp_path: Path, email_message: EmailMessage
 ) -> None:
-    folder = transport(f"file://{tmp_path}")
+    folder = transport_from_url(f"file://{tmp_path}")
     await folder.send(email_message)
     await folder.send(email_message)
     assert list(read_files(tmp_path)) == ["email-7.abc.eml"]
@@ -88,7 +88,7 @@ async def test_a_relative_folder_stays_when_the_working_directory_changes(
     tmp_path: Path, email_message: EmailMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    folder = transport("file:var/mail")
+    folder = transport_from_url("file:var/mail")
     monkeypatch.chdir("/")
     await folder.send(email_message)
     assert list(read_files(tmp_path)) == ["var/mail/email-7.abc.eml"]
@@ -112,7 +112,8 @@ async def test_a_folder_that_cannot_be_written_is_retried(
 
 async def test_a_server_gets_the_message(server: SmtpServer, email_message: EmailMessage) -> None:
     assert (
-        await transport(plain_url(server)).send(email_message) == f"smtp://127.0.0.1:{server.port}"
+        await transport_from_url(plain_url(server)).send(email_message)
+        == f"smtp://127.0.0.1:{server.port}"
     )
     address, message = server.received[0]
     assert (address, message["Subject"], message.get_content()) == (
@@ -162,7 +163,7 @@ async def test_login_after_starttls(tmp_path: Path, email_message: EmailMessage)
         tls_context=context, require_starttls=True, authenticator=authenticate, auth_required=True
     ) as server:
         address = f"127.0.0.1:{server.port}?ca_file={ca_file}"
-        await transport(f"smtp://mailer:p%40ss%3Aword@{address}").send(email_message)
+        await transport_from_url(f"smtp://mailer:p%40ss%3Aword@{address}").send(email_message)
         wrong_password = await delivery_error(f"smtp://mailer:wrong@{address}", email_message)
         untrusted_certificate = await delivery_error(
             f"smtp://mailer:p%40ss%3Aword@127.0.0.1:{server.port}", email_message
@@ -177,9 +178,9 @@ async def test_login_over_implicit_tls(tmp_path: Path, email_message: EmailMessa
     async with server.open(ssl=context, auth_require_tls=False, authenticator=authenticate):
         address = f"127.0.0.1:{server.port}"
         assert (
-            await transport(f"smtps://mailer:p%40ss%3Aword@{address}?ca_file={ca_file}").send(
-                email_message
-            )
+            await transport_from_url(
+                f"smtps://mailer:p%40ss%3Aword@{address}?ca_file={ca_file}"
+            ).send(email_message)
             == f"smtps://{address}"
         )
         wrong_password = await delivery_error(
@@ -236,12 +237,15 @@ async def test_a_password_is_never_sent_unencrypted(
 )
 def test_messages_about_invalid_urls_never_contain_the_password(url: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as raised:
-        transport(url)
+        transport_from_url(url)
     assert "hush" not in str(raised.value)
 
 
 def test_safe_defaults() -> None:
-    submission, implicit = transport("smtp://mail.example"), transport("smtps://mail.example")
+    submission, implicit = (
+        transport_from_url("smtp://mail.example"),
+        transport_from_url("smtps://mail.example"),
+    )
     assert isinstance(submission, SmtpTransport)
     assert isinstance(implicit, SmtpTransport)
     assert (submission.port, submission.tls, submission.starttls) == (587, False, True)

@@ -20,7 +20,7 @@ from auth import sessions
 from mail import emails
 from mail.delivery import deliver_due
 from mail.message import Sender
-from mail.transport import transport
+from mail.transport import transport_from_url
 from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.accounts.invitation import Invitation
 from models.action import Action, Transaction
@@ -125,9 +125,9 @@ async def lived_in(dataset: Dataset, action: Action, store: FolderStore) -> None
             created_on="2026-11-23",
         )
     async with action.transaction() as tx:
-        await emails.password_changed(tx, owner)
-        await emails.email_change(tx, owner, f"{MARK}-new@camcha.example", "T")
-        await emails.invitation(tx, paul.row(Invitation), owner, paul.account, "T")
+        await emails.send_password_changed(tx, owner)
+        await emails.send_email_change(tx, owner, f"{MARK}-new@camcha.example", "T")
+        await emails.send_invitation(tx, paul.row(Invitation), owner, paul.account, "T")
         ticket = await Ticket.filter(account_id=paul.account.pk).first()
         assert ticket
         alice = dataset.alice.user
@@ -234,7 +234,7 @@ async def test_p1_2_only_data_required_by_law_remains(
     } <= before
     assert await erase_due_accounts(later, erasure_services(services, store)) == 1
     outbox = tmp_path / "mail"
-    await deliver_due(transport(f"file:{outbox}"), later.at, 100, sender=SENDER)
+    await deliver_due(transport_from_url(f"file:{outbox}"), later.at, 100, sender=SENDER)
     assert await marked() <= KEPT
     assert files(store, tmp_path) == []
     assert await Invoice.get(pk=invoice.pk) == invoice
@@ -491,7 +491,7 @@ async def test_p1_2_invitations_from_other_companies_are_erased_too(
     await Invitation.filter(pk=invitation.pk).update(email=member.email)
     invitation = await Invitation.get(pk=invitation.pk)
     async with action.transaction() as tx:
-        await emails.invitation(tx, invitation, marie.owner.user, marie.account, "T")
+        await emails.send_invitation(tx, invitation, marie.owner.user, marie.account, "T")
     assert await erase_due_accounts(later, erasure_services(services, store)) == 1
     assert not any(
         member.email.lower() in row for rows in (await dumped()).values() for row in rows

@@ -127,5 +127,5 @@ async def answering(stage: Stage) -> Viewer:
 async def enrolled(stage: Stage) -> Authenticator:
     user = await known(stage, second_factor_at=stage.action.at)
     return await totp.store_app(
-        user, stage.services.auth.secret_box.seal(pyotp.random_base32()), stage.action.at
+        user, stage.services.auth.secret_box.encrypt(pyotp.random_base32()), stage.action.at
     )

@@ -15,7 +15,7 @@ import pytest
 from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
 from strawberry.types.arguments import convert_arguments
 
-from engine import Batch, BatchOf
+from engine import Batch, BatchLookup
 from schema.root import schema as application_schema
 
 CONVERTER = application_schema.schema_converter
@@ -60,7 +60,9 @@ class Loaders:
                 )
 
 
-def resolve_by_loaders(schema: GraphQLSchema, batch_of: BatchOf, patch: pytest.MonkeyPatch) -> None:
+def resolve_by_loaders(
+    schema: GraphQLSchema, batch_of: BatchLookup, patch: pytest.MonkeyPatch
+) -> None:
     """Makes graphql-core resolve batched fields with data loaders, which belong to one context."""
     loaders: defaultdict[int, Loaders] = defaultdict(Loaders)
 

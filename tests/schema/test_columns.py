@@ -38,7 +38,7 @@ GRAPH = schema._schema
 DEPTH = 3
 TOGETHER = 25
 LIMITS = Limits(
-    document_bytes=10**6, tokens=10**5, depth=20, aliases=100, root_fields=100, overlaps=10**6
+    document_bytes=10**6, tokens=10**5, depth=20, aliases=100, root_fields=100, overlap_budget=10**6
 )
 
 

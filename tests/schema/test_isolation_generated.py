@@ -117,7 +117,7 @@ def generated(dataset: Dataset, engine: Engine) -> "partial[st.SearchStrategy[Ge
 @pytest.fixture
 def quick(services: Services) -> Services:
     """The same services without the delays after failures."""
-    return replace(services, auth=replace(services.auth, even_seconds=0))
+    return replace(services, auth=replace(services.auth, min_response_seconds=0))
 
 
 @pytest.fixture

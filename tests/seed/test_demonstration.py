@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auth.authentication import authenticate, company_of
+from auth.authentication import authenticate, sign_in_company
 from auth.services import AuthServices
 from billing.checkout import CheckoutServices
 from billing.gateways.sandbox import Sandbox
@@ -72,7 +72,7 @@ async def test_every_user_can_sign_in_as_documented(
             peer="::1",
         )
         assert (user.staff, user.second_factor) == (person.staff, person.staff is not None)
-        company = await company_of(user)
+        company = await sign_in_company(user)
         assert (company and company.siren) == (person.company and person.company.siren)
 
 
@@ -131,7 +131,7 @@ async def test_each_company_has_its_own_tickets(demonstration_data: None) -> Non
     visible_tickets = []
     for person in (CUSTOMER, NEIGHBOUR):
         user = await User.get(email=person.email)
-        tickets = await Ticket.visible_to(Viewer(user=user, account=await company_of(user)))
+        tickets = await Ticket.visible_to(Viewer(user=user, account=await sign_in_company(user)))
         visible_tickets.append({ticket.pk for ticket in tickets})
     assert all(visible_tickets)
     assert not visible_tickets[0] & visible_tickets[1]

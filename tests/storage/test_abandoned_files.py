@@ -35,7 +35,7 @@ from tests.storage.clamd import EICAR, FakeClamd
 from tests.storage.test_object_store import S3Server
 from tests.storage.upload_fixtures import CONTENT, Scenario, SlowStore
 from tests.web.web_fixtures import in_chunks, open_site
-from web.files import _UPLOAD_SECONDS
+from web.files import _UPLOAD_TIMEOUT
 from worker import jobs
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_all_relations_to_files_are_listed() -> None:
 
 
 def test_uploads_end_long_before_the_deletion() -> None:
-    assert 10 * (LIFETIME[Purpose.UPLOAD] + timedelta(seconds=_UPLOAD_SECONDS)) < RETENTION
+    assert 10 * (LIFETIME[Purpose.UPLOAD] + timedelta(seconds=_UPLOAD_TIMEOUT)) < RETENTION
 
 
 async def test_quarantined_and_infected_files_are_deleted_too(

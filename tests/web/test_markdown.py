@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seed.policies import read_policies
-from web.markdown import html
+from web.markdown import to_html
 
 ALLOWED = {"h1", "h2", "h3", "p", "ul", "li", "strong", "a"}
 
@@ -40,7 +40,7 @@ ALLOWED = {"h1", "h2", "h3", "p", "ul", "li", "strong", "a"}
     ],
 )
 def test_markdown_becomes_elements_and_other_text_is_escaped(text: str, expected: str) -> None:
-    assert html(text) == expected
+    assert to_html(text) == expected
 
 
 class ElementChecker(HTMLParser):
@@ -94,7 +94,7 @@ MARKUP = st.sampled_from(
 @given(st.lists(st.one_of(MARKUP, st.text(max_size=5)), max_size=30).map("".join))
 def test_no_text_produces_other_elements(text: str) -> None:
     page = ElementChecker()
-    page.feed(html(text))
+    page.feed(to_html(text))
     page.close()
     assert page.open == []
     assert all(re.match(r"https://|mailto:|/(?!/)", link) for link in page.links)
@@ -103,7 +103,7 @@ def test_no_text_produces_other_elements(text: str) -> None:
 def test_all_policies_render_completely() -> None:
     for content in read_policies():
         for text in (content.fr, content.en):
-            rendered = html(text)
+            rendered = to_html(text)
             assert "**" not in rendered
             assert "](" not in rendered
             assert rendered.count("<h1>") == 1

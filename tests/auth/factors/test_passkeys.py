@@ -18,7 +18,7 @@ from auth.authentication import authenticate, authenticate_by_passkey
 from auth.factors import passkeys
 from auth.factors.enrolment import Enrolment, begin_passkey, confirm_passkey, remove
 from auth.factors.passkeys import RelyingParty
-from auth.reauthentication import is_fresh, step_up
+from auth.reauthentication import has_step_up, step_up
 from auth.services import AuthServices
 from auth.sessions import Tokens, sign_in
 from auth.throttle import PASSKEY
@@ -59,7 +59,9 @@ class PasskeyUser:
         )
 
     async def answer(self, device: Device) -> str:
-        return device.got(await passkeys.challenge(self.new_action(), self.auth.party))
+        return device.got(
+            await passkeys.authentication_options(self.new_action(), self.auth.relying_party)
+        )
 
     async def enter(self, answer: str) -> User:
         return await authenticate_by_passkey(
@@ -122,11 +124,11 @@ async def test_p4_3_a_passkey_alone_steps_up(
     session = (await sign_in(await User.get(pk=owner.pk), None, True, new_action())).session
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await step_up(new_action(), auth, session, passkey=await passkey_user.answer(Device()))
-    assert not await is_fresh(new_action(), session)
+    assert not await has_step_up(new_action(), session)
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
         await step_up(new_action(), auth, session)
     await step_up(new_action(), auth, session, passkey=await passkey_user.answer(device))
-    assert await is_fresh(new_action(), session)
+    assert await has_step_up(new_action(), session)
 
 
 async def test_another_users_passkey_is_refused(
@@ -178,7 +180,7 @@ async def test_a_challenge_expires_after_five_minutes(
     clock.advance(passkeys.LIFETIME)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await passkey_user.enter(response)
-    assert await passkeys.expire(new_action()) == 1
+    assert await passkeys.delete_expired(new_action()) == 1
     assert not await WebauthnChallenge.exists()
 
 
@@ -226,7 +228,7 @@ async def test_a_challenge_works_for_one_purpose_only(
         return await confirm_passkey(new_action(), auth, tokens.session, credential=made, name=None)
 
     options = json.loads(await begin_passkey(new_action(), auth, tokens.session))
-    asked = json.loads(await passkeys.challenge(new_action(), auth.party))
+    asked = json.loads(await passkeys.authentication_options(new_action(), auth.relying_party))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await confirm(device.made(json.dumps({**options, "challenge": asked["challenge"]})))
     for_another = await begin_passkey(new_action(), auth, agent_device.session)
@@ -301,7 +303,8 @@ async def test_options_exclude_passkeys_already_on_the_device(
     device, tokens = Device(), await passkey_user.fresh(owner)
     await passkey_user.register(tokens, device)
     asked, again = [
-        json.loads(await passkeys.challenge(new_action(), auth.party)) for _ in range(2)
+        json.loads(await passkeys.authentication_options(new_action(), auth.relying_party))
+        for _ in range(2)
     ]
     assert asked.pop("challenge") != again.pop("challenge")
     assert (
@@ -402,5 +405,5 @@ DEVICE = Device()
     ],
 )
 def test_the_relying_party_follows_the_settings(base_url: str, host: str, origin: str) -> None:
-    party = RelyingParty.of(base_url, {"https://app.camcha.example"})
+    party = RelyingParty.from_base_url(base_url, {"https://app.camcha.example"})
     assert (party.id, set(party.origins)) == (host, {origin, "https://app.camcha.example"})

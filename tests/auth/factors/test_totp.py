@@ -151,7 +151,8 @@ class TestSetUp:
             for word in (secret, *codes, *(code.replace("-", "") for code in codes))
         )
         assert (
-            auth.secret_box.open((await Authenticator.get(user_id=owner.pk)).secret or "") == secret
+            auth.secret_box.decrypt((await Authenticator.get(user_id=owner.pk)).secret or "")
+            == secret
         )
         # Bits, OWASP ASVS 5, 6.5.2.
         assert all(len(code.replace("-", "")) * 5 >= 112 for code in codes)
@@ -312,14 +313,15 @@ class TestRecovery:
 
 class TestVault:
     def test_a_seed_is_decrypted_only_with_its_secret_key(self) -> None:
-        sealed = SecretBox("first key of the test").seal("JBSWY3DPEHPK3PXP" * 2)
-        assert SecretBox("first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
+        sealed = SecretBox("first key of the test").encrypt("JBSWY3DPEHPK3PXP" * 2)
+        assert SecretBox("first key of the test").decrypt(sealed) == "JBSWY3DPEHPK3PXP" * 2
         assert (
-            SecretBox("second key", "first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
+            SecretBox("second key", "first key of the test").decrypt(sealed)
+            == "JBSWY3DPEHPK3PXP" * 2
         )
         assert len(sealed) <= 200  # the column
         with pytest.raises(InvalidToken):
-            SecretBox("second key").open(sealed)
+            SecretBox("second key").decrypt(sealed)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from accounts.registration import sign_up
 from auth.passwords import Passwords
-from auth.passwords.breaches import Breaches
+from auth.passwords.breaches import BreachChecker
 from auth.services import AuthServices
 from auth.throttle import NEW_PASSWORD
 from models.action import Action
@@ -57,7 +57,7 @@ async def service(reply: Callable[[], bytes | None]) -> AsyncIterator[tuple[str,
 
 @asynccontextmanager
 async def passwords(url: str, seconds: float = 5) -> AsyncIterator[Passwords]:
-    checker = Passwords(breaches=Breaches(url, seconds))
+    checker = Passwords(breaches=BreachChecker(url, seconds))
     yield checker
     checker.close()
 

@@ -11,7 +11,7 @@ import pytest
 from tortoise.exceptions import OperationalError
 
 from auth.authentication import authenticate
-from auth.caller import still_valid
+from auth.caller import valid_session_ids
 from auth.passwords import change
 from auth.services import AuthServices
 from auth.sessions import Tokens, refresh, sign_in, token_hash
@@ -95,7 +95,7 @@ class TestReset:
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await enter(owner, PASSWORD)
         ended = [tokens.session.pk for tokens in (laptop, phone)]
-        assert await still_valid(ended, new_action().at) == set()
+        assert await valid_session_ids(ended, new_action().at) == set()
         assert bus.announced == [f"user:{owner.pk}", *(f"session:{key}" for key in ended)]
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await refresh(laptop.refresh, new_action())
@@ -104,7 +104,7 @@ class TestReset:
     async def test_p4_3_an_unknown_address_gets_the_same_answer_in_the_same_time(
         self, owner: User, auth: AuthServices, new_action: "NewAction"
     ) -> None:
-        slow, times = replace(auth, even_seconds=0.2), []
+        slow, times = replace(auth, min_response_seconds=0.2), []
         for email in (owner.email, "nobody@fournil.example"):
             start = time.monotonic()
             await change.request_reset(new_action(), slow, email=email, peer="192.0.2.7")
@@ -296,7 +296,7 @@ class TestChange:
     def change(self, auth: AuthServices, new_action: "NewAction") -> Callable[..., Awaitable[None]]:
         async def changed(tokens: Tokens, current: str = PASSWORD, password: str = NEW) -> None:
             await change.change(
-                new_action(), auth, tokens.session, current=current, password=password
+                new_action(), auth, tokens.session, current_password=current, password=password
             )
 
         return changed
@@ -308,7 +308,7 @@ class TestChange:
         here, there = [await sign_in(owner, None, False, new_action()) for _ in range(2)]
         await change(here)
         assert await enter(owner, NEW) == owner
-        assert await still_valid([here.session.pk, there.session.pk], new_action().at) == {
+        assert await valid_session_ids([here.session.pk, there.session.pk], new_action().at) == {
             here.session.pk
         }
         assert bus.announced == [f"user:{owner.pk}", f"session:{there.session.pk}"]

@@ -119,15 +119,15 @@ def _gone(pid: int) -> bool:
 
 
 async def test_an_impossible_task_fails_without_revealing_its_input(passwords: Passwords) -> None:
-    with pytest.raises(RuntimeError, match=r"^passwords: made failed$"):
-        hashing_pool.run("made", PASSWORD, 0, 0, 0)
+    with pytest.raises(RuntimeError, match=r"^passwords: hash_password failed$"):
+        hashing_pool.run("hash_password", PASSWORD, 0, 0, 0)
     # Answered by the same process.
     assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)
 
 
 def test_a_hash_delayed_by_low_priority_is_still_computed() -> None:
-    impatient = hashing_process.Work(patience=0)
-    assert impatient.done("matches", impatient.done("made", PASSWORD, 1, 8, 1), PASSWORD)
+    impatient = hashing_process.CommandRunner(idle_timeout=0)
+    assert impatient.run("matches", impatient.run("hash_password", PASSWORD, 1, 8, 1), PASSWORD)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no policy of their own")
@@ -150,11 +150,15 @@ def test_passwords_are_hashed_when_priorities_cannot_be_set(
         raise PermissionError
 
     monkeypatch.setattr(os, "sched_setscheduler", forbidden)
-    assert hashing_process.Work().done("made", PASSWORD, 1, 8, 1).startswith("$argon2id$")
+    assert (
+        hashing_process.CommandRunner()
+        .run("hash_password", PASSWORD, 1, 8, 1)
+        .startswith("$argon2id$")
+    )
 
 
 def test_the_process_answers_line_by_line() -> None:
-    stored = hashing_process.made(PASSWORD, 1, 8, 1)
+    stored = hashing_process.hash_password(PASSWORD, 1, 8, 1)
     good = [
         ["matches", stored, PASSWORD],
         ["matches", stored, "\ud800"],
@@ -162,7 +166,9 @@ def test_the_process_answers_line_by_line() -> None:
         ["score", "abc", []],
     ]
     responses, bad = io.StringIO(), ['["nothing"]', "[]", "3", "no JSON"]
-    hashing_process.serve([*map(json.dumps, good), *bad], responses, hashing_process.Work())
+    hashing_process.serve(
+        [*map(json.dumps, good), *bad], responses, hashing_process.CommandRunner()
+    )
     assert list(map(json.loads, responses.getvalue().splitlines())) == [
         True,
         False,

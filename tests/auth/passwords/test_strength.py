@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subtable
 
-from auth.passwords import READINGS, Passwords, evaluated_part
+from auth.passwords import MAX_VARIANTS, Passwords, evaluated_part
 from models.errors import Refusal, Throttled, message_for
 from models.locale import Locale
 from tests.patience import PATIENCE
@@ -80,7 +80,7 @@ def test_the_number_of_variants_scored_is_limited(signs: str) -> None:
     readings = enumerate_l33t_subs(
         relevant_l33t_subtable(evaluated_part(signs * 3 + "abc"), L33T_TABLE)
     )
-    assert len(readings) <= 2 * READINGS
+    assert len(readings) <= 2 * MAX_VARIANTS
     assert evaluated_part("p4ssw0rd$ and m@ny more!") == "p4ssw0rd$ and m@ny more!"
 
 
@@ -119,7 +119,7 @@ async def test_other_parameters_require_a_new_hash(passwords: Passwords) -> None
 
 
 async def test_the_queue_is_bounded_and_does_not_block_the_event_loop() -> None:
-    passwords = Passwords(workers=1, waiting=3)
+    passwords = Passwords(workers=1, max_waiting=3)
     responses = asyncio.gather(
         *(passwords.hash(f"password {n}") for n in range(10)), return_exceptions=True
     )

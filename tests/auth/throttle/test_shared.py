@@ -20,9 +20,9 @@ from auth.throttle import (
     TARGET,
     Key,
     Throttle,
-    broad,
+    broad_keys,
     key,
-    pair,
+    pair_key,
     shared,
 )
 from auth.throttle.shared import SharedThrottle
@@ -64,8 +64,8 @@ async def test_two_processes_share_their_counts(redis: RedisServer) -> None:
         await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) for throttle in (one, two) * 4
     ]
     assert guesses == [0, 0, 0, 0, 0, 0, 1, 1]
-    await one.clear(pair("a@b.fr", "192.0.2.1"))
-    await one.take_back(*broad("a@b.fr", "192.0.2.1"))
+    await one.clear(pair_key("a@b.fr", "192.0.2.1"))
+    await one.undo_attempt(*broad_keys("a@b.fr", "192.0.2.1"))
     assert await wait_of(two, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
     await one.close()
     await two.close()
@@ -89,7 +89,7 @@ _KEYS = st.lists(
 )
 _STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["attempt"] * 5 + ["clear", "take_back"]),
+        st.sampled_from(["attempt"] * 5 + ["clear", "undo_attempt"]),
         _KEYS,
         st.integers(0, 2_000_000_000) | st.just(0),
     ),
@@ -156,7 +156,7 @@ async def test_without_redis_each_process_counts_alone(
     with capture_logs() as logged:
         waits = [await wait_of(throttle, key(PAIR, "a")) for _ in range(7)]
         if trouble != "out of memory":  # while it still forgets counts
-            await throttle.take_back(key(PAIR, "b"))
+            await throttle.undo_attempt(key(PAIR, "b"))
             await throttle.clear(key(PAIR, "b"))
     assert waits == [0] * 6 + [1]
     assert [each["event"] for each in logged if each["event"].startswith("throttle")] == [

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auth.throttle import PAIR, SECOND_FACTOR, TARGET, Key, Throttle, broad, key, network_of, pair
+from auth.throttle import (
+    PAIR,
+    SECOND_FACTOR,
+    TARGET,
+    Key,
+    Throttle,
+    broad_keys,
+    client_network,
+    key,
+    pair_key,
+)
 from models.errors import Throttled
 
 
@@ -23,7 +33,7 @@ class FixedClock:
 
 
 def sign_in_keys(email: str, peer: str) -> tuple[Key, ...]:
-    return pair(email, peer), *broad(email, peer)
+    return pair_key(email, peer), *broad_keys(email, peer)
 
 
 async def wait_of(throttle: Throttle, *keys: Key) -> int:
@@ -41,10 +51,10 @@ async def test_after_five_free_attempts_waits_double_up_to_fifteen_minutes() -> 
     throttle = Throttle(clock)
     waits = []
     for _ in range(18):
-        waits.append(await wait_of(throttle, pair("a@b.fr", "192.0.2.1")))
+        waits.append(await wait_of(throttle, pair_key("a@b.fr", "192.0.2.1")))
         if waits[-1]:
             clock.time += timedelta(seconds=waits[-1])
-            assert await wait_of(throttle, pair("a@b.fr", "192.0.2.1")) == 0
+            assert await wait_of(throttle, pair_key("a@b.fr", "192.0.2.1")) == 0
     assert waits == [0] * 6 + [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
 
 
@@ -67,7 +77,7 @@ async def test_guesses_are_limited_regardless_of_their_timing(pauses: list[float
     throttle, begun, guesses = Throttle(clock), clock.time, 0
     for pause in pauses:
         clock.time += timedelta(seconds=pause)
-        guesses += await wait_of(throttle, pair("a@b.fr", "192.0.2.1")) == 0
+        guesses += await wait_of(throttle, pair_key("a@b.fr", "192.0.2.1")) == 0
     hours = (clock.time - begun) / timedelta(hours=1)
     # The free attempts, the growing waits, then one every 15 minutes.
     assert guesses <= PAIR.free_attempts + 11 + 4 * hours
@@ -114,7 +124,7 @@ async def test_an_attempt_that_has_to_wait_is_not_counted() -> None:
     throttle = Throttle(clock)
     for _ in range(500):
         await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1"))
-    assert await wait_of(throttle, pair("a@b.fr", "192.0.2.1")) == 1
+    assert await wait_of(throttle, pair_key("a@b.fr", "192.0.2.1")) == 1
     assert await wait_of(throttle, *sign_in_keys("c@b.fr", "192.0.2.1")) == 0
 
 
@@ -122,8 +132,8 @@ async def test_a_success_clears_its_counts() -> None:
     throttle = Throttle(FixedClock())
     for _ in range(1000):  # an office whose users sign in all day
         assert await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
-        await throttle.clear(pair("a@b.fr", "192.0.2.1"))
-        await throttle.take_back(*broad("a@b.fr", "192.0.2.1"))
+        await throttle.clear(pair_key("a@b.fr", "192.0.2.1"))
+        await throttle.undo_attempt(*broad_keys("a@b.fr", "192.0.2.1"))
 
 
 async def test_counts_decrease_over_time() -> None:
@@ -143,7 +153,7 @@ async def test_memory_is_bounded_and_the_busiest_key_stays(others: list[int]) ->
         await wait_of(throttle, key(PAIR, "guesser"))
     for other in others:
         await wait_of(throttle, key(PAIR, other))
-        await throttle.take_back(key(PAIR, "guesser"))
+        await throttle.undo_attempt(key(PAIR, "guesser"))
         await wait_of(throttle, key(PAIR, "guesser"))
         assert len(throttle.__dict__["_counts"]) <= 10
     assert await wait_of(throttle, key(PAIR, "guesser")) == 1
@@ -159,7 +169,7 @@ async def test_memory_is_bounded_and_the_busiest_key_stays(others: list[int]) ->
     ],
 )
 def test_an_ipv6_network_counts_as_one(peer: str, network: str) -> None:
-    assert network_of(peer) == network
+    assert client_network(peer) == network
 
 
 def test_keys_contain_no_personal_data_and_ignore_the_spelling_of_an_address() -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from graphql import GraphQLError, GraphQLSchema, is_non_null_type, located_error
 from graphql.execution.executor import to_nodes
 
-from engine import BatchOf, Engine, Limits, Params
+from engine import BatchLookup, Engine, Limits, Params
 from engine.execution.deferred import no_batch
 from tests.engine.differential.core_engine import CoreEngine, CoreExecutor
 
@@ -37,7 +37,7 @@ LIMITS = Limits(
     nesting=100,
     aliases=10**5,
     root_fields=10**4,
-    overlaps=10**7,
+    overlap_budget=10**7,
     cost=10**12,
 )
 
@@ -94,7 +94,7 @@ class Comparison:
     def __init__(
         self,
         schema: GraphQLSchema,
-        batch_of: BatchOf = no_batch,
+        batch_of: BatchLookup = no_batch,
         format_error: FormatError = format_with_cause,
     ) -> None:
         self.schema, self.format_error = schema, format_error

@@ -56,9 +56,7 @@ class CoreEngine(Engine):
 
     executor_class: type[Executor[Any]] = CoreExecutor
 
-    async def _execution_result(
-        self, operation: Operation, context: Any, root: Any
-    ) -> ExecutionResult:
+    async def _execute_plan(self, operation: Operation, context: Any, root: Any) -> ExecutionResult:
         executor = self.executor_class(
             self.schema,
             operation.document.fragments,

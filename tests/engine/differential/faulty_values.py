@@ -100,7 +100,7 @@ class DeferredValue(Deferred):
     async def fetch(self, selection: Selection | None) -> Any:
         if selection is not None:
             # As a database query would, to choose its columns.
-            [selection.below(name) for name in selection.fields]
+            [selection.subselections(name) for name in selection.fields]
         return await delayed(self.value, self.iterations)
 
 

@@ -51,7 +51,7 @@ def test_the_least_recently_used_document_is_evicted() -> None:
     cache.get("a")
     cache.put(document("c", 1))
     assert [bool(cache.get(text)) for text in "abc"] == [True, False, True]
-    assert [cache.text_of(text) for text in "abc"] == ["a", None, "c"]
+    assert [cache.get_text(text) for text in "abc"] == ["a", None, "c"]
 
 
 def test_the_size_of_the_cache_is_limited() -> None:

@@ -176,8 +176,11 @@ async def test_sign_in_uses_the_first_company_by_default(dataset: Dataset, actio
     user = dataset.paul.owner.user
     assert user
     await add_member(action, dataset.marie.account, user)
-    assert await authentication.company_of(user) == dataset.paul.account
-    assert await authentication.company_of(user, dataset.marie.account.pk) == dataset.marie.account
+    assert await authentication.sign_in_company(user) == dataset.paul.account
+    assert (
+        await authentication.sign_in_company(user, dataset.marie.account.pk)
+        == dataset.marie.account
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -62,7 +62,7 @@ async def totp_confirm(stage: Stage) -> None:
         kind="TOTP",
         name="MARKED",
         created_at=stage.action.at,
-        secret=stage.services.auth.secret_box.seal(secret),
+        secret=stage.services.auth.secret_box.encrypt(secret),
     )
     await stage.do(viewer, "totpConfirm", code=pyotp.TOTP(secret).at(stage.action.at))
 
