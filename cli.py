@@ -154,7 +154,12 @@ def serve(args: argparse.Namespace) -> int:
             )
             from app import create_app  # the whole graph, which the other commands need not load
 
-            return run_server(create_app(settings), listener, lambda: _announce(settings, clock))
+            return run_server(
+                create_app(settings),
+                listener,
+                lambda: _announce(settings, clock),
+                settings.connection_limits,
+            )
 
 
 async def _prepare_demonstration(settings: Settings) -> SystemClock:

@@ -13,7 +13,9 @@ from starlette.applications import Starlette
 from uvicorn.server import Server
 
 from models.database.connection import sqlite_path
-from realtime.uvicorn_protocol import UVICORN_OPTIONS
+from realtime.connection_limits import ConnectionLimits
+from realtime.descriptors import raise_descriptor_limit, within_descriptors
+from realtime.uvicorn_protocol import uvicorn_options
 
 
 class CommandError(Exception):
@@ -79,21 +81,26 @@ def _lock_file(path: Path) -> TextIO:
         ) from None
 
 
-def serve(app: Starlette, listener: socket.socket, on_listening: Callable[[], None]) -> int:
+def serve(
+    app: Starlette,
+    listener: socket.socket,
+    on_listening: Callable[[], None],
+    limits: ConnectionLimits,
+) -> int:
     """Serve until stopped. Calls `on_listening` once connections are accepted. Returns the exit
     status.
     """
+    limits = within_descriptors(limits, raise_descriptor_limit())
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
         lifespan="on",
         access_log=False,
         log_config=None,
         log_level="warning",
         timeout_graceful_shutdown=5,
         server_header=False,
-        **UVICORN_OPTIONS,
+        **uvicorn_options(limits),
     )
     server = _Server(config, on_listening)
     with suppress(KeyboardInterrupt):  # uvicorn has shut down by then

@@ -4,9 +4,10 @@ the variables.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from email.utils import parseaddr
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from accounts.registry import expected_registry_url
@@ -14,6 +15,7 @@ from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.shared import expected_redis_url
 from billing.seller import seller
 from mail.transport import transport_from_url
+from realtime.connection_limits import ConnectionLimits
 from storage.object_store import ObjectStore
 from storage.scanner import scanner_from_url
 
@@ -22,6 +24,9 @@ _DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S1
 _MIN_SECRET_LENGTH = 32
 _MIN_DISTINCT_CHARACTERS = 10
 _PORTS = {"http": 80, "https": 443}
+# Each field of these classes is a setting: the prefix and the field's name in capitals.
+_LIMIT_DIGITS = 12
+_LIMITS: dict[str, type[Any]] = {"CAMCHA_LIMIT_": ConnectionLimits}
 
 
 class SettingsError(Exception):
@@ -54,6 +59,7 @@ class Settings:
     documents: Path | None
     trusted_documents_only: bool
     demonstration: bool
+    connection_limits: ConnectionLimits
 
 
 def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:
@@ -87,6 +93,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
         demonstration=demonstration,
+        connection_limits=_limits("CAMCHA_LIMIT_", environ),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors)
@@ -109,7 +116,17 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_seller_errors(settings.seller),
         *_policies_errors(settings.policies / "versions.toml"),
         *_documents_errors(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
+        *_limit_errors(environ),
     ]
+
+
+def _limit_variables() -> dict[str, int | float]:
+    """The settings of limits and their defaults."""
+    return {
+        f"{prefix}{name.upper()}": default
+        for prefix, limits in _LIMITS.items()
+        for name, default in asdict(limits()).items()
+    }
 
 
 VARIABLES = {
@@ -130,6 +147,7 @@ VARIABLES = {
     "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
     "CAMCHA_BREACHED_PASSWORDS",
     "CAMCHA_REGISTRY",
+    *_limit_variables(),
 }
 
 
@@ -277,3 +295,29 @@ def _documents_errors(settings: Settings, trusted_only: str) -> list[str]:
     if settings.documents and not settings.documents.is_file():
         return [f"CAMCHA_DOCUMENTS: file {settings.documents} not found"]
     return []
+
+
+def _limits(prefix: str, environ: Mapping[str, str]) -> Any:
+    """The limits whose settings have this prefix. Invalid ones keep their defaults, and are
+    reported by `_limit_errors`.
+    """
+    values: dict[str, int | float] = {}
+    for name, default in asdict(_LIMITS[prefix]()).items():
+        text = environ.get(f"{prefix}{name.upper()}")
+        if text and (value := _limit(text, type(default))):
+            values[name] = value
+    return _LIMITS[prefix](**values)
+
+
+def _limit(text: str, number: type[int | float]) -> int | float | None:
+    """The positive number that the text is; None for anything else."""
+    is_number = text.isascii() and text.replace(".", "", 1 if number is float else 0).isdecimal()
+    return (number(text) or None) if is_number and len(text) <= _LIMIT_DIGITS else None
+
+
+def _limit_errors(environ: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name}: must be a {'whole number' if isinstance(default, int) else 'number'} above 0"
+        for name, default in _limit_variables().items()
+        if environ.get(name) and _limit(environ[name], type(default)) is None
+    ]

@@ -1,5 +1,6 @@
 """Reading the settings: all errors are reported together."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,15 @@ ERRORS = [
         {"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"},
         "CAMCHA_TRUSTED_DOCUMENTS_ONLY: requires CAMCHA_DOCUMENTS",
     ),
+    ({"CAMCHA_LIMIT_HEADERS": "0"}, "CAMCHA_LIMIT_HEADERS: must be a whole number above 0"),
+    ({"CAMCHA_LIMIT_HEADERS": "1.5"}, "CAMCHA_LIMIT_HEADERS: must be a whole number above 0"),
+    ({"CAMCHA_LIMIT_HEADERS": "many"}, "CAMCHA_LIMIT_HEADERS: must be a whole number above 0"),
+    ({"CAMCHA_LIMIT_HEADERS": "9" * 5_000}, "CAMCHA_LIMIT_HEADERS: must be a whole number"),
+    ({"CAMCHA_LIMIT_HEADERS": "\u00b2"}, "CAMCHA_LIMIT_HEADERS: must be a whole number above 0"),
+    ({"CAMCHA_LIMIT_IDLE_SECONDS": "-1"}, "CAMCHA_LIMIT_IDLE_SECONDS: must be a number above 0"),
+    ({"CAMCHA_LIMIT_IDLE_SECONDS": "nan"}, "CAMCHA_LIMIT_IDLE_SECONDS: must be a number above 0"),
+    ({"CAMCHA_LIMIT_IDLE_SECONDS": "1.2.3"}, "CAMCHA_LIMIT_IDLE_SECONDS: must be a number above 0"),
+    ({"CAMCHA_LIMIT_IDLE_SECONDS": "."}, "CAMCHA_LIMIT_IDLE_SECONDS: must be a number above 0"),
 ]
 
 
@@ -184,3 +194,11 @@ def test_an_invalid_seller_file_is_reported_at_start_up(
     with pytest.raises(SettingsError) as raised:
         read_settings(VALID | {"CAMCHA_SELLER": str(path)})
     assert error in raised.value.errors[0]
+
+
+def test_limits_are_settings() -> None:
+    defaults = read_settings(VALID).connection_limits
+    environ = {"CAMCHA_LIMIT_HEADERS": "7", "CAMCHA_LIMIT_IDLE_SECONDS": "2.5"}
+    assert read_settings(VALID | environ).connection_limits == replace(
+        defaults, headers=7, idle_seconds=2.5
+    )

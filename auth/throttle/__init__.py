@@ -25,7 +25,6 @@ auth/throttle/shared.py keeps it in Redis for several processes.
 """
 
 import hashlib
-import ipaddress
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ import structlog
 from models.clock import Clock
 from models.errors import Throttled
 from models.identity.user import normalized_email
+from realtime.networks import client_network as client_network  # as throttle.client_network
 
 log = structlog.stdlib.get_logger()
 
@@ -172,19 +172,6 @@ class Throttle:
         self._counts.move_to_end(key)
         if len(self._counts) > self._size:
             self._counts.popitem(last=False)
-
-
-def client_network(peer: str) -> str:
-    """The network of an address: the address itself for IPv4, its /48 for IPv6, where one site has
-    2^80 addresses.
-    """
-    try:
-        ip = ipaddress.ip_address(peer)
-    except ValueError:
-        return peer
-    if isinstance(ip, ipaddress.IPv6Address):
-        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 48), strict=False))
-    return str(ip)
 
 
 def key(limit: Limit, *subject: object) -> Key:

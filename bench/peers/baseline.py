@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import orjson
 
+from realtime.connection_limits import ConnectionLimits
 from server import bind, serve
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -262,4 +263,4 @@ async def _skip_reset(connection: object) -> None:
 if __name__ == "__main__":
     application: Any = Baseline(sys.argv[1], int(sys.argv[3]))
     with bind("127.0.0.1", int(sys.argv[2])) as listener:
-        sys.exit(serve(application, listener, lambda: None))
+        sys.exit(serve(application, listener, lambda: None, ConnectionLimits()))

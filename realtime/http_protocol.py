@@ -1,0 +1,344 @@
+"""uvicorn's HTTP protocol with bounds on what one connection can use.
+
+How uvicorn 0.54 works (httptools_impl.py), and where it lets a client use more than its share:
+
+- It resumes reading whenever a response is complete, however many requests are still queued. So a
+  client that sends requests without reading any answer fills memory. Here the bytes are parsed in
+  slices; when `queued_requests` wait, the rest of what was read stays unparsed, and nothing more is
+  read until the queue is empty.
+- Its parser joins the pieces of a header one by one, in quadratic time, without a limit. Here bytes
+  that complete neither the headers nor a part of the body are counted: too many of them are
+  answered with 431, or with 414 when they are all the request line's. That bounds trailers and the
+  extensions of chunks as well.
+- It adds trailers to the headers, although they follow what a proxy has checked (RFC 9110, section
+  6.5.1). Here they are ignored.
+- It waits for a request as long as the client likes. Here a connection that waits for a request is
+  half open (connection_limits.py): it is closed after some time, with 408 when a part of the
+  request has arrived (RFC 9110, section 15.5.9).
+- It keeps a response for a client that reads nothing. Here the connection is aborted when nothing
+  was read for `unread_seconds`.
+
+None of this takes time for a request that arrives whole: it is parsed at once and starts no timer.
+
+Closing: a response that ends the connection before the request has arrived is lost when the socket
+is closed with unread bytes, because the kernel then resets it. So what still arrives is thrown away
+for a moment (`LINGER_SECONDS`; nginx calls that lingering_close).
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from realtime.connection_limits import ConnectionLimits, ConnectionRegistry
+
+SLICE_BYTES = 4_096  # parsed in one step
+LINGER_SECONDS = 2.0
+
+
+class HeadersTooLarge(Exception):
+    """The headers are above this limit."""
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+
+class _FlowControl(FlowControl):
+    """Reads nothing while requests are queued."""
+
+    def __init__(self, protocol: "HttpProtocol") -> None:
+        super().__init__(protocol.transport)
+        self._protocol = protocol
+
+    def resume_reading(self) -> None:
+        if not self._protocol.has_queue:
+            super().resume_reading()
+
+
+class HttpProtocol(HttpToolsProtocol):
+    # One registry for the connections of a server: see `uvicorn_options`.
+    registry: ClassVar[ConnectionRegistry] = ConnectionRegistry(ConnectionLimits())
+
+    # The connection's state
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.limits = self.registry.limits
+        self.flow = _FlowControl(self)
+        self.network = self.registry.open(self._untrusted_peer())
+        self.is_counted = True
+        self._unparsed = b""
+        self._receiving = False  # a request has begun and isn't complete
+        self._in_body = False
+        self._refused = False
+        self._without_progress = 0  # bytes
+        self._body_bytes = 0
+        self._waiting_since = 0.0
+        self._wait_timer: asyncio.TimerHandle | None = None
+        self._unread_bytes = 0
+        self._unread_timer: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
+        if limit := self.registry.make_room(self.network):
+            self.registry.limit_log.reached(limit)
+            self._respond_and_close(HTTPStatus.SERVICE_UNAVAILABLE)
+        else:
+            self._wait()
+
+    def _untrusted_peer(self) -> str | None:
+        if self.client is None:  # a Unix socket
+            return None
+        trusted = getattr(self.config.loaded_app, "trusted_hosts", ())
+        return None if self.client[0] in trusted else self.client[0]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        running, self._running = self._running, None
+        super().connection_lost(exc)
+        self._unparsed = b""
+        self.pipeline.clear()
+        if running is not None and not running.response_complete:
+            running.disconnected = True  # uvicorn tells only the last request
+            running.message_event.set()
+        self._stop_waiting()
+        self._stop_unread_timer()
+        if self.is_counted:
+            self.registry.close(self.network)
+
+    # Parsing
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether requests wait, parsed or not, until a previous one is answered."""
+        return bool(self.pipeline or self._unparsed)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unset_keepalive_if_required()
+        if self._unparsed:
+            self._unparsed += data  # was read before reading was paused
+        elif len(data) <= SLICE_BYTES:
+            self._parse(data)
+        else:
+            self._parse_slices(data)
+
+    def _parse_slices(self, data: bytes) -> None:
+        for start in range(0, len(data), SLICE_BYTES):
+            if len(self.pipeline) >= self.limits.queued_requests:
+                self._unparsed = data[start:]
+                self.flow.pause_reading()
+                return
+            self._parse(data[start : start + SLICE_BYTES])
+            if self._refused or self.transport.is_closing() or self._is_upgraded():
+                return
+
+    def _is_upgraded(self) -> bool:
+        return not self.is_counted
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if not self._should_upgrade():
+                self._wait_if_incomplete()
+            elif self._is_answering():  # a websocket can't begin behind a response
+                self.transport.abort()
+            else:
+                self.handle_websocket_upgrade()
+            return
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, HeadersTooLarge):
+                self._refuse_headers(error.__context__.limit)
+            else:
+                self._refuse(HTTPStatus.BAD_REQUEST)
+            return
+        if self._receiving:
+            self._without_progress += len(data)
+            if self._without_progress > self.limits.header_bytes:
+                self._refuse_headers("header_bytes")
+                return
+        self._wait_if_incomplete()
+
+    def _refuse_headers(self, limit: str) -> None:
+        self.registry.limit_log.reached(limit)
+        is_url = not self._in_body and len(self.url) > self.limits.header_bytes
+        self._refuse(
+            HTTPStatus.REQUEST_URI_TOO_LONG
+            if is_url
+            else HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        )
+
+    def _is_answering(self) -> bool:
+        return self._running is not None and not self._running.response_complete
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._receiving = True
+        self._in_body = False
+        self._without_progress = 0
+
+    def on_headers_complete(self) -> None:
+        self._check_headers()
+        self._in_body = True
+        self._without_progress = self._body_bytes = 0
+        if self._wait_timer:
+            self._waiting_since = self.loop.time()
+        super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            self.headers = []  # for trailers, which nothing reads
+
+    def _check_headers(self) -> None:
+        if len(self.headers) > self.limits.headers:
+            raise HeadersTooLarge("headers")
+        if self._without_progress:  # they didn't arrive in one slice
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self.limits.header_bytes:
+                raise HeadersTooLarge("header_bytes")
+
+    def on_body(self, body: bytes) -> None:
+        self._without_progress = 0
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._receiving = self._in_body = False
+        if self._wait_timer:
+            self._stop_waiting()
+        super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.flow.read_paused:
+            if self._unparsed and not self.pipeline:
+                self.loop.call_soon(self._parse_rest)
+            else:
+                self.flow.resume_reading()
+
+    def _parse_rest(self) -> None:
+        data, self._unparsed = self._unparsed, b""
+        if data and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self._parse_slices(data)
+            self.flow.resume_reading()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_waiting()
+        self.is_counted = False  # from now on the websocket's protocol counts it
+        super().handle_websocket_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing that a client can repeat at will."""
+
+    # Time
+
+    def _wait_if_incomplete(self) -> None:
+        if self._receiving or not self._is_answering():
+            self._wait()
+
+    def _wait(self) -> None:
+        """Wait for the rest of a request, or for the first one."""
+        if self._wait_timer is None:
+            self._waiting_since = self.loop.time()
+            self._wait_timer = self.loop.call_later(self.limits.head_seconds, self._check_wait)
+            self.registry.add_half_open(self)
+
+    def _stop_waiting(self) -> None:
+        if self._wait_timer:
+            self._wait_timer.cancel()
+            self._wait_timer = None
+            self.registry.remove_half_open(self)
+
+    def _check_wait(self) -> None:
+        now = self.loop.time()
+        if self.flow.read_paused:  # what is missing waits for us
+            self._waiting_since = now
+        seconds = self.limits.head_seconds
+        if self._in_body:
+            seconds = self.limits.body_seconds + self._body_bytes / self.limits.body_rate
+        remaining = self._waiting_since + seconds - now
+        if remaining > 0:
+            self._wait_timer = self.loop.call_later(remaining, self._check_wait)
+            return
+        if self._receiving:
+            self.registry.limit_log.reached("body_seconds" if self._in_body else "head_seconds")
+        self.give_up_waiting()
+
+    def give_up_waiting(self) -> None:
+        """Answer an incomplete request with 408, and close the connection."""
+        self._stop_waiting()
+        if self._receiving:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        self._unread_timer = self.loop.call_later(self.limits.unread_seconds, self._check_unread)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_unread_timer()
+
+    def _stop_unread_timer(self) -> None:
+        if self._unread_timer:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _check_unread(self) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if unread >= self._unread_bytes:
+            self.registry.limit_log.reached("unread_seconds")
+            self.transport.abort()
+            return
+        self._unread_bytes = unread
+        self._unread_timer = self.loop.call_later(self.limits.unread_seconds, self._check_unread)
+
+    # Refusals
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Answer the request that is being received with this status and close the connection, or
+        close it after the answers to previous requests.
+        """
+        self._stop_waiting()
+        if self._in_body:
+            if self.cycle is not self._running or self.cycle.response_started:
+                self.transport.abort()
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        elif self._is_answering():
+            self._refused = True
+            self.cycle.keep_alive = False
+            return
+        self._respond_and_close(status)
+
+    def _respond_and_close(self, status: HTTPStatus) -> None:
+        self._refused = True
+        text = status.phrase.encode()
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(text)),
+            (b"connection", b"close"),
+        ]
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.append((b"retry-after", b"5"))
+        lines = [b"HTTP/1.1 %d %s" % (status, text), *(b"%s: %s" % each for each in headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", text]))
+        self._linger()
+
+    def _linger(self) -> None:
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.flow.resume_reading()
+            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        else:
+            self.transport.close()

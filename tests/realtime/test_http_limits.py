@@ -1,0 +1,289 @@
+"""What one HTTP connection can use, and what many half-open ones can: bounded, with the answers
+that the standards describe.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from realtime.connection_limits import ConnectionLimits, ConnectionRegistry, LimitLog
+from tests.realtime.http_fixtures import PATIENT, HttpServer, http_server, read_all
+from tests.realtime.socket_fixtures import wait_until
+
+IMPATIENT = replace(
+    PATIENT, head_seconds=0.2, body_seconds=0.2, body_rate=10**9, unread_seconds=0.2
+)
+CHUNKED = b"POST /chunked HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+CLOSE = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def get(path: str, *headers: bytes) -> bytes:
+    return b"\r\n".join([b"GET %b HTTP/1.1" % path.encode(), b"Host: x", *headers, b"", b""])
+
+
+def protocols(server: HttpServer) -> list[Any]:
+    return list(server.uvicorn.server_state.connections)
+
+
+def answered(response: bytes) -> list[str]:
+    return re.findall(r"<(\S+) ", response.decode())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[HttpServer]:
+    with http_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[HttpServer]:
+    with http_server(IMPATIENT) as running:
+        yield running
+
+
+# Queued requests and unread responses
+
+
+async def test_requests_whose_answers_nobody_reads_stop_being_read(server: HttpServer) -> None:
+    before = len(server.started)
+    async with server.connected() as (_reader, writer):
+        writer.write(b"".join(get(f"/big/{n}") for n in range(50_000)))
+        await wait_until(lambda: any(each.flow.write_paused for each in protocols(server)))
+        (protocol,) = protocols(server)
+        assert protocol.flow.read_paused
+        assert len(protocol.pipeline) < 200  # one slice above the limit
+        assert len(protocol._unparsed) <= 262_144  # what was read at once
+        assert protocol.transport.get_write_buffer_size() < 200_000
+        # Only those were begun whose answers fit into the buffers of the kernel and the client.
+        assert len(server.started) - before < 1_000
+
+
+async def test_few_requests_are_queued(server: HttpServer) -> None:
+    async with server.connected() as (reader, writer):
+        writer.write(get("/slow/0") + b"".join(get(f"/queued/{n}") for n in range(5_000)) + CLOSE)
+        await wait_until(lambda: "/slow/0" in server.started)
+        assert max(len(protocol.pipeline) for protocol in protocols(server)) < 200
+        server.release()
+        paths = answered(await read_all(reader))
+    assert paths == ["/slow/0", *(f"/queued/{n}" for n in range(5_000)), "/last"]
+
+
+async def test_a_client_that_reads_nothing_is_disconnected(impatient: HttpServer) -> None:
+    async with impatient.connected() as (_reader, writer):
+        writer.write(b"".join(get(f"/big/{n}") for n in range(1_000)))
+        await wait_until(lambda: impatient.registry.connections == 1)
+        await wait_until(lambda: impatient.registry.connections == 0)
+
+
+REQUESTS = [
+    get("/a", b"Accept: x"),
+    b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789",
+    CHUNKED + b"0\r\nTrailer: x\r\n\r\n",
+    b"\r\n" + get("/c" + "x" * 500, b"Cookie: " + b"y" * 9_000),
+]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    requests=st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=40),
+    sizes=st.lists(st.integers(1, 20_000), min_size=1, max_size=10),
+)
+async def test_requests_are_understood_however_they_are_divided(
+    server: HttpServer, requests: list[bytes], sizes: list[int]
+) -> None:
+    data = b"".join([*requests, CLOSE])
+    parts: list[bytes] = []
+    for number in range(len(data)):
+        size = sizes[number % len(sizes)]
+        parts, data = [*parts, data[:size]], data[size:]
+        if not data:
+            break
+    whole = "".join((await server.exchange(b"".join(parts))).decode().split("\r\n\r\n"))
+    divided = "".join((await server.exchange(*parts)).decode().split("\r\n\r\n"))
+    assert re.findall("<.*?>", divided) == re.findall("<.*?>", whole)
+    assert len(re.findall("<.*?>", divided)) == len(requests) + 1
+
+
+# Headers
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 10_000_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: x\r\n" * 1_000_000 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: x\r\n" * 100 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 32_768 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A" * 100_000,
+        CHUNKED + b"0\r\n" + b"A: x\r\n" * 100_000,
+        CHUNKED + b"0\r\nA: " + b"x" * 100_000,
+        CHUNKED + b"3;" + b"x" * 100_000,
+    ],
+    ids=[
+        "long header",
+        "many headers",
+        "one header too many",
+        "one byte too many",
+        "name without end",
+        "many trailers",
+        "trailer without end",
+        "extension without end",
+    ],
+)
+async def test_headers_that_are_too_large_are_431(server: HttpServer, head: bytes) -> None:
+    before = len(server.started)
+    response = await server.exchange(head)
+    assert response.startswith(b"HTTP/1.1 431 ")
+    assert b"\r\nconnection: close\r\n" in response
+    assert set(server.started[before:]) <= {"/chunked"}
+
+
+async def test_a_url_that_is_too_long_is_414(server: HttpServer) -> None:
+    response = await server.exchange(b"GET /" + b"x" * 1_000_000 + b" HTTP/1.1\r\n")
+    assert response.startswith(b"HTTP/1.1 414 ")
+
+
+async def test_headers_up_to_the_limit_pass(server: HttpServer) -> None:
+    long = get("/long", b"A: " + b"x" * 32_000)
+    many = get("/many", *(b"A%d: x" % n for n in range(99)))
+    assert answered(await server.exchange(long + many + CLOSE)) == ["/long", "/many", "/last"]
+
+
+async def test_trailers_are_ignored(server: HttpServer) -> None:
+    trailers = b"0\r\nX-Forwarded-For: 10.0.0.1\r\nAuthorization: x\r\n\r\n"
+    response = (await server.exchange(CHUNKED + trailers + CLOSE)).decode()
+    assert "</chunked host,transfer-encoding 3>" in response
+    assert "</last host,connection 0>" in response
+
+
+async def test_bytes_that_are_not_http_are_400(server: HttpServer) -> None:
+    assert (await server.exchange(b"\x16\x03\x01\x02\x00")).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_previous_requests_are_answered_before_an_invalid_one_ends_the_connection(
+    server: HttpServer,
+) -> None:
+    response = await server.exchange(get("/1") + get("/2") + b"invalid\r\n\r\n")
+    assert answered(response) == ["/1", "/2"]
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    "part",
+    [b"G", b"GET / HTTP/1.1\r\nHost: x\r\nA: ", CHUNKED, CHUNKED + b"0\r\nA: x\r\n"],
+    ids=["method", "headers", "body", "trailers"],
+)
+async def test_a_request_without_end_is_408(impatient: HttpServer, part: bytes) -> None:
+    before = len(impatient.disconnected)
+    response = await impatient.exchange(part)
+    assert response.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nconnection: close\r\n" in response
+    assert impatient.disconnected[before:] == (["/chunked"] if part.startswith(CHUNKED) else [])
+
+
+@pytest.mark.parametrize("part", [b"", b"\r\n\r\n"], ids=["nothing", "empty lines"])
+async def test_a_connection_without_a_request_is_closed(impatient: HttpServer, part: bytes) -> None:
+    assert await impatient.exchange(part) == b""
+
+
+async def test_an_idle_connection_is_closed() -> None:
+    with http_server(replace(PATIENT, idle_seconds=0.2)) as server:
+        assert answered(await server.exchange(get("/1"))) == ["/1"]
+
+
+# Many connections
+
+
+@asynccontextmanager
+async def half_open(server: HttpServer, number: int) -> AsyncIterator[list[asyncio.StreamReader]]:
+    """Connections with half a request each, in their order."""
+    async with AsyncExitStack() as stack:
+        readers = []
+        for count in range(1, number + 1):
+            reader, writer = await stack.enter_async_context(server.connected())
+            writer.write(b"GET / HTTP/1.1\r\nHost")
+            readers.append(reader)
+            await wait_until(lambda count=count: server.registry.half_open == count)  # type: ignore[misc]
+        yield readers
+
+
+@pytest.mark.parametrize(
+    ("limits", "trusted"),
+    [
+        (replace(PATIENT, half_open=3), "127.0.0.1"),
+        (replace(PATIENT, half_open_per_network=3), "192.0.2.1"),
+        (replace(PATIENT, connections_per_network=3), "192.0.2.1"),
+        (replace(PATIENT, connections=3), "127.0.0.1"),
+    ],
+    ids=["half open", "half open per network", "connections per network", "connections"],
+)
+async def test_the_oldest_half_open_connection_gives_way(
+    limits: ConnectionLimits, trusted: str
+) -> None:
+    with http_server(limits, forwarded_allow_ips=trusted) as server:
+        async with half_open(server, 3) as readers:
+            assert answered(await server.exchange(CLOSE)) == ["/last"]
+            assert (await read_all(readers[0])).startswith(b"HTTP/1.1 408 ")
+            assert not readers[2].at_eof()
+
+
+async def test_a_connection_above_the_limit_is_503() -> None:
+    with http_server(replace(PATIENT, connections=2)) as server:
+        async with server.connected() as (_, first), server.connected() as (_, second):
+            first.write(get("/slow/1"))
+            second.write(get("/slow/2"))
+            await wait_until(lambda: len(server.started) == 2)
+            response = await server.exchange()
+    assert response.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 5\r\n" in response
+
+
+async def test_connections_are_counted_until_they_end(server: HttpServer) -> None:
+    await server.exchange(CLOSE)
+    await wait_until(lambda: server.registry.connections == server.registry.half_open == 0)
+
+
+class Waiting:
+    """A half-open connection."""
+
+    def __init__(self, registry: ConnectionRegistry, peer: str | None) -> None:
+        self.network = registry.open(peer)
+        self.waits = True
+        registry.add_half_open(self)
+
+    def give_up_waiting(self) -> None:
+        self.waits = False
+
+
+def test_the_network_with_the_most_half_open_connections_gives_way() -> None:
+    registry = ConnectionRegistry(ConnectionLimits(half_open=6))
+    customer = Waiting(registry, "192.0.2.1")
+    many = [Waiting(registry, f"2001:db8:1:{n}::1") for n in range(20)]  # one /48
+    assert customer.waits
+    assert [each.waits for each in many] == [False] * 15 + [True] * 5
+    assert registry.half_open == 6
+
+
+def test_a_limit_is_logged_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = LimitLog()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(1_000):
+            log.reached("half_open")
+        log.reached("headers")
+        monkeypatch.setattr("realtime.connection_limits.LOG_INTERVAL", 0.0)
+        log.reached("half_open")
+    assert [(line["limit"], line["times"]) for line in lines] == [
+        ("half_open", 1),
+        ("headers", 1),
+        ("half_open", 1_000),
+    ]
