@@ -227,13 +227,13 @@ class Application:
             raise HTTPError(
                 403, error_body(OriginRefused(), Context(anonymous(language), self.services))
             )
-        rejected = False
+        has_invalid_credentials = False
         try:
             viewer = await self._viewer(
                 (cookies.access_token or "") if cookies.has_session else token, language
             )
         except Unauthenticated:
-            viewer, rejected = anonymous(language), True
+            viewer, has_invalid_credentials = anonymous(language), True
             await self.scheduler.wait()
         return Context(
             viewer,
@@ -241,8 +241,8 @@ class Application:
             client_address(request.scope),
             request.header(b"user-agent") or "",
             cookies=cookies,
-            by_cookie=cookies.has_session and not rejected,
-            rejected=rejected,
+            by_cookie=cookies.has_session and not has_invalid_credentials,
+            has_invalid_credentials=has_invalid_credentials,
         )
 
     def _cookies(self, header: Callable[[bytes], str | None], cookie_header: str | None) -> Cookies:
@@ -386,7 +386,7 @@ def response_headers(context: Context) -> list[tuple[bytes, bytes]]:
     cookies = context.cookies.headers() if context.cookies else []
     return (
         [*cookies, (b"www-authenticate", b'Bearer error="invalid_token"')]
-        if context.rejected
+        if context.has_invalid_credentials
         else cookies
     )
 

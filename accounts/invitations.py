@@ -224,7 +224,7 @@ async def _find_by_token(token: str) -> Invitation:
 
 
 async def accept(
-    action: Action, auth: AuthServices, token: str, new_user: NewUserDetails, peer: str
+    action: Action, auth: AuthServices, token: str, new_user: NewUserDetails, client_address: str
 ) -> Membership:
     """Accept an invitation with the token from its email and join the company, as the actor or,
     when no one is signed in, as a new user.
@@ -237,7 +237,7 @@ async def accept(
     """
     if action.actor:
         return await _add_member(action, await _find_by_token(token), action.actor)
-    return await _accept_as_new_user(action, auth, token, new_user, peer)
+    return await _accept_as_new_user(action, auth, token, new_user, client_address)
 
 
 def _require_pending(action: Action, invitation: Invitation) -> None:
@@ -297,9 +297,9 @@ async def _create_membership(
 
 
 async def _accept_as_new_user(
-    action: Action, auth: AuthServices, token: str, new_user: NewUserDetails, peer: str
+    action: Action, auth: AuthServices, token: str, new_user: NewUserDetails, client_address: str
 ) -> Membership:
-    network = throttle.client_network(peer)
+    network = throttle.client_network(client_address)
     with Checks() as check:
         invitation = await check.wait(_find_pending(action, token))
         if invitation:

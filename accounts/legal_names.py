@@ -331,7 +331,7 @@ _RESULTING_STATUS = {
 }
 
 
-_DECIDED = {
+_DECIDED_MESSAGES = {
     LegalNameStatus.ACCEPTED: _("This change was accepted and can no longer be modified."),
     LegalNameStatus.REJECTED: _(
         "This change was rejected and can no longer be modified. A new one can be requested."
@@ -362,7 +362,10 @@ async def _lock_undecided_change(
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId")
     if not change.is_undecided and change.status is not allowed_status:
         raise Refusal(
-            CommonErrorCode.TRANSITION_ILLEGAL, "input", "changeId", message=_DECIDED[change.status]
+            CommonErrorCode.TRANSITION_ILLEGAL,
+            "input",
+            "changeId",
+            message=_DECIDED_MESSAGES[change.status],
         )
     return change
 

@@ -128,15 +128,17 @@ async def _pending_requests(
         .using_db(tx.db)
         .values_list("ticket_id", flat=True)
     )
-    done = [TicketStatus.SOLVED, TicketStatus.CLOSED]
-    tickets = Ticket.filter(account_id=account.pk, kind=kind, status__not_in=done).using_db(tx.db)
+    done_statuses = [TicketStatus.SOLVED, TicketStatus.CLOSED]
+    tickets = Ticket.filter(
+        account_id=account.pk, kind=kind, status__not_in=done_statuses
+    ).using_db(tx.db)
     return tickets.exclude(pk__in=scheduled_ticket_ids) if scheduled_ticket_ids else tickets
 
 
-_INACTIVE = (AccountStatus.DEACTIVATED, AccountStatus.CLOSING)
+_INACTIVE_STATUSES = (AccountStatus.DEACTIVATED, AccountStatus.CLOSING)
 _ALLOWED_STATUSES = {
     TicketKind.ACCOUNT_DEACTIVATION: (AccountStatus.ACTIVE,),
-    TicketKind.ACCOUNT_REACTIVATION: _INACTIVE,
+    TicketKind.ACCOUNT_REACTIVATION: _INACTIVE_STATUSES,
     TicketKind.ACCOUNT_DELETION: (AccountStatus.ACTIVE, AccountStatus.DEACTIVATED),
 }
 
@@ -191,8 +193,8 @@ async def reactivate(action: Action, session: Session, account_id: int | None) -
     async with action.transaction() as tx:
         account, _, _ = await _lock_for_agent(tx, session, account_id)
         if account.status is not AccountStatus.ACTIVE:
-            _require_status(account, *_INACTIVE)
-            before = account.status.value
+            _require_status(account, *_INACTIVE_STATUSES)
+            previous_status = account.status.value
             await (
                 Erasure.filter(account_id=account.pk, canceled_at=None)
                 .using_db(tx.db)
@@ -200,7 +202,7 @@ async def reactivate(action: Action, session: Session, account_id: int | None) -
             )
             await _set_status(tx, account, AccountStatus.ACTIVE)
             await _solve_tickets(tx, account, TicketKind.ACCOUNT_REACTIVATION)
-            tx.audit(AccountsAuditAction.ACCOUNT_REACTIVATE, account, before=before)
+            tx.audit(AccountsAuditAction.ACCOUNT_REACTIVATE, account, before=previous_status)
             await _notify(tx, account)
     return account
 
@@ -258,9 +260,10 @@ def _grace_period_end(action: Action, grace_period: timedelta, deadline: date) -
     """When the grace period ends: earlier if the legal deadline would pass, but always with at
     least one day to cancel.
     """
-    last_moment = datetime.combine(deadline, time(), PARIS)
+    deadline_end = datetime.combine(deadline, time(), PARIS)
     return min(
-        action.at + grace_period, max(last_moment, action.at + min(grace_period, timedelta(days=1)))
+        action.at + grace_period,
+        max(deadline_end, action.at + min(grace_period, timedelta(days=1))),
     )
 
 

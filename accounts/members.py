@@ -37,7 +37,7 @@ async def change_role(
     Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when an owner is added or removed,
     and Forbidden for those who can't manage members.
     """
-    stepped_up = await has_step_up(action, session)
+    has_stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
         members = await AccountMembers.locked(tx, account_id)
         with Checks() as check:
@@ -51,7 +51,7 @@ async def change_role(
                 await _check_ownership_change(
                     tx,
                     session,
-                    stepped_up,
+                    has_stepped_up,
                     members,
                     new_owner=None if former_owner else membership,
                     former_owner=former_owner,
@@ -73,13 +73,15 @@ async def remove(action: Action, session: Session, account_id: int, user_id: int
     Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner, and Forbidden for
     those who can't manage members.
     """
-    stepped_up = await has_step_up(action, session)
+    has_stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
         members = await AccountMembers.locked(tx, account_id)
         membership = _require_manageable(members, action, user_id)
         _require_other_owner(members, membership)
         if membership.role is Role.OWNER:
-            await _check_ownership_change(tx, session, stepped_up, members, former_owner=membership)
+            await _check_ownership_change(
+                tx, session, has_stepped_up, members, former_owner=membership
+            )
         await _remove_member(tx, membership, AccountsAuditAction.MEMBER_REMOVE)
 
 
@@ -88,13 +90,15 @@ async def leave(action: Action, session: Session, account_id: int) -> None:
 
     Raises LAST_OWNER, STEP_UP_REQUIRED for an owner, and Forbidden for those who aren't members.
     """
-    stepped_up = await has_step_up(action, session)
+    has_stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
         members = await AccountMembers.locked(tx, account_id)
         membership = actor_membership(members, action)
         _require_other_owner(members, membership)
         if membership.role is Role.OWNER:
-            await _check_ownership_change(tx, session, stepped_up, members, former_owner=membership)
+            await _check_ownership_change(
+                tx, session, has_stepped_up, members, former_owner=membership
+            )
         await _remove_member(tx, membership, AccountsAuditAction.ACCOUNT_LEAVE)
 
 
@@ -105,7 +109,7 @@ async def transfer(
 
     Raises NOT_FOUND, STEP_UP_REQUIRED, and Forbidden for those who aren't owners.
     """
-    stepped_up = await has_step_up(action, session)
+    has_stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
         members = await AccountMembers.locked(tx, account_id)
         own_membership, member = actor_membership(members, action), members.membership(user_id)
@@ -115,7 +119,7 @@ async def transfer(
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
         if member != own_membership:
             await _check_ownership_change(
-                tx, session, stepped_up, members, new_owner=member, former_owner=own_membership
+                tx, session, has_stepped_up, members, new_owner=member, former_owner=own_membership
             )
             await _audit(
                 tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, member, before=member.role.value
@@ -147,13 +151,13 @@ def _require_manageable(members: AccountMembers, action: Action, user_id: int | 
 async def _check_ownership_change(
     tx: Transaction,
     session: Session,
-    stepped_up: bool,
+    has_stepped_up: bool,
     members: AccountMembers,
     new_owner: Membership | None = None,
     former_owner: Membership | None = None,
 ) -> None:
     """Check a change of owners, and notify everyone who is an owner before or after it."""
-    if not stepped_up:
+    if not has_stepped_up:
         raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
     await sessions.lock_user(tx, session)
     if new_owner is not None and new_owner.role is Role.OWNER:

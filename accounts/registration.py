@@ -74,7 +74,7 @@ async def sign_up(
     legal_name: str,
     siren: str,
     locale: Locale,
-    peer: str,
+    client_address: str,
     accepted_policies: Sequence[int | None] = (),
     key: str | None = None,
 ) -> SignUp:
@@ -85,7 +85,7 @@ async def sign_up(
     verified, and before that the most recent sign-up counts. Raises EMAIL_INVALID, BLANK, TOO_LONG,
     SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK and Throttled.
     """
-    network = throttle.client_network(peer)
+    network = throttle.client_network(client_address)
     with Checks() as check:
         form = _SignUpForm(
             email=check(clean_email, email),

@@ -68,8 +68,8 @@ class PublicRegistry:
 
     is_configured = True
 
-    def __init__(self, url: str, seconds: float = _TIMEOUT_SECONDS) -> None:
-        self._server = HttpClient(url, seconds, Accept="application/json")
+    def __init__(self, url: str, timeout: float = _TIMEOUT_SECONDS) -> None:
+        self._server = HttpClient(url, timeout, Accept="application/json")
 
     async def find(self, siren: str) -> RegisteredCompany | None:
         try:

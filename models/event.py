@@ -110,13 +110,13 @@ async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
     """Take the stream's next number. The stream's row stays locked until the caller's transaction
     ends.
     """
-    updated = await execute(
+    rows = await execute(
         "INSERT INTO stream (key, last_sequence) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET "
         "last_sequence = stream.last_sequence + 1 RETURNING last_sequence",
         stream,
         db=db,
     )
-    return int(updated[0]["last_sequence"])
+    return int(rows[0]["last_sequence"])
 
 
 async def last_sequences_of(streams: list[str]) -> dict[str, int]:

@@ -197,8 +197,12 @@ async def _last_expirable(tx: Transaction, retention: timedelta) -> ChainPositio
     rows = await execute(
         _SELECT_OLDEST, (tx.action.at - retention).astimezone(UTC), _BATCH_SIZE, db=tx.db
     )
-    expired = list(takewhile(lambda entry: entry["old"], rows))
-    return ChainPosition(expired[-1]["id"], expired[-1]["hash"]) if expired else None
+    expired_entries = list(takewhile(lambda entry: entry["old"], rows))
+    return (
+        ChainPosition(expired_entries[-1]["id"], expired_entries[-1]["hash"])
+        if expired_entries
+        else None
+    )
 
 
 async def _advance_start(tx: Transaction, end: ChainPosition) -> bool:

@@ -39,23 +39,25 @@ class Services:
     demonstration: bool = False
 
 
-_REQUEST_DEPENDENCIES = frozenset({"peer", "user_agent"})
+_REQUEST_DEPENDENCIES = frozenset({"client_address", "user_agent"})
 
 
 @dataclass(frozen=True)
 class Context:
     """The context of one operation, or of one event of a subscription.
 
-    `peer` is the network address of the client, `user_agent` its User-Agent header.
+    `client_address` is the network address of the client, `user_agent` its User-Agent header.
     """
 
     viewer: Viewer
     services: Services
-    peer: str = ""
+    client_address: str = ""
     user_agent: str = ""
     cookies: Cookies | None = None  # of an HTTP request: a websocket can't set any
     by_cookie: bool = False  # whether the viewer signed in with a cookie
-    rejected: bool = False  # whether the token or the cookies are invalid: the viewer is anonymous
+    has_invalid_credentials: bool = (
+        False  # whether the token or the cookies are invalid: the viewer is anonymous
+    )
 
     @property
     def user(self) -> User:
@@ -85,7 +87,7 @@ class Context:
         return Origin(
             session.pk if session else None,
             account.pk if account else None,
-            network_address(self.peer),
+            network_address(self.client_address),
         )
 
     def recording_context(self) -> "tuple[Context, dict[str, Any]]":
@@ -99,7 +101,7 @@ class Context:
         return _RecordingContext(
             RecordingViewer(self.viewer, facts),
             self.services,
-            self.peer,
+            self.client_address,
             self.user_agent,
             facts=facts,
         ), facts

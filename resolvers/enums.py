@@ -13,7 +13,7 @@ from models.identity.errors import IdentityErrorCode
 from models.locale import Locale
 from models.operations.errors import OperationsErrorCode
 from models.support.errors import SupportErrorCode
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 
 describe_enum(
     Locale,

@@ -11,7 +11,7 @@ from tortoise.queryset import QuerySet
 
 from models.errors import BadInput
 from models.translations import _
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 from resolvers.paging import MAX_PAGE_SIZE, Order
 
 T = TypeVar("T")

@@ -93,21 +93,21 @@ async def publish(at: datetime, articles: list[ArticleContent]) -> None:
     announced.
     """
     async with in_transaction() as db:
-        installed = {article.slug: article for article in await Article.all().using_db(db)}
+        articles_by_slug = {article.slug: article for article in await Article.all().using_db(db)}
         for position, content in enumerate(articles, 1):
-            await _build_article(at, position, content, installed.get(content.slug)).save(
+            await _build_article(at, position, content, articles_by_slug.get(content.slug)).save(
                 using_db=db
             )
 
 
 def _build_article(
-    at: datetime, position: int, content: ArticleContent, installed: Article | None
+    at: datetime, position: int, content: ArticleContent, existing: Article | None
 ) -> Article:
     texts = {
         Locale.FR.value: _build_article_text(content.fr),
         Locale.EN.value: _build_article_text(content.en),
     }
-    article = installed or Article(slug=content.slug, starts_at=_starts_at(at, content))
+    article = existing or Article(slug=content.slug, starts_at=_starts_at(at, content))
     return article.update_from_dict(
         {
             "kind": content.kind,

@@ -20,7 +20,7 @@ class ContentKind:
 
     extensions: tuple[str, ...]
     signature: re.Pattern[bytes] = re.compile(b"")
-    required: frozenset[bytes] = frozenset()
+    required_parts: frozenset[bytes] = frozenset()
     text: bool = False
 
     def with_extension(self, name: str, length: int) -> str:
@@ -78,7 +78,7 @@ class Inspection:
     def __init__(self, content_kind: ContentKind) -> None:
         self._kind = content_kind
         self._head = self._tail = b""
-        self._missing_parts = set(content_kind.required)
+        self._missing_parts = set(content_kind.required_parts)
         self._allowed = True
 
     def feed(self, chunk: bytes) -> None:
@@ -87,7 +87,7 @@ class Inspection:
         window = self._tail + chunk
         self._missing_parts = {name for name in self._missing_parts if name not in window}
         if (self._kind.text and _BINARY.search(chunk)) or (
-            self._kind.required and _MACRO_PART in window
+            self._kind.required_parts and _MACRO_PART in window
         ):
             self._allowed = False
         self._tail = window[-_OVERLAP_SIZE:]

@@ -94,11 +94,11 @@ class FolderStore:
         try:
             with _translate_full_errors():
                 with await asyncio.to_thread(partial_path.open, "xb") as file:
-                    stored = await _write_chunks(file, chunks)
+                    stored_object = await _write_chunks(file, chunks)
                 await asyncio.to_thread(_publish, partial_path, path)
         finally:
             partial_path.unlink(missing_ok=True)
-        return stored
+        return stored_object
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
         """Return the content in chunks of 64 KiB. Raises FileNotFoundError."""

@@ -14,9 +14,9 @@ from billing.documents.element import (
     RSM,
     Node,
     amount,
+    append_children,
     date_element,
     element,
-    fill,
     percent,
 )
 from billing.documents.facts import (
@@ -44,7 +44,7 @@ EXEMPTIONS = {
 def build_cii(facts: InvoiceFacts) -> bytes:
     """The invoice as UTF-8 XML. The same data gives the same bytes."""
     root = etree.Element(f"{{{RSM}}}CrossIndustryInvoice", nsmap=NAMESPACES)
-    fill(root, (_context(facts), _document(facts), _transaction(facts)))
+    append_children(root, (_context(facts), _document(facts), _transaction(facts)))
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 

@@ -33,21 +33,21 @@ def element(name: str, *children: Child, **attributes: str) -> Node:
     prefix, _, local = name.rpartition(":")
     node = etree.Element(f"{{{NAMESPACES[prefix or 'ram']}}}{local}", attributes)
     for child in children:
-        fill(node, child)
+        append_children(node, child)
     return node if len(node) or node.text else None
 
 
-def fill(element: Element, child: Child) -> None:
+def append_children(element: Element, child: Child) -> None:
     """Put text, an element or a sequence of elements into an element. None is skipped."""
     if isinstance(child, str):
-        element.text = printable(child)
+        element.text = remove_unprintable(child)
     elif isinstance(child, etree._Element):
         element.append(child)
     else:
         element.extend(node for node in child or () if node is not None)
 
 
-def printable(text: str) -> str:
+def remove_unprintable(text: str) -> str:
     """The text without characters that XML 1.0 can't contain (production Char) or discourages:
     control characters and lone surrogates.
     """

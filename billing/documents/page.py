@@ -277,8 +277,8 @@ def printable_text(value: str) -> str:
     """The text as the page can show it: composed, without bidirectional control characters, and
     with □ for a run of emoji or ideograms.
     """
-    composed = unicodedata.normalize("NFC", re.sub(r"[\t\r\x85\v\f]", " ", value))
-    return _UNSUPPORTED_CHARACTERS.sub(_replacement, composed)
+    composed_text = unicodedata.normalize("NFC", re.sub(r"[\t\r\x85\v\f]", " ", value))
+    return _UNSUPPORTED_CHARACTERS.sub(_replacement, composed_text)
 
 
 def _replacement(match: re.Match[str]) -> str:

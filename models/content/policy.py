@@ -83,7 +83,7 @@ class Policy(Model):
         return {policy.kind: policy for policy in await (policies.using_db(db) if db else policies)}
 
     @classmethod
-    async def announced(cls, day: date) -> dict[PolicyKind, int]:
+    async def next_versions(cls, day: date) -> dict[PolicyKind, int]:
         """Return the id of the version of each kind that takes effect next after this day. Kinds
         without one are left out.
         """

@@ -136,12 +136,12 @@ def _garbage_collection_disabled() -> Iterator[None]:
     """Disable the garbage collector: Tortoise builds all models again for each migration, and
     scanning them took 60 % of the time.
     """
-    enabled = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if enabled:
+        if was_enabled:
             gc.enable()
 
 

@@ -54,10 +54,10 @@ class ConnectionPool:
         """
         self._pending_acquires += 1
         try:
-            exhausted = (
+            is_exhausted = (
                 self._pool.get_size() - self._pool.get_idle_size() >= self._pool.get_max_size()
             )
-            if self._idle and exhausted:
+            if self._idle and is_exhausted:
                 await self._release(self._idle.pop())
             return await self._pool.acquire()
         finally:

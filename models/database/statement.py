@@ -142,8 +142,8 @@ def _compile(
         filters = [placeholders.filter(node) for node in queryset._q_objects]
     except _NotParameterizable:
         return None
-    build = _per_key_sql if options.per_key else _select_sql
-    sql = build(queryset, filters, options, placeholders)
+    build_sql = _per_key_sql if options.per_key else _select_sql
+    sql = build_sql(queryset, filters, options, placeholders)
     return CompiledStatement(
         sql, tuple(placeholders.encoders), row_factory(queryset.model, options.columns, dialect)
     )
@@ -192,9 +192,9 @@ def _per_key_sql(
         )
     )
     position = f'row_number() OVER (PARTITION BY "{key_column}" ORDER BY {order})'
-    ranked = f'SELECT *, {position} AS "position" FROM ({inner})'  # noqa: S608
+    ranked_rows = f'SELECT *, {position} AS "position" FROM ({inner})'  # noqa: S608
     return (
-        f"SELECT {columns} FROM ({ranked})"  # noqa: S608
+        f"SELECT {columns} FROM ({ranked_rows})"  # noqa: S608
         f' WHERE "position" <= {placeholders.next(int)} ORDER BY {order}'
     )
 

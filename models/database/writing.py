@@ -25,8 +25,8 @@ async def insert(model: type[Row], values: Mapping[str, Any], db: BaseDBAsyncCli
     raises AttributeError.
     """
     statement, create_rows = _insert_statement(model, tuple(values))
-    inserted = await execute(statement, *values.values(), db=db)
-    row: Row = create_rows([(inserted[0]["id"], *values.values())])[0]
+    rows = await execute(statement, *values.values(), db=db)
+    row: Row = create_rows([(rows[0]["id"], *values.values())])[0]
     return row
 
 
@@ -58,23 +58,23 @@ async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
 
 
 async def find_one(
-    model: type[Row], db: BaseDBAsyncClient | None = None, lock: str = "", **columns_: Any
+    model: type[Row], db: BaseDBAsyncClient | None = None, locking_clause: str = "", **columns_: Any
 ) -> Row | None:
     """Return the row whose columns have these values, or None. `lock` is a locking clause to append
     to the SELECT.
     """
-    statement, create_rows = _select_statement(model, tuple(columns_), lock, dialect(db))
+    statement, create_rows = _select_statement(model, tuple(columns_), locking_clause, dialect(db))
     rows: list[Row] = create_rows(await fetch_records(statement, *columns_.values(), db=db))
     return rows[0] if rows else None
 
 
 @cache
 def _select_statement(
-    model: type[Model], columns_: tuple[str, ...], lock: str, dialect: str
+    model: type[Model], columns_: tuple[str, ...], locking_clause: str, dialect: str
 ) -> Any:
     columns, conditions = (
         ", ".join(all_columns(model)),
         " AND ".join(f"{name} = ?" for name in columns_),
     )
-    statement = f'SELECT {columns} FROM "{model._meta.db_table}" WHERE {conditions}{lock}'  # noqa: S608 - column names
+    statement = f'SELECT {columns} FROM "{model._meta.db_table}" WHERE {conditions}{locking_clause}'  # noqa: S608 - column names
     return statement, row_factory(model, all_columns(model), dialect)

@@ -46,7 +46,11 @@ _KEYWORDS = {
     "ngettext": _PLURAL,
     "pgettext": _CONTEXT,
 }
-_METHODS: dict[str, Any] = {".py": "python", ".html": babel_extract, ".jinja": babel_extract}
+_EXTRACTION_METHODS: dict[str, Any] = {
+    ".py": "python",
+    ".html": babel_extract,
+    ".jinja": babel_extract,
+}
 _OPTIONS = {"trimmed": "true", "silent": "false"}
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|%")
 _HEADER = """\
@@ -152,7 +156,9 @@ def source_files() -> Iterator[Path]:
     """Our own code and templates."""
     for path in sorted(ROOT.iterdir()):
         if path.is_dir() and path.name not in _EXCLUDED_FOLDERS and not path.name.startswith("."):
-            yield from (file for file in sorted(path.rglob("*")) if file.suffix in _METHODS)
+            yield from (
+                file for file in sorted(path.rglob("*")) if file.suffix in _EXTRACTION_METHODS
+            )
         elif path.suffix == ".py":
             yield path
 
@@ -161,7 +167,7 @@ def _keys(path: Path) -> Iterator[Key]:
     content = path.read_bytes()
     if b"_(" in content or b"_n(" in content or b"_p(" in content or path.suffix != ".py":
         for _, english, _, context in extract(
-            _METHODS[path.suffix], BytesIO(content), _KEYWORDS, options=_OPTIONS
+            _EXTRACTION_METHODS[path.suffix], BytesIO(content), _KEYWORDS, options=_OPTIONS
         ):
             yield _key(english, context)
 

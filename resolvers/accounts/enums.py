@@ -4,7 +4,7 @@ from accounts.legal_names import Decision
 from models.accounts.account import AccountStatus, Role
 from models.accounts.legal_name import LegalNameStatus, RegistryVerdict
 from models.identity.user import Staff
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 
 describe_enum(
     LegalNameStatus,

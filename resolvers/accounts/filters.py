@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from models.accounts.legal_name import LegalNameStatus
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 from resolvers.filters import Filter, OrderDirection
 
 

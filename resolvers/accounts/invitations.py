@@ -64,7 +64,7 @@ async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Compan
         input.name or "", input.password or "", accepted_policies, context.viewer.locale
     )
     membership = await invitations.accept(
-        context.action(), context.services.auth, input.token, new_user, context.peer
+        context.action(), context.services.auth, input.token, new_user, context.client_address
     )
     return Company.from_membership(
         membership, await Account.get(pk=membership.account_id), context.viewer

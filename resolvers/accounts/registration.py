@@ -23,7 +23,7 @@ async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
             legal_name=input.legal_name,
             siren=input.siren,
             locale=input.locale or context.viewer.locale,
-            peer=context.peer,
+            client_address=context.client_address,
             accepted_policies=policy_keys(input.accepted_policy_ids),
             key=input.idempotency_key,
         )

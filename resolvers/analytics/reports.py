@@ -23,7 +23,7 @@ from models.errors import BadInput
 from models.support.ticket import Category, Channel, TicketStatus
 from models.translations import _
 from resolvers.context import Context, Info
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 from resolvers.rows import RowByForeignKey
 
 DEFAULT_DAYS = 30

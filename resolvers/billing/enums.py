@@ -3,7 +3,7 @@
 from models.billing.offer import Interval, Segment
 from models.billing.payment import PaymentStatus
 from models.billing.purchase import PurchaseStatus
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 
 describe_enum(
     Segment,

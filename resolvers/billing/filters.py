@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from models.billing.offer import Segment
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 from resolvers.filters import DateFilter, DateTimeFilter, Filter, OrderDirection, StringFilter
 
 

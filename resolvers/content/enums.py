@@ -2,7 +2,7 @@
 
 from models.content.article import ArticleCategory, ArticleKind
 from models.content.policy import AcceptanceChannel, PolicyKind
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 
 describe_enum(
     ArticleKind,

@@ -6,7 +6,7 @@ import strawberry
 
 from models.content.article import ArticleCategory, ArticleKind
 from models.content.policy import PolicyKind
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 from resolvers.filters import Filter, OrderDirection
 
 

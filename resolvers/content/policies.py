@@ -139,7 +139,7 @@ class Standing:
     policy_id: int
     next_id: int | None
     acceptance: PolicyAcceptance | None
-    asked: bool
+    is_acceptance_needed: bool
 
 
 async def standings(root: Viewer, info: Info) -> list[Standing]:
@@ -147,18 +147,18 @@ async def standings(root: Viewer, info: Info) -> list[Standing]:
     accept any.
     """
     day = today(info.context)
-    current, upcoming = await Policy.in_force(day), await Policy.announced(day)
+    current, upcoming = await Policy.in_force(day), await Policy.next_versions(day)
     acceptance_query = PolicyAcceptance.visible_to(root).filter(
         policy_id__in=[policy.pk for policy in current.values()]
     )
     acceptances = {row.policy_id: row for row in await acceptance_query}
-    asked = root.user is not None and root.user.staff is None
+    is_acceptance_needed = root.user is not None and root.user.staff is None
     return [
         Standing(
             policy.pk,
             upcoming.get(kind),
             acceptances.get(policy.pk),
-            asked and policy.pk not in acceptances,
+            is_acceptance_needed and policy.pk not in acceptances,
         )
         for kind in PolicyKind
         if (policy := current.get(kind))

@@ -66,7 +66,7 @@ async def challenge_passkey(info: Info) -> str:
     """The options for using a passkey."""
     context = info.context
     await context.services.auth.throttle.attempt(
-        throttle.key(throttle.CHALLENGE, throttle.client_network(context.peer))
+        throttle.key(throttle.CHALLENGE, throttle.client_network(context.client_address))
     )
     return await passkeys.authentication_options(
         context.action(), context.services.auth.relying_party
@@ -78,7 +78,7 @@ async def sign_in_with_passkey(info: Info, input: SessionSignInWithPasskeyInput)
     context = info.context
     action, cookies = context.action(), cookies_for(context, input.deliver)
     user = await authentication.authenticate_by_passkey(
-        action, context.services.auth, passkey=input.passkey, peer=context.peer
+        action, context.services.auth, passkey=input.passkey, peer=context.client_address
     )
     account_id = None if input.account_id is None else key_of(Account, input.account_id) or 0
     return await start_session(context, action, cookies, user, account_id, second_factor=True)

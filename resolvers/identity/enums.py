@@ -2,7 +2,7 @@
 
 from auth.cookies import TokenDelivery
 from models.identity.authenticator import AuthenticatorKind
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 
 describe_enum(
     TokenDelivery,

@@ -18,7 +18,7 @@ async def request_reset(info: Info, input: PasswordRequestResetInput) -> bool:
         context.action(),
         context.services.auth,
         email=input.email,
-        peer=context.peer,
+        peer=context.client_address,
         key=input.idempotency_key,
     )
     return True
@@ -33,7 +33,7 @@ async def request_unlock(info: Info, input: SessionRequestUnlockInput) -> bool:
         context.action(),
         context.services.auth,
         email=input.email,
-        peer=context.peer,
+        peer=context.client_address,
         key=input.idempotency_key,
     )
     return True

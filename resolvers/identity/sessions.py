@@ -29,7 +29,7 @@ def viewer(info: Info) -> Viewer | None:
     """The signed-in viewer, None for anonymous ones. Raises Unauthenticated for an invalid token or
     invalid cookies.
     """
-    if info.context.rejected:
+    if info.context.has_invalid_credentials:
         raise Unauthenticated
     return info.context.viewer if info.context.viewer.user else None
 
@@ -47,7 +47,7 @@ async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
         email=input.email,
         password=input.password,
         code=input.code,
-        peer=context.peer,
+        peer=context.client_address,
         passkey=input.passkey,
         unlock=unlock_token,
     )

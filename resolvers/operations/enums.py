@@ -12,7 +12,7 @@ from models.operations.audit_actions import OperationsAuditAction
 from models.operations.email import EmailState
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.support.audit_actions import SupportAuditAction
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 
 describe_enum(
     EmailState,

@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from models.operations.email import EmailState
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 from resolvers.filters import DateTimeFilter, Filter, IdFilter, OrderDirection
 from resolvers.operations.enums import AnyAuditAction
 

@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 from resolvers.filters import OrderDirection
 
 

@@ -2,7 +2,7 @@
 
 from models.support.file import FileStatus
 from models.support.ticket import Category, Channel, TicketKind, TicketStatus
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 
 describe_enum(
     FileStatus,

@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from models.support.ticket import Channel, TicketStatus
-from resolvers.described import describe_enum
+from resolvers.descriptions import describe_enum
 from resolvers.filters import DateTimeFilter, Filter, OrderDirection, StringFilter
 
 

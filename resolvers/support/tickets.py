@@ -107,8 +107,14 @@ def _stored_statuses(status: list[TicketStatus], is_agent: bool) -> list[TicketS
     if is_agent:
         return status
     # Customers know it as OPEN.
-    selected: list[TicketStatus] = [each for each in status if each is not TicketStatus.ON_HOLD]
-    return [*selected, TicketStatus.ON_HOLD] if TicketStatus.OPEN in selected else selected
+    visible_statuses: list[TicketStatus] = [
+        each for each in status if each is not TicketStatus.ON_HOLD
+    ]
+    return (
+        [*visible_statuses, TicketStatus.ON_HOLD]
+        if TicketStatus.OPEN in visible_statuses
+        else visible_statuses
+    )
 
 
 async def open_(info: Info, input: TicketOpenInput) -> Ticket:

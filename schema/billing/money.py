@@ -10,7 +10,7 @@ from resolvers.scalars import BigInt
 from schema.fields import field
 
 
-def _formatted(root: Any, info: Info, locale: Language = None) -> str:
+def _format(root: Any, info: Info, locale: Language = None) -> str:
     return str(root.formatted((locale or info.context.viewer.locale).value))
 
 
@@ -21,5 +21,5 @@ class Money:
     )
     currency: str = field("The currency code (ISO 4217). Currently always EUR.")
     formatted: str = field(
-        "The amount formatted for readers of the language, such as 29,00 €.", _formatted
+        "The amount formatted for readers of the language, such as 29,00 €.", _format
     )

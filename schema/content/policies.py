@@ -71,7 +71,7 @@ class PolicyStanding:
     acceptance_needed: bool = field(
         "Whether to ask the viewer to accept the policy with `policyAccept`. Always false for the "
         "vendor's staff.",
-        lambda root: root.asked,
+        lambda root: root.is_acceptance_needed,
     )
 
 

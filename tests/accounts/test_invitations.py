@@ -430,7 +430,7 @@ STRANGER_FORM: dict[str, Any] = {
     "legal_name": "Trap",
     "siren": "732829320",
     "locale": Locale.FR,
-    "peer": PEER,
+    "client_address": PEER,
 }
 
 

@@ -49,7 +49,7 @@ class Scenario:
         self, bakery: Company, auth: AuthServices, agent: User, agent_tokens: Tokens, url: str
     ) -> None:
         self.bakery, self.auth, self.agent, self.agent_tokens = bakery, auth, agent, agent_tokens
-        self.registry: Any = PublicRegistry(url, seconds=2)
+        self.registry: Any = PublicRegistry(url, timeout=2)
         self.reply = answer({"results": []})
 
     def set_registered_names(self, *names: str, **facts: Any) -> None:
@@ -305,7 +305,7 @@ async def test_p1_1_lookups_in_an_unavailable_registry_end_after_days(scenario: 
 async def test_p1_1_a_request_survives_a_kill_during_the_lookup(scenario: Scenario) -> None:
     """The request is stored first, so the timetable of any process can continue with it."""
     async with serve_registry(None) as (silent_url, requests):
-        scenario.registry = PublicRegistry(silent_url, seconds=30)
+        scenario.registry = PublicRegistry(silent_url, timeout=30)
         interrupted_request = asyncio.create_task(scenario.request())
         while not requests:
             await asyncio.sleep(0.01)
@@ -620,7 +620,7 @@ async def test_p1_4_a_new_company_is_looked_up_in_the_background(
         legal_name="Le Fournil d'Aubry",
         siren="732829320",
         locale=Locale.FR,
-        peer="192.0.2.1",
+        client_address="192.0.2.1",
     )
     assert sign_up.account
     await Account.filter(pk=scenario.bakery.account.pk).update(siren="552100554")
@@ -649,7 +649,7 @@ async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(
         "name": "Zoé",
         "locale": Locale.FR,
         "siren": "732829320",
-        "peer": "192.0.2.1",
+        "client_address": "192.0.2.1",
     }
     sign_up = await registration.sign_up(
         scenario.bakery.action(), auth, legal_name="Le Fournil d'Aubry", **form

@@ -38,7 +38,7 @@ SIGN_UP_FORM: dict[str, Any] = {
     "legal_name": "Verrier & Filles",
     "siren": "732 829 320",
     "locale": Locale.EN,
-    "peer": "192.0.2.7",
+    "client_address": "192.0.2.7",
 }
 
 

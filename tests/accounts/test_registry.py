@@ -81,7 +81,7 @@ async def test_p1_1_a_malformed_answer_counts_as_unavailable(reply: bytes) -> No
 async def test_p1_1_a_slow_or_stopped_registry_is_unavailable() -> None:
     async with serve_registry(None) as (url, _):
         with pytest.raises(RegistryUnavailable):
-            await PublicRegistry(url, seconds=0.05).find(SIREN)
+            await PublicRegistry(url, timeout=0.05).find(SIREN)
     with pytest.raises(RegistryUnavailable):
         await PublicRegistry(url).find(SIREN)
 

@@ -162,7 +162,7 @@ async def test_an_unverified_sign_up_does_not_block_hiring(
         legal_name="Trap",
         siren="732829320",
         locale=Locale.FR,
-        peer="192.0.2.9",
+        client_address="192.0.2.9",
     )
     assert sign_up_result.user
     assert sign_up_result.account

@@ -38,7 +38,7 @@ FORM: dict[str, Any] = {
     "legal_name": "Verrier & Filles",
     "siren": "732 829 320",
     "locale": Locale.FR,
-    "peer": "192.0.2.7",
+    "client_address": "192.0.2.7",
 }
 
 
@@ -185,9 +185,9 @@ class TestSignUp:
         self, auth: AuthServices, new_action: "NewAction"
     ) -> None:
         for n in range(6):
-            await sign_up(new_action(), auth, **FORM | {"peer": f"192.0.2.{n}"})
+            await sign_up(new_action(), auth, **FORM | {"client_address": f"192.0.2.{n}"})
         with pytest.raises(Throttled):
-            await sign_up(new_action(), auth, **FORM | {"peer": "192.0.2.99"})
+            await sign_up(new_action(), auth, **FORM | {"client_address": "192.0.2.99"})
 
 
 class TestVerification:

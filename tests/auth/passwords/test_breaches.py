@@ -147,7 +147,7 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(
                 legal_name="Fournil",
                 siren="404833048",
                 locale=Locale.FR,
-                peer=network,
+                client_address=network,
             )
         except (Refusal, Throttled) as error:
             return error.code
