@@ -108,9 +108,11 @@ async def confirm(action: Action, token: str) -> bool:
         async with action.transaction() as tx:
             user = await tx.locked(User, change.user_id)
             change = await _confirm(tx, token_hash(token))
-            ended = await _change_address(tx, user, change) if change.fully_confirmed else 0
+            ended_sessions = (
+                await _change_address(tx, user, change) if change.fully_confirmed else 0
+            )
             for account_id in await audit_account_ids(tx, user):
-                details = {"moved": change.fully_confirmed, "sessions_ended": ended}
+                details = {"moved": change.fully_confirmed, "sessions_ended": ended_sessions}
                 tx.audit(
                     IdentityAuditAction.EMAIL_CONFIRM_CHANGE,
                     user,
@@ -156,7 +158,7 @@ async def _change_address(tx: Transaction, user: User, change: EmailChange) -> i
         )
     )
     await invalidate_links(user, tx.db)
-    ended = await sessions.end_all(tx, user, except_id=change.session_id)
+    ended_sessions = await sessions.end_all(tx, user, except_id=change.session_id)
     tx.streams[sessions.user_key(user.pk)] = None
     await emails.send_email_changed(tx, user, change.email)
-    return ended
+    return ended_sessions

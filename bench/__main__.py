@@ -37,7 +37,7 @@ from bench.report import (
     request_figures,
     table,
 )
-from bench.scaling import scaling
+from bench.scaling import measure_scaling
 from bench.servers import (
     COMMANDS,
     ROOT,
@@ -83,16 +83,16 @@ class Benchmark:
 
     async def compare_servers(self) -> None:
         """Check that all servers give the same responses, then measure the selected operations."""
-        selected = self.options.operations
+        selected_operations = self.options.operations
         async with self.start_servers(self.options.servers) as servers:
             count = await compare_responses(servers, self.database.url, self.sizes)
             print(f"{count} responses are the same on all servers.", flush=True)
             for name in OPERATIONS:
-                if name in selected:
+                if name in selected_operations:
                     await self._measure_operation(OPERATIONS[name], servers)
-            if FAN_OUT in selected:
+            if FAN_OUT in selected_operations:
                 await self._measure_fan_out(servers)
-        if MEMORY in selected and OWN_SERVER in self.options.servers:
+        if MEMORY in selected_operations and OWN_SERVER in self.options.servers:
             await self._measure_memory()
 
     async def _measure_operation(self, operation: Operation, servers: Sequence[Server]) -> None:
@@ -172,7 +172,9 @@ class Benchmark:
             await sign_in.prepare(self.database.url)
         async with self.start_servers([OWN_SERVER]) as (server,):
             if command == "scaling":
-                await scaling(server, self.sizes, self.options.seconds, self.options.documents)
+                await measure_scaling(
+                    server, self.sizes, self.options.seconds, self.options.documents
+                )
             elif command == "sign-in":
                 await sign_in.compare_times(server, self.sizes, self.options.samples)
             else:

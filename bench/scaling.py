@@ -21,7 +21,7 @@ DEPTHS = (0, 1, 2, 3, 4)
 MEMORY_READING_COUNT = 20
 
 
-async def scaling(server: Server, sizes: Sizes, seconds: float, documents: int) -> None:
+async def measure_scaling(server: Server, sizes: Sizes, seconds: float, documents: int) -> None:
     """Print all three."""
     await measure_rows(server, seconds)
     await measure_depth(server, sizes, seconds)

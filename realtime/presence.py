@@ -66,13 +66,13 @@ class Presence:
         Raises what `require_access` raises; it is called before each delivery.
         """
         delivered_states: dict[int, Typing] = {}
-        with self._hub.listen(typing_key(ticket_id)) as changed:
+        with self._hub.listen(typing_key(ticket_id)) as change_event:
             while True:
                 await require_access()
                 for state in self._changes(ticket_id, user_id, delivered_states):
                     delivered_states[state.user_id] = state
                     yield state
-                await self._wait(changed, delivered_states)
+                await self._wait(change_event, delivered_states)
                 await asyncio.sleep(COALESCE_SECONDS)
 
     def _changes(
@@ -95,7 +95,7 @@ class Presence:
             state for state in changed_states if not state.typing or state.expires_at > now
         ] + expired_states
 
-    async def _wait(self, changed: asyncio.Event, delivered_states: dict[int, Typing]) -> None:
+    async def _wait(self, change_event: asyncio.Event, delivered_states: dict[int, Typing]) -> None:
         """Wait until the flag is set or the first person delivered as typing expires."""
         expiry_times = [state.expires_at for state in delivered_states.values() if state.typing]
         seconds = (
@@ -105,8 +105,8 @@ class Presence:
         )
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await changed.wait()
-                changed.clear()
+                await change_event.wait()
+                change_event.clear()
 
 
 def typing_key(ticket_id: int) -> str:

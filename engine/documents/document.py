@@ -59,6 +59,6 @@ class Document:
                 "The document contains several operations: operationName must select one."
             )
         if name not in self.operations:
-            named = f"named '{name}'" if is_name(name or "") else "of this name"
-            raise request_error(f"The document contains no operation {named}.")
+            description = f"named '{name}'" if is_name(name or "") else "of this name"
+            raise request_error(f"The document contains no operation {description}.")
         return self.operations[name]

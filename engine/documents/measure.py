@@ -90,26 +90,26 @@ def _limit_error(name: str, count: int, limit: int) -> RequestError:
 
 def topological_order(spreads: Mapping[str, list[str]]) -> list[str]:
     """Fragment names, each after those that it spreads. A spread that closes a cycle is ignored."""
-    ordered: dict[str, None] = {}
+    order: dict[str, None] = {}
     for root in spreads:
-        path = [(root, iter(spreads[root]))] if root not in ordered else []
+        path = [(root, iter(spreads[root]))] if root not in order else []
         path_names = {root}
         while path:
             name, remaining = path[-1]
             candidates = (
                 each
                 for each in remaining
-                if each in spreads and each not in ordered and each not in path_names
+                if each in spreads and each not in order and each not in path_names
             )
             next_name = next(candidates, None)
             if next_name is None:
                 path.pop()
                 path_names.discard(name)
-                ordered[name] = None
+                order[name] = None
             else:
                 path.append((next_name, iter(spreads[next_name])))
                 path_names.add(next_name)
-    return list(ordered)
+    return list(order)
 
 
 def spread_names(fragment: FragmentDefinitionNode) -> list[str]:

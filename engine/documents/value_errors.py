@@ -36,7 +36,7 @@ _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,99}")
 _TYPE = r"'[\[\]!_0-9A-Za-z]+'"
 _FIELD = rf"'{_NAME.pattern}'"
 _SUGGESTION = r"(?:\.? Did you mean (?:the enum value )?'[^?]*'\?)?"
-_OF_VALUES = re.compile(
+_VALUE_MESSAGE = re.compile(
     rf"""(?P<object>Expected\ value\ of\ type\ {_TYPE}\ to\ be\ an\ object),
        | (?P<missing>Expected\ value\ of\ type\ {_TYPE}\ to\ include\ required\ field\ {_FIELD}),
        | (?P<unknown>Expected\ value\ of\ type\ {_TYPE}\ not\ to\ include\ unknown\ field\ {_FIELD}
@@ -50,9 +50,9 @@ _OF_VALUES = re.compile(
     """,
     re.VERBOSE,
 )
-_OF_ENUMS = re.compile(rf"does not exist in {_TYPE} enum\.(?P<suggestion>{_SUGGESTION})$")
+_ENUM_SUGGESTION = re.compile(rf"does not exist in {_TYPE} enum\.(?P<suggestion>{_SUGGESTION})$")
 _TOKEN = r"Name|Int|Float|String|BlockString|<EOF>|'[!$&().:=@\[\]{|}]{1,3}'"  # noqa: S105
-_OF_SYNTAX = re.compile(
+_SYNTAX_MESSAGE = re.compile(
     rf"""(?:Expected\ (?:{_TOKEN}|'\w+'),\ found|Unexpected)\ (?:{_TOKEN})
        | Invalid\ number | Invalid\ character\ within\ String | Unterminated\ string
        | Invalid\ (?:character|Unicode)\ escape\ sequence | Unexpected\ variable
@@ -74,12 +74,12 @@ def value_message(
     """What is wrong with the value at a path within a value of this type, in names and types."""
     if isinstance(error, InvalidValueError):
         return error.message
-    if known := _OF_VALUES.match(error.message):
-        message = next(group for group in known.groups() if group)
+    if match := _VALUE_MESSAGE.match(error.message):
+        message = next(group for group in match.groups() if group)
         return message if message.endswith("?") else f"{message}."
     for key in path:
         type_ = _inner_type(type_, key)
-    suggestion = _OF_ENUMS.search(error.message)
+    suggestion = _ENUM_SUGGESTION.search(error.message)
     return f"{get_named_type(type_)} cannot represent this value." + (
         suggestion["suggestion"] if suggestion else ""
     )
@@ -96,8 +96,8 @@ def _inner_type(type_: Any, key: str | int) -> Any:
 
 def syntax_message(message: str) -> str:
     """What is wrong with the syntax of a document, without its text."""
-    known = _OF_SYNTAX.match(message.removeprefix("Syntax Error: "))
-    return f"Syntax Error: {known[0]}." if known else "Syntax Error."
+    match = _SYNTAX_MESSAGE.match(message.removeprefix("Syntax Error: "))
+    return f"Syntax Error: {match[0]}." if match else "Syntax Error."
 
 
 class ValuesOfCorrectType(ValuesOfCorrectTypeRule):
@@ -109,8 +109,8 @@ class ValuesOfCorrectType(ValuesOfCorrectTypeRule):
         """Report what is wrong with a literal."""
         if input_type:
             report = self._reporter(input_type)
-            hide = self.context.hide_suggestions
-            validate_input_literal(node, input_type, report, None, None, hide)
+            hide_suggestions = self.context.hide_suggestions
+            validate_input_literal(node, input_type, report, None, None, hide_suggestions)
         return SKIP
 
     def _reporter(self, type_: GraphQLInputType) -> Callable[[GraphQLError, list[str | int]], None]:

@@ -91,8 +91,8 @@ def _all_errors(
             if len(errors) == MAX_ERRORS:
                 raise _TooManyErrorsError
             message = value_message(error, type_, path)
-            where = f"'${node.variable.name.value}' has invalid value{print_path_list(path)}"
-            errors.append(error_with_code(GraphQLError(f"Variable {where}: {message}", node)))
+            location = f"'${node.variable.name.value}' has invalid value{print_path_list(path)}"
+            errors.append(error_with_code(GraphQLError(f"Variable {location}: {message}", node)))
 
         try:
             if input_is_nested_too_deeply(value, signature.type):

@@ -76,13 +76,13 @@ class _Planner:
         self.plan = ExecutionPlan(schema, operation, core, self._select)
         root = schema.get_root_type(operation.operation)
         assert root is not None, "validation checks the root type"  # noqa: S101
-        collected = collect_fields(schema, fragments, variables, root, operation)
-        self.plan.root = self._selection_plan(root, collected.grouped_field_set, PLAIN_DEPTH)
+        collected_fields = collect_fields(schema, fragments, variables, root, operation)
+        self.plan.root = self._selection_plan(root, collected_fields.grouped_field_set, PLAIN_DEPTH)
 
     def _select(
         self, field: FieldPlan, object_type: GraphQLObjectType, plain_depth: int
     ) -> SelectionPlan:
-        collected = collect_subfields(
+        collected_fields = collect_subfields(
             self._schema,
             self._fragments,
             self._variables,
@@ -90,7 +90,7 @@ class _Planner:
             object_type,
             field.details,
         )
-        return self._selection_plan(object_type, collected.grouped_field_set, plain_depth)
+        return self._selection_plan(object_type, collected_fields.grouped_field_set, plain_depth)
 
     def _selection_plan(
         self,

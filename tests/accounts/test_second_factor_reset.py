@@ -244,14 +244,14 @@ async def test_operators_acting_on_each_other_do_not_deadlock(
         await create_operator(new_action, "olga"),
     )
 
-    def act(tokens: sessions.Tokens, on: User) -> Awaitable[Any]:
+    def reset(tokens: sessions.Tokens, on: User) -> Awaitable[Any]:
         if operation == "reset":
             return second_factor_reset.reset_user(new_action(), tokens.session, on.pk)
         return staff.end_sessions(new_action(), tokens.session, on.pk)
 
     for _ in range(5):
         results = await asyncio.gather(
-            act(omar_tokens, olga), act(olga_tokens, omar), return_exceptions=True
+            reset(omar_tokens, olga), reset(olga_tokens, omar), return_exceptions=True
         )
         (refused,) = [each for each in results if isinstance(each, Exception)]
         # Detected under the lock, or before.
