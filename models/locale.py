@@ -1,5 +1,6 @@
 """The languages of the application: French, the default, and English."""
 
+import re
 from enum import StrEnum
 
 from engine.http import cached_header, quality_values
@@ -13,17 +14,30 @@ class Locale(StrEnum):
 
 
 def preferred_locale(accept_language: str | None, default: Locale = Locale.FR) -> Locale:
-    """Return the preferred supported language of an Accept-Language header (RFC 9110, section
+    """Return the supported language that an Accept-Language header prefers (RFC 9110, section
     12.5.4), or `default`.
+
+    Of languages with the same quality the first one is preferred. A language that is refused
+    (`fr;q=0`) is chosen only when every other one is refused too.
     """
-    return _best_match(accept_language) or default
+    ranks = _ranks(accept_language)
+    return max(Locale, key=lambda locale: (ranks[locale], locale is default))
 
 
 @cached_header
-def _best_match(accept_language: str | None) -> Locale | None:
-    ranked = sorted(quality_values(accept_language, limit=20), key=lambda pair: -pair[1])
-    for tag, quality in ranked:
-        language = tag.split("-")[0].strip()
-        if quality > 0 and language in set(Locale):
-            return Locale(language)
-    return None
+def _ranks(accept_language: str | None) -> dict[Locale, tuple[float, int]]:
+    """How much each language is preferred: its quality and its position, from the end. One that is
+    not mentioned has the quality 0, a refused one a negative quality.
+    """
+    ranks: dict[str, tuple[float, int]] = {}
+    for position, (tag, quality) in enumerate(quality_values(accept_language, limit=20)):
+        language = re.split("[-_]", tag)[0]
+        if quality > 0:
+            rank = (quality, -position)
+        elif language == tag:  # refusing en-US does not refuse English
+            rank = (-1.0, 0)
+        else:
+            continue
+        ranks[language] = max(rank, ranks.get(language, rank))
+    others = ranks.get("*", (0.0, 0))
+    return {locale: ranks.get(locale, others) for locale in Locale}

@@ -4,9 +4,11 @@ section 12).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from email.message import Message
 from functools import lru_cache, wraps
+from itertools import islice
 from math import inf
 from typing import TypeVar
 
@@ -16,6 +18,12 @@ MIN_COMPRESSED_SIZE = 1_400  # bytes; a smaller response fits into one packet an
 MAX_CACHED_LENGTH = 256  # characters of a header
 
 T = TypeVar("T")
+
+# Commas and semicolons within quoted strings separate nothing (RFC 9110, section 5.6).
+_QUOTED = r'"(?:\\.|[^"\\])*"?'
+_ELEMENT = re.compile(rf'(?:[^,"]|{_QUOTED})+')
+_PARAMETER = re.compile(rf'(?:[^;"]|{_QUOTED})+')
+_WEIGHT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?")
 
 
 def cached_header(parse: Callable[[str | None], T]) -> Callable[[str | None], T]:
@@ -41,21 +49,29 @@ def quality_values(header: str | None, limit: int | None = None) -> list[tuple[s
     """The values of an Accept or Accept-* header in lower case, in their order, each with its
     quality (0 to 1).
 
-    The quality is 1 when omitted, and 0 when it is not a number. At most `limit` values are read.
+    Parameters other than the quality are left out. The quality is 1 when omitted, and 0 when it is
+    not a number. At most `limit` values are read. (Libraries that do this are part of frameworks,
+    or new and little used.)
     """
-    parts = (header or "").lower().split(",")
-    return [_quality_value(part) for part in (parts if limit is None else parts[:limit])]
+    elements = (each.strip() for each in _ELEMENT.findall((header or "").lower()))
+    return [_quality_value(each) for each in islice(elements, limit) if each.strip("; ")]
 
 
-def _quality_value(part: str) -> tuple[str, float]:
-    value, *parameters = (piece.strip() for piece in part.split(";"))
-    quality = next(
-        (parameter.partition("=")[2] for parameter in parameters if parameter.startswith("q=")), "1"
-    )
-    try:
-        return value, min(1.0, max(0.0, float(quality)))
-    except ValueError:
-        return value, 0.0
+def _quality_value(element: str) -> tuple[str, float]:
+    value, *parameters = (part.strip() for part in _PARAMETER.findall(element))
+    for parameter in parameters:
+        name, _, weight = (part.strip() for part in parameter.partition("="))
+        if name == "q":
+            return value, min(1.0, float(weight)) if _WEIGHT.fullmatch(weight) else 0.0
+    return value, 1.0
+
+
+def _qualities(header: str | None) -> dict[str, float]:
+    """The quality by value: the highest of those with different parameters."""
+    qualities: dict[str, float] = {}
+    for value, quality in quality_values(header):
+        qualities[value] = max(quality, qualities.get(value, 0.0))
+    return qualities
 
 
 @cached_header
@@ -68,7 +84,7 @@ def response_media_type(accept: str | None) -> str | None:
     """
     if accept is None or not accept.strip():
         return APPLICATION_JSON
-    qualities = dict(quality_values(accept))
+    qualities = _qualities(accept)
     graphql_quality = _quality_of(GRAPHQL_RESPONSE_JSON, qualities)
     json_quality = _quality_of(APPLICATION_JSON, qualities)
     if max(graphql_quality, json_quality) <= 0:
@@ -90,7 +106,7 @@ def _quality_of(media_type: str, qualities: dict[str, float]) -> float:
 @cached_header
 def accepts_html(accept: str | None) -> bool:
     """Whether the client is a browser: it names text/html, which no GraphQL client does."""
-    return dict(quality_values(accept)).get("text/html", 0) > 0
+    return _qualities(accept).get("text/html", 0) > 0
 
 
 @cached_header
@@ -99,7 +115,7 @@ def min_gzip_size(accept_encoding: str | None) -> float:
 
     It is infinite when the client doesn't accept gzip, and 0 when it accepts nothing else.
     """
-    qualities = dict(quality_values(accept_encoding))
+    qualities = _qualities(accept_encoding)
     wildcard = qualities.get("*")
     gzip_quality = qualities.get("gzip", qualities.get("x-gzip", wildcard or 0.0))
     identity_quality = qualities.get("identity", wildcard if wildcard == 0 else None)
