@@ -166,7 +166,7 @@ async def _registry_verdict(
     if not company.is_active:
         return RegistryVerdict.CEASED, company
     is_match = has_plain_characters(name) and any(
-        is_same_name(name, each) for each in company.names
+        is_same_name(name, registered_name) for registered_name in company.names
     )
     return RegistryVerdict.MATCH if is_match else RegistryVerdict.OTHER_NAME, company
 

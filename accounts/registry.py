@@ -75,7 +75,7 @@ class PublicRegistry:
         try:
             body = await self._server.get("search", {"q": siren, "page": "1", "per_page": "10"})
             results = orjson.loads(body)["results"]
-            (company,) = [each for each in results if each["siren"] == siren] or (None,)
+            (company,) = [result for result in results if result["siren"] == siren] or (None,)
             return _parse(company) if company else None
         except (Unavailable, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning(

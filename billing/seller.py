@@ -51,7 +51,9 @@ class Seller:
 
 
 def _valid_on(day: date, versions: Iterable[Versioned]) -> Versioned:
-    return max((each for each in versions if each.since <= day), key=lambda each: each.since)
+    return max(
+        (version for version in versions if version.since <= day), key=lambda version: version.since
+    )
 
 
 def seller(path: Path) -> Seller:
@@ -68,12 +70,12 @@ def seller(path: Path) -> Seller:
         for name in ("name", "siren", "siret", "vat_number", "legal", "email", "phone")
     }
     terms = tuple(
-        Terms(each["from"], {locale.value: each[locale.value] for locale in Locale})
-        for each in config["terms"]
+        Terms(table["from"], {locale.value: table[locale.value] for locale in Locale})
+        for table in config["terms"]
     )
     retention = tuple(
-        Retention(each["from"], timedelta(days=each["grace_days"]), each["invoice_years"])
-        for each in config["retention"]
+        Retention(table["from"], timedelta(days=table["grace_days"]), table["invoice_years"])
+        for table in config["retention"]
     )
     return Seller(
         Party(address=address, **party_values),

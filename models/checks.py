@@ -49,10 +49,10 @@ class Checks:
 
     def refuse(self, refusal: Refusal) -> None:
         """Add a fault that was found otherwise."""
-        for each in refusal.refusals:
+        for item in refusal.refusals:
             if self._parent_field:
-                each.field = (*each.field[:1], self._parent_field, *each.field[1:])
-            self._refusals.append(each)
+                item.field = (*item.field[:1], self._parent_field, *item.field[1:])
+            self._refusals.append(item)
 
     @property
     def is_valid(self) -> bool:

@@ -15,12 +15,12 @@ def line(text: str, field: str, length: int) -> str:
     """
     if len(text) > 10 * length + 100:  # don't spend time on cleaning a million characters
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
-    cleaned = "".join(c for c in " ".join(text.split()) if c.isprintable())
-    if not cleaned:
+    result = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    if not result:
         raise Refusal(CommonErrorCode.BLANK, "input", field)
-    if len(cleaned) > length:
+    if len(result) > length:
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
-    return cleaned
+    return result
 
 
 def masked_line(text: str, field: str, length: int) -> str:

@@ -61,9 +61,9 @@ class _Chain(NamedTuple):
 
 
 class _InvalidEntry(Exception):
-    def __init__(self, sequence: int, fault: str) -> None:
-        super().__init__(fault)
-        self.sequence, self.fault = sequence, fault
+    def __init__(self, sequence: int, reason: str) -> None:
+        super().__init__(reason)
+        self.sequence, self.reason = sequence, reason
 
 
 async def audit_proof(expected: ChainPosition | None = None) -> AuditProof:
@@ -78,7 +78,7 @@ async def audit_proof(expected: ChainPosition | None = None) -> AuditProof:
         except _InvalidEntry as error:
             if (await _read_chain()).begin != chain.begin:
                 continue  # entries expired while we looked
-            return replace(proof, broken_at=error.sequence, fault=error.fault)
+            return replace(proof, broken_at=error.sequence, fault=error.reason)
         return proof
 
 
@@ -123,14 +123,20 @@ def _compare_with_expected(position: ChainPosition, expected: ChainPosition | No
 
 
 def _verify_entry(
-    before: ChainPosition, sequence: int, values: Sequence[Any], previous: Any, hash_: Any
+    previous_position: ChainPosition,
+    sequence: int,
+    values: Sequence[Any],
+    previous: Any,
+    hash_: Any,
 ) -> None:
-    if sequence != before.sequence + 1:
-        raise _InvalidEntry(before.sequence + 1, f"entry {before.sequence + 1} is missing")
-    if previous != before.hash:
+    if sequence != previous_position.sequence + 1:
+        raise _InvalidEntry(
+            previous_position.sequence + 1, f"entry {previous_position.sequence + 1} is missing"
+        )
+    if previous != previous_position.hash:
         raise _InvalidEntry(sequence, f"entry {sequence} does not follow the one before it")
     try:
-        is_valid = hash_ == entry_hash(sequence, values, before.hash)
+        is_valid = hash_ == entry_hash(sequence, values, previous_position.hash)
     except TypeError:
         is_valid = False
     if not is_valid:

@@ -57,7 +57,7 @@ def series_errors(series: Series, invoices: list[NumberedInvoice], last_position
 def _sequence_errors(
     series: Series, invoices: list[NumberedInvoice], last_position: int
 ) -> Iterator[str]:
-    positions = [0, *(each.position for each in invoices)]
+    positions = [0, *(invoice.position for invoice in invoices)]
     for before, after in pairwise(positions):
         if after == before:
             yield f"{series}: position {after} was given twice"

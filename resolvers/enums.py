@@ -56,15 +56,15 @@ if TYPE_CHECKING:
     AnyErrorCode = ErrorCode
 else:  # the codes of all domains as one enum of the graph
     AnyErrorCode = StrEnum(
-        "ErrorCode", [(each.name, each.value) for codes in ERROR_CODES for each in codes]
+        "ErrorCode", [(code.name, code.value) for codes in ERROR_CODES for code in codes]
     )
 
 describe_enum(
     AnyErrorCode,
     "The reason why a request was refused. Messages may be reworded; codes never change.",
     {
-        each.name: re.sub(r"%\((\w+)\)s", r"`\1`", each.message.english)
+        code.name: re.sub(r"%\((\w+)\)s", r"`\1`", code.message.english)
         for codes in ERROR_CODES
-        for each in codes
+        for code in codes
     },
 )

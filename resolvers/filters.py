@@ -101,7 +101,7 @@ def accepted_values(condition: _OneOf | None) -> list[Any] | None:
     if condition is None or (condition.eq is None and condition.in_ is None):
         return None
     values = [condition.eq] if condition.in_ is None else list(dict.fromkeys(condition.in_))
-    return values if condition.eq is None else [each for each in values if each == condition.eq]
+    return values if condition.eq is None else [value for value in values if value == condition.eq]
 
 
 def require_few(values: list[Any]) -> list[Any]:

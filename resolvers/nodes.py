@@ -44,15 +44,15 @@ class NodesById(Deferred):
 
     async def fetch(self, selection: Selection | None) -> list[Any]:
         keys_by_kind: defaultdict[str, set[int]] = defaultdict(set)
-        for each in self.ids:
-            if each and each[0] in _models:
-                keys_by_kind[each[0]].add(each[1])
+        for type_and_key in self.ids:
+            if type_and_key and type_and_key[0] in _models:
+                keys_by_kind[type_and_key[0]].add(type_and_key[1])
         rows = {
             (kind, row.id): row
             for kind in keys_by_kind
             for row in await self._rows(_models[kind], keys_by_kind[kind], selection)
         }
-        return [rows.get(each) if each else None for each in self.ids]
+        return [rows.get(type_and_key) if type_and_key else None for type_and_key in self.ids]
 
     async def _rows(self, model: Any, keys: set[int], selection: Selection | None) -> list[Any]:
         return await read(
@@ -89,4 +89,4 @@ def nodes(
         raise BadInput(
             "ids", _("“%(argument)s” can hold at most %(maximum)s IDs."), maximum=MAX_PAGE_SIZE
         )
-    return NodesById(info.context.viewer, [decode(each) for each in ids])
+    return NodesById(info.context.viewer, [decode(global_id) for global_id in ids])

@@ -171,8 +171,8 @@ def _selected_columns(
 ) -> tuple[str, ...]:
     names = {model._meta.pk_attr, *extra}
     for selection in selections:
-        for name, each in selection.fields.items():
-            for selected in each:
+        for name, selected_fields in selection.fields.items():
+            for selected in selected_fields:
                 names |= _columns_read_by(model, name, selected.field)
     return tuple(column for column in all_columns(model) if column in names)
 

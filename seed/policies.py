@@ -155,10 +155,13 @@ def _require_unchanged(policy: Policy, content: PolicyContent) -> None:
 
 async def _add(db: BaseDBAsyncClient, at: datetime, content: PolicyContent, first: bool) -> None:
     day = content.effective_on if first else max(content.effective_on, local_date(at))
-    latest = await Policy.filter(kind=content.kind).using_db(db).order_by("-effective_on").first()
-    if latest and latest.effective_on > day:
+    latest_version = (
+        await Policy.filter(kind=content.kind).using_db(db).order_by("-effective_on").first()
+    )
+    if latest_version and latest_version.effective_on > day:
         raise ValueError(
-            f"{content.name} must take effect after {latest.version}, on {latest.effective_on}"
+            f"{content.name} must take effect after {latest_version.version}, "
+            f"on {latest_version.effective_on}"
         )
     await Policy.create(
         using_db=db,

@@ -142,10 +142,10 @@ def _page(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
 
 
 def _dates(facts: InvoiceFacts, locale: Locale) -> list[list[str]]:
-    due = _("Paid on") if facts.process == "S2" else _("Due date")
+    due_label = _("Paid on") if facts.process == "S2" else _("Due date")
     rows = [
         [text(_("Issue date"), locale), day(facts.issued_on, locale)],
-        [text(due, locale), day(facts.due_on, locale)],
+        [text(due_label, locale), day(facts.due_on, locale)],
         [text(_("Order number"), locale), facts.order_number],
     ]
     return [row for row in rows if row[1]]
@@ -250,7 +250,7 @@ def _payment(facts: InvoiceFacts, locale: Locale) -> dict[str, Any] | None:
 def _period(start: date | None, end: date | None, locale: Locale) -> str:
     if start and end:
         return text(_("%(start)s to %(end)s"), locale, start=start, end=end)
-    return "".join(day(on, locale) for on in (start, end) if on)
+    return "".join(day(date_, locale) for date_ in (start, end) if date_)
 
 
 def _money(cents: int, facts: InvoiceFacts, locale: Locale) -> str:

@@ -87,7 +87,7 @@ def _format_value(value: object, locale: Locale) -> str:
         case Translatable():
             return text(value, locale)
         case list() | tuple():
-            return format_list([_format_value(each, locale) for each in value], "or", locale.value)
+            return format_list([_format_value(item, locale) for item in value], "or", locale.value)
         case date():
             return day(value, locale)
         case timedelta():

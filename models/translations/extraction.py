@@ -184,7 +184,7 @@ def _has_same_placeholders(key: Key, forms: list[str]) -> bool:
     *_, plural = forms
     allowed = [_placeholders(key.english), _placeholders(key.plural or key.english)]
     return _placeholders(plural) == allowed[1] and all(
-        _placeholders(each) in allowed for each in forms
+        _placeholders(form) in allowed for form in forms
     )
 
 

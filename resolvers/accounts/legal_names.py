@@ -58,7 +58,7 @@ async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) ->
 
 
 def _files(ids: Sequence[strawberry.ID]) -> list[int | None]:
-    return [key_of(File, each) for each in ids]
+    return [key_of(File, global_id) for global_id in ids]
 
 
 async def add_evidence(info: Info, input: LegalNameChangeAddEvidenceInput) -> LegalNameChange:

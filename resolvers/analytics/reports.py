@@ -164,7 +164,7 @@ async def ticket_report(
 ) -> list[TicketReportRow]:
     """Tickets opened in a range of days, ordered by the given dimensions. Raises BadInput."""
     date_range = _date_range(info.context, since, until)
-    axes = [_ticket_axis(each) for each in _unique_dimensions(group_by)]
+    axes = [_ticket_axis(dimension) for dimension in _unique_dimensions(group_by)]
     where, values = _conditions(
         "ticket.opened_on", date_range, {"ticket.channel": channel, "ticket.category": category}
     )
@@ -183,7 +183,7 @@ async def revenue_report(
 ) -> list[RevenueReportRow]:
     """Invoices issued in a range of days, ordered by the given dimensions. Raises BadInput."""
     date_range = _date_range(info.context, since, until)
-    axes = [_revenue_axis(each) for each in _unique_dimensions(group_by)]
+    axes = [_revenue_axis(dimension) for dimension in _unique_dimensions(group_by)]
     where, values = _conditions("invoice.issued_on", date_range, {})
     rows = await execute(_revenue_statement(axes, where), *values, _require_limit(first))
     return [
@@ -219,14 +219,14 @@ def _require_limit(first: int) -> int:
 
 
 def _ticket_axis(dimension: TicketDimension) -> Axis:
-    kinds = {
+    enum_columns = {
         TicketDimension.CHANNEL: ("channel", Channel),
         TicketDimension.CATEGORY: ("category", Category),
         TicketDimension.STATUS: ("status", TicketStatus),
     }
-    if dimension not in kinds:
+    if dimension not in enum_columns:
         return _calendar_axis(dimension.value, "ticket.opened_on")
-    column, kind = kinds[dimension]
+    column, kind = enum_columns[dimension]
     return _enum_axis(f"ticket.{column}", column, kind)
 
 
@@ -242,7 +242,7 @@ def _revenue_axis(dimension: RevenueDimension) -> Axis:
 
 
 def _enum_axis(column: str, field: str, kind: type[Enum]) -> Axis:
-    cases = " ".join(f"WHEN '{each.value}' THEN {place}" for place, each in enumerate(kind))
+    cases = " ".join(f"WHEN '{member.value}' THEN {index}" for index, member in enumerate(kind))
     # The enum's own order: databases sort texts unlike.
     return Axis(column, f"CASE {column} {cases} END", field, kind)
 
@@ -270,12 +270,12 @@ def _conditions(
         if accepted_values is not None:
             placeholders = ", ".join("?" * len(set(accepted_values))) or "NULL"
             where += f" AND {name} IN ({placeholders})"
-            values += sorted({each.value for each in accepted_values})
+            values += sorted({member.value for member in accepted_values})
     return where, values
 
 
 def _ticket_statement(axes: list[Axis], where: str) -> str:
-    keys = ", ".join(f"key{place}" for place in range(len(axes)))
+    keys = ", ".join(f"key{index}" for index in range(len(axes)))
     return f"""
         WITH chosen AS (
             SELECT {_select_list(axes)}, first_response_seconds AS seconds,
@@ -295,7 +295,7 @@ def _ticket_statement(axes: list[Axis], where: str) -> str:
 
 
 def _revenue_statement(axes: list[Axis], where: str) -> str:
-    keys = ", ".join(f"key{place}" for place in range(len(axes)))
+    keys = ", ".join(f"key{index}" for index in range(len(axes)))
     return f"""
         WITH chosen AS (
             SELECT {_select_list(axes)}, invoice.net_cents, invoice.vat_cents, invoice.gross_cents
@@ -311,17 +311,17 @@ def _revenue_statement(axes: list[Axis], where: str) -> str:
 
 def _select_list(axes: list[Axis]) -> str:
     return ", ".join(
-        f"{axis.value} AS key{place}, {axis.sort_key} AS rank{place}"
-        for place, axis in enumerate(axes)
+        f"{axis.value} AS key{index}, {axis.sort_key} AS rank{index}"
+        for index, axis in enumerate(axes)
     )
 
 
 def _order_by(axes: list[Axis]) -> str:
-    return ", ".join(f"MIN(rank{place}), key{place}" for place in range(len(axes)))
+    return ", ".join(f"MIN(rank{index}), key{index}" for index in range(len(axes)))
 
 
 def _dimension_values(axes: list[Axis], row: Mapping[str, Any]) -> dict[str, Any]:
-    return {axis.field: axis.read(row[f"key{place}"]) for place, axis in enumerate(axes)}
+    return {axis.field: axis.read(row[f"key{index}"]) for index, axis in enumerate(axes)}
 
 
 def _ticket_measures(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def invoices(
     """The invoices that the viewer may see."""
     viewer, conditions = info.context.viewer, filter or InvoiceFilter()
     numbers = require_few(
-        [each for each in accepted_values(conditions.number) or [] if can_be_stored(each, 35)]
+        [number for number in accepted_values(conditions.number) or [] if can_be_stored(number, 35)]
     )
     rows = Invoice.visible_to(viewer)
     rows = (

@@ -191,4 +191,4 @@ async def accept(info: Info, input: PolicyAcceptInput) -> PolicyAcceptance:
 
 def policy_keys(ids: Collection[str] | None) -> list[int | None]:
     """The keys of policy IDs, None for those that aren't IDs of policies."""
-    return [key_of(Policy, each) for each in ids or ()]
+    return [key_of(Policy, global_id) for global_id in ids or ()]

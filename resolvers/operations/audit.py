@@ -50,11 +50,13 @@ def entries(
     viewer, conditions = info.context.viewer, filter or AuditEntryFilter()
     actions = accepted_values(conditions.action)
     rows = filter_in(
-        AuditEntry.visible_to(viewer), "action", actions and [each.value for each in actions]
+        AuditEntry.visible_to(viewer), "action", actions and [action.value for action in actions]
     )
     if (actors := accepted_values(conditions.actor_id)) is not None:
         rows = _filter_by_actors(
-            rows, [key_argument(User, each, "actorId") for each in require_few(actors)], viewer
+            rows,
+            [key_argument(User, actor_id, "actorId") for actor_id in require_few(actors)],
+            viewer,
         )
     if conditions.object_id is not None:
         rows = _filter_by_object(rows, conditions.object_id)

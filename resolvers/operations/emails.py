@@ -35,7 +35,7 @@ def emails(
     rows = Email.visible_to(viewer)
     if (states := accepted_values(filter.state if filter else None)) is not None:
         rows = (
-            rows.filter(Q(*(each.condition for each in states), join_type=Q.OR))
+            rows.filter(Q(*(state.condition for state in states), join_type=Q.OR))
             if states
             else rows.filter(id=None)
         )

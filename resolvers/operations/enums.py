@@ -40,13 +40,14 @@ if TYPE_CHECKING:
     AnyAuditAction = AuditAction
 else:  # the actions of all domains as one enum of the graph
     AnyAuditAction = StrEnum(
-        "AuditAction", [(each.name, each.value) for actions in AUDIT_ACTIONS for each in actions]
+        "AuditAction",
+        [(action.name, action.value) for actions in AUDIT_ACTIONS for action in actions],
     )
 
-AUDIT_ACTION_BY_VALUE = {each.value: each for each in AnyAuditAction}
+AUDIT_ACTION_BY_VALUE = {action.value: action for action in AnyAuditAction}
 
 describe_enum(
     AnyAuditAction,
     "The actions that the audit log records.",
-    {each.name: each.description for actions in AUDIT_ACTIONS for each in actions},
+    {action.name: action.description for actions in AUDIT_ACTIONS for action in actions},
 )

@@ -108,7 +108,7 @@ def _stored_statuses(status: list[TicketStatus], is_agent: bool) -> list[TicketS
         return status
     # Customers know it as OPEN.
     visible_statuses: list[TicketStatus] = [
-        each for each in status if each is not TicketStatus.ON_HOLD
+        item for item in status if item is not TicketStatus.ON_HOLD
     ]
     return (
         [*visible_statuses, TicketStatus.ON_HOLD]
@@ -148,7 +148,7 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
     """Post a message. The ticket that contains it is returned by its key, because few clients ask
     for more.
     """
-    context, files = info.context, [key_of(File, each) for each in input.file_ids]
+    context, files = info.context, [key_of(File, file_id) for file_id in input.file_ids]
     ticket_id = key_of(Ticket, input.ticket_id)
     message = await support_messages.reply(
         context.action(), context.viewer, ticket_id, input.body, input.client_message_id, files
