@@ -27,7 +27,7 @@ from models.action import Action, Transaction
 from models.audit import AuditEntry
 from models.billing.invoice import Invoice
 from models.billing.payment import Payment, PaymentStatus
-from models.database.sql import execute
+from models.database.sql import execute as execute_sql
 from models.idempotency import IdempotencyKey
 from models.identity.access_links import EmailChange, PasswordReset, SignInUnlock
 from models.identity.authenticator import Authenticator, AuthenticatorKind
@@ -52,7 +52,7 @@ from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
-    from tests.schema.conftest import Ask
+    from tests.schema.conftest import Execute
 
 MARK = "paulmark"
 SENDER = Sender("CAMCHA <x@camcha.example>", "https://camcha.example")
@@ -64,7 +64,8 @@ async def dumped() -> dict[str, list[str]]:
     tables = [model._meta.db_table for model in Tortoise.apps["models"].values()]
     reads = {table: f'SELECT * FROM "{table}"' for table in sorted(tables)}  # noqa: S608 - our tables
     return {
-        table: [str(row).lower() for row in await execute(read)] for table, read in reads.items()
+        table: [str(row).lower() for row in await execute_sql(read)]
+        for table, read in reads.items()
     }
 
 
@@ -264,7 +265,7 @@ async def test_p1_2_the_last_email_explains_what_is_kept_and_until_when(
 
 
 async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
-    ask: "Ask",
+    execute: "Execute",
     erased: Erasure,
     dataset: Dataset,
     later: Action,
@@ -273,7 +274,7 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
         requestedAt deadline dueAt finishedAt canceledAt
         removed { kind count } invoicesKept keptUntil } } }"""
     omar = await create_staff_viewer(later, "Omar", Staff.OPERATOR)
-    [entries] = (await ask(omar, document))["data"]["erasures"]["nodes"]
+    [entries] = (await execute(omar, document))["data"]["erasures"]["nodes"]
     assert entries["account"]["id"] == encode("Account", dataset.paul.account.pk)
     assert (entries["scheduler"], entries["canceledAt"]) == ({"name": "Alice"}, None)
     assert (entries["deadline"], entries["invoicesKept"], entries["keptUntil"]) == (
@@ -292,11 +293,11 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
         == 1
     )
     for viewer in (Viewer(), dataset.marie.owner, dataset.alice, dataset.nadia):
-        assert "errors" in await ask(viewer, document)
+        assert "errors" in await execute(viewer, document)
 
 
 async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
-    ask: "Ask",
+    execute: "Execute",
     leaving: Erasure,
     dataset: Dataset,
     later: Action,
@@ -309,13 +310,13 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
         purchases { nodes { invoices { number } } } } } }"""
     paul = dataset.paul
     ids = {"account": encode("Account", paul.account.pk), "invoice": paul.id(Invoice)}
-    before = (await ask(dataset.alice, document, **ids))["data"]
+    before = (await execute(dataset.alice, document, **ids))["data"]
     assert before["node"]
     assert before["account"]["purchases"]["nodes"][0]["invoices"]
     await erase_due_accounts(later, erasure_services(services, store))
     assert dataset.alice.user
     alice = await create_viewer(later, dataset.alice.user, second_factor=True)
-    after = (await ask(alice, document, **ids))["data"]
+    after = (await execute(alice, document, **ids))["data"]
     assert after["node"] is None
     assert after["account"] == {
         "legalName": "[effacé]",
@@ -327,7 +328,7 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
 
 
 async def test_p1_2_tickets_are_closed_and_accept_no_messages(
-    ask: "Ask",
+    execute: "Execute",
     erased: Erasure,
     dataset: Dataset,
     later: Action,
@@ -344,7 +345,7 @@ async def test_p1_2_tickets_are_closed_and_accept_no_messages(
         "body": "Il y a quelqu'un ?",
         "clientMessageId": "late",
     }
-    response = (await ask(alice, document, i=given))["data"]["ticketReply"]
+    response = (await execute(alice, document, i=given))["data"]["ticketReply"]
     assert response == {
         "message": None,
         "userErrors": [{"code": "TRANSITION_ILLEGAL", "field": ["input", "ticketId"]}],
@@ -525,7 +526,7 @@ async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
 
 
 async def test_p1_2_erased_tickets_accept_no_messages(
-    ask: "Ask",
+    execute: "Execute",
     leaving: Erasure,
     dataset: Dataset,
     later: Action,
@@ -544,7 +545,7 @@ async def test_p1_2_erased_tickets_accept_no_messages(
             "body": f"About {MARK}",
             "clientMessageId": "late",
         }
-        answered = await ask(alice, document, input=given)
+        answered = await execute(alice, document, input=given)
         assert answered["data"]["ticketReply"]["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
     assert await Ticket.filter(account_id=dataset.paul.account.pk).count() == len(tickets)
     assert "message" not in await marked()

@@ -33,7 +33,7 @@ PEER = "198.51.100.7"
 MUTATIONS = schema._schema.mutation_type.fields  # type: ignore[union-attr] # there are some
 
 
-def declared(name: str) -> AuditAction | Unaudited:
+def declared_audit(name: str) -> AuditAction | Unaudited:
     field = MUTATIONS[name].extensions["strawberry-definition"]
     assert isinstance(field, StrawberryField)
     audit: AuditAction | Unaudited = field.metadata["audit"]
@@ -41,7 +41,7 @@ def declared(name: str) -> AuditAction | Unaudited:
 
 
 @dataclass
-class Stage:
+class Scenario:
     """The rows, services and viewers that the examples use."""
 
     dataset: Dataset
@@ -54,78 +54,84 @@ class Stage:
     def owner(self) -> Viewer:
         return self.dataset.paul.owner
 
-    async def do(
-        self, viewer: Viewer, name: str, selected: str = "", /, **given: Any
+    async def mutate(
+        self, viewer: Viewer, name: str, selection: str = "", /, **input_fields: Any
     ) -> dict[str, Any]:
-        """Executes a mutation, whose payload may contain any userErrors. `selected` is selected as
+        """Executes a mutation, whose payload may contain any userErrors. `selection` is selected as
         well.
         """
-        kind = str(MUTATIONS[name].args["input"].type) if given else ""
-        head, call = (f"($i: {kind})", "(input: $i)") if given else ("", "")
-        query = f"mutation{head} {{ {name}{call} {{ {selected} userErrors {{ code }} }} }}"
+        kind = str(MUTATIONS[name].args["input"].type) if input_fields else ""
+        head, call = (f"($i: {kind})", "(input: $i)") if input_fields else ("", "")
+        query = f"mutation{head} {{ {name}{call} {{ {selection} userErrors {{ code }} }} }}"
         response = await self.engine.execute(
-            self.engine.prepare(Params(query, variables={"i": given})),
+            self.engine.prepare(Params(query, variables={"i": input_fields})),
             Context(viewer, self.services, PEER),
         )
         assert "errors" not in response, response
         return dict(response["data"][name])
 
 
-async def known(stage: Stage, **facts: Any) -> User:
+async def member_with_password(scenario: Scenario, **columns: Any) -> User:
     """A member of Paul's company who has a password."""
-    user = stage.dataset.paul.member.user
+    user = scenario.dataset.paul.member.user
     assert user is not None
-    facts["password_hash"] = await stage.services.auth.passwords.hash(PASSWORD)
-    await User.filter(pk=user.pk).update(**facts)
+    columns["password_hash"] = await scenario.services.auth.passwords.hash(PASSWORD)
+    await User.filter(pk=user.pk).update(**columns)
     return await User.get(pk=user.pk)
 
 
-def member_id(stage: Stage) -> str:
-    return encode("User", stage.dataset.paul.member.user_id or 0)
+def member_id(scenario: Scenario) -> str:
+    return encode("User", scenario.dataset.paul.member.user_id or 0)
 
 
-async def proved(stage: Stage) -> Viewer:
+async def owner_with_step_up(scenario: Scenario) -> Viewer:
     """Paul's owner, with a recent step-up."""
-    assert stage.owner.session
-    await Session.filter(pk=stage.owner.session.pk).update(
-        fresh_until=stage.action.at + timedelta(minutes=5)
+    assert scenario.owner.session
+    await Session.filter(pk=scenario.owner.session.pk).update(
+        fresh_until=scenario.action.at + timedelta(minutes=5)
     )
-    return stage.owner
+    return scenario.owner
 
 
-async def known_viewer(stage: Stage, **facts: Any) -> Viewer:
-    return replace(stage.dataset.paul.member, user=await known(stage, **facts))
+async def member_viewer(scenario: Scenario, **columns: Any) -> Viewer:
+    return replace(
+        scenario.dataset.paul.member, user=await member_with_password(scenario, **columns)
+    )
 
 
-async def operating(stage: Stage) -> Viewer:
+async def operator_viewer(scenario: Scenario) -> Viewer:
     """An operator with a recent step-up."""
-    operator = await create_staff(stage.action, "Omar", Staff.OPERATOR)
-    viewer = await create_viewer(stage.action, operator, second_factor=True)
+    operator = await create_staff(scenario.action, "Omar", Staff.OPERATOR)
+    viewer = await create_viewer(scenario.action, operator, second_factor=True)
     assert viewer.session
     await Session.filter(pk=viewer.session.pk).update(
-        fresh_until=stage.action.at + timedelta(minutes=5)
+        fresh_until=scenario.action.at + timedelta(minutes=5)
     )
     return viewer
 
 
-async def managing(stage: Stage) -> Viewer:
+async def owner_viewer(scenario: Scenario) -> Viewer:
     """Paul's owner with a recent step-up."""
-    session = stage.owner.session
+    session = scenario.owner.session
     assert session
-    await Session.filter(pk=session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
-    return replace(stage.owner, session=await Session.get(pk=session.pk))
+    await Session.filter(pk=session.pk).update(
+        fresh_until=scenario.action.at + timedelta(minutes=5)
+    )
+    return replace(scenario.owner, session=await Session.get(pk=session.pk))
 
 
-async def answering(stage: Stage) -> Viewer:
+async def agent_viewer(scenario: Scenario) -> Viewer:
     """Alice with a recent step-up."""
-    session = stage.dataset.alice.session
+    session = scenario.dataset.alice.session
     assert session
-    await Session.filter(pk=session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
-    return replace(stage.dataset.alice, session=await Session.get(pk=session.pk))
+    await Session.filter(pk=session.pk).update(
+        fresh_until=scenario.action.at + timedelta(minutes=5)
+    )
+    return replace(scenario.dataset.alice, session=await Session.get(pk=session.pk))
 
 
-async def enrolled(stage: Stage) -> Authenticator:
-    user = await known(stage, second_factor_at=stage.action.at)
+async def member_with_totp(scenario: Scenario) -> Authenticator:
+    user = await member_with_password(scenario, second_factor_at=scenario.action.at)
     return await totp.store_app(
-        user, stage.services.auth.secret_box.encrypt(pyotp.random_base32()), stage.action.at
+        user, scenario.services.auth.secret_box.encrypt(pyotp.random_base32()), scenario.action.at
     )

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
 URL = "https://camcha.example"
-Ask = Callable[..., Awaitable[dict[str, Any]]]
+Execute = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
@@ -87,14 +87,14 @@ def services(clock: "MovableClock") -> "AsyncIterator[Services] | Any":
 
 
 @pytest.fixture
-def ask(engine: Engine, services: Services) -> Ask:
+def execute(engine: Engine, services: Services) -> Execute:
     """Executes a document for a viewer and returns the whole response."""
 
-    async def asked(viewer: Viewer, query: str, **variables: Any) -> dict[str, Any]:
+    async def execute_document(viewer: Viewer, query: str, **variables: Any) -> dict[str, Any]:
         operation = engine.prepare(Params(query=query, variables=variables), cost_limit=10**9)
         return sent(await engine.execute(operation, Context(viewer, services)))
 
-    return asked
+    return execute_document
 
 
 def sent(answer: dict[str, Any]) -> dict[str, Any]:
@@ -203,34 +203,34 @@ async def company(
         cleared_at=action.at,
     )
     company_rows.rows += [change, kbis]
-    await accepted(action, company_rows)
+    await accept_terms(action, company_rows)
     company_rows.rows += [
         account,
         *users,
         invitation,
-        *await bought(action, services, price, company_rows),
-        *await asked_for_help(action, company_rows),
+        *await create_purchase(action, services, price, company_rows),
+        *await create_ticket(action, company_rows),
         *await Membership.filter(account=account),
     ]
     return company_rows
 
 
-async def recorded(action: Action, by: Company) -> None:
+async def create_private_rows(action: Action, company: Company) -> None:
     """Creates rows that only one user may read, and rows that only operators write."""
-    for viewer, rows in ((by.owner, by.rows), (by.member, by.restricted)):
+    for viewer, rows in ((company.owner, company.rows), (company.member, company.restricted)):
         assert viewer.user and viewer.session  # noqa: PT018 - both are signed in
         authenticator = await Authenticator.create(
             user=viewer.user,
             kind=AuthenticatorKind.TOTP,
-            name=f"{by.mark} app",
+            name=f"{company.mark} app",
             created_at=action.at,
             confirmed_at=action.at,
         )
         rows += [viewer.session, authenticator, await PolicyAcceptance.get(user=viewer.user)]
     erasure = await Erasure.create(
-        account=by.account,
-        ticket=by.row(Ticket),
-        scheduler=by.owner.user,
+        account=company.account,
+        ticket=company.row(Ticket),
+        scheduler=company.owner.user,
         requested_at=action.at,
         deadline=action.day,
         scheduled_at=action.at,
@@ -239,42 +239,44 @@ async def recorded(action: Action, by: Company) -> None:
     )
     email = await Email.create(
         template="invitation.fr",
-        recipient=f"{by.mark}@camcha.example",
-        subject=by.mark,
-        text=by.mark,
-        html=by.mark,
-        account=by.account,
+        recipient=f"{company.mark}@camcha.example",
+        subject=company.mark,
+        text=company.mark,
+        html=company.mark,
+        account=company.account,
         created_at=action.at,
         sent_at=action.at,
     )
-    by.restricted += [erasure, email]
-    by.rows += await AuditEntry.filter(account_id=by.account.pk)
+    company.restricted += [erasure, email]
+    company.rows += await AuditEntry.filter(account_id=company.account.pk)
 
 
-async def accepted(action: Action, by: Company) -> None:
+async def accept_terms(action: Action, company: Company) -> None:
     """Records that both members accepted the terms, at a time that differs between the
     companies.
     """
     policy = await Policy.get(kind=PolicyKind.TERMS)
-    for viewer in (by.owner, by.member):
+    for viewer in (company.owner, company.member):
         await PolicyAcceptance.create(
             user=viewer.user,
             policy=policy,
-            accepted_at=by.accepted_at,
+            accepted_at=company.accepted_at,
             locale=Locale.FR,
             channel=AcceptanceChannel.SETTINGS,
         )
 
 
-async def bought(action: Action, services: Services, price: Price, by: Company) -> list[Any]:
-    assert by.owner.user is not None
-    purchase = await checkout.draft(action, by.account, by.owner.user, price, "k")
+async def create_purchase(
+    action: Action, services: Services, price: Price, company: Company
+) -> list[Any]:
+    assert company.owner.user is not None
+    purchase = await checkout.draft(action, company.account, company.owner.user, price, "k")
     billing_details: dict[str, str | None] = {
-        "street": f"{by.mark} bills street",
-        "postal_code": f"{by.mark[:6]}pc",
-        "city": f"{by.mark} bills city",
+        "street": f"{company.mark} bills street",
+        "postal_code": f"{company.mark[:6]}pc",
+        "city": f"{company.mark} bills city",
         "country": "FR",
-        "order_number": f"{by.mark} bills order",
+        "order_number": f"{company.mark} bills order",
     }
     purchase = await purchase.confirm_billing(action, billing_details)
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
@@ -284,37 +286,37 @@ async def bought(action: Action, services: Services, price: Price, by: Company) 
     return [await Purchase.get(pk=purchase.pk), await Payment.get(pk=payment.pk), invoice, *lines]
 
 
-async def asked_for_help(action: Action, by: Company) -> list[Any]:
-    user = by.owner.user
+async def create_ticket(action: Action, company: Company) -> list[Any]:
+    user = company.owner.user
     assert user is not None
     async with action.transaction() as tx:
         ticket = await Ticket.open(
             tx,
-            by.account,
+            company.account,
             user,
-            subject=f"{by.mark} subject",
+            subject=f"{company.mark} subject",
             channel=Channel.CHAT,
             category=Category.USAGE,
         )
     file = await File.create(
-        key=f"{by.mark}-key-0123456789",
+        key=f"{company.mark}-key-0123456789",
         uploader=user,
-        account=by.account,
-        name=f"{by.mark} file.pdf",
+        account=company.account,
+        name=f"{company.mark} file.pdf",
         content_type="application/pdf",
         size=3,
-        sha256=f"{by.mark} sha",
+        sha256=f"{company.mark} sha",
         created_at=action.at,
         uploaded_at=action.at,
         cleared_at=action.at,
     )
     message: Message = await ticket.reply(
-        action, user, f"{by.mark} body", f"{by.mark} client id", (file.pk,)
+        action, user, f"{company.mark} body", f"{company.mark} client id", (file.pk,)
     )
     return [ticket, message, file]
 
 
-async def out_of_date() -> list[str]:
+async def outdated_search_texts() -> list[str]:
     """Rows whose search text no longer matches their names, so that a search would miss them."""
     people = [
         each.email

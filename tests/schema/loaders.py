@@ -61,22 +61,22 @@ class Loaders:
 
 
 def resolve_by_loaders(
-    schema: GraphQLSchema, batch_of: BatchLookup, patch: pytest.MonkeyPatch
+    schema: GraphQLSchema, batch_of: BatchLookup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Makes graphql-core resolve batched fields with data loaders, which belong to one context."""
     loaders: defaultdict[int, Loaders] = defaultdict(Loaders)
 
     def resolver(batch: Batch, field: GraphQLField) -> Callable[..., Any]:
         arguments = field.extensions["strawberry-definition"].arguments
-        converted = partial(
+        convert = partial(
             convert_arguments,
             arguments=arguments,
             scalar_registry=CONVERTER.scalar_registry,
             config=CONVERTER.config,
         )
 
-        def resolve(root: Any, info: Any, **given: Any) -> Any:
-            return loaders[id(info.context)].load(info.context, batch, root, **converted(given))
+        def resolve(root: Any, info: Any, **values: Any) -> Any:
+            return loaders[id(info.context)].load(info.context, batch, root, **convert(values))
 
         # for the engine that calls the batch instead
         resolve.__qualname__ = "GraphQLCoreConverter.from_resolver.resolve"
@@ -85,4 +85,4 @@ def resolve_by_loaders(
     for kind in schema.type_map.values():
         for field in kind.fields.values() if isinstance(kind, GraphQLObjectType) else ():
             if batch := batch_of(field):
-                patch.setattr(field, "resolve", resolver(batch, field))
+                monkeypatch.setattr(field, "resolve", resolver(batch, field))

@@ -20,7 +20,7 @@ from resolvers.ids import decode, encode
 from tests.people import add_member, create_staff, create_user, create_viewer
 from tests.schema.conftest import Dataset
 
-NOBODYS = 10**12  # keys from here on have no row
+MISSING_KEYS = 10**12  # keys from here on have no row
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Outsider:
     name: str
     viewer: Viewer
     allowed: tuple[str, ...] = ()
-    counts_everybody: bool = False  # analysts may, but read no personal data
+    reads_counts: bool = False  # analysts may, but read no personal data
 
 
 async def outsiders(dataset: Dataset, action: Action) -> list[Outsider]:
@@ -38,7 +38,7 @@ async def outsiders(dataset: Dataset, action: Action) -> list[Outsider]:
     staff without the rights.
     """
     paul, marie = dataset.paul, dataset.marie
-    outsiders_ = [
+    result = [
         Outsider("nobody", Viewer()),
         Outsider("owner", paul.owner),
         Outsider("member", paul.member),
@@ -46,19 +46,19 @@ async def outsiders(dataset: Dataset, action: Action) -> list[Outsider]:
     for role in (Role.ADMIN, Role.BILLING):
         user = await create_user(action, role.title())
         await add_member(action, paul.account, user, role)
-        outsiders_.append(Outsider(role.lower(), await create_viewer(action, user, paul.account)))
+        result.append(Outsider(role.lower(), await create_viewer(action, user, paul.account)))
     wanda = await create_user(action, "Wanda")
     for account, role in ((paul.account, Role.MEMBER), (marie.account, Role.OWNER)):
         await add_member(action, account, wanda, role)
     # Needed to choose the company.
     leaks = (f"{marie.mark} legal", f"{marie.mark} trade", encode("Account", marie.account.pk))
-    outsiders_.append(Outsider("of both", await create_viewer(action, wanda, paul.account), leaks))
+    result.append(Outsider("of both", await create_viewer(action, wanda, paul.account), leaks))
     operator = await create_staff(action, "Omar", Staff.OPERATOR)
     return [
-        *outsiders_,
+        *result,
         Outsider("agent without factor", dataset.alice_without_factor),
         Outsider("operator without factor", await create_viewer(action, operator)),
-        Outsider("analyst", dataset.nadia, counts_everybody=True),
+        Outsider("analyst", dataset.nadia, reads_counts=True),
     ]
 
 
@@ -76,39 +76,41 @@ def secrets(dataset: Dataset) -> list[str]:
     ]
 
 
-def leaked(dataset: Dataset, outsider: Outsider, asked: str, answer: str) -> list[str]:
+def leaks_to(dataset: Dataset, outsider: Outsider, request: str, answer: str) -> list[str]:
     """The secrets and ids of Marie's company in a response, except those that the outsider may read
     or has sent.
     """
     for known in outsider.allowed:
         answer = answer.replace(known, "")
-    ids = [each for each in dataset.marie.ids if each not in asked and each not in outsider.allowed]
+    ids = [
+        each for each in dataset.marie.ids if each not in request and each not in outsider.allowed
+    ]
     mark, *others = secrets(dataset)  # a number sent as an idempotency key is returned
     leaks = [
         each
-        for each in (mark, *(other for other in others if other not in asked))
+        for each in (mark, *(other for other in others if other not in request))
         if each in answer
     ]
     return leaks + [each for each in ids if f'"{each}"' in answer]
 
 
-def nobodys(dataset: Dataset, text: str) -> str:
+def with_missing_ids(dataset: Dataset, text: str) -> str:
     """The same text with Marie's ids replaced by ids of rows that don't exist."""
     for each in dataset.marie.ids:
-        outsiders_ = decode(each)
-        assert outsiders_
-        text = text.replace(each, encode(outsiders_[0], NOBODYS + outsiders_[1]))
+        result = decode(each)
+        assert result
+        text = text.replace(each, encode(result[0], MISSING_KEYS + result[1]))
     return text
 
 
-async def marie_works(dataset: Dataset, action: Action) -> None:
+async def change_maries_data(dataset: Dataset, action: Action) -> None:
     """Changes what outsiders could observe of Marie's company: a ticket, messages and an
     address.
     """
     marie = dataset.marie
-    acting = replace(action, actor=marie.owner.user)
+    marie_action = replace(action, actor=marie.owner.user)
     assert marie.owner.user
-    async with acting.transaction() as tx:
+    async with marie_action.transaction() as tx:
         ticket = await Ticket.open(
             tx,
             marie.account,
@@ -118,15 +120,15 @@ async def marie_works(dataset: Dataset, action: Action) -> None:
             category=Category.USAGE,
         )
     await ticket.reply(
-        acting, marie.owner.user, f"{marie.mark} and more", f"{marie.mark} {ticket.pk}", ()
+        marie_action, marie.owner.user, f"{marie.mark} and more", f"{marie.mark} {ticket.pk}", ()
     )
     await marie.row(Ticket).reply(
-        acting, marie.owner.user, f"{marie.mark} again", f"{marie.mark} again {ticket.pk}", ()
+        marie_action, marie.owner.user, f"{marie.mark} again", f"{marie.mark} again {ticket.pk}", ()
     )
     await Account.filter(pk=marie.account.pk).update(street=f"{marie.mark} street {ticket.pk}")
 
 
-async def belongings(dataset: Dataset) -> dict[str, list[dict[str, Any]]]:
+async def rows_of_marie(dataset: Dataset) -> dict[str, list[dict[str, Any]]]:
     """Every stored row that belongs to Marie's company or its members, by table."""
     owned: dict[type[Any], set[int]] = {Account: {dataset.marie.account.pk}}
     people = {row.pk for row in dataset.marie.rows if isinstance(row, User)}

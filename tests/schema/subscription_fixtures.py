@@ -38,7 +38,7 @@ class ViewerClient:
         return None
 
 
-def endpoint_of(engine: Engine) -> SocketEndpoint:
+def create_endpoint(engine: Engine) -> SocketEndpoint:
     return SocketEndpoint(engine, client_in_memory, LIMITS)
 
 
@@ -48,4 +48,4 @@ def subscribe(
     """Yields the results of the viewer's subscription on an endpoint of its own, or the errors when
     it can't start.
     """
-    return results(endpoint_of(engine), ViewerClient(viewer, services), query, **variables)
+    return results(create_endpoint(engine), ViewerClient(viewer, services), query, **variables)

@@ -21,7 +21,7 @@ from models.viewer import Viewer
 from resolvers.context import Services
 from tests.people import create_account
 
-Ask = Callable[..., Awaitable[dict[str, Any]]]
+Execute = Callable[..., Awaitable[dict[str, Any]]]
 
 
 def test_client_keys_that_look_like_card_numbers_stay_distinct() -> None:
@@ -38,13 +38,13 @@ def test_card_numbers_with_unusual_separators_are_masked(text: str) -> None:
 
 
 def test_card_numbers_in_digits_of_other_scripts_are_masked() -> None:
-    fullwidth = "".join(chr(ord("０") + int(digit)) for digit in "4111111111111111")
-    assert mask_card_numbers(fullwidth) == "•••• 1111"
+    fullwidth_digits = "".join(chr(ord("０") + int(digit)) for digit in "4111111111111111")
+    assert mask_card_numbers(fullwidth_digits) == "•••• 1111"
 
 
 @pytest.mark.parametrize("slug", ["x" * 61, "x" * 200_000, "a\x00b", "\ud800"])
-async def test_an_unusual_slug_is_not_found(db: str, ask: Ask, slug: str) -> None:
-    response = await ask(
+async def test_an_unusual_slug_is_not_found(db: str, execute: Execute, slug: str) -> None:
+    response = await execute(
         Viewer(), "query($s: String!) { offer(slug: $s) { id } article(slug: $s) { id } }", s=slug
     )
     assert response["data"] == {"offer": None, "article": None}
@@ -58,24 +58,26 @@ async def test_a_payment_that_cannot_be_settled_does_not_block_others(
     """
     account = await create_account(action, "Paul SARL")
     attempts = [
-        await _left_open(action, account, price, method)
+        await _create_unsettled_payment(action, account, price, method)
         for method in ("bogus", "pm_sandbox_success")
     ]
-    later = Action(None, action.at + timedelta(minutes=2), action.bus)
+    later_action = Action(None, action.at + timedelta(minutes=2), action.bus)
     checkout_services = CheckoutServices(
         Sandbox("http://127.0.0.1"), services.seller, services.auth.signer
     )
-    assert await reconcile(later, checkout_services) == 2
-    settled = [await Payment.get(pk=attempt.pk) for attempt in attempts]
-    assert [payment.status for payment in settled] == [
+    assert await reconcile(later_action, checkout_services) == 2
+    payments = [await Payment.get(pk=attempt.pk) for attempt in attempts]
+    assert [payment.status for payment in payments] == [
         PaymentStatus.DECLINED,
         PaymentStatus.SUCCEEDED,
     ]
     assert (await Purchase.get(pk=attempts[1].purchase_id)).status is PurchaseStatus.ACTIVE
-    assert await reconcile(later, checkout_services) == 0
+    assert await reconcile(later_action, checkout_services) == 0
 
 
-async def _left_open(action: Action, account: Account, price: Price, method: str) -> Payment:
+async def _create_unsettled_payment(
+    action: Action, account: Account, price: Price, method: str
+) -> Payment:
     purchase = await Purchase.create(
         account=account,
         price=price,
@@ -105,14 +107,14 @@ async def _left_open(action: Action, account: Account, price: Price, method: str
     ],
 )
 async def test_a_forged_cursor_causes_no_internal_error(
-    ask: Ask, dataset: Any, moment: str
+    execute: Execute, dataset: Any, moment: str
 ) -> None:
     """A time without a zone or out of range returns a page or a coded error, without warnings or
     internal details.
     """
-    forged = urlsafe_b64encode(orjson.dumps(["updated_at", moment, 1])).decode()
-    response = await ask(
-        dataset.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged
+    forged_cursor = urlsafe_b64encode(orjson.dumps(["updated_at", moment, 1])).decode()
+    response = await execute(
+        dataset.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged_cursor
     )
     codes = [error["extensions"]["code"] for error in response.get("errors", [])]
     assert codes in ([], ["BAD_USER_INPUT"])

@@ -12,7 +12,7 @@ from models.viewer import Viewer
 from resolvers.context import Context, Services
 from tests.schema.conftest import new_engine
 
-OTHER = (
+OTHER_OPERATION = (
     "query Other($x: Boolean!) { ...F } fragment F on Query { viewer @include(if: $x) { locale } }"
 )
 
@@ -23,9 +23,9 @@ def engine() -> Engine:
     return new_engine()
 
 
-def _asked(engine: Engine, query: str, x: Any) -> Any:
+def _prepare(engine: Engine, query: str, x: Any) -> Any:
     return engine.prepare(
-        Params(query=f"{query} {OTHER}", operation_name="Mine", variables={"x": x}),
+        Params(query=f"{query} {OTHER_OPERATION}", operation_name="Mine", variables={"x": x}),
         cost_limit=10**9,
     )
 
@@ -34,7 +34,7 @@ async def test_a_list_variable_can_share_the_name_of_another_operations_conditio
     db: str, engine: Engine, services: Services
 ) -> None:
     """The unhashable list was part of a plan's key, so any client could cause a 500 response."""
-    operation = _asked(engine, "query Mine($x: [ID!]!) { nodes(ids: $x) { id } }", ["a"])
+    operation = _prepare(engine, "query Mine($x: [ID!]!) { nodes(ids: $x) { id } }", ["a"])
     assert (await engine.execute(operation, Context(Viewer(), services)))["data"] == {
         "nodes": [None]
     }
@@ -48,7 +48,7 @@ async def test_plans_do_not_retain_texts_of_clients(
     documents.
     """
     for number in range(3):
-        operation = _asked(engine, query, f"{number}")
+        operation = _prepare(engine, query, f"{number}")
         await engine.execute(operation, Context(Viewer(), services))
     assert len(engine.plans) == 1
 
@@ -60,14 +60,14 @@ async def test_the_number_of_cached_fields_is_bounded(
     thousands of documents.
     """
     engine.plans = PlanCache(max_fields=100)
-    below = (
+    fragments = (
         "... on Account { siren } ... on Offer { slug } ... on Ticket { number subject channel } "
         "... on User { name }"
     )
     for number in range(40):
         query = (
             f"query($x: Boolean!) {{ contact {{ a{number}: phone }} "
-            f"nodes(ids: []) {{ id {below} b @include(if: $x) }} }}"
+            f"nodes(ids: []) {{ id {fragments} b @include(if: $x) }} }}"
         )
         query = query.replace(" b @include", " c: id @include").replace("phone", "__typename")
         operation = engine.prepare(

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from models.billing.offer import Price
     from tests.schema.conftest import Dataset
 
-GRAPH = schema._schema
+GRAPHQL_SCHEMA = schema._schema
 DEPTH = 3
-TOGETHER = 25
+ROOTS_PER_DOCUMENT = 25
 LIMITS = Limits(
     document_bytes=10**6, tokens=10**5, depth=20, aliases=100, root_fields=100, overlap_budget=10**6
 )
@@ -45,35 +45,38 @@ LIMITS = Limits(
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> tuple[Engine, Engine]:
     """An engine that reads the selected columns, and one that reads whole rows."""
-    resolve_by_loaders(GRAPH, batch_of, monkeypatch)
-    given: dict[str, Any] = {
+    resolve_by_loaders(GRAPHQL_SCHEMA, batch_of, monkeypatch)
+    options: dict[str, Any] = {
         "format_error": format_error,
         "cost_of": cost_of,
         "batch_of": batch_of,
         "limits": LIMITS,
     }
-    return Engine(GRAPH, **given), CoreEngine(GRAPH, **given)
+    return Engine(GRAPHQL_SCHEMA, **options), CoreEngine(GRAPHQL_SCHEMA, **options)
 
 
 def node_types() -> list[GraphQLObjectType]:
-    node = GRAPH.type_map["Node"]
+    node = GRAPHQL_SCHEMA.type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
-    return list(GRAPH.get_possible_types(node))
+    return list(GRAPHQL_SCHEMA.get_possible_types(node))
 
 
-def single(
-    kind: GraphQLObjectType, depth: int, above: tuple[GraphQLObjectType, ...] = ()
+def leaf_paths(
+    kind: GraphQLObjectType, depth: int, ancestors: tuple[GraphQLObjectType, ...] = ()
 ) -> Iterator[str]:
     """Every path to one leaf below a type, without cycles."""
     for name, field in kind.fields.items():
-        below = get_named_type(field.type)
+        child_type = get_named_type(field.type)
         if any(is_required_argument(argument) for argument in field.args.values()):
             continue
-        if not is_composite_type(below):
+        if not is_composite_type(child_type):
             yield name
-        elif isinstance(below, GraphQLObjectType) and depth > 1 and below not in above:
+        elif (
+            isinstance(child_type, GraphQLObjectType) and depth > 1 and child_type not in ancestors
+        ):
             yield from (
-                f"{name} {{ {inner} }}" for inner in single(below, depth - 1, (*above, kind))
+                f"{name} {{ {inner} }}"
+                for inner in leaf_paths(child_type, depth - 1, (*ancestors, kind))
             )
 
 
@@ -85,21 +88,22 @@ def documents(ids: list[str]) -> Iterator[str]:
     }
     roots = [
         f"nodes(ids: {orjson.dumps(keys[kind.name]).decode()}) "
-        f"{{ ... on {kind.name} {{ {alone} }} }}"
+        f"{{ ... on {kind.name} {{ {leaf} }} }}"
         for kind in node_types()
-        for alone in single(kind, DEPTH)
+        for leaf in leaf_paths(kind, DEPTH)
     ]
-    for start in range(0, len(roots), TOGETHER):
+    for start in range(0, len(roots), ROOTS_PER_DOCUMENT):
         yield (
             "{ "
             + " ".join(
-                f"r{place}: {root}" for place, root in enumerate(roots[start : start + TOGETHER])
+                f"r{place}: {root}"
+                for place, root in enumerate(roots[start : start + ROOTS_PER_DOCUMENT])
             )
             + " }"
         )
 
 
-async def answer(engine: Engine, services: Services, viewer: Viewer, query: str) -> dict[str, Any]:
+async def execute(engine: Engine, services: Services, viewer: Viewer, query: str) -> dict[str, Any]:
     return sent(
         await engine.execute(
             engine.prepare(Params(query=query), cost_limit=10**9), Context(viewer, services)
@@ -119,7 +123,7 @@ async def test_every_field_resolves_from_its_declared_columns(
     ]
     for viewer in (dataset.paul.owner, dataset.alice):
         for query in documents(ids):
-            selected, whole = [await answer(engine, services, viewer, query) for engine in engines]
+            selected, whole = [await execute(engine, services, viewer, query) for engine in engines]
             assert "errors" not in whole
             assert selected == whole
 
@@ -173,7 +177,7 @@ async def test_a_page_reads_only_the_selected_columns(
     columns: set[str],
 ) -> None:
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        selected = await answer(
+        selected = await execute(
             engines[0], services, dataset.alice, f"{{ tickets {{ {selection} }} }}"
         )
         sent = statements(caplog)
@@ -192,7 +196,7 @@ async def test_a_total_alone_reads_no_rows(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        selected = await answer(engines[0], services, dataset.alice, "{ tickets { totalCount } }")
+        selected = await execute(engines[0], services, dataset.alice, "{ tickets { totalCount } }")
         sent = statements(caplog)
     assert selected["data"] == {"tickets": {"totalCount": 2}}
     assert len(sent) == 1
@@ -207,10 +211,10 @@ async def test_invalid_pagination_is_refused_even_without_selected_rows(
 ) -> None:
     key = dataset.paul.id(type(dataset.paul.account))
     for engine in engines:
-        selected = await answer(
+        selected = await execute(
             engine, services, dataset.alice, f"{{ tickets({window}) {{ totalCount }} }}"
         )
-        below = await answer(
+        child_type = await execute(
             engine,
             services,
             dataset.alice,
@@ -219,7 +223,7 @@ async def test_invalid_pagination_is_refused_even_without_selected_rows(
                 f"}} }} }}"
             ),
         )
-        for refused in (selected, below):
+        for refused in (selected, child_type):
             assert [error["extensions"]["code"] for error in refused["errors"]] == [
                 "BAD_USER_INPUT"
             ]

@@ -18,13 +18,13 @@ from models.support.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
 from schema.root import schema
-from tests.schema.conftest import recorded
+from tests.schema.conftest import create_private_rows
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
-    from tests.schema.conftest import Ask, Dataset
+    from tests.schema.conftest import Dataset, Execute
 
-PAGE = """query($first: Int, $after: String, $last: Int, $before: String) {
+PAGE_QUERY = """query($first: Int, $after: String, $last: Int, $before: String) {
     tickets(first: $first, after: $after, last: $last, before: $before) {
         nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
     }
@@ -35,7 +35,7 @@ PAGE = """query($first: Int, $after: String, $last: Int, $before: String) {
 async def dataset(dataset: "Dataset", action: "Action") -> "Dataset":
     """The companies, with a row of every type that contains personal data."""
     for company in (dataset.paul, dataset.marie):
-        await recorded(action, company)
+        await create_private_rows(action, company)
     return dataset
 
 
@@ -53,9 +53,9 @@ async def dataset(dataset: "Dataset", action: "Action") -> "Dataset":
     ],
 )
 async def test_invalid_pagination_is_refused(
-    ask: "Ask", dataset: "Dataset", window: dict[str, Any]
+    execute: "Execute", dataset: "Dataset", window: dict[str, Any]
 ) -> None:
-    response = await ask(dataset.alice, PAGE, **window)
+    response = await execute(dataset.alice, PAGE_QUERY, **window)
     assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_USER_INPUT"]
 
 
@@ -77,15 +77,15 @@ async def open_tickets(action: Action, dataset: "Dataset", count: int) -> list[s
     return ids
 
 
-async def walk(
-    ask: "Ask",
+async def read_all_pages(
+    execute: "Execute",
     viewer: Viewer,
     backwards: bool,
     random: Random,
-    between: Callable[[], Awaitable[Any]],
+    between_pages: Callable[[], Awaitable[Any]],
 ) -> list[str]:
-    """All ids, read page by page, with `between` called between the pages."""
-    size, cursor, more, end = (
+    """All ids, read page by page, with `between_pages` called between the pages."""
+    size, cursor, has_more_field, end_field = (
         ("last", "before", "hasPreviousPage", "startCursor")
         if backwards
         else (
@@ -96,51 +96,53 @@ async def walk(
         )
     )
     seen: list[str] = []
-    place = None
+    position = None
     while True:
-        page = (await ask(viewer, PAGE, **{size: random.randint(1, 4), cursor: place}))["data"][
-            "tickets"
-        ]
+        page = (
+            await execute(viewer, PAGE_QUERY, **{size: random.randint(1, 4), cursor: position})
+        )["data"]["tickets"]
         ids = [node["id"] for node in page["nodes"]]
         seen = ids + seen if backwards else seen + ids
-        if not page["pageInfo"][more]:
+        if not page["pageInfo"][has_more_field]:
             return seen
-        place = page["pageInfo"][end]
-        await between()
+        position = page["pageInfo"][end_field]
+        await between_pages()
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("backwards", [False, True])
 async def test_pages_contain_every_row_exactly_once(
-    ask: "Ask",
+    execute: "Execute",
     dataset: "Dataset",
     action: Action,
     clock: "MovableClock",
     seed: int,
     backwards: bool,
 ) -> None:
-    random, known = Random(seed), [dataset.paul.id(Ticket)]
+    random, known_ids = Random(seed), [dataset.paul.id(Ticket)]
     for _ in range(4):
         clock.advance(timedelta(seconds=1))
-        known += await open_tickets(replace(action, at=clock.now()), dataset, random.randint(1, 3))
+        known_ids += await open_tickets(
+            replace(action, at=clock.now()), dataset, random.randint(1, 3)
+        )
 
-    async def another() -> None:
+    async def add_ticket() -> None:
         clock.advance(timedelta(seconds=random.choice([-9, 1])))
         await open_tickets(replace(action, at=clock.now()), dataset, 1)
 
-    seen = await walk(ask, dataset.paul.owner, backwards, random, another)
+    seen = await read_all_pages(execute, dataset.paul.owner, backwards, random, add_ticket)
     assert len(seen) == len(set(seen))
-    assert set(known) <= set(seen)
+    assert set(known_ids) <= set(seen)
 
 
-async def test_every_id_resolves_to_its_object(ask: "Ask", dataset: "Dataset") -> None:
+async def test_every_id_resolves_to_its_object(execute: "Execute", dataset: "Dataset") -> None:
     node = schema._schema.type_map["Node"]
     kinds = {each.name for each in schema._schema.get_possible_types(node)}  # type: ignore[arg-type]
     types = {type(row).__name__ for row in [*dataset.marie.rows, *dataset.marie.restricted]}
     assert kinds - types == {"Article", "Offer", "Policy", "Price"}  # which are public
     for row in dataset.marie.rows:
         key = encode(type(row).__name__, row.pk)
-        response = await ask(
+        response = await execute(
             dataset.marie.owner, "query($id: ID!) { node(id: $id) { id } }", id=key
         )
         assert response["data"] == {"node": {"id": key}}
@@ -151,8 +153,8 @@ async def test_every_id_resolves_to_its_object(ask: "Ask", dataset: "Dataset") -
     "key",
     ["", "1", "Ticket:1", "é", encode("Ticket", 2**62), encode("Session", 1), encode("Stream", 1)],
 )
-async def test_unknown_ids_are_not_found(ask: "Ask", dataset: "Dataset", key: str) -> None:
-    response = await ask(dataset.alice, "query($id: ID!) { node(id: $id) { id } }", id=key)
+async def test_unknown_ids_are_not_found(execute: "Execute", dataset: "Dataset", key: str) -> None:
+    response = await execute(dataset.alice, "query($id: ID!) { node(id: $id) { id } }", id=key)
     assert response["data"] == {"node": None}
     assert "errors" not in response
 
@@ -165,22 +167,22 @@ async def test_unknown_ids_are_not_found(ask: "Ask", dataset: "Dataset", key: st
     ],
 )
 async def test_an_error_is_in_the_viewers_language(
-    ask: "Ask", dataset: "Dataset", locale: Locale, message: str
+    execute: "Execute", dataset: "Dataset", locale: Locale, message: str
 ) -> None:
     query = (
         "mutation($id: ID!) { ticketClose(input: {ticketId: $id}) { userErrors { code message "
         "field } } }"
     )
-    response = await ask(
+    response = await execute(
         replace(dataset.paul.owner, locale=locale), query, id=dataset.marie.id(Ticket)
     )
     expected = {"code": "NOT_FOUND", "message": message, "field": ["input", "ticketId"]}
     assert response["data"]["ticketClose"]["userErrors"] == [expected]
 
 
-async def test_internal_errors_are_masked(ask: "Ask", dataset: "Dataset") -> None:
+async def test_internal_errors_are_masked(execute: "Execute", dataset: "Dataset") -> None:
     await connections.get("default").execute_script("ALTER TABLE ticket RENAME TO hidden_ticket")
-    response = await ask(dataset.alice, PAGE)
+    response = await execute(dataset.alice, PAGE_QUERY)
     assert [error["extensions"]["code"] for error in response["errors"]] == ["INTERNAL"]
     assert "hidden_ticket" not in str(response)
     assert "SELECT" not in str(response)
@@ -192,11 +194,15 @@ NAMES = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Offer { name } } }"
 
 
 async def test_an_offer_without_a_translation_does_not_affect_others(
-    ask: "Ask", price: Price
+    execute: "Execute", price: Price
 ) -> None:
-    spoilt = await Offer.create(slug="spoilt", segment=Segment.TPE, position=9, texts={})
-    response = await ask(
-        Viewer(), NAMES, ids=[encode("Offer", spoilt.pk), encode("Offer", price.offer_id)]
+    untranslated_offer = await Offer.create(
+        slug="spoilt", segment=Segment.TPE, position=9, texts={}
+    )
+    response = await execute(
+        Viewer(),
+        NAMES,
+        ids=[encode("Offer", untranslated_offer.pk), encode("Offer", price.offer_id)],
     )
     whole = await Offer.get(pk=price.offer_id)
     assert response["data"]["nodes"] == [None, {"name": whole.text(Locale.FR)["name"]}]

@@ -24,32 +24,32 @@ from resolvers.context import Context, Services
 from tests.schema.audited_fixtures import (
     MUTATIONS,
     PEER,
-    Stage,
-    answering,
-    enrolled,
-    known_viewer,
-    managing,
-    operating,
+    Scenario,
+    agent_viewer,
+    member_viewer,
+    member_with_totp,
+    operator_viewer,
+    owner_viewer,
 )
 from tests.schema.conftest import Dataset
 
-Who = Callable[[Stage], Awaitable[Viewer]]
+CreateViewer = Callable[[Scenario], Awaitable[Viewer]]
 LONG, BAD_ID = "x" * 20_000, "VXNlcjo5OTk5"  # the id of a user who doesn't exist
 
 
-async def nobody(stage: Stage) -> Viewer:
+async def anonymous(scenario: Scenario) -> Viewer:
     return Viewer()
 
 
-async def owner(stage: Stage) -> Viewer:
-    return stage.owner
+async def owner(scenario: Scenario) -> Viewer:
+    return scenario.owner
 
 
 ADDRESS = {"street": "", "postalCode": LONG, "city": " ", "country": "ZZ"}
-PARTS: set[tuple[str, ...]] = {("street",), ("postalCode",), ("city",), ("country",)}
-FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
+ADDRESS_PATHS: set[tuple[str, ...]] = {("street",), ("postalCode",), ("city",), ("country",)}
+FAULTY: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]]]] = {
     "accountSignUp": (
-        nobody,
+        anonymous,
         {
             "email": "x",
             "password": "short",
@@ -71,7 +71,7 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
         },
     ),
     "invitationAccept": (
-        nobody,
+        anonymous,
         {"token": "x", "name": LONG, "password": "short", "acceptedPolicyIds": ["x"]},
         {("token",), ("name",), ("password",), ("acceptedPolicyIds", "0")},
     ),
@@ -85,27 +85,31 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
         {"invitationId": BAD_ID, "idempotencyKey": "\n"},
         {("invitationId",), ("idempotencyKey",)},
     ),
-    "passwordReset": (nobody, {"token": "x", "password": "short"}, {("token",), ("password",)}),
+    "passwordReset": (anonymous, {"token": "x", "password": "short"}, {("token",), ("password",)}),
     "passwordChange": (
-        known_viewer,
+        member_viewer,
         {"currentPassword": "x", "newPassword": "short"},
         {("currentPassword",), ("newPassword",)},
     ),
-    "totpSetUp": (known_viewer, {"password": "x", "name": " "}, {("password",), ("name",)}),
-    "passkeyRegister": (managing, {"passkey": "{}", "name": LONG}, {("passkey",), ("name",)}),
+    "totpSetUp": (member_viewer, {"password": "x", "name": " "}, {("password",), ("name",)}),
+    "passkeyRegister": (owner_viewer, {"passkey": "{}", "name": LONG}, {("passkey",), ("name",)}),
     "authenticatorRename": (
         owner,
         {"authenticatorId": BAD_ID, "name": ""},
         {("authenticatorId",), ("name",)},
     ),
-    "accountChangeAddress": (owner, {"address": ADDRESS}, {("address", *path) for path in PARTS}),
+    "accountChangeAddress": (
+        owner,
+        {"address": ADDRESS},
+        {("address", *path) for path in ADDRESS_PATHS},
+    ),
     "accountChangeIdentifiers": (
         owner,
         {"siret": "1", "vatNumber": "2"},
         {("siret",), ("vatNumber",)},
     ),
     "accountRequestLegalName": (
-        managing,
+        owner_viewer,
         {"legalName": "", "siren": "1", "fileIds": ["x", BAD_ID], "idempotencyKey": ""},
         {("legalName",), ("siren",), ("fileIds", "0"), ("fileIds", "1"), ("idempotencyKey",)},
     ),
@@ -115,17 +119,17 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
         {("changeId",), ("fileIds", "0")},
     ),
     "legalNameChangeDecide": (
-        answering,
+        agent_viewer,
         {"changeId": BAD_ID, "decision": "REJECT", "reason": " ", "idempotencyKey": ""},
         {("changeId",), ("reason",), ("idempotencyKey",)},
     ),
     "accountRequestDeactivation": (
-        managing,
+        owner_viewer,
         {"message": "", "idempotencyKey": ""},
         {("message",), ("idempotencyKey",)},
     ),
     "accountRequestDeletion": (
-        managing,
+        owner_viewer,
         {"message": "", "accountId": BAD_ID, "idempotencyKey": ""},
         {("message",), ("accountId",), ("idempotencyKey",)},
     ),
@@ -135,19 +139,19 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
         {("message",), ("accountId",), ("idempotencyKey",)},
     ),
     "accountDeclineReactivation": (
-        answering,
+        agent_viewer,
         {"accountId": BAD_ID, "reason": "", "idempotencyKey": ""},
         {("accountId",), ("reason",), ("idempotencyKey",)},
     ),
     "accountScheduleDeletion": (
-        answering,
+        agent_viewer,
         {"accountId": BAD_ID, "ticketId": BAD_ID},
         {("accountId",), ("ticketId",)},
     ),
     # An owner can assign every role.
     "memberChangeRole": (owner, {"userId": BAD_ID, "role": "OWNER"}, {("userId",)}),
     "staffHire": (
-        operating,
+        operator_viewer,
         {"email": "x", "name": "", "role": "AGENT", "idempotencyKey": ""},
         {("email",), ("name",), ("idempotencyKey",)},
     ),
@@ -159,7 +163,7 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
     "purchaseConfirmBilling": (
         owner,
         {"purchaseId": BAD_ID, "billingAddress": ADDRESS, "orderNumber": LONG},
-        {("purchaseId",), ("orderNumber",)} | {("billingAddress", *path) for path in PARTS},
+        {("purchaseId",), ("orderNumber",)} | {("billingAddress", *path) for path in ADDRESS_PATHS},
     ),
     "purchasePay": (
         owner,
@@ -184,27 +188,27 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
 }
 for _name in ("userEndSessions", "userResetSecondFactor"):
     FAULTY[_name] = (
-        operating,
+        operator_viewer,
         {"userId": "x", "idempotencyKey": ""},
         {("userId",), ("idempotencyKey",)},
     )
 FAULTY["memberResetSecondFactor"] = (
-    managing,
+    owner_viewer,
     {"userId": "x", "idempotencyKey": ""},
     {("userId",), ("idempotencyKey",)},
 )
 FAULTY["emailRequestChange"] = (
-    managing,
+    owner_viewer,
     {"email": "x", "idempotencyKey": ""},
     {("email",), ("idempotencyKey",)},
 )
 for _name in ("passwordRequestReset", "sessionRequestUnlock"):
     FAULTY[_name] = (
-        nobody,
+        anonymous,
         {"email": "x", "idempotencyKey": ""},
         {("email",), ("idempotencyKey",)},
     )
-ONE_ANSWER = {
+SINGLE_ERROR_MUTATIONS = {
     "sessionSignIn": "which of address, password, code and company is wrong must not be told "
     "before the others are right",
     "sessionSignInWithPasskey": "the company is looked at once it is known who signs in",
@@ -213,13 +217,13 @@ ONE_ANSWER = {
 
 
 @pytest.fixture
-def stage(
+def scenario(
     dataset: Dataset, services: Services, engine: Engine, price: Price, action: Action
-) -> Stage:
-    return Stage(dataset, services, engine, price, action)
+) -> Scenario:
+    return Scenario(dataset, services, engine, price, action)
 
 
-def _checkable(name: str) -> list[str]:
+def _checkable_fields(name: str) -> list[str]:
     """The input fields that can have an invalid value: those whose type doesn't already exclude
     every one.
     """
@@ -239,54 +243,56 @@ def _texts(kind: GraphQLNamedType) -> list[str]:
 
 
 def test_every_mutation_with_several_fields_is_in_the_table() -> None:
-    several = {name for name in MUTATIONS if len(_checkable(name)) > 1}
-    assert several - FAULTY.keys() - ONE_ANSWER.keys() == set()
+    mutations = {name for name in MUTATIONS if len(_checkable_fields(name)) > 1}
+    assert mutations - FAULTY.keys() - SINGLE_ERROR_MUTATIONS.keys() == set()
 
 
 @pytest.mark.parametrize("name", FAULTY)
-async def test_all_errors_are_reported_together(stage: Stage, name: str) -> None:
-    who, given, expected = FAULTY[name]
-    viewer = await who(stage)
+async def test_all_errors_are_reported_together(scenario: Scenario, name: str) -> None:
+    create_viewer, input_value, expected = FAULTY[name]
+    viewer = await create_viewer(scenario)
     counts = [await model.all().count() for model in (Email, Message, Ticket, AuditEntry)]
     kind = MUTATIONS[name].args["input"].type
     query = (
         f"mutation($i: {kind}) {{ {name}(input: $i) {{ userErrors {{ field code message }} }} }}"
     )
-    operation = stage.engine.prepare(Params(query, variables={"i": given}))
-    response = await stage.engine.execute(operation, Context(viewer, stage.services, PEER))
+    operation = scenario.engine.prepare(Params(query, variables={"i": input_value}))
+    response = await scenario.engine.execute(operation, Context(viewer, scenario.services, PEER))
     assert "errors" not in response, response
     errors = response["data"][name]["userErrors"]
     paths = [tuple(error["field"]) for error in errors]
     assert sorted(paths) == sorted(("input", *path) for path in expected)
     assert all(error["message"] for error in errors)
-    written = [await model.all().count() for model in (Email, Message, Ticket, AuditEntry)]
+    new_counts = [await model.all().count() for model in (Email, Message, Ticket, AuditEntry)]
     # A wrong password is recorded in the audit log.
-    proofs = name in ("passwordChange", "totpSetUp")
-    assert written == [*counts[:3], counts[3] + proofs]
+    audited = name in ("passwordChange", "totpSetUp")
+    assert new_counts == [*counts[:3], counts[3] + audited]
 
 
-async def test_an_input_error_does_not_use_up_a_recovery_code_or_a_challenge(stage: Stage) -> None:
-    user = (await enrolled(stage)).user_id
+async def test_an_input_error_does_not_use_up_a_recovery_code_or_a_challenge(
+    scenario: Scenario,
+) -> None:
+    user = (await member_with_totp(scenario)).user_id
     await PasswordReset.create(
-        user_id=user, token_hash=token_hash("t"), expires_at=stage.action.at + RESET_LIFETIME
+        user_id=user, token_hash=token_hash("t"), expires_at=scenario.action.at + RESET_LIFETIME
     )
-    given = {"token": "t", "password": "short"}
+    input_value = {"token": "t", "password": "short"}
     query = (
         "mutation($i: PasswordResetInput!) { passwordReset(input: $i) { userErrors { field code } "
         "} }"
     )
-    operation = stage.engine.prepare(Params(query, variables={"i": given}))
-    response = await stage.engine.execute(operation, Context(Viewer(), stage.services, PEER))
+    operation = scenario.engine.prepare(Params(query, variables={"i": input_value}))
+    response = await scenario.engine.execute(operation, Context(Viewer(), scenario.services, PEER))
     assert response["data"]["passwordReset"]["userErrors"] == [
         {"field": ["input", "password"], "code": "PASSWORD_WEAK"},
         {"field": ["input", "code"], "code": "SECOND_FACTOR_REQUIRED"},
     ]
     assert await PasswordReset.all().count() == 1
-    viewer = await managing(stage)
+    viewer = await owner_viewer(scenario)
     assert viewer.user
-    until = stage.action.at + timedelta(minutes=5)
+    until = scenario.action.at + timedelta(minutes=5)
     await WebauthnChallenge.create(
         challenge_hash="c", registers_id=viewer.user.pk, expires_at=until
     )
-    await stage.do(viewer, "passkeyRegister", passkey="{}", name=" ")
+    await scenario.mutate(viewer, "passkeyRegister", passkey="{}", name=" ")
     assert await WebauthnChallenge.all().count() == 1

@@ -22,12 +22,12 @@ from resolvers.ids import encode
 from tests.schema.audited_fixtures import (
     MUTATIONS,
     PEER,
-    Stage,
-    enrolled,
-    known,
-    managing,
+    Scenario,
     member_id,
-    operating,
+    member_with_password,
+    member_with_totp,
+    operator_viewer,
+    owner_viewer,
 )
 from tests.schema.conftest import Dataset
 
@@ -39,7 +39,7 @@ FORM = {
     "siren": "732829320",
 }
 # docs/decisions/0024-idempotency.md gives the reason for each.
-WITHOUT_A_KEY = {
+MUTATIONS_WITHOUT_KEY = {
     "changes the state of a row, so a repeat changes nothing": {
         "accountChangeAddress",
         "accountChangeIdentifiers",
@@ -95,20 +95,20 @@ WITHOUT_A_KEY = {
 
 
 @pytest.fixture
-def stage(
+def scenario(
     dataset: Dataset, services: Services, engine: Engine, price: Price, action: Action
-) -> Stage:
-    return Stage(dataset, services, engine, price, action)
+) -> Scenario:
+    return Scenario(dataset, services, engine, price, action)
 
 
 async def codes(
-    stage: Stage, viewer: Viewer, name: str, peer: str = PEER, /, **given: Any
+    scenario: Scenario, viewer: Viewer, name: str, peer: str = PEER, /, **arguments: Any
 ) -> list[str]:
     """The codes of a mutation's user errors."""
     kind = MUTATIONS[name].args["input"].type
     query = f"mutation($i: {kind}) {{ {name}(input: $i) {{ userErrors {{ code }} }} }}"
-    operation = stage.engine.prepare(Params(query, variables={"i": given}))
-    response = await stage.engine.execute(operation, Context(viewer, stage.services, peer))
+    operation = scenario.engine.prepare(Params(query, variables={"i": arguments}))
+    response = await scenario.engine.execute(operation, Context(viewer, scenario.services, peer))
     assert "errors" not in response, response
     return [error["code"] for error in response["data"][name]["userErrors"]]
 
@@ -119,37 +119,37 @@ def test_every_other_mutation_takes_a_key() -> None:
         fields = get_named_type(arguments["input"].type).fields if arguments else {}
         return bool({"idempotencyKey", "clientMessageId"} & set(fields))
 
-    without = set().union(*WITHOUT_A_KEY.values())
-    assert {name for name in MUTATIONS if not takes_a_key(name)} == without
+    without_key = set().union(*MUTATIONS_WITHOUT_KEY.values())
+    assert {name for name in MUTATIONS if not takes_a_key(name)} == without_key
 
 
-async def test_a_repeated_sign_up_sends_one_email(stage: Stage) -> None:
+async def test_a_repeated_sign_up_sends_one_email(scenario: Scenario) -> None:
     for _ in range(2):
-        assert await codes(stage, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
+        assert await codes(scenario, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
     assert await Email.filter(recipient=FORM["email"]).count() == 1
     other = {**FORM, "name": "Léa"}
-    assert await codes(stage, Viewer(), "accountSignUp", **other, idempotencyKey="k") == [
+    assert await codes(scenario, Viewer(), "accountSignUp", **other, idempotencyKey="k") == [
         "IDEMPOTENCY_MISMATCH"
     ]
-    assert await codes(stage, Viewer(), "accountSignUp", **other, idempotencyKey="l") == []
+    assert await codes(scenario, Viewer(), "accountSignUp", **other, idempotencyKey="l") == []
     assert await Email.filter(recipient=FORM["email"]).count() == 2
 
 
-async def test_keys_are_kept_for_30_days(stage: Stage) -> None:
+async def test_keys_are_kept_for_30_days(scenario: Scenario) -> None:
     """After that the same key belongs to a new request."""
-    now = stage.services.clock.now()
-    assert await codes(stage, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
+    now = scenario.services.clock.now()
+    assert await codes(scenario, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
     assert await delete_old_keys(now + timedelta(days=30)) == 0
-    assert await codes(stage, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
+    assert await codes(scenario, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
     assert await Email.filter(recipient=FORM["email"]).count() == 1
     assert await delete_old_keys(now + timedelta(days=31)) > 0
-    assert await codes(stage, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
+    assert await codes(scenario, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
     assert await Email.filter(recipient=FORM["email"]).count() == 2
 
 
-async def test_two_sign_ups_at_once_send_one_email(stage: Stage) -> None:
+async def test_two_sign_ups_at_once_send_one_email(scenario: Scenario) -> None:
     responses = await asyncio.gather(
-        *(codes(stage, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") for _ in range(2))
+        *(codes(scenario, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") for _ in range(2))
     )
     assert responses == [[], []]
     assert await Email.filter(recipient=FORM["email"]).count() == 1
@@ -158,63 +158,79 @@ async def test_two_sign_ups_at_once_send_one_email(stage: Stage) -> None:
 
 @pytest.mark.parametrize("name", ["passwordRequestReset", "sessionRequestUnlock"])
 async def test_a_key_without_a_session_counts_for_one_network_and_address(
-    stage: Stage, name: str
+    scenario: Scenario, name: str
 ) -> None:
     """A stranger elsewhere neither uses up a key nor learns from it whether an address is known."""
-    user = await known(stage)
+    user = await member_with_password(scenario)
     for email in (user.email, "unknown@mark.example"):
         for peer in (PEER, PEER, "192.0.2.1"):
-            assert await codes(stage, Viewer(), name, peer, email=email, idempotencyKey="k") == []
+            assert (
+                await codes(scenario, Viewer(), name, peer, email=email, idempotencyKey="k") == []
+            )
     assert await Email.filter(recipient=user.email).count() == 2  # one for each network
-    together = (
-        codes(stage, Viewer(), name, email=user.email, idempotencyKey="together") for _ in range(2)
+    requests = (
+        codes(scenario, Viewer(), name, email=user.email, idempotencyKey="together")
+        for _ in range(2)
     )
-    assert await asyncio.gather(*together) == [[], []]
+    assert await asyncio.gather(*requests) == [[], []]
     assert await Email.filter(recipient=user.email).count() == 3
 
 
 async def test_a_change_of_address_that_is_requested_again_keeps_its_emails_valid(
-    stage: Stage,
+    scenario: Scenario,
 ) -> None:
-    viewer = await managing(stage)
+    viewer = await owner_viewer(scenario)
     for _ in range(2):
-        given = {"email": "moved@mark.example", "idempotencyKey": "k"}
-        assert await codes(stage, viewer, "emailRequestChange", **given) == []
+        arguments = {"email": "moved@mark.example", "idempotencyKey": "k"}
+        assert await codes(scenario, viewer, "emailRequestChange", **arguments) == []
     assert await Email.filter(recipient="moved@mark.example").count() == 1
-    given = {"email": "elsewhere@mark.example", "idempotencyKey": "k"}
-    assert await codes(stage, viewer, "emailRequestChange", **given) == ["IDEMPOTENCY_MISMATCH"]
+    arguments = {"email": "elsewhere@mark.example", "idempotencyKey": "k"}
+    assert await codes(scenario, viewer, "emailRequestChange", **arguments) == [
+        "IDEMPOTENCY_MISMATCH"
+    ]
 
 
-async def test_a_late_repeat_ends_no_newer_session_and_resets_no_newer_factor(stage: Stage) -> None:
-    operator, user = await operating(stage), member_id(stage)
-    await enrolled(stage)
+async def test_a_late_repeat_ends_no_newer_session_and_resets_no_newer_factor(
+    scenario: Scenario,
+) -> None:
+    operator, user = await operator_viewer(scenario), member_id(scenario)
+    await member_with_totp(scenario)
     reset = {"userId": user, "idempotencyKey": "k"}
-    assert await codes(stage, operator, "userResetSecondFactor", **reset) == []
-    await enrolled(stage)
-    assert await codes(stage, operator, "userResetSecondFactor", **reset) == []
-    assert (await known(stage)).second_factor
-    first = await stage.do(operator, "userEndSessions", "ended", userId=user, idempotencyKey="k")
-    again = await stage.do(operator, "userEndSessions", "ended", userId=user, idempotencyKey="k")
+    assert await codes(scenario, operator, "userResetSecondFactor", **reset) == []
+    await member_with_totp(scenario)
+    assert await codes(scenario, operator, "userResetSecondFactor", **reset) == []
+    assert (await member_with_password(scenario)).second_factor
+    first = await scenario.mutate(
+        operator, "userEndSessions", "ended", userId=user, idempotencyKey="k"
+    )
+    again = await scenario.mutate(
+        operator, "userEndSessions", "ended", userId=user, idempotencyKey="k"
+    )
     assert first == again
-    other = {"userId": encode("User", stage.owner.user_id or 0), "idempotencyKey": "k"}
-    assert await codes(stage, operator, "userEndSessions", **other) == ["IDEMPOTENCY_MISMATCH"]
+    other = {"userId": encode("User", scenario.owner.user_id or 0), "idempotencyKey": "k"}
+    assert await codes(scenario, operator, "userEndSessions", **other) == ["IDEMPOTENCY_MISMATCH"]
 
 
-async def test_a_file_is_announced_once(stage: Stage) -> None:
-    given: dict[str, Any] = {
+async def test_a_file_is_announced_once(scenario: Scenario) -> None:
+    arguments: dict[str, Any] = {
         "name": "a.pdf",
         "contentType": "application/pdf",
         "size": 9,
         "idempotencyKey": "k",
     }
     before = await File.all().count()
-    announced = await asyncio.gather(
-        *(stage.do(stage.owner, "fileAnnounce", "file { id }", **given) for _ in range(2))
+    payloads = await asyncio.gather(
+        *(
+            scenario.mutate(scenario.owner, "fileAnnounce", "file { id }", **arguments)
+            for _ in range(2)
+        )
     )
-    assert announced[0] == announced[1]
+    assert payloads[0] == payloads[1]
     assert await File.all().count() == before + 1
-    assert await codes(stage, stage.owner, "fileAnnounce", **{**given, "size": 10}) == [
+    assert await codes(scenario, scenario.owner, "fileAnnounce", **{**arguments, "size": 10}) == [
         "IDEMPOTENCY_MISMATCH"
     ]
-    marie = await stage.do(stage.dataset.marie.owner, "fileAnnounce", "file { id }", **given)
-    assert marie["file"] != announced[0]["file"]
+    marie = await scenario.mutate(
+        scenario.dataset.marie.owner, "fileAnnounce", "file { id }", **arguments
+    )
+    assert marie["file"] != payloads[0]["file"]

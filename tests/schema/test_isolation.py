@@ -30,11 +30,11 @@ from resolvers.context import Services
 from resolvers.ids import encode
 from schema.root import schema
 from tests.people import add_member, create_user, create_viewer
-from tests.schema.conftest import recorded
+from tests.schema.conftest import create_private_rows
 from tests.schema.subscription_fixtures import subscribe
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask, Company, Dataset
+    from tests.schema.conftest import Company, Dataset, Execute
 
 GRAPH = schema._schema
 DEPTH = 4
@@ -50,14 +50,14 @@ ARGUMENTS = {
     "purchase": f'id: "{encode("Purchase", 2)}"',
     "account": f'id: "{encode("Account", 2)}"',
 }
-BILLS = (Purchase, Payment, Invoice)
+BILLING_MODELS = (Purchase, Payment, Invoice)
 
 
 @pytest.fixture
 async def dataset(dataset: "Dataset", action: "Action") -> "Dataset":
     """The companies, with a row of every type that contains personal data."""
     for company in (dataset.paul, dataset.marie):
-        await recorded(action, company)
+        await create_private_rows(action, company)
     return dataset
 
 
@@ -108,47 +108,49 @@ def secrets(company: "Company") -> list[str]:
     ]
 
 
-async def everything(ask: "Ask", viewer: Viewer, ids: list[str]) -> str:
+async def read_all(execute: "Execute", viewer: Viewer, ids: list[str]) -> str:
     """All responses that a viewer gets from the whole schema."""
     return "\n".join(
         [
-            orjson.dumps(await ask(viewer, query, **variables)).decode()
+            orjson.dumps(await execute(viewer, query, **variables)).decode()
             for query, variables in documents(ids)
         ]
     )
 
 
-async def test_outsiders_cannot_read_a_company(ask: "Ask", dataset: "Dataset") -> None:
-    strangers = [
+async def test_outsiders_cannot_read_a_company(execute: "Execute", dataset: "Dataset") -> None:
+    outsiders = [
         Viewer(),
         dataset.paul.owner,
         dataset.paul.member,
         dataset.nadia,
         dataset.alice_without_factor,
     ]
-    for viewer in strangers:
-        read = await everything(ask, viewer, dataset.marie.ids)
-        assert [secret for secret in secrets(dataset.marie) if secret in read] == []
+    for viewer in outsiders:
+        responses = await read_all(execute, viewer, dataset.marie.ids)
+        assert [secret for secret in secrets(dataset.marie) if secret in responses] == []
 
 
-async def test_owners_and_agents_read_all_of_a_company(ask: "Ask", dataset: "Dataset") -> None:
+async def test_owners_and_agents_read_all_of_a_company(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
     marie = dataset.marie
     texts = [
         f"{marie.mark} {each}"
         for each in ("legal", "trade", "subject", "body", "file.pdf", "client id", "bills order")
     ]
     for viewer in (marie.owner, dataset.alice):
-        read = await everything(ask, viewer, marie.ids)
+        responses = await read_all(execute, viewer, marie.ids)
         *others, accepted = [*texts, *secrets(marie)]
-        assert [each for each in others if each not in read] == []
+        assert [each for each in others if each not in responses] == []
         # P4.4: acceptances are visible only to their user.
-        assert (accepted in read) == (viewer is marie.owner)
+        assert (accepted in responses) == (viewer is marie.owner)
         # Invitations are not visible to staff.
-        assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)
+        assert (f"{marie.mark}-guest" in responses) == (viewer is marie.owner)
 
 
 async def test_p1_4_a_session_does_not_reach_the_users_other_company(
-    ask: "Ask", dataset: "Dataset", action: Action
+    execute: "Execute", dataset: "Dataset", action: Action
 ) -> None:
     """P1.4: Wanda belongs to both companies and acts for Paul's. Of Marie's she reads only what she
     needs to switch to it.
@@ -157,36 +159,36 @@ async def test_p1_4_a_session_does_not_reach_the_users_other_company(
     for company, role in ((dataset.paul, Role.MEMBER), (dataset.marie, Role.OWNER)):
         await add_member(action, company.account, wanda, role)
     viewer = await create_viewer(action, wanda, dataset.paul.account)
-    read = await everything(ask, viewer, dataset.marie.ids)
-    assert f"{dataset.paul.mark} subject" in read
-    for known in (
+    responses = await read_all(execute, viewer, dataset.marie.ids)
+    assert f"{dataset.paul.mark} subject" in responses
+    for allowed_text in (
         f"{dataset.marie.mark} legal",
         f"{dataset.marie.mark} trade",
         encode("Account", dataset.marie.account.pk),
     ):
-        read = read.replace(known, "")
-    assert [secret for secret in secrets(dataset.marie) if secret in read] == []
-    listed = (await ask(viewer, "{ viewer { companies { accountId legalName role current } } }"))[
-        "data"
-    ]["viewer"]
-    assert [tuple(each.values()) for each in listed["companies"]] == [
+        responses = responses.replace(allowed_text, "")
+    assert [secret for secret in secrets(dataset.marie) if secret in responses] == []
+    viewer_data = (
+        await execute(viewer, "{ viewer { companies { accountId legalName role current } } }")
+    )["data"]["viewer"]
+    assert [tuple(each.values()) for each in viewer_data["companies"]] == [
         (encode("Account", dataset.paul.account.pk), "PAULMARK legal", "MEMBER", True),
         (encode("Account", dataset.marie.account.pk), "MARIEMARK legal", "OWNER", False),
     ]
 
 
-async def test_members_cannot_read_invoices(ask: "Ask", dataset: "Dataset") -> None:
+async def test_members_cannot_read_invoices(execute: "Execute", dataset: "Dataset") -> None:
     marie = dataset.marie
-    read = await everything(ask, marie.member, marie.ids)
-    assert f"{marie.mark} body" in read
-    assert f"{marie.mark}-guest" not in read
+    responses = await read_all(execute, marie.member, marie.ids)
+    assert f"{marie.mark} body" in responses
+    assert f"{marie.mark}-guest" not in responses
     invoices = [f"{marie.mark} bills", marie.row(Invoice).number, marie.row(Invoice).sha256]
-    invoices += [encode(model.__name__, marie.row(model).pk) for model in BILLS]
-    assert [each for each in invoices if each in read] == []
+    invoices += [encode(model.__name__, marie.row(model).pk) for model in BILLING_MODELS]
+    assert [each for each in invoices if each in responses] == []
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "model", "field", "more"),
+    ("name", "kind", "model", "field", "other_fields"),
     [
         (
             "purchaseConfirmBilling",
@@ -227,20 +229,20 @@ async def test_members_cannot_read_invoices(ask: "Ask", dataset: "Dataset") -> N
     ],
 )
 async def test_outsiders_cannot_change_a_company(
-    ask: "Ask",
+    execute: "Execute",
     dataset: "Dataset",
     name: str,
     kind: str,
     model: Any,
     field: str,
-    more: dict[str, Any],
+    other_fields: dict[str, Any],
 ) -> None:
     query = (
         f"mutation($input: {kind}!) {{ {name}(input: $input) {{ userErrors {{ code field }} }} }}"
     )
     # Forbidden and missing rows get the same error.
     for key in (dataset.marie.id(model), encode(model.__name__, 999_999)):
-        response = await ask(dataset.paul.owner, query, input={field: key, **more})
+        response = await execute(dataset.paul.owner, query, input={field: key, **other_fields})
         assert response["data"] == {
             name: {"userErrors": [{"code": "NOT_FOUND", "field": ["input", field]}]}
         }

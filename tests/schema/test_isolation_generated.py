@@ -42,15 +42,15 @@ from schema.root import schema
 from tests.engine.differential.example_counts import examples
 from tests.engine.differential.generated_operations import GeneratedOperation, operations
 from tests.patience import PATIENCE
-from tests.schema.conftest import Dataset, recorded, sent
+from tests.schema.conftest import Dataset, create_private_rows, sent
 from tests.schema.outsiders import (
     Outsider,
-    belongings,
-    leaked,
-    marie_works,
-    nobodys,
+    change_maries_data,
+    leaks_to,
     outsiders,
+    rows_of_marie,
     text,
+    with_missing_ids,
 )
 from tests.schema.subscription_fixtures import subscribe
 from tests.schema.test_isolation import documents, selection
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 GRAPH = schema._schema
 MUTATIONS = GRAPH.mutation_type.fields if GRAPH.mutation_type else {}
 # By design, these mutations send emails to users of any company whose address is given.
-BY_ADDRESS = {
+EMAILING_MUTATIONS = {
     "accountSignUp",
     "passwordRequestReset",
     "sessionRequestUnlock",
@@ -74,7 +74,7 @@ BY_ADDRESS = {
 async def dataset(dataset: "Dataset", action: "Action") -> "Dataset":
     """The companies, with a row of every type that contains personal data."""
     for company in (dataset.paul, dataset.marie):
-        await recorded(action, company)
+        await create_private_rows(action, company)
     return dataset
 
 
@@ -93,15 +93,15 @@ def scalars(dataset: Dataset) -> dict[str, st.SearchStrategy[Any]]:
         "",
         "no id",
     ]
-    places = [
+    cursors = [
         cursor(invoice, NEWEST_INVOICE),
         cursor(marie.row(Purchase), NEWEST_PURCHASE),
         "no cursor",
     ]
-    words = ["essentiel", marie.mark, marie.account.siren, invoice.number, "MARIE", "%", "cam_"]
+    texts = ["essentiel", marie.mark, marie.account.siren, invoice.number, "MARIE", "%", "cam_"]
     return {
         "ID": st.sampled_from(ids).map(nodes.String),
-        "String": st.sampled_from([*words, *places]).map(nodes.String),
+        "String": st.sampled_from([*texts, *cursors]).map(nodes.String),
         "Int": st.sampled_from([1, 2, 3, 100, 0, -1]).map(nodes.Int),
         "Date": st.sampled_from(["2026-11-01", "2026-12-31"]).map(nodes.String),
         "DateTime": st.just(nodes.String("2026-11-23T09:00:00Z")),
@@ -110,34 +110,36 @@ def scalars(dataset: Dataset) -> dict[str, st.SearchStrategy[Any]]:
 
 
 @pytest.fixture
-def generated(dataset: Dataset, engine: Engine) -> "partial[st.SearchStrategy[GeneratedOperation]]":
+def operation_strategy(
+    dataset: Dataset, engine: Engine
+) -> "partial[st.SearchStrategy[GeneratedOperation]]":
     return partial(operations, GRAPH, engine, scalars(dataset), allow_null=True)
 
 
 @pytest.fixture
-def quick(services: Services) -> Services:
+def undelayed_services(services: Services) -> Services:
     """The same services without the delays after failures."""
     return replace(services, auth=replace(services.auth, min_response_seconds=0))
 
 
 @pytest.fixture
-async def crowd(dataset: Dataset, action: "Action") -> list[Outsider]:
+async def outsider_list(dataset: Dataset, action: "Action") -> list[Outsider]:
     return await outsiders(dataset, action)
 
 
 @pytest.fixture
-async def before(dataset: Dataset, crowd: list[Outsider]) -> tuple[dict[str, Any], int]:
+async def before(dataset: Dataset, outsider_list: list[Outsider]) -> tuple[dict[str, Any], int]:
     """Marie's rows and the number of emails to her members before the first operation, which no
     operation may change.
     """
-    return await belongings(dataset), await emails_to_marie()
+    return await rows_of_marie(dataset), await emails_to_marie()
 
 
 async def emails_to_marie() -> int:
     return await Email.filter(recipient__contains="mariemark").count()
 
 
-class Asking:
+class Executor:
     """Executes a case for an outsider, and returns what they read."""
 
     def __init__(self, engine: Engine, services: Services) -> None:
@@ -160,69 +162,79 @@ class Asking:
 @given(data=st.data())
 async def test_queries_reveal_nothing_to_outsiders(
     data: st.DataObject,
-    generated: Any,
+    operation_strategy: Any,
     engine: Engine,
-    quick: Services,
+    undelayed_services: Services,
     dataset: Dataset,
-    crowd: list[Outsider],
+    outsider_list: list[Outsider],
     action: "Action",
 ) -> None:
     assert GRAPH.query_type
-    case: GeneratedOperation = data.draw(generated(fields=list(GRAPH.query_type.fields)))
-    ask, sent = Asking(engine, quick), case.document + orjson.dumps(case.variables).decode()
-    before = {each.name: await ask(case, each) for each in crowd}
-    for each in crowd:
-        assert leaked(dataset, each, sent, before[each.name]) == [], (each.name, case)
-    await marie_works(dataset, action)
-    unknown = GeneratedOperation(
-        nobodys(dataset, case.document),
-        orjson.loads(nobodys(dataset, orjson.dumps(case.variables).decode())),
+    case: GeneratedOperation = data.draw(operation_strategy(fields=list(GRAPH.query_type.fields)))
+    execute, sent = (
+        Executor(engine, undelayed_services),
+        case.document + orjson.dumps(case.variables).decode(),
     )
-    for each in crowd:
-        if not each.counts_everybody:
-            assert await ask(case, each) == before[each.name], (each.name, case)
-        if not each.allowed and not each.counts_everybody:
-            assert nobodys(dataset, await ask(unknown, each)) == nobodys(
-                dataset, before[each.name]
-            ), (each.name, case)
+    before = {each.name: await execute(case, each) for each in outsider_list}
+    for each in outsider_list:
+        assert leaks_to(dataset, each, sent, before[each.name]) == [], (each.name, case)
+    await change_maries_data(dataset, action)
+    case_with_missing_ids = GeneratedOperation(
+        with_missing_ids(dataset, case.document),
+        orjson.loads(with_missing_ids(dataset, orjson.dumps(case.variables).decode())),
+    )
+    for each in outsider_list:
+        if not each.reads_counts:
+            assert await execute(case, each) == before[each.name], (each.name, case)
+        if not each.allowed and not each.reads_counts:
+            assert with_missing_ids(
+                dataset, await execute(case_with_missing_ids, each)
+            ) == with_missing_ids(dataset, before[each.name]), (each.name, case)
 
 
 async def test_every_type_by_every_id_reveals_nothing_to_outsiders(
-    engine: Engine, quick: Services, dataset: Dataset, crowd: list[Outsider]
+    engine: Engine, undelayed_services: Services, dataset: Dataset, outsider_list: list[Outsider]
 ) -> None:
     """The same exhaustive documents as in test_isolation.py, because generated ones seldom combine
     a type with the right id.
     """
-    ask = Asking(engine, quick)
+    execute = Executor(engine, undelayed_services)
     for document, variables in documents(dataset.marie.ids):
         sent = document + orjson.dumps(variables).decode()
-        for each in crowd:
-            read = await ask(GeneratedOperation(document, variables), each)
-            assert leaked(dataset, each, sent, read) == [], (each.name, sent)
+        for each in outsider_list:
+            response = await execute(GeneratedOperation(document, variables), each)
+            assert leaks_to(dataset, each, sent, response) == [], (each.name, sent)
 
 
 @examples(0.04, 1)
 @given(data=st.data())
 async def test_mutations_by_outsiders_change_none_of_her_rows(
     data: st.DataObject,
-    generated: Any,
+    operation_strategy: Any,
     engine: Engine,
-    quick: Services,
+    undelayed_services: Services,
     dataset: Dataset,
-    crowd: list[Outsider],
+    outsider_list: list[Outsider],
     before: tuple[dict[str, Any], int],
 ) -> None:
-    case: GeneratedOperation = data.draw(generated(fields=sorted(MUTATIONS.keys() - BY_ADDRESS)))
-    who = data.draw(st.sampled_from([each for each in crowd if not each.allowed]))
-    response = await Asking(engine, quick)(case, who)
+    case: GeneratedOperation = data.draw(
+        operation_strategy(fields=sorted(MUTATIONS.keys() - EMAILING_MUTATIONS))
+    )
+    outsider = data.draw(st.sampled_from([each for each in outsider_list if not each.allowed]))
+    response = await Executor(engine, undelayed_services)(case, outsider)
     assert (
-        leaked(dataset, who, case.document + orjson.dumps(case.variables).decode(), response) == []
-    ), (who.name, case)
-    assert (await belongings(dataset), await emails_to_marie()) == before, (who.name, case)
+        leaks_to(dataset, outsider, case.document + orjson.dumps(case.variables).decode(), response)
+        == []
+    ), (outsider.name, case)
+    assert (await rows_of_marie(dataset), await emails_to_marie()) == before, (outsider.name, case)
 
 
 async def test_viewers_with_access_read_and_change_data(
-    generated: Any, engine: Engine, quick: Services, dataset: Dataset, action: "Action"
+    operation_strategy: Any,
+    engine: Engine,
+    undelayed_services: Services,
+    dataset: Dataset,
+    action: "Action",
 ) -> None:
     """Checks the other tests: the agent's responses contain the marks, and Marie's own changes are
     visible.
@@ -231,12 +243,12 @@ async def test_viewers_with_access_read_and_change_data(
     case = GeneratedOperation(
         "{ tickets { totalCount nodes { subject account { legalName } } } }", {}
     )
-    read = await Asking(engine, quick)(case, alice)
-    assert dataset.marie.mark in str(leaked(dataset, alice, "", read))
-    before = await belongings(dataset)
-    await marie_works(dataset, action)
-    assert await Asking(engine, quick)(case, alice) != read
-    assert await belongings(dataset) != before
+    response = await Executor(engine, undelayed_services)(case, alice)
+    assert dataset.marie.mark in str(leaks_to(dataset, alice, "", response))
+    before = await rows_of_marie(dataset)
+    await change_maries_data(dataset, action)
+    assert await Executor(engine, undelayed_services)(case, alice) != response
+    assert await rows_of_marie(dataset) != before
     assert {
         "Ticket",
         "Message",
@@ -255,9 +267,9 @@ SUBSCRIPTIONS = GRAPH.subscription_type.fields if GRAPH.subscription_type else {
 async def test_subscriptions_reveal_nothing_to_outsiders(
     name: str,
     engine: Engine,
-    quick: Services,
+    undelayed_services: Services,
     dataset: Dataset,
-    crowd: list[Outsider],
+    outsider_list: list[Outsider],
     action: "Action",
 ) -> None:
     """With every id of hers and their own: while Marie works, the first event concerns their own
@@ -265,31 +277,33 @@ async def test_subscriptions_reveal_nothing_to_outsiders(
     """
     by_id = "ticketId" in SUBSCRIPTIONS[name].args
     inner = selection(get_named_type(SUBSCRIPTIONS[name].type), 2)
-    for each in crowd:
+    for each in outsider_list:
         for key in [*dataset.marie.ids, dataset.paul.id(Ticket)] if by_id else [""]:
             call = (
-                f'{name}(ticketId: "{key}")' if by_id else f"{name}(after: {await _head(dataset)})"
+                f'{name}(ticketId: "{key}")'
+                if by_id
+                else f"{name}(after: {await _last_sequence(dataset)})"
             )
-            following = subscribe(
-                engine, each.viewer, quick, f"subscription {{ {call} {{ {inner} }} }}"
+            subscription = subscribe(
+                engine, each.viewer, undelayed_services, f"subscription {{ {call} {{ {inner} }} }}"
             )
             if by_id and key == dataset.paul.id(Ticket):
-                await following.aclose()  # their own: see test_shared_delivery.py
+                await subscription.aclose()  # their own: see test_shared_delivery.py
                 continue
             if by_id or each.viewer.account is None or name != "accountEvents":
-                first: Any = await _refusal(following)
+                first: Any = await _first_error(subscription)
             else:
-                waiting = asyncio.ensure_future(anext(following))
-                heard = replace(action, bus=quick.hub)
-                await marie_works(dataset, heard)
-                await _paul_works(dataset, heard)
-                first = await asyncio.wait_for(waiting, PATIENCE)
+                pending = asyncio.ensure_future(anext(subscription))
+                live_action = replace(action, bus=undelayed_services.hub)
+                await change_maries_data(dataset, live_action)
+                await _open_ticket_of_paul(dataset, live_action)
+                first = await asyncio.wait_for(pending, PATIENCE)
                 assert first["data"], first
-            await following.aclose()
-            assert leaked(dataset, each, key, text(sent(first))) == [], (each.name, key)
+            await subscription.aclose()
+            assert leaks_to(dataset, each, key, text(sent(first))) == [], (each.name, key)
 
 
-async def _head(dataset: Dataset) -> int:
+async def _last_sequence(dataset: Dataset) -> int:
     """The sequence of the latest event of Paul's company. Later events are delivered whenever the
     stream begins.
     """
@@ -301,14 +315,14 @@ async def _head(dataset: Dataset) -> int:
     return latest.sequence if latest else 0
 
 
-async def _refusal(following: Any) -> dict[str, Any]:
+async def _first_error(subscription: Any) -> dict[str, Any]:
     """The only event that a subscription without access receives: its error."""
-    first: dict[str, Any] = await anext(following)
+    first: dict[str, Any] = await anext(subscription)
     assert first["errors"], first
     return first
 
 
-async def _paul_works(dataset: Dataset, action: "Action") -> None:
+async def _open_ticket_of_paul(dataset: Dataset, action: "Action") -> None:
     paul = dataset.paul
     assert paul.owner.user
     async with replace(action, actor=paul.owner.user).transaction() as tx:
@@ -329,32 +343,32 @@ def test_every_field_is_requested() -> None:
     sent: set[str] = set()
     for document, _ in documents(["an id"]):
         info = TypeInfo(GRAPH)
-        visit(parse(document), TypeInfoVisitor(info, _Noting(info, sent)))
-    assert {each for each in _readable() if each not in sent} == ASKED_ELSEWHERE
+        visit(parse(document), TypeInfoVisitor(info, _FieldRecorder(info, sent)))
+    assert {each for each in _readable_fields() if each not in sent} == FIELDS_REQUESTED_ELSEWHERE
 
 
-ASKED_ELSEWHERE = {"Node.id"}  # each type under its own name
+FIELDS_REQUESTED_ELSEWHERE = {"Node.id"}  # each type under its own name
 
 
-def _readable() -> set[str]:
+def _readable_fields() -> set[str]:
     """Every field of every object that a query can reach."""
     assert GRAPH.query_type
-    fields_found: dict[str, Any] = {}
-    waiting: list[Any] = [GRAPH.query_type]
-    while waiting:
-        kind = waiting.pop()
-        if kind.name in fields_found or not hasattr(kind, "fields"):
+    types: dict[str, Any] = {}
+    pending: list[Any] = [GRAPH.query_type]
+    while pending:
+        kind = pending.pop()
+        if kind.name in types or not hasattr(kind, "fields"):
             continue
-        fields_found[kind.name] = kind
-        waiting += [get_named_type(field.type) for field in kind.fields.values()]
-        waiting += GRAPH.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else []
-    return {f"{name}.{field}" for name, kind in fields_found.items() for field in kind.fields}
+        types[kind.name] = kind
+        pending += [get_named_type(field.type) for field in kind.fields.values()]
+        pending += GRAPH.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else []
+    return {f"{name}.{field}" for name, kind in types.items() for field in kind.fields}
 
 
-class _Noting(Visitor):
-    def __init__(self, info: TypeInfo, asked: set[str]) -> None:
+class _FieldRecorder(Visitor):
+    def __init__(self, info: TypeInfo, request: set[str]) -> None:
         super().__init__()
-        self.info, self.asked = info, asked
+        self.info, self.asked = info, request
 
     def enter_field(self, node: Any, *_: Any) -> None:
         parent = self.info.get_parent_type()

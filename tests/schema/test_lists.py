@@ -18,7 +18,7 @@ from resolvers.ids import encode
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
-    from tests.schema.conftest import Ask, Dataset
+    from tests.schema.conftest import Dataset, Execute
 
 TICKETS = """query($f: TicketFilter, $o: TicketOrder, $first: Int, $after: String, $last: Int,
     $before: String) {
@@ -28,13 +28,13 @@ INVOICES = (
     "query($f: InvoiceFilter, $o: InvoiceOrder) { invoices(filter: $f, orderBy: $o) { nodes { "
     "number } } }"
 )
-BY_NAME = """query($ticket: String!, $invoice: String!, $purchase: ID!, $account: ID!) {
+BY_NUMBER_QUERY = """query($ticket: String!, $invoice: String!, $purchase: ID!, $account: ID!) {
     ticket(number: $ticket) { id } invoice(number: $invoice) { id } purchase(id: $purchase) { id }
     account(id: $account) { id }
     contact { email } }"""
 
 
-def by(field: str, direction: str) -> dict[str, str]:
+def order_by(field: str, direction: str) -> dict[str, str]:
     return {"field": field, "direction": direction}
 
 
@@ -47,8 +47,8 @@ async def tickets(dataset: "Dataset", action: Action, clock: "MovableClock") -> 
     numbers = [first.number]
     for subject in "abc":
         clock.advance(timedelta(seconds=1))
-        at = replace(action, at=clock.now())
-        async with at.transaction() as tx:
+        later_action = replace(action, at=clock.now())
+        async with later_action.transaction() as tx:
             ticket = await Ticket.open(
                 tx,
                 dataset.paul.account,
@@ -63,46 +63,51 @@ async def tickets(dataset: "Dataset", action: Action, clock: "MovableClock") -> 
     return numbers
 
 
-async def listed(ask: "Ask", viewer: Viewer, **given: Any) -> list[str]:
+async def list_numbers(execute: "Execute", viewer: Viewer, **arguments: Any) -> list[str]:
     return [
-        each["number"] for each in (await ask(viewer, TICKETS, **given))["data"]["tickets"]["nodes"]
+        each["number"]
+        for each in (await execute(viewer, TICKETS, **arguments))["data"]["tickets"]["nodes"]
     ]
 
 
 async def test_tickets_come_in_the_order_that_is_asked_for(
-    ask: "Ask", dataset: "Dataset", tickets: list[str]
+    execute: "Execute", dataset: "Dataset", tickets: list[str]
 ) -> None:
     first, a, b, c = tickets
     for order, numbers in (
         (None, [first, c, b, a]),
-        (by("UPDATED_AT", "ASC"), [a, b, c, first]),
-        (by("CREATED_AT", "DESC"), [c, b, a, first]),
-        (by("CREATED_AT", "ASC"), [first, a, b, c]),
+        (order_by("UPDATED_AT", "ASC"), [a, b, c, first]),
+        (order_by("CREATED_AT", "DESC"), [c, b, a, first]),
+        (order_by("CREATED_AT", "ASC"), [first, a, b, c]),
     ):
-        assert await listed(ask, dataset.paul.owner, o=order) == numbers
-        page = (await ask(dataset.paul.owner, TICKETS, o=order, first=2))["data"]["tickets"]
-        rest = await listed(ask, dataset.paul.owner, o=order, after=page["pageInfo"]["endCursor"])
-        assert [each["number"] for each in page["nodes"]] + rest == numbers
-        end = (await ask(dataset.paul.owner, TICKETS, o=order, last=1))["data"]["tickets"]
+        assert await list_numbers(execute, dataset.paul.owner, o=order) == numbers
+        page = (await execute(dataset.paul.owner, TICKETS, o=order, first=2))["data"]["tickets"]
+        next_numbers = await list_numbers(
+            execute, dataset.paul.owner, o=order, after=page["pageInfo"]["endCursor"]
+        )
+        assert [each["number"] for each in page["nodes"]] + next_numbers == numbers
+        last_page = (await execute(dataset.paul.owner, TICKETS, o=order, last=1))["data"]["tickets"]
         assert (
-            await listed(ask, dataset.paul.owner, o=order, before=end["pageInfo"]["startCursor"])
+            await list_numbers(
+                execute, dataset.paul.owner, o=order, before=last_page["pageInfo"]["startCursor"]
+            )
             == numbers[:-1]
         )
 
 
 async def test_a_cursor_of_another_order_is_refused(
-    ask: "Ask", dataset: "Dataset", tickets: list[str]
+    execute: "Execute", dataset: "Dataset", tickets: list[str]
 ) -> None:
     orders = [
-        by("UPDATED_AT", "DESC"),
-        by("UPDATED_AT", "ASC"),
-        by("CREATED_AT", "DESC"),
-        by("CREATED_AT", "ASC"),
+        order_by("UPDATED_AT", "DESC"),
+        order_by("UPDATED_AT", "ASC"),
+        order_by("CREATED_AT", "DESC"),
+        order_by("CREATED_AT", "ASC"),
     ]
     for order in orders:
-        page = (await ask(dataset.paul.owner, TICKETS, o=order, first=1))["data"]["tickets"]
+        page = (await execute(dataset.paul.owner, TICKETS, o=order, first=1))["data"]["tickets"]
         for other in orders:
-            response = await ask(
+            response = await execute(
                 dataset.paul.owner, TICKETS, o=other, after=page["pageInfo"]["endCursor"]
             )
             codes = [error["extensions"]["code"] for error in response.get("errors", [])]
@@ -110,11 +115,11 @@ async def test_a_cursor_of_another_order_is_refused(
 
 
 async def test_filters_must_all_hold(
-    ask: "Ask", dataset: "Dataset", tickets: list[str], clock: "MovableClock"
+    execute: "Execute", dataset: "Dataset", tickets: list[str], clock: "MovableClock"
 ) -> None:
     first, a, b, c = tickets
     now = clock.now()
-    for given, numbers in (
+    for arguments, numbers in (
         ({"channel": {"eq": "CHAT"}}, [first]),
         ({"channel": {"in": ["CHAT", "WEB", "WEB"]}}, [first, c, b, a]),
         ({"channel": {"in": []}}, []),
@@ -130,11 +135,11 @@ async def test_filters_must_all_hold(
         ({"number": {"in": [a, c, "CAM-2026-999999", "x"]}}, [c, a]),
         ({"number": {"in": []}}, []),
     ):
-        assert await listed(ask, dataset.paul.owner, f=given) == numbers, given
+        assert await list_numbers(execute, dataset.paul.owner, f=arguments) == numbers, arguments
 
 
 async def test_a_list_below_an_object_takes_an_order_too(
-    ask: "Ask", dataset: "Dataset", tickets: list[str]
+    execute: "Execute", dataset: "Dataset", tickets: list[str]
 ) -> None:
     query = """query($ids: [ID!]!, $o: TicketOrder, $after: String) { nodes(ids: $ids) { ... on
         Account {
@@ -142,53 +147,63 @@ async def test_a_list_below_an_object_takes_an_order_too(
         pageInfo { endCursor } } } } }"""
     first, a, b, c = tickets
     paul, marie = dataset.paul.id(Account), dataset.marie.id(Account)
-    order = by("CREATED_AT", "ASC")
+    order = order_by("CREATED_AT", "ASC")
     pages = [
         each["tickets"]
-        for each in (await ask(dataset.alice, query, ids=[paul, marie], o=order))["data"]["nodes"]
+        for each in (await execute(dataset.alice, query, ids=[paul, marie], o=order))["data"][
+            "nodes"
+        ]
     ]
     assert [[each["number"] for each in page["nodes"]] for page in pages] == [
         [first, a, b],
         [dataset.marie.row(Ticket).number],
     ]
     after = pages[0]["pageInfo"]["endCursor"]
-    [rest] = (await ask(dataset.alice, query, ids=[paul], o=order, after=after))["data"]["nodes"]
-    assert [each["number"] for each in rest["tickets"]["nodes"]] == [c]
-    response = await ask(dataset.alice, query, ids=[paul], after=after)
+    [next_numbers] = (await execute(dataset.alice, query, ids=[paul], o=order, after=after))[
+        "data"
+    ]["nodes"]
+    assert [each["number"] for each in next_numbers["tickets"]["nodes"]] == [c]
+    response = await execute(dataset.alice, query, ids=[paul], after=after)
     assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_USER_INPUT"]
 
 
-async def test_staff_find_what_people_name_by_number(ask: "Ask", dataset: "Dataset") -> None:
+async def test_staff_find_what_people_name_by_number(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
     ticket, invoice = dataset.marie.row(Ticket).number, dataset.marie.row(Invoice).number
-    assert await listed(ask, dataset.alice, f={"number": {"eq": ticket.lower()}}) == [ticket]
-    for given in ({"number": {"eq": invoice}}, {"number": {"in": [invoice, "FA-1", "\x00"]}}):
-        response = await ask(dataset.alice, INVOICES, f=given)
+    assert await list_numbers(execute, dataset.alice, f={"number": {"eq": ticket.lower()}}) == [
+        ticket
+    ]
+    for arguments in ({"number": {"eq": invoice}}, {"number": {"in": [invoice, "FA-1", "\x00"]}}):
+        response = await execute(dataset.alice, INVOICES, f=arguments)
         assert response["data"]["invoices"]["nodes"] == [{"number": invoice}]
-        assert (await ask(dataset.paul.owner, INVOICES, f=given))["data"]["invoices"]["nodes"] == []
+        assert (await execute(dataset.paul.owner, INVOICES, f=arguments))["data"]["invoices"][
+            "nodes"
+        ] == []
     many = {"number": {"in": [invoice] * 50 + [f"FA-2026-{number:06d}" for number in range(101)]}}
     for query in (INVOICES, TICKETS):
-        assert (await ask(dataset.alice, query, f=many))["errors"][0]["extensions"][
+        assert (await execute(dataset.alice, query, f=many))["errors"][0]["extensions"][
             "code"
         ] == "BAD_USER_INPUT"
 
 
-async def test_invoices_come_by_number_or_by_day(ask: "Ask", dataset: "Dataset") -> None:
+async def test_invoices_come_by_number_or_by_day(execute: "Execute", dataset: "Dataset") -> None:
     numbers = sorted(company.row(Invoice).number for company in (dataset.paul, dataset.marie))
     for order in ("NUMBER", "ISSUED_ON"):
         for direction, expected in (("ASC", numbers), ("DESC", numbers[::-1])):
-            response = await ask(dataset.alice, INVOICES, o=by(order, direction))
+            response = await execute(dataset.alice, INVOICES, o=order_by(order, direction))
             assert [each["number"] for each in response["data"]["invoices"]["nodes"]] == expected
-    for given, count in (
+    for arguments, count in (
         ({"gte": "2026-11-23"}, 2),
         ({"lt": "2026-11-23"}, 0),
         ({"gte": "2026-11-23", "lt": "2026-11-24"}, 2),
     ):
-        response = await ask(dataset.alice, INVOICES, f={"issuedOn": given})
+        response = await execute(dataset.alice, INVOICES, f={"issuedOn": arguments})
         assert len(response["data"]["invoices"]["nodes"]) == count
 
 
 async def test_objects_are_found_by_name_by_those_who_may_see_them(
-    ask: "Ask", dataset: "Dataset"
+    execute: "Execute", dataset: "Dataset"
 ) -> None:
     marie = dataset.marie
     names: dict[str, str] = {
@@ -200,7 +215,7 @@ async def test_objects_are_found_by_name_by_those_who_may_see_them(
     result = {"ticket": {"id": marie.id(Ticket)}, "invoice": {"id": marie.id(Invoice)}}
     result |= {name: {"id": names[name]} for name in ("purchase", "account")}
     for viewer in (marie.owner, dataset.alice):
-        response = await ask(viewer, BY_NAME, **names)
+        response = await execute(viewer, BY_NUMBER_QUERY, **names)
         contact = response["data"].pop("contact")
         assert contact["email"]
         assert response["data"] == result
@@ -216,19 +231,21 @@ async def test_objects_are_found_by_name_by_those_who_may_see_them(
         "purchase": "x",
         "account": names["purchase"],
     }
-    for given in (
+    for arguments in (
         names,
         missing,
         wrong,
         {**names, "ticket": names["ticket"].replace("2026", "2025")},
     ):
-        response = await ask(dataset.paul.owner, BY_NAME, **given)
+        response = await execute(dataset.paul.owner, BY_NUMBER_QUERY, **arguments)
         assert "errors" not in response
         assert {name: response["data"][name] for name in result} == dict.fromkeys(result)
 
 
-async def test_a_refusal_leaves_the_answers_beside_it(ask: "Ask", dataset: "Dataset") -> None:
-    response = await ask(
+async def test_a_refusal_leaves_the_answers_beside_it(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
+    response = await execute(
         dataset.paul.member,
         "{ tickets { totalCount } invoices { totalCount } offers(first: -1) { totalCount } }",
     )

@@ -22,25 +22,25 @@ from tests.schema.conftest import Dataset
 if TYPE_CHECKING:
     from engine import Engine
 
-Ask = Callable[..., Awaitable[dict[str, Any]]]
+Execute = Callable[..., Awaitable[dict[str, Any]]]
 PAYMENT = "payment { status declineCode } purchase { id status } userErrors { code field message }"
 
 
 async def did(
-    ask: Ask, who: Viewer, name: str, kind: str, selection: str, **given: Any
+    execute: Execute, who: Viewer, name: str, kind: str, selection: str, **given: Any
 ) -> dict[str, Any]:
     """The payload of one mutation."""
-    response = await ask(
+    response = await execute(
         who, f"mutation($i: {kind}!) {{ {name}(input: $i) {{ {selection} }} }}", i=given
     )
     assert "errors" not in response, response
     return dict(response["data"][name])
 
 
-async def drafted(ask: Ask, who: Viewer, price: Price, key: str) -> dict[str, Any]:
+async def drafted(execute: Execute, who: Viewer, price: Price, key: str) -> dict[str, Any]:
     given = {"priceId": encode("Price", price.pk), "idempotencyKey": key}
     return await did(
-        ask,
+        execute,
         who,
         "purchaseDraft",
         "PurchaseDraftInput",
@@ -49,7 +49,7 @@ async def drafted(ask: Ask, who: Viewer, price: Price, key: str) -> dict[str, An
     )
 
 
-async def billed(ask: Ask, who: Viewer, purchase: str, **given: Any) -> dict[str, Any]:
+async def billed(execute: Execute, who: Viewer, purchase: str, **given: Any) -> dict[str, Any]:
     where = {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"}
     where |= {name: given.pop(name) for name in ("country", "city", "street") if name in given}
     given |= {"purchaseId": purchase, "billingAddress": where}
@@ -58,23 +58,27 @@ async def billed(ask: Ask, who: Viewer, purchase: str, **given: Any) -> dict[str
         "}"
     )
     return await did(
-        ask, who, "purchaseConfirmBilling", "PurchaseConfirmBillingInput", selection, **given
+        execute, who, "purchaseConfirmBilling", "PurchaseConfirmBillingInput", selection, **given
     )
 
 
-async def paid(ask: Ask, who: Viewer, purchase: str, method: str, key: str) -> dict[str, Any]:
+async def paid(
+    execute: Execute, who: Viewer, purchase: str, method: str, key: str
+) -> dict[str, Any]:
     given = {"purchaseId": purchase, "paymentMethod": method, "idempotencyKey": key}
-    return await did(ask, who, "purchasePay", "PurchasePayInput", PAYMENT, **given)
+    return await did(execute, who, "purchasePay", "PurchasePayInput", PAYMENT, **given)
 
 
-async def test_a_purchase_survives_invalid_input(ask: Ask, dataset: Dataset, price: Price) -> None:
+async def test_a_purchase_survives_invalid_input(
+    execute: Execute, dataset: Dataset, price: Price
+) -> None:
     """P2.2: resumable and idempotent. P2.3: an unknown payment method is reported, again on each
     repeat.
     """
     owner = dataset.paul.owner
-    purchase = (await drafted(ask, owner, price, "one"))["purchase"]["id"]
-    assert (await drafted(ask, owner, price, "one"))["purchase"]["id"] == purchase
-    early = await paid(ask, owner, purchase, "pm_sandbox_success", "early")
+    purchase = (await drafted(execute, owner, price, "one"))["purchase"]["id"]
+    assert (await drafted(execute, owner, price, "one"))["purchase"]["id"] == purchase
+    early = await paid(execute, owner, purchase, "pm_sandbox_success", "early")
     assert early["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
     assert (
         early["userErrors"][0]["message"]
@@ -85,41 +89,41 @@ async def test_a_purchase_survives_invalid_input(ask: Ask, dataset: Dataset, pri
         ({"city": "  "}, "BLANK"),
         ({"street": "x" * 201}, "TOO_LONG"),
     ):
-        (error,) = (await billed(ask, owner, purchase, **wrong))["userErrors"]
+        (error,) = (await billed(execute, owner, purchase, **wrong))["userErrors"]
         assert error == {"code": code, "field": ["input", "billingAddress", *wrong]}
-    confirmed = await billed(ask, owner, purchase, orderNumber="4242 4242 4242 4242")
+    confirmed = await billed(execute, owner, purchase, orderNumber="4242 4242 4242 4242")
     assert confirmed["purchase"] == {
         "status": "BILLING_CONFIRMED",
         "billingAddress": {"street": "3 rue du Four", "country": "FR"},
         "orderNumber": "•••• 4242",
     }
-    unknown = await paid(ask, owner, purchase, "pm_unheard_of", "u")
-    assert unknown == await paid(ask, owner, purchase, "pm_unheard_of", "u")
+    unknown = await paid(execute, owner, purchase, "pm_unheard_of", "u")
+    assert unknown == await paid(execute, owner, purchase, "pm_unheard_of", "u")
     assert (unknown["payment"]["status"], unknown["userErrors"][0]["code"]) == (
         "DECLINED",
         "VALUE_INVALID",
     )
-    other = await paid(ask, owner, purchase, "pm_sandbox_success", "u")
+    other = await paid(execute, owner, purchase, "pm_sandbox_success", "u")
     assert other["userErrors"][0]["code"] == "IDEMPOTENCY_MISMATCH"
-    active = await paid(ask, owner, purchase, "pm_sandbox_success", "v")
+    active = await paid(execute, owner, purchase, "pm_sandbox_success", "v")
     assert (active["payment"]["status"], active["purchase"]["status"]) == ("SUCCEEDED", "ACTIVE")
-    again = await billed(ask, owner, purchase)
+    again = await billed(execute, owner, purchase)
     assert again["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
 
 
 async def test_a_payment_waits_for_the_bank_and_is_checked_again(
-    ask: Ask, dataset: Dataset, price: Price, services: Services
+    execute: Execute, dataset: Dataset, price: Price, services: Services
 ) -> None:
     """P2.3: the states of strong customer authentication are visible."""
     owner = dataset.paul.owner
-    purchase = (await drafted(ask, owner, price, "sca"))["purchase"]["id"]
-    await billed(ask, owner, purchase)
-    waiting = await paid(ask, owner, purchase, "pm_sandbox_confirmation", "s")
+    purchase = (await drafted(execute, owner, price, "sca"))["purchase"]["id"]
+    await billed(execute, owner, purchase)
+    waiting = await paid(execute, owner, purchase, "pm_sandbox_confirmation", "s")
     assert (waiting["payment"]["status"], waiting["purchase"]["status"]) == (
         "REQUIRES_ACTION",
         "PAYMENT_PENDING",
     )
-    result = await ask(
+    result = await execute(
         owner,
         "query($id: ID!) { node(id: $id) { ... on Purchase { payments { id confirmationUrl } } } }",
         id=purchase,
@@ -127,7 +131,7 @@ async def test_a_payment_waits_for_the_bank_and_is_checked_again(
     (payment,) = result["data"]["node"]["payments"]
     await services.gateway.decide(payment["confirmationUrl"].rpartition("/")[2], is_approved=False)  # type: ignore[attr-defined] # the sandbox
     refused = await did(
-        ask, owner, "paymentRefresh", "PaymentRefreshInput", PAYMENT, paymentId=payment["id"]
+        execute, owner, "paymentRefresh", "PaymentRefreshInput", PAYMENT, paymentId=payment["id"]
     )
     assert (refused["payment"]["status"], refused["purchase"]["status"]) == (
         "DECLINED",
@@ -137,16 +141,16 @@ async def test_a_payment_waits_for_the_bank_and_is_checked_again(
 
 
 async def test_a_price_that_is_no_longer_sold_cannot_be_bought(
-    ask: Ask, dataset: Dataset, price: Price, action: Action
+    execute: Execute, dataset: Dataset, price: Price, action: Action
 ) -> None:
     """P2.1: versions of prices."""
     await Price.filter(pk=price.pk).update(valid_until=action.at)
-    assert (await drafted(ask, dataset.paul.owner, price, "late"))["userErrors"][0][
+    assert (await drafted(execute, dataset.paul.owner, price, "late"))["userErrors"][0][
         "code"
     ] == "NOT_FOUND"
 
 
-async def test_a_ticket_is_opened_once_by_chat_or_web(ask: Ask, dataset: Dataset) -> None:
+async def test_a_ticket_is_opened_once_by_chat_or_web(execute: Execute, dataset: Dataset) -> None:
     """P5.1, P5.8: phone calls and emails become tickets in other ways."""
     given = {
         "subject": "Lenteur",
@@ -155,9 +159,11 @@ async def test_a_ticket_is_opened_once_by_chat_or_web(ask: Ask, dataset: Dataset
         "idempotencyKey": "k",
     }
     selection = "ticket { id channel category } userErrors { code field }"
-    first = await did(ask, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given)
+    first = await did(
+        execute, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given
+    )
     assert first == await did(
-        ask, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given
+        execute, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given
     )
     assert first["ticket"]["channel"] == "WEB"
     for wrong, code in (
@@ -168,7 +174,7 @@ async def test_a_ticket_is_opened_once_by_chat_or_web(ask: Ask, dataset: Dataset
         ({"idempotencyKey": "a\nb"}, "VALUE_INVALID"),
     ):
         payload = await did(
-            ask,
+            execute,
             dataset.paul.owner,
             "ticketOpen",
             "TicketOpenInput",
@@ -179,13 +185,13 @@ async def test_a_ticket_is_opened_once_by_chat_or_web(ask: Ask, dataset: Dataset
 
 
 async def test_a_ticket_on_hold_appears_open_to_the_customer(
-    ask: Ask, dataset: Dataset, action: Action
+    execute: Execute, dataset: Dataset, action: Action
 ) -> None:
     """P5.3: the ON_HOLD status is internal to the vendor."""
     ticket = dataset.paul.row(Ticket)
     await ticket.claim(action, dataset.alice.user)
     await did(
-        ask,
+        execute,
         dataset.alice,
         "ticketMove",
         "TicketMoveInput",
@@ -196,22 +202,28 @@ async def test_a_ticket_on_hold_appears_open_to_the_customer(
     listed = """query($s: [TicketStatus!], $a: Boolean) {
         tickets(filter: {status: {in: $s}, assigned: $a}) { nodes { status assignee { name
         email } } } }"""
-    customers = (await ask(dataset.paul.owner, listed, s=["OPEN"]))["data"]["tickets"]["nodes"]
+    customers = (await execute(dataset.paul.owner, listed, s=["OPEN"]))["data"]["tickets"]["nodes"]
     assert customers == [{"status": "OPEN", "assignee": {"name": "Alice", "email": None}}]
-    assert (await ask(dataset.paul.owner, listed, s=["ON_HOLD"]))["data"]["tickets"]["nodes"] == []
-    agents = (await ask(dataset.alice, listed, s=["ON_HOLD"], a=True))["data"]["tickets"]["nodes"]
+    assert (await execute(dataset.paul.owner, listed, s=["ON_HOLD"]))["data"]["tickets"][
+        "nodes"
+    ] == []
+    agents = (await execute(dataset.alice, listed, s=["ON_HOLD"], a=True))["data"]["tickets"][
+        "nodes"
+    ]
     assert agents == [
         {"status": "ON_HOLD", "assignee": {"name": "Alice", "email": "alice@camcha.example"}}
     ]
-    free = (await ask(dataset.alice, listed, a=False))["data"]["tickets"]["nodes"]
+    free = (await execute(dataset.alice, listed, a=False))["data"]["tickets"]["nodes"]
     assert [ticket["assignee"] for ticket in free] == [None]
 
 
-async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, dataset: Dataset) -> None:
+async def test_an_invalid_transition_lists_the_valid_ones(
+    execute: Execute, dataset: Dataset
+) -> None:
     """P5.2, P6.2: a closed ticket stays closed."""
     ticket = dataset.paul.id(Ticket)
     closed = await did(
-        ask,
+        execute,
         dataset.paul.owner,
         "ticketClose",
         "TicketCloseInput",
@@ -220,7 +232,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, dataset: Dat
     )
     assert closed["ticket"]["status"] == TicketStatus.CLOSED.value
     moved = await did(
-        ask,
+        execute,
         dataset.alice,
         "ticketMove",
         "TicketMoveInput",
@@ -230,7 +242,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, dataset: Dat
     )
     assert moved["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
     replied = await did(
-        ask,
+        execute,
         dataset.paul.owner,
         "ticketReply",
         "TicketReplyInput",
@@ -241,7 +253,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, dataset: Dat
     )
     assert replied["ticket"]["follows"]["id"] == ticket
     stolen = await did(
-        ask,
+        execute,
         dataset.paul.owner,
         "ticketReply",
         "TicketReplyInput",
@@ -255,13 +267,13 @@ async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, dataset: Dat
 
 
 async def test_operators_verify_the_invoice_numbering(
-    ask: Ask, dataset: Dataset, action: Action
+    execute: Execute, dataset: Dataset, action: Action
 ) -> None:
     """P6.4: only operators may verify it."""
     oscar = await create_staff_viewer(action, "Oscar", Staff.OPERATOR)
-    result = await ask(oscar, "{ invoiceNumbering { issued faults } }")
+    result = await execute(oscar, "{ invoiceNumbering { issued faults } }")
     assert result["data"]["invoiceNumbering"] == {"issued": 2, "faults": []}
-    refused = await ask(dataset.alice, "{ invoiceNumbering { issued } }")
+    refused = await execute(dataset.alice, "{ invoiceNumbering { issued } }")
     assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 

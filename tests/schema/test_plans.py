@@ -111,7 +111,9 @@ def scalars(dataset: Dataset) -> dict[str, st.SearchStrategy[Any]]:
 
 
 @pytest.fixture
-def strategy(dataset: Dataset, comparison: Comparison) -> st.SearchStrategy[GeneratedOperation]:
+def operation_strategy(
+    dataset: Dataset, comparison: Comparison
+) -> st.SearchStrategy[GeneratedOperation]:
     assert GRAPH.query_type
     return operations(
         GRAPH,
@@ -126,12 +128,12 @@ def strategy(dataset: Dataset, comparison: Comparison) -> st.SearchStrategy[Gene
 @given(data=st.data())
 async def test_generated_queries_over_the_whole_schema(
     data: st.DataObject,
-    strategy: st.SearchStrategy[GeneratedOperation],
+    operation_strategy: st.SearchStrategy[GeneratedOperation],
     comparison: Comparison,
     services: Services,
     viewers: list[Viewer],
 ) -> None:
-    operation = data.draw(strategy)
+    operation = data.draw(operation_strategy)
     for number, viewer in enumerate(viewers):
         arguments = operation.with_negated_booleans() if number % 2 else operation
         await comparison.check(*arguments, partial(Context, viewer, services))

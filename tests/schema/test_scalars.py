@@ -11,11 +11,11 @@ from engine import Engine, Params, RequestError
 from schema.root import schema
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask, Dataset
+    from tests.schema.conftest import Dataset, Execute
 
 GRAPH = schema._schema
 SEQUENCES = {"sequence", "lastSequence", "accountSequence", "inboxSequence"}
-AFTER = "subscription($after: BigInt) { inboxEvents(after: $after) { sequence } }"
+EVENTS_QUERY = "subscription($after: BigInt) { inboxEvents(after: $after) { sequence } }"
 
 
 def test_every_sequence_and_every_cursor_of_events_is_a_big_int() -> None:
@@ -36,21 +36,23 @@ def test_every_sequence_and_every_cursor_of_events_is_a_big_int() -> None:
 
 
 def test_every_custom_scalar_has_a_specification() -> None:
-    ours = [
+    custom_scalars = [
         each
         for each in GRAPH.type_map.values()
         if isinstance(each, GraphQLScalarType) and not is_specified_scalar_type(each)
     ]
-    assert {each.name for each in ours} == {"BigInt", "Date", "DateTime"}
+    assert {each.name for each in custom_scalars} == {"BigInt", "Date", "DateTime"}
     assert [
-        each.name for each in ours if not (each.specified_by_url or "").startswith("https://")
+        each.name
+        for each in custom_scalars
+        if not (each.specified_by_url or "").startswith("https://")
     ] == []
 
 
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, True, 1.5, "31415", [1]])
 def test_a_big_int_out_of_range_is_refused_without_its_value(engine: Engine, value: Any) -> None:
     with pytest.raises(RequestError) as refusal:
-        engine.prepare(Params(query=AFTER, variables={"after": value}))
+        engine.prepare(Params(query=EVENTS_QUERY, variables={"after": value}))
     (error,) = refusal.value.errors
     assert "$after" in error["message"]
     assert "64 bits" in error["message"]
@@ -79,8 +81,8 @@ def test_a_time_that_is_not_rfc_3339_is_refused_without_its_value(
     assert str(value) not in str(error)
 
 
-async def test_a_time_with_an_offset_is_accepted(ask: "Ask", dataset: "Dataset") -> None:
+async def test_a_time_with_an_offset_is_accepted(execute: "Execute", dataset: "Dataset") -> None:
     query = "query($at: DateTime) { auditEntries(filter: {at: {gte: $at}}) { totalCount } }"
     for at, all_of_them in (("2026-01-01T00:00:00.5+01:00", True), ("2100-01-01T00:00:00Z", False)):
-        response = await ask(dataset.marie.owner, query, at=at)
+        response = await execute(dataset.marie.owner, query, at=at)
         assert (response["data"]["auditEntries"]["totalCount"] > 0) is all_of_them

@@ -24,7 +24,7 @@ from tests.people import add_member, create_staff_viewer, create_user, create_vi
 from tests.realtime.socket_fixtures import wait_until
 from tests.realtime.stream_fixtures import MemorySocket, live
 from tests.schema.conftest import sent
-from tests.schema.subscription_fixtures import ViewerClient, endpoint_of, subscribe
+from tests.schema.subscription_fixtures import ViewerClient, create_endpoint, subscribe
 from tests.schema.test_isolation import selection
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ DEPTH = 2
 
 
 @pytest.fixture
-async def crowd(dataset: "Dataset", action: Action) -> list[Viewer]:
+async def viewers(dataset: "Dataset", action: Action) -> list[Viewer]:
     """All viewers of Paul's ticket: members and agents, in both languages, some of them twice."""
     account = dataset.paul.account
     users = [await create_user(action, name) for name in ("Ida", "Jo")]
@@ -65,17 +65,17 @@ def documents(field: str, arguments: str = "") -> Iterator[str]:
         yield f"subscription {{ {field}{arguments} {{ sequence {name} {inner} }} }}"
 
 
-class Counting(Engine):
+class CountingEngine(Engine):
     """Counts the events that it executes."""
 
-    executed = 0
+    execution_count = 0
 
     async def execute_event(self, operation: Any, context: Any, event: Any) -> dict[str, Any]:
-        self.executed += 1
+        self.execution_count += 1
         return await super().execute_event(operation, context, event)
 
 
-async def alone(engine: Engine, client: ViewerClient, query: str, sequence: int) -> Any:
+async def individual_event(engine: Engine, client: ViewerClient, query: str, sequence: int) -> Any:
     """The event that this client receives when it is the only one."""
     query = query.replace("after: null", f"after: {sequence - 1}")
     async with aclosing(subscribe(engine, client.viewer, client.services, query)) as results:
@@ -83,13 +83,13 @@ async def alone(engine: Engine, client: ViewerClient, query: str, sequence: int)
 
 
 @pytest.fixture
-def counting(engine: Engine) -> Counting:
-    counting = Counting(engine.schema)
-    counting.__dict__.update(engine.__dict__)
-    return counting
+def counting_engine(engine: Engine) -> CountingEngine:
+    counting_engine = CountingEngine(engine.schema)
+    counting_engine.__dict__.update(engine.__dict__)
+    return counting_engine
 
 
-async def together(
+async def subscribe_all(
     endpoint: SocketEndpoint, clients: list[ViewerClient], queries: list[str]
 ) -> list[MemorySocket]:
     """Yields one websocket per client, with live subscriptions to all these queries, numbered by
@@ -103,39 +103,50 @@ async def together(
     return sockets
 
 
-async def work(services: Services, action: Action, dataset: "Dataset") -> AsyncIterator[int]:
+async def cause_events(
+    services: Services, action: Action, dataset: "Dataset"
+) -> AsyncIterator[int]:
     """Causes three events, one of which customers see differently from agents, and returns their
     sequences.
     """
     alice, ticket = dataset.alice.user, dataset.paul.row(Ticket)
     assert alice is not None
-    now = Action(alice, action.at, services.hub)
-    yield (await ticket.reply(now, alice, "Bonjour", "k1")).sequence
+    alice_action = Action(alice, action.at, services.hub)
+    yield (await ticket.reply(alice_action, alice, "Bonjour", "k1")).sequence
     for status in (TicketStatus.ON_HOLD, TicketStatus.CLOSED):
-        await (await Ticket.get(pk=ticket.pk)).transition_to(now, status)
+        await (await Ticket.get(pk=ticket.pk)).transition_to(alice_action, status)
         yield await last_sequence_of(ticket_stream(ticket.pk))
 
 
 async def test_shared_delivery_equals_individual_delivery(
-    counting: Counting, services: Services, dataset: "Dataset", crowd: list[Viewer], action: Action
+    counting_engine: CountingEngine,
+    services: Services,
+    dataset: "Dataset",
+    viewers: list[Viewer],
+    action: Action,
 ) -> None:
     queries = list(
         documents("ticketEvents", f'(ticketId: "{dataset.paul.id(Ticket)}", after: null)')
     )
-    endpoint, clients = endpoint_of(counting), [ViewerClient(viewer, services) for viewer in crowd]
-    sockets = await together(endpoint, clients, queries)
+    endpoint, clients = (
+        create_endpoint(counting_engine),
+        [ViewerClient(viewer, services) for viewer in viewers],
+    )
+    sockets = await subscribe_all(endpoint, clients, queries)
     events: list[int] = []
-    async for sequence in work(services, action, dataset):
+    async for sequence in cause_events(services, action, dataset):
         events.append(sequence)
         await wait_until(
             lambda: all(len(socket.messages) == len(events) * len(queries) for socket in sockets)
         )
         for socket, client in zip(sockets, clients, strict=True):
-            shared = {
+            shared_payloads = {
                 int(number): payload for number, _, payload in socket.messages[-len(queries) :]
             }
             for number, query in enumerate(queries):
-                assert shared[number] == await alone(counting, client, query, sequence), (
+                assert shared_payloads[number] == await individual_event(
+                    counting_engine, client, query, sequence
+                ), (
                     query,
                     client.viewer,
                 )
@@ -161,19 +172,21 @@ async def disconnect(sockets: list[MemorySocket]) -> None:
     ],
 )
 async def test_an_event_is_executed_once_for_each_view(
-    counting: Counting,
+    counting_engine: CountingEngine,
     services: Services,
     dataset: "Dataset",
-    crowd: list[Viewer],
+    viewers: list[Viewer],
     action: Action,
     fields: str,
     views: int,
 ) -> None:
     query = f'subscription {{ ticketEvents(ticketId: "{dataset.paul.id(Ticket)}") {{ {fields} }} }}'
-    sockets = await together(
-        endpoint_of(counting), [ViewerClient(viewer, services) for viewer in crowd], [query]
+    sockets = await subscribe_all(
+        create_endpoint(counting_engine),
+        [ViewerClient(viewer, services) for viewer in viewers],
+        [query],
     )
-    events = [sequence async for sequence in work(services, action, dataset)]
+    events = [sequence async for sequence in cause_events(services, action, dataset)]
     await wait_until(lambda: all(len(socket.messages) == len(events) for socket in sockets))
-    assert counting.executed <= views * len(events)
+    assert counting_engine.execution_count <= views * len(events)
     await disconnect(sockets)

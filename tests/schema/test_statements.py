@@ -15,7 +15,7 @@ from models.billing.purchase import Purchase
 from models.support.ticket import Category, Channel, Ticket
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask, Company, Dataset
+    from tests.schema.conftest import Company, Dataset, Execute
 
 INBOX = """{ tickets(first: 50) {
     nodes { subject account { legalName } requester { name } assignee { name }
@@ -31,7 +31,7 @@ INVOICES = (
 INVOICE_STATEMENTS = 4  # invoices, lines, purchases, prices
 
 
-async def ask_for_help(action: Action, dataset: "Dataset", tickets: int) -> None:
+async def open_tickets(action: Action, dataset: "Dataset", tickets: int) -> None:
     user, agent = dataset.paul.owner.user, dataset.alice.user
     assert user is not None
     assert agent is not None
@@ -52,7 +52,7 @@ async def ask_for_help(action: Action, dataset: "Dataset", tickets: int) -> None
 async def invoice(
     action: Action, company: "Company", price: Price, invoices: int, first: int = 1_000
 ) -> None:
-    sold: Invoice = company.row(Invoice)
+    template_invoice: Invoice = company.row(Invoice)
     for number in range(first, first + invoices):
         purchase = await Purchase.create(account=company.account, price=price, created_at=action.at)
         payment = await Payment.create(
@@ -68,7 +68,7 @@ async def invoice(
             account=company.account,
             purchase=purchase,
             payment=payment,
-            offer_id=sold.offer_id,
+            offer_id=template_invoice.offer_id,
             period_index=0,
             issued_at=action.at,
             issued_on=action.day,
@@ -97,31 +97,41 @@ def statements(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each for each in sent if each.lstrip().startswith("SELECT")]
 
 
-async def counted(
-    ask: "Ask", viewer: Any, query: str, caplog: pytest.LogCaptureFixture
+async def count_statements(
+    execute: "Execute", viewer: Any, query: str, caplog: pytest.LogCaptureFixture
 ) -> tuple[int, int]:
     """The number of rows of a list, and of the statements that it took."""
     with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
         statements(caplog)
-        response = await ask(viewer, query)
+        response = await execute(viewer, query)
     assert "errors" not in response
     (page,) = response["data"].values()
     return len(page["nodes"]), len(statements(caplog))
 
 
 async def test_the_inbox(
-    ask: "Ask", dataset: "Dataset", action: Action, caplog: pytest.LogCaptureFixture
+    execute: "Execute", dataset: "Dataset", action: Action, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await ask_for_help(action, dataset, 3)
-    assert await counted(ask, dataset.alice, INBOX, caplog) == (5, INBOX_STATEMENTS)
-    await ask_for_help(action, dataset, 45)
-    assert await counted(ask, dataset.alice, INBOX, caplog) == (50, INBOX_STATEMENTS)
+    await open_tickets(action, dataset, 3)
+    assert await count_statements(execute, dataset.alice, INBOX, caplog) == (5, INBOX_STATEMENTS)
+    await open_tickets(action, dataset, 45)
+    assert await count_statements(execute, dataset.alice, INBOX, caplog) == (50, INBOX_STATEMENTS)
 
 
 async def test_invoices_with_lines(
-    ask: "Ask", dataset: "Dataset", action: Action, price: Price, caplog: pytest.LogCaptureFixture
+    execute: "Execute",
+    dataset: "Dataset",
+    action: Action,
+    price: Price,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     await invoice(action, dataset.paul, price, 4)
-    assert await counted(ask, dataset.paul.owner, INVOICES, caplog) == (5, INVOICE_STATEMENTS)
+    assert await count_statements(execute, dataset.paul.owner, INVOICES, caplog) == (
+        5,
+        INVOICE_STATEMENTS,
+    )
     await invoice(action, dataset.paul, price, 45, first=2_000)
-    assert await counted(ask, dataset.paul.owner, INVOICES, caplog) == (50, INVOICE_STATEMENTS)
+    assert await count_statements(execute, dataset.paul.owner, INVOICES, caplog) == (
+        50,
+        INVOICE_STATEMENTS,
+    )

@@ -10,143 +10,152 @@ from models.viewer import Viewer
 from resolvers.ids import encode
 from tests.people import PASSWORD
 from tests.schema.audited_fixtures import (
-    Stage,
-    answering,
-    known,
-    managing,
+    Scenario,
+    agent_viewer,
     member_id,
-    operating,
-    proved,
+    member_with_password,
+    operator_viewer,
+    owner_viewer,
+    owner_with_step_up,
 )
 
 if TYPE_CHECKING:
     pass
 
 
-async def account_sign_up(stage: Stage) -> None:
+async def account_sign_up(scenario: Scenario) -> None:
     form = {
         "email": "new@mark.example",
         "name": "MARKED NAME",
         "legalName": "MARKED LEGAL",
         "siren": "552 100 554",
     }
-    await stage.do(Viewer(), "accountSignUp", password=PASSWORD, **form)
+    await scenario.mutate(Viewer(), "accountSignUp", password=PASSWORD, **form)
 
 
-async def invitation_send(stage: Stage) -> str:
+async def invitation_send(scenario: Scenario) -> str:
     for _ in range(2):
         given = {"email": "marked@mark.example", "role": "MEMBER", "idempotencyKey": "MARKED KEY"}
-        await stage.do(stage.owner, "invitationSend", **given)
+        await scenario.mutate(scenario.owner, "invitationSend", **given)
     return encode("Invitation", (await Invitation.get(email="marked@mark.example")).pk)
 
 
-async def invitation_resend(stage: Stage) -> None:
-    invitation = await invitation_send(stage)
+async def invitation_resend(scenario: Scenario) -> None:
+    invitation = await invitation_send(scenario)
     for _ in range(2):
-        await stage.do(
-            stage.owner, "invitationResend", invitationId=invitation, idempotencyKey="MARKED AGAIN"
+        await scenario.mutate(
+            scenario.owner,
+            "invitationResend",
+            invitationId=invitation,
+            idempotencyKey="MARKED AGAIN",
         )
 
 
-async def invitation_revoke(stage: Stage) -> None:
-    invitation = await invitation_send(stage)
+async def invitation_revoke(scenario: Scenario) -> None:
+    invitation = await invitation_send(scenario)
     for _ in range(2):
-        await stage.do(stage.owner, "invitationRevoke", invitationId=invitation)
+        await scenario.mutate(scenario.owner, "invitationRevoke", invitationId=invitation)
 
 
-async def invitation_accept(stage: Stage) -> None:
-    await invitation_send(stage)
+async def invitation_accept(scenario: Scenario) -> None:
+    await invitation_send(scenario)
     token = "cam_in_marked"
     await Invitation.filter(email="marked@mark.example").update(
         token_hash=sessions.token_hash(token)
     )
     for _ in range(2):
-        await stage.do(
+        await scenario.mutate(
             Viewer(), "invitationAccept", token=token, name="MARKED NAME", password=PASSWORD
         )
 
 
-async def member_change_role(stage: Stage) -> None:
+async def member_change_role(scenario: Scenario) -> None:
     for _ in range(2):
-        await stage.do(stage.owner, "memberChangeRole", userId=member_id(stage), role="ADMIN")
+        await scenario.mutate(
+            scenario.owner, "memberChangeRole", userId=member_id(scenario), role="ADMIN"
+        )
 
 
-async def member_remove(stage: Stage) -> None:
+async def member_remove(scenario: Scenario) -> None:
     for _ in range(2):
-        await stage.do(stage.owner, "memberRemove", userId=member_id(stage))
+        await scenario.mutate(scenario.owner, "memberRemove", userId=member_id(scenario))
 
 
-async def account_leave(stage: Stage) -> None:
-    await stage.do(stage.dataset.paul.member, "accountLeave")
+async def account_leave(scenario: Scenario) -> None:
+    await scenario.mutate(scenario.dataset.paul.member, "accountLeave")
 
 
-async def account_transfer_ownership(stage: Stage) -> None:
-    await stage.do(await proved(stage), "accountTransferOwnership", userId=member_id(stage))
+async def account_transfer_ownership(scenario: Scenario) -> None:
+    await scenario.mutate(
+        await owner_with_step_up(scenario), "accountTransferOwnership", userId=member_id(scenario)
+    )
 
 
-async def member_reset_second_factor(stage: Stage) -> None:
-    await known(stage, second_factor_at=stage.action.at)
+async def member_reset_second_factor(scenario: Scenario) -> None:
+    await member_with_password(scenario, second_factor_at=scenario.action.at)
     for _ in range(2):
-        await stage.do(
-            await proved(stage),
+        await scenario.mutate(
+            await owner_with_step_up(scenario),
             "memberResetSecondFactor",
-            userId=member_id(stage),
+            userId=member_id(scenario),
             idempotencyKey="1",
         )
 
 
-async def user_reset_second_factor(stage: Stage) -> None:
-    await known(stage, second_factor_at=stage.action.at)
-    viewer = await operating(stage)
+async def user_reset_second_factor(scenario: Scenario) -> None:
+    await member_with_password(scenario, second_factor_at=scenario.action.at)
+    viewer = await operator_viewer(scenario)
     for _ in range(2):
-        await stage.do(viewer, "userResetSecondFactor", userId=member_id(stage), idempotencyKey="1")
+        await scenario.mutate(
+            viewer, "userResetSecondFactor", userId=member_id(scenario), idempotencyKey="1"
+        )
 
 
-async def account_change_trade_name(stage: Stage) -> None:
+async def account_change_trade_name(scenario: Scenario) -> None:
     for _ in range(2):
-        await stage.do(stage.owner, "accountChangeTradeName", tradeName="MARKED")
+        await scenario.mutate(scenario.owner, "accountChangeTradeName", tradeName="MARKED")
 
 
-async def account_change_address(stage: Stage) -> None:
+async def account_change_address(scenario: Scenario) -> None:
     address = {"street": "MARKED", "postalCode": "75001", "city": "MARKED"}
     for _ in range(2):
-        await stage.do(stage.owner, "accountChangeAddress", address=address)
+        await scenario.mutate(scenario.owner, "accountChangeAddress", address=address)
 
 
-async def account_change_identifiers(stage: Stage) -> None:
+async def account_change_identifiers(scenario: Scenario) -> None:
     for _ in range(2):
-        await stage.do(
-            stage.owner,
+        await scenario.mutate(
+            scenario.owner,
             "accountChangeIdentifiers",
             siret="40483304800022",
             vatNumber="FR83404833048",
         )
 
 
-async def account_request_legal_name(stage: Stage) -> str:
-    viewer = await managing(stage)
+async def account_request_legal_name(scenario: Scenario) -> str:
+    viewer = await owner_viewer(scenario)
     for _ in range(2):
         given = {"legalName": "MARKED SARL", "idempotencyKey": "k"}
-        payload = await stage.do(viewer, "accountRequestLegalName", "change { id }", **given)
+        payload = await scenario.mutate(viewer, "accountRequestLegalName", "change { id }", **given)
     return str(payload["change"]["id"])
 
 
-async def legal_name_change_add_evidence(stage: Stage) -> str:
-    change = await account_request_legal_name(stage)
-    assert stage.owner.user
+async def legal_name_change_add_evidence(scenario: Scenario) -> str:
+    change = await account_request_legal_name(scenario)
+    assert scenario.owner.user
     kbis = await File.create(
         key="kbis",
-        uploader=stage.owner.user,
-        account=stage.owner.account,
+        uploader=scenario.owner.user,
+        account=scenario.owner.account,
         name="MARKED.pdf",
         size=3,
         content_type="application/pdf",
-        created_at=stage.action.at,
-        uploaded_at=stage.action.at,
-        cleared_at=stage.action.at,
+        created_at=scenario.action.at,
+        uploaded_at=scenario.action.at,
+        cleared_at=scenario.action.at,
     )
-    await stage.do(
-        stage.owner,
+    await scenario.mutate(
+        scenario.owner,
         "legalNameChangeAddEvidence",
         changeId=change,
         fileIds=[encode("File", kbis.pk)],
@@ -154,17 +163,17 @@ async def legal_name_change_add_evidence(stage: Stage) -> str:
     return change
 
 
-async def legal_name_change_cancel(stage: Stage) -> None:
-    change = await account_request_legal_name(stage)
+async def legal_name_change_cancel(scenario: Scenario) -> None:
+    change = await account_request_legal_name(scenario)
     for _ in range(2):
-        await stage.do(stage.owner, "legalNameChangeCancel", changeId=change)
+        await scenario.mutate(scenario.owner, "legalNameChangeCancel", changeId=change)
 
 
-async def legal_name_change_decide(stage: Stage) -> None:
-    change = await legal_name_change_add_evidence(stage)
+async def legal_name_change_decide(scenario: Scenario) -> None:
+    change = await legal_name_change_add_evidence(scenario)
     for _ in range(2):
-        await stage.do(
-            stage.dataset.alice,
+        await scenario.mutate(
+            scenario.dataset.alice,
             "legalNameChangeDecide",
             changeId=change,
             decision="ACCEPT",
@@ -173,35 +182,35 @@ async def legal_name_change_decide(stage: Stage) -> None:
         )
 
 
-async def account_deactivate(stage: Stage) -> None:
+async def account_deactivate(scenario: Scenario) -> None:
     for _ in range(2):
-        await stage.do(
-            stage.dataset.alice,
+        await scenario.mutate(
+            scenario.dataset.alice,
             "accountDeactivate",
-            accountId=encode("Account", stage.dataset.paul.account.pk),
+            accountId=encode("Account", scenario.dataset.paul.account.pk),
         )
 
 
-async def account_reactivate(stage: Stage) -> None:
-    await account_deactivate(stage)
+async def account_reactivate(scenario: Scenario) -> None:
+    await account_deactivate(scenario)
     for _ in range(2):
-        await stage.do(
-            stage.dataset.alice,
+        await scenario.mutate(
+            scenario.dataset.alice,
             "accountReactivate",
-            accountId=encode("Account", stage.dataset.paul.account.pk),
+            accountId=encode("Account", scenario.dataset.paul.account.pk),
         )
 
 
-async def account_decline_reactivation(stage: Stage) -> None:
-    await account_deactivate(stage)
-    account = encode("Account", stage.dataset.paul.account.pk)
-    session = await sessions.sign_in(stage.owner.user, None, False, stage.action)  # type: ignore[arg-type] # she is signed in
-    asking = Viewer(stage.owner.user, session=session.session)
+async def account_decline_reactivation(scenario: Scenario) -> None:
+    await account_deactivate(scenario)
+    account = encode("Account", scenario.dataset.paul.account.pk)
+    session = await sessions.sign_in(scenario.owner.user, None, False, scenario.action)  # type: ignore[arg-type] # she is signed in
+    viewer = Viewer(scenario.owner.user, session=session.session)
     given = {"accountId": account, "message": "MARKED", "idempotencyKey": "k"}
-    await stage.do(asking, "accountRequestReactivation", **given)
+    await scenario.mutate(viewer, "accountRequestReactivation", **given)
     for _ in range(2):
-        await stage.do(
-            stage.dataset.alice,
+        await scenario.mutate(
+            scenario.dataset.alice,
             "accountDeclineReactivation",
             accountId=account,
             reason="MARKED",
@@ -209,20 +218,23 @@ async def account_decline_reactivation(stage: Stage) -> None:
         )
 
 
-async def account_schedule_deletion(stage: Stage) -> None:
+async def account_schedule_deletion(scenario: Scenario) -> None:
     given = {"message": "MARKED", "idempotencyKey": "k"}
-    payload = await stage.do(
-        await managing(stage), "accountRequestDeletion", "ticket { id }", **given
+    payload = await scenario.mutate(
+        await owner_viewer(scenario), "accountRequestDeletion", "ticket { id }", **given
     )
-    account, ticket = encode("Account", stage.dataset.paul.account.pk), payload["ticket"]["id"]
+    account, ticket = encode("Account", scenario.dataset.paul.account.pk), payload["ticket"]["id"]
     for _ in range(2):
-        await stage.do(
-            await answering(stage), "accountScheduleDeletion", accountId=account, ticketId=ticket
+        await scenario.mutate(
+            await agent_viewer(scenario),
+            "accountScheduleDeletion",
+            accountId=account,
+            ticketId=ticket,
         )
 
 
-async def staff_hire(stage: Stage) -> Viewer:
-    viewer = await operating(stage)
+async def staff_hire(scenario: Scenario) -> Viewer:
+    viewer = await operator_viewer(scenario)
     for _ in range(2):
         given = {
             "email": "hired@mark.example",
@@ -230,25 +242,28 @@ async def staff_hire(stage: Stage) -> Viewer:
             "role": "AGENT",
             "idempotencyKey": "MARKED KEY",
         }
-        await stage.do(viewer, "staffHire", **given)
+        await scenario.mutate(viewer, "staffHire", **given)
     return viewer
 
 
-async def staff_change_role(stage: Stage) -> None:
-    viewer = await staff_hire(stage)
-    hired = encode("User", (await User.get(email="hired@mark.example")).pk)
+async def staff_change_role(scenario: Scenario) -> None:
+    viewer = await staff_hire(scenario)
+    user_id = encode("User", (await User.get(email="hired@mark.example")).pk)
     for _ in range(2):
-        await stage.do(viewer, "staffChangeRole", userId=hired, role="ANALYST")
+        await scenario.mutate(viewer, "staffChangeRole", userId=user_id, role="ANALYST")
 
 
-async def staff_dismiss(stage: Stage) -> None:
-    viewer = await staff_hire(stage)
-    hired = encode("User", (await User.get(email="hired@mark.example")).pk)
+async def staff_dismiss(scenario: Scenario) -> None:
+    viewer = await staff_hire(scenario)
+    user_id = encode("User", (await User.get(email="hired@mark.example")).pk)
     for _ in range(2):
-        await stage.do(viewer, "staffDismiss", userId=hired)
+        await scenario.mutate(viewer, "staffDismiss", userId=user_id)
 
 
-async def user_end_sessions(stage: Stage) -> None:
-    await stage.do(
-        await operating(stage), "userEndSessions", userId=member_id(stage), idempotencyKey="1"
+async def user_end_sessions(scenario: Scenario) -> None:
+    await scenario.mutate(
+        await operator_viewer(scenario),
+        "userEndSessions",
+        userId=member_id(scenario),
+        idempotencyKey="1",
     )

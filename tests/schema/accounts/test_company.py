@@ -27,26 +27,29 @@ from tests.people import create_staff_viewer
 from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask
+    from tests.schema.conftest import Execute
 
-REQUEST = """mutation($i: AccountRequestLegalNameInput!) { accountRequestLegalName(input: $i) {
+REQUEST_MUTATION = """mutation($i: AccountRequestLegalNameInput!) {
+    accountRequestLegalName(input: $i) {
     change { id status verdict previousName legalName account { id legalName } requester { name } }
     userErrors { code field } } }"""
-SHOW = """mutation($i: LegalNameChangeAddEvidenceInput!) { legalNameChangeAddEvidence(input: $i) {
+ADD_EVIDENCE_MUTATION = """mutation($i: LegalNameChangeAddEvidenceInput!) {
+    legalNameChangeAddEvidence(input: $i) {
     change { status evidence { name status downloadUrl } } userErrors { code field } } }"""
-LIST = """{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { totalCount nodes {
+REVIEW_QUERY = """{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { totalCount nodes {
     id legalName reason account { siren legalName } evidence { name downloadUrl }
     decider { name } } } }"""
-DECIDE = """mutation($i: LegalNameChangeDecideInput!) { legalNameChangeDecide(input: $i) {
+DECIDE_MUTATION = """mutation($i: LegalNameChangeDecideInput!) {
+    legalNameChangeDecide(input: $i) {
     change { status reason decidedAt decider { name } account { legalName } }
     userErrors { code field } } }"""
-OWN = (
+OWN_ACCOUNT_QUERY = (
     "{ viewer { account { legalName address { street city country } legalNameChanges { nodes { "
     "status } } } } }"
 )
 
 
-async def proved(viewer: Viewer, action: Action) -> Viewer:
+async def with_step_up(viewer: Viewer, action: Action) -> Viewer:
     """The same viewer with a recent step-up."""
     assert viewer.session
     await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
@@ -59,11 +62,11 @@ async def proved(viewer: Viewer, action: Action) -> Viewer:
     )
 
 
-def wish(**given: Any) -> dict[str, Any]:
+def request_input(**given: Any) -> dict[str, Any]:
     return {"legalName": "Boulangerie Paul SAS", "idempotencyKey": "wish"} | given
 
 
-async def kbis(dataset: Dataset, action: Action) -> str:
+async def create_kbis(dataset: Dataset, action: Action) -> str:
     assert dataset.paul.owner.user
     file = await File.create(
         key="kbis",
@@ -80,10 +83,12 @@ async def kbis(dataset: Dataset, action: Action) -> str:
 
 
 async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
-    ask: "Ask", dataset: Dataset, action: Action, services: Services, price: Price
+    execute: "Execute", dataset: Dataset, action: Action, services: Services, price: Price
 ) -> None:
-    owner = await proved(dataset.paul.owner, action)
-    payload = (await ask(owner, REQUEST, i=wish()))["data"]["accountRequestLegalName"]
+    owner = await with_step_up(dataset.paul.owner, action)
+    payload = (await execute(owner, REQUEST_MUTATION, i=request_input()))["data"][
+        "accountRequestLegalName"
+    ]
     assert payload["userErrors"] == []
     change = payload["change"]
     assert (change["status"], change["verdict"], change["previousName"]) == (
@@ -91,21 +96,23 @@ async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
         "UNKNOWN",
         "PAULMARK legal",
     )
-    shown = await ask(
-        owner, SHOW, i={"changeId": change["id"], "fileIds": [await kbis(dataset, action)]}
+    response = await execute(
+        owner,
+        ADD_EVIDENCE_MUTATION,
+        i={"changeId": change["id"], "fileIds": [await create_kbis(dataset, action)]},
     )
-    assert shown["data"]["legalNameChangeAddEvidence"]["change"]["status"] == "IN_REVIEW"
-    listed = (await ask(dataset.alice, LIST))["data"]["legalNameChanges"]
-    assert listed["totalCount"] == 1
-    assert listed["nodes"][0]["evidence"][0]["downloadUrl"].startswith("http")
-    decided = (
-        await ask(
+    assert response["data"]["legalNameChangeAddEvidence"]["change"]["status"] == "IN_REVIEW"
+    reviews = (await execute(dataset.alice, REVIEW_QUERY))["data"]["legalNameChanges"]
+    assert reviews["totalCount"] == 1
+    assert reviews["nodes"][0]["evidence"][0]["downloadUrl"].startswith("http")
+    decision = (
+        await execute(
             dataset.alice,
-            DECIDE,
+            DECIDE_MUTATION,
             i={"changeId": change["id"], "decision": "ACCEPT", "idempotencyKey": "1"},
         )
     )["data"]
-    assert decided["legalNameChangeDecide"]["change"] | {"decidedAt": ""} == {
+    assert decision["legalNameChangeDecide"]["change"] | {"decidedAt": ""} == {
         "status": "ACCEPTED",
         "reason": None,
         "decidedAt": "",
@@ -113,7 +120,7 @@ async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
         "account": {"legalName": "Boulangerie Paul SAS"},
     }
     await dataset.paul.account.refresh_from_db()
-    await bought_again(action, services, price, dataset)
+    await buy_again(action, services, price, dataset)
     invoices = await Invoice.filter(account_id=dataset.paul.account.pk).order_by("id")
     assert [each.facts["buyer"]["name"] for each in invoices] == [
         "PAULMARK legal",
@@ -126,7 +133,7 @@ async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
     ]
 
 
-async def bought_again(action: Action, services: Services, price: Price, dataset: Dataset) -> None:
+async def buy_again(action: Action, services: Services, price: Price, dataset: Dataset) -> None:
     paul = dataset.paul
     assert paul.owner.user
     purchase = await checkout.draft(action, paul.account, paul.owner.user, price, "again")
@@ -143,7 +150,7 @@ async def bought_again(action: Action, services: Services, price: Price, dataset
 
 
 async def test_p1_1_each_role_has_its_own_permissions(
-    ask: "Ask", dataset: Dataset, action: Action
+    execute: "Execute", dataset: Dataset, action: Action
 ) -> None:
     change = encode(
         "LegalNameChange",
@@ -151,7 +158,7 @@ async def test_p1_1_each_role_has_its_own_permissions(
     )
     customers = [dataset.paul.member, replace(dataset.paul.owner, role=Role.BILLING)]
     for viewer in (Viewer(), *customers, dataset.alice, dataset.nadia):
-        response = await ask(viewer, REQUEST, i=wish())
+        response = await execute(viewer, REQUEST_MUTATION, i=request_input())
         assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
     operator = await create_staff_viewer(action, "Omar", Staff.OPERATOR)
     for viewer in (
@@ -163,31 +170,34 @@ async def test_p1_1_each_role_has_its_own_permissions(
         operator,
     ):
         for document, given in (
-            (LIST, {}),
-            (DECIDE, {"i": {"changeId": change, "decision": "ACCEPT", "idempotencyKey": "1"}}),
+            (REVIEW_QUERY, {}),
+            (
+                DECIDE_MUTATION,
+                {"i": {"changeId": change, "decision": "ACCEPT", "idempotencyKey": "1"}},
+            ),
         ):
-            response = await ask(viewer, document, **given)
+            response = await execute(viewer, document, **given)
             assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
 
 
 async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(
-    ask: "Ask", dataset: Dataset
+    execute: "Execute", dataset: Dataset
 ) -> None:
     paul = dataset.paul
     files = [encode("File", each.pk) for each in await File.filter(account_id=paul.account.pk)]
     change = paul.id(LegalNameChange)
     seen = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
-    owners = (await ask(paul.owner, seen, ids=[change, *files]))["data"]["nodes"]
-    members = (await ask(paul.member, seen, ids=[change, *files]))["data"]["nodes"]
+    owners = (await execute(paul.owner, seen, ids=[change, *files]))["data"]["nodes"]
+    members = (await execute(paul.member, seen, ids=[change, *files]))["data"]["nodes"]
     assert [bool(each) for each in owners] == [True, True, True]
     assert [bool(each) for each in members].count(True) == 1  # files attached to a message
     assert members[0] is None
-    assert (await ask(paul.member, OWN))["data"]["viewer"]["account"]["legalNameChanges"] == {
-        "nodes": []
-    }
+    assert (await execute(paul.member, OWN_ACCOUNT_QUERY))["data"]["viewer"]["account"][
+        "legalNameChanges"
+    ] == {"nodes": []}
 
 
-async def test_p1_4_an_account_has_an_address(ask: "Ask", dataset: Dataset) -> None:
+async def test_p1_4_an_account_has_an_address(execute: "Execute", dataset: Dataset) -> None:
     document = """mutation(
         $a: AccountChangeAddressInput!, $n: AccountChangeIdentifiersInput!,
         $t: AccountChangeTradeNameInput!
@@ -200,7 +210,7 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", dataset: Dataset) -> N
     address = {"street": "2 rue Y", "postalCode": "69001", "city": "Lyon"}
     numbers = {"siret": "40483304800022", "vatNumber": None}
     payload = (
-        await ask(
+        await execute(
             dataset.paul.owner,
             document,
             a={"address": address},
@@ -218,7 +228,7 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", dataset: Dataset) -> N
         "vatNumber": "FR83404833048",
     }
     payload = (
-        await ask(
+        await execute(
             dataset.paul.owner,
             document,
             a={"address": address},
@@ -230,7 +240,7 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", dataset: Dataset) -> N
     assert payload["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"
     assert payload["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
     refused = (
-        await ask(
+        await execute(
             dataset.paul.owner,
             document,
             a={"address": address | {"country": "QQ"}},
@@ -247,29 +257,31 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", dataset: Dataset) -> N
 
 @pytest.mark.parametrize("ids", [["x"], ["VXNlcjox"]])
 async def test_p1_1_an_id_of_something_else_is_not_found(
-    ask: "Ask", dataset: Dataset, action: Action, ids: list[str]
+    execute: "Execute", dataset: Dataset, action: Action, ids: list[str]
 ) -> None:
-    owner = await proved(dataset.paul.owner, action)
-    response = (await ask(owner, REQUEST, i=wish(fileIds=ids)))["data"]["accountRequestLegalName"]
+    owner = await with_step_up(dataset.paul.owner, action)
+    response = (await execute(owner, REQUEST_MUTATION, i=request_input(fileIds=ids)))["data"][
+        "accountRequestLegalName"
+    ]
     assert response == {
         "change": None,
         "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds", "0"]}],
     }
     other = dataset.marie.id(LegalNameChange)
     for change in (*ids, other):
-        shown = (await ask(owner, SHOW, i={"changeId": change, "fileIds": []}))["data"][
-            "legalNameChangeAddEvidence"
-        ]
+        response = (
+            await execute(owner, ADD_EVIDENCE_MUTATION, i={"changeId": change, "fileIds": []})
+        )["data"]["legalNameChangeAddEvidence"]
         faults = [
             {"code": "NOT_FOUND", "field": ["input", "changeId"]},
             {"code": "BLANK", "field": ["input", "fileIds"]},
         ]
-        assert shown == {"change": None, "userErrors": faults}
+        assert response == {"change": None, "userErrors": faults}
 
 
 @pytest.mark.parametrize("kind", ["Deactivation", "Deletion"])
 async def test_p1_2_deactivation_and_deletion_requests_are_throttled(
-    ask: "Ask", dataset: Dataset, action: Action, kind: str
+    execute: "Execute", dataset: Dataset, action: Action, kind: str
 ) -> None:
     """The limit on reactivation requests is tested in tests/accounts/test_lifecycle.py."""
     field = f"accountRequest{kind}"
@@ -278,12 +290,14 @@ async def test_p1_2_deactivation_and_deletion_requests_are_throttled(
         f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} "
         f"userErrors {{ code }} }} }}"
     )
-    owner = await proved(dataset.paul.owner, action)
+    owner = await with_step_up(dataset.paul.owner, action)
     for turn in range(LIFECYCLE.free_attempts + 1):
-        payload = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"})
+        payload = await execute(
+            owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"}
+        )
         assert payload["data"][field]["userErrors"] == []
-    refused = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": "last"})
+    refused = await execute(owner, document, i={"message": "Je pars.", "idempotencyKey": "last"})
     extensions = refused["errors"][0]["extensions"]
     assert (extensions["code"], extensions["retryAfter"]) == ("RATE_LIMITED", 1)
-    again = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": "0"})
+    again = await execute(owner, document, i={"message": "Je pars.", "idempotencyKey": "0"})
     assert again["data"][field]["ticket"] == payload["data"][field]["ticket"]

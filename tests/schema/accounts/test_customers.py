@@ -20,20 +20,20 @@ from tests.people import (
     create_staff_viewer,
     create_user,
 )
-from tests.schema.audited_fixtures import Stage
-from tests.schema.conftest import Dataset, out_of_date
+from tests.schema.audited_fixtures import Scenario
+from tests.schema.conftest import Dataset, outdated_search_texts
 from tests.schema.operations.test_audit import EXAMPLES
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask
+    from tests.schema.conftest import Execute
 
-SEARCH = """query($s: String!, $after: String, $first: Int) {
+SEARCH_QUERY = """query($s: String!, $after: String, $first: Int) {
     users(search: $s, first: $first, after: $after) { totalCount nodes { name }
     pageInfo { endCursor hasNextPage } } }"""
 Find = Callable[[str], Awaitable[set[str]]]
 
 
-async def customer(action: Action, name: str, email: str, *companies: Account) -> User:
+async def create_customer(action: Action, name: str, email: str, *companies: Account) -> User:
     user = await create_user(action, name, email=email)
     for account in companies:
         await add_member(action, account, user)
@@ -44,18 +44,18 @@ async def customer(action: Action, name: str, email: str, *companies: Account) -
 async def alice(db: str, action: Action) -> Viewer:
     """An agent, and the customers that she searches for."""
     bakery = await create_account(action, "SARL L'Épi d'Œuvre 100%", trade_name="Chez Élodie")
-    quays = await create_account(action, "Quais & Cie", OTHER_SIREN)
-    await customer(action, "Élodie Gâteau", "e.gateau@epi.example", bakery)
-    await customer(action, "Zoé Müller", "zoe_m@quais.example", quays, bakery)
-    await customer(action, "Théo Nulle-Part", "theo@nulle-part.example")
+    quays_account = await create_account(action, "Quais & Cie", OTHER_SIREN)
+    await create_customer(action, "Élodie Gâteau", "e.gateau@epi.example", bakery)
+    await create_customer(action, "Zoé Müller", "zoe_m@quais.example", quays_account, bakery)
+    await create_customer(action, "Théo Nulle-Part", "theo@nulle-part.example")
     await create_staff(action, "Amélie", Staff.SUPERVISOR)
     return await create_staff_viewer(action, "Alice", Staff.AGENT)
 
 
 @pytest.fixture
-def find(ask: "Ask", alice: Viewer) -> Find:
+def find(execute: "Execute", alice: Viewer) -> Find:
     async def find(search: str) -> set[str]:
-        users = (await ask(alice, SEARCH, s=search))["data"]["users"]
+        users = (await execute(alice, SEARCH_QUERY, s=search))["data"]["users"]
         assert users["totalCount"] == len(users["nodes"])
         return {each["name"].split()[0] for each in users["nodes"]}
 
@@ -92,32 +92,34 @@ def find(ask: "Ask", alice: Viewer) -> Find:
     ],
 )
 async def test_p6_2_a_search_finds_the_customer(
-    ask: "Ask", alice: Viewer, find: Find, search: str, names: set[str] | None
+    execute: "Execute", alice: Viewer, find: Find, search: str, names: set[str] | None
 ) -> None:
     if names is not None:
         assert await find(search) == names
         return
-    response = await ask(alice, SEARCH, s=search)
+    response = await execute(alice, SEARCH_QUERY, s=search)
     assert [each["extensions"]["code"] for each in response["errors"]] == ["BAD_USER_INPUT"]
 
 
 async def test_p6_2_a_result_has_the_fields_that_agents_need(
-    ask: "Ask", alice: Viewer, action: Action
+    execute: "Execute", alice: Viewer, action: Action
 ) -> None:
     document = """{ users(search: "zoe") { nodes {
         id name email secondFactor memberships { role account { id legalName siren } } } } }"""
-    (zoe,) = (await ask(alice, document))["data"]["users"]["nodes"]
+    (zoe,) = (await execute(alice, document))["data"]["users"]["nodes"]
     user = await User.get(name="Zoé Müller")
     assert zoe["id"] == encode("User", user.pk)
     assert (zoe["email"], zoe["secondFactor"]) == ("zoe_m@quais.example", False)
     assert [each["account"]["siren"] for each in zoe["memberships"]] == ["732829320", "404833048"]
 
 
-async def test_results_are_paginated(ask: "Ask", alice: Viewer) -> None:
-    first = (await ask(alice, SEARCH, s="example", first=2))["data"]["users"]
-    second = (await ask(alice, SEARCH, s="example", first=2, after=first["pageInfo"]["endCursor"]))[
-        "data"
-    ]["users"]
+async def test_results_are_paginated(execute: "Execute", alice: Viewer) -> None:
+    first = (await execute(alice, SEARCH_QUERY, s="example", first=2))["data"]["users"]
+    second = (
+        await execute(
+            alice, SEARCH_QUERY, s="example", first=2, after=first["pageInfo"]["endCursor"]
+        )
+    )["data"]["users"]
     names = [each["name"].split()[0] for each in [*first["nodes"], *second["nodes"]]]
     assert (names, first["totalCount"], second["pageInfo"]["hasNextPage"]) == (
         ["Théo", "Zoé", "Élodie"],
@@ -127,12 +129,14 @@ async def test_results_are_paginated(ask: "Ask", alice: Viewer) -> None:
 
 
 async def test_only_agents_and_operators_can_search(
-    ask: "Ask", dataset: Dataset, action: Action
+    execute: "Execute", dataset: Dataset, action: Action
 ) -> None:
     """Operators may search as well. Analysts see no personal data."""
     omar = await create_staff_viewer(action, "Omar", Staff.OPERATOR)
     for viewer in (dataset.alice, omar):
-        assert (await ask(viewer, SEARCH, s="paulmark"))["data"]["users"]["totalCount"] == 2
+        assert (await execute(viewer, SEARCH_QUERY, s="paulmark"))["data"]["users"][
+            "totalCount"
+        ] == 2
     for viewer in (
         Viewer(),
         dataset.paul.owner,
@@ -140,7 +144,7 @@ async def test_only_agents_and_operators_can_search(
         dataset.nadia,
         dataset.alice_without_factor,
     ):
-        response = await ask(viewer, SEARCH, s="paulmark")
+        response = await execute(viewer, SEARCH_QUERY, s="paulmark")
         assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
         assert response["data"] == {"users": None}
 
@@ -152,11 +156,11 @@ async def test_only_agents_and_operators_can_search(
 async def test_the_search_text_follows_the_names(
     dataset: Dataset, services: Any, engine: Any, price: Any, action: Action, name: str
 ) -> None:
-    stage = Stage(dataset, services, engine, price, action)
-    await EXAMPLES[name](stage)
+    scenario = Scenario(dataset, services, engine, price, action)
+    await EXAMPLES[name](scenario)
     if await EmailChange.all().update(old_token_hash=token_hash("cam_ec_old")):
-        await stage.do(Viewer(), name, token="cam_ec_old")
-    assert await out_of_date() == []
+        await scenario.mutate(Viewer(), name, token="cam_ec_old")
+    assert await outdated_search_texts() == []
     changed = {"emailConfirmChange": "moved mark example", "staffHire": "marked hired"}.get(
         name, "marked name"
     )

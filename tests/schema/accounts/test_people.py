@@ -34,7 +34,7 @@ from tests.schema.conftest import Company, Dataset
 from tests.schema.subscription_fixtures import subscribe
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask
+    from tests.schema.conftest import Execute
 
 INPUTS: dict[str, dict[str, Any]] = {
     "invitationSend": {"email": "x@y.example", "role": "MEMBER", "idempotencyKey": "k"},
@@ -47,38 +47,42 @@ INPUTS: dict[str, dict[str, Any]] = {
     "sessionSwitchAccount": {"accountId": "x"},
     "accountLeave": {},
 }
-MANAGE = {
+MANAGER_MUTATIONS = {
     "invitationSend",
     "invitationResend",
     "invitationRevoke",
     "memberChangeRole",
     "memberRemove",
 }
-EVERYBODYS = {"accountLeave", "sessionSwitchAccount"}
+MEMBER_MUTATIONS = {"accountLeave", "sessionSwitchAccount"}
 
 
-async def asked(ask: "Ask", viewer: Viewer, name: str, **given: Any) -> dict[str, Any]:
+async def execute_mutation(
+    execute: "Execute", viewer: Viewer, name: str, **given: Any
+) -> dict[str, Any]:
     """The whole response to one mutation, with only `userErrors` selected."""
     if not INPUTS[name]:
-        return await ask(viewer, f"mutation {{ {name} {{ userErrors {{ code field }} }} }}")
+        return await execute(viewer, f"mutation {{ {name} {{ userErrors {{ code field }} }} }}")
     kind = f"{name[0].upper()}{name[1:]}Input"
     document = f"mutation($i: {kind}!) {{ {name}(input: $i) {{ userErrors {{ code field }} }} }}"
-    return await ask(viewer, document, i=INPUTS[name] | given)
+    return await execute(viewer, document, i=INPUTS[name] | given)
 
 
 @pytest.mark.parametrize("name", INPUTS)
 async def test_p1_4_each_role_has_its_own_mutations(
-    ask: "Ask", dataset: Dataset, name: str
+    execute: "Execute", dataset: Dataset, name: str
 ) -> None:
     """P1.4: anonymous viewers, staff and members are checked before the input is read."""
     viewers = {role: replace(dataset.paul.owner, role=role) for role in Role}
     emails = await Email.all().count()  # those about invoices
     for role, viewer in viewers.items():
         allowed = (
-            name in EVERYBODYS or role is Role.OWNER or (role is Role.ADMIN and name in MANAGE)
+            name in MEMBER_MUTATIONS
+            or role is Role.OWNER
+            or (role is Role.ADMIN and name in MANAGER_MUTATIONS)
         )
         if not allowed:
-            response = await asked(ask, viewer, name)
+            response = await execute_mutation(execute, viewer, name)
             assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"], (
                 role
             )
@@ -88,14 +92,14 @@ async def test_p1_4_each_role_has_its_own_mutations(
         (dataset.nadia, "FORBIDDEN"),
     ):
         if name != "sessionSwitchAccount" or viewer.user is None:
-            response = await asked(ask, viewer, name)
+            response = await execute_mutation(execute, viewer, name)
             assert [error["extensions"]["code"] for error in response["errors"]] == [code]
     assert await Email.all().count() == emails
 
 
-async def test_staff_cannot_act_for_a_company(ask: "Ask", dataset: Dataset) -> None:
-    response = await asked(
-        ask,
+async def test_staff_cannot_act_for_a_company(execute: "Execute", dataset: Dataset) -> None:
+    response = await execute_mutation(
+        execute,
         dataset.alice,
         "sessionSwitchAccount",
         accountId=dataset.paul.id(type(dataset.paul.account)),
@@ -103,17 +107,17 @@ async def test_staff_cannot_act_for_a_company(ask: "Ask", dataset: Dataset) -> N
     assert [error["code"] for error in response["data"]["sessionSwitchAccount"]["userErrors"]] == [
         "NOT_FOUND"
     ]
-    assert (await ask(dataset.alice, "{ viewer { companies { legalName } } }"))["data"]["viewer"][
-        "companies"
-    ] == []
+    assert (await execute(dataset.alice, "{ viewer { companies { legalName } } }"))["data"][
+        "viewer"
+    ]["companies"] == []
 
 
 async def test_a_lost_role_is_refused_despite_a_cached_viewer(
-    ask: "Ask", dataset: Dataset, action: Action
+    execute: "Execute", dataset: Dataset, action: Action
 ) -> None:
     """A cached viewer may be a second out of date, so the locked membership row decides."""
     await Membership.filter(user_id=dataset.paul.owner.user_id).update(role=Role.MEMBER)
-    colleague = encode("User", dataset.paul.member.user_id or 0)
+    member_id = encode("User", dataset.paul.member.user_id or 0)
     assert dataset.paul.owner.session
     await Session.filter(pk=dataset.paul.owner.session.pk).update(
         fresh_until=action.at + timedelta(minutes=5)
@@ -125,13 +129,13 @@ async def test_a_lost_role_is_refused_despite_a_cached_viewer(
         "memberRemove",
         "accountTransferOwnership",
     ):
-        given = {"userId": colleague} if "userId" in INPUTS[name] else {}
-        response = await asked(ask, dataset.paul.owner, name, **given)
+        given = {"userId": member_id} if "userId" in INPUTS[name] else {}
+        response = await execute_mutation(execute, dataset.paul.owner, name, **given)
         assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"], name
 
 
 async def test_p1_4_owners_are_notified_when_the_ownership_changes(
-    ask: "Ask", dataset: Dataset, action: Action
+    execute: "Execute", dataset: Dataset, action: Action
 ) -> None:
     """After a step-up; each owner gets the email in their own language, with both names."""
     member, session = dataset.paul.member.user, dataset.paul.owner.session
@@ -140,15 +144,15 @@ async def test_p1_4_owners_are_notified_when_the_ownership_changes(
     await User.filter(pk=member.pk).update(locale=Locale.EN)
     emails = Email.filter(template__startswith="ownership_changed")
     given = {"userId": encode("User", member.pk)}
-    refused = (await asked(ask, dataset.paul.owner, "accountTransferOwnership", **given))["data"][
-        "accountTransferOwnership"
-    ]
+    refused = (
+        await execute_mutation(execute, dataset.paul.owner, "accountTransferOwnership", **given)
+    )["data"]["accountTransferOwnership"]
     assert refused["userErrors"] == [{"code": "STEP_UP_REQUIRED", "field": None}]
     assert not await emails.exists()
     await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
-    done = (await asked(ask, dataset.paul.owner, "accountTransferOwnership", **given))["data"][
-        "accountTransferOwnership"
-    ]
+    done = (
+        await execute_mutation(execute, dataset.paul.owner, "accountTransferOwnership", **given)
+    )["data"]["accountTransferOwnership"]
     assert done["userErrors"] == []
     french, english = await emails.order_by("id")
     assert (french.template, english.template) == ("ownership_changed.fr", "ownership_changed.en")
@@ -163,9 +167,9 @@ async def test_p1_4_owners_are_notified_when_the_ownership_changes(
 
 @pytest.mark.parametrize(("locale", "given"), [("fr", None), ("en", "EN")])
 async def test_an_email_is_in_the_chosen_language(
-    ask: "Ask", dataset: Dataset, locale: str, given: str | None
+    execute: "Execute", dataset: Dataset, locale: str, given: str | None
 ) -> None:
-    response = await asked(ask, dataset.paul.owner, "invitationSend", locale=given)
+    response = await execute_mutation(execute, dataset.paul.owner, "invitationSend", locale=given)
     assert response["data"]["invitationSend"]["userErrors"] == []
     email = await Email.filter(recipient="x@y.example").get()
     assert email.template == f"invitation.{locale}"
@@ -196,7 +200,7 @@ async def test_concurrent_changes_do_not_deadlock(
     random = Random(seed)
     for _ in range(8):
         actions = [
-            random.choice(DEEDS)(action, random.choice([dataset.paul, dataset.marie]), random)
+            random.choice(OPERATIONS)(action, random.choice([dataset.paul, dataset.marie]), random)
             for _ in range(12)
         ]
         responses = await asyncio.wait_for(
@@ -218,21 +222,23 @@ async def test_concurrent_changes_do_not_deadlock(
         )
 
 
-async def _somebody(company: Company, random: Random) -> tuple[Action, int]:
-    place = random.choice(
+async def _random_member(company: Company, random: Random) -> tuple[Action, int]:
+    membership = random.choice(
         await Membership.filter(account_id=company.account.pk).select_related("user")
     )
-    return Action(place.user, company.account.created_at, _Deaf()), place.user_id
+    return Action(membership.user, company.account.created_at, _SilentBus()), membership.user_id
 
 
-class _Deaf:
+class _SilentBus:
     def announce(self, streams: Any) -> None:
         """Does nothing, because there are no listeners."""
 
 
-async def _does(action: Action, company: Company, random: Random) -> tuple[Action, Session, int]:
+async def _change_arguments(
+    action: Action, company: Company, random: Random
+) -> tuple[Action, Session, int]:
     """The first arguments of a membership change by a member with a recent step-up."""
-    arguments, key = await _somebody(company, random)
+    arguments, key = await _random_member(company, random)
     session = (
         await sessions.sign_in(await User.get(pk=key), company.account, False, action)
     ).session
@@ -241,37 +247,43 @@ async def _does(action: Action, company: Company, random: Random) -> tuple[Actio
 
 
 async def _change(action: Action, company: Company, random: Random) -> None:
-    arguments, (_, key) = await _does(action, company, random), await _somebody(company, random)
+    arguments, (_, key) = (
+        await _change_arguments(action, company, random),
+        await _random_member(company, random),
+    )
     await members.change_role(*arguments, key, random.choice(list(Role)))
 
 
 async def _transfer(action: Action, company: Company, random: Random) -> None:
-    arguments, (_, key) = await _does(action, company, random), await _somebody(company, random)
+    arguments, (_, key) = (
+        await _change_arguments(action, company, random),
+        await _random_member(company, random),
+    )
     await members.transfer(*arguments, key)
 
 
 async def _leave(action: Action, company: Company, random: Random) -> None:
-    await members.leave(*await _does(action, company, random))
+    await members.leave(*await _change_arguments(action, company, random))
 
 
 async def _switch(action: Action, company: Company, random: Random) -> None:
-    if running := await Session.filter(ended_at=None).exclude(account_id=None):
-        await sessions.switch(random.choice(running), company.account.pk, action)
+    if open_sessions := await Session.filter(ended_at=None).exclude(account_id=None):
+        await sessions.switch(random.choice(open_sessions), company.account.pk, action)
 
 
 async def _refresh(action: Action, company: Company, random: Random) -> None:
-    _, key = await _somebody(company, random)
+    _, key = await _random_member(company, random)
     tokens = await sessions.sign_in(await User.get(pk=key), company.account, False, action)
     await sessions.refresh(tokens.refresh, action)
 
 
 async def _end_others(action: Action, company: Company, random: Random) -> None:
-    if running := await Session.filter(ended_at=None).exclude(account_id=None):
-        await sessions.end_others(random.choice(running), action)
+    if open_sessions := await Session.filter(ended_at=None).exclude(account_id=None):
+        await sessions.end_others(random.choice(open_sessions), action)
 
 
-async def _ask(action: Action, company: Company, random: Random) -> None:
-    arguments, _ = await _somebody(company, random)
+async def _open_ticket(action: Action, company: Company, random: Random) -> None:
+    arguments, _ = await _random_member(company, random)
     assert arguments.actor
     async with action.transaction() as tx:
         ticket = await Ticket.open(
@@ -285,14 +297,14 @@ async def _ask(action: Action, company: Company, random: Random) -> None:
         await ticket.post(tx, arguments.actor, "Bonjour", "k")
 
 
-DEEDS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
+OPERATIONS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
     _change,
     _transfer,
     _leave,
     _switch,
     _refresh,
     _end_others,
-    _ask,
+    _open_ticket,
 ]
 
 

@@ -17,10 +17,10 @@ from tests.people import create_staff_viewer
 from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask
+    from tests.schema.conftest import Execute
 
-LISTED = "{ staff { totalCount nodes { id name email staff secondFactor } } }"
-HIRE = """mutation {
+STAFF_QUERY = "{ staff { totalCount nodes { id name email staff secondFactor } } }"
+HIRE_MUTATION = """mutation {
     staffHire(input: {email: "Lea@camcha.example", name: "Léa", role: AGENT, locale: FR,
     idempotencyKey: "%s"}) {
     user { id email staff secondFactor } userErrors { code field } } }"""
@@ -35,9 +35,9 @@ async def omar(dataset: Dataset, action: Action) -> Viewer:
     return viewer
 
 
-async def test_p4_3_an_operator_hires_and_lists_staff(ask: "Ask", omar: Viewer) -> None:
-    payload = (await ask(omar, HIRE % "k"))["data"]["staffHire"]
-    assert (await ask(omar, HIRE % "k"))["data"]["staffHire"] == payload
+async def test_p4_3_an_operator_hires_and_lists_staff(execute: "Execute", omar: Viewer) -> None:
+    payload = (await execute(omar, HIRE_MUTATION % "k"))["data"]["staffHire"]
+    assert (await execute(omar, HIRE_MUTATION % "k"))["data"]["staffHire"] == payload
     lea = await User.get(email="lea@camcha.example")
     expected = {
         "id": encode("User", lea.pk),
@@ -48,21 +48,21 @@ async def test_p4_3_an_operator_hires_and_lists_staff(ask: "Ask", omar: Viewer) 
     assert payload == {"user": expected, "userErrors": []}
     email = await Email.get(recipient=lea.email)
     assert (email.template, "/reset?token=cam_pr_" in email.text) == ("staff_welcome.fr", True)
-    again = (await ask(omar, HIRE % "other"))["data"]["staffHire"]
+    again = (await execute(omar, HIRE_MUTATION % "other"))["data"]["staffHire"]
     assert again == {
         "user": None,
         "userErrors": [{"code": "EMAIL_TAKEN", "field": ["input", "email"]}],
     }
-    listed = (await ask(omar, LISTED))["data"]["staff"]
+    listed = (await execute(omar, STAFF_QUERY))["data"]["staff"]
     assert [each["name"] for each in listed["nodes"]] == ["Alice", "Nadia", "Omar", "Léa"]
     assert listed["totalCount"] == 4
 
 
-async def test_only_operators_manage_staff(ask: "Ask", dataset: Dataset) -> None:
+async def test_only_operators_manage_staff(execute: "Execute", dataset: Dataset) -> None:
     key = encode("User", dataset.alice.user.pk)  # type: ignore[union-attr] # she is signed in
     acts = [
-        LISTED,
-        HIRE % "k",
+        STAFF_QUERY,
+        HIRE_MUTATION % "k",
         f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',
         (
             f'mutation {{ staffChangeRole(input: {{userId: "{key}", '
@@ -85,6 +85,6 @@ async def test_only_operators_manage_staff(ask: "Ask", dataset: Dataset) -> None
         dataset.alice_without_factor,
     ):
         for document in acts:
-            response = await ask(viewer, document)
+            response = await execute(viewer, document)
             assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
     assert (await User.get(pk=dataset.alice.user.pk)).staff is Staff.AGENT  # type: ignore[union-attr]

@@ -24,7 +24,7 @@ from tests.people import create_account, create_user
 TODAY = date(2026, 11, 23)
 
 
-class Asked(NamedTuple):
+class TicketColumns(NamedTuple):
     """The columns of a ticket that a report reads."""
 
     channel: Channel
@@ -34,7 +34,7 @@ class Asked(NamedTuple):
     seconds: int | None
 
 
-class Sold(NamedTuple):
+class InvoiceColumns(NamedTuple):
     """The columns of an invoice that a report reads. `product` is an index into the shop's
     purchases.
     """
@@ -62,7 +62,7 @@ class FixedClock:
         return datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
 
 
-def info(viewer: Viewer | None = None) -> Info:
+def report_info(viewer: Viewer | None = None) -> Info:
     """The parts of a GraphQL operation's info that a report uses: the viewer and the time."""
     services = cast(Services, SimpleNamespace(clock=FixedClock()))
     return cast(Info, SimpleNamespace(context=Context(viewer or Viewer(), services)))
@@ -72,7 +72,7 @@ def noon(day: date) -> datetime:
     return datetime.combine(day, time(12), UTC)
 
 
-async def open_shop() -> Shop:
+async def create_shop() -> Shop:
     """Creates two offers, TPE last in the vendor's order, each bought monthly and yearly."""
     at = noon(TODAY)
     action = Action(None, at, Hub())
@@ -92,7 +92,7 @@ async def open_shop() -> Shop:
     return Shop(account, user, purchases, payment)
 
 
-async def ask(shop: Shop, tickets: Sequence[Asked]) -> None:
+async def store_tickets(shop: Shop, tickets: Sequence[TicketColumns]) -> None:
     """Stores the tickets."""
     await Ticket.bulk_create(
         Ticket(
@@ -111,14 +111,14 @@ async def ask(shop: Shop, tickets: Sequence[Asked]) -> None:
     )
 
 
-async def sell(shop: Shop, invoices: Sequence[Sold]) -> None:
+async def store_invoices(shop: Shop, invoices: Sequence[InvoiceColumns]) -> None:
     """Stores the invoices."""
     await Invoice.bulk_create(
         _invoice(shop, position, each) for position, each in enumerate(invoices, 1)
     )
 
 
-def _invoice(shop: Shop, position: int, sold: Sold) -> Invoice:
+def _invoice(shop: Shop, position: int, sold: InvoiceColumns) -> Invoice:
     purchase = shop.purchases[sold.product]
     facts: dict[str, Any] = {}
     return Invoice(

@@ -32,23 +32,23 @@ from resolvers.analytics.reports import (
 )
 from tests.schema.analytics.report_fixtures import (
     TODAY,
-    Asked,
+    InvoiceColumns,
     Shop,
-    Sold,
-    ask,
-    info,
+    TicketColumns,
+    create_shop,
     noon,
-    open_shop,
-    sell,
+    report_info,
+    store_invoices,
+    store_tickets,
 )
 
 LIMIT = 20_000  # of an analyst's operation
-EVERY_DAY: dict[str, Any] = {
+WHOLE_RANGE: dict[str, Any] = {
     "since": date(2026, 6, 1),
     "until": TODAY + timedelta(1),
     "first": 1_000,
 }
-GENERATED = settings(
+GENERATED_EXAMPLES = settings(
     max_examples=15,
     deadline=None,
     derandomize=True,
@@ -56,32 +56,32 @@ GENERATED = settings(
 )
 
 days = st.dates(date(2026, 8, 30), TODAY)
-asked = st.builds(
-    Asked,
+ticket_columns = st.builds(
+    TicketColumns,
     st.sampled_from([Channel.CHAT, Channel.WEB]),
     st.sampled_from([Category.BUG, Category.BILLING]),
     st.sampled_from(TicketStatus),
     days,
     st.none() | st.integers(0, 90_000),
 )
-cents = st.integers(-(2**40), 2**40)
-sold = st.builds(Sold, st.integers(0, 3), days, cents, cents)
+cent_amounts = st.integers(-(2**40), 2**40)
+invoice_columns = st.builds(InvoiceColumns, st.integers(0, 3), days, cent_amounts, cent_amounts)
 
 
 @pytest.fixture
 async def shop(db: str) -> Shop:
-    return await open_shop()
+    return await create_shop()
 
 
-def groups(rows: Iterable[Any], key: Any) -> list[tuple[tuple[Any, ...], list[Any]]]:
+def grouped(rows: Iterable[Any], key: Any) -> list[tuple[tuple[Any, ...], list[Any]]]:
     """The rows grouped by key and sorted: enums in their declared order, days by date."""
     report = defaultdict(list)
     for row in rows:
         report[key(row)].append(row)
-    return sorted(report.items(), key=lambda item: [_place(part) for part in item[0]])
+    return sorted(report.items(), key=lambda item: [_sort_key(part) for part in item[0]])
 
 
-def _place(part: Any) -> Any:
+def _sort_key(part: Any) -> Any:
     return (
         list(type(part)).index(part)
         if isinstance(part, (Channel, Category, TicketStatus, Segment, Interval))
@@ -99,7 +99,7 @@ def measures(row: TicketReportRow) -> tuple[Any, ...]:
     )
 
 
-def measured(tickets: list[Asked]) -> tuple[Any, ...]:
+def expected_measures(tickets: list[TicketColumns]) -> tuple[Any, ...]:
     """The measures of a group, computed by their definitions."""
     waits = sorted(each.seconds for each in tickets if each.seconds is not None)
     solved = sum(each.status in (TicketStatus.SOLVED, TicketStatus.CLOSED) for each in tickets)
@@ -113,38 +113,42 @@ def measured(tickets: list[Asked]) -> tuple[Any, ...]:
     )
 
 
-@GENERATED
-@given(tickets=st.lists(asked, max_size=40))
+@GENERATED_EXAMPLES
+@given(tickets=st.lists(ticket_columns, max_size=40))
 async def test_ticket_measures_equal_those_computed_in_python(
-    shop: Shop, tickets: list[Asked]
+    shop: Shop, tickets: list[TicketColumns]
 ) -> None:
     await Ticket.all().delete()
-    await ask(shop, tickets)
+    await store_tickets(shop, tickets)
     report = await ticket_report(
-        info(), [TicketDimension.CHANNEL, TicketDimension.MONTH], **EVERY_DAY
+        report_info(), [TicketDimension.CHANNEL, TicketDimension.MONTH], **WHOLE_RANGE
     )
     assert [((row.channel, row.month), measures(row)) for row in report] == [
-        (key, measured(group))
-        for key, group in groups(tickets, lambda each: (each.channel, each.day.replace(day=1)))
+        (key, expected_measures(group))
+        for key, group in grouped(tickets, lambda each: (each.channel, each.day.replace(day=1)))
     ]
     by_status = await ticket_report(
-        info(), [TicketDimension.STATUS, TicketDimension.CATEGORY, TicketDimension.DAY], **EVERY_DAY
+        report_info(),
+        [TicketDimension.STATUS, TicketDimension.CATEGORY, TicketDimension.DAY],
+        **WHOLE_RANGE,
     )
     assert [((row.status, row.category, row.day), row.count) for row in by_status] == [
         (key, len(group))
-        for key, group in groups(tickets, lambda each: (each.status, each.category, each.day))
+        for key, group in grouped(tickets, lambda each: (each.status, each.category, each.day))
     ]
 
 
-@GENERATED
-@given(invoices=st.lists(sold, max_size=40))
-async def test_revenue_equals_the_sum_computed_in_python(shop: Shop, invoices: list[Sold]) -> None:
+@GENERATED_EXAMPLES
+@given(invoices=st.lists(invoice_columns, max_size=40))
+async def test_revenue_equals_the_sum_computed_in_python(
+    shop: Shop, invoices: list[InvoiceColumns]
+) -> None:
     await Invoice.all().delete()
-    await sell(shop, invoices)
+    await store_invoices(shop, invoices)
     dimensions = [RevenueDimension.SEGMENT, RevenueDimension.INTERVAL, RevenueDimension.MONTH]
-    report = await revenue_report(info(), dimensions, **EVERY_DAY)
+    report = await revenue_report(report_info(), dimensions, **WHOLE_RANGE)
 
-    def key(each: Sold) -> tuple[Any, ...]:
+    def key(each: InvoiceColumns) -> tuple[Any, ...]:
         return (
             list(Segment)[each.product // 2],
             list(Interval)[each.product % 2],
@@ -162,45 +166,45 @@ async def test_revenue_equals_the_sum_computed_in_python(shop: Shop, invoices: l
             Money(sum(each.vat for each in group)),
             Money(sum(each.net + each.vat for each in group)),
         )
-        for keys, group in groups(invoices, key)
+        for keys, group in grouped(invoices, key)
     ]
 
 
-def chats(
+def chat_tickets(
     *days_ago: int, channel: Channel = Channel.CHAT, category: Category = Category.BUG
-) -> list[Asked]:
+) -> list[TicketColumns]:
     return [
-        Asked(channel, category, TicketStatus.NEW, TODAY + timedelta(1 - ago), None)
+        TicketColumns(channel, category, TicketStatus.NEW, TODAY + timedelta(1 - ago), None)
         for ago in days_ago
     ]
 
 
 async def test_the_default_range_is_the_last_thirty_days_in_paris(shop: Shop) -> None:
-    await ask(shop, chats(-1, 0, 29, 30))  # already the 24th by the test's clock
-    report = await ticket_report(info(), [TicketDimension.DAY])
+    await store_tickets(shop, chat_tickets(-1, 0, 29, 30))  # already the 24th by the test's clock
+    report = await ticket_report(report_info(), [TicketDimension.DAY])
     assert [row.day for row in report] == [date(2026, 10, 26), date(2026, 11, 24)]
 
 
 async def test_a_range_includes_its_first_day_and_excludes_its_last(shop: Shop) -> None:
-    await ask(shop, chats(1, 2, 3, 4))
+    await store_tickets(shop, chat_tickets(1, 2, 3, 4))
     report = await ticket_report(
-        info(), [TicketDimension.DAY], since=TODAY - timedelta(2), until=TODAY
+        report_info(), [TicketDimension.DAY], since=TODAY - timedelta(2), until=TODAY
     )
     assert [row.day for row in report] == [TODAY - timedelta(2), TODAY - timedelta(1)]
 
 
 async def test_filters_select_their_values_and_an_empty_filter_selects_nothing(shop: Shop) -> None:
-    await ask(
+    await store_tickets(
         shop,
-        chats(1, 1)
-        + chats(1, channel=Channel.WEB)
-        + chats(1, channel=Channel.WEB, category=Category.BILLING),
+        chat_tickets(1, 1)
+        + chat_tickets(1, channel=Channel.WEB)
+        + chat_tickets(1, channel=Channel.WEB, category=Category.BILLING),
     )
 
     async def counted(**filters: Any) -> dict[Channel | None, int]:
         return {
             row.channel: row.count
-            for row in await ticket_report(info(), [TicketDimension.CHANNEL], **filters)
+            for row in await ticket_report(report_info(), [TicketDimension.CHANNEL], **filters)
         }
 
     assert await counted() == {Channel.CHAT: 2, Channel.WEB: 2}
@@ -212,8 +216,8 @@ async def test_filters_select_their_values_and_an_empty_filter_selects_nothing(s
 
 
 async def test_a_limit_returns_the_first_rows_in_order(shop: Shop) -> None:
-    await ask(shop, chats(1, 2, 3))
-    report = await ticket_report(info(), [TicketDimension.DAY, TicketDimension.DAY], first=2)
+    await store_tickets(shop, chat_tickets(1, 2, 3))
+    report = await ticket_report(report_info(), [TicketDimension.DAY, TicketDimension.DAY], first=2)
     assert [row.day for row in report] == [TODAY - timedelta(2), TODAY - timedelta(1)]
 
 
@@ -232,31 +236,31 @@ async def test_a_limit_returns_the_first_rows_in_order(shop: Shop) -> None:
 )
 async def test_a_report_out_of_range_is_refused(argument: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(BadInput) as refusal:
-        await ticket_report(info(), **{"group_by": [TicketDimension.CHANNEL], **arguments})
+        await ticket_report(report_info(), **{"group_by": [TicketDimension.CHANNEL], **arguments})
     assert refusal.value.argument == argument
 
 
 def test_the_cost_of_a_report_depends_on_its_dimensions_and_range() -> None:
-    week = {
+    week_arguments = {
         "groupBy": [TicketDimension.CHANNEL, TicketDimension.DAY],
         "since": TODAY,
         "until": TODAY + timedelta(7),
     }
-    year = {
+    year_arguments = {
         "groupBy": [RevenueDimension.OFFER, RevenueDimension.MONTH],
         "since": date(2026, 1, 1),
         "until": date(2027, 1, 1),
     }
-    assert report_cost(week) < 500
-    assert report_cost(year) < LIMIT / 4
+    assert report_cost(week_arguments) < 500
+    assert report_cost(year_arguments) < LIMIT / 4
     for dimensions in (list(TicketDimension)[:4], list(TicketDimension)):
-        years = {
+        years_arguments = {
             "groupBy": dimensions,
             "since": date(2023, 11, 20),
             "until": date(2026, 11, 23),
             "first": 1_000,
         }
-        assert report_cost(years) > LIMIT
+        assert report_cost(years_arguments) > LIMIT
 
 
 def test_an_open_range_costs_as_much_as_its_days() -> None:
@@ -277,15 +281,15 @@ REPORTS = """
     }"""
 
 
-def viewer(staff: Staff | None) -> Viewer:
+def staff_viewer(staff: Staff | None) -> Viewer:
     user = User(
         id=1, email="nadia@camcha.example", name="Nadia", staff=staff, created_at=noon(TODAY)
     )
     return Viewer(user, session=Session(id=1, user_id=1, second_factor=True))
 
 
-async def answer(source: str, asking: Viewer, **variables: Any) -> dict[str, Any]:
-    engine, context = create_engine(None), info(asking).context
+async def run_report(source: str, viewer: Viewer, **variables: Any) -> dict[str, Any]:
+    engine, context = create_engine(None), report_info(viewer).context
     report = await engine.execute(
         engine.prepare(Params(source, variables=variables), cost_limit=LIMIT), context
     )
@@ -293,15 +297,22 @@ async def answer(source: str, asking: Viewer, **variables: Any) -> dict[str, Any
 
 
 async def test_an_analyst_can_query_reports(shop: Shop) -> None:
-    await ask(
+    await store_tickets(
         shop,
         [
-            Asked(Channel.CHAT, Category.BUG, TicketStatus.OPEN, TODAY, seconds)
+            TicketColumns(Channel.CHAT, Category.BUG, TicketStatus.OPEN, TODAY, seconds)
             for seconds in (10, 15)
         ],
     )
-    await sell(shop, [Sold(0, TODAY, 2_900, 580), Sold(1, TODAY, 100, 20), Sold(2, TODAY, 50, 10)])
-    data = (await answer(REPORTS, viewer(Staff.ANALYST), since="2026-11-01"))["data"]
+    await store_invoices(
+        shop,
+        [
+            InvoiceColumns(0, TODAY, 2_900, 580),
+            InvoiceColumns(1, TODAY, 100, 20),
+            InvoiceColumns(2, TODAY, 50, 10),
+        ],
+    )
+    data = (await run_report(REPORTS, staff_viewer(Staff.ANALYST), since="2026-11-01"))["data"]
     assert data["ticketReport"] == [
         {
             "channel": "CHAT",
@@ -327,18 +338,20 @@ async def test_an_analyst_can_query_reports(shop: Shop) -> None:
 
 @pytest.mark.parametrize("staff", [None, Staff.AGENT, Staff.SUPERVISOR, Staff.OPERATOR])
 async def test_only_analysts_can_query_reports(staff: Staff | None) -> None:
-    report = await answer("{ ticketReport(groupBy: [DAY]) { count } }", viewer(staff))
+    report = await run_report("{ ticketReport(groupBy: [DAY]) { count } }", staff_viewer(staff))
     assert [error["extensions"]["code"] for error in report["errors"]] == ["FORBIDDEN"]
 
 
 async def test_a_query_that_is_too_expensive_is_refused_with_its_cost_and_the_limit() -> None:
-    dear = (
+    expensive_arguments = (
         '(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2023-11-20", until: "2026-11-23", '
         "first: "
         "1000)"
     )
     with pytest.raises(RequestError) as refusal:
-        await answer(f"{{ ticketReport{dear} {{ count }} }}", viewer(Staff.ANALYST))
+        await run_report(
+            f"{{ ticketReport{expensive_arguments} {{ count }} }}", staff_viewer(Staff.ANALYST)
+        )
     (error,) = refusal.value.errors
     assert error["extensions"]["code"] == "QUERY_TOO_COSTLY"
     assert error["extensions"]["cost"] > error["extensions"]["limit"] == LIMIT

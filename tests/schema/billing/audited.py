@@ -6,41 +6,43 @@ from models.audit import AuditEntry
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.payment import Payment
 from resolvers.ids import encode
-from tests.schema.audited_fixtures import Stage
+from tests.schema.audited_fixtures import Scenario
 
 if TYPE_CHECKING:
     pass
 
 
-async def purchase_draft(stage: Stage) -> None:
+async def purchase_draft(scenario: Scenario) -> None:
     for _ in range(2):
-        price = encode("Price", stage.price.pk)
-        await stage.do(stage.owner, "purchaseDraft", priceId=price, idempotencyKey="MARKED KEY")
+        price = encode("Price", scenario.price.pk)
+        await scenario.mutate(
+            scenario.owner, "purchaseDraft", priceId=price, idempotencyKey="MARKED KEY"
+        )
 
 
-async def drafted(stage: Stage) -> str:
-    await purchase_draft(stage)
-    drafted = (
+async def draft_id(scenario: Scenario) -> str:
+    await purchase_draft(scenario)
+    draft_id = (
         await AuditEntry.filter(action=BillingAuditAction.PURCHASE_DRAFT.value)
         .order_by("-id")
         .first()
     )
-    assert drafted is not None
-    return encode("Purchase", drafted.object_id or 0)
+    assert draft_id is not None
+    return encode("Purchase", draft_id.object_id or 0)
 
 
-async def purchase_confirm_billing(stage: Stage) -> str:
-    purchase = await drafted(stage)
+async def purchase_confirm_billing(scenario: Scenario) -> str:
+    purchase = await draft_id(scenario)
     address = {"street": "MARKED STREET", "postalCode": "69001", "city": "MARKED CITY"}
-    where = {"billingAddress": address, "orderNumber": "MARKED ORDER"}
-    await stage.do(stage.owner, "purchaseConfirmBilling", purchaseId=purchase, **where)
+    billing = {"billingAddress": address, "orderNumber": "MARKED ORDER"}
+    await scenario.mutate(scenario.owner, "purchaseConfirmBilling", purchaseId=purchase, **billing)
     return purchase
 
 
-async def purchase_pay(stage: Stage, method: str = "pm_sandbox_success") -> None:
-    purchase = await purchase_confirm_billing(stage)
-    await stage.do(
-        stage.owner,
+async def purchase_pay(scenario: Scenario, method: str = "pm_sandbox_success") -> None:
+    purchase = await purchase_confirm_billing(scenario)
+    await scenario.mutate(
+        scenario.owner,
         "purchasePay",
         purchaseId=purchase,
         paymentMethod=method,
@@ -48,10 +50,12 @@ async def purchase_pay(stage: Stage, method: str = "pm_sandbox_success") -> None
     )
 
 
-async def payment_refresh(stage: Stage) -> None:
-    await purchase_pay(stage, "pm_sandbox_confirmation")
+async def payment_refresh(scenario: Scenario) -> None:
+    await purchase_pay(scenario, "pm_sandbox_confirmation")
     payment = await Payment.all().order_by("-id").first()
     assert payment is not None
-    await stage.services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
+    await scenario.services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
     for _ in range(2):
-        await stage.do(stage.owner, "paymentRefresh", paymentId=encode("Payment", payment.pk))
+        await scenario.mutate(
+            scenario.owner, "paymentRefresh", paymentId=encode("Payment", payment.pk)
+        )

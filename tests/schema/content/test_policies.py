@@ -17,12 +17,12 @@ from seed.policies import PolicyContent, install, read_policies
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
-    from tests.schema.conftest import Ask, Dataset
+    from tests.schema.conftest import Dataset, Execute
 
 READ = """query($kind: PolicyKind!, $at: Date, $locale: Locale) { policy(kind: $kind, at: $at) {
     id kind version effectiveOn inForce title(locale: $locale) text(locale: $locale)
     url(locale: $locale) sha256 } }"""
-LISTED = """query($kind: PolicyKind, $at: Date) {
+VERSIONS_QUERY = """query($kind: PolicyKind, $at: Date) {
     policies(filter: {kind: {eq: $kind}}, at: $at) { totalCount nodes { kind version
     inForce } } }"""
 SETTINGS = """{ viewer {
@@ -33,14 +33,16 @@ ACCEPT = """mutation($id: ID!, $locale: Locale) { policyAccept(input: {policyId:
     locale: $locale}) {
     acceptance { acceptedAt locale channel policy { version } }
     userErrors { code message field } } }"""
-COMING = date(2026, 12, 1)
+UPCOMING_DATE = date(2026, 12, 1)
 
 
 @pytest.fixture
-async def installed(db: str, clock: "MovableClock") -> None:
+async def installed_policies(db: str, clock: "MovableClock") -> None:
     """Installs the repository's policies, of which the terms take effect on 1 December."""
-    coming = PolicyContent(PolicyKind.TERMS, "2.0", COMING, "# Conditions\n\nB\n", "# Terms\n\nB\n")
-    await install(clock.now(), [*read_policies(), coming])
+    upcoming_terms = PolicyContent(
+        PolicyKind.TERMS, "2.0", UPCOMING_DATE, "# Conditions\n\nB\n", "# Terms\n\nB\n"
+    )
+    await install(clock.now(), [*read_policies(), upcoming_terms])
 
 
 @pytest.mark.usefixtures("installed")
@@ -53,9 +55,9 @@ async def installed(db: str, clock: "MovableClock") -> None:
     ],
 )
 async def test_p4_4_everyone_can_read_the_policy_in_force(
-    ask: "Ask", viewer: Viewer, locale: str | None, title: str
+    execute: "Execute", viewer: Viewer, locale: str | None, title: str
 ) -> None:
-    policy = (await ask(viewer, READ, kind="PRIVACY", locale=locale))["data"]["policy"]
+    policy = (await execute(viewer, READ, kind="PRIVACY", locale=locale))["data"]["policy"]
     row = await Policy.get(kind=PolicyKind.PRIVACY)
     language = "en" if title[0:2] == "Pr" else "fr"
     assert policy == {
@@ -72,10 +74,10 @@ async def test_p4_4_everyone_can_read_the_policy_in_force(
 
 
 @pytest.mark.usefixtures("installed")
-async def test_p4_4_a_client_can_verify_the_hash(ask: "Ask") -> None:
+async def test_p4_4_a_client_can_verify_the_hash(execute: "Execute") -> None:
     for kind in ("PRIVACY", "TERMS"):
         policy = [
-            (await ask(Viewer(), READ, kind=kind, locale=locale))["data"]["policy"]
+            (await execute(Viewer(), READ, kind=kind, locale=locale))["data"]["policy"]
             for locale in ("FR", "EN")
         ]
         assert (
@@ -86,30 +88,30 @@ async def test_p4_4_a_client_can_verify_the_hash(ask: "Ask") -> None:
 
 @pytest.mark.usefixtures("installed")
 async def test_p4_4_versions_are_listed_with_their_status_on_a_day(
-    ask: "Ask", clock: "MovableClock"
+    execute: "Execute", clock: "MovableClock"
 ) -> None:
-    async def listed(**given: Any) -> list[tuple[Any, ...]]:
-        response = (await ask(Viewer(), LISTED, **given))["data"]["policies"]
+    async def versions(**arguments: Any) -> list[tuple[Any, ...]]:
+        response = (await execute(Viewer(), VERSIONS_QUERY, **arguments))["data"]["policies"]
         assert response["totalCount"] == len(response["nodes"])
         return [tuple(each.values()) for each in response["nodes"]]
 
-    assert sorted(await listed()) == [("PRIVACY", "1.0", True), ("TERMS", "1.0", True)]
-    assert await listed(kind="TERMS") == [("TERMS", "1.0", True)]
-    assert await listed(kind="TERMS", at="2025-12-31") == []
-    assert await listed(kind="TERMS", at="2026-12-01") == [
+    assert sorted(await versions()) == [("PRIVACY", "1.0", True), ("TERMS", "1.0", True)]
+    assert await versions(kind="TERMS") == [("TERMS", "1.0", True)]
+    assert await versions(kind="TERMS", at="2025-12-31") == []
+    assert await versions(kind="TERMS", at="2026-12-01") == [
         ("TERMS", "2.0", False),
         ("TERMS", "1.0", True),
     ]
     clock.advance(timedelta(days=8))
-    assert await listed(kind="TERMS") == [("TERMS", "2.0", True), ("TERMS", "1.0", False)]
-    ahead = (await ask(Viewer(), READ, kind="TERMS", at="2026-11-30"))["data"]["policy"]
-    assert (ahead["version"], ahead["inForce"]) == ("1.0", False)
-    assert (await ask(Viewer(), READ, kind="TERMS", at="2025-01-01"))["data"]["policy"] is None
+    assert await versions(kind="TERMS") == [("TERMS", "2.0", True), ("TERMS", "1.0", False)]
+    upcoming = (await execute(Viewer(), READ, kind="TERMS", at="2026-11-30"))["data"]["policy"]
+    assert (upcoming["version"], upcoming["inForce"]) == ("1.0", False)
+    assert (await execute(Viewer(), READ, kind="TERMS", at="2025-01-01"))["data"]["policy"] is None
 
 
-async def test_without_installed_policies_the_result_is_null(ask: "Ask", db: str) -> None:
+async def test_without_installed_policies_the_result_is_null(execute: "Execute", db: str) -> None:
     response = (
-        await ask(
+        await execute(
             Viewer(),
             "{ policy(kind: TERMS) { id } policies { nodes { id } } contact { termsUrl } }",
         )
@@ -121,33 +123,35 @@ async def test_without_installed_policies_the_result_is_null(ask: "Ask", db: str
     }
 
 
-async def test_p4_4_the_contact_links_to_the_policies(ask: "Ask", db: str) -> None:
-    response = (await ask(Viewer(), "{ contact { privacyPolicyUrl } }"))["data"]["contact"]
+async def test_p4_4_the_contact_links_to_the_policies(execute: "Execute", db: str) -> None:
+    response = (await execute(Viewer(), "{ contact { privacyPolicyUrl } }"))["data"]["contact"]
     assert response == {"privacyPolicyUrl": "https://camcha.example/policies/privacy"}
 
 
-async def another(clock: "MovableClock", kind: PolicyKind = PolicyKind.TERMS) -> str:
+async def install_next_version(clock: "MovableClock", kind: PolicyKind = PolicyKind.TERMS) -> str:
     """Creates a version that takes effect on 1 December, and returns its id."""
     text = "# Texte\n\nC\n"
-    await install(clock.now(), [PolicyContent(kind, "2.0", COMING, text, text)])
+    await install(clock.now(), [PolicyContent(kind, "2.0", UPCOMING_DATE, text, text)])
     return encode("Policy", (await Policy.get(version="2.0")).pk)
 
 
 async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
-    ask: "Ask", dataset: "Dataset", clock: "MovableClock"
+    execute: "Execute", dataset: "Dataset", clock: "MovableClock"
 ) -> None:
     paul = dataset.paul.owner
-    (standing,) = (await ask(paul, SETTINGS))["data"]["viewer"]["policies"]
-    assert standing["policy"] == {"kind": "TERMS", "version": "1.0", "inForce": True}
-    assert (standing["acceptanceNeeded"], standing["acceptance"]["policy"]) == (
+    (status,) = (await execute(paul, SETTINGS))["data"]["viewer"]["policies"]
+    assert status["policy"] == {"kind": "TERMS", "version": "1.0", "inForce": True}
+    assert (status["acceptanceNeeded"], status["acceptance"]["policy"]) == (
         False,
         {"version": "1.0"},
     )
-    new = await another(clock)
-    assert standing["next"] is None
-    announced = standing | {"next": {"version": "2.0", "effectiveOn": "2026-12-01"}}
-    assert (await ask(paul, SETTINGS))["data"]["viewer"]["policies"] == [announced]
-    refused = (await ask(replace(paul, locale=Locale.EN), ACCEPT, id=new))["data"]["policyAccept"]
+    new = await install_next_version(clock)
+    assert status["next"] is None
+    announced = status | {"next": {"version": "2.0", "effectiveOn": "2026-12-01"}}
+    assert (await execute(paul, SETTINGS))["data"]["viewer"]["policies"] == [announced]
+    refused = (await execute(replace(paul, locale=Locale.EN), ACCEPT, id=new))["data"][
+        "policyAccept"
+    ]
     assert refused == {
         "acceptance": None,
         "userErrors": [
@@ -160,14 +164,14 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
         ],
     }
     clock.advance(timedelta(days=8))
-    (standing,) = (await ask(paul, SETTINGS))["data"]["viewer"]["policies"]
+    (status,) = (await execute(paul, SETTINGS))["data"]["viewer"]["policies"]
     assert (
-        standing["policy"]["version"],
-        standing["acceptanceNeeded"],
-        standing["acceptance"],
+        status["policy"]["version"],
+        status["acceptanceNeeded"],
+        status["acceptance"],
     ) == ("2.0", True, None)
-    assert standing["next"] is None
-    accepted = (await ask(paul, ACCEPT, id=new, locale="EN"))["data"]["policyAccept"]
+    assert status["next"] is None
+    accepted = (await execute(paul, ACCEPT, id=new, locale="EN"))["data"]["policyAccept"]
     at = clock.now().isoformat().replace("+00:00", "Z")
     assert accepted["userErrors"] == []
     acceptance = accepted["acceptance"]
@@ -178,38 +182,40 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
     )
     assert acceptance["acceptedAt"].replace("+00:00", "Z") == at
     clock.advance(timedelta(hours=1))
-    assert (await ask(paul, ACCEPT, id=new))["data"]["policyAccept"] == accepted
-    settings = (await ask(paul, SETTINGS))["data"]["viewer"]
+    assert (await execute(paul, ACCEPT, id=new))["data"]["policyAccept"] == accepted
+    settings = (await execute(paul, SETTINGS))["data"]["viewer"]
     assert [each["acceptanceNeeded"] for each in settings["policies"]] == [False]
     assert [each["policy"]["version"] for each in settings["policyAcceptances"]] == ["2.0", "1.0"]
 
 
 async def test_p4_4_an_acceptance_applies_to_one_member_only(
-    ask: "Ask", dataset: "Dataset", clock: "MovableClock"
+    execute: "Execute", dataset: "Dataset", clock: "MovableClock"
 ) -> None:
-    new = await another(clock)
+    new = await install_next_version(clock)
     clock.advance(timedelta(days=8))
-    await ask(dataset.paul.owner, ACCEPT, id=new)
+    await execute(dataset.paul.owner, ACCEPT, id=new)
     for viewer in (dataset.paul.member, dataset.marie.owner):
-        (standing,) = (await ask(viewer, SETTINGS))["data"]["viewer"]["policies"]
-        assert (standing["acceptanceNeeded"], standing["acceptance"]) == (True, None)
+        (status,) = (await execute(viewer, SETTINGS))["data"]["viewer"]["policies"]
+        assert (status["acceptanceNeeded"], status["acceptance"]) == (True, None)
     assert await PolicyAcceptance.filter(policy__version="2.0").count() == 1
 
 
 async def test_p4_4_staff_and_anonymous_viewers_have_nothing_to_accept(
-    ask: "Ask", dataset: "Dataset"
+    execute: "Execute", dataset: "Dataset"
 ) -> None:
     for viewer in (dataset.alice, dataset.alice_without_factor, dataset.nadia):
-        (standing,) = (await ask(viewer, SETTINGS))["data"]["viewer"]["policies"]
-        assert (standing["acceptanceNeeded"], standing["acceptance"]) == (False, None)
+        (status,) = (await execute(viewer, SETTINGS))["data"]["viewer"]["policies"]
+        assert (status["acceptanceNeeded"], status["acceptance"]) == (False, None)
     policy = encode("Policy", (await Policy.get()).pk)
-    response = await ask(Viewer(), ACCEPT, id=policy)
+    response = await execute(Viewer(), ACCEPT, id=policy)
     assert [error["extensions"]["code"] for error in response["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_an_id_of_another_type_is_not_a_policy(ask: "Ask", dataset: "Dataset") -> None:
+async def test_an_id_of_another_type_is_not_a_policy(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
     for key in (dataset.marie.ids[0], encode("Policy", 10**12), "x", encode("PolicyAcceptance", 1)):
-        payload = (await ask(dataset.paul.owner, ACCEPT, id=key))["data"]["policyAccept"]
+        payload = (await execute(dataset.paul.owner, ACCEPT, id=key))["data"]["policyAccept"]
         assert [error["code"] for error in payload["userErrors"]] == ["NOT_FOUND"]
     acceptances = await PolicyAcceptance.all()
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
@@ -218,11 +224,13 @@ async def test_an_id_of_another_type_is_not_a_policy(ask: "Ask", dataset: "Datas
         {"id": key} if each.user_id == dataset.marie.owner.user_id else None
         for key, each in zip(ids, acceptances, strict=True)
     ]
-    assert (await ask(dataset.marie.owner, query, ids=ids))["data"]["nodes"] == own
+    assert (await execute(dataset.marie.owner, query, ids=ids))["data"]["nodes"] == own
 
 
 @pytest.mark.usefixtures("installed")
-async def test_p4_4_days_begin_at_midnight_in_paris(ask: "Ask", clock: "MovableClock") -> None:
+async def test_p4_4_days_begin_at_midnight_in_paris(
+    execute: "Execute", clock: "MovableClock"
+) -> None:
     for minutes, version in ((59, "1.0"), (60, "2.0")):  # after 22:00 UTC on the day before
         clock.time = datetime(2026, 11, 30, 22, tzinfo=UTC) + timedelta(minutes=minutes)
-        assert (await ask(Viewer(), READ, kind="TERMS"))["data"]["policy"]["version"] == version
+        assert (await execute(Viewer(), READ, kind="TERMS"))["data"]["policy"]["version"] == version

@@ -13,121 +13,143 @@ from models.viewer import Viewer
 from resolvers.ids import encode
 from tests.auth.factors.passkey_device import Device
 from tests.people import PASSWORD, add_member
-from tests.schema.audited_fixtures import Stage, enrolled, known, known_viewer
+from tests.schema.audited_fixtures import (
+    Scenario,
+    member_viewer,
+    member_with_password,
+    member_with_totp,
+)
 
 if TYPE_CHECKING:
     pass
 
 
-async def email_verify(stage: Stage) -> None:
+async def email_verify(scenario: Scenario) -> None:
     token = registration.verification_token(
-        stage.services.auth, await known(stage, email_verified_at=None), stage.action.at
+        scenario.services.auth,
+        await member_with_password(scenario, email_verified_at=None),
+        scenario.action.at,
     )
-    await stage.do(Viewer(), "emailVerify", token=token)
+    await scenario.mutate(Viewer(), "emailVerify", token=token)
 
 
-async def session_sign_in(stage: Stage) -> None:
-    await stage.do(Viewer(), "sessionSignIn", email=(await known(stage)).email, password=PASSWORD)
+async def session_sign_in(scenario: Scenario) -> None:
+    await scenario.mutate(
+        Viewer(),
+        "sessionSignIn",
+        email=(await member_with_password(scenario)).email,
+        password=PASSWORD,
+    )
 
 
-async def session_refresh(stage: Stage) -> None:
+async def session_refresh(scenario: Scenario) -> None:
     tokens = await sessions.sign_in(
-        await known(stage), stage.dataset.paul.account, False, stage.action
+        await member_with_password(scenario), scenario.dataset.paul.account, False, scenario.action
     )
     for _ in range(3):  # the second use ends the session, the third changes nothing
-        await stage.do(Viewer(), "sessionRefresh", refreshToken=tokens.refresh)
+        await scenario.mutate(Viewer(), "sessionRefresh", refreshToken=tokens.refresh)
 
 
-async def session_sign_out(stage: Stage) -> None:
+async def session_sign_out(scenario: Scenario) -> None:
     for _ in range(2):
-        await stage.do(stage.owner, "sessionSignOut")
+        await scenario.mutate(scenario.owner, "sessionSignOut")
 
 
-async def session_switch_account(stage: Stage) -> None:
-    user, account = stage.owner.user, stage.dataset.marie.account
+async def session_switch_account(scenario: Scenario) -> None:
+    user, account = scenario.owner.user, scenario.dataset.marie.account
     assert user is not None
-    await add_member(stage.action, account, user)
-    await stage.do(stage.owner, "sessionSwitchAccount", accountId=encode("Account", account.pk))
+    await add_member(scenario.action, account, user)
+    await scenario.mutate(
+        scenario.owner, "sessionSwitchAccount", accountId=encode("Account", account.pk)
+    )
 
 
-async def totp_set_up(stage: Stage) -> None:
-    await stage.do(await known_viewer(stage), "totpSetUp", password=PASSWORD)
+async def totp_set_up(scenario: Scenario) -> None:
+    await scenario.mutate(await member_viewer(scenario), "totpSetUp", password=PASSWORD)
 
 
-async def totp_confirm(stage: Stage) -> None:
+async def totp_confirm(scenario: Scenario) -> None:
     secret = pyotp.random_base32()
-    viewer = await known_viewer(stage)
+    viewer = await member_viewer(scenario)
     await Authenticator.create(
         user=viewer.user,
         kind="TOTP",
         name="MARKED",
-        created_at=stage.action.at,
-        secret=stage.services.auth.secret_box.encrypt(secret),
+        created_at=scenario.action.at,
+        secret=scenario.services.auth.secret_box.encrypt(secret),
     )
-    await stage.do(viewer, "totpConfirm", code=pyotp.TOTP(secret).at(stage.action.at))
+    await scenario.mutate(viewer, "totpConfirm", code=pyotp.TOTP(secret).at(scenario.action.at))
 
 
-async def session_end(stage: Stage) -> None:
+async def session_end(scenario: Scenario) -> None:
     tokens = await sessions.sign_in(
-        await known(stage), stage.dataset.paul.account, False, stage.action
+        await member_with_password(scenario), scenario.dataset.paul.account, False, scenario.action
     )
     for _ in range(2):
-        await stage.do(
-            await known_viewer(stage), "sessionEnd", sessionId=encode("Session", tokens.session.pk)
+        await scenario.mutate(
+            await member_viewer(scenario),
+            "sessionEnd",
+            sessionId=encode("Session", tokens.session.pk),
         )
 
 
-async def session_end_others(stage: Stage) -> None:
-    await stage.do(stage.owner, "sessionEndOthers")
+async def session_end_others(scenario: Scenario) -> None:
+    await scenario.mutate(scenario.owner, "sessionEndOthers")
 
 
-async def session_step_up(stage: Stage) -> Viewer:
-    viewer = await known_viewer(stage)
-    await stage.do(viewer, "sessionStepUp", password=PASSWORD)
+async def session_step_up(scenario: Scenario) -> Viewer:
+    viewer = await member_viewer(scenario)
+    await scenario.mutate(viewer, "sessionStepUp", password=PASSWORD)
     return viewer
 
 
-async def password_request_reset(stage: Stage) -> None:
-    await stage.do(Viewer(), "passwordRequestReset", email=(await known(stage)).email)
+async def password_request_reset(scenario: Scenario) -> None:
+    await scenario.mutate(
+        Viewer(), "passwordRequestReset", email=(await member_with_password(scenario)).email
+    )
 
 
-async def session_request_unlock(stage: Stage) -> None:
-    await stage.do(Viewer(), "sessionRequestUnlock", email=(await known(stage)).email)
+async def session_request_unlock(scenario: Scenario) -> None:
+    await scenario.mutate(
+        Viewer(), "sessionRequestUnlock", email=(await member_with_password(scenario)).email
+    )
 
 
-async def password_reset(stage: Stage) -> None:
-    token, at = "cam_pr_marked", stage.action.at + timedelta(minutes=1)
+async def password_reset(scenario: Scenario) -> None:
+    token, at = "cam_pr_marked", scenario.action.at + timedelta(minutes=1)
     await PasswordReset.create(
-        user=await known(stage), token_hash=sessions.token_hash(token), expires_at=at
+        user=await member_with_password(scenario),
+        token_hash=sessions.token_hash(token),
+        expires_at=at,
     )
     for _ in range(2):
-        await stage.do(Viewer(), "passwordReset", token=token, password="MARKED ardoise 77")
+        await scenario.mutate(Viewer(), "passwordReset", token=token, password="MARKED ardoise 77")
 
 
-async def password_change(stage: Stage) -> None:
+async def password_change(scenario: Scenario) -> None:
     given = {"currentPassword": PASSWORD, "newPassword": "MARKED ardoise 77"}
-    await stage.do(await known_viewer(stage), "passwordChange", **given)
+    await scenario.mutate(await member_viewer(scenario), "passwordChange", **given)
 
 
-async def email_request_change(stage: Stage) -> None:
-    await stage.do(
-        await session_step_up(stage),
+async def email_request_change(scenario: Scenario) -> None:
+    await scenario.mutate(
+        await session_step_up(scenario),
         "emailRequestChange",
         email="moved@mark.example",
         idempotencyKey="1",
     )
 
 
-async def email_confirm_change(stage: Stage) -> None:
-    await email_request_change(stage)
+async def email_confirm_change(scenario: Scenario) -> None:
+    await email_request_change(scenario)
     await EmailChange.all().update(new_token_hash=sessions.token_hash("cam_ec_marked"))
     for _ in range(2):
-        await stage.do(Viewer(), "emailConfirmChange", token="cam_ec_marked")
+        await scenario.mutate(Viewer(), "emailConfirmChange", token="cam_ec_marked")
 
 
-async def authenticator_rename(stage: Stage) -> None:
-    viewer, own = await known_viewer(stage), await enrolled(stage)
-    await stage.do(
+async def authenticator_rename(scenario: Scenario) -> None:
+    viewer, own = await member_viewer(scenario), await member_with_totp(scenario)
+    await scenario.mutate(
         viewer,
         "authenticatorRename",
         authenticatorId=encode("Authenticator", own.pk),
@@ -135,28 +157,30 @@ async def authenticator_rename(stage: Stage) -> None:
     )
 
 
-async def authenticator_remove(stage: Stage) -> None:
-    viewer, own = await session_step_up(stage), await enrolled(stage)
+async def authenticator_remove(scenario: Scenario) -> None:
+    viewer, own = await session_step_up(scenario), await member_with_totp(scenario)
     for _ in range(2):
-        await stage.do(
+        await scenario.mutate(
             viewer, "authenticatorRemove", authenticatorId=encode("Authenticator", own.pk)
         )
 
 
-async def passkey_register(stage: Stage) -> Device:
-    viewer, device = await session_step_up(stage), Device()
-    options = (await stage.do(viewer, "passkeyBegin", "options"))["options"]
-    await stage.do(viewer, "passkeyRegister", passkey=device.made(options), name="MARKED key")
+async def passkey_register(scenario: Scenario) -> Device:
+    viewer, device = await session_step_up(scenario), Device()
+    options = (await scenario.mutate(viewer, "passkeyBegin", "options"))["options"]
+    await scenario.mutate(
+        viewer, "passkeyRegister", passkey=device.made(options), name="MARKED key"
+    )
     return device
 
 
-async def session_sign_in_with_passkey(stage: Stage) -> None:
-    device = await passkey_register(stage)
-    options = (await stage.do(Viewer(), "passkeyChallenge", "options"))["options"]
-    await stage.do(Viewer(), "sessionSignInWithPasskey", passkey=device.got(options))
+async def session_sign_in_with_passkey(scenario: Scenario) -> None:
+    device = await passkey_register(scenario)
+    options = (await scenario.mutate(Viewer(), "passkeyChallenge", "options"))["options"]
+    await scenario.mutate(Viewer(), "sessionSignInWithPasskey", passkey=device.got(options))
 
 
-async def recovery_codes_renew(stage: Stage) -> None:
-    viewer = await session_step_up(stage)
-    await enrolled(stage)
-    await stage.do(viewer, "recoveryCodesRenew")
+async def recovery_codes_renew(scenario: Scenario) -> None:
+    viewer = await session_step_up(scenario)
+    await member_with_totp(scenario)
+    await scenario.mutate(viewer, "recoveryCodesRenew")

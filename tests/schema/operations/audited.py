@@ -8,29 +8,29 @@ from models.identity.user import Staff
 from models.operations.email import Email
 from resolvers.ids import encode
 from tests.people import create_staff_viewer
-from tests.schema.audited_fixtures import Stage, operating
+from tests.schema.audited_fixtures import Scenario, operator_viewer
 
 if TYPE_CHECKING:
     pass
 
 
-async def email_retry(stage: Stage) -> None:
+async def email_retry(scenario: Scenario) -> None:
     email = await Email.create(
         template="verification.fr",
         recipient="x@mark.example",
         subject="-",
         text="MARKED",
         html="-",
-        created_at=stage.action.at,
+        created_at=scenario.action.at,
     )
-    viewer = await operating(stage)
+    viewer = await operator_viewer(scenario)
     for _ in range(2):
-        await stage.do(viewer, "emailRetry", emailId=encode("Email", email.pk))
+        await scenario.mutate(viewer, "emailRetry", emailId=encode("Email", email.pk))
 
 
-async def clock_advance(stage: Stage) -> None:
-    oscar = await create_staff_viewer(stage.action, "Oscar", Staff.OPERATOR)
+async def clock_advance(scenario: Scenario) -> None:
+    oscar = await create_staff_viewer(scenario.action, "Oscar", Staff.OPERATOR)
     travelling = replace(
-        stage, services=replace(stage.services, clock=SystemClock(), demonstration=True)
+        scenario, services=replace(scenario.services, clock=SystemClock(), demonstration=True)
     )
-    await travelling.do(oscar, "clockAdvance", seconds=60)
+    await travelling.mutate(oscar, "clockAdvance", seconds=60)

@@ -22,7 +22,8 @@ from models.accounts.account import Account
 from models.action import Action
 from models.audit import HASHED_COLUMNS, AuditEntry
 from models.billing.offer import Price
-from models.database.sql import dialect, execute
+from models.database.sql import dialect
+from models.database.sql import execute as execute_sql
 from models.identity.user import Staff, User
 from models.support.ticket import Ticket
 from models.viewer import Viewer
@@ -31,28 +32,28 @@ from resolvers.ids import encode
 from resolvers.operations.enums import AnyAuditAction
 from schema.fields import Unaudited
 from tests.people import PASSWORD, create_staff_viewer
-from tests.schema.audited_fixtures import MUTATIONS, PEER, Stage, declared
-from tests.schema.conftest import Company, Dataset, out_of_date
+from tests.schema.audited_fixtures import MUTATIONS, PEER, Scenario, declared_audit
+from tests.schema.conftest import Company, Dataset, outdated_search_texts
 from tests.schema.support.audited import ticket_claim, ticket_close
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
-    from tests.schema.conftest import Ask
+    from tests.schema.conftest import Execute
 
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def stage(
+def scenario(
     dataset: Dataset, services: Services, engine: Engine, price: Price, action: Action
-) -> Stage:
-    return Stage(dataset, services, engine, price, action)
+) -> Scenario:
+    return Scenario(dataset, services, engine, price, action)
 
 
-def _examples() -> dict[str, Callable[[Stage], Awaitable[Any]]]:
+def _examples() -> dict[str, Callable[[Scenario], Awaitable[Any]]]:
     """The examples of all domains, by the names of their mutations."""
-    proof: dict[str, Callable[[Stage], Awaitable[Any]]] = {}
+    examples: dict[str, Callable[[Scenario], Awaitable[Any]]] = {}
     for path in sorted((ROOT / "tests" / "schema").glob("*/audited.py")):
         module = import_module(f"tests.schema.{path.parent.name}.audited")
         for name, example in vars(module).items():
@@ -61,8 +62,8 @@ def _examples() -> dict[str, Callable[[Stage], Awaitable[Any]]]:
                 and example.__module__ == module.__name__
                 and to_camel_case(name) in MUTATIONS
             ):
-                proof[to_camel_case(name)] = example
-    return proof
+                examples[to_camel_case(name)] = example
+    return examples
 
 
 EXAMPLES = _examples()
@@ -70,18 +71,20 @@ EXAMPLES = _examples()
 
 def test_every_mutation_is_audited_or_declares_why_not() -> None:
     unaudited = {
-        name: declared(name) for name in MUTATIONS if isinstance(declared(name), Unaudited)
+        name: declared_audit(name)
+        for name in MUTATIONS
+        if isinstance(declared_audit(name), Unaudited)
     }
     assert all(len(each.reason) > 10 for each in unaudited.values() if isinstance(each, Unaudited))
     assert MUTATIONS.keys() - unaudited.keys() == EXAMPLES.keys()
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-async def test_a_mutation_is_audited_once_without_secrets(stage: Stage, name: str) -> None:
+async def test_a_mutation_is_audited_once_without_secrets(scenario: Scenario, name: str) -> None:
     before = await AuditEntry.all().count()
-    await EXAMPLES[name](stage)
+    await EXAMPLES[name](scenario)
     entries = await AuditEntry.filter(id__gt=before).order_by("id")
-    action = declared(name)
+    action = declared_audit(name)
     matching = [entry for entry in entries if entry.action == action]
     # The payment was pending, then settled.
     assert len(matching) == (2 if name == "paymentRefresh" else 1)
@@ -91,10 +94,10 @@ async def test_a_mutation_is_audited_once_without_secrets(stage: Stage, name: st
     assert [
         secret for secret in ("MARK", PASSWORD, "@", "cam_", "pm_sandbox") if secret in text
     ] == []
-    assert await out_of_date() == []  # imports under another name are found by that name
+    assert await outdated_search_texts() == []  # imports under another name are found by that name
 
 
-def used(path: Path) -> Iterator[str]:
+def recorded_actions(path: Path) -> Iterator[str]:
     """The audit actions that a file records."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if (
@@ -118,7 +121,9 @@ def test_every_action_is_recorded_somewhere() -> None:
         "resolvers",
     )
     paths = [path for layer in layers for path in (ROOT / layer).rglob("*.py")]
-    assert {name for path in paths for name in used(path)} == set(AnyAuditAction.__members__)
+    assert {name for path in paths for name in recorded_actions(path)} == set(
+        AnyAuditAction.__members__
+    )
 
 
 ENTRIES = """query($action: [AuditAction!], $actor: ID, $object: ID, $since: DateTime,
@@ -132,24 +137,24 @@ ENTRIES = """query($action: [AuditAction!], $actor: ID, $object: ID, $since: Dat
                 actor { name } account { legalName } details { name value } } } }"""
 
 
-async def listed(ask: "Ask", viewer: Viewer, **given: Any) -> list[dict[str, Any]]:
-    response = await ask(viewer, ENTRIES, **{"first": 100, **given})
+async def list_entries(execute: "Execute", viewer: Viewer, **filters: Any) -> list[dict[str, Any]]:
+    response = await execute(viewer, ENTRIES, **{"first": 100, **filters})
     assert "errors" not in response, response
     return list(response["data"]["auditEntries"]["nodes"])
 
 
 @pytest.fixture
-async def oscar(stage: Stage) -> Viewer:
-    return await create_staff_viewer(stage.action, "Oscar", Staff.OPERATOR)
+async def oscar(scenario: Scenario) -> Viewer:
+    return await create_staff_viewer(scenario.action, "Oscar", Staff.OPERATOR)
 
 
 async def test_operators_read_all_entries_and_owners_those_of_their_company(
-    ask: "Ask", stage: Stage, oscar: Viewer
+    execute: "Execute", scenario: Scenario, oscar: Viewer
 ) -> None:
-    paul = stage.dataset.paul
-    await ticket_claim(stage)
-    await ticket_close(stage)
-    everything, pauls = await listed(ask, oscar), await listed(ask, paul.owner)
+    paul = scenario.dataset.paul
+    await ticket_claim(scenario)
+    await ticket_close(scenario)
+    everything, pauls = await list_entries(execute, oscar), await list_entries(execute, paul.owner)
     assert [entry["sequence"] for entry in everything] == list(range(len(everything), 0, -1))
     assert {entry["account"]["legalName"] for entry in pauls} == {paul.account.legal_name}
     assert [e["sequence"] for e in pauls] == [
@@ -177,9 +182,9 @@ async def test_operators_read_all_entries_and_owners_those_of_their_company(
 
 
 async def test_only_operators_and_owners_read_the_audit_log(
-    ask: "Ask", stage: Stage, oscar: Viewer
+    execute: "Execute", scenario: Scenario, oscar: Viewer
 ) -> None:
-    dataset = stage.dataset
+    dataset = scenario.dataset
     admin = replace(dataset.paul.owner, role=dataset.paul.member.role)
     bare = replace(oscar, session=dataset.paul.owner.session)  # without the second factor
     for viewer in (
@@ -190,21 +195,21 @@ async def test_only_operators_and_owners_read_the_audit_log(
         dataset.alice_without_factor,
         bare,
     ):
-        response = await ask(viewer, "{ auditEntries { totalCount } }")
+        response = await execute(viewer, "{ auditEntries { totalCount } }")
         assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     for viewer in (dataset.paul.owner, dataset.alice):
-        response = await ask(viewer, "{ auditProof { fault } }")
+        response = await execute(viewer, "{ auditProof { fault } }")
         assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
-    stranger = await ask(Viewer(), "{ auditEntries { totalCount } auditProof { fault } }")
+    stranger = await execute(Viewer(), "{ auditEntries { totalCount } auditProof { fault } }")
     assert {error["extensions"]["code"] for error in stranger["errors"]} == {"UNAUTHENTICATED"}
 
 
-async def test_a_denied_access_is_logged(ask: "Ask", stage: Stage) -> None:
-    member = stage.dataset.paul.member
+async def test_a_denied_access_is_logged(execute: "Execute", scenario: Scenario) -> None:
+    member = scenario.dataset.paul.member
     with capture_logs() as logged:
-        await ask(member, "{ auditEntries { totalCount } }")
+        await execute(member, "{ auditEntries { totalCount } }")
         # An anonymous viewer can still sign in.
-        await ask(Viewer(), "{ auditEntries { totalCount } }")
+        await execute(Viewer(), "{ auditEntries { totalCount } }")
     assert logged == [
         {
             "event": "access.denied",
@@ -216,41 +221,44 @@ async def test_a_denied_access_is_logged(ask: "Ask", stage: Stage) -> None:
 
 
 async def test_the_audit_log_is_filtered_and_paginated(
-    ask: "Ask", stage: Stage, oscar: Viewer, clock: "MovableClock"
+    execute: "Execute", scenario: Scenario, oscar: Viewer, clock: "MovableClock"
 ) -> None:
     clock.advance(timedelta(hours=1))
-    await ticket_claim(stage)
-    await ticket_close(stage)
-    alice, ticket = stage.dataset.alice.user, stage.dataset.paul.id(Ticket)
+    await ticket_claim(scenario)
+    await ticket_close(scenario)
+    alice, ticket = scenario.dataset.alice.user, scenario.dataset.paul.id(Ticket)
     assert alice is not None
-    assert [e["action"] for e in await listed(ask, oscar, object=ticket)] == [
+    assert [e["action"] for e in await list_entries(execute, oscar, object=ticket)] == [
         "TICKET_MOVE",
         "TICKET_CLAIM",
     ]
-    assert [e["action"] for e in await listed(ask, oscar, actor=encode("User", alice.pk))] == [
+    assert [
+        e["action"] for e in await list_entries(execute, oscar, actor=encode("User", alice.pk))
+    ] == [
         "TICKET_CLAIM",
         *["SESSION_SIGN_IN"] * 2,
     ]
     assert {
-        e["action"] for e in await listed(ask, oscar, action=["TICKET_MOVE", "INVOICE_ISSUE"])
+        e["action"]
+        for e in await list_entries(execute, oscar, action=["TICKET_MOVE", "INVOICE_ISSUE"])
     } == {
         "TICKET_MOVE",
         "INVOICE_ISSUE",
     }
-    late = await listed(ask, oscar, since=clock.now().isoformat())
-    assert [e["action"] for e in late] == ["TICKET_MOVE", "TICKET_CLAIM"]
-    early = await listed(ask, oscar, until=clock.now().isoformat())
-    assert len(early) + len(late) == len(await listed(ask, oscar))
-    pages, after, more = [], None, True
-    while more:
-        page = (await ask(oscar, ENTRIES, first=3, after=after))["data"]["auditEntries"]
+    later_entries = await list_entries(execute, oscar, since=clock.now().isoformat())
+    assert [e["action"] for e in later_entries] == ["TICKET_MOVE", "TICKET_CLAIM"]
+    earlier_entries = await list_entries(execute, oscar, until=clock.now().isoformat())
+    assert len(earlier_entries) + len(later_entries) == len(await list_entries(execute, oscar))
+    pages, after, has_more = [], None, True
+    while has_more:
+        page = (await execute(oscar, ENTRIES, first=3, after=after))["data"]["auditEntries"]
         pages += [node["sequence"] for node in page["nodes"]]
-        after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+        after, has_more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
     assert pages == list(range(page["totalCount"], 0, -1))
 
 
 @pytest.mark.parametrize(
-    "given",
+    "filters",
     [
         {"actor": encode("Ticket", 1)},
         {"object": "x"},
@@ -259,28 +267,28 @@ async def test_the_audit_log_is_filtered_and_paginated(
     ],
 )
 async def test_an_invalid_filter_is_refused(
-    ask: "Ask", oscar: Viewer, given: dict[str, Any]
+    execute: "Execute", oscar: Viewer, filters: dict[str, Any]
 ) -> None:
-    response = await ask(oscar, ENTRIES, **given)
+    response = await execute(oscar, ENTRIES, **filters)
     assert response["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 async def test_a_filter_does_not_reveal_to_owners_which_staff_user_acted(
-    ask: "Ask", stage: Stage
+    execute: "Execute", scenario: Scenario
 ) -> None:
-    await ticket_claim(stage)
-    alice, marie = stage.dataset.alice.user, stage.dataset.marie.owner.user
+    await ticket_claim(scenario)
+    alice, marie = scenario.dataset.alice.user, scenario.dataset.marie.owner.user
     assert alice is not None
     assert marie is not None
     for other in (alice, marie):
-        assert await listed(ask, stage.owner, actor=encode("User", other.pk)) == []
+        assert await list_entries(execute, scenario.owner, actor=encode("User", other.pk)) == []
 
 
-async def tried(stage: Stage, viewer: Viewer, email: str) -> None:
-    await stage.do(viewer, "sessionSignIn", email=email, password="wrong")
+async def attempt_sign_in(scenario: Scenario, viewer: Viewer, email: str) -> None:
+    await scenario.mutate(viewer, "sessionSignIn", email=email, password="wrong")
 
 
-def shape(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_numbers(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What an owner reads, with the numbers removed."""
     return [
         {name: value for name, value in entry.items() if name not in ("sequence", "hash")}
@@ -289,27 +297,27 @@ def shape(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 async def test_owners_read_failed_sign_ins_of_members_only(
-    ask: "Ask", stage: Stage, oscar: Viewer
+    execute: "Execute", scenario: Scenario, oscar: Viewer
 ) -> None:
-    marie, alice = stage.dataset.marie, stage.dataset.alice.user
+    marie, alice = scenario.dataset.marie, scenario.dataset.alice.user
     assert marie.owner.user is not None
     assert alice is not None
     addresses = (marie.owner.user.email, alice.email, "nobody@camcha.example")
-    before = await listed(ask, stage.owner)
+    before = await list_entries(execute, scenario.owner)
     for email in addresses:
-        await tried(stage, stage.owner, email)
+        await attempt_sign_in(scenario, scenario.owner, email)
         form = {"name": "N", "legalName": "L", "siren": "404833048", "password": PASSWORD}
         if email != "nobody@camcha.example":
-            await stage.do(stage.owner, "accountSignUp", email=email, **form)
-        assert await listed(ask, stage.owner) == before
-    (matching,) = await listed(ask, marie.owner, action=["SESSION_SIGN_IN_FAILED"])
+            await scenario.mutate(scenario.owner, "accountSignUp", email=email, **form)
+        assert await list_entries(execute, scenario.owner) == before
+    (matching,) = await list_entries(execute, marie.owner, action=["SESSION_SIGN_IN_FAILED"])
     assert matching["details"] == [{"name": "reason", "value": "CREDENTIALS_INVALID"}]
     assert (matching["objectId"], matching["actor"], matching["address"]) == (
         encode("User", marie.owner.user.pk),
         None,
         PEER,
     )
-    failures = await listed(ask, oscar, action=["SESSION_SIGN_IN_FAILED"])
+    failures = await list_entries(execute, oscar, action=["SESSION_SIGN_IN_FAILED"])
     people = [encode("User", alice.pk), encode("User", marie.owner.user.pk)]
     assert [failure["objectId"] for failure in failures] == [None, *people]
     # The user signed in during the attempt.
@@ -317,59 +325,63 @@ async def test_owners_read_failed_sign_ins_of_members_only(
 
 
 async def test_a_sign_in_as_another_user_is_recorded_for_that_user(
-    ask: "Ask", stage: Stage, oscar: Viewer
+    execute: "Execute", scenario: Scenario, oscar: Viewer
 ) -> None:
     """A customer who uses the credentials or the refresh token of a staff user."""
-    before = len(await listed(ask, stage.owner))
-    alice = stage.dataset.alice.user
+    before = len(await list_entries(execute, scenario.owner))
+    alice = scenario.dataset.alice.user
     assert alice is not None
     await User.filter(pk=alice.pk).update(
-        password_hash=await stage.services.auth.passwords.hash(PASSWORD)
+        password_hash=await scenario.services.auth.passwords.hash(PASSWORD)
     )
-    await stage.do(stage.owner, "sessionSignIn", email=alice.email, password=PASSWORD)
-    tokens = await sessions.sign_in(await User.get(pk=alice.pk), None, True, stage.action)
+    await scenario.mutate(scenario.owner, "sessionSignIn", email=alice.email, password=PASSWORD)
+    tokens = await sessions.sign_in(await User.get(pk=alice.pk), None, True, scenario.action)
     for _ in range(2):
-        await stage.do(stage.owner, "sessionRefresh", refreshToken=tokens.refresh)
-    assert [entry["action"] for entry in await listed(ask, oscar)][:1] == ["SESSION_REFRESH_REUSED"]
-    assert len(await listed(ask, stage.owner)) == before
+        await scenario.mutate(scenario.owner, "sessionRefresh", refreshToken=tokens.refresh)
+    assert [entry["action"] for entry in await list_entries(execute, oscar)][:1] == [
+        "SESSION_REFRESH_REUSED"
+    ]
+    assert len(await list_entries(execute, scenario.owner)) == before
 
 
 async def test_an_operator_verifies_the_log_and_gets_the_first_error(
-    ask: "Ask", stage: Stage, oscar: Viewer
+    execute: "Execute", scenario: Scenario, oscar: Viewer
 ) -> None:
     query = "{ auditProof { entries lastSequence lastHash brokenAt fault } }"
     count = await AuditEntry.all().count()
     last = await AuditEntry.get(id=count)
-    proof = (await ask(oscar, query))["data"]["auditProof"]
-    assert proof == {
+    examples = (await execute(oscar, query))["data"]["auditProof"]
+    assert examples == {
         "entries": count,
         "lastSequence": count,
         "lastHash": last.hash,
         "brokenAt": None,
         "fault": None,
     }
-    drop = (
+    drop_trigger = (
         "ALTER TABLE audit_entry DISABLE TRIGGER USER"
         if dialect() == "postgres"
         else "DROP TRIGGER audit_entry_unchanged"
     )
-    await execute(drop)
-    await execute("UPDATE audit_entry SET account_id = 1 WHERE account_id = 2")
-    broken = (await ask(oscar, query))["data"]["auditProof"]
-    assert broken["fault"] == f"entry {broken['brokenAt']} was changed"
+    await execute_sql(drop_trigger)
+    await execute_sql("UPDATE audit_entry SET account_id = 1 WHERE account_id = 2")
+    broken_proof = (await execute(oscar, query))["data"]["auditProof"]
+    assert broken_proof["fault"] == f"entry {broken_proof['brokenAt']} was changed"
 
 
-async def test_owners_read_only_entries_of_their_own_company(ask: "Ask", stage: Stage) -> None:
+async def test_owners_read_only_entries_of_their_own_company(
+    execute: "Execute", scenario: Scenario
+) -> None:
     """After every audited mutation in both companies, an owner reads entries of their own company
     only.
     """
-    for company in (stage.dataset.paul, stage.dataset.marie):
-        await both(stage, company)
-    for own_company, other in ((stage.dataset.paul, "MARIE"), (stage.dataset.marie, "PAUL")):
-        assert other not in orjson.dumps(await listed(ask, own_company.owner)).decode()
+    for company in (scenario.dataset.paul, scenario.dataset.marie):
+        await claim_and_close(scenario, company)
+    for own_company, other in ((scenario.dataset.paul, "MARIE"), (scenario.dataset.marie, "PAUL")):
+        assert other not in orjson.dumps(await list_entries(execute, own_company.owner)).decode()
 
 
-async def both(stage: Stage, company: Company) -> None:
+async def claim_and_close(scenario: Scenario, company: Company) -> None:
     assert await Account.filter(pk=company.account.pk).exists()
-    await stage.do(stage.dataset.alice, "ticketClaim", ticketId=company.id(Ticket))
-    await stage.do(company.owner, "ticketClose", ticketId=company.id(Ticket))
+    await scenario.mutate(scenario.dataset.alice, "ticketClaim", ticketId=company.id(Ticket))
+    await scenario.mutate(company.owner, "ticketClose", ticketId=company.id(Ticket))

@@ -18,14 +18,14 @@ from tests.people import create_staff_viewer
 from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask
+    from tests.schema.conftest import Execute
 
 FIELDS = "id template recipient state attempts createdAt sentAt nextAttemptAt"
-LIST = (
+EMAILS_QUERY = (
     f"query($s: [EmailState!]) "
     f"{{ emails(filter: {{state: {{in: $s}}}}) {{ totalCount nodes {{ {FIELDS} }} }} }}"
 )
-RETRY = (
+RETRY_MUTATION = (
     "mutation($i: EmailRetryInput!) { emailRetry(input: $i) { email { state attempts } userErrors "
     "{ code field } } }"
 )
@@ -37,7 +37,7 @@ async def omar(db: str, action: Action) -> Viewer:
     return await create_staff_viewer(action, "Omar", Staff.OPERATOR)
 
 
-async def stored(
+async def create_email(
     action: Action, template: str = "invoice_issued.fr", recipient: str = "marie@example.fr"
 ) -> Email:
     return await Email.create(
@@ -51,36 +51,38 @@ async def stored(
     )
 
 
-async def one_of_each(action: Action) -> dict[str, Email]:
+async def create_email_of_each_state(action: Action) -> dict[str, Email]:
     """A waiting email, one that was sent and two that were given up, one of which contained a
     token.
     """
-    emails = {name: await stored(action) for name in ("waiting", "sent", "given up")}
-    emails["deleted"] = await stored(action, "password_reset.fr", "@odd")
+    emails = {name: await create_email(action) for name in ("waiting", "sent", "given up")}
+    emails["deleted"] = await create_email(action, "password_reset.fr", "@odd")
     await emails["sent"].mark_sent(action.at)
     for name in ("given up", "deleted"):
         await emails[name].mark_failed(action.at, permanent=True)
     return emails
 
 
-async def listed(ask: "Ask", viewer: Viewer, *states: str) -> list[dict[str, Any]]:
-    connection = (await ask(viewer, LIST, s=list(states) if states else None))["data"]["emails"]
+async def list_emails(execute: "Execute", viewer: Viewer, *states: str) -> list[dict[str, Any]]:
+    connection = (await execute(viewer, EMAILS_QUERY, s=list(states) if states else None))["data"][
+        "emails"
+    ]
     assert connection["totalCount"] == len(connection["nodes"])
     return list(connection["nodes"])
 
 
-def key(email: Email) -> str:
+def email_id(email: Email) -> str:
     return encode("Email", email.pk)
 
 
 async def test_p4_3_an_operator_lists_emails_by_state(
-    ask: "Ask", omar: Viewer, action: Action
+    execute: "Execute", omar: Viewer, action: Action
 ) -> None:
-    emails = await one_of_each(action)
+    emails = await create_email_of_each_state(action)
     at = "2026-11-23T09:00:00+00:00"
-    deleted, given_up = await listed(ask, omar, "GIVEN_UP")
+    deleted, given_up = await list_emails(execute, omar, "GIVEN_UP")
     assert given_up == {
-        "id": key(emails["given up"]),
+        "id": email_id(emails["given up"]),
         "template": "invoice_issued.fr",
         "recipient": "m***@example.fr",
         "state": "GIVEN_UP",
@@ -90,31 +92,36 @@ async def test_p4_3_an_operator_lists_emails_by_state(
         "nextAttemptAt": None,
     }
     assert (deleted["recipient"], deleted["template"]) == ("***@odd", "password_reset.fr")
-    sent, waiting = await listed(ask, omar, "SENT", "WAITING")
+    sent, waiting = await list_emails(execute, omar, "SENT", "WAITING")
     assert (sent["state"], sent["sentAt"], waiting["state"], waiting["nextAttemptAt"]) == (
         "SENT",
         at,
         "WAITING",
         at,
     )
-    assert [each["id"] for each in await listed(ask, omar)] == [
-        key(each) for each in reversed(emails.values())
+    assert [each["id"] for each in await list_emails(execute, omar)] == [
+        email_id(each) for each in reversed(emails.values())
     ]
-    assert (await ask(omar, LIST, s=[]))["data"]["emails"] == {"totalCount": 0, "nodes": []}
+    assert (await execute(omar, EMAILS_QUERY, s=[]))["data"]["emails"] == {
+        "totalCount": 0,
+        "nodes": [],
+    }
 
 
 async def test_p4_3_a_retried_email_gets_as_many_attempts_as_a_new_one(
-    ask: "Ask", omar: Viewer, action: Action
+    execute: "Execute", omar: Viewer, action: Action
 ) -> None:
     """A repeat changes nothing, and one entry is in the audit log."""
-    email = (await one_of_each(action))["given up"]
+    email = (await create_email_of_each_state(action))["given up"]
     await Email.filter(pk=email.pk).update(attempts=20)
     for _ in range(2):
-        payload = (await ask(omar, RETRY, i={"emailId": key(email)}))["data"]["emailRetry"]
+        payload = (await execute(omar, RETRY_MUTATION, i={"emailId": email_id(email)}))["data"][
+            "emailRetry"
+        ]
         assert payload == {"email": {"state": "WAITING", "attempts": 0}, "userErrors": []}
-    retried = await Email.get(pk=email.pk)
-    assert retried.next_attempt_at
-    assert retried.next_attempt_at - action.at < timedelta(minutes=1)
+    retried_email = await Email.get(pk=email.pk)
+    assert retried_email.next_attempt_at
+    assert retried_email.next_attempt_at - action.at < timedelta(minutes=1)
     entries = await AuditEntry.filter(action=OperationsAuditAction.EMAIL_RETRY.value)
     assert [(each.object_id, each.account_id, each.details) for each in entries] == [
         (email.pk, None, '{"attempts":20}')
@@ -125,22 +132,24 @@ async def test_p4_3_a_retried_email_gets_as_many_attempts_as_a_new_one(
     ("name", "code"), [("sent", "TRANSITION_ILLEGAL"), ("deleted", "EMAIL_CONTENT_DELETED")]
 )
 async def test_emails_that_cannot_be_retried(
-    ask: "Ask", omar: Viewer, action: Action, name: str, code: str
+    execute: "Execute", omar: Viewer, action: Action, name: str, code: str
 ) -> None:
-    email = (await one_of_each(action))[name]
-    payload = (await ask(omar, RETRY, i={"emailId": key(email)}))["data"]["emailRetry"]
-    assert payload == {"email": None, "userErrors": [{"code": code, "field": ["input", "emailId"]}]}
-    unknown = (await ask(omar, RETRY, i={"emailId": encode("User", email.pk)}))["data"][
+    email = (await create_email_of_each_state(action))[name]
+    payload = (await execute(omar, RETRY_MUTATION, i={"emailId": email_id(email)}))["data"][
         "emailRetry"
     ]
+    assert payload == {"email": None, "userErrors": [{"code": code, "field": ["input", "emailId"]}]}
+    unknown = (await execute(omar, RETRY_MUTATION, i={"emailId": encode("User", email.pk)}))[
+        "data"
+    ]["emailRetry"]
     assert [each["code"] for each in unknown["userErrors"]] == ["NOT_FOUND"]
     assert not await AuditEntry.filter(action=OperationsAuditAction.EMAIL_RETRY.value).exists()
 
 
 async def test_only_operators_list_and_retry_emails(
-    ask: "Ask", dataset: Dataset, action: Action
+    execute: "Execute", dataset: Dataset, action: Action
 ) -> None:
-    email = (await one_of_each(action))["given up"]
+    email = (await create_email_of_each_state(action))["given up"]
     for viewer in (
         Viewer(),
         dataset.paul.owner,
@@ -148,19 +157,22 @@ async def test_only_operators_list_and_retry_emails(
         dataset.nadia,
         dataset.alice_without_factor,
     ):
-        for document, variables in ((LIST, {}), (RETRY, {"i": {"emailId": key(email)}})):
-            response = await ask(viewer, document, **variables)
+        for document, variables in (
+            (EMAILS_QUERY, {}),
+            (RETRY_MUTATION, {"i": {"emailId": email_id(email)}}),
+        ):
+            response = await execute(viewer, document, **variables)
             assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
         assert not await Email.visible_to(viewer).exists()
     assert (await Email.get(pk=email.pk)).state is EmailState.GIVEN_UP
 
 
 async def test_the_content_of_an_email_is_never_read(
-    ask: "Ask", omar: Viewer, action: Action, caplog: pytest.LogCaptureFixture
+    execute: "Execute", omar: Viewer, action: Action, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await stored(action)
+    await create_email(action)
     caplog.set_level("DEBUG", logger="tortoise.db_client")
-    await listed(ask, omar)
+    await list_emails(execute, omar)
     statements = [
         each.getMessage() for each in caplog.records if 'FROM "email"' in each.getMessage()
     ]
