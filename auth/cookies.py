@@ -73,13 +73,12 @@ class Cookies:
         """Whether the request has a cookie that identifies a user."""
         return self.access_token is not None or self.refresh_token is not None
 
-    def set_tokens(self, tokens: Tokens | WithheldTokens, at: datetime) -> WithheldTokens:
+    def set_tokens(self, tokens: Tokens, at: datetime) -> WithheldTokens:
         """Set the cookies of a new or refreshed session. Returns what the response body may
         contain: no tokens.
         """
-        if isinstance(tokens, Tokens):
-            self._set_token(ACCESS_COOKIE, tokens.access, tokens.access_expires_at, at)
-            self._set_token(REFRESH_COOKIE, tokens.refresh, tokens.session.expires_at, at)
+        self._set_token(ACCESS_COOKIE, tokens.access, tokens.access_expires_at, at)
+        self._set_token(REFRESH_COOKIE, tokens.refresh, tokens.session.expires_at, at)
         return WithheldTokens(tokens.access_expires_at, tokens.session)
 
     def clear(self) -> None:

@@ -3,9 +3,10 @@ replaced with each use.
 
 Both are 256 random bits; the database stores only their SHA-256 hashes. A refresh token works once.
 A second use means that two parties have it, and it isn't known which one is the thief, so the whole
-session ends, as RFC 9700 (section 4.14.2) requires. Concurrent uses are no exception, because that
-is what a theft looks like; a client refreshes in one place. Browser tabs share their cookies and
-can't coordinate: the second of two learns that the refresh is done and gets no tokens.
+session ends, as RFC 9700 (section 4.14.2) requires. One second use isn't a theft: a response is
+lost on its way and the client asks again, or two tabs or threads of it ask at the same time. So for
+a moment, and as long as the new refresh token is unused, the same client gets the same tokens
+again.
 
 However it is used, a session ends after its maximum lifetime, counted from the sign-in (OWASP ASVS
 5, 7.3.2).
@@ -24,6 +25,7 @@ from typing import Any
 from tortoise.expressions import Q, RawSQL
 from tortoise.queryset import QuerySet
 
+from auth.token_successors import decrypt_successor, encrypt_successor
 from auth.tokens import invalid_token
 from models.accounts.account import Account, AccountMembers, AccountStatus, Membership
 from models.accounts.errors import AccountsErrorCode
@@ -42,8 +44,9 @@ REFRESH_LIFETIME = timedelta(days=30)
 # data, it is a working day, within the 24 hours of NIST 800-63B-4's AAL2. For customers it is three
 # months, because an app that is opened once a month must not require a sign-in each time.
 MAX_STAFF_LIFETIME, MAX_LIFETIME = timedelta(hours=12), timedelta(days=90)
-# How long after a refresh the other tabs of a browser may repeat it.
-REUSE_WINDOW = timedelta(seconds=10)
+# How long a client may repeat a refresh: its response can be lost, and two browser tabs or threads
+# of an app can refresh at the same time.
+REUSE_WINDOW = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class WithheldTokens:
-    """The result for a client whose tokens were delivered elsewhere: in cookies, or a moment ago to
-    another browser tab.
-    """
+    """The result for a client whose tokens are delivered in cookies."""
 
     access_expires_at: datetime
     session: Session
@@ -252,42 +253,25 @@ async def lock_users(tx: Transaction, session: Session, user_id: int | None) -> 
     return users.get(user_id or 0)
 
 
-async def refresh(token: str, action: Action) -> Tokens:
-    """Exchange a refresh token for new tokens. Raises TOKEN_INVALID; a second use of a token also
-    ends its session.
+async def refresh(token: str, action: Action, user_agent: str = "") -> Tokens:
+    """Exchange a refresh token for new tokens.
 
-    Of two concurrent uses one gets tokens, which stop working with the session when the other one
-    is seen.
+    The same client gets the same tokens again when it repeats the request within REUSE_WINDOW,
+    unless it has used the new refresh token already. Any other second use of a token ends its
+    session. Raises TOKEN_INVALID.
     """
     async with action.transaction() as tx:
-        token_row = await _find_refresh_token(tx, token)
-        tokens = await _renew(tx, token_row) if token_row else None
-        if token_row and tokens is None:
-            await _end_if_used(tx, token_row)
+        tokens = None
+        if token_row := await _find_refresh_token(tx, token):
+            if token_row.used_at is None:
+                tokens = await _renew(tx, token_row, token, user_agent)
+            else:
+                tokens = await _repeated(tx, token_row, token, user_agent)
+                if tokens is None:
+                    await _end_reused(tx, token_row)
     if tokens is None:
         raise invalid_token("refreshToken")
     return tokens
-
-
-async def refresh_shared(token: str, action: Action) -> Tokens | WithheldTokens:
-    """Like `refresh`, for a token that several browser tabs share: it may be used again within
-    REUSE_WINDOW.
-
-    The second use gets no tokens, so a stolen token that has been used gains nothing. If the thief
-    uses it first, the next refresh of the browser ends the session.
-    """
-    async with action.transaction() as tx:
-        token_row = await _find_refresh_token(tx, token)
-        result = (
-            await _renew(tx, token_row) or await _tokens_if_recently_renewed(tx, token_row)
-            if token_row
-            else None
-        )
-        if token_row and result is None:
-            await _end_if_used(tx, token_row)
-    if result is None:
-        raise invalid_token("refreshToken")
-    return result
 
 
 async def _find_refresh_token(tx: Transaction, token: str) -> RefreshToken | None:
@@ -297,17 +281,16 @@ async def _find_refresh_token(tx: Transaction, token: str) -> RefreshToken | Non
     )
 
 
-async def _renew(tx: Transaction, token_row: RefreshToken) -> Tokens | None:
-    if token_row.used_at:
-        return None
-    await RefreshToken.filter(pk=token_row.pk).using_db(tx.db).update(used_at=tx.action.at)
-    session = (
-        await valid_sessions(tx.action.at)
-        .filter(pk=token_row.session_id)
-        .using_db(tx.db)
-        .select_related("user")
-        .first()
-    )
+async def _renew(
+    tx: Transaction, token_row: RefreshToken, token: str, user_agent: str
+) -> Tokens | None:
+    used = RefreshToken.filter(pk=token_row.pk).using_db(tx.db)
+    await used.update(used_at=tx.action.at)
+    # The client has what an earlier exchange returned, for it has used it. Before the session is
+    # updated: whoever ends a session because of a token holds the token's row first.
+    earlier = RefreshToken.filter(session_id=token_row.session_id, successor__isnull=False)
+    await earlier.using_db(tx.db).update(successor=None)
+    session = await _valid_session(tx, token_row)
     if session is None:
         return None
     access = random_token("cam_at_")
@@ -319,30 +302,43 @@ async def _renew(tx: Transaction, token_row: RefreshToken) -> Tokens | None:
         return None
     tx.streams[user_key(session.user_id)] = None
     session = await Session.get(pk=session.pk, using_db=tx.db)
-    return Tokens(
-        access, await _create_refresh_token(tx, session), session.access_expires_at, session
+    new_token = await _create_refresh_token(tx, session)
+    await used.update(successor=encrypt_successor(token, user_agent, access, new_token))
+    return Tokens(access, new_token, session.access_expires_at, session)
+
+
+async def _valid_session(tx: Transaction, token_row: RefreshToken) -> Session | None:
+    """The session of a token with its user, None when it has ended."""
+    return (
+        await valid_sessions(tx.action.at)
+        .filter(pk=token_row.session_id)
+        .using_db(tx.db)
+        .select_related("user")
+        .first()
     )
 
 
-async def _tokens_if_recently_renewed(
-    tx: Transaction, token_row: RefreshToken
-) -> WithheldTokens | None:
-    session = (
-        await valid_sessions(tx.action.at).filter(pk=token_row.session_id).using_db(tx.db).first()
-    )
-    if (
-        session is None
-        or token_row.used_at is None
-        or tx.action.at - token_row.used_at >= REUSE_WINDOW
-    ):
+async def _repeated(
+    tx: Transaction, token_row: RefreshToken, token: str, user_agent: str
+) -> Tokens | None:
+    """The tokens that this token was exchanged for a moment ago, None if they must not be given
+    again.
+    """
+    if token_row.used_at is None or token_row.successor is None:
         return None
-    return WithheldTokens(session.access_expires_at, session)
+    # The time since then is negative when the clock was set back or another process is ahead.
+    if abs(tx.action.at - token_row.used_at) >= REUSE_WINDOW:
+        return None
+    tokens = decrypt_successor(token, user_agent, token_row.successor)
+    session = await _valid_session(tx, token_row)
+    if tokens is None or session is None or session.access_hash != token_hash(tokens[0]):
+        return None
+    return Tokens(*tokens, session.access_expires_at, session)
 
 
-async def _end_if_used(tx: Transaction, token_row: RefreshToken) -> None:
-    if token_row.used_at:
-        for session in await _end(tx, Session.filter(pk=token_row.session_id)):
-            tx.audit(IdentityAuditAction.SESSION_REFRESH_REUSED, session)
+async def _end_reused(tx: Transaction, token_row: RefreshToken) -> None:
+    for session in await _end(tx, Session.filter(pk=token_row.session_id)):
+        tx.audit(IdentityAuditAction.SESSION_REFRESH_REUSED, session)
 
 
 async def sign_out(session: Session, action: Action) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 class Session(Model):
     """A sign-in on one device. It ends by signing out, when it expires, or when a refresh token is
-    used twice.
+    used twice (except by a repeated request).
 
     last_used_at is set when the session begins and when its tokens are refreshed, which clients do
     every 15 minutes, so that requests need no write. Until fresh_until, the user counts as having
@@ -59,7 +59,10 @@ class Session(Model):
 
 class RefreshToken(Model):
     """One refresh token of a session. A second use ends the session, because the token has been
-    copied.
+    copied, except for a repeat of the request a moment later.
+
+    successor holds the tokens that it was exchanged for, encrypted with a key derived from the
+    token itself (auth/token_successors.py), until the next exchange of the session.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -68,6 +71,7 @@ class RefreshToken(Model):
     )
     token_hash = fields.CharField(max_length=64, unique=True)
     used_at = fields.DatetimeField(null=True)
+    successor = fields.CharField(max_length=250, null=True)
 
     session_id: int
 

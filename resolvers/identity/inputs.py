@@ -71,8 +71,9 @@ class SessionRefreshInput:
     refresh_token: str | None = strawberry.field(
         default=None,
         description="The most recent refresh token. Each token works once; using it again ends the "
-        "session. Omit it when the tokens are in cookies: the new tokens are set as cookies, and "
-        "several browser tabs can refresh at the same time.",
+        "session. For 30 seconds the same client gets the same new tokens again, unless it has "
+        "used them: repeat the request when its response is lost. Omit it when the tokens are in "
+        "cookies; the new tokens are then set as cookies.",
     )
 
 

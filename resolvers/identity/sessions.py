@@ -90,17 +90,17 @@ def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
 async def refresh(info: Info, input: SessionRefreshInput) -> Any:
     """Refresh a session. Tokens that came in cookies are replaced in cookies."""
     action, cookies = info.context.action(), info.context.cookies
+    user_agent = info.context.user_agent
     if input.refresh_token is not None:
-        return await sessions.refresh(input.refresh_token, action)
+        return await sessions.refresh(input.refresh_token, action, user_agent)
     if cookies is None or cookies.refresh_token is None:
         raise invalid_token("refreshToken")
     try:
-        return cookies.set_tokens(
-            await sessions.refresh_shared(cookies.refresh_token, action), action.at
-        )
+        tokens = await sessions.refresh(cookies.refresh_token, action, user_agent)
     except Refusal:
         cookies.clear()
         raise
+    return cookies.set_tokens(tokens, action.at)
 
 
 async def sign_out(info: Info) -> bool:

@@ -45,8 +45,8 @@ class SessionTokens:
         lambda root: root.access,
     )
     refresh_token: str | None = field(
-        "The refresh token, which `sessionRefresh` exchanges for new tokens. Works once. Null when "
-        "it was set as a cookie.",
+        "The refresh token, which `sessionRefresh` exchanges for new tokens. Works once, apart "
+        "from a repeat of the same request within 30 seconds. Null when it was set as a cookie.",
         lambda root: root.refresh,
     )
     access_expires_at: datetime = field("When the access token expires.")

@@ -50,8 +50,9 @@ async def test_the_life_cycle_of_a_session_is_recorded(
         owner, account, False, replace(new_action(), origin=Origin(address=PEER))
     )
     renewed = await refresh(tokens.refresh, new_action())
+    assert await refresh(tokens.refresh, new_action()) == renewed  # a repeat is not recorded
     with pytest.raises(Refusal):
-        await refresh(tokens.refresh, new_action())
+        await refresh(tokens.refresh, new_action(), "another client")
     with pytest.raises(Refusal):
         await refresh(renewed.refresh, new_action())
     await sign_out(tokens.session, new_action())  # it has ended

@@ -145,7 +145,8 @@ async def test_a_replaced_token_stops_working_immediately(
     await server.refuses(tokens)
     assert (await server.viewer_of(renewed.access)).user == owner
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await refresh(tokens.refresh, server.action())  # a second use ends the session
+        # A second use ends the session.
+        await refresh(tokens.refresh, server.action(), "another client")
     await server.refuses(renewed)
 
 

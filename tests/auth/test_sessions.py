@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from auth.authentication import sign_in_company
 from auth.caller import close_code, session_role, valid_session_ids, valid_session_roles
@@ -14,15 +16,15 @@ from auth.sessions import (
     MAX_STAFF_LIFETIME,
     REUSE_WINDOW,
     Tokens,
-    WithheldTokens,
     end_all,
     end_others,
     refresh,
-    refresh_shared,
     sign_in,
     sign_out,
     switch,
+    token_hash,
 )
+from auth.token_successors import decrypt_successor
 from models.accounts.account import Account, Membership, Role
 from models.action import Action
 from models.errors import Refusal, Unauthenticated
@@ -156,38 +158,171 @@ async def test_a_session_unused_for_thirty_days_ends(
 
 
 async def test_a_refresh_token_used_twice_ends_the_session(
-    owner: User, new_action: "NewAction", bus: "RecordingBus"
+    owner: User, new_action: "NewAction", bus: "RecordingBus", clock: "MovableClock"
 ) -> None:
     """P3.5: a copied refresh token soon becomes useless."""
     first = await signed_in(owner, new_action)
     other = await signed_in(owner, new_action)
     second = await refresh(first.refresh, new_action())
     assert bus.announced == [f"user:{owner.pk}"]
-    with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await refresh(first.refresh, new_action())
+    clock.advance(REUSE_WINDOW)
+    await ends_the_session(first.refresh, second, new_action)
     assert bus.announced == [f"user:{owner.pk}", f"session:{first.session.pk}"]
-    with pytest.raises(Unauthenticated):
-        await viewer_of(second.access, new_action().at)
-    with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await refresh(second.refresh, new_action())
     assert (
         await viewer_of(other.access, new_action().at)
     ).user == owner  # another device has another session
 
 
-async def test_only_one_of_two_concurrent_refreshes_succeeds(
+async def ends_the_session(
+    token: str, tokens: Tokens, new_action: "NewAction", user_agent: str = ""
+) -> None:
+    """Checks that a use of `token` is refused and that the session's tokens stop working."""
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(token, new_action(), user_agent)
+    assert await valid_session_ids([tokens.session.pk], new_action().at) == set()
+    with pytest.raises(Unauthenticated):
+        await viewer_of(tokens.access, new_action().at)
+    for spent in (tokens.refresh, token):
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await refresh(spent, new_action(), user_agent)
+
+
+async def test_a_refresh_whose_response_was_lost_can_be_repeated(
+    owner: User, new_action: "NewAction", clock: "MovableClock", bus: "RecordingBus"
+) -> None:
+    """The client gets the same tokens, which keep the times of the first response."""
+    first = await signed_in(owner, new_action)
+    second = await refresh(first.refresh, new_action(), "app/7")
+    clock.advance(REUSE_WINDOW - timedelta(microseconds=1))
+    assert await refresh(first.refresh, new_action(), "app/7") == second
+    assert await refresh(first.refresh, new_action(), "app/7") == second
+    assert bus.announced == [f"user:{owner.pk}"]
+    assert (await viewer_of(second.access, new_action().at)).user == owner
+    third = await refresh(second.refresh, new_action(), "app/7")
+    assert third.refresh != second.refresh
+    assert await refresh(second.refresh, new_action(), "app/7") == third
+
+
+async def test_concurrent_refreshes_get_the_same_tokens(
     owner: User, new_action: "NewAction", bus: "RecordingBus"
 ) -> None:
+    """Such as those of two browser tabs, or of two threads of an app."""
     tokens = await signed_in(owner, new_action)
-    responses = await asyncio.gather(
-        *(refresh(tokens.refresh, new_action()) for _ in range(4)), return_exceptions=True
+    first, *others = await asyncio.gather(
+        *(refresh(tokens.refresh, new_action()) for _ in range(4))
     )
-    assert len([response for response in responses if isinstance(response, Tokens)]) == 1
-    assert [str(response) for response in responses if not isinstance(response, Tokens)] == [
-        "TOKEN_INVALID"
-    ] * 3
-    assert await valid_session_ids([tokens.session.pk], new_action().at) == set()
-    assert sorted(bus.announced) == [f"session:{tokens.session.pk}", f"user:{owner.pk}"]
+    assert others == [first] * 3
+    assert (await viewer_of(first.access, new_action().at)).user == owner
+    assert bus.announced == [f"user:{owner.pk}"]
+    assert await RefreshToken.all().count() == 2
+
+
+async def test_another_device_cannot_repeat_a_refresh(owner: User, new_action: "NewAction") -> None:
+    first = await signed_in(owner, new_action)
+    second = await refresh(first.refresh, new_action(), "Mozilla/5.0 (iPhone)")
+    await ends_the_session(first.refresh, second, new_action, "curl/8.5.0")
+
+
+async def test_a_refresh_cannot_be_repeated_once_its_tokens_are_used(
+    owner: User, new_action: "NewAction"
+) -> None:
+    """The client has them, so whoever presents the older token is someone else."""
+    first = await signed_in(owner, new_action)
+    second = await refresh(first.refresh, new_action())
+    third = await refresh(second.refresh, new_action())
+    await ends_the_session(first.refresh, third, new_action)
+
+
+async def test_a_refresh_can_be_repeated_while_the_clock_is_set_back(
+    owner: User, new_action: "NewAction", clock: "MovableClock"
+) -> None:
+    """By a moment: when it was set back by an hour, a token must not be repeatable for an hour."""
+    first = await signed_in(owner, new_action)
+    second = await refresh(first.refresh, new_action())
+    clock.advance(-REUSE_WINDOW / 2)
+    assert await refresh(first.refresh, new_action()) == second
+    clock.advance(timedelta(hours=-1))
+    await ends_the_session(first.refresh, second, new_action)
+
+
+async def test_a_repeat_gets_nothing_after_the_session_has_ended(
+    owner: User, new_action: "NewAction"
+) -> None:
+    first = await signed_in(owner, new_action)
+    second = await refresh(first.refresh, new_action())
+    await sign_out(second.session, new_action())
+    for token in (first.refresh, second.refresh, "cam_rt_unknown"):
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await refresh(token, new_action())
+
+
+async def test_a_copy_of_the_database_reveals_no_tokens(
+    owner: User, new_action: "NewAction"
+) -> None:
+    """The tokens for a repeat are encrypted with a key that is derived from the previous token, and
+    deleted at the next refresh.
+    """
+    first = await signed_in(owner, new_action)
+    second = await refresh(first.refresh, new_action(), "app/7")
+    [stored] = [row.successor for row in await RefreshToken.all() if row.successor]
+    for wrong in (second.refresh, token_hash(first.refresh), ""):
+        assert decrypt_successor(wrong, "app/7", stored) is None
+    assert decrypt_successor(first.refresh, "app/8", stored) is None
+    assert decrypt_successor(first.refresh, "app/7", stored) == (second.access, second.refresh)
+    everything = str(await Session.all().values()) + str(await RefreshToken.all().values())
+    for tokens in (first, second):
+        assert tokens.access not in everything
+        assert tokens.refresh not in everything
+    await refresh(second.refresh, new_action(), "app/7")
+    kept = [row.successor for row in await RefreshToken.all() if row.successor]
+    assert len(kept) == 1
+    assert kept != [stored]
+
+
+CLIENTS = st.sampled_from(["app/7", "thief/1"])
+# Which of the tokens obtained so far is presented, counted from the most recent one, by whom, and
+# how many seconds after the step before.
+STEPS = st.tuples(st.integers(0, 3), CLIENTS, st.sampled_from([0, 1, 14, 29, 30, 31, 900]))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(STEPS, min_size=1, max_size=12))
+async def test_in_any_order_a_token_is_exchanged_once_repeated_briefly_or_ends_the_session(
+    owner: User, new_action: "NewAction", clock: "MovableClock", steps: list[tuple[int, str, int]]
+) -> None:
+    """Whatever clients present in whatever order, the session has one chain of tokens, and nothing
+    works after a token was presented that may be stolen.
+    """
+    tokens = await signed_in(owner, new_action)
+    chain, exchanged_by, exchanged_at, ended = [tokens], "", new_action().at, False
+    for back, client, seconds in steps:
+        clock.advance(timedelta(seconds=seconds))
+        presented = max(0, len(chain) - 1 - back)
+        newest = presented == len(chain) - 1
+        repeats = (
+            presented == len(chain) - 2
+            and client == exchanged_by
+            and new_action().at - exchanged_at < REUSE_WINDOW
+        )
+        try:
+            answer = await refresh(chain[presented].refresh, new_action(), client)
+        except Refusal:
+            assert ended or not (newest or repeats)
+            ended = True
+            continue
+        assert not ended
+        if newest:
+            assert answer.refresh not in {each.refresh for each in chain}
+            chain, exchanged_by, exchanged_at = [*chain, answer], client, new_action().at
+        else:
+            assert repeats
+            assert answer == chain[-1]
+    valid = await valid_session_ids([tokens.session.pk], new_action().at)
+    assert valid == (set() if ended else {tokens.session.pk})
+    if ended:
+        for each in chain:
+            with pytest.raises(Unauthenticated):
+                await viewer_of(each.access, new_action().at)
 
 
 async def test_signing_out_ends_the_session_and_notifies_its_websockets(
@@ -472,45 +607,3 @@ async def test_switching_companies_does_not_extend_the_session(
         (await refresh(tokens.refresh, new_action())).session, other.pk, new_action()
     )
     assert switched.session.expires_at == began + MAX_LIFETIME
-
-
-async def test_two_tabs_can_refresh_concurrently(
-    owner: User, new_action: "NewAction", clock: "MovableClock"
-) -> None:
-    """The second tab gets no tokens in its response: the first response has already set them as
-    cookies.
-    """
-    first = await signed_in(owner, new_action)
-    renewed, shared = await asyncio.gather(
-        refresh_shared(first.refresh, new_action()), refresh_shared(first.refresh, new_action())
-    )
-    if isinstance(renewed, WithheldTokens):
-        renewed, shared = shared, renewed
-    assert isinstance(renewed, Tokens)
-    assert shared == WithheldTokens(renewed.access_expires_at, renewed.session)
-    clock.advance(REUSE_WINDOW - timedelta(microseconds=1))
-    assert await refresh_shared(first.refresh, new_action()) == shared
-    assert (await viewer_of(renewed.access, new_action().at)).user == owner
-    clock.advance(timedelta(microseconds=1))
-    with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await refresh_shared(first.refresh, new_action())
-    assert await valid_session_ids([first.session.pk], new_action().at) == set()
-
-
-async def test_refreshing_an_ended_session_fails_in_every_tab(
-    owner: User, new_action: "NewAction"
-) -> None:
-    first = await signed_in(owner, new_action)
-    renewed = await refresh_shared(first.refresh, new_action())
-    await sign_out(renewed.session, new_action())
-    for token in (first.refresh, "cam_rt_unknown"):
-        with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await refresh_shared(token, new_action())
-
-
-async def test_a_bearer_token_has_no_grace_period(owner: User, new_action: "NewAction") -> None:
-    first = await signed_in(owner, new_action)
-    await refresh(first.refresh, new_action())
-    with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await refresh(first.refresh, new_action())
-    assert await valid_session_ids([first.session.pk], new_action().at) == set()

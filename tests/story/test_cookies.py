@@ -128,6 +128,7 @@ async def browser(server: Server, paul: None) -> AsyncIterator[Browser]:
 async def test_the_story(server: Server, browser: Browser) -> None:
     await signing_in_keeps_tokens_out_of_sight(browser)
     await two_tabs_renew_at_once(browser)
+    await a_refresh_whose_response_was_lost_is_repeated(browser)
     await a_socket_is_opened_by_the_cookie(browser)
     await signing_out_clears_the_cookies_and_closes_the_sockets(browser)
     assert "cam_" not in server.log
@@ -147,7 +148,7 @@ async def signing_in_keeps_tokens_out_of_sight(browser: Browser) -> None:
 
 
 async def two_tabs_renew_at_once(browser: Browser) -> None:
-    """Both succeed, and only one response sets the new cookies."""
+    """Both responses set the same new cookies, so nothing is lost with one of them."""
     before = browser.cookies
     responses = await asyncio.gather(browser.post(REFRESH), browser.post(REFRESH))
     assert [response.json()["data"]["sessionRefresh"]["userErrors"] for response in responses] == [
@@ -155,10 +156,28 @@ async def two_tabs_renew_at_once(browser: Browser) -> None:
         [],
     ]
     assert "cam_" not in "".join(response.text for response in responses)
-    assert sorted(len(response.headers.get_list("set-cookie")) for response in responses) == [0, 2]
+    assert len({tuple(cookies_set_by(response)) for response in responses}) == 1
     assert browser.cookies.keys() == before.keys()
     assert set(browser.cookies.values()).isdisjoint(before.values())
     assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+
+
+async def a_refresh_whose_response_was_lost_is_repeated(browser: Browser) -> None:
+    """The browser still has the previous cookies."""
+    before = browser.cookies
+    lost = await browser.post(REFRESH)
+    for name, value in before.items():
+        browser.http.cookies.set(name, value, domain="127.0.0.1", path="/")
+    repeated = await browser.post(REFRESH)
+    assert cookies_set_by(repeated) == cookies_set_by(lost)
+    assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+
+
+def cookies_set_by(response: httpx.Response) -> list[str]:
+    """The names and values of the cookies that a response sets."""
+    both = sorted(text.partition(";")[0] for text in response.headers.get_list("set-cookie"))
+    assert [each.partition("=")[0] for each in both] == ["camcha_access", "camcha_refresh"]
+    return both
 
 
 async def a_socket_is_opened_by_the_cookie(browser: Browser) -> None:
@@ -258,6 +277,44 @@ async def test_a_websocket_requires_a_valid_access_cookie(browser: Browser) -> N
     for changed in ({"camcha_access": "cam_at_old"}, {"camcha_access": ""}):
         async with browser.socket(None, **changed) as websocket:
             assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
+
+
+BEARER_REFRESH = """mutation($t: String) { sessionRefresh(input: {refreshToken: $t}) {
+    session { accessToken refreshToken } userErrors { code } } }"""
+
+
+async def test_a_lost_or_concurrent_bearer_refresh_signs_no_one_out(browser: Browser) -> None:
+    """Repeated by the same client it gets the same tokens; presented by another client, or after
+    they were used, it ends the session.
+    """
+    given = {"email": PAUL, "password": PASSWORD}
+    signed_in = (await browser.data(SIGN_IN, i=given))["sessionSignIn"]["session"]
+
+    async def refreshed(token: str, client: str = "app/7") -> Any:
+        response = await browser.http.post(
+            "/graphql",
+            json={"query": BEARER_REFRESH, "variables": {"t": token}},
+            headers={"User-Agent": client},
+        )
+        return response.json()["data"]["sessionRefresh"]
+
+    async def email(token: str) -> str | None:
+        headers = {"Authorization": f"Bearer {token}"}
+        response = await browser.http.post("/graphql", json={"query": WHO}, headers=headers)
+        viewer = (response.json()["data"] or {})["viewer"]
+        return str(viewer["user"]["email"]) if viewer else None
+
+    answers = await asyncio.gather(*(refreshed(signed_in["refreshToken"]) for _ in range(3)))
+    assert answers == [answers[0]] * 3
+    assert await refreshed(signed_in["refreshToken"]) == answers[0]
+    session = answers[0]["session"]
+    assert await email(session["accessToken"]) == PAUL
+    newest = (await refreshed(session["refreshToken"]))["session"]
+    assert await email(newest["accessToken"]) == PAUL
+    refused = {"session": None, "userErrors": [{"code": "TOKEN_INVALID"}]}
+    assert await refreshed(session["refreshToken"], "thief/1") == refused
+    assert await email(newest["accessToken"]) is None
+    assert await refreshed(newest["refreshToken"]) == refused
 
 
 async def test_a_websocket_never_sets_cookies_or_returns_tokens(browser: Browser) -> None:
