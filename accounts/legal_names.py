@@ -353,7 +353,7 @@ async def _lock_undecided_change(
     change_id: int | None,
     allowed_status: LegalNameStatus | None = None,
 ) -> LegalNameChange:
-    """Lock the company's change, which must be in progress or already have the status `reached`.
+    """Lock the company's change, which must be in progress or already have `allowed_status`.
     Raises NOT_FOUND and TRANSITION_ILLEGAL.
     """
     changes = LegalNameChange.filter(pk=change_id or 0, account_id=account_id)

@@ -185,7 +185,7 @@ def _record_sign_up(tx: Transaction, result: SignUp) -> None:
             actor=result.user,
             known=False,
         )
-    # in nobody's part of the log: whoever tries addresses must not read there which are known
+    # not in any account's part of the log, which would reveal which addresses are known
     else:
         tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, result.existing, None, known=True)
 

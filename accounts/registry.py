@@ -18,7 +18,7 @@ _TIMEOUT_SECONDS = 3.0
 _BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
 _MAX_NAME_LENGTH = 1_000  # characters of a name
 _CEASED_STATUS = "C"
-_HIDDEN_NAME = "[ND]"  # how the register says that a person's name is not for everybody
+_HIDDEN_NAME = "[ND]"  # what the register returns instead of a name that isn't public
 
 log = structlog.stdlib.get_logger()
 

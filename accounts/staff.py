@@ -2,7 +2,7 @@
 
 No one is given a password. An email leads a new staff member to a page where they choose one, and
 until they have set up a second factor they have no role (models/viewer.py). Every action here
-requires a recent step-up, and the last operator always stays.
+requires a recent step-up, and one operator always remains.
 """
 
 import secrets
@@ -78,7 +78,7 @@ async def hire(
             )
             await emails.send_staff_welcome(tx, user, token)
             await store_result(tx, owner, "staffHire", key, user.pk)
-    except IntegrityError:  # somebody took the address between our look and our write
+    except IntegrityError:  # somebody took the address between the check and the insertion
         raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email") from None
     return user
 

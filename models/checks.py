@@ -13,8 +13,7 @@ T = TypeVar("T")
 
 
 class Checks:
-    """The checks of one input. Every one runs; what they refuse is raised together when the block
-    ends.
+    """Runs the checks of one input, and raises their refusals together when the block ends.
 
         with Checks() as check:
             email = check(clean_email, email)
@@ -48,7 +47,7 @@ class Checks:
         return cast("T", None)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Add a fault that was found otherwise."""
+        """Add a refusal that wasn't raised by a check."""
         for item in refusal.refusals:
             if self._parent_field:
                 item.field = (*item.field[:1], self._parent_field, *item.field[1:])

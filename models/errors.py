@@ -1,5 +1,4 @@
-"""What can go wrong by the rules of the business: one small family of errors, each with a message
-in the reader's language.
+"""The errors that business rules raise, each with a message in the reader's language.
 
 A `Refusal` is something the user can fix and becomes data (`userErrors`); every other error becomes
 a coded top-level error.
@@ -47,8 +46,8 @@ class CommonErrorCode(ErrorCode):
 
 
 class DomainError(Exception):
-    """A rule of the business said no. `code` is what clients switch on; `values` fill the message's
-    placeholders.
+    """The base of the errors that business rules raise. `code` is what clients switch on; `values`
+    fill the message's placeholders.
 
     `locale` is set where the language to answer in is not the viewer's.
     """
@@ -63,9 +62,9 @@ class DomainError(Exception):
 
 
 class Refusal(DomainError):
-    """Bad input that its author can fix.
+    """Invalid input that the user can correct.
 
-    `field` is the path to the input at fault, empty when it is no single one. `message` replaces
+    `field` is the path of the input at fault, empty when it isn't a single one. `message` replaces
     the code's own where a more precise one is known.
     """
 
@@ -81,7 +80,7 @@ class Refusal(DomainError):
 
     @property
     def refusals(self) -> "tuple[Refusal, ...]":
-        """Every fault that was found."""
+        """This refusal, or each of several."""
         return (self,)
 
 
@@ -98,7 +97,7 @@ class Refusals(Refusal):
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
-        """Every fault that was found, in the order of the input's fields."""
+        """Every refusal, in the order of the input's fields."""
         return self._refusals
 
 

@@ -67,7 +67,7 @@ class _InvalidEntry(Exception):
 
 
 async def audit_proof(expected: ChainPosition | None = None) -> AuditProof:
-    """Verify every entry up to the current end. `noted` is an earlier end that was stored
+    """Verify every entry up to the current end. `expected` is an earlier end that was stored
     elsewhere, to compare with.
     """
     while True:
@@ -77,7 +77,7 @@ async def audit_proof(expected: ChainPosition | None = None) -> AuditProof:
             await _verify(chain, expected)
         except _InvalidEntry as error:
             if (await _read_chain()).begin != chain.begin:
-                continue  # entries expired while we looked
+                continue  # entries expired during the verification
             return replace(proof, broken_at=error.sequence, fault=error.reason)
         return proof
 
@@ -177,8 +177,8 @@ async def _entries(chain: _Chain) -> AsyncIterator[Sequence[Any]]:
 
 
 async def expire(action: Action, retention: timedelta = RETENTION) -> int:
-    """Remove the entries that are older than `kept`, from the oldest on. Returns how many; safe to
-    run repeatedly and concurrently.
+    """Remove the entries that are older than `retention`, from the oldest on. Returns how many;
+    safe to run repeatedly and concurrently.
     """
     removed = 0
     while count := await _expire_batch(action, retention):

@@ -1,4 +1,4 @@
-"""Global IDs: opaque to clients, the type and the key of a row to us."""
+"""Global IDs: the encoded type and key of a row, opaque to clients."""
 
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64

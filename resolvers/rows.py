@@ -183,7 +183,7 @@ def _columns_read_by(model: type[Model], name: str, field: GraphQLField) -> set[
     strawberry_field = field.extensions.get("strawberry-definition")
     if not isinstance(strawberry_field, StrawberryField):
         return set(all_columns(model))
-    if getattr(strawberry_field.origin, "made_of", model) is not model:
+    if getattr(strawberry_field.origin, "backing_model", model) is not model:
         return set()  # a field of another type behind the same interface
     return columns_read_by(model, strawberry_field)
 

@@ -122,10 +122,10 @@ def edge(batch: Batch, *, description: str, cost: Cost = 0, needs: Sequence[str]
 
 
 def connection(batch: Batch, *, description: str, order: type[Any] | None = None) -> Any:
-    """A paginated list of related rows for each parent: the batch receives the `Window` in addition
-    to the parents.
+    """A paginated list of related rows for each parent: the batch receives the `PageRequest` in
+    addition to the parents.
 
-    `order` is the input type by which clients may choose another order than the list's own.
+    `order` is the input type by which clients may choose an order other than the default.
     """
 
     def resolve_page(

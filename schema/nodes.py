@@ -48,9 +48,9 @@ def backed_by(model: type[Any]) -> Callable[[type[T]], type[T]]:
         def is_type_of(row: Any, info: GraphQLResolveInfo[Any]) -> bool:
             return isinstance(row, model)
 
-        is_type_of.by_class = True  # type: ignore[attr-defined] # it asks for the row's class only: the walk does so once a class
-        cls.is_type_of = staticmethod(is_type_of)  # type: ignore[attr-defined] # Strawberry looks for it on the class
-        cls.made_of = model  # type: ignore[attr-defined] # resolvers/rows.py does, to know whose columns a field needs
+        is_type_of.by_class = True  # type: ignore[attr-defined] # depends on the class of the row only, so the engine calls it once per class
+        cls.is_type_of = staticmethod(is_type_of)  # type: ignore[attr-defined] # where Strawberry expects it
+        cls.backing_model = model  # type: ignore[attr-defined] # for resolvers/rows.py: the model whose columns a field reads
         return cls
 
     return decorate

@@ -233,7 +233,7 @@ def _to_json_value(value: Any) -> Any:
 
 
 def _from_json_value(kind: Any, value: Any) -> Any:
-    """Convert a JSON value to the annotated type `kind`: the inverse of `_plain`."""
+    """Convert a JSON value to the annotated type `kind`: the inverse of `_to_json_value`."""
     if typing.get_origin(kind) is types.UnionType:
         kind = next(option for option in typing.get_args(kind) if option is not types.NoneType)
         return None if value is None else _from_json_value(kind, value)

@@ -60,8 +60,8 @@ async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
 async def find_one(
     model: type[Row], db: BaseDBAsyncClient | None = None, locking_clause: str = "", **columns_: Any
 ) -> Row | None:
-    """Return the row whose columns have these values, or None. `lock` is a locking clause to append
-    to the SELECT.
+    """Return the row whose columns have these values, or None. `locking_clause` is appended to the
+    SELECT.
     """
     statement, create_rows = _select_statement(model, tuple(columns_), locking_clause, dialect(db))
     rows: list[Row] = create_rows(await fetch_records(statement, *columns_.values(), db=db))

@@ -1,12 +1,12 @@
 """Search for customers by parts of their name, their email address, their company's name or its
 SIREN.
 
-Every word of a search must occur in what is known of the person, or of a company of theirs. Both
-sides are folded in Python (`models.text.fold_text`), so that SQLite and PostgreSQL find the same;
-nothing is left in a word that LIKE takes for a wildcard.
+Every word of a search must occur in the text of the person or of one of their companies. Both are
+normalized in Python (`models.text.fold_text`), so that SQLite and PostgreSQL return the same rows.
+Normalized words contain no LIKE wildcards.
 
-A part may lie anywhere in a word, so no index leads there: each word costs one look through the two
-`searched` columns, which is why a search has few words, and why people of staff alone may make one.
+A word may match anywhere in the text, so no index can be used: each word scans both `searched`
+columns. That is why the number of words is limited, and why only staff may search.
 See docs/decisions/0018-staff.md.
 """
 

@@ -1,6 +1,4 @@
-"""The outbox: emails are written in the transaction whose news they carry, and delivered after
-it.
-"""
+"""The outbox: emails are stored in the transaction that causes them, and delivered after it."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum

@@ -92,9 +92,7 @@ class File(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["File"]:
-        """One's own files, and those attached to messages one sees or shown as evidence to who sees
-        it.
-        """
+        """The viewer's own files, and those attached to messages or changes that they may see."""
         files = cls.filter(abandoned_at=None)
         if viewer.is_agent:
             is_attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)

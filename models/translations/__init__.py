@@ -1,12 +1,12 @@
-"""Texts for people: English is written where a text belongs, French lies in `fr/*.po`, one
-catalogue per domain.
+"""Texts for people: English is written in the code, French in `fr/*.po`, one catalogue per
+domain.
 
 A text is declared once, at import time, with `_` (or `_n` where it depends on a number, `_p` where
 English is ambiguous), and rendered when its reader is known, with `text`. Templates use `{% trans
 %}` instead; `install` gives it the same catalogues.
 
-Placeholders are `%(name)s` everywhere, and a percent sign is written `%%`. The text is one of ours
-and never a user's, and `%` reaches no attributes, so a value can't do more than appear.
+Placeholders are `%(name)s` everywhere, and a percent sign is written `%%`. The text is always
+one of ours, and `%` can't access attributes, so a value can only be displayed.
 
 After changing a text run `python -m cli messages`, then translate what it adds.
 """

@@ -1,5 +1,5 @@
-"""Keeps the catalogues in step with the texts in code and templates: `python -m cli messages`, and
-a test.
+"""Keep the catalogues up to date with the texts in code and templates: `python -m cli messages`,
+and a test.
 
 A text belongs to the domain that its file's path names (`billing/checkout.py`,
 `mail/templates/billing/invoice_issued.jinja`), and is common when no domain is named there, or when
@@ -72,8 +72,8 @@ class Key(NamedTuple):
 
 
 def update_catalogues(folder: Path = FOLDER) -> None:
-    """Rewrite the catalogues: new texts come in untranslated, unused ones go, one that moved takes
-    its translation along.
+    """Rewrite the catalogues: new texts are added untranslated, unused ones are removed, and moved
+    ones keep their translation.
     """
     sources = source_texts()
     for language in LANGUAGES:
