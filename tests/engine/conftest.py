@@ -62,7 +62,7 @@ class Shop:
 
     log: list[str] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
-    go: asyncio.Event = field(default_factory=asyncio.Event)
+    may_continue: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 Info: TypeAlias = "GraphQLResolveInfo[Shop]"
@@ -75,7 +75,7 @@ async def rows(_root: Any, info: Info, count: int) -> list[Row]:
 async def slow(_root: Any, info: Info) -> str:
     info.context.started.set()
     try:
-        await info.context.go.wait()
+        await info.context.may_continue.wait()
     except asyncio.CancelledError:
         info.context.log.append("cancelled")
         raise
@@ -83,11 +83,11 @@ async def slow(_root: Any, info: Info) -> str:
     return "done"
 
 
-def boom(_root: Any, info: Info) -> int:
+def raise_error(_root: Any, info: Info) -> int:
     raise ValueError("the secret")
 
 
-def deny(_root: Any, info: Info) -> int:
+def raise_graphql_error(_root: Any, info: Info) -> int:
     raise GraphQLError("Not today.", extensions={"code": "CLOSED"})
 
 
@@ -136,7 +136,12 @@ def _schema() -> GraphQLSchema:
     assert query
     assert mutation
     assert subscription
-    for name, resolve in {"rows": rows, "slow": slow, "boom": boom, "refuse": deny}.items():
+    for name, resolve in {
+        "rows": rows,
+        "slow": slow,
+        "boom": raise_error,
+        "refuse": raise_graphql_error,
+    }.items():
         query.fields[name].resolve = resolve
     query.fields["hello"].resolve = lambda _root, _info, name: f"Hello {name}"
     query.fields["huge"].resolve = lambda _root, _info: 2**80
@@ -148,7 +153,7 @@ def _schema() -> GraphQLSchema:
     for name, subscribe in {
         "count": count,
         "broken": broken,
-        "refused": deny,
+        "refused": raise_graphql_error,
         "plain": plain,
     }.items():
         subscription.fields[name].subscribe = subscribe
@@ -171,15 +176,15 @@ def shop() -> Shop:
     return Shop()
 
 
-Ask = Callable[..., Awaitable[dict[str, Any]]]
+Execute = Callable[..., Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
-def ask(engine: Engine, shop: Shop) -> Ask:
-    async def ask(query: str, **variables: Any) -> dict[str, Any]:
+def execute(engine: Engine, shop: Shop) -> Execute:
+    async def execute(query: str, **variables: Any) -> dict[str, Any]:
         return await engine.execute(engine.prepare(Params(query, variables=variables)), shop)
 
-    return ask
+    return execute
 
 
 @pytest.fixture

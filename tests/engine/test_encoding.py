@@ -15,7 +15,7 @@ def test_dates_and_times_in_utc_are_written_as_isoformat(value: date | datetime)
 
 
 @given(st.dates() | st.datetimes(timezones=st.just(UTC)))
-def test_the_same_beside_a_value_that_only_the_slower_encoder_accepts(
+def test_dates_are_written_equally_by_the_slower_encoder(
     value: date | datetime,
 ) -> None:
     assert encode_json([value, 2**70]) == f'["{value.isoformat()}",{2**70}]'.encode()

@@ -13,7 +13,7 @@ from engine import Engine, Limits, Params, RequestError
 from tests.engine.subscriptions import subscribe
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import Ask, Shop
+    from tests.engine.conftest import Execute, Shop
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_a_request_error_states_the_reason(engine: Engine, params: Params, messa
     assert {error["extensions"]["code"] for error in caught.value.errors} == {"BAD_USER_INPUT"}
 
 
-async def test_a_long_string_of_digits_is_not_a_number(ask: Ask) -> None:
-    assert (await ask('{ hello(name: "' + "9" * 6_000 + '") }'))["data"] == {
+async def test_a_long_string_of_digits_is_not_a_number(execute: Execute) -> None:
+    assert (await execute('{ hello(name: "' + "9" * 6_000 + '") }'))["data"] == {
         "hello": "Hello " + "9" * 6_000
     }
 
@@ -90,22 +90,22 @@ def test_an_operation_is_selected_by_name(engine: Engine) -> None:
     ]
 
 
-async def test_a_response_has_data_and_the_cost(ask: Ask) -> None:
-    assert await ask("query ($n: String!) { hello(name: $n) }", n="Ada") == {
+async def test_a_response_has_data_and_the_cost(execute: Execute) -> None:
+    assert await execute("query ($n: String!) { hello(name: $n) }", n="Ada") == {
         "data": {"hello": "Hello Ada"},
         "extensions": {"cost": {"requested": 0, "limit": 10_000}},
     }
 
 
-async def test_rows_that_define_await_are_not_awaited(ask: Ask) -> None:
-    assert (await ask("{ rows { id } }"))["data"] == {"rows": [{"id": 0}, {"id": 1}, {"id": 2}]}
+async def test_rows_that_define_await_are_not_awaited(execute: Execute) -> None:
+    assert (await execute("{ rows { id } }"))["data"] == {"rows": [{"id": 0}, {"id": 1}, {"id": 2}]}
 
 
 async def test_an_unexpected_error_is_masked_and_logged_once(
-    ask: Ask, caplog: pytest.LogCaptureFixture
+    execute: Execute, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        result = await ask("{ boom hello }")
+        result = await execute("{ boom hello }")
     error_id = result["errors"][0]["extensions"]["errorId"]
     assert result["data"] == {"boom": None, "hello": "Hello you"}
     assert result["errors"] == [
@@ -121,8 +121,8 @@ async def test_an_unexpected_error_is_masked_and_logged_once(
     assert "the secret" in caplog.text
 
 
-async def test_a_graphql_error_is_not_masked(ask: Ask) -> None:
-    error = (await ask("{ refuse }"))["errors"][0]
+async def test_a_graphql_error_is_not_masked(execute: Execute) -> None:
+    error = (await execute("{ refuse }"))["errors"][0]
     assert (error["message"], error["path"], error["extensions"]) == (
         "Not today.",
         ["refuse"],
@@ -169,14 +169,14 @@ async def test_a_mutation_finishes_after_its_caller_is_cancelled(
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert shop.log == []
-    shop.go.set()
+    shop.may_continue.set()
     await engine.drain()
     assert shop.log == ["done"]
 
 
 async def test_a_mutation_has_no_timeout(schema: GraphQLSchema, shop: Shop) -> None:
     engine = Engine(schema, limits=Limits(timeout=0.01))
-    asyncio.get_running_loop().call_later(0.1, shop.go.set)
+    asyncio.get_running_loop().call_later(0.1, shop.may_continue.set)
     result = await engine.execute(engine.prepare(Params("mutation { slowAdd }")), shop)
     assert result["data"] == {"slowAdd": "done"}
 
@@ -233,13 +233,15 @@ async def test_an_error_in_creating_a_context_ends_the_stream(engine: Engine, sh
     operation = engine.prepare(Params("subscription { count(to: 9) }"))
     results = [
         result
-        async for result in subscribe(engine, operation, lambda: next(contexts, None) or _deny())
+        async for result in subscribe(
+            engine, operation, lambda: next(contexts, None) or _raise_permission_error()
+        )
     ]
     assert [result["errors"][0]["message"] for result in results] == ["Internal error"]
     assert shop.log == ["closed"]
 
 
-def _deny() -> Shop:
+def _raise_permission_error() -> Shop:
     raise PermissionError("signed out")
 
 

@@ -19,7 +19,7 @@ MODULES = {
     for path in ROOT.iterdir()
     if path.suffix == ".py" or path.is_dir()
 }
-FOREIGN = MODULES - {"engine", "tests"}
+OTHER_MODULES = MODULES - {"engine", "tests"}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -35,16 +35,17 @@ def imports(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("folder", ["engine", "tests/engine"])
 def test_only_installed_packages_are_imported(folder: str) -> None:
-    assert {"models", "schema", "settings"} <= FOREIGN
+    assert {"models", "schema", "settings"} <= OTHER_MODULES
     for path in sorted((ROOT / folder).rglob("*.py")):
         for name in imports(path):
-            assert name.partition(".")[0] not in FOREIGN, path
+            assert name.partition(".")[0] not in OTHER_MODULES, path
             assert not name.startswith("tests.") or name.startswith("tests.engine"), path
 
 
 def test_loading_the_engine_loads_nothing_of_the_application() -> None:
     program = (
-        f"import sys, engine.http; sys.exit(' '.join(sorted({FOREIGN} & set(sys.modules))) or 0)"
+        "import sys, engine.http; "
+        f"sys.exit(' '.join(sorted({OTHER_MODULES} & set(sys.modules))) or 0)"
     )
     process = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60

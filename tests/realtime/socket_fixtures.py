@@ -33,11 +33,11 @@ T = TypeVar("T")
 DEFAULTS = SocketLimits()
 
 
-class Trace:
+class ResolverTrace:
     """What the resolvers did, and the signals that they wait for."""
 
     def __init__(self) -> None:
-        self.pulled = 0
+        self.produced = 0
         self.contexts = 0
         self.open: set[str] = set()
         self.started: list[str] = []
@@ -45,7 +45,7 @@ class Trace:
         self._signals: dict[str, asyncio.Event] = {}
 
     def signal(self, name: str) -> asyncio.Event:
-        """What a resolver waits for when its `until` has this name. Set it with `Server.let_go`."""
+        """What a resolver waits for when its `until` has this name. `Server.set_signal` sets it."""
         return self._signals.setdefault(name, asyncio.Event())
 
     async def wait(self, name: str | None) -> None:
@@ -116,7 +116,7 @@ class Subscription:
         trace.open.add(name)
         try:
             while True:
-                trace.pulled += 1
+                trace.produced += 1
                 yield "x" * 1024 * kilobytes
         finally:
             await trace.wait(cleanup)
@@ -143,14 +143,14 @@ class Subscription:
 SCHEMA = strawberry.Schema(Query, Mutation, Subscription)
 
 
-class AnyClient:
+class FakeClient:
     """The client that the endpoint identifies. Implements realtime.client.Client."""
 
     cost_limit: int | None = None
     introspection = True
     trusted_only = False
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: ResolverTrace) -> None:
         self.trace = trace
         self.code: asyncio.Future[CloseCode] = asyncio.get_running_loop().create_future()
 
@@ -179,8 +179,8 @@ class Server:
         self, loop: asyncio.AbstractEventLoop, limits: SocketLimits, origins: frozenset[str]
     ) -> None:
         self.loop = loop
-        self.trace = Trace()
-        self.clients: list[AnyClient] = []
+        self.trace = ResolverTrace()
+        self.clients: list[FakeClient] = []
         self.payloads: list[dict[str, Any]] = []
         self.endpoint = SocketEndpoint(Engine(SCHEMA._schema), self._on_connect, limits, origins)
         self.port = 0
@@ -195,7 +195,7 @@ class Server:
             )
         )
 
-    async def _on_connect(self, payload: dict[str, Any], websocket: WebSocket) -> AnyClient:
+    async def _on_connect(self, payload: dict[str, Any], websocket: WebSocket) -> FakeClient:
         self.payloads.append(payload)
         match payload.get("on_connect"):
             case "refuse":
@@ -204,7 +204,7 @@ class Server:
                 raise ValueError("secret")
             case "hang":
                 await asyncio.Event().wait()
-        self.clients.append(AnyClient(self.trace))
+        self.clients.append(FakeClient(self.trace))
         return self.clients[-1]
 
     async def run(self, ready: threading.Event) -> None:
@@ -233,13 +233,13 @@ class Server:
     async def has_no_tasks(self) -> bool:
         return await self.tasks() == 0
 
-    async def let_go(self, signal: str) -> None:
+    async def set_signal(self, signal: str) -> None:
         """Let resolvers go on that wait for this signal."""
 
-        async def let_go() -> None:
+        async def set_signal() -> None:
             self.trace.signal(signal).set()
 
-        await self.call(let_go)
+        await self.call(set_signal)
 
     async def end_session(self, code: CloseCode) -> None:
         """End the session of the last client, whose connection must close with this code."""
@@ -249,14 +249,14 @@ class Server:
 
         await self.call(end_session)
 
-    def dial(self, **options: Any) -> connect:
+    def open_websocket(self, **options: Any) -> connect:
         """A websocket that hasn't sent `connection_init`."""
         options = {"subprotocols": [Subprotocol(SUBPROTOCOL)], "ping_interval": None, **options}
         return connect(f"ws://127.0.0.1:{self.port}/graphql", **options)
 
     async def connect(self, **options: Any) -> ClientConnection:
         """A websocket that has been acknowledged; the caller closes it."""
-        client = await self.dial(**options)
+        client = await self.open_websocket(**options)
         await send(client, type="connection_init")
         assert await receive(client) == {"type": "connection_ack"}
         return client
@@ -308,7 +308,7 @@ async def receive_pong(client: ClientConnection) -> list[Any]:
     return messages
 
 
-async def closed(client: ClientConnection) -> tuple[int | None, str | None]:
+async def wait_until_closed(client: ClientConnection) -> tuple[int | None, str | None]:
     """The code and the reason the connection was closed with. Messages before that are dropped."""
     with suppress(ConnectionClosed):
         async with asyncio.timeout(PATIENCE):
@@ -320,7 +320,7 @@ async def closed(client: ClientConnection) -> tuple[int | None, str | None]:
 async def wait_until(condition: Callable[[], Awaitable[bool] | bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while True:
-            met = condition()
-            if met if isinstance(met, bool) else await met:
+            result = condition()
+            if result if isinstance(result, bool) else await result:
                 return
             await asyncio.sleep(0.01)

@@ -46,8 +46,10 @@ class Person:
     def __init__(self, app: "StreamApp", name: str, language: str = "fr") -> None:
         self.app, self.name, self.language, self.suspended = app, name, language, False
         self.session = app.start_session()
-        self.may_check = asyncio.Event()  # cleared while the check of the session takes its time
-        self.may_check.set()
+        self.check_allowed = (
+            asyncio.Event()
+        )  # cleared while the check of the session takes its time
+        self.check_allowed.set()
 
     @property
     def session_key(self) -> str:
@@ -63,7 +65,7 @@ class Person:
         self.app.hub.remove_listener(listener, self.session_key)
 
     async def close_code(self) -> CloseCode | None:
-        await self.may_check.wait()
+        await self.check_allowed.wait()
         return None if self.session in self.app.sessions else CloseCode.UNAUTHORIZED
 
     def sign_out(self, announce: bool = True) -> None:
@@ -203,12 +205,12 @@ class StreamApp:
         return live(self.endpoint)
 
     @property
-    def unused(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether no subscription and no listener is left."""
         return not self.broadcasts and not self.hub.keys()
 
     @asynccontextmanager
-    async def served(self) -> AsyncIterator[int]:
+    async def serve(self) -> AsyncIterator[int]:
         """Serve the application with uvicorn. Yields the port. The payload of `connection_init`
         names the person.
         """
@@ -293,13 +295,13 @@ class MemorySocket:
     def stop_reading(self) -> None:
         self._reads.clear()
 
-    def read_on(self) -> None:
+    def resume_reading(self) -> None:
         self._reads.set()
 
     async def disconnect(self) -> None:
         """Go away without a close frame, and wait until the server has cleaned up."""
         self._gone = True
-        self.read_on()
+        self.resume_reading()
         self._requests.put_nowait(
             {"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE}
         )

@@ -22,36 +22,36 @@ from realtime.close_codes import CloseCode
 from tests.patience import PATIENCE
 from tests.realtime.socket_fixtures import (
     Server,
-    closed,
     receive,
     receive_pong,
     running_server,
     send,
     subscribe,
     wait_until,
+    wait_until_closed,
 )
 
-PATIENT = SocketLimits(
+PATIENT_LIMITS = SocketLimits(
     send_timeout=10 * PATIENCE, ping_interval=10 * PATIENCE, messages_per_minute=100_000
 )
-IMPATIENT = replace(PATIENT, send_timeout=0.2, close_timeout=0.1)
+IMPATIENT_LIMITS = replace(PATIENT_LIMITS, send_timeout=0.2, close_timeout=0.1)
 
 
 @pytest.fixture(scope="module")
-def patient() -> Iterator[Server]:
+def patient_server() -> Iterator[Server]:
     """Neither drops clients that don't read nor pings them."""
-    with running_server(PATIENT) as server:
+    with running_server(PATIENT_LIMITS) as server:
         yield server
 
 
 @pytest.fixture
-def impatient() -> Iterator[Server]:
+def impatient_server() -> Iterator[Server]:
     """Drops a client that doesn't read for a moment."""
-    with running_server(IMPATIENT) as server:
+    with running_server(IMPATIENT_LIMITS) as server:
         yield server
 
 
-async def stalled(client: ClientConnection) -> None:
+async def fill_send_buffers(client: ClientConnection) -> None:
     """Send pings and read no answers, until the server's reader waits as well."""
     with suppress(TimeoutError):
         while True:
@@ -59,7 +59,7 @@ async def stalled(client: ClientConnection) -> None:
                 await send(client, type="ping", payload={"a": "x" * 60_000})
 
 
-async def standstill(server: Server) -> int:
+async def wait_until_blocked(server: Server) -> int:
     """How many results the flood has produced once it no longer moves: its sends wait for the
     client.
     """
@@ -72,44 +72,44 @@ async def standstill(server: Server) -> int:
         )
 
     produced = -1
-    while produced != server.trace.pulled:
-        produced = server.trace.pulled
+    while produced != server.trace.produced:
+        produced = server.trace.produced
         await wait_until(waiting)
         await asyncio.sleep(0.1)
     return produced
 
 
-async def produced_in_turns(server: Server) -> list[int]:
+async def production_per_iteration(server: Server) -> list[int]:
     """How many events are produced in each turn of the server's loop, until there are a hundred.
 
     A turn may produce none: the flood also waits for its client, which runs beside the server.
     """
-    steps: list[int] = []
+    counts: list[int] = []
     async with asyncio.timeout(PATIENCE):
-        while sum(steps) < 100:
-            before = server.trace.pulled
+        while sum(counts) < 100:
+            count_before = server.trace.produced
             await asyncio.sleep(0)
-            steps.append(server.trace.pulled - before)
-    return steps
+            counts.append(server.trace.produced - count_before)
+    return counts
 
 
 @asynccontextmanager
 async def slow_client(server: Server) -> AsyncIterator[ClientConnection]:
     """A client that stops reading after a few messages."""
-    own = socket.create_connection(("127.0.0.1", server.port))
-    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    client = await server.connect(sock=own, max_queue=1)
+    raw_socket = socket.create_connection(("127.0.0.1", server.port))
+    raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    client = await server.connect(sock=raw_socket, max_queue=1)
     try:
         yield client
     finally:
         client.transport.abort()  # a close frame would wait for room to write
 
 
-async def test_a_client_that_stops_reading_stops_the_source(patient: Server) -> None:
-    async with slow_client(patient) as slow, await patient.connect() as quick:
+async def test_a_client_that_stops_reading_stops_the_source(patient_server: Server) -> None:
+    async with slow_client(patient_server) as slow, await patient_server.connect() as quick:
         for operation_id in "abc":
             await subscribe(slow, operation_id, "subscription { flood(kilobytes: 10) }")
-        produced = await standstill(patient)
+        produced = await wait_until_blocked(patient_server)
         assert produced < 1000  # 10 MB, nearly all in the kernel's buffers, of an endless source
         for number in range(50):  # meanwhile other clients are answered
             await subscribe(quick, str(number), "{ hello }")
@@ -117,122 +117,127 @@ async def test_a_client_that_stops_reading_stops_the_source(patient: Server) -> 
             assert (await receive(quick))["type"] == "complete"
         for _ in range(produced + 100):  # when the client reads again, the source continues
             await receive(slow)
-        assert patient.trace.pulled > produced
-    await wait_until(patient.has_no_tasks)
+        assert patient_server.trace.produced > produced
+    await wait_until(patient_server.has_no_tasks)
 
 
-async def test_a_flood_to_a_client_that_reads_fast_leaves_time_for_others(patient: Server) -> None:
-    async with await patient.connect() as greedy, await patient.connect() as quick:
-        await subscribe(greedy, "1", "subscription { flood(kilobytes: 1) }")
+async def test_a_flood_to_a_client_that_reads_fast_leaves_time_for_others(
+    patient_server: Server,
+) -> None:
+    async with (
+        await patient_server.connect() as flooded_client,
+        await patient_server.connect() as quick,
+    ):
+        await subscribe(flooded_client, "1", "subscription { flood(kilobytes: 1) }")
 
         async def read() -> None:
             while True:
-                await greedy.recv()
+                await flooded_client.recv()
 
-        reading = asyncio.create_task(read())
+        read_task = asyncio.create_task(read())
         for number in range(20):
             await subscribe(quick, str(number), "{ hello }")
             assert (await receive(quick))["type"] == "next"
             await receive(quick)
-        steps = await patient.call(lambda: produced_in_turns(patient))
-        assert max(steps) <= 2
-        await send(greedy, id="1", type="complete")
-        await wait_until(lambda: not patient.trace.open)
-        reading.cancel()
+        counts = await patient_server.call(lambda: production_per_iteration(patient_server))
+        assert max(counts) <= 2
+        await send(flooded_client, id="1", type="complete")
+        await wait_until(lambda: not patient_server.trace.open)
+        read_task.cancel()
 
 
-async def test_a_client_that_stops_reading_is_disconnected(impatient: Server) -> None:
-    async with slow_client(impatient) as slow:
+async def test_a_client_that_stops_reading_is_disconnected(impatient_server: Server) -> None:
+    async with slow_client(impatient_server) as slow:
         await subscribe(slow, "1", "subscription { flood(kilobytes: 50) }")
-        await wait_until(lambda: bool(impatient.trace.pulled))
-        await wait_until(impatient.has_no_tasks)
-        await wait_until(lambda: not impatient.uvicorn.server_state.connections)
-        assert await closed(slow) == (CloseCode.ABNORMAL_CLOSURE, "")
+        await wait_until(lambda: bool(impatient_server.trace.produced))
+        await wait_until(impatient_server.has_no_tasks)
+        await wait_until(lambda: not impatient_server.uvicorn.server_state.connections)
+        assert await wait_until_closed(slow) == (CloseCode.ABNORMAL_CLOSURE, "")
 
 
 async def test_a_client_that_floods_the_server_with_pings_and_reads_no_answers_is_disconnected(
-    impatient: Server,
+    impatient_server: Server,
 ) -> None:
-    async with slow_client(impatient) as slow:
+    async with slow_client(impatient_server) as slow:
         async with asyncio.timeout(PATIENCE):
             with suppress(ConnectionClosed):
                 while True:
                     await send(slow, type="ping", payload={"a": "x" * 60_000})
-        await wait_until(impatient.has_no_tasks)
-        assert (await closed(slow))[0] == CloseCode.ABNORMAL_CLOSURE
+        await wait_until(impatient_server.has_no_tasks)
+        assert (await wait_until_closed(slow))[0] == CloseCode.ABNORMAL_CLOSURE
 
 
 async def test_a_silent_client_is_pinged_and_then_disconnected() -> None:
     with running_server(SocketLimits(ping_interval=0.1)) as server:
-        async with server.dial() as silent:
-            await send(silent, type="connection_init")
-            while (await receive(silent)) != {"type": "ping"}:
+        async with server.open_websocket() as client:
+            await send(client, type="connection_init")
+            while (await receive(client)) != {"type": "ping"}:
                 pass
-            assert await closed(silent) == (CloseCode.TIMEOUT, "Ping unanswered")
+            assert await wait_until_closed(client) == (CloseCode.TIMEOUT, "Ping unanswered")
 
 
 async def test_a_client_that_answers_pings_stays_connected() -> None:
     with running_server(SocketLimits(ping_interval=1)) as server:
-        async with await server.connect() as alive:
+        async with await server.connect() as client:
             for _ in range(2):
-                assert await receive(alive) == {"type": "ping"}
-                await send(alive, type="pong")
-            await subscribe(alive, "1", "{ hello }")
-            assert (await receive(alive))["type"] == "next"
+                assert await receive(client) == {"type": "ping"}
+                await send(client, type="pong")
+            await subscribe(client, "1", "{ hello }")
+            assert (await receive(client))["type"] == "next"
 
 
-async def test_nothing_is_left_of_clients_that_disappear(patient: Server) -> None:
-    clients = [await patient.connect() for _ in range(10)]
+async def test_nothing_is_left_of_clients_that_disappear(patient_server: Server) -> None:
+    clients = [await patient_server.connect() for _ in range(10)]
     for client in clients:
         for operation_id in "abc":
             await subscribe(
                 client, operation_id, f'subscription {{ wait(name: "{client.id}{operation_id}") }}'
             )
             await receive(client)
-    assert len(patient.trace.open) == 30
-    assert await patient.tasks() == 10 * (1 + 3)  # the reader, and each operation
+    assert len(patient_server.trace.open) == 30
+    assert await patient_server.tasks() == 10 * (1 + 3)  # the reader, and each operation
     for client in clients:
         client.transport.abort()
-    await wait_until(lambda: not patient.trace.open)
-    await wait_until(patient.has_no_tasks)
+    await wait_until(lambda: not patient_server.trace.open)
+    await wait_until(patient_server.has_no_tasks)
 
 
-async def test_a_completed_subscription_may_finish_its_cleanup(patient: Server) -> None:
-    async with await patient.connect() as client:
+async def test_a_completed_subscription_may_finish_its_cleanup(patient_server: Server) -> None:
+    async with await patient_server.connect() as client:
         await subscribe(
             client, "1", 'subscription { wait(name: "completed", cleanup: "completed") }'
         )
         await receive(client)
         await send(client, id="1", type="complete")
         await receive_pong(client)
-    assert "completed" in patient.trace.open
-    await patient.let_go("completed")
-    await wait_until(lambda: "completed" not in patient.trace.open)
-    await wait_until(patient.has_no_tasks)
+    assert "completed" in patient_server.trace.open
+    await patient_server.set_signal("completed")
+    await wait_until(lambda: "completed" not in patient_server.trace.open)
+    await wait_until(patient_server.has_no_tasks)
 
 
 async def test_subscriptions_may_finish_their_cleanup_when_the_client_disappears(
-    patient: Server,
+    patient_server: Server,
 ) -> None:
-    async with slow_client(patient) as slow:
+    async with slow_client(patient_server) as slow:
         for name in "abcdef":
             flood = f'flood(kilobytes: 50, cleanup: "disappeared", name: "{name}")'
             await subscribe(slow, name, f"subscription {{ {flood} }}")
-        await stalled(slow)
-    assert patient.trace.open == set("abcdef")
-    await patient.let_go("disappeared")
-    await wait_until(patient.has_no_tasks)
-    assert not patient.trace.open
+        await fill_send_buffers(slow)
+    assert patient_server.trace.open == set("abcdef")
+    await patient_server.set_signal("disappeared")
+    await wait_until(patient_server.has_no_tasks)
+    assert not patient_server.trace.open
 
 
-async def test_a_mutation_is_completed_after_its_client_has_gone(patient: Server) -> None:
-    async with await patient.connect() as client:
+async def test_a_mutation_is_completed_after_its_client_has_gone(patient_server: Server) -> None:
+    async with await patient_server.connect() as client:
         await subscribe(client, "1", 'mutation { store(word: "word", until: "client gone") }')
-        await wait_until(lambda: "word" in patient.trace.started)
+        await wait_until(lambda: "word" in patient_server.trace.started)
         await send(client, id="1", type="complete")
         await receive_pong(client)
-    await patient.let_go("client gone")
-    await wait_until(lambda: "word" in patient.trace.stored)
+    await patient_server.set_signal("client gone")
+    await wait_until(lambda: "word" in patient_server.trace.stored)
 
 
 async def test_close_all_closes_every_connection_and_cleans_up() -> None:
@@ -244,36 +249,36 @@ async def test_close_all_closes_every_connection_and_cleans_up() -> None:
         await server.call(server.endpoint.close_all)
         assert not server.trace.open
         await wait_until(server.has_no_tasks)
-        assert [await closed(client) for client in clients] == [
+        assert [await wait_until_closed(client) for client in clients] == [
             (CloseCode.SERVICE_RESTART, "Server restarts")
         ] * 3
 
 
 async def test_close_all_waits_for_the_cleanup_of_sources_whose_client_does_not_read() -> None:
-    with running_server(replace(PATIENT, close_timeout=0.05)) as server:
+    with running_server(replace(PATIENT_LIMITS, close_timeout=0.05)) as server:
         async with slow_client(server) as slow:
             await subscribe(
                 slow, "1", 'subscription { flood(kilobytes: 50, cleanup: "close_all") }'
             )
-            await standstill(server)
-            closing = asyncio.create_task(server.call(server.endpoint.close_all))
-            finished, _ = await asyncio.wait([closing], timeout=0.3)
+            await wait_until_blocked(server)
+            close_task = asyncio.create_task(server.call(server.endpoint.close_all))
+            finished, _ = await asyncio.wait([close_task], timeout=0.3)
             assert not finished
             assert server.trace.open
-            await server.let_go("close_all")
-            await closing
+            await server.set_signal("close_all")
+            await close_task
             assert not server.trace.open
 
 
 async def test_the_server_stops_although_clients_are_connected() -> None:
-    with running_server(replace(PATIENT, close_timeout=0.1)) as server:
+    with running_server(replace(PATIENT_LIMITS, close_timeout=0.1)) as server:
         async with await server.connect() as quick, slow_client(server) as slow:
             await subscribe(quick, "1", "subscription { wait }")
             await subscribe(slow, "1", "subscription { flood(kilobytes: 50) }")
             await receive(quick)
-            await stalled(slow)
+            await fill_send_buffers(slow)
             server.uvicorn.should_exit = True
-            assert (await closed(quick))[0] == CloseCode.SERVICE_RESTART
+            assert (await wait_until_closed(quick))[0] == CloseCode.SERVICE_RESTART
             await wait_until(lambda: not server.trace.open)
             # Although the slow client still doesn't read.
             await wait_until(lambda: not server.loop.is_running())
@@ -290,7 +295,7 @@ async def test_the_number_of_connections_is_limited() -> None:
             pass
 
 
-NAMES = st.sampled_from(["1", "2", "", "é", 1, None])
+OPERATION_IDS = st.sampled_from(["1", "2", "", "é", 1, None])
 PAYLOADS = st.sampled_from(
     [
         {"query": "{ hello }"},
@@ -310,21 +315,22 @@ JSON_VALUES = st.recursive(
     ),
     max_leaves=10,
 )
-TYPES = st.sampled_from(
+MESSAGE_TYPES = st.sampled_from(
     ["subscribe", "complete", "ping", "pong", "connection_init", "next", "error", "x"]
 )
-PLAUSIBLE = st.builds(
+VALID_MESSAGES = st.builds(
     lambda key, payload: {"type": "subscribe", "id": key, "payload": payload},
     st.sampled_from(["1", "2"]),
     PAYLOADS,
 ) | st.builds(lambda key: {"type": "complete", "id": key}, st.sampled_from(["1", "2"]))
-ODD = st.fixed_dictionaries(
-    {"type": TYPES | JSON_VALUES}, optional={"id": NAMES, "payload": PAYLOADS | JSON_VALUES}
+MALFORMED_MESSAGES = st.fixed_dictionaries(
+    {"type": MESSAGE_TYPES | JSON_VALUES},
+    optional={"id": OPERATION_IDS, "payload": PAYLOADS | JSON_VALUES},
 )
-FRAMES = st.lists(PLAUSIBLE | PLAUSIBLE | ODD | JSON_VALUES, max_size=8)
+FRAMES = st.lists(VALID_MESSAGES | VALID_MESSAGES | MALFORMED_MESSAGES | JSON_VALUES, max_size=8)
 
 
-def encoded(frame: Any) -> str:
+def encode_frame(frame: Any) -> str:
     try:
         return orjson.dumps(frame).decode()
     except TypeError:  # beyond 64 bits, lone surrogates
@@ -336,27 +342,29 @@ def encoded(frame: Any) -> str:
 )
 @given(frames=FRAMES, acknowledged=st.booleans())
 def test_any_frames_are_answered_or_close_the_connection_and_affect_no_one_else(
-    frames: list[Any], acknowledged: bool, patient: Server
+    frames: list[Any], acknowledged: bool, patient_server: Server
 ) -> None:
-    async def talk() -> None:
+    async def exchange_frames() -> None:
         async with (
-            await patient.connect() as other,
-            await patient.connect() if acknowledged else patient.dial() as odd,
+            await patient_server.connect() as other_client,
+            await patient_server.connect()
+            if acknowledged
+            else patient_server.open_websocket() as client,
         ):
             try:
                 for frame in frames:
-                    await odd.send(encoded(frame))
-                await send(odd, type="ping", payload={"survived": True})
-                while (await receive(odd)).get("payload") != {"survived": True}:
+                    await client.send(encode_frame(frame))
+                await send(client, type="ping", payload={"survived": True})
+                while (await receive(client)).get("payload") != {"survived": True}:
                     pass
             except ConnectionClosed:
-                assert odd.close_code in {
+                assert client.close_code in {
                     CloseCode.BAD_REQUEST,
                     CloseCode.UNAUTHORIZED,
                     CloseCode.SUBSCRIBER_ALREADY_EXISTS,
                     CloseCode.TOO_MANY_REQUESTS,
                 }
-            await subscribe(other, "n", "{ hello }")
-            assert (await receive(other))["payload"]["data"] == {"hello": "hello world"}
+            await subscribe(other_client, "n", "{ hello }")
+            assert (await receive(other_client))["payload"]["data"] == {"hello": "hello world"}
 
-    asyncio.run(talk())
+    asyncio.run(exchange_frames())

@@ -14,13 +14,13 @@ from realtime.client import SocketLimits
 from realtime.close_codes import REASON_BYTES, CloseCode
 from tests.realtime.socket_fixtures import (
     Server,
-    closed,
     receive,
     receive_pong,
     running_server,
     send,
     subscribe,
     wait_until,
+    wait_until_closed,
 )
 
 LIMITS = SocketLimits(operations=3, messages_per_minute=60)
@@ -34,11 +34,11 @@ def server() -> Iterator[Server]:
 
 
 async def test_a_client_must_offer_graphql_transport_ws(server: Server) -> None:
-    async with server.dial(subprotocols=["graphql-ws", "graphql-transport-ws"]) as client:
+    async with server.open_websocket(subprotocols=["graphql-ws", "graphql-transport-ws"]) as client:
         assert client.subprotocol == "graphql-transport-ws"
     for subprotocols in (None, [Subprotocol("graphql-ws")]):
-        async with server.dial(subprotocols=subprotocols) as client:
-            assert await closed(client) == (
+        async with server.open_websocket(subprotocols=subprotocols) as client:
+            assert await wait_until_closed(client) == (
                 CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE,
                 "Subprotocol not acceptable",
             )
@@ -46,7 +46,7 @@ async def test_a_client_must_offer_graphql_transport_ws(server: Server) -> None:
 
 async def test_a_browser_must_come_from_an_allowed_origin(server: Server) -> None:
     for origin in ("https://www.camcha.example", f"http://127.0.0.1:{server.port}"):
-        async with server.dial(origin=Origin(origin)):
+        async with server.open_websocket(origin=Origin(origin)):
             pass
     for origin in (
         "https://evil.example",
@@ -56,13 +56,13 @@ async def test_a_browser_must_come_from_an_allowed_origin(server: Server) -> Non
         "https://www.camcha.example.evil.example",
     ):
         with pytest.raises(InvalidStatus) as error:
-            async with server.dial(origin=Origin(origin)):
+            async with server.open_websocket(origin=Origin(origin)):
                 pass
         assert error.value.response.status_code == 403
 
 
 async def test_the_application_gets_the_payload_of_connection_init(server: Server) -> None:
-    async with server.dial() as client:
+    async with server.open_websocket() as client:
         await send(client, type="connection_init", payload={"token": "abc"})
         assert await receive(client) == {"type": "connection_ack"}
     assert server.payloads[-1] == {"token": "abc"}
@@ -71,23 +71,26 @@ async def test_the_application_gets_the_payload_of_connection_init(server: Serve
 @pytest.mark.parametrize("payload", [None, {"on_connect": "hang"}])
 async def test_connection_init_has_a_time_limit(payload: dict[str, Any] | None) -> None:
     with running_server(SocketLimits(init_timeout=0.05)) as server:
-        async with server.dial() as client:
+        async with server.open_websocket() as client:
             if payload:
                 await send(client, type="connection_init", payload=payload)
-            assert await closed(client) == (CloseCode.TIMEOUT, "Connection initialisation timeout")
+            assert await wait_until_closed(client) == (
+                CloseCode.TIMEOUT,
+                "Connection initialisation timeout",
+            )
 
 
 async def test_the_application_may_refuse_a_client(server: Server) -> None:
-    async with server.dial() as client:
+    async with server.open_websocket() as client:
         await send(client, type="connection_init", payload={"on_connect": "refuse"})
-        assert await closed(client) == (CloseCode.FORBIDDEN, "Forbidden")
+        assert await wait_until_closed(client) == (CloseCode.FORBIDDEN, "Forbidden")
 
 
 async def test_an_error_while_connecting_is_logged_and_not_shown(server: Server) -> None:
     with capture_logs() as logs:
-        async with server.dial() as client:
+        async with server.open_websocket() as client:
             await send(client, type="connection_init", payload={"on_connect": "crash"})
-            assert await closed(client) == (
+            assert await wait_until_closed(client) == (
                 CloseCode.INTERNAL_SERVER_ERROR,
                 "Internal server error",
             )
@@ -97,20 +100,20 @@ async def test_an_error_while_connecting_is_logged_and_not_shown(server: Server)
 async def test_connection_init_is_sent_once(server: Server) -> None:
     async with await server.connect() as client:
         await send(client, type="connection_init")
-        assert await closed(client) == (
+        assert await wait_until_closed(client) == (
             CloseCode.TOO_MANY_REQUESTS,
             "Too many initialisation requests",
         )
 
 
 async def test_no_operation_starts_before_the_acknowledgement(server: Server) -> None:
-    async with server.dial() as client:
+    async with server.open_websocket() as client:
         await subscribe(client, "1", "{ hello }")
-        assert await closed(client) == (CloseCode.UNAUTHORIZED, "Unauthorized")
+        assert await wait_until_closed(client) == (CloseCode.UNAUTHORIZED, "Unauthorized")
 
 
 async def test_a_ping_is_answered_with_its_payload(server: Server) -> None:
-    async with server.dial() as client:
+    async with server.open_websocket() as client:
         await send(client, type="ping", payload={"early": [1, None, "é"]})
         assert await receive(client) == {"type": "pong", "payload": {"early": [1, None, "é"]}}
         await send(client, type="connection_init")
@@ -135,7 +138,7 @@ async def test_a_query_with_variables_and_an_operation_name(server: Server) -> N
         assert await receive(client) == {"id": "q", "type": "complete"}
 
 
-async def test_a_mutation(server: Server) -> None:
+async def test_mutations_are_executed(server: Server) -> None:
     async with await server.connect() as client:
         await subscribe(client, "m", 'mutation { store(word: "stored") }')
         assert (await receive(client))["payload"]["data"] == {"store": "stored"}
@@ -215,7 +218,7 @@ async def test_an_id_in_use_closes_the_connection(server: Server) -> None:
     async with await server.connect() as client:
         for _ in range(2):
             await subscribe(client, "é" * 100, "subscription { wait }")
-        code, reason = await closed(client)
+        code, reason = await wait_until_closed(client)
     assert code == CloseCode.SUBSCRIBER_ALREADY_EXISTS
     assert reason is not None
     assert reason.startswith("Subscriber for é")
@@ -236,11 +239,11 @@ async def test_a_client_completes_an_operation_and_uses_its_id_again_at_once(
         assert (await receive(client))["payload"]["data"] == {"hello": "hello world"}
         assert await receive(client) == {"id": "1", "type": "complete"}
         assert len(server.trace.open) == 5  # the operations before are still cleaning up
-        await server.let_go("reused")
+        await server.set_signal("reused")
         await wait_until(lambda: not server.trace.open)
 
 
-async def test_complete_messages_may_cross(server: Server) -> None:
+async def test_client_and_server_may_complete_at_the_same_time(server: Server) -> None:
     async with await server.connect() as client:
         for turn in range(8):
             await subscribe(client, "1", f"subscription {{ count(to: {turn}) }}")
@@ -262,7 +265,7 @@ async def test_a_completed_operation_sends_nothing_more(server: Server) -> None:
         assert await receive_pong(client) == []
 
 
-async def test_a_connection_may_run_so_many_operations_at_once(server: Server) -> None:
+async def test_concurrent_operations_per_connection_are_limited(server: Server) -> None:
     async with await server.connect() as client:
         for number in range(LIMITS.operations):
             await subscribe(client, str(number), "subscription { wait }")
@@ -276,11 +279,11 @@ async def test_a_connection_may_run_so_many_operations_at_once(server: Server) -
         assert (await receive(client))["type"] == "next"
 
 
-async def test_a_client_may_send_so_many_messages_per_minute(server: Server) -> None:
+async def test_messages_per_minute_are_limited(server: Server) -> None:
     async with await server.connect() as client:
         for _ in range(LIMITS.messages_per_minute):
             await send(client, type="pong")
-        assert await closed(client) == (CloseCode.TOO_MANY_REQUESTS, "Too many messages")
+        assert await wait_until_closed(client) == (CloseCode.TOO_MANY_REQUESTS, "Too many messages")
 
 
 INVALID: dict[str, str | bytes] = {
@@ -332,15 +335,15 @@ INVALID: dict[str, str | bytes] = {
 async def test_an_invalid_message_closes_the_connection(
     server: Server, frame: str | bytes, acknowledged: bool
 ) -> None:
-    async with await server.connect() if acknowledged else server.dial() as client:
+    async with await server.connect() if acknowledged else server.open_websocket() as client:
         await client.send(frame)
-        code, reason = await closed(client)
+        code, reason = await wait_until_closed(client)
     assert code == CloseCode.BAD_REQUEST
     assert reason is not None
     assert reason.startswith("Invalid message: ")
 
 
-async def test_payloads_may_be_nested_as_deeply_as_people_nest_them(server: Server) -> None:
+async def test_payloads_may_be_nested_to_a_realistic_depth(server: Server) -> None:
     async with await server.connect() as client:
         payload: dict[str, Any] = {"a": [{} for _ in range(100)]}
         for _ in range(60):
@@ -354,17 +357,17 @@ async def test_messages_have_a_size_limit(server: Server) -> None:
         await send(client, type="ping", payload={"a": "x" * 65_000})
         assert len((await receive(client))["payload"]["a"]) == 65_000
         await send(client, type="ping", payload={"a": "x" * 65_536})
-        assert (await closed(client))[0] == CloseCode.MESSAGE_TOO_BIG
+        assert (await wait_until_closed(client))[0] == CloseCode.MESSAGE_TOO_BIG
     async with await server.connect() as client:  # the same in fragments
         await client.send(["x" * 1000] * 66)
-        assert (await closed(client))[0] == CloseCode.MESSAGE_TOO_BIG
+        assert (await wait_until_closed(client))[0] == CloseCode.MESSAGE_TOO_BIG
 
 
 async def test_the_endpoint_may_have_a_lower_limit_than_uvicorn() -> None:
     with running_server(SocketLimits(frame_bytes=1000)) as server:
         async with await server.connect() as client:
             await send(client, type="ping", payload={"a": "é" * 500})
-            assert (await closed(client))[0] == CloseCode.MESSAGE_TOO_BIG
+            assert (await wait_until_closed(client))[0] == CloseCode.MESSAGE_TOO_BIG
 
 
 @pytest.mark.parametrize("code", [CloseCode.UNAUTHORIZED, CloseCode.FORBIDDEN])
@@ -377,7 +380,7 @@ async def test_the_end_of_a_session_closes_the_connection_at_once(
         )
         await receive(client)
         await server.end_session(code)
-        assert (await closed(client))[0] == code
+        assert (await wait_until_closed(client))[0] == code
         assert "cleans up" in server.trace.open  # the connection doesn't wait for it
-        await server.let_go(str(code))
+        await server.set_signal(str(code))
         await wait_until(lambda: not server.trace.open)

@@ -13,26 +13,26 @@ from realtime.hub import Hub
 ONE, OTHER = ticket_stream(1), ticket_stream(2)
 
 
-def notified(*flags: asyncio.Event) -> list[bool]:
+def take_notifications(*flags: asyncio.Event) -> list[bool]:
     """Which of these flags have been set since the last call."""
-    set_ = [flag.is_set() for flag in flags]
+    notified = [flag.is_set() for flag in flags]
     for flag in flags:
         flag.clear()
-    return set_
+    return notified
 
 
 async def test_only_listeners_of_the_key_are_notified() -> None:
     hub = Hub()
     with hub.listen(ONE, "session:4") as one, hub.listen(OTHER) as other:
         hub.announce([ONE])
-        assert notified(one, other) == [True, False]
+        assert take_notifications(one, other) == [True, False]
         hub.announce(["session:4", "nobody:1"])
-        assert notified(one, other) == [True, False]
+        assert take_notifications(one, other) == [True, False]
         hub.announce([ONE, OTHER])
-        assert notified(one, other) == [True, True]
+        assert take_notifications(one, other) == [True, True]
 
 
-async def test_a_listener_that_has_stopped_is_forgotten() -> None:
+async def test_listeners_are_removed_when_they_stop() -> None:
     hub = Hub()
     with hub.listen(ONE, "session:4"):
         with hub.listen(ONE):
@@ -58,20 +58,20 @@ async def test_a_sweep_notifies_the_listeners_of_streams_that_have_moved(action:
             async with action.transaction() as tx:
                 await tx.append(key, EventKind.STATUS_CHANGED)
         await hub.sweep()
-        assert notified(one, other) == [True, True]
+        assert take_notifications(one, other) == [True, True]
         await hub.sweep()
-        assert notified(one, other) == [False, False]
+        assert take_notifications(one, other) == [False, False]
         async with action.transaction() as tx:
             await tx.append(OTHER, EventKind.STATUS_CHANGED)
         await hub.sweep()
-        assert notified(one, other) == [False, True]
+        assert take_notifications(one, other) == [False, True]
 
 
 @pytest.mark.usefixtures("db")
-async def test_a_sweep_compares_more_streams_than_one_query_takes(action: Action) -> None:
+async def test_a_sweep_compares_any_number_of_streams(action: Action) -> None:
     hub, keys = Hub(), [ticket_stream(number) for number in range(1_201)]
     async with action.transaction() as tx:
         await tx.append(keys[-1], EventKind.STATUS_CHANGED)
     with hub.listen(*keys[:-1]) as others, hub.listen(keys[-1]) as last:
         await hub.sweep()
-        assert notified(others, last) == [False, True]
+        assert take_notifications(others, last) == [False, True]

@@ -36,92 +36,97 @@ def presence(hub: Hub, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -
     return Presence(hub, clock)
 
 
-async def allowed() -> None:
+async def allow_access() -> None:
     """Everyone has access."""
 
 
 @pytest.fixture
-async def alice_sees(presence: Presence) -> AsyncIterator[Changes]:
-    async with aclosing(presence.watch(TICKET, ALICE, allowed)) as changes:
+async def alices_changes(presence: Presence) -> AsyncIterator[Changes]:
+    async with aclosing(presence.watch(TICKET, ALICE, allow_access)) as changes:
         yield changes
 
 
-async def next_of(changes: Changes) -> Typing:
+async def next_change(changes: Changes) -> Typing:
     async with asyncio.timeout(PATIENCE):
         return await anext(changes)
 
 
-async def waiting(hub: Hub, changes: Changes) -> "asyncio.Task[Typing]":
+async def start_waiting(hub: Hub, changes: Changes) -> "asyncio.Task[Typing]":
     """A task that waits for the next change, once it listens."""
-    task = asyncio.create_task(next_of(changes))
+    task = asyncio.create_task(next_change(changes))
     while not hub.keys(typing_key(TICKET)):
         await asyncio.sleep(0)
     return task
 
 
 async def test_others_see_who_is_typing_and_who_has_stopped(
-    presence: Presence, alice_sees: Changes, clock: "MovableClock"
+    presence: Presence, alices_changes: Changes, clock: "MovableClock"
 ) -> None:
     presence.set_typing(TICKET, PAUL, True)
-    assert await next_of(alice_sees) == Typing(TICKET, PAUL, True, clock.now() + TYPING_LIFETIME)
+    assert await next_change(alices_changes) == Typing(
+        TICKET, PAUL, True, clock.now() + TYPING_LIFETIME
+    )
     presence.set_typing(TICKET, PAUL, False)
-    assert await next_of(alice_sees) == Typing(TICKET, PAUL, False, clock.now())
+    assert await next_change(alices_changes) == Typing(TICKET, PAUL, False, clock.now())
 
 
 async def test_no_one_sees_themselves_or_another_ticket(
-    presence: Presence, alice_sees: Changes
+    presence: Presence, alices_changes: Changes
 ) -> None:
     presence.set_typing(TICKET, ALICE, True)
     presence.set_typing(TICKET + 1, PAUL, True)
     presence.set_typing(TICKET, JO, True)
-    assert (await next_of(alice_sees)).user_id == JO
+    assert (await next_change(alices_changes)).user_id == JO
     presence.set_typing(TICKET, ALICE, False)
     presence.set_typing(TICKET + 1, PAUL, False)
     presence.set_typing(TICKET, JO, False)
-    assert (await next_of(alice_sees)).user_id == JO
+    assert (await next_change(alices_changes)).user_id == JO
 
 
 async def test_a_hundred_keystrokes_are_delivered_as_one_change(
-    presence: Presence, alice_sees: Changes, clock: "MovableClock"
+    presence: Presence, alices_changes: Changes, clock: "MovableClock"
 ) -> None:
     presence.set_typing(TICKET, PAUL, True)
-    await next_of(alice_sees)
+    await next_change(alices_changes)
     for _ in range(100):
         clock.advance(timedelta(milliseconds=10))
         presence.set_typing(TICKET, PAUL, True)
-    assert (await next_of(alice_sees)).expires_at == clock.now() + TYPING_LIFETIME
+    assert (await next_change(alices_changes)).expires_at == clock.now() + TYPING_LIFETIME
     presence.set_typing(TICKET, JO, True)
-    assert (await next_of(alice_sees)).user_id == JO
+    assert (await next_change(alices_changes)).user_id == JO
 
 
 async def test_typing_expires(
-    presence: Presence, alice_sees: Changes, clock: "MovableClock", hub: Hub
+    presence: Presence, alices_changes: Changes, clock: "MovableClock", hub: Hub
 ) -> None:
     presence.set_typing(TICKET, PAUL, True)
-    await next_of(alice_sees)
+    await next_change(alices_changes)
     clock.advance(TYPING_LIFETIME)
     hub.announce([typing_key(TICKET)])
-    assert not (await next_of(alice_sees)).typing
+    assert not (await next_change(alices_changes)).typing
 
 
 async def test_typing_expires_without_an_announcement(
-    presence: Presence, alice_sees: Changes, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
+    presence: Presence,
+    alices_changes: Changes,
+    clock: "MovableClock",
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lifetime = timedelta(milliseconds=100)
     monkeypatch.setattr(module, "TYPING_LIFETIME", lifetime)
     presence.set_typing(TICKET, PAUL, True)
-    assert (await next_of(alice_sees)).typing
+    assert (await next_change(alices_changes)).typing
     clock.advance(lifetime)
-    assert not (await next_of(alice_sees)).typing
+    assert not (await next_change(alices_changes)).typing
 
 
 async def test_someone_who_comes_later_sees_who_is_typing_now(
-    presence: Presence, alice_sees: Changes, clock: "MovableClock"
+    presence: Presence, alices_changes: Changes, clock: "MovableClock"
 ) -> None:
     presence.set_typing(TICKET, PAUL, True)
     clock.advance(TYPING_LIFETIME)
     presence.set_typing(TICKET, JO, True)
-    assert (await next_of(alice_sees)).user_id == JO
+    assert (await next_change(alices_changes)).user_id == JO
 
 
 async def test_expired_states_are_not_kept(presence: Presence, clock: "MovableClock") -> None:
@@ -139,7 +144,7 @@ async def test_someone_who_loses_access_sees_nothing_more(presence: Presence, hu
         if not has_access:
             raise NotFound
 
-    task = await waiting(hub, presence.watch(TICKET, ALICE, require_access))
+    task = await start_waiting(hub, presence.watch(TICKET, ALICE, require_access))
     has_access = False
     presence.set_typing(TICKET, PAUL, True)
     with pytest.raises(NotFound):

@@ -22,7 +22,7 @@ EVENTS = "subscription($after: Int) { events(after: $after) { sequence } }"
 pytestmark = pytest.mark.usefixtures("db")
 
 
-class Undone(Exception):
+class ForcedRollback(Exception):
     """Rolls a transaction back."""
 
 
@@ -32,7 +32,7 @@ def app(action: Action) -> StreamApp:
 
 
 @asynccontextmanager
-async def sweeping(app: StreamApp) -> AsyncIterator[None]:
+async def continuous_sweeps(app: StreamApp) -> AsyncIterator[None]:
     """Sweep all the time, as the worker does once a second."""
 
     async def sweep() -> None:
@@ -49,7 +49,9 @@ async def sweeping(app: StreamApp) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def following(app: StreamApp, after: int | None = None) -> AsyncIterator[MemorySocket]:
+async def subscribed_socket(
+    app: StreamApp, after: int | None = None
+) -> AsyncIterator[MemorySocket]:
     """Someone's websocket with a subscription that has caught up."""
     async with connected(app.endpoint, Person(app, "someone")) as socket:
         socket.subscribe("1", EVENTS, after=after)
@@ -58,7 +60,7 @@ async def following(app: StreamApp, after: int | None = None) -> AsyncIterator[M
 
 
 async def append(
-    action: Action, events: int, undone: bool = False, random: Random | None = None
+    action: Action, events: int, roll_back: bool = False, random: Random | None = None
 ) -> None:
     """Append events in one transaction, with pauses in it when `random` is given."""
     async with action.transaction() as tx:
@@ -66,8 +68,8 @@ async def append(
             await tx.append(STREAM, EventKind.STATUS_CHANGED)
             if random:
                 await asyncio.sleep(random.random() / 200)
-        if undone:
-            raise Undone
+        if roll_back:
+            raise ForcedRollback
 
 
 async def write(action: Action, random: Random, total: int) -> None:
@@ -79,7 +81,7 @@ async def write(action: Action, random: Random, total: int) -> None:
         events = min(random.randint(1, 3), total - written)
         try:
             await append(action, events, random.random() < 0.33, random)
-        except Undone:
+        except ForcedRollback:
             continue
         written += events
 
@@ -108,20 +110,20 @@ async def test_every_reader_receives_the_whole_sequence_once(
     await append(action, 10)
     writer = Action(None, action.at, app.hub if announced else RecordingBus())
     starts = [random.randint(0, 10) for _ in range(5)]
-    async with sweeping(app):
-        writing = (write(writer, Random(seed * 10 + number), 10) for number in range(3))
-        reading = (read(app, Random(number), start, 40) for number, start in enumerate(starts))
-        sequences = await asyncio.gather(*writing, *reading)
+    async with continuous_sweeps(app):
+        writers = (write(writer, Random(seed * 10 + number), 10) for number in range(3))
+        readers = (read(app, Random(number), start, 40) for number, start in enumerate(starts))
+        sequences = await asyncio.gather(*writers, *readers)
     assert sequences[3:] == [list(range(start + 1, 41)) for start in starts]
     assert await last_sequence_of(STREAM) == await Event.all().count() == 40
     await app.endpoint.close_all()
-    assert app.unused
+    assert app.is_idle
 
 
 async def test_an_event_that_is_not_announced_is_delivered_by_the_next_sweep(
     app: StreamApp,
 ) -> None:
-    async with following(app) as socket:
+    async with subscribed_socket(app) as socket:
         for sequence in (1, 2):
             await app.append(announce=False)
             assert len(socket.messages) == sequence - 1
@@ -146,7 +148,7 @@ async def test_a_cursor_outside_the_stream_is_refused(
 
 async def test_without_a_cursor_only_new_events_are_delivered(app: StreamApp) -> None:
     await app.append(3)
-    async with following(app) as socket:
+    async with subscribed_socket(app) as socket:
         await app.append()
         await wait_until(lambda: bool(socket.messages))
         assert socket.sequences() == [4]
@@ -157,8 +159,8 @@ async def test_a_transaction_that_is_rolled_back_takes_no_number_and_announces_n
 ) -> None:
     await append(action, 1)
     announced = list(bus.announced)
-    with pytest.raises(Undone):
-        await append(action, 2, undone=True)
+    with pytest.raises(ForcedRollback):
+        await append(action, 2, roll_back=True)
     assert await last_sequence_of(STREAM) == 1
     assert bus.announced == announced
 
@@ -180,7 +182,7 @@ async def test_someone_without_access_receives_nothing(
 
 
 async def test_the_end_of_a_session_closes_the_connection_without_any_event(app: StreamApp) -> None:
-    async with following(app) as socket:
+    async with subscribed_socket(app) as socket:
         socket.person.sign_out()
         await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
 
@@ -203,12 +205,12 @@ async def test_nothing_more_is_sent_to_a_client_that_catches_up_while_its_sessio
         socket.stop_reading()
         socket.subscribe("1", EVENTS, after=0)
         await wait_until(lambda: socket.pending)
-        socket.person.may_check.clear()
+        socket.person.check_allowed.clear()
         socket.person.sign_out()
-        socket.read_on()
+        socket.resume_reading()
         await wait_until(lambda: socket.ended_by_error)
         assert (socket.sequences(), socket.errors()) == ([1], ["Unauthenticated"])
-        socket.person.may_check.set()
+        socket.person.check_allowed.set()
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["ended here", "ended elsewhere"])
@@ -224,7 +226,7 @@ async def test_someone_who_is_signed_out_while_catching_up_receives_nothing_more
         socket.subscribe("1", EVENTS, after=0)
         await wait_until(lambda: socket.pending)
         socket.person.sign_out(announced)
-        socket.read_on()
+        socket.resume_reading()
         await wait_until(
             lambda: (
                 socket.close_code == CloseCode.UNAUTHORIZED if announced else socket.ended_by_error
@@ -239,12 +241,12 @@ async def test_a_client_that_does_not_read_costs_one_page_and_no_queue(
     pages = []
     since = Event.since.__func__  # type: ignore[attr-defined] # a classmethod
 
-    async def counted(cls: type[Event], stream: str, after: int, limit: int) -> list[Event]:
+    async def counting_since(cls: type[Event], stream: str, after: int, limit: int) -> list[Event]:
         events: list[Event] = await since(cls, stream, after, limit)
         pages.append(len(events))
         return events
 
-    monkeypatch.setattr(Event, "since", classmethod(counted))
+    monkeypatch.setattr(Event, "since", classmethod(counting_since))
     await app.append(10)
     async with connected(app.endpoint, Person(app, "someone")) as socket:
         await wait_until(lambda: bool(app.hub.keys()))
@@ -253,17 +255,17 @@ async def test_a_client_that_does_not_read_costs_one_page_and_no_queue(
         await wait_until(lambda: socket.pending)
         await app.append(3 * PAGE_SIZE)
         assert pages == [10]
-        socket.read_on()
+        socket.resume_reading()
         await wait_until(lambda: len(socket.messages) == 10 + 3 * PAGE_SIZE)
         assert socket.sequences() == list(range(1, 11 + 3 * PAGE_SIZE))
         assert max(pages) == PAGE_SIZE
 
 
 async def test_nothing_is_left_of_someone_who_has_disconnected(app: StreamApp) -> None:
-    async with following(app):
-        assert not app.unused
+    async with subscribed_socket(app):
+        assert not app.is_idle
     await app.endpoint.close_all()
-    assert app.unused
+    assert app.is_idle
 
 
 async def test_each_stream_has_numbers_of_its_own(app: StreamApp, action: Action) -> None:
@@ -273,5 +275,5 @@ async def test_each_stream_has_numbers_of_its_own(app: StreamApp, action: Action
         await tx.append(STREAM, EventKind.TICKET_OPENED)
         await tx.append(other, EventKind.STATUS_CHANGED)
     assert dict(await Stream.all().values_list("key", "last_sequence")) == {other: 2, STREAM: 1}
-    async with following(app, after=0) as socket:
+    async with subscribed_socket(app, after=0) as socket:
         assert socket.sequences() == [1]

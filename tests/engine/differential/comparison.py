@@ -129,28 +129,28 @@ class Comparison:
         # A plan's first execution builds rows by columns only.
         first = await run(self.engine, params, new_context(), root)
         contexts = [new_context() for _ in range(2)]
-        by_plan = await run(self.engine, params, contexts[0], root)
-        by_core = await run(self.core_engine, params, contexts[1], root)
-        null_paths = await self._check_errors(params, new_context(), root, by_plan, by_core)
-        assert are_identical(by_plan["data"], by_core["data"]), (
-            f"data\n  by plan: {by_plan}\n  by core: {by_core}"
+        plan_result = await run(self.engine, params, contexts[0], root)
+        core_result = await run(self.core_engine, params, contexts[1], root)
+        null_paths = await self._check_errors(params, new_context(), root, plan_result, core_result)
+        assert are_identical(plan_result["data"], core_result["data"]), (
+            f"data\n  by plan: {plan_result}\n  by core: {core_result}"
         )
-        assert are_identical(by_plan["data"], first["data"]), (
-            f"data\n  first: {first}\n  second: {by_plan}"
+        assert are_identical(plan_result["data"], first["data"]), (
+            f"data\n  first: {first}\n  second: {plan_result}"
         )
         _check_calls(contexts[0], contexts[1], null_paths)
-        return by_plan
+        return plan_result
 
     async def _check_errors(
         self,
         params: Params,
         context: Any,
         root: Any,
-        by_plan: dict[str, Any],
-        by_core: dict[str, Any],
+        plan_result: dict[str, Any],
+        core_result: dict[str, Any],
     ) -> set[Path]:
         """The paths that an error set to null."""
-        if not by_plan.get("errors") and not by_core.get("errors"):
+        if not plan_result.get("errors") and not core_result.get("errors"):
             return set()
         observations = Observations()
         token = OBSERVATIONS.set(observations)
@@ -161,9 +161,9 @@ class Comparison:
         expected = ExpectedErrors(
             observations, response, lambda error: self.format_error(error, context)
         )
-        expected.check(by_core, "graphql-core")
-        expected.check(by_plan, "the plan")
-        expected.check_order(by_plan)
+        expected.check(core_result, "graphql-core")
+        expected.check(plan_result, "the plan")
+        expected.check_order(plan_result)
         return expected.null_paths
 
 
@@ -220,16 +220,20 @@ class ExpectedErrors:
 
     def check(self, response: dict[str, Any], executor: str) -> None:
         """Check a response's errors and its nulls."""
-        reported = Counter(error_text(error) for error in response.get("errors", ()))
+        reported_counts = Counter(error_text(error) for error in response.get("errors", ()))
         details = f"{executor} responds {response}\n  possible errors: {self.possible}"
         propagated: dict[Path, int] = dict.fromkeys(self.null_paths, 0)
         for text, _, path in sorted(self.possible, key=lambda each: self.occurrences[each[0]]):
-            if path in self.null_paths and reported[text] > 0 and not propagated[path]:
-                reported[text] -= 1
+            if path in self.null_paths and reported_counts[text] > 0 and not propagated[path]:
+                reported_counts[text] -= 1
                 propagated[path] += 1
         assert all(propagated.values()), f"an error is missing\n  {details}"
-        optional = Counter(text for text, _, path in self.possible if path not in self.null_paths)
-        assert not +reported - optional, f"unexpected errors: {+reported - optional}\n  {details}"
+        optional_counts = Counter(
+            text for text, _, path in self.possible if path not in self.null_paths
+        )
+        assert not +reported_counts - optional_counts, (
+            f"unexpected errors: {+reported_counts - optional_counts}\n  {details}"
+        )
         for path in self.null_paths:
             assert value_at(response["data"], path) is None, f"not null at {path}\n  {details}"
 
@@ -278,19 +282,19 @@ def error_text(error: dict[str, Any]) -> str:
     )
 
 
-def are_identical(one: Any, other: Any) -> bool:
+def are_identical(value: Any, other_value: Any) -> bool:
     """Whether two values are equal, including the order of keys and the types of leaves."""
-    return repr(one) == repr(other)
+    return repr(value) == repr(other_value)
 
 
-def _check_calls(by_plan: Any, by_core: Any, null_paths: set[Path]) -> None:
+def _check_calls(plan_result: Any, core_result: Any, null_paths: set[Path]) -> None:
     """Check that resolvers were called equally often, except below a null, where graphql-core stops
     early.
     """
-    if not hasattr(by_plan, "calls"):
+    if not hasattr(plan_result, "calls"):
         return
-    assert by_plan.effects == by_core.effects, (
-        f"effects\n  by plan: {by_plan.effects}\n  by core: {by_core.effects}"
+    assert plan_result.effects == core_result.effects, (
+        f"effects\n  by plan: {plan_result.effects}\n  by core: {core_result.effects}"
     )
     calls = [
         {
@@ -298,7 +302,7 @@ def _check_calls(by_plan: Any, by_core: Any, null_paths: set[Path]) -> None:
             for path, count in context.calls.items()
             if _must_be_called(path, null_paths)
         }
-        for context in (by_plan, by_core)
+        for context in (plan_result, core_result)
     ]
     assert calls[0] == calls[1], f"different calls: {set(calls[0].items()) ^ set(calls[1].items())}"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-REQUESTED = os.environ.get("CAMCHA_CASES")
-EXAMPLES = int(REQUESTED or 2_000)
+REQUESTED_EXAMPLES = os.environ.get("CAMCHA_CASES")
+EXAMPLES = int(REQUESTED_EXAMPLES or 2_000)
 
 
 def examples(share: float, contexts: int) -> Callable[[Any], Any]:
@@ -20,7 +20,7 @@ def examples(share: float, contexts: int) -> Callable[[Any], Any]:
     """
     return settings(
         max_examples=max(1, int(EXAMPLES * share / contexts)),
-        derandomize=not REQUESTED,
+        derandomize=not REQUESTED_EXAMPLES,
         deadline=None,
         phases=[Phase.generate],  # shrinking takes minutes, and most documents are small
         database=None,

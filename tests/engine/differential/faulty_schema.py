@@ -44,7 +44,7 @@ FIELDS = {
     for kind in (*LEAVES, *OBJECTS)
     for name, form in WRAPPINGS.items()
 }
-BEING = (
+BEING_FIELDS = (
     "id: ID!",
     "name: String",
     "legs: Int!",
@@ -52,16 +52,18 @@ BEING = (
     "friends(first: Int = 2): [Being!]",
     "kin: Node",
 )
-NODE = ("id: ID!", "name: String", "kin: Node")
+NODE_FIELDS = ("id: ID!", "name: String", "kin: Node")
 
 
 def fields(seed: str, leaves: int, objects: int) -> str:
     """A selection of all possible fields, another for each seed."""
-    ordered = sorted(FIELDS, key=lambda name: crc32(f"{seed} {name}".encode()))
-    of_leaves = [name for name in ordered if FIELDS[name].strip("[]!") in LEAVES][:leaves]
-    of_objects = [name for name in ordered if FIELDS[name].strip("[]!") in OBJECTS][:objects]
+    shuffled_names = sorted(FIELDS, key=lambda name: crc32(f"{seed} {name}".encode()))
+    leaf_fields = [name for name in shuffled_names if FIELDS[name].strip("[]!") in LEAVES][:leaves]
+    object_fields = [name for name in shuffled_names if FIELDS[name].strip("[]!") in OBJECTS][
+        :objects
+    ]
     return "\n".join(
-        f"{name[0].lower()}{name[1:]}: {FIELDS[name]}" for name in (*of_leaves, *of_objects)
+        f"{name[0].lower()}{name[1:]}: {FIELDS[name]}" for name in (*leaf_fields, *object_fields)
     )
 
 
@@ -75,12 +77,12 @@ SDL = f"""
       matrix: [[Int]] = [[1, null], []]
       size: Size, must: Int!, usual: Float! = 1.5, odd: Odd, id: ID
     }}
-    interface Node {{ {" ".join(NODE)} }}
-    interface Being implements Node {{ {" ".join(BEING)} }}
-    type Cat implements Being & Node {{ {" ".join(BEING)} {fields("Cat", 6, 3)} }}
-    type Dog implements Being & Node {{ {" ".join(BEING)} {fields("Dog", 6, 3)} }}
-    type Robot implements Node {{ {" ".join(NODE)} {fields("Robot", 6, 3)} }}
-    type Ghost implements Node {{ {" ".join(NODE)} {fields("Ghost", 3, 1)} }}
+    interface Node {{ {" ".join(NODE_FIELDS)} }}
+    interface Being implements Node {{ {" ".join(BEING_FIELDS)} }}
+    type Cat implements Being & Node {{ {" ".join(BEING_FIELDS)} {fields("Cat", 6, 3)} }}
+    type Dog implements Being & Node {{ {" ".join(BEING_FIELDS)} {fields("Dog", 6, 3)} }}
+    type Robot implements Node {{ {" ".join(NODE_FIELDS)} {fields("Robot", 6, 3)} }}
+    type Ghost implements Node {{ {" ".join(NODE_FIELDS)} {fields("Ghost", 3, 1)} }}
     union Thing = Cat | Dog | Robot | Ghost
     type Box {{ {fields("Box", 14, 8)}
     describe(of: String = "all"): String  describeNonNull(of: String): String! }}
@@ -226,7 +228,7 @@ def batch_of(field: GraphQLField) -> Batch | None:
 # Types
 
 
-def serialized(value: Any) -> Any:
+def serialize(value: Any) -> Any:
     match value:
         case "raise":
             raise ValueError("the scalar failed")
@@ -241,7 +243,7 @@ def serialized(value: Any) -> Any:
     return value if isinstance(value, str | int | float) else type(value).__name__
 
 
-def parsed(value: Any) -> Any:
+def parse_value(value: Any) -> Any:
     if value in (13, "13"):
         raise GraphQLError("13 is not allowed.")
     return ("parsed", value)
@@ -283,8 +285,12 @@ def faulty_schema() -> GraphQLSchema:
 
 
 def _leaves(schema: GraphQLSchema) -> None:
-    odd: Any = schema.type_map["Odd"]
-    odd.coerce_output_value, odd.coerce_input_value, odd.parse_value = serialized, parsed, parsed
+    odd_scalar: Any = schema.type_map["Odd"]
+    odd_scalar.coerce_output_value, odd_scalar.coerce_input_value, odd_scalar.parse_value = (
+        serialize,
+        parse_value,
+        parse_value,
+    )
     for name, values in {"Colour": ("r", 2, BLUE), "Size": tuple(Size)}.items():
         kind: Any = schema.type_map[name]
         for definition, value in zip(kind.values.values(), values, strict=True):

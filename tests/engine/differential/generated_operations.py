@@ -126,14 +126,14 @@ class Rewriter:
         assert root
         body = self.selection_set(operation.selection_set.selections, root)
         type_ = operation.operation.value
-        name = f" O{self.count}" if self.definitions or type_ != "query" or self.likely(0.3) else ""
+        name = f" O{self.count}" if self.definitions or type_ != "query" or self.decide(0.3) else ""
         variables = f"({', '.join(self.definitions)})" if self.definitions else ""
         start = f"{type_}{name}{variables} " if name else ""
         definitions = [f"{start}{body}", *self.fragments]
         self.random.shuffle(definitions)
         return GeneratedOperation("\n".join(definitions), self.variables)
 
-    def likely(self, probability: float) -> bool:
+    def decide(self, probability: float) -> bool:
         """True with this probability, in proportion to how much is rewritten at all."""
         return self.random.random() < probability * self.rate
 
@@ -146,17 +146,17 @@ class Rewriter:
 
     def selection_set(self, selections: Sequence[Any], parent: Any) -> str:
         texts = [text for node in selections for text in self.selection(node, parent)]
-        while self.likely(0.35):
+        while self.decide(0.35):
             texts.extend(self.random_field(parent, 3))
-        if self.likely(0.4):
+        if self.decide(0.4):
             texts.insert(
                 self.random.randrange(len(texts) + 1),
                 self.random.choice(("__typename", f"{self.new_name('t')}: __typename")),
             )
         for _ in range(2):
-            if self.likely(0.4):
+            if self.decide(0.4):
                 texts = self.with_fragment(texts, parent)
-        if self.fragments_by_type.get(parent.name) and self.likely(0.2):
+        if self.fragments_by_type.get(parent.name) and self.decide(0.2):
             texts.append(f"...{self.random.choice(self.fragments_by_type[parent.name])}")
         return "{ " + self.random.choice((" ", "\n")).join(texts) + " }"
 
@@ -197,25 +197,25 @@ class Rewriter:
     def field(self, node: FieldNode, parent: Any) -> list[str]:
         definition = parent.fields[node.name.value]
         alias = f"{node.alias.value}: " if node.alias else ""
-        if self.likely(0.25):
+        if self.decide(0.25):
             alias = f"{self.alias(parent)}: "
         start = f"{alias}{node.name.value}{self.arguments(node.arguments, definition)}"
         if node.selection_set is None:
-            return [f"{start}{self.directives()}"] * (2 if self.likely(0.1) else 1)
+            return [f"{start}{self.directives()}"] * (2 if self.decide(0.1) else 1)
         nodes, below = node.selection_set.selections, get_named_type(definition.type)
         texts = [f"{start}{self.directives()} {self.selection_set(nodes, below)}"]
-        while self.likely(0.25):
+        while self.decide(0.25):
             subset = self.random.sample(nodes, self.random.randint(1, len(nodes)))
             texts.append(f"{start}{self.directives()} {self.selection_set(subset, below)}")
         return texts
 
     def alias(self, parent: Any) -> str:
         """An alias, which is rarely the name of another field."""
-        return self.random.choice(list(parent.fields)) if self.likely(0.1) else self.new_name("a")
+        return self.random.choice(list(parent.fields)) if self.decide(0.1) else self.new_name("a")
 
     def directives(self) -> str:
         return "".join(
-            f" @{name}(if: {self.condition()})" for name in ("skip", "include") if self.likely(0.12)
+            f" @{name}(if: {self.condition()})" for name in ("skip", "include") if self.decide(0.12)
         )
 
     def condition(self) -> str:
@@ -237,17 +237,17 @@ class Rewriter:
         selected = " ".join(texts[start:end])
         condition = self.condition_type(texts[start:end], parent)
         if self.random.random() < 0.5:
-            untyped = condition == parent.name and self.random.random() < 0.5
+            omits_type = condition == parent.name and self.random.random() < 0.5
             fragment = (
-                f"...{'' if untyped else f' on {condition}'}{self.directives()} {{ {selected} }}"
+                f"...{'' if omits_type else f' on {condition}'}{self.directives()} {{ {selected} }}"
             )
         else:
             name = self.new_name("F")
             self.fragments.append(f"fragment {name} on {condition} {{ {selected} }}")
             self.fragments_by_type.setdefault(condition, []).append(name)
             fragment = f"...{name}{self.directives()}"
-        repeated = [fragment] if self.likely(0.2) else []
-        return [*texts[:start], fragment, *repeated, *texts[end:]]
+        duplicates = [fragment] if self.decide(0.2) else []
+        return [*texts[:start], fragment, *duplicates, *texts[end:]]
 
     def condition_type(self, selected: list[str], parent: Any) -> str:
         """A type that the fragment's type condition may name."""
@@ -256,15 +256,15 @@ class Rewriter:
         names = {name for text in selected for name in re.findall(r"^(?:\w+: )?(\w+)", text)}
         if any(text.startswith("...") for text in selected):
             return str(parent.name)
-        wider = [
+        interfaces = [
             type_.name for type_ in parent.interfaces if names <= {*type_.fields, "__typename"}
         ]
-        narrower = (
+        implementations = (
             [type_.name for type_ in self.schema.get_possible_types(parent)]
             if isinstance(parent, GraphQLInterfaceType)
             else []
         )
-        return str(self.random.choice([parent.name, *wider, *narrower]))
+        return str(self.random.choice([parent.name, *interfaces, *implementations]))
 
     # Arguments
 
@@ -273,7 +273,7 @@ class Rewriter:
         for node in argument_nodes or ():
             argument = definition.args[node.name.value]
             optional = not isinstance(argument.type, GraphQLNonNull) or _defaults(argument)
-            if optional and self.likely(0.3):
+            if optional and self.decide(0.3):
                 continue
             texts.append(
                 f"{node.name.value}: {self.value(node.value, argument.type, _defaults(argument))}"
@@ -282,11 +282,11 @@ class Rewriter:
 
     def value(self, node: Any, type_: Any, defaults: bool) -> str:
         """A literal, or a variable instead of it or of a part of it."""
-        if self.likely(0.35):
+        if self.decide(0.35):
             return self.replace_by_variable(node, type_, defaults)
         inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         if isinstance(node, ListValueNode) and isinstance(inner, GraphQLList):
-            if len(node.values) == 1 and self.likely(0.5):
+            if len(node.values) == 1 and self.decide(0.5):
                 # A single value is coerced to a list.
                 return self.value(node.values[0], inner.of_type, False)
             return f"[{', '.join(self.value(item, inner.of_type, False) for item in node.values)}]"

@@ -11,7 +11,7 @@ from typing import Any
 from graphql import GraphQLError, GraphQLField, GraphQLSchema, Undefined, build_schema
 
 from engine import Batch
-from tests.engine.differential.faulty_schema import describe, parsed, serialized, step
+from tests.engine.differential.faulty_schema import describe, parse_value, serialize, step
 from tests.engine.differential.faulty_values import (
     DeferredValue,
     ErrorLookalike,
@@ -253,9 +253,9 @@ def named_values_schema() -> GraphQLSchema:
     """Create the schema."""
     schema = build_schema(SDL)
     types: Any = schema.type_map
-    types["Odd"].coerce_output_value = serialized
-    types["Odd"].coerce_input_value = parsed
-    types["Odd"].parse_value = parsed
+    types["Odd"].coerce_output_value = serialize
+    types["Odd"].coerce_input_value = parse_value
+    types["Odd"].parse_value = parse_value
     types["Colour"].values["RED"].value = "r"
     for name in ("Query", "Item"):
         for field, definition in types[name].fields.items():

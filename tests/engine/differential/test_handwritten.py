@@ -45,27 +45,31 @@ BATCH_RESULTS = (
 
 
 @pytest.mark.parametrize("field", [*LEAVES, *LISTS, *OBJECTS, *ABSTRACT])
-async def test_a_value(field: str) -> None:
+async def test_values_in_each_kind_of_field(field: str) -> None:
     """Each named value in each kind of field, alone, twice and beside others."""
     name, _, below = field.partition(" ")
     for value in NAMED_VALUES:
-        one = f'{name}(value: "{value}") {below}'
-        await COMPARISON.check(f"{{ {one} }}", {}, SeededContext)
+        selection = f'{name}(value: "{value}") {below}'
+        await COMPARISON.check(f"{{ {selection} }}", {}, SeededContext)
         await COMPARISON.check(
-            f"{{ a: {one} describe b: {one} items {{ id }} }}", {}, SeededContext
+            f"{{ a: {selection} describe b: {selection} items {{ id }} }}", {}, SeededContext
         )
 
 
 @pytest.mark.parametrize(
     "field", ["edge%s { id name }", "edgeNonNull%s { id failsNonNull }", "edges%s", "number%s"]
 )
-async def test_a_batch(field: str) -> None:
+async def test_batches(field: str) -> None:
     """For one parent, for several, for several in lists, and twice in one selection set."""
     for value in BATCH_RESULTS:
-        one = field % f'(value: "{value}")'
-        await COMPARISON.check(f"{{ {one} }}", {}, SeededContext)
-        await COMPARISON.check(f"{{ items {{ id {one} }} deep {{ {one} }} }}", {}, SeededContext)
-        await COMPARISON.check(f"{{ itemsAll {{ a: {one} id b: {one} }} }}", {}, SeededContext)
+        selection = field % f'(value: "{value}")'
+        await COMPARISON.check(f"{{ {selection} }}", {}, SeededContext)
+        await COMPARISON.check(
+            f"{{ items {{ id {selection} }} deep {{ {selection} }} }}", {}, SeededContext
+        )
+        await COMPARISON.check(
+            f"{{ itemsAll {{ a: {selection} id b: {selection} }} }}", {}, SeededContext
+        )
     await COMPARISON.check(
         '{ edge { edge { edge(value: "nulls") { id } id } edges(value: "lists") } }',
         {},
@@ -164,7 +168,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_a_case(name: str) -> None:
+async def test_cases(name: str) -> None:
     for _ in range(2):  # the second time by the cached plan
         await COMPARISON.check(*CASES[name], SeededContext)
 
@@ -182,5 +186,5 @@ async def test_a_case(name: str) -> None:
         ("subscription { n: number }", {"number": lambda _info: 5}),
     ],
 )
-async def test_an_event(document: str, root: Any) -> None:
+async def test_events(document: str, root: Any) -> None:
     await COMPARISON.check(document, {}, SeededContext, root)

@@ -72,8 +72,8 @@ def test_a_fragment_spread_below_fields_of_different_sizes(engine: Engine) -> No
 
 
 def test_doubled_fragments_are_computed_once_each(engine: Engine) -> None:
-    links = [f"fragment F{n} on Item {{ ...F{n + 1} ...F{n + 1} }}" for n in range(100)]
-    query = " ".join(["{ me { ...F0 } }", *links, "fragment F100 on Item { me { id } }"])
+    fragments = [f"fragment F{n} on Item {{ ...F{n + 1} ...F{n + 1} }}" for n in range(100)]
+    query = " ".join(["{ me { ...F0 } }", *fragments, "fragment F100 on Item { me { id } }"])
     assert cost(engine, query) == 10**12
 
 
@@ -92,10 +92,10 @@ def test_an_operation_that_is_too_costly_gets_its_cost_and_the_limit(engine: Eng
 
 
 def test_a_cost_function_of_the_application(schema: GraphQLSchema) -> None:
-    def by_count(_field: GraphQLField) -> Callable[[dict[str, Any]], int]:
+    def cost_by_count(_field: GraphQLField) -> Callable[[dict[str, Any]], int]:
         return lambda args: int(args.get("count", 0)) * 1_000
 
-    engine = Engine(schema, cost_of=by_count)
+    engine = Engine(schema, cost_of=cost_by_count)
     for _ in range(2):  # the second time from the cache
         assert cost(engine, "query ($n: Int!) { rows(count: $n) { id } }", n=4) == 4_010
     assert cost(engine, "query ($n: Int!) { rows(count: $n) { id } }", n=5) == 5_010

@@ -18,25 +18,25 @@ def rejection(engine: Engine, query: str) -> dict[str, Any]:
     return caught.value.errors[0]
 
 
-def nested(depth: int) -> str:
+def nested_query(depth: int) -> str:
     return "{ " + "me { " * (depth - 1) + "id" + " }" * depth
 
 
-def doubled(levels: int, leaf: str = "me { x: id }") -> str:
-    links = [f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(levels)]
-    return "\n".join(["{ ...F0 }", *links, f"fragment F{levels} on Query {{ {leaf} }}"])
+def doubled_fragments(levels: int, leaf: str = "me { x: id }") -> str:
+    fragments = [f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(levels)]
+    return "\n".join(["{ ...F0 }", *fragments, f"fragment F{levels} on Query {{ {leaf} }}"])
 
 
 @pytest.mark.parametrize(
     ("query", "extensions"),
     [
-        (nested(16), {"depth": 16, "limit": 15}),
-        ("{ ...F } fragment F on Query " + nested(16), {"depth": 16, "limit": 15}),
+        (nested_query(16), {"depth": 16, "limit": 15}),
+        ("{ ...F } fragment F on Query " + nested_query(16), {"depth": 16, "limit": 15}),
         (
             "{ me { ...F } } fragment F on Item "
-            + nested(8).replace("id", "...G")
+            + nested_query(8).replace("id", "...G")
             + " fragment G on Item "
-            + nested(8),
+            + nested_query(8),
             {"depth": 16, "limit": 15},
         ),
         ("{ " + " ".join(f"a{n}: hello" for n in range(61)) + " }", {"aliases": 61, "limit": 60}),
@@ -62,7 +62,7 @@ def test_exceeding_a_limit_reports_it(
 @pytest.mark.parametrize(
     "query",
     [
-        nested(15),
+        nested_query(15),
         "{ " + " ".join(f"a{n}: hello" for n in range(40)) + " }",
         "{ " + "hello " * 40 + "}",
     ],
@@ -105,17 +105,17 @@ def test_names_are_suggested_only_if_introspection_is_allowed(engine: Engine) ->
 
 
 def test_doubled_fragments_are_counted_once_each() -> None:
-    counts = measure(parse(doubled(200)))
+    counts = measure(parse(doubled_fragments(200)))
     assert (counts.depth, counts.aliases, counts.root_fields) == (2, MAX_COUNT, MAX_COUNT)
 
 
 def test_doubled_fragments_are_rejected(engine: Engine) -> None:
-    error = rejection(engine, doubled(140))
+    error = rejection(engine, doubled_fragments(140))
     assert error["extensions"] == {"code": "QUERY_TOO_COSTLY", "aliases": MAX_COUNT, "limit": 60}
 
 
 def test_doubled_fragments_without_aliases_are_rejected(engine: Engine) -> None:
-    assert rejection(engine, doubled(30, "hello"))["extensions"]["rootFields"] == 2**30
+    assert rejection(engine, doubled_fragments(30, "hello"))["extensions"]["rootFields"] == 2**30
 
 
 def test_a_chain_of_fragments_longer_than_the_stack_is_counted() -> None:
@@ -170,4 +170,7 @@ def test_validation_reports_a_limited_number_of_errors(engine: Engine) -> None:
 
 
 def test_limits_of_the_application(schema: GraphQLSchema) -> None:
-    assert rejection(Engine(schema, limits=Limits(depth=3)), nested(4))["extensions"]["limit"] == 3
+    assert (
+        rejection(Engine(schema, limits=Limits(depth=3)), nested_query(4))["extensions"]["limit"]
+        == 3
+    )

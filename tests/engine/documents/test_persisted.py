@@ -25,7 +25,7 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def apollo(hex_digits: Any, version: Any = 1) -> dict[str, Any]:
+def apollo_extensions(hex_digits: Any, version: Any = 1) -> dict[str, Any]:
     return {"persistedQuery": {"version": version, "sha256Hash": hex_digits}}
 
 
@@ -34,7 +34,7 @@ def code(response: httpx.Response) -> Any:
 
 
 async def test_apollos_protocol(client: httpx.AsyncClient) -> None:
-    by_id = {"extensions": apollo(digest(TEXT)), "variables": {"n": "Zoé"}}
+    by_id = {"extensions": apollo_extensions(digest(TEXT)), "variables": {"n": "Zoé"}}
     first = await client.post(URL, json=by_id)
     assert first.json() == {
         "errors": [
@@ -45,23 +45,23 @@ async def test_apollos_protocol(client: httpx.AsyncClient) -> None:
         ]
     }
     assert first.status_code == 200
-    strict = await client.post(
+    response = await client.post(
         URL, json=by_id, headers={"accept": "application/graphql-response+json"}
     )
-    assert strict.status_code == 400
+    assert response.status_code == 400
     for body in ({**by_id, "query": TEXT}, by_id, by_id):
         assert (await client.post(URL, json=body)).json()["data"] == {"hello": "Hello Zoé"}
 
 
 async def test_a_get_by_hash_is_not_cached_by_proxies(client: httpx.AsyncClient) -> None:
-    extensions = orjson.dumps(apollo(digest(TEXT))).decode()
+    extensions = orjson.dumps(apollo_extensions(digest(TEXT))).decode()
     await client.get(URL, params={"query": TEXT, "extensions": extensions})
     answer = await client.get(URL, params={"extensions": extensions, "variables": '{"n": "you"}'})
     assert answer.json()["data"] == {"hello": "Hello you"}
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_document_id_references_a_text_sent_before(client: httpx.AsyncClient) -> None:
+async def test_a_document_id_references_a_previously_sent_text(client: httpx.AsyncClient) -> None:
     unknown = await client.post(URL, json={"documentId": f"sha256:{digest(TEXT)}"})
     assert code(unknown) == "PERSISTED_QUERY_NOT_FOUND"
     await client.post(URL, json={"query": TEXT})
@@ -69,10 +69,8 @@ async def test_a_document_id_references_a_text_sent_before(client: httpx.AsyncCl
         "data"
     ] == {"hello": "Hello you"}
     page = {"accept": "text/html,*/*;q=0.8"}
-    in_browser = await client.get(
-        URL, params={"documentId": f"sha256:{digest(TEXT)}"}, headers=page
-    )
-    assert in_browser.json()["data"] == {"hello": "Hello you"}
+    response = await client.get(URL, params={"documentId": f"sha256:{digest(TEXT)}"}, headers=page)
+    assert response.json()["data"] == {"hello": "Hello you"}
 
 
 async def test_a_mutation_by_hash_is_not_executed_by_get(client: httpx.AsyncClient) -> None:
@@ -82,9 +80,11 @@ async def test_a_mutation_by_hash_is_not_executed_by_get(client: httpx.AsyncClie
 
 
 async def test_hashes_are_case_insensitive(client: httpx.AsyncClient) -> None:
-    await client.post(URL, json={"query": TEXT, "extensions": apollo(digest(TEXT).upper())})
+    await client.post(
+        URL, json={"query": TEXT, "extensions": apollo_extensions(digest(TEXT).upper())}
+    )
     for by_id in (
-        {"extensions": apollo(digest(TEXT).upper())},
+        {"extensions": apollo_extensions(digest(TEXT).upper())},
         {"documentId": f"SHA256:{digest(TEXT).upper()}"},
     ):
         assert "data" in (await client.post(URL, json=by_id)).json()
@@ -93,15 +93,21 @@ async def test_hashes_are_case_insensitive(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("by_id", "message"),
     [
-        ({"query": TEXT, "extensions": apollo("0" * 64)}, "provided sha does not match query"),
+        (
+            {"query": TEXT, "extensions": apollo_extensions("0" * 64)},
+            "provided sha does not match query",
+        ),
         ({"query": TEXT, "documentId": "sha256:" + "0" * 64}, "provided sha does not match query"),
         ({"query": TEXT, "documentId": "trusted"}, "provided sha does not match query"),
-        ({"documentId": "trusted", "extensions": apollo(digest(TEXT))}, "names two documents"),
-        ({"extensions": apollo(digest(TEXT), version=2)}, "version"),
-        ({"extensions": apollo(digest(TEXT), version=None)}, "version"),
-        ({"extensions": apollo("nonsense")}, "64 hexadecimal digits"),
-        ({"extensions": apollo(None)}, "64 hexadecimal digits"),
-        ({"extensions": apollo(["x"] * 9)}, "64 hexadecimal digits"),
+        (
+            {"documentId": "trusted", "extensions": apollo_extensions(digest(TEXT))},
+            "names two documents",
+        ),
+        ({"extensions": apollo_extensions(digest(TEXT), version=2)}, "version"),
+        ({"extensions": apollo_extensions(digest(TEXT), version=None)}, "version"),
+        ({"extensions": apollo_extensions("nonsense")}, "64 hexadecimal digits"),
+        ({"extensions": apollo_extensions(None)}, "64 hexadecimal digits"),
+        ({"extensions": apollo_extensions(["x"] * 9)}, "64 hexadecimal digits"),
         ({"extensions": {"persistedQuery": "x"}}, "version"),
         ({"extensions": {"persistedQuery": None}}, "version"),
         ({"documentId": 7}, "'documentId' must be a string"),
@@ -119,41 +125,43 @@ async def test_an_invalid_id_is_rejected(
     "text", ["{ nothing }", "{ hello ", "{ " + "hello " * 6_000 + "}", "{ " + "me {" * 50]
 )
 async def test_an_invalid_document_is_not_cached(client: httpx.AsyncClient, text: str) -> None:
-    invalid = await client.post(URL, json={"query": text, "extensions": apollo(digest(text))})
+    invalid = await client.post(
+        URL, json={"query": text, "extensions": apollo_extensions(digest(text))}
+    )
     assert code(invalid) in {"BAD_USER_INPUT", "QUERY_TOO_COSTLY"}
     assert (
-        code(await client.post(URL, json={"extensions": apollo(digest(text))}))
+        code(await client.post(URL, json={"extensions": apollo_extensions(digest(text))}))
         == "PERSISTED_QUERY_NOT_FOUND"
     )
 
 
 async def test_a_document_is_never_cached_under_another_hash(client: httpx.AsyncClient) -> None:
     other = '{ hello(name: "other") }'
-    await client.post(URL, json={"query": other, "extensions": apollo(digest(TEXT))})
+    await client.post(URL, json={"query": other, "extensions": apollo_extensions(digest(TEXT))})
     assert (
-        code(await client.post(URL, json={"extensions": apollo(digest(TEXT))}))
+        code(await client.post(URL, json={"extensions": apollo_extensions(digest(TEXT))}))
         == "PERSISTED_QUERY_NOT_FOUND"
     )
-    await client.post(URL, json={"query": TEXT, "extensions": apollo(digest(TEXT))})
-    await client.post(URL, json={"query": other, "extensions": apollo(digest(TEXT))})
+    await client.post(URL, json={"query": TEXT, "extensions": apollo_extensions(digest(TEXT))})
+    await client.post(URL, json={"query": other, "extensions": apollo_extensions(digest(TEXT))})
     answer = await client.post(
-        URL, json={"extensions": apollo(digest(TEXT)), "variables": {"n": "you"}}
+        URL, json={"extensions": apollo_extensions(digest(TEXT)), "variables": {"n": "you"}}
     )
     assert answer.json()["data"] == {"hello": "Hello you"}
 
 
-def test_thousands_of_documents_leave_the_ones_in_use_in_a_bounded_cache(
+def test_thousands_of_documents_do_not_evict_used_ones_from_a_bounded_cache(
     schema: GraphQLSchema,
 ) -> None:
     store = DocumentStore(schema, Limits(), trusted_documents={"trusted": "{ me { id } }"})
     store.read(TEXT)
-    in_use = store.read(TEXT)
+    used_document = store.read(TEXT)
     for number in range(5_000):
         text = f'{{ flood{number}: hello(name: "{"x" * (number % 50)}") }}'
         for _ in range(1 + number % 10 // 9):  # a tenth of them twice
             store.read(text)
         if number % 200 == 0:
-            store.find(Params(None, document_id=in_use.id))
+            store.find(Params(None, document_id=used_document.id))
     caches = [store._once, store._repeated]
     for cache in caches:
         assert len(cache._documents) == len(cache._texts) <= MAX_DOCUMENTS
@@ -163,7 +171,7 @@ def test_thousands_of_documents_leave_the_ones_in_use_in_a_bounded_cache(
         sum(document.size for cache in caches for document in cache._documents.values())
         <= MAX_BYTES * 5 // 4
     )
-    assert store.find(Params(None, document_id=in_use.id)) is in_use
+    assert store.find(Params(None, document_id=used_document.id)) is used_document
     assert store.find(Params(None, document_id="trusted"))
 
 
@@ -183,8 +191,8 @@ def trusting_engine(schema: GraphQLSchema) -> Engine:
         Params(None, document_id="trusted"),
         Params(None, document_id=document_id("{ hello }")),
         Params(None, document_id=digest(TEXT)),
-        Params(None, extensions=apollo(digest(TEXT))),
-        Params(TEXT, extensions=apollo(digest(TEXT))),
+        Params(None, extensions=apollo_extensions(digest(TEXT))),
+        Params(TEXT, extensions=apollo_extensions(digest(TEXT))),
         Params("{ hello }", document_id="trusted"),
     ],
 )
@@ -201,8 +209,8 @@ def test_a_trusted_document_may_be_referenced_or_sent(
         Params("{ hello } "),
         Params("{ me { id } }"),
         Params("{ broken "),
-        Params("{ me { id } }", extensions=apollo(digest("{ me { id } }"))),
-        Params(None, extensions=apollo(digest("{ me { id } }"))),
+        Params("{ me { id } }", extensions=apollo_extensions(digest("{ me { id } }"))),
+        Params(None, extensions=apollo_extensions(digest("{ me { id } }"))),
         Params(None, document_id="unknown"),
     ],
 )

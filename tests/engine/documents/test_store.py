@@ -24,12 +24,12 @@ def test_a_document_is_parsed_once(store: DocumentStore) -> None:
     assert store.read(DAILY + " ") is not first
 
 
-def test_a_flood_of_new_documents_evicts_no_document_in_daily_use(store: DocumentStore) -> None:
+def test_a_flood_of_new_documents_does_not_evict_used_ones(store: DocumentStore) -> None:
     store.read(DAILY)
-    in_use = store.read(DAILY)  # the second request
+    used_document = store.read(DAILY)  # the second request
     for number in range(MAX_DOCUMENTS + 10):
         store.read(f"{{ a{number}: hello }}")
-    assert store.read(DAILY) is in_use
+    assert store.read(DAILY) is used_document
 
 
 def test_a_flood_of_invalid_documents_evicts_nothing(store: DocumentStore) -> None:

@@ -56,7 +56,7 @@ def schema() -> GraphQLSchema:
     return schema
 
 
-def outcome(coerce: Callable[[], Any]) -> Any:
+def values_or_errors(coerce: Callable[[], Any]) -> Any:
     """The coerced values as text, in which 1 and True differ, or where the values are invalid."""
     try:
         result = coerce()
@@ -67,19 +67,22 @@ def outcome(coerce: Callable[[], Any]) -> Any:
     return repr((result.coerced, {name: source.value for name, source in result.sources.items()}))
 
 
-@given(some=st.dictionaries(st.sampled_from("acdefghijk"), values, max_size=3), b=scalars)
+@given(
+    variables=st.dictionaries(st.sampled_from("acdefghijk"), values, max_size=3),
+    required_value=scalars,
+)
 def test_the_same_values_and_the_same_errors_as_graphql_core(
-    schema: GraphQLSchema, some: dict[str, Any], b: Any
+    schema: GraphQLSchema, variables: dict[str, Any], required_value: Any
 ) -> None:
     document = DocumentStore(schema, Limits()).read(QUERY)
     operation = document.operation(None)
     # The first one fills the cache for the others.
-    for inputs in ({**some, "b": b}, {**some, "b": 1}, some):
-        expected = outcome(
+    for inputs in ({**variables, "b": required_value}, {**variables, "b": 1}, variables):
+        expected = values_or_errors(
             partial(get_variable_values, schema, operation.variable_definitions or (), inputs, 20)
         )
         assert (
-            outcome(partial(coerce_variables, schema, document, operation, inputs, True))
+            values_or_errors(partial(coerce_variables, schema, document, operation, inputs, True))
             == expected
         )
 

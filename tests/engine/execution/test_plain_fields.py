@@ -89,11 +89,11 @@ class Order:
     tags: list[str] | None = strawberry.field(default_factory=lambda: ["new"])
 
 
-def part(name: str, sizes: list[Size] | None = None) -> Part:
+def create_part(name: str, sizes: list[Size] | None = None) -> Part:
     return Part(name=name, sizes=sizes)
 
 
-def order_of(
+def create_order(
     parts: list[Part], note: str | None, count: int = 3, tags: list[str] | None = None
 ) -> Order:
     return Order(parts=parts, note=note, count=count, tags=tags or ["new"])
@@ -109,7 +109,7 @@ class Query:
 
 
 SCHEMA = strawberry.Schema(Query)
-ALL = (
+ALL_FIELDS_QUERY = (
     "{ things { text number ratio size day moment inner { number } maybe { number deep { number } "
     "} called __typename } }"
 )
@@ -121,7 +121,7 @@ def reset() -> None:
     ROWS.clear()
 
 
-async def compare(query: str = ALL, **variables: Any) -> tuple[Any, list[Any]]:
+async def compare(query: str = ALL_FIELDS_QUERY, **variables: Any) -> tuple[Any, list[Any]]:
     """The data and errors of a plan, which are the same as graphql-core's.
 
     The calls of the plan's second execution are counted, because the first one builds rows by
@@ -178,7 +178,7 @@ async def test_plain_fields_are_read_once() -> None:
     )
 
 
-async def later(value: Any) -> Any:
+async def return_later(value: Any) -> Any:
     await asyncio.sleep(0)
     return value
 
@@ -201,15 +201,15 @@ async def later(value: Any) -> Any:
         ({"size": "LARGE"}, {"size": None}, 1),
         ({"size": Size.LARGE}, {"size": "LARGE"}, 0),
         ({"text": ValueError}, {"text": None}, 1),
-        ({"text": lambda: later("x")}, {"text": "x"}, 0),
-        ({"inner": lambda: later(Inner.of(3))}, {"inner": {"number": 3}}, 0),
+        ({"text": lambda: return_later("x")}, {"text": "x"}, 0),
+        ({"inner": lambda: return_later(Inner.of(3))}, {"inner": {"number": 3}}, 0),
         ({"inner": None}, None, 1),
         ({"inner": Inner.of(2**40)}, None, 1),
         ({"maybe": Inner.of(2**40)}, {"maybe": None}, 1),
         ({"maybe": Inner.of(1, Inner.of(2**40))}, {"maybe": {"number": 1, "deep": None}}, 1),
-        ({"maybe": lambda: later(None)}, {"maybe": None}, 0),
+        ({"maybe": lambda: return_later(None)}, {"maybe": None}, 0),
         ({"day": "today"}, {"day": None}, 1),
-        ({"day": lambda: later(date(2026, 2, 28))}, {"day": "2026-02-28"}, 0),
+        ({"day": lambda: return_later(date(2026, 2, 28))}, {"day": "2026-02-28"}, 0),
         ({"moment": datetime(2026, 1, 1)}, {"moment": "2026-01-01T00:00:00"}, 0),  # noqa: DTZ001 - naive on purpose
         (
             {"moment": datetime(2026, 1, 1, tzinfo=timezone(timedelta(minutes=9, seconds=21)))},
@@ -242,11 +242,13 @@ async def test_input_objects_are_converted_as_by_strawberry() -> None:
     data, errors = await compare(query, order=order)
     assert not errors
     assert data["describe"] == repr(
-        order_of([part("a", [Size.LARGE, Size.SMALL]), part("b", None)], "n", 5, ["new"])
+        create_order(
+            [create_part("a", [Size.LARGE, Size.SMALL]), create_part("b", None)], "n", 5, ["new"]
+        )
     )
     assert data["none"] == data["null"] == "None"
     data, _ = await compare('{ describe(order: {parts: {name: "a"}}) }')
-    assert data["describe"] == repr(order_of([part("a")], None))
+    assert data["describe"] == repr(create_order([create_part("a")], None))
 
 
 async def test_a_coroutine_in_an_attribute_is_awaited_once() -> None:
@@ -254,7 +256,7 @@ async def test_a_coroutine_in_an_attribute_is_awaited_once() -> None:
     engine = Engine(SCHEMA._schema)
     for _ in range(3):
         ROWS[:] = [Row(), Row()]
-        vars(ROWS[0]).update(text=later("x"), inner=later(Inner.of(9)))
+        vars(ROWS[0]).update(text=return_later("x"), inner=return_later(Inner.of(9)))
         response = await engine.execute(engine.prepare(Params(query)), {})
         assert response["data"]["things"] == [
             {"text": "x", "inner": {"number": 9}},
@@ -274,50 +276,51 @@ class Slow:
         return f"{self.number}"
 
 
-LIVE: list[Slow] = []
+LIVE_ROWS: list[Slow] = []
 
 
 @strawberry.type
 class LiveQuery:
     @strawberry.field
     def slow(self) -> list[Slow]:
-        return LIVE
+        return LIVE_ROWS
 
 
 @pytest.mark.parametrize(
-    "change", [LIVE.clear, lambda: LIVE.pop(0), lambda: LIVE.insert(0, Slow(number=9))]
+    "modify_list",
+    [LIVE_ROWS.clear, lambda: LIVE_ROWS.pop(0), lambda: LIVE_ROWS.insert(0, Slow(number=9))],
 )
 async def test_a_list_that_is_modified_during_execution_is_completed_as_it_was(
-    change: Callable[[], Any],
+    modify_list: Callable[[], Any],
 ) -> None:
     engine = Engine(strawberry.Schema(LiveQuery)._schema)
     for _ in range(3):
-        LIVE[:] = [Slow(number=number) for number in (1, 3, 4)]
+        LIVE_ROWS[:] = [Slow(number=number) for number in (1, 3, 4)]
         execution = asyncio.ensure_future(
             engine.execute(engine.prepare(Params("{ slow { number later } }")), {})
         )
         await asyncio.sleep(0.003)
-        change()
+        modify_list()
         assert (await execution)["data"]["slow"] == [
             {"number": number, "later": f"{number}"} for number in (1, 3, 4)
         ]
-        LIVE[:] = [Slow(number=number) for number in (1, 2)]
+        LIVE_ROWS[:] = [Slow(number=number) for number in (1, 2)]
         execution = asyncio.ensure_future(
             engine.execute(engine.prepare(Params("{ slow { number later } }")), {})
         )
         await asyncio.sleep(0.003)
-        change()
+        modify_list()
         assert [error["path"] for error in (await execution)["errors"]] == [["slow", 1, "later"]]
 
 
 def test_unhashable_enum_members_are_coerced_one_by_one() -> None:
     @dataclass
-    class Mix:
+    class UnhashableMixin:
         number: int
 
-    class Odd(Mix, Enum):
+    class UnhashableEnum(UnhashableMixin, Enum):
         ONE = 1
 
     enum_type = GraphQLEnumType("Odd", {"ONE": GraphQLEnumValue("one")})
     enum_type.coerce_output_value = lambda member: member.name  # type: ignore[method-assign, assignment] # as Strawberry's do
-    assert LeafType(enum_type, nullable=True).coerce([Odd.ONE, None]) == ["ONE", None]
+    assert LeafType(enum_type, nullable=True).coerce([UnhashableEnum.ONE, None]) == ["ONE", None]

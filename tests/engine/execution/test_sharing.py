@@ -32,46 +32,47 @@ class Subscription:
 
 
 ENGINE = Engine(strawberry.Schema(Query, subscription=Subscription)._schema)
-WORD = (
+WORD_QUERY = (
     "subscription($longer: Boolean, $weights: [Float!]) { event { number word(longer: $longer, "
     "weights: $weights) } }"
 )
-AFTER = "subscription($after: Int) { event(after: $after) { number } }"
-SKIPPED = "subscription($skip: Boolean = false) { event { number @skip(if: $skip) word } }"
-FRAGMENT = (
+AFTER_QUERY = "subscription($after: Int) { event(after: $after) { number } }"
+SKIP_QUERY = "subscription($skip: Boolean = false) { event { number @skip(if: $skip) word } }"
+FRAGMENT_QUERY = (
     "subscription($after: Int, $size: Int!) { event(after: $after) { ...F } } fragment F on Event "
     "{ word(size: $size) }"
 )
 
 
 @pytest.mark.parametrize(
-    ("query", "one", "other", "same"),
+    ("query", "variables", "other_variables", "same"),
     [
-        (AFTER, {"after": 1}, {"after": 2}, True),
-        (AFTER, {"after": 1}, {}, True),
-        (WORD, {"longer": True}, {"longer": True}, True),
-        (WORD, {"longer": True}, {"longer": False}, False),
-        (WORD, {"longer": None}, {}, False),
-        (WORD, {"weights": [1, 2]}, {"weights": [1.0, 2.0]}, True),
-        (WORD, {"weights": [1, 2]}, {"weights": [2, 1]}, False),
-        (SKIPPED, {"skip": False}, {}, True),
-        (SKIPPED, {"skip": True}, {}, False),
-        (FRAGMENT, {"after": 1, "size": 2}, {"after": 3, "size": 2}, True),
-        (FRAGMENT, {"after": 1, "size": 2}, {"after": 1, "size": 3}, False),
+        (AFTER_QUERY, {"after": 1}, {"after": 2}, True),
+        (AFTER_QUERY, {"after": 1}, {}, True),
+        (WORD_QUERY, {"longer": True}, {"longer": True}, True),
+        (WORD_QUERY, {"longer": True}, {"longer": False}, False),
+        (WORD_QUERY, {"longer": None}, {}, False),
+        (WORD_QUERY, {"weights": [1, 2]}, {"weights": [1.0, 2.0]}, True),
+        (WORD_QUERY, {"weights": [1, 2]}, {"weights": [2, 1]}, False),
+        (SKIP_QUERY, {"skip": False}, {}, True),
+        (SKIP_QUERY, {"skip": True}, {}, False),
+        (FRAGMENT_QUERY, {"after": 1, "size": 2}, {"after": 3, "size": 2}, True),
+        (FRAGMENT_QUERY, {"after": 1, "size": 2}, {"after": 1, "size": 3}, False),
     ],
 )
 def test_variables_matter_if_a_response_depends_on_them(
-    query: str, one: dict[str, Any], other: dict[str, Any], same: bool
+    query: str, variables: dict[str, Any], other_variables: dict[str, Any], same: bool
 ) -> None:
-    first, second = (
-        sharing_key(ENGINE.prepare(Params(query=query, variables=each))) for each in (one, other)
+    key, other_key = (
+        sharing_key(ENGINE.prepare(Params(query=query, variables=each)))
+        for each in (variables, other_variables)
     )
-    assert first is not None
-    assert (first == second) is same
+    assert key is not None
+    assert (key == other_key) is same
 
 
 def test_documents_limits_and_operation_names_matter() -> None:
-    both = "subscription A { event { number } } subscription B { event { number } }"
+    two_operations = "subscription A { event { number } } subscription B { event { number } }"
     keys = {
         sharing_key(
             ENGINE.prepare(Params(query="subscription { event { number } }"), cost_limit=10)
@@ -82,7 +83,11 @@ def test_documents_limits_and_operation_names_matter() -> None:
         sharing_key(
             ENGINE.prepare(Params(query="subscription { event { number word } }"), cost_limit=10)
         ),
-        sharing_key(ENGINE.prepare(Params(query=both, operation_name="A"), cost_limit=10)),
-        sharing_key(ENGINE.prepare(Params(query=both, operation_name="B"), cost_limit=10)),
+        sharing_key(
+            ENGINE.prepare(Params(query=two_operations, operation_name="A"), cost_limit=10)
+        ),
+        sharing_key(
+            ENGINE.prepare(Params(query=two_operations, operation_name="B"), cost_limit=10)
+        ),
     }
     assert len(keys) == 5

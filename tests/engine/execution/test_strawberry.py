@@ -58,7 +58,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return engine
 
 
-async def test_a_query(engine: Engine) -> None:
+async def test_queries_are_executed(engine: Engine) -> None:
     query = (
         "query ($n: Int!) { items(first: $n) { ...F } } fragment F on Item { id name: __typename }"
     )
@@ -68,7 +68,7 @@ async def test_a_query(engine: Engine) -> None:
     assert operation.cost == 2
 
 
-async def test_a_subscription(engine: Engine) -> None:
+async def test_subscriptions_are_executed(engine: Engine) -> None:
     operation = engine.prepare(Params("subscription { items(to: 2) { id plus(number: 10) } }"))
     results: AsyncIterator[dict[str, Any]] = subscribe(engine, operation, lambda: {"more": 100})
     assert [result["data"]["items"] async for result in results] == [

@@ -52,9 +52,7 @@ async def client_without_encodings(asgi: Starlette) -> AsyncIterator[httpx.Async
         ("*;q=0", inf),
     ],
 )
-def test_the_size_from_which_on_responses_are_compressed(
-    accept_encoding: str | None, size: float
-) -> None:
+def test_the_minimum_size_of_compressed_responses(accept_encoding: str | None, size: float) -> None:
     assert min_gzip_size(accept_encoding) == size
 
 

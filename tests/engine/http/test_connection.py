@@ -26,13 +26,13 @@ async def address(asgi: Starlette) -> AsyncIterator[Address]:
     server = uvicorn.Server(
         uvicorn.Config(asgi, port=0, log_level="error", lifespan="off", ws="none")
     )
-    serving = asyncio.create_task(server.serve())
+    server_task = asyncio.create_task(server.serve())
     while not server.started:  # uvicorn has no event to wait for
         await asyncio.sleep(0.01)
     host, port = server.servers[0].sockets[0].getsockname()
     yield host, port
     server.should_exit = True
-    await serving
+    await server_task
 
 
 async def exchange(address: Address, request: bytes) -> bytes:
@@ -78,13 +78,13 @@ async def test_a_mutation_finishes_when_its_client_disconnects(
     # Longer than the endpoint waits before it watches the client of a query.
     await asyncio.sleep(0.5)
     assert shop.log == []
-    shop.go.set()
+    shop.may_continue.set()
     await engine.drain()
     assert await wait_for_log(shop) == ["done"]
 
 
 async def test_a_query_that_is_watched_still_responds(address: Address, shop: Shop) -> None:
-    asyncio.get_running_loop().call_later(0.5, shop.go.set)
+    asyncio.get_running_loop().call_later(0.5, shop.may_continue.set)
     request = (
         b"GET /graphql?query=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         % quote("{slow}").encode()

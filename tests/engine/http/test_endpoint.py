@@ -265,17 +265,19 @@ async def test_a_body_that_is_too_large_is_413(client: httpx.AsyncClient) -> Non
 
 
 async def test_an_endless_body_without_a_length_is_413_early(client: httpx.AsyncClient) -> None:
-    sent = 0
+    chunks_sent = 0
 
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal sent
-        while sent < 100:
-            sent += 1
+    async def endless_body() -> AsyncIterator[bytes]:
+        nonlocal chunks_sent
+        while chunks_sent < 100:
+            chunks_sent += 1
             yield b" " * 65_536
 
-    response = await client.post(URL, content=endless(), headers={"content-type": APPLICATION_JSON})
+    response = await client.post(
+        URL, content=endless_body(), headers={"content-type": APPLICATION_JSON}
+    )
     assert response.status_code == 413
-    assert sent < 20
+    assert chunks_sent < 20
 
 
 async def test_a_browser_gets_the_page(client: httpx.AsyncClient) -> None:
@@ -328,7 +330,7 @@ async def test_a_long_operation_leaves_no_reference_cycle(
     try:
         request = asyncio.create_task(client.post(URL, json={"query": "{ slow }"}))
         await asyncio.sleep(WATCH_AFTER * 1.5)
-        shop.go.set()
+        shop.may_continue.set()
         assert (await request).json()["data"] == {"slow": "done"}
         await asyncio.sleep(0)
         assert [each for each in gc.get_objects() if type(each) is _CancelOnDisconnect] == []

@@ -56,8 +56,12 @@ requests = st.fixed_dictionaries(
 
 def is_well_formed(response: httpx.Response) -> bool:
     body: dict[str, Any] = response.json()
-    have_codes = all(error["extensions"]["code"] for error in body.get("errors", []))
-    return response.status_code < 500 and have_codes and ("data" in body or bool(body["errors"]))
+    errors_have_codes = all(error["extensions"]["code"] for error in body.get("errors", []))
+    return (
+        response.status_code < 500
+        and errors_have_codes
+        and ("data" in body or bool(body["errors"]))
+    )
 
 
 @shared_client
