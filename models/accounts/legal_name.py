@@ -136,11 +136,11 @@ def has_plain_characters(name: str) -> bool:
     The comparison ignores symbols, combining marks and compatibility characters (𝐃upont), which an
     invoice would show.
     """
-    composed = unicodedata.normalize("NFC", name)
+    nfc_name = unicodedata.normalize("NFC", name)
     allowed = all(
-        c.isascii() or unicodedata.category(c)[0] in "LN" or c in _PUNCTUATION for c in composed
+        c.isascii() or unicodedata.category(c)[0] in "LN" or c in _PUNCTUATION for c in nfc_name
     )
-    return allowed and unicodedata.normalize("NFKC", composed) == composed
+    return allowed and unicodedata.normalize("NFKC", nfc_name) == nfc_name
 
 
 _PUNCTUATION = "’‘“”«»–—·•°"

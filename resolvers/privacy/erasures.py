@@ -51,7 +51,7 @@ def invoices_kept(root: Erasure) -> int | None:
     return root.invoices_kept if root.started_at else None
 
 
-def removed(root: Erasure) -> list[dict[str, object]]:
+def removed_counts(root: Erasure) -> list[dict[str, object]]:
     """The number of removed items of each kind."""
     return [{"kind": kind, "count": count} for kind, count in sorted(root.removed.items())]
 

@@ -43,7 +43,9 @@ class Erasure(Node):
     started_at: datetime | None = field("When the erasure started. Null until then.")
     finished_at: datetime | None = field("When the erasure finished. Null until then.")
     removed: list[RemovedCount] = field(
-        "The number of removed items of each kind.", erasure_resolvers.removed, needs=("removed",)
+        "The number of removed items of each kind.",
+        erasure_resolvers.removed_counts,
+        needs=("removed",),
     )
     invoices_kept: int | None = field(
         "The number of invoices that were kept. Null until the erasure has started.",
