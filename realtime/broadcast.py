@@ -202,7 +202,7 @@ class Broadcast:
         self.reader = asyncio.get_running_loop().create_task(self._read())
 
     def join(self, subscription: Subscription) -> bool:
-        """Rule 2."""
+        """Make a subscription live if it has caught up (rule 2). Returns whether it did."""
         if not self._live:
             self._head = max(self._head, subscription.cursor)
             self._notified.set()
@@ -269,7 +269,7 @@ class Broadcast:
             await asyncio.sleep(0)
 
     def _write(self, payload: bytes, subscriptions: Sequence[Subscription], sequence: int) -> None:
-        """Rule 3."""
+        """Write an event's frame to subscriptions that lack only this event (rule 3)."""
         previous, live_subscriptions, frames = sequence - 1, self._live, dict[str, bytes]()
         for subscription in subscriptions:
             if subscription.cursor != previous or subscription not in live_subscriptions:

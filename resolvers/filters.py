@@ -35,7 +35,7 @@ describe_enum(
 )
 
 
-@strawberry.input(description="Conditions on a value. An object must satisfy all of those given.")
+@strawberry.input(description="Conditions on a value. All given conditions must be met.")
 class Filter(Generic[T]):
     eq: T | None = strawberry.field(default=None, description="The value equals this one.")
     in_: list[T] | None = strawberry.field(
@@ -45,7 +45,7 @@ class Filter(Generic[T]):
     )
 
 
-@strawberry.input(description="Conditions on a text. An object must satisfy all of those given.")
+@strawberry.input(description="Conditions on a text. All given conditions must be met.")
 class StringFilter:
     eq: str | None = strawberry.field(default=None, description="The text equals this one.")
     in_: list[str] | None = strawberry.field(
@@ -55,7 +55,7 @@ class StringFilter:
     )
 
 
-@strawberry.input(description="Conditions on an ID. An object must satisfy all of those given.")
+@strawberry.input(description="Conditions on an ID. All given conditions must be met.")
 class IdFilter:
     eq: strawberry.ID | None = strawberry.field(default=None, description="The ID equals this one.")
     in_: list[strawberry.ID] | None = strawberry.field(
@@ -65,17 +65,13 @@ class IdFilter:
     )
 
 
-@strawberry.input(
-    description="A range of time. An object must satisfy all of the conditions given."
-)
+@strawberry.input(description="A range of time. All given conditions must be met.")
 class DateTimeFilter:
     gte: datetime | None = strawberry.field(default=None, description="At this time or later.")
     lt: datetime | None = strawberry.field(default=None, description="Before this time.")
 
 
-@strawberry.input(
-    description="A range of days. An object must satisfy all of the conditions given."
-)
+@strawberry.input(description="A range of days. All given conditions must be met.")
 class DateFilter:
     gte: date | None = strawberry.field(default=None, description="On this day or later.")
     lt: date | None = strawberry.field(default=None, description="Before this day.")

@@ -48,7 +48,7 @@ class LegalNameChangeOrder:
 
 
 @strawberry.input(
-    description="Conditions on changes of legal name. A change must satisfy all of those given."
+    description="Conditions on changes of legal name. All given conditions must be met."
 )
 class LegalNameChangeFilter:
     status: Filter[LegalNameStatus] | None = strawberry.field(

@@ -100,7 +100,7 @@ class Company:
 
     @classmethod
     def from_membership(cls, membership: Membership, account: Account, viewer: Viewer) -> "Company":
-        """The company of this place, as the viewer may choose it."""
+        """The company of a membership, with the fields that a viewer needs to choose one."""
         current = viewer.account is not None and viewer.account.pk == account.pk
         return cls(
             encode("ViewerCompany", membership.pk),

@@ -28,7 +28,7 @@ class OfferOrder:
     direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
-@strawberry.input(description="Conditions on offers. An offer must satisfy all of those given.")
+@strawberry.input(description="Conditions on offers. All given conditions must be met.")
 class OfferFilter:
     segment: Filter[Segment] | None = strawberry.field(
         default=None, description="The size of business that the offer is for."
@@ -54,9 +54,7 @@ class PurchaseOrder:
     direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
-@strawberry.input(
-    description="Conditions on purchases. A purchase must satisfy all of those given."
-)
+@strawberry.input(description="Conditions on purchases. All given conditions must be met.")
 class PurchaseFilter:
     created_at: DateTimeFilter | None = strawberry.field(
         default=None, description="When the purchase was drafted."
@@ -83,7 +81,7 @@ class InvoiceOrder:
     direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
-@strawberry.input(description="Conditions on invoices. An invoice must satisfy all of those given.")
+@strawberry.input(description="Conditions on invoices. All given conditions must be met.")
 class InvoiceFilter:
     number: StringFilter | None = strawberry.field(
         default=None, description="The number printed on the invoice, such as FA-2026-000042."

@@ -29,7 +29,7 @@ class ArticleOrder:
     direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
-@strawberry.input(description="Conditions on articles. An article must satisfy all of those given.")
+@strawberry.input(description="Conditions on articles. All given conditions must be met.")
 class ArticleFilter:
     kind: Filter[ArticleKind] | None = strawberry.field(
         default=None, description="The kind of article."
@@ -59,7 +59,7 @@ class PolicyOrder:
 
 
 @strawberry.input(
-    description="Conditions on versions of policies. A version must satisfy all of those given."
+    description="Conditions on versions of policies. All given conditions must be met."
 )
 class PolicyFilter:
     kind: Filter[PolicyKind] | None = strawberry.field(

@@ -29,7 +29,7 @@ class EmailOrder:
     direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
-@strawberry.input(description="Conditions on emails. An email must satisfy all of those given.")
+@strawberry.input(description="Conditions on emails. All given conditions must be met.")
 class EmailFilter:
     state: Filter[EmailState] | None = strawberry.field(
         default=None, description="The delivery state of the email."
@@ -55,9 +55,7 @@ class AuditEntryOrder:
     direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
-@strawberry.input(
-    description="Conditions on audit entries. An entry must satisfy all of those given."
-)
+@strawberry.input(description="Conditions on audit entries. All given conditions must be met.")
 class AuditEntryFilter:
     action: Filter[AnyAuditAction] | None = strawberry.field(
         default=None, description="The kind of action."

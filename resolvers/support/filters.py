@@ -29,7 +29,7 @@ class TicketOrder:
     direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
-@strawberry.input(description="Conditions on tickets. A ticket must satisfy all of those given.")
+@strawberry.input(description="Conditions on tickets. All given conditions must be met.")
 class TicketFilter:
     status: Filter[TicketStatus] | None = strawberry.field(
         default=None, description="The status, as the viewer sees it."

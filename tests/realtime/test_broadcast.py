@@ -21,7 +21,7 @@ from tests.realtime.stream_fixtures import MemorySocket, Person, StreamApp
 
 GREETING = "subscription($after: Int) { events(after: $after) { sequence greeting } }"
 NAME = "subscription($after: Int) { events(after: $after) { sequence name } }"
-BROKEN = "subscription { events { sequence broken } }"
+BROKEN_FIELD_SUBSCRIPTION = "subscription { events { sequence broken } }"
 pytestmark = pytest.mark.usefixtures("db")
 
 
@@ -123,7 +123,7 @@ async def test_a_client_that_stops_reading_delays_no_one_and_catches_up(app: Str
 
 
 async def test_errors_are_not_shared(app: StreamApp) -> None:
-    sockets = await subscribe_all(app, *named_people(2), query=BROKEN)
+    sockets = await subscribe_all(app, *named_people(2), query=BROKEN_FIELD_SUBSCRIPTION)
     await app.append(2)
     await wait_for_event(sockets, 2)
     assert all(socket.sequences() == [1, 2] and socket.written_directly == 0 for socket in sockets)
@@ -372,11 +372,11 @@ async def test_everyone_receives_the_whole_sequence_once_in_any_schedule(
     last = 60
 
     async def write() -> None:
-        written = 5
-        while written < last:
-            events = min(random.randint(1, 4), last - written)
+        event_count = 5
+        while event_count < last:
+            events = min(random.randint(1, 4), last - event_count)
             await app.append(events)
-            written += events
+            event_count += events
             await asyncio.sleep(random.choice([0, 0.002, 0.01]))
 
     async with asyncio.timeout(PATIENCE):

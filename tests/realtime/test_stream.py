@@ -76,14 +76,14 @@ async def write(action: Action, random: Random, total: int) -> None:
     """Append so many events in transactions of one to three, and in between transactions that are
     rolled back.
     """
-    written = 0
-    while written < total:
-        events = min(random.randint(1, 3), total - written)
+    event_count = 0
+    while event_count < total:
+        events = min(random.randint(1, 3), total - event_count)
         try:
             await append(action, events, random.random() < 0.33, random)
         except ForcedRollback:
             continue
-        written += events
+        event_count += events
 
 
 async def read(app: StreamApp, random: Random, after: int, last: int) -> list[int]:

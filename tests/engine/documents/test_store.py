@@ -9,7 +9,7 @@ from engine import Limits, RequestError
 from engine.documents.document import Document
 from engine.documents.store import MAX_BYTES, MAX_DOCUMENTS, DocumentCache, DocumentStore
 
-DAILY = "query Daily { me { id } }"
+DAILY_QUERY = "query Daily { me { id } }"
 
 
 @pytest.fixture
@@ -18,26 +18,26 @@ def store(schema: GraphQLSchema) -> DocumentStore:
 
 
 def test_a_document_is_parsed_once(store: DocumentStore) -> None:
-    first = store.read(DAILY)
-    assert store.read(DAILY) is first
-    assert store.read(DAILY) is first
-    assert store.read(DAILY + " ") is not first
+    first = store.read(DAILY_QUERY)
+    assert store.read(DAILY_QUERY) is first
+    assert store.read(DAILY_QUERY) is first
+    assert store.read(DAILY_QUERY + " ") is not first
 
 
 def test_a_flood_of_new_documents_does_not_evict_used_ones(store: DocumentStore) -> None:
-    store.read(DAILY)
-    used_document = store.read(DAILY)  # the second request
+    store.read(DAILY_QUERY)
+    used_document = store.read(DAILY_QUERY)  # the second request
     for number in range(MAX_DOCUMENTS + 10):
         store.read(f"{{ a{number}: hello }}")
-    assert store.read(DAILY) is used_document
+    assert store.read(DAILY_QUERY) is used_document
 
 
 def test_a_flood_of_invalid_documents_evicts_nothing(store: DocumentStore) -> None:
-    cached = store.read(DAILY)
+    cached = store.read(DAILY_QUERY)
     for number in range(MAX_DOCUMENTS + 10):
         with pytest.raises(RequestError):
             store.read(f"{{ a{number} ")
-    assert store.read(DAILY) is cached
+    assert store.read(DAILY_QUERY) is cached
 
 
 def document(text: str, size: int) -> Document:
