@@ -36,7 +36,7 @@ async def attempt(
         await authenticate(action, auth, email=email, password=password, code=code, peer=PEER)
 
 
-async def told() -> list[tuple[str, int | None, int | None, str]]:
+async def recorded_entries() -> list[tuple[str, int | None, int | None, str]]:
     """The action, user, company and details of every entry."""
     entries = await AuditEntry.all().order_by("id")
     return [(entry.action, entry.object_id, entry.account_id, entry.details) for entry in entries]
@@ -74,15 +74,15 @@ async def test_a_failure_names_the_user_when_the_address_is_known(
     await attempt(new_action(), auth, "nobody@fournil.example", password)
     await User.filter(pk=owner.pk).update(email_verified_at=None)
     await attempt(new_action(), auth, owner.email, password)
-    failed = "session.sign_in_failed"
-    assert await told() == [
-        (failed, owner.pk, account.pk, '{"reason":"CREDENTIALS_INVALID"}'),
-        (failed, None, None, '{"reason":"CREDENTIALS_INVALID"}'),
-        (failed, owner.pk, account.pk, '{"reason":"EMAIL_UNVERIFIED"}'),
+    sign_in_failed = "session.sign_in_failed"
+    assert await recorded_entries() == [
+        (sign_in_failed, owner.pk, account.pk, '{"reason":"CREDENTIALS_INVALID"}'),
+        (sign_in_failed, None, None, '{"reason":"CREDENTIALS_INVALID"}'),
+        (sign_in_failed, owner.pk, account.pk, '{"reason":"EMAIL_UNVERIFIED"}'),
     ]
 
 
-async def joined(user: User, companies: int, action: Action) -> list[Account]:
+async def add_to_companies(user: User, companies: int, action: Action) -> list[Account]:
     """Adds the user to this many other companies."""
     accounts = [await create_account(action, "Other", OTHER_SIREN) for _ in range(companies)]
     for account in accounts:
@@ -97,11 +97,13 @@ async def test_a_failure_is_recorded_for_every_company_of_the_user(
     valid.
     """
     first = await Account.get(memberships__user_id=owner.pk)
-    others = await joined(owner, 101, new_action())  # more rows than one statement can insert
+    accounts = await add_to_companies(
+        owner, 101, new_action()
+    )  # more rows than one statement can insert
     await attempt(new_action(), auth, owner.email, "wrong")
-    assert [account for _, _, account, _ in await told()] == [
+    assert [account for _, _, account, _ in await recorded_entries()] == [
         first.pk,
-        *[each.pk for each in others],
+        *[each.pk for each in accounts],
     ]
     proof = await audit_proof()
     assert (proof.entries, proof.fault) == (102, None)
@@ -119,7 +121,7 @@ async def test_a_wrong_code_and_an_appointment_are_recorded(
     await authenticate(
         new_action(), auth, email=agent.email, password=password, code=right, peer=PEER
     )
-    reasons = [details for _, _, _, details in await told()]
+    reasons = [details for _, _, _, details in await recorded_entries()]
     assert reasons[0] == '{"emailed":false,"role":"AGENT"}'
     assert reasons[before:] == [
         '{"reason":"SECOND_FACTOR_REQUIRED"}',
@@ -131,7 +133,7 @@ async def test_a_flood_of_guesses_does_not_fill_the_log(
     owner: User, auth: AuthServices, new_action: "NewAction"
 ) -> None:
     """A throttled attempt is refused before anything is read or written."""
-    throttled = 0
+    throttled_count = 0
     with capture_logs() as logged:
         for _ in range(50):
             try:
@@ -139,14 +141,15 @@ async def test_a_flood_of_guesses_does_not_fill_the_log(
                     new_action(), auth, email=owner.email, password="wrong", code=None, peer=PEER
                 )
             except Throttled:
-                throttled += 1
+                throttled_count += 1
             except Refusal:
                 pass
     assert (
         logged
-        == [{"event": "attempt.throttled", "log_level": "warning", "limits": ["pair"]}] * throttled
+        == [{"event": "attempt.throttled", "log_level": "warning", "limits": ["pair"]}]
+        * throttled_count
     )
-    assert await AuditEntry.all().count() == 50 - throttled < 10
+    assert await AuditEntry.all().count() == 50 - throttled_count < 10
 
 
 async def test_known_and_unknown_addresses_take_the_same_statements(
@@ -156,8 +159,8 @@ async def test_known_and_unknown_addresses_take_the_same_statements(
     companies.
     """
     sent = []
-    for email, others in ((owner.email, 0), ("nobody@fournil.example", 0), (owner.email, 5)):
-        await joined(owner, others, new_action())
+    for email, accounts in ((owner.email, 0), ("nobody@fournil.example", 0), (owner.email, 5)):
+        await add_to_companies(owner, accounts, new_action())
         before = len(statements())
         await attempt(new_action(), auth, email, "wrong")
         sent.append([re.split(r"[:\[]| VALUES ", each)[0] for each in statements()[before:]])

@@ -42,7 +42,7 @@ class Server:
     def action(self, actor: User | None = None) -> Action:
         return Action(actor, self.clock.now(), self.hub)
 
-    async def refuses(self, tokens: Tokens) -> None:
+    async def assert_refused(self, tokens: Tokens) -> None:
         with pytest.raises(Unauthenticated):
             await self.viewer_of(tokens.access)
 
@@ -85,7 +85,7 @@ async def test_a_session_ended_in_this_process_ends_immediately(
     server: Server, owner: User, tokens: Tokens
 ) -> None:
     await sign_out(tokens.session, server.action())
-    await server.refuses(tokens)
+    await server.assert_refused(tokens)
 
 
 async def test_all_sessions_ended_in_this_process_end_immediately(
@@ -95,7 +95,7 @@ async def test_all_sessions_ended_in_this_process_end_immediately(
     await server.viewer_of(other.access)
     async with server.action().transaction() as tx:
         await end_all(tx, owner, except_id=tokens.session.pk)
-    await server.refuses(other)
+    await server.assert_refused(other)
     assert (await server.viewer_of(tokens.access)).user == owner
 
 
@@ -105,7 +105,7 @@ async def test_a_session_ended_in_another_process_ends_within_a_second(
     # As another process would.
     await Session.filter(pk=tokens.session.pk).update(ended_at=server.clock.now())
     server.seconds += 1
-    await server.refuses(tokens)
+    await server.assert_refused(tokens)
 
 
 async def test_a_role_removed_in_another_process_is_lost_within_a_second(
@@ -116,7 +116,7 @@ async def test_a_role_removed_in_another_process_is_lost_within_a_second(
     assert (await server.viewer_of(tokens.access)).role is Role.MEMBER
     await Membership.filter(user_id=owner.pk).delete()
     server.seconds += 1
-    await server.refuses(tokens)
+    await server.assert_refused(tokens)
 
 
 async def test_a_change_announced_in_this_process_applies_immediately(
@@ -135,19 +135,19 @@ async def test_a_cached_token_expires_by_the_clock(server: Server, tokens: Token
     server.clock.advance(timedelta(minutes=15, microseconds=-1))
     await server.viewer_of(tokens.access)
     server.clock.advance(timedelta(microseconds=1))
-    await server.refuses(tokens)
+    await server.assert_refused(tokens)
 
 
 async def test_a_replaced_token_stops_working_immediately(
     server: Server, owner: User, tokens: Tokens
 ) -> None:
     renewed = await refresh(tokens.refresh, server.action())
-    await server.refuses(tokens)
+    await server.assert_refused(tokens)
     assert (await server.viewer_of(renewed.access)).user == owner
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         # A second use ends the session.
         await refresh(tokens.refresh, server.action(), "another client")
-    await server.refuses(renewed)
+    await server.assert_refused(renewed)
 
 
 async def test_a_new_second_factor_applies_immediately(

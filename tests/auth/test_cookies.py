@@ -4,19 +4,19 @@ import pytest
 
 from auth.cookies import Cookies, is_same_site
 
-PAGES = frozenset({"https://app.camcha.example"})
+ALLOWED_ORIGINS = frozenset({"https://app.camcha.example"})
 
 
-def kept(header: str) -> Cookies:
+def parse_cookies(header: str) -> Cookies:
     return Cookies(header, secure=True, is_trusted=lambda: True)
 
 
 def test_cookies_are_matched_by_their_full_names() -> None:
-    given = kept(
+    cookies = parse_cookies(
         "theme=dark; __Host-camcha_access=cam_at_mine;\t__Host-camcha_refresh=cam_rt_mine ; =x; "
         "y; ;"
     )
-    assert (given.access_token, given.refresh_token, given.unlock_token) == (
+    assert (cookies.access_token, cookies.refresh_token, cookies.unlock_token) == (
         "cam_at_mine",
         "cam_rt_mine",
         None,
@@ -28,19 +28,26 @@ def test_a_cookie_name_with_unusual_white_space_is_ignored(before: str) -> None:
     """A browser sees no prefix in such a name, so any host of the site can set it. The server must
     not see a prefix either.
     """
-    tossed = f"{before}__Host-camcha_access=cam_at_theirs"
-    assert kept(tossed).access_token is None
-    assert kept(f"__Host-camcha_access=cam_at_mine; {tossed}").access_token == "cam_at_mine"
+    prefixed_cookie = f"{before}__Host-camcha_access=cam_at_theirs"
+    assert parse_cookies(prefixed_cookie).access_token is None
+    assert (
+        parse_cookies(f"__Host-camcha_access=cam_at_mine; {prefixed_cookie}").access_token
+        == "cam_at_mine"
+    )
 
 
 def test_a_cookie_with_two_different_values_is_ignored() -> None:
     """Someone else may have set one of the two, and the server can't tell which."""
     assert (
-        kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_theirs").access_token
+        parse_cookies(
+            "__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_theirs"
+        ).access_token
         is None
     )
     assert (
-        kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_mine").access_token
+        parse_cookies(
+            "__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_mine"
+        ).access_token
         == "cam_at_mine"
     )
 
@@ -64,4 +71,4 @@ def test_only_allowed_origins_may_use_cookies(origin: str, secure: bool, counts:
     origin.
     """
     headers = {b"origin": origin, b"host": "api.camcha.example", b"sec-fetch-site": "same-origin"}
-    assert is_same_site(headers.get, PAGES, secure=secure) is counts
+    assert is_same_site(headers.get, ALLOWED_ORIGINS, secure=secure) is counts

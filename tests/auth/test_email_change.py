@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("db")
 
-NEW = "camille@aubry.example"
+NEW_EMAIL = "camille@aubry.example"
 
 
 @pytest.fixture
-async def here(owner: User, auth: AuthServices, new_action: "NewAction") -> Tokens:
+async def current_tokens(owner: User, auth: AuthServices, new_action: "NewAction") -> Tokens:
     """Camille's session, with a recent step-up."""
     tokens = await sign_in(owner, None, False, new_action())
     await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=None)
@@ -47,11 +47,11 @@ async def here(owner: User, auth: AuthServices, new_action: "NewAction") -> Toke
 
 
 @pytest.fixture
-def ask(auth: AuthServices, new_action: "NewAction") -> Callable[..., Awaitable[None]]:
-    async def ask(tokens: Tokens, email: str = NEW) -> None:
+def request_change(auth: AuthServices, new_action: "NewAction") -> Callable[..., Awaitable[None]]:
+    async def request_change(tokens: Tokens, email: str = NEW_EMAIL) -> None:
         await email_change.request(new_action(), auth, tokens.session, email=email)
 
-    return ask
+    return request_change
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def confirm(new_action: "NewAction") -> Callable[[str], Awaitable[bool]]:
     return confirm
 
 
-Ask = Callable[..., Awaitable[None]]
+RequestChange = Callable[..., Awaitable[None]]
 Confirm = Callable[[str], Awaitable[bool]]
 
 
@@ -76,17 +76,17 @@ class TestWithoutASecondFactor:
         self,
         owner: User,
         auth: AuthServices,
-        here: Tokens,
+        current_tokens: Tokens,
         new_action: "NewAction",
-        ask: Ask,
+        request_change: RequestChange,
         confirm: Confirm,
         bus: "RecordingBus",
         first: str,
     ) -> None:
         """The whole change, with either address confirming first."""
-        there = await sign_in(owner, None, False, new_action())
-        await ask(here, f" {NEW.title()} ")
-        tokens = [await token_to(NEW, "email"), await token_to(owner.email, "email")]
+        other_tokens = await sign_in(owner, None, False, new_action())
+        await request_change(current_tokens, f" {NEW_EMAIL.title()} ")
+        tokens = [await token_to(NEW_EMAIL, "email"), await token_to(owner.email, "email")]
         stored = str(await EmailChange.all().values())
         assert all(token_hash(token) in stored and token not in stored for token in tokens)
         bus.announced.clear()
@@ -94,14 +94,14 @@ class TestWithoutASecondFactor:
         assert await confirm(tokens[0]) is False
         assert (await address_of(owner), bus.announced) == (owner.email, [])
         assert await confirm(tokens[1]) is True
-        assert await address_of(owner) == NEW
+        assert await address_of(owner) == NEW_EMAIL
         assert await templates_to(owner.email) == ["email_change_requested", "email_changed"]
-        assert await valid_session_ids([here.session.pk, there.session.pk], new_action().at) == {
-            here.session.pk
-        }
-        assert bus.announced == [f"session:{there.session.pk}", f"user:{owner.pk}"]
+        assert await valid_session_ids(
+            [current_tokens.session.pk, other_tokens.session.pk], new_action().at
+        ) == {current_tokens.session.pk}
+        assert bus.announced == [f"session:{other_tokens.session.pk}", f"user:{owner.pk}"]
         entered = await authenticate(
-            new_action(), auth, email=NEW, password=PASSWORD, code=None, peer="192.0.2.7"
+            new_action(), auth, email=NEW_EMAIL, password=PASSWORD, code=None, peer="192.0.2.7"
         )
         assert entered == owner
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
@@ -115,13 +115,13 @@ class TestWithoutASecondFactor:
             )
 
     async def test_the_audit_log_names_the_confirming_address(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
+        self, owner: User, current_tokens: Tokens, request_change: RequestChange, confirm: Confirm
     ) -> None:
         """The link may be opened in a browser without a session: the token identifies the address
         that confirmed.
         """
-        await ask(here)
-        for token in (await token_to(NEW, "email"), await token_to(owner.email, "email")):
+        await request_change(current_tokens)
+        for token in (await token_to(NEW_EMAIL, "email"), await token_to(owner.email, "email")):
             await confirm(token)
         audit_entries = await AuditEntry.filter(
             action=IdentityAuditAction.EMAIL_CONFIRM_CHANGE.value
@@ -131,28 +131,28 @@ class TestWithoutASecondFactor:
         ] * 2
 
     async def test_each_address_confirms_once_and_only_for_itself(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
+        self, owner: User, current_tokens: Tokens, request_change: RequestChange, confirm: Confirm
     ) -> None:
-        await ask(here)
-        assert await confirm(await token_to(NEW, "email")) is False
+        await request_change(current_tokens)
+        assert await confirm(await token_to(NEW_EMAIL, "email")) is False
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await confirm(await token_to(NEW, "email"))
+            await confirm(await token_to(NEW_EMAIL, "email"))
         assert await address_of(owner) == owner.email
 
     async def test_both_addresses_confirm_concurrently(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
+        self, owner: User, current_tokens: Tokens, request_change: RequestChange, confirm: Confirm
     ) -> None:
-        await ask(here)
-        tokens = await token_to(NEW, "email"), await token_to(owner.email, "email")
+        await request_change(current_tokens)
+        tokens = await token_to(NEW_EMAIL, "email"), await token_to(owner.email, "email")
         responses = await asyncio.gather(*map(confirm, tokens))
         assert sorted(responses) == [False, True]
-        assert await address_of(owner) == NEW
+        assert await address_of(owner) == NEW_EMAIL
 
     async def test_concurrent_confirmations_by_one_address_count_once(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
+        self, owner: User, current_tokens: Tokens, request_change: RequestChange, confirm: Confirm
     ) -> None:
-        await ask(here)
-        token = await token_to(NEW, "email")
+        await request_change(current_tokens)
+        token = await token_to(NEW_EMAIL, "email")
         responses = await asyncio.gather(
             *(confirm(token) for _ in range(4)), return_exceptions=True
         )
@@ -166,17 +166,17 @@ class TestWithASecondFactor:
         auth: AuthServices,
         new_action: "NewAction",
         enrol: "Enrol",
-        ask: Ask,
+        request_change: RequestChange,
         confirm: Confirm,
         clock: "MovableClock",
     ) -> None:
         _, codes, tokens = await enrol(owner)
         clock.advance(timedelta(days=7))
         await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=codes[0])
-        await ask(tokens)
+        await request_change(tokens)
         assert await tokens_to(owner.email, "email") == []
-        assert await confirm(await token_to(NEW, "email")) is True
-        assert await address_of(owner) == NEW
+        assert await confirm(await token_to(NEW_EMAIL, "email")) is True
+        assert await address_of(owner) == NEW_EMAIL
         assert (await templates_to(owner.email))[-2:] == ["email_change_requested", "email_changed"]
 
     async def test_turning_the_second_factor_off_cancels_the_change(
@@ -185,7 +185,7 @@ class TestWithASecondFactor:
         auth: AuthServices,
         new_action: "NewAction",
         enrol: "Enrol",
-        ask: Ask,
+        request_change: RequestChange,
         confirm: Confirm,
         clock: "MovableClock",
     ) -> None:
@@ -193,10 +193,10 @@ class TestWithASecondFactor:
         _, codes, tokens = await enrol(owner)
         clock.advance(timedelta(days=7))
         await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=codes[0])
-        await ask(tokens)
+        await request_change(tokens)
         await enrolment.remove(new_action(), tokens.session, await Authenticator.get())
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await confirm(await token_to(NEW, "email"))
+            await confirm(await token_to(NEW_EMAIL, "email"))
 
     async def test_with_a_recent_second_factor_the_old_address_must_still_confirm(
         self,
@@ -204,7 +204,7 @@ class TestWithASecondFactor:
         auth: AuthServices,
         new_action: "NewAction",
         enrol: "Enrol",
-        ask: Ask,
+        request_change: RequestChange,
         confirm: Confirm,
         clock: "MovableClock",
     ) -> None:
@@ -214,49 +214,58 @@ class TestWithASecondFactor:
         _, codes, tokens = await enrol(owner)
         clock.advance(timedelta(days=7, seconds=-1))
         await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=codes[0])
-        await ask(tokens)
-        assert await confirm(await token_to(NEW, "email")) is False
+        await request_change(tokens)
+        assert await confirm(await token_to(NEW_EMAIL, "email")) is False
         assert await address_of(owner) == owner.email
 
 
-class TestFreshProof:
+class TestStepUp:
     async def test_p1_3_an_email_change_requires_a_step_up(
-        self, owner: User, new_action: "NewAction", ask: Ask
+        self, owner: User, new_action: "NewAction", request_change: RequestChange
     ) -> None:
         tokens = await sign_in(owner, None, False, new_action())
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await ask(tokens)
+            await request_change(tokens)
         assert not await Email.exists()
 
     async def test_a_step_up_expires_after_five_minutes(
-        self, here: Tokens, ask: Ask, clock: "MovableClock"
+        self, current_tokens: Tokens, request_change: RequestChange, clock: "MovableClock"
     ) -> None:
         clock.advance(timedelta(minutes=5))
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await ask(here)
+            await request_change(current_tokens)
 
     async def test_a_step_up_applies_to_one_session(
-        self, owner: User, here: Tokens, new_action: "NewAction", ask: Ask
+        self,
+        owner: User,
+        current_tokens: Tokens,
+        new_action: "NewAction",
+        request_change: RequestChange,
     ) -> None:
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await ask(await sign_in(owner, None, False, new_action()))
+            await request_change(await sign_in(owner, None, False, new_action()))
 
     async def test_an_ended_session_cannot_request_a_change(
-        self, here: Tokens, new_action: "NewAction", ask: Ask
+        self, current_tokens: Tokens, new_action: "NewAction", request_change: RequestChange
     ) -> None:
-        await sign_out(here.session, new_action())
+        await sign_out(current_tokens.session, new_action())
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await ask(here)
+            await request_change(current_tokens)
 
 
-class TestEdges:
+class TestLimits:
     async def test_p1_3_an_existing_users_address_gets_the_same_answer(
-        self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm
+        self,
+        owner: User,
+        agent: User,
+        current_tokens: Tokens,
+        request_change: RequestChange,
+        confirm: Confirm,
     ) -> None:
         """The email to that address notifies its owner. The requester sees no difference, and the
         old address must still confirm.
         """
-        await ask(here, agent.email)
+        await request_change(current_tokens, agent.email)
         assert await templates_to(agent.email) == ["email_change_taken"]
         assert await confirm(await token_to(owner.email, "email")) is False
         assert await address_of(owner) == owner.email
@@ -265,58 +274,65 @@ class TestEdges:
         self,
         owner: User,
         agent: User,
-        here: Tokens,
-        ask: Ask,
+        current_tokens: Tokens,
+        request_change: RequestChange,
         confirm: Confirm,
         new_action: "NewAction",
     ) -> None:
-        await ask(here)
+        await request_change(current_tokens)
         await confirm(await token_to(owner.email, "email"))
-        await User.filter(pk=agent.pk).update(email=NEW)
+        await User.filter(pk=agent.pk).update(email=NEW_EMAIL)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await confirm(await token_to(NEW, "email"))
-        assert (await address_of(owner), await address_of(agent)) == (owner.email, NEW)
+            await confirm(await token_to(NEW_EMAIL, "email"))
+        assert (await address_of(owner), await address_of(agent)) == (owner.email, NEW_EMAIL)
         assert await templates_to(owner.email) == ["email_change_requested"]
-        assert await valid_session_ids([here.session.pk], new_action().at) == {here.session.pk}
+        assert await valid_session_ids([current_tokens.session.pk], new_action().at) == {
+            current_tokens.session.pk
+        }
 
     async def test_a_change_expires_after_a_day(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, clock: "MovableClock"
+        self,
+        owner: User,
+        current_tokens: Tokens,
+        request_change: RequestChange,
+        confirm: Confirm,
+        clock: "MovableClock",
     ) -> None:
-        await ask(here)
-        assert await confirm(await token_to(NEW, "email")) is False
+        await request_change(current_tokens)
+        assert await confirm(await token_to(NEW_EMAIL, "email")) is False
         clock.advance(timedelta(hours=24))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(await token_to(owner.email, "email"))
         assert await address_of(owner) == owner.email
 
     async def test_a_new_change_replaces_the_old_one(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
+        self, owner: User, current_tokens: Tokens, request_change: RequestChange, confirm: Confirm
     ) -> None:
-        await ask(here, "first@aubry.example")
+        await request_change(current_tokens, "first@aubry.example")
         first = await token_to("first@aubry.example", "email"), await token_to(owner.email, "email")
-        await ask(here)
+        await request_change(current_tokens)
         for token in first:
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await confirm(token)
-        await confirm(await token_to(NEW, "email"))
+        await confirm(await token_to(NEW_EMAIL, "email"))
         await confirm(await token_to(owner.email, "email"))
-        assert await address_of(owner) == NEW
+        assert await address_of(owner) == NEW_EMAIL
 
     async def test_a_change_affects_no_other_user(
         self,
         owner: User,
         agent: User,
         auth: AuthServices,
-        here: Tokens,
+        current_tokens: Tokens,
         new_action: "NewAction",
-        ask: Ask,
+        request_change: RequestChange,
         confirm: Confirm,
     ) -> None:
         agent_tokens = await sign_in(agent, None, False, new_action())
         await step_up(new_action(), auth, agent_tokens.session, password=PASSWORD, code=None)
-        await ask(here)
-        await ask(agent_tokens, "amadou@aubry.example")
-        await confirm(await token_to(NEW, "email"))
+        await request_change(current_tokens)
+        await request_change(agent_tokens, "amadou@aubry.example")
+        await confirm(await token_to(NEW_EMAIL, "email"))
         await confirm(await token_to(agent.email, "email"))
         assert (await address_of(owner), await address_of(agent)) == (owner.email, agent.email)
 
@@ -325,42 +341,42 @@ class TestEdges:
         owner: User,
         agent: User,
         auth: AuthServices,
-        here: Tokens,
+        current_tokens: Tokens,
         new_action: "NewAction",
-        ask: Ask,
+        request_change: RequestChange,
         confirm: Confirm,
     ) -> None:
         agent_tokens = await sign_in(agent, None, False, new_action())
         await step_up(new_action(), auth, agent_tokens.session, password=PASSWORD, code=None)
-        await ask(here)
-        await ask(agent_tokens)
+        await request_change(current_tokens)
+        await request_change(agent_tokens)
         for user in (owner, agent):
             await confirm(await token_to(user.email, "email"))
         responses = await asyncio.gather(
-            *map(confirm, await tokens_to(NEW, "email")), return_exceptions=True
+            *map(confirm, await tokens_to(NEW_EMAIL, "email")), return_exceptions=True
         )
         assert sorted(str(response) for response in responses) == ["TOKEN_INVALID", "True"]
-        assert sorted([await address_of(owner), await address_of(agent)]).count(NEW) == 1
+        assert sorted([await address_of(owner), await address_of(agent)]).count(NEW_EMAIL) == 1
 
     async def test_a_password_reset_by_the_old_address_cancels_the_change(
         self,
         owner: User,
         auth: AuthServices,
-        here: Tokens,
+        current_tokens: Tokens,
         new_action: "NewAction",
-        ask: Ask,
+        request_change: RequestChange,
         confirm: Confirm,
     ) -> None:
         """The email to the old address recommends a reset to users who didn't request the
         change.
         """
-        await ask(here)
+        await request_change(current_tokens)
         await change.request_reset(new_action(), auth, email=owner.email, peer="192.0.2.7")
         token = await token_to(owner.email, "reset")
         await change.reset(
             new_action(), auth, token=token, password="mouette phare ardoise 77", code=None
         )
-        for token in (await token_to(NEW, "email"), await token_to(owner.email, "email")):
+        for token in (await token_to(NEW_EMAIL, "email"), await token_to(owner.email, "email")):
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await confirm(token)
 
@@ -368,15 +384,15 @@ class TestEdges:
         self,
         owner: User,
         auth: AuthServices,
-        here: Tokens,
+        current_tokens: Tokens,
         new_action: "NewAction",
-        ask: Ask,
+        request_change: RequestChange,
         confirm: Confirm,
     ) -> None:
-        await ask(here)
+        await request_change(current_tokens)
         await change.request_reset(new_action(), auth, email=owner.email, peer="192.0.2.7")
         await confirm(await token_to(owner.email, "email"))
-        await confirm(await token_to(NEW, "email"))
+        await confirm(await token_to(NEW_EMAIL, "email"))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await change.user_for_token(new_action(), await token_to(owner.email, "reset"))
 
@@ -385,28 +401,28 @@ class TestEdges:
         [("camille@", "EMAIL_INVALID"), ("Camille@Fournil.example", "VALUE_INVALID")],
     )
     async def test_an_invalid_new_address_is_reported(
-        self, here: Tokens, ask: Ask, email: str, code: str
+        self, current_tokens: Tokens, request_change: RequestChange, email: str, code: str
     ) -> None:
         with pytest.raises(Refusal, match=code) as refused:
-            await ask(here, email)
+            await request_change(current_tokens, email)
         assert refused.value.field == ("input", "email")
         assert not await EmailChange.exists()
 
     @pytest.mark.parametrize("token", ["", "cam_ec_", "\x00", "\ud800", "x" * 100_000])
     async def test_an_unknown_token_is_refused(
-        self, here: Tokens, ask: Ask, confirm: Confirm, token: str
+        self, current_tokens: Tokens, request_change: RequestChange, confirm: Confirm, token: str
     ) -> None:
-        await ask(here)
+        await request_change(current_tokens)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(token)
 
     async def test_the_number_of_emails_to_other_addresses_is_limited(
-        self, here: Tokens, ask: Ask
+        self, current_tokens: Tokens, request_change: RequestChange
     ) -> None:
         for number in range(6):
-            await ask(here, f"stranger{number}@aubry.example")
+            await request_change(current_tokens, f"stranger{number}@aubry.example")
         with pytest.raises(Throttled):
-            await ask(here, "stranger9@aubry.example")
+            await request_change(current_tokens, "stranger9@aubry.example")
 
     async def test_staff_can_change_their_address(
         self,
@@ -414,7 +430,7 @@ class TestEdges:
         auth: AuthServices,
         new_action: "NewAction",
         enrol: "Enrol",
-        ask: Ask,
+        request_change: RequestChange,
         confirm: Confirm,
         clock: "MovableClock",
     ) -> None:
@@ -428,5 +444,5 @@ class TestEdges:
             password=PASSWORD,
             code=code_of(secret, new_action()),
         )
-        await ask(tokens)
-        assert await confirm(await token_to(NEW, "email")) is True
+        await request_change(tokens)
+        assert await confirm(await token_to(NEW_EMAIL, "email")) is True

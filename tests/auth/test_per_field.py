@@ -18,7 +18,7 @@ from tests.story.server_fixtures import Client, Server, http_client
 from tests.uvicorn_thread import serve_in_thread
 
 PAUL = "paul@boulangerie.example"
-FREE = 6  # attempts under auth/throttle/__init__.py's PAIR before the first wait
+FREE_ATTEMPTS = 6  # attempts under auth/throttle/__init__.py's PAIR before the first wait
 SIGN_IN = 'sessionSignIn(input: {email: "%s", password: "%s"}) { userErrors { code } }'
 
 
@@ -37,27 +37,41 @@ def server(database_url: str, tmp_path: Path, clock: MovableClock) -> Iterator[S
 
 def codes(answer: dict[str, Any]) -> list[str]:
     """The outcome of each attempt."""
-    judged = [each["userErrors"][0]["code"] for each in (answer.get("data") or {}).values() if each]
-    return judged + [error["extensions"]["code"] for error in answer.get("errors", [])]
+    result_codes = [
+        each["userErrors"][0]["code"] for each in (answer.get("data") or {}).values() if each
+    ]
+    return result_codes + [error["extensions"]["code"] for error in answer.get("errors", [])]
 
 
 async def test_p3_5_aliases_fragments_batches_and_websockets_gain_no_attempts(
     server: Server,
 ) -> None:
     await sign_up(server, PAUL)
-    await asyncio.gather(*(guess(server, way) for way in (aliases, fragments, by_socket)))
+    await asyncio.gather(
+        *(
+            guess_until_throttled(server, send_attempts)
+            for send_attempts in (aliases, fragments, websocket)
+        )
+    )
     assert (await batch(server)).status_code == 400  # there is no such user
     assert (
         await Client(server).sign_in(PAUL, PASSWORD)
     ).token  # an address without guesses has no wait
 
 
-async def guess(server: Server, way: Callable[[Server, str], Awaitable[list[str]]]) -> None:
+async def guess_until_throttled(
+    server: Server, send_attempts: Callable[[Server, str], Awaitable[list[str]]]
+) -> None:
     """Guesses a password until the server asks to wait."""
-    codes_seen: list[str] = []
-    while "RATE_LIMITED" not in codes_seen:
-        codes_seen += await way(server, f"{way.__name__}@boulangerie.example")
-    assert codes_seen.count("CREDENTIALS_INVALID") == FREE, (way, codes_seen)
+    attempt_codes: list[str] = []
+    while "RATE_LIMITED" not in attempt_codes:
+        attempt_codes += await send_attempts(
+            server, f"{send_attempts.__name__}@boulangerie.example"
+        )
+    assert attempt_codes.count("CREDENTIALS_INVALID") == FREE_ATTEMPTS, (
+        send_attempts,
+        attempt_codes,
+    )
 
 
 async def aliases(server: Server, email: str) -> list[str]:
@@ -74,14 +88,16 @@ async def fragments(server: Server, email: str) -> list[str]:
     return codes(await Client(server).ask(f"mutation {{ ...f0 ...f1 ...f2 }} {parts}"))
 
 
-async def by_socket(server: Server, email: str) -> list[str]:
+async def websocket(server: Server, email: str) -> list[str]:
     """Three concurrent attempts over one websocket."""
-    codes_seen = []
+    attempt_codes = []
     async with Client(server).socket() as live:
-        sent = [await live.follow(f"mutation {{ {SIGN_IN % (email, n)} }}") for n in range(3)]
-        for each in sent:
-            codes_seen += codes((await each.queue.get())["payload"])
-    return codes_seen
+        subscriptions = [
+            await live.follow(f"mutation {{ {SIGN_IN % (email, n)} }}") for n in range(3)
+        ]
+        for each in subscriptions:
+            attempt_codes += codes((await each.queue.get())["payload"])
+    return attempt_codes
 
 
 async def batch(server: Server) -> httpx.Response:

@@ -22,7 +22,7 @@ from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.viewer import Viewer
 
-AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
+MOMENT = datetime(2026, 11, 23, 9, tzinfo=UTC)
 RULES = [anyone, signed_in, customer, buyer, manager, owner, agent, analyst, operator]
 
 
@@ -35,7 +35,7 @@ def staff(role: Staff, second_factor: bool = True) -> Viewer:
 
 
 @pytest.mark.parametrize(
-    ("viewer", "admitted"),
+    ("viewer", "admitting_rules"),
     [
         (Viewer(), [anyone]),
         (Viewer(user=User(id=3), session=Session(id=3)), [anyone, signed_in]),
@@ -50,10 +50,10 @@ def staff(role: Staff, second_factor: bool = True) -> Viewer:
         *((staff(role, second_factor=False), [anyone, signed_in]) for role in Staff),
     ],
 )
-def test_each_rule_admits_only_its_roles(viewer: Viewer, admitted: list[Rule]) -> None:
+def test_each_rule_admits_only_its_roles(viewer: Viewer, admitting_rules: list[Rule]) -> None:
     """P4.3: staff without a second factor have no staff access."""
     for rule in RULES:
-        if rule in admitted:
+        if rule in admitting_rules:
             rule(viewer)
             continue
         with pytest.raises(Unauthenticated if viewer.user is None else Forbidden):
@@ -61,11 +61,11 @@ def test_each_rule_admits_only_its_roles(viewer: Viewer, admitted: list[Rule]) -
 
 
 def test_rules_can_be_joined() -> None:
-    either = customer | agent
-    assert either.name == "customer | agent"
-    either(member(Role.MEMBER))
-    either(staff(Staff.AGENT))
+    customer_or_agent = customer | agent
+    assert customer_or_agent.name == "customer | agent"
+    customer_or_agent(member(Role.MEMBER))
+    customer_or_agent(staff(Staff.AGENT))
     with pytest.raises(Forbidden):
-        either(staff(Staff.ANALYST))
+        customer_or_agent(staff(Staff.ANALYST))
     with pytest.raises(Unauthenticated):
-        either(Viewer())
+        customer_or_agent(Viewer())

@@ -74,10 +74,10 @@ async def test_a_token_identifies_the_user_account_and_role(
 
 async def test_staff_are_signed_in_without_a_company(agent: User, new_action: "NewAction") -> None:
     """P4.3: staff have a staff role only with a second factor."""
-    bare = await viewer_of(
+    viewer = await viewer_of(
         (await sign_in(agent, None, False, new_action())).access, new_action().at
     )
-    assert (bare.user, bare.account, bare.role, bare.staff) == (agent, None, None, None)
+    assert (viewer.user, viewer.account, viewer.role, viewer.staff) == (agent, None, None, None)
     assert (
         await viewer_of((await sign_in(agent, None, True, new_action())).access, new_action().at)
     ).is_agent
@@ -341,16 +341,16 @@ async def test_signing_out_ends_the_session_and_notifies_its_websockets(
 async def test_all_other_sessions_of_a_user_end(
     owner: User, agent: User, new_action: "NewAction", bus: "RecordingBus"
 ) -> None:
-    current, lost = await signed_in(owner, new_action), await signed_in(owner, new_action)
-    strangers = await sign_in(agent, None, True, new_action())
+    current, other_tokens = await signed_in(owner, new_action), await signed_in(owner, new_action)
+    agent_tokens = await sign_in(agent, None, True, new_action())
     async with new_action().transaction() as tx:
         await end_all(tx, owner, except_id=current.session.pk)
-    every = [tokens.session.pk for tokens in (current, lost, strangers)]
-    assert await valid_session_ids(every, new_action().at) == {
+    session_keys = [tokens.session.pk for tokens in (current, other_tokens, agent_tokens)]
+    assert await valid_session_ids(session_keys, new_action().at) == {
         current.session.pk,
-        strangers.session.pk,
+        agent_tokens.session.pk,
     }
-    assert bus.announced == [f"session:{lost.session.pk}"]
+    assert bus.announced == [f"session:{other_tokens.session.pk}"]
 
 
 async def test_leaving_a_company_ends_the_sessions_for_it(
@@ -370,7 +370,7 @@ async def test_leaving_a_company_ends_the_sessions_for_it(
 
 
 @pytest.fixture
-async def second(owner: User, action: Action) -> Account:
+async def second_account(owner: User, action: Action) -> Account:
     """Another company, of which Camille is a member."""
     account = await create_account(action, "Autre", OTHER_SIREN)
     await add_member(action, account, owner)
@@ -379,7 +379,7 @@ async def second(owner: User, action: Action) -> Account:
 
 async def test_p1_4_switching_continues_the_session_for_another_company(
     owner: User,
-    second: Account,
+    second_account: Account,
     new_action: "NewAction",
     bus: "RecordingBus",
     clock: "MovableClock",
@@ -390,9 +390,9 @@ async def test_p1_4_switching_continues_the_session_for_another_company(
     first = await signed_in(owner, new_action)
     await Session.filter(pk=first.session.pk).update(second_factor=True)
     clock.advance(timedelta(minutes=5))
-    tokens = await switch(first.session, second.pk, new_action())
+    tokens = await switch(first.session, second_account.pk, new_action())
     viewer = await viewer_of(tokens.access, new_action().at)
-    assert (viewer.user, viewer.account, viewer.role) == (owner, second, Role.MEMBER)
+    assert (viewer.user, viewer.account, viewer.role) == (owner, second_account, Role.MEMBER)
     assert bus.announced == [f"session:{first.session.pk}"]
     assert await valid_session_ids([first.session.pk, tokens.session.pk], new_action().at) == {
         tokens.session.pk
@@ -403,7 +403,7 @@ async def test_p1_4_switching_continues_the_session_for_another_company(
         await refresh(first.refresh, new_action())
     assert (
         await viewer_of((await refresh(tokens.refresh, new_action())).access, new_action().at)
-    ).account == second
+    ).account == second_account
     assert (tokens.session.second_factor, tokens.session.created_at) == (
         True,
         first.session.created_at,
@@ -414,8 +414,8 @@ async def test_switching_requires_a_membership(
     owner: User, new_action: "NewAction", bus: "RecordingBus"
 ) -> None:
     tokens = await signed_in(owner, new_action)
-    strangers = await create_account(new_action(), "-", "-")
-    for key in (strangers.pk, 999_999, None):
+    other_account = await create_account(new_action(), "-", "-")
+    for key in (other_account.pk, 999_999, None):
         with pytest.raises(Refusal, match="NOT_FOUND"):
             await switch(tokens.session, key, new_action())
     assert (await viewer_of(tokens.access, new_action().at)).user == owner
@@ -423,21 +423,22 @@ async def test_switching_requires_a_membership(
 
 
 async def test_an_ended_session_cannot_switch(
-    owner: User, second: Account, new_action: "NewAction"
+    owner: User, second_account: Account, new_action: "NewAction"
 ) -> None:
     tokens = await signed_in(owner, new_action)
     await sign_out(tokens.session, new_action())
     with pytest.raises(Unauthenticated):
-        await switch(tokens.session, second.pk, new_action())
+        await switch(tokens.session, second_account.pk, new_action())
     assert await Session.all().count() == 1
 
 
 async def test_only_one_of_two_concurrent_switches_succeeds(
-    owner: User, second: Account, new_action: "NewAction"
+    owner: User, second_account: Account, new_action: "NewAction"
 ) -> None:
     tokens = await signed_in(owner, new_action)
     responses = await asyncio.gather(
-        *(switch(tokens.session, second.pk, new_action()) for _ in range(3)), return_exceptions=True
+        *(switch(tokens.session, second_account.pk, new_action()) for _ in range(3)),
+        return_exceptions=True,
     )
     assert sorted(type(response).__name__ for response in responses) == [
         "Tokens",
@@ -448,11 +449,11 @@ async def test_only_one_of_two_concurrent_switches_succeeds(
 
 
 async def test_a_former_member_cannot_sign_in_to_the_company(
-    owner: User, second: Account, new_action: "NewAction"
+    owner: User, second_account: Account, new_action: "NewAction"
 ) -> None:
-    await Membership.filter(user_id=owner.pk, account_id=second.pk).delete()
+    await Membership.filter(user_id=owner.pk, account_id=second_account.pk).delete()
     with pytest.raises(Refusal, match="NOT_FOUND"):
-        await sign_in(owner, second, False, new_action())
+        await sign_in(owner, second_account, False, new_action())
     assert not await Session.exists()
 
 
@@ -460,24 +461,26 @@ async def test_a_websocket_closes_when_the_users_role_changes(
     owner: User, agent: User, new_action: "NewAction"
 ) -> None:
     """It receives nothing more, and the client reconnects with the new role."""
-    tokens, staffs = (
+    tokens, staff_tokens = (
         await signed_in(owner, new_action),
         await sign_in(agent, None, True, new_action()),
     )
-    viewer, staff = [await viewer_of(each.access, new_action().at) for each in (tokens, staffs)]
-    opened_with = [session_role(viewer), session_role(staff)]
-    assert opened_with == [(tokens.session.pk, Role.OWNER), (staffs.session.pk, None)]
+    viewer, staff = [
+        await viewer_of(each.access, new_action().at) for each in (tokens, staff_tokens)
+    ]
+    session_roles = [session_role(viewer), session_role(staff)]
+    assert session_roles == [(tokens.session.pk, Role.OWNER), (staff_tokens.session.pk, None)]
     assert await valid_session_roles(
-        [each for each in opened_with if each], new_action().at
-    ) == set(opened_with)
+        [each for each in session_roles if each], new_action().at
+    ) == set(session_roles)
     assert [await close_code(each, new_action().at) for each in (viewer, staff, Viewer())] == [
         None,
         None,
         None,
     ]
     await Membership.filter(user_id=owner.pk).update(role=Role.BILLING)
-    assert await valid_session_roles([each for each in opened_with if each], new_action().at) == {
-        opened_with[1]
+    assert await valid_session_roles([each for each in session_roles if each], new_action().at) == {
+        session_roles[1]
     }
     assert await close_code(viewer, new_action().at) is CloseCode.FORBIDDEN
     await Membership.filter(user_id=owner.pk).delete()
@@ -493,12 +496,13 @@ async def test_a_deleted_user_has_no_session(owner: User, new_action: "NewAction
 async def test_sessions_take_one_statement_regardless_of_their_number(
     owner: User, new_action: "NewAction", statements: "Callable[[], list[str]]"
 ) -> None:
-    many = [await signed_in(owner, new_action) for _ in range(5)]
+    tokens_list = [await signed_in(owner, new_action) for _ in range(5)]
     before = len(statements())
-    await viewer_of(many[0].access, new_action().at)
+    await viewer_of(tokens_list[0].access, new_action().at)
     assert len(statements()) == before + 1
     assert (
-        len(await valid_session_ids([tokens.session.pk for tokens in many], new_action().at)) == 5
+        len(await valid_session_ids([tokens.session.pk for tokens in tokens_list], new_action().at))
+        == 5
     )
     assert len(statements()) == before + 2
 
@@ -510,14 +514,14 @@ async def test_p4_3_a_session_knows_its_device_and_when_it_was_last_used(
     statements: "Callable[[], list[str]]",
 ) -> None:
     """The time is updated only when the tokens are refreshed, so that requests cause no writes."""
-    began = new_action().at
+    started_at = new_action().at
     tokens = await sign_in(owner, None, False, new_action(), "Firefox, Linux")
     clock.advance(timedelta(minutes=10))
     before = len(statements())
     await viewer_of(tokens.access, new_action().at)
     assert all(each.startswith("SELECT") for each in statements()[before:])
     session = await Session.get()
-    assert (session.device, session.last_used_at) == ("Firefox, Linux", began)
+    assert (session.device, session.last_used_at) == ("Firefox, Linux", started_at)
     await refresh(tokens.refresh, new_action())
     assert (await Session.get()).last_used_at == new_action().at
 
@@ -529,28 +533,28 @@ async def test_p4_3_users_see_only_their_own_sessions(
         await signed_in(owner, new_action),
         await sign_in(agent, None, True, new_action()),
     )
-    for tokens, seen in (
+    for tokens, visible_sessions in (
         (own_tokens, [own_tokens.session]),
         (agent_tokens, [agent_tokens.session]),
     ):
         viewer = await viewer_of(tokens.access, new_action().at)
-        assert await Session.visible_to(viewer) == seen
+        assert await Session.visible_to(viewer) == visible_sessions
     assert await Session.visible_to(await viewer_of(None, new_action().at)) == []
 
 
 async def test_p4_3_all_other_sessions_end_immediately(
     owner: User, agent: User, new_action: "NewAction", bus: "RecordingBus"
 ) -> None:
-    current, *lost = [await signed_in(owner, new_action) for _ in range(3)]
+    current, *other_tokens = [await signed_in(owner, new_action) for _ in range(3)]
     stranger = await sign_in(agent, None, True, new_action())
     assert await end_others(current.session, new_action()) == 2
     assert await end_others(current.session, new_action()) == 0
-    every = [tokens.session.pk for tokens in (current, *lost, stranger)]
-    assert await valid_session_ids(every, new_action().at) == {
+    session_keys = [tokens.session.pk for tokens in (current, *other_tokens, stranger)]
+    assert await valid_session_ids(session_keys, new_action().at) == {
         current.session.pk,
         stranger.session.pk,
     }
-    assert bus.announced == [f"session:{tokens.session.pk}" for tokens in lost]
+    assert bus.announced == [f"session:{tokens.session.pk}" for tokens in other_tokens]
 
 
 async def test_a_session_that_ended_ends_no_others(owner: User, new_action: "NewAction") -> None:
@@ -569,7 +573,7 @@ async def test_p4_3_a_session_in_constant_use_ends_after_its_maximum_lifetime(
     lifetime.
     """
     longest, user = (MAX_STAFF_LIFETIME, agent) if role == "staff" else (MAX_LIFETIME, owner)
-    began, tokens = (
+    started_at, tokens = (
         new_action().at,
         await sign_in(user, await sign_in_company(user), True, new_action()),
     )
@@ -578,8 +582,8 @@ async def test_p4_3_a_session_in_constant_use_ends_after_its_maximum_lifetime(
         clock.advance(step)
         tokens = await refresh(tokens.refresh, new_action())
     assert (tokens.access_expires_at, tokens.session.expires_at) == (
-        began + longest,
-        began + longest,
+        started_at + longest,
+        started_at + longest,
     )
     viewer = await viewer_of(tokens.access, new_action().at)
     assert viewer.user == user
@@ -597,13 +601,13 @@ async def test_switching_companies_does_not_extend_the_session(
 ) -> None:
     other = await create_account(new_action(), "Autre", OTHER_SIREN)
     await add_member(new_action(), other, owner, Role.OWNER)
-    began, tokens = new_action().at, await signed_in(owner, new_action)
+    started_at, tokens = new_action().at, await signed_in(owner, new_action)
     clock.advance(timedelta(days=29))
     tokens = await refresh(tokens.refresh, new_action())
     clock.advance(timedelta(days=29))
     tokens = await refresh(tokens.refresh, new_action())
     clock.advance(timedelta(days=29))
-    switched = await switch(
+    switched_tokens = await switch(
         (await refresh(tokens.refresh, new_action())).session, other.pk, new_action()
     )
-    assert switched.session.expires_at == began + MAX_LIFETIME
+    assert switched_tokens.session.expires_at == started_at + MAX_LIFETIME

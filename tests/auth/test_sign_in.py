@@ -48,9 +48,9 @@ class Meter:
     def __init__(self) -> None:
         self.count = 0
 
-    def asked(self, what: str, *given: Any) -> Any:
+    def asked(self, what: str, *arguments: Any) -> Any:
         self.count += what in {"hash_password", "matches"}
-        return run(what, *given)
+        return run(what, *arguments)
 
     async def work(self, doing: Awaitable[object]) -> tuple[object, ...]:
         """The outcome, and the number of computations it took."""
@@ -74,14 +74,14 @@ async def auth(auth: AuthServices, meter: Meter) -> AsyncIterator[AuthServices]:
     passwords.close()
 
 
-async def enter(auth: AuthServices, new_action: "NewAction", **changed: Any) -> User:
-    given = {
+async def authenticate_with(auth: AuthServices, new_action: "NewAction", **overrides: Any) -> User:
+    arguments = {
         "email": FORM["email"],
         "password": FORM["password"],
         "code": None,
         "peer": "192.0.2.7",
-    } | changed
-    return await authenticate(new_action(), auth, **given)
+    } | overrides
+    return await authenticate(new_action(), auth, **arguments)
 
 
 class TestSignUp:
@@ -145,7 +145,7 @@ class TestSignUp:
         assert await User.all().count() == await Account.all().count() == 0
 
     @pytest.mark.parametrize(
-        ("changed", "code", "field"),
+        ("overrides", "code", "field"),
         [
             ({"email": "nadia"}, "EMAIL_INVALID", "email"),
             ({"email": "nadia@\x00verrier.example"}, "EMAIL_INVALID", "email"),
@@ -163,12 +163,12 @@ class TestSignUp:
         self,
         auth: AuthServices,
         new_action: "NewAction",
-        changed: dict[str, str],
+        overrides: dict[str, str],
         code: str,
         field: str,
     ) -> None:
         with pytest.raises(Refusal) as refused:
-            await sign_up(new_action(), auth, **FORM | changed)
+            await sign_up(new_action(), auth, **FORM | overrides)
         assert (refused.value.code, refused.value.field) == (code, ("input", field))
         assert await User.all().count() == await Email.all().count() == 0
 
@@ -229,8 +229,8 @@ class TestVerification:
             await verify_email(new_action(), auth, earlier_token)
         await verify_email(new_action(), auth, await token_to(sign_up_result.email, "verify"))
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await enter(auth, new_action, password=stranger["password"])
-        user = await enter(auth, new_action)
+            await authenticate_with(auth, new_action, password=stranger["password"])
+        user = await authenticate_with(auth, new_action)
         company = await sign_in_company(user)
         assert company is not None
         assert (user.name, company.legal_name, company.siren) == (
@@ -251,7 +251,7 @@ class TestVerification:
             new_action(), auth, **FORM | {"password": "mouette phare ardoise 77", "legal_name": "X"}
         )
         assert again.existing == user
-        assert await enter(auth, new_action) == user
+        assert await authenticate_with(auth, new_action) == user
         assert (await Account.get()).legal_name == "Verrier & Filles"
         assert await verify_email(new_action(), auth, token) == user
 
@@ -276,14 +276,16 @@ class TestAuthenticate:
         self, auth: AuthServices, new_action: "NewAction", owner: User
     ) -> None:
         """P1.4: sign-in."""
-        assert await enter(auth, new_action, email=" CAMILLE@fournil.example") == owner
+        assert await authenticate_with(auth, new_action, email=" CAMILLE@fournil.example") == owner
 
     async def test_an_unknown_address_and_a_wrong_password_are_indistinguishable(
         self, auth: AuthServices, new_action: "NewAction", owner: User, meter: Meter
     ) -> None:
         """P3.5: the same error after the same work."""
         wrong = await meter.work(
-            enter(auth, new_action, email=owner.email, password="mouette phare ardoise 77")
+            authenticate_with(
+                auth, new_action, email=owner.email, password="mouette phare ardoise 77"
+            )
         )
         for unknown in (
             "nobody@fournil.example",
@@ -292,7 +294,7 @@ class TestAuthenticate:
             "\ud800",
             "n" * 9999,
         ):
-            assert await meter.work(enter(auth, new_action, email=unknown)) == wrong
+            assert await meter.work(authenticate_with(auth, new_action, email=unknown)) == wrong
         assert wrong == ("CREDENTIALS_INVALID", ("input", "password"), {}, 1)
 
     async def test_an_unverified_address_is_reported_only_after_the_right_password(
@@ -300,15 +302,16 @@ class TestAuthenticate:
     ) -> None:
         await sign_up(new_action(), auth, **FORM)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await enter(auth, new_action, password="mouette phare ardoise 77")
+            await authenticate_with(auth, new_action, password="mouette phare ardoise 77")
         with pytest.raises(Refusal, match="EMAIL_UNVERIFIED"):
-            await enter(auth, new_action)
+            await authenticate_with(auth, new_action)
 
     async def test_concurrent_guesses_are_throttled(
         self, auth: AuthServices, new_action: "NewAction", owner: User
     ) -> None:
         guesses = [
-            enter(auth, new_action, email=owner.email, password=f"guess {n}") for n in range(20)
+            authenticate_with(auth, new_action, email=owner.email, password=f"guess {n}")
+            for n in range(20)
         ]
         responses = [
             type(response) for response in await asyncio.gather(*guesses, return_exceptions=True)
@@ -316,9 +319,12 @@ class TestAuthenticate:
         assert responses.count(Refusal) == 6  # five free attempts, and the one that has to wait
         assert responses.count(Throttled) == 14
         with pytest.raises(Throttled):
-            await enter(auth, new_action, email=owner.email)
+            await authenticate_with(auth, new_action, email=owner.email)
         # The customer, from another network.
-        assert await enter(auth, new_action, email=owner.email, peer="198.51.100.1") == owner
+        assert (
+            await authenticate_with(auth, new_action, email=owner.email, peer="198.51.100.1")
+            == owner
+        )
 
     async def test_a_success_resets_the_throttle(
         self, auth: AuthServices, new_action: "NewAction", owner: User, clock: "MovableClock"
@@ -326,23 +332,27 @@ class TestAuthenticate:
         for _ in range(3):
             for n in range(5):
                 with pytest.raises(Refusal):
-                    await enter(auth, new_action, email=owner.email, password=f"typo {n}")
-            assert await enter(auth, new_action, email=owner.email) == owner
+                    await authenticate_with(
+                        auth, new_action, email=owner.email, password=f"typo {n}"
+                    )
+            assert await authenticate_with(auth, new_action, email=owner.email) == owner
 
     async def test_outdated_hashes_are_replaced_at_sign_in(
         self, auth: AuthServices, new_action: "NewAction", owner: User, password: str
     ) -> None:
-        weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(password)
-        await User.filter(pk=owner.pk).update(password_hash=weak)
-        await enter(auth, new_action, email=owner.email)
+        weak_hasher = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(
+            password
+        )
+        await User.filter(pk=owner.pk).update(password_hash=weak_hasher)
+        await authenticate_with(auth, new_action, email=owner.email)
         renewed = (await User.get(pk=owner.pk)).password_hash
         assert "m=19456,t=2,p=1" in renewed
-        await enter(auth, new_action, email=owner.email)
+        await authenticate_with(auth, new_action, email=owner.email)
         assert (await User.get(pk=owner.pk)).password_hash == renewed
 
 
 @pytest.mark.parametrize(
-    ("changed", "code"),
+    ("overrides", "code"),
     [
         ({"name": " " * 5_000 + "Camille"}, "TOO_LONG"),
         ({"email": " " * 5_000 + "camille@fournil.example"}, "EMAIL_INVALID"),
@@ -350,10 +360,10 @@ class TestAuthenticate:
     ],
 )
 async def test_an_overlong_value_is_rejected_before_it_is_normalized(
-    auth: AuthServices, new_action: "NewAction", changed: dict[str, str], code: str
+    auth: AuthServices, new_action: "NewAction", overrides: dict[str, str], code: str
 ) -> None:
     """Normalizing a million characters forty times in one request would block the server for
     seconds.
     """
     with pytest.raises(Refusal, match=code):
-        await sign_up(new_action(), auth, **(FORM | changed))
+        await sign_up(new_action(), auth, **(FORM | overrides))

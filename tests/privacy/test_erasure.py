@@ -56,25 +56,27 @@ if TYPE_CHECKING:
 
 MARK = "paulmark"
 SENDER = Sender("CAMCHA <x@camcha.example>", "https://camcha.example")
-KEPT = {"invoice", "invoice_document"}  # the buyer, as issued
+KEPT_TABLES = {"invoice", "invoice_document"}  # the buyer, as issued
 
 
-async def dumped() -> dict[str, list[str]]:
+async def dump_tables() -> dict[str, list[str]]:
     """Every row of every table, in lower case."""
     tables = [model._meta.db_table for model in Tortoise.apps["models"].values()]
-    reads = {table: f'SELECT * FROM "{table}"' for table in sorted(tables)}  # noqa: S608 - our tables
+    queries = {table: f'SELECT * FROM "{table}"' for table in sorted(tables)}  # noqa: S608 - our tables
     return {
-        table: [str(row).lower() for row in await execute_sql(read)]
-        for table, read in reads.items()
+        table: [str(row).lower() for row in await execute_sql(query)]
+        for table, query in queries.items()
     }
 
 
-async def marked(mark: str = MARK) -> set[str]:
+async def tables_with_mark(mark: str = MARK) -> set[str]:
     """The tables that contain the mark."""
-    return {table for table, rows in (await dumped()).items() if any(mark in row for row in rows)}
+    return {
+        table for table, rows in (await dump_tables()).items() if any(mark in row for row in rows)
+    }
 
 
-async def _stored(store: FolderStore, name: str, text: str) -> str:
+async def _store_file(store: FolderStore, name: str, text: str) -> str:
     async def chunks() -> AsyncIterator[bytes]:
         yield text.encode()
 
@@ -91,14 +93,14 @@ def files(store: FolderStore, tmp: Path) -> list[str]:
     return [path.read_text() for path in (tmp / "files").rglob("*") if path.is_file()]
 
 
-async def lived_in(dataset: Dataset, action: Action, store: FolderStore) -> None:
+async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore) -> None:
     """Adds the data of a company that the fixture `dataset` doesn't create."""
     paul = dataset.paul
     owner, member = paul.owner.user, paul.member.user
     assert owner
     assert member
     for file in await File.filter(account_id=paul.account.pk):
-        await _stored(store, file.key, f"{paul.mark} bytes")
+        await _store_file(store, file.key, f"{paul.mark} bytes")
     await EmailChange.create(
         user=owner,
         email=f"{MARK}-new@camcha.example",
@@ -117,11 +119,11 @@ async def lived_in(dataset: Dataset, action: Action, store: FolderStore) -> None
         secret="s",
     )
     await Session.filter(user_id=owner.pk).update(device=f"{MARK} browser"[:60])
-    for whose in (f"user:{owner.pk}", f"account:{paul.account.pk}"):
+    for owner_key in (f"user:{owner.pk}", f"account:{paul.account.pk}"):
         await IdempotencyKey.create(
-            owner=whose,
+            owner=owner_key,
             operation="x",
-            key=f"{MARK} {whose}",
+            key=f"{MARK} {owner_key}",
             fingerprint="-",
             created_on="2026-11-23",
         )
@@ -137,7 +139,7 @@ async def lived_in(dataset: Dataset, action: Action, store: FolderStore) -> None
             tx, alice, f"Bonjour {MARK}", "alices"
         )
     await File.create(
-        key=await _stored(store, "alices-file-0123456789", f"{MARK} answer"),
+        key=await _store_file(store, "alices-file-0123456789", f"{MARK} answer"),
         uploader=alice,
         message=response,
         size=3,
@@ -149,7 +151,7 @@ async def lived_in(dataset: Dataset, action: Action, store: FolderStore) -> None
     )
 
 
-async def asked_and_scheduled(dataset: Dataset, action: Action, services: Services) -> Erasure:
+async def schedule_deletion(dataset: Dataset, action: Action, services: Services) -> Erasure:
     """Paul's owner requests the deletion and Alice schedules it."""
     owner, alice = dataset.paul.owner, dataset.alice
     assert owner.session
@@ -176,12 +178,12 @@ async def asked_and_scheduled(dataset: Dataset, action: Action, services: Servic
 
 
 @pytest.fixture
-async def leaving(
+async def scheduled_erasure(
     dataset: Dataset, action: Action, services: Services, store: FolderStore
 ) -> Erasure:
     """The two companies, of which Paul's is to be deleted in two weeks."""
-    await lived_in(dataset, action, store)
-    return await asked_and_scheduled(dataset, action, services)
+    await add_personal_data(dataset, action, store)
+    return await schedule_deletion(dataset, action, services)
 
 
 @pytest.fixture
@@ -192,32 +194,32 @@ def later(clock: "MovableClock", action: Action) -> Action:
 
 
 @pytest.fixture
-async def erased(
-    leaving: Erasure, later: Action, services: Services, store: FolderStore
+async def completed_erasure(
+    scheduled_erasure: Erasure, later: Action, services: Services, store: FolderStore
 ) -> Erasure:
     """The same after the deletion of Paul's company."""
     await erase_due_accounts(later, erasure_services(services, store))
-    return leaving
+    return scheduled_erasure
 
 
 async def test_p1_2_nothing_is_erased_during_the_grace_period(
-    leaving: Erasure, action: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure, action: Action, services: Services, store: FolderStore
 ) -> None:
-    before = await dumped()
+    before = await dump_tables()
     assert await erase_due_accounts(action, erasure_services(services, store)) == 0
-    assert await dumped() == before
+    assert await dump_tables() == before
 
 
 async def test_p1_2_only_data_required_by_law_remains(
-    leaving: Erasure,
+    scheduled_erasure: Erasure,
     dataset: Dataset,
     later: Action,
     services: Services,
     store: FolderStore,
     tmp_path: Path,
 ) -> None:
-    before = await marked()
-    maries = await dumped()
+    before = await tables_with_mark()
+    rows_before = await dump_tables()
     invoice = await Invoice.get(account_id=dataset.paul.account.pk)
     assert {
         "account",
@@ -230,28 +232,29 @@ async def test_p1_2_only_data_required_by_law_remains(
         "purchase",
         "legal_name_change",
     } < before
-    assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT} - {
+    assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT_TABLES} - {
         "invoice_document"
     } <= before
     assert await erase_due_accounts(later, erasure_services(services, store)) == 1
     outbox = tmp_path / "mail"
     await deliver_due(transport_from_url(f"file:{outbox}"), later.at, 100, sender=SENDER)
-    assert await marked() <= KEPT
+    assert await tables_with_mark() <= KEPT_TABLES
     assert files(store, tmp_path) == []
     assert await Invoice.get(pk=invoice.pk) == invoice
     assert (await Invoice.get(pk=invoice.pk)).facts == invoice.facts
     assert (await Account.get(pk=dataset.paul.account.pk)).status is AccountStatus.ERASED
-    after = await dumped()
-    for table in maries:  # no row of another company changed
+    rows_after = await dump_tables()
+    for table in rows_before:  # no row of another company changed
         marie_rows = [
-            [row for row in rows if "mariemark" in row] for rows in (maries[table], after[table])
+            [row for row in rows if "mariemark" in row]
+            for rows in (rows_before[table], rows_after[table])
         ]
         assert len(marie_rows[0]) == len(marie_rows[1])
         assert table == "email" or marie_rows[0] == marie_rows[1]
 
 
 async def test_p1_2_the_last_email_explains_what_is_kept_and_until_when(
-    leaving: Erasure, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
     owner = await User.get(name="PAULMARK OWNER")
     await erase_due_accounts(later, erasure_services(services, store))
@@ -266,7 +269,7 @@ async def test_p1_2_the_last_email_explains_what_is_kept_and_until_when(
 
 async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
     execute: "Execute",
-    erased: Erasure,
+    completed_erasure: Erasure,
     dataset: Dataset,
     later: Action,
 ) -> None:
@@ -298,7 +301,7 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
 
 async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
     execute: "Execute",
-    leaving: Erasure,
+    scheduled_erasure: Erasure,
     dataset: Dataset,
     later: Action,
     services: Services,
@@ -316,20 +319,20 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
     await erase_due_accounts(later, erasure_services(services, store))
     assert dataset.alice.user
     alice = await create_viewer(later, dataset.alice.user, second_factor=True)
-    after = (await execute(alice, document, **ids))["data"]
-    assert after["node"] is None
-    assert after["account"] == {
+    rows_after = (await execute(alice, document, **ids))["data"]
+    assert rows_after["node"] is None
+    assert rows_after["account"] == {
         "legalName": "[effacé]",
         "status": "ERASED",
         "invoices": {"nodes": []},
         "purchases": {"nodes": [{"invoices": []}]},
     }
-    assert len(after["invoices"]["nodes"]) == len(before["invoices"]["nodes"]) - 1
+    assert len(rows_after["invoices"]["nodes"]) == len(before["invoices"]["nodes"]) - 1
 
 
 async def test_p1_2_tickets_are_closed_and_accept_no_messages(
     execute: "Execute",
-    erased: Erasure,
+    completed_erasure: Erasure,
     dataset: Dataset,
     later: Action,
 ) -> None:
@@ -354,7 +357,11 @@ async def test_p1_2_tickets_are_closed_and_accept_no_messages(
 
 
 async def test_p1_2_members_of_another_company_keep_their_user(
-    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
 ) -> None:
     member = dataset.paul.member.user
     assert member
@@ -367,7 +374,11 @@ async def test_p1_2_members_of_another_company_keep_their_user(
 
 
 async def test_p1_2_an_erased_address_can_sign_up_again_with_a_new_password(
-    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
 ) -> None:
     owner = dataset.paul.owner.user
     assert owner
@@ -378,11 +389,11 @@ async def test_p1_2_an_erased_address_can_sign_up_again_with_a_new_password(
     assert (gone.email_verified_at, gone.second_factor_at) == (None, None)
 
 
-class Killed(BaseException):
+class SimulatedKill(BaseException):
     """The process was killed."""
 
 
-class KilledAction(Action):
+class InterruptedAction(Action):
     """An action whose process is killed before its n-th transaction."""
 
     left = [0]
@@ -390,36 +401,42 @@ class KilledAction(Action):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         if self.left[0] == 0:
-            raise Killed
+            raise SimulatedKill
         self.left[0] -= 1
         async with super().transaction() as tx:
             yield tx
 
 
 async def test_p1_2_an_erasure_completes_after_a_kill_at_any_point(
-    leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
+    scheduled_erasure: Erasure,
+    later: Action,
+    services: Services,
+    store: FolderStore,
+    tmp_path: Path,
 ) -> None:
     """P1.2: killed before each of its transactions in turn, the erasure still completes and counts
     nothing twice.
     """
-    dying, deaths = KilledAction(None, later.at, later.bus), 0
+    interrupted_action, interruptions = InterruptedAction(None, later.at, later.bus), 0
     while True:
-        KilledAction.left[0] = deaths + 1
+        InterruptedAction.left[0] = interruptions + 1
         try:
-            assert await erase_due_accounts(dying, erasure_services(services, store)) == 1
+            assert (
+                await erase_due_accounts(interrupted_action, erasure_services(services, store)) == 1
+            )
             break
-        except Killed:
-            deaths += 1
-    assert deaths > 10
-    erased = await Erasure.get()
-    assert Counter(erased.removed)["people"] == 2
+        except SimulatedKill:
+            interruptions += 1
+    assert interruptions > 10
+    completed_erasure = await Erasure.get()
+    assert Counter(completed_erasure.removed)["people"] == 2
     assert await Email.filter(template="account_erased.fr").count() == 1
-    assert await marked() <= KEPT | {"email"}
+    assert await tables_with_mark() <= KEPT_TABLES | {"email"}
     assert files(store, tmp_path) == []
 
 
 async def test_p1_2_concurrent_processes_erase_once(
-    leaving: Erasure, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
     done = await asyncio.gather(
         *(erase_due_accounts(later, erasure_services(services, store)) for _ in range(3))
@@ -431,35 +448,45 @@ async def test_p1_2_concurrent_processes_erase_once(
 
 
 async def test_p1_2_a_cancelled_deletion_erases_nothing_and_a_started_one_cannot_be_cancelled(
-    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
 ) -> None:
     alice = await create_viewer(later, dataset.alice.user, second_factor=True)
     assert alice.session
     action = Action(alice.user, later.at, later.bus)
-    calling_off = lifecycle.reactivate(action, alice.session, dataset.paul.account.pk)
+    cancellation = lifecycle.reactivate(action, alice.session, dataset.paul.account.pk)
     ended = await asyncio.gather(
-        calling_off,
+        cancellation,
         erase_due_accounts(later, erasure_services(services, store)),
         return_exceptions=True,
     )
-    erased = await Erasure.get()
+    completed_erasure = await Erasure.get()
     assert (
-        (erased.finished_at is None)
-        == (erased.canceled_at is not None)
+        (completed_erasure.finished_at is None)
+        == (completed_erasure.canceled_at is not None)
         == (not isinstance(ended[0], Exception))
     )
-    assert ended[1] == (erased.finished_at is not None)
+    assert ended[1] == (completed_erasure.finished_at is not None)
     status = (await Account.get(pk=dataset.paul.account.pk)).status
-    assert status is (AccountStatus.ACTIVE if erased.canceled_at else AccountStatus.ERASED)
+    assert status is (
+        AccountStatus.ACTIVE if completed_erasure.canceled_at else AccountStatus.ERASED
+    )
 
 
 async def test_p1_2_an_erasure_waits_for_pending_payments(
-    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure,
+    dataset: Dataset,
+    later: Action,
+    services: Services,
+    store: FolderStore,
 ) -> None:
     payment = await Payment.filter(account_id=dataset.paul.account.pk).get()
-    lately = later.at - timedelta(days=6)
+    recent_time = later.at - timedelta(days=6)
     await Payment.filter(pk=payment.pk).update(
-        status=PaymentStatus.REQUIRES_ACTION, created_at=lately
+        status=PaymentStatus.REQUIRES_ACTION, created_at=recent_time
     )
     assert await erase_due_accounts(later, erasure_services(services, store)) == 0
     assert (await Erasure.get()).started_at is None
@@ -468,7 +495,7 @@ async def test_p1_2_an_erasure_waits_for_pending_payments(
 
 
 async def test_p1_2_an_unconfirmed_payment_does_not_block_the_erasure(
-    leaving: Erasure, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
     """The provider is asked about a payment for seven days, and the law allows a month for the
     erasure.
@@ -478,7 +505,7 @@ async def test_p1_2_an_unconfirmed_payment_does_not_block_the_erasure(
 
 
 async def test_p1_2_invitations_from_other_companies_are_erased_too(
-    leaving: Erasure,
+    scheduled_erasure: Erasure,
     dataset: Dataset,
     action: Action,
     later: Action,
@@ -495,13 +522,13 @@ async def test_p1_2_invitations_from_other_companies_are_erased_too(
         await emails.send_invitation(tx, invitation, marie.owner.user, marie.account, "T")
     assert await erase_due_accounts(later, erasure_services(services, store)) == 1
     assert not any(
-        member.email.lower() in row for rows in (await dumped()).values() for row in rows
+        member.email.lower() in row for rows in (await dump_tables()).values() for row in rows
     )
 
 
 async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
     db: str,
-    leaving: Erasure,
+    scheduled_erasure: Erasure,
     dataset: Dataset,
     later: Action,
     services: Services,
@@ -513,21 +540,21 @@ async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
     member, marie = dataset.paul.member.user, dataset.marie
     assert member
     await Invitation.filter(pk=marie.row(Invitation).pk).update(email=member.email)
-    outside = contextvars.copy_context()
+    outer_context = contextvars.copy_context()
     async with later.transaction() as tx:
         await tx.locked(Account, marie.account.pk)
         await tx.locked(Invitation, marie.row(Invitation).pk)
-        erasing = asyncio.create_task(
-            erase_due_accounts(later, erasure_services(services, store)), context=outside
+        erasure_task = asyncio.create_task(
+            erase_due_accounts(later, erasure_services(services, store)), context=outer_context
         )
         await wait_for_lock_waiters(db)
         await tx.locked(User, member.pk)
-    assert await erasing == 1
+    assert await erasure_task == 1
 
 
 async def test_p1_2_erased_tickets_accept_no_messages(
     execute: "Execute",
-    leaving: Erasure,
+    scheduled_erasure: Erasure,
     dataset: Dataset,
     later: Action,
     services: Services,
@@ -548,23 +575,23 @@ async def test_p1_2_erased_tickets_accept_no_messages(
         answered = await execute(alice, document, input=given)
         assert answered["data"]["ticketReply"]["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
     assert await Ticket.filter(account_id=dataset.paul.account.pk).count() == len(tickets)
-    assert "message" not in await marked()
+    assert "message" not in await tables_with_mark()
 
 
 class FailingStore(FolderStore):
     """A store that fails with an unexpected error."""
 
-    failures = 1
+    remaining_failures = 1
 
     async def delete(self, key: str) -> None:
-        self.failures -= 1
-        if self.failures == 0:
+        self.remaining_failures -= 1
+        if self.remaining_failures == 0:
             raise RuntimeError(key)
         await super().delete(key)
 
 
 async def test_p1_2_a_failing_erasure_does_not_block_others(
-    leaving: Erasure,
+    scheduled_erasure: Erasure,
     dataset: Dataset,
     later: Action,
     services: Services,
@@ -580,18 +607,18 @@ async def test_p1_2_a_failing_erasure_does_not_block_others(
         account=dataset.marie.account,
         ticket=ticket,
         scheduler=dataset.alice.user,
-        requested_at=leaving.requested_at,
-        deadline=leaving.deadline,
-        scheduled_at=leaving.scheduled_at,
-        due_at=leaving.due_at,
+        requested_at=scheduled_erasure.requested_at,
+        deadline=scheduled_erasure.deadline,
+        scheduled_at=scheduled_erasure.scheduled_at,
+        due_at=scheduled_erasure.due_at,
     )
-    stubborn = FailingStore(tmp_path / "files")
+    failing_store = FailingStore(tmp_path / "files")
     with capture_logs() as logged:
-        assert await erase_due_accounts(later, erasure_services(services, stubborn)) == 1
+        assert await erase_due_accounts(later, erasure_services(services, failing_store)) == 1
     assert [(each["event"], each.get("error")) for each in logged] == [
         ("erasure.failed", "RuntimeError")
     ]
-    assert await erase_due_accounts(later, erasure_services(services, stubborn)) == 1
+    assert await erase_due_accounts(later, erasure_services(services, failing_store)) == 1
 
 
 class UnavailableStore(FolderStore):
@@ -602,7 +629,11 @@ class UnavailableStore(FolderStore):
 
 
 async def test_p1_2_while_the_store_is_unavailable_no_file_row_is_deleted(
-    leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
+    scheduled_erasure: Erasure,
+    later: Action,
+    services: Services,
+    store: FolderStore,
+    tmp_path: Path,
 ) -> None:
     count = await File.all().count()
     assert (

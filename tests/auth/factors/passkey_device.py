@@ -19,31 +19,36 @@ PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
 class Device:
     """A device with a single key. Each part of its answers can be falsified."""
 
-    def __init__(self, origin: str = ORIGIN, verifies: bool = True, counter: int = 0) -> None:
-        self.origin, self.verifies, self.counter, self.framed = origin, verifies, counter, False
+    def __init__(self, origin: str = ORIGIN, verifies_user: bool = True, counter: int = 0) -> None:
+        self.origin, self.verifies_user, self.counter, self.is_framed = (
+            origin,
+            verifies_user,
+            counter,
+            False,
+        )
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.id, self.handle = os.urandom(32), b""
 
-    def made(self, options: str) -> str:
+    def create_credential(self, options: str) -> str:
         """The answer to creation options, as JSON."""
-        parsed = json.loads(options)
-        self.handle = base64url_to_bytes(parsed["user"]["id"])
-        client_data = self._client_data("webauthn.create", parsed["challenge"])
+        parsed_options = json.loads(options)
+        self.handle = base64url_to_bytes(parsed_options["user"]["id"])
+        client_data = self._client_data("webauthn.create", parsed_options["challenge"])
         number = self.key.public_key().public_numbers()
         key = cbor2.dumps(
             {1: 2, 3: -7, -1: 1, -2: number.x.to_bytes(32, "big"), -3: number.y.to_bytes(32, "big")}
         )
-        attested = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + key
-        data = self._data(parsed["rp"]["id"], ATTESTED) + attested
+        attested_data = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + key
+        data = self._authenticator_data(parsed_options["rp"]["id"], ATTESTED) + attested_data
         statement = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
         return self._credential(clientDataJSON=client_data, attestationObject=statement)
 
-    def got(self, options: str) -> str:
+    def sign_challenge(self, options: str) -> str:
         """The answer to request options, as JSON."""
-        parsed = json.loads(options)
-        client_data = self._client_data("webauthn.get", parsed["challenge"])
+        parsed_options = json.loads(options)
+        client_data = self._client_data("webauthn.get", parsed_options["challenge"])
         self.counter += 1 if self.counter else 0
-        data = self._data(parsed["rpId"], 0)
+        data = self._authenticator_data(parsed_options["rpId"], 0)
         signature = self.key.sign(data + hashlib.sha256(client_data).digest(), ec.ECDSA(SHA256()))
         return self._credential(
             clientDataJSON=client_data,
@@ -58,12 +63,12 @@ class Device:
                 "type": kind,
                 "challenge": challenge,
                 "origin": self.origin,
-                "crossOrigin": self.framed,
+                "crossOrigin": self.is_framed,
             }
         ).encode()
 
-    def _data(self, host: str, flags: int) -> bytes:
-        flags |= PRESENT | (VERIFIED if self.verifies else 0)
+    def _authenticator_data(self, host: str, flags: int) -> bytes:
+        flags |= PRESENT | (VERIFIED if self.verifies_user else 0)
         return (
             hashlib.sha256(host.encode()).digest()
             + bytes([flags])
@@ -72,13 +77,13 @@ class Device:
 
     def _credential(self, **response: Any) -> str:
         key = bytes_to_base64url(self.id)
-        encoded = {name: bytes_to_base64url(value) for name, value in response.items()}
+        encoded_response = {name: bytes_to_base64url(value) for name, value in response.items()}
         return json.dumps(
             {
                 "id": key,
                 "rawId": key,
                 "type": "public-key",
-                "response": encoded,
+                "response": encoded_response,
                 "clientExtensionResults": {},
             }
         )

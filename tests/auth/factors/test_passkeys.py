@@ -44,7 +44,7 @@ class PasskeyUser:
     def __init__(self, auth: AuthServices, new_action: "NewAction") -> None:
         self.auth, self.new_action = auth, new_action
 
-    async def fresh(self, user: User, second_factor: bool = False) -> Tokens:
+    async def start_session(self, user: User, second_factor: bool = False) -> Tokens:
         tokens = await sign_in(await User.get(pk=user.pk), None, second_factor, self.new_action())
         await Session.filter(pk=tokens.session.pk).update(
             fresh_until=self.new_action().at + timedelta(minutes=5)
@@ -53,17 +53,17 @@ class PasskeyUser:
 
     async def register(self, tokens: Tokens, device: Device, name: str | None = None) -> Enrolment:
         options = await begin_passkey(self.new_action(), self.auth, tokens.session)
-        registered = device.made(options)
+        credential = device.create_credential(options)
         return await confirm_passkey(
-            self.new_action(), self.auth, tokens.session, credential=registered, name=name
+            self.new_action(), self.auth, tokens.session, credential=credential, name=name
         )
 
     async def answer(self, device: Device) -> str:
-        return device.got(
+        return device.sign_challenge(
             await passkeys.authentication_options(self.new_action(), self.auth.relying_party)
         )
 
-    async def enter(self, answer: str) -> User:
+    async def sign_in(self, answer: str) -> User:
         return await authenticate_by_passkey(
             self.new_action(), self.auth, passkey=answer, peer="192.0.2.7"
         )
@@ -80,15 +80,15 @@ async def test_p4_3_a_new_passkey_signs_in_without_a_password(
     """The first passkey turns the second factor on and returns recovery codes; the next one returns
     none.
     """
-    device, tokens = Device(counter=1), await passkey_user.fresh(owner)
+    device, tokens = Device(counter=1), await passkey_user.start_session(owner)
     other = await sign_in(owner, None, False, new_action())
-    registered = await passkey_user.register(tokens, device, " My   key ")
-    assert len(registered.recovery_codes or []) == 10
-    assert registered.authenticator.name == "My key"
+    credential = await passkey_user.register(tokens, device, " My   key ")
+    assert len(credential.recovery_codes or []) == 10
+    assert credential.authenticator.name == "My key"
     assert (await User.get(pk=owner.pk)).second_factor
     assert (await Session.get(pk=other.session.pk)).ended_at
     for _ in range(2):
-        assert await passkey_user.enter(await passkey_user.answer(device)) == owner
+        assert await passkey_user.sign_in(await passkey_user.answer(device)) == owner
     assert (await Authenticator.get()).last_used_at == new_action().at
     assert (await passkey_user.register(tokens, Device())).recovery_codes is None
 
@@ -96,7 +96,7 @@ async def test_p4_3_a_new_passkey_signs_in_without_a_password(
 async def test_p4_3_a_passkey_is_a_second_factor(
     auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User
 ) -> None:
-    async def enter(password: str, passkey: str | None) -> User:
+    async def sign_in_with_password(password: str, passkey: str | None) -> User:
         return await authenticate(
             new_action(),
             auth,
@@ -108,19 +108,19 @@ async def test_p4_3_a_passkey_is_a_second_factor(
         )
 
     device = Device()
-    await passkey_user.register(await passkey_user.fresh(owner), device)
+    await passkey_user.register(await passkey_user.start_session(owner), device)
     with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
-        await enter(PASSWORD, None)
+        await sign_in_with_password(PASSWORD, None)
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await enter("mouette phare ardoise 77", await passkey_user.answer(device))
-    assert await enter(PASSWORD, await passkey_user.answer(device)) == owner
+        await sign_in_with_password("mouette phare ardoise 77", await passkey_user.answer(device))
+    assert await sign_in_with_password(PASSWORD, await passkey_user.answer(device)) == owner
 
 
 async def test_p4_3_a_passkey_alone_steps_up(
     auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User
 ) -> None:
     device = Device()
-    await passkey_user.register(await passkey_user.fresh(owner), device)
+    await passkey_user.register(await passkey_user.start_session(owner), device)
     session = (await sign_in(await User.get(pk=owner.pk), None, True, new_action())).session
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await step_up(new_action(), auth, session, passkey=await passkey_user.answer(Device()))
@@ -135,12 +135,12 @@ async def test_another_users_passkey_is_refused(
     auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User, agent: User
 ) -> None:
     """A valid passkey of another user works neither for a step-up nor as a second factor."""
-    agent_device, owner_device = Device(), Device()
-    await passkey_user.register(await passkey_user.fresh(agent), agent_device)
-    await passkey_user.register(await passkey_user.fresh(owner), owner_device)
+    agent_tokens, owner_device = Device(), Device()
+    await passkey_user.register(await passkey_user.start_session(agent), agent_tokens)
+    await passkey_user.register(await passkey_user.start_session(owner), owner_device)
     session = (await sign_in(await User.get(pk=owner.pk), None, True, new_action())).session
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await step_up(new_action(), auth, session, passkey=await passkey_user.answer(agent_device))
+        await step_up(new_action(), auth, session, passkey=await passkey_user.answer(agent_tokens))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await authenticate(
             new_action(),
@@ -149,7 +149,7 @@ async def test_another_users_passkey_is_refused(
             password=PASSWORD,
             code=None,
             peer="::1",
-            passkey=await passkey_user.answer(agent_device),
+            passkey=await passkey_user.answer(agent_tokens),
         )
 
 
@@ -157,14 +157,14 @@ async def test_an_answer_works_once_even_in_concurrent_requests(
     passkey_user: PasskeyUser, owner: User
 ) -> None:
     device = Device()
-    await passkey_user.register(await passkey_user.fresh(owner), device)
+    await passkey_user.register(await passkey_user.start_session(owner), device)
     response = await passkey_user.answer(device)
     entered = await asyncio.gather(
-        *(passkey_user.enter(response) for _ in range(4)), return_exceptions=True
+        *(passkey_user.sign_in(response) for _ in range(4)), return_exceptions=True
     )
     assert [each for each in entered if isinstance(each, User)] == [owner]
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await passkey_user.enter(response)
+        await passkey_user.sign_in(response)
 
 
 async def test_a_challenge_expires_after_five_minutes(
@@ -175,70 +175,80 @@ async def test_a_challenge_expires_after_five_minutes(
     clock: "MovableClock",
 ) -> None:
     device = Device()
-    await passkey_user.register(await passkey_user.fresh(owner), device)
+    await passkey_user.register(await passkey_user.start_session(owner), device)
     response = await passkey_user.answer(device)
     clock.advance(passkeys.LIFETIME)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await passkey_user.enter(response)
+        await passkey_user.sign_in(response)
     assert await passkeys.delete_expired(new_action()) == 1
     assert not await WebauthnChallenge.exists()
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "changes",
     [
         {"origin": "https://camcha.evil.example"},
-        {"verifies": False},
+        {"verifies_user": False},
         {"key": "another"},
         {"handle": b"x"},
     ],
     ids=["another page", "nobody verified", "another key", "another person"],
 )
 async def test_a_wrong_answer_is_refused(
-    passkey_user: PasskeyUser, owner: User, wrong: dict[str, object]
+    passkey_user: PasskeyUser, owner: User, changes: dict[str, object]
 ) -> None:
     device = Device()
-    await passkey_user.register(await passkey_user.fresh(owner), device)
-    if "key" in wrong:
-        wrong = {"key": Device().key}
-    vars(device).update(wrong)
+    await passkey_user.register(await passkey_user.start_session(owner), device)
+    if "key" in changes:
+        changes = {"key": Device().key}
+    vars(device).update(changes)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await passkey_user.enter(await passkey_user.answer(device))
+        await passkey_user.sign_in(await passkey_user.answer(device))
 
 
 async def test_a_counter_that_decreases_reveals_a_copy(
     passkey_user: PasskeyUser, owner: User
 ) -> None:
     device = Device(counter=5)
-    await passkey_user.register(await passkey_user.fresh(owner), device)
-    await passkey_user.enter(await passkey_user.answer(device))
+    await passkey_user.register(await passkey_user.start_session(owner), device)
+    await passkey_user.sign_in(await passkey_user.answer(device))
     device.counter = 3
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await passkey_user.enter(await passkey_user.answer(device))
+        await passkey_user.sign_in(await passkey_user.answer(device))
 
 
 async def test_a_challenge_works_for_one_purpose_only(
     auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User, agent: User
 ) -> None:
     device = Device()
-    tokens = await passkey_user.fresh(owner)
-    agent_device = await passkey_user.fresh(agent)
+    tokens = await passkey_user.start_session(owner)
+    agent_tokens = await passkey_user.start_session(agent)
 
-    async def confirm(made: str) -> Enrolment:
-        return await confirm_passkey(new_action(), auth, tokens.session, credential=made, name=None)
+    async def confirm(credential: str) -> Enrolment:
+        return await confirm_passkey(
+            new_action(), auth, tokens.session, credential=credential, name=None
+        )
 
     options = json.loads(await begin_passkey(new_action(), auth, tokens.session))
-    asked = json.loads(await passkeys.authentication_options(new_action(), auth.relying_party))
+    request_options = json.loads(
+        await passkeys.authentication_options(new_action(), auth.relying_party)
+    )
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await confirm(device.made(json.dumps({**options, "challenge": asked["challenge"]})))
-    for_another = await begin_passkey(new_action(), auth, agent_device.session)
+        await confirm(
+            device.create_credential(
+                json.dumps({**options, "challenge": request_options["challenge"]})
+            )
+        )
+    other_options = await begin_passkey(new_action(), auth, agent_tokens.session)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await confirm(device.made(for_another))
+        await confirm(device.create_credential(other_options))
     await passkey_user.register(tokens, device)
-    to_register = json.loads(await begin_passkey(new_action(), auth, tokens.session))
+    creation_options = json.loads(await begin_passkey(new_action(), auth, tokens.session))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await passkey_user.enter(
-            device.got(json.dumps({**asked, "challenge": to_register["challenge"]}))
+        await passkey_user.sign_in(
+            device.sign_challenge(
+                json.dumps({**request_options, "challenge": creation_options["challenge"]})
+            )
         )
 
 
@@ -251,7 +261,9 @@ async def test_registering_a_passkey_requires_a_step_up_and_user_verification(
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
         await confirm_passkey(new_action(), auth, tokens.session, credential="{}", name=None)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await passkey_user.register(await passkey_user.fresh(owner), Device(verifies=False))
+        await passkey_user.register(
+            await passkey_user.start_session(owner), Device(verifies_user=False)
+        )
     assert not await Authenticator.exists()
 
 
@@ -259,9 +271,9 @@ async def test_a_passkey_belongs_to_one_user(
     passkey_user: PasskeyUser, owner: User, agent: User
 ) -> None:
     device = Device()
-    await passkey_user.register(await passkey_user.fresh(owner), device)
+    await passkey_user.register(await passkey_user.start_session(owner), device)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await passkey_user.register(await passkey_user.fresh(agent), device)
+        await passkey_user.register(await passkey_user.start_session(agent), device)
     assert await Authenticator.filter(user_id=agent.pk).count() == 0
     assert not (await User.get(pk=agent.pk)).second_factor
 
@@ -270,45 +282,47 @@ async def test_a_removed_passkey_is_refused(
     passkey_user: PasskeyUser, new_action: "NewAction", owner: User
 ) -> None:
     device = Device()
-    registered = await passkey_user.register(await passkey_user.fresh(owner), device)
+    credential = await passkey_user.register(await passkey_user.start_session(owner), device)
     response = await passkey_user.answer(device)
     await remove(
-        new_action(), (await passkey_user.fresh(owner, True)).session, registered.authenticator
+        new_action(),
+        (await passkey_user.start_session(owner, True)).session,
+        credential.authenticator,
     )
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await passkey_user.enter(response)
+        await passkey_user.sign_in(response)
 
 
 async def test_an_unverified_address_must_be_verified_first(
     passkey_user: PasskeyUser, owner: User
 ) -> None:
     device = Device()
-    await passkey_user.register(await passkey_user.fresh(owner), device)
+    await passkey_user.register(await passkey_user.start_session(owner), device)
     await User.filter(pk=owner.pk).update(email_verified_at=None)
     with pytest.raises(Refusal, match="EMAIL_UNVERIFIED"):
-        await passkey_user.enter(await passkey_user.answer(device))
+        await passkey_user.sign_in(await passkey_user.answer(device))
 
 
 async def test_guesses_are_throttled_by_network(passkey_user: PasskeyUser) -> None:
     for _ in range(PASSKEY.free_attempts + 1):
         with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-            await passkey_user.enter("{}")
+            await passkey_user.sign_in("{}")
     with pytest.raises(Throttled):
-        await passkey_user.enter("{}")
+        await passkey_user.sign_in("{}")
 
 
 async def test_options_exclude_passkeys_already_on_the_device(
     auth: AuthServices, passkey_user: PasskeyUser, new_action: "NewAction", owner: User
 ) -> None:
-    device, tokens = Device(), await passkey_user.fresh(owner)
+    device, tokens = Device(), await passkey_user.start_session(owner)
     await passkey_user.register(tokens, device)
-    asked, again = [
+    request_options, again = [
         json.loads(await passkeys.authentication_options(new_action(), auth.relying_party))
         for _ in range(2)
     ]
-    assert asked.pop("challenge") != again.pop("challenge")
+    assert request_options.pop("challenge") != again.pop("challenge")
     assert (
-        asked
+        request_options
         == again
         == {
             "timeout": 300000,
@@ -325,25 +339,25 @@ async def test_options_exclude_passkeys_already_on_the_device(
 async def test_passkeys_are_refused_in_cross_origin_frames(
     passkey_user: PasskeyUser, owner: User
 ) -> None:
-    device, tokens = Device(), await passkey_user.fresh(owner)
-    device.framed = True
+    device, tokens = Device(), await passkey_user.start_session(owner)
+    device.is_framed = True
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await passkey_user.register(tokens, device)
-    device.framed = False
+    device.is_framed = False
     await passkey_user.register(tokens, device)
-    device.framed = True
+    device.is_framed = True
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await passkey_user.enter(await passkey_user.answer(device))
+        await passkey_user.sign_in(await passkey_user.answer(device))
 
 
 async def test_an_overlong_identifier_is_refused(passkey_user: PasskeyUser, owner: User) -> None:
-    device, tokens = Device(), await passkey_user.fresh(owner)
+    device, tokens = Device(), await passkey_user.start_session(owner)
     device.id = os.urandom(1024)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await passkey_user.register(tokens, device)
     device.id = os.urandom(1023)
     await passkey_user.register(tokens, device)
-    assert await passkey_user.enter(await passkey_user.answer(device)) == owner
+    assert await passkey_user.sign_in(await passkey_user.answer(device)) == owner
 
 
 _KEYS = [
@@ -368,14 +382,14 @@ _TEXTS = (
     st.text(max_size=50) | st.just("[" * 16_000) | st.just("x" * 20_000) | _JSON.map(json.dumps)
 )
 _PARTS = st.binary(max_size=200).map(bytes_to_base64url) | st.none() | st.text(max_size=9)
-_CHANGED = st.dictionaries(
+_CHANGED_PARTS = st.dictionaries(
     st.sampled_from(["clientDataJSON", "authenticatorData", "signature", "userHandle"]),
     _PARTS,
     min_size=1,
 )
 
 
-@given(text=_TEXTS, changed=_CHANGED)
+@given(text=_TEXTS, changed=_CHANGED_PARTS)
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -385,11 +399,11 @@ async def test_malformed_answers_are_refused(
     """Malformed answers, and valid answers with one part changed."""
     passkey_user.auth.throttle._counts.clear()  # of a different example
     if not await Authenticator.exists():
-        await passkey_user.register(await passkey_user.fresh(owner), DEVICE)
+        await passkey_user.register(await passkey_user.start_session(owner), DEVICE)
     response = json.loads(await passkey_user.answer(DEVICE))
     for credential in (text, json.dumps(response | {"response": response["response"] | changed})):
         with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-            await passkey_user.enter(credential)
+            await passkey_user.sign_in(credential)
 
 
 DEVICE = Device()

@@ -44,35 +44,40 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 @pytest.fixture
-def enter(
+def sign_in_with_code(
     auth: AuthServices, new_action: "NewAction", password: str
 ) -> Callable[[User, str | None], Awaitable[User]]:
-    async def enter(user: User, code: str | None) -> User:
+    async def sign_in_with_code(user: User, code: str | None) -> User:
         return await authenticate(
             new_action(), auth, email=user.email, password=password, code=code, peer="192.0.2.7"
         )
 
-    return enter
+    return sign_in_with_code
 
 
-Enter = Callable[[User, str | None], Awaitable[User]]
+SignInWithCode = Callable[[User, str | None], Awaitable[User]]
 
 
 class TestSetUp:
     async def test_no_code_is_required_until_the_set_up_is_confirmed(
-        self, auth: AuthServices, new_action: "NewAction", owner: User, password: str, enter: Enter
+        self,
+        auth: AuthServices,
+        new_action: "NewAction",
+        owner: User,
+        password: str,
+        sign_in_with_code: SignInWithCode,
     ) -> None:
         """P4.3: an abandoned set-up doesn't lock the user out."""
         tokens = await sign_in(owner, None, False, new_action())
         secret = await begin_totp(new_action(), auth, tokens.session, password)
-        assert await enter(owner, None) == owner
+        assert await sign_in_with_code(owner, None) == owner
         wrong = code_of(secret, new_action(), 5)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await confirm_totp(new_action(), auth, tokens.session, wrong)
-        assert await enter(owner, None) == owner
+        assert await sign_in_with_code(owner, None) == owner
         await confirm_totp(new_action(), auth, tokens.session, code_of(secret, new_action()))
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
-            await enter(owner, None)
+            await sign_in_with_code(owner, None)
 
     async def test_a_code_without_a_seed_confirms_nothing(
         self, auth: AuthServices, new_action: "NewAction", owner: User
@@ -125,8 +130,8 @@ class TestSetUp:
         tokens = await sign_in(owner, None, False, new_action())
         code = code_of(await begin_totp(new_action(), auth, tokens.session, password), new_action())
         both = [confirm_totp(new_action(), auth, tokens.session, code) for _ in range(2)]
-        responses = await asyncio.gather(*both, return_exceptions=True)
-        assert sorted(str(response) for response in responses if isinstance(response, Refusal)) == [
+        results = await asyncio.gather(*both, return_exceptions=True)
+        assert sorted(str(response) for response in results if isinstance(response, Refusal)) == [
             "STEP_UP_REQUIRED"
         ]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
@@ -164,7 +169,7 @@ class TestCodes:
         new_action: "NewAction",
         owner: User,
         enrol: "Enrol",
-        enter: Enter,
+        sign_in_with_code: SignInWithCode,
         clock: "MovableClock",
     ) -> None:
         """P4.3: a code that someone else saw can't be reused, and neither can the code that
@@ -172,30 +177,31 @@ class TestCodes:
         """
         secret, _, _ = await enrol(owner)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code_of(secret, new_action()))
+            await sign_in_with_code(owner, code_of(secret, new_action()))
         clock.advance(timedelta(seconds=30))
-        assert await enter(owner, code_of(secret, new_action())) == owner
+        assert await sign_in_with_code(owner, code_of(secret, new_action())) == owner
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code_of(secret, new_action()))
+            await sign_in_with_code(owner, code_of(secret, new_action()))
 
     async def test_only_one_of_several_concurrent_sign_ins_with_one_code_succeeds(
         self,
         new_action: "NewAction",
         owner: User,
         enrol: "Enrol",
-        enter: Enter,
+        sign_in_with_code: SignInWithCode,
         clock: "MovableClock",
     ) -> None:
         secret, _, _ = await enrol(owner)
         clock.advance(timedelta(minutes=1))
-        responses = await asyncio.gather(
-            *(enter(owner, code_of(secret, new_action())) for _ in range(4)), return_exceptions=True
+        results = await asyncio.gather(
+            *(sign_in_with_code(owner, code_of(secret, new_action())) for _ in range(4)),
+            return_exceptions=True,
         )
         assert (
-            sorted(str(a) for a in responses if isinstance(a, Refusal))
+            sorted(str(a) for a in results if isinstance(a, Refusal))
             == ["SECOND_FACTOR_INVALID"] * 3
         )
-        assert [a for a in responses if isinstance(a, User)] == [owner]
+        assert [a for a in results if isinstance(a, User)] == [owner]
 
     @pytest.mark.parametrize(
         ("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)]
@@ -205,7 +211,7 @@ class TestCodes:
         new_action: "NewAction",
         owner: User,
         enrol: "Enrol",
-        enter: Enter,
+        sign_in_with_code: SignInWithCode,
         clock: "MovableClock",
         steps: int,
         accepted: bool,
@@ -214,32 +220,32 @@ class TestCodes:
         clock.advance(timedelta(hours=1))
         code = code_of(secret, new_action(), steps)
         if accepted:
-            assert await enter(owner, f" {code[:3]} {code[3:]}") == owner
+            assert await sign_in_with_code(owner, f" {code[:3]} {code[3:]}") == owner
             return
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code)
+            await sign_in_with_code(owner, code)
 
     async def test_an_older_code_than_the_last_is_not_accepted(
         self,
         new_action: "NewAction",
         owner: User,
         enrol: "Enrol",
-        enter: Enter,
+        sign_in_with_code: SignInWithCode,
         clock: "MovableClock",
     ) -> None:
         secret, _, _ = await enrol(owner)
         clock.advance(timedelta(hours=1))
-        assert await enter(owner, code_of(secret, new_action(), 1)) == owner
+        assert await sign_in_with_code(owner, code_of(secret, new_action(), 1)) == owner
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code_of(secret, new_action()))
+            await sign_in_with_code(owner, code_of(secret, new_action()))
 
     @pytest.mark.parametrize("code", [" ", "0", "x" * 10_000, "\x00", "١٢٣٤٥٦", "\ud800", "-1"])
     async def test_malformed_codes_are_refused(
-        self, owner: User, enrol: "Enrol", enter: Enter, code: str
+        self, owner: User, enrol: "Enrol", sign_in_with_code: SignInWithCode, code: str
     ) -> None:
         await enrol(owner)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code)
+            await sign_in_with_code(owner, code)
 
     async def test_the_password_is_checked_before_the_code(
         self, auth: AuthServices, new_action: "NewAction", owner: User, enrol: "Enrol"
@@ -264,7 +270,7 @@ class TestCodes:
         enrol: "Enrol",
     ) -> None:
         await enrol(owner)
-        responses = []
+        results = []
         for n in range(10):
             try:
                 await authenticate(
@@ -276,42 +282,42 @@ class TestCodes:
                     peer=f"198.51.100.{n}",
                 )
             except (Refusal, Throttled) as error:
-                responses.append(error.code)
-        assert responses == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
+                results.append(error.code)
+        assert results == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
 
 
 class TestRecovery:
     async def test_a_recovery_code_works_once(
-        self, owner: User, enrol: "Enrol", enter: Enter
+        self, owner: User, enrol: "Enrol", sign_in_with_code: SignInWithCode
     ) -> None:
         """P4.3: recovery codes are single-use."""
         _, codes, _ = await enrol(owner)
         assert len(set(codes)) == 10
-        assert await enter(owner, codes[0]) == owner
+        assert await sign_in_with_code(owner, codes[0]) == owner
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, codes[0])
-        assert await enter(owner, f" {codes[1].upper().replace('-', ' ')} ") == owner
+            await sign_in_with_code(owner, codes[0])
+        assert await sign_in_with_code(owner, f" {codes[1].upper().replace('-', ' ')} ") == owner
         assert await RecoveryCode.filter(user_id=owner.pk, used_at=None).count() == 8
 
     async def test_only_one_of_two_concurrent_uses_succeeds(
-        self, owner: User, enrol: "Enrol", enter: Enter
+        self, owner: User, enrol: "Enrol", sign_in_with_code: SignInWithCode
     ) -> None:
         _, codes, _ = await enrol(owner)
-        responses = await asyncio.gather(
-            *(enter(owner, codes[0]) for _ in range(4)), return_exceptions=True
+        results = await asyncio.gather(
+            *(sign_in_with_code(owner, codes[0]) for _ in range(4)), return_exceptions=True
         )
-        assert [a for a in responses if isinstance(a, User)] == [owner]
+        assert [a for a in results if isinstance(a, User)] == [owner]
 
     async def test_another_users_code_is_refused(
-        self, owner: User, agent: User, enrol: "Enrol", enter: Enter
+        self, owner: User, agent: User, enrol: "Enrol", sign_in_with_code: SignInWithCode
     ) -> None:
         _, codes, _ = await enrol(owner)
         await enrol(agent)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(agent, codes[0])
+            await sign_in_with_code(agent, codes[0])
 
 
-class TestVault:
+class TestEncryption:
     def test_a_seed_is_decrypted_only_with_its_secret_key(self) -> None:
         sealed = SecretBox("first key of the test").encrypt("JBSWY3DPEHPK3PXP" * 2)
         assert SecretBox("first key of the test").decrypt(sealed) == "JBSWY3DPEHPK3PXP" * 2
@@ -325,18 +331,18 @@ class TestVault:
 
 
 @pytest.fixture
-def prove(
+def step_up_with_code(
     auth: AuthServices, new_action: "NewAction", password: str
 ) -> Callable[[Tokens, str], Awaitable[object]]:
     """Completes a step-up with the password."""
 
-    async def prove(tokens: Tokens, code: str) -> object:
+    async def step_up_with_code(tokens: Tokens, code: str) -> object:
         return await step_up(new_action(), auth, tokens.session, password=password, code=code)
 
-    return prove
+    return step_up_with_code
 
 
-Prove = Callable[[Tokens, str], Awaitable[object]]
+StepUpWithCode = Callable[[Tokens, str], Awaitable[object]]
 
 
 async def latest(user: User) -> str:
@@ -345,7 +351,7 @@ async def latest(user: User) -> str:
     return [email.text for email in emails if email.template == "second_factor_changed.fr"][-1]
 
 
-class TestSeveral:
+class TestSeveralAuthenticators:
     async def test_p4_3_two_apps_work_side_by_side(
         self,
         auth: AuthServices,
@@ -353,8 +359,8 @@ class TestSeveral:
         owner: User,
         password: str,
         enrol: "Enrol",
-        prove: Prove,
-        enter: Enter,
+        step_up_with_code: StepUpWithCode,
+        sign_in_with_code: SignInWithCode,
         clock: "MovableClock",
     ) -> None:
         """A user moves to a new phone: both apps work, each code once, until the user removes the
@@ -362,11 +368,11 @@ class TestSeveral:
         """
         old, codes, tokens = await enrol(owner)
         other = await sign_in(owner, None, True, new_action())
-        await prove(tokens, codes[0])
+        await step_up_with_code(tokens, codes[0])
         new = await begin_totp(new_action(), auth, tokens.session, password, " New  phone ")
         clock.advance(timedelta(minutes=1))
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code_of(new, new_action()))
+            await sign_in_with_code(owner, code_of(new, new_action()))
         added = await confirm_totp(new_action(), auth, tokens.session, code_of(new, new_action()))
         assert (added.recovery_codes, added.authenticator.name) == (None, "New phone")
         assert "ajouté" in await latest(owner)
@@ -374,18 +380,18 @@ class TestSeveral:
             await viewer_of(other.access, new_action().at)
         clock.advance(timedelta(minutes=1))
         for secret in (old, new):
-            assert await enter(owner, code_of(secret, new_action())) == owner
+            assert await sign_in_with_code(owner, code_of(secret, new_action())) == owner
             with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-                await enter(owner, code_of(secret, new_action()))
-        assert await enter(owner, codes[1]) == owner  # recovery codes stay as they are
+                await sign_in_with_code(owner, code_of(secret, new_action()))
+        assert await sign_in_with_code(owner, codes[1]) == owner  # recovery codes stay as they are
         first = await Authenticator.filter(user_id=owner.pk).order_by("id").first()
         assert first
         assert await remove(new_action(), tokens.session, first) is True
         assert "supprimé" in await latest(owner)
         clock.advance(timedelta(minutes=1))
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, code_of(old, new_action()))
-        assert await enter(owner, code_of(new, new_action())) == owner
+            await sign_in_with_code(owner, code_of(old, new_action()))
+        assert await sign_in_with_code(owner, code_of(new, new_action())) == owner
 
     async def test_a_new_set_up_replaces_an_unconfirmed_one(
         self, auth: AuthServices, new_action: "NewAction", owner: User, password: str
@@ -404,10 +410,10 @@ class TestSeveral:
         owner: User,
         password: str,
         enrol: "Enrol",
-        prove: Prove,
+        step_up_with_code: StepUpWithCode,
     ) -> None:
         _, codes, tokens = await enrol(owner)
-        await prove(tokens, codes[0])
+        await step_up_with_code(tokens, codes[0])
         for number in range(9):
             await Authenticator.create(
                 user=owner,
@@ -425,15 +431,15 @@ class TestSeveral:
         new_action: "NewAction",
         owner: User,
         enrol: "Enrol",
-        prove: Prove,
-        enter: Enter,
+        step_up_with_code: StepUpWithCode,
+        sign_in_with_code: SignInWithCode,
         clock: "MovableClock",
     ) -> None:
         """It is removed after the code was accepted and before the session starts, so the removal
         can't end that session.
         """
         _, codes, tokens = await enrol(owner)
-        await prove(tokens, codes[0])
+        await step_up_with_code(tokens, codes[0])
         second = await Authenticator.create(
             user=owner,
             kind="PASSKEY",
@@ -442,7 +448,7 @@ class TestSeveral:
             created_at=new_action().at,
             confirmed_at=new_action().at,
         )
-        proved = await enter(owner, codes[1])
+        proved = await sign_in_with_code(owner, codes[1])
         clock.advance(timedelta(milliseconds=1))
         await remove(new_action(), tokens.session, second)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
@@ -470,11 +476,11 @@ class TestSeveral:
         owner: User,
         password: str,
         enrol: "Enrol",
-        prove: Prove,
+        step_up_with_code: StepUpWithCode,
         clock: "MovableClock",
     ) -> None:
         _, codes, tokens = await enrol(owner)
-        await prove(tokens, codes[0])
+        await step_up_with_code(tokens, codes[0])
         seen = await begin_totp(new_action(), auth, tokens.session, password)
         clock.advance(timedelta(minutes=6))
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
@@ -491,14 +497,14 @@ class TestSeveral:
         assert not (await User.get(pk=owner.pk)).second_factor
 
 
-class TestRemoving:
+class TestRemoval:
     async def test_p4_3_a_customer_turns_the_second_factor_off_after_a_step_up(
         self,
         new_action: "NewAction",
         owner: User,
         enrol: "Enrol",
-        prove: Prove,
-        enter: Enter,
+        step_up_with_code: StepUpWithCode,
+        sign_in_with_code: SignInWithCode,
         bus: "RecordingBus",
     ) -> None:
         """Their other devices are signed out, an email notifies them, and the recovery codes are
@@ -511,11 +517,11 @@ class TestRemoving:
         )
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await remove(new_action(), tokens.session, authenticator)
-        await prove(tokens, codes[0])
+        await step_up_with_code(tokens, codes[0])
         bus.announced.clear()
         assert await remove(new_action(), tokens.session, authenticator) is False
         assert bus.announced == [f"session:{other.session.pk}", f"user:{owner.pk}"]
-        assert await enter(owner, None) == owner
+        assert await sign_in_with_code(owner, None) == owner
         assert (await User.get(pk=owner.pk)).second_factor is False
         assert (await RecoveryCode.exists(), await Authenticator.exists()) == (False, False)
         assert "désactivée" in await latest(owner)
@@ -523,43 +529,58 @@ class TestRemoving:
             await remove(new_action(), tokens.session, authenticator)
 
     async def test_p4_3_staff_cannot_turn_the_second_factor_off(
-        self, new_action: "NewAction", agent: User, enrol: "Enrol", prove: Prove
+        self,
+        new_action: "NewAction",
+        agent: User,
+        enrol: "Enrol",
+        step_up_with_code: StepUpWithCode,
     ) -> None:
         _, codes, tokens = await enrol(agent)
-        await prove(tokens, codes[0])
+        await step_up_with_code(tokens, codes[0])
         with pytest.raises(Refusal, match="LAST_AUTHENTICATOR"):
             await remove(new_action(), tokens.session, await Authenticator.get())
         assert (await viewer_of(tokens.access, new_action().at)).is_agent
 
 
-class TestRenewing:
+class TestRenewal:
     async def test_p4_3_new_recovery_codes_replace_the_old_ones(
-        self, new_action: "NewAction", owner: User, enrol: "Enrol", prove: Prove, enter: Enter
+        self,
+        new_action: "NewAction",
+        owner: User,
+        enrol: "Enrol",
+        step_up_with_code: StepUpWithCode,
+        sign_in_with_code: SignInWithCode,
     ) -> None:
         _, old, tokens = await enrol(owner)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await renew_recovery_codes(new_action(), tokens.session)
-        await prove(tokens, old[0])
+        await step_up_with_code(tokens, old[0])
         new = await renew_recovery_codes(new_action(), tokens.session)
         assert len(set(new) - set(old)) == 10
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await enter(owner, old[1])
-        assert await enter(owner, new[0]) == owner
+            await sign_in_with_code(owner, old[1])
+        assert await sign_in_with_code(owner, new[0]) == owner
         assert "codes de secours" in await latest(owner)
 
     async def test_the_last_of_two_concurrent_renewals_counts(
-        self, new_action: "NewAction", owner: User, enrol: "Enrol", prove: Prove, enter: Enter
+        self,
+        new_action: "NewAction",
+        owner: User,
+        enrol: "Enrol",
+        step_up_with_code: StepUpWithCode,
+        sign_in_with_code: SignInWithCode,
     ) -> None:
         _, old, tokens = await enrol(owner)
-        await prove(tokens, old[0])
+        await step_up_with_code(tokens, old[0])
         both = await asyncio.gather(
             *(renew_recovery_codes(new_action(), tokens.session) for _ in range(2))
         )
-        responses = [
-            await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both
+        results = [
+            await asyncio.gather(sign_in_with_code(owner, codes[0]), return_exceptions=True)
+            for codes in both
         ]
         assert sorted(
-            str(response) for (response,) in responses if isinstance(response, Refusal)
+            str(response) for (response,) in results if isinstance(response, Refusal)
         ) == ["SECOND_FACTOR_INVALID"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
@@ -573,12 +594,12 @@ class TestRenewing:
 
 
 async def test_a_second_factor_turned_on_during_sign_in_is_required(
-    new_action: "NewAction", owner: User, enrol: "Enrol", enter: Enter
+    new_action: "NewAction", owner: User, enrol: "Enrol", sign_in_with_code: SignInWithCode
 ) -> None:
     """A sign-in in progress when the second factor is turned on would otherwise have bypassed
     it.
     """
-    proved = await enter(owner, None)
+    proved = await sign_in_with_code(owner, None)
     await enrol(await User.get(pk=owner.pk))
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
         await sign_in(proved, None, False, new_action())

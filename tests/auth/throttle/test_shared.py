@@ -34,7 +34,7 @@ SECRET = "a secret key of a test, long enough"
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def longer_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """A longer Redis timeout, because a busy machine may answer more slowly than a sign-in would
     wait.
     """
@@ -109,14 +109,14 @@ async def test_shared_counts_equal_those_of_one_process(
     """
     redis.client().flushall()
     clock = FixedClock()
-    shared, alone = SharedThrottle(clock, redis.url, SECRET), Throttle(clock)
+    shared, local = SharedThrottle(clock, redis.url, SECRET), Throttle(clock)
     for what, keys, pause in steps:
         clock.time += timedelta(microseconds=pause)
         if what == "attempt":
-            assert await wait_of(shared, *keys) == await wait_of(alone, *keys)
+            assert await wait_of(shared, *keys) == await wait_of(local, *keys)
         else:
             await getattr(shared, what)(*keys)
-            await getattr(alone, what)(*keys)
+            await getattr(local, what)(*keys)
     await shared.close()
 
 
@@ -126,18 +126,18 @@ async def test_redis_holds_no_personal_data_and_every_key_expires(redis: RedisSe
     client = redis.client()
     result = [bytes(name).decode() for name in client.keys("*")]  # type: ignore[arg-type] # its stubs know text only
     assert len(result) == 3
-    known = {each.subject for each in sign_in_keys("a@b.fr", "192.0.2.1")}
+    subjects = {each.subject for each in sign_in_keys("a@b.fr", "192.0.2.1")}
     for name in result:
         assert name.startswith("{camcha:throttle}:")
         # A hash without a key would reveal the addresses.
-        assert not any(whom in name for whom in known)
+        assert not any(subject in name for subject in subjects)
         assert 0 < client.pttl(name) <= 3_700_000
     await throttle.close()
 
 
-@pytest.mark.parametrize("trouble", ["dead", "hanging", "out of memory"])
+@pytest.mark.parametrize("outage", ["dead", "hanging", "out of memory"])
 async def test_without_redis_each_process_counts_alone(
-    monkeypatch: pytest.MonkeyPatch, trouble: str
+    monkeypatch: pytest.MonkeyPatch, outage: str
 ) -> None:
     """Sign-ins go on and guesses stay limited. The start and the end of an outage are each logged
     once.
@@ -147,25 +147,25 @@ async def test_without_redis_each_process_counts_alone(
     server = RedisServer()
     throttle = SharedThrottle(FixedClock(), server.url, SECRET)
     assert await wait_of(throttle, key(PAIR, "a")) == 0
-    if trouble == "dead":
+    if outage == "dead":
         server.kill()
-    elif trouble == "hanging":
-        server.hang()
+    elif outage == "hanging":
+        server.suspend()
     else:
         server.client().config_set("maxmemory", "1")
     with capture_logs() as logged:
         waits = [await wait_of(throttle, key(PAIR, "a")) for _ in range(7)]
-        if trouble != "out of memory":  # while it still forgets counts
+        if outage != "out of memory":  # while it still forgets counts
             await throttle.undo_attempt(key(PAIR, "b"))
             await throttle.clear(key(PAIR, "b"))
     assert waits == [0] * 6 + [1]
     assert [each["event"] for each in logged if each["event"].startswith("throttle")] == [
         "throttle.unavailable"
     ]
-    if trouble == "dead":
+    if outage == "dead":
         server.start()
-    elif trouble == "hanging":
-        server.go_on()
+    elif outage == "hanging":
+        server.resume()
     else:
         server.client().config_set("maxmemory", "0")
     with capture_logs() as logged:
@@ -206,13 +206,13 @@ async def main():
 
 asyncio.run(main())
 """
-    printed = [
+    outputs = [
         subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True
         ).stdout
         for _ in range(2)
     ]
-    assert [logged.splitlines()[-1] for logged in printed] == [
+    assert [logged.splitlines()[-1] for logged in outputs] == [
         "waits [0, 0, 0, 0]",
         "waits [0, 0, 1, 1]",
     ]

@@ -18,35 +18,40 @@ from tests.people import PASSWORD
 
 
 async def test_few_sign_ins_run_at_once_and_all_run_in_order() -> None:
-    sign_in_queue, inside, most, came = SignInQueue(concurrency=2, max_waiting=100), 0, 0, []
+    sign_in_queue, running, max_running, order = (
+        SignInQueue(concurrency=2, max_waiting=100),
+        0,
+        0,
+        [],
+    )
 
-    async def come(number: int) -> None:
-        nonlocal inside, most
+    async def enter_queue(number: int) -> None:
+        nonlocal running, max_running
         async with sign_in_queue.slot():
-            inside += 1
-            most = max(most, inside)
-            came.append(number)
+            running += 1
+            max_running = max(max_running, running)
+            order.append(number)
             await asyncio.sleep(0)
-            inside -= 1
+            running -= 1
 
-    await asyncio.gather(*map(come, range(50)))
-    assert (came, most) == (list(range(50)), 2)
+    await asyncio.gather(*map(enter_queue, range(50)))
+    assert (order, max_running) == (list(range(50)), 2)
 
 
 async def test_a_full_queue_asks_to_retry_later() -> None:
-    sign_in_queue, leave = SignInQueue(concurrency=1, max_waiting=1), asyncio.Event()
+    sign_in_queue, release = SignInQueue(concurrency=1, max_waiting=1), asyncio.Event()
 
-    async def come() -> None:
+    async def enter_queue() -> None:
         async with sign_in_queue.slot():
-            await leave.wait()
+            await release.wait()
 
-    both = [asyncio.create_task(come()) for _ in range(2)]
+    waiting_tasks = [asyncio.create_task(enter_queue()) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(Throttled):
-        await come()
-    leave.set()
-    await asyncio.gather(*both)
-    await come()  # the queue is free again
+        await enter_queue()
+    release.set()
+    await asyncio.gather(*waiting_tasks)
+    await enter_queue()  # the queue is free again
 
 
 async def test_a_cancelled_or_failed_sign_in_frees_its_place() -> None:
@@ -72,12 +77,12 @@ async def test_a_sign_in_refused_by_the_queue_is_not_counted(
     auth: AuthServices, owner: User, new_action: Callable[[], Action]
 ) -> None:
     """Otherwise a flood of other sign-ins would eventually make the user wait for minutes."""
-    full = replace(auth, sign_in_queue=SignInQueue(concurrency=1, max_waiting=-1))
+    full_auth = replace(auth, sign_in_queue=SignInQueue(concurrency=1, max_waiting=-1))
     for _ in range(20):
         with pytest.raises(Throttled):
             await authenticate(
                 new_action(),
-                full,
+                full_auth,
                 email=owner.email,
                 password=PASSWORD,
                 code=None,

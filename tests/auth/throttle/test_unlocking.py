@@ -38,7 +38,7 @@ class SignInClient:
     def __init__(self, auth: AuthServices, new_action: "NewAction") -> None:
         self.auth, self.new_action = auth, new_action
 
-    async def enter(
+    async def sign_in(
         self,
         user: User,
         password: str = PASSWORD,
@@ -63,12 +63,12 @@ class SignInClient:
         unlock: str | None = None,
     ) -> str:
         try:
-            await self.enter(user, password, code, unlock)
+            await self.sign_in(user, password, code, unlock)
         except (Refusal, Throttled) as error:
             return error.code
         return "in"
 
-    async def email(self, user: User) -> str:
+    async def request_unlock_email(self, user: User) -> str:
         """The token from the email that the user requested."""
         await unlocking.request(self.new_action(), self.auth, email=user.email, peer=SHARED)
         return await token_to(user.email, "unlock")
@@ -92,8 +92,8 @@ async def test_p3_5_an_unlock_email_lets_the_user_sign_in_despite_guesses(
     """
     await lock_out(sign_in_client, owner)
     assert await sign_in_client.outcome(owner) == "RATE_LIMITED"
-    token = await sign_in_client.email(owner)
-    assert await sign_in_client.enter(owner, unlock=token) == owner
+    token = await sign_in_client.request_unlock_email(owner)
+    assert await sign_in_client.sign_in(owner, unlock=token) == owner
     assert not await SignInUnlock.exists()
     assert await sign_in_client.outcome(owner, "mouette phare ardoise 77") == "RATE_LIMITED"
     assert await sign_in_client.outcome(owner, unlock=token) == "RATE_LIMITED"
@@ -112,8 +112,10 @@ async def test_p3_5_guesses_of_the_code_do_not_lock_the_user_out(
         pass
     assert await sign_in_client.outcome(owner, code=code_of(secret, new_action())) == "RATE_LIMITED"
     assert (
-        await sign_in_client.enter(
-            owner, code=code_of(secret, new_action()), unlock=await sign_in_client.email(owner)
+        await sign_in_client.sign_in(
+            owner,
+            code=code_of(secret, new_action()),
+            unlock=await sign_in_client.request_unlock_email(owner),
         )
         == owner
     )
@@ -122,20 +124,20 @@ async def test_p3_5_guesses_of_the_code_do_not_lock_the_user_out(
 async def test_an_unlock_token_replaces_no_factor(
     sign_in_client: SignInClient, owner: User, enrol: "Enrol"
 ) -> None:
-    token = await sign_in_client.email(owner)
+    token = await sign_in_client.request_unlock_email(owner)
     assert (
         await sign_in_client.outcome(owner, "mouette phare ardoise 77", unlock=token)
         == "CREDENTIALS_INVALID"
     )
     await enrol(owner)
-    token = await sign_in_client.email(owner)
+    token = await sign_in_client.request_unlock_email(owner)
     assert await sign_in_client.outcome(owner, unlock=token) == "SECOND_FACTOR_REQUIRED"
 
 
 async def test_guesses_with_an_unlock_token_are_throttled(
     sign_in_client: SignInClient, owner: User
 ) -> None:
-    token = await sign_in_client.email(owner)
+    token = await sign_in_client.request_unlock_email(owner)
     guesses = [
         await sign_in_client.outcome(owner, "mouette phare ardoise 77", unlock=token)
         for _ in range(20)
@@ -156,23 +158,24 @@ async def test_p3_5_unlock_emails_do_not_allow_unlimited_guesses_of_the_code(
     clock.advance(timedelta(minutes=1))
     guesses = []
     for _ in range(3):
-        token = await sign_in_client.email(owner)
+        token = await sign_in_client.request_unlock_email(owner)
         guesses += [
             await sign_in_client.outcome(owner, code="000000", unlock=token) for _ in range(20)
         ]
     assert guesses == ["SECOND_FACTOR_INVALID"] * 11 + ["RATE_LIMITED"] * 49
     clock.advance(timedelta(seconds=1))
     assert (
-        await sign_in_client.enter(owner, code=code_of(secret, new_action()), unlock=token) == owner
+        await sign_in_client.sign_in(owner, code=code_of(secret, new_action()), unlock=token)
+        == owner
     )
 
 
-@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize("is_expired", [True, False])
 async def test_an_expired_or_another_users_unlock_token_is_ignored(
-    sign_in_client: SignInClient, owner: User, agent: User, late: bool, clock: "MovableClock"
+    sign_in_client: SignInClient, owner: User, agent: User, is_expired: bool, clock: "MovableClock"
 ) -> None:
-    token = await sign_in_client.email(owner if late else agent)
-    clock.advance(unlocking.LIFETIME if late else timedelta())
+    token = await sign_in_client.request_unlock_email(owner if is_expired else agent)
+    clock.advance(unlocking.LIFETIME if is_expired else timedelta())
     await lock_out(sign_in_client, owner)
     for useless in (token, "cam_ul_unknown", "\x00", "\ud800"):
         assert await sign_in_client.outcome(owner, unlock=useless) == "RATE_LIMITED"
@@ -190,9 +193,9 @@ async def test_requesting_an_unlock_email_does_not_reveal_known_addresses(
     )
     assert not await Email.exists()
     for _ in range(6):
-        await sign_in_client.email(owner)
+        await sign_in_client.request_unlock_email(owner)
     with pytest.raises(Throttled):
-        await sign_in_client.email(owner)
+        await sign_in_client.request_unlock_email(owner)
 
 
 async def test_p3_5_requests_for_other_emails_do_not_block_the_unlock_email(
@@ -212,7 +215,10 @@ async def test_p3_5_requests_for_other_emails_do_not_block_the_unlock_email(
         await asked()
     with pytest.raises(Throttled):
         await asked()
-    assert await sign_in_client.enter(owner, unlock=await sign_in_client.email(owner)) == owner
+    assert (
+        await sign_in_client.sign_in(owner, unlock=await sign_in_client.request_unlock_email(owner))
+        == owner
+    )
 
 
 async def test_guesses_in_a_stolen_session_do_not_throttle_other_sessions(
@@ -225,13 +231,18 @@ async def test_guesses_in_a_stolen_session_do_not_throttle_other_sessions(
     def acting(tokens: Tokens) -> Action:
         return Action(owner, new_action().at, new_action().bus, Origin(tokens.session.pk))
 
-    stolen, own = (
+    stolen_tokens, own_tokens = (
         await sign_in(owner, None, False, new_action()),
         await sign_in(owner, None, False, new_action()),
     )
     for _ in range(6):
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await step_up(acting(stolen), auth, stolen.session, password="mouette phare ardoise 77")
+            await step_up(
+                acting(stolen_tokens),
+                auth,
+                stolen_tokens.session,
+                password="mouette phare ardoise 77",
+            )
     with pytest.raises(Throttled):
-        await step_up(acting(stolen), auth, stolen.session, password=PASSWORD)
-    assert await step_up(acting(own), auth, own.session, password=PASSWORD)
+        await step_up(acting(stolen_tokens), auth, stolen_tokens.session, password=PASSWORD)
+    assert await step_up(acting(own_tokens), auth, own_tokens.session, password=PASSWORD)

@@ -173,7 +173,7 @@ async def passkey_register(scenario: Scenario) -> Device:
     viewer, device = await session_step_up(scenario), Device()
     options = (await scenario.mutate(viewer, "passkeyBegin", "options"))["options"]
     await scenario.mutate(
-        viewer, "passkeyRegister", passkey=device.made(options), name="MARKED key"
+        viewer, "passkeyRegister", passkey=device.create_credential(options), name="MARKED key"
     )
     return device
 
@@ -181,7 +181,9 @@ async def passkey_register(scenario: Scenario) -> Device:
 async def session_sign_in_with_passkey(scenario: Scenario) -> None:
     device = await passkey_register(scenario)
     options = (await scenario.mutate(Viewer(), "passkeyChallenge", "options"))["options"]
-    await scenario.mutate(Viewer(), "sessionSignInWithPasskey", passkey=device.got(options))
+    await scenario.mutate(
+        Viewer(), "sessionSignInWithPasskey", passkey=device.sign_challenge(options)
+    )
 
 
 async def recovery_codes_renew(scenario: Scenario) -> None:
