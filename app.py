@@ -51,7 +51,8 @@ from settings import Settings, SettingsError
 from storage.file_service import FileService
 from storage.object_store import store_from_url
 from storage.scanner import scanner_from_url
-from web import access, files, graphiql, pages, policies
+from web import access, files, graphiql, hosts, pages, policies
+from web.hosts import HostCheck, TrailingSlash
 from worker import jobs, run
 
 COST_LIMIT = 5_000
@@ -132,19 +133,28 @@ class FastPath(Starlette):
     small query's time and 3 KiB per idle websocket.
 
     Cross-origin requests from browsers, recognised by their Origin header, go through the
-    middleware, which handles CORS.
+    middleware, which handles CORS. Requests for another host are refused before.
     """
 
     graphql: GraphQLEndpoint
     socket: SocketEndpoint
+    hosts: HostCheck
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/graphql" and not has_origin(scope):
+        if scope["type"] != "lifespan" and not self.hosts.accepts(scope):
+            await self._refuse_host(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/graphql" and not has_origin(scope):
             await self.graphql(scope, receive, send)
         elif scope["type"] == "websocket" and scope["path"] == "/graphql":
             await self.socket(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+    async def _refuse_host(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(hosts.refusal())
+        else:
+            await hosts.refusal()(scope, receive, send)
 
 
 class Application:
@@ -182,6 +192,9 @@ class Application:
         )
         app = FastPath(routes=self.routes(), lifespan=self.lifespan, middleware=[origins])
         app.graphql, app.socket = self.graphql, self.socket
+        app.hosts = HostCheck(self.settings.hosts)
+        app.router.redirect_slashes = False
+        app.router.default = TrailingSlash(app.router.routes)
         return app
 
     @cached_property
@@ -258,11 +271,11 @@ class Application:
         Raises CloseConnection with UNAUTHORIZED.
         """
         authorization = payload.get("authorization", payload.get("Authorization"))
-        token = bearer_token(
-            authorization
-            if isinstance(authorization, str)
-            else websocket.headers.get("authorization")
-        )
+        if authorization is None:
+            authorization = websocket.headers.get("authorization")
+        elif not isinstance(authorization, str):
+            raise CloseConnection(CloseCode.UNAUTHORIZED, "authorization must be a string")
+        token = bearer_token(authorization)
         cookies = self._cookies(
             lambda name: websocket.headers.get(name.decode()),
             websocket.headers.get("cookie") if token is None else None,

@@ -2,6 +2,7 @@
 the variables.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -44,6 +45,7 @@ class Settings:
     database_url: str
     secret_key: str = field(repr=False)
     base_url: str
+    hosts: frozenset[str]  # the names by which this server may be called; empty for any name
     mail_url: str = field(repr=False)
     mail_sender: str
     allowed_origins: frozenset[str]
@@ -72,6 +74,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         secret_key=environ.get("CAMCHA_SECRET_KEY")
         or (_DEMONSTRATION_SECRET if demonstration else ""),
         base_url=_normalize_url(environ.get("CAMCHA_BASE_URL") or base_url),
+        hosts=_hosts(environ),
         mail_url=environ.get("CAMCHA_MAIL_URL") or "file:var/mail",
         mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
         allowed_origins=frozenset(
@@ -113,6 +116,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_breaches_errors(settings.breached_passwords),
         *_registry_errors(settings.registry),
         *(error for origin in sorted(settings.allowed_origins) for error in _origin_errors(origin)),
+        *(error for name in sorted(settings.hosts) for error in _host_errors(name)),
         *_seller_errors(settings.seller),
         *_policies_errors(settings.policies / "versions.toml"),
         *_documents_errors(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
@@ -136,6 +140,7 @@ VARIABLES = {
     "CAMCHA_MAIL_URL",
     "CAMCHA_MAIL_SENDER",
     "CAMCHA_ALLOWED_ORIGINS",
+    "CAMCHA_ALLOWED_HOSTS",
     "CAMCHA_FILES",
     "CAMCHA_S3_KEY_ID",
     "CAMCHA_S3_SECRET",
@@ -254,6 +259,24 @@ def _origin_errors(origin: str) -> list[str]:
         if is_valid
         else [f"CAMCHA_ALLOWED_ORIGINS: {origin} is not an origin such as https://app.example.fr"]
     )
+
+
+def _hosts(environ: Mapping[str, str]) -> frozenset[str]:
+    """The names under which this server may be called: the allowed ones and those of its pages.
+    None when none are set, because a proxy may call the server by any name.
+    """
+    names = environ.get("CAMCHA_ALLOWED_HOSTS", "").lower().replace(",", " ").split()
+    if not names:
+        return frozenset()
+    urls = f"{environ.get('CAMCHA_BASE_URL', '')} {environ.get('CAMCHA_ALLOWED_ORIGINS', '')}"
+    origins = filter(None, map(_origin_of, urls.replace(",", " ").split()))
+    return frozenset((*names, *(urlsplit(origin).hostname or "" for origin in origins)))
+
+
+def _host_errors(name: str) -> list[str]:
+    if re.fullmatch(r"[0-9a-z_.-]+|[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*", name):
+        return []
+    return [f"CAMCHA_ALLOWED_HOSTS: {name} is not a host name such as api.example.fr"]
 
 
 def _origin_of(url: str) -> str | None:

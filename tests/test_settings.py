@@ -43,6 +43,11 @@ ERRORS = [
         {"CAMCHA_ALLOWED_ORIGINS": "https://app.example.fr/x"},
         "CAMCHA_ALLOWED_ORIGINS: https://app.example.fr/x is not",
     ),
+    (
+        {"CAMCHA_ALLOWED_HOSTS": "api.example.fr https://app.example.fr"},
+        "CAMCHA_ALLOWED_HOSTS: https://app.example.fr is not a host name",
+    ),
+    ({"CAMCHA_ALLOWED_HOSTS": "api.example.fr:80"}, "CAMCHA_ALLOWED_HOSTS: api.example.fr:80 is"),
     ({"CAMCHA_BASE_URL": "ftp://app.example.fr"}, "CAMCHA_BASE_URL: must be https://host"),
     (
         {"CAMCHA_ALLOWED_ORIGINS": "https://a.example app.example"},
@@ -202,3 +207,10 @@ def test_limits_are_settings() -> None:
     assert read_settings(VALID | environ).connection_limits == replace(
         defaults, headers=7, idle_seconds=2.5
     )
+
+
+def test_the_hosts_are_any_until_some_are_named() -> None:
+    urls = {"CAMCHA_BASE_URL": "https://api.example.fr", "CAMCHA_ALLOWED_ORIGINS": "https://a.fr:8"}
+    assert read_settings({**VALID, **urls}).hosts == frozenset()
+    named = {**VALID, **urls, "CAMCHA_ALLOWED_HOSTS": "Camcha, 10.0.0.1 ::1"}
+    assert read_settings(named).hosts == {"api.example.fr", "a.fr", "camcha", "10.0.0.1", "::1"}

@@ -7,7 +7,7 @@ from models.translations import _
 class SupportErrorCode(ErrorCode):
     """Error codes of the support domain."""
 
-    ALREADY_CLAIMED = "ALREADY_CLAIMED", _("Another agent has already taken this ticket.")
+    ALREADY_CLAIMED = "ALREADY_CLAIMED", _("%(agent)s has already taken this ticket.")
     NOT_ASSIGNED = "NOT_ASSIGNED", _("You can only release a ticket that is assigned to you.")
     FILE_REFUSED = (
         "FILE_REFUSED",

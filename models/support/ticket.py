@@ -322,7 +322,10 @@ class Ticket(Model):
             if ticket.assignee_id == agent.pk:
                 return ticket
             if ticket.assignee_id is not None:
-                raise Refusal(SupportErrorCode.ALREADY_CLAIMED, "input", "ticketId")
+                other = await User.get(pk=ticket.assignee_id, using_db=tx.db)
+                raise Refusal(
+                    SupportErrorCode.ALREADY_CLAIMED, "input", "ticketId", agent=other.name
+                )
             ticket._require_transition(TicketStatus.OPEN)
             ticket.assignee_id = agent.pk
             ticket.updated_at = action.at

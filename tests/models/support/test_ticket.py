@@ -62,7 +62,10 @@ async def test_of_two_concurrent_claims_one_succeeds(
     )
     refusals = [claim for claim in claims if isinstance(claim, Refusal)]
     assert [refusal.code for refusal in refusals] == ["ALREADY_CLAIMED"]
-    ticket = await Ticket.get(pk=chat.pk)
+    ticket = await Ticket.get(pk=chat.pk).select_related("assignee")
+    assert ticket.assignee
+    expected = f"{ticket.assignee.name} has already taken this ticket."
+    assert message_for(refusals[0], Locale.EN) == expected
     assert ticket.status is TicketStatus.OPEN
 
 
