@@ -100,7 +100,7 @@ async def sign_up(server: Server, email: str, siren: str = SIREN) -> Client:
         "legalName": "Boulangerie Meunier",
         "siren": siren,
     }
-    await client.do("accountSignUp", "AccountSignUpInput", form, "accepted")
+    await client.mutate("accountSignUp", "AccountSignUpInput", form, "accepted")
     text = (await server.email(email)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     link = re.search(r"https?://\S+/verify\?token=\S+", text)
     assert link, text
@@ -121,7 +121,7 @@ class StaffUser:
     async def step_up(self, client: Client) -> None:
         """Completes a step-up with a recovery code, because each one-time code works only once."""
         credentials = {"password": self.password, "code": self.recovery_codes.pop()}
-        await client.do("sessionStepUp", "SessionStepUpInput", credentials, "freshUntil")
+        await client.mutate("sessionStepUp", "SessionStepUpInput", credentials, "freshUntil")
 
     async def sign_in(self, server: Server, language: str = "fr") -> Client:
         """Signs in with the code of the next 30 seconds, because the set-up used the current
@@ -138,10 +138,10 @@ async def hire(server: Server, email: str, role: str, password: str = STAFF_PASS
         page = await browser.post(f"{server.url}/reset?token={token}", data={"password": password})
         assert page.status_code == 200
     client = await Client(server).sign_in(email, password)
-    secret = (await client.do("totpSetUp", "TotpSetUpInput", {"password": password}, "secret"))[
+    secret = (await client.mutate("totpSetUp", "TotpSetUpInput", {"password": password}, "secret"))[
         "secret"
     ]
-    confirmed = await client.do(
+    confirmed = await client.mutate(
         "totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes"
     )
     return StaffUser(email, password, secret, confirmed["recoveryCodes"])

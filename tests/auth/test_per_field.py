@@ -77,7 +77,7 @@ async def guess_until_throttled(
 async def aliases(server: Server, email: str) -> list[str]:
     """Three attempts as aliases in one operation."""
     fields = " ".join(f"a{n}: {SIGN_IN % (email, n)}" for n in range(3))
-    return codes(await Client(server).ask(f"mutation {{ {fields} }}"))
+    return codes(await Client(server).execute(f"mutation {{ {fields} }}"))
 
 
 async def fragments(server: Server, email: str) -> list[str]:
@@ -85,7 +85,7 @@ async def fragments(server: Server, email: str) -> list[str]:
     parts = " ".join(
         f"fragment f{n} on Mutation {{ a{n}: {SIGN_IN % (email, n)} }}" for n in range(3)
     )
-    return codes(await Client(server).ask(f"mutation {{ ...f0 ...f1 ...f2 }} {parts}"))
+    return codes(await Client(server).execute(f"mutation {{ ...f0 ...f1 ...f2 }} {parts}"))
 
 
 async def websocket(server: Server, email: str) -> list[str]:
@@ -93,7 +93,7 @@ async def websocket(server: Server, email: str) -> list[str]:
     attempt_codes = []
     async with Client(server).socket() as live:
         subscriptions = [
-            await live.follow(f"mutation {{ {SIGN_IN % (email, n)} }}") for n in range(3)
+            await live.subscribe(f"mutation {{ {SIGN_IN % (email, n)} }}") for n in range(3)
         ]
         for each in subscriptions:
             attempt_codes += codes((await each.queue.get())["payload"])

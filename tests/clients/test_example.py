@@ -90,12 +90,12 @@ async def example_output(
                         "body": "Allô ?",
                         "clientMessageId": "during the outage",
                     }
-                    await paul.do(
+                    await paul.mutate(
                         "ticketReply", "TicketReplyInput", message, "message { sequence }"
                     )
                     node.stdin.write(b"reconnect\n")
                 case {"event": {"message": {"clientMessageId": "during the outage"}}}:
-                    assert "errors" not in await paul.ask(
+                    assert "errors" not in await paul.execute(
                         "mutation { sessionEndOthers { userErrors { code } } }"
                     )
         assert await node.wait() == 0

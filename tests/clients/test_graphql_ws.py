@@ -67,7 +67,9 @@ async def client_output(
             if output_line.get("key") == "first":
                 await server.kill_and_restart()
                 message = {"ticketId": ticket, "body": "meanwhile", "clientMessageId": "meanwhile"}
-                await paul.do("ticketReply", "TicketReplyInput", message, "message { sequence }")
+                await paul.mutate(
+                    "ticketReply", "TicketReplyInput", message, "message { sequence }"
+                )
                 node.stdin.write(b"reconnect\n")
         assert await node.wait() == 0
     finally:
@@ -80,9 +82,9 @@ async def test_anonymous_clients_see_no_schema_over_the_websocket(server: Server
     """The same rule as over HTTP."""
     async with Client(server).socket() as live:
         introspection_reply = await (
-            await live.follow("{ __schema { types { name } } }")
+            await live.subscribe("{ __schema { types { name } } }")
         ).queue.get()
-        misspelled_reply = await (await live.follow("{ offerz { nodes { slug } } }")).queue.get()
+        misspelled_reply = await (await live.subscribe("{ offerz { nodes { slug } } }")).queue.get()
     assert (
         introspection_reply["type"],
         introspection_reply["payload"][0]["extensions"]["code"],

@@ -25,7 +25,7 @@ MARK = "zqx"
 CARD = "4242 4242 4242 4242"
 EMAIL = f"{MARK}.person@leak.example"
 TEXT = f"{MARK} secret words of {EMAIL}, card {CARD}"
-FORMS = {
+SCALAR_VALUES = {
     "Int": 3,
     "BigInt": 3,
     "Float": 1.5,
@@ -33,7 +33,7 @@ FORMS = {
     "DateTime": "2026-11-01T00:00:00Z",
     "Date": "2026-11-01",
 }
-SORTS = ("valid", "marked", "long", "nul", "surrogate", "wrong")
+VARIANTS = ("valid", "marked", "long", "nul", "surrogate", "wrong")
 DEPTH = 2
 
 
@@ -55,18 +55,20 @@ def operations(valid: Mapping[str, Any]) -> Iterator[Operation]:
     for kind in (graph.mutation_type, graph.query_type, graph.subscription_type):
         assert kind is not None
         for name, field in kind.fields.items():
-            yield from (_operation(kind, name, field, sort, valid) for sort in SORTS)
+            yield from (_operation(kind, name, field, variant, valid) for variant in VARIANTS)
 
 
 def _operation(
-    kind: GraphQLObjectType, name: str, field: GraphQLField, sort: str, valid: Mapping[str, Any]
+    kind: GraphQLObjectType, name: str, field: GraphQLField, variant: str, valid: Mapping[str, Any]
 ) -> Operation:
     root = kind.name.lower()
-    head = ", ".join(f"${argument}: {given.type}" for argument, given in field.args.items())
+    head = ", ".join(
+        f"${argument}: {definition.type}" for argument, definition in field.args.items()
+    )
     call = ", ".join(f"{argument}: ${argument}" for argument in field.args)
     variables = {
-        argument: _value(argument, given.type, sort, valid)
-        for argument, given in field.args.items()
+        argument: _value(argument, definition.type, variant, valid)
+        for argument, definition in field.args.items()
     }
     variables = {argument: value for argument, value in variables.items() if value is not None}
     document = (
@@ -81,38 +83,47 @@ def _selection(field: GraphQLField, depth: int) -> str:
     if is_leaf_type(kind):
         return ""
     fields = kind.fields.items() if isinstance(kind, GraphQLObjectType) else []
-    chosen = [
+    selected_fields = [
         f"{name} {_selection(each, depth - 1)}"
         for name, each in fields
         if not any(map(is_required_argument, each.args.values()))
         and (depth or is_leaf_type(get_named_type(each.type)))
     ]
-    return f"{{ __typename {' '.join(chosen)} }}"
+    return f"{{ __typename {' '.join(selected_fields)} }}"
 
 
-def _value(name: str, kind: GraphQLInputType, sort: str, valid: Mapping[str, Any]) -> Any:
+def _value(name: str, kind: GraphQLInputType, variant: str, valid: Mapping[str, Any]) -> Any:
     if isinstance(kind, GraphQLNonNull):
-        return _given(name, kind.of_type, sort, valid)
-    return None if sort == "valid" and name not in valid else _given(name, kind, sort, valid)
+        return _input_value(name, kind.of_type, variant, valid)
+    return (
+        None
+        if variant == "valid" and name not in valid
+        else _input_value(name, kind, variant, valid)
+    )
 
 
-def _given(name: str, kind: Any, sort: str, valid: Mapping[str, Any]) -> Any:
-    if sort == "valid" and name in valid:
+def _input_value(name: str, kind: Any, variant: str, valid: Mapping[str, Any]) -> Any:
+    if variant == "valid" and name in valid:
         return valid[name]
     if isinstance(kind, GraphQLList):
-        return [_value(name, kind.of_type, sort, valid)]
+        return [_value(name, kind.of_type, variant, valid)]
     if isinstance(kind, GraphQLInputObjectType):
-        return {each: _value(each, given.type, sort, valid) for each, given in kind.fields.items()}
+        return {
+            each: _value(each, definition.type, variant, valid)
+            for each, definition in kind.fields.items()
+        }
     if isinstance(kind, GraphQLEnumType):
-        return TEXT if sort == "wrong" else next(iter(kind.values))
-    return _scalar(name, kind.name, sort)
+        return TEXT if variant == "wrong" else next(iter(kind.values))
+    return _scalar(name, kind.name, variant)
 
 
-def _scalar(name: str, kind: str, sort: str) -> Any:
-    if sort == "wrong":
+def _scalar(name: str, kind: str, variant: str) -> Any:
+    if variant == "wrong":
         return {TEXT: [TEXT]} if kind == "String" else TEXT
-    told = f"{name} {TEXT}"
-    text = {"long": told * 100, "nul": f"{told}\0{told}", "surrogate": f"{told}\ud800"}.get(
-        sort, told
-    )
-    return FORMS.get(kind, text)
+    text_value = f"{name} {TEXT}"
+    text = {
+        "long": text_value * 100,
+        "nul": f"{text_value}\0{text_value}",
+        "surrogate": f"{text_value}\ud800",
+    }.get(variant, text_value)
+    return SCALAR_VALUES.get(kind, text)

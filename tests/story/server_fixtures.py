@@ -35,9 +35,9 @@ SECRET_KEY = "a-key-for-tests-only-0123456789-abcdefghij"
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with socket.socket() as probe_socket:
+        probe_socket.bind(("127.0.0.1", 0))
+        return int(probe_socket.getsockname()[1])
 
 
 @dataclass
@@ -70,9 +70,9 @@ class Server:
 
     def command(self, *arguments: str) -> str:
         """Runs one of the operator's commands until it exits, and returns its output."""
-        done = run(arguments, cwd=ROOT, env=self.environment)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        result = run(arguments, cwd=ROOT, env=self.environment)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
 
     def start(self) -> None:
         """Starts the server and waits until it is ready."""
@@ -150,7 +150,7 @@ class Client:
     token: str | None = None
     language: str = "fr"
 
-    async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+    async def execute(self, query: str, **variables: Any) -> dict[str, Any]:
         """The whole response to one operation."""
         headers = {"Accept-Language": self.language} | (
             {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -163,36 +163,36 @@ class Client:
 
     async def data(self, query: str, **variables: Any) -> dict[str, Any]:
         """The data of an operation that must not fail."""
-        response = await self.ask(query, **variables)
+        response = await self.execute(query, **variables)
         assert "errors" not in response, response
         return dict(response["data"])
 
-    async def do(
-        self, name: str, kind: str, given: dict[str, Any], selection: str
+    async def mutate(
+        self, name: str, kind: str, arguments: dict[str, Any], selection: str
     ) -> dict[str, Any]:
         """The payload of one mutation, which must not contain userErrors."""
-        payload = await self.attempt(name, kind, given, selection)
+        payload = await self.try_mutation(name, kind, arguments, selection)
         assert payload["userErrors"] == [], payload
         return payload
 
-    async def attempt(
-        self, name: str, kind: str, given: dict[str, Any], selection: str
+    async def try_mutation(
+        self, name: str, kind: str, arguments: dict[str, Any], selection: str
     ) -> dict[str, Any]:
         """The payload of one mutation."""
         document = (
             f"mutation($input: {kind}!) "
             f"{{ {name}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
         )
-        return dict((await self.data(document, input=given))[name])
+        return dict((await self.data(document, input=arguments))[name])
 
     async def sign_in(
-        self, email: str, password: str, secret: str | None = None, **more: Any
+        self, email: str, password: str, secret: str | None = None, **options: Any
     ) -> "Client":
         """Signs in, with a new one-time code when there is a second factor."""
         code = {"code": pyotp.TOTP(secret).now()} if secret else {}
-        given = {"email": email, "password": password, **code, **more}
-        payload = await self.do(
-            "sessionSignIn", "SessionSignInInput", given, "session { accessToken refreshToken }"
+        arguments = {"email": email, "password": password, **code, **options}
+        payload = await self.mutate(
+            "sessionSignIn", "SessionSignInInput", arguments, "session { accessToken refreshToken }"
         )
         self.token = payload["session"]["accessToken"]
         return self
@@ -205,11 +205,11 @@ class Client:
             "channel": "CHAT",
             "idempotencyKey": f"chat-{number}",
         }
-        payload = await self.do("ticketOpen", "TicketOpenInput", ticket, "ticket { id }")
+        payload = await self.mutate("ticketOpen", "TicketOpenInput", ticket, "ticket { id }")
         return str(payload["ticket"]["id"])
 
     @asynccontextmanager
-    async def socket(self) -> AsyncIterator["Live"]:
+    async def socket(self) -> AsyncIterator["WebsocketClient"]:
         """A websocket after its handshake."""
         url = self.server.url.replace("http", "ws") + "/graphql"
         async with connect(
@@ -220,7 +220,7 @@ class Client:
                 orjson.dumps({"type": "connection_init", "payload": payload}).decode()
             )
             assert orjson.loads(await websocket.recv())["type"] == "connection_ack"
-            live = Live(websocket)
+            live = WebsocketClient(websocket)
             reader = asyncio.create_task(live.read())
             try:
                 yield live
@@ -229,7 +229,7 @@ class Client:
                 await asyncio.gather(reader, return_exceptions=True)
 
 
-class Live:
+class WebsocketClient:
     """The operations of one websocket."""
 
     def __init__(self, websocket: ClientConnection) -> None:
@@ -250,22 +250,22 @@ class Live:
         await asyncio.wait_for(self._websocket.wait_closed(), seconds)
         return self._websocket.close_code
 
-    async def follow(self, query: str, **variables: Any) -> "Following":
+    async def subscribe(self, query: str, **variables: Any) -> "SubscriptionMessages":
         """Starts a subscription."""
         return await self.send({"query": query, "variables": variables})
 
-    async def send(self, payload: dict[str, Any]) -> "Following":
+    async def send(self, payload: dict[str, Any]) -> "SubscriptionMessages":
         """Starts the operation in this payload."""
         key = str(next(self._numbers))
         self._queues[key] = asyncio.Queue()
         await self._websocket.send(
             orjson.dumps({"id": key, "type": "subscribe", "payload": payload}).decode()
         )
-        return Following(self._queues[key])
+        return SubscriptionMessages(self._queues[key])
 
 
 @dataclass
-class Following:
+class SubscriptionMessages:
     """The messages received by one subscription."""
 
     queue: asyncio.Queue[dict[str, Any]]

@@ -15,11 +15,11 @@ import logs  # noqa: E402
 configure = logs.configure
 
 
-def talkative() -> None:
+def configure_verbose_logs() -> None:
     configure()
-    for room in ROOT.iterdir():
-        logging.getLogger(room.stem).setLevel(logging.DEBUG)
+    for layer in ROOT.iterdir():
+        logging.getLogger(layer.stem).setLevel(logging.DEBUG)
 
 
-logs.configure = talkative  # type: ignore[assignment] # no other stream here
+logs.configure = configure_verbose_logs  # type: ignore[assignment] # no other stream here
 sys.exit(cli.main(sys.argv[1:]))

@@ -21,8 +21,10 @@ from tests.people import PASSWORD, StaffUser, hire, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
 
 PAUL, AMADOU = "paul@boulangerie.example", "amadou@camcha.example"
-CHANGE = "change { id status verdict registeredName }"
-STANDING = "{ viewer { account { legalName } companies { accountId legalName status erasesAt } } }"
+CHANGE_FIELDS = "change { id status verdict registeredName }"
+STATUS_QUERY = (
+    "{ viewer { account { legalName } companies { accountId legalName status erasesAt } } }"
+)
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 
 
@@ -43,15 +45,17 @@ class RegistryServer(Server):
         }
 
 
-class Names:
+class RegistryReply:
     """The registry's answer."""
 
     reply = answer(b"", "503 Closed")
 
 
 @asynccontextmanager
-async def town(catalogue_url: str, folder: Path, names: Names) -> AsyncIterator[RegistryServer]:
-    async with serve_registry(lambda: names.reply) as (url, _):
+async def run_server(
+    catalogue_url: str, folder: Path, registry: RegistryReply
+) -> AsyncIterator[RegistryServer]:
+    async with serve_registry(lambda: registry.reply) as (url, _):
         server = RegistryServer(catalogue_url, folder, registry=url)
         await asyncio.to_thread(server.start)
         try:
@@ -63,73 +67,82 @@ async def town(catalogue_url: str, folder: Path, names: Names) -> AsyncIterator[
 async def test_p1_1_and_p1_2_a_company_changes_its_name_and_is_deleted(
     catalogue_url: str, tmp_path: Path
 ) -> None:
-    names = Names()
-    async with town(catalogue_url, tmp_path, names) as server:
+    registry = RegistryReply()
+    async with run_server(catalogue_url, tmp_path, registry) as server:
         paul, amadou = await sign_up(server, PAUL), await hire(server, AMADOU, "AGENT")
         agent = await amadou.sign_in(server)
-        await paul_shows_evidence(paul, agent)
-        await paul_is_registered(paul, names)
-        account = await paul_rests(paul, agent)
-        await paul_comes_back(paul, agent, account)
-        await paul_leaves_for_good(paul, agent, amadou, account)
-        await nothing_is_left(server, agent, account)
+        await paul_provides_evidence(paul, agent)
+        await the_registry_confirms_the_name(paul, registry)
+        account = await paul_deactivates_his_account(paul, agent)
+        await paul_reactivates_his_account(paul, agent, account)
+        await paul_deletes_his_account(paul, agent, amadou, account)
+        await pauls_data_is_erased(server, agent, account)
 
 
-async def fresh(paul: Client) -> None:
-    await paul.do("sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "freshUntil")
+async def step_up(paul: Client) -> None:
+    await paul.mutate("sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "freshUntil")
 
 
-async def wished(paul: Client, name: str) -> dict[str, Any]:
-    given = {"legalName": name, "idempotencyKey": name}
+async def request_legal_name(paul: Client, name: str) -> dict[str, Any]:
+    arguments = {"legalName": name, "idempotencyKey": name}
     return dict(
-        (await paul.do("accountRequestLegalName", "AccountRequestLegalNameInput", given, CHANGE))[
-            "change"
-        ]
+        (
+            await paul.mutate(
+                "accountRequestLegalName", "AccountRequestLegalNameInput", arguments, CHANGE_FIELDS
+            )
+        )["change"]
     )
 
 
-async def paul_shows_evidence(paul: Client, agent: Client) -> None:
+async def paul_provides_evidence(paul: Client, agent: Client) -> None:
     """The registry is unavailable: Paul uploads his Kbis extract, and an agent downloads and
     accepts it.
     """
-    await fresh(paul)
-    change = await wished(paul, "Fournil Meunier SARL")
+    await step_up(paul)
+    change = await request_legal_name(paul, "Fournil Meunier SARL")
     assert (change["status"], change["verdict"]) == ("EVIDENCE_NEEDED", "AWAY")
-    needed = "Un justificatif est nécessaire pour votre changement de raison sociale"
-    assert str((await paul.server.email(PAUL, 2))["Subject"]) == needed
-    about = {"name": "kbis.pdf", "contentType": "application/pdf", "size": len(PDF)}
-    announced = await paul.do("fileAnnounce", "FileAnnounceInput", about, "file { id } uploadUrl")
+    evidence_subject = "Un justificatif est nécessaire pour votre changement de raison sociale"
+    assert str((await paul.server.email(PAUL, 2))["Subject"]) == evidence_subject
+    file_input = {"name": "kbis.pdf", "contentType": "application/pdf", "size": len(PDF)}
+    announcement = await paul.mutate(
+        "fileAnnounce", "FileAnnounceInput", file_input, "file { id } uploadUrl"
+    )
     async with http_client() as http:
         sent = await http.put(
-            announced["uploadUrl"], content=PDF, headers={"Content-Type": "application/pdf"}
+            announcement["uploadUrl"], content=PDF, headers={"Content-Type": "application/pdf"}
         )
         assert sent.status_code == 201
-        given = {"changeId": change["id"], "fileIds": [announced["file"]["id"]]}
-        await paul.do(
-            "legalNameChangeAddEvidence", "LegalNameChangeAddEvidenceInput", given, CHANGE
+        arguments = {"changeId": change["id"], "fileIds": [announcement["file"]["id"]]}
+        await paul.mutate(
+            "legalNameChangeAddEvidence",
+            "LegalNameChangeAddEvidenceInput",
+            arguments,
+            CHANGE_FIELDS,
         )
-        waiting = (
+        review_query = (
             "{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { nodes { id account { "
             "legalName } evidence { downloadUrl } } } }"
         )
-        [result] = (await agent.data(waiting))["legalNameChanges"]["nodes"]
+        [result] = (await agent.data(review_query))["legalNameChanges"]["nodes"]
         assert (await http.get(result["evidence"][0]["downloadUrl"])).content == PDF
-    decided = {"changeId": result["id"], "decision": "ACCEPT", "idempotencyKey": "1"}
-    payload = await agent.do(
+    decision = {"changeId": result["id"], "decision": "ACCEPT", "idempotencyKey": "1"}
+    payload = await agent.mutate(
         "legalNameChangeDecide",
         "LegalNameChangeDecideInput",
-        decided,
+        decision,
         "change { account { legalName } }",
     )
     assert payload["change"]["account"]["legalName"] == "Fournil Meunier SARL"
-    assert (await paul.data(STANDING))["viewer"]["account"]["legalName"] == "Fournil Meunier SARL"
-    registered = "La nouvelle raison sociale de votre entreprise est enregistrée"
-    assert str((await paul.server.email(PAUL, 3))["Subject"]) == registered
+    assert (await paul.data(STATUS_QUERY))["viewer"]["account"][
+        "legalName"
+    ] == "Fournil Meunier SARL"
+    accepted_subject = "La nouvelle raison sociale de votre entreprise est enregistrée"
+    assert str((await paul.server.email(PAUL, 3))["Subject"]) == accepted_subject
 
 
-async def paul_is_registered(paul: Client, names: Names) -> None:
+async def the_registry_confirms_the_name(paul: Client, registry: RegistryReply) -> None:
     """The registry now has the new name, so no agent is needed."""
-    names.reply = answer(
+    registry.reply = answer(
         {
             "results": [
                 result(
@@ -138,87 +151,106 @@ async def paul_is_registered(paul: Client, names: Names) -> None:
             ]
         }
     )
-    change = await wished(paul, "Les Fournils Meunier")
+    change = await request_legal_name(paul, "Les Fournils Meunier")
     assert (change["status"], change["registeredName"]) == ("ACCEPTED", "LES FOURNILS MEUNIER")
 
 
-async def paul_rests(paul: Client, agent: Client) -> str:
+async def paul_deactivates_his_account(paul: Client, agent: Client) -> str:
     """Paul requests the deactivation. His websocket closes, and he is signed out."""
     await paul.open_chat()
-    given = {"message": "Nous fermons pour l'hiver.", "idempotencyKey": "rest"}
-    payload = await paul.do(
-        "accountRequestDeactivation", "AccountRequestInput", given, "ticket { kind account { id } }"
+    arguments = {"message": "Nous fermons pour l'hiver.", "idempotencyKey": "rest"}
+    payload = await paul.mutate(
+        "accountRequestDeactivation",
+        "AccountRequestInput",
+        arguments,
+        "ticket { kind account { id } }",
     )
     assert payload["ticket"]["kind"] == "ACCOUNT_DEACTIVATION"
     account = str(payload["ticket"]["account"]["id"])
     async with paul.socket() as live:
-        await live.follow("subscription { accountEvents { kind } }")
-        rested = await agent.do(
+        await live.subscribe("subscription { accountEvents { kind } }")
+        deactivation = await agent.mutate(
             "accountDeactivate",
             "AccountDeactivateInput",
             {"accountId": account},
             "account { status }",
         )
-        assert rested["account"]["status"] == "DEACTIVATED"
+        assert deactivation["account"]["status"] == "DEACTIVATED"
         assert await live.closed() == CloseCode.UNAUTHORIZED
-    assert (await paul.ask(STANDING))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert (await paul.execute(STATUS_QUERY))["errors"][0]["extensions"][
+        "code"
+    ] == "UNAUTHENTICATED"
     return account
 
 
-async def paul_comes_back(paul: Client, agent: Client, account: str) -> None:
+async def paul_reactivates_his_account(paul: Client, agent: Client, account: str) -> None:
     """Paul signs in without an account, sees its status, and requests its reactivation."""
-    given = {"email": PAUL, "password": PASSWORD, "accountId": account}
+    arguments = {"email": PAUL, "password": PASSWORD, "accountId": account}
     paul.token = None
-    refused = await paul.attempt(
-        "sessionSignIn", "SessionSignInInput", given, "session { accessToken }"
+    refused = await paul.try_mutation(
+        "sessionSignIn", "SessionSignInInput", arguments, "session { accessToken }"
     )
     assert [error["code"] for error in refused["userErrors"]] == ["ACCOUNT_INACTIVE"]
     await paul.sign_in(PAUL, PASSWORD)
-    seen = (await paul.data(STANDING))["viewer"]
-    assert (seen["account"], seen["companies"][0]["status"]) == (None, "DEACTIVATED")
-    wish = {"accountId": account, "message": "C'est le printemps.", "idempotencyKey": "back"}
-    await paul.do("accountRequestReactivation", "AccountRequestReactivationInput", wish, "accepted")
-    await agent.do(
+    account_data = (await paul.data(STATUS_QUERY))["viewer"]
+    assert (account_data["account"], account_data["companies"][0]["status"]) == (
+        None,
+        "DEACTIVATED",
+    )
+    reactivation_request = {
+        "accountId": account,
+        "message": "C'est le printemps.",
+        "idempotencyKey": "back",
+    }
+    await paul.mutate(
+        "accountRequestReactivation",
+        "AccountRequestReactivationInput",
+        reactivation_request,
+        "accepted",
+    )
+    await agent.mutate(
         "accountReactivate", "AccountReactivateInput", {"accountId": account}, "account { status }"
     )
     await paul.sign_in(PAUL, PASSWORD)
-    assert (await paul.data(STANDING))["viewer"]["account"]["legalName"] == "Les Fournils Meunier"
+    assert (await paul.data(STATUS_QUERY))["viewer"]["account"][
+        "legalName"
+    ] == "Les Fournils Meunier"
 
 
-async def paul_leaves_for_good(
+async def paul_deletes_his_account(
     paul: Client, agent: Client, amadou: StaffUser, account: str
 ) -> None:
     """Paul requests the deletion and the agent schedules it. The server is killed, and completes
     the deletion after its restart.
     """
-    given = {"message": "Nous avons vendu.", "idempotencyKey": "end"}
-    stale = await paul.attempt(
-        "accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }"
+    arguments = {"message": "Nous avons vendu.", "idempotencyKey": "end"}
+    unverified = await paul.try_mutation(
+        "accountRequestDeletion", "AccountRequestDeletionInput", arguments, "ticket { id }"
     )
-    assert [error["code"] for error in stale["userErrors"]] == ["STEP_UP_REQUIRED"]
-    await fresh(paul)
-    payload = await paul.do(
-        "accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }"
+    assert [error["code"] for error in unverified["userErrors"]] == ["STEP_UP_REQUIRED"]
+    await step_up(paul)
+    payload = await paul.mutate(
+        "accountRequestDeletion", "AccountRequestDeletionInput", arguments, "ticket { id }"
     )
-    end = {"accountId": account, "ticketId": payload["ticket"]["id"]}
-    refused = await agent.attempt(
-        "accountScheduleDeletion", "AccountScheduleDeletionInput", end, "account { status }"
+    deletion = {"accountId": account, "ticketId": payload["ticket"]["id"]}
+    refused = await agent.try_mutation(
+        "accountScheduleDeletion", "AccountScheduleDeletionInput", deletion, "account { status }"
     )
     assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
     await amadou.step_up(agent)
-    closing = await agent.do(
+    scheduled = await agent.mutate(
         "accountScheduleDeletion",
         "AccountScheduleDeletionInput",
-        end,
+        deletion,
         "account { status erasesAt }",
     )
-    assert closing["account"]["status"] == "CLOSING"
-    assert closing["account"]["erasesAt"]
+    assert scheduled["account"]["status"] == "CLOSING"
+    assert scheduled["account"]["erasesAt"]
     paul.server.kill()
     await asyncio.to_thread(paul.server.start)
 
 
-async def nothing_is_left(server: Server, agent: Client, account: str) -> None:
+async def pauls_data_is_erased(server: Server, agent: Client, account: str) -> None:
     """The last email confirms the deletion. The address is free again, and what Paul wrote is
     gone.
     """
@@ -227,20 +259,22 @@ async def nothing_is_left(server: Server, agent: Client, account: str) -> None:
         "subject } } } } }"
     )
     async with asyncio.timeout(PATIENCE):
-        while (seen := (await agent.data(document, id=account))["node"])["legalName"] != "[effacé]":
+        while (account_data := (await agent.data(document, id=account))["node"])[
+            "legalName"
+        ] != "[effacé]":
             await asyncio.sleep(0.2)
-    assert seen["status"] == "ERASED"
-    assert {each["subject"] for each in seen["tickets"]["nodes"]} == {"[effacé]"}
+    assert account_data["status"] == "ERASED"
+    assert {each["subject"] for each in account_data["tickets"]["nodes"]} == {"[effacé]"}
     emails = [str(email["Subject"]) for email in server.emails(PAUL)]
     async with asyncio.timeout(PATIENCE):
         while "Le compte de votre entreprise a été supprimé" not in emails:
             await asyncio.sleep(0.2)
             emails = [str(email["Subject"]) for email in server.emails(PAUL)]
-    given = {"email": PAUL, "password": PASSWORD}
-    gone = await Client(server).attempt(
-        "sessionSignIn", "SessionSignInInput", given, "session { accessToken }"
+    arguments = {"email": PAUL, "password": PASSWORD}
+    sign_in = await Client(server).try_mutation(
+        "sessionSignIn", "SessionSignInInput", arguments, "session { accessToken }"
     )
-    assert [error["code"] for error in gone["userErrors"]] == ["CREDENTIALS_INVALID"]
+    assert [error["code"] for error in sign_in["userErrors"]] == ["CREDENTIALS_INVALID"]
     assert not [
         path
         for path in (server.folder / "files").rglob("*")

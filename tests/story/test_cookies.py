@@ -26,17 +26,17 @@ from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Server, http_client, served
 
 PAUL, GINA = "paul@boulangerie.example", "gina@fournil.example"
-SIGN_IN = """mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) {
+SIGN_IN_MUTATION = """mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) {
     session { accessToken refreshToken accessExpiresAt } user { email }
     userErrors { code field } } }"""
-REFRESH = """mutation { sessionRefresh(input: {}) {
+REFRESH_MUTATION = """mutation { sessionRefresh(input: {}) {
     session { accessToken refreshToken accessExpiresAt } userErrors { code field } } }"""
-WHO = "{ viewer { user { email } account { id } } }"
-OPEN = """mutation { ticketOpen(input: {channel: CHAT, subject: "x", body: "x",
+VIEWER_QUERY = "{ viewer { user { email } account { id } } }"
+OPEN_MUTATION = """mutation { ticketOpen(input: {channel: CHAT, subject: "x", body: "x",
     idempotencyKey: "x"}) {
     ticket { id } userErrors { code } } }"""
-TICKETS = "{ tickets { nodes { id } } }"
-HERE = Path(__file__).parent
+TICKETS_QUERY = "{ tickets { nodes { id } } }"
+FOLDER = Path(__file__).parent
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -79,8 +79,8 @@ class Browser:
         return response["data"]
 
     async def sign_in(self, **more: Any) -> httpx.Response:
-        given = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE", **more}
-        response = await self.post(SIGN_IN, i=given)
+        arguments = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE", **more}
+        response = await self.post(SIGN_IN_MUTATION, i=arguments)
         assert response.json()["data"]["sessionSignIn"]["userErrors"] == [], response.text
         return response
 
@@ -107,7 +107,7 @@ class Browser:
             yield websocket
 
 
-async def ask(websocket: ClientConnection, query: str, **variables: Any) -> Any:
+async def execute(websocket: ClientConnection, query: str, **variables: Any) -> Any:
     """The response to one operation over a websocket."""
     payload = {"query": query, "variables": variables}
     await websocket.send(
@@ -126,15 +126,15 @@ async def browser(server: Server, paul: None) -> AsyncIterator[Browser]:
 
 
 async def test_the_story(server: Server, browser: Browser) -> None:
-    await signing_in_keeps_tokens_out_of_sight(browser)
-    await two_tabs_renew_at_once(browser)
+    await signing_in_hides_the_tokens(browser)
+    await two_tabs_refresh_concurrently(browser)
     await a_refresh_whose_response_was_lost_is_repeated(browser)
-    await a_socket_is_opened_by_the_cookie(browser)
-    await signing_out_clears_the_cookies_and_closes_the_sockets(browser)
+    await the_cookie_opens_a_websocket(browser)
+    await signing_out_clears_cookies_and_closes_websockets(browser)
     assert "cam_" not in server.log
 
 
-async def signing_in_keeps_tokens_out_of_sight(browser: Browser) -> None:
+async def signing_in_hides_the_tokens(browser: Browser) -> None:
     response = await browser.sign_in()
     payload = response.json()["data"]["sessionSignIn"]
     assert (payload["session"]["accessToken"], payload["session"]["refreshToken"]) == (None, None)
@@ -144,13 +144,13 @@ async def signing_in_keeps_tokens_out_of_sight(browser: Browser) -> None:
         assert header.endswith("; HttpOnly; SameSite=Strict")
         assert "; Path=/; " in header
         assert "Domain" not in header
-    assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+    assert (await browser.data(VIEWER_QUERY))["viewer"]["user"]["email"] == PAUL
 
 
-async def two_tabs_renew_at_once(browser: Browser) -> None:
+async def two_tabs_refresh_concurrently(browser: Browser) -> None:
     """Both responses set the same new cookies, so nothing is lost with one of them."""
     before = browser.cookies
-    responses = await asyncio.gather(browser.post(REFRESH), browser.post(REFRESH))
+    responses = await asyncio.gather(browser.post(REFRESH_MUTATION), browser.post(REFRESH_MUTATION))
     assert [response.json()["data"]["sessionRefresh"]["userErrors"] for response in responses] == [
         [],
         [],
@@ -159,18 +159,18 @@ async def two_tabs_renew_at_once(browser: Browser) -> None:
     assert len({tuple(cookies_set_by(response)) for response in responses}) == 1
     assert browser.cookies.keys() == before.keys()
     assert set(browser.cookies.values()).isdisjoint(before.values())
-    assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+    assert (await browser.data(VIEWER_QUERY))["viewer"]["user"]["email"] == PAUL
 
 
 async def a_refresh_whose_response_was_lost_is_repeated(browser: Browser) -> None:
     """The browser still has the previous cookies."""
     before = browser.cookies
-    lost = await browser.post(REFRESH)
+    lost = await browser.post(REFRESH_MUTATION)
     for name, value in before.items():
         browser.http.cookies.set(name, value, domain="127.0.0.1", path="/")
-    repeated = await browser.post(REFRESH)
+    repeated = await browser.post(REFRESH_MUTATION)
     assert cookies_set_by(repeated) == cookies_set_by(lost)
-    assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+    assert (await browser.data(VIEWER_QUERY))["viewer"]["user"]["email"] == PAUL
 
 
 def cookies_set_by(response: httpx.Response) -> list[str]:
@@ -180,23 +180,23 @@ def cookies_set_by(response: httpx.Response) -> list[str]:
     return both
 
 
-async def a_socket_is_opened_by_the_cookie(browser: Browser) -> None:
+async def the_cookie_opens_a_websocket(browser: Browser) -> None:
     async with browser.socket() as websocket:
-        assert (await ask(websocket, WHO))["data"]["viewer"]["user"]["email"] == PAUL
+        assert (await execute(websocket, VIEWER_QUERY))["data"]["viewer"]["user"]["email"] == PAUL
 
 
-async def signing_out_clears_the_cookies_and_closes_the_sockets(browser: Browser) -> None:
+async def signing_out_clears_cookies_and_closes_websockets(browser: Browser) -> None:
     async with browser.socket() as websocket:
-        await ask(websocket, WHO)
+        await execute(websocket, VIEWER_QUERY)
         assert await browser.data("mutation { sessionSignOut { signedOut } }") == {
             "sessionSignOut": {"signedOut": True}
         }
-        assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
+        assert await close_code(websocket) == CloseCode.UNAUTHORIZED
     assert browser.cookies == {}
-    assert (await browser.data(WHO))["viewer"] is None
+    assert (await browser.data(VIEWER_QUERY))["viewer"] is None
 
 
-async def code_at_the_end(websocket: ClientConnection) -> int | None:
+async def close_code(websocket: ClientConnection) -> int | None:
     await asyncio.wait_for(websocket.wait_closed(), PATIENCE)  # one or two on an idle machine
     return websocket.close_code
 
@@ -205,18 +205,23 @@ async def code_at_the_end(websocket: ClientConnection) -> int | None:
 async def test_other_origins_cannot_use_the_cookies(browser: Browser, origin: str) -> None:
     """It can't read, change data or sign in. A client that sends no origin is not a browser."""
     await browser.sign_in()
-    for query in (WHO, OPEN, REFRESH, "mutation { sessionSignOut { signedOut } }"):
+    for query in (
+        VIEWER_QUERY,
+        OPEN_MUTATION,
+        REFRESH_MUTATION,
+        "mutation { sessionSignOut { signedOut } }",
+    ):
         response = await browser.post(query, origin=origin)
         assert response.status_code == 403
         assert response.json()["errors"][0]["extensions"]["code"] == "ORIGIN_REFUSED"
-    by_get = await browser.http.get(
-        "/graphql", params={"query": WHO}, headers={"Origin": origin} if origin else {}
+    get_response = await browser.http.get(
+        "/graphql", params={"query": VIEWER_QUERY}, headers={"Origin": origin} if origin else {}
     )
-    assert by_get.status_code == 403
-    assert (await browser.data(TICKETS))["tickets"]["nodes"] == []
+    assert get_response.status_code == 403
+    assert (await browser.data(TICKETS_QUERY))["tickets"]["nodes"] == []
     browser.http.cookies.clear()
-    given = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE"}
-    signed_in = await browser.post(SIGN_IN, origin=origin, i=given)
+    arguments = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE"}
+    signed_in = await browser.post(SIGN_IN_MUTATION, origin=origin, i=arguments)
     assert "set-cookie" not in signed_in.headers
     assert signed_in.json()["errors"][0]["extensions"]["code"] == "ORIGIN_REFUSED"
 
@@ -233,27 +238,27 @@ async def test_form_posts_of_other_origins_are_refused(browser: Browser) -> None
     ):
         response = await browser.http.post(
             "/graphql",
-            content=orjson.dumps({"query": OPEN}),
+            content=orjson.dumps({"query": OPEN_MUTATION}),
             headers={"Origin": browser.server.url, "Content-Type": kind},
         )
         assert response.status_code == 415
-    by_get = await browser.http.get(
-        "/graphql", params={"query": OPEN}, headers={"Sec-Fetch-Site": "same-origin"}
+    get_response = await browser.http.get(
+        "/graphql", params={"query": OPEN_MUTATION}, headers={"Sec-Fetch-Site": "same-origin"}
     )
-    assert by_get.status_code == 405
-    assert (await browser.data(TICKETS))["tickets"]["nodes"] == []
+    assert get_response.status_code == 405
+    assert (await browser.data(TICKETS_QUERY))["tickets"]["nodes"] == []
 
 
 async def test_same_origin_pages_can_use_get(browser: Browser) -> None:
     """When browsers send no Origin, they declare the page as same-origin."""
     await browser.sign_in()
     response = await browser.http.get(
-        "/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": "same-origin"}
+        "/graphql", params={"query": VIEWER_QUERY}, headers={"Sec-Fetch-Site": "same-origin"}
     )
     assert response.json()["data"]["viewer"]["user"]["email"] == PAUL
     for site in ("same-site", "cross-site", "none"):
         refused = await browser.http.get(
-            "/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": site}
+            "/graphql", params={"query": VIEWER_QUERY}, headers={"Sec-Fetch-Site": site}
         )
         assert refused.status_code == 403
 
@@ -269,14 +274,14 @@ async def test_other_origins_cannot_open_a_websocket(browser: Browser) -> None:
                 pass
         assert refused.value.response.status_code == 403
     async with browser.socket(origin="") as websocket:  # not a browser: its cookies are ignored
-        assert (await ask(websocket, WHO))["data"]["viewer"] is None
+        assert (await execute(websocket, VIEWER_QUERY))["data"]["viewer"] is None
 
 
 async def test_a_websocket_requires_a_valid_access_cookie(browser: Browser) -> None:
     await browser.sign_in()
     for changed in ({"camcha_access": "cam_at_old"}, {"camcha_access": ""}):
         async with browser.socket(None, **changed) as websocket:
-            assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
+            assert await close_code(websocket) == CloseCode.UNAUTHORIZED
 
 
 BEARER_REFRESH = """mutation($t: String) { sessionRefresh(input: {refreshToken: $t}) {
@@ -287,8 +292,8 @@ async def test_a_lost_or_concurrent_bearer_refresh_signs_no_one_out(browser: Bro
     """Repeated by the same client it gets the same tokens; presented by another client, or after
     they were used, it ends the session.
     """
-    given = {"email": PAUL, "password": PASSWORD}
-    signed_in = (await browser.data(SIGN_IN, i=given))["sessionSignIn"]["session"]
+    arguments = {"email": PAUL, "password": PASSWORD}
+    signed_in = (await browser.data(SIGN_IN_MUTATION, i=arguments))["sessionSignIn"]["session"]
 
     async def refreshed(token: str, client: str = "app/7") -> Any:
         response = await browser.http.post(
@@ -300,7 +305,9 @@ async def test_a_lost_or_concurrent_bearer_refresh_signs_no_one_out(browser: Bro
 
     async def email(token: str) -> str | None:
         headers = {"Authorization": f"Bearer {token}"}
-        response = await browser.http.post("/graphql", json={"query": WHO}, headers=headers)
+        response = await browser.http.post(
+            "/graphql", json={"query": VIEWER_QUERY}, headers=headers
+        )
         viewer = (response.json()["data"] or {})["viewer"]
         return str(viewer["user"]["email"]) if viewer else None
 
@@ -319,31 +326,33 @@ async def test_a_lost_or_concurrent_bearer_refresh_signs_no_one_out(browser: Bro
 
 async def test_a_websocket_never_sets_cookies_or_returns_tokens(browser: Browser) -> None:
     await browser.sign_in()
-    account = (await browser.data(WHO))["viewer"]["account"]["id"]
+    account = (await browser.data(VIEWER_QUERY))["viewer"]["account"]["id"]
     switch = f"""mutation {{ sessionSwitchAccount(input: {{accountId: "{account}"}}) {{
         session {{ accessToken }} userErrors {{ code }} }} }}"""
-    given = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE"}
+    arguments = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE"}
     async with browser.socket() as websocket:
-        switched = (await ask(websocket, switch))["data"]["sessionSwitchAccount"]
-        signed_in = (await ask(websocket, SIGN_IN, i=given))["data"]["sessionSignIn"]
-        renewed = (await ask(websocket, REFRESH))["data"]["sessionRefresh"]
+        switched = (await execute(websocket, switch))["data"]["sessionSwitchAccount"]
+        signed_in = (await execute(websocket, SIGN_IN_MUTATION, i=arguments))["data"][
+            "sessionSignIn"
+        ]
+        renewed = (await execute(websocket, REFRESH_MUTATION))["data"]["sessionRefresh"]
     assert switched == {"session": None, "userErrors": [{"code": "COOKIES_UNAVAILABLE"}]}
     assert signed_in["userErrors"] == [
         {"code": "COOKIES_UNAVAILABLE", "field": ["input", "deliver"]}
     ]
     assert renewed["userErrors"] == [{"code": "TOKEN_INVALID", "field": ["input", "refreshToken"]}]
-    assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+    assert (await browser.data(VIEWER_QUERY))["viewer"]["user"]["email"] == PAUL
 
 
 async def test_switching_sets_new_cookies(browser: Browser) -> None:
     await browser.sign_in()
-    before, account = browser.cookies, (await browser.data(WHO))["viewer"]["account"]["id"]
+    before, account = browser.cookies, (await browser.data(VIEWER_QUERY))["viewer"]["account"]["id"]
     switch = f"""mutation {{ sessionSwitchAccount(input: {{accountId: "{account}"}}) {{
         session {{ accessToken refreshToken }} userErrors {{ code }} }} }}"""
     switched = (await browser.data(switch))["sessionSwitchAccount"]
     assert switched == {"session": {"accessToken": None, "refreshToken": None}, "userErrors": []}
     assert set(browser.cookies.values()).isdisjoint(before.values())
-    assert (await browser.data(WHO))["viewer"]["account"]["id"] == account
+    assert (await browser.data(VIEWER_QUERY))["viewer"]["account"]["id"] == account
 
 
 async def test_expired_cookies_allow_public_operations(browser: Browser) -> None:
@@ -361,11 +370,11 @@ async def test_expired_cookies_allow_public_operations(browser: Browser) -> None
         (error["path"], error["extensions"]["code"]) for error in response.json()["errors"]
     ] == [(["viewer"], "UNAUTHENTICATED")]
     assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
-    renewed = await browser.post(REFRESH)
+    renewed = await browser.post(REFRESH_MUTATION)
     assert renewed.json()["data"]["sessionRefresh"]["userErrors"][0]["code"] == "TOKEN_INVALID"
     assert browser.cookies == {}
     await browser.sign_in()
-    assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+    assert (await browser.data(VIEWER_QUERY))["viewer"]["user"]["email"] == PAUL
 
 
 async def test_signing_out_works_after_the_access_cookie_has_expired(browser: Browser) -> None:
@@ -394,10 +403,10 @@ async def test_a_bearer_token_takes_precedence_over_cookies(browser: Browser) ->
     await browser.sign_in()
     marie = await sign_up(browser.server, "marie@fleurs.example", "732829320")
     headers = {"Authorization": f"Bearer {marie.token}"}
-    response = await browser.http.post("/graphql", json={"query": WHO}, headers=headers)
+    response = await browser.http.post("/graphql", json={"query": VIEWER_QUERY}, headers=headers)
     assert response.json()["data"]["viewer"]["user"]["email"] == "marie@fleurs.example"
     wrong = await browser.http.post(
-        "/graphql", json={"query": WHO}, headers={"Authorization": "Bearer x"}
+        "/graphql", json={"query": VIEWER_QUERY}, headers={"Authorization": "Bearer x"}
     )
     # And not the user of the cookies.
     assert wrong.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -419,9 +428,11 @@ async def test_websockets_close_in_other_processes_too(catalogue_url: str, tmp_p
                 here = Browser(first, http)
                 await here.sign_in()
                 async with Browser(second, http).socket() as websocket:
-                    assert (await ask(websocket, WHO))["data"]["viewer"]["user"]["email"] == PAUL
+                    assert (await execute(websocket, VIEWER_QUERY))["data"]["viewer"]["user"][
+                        "email"
+                    ] == PAUL
                     await here.data("mutation { sessionSignOut { signedOut } }")
-                    assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
+                    assert await close_code(websocket) == CloseCode.UNAUTHORIZED
 
 
 async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(
@@ -430,7 +441,7 @@ async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(
     """Chromium, on one of our pages and on a page of the same site with another origin, which
     SameSite alone would not stop.
     """
-    command = ["node", str(HERE / "cookies.mjs"), browser.server.url, PAUL, PASSWORD]
+    command = ["node", str(FOLDER / "cookies.mjs"), browser.server.url, PAUL, PASSWORD]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
     output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
@@ -470,11 +481,13 @@ async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(
     waits = 0
     # Seconds, doubled by each guess: a busy machine needs one of them for the next request.
     while waits < 3:
-        response = (await browser.post(SIGN_IN, i=wrong)).json()
+        response = (await browser.post(SIGN_IN_MUTATION, i=wrong)).json()
         waits = response["errors"][0]["extensions"]["retryAfter"] if "errors" in response else 0
         await asyncio.sleep(waits if waits < 3 else 0)
     refused = (
-        await browser.post(SIGN_IN, i={"email": GINA, "password": PASSWORD, "deliver": "COOKIE"})
+        await browser.post(
+            SIGN_IN_MUTATION, i={"email": GINA, "password": PASSWORD, "deliver": "COOKIE"}
+        )
     ).json()
     assert refused["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
     assert (

@@ -20,14 +20,15 @@ from websockets.typing import Subprotocol
 from tests.people import hire, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
 
-MESSAGES_EACH = 21  # per user and chat
-EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
+MESSAGES_PER_WRITER = 21  # per user and chat
+EVENTS_SUBSCRIPTION = """subscription($id: ID!, $after: BigInt) {
+    ticketEvents(ticketId: $id, after: $after) {
     sequence message { clientMessageId } } }"""
-REPLY = (
+REPLY_MUTATION = (
     "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } "
     "userErrors { code } } }"
 )
-STORED = """query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence
+STORED_QUERY = """query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence
     messages(first: 100) { totalCount nodes { sequence clientMessageId } } } } }"""
 
 
@@ -38,12 +39,12 @@ class Load:
     """
 
     companies: int
-    chats_each: int
-    killed_at: tuple[int, int]
+    chats_per_company: int
+    kill_after: tuple[int, int]
 
     @property
     def chats(self) -> int:
-        return self.companies * self.chats_each
+        return self.companies * self.chats_per_company
 
 
 LOADS = [
@@ -56,27 +57,29 @@ LOADS = [
 class Writer:
     """One user's messages in one chat, each repeated until it is acknowledged."""
 
-    person: Client
+    client: Client
     chat: str
     name: str
     acknowledged: dict[str, int] = field(default_factory=dict)
-    unanswered: int = 0
+    failed_requests: int = 0
 
     async def write(self, http: httpx.AsyncClient) -> None:
-        for number in range(MESSAGES_EACH):
+        for number in range(MESSAGES_PER_WRITER):
             key = f"{self.name}-{number}"
             while key not in self.acknowledged:
-                await self._try(http, key)
+                await self._try_to_send(http, key)
 
-    async def _try(self, http: httpx.AsyncClient, key: str) -> None:
+    async def _try_to_send(self, http: httpx.AsyncClient, key: str) -> None:
         given = {"ticketId": self.chat, "body": f"Message {key}", "clientMessageId": key}
-        headers = {"Authorization": f"Bearer {self.person.token}"}
+        headers = {"Authorization": f"Bearer {self.client.token}"}
         try:
             response = await http.post(
-                "/graphql", json={"query": REPLY, "variables": {"input": given}}, headers=headers
+                "/graphql",
+                json={"query": REPLY_MUTATION, "variables": {"input": given}},
+                headers=headers,
             )
         except httpx.TransportError:
-            self.unanswered += 1
+            self.failed_requests += 1
             await asyncio.sleep(0.2)
             return
         payload = response.json()["data"]["ticketReply"]
@@ -88,7 +91,7 @@ class Writer:
 class Reader:
     """All events that one user receives in their chats, over as many connections as it takes."""
 
-    person: Client
+    client: Client
     chats: list[str]
     seen: dict[str, list[tuple[int, str | None]]] = field(default_factory=dict)
     sockets: int = 0
@@ -97,7 +100,7 @@ class Reader:
         """Reads until cancelled."""
         while True:
             with suppress(OSError, EOFError, WebSocketException):
-                url = self.person.server.url.replace("http", "ws") + "/graphql"
+                url = self.client.server.url.replace("http", "ws") + "/graphql"
                 async with connect(
                     url, subprotocols=[Subprotocol("graphql-transport-ws")]
                 ) as websocket:
@@ -108,23 +111,28 @@ class Reader:
         await _send(
             websocket,
             type="connection_init",
-            payload={"authorization": f"Bearer {self.person.token}"},
+            payload={"authorization": f"Bearer {self.client.token}"},
         )
         assert orjson.loads(await websocket.recv()) == {"type": "connection_ack"}
         self.sockets += 1
         for each in self.chats:
-            payload = {"query": EVENTS, "variables": {"id": each, "after": self.last(each)}}
+            payload = {
+                "query": EVENTS_SUBSCRIPTION,
+                "variables": {"id": each, "after": self.last(each)},
+            }
             await _send(websocket, id=each, type="subscribe", payload=payload)
         async for text in websocket:
-            await self._hear(websocket, orjson.loads(text))
+            await self._receive(websocket, orjson.loads(text))
 
-    async def _hear(self, websocket: ClientConnection, message: dict[str, Any]) -> None:
+    async def _receive(self, websocket: ClientConnection, message: dict[str, Any]) -> None:
         if message["type"] == "ping":
             return await _send(websocket, type="pong")
         assert message["type"] == "next", message
         event = message["payload"]["data"]["ticketEvents"]
-        said = event["message"] or {"clientMessageId": None}
-        self.seen.setdefault(message["id"], []).append((event["sequence"], said["clientMessageId"]))
+        message_data = event["message"] or {"clientMessageId": None}
+        self.seen.setdefault(message["id"], []).append(
+            (event["sequence"], message_data["clientMessageId"])
+        )
         return None
 
     def last(self, chat: str) -> int:
@@ -143,105 +151,109 @@ async def test_two_kills_lose_and_duplicate_nothing(server: Server, load: Load) 
     ]
     agent = await (await hire(server, "alice@camcha.example", "AGENT")).sign_in(server)
     chats = {
-        person.token: [await person.open_chat(number) for number in range(load.chats_each)]
-        for person in customers
+        client.token: [await client.open_chat(number) for number in range(load.chats_per_company)]
+        for client in customers
     }
-    readers = [Reader(person, chats[person.token]) for person in customers]
+    readers = [Reader(client, chats[client.token]) for client in customers]
     readers.append(Reader(agent, [each for reader in readers for each in reader.chats]))
     writers = [
-        Writer(person, each, name)
+        Writer(client, each, name)
         for reader in readers[:-1]
         for each in reader.chats
-        for person, name in ((reader.person, "customer"), (agent, "agent"))
+        for client, name in ((reader.client, "customer"), (agent, "agent"))
     ]
-    reading = [asyncio.create_task(reader.read()) for reader in readers]
+    read_tasks = [asyncio.create_task(reader.read()) for reader in readers]
     await asyncio.gather(
-        everybody_writes(server, writers), the_server_is_killed(server, load, writers, readers)
+        write_all(server, writers), kill_server_repeatedly(server, load, writers, readers)
     )
     for each in readers[-1].chats:  # a reader that received this one has received any duplicates
         last = {"ticketId": each, "body": "Last", "clientMessageId": "last"}
-        await agent.do("ticketReply", "TicketReplyInput", last, "message { sequence }")
-    stored = {each: await stored_in(agent, each) for each in readers[-1].chats}
-    await everybody_has_read(readers, reading, stored)
-    nothing_is_missing_nothing_is_twice(load, readers, writers, stored)
+        await agent.mutate("ticketReply", "TicketReplyInput", last, "message { sequence }")
+    stored = {each: await stored_messages(agent, each) for each in readers[-1].chats}
+    await wait_until_all_read(readers, read_tasks, stored)
+    assert_no_loss_or_duplicate(load, readers, writers, stored)
 
 
-async def everybody_writes(server: Server, writers: list[Writer]) -> None:
-    async def at_a_desk(own: list[Writer]) -> None:
+async def write_all(server: Server, writers: list[Writer]) -> None:
+    async def write_in_pairs(pair: list[Writer]) -> None:
         async with http_client(base_url=server.url) as http:
-            await asyncio.gather(*(writer.write(http) for writer in own))
+            await asyncio.gather(*(writer.write(http) for writer in pair))
 
     await asyncio.gather(
-        *(at_a_desk(writers[start : start + 2]) for start in range(0, len(writers), 2))
+        *(write_in_pairs(writers[start : start + 2]) for start in range(0, len(writers), 2))
     )
 
 
-async def the_server_is_killed(
+async def kill_server_repeatedly(
     server: Server, load: Load, writers: list[Writer], readers: list[Reader]
 ) -> None:
     """Kills the server while messages are in progress: some get no response, and all websockets are
     lost.
     """
-    for number, count in enumerate(load.killed_at, start=1):
+    for number, count in enumerate(load.kill_after, start=1):
         while sum(len(writer.acknowledged) for writer in writers) < count:
             await asyncio.sleep(0.01)
-        unanswered = sum(writer.unanswered for writer in writers)
+        failed_requests = sum(writer.failed_requests for writer in writers)
         sockets = [reader.sockets for reader in readers]
         server.kill()
         await asyncio.to_thread(server.start)
-        assert sum(writer.unanswered for writer in writers) > unanswered
+        assert sum(writer.failed_requests for writer in writers) > failed_requests
         assert min(sockets) >= number
 
 
-async def stored_in(agent: Client, chat: str) -> tuple[int, dict[str, int]]:
+async def stored_messages(agent: Client, chat: str) -> tuple[int, dict[str, int]]:
     """The sequence of a chat's last event, and of each message by its client's id."""
-    ticket = (await agent.data(STORED, id=chat))["node"]
+    ticket = (await agent.data(STORED_QUERY, id=chat))["node"]
     nodes = ticket["messages"]["nodes"]
-    keyed = {node["clientMessageId"]: node["sequence"] for node in nodes if node["clientMessageId"]}
+    sequence_by_key = {
+        node["clientMessageId"]: node["sequence"] for node in nodes if node["clientMessageId"]
+    }
     assert (
         ticket["messages"]["totalCount"]
         == len(nodes)
         == len({node["clientMessageId"] for node in nodes})
     )
-    return ticket["lastSequence"], keyed
+    return ticket["lastSequence"], sequence_by_key
 
 
-async def everybody_has_read(
+async def wait_until_all_read(
     readers: list[Reader],
-    reading: list[asyncio.Task[None]],
+    read_tasks: list[asyncio.Task[None]],
     stored: dict[str, tuple[int, dict[str, int]]],
 ) -> None:
     async with asyncio.timeout(120):
         while any(
             reader.last(each) < stored[each][0] for reader in readers for each in reader.chats
         ):
-            assert not any(task.done() for task in reading)
+            assert not any(task.done() for task in read_tasks)
             await asyncio.sleep(0.1)
-    for task in reading:
+    for task in read_tasks:
         task.cancel()
-    ended = await asyncio.gather(*reading, return_exceptions=True)
-    assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
+    results = await asyncio.gather(*read_tasks, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in results), results
 
 
-def nothing_is_missing_nothing_is_twice(
+def assert_no_loss_or_duplicate(
     load: Load,
     readers: list[Reader],
     writers: list[Writer],
     stored: dict[str, tuple[int, dict[str, int]]],
 ) -> None:
     assert len(stored) == load.chats
-    assert sum(len(writer.acknowledged) for writer in writers) == load.chats * 2 * MESSAGES_EACH
+    assert (
+        sum(len(writer.acknowledged) for writer in writers) == load.chats * 2 * MESSAGES_PER_WRITER
+    )
     for reader in readers:
-        assert reader.sockets > len(load.killed_at)
+        assert reader.sockets > len(load.kill_after)
         for each in reader.chats:
-            last, keyed = stored[each]
+            last, sequence_by_key = stored[each]
             assert [sequence for sequence, _ in reader.seen[each]] == list(range(1, last + 1))
-            assert {key: sequence for sequence, key in reader.seen[each] if key} == keyed
+            assert {key: sequence for sequence, key in reader.seen[each] if key} == sequence_by_key
     for writer in writers:
-        own = {
+        pair = {
             key: sequence
             for key, sequence in stored[writer.chat][1].items()
             if key.startswith(f"{writer.name}-")
         }
-        assert own == writer.acknowledged
-        assert list(own.values()) == sorted(own.values())
+        assert pair == writer.acknowledged
+        assert list(pair.values()) == sorted(pair.values())

@@ -34,13 +34,13 @@ from realtime.hub import Hub
 from resolvers.ids import encode
 from tests.patience import PATIENCE
 from tests.people import create_staff
-from tests.story.generated import CARD, EMAIL, MARK, SORTS, TEXT, Operation, operations
+from tests.story.generated import CARD, EMAIL, MARK, TEXT, VARIANTS, Operation, operations
 from tests.story.server_fixtures import Client, Server, http_client, running
 
 PASSWORD = f"{MARK} corneille sabot pluvier 42"
 ADDRESS = "203.0.113.77"
 SECRET = re.compile(r"(token|secret|uri|url)$", re.I)
-BROKEN = (
+RENAMED_TABLES = (
     "ticket",
     "offer",
     "price",
@@ -63,16 +63,16 @@ class LoggingServer:
     http: httpx.AsyncClient
     secrets: set[str] = field(default_factory=set)
     valid: dict[str, Any] = field(default_factory=dict)
-    asked: int = 0
+    request_count: int = 0
 
-    def learn(self, value: Any, name: str = "") -> None:
+    def collect_secrets(self, value: Any, name: str = "") -> None:
         """Collects a secret from a response."""
         if isinstance(value, dict):
-            for key, below in value.items():
-                self.learn(below, key)
+            for key, nested in value.items():
+                self.collect_secrets(nested, key)
         elif isinstance(value, list):
-            for below in value:
-                self.learn(below, name)
+            for nested in value:
+                self.collect_secrets(nested, name)
         elif isinstance(value, str) and (SECRET.search(name) or name == "recoveryCodes"):
             self.secrets.add(value)
 
@@ -83,7 +83,7 @@ class LoggingServer:
             sent_headers["Authorization"] = f"Bearer {token}"
         content = payload if isinstance(payload, bytes) else _json(payload)
         response = await self.http.post("/graphql", content=content, headers=sent_headers)
-        self.asked += 1
+        self.request_count += 1
         return orjson.loads(response.content) if response.content else None
 
     def dial(self) -> connect_socket:
@@ -109,7 +109,7 @@ def _json(value: Any) -> bytes:
 
 
 @pytest.fixture
-async def talk(catalogue_url: str, tmp_path: Path) -> AsyncIterator[LoggingServer]:
+async def logging_server(catalogue_url: str, tmp_path: Path) -> AsyncIterator[LoggingServer]:
     server = Server(catalogue_url, tmp_path, program=Path(__file__).with_name("talkative.py"))
     with running(server):
         async with http_client(base_url=server.url) as http:
@@ -117,9 +117,9 @@ async def talk(catalogue_url: str, tmp_path: Path) -> AsyncIterator[LoggingServe
 
 
 @pytest.fixture
-async def people(talk: LoggingServer) -> AsyncIterator[dict[str, User]]:
+async def people(logging_server: LoggingServer) -> AsyncIterator[dict[str, User]]:
     """One user of each kind, created directly in the server's database."""
-    await connect(talk.server.database_url)
+    await connect(logging_server.server.database_url)
     action = Action(None, SystemClock().now(), Hub())
     yield {
         role.value.lower(): await create_staff(
@@ -130,54 +130,60 @@ async def people(talk: LoggingServer) -> AsyncIterator[dict[str, User]]:
     await disconnect()
 
 
-async def token(talk: LoggingServer, user: User) -> str:
+async def token(logging_server: LoggingServer, user: User) -> str:
     """A new access token of this user."""
     account = await Account.get_or_none(memberships__user_id=user.pk)
     tokens = await sessions.sign_in(
         user, account, user.staff is not None, Action(None, SystemClock().now(), Hub())
     )
-    talk.secrets |= {tokens.access, tokens.refresh}
+    logging_server.secrets |= {tokens.access, tokens.refresh}
     return tokens.access
 
 
-async def tokens(talk: LoggingServer, people: dict[str, User]) -> list[str | None]:
+async def tokens(logging_server: LoggingServer, people: dict[str, User]) -> list[str | None]:
     """No token, and a token of each user."""
-    return [None, *[await token(talk, user) for user in people.values()]]
+    return [None, *[await token(logging_server, user) for user in people.values()]]
 
 
-async def test_user_input_is_never_logged(talk: LoggingServer, people: dict[str, User]) -> None:
-    people["customer"] = await a_customer_signs_up_and_goes_in(talk)
-    staying: list[Operation] = []
-    leaving: list[Operation] = []
-    for operation in operations(talk.valid):
-        (leaving if operation.name == "sessionSignOut" else staying).append(operation)
-    await everything_is_asked(talk, await tokens(talk, people), staying)
-    for operation in leaving:
-        await everything_is_asked(talk, await tokens(talk, people), [operation])
-    await what_is_no_operation_is_sent(talk)
-    assert "email.delivered" in talk.server.log
-    assert talk.leaks() == []
-    await everything_breaks(talk, await tokens(talk, people), staying[:: len(SORTS)])
-    assert talk.asked > 1_000
+async def test_user_input_is_never_logged(
+    logging_server: LoggingServer, people: dict[str, User]
+) -> None:
+    people["customer"] = await sign_up_customer(logging_server)
+    signed_in_operations: list[Operation] = []
+    sign_out_operations: list[Operation] = []
+    for operation in operations(logging_server.valid):
+        (
+            sign_out_operations if operation.name == "sessionSignOut" else signed_in_operations
+        ).append(operation)
+    await execute_all(logging_server, await tokens(logging_server, people), signed_in_operations)
+    for operation in sign_out_operations:
+        await execute_all(logging_server, await tokens(logging_server, people), [operation])
+    await send_invalid_requests(logging_server)
+    assert "email.delivered" in logging_server.server.log
+    assert logging_server.leaks() == []
+    await break_every_table(
+        logging_server, await tokens(logging_server, people), signed_in_operations[:: len(VARIANTS)]
+    )
+    assert logging_server.request_count > 1_000
 
 
-async def everything_breaks(
-    talk: LoggingServer, bearers: list[str | None], valid: list[Operation]
+async def break_every_table(
+    logging_server: LoggingServer, access_tokens: list[str | None], valid: list[Operation]
 ) -> None:
     """Internal errors are logged by type and location, without their message, which may quote user
     input.
     """
-    before = len(talk.server.log)
-    for table in BROKEN:
+    before = len(logging_server.server.log)
+    for table in RENAMED_TABLES:
         await execute(f"ALTER TABLE {table} RENAME TO {table}_{MARK}")
-    await everything_is_asked(talk, bearers, valid)
-    assert talk.server.log[before:].count("Internal error") > 20
-    assert talk.leaks() == []
+    await execute_all(logging_server, access_tokens, valid)
+    assert logging_server.server.log[before:].count("Internal error") > 20
+    assert logging_server.leaks() == []
 
 
-async def a_customer_signs_up_and_goes_in(talk: LoggingServer) -> User:
+async def sign_up_customer(logging_server: LoggingServer) -> User:
     """Signs up and in with real emails and codes, and collects every secret."""
-    client, server = Client(talk.server), talk.server
+    client, server = Client(logging_server.server), logging_server.server
     form = {
         "email": EMAIL,
         "password": PASSWORD,
@@ -185,8 +191,8 @@ async def a_customer_signs_up_and_goes_in(talk: LoggingServer) -> User:
         "legalName": f"{MARK} Legal",
         "siren": "404833048",
     }
-    await client.do("accountSignUp", "AccountSignUpInput", form, "accepted")
-    await client.attempt(
+    await client.mutate("accountSignUp", "AccountSignUpInput", form, "accepted")
+    await client.try_mutation(
         "sessionSignIn",
         "SessionSignInInput",
         {"email": EMAIL, "password": "zqx wrong"},
@@ -196,85 +202,94 @@ async def a_customer_signs_up_and_goes_in(talk: LoggingServer) -> User:
     assert body
     link = re.search(r"https?://\S+/verify\?token=(\S+)", body.get_content())
     assert link
-    talk.secrets.add(link[1])
+    logging_server.secrets.add(link[1])
     async with http_client() as browser:
         await browser.get(link[0])
         await browser.post(link[0])
-    await client.do("emailVerify", "EmailVerifyInput", {"token": link[1]}, "verified")
-    given = {"email": EMAIL, "password": PASSWORD}
-    session = await client.do(
-        "sessionSignIn", "SessionSignInInput", given, "session { accessToken refreshToken }"
+    await client.mutate("emailVerify", "EmailVerifyInput", {"token": link[1]}, "verified")
+    arguments = {"email": EMAIL, "password": PASSWORD}
+    session = await client.mutate(
+        "sessionSignIn", "SessionSignInInput", arguments, "session { accessToken refreshToken }"
     )
     client.token = session["session"]["accessToken"]
-    await second_factor(talk, client)
-    await shopping(talk, client, session)
+    await second_factor(logging_server, client)
+    await create_data(logging_server, client, session)
     return await User.get(email=EMAIL)
 
 
-async def second_factor(talk: LoggingServer, client: Client) -> None:
-    seed = await client.do(
+async def second_factor(logging_server: LoggingServer, client: Client) -> None:
+    seed = await client.mutate(
         "totpSetUp", "TotpSetUpInput", {"password": PASSWORD}, "secret provisioningUri"
     )
     code = pyotp.TOTP(seed["secret"]).now()
-    codes = await client.do("totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes")
-    given = {"email": EMAIL, "password": PASSWORD, "code": codes["recoveryCodes"][0]}
-    again = await client.do(
-        "sessionSignIn", "SessionSignInInput", given, "session { accessToken refreshToken }"
+    codes = await client.mutate("totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes")
+    arguments = {"email": EMAIL, "password": PASSWORD, "code": codes["recoveryCodes"][0]}
+    again = await client.mutate(
+        "sessionSignIn", "SessionSignInInput", arguments, "session { accessToken refreshToken }"
     )
-    talk.learn([seed, codes, again])
-    talk.valid["code"] = codes["recoveryCodes"][1]
+    logging_server.collect_secrets([seed, codes, again])
+    logging_server.valid["code"] = codes["recoveryCodes"][1]
 
 
-async def drafted(client: Client, given: dict[str, Any]) -> str:
+async def draft_purchase(client: Client, arguments: dict[str, Any]) -> str:
     return str(
-        (await client.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id }"))[
+        (await client.mutate("purchaseDraft", "PurchaseDraftInput", arguments, "purchase { id }"))[
             "purchase"
         ]["id"]
     )
 
 
-async def a_payment_waits(client: Client, purchase: str) -> str:
+async def create_payment(client: Client, purchase: str) -> str:
     address = {"street": f"{MARK} street", "postalCode": "75001", "city": f"{MARK} city"}
-    where = {"purchaseId": purchase, "billingAddress": address}
-    await client.do(
-        "purchaseConfirmBilling", "PurchaseConfirmBillingInput", where, "purchase { id }"
+    billing = {"purchaseId": purchase, "billingAddress": address}
+    await client.mutate(
+        "purchaseConfirmBilling", "PurchaseConfirmBillingInput", billing, "purchase { id }"
     )
-    paying = {
+    payment_input = {
         "purchaseId": purchase,
         "paymentMethod": "pm_sandbox_success",
         "idempotencyKey": f"{MARK} pay",
     }
-    paid = await client.do(
-        "purchasePay", "PurchasePayInput", paying, "payment { id confirmationUrl }"
+    payment = await client.mutate(
+        "purchasePay", "PurchasePayInput", payment_input, "payment { id confirmationUrl }"
     )
-    return str(paid["payment"]["id"])
+    return str(payment["payment"]["id"])
 
 
-async def shopping(talk: LoggingServer, client: Client, session: dict[str, Any]) -> None:
+async def create_data(
+    logging_server: LoggingServer, client: Client, session: dict[str, Any]
+) -> None:
     """Creates data for valid operations to find."""
-    refreshed = await client.do(
+    refreshed_session = await client.mutate(
         "sessionRefresh",
         "SessionRefreshInput",
         {"refreshToken": session["session"]["refreshToken"]},
         "session { accessToken refreshToken }",
     )
-    client.token = refreshed["session"]["accessToken"]
+    client.token = refreshed_session["session"]["accessToken"]
     price, offer = await Price.filter(valid_until=None).first(), await Offer.first()
     assert price
     assert offer
     draft = {"priceId": encode("Price", price.pk), "idempotencyKey": f"{MARK} one"}
-    payment = await a_payment_waits(client, await drafted(client, draft))
-    purchase = await drafted(client, {**draft, "idempotencyKey": f"{MARK} other"})
-    opening = {"subject": TEXT, "body": TEXT, "idempotencyKey": f"{MARK} two", "channel": "CHAT"}
-    ticket = (await client.do("ticketOpen", "TicketOpenInput", opening, "ticket { id }"))["ticket"][
-        "id"
-    ]
+    payment = await create_payment(client, await draft_purchase(client, draft))
+    purchase = await draft_purchase(client, {**draft, "idempotencyKey": f"{MARK} other"})
+    ticket_input = {
+        "subject": TEXT,
+        "body": TEXT,
+        "idempotencyKey": f"{MARK} two",
+        "channel": "CHAT",
+    }
+    ticket = (await client.mutate("ticketOpen", "TicketOpenInput", ticket_input, "ticket { id }"))[
+        "ticket"
+    ]["id"]
     file = {"name": f"{MARK}.txt", "contentType": "text/plain", "size": 3}
-    announced = await client.do("fileAnnounce", "FileAnnounceInput", file, "file { id } uploadUrl")
+    announcement = await client.mutate(
+        "fileAnnounce", "FileAnnounceInput", file, "file { id } uploadUrl"
+    )
     async with http_client() as http:
-        await http.put(announced["uploadUrl"], content=MARK.encode())
-    talk.learn([session, refreshed, announced])
-    talk.valid |= {
+        await http.put(announcement["uploadUrl"], content=MARK.encode())
+    logging_server.collect_secrets([session, refreshed_session, announcement])
+    logging_server.valid |= {
         "email": EMAIL,
         "password": PASSWORD,
         "name": f"{MARK}.txt",
@@ -307,62 +322,72 @@ async def shopping(talk: LoggingServer, client: Client, session: dict[str, Any])
     }
 
 
-async def everything_is_asked(
-    talk: LoggingServer, bearers: list[str | None], asked: list[Operation]
+async def execute_all(
+    logging_server: LoggingServer, access_tokens: list[str | None], operation_list: list[Operation]
 ) -> None:
     """Sends each operation as every user: over HTTP for every second user, over a websocket for the
     others.
     """
-    for number, bearer in enumerate(bearers):
-        over_socket = []
-        for place, operation in enumerate(asked, number):
+    for number, access_token in enumerate(access_tokens):
+        websocket_operations = []
+        for place, operation in enumerate(operation_list, number):
             if place % 2 or operation.root == "subscription":
-                over_socket.append(operation)
+                websocket_operations.append(operation)
             else:
-                talk.learn(
-                    await talk.post(
-                        bearer, {"query": operation.query, "variables": operation.variables}
+                logging_server.collect_secrets(
+                    await logging_server.post(
+                        access_token, {"query": operation.query, "variables": operation.variables}
                     )
                 )
-        for start in range(0, len(over_socket), 60):
-            await over_a_socket(talk, bearer, over_socket[start : start + 60])
+        for start in range(0, len(websocket_operations), 60):
+            await execute_over_websocket(
+                logging_server, access_token, websocket_operations[start : start + 60]
+            )
 
 
-async def over_a_socket(talk: LoggingServer, bearer: str | None, asked: list[Operation]) -> None:
+async def execute_over_websocket(
+    logging_server: LoggingServer, access_token: str | None, operation_list: list[Operation]
+) -> None:
     """Sends all operations concurrently over one websocket."""
-    waiting = {
-        f"{MARK} {number}" for number, each in enumerate(asked) if each.root != "subscription"
+    unfinished = {
+        f"{MARK} {number}"
+        for number, each in enumerate(operation_list)
+        if each.root != "subscription"
     }
-    async with talk.dial() as socket, asyncio.timeout(PATIENCE):
-        payload = {"authorization": f"Bearer {bearer}"} if bearer else {}
+    async with logging_server.dial() as socket, asyncio.timeout(PATIENCE):
+        payload = {"authorization": f"Bearer {access_token}"} if access_token else {}
         with suppress(ConnectionClosed):  # one of them signs out
             await socket.send(_json({"type": "connection_init", "payload": payload}).decode())
-            for number, each in enumerate(asked):
-                asking = {"query": each.query, "variables": each.variables}
+            for number, each in enumerate(operation_list):
+                subscribe_payload = {"query": each.query, "variables": each.variables}
                 await socket.send(
                     _json(
-                        {"id": f"{MARK} {number}", "type": "subscribe", "payload": asking}
+                        {
+                            "id": f"{MARK} {number}",
+                            "type": "subscribe",
+                            "payload": subscribe_payload,
+                        }
                     ).decode()
                 )
-                talk.asked += 1
-            while waiting:
+                logging_server.request_count += 1
+            while unfinished:
                 message = orjson.loads(await socket.recv())
-                talk.learn(message)
-                waiting -= (
+                logging_server.collect_secrets(message)
+                unfinished -= (
                     {message.get("id")} if message["type"] in ("complete", "error") else set()
                 )
 
 
-async def what_is_no_operation_is_sent(talk: LoggingServer) -> None:
+async def send_invalid_requests(logging_server: LoggingServer) -> None:
     """Sends invalid tokens, bodies, frames and addresses, each with marks."""
     queries: list[Any] = [{"query": each} for each in (TEXT, f'{{ {MARK}(a: "{TEXT}") }}')]
     headers = {"Accept-Language": TEXT, "Origin": f"https://{MARK}.example", "Content-Type": TEXT}
     for payload in (TEXT.encode(), b"\xff" + TEXT.encode(), {TEXT: TEXT}, [TEXT], *queries):
-        await talk.post(None, payload)
+        await logging_server.post(None, payload)
         for name, value in headers.items():
-            await talk.post(None, payload, **{name: value})
-    assert await talk.post(f"{MARK}-token", {"query": "{ viewer { locale } }"})
-    async with http_client(base_url=talk.server.url, follow_redirects=True) as http:
+            await logging_server.post(None, payload, **{name: value})
+    assert await logging_server.post(f"{MARK}-token", {"query": "{ viewer { locale } }"})
+    async with http_client(base_url=logging_server.server.url, follow_redirects=True) as http:
         for path in (
             "/downloads/zqx",
             "/verify?token=zqx",
@@ -372,12 +397,12 @@ async def what_is_no_operation_is_sent(talk: LoggingServer) -> None:
         ):
             await http.get(path, headers={"X-Forwarded-For": ADDRESS, "Cookie": TEXT})
         await http.put("/uploads/zqx", content=TEXT)
-    await nonsense(talk)
+    await send_invalid_bytes(logging_server)
 
 
-async def nonsense(talk: LoggingServer) -> None:
+async def send_invalid_bytes(logging_server: LoggingServer) -> None:
     """Sends bytes that aren't HTTP, and invalid websocket messages."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", talk.server.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", logging_server.server.port)
     writer.write(f"{MARK} /{MARK} NONSENSE\r\n{MARK}: {TEXT}\r\n\r\n".encode())
     await reader.read()
     writer.close()
@@ -389,7 +414,7 @@ async def nonsense(talk: LoggingServer) -> None:
         {"id": MARK, "type": "subscribe", "payload": {"query": TEXT}},
     )
     for frame in frames:
-        async with talk.dial() as socket:
+        async with logging_server.dial() as socket:
             await socket.send(frame if frame == TEXT else _json(frame).decode())
             await asyncio.wait_for(socket.wait_closed(), PATIENCE)
 

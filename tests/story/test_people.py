@@ -18,37 +18,39 @@ from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Client, Server, http_client, served
 
 PAUL, MARIE, NOE = "paul@boulangerie.example", "marie@quais.example", "noe@boulangerie.example"
-NEWS = (
+EVENTS_SUBSCRIPTION = (
     "subscription($after: BigInt) { accountEvents(after: $after) { kind sequence ticket { subject "
     "} } }"
 )
-INVITED = "invitation { id email role acceptedAt revokedAt inviter { name } }"
+INVITATION_FIELDS = "invitation { id email role acceptedAt revokedAt inviter { name } }"
 
 
 async def test_p1_4_several_people_in_one_company(server: Server) -> None:
     paul, marie = await sign_up(server, PAUL), await sign_up(server, MARIE, "732829320")
     await paul_invites_noe(paul)
-    noe = await noe_joins_by_the_email(server)
-    await noe_works_as_a_member(paul, noe)
-    await noe_is_promoted_on_an_open_socket(paul, noe)
-    await marie_invites_noe_too(marie, noe)
-    await noe_switches(paul, noe)
-    await noe_is_removed_on_an_open_socket(paul, noe)
-    await marie_hands_her_company_over(marie, noe)
+    noe = await noe_accepts_the_invitation(server)
+    await noe_uses_the_account_as_a_member(paul, noe)
+    await noe_is_promoted_while_connected(paul, noe)
+    await marie_invites_noe(marie, noe)
+    await noe_switches_accounts(paul, noe)
+    await noe_is_removed_while_connected(paul, noe)
+    await marie_transfers_her_company(marie, noe)
 
 
 async def paul_invites_noe(paul: Client) -> None:
     """In English, once however often he repeats it, and then a second email that replaces the
     first.
     """
-    given = {
+    arguments = {
         "email": "Noe@Boulangerie.example",
         "role": "MEMBER",
         "locale": "EN",
         "idempotencyKey": "noe",
     }
-    sent = await paul.do("invitationSend", "InvitationSendInput", given, INVITED)
-    assert sent == await paul.do("invitationSend", "InvitationSendInput", given, INVITED)
+    sent = await paul.mutate("invitationSend", "InvitationSendInput", arguments, INVITATION_FIELDS)
+    assert sent == await paul.mutate(
+        "invitationSend", "InvitationSendInput", arguments, INVITATION_FIELDS
+    )
     assert sent["invitation"] == {
         "id": sent["invitation"]["id"],
         "email": NOE,
@@ -59,14 +61,16 @@ async def paul_invites_noe(paul: Client) -> None:
     }
     first = await token_of(paul.server, NOE)
     again = {"invitationId": sent["invitation"]["id"], "idempotencyKey": "again"}
-    await paul.do("invitationResend", "InvitationResendInput", again, INVITED)
+    await paul.mutate("invitationResend", "InvitationResendInput", again, INVITATION_FIELDS)
     await token_of(paul.server, NOE, 2)
-    refused = await accepting(Client(paul.server), first, name="Noé Blin", password=PASSWORD)
+    refused = await accept_invitation(
+        Client(paul.server), first, name="Noé Blin", password=PASSWORD
+    )
     assert (refused["userErrors"][0]["code"], refused["userErrors"][0]["message"]) == (
         "TOKEN_INVALID",
         "Ce lien ou ce code n’est plus valable.",
     )
-    assert [each["email"] for each in await invited(paul)] == [NOE]
+    assert [each["email"] for each in await invitations(paul)] == [NOE]
 
 
 async def token_of(server: Server, address: str, number: int = 1) -> str:
@@ -79,19 +83,19 @@ async def token_of(server: Server, address: str, number: int = 1) -> str:
     return link[1]
 
 
-async def accepting(who: Client, token: str, **newcomer: str) -> dict[str, Any]:
+async def accept_invitation(client: Client, token: str, **newcomer: str) -> dict[str, Any]:
     selection = "company { accountId legalName role current }"
-    return await who.attempt(
+    return await client.try_mutation(
         "invitationAccept", "InvitationAcceptInput", {"token": token, **newcomer}, selection
     )
 
 
-async def invited(who: Client) -> list[dict[str, Any]]:
-    result = await who.data("{ viewer { account { invitations { id email role } } } }")
+async def invitations(client: Client) -> list[dict[str, Any]]:
+    result = await client.data("{ viewer { account { invitations { id email role } } } }")
     return list(result["viewer"]["account"]["invitations"])
 
 
-async def noe_joins_by_the_email(server: Server) -> Client:
+async def noe_accepts_the_invitation(server: Server) -> Client:
     """The email is in English, the password must be strong, and the address needs no other
     verification.
     """
@@ -104,20 +108,20 @@ async def noe_joins_by_the_email(server: Server) -> Client:
             "Boulangerie Meunier"
             in (await browser.get(f"{server.url}/invitation?token={token}")).text
         )
-    weak = await accepting(noe, token, name="Noé Blin", password="noe")
+    weak = await accept_invitation(noe, token, name="Noé Blin", password="noe")
     assert [error["code"] for error in weak["userErrors"]] == ["PASSWORD_WEAK"]
-    joined = await accepting(noe, token, name="Noé Blin", password=PASSWORD)
+    joined = await accept_invitation(noe, token, name="Noé Blin", password=PASSWORD)
     assert joined["userErrors"] == []
     assert (joined["company"]["legalName"], joined["company"]["role"]) == (
         "Boulangerie Meunier",
         "MEMBER",
     )
-    again = await accepting(noe, token, name="Somebody", password=PASSWORD)
+    again = await accept_invitation(noe, token, name="Somebody", password=PASSWORD)
     assert [error["code"] for error in again["userErrors"]] == ["TOKEN_INVALID"]
     return await noe.sign_in(NOE, PASSWORD)
 
 
-async def noe_works_as_a_member(paul: Client, noe: Client) -> None:
+async def noe_uses_the_account_as_a_member(paul: Client, noe: Client) -> None:
     """Noé asks for help and sees other members' tickets, but neither invoices nor members."""
     assert await members(paul) == {"Paul Meunier": "OWNER", "Noé Blin": "MEMBER"}
     ticket = await noe.open_chat()
@@ -126,81 +130,95 @@ async def noe_works_as_a_member(paul: Client, noe: Client) -> None:
     )
     assert result["node"]["requester"]["name"] == "Noé Blin"
     assert await code_of(noe, "{ invoices { totalCount } }") == "FORBIDDEN"
-    sending = (
+    send_mutation = (
         'mutation { invitationSend(input: {email: "x@y.example", role: MEMBER, idempotencyKey: '
         '"x"}) '
         "{ __typename } }"
     )
-    assert await code_of(noe, sending) == "FORBIDDEN"
-    assert await invited(noe) == await invited(paul) == []
+    assert await code_of(noe, send_mutation) == "FORBIDDEN"
+    assert await invitations(noe) == await invitations(paul) == []
 
 
-async def members(who: Client) -> dict[str, str]:
-    result = await who.data("{ viewer { account { members { role user { name } } } } }")
+async def members(client: Client) -> dict[str, str]:
+    result = await client.data("{ viewer { account { members { role user { name } } } } }")
     return {each["user"]["name"]: each["role"] for each in result["viewer"]["account"]["members"]}
 
 
-async def code_of(who: Client, query: str) -> str:
-    response = await who.ask(query)
+async def code_of(client: Client, query: str) -> str:
+    response = await client.execute(query)
     return str(response["errors"][0]["extensions"]["code"])
 
 
-async def noe_is_promoted_on_an_open_socket(paul: Client, noe: Client) -> None:
+async def noe_is_promoted_while_connected(paul: Client, noe: Client) -> None:
     """The websocket closes with FORBIDDEN. The client reconnects with the same token, has the new
     role and misses no event.
     """
     async with noe.socket() as live:
-        subscription = await live.follow(NEWS, after=0)
+        subscription = await live.subscribe(EVENTS_SUBSCRIPTION, after=0)
         last = (await subscription.until("TICKET_OPENED"))["sequence"]
-        given = {"userId": await user_id(paul, "Noé Blin"), "role": "BILLING"}
+        arguments = {"userId": await user_id(paul, "Noé Blin"), "role": "BILLING"}
         for _ in range(2):
-            promoted = await paul.do(
-                "memberChangeRole", "MemberChangeRoleInput", given, "member { role user { name } }"
+            promotion = await paul.mutate(
+                "memberChangeRole",
+                "MemberChangeRoleInput",
+                arguments,
+                "member { role user { name } }",
             )
-            assert promoted["member"] == {"role": "BILLING", "user": {"name": "Noé Blin"}}
+            assert promotion["member"] == {"role": "BILLING", "user": {"name": "Noé Blin"}}
         assert await live.closed() == CloseCode.FORBIDDEN
     assert (await noe.data("{ invoices { totalCount } }"))["invoices"] == {"totalCount": 0}
     async with noe.socket() as live:
-        subscription = await live.follow(NEWS, after=last)
+        subscription = await live.subscribe(EVENTS_SUBSCRIPTION, after=last)
         await noe.open_chat(2)
         assert (await subscription.until("TICKET_OPENED"))["ticket"]["subject"] == "Chat 2"
 
 
-async def user_id(who: Client, name: str) -> str:
-    result = await who.data("{ viewer { account { members { user { id name } } } } }")
+async def user_id(client: Client, name: str) -> str:
+    result = await client.data("{ viewer { account { members { user { id name } } } } }")
     people = [each["user"] for each in result["viewer"]["account"]["members"]]
     return str(next(each["id"] for each in people if each["name"] == name))
 
 
-async def marie_invites_noe_too(marie: Client, noe: Client) -> None:
+async def marie_invites_noe(marie: Client, noe: Client) -> None:
     """Marie can't tell that Noé already has a user. He accepts signed in, and she revokes an
     invitation sent by mistake.
     """
-    given = {"email": NOE, "role": "ADMIN", "idempotencyKey": "noe"}
-    assert (await marie.do("invitationSend", "InvitationSendInput", given, INVITED))["invitation"][
-        "acceptedAt"
-    ] is None
+    arguments = {"email": NOE, "role": "ADMIN", "idempotencyKey": "noe"}
+    assert (
+        await marie.mutate("invitationSend", "InvitationSendInput", arguments, INVITATION_FIELDS)
+    )["invitation"]["acceptedAt"] is None
     token = await token_of(marie.server, NOE, 3)
     assert "Votre rôle" in (await marie.server.email(NOE, 3)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    for who, code in (Client(marie.server), "SIGN_IN_REQUIRED"), (marie, "INVITATION_ELSEWHERE"):
-        refused = await accepting(who, token, name="Noé", password=PASSWORD)
+    for client, code in (Client(marie.server), "SIGN_IN_REQUIRED"), (marie, "INVITATION_ELSEWHERE"):
+        refused = await accept_invitation(client, token, name="Noé", password=PASSWORD)
         assert [error["code"] for error in refused["userErrors"]] == [code]
-    joined = await accepting(noe, token)
+    joined = await accept_invitation(noe, token)
     assert (joined["userErrors"], joined["company"]["current"]) == ([], False)
-    again = await marie.attempt(
-        "invitationSend", "InvitationSendInput", {**given, "idempotencyKey": "again"}, INVITED
+    again = await marie.try_mutation(
+        "invitationSend",
+        "InvitationSendInput",
+        {**arguments, "idempotencyKey": "again"},
+        INVITATION_FIELDS,
     )
     assert [error["code"] for error in again["userErrors"]] == ["ALREADY_MEMBER"]
-    mistaken = {"email": "nobody@quais.example", "role": "BILLING", "idempotencyKey": "mistake"}
-    sent = await marie.do("invitationSend", "InvitationSendInput", mistaken, INVITED)
+    mistaken_input = {
+        "email": "nobody@quais.example",
+        "role": "BILLING",
+        "idempotencyKey": "mistake",
+    }
+    sent = await marie.mutate(
+        "invitationSend", "InvitationSendInput", mistaken_input, INVITATION_FIELDS
+    )
     for _ in range(2):
-        taken_back = {"invitationId": sent["invitation"]["id"]}
-        revoked = await marie.do("invitationRevoke", "InvitationRevokeInput", taken_back, INVITED)
+        revoke_input = {"invitationId": sent["invitation"]["id"]}
+        revoked = await marie.mutate(
+            "invitationRevoke", "InvitationRevokeInput", revoke_input, INVITATION_FIELDS
+        )
         assert revoked["invitation"]["revokedAt"]
-    assert await invited(marie) == []
+    assert await invitations(marie) == []
 
 
-async def noe_switches(paul: Client, noe: Client) -> None:
+async def noe_switches_accounts(paul: Client, noe: Client) -> None:
     """Noé gets new tokens for Marie's company and loses access to Paul's, on open websockets
     too.
     """
@@ -213,10 +231,13 @@ async def noe_switches(paul: Client, noe: Client) -> None:
     ]
     old, ticket = Client(noe.server, noe.token), await noe.open_chat(3)
     async with noe.socket() as live:
-        await live.follow(NEWS)
-        given = {"accountId": companies[1]["accountId"]}
-        switched = await noe.do(
-            "sessionSwitchAccount", "SessionSwitchAccountInput", given, "session { accessToken }"
+        await live.subscribe(EVENTS_SUBSCRIPTION)
+        arguments = {"accountId": companies[1]["accountId"]}
+        switched = await noe.mutate(
+            "sessionSwitchAccount",
+            "SessionSwitchAccountInput",
+            arguments,
+            "session { accessToken }",
         )
         assert await live.closed() == CloseCode.UNAUTHORIZED
     noe.token = switched["session"]["accessToken"]
@@ -229,9 +250,9 @@ async def noe_switches(paul: Client, noe: Client) -> None:
     assert result["nodes"] == [None, None, None]
     assert result["tickets"] == {"totalCount": 0}
     assert result["viewer"] == {"account": {"id": companies[1]["accountId"]}, "role": "ADMIN"}
-    strangers = {"email": NOE, "password": PASSWORD, "accountId": ticket}
-    refused = await noe.attempt(
-        "sessionSignIn", "SessionSignInInput", strangers, "session { accessToken }"
+    sign_in_input = {"email": NOE, "password": PASSWORD, "accountId": ticket}
+    refused = await noe.try_mutation(
+        "sessionSignIn", "SessionSignInInput", sign_in_input, "session { accessToken }"
     )
     assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [
         ("NOT_FOUND", ["input", "accountId"])
@@ -240,22 +261,22 @@ async def noe_switches(paul: Client, noe: Client) -> None:
     assert (await noe.data("{ viewer { role } }"))["viewer"]["role"] == "BILLING"
 
 
-async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
+async def noe_is_removed_while_connected(paul: Client, noe: Client) -> None:
     """Within a second. He can still sign in to Marie's company."""
     async with noe.socket() as live:
-        subscription = await live.follow(NEWS, after=0)
+        subscription = await live.subscribe(EVENTS_SUBSCRIPTION, after=0)
         while (
             not (ticket := (await subscription.next())["ticket"]) or ticket["subject"] != "Chat 3"
         ):
             pass  # from here on he receives new events
-        given = {"userId": await user_id(paul, "Noé Blin")}
-        await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
+        arguments = {"userId": await user_id(paul, "Noé Blin")}
+        await paul.mutate("memberRemove", "MemberRemoveInput", arguments, "removed")
         await paul.open_chat()
         assert await live.closed() == CloseCode.UNAUTHORIZED
         assert subscription.queue.empty()
     assert await code_of(noe, "{ viewer { locale } }") == "UNAUTHENTICATED"
     assert await members(paul) == {"Paul Meunier": "OWNER"}
-    repeated = await paul.attempt("memberRemove", "MemberRemoveInput", given, "removed")
+    repeated = await paul.try_mutation("memberRemove", "MemberRemoveInput", arguments, "removed")
     assert [error["code"] for error in repeated["userErrors"]] == ["NOT_FOUND"]
     noe.token = None
     await noe.sign_in(NOE, PASSWORD)
@@ -264,26 +285,29 @@ async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
     ] == "ADMIN"
 
 
-async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
+async def marie_transfers_her_company(marie: Client, noe: Client) -> None:
     """Marie is the last owner and can't leave. She transfers the ownership to Noé, becomes an
     administrator, and leaves.
     """
-    alone = await marie.ask("mutation { accountLeave { left userErrors { code } } }")
-    assert alone["data"]["accountLeave"] == {"left": None, "userErrors": [{"code": "LAST_OWNER"}]}
-    given = {"userId": await user_id(marie, "Noé Blin")}
-    early = await marie.attempt(
-        "accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }"
+    last_owner = await marie.execute("mutation { accountLeave { left userErrors { code } } }")
+    assert last_owner["data"]["accountLeave"] == {
+        "left": None,
+        "userErrors": [{"code": "LAST_OWNER"}],
+    }
+    arguments = {"userId": await user_id(marie, "Noé Blin")}
+    without_step_up = await marie.try_mutation(
+        "accountTransferOwnership", "AccountTransferOwnershipInput", arguments, "account { id }"
     )
-    assert [error["code"] for error in early["userErrors"]] == ["STEP_UP_REQUIRED"]
-    await marie.do("sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "freshUntil")
-    await marie.do(
-        "accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }"
+    assert [error["code"] for error in without_step_up["userErrors"]] == ["STEP_UP_REQUIRED"]
+    await marie.mutate("sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "freshUntil")
+    await marie.mutate(
+        "accountTransferOwnership", "AccountTransferOwnershipInput", arguments, "account { id }"
     )
     # The name of every customer in these tests.
     assert await members(noe) == {"Paul Meunier": "ADMIN", "Noé Blin": "OWNER"}
     assert (await noe.data("{ viewer { role } }"))["viewer"]["role"] == "OWNER"
-    left = await marie.ask("mutation { accountLeave { left userErrors { code } } }")
-    assert left["data"]["accountLeave"] == {"left": True, "userErrors": []}
+    departure = await marie.execute("mutation { accountLeave { left userErrors { code } } }")
+    assert departure["data"]["accountLeave"] == {"left": True, "userErrors": []}
     assert await code_of(marie, "{ viewer { locale } }") == "UNAUTHENTICATED"
     assert await members(noe) == {"Noé Blin": "OWNER"}
 
@@ -299,36 +323,36 @@ async def test_p1_4_role_changes_reach_websockets_of_other_processes(
     (tmp_path / "other").mkdir()
     paul = await sign_up(server, PAUL)
     with served(catalogue_url, tmp_path / "other") as other:
-        await paul.do(
+        await paul.mutate(
             "invitationSend",
             "InvitationSendInput",
             {"email": NOE, "role": "MEMBER", "idempotencyKey": "noe"},
-            INVITED,
+            INVITATION_FIELDS,
         )
-        text = (await either_email(server, other)).get_body(("plain",)).get_content()
+        text = (await email_from_any(server, other)).get_body(("plain",)).get_content()
         token = str(re.search(r"token=(\S+)", text)[1])  # type: ignore[index] # it has one
         noe = Client(other)
-        await accepting(noe, token, name="Noé Blin", password=PASSWORD)
+        await accept_invitation(noe, token, name="Noé Blin", password=PASSWORD)
         await noe.sign_in(NOE, PASSWORD)
-        given = {"userId": await user_id(paul, "Noé Blin")}
+        arguments = {"userId": await user_id(paul, "Noé Blin")}
         async with noe.socket() as live:
-            await live.follow(NEWS)
-            await paul.do(
+            await live.subscribe(EVENTS_SUBSCRIPTION)
+            await paul.mutate(
                 "memberChangeRole",
                 "MemberChangeRoleInput",
-                {**given, "role": "BILLING"},
+                {**arguments, "role": "BILLING"},
                 "member { role }",
             )
             assert await live.closed() == CloseCode.FORBIDDEN
         while (await noe.data("{ viewer { role } }"))["viewer"]["role"] != "BILLING":
             await asyncio.sleep(0.05)  # a process caches viewers for up to a second
         async with noe.socket() as live:
-            await live.follow(NEWS)
-            await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
+            await live.subscribe(EVENTS_SUBSCRIPTION)
+            await paul.mutate("memberRemove", "MemberRemoveInput", arguments, "removed")
             assert await live.closed() == CloseCode.UNAUTHORIZED
 
 
-async def either_email(*servers: Server) -> Any:
+async def email_from_any(*servers: Server) -> Any:
     """The email to Noé, from whichever process delivered it."""
     async with asyncio.timeout(PATIENCE):
         while not (result := [email for server in servers for email in server.emails(NOE)]):

@@ -18,32 +18,32 @@ from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
 
 PAUL, MARIE = "paul@boulangerie.example", "marie@quais.example"
-SETTINGS = """{ viewer {
+SETTINGS_QUERY = """{ viewer {
     policies { policy { id kind version title url }
     acceptanceNeeded acceptance { acceptedAt locale channel } }
     policyAcceptances { policy { version } } } }"""
-NOTED = "acceptance { acceptedAt locale channel policy { version } }"
+ACCEPTANCE_FIELDS = "acceptance { acceptedAt locale channel policy { version } }"
 
 
 async def test_p4_4_policies_are_linked_everywhere_and_accepted_once(server: Server) -> None:
-    texts = await paul_reads_what_is_in_force(server)
-    paul = await paul_signs_up_with_them(server, texts)
-    await everything_leads_to_the_policy(server, texts)
+    texts = await paul_reads_the_policies(server)
+    paul = await paul_signs_up_and_accepts_them(server, texts)
+    await the_policies_are_linked_everywhere(server, texts)
     marie = await sign_up(server, MARIE, "732829320")  # by a client that predates the policies
-    assert await asked(marie) == ["PRIVACY", "TERMS"]
-    assert await asked(paul) == []
-    await new_terms_come_into_force(server)
-    await paul_is_asked_and_accepts(paul, texts)
-    assert await asked(marie) == ["PRIVACY", "TERMS"]
-    assert (await marie.data(SETTINGS))["viewer"]["policyAcceptances"] == []
+    assert await policies_to_accept(marie) == ["PRIVACY", "TERMS"]
+    assert await policies_to_accept(paul) == []
+    await new_terms_are_installed(server)
+    await paul_accepts_the_new_terms(paul, texts)
+    assert await policies_to_accept(marie) == ["PRIVACY", "TERMS"]
+    assert (await marie.data(SETTINGS_QUERY))["viewer"]["policyAcceptances"] == []
 
 
-async def paul_reads_what_is_in_force(server: Server) -> dict[str, str]:
+async def paul_reads_the_policies(server: Server) -> dict[str, str]:
     """Paul reads the policies anonymously, and their texts match their hashes. Returns the ids by
     kind.
     """
-    stranger = Client(server)
-    result = await stranger.data(
+    anonymous = Client(server)
+    result = await anonymous.data(
         "{ policies { nodes { id kind inForce sha256 fr: text(locale: FR) en: text(locale: EN) } } "
         "}"
     )
@@ -54,7 +54,7 @@ async def paul_reads_what_is_in_force(server: Server) -> dict[str, str]:
     return {each["kind"]: each["id"] for each in policies}
 
 
-async def paul_signs_up_with_them(server: Server, texts: dict[str, str]) -> Client:
+async def paul_signs_up_and_accepts_them(server: Server, texts: dict[str, str]) -> Client:
     paul = Client(server)
     form = {
         "email": PAUL,
@@ -63,15 +63,15 @@ async def paul_signs_up_with_them(server: Server, texts: dict[str, str]) -> Clie
         "legalName": "Boulangerie Meunier",
         "siren": "404833048",
     }
-    stale = await paul.attempt(
+    rejected = await paul.try_mutation(
         "accountSignUp", "AccountSignUpInput", form | {"acceptedPolicyIds": ["x"]}, "accepted"
     )
-    assert [(each["code"], each["field"]) for each in stale["userErrors"]] == [
+    assert [(each["code"], each["field"]) for each in rejected["userErrors"]] == [
         ("POLICY_NOT_IN_FORCE", ["input", "acceptedPolicyIds", "0"])
     ]
-    given = form | {"acceptedPolicyIds": list(texts.values())}
-    await paul.do("accountSignUp", "AccountSignUpInput", given, "accepted")
-    link = re.search(r"https?://\S+/verify\?token=\S+", await words(server, PAUL))
+    arguments = form | {"acceptedPolicyIds": list(texts.values())}
+    await paul.mutate("accountSignUp", "AccountSignUpInput", arguments, "accepted")
+    link = re.search(r"https?://\S+/verify\?token=\S+", await email_text(server, PAUL))
     assert link
     async with http_client() as browser:
         page = await browser.post(link[0])
@@ -81,17 +81,17 @@ async def paul_signs_up_with_them(server: Server, texts: dict[str, str]) -> Clie
     return await paul.sign_in(PAUL, PASSWORD)
 
 
-async def words(server: Server, address: str) -> str:
+async def email_text(server: Server, address: str) -> str:
     """The text of the first email to this address."""
     body = (await server.email(address)).get_body(("plain",))
     assert body
     return str(body.get_content()).replace("\r\n", "\n")
 
 
-async def everything_leads_to_the_policy(server: Server, texts: dict[str, str]) -> None:
+async def the_policies_are_linked_everywhere(server: Server, texts: dict[str, str]) -> None:
     """The email's footer, the contact, GraphiQL's page and the policy's own address."""
     footer = re.search(
-        r"^Politique de confidentialité\u00a0: (\S+)$", await words(server, PAUL), re.M
+        r"^Politique de confidentialité\u00a0: (\S+)$", await email_text(server, PAUL), re.M
     )
     assert footer
     html = (await server.email(PAUL)).get_body(("html",))
@@ -111,48 +111,56 @@ async def everything_leads_to_the_policy(server: Server, texts: dict[str, str]) 
     assert 'href="policies/privacy"' in graphiql.text
 
 
-async def standings(who: Client) -> list[dict[str, Any]]:
-    return list((await who.data(SETTINGS))["viewer"]["policies"])
+async def policy_statuses(client: Client) -> list[dict[str, Any]]:
+    return list((await client.data(SETTINGS_QUERY))["viewer"]["policies"])
 
 
-async def asked(who: Client) -> list[str]:
+async def policies_to_accept(client: Client) -> list[str]:
     """The policies that the user's settings ask them to accept."""
-    return [each["policy"]["kind"] for each in await standings(who) if each["acceptanceNeeded"]]
+    return [
+        each["policy"]["kind"] for each in await policy_statuses(client) if each["acceptanceNeeded"]
+    ]
 
 
-async def new_terms_come_into_force(server: Server) -> None:
+async def new_terms_are_installed(server: Server) -> None:
     """Installs new terms that take effect today, while the server is running."""
     now = SystemClock().now()
     await connect(server.database_url)
     text = "# {}\n\nNouveau.\n"
-    coming = PolicyContent(
+    new_terms = PolicyContent(
         PolicyKind.TERMS,
         "2.0",
         local_date(now) - timedelta(days=1),
         text.format("Conditions"),
         text.format("Terms"),
     )
-    await install(now, [coming])
+    await install(now, [new_terms])
     await disconnect()
 
 
-async def paul_is_asked_and_accepts(paul: Client, texts: dict[str, str]) -> None:
-    assert await asked(paul) == ["TERMS"]
-    _, terms = await standings(paul)
+async def paul_accepts_the_new_terms(paul: Client, texts: dict[str, str]) -> None:
+    assert await policies_to_accept(paul) == ["TERMS"]
+    _, terms = await policy_statuses(paul)
     assert (terms["policy"]["version"], terms["acceptance"]) == ("2.0", None)
     async with http_client() as browser:
         assert "Nouveau." in (await browser.get(terms["policy"]["url"])).text
-    old = await paul.attempt(
-        "policyAccept", "PolicyAcceptInput", {"policyId": texts["TERMS"]}, NOTED
+    old = await paul.try_mutation(
+        "policyAccept", "PolicyAcceptInput", {"policyId": texts["TERMS"]}, ACCEPTANCE_FIELDS
     )
     # He had already accepted it, so nothing changes.
     assert (old["acceptance"]["channel"], old["userErrors"]) == ("SIGN_UP", [])
-    given = {"policyId": terms["policy"]["id"]}
-    first = await paul.do("policyAccept", "PolicyAcceptInput", given, NOTED)
-    assert await paul.do("policyAccept", "PolicyAcceptInput", given, NOTED) == first
-    assert (first["acceptance"]["locale"], first["acceptance"]["channel"]) == ("FR", "SETTINGS")
-    assert await asked(paul) == []
-    accepted = (await paul.data(SETTINGS))["viewer"]["policyAcceptances"]
+    arguments = {"policyId": terms["policy"]["id"]}
+    first = await paul.mutate("policyAccept", "PolicyAcceptInput", arguments, ACCEPTANCE_FIELDS)
+    assert (
+        await paul.mutate("policyAccept", "PolicyAcceptInput", arguments, ACCEPTANCE_FIELDS)
+        == first
+    )
+    assert (first["acceptance"]["locale"], first["acceptance"]["channel"]) == (
+        "FR",
+        "SETTINGS",
+    )
+    assert await policies_to_accept(paul) == []
+    accepted = (await paul.data(SETTINGS_QUERY))["viewer"]["policyAcceptances"]
     assert [each["policy"]["version"] for each in accepted] == ["2.0", "1.0", "1.0"]
     log = await paul.data("{ auditEntries(first: 5) { nodes { action details { name value } } } }")
     entries = [each for each in log["auditEntries"]["nodes"] if each["action"] == "POLICY_ACCEPT"]

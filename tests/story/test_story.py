@@ -16,17 +16,19 @@ import pypdf
 
 from tests.patience import PATIENCE
 from tests.people import PASSWORD, StaffUser, hire
-from tests.story.server_fixtures import Client, Following, Server, http_client
+from tests.story.server_fixtures import Client, Server, SubscriptionMessages, http_client
 
 PAUL = "paul@boulangerie.example"
-TICKET_EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id,
+TICKET_EVENTS_SUBSCRIPTION = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id,
     after: $after) {
     sequence kind status actor { name } message { body fromStaff clientMessageId } } }"""
-INBOX = (
+INBOX_SUBSCRIPTION = (
     "subscription($after: BigInt) { inboxEvents(after: $after) { sequence kind ticket { id subject "
     "channel status } } }"
 )
-TYPING = "subscription($id: ID!) { ticketTyping(ticketId: $id) { typing user { name } } }"
+TYPING_SUBSCRIPTION = (
+    "subscription($id: ID!) { ticketTyping(ticketId: $id) { typing user { name } } }"
+)
 
 
 async def test_the_story(server: Server) -> None:
@@ -36,9 +38,9 @@ async def test_the_story(server: Server) -> None:
     paul = await paul_signs_up(server)
     invoice = await paul_buys(paul)
     await the_invoice_is_readable(paul, invoice)
-    await paul_turns_the_second_factor_on(paul)
+    await paul_sets_up_a_second_factor(paul)
     await paul_and_alice_chat(paul, await agent.sign_in(server, "en"))
-    await nadia_asks_for_figures(server, analyst)
+    await nadia_queries_reports(server, analyst)
 
 
 async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
@@ -71,20 +73,20 @@ async def paul_signs_up(server: Server) -> Client:
         "name": "Paul Meunier",
         "legalName": "Boulangerie Meunier SARL",
     }
-    refused = await paul.attempt(
+    refused = await paul.try_mutation(
         "accountSignUp", "AccountSignUpInput", {**form, "siren": "404833049"}, "accepted"
     )
     assert [error["code"] for error in refused["userErrors"]] == ["SIREN_INVALID"]
-    await paul.do(
+    await paul.mutate(
         "accountSignUp", "AccountSignUpInput", {**form, "siren": "404 833 048"}, "accepted"
     )
-    early = await paul.attempt(
+    before_verification = await paul.try_mutation(
         "sessionSignIn",
         "SessionSignInInput",
         {"email": PAUL, "password": PASSWORD},
         "session { accessToken }",
     )
-    assert [error["code"] for error in early["userErrors"]] == ["EMAIL_UNVERIFIED"]
+    assert [error["code"] for error in before_verification["userErrors"]] == ["EMAIL_UNVERIFIED"]
     email = await server.email(PAUL)
     link = re.search(r"https?://\S+/verify\?token=\S+", email.get_body(("plain",)).get_content())  # type: ignore[union-attr]
     assert link
@@ -103,19 +105,23 @@ async def paul_buys(paul: Client) -> dict[str, Any]:
         slug=await first_slug(paul),
     )
     price = next(price["id"] for price in offers["offer"]["prices"] if price["interval"] == "MONTH")
-    given = {"priceId": price, "idempotencyKey": "draft-1"}
+    arguments = {"priceId": price, "idempotencyKey": "draft-1"}
     purchase = (
-        await paul.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id status }")
+        await paul.mutate(
+            "purchaseDraft", "PurchaseDraftInput", arguments, "purchase { id status }"
+        )
     )["purchase"]
-    again = (await paul.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id status }"))[
-        "purchase"
-    ]
+    again = (
+        await paul.mutate(
+            "purchaseDraft", "PurchaseDraftInput", arguments, "purchase { id status }"
+        )
+    )["purchase"]
     assert purchase == again
     billing = {
         "purchaseId": purchase["id"],
         "billingAddress": {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"},
     }
-    await paul.do(
+    await paul.mutate(
         "purchaseConfirmBilling", "PurchaseConfirmBillingInput", billing, "purchase { status }"
     )
     declined = await pay(paul, purchase["id"], "pm_sandbox_declined", "pay-1")
@@ -127,7 +133,7 @@ async def paul_buys(paul: Client) -> dict[str, Any]:
     waiting = await pay(paul, purchase["id"], "pm_sandbox_confirmation", "pay-2")
     assert waiting["payment"]["status"] == "REQUIRES_ACTION"
     async with paul.socket() as live, http_client() as browser:
-        subscription = await live.follow(
+        subscription = await live.subscribe(
             "subscription { accountEvents(after: 0) { kind purchase { status } invoice { number } "
             "} }"
         )
@@ -144,9 +150,9 @@ async def first_slug(client: Client) -> str:
 
 
 async def pay(paul: Client, purchase: str, method: str, key: str) -> dict[str, Any]:
-    given = {"purchaseId": purchase, "paymentMethod": method, "idempotencyKey": key}
+    arguments = {"purchaseId": purchase, "paymentMethod": method, "idempotencyKey": key}
     selection = "payment { id status confirmationUrl declineCode } purchase { status }"
-    return await paul.attempt("purchasePay", "PurchasePayInput", given, selection)
+    return await paul.try_mutation("purchasePay", "PurchasePayInput", arguments, selection)
 
 
 async def bought(paul: Client, purchase: str, number: str) -> dict[str, Any]:
@@ -195,22 +201,24 @@ async def emails_with_pdf(server: Server) -> list[Any]:
     return result
 
 
-async def paul_turns_the_second_factor_on(paul: Client) -> None:
+async def paul_sets_up_a_second_factor(paul: Client) -> None:
     """P4.3: from now on, signing in requires a code."""
-    set_up = await paul.do(
+    setup = await paul.mutate(
         "totpSetUp", "TotpSetUpInput", {"password": PASSWORD}, "secret provisioningUri qrCodeSvg"
     )
-    code = pyotp.TOTP(set_up["secret"]).now()
-    confirmed = await paul.do("totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes")
+    code = pyotp.TOTP(setup["secret"]).now()
+    confirmed = await paul.mutate(
+        "totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes"
+    )
     assert len(confirmed["recoveryCodes"]) == 10
-    given = {"email": PAUL, "password": PASSWORD}
-    refused = await paul.attempt(
-        "sessionSignIn", "SessionSignInInput", given, "session { accessToken }"
+    arguments = {"email": PAUL, "password": PASSWORD}
+    refused = await paul.try_mutation(
+        "sessionSignIn", "SessionSignInInput", arguments, "session { accessToken }"
     )
     assert [error["code"] for error in refused["userErrors"]] == ["SECOND_FACTOR_REQUIRED"]
-    given["code"] = confirmed["recoveryCodes"][0]
-    signed_in = await paul.do(
-        "sessionSignIn", "SessionSignInInput", given, "session { accessToken }"
+    arguments["code"] = confirmed["recoveryCodes"][0]
+    signed_in = await paul.mutate(
+        "sessionSignIn", "SessionSignInInput", arguments, "session { accessToken }"
     )
     paul.token = signed_in["session"]["accessToken"]
 
@@ -220,29 +228,29 @@ async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
     at once, despite a kill.
     """
     async with alice.socket() as alice_socket, paul.socket() as paul_socket:
-        inbox = await alice_socket.follow(INBOX, after=0)
+        inbox = await alice_socket.subscribe(INBOX_SUBSCRIPTION, after=0)
         chat = await open_chat(paul)
-        arrived = await inbox.until("TICKET_OPENED")
-        assert arrived["ticket"]["id"] == chat
-        seen_by_paul = await paul_socket.follow(TICKET_EVENTS, id=chat, after=0)
-        assert [(await seen_by_paul.next())["kind"] for _ in range(2)] == [
+        opened_event = await inbox.until("TICKET_OPENED")
+        assert opened_event["ticket"]["id"] == chat
+        pauls_events = await paul_socket.subscribe(TICKET_EVENTS_SUBSCRIPTION, id=chat, after=0)
+        assert [(await pauls_events.next())["kind"] for _ in range(2)] == [
             "TICKET_OPENED",
             "MESSAGE_POSTED",
         ]
-        await alice.do(
+        await alice.mutate(
             "ticketClaim",
             "TicketClaimInput",
             {"ticketId": chat},
             "ticket { status assignee { name } }",
         )
-        assert (await seen_by_paul.until("TICKET_ASSIGNED"))["actor"]["name"] == "Agent"
-        assert (await seen_by_paul.until("STATUS_CHANGED"))["status"] == "OPEN"
-        typing = await paul_socket.follow(TYPING, id=chat)
-        assert (await heard_typing(alice, chat, typing))["typing"] is True
+        assert (await pauls_events.until("TICKET_ASSIGNED"))["actor"]["name"] == "Agent"
+        assert (await pauls_events.until("STATUS_CHANGED"))["status"] == "OPEN"
+        typing = await paul_socket.subscribe(TYPING_SUBSCRIPTION, id=chat)
+        assert (await wait_for_typing(alice, chat, typing))["typing"] is True
         await say(alice, chat, "Bonjour Paul", "hello")
-        assert (await seen_by_paul.until("MESSAGE_POSTED"))["message"]["body"] == "Bonjour Paul"
-    await the_server_is_killed_in_mid_chat(paul, alice, chat)
-    await alice.do("ticketClose", "TicketCloseInput", {"ticketId": chat}, "ticket { status }")
+        assert (await pauls_events.until("MESSAGE_POSTED"))["message"]["body"] == "Bonjour Paul"
+    await the_server_is_killed_during_the_chat(paul, alice, chat)
+    await alice.mutate("ticketClose", "TicketCloseInput", {"ticketId": chat}, "ticket { status }")
     chats = "tickets(filter: {channel: {eq: CHAT}})"
     tickets = await paul.data(
         f"{{ {chats} {{ nodes {{ id status messages(first: 3) {{ nodes {{ body }} }} }} }} }}"
@@ -251,115 +259,121 @@ async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
     assert tickets["tickets"]["nodes"][0]["messages"]["nodes"][1]["body"] == "Bonjour Paul"
 
 
-async def heard_typing(alice: Client, chat: str, typing: Following) -> dict[str, Any]:
+async def wait_for_typing(alice: Client, chat: str, typing: SubscriptionMessages) -> dict[str, Any]:
     """Repeats the typing notification until the customer receives it, because a stream without a
     cursor has no start event.
     """
-    hearing = asyncio.create_task(typing.next())
-    while not hearing.done():
-        await alice.do("ticketTyping", "TicketTypingInput", {"ticketId": chat}, "told")
-        await asyncio.wait({hearing}, timeout=0.2)
-    return await hearing
+    next_typing = asyncio.create_task(typing.next())
+    while not next_typing.done():
+        await alice.mutate("ticketTyping", "TicketTypingInput", {"ticketId": chat}, "told")
+        await asyncio.wait({next_typing}, timeout=0.2)
+    return await next_typing
 
 
 async def open_chat(paul: Client) -> str:
-    given = {
+    arguments = {
         "subject": "Ma facture",
         "body": "Ma carte 4242 4242 4242 4242 ?",
         "channel": "CHAT",
         "idempotencyKey": "chat-1",
     }
     ticket = (
-        await paul.do("ticketOpen", "TicketOpenInput", given, "ticket { id lastMessage { body } }")
+        await paul.mutate(
+            "ticketOpen", "TicketOpenInput", arguments, "ticket { id lastMessage { body } }"
+        )
     )["ticket"]
     assert ticket["lastMessage"]["body"] == "Ma carte •••• 4242 ?"
     return str(ticket["id"])
 
 
 async def say(client: Client, ticket: str, body: str, key: str) -> int:
-    given = {"ticketId": ticket, "body": body, "clientMessageId": key}
-    payload = await client.do("ticketReply", "TicketReplyInput", given, "message { sequence }")
+    arguments = {"ticketId": ticket, "body": body, "clientMessageId": key}
+    payload = await client.mutate(
+        "ticketReply", "TicketReplyInput", arguments, "message { sequence }"
+    )
     return int(payload["message"]["sequence"])
 
 
-async def the_server_is_killed_in_mid_chat(paul: Client, alice: Client, chat: str) -> None:
+async def the_server_is_killed_during_the_chat(paul: Client, alice: Client, chat: str) -> None:
     """Both reconnect with `after:` and receive the same sequence without gaps: no acknowledged
     message is lost or duplicated.
     """
     server = paul.server
     acknowledged: dict[str, int] = {}
-    before = await sequence_of(paul, chat)
+    before = await last_sequence(paul, chat)
     async with paul.socket() as live:
-        seen = await live.follow(TICKET_EVENTS, id=chat, after=before)
-        talkers = [
-            asyncio.create_task(talk(who, chat, name, acknowledged))
-            for who, name in ((paul, "p"), (alice, "a"))
+        subscription = await live.subscribe(TICKET_EVENTS_SUBSCRIPTION, id=chat, after=before)
+        writers = [
+            asyncio.create_task(send_messages(client, chat, name, acknowledged))
+            for client, name in ((paul, "p"), (alice, "a"))
         ]
-        heard = [(await seen.next())["sequence"] for _ in range(20)]
+        sequences = [(await subscription.next())["sequence"] for _ in range(20)]
         server.kill()
-        await asyncio.gather(*talkers, return_exceptions=True)
+        await asyncio.gather(*writers, return_exceptions=True)
     server.start()
     for key in list(acknowledged)[-2:]:
-        who = paul if key.startswith("p") else alice
-        assert await say(who, chat, f"message {key}", key) == acknowledged[key]
-    histories = [await read_to_the_end(who, chat, heard[-1]) for who in (paul, alice)]
-    assert histories[0] == histories[1]
-    whole = await read_to_the_end(paul, chat, before)
-    assert [sequence for sequence, _ in whole] == list(range(before + 1, before + 1 + len(whole)))
-    stored = {key: sequence for sequence, key in whole}
-    assert len(stored) == len(whole)
+        client = paul if key.startswith("p") else alice
+        assert await say(client, chat, f"message {key}", key) == acknowledged[key]
+    event_lists = [await read_all_events(client, chat, sequences[-1]) for client in (paul, alice)]
+    assert event_lists[0] == event_lists[1]
+    all_events = await read_all_events(paul, chat, before)
+    assert [sequence for sequence, _ in all_events] == list(
+        range(before + 1, before + 1 + len(all_events))
+    )
+    stored = {key: sequence for sequence, key in all_events}
+    assert len(stored) == len(all_events)
     assert {key: stored.get(key) for key in acknowledged} == acknowledged
 
 
-async def talk(who: Client, chat: str, name: str, acknowledged: dict[str, int]) -> None:
+async def send_messages(client: Client, chat: str, name: str, acknowledged: dict[str, int]) -> None:
     for number in range(500):
         acknowledged[f"{name}-{number}"] = await say(
-            who, chat, f"message {name}-{number}", f"{name}-{number}"
+            client, chat, f"message {name}-{number}", f"{name}-{number}"
         )
 
 
-async def sequence_of(who: Client, chat: str) -> int:
-    result = await who.data(
+async def last_sequence(client: Client, chat: str) -> int:
+    result = await client.data(
         "query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence } } }", id=chat
     )
     return int(result["node"]["lastSequence"])
 
 
-async def read_to_the_end(who: Client, chat: str, after: int) -> list[tuple[int, str]]:
-    last = await sequence_of(who, chat)
-    async with who.socket() as live:
-        seen = await live.follow(TICKET_EVENTS, id=chat, after=after)
-        events = [await seen.next() for _ in range(last - after)]
+async def read_all_events(client: Client, chat: str, after: int) -> list[tuple[int, str]]:
+    last = await last_sequence(client, chat)
+    async with client.socket() as live:
+        subscription = await live.subscribe(TICKET_EVENTS_SUBSCRIPTION, id=chat, after=after)
+        events = [await subscription.next() for _ in range(last - after)]
     return [(event["sequence"], event["message"]["clientMessageId"]) for event in events]
 
 
-async def nadia_asks_for_figures(server: Server, analyst: StaffUser) -> None:
+async def nadia_queries_reports(server: Server, analyst: StaffUser) -> None:
     """P6.3: figures without personal data. A query that is too expensive is refused with its cost
     and the limit.
     """
     nadia = await analyst.sign_in(server)
-    figures = await nadia.data(
+    reports = await nadia.data(
         """{ ticketReport(groupBy: [CHANNEL, DAY]) { channel day count medianFirstResponseSeconds }
         revenueReport(groupBy: [OFFER, MONTH]) { offer { slug } month invoices net { amountCents } }
         }
         """
     )
-    assert figures["ticketReport"][0]["channel"] == "CHAT"
-    assert figures["ticketReport"][0]["medianFirstResponseSeconds"] is not None
-    assert [row["net"]["amountCents"] for row in figures["revenueReport"]] == [2900]
-    for hidden in (
+    assert reports["ticketReport"][0]["channel"] == "CHAT"
+    assert reports["ticketReport"][0]["medianFirstResponseSeconds"] is not None
+    assert [row["net"]["amountCents"] for row in reports["revenueReport"]] == [2900]
+    for forbidden_query in (
         "tickets { nodes { subject } }",
         "invoices { nodes { number } }",
         "purchases { nodes { id } }",
     ):
-        response = await nadia.ask(f"{{ {hidden} }}")
+        response = await nadia.execute(f"{{ {forbidden_query} }}")
         assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"]
-    costly = await nadia.ask(
+    expensive = await nadia.execute(
         """{ ticketReport(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2024-01-01", until:
         "2026-12-31", first: 1000) { count } offers(first: 1000) { nodes { prices { offer { prices {
         offer { prices { id } } } } } } } }
         """
     )
-    (error,) = costly["errors"]
+    (error,) = expensive["errors"]
     assert error["extensions"]["code"] == "QUERY_TOO_COSTLY"
     assert error["extensions"]["cost"] > error["extensions"]["limit"]
