@@ -7,13 +7,15 @@ Issued invoices don't change: each stores its own copy of the buyer.
 from dataclasses import dataclass
 from types import EllipsisType
 
-import stdnum.fr.siret
-import stdnum.fr.tva
-from stdnum.exceptions import ValidationError
-
 from accounts.members import actor_membership
 from auth import sessions
-from models.accounts.account import Account, AccountMembers, Membership
+from models.accounts.account import (
+    Account,
+    AccountMembers,
+    Membership,
+    parse_siret,
+    parse_vat_number,
+)
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
@@ -97,27 +99,19 @@ async def change_identifiers(
 
 
 def _nic(siret: str | None, siren: str) -> str | None:
-    """The five digits that identify an establishment (NIC). python-stdnum knows the different
-    checksum of La Poste.
-    """
+    """The five digits that identify an establishment (NIC)."""
     if siret is None:
         return None
-    try:
-        digits = str(stdnum.fr.siret.validate(siret))
-    except ValidationError:
-        raise Refusal(AccountsErrorCode.SIRET_INVALID, "input", "siret") from None
+    digits = parse_siret(siret)
     _require_siren(digits[:9], siren, "siret")
     return digits[9:]
 
 
 def _vat_key(vat_number: str | None, siren: str) -> str | None:
-    """The two check characters before the SIREN (CGI, Article 286 ter)."""
+    """The two check characters before the SIREN."""
     if vat_number is None:
         return None
-    try:
-        number = str(stdnum.fr.tva.validate(vat_number))
-    except ValidationError:
-        raise Refusal(AccountsErrorCode.VAT_NUMBER_INVALID, "input", "vatNumber") from None
+    number = parse_vat_number(vat_number)
     _require_siren(number[2:], siren, "vatNumber")
     return number[:2]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from billing.documents.facts import Address, Note, Party
+from models.countries import COUNTRY_CODES
 from models.locale import Locale
 from models.privacy.erasure import Retention
 
@@ -65,6 +66,8 @@ def seller(path: Path) -> Seller:
         city=config["city"],
         country=config["country"],
     )
+    if address.country not in COUNTRY_CODES:
+        raise ValueError("country must be in the code list of EN 16931, such as FR")
     party_values = {
         name: config[name]
         for name in ("name", "siren", "siret", "vat_number", "legal", "email", "phone")

@@ -3,15 +3,11 @@
 from typing import Any
 
 import strawberry
-from babel.core import get_global
 
 from accounts.details import Address
 from models.checks import Checks
-from models.errors import CommonErrorCode, Refusal
+from models.countries import parse_country_code
 from models.text import masked_line
-from models.translations import _
-
-_UNKNOWN_COUNTRY = "ZZ"  # Unicode's code for an unknown one
 
 
 @strawberry.input(description="A postal address.")
@@ -20,7 +16,9 @@ class PostalAddressInput:
     postal_code: str = strawberry.field(description="Postal code (at most 12 characters).")
     city: str = strawberry.field(description="City, at most 100 characters.")
     country: str = strawberry.field(
-        default="FR", description="Two-letter country code (ISO 3166-1 alpha-2)."
+        default="FR",
+        description="Country code of the European standard for invoices (EN 16931): two letters "
+        "(ISO 3166-1 alpha-2), `XI` for Northern Ireland, `1A` for Kosovo.",
     )
 
 
@@ -33,21 +31,8 @@ def postal_address(address: PostalAddressInput, field: str) -> Address:
             street=check(masked_line, address.street, "street", 200),
             postal_code=check(masked_line, address.postal_code, "postalCode", 12),
             city=check(masked_line, address.city, "city", 100),
-            country=check(_country_code, address.country),
+            country=check(parse_country_code, address.country),
         )
-
-
-def _country_code(text: str) -> str:
-    """A country's two letters (ISO 3166-1 alpha-2). Raises VALUE_INVALID."""
-    code = text.strip().upper()
-    if code == _UNKNOWN_COUNTRY or code not in get_global("territory_currencies"):
-        raise Refusal(
-            CommonErrorCode.VALUE_INVALID,
-            "input",
-            "country",
-            message=_("Use a two-letter country code, such as FR."),
-        )
-    return code
 
 
 def address_of(root: Any) -> Address | None:

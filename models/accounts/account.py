@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import stdnum.fr.siren
+import stdnum.fr.siret
 import stdnum.fr.tva
 from stdnum.exceptions import ValidationError
 from tortoise import fields
@@ -216,17 +217,45 @@ class AccountMembers:
         return self.owners == {membership.user_id}
 
 
-_SIREN_LENGTH = 100  # characters: nine digits and separators
+_NUMBER_LENGTH = 100  # characters: digits and separators
+_NEVER_ISSUED = "0000"  # how no SIREN begins: the lowest in the Sirene register is 000 199 968
 
 
 def parse_siren(text: str) -> str:
-    """Return the nine digits of a SIREN, which may contain spaces. Verifies the Luhn checksum;
-    raises SIREN_INVALID.
+    """Return the nine digits of a SIREN, which may contain spaces. Verifies the Luhn checksum, and
+    that INSEE can have issued it; raises SIREN_INVALID.
     """
-    refusal = Refusal(AccountsErrorCode.SIREN_INVALID, "input", "siren")
-    if len(text) > _SIREN_LENGTH:
-        raise refusal
     try:
-        return str(stdnum.fr.siren.validate(text))
+        siren = str(stdnum.fr.siren.validate(text)) if len(text) <= _NUMBER_LENGTH else ""
     except ValidationError:
-        raise refusal from None
+        siren = ""
+    if not siren or siren.startswith(_NEVER_ISSUED):
+        raise Refusal(AccountsErrorCode.SIREN_INVALID, "input", "siren")
+    return siren
+
+
+def parse_siret(text: str) -> str:
+    """Return the fourteen digits of a SIRET: a SIREN and the number of an establishment (NIC),
+    which begins at 00001. python-stdnum knows the different checksum of La Poste. Raises
+    SIRET_INVALID.
+    """
+    try:
+        siret = str(stdnum.fr.siret.validate(text)) if len(text) <= _NUMBER_LENGTH else ""
+    except ValidationError:
+        siret = ""
+    if not siret or siret.startswith(_NEVER_ISSUED) or siret.endswith("00000"):
+        raise Refusal(AccountsErrorCode.SIRET_INVALID, "input", "siret")
+    return siret
+
+
+def parse_vat_number(text: str) -> str:
+    """Return the two check characters and the SIREN of a French VAT number (CGI, Article 286 ter).
+    Raises VAT_NUMBER_INVALID.
+    """
+    try:
+        number = str(stdnum.fr.tva.validate(text)) if len(text) <= _NUMBER_LENGTH else ""
+    except ValidationError:
+        number = ""
+    if not number or number[2:].startswith(_NEVER_ISSUED):
+        raise Refusal(AccountsErrorCode.VAT_NUMBER_INVALID, "input", "vatNumber")
+    return number

@@ -568,6 +568,12 @@ async def test_p1_4_a_companys_address_and_numbers_can_be_changed(scenario: Scen
     [
         ("40483304800023", None, "SIRET_INVALID"),
         ("", None, "SIRET_INVALID"),
+        ("40483304800000", None, "SIRET_INVALID"),  # no establishment has the number 00000
+        ("00000000000000", None, "SIRET_INVALID"),
+        ("35600000000000", None, "SIRET_INVALID"),
+        ("1" * 100_000, None, "SIRET_INVALID"),
+        (None, "FR12000000000", "VAT_NUMBER_INVALID"),
+        (None, "FR" + " " * 100_000, "VAT_NUMBER_INVALID"),
         ("73282932000009", None, "SIREN_OTHER"),
         (None, "FR84404833048", "VAT_NUMBER_INVALID"),
         (None, "DE136695976", "VAT_NUMBER_INVALID"),

