@@ -140,12 +140,12 @@ def test_no_field_needs_the_whole_row() -> None:
     """A field without a declaration reads all columns, which is correct but slow. So every field of
     a row must declare its own.
     """
-    silent = [
+    undeclared_fields = [
         path
         for path, _, field in declared()
         if "needs" not in field.metadata and (field.base_resolver or not _is_column(path, field))
     ]
-    assert silent == []
+    assert undeclared_fields == []
 
 
 def _is_column(path: str, field: StrawberryField) -> bool:

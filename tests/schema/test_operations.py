@@ -26,7 +26,7 @@ Execute = Callable[..., Awaitable[dict[str, Any]]]
 PAYMENT = "payment { status declineCode } purchase { id status } userErrors { code field message }"
 
 
-async def did(
+async def mutate(
     execute: Execute, who: Viewer, name: str, kind: str, selection: str, **given: Any
 ) -> dict[str, Any]:
     """The payload of one mutation."""
@@ -39,7 +39,7 @@ async def did(
 
 async def drafted(execute: Execute, who: Viewer, price: Price, key: str) -> dict[str, Any]:
     given = {"priceId": encode("Price", price.pk), "idempotencyKey": key}
-    return await did(
+    return await mutate(
         execute,
         who,
         "purchaseDraft",
@@ -49,7 +49,9 @@ async def drafted(execute: Execute, who: Viewer, price: Price, key: str) -> dict
     )
 
 
-async def billed(execute: Execute, who: Viewer, purchase: str, **given: Any) -> dict[str, Any]:
+async def confirm_billing(
+    execute: Execute, who: Viewer, purchase: str, **given: Any
+) -> dict[str, Any]:
     where = {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"}
     where |= {name: given.pop(name) for name in ("country", "city", "street") if name in given}
     given |= {"purchaseId": purchase, "billingAddress": where}
@@ -57,7 +59,7 @@ async def billed(execute: Execute, who: Viewer, purchase: str, **given: Any) -> 
         "purchase { status billingAddress { street country } orderNumber } userErrors { code field "
         "}"
     )
-    return await did(
+    return await mutate(
         execute, who, "purchaseConfirmBilling", "PurchaseConfirmBillingInput", selection, **given
     )
 
@@ -66,7 +68,7 @@ async def paid(
     execute: Execute, who: Viewer, purchase: str, method: str, key: str
 ) -> dict[str, Any]:
     given = {"purchaseId": purchase, "paymentMethod": method, "idempotencyKey": key}
-    return await did(execute, who, "purchasePay", "PurchasePayInput", PAYMENT, **given)
+    return await mutate(execute, who, "purchasePay", "PurchasePayInput", PAYMENT, **given)
 
 
 async def test_a_purchase_survives_invalid_input(
@@ -89,9 +91,9 @@ async def test_a_purchase_survives_invalid_input(
         ({"city": "  "}, "BLANK"),
         ({"street": "x" * 201}, "TOO_LONG"),
     ):
-        (error,) = (await billed(execute, owner, purchase, **wrong))["userErrors"]
+        (error,) = (await confirm_billing(execute, owner, purchase, **wrong))["userErrors"]
         assert error == {"code": code, "field": ["input", "billingAddress", *wrong]}
-    confirmed = await billed(execute, owner, purchase, orderNumber="4242 4242 4242 4242")
+    confirmed = await confirm_billing(execute, owner, purchase, orderNumber="4242 4242 4242 4242")
     assert confirmed["purchase"] == {
         "status": "BILLING_CONFIRMED",
         "billingAddress": {"street": "3 rue du Four", "country": "FR"},
@@ -107,7 +109,7 @@ async def test_a_purchase_survives_invalid_input(
     assert other["userErrors"][0]["code"] == "IDEMPOTENCY_MISMATCH"
     active = await paid(execute, owner, purchase, "pm_sandbox_success", "v")
     assert (active["payment"]["status"], active["purchase"]["status"]) == ("SUCCEEDED", "ACTIVE")
-    again = await billed(execute, owner, purchase)
+    again = await confirm_billing(execute, owner, purchase)
     assert again["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
 
 
@@ -117,7 +119,7 @@ async def test_a_payment_waits_for_the_bank_and_is_checked_again(
     """P2.3: the states of strong customer authentication are visible."""
     owner = dataset.paul.owner
     purchase = (await drafted(execute, owner, price, "sca"))["purchase"]["id"]
-    await billed(execute, owner, purchase)
+    await confirm_billing(execute, owner, purchase)
     waiting = await paid(execute, owner, purchase, "pm_sandbox_confirmation", "s")
     assert (waiting["payment"]["status"], waiting["purchase"]["status"]) == (
         "REQUIRES_ACTION",
@@ -130,7 +132,7 @@ async def test_a_payment_waits_for_the_bank_and_is_checked_again(
     )
     (payment,) = result["data"]["node"]["payments"]
     await services.gateway.decide(payment["confirmationUrl"].rpartition("/")[2], is_approved=False)  # type: ignore[attr-defined] # the sandbox
-    refused = await did(
+    refused = await mutate(
         execute, owner, "paymentRefresh", "PaymentRefreshInput", PAYMENT, paymentId=payment["id"]
     )
     assert (refused["payment"]["status"], refused["purchase"]["status"]) == (
@@ -159,10 +161,10 @@ async def test_a_ticket_is_opened_once_by_chat_or_web(execute: Execute, dataset:
         "idempotencyKey": "k",
     }
     selection = "ticket { id channel category } userErrors { code field }"
-    first = await did(
+    first = await mutate(
         execute, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given
     )
-    assert first == await did(
+    assert first == await mutate(
         execute, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given
     )
     assert first["ticket"]["channel"] == "WEB"
@@ -173,7 +175,7 @@ async def test_a_ticket_is_opened_once_by_chat_or_web(execute: Execute, dataset:
         ({"body": "Autre"}, "IDEMPOTENCY_MISMATCH"),
         ({"idempotencyKey": "a\nb"}, "VALUE_INVALID"),
     ):
-        payload = await did(
+        payload = await mutate(
             execute,
             dataset.paul.owner,
             "ticketOpen",
@@ -190,7 +192,7 @@ async def test_a_ticket_on_hold_appears_open_to_the_customer(
     """P5.3: the ON_HOLD status is internal to the vendor."""
     ticket = dataset.paul.row(Ticket)
     await ticket.claim(action, dataset.alice.user)
-    await did(
+    await mutate(
         execute,
         dataset.alice,
         "ticketMove",
@@ -213,8 +215,8 @@ async def test_a_ticket_on_hold_appears_open_to_the_customer(
     assert agents == [
         {"status": "ON_HOLD", "assignee": {"name": "Alice", "email": "alice@camcha.example"}}
     ]
-    free = (await execute(dataset.alice, listed, a=False))["data"]["tickets"]["nodes"]
-    assert [ticket["assignee"] for ticket in free] == [None]
+    unassigned_tickets = (await execute(dataset.alice, listed, a=False))["data"]["tickets"]["nodes"]
+    assert [ticket["assignee"] for ticket in unassigned_tickets] == [None]
 
 
 async def test_an_invalid_transition_lists_the_valid_ones(
@@ -222,7 +224,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(
 ) -> None:
     """P5.2, P6.2: a closed ticket stays closed."""
     ticket = dataset.paul.id(Ticket)
-    closed = await did(
+    closed = await mutate(
         execute,
         dataset.paul.owner,
         "ticketClose",
@@ -231,7 +233,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(
         ticketId=ticket,
     )
     assert closed["ticket"]["status"] == TicketStatus.CLOSED.value
-    moved = await did(
+    moved = await mutate(
         execute,
         dataset.alice,
         "ticketMove",
@@ -241,7 +243,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(
         status="OPEN",
     )
     assert moved["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
-    replied = await did(
+    reply_payload = await mutate(
         execute,
         dataset.paul.owner,
         "ticketReply",
@@ -251,8 +253,8 @@ async def test_an_invalid_transition_lists_the_valid_ones(
         body="Encore moi",
         clientMessageId="after",
     )
-    assert replied["ticket"]["follows"]["id"] == ticket
-    stolen = await did(
+    assert reply_payload["ticket"]["follows"]["id"] == ticket
+    stolen_claim = await mutate(
         execute,
         dataset.paul.owner,
         "ticketReply",
@@ -263,7 +265,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(
         clientMessageId="file",
         fileIds=[ticket],
     )
-    assert stolen["userErrors"] == [{"code": "NOT_FOUND"}]
+    assert stolen_claim["userErrors"] == [{"code": "NOT_FOUND"}]
 
 
 async def test_operators_verify_the_invoice_numbering(

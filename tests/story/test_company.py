@@ -224,10 +224,10 @@ async def paul_deletes_his_account(
     the deletion after its restart.
     """
     arguments = {"message": "Nous avons vendu.", "idempotencyKey": "end"}
-    unverified = await paul.try_mutation(
+    without_step_up = await paul.try_mutation(
         "accountRequestDeletion", "AccountRequestDeletionInput", arguments, "ticket { id }"
     )
-    assert [error["code"] for error in unverified["userErrors"]] == ["STEP_UP_REQUIRED"]
+    assert [error["code"] for error in without_step_up["userErrors"]] == ["STEP_UP_REQUIRED"]
     await step_up(paul)
     payload = await paul.mutate(
         "accountRequestDeletion", "AccountRequestDeletionInput", arguments, "ticket { id }"

@@ -233,14 +233,14 @@ async def noe_switches_accounts(paul: Client, noe: Client) -> None:
     async with noe.socket() as live:
         await live.subscribe(EVENTS_SUBSCRIPTION)
         arguments = {"accountId": companies[1]["accountId"]}
-        switched = await noe.mutate(
+        switch_payload = await noe.mutate(
             "sessionSwitchAccount",
             "SessionSwitchAccountInput",
             arguments,
             "session { accessToken }",
         )
         assert await live.closed() == CloseCode.UNAUTHORIZED
-    noe.token = switched["session"]["accessToken"]
+    noe.token = switch_payload["session"]["accessToken"]
     assert await code_of(old, "{ viewer { locale } }") == "UNAUTHENTICATED"
     result = await noe.data(
         "query($ids: [ID!]!) { nodes(ids: $ids) { id } tickets { totalCount } viewer { account { "

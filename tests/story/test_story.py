@@ -124,12 +124,12 @@ async def paul_buys(paul: Client) -> dict[str, Any]:
     await paul.mutate(
         "purchaseConfirmBilling", "PurchaseConfirmBillingInput", billing, "purchase { status }"
     )
-    declined = await pay(paul, purchase["id"], "pm_sandbox_declined", "pay-1")
-    assert (declined["payment"]["status"], declined["purchase"]["status"]) == (
+    declined_payment = await pay(paul, purchase["id"], "pm_sandbox_declined", "pay-1")
+    assert (declined_payment["payment"]["status"], declined_payment["purchase"]["status"]) == (
         "DECLINED",
         "BILLING_CONFIRMED",
     )
-    assert [error["code"] for error in declined["userErrors"]] == ["PAYMENT_DECLINED"]
+    assert [error["code"] for error in declined_payment["userErrors"]] == ["PAYMENT_DECLINED"]
     waiting = await pay(paul, purchase["id"], "pm_sandbox_confirmation", "pay-2")
     assert waiting["payment"]["status"] == "REQUIRES_ACTION"
     async with paul.socket() as live, http_client() as browser:

@@ -104,8 +104,10 @@ async def test_p4_4_versions_are_listed_with_their_status_on_a_day(
     ]
     clock.advance(timedelta(days=8))
     assert await versions(kind="TERMS") == [("TERMS", "2.0", True), ("TERMS", "1.0", False)]
-    upcoming = (await execute(Viewer(), READ, kind="TERMS", at="2026-11-30"))["data"]["policy"]
-    assert (upcoming["version"], upcoming["inForce"]) == ("1.0", False)
+    upcoming_policy = (await execute(Viewer(), READ, kind="TERMS", at="2026-11-30"))["data"][
+        "policy"
+    ]
+    assert (upcoming_policy["version"], upcoming_policy["inForce"]) == ("1.0", False)
     assert (await execute(Viewer(), READ, kind="TERMS", at="2025-01-01"))["data"]["policy"] is None
 
 

@@ -30,7 +30,7 @@ async def email_retry(scenario: Scenario) -> None:
 
 async def clock_advance(scenario: Scenario) -> None:
     oscar = await create_staff_viewer(scenario.action, "Oscar", Staff.OPERATOR)
-    travelling = replace(
+    demonstration_scenario = replace(
         scenario, services=replace(scenario.services, clock=SystemClock(), demonstration=True)
     )
-    await travelling.mutate(oscar, "clockAdvance", seconds=60)
+    await demonstration_scenario.mutate(oscar, "clockAdvance", seconds=60)
