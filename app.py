@@ -8,16 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import orjson
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
-from tortoise.exceptions import BaseORMException
 
 from accounts.registry import registry_from_url
 from auth.caller import CallerCache, anonymous, close_code
@@ -32,9 +29,9 @@ from engine import Engine, ManifestError, load_manifest
 from engine.http import GraphQLEndpoint, HTTPError, HTTPRequest, RequestScheduler
 from mail.transport import transport_from_url
 from models.clock import Clock, SystemClock
-from models.database.connection import connect, disconnect, pending_migrations
-from models.database.sql import execute
-from models.errors import OriginRefused, Unauthenticated
+from models.database.connection import connect, disconnect
+from models.database.workload import assign_person
+from models.errors import OriginRefused, ServiceUnavailable, Unauthenticated
 from models.identity.user import Staff
 from models.operations.clock_offset import clock_offset
 from models.viewer import Viewer
@@ -51,7 +48,7 @@ from settings import Settings, SettingsError
 from storage.file_service import FileService
 from storage.object_store import store_from_url
 from storage.scanner import scanner_from_url
-from web import access, files, graphiql, hosts, pages, policies
+from web import access, files, graphiql, health, hosts, pages, policies
 from web.hosts import HostCheck, TrailingSlash
 from worker import jobs, run
 
@@ -103,6 +100,8 @@ class SocketClient:
         return cost_limit(self.viewer)
 
     def context(self) -> Context:
+        user = self.viewer.user
+        assign_person(f"user:{user.pk}" if user else self.client_address)
         return Context(
             self.viewer,
             self.services,
@@ -190,7 +189,12 @@ class Application:
             allow_credentials=True,
             max_age=600,
         )
-        app = FastPath(routes=self.routes(), lifespan=self.lifespan, middleware=[origins])
+        app = FastPath(
+            routes=self.routes(),
+            lifespan=self.lifespan,
+            middleware=[origins],
+            exception_handlers={ServiceUnavailable: health.unavailable},
+        )
         app.graphql, app.socket = self.graphql, self.socket
         app.hosts = HostCheck(self.settings.hosts)
         app.router.redirect_slashes = False
@@ -216,8 +220,7 @@ class Application:
             Route("/graphql", self.graphql),
             WebSocketRoute("/graphql", self.socket),
             Route("/", RedirectResponse("/graphql")),
-            Route("/healthz", healthz),
-            Route("/readyz", self.readyz),
+            *health.routes(),
             *graphiql.routes(),
             *pages.routes(self.services),
             *access.routes(self.services),
@@ -229,8 +232,10 @@ class Application:
         """The context of an HTTP request. With an invalid token or invalid cookies the viewer is
         anonymous, so that public fields and the next sign-in still work.
 
-        Raises HTTPError (403) when cookies come with a request from another site.
+        Raises HTTPError: 403 when cookies come with a request from another site, 503 while the
+        database is unavailable.
         """
+        assign_person(client_address(request.scope))
         language = request.header(b"accept-language")
         token = bearer_token(request.header(b"authorization"))
         cookies = self._cookies(
@@ -248,6 +253,14 @@ class Application:
         except Unauthenticated:
             viewer, has_invalid_credentials = anonymous(language), True
             await self.scheduler.wait()
+        except ServiceUnavailable as error:
+            raise HTTPError(
+                503,
+                error_body(error, Context(anonymous(language), self.services)),
+                {"Retry-After": str(error.retry_after)},
+            ) from error
+        if viewer.user:
+            assign_person(f"user:{viewer.user.pk}")
         return Context(
             viewer,
             self.services,
@@ -319,20 +332,6 @@ class Application:
         """
         return self.settings.trusted_documents_only and viewer.staff is None
 
-    async def readyz(self, request: Request) -> Response:
-        """200 when the database responds and all migrations are applied, else 503 with what is
-        missing.
-        """
-        try:
-            await execute("SELECT 1")
-            pending = await pending_migrations()
-        except (BaseORMException, OSError):
-            return json_response({"ready": False, "database": False}, 503)
-        return json_response(
-            {"ready": not pending, "database": True, "pendingMigrations": pending},
-            503 if pending else 200,
-        )
-
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Connect to the database and run the jobs while serving; shut down in order: websockets,
@@ -373,17 +372,6 @@ def create_engine(documents: Path | None) -> Engine:
         cost_of=cost_of,
         batch_of=batch_of,
         trusted_documents=trusted_documents,
-    )
-
-
-async def healthz(request: Request) -> Response:
-    """200 as long as the process responds."""
-    return json_response({"alive": True}, 200)
-
-
-def json_response(content: dict[str, Any], status: int) -> Response:
-    return Response(
-        orjson.dumps(content), status, {"Cache-Control": "no-store"}, "application/json"
     )
 
 

@@ -21,7 +21,7 @@ from models.action import Action
 from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrate_database, pending_migrations
 from models.database.sql import execute
-from models.errors import Refusal, message_for
+from models.errors import Refusal, ServiceUnavailable, message_for
 from models.identity.user import Staff
 from models.locale import Locale
 from models.operations.clock_offset import clock_offset
@@ -34,7 +34,13 @@ from server import CommandError, bind, lock_database, url_of
 from server import serve as run_server
 from settings import Settings, SettingsError, read_settings
 
-_DATABASE_ERRORS = (OSError, PostgresError, DBConnectionError, OperationalError)
+_DATABASE_ERRORS = (
+    OSError,
+    PostgresError,
+    DBConnectionError,
+    OperationalError,
+    ServiceUnavailable,
+)
 SCHEMA = Path(__file__).with_name("schema.graphql")
 log = structlog.stdlib.get_logger()
 
@@ -215,8 +221,9 @@ def _hide_database_errors() -> Iterator[None]:
     try:
         yield
     except _DATABASE_ERRORS as error:  # its message may contain the password
+        cause = error.__cause__ if isinstance(error, ServiceUnavailable) else None
         raise CommandError(
-            f"CAMCHA_DATABASE_URL: can't use the database ({type(error).__name__})"
+            f"CAMCHA_DATABASE_URL: can't use the database ({type(cause or error).__name__})"
         ) from None
 
 

@@ -16,6 +16,7 @@ from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.shared import expected_redis_url
 from billing.seller import seller
 from mail.transport import transport_from_url
+from models.database.connection import database_options
 from realtime.connection_limits import ConnectionLimits
 from storage.object_store import ObjectStore
 from storage.scanner import scanner_from_url
@@ -168,11 +169,19 @@ def _database_errors(url: str) -> list[str]:
         return []
     with suppress(ValueError):
         if urlsplit(url).scheme in ("postgres", "postgresql") and urlsplit(url).path.strip("/"):
-            return []
+            return _database_options(url)
     return [
         "CAMCHA_DATABASE_URL: must be sqlite://path/to/file or "
         "postgres://user:password@host/database"
     ]
+
+
+def _database_options(url: str) -> list[str]:
+    try:
+        database_options(url)
+    except ValueError as error:
+        return [f"CAMCHA_DATABASE_URL: {error}"]
+    return []
 
 
 def _secret_errors(settings: Settings) -> list[str]:

@@ -19,9 +19,9 @@ from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import Transport
 from models.action import Action
+from models.database.workload import Workload, assign_workload
 from models.idempotency import delete_old_keys
 from operations.audit_proof import expire
-from operations.clock_changes import correct_waiting_times
 from privacy import erasure
 from realtime.hub import SWEEP_SECONDS
 from resolvers.context import Services
@@ -50,7 +50,6 @@ def jobs(
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     sender = Sender(settings.mail_sender, services.base_url)
     return [
-        Job("clock", 10, lambda: correct_waiting_times(Action(None, clock.now(), services.hub))),
         Job("emails", 1, lambda: deliver_due(transport, clock.now(), sender=sender)),
         Job(
             "payments",
@@ -112,6 +111,7 @@ async def run(jobs: Sequence[Job]) -> None:
 
 
 async def _repeat(job: Job) -> None:
+    assign_workload(Workload.JOBS)
     while True:
         await _run_once(job)
         await asyncio.sleep(job.seconds)

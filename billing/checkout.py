@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from tortoise.expressions import Q
 
 from auth.tokens import Purpose, Signer
 from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
@@ -207,11 +206,7 @@ async def reconcile(action: Action, services: CheckoutServices) -> int:
 
     A payment that can't be settled doesn't delay the others.
     """
-    # A payment that is newer than the current time was created before the clock was set back.
-    is_open_long_enough = Q(created_at__lt=action.at - _RECONCILE_DELAY) | Q(
-        created_at__gt=action.at + _RECONCILE_DELAY
-    )
-    payments = Payment.unsettled(action.at).filter(is_open_long_enough)
+    payments = Payment.unsettled(action.at).filter(created_at__lt=action.at - _RECONCILE_DELAY)
     return sum(
         [await _settle(action, services, payment) for payment in await payments.order_by("id")]
     )

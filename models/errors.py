@@ -166,6 +166,31 @@ class Throttled(DomainError):
         self.retry_after = retry_after
 
 
+class ServiceUnavailable(DomainError):
+    """Something that the request needs doesn't work at the moment, most often the database. Nothing
+    is wrong with the request. `retry_after` is in seconds.
+
+    It isn't known whether a mutation was executed, so its client repeats it with the same
+    idempotency key.
+    """
+
+    code = "SERVICE_UNAVAILABLE"
+    message = _("The service is temporarily unavailable. Try again in %(wait)s.")
+
+    def __init__(self, reason: str, retry_after: int = 5) -> None:
+        super().__init__(reason, wait=timedelta(seconds=retry_after))
+        self.retry_after = retry_after
+
+
+class TransactionConflict(ServiceUnavailable):
+    """The database has rolled a transaction back because of another one: a deadlock or a
+    serialization failure. `models.action.retry_conflict` repeats it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, retry_after=1)
+
+
 def message_for(error: DomainError, locale: Locale) -> str:
     """What went wrong, as a sentence in the reader's language, or in the error's own."""
     return text(error.message, error.locale or locale, **error.values)

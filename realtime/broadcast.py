@@ -46,6 +46,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from engine import Engine, Operation, encode_json, sharing_key
+from models.database.workload import Workload, assign_person, assign_workload
 from models.event import Event
 from realtime.messages import next_message_bytes
 from realtime.stream import ACCESS_SECONDS, PAGE_SIZE, EventStream, ViewerFacts
@@ -226,6 +227,8 @@ class Broadcast:
         subscription.connection.catch_up(subscription)
 
     async def _read(self) -> None:
+        assign_workload(Workload.CHAT)
+        assign_person(None)  # it works for all of them
         while True:
             await self._notified.wait()
             self._notified.clear()

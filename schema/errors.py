@@ -7,7 +7,8 @@ from typing import Any
 from graphql import GraphQLError
 
 from engine import mask_error
-from models.errors import DomainError, Throttled, message_for
+from models.database.failures import log_unavailable
+from models.errors import DomainError, ServiceUnavailable, Throttled, message_for
 from resolvers.context import Context
 
 
@@ -26,6 +27,8 @@ def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
 def error_body(error: DomainError, context: Context) -> dict[str, Any]:
     """The message and extensions of a domain error."""
     extensions: dict[str, Any] = {"code": error.code}
-    if isinstance(error, Throttled):
+    if isinstance(error, ServiceUnavailable):
+        log_unavailable(error)
+    if isinstance(error, Throttled | ServiceUnavailable):
         extensions["retryAfter"] = error.retry_after
     return {"message": message_for(error, context.viewer.locale), "extensions": extensions}

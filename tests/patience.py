@@ -10,8 +10,32 @@ import asyncpg
 from models.database.connection import sqlite_path
 
 PATIENCE = 120  # seconds
+# What the server waits for the database, when that isn't what a test is about.
+_OPTIONS = "&" + "&".join(
+    f"{name}={PATIENCE}"
+    for name in (
+        "connect_timeout",
+        "chat_timeout",
+        "interactive_timeout",
+        "report_timeout",
+        "job_timeout",
+        "lock_timeout",
+        "idle_in_transaction_timeout",
+        "tcp_user_timeout",
+    )
+)
 WAITING_QUERY = """SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock' AND state <> 'idle'"""
+
+
+def with_patience(postgres_url: str) -> str:
+    """The URL of a test database with long timeouts."""
+    return postgres_url + _OPTIONS
+
+
+def driver_url(database_url: str) -> str:
+    """The URL of a test database for the driver, which doesn't know our options."""
+    return database_url.removesuffix(_OPTIONS)
 
 
 async def wait_for_lock_waiters(
@@ -24,7 +48,7 @@ async def wait_for_lock_waiters(
         for _ in range(100):
             await asyncio.sleep(0)
         return
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(driver_url(database_url))
     try:
         async with asyncio.timeout(PATIENCE):
             while not stop_waiting() and await connection.fetchval(WAITING_QUERY) < number:

@@ -15,7 +15,7 @@ import uvicorn
 from app import FastPath, create_app
 from engine import Limits
 from settings import read_settings
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, driver_url
 from tests.story.server_fixtures import SECRET_KEY
 
 BODY = b'{"query": "{ offers { nodes { slug } } }"}'
@@ -54,7 +54,7 @@ async def address(app: FastPath) -> AsyncIterator[tuple[str, int]]:
 @asynccontextmanager
 async def lock_offers(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """Locks the offers, so that no one can read them."""
-    lock_holder = await asyncpg.connect(database_url.replace("postgres://", "postgresql://", 1))
+    lock_holder = await asyncpg.connect(driver_url(database_url))
     try:
         async with lock_holder.transaction():
             await lock_holder.execute('LOCK TABLE "offer" IN ACCESS EXCLUSIVE MODE')
@@ -72,6 +72,8 @@ async def wait_for_waiters(lock_holder: asyncpg.Connection, number: int) -> None
     async with asyncio.timeout(PATIENCE):
         while await lock_holder.fetchval(query) != number:
             await asyncio.sleep(0.02)
+            # otherwise a transaction doesn't see new connections
+            await lock_holder.execute("SELECT pg_stat_clear_snapshot()")
 
 
 async def send_request(address: tuple[str, int]) -> httpx.Response:

@@ -19,6 +19,14 @@ ERRORS = [
     ),
     ({"CAMCHA_DATABASE_URL": "postgres://db.example"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
     ({"CAMCHA_DATABASE_URL": "sqlite://"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
+    (
+        {"CAMCHA_DATABASE_URL": "postgres://db.example/camcha?lock_timeout=never"},
+        "CAMCHA_DATABASE_URL: lock_timeout must be a number of seconds greater than 0",
+    ),
+    (
+        {"CAMCHA_DATABASE_URL": "postgres://db.example/camcha?lock_timout=4&maxsize=20"},
+        "CAMCHA_DATABASE_URL: unknown parameter lock_timout, maxsize",
+    ),
     ({"CAMCHA_SECRET_KEY": ""}, "CAMCHA_SECRET_KEY: required"),
     ({"CAMCHA_SECRET_KEY": "short"}, "CAMCHA_SECRET_KEY: too weak"),
     ({"CAMCHA_SECRET_KEY": "a" * 64}, "CAMCHA_SECRET_KEY: too weak"),

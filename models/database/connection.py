@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -14,6 +15,9 @@ from tortoise.connection import get_connection
 from tortoise.migrations.api import migrate
 from tortoise.migrations.executor import MigrationExecutor
 
+from models.database.options import DatabaseOptions
+from models.database.workload import Workload, workload
+
 MODULES = [
     "models.identity.access_links",
     "models.accounts.account",
@@ -21,7 +25,6 @@ MODULES = [
     "models.audit",
     "models.identity.authenticator",
     "models.operations.clock_offset",
-    "models.operations.latest_time",
     "models.privacy.erasure",
     "models.event",
     "models.support.file",
@@ -40,12 +43,21 @@ MODULES = [
 ]
 
 
-def tortoise_config(url: str) -> dict[str, Any]:
+# A migration takes as long as it takes, and waits for whoever uses a table.
+_UNLIMITED = 86_000
+_MIGRATION_OPTIONS = {
+    "job_timeout": _UNLIMITED,
+    "lock_timeout": _UNLIMITED,
+    "idle_in_transaction_timeout": _UNLIMITED,
+}
+
+
+def tortoise_config(url: str, **options: float) -> dict[str, Any]:
     """Return Tortoise's configuration for a database URL: `sqlite://path`, or `postgres://...`,
-    which uses asyncpg.
+    which uses asyncpg. `options` replace those of the URL.
     """
     return {
-        "connections": {"default": _connection_config(url)},
+        "connections": {"default": _connection_config(url, options)},
         "apps": {
             "models": {
                 "models": MODULES,
@@ -58,7 +70,17 @@ def tortoise_config(url: str) -> dict[str, Any]:
     }
 
 
-def _connection_config(url: str) -> dict[str, Any]:
+def database_options(url: str) -> DatabaseOptions:
+    """The options among the parameters of a PostgreSQL URL. Raises ValueError with a message for an
+    operator.
+    """
+    params = dict(parse_qsl(urlsplit(url).query))
+    if unknown := DatabaseOptions.unknown(params):
+        raise ValueError(f"unknown parameter {', '.join(unknown)}")
+    return DatabaseOptions.parse(params)
+
+
+def _connection_config(url: str, options: dict[str, Any]) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         # FULL makes every committed transaction survive a power failure. WAL and foreign_keys are
@@ -73,25 +95,19 @@ def _connection_config(url: str) -> dict[str, Any]:
         # asyncpg's default is 100 prepared statements. Clients choose columns, and each choice is
         # another statement.
         parts = parts._replace(scheme="asyncpg")
-        defaults = {"minsize": "1", "maxsize": "20", "statement_cache_size": "300"}
-    query = defaults | dict(parse_qsl(parts.query))
+        defaults = {"statement_cache_size": "300"}
+    query = {
+        name: value
+        for name, value in (defaults | dict(parse_qsl(parts.query))).items()
+        if name not in DatabaseOptions.names()
+    }
     settings = expand_db_url(urlunsplit(parts._replace(query=urlencode(query))))
     if parts.scheme == "asyncpg":
-        settings["credentials"]["reset"] = _no_reset
-        settings["engine"] = "models.database.postgres"  # reuses connections for single statements
+        settings["credentials"]["options"] = replace(database_options(url), **options)
+        settings["engine"] = "models.database.postgres"  # has a pool for each workload
     else:
         settings["engine"] = "models.database.sqlite"  # transactions wait for other processes
     return settings
-
-
-async def _no_reset(connection: object) -> None:
-    """Leave a connection as it is when it returns to asyncpg's pool, which has already rolled back
-    an open transaction.
-
-    asyncpg's own reset is one more statement, a third of a short statement's time. It undoes
-    advisory locks, LISTEN, SET and cursors declared WITH HOLD: don't use any of these on pooled
-    connections.
-    """
 
 
 async def connect(url: str) -> None:
@@ -126,8 +142,9 @@ async def migrate_database(url: str, target: str | None = None, direction: str =
     if path := sqlite_path(url):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _garbage_collection_disabled():
-            await migrate(config=tortoise_config(url), target=target, direction=direction)
+        config = tortoise_config(url, **_MIGRATION_OPTIONS)
+        with _garbage_collection_disabled(), workload(Workload.JOBS):
+            await migrate(config=config, target=target, direction=direction)
     finally:
         await disconnect()
 

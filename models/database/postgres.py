@@ -1,170 +1,143 @@
-"""A PostgreSQL client for Tortoise with a fast path for single statements.
-
-Acquiring a connection from asyncpg's pool and releasing it costs a task, two futures and two
-timers, which takes longer than a short statement. So `ConnectionPool` keeps connections acquired
-between statements that run outside transactions, and passes a connection straight from one
-statement to the next that waits for it. No transaction is ever open on such a connection.
-
-Transactions of several statements still acquire their connection from asyncpg's pool. When that
-pool is exhausted, an idle connection of the fast path is released for them, or else the next one
-whose statement ends. A connection whose statement failed or was canceled is always released, so
-that asyncpg's pool checks and resets it.
+"""The PostgreSQL client that Tortoise loads by name: connections come from the pools of
+models/database/pool.py, and temporary errors become ServiceUnavailable.
 """
 
 import asyncio
-from collections import deque
 from typing import Any
 
-import asyncpg
-from asyncpg import Connection
-from asyncpg.pool import PoolConnectionProxy
-from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.client import (
+    NestedTransactionContext,
+    TransactionalDBClient,
+    TransactionContext,
+)
+from tortoise.connection import get_connections
 
-
-class ReadConnection:
-    """A connection acquired from asyncpg's pool.
-
-    `connection` is the connection behind the pool's proxy, which would take a fifth of a short
-    statement's time.
-    """
-
-    __slots__ = ("connection", "proxy")
-
-    def __init__(self, proxy: PoolConnectionProxy) -> None:
-        self.proxy = proxy
-        self.connection: Connection = proxy._con
-
-
-class ConnectionPool:
-    """asyncpg's pool, and the connections acquired from it that are kept for single statements."""
-
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
-        self._idle: list[ReadConnection] = []
-        self._waiters: deque[asyncio.Future[ReadConnection | None]] = deque()
-        self._acquired = 0  # connections kept for single statements, idle or not
-        self._pending_acquires = 0  # callers that wait for asyncpg's pool
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._pool, name)
-
-    async def acquire(self) -> PoolConnectionProxy:
-        """Acquire a connection for a transaction. Return it with `release`, which is asyncpg's
-        own.
-        """
-        self._pending_acquires += 1
-        try:
-            is_exhausted = (
-                self._pool.get_size() - self._pool.get_idle_size() >= self._pool.get_max_size()
-            )
-            if self._idle and is_exhausted:
-                await self._release(self._idle.pop())
-            return await self._pool.acquire()
-        finally:
-            self._pending_acquires -= 1
-
-    async def close(self) -> None:
-        """Release the idle connections, then close asyncpg's pool, which waits for the connections
-        in use.
-        """
-        while self._idle:
-            await self._release(self._idle.pop())
-        await self._pool.close()
-
-    async def read(self, statement: str, params: list[Any]) -> list[Any]:
-        """Execute one statement outside any transaction and return asyncpg's records."""
-        reader = self._idle.pop() if self._idle else await self._acquire_reader()
-        while reader.connection.is_closed():  # the server may have closed it while it was idle
-            await self._release(reader)
-            reader = self._idle.pop() if self._idle else await self._acquire_reader()
-        try:
-            records: list[Any] = await reader.connection.fetch(statement, *params)
-        except BaseException:
-            await self._release(reader)
-            raise
-        if self._pending_acquires or self._pool.is_closing():
-            await self._release(reader)
-        else:
-            self._reuse(reader)
-        return records
-
-    async def _acquire_reader(self) -> ReadConnection:
-        while self._acquired >= self._pool.get_max_size():
-            if reader := await self._wait_for_reader():
-                return reader
-        self._acquired += 1
-        self._pending_acquires += 1
-        try:
-            return ReadConnection(await self._pool.acquire())
-        except BaseException:
-            self._decrement_acquired()
-            raise
-        finally:
-            self._pending_acquires -= 1
-
-    async def _wait_for_reader(self) -> ReadConnection | None:
-        """Wait for the next connection whose statement ends. Returns None when a connection was
-        released instead.
-        """
-        waiter: asyncio.Future[ReadConnection | None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            # a connection was assigned in the same iteration of the loop in which we were canceled
-            if not waiter.cancelled():
-                await self._forward(waiter.result())
-            raise
-
-    async def _forward(self, reader: ReadConnection | None) -> None:
-        """Pass on what a canceled waiter received."""
-        if reader and (self._pending_acquires or self._pool.is_closing()):
-            await self._release(reader)
-        elif reader:
-            self._reuse(reader)
-        else:
-            self._notify_waiter(None)
-
-    def _reuse(self, reader: ReadConnection) -> None:
-        if not self._notify_waiter(reader):
-            self._idle.append(reader)
-
-    def _notify_waiter(self, reader: ReadConnection | None) -> bool:
-        """Give the first waiter this connection, or None to make it try again. Returns whether
-        anyone was waiting.
-        """
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(reader)
-                return True
-        return False
-
-    async def _release(self, reader: ReadConnection) -> None:
-        self._decrement_acquired()
-        await self._pool.release(reader.proxy)
-
-    def _decrement_acquired(self) -> None:
-        self._acquired -= 1
-        self._notify_waiter(None)
+from models.database.options import DatabaseOptions
+from models.database.pool import Lease, Pools, is_reported
+from models.errors import ServiceUnavailable
 
 
 class PostgresClient(AsyncpgDBClient):
-    """Tortoise's asyncpg client with a `ConnectionPool`."""
+    """Tortoise's asyncpg client with our pools."""
+
+    _pool: Any
 
     async def create_pool(self, **settings: Any) -> Any:
-        return ConnectionPool(await super().create_pool(**settings))
+        options: DatabaseOptions = settings.pop("options")
+        own = {"min_size", "max_size"}  # of asyncpg's pool
+        return Pools(options, {name: value for name, value in settings.items() if name not in own})
+
+    async def pools(self) -> Pools:
+        """The pools, which exist from the first statement on."""
+        if not self._pool:
+            async with self._pool_init_lock:
+                if not self._pool:
+                    await self.create_connection(with_db=True)
+        pools: Pools = self._pool
+        return pools
 
     async def read(self, statement: str, params: list[Any]) -> list[Any]:
-        """Execute one statement outside any transaction and return asyncpg's records."""
-        pool: Any = self._pool
+        """Execute one statement outside any transaction and return asyncpg's records. Raises
+        ServiceUnavailable.
+        """
         self.log.debug("%s", statement)  # without its parameters, which may be personal data
-        records: list[Any] = (
-            await pool.read(statement, params)
-            if pool
-            else (await self.execute_query(statement, params))[1]
-        )
-        return records
+        pools: Pools = self._pool or await self.pools()
+        return await pools.current.read(statement, params)
+
+    def acquire_connection(self) -> Any:
+        return _Statement(self)
+
+    def _in_transaction(self) -> TransactionContext:
+        return PostgresTransactionContext(self)
+
+
+class _Statement:
+    """The connection that Tortoise executes one statement on."""
+
+    def __init__(self, client: PostgresClient) -> None:
+        self._client = client
+
+    async def __aenter__(self) -> Any:
+        self._pools = await self._client.pools()
+        self._pool = self._pools.current
+        self._lease = await self._pool.acquire(transaction=False)
+        return self._lease.connection
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._pool.release(self._lease, reuse=error is None or is_reported(error))
+        if error:
+            self._pools.raise_translated(error)
+
+
+class PostgresTransaction(TransactionWrapper):
+    """A transaction, or a savepoint inside of one."""
+
+    def __init__(self, parent: Any, pools: Pools) -> None:
+        super().__init__(parent)
+        self._pools = pools
+
+    def _in_transaction(self) -> TransactionContext:
+        return NestedTransactionContext(PostgresTransaction(self, self._pools))
+
+    def acquire_connection(self) -> Any:
+        return _StatementInTransaction(self._lock, self._connection, self._pools)
+
+
+class _StatementInTransaction:
+    """The connection of a transaction, for one statement at a time."""
+
+    def __init__(self, lock: asyncio.Lock, connection: Any, pools: Pools) -> None:
+        self._lock, self._connection, self._pools = lock, connection, pools
+
+    async def __aenter__(self) -> Any:
+        await self._lock.acquire()
+        return self._connection
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._lock.release()
+        if error:
+            self._pools.raise_translated(error)
+
+
+class PostgresTransactionContext(TransactionContext):
+    """Acquires a connection for a transaction, and releases it afterwards."""
+
+    def __init__(self, parent: PostgresClient) -> None:
+        self.connection_name = parent.connection_name
+        self._parent = parent
+
+    async def __aenter__(self) -> TransactionalDBClient:
+        self._pools = await self._parent.pools()
+        self._pool = self._pools.current
+        self._lease: Lease = await self._pool.acquire(transaction=True)
+        self.client = PostgresTransaction(self._parent, self._pools)
+        self.client._connection = self._lease.connection
+        try:
+            await self.client.begin()
+        except BaseException as error:
+            self._pool.release(self._lease, reuse=False)
+            self._pools.raise_translated(error)
+            raise
+        self._token = get_connections().set(self.connection_name, self.client)
+        return self.client
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        get_connections().reset(self._token)
+        ended = False
+        try:
+            if not self._pools.was_lost_since(self._lease):  # else it would wait in vain
+                await (self.client.rollback() if error else self.client.commit())
+                ended = True
+            elif error is None:
+                raise ServiceUnavailable("lost before the commit")
+        except Exception as failure:
+            if error is None:
+                self._pools.raise_translated(failure)
+                raise
+            # The error inside is what matters. The server rolls back what is closed.
+        finally:
+            self._pool.release(self._lease, reuse=ended)
 
 
 client_class = PostgresClient  # where Tortoise looks for a backend's client

@@ -1,16 +1,28 @@
-"""An SQLite client for Tortoise whose transactions start with BEGIN IMMEDIATE.
+"""The SQLite client that Tortoise loads by name. Its transactions start with BEGIN IMMEDIATE,
+reports have a connection of their own, and temporary errors become ServiceUnavailable.
 
 A deferred transaction that reads first and writes later fails at once if another process has
 written in between, whatever `busy_timeout` is, because its snapshot is out of date
 (https://www.sqlite.org/isolation.html). One that starts as a writer waits until the other writer
 has finished.
+
+All statements but those of reports share one connection. In WAL mode a second connection reads
+beside it, in a thread of its own, so a report of several seconds delays nobody else. Those who wait
+for it take turns by person (models/database/fair_queue.py).
 """
 
 import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from tortoise.backends.base.client import TransactionalDBClient, TransactionContext
+import aiosqlite
+from tortoise.backends.base.client import (
+    ConnectionWrapper,
+    TransactionalDBClient,
+    TransactionContext,
+)
 from tortoise.backends.sqlite.client import (
     SqliteClient,
     SqliteTransactionContext,
@@ -22,19 +34,93 @@ from tortoise.fields.relational import ForeignKeyFieldInstance
 from tortoise.migrations import executor
 from tortoise.migrations.schema_editor import SqliteSchemaEditor
 
+from models.database.failures import translated
+from models.database.fair_queue import FairQueue
+from models.database.options import DatabaseOptions
+from models.database.workload import Workload, current_person, current_workload
+
 
 class ImmediateTransaction(SqliteTransactionWrapper):
     """A transaction that starts as a writer."""
 
     async def begin(self) -> None:
         """Start the transaction. Waits for other writers for at most `busy_timeout`, then raises
-        OperationalError.
+        ServiceUnavailable.
         """
-        try:
+        async with _translation():
             await self._connection.commit()
             await self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise OperationalError(error) from error
+
+    async def commit(self) -> None:
+        """Commit the transaction, or roll it back and raise ServiceUnavailable."""
+        try:
+            async with _translation():
+                await super().commit()
+        except BaseException:
+            await self.rollback()  # SQLite leaves it open, such as when the disk is full
+            raise
+
+    async def rollback(self) -> None:
+        """Roll the transaction back. SQLite may have done so already after an error."""
+        with suppress(sqlite3.Error):
+            await super().rollback()
+        self._finalized = True
+
+    def acquire_connection(self) -> Any:
+        return _Statement(self._lock, self)
+
+
+@asynccontextmanager
+async def _translation() -> AsyncIterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if unavailable := translated(error):
+            raise unavailable from error
+        raise OperationalError(error) from error
+
+
+class _Statement(ConnectionWrapper[aiosqlite.Connection]):
+    """A connection for one statement."""
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
+        await super().__aexit__(kind, error, trace)
+        if isinstance(error, sqlite3.Error) and (unavailable := translated(error)):
+            raise unavailable from error
+
+
+class _ReportStatement(_Statement):
+    """The connection of reports, for one statement."""
+
+    client: "ReportClient"
+
+    async def __aenter__(self) -> aiosqlite.Connection:
+        self._admission = await self.client.queue.enter(current_person(), transaction=False)
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            self.client.queue.leave(self._admission)
+            raise
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            if isinstance(error, asyncio.CancelledError):
+                await self.connection.interrupt()  # otherwise the statement goes on in its thread
+            await super().__aexit__(kind, error, trace)
+        finally:
+            self.client.queue.leave(self._admission)
+
+
+class ReportClient(SqliteClient):
+    """A second connection to the same file, which can't write."""
+
+    def __init__(self, file_path: str, **settings: Any) -> None:
+        super().__init__(file_path, **settings)
+        self.pragmas["query_only"] = "ON"
+        self.queue = FairQueue(1, share=1, transactions=0, wait=DatabaseOptions.report_timeout)
+
+    def acquire_connection(self) -> Any:
+        return _ReportStatement(self._lock, self)
 
 
 class ImmediateTransactionContext(SqliteTransactionContext):
@@ -63,7 +149,20 @@ class ImmediateTransactionContext(SqliteTransactionContext):
 
 
 class ImmediateClient(SqliteClient):
-    """Tortoise's SQLite client with immediate transactions."""
+    """Tortoise's SQLite client with immediate transactions, and a connection for reports."""
+
+    def __init__(self, file_path: str, **settings: Any) -> None:
+        super().__init__(file_path, **settings)
+        self._reports = ReportClient(file_path, **settings)
+
+    def acquire_connection(self) -> Any:
+        if current_workload() is Workload.REPORTS:
+            return self._reports.acquire_connection()
+        return _Statement(self._lock, self)
+
+    async def close(self) -> None:
+        await self._reports.close()
+        await super().close()
 
     def _in_transaction(self) -> TransactionContext:
         return ImmediateTransactionContext(ImmediateTransaction(self), self._lock)

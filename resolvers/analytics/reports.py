@@ -19,6 +19,7 @@ from models.billing.money import Money
 from models.billing.offer import Interval, Offer, Segment
 from models.clock import local_date
 from models.database.sql import dialect, execute
+from models.database.workload import Workload, workload
 from models.errors import BadInput
 from models.support.ticket import Category, Channel, TicketStatus
 from models.translations import _
@@ -168,7 +169,9 @@ async def ticket_report(
     where, values = _conditions(
         "ticket.opened_on", date_range, {"ticket.channel": channel, "ticket.category": category}
     )
-    rows = await execute(_ticket_statement(axes, where), *values, _require_limit(first))
+    limit = _require_limit(first)
+    with workload(Workload.REPORTS):
+        rows = await execute(_ticket_statement(axes, where), *values, limit)
     return [
         TicketReportRow(**_dimension_values(axes, row), **_ticket_measures(row)) for row in rows
     ]
@@ -185,7 +188,9 @@ async def revenue_report(
     date_range = _date_range(info.context, since, until)
     axes = [_revenue_axis(dimension) for dimension in _unique_dimensions(group_by)]
     where, values = _conditions("invoice.issued_on", date_range, {})
-    rows = await execute(_revenue_statement(axes, where), *values, _require_limit(first))
+    limit = _require_limit(first)
+    with workload(Workload.REPORTS):
+        rows = await execute(_revenue_statement(axes, where), *values, limit)
     return [
         RevenueReportRow(**_dimension_values(axes, row), **_revenue_measures(row)) for row in rows
     ]

@@ -8,6 +8,7 @@ from tortoise.queryset import QuerySet
 
 from engine import Deferred
 from models.accounts.account import Account
+from models.database.workload import Workload, assign_workload
 from models.event import (
     INBOX,
     Event,
@@ -148,6 +149,7 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
     """Post a message. The ticket that contains it is returned by its key, because few clients ask
     for more.
     """
+    assign_workload(Workload.CHAT)
     context, files = info.context, [key_of(File, file_id) for file_id in input.file_ids]
     ticket_id = key_of(Ticket, input.ticket_id)
     message = await support_messages.reply(
@@ -170,6 +172,7 @@ async def close(info: Info, input: TicketCloseInput) -> Ticket:
 
 async def typing(info: Info, input: TicketTypingInput) -> bool:
     """Send a typing indicator."""
+    assign_workload(Workload.CHAT)
     ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     info.context.services.presence.set_typing(ticket.pk, info.context.user.pk, input.typing)
     return True

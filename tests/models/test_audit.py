@@ -34,7 +34,7 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.ticket import Category, Channel, Ticket, TicketStatus
 from operations.audit_proof import AuditProof, ChainPosition, audit_proof, expire
 from resolvers.operations.enums import AUDIT_ACTIONS
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, driver_url
 from tests.people import create_account, create_staff, create_user
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ async def test_posting_a_message_does_not_wait_for_the_audit_log(db: str, action
         ticket = await Ticket.open(
             tx, account, camille, subject="Panne", channel=Channel.CHAT, category=Category.BUG
         )
-    connection = await asyncpg.connect(db)
+    connection = await asyncpg.connect(driver_url(db))
     async with connection.transaction():
         await connection.execute("SELECT id FROM audit_chain WHERE id = 1 FOR UPDATE")
         record_task = asyncio.create_task(record(action, SupportAuditAction.TICKET_CLAIM))

@@ -28,6 +28,7 @@ from models.database.connection import (
 from models.database.sql import execute
 from models.event import EventKind, Stream, ticket_stream
 from models.operations.email import Email
+from tests.patience import driver_url
 
 ROOT = Path(__file__).parents[3]
 
@@ -182,7 +183,7 @@ POSTGRES_SCHEMA = """
 
 
 async def _postgres_schema(url: str) -> set[str]:
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(driver_url(url))
     try:
         return {
             text for (text,) in await connection.fetch(POSTGRES_SCHEMA) if "migration" not in text

@@ -6,12 +6,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from random import Random
 from typing import Any
 
-import asyncpg
 import pytest
-from tortoise.connection import get_connection
 from tortoise.expressions import Q
 from tortoise.functions import Count
 from tortoise.models import Model
@@ -22,10 +19,8 @@ from models.action import Action
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.content.article import Article, ArticleCategory, ArticleKind, search_text
 from models.database import statement
-from models.database.postgres import PostgresClient
 from models.database.reading import all_columns, read
 from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
-from tests.patience import PATIENCE
 from tests.people import create_account, create_user
 
 AnyQuerySet = QuerySet[Any]
@@ -43,10 +38,6 @@ class ExampleData:
 
     action: Action
     tickets: list[Ticket]
-
-
-# SQLite has one connection.
-ONLY_POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 
 
 @pytest.fixture
@@ -213,164 +204,6 @@ async def test_concurrent_reads_and_writes(data: ExampleData) -> None:
     reads = [read(Ticket.all(), ("id", "subject")) for _ in range(60)]
     results = await asyncio.gather(*reads, *(change(number) for number in range(20)))
     assert [len(rows) for rows in results[:60] if rows is not None] == [3] * 60
-
-
-@ONLY_POSTGRES
-async def test_cancelled_and_broken_connections_are_replaced(data: ExampleData) -> None:
-    client = get_connection("default")
-    assert isinstance(client, PostgresClient)
-    for _ in range(30):
-        task = asyncio.create_task(client.read("SELECT pg_sleep(3)", []))
-        await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        with pytest.raises(asyncpg.PostgresError):
-            await client.read("SELECT nothing FROM nowhere", [])
-    await read(Ticket.all())
-    pool: Any = client._pool
-    for reader in pool._idle:
-        reader.connection.terminate()
-    assert len(await read(Ticket.all())) == 3
-
-
-async def create_small_client(max_connections: int = 2) -> PostgresClient:
-    """A client of few connections to the database in use."""
-    client = get_connection("default")
-    assert isinstance(client, PostgresClient)
-    settings = {
-        name: getattr(client, name)
-        for name in ("user", "password", "database", "host", "port", "extra")
-    }
-    extra = settings.pop("extra")
-    client = PostgresClient(
-        **settings, connection_name="two", minsize=1, maxsize=max_connections, **extra
-    )
-    await client.create_connection(with_db=True)
-    return client
-
-
-@pytest.mark.parametrize("seed", range(8))
-@ONLY_POSTGRES
-async def test_two_connections_serve_random_loads(data: ExampleData, seed: int) -> None:
-    random, client = Random(seed), await create_small_client()
-    pool: Any = client._pool
-
-    async def select_number(number: int) -> int:
-        rows = await client.read(
-            "SELECT $1::int FROM pg_sleep($2)", [number, random.random() / 100]
-        )
-        return int(rows[0][0])
-
-    async def select_with_acquired_connection(number: int) -> int:
-        connection = await pool.acquire()
-        try:
-            return int(await connection.fetchval("SELECT $1::int FROM pg_sleep(0.003)", number))
-        finally:
-            await pool.release(connection)
-
-    async def fail(number: int) -> int:
-        with pytest.raises(asyncpg.PostgresError):
-            await client.read("SELECT 1 / $1::int", [0])
-        return number
-
-    try:
-        for _ in range(10):
-            tasks = [
-                asyncio.ensure_future(
-                    random.choice(
-                        [select_number, select_number, select_with_acquired_connection, fail]
-                    )(number)
-                )
-                for number in range(12)
-            ]
-            for task in random.sample(tasks, 4):
-                await asyncio.sleep(random.random() / 200)
-                task.cancel()
-            async with asyncio.timeout(PATIENCE):
-                results = await asyncio.gather(*tasks, return_exceptions=True)
-            assert all(
-                each == number or isinstance(each, asyncio.CancelledError)
-                for number, each in enumerate(results)
-            )
-        assert [await select_number(number) for number in range(3)] == [0, 1, 2]
-        assert (pool._pending_acquires, len(pool._idle)) == (0, pool._acquired)
-    finally:
-        await client.close()
-
-
-@ONLY_POSTGRES
-async def test_a_transaction_gets_a_connection_under_constant_load(data: ExampleData) -> None:
-    client = await create_small_client()
-    pool: Any = client._pool
-    keep_reading = True
-
-    async def read_repeatedly() -> None:
-        while keep_reading:
-            await client.read("SELECT 1", [])
-
-    readers = [asyncio.create_task(read_repeatedly()) for _ in range(6)]
-    await asyncio.sleep(0.05)
-    async with asyncio.timeout(PATIENCE):
-        for _ in range(5):
-            await pool.release(await pool.acquire())
-    keep_reading = False
-    await asyncio.gather(*readers)
-    await client.close()
-
-
-@ONLY_POSTGRES
-async def test_transactions_can_use_all_idle_connections(data: ExampleData) -> None:
-    client = await create_small_client()
-    pool: Any = client._pool
-    await asyncio.gather(*(client.read("SELECT pg_sleep(0.01)", []) for _ in range(2)))
-    async with asyncio.timeout(PATIENCE):
-        connections = [await pool.acquire() for _ in range(2)]
-    for connection in connections:
-        await pool.release(connection)
-    await client.close()
-
-
-@ONLY_POSTGRES
-async def test_a_statement_uses_the_next_free_connection_despite_a_transaction(
-    data: ExampleData,
-) -> None:
-    client = await create_small_client()
-    pool: Any = client._pool
-    connection = await pool.acquire()
-    first_read = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
-    await asyncio.sleep(0.02)
-    async with asyncio.timeout(PATIENCE):
-        assert [tuple(row) for row in await client.read("SELECT 2", [])] == [(2,)]
-    await first_read
-    await pool.release(connection)
-    await client.close()
-
-
-@ONLY_POSTGRES
-async def test_a_cancelled_waiter_leaves_its_connection_to_a_transaction(data: ExampleData) -> None:
-    client = await create_small_client(1)
-    pool: Any = client._pool
-    running_read = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
-    await asyncio.sleep(0.02)
-    waiting_read = asyncio.create_task(client.read("SELECT 1", []))
-    await asyncio.sleep(0.02)
-    original_reuse = pool._reuse
-    acquisitions: list[asyncio.Future[Any]] = []
-
-    def acquire_before_reuse(reader: Any) -> None:
-        if not acquisitions:  # a transaction begins in the same turn of the loop
-            acquisitions.append(asyncio.ensure_future(pool.acquire()))
-        original_reuse(reader)
-        waiting_read.cancel()
-
-    pool._reuse = acquire_before_reuse
-    async with asyncio.timeout(PATIENCE):
-        await running_read
-        await pool.release(await acquisitions[0])
-    with pytest.raises(asyncio.CancelledError):
-        await waiting_read
-    await client.close()
 
 
 async def test_incomplete_rows_behave_like_the_model(data: ExampleData) -> None:

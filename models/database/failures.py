@@ -1,0 +1,84 @@
+"""Which errors of the database drivers are temporary: repeating the request later can succeed.
+
+They become ServiceUnavailable with the name of the error as reason, because the driver's message
+may quote personal data. Everything else stays as it is.
+"""
+
+import sqlite3
+from time import monotonic
+
+import asyncpg
+import structlog
+from tortoise.exceptions import OperationalError
+
+from models.errors import ServiceUnavailable, TransactionConflict
+
+log = structlog.stdlib.get_logger()
+
+_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+# The connection, or the server that it leads to, is of no more use.
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.IdleSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # the server has become a replica
+)
+_BUSY = (
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientResourcesError,  # the disk is full, too many connections
+    asyncpg.PostgresIOError,
+)
+_SQLITE_TEMPORARY = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_INTERRUPT,
+}
+_PRIMARY_CODE = 0xFF  # of an extended SQLite error code
+
+_logged_at: dict[str, float] = {}
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connections to the server can't be relied upon any more."""
+    return isinstance(error, _LOST)
+
+
+def translated(error: BaseException) -> ServiceUnavailable | None:
+    """What an error of a driver means for a request when it is temporary, else None."""
+    if isinstance(error, ServiceUnavailable):
+        return error
+    reason = type(error).__name__
+    if isinstance(error, _CONFLICTS):
+        return TransactionConflict(reason)
+    if _is_temporary(error):
+        return ServiceUnavailable(reason)
+    return None
+
+
+def _is_temporary(error: BaseException) -> bool:
+    if isinstance(error, _LOST + _BUSY):
+        return True
+    if isinstance(error, asyncpg.InterfaceError):  # of a connection that was lost a moment ago
+        return "closed" in str(error) or "cancelling" in str(error)
+    if isinstance(error, OperationalError):  # Tortoise's, about the driver's
+        error = error.__cause__ or error.__context__ or error
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY_CODE in _SQLITE_TEMPORARY
+
+
+def log_unavailable(error: ServiceUnavailable) -> None:
+    """Log that somebody was told that the service is unavailable, once a second for each reason."""
+    (reason,), now = error.args, monotonic()
+    if now - _logged_at.get(reason, -1.0) >= 1:
+        _logged_at[reason] = now
+        log.error("database.unavailable", error=reason)

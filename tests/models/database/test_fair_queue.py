@@ -1,0 +1,85 @@
+"""Turns by person, shares, and limits of the queue for connections."""
+
+import asyncio
+from random import Random
+
+import pytest
+
+from models.database.fair_queue import FairQueue
+from models.errors import ServiceUnavailable
+from tests.patience import PATIENCE
+
+
+async def admitted(queue: FairQueue, person: str | None, order: list[str | None]) -> None:
+    admission = await queue.enter(person, transaction=False)
+    order.append(person)
+    await asyncio.sleep(0)
+    queue.leave(admission)
+
+
+async def test_people_take_turns() -> None:
+    queue = FairQueue(1, share=1, transactions=1, wait=PATIENCE)
+    order: list[str | None] = []
+    first = await queue.enter("a", transaction=False)
+    tasks = [
+        asyncio.create_task(admitted(queue, person, order))
+        for person in ["a", "a", "a", "b", "b", "c", None]
+    ]
+    await asyncio.sleep(0)
+    queue.leave(first)
+    await asyncio.gather(*tasks)
+    assert order == ["a", "b", "c", None, "a", "b", "a"]
+
+
+async def test_a_person_has_a_share_only() -> None:
+    queue = FairQueue(4, share=2, transactions=3, wait=PATIENCE)
+    held = [await queue.enter("a", transaction=False) for _ in range(2)]
+    order: list[str | None] = []
+    more = asyncio.create_task(admitted(queue, "a", order))
+    await asyncio.sleep(0)
+    await admitted(queue, "b", order)
+    assert order == ["b"]
+    queue.leave(held[0])
+    await more
+    assert order == ["b", "a"]
+
+
+async def test_whoever_waits_too_long_is_refused_and_leaves_no_trace() -> None:
+    queue = FairQueue(1, share=1, transactions=1, wait=0.01)
+    held = await queue.enter("a", transaction=False)
+    with pytest.raises(ServiceUnavailable):
+        await queue.enter("b", transaction=False)
+    assert not queue._waiting
+    queue.leave(held)
+    queue.leave(await queue.enter("b", transaction=False))
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_random_use_never_exceeds_the_limits_and_ends_at_zero(seed: int) -> None:
+    random, size, share, transactions = Random(seed), 4, 2, 3
+    queue = FairQueue(size, share=share, transactions=transactions, wait=PATIENCE)
+    users: list[tuple[str | None, bool]] = []
+
+    async def use() -> None:
+        person, transaction = random.choice([None, "a", "b"]), random.random() < 0.5
+        admission = await queue.enter(person, transaction=transaction)
+        users.append(admission)
+        assert len(users) <= size
+        assert sum(in_transaction for _, in_transaction in users) <= transactions
+        assert max(sum(user == name for user, _ in users) for name in "ab") <= share
+        try:
+            for _ in range(random.randrange(4)):
+                await asyncio.sleep(0)
+        finally:
+            users.remove(admission)
+            queue.leave(admission)
+
+    tasks = [asyncio.create_task(use()) for _ in range(60)]
+    for task in random.sample(tasks, 20):
+        await asyncio.sleep(0)
+        task.cancel()
+    async with asyncio.timeout(PATIENCE):
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(end is None or isinstance(end, asyncio.CancelledError) for end in ended), ended
+    assert (queue._used, queue._used_by_transactions, queue._waiting) == (0, 0, {})
+    assert not queue._used_by_person
