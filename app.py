@@ -35,7 +35,6 @@ from models.errors import OriginRefused, ServiceUnavailable, Unauthenticated
 from models.identity.user import Staff
 from models.operations.clock_offset import clock_offset
 from models.viewer import Viewer
-from realtime.client import SocketLimits
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.endpoint import SocketEndpoint
 from realtime.hub import Hub, Listener
@@ -98,6 +97,17 @@ class SocketClient:
     @property
     def cost_limit(self) -> int:
         return cost_limit(self.viewer)
+
+    @property
+    def person(self) -> int | None:
+        return self.viewer.user.pk if self.viewer.user else None
+
+    def seconds_left(self) -> float | None:
+        """Until the access token expires with which the websocket was opened."""
+        if self.viewer.session is None:
+            return None
+        remaining = self.viewer.session.access_expires_at - self.services.clock.now()
+        return max(0.0, remaining.total_seconds())
 
     def context(self) -> Context:
         user = self.viewer.user
@@ -172,7 +182,9 @@ class Application:
             raise SettingsError(
                 [f"CAMCHA_DOCUMENTS: {problem}" for problem in error.problems]
             ) from None
-        self.socket = SocketEndpoint(self.engine, self.socket_client, SocketLimits(), self._pages)
+        self.socket = SocketEndpoint(
+            self.engine, self.socket_client, settings.socket_limits, self._pages
+        )
         files = store_from_url(settings.files, settings.s3_key_id, settings.s3_secret)
         self.file_service = FileService(
             files, scanner_from_url(settings.scanner) if settings.scanner else None

@@ -17,6 +17,7 @@ from auth.throttle.shared import expected_redis_url
 from billing.seller import seller
 from mail.transport import transport_from_url
 from models.database.connection import database_options
+from realtime.client import SocketLimits
 from realtime.connection_limits import ConnectionLimits
 from storage.object_store import ObjectStore
 from storage.scanner import scanner_from_url
@@ -28,7 +29,11 @@ _MIN_DISTINCT_CHARACTERS = 10
 _PORTS = {"http": 80, "https": 443}
 # Each field of these classes is a setting: the prefix and the field's name in capitals.
 _LIMIT_DIGITS = 12
-_LIMITS: dict[str, type[Any]] = {"CAMCHA_LIMIT_": ConnectionLimits}
+_FIXED_LIMITS = {"frame_bytes"}
+_LIMITS: dict[str, type[Any]] = {
+    "CAMCHA_LIMIT_": ConnectionLimits,
+    "CAMCHA_LIMIT_SOCKET_": SocketLimits,
+}
 
 
 class SettingsError(Exception):
@@ -63,6 +68,7 @@ class Settings:
     trusted_documents_only: bool
     demonstration: bool
     connection_limits: ConnectionLimits
+    socket_limits: SocketLimits
 
 
 def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:
@@ -98,6 +104,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
         demonstration=demonstration,
         connection_limits=_limits("CAMCHA_LIMIT_", environ),
+        socket_limits=_limits("CAMCHA_LIMIT_SOCKET_", environ),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors)
@@ -131,6 +138,7 @@ def _limit_variables() -> dict[str, int | float]:
         f"{prefix}{name.upper()}": default
         for prefix, limits in _LIMITS.items()
         for name, default in asdict(limits()).items()
+        if name not in _FIXED_LIMITS
     }
 
 

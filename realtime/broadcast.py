@@ -293,6 +293,8 @@ class Broadcast:
             return
         self._checked_at = now
         subscriptions = list(self._live)
+        for subscription in subscriptions:
+            subscription.connection.check_expiry()  # nothing is written to those it closes
         sessions = {
             subscription.stream.session
             for subscription in subscriptions

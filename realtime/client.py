@@ -2,7 +2,7 @@
 use.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +25,15 @@ class Client(Protocol):
 
     @property
     def trusted_only(self) -> bool: ...
+
+    @property
+    def person(self) -> Hashable | None:
+        """Who is signed in; None for an anonymous client."""
+
+    def seconds_left(self) -> float | None:
+        """For how long the client's credentials are valid, at most 0 when they have expired. None
+        when they don't expire.
+        """
 
     def context(self) -> Any:
         """A new context, for one operation or one event of a subscription."""
@@ -52,10 +61,13 @@ CloseConnection.
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """Limits of each connection, except `connections`. Times in seconds."""
+    """Limits of each connection, and of connections together. Times in seconds."""
 
-    init_timeout: float = 5.0  # from the handshake to the acknowledgement
-    operations: int = 100  # running at once
+    # For `connection_init`, counted from the handshake while the server is able to read.
+    init_timeout: float = 5.0
+    identify_timeout: float = 30.0  # until the client is identified
+    operations: int = 100  # open at once
+    running: int = 10  # queries and mutations that are executed or wait to be sent
     messages_per_minute: int = 600  # a token bucket: as many at once, then refilled evenly
     frame_bytes: int = FRAME_BYTES  # under uvicorn its ws_max_size applies first
     send_timeout: float = 30.0  # how long one message may wait for a client that doesn't read
@@ -65,3 +77,8 @@ class SocketLimits:
         20.0  # of silence before a ping, and again before the connection is closed
     )
     connections: int = 10_000  # of all clients together
+    connections_per_network: int = 5_000
+    connections_per_person: int = 100
+    anonymous: int = 1_000  # connections of all clients that are not signed in
+    anonymous_per_network: int = 20
+    anonymous_seconds: float = 60.0  # the duration of such a connection

@@ -10,10 +10,11 @@ event received; nothing is missed and nothing is delivered twice.
 | 1006 | never sent: the connection was lost, as when the network, the server or a client that stopped reading is gone | yes |
 | 1009 | a message was larger than the limit | no: it would be refused again |
 | 1012 | the server restarts | yes |
-| 1013 | the client read so slowly that one message waited for 30 seconds | yes |
+| 1008 | there were too many pings, pongs or fragments without a message | no: the client has a bug |
+| 1013 | the client read so slowly that one message waited for 30 seconds; there are too many connections; or it took too long to identify the client | yes |
 | 4400 | a message was not one of graphql-transport-ws | no: the client has a bug |
-| 4401 | no one was signed in, or the session has ended or expired | with a new access token only |
-| 4403 | the user's role has changed since the connection was opened | yes, with the same token: the new role applies |
+| 4401 | no one was signed in, or the session has ended or expired; an anonymous connection was open for a minute | with a new access token only |
+| 4403 | the access token has expired, or the user's role has changed since the connection was opened | yes, with a valid token: the new role applies |
 | 4406 | the client offered no subprotocol `graphql-transport-ws` | no: the client has a bug |
 | 4408 | `connection_init` came too late, or a ping was not answered | yes |
 | 4409 | `subscribe` repeated the id of an operation that was still running | no: the client has a bug |

@@ -15,9 +15,11 @@ End of a session: the application notifies the connection whenever the client's 
 ended. From that moment the broadcasts write nothing until a check has confirmed that the session is
 still valid.
 
-Timers: none after the acknowledgement. Each connection records when its current send began and when
-it last heard from the client; `check`, which one timer calls for all connections, finds out who
-reads too slowly, who is silent and who is due a ping.
+Timers: after the acknowledgement only the one that closes the connection when the access token
+expires with which it was opened. No operation starts and nothing is delivered after that, even when
+the timer is late. Each connection records when its current send began and when it last heard from
+the client; `check`, which one timer calls for all connections, finds out who reads too slowly, who
+is silent and who is due a ping.
 
 Closing: the connection is closed by `close`, which keeps the first reason and interrupts the
 reader. Only the reader cancels the operations and closes the websocket, so nothing is written after
@@ -26,6 +28,7 @@ the close and nothing is closed twice.
 
 import asyncio
 from contextlib import suppress
+from math import inf
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -36,6 +39,8 @@ from realtime.client import Client, OnConnect, SocketLimits
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.messages import JSON, Complete, ConnectionInit, Message, Ping, Subscribe
 from realtime.operations import Disconnected, Operations
+from realtime.read_timeout import ReadTimeout
+from realtime.socket_registry import SocketRegistry
 from realtime.uvicorn_protocol import ASGI_EXTENSION, UvicornProtocol
 
 log = structlog.stdlib.get_logger()
@@ -47,16 +52,19 @@ class SocketConnection:
     def __init__(
         self,
         websocket: WebSocket,
+        network: str,
         broadcasts: BroadcastRegistry,
+        registry: SocketRegistry,
         on_connect: OnConnect,
         limits: SocketLimits,
     ) -> None:
+        self.network, self._registry = network, registry
         self._websocket, self._on_connect, self._limits = websocket, on_connect, limits
         self._uvicorn: UvicornProtocol | None = websocket.scope.get("extensions", {}).get(
             ASGI_EXTENSION
         )
         self._loop = asyncio.get_running_loop()
-        self._operations = Operations(self, broadcasts, limits.operations)
+        self._operations = Operations(self, broadcasts, limits.operations, limits.running)
         self._client: Client | None = None
         self._sending = asyncio.Lock()
         self._sending_since = 0.0
@@ -65,6 +73,8 @@ class SocketConnection:
         self._allowance = float(limits.messages_per_minute)
         self._closing: CloseConnection | Disconnected | None = None
         self._session_checks = 0
+        self._expires_at = inf
+        self._expiry_timer: asyncio.TimerHandle | None = None
         self.reader = asyncio.current_task()
 
     @property
@@ -80,6 +90,8 @@ class SocketConnection:
         try:
             await self._read()
         finally:
+            if self._expiry_timer:
+                self._expiry_timer.cancel()
             if self._client:
                 self._client.remove_listener(self.on_session_change)
             self._operations.end()
@@ -88,6 +100,7 @@ class SocketConnection:
 
     async def _read(self) -> None:
         try:
+            await self._websocket.accept(messages.SUBPROTOCOL)
             await self._initialise()
             while True:
                 await self._handle(await self._receive())
@@ -101,13 +114,15 @@ class SocketConnection:
                 self.reader.uncancel()
 
     async def _initialise(self) -> None:
+        timeout = ReadTimeout(self._limits.init_timeout, self._close_uninitialised)
         try:
-            async with asyncio.timeout(self._limits.init_timeout) as timeout:
-                await self._acknowledge(await self._connection_init())
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            raise CloseConnection(CloseCode.TIMEOUT, "Connection initialisation timeout") from None
+            payload = await self._connection_init()
+        finally:
+            timeout.cancel()
+        await self._acknowledge(payload)
+
+    def _close_uninitialised(self) -> None:
+        self.close(CloseConnection(CloseCode.TIMEOUT, "Connection initialisation timeout"))
 
     async def _connection_init(self) -> JSON:
         while not isinstance(message := await self._receive(), ConnectionInit):
@@ -117,20 +132,56 @@ class SocketConnection:
         return message.payload or {}
 
     async def _acknowledge(self, payload: JSON) -> None:
-        try:
-            self._client = await self._on_connect(payload, self._handshake())
-        except CloseConnection:
-            raise
-        except Exception:
-            log.exception("websocket.connect_failed")
-            raise CloseConnection(
-                CloseCode.INTERNAL_SERVER_ERROR, "Internal server error"
-            ) from None
+        self._client = await self._identify(payload)
+        self._registry.identify(self, self._client.person)
         if self._uvicorn:
             self._uvicorn.drop_headers()
         self._client.add_listener(self.on_session_change)
         self.on_session_change()  # because it may have changed before the listener was added
+        self._set_expiry(self._client)
         await self.send(messages.ACK)
+
+    async def _identify(self, payload: JSON) -> Client:
+        try:
+            async with asyncio.timeout(self._limits.identify_timeout) as timeout:
+                return await self._on_connect(payload, self._handshake())
+        except CloseConnection:
+            raise
+        except Exception as error:
+            if isinstance(error, TimeoutError) and timeout.expired():
+                raise CloseConnection(CloseCode.TRY_AGAIN_LATER, "Try again later") from None
+            log.exception("websocket.connect_failed")
+            raise CloseConnection(
+                CloseCode.INTERNAL_SERVER_ERROR, "Internal server error"
+            ) from None
+
+    def _set_expiry(self, client: Client) -> None:
+        """Close the connection when the client's credentials expire; an anonymous client's after
+        some time.
+        """
+        seconds = client.seconds_left()
+        if seconds is None and client.person is None:
+            seconds = self._limits.anonymous_seconds
+        if seconds is not None:
+            self._expires_at = self._loop.time() + seconds
+            self._expiry_timer = self._loop.call_later(seconds, self.check_expiry)
+
+    def check_expiry(self) -> bool:
+        """Close the connection if its time is over. Returns whether it is."""
+        now, client = self._loop.time(), self._client
+        seconds = client.seconds_left() if client else None
+        if now < self._expires_at and (seconds is None or seconds > 0):
+            return False
+        self._expires_at = -inf
+        reason = (
+            CloseConnection(CloseCode.UNAUTHORIZED, "Sign in to stay connected")
+            if seconds is None
+            else CloseConnection(CloseCode.FORBIDDEN, "Access token expired")
+        )
+        if asyncio.current_task() is self.reader:
+            raise reason
+        self.close(reason)
+        return True
 
     def _handshake(self) -> WebSocket:
         """The handshake as an object of its own, because a WebSocket keeps the headers once they
@@ -176,7 +227,8 @@ class SocketConnection:
     async def _handle(self, message: Message) -> None:
         match message:
             case Subscribe():
-                await self._operations.start(message)
+                if not self.check_expiry():
+                    await self._operations.start(message)
             case Complete(operation_id):
                 self._operations.stop(operation_id)
             case Ping(payload):
@@ -188,13 +240,14 @@ class SocketConnection:
 
     def try_write(self, frame: bytes) -> bool:
         """Write a whole frame at once. False when the client reads slowly, a message is being sent,
-        the session is in doubt or the connection is closing.
+        the session is in doubt or over, or the connection is closing.
         """
         is_busy = (
             self._uvicorn is None
             or self._session_checks
             or self._closing is not None
             or self._sending.locked()
+            or self._loop.time() >= self._expires_at
         )
         return not is_busy and self._uvicorn.try_write(frame)  # type: ignore[union-attr] # not None
 
@@ -209,6 +262,9 @@ class SocketConnection:
         """
         async with self._sending:
             self._sending_since = self._loop.time()
+            if self._sending_since >= self._expires_at:
+                self.check_expiry()
+                raise Disconnected
             try:
                 await self._websocket.send({"type": "websocket.send", "text": text})
             except (RuntimeError, WebSocketDisconnect):  # RuntimeError: closed a moment ago
@@ -218,8 +274,10 @@ class SocketConnection:
 
     def check(self, now: float) -> None:
         """Close the connection of a client that reads too slowly or is silent, and ping one that is
-        quiet.
+        quiet. Also close it when the client's time is over by a clock that was advanced.
         """
+        if self._client and self.check_expiry():
+            return
         if self._sending_since:
             if now - self._sending_since > self._limits.send_timeout:
                 self.close(CloseConnection(CloseCode.TRY_AGAIN_LATER, "Reads too slowly"))

@@ -13,7 +13,9 @@ from realtime.client import OnConnect, SocketLimits
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.connection import SocketConnection
 from realtime.messages import SUBPROTOCOL
+from realtime.networks import client_network
 from realtime.origins import is_origin_allowed
+from realtime.socket_registry import SocketRegistry
 
 
 class SocketEndpoint:
@@ -37,14 +39,16 @@ class SocketEndpoint:
         self._limits = limits
         self._allowed_origins = allowed_origins
         self._connections: set[SocketConnection] = set()
+        self._registry = SocketRegistry(limits)
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
+        network = client_network(websocket.client.host) if websocket.client else ""
         if not self._allows_origin(Headers(scope=scope)):
             await websocket.send_denial_response(Response("Origin not allowed", 403))
-        elif self._closing or len(self._connections) >= self._limits.connections:
+        elif self._closing or not self._registry.make_room(network):
             await websocket.send_denial_response(
                 Response("Try again later", 503, {"Retry-After": "5"})
             )
@@ -54,9 +58,15 @@ class SocketEndpoint:
                 CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable"
             )
         else:
-            await websocket.accept(SUBPROTOCOL)
             await self._serve(
-                SocketConnection(websocket, self._broadcasts, self._on_connect, self._limits)
+                SocketConnection(
+                    websocket,
+                    network,
+                    self._broadcasts,
+                    self._registry,
+                    self._on_connect,
+                    self._limits,
+                )
             )
 
     def _allows_origin(self, headers: Headers) -> bool:
@@ -69,12 +79,14 @@ class SocketEndpoint:
 
     async def _serve(self, connection: SocketConnection) -> None:
         self._connections.add(connection)
+        self._registry.add(connection)
         if self._timer is None:
             self._start_timer()
         try:
             await connection.serve()
         finally:
             self._connections.discard(connection)
+            self._registry.remove(connection)
             if self._timer and not self._connections:
                 self._timer.cancel()
                 self._timer = None

@@ -33,10 +33,16 @@ class Disconnected(Exception):
 
 
 class Operations:
-    """The operations of one connection, at most `limit` at once."""
+    """The operations of one connection: at most `limit` are open, and of the queries and mutations
+    among them at most `running` have begun.
+    """
 
     def __init__(
-        self, connection: "SocketConnection", broadcasts: BroadcastRegistry, limit: int
+        self,
+        connection: "SocketConnection",
+        broadcasts: BroadcastRegistry,
+        limit: int,
+        running: int,
     ) -> None:
         self._connection, self._broadcasts, self._engine, self._limit = (
             connection,
@@ -47,6 +53,7 @@ class Operations:
         self._open: dict[
             str, asyncio.Task[None] | Subscription
         ] = {}  # by id: a live subscription has no task
+        self._running = asyncio.Semaphore(running)
         # Everything that runs, including operations that are still cleaning up.
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelled: set[asyncio.Task[None]] = set()  # those of the tasks that are ending
@@ -127,8 +134,9 @@ class Operations:
         )
         if operation.kind == "subscription" and not operation.dry_run:
             return await self._subscribe(message.id, operation)
-        result = await self._engine.execute(operation, client.context())
-        await self._send(message.id, messages.next_message(message.id, result))
+        async with self._running:  # each keeps its result until the client has read enough
+            result = await self._engine.execute(operation, client.context())
+            await self._send(message.id, messages.next_message(message.id, result))
         return True
 
     async def _subscribe(self, operation_id: str, operation: Operation) -> bool:

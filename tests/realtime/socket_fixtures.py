@@ -4,7 +4,8 @@ its own.
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -150,9 +151,18 @@ class FakeClient:
     introspection = True
     trusted_only = False
 
-    def __init__(self, trace: ResolverTrace) -> None:
-        self.trace = trace
+    def __init__(
+        self, trace: ResolverTrace, name: Hashable | None = None, seconds: float | None = None
+    ) -> None:
+        self.trace, self.name, self.seconds = trace, name, seconds
         self.code: asyncio.Future[CloseCode] = asyncio.get_running_loop().create_future()
+
+    @property
+    def person(self) -> Hashable | None:
+        return self.name
+
+    def seconds_left(self) -> float | None:
+        return self.seconds
 
     def context(self) -> dict[str, Any]:
         self.trace.contexts += 1
@@ -204,7 +214,9 @@ class Server:
                 raise ValueError("secret")
             case "hang":
                 await asyncio.Event().wait()
-        self.clients.append(FakeClient(self.trace))
+        self.clients.append(
+            FakeClient(self.trace, payload.get("name", object()), payload.get("seconds"))
+        )
         return self.clients[-1]
 
     async def run(self, ready: threading.Event) -> None:
@@ -221,6 +233,17 @@ class Server:
             return await function()
 
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(called(), self.loop))
+
+    def block(self, seconds: float) -> None:
+        """Keep the server's loop busy, so that it neither reads nor runs timers meanwhile."""
+        blocked = threading.Event()
+
+        def sleep() -> None:
+            blocked.set()
+            time.sleep(seconds)
+
+        self.loop.call_soon_threadsafe(sleep)
+        assert blocked.wait(PATIENCE)
 
     async def tasks(self) -> int:
         """How many tasks the server runs besides its own and this call."""

@@ -55,6 +55,13 @@ class Person:
     def session_key(self) -> str:
         return f"session:{self.session}"
 
+    @property
+    def person(self) -> str:
+        return self.name
+
+    def seconds_left(self) -> float | None:
+        return None
+
     def context(self) -> "Context":
         return Context(self)
 

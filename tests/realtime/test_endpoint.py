@@ -68,16 +68,28 @@ async def test_the_application_gets_the_payload_of_connection_init(server: Serve
     assert server.payloads[-1] == {"token": "abc"}
 
 
-@pytest.mark.parametrize("payload", [None, {"on_connect": "hang"}])
-async def test_connection_init_has_a_time_limit(payload: dict[str, Any] | None) -> None:
+async def test_connection_init_has_a_time_limit() -> None:
     with running_server(SocketLimits(init_timeout=0.05)) as server:
         async with server.open_websocket() as client:
-            if payload:
-                await send(client, type="connection_init", payload=payload)
             assert await wait_until_closed(client) == (
                 CloseCode.TIMEOUT,
                 "Connection initialisation timeout",
             )
+
+
+async def test_a_client_that_cannot_be_identified_in_time_may_try_again() -> None:
+    with running_server(SocketLimits(identify_timeout=0.05)) as server:
+        async with server.open_websocket() as client:
+            await send(client, type="connection_init", payload={"on_connect": "hang"})
+            assert await wait_until_closed(client) == (CloseCode.TRY_AGAIN_LATER, "Try again later")
+
+
+async def test_the_time_in_which_the_server_cannot_read_does_not_count() -> None:
+    with running_server(SocketLimits(init_timeout=0.5)) as server:
+        async with server.open_websocket() as client:
+            server.block(2.0)
+            await send(client, type="connection_init")
+            assert await receive(client) == {"type": "connection_ack"}
 
 
 async def test_the_application_may_refuse_a_client(server: Server) -> None:

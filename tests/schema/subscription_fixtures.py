@@ -25,6 +25,13 @@ class ViewerClient:
     introspection: bool = True
     trusted_only: bool = False
 
+    @property
+    def person(self) -> int | None:
+        return self.viewer.user.pk if self.viewer.user else None
+
+    def seconds_left(self) -> float | None:
+        return None
+
     def context(self) -> Context:
         return Context(self.viewer, self.services, "192.0.2.1")
 

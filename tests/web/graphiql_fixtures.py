@@ -103,6 +103,13 @@ class SocketClient:
     def __init__(self, authorization: str) -> None:
         self._authorization = authorization
 
+    @property
+    def person(self) -> str:
+        return self._authorization
+
+    def seconds_left(self) -> float | None:
+        return None
+
     def context(self) -> str:
         return self._authorization
 

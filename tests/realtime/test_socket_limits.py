@@ -1,0 +1,166 @@
+"""How many websockets a network, a person and strangers may have, and how long they stay open."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from realtime.client import SocketLimits
+from realtime.close_codes import CloseCode
+from tests.patience import PATIENCE
+from tests.realtime.socket_fixtures import (
+    Server,
+    receive,
+    receive_pong,
+    running_server,
+    send,
+    subscribe,
+    wait_until,
+    wait_until_closed,
+)
+
+TOO_MANY = (CloseCode.TRY_AGAIN_LATER, "Too many connections")
+LONG = 10.0 * PATIENCE
+
+
+@asynccontextmanager
+async def identified(
+    server: Server, *payloads: dict[str, Any]
+) -> AsyncIterator[list[ClientConnection]]:
+    """A websocket for each payload of `connection_init`, acknowledged or closed."""
+    async with AsyncExitStack() as stack:
+        clients = []
+        for payload in payloads:
+            client = await stack.enter_async_context(server.open_websocket())
+            await send(client, type="connection_init", payload=payload)
+            clients.append(client)
+        yield clients
+
+
+async def acknowledged(client: ClientConnection) -> bool:
+    return bool(await receive(client) == {"type": "connection_ack"})
+
+
+async def test_a_person_has_a_limited_number_of_connections() -> None:
+    with running_server(SocketLimits(connections_per_person=2)) as server:
+        names = ["paul", "paul", "zoe", "paul"]
+        async with identified(server, *({"name": name} for name in names)) as clients:
+            for client in clients[:3]:
+                assert await acknowledged(client)
+            assert await wait_until_closed(clients[3]) == TOO_MANY
+            await clients[0].close()
+            await wait_until(lambda: len(server.endpoint._connections) == 2)
+            async with identified(server, {"name": "paul"}) as (again,):
+                assert await acknowledged(again)
+
+
+@pytest.mark.parametrize(
+    "limits", [SocketLimits(anonymous=2), SocketLimits(anonymous_per_network=2)]
+)
+async def test_anonymous_connections_are_few(limits: SocketLimits) -> None:
+    with running_server(limits) as server:
+        names = [None, None, "paul", None]
+        async with identified(server, *({"name": name} for name in names)) as clients:
+            for client in clients[:3]:
+                assert await acknowledged(client)
+            assert await wait_until_closed(clients[3]) == TOO_MANY
+
+
+async def test_anonymous_connections_are_short() -> None:
+    with running_server(SocketLimits(anonymous_seconds=0.2)) as server:
+        async with identified(server, {"name": None}, {"name": "paul"}) as (anonymous, paul):
+            expected = (CloseCode.UNAUTHORIZED, "Sign in to stay connected")
+            assert await wait_until_closed(anonymous) == expected
+            assert await acknowledged(paul)
+            assert await receive_pong(paul) == []
+
+
+@pytest.mark.parametrize(
+    "limits", [SocketLimits(connections=3), SocketLimits(connections_per_network=3)]
+)
+async def test_strangers_give_way_to_those_who_sign_in(limits: SocketLimits) -> None:
+    """A handshake doesn't say who opens the websocket, so the oldest stranger gives way."""
+    with running_server(limits) as server:
+        async with (
+            identified(server, {"name": None}, {"name": "paul"}) as (anonymous, paul),
+            server.open_websocket() as silent,
+        ):
+            assert await acknowledged(anonymous)
+            assert await acknowledged(paul)
+            async with identified(server, {"name": "zoe"}) as (zoe,):
+                assert await acknowledged(zoe)
+                assert await wait_until_closed(anonymous) == TOO_MANY
+                async with identified(server, {"name": "luc"}) as (luc,):
+                    assert await acknowledged(luc)
+                    assert await wait_until_closed(silent) == TOO_MANY
+                    with pytest.raises(InvalidStatus) as refused:
+                        await server.open_websocket()
+                    response = refused.value.response
+                    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+                    for each in (paul, zoe, luc):
+                        assert await receive_pong(each) == []
+
+
+async def test_networks_are_counted_by_the_address_that_a_trusted_proxy_reports() -> None:
+    with running_server(SocketLimits(anonymous_per_network=1)) as server:
+        for number in range(3):
+            headers = {"X-Forwarded-For": f"2001:db8:{number}::1"}
+            async with server.open_websocket(additional_headers=headers) as client:
+                await send(client, type="connection_init", payload={"name": None})
+                assert await acknowledged(client)
+                other = {"X-Forwarded-For": f"2001:db8:{number}::2"}  # the same /48
+                async with server.open_websocket(additional_headers=other) as second:
+                    await send(second, type="connection_init", payload={"name": None})
+                    assert await wait_until_closed(second) == TOO_MANY
+
+
+async def test_few_operations_keep_a_result_for_a_client_that_does_not_read() -> None:
+    limits = SocketLimits(running=2, operations=50)
+    with running_server(limits) as server:
+        async with await server.connect() as client:
+            for number in range(20):
+                query = f'mutation {{ store(word: "{number}", until: "read") }}'
+                await subscribe(client, str(number), query)
+            assert await receive_pong(client) == []
+            assert sorted(server.trace.started) == ["0", "1"]
+            await server.set_signal("read")
+            answers = [await receive(client) for _ in range(40)]
+    assert sum(answer["type"] == "next" for answer in answers) == 20
+
+
+# Access tokens
+
+
+async def test_a_connection_is_closed_when_its_token_expires() -> None:
+    with running_server() as server:
+        async with identified(server, {"name": "paul", "seconds": 0.2}) as (client,):
+            assert await wait_until_closed(client) == (CloseCode.FORBIDDEN, "Access token expired")
+
+
+async def test_no_operation_starts_after_the_token_has_expired() -> None:
+    with running_server() as server:
+        async with identified(server, {"name": "paul", "seconds": LONG}) as (client,):
+            assert await acknowledged(client)
+            server.clients[-1].seconds = 0.0  # the timer still waits
+            await subscribe(client, "1", 'mutation { store(word: "late") }')
+            assert await wait_until_closed(client) == (CloseCode.FORBIDDEN, "Access token expired")
+        assert server.trace.started == []
+
+
+async def test_a_result_that_is_ready_after_the_token_has_expired_is_not_delivered() -> None:
+    with running_server() as server:
+        async with identified(server, {"name": "paul", "seconds": LONG}) as (client,):
+            assert await acknowledged(client)
+            await subscribe(client, "1", 'mutation { store(word: "late", until: "over") }')
+            await wait_until(lambda: server.trace.started == ["late"])
+            (connection,) = server.endpoint._connections
+            connection._expires_at = 0.0
+            await server.set_signal("over")
+            with pytest.raises(ConnectionClosed) as raised:
+                await receive(client)
+            assert raised.value.rcvd is not None
+            assert raised.value.rcvd.code == CloseCode.FORBIDDEN
+        assert server.trace.stored == ["late"]  # a mutation that has begun finishes
