@@ -3,6 +3,7 @@ timing for unknown users.
 """
 
 import asyncio
+import re
 import secrets
 import unicodedata
 from collections.abc import Callable
@@ -22,7 +23,9 @@ from models.translations import Translatable, _
 T = TypeVar("T")
 
 MIN_LENGTH, MAX_LENGTH = 12, 128  # characters, NIST 800-63B and OWASP ASVS 5
-MIN_SCORE = 3  # of zxcvbn's 4: safely unguessable, for some 10^8 to 10^10 guesses
+# The highest of zxcvbn's scores, for more than 10^10 guesses. The one below is given to two common
+# words with a year.
+MIN_SCORE = 4
 # zxcvbn's time grows with the cube of the length, and a password whose beginning is strong is
 # strong.
 MAX_EVALUATED_LENGTH = 72
@@ -90,14 +93,19 @@ class Passwords:
         """Raise PASSWORD_WEAK, with a message that says why, for a password that is too short, too
         long, easy to guess or known from a data breach.
 
-        Takes up to a quarter of a second and asks another server: call it outside of transactions
+        Takes up to half a second and asks another server: call it outside of transactions
         and rate-limit it (`AuthServices.require_strong`). `own_words` are the person's own (name,
         address, company): attackers try passwords made of them first.
         """
         require_length(password, field)
         if await self._run(lambda: self._is_guessable(_normalize(password), own_words)):
             raise _weak_password(
-                field, _("This password is too easy to guess. Choose another one.")
+                field,
+                _(
+                    "This password is too easy to guess. Choose at least four unrelated words, or "
+                    "let a password manager create a password. Names, towns, dates, keyboard "
+                    "patterns and common words with digits or symbols are guessed first."
+                ),
             )
         if self._breaches and await self._breaches.contains(
             _normalize(password).encode("utf-8", "surrogatepass")
@@ -108,9 +116,10 @@ class Passwords:
 
     def _is_guessable(self, text: str, own_words: tuple[str, ...]) -> bool:
         words = ["camcha", *_split_words(" ".join(own_words))]
-        return (
-            len(_remove_words(words, text)) < MIN_OTHER_CHARACTERS
-            or self._run_command("score", evaluated_part(text), words) < MIN_SCORE
+        guessable = [*words, *map(_without_accents, words)]
+        return len(_remove_words(words, text)) < MIN_OTHER_CHARACTERS or any(
+            self._run_command("score", evaluated_part(variant), guessable) < MIN_SCORE
+            for variant in _variants(text)
         )
 
     async def _run(self, function: Callable[[], T]) -> T:
@@ -160,6 +169,27 @@ def evaluated_part(text: str) -> str:
         for symbol in (symbol for symbols in used_symbols for symbol in symbols[1:]):
             text = text.replace(symbol, "~")
     return text
+
+
+def _variants(text: str) -> list[str]:
+    """The password as it is, and as attackers' dictionaries would spell it: without accents,
+    without separators between words, with digits for the symbols on the azerty keyboard's keys for
+    digits, and with mixed letters and digits (a1z2e3) taken apart.
+    """
+    plain = _without_accents(text)
+    joined = _SEPARATOR.sub("", plain)
+    digits = _without_accents(text.lower().translate(_AZERTY_DIGITS))
+    apart = "".join(sorted(plain, key=lambda c: (not c.isalpha(), not c.isdigit())))
+    return list(dict.fromkeys([text, plain, joined, digits, apart]))
+
+
+_SEPARATOR = re.compile(r"(?<=[^\W\d_])[-_. '’](?=[^\W\d_])")  # between two letters
+_AZERTY_DIGITS = str.maketrans("&é\"'(-è_çà", "1234567890")
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFD", text)
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 def _split_words(text: str) -> list[str]:

@@ -6,14 +6,18 @@ The process ends when its standard input ends, which is when the server ends for
 Requests contain secrets, so it writes nothing else.
 """
 
+import gzip
 import json
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any, TextIO
 
 from argon2 import PasswordHasher
@@ -37,10 +41,25 @@ def matches(stored_hash: str, password: str) -> bool:
 
 def score(password: str, words: list[str]) -> int:
     """The zxcvbn score, 0 to 4; the given words count as guessable."""
-    # Its dictionaries take megabytes, and most commands are sign-ins, which don't need them.
-    from zxcvbn import zxcvbn
+    return int(_zxcvbn()(password, user_inputs=words)["score"])
 
-    return int(zxcvbn(password, user_inputs=words)["score"])
+
+@cache
+def _zxcvbn() -> Callable[..., dict[str, Any]]:
+    """zxcvbn, which knows English, with French words, names, towns and patterns, the most common
+    passwords, and the azerty keyboard (bin/password_dictionaries.py).
+
+    Loaded when needed: the dictionaries take megabytes, and most commands are sign-ins.
+    """
+    from zxcvbn import matching, zxcvbn
+
+    folder = Path(__file__).parent
+    data = json.loads(gzip.decompress((folder / "dictionaries.json.gz").read_bytes()))
+    patterns = (folder / "french_patterns.txt").read_text(encoding="utf-8").split()
+    matching.add_frequency_lists({**data["dictionaries"], "french_patterns": patterns})
+    matching.GRAPHS["azerty"] = data["azerty"]
+    matching.REGEXEN["recent_year"] = re.compile(r"19\d\d|20[0-4]\d")  # it ends with 2019
+    return zxcvbn  # type: ignore[no-any-return]
 
 
 def _bytes(password: str) -> bytes:

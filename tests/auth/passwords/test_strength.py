@@ -1,8 +1,11 @@
 """Which passwords are strong enough, and how they are hashed."""
 
 import asyncio
+import string
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from random import Random
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
@@ -12,6 +15,7 @@ from auth.passwords import MAX_VARIANTS, Passwords, evaluated_part
 from models.errors import Refusal, Throttled, message_for
 from models.locale import Locale
 from tests.patience import PATIENCE
+from tests.quick_auth import quick_passwords
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ async def passwords() -> AsyncIterator[Passwords]:
         "corneille sabot pluvier 42",
         "vX9$kQ2!mZ7p",
         "été à Saint-Malo, 3 crêpes",
-        "k" * 3 + "Zr7!" * 31,
+        "k" * 3 + "Zr7!mQ2xLw9" * 11,
         "🦊 renard pressé 🦊",
     ],
 )
@@ -67,8 +71,61 @@ async def test_weak_passwords_are_refused_with_the_reason(
     assert reason in message_for(refused.value, Locale.EN)
 
 
+def lines_of(name: str) -> list[str]:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+
+
+async def refused_among(passwords: Sequence[str]) -> list[str]:
+    """Those of the passwords that are refused, for a person without any details."""
+    checker, refused = quick_passwords(), []
+    for password in passwords:
+        try:
+            await checker.require_strong(password)
+        except Refusal:
+            refused.append(password)
+    checker.close()
+    return refused
+
+
+async def test_what_french_people_choose_first_is_refused() -> None:
+    """P4.3: names, months, towns, clubs, years, phrases, keyboard walks, in any case and leet."""
+    weak = lines_of("weak_french_passwords.txt")
+    assert len(weak) > 400
+    assert await refused_among(weak) == weak
+
+
+async def test_unrelated_words_and_random_passwords_are_accepted() -> None:
+    good = lines_of("good_passwords.txt")
+    assert len(good) > 60
+    assert await refused_among(good) == []
+
+
+async def test_what_password_managers_create_is_accepted() -> None:
+    random, characters = Random(2026), string.ascii_letters + string.digits + "!$%&*+-=?@#_"
+    created = [
+        "".join(random.choices(characters, k=length)) for length in range(14, 25) for _ in range(5)
+    ]
+    assert await refused_among(created) == []
+
+
+async def test_a_persons_own_words_count_in_any_spelling() -> None:
+    checker = quick_passwords()
+    for weak in ("ZoeLefevre2026", "Zoé-Lefèvre-2026", "LEFEVREzoe!!!1", "lefèvre.zoé.1987"):
+        with pytest.raises(Refusal, match="PASSWORD_WEAK"):
+            await checker.require_strong(weak, "zoe@fournil.example", "Zoé Lefèvre")
+    checker.close()
+
+
+async def test_the_refusal_says_how_to_choose_a_better_one(passwords: Passwords) -> None:
+    with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
+        await passwords.require_strong("MotDePasse2027")
+    assert "at least four unrelated words" in message_for(refused.value, Locale.EN)
+    assert "au moins quatre mots sans rapport" in message_for(refused.value, Locale.FR)
+
+
 async def test_scoring_the_slowest_password_takes_a_bounded_time(passwords: Passwords) -> None:
-    for worst in ("aA1!" * 32, "qwertyuiop" * 12, "p4ssw0rd" * 16, "1.2.1990" * 16):
+    slowest = ("aA1!" * 32, "qwertyuiop" * 12, "p4ssw0rd" * 16, "1.2.1990" * 16, "&é(-è_çà" * 16)
+    for worst in slowest:
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
             async with asyncio.timeout(PATIENCE):  # unbounded, it takes hours
                 await passwords.require_strong(worst, "camille@fournil.example " * 1000)
