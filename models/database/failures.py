@@ -27,6 +27,7 @@ _LOST = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.IdleSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,  # the server has become a replica
+    asyncpg.InternalClientError,  # the server has announced the end, but not yet closed
 )
 _BUSY = (
     asyncpg.QueryCanceledError,
