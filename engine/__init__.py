@@ -12,11 +12,12 @@ from engine.documents.persisted import ManifestError, load_manifest
 from engine.documents.value_errors import InvalidValueError
 from engine.encoding import decode_json, encode_json
 from engine.engine import Engine
-from engine.errors import RequestError, internal_error, mask_error, request_error
+from engine.errors import TIMEOUT, RequestError, internal_error, mask_error, request_error
 from engine.execution.deferred import Batch, BatchLookup, Deferred, SelectedField, Selection
 from engine.execution.sharing import sharing_key
 
 __all__ = [
+    "TIMEOUT",
     "Batch",
     "BatchLookup",
     "Deferred",

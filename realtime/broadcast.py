@@ -40,6 +40,7 @@ subscriptions only, and there are few different ones.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ from engine import Engine, Operation, encode_json, sharing_key
 from models.database.workload import Workload, assign_person, assign_workload
 from models.event import Event
 from realtime.messages import next_message_bytes
+from realtime.outages import outlast, require_available
 from realtime.stream import ACCESS_SECONDS, PAGE_SIZE, EventStream, ViewerFacts
 from realtime.uvicorn_protocol import text_frame
 
@@ -233,7 +235,7 @@ class Broadcast:
             await self._notified.wait()
             self._notified.clear()
             try:
-                await self._deliver_new_events()
+                await outlast(self._deliver_new_events)
             except Exception:
                 log.exception("broadcast.failed", stream=self._stream_key)
                 for subscription in tuple(self._live):
@@ -255,7 +257,7 @@ class Broadcast:
         ]
         while pending:
             context, facts = pending[0].stream.context.recording_context()
-            result = await self._engine.execute_event(self.operation, context, event)
+            result = await outlast(partial(self._execute, context, event))
             matching, pending = _split(pending, facts)
             payload = _encode_shareable(result)
             if payload is None:
@@ -263,11 +265,16 @@ class Broadcast:
             else:
                 await self._send(payload, matching, event.sequence)
 
+    async def _execute(self, context: Any, event: Event) -> dict[str, Any]:
+        result = await self._engine.execute_event(self.operation, context, event)
+        require_available(result.get("errors"))
+        return result
+
     async def _send(
         self, payload: bytes, subscriptions: Sequence[Subscription], sequence: int
     ) -> None:
         for start in range(0, len(subscriptions), BATCH_SIZE):
-            await self._check_access()
+            await outlast(self._check_access)
             self._write(payload, subscriptions[start : start + BATCH_SIZE], sequence)
             await asyncio.sleep(0)
 
@@ -292,6 +299,13 @@ class Broadcast:
         if now - self._checked_at <= ACCESS_SECONDS:
             return
         self._checked_at = now
+        try:
+            await self._detach_without_access()
+        except BaseException:
+            self._checked_at = 0.0  # the next write requires a check that succeeds
+            raise
+
+    async def _detach_without_access(self) -> None:
         subscriptions = list(self._live)
         for subscription in subscriptions:
             subscription.connection.check_expiry()  # nothing is written to those it closes

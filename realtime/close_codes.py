@@ -11,7 +11,7 @@ event received; nothing is missed and nothing is delivered twice.
 | 1009 | a message was larger than the limit | no: it would be refused again |
 | 1012 | the server restarts | yes |
 | 1008 | there were too many pings, pongs or fragments without a message | no: the client has a bug |
-| 1013 | the client read so slowly that one message waited for 30 seconds; there are too many connections; or it took too long to identify the client | yes |
+| 1013 | the client read so slowly that one message waited for 30 seconds; there are too many connections; it took too long to identify the client; or the database was unavailable for too long | yes |
 | 4400 | a message was not one of graphql-transport-ws | no: the client has a bug |
 | 4401 | no one was signed in, or the session has ended or expired; an anonymous connection was open for a minute | with a new access token only |
 | 4403 | the access token has expired, or the user's role has changed since the connection was opened | yes, with a valid token: the new role applies |
@@ -55,3 +55,8 @@ class CloseConnection(Exception):
         super().__init__(code, reason)
         self.code = code
         self.reason = reason.encode()[:REASON_BYTES].decode(errors="ignore")
+
+
+def unavailable() -> CloseConnection:
+    """What the operation or the connection needs is temporarily unavailable."""
+    return CloseConnection(CloseCode.TRY_AGAIN_LATER, "Try again later")

@@ -33,12 +33,15 @@ from math import inf
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from models.database.workload import Workload, assign_workload
+from models.errors import ServiceUnavailable
 from realtime import messages
 from realtime.broadcast import BroadcastRegistry, Subscription
 from realtime.client import Client, OnConnect, SocketLimits
-from realtime.close_codes import CloseCode, CloseConnection
+from realtime.close_codes import CloseCode, CloseConnection, unavailable
 from realtime.messages import JSON, Complete, ConnectionInit, Message, Ping, Subscribe
 from realtime.operations import Disconnected, Operations
+from realtime.outages import outlast
 from realtime.read_timeout import ReadTimeout
 from realtime.socket_registry import SocketRegistry
 from realtime.uvicorn_protocol import ASGI_EXTENSION, UvicornProtocol
@@ -144,12 +147,14 @@ class SocketConnection:
     async def _identify(self, payload: JSON) -> Client:
         try:
             async with asyncio.timeout(self._limits.identify_timeout) as timeout:
-                return await self._on_connect(payload, self._handshake())
+                return await outlast(lambda: self._on_connect(payload, self._handshake()))
         except CloseConnection:
             raise
+        except ServiceUnavailable:
+            raise unavailable() from None
         except Exception as error:
             if isinstance(error, TimeoutError) and timeout.expired():
-                raise CloseConnection(CloseCode.TRY_AGAIN_LATER, "Try again later") from None
+                raise unavailable() from None
             log.exception("websocket.connect_failed")
             raise CloseConnection(
                 CloseCode.INTERNAL_SERVER_ERROR, "Internal server error"
@@ -200,8 +205,11 @@ class SocketConnection:
         return self._session_checks > 0
 
     async def _check_session(self) -> None:
+        assign_workload(Workload.CHAT)
         try:
-            code = await self.client.close_code()
+            code = await outlast(self.client.close_code)
+        except ServiceUnavailable:
+            code = CloseCode.TRY_AGAIN_LATER
         except Exception:
             log.exception("websocket.session_check_failed")
             code = CloseCode.INTERNAL_SERVER_ERROR

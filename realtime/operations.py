@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from engine import Operation, RequestError, internal_error
+from models.database.workload import Workload, assign_workload
+from models.errors import ServiceUnavailable
 from realtime import messages
 from realtime.broadcast import BroadcastRegistry, Subscription
-from realtime.close_codes import CloseCode, CloseConnection
+from realtime.close_codes import CloseCode, CloseConnection, unavailable
 from realtime.messages import JSON, Subscribe
+from realtime.outages import outlast, require_available
 from realtime.stream import EventStream
 
 if TYPE_CHECKING:
@@ -118,6 +121,9 @@ class Operations:
             return messages.complete(operation_id) if await run() else None
         except RequestError as error:
             return messages.error(operation_id, error.errors)
+        except ServiceUnavailable:  # of a subscription
+            self._connection.close(unavailable())
+            return None
         except Disconnected:
             raise
         except Exception as error:
@@ -140,9 +146,10 @@ class Operations:
         return True
 
     async def _subscribe(self, operation_id: str, operation: Operation) -> bool:
+        assign_workload(Workload.CHAT)
         client = self._connection.client
         context = client.context()
-        source = await self._engine.create_source_stream(operation, context)
+        source = await outlast(lambda: self._source_stream(operation, context))
         if isinstance(source, EventStream):
             task = self._current_task(operation_id)
             subscription = self._broadcasts.subscribe(
@@ -153,10 +160,18 @@ class Operations:
             self._engine.response_stream(operation, source, context, client.context)
         ) as results:
             async for result in results:
+                require_available(result.get("errors"))
                 await self._send(operation_id, messages.next_message(operation_id, result))
                 # A source that never waits and a client that reads fast must not block the loop.
                 await asyncio.sleep(0)
         return True
+
+    async def _source_stream(self, operation: Operation, context: Any) -> Any:
+        try:
+            return await self._engine.create_source_stream(operation, context)
+        except RequestError as error:
+            require_available(error.errors)
+            raise
 
     async def _catch_up(
         self, subscription: Subscription, start: Callable[[], Awaitable[None]]
@@ -166,12 +181,12 @@ class Operations:
         """
         operation_id = subscription.operation_id
         try:
-            await start()
+            await outlast(start)
             while subscription.task:
-                await self._send_missed_events(subscription)
+                await outlast(lambda: self._send_missed_events(subscription))
                 self._current_task(operation_id)
                 subscription.join()
-        except Disconnected:
+        except (Disconnected, ServiceUnavailable):
             raise
         except Exception as error:
             result = self._engine.source_error(
@@ -188,6 +203,7 @@ class Operations:
                 result = await self._engine.execute_event(
                     subscription.operation, self._connection.client.context(), event
                 )
+                require_available(result.get("errors"))
                 await self._send(
                     subscription.operation_id,
                     messages.next_message(subscription.operation_id, result),

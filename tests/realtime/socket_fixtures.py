@@ -22,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from engine import Engine
+from models.errors import ServiceUnavailable
 from realtime.client import SocketLimits
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.endpoint import SocketEndpoint
@@ -214,6 +215,8 @@ class Server:
                 raise ValueError("secret")
             case "hang":
                 await asyncio.Event().wait()
+            case "outage" if len(self.payloads) <= payload["attempts"]:
+                raise ServiceUnavailable("outage")
         self.clients.append(
             FakeClient(self.trace, payload.get("name", object()), payload.get("seconds"))
         )

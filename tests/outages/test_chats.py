@@ -1,0 +1,168 @@
+"""Chats of npm's graphql-ws with its default settings go on by themselves after an outage of the
+database and after the server was killed: nothing is missing, nothing is repeated, nothing ends.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.outages.proxy import Proxy, through
+from tests.outages.test_database_away import QUICK
+from tests.patience import PATIENCE
+from tests.people import sign_up
+from tests.story.server_fixtures import ROOT, Client, Server
+
+CHATS = 4
+REPLY = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) {
+    message { sequence } userErrors { code } } }"""
+
+
+@pytest.fixture
+async def server(proxy: Proxy, postgres_database: str, tmp_path: Path) -> AsyncIterator[Server]:
+    """A server whose database is behind the proxy."""
+    server = Server(through(proxy, postgres_database, **QUICK), tmp_path)
+    await asyncio.to_thread(server.start)
+    yield server
+    await asyncio.to_thread(server.stop)
+
+
+@dataclass
+class Chats:
+    """What graphql-ws prints: the events of each chat, and everything else."""
+
+    process: asyncio.subprocess.Process
+    events: dict[str, list[tuple[int, str | None]]] = field(default_factory=dict)
+    others: list[dict[str, Any]] = field(default_factory=list)
+
+    async def read(self) -> None:
+        assert self.process.stdout
+        async for line in self.process.stdout:
+            printed = orjson.loads(line)
+            if "sequence" in printed:
+                events = self.events.setdefault(printed["id"], [])
+                events.append((printed["sequence"], printed["key"]))
+            else:
+                self.others.append(printed)
+
+    def follow(self, chat: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{chat}\n".encode())
+
+    async def has_received(self, key: str, chats: list[str]) -> None:
+        """Wait until every chat has received the message with this key."""
+        async with asyncio.timeout(PATIENCE):
+            while not all(
+                any(event_key == key for _, event_key in self.events.get(chat, []))
+                for chat in chats
+            ):
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def graphql_ws(client: Client) -> AsyncIterator[Chats]:
+    process = await asyncio.create_subprocess_exec(
+        "node",
+        "tests/outages/chats.mjs",
+        f"{client.server.url.replace('http', 'ws')}/graphql",
+        str(client.token),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    chats = Chats(process)
+    reading = asyncio.create_task(chats.read())
+    try:
+        yield chats
+    finally:
+        process.kill()
+        await process.wait()
+        await reading
+
+
+async def post(client: Client, key: str, chats: list[str]) -> list[str]:
+    """Post a message in each chat, repeated until it is acknowledged. Returns the codes of the
+    errors met.
+    """
+    return [code for chat in chats for code in await _post(client, key, chat)]
+
+
+async def _post(client: Client, key: str, chat: str) -> list[str]:
+    codes: list[str] = []
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            given = {"ticketId": chat, "body": key, "clientMessageId": key}
+            response = await client.execute(REPLY, i=given)
+            if "errors" not in response:
+                assert response["data"]["ticketReply"]["userErrors"] == []
+                return codes
+            codes.append(response["errors"][0]["extensions"]["code"])
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("failure", ["drop", "reset"])
+async def test_chats_go_on_after_an_outage_and_a_kill(
+    server: Server, proxy: Proxy, failure: str
+) -> None:
+    client = await sign_up(server, "npm@boulangerie.example")
+    chats = [await client.open_chat(number) for number in range(CHATS + 1)]
+    *first_chats, late_chat = chats
+    async with graphql_ws(client) as received:
+        for chat in first_chats:
+            received.follow(chat)
+        await post(client, "before", chats)
+        await received.has_received("before", first_chats)
+
+        # The database goes away while messages are posted and another chat is opened.
+        getattr(proxy, failure)()
+        posting = asyncio.create_task(post(client, "during", chats))
+        received.follow(late_chat)
+        if failure == "drop":
+            await asyncio.sleep(0)
+            async with asyncio.timeout(PATIENCE):
+                while not (await client.execute("{ viewer { user { name } } }")).get("errors"):
+                    await asyncio.sleep(0.05)
+            proxy.forward()
+        assert set(await posting) <= {"SERVICE_UNAVAILABLE"}
+        await received.has_received("during", chats)
+
+        # The server is killed while the database is away, and starts once it is back.
+        proxy.drop()
+        server.kill()
+        proxy.forward()
+        await asyncio.to_thread(server.start)
+        await post(client, "after", chats)
+        await received.has_received("after", chats)
+
+    for chat in chats:
+        sequences = [sequence for sequence, _ in received.events[chat]]
+        assert sequences == list(range(1, len(sequences) + 1))
+        keys = [key for _, key in received.events[chat] if key]
+        assert keys[-3:] == ["before", "during", "after"]
+    kinds = {next(iter(printed)) for printed in received.others}
+    assert kinds <= {"connected", "closed"}, received.others
+
+
+async def test_a_client_that_connects_during_the_outage_is_served_after_it(
+    server: Server, proxy: Proxy
+) -> None:
+    client = await sign_up(server, "npm@boulangerie.example")
+    chat = await client.open_chat()
+    proxy.drop()
+    dropped = proxy.dropped
+    async with graphql_ws(client) as received:
+        received.follow(chat)
+        async with asyncio.timeout(PATIENCE):
+            while proxy.dropped < dropped + 3:
+                await asyncio.sleep(0.05)
+        assert not received.events
+        proxy.forward()
+        await post(client, "after", [chat])
+        await received.has_received("after", [chat])
+    sequences = [sequence for sequence, _ in received.events[chat]]
+    assert sequences == list(range(1, len(sequences) + 1))
