@@ -1,9 +1,10 @@
 """Logging: one event per line on stderr, as JSON, or as plain text at a terminal.
 
 Logs contain no personal data. Events identify rows, not people. For an exception only its type and
-location are logged, because its message may quote what a person typed. Libraries log from WARNING
-upwards, because below that they log addresses, and the database clients log statements with their
-values. No setting enables this. See docs/security.md.
+location are logged, because its message may quote what a person typed. Only our own loggers, which
+`OWN_LOGGERS` lists, log below WARNING, because there libraries log addresses, URLs with what was
+looked up, and statements with their values. No setting and no library changes this. See
+docs/security.md. How lines are written: log_writer.py.
 """
 
 import logging
@@ -18,25 +19,48 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-_QUIET_LIBRARIES = (
-    "aiosmtplib",
-    "aiosqlite",
-    "asyncio",
-    "asyncpg",
-    "tortoise",
-    "uvicorn",
-    "uvicorn.access",
-    "uvicorn.error",
-    "websockets",
+from log_writer import LineWriter, RepetitionFilter
+
+# The first part of the names of our loggers: the folders and modules at the top of this repository,
+# and __main__, which is cli.py.
+OWN_LOGGERS = frozenset(
+    {
+        *("__main__", "app", "cli", "log_writer", "logs", "server", "settings", "worker"),
+        *("accounts", "auth", "billing", "engine", "mail", "migrations", "models", "operations"),
+        *("privacy", "realtime", "resolvers", "schema", "seed", "storage", "support", "web"),
+    }
 )
 _FRAME = re.compile(r'^ +File "([^"\n]+)", line (\d+)', re.M)
 _MAX_FRAMES = 8
 log = structlog.stdlib.get_logger()
 
 
+class _OwnLoggers(logging.Filter):
+    """Accepts the records of our own loggers."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.name.partition(".")[0] in OWN_LOGGERS
+
+
+class _SilenceLibraries(_OwnLoggers):
+    """Accepts warnings and errors of all loggers, and everything of our own."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or super().filter(record)
+
+
+silence_libraries = _SilenceLibraries()
+
+
 def configure(stream: TextIO = sys.stderr) -> None:
     """Send all events, including those of libraries, to the stream."""
-    handler = logging.StreamHandler(stream)
+    structlog.configure(
+        processors=[*_processors(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = LineWriter(stream, RepetitionFilter(_OwnLoggers()))
+    handler.addFilter(silence_libraries)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_processors(), _keep_first_line],
@@ -46,19 +70,46 @@ def configure(stream: TextIO = sys.stderr) -> None:
             ],
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    for name in _QUIET_LIBRARIES:
-        library = logging.getLogger(name)
-        library.setLevel(logging.WARNING)
-        # uvicorn's own handlers, if configured, would print everything on stderr
-        library.handlers.clear()
-        library.propagate = True
-    structlog.configure(
-        processors=[*_processors(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for name in OWN_LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO)
+    _filter_all_loggers()
     _capture_interpreter_output()
+
+
+def flush() -> None:
+    """Wait a moment until everything that was logged is written."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
+def close() -> None:
+    """Log how often warnings were repeated, and wait a moment until everything is written."""
+    for handler in logging.getLogger().handlers:
+        handler.close()
+
+
+def _filter_all_loggers() -> None:
+    """Silence libraries in their loggers too, so that a library that sets their level, or adds a
+    handler to them or to the root logger, prints no more than others.
+    """
+
+    class Logger(logging.getLoggerClass()):  # type: ignore[misc] # the class that structlog has set
+        def __init__(self, name: str, level: int = logging.NOTSET) -> None:
+            super().__init__(name, level)
+            self.addFilter(silence_libraries)
+
+    logging.setLoggerClass(Logger)
+    root = logging.getLogger()
+    existing = [
+        each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger)
+    ]
+    for logger in (root, *existing):
+        logger.addFilter(silence_libraries)
+        if logger is not root:
+            # uvicorn's own handlers, if configured, would print everything on stderr
+            logger.handlers.clear()
+            logger.propagate = True
 
 
 def _capture_interpreter_output() -> None:

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.server import Server
 
+import logs
 from models.database.connection import sqlite_path
 from realtime.connection_limits import ConnectionLimits
 from realtime.descriptors import raise_descriptor_limit, within_descriptors
@@ -117,6 +118,10 @@ class _Server(Server):
         await super().startup(sockets)
         _tune_garbage_collector()
         self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        logs.close()  # uvicorn then ends the process with the signal that stopped it
 
 
 def _tune_garbage_collector() -> None:

@@ -11,39 +11,41 @@ import sys
 import threading
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
 
-import orjson
 import pytest
 import structlog
 from uvicorn.config import LOGGING_CONFIG
 
 import logs
+from accounts.registry import RegistryUnavailable, registry_from_url
+from auth.passwords.breaches import BreachChecker
+from log_writer import LineWriter
+from tests import log_capture
+from tests.accounts.registry_server import serve_registry
+from tests.auth.passwords.test_breaches import answer, serve_breaches
+from tests.log_capture import production_logs
+from tests.patience import PATIENCE
+
+ROOT = Path(__file__).parents[1]
 
 SECRET_MESSAGE = "a message that quotes someone@leak.example"
 
 
 @pytest.fixture
 def log_stream() -> Iterator[io.StringIO]:
-    """Logs to a buffer as in production, and restores the process's logging afterwards."""
-    root = logging.getLogger()
-    hooks = (warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook)
-    handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in logs._QUIET_LIBRARIES}
-    stream = io.StringIO()
-    logs.configure(stream)
-    yield stream
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, previous in levels.items():
-        logging.getLogger(name).setLevel(previous)
-    warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+    with production_logs() as stream:
+        yield stream
 
 
 def logged_events(stream: io.StringIO) -> list[dict[str, object]]:
+    events = log_capture.logged_events(stream)
     assert SECRET_MESSAGE not in stream.getvalue()
-    return [orjson.loads(line) for line in stream.getvalue().splitlines()]
+    return events
 
 
 def fail() -> None:
@@ -138,22 +140,174 @@ def test_a_traceback_in_a_librarys_message_keeps_its_locations(
     assert str(event["where"]).count("test_logs.py") == 2
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "tortoise.db_client",
-        "aiosqlite",
-        "asyncpg",
-        "uvicorn.access",
-        "websockets.server",
-        "asyncio",
-    ],
-)
-def test_libraries_that_log_values_are_silent_below_warning(
-    log_stream: io.StringIO, name: str
+# Those that we use, some that we don't, names that begin like ours, and the root logger.
+LIBRARIES = [
+    "httpx",
+    "httpcore.connection",
+    "tortoise.db_client",
+    "aiosqlite",
+    "asyncpg",
+    "uvicorn.access",
+    "uvicorn.error",
+    "websockets.server",
+    "asyncio",
+    "weasyprint",
+    "modelserver",
+    "authlib.auth",
+    "",
+]
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+@pytest.mark.parametrize("created", ["before", "later"])
+def test_no_library_logs_below_warning(
+    log_stream: io.StringIO, name: str, created: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even when the root logger's level is lower."""
+    """Whatever level and handlers its logger has."""
+    if created == "later" and name:
+        monkeypatch.delitem(logging.Logger.manager.loggerDict, name, raising=False)
+    logger = logging.getLogger(name)
     logging.getLogger().setLevel(logging.DEBUG)
     for level in (logging.DEBUG, logging.INFO):
-        logging.getLogger(name).log(level, "%s", SECRET_MESSAGE)
+        logger.log(level, "%s", SECRET_MESSAGE)
+    stream = io.StringIO()
+    monkeypatch.setattr(logger, "handlers", [*logger.handlers, logging.StreamHandler(stream)])
+    monkeypatch.setattr(logger, "level", 1)
+    for level in (1, logging.DEBUG, logging.INFO, logging.WARNING - 1):
+        logger.log(level, "%s", SECRET_MESSAGE)
     assert logged_events(log_stream) == []
+    logger.warning("this may be logged")
+    assert [event["event"] for event in logged_events(log_stream)] == ["this may be logged"]
+    assert stream.getvalue() == "this may be logged\n"
+
+
+def test_a_library_that_configures_logging_is_silent_as_well(
+    log_stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for force in (False, True):
+        logging.basicConfig(level=logging.DEBUG, force=force)
+        for name in (None, "httpx", "a.library.of.tomorrow"):
+            logging.getLogger(name).info("%s", SECRET_MESSAGE)
+        logging.info("%s", SECRET_MESSAGE)
+    assert logged_events(log_stream) == []
+    assert SECRET_MESSAGE not in "".join(capsys.readouterr())
+
+
+def test_a_library_that_uses_structlog_is_silent_below_warning(log_stream: io.StringIO) -> None:
+    structlog.stdlib.get_logger("library").info("event", text=SECRET_MESSAGE)
+    structlog.stdlib.get_logger("library").warning("event")
+    assert [event["level"] for event in logged_events(log_stream)] == ["warning"]
+
+
+def test_all_our_modules_may_log_information(log_stream: io.StringIO) -> None:
+    folders = {path.parent.name for path in ROOT.glob("*/*.py")} - {"bench", "bin", "tests"}
+    modules = {path.stem for path in ROOT.glob("*.py")}
+    assert {"__main__", *folders, *modules} == logs.OWN_LOGGERS
+    for name in sorted(logs.OWN_LOGGERS):
+        structlog.stdlib.get_logger(f"{name}.module").info("an event")
+        logging.getLogger(name).debug("%s", SECRET_MESSAGE)
+    assert len(logged_events(log_stream)) == len(logs.OWN_LOGGERS)
+
+
+async def test_lookups_of_passwords_and_companies_are_not_logged(log_stream: io.StringIO) -> None:
+    """The URL of a lookup holds the first digits of a password's SHA-1, or a SIREN."""
+    siren, digits = "552100554", "E38AD"  # of "password1"
+    async with serve_breaches(lambda: answer(b"")) as (url, requests):
+        await BreachChecker(url).contains(b"password1")
+        assert digits.encode() in requests[0]
+    async with serve_registry(lambda: answer(b"{}")) as (url, requests):
+        with suppress(RegistryUnavailable):
+            await registry_from_url(url).find(siren)
+        assert siren.encode() in requests[0]
+    events = [event["event"] for event in logged_events(log_stream)]
+    assert events == ["breaches.unavailable", "registry.unavailable"]
+    assert siren not in log_stream.getvalue()
+    assert digits not in log_stream.getvalue()
+
+
+class UnreadStream(io.StringIO):
+    """A stream that nobody reads until `reader` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.reader.wait()
+        return super().write(text)
+
+
+def line_writer() -> LineWriter:
+    (writer,) = [each for each in logging.getLogger().handlers if isinstance(each, LineWriter)]
+    return writer
+
+
+def test_lines_that_nobody_reads_are_dropped_and_counted() -> None:
+    stream = UnreadStream()
+    with production_logs(stream):
+        line_writer().size = 5
+        log = structlog.stdlib.get_logger("models.test")
+        for number in range(20):
+            log.info("event", number=number)
+        stream.reader.set()
+        line_writer().flush(PATIENCE)
+        events = logged_events(stream)
+        log.info("event", number=20)
+        events = logged_events(stream)
+    numbers = [event["number"] for event in events if event["event"] == "event"]
+    assert 5 <= len(numbers) - 1 <= 6
+    assert numbers == [*range(len(numbers) - 1), 20]
+    (dropped,) = [event for event in events if event["event"] == "log.dropped"]
+    assert dropped["lines"] == 20 - (len(numbers) - 1)
+
+
+def test_a_repeated_warning_is_counted_instead_of_listed(log_stream: io.StringIO) -> None:
+    own_log, library = structlog.stdlib.get_logger("models.test"), logging.getLogger("library")
+    for number in range(500):
+        own_log.warning("own.warning", number=number)
+        own_log.error("own.error", number=number)
+        own_log.info("own.event", number=number)
+        own_log.warning("attempt.throttled", limits=["pair"])
+        library.warning("Invalid request %s", number)
+        try:
+            fail()
+        except ValueError:
+            library.exception("Invalid frame")
+    listed = Counter(
+        str(event["event"]).rstrip("0123456789") for event in logged_events(log_stream)
+    )
+    assert listed == {
+        "own.warning": 10,
+        "own.error": 100,
+        "own.event": 500,
+        "attempt.throttled": 1,
+        "Invalid request ": 1,
+        "Invalid frame": 1,
+    }
+    line_writer().repetitions.summarize(all_intervals=True)
+    summaries = logged_events(log_stream)[listed.total() :]
+    assert {(event["event"], event["of"], event["times"]) for event in summaries} == {
+        ("log.repeated", "own.warning", 490),
+        ("log.repeated", "own.error", 400),
+        ("log.repeated", "attempt.throttled", 499),
+        ("log.repeated", "Invalid request %s", 499),
+        ("log.repeated", "Invalid frame", 499),
+    }
+
+
+def test_the_number_of_repeated_warnings_is_logged_when_the_interval_ends(
+    log_stream: io.StringIO,
+) -> None:
+    line_writer().repetitions.interval = 0.05
+    library = logging.getLogger("library")
+    deadline, warnings_logged = monotonic() + PATIENCE, 0
+    while "log.repeated" not in log_stream.getvalue() and monotonic() < deadline:
+        for _ in range(3):
+            library.warning("Invalid request")
+            warnings_logged += 1
+        sleep(0.1)  # nothing else is logged meanwhile
+    events = logged_events(log_stream)
+    listed = [event for event in events if event["event"] == "Invalid request"]
+    (summary,) = [event for event in events if event["event"] == "log.repeated"]
+    assert (summary["of"], summary["by"]) == ("Invalid request", "library")
+    assert len(listed) + int(str(summary["times"])) == warnings_logged

@@ -1,16 +1,12 @@
 """The timetable keeps running when one of its jobs fails."""
 
 import asyncio
-import io
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
 import pytest
-import structlog
 
-import logs
+from tests.log_capture import logged_events, production_logs
 from tests.patience import PATIENCE
 from worker import Job, run
 
@@ -34,13 +30,8 @@ class CountingJob:
 @pytest.fixture
 def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """The logged lines."""
-    root, stream = logging.getLogger(), io.StringIO()
-    handlers, level = root.handlers, root.level
-    root.handlers = []
-    logs.configure(stream)
-    yield lambda: [orjson.loads(line) for line in stream.getvalue().splitlines()]
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
+    with production_logs() as stream:
+        yield lambda: logged_events(stream)
 
 
 async def test_a_failing_job_is_logged_and_retried_without_affecting_others(

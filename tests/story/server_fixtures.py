@@ -87,6 +87,11 @@ class Server:
             self.process = ForkedProcess(
                 arguments, cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Waits until the started process serves."""
+        assert self.process is not None
         deadline = time.monotonic() + 120
         with httpx.Client(base_url=self.url, verify=NO_TLS) as http:
             while time.monotonic() < deadline:
