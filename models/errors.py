@@ -33,6 +33,10 @@ class CommonErrorCode(ErrorCode):
     """Codes that every domain uses."""
 
     BLANK = "BLANK", _("This field can’t be blank.")
+    CARD_NUMBER = (
+        "CARD_NUMBER",
+        _("This looks like a card number. For your safety, don’t enter card numbers here."),
+    )
     IDEMPOTENCY_MISMATCH = (
         "IDEMPOTENCY_MISMATCH",
         _("This idempotency key has already been used with different arguments."),

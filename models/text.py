@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from models.card_numbers import mask_card_numbers
+from models.card_numbers import contains_card_number, mask_card_numbers
 from models.errors import CommonErrorCode, Refusal
 
 BODY_LENGTH = 8_000
@@ -11,8 +11,15 @@ KEY_LENGTH = 64
 
 def line(text: str, field: str, length: int) -> str:
     """Return one line of text without control characters, which could forge email headers. Raises
-    BLANK and TOO_LONG at `field`.
+    BLANK, TOO_LONG and CARD_NUMBER at `field`.
     """
+    result = _line(text, field, length)
+    if contains_card_number(result):
+        raise Refusal(CommonErrorCode.CARD_NUMBER, "input", field)
+    return result
+
+
+def _line(text: str, field: str, length: int) -> str:
     if len(text) > 10 * length + 100:  # don't spend time on cleaning a million characters
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
     result = "".join(c for c in " ".join(text.split()) if c.isprintable())
@@ -27,12 +34,12 @@ def masked_line(text: str, field: str, length: int) -> str:
     """Return one line of at most `length` characters with card numbers masked. Raises BLANK and
     TOO_LONG at `field`.
     """
-    return mask_card_numbers(line(text, field, length))
+    return mask_card_numbers(_line(text, field, length))
 
 
 def composed_line(text: str, field: str, length: int) -> str:
-    """Return one line in composed form (Unicode NFC): é is one character. Raises BLANK and TOO_LONG
-    at `field`.
+    """Return one line in composed form (Unicode NFC): é is one character. Raises BLANK,
+    TOO_LONG and CARD_NUMBER at `field`.
     """
     return line(unicodedata.normalize("NFC", line(text, field, length)), field, length)
 

@@ -5,7 +5,7 @@ import strawberry
 from accounts import details
 from accounts.legal_names import LEGAL_NAME_LENGTH
 from models.accounts.account import Account
-from models.text import masked_line
+from models.text import line
 from resolvers.accounts.inputs import (
     AccountChangeAddressInput,
     AccountChangeIdentifiersInput,
@@ -21,7 +21,7 @@ async def change_trade_name(info: Info, input: AccountChangeTradeNameInput) -> A
     if input.trade_name is strawberry.UNSET:
         return await Account.get(pk=context.account.pk)
     name = (
-        masked_line(input.trade_name, "tradeName", LEGAL_NAME_LENGTH)
+        line(input.trade_name, "tradeName", LEGAL_NAME_LENGTH)
         if input.trade_name is not None
         else None
     )

@@ -12,7 +12,7 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
-from models.text import client_key, masked_line
+from models.text import client_key, line
 from models.translations import _
 from resolvers.billing.inputs import PaymentRefreshInput, PurchasePayInput
 from resolvers.context import Context, Info
@@ -34,7 +34,7 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
         purchase = await check.wait(
             load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
         )
-        method = check(masked_line, input.payment_method, "paymentMethod", 64)
+        method = check(line, input.payment_method, "paymentMethod", 64)
         key = check(client_key, input.idempotency_key)
     return await _payload(
         await checkout.pay(

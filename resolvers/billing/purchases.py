@@ -17,7 +17,7 @@ from models.checks import Checks
 from models.clock import local_date
 from models.errors import CommonErrorCode, Refusal
 from models.identity.user import User
-from models.text import client_key, masked_line
+from models.text import client_key, line
 from models.viewer import Viewer
 from resolvers.addresses import postal_address
 from resolvers.billing.filters import PurchaseFilter, PurchaseOrder
@@ -112,9 +112,7 @@ async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Pur
         )
         address = check(postal_address, input.billing_address, "billingAddress")
         order_number = (
-            check(masked_line, input.order_number, "orderNumber", 50)
-            if input.order_number
-            else None
+            check(line, input.order_number, "orderNumber", 50) if input.order_number else None
         )
     return await purchase.confirm_billing(
         info.context.action(), {**vars(address), "order_number": order_number}

@@ -30,9 +30,7 @@ def test_client_keys_that_look_like_card_numbers_stay_distinct() -> None:
     assert [client_key(key, "clientMessageId") for key in keys] == keys
 
 
-@pytest.mark.parametrize(
-    "text", ["4111​1111​1111​1111", "4111­1111­1111­1111", "4111—1111—1111—1111", "4111,1111,1111,1111"]
-)
+@pytest.mark.parametrize("text", ["4111​1111​1111​1111", "4111­1111­1111­1111", "4111—1111—1111—1111"])
 def test_card_numbers_with_unusual_separators_are_masked(text: str) -> None:
     assert mask_card_numbers(text) == "•••• 1111"
 

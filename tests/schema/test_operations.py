@@ -90,14 +90,20 @@ async def test_a_purchase_survives_invalid_input(
         ({"country": "ZZ"}, "VALUE_INVALID"),
         ({"city": "  "}, "BLANK"),
         ({"street": "x" * 201}, "TOO_LONG"),
+        ({"street": "4242 4242 4242 4242"}, "CARD_NUMBER"),
     ):
         (error,) = (await confirm_billing(execute, owner, purchase, **wrong))["userErrors"]
         assert error == {"code": code, "field": ["input", "billingAddress", *wrong]}
-    confirmed = await confirm_billing(execute, owner, purchase, orderNumber="4242 4242 4242 4242")
+    # It is printed on invoices, so it is refused instead of being changed.
+    card = "PO 4242-4242-4242-4242"
+    (error,) = (await confirm_billing(execute, owner, purchase, orderNumber=card))["userErrors"]
+    assert error == {"code": "CARD_NUMBER", "field": ["input", "orderNumber"]}
+    reference = "RF97 4242 4242 4242 4242"
+    confirmed = await confirm_billing(execute, owner, purchase, orderNumber=reference)
     assert confirmed["purchase"] == {
         "status": "BILLING_CONFIRMED",
         "billingAddress": {"street": "3 rue du Four", "country": "FR"},
-        "orderNumber": "•••• 4242",
+        "orderNumber": reference,
     }
     unknown = await paid(execute, owner, purchase, "pm_unheard_of", "u")
     assert unknown == await paid(execute, owner, purchase, "pm_unheard_of", "u")

@@ -305,7 +305,7 @@ async def create_data(
         "postalCode": "75001",
         "street": f"{MARK} street",
         "city": f"{MARK} city",
-        "orderNumber": CARD,
+        "orderNumber": f"{MARK} order",
         "paymentMethod": "pm_sandbox_success",
         "contentType": "text/plain",
         "status": "OPEN",
