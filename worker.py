@@ -22,6 +22,7 @@ from models.action import Action
 from models.database.workload import Workload, assign_workload
 from models.idempotency import delete_old_keys
 from operations.audit_proof import expire
+from operations.clock_changes import correct_waiting_times
 from privacy import erasure
 from realtime.hub import SWEEP_SECONDS
 from resolvers.context import Services
@@ -50,6 +51,7 @@ def jobs(
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     sender = Sender(settings.mail_sender, services.base_url)
     return [
+        Job("clock", 10, lambda: correct_waiting_times(Action(None, clock.now(), services.hub))),
         Job("emails", 1, lambda: deliver_due(transport, clock.now(), sender=sender)),
         Job(
             "payments",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from tortoise.expressions import Q
 
 from auth.tokens import Purpose, Signer
 from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
@@ -206,7 +207,11 @@ async def reconcile(action: Action, services: CheckoutServices) -> int:
 
     A payment that can't be settled doesn't delay the others.
     """
-    payments = Payment.unsettled(action.at).filter(created_at__lt=action.at - _RECONCILE_DELAY)
+    # A payment that is newer than the current time was created before the clock was set back.
+    is_open_long_enough = Q(created_at__lt=action.at - _RECONCILE_DELAY) | Q(
+        created_at__gt=action.at + _RECONCILE_DELAY
+    )
+    payments = Payment.unsettled(action.at).filter(is_open_long_enough)
     return sum(
         [await _settle(action, services, payment) for payment in await payments.order_by("id")]
     )

@@ -22,6 +22,10 @@ class Typing:
     typing: bool
     expires_at: datetime
 
+    def is_current(self, now: datetime) -> bool:
+        """Whether the state has not expired, or has been overtaken by a clock that was set back."""
+        return timedelta() < self.expires_at - now <= TYPING_LIFETIME
+
 
 class Presence:
     """Who is typing in which ticket, in this process. Only the latest state of each person is
@@ -88,11 +92,11 @@ class Presence:
             Typing(ticket_id, state.user_id, False, state.expires_at)
             for state in delivered_states.values()
             if state.typing
-            and state.expires_at <= now
+            and not state.is_current(now)
             and states.get(state.user_id) in (None, state)
         ]
         return [
-            state for state in changed_states if not state.typing or state.expires_at > now
+            state for state in changed_states if not state.typing or state.is_current(now)
         ] + expired_states
 
     async def _wait(self, change_event: asyncio.Event, delivered_states: dict[int, Typing]) -> None:
@@ -103,6 +107,8 @@ class Presence:
             if expiry_times
             else None
         )
+        if seconds is not None:  # the clock may be set back
+            seconds = min(seconds, TYPING_LIFETIME.total_seconds())
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await change_event.wait()

@@ -89,7 +89,9 @@ async def scan_waiting_files(action: Action, file_service: FileService) -> int:
         uploaded_at__not_isnull=True, cleared_at=None, infected_at=None, abandoned_at=None
     )
     files = await unscanned_files.filter(
-        Q(missing_at=None) | Q(missing_at__lte=action.at - _MISSING_RETRY_INTERVAL)
+        Q(missing_at=None)
+        | Q(missing_at__lte=action.at - _MISSING_RETRY_INTERVAL)
+        | Q(missing_at__gt=action.at)  # the clock was set back
     ).limit(_BATCH_SIZE)
     scanned_count = 0
     for file in random.sample(files, len(files)):

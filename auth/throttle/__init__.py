@@ -19,6 +19,8 @@ seconds, up to a maximum. Counts decrease with time. A sign-in counts under thes
 Confirming one's identity within a session counts per session, because the thief of one session
 could otherwise make the owner wait in another.
 
+When the clock is set back, waits continue from the new time.
+
 A success clears PAIR and takes its own attempt back from the other keys. Keys are hashed, and the
 least recently used ones are dropped above a maximum. The state is in this process;
 auth/throttle/shared.py keeps it in Redis for several processes.
@@ -113,6 +115,14 @@ class _Count:
     def current_level(self, limit: Limit, now: datetime) -> float:
         return max(0.0, self.level - (now - self.at) / limit.decay)
 
+    def follow_clock(self, now: datetime) -> None:
+        """When the clock was set back since, continue from here: otherwise the next attempt would
+        have to wait until the clock is where it was.
+        """
+        if now < self.at:
+            self.free_at -= self.at - now
+            self.at = now
+
 
 class Throttle:
     """Counts attempts under at most `size` keys."""
@@ -126,7 +136,7 @@ class Throttle:
         """Count one attempt under all keys. While one of them has to wait, raise Throttled and
         count nothing.
         """
-        now = self._clock.now()
+        now = self._now(keys)
         wait = max((self._free_at(key, now) - now for key in keys), default=timedelta())
         if wait > timedelta():
             log.warning(
@@ -152,13 +162,20 @@ class Throttle:
 
     async def undo_attempt(self, *keys: Key) -> None:
         """Take one attempt back."""
-        now = self._clock.now()
+        now = self._now(keys)
         for key in keys:
             if key in self._counts:
                 self._put(key, max(0.0, self._level(key, now) - 1), now)
 
     async def close(self) -> None:
         """Release resources: none, because the counts are in memory."""
+
+    def _now(self, keys: tuple[Key, ...]) -> datetime:
+        now = self._clock.now()
+        for key in keys:
+            if count := self._counts.get(key):
+                count.follow_clock(now)
+        return now
 
     def _free_at(self, key: Key, now: datetime) -> datetime:
         return self._counts[key].free_at if key in self._counts else now

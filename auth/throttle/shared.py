@@ -34,7 +34,8 @@ RETRY_AFTER = 5.0  # seconds before Redis is tried again
 # free attempts, decay, maximum
 # wait, whether it blocks, weight under attack, maximum level. Times are in seconds. A key stores
 # its level, the time of that
-# level, and the time from which the next attempt is allowed. ATTEMPT returns the longest wait ("0"
+# level, and the time from which the next attempt is allowed; when the clock was set back, both are
+# moved. ATTEMPT returns the longest wait ("0"
 # when the attempt was
 # counted) and the positions of the keys that have to wait.
 _SCRIPT = """
@@ -55,9 +56,13 @@ local function put(i, level)
 end
 for i, key in ipairs(KEYS) do
   local found = redis.call('HMGET', key, 'level', 'at', 'free')
-  local drained = found[1] and (now - tonumber(found[2])) / limit(i, 2)
-  levels[i] = found[1] and math.max(0, tonumber(found[1]) - drained) or 0
-  local ahead = found[1] and tonumber(found[3]) - now or 0
+  local at, free = found[1] and tonumber(found[2]), found[1] and tonumber(found[3])
+  if at and now < at then
+    free, at = free - (at - now), now
+    redis.call('HSET', key, 'at', ARGV[2], 'free', string.format('%.6f', free))
+  end
+  levels[i] = at and math.max(0, tonumber(found[1]) - (now - at) / limit(i, 2)) or 0
+  local ahead = free and free - now or 0
   if ahead > 0 then waits[#waits + 1] = i end
   longest = math.max(longest, ahead)
   if limit(i, 4) == 0 and levels[i] >= limit(i, 1) then heated = true end

@@ -48,18 +48,19 @@ async def test_an_unusual_slug_is_not_found(db: str, execute: Execute, slug: str
     assert response["data"] == {"offer": None, "article": None}
 
 
+@pytest.mark.parametrize("delay", [timedelta(minutes=2), timedelta(hours=-1)])
 async def test_a_payment_that_cannot_be_settled_does_not_block_others(
-    db: str, action: Action, price: Price, services: Services
+    db: str, action: Action, price: Price, services: Services, delay: timedelta
 ) -> None:
     """A kill between storing a payment and asking the bank leaves it open. Later payments must
-    still be settled.
+    still be settled, also when the clock is set back by an hour.
     """
     account = await create_account(action, "Paul SARL")
     attempts = [
         await _create_unsettled_payment(action, account, price, method)
         for method in ("bogus", "pm_sandbox_success")
     ]
-    later_action = Action(None, action.at + timedelta(minutes=2), action.bus)
+    later_action = Action(None, action.at + delay, action.bus)
     checkout_services = CheckoutServices(
         Sandbox("http://127.0.0.1"), services.seller, services.auth.signer
     )

@@ -13,6 +13,7 @@ from auth.throttle import (
     SECOND_FACTOR,
     TARGET,
     Key,
+    Limit,
     Throttle,
     broad_keys,
     client_network,
@@ -157,6 +158,34 @@ async def test_memory_is_bounded_and_the_busiest_key_stays(others: list[int]) ->
         await wait_of(throttle, key(PAIR, "guesser"))
         assert len(throttle.__dict__["_counts"]) <= 10
     assert await wait_of(throttle, key(PAIR, "guesser")) == 1
+
+
+async def test_a_wait_does_not_grow_when_the_clock_is_set_back() -> None:
+    clock = FixedClock()
+    throttle = Throttle(clock)
+    keys = sign_in_keys("a@b.fr", "192.0.2.1")
+    waits = [await wait_of(throttle, *keys) for _ in range(7)]
+    assert waits == [0, 0, 0, 0, 0, 0, 1]
+    clock.time -= timedelta(hours=1)
+    assert await wait_of(throttle, *keys) == 1
+    clock.time += timedelta(seconds=1)
+    assert await wait_of(throttle, *keys) == 0
+    assert await wait_of(throttle, *keys) == 2
+
+
+@given(st.lists(st.tuples(st.sampled_from([PAIR, SECOND_FACTOR]), st.floats(-7200, 900))))
+async def test_no_wait_exceeds_the_maximum_however_the_clock_moves(
+    steps: list[tuple[Limit, float]],
+) -> None:
+    clock = FixedClock()
+    throttle = Throttle(clock)
+    for limit, seconds in steps:
+        clock.time += timedelta(seconds=seconds)
+        wait = await wait_of(throttle, key(limit, 1))
+        assert wait <= 900
+        clock.time += timedelta(seconds=wait)
+        if wait:
+            assert await wait_of(throttle, key(limit, 1)) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""When the system clock is set back, for example by an hour, what waits for a time in the database
+would wait an hour longer: emails, and questions to the company register.
+
+So the latest time is stored at intervals. A process whose clock is behind it moves those times
+back by the difference. This also works for the first process that starts after the change, and of
+several processes only one does it. Dates that people were given, such as the end of an invitation
+or of a grace period, stay as they are.
+"""
+
+from datetime import timedelta
+
+import structlog
+from tortoise.models import Model
+
+from models.accounts.account import Account
+from models.accounts.legal_name import LegalNameChange
+from models.action import Action, Transaction
+from models.operations.email import Email
+from models.operations.latest_time import LatestTime
+
+# The clocks of two hosts differ by less than this.
+TOLERANCE = timedelta(minutes=1)
+_WAITING: tuple[tuple[type[Model], str], ...] = (
+    (Email, "next_attempt_at"),
+    (LegalNameChange, "next_check_at"),
+    (Account, "registry_due_at"),
+)
+_BATCH_SIZE = 500
+
+log = structlog.stdlib.get_logger()
+
+
+async def correct_waiting_times(action: Action) -> timedelta:
+    """Record the time of `action`, or move the waiting times when the clock was set back. Returns
+    by how much they were moved.
+    """
+    latest, _ = await LatestTime.get_or_create(defaults={"at": action.at}, pk=1)
+    if latest.at <= action.at:
+        await LatestTime.filter(pk=1, at__lt=action.at).update(at=action.at)
+    elif latest.at - action.at > TOLERANCE:
+        return await _set_back(action)
+    return timedelta()
+
+
+async def _set_back(action: Action) -> timedelta:
+    async with action.transaction() as tx:
+        latest = await tx.locked(LatestTime, 1)
+        difference = latest.at - action.at
+        if difference <= TOLERANCE:  # another process has done it
+            return timedelta()
+        for model, column in _WAITING:
+            await _move(tx, model, column, latest, difference)
+        await LatestTime.filter(pk=1).using_db(tx.db).update(at=action.at)
+    log.warning("clock.set_back", seconds=round(difference.total_seconds()))
+    return difference
+
+
+async def _move(
+    tx: Transaction, model: type[Model], column: str, latest: LatestTime, difference: timedelta
+) -> None:
+    # Most rows were due already, and a single statement is enough for them.
+    overdue = model.filter(**{f"{column}__gt": tx.action.at, f"{column}__lte": latest.at})
+    await overdue.using_db(tx.db).update(**{column: tx.action.at})
+    later = model.filter(**{f"{column}__gt": latest.at}).using_db(tx.db).order_by("id")
+    moved = 0
+    while rows := await later.filter(id__gt=moved).limit(_BATCH_SIZE).values_list("id", column):
+        for key, at in rows:
+            # Unless a worker has changed it meanwhile.
+            unchanged = model.filter(**{"id": key, column: at}).using_db(tx.db)
+            await unchanged.update(**{column: at - difference})
+        moved = rows[-1][0]

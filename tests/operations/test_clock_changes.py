@@ -1,0 +1,103 @@
+"""When the clock is set back, nothing waits until it is again where it was."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from models.accounts.account import Account
+from models.action import Action
+from models.operations.email import Email
+from operations.clock_changes import TOLERANCE, correct_waiting_times
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+pytestmark = pytest.mark.usefixtures("db")
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+class Waiting:
+    """Emails and companies that wait, and a clock that can be set back."""
+
+    def __init__(self, clock: "MovableClock", bus: "RecordingBus") -> None:
+        self.clock, self.bus = clock, bus
+
+    async def run_job(self) -> timedelta:
+        return await correct_waiting_times(Action(None, self.clock.now(), self.bus))
+
+    async def store_email(self, wait: timedelta = timedelta()) -> Email:
+        now = self.clock.now()
+        facts: dict[str, Any] = {
+            "template": "x",
+            "recipient": "x@y.fr",
+            "subject": "x",
+            "text": "x",
+            "html": "x",
+        }
+        return await Email.create(**facts, created_at=now, next_attempt_at=now + wait)
+
+    async def remaining(self, email: Email) -> timedelta:
+        await email.refresh_from_db()
+        assert email.next_attempt_at
+        return email.next_attempt_at - self.clock.now()
+
+
+@pytest.fixture
+def waiting(clock: "MovableClock", bus: "RecordingBus") -> Waiting:
+    return Waiting(clock, bus)
+
+
+async def test_waiting_times_follow_a_clock_that_is_set_back(waiting: Waiting) -> None:
+    """What was due stays due, and what had to wait waits as long as before."""
+    due, retried = await waiting.store_email(), await waiting.store_email(5 * MINUTE)
+    account = await Account.create(
+        legal_name="x",
+        siren="404833048",
+        created_at=waiting.clock.now(),
+        registry_due_at=waiting.clock.now() + 2 * HOUR,
+    )
+    assert await waiting.run_job() == timedelta()
+    waiting.clock.advance(MINUTE)
+    await waiting.run_job()
+    waiting.clock.advance(-HOUR)
+    with capture_logs() as logged:
+        assert await waiting.run_job() == HOUR
+        assert await waiting.run_job() == timedelta()
+    assert logged == [{"event": "clock.set_back", "log_level": "warning", "seconds": 3600}]
+    assert await waiting.remaining(due) <= timedelta()
+    assert await waiting.remaining(retried) == 4 * MINUTE
+    await account.refresh_from_db()
+    assert account.registry_due_at == waiting.clock.now() + 2 * HOUR - MINUTE
+
+
+async def test_emails_written_shortly_before_wait_at_most_that_long(waiting: Waiting) -> None:
+    """The time is recorded at intervals, so the last seconds before the change are unknown."""
+    await waiting.run_job()
+    waiting.clock.advance(timedelta(seconds=9))
+    email = await waiting.store_email()
+    waiting.clock.advance(-HOUR)
+    await waiting.run_job()
+    assert await waiting.remaining(email) == timedelta(seconds=9)
+
+
+async def test_clocks_of_two_hosts_may_differ_a_little(waiting: Waiting) -> None:
+    await waiting.run_job()
+    email = await waiting.store_email(MINUTE)
+    waiting.clock.advance(-TOLERANCE)
+    assert await waiting.run_job() == timedelta()
+    assert await waiting.remaining(email) == MINUTE + TOLERANCE
+
+
+async def test_many_emails_are_moved_and_sent_ones_stay(waiting: Waiting) -> None:
+    emails = [await waiting.store_email(HOUR) for _ in range(7)]
+    await emails[3].mark_sent(waiting.clock.now())
+    await waiting.run_job()
+    waiting.clock.advance(-HOUR)
+    await waiting.run_job()
+    for email in emails[:3] + emails[4:]:
+        assert await waiting.remaining(email) == HOUR
+    await emails[3].refresh_from_db()
+    assert emails[3].next_attempt_at is None
