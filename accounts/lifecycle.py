@@ -22,7 +22,6 @@ from models.accounts.account import Account, AccountMembers, AccountStatus, Memb
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
-from models.billing.periods import months_after
 from models.checks import Checks
 from models.clock import PARIS, local_date
 from models.errors import CommonErrorCode, Forbidden, Refusal
@@ -232,7 +231,8 @@ async def schedule_deletion(
             return account
         _require_status(account, AccountStatus.ACTIVE, AccountStatus.DEACTIVATED)
         ticket = await _find_deletion_request(tx, account, members, ticket_id)
-        deadline = months_after(local_date(ticket.created_at), 1)
+        assert ticket.deadline_at is not None, "each request of this kind has one"  # noqa: S101
+        deadline = local_date(ticket.deadline_at)
         account.erases_at = _grace_period_end(action, grace_period, deadline)
         await Erasure.create(
             using_db=tx.db,

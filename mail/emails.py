@@ -22,6 +22,7 @@ from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import ACCOUNT_ERASED, Email
 from models.privacy.erasure import Erasure
+from models.support.ticket import Ticket, TicketStatus
 from models.translations import day, text
 
 SIGN_IN_URL = f"{BASE_URL}/"
@@ -249,6 +250,32 @@ async def send_reactivation_declined(
     company = _one_line(account.legal_name)
     return await _store_for_user(
         tx, user, "reactivation_declined", account_id=account.pk, company=company, reason=reason
+    )
+
+
+async def send_request_closed(
+    tx: Transaction,
+    user: User,
+    account: Account,
+    ticket: Ticket,
+    *,
+    actor: User,
+    reason: str | None,
+) -> Email:
+    """Tell a person whose request it is that a request of legal weight was answered or closed, by
+    whom and why, and what to do if that is unexpected.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "request_closed",
+        account_id=account.pk,
+        company=_one_line(account.legal_name),
+        number=ticket.number,
+        subject_line=_one_line(ticket.subject),
+        solved=ticket.status is TicketStatus.SOLVED,
+        member=None if actor.staff else _without_links(actor.name),
+        reason=reason,
     )
 
 

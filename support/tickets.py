@@ -1,14 +1,31 @@
-"""Opening tickets: the ticket, its first message and the idempotency key, in one transaction."""
+"""Opening and closing tickets.
 
-from models.accounts.account import Account
-from models.action import Action
+Requests of legal weight (`LEGAL_DEADLINES`) are closed only by those whose request it is: the
+requester and the owners of the company. Staff close them, or mark them as solved, with a reason,
+which the GDPR requires (Article 12(4)). The requester and the owners are told by email each time.
+"""
+
+from mail import emails
+from models.accounts.account import Account, AccountMembers, Membership, Role
+from models.action import Action, Transaction
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier_result, store_result
 from models.identity.user import User
-from models.support.ticket import SUBJECT_LENGTH, Category, Channel, Ticket
+from models.support.errors import SupportErrorCode
+from models.support.ticket import (
+    FINISHED_STATUSES,
+    SUBJECT_LENGTH,
+    Category,
+    Channel,
+    Message,
+    Ticket,
+    TicketStatus,
+)
 from models.text import client_key, message_text
 from models.translations import _
+
+REASON_LENGTH = 1_000
 
 _OPERATION = "ticketOpen"
 _CUSTOMER_CHANNELS = (Channel.CHAT, Channel.WEB)
@@ -57,3 +74,63 @@ def _require_channel(channel: Channel) -> None:
             "channel",
             message=_("Open a ticket by chat or from the website."),
         )
+
+
+def closing_reason(text: str | None) -> str | None:
+    """The reason for closing a ticket, None when there is none. Raises BLANK and TOO_LONG."""
+    return message_text(text, "reason", REASON_LENGTH) if text else None
+
+
+async def change_status(
+    action: Action, user: User, ticket: Ticket, status: TicketStatus, reason: str | None
+) -> Ticket:
+    """Change the status of a ticket that the user sees. A `reason`, as `closing_reason` returns it,
+    is posted in the ticket. A repeat changes nothing.
+
+    Raises TRANSITION_ILLEGAL, with the statuses that are possible. For requests of legal weight
+    also BLANK, when staff give no reason, and CLOSING_RESERVED for members whose request it isn't.
+    """
+    async with action.transaction() as tx:
+        # Accounts are locked before tickets.
+        is_legal_request = ticket.deadline_at is not None
+        members = await AccountMembers.locked(tx, ticket.account_id) if is_legal_request else None
+        ticket = await tx.locked(Ticket, ticket.pk)
+        if ticket.status is status:
+            return ticket
+        is_answer = members is not None and status in FINISHED_STATUSES and not ticket.is_finished
+        if members and status in FINISHED_STATUSES:
+            _require_right_to_close(members, user, ticket)
+        if is_answer and user.staff and reason is None:
+            raise Refusal(CommonErrorCode.BLANK, "input", "reason")
+        message = await _post_reason(tx, ticket, user, reason) if reason else None
+        await ticket.apply_transition(tx, status, message)
+        if is_answer:
+            await _notify(tx, ticket, user, reason)
+    return ticket
+
+
+def _require_right_to_close(members: AccountMembers, user: User, ticket: Ticket) -> None:
+    membership = members.membership(user.pk)
+    is_owner = membership is not None and membership.role is Role.OWNER
+    if not (user.staff or is_owner or (membership and ticket.requester_id == user.pk)):
+        raise Refusal(SupportErrorCode.CLOSING_RESERVED, "input", "ticketId")
+
+
+async def _post_reason(tx: Transaction, ticket: Ticket, user: User, text: str) -> Message:
+    return await ticket.post(tx, user, text, f"reason:{tx.action.at.isoformat()}")
+
+
+async def _notify(tx: Transaction, ticket: Ticket, actor: User, reason: str | None) -> None:
+    """Tell the requester, while they are a member, and the owners that their request was closed."""
+    account = await Account.get(pk=ticket.account_id, using_db=tx.db)
+    memberships = (
+        Membership.filter(account_id=ticket.account_id)
+        .using_db(tx.db)
+        .select_related("user")
+        .order_by("id")
+    )
+    for membership in await memberships:
+        if membership.role is Role.OWNER or membership.user_id == ticket.requester_id:
+            await emails.send_request_closed(
+                tx, membership.user, account, ticket, actor=actor, reason=reason
+            )

@@ -14,4 +14,8 @@ class SupportAuditAction(AuditAction):
     )
     TICKET_CLAIM = "ticket.claim", "An agent claimed a ticket."
     TICKET_RELEASE = "ticket.release", "An agent returned a ticket to the inbox."
-    TICKET_MOVE = "ticket.move", "The status of a ticket was changed."
+    TICKET_MOVE = (
+        "ticket.move",
+        "The status of a ticket was changed. `messageId` is the message with the reason, if one "
+        "was given.",
+    )

@@ -9,6 +9,10 @@ class SupportErrorCode(ErrorCode):
 
     ALREADY_CLAIMED = "ALREADY_CLAIMED", _("%(agent)s has already taken this ticket.")
     NOT_ASSIGNED = "NOT_ASSIGNED", _("You can only release a ticket that is assigned to you.")
+    CLOSING_RESERVED = (
+        "CLOSING_RESERVED",
+        _("Only the person who made this request, or an owner of the company, can close it."),
+    )
     FILE_REFUSED = (
         "FILE_REFUSED",
         _(

@@ -3,7 +3,8 @@ is CHAT.
 """
 
 import re
-from datetime import UTC, date, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ from tortoise.queryset import QuerySet
 
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
-from models.clock import PARIS
+from models.billing.periods import months_after
+from models.clock import PARIS, local_date
 from models.database.writing import find_one, insert
 from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.event import INBOX, EventKind, account_stream, ticket_stream
-from models.identity.user import User
+from models.identity.user import Staff, User
 from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
 from models.text import message_text
@@ -61,6 +63,34 @@ class TicketKind(StrEnum):
     ACCOUNT_DELETION = "ACCOUNT_DELETION"
 
 
+def _within_a_month(at: datetime) -> datetime:
+    """The start of the same day of the next month, in Paris."""
+    return datetime.combine(months_after(local_date(at), 1), time(), PARIS).astimezone(UTC)
+
+
+def _within_72_hours(at: datetime) -> datetime:
+    return at + timedelta(hours=72)
+
+
+# The requests of legal weight, each with the deadline that follows from when it was made. A kind or
+# category listed here gets a deadline that never changes, appears in `legalRequests`, and can be
+# closed only by those whose request it is, or by staff with a reason.
+LEGAL_DEADLINES: dict[TicketKind | Category, Callable[[datetime], datetime]] = {
+    TicketKind.ACCOUNT_DEACTIVATION: _within_a_month,  # GDPR, Articles 12(3) and 18
+    TicketKind.ACCOUNT_REACTIVATION: _within_a_month,  # GDPR, Articles 12(3) and 15
+    TicketKind.ACCOUNT_DELETION: _within_a_month,  # GDPR, Articles 12(3) and 17
+    Category.SECURITY: _within_72_hours,  # it may report a breach: GDPR, Article 33(1)
+}
+
+
+def legal_deadline(kind: TicketKind, category: Category, at: datetime) -> datetime | None:
+    """When a request made at this time has to be answered at the latest, None when the law sets no
+    deadline.
+    """
+    deadlines = [LEGAL_DEADLINES[key](at) for key in (kind, category) if key in LEGAL_DEADLINES]
+    return min(deadlines, default=None)
+
+
 class TicketStatus(StrEnum):
     """The status of a ticket."""
 
@@ -73,6 +103,7 @@ class TicketStatus(StrEnum):
 
 
 _AFTER_OPEN = {TicketStatus.PENDING, TicketStatus.ON_HOLD, TicketStatus.SOLVED, TicketStatus.CLOSED}
+FINISHED_STATUSES = (TicketStatus.SOLVED, TicketStatus.CLOSED)
 REOPENED_BY_CUSTOMERS = (TicketStatus.PENDING, TicketStatus.SOLVED)  # by a reply
 TRANSITIONS: dict[TicketStatus, set[TicketStatus]] = {
     TicketStatus.NEW: {TicketStatus.OPEN} | _AFTER_OPEN,
@@ -95,7 +126,11 @@ _LABELS = {
 
 
 class Ticket(Model):
-    """An account's request for help, through any channel."""
+    """An account's request for help, through any channel.
+
+    deadline_at is set when the ticket is opened and never changes. It is null unless the ticket is
+    a request of legal weight (LEGAL_DEADLINES).
+    """
 
     id = fields.BigIntField(primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
@@ -120,6 +155,7 @@ class Ticket(Model):
     created_at: datetime = fields.DatetimeField()
     opened_on: date = fields.DateField(db_index=True)
     updated_at: datetime = fields.DatetimeField(db_index=True)
+    deadline_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     reply_awaited_since = fields.DatetimeField(null=True)
     first_response_at = fields.DatetimeField(null=True)
     first_response_seconds = fields.IntField(null=True)
@@ -142,9 +178,13 @@ class Ticket(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
-        """Agents see all tickets, members those of their account."""
+        """Agents see all tickets, operators the requests of legal weight, members the tickets of
+        their account.
+        """
         if viewer.is_agent:
             return QuerySet(cls)
+        if viewer.staff is Staff.OPERATOR:
+            return cls.filter(deadline_at__isnull=False)
         return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     @classmethod
@@ -167,11 +207,17 @@ class Ticket(Model):
     async def open(
         cls, tx: Transaction, account: Account, requester: User, **values: Any
     ) -> "Ticket":
-        """Open a ticket for an account, in the caller's transaction."""
+        """Open a ticket for an account, in the caller's transaction. A follow-up of a request of
+        legal weight keeps its deadline.
+        """
+        follows, category = values.get("follows"), values["category"]
+        deadline_at = follows.deadline_at if follows else None
         ticket = await cls.create(
             using_db=tx.db,
             account=account,
             requester=requester,
+            deadline_at=deadline_at
+            or legal_deadline(values.get("kind", TicketKind.GENERAL), category, tx.action.at),
             created_at=tx.action.at,
             updated_at=tx.action.at,
             opened_on=tx.action.day,
@@ -363,22 +409,33 @@ class Ticket(Model):
         await self.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
         await self._append_event(tx, EventKind.TICKET_ASSIGNED)
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the request was answered or closed."""
+        return self.status in FINISHED_STATUSES
+
     async def transition_to(self, action: Action, status: TicketStatus) -> "Ticket":
         """Change the status. A repeat changes nothing. Raises TRANSITION_ILLEGAL, with the statuses
-        that are possible.
+        that are possible. For requests of legal weight use support.tickets.change_status.
         """
         async with action.transaction() as tx:
             ticket = await tx.locked(Ticket, self.pk)
             if ticket.status is not status:
-                ticket._require_transition(status)
-                tx.audit(
-                    SupportAuditAction.TICKET_MOVE,
-                    ticket,
-                    before=ticket.status.value,
-                    status=status.value,
-                )
-                await ticket._set_status(tx, status)
+                await ticket.apply_transition(tx, status)
         return ticket
+
+    async def apply_transition(
+        self, tx: Transaction, status: TicketStatus, reason: "Message | None" = None
+    ) -> None:
+        """Change the status of this ticket, which the caller has locked. `reason` is the message
+        that explains it. Raises TRANSITION_ILLEGAL, with the statuses that are possible.
+        """
+        self._require_transition(status)
+        details: dict[str, Any] = {"before": self.status.value, "status": status.value}
+        if reason:
+            details["message"] = reason.pk
+        tx.audit(SupportAuditAction.TICKET_MOVE, self, **details)
+        await self._set_status(tx, status)
 
     def _require_transition(self, status: TicketStatus) -> None:
         if status is not self.status and status not in TRANSITIONS[self.status]:
@@ -408,7 +465,7 @@ class Ticket(Model):
         self.updated_at = tx.action.at
         self.solved_at = tx.action.at if status is TicketStatus.SOLVED else self.solved_at
         self.closed_at = tx.action.at if status is TicketStatus.CLOSED else self.closed_at
-        if status in (TicketStatus.SOLVED, TicketStatus.CLOSED):
+        if status in FINISHED_STATUSES:
             self.reply_awaited_since = None
         await self.save(
             using_db=tx.db,

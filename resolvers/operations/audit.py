@@ -119,7 +119,12 @@ def object_of(root: AuditEntry) -> str | None:
 
 
 # Details that are the keys of rows.
-_TYPE_BY_DETAIL = {"ticket": "Ticket", "change": "LegalNameChange", "uploader": "User"}
+_TYPE_BY_DETAIL = {
+    "ticket": "Ticket",
+    "message": "Message",
+    "change": "LegalNameChange",
+    "uploader": "User",
+}
 
 
 def details(root: AuditEntry) -> list[SimpleNamespace]:

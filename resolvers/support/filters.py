@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from models.support.ticket import Channel, TicketStatus
+from models.support.ticket import Category, Channel, TicketKind, TicketStatus
 from resolvers.descriptions import describe_enum
 from resolvers.filters import DateTimeFilter, Filter, OrderDirection, StringFilter
 
@@ -48,4 +48,47 @@ class TicketFilter:
         default=None,
         description="For agents: true for tickets assigned to the viewer, false for those without "
         "an assignee.",
+    )
+
+
+class LegalRequestOrderField(Enum):
+    """The columns that requests of legal weight can be ordered by."""
+
+    DEADLINE_AT = "deadline_at"
+    CREATED_AT = "id"
+
+
+describe_enum(
+    LegalRequestOrderField,
+    "The fields that requests of legal weight can be ordered by.",
+    {
+        "DEADLINE_AT": "When the request has to be answered at the latest.",
+        "CREATED_AT": "When the request was made.",
+    },
+)
+
+
+@strawberry.input(description="The order of requests of legal weight.")
+class LegalRequestOrder:
+    field: LegalRequestOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+
+
+@strawberry.input(
+    description="Conditions on requests of legal weight. All given conditions must be met."
+)
+class LegalRequestFilter:
+    status: Filter[TicketStatus] | None = strawberry.field(
+        default=None,
+        description="The status. Requests that nobody has answered are NEW, OPEN, PENDING or "
+        "ON_HOLD.",
+    )
+    kind: Filter[TicketKind] | None = strawberry.field(
+        default=None, description="The kind of request."
+    )
+    category: Filter[Category] | None = strawberry.field(
+        default=None, description="The category of the ticket."
+    )
+    deadline_at: DateTimeFilter | None = strawberry.field(
+        default=None, description="When the request has to be answered at the latest."
     )

@@ -63,6 +63,11 @@ class TicketMoveInput:
     status: TicketStatus = strawberry.field(
         description="The new status. It must be reachable from the current one."
     )
+    reason: str | None = strawberry.field(
+        default=None,
+        description="The reason (at most 1,000 characters), which is posted in the ticket. "
+        "Required to solve or close a request of legal weight (`Ticket.deadlineAt` isn't null).",
+    )
 
 
 @strawberry.input(description="The ticket to close.")
@@ -70,6 +75,12 @@ class TicketCloseInput:
     ticket_id: strawberry.ID = strawberry.field(
         description="The ID of the ticket. It stays readable, and a later reply opens a follow-up "
         "ticket."
+    )
+    reason: str | None = strawberry.field(
+        default=None,
+        description="The reason (at most 1,000 characters), which is posted in the ticket. "
+        "Required for staff who close a request of legal weight (`Ticket.deadlineAt` isn't null) "
+        "that isn't solved.",
     )
 
 

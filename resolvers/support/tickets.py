@@ -8,6 +8,7 @@ from tortoise.queryset import QuerySet
 
 from engine import Deferred
 from models.accounts.account import Account
+from models.checks import Checks
 from models.database.workload import Workload, assign_workload
 from models.event import (
     INBOX,
@@ -42,7 +43,12 @@ from resolvers.paging import (
     pages_of,
 )
 from resolvers.rows import FirstRowByParent, OptionalRow, RowByForeignKey, RowsByParent
-from resolvers.support.filters import TicketFilter, TicketOrder
+from resolvers.support.filters import (
+    LegalRequestFilter,
+    LegalRequestOrder,
+    TicketFilter,
+    TicketOrder,
+)
 from resolvers.support.inputs import (
     TicketClaimInput,
     TicketCloseInput,
@@ -53,9 +59,10 @@ from resolvers.support.inputs import (
     TicketTypingInput,
 )
 from support import messages as support_messages
-from support.tickets import open_ticket
+from support import tickets as support_tickets
 
 NEWEST_FIRST = Order("updated_at", descending=True)
+EARLIEST_DEADLINE_FIRST = Order("deadline_at")
 BY_SEQUENCE = Order("sequence")
 
 
@@ -118,10 +125,41 @@ def _stored_statuses(status: list[TicketStatus], is_agent: bool) -> list[TicketS
     )
 
 
+def legal_requests(
+    info: Info,
+    filter: Annotated[
+        LegalRequestFilter | None,
+        strawberry.argument(description="Conditions on the requests to return."),
+    ] = None,
+    order_by: Annotated[
+        LegalRequestOrder | None,
+        strawberry.argument(
+            description="The order of the list. Defaults to earliest deadline first."
+        ),
+    ] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> DeferredPage:
+    """The requests of legal weight of every company, for staff."""
+    viewer, conditions = info.context.viewer, filter or LegalRequestFilter()
+    rows = Ticket.visible_to(viewer).filter(deadline_at__isnull=False)
+    for column in ("kind", "category", "status"):
+        rows = filter_in(rows, column, accepted_values(getattr(conditions, column)))
+    rows = filter_range(rows, "deadline_at", conditions.deadline_at)
+    return page(
+        rows,
+        order_or_default(order_by, EARLIEST_DEADLINE_FIRST),
+        PageRequest(first, after, last, before),
+        viewer,
+    )
+
+
 async def open_(info: Info, input: TicketOpenInput) -> Ticket:
     """Open a ticket with its first message. The same key returns the same ticket."""
     context = info.context
-    return await open_ticket(
+    return await support_tickets.open_ticket(
         context.action(),
         context.account,
         context.user,
@@ -160,14 +198,22 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
 
 async def change_status(info: Info, input: TicketMoveInput) -> Ticket:
     """Change the status of a ticket."""
-    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await ticket.transition_to(info.context.action(), input.status)
+    return await _change_status(info, input.ticket_id, input.status, input.reason)
 
 
 async def close(info: Info, input: TicketCloseInput) -> Ticket:
-    """Close a ticket, as its agent or as the customer."""
-    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await ticket.transition_to(info.context.action(), TicketStatus.CLOSED)
+    """Close a ticket, as an agent or as the customer."""
+    return await _change_status(info, input.ticket_id, TicketStatus.CLOSED, input.reason)
+
+
+async def _change_status(
+    info: Info, ticket_id: str, status: TicketStatus, reason: str | None
+) -> Ticket:
+    context = info.context
+    with Checks() as check:
+        ticket = await check.wait(load_visible(Ticket, ticket_id, context.viewer, "ticketId"))
+        text = check(support_tickets.closing_reason, reason)
+    return await support_tickets.change_status(context.action(), context.user, ticket, status, text)
 
 
 async def typing(info: Info, input: TicketTypingInput) -> bool:
@@ -241,8 +287,10 @@ def messages_of(context: Context, parents: Sequence[Event]) -> RowByForeignKey:
 
 
 def last_messages(context: Context, parents: Sequence[Ticket]) -> FirstRowByParent:
-    """The most recent message of each ticket."""
-    return FirstRowByParent(parents, QuerySet(Message), "ticket_id", "-sequence")
+    """The most recent message of each ticket, None for operators, who don't read messages."""
+    reads_messages = context.viewer.is_agent or context.viewer.is_customer
+    messages = QuerySet(Message) if reads_messages else Message.filter(id=None)
+    return FirstRowByParent(parents, messages, "ticket_id", "-sequence")
 
 
 def messages(context: Context, parents: Sequence[Ticket], page_request: PageRequest) -> Deferred:

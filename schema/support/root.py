@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 import strawberry
 
-from auth.rules import agent, anyone, customer
+from auth.rules import agent, anyone, customer, operator
 from models.support.audit_actions import SupportAuditAction
 from resolvers.support import contact as contact_resolvers
 from resolvers.support import events as event_resolvers
@@ -36,6 +36,13 @@ class SupportQuery:
         allow=customer | agent,
         description="Tickets, most recently updated first: all tickets for agents, the company's "
         "tickets for customers.",
+    )
+    legal_requests: Connection[Ticket] | None = query(
+        ticket_resolvers.legal_requests,
+        allow=agent | operator,
+        description="Requests of legal weight of all companies, earliest deadline first: those to "
+        "deactivate, reactivate or delete an account, and those about security and privacy. They "
+        "are listed from the moment they are made, and stay listed after they are answered.",
     )
 
 
@@ -76,14 +83,18 @@ class SupportMutation:
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_MOVE,
-        description="Changes the status of a ticket.",
+        description="Changes the status of a ticket. When a request of legal weight "
+        "(`Ticket.deadlineAt` isn't null) is solved or closed, its requester and the owners are "
+        "notified by email.",
     )
     ticket_close: TicketPayload | None = mutation(
         ticket_resolvers.close,
         "ticket",
         allow=customer | agent,
         audit=SupportAuditAction.TICKET_MOVE,
-        description="Closes a ticket. It stays readable.",
+        description="Closes a ticket. It stays readable. Requests of legal weight "
+        "(`Ticket.deadlineAt` isn't null) can be closed by their requester, by owners and, with a "
+        "reason, by agents; the requester and the owners are notified by email.",
     )
     ticket_typing: TicketTypingPayload | None = mutation(
         ticket_resolvers.typing,

@@ -49,6 +49,10 @@ class Ticket(Node):
     )
     created_at: datetime = field("When the ticket was opened.")
     updated_at: datetime = field("When the ticket was last updated.")
+    deadline_at: datetime | None = field(
+        "For requests of legal weight: when the request has to be answered at the latest. Never "
+        "changes. Null for all other tickets."
+    )
     reply_awaited_since: datetime | None = field(
         "When the customer began to wait for a reply. Null when they aren't waiting."
     )
@@ -80,7 +84,8 @@ class Ticket(Node):
         description="The closed ticket that this ticket continues.",
     )
     last_message: Message | None = edge(
-        ticket_resolvers.last_messages, description="The most recent message."
+        ticket_resolvers.last_messages,
+        description="The most recent message. Null for operators, who don't read messages.",
     )
     messages: Connection[Message] = connection(
         ticket_resolvers.messages, description="The messages of the ticket, in order."

@@ -17,10 +17,11 @@ from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus
 from models.action import Action, Transaction
 from models.billing.invoice import Invoice
-from models.identity.user import User
+from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
+from models.support.ticket import Ticket, TicketStatus
 from tests.mail.conftest import SITE, html_of, text_of
 
 BANK_URL = "https://bank.example/confirm?payment=7&lang=fr"
@@ -41,6 +42,12 @@ def legal_name_change(user: User, status: LegalNameStatus) -> LegalNameChange:
     return LegalNameChange(
         previous_name="Lefèvre SARL", legal_name=user.name, status=status, reason=user.name
     )
+
+
+def legal_request(user: User, status: TicketStatus) -> Ticket:
+    """A ticket with the user's name as its subject."""
+    opened_at = datetime(2026, 11, 1, 9, tzinfo=UTC)
+    return Ticket(id=123, subject=user.name, status=status, created_at=opened_at)
 
 
 async def invitation(tx: Transaction, inviter: User, account: Account) -> Email:
@@ -102,6 +109,21 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     ],
     "reactivation_declined": [
         lambda tx, user: emails.send_reactivation_declined(tx, user, company(user), user.name)
+    ],
+    "request_closed": [
+        lambda tx, user, staff=staff, status=status: emails.send_request_closed(
+            tx,
+            user,
+            company(user),
+            legal_request(user, status),
+            actor=User(name=user.name, staff=staff),
+            reason=user.name,
+        )  # type: ignore[misc]
+        for staff, status in [
+            (None, TicketStatus.CLOSED),
+            (Staff.AGENT, TicketStatus.CLOSED),
+            (Staff.AGENT, TicketStatus.SOLVED),
+        ]
     ],
     "account_erased": [
         lambda tx, user: emails.send_account_erased(tx, user, Erasure(invoices_kept=0)),

@@ -180,6 +180,16 @@ FAULTY: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]]]] = {
         {"ticketId": BAD_ID, "body": "", "clientMessageId": "", "fileIds": [BAD_ID]},
         {("ticketId",), ("body",), ("clientMessageId",), ("fileIds", "0")},
     ),
+    "ticketMove": (
+        agent_viewer,
+        {"ticketId": BAD_ID, "status": "SOLVED", "reason": LONG},
+        {("ticketId",), ("reason",)},
+    ),
+    "ticketClose": (
+        owner,
+        {"ticketId": BAD_ID, "reason": LONG},
+        {("ticketId",), ("reason",)},
+    ),
     "fileAnnounce": (
         owner,
         {"name": "", "contentType": "x", "size": 0, "idempotencyKey": ""},

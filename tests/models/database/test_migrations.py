@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from models.database.connection import (
 from models.database.sql import execute
 from models.event import EventKind, Stream, ticket_stream
 from models.operations.email import Email
+from models.support.ticket import Ticket
 from tests.patience import driver_url
 
 ROOT = Path(__file__).parents[3]
@@ -72,6 +74,43 @@ async def test_existing_people_can_be_searched_after_the_migration(database_url:
     ]
     await disconnect()
     assert search_texts == ["elodie e x example", "l epi  404833048"]
+
+
+async def test_existing_legal_requests_get_their_deadline(database_url: str) -> None:
+    await migrate_database(database_url, "models.0019_latest_time", "backward")
+    await connect(database_url)
+    at = datetime(2026, 1, 31, 23, 30, tzinfo=UTC)  # already 1 February in Paris
+    await execute(
+        'INSERT INTO "user" (id, name, email, locale, password_hash, created_at)'
+        " VALUES (1, 'É', 'e@x.example', 'fr', '-', ?)",
+        at,
+    )
+    await execute(
+        "INSERT INTO account (id, legal_name, siren, street, postal_code, city, country,"
+        " created_at) VALUES (1, 'É', '404833048', '', '', '', 'FR', ?)",
+        at,
+    )
+    for category, kind in (
+        ("ACCOUNT", "ACCOUNT_DELETION"),
+        ("SECURITY", "GENERAL"),
+        ("USAGE", "GENERAL"),
+    ):
+        await execute(
+            "INSERT INTO ticket (account_id, requester_id, subject, channel, category, kind,"
+            " status, created_at, updated_at, opened_on)"
+            " VALUES (1, 1, 'É', 'WEB', ?, ?, 'CLOSED', ?, ?, '2026-02-01')",
+            *(category, kind, at, at),
+        )
+    await disconnect()
+    await migrate_database(database_url)
+    await connect(database_url)
+    deadlines = [ticket.deadline_at for ticket in await Ticket.all().order_by("id")]
+    await disconnect()
+    assert deadlines == [
+        datetime(2026, 2, 28, 23, tzinfo=UTC),
+        datetime(2026, 2, 3, 23, 30, tzinfo=UTC),
+        None,
+    ]
 
 
 async def test_waiting_emails_stay_confidential_after_the_migration(database_url: str) -> None:
