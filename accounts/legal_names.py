@@ -382,7 +382,10 @@ async def _accept(tx: Transaction, account: Account, change: LegalNameChange) ->
     await _set_status(tx, change, LegalNameStatus.ACCEPTED)
     decided_by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
     tx.audit(
-        AccountsAuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=decided_by
+        AccountsAuditAction.ACCOUNT_CHANGE_LEGAL_NAME,
+        account,
+        change=change.pk,
+        decided_by=decided_by,
     )
     await invalidate_members(tx, account.pk)
     await _notify(tx, change)

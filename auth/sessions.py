@@ -266,7 +266,7 @@ async def refresh(token: str, action: Action, user_agent: str = "") -> Tokens:
             if token_row.used_at is None:
                 tokens = await _renew(tx, token_row, token, user_agent)
             else:
-                tokens = await _repeated(tx, token_row, token, user_agent)
+                tokens = await _repeated_exchange(tx, token_row, token, user_agent)
                 if tokens is None:
                     await _end_reused(tx, token_row)
     if tokens is None:
@@ -284,12 +284,12 @@ async def _find_refresh_token(tx: Transaction, token: str) -> RefreshToken | Non
 async def _renew(
     tx: Transaction, token_row: RefreshToken, token: str, user_agent: str
 ) -> Tokens | None:
-    used = RefreshToken.filter(pk=token_row.pk).using_db(tx.db)
-    await used.update(used_at=tx.action.at)
+    used_token = RefreshToken.filter(pk=token_row.pk).using_db(tx.db)
+    await used_token.update(used_at=tx.action.at)
     # The client has what an earlier exchange returned, for it has used it. Before the session is
     # updated: whoever ends a session because of a token holds the token's row first.
-    earlier = RefreshToken.filter(session_id=token_row.session_id, successor__isnull=False)
-    await earlier.using_db(tx.db).update(successor=None)
+    earlier_tokens = RefreshToken.filter(session_id=token_row.session_id, successor__isnull=False)
+    await earlier_tokens.using_db(tx.db).update(successor=None)
     session = await _valid_session(tx, token_row)
     if session is None:
         return None
@@ -303,7 +303,7 @@ async def _renew(
     tx.streams[user_key(session.user_id)] = None
     session = await Session.get(pk=session.pk, using_db=tx.db)
     new_token = await _create_refresh_token(tx, session)
-    await used.update(successor=encrypt_successor(token, user_agent, access, new_token))
+    await used_token.update(successor=encrypt_successor(token, user_agent, access, new_token))
     return Tokens(access, new_token, session.access_expires_at, session)
 
 
@@ -318,7 +318,7 @@ async def _valid_session(tx: Transaction, token_row: RefreshToken) -> Session | 
     )
 
 
-async def _repeated(
+async def _repeated_exchange(
     tx: Transaction, token_row: RefreshToken, token: str, user_agent: str
 ) -> Tokens | None:
     """The tokens that this token was exchanged for a moment ago, None if they must not be given

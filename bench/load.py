@@ -110,14 +110,14 @@ class LoadConnection(HTTPConnection):
         head: bytes,
         bodies: Iterator[bytes],
         until: float,
-        done: Callable[[], None],
+        on_done: Callable[[], None],
     ) -> None:
         super().__init__()
         self._round = round_
         self._head = head
         self._bodies = bodies
         self._until = until
-        self._done = done
+        self._done = on_done
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -154,7 +154,7 @@ async def load(
     round_, loop = LoadRound(), asyncio.get_running_loop()
     remaining, finished = connections, asyncio.Event()
 
-    def done() -> None:
+    def on_done() -> None:
         nonlocal remaining
         remaining -= 1
         if not remaining:
@@ -164,7 +164,7 @@ async def load(
     head = request_head(server)
     for _ in range(connections):
         await loop.create_connection(
-            lambda: LoadConnection(round_, head, bodies, start + seconds, done),
+            lambda: LoadConnection(round_, head, bodies, start + seconds, on_done),
             "127.0.0.1",
             server.port,
         )

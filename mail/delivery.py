@@ -36,17 +36,17 @@ async def deliver_due(
     )
     # The last email of the batch must not become due before its turn ends.
     lease = at + (len(emails) + 1) * SEND_TIMEOUT
-    sent = 0
+    sent_count = 0
     for email in emails:
         if not await _claim(email, at, lease):
             continue
         error = await _deliver(email, transport, at, sender)
-        sent += error is None
+        sent_count += error is None
         if isinstance(error, TimeoutError) or (
             isinstance(error, DeliveryError) and error.unreachable
         ):
             break
-    return sent
+    return sent_count
 
 
 async def _claim(email: Email, at: datetime, lease: datetime) -> bool:

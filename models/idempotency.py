@@ -46,7 +46,7 @@ async def earlier_result(
     if key is None:
         return None
     fingerprint = hashlib.sha256(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    inserted = await execute(
+    inserted_rows = await execute(
         "INSERT INTO idempotency_key (owner, operation, key, fingerprint, created_on) VALUES (?, "
         "?, ?, ?, ?) ON CONFLICT (owner, operation, key) DO NOTHING RETURNING id",
         owner,
@@ -56,7 +56,7 @@ async def earlier_result(
         tx.action.day.isoformat(),
         db=tx.db,
     )
-    if inserted:
+    if inserted_rows:
         return None
     existing = await IdempotencyKey.get(owner=owner, operation=operation, key=key, using_db=tx.db)
     if existing.fingerprint != fingerprint:

@@ -55,7 +55,7 @@ class LimitLog:
         self._counts: Counter[str] = Counter()
         self._logged_at: dict[str, float] = {}
 
-    def reached(self, limit: str) -> None:
+    def record(self, limit: str) -> None:
         """Count that a limit was met. The next line about it has the number."""
         self._counts[limit] += 1
         now = monotonic()
@@ -135,7 +135,7 @@ class ConnectionRegistry:
 
     def _evict(self, network: str | None, limit: str) -> None:
         oldest = next(iter(self._half_open_of[network]))
-        self.limit_log.reached(limit)
+        self.limit_log.record(limit)
         self.remove_half_open(oldest)
         oldest.give_up_waiting()
 

@@ -83,7 +83,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unread_timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
         if limit := self.registry.make_room(self.network):
-            self.registry.limit_log.reached(limit)
+            self.registry.limit_log.record(limit)
             self._respond_and_close(HTTPStatus.SERVICE_UNAVAILABLE)
         else:
             self._wait()
@@ -91,8 +91,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _untrusted_peer(self) -> str | None:
         if self.client is None:  # a Unix socket
             return None
-        trusted = getattr(self.config.loaded_app, "trusted_hosts", ())
-        return None if self.client[0] in trusted else self.client[0]
+        trusted_hosts = getattr(self.config.loaded_app, "trusted_hosts", ())
+        return None if self.client[0] in trusted_hosts else self.client[0]
 
     def connection_lost(self, exc: Exception | None) -> None:
         running, self._running = self._running, None
@@ -163,7 +163,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._wait_if_incomplete()
 
     def _refuse_headers(self, limit: str) -> None:
-        self.registry.limit_log.reached(limit)
+        self.registry.limit_log.record(limit)
         is_url = not self._in_body and len(self.url) > self.limits.header_bytes
         self._refuse(
             HTTPStatus.REQUEST_URI_TOO_LONG
@@ -267,7 +267,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._wait_timer = self.loop.call_later(remaining, self._check_wait)
             return
         if self._receiving:
-            self.registry.limit_log.reached("body_seconds" if self._in_body else "head_seconds")
+            self.registry.limit_log.record("body_seconds" if self._in_body else "head_seconds")
         self.give_up_waiting()
 
     def give_up_waiting(self) -> None:
@@ -293,12 +293,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._unread_timer = None
 
     def _check_unread(self) -> None:
-        unread = self.transport.get_write_buffer_size()
-        if unread >= self._unread_bytes:
-            self.registry.limit_log.reached("unread_seconds")
+        unread_bytes = self.transport.get_write_buffer_size()
+        if unread_bytes >= self._unread_bytes:
+            self.registry.limit_log.record("unread_seconds")
             self.transport.abort()
             return
-        self._unread_bytes = unread
+        self._unread_bytes = unread_bytes
         self._unread_timer = self.loop.call_later(self.limits.unread_seconds, self._check_unread)
 
     # Refusals

@@ -8,9 +8,9 @@ def client_network(peer: str) -> str:
     2^80 addresses.
     """
     try:
-        parsed = ipaddress.ip_address(peer)
+        address = ipaddress.ip_address(peer)
     except ValueError:
         return peer
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 48), strict=False))
-    return str(parsed)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(address.ipv4_mapped or ipaddress.ip_network((address, 48), strict=False))
+    return str(address)

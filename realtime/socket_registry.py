@@ -53,7 +53,7 @@ class SocketRegistry:
         return max(self._strangers, key=lambda each: len(self._strangers[each]), default=None)
 
     def _evict(self, network: str | None, limit: str) -> bool:
-        self._limit_log.reached(limit)
+        self._limit_log.record(limit)
         if network is None or network not in self._strangers:
             return False
         oldest = next(iter(self._strangers[network]))
@@ -86,7 +86,7 @@ class SocketRegistry:
 
     def _check(self, count: int, limit: str) -> None:
         if count >= getattr(self._limits, limit):
-            self._limit_log.reached(f"socket_{limit}")
+            self._limit_log.record(f"socket_{limit}")
             raise CloseConnection(CloseCode.TRY_AGAIN_LATER, "Too many connections")
 
     def _forget_stranger(self, connection: LimitedConnection) -> None:

@@ -121,7 +121,7 @@ class UvicornProtocol(WebSocketsSansIOProtocol):
         self._counted_at = now
         if self._control_frames >= 0:
             return True
-        self.registry.limit_log.reached("control_frames")
+        self.registry.limit_log.record("control_frames")
         self._fail(ProtocolCloseCode.POLICY_VIOLATION, "Too many control frames")
         return False
 

@@ -124,19 +124,19 @@ async def install(at: datetime, contents: list[PolicyContent]) -> None:
     installation uses the dates as written.
     """
     async with in_transaction() as db:
-        installed = {
+        installed_policies = {
             (policy.kind, policy.version): policy for policy in await Policy.all().using_db(db)
         }
-        for policy in installed.values():
+        for policy in installed_policies.values():
             if policy.sha256 != content_sha256(policy.text_fr, policy.text_en):
                 raise ValueError(
                     f"{policy.kind.lower()} {policy.version}: the texts in the database do not "
                     f"match their hash"
                 )
-        installed_kinds = {kind for kind, _ in installed}
+        installed_kinds = {kind for kind, _ in installed_policies}
         for content in contents:
-            if (content.kind, content.version) in installed:
-                _require_unchanged(installed[content.kind, content.version], content)
+            if (content.kind, content.version) in installed_policies:
+                _require_unchanged(installed_policies[content.kind, content.version], content)
             else:
                 await _add(db, at, content, first=content.kind not in installed_kinds)
 

@@ -140,7 +140,7 @@ WITH unchanged AS (
     SELECT $1::bigint, $1, $2::bigint, last_sequence, $3::text, $4::text, $5::timestamptz,
     $6::boolean FROM numbered
     RETURNING id, sequence
-), told AS (
+), event_row AS (
     INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
     SELECT key, sequence, '{kind}', $5, $2, $1, id FROM stored CROSS JOIN numbered
 )

@@ -220,5 +220,5 @@ def test_limits_are_settings() -> None:
 def test_the_hosts_are_any_until_some_are_named() -> None:
     urls = {"CAMCHA_BASE_URL": "https://api.example.fr", "CAMCHA_ALLOWED_ORIGINS": "https://a.fr:8"}
     assert read_settings({**VALID, **urls}).hosts == frozenset()
-    named = {**VALID, **urls, "CAMCHA_ALLOWED_HOSTS": "Camcha, 10.0.0.1 ::1"}
-    assert read_settings(named).hosts == {"api.example.fr", "a.fr", "camcha", "10.0.0.1", "::1"}
+    environ = {**VALID, **urls, "CAMCHA_ALLOWED_HOSTS": "Camcha, 10.0.0.1 ::1"}
+    assert read_settings(environ).hosts == {"api.example.fr", "a.fr", "camcha", "10.0.0.1", "::1"}

@@ -159,8 +159,8 @@ async def apply_enrolment(
     }
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
-    ended = await sessions.end_all(tx, user, except_id=session.pk)
-    tx.audit(audit_action, user, sessions_ended=ended, first=codes is not None)
+    ended_sessions = await sessions.end_all(tx, user, except_id=session.pk)
+    tx.audit(audit_action, user, sessions_ended=ended_sessions, first=codes is not None)
     tx.streams[sessions.user_key(user.pk)] = None
     await emails.send_second_factor_changed(
         tx, user, SecondFactorChange.ON if codes else SecondFactorChange.ADDED
@@ -238,11 +238,11 @@ async def remove(action: Action, session: Session, authenticator: Authenticator)
         if not await authenticators.filter(pk=authenticator.pk).delete():
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "authenticatorId")
         await _update_second_factor(tx, user, bool(other_count))
-        ended = await sessions.end_all(tx, user, except_id=session.pk)
+        ended_sessions = await sessions.end_all(tx, user, except_id=session.pk)
         tx.audit(
             IdentityAuditAction.AUTHENTICATOR_REMOVE,
             authenticator,
-            sessions_ended=ended,
+            sessions_ended=ended_sessions,
             last=not other_count,
         )
         tx.streams[sessions.user_key(user.pk)] = None

@@ -149,7 +149,7 @@ class Throttle:
             for key in keys
         )
         for key in keys:
-            self._put(
+            self._set_level(
                 key,
                 self._level(key, now) + (key.limit.weight_under_attack if is_under_attack else 1),
                 now,
@@ -165,7 +165,7 @@ class Throttle:
         now = self._now(keys)
         for key in keys:
             if key in self._counts:
-                self._put(key, max(0.0, self._level(key, now) - 1), now)
+                self._set_level(key, max(0.0, self._level(key, now) - 1), now)
 
     async def close(self) -> None:
         """Release resources: none, because the counts are in memory."""
@@ -183,7 +183,7 @@ class Throttle:
     def _level(self, key: Key, now: datetime) -> float:
         return self._counts[key].current_level(key.limit, now) if key in self._counts else 0.0
 
-    def _put(self, key: Key, level: float, now: datetime) -> None:
+    def _set_level(self, key: Key, level: float, now: datetime) -> None:
         level = min(level, key.limit.max_level)
         self._counts[key] = _Count(level, now, now + key.limit.wait(level))
         self._counts.move_to_end(key)

@@ -139,10 +139,10 @@ def _coerce_all(
             continue
         sources[name] = VariableValueSource(signature, value)
         try:
-            values[name] = coerced = _coerce(value, signature, leaf_type, nullable)
+            values[name] = coerced_value = _coerce(value, signature, leaf_type, nullable)
         except Exception:
             return None
-        if coerced is Undefined:
+        if coerced_value is Undefined:
             return None
     return VariableValues(sources, values)
 

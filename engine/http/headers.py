@@ -20,9 +20,9 @@ MAX_CACHED_LENGTH = 256  # characters of a header
 T = TypeVar("T")
 
 # Commas and semicolons within quoted strings separate nothing (RFC 9110, section 5.6).
-_QUOTED = r'"(?:\\.|[^"\\])*"?'
-_ELEMENT = re.compile(rf'(?:[^,"]|{_QUOTED})+')
-_PARAMETER = re.compile(rf'(?:[^;"]|{_QUOTED})+')
+_QUOTED_STRING = r'"(?:\\.|[^"\\])*"?'
+_ELEMENT = re.compile(rf'(?:[^,"]|{_QUOTED_STRING})+')
+_PARAMETER = re.compile(rf'(?:[^;"]|{_QUOTED_STRING})+')
 _WEIGHT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?")
 
 

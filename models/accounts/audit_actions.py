@@ -17,7 +17,7 @@ class AccountsAuditAction(AuditAction):
     ACCOUNT_CHANGE_LEGAL_NAME = (
         "account.change_legal_name",
         "A company's legal name was changed, based on the company register or an agent's decision "
-        "(`toldBy`).",
+        "(`decidedBy`).",
     )
     ACCOUNT_CHANGE_TRADE_NAME = "account.change_trade_name", "A company's trade name was changed."
     ACCOUNT_DEACTIVATE = (

@@ -137,10 +137,10 @@ def has_plain_characters(name: str) -> bool:
     invoice would show.
     """
     nfc_name = unicodedata.normalize("NFC", name)
-    allowed = all(
+    is_allowed = all(
         c.isascii() or unicodedata.category(c)[0] in "LN" or c in _PUNCTUATION for c in nfc_name
     )
-    return allowed and unicodedata.normalize("NFKC", nfc_name) == nfc_name
+    return is_allowed and unicodedata.normalize("NFKC", nfc_name) == nfc_name
 
 
 _PUNCTUATION = "’‘“”«»–—·•°"
@@ -150,11 +150,11 @@ def comparable_name(name: str) -> ComparableName:
     """Convert a name to the form in which names are compared. A name that consists of a legal form
     only is kept as words.
     """
-    normalized = (
+    normalized_name = (
         remove_accents(name.casefold().translate(_LIGATURES)).replace("&", " et ").replace(".", "")
     )
     # hyphenated words stay together, so that Sci-Fi doesn't lose the form SCI
-    words = f" {' '.join(_WORDS.findall(normalized))} "
+    words = f" {' '.join(_WORDS.findall(normalized_name))} "
     form = None
     for spelling, short_form in _FORMS:
         for remaining in (words.removeprefix(f" {spelling} "), words.removesuffix(f" {spelling} ")):

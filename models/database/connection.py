@@ -76,8 +76,8 @@ def database_options(url: str) -> DatabaseOptions:
     operator.
     """
     params = dict(parse_qsl(urlsplit(url).query))
-    if unknown := DatabaseOptions.unknown(params):
-        raise ValueError(f"unknown parameter {', '.join(unknown)}")
+    if unknown_names := DatabaseOptions.unknown_parameters(params):
+        raise ValueError(f"unknown parameter {', '.join(unknown_names)}")
     return DatabaseOptions.parse(params)
 
 

@@ -54,7 +54,7 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, _LOST)
 
 
-def translated(error: BaseException) -> ServiceUnavailable | None:
+def as_service_error(error: BaseException) -> ServiceUnavailable | None:
     """What an error of a driver means for a request when it is temporary, else None."""
     if isinstance(error, ServiceUnavailable):
         return error

@@ -17,7 +17,7 @@ Admission = tuple[str | None, bool]  # the person, and whether it is for a trans
 
 
 class _Waiter(NamedTuple):
-    admitted: asyncio.Future[None]
+    admission: asyncio.Future[None]
     transaction: bool
 
 
@@ -75,9 +75,9 @@ class FairQueue:
         self._waiting.setdefault(person, deque()).append(waiter)
         try:
             async with asyncio.timeout(self._wait):
-                await waiter.admitted
+                await waiter.admission
         except BaseException as error:
-            if waiter.admitted.done() and not waiter.admitted.cancelled():
+            if waiter.admission.done() and not waiter.admission.cancelled():
                 self.leave(admission)  # admitted in the same moment
             else:
                 self._forget(person, waiter)
@@ -102,9 +102,9 @@ class FairQueue:
             waiter = line.popleft()
             if line:
                 self._waiting[person] = line  # at the end: it is the others' turn
-            if not waiter.admitted.done():
+            if not waiter.admission.done():
                 self._take(admission)
-                waiter.admitted.set_result(None)
+                waiter.admission.set_result(None)
 
     def _admissible(self) -> Iterator[Admission]:
         if self._used < self._size:

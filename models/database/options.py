@@ -44,7 +44,7 @@ class DatabaseOptions:
         return cls(**values)
 
     @classmethod
-    def unknown(cls, params: Mapping[str, str]) -> list[str]:
+    def unknown_parameters(cls, params: Mapping[str, str]) -> list[str]:
         """The parameters that neither we nor the driver know."""
         return sorted(params.keys() - cls.names() - _DRIVER_PARAMETERS)
 

@@ -25,7 +25,7 @@ import asyncpg
 import structlog
 from asyncpg import Connection
 
-from models.database.failures import is_lost, translated
+from models.database.failures import as_service_error, is_lost
 from models.database.fair_queue import Admission, FairQueue
 from models.database.options import DatabaseOptions
 from models.database.workload import Workload, current_person, current_workload
@@ -62,7 +62,7 @@ class ConnectionPool:
             return Lease(await self._connection(), admission, self._pools.generation)
         except BaseException as error:
             self._queue.leave(admission)
-            self._pools.raise_translated(error)
+            self._pools.raise_service_error(error)
             raise
 
     async def _connection(self) -> Connection:
@@ -102,7 +102,7 @@ class ConnectionPool:
             records: list[Any] = await lease.connection.fetch(statement, *params)
         except BaseException as error:
             self.release(lease, reuse=is_reported(error))
-            self._pools.raise_translated(error)
+            self._pools.raise_service_error(error)
             raise
         self.release(lease, reuse=True)
         return records
@@ -124,8 +124,8 @@ class ConnectionPool:
 
 def is_reported(error: BaseException) -> bool:
     """Whether the server has reported the error, so that its connection can be used again."""
-    reported = isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError)
-    return reported and not is_lost(error)
+    is_reported = isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError)
+    return is_reported and not is_lost(error)
 
 
 class Pools:
@@ -143,12 +143,12 @@ class Pools:
         """The pool of the current task's workload."""
         return self._pools[current_workload()]
 
-    def raise_translated(self, error: BaseException) -> None:
+    def raise_service_error(self, error: BaseException) -> None:
         """Raise ServiceUnavailable for an error that is temporary; return for any other one."""
         if isinstance(error, Exception):
             if is_lost(error):
                 self._replace_connections()
-            if unavailable := translated(error):
+            if unavailable := as_service_error(error):
                 raise unavailable from error
 
     def was_lost_since(self, lease: Lease) -> bool:
@@ -186,8 +186,8 @@ def _connector(
     kind: Workload, options: DatabaseOptions, parameters: dict[str, Any]
 ) -> Callable[[], Awaitable[Connection]]:
     timeout = options.statement_timeout(kind)
-    given: dict[str, str] = parameters.get("server_settings") or {}
-    settings = _server_settings(options, timeout) | given
+    given_settings: dict[str, str] = parameters.get("server_settings") or {}
+    settings = _server_settings(options, timeout) | given_settings
     if kind is Workload.REPORTS:
         settings["max_parallel_workers_per_gather"] = "0"  # leave the processors to the others
 

@@ -25,8 +25,10 @@ class PostgresClient(AsyncpgDBClient):
 
     async def create_pool(self, **settings: Any) -> Any:
         options: DatabaseOptions = settings.pop("options")
-        own = {"min_size", "max_size"}  # of asyncpg's pool
-        return Pools(options, {name: value for name, value in settings.items() if name not in own})
+        pool_sizes = {"min_size", "max_size"}  # of asyncpg's pool
+        return Pools(
+            options, {name: value for name, value in settings.items() if name not in pool_sizes}
+        )
 
     async def pools(self) -> Pools:
         """The pools, which exist from the first statement on."""
@@ -67,7 +69,7 @@ class _Statement:
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._pool.release(self._lease, reuse=error is None or is_reported(error))
         if error:
-            self._pools.raise_translated(error)
+            self._pools.raise_service_error(error)
 
 
 class PostgresTransaction(TransactionWrapper):
@@ -97,7 +99,7 @@ class _StatementInTransaction:
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._lock.release()
         if error:
-            self._pools.raise_translated(error)
+            self._pools.raise_service_error(error)
 
 
 class PostgresTransactionContext(TransactionContext):
@@ -117,7 +119,7 @@ class PostgresTransactionContext(TransactionContext):
             await self.client.begin()
         except BaseException as error:
             self._pool.release(self._lease, reuse=False)
-            self._pools.raise_translated(error)
+            self._pools.raise_service_error(error)
             raise
         self._token = get_connections().set(self.connection_name, self.client)
         return self.client
@@ -133,7 +135,7 @@ class PostgresTransactionContext(TransactionContext):
                 raise ServiceUnavailable("lost before the commit")
         except Exception as failure:
             if error is None:
-                self._pools.raise_translated(failure)
+                self._pools.raise_service_error(failure)
                 raise
             # The error inside is what matters. The server rolls back what is closed.
         finally:

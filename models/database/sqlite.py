@@ -34,7 +34,7 @@ from tortoise.fields.relational import ForeignKeyFieldInstance
 from tortoise.migrations import executor
 from tortoise.migrations.schema_editor import SqliteSchemaEditor
 
-from models.database.failures import translated
+from models.database.failures import as_service_error
 from models.database.fair_queue import FairQueue
 from models.database.options import DatabaseOptions
 from models.database.workload import Workload, current_person, current_workload
@@ -75,7 +75,7 @@ async def _translation() -> AsyncIterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if unavailable := translated(error):
+        if unavailable := as_service_error(error):
             raise unavailable from error
         raise OperationalError(error) from error
 
@@ -85,7 +85,7 @@ class _Statement(ConnectionWrapper[aiosqlite.Connection]):
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
         await super().__aexit__(kind, error, trace)
-        if isinstance(error, sqlite3.Error) and (unavailable := translated(error)):
+        if isinstance(error, sqlite3.Error) and (unavailable := as_service_error(error)):
             raise unavailable from error
 
 

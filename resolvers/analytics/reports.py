@@ -79,14 +79,14 @@ describe_enum(
     },
 )
 
-Since = Annotated[
+SinceArgument = Annotated[
     date | None,
     strawberry.argument(
         description="The first day of the range, at most 1,100 days before `until`. Defaults to 30 "
         "days before `until`."
     ),
 ]
-Until = Annotated[
+UntilArgument = Annotated[
     date | None,
     strawberry.argument(
         description="The day after the last day of the range. Defaults to tomorrow."
@@ -152,8 +152,8 @@ class Axis(NamedTuple):
 async def ticket_report(
     info: Info,
     group_by: TicketDimensions,
-    since: Since = None,
-    until: Until = None,
+    since: SinceArgument = None,
+    until: UntilArgument = None,
     channel: Annotated[
         list[Channel] | None,
         strawberry.argument(description="Only tickets opened through these channels."),
@@ -180,8 +180,8 @@ async def ticket_report(
 async def revenue_report(
     info: Info,
     group_by: RevenueDimensions,
-    since: Since = None,
-    until: Until = None,
+    since: SinceArgument = None,
+    until: UntilArgument = None,
     first: Rows = DEFAULT_ROWS,
 ) -> list[RevenueReportRow]:
     """Invoices issued in a range of days, ordered by the given dimensions. Raises BadInput."""

@@ -98,7 +98,7 @@ class SupportMutation:
     )
     ticket_typing: TicketTypingPayload | None = mutation(
         ticket_resolvers.typing,
-        "told",
+        "sent",
         allow=customer | agent,
         audit=Unaudited("Nothing is stored."),
         cost=1,

@@ -111,5 +111,5 @@ class TicketReplyPayload:
 
 @strawberry.type(description="The result of sending a typing indicator.")
 class TicketTypingPayload:
-    told: bool | None = field("True when the indicator was sent.")
+    sent: bool | None = field("True when the indicator was sent.")
     user_errors: list[UserError] = errors()

@@ -51,10 +51,13 @@ async def test_the_first_example_is_a_complete_application(tmp_path: Path) -> No
             "data": {"viewer": "anonymous", "books": [{"title": "Emma", "year": 1815}]},
             "extensions": {"cost": {"requested": 1, "limit": 10_000}},
         }
-        expired = await client.post(
+        expired_response = await client.post(
             "/graphql", json={"query": "{ viewer }"}, headers={"authorization": "expired"}
         )
-        assert (expired.status_code, expired.headers["www-authenticate"]) == (401, "Bearer")
+        assert (expired_response.status_code, expired_response.headers["www-authenticate"]) == (
+            401,
+            "Bearer",
+        )
         body = {"query": "{ books { title } }", "extensions": {"dryRun": True}}
         assert (await client.post("/graphql", json=body)).json() == {
             "data": None,
@@ -114,8 +117,8 @@ async def test_execution_without_http(example: dict[str, Any]) -> None:
         await example["execute"]("query ($n: Int!) { books(first: $n) { year } viewer }", {"n": 1})
     )
     assert response["data"] == {"books": [{"year": 1815}], "viewer": "admin"}
-    rejected = orjson.loads(await example["execute"]("{ nothing }", {}))
-    assert rejected["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    rejected_response = orjson.loads(await example["execute"]("{ nothing }", {}))
+    assert rejected_response["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 def test_every_exported_name_can_be_imported() -> None:

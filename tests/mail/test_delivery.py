@@ -63,12 +63,14 @@ async def test_p1_4_french_and_english_readers_get_their_own_language(
     await store_emails(action, zoe, "zoe@example.fr")
     await store_emails(action, john, "john@example.com")
     await deliver_due(transport_to(server), action.at, sender=SENDER)
-    received = dict(server.received)
+    received_emails = dict(server.received)
     assert [
-        received[address]["Content-Language"] for address in ("zoe@example.fr", "john@example.com")
+        received_emails[address]["Content-Language"]
+        for address in ("zoe@example.fr", "john@example.com")
     ] == ["fr", "en"]
     french, english = (
-        received[address].get_body(("plain",)) for address in ("zoe@example.fr", "john@example.com")
+        received_emails[address].get_body(("plain",))
+        for address in ("zoe@example.fr", "john@example.com")
     )
     assert french is not None
     assert english is not None

@@ -23,7 +23,7 @@ from tests.patience import PATIENCE, driver_url
 from tests.people import create_user
 from tests.test_app import settings_of
 
-QUICK = {
+SHORT_TIMEOUTS = {
     "connect_timeout": 2,
     "chat_timeout": 2,
     "interactive_timeout": 2,
@@ -43,7 +43,7 @@ async def http(
     proxy: Proxy, postgres_database: str, tmp_path: Path
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application whose database is behind the proxy."""
-    url = through(proxy, postgres_database, **QUICK)
+    url = through(proxy, postgres_database, **SHORT_TIMEOUTS)
     app = create_app(settings_of(url, tmp_path))
     transport = httpx.ASGITransport(app=app)
     async with (
@@ -118,17 +118,19 @@ async def test_a_database_that_was_restarted_is_used_at_once(
 @pytest.fixture
 async def user(proxy: Proxy, postgres_database: str) -> AsyncIterator[User]:
     """A user in the database behind the proxy."""
-    await connect(through(proxy, postgres_database, **QUICK))
+    await connect(through(proxy, postgres_database, **SHORT_TIMEOUTS))
     yield await create_user(Action(None, SystemClock().now(), Hub()), "Paul")
     await disconnect()
 
 
-async def change_name(user: User, name: str, then: Callable[[], None] = lambda: None) -> None:
+async def change_name(
+    user: User, name: str, before_commit: Callable[[], None] = lambda: None
+) -> None:
     async with Action(None, SystemClock().now(), Hub()).transaction() as tx:
         row = await tx.locked(User, user.pk)
         row.name = name
         await row.save(using_db=tx.db, update_fields=["name"])
-        then()
+        before_commit()
 
 
 @pytest.mark.parametrize("end", ["drop", "reset"])
@@ -151,7 +153,7 @@ async def test_a_transaction_that_loses_the_database_is_refused_and_frees_its_lo
 
 async def test_a_server_that_became_a_replica_is_left(user: User, postgres_database: str) -> None:
     """After a failover the address leads to the new server, but open connections to the old one."""
-    await eventually(lambda: updated(user, "Before"))
+    await eventually(lambda: try_update(user, "Before"))
     owner = await asyncpg.connect(driver_url(postgres_database))
     try:
         name = await owner.fetchval("SELECT current_database()")
@@ -161,17 +163,17 @@ async def test_a_server_that_became_a_replica_is_left(user: User, postgres_datab
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         async with asyncio.timeout(PATIENCE):
-            while await updated(user, "Read-only"):
+            while await try_update(user, "Read-only"):
                 pass
         await owner.execute("SET default_transaction_read_only = off")
         await owner.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off')
     finally:
         await owner.close()
-    await eventually(lambda: updated(user, "After"))
+    await eventually(lambda: try_update(user, "After"))
     assert (await User.get(pk=user.pk)).name == "After"
 
 
-async def updated(user: User, name: str) -> bool:
+async def try_update(user: User, name: str) -> bool:
     try:
         await User.filter(pk=user.pk).update(name=name)
     except ServiceUnavailable:

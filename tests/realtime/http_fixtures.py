@@ -80,7 +80,7 @@ class HttpServer:
         await serving
 
     @asynccontextmanager
-    async def connected(
+    async def connect(
         self,
     ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -93,7 +93,7 @@ class HttpServer:
         """Everything that the server answers to these bytes, sent one after the other, until it
         closes the connection.
         """
-        async with self.connected() as (reader, writer):
+        async with self.connect() as (reader, writer):
             for part in parts:
                 writer.write(part)
                 await writer.drain()

@@ -232,21 +232,23 @@ class Server:
     async def call(self, function: Callable[[], Awaitable[T]]) -> T:
         """The result of a function that is called in the server's loop."""
 
-        async def called() -> T:
+        async def call_function() -> T:
             return await function()
 
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(called(), self.loop))
+        return await asyncio.wrap_future(
+            asyncio.run_coroutine_threadsafe(call_function(), self.loop)
+        )
 
     def block(self, seconds: float) -> None:
         """Keep the server's loop busy, so that it neither reads nor runs timers meanwhile."""
-        blocked = threading.Event()
+        is_blocked = threading.Event()
 
         def sleep() -> None:
-            blocked.set()
+            is_blocked.set()
             time.sleep(seconds)
 
         self.loop.call_soon_threadsafe(sleep)
-        assert blocked.wait(PATIENCE)
+        assert is_blocked.wait(PATIENCE)
 
     async def tasks(self) -> int:
         """How many tasks the server runs besides its own and this call."""

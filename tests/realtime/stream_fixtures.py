@@ -377,7 +377,7 @@ class MemorySocket:
 
 
 @asynccontextmanager
-async def connected(endpoint: SocketEndpoint, client: Client) -> AsyncIterator[MemorySocket]:
+async def connect(endpoint: SocketEndpoint, client: Client) -> AsyncIterator[MemorySocket]:
     """A websocket that is disconnected in the end."""
     socket = MemorySocket(endpoint, client)
     try:
@@ -390,7 +390,7 @@ async def results(
     endpoint: SocketEndpoint, client: Client, query: str, **variables: Any
 ) -> AsyncGenerator[Any, None]:
     """The results of one subscription as they arrive; of one that can't start, its errors."""
-    async with connected(endpoint, client) as socket:
+    async with connect(endpoint, client) as socket:
         socket.subscribe("1", query, **variables)
         while True:
             while not socket.messages:

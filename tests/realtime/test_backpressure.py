@@ -340,15 +340,15 @@ def encode_frame(frame: Any) -> str:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(frames=FRAMES, acknowledged=st.booleans())
+@given(frames=FRAMES, sends_ack=st.booleans())
 def test_any_frames_are_answered_or_close_the_connection_and_affect_no_one_else(
-    frames: list[Any], acknowledged: bool, patient_server: Server
+    frames: list[Any], sends_ack: bool, patient_server: Server
 ) -> None:
     async def exchange_frames() -> None:
         async with (
             await patient_server.connect() as other_client,
             await patient_server.connect()
-            if acknowledged
+            if sends_ack
             else patient_server.open_websocket() as client,
         ):
             try:

@@ -42,7 +42,7 @@ def message(**content: object) -> bytes:
 
 
 @asynccontextmanager
-async def connected(
+async def connect(
     server: Server,
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A websocket that has been acknowledged, as bytes."""
@@ -76,13 +76,13 @@ async def close_code(reader: asyncio.StreamReader) -> int:
 async def test_too_many_frames_without_a_message_close_the_connection(
     server: Server, frames: bytes, code: int
 ) -> None:
-    async with connected(server) as (reader, writer):
+    async with connect(server) as (reader, writer):
         writer.write(frames)
         assert await close_code(reader) == code
 
 
 async def test_pings_of_a_client_that_does_not_read_are_not_answered(server: Server) -> None:
-    async with connected(server) as (_reader, writer):
+    async with connect(server) as (_reader, writer):
         subscription = {"query": "subscription { flood(kilobytes: 60) }"}
         writer.write(message(id="1", type="subscribe", payload=subscription))
         await wait_until(lambda: bool(server.endpoint._connections))
@@ -90,16 +90,16 @@ async def test_pings_of_a_client_that_does_not_read_are_not_answered(server: Ser
         protocol = connection._uvicorn
         assert protocol is not None
         await wait_until(lambda: not protocol.writable.is_set())
-        buffered = protocol.transport.get_write_buffer_size()
+        buffer_size = protocol.transport.get_write_buffer_size()
         before = protocol._control_frames
         writer.write(frame(Opcode.PING, b"x" * 125) * 300)
         await wait_until(lambda: protocol._control_frames <= before - 200)
-        assert protocol.transport.get_write_buffer_size() <= buffered
+        assert protocol.transport.get_write_buffer_size() <= buffer_size
 
 
 async def test_messages_that_arrive_together_are_all_answered_in_order(server: Server) -> None:
     pings = [message(type="ping", payload={"n": n, "x": "y" * 300}) for n in range(1_000)]
-    async with connected(server) as (reader, writer):
+    async with connect(server) as (reader, writer):
         writer.write(b"".join(pings))
         for n in range(1_000):
             async with asyncio.timeout(PATIENCE):
@@ -113,7 +113,7 @@ async def test_a_message_may_come_in_fragments(server: Server) -> None:
         frame(Opcode.CONT if n else Opcode.TEXT, part, fin=n == len(parts) - 1)
         for n, part in enumerate(parts)
     ]
-    async with connected(server) as (reader, writer):
+    async with connect(server) as (reader, writer):
         writer.write(b"".join(frames))
         async with asyncio.timeout(PATIENCE):
             assert await reader.readexactly(4 + len(text) - 1)
@@ -131,7 +131,7 @@ async def test_nothing_may_be_sent_before_the_handshake_is_answered(server: Serv
 
 
 async def test_bytes_after_the_close_frame_are_bounded(server: Server) -> None:
-    async with connected(server) as (_reader, writer):
+    async with connect(server) as (_reader, writer):
         writer.write(message(type="unknown"))  # closes with 4400
         writer.write(frame(Opcode.TEXT, b"x" * 60_000) * 1_000)
         await wait_until(lambda: not server.endpoint._connections)

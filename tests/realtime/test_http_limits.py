@@ -54,7 +54,7 @@ def impatient() -> Iterator[HttpServer]:
 
 async def test_requests_whose_answers_nobody_reads_stop_being_read(server: HttpServer) -> None:
     before = len(server.started)
-    async with server.connected() as (_reader, writer):
+    async with server.connect() as (_reader, writer):
         writer.write(b"".join(get(f"/big/{n}") for n in range(50_000)))
         await wait_until(lambda: any(each.flow.write_paused for each in protocols(server)))
         (protocol,) = protocols(server)
@@ -67,7 +67,7 @@ async def test_requests_whose_answers_nobody_reads_stop_being_read(server: HttpS
 
 
 async def test_few_requests_are_queued(server: HttpServer) -> None:
-    async with server.connected() as (reader, writer):
+    async with server.connect() as (reader, writer):
         writer.write(get("/slow/0") + b"".join(get(f"/queued/{n}") for n in range(5_000)) + CLOSE)
         await wait_until(lambda: "/slow/0" in server.started)
         assert max(len(protocol.pipeline) for protocol in protocols(server)) < 200
@@ -77,7 +77,7 @@ async def test_few_requests_are_queued(server: HttpServer) -> None:
 
 
 async def test_a_client_that_reads_nothing_is_disconnected(impatient: HttpServer) -> None:
-    async with impatient.connected() as (_reader, writer):
+    async with impatient.connect() as (_reader, writer):
         writer.write(b"".join(get(f"/big/{n}") for n in range(1_000)))
         await wait_until(lambda: impatient.registry.connections == 1)
         await wait_until(lambda: impatient.registry.connections == 0)
@@ -106,10 +106,10 @@ async def test_requests_are_understood_however_they_are_divided(
         parts, data = [*parts, data[:size]], data[size:]
         if not data:
             break
-    whole = "".join((await server.exchange(b"".join(parts))).decode().split("\r\n\r\n"))
-    divided = "".join((await server.exchange(*parts)).decode().split("\r\n\r\n"))
-    assert re.findall("<.*?>", divided) == re.findall("<.*?>", whole)
-    assert len(re.findall("<.*?>", divided)) == len(requests) + 1
+    whole_response = "".join((await server.exchange(b"".join(parts))).decode().split("\r\n\r\n"))
+    divided_response = "".join((await server.exchange(*parts)).decode().split("\r\n\r\n"))
+    assert re.findall("<.*?>", divided_response) == re.findall("<.*?>", whole_response)
+    assert len(re.findall("<.*?>", divided_response)) == len(requests) + 1
 
 
 # Headers
@@ -210,7 +210,7 @@ async def half_open(server: HttpServer, number: int) -> AsyncIterator[list[async
     async with AsyncExitStack() as stack:
         readers = []
         for count in range(1, number + 1):
-            reader, writer = await stack.enter_async_context(server.connected())
+            reader, writer = await stack.enter_async_context(server.connect())
             writer.write(b"GET / HTTP/1.1\r\nHost")
             readers.append(reader)
             await wait_until(lambda count=count: server.registry.half_open == count)  # type: ignore[misc]
@@ -239,7 +239,7 @@ async def test_the_oldest_half_open_connection_gives_way(
 
 async def test_a_connection_above_the_limit_is_503() -> None:
     with http_server(replace(PATIENT, connections=2)) as server:
-        async with server.connected() as (_, first), server.connected() as (_, second):
+        async with server.connect() as (_, first), server.connect() as (_, second):
             first.write(get("/slow/1"))
             second.write(get("/slow/2"))
             await wait_until(lambda: len(server.started) == 2)
@@ -278,10 +278,10 @@ def test_a_limit_is_logged_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> Non
     log = LimitLog()
     with structlog.testing.capture_logs() as lines:
         for _ in range(1_000):
-            log.reached("half_open")
-        log.reached("headers")
+            log.record("half_open")
+        log.record("headers")
         monkeypatch.setattr("realtime.connection_limits.LOG_INTERVAL", 0.0)
-        log.reached("half_open")
+        log.record("half_open")
     assert [(line["limit"], line["times"]) for line in lines] == [
         ("half_open", 1),
         ("headers", 1),

@@ -15,10 +15,10 @@ ONE, OTHER = ticket_stream(1), ticket_stream(2)
 
 def take_notifications(*flags: asyncio.Event) -> list[bool]:
     """Which of these flags have been set since the last call."""
-    notified = [flag.is_set() for flag in flags]
+    notifications = [flag.is_set() for flag in flags]
     for flag in flags:
         flag.clear()
-    return notified
+    return notifications
 
 
 async def test_only_listeners_of_the_key_are_notified() -> None:

@@ -27,7 +27,7 @@ LONG = 10.0 * PATIENCE
 
 
 @asynccontextmanager
-async def identified(
+async def connect_as(
     server: Server, *payloads: dict[str, Any]
 ) -> AsyncIterator[list[ClientConnection]]:
     """A websocket for each payload of `connection_init`, acknowledged or closed."""
@@ -40,21 +40,21 @@ async def identified(
         yield clients
 
 
-async def acknowledged(client: ClientConnection) -> bool:
+async def is_acknowledged(client: ClientConnection) -> bool:
     return bool(await receive(client) == {"type": "connection_ack"})
 
 
 async def test_a_person_has_a_limited_number_of_connections() -> None:
     with running_server(SocketLimits(connections_per_person=2)) as server:
         names = ["paul", "paul", "zoe", "paul"]
-        async with identified(server, *({"name": name} for name in names)) as clients:
+        async with connect_as(server, *({"name": name} for name in names)) as clients:
             for client in clients[:3]:
-                assert await acknowledged(client)
+                assert await is_acknowledged(client)
             assert await wait_until_closed(clients[3]) == TOO_MANY
             await clients[0].close()
             await wait_until(lambda: len(server.endpoint._connections) == 2)
-            async with identified(server, {"name": "paul"}) as (again,):
-                assert await acknowledged(again)
+            async with connect_as(server, {"name": "paul"}) as (again,):
+                assert await is_acknowledged(again)
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,18 @@ async def test_a_person_has_a_limited_number_of_connections() -> None:
 async def test_anonymous_connections_are_few(limits: SocketLimits) -> None:
     with running_server(limits) as server:
         names = [None, None, "paul", None]
-        async with identified(server, *({"name": name} for name in names)) as clients:
+        async with connect_as(server, *({"name": name} for name in names)) as clients:
             for client in clients[:3]:
-                assert await acknowledged(client)
+                assert await is_acknowledged(client)
             assert await wait_until_closed(clients[3]) == TOO_MANY
 
 
 async def test_anonymous_connections_are_short() -> None:
     with running_server(SocketLimits(anonymous_seconds=0.2)) as server:
-        async with identified(server, {"name": None}, {"name": "paul"}) as (anonymous, paul):
+        async with connect_as(server, {"name": None}, {"name": "paul"}) as (anonymous, paul):
             expected = (CloseCode.UNAUTHORIZED, "Sign in to stay connected")
             assert await wait_until_closed(anonymous) == expected
-            assert await acknowledged(paul)
+            assert await is_acknowledged(paul)
             assert await receive_pong(paul) == []
 
 
@@ -85,16 +85,16 @@ async def test_strangers_give_way_to_those_who_sign_in(limits: SocketLimits) -> 
     """A handshake doesn't say who opens the websocket, so the oldest stranger gives way."""
     with running_server(limits) as server:
         async with (
-            identified(server, {"name": None}, {"name": "paul"}) as (anonymous, paul),
+            connect_as(server, {"name": None}, {"name": "paul"}) as (anonymous, paul),
             server.open_websocket() as silent,
         ):
-            assert await acknowledged(anonymous)
-            assert await acknowledged(paul)
-            async with identified(server, {"name": "zoe"}) as (zoe,):
-                assert await acknowledged(zoe)
+            assert await is_acknowledged(anonymous)
+            assert await is_acknowledged(paul)
+            async with connect_as(server, {"name": "zoe"}) as (zoe,):
+                assert await is_acknowledged(zoe)
                 assert await wait_until_closed(anonymous) == TOO_MANY
-                async with identified(server, {"name": "luc"}) as (luc,):
-                    assert await acknowledged(luc)
+                async with connect_as(server, {"name": "luc"}) as (luc,):
+                    assert await is_acknowledged(luc)
                     assert await wait_until_closed(silent) == TOO_MANY
                     with pytest.raises(InvalidStatus) as refused:
                         await server.open_websocket()
@@ -110,7 +110,7 @@ async def test_networks_are_counted_by_the_address_that_a_trusted_proxy_reports(
             headers = {"X-Forwarded-For": f"2001:db8:{number}::1"}
             async with server.open_websocket(additional_headers=headers) as client:
                 await send(client, type="connection_init", payload={"name": None})
-                assert await acknowledged(client)
+                assert await is_acknowledged(client)
                 other = {"X-Forwarded-For": f"2001:db8:{number}::2"}  # the same /48
                 async with server.open_websocket(additional_headers=other) as second:
                     await send(second, type="connection_init", payload={"name": None})
@@ -136,14 +136,14 @@ async def test_few_operations_keep_a_result_for_a_client_that_does_not_read() ->
 
 async def test_a_connection_is_closed_when_its_token_expires() -> None:
     with running_server() as server:
-        async with identified(server, {"name": "paul", "seconds": 0.2}) as (client,):
+        async with connect_as(server, {"name": "paul", "seconds": 0.2}) as (client,):
             assert await wait_until_closed(client) == (CloseCode.FORBIDDEN, "Access token expired")
 
 
 async def test_no_operation_starts_after_the_token_has_expired() -> None:
     with running_server() as server:
-        async with identified(server, {"name": "paul", "seconds": LONG}) as (client,):
-            assert await acknowledged(client)
+        async with connect_as(server, {"name": "paul", "seconds": LONG}) as (client,):
+            assert await is_acknowledged(client)
             server.clients[-1].seconds = 0.0  # the timer still waits
             await subscribe(client, "1", 'mutation { store(word: "late") }')
             assert await wait_until_closed(client) == (CloseCode.FORBIDDEN, "Access token expired")
@@ -152,8 +152,8 @@ async def test_no_operation_starts_after_the_token_has_expired() -> None:
 
 async def test_a_result_that_is_ready_after_the_token_has_expired_is_not_delivered() -> None:
     with running_server() as server:
-        async with identified(server, {"name": "paul", "seconds": LONG}) as (client,):
-            assert await acknowledged(client)
+        async with connect_as(server, {"name": "paul", "seconds": LONG}) as (client,):
+            assert await is_acknowledged(client)
             await subscribe(client, "1", 'mutation { store(word: "late", until: "over") }')
             await wait_until(lambda: server.trace.started == ["late"])
             (connection,) = server.endpoint._connections

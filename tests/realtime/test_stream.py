@@ -16,7 +16,7 @@ from realtime.close_codes import CloseCode
 from realtime.stream import PAGE_SIZE
 from tests.conftest import RecordingBus
 from tests.realtime.socket_fixtures import wait_until
-from tests.realtime.stream_fixtures import STREAM, MemorySocket, Person, StreamApp, connected
+from tests.realtime.stream_fixtures import STREAM, MemorySocket, Person, StreamApp, connect
 
 EVENTS = "subscription($after: Int) { events(after: $after) { sequence } }"
 pytestmark = pytest.mark.usefixtures("db")
@@ -53,7 +53,7 @@ async def subscribed_socket(
     app: StreamApp, after: int | None = None
 ) -> AsyncIterator[MemorySocket]:
     """Someone's websocket with a subscription that has caught up."""
-    async with connected(app.endpoint, Person(app, "someone")) as socket:
+    async with connect(app.endpoint, Person(app, "someone")) as socket:
         socket.subscribe("1", EVENTS, after=after)
         await wait_until(socket.is_live)
         yield socket
@@ -92,7 +92,7 @@ async def read(app: StreamApp, random: Random, after: int, last: int) -> list[in
     """
     person, sequences = Person(app, "someone"), [after]
     while sequences[-1] < last:
-        async with connected(app.endpoint, person) as socket:
+        async with connect(app.endpoint, person) as socket:
             socket.subscribe("1", EVENTS, after=sequences[-1])
             events = min(random.randint(1, 9), last - sequences[-1])
             await wait_until(lambda socket=socket, events=events: len(socket.messages) >= events)  # type: ignore[misc]
@@ -102,13 +102,13 @@ async def read(app: StreamApp, random: Random, after: int, last: int) -> list[in
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("announced", [True, False], ids=["announced", "swept"])
+@pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "swept"])
 async def test_every_reader_receives_the_whole_sequence_once(
-    app: StreamApp, action: Action, seed: int, announced: bool
+    app: StreamApp, action: Action, seed: int, is_announced: bool
 ) -> None:
     random = Random(seed)
     await append(action, 10)
-    writer = Action(None, action.at, app.hub if announced else RecordingBus())
+    writer = Action(None, action.at, app.hub if is_announced else RecordingBus())
     starts = [random.randint(0, 10) for _ in range(5)]
     async with continuous_sweeps(app):
         writers = (write(writer, Random(seed * 10 + number), 10) for number in range(3))
@@ -140,7 +140,7 @@ async def test_a_cursor_outside_the_stream_is_refused(
     again instead of waiting.
     """
     await app.append(3)
-    async with connected(app.endpoint, Person(app, "someone")) as socket:
+    async with connect(app.endpoint, Person(app, "someone")) as socket:
         socket.subscribe("1", EVENTS, after=after)
         await wait_until(lambda: socket.ended_by_error)
         assert socket.errors() == [error]
@@ -158,11 +158,11 @@ async def test_a_transaction_that_is_rolled_back_takes_no_number_and_announces_n
     action: Action, bus: RecordingBus
 ) -> None:
     await append(action, 1)
-    announced = list(bus.announced)
+    announcements = list(bus.announced)
     with pytest.raises(ForcedRollback):
         await append(action, 2, roll_back=True)
     assert await last_sequence_of(STREAM) == 1
-    assert bus.announced == announced
+    assert bus.announced == announcements
 
 
 @pytest.mark.parametrize(("signed_in", "error"), [(False, "Unauthenticated"), (True, "NotFound")])
@@ -172,7 +172,7 @@ async def test_someone_without_access_receives_nothing(
     await app.append(3)
     person = Person(app, "someone")
     person.suspended = True
-    async with connected(app.endpoint, person) as socket:
+    async with connect(app.endpoint, person) as socket:
         await wait_until(lambda: bool(app.hub.keys()))
         if not signed_in:
             person.sign_out(announce=False)
@@ -192,7 +192,7 @@ async def test_a_session_that_ends_while_its_client_connects_closes_the_connecti
 ) -> None:
     person = Person(app, "someone")
     person.sign_out()  # before anybody listens
-    async with connected(app.endpoint, person) as socket:
+    async with connect(app.endpoint, person) as socket:
         await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
 
 
@@ -200,7 +200,7 @@ async def test_nothing_more_is_sent_to_a_client_that_catches_up_while_its_sessio
     app: StreamApp,
 ) -> None:
     await app.append(20)
-    async with connected(app.endpoint, Person(app, "someone")) as socket:
+    async with connect(app.endpoint, Person(app, "someone")) as socket:
         await wait_until(lambda: bool(app.hub.keys()))
         socket.stop_reading()
         socket.subscribe("1", EVENTS, after=0)
@@ -213,23 +213,25 @@ async def test_nothing_more_is_sent_to_a_client_that_catches_up_while_its_sessio
         socket.person.check_allowed.set()
 
 
-@pytest.mark.parametrize("announced", [True, False], ids=["ended here", "ended elsewhere"])
+@pytest.mark.parametrize("is_announced", [True, False], ids=["ended here", "ended elsewhere"])
 async def test_someone_who_is_signed_out_while_catching_up_receives_nothing_more(
-    app: StreamApp, monkeypatch: pytest.MonkeyPatch, announced: bool
+    app: StreamApp, monkeypatch: pytest.MonkeyPatch, is_announced: bool
 ) -> None:
     """The announcement of the end is enough, however recent the last check is."""
-    monkeypatch.setattr(broadcast, "ACCESS_SECONDS", 60 if announced else 0)
+    monkeypatch.setattr(broadcast, "ACCESS_SECONDS", 60 if is_announced else 0)
     await app.append(20)
-    async with connected(app.endpoint, Person(app, "someone")) as socket:
+    async with connect(app.endpoint, Person(app, "someone")) as socket:
         await wait_until(lambda: bool(app.hub.keys()))
         socket.stop_reading()
         socket.subscribe("1", EVENTS, after=0)
         await wait_until(lambda: socket.pending)
-        socket.person.sign_out(announced)
+        socket.person.sign_out(is_announced)
         socket.resume_reading()
         await wait_until(
             lambda: (
-                socket.close_code == CloseCode.UNAUTHORIZED if announced else socket.ended_by_error
+                socket.close_code == CloseCode.UNAUTHORIZED
+                if is_announced
+                else socket.ended_by_error
             )
         )
         assert socket.sequences() in ([], [1])
@@ -248,7 +250,7 @@ async def test_a_client_that_does_not_read_costs_one_page_and_no_queue(
 
     monkeypatch.setattr(Event, "since", classmethod(counting_since))
     await app.append(10)
-    async with connected(app.endpoint, Person(app, "someone")) as socket:
+    async with connect(app.endpoint, Person(app, "someone")) as socket:
         await wait_until(lambda: bool(app.hub.keys()))
         socket.stop_reading()
         socket.subscribe("1", EVENTS, after=0)

@@ -265,7 +265,7 @@ async def wait_for_typing(alice: Client, chat: str, typing: SubscriptionMessages
     """
     next_typing = asyncio.create_task(typing.next())
     while not next_typing.done():
-        await alice.mutate("ticketTyping", "TicketTypingInput", {"ticketId": chat}, "told")
+        await alice.mutate("ticketTyping", "TicketTypingInput", {"ticketId": chat}, "sent")
         await asyncio.wait({next_typing}, timeout=0.2)
     return await next_typing
 

@@ -94,8 +94,8 @@ async def test_a_request_names_one_host(server: Server) -> None:
         ):
             text = await answer(server, f"POST {path} HTTP/1.1\r\n{hosts}", BODY)
             assert text.startswith("HTTP/1.1 400 "), hosts
-    twice = "Host: a.example\r\nX-A: 1\r\nX-A: 2\r\n"
-    assert "200" in (await answer(server, f"POST /graphql HTTP/1.1\r\n{twice}", BODY))[:13]
+    headers = "Host: a.example\r\nX-A: 1\r\nX-A: 2\r\n"
+    assert "200" in (await answer(server, f"POST /graphql HTTP/1.1\r\n{headers}", BODY))[:13]
     assert "200" in (await answer(server, "POST /graphql HTTP/1.0\r\n", BODY))[:13]
 
 

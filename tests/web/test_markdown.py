@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from seed.policies import read_policies
 from web.markdown import to_html
 
-ALLOWED = {"h1", "h2", "h3", "p", "ul", "li", "strong", "a"}
+ALLOWED_TAGS = {"h1", "h2", "h3", "p", "ul", "li", "strong", "a"}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ class ElementChecker(HTMLParser):
         self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in ALLOWED
+        assert tag in ALLOWED_TAGS
         assert [name for name, _ in attrs] == (["href"] if tag == "a" else [])
         self.links += [value or "" for _, value in attrs]
         self.open.append(tag)
@@ -103,7 +103,7 @@ def test_no_text_produces_other_elements(text: str) -> None:
 def test_all_policies_render_completely() -> None:
     for content in read_policies():
         for text in (content.fr, content.en):
-            rendered = to_html(text)
-            assert "**" not in rendered
-            assert "](" not in rendered
-            assert rendered.count("<h1>") == 1
+            html = to_html(text)
+            assert "**" not in html
+            assert "](" not in html
+            assert html.count("<h1>") == 1

@@ -222,12 +222,16 @@ class ExpectedErrors:
         """Check a response's errors and its nulls."""
         reported_counts = Counter(error_text(error) for error in response.get("errors", ()))
         details = f"{executor} responds {response}\n  possible errors: {self.possible}"
-        propagated: dict[Path, int] = dict.fromkeys(self.null_paths, 0)
+        propagated_counts: dict[Path, int] = dict.fromkeys(self.null_paths, 0)
         for text, _, path in sorted(self.possible, key=lambda each: self.occurrences[each[0]]):
-            if path in self.null_paths and reported_counts[text] > 0 and not propagated[path]:
+            if (
+                path in self.null_paths
+                and reported_counts[text] > 0
+                and not propagated_counts[path]
+            ):
                 reported_counts[text] -= 1
-                propagated[path] += 1
-        assert all(propagated.values()), f"an error is missing\n  {details}"
+                propagated_counts[path] += 1
+        assert all(propagated_counts.values()), f"an error is missing\n  {details}"
         optional_counts = Counter(
             text for text, _, path in self.possible if path not in self.null_paths
         )

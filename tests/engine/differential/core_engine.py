@@ -45,8 +45,8 @@ class CoreExecutor(Executor[None]):
         *rest: Any,
     ) -> Any:
         value = await deferred.fetch(None)
-        completed = super().complete_value(return_type, details, info, path, value, *rest)
-        return await completed if is_awaitable(completed) else completed
+        completed_value = super().complete_value(return_type, details, info, path, value, *rest)
+        return await completed_value if is_awaitable(completed_value) else completed_value
 
 
 class CoreEngine(Engine):

@@ -22,7 +22,13 @@ from graphql import (
 )
 
 from engine import Batch
-from tests.engine.differential.faulty_values import BLUE, DeferredValue, Size, ValueFactory, delayed
+from tests.engine.differential.faulty_values import (
+    BLUE,
+    DeferredValue,
+    Size,
+    ValueFactory,
+    resolve_later,
+)
 from tests.engine.differential.seeded_context import SeededContext
 
 LEAVES = ("Int", "Float", "String", "Boolean", "ID", "Odd", "Anything", "Colour", "Size")
@@ -160,7 +166,7 @@ async def step(
     fail: bool | None = False,
 ) -> Any:
     info.context.effects.append(f"begin {info.path.key}")
-    await delayed(None, min(abs(turns or 0), 5))
+    await resolve_later(None, min(abs(turns or 0), 5))
     info.context.effects.append(f"end {info.path.key}")
     if fail:
         raise ValueError("the step failed")
@@ -203,7 +209,7 @@ def failed_batch(values: list[Any], choice: int) -> Any:
         raise error
     if choice < 4:
         return raise_later(error)
-    return delayed([values[1:], [*values, 1], None, 5][choice - 4], choice - 4)
+    return resolve_later([values[1:], [*values, 1], None, 5][choice - 4], choice - 4)
 
 
 async def raise_later(error: Exception) -> Any:
@@ -211,7 +217,7 @@ async def raise_later(error: Exception) -> Any:
 
 
 def batch_result(values: list[Any], choice: int) -> Any:
-    return DeferredValue(values, choice) if choice < 2 else delayed(values, choice - 2)
+    return DeferredValue(values, choice) if choice < 2 else resolve_later(values, choice - 2)
 
 
 def load(source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any) -> Any:
@@ -253,7 +259,7 @@ def resolve_type(value: Any, _info: Any, _type: Any) -> Any:
     """A `resolve_type`: returns names, except for Nowhere (a number), and awaitables for robots."""
     kind = getattr(value, "kind", "")
     if kind == "Robot":
-        return delayed(kind, 1)
+        return resolve_later(kind, 1)
     return {"Nowhere": 5, "": None}.get(kind, kind)
 
 
@@ -262,7 +268,7 @@ def is_cat(value: Any, _info: Any) -> bool:
 
 
 async def is_dog(value: Any, _info: Any) -> bool:
-    await delayed(None, 1)
+    await resolve_later(None, 1)
     return getattr(value, "kind", None) == "Dog"
 
 

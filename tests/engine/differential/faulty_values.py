@@ -101,7 +101,7 @@ class DeferredValue(Deferred):
         if selection is not None:
             # As a database query would, to choose its columns.
             [selection.subselections(name) for name in selection.fields]
-        return await delayed(self.value, self.iterations)
+        return await resolve_later(self.value, self.iterations)
 
 
 class ErrorToRaise:
@@ -111,7 +111,7 @@ class ErrorToRaise:
         self.error = error
 
 
-async def delayed(value: Any, iterations: int) -> Any:
+async def resolve_later(value: Any, iterations: int) -> Any:
     """The value, or its error, after some iterations of the event loop."""
     for _ in range(iterations):
         await asyncio.sleep(0)
@@ -225,9 +225,9 @@ class ValueFactory:
         if choice < 6:
             return value_or_raise(value)
         if choice < 9:
-            return delayed(value, choice - 6)
+            return resolve_later(value, choice - 6)
         if choice == 9:
-            return asyncio.ensure_future(delayed(value, 1))
+            return asyncio.ensure_future(resolve_later(value, 1))
         return DeferredValue(value, choice - 10)
 
     def value(self, kind: Any, random: Random, path: tuple[Any, ...]) -> Any:
@@ -279,7 +279,7 @@ class ValueFactory:
         value = self.value(kind, random, path)
         choice = random.randrange(16)
         if choice < 3:
-            return delayed(value, choice)
+            return resolve_later(value, choice)
         if choice == 3:
             return DeferredValue(value, 1)
         return value.error if isinstance(value, ErrorToRaise) else value

@@ -81,14 +81,16 @@ def operations(
     schema: GraphQLSchema, engine: Engine, scalars: Scalars = SCALARS, **options: Any
 ) -> st.SearchStrategy[GeneratedOperation]:
     """Valid operations over a schema. `fields` limits the root fields."""
-    documents = from_schema(schema, custom_scalars=dict(scalars), print_ast=_unchanged, **options)
+    documents = from_schema(
+        schema, custom_scalars=dict(scalars), print_ast=_keep_document, **options
+    )
     seeds = st.sampled_from(range(1_000))
     return st.builds(
         lambda document, seed: rewrite(schema, engine, document, seed), documents, seeds
     )
 
 
-def _unchanged(document: DocumentNode) -> DocumentNode:
+def _keep_document(document: DocumentNode) -> DocumentNode:
     return document
 
 

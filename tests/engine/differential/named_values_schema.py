@@ -16,7 +16,7 @@ from tests.engine.differential.faulty_values import (
     DeferredValue,
     ErrorLookalike,
     ErrorToRaise,
-    delayed,
+    resolve_later,
 )
 from tests.engine.differential.seeded_context import SeededContext
 
@@ -61,7 +61,7 @@ def deny() -> Any:
 
 
 async def fail_later() -> Any:
-    await delayed(None, 2)
+    await resolve_later(None, 2)
     fail()
 
 
@@ -92,16 +92,16 @@ def item(number: int = 1) -> dict[str, Any]:
         "name": lambda _info: f"item {number}",
         "fails": lambda _info: fail(),
         "failsNonNull": lambda _info: fail(),
-        "later": lambda _info: delayed(7, number),
+        "later": lambda _info: resolve_later(7, number),
         "failsLater": lambda _info: fail_later(),
         "returned": ValueError("returned"),
         "deep": lambda _info: item(number + 1),
-        "deepNonNull": lambda _info: delayed(item(number + 1), 1),
+        "deepNonNull": lambda _info: resolve_later(item(number + 1), 1),
         "failingObject": lambda _info: fail(),
         "failingObjectNonNull": lambda _info: fail_later(),
         "items": lambda _info: [item(5), None, item(6)],
         "itemsNonNull": lambda _info: [item(5), None],
-        "itemsAll": lambda _info: [item(5), delayed(item(6), 2)],
+        "itemsAll": lambda _info: [item(5), resolve_later(item(6), 2)],
         "named": lambda _info: TOWER,
     }
 
@@ -121,16 +121,16 @@ NAMED_VALUES: dict[str, Callable[[], Any]] = {
     "undefined": lambda: Undefined,
     "raised error": fail,
     "raised GraphQLError": deny,
-    "later": lambda: delayed(7, 2),
+    "later": lambda: resolve_later(7, 2),
     "later error": fail_later,
-    "later null": lambda: delayed(None, 1),
+    "later null": lambda: resolve_later(None, 1),
     "deferred": lambda: DeferredValue(7, 1),
     "deferred null": lambda: DeferredValue(None, 0),
     "deferred error": lambda: DeferredValue(ErrorToRaise(ErrorLookalike()), 1),
-    "later deferred": lambda: delayed(DeferredValue(7, 1), 1),
+    "later deferred": lambda: resolve_later(DeferredValue(7, 1), 1),
     "returned": lambda: ValueError("returned"),
     "returned GraphQLError": lambda: GraphQLError("refused", extensions={"code": "NO"}),
-    "later returned": lambda: delayed(KeyError("k"), 1),
+    "later returned": lambda: resolve_later(KeyError("k"), 1),
     "own path": lambda: GraphQLError("own path", path=["else", 1]),
     "lookalike": ErrorLookalike,
     "huge": lambda: 2**31,
@@ -166,11 +166,11 @@ NAMED_VALUES: dict[str, Callable[[], Any]] = {
     "stream of errors": lambda: stream(ValueError("in"), 2),
     "error midway": failing_midway,
     "stream with error midway": stream_failing_midway,
-    "later list": lambda: delayed([1, 2], 1),
-    "later stream": lambda: delayed(stream(1, 2), 1),
+    "later list": lambda: resolve_later([1, 2], 1),
+    "later stream": lambda: resolve_later(stream(1, 2), 1),
     "deferred list": lambda: DeferredValue((1, 2), 1),
-    "awaitables": lambda: [delayed(1, 3), 2, delayed(3, 1)],
-    "awaited null": lambda: [1, delayed(None, 1)],
+    "awaitables": lambda: [resolve_later(1, 3), 2, resolve_later(3, 1)],
+    "awaited null": lambda: [1, resolve_later(None, 1)],
     "awaited errors": lambda: [fail_later(), 2, fail_later()],
     "error as item": lambda: [1, ValueError("in"), 3],
     "deferred items": lambda: [DeferredValue(1, 2), DeferredValue(None, 0)],
@@ -181,20 +181,20 @@ NAMED_VALUES: dict[str, Callable[[], Any]] = {
     "grid": lambda: [[1, 2], [], [3]],
     "grid with nulls": lambda: [[1, None], None, [3]],
     "not a grid": lambda: [1, [2]],
-    "grid of all": lambda: (generator(1, delayed(2, 1)), delayed([3], 2), stream(4)),
+    "grid of all": lambda: (generator(1, resolve_later(2, 1)), resolve_later([3], 2), stream(4)),
     "grid of errors": lambda: [[ValueError("in")], ValueError("row"), [1]],
-    "later rows": lambda: [delayed([1, delayed(None, 1)], 1), fail_later()],
+    "later rows": lambda: [resolve_later([1, resolve_later(None, 1)], 1), fail_later()],
     "items": lambda: [item(1), item(2)],
-    "items and nulls": lambda: [item(1), None, delayed(item(2), 1)],
+    "items and nulls": lambda: [item(1), None, resolve_later(item(2), 1)],
     "items and errors": lambda: [item(1), ValueError("in")],
     "stream of items": lambda: stream(item(1), item(2)),
-    "itemGrid": lambda: [[item(1)], [item(2), delayed(item(3), 1)]],
+    "itemGrid": lambda: [[item(1)], [item(2), resolve_later(item(3), 1)]],
     "itemGrid and nulls": lambda: [[item(1), None], None],
     # objects
     "item": lambda: item(1),
     "tower": lambda: TOWER,
     "wall": lambda: WALL,
-    "later item": lambda: delayed(item(1), 1),
+    "later item": lambda: resolve_later(item(1), 1),
     "deferred item": lambda: DeferredValue(item(1), 1),
     "deferred null object": lambda: DeferredValue(None, 1),
     "unknown type": lambda: {"__typename": "Nowhere"},
@@ -202,7 +202,7 @@ NAMED_VALUES: dict[str, Callable[[], Any]] = {
     "number": lambda: {"__typename": 5},
     "untyped": dict,
     "query": lambda: {"__typename": "Query"},
-    "mixed types": lambda: [item(1), TOWER, delayed(WALL, 1)],
+    "mixed types": lambda: [item(1), TOWER, resolve_later(WALL, 1)],
     "mixed types with errors": lambda: [TOWER, {"__typename": "Nowhere"}, WALL],
 }
 
@@ -216,24 +216,24 @@ def batch(context: SeededContext, parents: Sequence[Any], value: str | None = "v
     size = len(parents)
     valid = [item(10 + (parent or {}).get("id", 0)) for parent in parents]
     results: dict[Any, Callable[[], Any]] = {
-        "valid": lambda: delayed(valid, 1),
+        "valid": lambda: resolve_later(valid, 1),
         "deferred": lambda: DeferredValue(valid, 1),
         "raised error": fail,
         "later error": fail_later,
         "raised GraphQLError": deny,
         "deferred error": lambda: DeferredValue(ErrorToRaise(ValueError("failed")), 1),
-        "too few": lambda: delayed(valid[1:], 1),
-        "too many": lambda: delayed([*valid, 1], 1),
-        "null": lambda: delayed(None, 1),
-        "number": lambda: delayed(5, 0),
-        "errors": lambda: delayed([ValueError("failed")] * size, 1),
-        "nulls": lambda: delayed([None] * size, 1),
-        "tuple": lambda: delayed(tuple(valid), 1),
-        "lists": lambda: delayed([[1, 2]] * size, 1),
-        "invalid lists": lambda: delayed([[1, None]] * size, 1),
-        "leaves": lambda: delayed([5] * size, 1),
-        "invalid leaves": lambda: delayed(["x"] * size, 1),
-        "generator": lambda: delayed(generator(*valid), 1),
+        "too few": lambda: resolve_later(valid[1:], 1),
+        "too many": lambda: resolve_later([*valid, 1], 1),
+        "null": lambda: resolve_later(None, 1),
+        "number": lambda: resolve_later(5, 0),
+        "errors": lambda: resolve_later([ValueError("failed")] * size, 1),
+        "nulls": lambda: resolve_later([None] * size, 1),
+        "tuple": lambda: resolve_later(tuple(valid), 1),
+        "lists": lambda: resolve_later([[1, 2]] * size, 1),
+        "invalid lists": lambda: resolve_later([[1, None]] * size, 1),
+        "leaves": lambda: resolve_later([5] * size, 1),
+        "invalid leaves": lambda: resolve_later(["x"] * size, 1),
+        "generator": lambda: resolve_later(generator(*valid), 1),
     }
     return results[value]()
 

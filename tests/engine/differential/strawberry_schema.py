@@ -17,7 +17,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 
 from engine import Batch
-from tests.engine.differential.faulty_values import EXCEPTIONS, DeferredValue, delayed
+from tests.engine.differential.faulty_values import EXCEPTIONS, DeferredValue, resolve_later
 from tests.engine.differential.seeded_context import SeededContext
 
 Info = strawberry.Info[SeededContext, Any]
@@ -116,7 +116,7 @@ def choose_value(context: SeededContext, path: tuple[Any, ...], valid: Callable[
         return invalid
     match random.randrange(4):
         case 0:
-            return delayed(valid(), 1)
+            return resolve_later(valid(), 1)
         case 1:
             return DeferredValue(valid(), 1)
     return valid()
@@ -173,7 +173,7 @@ class AsyncPermission(BasePermission):
 
     async def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:
         context = info.context
-        await delayed(None, 1)
+        await resolve_later(None, 1)
         return not context.is_faulty(context.random("slow", info.path.as_list()))
 
 
@@ -192,7 +192,7 @@ class AsyncExtension(FieldExtension):
     async def resolve_async(
         self, next_: Callable[..., Any], source: Any, info: Info, **kwargs: Any
     ) -> Any:
-        await delayed(None, 1)
+        await resolve_later(None, 1)
         result = next_(source, info, **kwargs)
         return await result if hasattr(result, "__await__") else result
 
@@ -258,7 +258,7 @@ def batch_of_leaves(context: SeededContext, parents: list[Any], times: int = 1) 
 def describe_parents(
     context: SeededContext, parents: list[Any], options: Options | None = None
 ) -> Any:
-    return delayed([f"{_path(parent)} {options}" for parent in parents], 1)
+    return resolve_later([f"{_path(parent)} {options}" for parent in parents], 1)
 
 
 def batch_field(batch: Batch) -> Any:
@@ -392,7 +392,7 @@ class Mutation:
     @strawberry.mutation
     async def step(self, info: Info, iterations: int = 1) -> str:
         info.context.effects.append(f"begin {info.path.key}")
-        await delayed(None, max(0, min(iterations, 5)))
+        await resolve_later(None, max(0, min(iterations, 5)))
         info.context.effects.append(f"end {info.path.key}")
         return f"step {len(info.context.effects)}"
 

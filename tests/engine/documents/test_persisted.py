@@ -175,12 +175,12 @@ def test_thousands_of_documents_do_not_evict_used_ones_from_a_bounded_cache(
     assert store.find(Params(None, document_id="trusted"))
 
 
-TRUSTED = {"trusted": "{ hello }", digest(TEXT): TEXT}
+TRUSTED_DOCUMENTS = {"trusted": "{ hello }", digest(TEXT): TEXT}
 
 
 @pytest.fixture
 def trusting_engine(schema: GraphQLSchema) -> Engine:
-    return Engine(schema, trusted_documents=TRUSTED)
+    return Engine(schema, trusted_documents=TRUSTED_DOCUMENTS)
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,11 @@ def test_a_flood_of_new_documents_does_not_evict_used_ones(store: DocumentStore)
 
 
 def test_a_flood_of_invalid_documents_evicts_nothing(store: DocumentStore) -> None:
-    cached = store.read(DAILY_QUERY)
+    cached_document = store.read(DAILY_QUERY)
     for number in range(MAX_DOCUMENTS + 10):
         with pytest.raises(RequestError):
             store.read(f"{{ a{number} ")
-    assert store.read(DAILY_QUERY) is cached
+    assert store.read(DAILY_QUERY) is cached_document
 
 
 def document(text: str, size: int) -> Document:

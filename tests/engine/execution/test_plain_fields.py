@@ -32,7 +32,7 @@ class Inner:
     deep: "Inner | None" = None
 
     @classmethod
-    def of(cls, number: int, deep: "Inner | None" = None) -> "Inner":
+    def create(cls, number: int, deep: "Inner | None" = None) -> "Inner":
         return cls(number=number, deep=deep)
 
 
@@ -44,7 +44,7 @@ class Thing:
     size: Size | None = Size.SMALL
     day: date | None = None
     moment: datetime | None = None
-    inner: Inner = field(default_factory=lambda: Inner.of(7))
+    inner: Inner = field(default_factory=lambda: Inner.create(7))
     maybe: Inner | None = None
 
     @strawberry.field
@@ -152,7 +152,7 @@ async def test_plain_fields_are_read_once() -> None:
         [
             Row(
                 text="a",
-                maybe=Inner.of(1, Inner.of(2)),
+                maybe=Inner.create(1, Inner.create(2)),
                 day=date(2026, 1, 31),
                 moment=datetime(2026, 1, 31, tzinfo=UTC),
             )
@@ -202,11 +202,15 @@ async def return_later(value: Any) -> Any:
         ({"size": Size.LARGE}, {"size": "LARGE"}, 0),
         ({"text": ValueError}, {"text": None}, 1),
         ({"text": lambda: return_later("x")}, {"text": "x"}, 0),
-        ({"inner": lambda: return_later(Inner.of(3))}, {"inner": {"number": 3}}, 0),
+        ({"inner": lambda: return_later(Inner.create(3))}, {"inner": {"number": 3}}, 0),
         ({"inner": None}, None, 1),
-        ({"inner": Inner.of(2**40)}, None, 1),
-        ({"maybe": Inner.of(2**40)}, {"maybe": None}, 1),
-        ({"maybe": Inner.of(1, Inner.of(2**40))}, {"maybe": {"number": 1, "deep": None}}, 1),
+        ({"inner": Inner.create(2**40)}, None, 1),
+        ({"maybe": Inner.create(2**40)}, {"maybe": None}, 1),
+        (
+            {"maybe": Inner.create(1, Inner.create(2**40))},
+            {"maybe": {"number": 1, "deep": None}},
+            1,
+        ),
         ({"maybe": lambda: return_later(None)}, {"maybe": None}, 0),
         ({"day": "today"}, {"day": None}, 1),
         ({"day": lambda: return_later(date(2026, 2, 28))}, {"day": "2026-02-28"}, 0),
@@ -256,7 +260,7 @@ async def test_a_coroutine_in_an_attribute_is_awaited_once() -> None:
     engine = Engine(SCHEMA._schema)
     for _ in range(3):
         ROWS[:] = [Row(), Row()]
-        vars(ROWS[0]).update(text=return_later("x"), inner=return_later(Inner.of(9)))
+        vars(ROWS[0]).update(text=return_later("x"), inner=return_later(Inner.create(9)))
         response = await engine.execute(engine.prepare(Params(query)), {})
         assert response["data"]["things"] == [
             {"text": "x", "inner": {"number": 9}},
@@ -265,7 +269,7 @@ async def test_a_coroutine_in_an_attribute_is_awaited_once() -> None:
 
 
 @strawberry.type
-class Slow:
+class SlowItem:
     number: int
 
     @strawberry.field
@@ -276,26 +280,26 @@ class Slow:
         return f"{self.number}"
 
 
-LIVE_ROWS: list[Slow] = []
+LIVE_ROWS: list[SlowItem] = []
 
 
 @strawberry.type
 class LiveQuery:
     @strawberry.field
-    def slow(self) -> list[Slow]:
+    def slow(self) -> list[SlowItem]:
         return LIVE_ROWS
 
 
 @pytest.mark.parametrize(
     "modify_list",
-    [LIVE_ROWS.clear, lambda: LIVE_ROWS.pop(0), lambda: LIVE_ROWS.insert(0, Slow(number=9))],
+    [LIVE_ROWS.clear, lambda: LIVE_ROWS.pop(0), lambda: LIVE_ROWS.insert(0, SlowItem(number=9))],
 )
 async def test_a_list_that_is_modified_during_execution_is_completed_as_it_was(
     modify_list: Callable[[], Any],
 ) -> None:
     engine = Engine(strawberry.Schema(LiveQuery)._schema)
     for _ in range(3):
-        LIVE_ROWS[:] = [Slow(number=number) for number in (1, 3, 4)]
+        LIVE_ROWS[:] = [SlowItem(number=number) for number in (1, 3, 4)]
         execution = asyncio.ensure_future(
             engine.execute(engine.prepare(Params("{ slow { number later } }")), {})
         )
@@ -304,7 +308,7 @@ async def test_a_list_that_is_modified_during_execution_is_completed_as_it_was(
         assert (await execution)["data"]["slow"] == [
             {"number": number, "later": f"{number}"} for number in (1, 3, 4)
         ]
-        LIVE_ROWS[:] = [Slow(number=number) for number in (1, 2)]
+        LIVE_ROWS[:] = [SlowItem(number=number) for number in (1, 2)]
         execution = asyncio.ensure_future(
             engine.execute(engine.prepare(Params("{ slow { number later } }")), {})
         )

@@ -45,7 +45,7 @@ FRAGMENT_QUERY = (
 
 
 @pytest.mark.parametrize(
-    ("query", "variables", "other_variables", "same"),
+    ("query", "variables", "other_variables", "is_same"),
     [
         (AFTER_QUERY, {"after": 1}, {"after": 2}, True),
         (AFTER_QUERY, {"after": 1}, {}, True),
@@ -61,14 +61,14 @@ FRAGMENT_QUERY = (
     ],
 )
 def test_variables_matter_if_a_response_depends_on_them(
-    query: str, variables: dict[str, Any], other_variables: dict[str, Any], same: bool
+    query: str, variables: dict[str, Any], other_variables: dict[str, Any], is_same: bool
 ) -> None:
     key, other_key = (
         sharing_key(ENGINE.prepare(Params(query=query, variables=each)))
         for each in (variables, other_variables)
     )
     assert key is not None
-    assert (key == other_key) is same
+    assert (key == other_key) is is_same
 
 
 def test_documents_limits_and_operation_names_matter() -> None:

@@ -57,19 +57,27 @@ def test_the_minimum_size_of_compressed_responses(accept_encoding: str | None, s
 
 
 async def test_a_large_response_is_compressed(client_without_encodings: httpx.AsyncClient) -> None:
-    compressed = await client_without_encodings.post(
+    compressed_response = await client_without_encodings.post(
         URL, json=LARGE, headers={"accept-encoding": "gzip"}
     )
-    uncompressed = await client_without_encodings.post(URL, json=LARGE)
-    assert (compressed.headers["content-encoding"], "content-encoding" in uncompressed.headers) == (
+    uncompressed_response = await client_without_encodings.post(URL, json=LARGE)
+    assert (
+        compressed_response.headers["content-encoding"],
+        "content-encoding" in uncompressed_response.headers,
+    ) == (
         "gzip",
         False,
     )
-    assert compressed.json() == uncompressed.json()
+    assert compressed_response.json() == uncompressed_response.json()
     assert (
-        int(compressed.headers["content-length"]) < int(uncompressed.headers["content-length"]) / 2
+        int(compressed_response.headers["content-length"])
+        < int(uncompressed_response.headers["content-length"]) / 2
     )
-    assert compressed.headers["vary"] == uncompressed.headers["vary"] == "Accept, Accept-Encoding"
+    assert (
+        compressed_response.headers["vary"]
+        == uncompressed_response.headers["vary"]
+        == "Accept, Accept-Encoding"
+    )
 
 
 async def test_a_small_response_is_compressed_only_if_nothing_else_is_accepted(
@@ -90,11 +98,11 @@ async def test_a_large_response_with_errors_is_compressed(
     client_without_encodings: httpx.AsyncClient,
 ) -> None:
     invalid = {"query": "{ " + " ".join(f"unknown{number}" for number in range(30)) + " }"}
-    compressed = await client_without_encodings.post(
+    compressed_response = await client_without_encodings.post(
         URL, json=invalid, headers={"accept-encoding": "gzip"}
     )
-    assert compressed.headers["content-encoding"] == "gzip"
-    assert len(compressed.json()["errors"]) > 1
+    assert compressed_response.headers["content-encoding"] == "gzip"
+    assert len(compressed_response.json()["errors"]) > 1
 
 
 async def test_a_repeated_header_is_joined(client_without_encodings: httpx.AsyncClient) -> None:

@@ -10,7 +10,7 @@ from models.errors import ServiceUnavailable
 from tests.patience import PATIENCE
 
 
-async def admitted(queue: FairQueue, person: str | None, order: list[str | None]) -> None:
+async def enter(queue: FairQueue, person: str | None, order: list[str | None]) -> None:
     admission = await queue.enter(person, transaction=False)
     order.append(person)
     await asyncio.sleep(0)
@@ -22,7 +22,7 @@ async def test_people_take_turns() -> None:
     order: list[str | None] = []
     first = await queue.enter("a", transaction=False)
     tasks = [
-        asyncio.create_task(admitted(queue, person, order))
+        asyncio.create_task(enter(queue, person, order))
         for person in ["a", "a", "a", "b", "b", "c", None]
     ]
     await asyncio.sleep(0)
@@ -33,24 +33,24 @@ async def test_people_take_turns() -> None:
 
 async def test_a_person_has_a_share_only() -> None:
     queue = FairQueue(4, share=2, transactions=3, wait=PATIENCE)
-    held = [await queue.enter("a", transaction=False) for _ in range(2)]
+    admissions = [await queue.enter("a", transaction=False) for _ in range(2)]
     order: list[str | None] = []
-    more = asyncio.create_task(admitted(queue, "a", order))
+    waiting_task = asyncio.create_task(enter(queue, "a", order))
     await asyncio.sleep(0)
-    await admitted(queue, "b", order)
+    await enter(queue, "b", order)
     assert order == ["b"]
-    queue.leave(held[0])
-    await more
+    queue.leave(admissions[0])
+    await waiting_task
     assert order == ["b", "a"]
 
 
 async def test_whoever_waits_too_long_is_refused_and_leaves_no_trace() -> None:
     queue = FairQueue(1, share=1, transactions=1, wait=0.01)
-    held = await queue.enter("a", transaction=False)
+    admissions = await queue.enter("a", transaction=False)
     with pytest.raises(ServiceUnavailable):
         await queue.enter("b", transaction=False)
     assert not queue._waiting
-    queue.leave(held)
+    queue.leave(admissions)
     queue.leave(await queue.enter("b", transaction=False))
 
 

@@ -22,7 +22,7 @@ pytestmark = [
 
 
 @pytest.fixture
-async def two(db: str) -> AsyncIterator[PostgresClient]:
+async def two_connections(db: str) -> AsyncIterator[PostgresClient]:
     """A client with two connections for each workload."""
     client = await small_client(interactive_connections=2)
     yield client
@@ -37,7 +37,7 @@ async def small_client(**options: Any) -> PostgresClient:
         name: getattr(client, name) for name in ("user", "password", "database", "host", "port")
     }
     extra = client.extra | {"options": replace(client.extra["options"], **options)}
-    return PostgresClient(**settings, connection_name="two", **extra)
+    return PostgresClient(**settings, connection_name="two_connections", **extra)
 
 
 def idle(client: PostgresClient) -> int:
@@ -62,85 +62,93 @@ async def test_cancelled_and_broken_connections_are_replaced() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_two_connections_serve_random_loads(two: PostgresClient, seed: int) -> None:
+async def test_two_connections_serve_random_loads(
+    two_connections: PostgresClient, seed: int
+) -> None:
     random = Random(seed)
 
-    async def one(number: int) -> int:
+    async def read_one(number: int) -> int:
         assign_person(random.choice([None, "a", "b"]))
-        found = await two.read("SELECT $1::int FROM pg_sleep($2)", [number, random.random() / 100])
-        return int(found[0][0])
+        rows = await two_connections.read(
+            "SELECT $1::int FROM pg_sleep($2)", [number, random.random() / 100]
+        )
+        return int(rows[0][0])
 
-    async def several(number: int) -> int:
-        async with two._in_transaction() as db:
-            _, found = await db.execute_query("SELECT $1::int FROM pg_sleep(0.003)", [number])
-        return int(found[0][0])
+    async def read_in_transaction(number: int) -> int:
+        async with two_connections._in_transaction() as db:
+            _, rows = await db.execute_query("SELECT $1::int FROM pg_sleep(0.003)", [number])
+        return int(rows[0][0])
 
-    async def failing(number: int) -> int:
+    async def divide_by_zero(number: int) -> int:
         with pytest.raises(asyncpg.PostgresError):
-            await two.read("SELECT 1 / $1::int", [0])
+            await two_connections.read("SELECT 1 / $1::int", [0])
         return number
 
     for _ in range(10):
         tasks = [
-            asyncio.ensure_future(random.choice([one, one, several, failing])(number))
+            asyncio.ensure_future(
+                random.choice([read_one, read_one, read_in_transaction, divide_by_zero])(number)
+            )
             for number in range(12)
         ]
         for task in random.sample(tasks, 4):
             await asyncio.sleep(random.random() / 200)
             task.cancel()
         async with asyncio.timeout(PATIENCE):
-            found = await asyncio.gather(*tasks, return_exceptions=True)
+            rows = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(
             each == number or isinstance(each, asyncio.CancelledError)
-            for number, each in enumerate(found)
+            for number, each in enumerate(rows)
         )
-    assert [await one(number) for number in range(3)] == [0, 1, 2]
-    pool = two._pool.current
+    assert [await read_one(number) for number in range(3)] == [0, 1, 2]
+    pool = two_connections._pool.current
     await asyncio.gather(*pool._closing)
     assert (pool._queue._used, pool._queue._waiting) == (0, {})
     assert 1 <= len(pool._idle) <= 2
 
 
-async def test_a_transaction_gets_a_connection_under_constant_load(two: PostgresClient) -> None:
+async def test_a_transaction_gets_a_connection_under_constant_load(
+    two_connections: PostgresClient,
+) -> None:
     running = True
 
     async def reading() -> None:
         while running:
-            await two.read("SELECT 1", [])
+            await two_connections.read("SELECT 1", [])
 
     readers = [asyncio.create_task(reading()) for _ in range(6)]
     await asyncio.sleep(0.05)
     async with asyncio.timeout(PATIENCE):
         for _ in range(5):
-            async with two._in_transaction():
+            async with two_connections._in_transaction():
                 pass
     running = False
     await asyncio.gather(*readers)
 
 
-async def test_connections_are_used_again(two: PostgresClient) -> None:
+async def test_connections_are_used_again(two_connections: PostgresClient) -> None:
     backend = "SELECT pg_backend_pid() AS pid"
-    [(first,)] = await two.read(backend, [])
+    [(first,)] = await two_connections.read(backend, [])
     with pytest.raises(asyncpg.PostgresError):
-        await two.read("SELECT 1 / 0", [])
-    async with two._in_transaction() as db:
+        await two_connections.read("SELECT 1 / 0", [])
+    async with two_connections._in_transaction() as db:
         [row] = await db.execute_query_dict(backend)
     assert row["pid"] == first
     with pytest.raises(ZeroDivisionError):
-        async with two._in_transaction():
+        async with two_connections._in_transaction():
             raise ZeroDivisionError
-    assert [tuple(row) for row in await two.read(backend, [])] == [(first,)]
-    assert idle(two) == 1
+    assert [tuple(row) for row in await two_connections.read(backend, [])] == [(first,)]
+    assert idle(two_connections) == 1
 
 
-async def test_every_workload_has_connections_of_its_own(two: PostgresClient) -> None:
+async def test_every_workload_has_connections_of_its_own(two_connections: PostgresClient) -> None:
     """Two statements occupy all connections of one workload, and the others answer."""
-    tasks = [asyncio.create_task(two.read("SELECT pg_sleep(30)", [])) for _ in range(2)]
-    while not two._pool or two._pool.current._queue._used < 2:
+    tasks = [asyncio.create_task(two_connections.read("SELECT pg_sleep(30)", [])) for _ in range(2)]
+    while not two_connections._pool or two_connections._pool.current._queue._used < 2:
         await asyncio.sleep(0)
     for kind in set(Workload) - {Workload.INTERACTIVE}:
         with workload(kind):
-            assert [tuple(row) for row in await two.read("SELECT 2", [])] == [(2,)]
+            assert [tuple(row) for row in await two_connections.read("SELECT 2", [])] == [(2,)]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -192,11 +200,13 @@ async def test_a_lock_that_is_held_too_long_is_refused() -> None:
     await client.close()
 
 
-async def test_when_the_server_is_lost_all_connections_are_replaced(two: PostgresClient) -> None:
+async def test_when_the_server_is_lost_all_connections_are_replaced(
+    two_connections: PostgresClient,
+) -> None:
     backend = "SELECT pg_backend_pid()"
     with workload(Workload.CHAT):
-        before = await two.read(backend, [])
+        before = await two_connections.read(backend, [])
     with pytest.raises(ServiceUnavailable):
-        await two.read("SELECT pg_terminate_backend(pg_backend_pid())", [])
+        await two_connections.read("SELECT pg_terminate_backend(pg_backend_pid())", [])
     with workload(Workload.CHAT):
-        assert await two.read(backend, []) != before
+        assert await two_connections.read(backend, []) != before

@@ -45,7 +45,7 @@ async def installed_policies(db: str, clock: "MovableClock") -> None:
     await install(clock.now(), [*read_policies(), upcoming_terms])
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("installed_policies")
 @pytest.mark.parametrize(
     ("viewer", "locale", "title"),
     [
@@ -73,7 +73,7 @@ async def test_p4_4_everyone_can_read_the_policy_in_force(
     }
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("installed_policies")
 async def test_p4_4_a_client_can_verify_the_hash(execute: "Execute") -> None:
     for kind in ("PRIVACY", "TERMS"):
         policy = [
@@ -86,7 +86,7 @@ async def test_p4_4_a_client_can_verify_the_hash(execute: "Execute") -> None:
         )
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("installed_policies")
 async def test_p4_4_versions_are_listed_with_their_status_on_a_day(
     execute: "Execute", clock: "MovableClock"
 ) -> None:
@@ -229,7 +229,7 @@ async def test_an_id_of_another_type_is_not_a_policy(
     assert (await execute(dataset.marie.owner, query, ids=ids))["data"]["nodes"] == own
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("installed_policies")
 async def test_p4_4_days_begin_at_midnight_in_paris(
     execute: "Execute", clock: "MovableClock"
 ) -> None:
