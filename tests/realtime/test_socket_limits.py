@@ -125,7 +125,7 @@ async def test_few_operations_keep_a_result_for_a_client_that_does_not_read() ->
                 query = f'mutation {{ store(word: "{number}", until: "read") }}'
                 await subscribe(client, str(number), query)
             assert await receive_pong(client) == []
-            assert sorted(server.trace.started) == ["0", "1"]
+            await wait_until(lambda: sorted(server.trace.started) == ["0", "1"])
             await server.set_signal("read")
             answers = [await receive(client) for _ in range(40)]
     assert sum(answer["type"] == "next" for answer in answers) == 20
