@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from tests.outages.proxy import Proxy, through
-from tests.outages.test_database_away import QUICK
+from tests.outages.test_database_away import SHORT_TIMEOUTS
 from tests.patience import PATIENCE
 from tests.people import sign_up
 from tests.story.server_fixtures import ROOT, Client, Server
@@ -26,7 +26,7 @@ REPLY = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) {
 @pytest.fixture
 async def server(proxy: Proxy, postgres_database: str, tmp_path: Path) -> AsyncIterator[Server]:
     """A server whose database is behind the proxy."""
-    server = Server(through(proxy, postgres_database, **QUICK), tmp_path)
+    server = Server(through(proxy, postgres_database, **SHORT_TIMEOUTS), tmp_path)
     await asyncio.to_thread(server.start)
     yield server
     await asyncio.to_thread(server.stop)
