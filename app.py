@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 
 from accounts.registry import registry_from_url
 from auth.caller import CallerCache, anonymous, close_code
-from auth.cookies import Cookies, is_same_site
+from auth.cookies import Cookies, cross_site, is_same_site
 from auth.factors.passkeys import RelyingParty
 from auth.services import AuthServices
 from auth.sessions import session_key
@@ -38,6 +38,7 @@ from models.viewer import Viewer
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.endpoint import SocketEndpoint
 from realtime.hub import Hub, Listener
+from realtime.origins import origins_of_server
 from realtime.presence import Presence
 from resolvers.context import Context, Services
 from schema.errors import error_body, format_error
@@ -69,7 +70,9 @@ def create_app(
         auth=AuthServices.create(
             settings.secret_key,
             clock,
-            RelyingParty.from_base_url(settings.base_url, settings.allowed_origins),
+            RelyingParty.from_base_url(
+                settings.base_url, settings.allowed_origins | settings.passkey_origins
+            ),
             settings.redis_url,
             settings.breached_passwords,
         ),
@@ -175,7 +178,7 @@ class Application:
         self.scheduler = RequestScheduler()
         self._secure = settings.base_url.startswith("https://")
         # Behind a proxy the host may differ.
-        self._pages = settings.allowed_origins | {settings.base_url}
+        self._pages = settings.allowed_origins | origins_of_server(settings.base_url)
         try:
             self.engine = create_engine(settings.documents)
         except ManifestError as error:
@@ -194,7 +197,7 @@ class Application:
         """The ASGI application."""
         origins = Middleware(
             CORSMiddleware,
-            allow_origins=sorted(self.settings.allowed_origins),
+            allow_origins=sorted(self._pages),
             allow_methods=["GET", "POST", "PUT"],
             allow_headers=["authorization", "content-type", "accept-language"],
             expose_headers=["www-authenticate"],
@@ -288,6 +291,7 @@ class Application:
             cookie_header,
             secure=self._secure,
             is_trusted=lambda: is_same_site(header, self._pages, secure=self._secure),
+            cross_site=lambda: cross_site(header),
         )
 
     async def socket_client(self, payload: dict[str, Any], websocket: WebSocket) -> SocketClient:

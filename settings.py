@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import idna
+
 from accounts.registry import expected_registry_url
 from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.shared import expected_redis_url
@@ -55,6 +57,7 @@ class Settings:
     mail_url: str = field(repr=False)
     mail_sender: str
     allowed_origins: frozenset[str]
+    passkey_origins: frozenset[str]
     files: str
     s3_key_id: str = field(repr=False)
     s3_secret: str = field(repr=False)
@@ -86,6 +89,9 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
         allowed_origins=frozenset(
             map(_normalize_url, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())
+        ),
+        passkey_origins=frozenset(
+            environ.get("CAMCHA_PASSKEY_ORIGINS", "").replace(",", " ").split()
         ),
         files=environ.get("CAMCHA_FILES") or "var/files",
         s3_key_id=environ.get("CAMCHA_S3_KEY_ID") or "",
@@ -124,6 +130,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_breaches_errors(settings.breached_passwords),
         *_registry_errors(settings.registry),
         *(error for origin in sorted(settings.allowed_origins) for error in _origin_errors(origin)),
+        *_passkey_errors(settings.passkey_origins),
         *(error for name in sorted(settings.hosts) for error in _host_errors(name)),
         *_seller_errors(settings.seller),
         *_policies_errors(settings.policies / "versions.toml"),
@@ -150,6 +157,7 @@ VARIABLES = {
     "CAMCHA_MAIL_SENDER",
     "CAMCHA_ALLOWED_ORIGINS",
     "CAMCHA_ALLOWED_HOSTS",
+    "CAMCHA_PASSKEY_ORIGINS",
     "CAMCHA_FILES",
     "CAMCHA_S3_KEY_ID",
     "CAMCHA_S3_SECRET",
@@ -278,6 +286,15 @@ def _origin_errors(origin: str) -> list[str]:
     )
 
 
+def _passkey_errors(origins: frozenset[str]) -> list[str]:
+    return [
+        f"CAMCHA_PASSKEY_ORIGINS: {origin} is not an Android app such as "
+        "android:apk-key-hash:<the SHA-256 of its signing certificate in Base64url, 43 characters>"
+        for origin in sorted(origins)
+        if not re.fullmatch(r"android:apk-key-hash:[\w-]{43}", origin, re.ASCII)
+    ]
+
+
 def _hosts(environ: Mapping[str, str]) -> frozenset[str]:
     """The names under which this server may be called: the allowed ones and those of its pages.
     None when none are set, because a proxy may call the server by any name.
@@ -308,12 +325,24 @@ def _origin_of(url: str) -> str | None:
     has_extra_parts = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
     if parts.scheme not in _PORTS or not host or has_extra_parts:
         return None
-    host = f"[{host}]" if ":" in host else host
+    if ":" in host:
+        host = f"[{host}]"
+    elif not (host := _ascii_host(host)):
+        return None
     return (
         f"{parts.scheme}://{host}"
         if port in (None, _PORTS[parts.scheme])
         else f"{parts.scheme}://{host}:{port}"
     )
+
+
+def _ascii_host(host: str) -> str:
+    """The host as browsers send it; empty if they never do, as for `*.example.fr`."""
+    try:
+        ascii_host = idna.encode(host, uts46=True).decode() if not host.isascii() else host
+    except idna.IDNAError:
+        return ""
+    return ascii_host if re.fullmatch(r"[0-9a-z_.-]+", ascii_host) else ""
 
 
 def _normalize_url(url: str) -> str:

@@ -12,6 +12,9 @@ page can use the session while the page is open, but can't steal it.
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from auth.sessions import Tokens, WithheldTokens
 from realtime.origins import is_origin_allowed
@@ -37,16 +40,24 @@ class Cookies:
     """The cookies of an HTTP request, and those that its response sets. `secure` is whether
     browsers use HTTPS.
 
-    `is_trusted` returns whether the request comes from one of our pages.
+    `is_trusted` returns whether the request comes from one of our pages, `cross_site` what the
+    function of that name returns.
     """
 
-    __slots__ = ("_is_trusted", "_prefix", "_received", "_set")
+    __slots__ = ("_cross_site", "_is_trusted", "_prefix", "_received", "_set")
 
-    def __init__(self, header: str | None, *, secure: bool, is_trusted: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        header: str | None,
+        *,
+        secure: bool,
+        is_trusted: Callable[[], bool],
+        cross_site: Callable[[], "CrossSite | None"] = lambda: None,
+    ) -> None:
         self._prefix = SECURE_PREFIX if secure else ""
         self._received = _parse(header) if header else {}
         self._set: dict[str, str] = {}
-        self._is_trusted = is_trusted
+        self._is_trusted, self._cross_site = is_trusted, cross_site
 
     @property
     def access_token(self) -> str | None:
@@ -62,6 +73,11 @@ class Cookies:
     def is_trusted(self) -> bool:
         """Whether the request comes from one of our pages."""
         return self._is_trusted()
+
+    @property
+    def cross_site(self) -> "CrossSite | None":
+        """The page's host and ours if the browser keeps no cookies of ours for the page."""
+        return self._cross_site()
 
     @property
     def unlock_token(self) -> str | None:
@@ -119,6 +135,46 @@ def _parse(header: str) -> dict[str, str]:
         if cookies.setdefault(name, value) != value:
             duplicates.add(name)
     return {name: value for name, value in cookies.items() if name not in duplicates}
+
+
+class CrossSite(NamedTuple):
+    """The host of a page, and our host that it calls, when they are of different sites."""
+
+    page: str
+    server: str
+
+
+def cross_site(header: Header) -> CrossSite | None:
+    """The two hosts of a request from a page of another site: there the browser silently drops our
+    cookies, which are SameSite=Strict. None for any other request.
+
+    The browser says so in `Sec-Fetch-Site`. Some older ones don't, and none says it to a server
+    that it reaches neither by HTTPS nor on its own machine; `localhost` and `127.0.0.1`, which
+    developers confuse, are then told apart by their names.
+    """
+    page = _host_name((header(b"origin") or "").partition("://")[2])
+    server = _host_name(header(b"host") or "")
+    site = header(b"sec-fetch-site")
+    is_cross_site = (
+        site == "cross-site"
+        if site is not None
+        else page != server and _is_loopback(page) and _is_loopback(server)
+    )
+    return CrossSite(page, server) if is_cross_site else None
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def is_same_site(header: Header, allowed_origins: frozenset[str], *, secure: bool) -> bool:

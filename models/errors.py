@@ -123,7 +123,10 @@ class OriginRefused(Forbidden):
     """The request has cookies, but according to the browser it was not sent by one of our pages."""
 
     code = "ORIGIN_REFUSED"
-    message = _("This request carries cookies but doesn’t come from an allowed page.")
+    message = _(
+        "This request carries cookies but doesn’t come from an allowed page. Operators list "
+        "allowed pages in the setting CAMCHA_ALLOWED_ORIGINS."
+    )
 
 
 class NotFound(DomainError):

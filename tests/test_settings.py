@@ -58,6 +58,26 @@ ERRORS = [
     ({"CAMCHA_ALLOWED_HOSTS": "api.example.fr:80"}, "CAMCHA_ALLOWED_HOSTS: api.example.fr:80 is"),
     ({"CAMCHA_BASE_URL": "ftp://app.example.fr"}, "CAMCHA_BASE_URL: must be https://host"),
     (
+        {"CAMCHA_ALLOWED_ORIGINS": "https://*.example.fr"},
+        "CAMCHA_ALLOWED_ORIGINS: https://*.example.fr is not an origin",
+    ),
+    (
+        {"CAMCHA_ALLOWED_ORIGINS": "https://a.fr *"},
+        "CAMCHA_ALLOWED_ORIGINS: * is not an origin",
+    ),
+    (
+        {"CAMCHA_ALLOWED_ORIGINS": "null"},
+        "CAMCHA_ALLOWED_ORIGINS: null is not an origin",
+    ),
+    (
+        {"CAMCHA_PASSKEY_ORIGINS": "android:apk-key-hash:abc"},
+        "CAMCHA_PASSKEY_ORIGINS: android:apk-key-hash:abc is not an Android app",
+    ),
+    (
+        {"CAMCHA_PASSKEY_ORIGINS": "https://*.example.fr"},
+        "CAMCHA_PASSKEY_ORIGINS: https://*.example.fr is not an Android app",
+    ),
+    (
         {"CAMCHA_ALLOWED_ORIGINS": "https://a.example app.example"},
         "CAMCHA_ALLOWED_ORIGINS: app.example is not an origin",
     ),
@@ -152,6 +172,7 @@ def test_with_a_database_the_server_is_not_a_demonstration() -> None:
         ("http://app.example.fr:80/", "http://app.example.fr"),
         ("https://app.example.fr:8443", "https://app.example.fr:8443"),
         ("http://[::1]:8000", "http://[::1]:8000"),
+        ("https://Boulangerie-Évian.fr", "https://xn--boulangerie-vian-mqb.fr"),
     ],
 )
 def test_urls_are_spelled_as_in_the_origin_header(url: str, origin: str) -> None:
@@ -159,6 +180,13 @@ def test_urls_are_spelled_as_in_the_origin_header(url: str, origin: str) -> None
     settings = read_settings({**VALID, "CAMCHA_BASE_URL": url, "CAMCHA_ALLOWED_ORIGINS": url})
     assert settings.base_url == origin
     assert settings.allowed_origins == {origin}
+
+
+def test_android_apps_are_allowed_for_passkeys_only() -> None:
+    app = "android:apk-key-hash:" + "aB3_-" * 8 + "xyz"
+    settings = read_settings({**VALID, "CAMCHA_PASSKEY_ORIGINS": f"{app}, {app}"})
+    assert settings.passkey_origins == {app}
+    assert settings.allowed_origins == frozenset()
 
 
 def test_trusted_documents_are_read_from_a_file_and_can_be_required(tmp_path: Path) -> None:

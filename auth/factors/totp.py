@@ -36,9 +36,13 @@ def provisioning_uri(user: User, secret: str) -> str:
 
 
 def qr_svg(uri: str) -> str:
-    """The URI as a QR code in SVG."""
+    """The URI as a QR code in SVG, dark on a light background with a margin: scanners need both,
+    and the page may be dark.
+    """
     buffer = BytesIO()
-    segno.make_qr(uri, error="m").save(buffer, kind="svg", scale=5, xmldecl=False, nl=False)
+    segno.make_qr(uri, error="m").save(
+        buffer, kind="svg", scale=5, dark="#000", light="#fff", xmldecl=False, nl=False
+    )
     return buffer.getvalue().decode()
 
 

@@ -14,6 +14,7 @@ from models.errors import OriginRefused, Refusal, Unauthenticated
 from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import User
+from models.translations import _
 from models.viewer import Viewer
 from resolvers.context import Context, Info
 from resolvers.identity.inputs import (
@@ -32,6 +33,12 @@ def viewer(info: Info) -> Viewer | None:
     if info.context.has_invalid_credentials:
         raise Unauthenticated
     return info.context.viewer if info.context.viewer.user else None
+
+
+_CROSS_SITE = _(
+    "Browsers keep no cookies of %(server)s for pages of %(page)s, because these are different "
+    "sites. Use the same host name for both, such as localhost, or deliver the tokens in the body."
+)
 
 
 async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
@@ -75,8 +82,8 @@ async def start_session(
 
 
 def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
-    """The cookies for tokens that are to be delivered in cookies. Raises COOKIES_UNAVAILABLE, and
-    OriginRefused for another site's page.
+    """The cookies for tokens that are to be delivered in cookies. Raises COOKIES_UNAVAILABLE, also
+    when the browser would not keep them, and OriginRefused for a page that isn't ours.
     """
     if deliver is TokenDelivery.BODY:
         return None
@@ -84,6 +91,15 @@ def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
         raise Refusal(IdentityErrorCode.COOKIES_UNAVAILABLE, "input", "deliver")
     if not context.cookies.is_trusted:
         raise OriginRefused
+    if hosts := context.cookies.cross_site:
+        raise Refusal(
+            IdentityErrorCode.COOKIES_UNAVAILABLE,
+            "input",
+            "deliver",
+            message=_CROSS_SITE,
+            page=hosts.page,
+            server=hosts.server,
+        )
     return context.cookies
 
 

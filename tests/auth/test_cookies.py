@@ -2,7 +2,8 @@
 
 import pytest
 
-from auth.cookies import Cookies, is_same_site
+from auth.cookies import Cookies, cross_site, is_same_site
+from realtime.origins import origins_of_server
 
 ALLOWED_ORIGINS = frozenset({"https://app.camcha.example"})
 
@@ -72,3 +73,29 @@ def test_only_allowed_origins_may_use_cookies(origin: str, secure: bool, counts:
     """
     headers = {b"origin": origin, b"host": "api.camcha.example", b"sec-fetch-site": "same-origin"}
     assert is_same_site(headers.get, ALLOWED_ORIGINS, secure=secure) is counts
+
+
+@pytest.mark.parametrize(
+    ("base_url", "origins"),
+    [
+        ("https://api.camcha.example", {"https://api.camcha.example"}),
+        (
+            "http://127.0.0.1:8000",
+            {"http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"},
+        ),
+        ("http://[::1]:8", {"http://127.0.0.1:8", "http://localhost:8", "http://[::1]:8"}),
+        ("http://localhost", {"http://127.0.0.1", "http://localhost", "http://[::1]"}),
+    ],
+)
+def test_a_local_server_has_pages_under_all_its_names(base_url: str, origins: set[str]) -> None:
+    assert origins_of_server(base_url) == origins
+
+
+def test_a_page_on_another_port_is_of_the_same_site() -> None:
+    headers = {b"origin": "http://localhost:3000", b"host": "localhost:8000"}
+    assert cross_site(headers.get) is None
+    headers[b"host"] = "127.0.0.1:8000"
+    assert cross_site(headers.get) == ("localhost", "127.0.0.1")
+    assert cross_site({b"host": "127.0.0.1:8000"}.get) is None
+    for strange in ("", "null", "http://[", "x" * 9_000):
+        assert cross_site({**headers, b"origin": strange}.get) is None

@@ -42,6 +42,13 @@ async function attack([url, query, mutation]) {
   return { read, blind: await fetch(url, blind).then(() => "sent", () => "refused") }
 }
 
+/** What runs in a page of the same machine under its other name: signing in by cookies; the error's code. */
+async function signInAt([url, query, i]) {
+  const json = { method: "POST", credentials: "include", headers: { "content-type": "application/json" } }
+  const answer = await fetch(url, { ...json, body: JSON.stringify({ query, variables: { i } }) })
+  return (await answer.json()).data.sessionSignIn.userErrors[0]?.code
+}
+
 const WHO = "{ viewer { user { email } } }"
 const OPEN = `mutation { ticketOpen(input: {channel: CHAT, subject: "x", body: "x", idempotencyKey: "x"}) { ticket { id } } }`
 const socketAddress = address.replace("http", "ws") + "/graphql"
@@ -60,6 +67,9 @@ try {
   seen.elsewhere.socket = await other.evaluate(askBySocket, [socketAddress, WHO])
   const tickets = await page.evaluate(ask, ["{ tickets { nodes { id } } }"])
   seen.tickets = tickets.data.tickets.nodes.length
+  const localhost = await context.newPage()
+  await localhost.goto(`http://localhost:${new URL(address).port}/healthz`) // without a policy about scripts
+  seen.localhost = await localhost.evaluate(signInAt, [`${address}/graphql`, signIn, { email, password, deliver: "COOKIE" }])
   seen.after = (await page.evaluate(ask, [WHO])).data.viewer.user.email
 } finally {
   await browser.close()

@@ -226,6 +226,42 @@ async def test_other_origins_cannot_use_the_cookies(browser: Browser, origin: st
     assert signed_in.json()["errors"][0]["extensions"]["code"] == "ORIGIN_REFUSED"
 
 
+@pytest.mark.parametrize(
+    ("page", "site", "kept"),
+    [
+        ("http://localhost:{port}", "cross-site", False),
+        ("http://localhost:{port}", None, False),  # an older browser
+        ("http://[::1]:{port}", None, False),
+        ("http://127.0.0.1:{port}", "same-origin", True),
+        ("http://127.0.0.1:{port}", None, True),
+    ],
+)
+async def test_a_page_of_another_site_is_told_that_its_cookies_would_be_lost(
+    browser: Browser, page: str, site: str | None, kept: bool
+) -> None:
+    """Browsers drop them silently, so the next request would be anonymous. `localhost` and
+    `127.0.0.1` are different sites.
+    """
+    headers = {"Origin": page.format(port=browser.server.url.rpartition(":")[2])}
+    headers |= {"Sec-Fetch-Site": site} if site else {}
+    arguments = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE"}
+    query = SIGN_IN_MUTATION.replace("code field", "code field message")
+    response = await browser.http.post(
+        "/graphql",
+        json={"query": query, "variables": {"i": arguments}},
+        headers={**headers, "Accept-Language": "en"},
+    )
+    if kept:
+        assert response.json()["data"]["sessionSignIn"]["userErrors"] == []
+        assert len(response.headers.get_list("set-cookie")) == 2
+        return
+    [error] = response.json()["data"]["sessionSignIn"]["userErrors"]
+    assert (error["code"], error["field"]) == ("COOKIES_UNAVAILABLE", ["input", "deliver"])
+    assert "of 127.0.0.1 for pages of " in error["message"]
+    assert "Use the same host name for both" in error["message"]
+    assert "set-cookie" not in response.headers
+
+
 async def test_form_posts_of_other_origins_are_refused(browser: Browser) -> None:
     """Requests that a page can send without a CORS preflight are never GraphQL requests, with or
     without cookies.
@@ -455,6 +491,7 @@ async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(
         "elsewhere": {"read": "refused", "blind": "sent", "socket": "refused"},
         "tickets": 0,
         "after": PAUL,
+        "localhost": "COOKIES_UNAVAILABLE",
     }
 
 

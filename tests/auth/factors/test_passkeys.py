@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -404,6 +405,27 @@ async def test_malformed_answers_are_refused(
     for credential in (text, json.dumps(response | {"response": response["response"] | changed})):
         with pytest.raises(Refusal, match="PASSKEY_INVALID"):
             await passkey_user.sign_in(credential)
+
+
+ANDROID_APP = "android:apk-key-hash:" + "aB3_-" * 8 + "xyz"
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_passkey_of_an_android_app_needs_the_setting(
+    auth: AuthServices, new_action: "NewAction", owner: User, allowed: bool
+) -> None:
+    """Its origin is the certificate that signs the app, not a website (CAMCHA_PASSKEY_ORIGINS)."""
+    origins = [ANDROID_APP] if allowed else []
+    party = RelyingParty.from_base_url("http://localhost", origins)
+    app_user = PasskeyUser(replace(auth, relying_party=party), new_action)
+    device = Device(origin=ANDROID_APP)
+    tokens = await app_user.start_session(owner)
+    if not allowed:
+        with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+            await app_user.register(tokens, device)
+        return
+    await app_user.register(tokens, device)
+    assert await app_user.sign_in(await app_user.answer(device)) == owner
 
 
 DEVICE = Device()

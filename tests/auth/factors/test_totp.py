@@ -145,6 +145,7 @@ class TestSetUp:
         read = pyotp.parse_uri(uri)
         assert (read.secret, read.name, read.issuer) == (secret, owner.email, "CAMCHA")
         assert totp.qr_svg(uri).startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+        assert 'fill="#fff"' in totp.qr_svg(uri)  # on a dark page too
         rows = [
             await User.all().values(),
             await RecoveryCode.all().values(),
