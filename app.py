@@ -44,7 +44,7 @@ from resolvers.context import Context, Services
 from schema.errors import error_body, format_error
 from schema.fields import batch_of, cost_of
 from schema.root import schema
-from settings import Settings, SettingsError
+from settings import ResponseLimits, Settings, SettingsError
 from storage.file_service import FileService
 from storage.object_store import store_from_url
 from storage.scanner import scanner_from_url
@@ -96,10 +96,15 @@ class SocketClient:
     introspection: bool
     trusted_only: bool
     by_cookie: bool
+    response_limits: ResponseLimits
 
     @property
     def cost_limit(self) -> int:
         return cost_limit(self.viewer)
+
+    @property
+    def max_response_bytes(self) -> int:
+        return self.response_limits.of(self.viewer)
 
     @property
     def person(self) -> int | None:
@@ -227,6 +232,7 @@ class Application:
             lambda context: self.introspection(context.viewer),
             lambda context: self.trusted_only(context.viewer),
             response_headers,
+            lambda context: self.settings.response_limits.of(context.viewer),
         )
 
     def routes(self) -> list[Any]:
@@ -328,6 +334,7 @@ class Application:
             self.introspection(viewer),
             self.trusted_only(viewer),
             by_cookie,
+            self.settings.response_limits,
         )
 
     async def _viewer(self, token: str | None, language: str | None) -> Viewer:

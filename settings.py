@@ -19,6 +19,8 @@ from auth.throttle.shared import expected_redis_url
 from billing.seller import seller
 from mail.transport import transport_from_url
 from models.database.connection import database_options
+from models.identity.user import Staff
+from models.viewer import Viewer
 from realtime.client import SocketLimits
 from realtime.connection_limits import ConnectionLimits
 from storage.object_store import ObjectStore
@@ -29,12 +31,33 @@ _DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S1
 _MIN_SECRET_LENGTH = 32
 _MIN_DISTINCT_CHARACTERS = 10
 _PORTS = {"http": 80, "https": 443}
-# Each field of these classes is a setting: the prefix and the field's name in capitals.
 _LIMIT_DIGITS = 12
 _FIXED_LIMITS = {"frame_bytes"}
+
+
+@dataclass(frozen=True)
+class ResponseLimits:
+    """The largest response to an operation in bytes, by who receives it."""
+
+    anonymous: int = 1_048_576
+    customer: int = 4_194_304
+    staff: int = 8_388_608
+    analyst: int = 16_777_216
+
+    def of(self, viewer: Viewer) -> int:
+        """The limit of this viewer."""
+        if viewer.user is None:
+            return self.anonymous
+        if viewer.staff is None:
+            return self.customer
+        return self.analyst if viewer.staff is Staff.ANALYST else self.staff
+
+
+# Each field of these classes is a setting: the prefix and the field's name in capitals.
 _LIMITS: dict[str, type[Any]] = {
     "CAMCHA_LIMIT_": ConnectionLimits,
     "CAMCHA_LIMIT_SOCKET_": SocketLimits,
+    "CAMCHA_LIMIT_RESPONSE_": ResponseLimits,
 }
 
 
@@ -72,6 +95,7 @@ class Settings:
     demonstration: bool
     connection_limits: ConnectionLimits
     socket_limits: SocketLimits
+    response_limits: ResponseLimits
 
 
 def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:
@@ -111,6 +135,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         demonstration=demonstration,
         connection_limits=_limits("CAMCHA_LIMIT_", environ),
         socket_limits=_limits("CAMCHA_LIMIT_SOCKET_", environ),
+        response_limits=_limits("CAMCHA_LIMIT_RESPONSE_", environ),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors)

@@ -30,9 +30,11 @@ from engine.documents.operation import Operation
 from engine.documents.params import Params
 from engine.documents.store import DocumentStore
 from engine.documents.variables import coerce_variables
+from engine.encoding import encode_json
 from engine.errors import (
     FORBIDDEN,
     QUERY_TOO_COSTLY,
+    RESPONSE_TOO_LARGE,
     TIMEOUT,
     RequestError,
     mask_error,
@@ -149,6 +151,17 @@ class Engine:
         if operation.kind == "mutation":
             return await self._run_shielded(self._execute(operation, context))
         return await self._run_with_timeout(operation, self._execute(operation, context))
+
+    def encode(self, operation: Operation, result: Result, max_bytes: int | None = None) -> bytes:
+        """The response as JSON. One that is larger than `max_bytes` (None for the engine's limit)
+        is replaced with the error RESPONSE_TOO_LARGE. Raises TypeError or ValueError when JSON
+        can't represent it.
+        """
+        body = encode_json(result)
+        limit = self.limits.response_bytes if max_bytes is None else max_bytes
+        if len(body) <= limit:
+            return body
+        return encode_json(_too_large(operation, len(body), limit))
 
     async def _execute(self, operation: Operation, context: Any, root: Any = None) -> Result:
         result = await self._execute_plan(operation, context, root)
@@ -293,3 +306,15 @@ class Engine:
 def _cost_limit_error(operation: Operation) -> RequestError:
     message = f"The operation costs {operation.cost}; the limit is {operation.cost_limit}."
     return request_error(message, QUERY_TOO_COSTLY, cost=operation.cost, limit=operation.cost_limit)
+
+
+def _too_large(operation: Operation, size: int, limit: int) -> Result:
+    message = f"The response has {size} bytes; the limit is {limit}. Request less at once."
+    if operation.kind == "mutation":
+        message = f"The mutation was executed, but its response is too large. {message}"
+    extensions = {"code": RESPONSE_TOO_LARGE, "size": size, "limit": limit}
+    return {
+        "data": None,
+        "errors": [{"message": message, "extensions": extensions}],
+        "extensions": operation.extensions,
+    }

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger()
 
+MAX_SHARED_BYTES = 65_536
 BATCH_SIZE = 100  # frames written before other tasks run
 
 
@@ -364,12 +365,13 @@ def _split(
 
 
 def _encode_shareable(result: dict[str, Any]) -> bytes | None:
-    """The result as JSON; None when it can't be shared because it contains errors or JSON can't
-    represent it.
+    """The result as JSON; None when it can't be shared because it contains errors, JSON can't
+    represent it, or it is so large that the limits of some clients may be lower.
     """
     if "errors" in result:
         return None
     try:
-        return encode_json(result)
+        payload = encode_json(result)
     except (TypeError, ValueError):
         return None
+    return payload if len(payload) <= MAX_SHARED_BYTES else None

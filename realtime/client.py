@@ -21,6 +21,9 @@ class Client(Protocol):
     def cost_limit(self) -> int | None: ...
 
     @property
+    def max_response_bytes(self) -> int | None: ...
+
+    @property
     def introspection(self) -> bool: ...
 
     @property

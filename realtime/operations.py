@@ -142,7 +142,7 @@ class Operations:
             return await self._subscribe(message.id, operation)
         async with self._running:  # each keeps its result until the client has read enough
             result = await self._engine.execute(operation, client.context())
-            await self._send(message.id, messages.next_message(message.id, result))
+            await self._send_result(message.id, operation, result)
         return True
 
     async def _subscribe(self, operation_id: str, operation: Operation) -> bool:
@@ -161,7 +161,7 @@ class Operations:
         ) as results:
             async for result in results:
                 require_available(result.get("errors"))
-                await self._send(operation_id, messages.next_message(operation_id, result))
+                await self._send_result(operation_id, operation, result)
                 # A source that never waits and a client that reads fast must not block the loop.
                 await asyncio.sleep(0)
         return True
@@ -204,10 +204,7 @@ class Operations:
                     subscription.operation, self._connection.client.context(), event
                 )
                 require_available(result.get("errors"))
-                await self._send(
-                    subscription.operation_id,
-                    messages.next_message(subscription.operation_id, result),
-                )
+                await self._send_result(subscription.operation_id, subscription.operation, result)
                 await asyncio.sleep(0)
 
     def catch_up(self, subscription: Subscription) -> None:
@@ -225,6 +222,12 @@ class Operations:
         if task is None or task is not self._open.get(operation_id):
             raise Disconnected
         return task
+
+    async def _send_result(self, operation_id: str, operation: Operation, result: JSON) -> None:
+        max_bytes = self._connection.client.max_response_bytes
+        payload = self._engine.encode(operation, result, max_bytes)
+        text = messages.next_message_bytes(operation_id, payload).decode()
+        await self._send(operation_id, text)
 
     async def _send(self, operation_id: str, text: str) -> None:
         task = self._current_task(operation_id)

@@ -180,11 +180,12 @@ def field(
     *,
     needs: Sequence[str] | None = None,
     name: str | None = None,
+    cost: Cost = 0,
 ) -> Any:
     """A plain field of a row. `needs` are the columns that it reads: by default the column of its
-    name, or all columns if it has a resolver.
+    name, or all columns if it has a resolver. A text that can be long has a `cost`.
     """
-    metadata = {} if needs is None else {"needs": needs}
+    metadata: dict[str, Any] = {"cost": cost} if needs is None else {"cost": cost, "needs": needs}
     if resolver is None:
         return strawberry.field(name=name, description=description, metadata=metadata)
     return strawberry.field(
@@ -207,8 +208,12 @@ def viewer_field(batch: ValueBatch, *, description: str, needs: Sequence[str]) -
     )
 
 
-def localized_field(batch: ValueBatch, *, description: str, needs: Sequence[str]) -> Any:
-    """A plain field in a language: like `viewer_field`, with the requested language as `locale`."""
+def localized_field(
+    batch: ValueBatch, *, description: str, needs: Sequence[str], cost: Cost = 0
+) -> Any:
+    """A plain field in a language: like `viewer_field`, with the requested language as `locale`. A
+    text that can be long has a `cost`.
+    """
 
     def resolve(root: Any, info: Info, locale: Language = None) -> Any:
         return batch(info.context, [root], locale=locale)[0]
@@ -216,7 +221,7 @@ def localized_field(batch: ValueBatch, *, description: str, needs: Sequence[str]
     return strawberry.field(
         resolver=resolve,
         description=description,
-        metadata={"batch": _retry_by_row(batch), "needs": needs},
+        metadata={"batch": _retry_by_row(batch), "needs": needs, "cost": cost},
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest values accepted. All but `timeout` are checked before anything is executed.
+    """The largest values accepted. All but `timeout` and `response_bytes` are checked before
+    anything is executed.
 
     `overlap_budget` is the budget of graphql-core's rule that fields with the same response name
     can be merged, the only rule whose work is quadratic. With 20,000 the worst document of 2,000
@@ -25,6 +26,7 @@ class Limits:
         400  # of one number in a document; numbers in JSON end at the largest double
     )
     cost: int = 10_000
+    response_bytes: int = 8_388_608  # of a response, encoded as JSON and before compression
     body_bytes: int = 1_048_576
     json_depth: int = 64
     timeout: float = (

@@ -67,8 +67,9 @@ class GraphQLEndpoint:
 
     The other parameters are functions of the context: `cost_limit` returns the caller's limit (None
     for the engine's), `introspection` whether the caller may read the schema, `trusted_only`
-    whether only trusted documents are accepted, and `headers` returns additional response headers,
-    such as cookies set by a mutation.
+    whether only trusted documents are accepted, `headers` returns additional response headers, such
+    as cookies set by a mutation, and `max_response_bytes` the caller's limit on the size of a
+    response (None for the engine's).
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class GraphQLEndpoint:
         introspection: Callable[[Any], bool] = lambda context: True,
         trusted_only: Callable[[Any], bool] = lambda context: False,
         headers: Callable[[Any], Headers] = lambda context: (),
+        max_response_bytes: Callable[[Any], int | None] = lambda context: None,
     ) -> None:
         self.engine, self._context, self._page = engine, context, page
         self._cost_limit = cost_limit
         self._introspection = introspection
         self._trusted_only = trusted_only
         self._headers = headers
+        self._max_response_bytes = max_response_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = HTTPRequest(scope, receive)
@@ -136,7 +139,8 @@ class GraphQLEndpoint:
             raise http_error(405, f"Send a {operation.kind} by POST.", Allow="POST")
         with _CancelOnDisconnect(request.receive):
             result = await self.engine.execute(operation, context)
-        return encode_json(result), self._headers(context)
+        body = self.engine.encode(operation, result, self._max_response_bytes(context))
+        return body, self._headers(context)
 
     def _prepare(self, params: Params, context: Any) -> Operation:
         return self.engine.prepare(

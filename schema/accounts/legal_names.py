@@ -41,7 +41,7 @@ class LegalNameChange(Node):
         needs=("decider_id",),
         description="The agent who last reviewed the change. Null when no agent has.",
     )
-    reason: str | None = field("The agent's explanation.")
+    reason: str | None = field("The agent's explanation.", cost=1)
     evidence: list[File] = edge(
         legal_name_resolvers.evidence, description="The files that prove the name, oldest first."
     )

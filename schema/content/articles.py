@@ -27,6 +27,7 @@ class Article(Node):
         text_of("body"),
         description="The text in Markdown. For a video, its transcript.",
         needs=("texts",),
+        cost=10,
     )
     media: str | None = field("The file name of the video. Null for other kinds.")
     duration_seconds: int | None = field("The duration of a video or webinar, in seconds.")

@@ -32,6 +32,7 @@ class Policy(Node):
         policy_resolvers.texts,
         description="The full text in Markdown, starting with the title.",
         needs=("text_fr", "text_en"),
+        cost=20,
     )
     sha256: str = field(
         "The SHA-256 hash of the French text followed by the English text, in hexadecimal, which "

@@ -32,6 +32,7 @@ class File(Node):
         "A link to download the file, valid for five minutes. Null unless the status is AVAILABLE.",
         file_resolvers.file_url,
         needs=("uploaded_at", "cleared_at", "infected_at"),
+        cost=1,
     )
 
 

@@ -24,7 +24,7 @@ class Message(Node):
     sequence: BigInt = field(
         "The position of the message in the ticket's stream, which it shares with other events."
     )
-    body: str = field("The text of the message. Card numbers are masked.")
+    body: str = field("The text of the message. Card numbers are masked.", cost=5)
     at: datetime = field("When the message was stored.")
     from_staff: bool = field("Whether the author is a member of the vendor's staff.")
     client_message_id: str = field("The ID that the sender's client chose.")

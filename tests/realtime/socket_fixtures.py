@@ -149,6 +149,7 @@ class FakeClient:
     """The client that the endpoint identifies. Implements realtime.client.Client."""
 
     cost_limit: int | None = None
+    max_response_bytes: int | None = None
     introspection = True
     trusted_only = False
 

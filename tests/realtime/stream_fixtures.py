@@ -40,6 +40,7 @@ class Person:
     """
 
     cost_limit: int | None = None
+    max_response_bytes: int | None = None
     introspection = True
     trusted_only = False
 

@@ -164,3 +164,23 @@ async def test_a_result_that_is_ready_after_the_token_has_expired_is_not_deliver
             assert raised.value.rcvd is not None
             assert raised.value.rcvd.code == CloseCode.FORBIDDEN
         assert server.trace.stored == ["late"]  # a mutation that has begun finishes
+
+
+# The size of responses
+
+
+async def test_results_and_events_have_a_maximum_size() -> None:
+    with running_server() as server:
+        async with await server.connect() as client:
+            server.clients[-1].max_response_bytes = 1_000
+            await subscribe(client, "1", "{ hello(name: %s) }" % ('"' + "x" * 2_000 + '"'))
+            result = await receive(client)
+            assert await receive(client) == {"id": "1", "type": "complete"}
+            await subscribe(client, "2", "subscription { flood(kilobytes: 2) }")
+            event = await receive(client)
+            await subscribe(client, "3", "{ hello }")
+    for message in (result, event):
+        (error,) = message["payload"]["errors"]
+        assert message["payload"]["data"] is None
+        assert error["extensions"]["code"] == "RESPONSE_TOO_LARGE"
+        assert error["extensions"]["size"] > error["extensions"]["limit"] == 1_000

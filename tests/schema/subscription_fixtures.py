@@ -22,6 +22,7 @@ class ViewerClient:
     viewer: Viewer
     services: Services
     cost_limit: int | None = 10**9
+    max_response_bytes: int | None = None
     introspection: bool = True
     trusted_only: bool = False
 

@@ -97,6 +97,7 @@ class SocketClient:
     """The client that opened a websocket."""
 
     cost_limit = None
+    max_response_bytes: int | None = None
     introspection = True
     trusted_only = False
 

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
 
+from engine import Engine
+from engine.http import GraphQLEndpoint, HTTPRequest
 from engine.http.endpoint import WATCH_AFTER, _CancelOnDisconnect
 from engine.http.headers import APPLICATION_JSON, GRAPHQL_RESPONSE_JSON, response_media_type
 
@@ -349,3 +353,33 @@ async def test_a_dry_run_over_http(client: httpx.AsyncClient) -> None:
         200,
         {"data": None, "extensions": {"cost": {"requested": 1, "limit": 10_000}}},
     )
+
+
+@pytest.mark.parametrize(("name", "fits"), [("x" * 100, True), ("x" * 2_000, False)])
+async def test_a_response_has_a_maximum_size(
+    engine: Engine, shop: Shop, name: str, fits: bool
+) -> None:
+    async def context(request: HTTPRequest) -> Shop:
+        return shop
+
+    endpoint = GraphQLEndpoint(engine, context, max_response_bytes=lambda context: 1_000)
+    asgi = Starlette(routes=[Route("/graphql", endpoint)])
+    transport = httpx.ASGITransport(asgi)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+        query = {"query": "query ($n: String) { hello(name: $n) }", "variables": {"n": name}}
+        response = await client.post(URL, json=query)
+        mutation = f'mutation {{ {name}: add(name: "x") {{ id }} }}'
+        added = await client.post(URL, json={"query": mutation})
+    assert response.status_code == added.status_code == 200
+    if fits:
+        assert response.json()["data"] == {"hello": f"Hello {name}"}
+        assert added.json()["data"]
+        return
+    for each in (response, added):
+        (error,) = each.json()["errors"]
+        assert error["extensions"]["code"] == "RESPONSE_TOO_LARGE"
+        assert error["extensions"]["size"] > error["extensions"]["limit"] == 1_000
+        assert each.json()["data"] is None
+        assert each.json()["extensions"]["cost"]
+        assert len(each.content) < 1_000
+    assert "was executed" in added.json()["errors"][0]["message"]

@@ -1,0 +1,91 @@
+"""Long texts and files count in the cost of an operation, and responses have a maximum size."""
+
+from collections.abc import Iterator
+
+import pytest
+from graphql import GraphQLField, GraphQLObjectType, GraphQLString, get_named_type
+from tortoise import fields
+
+from engine import Engine, Params, RequestError
+from models.identity.session import Session
+from models.identity.user import Staff, User
+from models.viewer import Viewer
+from schema.fields import cost_of
+from schema.root import schema
+from settings import ResponseLimits
+
+# They are shown, but validated to be short.
+SHORT = {
+    "Policy.title",
+    "Offer.name",
+    "Offer.description",
+    "Offer.features",
+    "Offer.advantages",
+    "Article.title",
+    "Article.summary",
+}
+
+
+def text_fields() -> Iterator[tuple[str, GraphQLField]]:
+    """The fields whose value is read from columns of unlimited length."""
+    for name, type_ in schema._schema.type_map.items():
+        definition = getattr(type_, "extensions", {}).get("strawberry-definition")
+        model = getattr(getattr(definition, "origin", None), "backing_model", None)
+        if not isinstance(type_, GraphQLObjectType) or model is None:
+            continue
+        unlimited = {
+            column
+            for column, field in model._meta.fields_map.items()
+            if isinstance(field, fields.TextField | fields.JSONField)
+        }
+        for field_name, field in type_.fields.items():
+            if get_named_type(field.type) is not GraphQLString:
+                continue
+            strawberry_field = field.extensions["strawberry-definition"]
+            needs = strawberry_field.metadata.get("needs", (strawberry_field.python_name,))
+            if unlimited.intersection(needs):
+                yield f"{name}.{field_name}", field
+
+
+def test_each_long_text_has_a_cost() -> None:
+    found = dict(text_fields())
+    assert found.keys() >= {"Message.body", "Article.body", *SHORT}
+    free = {name for name, field in found.items() if not cost_of(field)}
+    assert free <= SHORT
+
+
+def prepared_cost(engine: Engine, query: str) -> int:
+    return engine.prepare(Params(query), cost_limit=5_000).cost
+
+
+def test_lists_of_long_texts_are_too_costly(engine: Engine) -> None:
+    lists = " ".join(
+        f'a{n}: node(id: "x") {{ ... on Ticket {{ messages(last: 100) {{ nodes {{ body }} }} }} }}'
+        for n in range(24)
+    )
+    with pytest.raises(RequestError) as raised:
+        prepared_cost(engine, f"{{ {lists} }}")
+    assert raised.value.errors[0]["extensions"]["code"] == "QUERY_TOO_COSTLY"
+    assert raised.value.errors[0]["extensions"]["cost"] > 14_000
+
+
+def test_a_page_of_a_chat_and_of_the_library_can_be_read(engine: Engine) -> None:
+    chat = """{ tickets(first: 20) { nodes { subject messages(last: 20) {
+        nodes { body author { name } files { name downloadUrl } } } } } }"""
+    assert prepared_cost(engine, chat.replace("20", "5")) < 5_000
+    assert prepared_cost(engine, "{ articles(first: 100) { nodes { title body } } }") < 5_000
+
+
+@pytest.mark.parametrize(
+    ("viewer", "limit"),
+    [
+        (Viewer(), 1),
+        (Viewer(user=User()), 2),
+        (Viewer(user=User(staff=Staff.AGENT), session=Session(second_factor=True)), 3),
+        (Viewer(user=User(staff=Staff.ANALYST), session=Session(second_factor=True)), 4),
+    ],
+    ids=["anonymous", "customer", "agent", "analyst"],
+)
+def test_the_size_of_responses_is_limited_by_role(viewer: Viewer, limit: int) -> None:
+    limits = ResponseLimits(anonymous=1, customer=2, staff=3, analyst=4)
+    assert limits.of(viewer) == limit
