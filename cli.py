@@ -20,7 +20,7 @@ from engine import ManifestError
 from models.action import Action
 from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrate_database, pending_migrations
-from models.database.sql import execute
+from models.database.problems import database_problem
 from models.errors import Refusal, ServiceUnavailable, message_for
 from models.identity.user import Staff
 from models.locale import Locale
@@ -178,7 +178,7 @@ async def _prepare_demonstration(settings: Settings) -> SystemClock:
     from billing.seller import seller
     from seed import demonstration
 
-    await migrate_database(settings.database_url)
+    await _migrate(settings)
     async with _open_database(settings) as clock, _auth_services(settings, clock) as auth:
         checkout_services = CheckoutServices(
             Sandbox(settings.base_url), seller(settings.seller), auth.signer
@@ -209,11 +209,16 @@ async def _open_database(settings: Settings) -> AsyncIterator[SystemClock]:
 
 
 async def _missing_migrations(settings: Settings) -> list[str]:
+    await _require_database(settings)
     with _hide_database_errors():
         await connect(settings.database_url)
-        # pending_migrations() takes an unreachable database for an empty one.
-        await execute("SELECT 1")
         return await pending_migrations()
+
+
+async def _require_database(settings: Settings, *, migrating: bool = False) -> None:
+    """Raise CommandError with the reason when the database can't be used."""
+    if problem := await database_problem(settings.database_url, migrating=migrating):
+        raise CommandError(f"CAMCHA_DATABASE_URL: {problem}.")
 
 
 @contextmanager
@@ -268,10 +273,16 @@ def _welcome_text(settings: Settings, now: datetime) -> str:
 def migrate(args: argparse.Namespace) -> int:
     settings = read_settings(os.environ)
     target = f"models.{args.to}" if args.to and "." not in args.to else args.to
-    with lock_database(settings.database_url), _hide_database_errors():
-        asyncio.run(migrate_database(settings.database_url, target))
+    with lock_database(settings.database_url):
+        asyncio.run(_migrate(settings, target))
     print("The database is up to date.")
     return 0
+
+
+async def _migrate(settings: Settings, target: str | None = None) -> None:
+    await _require_database(settings, migrating=True)
+    with _hide_database_errors():
+        await migrate_database(settings.database_url, target)
 
 
 def seed(args: argparse.Namespace) -> int:

@@ -1,17 +1,21 @@
 """The operator's commands, as processes of their own."""
 
+import asyncio
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from shutil import copytree
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import orjson
@@ -26,14 +30,16 @@ from models.billing.invoice import Counter
 from models.billing.offer import Offer
 from models.clock import SystemClock
 from models.content.policy import Policy, PolicyKind
+from models.database.connection import connect, disconnect
 from models.database.sql import execute
-from models.errors import Refusal
+from models.errors import Refusal, ServiceUnavailable
 from models.identity.user import Staff
 from models.locale import Locale
 from realtime.hub import Hub
 from seed.people import AGENT, people
 from seed.policies import FOLDER, install, read_policies
 from tests.forked import run
+from tests.patience import PATIENCE
 from tests.people import viewer_of
 
 ROOT = Path(__file__).parents[1]
@@ -179,17 +185,104 @@ def test_a_database_without_migrations_is_refused(tmp_path: Path) -> None:
     assert "run python -m cli migrate" in command(tmp_path, "seed", **settings).stderr
 
 
-def test_an_unavailable_database_is_reported_without_its_password(tmp_path: Path) -> None:
-    settings = {
-        "DATABASE_URL": "postgres://camcha:hunter2@127.0.0.1:1/camcha",
-        "SECRET_KEY": SECRET_KEY,
+COMMANDS = (["serve", "--port", "0"], ["migrate"], ["check-invoices"])
+
+
+def database_errors(folder: Path, url: str, *commands: list[str]) -> set[str]:
+    """What these commands say about a database that can't be used."""
+    results = [
+        command(folder, *each, DATABASE_URL=url, SECRET_KEY=SECRET_KEY)
+        for each in commands or COMMANDS
+    ]
+    assert {result.returncode for result in results} == {1}
+    assert "hunter2" not in str(results)
+    return {result.stderr for result in results}
+
+
+def test_an_unusable_sqlite_file_is_reported(tmp_path: Path) -> None:
+    folder, text_file, locked = tmp_path / "folder", tmp_path / "text", tmp_path / "locked"
+    folder.mkdir()
+    text_file.write_text("This is not a database, whatever its name is. " * 20)
+    prefix = "error: CAMCHA_DATABASE_URL: "
+    assert database_errors(tmp_path, f"sqlite://{folder}") == {
+        f"{prefix}{folder} is a folder. Name a file in it.\n"
     }
-    for arguments in (["serve", "--port", "0"], ["migrate"], ["check-invoices"]):
-        result = command(tmp_path, *arguments, **settings)
-        assert (result.returncode, result.stderr) == (
-            1,
-            "error: CAMCHA_DATABASE_URL: can't use the database (ConnectionRefusedError)\n",
-        )
+    assert database_errors(tmp_path, f"sqlite://{text_file}") == {
+        f"{prefix}{text_file} is not an SQLite database. Name another file.\n"
+    }
+    with closing(sqlite3.connect(locked, isolation_level=None)) as other_program:
+        other_program.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other_program.execute("BEGIN EXCLUSIVE")
+        assert database_errors(tmp_path, f"sqlite://{locked}") == {
+            f"{prefix}{locked} is locked by another program. Stop it, and run the command again.\n"
+        }
+
+
+def test_a_missing_sqlite_file_is_created_by_migrate_only(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "camcha.sqlite3"
+    assert database_errors(tmp_path, f"sqlite://{path}", ["check-invoices"]) == {
+        f"error: CAMCHA_DATABASE_URL: the file {path} does not exist. To create it, run python -m "
+        "cli migrate.\n"
+    }
+    assert not path.exists()
+    settings = {"DATABASE_URL": f"sqlite://{path}", "SECRET_KEY": SECRET_KEY}
+    assert command(tmp_path, "migrate", **settings).returncode == 0
+    assert command(tmp_path, "check-invoices", **settings).returncode == 0
+
+
+def test_a_folder_that_cannot_be_written_to_is_reported(tmp_path: Path) -> None:
+    (error,) = database_errors(tmp_path, "sqlite:///proc/nowhere/camcha.sqlite3", ["migrate"])
+    assert error.startswith("error: CAMCHA_DATABASE_URL: can't write next to /proc/nowhere/camcha")
+
+
+def test_an_unreachable_postgresql_server_is_reported(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_server:
+        port = silent_server.getsockname()[1]
+        url = f"postgres://camcha:hunter2@127.0.0.1:{port}/camcha?connect_timeout=0.5"
+        assert database_errors(tmp_path, url) == {
+            f"error: CAMCHA_DATABASE_URL: 127.0.0.1, port {port} doesn't answer within 0.5 "
+            "seconds. Check the host and port.\n"
+        }
+    url = "postgres://camcha:hunter2@127.0.0.1:1/camcha"
+    assert database_errors(tmp_path, url) == {
+        "error: CAMCHA_DATABASE_URL: there is no server at 127.0.0.1, port 1. Check the host and "
+        "port, or start PostgreSQL.\n"
+    }
+    url = "postgres://camcha:hunter2@database.invalid/camcha"
+    assert database_errors(tmp_path, url, ["migrate"]) == {
+        "error: CAMCHA_DATABASE_URL: the host database.invalid is unknown. Check its name.\n"
+    }
+    url = f"postgres://camcha:hunter2@/camcha?host={tmp_path}"
+    assert database_errors(tmp_path, url, ["migrate"]) == {
+        f"error: CAMCHA_DATABASE_URL: there is no server at the socket in {tmp_path}. Check the "
+        "folder, or start PostgreSQL.\n"
+    }
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_missing_postgresql_database_or_user_is_reported(
+    database_url: str, tmp_path: Path
+) -> None:
+    parts = urlsplit(database_url)
+    missing = urlunsplit(parts._replace(path="/nowhere"))
+    (error,) = database_errors(tmp_path, missing)
+    assert "the database nowhere does not exist" in error
+    assert "run createdb" in error
+    user = urlunsplit(parts._replace(netloc="nobody:hunter2@"))
+    (error,) = database_errors(tmp_path, user)
+    assert "doesn't accept the user nobody with this password" in error
+
+
+async def test_a_statement_after_a_failed_connection_does_not_wait(tmp_path: Path) -> None:
+    """Tortoise keeps its lock when the file can't be opened."""
+    await connect(f"sqlite://{tmp_path}")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(3):
+                with pytest.raises(ServiceUnavailable):
+                    await execute("SELECT 1")
+    finally:
+        await disconnect()
 
 
 async def test_p4_3_a_link_is_printed_instead_of_a_password(db: str, tmp_path: Path) -> None:

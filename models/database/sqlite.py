@@ -83,6 +83,16 @@ async def _translation() -> AsyncIterator[None]:
 class _Statement(ConnectionWrapper[aiosqlite.Connection]):
     """A connection for one statement."""
 
+    async def __aenter__(self) -> aiosqlite.Connection:
+        await self._lock.acquire()
+        try:
+            async with _translation():
+                await self.ensure_connection()
+        except BaseException:
+            self._lock.release()  # Tortoise keeps it, and the next statement waits for ever
+            raise
+        return self.connection
+
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
         await super().__aexit__(kind, error, trace)
         if isinstance(error, sqlite3.Error) and (unavailable := as_service_error(error)):
@@ -154,6 +164,20 @@ class ImmediateClient(SqliteClient):
     def __init__(self, file_path: str, **settings: Any) -> None:
         super().__init__(file_path, **settings)
         self._reports = ReportClient(file_path, **settings)
+
+    async def create_connection(self, with_db: bool) -> None:
+        try:
+            await super().create_connection(with_db)
+        except BaseException:
+            await self._close_incomplete_connection()
+            raise
+
+    async def _close_incomplete_connection(self) -> None:
+        """Close a connection that lacks its PRAGMAs, so that no statement uses it."""
+        connection, self._connection = self._connection, None
+        if connection:
+            with suppress(sqlite3.Error):
+                await connection.close()
 
     def acquire_connection(self) -> Any:
         if current_workload() is Workload.REPORTS:
