@@ -39,7 +39,7 @@ from models.idempotency import earlier_result, store_result
 from models.identity.session import Session
 from models.identity.user import User
 from models.support.file import File, FileStatus, attach_evidence
-from models.text import client_key, composed_line, message_text, optional_key
+from models.text import client_key, line, message_text, optional_key
 from models.translations import _
 
 LEGAL_NAME_LENGTH = 200
@@ -79,7 +79,7 @@ async def request(
     """
     await require_step_up(action, session)
     with Checks() as checks:
-        name = checks(composed_line, legal_name, "legalName", LEGAL_NAME_LENGTH)
+        name = checks(line, legal_name, "legalName", LEGAL_NAME_LENGTH)
         checks(_require_same_company, claimed_siren, account)
         files, key = checks(require_keys, file_ids, "fileIds"), checks(client_key, key)
     await auth.throttle.attempt(throttle.key(throttle.LEGAL_NAME, account.pk))

@@ -13,6 +13,7 @@ import orjson
 import structlog
 
 from auth.http_client import HttpClient, Unavailable, is_server_url
+from models.text import clean_line
 
 _TIMEOUT_SECONDS = 3.0
 _BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
@@ -101,7 +102,7 @@ def _clean_name(name: object) -> str:
     """
     if not isinstance(name, str) or len(name) > _MAX_NAME_LENGTH:
         return ""
-    return "".join(c for c in " ".join(name.split()) if c.isprintable()).strip()
+    return clean_line(name)
 
 
 def registry_from_url(url: str | None) -> Registry:

@@ -1,5 +1,6 @@
 """Clean text that people enter, and normalize it for searches."""
 
+import re
 import unicodedata
 
 from models.card_numbers import contains_card_number, mask_card_numbers
@@ -7,22 +8,94 @@ from models.errors import CommonErrorCode, Refusal
 
 BODY_LENGTH = 8_000
 KEY_LENGTH = 64
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+
+
+# Letters and symbols that show nothing: fillers of Hangul, the blank pattern of Braille, the place
+# of an object, a musical note without a head.
+_UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159")
+_JOINERS = "\u200c\u200d"  # ZWNJ and ZWJ
+# Arabic, Syriac, the scripts of India and South-East Asia, Mongolian: blocks of Unicode in which
+# joiners change how a word looks, and its meaning.
+_JOINING_SCRIPTS = (
+    range(0x0600, 0x10A0),
+    range(0x1700, 0x1D00),
+    range(0xA800, 0xAC00),
+    range(0xFB50, 0xFE00),
+    range(0xFE70, 0xFEFF),
+    range(0x10A00, 0x12000),
+)
+_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")  # of a region, such as Brittany
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: it has no letter, digit, punctuation or symbol that is visible.
+    White space, control and format characters, fillers, and combining marks alone are blank.
+    """
+    return not any(
+        (unicodedata.category(c)[0] in "LNPS" and c not in _UNSEEN) or _is_new(c) for c in text
+    )
+
+
+def _is_new(c: str) -> bool:
+    """Whether this may be an emoji or an ideograph of a later Unicode than Python's."""
+    return 0x10000 <= ord(c) < 0x3FFFE and unicodedata.category(c) == "Cn"
+
+
+def clean_line(text: str) -> str:
+    """Return a text on one line in composed form (Unicode NFC), empty when it is blank.
+
+    White space becomes single spaces. What is invisible or changes the order of other characters is
+    dropped: control characters, overrides and isolates of the direction, fillers, tags. Joiners
+    stay where a script or an emoji needs them.
+    """
+    text = unicodedata.normalize("NFC", text)
+    flags = {at for match in _FLAG.finditer(text) for at in range(*match.span())}
+    characters: list[str] = []
+    for position, c in enumerate(text):
+        if c.isspace():
+            characters.append(" ")
+        elif c in _JOINERS:
+            if characters and _joins(characters[-1], text[position + 1 : position + 2]):
+                characters.append(c)
+        elif (c.isprintable() and c not in _UNSEEN) or _is_new(c) or position in flags:
+            characters.append(c)
+    result = " ".join("".join(characters).split())
+    return "" if is_blank(result) else result
+
+
+def _joins(before: str, after: str) -> bool:
+    if before in _JOINERS:
+        return False
+    if any(ord(before) in block for block in _JOINING_SCRIPTS):
+        return True
+    return bool(after) and _is_emoji(before) and _is_emoji(after)
+
+
+def _is_emoji(c: str) -> bool:
+    # Also the modifiers of skin tones, and the selector of the coloured form.
+    return c == "\ufe0f" or (ord(c) >= 0x2190 and unicodedata.category(c) in ("So", "Sk", "Sm"))
 
 
 def line(text: str, field: str, length: int) -> str:
-    """Return one line of text without control characters, which could forge email headers. Raises
-    BLANK, TOO_LONG and CARD_NUMBER at `field`.
-    """
+    """Return a text as `clean_line` does. Raises BLANK, TOO_LONG and CARD_NUMBER at `field`."""
     result = _line(text, field, length)
     if contains_card_number(result):
         raise Refusal(CommonErrorCode.CARD_NUMBER, "input", field)
     return result
 
 
+def masked_line(text: str, field: str, length: int) -> str:
+    """Return a text as `clean_line` does, with card numbers masked. Raises BLANK and TOO_LONG at
+    `field`.
+    """
+    return mask_card_numbers(_line(text, field, length))
+
+
 def _line(text: str, field: str, length: int) -> str:
     if len(text) > 10 * length + 100:  # don't spend time on cleaning a million characters
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
-    result = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    result = clean_line(text)
     if not result:
         raise Refusal(CommonErrorCode.BLANK, "input", field)
     if len(result) > length:
@@ -30,26 +103,14 @@ def _line(text: str, field: str, length: int) -> str:
     return result
 
 
-def masked_line(text: str, field: str, length: int) -> str:
-    """Return one line of at most `length` characters with card numbers masked. Raises BLANK and
-    TOO_LONG at `field`.
-    """
-    return mask_card_numbers(_line(text, field, length))
-
-
-def composed_line(text: str, field: str, length: int) -> str:
-    """Return one line in composed form (Unicode NFC): é is one character. Raises BLANK,
-    TOO_LONG and CARD_NUMBER at `field`.
-    """
-    return line(unicodedata.normalize("NFC", line(text, field, length)), field, length)
-
-
 def message_text(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
-    """Return the text of a message as it may be stored: trimmed, card numbers masked. Raises BLANK
-    and TOO_LONG at `field`.
+    """Return the text of a message as it may be stored: trimmed, without control characters, card
+    numbers masked. Raises BLANK and TOO_LONG at `field`.
     """
-    text = body.replace("\x00", "").strip()
-    if not text:
+    if len(body) > 10 * length + 100:
+        raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
+    text = _CONTROLS.sub("", body).strip()
+    if is_blank(text):
         raise Refusal(CommonErrorCode.BLANK, "input", field)
     if len(text) > length:
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
@@ -61,7 +122,7 @@ def client_key(key: str, field: str = "idempotencyKey") -> str:
 
     Raises BLANK, TOO_LONG, and VALUE_INVALID for non-printable characters.
     """
-    if not key:
+    if is_blank(key):
         raise Refusal(CommonErrorCode.BLANK, "input", field)
     if len(key) > KEY_LENGTH:
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=KEY_LENGTH)

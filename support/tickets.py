@@ -22,7 +22,7 @@ from models.support.ticket import (
     Ticket,
     TicketStatus,
 )
-from models.text import client_key, message_text
+from models.text import client_key, masked_line, message_text
 from models.translations import _
 
 REASON_LENGTH = 1_000
@@ -49,7 +49,7 @@ async def open_ticket(
     texts, and IDEMPOTENCY_MISMATCH when the key was used with other arguments.
     """
     with Checks() as check:
-        subject = check(message_text, " ".join(subject.split()), "subject", SUBJECT_LENGTH)
+        subject = check(masked_line, subject, "subject", SUBJECT_LENGTH)
         body = check(message_text, body)
         check(_require_channel, channel)
         key = check(client_key, key)
