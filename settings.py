@@ -17,6 +17,7 @@ from accounts.registry import expected_registry_url
 from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.shared import expected_redis_url
 from billing.seller import seller
+from mail.options import MailOptions
 from mail.transport import transport_from_url
 from models.database.connection import database_options
 from models.identity.user import Staff
@@ -58,7 +59,9 @@ _LIMITS: dict[str, type[Any]] = {
     "CAMCHA_LIMIT_": ConnectionLimits,
     "CAMCHA_LIMIT_SOCKET_": SocketLimits,
     "CAMCHA_LIMIT_RESPONSE_": ResponseLimits,
+    "CAMCHA_MAIL_": MailOptions,
 }
+_MAX_REPLY_DELAY = 86_400
 
 
 class SettingsError(Exception):
@@ -96,6 +99,7 @@ class Settings:
     connection_limits: ConnectionLimits
     socket_limits: SocketLimits
     response_limits: ResponseLimits
+    mail: MailOptions
 
 
 def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:
@@ -136,6 +140,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         connection_limits=_limits("CAMCHA_LIMIT_", environ),
         socket_limits=_limits("CAMCHA_LIMIT_SOCKET_", environ),
         response_limits=_limits("CAMCHA_LIMIT_RESPONSE_", environ),
+        mail=_limits("CAMCHA_MAIL_", environ),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors)
@@ -251,6 +256,8 @@ def _mail_errors(settings: Settings) -> list[str]:
         transport_from_url(settings.mail_url)
     except ValueError as error:
         errors.append(f"CAMCHA_MAIL_URL: {error}")
+    if settings.mail.reply_delay > _MAX_REPLY_DELAY:
+        errors.append(f"CAMCHA_MAIL_REPLY_DELAY: must be at most {_MAX_REPLY_DELAY} seconds, a day")
     if "@" not in parseaddr(settings.mail_sender)[1]:
         errors.append("CAMCHA_MAIL_SENDER: must be Name <address@example.fr>")
     return errors

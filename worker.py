@@ -7,6 +7,7 @@ job that fails is logged and runs again at its next interval; the others are not
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
@@ -30,6 +31,7 @@ from resolvers.privacy.erasures import erasure_services
 from settings import Settings
 from storage.abandoned_files import delete_abandoned_files
 from storage.file_service import FileService, scan_waiting_files
+from support.reply_emails import send_due_replies
 
 log = structlog.stdlib.get_logger()
 
@@ -53,6 +55,15 @@ def jobs(
     return [
         Job("clock", 10, lambda: correct_waiting_times(Action(None, clock.now(), services.hub))),
         Job("emails", 1, lambda: deliver_due(transport, clock.now(), sender=sender)),
+        Job(
+            "reply emails",
+            5,
+            lambda: send_due_replies(
+                Action(None, clock.now(), services.hub),
+                services.delivered,
+                timedelta(seconds=settings.mail.reply_delay),
+            ),
+        ),
         Job(
             "payments",
             15,

@@ -26,6 +26,7 @@ from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import User
+from models.operations.email import Email
 
 
 async def change_role(
@@ -196,6 +197,7 @@ async def _remove_member(
 ) -> None:
     await membership.delete(using_db=tx.db)
     await _revoke_invitations(tx, membership)
+    await Email.delete_waiting_replies(tx, membership.user_id, membership.account_id)
     session_count = await sessions.end_for_account(tx, membership.user_id, membership.account_id)
     await _audit(
         tx, audit_action, membership, role=membership.role.value, sessions_ended=session_count

@@ -7,6 +7,7 @@ named after its template.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -20,10 +21,10 @@ from models.billing.invoice import Invoice
 from models.clock import local_date
 from models.identity.user import User
 from models.locale import Locale
-from models.operations.email import ACCOUNT_ERASED, Email
+from models.operations.email import ACCOUNT_ERASED, TICKET_REPLIES, Email
 from models.privacy.erasure import Erasure
-from models.support.ticket import Ticket, TicketStatus
-from models.translations import day, text
+from models.support.ticket import Message, Ticket, TicketStatus
+from models.translations import day, text, time_of_day
 
 SIGN_IN_URL = f"{BASE_URL}/"
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -224,6 +225,42 @@ async def send_legal_name(tx: Transaction, user: User, change: LegalNameChange) 
         reason=change.reason,
         previous_name=_one_line(change.previous_name),
         legal_name=_one_line(change.legal_name),
+    )
+
+
+async def send_ticket_replies(
+    tx: Transaction,
+    user: User,
+    ticket: Ticket,
+    messages: Sequence[Message],
+    file_names: Mapping[int, list[str]],
+    more: int,
+) -> Email:
+    """Send a customer the replies to a ticket that they haven't read, whose authors must be
+    fetched, with the names of the attached files by message. `more` counts the replies that are
+    left out.
+    """
+    replies = [
+        {
+            "author": _one_line(message.author.name),
+            "day": day(local_date(message.at), user.locale),
+            "time": time_of_day(message.at, user.locale),
+            "body": message.body,
+            "files": [_one_line(name) for name in file_names.get(message.pk, [])],
+        }
+        for message in messages
+    ]
+    return await _store_for_user(
+        tx,
+        user,
+        TICKET_REPLIES,
+        account_id=ticket.account_id,
+        link=SIGN_IN_URL,
+        number=ticket.number,
+        topic=_one_line(ticket.subject),
+        author=replies[0]["author"],
+        replies=replies,
+        more=more,
     )
 
 

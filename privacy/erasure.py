@@ -204,6 +204,7 @@ async def _erase_tickets(tx: Transaction, account_id: int) -> int:
         "status": TicketStatus.CLOSED,
         "closed_at": tx.action.at,
         "reply_awaited_since": None,
+        "reply_email_pending_since": None,
     }
     await tickets.exclude(status=TicketStatus.CLOSED).update(**closed_values)
     return await tickets.exclude(subject=ERASED).update(subject=ERASED)

@@ -92,10 +92,20 @@ class Subscription:
         self.cursor = 0  # the number of the last event delivered
         self.task: asyncio.Task[None] | None = None  # in which it catches up; None when it is live
         self.checked_at = 0.0  # when its last access check began, on the monotonic clock
+        if stream.delivered is not None:
+            stream.delivered.add(self)
 
     @property
     def operation(self) -> Operation:
         return self.broadcast.operation
+
+    @property
+    def stream_key(self) -> str:
+        return self.stream.key
+
+    @property
+    def reader_id(self) -> int:
+        return self.stream.reader_id or 0
 
     def attach_task(self, task: asyncio.Task[None]) -> None:
         """Catch up in this task. The subscription ends with the task unless it has joined, even if
@@ -142,6 +152,8 @@ class Subscription:
 
     def end(self) -> None:
         """Deliver no more events."""
+        if self.stream.delivered is not None:
+            self.stream.delivered.remove(self)
         self.broadcast.leave(self)
 
 

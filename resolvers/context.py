@@ -16,6 +16,7 @@ from models.clock import Clock
 from models.identity.session import Session
 from models.identity.user import User
 from models.viewer import RecordingViewer, Viewer
+from realtime.delivered_positions import DeliveredPositions
 from realtime.hub import Hub
 from realtime.presence import Presence
 
@@ -25,7 +26,7 @@ class Services:
     """The services of the application, created once when it starts.
 
     `base_url` is the public URL without a trailing slash; `demonstration` is whether this is a
-    demonstration's server.
+    demonstration's server; `delivered` collects how far customers have received their tickets.
     """
 
     clock: Clock
@@ -37,6 +38,7 @@ class Services:
     base_url: str
     registry: Registry = field(default_factory=NoRegistry)
     demonstration: bool = False
+    delivered: DeliveredPositions = field(default_factory=DeliveredPositions)
 
 
 _REQUEST_DEPENDENCIES = frozenset({"client_address", "user_agent"})

@@ -77,6 +77,7 @@ async def load(
     await _replay(Replay(now, bus, checkout_services, users))
     # These emails are old.
     await Email.filter(sent_at=None).update(sent_at=F("created_at"), next_attempt_at=None)
+    await Ticket.all().update(reply_email_pending_since=None)
     return True
 
 

@@ -3,7 +3,8 @@ step.
 
 In an ongoing conversation a message changes no status: the ticket's time is updated, the stream
 provides the next number, and the message and its event are stored under it. PostgreSQL does this in
-one statement, which is its own transaction and takes a fifth of the time. The statement only
+one statement, which is its own transaction and takes a fifth of the time. It also moves the
+author's read position, and tells the account's stream about a message of staff. The statement only
 applies if the steps would do exactly the same; in all other cases (the customer starts waiting, a
 first response, reopening, a follow-up, files, a repeat) it matches no row, and the steps run under
 the lock of the ticket.
@@ -26,7 +27,7 @@ from models.database.instances import RowFactory, row_factory
 from models.database.postgres import PostgresClient
 from models.database.reading import read
 from models.errors import CommonErrorCode, Refusal
-from models.event import EventKind, ticket_stream
+from models.event import EventKind, account_stream, ticket_stream
 from models.identity.user import User
 from models.support.ticket import REOPENED_BY_CUSTOMERS, Message, Ticket, TicketStatus
 from models.text import client_key, message_text
@@ -101,8 +102,12 @@ async def _post_in_one_statement(
         return None
     if not records:
         return None
-    action.bus.announce([ticket_stream(ticket_id)])
-    message: Message = _message_factory()([(*records[0], ticket_id, ticket_id, *values[1:6])])[0]
+    message_id, sequence, account_id = records[0]
+    action.bus.announce(
+        [ticket_stream(ticket_id), *([account_stream(account_id)] if from_staff else ())]
+    )
+    row = (message_id, sequence, ticket_id, ticket_id, *values[1:6])
+    message: Message = _message_factory()([row])[0]
     return message
 
 
@@ -129,7 +134,7 @@ WITH unchanged AS (
       AND {settled} IS NOT NULL
       AND NOT EXISTS (SELECT FROM message WHERE origin_id = $1 AND author_id = $2
       AND client_message_id = $4)
-    RETURNING id
+    RETURNING id, account_id
 ), numbered AS (
     INSERT INTO stream (key, last_sequence) SELECT $8, 1 FROM unchanged
     ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1
@@ -143,20 +148,45 @@ WITH unchanged AS (
 ), event_row AS (
     INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
     SELECT key, sequence, '{kind}', $5, $2, $1, id FROM stored CROSS JOIN numbered
-)
-SELECT id, sequence FROM stored
+), read AS (
+    INSERT INTO ticket_position AS position (ticket_id, user_id, read_sequence)
+    SELECT $1, $2, sequence FROM stored
+    ON CONFLICT (ticket_id, user_id) DO UPDATE SET read_sequence = excluded.read_sequence
+    WHERE position.read_sequence < excluded.read_sequence
+){tell_account}
+SELECT stored.id, sequence, account_id FROM stored CROSS JOIN unchanged
 """
+# After the ticket's stream, in the order in which all transactions lock them.
+_TELL_ACCOUNT = """, account_numbered AS (
+    INSERT INTO stream (key, last_sequence)
+    SELECT 'account:' || account_id, 1 FROM stored CROSS JOIN unchanged
+    ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1
+    RETURNING key, last_sequence
+), account_told AS (
+    INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
+    SELECT key, last_sequence, '{kind}', $5, $2, $1, id FROM stored CROSS JOIN account_numbered
+)"""
 
 
-def _post_statement(set_column: str, extra_assignment: str, *excluded: TicketStatus) -> str:
+def _post_statement(
+    set_column: str, extra_assignment: str, *excluded: TicketStatus, tell_account: str = ""
+) -> str:
     statuses = ", ".join(f"'{status}'" for status in TicketStatus if status not in excluded)
     return _POST_TEMPLATE.format(
-        settled=set_column, also=extra_assignment, statuses=statuses, kind=EventKind.MESSAGE_POSTED
+        settled=set_column,
+        also=extra_assignment,
+        statuses=statuses,
+        kind=EventKind.MESSAGE_POSTED,
+        tell_account=tell_account.format(kind=EventKind.MESSAGE_POSTED),
     )
 
 
 _STAFF_POST = _post_statement(
-    "first_response_at", ", reply_awaited_since = NULL", TicketStatus.CLOSED
+    "first_response_at",
+    ", reply_awaited_since = NULL,"
+    " reply_email_pending_since = COALESCE(reply_email_pending_since, $5)",
+    TicketStatus.CLOSED,
+    tell_account=_TELL_ACCOUNT,
 )
 _CUSTOMER_POST = _post_statement(
     "reply_awaited_since", "", *REOPENED_BY_CUSTOMERS, TicketStatus.CLOSED

@@ -40,6 +40,7 @@ MODULES = [
     "models.billing.purchase",
     "models.identity.session",
     "models.support.ticket",
+    "models.support.ticket_position",
     "models.identity.user",
 ]
 

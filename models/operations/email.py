@@ -9,7 +9,7 @@ from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.action import Action
+from models.action import Action, Transaction
 from models.errors import CommonErrorCode, Refusal
 from models.identity.user import Staff
 from models.operations.audit_actions import OperationsAuditAction
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 ACCOUNT_ERASED = "account_erased"
+TICKET_REPLIES = "ticket_replies"
 _CONFIDENTIAL = {
     "password_reset",
     "email_change",
@@ -127,6 +128,14 @@ class Email(Model):
                 email.attempts, email.next_attempt_at = 0, action.at
                 await email.save(using_db=tx.db, update_fields=["attempts", "next_attempt_at"])
         return email
+
+    @classmethod
+    async def delete_waiting_replies(cls, tx: Transaction, user_id: int, account_id: int) -> None:
+        """Delete the emails about an account's tickets that were not sent yet to a user who leaves
+        the account.
+        """
+        waiting = cls.filter(user_id=user_id, account_id=account_id, sent_at=None)
+        await waiting.filter(template__startswith=f"{TICKET_REPLIES}.").using_db(tx.db).delete()
 
     async def mark_sent(self, at: datetime) -> None:
         """Record the delivery, and delete the content of an email that contained a token."""

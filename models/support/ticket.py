@@ -19,10 +19,11 @@ from models.billing.periods import months_after
 from models.clock import PARIS, local_date
 from models.database.writing import find_one, insert
 from models.errors import CommonErrorCode, Forbidden, Refusal
-from models.event import INBOX, EventKind, account_stream, ticket_stream
+from models.event import INBOX, EventKind, account_stream, last_sequence_of, ticket_stream
 from models.identity.user import Staff, User
 from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
+from models.support.ticket_position import mark_read
 from models.text import message_text
 from models.translations import _, _p
 
@@ -157,6 +158,8 @@ class Ticket(Model):
     updated_at: datetime = fields.DatetimeField(db_index=True)
     deadline_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     reply_awaited_since = fields.DatetimeField(null=True)
+    # since when a reply of staff waits to be sent by email, to those who haven't read it by then
+    reply_email_pending_since: datetime | None = fields.DatetimeField(null=True, db_index=True)
     first_response_at = fields.DatetimeField(null=True)
     first_response_seconds = fields.IntField(null=True)
     solved_at = fields.DatetimeField(null=True)
@@ -318,24 +321,34 @@ class Ticket(Model):
             ticket_id=self.pk,
             message_id=message.pk,
         )
-        await self._record_staff_reply(
-            tx
-        ) if message.from_staff else await self._record_customer_message(tx)
+        await mark_read(self.pk, author.pk, sequence, tx.db)
+        if message.from_staff:
+            await self._record_staff_reply(tx, message)
+        else:
+            await self._record_customer_message(tx)
         return message
 
-    async def _record_staff_reply(self, tx: Transaction) -> None:
+    async def _record_staff_reply(self, tx: Transaction, message: "Message") -> None:
         if self.first_response_at is None:
             self.first_response_at = tx.action.at
             self.first_response_seconds = round((tx.action.at - self.created_at).total_seconds())
         self.reply_awaited_since = None
+        self.reply_email_pending_since = self.reply_email_pending_since or tx.action.at
         self.updated_at = tx.action.at
         columns = [
             "first_response_at",
             "first_response_seconds",
             "reply_awaited_since",
+            "reply_email_pending_since",
             "updated_at",
         ]
         await self.save(using_db=tx.db, update_fields=columns)
+        await tx.append(
+            account_stream(self.account_id),
+            EventKind.MESSAGE_POSTED,
+            ticket_id=self.pk,
+            message_id=message.pk,
+        )
 
     async def _record_customer_message(self, tx: Transaction) -> None:
         was_awaited = self.reply_awaited_since is not None
@@ -349,6 +362,15 @@ class Ticket(Model):
             await tx.append(
                 INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value
             )
+
+    async def mark_read(self, user: User, sequence: int) -> None:
+        """Record that a person has read the ticket up to this sequence. A repeat, or a sequence
+        before the one they have read up to, changes nothing. Raises VALUE_INVALID for one that the
+        ticket doesn't have.
+        """
+        if not 0 <= sequence <= await last_sequence_of(ticket_stream(self.pk)):
+            raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "sequence")
+        await mark_read(self.pk, user.pk, sequence)
 
     async def claim(self, action: Action, agent: User) -> "Ticket":
         """Assign the ticket to the agent. Of two concurrent claims, one fails with ALREADY_CLAIMED.

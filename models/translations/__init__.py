@@ -14,7 +14,7 @@ After changing a text run `python -m cli messages`, then translate what it adds.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +29,7 @@ from babel.units import format_unit
 from jinja2 import Environment, pass_context
 from jinja2.runtime import Context
 
+from models.clock import PARIS
 from models.locale import Locale
 
 FOLDER = Path(__file__).parent
@@ -103,6 +104,16 @@ def day(date_: date, locale: Locale) -> str:
         return format_date(date_, "d MMMM y", locale="en_GB")
     french = format_date(date_, "d MMMM y", locale="fr_FR")
     return f"1er{french[1:]}" if date_.day == 1 else french
+
+
+def time_of_day(at: datetime, locale: Locale) -> str:
+    """The time in Europe/Paris: `14:05`, in French `14 h 05`."""
+    time = at.astimezone(PARIS)
+    return (
+        f"{time:%H:%M}"
+        if locale is Locale.EN
+        else f"{time.hour}\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}{time:%M}"
+    )
 
 
 def duration(delta: timedelta, locale: Locale) -> str:

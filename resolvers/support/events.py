@@ -33,9 +33,13 @@ Cursor = Annotated[
 async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> EventStream:
     """The events of one ticket, for those who may see it."""
     key = key_argument(Ticket, ticket_id, "ticketId")
-    return _stream(
+    stream = _stream(
         info.context, ticket_stream(key), after, lambda context: _require_ticket(context, key)
     )
+    if not info.context.viewer.is_agent:
+        stream.reader_id = info.context.viewer.user_id
+        stream.delivered = info.context.services.delivered
+    return stream
 
 
 async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typing, None]:

@@ -4,6 +4,7 @@ import strawberry
 
 from models.support.ticket import Category, Channel, TicketStatus
 from resolvers.arguments import IDEMPOTENCY_KEY
+from resolvers.scalars import BigInt
 
 
 @strawberry.input(description="A request for help and its first message.")
@@ -54,6 +55,15 @@ class TicketReplyInput:
         default_factory=list,
         description="The IDs of uploaded files to attach (at most 10). Each file can be attached "
         "once.",
+    )
+
+
+@strawberry.input(description="The ticket that the viewer has read, and up to where.")
+class TicketMarkReadInput:
+    ticket_id: strawberry.ID = strawberry.field(description="The ID of the ticket.")
+    sequence: BigInt = strawberry.field(
+        description="The `sequence` of the last message that the viewer has read, or the ticket's "
+        "`lastSequence`. A lower one than before changes nothing."
     )
 
 

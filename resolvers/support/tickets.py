@@ -21,6 +21,7 @@ from models.event import (
 from models.identity.user import User
 from models.support.file import File
 from models.support.ticket import Message, Ticket, TicketStatus, visible_status
+from models.support.unread import unread_counts, unread_ticket_count
 from realtime.presence import Typing
 from resolvers.context import Context, Info
 from resolvers.filters import (
@@ -52,6 +53,7 @@ from resolvers.support.filters import (
 from resolvers.support.inputs import (
     TicketClaimInput,
     TicketCloseInput,
+    TicketMarkReadInput,
     TicketMoveInput,
     TicketOpenInput,
     TicketReleaseInput,
@@ -196,6 +198,13 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
     return {"message": message, "ticket_id": message.ticket_id}
 
 
+async def mark_read(info: Info, input: TicketMarkReadInput) -> Ticket:
+    """Record how far the viewer has read a ticket."""
+    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    await ticket.mark_read(info.context.user, input.sequence)
+    return ticket
+
+
 async def change_status(info: Info, input: TicketMoveInput) -> Ticket:
     """Change the status of a ticket."""
     return await _change_status(info, input.ticket_id, input.status, input.reason)
@@ -233,6 +242,18 @@ async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int
     """The sequence of each ticket's latest event."""
     sequences = await last_sequences_of([ticket_stream(ticket.pk) for ticket in parents])
     return [sequences.get(ticket_stream(ticket.pk), 0) for ticket in parents]
+
+
+async def unread_message_counts(context: Context, parents: Sequence[Ticket]) -> list[int]:
+    """How many messages of the other side the viewer has not read in each ticket."""
+    counts = await unread_counts(context.viewer, list({ticket.pk for ticket in parents}))
+    return [counts.get(ticket.pk, 0) for ticket in parents]
+
+
+async def unread_tickets(root: Any, info: Info) -> int | None:
+    """How many tickets have messages that the viewer has not read, for customers and agents."""
+    viewer = info.context.viewer
+    return await unread_ticket_count(viewer) if viewer.is_customer or viewer.is_agent else None
 
 
 async def inbox_sequence(root: Any, info: Info) -> int | None:

@@ -61,6 +61,12 @@ class Viewer:
         "The `sequence` of the latest event of the viewer's company, for `accountEvents(after:)`.",
         ticket_resolvers.account_sequence,
     )
+    unread_tickets: int | None = field(
+        "How many tickets contain messages that the viewer hasn't read: tickets of the company "
+        "for customers, open tickets assigned to the viewer for agents. Null for other viewers. "
+        "See `Ticket.unreadCount`.",
+        ticket_resolvers.unread_tickets,
+    )
     inbox_sequence: BigInt | None = field(
         "The `sequence` of the latest event of the inbox, for `inboxEvents(after:)`. Visible to "
         "agents.",

@@ -75,6 +75,10 @@ class AccountEvent:
         ticket_resolvers.tickets_of,
         description="The ticket that the event is about, in its current state.",
     )
+    message: Message | None = edge(
+        ticket_resolvers.messages_of,
+        description="The message that a member of staff posted. Null for other events.",
+    )
     purchase: Purchase | None = edge(
         purchase_resolvers.purchase_of_event,
         description="The purchase that the event is about, in its current state. Visible to "

@@ -96,6 +96,15 @@ class SupportMutation:
         "(`Ticket.deadlineAt` isn't null) can be closed by their requester, by owners and, with a "
         "reason, by agents; the requester and the owners are notified by email.",
     )
+    ticket_mark_read: TicketPayload | None = mutation(
+        ticket_resolvers.mark_read,
+        "ticket",
+        allow=customer | agent,
+        audit=Unaudited("Nobody but the viewer sees what they have read."),
+        cost=1,
+        description="Marks the messages of a ticket as read by the viewer, up to a sequence. "
+        "Messages that are neither read nor received by a subscription are sent by email.",
+    )
     ticket_typing: TicketTypingPayload | None = mutation(
         ticket_resolvers.typing,
         "sent",

@@ -63,6 +63,14 @@ class Ticket(Node):
         description="The `sequence` of the latest event of the ticket. Pass it as `after` to "
         "receive later events.",
     )
+    unread_count: int = edge(
+        ticket_resolvers.unread_message_counts,
+        cost=1,
+        description="How many messages of the other side the viewer hasn't read: messages from "
+        "staff for customers, messages from customers for staff. `ticketMarkRead` and the viewer's "
+        "own replies mark messages as read; those from before the viewer joined the company don't "
+        "count.",
+    )
     account: Account = edge(
         account_resolvers.accounts_of,
         needs=("account_id",),

@@ -21,7 +21,7 @@ from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
-from models.support.ticket import Ticket, TicketStatus
+from models.support.ticket import Message, Ticket, TicketStatus
 from tests.mail.conftest import SITE, html_of, text_of
 
 BANK_URL = "https://bank.example/confirm?payment=7&lang=fr"
@@ -57,6 +57,16 @@ async def invitation(tx: Transaction, inviter: User, account: Account) -> Email:
         email="noe@example.fr", role=Role.BILLING, locale=inviter.locale, expires_at=expires_at
     )
     return await emails.send_invitation(tx, pending_invitation, inviter, account, "TOKEN-123")
+
+
+async def ticket_replies(tx: Transaction, user: User, count: int, more: int) -> Email:
+    """Replies, the first one with a file, of an agent with the user's name to their ticket."""
+    ticket = Ticket(id=42, subject=user.name, created_at=tx.action.at)
+    ticket.account_id = None  # type: ignore[assignment] # no company is stored
+    replies = [
+        Message(id=number, author=user, body=user.name, at=tx.action.at) for number in range(count)
+    ]
+    return await emails.send_ticket_replies(tx, user, ticket, replies, {0: ["devis.pdf"]}, more)
 
 
 LEGAL_NAME_STATUSES = [
@@ -106,6 +116,10 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "account_status": [
         lambda tx, user, status=status: emails.send_account_status(tx, user, company(user, status))  # type: ignore[misc]
         for status in ACCOUNT_STATUSES
+    ],
+    "ticket_replies": [
+        lambda tx, user: ticket_replies(tx, user, 1, 0),
+        lambda tx, user: ticket_replies(tx, user, 2, 3),
     ],
     "reactivation_declined": [
         lambda tx, user: emails.send_reactivation_declined(tx, user, company(user), user.name)
@@ -364,6 +378,27 @@ async def test_p1_1_a_company_learns_the_outcome_of_its_change_of_name(
         assert "\nZoé Lefèvre\n" in email.text
         assert f"{SITE}/" in text_of(email).split()
     assert len({email.subject for email in variants}) == 3
+
+
+@pytest.mark.parametrize(
+    ("locale", "phrases"),
+    [
+        (Locale.FR, ("Zoé Lefèvre, le 23 novembre 2026 à", "Fichier joint", "3 autres messages")),
+        (Locale.EN, ("Zoé Lefèvre, 23 November 2026 at", "Attached file", "3 more messages")),
+    ],
+)
+async def test_p5_2_a_customer_reads_replies_and_can_open_the_conversation(
+    action: Action, zoe: User, locale: Locale, phrases: tuple[str, ...]
+) -> None:
+    one, several = await store_variants(action, zoe, locale, "ticket_replies")
+    for phrase in phrases:
+        assert phrase in several.text.replace("\n", " "), phrase
+    assert "devis.pdf" in one.text
+    assert phrases[2] not in one.text
+    assert len({one.subject, several.subject}) == 2
+    for email in (one, several):
+        assert "CAM-2026-000042" in email.subject
+        assert_link(email, f"{SITE}/")
 
 
 @pytest.mark.parametrize(

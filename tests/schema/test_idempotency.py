@@ -67,6 +67,7 @@ MUTATIONS_WITHOUT_KEY = {
         "staffDismiss",
         "ticketClaim",
         "ticketClose",
+        "ticketMarkRead",
         "ticketMove",
         "ticketRelease",
     },

@@ -30,6 +30,7 @@ from models.database.sql import execute
 from models.event import EventKind, Stream, ticket_stream
 from models.operations.email import Email
 from models.support.ticket import Ticket
+from models.support.ticket_position import TicketPosition
 from tests.patience import driver_url
 
 ROOT = Path(__file__).parents[3]
@@ -111,6 +112,36 @@ async def test_existing_legal_requests_get_their_deadline(database_url: str) -> 
         datetime(2026, 2, 3, 23, 30, tzinfo=UTC),
         None,
     ]
+
+
+async def test_messages_from_before_the_migration_count_as_read(database_url: str) -> None:
+    await migrate_database(database_url, "models.0020_legal_deadlines", "backward")
+    await connect(database_url)
+    at = "'2026-11-20 09:00:00+00:00'"
+    for statement in (
+        """INSERT INTO "user" (id, name, email, locale, password_hash, created_at) VALUES
+            (1, 'Paul', 'paul@x.example', 'fr', '-', {at}),
+            (2, 'Alice', 'alice@x.example', 'fr', '-', {at})""",
+        """INSERT INTO account (id, legal_name, siren, street, postal_code, city, country,
+            created_at) VALUES (1, 'Paul SARL', '404833048', '', '', '', 'FR', {at})""",
+        """INSERT INTO membership (user_id, account_id, role, created_at)
+            VALUES (1, 1, 'OWNER', {at})""",
+        """INSERT INTO ticket (id, account_id, requester_id, assignee_id, subject, channel,
+            category, status, created_at, opened_on, updated_at)
+            VALUES (1, 1, 1, 2, 'Aide', 'CHAT', 'USAGE', 'OPEN', {at}, '2026-11-20', {at})""",
+        "INSERT INTO stream (key, last_sequence) VALUES ('ticket:1', 7)",
+    ):
+        await execute(statement.format(at=at))
+    await disconnect()
+    await migrate_database(database_url)
+    await connect(database_url)
+    positions = (
+        await TicketPosition.all()
+        .order_by("user_id")
+        .values_list("ticket_id", "user_id", "read_sequence")
+    )
+    await disconnect()
+    assert positions == [(1, 1, 7), (1, 2, 7)]
 
 
 async def test_waiting_emails_stay_confidential_after_the_migration(database_url: str) -> None:

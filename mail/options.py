@@ -1,0 +1,12 @@
+"""What an operator can set about emails: docs/operating.md explains each option."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MailOptions:
+    """The options of emails. `reply_delay` is how many seconds a reply of support stays unread
+    before it is sent by email.
+    """
+
+    reply_delay: int = 300

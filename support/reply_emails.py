@@ -1,0 +1,121 @@
+"""Replies of staff by email, to those who have not read them (domain rules, section 7).
+
+A reply waits for some minutes, so that somebody who reads it meanwhile gets no email, and several
+replies are one email. Its recipients are the ticket's requester and the members who wrote in it,
+as long as they belong to the company. A message is sent to a person once, and not at all when they
+have read it, answered after it, or received it over a subscription: see
+realtime/delivered_positions.py.
+
+A reply that a job finds unsent is recorded in its ticket (`reply_email_pending_since`). The emails
+and the end of that record are one transaction, so a process that dies loses none and sends none
+twice.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from tortoise.expressions import Q
+
+from mail import emails
+from models.accounts.account import Account, AccountStatus
+from models.action import Action, Transaction
+from models.identity.user import User
+from models.support.file import File
+from models.support.ticket import Message, Ticket
+from models.support.ticket_position import TicketPosition, mark_delivered, mark_emailed
+from realtime.delivered_positions import DeliveredPositions
+
+_BATCH_SIZE = 50
+_MAX_MESSAGES = 10  # in one email; the others are read in the customer space
+
+log = structlog.stdlib.get_logger()
+
+
+async def store_delivered(delivered: DeliveredPositions) -> None:
+    """Store how far customers have received their tickets in this process."""
+    await mark_delivered(
+        [
+            (int(stream.rpartition(":")[2]), user_id, sequence)
+            for (stream, user_id), sequence in delivered.collect().items()
+        ]
+    )
+
+
+async def send_due_replies(action: Action, delivered: DeliveredPositions, delay: timedelta) -> int:
+    """Write the emails about replies that were posted longer than `delay` ago. Returns how many.
+
+    A ticket that fails is logged, tried again the next time, and doesn't hold up the others.
+    """
+    await store_delivered(delivered)
+    due = Ticket.filter(reply_email_pending_since__lte=action.at - delay).order_by(
+        "reply_email_pending_since", "id"
+    )
+    count = 0
+    for ticket in await due.limit(_BATCH_SIZE).only("id", "account_id"):
+        try:
+            count += await _send_replies(action, ticket.pk, ticket.account_id, delay)
+        except Exception as error:
+            log.error(
+                "reply_email.failed", ticket=ticket.pk, error=type(error).__name__, exc_info=error
+            )
+    return count
+
+
+async def _send_replies(action: Action, ticket_id: int, account_id: int, delay: timedelta) -> int:
+    async with action.transaction() as tx:
+        # With the company's row locked no member leaves until the emails are stored.
+        account = await tx.locked(Account, account_id)
+        ticket = await tx.locked(Ticket, ticket_id)
+        since = ticket.reply_email_pending_since
+        if since is None or since > action.at - delay:
+            return 0
+        count = 0
+        if account.status is not AccountStatus.ERASED:
+            for user in await _recipients(tx, ticket):
+                count += await _send_to(tx, ticket, user)
+        ticket.reply_email_pending_since = None
+        await ticket.save(using_db=tx.db, update_fields=["reply_email_pending_since"])
+    return count
+
+
+async def _recipients(tx: Transaction, ticket: Ticket) -> list[User]:
+    """The requester and the members who wrote in the ticket, without those who have left the
+    company or never confirmed their address.
+    """
+    authors = Message.filter(ticket_id=ticket.pk, from_staff=False).using_db(tx.db).distinct()
+    user_ids = {ticket.requester_id, *await authors.values_list("author_id", flat=True)}
+    members = User.filter(
+        Q(pk__in=user_ids),
+        memberships__account_id=ticket.account_id,
+        email_verified_at__not_isnull=True,
+    )
+    return await members.using_db(tx.db).order_by("id")
+
+
+async def _send_to(tx: Transaction, ticket: Ticket, user: User) -> bool:
+    position = (
+        await TicketPosition.filter(ticket_id=ticket.pk, user_id=user.pk).using_db(tx.db).first()
+    )
+    unread = Message.filter(
+        ticket_id=ticket.pk,
+        from_staff=True,
+        sequence__gt=position.reached_sequence if position else 0,
+    )
+    messages = await unread.using_db(tx.db).order_by("sequence").select_related("author")
+    if not messages:
+        return False
+    shown = messages[:_MAX_MESSAGES]
+    await emails.send_ticket_replies(
+        tx, user, ticket, shown, await _file_names(tx, shown), len(messages) - len(shown)
+    )
+    await mark_emailed(ticket.pk, user.pk, messages[-1].sequence, tx.db)
+    return True
+
+
+async def _file_names(tx: Transaction, messages: Sequence[Message]) -> dict[int, list[str]]:
+    names: dict[int, list[str]] = {}
+    files = File.filter(message_id__in=[message.pk for message in messages]).using_db(tx.db)
+    for file in await files.order_by("id"):
+        names.setdefault(file.message_id or 0, []).append(file.name)
+    return names
