@@ -18,8 +18,9 @@ from models.database.writing import find_one
 from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import SignInUnlock
 from models.identity.audit_actions import IdentityAuditAction
+from models.identity.email_address import normalized_email
 from models.identity.errors import IdentityErrorCode
-from models.identity.user import User, normalized_email
+from models.identity.user import User
 from models.text import can_be_stored
 
 

@@ -3,8 +3,8 @@
 from email_validator import EmailNotValidError, validate_email
 
 from models.errors import Refusal
+from models.identity.email_address import normalized_email
 from models.identity.errors import IdentityErrorCode
-from models.identity.user import normalized_email
 
 EMAIL_LENGTH = 254
 
@@ -16,8 +16,7 @@ def clean_email(email: str) -> str:
     if len(email) > 2 * EMAIL_LENGTH:  # validating a million characters would block the event loop
         raise Refusal(IdentityErrorCode.EMAIL_INVALID, "input", "email")
     try:
-        return normalized_email(
-            validate_email(email.strip(), check_deliverability=False).normalized
-        )
+        validated = validate_email(normalized_email(email), check_deliverability=False)
     except EmailNotValidError:
         raise Refusal(IdentityErrorCode.EMAIL_INVALID, "input", "email") from None
+    return normalized_email(validated.normalized)

@@ -14,6 +14,7 @@ from hashlib import sha256
 from html import escape
 
 from models.billing.invoice import InvoiceDocument
+from models.identity.email_address import smtp_address
 from models.operations.email import Email
 
 BASE_URL = "camcha:"  # stands for the base URL in stored emails, always with a path after it
@@ -37,12 +38,14 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
 
     Raises ValueError when the recipient is not a single plain address.
     """
-    result = EmailMessage(policy=SMTP if email.recipient.isascii() else SMTPUTF8)
-    result["From"] = sender.mailbox
-    _set_recipient(result, email.recipient)
+    recipient, mailbox = smtp_address(email.recipient), _smtp_mailbox(sender.mailbox)
+    needs_utf8 = not (recipient + parseaddr(mailbox)[1]).isascii()
+    result = EmailMessage(policy=SMTPUTF8 if needs_utf8 else SMTP)
+    result["From"] = mailbox
+    _set_recipient(result, recipient)
     result["Subject"] = email.subject
     result["Date"] = format_datetime(email.created_at)
-    result["Message-ID"] = message_id(email, sender.mailbox)
+    result["Message-ID"] = message_id(email, mailbox)
     result["Auto-Submitted"] = (
         "auto-generated"  # RFC 3834: asks mailboxes not to send absence notes
     )
@@ -56,6 +59,11 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
         language  # last, because adding a part moves Content- headers into that part
     )
     return result
+
+
+def _smtp_mailbox(mailbox: str) -> str:
+    address = parseaddr(mailbox)[1]
+    return mailbox.replace(address, smtp_address(address)) if address else mailbox
 
 
 def _set_recipient(result: EmailMessage, recipient: str) -> None:

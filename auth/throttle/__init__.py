@@ -37,7 +37,7 @@ import structlog
 
 from models.clock import Clock
 from models.errors import Throttled
-from models.identity.user import normalized_email
+from models.identity.email_address import normalized_email
 from realtime.networks import client_network as client_network  # as throttle.client_network
 
 log = structlog.stdlib.get_logger()

@@ -15,6 +15,7 @@ from tortoise.queryset import QuerySet
 
 from models.accounts.account import Membership
 from models.errors import BadInput
+from models.identity.email_address import normalized_email
 from models.identity.user import User
 from models.text import fold_text
 from models.translations import _
@@ -27,7 +28,9 @@ def search_customers(search: str) -> QuerySet[User]:
     """Return the customers that match a search. Raises BadInput when it is too short, too long or
     has too many words.
     """
-    words = fold_text(search).split()
+    # People are stored with the domains of their addresses in their own script.
+    parts = [normalized_email(part) if "xn--" in part.lower() else part for part in search.split()]
+    words = fold_text(" ".join(parts)).split()
     if len(search) > MAX_LENGTH or max(map(len, words), default=0) < MIN_LENGTH:
         message = _("“%(argument)s” must have %(minimum)s to %(maximum)s characters.")
         raise BadInput("search", message, minimum=MIN_LENGTH, maximum=MAX_LENGTH)

@@ -105,10 +105,3 @@ class RecoveryCode(Model):
 def person_search_text(name: str, email: str) -> str:
     """Return a name and an email address normalized for searches."""
     return fold_text(f"{name} {email}")
-
-
-def normalized_email(text: str) -> str:
-    """Return the form in which email addresses are stored and compared: trimmed and in lower
-    case.
-    """
-    return text.strip().lower()

@@ -7,12 +7,14 @@ import pytest
 
 from mail import emails
 from mail.message import Sender, message
+from mail.transport import transport_from_url
 from models.action import Action
 from models.billing.invoice import Invoice, InvoiceDocument
 from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import Email
 from tests.mail.conftest import PDF, SENDER, SITE, body, html_of, parse, text_of
+from tests.mail.smtp_server import SmtpServer
 
 
 async def verification(action: Action, user: User) -> Email:
@@ -152,3 +154,17 @@ async def test_long_and_non_ascii_addresses_are_kept(action: Action, zoe: User) 
     for recipient in ("zoé@exemple.fr", "a" * 64 + "@" + "b" * 60 + "." + "c" * 60 + ".example.fr"):
         email.recipient = recipient
         assert f"\nTo: {recipient}\r\n".encode() in message(email, SENDER).as_bytes()
+
+
+async def test_a_domain_outside_ascii_needs_no_special_server(action: Action, zoe: User) -> None:
+    email = await verification(action, zoe)
+    email.recipient = "zoe@exämple.fr"
+    sender = Sender("Société <bonjour@sociéte.example>", SITE)
+    async with SmtpServer().open() as server:
+        url = f"smtp://127.0.0.1:{server.port}?starttls=never"
+        await transport_from_url(url).send(message(email, sender))
+    (address, received) = server.received[0]
+    assert (address, received["To"]) == ("zoe@xn--exmple-cua.fr", "zoe@xn--exmple-cua.fr")
+    assert str(received["From"]) == "Société <bonjour@xn--socite-eva.example>"
+    email.recipient = "zoé@exämple.fr"  # only a server with SMTPUTF8 can take this one
+    assert "To: zoé@exämple.fr".encode() in message(email, SENDER).as_bytes()
