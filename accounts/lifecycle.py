@@ -2,10 +2,11 @@
 carries it out, and for a while it can be undone.
 
 A request opens a ticket of its kind. No customer deletes an account directly, and no agent does
-without an owner's ticket. A company that isn't active has no sessions: they end together with their
-websockets, and no new ones start (`sessions.valid_sessions`). Its members can still sign in without
-a company, and its owners can then request the reactivation. Accounts due for deletion are erased by
-a job (privacy/erasure.py).
+without an owner's ticket. An agent who deactivates an account without a request says why, to the
+owners and in the audit log. A company that isn't active has no sessions: they end together with
+their websockets, and no new ones start (`sessions.valid_sessions`). Its members can still sign in
+without a company, and its owners can then request the reactivation. Accounts due for deletion are
+erased by a job (privacy/erasure.py).
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from mail import emails
 from models.accounts.account import Account, AccountMembers, AccountStatus, Membership, Role
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
+from models.accounts.intervention import InterventionReason
 from models.action import Action, Transaction
 from models.checks import Checks
 from models.clock import PARIS, local_date
@@ -166,21 +168,48 @@ def _require_status(account: Account, *allowed: AccountStatus) -> None:
         )
 
 
-async def deactivate(action: Action, session: Session, account_id: int | None) -> Account:
-    """Deactivate an account: no one can act for it until it is reactivated. A repeat changes
-    nothing.
+async def deactivate(
+    action: Action,
+    session: Session,
+    account_id: int | None,
+    reason: InterventionReason,
+    message: str,
+) -> Account:
+    """Deactivate an account: no one can act for it until it is reactivated. The owners are told why
+    by email. A repeat changes nothing.
 
-    Raises NOT_FOUND, TRANSITION_ILLEGAL and Unauthenticated.
+    Raises STEP_UP_REQUIRED, BLANK, TOO_LONG, NOT_FOUND, TRANSITION_ILLEGAL, REQUEST_MISSING when
+    the reason is a request that no current owner has made, and Unauthenticated.
     """
+    await require_step_up(action, session)
     async with action.transaction() as tx:
-        account, members, _ = await _lock_for_agent(tx, session, account_id)
-        if account.status is not AccountStatus.DEACTIVATED:
-            _require_status(account, AccountStatus.ACTIVE)
-            session_count = await _suspend(tx, account, members, AccountStatus.DEACTIVATED)
-            await _solve_tickets(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
-            tx.audit(AccountsAuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=session_count)
-            await _notify(tx, account)
+        with Checks() as check:
+            locked_rows = await check.wait(_lock_for_agent(tx, session, account_id))
+            text = check(message_text, message, "message", REASON_LENGTH)
+        account, members, _ = locked_rows
+        if account.status is AccountStatus.DEACTIVATED:
+            return account
+        _require_status(account, AccountStatus.ACTIVE)
+        if reason is InterventionReason.REQUESTED:
+            await _require_deactivation_request(tx, account, members)
+        session_count = await _suspend(tx, account, members, AccountStatus.DEACTIVATED)
+        await _solve_tickets(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
+        tx.audit(
+            AccountsAuditAction.ACCOUNT_DEACTIVATE,
+            account,
+            sessions_ended=session_count,
+            reason=reason.value,
+        )
+        await _notify(tx, account, reason, text)
     return account
+
+
+async def _require_deactivation_request(
+    tx: Transaction, account: Account, members: AccountMembers
+) -> None:
+    requests = await _pending_requests(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
+    if not await requests.filter(requester_id__in=list(members.owners)).exists():
+        raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "reason")
 
 
 async def reactivate(action: Action, session: Session, account_id: int | None) -> Account:
@@ -276,9 +305,9 @@ async def _solve_tickets(tx: Transaction, account: Account, kind: TicketKind) ->
 async def decline_reactivation(
     action: Action, session: Session, account_id: int | None, reason: str, key: str | None = None
 ) -> Account:
-    """Decline to reactivate an account, by email, because its owner can't see tickets.
+    """Decline to reactivate an account, by email to its owners, because they can't see tickets.
 
-    The owner can request it again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING and
+    An owner can request it again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING and
     Unauthenticated.
     """
     async with action.transaction() as tx:
@@ -305,9 +334,8 @@ async def decline_reactivation(
         )
         await ticket.mark_solved(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
-        await emails.send_reactivation_declined(
-            tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, text
-        )
+        for owner_user in await _owners(tx, account):
+            await emails.send_reactivation_declined(tx, owner_user, account, text)
         await store_result(tx, owner, "accountDeclineReactivation", key)
     return account
 
@@ -361,13 +389,23 @@ async def _set_status(tx: Transaction, account: Account, status: AccountStatus) 
     await invalidate_members(tx, account.pk)
 
 
-async def _notify(tx: Transaction, account: Account) -> None:
-    """Notify the owners by email."""
-    owners = (
+async def _notify(
+    tx: Transaction,
+    account: Account,
+    reason: InterventionReason | None = None,
+    message: str | None = None,
+) -> None:
+    """Notify the owners by email, with the reason and the agent's message if there are any."""
+    for owner in await _owners(tx, account):
+        await emails.send_account_status(tx, owner, account, reason=reason, message=message)
+
+
+async def _owners(tx: Transaction, account: Account) -> list[User]:
+    """The owners of a company, in the order in which they joined."""
+    memberships = (
         Membership.filter(account_id=account.pk, role=Role.OWNER)
         .using_db(tx.db)
         .select_related("user")
         .order_by("id")
     )
-    for membership in await owners:
-        await emails.send_account_status(tx, membership.user, account)
+    return [membership.user for membership in await memberships]

@@ -7,6 +7,8 @@ the mailbox would still need someone who vouches for them, and a dishonest colle
 need the password. See docs/decisions/0012-authenticators.md.
 """
 
+from typing import Any
+
 from accounts.members import actor_membership
 from auth import sessions
 from auth.factors import enrolment
@@ -14,6 +16,7 @@ from auth.memberships import audit_account_ids, company_ids
 from auth.reauthentication import require_step_up
 from mail import emails
 from models.accounts.account import AccountMembers, Membership, Role
+from models.accounts.intervention import InterventionReason
 from models.action import Action, Transaction
 from models.checks import Checks
 from models.errors import CommonErrorCode, Forbidden, Refusal
@@ -62,15 +65,20 @@ async def reset_member(
             or await company_ids(tx, user) != [account_id]
         ):
             raise _reserved_refusal()
-        await _reset(tx, user, by_support=False)
+        await _reset(tx, user)
         await store_result(tx, f"user:{session.user_id}", "memberResetSecondFactor", key)
     return membership
 
 
 async def reset_user(
-    action: Action, session: Session, user_id: int | None, key: str | None = None
+    action: Action,
+    session: Session,
+    user_id: int | None,
+    reason: InterventionReason,
+    key: str | None = None,
 ) -> None:
-    """Turn off a user's second factor, as an operator. The user is notified by email.
+    """Turn off a user's second factor, as an operator. The user is notified by email, and the audit
+    log records the reason.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE, and SECOND_FACTOR_RESERVED for the operator's
     own.
@@ -85,14 +93,18 @@ async def reset_user(
         assert user is not None, "the checks have passed"  # noqa: S101
         if (
             await earlier_result(
-                tx, f"user:{session.user_id}", "userResetSecondFactor", key, user.pk
+                tx,
+                f"user:{session.user_id}",
+                "userResetSecondFactor",
+                key,
+                [user.pk, reason.value],
             )
             is not None
         ):
             return
         if user.pk == session.user_id:
             raise _reserved_refusal()
-        await _reset(tx, user, by_support=True)
+        await _reset(tx, user, reason)
         await store_result(tx, f"user:{session.user_id}", "userResetSecondFactor", key)
 
 
@@ -100,7 +112,8 @@ def _reserved_refusal() -> Refusal:
     return Refusal(IdentityErrorCode.SECOND_FACTOR_RESERVED, "input", "userId")
 
 
-async def _reset(tx: Transaction, user: User, *, by_support: bool) -> None:
+async def _reset(tx: Transaction, user: User, reason: InterventionReason | None = None) -> None:
+    """Turn off the second factor. `reason` is that of support, None for an owner of the company."""
     if not user.second_factor:
         raise Refusal(
             CommonErrorCode.NOT_ACTIVE,
@@ -113,7 +126,8 @@ async def _reset(tx: Transaction, user: User, *, by_support: bool) -> None:
     session_count = await sessions.end_all(tx, user)
     tx.streams[sessions.user_key(user.pk)] = None
     for account_id in await audit_account_ids(tx, user):
-        tx.audit(
-            IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=session_count
-        )
-    await emails.send_second_factor_reset(tx, user, by_support=by_support)
+        details: dict[str, Any] = {"sessions_ended": session_count}
+        if reason:
+            details["reason"] = reason.value
+        tx.audit(IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, **details)
+    await emails.send_second_factor_reset(tx, user, by_support=reason is not None)

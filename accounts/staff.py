@@ -22,6 +22,7 @@ from mail import emails
 from models.accounts.account import Membership
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
+from models.accounts.intervention import InterventionReason
 from models.action import Action, Transaction
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal, Unauthenticated
@@ -221,10 +222,14 @@ async def _revoke_access(tx: Transaction, user: User, password_hash: str) -> Non
 
 
 async def end_sessions(
-    action: Action, session: Session, user_id: int, key: str | None = None
+    action: Action,
+    session: Session,
+    user_id: int,
+    reason: InterventionReason,
+    key: str | None = None,
 ) -> int:
     """End all sessions of any user and notify them by email. Returns how many ended (OWASP ASVS 5,
-    7.4.5).
+    7.4.5). The audit log records the reason.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND and IDEMPOTENCY_MISMATCH.
     """
@@ -237,13 +242,20 @@ async def end_sessions(
         assert user is not None, "the checks have passed"  # noqa: S101
         owner = f"user:{session.user_id}"
         if (
-            earlier_count := await earlier_result(tx, owner, "userEndSessions", key, user.pk)
+            earlier_count := await earlier_result(
+                tx, owner, "userEndSessions", key, [user.pk, reason.value]
+            )
         ) is not None:
             return earlier_count
         session_count = await sessions.end_all(tx, user)
-        tx.audit(IdentityAuditAction.SESSION_END_ALL, user, sessions_ended=session_count)
+        tx.audit(
+            IdentityAuditAction.SESSION_END_ALL,
+            user,
+            sessions_ended=session_count,
+            reason=reason.value,
+        )
         if session_count:
-            await emails.send_sessions_ended(tx, user)
+            await emails.send_sessions_ended(tx, user, reason)
         await store_result(tx, owner, "userEndSessions", key, session_count)
     return session_count
 

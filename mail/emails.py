@@ -14,6 +14,7 @@ from typing import Any
 from mail.message import BASE_URL, PRIVACY_POLICY
 from mail.rendering import render
 from models.accounts.account import Account
+from models.accounts.intervention import InterventionReason
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
 from models.action import Transaction
@@ -128,9 +129,9 @@ async def send_staff_welcome(tx: Transaction, user: User, token: str) -> Email:
     )
 
 
-async def send_sessions_ended(tx: Transaction, user: User) -> Email:
-    """Tell a user that support has signed out all their devices."""
-    return await _store_for_user(tx, user, "sessions_ended")
+async def send_sessions_ended(tx: Transaction, user: User, reason: InterventionReason) -> Email:
+    """Tell a user that support has signed out all their devices, and why."""
+    return await _store_for_user(tx, user, "sessions_ended", cause=text(reason.label, user.locale))
 
 
 async def send_ownership_changed(
@@ -264,9 +265,16 @@ async def send_ticket_replies(
     )
 
 
-async def send_account_status(tx: Transaction, user: User, account: Account) -> Email:
-    """Tell an owner that the account is deactivated, active again, or will be erased on a certain
-    day.
+async def send_account_status(
+    tx: Transaction,
+    user: User,
+    account: Account,
+    *,
+    reason: InterventionReason | None = None,
+    message: str | None = None,
+) -> Email:
+    """Tell an owner that the account is deactivated and why, active again, or will be erased on a
+    certain day. `message` is an agent's.
     """
     erases_on = day(local_date(account.erases_at), user.locale) if account.erases_at else ""
     return await _store_for_user(
@@ -277,6 +285,8 @@ async def send_account_status(tx: Transaction, user: User, account: Account) -> 
         company=_one_line(account.legal_name),
         status=account.status.value,
         on=erases_on,
+        cause=text(reason.label, user.locale) if reason else "",
+        message=message,
     )
 
 

@@ -22,7 +22,7 @@ class AccountsAuditAction(AuditAction):
     ACCOUNT_CHANGE_TRADE_NAME = "account.change_trade_name", "A company's trade name was changed."
     ACCOUNT_DEACTIVATE = (
         "account.deactivate",
-        "An agent deactivated a company's account, which ended its sessions.",
+        "An agent deactivated a company's account, which ended its sessions (`reason`).",
     )
     ACCOUNT_DECLINE_REACTIVATION = (
         "account.decline_reactivation",

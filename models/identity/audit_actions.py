@@ -37,10 +37,10 @@ class IdentityAuditAction(AuditAction):
     SECOND_FACTOR_RESET = (
         "second_factor.reset",
         "An owner or operator turned off another user's second factor, which ended that user's "
-        "sessions.",
+        "sessions. `reason` is an operator's.",
     )
     SESSION_END = "session.end", "A user ended one of their sessions."
-    SESSION_END_ALL = "session.end_all", "An operator ended all sessions of a user."
+    SESSION_END_ALL = "session.end_all", "An operator ended all sessions of a user (`reason`)."
     SESSION_END_OTHERS = (
         "session.end_others",
         "A user ended all of their sessions except the current one.",

@@ -55,6 +55,7 @@ async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
         info.context.action(),
         info.context.session,
         key_of(User, input.user_id) or 0,
+        input.reason,
         input.idempotency_key,
     )
 
@@ -65,6 +66,7 @@ async def reset_second_factor(info: Info, input: UserResetSecondFactorInput) -> 
         info.context.action(),
         info.context.session,
         key_of(User, input.user_id),
+        input.reason,
         input.idempotency_key,
     )
     return True

@@ -2,6 +2,7 @@
 
 from accounts.legal_names import Decision
 from models.accounts.account import AccountStatus, Role
+from models.accounts.intervention import InterventionReason
 from models.accounts.legal_name import LegalNameStatus, RegistryVerdict
 from models.identity.user import Staff
 from resolvers.descriptions import describe_enum
@@ -68,6 +69,20 @@ describe_enum(
         "CLOSING": "Nobody can use the account, and it will be erased at `erasesAt` unless the "
         "deletion is canceled.",
         "ERASED": "The account is erased, except for what must be kept by law.",
+    },
+)
+
+
+describe_enum(
+    InterventionReason,
+    "Why the vendor's staff deactivate an account, end sessions or reset a second factor. Recorded "
+    "in the audit log.",
+    {
+        "REQUESTED": "The person, or an owner of the company, asked for it.",
+        "SECURITY": "To protect the account, for example after a suspected breach.",
+        "MISUSE": "The terms of use were violated.",
+        "UNPAID": "Invoices are unpaid.",
+        "LEGAL_OBLIGATION": "The law or an authority requires it.",
     },
 )
 

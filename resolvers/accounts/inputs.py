@@ -4,6 +4,7 @@ import strawberry
 
 from accounts.legal_names import Decision
 from models.accounts.account import Role
+from models.accounts.intervention import InterventionReason
 from models.identity.user import Staff
 from models.locale import Locale
 from resolvers.addresses import PostalAddressInput
@@ -182,7 +183,7 @@ class AccountDeclineReactivationInput:
         description="The ID of a company whose owner requested reactivation."
     )
     reason: str = strawberry.field(
-        description="The reason, quoted in the email to the owner (at most 1,000 characters)."
+        description="The reason, quoted in the email to the owners (at most 1,000 characters)."
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
@@ -196,10 +197,17 @@ class AccountRequestReactivationInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The company to deactivate.")
+@strawberry.input(description="The company to deactivate, and why.")
 class AccountDeactivateInput:
     account_id: strawberry.ID = strawberry.field(
         description="The ID of a company whose status is ACTIVE."
+    )
+    reason: InterventionReason = strawberry.field(
+        description="The reason, stated in the email to the owners and recorded in the audit log. "
+        "REQUESTED requires an owner's open ticket of kind ACCOUNT_DEACTIVATION."
+    )
+    message: str = strawberry.field(
+        description="The explanation, quoted in the email to the owners (at most 1,000 characters)."
     )
 
 
@@ -262,6 +270,9 @@ class UserResetSecondFactorInput:
     user_id: strawberry.ID = strawberry.field(
         description="The ID of a customer or of another member of the vendor's staff."
     )
+    reason: InterventionReason = strawberry.field(
+        description="The reason, recorded in the audit log."
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
@@ -303,5 +314,8 @@ class StaffDismissInput:
 class UserEndSessionsInput:
     user_id: strawberry.ID = strawberry.field(
         description="The ID of a customer or of a member of the vendor's staff."
+    )
+    reason: InterventionReason = strawberry.field(
+        description="The reason, stated in the email to the user and recorded in the audit log."
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)

@@ -55,7 +55,11 @@ async def deactivate(info: Info, input: AccountDeactivateInput) -> Account:
     """Deactivate an account."""
     context = info.context
     return await lifecycle.deactivate(
-        context.action(), context.session, key_of(Account, input.account_id)
+        context.action(),
+        context.session,
+        key_of(Account, input.account_id),
+        input.reason,
+        input.message,
     )
 
 

@@ -219,7 +219,8 @@ class AccountsMutation:
         allow=agent,
         audit=AccountsAuditAction.ACCOUNT_DEACTIVATE,
         description="Deactivates a company's account: its members are signed out, WebSocket "
-        "connections are closed, and nothing is erased.",
+        "connections are closed, and nothing is erased. The owners are told why by email. Requires "
+        "a recent `sessionStepUp`.",
     )
     account_reactivate: AccountPayload | None = mutation(
         lifecycle_resolvers.reactivate,
@@ -234,8 +235,8 @@ class AccountsMutation:
         "account",
         allow=agent,
         audit=AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION,
-        description="Declines an owner's request for reactivation. The reason is sent by email, "
-        "because owners can't see tickets while the account is inactive.",
+        description="Declines an owner's request for reactivation. The reason is sent to all "
+        "owners by email, because they can't see tickets while the account is inactive.",
     )
     account_schedule_deletion: AccountPayload | None = mutation(
         lifecycle_resolvers.schedule_deletion,

@@ -19,6 +19,7 @@ from auth.services import AuthServices
 from auth.sessions import Tokens
 from auth.throttle import LIFECYCLE
 from models.accounts.account import Account, AccountStatus, Role
+from models.accounts.intervention import InterventionReason
 from models.action import Action
 from models.audit import AuditEntry
 from models.errors import Refusal, Throttled, Unauthenticated
@@ -26,9 +27,11 @@ from models.event import Event
 from models.idempotency import IdempotencyKey
 from models.identity.session import Session
 from models.identity.user import Staff, User
+from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
 from models.support.ticket import Message, Ticket, TicketKind, TicketStatus
+from models.translations import text as translate
 from realtime.hub import Hub
 from tests.accounts.company_fixtures import Company, create_company, outcome
 from tests.outbox import recipients_and_subjects, token_to
@@ -91,9 +94,17 @@ class Scenario:
             key,
         )
 
-    async def deactivate(self) -> Account:
+    async def step_up(self) -> Session:
+        """The agent's session with a recent step-up."""
+        until = self.bakery.clock.now() + timedelta(minutes=5)
+        await Session.filter(pk=self.agent_tokens.session.pk).update(fresh_until=until)
+        return await Session.get(pk=self.agent_tokens.session.pk)
+
+    async def deactivate(
+        self, reason: InterventionReason = InterventionReason.MISUSE, message: str = "Assez."
+    ) -> Account:
         return await lifecycle.deactivate(
-            self.action(), self.agent_tokens.session, self.bakery.account.pk
+            self.action(), await self.step_up(), self.bakery.account.pk, reason, message
         )
 
     async def reactivate(self) -> Account:
@@ -104,9 +115,7 @@ class Scenario:
     async def schedule_deletion(
         self, ticket: Ticket | None, session: Session | None = None
     ) -> Account:
-        until = self.bakery.clock.now() + timedelta(minutes=5)
-        await Session.filter(pk=self.agent_tokens.session.pk).update(fresh_until=until)
-        session = session or await Session.get(pk=self.agent_tokens.session.pk)
+        session = session or await self.step_up()
         return await lifecycle.schedule_deletion(
             self.action(),
             session,
@@ -160,6 +169,60 @@ async def test_p1_2_a_deactivation_ends_all_access_to_the_account(scenario: Scen
         )
         == "ACCOUNT_INACTIVE"
     )
+
+
+@pytest.mark.parametrize("reason", list(InterventionReason))
+async def test_p1_2_a_deactivation_states_its_reason_to_the_owners_and_in_the_audit_log(
+    scenario: Scenario, reason: InterventionReason
+) -> None:
+    if reason is InterventionReason.REQUESTED:
+        await scenario.request(TicketKind.ACCOUNT_DEACTIVATION)
+    await scenario.deactivate(reason, "Trois relances sans réponse.")
+    emails = await Email.filter(template="account_status.fr").order_by("id")
+    assert [email.recipient for email in emails] == OWNER_EMAILS
+    for email in emails:
+        assert "Trois relances sans réponse." in email.text
+        assert translate(reason.label, Locale.FR) in email.text.replace("\n", " ")
+    entry = await AuditEntry.get(action="account.deactivate")
+    assert f'"reason":"{reason.value}"' in entry.details
+    assert "relances" not in entry.details
+
+
+async def test_p1_2_a_deactivation_requires_a_step_up_and_an_explanation(
+    scenario: Scenario,
+) -> None:
+    stale_session = scenario.agent_tokens.session
+    operation = lifecycle.deactivate(
+        scenario.action(),
+        stale_session,
+        scenario.bakery.account.pk,
+        InterventionReason.SECURITY,
+        "Par sécurité.",
+    )
+    assert await outcome(operation) == "STEP_UP_REQUIRED"
+    for message in ("", "  "):
+        assert await outcome(scenario.deactivate(message=message)) == "BLANK"
+    assert await outcome(scenario.deactivate(message="x" * 1_001)) == "TOO_LONG"
+    assert await scenario.status() is AccountStatus.ACTIVE
+    assert await recipients_and_subjects("account_status") == []
+
+
+async def test_p1_2_a_requested_deactivation_requires_a_current_owners_request(
+    scenario: Scenario,
+) -> None:
+    async def deactivate() -> str:
+        return await outcome(scenario.deactivate(InterventionReason.REQUESTED))
+
+    assert await deactivate() == "REQUEST_MISSING"
+    ticket = await scenario.request(TicketKind.ACCOUNT_DEACTIVATION, "Odile")
+    await scenario.bakery.change_role("Camille", "Odile", Role.ADMIN)
+    assert await deactivate() == "REQUEST_MISSING"
+    await scenario.bakery.change_role("Camille", "Odile", Role.OWNER)
+    await Ticket.filter(pk=ticket.pk).update(status=TicketStatus.CLOSED)
+    assert await deactivate() == "REQUEST_MISSING"
+    await Ticket.filter(pk=ticket.pk).update(status=TicketStatus.OPEN)
+    assert await deactivate() == "done"
+    assert await scenario.status() is AccountStatus.DEACTIVATED
 
 
 async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivation(
@@ -384,7 +447,10 @@ async def test_p1_2_a_cached_token_stops_working_immediately(
     access = scenario.bakery.tokens["Max"].access
     assert (await callers.viewer_of(access)).account is not None
     action = Action(scenario.agent, clock.now(), hub)
-    await lifecycle.deactivate(action, scenario.agent_tokens.session, scenario.bakery.account.pk)
+    session = await scenario.step_up()
+    await lifecycle.deactivate(
+        action, session, scenario.bakery.account.pk, InterventionReason.SECURITY, "Par sécurité."
+    )
     with pytest.raises(Unauthenticated):
         await callers.viewer_of(access)
 
@@ -404,7 +470,7 @@ async def test_p1_2_members_keep_access_to_their_other_company(
 
 async def test_p1_2_a_dismissed_agent_cannot_change_an_account(scenario: Scenario) -> None:
     await sessions.sign_out(scenario.agent_tokens.session, scenario.action())
-    assert await outcome(scenario.deactivate()) == "UNAUTHENTICATED"
+    assert await outcome(scenario.deactivate()) == "STEP_UP_REQUIRED"
     assert await outcome(scenario.reactivate()) == "UNAUTHENTICATED"
     scenario.agent_tokens = await sessions.sign_in(
         scenario.agent, None, True, scenario.bakery.action()
@@ -412,7 +478,9 @@ async def test_p1_2_a_dismissed_agent_cannot_change_an_account(scenario: Scenari
     await User.filter(pk=scenario.agent.pk).update(staff=None)
     assert await outcome(scenario.deactivate()) == "FORBIDDEN"
     await User.filter(pk=scenario.agent.pk).update(staff=Staff.AGENT)
-    operation = lifecycle.deactivate(scenario.action(), scenario.agent_tokens.session, None)
+    operation = lifecycle.deactivate(
+        scenario.action(), await scenario.step_up(), None, InterventionReason.MISUSE, "Assez."
+    )
     assert await outcome(operation) == "NOT_FOUND"
     assert await authentication.sign_in_company(scenario.agent) is None
 
@@ -495,8 +563,9 @@ async def test_p1_2_a_declined_reactivation_is_answered_by_email(scenario: Scena
     ticket = await scenario.request_without_account(TicketKind.ACCOUNT_REACTIVATION)
     assert await outcome(decline(" ")) == "BLANK"
     assert (await decline("Quel est votre SIREN ?")).status is AccountStatus.DEACTIVATED
-    (email,) = await Email.filter(template="reactivation_declined.fr")
-    assert (email.recipient, "Quel est votre SIREN ?" in email.text) == (OWNER_EMAILS[0], True)
+    declined = await Email.filter(template="reactivation_declined.fr").order_by("id")
+    assert [email.recipient for email in declined] == OWNER_EMAILS
+    assert all("Quel est votre SIREN ?" in email.text for email in declined)
     assert (await Ticket.get(pk=ticket.pk)).status is TicketStatus.SOLVED
     assert [message.body for message in await Message.filter(ticket_id=ticket.pk).order_by("id")][
         -1

@@ -17,6 +17,7 @@ from auth.factors import enrolment
 from auth.passwords import change
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role
+from models.accounts.intervention import InterventionReason
 from models.action import Action
 from models.audit import AuditEntry
 from models.errors import Forbidden, Refusal, Unauthenticated
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     Enrol = Callable[[User], Awaitable[tuple[str, list[str], sessions.Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
+
+REASON = InterventionReason.SECURITY
 
 
 @pytest.fixture
@@ -182,7 +185,7 @@ async def test_an_operator_resets_any_second_factor_except_their_own(
     """
     omar, tokens = await create_operator(new_action, "omar")
     for user in (company.people["olivier"], await with_second_factor(agent, enrol)):
-        await second_factor_reset.reset_user(new_action(), tokens.session, user.pk)
+        await second_factor_reset.reset_user(new_action(), tokens.session, user.pk, REASON)
         assert not (await User.get(pk=user.pk)).second_factor
     recipients = [
         recipient for recipient, _ in await recipients_and_subjects("second_factor_reset")
@@ -197,10 +200,12 @@ async def test_an_operator_resets_any_second_factor_except_their_own(
     ]
     for key, code in [*refused_keys, (agent.pk, "NOT_ACTIVE")]:
         with pytest.raises(Refusal, match=code):
-            await second_factor_reset.reset_user(new_action(), tokens.session, key)
+            await second_factor_reset.reset_user(new_action(), tokens.session, key, REASON)
     await Session.filter(pk=tokens.session.pk).update(fresh_until=None)
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-        await second_factor_reset.reset_user(new_action(), tokens.session, company.people["max"].pk)
+        await second_factor_reset.reset_user(
+            new_action(), tokens.session, company.people["max"].pk, REASON
+        )
 
 
 async def with_second_factor(user: User, enrol: "Enrol") -> User:
@@ -222,7 +227,7 @@ async def test_every_company_of_the_user_reads_the_audit_entry(
     omar, tokens = await create_operator(new_action, "omar")
     for user in (company.people["max"], await with_second_factor(agent, enrol)):
         await second_factor_reset.reset_user(
-            Action(omar, new_action().at, bus), tokens.session, user.pk
+            Action(omar, new_action().at, bus), tokens.session, user.pk, REASON
         )
     audit_entries = await AuditEntry.filter(
         action=IdentityAuditAction.SECOND_FACTOR_RESET.value
@@ -246,8 +251,8 @@ async def test_operators_acting_on_each_other_do_not_deadlock(
 
     def reset(tokens: sessions.Tokens, on: User) -> Awaitable[Any]:
         if operation == "reset":
-            return second_factor_reset.reset_user(new_action(), tokens.session, on.pk)
-        return staff.end_sessions(new_action(), tokens.session, on.pk)
+            return second_factor_reset.reset_user(new_action(), tokens.session, on.pk, REASON)
+        return staff.end_sessions(new_action(), tokens.session, on.pk, REASON)
 
     for _ in range(5):
         results = await asyncio.gather(

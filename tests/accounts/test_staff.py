@@ -19,6 +19,7 @@ from auth.services import AuthServices
 from auth.sessions import Tokens, random_token, sign_in, token_hash
 from models.accounts.account import Account, Membership, Role
 from models.accounts.audit_actions import AccountsAuditAction
+from models.accounts.intervention import InterventionReason
 from models.accounts.invitation import Invitation
 from models.action import Action
 from models.audit import AuditEntry
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     NewAction = Callable[[], Action]
 
 pytestmark = pytest.mark.usefixtures("db")
+
+REASON = InterventionReason.SECURITY
 NEW_PASSWORD = "mouette phare ardoise 77"
 LEA_EMAIL = "lea@camcha.example"
 STRANGER_PASSWORD = "corneille sabot pluvier 42"
@@ -413,7 +416,7 @@ async def test_managing_staff_requires_a_step_up(operator: Operator, agent: User
         operator.hire(),
         operator.dismiss(agent),
         operator.change_role(agent, Staff.ANALYST),
-        staff.end_sessions(operator.new_action(), operator.session, agent.pk),
+        staff.end_sessions(operator.new_action(), operator.session, agent.pk, REASON),
     ):
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await action
@@ -426,9 +429,9 @@ async def test_an_operator_ends_all_sessions_of_a_user(
     not an error.
     """
     sessions = [(await sign_in(owner, None, False, new_action())).session.pk for _ in range(2)]
-    assert await staff.end_sessions(new_action(), operator.session, owner.pk) == 2
-    assert await staff.end_sessions(new_action(), operator.session, owner.pk) == 0
+    assert await staff.end_sessions(new_action(), operator.session, owner.pk, REASON) == 2
+    assert await staff.end_sessions(new_action(), operator.session, owner.pk, REASON) == 0
     assert await templates_to(owner.email) == ["sessions_ended"]
     assert await valid_session_ids(sessions, new_action().at) == set()
     with pytest.raises(Refusal, match="NOT_FOUND"):
-        await staff.end_sessions(new_action(), operator.session, 999)
+        await staff.end_sessions(new_action(), operator.session, 999, REASON)

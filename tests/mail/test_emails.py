@@ -13,6 +13,7 @@ from mail import emails
 from mail.emails import SecondFactorChange
 from mail.rendering import PATHS
 from models.accounts.account import Account, AccountStatus, Role
+from models.accounts.intervention import InterventionReason
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus
 from models.action import Action, Transaction
@@ -84,7 +85,9 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     ],
     "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],
     "sign_in_unlock": [lambda tx, user: emails.send_sign_in_unlock(tx, user, "TOKEN-123")],
-    "sessions_ended": [emails.send_sessions_ended],
+    "sessions_ended": [
+        lambda tx, user: emails.send_sessions_ended(tx, user, InterventionReason.SECURITY)
+    ],
     "ownership_changed": [
         lambda tx, user: emails.send_ownership_changed(
             tx, user, company(user), new_owner=user, former_owner=user
@@ -114,8 +117,17 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
         for status in LEGAL_NAME_STATUSES
     ],
     "account_status": [
-        lambda tx, user, status=status: emails.send_account_status(tx, user, company(user, status))  # type: ignore[misc]
+        lambda tx, user, status=status: emails.send_account_status(tx, user, company(user, status))
         for status in ACCOUNT_STATUSES
+    ]
+    + [
+        lambda tx, user: emails.send_account_status(
+            tx,
+            user,
+            company(user, AccountStatus.DEACTIVATED),
+            reason=InterventionReason.UNPAID,
+            message=user.name,
+        )
     ],
     "ticket_replies": [
         lambda tx, user: ticket_replies(tx, user, 1, 0),
@@ -404,8 +416,24 @@ async def test_p5_2_a_customer_reads_replies_and_can_open_the_conversation(
 @pytest.mark.parametrize(
     ("locale", "phrases"),
     [
-        (Locale.FR, ("désactivé", "supprimé le 1er décembre 2026", "de nouveau actif")),
-        (Locale.EN, ("deactivated", "deleted on 1 December 2026", "active again")),
+        (
+            Locale.FR,
+            (
+                "désactivé",
+                "supprimé le 1er décembre 2026",
+                "de nouveau actif",
+                "Motif : des factures impayées.",
+            ),
+        ),
+        (
+            Locale.EN,
+            (
+                "deactivated",
+                "deleted on 1 December 2026",
+                "active again",
+                "Reason: unpaid invoices.",
+            ),
+        ),
     ],
 )
 async def test_p1_2_owners_learn_the_status_of_the_account_and_can_ask_to_change_it(
@@ -413,7 +441,7 @@ async def test_p1_2_owners_learn_the_status_of_the_account_and_can_ask_to_change
 ) -> None:
     variants = await store_variants(action, zoe, locale, "account_status")
     for email, phrase in zip(variants, phrases, strict=True):
-        assert phrase in email.text.replace("\n", " ")
+        assert phrase in " ".join(email.text.split())
         assert email.user_id == zoe.pk
         assert_link(email, f"{SITE}/")
     assert len({email.subject for email in variants}) == 3

@@ -138,6 +138,11 @@ FAULTY: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]]]] = {
         {"message": "", "accountId": BAD_ID, "idempotencyKey": ""},
         {("message",), ("accountId",), ("idempotencyKey",)},
     ),
+    "accountDeactivate": (
+        agent_viewer,
+        {"accountId": BAD_ID, "reason": "SECURITY", "message": ""},
+        {("accountId",), ("message",)},
+    ),
     "accountDeclineReactivation": (
         agent_viewer,
         {"accountId": BAD_ID, "reason": "", "idempotencyKey": ""},
@@ -199,7 +204,7 @@ FAULTY: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]]]] = {
 for _name in ("userEndSessions", "userResetSecondFactor"):
     FAULTY[_name] = (
         operator_viewer,
-        {"userId": "x", "idempotencyKey": ""},
+        {"userId": "x", "reason": "SECURITY", "idempotencyKey": ""},
         {("userId",), ("idempotencyKey",)},
     )
 FAULTY["memberResetSecondFactor"] = (

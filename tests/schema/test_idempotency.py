@@ -196,19 +196,23 @@ async def test_a_late_repeat_ends_no_newer_session_and_resets_no_newer_factor(
 ) -> None:
     operator, user = await operator_viewer(scenario), member_id(scenario)
     await member_with_totp(scenario)
-    reset = {"userId": user, "idempotencyKey": "k"}
+    reset = {"userId": user, "reason": "REQUESTED", "idempotencyKey": "k"}
     assert await codes(scenario, operator, "userResetSecondFactor", **reset) == []
     await member_with_totp(scenario)
     assert await codes(scenario, operator, "userResetSecondFactor", **reset) == []
     assert (await member_with_password(scenario)).second_factor
     first = await scenario.mutate(
-        operator, "userEndSessions", "ended", userId=user, idempotencyKey="k"
+        operator, "userEndSessions", "ended", userId=user, reason="SECURITY", idempotencyKey="k"
     )
     again = await scenario.mutate(
-        operator, "userEndSessions", "ended", userId=user, idempotencyKey="k"
+        operator, "userEndSessions", "ended", userId=user, reason="SECURITY", idempotencyKey="k"
     )
     assert first == again
-    other = {"userId": encode("User", scenario.owner.user_id or 0), "idempotencyKey": "k"}
+    other = {
+        "userId": encode("User", scenario.owner.user_id or 0),
+        "reason": "SECURITY",
+        "idempotencyKey": "k",
+    }
     assert await codes(scenario, operator, "userEndSessions", **other) == ["IDEMPOTENCY_MISMATCH"]
 
 

@@ -73,9 +73,9 @@ async def test_p1_1_and_p1_2_a_company_changes_its_name_and_is_deleted(
         agent = await amadou.sign_in(server)
         await paul_provides_evidence(paul, agent)
         await the_registry_confirms_the_name(paul, registry)
-        account = await paul_deactivates_his_account(paul, agent)
+        account = await paul_deactivates_his_account(paul, agent, amadou)
         await paul_reactivates_his_account(paul, agent, account)
-        await paul_deletes_his_account(paul, agent, amadou, account)
+        await paul_deletes_his_account(paul, agent, account)
         await pauls_data_is_erased(server, agent, account)
 
 
@@ -155,8 +155,10 @@ async def the_registry_confirms_the_name(paul: Client, registry: RegistryReply) 
     assert (change["status"], change["registeredName"]) == ("ACCEPTED", "LES FOURNILS MEUNIER")
 
 
-async def paul_deactivates_his_account(paul: Client, agent: Client) -> str:
-    """Paul requests the deactivation. His websocket closes, and he is signed out."""
+async def paul_deactivates_his_account(paul: Client, agent: Client, amadou: StaffUser) -> str:
+    """Paul requests the deactivation, which the agent carries out after a step-up. Paul's websocket
+    closes, and he is signed out.
+    """
     await paul.open_chat()
     arguments = {"message": "Nous fermons pour l'hiver.", "idempotencyKey": "rest"}
     payload = await paul.mutate(
@@ -167,13 +169,16 @@ async def paul_deactivates_his_account(paul: Client, agent: Client) -> str:
     )
     assert payload["ticket"]["kind"] == "ACCOUNT_DEACTIVATION"
     account = str(payload["ticket"]["account"]["id"])
+    arguments = {"accountId": account, "reason": "REQUESTED", "message": "À bientôt."}
+    refused = await agent.try_mutation(
+        "accountDeactivate", "AccountDeactivateInput", arguments, "account { status }"
+    )
+    assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
+    await amadou.step_up(agent)
     async with paul.socket() as live:
         await live.subscribe("subscription { accountEvents { kind } }")
         deactivation = await agent.mutate(
-            "accountDeactivate",
-            "AccountDeactivateInput",
-            {"accountId": account},
-            "account { status }",
+            "accountDeactivate", "AccountDeactivateInput", arguments, "account { status }"
         )
         assert deactivation["account"]["status"] == "DEACTIVATED"
         assert await live.closed() == CloseCode.UNAUTHORIZED
@@ -217,9 +222,7 @@ async def paul_reactivates_his_account(paul: Client, agent: Client, account: str
     ] == "Les Fournils Meunier"
 
 
-async def paul_deletes_his_account(
-    paul: Client, agent: Client, amadou: StaffUser, account: str
-) -> None:
+async def paul_deletes_his_account(paul: Client, agent: Client, account: str) -> None:
     """Paul requests the deletion and the agent schedules it. The server is killed, and completes
     the deletion after its restart.
     """
@@ -233,11 +236,6 @@ async def paul_deletes_his_account(
         "accountRequestDeletion", "AccountRequestDeletionInput", arguments, "ticket { id }"
     )
     deletion = {"accountId": account, "ticketId": payload["ticket"]["id"]}
-    refused = await agent.try_mutation(
-        "accountScheduleDeletion", "AccountScheduleDeletionInput", deletion, "account { status }"
-    )
-    assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
-    await amadou.step_up(agent)
     scheduled = await agent.mutate(
         "accountScheduleDeletion",
         "AccountScheduleDeletionInput",

@@ -107,7 +107,11 @@ async def user_reset_second_factor(scenario: Scenario) -> None:
     viewer = await operator_viewer(scenario)
     for _ in range(2):
         await scenario.mutate(
-            viewer, "userResetSecondFactor", userId=member_id(scenario), idempotencyKey="1"
+            viewer,
+            "userResetSecondFactor",
+            userId=member_id(scenario),
+            reason="REQUESTED",
+            idempotencyKey="1",
         )
 
 
@@ -183,11 +187,14 @@ async def legal_name_change_decide(scenario: Scenario) -> None:
 
 
 async def account_deactivate(scenario: Scenario) -> None:
+    viewer = await agent_viewer(scenario)
     for _ in range(2):
         await scenario.mutate(
-            scenario.dataset.alice,
+            viewer,
             "accountDeactivate",
             accountId=encode("Account", scenario.dataset.paul.account.pk),
+            reason="SECURITY",
+            message="MARKED",
         )
 
 
@@ -265,5 +272,6 @@ async def user_end_sessions(scenario: Scenario) -> None:
         await operator_viewer(scenario),
         "userEndSessions",
         userId=member_id(scenario),
+        reason="SECURITY",
         idempotencyKey="1",
     )

@@ -70,11 +70,11 @@ async def test_only_operators_manage_staff(execute: "Execute", dataset: Dataset)
         ),
         (
             f'mutation {{ userEndSessions(input: {{userId: "{key}", '
-            f'idempotencyKey: "1"}}) {{ ended }} }}'
+            f'reason: SECURITY, idempotencyKey: "1"}}) {{ ended }} }}'
         ),
         (
             f'mutation {{ userResetSecondFactor(input: {{userId: "{key}", '
-            f'idempotencyKey: "1"}}) {{ reset }} }}'
+            f'reason: SECURITY, idempotencyKey: "1"}}) {{ reset }} }}'
         ),
     ]
     for viewer in (
