@@ -389,6 +389,7 @@ class Application:
 def create_engine(documents: Path | None) -> Engine:
     """The engine for the schema and the trusted documents of a manifest. Raises ManifestError."""
     trusted_documents = load_manifest(documents) if documents else {}
+    trusted_documents |= {f"graphiql:{name}": text for name, text in graphiql.operations().items()}
     return Engine(
         schema._schema,
         format_error=format_error,

@@ -1,38 +1,147 @@
-/* GraphiQL on the graph's own address: queries and mutations over HTTP, subscriptions over graphql-transport-ws. */
+/* GraphiQL on the graph's own address: queries and mutations over HTTP, subscriptions over graphql-transport-ws.
+
+   The session is in cookies that no script can read: it is shared by all tabs, and the page renews it. */
 
 const ENDPOINT = location.pathname
-
+const OPERATIONS = JSON.parse(document.getElementById("operations").content.textContent)
 const WELCOME = document.getElementById("welcome").content.textContent
+const BAR = document.getElementById("bar")
+const NARROW = matchMedia("(max-width: 700px)")
+const MOST_EVENTS = 500 // of one subscription that stay listed
+const RECONNECTIONS = 5 // in a row, after the connection was lost
+const LOST = [1001, 1005, 1006, 1012, 1013, 1014] // close codes of a connection that may be opened again
+const EXPIRED = [4401, 4403]
 
-const SIGN_IN = `mutation SignIn($input: SessionSignInInput!) {
-  sessionSignIn(input: $input) { session { accessToken } userErrors { message } }
-}`
+// Requests
 
-/** One operation over HTTP; the answer's JSON, whatever the status: GraphQL's errors are in it. */
+/** The answer to one operation; an expired session is renewed first. GraphQL's errors are in it, whatever its status. */
 async function ask(body, headers = {}) {
-  const response = await fetch(ENDPOINT, {
-    method: "POST",
-    headers: { Accept: "application/graphql-response+json, application/json", "Content-Type": "application/json", ...headers },
-    body: JSON.stringify(body),
-  })
+  let response = await post(body, headers)
+  if (response.headers.has("www-authenticate") && !authorizationOf(headers) && (await renew())) response = await post(body, headers)
   return response.json()
 }
 
-/** The events of one subscription. A socket of its own, since connection_init says once who is asking. */
-function follow(payload, headers = {}) {
-  const url = new URL(ENDPOINT, location.href)
-  url.protocol = url.protocol.replace("http", "ws")
-  const authorization = Object.entries(headers).find(([name]) => name.toLowerCase() === "authorization")?.[1]
-  const client = graphqlWs.createClient({
-    url: url.href,
-    connectionParams: authorization ? { authorization } : {},
-    retryAttempts: 0, // a socket cut in mid-stream must show: only the reader knows the cursor to resume from
+function post(body, headers = {}) {
+  return fetch(ENDPOINT, {
+    method: "POST",
+    headers: {
+      Accept: "application/graphql-response+json, application/json",
+      "Accept-Language": document.documentElement.lang, // the page's own
+      "Content-Type": "application/json",
+      ...headers,
+    },
+    body: JSON.stringify(body),
   })
-  return client.iterate(payload)
+}
+
+function authorizationOf(headers) {
+  return Object.entries(headers).find(([name]) => name.toLowerCase() === "authorization")?.[1]
+}
+
+let renewal = null
+
+/** Renews the session, once for all who ask meanwhile. Whether there is one. */
+function renew() {
+  renewal ??= post({ query: OPERATIONS.Refresh })
+    .then((response) => response.json())
+    .then(({ data }) => Boolean(data?.sessionRefresh?.session))
+    .then((renewed) => {
+      if (!renewed) show(null, document.body.classList.contains("signed-in") ? BAR.dataset.ended : "")
+      return renewed
+    })
+    .finally(() => (renewal = null))
+  return renewal
+}
+
+/** A subscription, as GraphiQL observes it: all events so far, one below the other. */
+function follow(payload, headers = {}) {
+  return {
+    subscribe(sink) {
+      const subscription = new Subscription(payload, authorizationOf(headers), sink)
+      subscription.connect()
+      return { unsubscribe: () => subscription.stop() }
+    },
+  }
+}
+
+/** Events of one subscription, over connections that follow each other. A socket of its own, since connection_init says
+    once who is asking. */
+class Subscription {
+  constructor(payload, authorization, sink) {
+    Object.assign(this, { payload, authorization, sink, events: [], stopped: false, failures: 0 })
+  }
+
+  connect() {
+    const url = new URL(ENDPOINT, location.href)
+    url.protocol = url.protocol.replace("http", "ws")
+    const connectionParams = this.authorization ? { authorization: this.authorization } : {}
+    const client = graphqlWs.createClient({ url: url.href, connectionParams, retryAttempts: 0 })
+    this.dispose = client.subscribe(this.payload, {
+      next: (result) => this.next(result),
+      error: (error) => this.reconnect(error),
+      complete: () => this.stopped || this.sink.complete(),
+    })
+  }
+
+  stop() {
+    this.stopped = true
+    this.dispose()
+  }
+
+  next(result) {
+    this.failures = 0
+    const time = new Date().toLocaleTimeString(document.documentElement.lang)
+    this.events.push([time, result])
+    this.number = (this.number ?? 0) + 1
+    if (this.events.length > MOST_EVENTS) this.events.shift()
+    const first = this.number - this.events.length + 1
+    this.sink.next(Object.fromEntries(this.events.map(([at, each], nth) => [`${first + nth} · ${at}`, each])))
+    this.resumeAfter(result)
+  }
+
+  /** The next connection continues after this event, if the operation takes a cursor. */
+  resumeAfter(result) {
+    const sequence = Object.values(result.data ?? {}).find((each) => each?.sequence !== undefined)?.sequence
+    if (sequence !== undefined && /\$after\b/.test(this.payload.query))
+      this.payload = { ...this.payload, variables: { ...this.payload.variables, after: sequence } }
+  }
+
+  async reconnect(error) {
+    if (this.stopped) return
+    if (!(await this.mayReconnect(error?.code))) {
+      this.sink.error(error?.code ? new Error(`${BAR.dataset.closed} (${error.code} ${error.reason})`) : error)
+    } else if (!this.stopped) {
+      this.connect()
+    }
+  }
+
+  async mayReconnect(code) {
+    if (!LOST.includes(code) && !EXPIRED.includes(code)) return false
+    if (++this.failures > RECONNECTIONS) return false
+    if (EXPIRED.includes(code)) return !this.authorization && renew().catch(() => false)
+    await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** this.failures))
+    return true
+  }
 }
 
 function fetcher(params, { headers, documentAST } = {}) {
-  return isSubscription(documentAST, params.operationName) ? follow(params, headers) : ask(params, headers)
+  if (params.operationName === "IntrospectionQuery") return ask(params, headers)
+  const given = extensions()
+  const body = given ? { ...params, extensions: given } : params
+  return isSubscription(documentAST, params.operationName) ? follow(body, headers) : ask(body, headers)
+}
+
+/** The request's extensions, such as {"dryRun": true}. */
+function extensions() {
+  const text = BAR.querySelector("[name=extensions]").value.trim()
+  if (!text) return null
+  try {
+    const value = JSON.parse(text)
+    if (value && typeof value === "object" && !Array.isArray(value)) return value
+  } catch {
+    // reported below
+  }
+  throw new Error(BAR.dataset.invalidExtensions)
 }
 
 function isSubscription(document, name) {
@@ -40,6 +149,82 @@ function isSubscription(document, name) {
   const chosen = name ? operations.find((each) => each.name?.value === name) : operations[0]
   return chosen?.operation === "subscription"
 }
+
+// Session
+
+const tabs = new BroadcastChannel("camcha session")
+let sessionChanged = () => {} // set once GraphiQL is there
+
+/** Shows who is signed in, null for nobody, and what to tell the person. */
+function show(email, message = "") {
+  document.body.classList.toggle("signed-in", Boolean(email))
+  document.getElementById("sign-in").hidden = Boolean(email)
+  document.getElementById("signed-in").hidden = !email
+  BAR.querySelector("#signed-in b").textContent = email ?? ""
+  BAR.querySelector("output").value = message
+}
+
+/** Looks up who is signed in, for example by another tab. */
+async function lookUp() {
+  const { data } = await ask({ query: OPERATIONS.SignedIn })
+  show(data?.viewer?.user?.email ?? null)
+}
+
+/** Executes one of the page's own mutations. What it returned, or an Error with what to tell the person. */
+async function mutate(name, field, input) {
+  const { data, errors } = await ask({ query: OPERATIONS[name], variables: input ? { input } : {} }).catch(() => {
+    throw new Error(BAR.dataset.unreachable)
+  })
+  const faults = [...(errors ?? []), ...(data?.[field]?.userErrors ?? [])]
+  if (faults.length) throw new Error(faults.map((each) => each.message).join(" "))
+  return data[field]
+}
+
+async function signInByPassword() {
+  const form = BAR.querySelector("form")
+  const { email, password, code } = Object.fromEntries(new FormData(form))
+  const { user } = await mutate("SignIn", "sessionSignIn", { email, password, code: code || null, deliver: "COOKIE" })
+  form.elements.password.value = form.elements.code.value = ""
+  return user.email
+}
+
+async function signInByPasskey() {
+  const { options } = await mutate("PasskeyChallenge", "passkeyChallenge")
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(options))
+  const passkey = await navigator.credentials.get({ publicKey }).catch((error) => {
+    throw new Error(`${BAR.dataset.noPasskey} ${error.name === "NotAllowedError" ? "" : error.message}`.trim())
+  })
+  const input = { passkey: JSON.stringify(passkey.toJSON()), deliver: "COOKIE" }
+  return (await mutate("SignInWithPasskey", "sessionSignInWithPasskey", input)).user.email
+}
+
+async function signOut() {
+  await mutate("SignOut", "sessionSignOut")
+  return null
+}
+
+/** Changes the session, and tells this page, GraphiQL and the other tabs. */
+async function change(how) {
+  try {
+    show(await how())
+    document.getElementById("sign-in").open = false
+    tabs.postMessage("changed")
+    sessionChanged()
+  } catch (error) {
+    BAR.querySelector("output").value = error.message
+  }
+}
+
+BAR.querySelector("form").addEventListener("submit", (event) => {
+  event.preventDefault()
+  change(signInByPassword)
+})
+BAR.querySelector("[name=passkey]").addEventListener("click", () => change(signInByPasskey))
+BAR.querySelector("[name=sign-out]").addEventListener("click", () => change(signOut))
+BAR.querySelector("[name=passkey]").hidden = !window.PublicKeyCredential?.parseRequestOptionsFromJSON
+tabs.addEventListener("message", () => lookUp().then(sessionChanged))
+
+// Page
 
 const EXPLORER = GraphiQLPluginExplorer.explorerPlugin({ showAttribution: false })
 
@@ -50,70 +235,44 @@ function Page() {
       fetcher,
       plugins: [EXPLORER],
       defaultQuery: WELCOME,
-      defaultEditorToolsVisibility: "headers",
+      defaultEditorToolsVisibility: NARROW.matches ? false : "variables",
       shouldPersistHeaders: false, // a token on a shared computer must not outlive the page
       showPersistHeadersSettings: false,
     },
-    React.createElement(GraphiQL.Toolbar, null, ({ prettify, merge, copy }) => [prettify, merge, copy, TOKEN]),
+    React.createElement(GraphiQL.Toolbar, null, ({ prettify, merge, copy }) => [prettify, merge, copy, SESSION]),
   )
 }
 
-/** Keeps the headers editor in step with who is signed in. In the toolbar, since only what GraphiQL holds can reach it. */
-function Token() {
-  const { headerEditor } = GraphiQL.React.useEditorContext({ nonNull: true })
-  React.useEffect(() => onSignIn((token) => headerEditor.setValue(withToken(headerEditor.getValue(), token))), [headerEditor])
+/** Reads the schema again when the session changes: strangers may not see it. In the toolbar, since only what GraphiQL
+    holds can reach it. */
+function Session() {
+  const { introspect } = GraphiQL.React.useSchemaStore()
+  React.useEffect(() => void (sessionChanged = introspect), [introspect])
   return null
 }
 
-const TOKEN = React.createElement(Token, { key: "token" })
+const SESSION = React.createElement(Session, { key: "session" })
 
-/** The headers editor's text with the token in it; other headers stay. */
-function withToken(text, token) {
-  let headers = {}
-  try {
-    headers = JSON.parse(text || "{}")
-  } catch {
-    // what is no JSON is no header either
-  }
-  return JSON.stringify({ ...headers, Authorization: `Bearer ${token}` }, null, 2)
-}
-
-function onSignIn(use) {
-  const form = document.getElementById("sign-in")
-  const submitted = async (event) => {
-    event.preventDefault()
-    form.querySelector("output").value = await signIn(form, use)
-  }
-  form.addEventListener("submit", submitted)
-  return () => form.removeEventListener("submit", submitted)
-}
-
-/** Signs in; what to tell the person. */
-async function signIn(form, use) {
-  const { email, password, code } = Object.fromEntries(new FormData(form))
-  try {
-    const { data, errors } = await ask({ query: SIGN_IN, variables: { input: { email, password, code: code || null } } })
-    const faults = [...(errors ?? []), ...(data?.sessionSignIn?.userErrors ?? [])]
-    if (faults.length) return faults.map((each) => each.message).join(" ")
-    use(data.sessionSignIn.session.accessToken)
-    form.elements.password.value = form.elements.code.value = ""
-    return `${form.dataset.signedIn} ${email}`
-  } catch {
-    return form.dataset.unreachable
-  }
-}
-
-/** By its button, once it is there, as a person would: GraphiQL 4's `visiblePlugin` chooses a side and leaves it folded. */
+/** By its button, as a person would: GraphiQL 4's `visiblePlugin` chooses a side and leaves it folded. */
 function openExplorer(place) {
+  place.querySelector(`button[aria-label="Show ${EXPLORER.title}"]`)?.click()
+}
+
+/** Calls `then` once GraphiQL's query editor is there. */
+function whenReady(place, then) {
   const observer = new MutationObserver(() => {
-    const button = place.querySelector(`button[aria-label="Show ${EXPLORER.title}"]`)
-    if (!button) return
+    const editor = place.querySelector(".graphiql-query-editor .CodeMirror")?.CodeMirror
+    if (!editor || !place.querySelector(`button[aria-label="Show ${EXPLORER.title}"]`)) return
     observer.disconnect()
-    button.click()
+    then(editor)
   })
   observer.observe(place, { childList: true, subtree: true })
 }
 
 const place = document.getElementById("graphiql")
-openExplorer(place)
+whenReady(place, (editor) => {
+  if (!NARROW.matches) openExplorer(place)
+  editor.focus()
+})
+lookUp().catch(() => show(null, BAR.dataset.unreachable))
 ReactDOM.createRoot(place).render(React.createElement(Page))

@@ -5,6 +5,7 @@ The libraries are served as npm installed them, so there is no build step and no
 
 import gzip
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +52,14 @@ HEADERS = {
 }
 
 
+@cache
+def operations() -> dict[str, str]:
+    """The documents that the page sends by itself, by the name of their operation."""
+    text = (HERE / "graphiql.graphql").read_text(encoding="utf-8")
+    documents = [part.strip() for part in text.split("\n\n")[1:]]
+    return {document.split("(")[0].split()[1]: document for document in documents}
+
+
 def page(request: Request) -> Response:
     """The page of GraphiQL; 503 with instructions when the npm packages aren't installed."""
     installed = all(path.exists() for path in ASSETS.values())
@@ -58,7 +67,7 @@ def page(request: Request) -> Response:
     locale = language(request).value
     headers = HEADERS | {"Content-Language": locale, "Vary": "Accept, Accept-Language"}
     return Response(
-        template.render(locale=locale),
+        template.render(locale=locale, operations=json.dumps(operations())),
         200 if installed else 503,
         headers,
         "text/html; charset=utf-8",

@@ -20,30 +20,17 @@ from realtime.hub import Listener
 from web import graphiql
 
 SECOND_CALL_MADE = asyncio.Event()
-EMAIL, PASSWORD, TOKEN = "ada@example.fr", "correct horse battery", "t0k3n"
+TOKEN = "t0k3n"
 
 
 @strawberry.type
-class Session:
-    access_token: str
-
-
-@strawberry.type
-class UserError:
-    message: str
-
-
-@strawberry.type
-class SessionSignInPayload:
-    session: Session | None
-    user_errors: list[UserError]
-
-
-@strawberry.input
-class SessionSignInInput:
+class User:
     email: str
-    password: str
-    code: str | None = None
+
+
+@strawberry.type
+class Viewer:
+    user: User | None
 
 
 @strawberry.type
@@ -63,20 +50,16 @@ class Query:
         return str(info.context)
 
     @strawberry.field
+    async def viewer(self) -> Viewer | None:
+        return None
+
+    @strawberry.field
     async def offers(self, first: int = 3) -> Offers:
         return Offers(nodes=[Offer(name="TPE Essentielle")][:first])
 
 
 @strawberry.type
 class Mutation:
-    @strawberry.mutation
-    async def session_sign_in(self, input: SessionSignInInput) -> SessionSignInPayload:
-        if (input.email, input.password) == (EMAIL, PASSWORD):
-            return SessionSignInPayload(session=Session(access_token=TOKEN), user_errors=[])
-        return SessionSignInPayload(
-            session=None, user_errors=[UserError(message="Identifiants inconnus.")]
-        )
-
     @strawberry.mutation
     async def call(self) -> bool:
         SECOND_CALL_MADE.set()
