@@ -124,8 +124,8 @@ class OriginRefused(Forbidden):
 
     code = "ORIGIN_REFUSED"
     message = _(
-        "This request carries cookies but doesn’t come from an allowed page. Operators list "
-        "allowed pages in the setting CAMCHA_ALLOWED_ORIGINS."
+        "This request carries cookies but doesn’t come from an allowed page. The operator of the "
+        "server has to allow the page’s origin."
     )
 
 
