@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ import logs
 from accounts import staff as staff_accounts
 from auth.services import AuthServices
 from engine import ManifestError
+from installation import Finding, Severity, database_findings, setting_findings
 from models.action import Action
 from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrate_database, pending_migrations
@@ -92,6 +94,14 @@ def _parser() -> argparse.ArgumentParser:
         help="port to listen on, 0 for any free port (default: %(default)s)",
     )
     subparser = command(
+        "check",
+        check,
+        "check the settings and the database, and print what to do before customers come",
+    )
+    subparser.add_argument(
+        "--strict", action="store_true", help="fail when there are warnings, not only for errors"
+    )
+    subparser = command(
         "migrate", migrate, "apply all migrations, or migrate up or down to a given one"
     )
     subparser.add_argument(
@@ -152,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
 def serve(args: argparse.Namespace) -> int:
     with bind(args.host, args.port) as listener:
         settings = read_settings(os.environ, url_of(listener))
+        _require_ready(settings)
         with lock_database(settings.database_url):
             clock = asyncio.run(
                 _prepare_demonstration(settings)
@@ -166,6 +177,19 @@ def serve(args: argparse.Namespace) -> int:
                 lambda: _announce(settings, clock),
                 settings.connection_limits,
             )
+
+
+def _require_ready(settings: Settings) -> None:
+    """Raise SettingsError when the installation must not be used by customers."""
+    findings = setting_findings(settings)
+    if errors := [str(each) for each in findings if each.severity is Severity.ERROR]:
+        raise SettingsError(
+            [
+                *errors,
+                "This installation is not ready for customers. To start it nevertheless, for tests "
+                "only, set CAMCHA_TEST_INSTALLATION=true.",
+            ]
+        )
 
 
 async def _prepare_demonstration(settings: Settings) -> SystemClock:
@@ -243,6 +267,8 @@ async def _auth_services(settings: Settings, clock: SystemClock) -> AsyncIterato
 
 def _announce(settings: Settings, clock: SystemClock) -> None:
     log.info("server.listening", url=settings.base_url)
+    if (findings := setting_findings(settings)) and not settings.demonstration:
+        log.warning("installation.warnings", names=[each.name for each in findings])
     if settings.demonstration:
         print(_welcome_text(settings, clock.now()), flush=True)
 
@@ -268,6 +294,40 @@ def _welcome_text(settings: Settings, now: datetime) -> str:
             "code agent@camcha.example\n",
         ]
     )
+
+
+def check(args: argparse.Namespace) -> int:
+    errors: list[str] = []
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        if not error.settings:
+            raise
+        settings, errors = error.settings, error.errors
+    findings = [Finding(Severity.ERROR, *_name_and_problem(each), "") for each in errors]
+    findings += setting_findings(settings)
+    if not errors and not settings.demonstration:  # which prepares its database when it starts
+        findings += asyncio.run(_database_findings(settings))
+    findings.sort(key=lambda each: each.severity is not Severity.ERROR)
+    for each in findings:
+        print(f"{each.severity}: {each}")
+    counts = Counter(each.severity for each in findings)
+    print(f"{counts[Severity.ERROR]} errors, {counts[Severity.WARNING]} warnings")
+    return 1 if counts[Severity.ERROR] or (args.strict and findings) else 0
+
+
+def _name_and_problem(error: str) -> tuple[str, str]:
+    name, _, problem = error.partition(": ")
+    return name, problem
+
+
+async def _database_findings(settings: Settings) -> list[Finding]:
+    """What is to be said about the database, if only that it can't be used."""
+    try:
+        async with _open_database(settings):
+            return await database_findings(settings)
+    except CommandError as error:
+        return [Finding(Severity.ERROR, "database", f"{error}", "")]
 
 
 def migrate(args: argparse.Namespace) -> int:

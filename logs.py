@@ -25,7 +25,17 @@ from log_writer import LineWriter, RepetitionFilter
 # and __main__, which is cli.py.
 OWN_LOGGERS = frozenset(
     {
-        *("__main__", "app", "cli", "log_writer", "logs", "server", "settings", "worker"),
+        *(
+            "__main__",
+            "app",
+            "cli",
+            "installation",
+            "log_writer",
+            "logs",
+            "server",
+            "settings",
+            "worker",
+        ),
         *("accounts", "auth", "billing", "engine", "mail", "migrations", "models", "operations"),
         *("privacy", "realtime", "resolvers", "schema", "seed", "storage", "support", "web"),
     }

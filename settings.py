@@ -28,6 +28,8 @@ from storage.object_store import ObjectStore
 from storage.scanner import scanner_from_url
 
 DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
+PACKAGED_SELLER = Path(__file__).parent / "billing" / "seller.toml"
+PACKAGED_POLICIES = Path(__file__).parent / "seed" / "policies"
 _DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S105 - refused for any other database
 _MIN_SECRET_LENGTH = 32
 _MIN_DISTINCT_CHARACTERS = 10
@@ -67,9 +69,10 @@ _MAX_REPLY_DELAY = 86_400
 class SettingsError(Exception):
     """The environment is invalid. Each of `errors` starts with the name of a variable."""
 
-    def __init__(self, errors: list[str]) -> None:
+    def __init__(self, errors: list[str], settings: "Settings | None" = None) -> None:
         super().__init__("\n".join(errors))
         self.errors = errors
+        self.settings = settings  # as far as they could be read
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Settings:
     documents: Path | None
     trusted_documents_only: bool
     demonstration: bool
+    test_installation: bool  # what real customers must not meet is allowed, see installation.py
     connection_limits: ConnectionLimits
     socket_limits: SocketLimits
     response_limits: ResponseLimits
@@ -128,22 +132,19 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         redis_url=environ.get("CAMCHA_REDIS_URL") or None,
         breached_passwords=environ.get("CAMCHA_BREACHED_PASSWORDS") or None,
         registry=environ.get("CAMCHA_REGISTRY") or None,
-        seller=Path(
-            environ.get("CAMCHA_SELLER") or Path(__file__).parent / "billing" / "seller.toml"
-        ),
-        policies=Path(
-            environ.get("CAMCHA_POLICIES") or Path(__file__).parent / "seed" / "policies"
-        ),
+        seller=Path(environ.get("CAMCHA_SELLER") or PACKAGED_SELLER),
+        policies=Path(environ.get("CAMCHA_POLICIES") or PACKAGED_POLICIES),
         documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
         demonstration=demonstration,
+        test_installation=environ.get("CAMCHA_TEST_INSTALLATION") == "true",
         connection_limits=_limits("CAMCHA_LIMIT_", environ),
         socket_limits=_limits("CAMCHA_LIMIT_SOCKET_", environ),
         response_limits=_limits("CAMCHA_LIMIT_RESPONSE_", environ),
         mail=_limits("CAMCHA_MAIL_", environ),
     )
     if errors := _errors(settings, environ):
-        raise SettingsError(errors)
+        raise SettingsError(errors, settings)
     return settings
 
 
@@ -165,6 +166,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_seller_errors(settings.seller),
         *_policies_errors(settings.policies / "versions.toml"),
         *_documents_errors(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
+        *_test_installation_errors(environ.get("CAMCHA_TEST_INSTALLATION") or "false"),
         *_limit_errors(environ),
     ]
 
@@ -199,6 +201,7 @@ VARIABLES = {
     "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
     "CAMCHA_BREACHED_PASSWORDS",
     "CAMCHA_REGISTRY",
+    "CAMCHA_TEST_INSTALLATION",
     *_limit_variables(),
 }
 
@@ -396,6 +399,11 @@ def _documents_errors(settings: Settings, trusted_only: str) -> list[str]:
     if settings.documents and not settings.documents.is_file():
         return [f"CAMCHA_DOCUMENTS: file {settings.documents} not found"]
     return []
+
+
+def _test_installation_errors(text: str) -> list[str]:
+    valid = text in ("true", "false")
+    return [] if valid else ["CAMCHA_TEST_INSTALLATION: must be true or false"]
 
 
 def _limits(prefix: str, environ: Mapping[str, str]) -> Any:

@@ -117,6 +117,7 @@ def _environment(url: str, folder: Path) -> dict[str, str]:
     }
     return environment | {
         "CAMCHA_DATABASE_URL": f"{url}&maxsize=10",  # connections, as many as the others have
+        "CAMCHA_TEST_INSTALLATION": "true",
         "CAMCHA_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefgh",
         "CAMCHA_MAIL_URL": f"file://{folder / 'mail'}",
         "CAMCHA_FILES": str(folder / "files"),

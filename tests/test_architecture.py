@@ -35,7 +35,7 @@ DOMAINS = (
     "analytics",
     "operations",
 )
-ENTRY_POINTS = ("app", "cli", "server", "worker", "logs", "log_writer", "settings")
+ENTRY_POINTS = ("app", "cli", "server", "worker", "logs", "log_writer", "settings", "installation")
 ENVIRONMENT_READERS = {"cli.py"}
 
 

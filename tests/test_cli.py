@@ -45,6 +45,7 @@ from tests.people import viewer_of
 ROOT = Path(__file__).parents[1]
 NEW_PASSWORD = "mouette phare ardoise 77"
 SECRET_KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
+TEST_SETTINGS = {"SECRET_KEY": SECRET_KEY, "TEST_INSTALLATION": "true"}
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -176,7 +177,7 @@ def test_errors_of_the_environment_are_printed_one_per_line(tmp_path: Path) -> N
 
 
 def test_a_database_without_migrations_is_refused(tmp_path: Path) -> None:
-    settings = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": SECRET_KEY}
+    settings = TEST_SETTINGS | {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3"}
     result = command(tmp_path, "serve", "--port", "0", **settings)
     assert (result.returncode, "run python -m cli migrate" in result.stderr) == (1, True)
     assert command(tmp_path, "migrate", **settings).returncode == 0
@@ -191,8 +192,7 @@ COMMANDS = (["serve", "--port", "0"], ["migrate"], ["check-invoices"])
 def database_errors(folder: Path, url: str, *commands: list[str]) -> set[str]:
     """What these commands say about a database that can't be used."""
     results = [
-        command(folder, *each, DATABASE_URL=url, SECRET_KEY=SECRET_KEY)
-        for each in commands or COMMANDS
+        command(folder, *each, **TEST_SETTINGS, DATABASE_URL=url) for each in commands or COMMANDS
     ]
     assert {result.returncode for result in results} == {1}
     assert "hunter2" not in str(results)

@@ -110,6 +110,7 @@ ERRORS = [
         {"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "yes"},
         "CAMCHA_TRUSTED_DOCUMENTS_ONLY: must be true or false",
     ),
+    ({"CAMCHA_TEST_INSTALLATION": "yes"}, "CAMCHA_TEST_INSTALLATION: must be true or false"),
     (
         {"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"},
         "CAMCHA_TRUSTED_DOCUMENTS_ONLY: requires CAMCHA_DOCUMENTS",

@@ -62,6 +62,7 @@ class Server:
         return inherited | {
             "CAMCHA_DATABASE_URL": self.database_url,
             "CAMCHA_SECRET_KEY": SECRET_KEY,
+            "CAMCHA_TEST_INSTALLATION": "true",
             "CAMCHA_BASE_URL": self.url,
             "CAMCHA_MAIL_URL": f"file://{self.folder / 'mail'}",
             "CAMCHA_FILES": str(self.folder / "files"),

@@ -1,0 +1,183 @@
+"""An installation for real customers does not start with what is made for trying the product."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from installation import Finding, Severity, setting_findings
+from settings import PACKAGED_POLICIES, PACKAGED_SELLER, read_settings
+from tests.forked import run
+from tests.test_cli import SECRET_KEY, environment
+
+NUMBERS = {
+    "404833048": "552100554",
+    "40483304800022": "55210055400013",
+    "FR83404833048": "FR27552100554",
+    "CAMCHA SAS (démonstration)": "Le Fournil SAS",
+    "camcha.example": "fournil.fr",
+}
+EXAMPLES = {"payments", "mail", "sender", "seller", "policies"}
+
+
+def own_seller(folder: Path, **kept: bool) -> Path:
+    """A copy of the example that names another company, apart from the values to keep."""
+    text = PACKAGED_SELLER.read_text(encoding="utf-8")
+    for old, new in NUMBERS.items():
+        text = text if kept.get(old) else text.replace(f'"{old}"', f'"{new}"')
+    path = folder / "seller.toml"
+    path.write_text(text.replace("camcha.example", "fournil.fr"), encoding="utf-8")
+    return path
+
+
+def own_policies(folder: Path) -> Path:
+    """A copy of the example with other texts."""
+    shutil.copytree(PACKAGED_POLICIES, folder / "policies")
+    for path in (folder / "policies").rglob("*.md"):
+        path.write_text(f"{path.read_text(encoding='utf-8')}\nLe Fournil.\n", encoding="utf-8")
+    return folder / "policies"
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> dict[str, str]:
+    """Settings without any problem but the payment provider."""
+    return {
+        "CAMCHA_DATABASE_URL": "postgres://camcha:x@db.fournil.fr/camcha?ssl=verify-full",
+        "CAMCHA_SECRET_KEY": SECRET_KEY,
+        "CAMCHA_BASE_URL": "https://api.fournil.fr",
+        "CAMCHA_ALLOWED_HOSTS": "api.fournil.fr",
+        "CAMCHA_MAIL_URL": "smtp://mail.fournil.fr",
+        "CAMCHA_MAIL_SENDER": "Le Fournil <bonjour@fournil.fr>",
+        "CAMCHA_REDIS_URL": "redis://redis.fournil.fr",
+        "CAMCHA_SCANNER": "tcp://scanner.fournil.fr:3310",
+        "CAMCHA_SELLER": str(own_seller(tmp_path)),
+        "CAMCHA_POLICIES": str(own_policies(tmp_path)),
+    }
+
+
+def findings(environ: Mapping[str, str]) -> dict[str, Finding]:
+    return {finding.name: finding for finding in setting_findings(read_settings(environ))}
+
+
+def test_only_the_payment_provider_is_missing(ready: dict[str, str]) -> None:
+    assert {name: each.severity for name, each in findings(ready).items()} == {
+        "payments": Severity.ERROR
+    }
+
+
+ERRORS = [
+    ("mail", {"CAMCHA_MAIL_URL": "file:var/mail"}),
+    ("mail", {"CAMCHA_MAIL_URL": ""}),
+    ("sender", {"CAMCHA_MAIL_SENDER": ""}),
+    ("sender", {"CAMCHA_MAIL_SENDER": "bonjour@camcha.example"}),
+    ("seller", {"CAMCHA_SELLER": ""}),
+    ("policies", {"CAMCHA_POLICIES": ""}),
+]
+WARNINGS = [
+    ("base URL", {"CAMCHA_BASE_URL": "http://api.fournil.fr"}),
+    ("base URL", {"CAMCHA_BASE_URL": ""}),
+    ("origins", {"CAMCHA_ALLOWED_ORIGINS": "http://app.fournil.fr"}),
+    ("hosts", {"CAMCHA_ALLOWED_HOSTS": ""}),
+    ("mail encryption", {"CAMCHA_MAIL_URL": "smtp://mail.fournil.fr?starttls=optional"}),
+    ("mail encryption", {"CAMCHA_MAIL_URL": "smtp://mail.fournil.fr?starttls=never"}),
+    ("database", {"CAMCHA_DATABASE_URL": "sqlite://var/camcha.sqlite3"}),
+    ("database encryption", {"CAMCHA_DATABASE_URL": "postgres://c:x@db.fournil.fr/camcha"}),
+    ("redis", {"CAMCHA_REDIS_URL": ""}),
+    ("scanner", {"CAMCHA_SCANNER": ""}),
+    ("secret key", {"CAMCHA_SECRET_KEY": "passwordpassword-0123456789-abcdef"}),
+]
+
+
+@pytest.mark.parametrize(("name", "environ"), ERRORS, ids=str)
+def test_an_example_is_an_error(name: str, environ: dict[str, str], ready: dict[str, str]) -> None:
+    found = findings(ready | environ)
+    assert found.keys() == {"payments", name}
+    assert found[name].severity is Severity.ERROR
+    assert found[name].hint
+
+
+@pytest.mark.parametrize(("name", "environ"), WARNINGS, ids=str)
+def test_a_weakness_is_a_warning(name: str, environ: dict[str, str], ready: dict[str, str]) -> None:
+    found = findings(ready | environ)
+    assert found.keys() == {"payments", name}
+    assert found[name].severity is Severity.WARNING
+    assert found[name].hint
+
+
+@pytest.mark.parametrize("number", list(NUMBERS)[:4])
+def test_a_seller_with_one_value_of_the_example_is_an_error(
+    number: str, ready: dict[str, str], tmp_path: Path
+) -> None:
+    seller = own_seller(tmp_path, **{number: True})
+    assert "seller" in findings(ready | {"CAMCHA_SELLER": str(seller)})
+
+
+def test_one_policy_of_the_example_is_an_error(ready: dict[str, str]) -> None:
+    name = Path("terms", "1.0.fr.md")
+    shutil.copy(PACKAGED_POLICIES / name, Path(ready["CAMCHA_POLICIES"]) / name)
+    assert "terms/1.0.fr.md." in findings(ready)["policies"].problem
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://camcha@/camcha?host=/run/postgresql", "postgres://c:x@127.0.0.1/camcha"]
+)
+def test_a_database_on_this_machine_needs_no_encryption(url: str, ready: dict[str, str]) -> None:
+    assert findings(ready | {"CAMCHA_DATABASE_URL": url}).keys() == {"payments"}
+
+
+def test_a_test_installation_may_have_all_of_it(ready: dict[str, str]) -> None:
+    keys = ("CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY")
+    environ = {key: ready[key] for key in keys} | {"CAMCHA_TEST_INSTALLATION": "true"}
+    found = findings(environ)
+    assert {each.severity for each in found.values()} == {Severity.WARNING}
+    assert found.keys() > {*EXAMPLES, "test installation"}
+
+
+def test_a_demonstration_says_what_it_is() -> None:
+    assert findings({}).keys() == {"demonstration"}
+
+
+def test_check_prints_everything_at_once(tmp_path: Path) -> None:
+    settings = {
+        "DATABASE_URL": f"sqlite://{tmp_path}/x.sqlite3",
+        "SECRET_KEY": "x",
+        "NONSENSE": "1",
+    }
+    result = run(["check"], cwd=tmp_path, env=environment(**settings))
+    names = [line.split(": ")[1] for line in result.stdout.splitlines()[:-1]]
+    assert names[:2] == ["CAMCHA_NONSENSE", "CAMCHA_SECRET_KEY"]
+    assert {*names} > {*EXAMPLES, "scanner", "base URL"}
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_serve_refuses_what_check_finds(tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": f"sqlite://{tmp_path}/x.sqlite3", "SECRET_KEY": SECRET_KEY}
+    result = run(["serve", "--port", "0"], cwd=tmp_path, env=environment(**settings))
+    lines = result.stderr.splitlines()
+    assert [line.split(": ")[1] for line in lines[:-1]] == [
+        "payments",
+        "mail",
+        "sender",
+        "seller",
+        "policies",
+    ]
+    assert "CAMCHA_TEST_INSTALLATION=true" in lines[-1]
+    assert (result.returncode, result.stdout) == (2, "")
+
+
+async def test_check_examines_the_database(database_url: str, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY, "TEST_INSTALLATION": "true"}
+    env = environment(**settings)
+    result = run(["check"], cwd=tmp_path, env=env)
+    assert result.returncode == 0
+    assert {"warning: content", "warning: operator"} <= {
+        ": ".join(line.split(": ")[:2]) for line in result.stdout.splitlines()
+    }
+    assert run(["check", "--strict"], cwd=tmp_path, env=env).returncode == 1
+    assert run(["seed"], cwd=tmp_path, env=env).returncode == 0
+    assert "warning: content" not in run(["check"], cwd=tmp_path, env=env).stdout
+    assert run(["migrate", "--to", "__first__"], cwd=tmp_path, env=env).returncode == 0
+    result = run(["check"], cwd=tmp_path, env=env)
+    assert "error: database: migrations are missing" in result.stdout
+    assert result.returncode == 1
