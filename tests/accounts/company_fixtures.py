@@ -36,8 +36,8 @@ class Company:
         await add_member(self.action(), self.account, user, role)
         self.people[name] = user
         self.tokens[name] = await sessions.sign_in(user, self.account, False, self.action())
-        until = self.clock.now() + timedelta(days=365)
-        await Session.filter(pk=self.tokens[name].session.pk).update(fresh_until=until)
+        expires_at = self.clock.now() + timedelta(days=365)
+        await Session.filter(pk=self.tokens[name].session.pk).update(fresh_until=expires_at)
         return user
 
     def action(self, name: str | None = None) -> Action:

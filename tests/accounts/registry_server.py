@@ -36,12 +36,12 @@ async def serve_registry(
     request, or never answers when `reply` is None.
     """
     requests: list[bytes] = []
-    closed = asyncio.Event()
+    server_closed = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests.append(await reader.readuntil(b"\r\n\r\n"))
         if reply is None:
-            await closed.wait()
+            await server_closed.wait()
         else:
             writer.write(reply() if callable(reply) else reply)
         writer.close()
@@ -49,4 +49,4 @@ async def serve_registry(
     server = await asyncio.start_server(serve, "127.0.0.1")
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", requests
-        closed.set()
+        server_closed.set()

@@ -101,7 +101,7 @@ class TestSending:
     ) -> None:
         """P1.4: the row holds only the hash of the token."""
         invitation = await scenario.send(email=" NOE@Fournil.example ", role=Role.BILLING)
-        stored = await Invitation.get().values()
+        stored_rows = await Invitation.get().values()
         assert (invitation.email, invitation.role, invitation.locale) == (
             INVITED_EMAIL,
             Role.BILLING,
@@ -111,7 +111,7 @@ class TestSending:
         assert invitation.inviter_id == scenario.company.people["ada"].pk
         token = await token_to(INVITED_EMAIL, "invitation")
         assert token.startswith("cam_in_")
-        assert token not in str(stored)
+        assert token not in str(stored_rows)
         assert await Email.all().count() == 1
 
     @pytest.mark.parametrize("inviter", ["odile", "ada", "bea", "max"])
@@ -120,8 +120,8 @@ class TestSending:
         self, scenario: Scenario, inviter: str, role: Role
     ) -> None:
         result = await outcome(scenario.send(inviter, role=role))
-        allowed = "done" if inviter in ("odile", "ada") else "FORBIDDEN"
-        assert result == ("ROLE_RESERVED" if role is Role.OWNER else allowed)
+        allowed_outcome = "done" if inviter in ("odile", "ada") else "FORBIDDEN"
+        assert result == ("ROLE_RESERVED" if role is Role.OWNER else allowed_outcome)
         assert await Email.all().count() == await Invitation.all().count() == (result == "done")
 
     async def test_a_repeat_sends_nothing(self, scenario: Scenario) -> None:
@@ -206,9 +206,12 @@ class TestResending:
         invitation = await scenario.send()
         first = await token_to(INVITED_EMAIL, "invitation")
         clock.advance(timedelta(days=8))
-        again = await scenario.resend(invitation, "odile")
-        assert (again.sent_at, again.expires_at) == (clock.now(), clock.now() + timedelta(days=7))
-        assert again.inviter_id == scenario.company.people["odile"].pk
+        resent_invitation = await scenario.resend(invitation, "odile")
+        assert (resent_invitation.sent_at, resent_invitation.expires_at) == (
+            clock.now(),
+            clock.now() + timedelta(days=7),
+        )
+        assert resent_invitation.inviter_id == scenario.company.people["odile"].pk
         assert await outcome(scenario.accept(token=first)) == "TOKEN_INVALID"
         assert await outcome(scenario.accept()) == "done"
 
@@ -219,17 +222,17 @@ class TestResending:
         assert await Email.all().count() == 2
 
     async def test_a_closed_invitation_cannot_be_resent(self, scenario: Scenario) -> None:
-        revoked = await scenario.send()
+        revoked_invitation = await scenario.send()
         assert (
-            (await scenario.revoke(revoked)).revoked_at
-            == (await scenario.revoke(revoked)).revoked_at
+            (await scenario.revoke(revoked_invitation)).revoked_at
+            == (await scenario.revoke(revoked_invitation)).revoked_at
             is not None
         )
-        assert await outcome(scenario.resend(revoked)) == "NOT_ACTIVE"
-        accepted = await scenario.send()
+        assert await outcome(scenario.resend(revoked_invitation)) == "NOT_ACTIVE"
+        accepted_invitation = await scenario.send()
         await scenario.accept()
-        assert await outcome(scenario.resend(accepted)) == "NOT_ACTIVE"
-        assert await outcome(scenario.revoke(accepted)) == "NOT_ACTIVE"
+        assert await outcome(scenario.resend(accepted_invitation)) == "NOT_ACTIVE"
+        assert await outcome(scenario.revoke(accepted_invitation)) == "NOT_ACTIVE"
 
     @pytest.mark.parametrize("name", ["bea", "max"])
     async def test_other_roles_cannot_resend(self, scenario: Scenario, name: str) -> None:
@@ -281,8 +284,8 @@ class TestAccepting:
         await scenario.send()
         first = await scenario.accept(existing_user)
         await change_role(*scenario.company.change_arguments("odile"), existing_user.pk, Role.ADMIN)
-        again = await scenario.accept(existing_user)
-        assert (again.pk, again.role) == (first.pk, Role.ADMIN)
+        repeated_acceptance = await scenario.accept(existing_user)
+        assert (repeated_acceptance.pk, repeated_acceptance.role) == (first.pk, Role.ADMIN)
         await remove(*scenario.company.change_arguments("odile"), existing_user.pk)
         assert await outcome(scenario.accept(existing_user)) == "TOKEN_INVALID"
         assert "noe" not in await scenario.company.roles()
@@ -423,7 +426,7 @@ async def test_closed_invitations_are_deleted_after_a_month(
     assert await outcome(scenario.send(key="k")) == "NOT_ACTIVE"
 
 
-STRANGER_FORM: dict[str, Any] = {
+OTHER_USER_FORM: dict[str, Any] = {
     "email": INVITED_EMAIL,
     "password": "mouette phare ardoise 77",
     "name": "Stranger",
@@ -440,7 +443,7 @@ async def test_accepting_does_not_deadlock_with_a_second_sign_up(
     """Both lock the company before the user. In different orders they would deadlock, and one of
     them would fail.
     """
-    sign_up_result = await sign_up(scenario.company.action(), scenario.auth, **STRANGER_FORM)
+    sign_up_result = await sign_up(scenario.company.action(), scenario.auth, **OTHER_USER_FORM)
     assert sign_up_result.account
     assert sign_up_result.user
     await scenario.send()
@@ -466,11 +469,11 @@ async def test_an_earlier_sign_up_with_the_address_by_someone_else_gains_nothing
     """Only the owner of the address can read the email. The password of someone else who signed up
     with the address stops working.
     """
-    await sign_up(scenario.company.action(), scenario.auth, **STRANGER_FORM)
+    await sign_up(scenario.company.action(), scenario.auth, **OTHER_USER_FORM)
     await scenario.send()
     await scenario.accept()
     for password, result in (
-        (STRANGER_FORM["password"], "CREDENTIALS_INVALID"),
+        (OTHER_USER_FORM["password"], "CREDENTIALS_INVALID"),
         (NEW_USER.password, "done"),
     ):
         sign_in = authenticate(

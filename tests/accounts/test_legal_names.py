@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("db")
 
-NEW_NAME = "Les Fournils d'Aubry"
+NEW_LEGAL_NAME = "Les Fournils d'Aubry"
 CAMILLE_EMAIL = "camille@fournil.example"
-ACCEPTED = "La nouvelle raison sociale de votre entreprise est enregistrée"
-REJECTED = "Votre changement de raison sociale a été refusé"
-EVIDENCE_NEEDED = "Un justificatif est nécessaire pour votre changement de raison sociale"
+ACCEPTED_SUBJECT = "La nouvelle raison sociale de votre entreprise est enregistrée"
+REJECTED_SUBJECT = "Votre changement de raison sociale a été refusé"
+EVIDENCE_NEEDED_SUBJECT = "Un justificatif est nécessaire pour votre changement de raison sociale"
 
 
 class Scenario:
@@ -72,7 +72,7 @@ class Scenario:
         return await Session.get(pk=session.pk)
 
     async def request(
-        self, name: str = "Camille", legal_name: str = NEW_NAME, **overrides: Any
+        self, name: str = "Camille", legal_name: str = NEW_LEGAL_NAME, **overrides: Any
     ) -> LegalNameChange:
         facts: dict[str, Any] = {
             "claimed_siren": None,
@@ -100,8 +100,8 @@ class Scenario:
         )
 
     async def upload_kbis(self, name: str = "Camille", **facts: Any) -> int:
-        at = self.bakery.clock.now()
-        overrides: dict[str, Any] = {"uploaded_at": at, "cleared_at": at} | facts
+        now = self.bakery.clock.now()
+        overrides: dict[str, Any] = {"uploaded_at": now, "cleared_at": now} | facts
         file = await File.create(
             key=f"kbis-{await File.all().count()}",
             uploader=self.bakery.people[name],
@@ -109,7 +109,7 @@ class Scenario:
             size=3,
             name="kbis.pdf",
             content_type="application/pdf",
-            created_at=at,
+            created_at=now,
             **overrides,
         )
         return int(file.pk)
@@ -153,10 +153,10 @@ async def test_p1_1_the_registered_name_is_accepted_immediately(scenario: Scenar
         "Le Fournil d'Aubry",
         "LES FOURNILS D AUBRY",
     )
-    assert await scenario.legal_name() == NEW_NAME
+    assert await scenario.legal_name() == NEW_LEGAL_NAME
     assert await recipients_and_subjects("legal_name") == [
-        (CAMILLE_EMAIL, ACCEPTED),
-        ("adam@fournil.example", ACCEPTED),
+        (CAMILLE_EMAIL, ACCEPTED_SUBJECT),
+        ("adam@fournil.example", ACCEPTED_SUBJECT),
     ]
     events = await Event.filter(
         stream=account_stream(scenario.bakery.account.pk), kind=EventKind.LEGAL_NAME_CHANGED
@@ -189,10 +189,10 @@ async def test_p1_1_without_a_match_an_agent_decides_on_evidence(
     assert await scenario.legal_name() == "Le Fournil d'Aubry"
     change = await scenario.decide(change, Decision.ACCEPT)
     assert (change.status, change.decider_id) == (LegalNameStatus.ACCEPTED, scenario.agent.pk)
-    assert await scenario.legal_name() == NEW_NAME
+    assert await scenario.legal_name() == NEW_LEGAL_NAME
     assert await recipients_and_subjects("legal_name") == [
-        (CAMILLE_EMAIL, EVIDENCE_NEEDED),
-        (CAMILLE_EMAIL, ACCEPTED),
+        (CAMILLE_EMAIL, EVIDENCE_NEEDED_SUBJECT),
+        (CAMILLE_EMAIL, ACCEPTED_SUBJECT),
     ]
 
 
@@ -246,9 +246,9 @@ async def test_p1_1_a_file_of_another_company_is_refused_as_evidence(
     scenario: Scenario, clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
     change = await scenario.request()
-    other = await create_company(clock, bus, "732829320", Zoe=Role.OWNER)
+    other_company = await create_company(clock, bus, "732829320", Zoe=Role.OWNER)
     file = await scenario.upload_kbis()
-    await File.filter(pk=file).update(account_id=other.account.pk)
+    await File.filter(pk=file).update(account_id=other_company.account.pk)
     action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
     assert (
         await outcome(
@@ -284,10 +284,10 @@ async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(
     scenario.set_registered_names("LES FOURNILS D AUBRY")
     scenario.bakery.clock.advance(timedelta(hours=1))
     await scenario.run_checks()
-    assert await scenario.legal_name() == NEW_NAME
+    assert await scenario.legal_name() == NEW_LEGAL_NAME
     assert await recipients_and_subjects("legal_name") == [
-        (CAMILLE_EMAIL, EVIDENCE_NEEDED),
-        (CAMILLE_EMAIL, ACCEPTED),
+        (CAMILLE_EMAIL, EVIDENCE_NEEDED_SUBJECT),
+        (CAMILLE_EMAIL, ACCEPTED_SUBJECT),
     ]
 
 
@@ -331,8 +331,8 @@ async def test_p1_1_concurrent_lookups_notify_once(scenario: Scenario) -> None:
     scenario.bakery.clock.advance(timedelta(hours=1))
     await asyncio.gather(scenario.run_checks(), scenario.run_checks(), scenario.run_checks())
     assert await recipients_and_subjects("legal_name") == [
-        (CAMILLE_EMAIL, EVIDENCE_NEEDED),
-        (CAMILLE_EMAIL, ACCEPTED),
+        (CAMILLE_EMAIL, EVIDENCE_NEEDED_SUBJECT),
+        (CAMILLE_EMAIL, ACCEPTED_SUBJECT),
     ]
 
 
@@ -348,7 +348,7 @@ async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_regist
     assert await scenario.legal_name() == "Le Fournil d'Aubry"
     email = (await emails_to(CAMILLE_EMAIL))[-1]
     assert (email.subject, "Ce Kbis est celui d'une autre société." in email.text) == (
-        REJECTED,
+        REJECTED_SUBJECT,
         True,
     )
 
@@ -368,9 +368,9 @@ async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_r
 ) -> None:
     change = await scenario.add_evidence(await scenario.request())
     await scenario.decide(change, Decision.ACCEPT)
-    sent = await recipients_and_subjects("legal_name")
+    sent_emails = await recipients_and_subjects("legal_name")
     assert (await scenario.decide(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
-    assert await recipients_and_subjects("legal_name") == sent
+    assert await recipients_and_subjects("legal_name") == sent_emails
     assert await outcome(scenario.decide(change, Decision.REJECT, "Non.")) == "TRANSITION_ILLEGAL"
     assert await outcome(scenario.add_evidence(change)) == "TRANSITION_ILLEGAL"
     assert await outcome(cancel_request(scenario, change)) == "TRANSITION_ILLEGAL"
@@ -428,11 +428,11 @@ async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(
 ) -> None:
     change = await scenario.request()
     action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
-    at = scenario.bakery.clock.now()
+    now = scenario.bakery.clock.now()
     refused_files = [
         await scenario.upload_kbis("Adam"),
         await scenario.upload_kbis(uploaded_at=None, cleared_at=None),
-        await scenario.upload_kbis(infected_at=at),
+        await scenario.upload_kbis(infected_at=now),
     ]
     for file in refused_files:
         addition = legal_names.add_evidence(
@@ -495,14 +495,18 @@ async def test_p1_1_a_request_requires_a_managing_role_and_a_step_up(scenario: S
 
 async def test_p1_1_another_companys_request_is_not_found(scenario: Scenario) -> None:
     change = await scenario.request()
-    other = await create_company(
+    other_company = await create_company(
         scenario.bakery.clock, scenario.bakery.bus, "732829320", Zoe=Role.OWNER
     )
-    action, session = other.action("Zoe"), other.tokens["Zoe"].session
+    action, session = other_company.action("Zoe"), other_company.tokens["Zoe"].session
     assert (
-        await outcome(legal_names.cancel(action, session, other.account, change.pk)) == "NOT_FOUND"
+        await outcome(legal_names.cancel(action, session, other_company.account, change.pk))
+        == "NOT_FOUND"
     )
-    assert await outcome(legal_names.cancel(action, session, other.account, None)) == "NOT_FOUND"
+    assert (
+        await outcome(legal_names.cancel(action, session, other_company.account, None))
+        == "NOT_FOUND"
+    )
     assert (
         await outcome(legal_names.cancel(action, session, scenario.bakery.account, change.pk))
         == "FORBIDDEN"
@@ -524,8 +528,10 @@ async def test_p1_1_a_removed_member_gets_no_email(scenario: Scenario) -> None:
     change = await scenario.add_evidence(await scenario.request("Adam"))
     assert await scenario.bakery.remove("Camille", "Adam") == "done"
     await scenario.decide(change, Decision.ACCEPT)
-    assert (CAMILLE_EMAIL, ACCEPTED) in await recipients_and_subjects("legal_name")
-    assert ("adam@fournil.example", ACCEPTED) not in await recipients_and_subjects("legal_name")
+    assert (CAMILLE_EMAIL, ACCEPTED_SUBJECT) in await recipients_and_subjects("legal_name")
+    assert ("adam@fournil.example", ACCEPTED_SUBJECT) not in await recipients_and_subjects(
+        "legal_name"
+    )
 
 
 async def test_p1_1_the_trade_name_can_be_changed_freely(scenario: Scenario) -> None:
@@ -539,8 +545,8 @@ async def test_p1_1_the_trade_name_can_be_changed_freely(scenario: Scenario) -> 
 
 async def test_p1_4_a_companys_address_and_numbers_can_be_changed(scenario: Scenario) -> None:
     action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
-    where = Address("1 rue du Four", "75001", "Paris", "FR")
-    account = await details.change_address(action, session, scenario.bakery.account, where)
+    address = Address("1 rue du Four", "75001", "Paris", "FR")
+    account = await details.change_address(action, session, scenario.bakery.account, address)
     assert (account.street, account.postal_code, account.city, account.country) == (
         "1 rue du Four",
         "75001",
@@ -558,7 +564,7 @@ async def test_p1_4_a_companys_address_and_numbers_can_be_changed(scenario: Scen
             scenario.bakery.action(name),
             scenario.bakery.tokens[name].session,
             scenario.bakery.account,
-            where,
+            address,
         )
         assert await outcome(change) == "FORBIDDEN"
 

@@ -44,9 +44,9 @@ pytestmark = pytest.mark.usefixtures("db")
 
 GRACE_PERIOD = timedelta(days=14)
 OWNER_EMAILS = ["camille@fournil.example", "odile@fournil.example"]
-DEACTIVATED = "Le compte de votre entreprise est désactivé"
-CLOSING = "Le compte de votre entreprise sera supprimé"
-ACTIVE = "Le compte de votre entreprise est de nouveau actif"
+DEACTIVATED_SUBJECT = "Le compte de votre entreprise est désactivé"
+CLOSING_SUBJECT = "Le compte de votre entreprise sera supprimé"
+ACTIVE_SUBJECT = "Le compte de votre entreprise est de nouveau actif"
 
 
 class Scenario:
@@ -81,8 +81,8 @@ class Scenario:
         tokens = await sessions.sign_in(
             self.bakery.people["Camille"], None, False, self.bakery.action()
         )
-        until = self.bakery.clock.now() + timedelta(minutes=5)
-        await Session.filter(pk=tokens.session.pk).update(fresh_until=until)
+        expires_at = self.bakery.clock.now() + timedelta(minutes=5)
+        await Session.filter(pk=tokens.session.pk).update(fresh_until=expires_at)
         session = await Session.get(pk=tokens.session.pk)
         return await lifecycle.request(
             self.bakery.action("Camille"),
@@ -158,7 +158,7 @@ async def test_p1_2_a_deactivation_ends_all_access_to_the_account(scenario: Scen
         scenario.bakery.bus.announced
     )
     assert await recipients_and_subjects("account_status") == [
-        (owner, DEACTIVATED) for owner in OWNER_EMAILS
+        (owner, DEACTIVATED_SUBJECT) for owner in OWNER_EMAILS
     ]
     camille = scenario.bakery.people["Camille"]
     assert await sign_in_company(camille) is None
@@ -248,7 +248,7 @@ async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivat
     await scenario.reactivate()
     assert await scenario.status() is AccountStatus.ACTIVE
     assert (await recipients_and_subjects("account_status"))[-2:] == [
-        (owner, ACTIVE) for owner in OWNER_EMAILS
+        (owner, ACTIVE_SUBJECT) for owner in OWNER_EMAILS
     ]
     account = await sign_in_company(camille)
     assert account is not None
@@ -277,10 +277,10 @@ async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(
     assert (account.status, account.erases_at) == (AccountStatus.ACTIVE, None)
     assert (await Erasure.get()).canceled_at == scenario.bakery.clock.now()
     assert [subject for _, subject in await recipients_and_subjects("account_status")] == [
-        CLOSING,
-        CLOSING,
-        ACTIVE,
-        ACTIVE,
+        CLOSING_SUBJECT,
+        CLOSING_SUBJECT,
+        ACTIVE_SUBJECT,
+        ACTIVE_SUBJECT,
     ]
 
 
@@ -352,9 +352,9 @@ async def test_p1_2_a_request_requires_an_owner_and_a_step_up(scenario: Scenario
         )
         == "STEP_UP_REQUIRED"
     )
-    stranger = await create_user(scenario.bakery.action(), "Zoe")
-    tokens = await sessions.sign_in(stranger, None, False, scenario.bakery.action())
-    action = Action(stranger, scenario.bakery.clock.now(), scenario.bakery.bus)
+    other_owner = await create_user(scenario.bakery.action(), "Zoe")
+    tokens = await sessions.sign_in(other_owner, None, False, scenario.bakery.action())
+    action = Action(other_owner, scenario.bakery.clock.now(), scenario.bakery.bus)
     for account_id in (scenario.bakery.account.pk, None):
         request = lifecycle.request(
             action,
@@ -391,7 +391,7 @@ async def test_p1_2_two_agents_acting_concurrently_get_the_same_result(scenario:
     outcomes = await asyncio.gather(*(outcome(scenario.deactivate()) for _ in range(3)))
     assert outcomes == ["done"] * 3
     assert await recipients_and_subjects("account_status") == [
-        (owner, DEACTIVATED) for owner in OWNER_EMAILS
+        (owner, DEACTIVATED_SUBJECT) for owner in OWNER_EMAILS
     ]
 
 
@@ -612,12 +612,12 @@ async def test_p1_2_a_repeated_request_is_not_throttled(scenario: Scenario) -> N
 
 
 async def test_p1_2_refused_requests_and_other_companies_do_not_count(scenario: Scenario) -> None:
-    stranger = await create_user(scenario.bakery.action(), "Zoe")
-    other_tokens = await sessions.sign_in(stranger, None, False, scenario.bakery.action())
+    other_owner = await create_user(scenario.bakery.action(), "Zoe")
+    other_tokens = await sessions.sign_in(other_owner, None, False, scenario.bakery.action())
     await Session.filter(pk=other_tokens.session.pk).update(
         fresh_until=scenario.bakery.clock.now() + timedelta(minutes=5)
     )
-    action = Action(stranger, scenario.bakery.clock.now(), scenario.bakery.bus)
+    action = Action(other_owner, scenario.bakery.clock.now(), scenario.bakery.bus)
     account_id = scenario.bakery.account.pk
     for turn in range(2 * LIFECYCLE.free_attempts):
         request = lifecycle.request(

@@ -160,11 +160,11 @@ async def test_p1_4_ownership_changes_require_a_step_up_and_notify_every_owner(
     await role.update(fresh_until=company.clock.now() + timedelta(seconds=1))
     assert await operation() == "done"
     recipients = ["odile", "olivier", *(["ada"] if new_owner else [])]
-    sent = await Email.filter(template="ownership_changed.fr").order_by("id")
-    assert [email.recipient for email in sent] == [
+    sent_emails = await Email.filter(template="ownership_changed.fr").order_by("id")
+    assert [email.recipient for email in sent_emails] == [
         f"{recipient}@fournil.example" for recipient in recipients
     ]
-    for email in sent:
+    for email in sent_emails:
         listed_names = [name for name in ("odile", "olivier", "ada") if f": {name}\n" in email.text]
         assert listed_names == [
             name for name in ("odile", "olivier", "ada") if name in (new_owner, former_owner)
@@ -193,7 +193,10 @@ async def test_members_of_other_companies_and_missing_ids_get_the_same_error(
         ):
             with pytest.raises(Refusal) as refused:
                 await operation
-            assert (refused.value.code, refused.value.field) == ("NOT_FOUND", ("input", "userId"))
+            assert (refused.value.code, refused.value.field) == (
+                "NOT_FOUND",
+                ("input", "userId"),
+            )
         with pytest.raises(Forbidden):
             await members.change_role(
                 *other_company.change_arguments("nora")[:2],

@@ -249,18 +249,18 @@ async def test_operators_acting_on_each_other_do_not_deadlock(
         await create_operator(new_action, "olga"),
     )
 
-    def reset(tokens: sessions.Tokens, on: User) -> Awaitable[Any]:
+    def reset(tokens: sessions.Tokens, target: User) -> Awaitable[Any]:
         if operation == "reset":
-            return second_factor_reset.reset_user(new_action(), tokens.session, on.pk, REASON)
-        return staff.end_sessions(new_action(), tokens.session, on.pk, REASON)
+            return second_factor_reset.reset_user(new_action(), tokens.session, target.pk, REASON)
+        return staff.end_sessions(new_action(), tokens.session, target.pk, REASON)
 
     for _ in range(5):
         results = await asyncio.gather(
             reset(omar_tokens, olga), reset(olga_tokens, omar), return_exceptions=True
         )
-        (refused,) = [each for each in results if isinstance(each, Exception)]
+        (refusal,) = [each for each in results if isinstance(each, Exception)]
         # Detected under the lock, or before.
-        assert isinstance(refused, Unauthenticated) or str(refused) == "STEP_UP_REQUIRED"
+        assert isinstance(refusal, Unauthenticated) or str(refusal) == "STEP_UP_REQUIRED"
         await Session.all().update(ended_at=None)
         await User.all().update(second_factor_at=new_action().at)
 

@@ -44,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("db")
 REASON = InterventionReason.SECURITY
 NEW_PASSWORD = "mouette phare ardoise 77"
 LEA_EMAIL = "lea@camcha.example"
-STRANGER_PASSWORD = "corneille sabot pluvier 42"
+OTHER_USER_PASSWORD = "corneille sabot pluvier 42"
 
 
 class Operator:
@@ -160,7 +160,7 @@ async def test_an_unverified_sign_up_does_not_block_hiring(
         new_action(),
         auth,
         email=LEA_EMAIL,
-        password=STRANGER_PASSWORD,
+        password=OTHER_USER_PASSWORD,
         name="Stranger",
         legal_name="Trap",
         siren="732829320",
@@ -169,8 +169,8 @@ async def test_an_unverified_sign_up_does_not_block_hiring(
     )
     assert sign_up_result.user
     assert sign_up_result.account
-    link = await token_to(LEA_EMAIL, "verify")
-    stranger_tokens = await sign_in(
+    verification_token = await token_to(LEA_EMAIL, "verify")
+    other_user_tokens = await sign_in(
         sign_up_result.user, sign_up_result.account, False, new_action()
     )
     lea = await operator.hire()
@@ -181,14 +181,14 @@ async def test_an_unverified_sign_up_does_not_block_hiring(
             new_action(),
             auth,
             email=LEA_EMAIL,
-            password=STRANGER_PASSWORD,
+            password=OTHER_USER_PASSWORD,
             code=None,
             peer="192.0.2.9",
         )
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await verify_email(new_action(), auth, link)
+        await verify_email(new_action(), auth, verification_token)
     with pytest.raises(Unauthenticated):
-        await viewer_of(stranger_tokens.access, new_action().at)
+        await viewer_of(other_user_tokens.access, new_action().at)
     assert (await viewer_of((await operator.set_up_access(lea)).access, new_action().at)).is_agent
 
 
@@ -203,8 +203,8 @@ async def test_a_repeated_hire_creates_no_user_and_sends_no_email(operator: Oper
     repeat never restores a dismissed user.
     """
     first = await operator.hire(key="k")
-    again = await asyncio.gather(*(operator.hire(key="k") for _ in range(3)))
-    assert {each.pk for each in again} == {first.pk}
+    users = await asyncio.gather(*(operator.hire(key="k") for _ in range(3)))
+    assert {each.pk for each in users} == {first.pk}
     assert await templates_to(LEA_EMAIL) == ["staff_welcome"]
     with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH"):
         await operator.hire(key="k", role=Staff.OPERATOR)
@@ -222,13 +222,13 @@ async def test_a_ticket_claimed_during_a_dismissal_is_released(
     lea, ticket = await operator.hire(), await create_ticket(new_action(), owner)
     locked, released = asyncio.Event(), asyncio.Event()
 
-    async def hold_ticket() -> None:
+    async def lock_ticket() -> None:
         async with new_action().transaction() as tx:
             await tx.locked(Ticket, ticket.pk)
             locked.set()
             await released.wait()
 
-    lock_task = asyncio.create_task(hold_ticket())
+    lock_task = asyncio.create_task(lock_ticket())
     await locked.wait()
     claim_task = asyncio.create_task(ticket.claim(new_action(), lea))
     await wait_for_lock_waiters(db)
@@ -312,9 +312,9 @@ async def test_a_dismissed_users_address_can_be_hired_again(
     lea = await operator.hire()
     await operator.set_up_access(lea)
     await operator.dismiss(lea)
-    again = await operator.hire(role=Staff.ANALYST)
-    assert (again.pk, again.staff) == (lea.pk, Staff.ANALYST)
-    tokens = await operator.set_up_access(again)
+    second_user = await operator.hire(role=Staff.ANALYST)
+    assert (second_user.pk, second_user.staff) == (lea.pk, Staff.ANALYST)
+    tokens = await operator.set_up_access(second_user)
     assert (await viewer_of(tokens.access, new_action().at)).staff is Staff.ANALYST
 
 

@@ -66,11 +66,11 @@ def enrol(
     async def set_up_totp(user: User) -> tuple[str, list[str], Tokens]:
         tokens = await sign_in(user, None, False, new_action())
         secret = await begin_totp(new_action(), auth, tokens.session, password)
-        confirmed = await confirm_totp(
+        enrolment = await confirm_totp(
             new_action(), auth, tokens.session, code_of(secret, new_action())
         )
         await user.refresh_from_db()
-        return secret, confirmed.recovery_codes or [], tokens
+        return secret, enrolment.recovery_codes or [], tokens
 
     return set_up_totp
 

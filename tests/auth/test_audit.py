@@ -49,21 +49,25 @@ async def test_the_life_cycle_of_a_session_is_recorded(
     tokens = await sign_in(
         owner, account, False, replace(new_action(), origin=Origin(address=PEER))
     )
-    renewed = await refresh(tokens.refresh, new_action())
-    assert await refresh(tokens.refresh, new_action()) == renewed  # a repeat is not recorded
+    new_tokens = await refresh(tokens.refresh, new_action())
+    assert await refresh(tokens.refresh, new_action()) == new_tokens  # a repeat is not recorded
     with pytest.raises(Refusal):
         await refresh(tokens.refresh, new_action(), "another client")
     with pytest.raises(Refusal):
-        await refresh(renewed.refresh, new_action())
+        await refresh(new_tokens.refresh, new_action())
     await sign_out(tokens.session, new_action())  # it has ended
-    begun, reused = await AuditEntry.all().order_by("id")
-    assert (begun.action, begun.actor_id, begun.address) == ("session.sign_in", owner.pk, PEER)
-    assert (reused.action, reused.object_type, reused.object_id) == (
+    start_entry, reuse_entry = await AuditEntry.all().order_by("id")
+    assert (start_entry.action, start_entry.actor_id, start_entry.address) == (
+        "session.sign_in",
+        owner.pk,
+        PEER,
+    )
+    assert (reuse_entry.action, reuse_entry.object_type, reuse_entry.object_id) == (
         "session.refresh_reused",
         "Session",
         tokens.session.pk,
     )
-    assert begun.account_id == reused.account_id == account.pk
+    assert start_entry.account_id == reuse_entry.account_id == account.pk
 
 
 async def test_a_failure_names_the_user_when_the_address_is_known(
@@ -117,9 +121,9 @@ async def test_a_wrong_code_and_an_appointment_are_recorded(
     before = await AuditEntry.all().count()
     for code in (None, "000000"):
         await attempt(new_action(), auth, agent.email, password, code)
-    right = code_of(secret, new_action(), 1)
+    valid_code = code_of(secret, new_action(), 1)
     await authenticate(
-        new_action(), auth, email=agent.email, password=password, code=right, peer=PEER
+        new_action(), auth, email=agent.email, password=password, code=valid_code, peer=PEER
     )
     reasons = [details for _, _, _, details in await recorded_entries()]
     assert reasons[0] == '{"emailed":false,"role":"AGENT"}'

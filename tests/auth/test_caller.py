@@ -141,13 +141,13 @@ async def test_a_cached_token_expires_by_the_clock(server: Server, tokens: Token
 async def test_a_replaced_token_stops_working_immediately(
     server: Server, owner: User, tokens: Tokens
 ) -> None:
-    renewed = await refresh(tokens.refresh, server.action())
+    new_tokens = await refresh(tokens.refresh, server.action())
     await server.assert_refused(tokens)
-    assert (await server.viewer_of(renewed.access)).user == owner
+    assert (await server.viewer_of(new_tokens.access)).user == owner
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         # A second use ends the session.
         await refresh(tokens.refresh, server.action(), "another client")
-    await server.assert_refused(renewed)
+    await server.assert_refused(new_tokens)
 
 
 async def test_a_new_second_factor_applies_immediately(
@@ -160,10 +160,10 @@ async def test_a_new_second_factor_applies_immediately(
     secret = await enrolment.begin_totp(server.action(), auth, tokens.session, password)
     code = pyotp.TOTP(secret).at(server.clock.now())
     await enrolment.confirm_totp(server.action(), auth, tokens.session, code)
-    confirmed = await server.viewer_of(tokens.access)
-    assert confirmed.is_agent
-    assert confirmed.user
-    assert confirmed.user.second_factor
+    enrolled_viewer = await server.viewer_of(tokens.access)
+    assert enrolled_viewer.is_agent
+    assert enrolled_viewer.user
+    assert enrolled_viewer.user.second_factor
 
 
 async def test_a_verified_address_applies_immediately(
@@ -174,9 +174,9 @@ async def test_a_verified_address_applies_immediately(
     assert (await server.viewer_of(tokens.access)).user == owner
     token = registration.verification_token(auth, owner, server.clock.now())
     await registration.verify_email(server.action(), auth, token)
-    verified = (await server.viewer_of(tokens.access)).user
-    assert verified
-    assert verified.email_verified_at == server.clock.now()
+    verified_user = (await server.viewer_of(tokens.access)).user
+    assert verified_user
+    assert verified_user.email_verified_at == server.clock.now()
 
 
 async def test_a_viewer_read_during_a_change_is_not_cached(

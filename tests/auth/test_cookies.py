@@ -54,7 +54,7 @@ def test_a_cookie_with_two_different_values_is_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("origin", "secure", "counts"),
+    ("origin", "secure", "is_allowed"),
     [
         ("https://api.camcha.example", True, True),
         ("https://app.camcha.example", True, True),
@@ -67,12 +67,12 @@ def test_a_cookie_with_two_different_values_is_ignored() -> None:
         ("", True, False),
     ],
 )
-def test_only_allowed_origins_may_use_cookies(origin: str, secure: bool, counts: bool) -> None:
+def test_only_allowed_origins_may_use_cookies(origin: str, secure: bool, is_allowed: bool) -> None:
     """When browsers reach the server over TLS, a page of the same host without TLS is a different
     origin.
     """
     headers = {b"origin": origin, b"host": "api.camcha.example", b"sec-fetch-site": "same-origin"}
-    assert is_same_site(headers.get, ALLOWED_ORIGINS, secure=secure) is counts
+    assert is_same_site(headers.get, ALLOWED_ORIGINS, secure=secure) is is_allowed
 
 
 @pytest.mark.parametrize(

@@ -166,14 +166,14 @@ async def test_a_refresh_token_used_twice_ends_the_session(
     second = await refresh(first.refresh, new_action())
     assert bus.announced == [f"user:{owner.pk}"]
     clock.advance(REUSE_WINDOW)
-    await ends_the_session(first.refresh, second, new_action)
+    await assert_ends_session(first.refresh, second, new_action)
     assert bus.announced == [f"user:{owner.pk}", f"session:{first.session.pk}"]
     assert (
         await viewer_of(other.access, new_action().at)
     ).user == owner  # another device has another session
 
 
-async def ends_the_session(
+async def assert_ends_session(
     token: str, tokens: Tokens, new_action: "NewAction", user_agent: str = ""
 ) -> None:
     """Checks that a use of `token` is refused and that the session's tokens stop working."""
@@ -198,9 +198,9 @@ async def test_a_refresh_whose_response_was_lost_can_be_repeated(
     assert await refresh(first.refresh, new_action(), "app/7") == second
     assert bus.announced == [f"user:{owner.pk}"]
     assert (await viewer_of(second.access, new_action().at)).user == owner
-    third = await refresh(second.refresh, new_action(), "app/7")
-    assert third.refresh != second.refresh
-    assert await refresh(second.refresh, new_action(), "app/7") == third
+    third_tokens = await refresh(second.refresh, new_action(), "app/7")
+    assert third_tokens.refresh != second.refresh
+    assert await refresh(second.refresh, new_action(), "app/7") == third_tokens
 
 
 async def test_concurrent_refreshes_get_the_same_tokens(
@@ -208,10 +208,10 @@ async def test_concurrent_refreshes_get_the_same_tokens(
 ) -> None:
     """Such as those of two browser tabs, or of two threads of an app."""
     tokens = await signed_in(owner, new_action)
-    first, *others = await asyncio.gather(
+    first, *other_results = await asyncio.gather(
         *(refresh(tokens.refresh, new_action()) for _ in range(4))
     )
-    assert others == [first] * 3
+    assert other_results == [first] * 3
     assert (await viewer_of(first.access, new_action().at)).user == owner
     assert bus.announced == [f"user:{owner.pk}"]
     assert await RefreshToken.all().count() == 2
@@ -220,7 +220,7 @@ async def test_concurrent_refreshes_get_the_same_tokens(
 async def test_another_device_cannot_repeat_a_refresh(owner: User, new_action: "NewAction") -> None:
     first = await signed_in(owner, new_action)
     second = await refresh(first.refresh, new_action(), "Mozilla/5.0 (iPhone)")
-    await ends_the_session(first.refresh, second, new_action, "curl/8.5.0")
+    await assert_ends_session(first.refresh, second, new_action, "curl/8.5.0")
 
 
 async def test_a_refresh_cannot_be_repeated_once_its_tokens_are_used(
@@ -229,8 +229,8 @@ async def test_a_refresh_cannot_be_repeated_once_its_tokens_are_used(
     """The client has them, so whoever presents the older token is someone else."""
     first = await signed_in(owner, new_action)
     second = await refresh(first.refresh, new_action())
-    third = await refresh(second.refresh, new_action())
-    await ends_the_session(first.refresh, third, new_action)
+    third_tokens = await refresh(second.refresh, new_action())
+    await assert_ends_session(first.refresh, third_tokens, new_action)
 
 
 async def test_a_refresh_can_be_repeated_while_the_clock_is_set_back(
@@ -242,7 +242,7 @@ async def test_a_refresh_can_be_repeated_while_the_clock_is_set_back(
     clock.advance(-REUSE_WINDOW / 2)
     assert await refresh(first.refresh, new_action()) == second
     clock.advance(timedelta(hours=-1))
-    await ends_the_session(first.refresh, second, new_action)
+    await assert_ends_session(first.refresh, second, new_action)
 
 
 async def test_a_repeat_gets_nothing_after_the_session_has_ended(
@@ -265,18 +265,18 @@ async def test_a_copy_of_the_database_reveals_no_tokens(
     first = await signed_in(owner, new_action)
     second = await refresh(first.refresh, new_action(), "app/7")
     [stored] = [row.successor for row in await RefreshToken.all() if row.successor]
-    for wrong in (second.refresh, token_hash(first.refresh), ""):
-        assert decrypt_successor(wrong, "app/7", stored) is None
+    for wrong_tokens in (second.refresh, token_hash(first.refresh), ""):
+        assert decrypt_successor(wrong_tokens, "app/7", stored) is None
     assert decrypt_successor(first.refresh, "app/8", stored) is None
     assert decrypt_successor(first.refresh, "app/7", stored) == (second.access, second.refresh)
-    everything = str(await Session.all().values()) + str(await RefreshToken.all().values())
+    stored_values = str(await Session.all().values()) + str(await RefreshToken.all().values())
     for tokens in (first, second):
-        assert tokens.access not in everything
-        assert tokens.refresh not in everything
+        assert tokens.access not in stored_values
+        assert tokens.refresh not in stored_values
     await refresh(second.refresh, new_action(), "app/7")
-    kept = [row.successor for row in await RefreshToken.all() if row.successor]
-    assert len(kept) == 1
-    assert kept != [stored]
+    successors = [row.successor for row in await RefreshToken.all() if row.successor]
+    assert len(successors) == 1
+    assert successors != [stored]
 
 
 CLIENTS = st.sampled_from(["app/7", "thief/1"])
@@ -294,32 +294,32 @@ async def test_in_any_order_a_token_is_exchanged_once_repeated_briefly_or_ends_t
     works after a token was presented that may be stolen.
     """
     tokens = await signed_in(owner, new_action)
-    chain, exchanged_by, exchanged_at, ended = [tokens], "", new_action().at, False
+    chain, exchanged_by, exchanged_at, is_ended = [tokens], "", new_action().at, False
     for back, client, seconds in steps:
         clock.advance(timedelta(seconds=seconds))
-        presented = max(0, len(chain) - 1 - back)
-        newest = presented == len(chain) - 1
-        repeats = (
-            presented == len(chain) - 2
+        token_index = max(0, len(chain) - 1 - back)
+        is_newest = token_index == len(chain) - 1
+        is_repeat = (
+            token_index == len(chain) - 2
             and client == exchanged_by
             and new_action().at - exchanged_at < REUSE_WINDOW
         )
         try:
-            answer = await refresh(chain[presented].refresh, new_action(), client)
+            answer = await refresh(chain[token_index].refresh, new_action(), client)
         except Refusal:
-            assert ended or not (newest or repeats)
-            ended = True
+            assert is_ended or not (is_newest or is_repeat)
+            is_ended = True
             continue
-        assert not ended
-        if newest:
+        assert not is_ended
+        if is_newest:
             assert answer.refresh not in {each.refresh for each in chain}
             chain, exchanged_by, exchanged_at = [*chain, answer], client, new_action().at
         else:
-            assert repeats
+            assert is_repeat
             assert answer == chain[-1]
-    valid = await valid_session_ids([tokens.session.pk], new_action().at)
-    assert valid == (set() if ended else {tokens.session.pk})
-    if ended:
+    valid_ids = await valid_session_ids([tokens.session.pk], new_action().at)
+    assert valid_ids == (set() if is_ended else {tokens.session.pk})
+    if is_ended:
         for each in chain:
             with pytest.raises(Unauthenticated):
                 await viewer_of(each.access, new_action().at)
@@ -496,12 +496,16 @@ async def test_a_deleted_user_has_no_session(owner: User, new_action: "NewAction
 async def test_sessions_take_one_statement_regardless_of_their_number(
     owner: User, new_action: "NewAction", statements: "Callable[[], list[str]]"
 ) -> None:
-    tokens_list = [await signed_in(owner, new_action) for _ in range(5)]
+    session_tokens = [await signed_in(owner, new_action) for _ in range(5)]
     before = len(statements())
-    await viewer_of(tokens_list[0].access, new_action().at)
+    await viewer_of(session_tokens[0].access, new_action().at)
     assert len(statements()) == before + 1
     assert (
-        len(await valid_session_ids([tokens.session.pk for tokens in tokens_list], new_action().at))
+        len(
+            await valid_session_ids(
+                [tokens.session.pk for tokens in session_tokens], new_action().at
+            )
+        )
         == 5
     )
     assert len(statements()) == before + 2
@@ -546,22 +550,22 @@ async def test_p4_3_all_other_sessions_end_immediately(
     owner: User, agent: User, new_action: "NewAction", bus: "RecordingBus"
 ) -> None:
     current, *other_tokens = [await signed_in(owner, new_action) for _ in range(3)]
-    stranger = await sign_in(agent, None, True, new_action())
+    agent_tokens = await sign_in(agent, None, True, new_action())
     assert await end_others(current.session, new_action()) == 2
     assert await end_others(current.session, new_action()) == 0
-    session_keys = [tokens.session.pk for tokens in (current, *other_tokens, stranger)]
+    session_keys = [tokens.session.pk for tokens in (current, *other_tokens, agent_tokens)]
     assert await valid_session_ids(session_keys, new_action().at) == {
         current.session.pk,
-        stranger.session.pk,
+        agent_tokens.session.pk,
     }
     assert bus.announced == [f"session:{tokens.session.pk}" for tokens in other_tokens]
 
 
 async def test_a_session_that_ended_ends_no_others(owner: User, new_action: "NewAction") -> None:
-    ended, current = await signed_in(owner, new_action), await signed_in(owner, new_action)
-    await sign_out(ended.session, new_action())
+    ended_tokens, current = await signed_in(owner, new_action), await signed_in(owner, new_action)
+    await sign_out(ended_tokens.session, new_action())
     with pytest.raises(Unauthenticated):
-        await end_others(ended.session, new_action())
+        await end_others(ended_tokens.session, new_action())
     assert await valid_session_ids([current.session.pk], new_action().at) == {current.session.pk}
 
 

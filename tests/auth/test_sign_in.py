@@ -48,15 +48,15 @@ class Meter:
     def __init__(self) -> None:
         self.count = 0
 
-    def asked(self, what: str, *arguments: Any) -> Any:
-        self.count += what in {"hash_password", "matches"}
-        return run(what, *arguments)
+    def run_command(self, command: str, *arguments: Any) -> Any:
+        self.count += command in {"hash_password", "matches"}
+        return run(command, *arguments)
 
-    async def work(self, doing: Awaitable[object]) -> tuple[object, ...]:
+    async def work(self, operation: Awaitable[object]) -> tuple[object, ...]:
         """The outcome, and the number of computations it took."""
         before = self.count
         try:
-            await doing
+            await operation
         except Refusal as refused:
             return refused.code, refused.field, refused.values, self.count - before
         return ("accepted", self.count - before)
@@ -69,7 +69,7 @@ def meter() -> Meter:
 
 @pytest.fixture
 async def auth(auth: AuthServices, meter: Meter) -> AsyncIterator[AuthServices]:
-    passwords = Passwords(run_command=meter.asked)
+    passwords = Passwords(run_command=meter.run_command)
     yield replace(auth, passwords=passwords)
     passwords.close()
 
@@ -118,8 +118,10 @@ class TestSignUp:
         company unchanged.
         """
         first = await meter.work(sign_up(new_action(), auth, **FORM))
-        again = FORM | {"email": owner.email.upper(), "password": "mouette phare ardoise 77"}
-        assert await meter.work(sign_up(new_action(), auth, **again)) == first == ("accepted", 1)
+        second_form = FORM | {"email": owner.email.upper(), "password": "mouette phare ardoise 77"}
+        assert (
+            await meter.work(sign_up(new_action(), auth, **second_form)) == first == ("accepted", 1)
+        )
         assert await User.all().count() == 2
         assert await Account.all().count() == 2
         assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
@@ -199,12 +201,12 @@ class TestVerification:
         assert user is not None
         token = await token_to(user.email, "verify")
         clock.advance(timedelta(hours=23))
-        verified = await verify_email(new_action(), auth, token)
-        assert verified == user
+        verified_user = await verify_email(new_action(), auth, token)
+        assert verified_user == user
         clock.advance(timedelta(minutes=5))
         assert (
             (await verify_email(new_action(), auth, token)).email_verified_at
-            == verified.email_verified_at
+            == verified_user.email_verified_at
             is not None
         )
 
@@ -214,13 +216,13 @@ class TestVerification:
         """The later company and password are not theirs, and the link in their own email confirms
         nothing.
         """
-        stranger = FORM | {
+        other_form = FORM | {
             "password": "mouette phare ardoise 77",
             "name": "X",
             "legal_name": "X",
             "siren": "404 833 048",
         }
-        before = (await sign_up(new_action(), auth, **stranger)).user
+        before = (await sign_up(new_action(), auth, **other_form)).user
         assert before is not None
         earlier_token = await token_to(before.email, "verify")
         sign_up_result = (await sign_up(new_action(), auth, **FORM)).existing
@@ -229,7 +231,7 @@ class TestVerification:
             await verify_email(new_action(), auth, earlier_token)
         await verify_email(new_action(), auth, await token_to(sign_up_result.email, "verify"))
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await authenticate_with(auth, new_action, password=stranger["password"])
+            await authenticate_with(auth, new_action, password=other_form["password"])
         user = await authenticate_with(auth, new_action)
         company = await sign_in_company(user)
         assert company is not None
@@ -247,10 +249,10 @@ class TestVerification:
         assert user is not None
         token = await token_to(user.email, "verify")
         await verify_email(new_action(), auth, token)
-        again = await sign_up(
+        second_sign_up = await sign_up(
             new_action(), auth, **FORM | {"password": "mouette phare ardoise 77", "legal_name": "X"}
         )
-        assert again.existing == user
+        assert second_sign_up.existing == user
         assert await authenticate_with(auth, new_action) == user
         assert (await Account.get()).legal_name == "Verrier & Filles"
         assert await verify_email(new_action(), auth, token) == user
@@ -282,20 +284,20 @@ class TestAuthenticate:
         self, auth: AuthServices, new_action: "NewAction", owner: User, meter: Meter
     ) -> None:
         """P3.5: the same error after the same work."""
-        wrong = await meter.work(
+        expected = await meter.work(
             authenticate_with(
                 auth, new_action, email=owner.email, password="mouette phare ardoise 77"
             )
         )
-        for unknown in (
+        for email in (
             "nobody@fournil.example",
             "",
             "nul\x00@fournil.example",
             "\ud800",
             "n" * 9999,
         ):
-            assert await meter.work(authenticate_with(auth, new_action, email=unknown)) == wrong
-        assert wrong == ("CREDENTIALS_INVALID", ("input", "password"), {}, 1)
+            assert await meter.work(authenticate_with(auth, new_action, email=email)) == expected
+        assert expected == ("CREDENTIALS_INVALID", ("input", "password"), {}, 1)
 
     async def test_an_unverified_address_is_reported_only_after_the_right_password(
         self, auth: AuthServices, new_action: "NewAction"
@@ -345,10 +347,10 @@ class TestAuthenticate:
         )
         await User.filter(pk=owner.pk).update(password_hash=weak_hasher)
         await authenticate_with(auth, new_action, email=owner.email)
-        renewed = (await User.get(pk=owner.pk)).password_hash
-        assert "m=19456,t=2,p=1" in renewed
+        new_hash = (await User.get(pk=owner.pk)).password_hash
+        assert "m=19456,t=2,p=1" in new_hash
         await authenticate_with(auth, new_action, email=owner.email)
-        assert (await User.get(pk=owner.pk)).password_hash == renewed
+        assert (await User.get(pk=owner.pk)).password_hash == new_hash
 
 
 @pytest.mark.parametrize(

@@ -48,13 +48,13 @@ async def test_a_websocket_is_closed_when_its_access_token_expires(
     paul = await sign_up(server, EMAIL)
     async with paul.socket() as live:
         ticket = await paul.open_chat()
-        following = await live.subscribe(EVENTS, ticket=ticket)
+        subscription = await live.subscribe(EVENTS, ticket=ticket)
         typing = await live.subscribe("{ viewer { user { name } } }")
         assert (await typing.next())["user"]["name"] == "Paul Meunier"
         clock.advance(ACCESS_LIFETIME + timedelta(seconds=1))
         await live.subscribe("{ viewer { user { name } } }")
         assert await live.closed() == CloseCode.FORBIDDEN
-        assert following.queue.empty()
+        assert subscription.queue.empty()
     assert await refused_with(paul) == CloseCode.UNAUTHORIZED
 
 
@@ -64,18 +64,18 @@ async def test_an_idle_websocket_is_closed_and_nothing_more_is_delivered(
     first = await sign_up(server, EMAIL)
     ticket = await first.open_chat()
     async with first.socket() as live:
-        following = await live.subscribe(
+        subscription = await live.subscribe(
             EVENTS.replace("$ticket)", "$ticket, after: 0)"), ticket=ticket
         )
-        assert await following.next()
+        assert await subscription.next()
         clock.advance(ACCESS_LIFETIME / 2)
         second = await Client(server).sign_in(EMAIL, PASSWORD)
         clock.advance(ACCESS_LIFETIME / 2 + timedelta(seconds=1))  # only the first one has expired
         reply = {"ticketId": ticket, "body": "Bonsoir", "clientMessageId": "1"}
         await second.mutate("ticketReply", "TicketReplyInput", reply, "message { id }")
         assert await live.closed() == CloseCode.FORBIDDEN
-        while not following.queue.empty():
-            assert (await following.next())["message"]["body"] != "Bonsoir"
+        while not subscription.queue.empty():
+            assert (await subscription.next())["message"]["body"] != "Bonsoir"
     async with second.socket() as live:
         viewer = await live.subscribe("{ viewer { user { name } } }")
         assert (await viewer.next())["user"]["name"] == "Paul Meunier"

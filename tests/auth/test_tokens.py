@@ -9,46 +9,46 @@ from hypothesis import strategies as st
 from auth.tokens import LIFETIME, Purpose, Signer
 from models.errors import Refusal
 
-AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
+ISSUED_AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
 SIGNER = Signer("a secret key of a test, long enough")
-TOKEN = SIGNER.sign(Purpose.DOWNLOAD, AT, file=7)
+TOKEN = SIGNER.sign(Purpose.DOWNLOAD, ISSUED_AT, file=7)
 
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_token_works_until_its_lifetime_is_over(purpose: Purpose) -> None:
-    token = SIGNER.sign(purpose, AT, file=7)
-    end = AT + LIFETIME[purpose]
-    assert SIGNER.read(purpose, token, end - timedelta(seconds=1)) == {"file": 7}
+    token = SIGNER.sign(purpose, ISSUED_AT, file=7)
+    expires_at = ISSUED_AT + LIFETIME[purpose]
+    assert SIGNER.read(purpose, token, expires_at - timedelta(seconds=1)) == {"file": 7}
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        SIGNER.read(purpose, token, end)
+        SIGNER.read(purpose, token, expires_at)
 
 
 @pytest.mark.parametrize("other", [Purpose.UPLOAD, Purpose.VERIFY_EMAIL])
 def test_a_token_is_invalid_for_another_purpose(other: Purpose) -> None:
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        SIGNER.read(other, TOKEN, AT)
+        SIGNER.read(other, TOKEN, ISSUED_AT)
 
 
 def test_another_secret_key_refuses_it() -> None:
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        Signer("another secret key of a test").read(Purpose.DOWNLOAD, TOKEN, AT)
+        Signer("another secret key of a test").read(Purpose.DOWNLOAD, TOKEN, ISSUED_AT)
 
 
 @given(st.integers(0, len(TOKEN) - 1), st.text(max_size=3))
-def test_a_changed_token_is_refused(position: int, put: str) -> None:
-    changed = TOKEN[:position] + put + TOKEN[position + 1 :]
+def test_a_changed_token_is_refused(position: int, replacement: str) -> None:
+    changed_token = TOKEN[:position] + replacement + TOKEN[position + 1 :]
     try:
-        facts = SIGNER.read(Purpose.DOWNLOAD, changed, AT)
+        facts = SIGNER.read(Purpose.DOWNLOAD, changed_token, ISSUED_AT)
     except Refusal:
         return
     # the same bytes: Base64's last character has unused bits, and decoders skip other characters
-    assert facts == SIGNER.read(Purpose.DOWNLOAD, TOKEN, AT)
+    assert facts == SIGNER.read(Purpose.DOWNLOAD, TOKEN, ISSUED_AT)
 
 
 @given(st.text(max_size=100))
 def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        SIGNER.read(Purpose.DOWNLOAD, text, AT)
+        SIGNER.read(Purpose.DOWNLOAD, text, ISSUED_AT)
 
 
 def test_a_token_is_safe_in_a_url() -> None:

@@ -92,15 +92,15 @@ def execute(engine: Engine, services: Services) -> Execute:
 
     async def execute_document(viewer: Viewer, query: str, **variables: Any) -> dict[str, Any]:
         operation = engine.prepare(Params(query=query, variables=variables), cost_limit=10**9)
-        return sent(await engine.execute(operation, Context(viewer, services)))
+        return decode_answer(await engine.execute(operation, Context(viewer, services)))
 
     return execute_document
 
 
-def sent(answer: dict[str, Any]) -> dict[str, Any]:
+def decode_answer(answer: dict[str, Any]) -> dict[str, Any]:
     """A response as its client reads it."""
-    decoded: dict[str, Any] = orjson.loads(encode_json(answer))
-    return decoded
+    decoded_answer: dict[str, Any] = orjson.loads(encode_json(answer))
+    return decoded_answer
 
 
 @dataclass
@@ -113,7 +113,7 @@ class Company:
     member: Viewer
     rows: list[Any] = field(default_factory=list)
     # About the company or its members, but hidden from the owner.
-    restricted: list[Any] = field(default_factory=list)
+    restricted_rows: list[Any] = field(default_factory=list)
 
     @property
     def accepted_at(self) -> datetime:
@@ -123,7 +123,7 @@ class Company:
     @property
     def ids(self) -> list[str]:
         """The global ids of all its rows."""
-        return [encode(type(row).__name__, row.pk) for row in [*self.rows, *self.restricted]]
+        return [encode(type(row).__name__, row.pk) for row in [*self.rows, *self.restricted_rows]]
 
     def id(self, model: type[Any]) -> str:
         return next(encode(type(row).__name__, row.pk) for row in self.rows if type(row) is model)
@@ -217,7 +217,7 @@ async def company(
 
 async def create_private_rows(action: Action, company: Company) -> None:
     """Creates rows that only one user may read, and rows that only operators write."""
-    for viewer, rows in ((company.owner, company.rows), (company.member, company.restricted)):
+    for viewer, rows in ((company.owner, company.rows), (company.member, company.restricted_rows)):
         assert viewer.user and viewer.session  # noqa: PT018 - both are signed in
         authenticator = await Authenticator.create(
             user=viewer.user,
@@ -247,7 +247,7 @@ async def create_private_rows(action: Action, company: Company) -> None:
         created_at=action.at,
         sent_at=action.at,
     )
-    company.restricted += [erasure, email]
+    company.restricted_rows += [erasure, email]
     company.rows += await AuditEntry.filter(account_id=company.account.pk)
 
 

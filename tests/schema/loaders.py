@@ -36,24 +36,26 @@ class Loaders:
         key = (batch, repr(arguments))
         if key not in self._waiting:
             self._waiting[key] = []
-            loop.call_soon(lambda: loop.create_task(self._answer(context, key, batch, arguments)))
+            loop.call_soon(
+                lambda: loop.create_task(self._resolve_batch(context, key, batch, arguments))
+            )
         self._waiting[key].append((parent, future))
         return future
 
-    async def _answer(
+    async def _resolve_batch(
         self, context: Any, key: Hashable, batch: Batch, arguments: dict[str, Any]
     ) -> None:
-        requested = self._waiting.pop(key)
-        futures = [future for _, future in requested if not future.done()]
+        requests = self._waiting.pop(key)
+        futures = [future for _, future in requests if not future.done()]
         try:
-            responses: Any = batch(context, [parent for parent, _ in requested], **arguments)
+            responses: Any = batch(context, [parent for parent, _ in requests], **arguments)
             responses = await responses if isawaitable(responses) else responses
         except Exception as error:
             for future in futures:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), response in zip(requested, responses, strict=True):
+        for (_, future), response in zip(requests, responses, strict=True):
             if not future.done():
                 (future.set_exception if isinstance(response, Exception) else future.set_result)(
                     response

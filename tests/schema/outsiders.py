@@ -80,8 +80,8 @@ def leaks_to(dataset: Dataset, outsider: Outsider, request: str, answer: str) ->
     """The secrets and ids of Marie's company in a response, except those that the outsider may read
     or has sent.
     """
-    for known in outsider.allowed:
-        answer = answer.replace(known, "")
+    for known_text in outsider.allowed:
+        answer = answer.replace(known_text, "")
     ids = [
         each for each in dataset.marie.ids if each not in request and each not in outsider.allowed
     ]
@@ -94,7 +94,7 @@ def leaks_to(dataset: Dataset, outsider: Outsider, request: str, answer: str) ->
     return leaks + [each for each in ids if f'"{each}"' in answer]
 
 
-def with_missing_ids(dataset: Dataset, text: str) -> str:
+def replace_ids(dataset: Dataset, text: str) -> str:
     """The same text with Marie's ids replaced by ids of rows that don't exist."""
     for each in dataset.marie.ids:
         result = decode(each)
@@ -130,31 +130,34 @@ async def change_maries_data(dataset: Dataset, action: Action) -> None:
 
 async def rows_of_marie(dataset: Dataset) -> dict[str, list[dict[str, Any]]]:
     """Every stored row that belongs to Marie's company or its members, by table."""
-    owned: dict[type[Any], set[int]] = {Account: {dataset.marie.account.pk}}
+    owned_ids: dict[type[Any], set[int]] = {Account: {dataset.marie.account.pk}}
     people = {row.pk for row in dataset.marie.rows if isinstance(row, User)}
-    owned[User] = people
+    owned_ids[User] = people
     models = list(Tortoise.apps["models"].values())
-    searched: dict[tuple[type[Any], str], int] = {}  # the number of parents
+    parent_counts: dict[tuple[type[Any], str], int] = {}  # the number of parents
     while True:
-        before = sum(map(len, owned.values()))
+        before = sum(map(len, owned_ids.values()))
         for model in models:
             for name in model._meta.fk_fields | model._meta.o2o_fields:
                 field = model._meta.fields_map[name]
                 assert isinstance(field, ForeignKeyFieldInstance)
-                parents = owned.get(field.related_model, set())
-                if len(parents) > searched.get((model, name), 0) and model not in (Account, User):
-                    searched[model, name] = len(parents)
+                parents = owned_ids.get(field.related_model, set())
+                if len(parents) > parent_counts.get((model, name), 0) and model not in (
+                    Account,
+                    User,
+                ):
+                    parent_counts[model, name] = len(parents)
                     keys = await model.filter(**{f"{name}_id__in": list(parents)}).values_list(
                         model._meta.pk_attr, flat=True
                     )
-                    owned.setdefault(model, set()).update(keys)
-        if sum(map(len, owned.values())) == before:
+                    owned_ids.setdefault(model, set()).update(keys)
+        if sum(map(len, owned_ids.values())) == before:
             break
     return {
         model.__name__: await model.filter(**{f"{model._meta.pk_attr}__in": list(keys)})
         .order_by(model._meta.pk_attr)
         .values()
-        for model, keys in sorted(owned.items(), key=lambda each: each[0].__name__)
+        for model, keys in sorted(owned_ids.items(), key=lambda each: each[0].__name__)
         if model is not Session
     }
 

@@ -26,7 +26,7 @@ from schema.errors import format_error
 from schema.fields import batch_of, cost_of
 from schema.root import schema
 from tests.engine.differential.core_engine import CoreEngine
-from tests.schema.conftest import sent
+from tests.schema.conftest import decode_answer
 from tests.schema.loaders import resolve_by_loaders
 from tests.schema.test_statements import statements
 
@@ -104,7 +104,7 @@ def documents(ids: list[str]) -> Iterator[str]:
 
 
 async def execute(engine: Engine, services: Services, viewer: Viewer, query: str) -> dict[str, Any]:
-    return sent(
+    return decode_answer(
         await engine.execute(
             engine.prepare(Params(query=query), cost_limit=10**9), Context(viewer, services)
         )
@@ -123,12 +123,14 @@ async def test_every_field_resolves_from_its_declared_columns(
     ]
     for viewer in (dataset.paul.owner, dataset.alice):
         for query in documents(ids):
-            selected, whole = [await execute(engine, services, viewer, query) for engine in engines]
-            assert "errors" not in whole
-            assert selected == whole
+            response, whole_response = [
+                await execute(engine, services, viewer, query) for engine in engines
+            ]
+            assert "errors" not in whole_response
+            assert response == whole_response
 
 
-def declared() -> Iterator[tuple[str, Any, StrawberryField]]:
+def declared_fields() -> Iterator[tuple[str, Any, StrawberryField]]:
     """The fields of every type that is backed by rows."""
     for kind in node_types():
         for name, field in kind.fields.items():
@@ -142,7 +144,7 @@ def test_no_field_needs_the_whole_row() -> None:
     """
     undeclared_fields = [
         path
-        for path, _, field in declared()
+        for path, _, field in declared_fields()
         if "needs" not in field.metadata and (field.base_resolver or not _is_column(path, field))
     ]
     assert undeclared_fields == []
@@ -177,15 +179,15 @@ async def test_a_page_reads_only_the_selected_columns(
     columns: set[str],
 ) -> None:
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        selected = await execute(
+        response = await execute(
             engines[0], services, dataset.alice, f"{{ tickets {{ {selection} }} }}"
         )
-        sent = statements(caplog)
-    assert "errors" not in selected
-    assert len(sent) == 1
+        executed_statements = statements(caplog)
+    assert "errors" not in response
+    assert len(executed_statements) == 1
     assert {
         each.strip('" ').split('"')[0]
-        for each in sent[0].partition("FROM")[0].removeprefix("SELECT").split(",")
+        for each in executed_statements[0].partition("FROM")[0].removeprefix("SELECT").split(",")
     } == columns
 
 
@@ -196,34 +198,34 @@ async def test_a_total_alone_reads_no_rows(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        selected = await execute(engines[0], services, dataset.alice, "{ tickets { totalCount } }")
-        sent = statements(caplog)
-    assert selected["data"] == {"tickets": {"totalCount": 2}}
-    assert len(sent) == 1
-    assert "COUNT(" in sent[0]
+        response = await execute(engines[0], services, dataset.alice, "{ tickets { totalCount } }")
+        executed_statements = statements(caplog)
+    assert response["data"] == {"tickets": {"totalCount": 2}}
+    assert len(executed_statements) == 1
+    assert "COUNT(" in executed_statements[0]
 
 
 @pytest.mark.parametrize(
-    "window", ["first: 101", "first: -1", "first: 1, last: 1", 'after: "nonsense"']
+    "page_arguments", ["first: 101", "first: -1", "first: 1, last: 1", 'after: "nonsense"']
 )
 async def test_invalid_pagination_is_refused_even_without_selected_rows(
-    engines: tuple[Engine, Engine], services: Services, dataset: "Dataset", window: str
+    engines: tuple[Engine, Engine], services: Services, dataset: "Dataset", page_arguments: str
 ) -> None:
     key = dataset.paul.id(type(dataset.paul.account))
     for engine in engines:
-        selected = await execute(
-            engine, services, dataset.alice, f"{{ tickets({window}) {{ totalCount }} }}"
+        response = await execute(
+            engine, services, dataset.alice, f"{{ tickets({page_arguments}) {{ totalCount }} }}"
         )
         child_type = await execute(
             engine,
             services,
             dataset.alice,
             (
-                f'{{ node(id: "{key}") {{ ... on Account {{ tickets({window}) {{ totalCount }} '
-                f"}} }} }}"
+                f'{{ node(id: "{key}") {{ ... on Account {{ tickets({page_arguments}) {{ '
+                f"totalCount }} }} }} }}"
             ),
         )
-        for refused in (selected, child_type):
+        for refused in (response, child_type):
             assert [error["extensions"]["code"] for error in refused["errors"]] == [
                 "BAD_USER_INPUT"
             ]

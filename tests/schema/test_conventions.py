@@ -95,16 +95,16 @@ async def read_all_pages(
             "endCursor",
         )
     )
-    seen: list[str] = []
+    seen_ids: list[str] = []
     position = None
     while True:
         page = (
             await execute(viewer, PAGE_QUERY, **{size: random.randint(1, 4), cursor: position})
         )["data"]["tickets"]
         ids = [node["id"] for node in page["nodes"]]
-        seen = ids + seen if backwards else seen + ids
+        seen_ids = ids + seen_ids if backwards else seen_ids + ids
         if not page["pageInfo"][has_more_field]:
-            return seen
+            return seen_ids
         position = page["pageInfo"][end_field]
         await between_pages()
 
@@ -130,15 +130,15 @@ async def test_pages_contain_every_row_exactly_once(
         clock.advance(timedelta(seconds=random.choice([-9, 1])))
         await open_tickets(replace(action, at=clock.now()), dataset, 1)
 
-    seen = await read_all_pages(execute, dataset.paul.owner, backwards, random, add_ticket)
-    assert len(seen) == len(set(seen))
-    assert set(known_ids) <= set(seen)
+    seen_ids = await read_all_pages(execute, dataset.paul.owner, backwards, random, add_ticket)
+    assert len(seen_ids) == len(set(seen_ids))
+    assert set(known_ids) <= set(seen_ids)
 
 
 async def test_every_id_resolves_to_its_object(execute: "Execute", dataset: "Dataset") -> None:
     node = schema._schema.type_map["Node"]
     kinds = {each.name for each in schema._schema.get_possible_types(node)}  # type: ignore[arg-type]
-    types = {type(row).__name__ for row in [*dataset.marie.rows, *dataset.marie.restricted]}
+    types = {type(row).__name__ for row in [*dataset.marie.rows, *dataset.marie.restricted_rows]}
     assert kinds - types == {"Article", "Offer", "Policy", "Price"}  # which are public
     for row in dataset.marie.rows:
         key = encode(type(row).__name__, row.pk)
@@ -190,7 +190,7 @@ async def test_internal_errors_are_masked(execute: "Execute", dataset: "Dataset"
     assert "does not exist" not in str(response)
 
 
-NAMES = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Offer { name } } }"
+OFFER_NAMES_QUERY = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Offer { name } } }"
 
 
 async def test_an_offer_without_a_translation_does_not_affect_others(
@@ -201,9 +201,9 @@ async def test_an_offer_without_a_translation_does_not_affect_others(
     )
     response = await execute(
         Viewer(),
-        NAMES,
+        OFFER_NAMES_QUERY,
         ids=[encode("Offer", untranslated_offer.pk), encode("Offer", price.offer_id)],
     )
-    whole = await Offer.get(pk=price.offer_id)
-    assert response["data"]["nodes"] == [None, {"name": whole.text(Locale.FR)["name"]}]
+    complete_offer = await Offer.get(pk=price.offer_id)
+    assert response["data"]["nodes"] == [None, {"name": complete_offer.text(Locale.FR)["name"]}]
     assert [error["path"] for error in response["errors"]] == [["nodes", 0, "name"]]

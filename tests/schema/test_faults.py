@@ -47,7 +47,7 @@ async def owner(scenario: Scenario) -> Viewer:
 
 ADDRESS = {"street": "", "postalCode": LONG, "city": " ", "country": "ZZ"}
 ADDRESS_PATHS: set[tuple[str, ...]] = {("street",), ("postalCode",), ("city",), ("country",)}
-FAULTY: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]]]] = {
+FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]]]] = {
     "accountSignUp": (
         anonymous,
         {
@@ -202,23 +202,23 @@ FAULTY: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]]]] = {
     ),
 }
 for _name in ("userEndSessions", "userResetSecondFactor"):
-    FAULTY[_name] = (
+    FAULTY_INPUTS[_name] = (
         operator_viewer,
         {"userId": "x", "reason": "SECURITY", "idempotencyKey": ""},
         {("userId",), ("idempotencyKey",)},
     )
-FAULTY["memberResetSecondFactor"] = (
+FAULTY_INPUTS["memberResetSecondFactor"] = (
     owner_viewer,
     {"userId": "x", "idempotencyKey": ""},
     {("userId",), ("idempotencyKey",)},
 )
-FAULTY["emailRequestChange"] = (
+FAULTY_INPUTS["emailRequestChange"] = (
     owner_viewer,
     {"email": "x", "idempotencyKey": ""},
     {("email",), ("idempotencyKey",)},
 )
 for _name in ("passwordRequestReset", "sessionRequestUnlock"):
-    FAULTY[_name] = (
+    FAULTY_INPUTS[_name] = (
         anonymous,
         {"email": "x", "idempotencyKey": ""},
         {("email",), ("idempotencyKey",)},
@@ -243,15 +243,15 @@ def _checkable_fields(name: str) -> list[str]:
     every one.
     """
     arguments = MUTATIONS[name].args
-    return _texts(get_named_type(arguments["input"].type)) if arguments else []
+    return _text_fields(get_named_type(arguments["input"].type)) if arguments else []
 
 
-def _texts(kind: GraphQLNamedType) -> list[str]:
+def _text_fields(kind: GraphQLNamedType) -> list[str]:
     names: list[str] = []
     for field, each in cast("GraphQLInputObjectType", kind).fields.items():
         type_ = get_named_type(each.type)
         if isinstance(type_, GraphQLInputObjectType):
-            names += _texts(type_)
+            names += _text_fields(type_)
         elif type_.name in ("String", "ID", "Int"):
             names.append(field)
     return names
@@ -259,12 +259,12 @@ def _texts(kind: GraphQLNamedType) -> list[str]:
 
 def test_every_mutation_with_several_fields_is_in_the_table() -> None:
     mutations = {name for name in MUTATIONS if len(_checkable_fields(name)) > 1}
-    assert mutations - FAULTY.keys() - SINGLE_ERROR_MUTATIONS.keys() == set()
+    assert mutations - FAULTY_INPUTS.keys() - SINGLE_ERROR_MUTATIONS.keys() == set()
 
 
-@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize("name", FAULTY_INPUTS)
 async def test_all_errors_are_reported_together(scenario: Scenario, name: str) -> None:
-    create_viewer, input_value, expected = FAULTY[name]
+    create_viewer, input_value, expected = FAULTY_INPUTS[name]
     viewer = await create_viewer(scenario)
     counts = [await model.all().count() for model in (Email, Message, Ticket, AuditEntry)]
     kind = MUTATIONS[name].args["input"].type
@@ -280,8 +280,8 @@ async def test_all_errors_are_reported_together(scenario: Scenario, name: str) -
     assert all(error["message"] for error in errors)
     new_counts = [await model.all().count() for model in (Email, Message, Ticket, AuditEntry)]
     # A wrong password is recorded in the audit log.
-    audited = name in ("passwordChange", "totpSetUp")
-    assert new_counts == [*counts[:3], counts[3] + audited]
+    is_audited = name in ("passwordChange", "totpSetUp")
+    assert new_counts == [*counts[:3], counts[3] + is_audited]
 
 
 async def test_an_input_error_does_not_use_up_a_recovery_code_or_a_challenge(
@@ -305,9 +305,9 @@ async def test_an_input_error_does_not_use_up_a_recovery_code_or_a_challenge(
     assert await PasswordReset.all().count() == 1
     viewer = await owner_viewer(scenario)
     assert viewer.user
-    until = scenario.action.at + timedelta(minutes=5)
+    expires_at = scenario.action.at + timedelta(minutes=5)
     await WebauthnChallenge.create(
-        challenge_hash="c", registers_id=viewer.user.pk, expires_at=until
+        challenge_hash="c", registers_id=viewer.user.pk, expires_at=expires_at
     )
     await scenario.mutate(viewer, "passkeyRegister", passkey="{}", name=" ")
     assert await WebauthnChallenge.all().count() == 1

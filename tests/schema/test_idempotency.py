@@ -31,7 +31,7 @@ from tests.schema.audited_fixtures import (
 )
 from tests.schema.conftest import Dataset
 
-FORM = {
+SIGN_UP_FORM = {
     "email": "new@mark.example",
     "password": "corneille sabot pluvier 42",
     "name": "Noé",
@@ -126,35 +126,47 @@ def test_every_other_mutation_takes_a_key() -> None:
 
 async def test_a_repeated_sign_up_sends_one_email(scenario: Scenario) -> None:
     for _ in range(2):
-        assert await codes(scenario, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
-    assert await Email.filter(recipient=FORM["email"]).count() == 1
-    other = {**FORM, "name": "Léa"}
+        assert (
+            await codes(scenario, Viewer(), "accountSignUp", **SIGN_UP_FORM, idempotencyKey="k")
+            == []
+        )
+    assert await Email.filter(recipient=SIGN_UP_FORM["email"]).count() == 1
+    other = {**SIGN_UP_FORM, "name": "Léa"}
     assert await codes(scenario, Viewer(), "accountSignUp", **other, idempotencyKey="k") == [
         "IDEMPOTENCY_MISMATCH"
     ]
     assert await codes(scenario, Viewer(), "accountSignUp", **other, idempotencyKey="l") == []
-    assert await Email.filter(recipient=FORM["email"]).count() == 2
+    assert await Email.filter(recipient=SIGN_UP_FORM["email"]).count() == 2
 
 
 async def test_keys_are_kept_for_30_days(scenario: Scenario) -> None:
     """After that the same key belongs to a new request."""
     now = scenario.services.clock.now()
-    assert await codes(scenario, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
+    assert (
+        await codes(scenario, Viewer(), "accountSignUp", **SIGN_UP_FORM, idempotencyKey="k") == []
+    )
     assert await delete_old_keys(now + timedelta(days=30)) == 0
-    assert await codes(scenario, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
-    assert await Email.filter(recipient=FORM["email"]).count() == 1
+    assert (
+        await codes(scenario, Viewer(), "accountSignUp", **SIGN_UP_FORM, idempotencyKey="k") == []
+    )
+    assert await Email.filter(recipient=SIGN_UP_FORM["email"]).count() == 1
     assert await delete_old_keys(now + timedelta(days=31)) > 0
-    assert await codes(scenario, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") == []
-    assert await Email.filter(recipient=FORM["email"]).count() == 2
+    assert (
+        await codes(scenario, Viewer(), "accountSignUp", **SIGN_UP_FORM, idempotencyKey="k") == []
+    )
+    assert await Email.filter(recipient=SIGN_UP_FORM["email"]).count() == 2
 
 
 async def test_two_sign_ups_at_once_send_one_email(scenario: Scenario) -> None:
     responses = await asyncio.gather(
-        *(codes(scenario, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") for _ in range(2))
+        *(
+            codes(scenario, Viewer(), "accountSignUp", **SIGN_UP_FORM, idempotencyKey="k")
+            for _ in range(2)
+        )
     )
     assert responses == [[], []]
-    assert await Email.filter(recipient=FORM["email"]).count() == 1
-    assert await User.filter(email=FORM["email"]).count() == 1
+    assert await Email.filter(recipient=SIGN_UP_FORM["email"]).count() == 1
+    assert await User.filter(email=SIGN_UP_FORM["email"]).count() == 1
 
 
 @pytest.mark.parametrize("name", ["passwordRequestReset", "sessionRequestUnlock"])

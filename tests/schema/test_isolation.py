@@ -65,13 +65,13 @@ def selection(kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str
     """Every field of a type that needs no argument, nested to the given depth."""
     services = ["__typename"]
     for name, each in kind.fields.items():
-        below = get_named_type(each.type)
+        field_type = get_named_type(each.type)
         if any(is_required_argument(argument) for argument in each.args.values()):
             continue
-        if not is_composite_type(below):
+        if not is_composite_type(field_type):
             services.append(name)
-        elif depth and isinstance(below, GraphQLObjectType):
-            services.append(f"{name} {{ {selection(below, depth - 1)} }}")
+        elif depth and isinstance(field_type, GraphQLObjectType):
+            services.append(f"{name} {{ {selection(field_type, depth - 1)} }}")
     return " ".join(services)
 
 
@@ -79,19 +79,19 @@ def documents(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every root field, and every type by its id, as documents with their variables."""
     assert GRAPH.query_type is not None
     for name, root in GRAPH.query_type.fields.items():
-        below = get_named_type(root.type)
-        if isinstance(below, GraphQLObjectType):
+        field_type = get_named_type(root.type)
+        if isinstance(field_type, GraphQLObjectType):
             arguments = (
                 f"({ARGUMENTS[name]})" if any(map(is_required_argument, root.args.values())) else ""
             )
-            yield f"{{ {name}{arguments} {{ {selection(below, DEPTH)} }} }}", {}
+            yield f"{{ {name}{arguments} {{ {selection(field_type, DEPTH)} }} }}", {}
     node = GRAPH.type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
     for kind in GRAPH.get_possible_types(node):
-        inner = f"... on {kind.name} {{ {selection(kind, DEPTH - 1)} }}"
-        yield f"query($ids: [ID!]!) {{ nodes(ids: $ids) {{ {inner} }} }}", {"ids": ids}
-        one = f"query($id: ID!) {{ node(id: $id) {{ {inner} }} }}"
-        yield from ((one, {"id": key}) for key in ids)
+        inner_selection = f"... on {kind.name} {{ {selection(kind, DEPTH - 1)} }}"
+        yield f"query($ids: [ID!]!) {{ nodes(ids: $ids) {{ {inner_selection} }} }}", {"ids": ids}
+        single_node_query = f"query($id: ID!) {{ node(id: $id) {{ {inner_selection} }} }}"
+        yield from ((single_node_query, {"id": key}) for key in ids)
 
 
 def secrets(company: "Company") -> list[str]:

@@ -42,15 +42,15 @@ from schema.root import schema
 from tests.engine.differential.example_counts import examples
 from tests.engine.differential.generated_operations import GeneratedOperation, operations
 from tests.patience import PATIENCE
-from tests.schema.conftest import Dataset, create_private_rows, sent
+from tests.schema.conftest import Dataset, create_private_rows, decode_answer
 from tests.schema.outsiders import (
     Outsider,
     change_maries_data,
     leaks_to,
     outsiders,
+    replace_ids,
     rows_of_marie,
     text,
-    with_missing_ids,
 )
 from tests.schema.subscription_fixtures import subscribe
 from tests.schema.test_isolation import documents, selection
@@ -117,7 +117,7 @@ def operation_strategy(
 
 
 @pytest.fixture
-def undelayed_services(services: Services) -> Services:
+def services_without_delay(services: Services) -> Services:
     """The same services without the delays after failures."""
     return replace(services, auth=replace(services.auth, min_response_seconds=0))
 
@@ -145,12 +145,13 @@ class Executor:
     def __init__(self, engine: Engine, services: Services) -> None:
         self.engine, self.services = engine, services
 
-    async def __call__(self, case: GeneratedOperation, outsider: Outsider) -> str:
+    async def __call__(self, generated_operation: GeneratedOperation, outsider: Outsider) -> str:
         operation = self.engine.prepare(
-            Params(case.document, variables=case.variables), cost_limit=10**9
+            Params(generated_operation.document, variables=generated_operation.variables),
+            cost_limit=10**9,
         )
         return text(
-            sent(
+            decode_answer(
                 await self.engine.execute(
                     operation, Context(outsider.viewer, self.services, "192.0.2.7")
                 )
@@ -164,46 +165,57 @@ async def test_queries_reveal_nothing_to_outsiders(
     data: st.DataObject,
     operation_strategy: Any,
     engine: Engine,
-    undelayed_services: Services,
+    services_without_delay: Services,
     dataset: Dataset,
     outsider_list: list[Outsider],
     action: "Action",
 ) -> None:
     assert GRAPH.query_type
-    case: GeneratedOperation = data.draw(operation_strategy(fields=list(GRAPH.query_type.fields)))
-    execute, sent = (
-        Executor(engine, undelayed_services),
-        case.document + orjson.dumps(case.variables).decode(),
+    generated_operation: GeneratedOperation = data.draw(
+        operation_strategy(fields=list(GRAPH.query_type.fields))
     )
-    before = {each.name: await execute(case, each) for each in outsider_list}
+    execute, request_text = (
+        Executor(engine, services_without_delay),
+        generated_operation.document + orjson.dumps(generated_operation.variables).decode(),
+    )
+    before = {each.name: await execute(generated_operation, each) for each in outsider_list}
     for each in outsider_list:
-        assert leaks_to(dataset, each, sent, before[each.name]) == [], (each.name, case)
+        assert leaks_to(dataset, each, request_text, before[each.name]) == [], (
+            each.name,
+            generated_operation,
+        )
     await change_maries_data(dataset, action)
-    case_with_missing_ids = GeneratedOperation(
-        with_missing_ids(dataset, case.document),
-        orjson.loads(with_missing_ids(dataset, orjson.dumps(case.variables).decode())),
+    operation_with_missing_ids = GeneratedOperation(
+        replace_ids(dataset, generated_operation.document),
+        orjson.loads(replace_ids(dataset, orjson.dumps(generated_operation.variables).decode())),
     )
     for each in outsider_list:
         if not each.reads_counts:
-            assert await execute(case, each) == before[each.name], (each.name, case)
+            assert await execute(generated_operation, each) == before[each.name], (
+                each.name,
+                generated_operation,
+            )
         if not each.allowed and not each.reads_counts:
-            assert with_missing_ids(
-                dataset, await execute(case_with_missing_ids, each)
-            ) == with_missing_ids(dataset, before[each.name]), (each.name, case)
+            assert replace_ids(
+                dataset, await execute(operation_with_missing_ids, each)
+            ) == replace_ids(dataset, before[each.name]), (each.name, generated_operation)
 
 
 async def test_every_type_by_every_id_reveals_nothing_to_outsiders(
-    engine: Engine, undelayed_services: Services, dataset: Dataset, outsider_list: list[Outsider]
+    engine: Engine,
+    services_without_delay: Services,
+    dataset: Dataset,
+    outsider_list: list[Outsider],
 ) -> None:
     """The same exhaustive documents as in test_isolation.py, because generated ones seldom combine
     a type with the right id.
     """
-    execute = Executor(engine, undelayed_services)
+    execute = Executor(engine, services_without_delay)
     for document, variables in documents(dataset.marie.ids):
-        sent = document + orjson.dumps(variables).decode()
+        request_text = document + orjson.dumps(variables).decode()
         for each in outsider_list:
             response = await execute(GeneratedOperation(document, variables), each)
-            assert leaks_to(dataset, each, sent, response) == [], (each.name, sent)
+            assert leaks_to(dataset, each, request_text, response) == [], (each.name, request_text)
 
 
 @examples(0.04, 1)
@@ -212,27 +224,35 @@ async def test_mutations_by_outsiders_change_none_of_her_rows(
     data: st.DataObject,
     operation_strategy: Any,
     engine: Engine,
-    undelayed_services: Services,
+    services_without_delay: Services,
     dataset: Dataset,
     outsider_list: list[Outsider],
     before: tuple[dict[str, Any], int],
 ) -> None:
-    case: GeneratedOperation = data.draw(
+    generated_operation: GeneratedOperation = data.draw(
         operation_strategy(fields=sorted(MUTATIONS.keys() - EMAILING_MUTATIONS))
     )
     outsider = data.draw(st.sampled_from([each for each in outsider_list if not each.allowed]))
-    response = await Executor(engine, undelayed_services)(case, outsider)
+    response = await Executor(engine, services_without_delay)(generated_operation, outsider)
     assert (
-        leaks_to(dataset, outsider, case.document + orjson.dumps(case.variables).decode(), response)
+        leaks_to(
+            dataset,
+            outsider,
+            generated_operation.document + orjson.dumps(generated_operation.variables).decode(),
+            response,
+        )
         == []
-    ), (outsider.name, case)
-    assert (await rows_of_marie(dataset), await emails_to_marie()) == before, (outsider.name, case)
+    ), (outsider.name, generated_operation)
+    assert (await rows_of_marie(dataset), await emails_to_marie()) == before, (
+        outsider.name,
+        generated_operation,
+    )
 
 
 async def test_viewers_with_access_read_and_change_data(
     operation_strategy: Any,
     engine: Engine,
-    undelayed_services: Services,
+    services_without_delay: Services,
     dataset: Dataset,
     action: "Action",
 ) -> None:
@@ -240,14 +260,14 @@ async def test_viewers_with_access_read_and_change_data(
     visible.
     """
     alice = Outsider("agent", dataset.alice)
-    case = GeneratedOperation(
+    generated_operation = GeneratedOperation(
         "{ tickets { totalCount nodes { subject account { legalName } } } }", {}
     )
-    response = await Executor(engine, undelayed_services)(case, alice)
+    response = await Executor(engine, services_without_delay)(generated_operation, alice)
     assert dataset.marie.mark in str(leaks_to(dataset, alice, "", response))
     before = await rows_of_marie(dataset)
     await change_maries_data(dataset, action)
-    assert await Executor(engine, undelayed_services)(case, alice) != response
+    assert await Executor(engine, services_without_delay)(generated_operation, alice) != response
     assert await rows_of_marie(dataset) != before
     assert {
         "Ticket",
@@ -267,7 +287,7 @@ SUBSCRIPTIONS = GRAPH.subscription_type.fields if GRAPH.subscription_type else {
 async def test_subscriptions_reveal_nothing_to_outsiders(
     name: str,
     engine: Engine,
-    undelayed_services: Services,
+    services_without_delay: Services,
     dataset: Dataset,
     outsider_list: list[Outsider],
     action: "Action",
@@ -275,44 +295,47 @@ async def test_subscriptions_reveal_nothing_to_outsiders(
     """With every id of hers and their own: while Marie works, the first event concerns their own
     company, or is an error.
     """
-    by_id = "ticketId" in SUBSCRIPTIONS[name].args
+    takes_id = "ticketId" in SUBSCRIPTIONS[name].args
     inner = selection(get_named_type(SUBSCRIPTIONS[name].type), 2)
     for each in outsider_list:
-        for key in [*dataset.marie.ids, dataset.paul.id(Ticket)] if by_id else [""]:
+        for key in [*dataset.marie.ids, dataset.paul.id(Ticket)] if takes_id else [""]:
             call = (
                 f'{name}(ticketId: "{key}")'
-                if by_id
+                if takes_id
                 else f"{name}(after: {await _last_sequence(dataset)})"
             )
             subscription = subscribe(
-                engine, each.viewer, undelayed_services, f"subscription {{ {call} {{ {inner} }} }}"
+                engine,
+                each.viewer,
+                services_without_delay,
+                f"subscription {{ {call} {{ {inner} }} }}",
             )
-            if by_id and key == dataset.paul.id(Ticket):
+            if takes_id and key == dataset.paul.id(Ticket):
                 await subscription.aclose()  # their own: see test_shared_delivery.py
                 continue
-            if by_id or each.viewer.account is None or name != "accountEvents":
+            if takes_id or each.viewer.account is None or name != "accountEvents":
                 first: Any = await _first_error(subscription)
             else:
-                pending = asyncio.ensure_future(anext(subscription))
-                live_action = replace(action, bus=undelayed_services.hub)
+                next_event = asyncio.ensure_future(anext(subscription))
+                live_action = replace(action, bus=services_without_delay.hub)
                 await change_maries_data(dataset, live_action)
                 await _open_ticket_of_paul(dataset, live_action)
-                first = await asyncio.wait_for(pending, PATIENCE)
+                first = await asyncio.wait_for(next_event, PATIENCE)
                 assert first["data"], first
             await subscription.aclose()
-            assert leaks_to(dataset, each, key, text(sent(first))) == [], (each.name, key)
+            assert leaks_to(dataset, each, key, text(decode_answer(first))) == [], (each.name, key)
 
 
 async def _last_sequence(dataset: Dataset) -> int:
     """The sequence of the latest event of Paul's company. Later events are delivered whenever the
     stream begins.
     """
-    latest = (
+    latest_event = (
         await Event.filter(stream=account_stream(dataset.paul.account.pk))
         .order_by("-sequence")
         .first()
     )
-    return latest.sequence if latest else 0
+    return latest_event.sequence if latest_event else 0
 
 
 async def _first_error(subscription: Any) -> dict[str, Any]:
@@ -340,11 +363,13 @@ def test_every_field_is_requested() -> None:
     """By the documents of test_isolation.py. A field with a required argument has to be added
     there.
     """
-    sent: set[str] = set()
+    requested_fields: set[str] = set()
     for document, _ in documents(["an id"]):
         info = TypeInfo(GRAPH)
-        visit(parse(document), TypeInfoVisitor(info, _FieldRecorder(info, sent)))
-    assert {each for each in _readable_fields() if each not in sent} == FIELDS_REQUESTED_ELSEWHERE
+        visit(parse(document), TypeInfoVisitor(info, _FieldRecorder(info, requested_fields)))
+    assert {
+        each for each in _readable_fields() if each not in requested_fields
+    } == FIELDS_REQUESTED_ELSEWHERE
 
 
 FIELDS_REQUESTED_ELSEWHERE = {"Node.id"}  # each type under its own name
@@ -354,14 +379,16 @@ def _readable_fields() -> set[str]:
     """Every field of every object that a query can reach."""
     assert GRAPH.query_type
     types: dict[str, Any] = {}
-    pending: list[Any] = [GRAPH.query_type]
-    while pending:
-        kind = pending.pop()
+    pending_types: list[Any] = [GRAPH.query_type]
+    while pending_types:
+        kind = pending_types.pop()
         if kind.name in types or not hasattr(kind, "fields"):
             continue
         types[kind.name] = kind
-        pending += [get_named_type(field.type) for field in kind.fields.values()]
-        pending += GRAPH.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else []
+        pending_types += [get_named_type(field.type) for field in kind.fields.values()]
+        pending_types += (
+            GRAPH.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else []
+        )
     return {f"{name}.{field}" for name, kind in types.items() for field in kind.fields}
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from tests.conftest import MovableClock
     from tests.schema.conftest import Dataset, Execute
 
-TICKETS = """query($f: TicketFilter, $o: TicketOrder, $first: Int, $after: String, $last: Int,
+TICKETS_QUERY = """query($f: TicketFilter, $o: TicketOrder, $first: Int, $after: String, $last: Int,
     $before: String) {
     tickets(filter: $f, orderBy: $o, first: $first, after: $after, last: $last, before: $before) {
         totalCount nodes { number subject } pageInfo { startCursor endCursor } } }"""
-INVOICES = (
+INVOICES_QUERY = (
     "query($f: InvoiceFilter, $o: InvoiceOrder) { invoices(filter: $f, orderBy: $o) { nodes { "
     "number } } }"
 )
@@ -66,7 +66,7 @@ async def tickets(dataset: "Dataset", action: Action, clock: "MovableClock") -> 
 async def list_numbers(execute: "Execute", viewer: Viewer, **arguments: Any) -> list[str]:
     return [
         each["number"]
-        for each in (await execute(viewer, TICKETS, **arguments))["data"]["tickets"]["nodes"]
+        for each in (await execute(viewer, TICKETS_QUERY, **arguments))["data"]["tickets"]["nodes"]
     ]
 
 
@@ -81,12 +81,16 @@ async def test_tickets_come_in_the_order_that_is_asked_for(
         (order_by("CREATED_AT", "ASC"), [first, a, b, c]),
     ):
         assert await list_numbers(execute, dataset.paul.owner, o=order) == numbers
-        page = (await execute(dataset.paul.owner, TICKETS, o=order, first=2))["data"]["tickets"]
+        page = (await execute(dataset.paul.owner, TICKETS_QUERY, o=order, first=2))["data"][
+            "tickets"
+        ]
         next_numbers = await list_numbers(
             execute, dataset.paul.owner, o=order, after=page["pageInfo"]["endCursor"]
         )
         assert [each["number"] for each in page["nodes"]] + next_numbers == numbers
-        last_page = (await execute(dataset.paul.owner, TICKETS, o=order, last=1))["data"]["tickets"]
+        last_page = (await execute(dataset.paul.owner, TICKETS_QUERY, o=order, last=1))["data"][
+            "tickets"
+        ]
         assert (
             await list_numbers(
                 execute, dataset.paul.owner, o=order, before=last_page["pageInfo"]["startCursor"]
@@ -105,10 +109,12 @@ async def test_a_cursor_of_another_order_is_refused(
         order_by("CREATED_AT", "ASC"),
     ]
     for order in orders:
-        page = (await execute(dataset.paul.owner, TICKETS, o=order, first=1))["data"]["tickets"]
+        page = (await execute(dataset.paul.owner, TICKETS_QUERY, o=order, first=1))["data"][
+            "tickets"
+        ]
         for other in orders:
             response = await execute(
-                dataset.paul.owner, TICKETS, o=other, after=page["pageInfo"]["endCursor"]
+                dataset.paul.owner, TICKETS_QUERY, o=other, after=page["pageInfo"]["endCursor"]
             )
             codes = [error["extensions"]["code"] for error in response.get("errors", [])]
             assert codes == ([] if other == order else ["BAD_USER_INPUT"])
@@ -175,14 +181,16 @@ async def test_staff_find_what_people_name_by_number(
         ticket
     ]
     for arguments in ({"number": {"eq": invoice}}, {"number": {"in": [invoice, "FA-1", "\x00"]}}):
-        response = await execute(dataset.alice, INVOICES, f=arguments)
+        response = await execute(dataset.alice, INVOICES_QUERY, f=arguments)
         assert response["data"]["invoices"]["nodes"] == [{"number": invoice}]
-        assert (await execute(dataset.paul.owner, INVOICES, f=arguments))["data"]["invoices"][
+        assert (await execute(dataset.paul.owner, INVOICES_QUERY, f=arguments))["data"]["invoices"][
             "nodes"
         ] == []
-    many = {"number": {"in": [invoice] * 50 + [f"FA-2026-{number:06d}" for number in range(101)]}}
-    for query in (INVOICES, TICKETS):
-        assert (await execute(dataset.alice, query, f=many))["errors"][0]["extensions"][
+    numbers_filter = {
+        "number": {"in": [invoice] * 50 + [f"FA-2026-{number:06d}" for number in range(101)]}
+    }
+    for query in (INVOICES_QUERY, TICKETS_QUERY):
+        assert (await execute(dataset.alice, query, f=numbers_filter))["errors"][0]["extensions"][
             "code"
         ] == "BAD_USER_INPUT"
 
@@ -191,14 +199,14 @@ async def test_invoices_come_by_number_or_by_day(execute: "Execute", dataset: "D
     numbers = sorted(company.row(Invoice).number for company in (dataset.paul, dataset.marie))
     for order in ("NUMBER", "ISSUED_ON"):
         for direction, expected in (("ASC", numbers), ("DESC", numbers[::-1])):
-            response = await execute(dataset.alice, INVOICES, o=order_by(order, direction))
+            response = await execute(dataset.alice, INVOICES_QUERY, o=order_by(order, direction))
             assert [each["number"] for each in response["data"]["invoices"]["nodes"]] == expected
     for arguments, count in (
         ({"gte": "2026-11-23"}, 2),
         ({"lt": "2026-11-23"}, 0),
         ({"gte": "2026-11-23", "lt": "2026-11-24"}, 2),
     ):
-        response = await execute(dataset.alice, INVOICES, f={"issuedOn": arguments})
+        response = await execute(dataset.alice, INVOICES_QUERY, f={"issuedOn": arguments})
         assert len(response["data"]["invoices"]["nodes"]) == count
 
 
@@ -219,13 +227,13 @@ async def test_objects_are_found_by_name_by_those_who_may_see_them(
         contact = response["data"].pop("contact")
         assert contact["email"]
         assert response["data"] == result
-    missing = {
+    missing_objects = {
         "ticket": "CAM-2026-999999",
         "invoice": "FA-2026-999999",
         "purchase": encode("Purchase", 99),
         "account": encode("Account", 99),
     }
-    wrong = {
+    wrong_filter = {
         "ticket": "CAM-2026-2",
         "invoice": "\x00" * 50,
         "purchase": "x",
@@ -233,8 +241,8 @@ async def test_objects_are_found_by_name_by_those_who_may_see_them(
     }
     for arguments in (
         names,
-        missing,
-        wrong,
+        missing_objects,
+        wrong_filter,
         {**names, "ticket": names["ticket"].replace("2026", "2025")},
     ):
         response = await execute(dataset.paul.owner, BY_NUMBER_QUERY, **arguments)

@@ -27,48 +27,59 @@ PAYMENT = "payment { status declineCode } purchase { id status } userErrors { co
 
 
 async def mutate(
-    execute: Execute, who: Viewer, name: str, kind: str, selection: str, **given: Any
+    execute: Execute, viewer: Viewer, name: str, kind: str, selection: str, **input_fields: Any
 ) -> dict[str, Any]:
     """The payload of one mutation."""
     response = await execute(
-        who, f"mutation($i: {kind}!) {{ {name}(input: $i) {{ {selection} }} }}", i=given
+        viewer, f"mutation($i: {kind}!) {{ {name}(input: $i) {{ {selection} }} }}", i=input_fields
     )
     assert "errors" not in response, response
     return dict(response["data"][name])
 
 
-async def drafted(execute: Execute, who: Viewer, price: Price, key: str) -> dict[str, Any]:
-    given = {"priceId": encode("Price", price.pk), "idempotencyKey": key}
+async def draft_purchase(
+    execute: Execute, viewer: Viewer, price: Price, key: str
+) -> dict[str, Any]:
+    input_fields = {"priceId": encode("Price", price.pk), "idempotencyKey": key}
     return await mutate(
         execute,
-        who,
+        viewer,
         "purchaseDraft",
         "PurchaseDraftInput",
         "purchase { id status } userErrors { code }",
-        **given,
+        **input_fields,
     )
 
 
 async def confirm_billing(
-    execute: Execute, who: Viewer, purchase: str, **given: Any
+    execute: Execute, viewer: Viewer, purchase: str, **input_fields: Any
 ) -> dict[str, Any]:
-    where = {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"}
-    where |= {name: given.pop(name) for name in ("country", "city", "street") if name in given}
-    given |= {"purchaseId": purchase, "billingAddress": where}
+    billing_address = {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"}
+    billing_address |= {
+        name: input_fields.pop(name)
+        for name in ("country", "city", "street")
+        if name in input_fields
+    }
+    input_fields |= {"purchaseId": purchase, "billingAddress": billing_address}
     selection = (
         "purchase { status billingAddress { street country } orderNumber } userErrors { code field "
         "}"
     )
     return await mutate(
-        execute, who, "purchaseConfirmBilling", "PurchaseConfirmBillingInput", selection, **given
+        execute,
+        viewer,
+        "purchaseConfirmBilling",
+        "PurchaseConfirmBillingInput",
+        selection,
+        **input_fields,
     )
 
 
-async def paid(
-    execute: Execute, who: Viewer, purchase: str, method: str, key: str
+async def pay(
+    execute: Execute, viewer: Viewer, purchase: str, method: str, key: str
 ) -> dict[str, Any]:
-    given = {"purchaseId": purchase, "paymentMethod": method, "idempotencyKey": key}
-    return await mutate(execute, who, "purchasePay", "PurchasePayInput", PAYMENT, **given)
+    input_fields = {"purchaseId": purchase, "paymentMethod": method, "idempotencyKey": key}
+    return await mutate(execute, viewer, "purchasePay", "PurchasePayInput", PAYMENT, **input_fields)
 
 
 async def test_a_purchase_survives_invalid_input(
@@ -78,45 +89,48 @@ async def test_a_purchase_survives_invalid_input(
     repeat.
     """
     owner = dataset.paul.owner
-    purchase = (await drafted(execute, owner, price, "one"))["purchase"]["id"]
-    assert (await drafted(execute, owner, price, "one"))["purchase"]["id"] == purchase
-    early = await paid(execute, owner, purchase, "pm_sandbox_success", "early")
-    assert early["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
+    purchase = (await draft_purchase(execute, owner, price, "one"))["purchase"]["id"]
+    assert (await draft_purchase(execute, owner, price, "one"))["purchase"]["id"] == purchase
+    early_payment = await pay(execute, owner, purchase, "pm_sandbox_success", "early")
+    assert early_payment["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
     assert (
-        early["userErrors"][0]["message"]
+        early_payment["userErrors"][0]["message"]
         == "Confirmez vos informations de facturation avant de payer."
     )
-    for wrong, code in (
+    for invalid_fields, code in (
         ({"country": "ZZ"}, "VALUE_INVALID"),
         ({"city": "  "}, "BLANK"),
         ({"street": "x" * 201}, "TOO_LONG"),
         ({"street": "4242 4242 4242 4242"}, "CARD_NUMBER"),
     ):
-        (error,) = (await confirm_billing(execute, owner, purchase, **wrong))["userErrors"]
-        assert error == {"code": code, "field": ["input", "billingAddress", *wrong]}
+        (error,) = (await confirm_billing(execute, owner, purchase, **invalid_fields))["userErrors"]
+        assert error == {"code": code, "field": ["input", "billingAddress", *invalid_fields]}
     # It is printed on invoices, so it is refused instead of being changed.
     card = "PO 4242-4242-4242-4242"
     (error,) = (await confirm_billing(execute, owner, purchase, orderNumber=card))["userErrors"]
     assert error == {"code": "CARD_NUMBER", "field": ["input", "orderNumber"]}
     reference = "RF97 4242 4242 4242 4242"
-    confirmed = await confirm_billing(execute, owner, purchase, orderNumber=reference)
-    assert confirmed["purchase"] == {
+    confirmation = await confirm_billing(execute, owner, purchase, orderNumber=reference)
+    assert confirmation["purchase"] == {
         "status": "BILLING_CONFIRMED",
         "billingAddress": {"street": "3 rue du Four", "country": "FR"},
         "orderNumber": reference,
     }
-    unknown = await paid(execute, owner, purchase, "pm_unheard_of", "u")
-    assert unknown == await paid(execute, owner, purchase, "pm_unheard_of", "u")
-    assert (unknown["payment"]["status"], unknown["userErrors"][0]["code"]) == (
+    declined_payment = await pay(execute, owner, purchase, "pm_unheard_of", "u")
+    assert declined_payment == await pay(execute, owner, purchase, "pm_unheard_of", "u")
+    assert (declined_payment["payment"]["status"], declined_payment["userErrors"][0]["code"]) == (
         "DECLINED",
         "VALUE_INVALID",
     )
-    other = await paid(execute, owner, purchase, "pm_sandbox_success", "u")
-    assert other["userErrors"][0]["code"] == "IDEMPOTENCY_MISMATCH"
-    active = await paid(execute, owner, purchase, "pm_sandbox_success", "v")
-    assert (active["payment"]["status"], active["purchase"]["status"]) == ("SUCCEEDED", "ACTIVE")
-    again = await confirm_billing(execute, owner, purchase)
-    assert again["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
+    mismatched_payment = await pay(execute, owner, purchase, "pm_sandbox_success", "u")
+    assert mismatched_payment["userErrors"][0]["code"] == "IDEMPOTENCY_MISMATCH"
+    accepted_payment = await pay(execute, owner, purchase, "pm_sandbox_success", "v")
+    assert (accepted_payment["payment"]["status"], accepted_payment["purchase"]["status"]) == (
+        "SUCCEEDED",
+        "ACTIVE",
+    )
+    late_confirmation = await confirm_billing(execute, owner, purchase)
+    assert late_confirmation["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
 
 
 async def test_a_payment_waits_for_the_bank_and_is_checked_again(
@@ -124,10 +138,10 @@ async def test_a_payment_waits_for_the_bank_and_is_checked_again(
 ) -> None:
     """P2.3: the states of strong customer authentication are visible."""
     owner = dataset.paul.owner
-    purchase = (await drafted(execute, owner, price, "sca"))["purchase"]["id"]
+    purchase = (await draft_purchase(execute, owner, price, "sca"))["purchase"]["id"]
     await confirm_billing(execute, owner, purchase)
-    waiting = await paid(execute, owner, purchase, "pm_sandbox_confirmation", "s")
-    assert (waiting["payment"]["status"], waiting["purchase"]["status"]) == (
+    pending_payment = await pay(execute, owner, purchase, "pm_sandbox_confirmation", "s")
+    assert (pending_payment["payment"]["status"], pending_payment["purchase"]["status"]) == (
         "REQUIRES_ACTION",
         "PAYMENT_PENDING",
     )
@@ -138,14 +152,14 @@ async def test_a_payment_waits_for_the_bank_and_is_checked_again(
     )
     (payment,) = result["data"]["node"]["payments"]
     await services.gateway.decide(payment["confirmationUrl"].rpartition("/")[2], is_approved=False)  # type: ignore[attr-defined] # the sandbox
-    refused = await mutate(
+    refused_response = await mutate(
         execute, owner, "paymentRefresh", "PaymentRefreshInput", PAYMENT, paymentId=payment["id"]
     )
-    assert (refused["payment"]["status"], refused["purchase"]["status"]) == (
+    assert (refused_response["payment"]["status"], refused_response["purchase"]["status"]) == (
         "DECLINED",
         "BILLING_CONFIRMED",
     )
-    assert refused["userErrors"][0]["code"] == "PAYMENT_DECLINED"
+    assert refused_response["userErrors"][0]["code"] == "PAYMENT_DECLINED"
 
 
 async def test_a_price_that_is_no_longer_sold_cannot_be_bought(
@@ -153,14 +167,14 @@ async def test_a_price_that_is_no_longer_sold_cannot_be_bought(
 ) -> None:
     """P2.1: versions of prices."""
     await Price.filter(pk=price.pk).update(valid_until=action.at)
-    assert (await drafted(execute, dataset.paul.owner, price, "late"))["userErrors"][0][
+    assert (await draft_purchase(execute, dataset.paul.owner, price, "late"))["userErrors"][0][
         "code"
     ] == "NOT_FOUND"
 
 
 async def test_a_ticket_is_opened_once_by_chat_or_web(execute: Execute, dataset: Dataset) -> None:
     """P5.1, P5.8: phone calls and emails become tickets in other ways."""
-    given = {
+    input_fields = {
         "subject": "Lenteur",
         "body": "Tout est lent",
         "category": "PERFORMANCE",
@@ -168,13 +182,13 @@ async def test_a_ticket_is_opened_once_by_chat_or_web(execute: Execute, dataset:
     }
     selection = "ticket { id channel category } userErrors { code field }"
     first = await mutate(
-        execute, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given
+        execute, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **input_fields
     )
     assert first == await mutate(
-        execute, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given
+        execute, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **input_fields
     )
     assert first["ticket"]["channel"] == "WEB"
-    for wrong, code in (
+    for invalid_fields, code in (
         ({"channel": "PHONE"}, "VALUE_INVALID"),
         ({"subject": " "}, "BLANK"),
         ({"body": "x" * 8_001}, "TOO_LONG"),
@@ -187,7 +201,7 @@ async def test_a_ticket_is_opened_once_by_chat_or_web(execute: Execute, dataset:
             "ticketOpen",
             "TicketOpenInput",
             selection,
-            **{**given, **wrong},
+            **{**input_fields, **invalid_fields},
         )
         assert payload["userErrors"][0]["code"] == code
 
@@ -207,21 +221,25 @@ async def test_a_ticket_on_hold_appears_open_to_the_customer(
         ticketId=dataset.paul.id(Ticket),
         status="ON_HOLD",
     )
-    listed = """query($s: [TicketStatus!], $a: Boolean) {
+    tickets_query = """query($s: [TicketStatus!], $a: Boolean) {
         tickets(filter: {status: {in: $s}, assigned: $a}) { nodes { status assignee { name
         email } } } }"""
-    customers = (await execute(dataset.paul.owner, listed, s=["OPEN"]))["data"]["tickets"]["nodes"]
-    assert customers == [{"status": "OPEN", "assignee": {"name": "Alice", "email": None}}]
-    assert (await execute(dataset.paul.owner, listed, s=["ON_HOLD"]))["data"]["tickets"][
+    customer_tickets = (await execute(dataset.paul.owner, tickets_query, s=["OPEN"]))["data"][
+        "tickets"
+    ]["nodes"]
+    assert customer_tickets == [{"status": "OPEN", "assignee": {"name": "Alice", "email": None}}]
+    assert (await execute(dataset.paul.owner, tickets_query, s=["ON_HOLD"]))["data"]["tickets"][
         "nodes"
     ] == []
-    agents = (await execute(dataset.alice, listed, s=["ON_HOLD"], a=True))["data"]["tickets"][
-        "nodes"
-    ]
-    assert agents == [
+    agent_tickets = (await execute(dataset.alice, tickets_query, s=["ON_HOLD"], a=True))["data"][
+        "tickets"
+    ]["nodes"]
+    assert agent_tickets == [
         {"status": "ON_HOLD", "assignee": {"name": "Alice", "email": "alice@camcha.example"}}
     ]
-    unassigned_tickets = (await execute(dataset.alice, listed, a=False))["data"]["tickets"]["nodes"]
+    unassigned_tickets = (await execute(dataset.alice, tickets_query, a=False))["data"]["tickets"][
+        "nodes"
+    ]
     assert [ticket["assignee"] for ticket in unassigned_tickets] == [None]
 
 
@@ -230,7 +248,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(
 ) -> None:
     """P5.2, P6.2: a closed ticket stays closed."""
     ticket = dataset.paul.id(Ticket)
-    closed = await mutate(
+    close_payload = await mutate(
         execute,
         dataset.paul.owner,
         "ticketClose",
@@ -238,8 +256,8 @@ async def test_an_invalid_transition_lists_the_valid_ones(
         "ticket { status closedAt }",
         ticketId=ticket,
     )
-    assert closed["ticket"]["status"] == TicketStatus.CLOSED.value
-    moved = await mutate(
+    assert close_payload["ticket"]["status"] == TicketStatus.CLOSED.value
+    move_payload = await mutate(
         execute,
         dataset.alice,
         "ticketMove",
@@ -248,7 +266,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(
         ticketId=ticket,
         status="OPEN",
     )
-    assert moved["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
+    assert move_payload["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
     reply_payload = await mutate(
         execute,
         dataset.paul.owner,
@@ -281,8 +299,8 @@ async def test_operators_verify_the_invoice_numbering(
     oscar = await create_staff_viewer(action, "Oscar", Staff.OPERATOR)
     result = await execute(oscar, "{ invoiceNumbering { issued faults } }")
     assert result["data"]["invoiceNumbering"] == {"issued": 2, "faults": []}
-    refused = await execute(dataset.alice, "{ invoiceNumbering { issued } }")
-    assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    refused_response = await execute(dataset.alice, "{ invoiceNumbering { issued } }")
+    assert refused_response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from schema.root import schema
 from tests.people import add_member, create_staff_viewer, create_user, create_viewer
 from tests.realtime.socket_fixtures import wait_until
 from tests.realtime.stream_fixtures import MemorySocket, live
-from tests.schema.conftest import sent
+from tests.schema.conftest import decode_answer
 from tests.schema.subscription_fixtures import ViewerClient, create_endpoint, subscribe
 from tests.schema.test_isolation import selection
 
@@ -79,7 +79,7 @@ async def individual_event(engine: Engine, client: ViewerClient, query: str, seq
     """The event that this client receives when it is the only one."""
     query = query.replace("after: null", f"after: {sequence - 1}")
     async with aclosing(subscribe(engine, client.viewer, client.services, query)) as results:
-        return sent(await anext(results))
+        return decode_answer(await anext(results))
 
 
 @pytest.fixture

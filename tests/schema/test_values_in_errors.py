@@ -32,11 +32,11 @@ ARGUMENTS = {
 }
 
 
-def wrong_values(declared: GraphQLInputType, depth: int = 4) -> Iterator[Any]:
+def wrong_values(declared_type: GraphQLInputType, depth: int = 4) -> Iterator[Any]:
     """Values of the wrong type, each with the secret in another position."""
     yield {SECRET: SECRET, "secret": [SECRET]}
     yield [[SECRET]]
-    type_: Any = get_nullable_type(declared)
+    type_: Any = get_nullable_type(declared_type)
     if isinstance(type_, GraphQLList):
         yield from ([each] for each in wrong_values(type_.of_type, depth - 1))
     elif isinstance(type_, GraphQLInputObjectType):
@@ -62,24 +62,28 @@ def literal(value: Any) -> str:
 def test_no_value_is_repeated(engine: Engine, position: str) -> None:
     kind, name, argument, definition = ARGUMENTS[position]
     for value in wrong_values(definition.type):
-        by_variable = f"{kind}($v: {definition.type}) {{ {name}({argument}: $v) {{ __typename }} }}"
-        by_literal = f"{kind} {{ {name}({argument}: {literal(value)}) {{ __typename }} }}"
-        for text in (by_variable, by_literal):
+        query_with_variable = (
+            f"{kind}($v: {definition.type}) {{ {name}({argument}: $v) {{ __typename }} }}"
+        )
+        query_with_literal = f"{kind} {{ {name}({argument}: {literal(value)}) {{ __typename }} }}"
+        for text in (query_with_variable, query_with_literal):
             with pytest.raises(RequestError) as refused:
                 engine.prepare(Params(text, variables={"v": value}))
             assert "hunter2" not in str(refused.value.errors), value
 
 
 def test_every_kind_of_type_is_tried() -> None:
-    tried = {get_named_type(each.type).name for _, _, _, each in ARGUMENTS.values()}
-    inner = [GRAPH.type_map[name] for name in tried]
+    visited_types = {get_named_type(each.type).name for _, _, _, each in ARGUMENTS.values()}
+    inner = [GRAPH.type_map[name] for name in visited_types]
     while inner:
         type_ = inner.pop()
         if isinstance(type_, GraphQLInputObjectType):
             types = [get_named_type(field.type) for field in type_.fields.values()]
-            inner += [each for each in types if each.name not in tried]
-            tried |= {each.name for each in types}
-    assert {"Int", "Boolean", "Date", "DateTime", "BigInt"} & set(GRAPH.type_map) <= tried | {
+            inner += [each for each in types if each.name not in visited_types]
+            visited_types |= {each.name for each in types}
+    assert {"Int", "Boolean", "Date", "DateTime", "BigInt"} & set(
+        GRAPH.type_map
+    ) <= visited_types | {
         "BigInt"  # an output only, so far
     }
-    assert any(isinstance(GRAPH.type_map[name], GraphQLEnumType) for name in tried)
+    assert any(isinstance(GRAPH.type_map[name], GraphQLEnumType) for name in visited_types)

@@ -160,10 +160,10 @@ async def test_an_answer_works_once_even_in_concurrent_requests(
     device = Device()
     await passkey_user.register(await passkey_user.start_session(owner), device)
     response = await passkey_user.answer(device)
-    entered = await asyncio.gather(
+    sign_in_results = await asyncio.gather(
         *(passkey_user.sign_in(response) for _ in range(4)), return_exceptions=True
     )
-    assert [each for each in entered if isinstance(each, User)] == [owner]
+    assert [each for each in sign_in_results if isinstance(each, User)] == [owner]
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await passkey_user.sign_in(response)
 
@@ -317,14 +317,14 @@ async def test_options_exclude_passkeys_already_on_the_device(
 ) -> None:
     device, tokens = Device(), await passkey_user.start_session(owner)
     await passkey_user.register(tokens, device)
-    request_options, again = [
+    request_options, next_options = [
         json.loads(await passkeys.authentication_options(new_action(), auth.relying_party))
         for _ in range(2)
     ]
-    assert request_options.pop("challenge") != again.pop("challenge")
+    assert request_options.pop("challenge") != next_options.pop("challenge")
     assert (
         request_options
-        == again
+        == next_options
         == {
             "timeout": 300000,
             "rpId": "localhost",
@@ -361,7 +361,7 @@ async def test_an_overlong_identifier_is_refused(passkey_user: PasskeyUser, owne
     assert await passkey_user.sign_in(await passkey_user.answer(device)) == owner
 
 
-_KEYS = [
+_JSON_KEYS = [
     "id",
     "rawId",
     "type",
@@ -372,37 +372,44 @@ _KEYS = [
     "userHandle",
     "attestationObject",
 ]
-_JSON = st.recursive(
+_JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.text(max_size=20) | st.integers(),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=9)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(_JSON_KEYS), inner, max_size=9)
     ),
     max_leaves=20,
 )
-_TEXTS = (
-    st.text(max_size=50) | st.just("[" * 16_000) | st.just("x" * 20_000) | _JSON.map(json.dumps)
+_CREDENTIAL_TEXTS = (
+    st.text(max_size=50)
+    | st.just("[" * 16_000)
+    | st.just("x" * 20_000)
+    | _JSON_VALUES.map(json.dumps)
 )
-_PARTS = st.binary(max_size=200).map(bytes_to_base64url) | st.none() | st.text(max_size=9)
-_CHANGED_PARTS = st.dictionaries(
+_RESPONSE_FIELDS = st.binary(max_size=200).map(bytes_to_base64url) | st.none() | st.text(max_size=9)
+_CHANGED_FIELDS = st.dictionaries(
     st.sampled_from(["clientDataJSON", "authenticatorData", "signature", "userHandle"]),
-    _PARTS,
+    _RESPONSE_FIELDS,
     min_size=1,
 )
 
 
-@given(text=_TEXTS, changed=_CHANGED_PARTS)
+@given(text=_CREDENTIAL_TEXTS, changed_fields=_CHANGED_FIELDS)
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 async def test_malformed_answers_are_refused(
-    passkey_user: PasskeyUser, owner: User, text: str, changed: dict[str, object]
+    passkey_user: PasskeyUser, owner: User, text: str, changed_fields: dict[str, object]
 ) -> None:
     """Malformed answers, and valid answers with one part changed."""
     passkey_user.auth.throttle._counts.clear()  # of a different example
     if not await Authenticator.exists():
         await passkey_user.register(await passkey_user.start_session(owner), DEVICE)
     response = json.loads(await passkey_user.answer(DEVICE))
-    for credential in (text, json.dumps(response | {"response": response["response"] | changed})):
+    for credential in (
+        text,
+        json.dumps(response | {"response": response["response"] | changed_fields}),
+    ):
         with pytest.raises(Refusal, match="PASSKEY_INVALID"):
             await passkey_user.sign_in(credential)
 
@@ -441,5 +448,8 @@ DEVICE = Device()
     ],
 )
 def test_the_relying_party_follows_the_settings(base_url: str, host: str, origin: str) -> None:
-    party = RelyingParty.from_base_url(base_url, {"https://app.camcha.example"})
-    assert (party.id, set(party.origins)) == (host, {origin, "https://app.camcha.example"})
+    relying_party = RelyingParty.from_base_url(base_url, {"https://app.camcha.example"})
+    assert (relying_party.id, set(relying_party.origins)) == (
+        host,
+        {origin, "https://app.camcha.example"},
+    )

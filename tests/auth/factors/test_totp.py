@@ -71,9 +71,9 @@ class TestSetUp:
         tokens = await sign_in(owner, None, False, new_action())
         secret = await begin_totp(new_action(), auth, tokens.session, password)
         assert await sign_in_with_code(owner, None) == owner
-        wrong = code_of(secret, new_action(), 5)
+        wrong_code = code_of(secret, new_action(), 5)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(new_action(), auth, tokens.session, wrong)
+            await confirm_totp(new_action(), auth, tokens.session, wrong_code)
         assert await sign_in_with_code(owner, None) == owner
         await confirm_totp(new_action(), auth, tokens.session, code_of(secret, new_action()))
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
@@ -129,8 +129,10 @@ class TestSetUp:
     ) -> None:
         tokens = await sign_in(owner, None, False, new_action())
         code = code_of(await begin_totp(new_action(), auth, tokens.session, password), new_action())
-        both = [confirm_totp(new_action(), auth, tokens.session, code) for _ in range(2)]
-        results = await asyncio.gather(*both, return_exceptions=True)
+        concurrent_calls = [
+            confirm_totp(new_action(), auth, tokens.session, code) for _ in range(2)
+        ]
+        results = await asyncio.gather(*concurrent_calls, return_exceptions=True)
         assert sorted(str(response) for response in results if isinstance(response, Refusal)) == [
             "STEP_UP_REQUIRED"
         ]
@@ -142,8 +144,12 @@ class TestSetUp:
         """P4.3: TOTP with a QR code. P3.5: seeds are encrypted at rest."""
         secret, codes, _ = await enrol(owner)
         uri = totp.provisioning_uri(owner, secret)
-        read = pyotp.parse_uri(uri)
-        assert (read.secret, read.name, read.issuer) == (secret, owner.email, "CAMCHA")
+        parsed_uri = pyotp.parse_uri(uri)
+        assert (parsed_uri.secret, parsed_uri.name, parsed_uri.issuer) == (
+            secret,
+            owner.email,
+            "CAMCHA",
+        )
         assert totp.qr_svg(uri).startswith('<svg xmlns="http://www.w3.org/2000/svg"')
         assert 'fill="#fff"' in totp.qr_svg(uri)  # on a dark page too
         rows = [
@@ -320,15 +326,15 @@ class TestRecovery:
 
 class TestEncryption:
     def test_a_seed_is_decrypted_only_with_its_secret_key(self) -> None:
-        sealed = SecretBox("first key of the test").encrypt("JBSWY3DPEHPK3PXP" * 2)
-        assert SecretBox("first key of the test").decrypt(sealed) == "JBSWY3DPEHPK3PXP" * 2
+        ciphertext = SecretBox("first key of the test").encrypt("JBSWY3DPEHPK3PXP" * 2)
+        assert SecretBox("first key of the test").decrypt(ciphertext) == "JBSWY3DPEHPK3PXP" * 2
         assert (
-            SecretBox("second key", "first key of the test").decrypt(sealed)
+            SecretBox("second key", "first key of the test").decrypt(ciphertext)
             == "JBSWY3DPEHPK3PXP" * 2
         )
-        assert len(sealed) <= 200  # the column
+        assert len(ciphertext) <= 200  # the column
         with pytest.raises(InvalidToken):
-            SecretBox("second key").decrypt(sealed)
+            SecretBox("second key").decrypt(ciphertext)
 
 
 @pytest.fixture
@@ -346,7 +352,7 @@ def step_up_with_code(
 StepUpWithCode = Callable[[Tokens, str], Awaitable[object]]
 
 
-async def latest(user: User) -> str:
+async def latest_email_text(user: User) -> str:
     """The text of the latest email about the second factor."""
     emails = await emails_to(user.email)
     return [email.text for email in emails if email.template == "second_factor_changed.fr"][-1]
@@ -367,20 +373,22 @@ class TestSeveralAuthenticators:
         """A user moves to a new phone: both apps work, each code once, until the user removes the
         old one.
         """
-        old, codes, tokens = await enrol(owner)
+        old_setup, codes, tokens = await enrol(owner)
         other = await sign_in(owner, None, True, new_action())
         await step_up_with_code(tokens, codes[0])
-        new = await begin_totp(new_action(), auth, tokens.session, password, " New  phone ")
+        new_setup = await begin_totp(new_action(), auth, tokens.session, password, " New  phone ")
         clock.advance(timedelta(minutes=1))
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await sign_in_with_code(owner, code_of(new, new_action()))
-        added = await confirm_totp(new_action(), auth, tokens.session, code_of(new, new_action()))
-        assert (added.recovery_codes, added.authenticator.name) == (None, "New phone")
-        assert "ajouté" in await latest(owner)
+            await sign_in_with_code(owner, code_of(new_setup, new_action()))
+        enrolment = await confirm_totp(
+            new_action(), auth, tokens.session, code_of(new_setup, new_action())
+        )
+        assert (enrolment.recovery_codes, enrolment.authenticator.name) == (None, "New phone")
+        assert "ajouté" in await latest_email_text(owner)
         with pytest.raises(Unauthenticated):
             await viewer_of(other.access, new_action().at)
         clock.advance(timedelta(minutes=1))
-        for secret in (old, new):
+        for secret in (old_setup, new_setup):
             assert await sign_in_with_code(owner, code_of(secret, new_action())) == owner
             with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
                 await sign_in_with_code(owner, code_of(secret, new_action()))
@@ -388,20 +396,22 @@ class TestSeveralAuthenticators:
         first = await Authenticator.filter(user_id=owner.pk).order_by("id").first()
         assert first
         assert await remove(new_action(), tokens.session, first) is True
-        assert "supprimé" in await latest(owner)
+        assert "supprimé" in await latest_email_text(owner)
         clock.advance(timedelta(minutes=1))
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await sign_in_with_code(owner, code_of(old, new_action()))
-        assert await sign_in_with_code(owner, code_of(new, new_action())) == owner
+            await sign_in_with_code(owner, code_of(old_setup, new_action()))
+        assert await sign_in_with_code(owner, code_of(new_setup, new_action())) == owner
 
     async def test_a_new_set_up_replaces_an_unconfirmed_one(
         self, auth: AuthServices, new_action: "NewAction", owner: User, password: str
     ) -> None:
         tokens = await sign_in(owner, None, False, new_action())
-        seen = await begin_totp(new_action(), auth, tokens.session, password)
+        first_setup = await begin_totp(new_action(), auth, tokens.session, password)
         await begin_totp(new_action(), auth, tokens.session, password)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(new_action(), auth, tokens.session, code_of(seen, new_action()))
+            await confirm_totp(
+                new_action(), auth, tokens.session, code_of(first_setup, new_action())
+            )
         assert await Authenticator.all().count() == 1
 
     async def test_the_number_of_authenticators_is_limited(
@@ -449,11 +459,11 @@ class TestSeveralAuthenticators:
             created_at=new_action().at,
             confirmed_at=new_action().at,
         )
-        proved = await sign_in_with_code(owner, codes[1])
+        authenticated_user = await sign_in_with_code(owner, codes[1])
         clock.advance(timedelta(milliseconds=1))
         await remove(new_action(), tokens.session, second)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await sign_in(proved, None, True, new_action())
+            await sign_in(authenticated_user, None, True, new_action())
 
     async def test_an_authenticator_can_be_named_and_renamed(
         self, new_action: "NewAction", owner: User, enrol: "Enrol"
@@ -482,10 +492,12 @@ class TestSeveralAuthenticators:
     ) -> None:
         _, codes, tokens = await enrol(owner)
         await step_up_with_code(tokens, codes[0])
-        seen = await begin_totp(new_action(), auth, tokens.session, password)
+        first_setup = await begin_totp(new_action(), auth, tokens.session, password)
         clock.advance(timedelta(minutes=6))
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await confirm_totp(new_action(), auth, tokens.session, code_of(seen, new_action()))
+            await confirm_totp(
+                new_action(), auth, tokens.session, code_of(first_setup, new_action())
+            )
 
     async def test_an_ended_session_cannot_confirm_a_set_up(
         self, auth: AuthServices, new_action: "NewAction", owner: User, password: str
@@ -525,7 +537,7 @@ class TestRemoval:
         assert await sign_in_with_code(owner, None) == owner
         assert (await User.get(pk=owner.pk)).second_factor is False
         assert (await RecoveryCode.exists(), await Authenticator.exists()) == (False, False)
-        assert "désactivée" in await latest(owner)
+        assert "désactivée" in await latest_email_text(owner)
         with pytest.raises(Refusal, match="NOT_FOUND"):
             await remove(new_action(), tokens.session, authenticator)
 
@@ -552,16 +564,16 @@ class TestRenewal:
         step_up_with_code: StepUpWithCode,
         sign_in_with_code: SignInWithCode,
     ) -> None:
-        _, old, tokens = await enrol(owner)
+        _, old_codes, tokens = await enrol(owner)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await renew_recovery_codes(new_action(), tokens.session)
-        await step_up_with_code(tokens, old[0])
-        new = await renew_recovery_codes(new_action(), tokens.session)
-        assert len(set(new) - set(old)) == 10
+        await step_up_with_code(tokens, old_codes[0])
+        new_codes = await renew_recovery_codes(new_action(), tokens.session)
+        assert len(set(new_codes) - set(old_codes)) == 10
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await sign_in_with_code(owner, old[1])
-        assert await sign_in_with_code(owner, new[0]) == owner
-        assert "codes de secours" in await latest(owner)
+            await sign_in_with_code(owner, old_codes[1])
+        assert await sign_in_with_code(owner, new_codes[0]) == owner
+        assert "codes de secours" in await latest_email_text(owner)
 
     async def test_the_last_of_two_concurrent_renewals_counts(
         self,
@@ -571,14 +583,14 @@ class TestRenewal:
         step_up_with_code: StepUpWithCode,
         sign_in_with_code: SignInWithCode,
     ) -> None:
-        _, old, tokens = await enrol(owner)
-        await step_up_with_code(tokens, old[0])
-        both = await asyncio.gather(
+        _, old_codes, tokens = await enrol(owner)
+        await step_up_with_code(tokens, old_codes[0])
+        code_lists = await asyncio.gather(
             *(renew_recovery_codes(new_action(), tokens.session) for _ in range(2))
         )
         results = [
             await asyncio.gather(sign_in_with_code(owner, codes[0]), return_exceptions=True)
-            for codes in both
+            for codes in code_lists
         ]
         assert sorted(
             str(response) for (response,) in results if isinstance(response, Refusal)
@@ -600,7 +612,7 @@ async def test_a_second_factor_turned_on_during_sign_in_is_required(
     """A sign-in in progress when the second factor is turned on would otherwise have bypassed
     it.
     """
-    proved = await sign_in_with_code(owner, None)
+    authenticated_user = await sign_in_with_code(owner, None)
     await enrol(await User.get(pk=owner.pk))
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await sign_in(proved, None, False, new_action())
+        await sign_in(authenticated_user, None, False, new_action())

@@ -25,7 +25,7 @@ LEAKED_PASSWORD_HASH = hashlib.sha1(LEAKED_PASSWORD.encode()).hexdigest().upper(
 OTHER_LINES = b"".join(b"%035X:%d\r\n" % (each, each % 3) for each in range(900))
 
 
-def line(count: int) -> bytes:
+def hash_line(count: int) -> bytes:
     return f"{LEAKED_PASSWORD_HASH[5:]}:{count}\r\n".encode()
 
 
@@ -41,12 +41,12 @@ async def serve_breaches(
     answers when `reply` is None.
     """
     requests: list[bytes] = []
-    closed = asyncio.Event()
+    server_closed = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests.append(await reader.readuntil(b"\r\n\r\n"))
         if (content := reply()) is None:
-            await closed.wait()
+            await server_closed.wait()
         else:
             writer.write(content)
         writer.close()
@@ -54,7 +54,7 @@ async def serve_breaches(
     server = await asyncio.start_server(serve, "127.0.0.1")
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/range/", requests
-        closed.set()
+        server_closed.set()
 
 
 @asynccontextmanager
@@ -66,7 +66,7 @@ async def passwords(url: str, seconds: float = 5) -> AsyncIterator[Passwords]:
 
 async def test_p4_3_a_leaked_password_is_refused_with_an_explanation() -> None:
     async with (
-        serve_breaches(lambda: answer(OTHER_LINES + line(7) + OTHER_LINES)) as (url, requests),
+        serve_breaches(lambda: answer(OTHER_LINES + hash_line(7) + OTHER_LINES)) as (url, requests),
         passwords(url) as checker,
     ):
         with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
@@ -94,7 +94,7 @@ async def test_the_service_receives_five_digits_and_a_request_for_padding() -> N
 
 async def test_padding_is_ignored() -> None:
     async with (
-        serve_breaches(lambda: answer(OTHER_LINES + line(0))) as (url, _),
+        serve_breaches(lambda: answer(OTHER_LINES + hash_line(0))) as (url, _),
         passwords(url) as checker,
     ):
         with capture_logs() as logged:
@@ -108,14 +108,14 @@ async def test_padding_is_ignored() -> None:
         None,
         b"",
         b"SSH-2.0-x\r\n",
-        answer(line(7), b"500 Internal Server Error"),
-        answer(line(7), b"302 Found"),
+        answer(hash_line(7), b"500 Internal Server Error"),
+        answer(hash_line(7), b"302 Found"),
         answer(b""),
-        answer(b"<html>" + line(7)),
+        answer(b"<html>" + hash_line(7)),
         answer(b"\xff\x00" * 100),
-        answer(line(7)[:-3] + "\u00b2\r\n".encode()),
-        answer(OTHER_LINES * 10 + line(7)),
-        answer(line(7))[:-9],
+        answer(hash_line(7)[:-3] + "\u00b2\r\n".encode()),
+        answer(OTHER_LINES * 10 + hash_line(7)),
+        answer(hash_line(7))[:-9],
     ],
 )
 async def test_a_failing_service_blocks_no_one_and_is_logged(reply: bytes | None) -> None:
@@ -162,7 +162,7 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(
         return "in"
 
     async with (
-        serve_breaches(lambda: answer(line(7))) as (url, requests),
+        serve_breaches(lambda: answer(hash_line(7))) as (url, requests),
         passwords(url) as checker,
     ):
         outcomes = [await outcome("192.0.2.7") for _ in range(NEW_PASSWORD.free_attempts + 20)]

@@ -98,9 +98,9 @@ class TestReset:
         assert await sign_in_with_password(owner, NEW_PASSWORD) == owner
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await sign_in_with_password(owner, PASSWORD)
-        ended = [tokens.session.pk for tokens in (laptop, phone)]
-        assert await valid_session_ids(ended, new_action().at) == set()
-        assert bus.announced == [f"user:{owner.pk}", *(f"session:{key}" for key in ended)]
+        ended_ids = [tokens.session.pk for tokens in (laptop, phone)]
+        assert await valid_session_ids(ended_ids, new_action().at) == set()
+        assert bus.announced == [f"user:{owner.pk}", *(f"session:{key}" for key in ended_ids)]
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await refresh(laptop.refresh, new_action())
         assert await templates_to(owner.email) == ["password_reset", "password_changed"]
@@ -213,9 +213,9 @@ class TestReset:
     ) -> None:
         """The rules are those of sign-up, including the check against the user's own details."""
         token = await request_reset(owner.email)
-        for weak in ("short", "x" * 129, "camille aubry fournil", "motdepasse12345"):
+        for weak_password in ("short", "x" * 129, "camille aubry fournil", "motdepasse12345"):
             with pytest.raises(Refusal, match="PASSWORD_WEAK"):
-                await reset_password(token, weak)
+                await reset_password(token, weak_password)
         await reset_password(token)
         assert await sign_in_with_password(owner, NEW_PASSWORD) == owner
 
@@ -334,14 +334,14 @@ class TestResetWithASecondFactor:
 class TestChange:
     @pytest.fixture
     def change(self, auth: AuthServices, new_action: "NewAction") -> Callable[..., Awaitable[None]]:
-        async def changed(
+        async def change_password(
             tokens: Tokens, current: str = PASSWORD, password: str = NEW_PASSWORD
         ) -> None:
             await change.change(
                 new_action(), auth, tokens.session, current_password=current, password=password
             )
 
-        return changed
+        return change_password
 
     async def test_p3_5_changing_a_password_requires_the_current_one(
         self,
@@ -444,7 +444,7 @@ async def test_a_password_replaced_during_sign_in_is_refused(
     """P4.3: a sign-in in progress during the change would otherwise have outlived the end of all
     sessions.
     """
-    proved = await sign_in_with_password(owner, PASSWORD)
+    authenticated_user = await sign_in_with_password(owner, PASSWORD)
     await reset_password(await request_reset(owner.email))
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await sign_in(proved, None, False, new_action())
+        await sign_in(authenticated_user, None, False, new_action())

@@ -37,10 +37,10 @@ async def passwords() -> AsyncIterator[Passwords]:
 async def test_one_process_serves_successive_requests(
     passwords: Passwords, processes: list["hashing_pool._Process"]
 ) -> None:
-    stored = await passwords.hash(PASSWORD)
-    assert await passwords.matches(stored, PASSWORD)
+    stored_hash = await passwords.hash(PASSWORD)
+    assert await passwords.matches(stored_hash, PASSWORD)
     other = Passwords()
-    assert not await other.matches(stored, "mouette phare ardoise 77")
+    assert not await other.matches(stored_hash, "mouette phare ardoise 77")
     other.close()
     assert len(processes) == 1
     assert os.getpriority(os.PRIO_PROCESS, processes[0].process.pid) == 19
@@ -56,10 +56,10 @@ async def test_concurrent_requests_use_separate_processes(
 async def test_a_process_killed_while_idle_is_replaced(
     passwords: Passwords, processes: list["hashing_pool._Process"]
 ) -> None:
-    stored = await passwords.hash(PASSWORD)
+    stored_hash = await passwords.hash(PASSWORD)
     killed_process = processes[0].process
     killed_process.kill()
-    assert await passwords.matches(stored, PASSWORD)
+    assert await passwords.matches(stored_hash, PASSWORD)
     assert processes[0].process is not killed_process
     assert killed_process.returncode == -signal.SIGKILL
 
@@ -126,9 +126,9 @@ async def test_an_impossible_task_fails_without_revealing_its_input(passwords: P
 
 
 def test_a_hash_delayed_by_low_priority_is_still_computed() -> None:
-    impatient_work = hashing_process.CommandRunner(idle_timeout=0)
-    assert impatient_work.run(
-        "matches", impatient_work.run("hash_password", PASSWORD, 1, 8, 1), PASSWORD
+    command_runner = hashing_process.CommandRunner(idle_timeout=0)
+    assert command_runner.run(
+        "matches", command_runner.run("hash_password", PASSWORD, 1, 8, 1), PASSWORD
     )
 
 
@@ -160,10 +160,10 @@ def test_passwords_are_hashed_when_priorities_cannot_be_set(
 
 
 def test_the_process_answers_line_by_line() -> None:
-    stored = hashing_process.hash_password(PASSWORD, 1, 8, 1)
+    stored_hash = hashing_process.hash_password(PASSWORD, 1, 8, 1)
     valid_requests = [
-        ["matches", stored, PASSWORD],
-        ["matches", stored, "\ud800"],
+        ["matches", stored_hash, PASSWORD],
+        ["matches", stored_hash, "\ud800"],
         ["matches", "-", ""],
         ["score", "abc", []],
     ]

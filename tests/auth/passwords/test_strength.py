@@ -131,13 +131,13 @@ async def test_scoring_the_slowest_password_takes_a_bounded_time(passwords: Pass
                 await passwords.require_strong(worst, "camille@fournil.example " * 1000)
 
 
-@pytest.mark.parametrize("signs", ["4@8({[<369&#!1/|0$5+7%2", "1!|7+1|l17", "({[<69@4$5!1|"])
-def test_the_number_of_variants_scored_is_limited(signs: str) -> None:
+@pytest.mark.parametrize("substitutes", ["4@8({[<369&#!1/|0$5+7%2", "1!|7+1|l17", "({[<69@4$5!1|"])
+def test_the_number_of_variants_scored_is_limited(substitutes: str) -> None:
     """Each variant takes milliseconds during which no one can sign in."""
-    readings = enumerate_l33t_subs(
-        relevant_l33t_subtable(evaluated_part(signs * 3 + "abc"), L33T_TABLE)
+    variants = enumerate_l33t_subs(
+        relevant_l33t_subtable(evaluated_part(substitutes * 3 + "abc"), L33T_TABLE)
     )
-    assert len(readings) <= 2 * MAX_VARIANTS
+    assert len(variants) <= 2 * MAX_VARIANTS
     assert evaluated_part("p4ssw0rd$ and m@ny more!") == "p4ssw0rd$ and m@ny more!"
 
 
@@ -150,17 +150,17 @@ async def test_hashes_use_argon2id_with_at_least_owasps_parameters(passwords: Pa
 
 
 async def test_only_the_password_itself_matches(passwords: Passwords) -> None:
-    stored = await passwords.hash("corneille sabot pluvier 42")
-    assert await passwords.matches(stored, "corneille sabot pluvier 42")
-    assert not await passwords.matches(stored, "Corneille sabot pluvier 42")
+    stored_hash = await passwords.hash("corneille sabot pluvier 42")
+    assert await passwords.matches(stored_hash, "corneille sabot pluvier 42")
+    assert not await passwords.matches(stored_hash, "Corneille sabot pluvier 42")
     assert not await passwords.matches(None, "corneille sabot pluvier 42")
     assert not await passwords.matches("-", "corneille sabot pluvier 42")
-    assert stored != await passwords.hash("corneille sabot pluvier 42")
+    assert stored_hash != await passwords.hash("corneille sabot pluvier 42")
 
 
 async def test_equivalent_unicode_characters_match(passwords: Passwords) -> None:
-    stored = await passwords.hash(unicodedata.normalize("NFC", "été à Saint-Malo"))
-    assert await passwords.matches(stored, unicodedata.normalize("NFD", "été à Saint-Malo"))
+    stored_hash = await passwords.hash(unicodedata.normalize("NFC", "été à Saint-Malo"))
+    assert await passwords.matches(stored_hash, unicodedata.normalize("NFD", "été à Saint-Malo"))
 
 
 async def test_any_text_can_be_verified(passwords: Passwords) -> None:

@@ -110,13 +110,13 @@ async def test_shared_counts_equal_those_of_one_process(
     redis.client().flushall()
     clock = FixedClock()
     shared, local = SharedThrottle(clock, redis.url, SECRET), Throttle(clock)
-    for what, keys, pause in steps:
+    for step, keys, pause in steps:
         clock.time += timedelta(microseconds=pause)
-        if what == "attempt":
+        if step == "attempt":
             assert await wait_of(shared, *keys) == await wait_of(local, *keys)
         else:
-            await getattr(shared, what)(*keys)
-            await getattr(local, what)(*keys)
+            await getattr(shared, step)(*keys)
+            await getattr(local, step)(*keys)
     await shared.close()
 
 

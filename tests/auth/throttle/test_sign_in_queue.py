@@ -57,20 +57,20 @@ async def test_a_full_queue_asks_to_retry_later() -> None:
 async def test_a_cancelled_or_failed_sign_in_frees_its_place() -> None:
     sign_in_queue = SignInQueue(concurrency=1, max_waiting=1)
 
-    async def fail() -> None:
+    async def failing_sign_in() -> None:
         async with sign_in_queue.slot():
             raise LookupError
 
     for _ in range(5):
         with pytest.raises(LookupError):
-            await fail()
+            await failing_sign_in()
     async with sign_in_queue.slot():
-        waiting = asyncio.create_task(fail())
+        waiting_task = asyncio.create_task(failing_sign_in())
         await asyncio.sleep(0)
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        waiting_task.cancel()
+        await asyncio.gather(waiting_task, return_exceptions=True)
     with pytest.raises(LookupError):
-        await fail()
+        await failing_sign_in()
 
 
 async def test_a_sign_in_refused_by_the_queue_is_not_counted(

@@ -75,11 +75,11 @@ async def test_no_wait_exceeds_the_maximum_or_ends_late(pauses: list[float]) -> 
 @given(st.lists(st.floats(0, 900), min_size=1, max_size=200))
 async def test_guesses_are_limited_regardless_of_their_timing(pauses: list[float]) -> None:
     clock = FixedClock()
-    throttle, begun, guesses = Throttle(clock), clock.time, 0
+    throttle, started_at, guesses = Throttle(clock), clock.time, 0
     for pause in pauses:
         clock.time += timedelta(seconds=pause)
         guesses += await wait_of(throttle, pair_key("a@b.fr", "192.0.2.1")) == 0
-    hours = (clock.time - begun) / timedelta(hours=1)
+    hours = (clock.time - started_at) / timedelta(hours=1)
     # The free attempts, the growing waits, then one every 15 minutes.
     assert guesses <= PAIR.free_attempts + 11 + 4 * hours
 

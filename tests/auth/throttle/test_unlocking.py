@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Enrol = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
-SHARED = "192.0.2.7"  # the network of both the customer and the guesser
+SHARED_ADDRESS = "192.0.2.7"  # the network of both the customer and the guesser
 
 
 class SignInClient:
@@ -51,7 +51,7 @@ class SignInClient:
             email=user.email,
             password=password,
             code=code,
-            peer=SHARED,
+            peer=SHARED_ADDRESS,
             unlock=unlock,
         )
 
@@ -70,7 +70,7 @@ class SignInClient:
 
     async def request_unlock_email(self, user: User) -> str:
         """The token from the email that the user requested."""
-        await unlocking.request(self.new_action(), self.auth, email=user.email, peer=SHARED)
+        await unlocking.request(self.new_action(), self.auth, email=user.email, peer=SHARED_ADDRESS)
         return await token_to(user.email, "unlock")
 
 
@@ -189,7 +189,7 @@ async def test_requesting_an_unlock_email_does_not_reveal_known_addresses(
         sign_in_client.new_action(),
         sign_in_client.auth,
         email="nobody@fournil.example",
-        peer=SHARED,
+        peer=SHARED_ADDRESS,
     )
     assert not await Email.exists()
     for _ in range(6):
@@ -205,16 +205,16 @@ async def test_p3_5_requests_for_other_emails_do_not_block_the_unlock_email(
     email itself sends it.
     """
 
-    async def asked() -> None:
+    async def request_other_emails() -> None:
         await change.request_reset(
             sign_in_client.new_action(), sign_in_client.auth, email=owner.email, peer="198.51.100.7"
         )
 
     await lock_out(sign_in_client, owner)
     for _ in range(EMAIL.free_attempts + 1):
-        await asked()
+        await request_other_emails()
     with pytest.raises(Throttled):
-        await asked()
+        await request_other_emails()
     assert (
         await sign_in_client.sign_in(owner, unlock=await sign_in_client.request_unlock_email(owner))
         == owner
@@ -228,7 +228,7 @@ async def test_guesses_in_a_stolen_session_do_not_throttle_other_sessions(
     from auth.sessions import sign_in
     from models.action import Origin
 
-    def acting(tokens: Tokens) -> Action:
+    def action_of(tokens: Tokens) -> Action:
         return Action(owner, new_action().at, new_action().bus, Origin(tokens.session.pk))
 
     stolen_tokens, own_tokens = (
@@ -238,11 +238,11 @@ async def test_guesses_in_a_stolen_session_do_not_throttle_other_sessions(
     for _ in range(6):
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await step_up(
-                acting(stolen_tokens),
+                action_of(stolen_tokens),
                 auth,
                 stolen_tokens.session,
                 password="mouette phare ardoise 77",
             )
     with pytest.raises(Throttled):
-        await step_up(acting(stolen_tokens), auth, stolen_tokens.session, password=PASSWORD)
-    assert await step_up(acting(own_tokens), auth, own_tokens.session, password=PASSWORD)
+        await step_up(action_of(stolen_tokens), auth, stolen_tokens.session, password=PASSWORD)
+    assert await step_up(action_of(own_tokens), auth, own_tokens.session, password=PASSWORD)

@@ -35,8 +35,12 @@ async def account_sign_up(scenario: Scenario) -> None:
 
 async def invitation_send(scenario: Scenario) -> str:
     for _ in range(2):
-        given = {"email": "marked@mark.example", "role": "MEMBER", "idempotencyKey": "MARKED KEY"}
-        await scenario.mutate(scenario.owner, "invitationSend", **given)
+        input_fields = {
+            "email": "marked@mark.example",
+            "role": "MEMBER",
+            "idempotencyKey": "MARKED KEY",
+        }
+        await scenario.mutate(scenario.owner, "invitationSend", **input_fields)
     return encode("Invitation", (await Invitation.get(email="marked@mark.example")).pk)
 
 
@@ -139,13 +143,15 @@ async def account_change_identifiers(scenario: Scenario) -> None:
 async def account_request_legal_name(scenario: Scenario) -> str:
     viewer = await owner_viewer(scenario)
     for _ in range(2):
-        given = {"legalName": "MARKED SARL", "idempotencyKey": "k"}
-        payload = await scenario.mutate(viewer, "accountRequestLegalName", "change { id }", **given)
+        input_fields = {"legalName": "MARKED SARL", "idempotencyKey": "k"}
+        payload = await scenario.mutate(
+            viewer, "accountRequestLegalName", "change { id }", **input_fields
+        )
     return str(payload["change"]["id"])
 
 
 async def legal_name_change_add_evidence(scenario: Scenario) -> str:
-    change = await account_request_legal_name(scenario)
+    change_id = await account_request_legal_name(scenario)
     assert scenario.owner.user
     kbis = await File.create(
         key="kbis",
@@ -161,25 +167,25 @@ async def legal_name_change_add_evidence(scenario: Scenario) -> str:
     await scenario.mutate(
         scenario.owner,
         "legalNameChangeAddEvidence",
-        changeId=change,
+        changeId=change_id,
         fileIds=[encode("File", kbis.pk)],
     )
-    return change
+    return change_id
 
 
 async def legal_name_change_cancel(scenario: Scenario) -> None:
-    change = await account_request_legal_name(scenario)
+    change_id = await account_request_legal_name(scenario)
     for _ in range(2):
-        await scenario.mutate(scenario.owner, "legalNameChangeCancel", changeId=change)
+        await scenario.mutate(scenario.owner, "legalNameChangeCancel", changeId=change_id)
 
 
 async def legal_name_change_decide(scenario: Scenario) -> None:
-    change = await legal_name_change_add_evidence(scenario)
+    change_id = await legal_name_change_add_evidence(scenario)
     for _ in range(2):
         await scenario.mutate(
             scenario.dataset.alice,
             "legalNameChangeDecide",
-            changeId=change,
+            changeId=change_id,
             decision="ACCEPT",
             reason="MARKED",
             idempotencyKey="1",
@@ -213,8 +219,8 @@ async def account_decline_reactivation(scenario: Scenario) -> None:
     account = encode("Account", scenario.dataset.paul.account.pk)
     session = await sessions.sign_in(scenario.owner.user, None, False, scenario.action)  # type: ignore[arg-type] # she is signed in
     viewer = Viewer(scenario.owner.user, session=session.session)
-    given = {"accountId": account, "message": "MARKED", "idempotencyKey": "k"}
-    await scenario.mutate(viewer, "accountRequestReactivation", **given)
+    input_fields = {"accountId": account, "message": "MARKED", "idempotencyKey": "k"}
+    await scenario.mutate(viewer, "accountRequestReactivation", **input_fields)
     for _ in range(2):
         await scenario.mutate(
             scenario.dataset.alice,
@@ -226,9 +232,9 @@ async def account_decline_reactivation(scenario: Scenario) -> None:
 
 
 async def account_schedule_deletion(scenario: Scenario) -> None:
-    given = {"message": "MARKED", "idempotencyKey": "k"}
+    input_fields = {"message": "MARKED", "idempotencyKey": "k"}
     payload = await scenario.mutate(
-        await owner_viewer(scenario), "accountRequestDeletion", "ticket { id }", **given
+        await owner_viewer(scenario), "accountRequestDeletion", "ticket { id }", **input_fields
     )
     account, ticket = encode("Account", scenario.dataset.paul.account.pk), payload["ticket"]["id"]
     for _ in range(2):
@@ -243,13 +249,13 @@ async def account_schedule_deletion(scenario: Scenario) -> None:
 async def staff_hire(scenario: Scenario) -> Viewer:
     viewer = await operator_viewer(scenario)
     for _ in range(2):
-        given = {
+        input_fields = {
             "email": "hired@mark.example",
             "name": "MARKED",
             "role": "AGENT",
             "idempotencyKey": "MARKED KEY",
         }
-        await scenario.mutate(viewer, "staffHire", **given)
+        await scenario.mutate(viewer, "staffHire", **input_fields)
     return viewer
 
 

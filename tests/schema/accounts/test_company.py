@@ -62,8 +62,8 @@ async def with_step_up(viewer: Viewer, action: Action) -> Viewer:
     )
 
 
-def request_input(**given: Any) -> dict[str, Any]:
-    return {"legalName": "Boulangerie Paul SAS", "idempotencyKey": "wish"} | given
+def request_input(**input_fields: Any) -> dict[str, Any]:
+    return {"legalName": "Boulangerie Paul SAS", "idempotencyKey": "wish"} | input_fields
 
 
 async def create_kbis(dataset: Dataset, action: Action) -> str:
@@ -169,14 +169,14 @@ async def test_p1_1_each_role_has_its_own_permissions(
         dataset.nadia,
         operator,
     ):
-        for document, given in (
+        for document, input_fields in (
             (REVIEW_QUERY, {}),
             (
                 DECIDE_MUTATION,
                 {"i": {"changeId": change, "decision": "ACCEPT", "idempotencyKey": "1"}},
             ),
         ):
-            response = await execute(viewer, document, **given)
+            response = await execute(viewer, document, **input_fields)
             assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
 
 
@@ -186,9 +186,9 @@ async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(
     paul = dataset.paul
     files = [encode("File", each.pk) for each in await File.filter(account_id=paul.account.pk)]
     change = paul.id(LegalNameChange)
-    seen = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
-    owners = (await execute(paul.owner, seen, ids=[change, *files]))["data"]["nodes"]
-    members = (await execute(paul.member, seen, ids=[change, *files]))["data"]["nodes"]
+    nodes_query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    owners = (await execute(paul.owner, nodes_query, ids=[change, *files]))["data"]["nodes"]
+    members = (await execute(paul.member, nodes_query, ids=[change, *files]))["data"]["nodes"]
     assert [bool(each) for each in owners] == [True, True, True]
     assert [bool(each) for each in members].count(True) == 1  # files attached to a message
     assert members[0] is None
@@ -239,7 +239,7 @@ async def test_p1_4_an_account_has_an_address(execute: "Execute", dataset: Datas
     # Omitted fields stay unchanged.
     assert payload["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"
     assert payload["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
-    refused = (
+    refused_response = (
         await execute(
             dataset.paul.owner,
             document,
@@ -248,27 +248,27 @@ async def test_p1_4_an_account_has_an_address(execute: "Execute", dataset: Datas
             t={"tradeName": " "},
         )
     )["data"]
-    assert [each["userErrors"] for each in refused.values()] == [
+    assert [each["userErrors"] for each in refused_response.values()] == [
         [{"code": "VALUE_INVALID", "field": ["input", "address", "country"]}],
         [{"code": "SIRET_INVALID", "field": ["input", "siret"]}],
         [{"code": "BLANK", "field": ["input", "tradeName"]}],
     ]
 
 
-@pytest.mark.parametrize("ids", [["x"], ["VXNlcjox"]])
+@pytest.mark.parametrize("invalid_ids", [["x"], ["VXNlcjox"]])
 async def test_p1_1_an_id_of_something_else_is_not_found(
-    execute: "Execute", dataset: Dataset, action: Action, ids: list[str]
+    execute: "Execute", dataset: Dataset, action: Action, invalid_ids: list[str]
 ) -> None:
     owner = await with_step_up(dataset.paul.owner, action)
-    response = (await execute(owner, REQUEST_MUTATION, i=request_input(fileIds=ids)))["data"][
-        "accountRequestLegalName"
-    ]
+    response = (await execute(owner, REQUEST_MUTATION, i=request_input(fileIds=invalid_ids)))[
+        "data"
+    ]["accountRequestLegalName"]
     assert response == {
         "change": None,
         "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds", "0"]}],
     }
     other = dataset.marie.id(LegalNameChange)
-    for change in (*ids, other):
+    for change in (*invalid_ids, other):
         response = (
             await execute(owner, ADD_EVIDENCE_MUTATION, i={"changeId": change, "fileIds": []})
         )["data"]["legalNameChangeAddEvidence"]
@@ -279,13 +279,15 @@ async def test_p1_1_an_id_of_something_else_is_not_found(
         assert response == {"change": None, "userErrors": faults}
 
 
-@pytest.mark.parametrize("kind", ["Deactivation", "Deletion"])
+@pytest.mark.parametrize("request_kind", ["Deactivation", "Deletion"])
 async def test_p1_2_deactivation_and_deletion_requests_are_throttled(
-    execute: "Execute", dataset: Dataset, action: Action, kind: str
+    execute: "Execute", dataset: Dataset, action: Action, request_kind: str
 ) -> None:
     """The limit on reactivation requests is tested in tests/accounts/test_lifecycle.py."""
-    field = f"accountRequest{kind}"
-    type_ = {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input")
+    field = f"accountRequest{request_kind}"
+    type_ = {"Deactivation": "AccountRequestInput"}.get(
+        request_kind, f"AccountRequest{request_kind}Input"
+    )
     document = (
         f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} "
         f"userErrors {{ code }} }} }}"
@@ -296,8 +298,12 @@ async def test_p1_2_deactivation_and_deletion_requests_are_throttled(
             owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"}
         )
         assert payload["data"][field]["userErrors"] == []
-    refused = await execute(owner, document, i={"message": "Je pars.", "idempotencyKey": "last"})
-    extensions = refused["errors"][0]["extensions"]
+    refused_response = await execute(
+        owner, document, i={"message": "Je pars.", "idempotencyKey": "last"}
+    )
+    extensions = refused_response["errors"][0]["extensions"]
     assert (extensions["code"], extensions["retryAfter"]) == ("RATE_LIMITED", 1)
-    again = await execute(owner, document, i={"message": "Je pars.", "idempotencyKey": "0"})
-    assert again["data"][field]["ticket"] == payload["data"][field]["ticket"]
+    repeated_response = await execute(
+        owner, document, i={"message": "Je pars.", "idempotencyKey": "0"}
+    )
+    assert repeated_response["data"][field]["ticket"] == payload["data"][field]["ticket"]

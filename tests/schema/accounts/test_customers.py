@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SEARCH_QUERY = """query($s: String!, $after: String, $first: Int) {
     users(search: $s, first: $first, after: $after) { totalCount nodes { name }
     pageInfo { endCursor hasNextPage } } }"""
-Find = Callable[[str], Awaitable[set[str]]]
+SearchNames = Callable[[str], Awaitable[set[str]]]
 
 
 async def create_customer(action: Action, name: str, email: str, *companies: Account) -> User:
@@ -53,13 +53,13 @@ async def alice(db: str, action: Action) -> Viewer:
 
 
 @pytest.fixture
-def find(execute: "Execute", alice: Viewer) -> Find:
-    async def find(search: str) -> set[str]:
+def search_names(execute: "Execute", alice: Viewer) -> SearchNames:
+    async def search_names(search: str) -> set[str]:
         users = (await execute(alice, SEARCH_QUERY, s=search))["data"]["users"]
         assert users["totalCount"] == len(users["nodes"])
         return {each["name"].split()[0] for each in users["nodes"]}
 
-    return find
+    return search_names
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,14 @@ def find(execute: "Execute", alice: Viewer) -> Find:
     ],
 )
 async def test_p6_2_a_search_finds_the_customer(
-    execute: "Execute", alice: Viewer, find: Find, search: str, names: set[str] | None
+    execute: "Execute",
+    alice: Viewer,
+    search_names: SearchNames,
+    search: str,
+    names: set[str] | None,
 ) -> None:
     if names is not None:
-        assert await find(search) == names
+        assert await search_names(search) == names
         return
     response = await execute(alice, SEARCH_QUERY, s=search)
     assert [each["extensions"]["code"] for each in response["errors"]] == ["BAD_USER_INPUT"]
@@ -161,10 +165,10 @@ async def test_the_search_text_follows_the_names(
     if await EmailChange.all().update(old_token_hash=token_hash("cam_ec_old")):
         await scenario.mutate(Viewer(), name, token="cam_ec_old")
     assert await outdated_search_texts() == []
-    changed = {"emailConfirmChange": "moved mark example", "staffHire": "marked hired"}.get(
+    changed_text = {"emailConfirmChange": "moved mark example", "staffHire": "marked hired"}.get(
         name, "marked name"
     )
-    assert await User.filter(searched__contains=changed).exists()
+    assert await User.filter(searched__contains=changed_text).exists()
 
 
 async def test_a_partial_save_keeps_the_search_text(alice: Viewer) -> None:

@@ -58,14 +58,14 @@ MEMBER_MUTATIONS = {"accountLeave", "sessionSwitchAccount"}
 
 
 async def execute_mutation(
-    execute: "Execute", viewer: Viewer, name: str, **given: Any
+    execute: "Execute", viewer: Viewer, name: str, **input_fields: Any
 ) -> dict[str, Any]:
     """The whole response to one mutation, with only `userErrors` selected."""
     if not INPUTS[name]:
         return await execute(viewer, f"mutation {{ {name} {{ userErrors {{ code field }} }} }}")
     kind = f"{name[0].upper()}{name[1:]}Input"
     document = f"mutation($i: {kind}!) {{ {name}(input: $i) {{ userErrors {{ code field }} }} }}"
-    return await execute(viewer, document, i=INPUTS[name] | given)
+    return await execute(viewer, document, i=INPUTS[name] | input_fields)
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -129,8 +129,8 @@ async def test_a_lost_role_is_refused_despite_a_cached_viewer(
         "memberRemove",
         "accountTransferOwnership",
     ):
-        given = {"userId": member_id} if "userId" in INPUTS[name] else {}
-        response = await execute_mutation(execute, dataset.paul.owner, name, **given)
+        input_fields = {"userId": member_id} if "userId" in INPUTS[name] else {}
+        response = await execute_mutation(execute, dataset.paul.owner, name, **input_fields)
         assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"], name
 
 
@@ -143,17 +143,21 @@ async def test_p1_4_owners_are_notified_when_the_ownership_changes(
     assert session
     await User.filter(pk=member.pk).update(locale=Locale.EN)
     emails = Email.filter(template__startswith="ownership_changed")
-    given = {"userId": encode("User", member.pk)}
+    input_fields = {"userId": encode("User", member.pk)}
     refused = (
-        await execute_mutation(execute, dataset.paul.owner, "accountTransferOwnership", **given)
+        await execute_mutation(
+            execute, dataset.paul.owner, "accountTransferOwnership", **input_fields
+        )
     )["data"]["accountTransferOwnership"]
     assert refused["userErrors"] == [{"code": "STEP_UP_REQUIRED", "field": None}]
     assert not await emails.exists()
     await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
-    done = (
-        await execute_mutation(execute, dataset.paul.owner, "accountTransferOwnership", **given)
+    payload = (
+        await execute_mutation(
+            execute, dataset.paul.owner, "accountTransferOwnership", **input_fields
+        )
     )["data"]["accountTransferOwnership"]
-    assert done["userErrors"] == []
+    assert payload["userErrors"] == []
     french, english = await emails.order_by("id")
     assert (french.template, english.template) == ("ownership_changed.fr", "ownership_changed.en")
     assert (french.recipient, english.recipient) == (dataset.paul.owner.user.email, member.email)  # type: ignore[union-attr] # it has
@@ -165,11 +169,13 @@ async def test_p1_4_owners_are_notified_when_the_ownership_changes(
     assert "PAULMARK legal" in french.text
 
 
-@pytest.mark.parametrize(("locale", "given"), [("fr", None), ("en", "EN")])
+@pytest.mark.parametrize(("locale", "input_fields"), [("fr", None), ("en", "EN")])
 async def test_an_email_is_in_the_chosen_language(
-    execute: "Execute", dataset: Dataset, locale: str, given: str | None
+    execute: "Execute", dataset: Dataset, locale: str, input_fields: str | None
 ) -> None:
-    response = await execute_mutation(execute, dataset.paul.owner, "invitationSend", locale=given)
+    response = await execute_mutation(
+        execute, dataset.paul.owner, "invitationSend", locale=input_fields
+    )
     assert response["data"]["invitationSend"]["userErrors"] == []
     email = await Email.filter(recipient="x@y.example").get()
     assert email.template == f"invitation.{locale}"
@@ -308,9 +314,9 @@ OPERATIONS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
 ]
 
 
-@pytest.mark.parametrize("how", ["promoted", "removed", "switched"])
+@pytest.mark.parametrize("change", ["promoted", "removed", "switched"])
 async def test_a_stream_sends_nothing_to_a_lost_role(
-    engine: Engine, services: Services, dataset: Dataset, action: Action, how: str
+    engine: Engine, services: Services, dataset: Dataset, action: Action, change: str
 ) -> None:
     """P1.4: later events require a new connection, however the old one was opened."""
     user, session = dataset.paul.member.user, dataset.paul.member.session
@@ -329,7 +335,7 @@ async def test_a_stream_sends_nothing_to_a_lost_role(
             "removed": lambda: members.remove(*arguments, user.pk),
             "switched": lambda: sessions.switch(session, dataset.marie.account.pk, owner),
         }
-        await actions[how]()
+        await actions[change]()
         async with owner.transaction() as tx:
             await tx.append(account_stream(dataset.paul.account.pk), EventKind.PURCHASE_CHANGED)
         async for response in following:
@@ -346,8 +352,8 @@ async def test_the_viewer_of_a_websocket_is_anonymous_after_a_switch(
     user = dataset.paul.owner.user
     assert user
     await add_member(action, dataset.marie.account, user, Role.OWNER)
-    old = await create_viewer(action, user, dataset.paul.account)
-    assert old.session
-    tokens = await sessions.switch(old.session, dataset.marie.account.pk, action)
+    old_viewer = await create_viewer(action, user, dataset.paul.account)
+    assert old_viewer.session
+    tokens = await sessions.switch(old_viewer.session, dataset.marie.account.pk, action)
     viewer = await viewer_of(tokens.access, action.at)
     assert (viewer.account, viewer.role) == (dataset.marie.account, Role.OWNER)

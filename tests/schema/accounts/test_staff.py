@@ -48,19 +48,19 @@ async def test_p4_3_an_operator_hires_and_lists_staff(execute: "Execute", omar: 
     assert payload == {"user": expected, "userErrors": []}
     email = await Email.get(recipient=lea.email)
     assert (email.template, "/reset?token=cam_pr_" in email.text) == ("staff_welcome.fr", True)
-    again = (await execute(omar, HIRE_MUTATION % "other"))["data"]["staffHire"]
-    assert again == {
+    repeated_payload = (await execute(omar, HIRE_MUTATION % "other"))["data"]["staffHire"]
+    assert repeated_payload == {
         "user": None,
         "userErrors": [{"code": "EMAIL_TAKEN", "field": ["input", "email"]}],
     }
-    listed = (await execute(omar, STAFF_QUERY))["data"]["staff"]
-    assert [each["name"] for each in listed["nodes"]] == ["Alice", "Nadia", "Omar", "Léa"]
-    assert listed["totalCount"] == 4
+    staff_page = (await execute(omar, STAFF_QUERY))["data"]["staff"]
+    assert [each["name"] for each in staff_page["nodes"]] == ["Alice", "Nadia", "Omar", "Léa"]
+    assert staff_page["totalCount"] == 4
 
 
 async def test_only_operators_manage_staff(execute: "Execute", dataset: Dataset) -> None:
     key = encode("User", dataset.alice.user.pk)  # type: ignore[union-attr] # she is signed in
-    acts = [
+    documents = [
         STAFF_QUERY,
         HIRE_MUTATION % "k",
         f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',
@@ -84,7 +84,7 @@ async def test_only_operators_manage_staff(execute: "Execute", dataset: Dataset)
         dataset.nadia,
         dataset.alice_without_factor,
     ):
-        for document in acts:
+        for document in documents:
             response = await execute(viewer, document)
             assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
     assert (await User.get(pk=dataset.alice.user.pk)).staff is Staff.AGENT  # type: ignore[union-attr]

@@ -118,8 +118,8 @@ async def store_invoices(shop: Shop, invoices: Sequence[InvoiceColumns]) -> None
     )
 
 
-def _invoice(shop: Shop, position: int, sold: InvoiceColumns) -> Invoice:
-    purchase = shop.purchases[sold.product]
+def _invoice(shop: Shop, position: int, columns: InvoiceColumns) -> Invoice:
+    purchase = shop.purchases[columns.product]
     facts: dict[str, Any] = {}
     return Invoice(
         position=position,
@@ -129,12 +129,12 @@ def _invoice(shop: Shop, position: int, sold: InvoiceColumns) -> Invoice:
         payment=shop.payment,
         offer_id=purchase.price.offer_id,
         period_index=position,
-        issued_at=noon(sold.day),
-        issued_on=sold.day,
-        due_on=sold.day,
-        net_cents=sold.net,
-        vat_cents=sold.vat,
-        gross_cents=sold.net + sold.vat,
+        issued_at=noon(columns.day),
+        issued_on=columns.day,
+        due_on=columns.day,
+        net_cents=columns.net,
+        vat_cents=columns.vat,
+        gross_cents=columns.net + columns.vat,
         facts=facts,
         sha256="-",
     )

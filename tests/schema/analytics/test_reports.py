@@ -73,7 +73,7 @@ async def shop(db: str) -> Shop:
     return await create_shop()
 
 
-def grouped(rows: Iterable[Any], key: Any) -> list[tuple[tuple[Any, ...], list[Any]]]:
+def group_by(rows: Iterable[Any], key: Any) -> list[tuple[tuple[Any, ...], list[Any]]]:
     """The rows grouped by key and sorted: enums in their declared order, days by date."""
     report = defaultdict(list)
     for row in rows:
@@ -89,7 +89,7 @@ def _sort_key(part: Any) -> Any:
     )
 
 
-def measures(row: TicketReportRow) -> tuple[Any, ...]:
+def row_measures(row: TicketReportRow) -> tuple[Any, ...]:
     return (
         row.count,
         row.answered,
@@ -101,15 +101,17 @@ def measures(row: TicketReportRow) -> tuple[Any, ...]:
 
 def expected_measures(tickets: list[TicketColumns]) -> tuple[Any, ...]:
     """The measures of a group, computed by their definitions."""
-    waits = sorted(each.seconds for each in tickets if each.seconds is not None)
-    solved = sum(each.status in (TicketStatus.SOLVED, TicketStatus.CLOSED) for each in tickets)
-    median = float(statistics.median(waits)) if waits else None
+    response_times = sorted(each.seconds for each in tickets if each.seconds is not None)
+    solved_count = sum(
+        each.status in (TicketStatus.SOLVED, TicketStatus.CLOSED) for each in tickets
+    )
+    median = float(statistics.median(response_times)) if response_times else None
     return (
         len(tickets),
-        len(waits),
-        solved,
+        len(response_times),
+        solved_count,
         median,
-        float(waits[ceil(len(waits) * 0.9) - 1]) if waits else None,
+        float(response_times[ceil(len(response_times) * 0.9) - 1]) if response_times else None,
     )
 
 
@@ -123,9 +125,9 @@ async def test_ticket_measures_equal_those_computed_in_python(
     report = await ticket_report(
         report_info(), [TicketDimension.CHANNEL, TicketDimension.MONTH], **WHOLE_RANGE
     )
-    assert [((row.channel, row.month), measures(row)) for row in report] == [
+    assert [((row.channel, row.month), row_measures(row)) for row in report] == [
         (key, expected_measures(group))
-        for key, group in grouped(tickets, lambda each: (each.channel, each.day.replace(day=1)))
+        for key, group in group_by(tickets, lambda each: (each.channel, each.day.replace(day=1)))
     ]
     by_status = await ticket_report(
         report_info(),
@@ -134,7 +136,7 @@ async def test_ticket_measures_equal_those_computed_in_python(
     )
     assert [((row.status, row.category, row.day), row.count) for row in by_status] == [
         (key, len(group))
-        for key, group in grouped(tickets, lambda each: (each.status, each.category, each.day))
+        for key, group in group_by(tickets, lambda each: (each.status, each.category, each.day))
     ]
 
 
@@ -166,7 +168,7 @@ async def test_revenue_equals_the_sum_computed_in_python(
             Money(sum(each.vat for each in group)),
             Money(sum(each.net + each.vat for each in group)),
         )
-        for keys, group in grouped(invoices, key)
+        for keys, group in group_by(invoices, key)
     ]
 
 
@@ -201,18 +203,18 @@ async def test_filters_select_their_values_and_an_empty_filter_selects_nothing(s
         + chat_tickets(1, channel=Channel.WEB, category=Category.BILLING),
     )
 
-    async def counted(**filters: Any) -> dict[Channel | None, int]:
+    async def ticket_counts(**filters: Any) -> dict[Channel | None, int]:
         return {
             row.channel: row.count
             for row in await ticket_report(report_info(), [TicketDimension.CHANNEL], **filters)
         }
 
-    assert await counted() == {Channel.CHAT: 2, Channel.WEB: 2}
-    assert await counted(channel=[Channel.WEB, Channel.WEB]) == {Channel.WEB: 2}
-    assert await counted(channel=[Channel.CHAT, Channel.WEB], category=[Category.BILLING]) == {
-        Channel.WEB: 1
-    }
-    assert await counted(channel=[]) == {}
+    assert await ticket_counts() == {Channel.CHAT: 2, Channel.WEB: 2}
+    assert await ticket_counts(channel=[Channel.WEB, Channel.WEB]) == {Channel.WEB: 2}
+    assert await ticket_counts(
+        channel=[Channel.CHAT, Channel.WEB], category=[Category.BILLING]
+    ) == {Channel.WEB: 1}
+    assert await ticket_counts(channel=[]) == {}
 
 
 async def test_a_limit_returns_the_first_rows_in_order(shop: Shop) -> None:

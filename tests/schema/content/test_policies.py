@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from tests.conftest import MovableClock
     from tests.schema.conftest import Dataset, Execute
 
-READ = """query($kind: PolicyKind!, $at: Date, $locale: Locale) { policy(kind: $kind, at: $at) {
+POLICY_QUERY = """query($kind: PolicyKind!, $at: Date, $locale: Locale) {
+    policy(kind: $kind, at: $at) {
     id kind version effectiveOn inForce title(locale: $locale) text(locale: $locale)
     url(locale: $locale) sha256 } }"""
 VERSIONS_QUERY = """query($kind: PolicyKind, $at: Date) {
     policies(filter: {kind: {eq: $kind}}, at: $at) { totalCount nodes { kind version
     inForce } } }"""
-SETTINGS = """{ viewer {
+SETTINGS_QUERY = """{ viewer {
     policies { policy { kind version inForce } next { version effectiveOn } acceptanceNeeded
         acceptance { acceptedAt locale channel policy { version } } }
     policyAcceptances { acceptedAt policy { kind version } } } }"""
-ACCEPT = """mutation($id: ID!, $locale: Locale) { policyAccept(input: {policyId: $id,
+ACCEPT_MUTATION = """mutation($id: ID!, $locale: Locale) { policyAccept(input: {policyId: $id,
     locale: $locale}) {
     acceptance { acceptedAt locale channel policy { version } }
     userErrors { code message field } } }"""
@@ -57,7 +58,7 @@ async def installed_policies(db: str, clock: "MovableClock") -> None:
 async def test_p4_4_everyone_can_read_the_policy_in_force(
     execute: "Execute", viewer: Viewer, locale: str | None, title: str
 ) -> None:
-    policy = (await execute(viewer, READ, kind="PRIVACY", locale=locale))["data"]["policy"]
+    policy = (await execute(viewer, POLICY_QUERY, kind="PRIVACY", locale=locale))["data"]["policy"]
     row = await Policy.get(kind=PolicyKind.PRIVACY)
     language = "en" if title[0:2] == "Pr" else "fr"
     assert policy == {
@@ -77,7 +78,7 @@ async def test_p4_4_everyone_can_read_the_policy_in_force(
 async def test_p4_4_a_client_can_verify_the_hash(execute: "Execute") -> None:
     for kind in ("PRIVACY", "TERMS"):
         policy = [
-            (await execute(Viewer(), READ, kind=kind, locale=locale))["data"]["policy"]
+            (await execute(Viewer(), POLICY_QUERY, kind=kind, locale=locale))["data"]["policy"]
             for locale in ("FR", "EN")
         ]
         assert (
@@ -104,11 +105,13 @@ async def test_p4_4_versions_are_listed_with_their_status_on_a_day(
     ]
     clock.advance(timedelta(days=8))
     assert await versions(kind="TERMS") == [("TERMS", "2.0", True), ("TERMS", "1.0", False)]
-    upcoming_policy = (await execute(Viewer(), READ, kind="TERMS", at="2026-11-30"))["data"][
-        "policy"
-    ]
+    upcoming_policy = (await execute(Viewer(), POLICY_QUERY, kind="TERMS", at="2026-11-30"))[
+        "data"
+    ]["policy"]
     assert (upcoming_policy["version"], upcoming_policy["inForce"]) == ("1.0", False)
-    assert (await execute(Viewer(), READ, kind="TERMS", at="2025-01-01"))["data"]["policy"] is None
+    assert (await execute(Viewer(), POLICY_QUERY, kind="TERMS", at="2025-01-01"))["data"][
+        "policy"
+    ] is None
 
 
 async def test_without_installed_policies_the_result_is_null(execute: "Execute", db: str) -> None:
@@ -141,20 +144,20 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
     execute: "Execute", dataset: "Dataset", clock: "MovableClock"
 ) -> None:
     paul = dataset.paul.owner
-    (status,) = (await execute(paul, SETTINGS))["data"]["viewer"]["policies"]
+    (status,) = (await execute(paul, SETTINGS_QUERY))["data"]["viewer"]["policies"]
     assert status["policy"] == {"kind": "TERMS", "version": "1.0", "inForce": True}
     assert (status["acceptanceNeeded"], status["acceptance"]["policy"]) == (
         False,
         {"version": "1.0"},
     )
-    new = await install_next_version(clock)
+    new_policy_id = await install_next_version(clock)
     assert status["next"] is None
-    announced = status | {"next": {"version": "2.0", "effectiveOn": "2026-12-01"}}
-    assert (await execute(paul, SETTINGS))["data"]["viewer"]["policies"] == [announced]
-    refused = (await execute(replace(paul, locale=Locale.EN), ACCEPT, id=new))["data"][
-        "policyAccept"
-    ]
-    assert refused == {
+    announced_status = status | {"next": {"version": "2.0", "effectiveOn": "2026-12-01"}}
+    assert (await execute(paul, SETTINGS_QUERY))["data"]["viewer"]["policies"] == [announced_status]
+    refused_payload = (
+        await execute(replace(paul, locale=Locale.EN), ACCEPT_MUTATION, id=new_policy_id)
+    )["data"]["policyAccept"]
+    assert refused_payload == {
         "acceptance": None,
         "userErrors": [
             {
@@ -166,17 +169,19 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
         ],
     }
     clock.advance(timedelta(days=8))
-    (status,) = (await execute(paul, SETTINGS))["data"]["viewer"]["policies"]
+    (status,) = (await execute(paul, SETTINGS_QUERY))["data"]["viewer"]["policies"]
     assert (
         status["policy"]["version"],
         status["acceptanceNeeded"],
         status["acceptance"],
     ) == ("2.0", True, None)
     assert status["next"] is None
-    accepted = (await execute(paul, ACCEPT, id=new, locale="EN"))["data"]["policyAccept"]
+    accept_payload = (await execute(paul, ACCEPT_MUTATION, id=new_policy_id, locale="EN"))["data"][
+        "policyAccept"
+    ]
     at = clock.now().isoformat().replace("+00:00", "Z")
-    assert accepted["userErrors"] == []
-    acceptance = accepted["acceptance"]
+    assert accept_payload["userErrors"] == []
+    acceptance = accept_payload["acceptance"]
     assert (acceptance["locale"], acceptance["channel"], acceptance["policy"]["version"]) == (
         "EN",
         "SETTINGS",
@@ -184,8 +189,10 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
     )
     assert acceptance["acceptedAt"].replace("+00:00", "Z") == at
     clock.advance(timedelta(hours=1))
-    assert (await execute(paul, ACCEPT, id=new))["data"]["policyAccept"] == accepted
-    settings = (await execute(paul, SETTINGS))["data"]["viewer"]
+    assert (await execute(paul, ACCEPT_MUTATION, id=new_policy_id))["data"][
+        "policyAccept"
+    ] == accept_payload
+    settings = (await execute(paul, SETTINGS_QUERY))["data"]["viewer"]
     assert [each["acceptanceNeeded"] for each in settings["policies"]] == [False]
     assert [each["policy"]["version"] for each in settings["policyAcceptances"]] == ["2.0", "1.0"]
 
@@ -193,11 +200,11 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
 async def test_p4_4_an_acceptance_applies_to_one_member_only(
     execute: "Execute", dataset: "Dataset", clock: "MovableClock"
 ) -> None:
-    new = await install_next_version(clock)
+    new_policy_id = await install_next_version(clock)
     clock.advance(timedelta(days=8))
-    await execute(dataset.paul.owner, ACCEPT, id=new)
+    await execute(dataset.paul.owner, ACCEPT_MUTATION, id=new_policy_id)
     for viewer in (dataset.paul.member, dataset.marie.owner):
-        (status,) = (await execute(viewer, SETTINGS))["data"]["viewer"]["policies"]
+        (status,) = (await execute(viewer, SETTINGS_QUERY))["data"]["viewer"]["policies"]
         assert (status["acceptanceNeeded"], status["acceptance"]) == (True, None)
     assert await PolicyAcceptance.filter(policy__version="2.0").count() == 1
 
@@ -206,10 +213,10 @@ async def test_p4_4_staff_and_anonymous_viewers_have_nothing_to_accept(
     execute: "Execute", dataset: "Dataset"
 ) -> None:
     for viewer in (dataset.alice, dataset.alice_without_factor, dataset.nadia):
-        (status,) = (await execute(viewer, SETTINGS))["data"]["viewer"]["policies"]
+        (status,) = (await execute(viewer, SETTINGS_QUERY))["data"]["viewer"]["policies"]
         assert (status["acceptanceNeeded"], status["acceptance"]) == (False, None)
     policy = encode("Policy", (await Policy.get()).pk)
-    response = await execute(Viewer(), ACCEPT, id=policy)
+    response = await execute(Viewer(), ACCEPT_MUTATION, id=policy)
     assert [error["extensions"]["code"] for error in response["errors"]] == ["UNAUTHENTICATED"]
 
 
@@ -217,16 +224,18 @@ async def test_an_id_of_another_type_is_not_a_policy(
     execute: "Execute", dataset: "Dataset"
 ) -> None:
     for key in (dataset.marie.ids[0], encode("Policy", 10**12), "x", encode("PolicyAcceptance", 1)):
-        payload = (await execute(dataset.paul.owner, ACCEPT, id=key))["data"]["policyAccept"]
+        payload = (await execute(dataset.paul.owner, ACCEPT_MUTATION, id=key))["data"][
+            "policyAccept"
+        ]
         assert [error["code"] for error in payload["userErrors"]] == ["NOT_FOUND"]
     acceptances = await PolicyAcceptance.all()
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     ids = [encode("PolicyAcceptance", each.pk) for each in acceptances]
-    own = [
+    own_nodes = [
         {"id": key} if each.user_id == dataset.marie.owner.user_id else None
         for key, each in zip(ids, acceptances, strict=True)
     ]
-    assert (await execute(dataset.marie.owner, query, ids=ids))["data"]["nodes"] == own
+    assert (await execute(dataset.marie.owner, query, ids=ids))["data"]["nodes"] == own_nodes
 
 
 @pytest.mark.usefixtures("installed_policies")
@@ -235,4 +244,6 @@ async def test_p4_4_days_begin_at_midnight_in_paris(
 ) -> None:
     for minutes, version in ((59, "1.0"), (60, "2.0")):  # after 22:00 UTC on the day before
         clock.time = datetime(2026, 11, 30, 22, tzinfo=UTC) + timedelta(minutes=minutes)
-        assert (await execute(Viewer(), READ, kind="TERMS"))["data"]["policy"]["version"] == version
+        assert (await execute(Viewer(), POLICY_QUERY, kind="TERMS"))["data"]["policy"][
+            "version"
+        ] == version

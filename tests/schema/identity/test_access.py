@@ -86,10 +86,10 @@ async def test_p4_3_users_list_and_end_their_sessions(
         each["createdAt"] == each["lastUsedAt"] == "2026-11-23T09:00:00+00:00" for each in sessions
     )
     for _ in range(2):  # a repeat changes nothing
-        ended = await mutate(
+        end_payload = await mutate(
             execute, paul, f'sessionEnd(input: {{sessionId: "{sessions[0]["id"]}"}})', "ended"
         )
-        assert ended == {"ended": True, "userErrors": []}
+        assert end_payload == {"ended": True, "userErrors": []}
     assert other.session
     assert (await Session.get(pk=other.session.pk)).ended_at
     assert len((await execute(paul, sessions_query))["data"]["viewer"]["sessions"]) == 1
@@ -137,15 +137,16 @@ async def test_anonymous_viewers_cannot_change_anything(
 
 @pytest.mark.parametrize(("call", "field"), STEP_UP_MUTATIONS)
 @pytest.mark.parametrize(
-    ("locale", "words"), [(Locale.FR, "Confirmez d’abord"), (Locale.EN, "Confirm your identity")]
+    ("locale", "message_start"),
+    [(Locale.FR, "Confirmez d’abord"), (Locale.EN, "Confirm your identity")],
 )
 async def test_p4_3_sensitive_operations_require_a_step_up(
-    execute: Execute, paul: Viewer, call: str, field: str, locale: Locale, words: str
+    execute: Execute, paul: Viewer, call: str, field: str, locale: Locale, message_start: str
 ) -> None:
     payload = await mutate(execute, replace(paul, locale=locale), call, field)
     (error,) = payload["userErrors"]
     assert (payload[field], error["code"], error["field"]) == (None, "STEP_UP_REQUIRED", None)
-    assert error["message"].startswith(words)
+    assert error["message"].startswith(message_start)
 
 
 async def test_p1_3_an_email_change_is_confirmed_by_both_addresses(
@@ -218,25 +219,25 @@ async def test_p4_3_a_reset_for_an_unknown_address_gets_the_same_answer(
     (email,) = await Email.filter(template="password_reset.en")
     token = next(line for line in email.text.splitlines() if line.startswith("cam_pr_"))
     assert f"camcha:/reset?token={token}" in email.text
-    reset = f'passwordReset(input: {{token: "{token}", password: "%s"}})'
-    weak = await mutate(execute, Viewer(), reset % "short", "reset")
-    assert [(error["code"], error["field"]) for error in weak["userErrors"]] == [
+    reset_call = f'passwordReset(input: {{token: "{token}", password: "%s"}})'
+    weak_payload = await mutate(execute, Viewer(), reset_call % "short", "reset")
+    assert [(error["code"], error["field"]) for error in weak_payload["userErrors"]] == [
         ("PASSWORD_WEAK", ["input", "password"])
     ]
-    assert (await mutate(execute, Viewer(), reset % NEW_PASSWORD, "reset")) == {
+    assert (await mutate(execute, Viewer(), reset_call % NEW_PASSWORD, "reset")) == {
         "reset": True,
         "userErrors": [],
     }
-    assert (await mutate(execute, Viewer(), reset % NEW_PASSWORD, "reset"))["userErrors"][0][
+    assert (await mutate(execute, Viewer(), reset_call % NEW_PASSWORD, "reset"))["userErrors"][0][
         "code"
     ] == "TOKEN_INVALID"
-    signed_in = await mutate(
+    sign_in_payload = await mutate(
         execute,
         Viewer(),
         f'sessionSignIn(input: {{email: "{paul.user.email}", password: "{NEW_PASSWORD}"}})',
         "user { name }",
     )
-    assert signed_in["user"] == {"name": paul.user.name}
+    assert sign_in_payload["user"] == {"name": paul.user.name}
     assert await emails_to(paul.user.email) == ["password_reset.en", "password_changed.en"]
 
 
@@ -245,8 +246,8 @@ async def test_p3_5_changing_a_password_requires_the_current_one(
 ) -> None:
     assert paul.user
     change = f'passwordChange(input: {{currentPassword: "%s", newPassword: "{NEW_PASSWORD}"}})'
-    wrong = await mutate(execute, paul, change % "-", "changed")
-    assert [(error["code"], error["field"]) for error in wrong["userErrors"]] == [
+    wrong_payload = await mutate(execute, paul, change % "-", "changed")
+    assert [(error["code"], error["field"]) for error in wrong_payload["userErrors"]] == [
         ("CREDENTIALS_INVALID", ["input", "currentPassword"])
     ]
     assert (await mutate(execute, paul, change % PASSWORD, "changed"))["changed"] is True
@@ -257,24 +258,28 @@ async def test_p4_3_the_second_factor_from_set_up_to_removal(
     execute: Execute, paul: Viewer, action: "Action", clock: "MovableClock"
 ) -> None:
     assert paul.user
-    set_up = await mutate(execute, paul, f'totpSetUp(input: {{password: "{PASSWORD}"}})', "secret")
-    code = code_of(set_up["secret"], action)
+    set_up_payload = await mutate(
+        execute, paul, f'totpSetUp(input: {{password: "{PASSWORD}"}})', "secret"
+    )
+    code = code_of(set_up_payload["secret"], action)
     codes = (
         await mutate(execute, paul, f'totpConfirm(input: {{code: "{code}"}})', "recoveryCodes")
     )["recoveryCodes"]
     assert (await step_up(execute, paul))["userErrors"][0]["code"] == "SECOND_FACTOR_REQUIRED"
     assert (await step_up(execute, paul, codes[0]))["freshUntil"]
-    renewed = (await mutate(execute, paul, "recoveryCodesRenew", "recoveryCodes"))["recoveryCodes"]
-    assert len(set(renewed) - set(codes)) == 10
+    renewed_codes = (await mutate(execute, paul, "recoveryCodesRenew", "recoveryCodes"))[
+        "recoveryCodes"
+    ]
+    assert len(set(renewed_codes) - set(codes)) == 10
     sessions_query = (
         await execute(paul, "{ viewer { authenticators { id kind name lastUsedAt } } }")
     )["data"]["viewer"]["authenticators"]
     authenticator_id = sessions_query[0].pop("id")
     assert sessions_query == [{"kind": "TOTP", "name": "Application", "lastUsedAt": None}]
-    remove = f'authenticatorRemove(input: {{authenticatorId: "{authenticator_id}"}})'
-    assert (await mutate(execute, paul, remove, "secondFactor"))["secondFactor"] is False
+    remove_call = f'authenticatorRemove(input: {{authenticatorId: "{authenticator_id}"}})'
+    assert (await mutate(execute, paul, remove_call, "secondFactor"))["secondFactor"] is False
     assert await emails_to(paul.user.email) == ["second_factor_changed.fr"] * 3
-    assert (await mutate(execute, paul, remove, "secondFactor"))["userErrors"][0][
+    assert (await mutate(execute, paul, remove_call, "secondFactor"))["userErrors"][0][
         "code"
     ] == "NOT_FOUND"
 
@@ -285,9 +290,15 @@ async def test_p4_3_another_users_authenticator_is_not_found(
     assert dataset.marie.owner.user
     marie_factor = await totp.store_app(dataset.marie.owner.user, "sealed", action.at)
     key = encode("Authenticator", marie_factor.pk)
-    for mutation, more in (("authenticatorRemove", ""), ("authenticatorRename", ', name: "x"')):
+    for mutation, other_session_count in (
+        ("authenticatorRemove", ""),
+        ("authenticatorRename", ', name: "x"'),
+    ):
         refused = await mutate(
-            execute, paul, f'{mutation}(input: {{authenticatorId: "{key}"{more}}})', "__typename"
+            execute,
+            paul,
+            f'{mutation}(input: {{authenticatorId: "{key}"{other_session_count}}})',
+            "__typename",
         )
         assert [(each["code"], each["field"]) for each in refused["userErrors"]] == [
             ("NOT_FOUND", ["input", "authenticatorId"])

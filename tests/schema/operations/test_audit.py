@@ -70,13 +70,17 @@ EXAMPLES = _examples()
 
 
 def test_every_mutation_is_audited_or_declares_why_not() -> None:
-    unaudited = {
+    unaudited_mutations = {
         name: declared_audit(name)
         for name in MUTATIONS
         if isinstance(declared_audit(name), Unaudited)
     }
-    assert all(len(each.reason) > 10 for each in unaudited.values() if isinstance(each, Unaudited))
-    assert MUTATIONS.keys() - unaudited.keys() == EXAMPLES.keys()
+    assert all(
+        len(each.reason) > 10
+        for each in unaudited_mutations.values()
+        if isinstance(each, Unaudited)
+    )
+    assert MUTATIONS.keys() - unaudited_mutations.keys() == EXAMPLES.keys()
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -85,11 +89,11 @@ async def test_a_mutation_is_audited_once_without_secrets(scenario: Scenario, na
     await EXAMPLES[name](scenario)
     entries = await AuditEntry.filter(id__gt=before).order_by("id")
     action = declared_audit(name)
-    matching = [entry for entry in entries if entry.action == action]
+    matching_entries = [entry for entry in entries if entry.action == action]
     # The payment was pending, then settled.
-    assert len(matching) == (2 if name == "paymentRefresh" else 1)
-    assert matching[0].address == PEER
-    assert matching[0].object_id or name == "clockAdvance"
+    assert len(matching_entries) == (2 if name == "paymentRefresh" else 1)
+    assert matching_entries[0].address == PEER
+    assert matching_entries[0].object_id or name == "clockAdvance"
     text = str([[getattr(entry, column) for column in HASHED_COLUMNS] for entry in entries])
     assert [
         secret for secret in ("MARK", PASSWORD, "@", "cam_", "pm_sandbox") if secret in text
@@ -154,54 +158,60 @@ async def test_operators_read_all_entries_and_owners_those_of_their_company(
     paul = scenario.dataset.paul
     await ticket_claim(scenario)
     await ticket_close(scenario)
-    everything, pauls = await list_entries(execute, oscar), await list_entries(execute, paul.owner)
-    assert [entry["sequence"] for entry in everything] == list(range(len(everything), 0, -1))
+    all_entries, pauls = await list_entries(execute, oscar), await list_entries(execute, paul.owner)
+    assert [entry["sequence"] for entry in all_entries] == list(range(len(all_entries), 0, -1))
     assert {entry["account"]["legalName"] for entry in pauls} == {paul.account.legal_name}
     assert [e["sequence"] for e in pauls] == [
-        e["sequence"] for e in everything if e["account"] and "PAUL" in e["account"]["legalName"]
+        e["sequence"] for e in all_entries if e["account"] and "PAUL" in e["account"]["legalName"]
     ]
-    closed, claimed = pauls[:2]
+    close_entry, claimed = pauls[:2]
     assert (claimed["action"], claimed["fromStaff"], claimed["objectId"]) == (
         "TICKET_CLAIM",
         True,
         paul.id(Ticket),
     )
     assert (claimed["actor"], claimed["staff"], claimed["address"]) == (None, None, None)
-    assert (closed["action"], closed["fromStaff"], closed["address"]) == (
+    assert (close_entry["action"], close_entry["fromStaff"], close_entry["address"]) == (
         "TICKET_MOVE",
         False,
         PEER,
     )
-    assert closed["actor"] == {"name": "PAULMARK OWNER"}
-    assert closed["details"] == [
+    assert close_entry["actor"] == {"name": "PAULMARK OWNER"}
+    assert close_entry["details"] == [
         {"name": "before", "value": "OPEN"},
         {"name": "status", "value": "CLOSED"},
     ]
-    seen = next(entry for entry in everything if entry["sequence"] == claimed["sequence"])
-    assert (seen["actor"], seen["staff"], seen["address"]) == ({"name": "Alice"}, "AGENT", PEER)
+    same_entry = next(entry for entry in all_entries if entry["sequence"] == claimed["sequence"])
+    assert (same_entry["actor"], same_entry["staff"], same_entry["address"]) == (
+        {"name": "Alice"},
+        "AGENT",
+        PEER,
+    )
 
 
 async def test_only_operators_and_owners_read_the_audit_log(
     execute: "Execute", scenario: Scenario, oscar: Viewer
 ) -> None:
     dataset = scenario.dataset
-    admin = replace(dataset.paul.owner, role=dataset.paul.member.role)
-    bare = replace(oscar, session=dataset.paul.owner.session)  # without the second factor
+    admin_viewer = replace(dataset.paul.owner, role=dataset.paul.member.role)
+    operator_without_factor = replace(
+        oscar, session=dataset.paul.owner.session
+    )  # without the second factor
     for viewer in (
         dataset.paul.member,
-        admin,
+        admin_viewer,
         dataset.alice,
         dataset.nadia,
         dataset.alice_without_factor,
-        bare,
+        operator_without_factor,
     ):
         response = await execute(viewer, "{ auditEntries { totalCount } }")
         assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     for viewer in (dataset.paul.owner, dataset.alice):
         response = await execute(viewer, "{ auditProof { fault } }")
         assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
-    stranger = await execute(Viewer(), "{ auditEntries { totalCount } auditProof { fault } }")
-    assert {error["extensions"]["code"] for error in stranger["errors"]} == {"UNAUTHENTICATED"}
+    response = await execute(Viewer(), "{ auditEntries { totalCount } auditProof { fault } }")
+    assert {error["extensions"]["code"] for error in response["errors"]} == {"UNAUTHENTICATED"}
 
 
 async def test_a_denied_access_is_logged(execute: "Execute", scenario: Scenario) -> None:
@@ -310,9 +320,13 @@ async def test_owners_read_failed_sign_ins_of_members_only(
         if email != "nobody@camcha.example":
             await scenario.mutate(scenario.owner, "accountSignUp", email=email, **form)
         assert await list_entries(execute, scenario.owner) == before
-    (matching,) = await list_entries(execute, marie.owner, action=["SESSION_SIGN_IN_FAILED"])
-    assert matching["details"] == [{"name": "reason", "value": "CREDENTIALS_INVALID"}]
-    assert (matching["objectId"], matching["actor"], matching["address"]) == (
+    (failure_entry,) = await list_entries(execute, marie.owner, action=["SESSION_SIGN_IN_FAILED"])
+    assert failure_entry["details"] == [{"name": "reason", "value": "CREDENTIALS_INVALID"}]
+    assert (
+        failure_entry["objectId"],
+        failure_entry["actor"],
+        failure_entry["address"],
+    ) == (
         encode("User", marie.owner.user.pk),
         None,
         PEER,
@@ -336,8 +350,8 @@ async def test_a_sign_in_as_another_user_is_recorded_for_that_user(
     )
     await scenario.mutate(scenario.owner, "sessionSignIn", email=alice.email, password=PASSWORD)
     tokens = await sessions.sign_in(await User.get(pk=alice.pk), None, True, scenario.action)
-    new = await sessions.refresh(tokens.refresh, scenario.action)
-    for token in (new.refresh, tokens.refresh):
+    new_tokens = await sessions.refresh(tokens.refresh, scenario.action)
+    for token in (new_tokens.refresh, tokens.refresh):
         await scenario.mutate(scenario.owner, "sessionRefresh", refreshToken=token)
     assert [entry["action"] for entry in await list_entries(execute, oscar)][:1] == [
         "SESSION_REFRESH_REUSED"
@@ -350,12 +364,12 @@ async def test_an_operator_verifies_the_log_and_gets_the_first_error(
 ) -> None:
     query = "{ auditProof { entries lastSequence lastHash brokenAt fault } }"
     count = await AuditEntry.all().count()
-    last = await AuditEntry.get(id=count)
+    last_entry = await AuditEntry.get(id=count)
     examples = (await execute(oscar, query))["data"]["auditProof"]
     assert examples == {
         "entries": count,
         "lastSequence": count,
-        "lastHash": last.hash,
+        "lastHash": last_entry.hash,
         "brokenAt": None,
         "fault": None,
     }

@@ -20,10 +20,10 @@ from tests.schema.conftest import Dataset
 if TYPE_CHECKING:
     from tests.schema.conftest import Execute
 
-FIELDS = "id template recipient state attempts createdAt sentAt nextAttemptAt"
+EMAIL_FIELDS = "id template recipient state attempts createdAt sentAt nextAttemptAt"
 EMAILS_QUERY = (
     f"query($s: [EmailState!]) "
-    f"{{ emails(filter: {{state: {{in: $s}}}}) {{ totalCount nodes {{ {FIELDS} }} }} }}"
+    f"{{ emails(filter: {{state: {{in: $s}}}}) {{ totalCount nodes {{ {EMAIL_FIELDS} }} }} }}"
 )
 RETRY_MUTATION = (
     "mutation($i: EmailRetryInput!) { emailRetry(input: $i) { email { state attempts } userErrors "
@@ -92,8 +92,13 @@ async def test_p4_3_an_operator_lists_emails_by_state(
         "nextAttemptAt": None,
     }
     assert (deleted["recipient"], deleted["template"]) == ("***@odd", "password_reset.fr")
-    sent, waiting = await list_emails(execute, omar, "SENT", "WAITING")
-    assert (sent["state"], sent["sentAt"], waiting["state"], waiting["nextAttemptAt"]) == (
+    delivered_email, waiting_email = await list_emails(execute, omar, "SENT", "WAITING")
+    assert (
+        delivered_email["state"],
+        delivered_email["sentAt"],
+        waiting_email["state"],
+        waiting_email["nextAttemptAt"],
+    ) == (
         "SENT",
         at,
         "WAITING",
@@ -139,10 +144,10 @@ async def test_emails_that_cannot_be_retried(
         "emailRetry"
     ]
     assert payload == {"email": None, "userErrors": [{"code": code, "field": ["input", "emailId"]}]}
-    unknown = (await execute(omar, RETRY_MUTATION, i={"emailId": encode("User", email.pk)}))[
-        "data"
-    ]["emailRetry"]
-    assert [each["code"] for each in unknown["userErrors"]] == ["NOT_FOUND"]
+    unknown_payload = (
+        await execute(omar, RETRY_MUTATION, i={"emailId": encode("User", email.pk)})
+    )["data"]["emailRetry"]
+    assert [each["code"] for each in unknown_payload["userErrors"]] == ["NOT_FOUND"]
     assert not await AuditEntry.filter(action=OperationsAuditAction.EMAIL_RETRY.value).exists()
 
 
