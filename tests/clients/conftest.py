@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import database_copy
-from tests.story.server_fixtures import Server, served
+from tests.story.server_fixtures import Server, serve_catalogue
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +17,6 @@ def server(
     folder = tmp_path_factory.mktemp("server")
     with (
         database_copy(request, "sqlite", folder, catalogue=True) as url,
-        served(url, folder) as server_process,
+        serve_catalogue(url, folder) as server_process,
     ):
         yield server_process

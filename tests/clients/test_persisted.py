@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import database_copy
 from tests.forked import run
 from tests.people import hire, sign_up
-from tests.story.server_fixtures import ROOT, Client, Server, http_client, running
+from tests.story.server_fixtures import ROOT, Client, Server, http_client, run_server
 
 CATALOGUE = "query Catalogue($first: Int!) { offers(first: $first) { nodes { slug } } }"
 AD_HOC = "{ viewer { user { name } } }"
@@ -67,7 +67,7 @@ def trusted_documents_server(
     (folder / "documents.json").write_bytes(orjson.dumps(TRUSTED_DOCUMENTS))
     with (
         database_copy(request, "sqlite", folder, catalogue=True) as url,
-        running(TrustedDocumentsServer(url, folder)) as server,
+        run_server(TrustedDocumentsServer(url, folder)) as server,
     ):
         yield server
 

@@ -187,7 +187,7 @@ async def scheduled_erasure(
 
 
 @pytest.fixture
-def later(clock: "MovableClock", action: Action) -> Action:
+def after_grace_period(clock: "MovableClock", action: Action) -> Action:
     """The time at which the grace period is over."""
     clock.advance(timedelta(days=14))
     return Action(None, clock.now(), action.bus)
@@ -195,10 +195,10 @@ def later(clock: "MovableClock", action: Action) -> Action:
 
 @pytest.fixture
 async def completed_erasure(
-    scheduled_erasure: Erasure, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure, after_grace_period: Action, services: Services, store: FolderStore
 ) -> Erasure:
     """The same after the deletion of Paul's company."""
-    await erase_due_accounts(later, erasure_services(services, store))
+    await erase_due_accounts(after_grace_period, erasure_services(services, store))
     return scheduled_erasure
 
 
@@ -213,7 +213,7 @@ async def test_p1_2_nothing_is_erased_during_the_grace_period(
 async def test_p1_2_only_data_required_by_law_remains(
     scheduled_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
     tmp_path: Path,
@@ -235,9 +235,11 @@ async def test_p1_2_only_data_required_by_law_remains(
     assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT_TABLES} - {
         "invoice_document"
     } <= before
-    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
+    assert await erase_due_accounts(after_grace_period, erasure_services(services, store)) == 1
     outbox = tmp_path / "mail"
-    await deliver_due(transport_from_url(f"file:{outbox}"), later.at, 100, sender=SENDER)
+    await deliver_due(
+        transport_from_url(f"file:{outbox}"), after_grace_period.at, 100, sender=SENDER
+    )
     assert await tables_with_mark() <= KEPT_TABLES
     assert files(store, tmp_path) == []
     assert await Invoice.get(pk=invoice.pk) == invoice
@@ -254,15 +256,15 @@ async def test_p1_2_only_data_required_by_law_remains(
 
 
 async def test_p1_2_the_last_email_explains_what_is_kept_and_until_when(
-    scheduled_erasure: Erasure, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure, after_grace_period: Action, services: Services, store: FolderStore
 ) -> None:
     owner = await User.get(name="PAULMARK OWNER")
-    await erase_due_accounts(later, erasure_services(services, store))
+    await erase_due_accounts(after_grace_period, erasure_services(services, store))
     email = await Email.get(template="account_erased.fr")
     assert email.recipient == owner.email
     for words in ("sa facture jusqu’au 31 décembre 2036", "L123-22", "CNIL"):
         assert words in email.text.replace("\n", " ")
-    await email.mark_sent(later.at)
+    await email.mark_sent(after_grace_period.at)
     email = await Email.get(pk=email.pk)
     assert (email.recipient, email.text, email.html, email.user_id) == ("", "", "", None)
 
@@ -271,12 +273,12 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
     execute: "Execute",
     completed_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
 ) -> None:
     document = """{ erasures { nodes { account { id } scheduler { name }
         requestedAt deadline dueAt finishedAt canceledAt
         removed { kind count } invoicesKept keptUntil } } }"""
-    omar = await create_staff_viewer(later, "Omar", Staff.OPERATOR)
+    omar = await create_staff_viewer(after_grace_period, "Omar", Staff.OPERATOR)
     [entries] = (await execute(omar, document))["data"]["erasures"]["nodes"]
     assert entries["account"]["id"] == encode("Account", dataset.paul.account.pk)
     assert (entries["scheduler"], entries["canceledAt"]) == ({"name": "Alice"}, None)
@@ -303,7 +305,7 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
     execute: "Execute",
     scheduled_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
 ) -> None:
@@ -316,9 +318,9 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
     before = (await execute(dataset.alice, document, **ids))["data"]
     assert before["node"]
     assert before["account"]["purchases"]["nodes"][0]["invoices"]
-    await erase_due_accounts(later, erasure_services(services, store))
+    await erase_due_accounts(after_grace_period, erasure_services(services, store))
     assert dataset.alice.user
-    alice = await create_viewer(later, dataset.alice.user, second_factor=True)
+    alice = await create_viewer(after_grace_period, dataset.alice.user, second_factor=True)
     rows_after = (await execute(alice, document, **ids))["data"]
     assert rows_after["node"] is None
     assert rows_after["account"] == {
@@ -334,21 +336,21 @@ async def test_p1_2_tickets_are_closed_and_accept_no_messages(
     execute: "Execute",
     completed_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
 ) -> None:
     tickets = await Ticket.filter(account_id=dataset.paul.account.pk)
     assert {ticket.status for ticket in tickets} == {TicketStatus.CLOSED}
     assert {ticket.reply_awaited_since for ticket in tickets} == {None}
     assert all(ticket.closed_at for ticket in tickets)
-    alice = await create_viewer(later, dataset.alice.user, second_factor=True)
+    alice = await create_viewer(after_grace_period, dataset.alice.user, second_factor=True)
     document = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) { message { id }
         userErrors { code field } } }"""
-    given = {
+    input_fields = {
         "ticketId": encode("Ticket", tickets[0].pk),
         "body": "Il y a quelqu'un ?",
         "clientMessageId": "late",
     }
-    response = (await execute(alice, document, i=given))["data"]["ticketReply"]
+    response = (await execute(alice, document, i=input_fields))["data"]["ticketReply"]
     assert response == {
         "message": None,
         "userErrors": [{"code": "TRANSITION_ILLEGAL", "field": ["input", "ticketId"]}],
@@ -359,34 +361,34 @@ async def test_p1_2_tickets_are_closed_and_accept_no_messages(
 async def test_p1_2_members_of_another_company_keep_their_user(
     scheduled_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
 ) -> None:
     member = dataset.paul.member.user
     assert member
-    await add_member(later, dataset.marie.account, member, Role.BILLING)
-    await erase_due_accounts(later, erasure_services(services, store))
+    await add_member(after_grace_period, dataset.marie.account, member, Role.BILLING)
+    await erase_due_accounts(after_grace_period, erasure_services(services, store))
     assert (await User.get(pk=member.pk)).email == member.email
-    places = await Membership.filter(user_id=member.pk)
-    assert [place.account_id for place in places] == [dataset.marie.account.pk]
+    memberships = await Membership.filter(user_id=member.pk)
+    assert [membership.account_id for membership in memberships] == [dataset.marie.account.pk]
     assert await Session.filter(account_id=dataset.paul.account.pk).count() == 0
 
 
 async def test_p1_2_an_erased_address_can_sign_up_again_with_a_new_password(
     scheduled_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
 ) -> None:
     owner = dataset.paul.owner.user
     assert owner
-    await erase_due_accounts(later, erasure_services(services, store))
+    await erase_due_accounts(after_grace_period, erasure_services(services, store))
     assert await User.filter(email=owner.email).count() == 0
-    gone = await User.get(pk=owner.pk)
-    assert not await services.auth.passwords.matches(gone.password_hash, "!")
-    assert (gone.email_verified_at, gone.second_factor_at) == (None, None)
+    erased_user = await User.get(pk=owner.pk)
+    assert not await services.auth.passwords.matches(erased_user.password_hash, "!")
+    assert (erased_user.email_verified_at, erased_user.second_factor_at) == (None, None)
 
 
 class SimulatedKill(BaseException):
@@ -396,20 +398,20 @@ class SimulatedKill(BaseException):
 class InterruptedAction(Action):
     """An action whose process is killed before its n-th transaction."""
 
-    left = [0]
+    remaining_transactions = [0]
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        if self.left[0] == 0:
+        if self.remaining_transactions[0] == 0:
             raise SimulatedKill
-        self.left[0] -= 1
+        self.remaining_transactions[0] -= 1
         async with super().transaction() as tx:
             yield tx
 
 
 async def test_p1_2_an_erasure_completes_after_a_kill_at_any_point(
     scheduled_erasure: Erasure,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
     tmp_path: Path,
@@ -417,9 +419,12 @@ async def test_p1_2_an_erasure_completes_after_a_kill_at_any_point(
     """P1.2: killed before each of its transactions in turn, the erasure still completes and counts
     nothing twice.
     """
-    interrupted_action, interruptions = InterruptedAction(None, later.at, later.bus), 0
+    interrupted_action, interruptions = (
+        InterruptedAction(None, after_grace_period.at, after_grace_period.bus),
+        0,
+    )
     while True:
-        InterruptedAction.left[0] = interruptions + 1
+        InterruptedAction.remaining_transactions[0] = interruptions + 1
         try:
             assert (
                 await erase_due_accounts(interrupted_action, erasure_services(services, store)) == 1
@@ -436,12 +441,15 @@ async def test_p1_2_an_erasure_completes_after_a_kill_at_any_point(
 
 
 async def test_p1_2_concurrent_processes_erase_once(
-    scheduled_erasure: Erasure, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure, after_grace_period: Action, services: Services, store: FolderStore
 ) -> None:
-    done = await asyncio.gather(
-        *(erase_due_accounts(later, erasure_services(services, store)) for _ in range(3))
+    erased_counts = await asyncio.gather(
+        *(
+            erase_due_accounts(after_grace_period, erasure_services(services, store))
+            for _ in range(3)
+        )
     )
-    assert sum(done) == 1
+    assert sum(erased_counts) == 1
     assert (await Erasure.get()).removed["people"] == 2
     assert await AuditEntry.filter(action=PrivacyAuditAction.ACCOUNT_ERASE).count() == 1
     assert await Email.filter(template="account_erased.fr").count() == 1
@@ -450,26 +458,26 @@ async def test_p1_2_concurrent_processes_erase_once(
 async def test_p1_2_a_cancelled_deletion_erases_nothing_and_a_started_one_cannot_be_cancelled(
     scheduled_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
 ) -> None:
-    alice = await create_viewer(later, dataset.alice.user, second_factor=True)
+    alice = await create_viewer(after_grace_period, dataset.alice.user, second_factor=True)
     assert alice.session
-    action = Action(alice.user, later.at, later.bus)
+    action = Action(alice.user, after_grace_period.at, after_grace_period.bus)
     cancellation = lifecycle.reactivate(action, alice.session, dataset.paul.account.pk)
-    ended = await asyncio.gather(
+    results = await asyncio.gather(
         cancellation,
-        erase_due_accounts(later, erasure_services(services, store)),
+        erase_due_accounts(after_grace_period, erasure_services(services, store)),
         return_exceptions=True,
     )
     completed_erasure = await Erasure.get()
     assert (
         (completed_erasure.finished_at is None)
         == (completed_erasure.canceled_at is not None)
-        == (not isinstance(ended[0], Exception))
+        == (not isinstance(results[0], Exception))
     )
-    assert ended[1] == (completed_erasure.finished_at is not None)
+    assert results[1] == (completed_erasure.finished_at is not None)
     status = (await Account.get(pk=dataset.paul.account.pk)).status
     assert status is (
         AccountStatus.ACTIVE if completed_erasure.canceled_at else AccountStatus.ERASED
@@ -479,36 +487,36 @@ async def test_p1_2_a_cancelled_deletion_erases_nothing_and_a_started_one_cannot
 async def test_p1_2_an_erasure_waits_for_pending_payments(
     scheduled_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
 ) -> None:
     payment = await Payment.filter(account_id=dataset.paul.account.pk).get()
-    recent_time = later.at - timedelta(days=6)
+    recent_time = after_grace_period.at - timedelta(days=6)
     await Payment.filter(pk=payment.pk).update(
         status=PaymentStatus.REQUIRES_ACTION, created_at=recent_time
     )
-    assert await erase_due_accounts(later, erasure_services(services, store)) == 0
+    assert await erase_due_accounts(after_grace_period, erasure_services(services, store)) == 0
     assert (await Erasure.get()).started_at is None
     await Payment.filter(pk=payment.pk).update(status=PaymentStatus.SUCCEEDED)
-    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
+    assert await erase_due_accounts(after_grace_period, erasure_services(services, store)) == 1
 
 
 async def test_p1_2_an_unconfirmed_payment_does_not_block_the_erasure(
-    scheduled_erasure: Erasure, later: Action, services: Services, store: FolderStore
+    scheduled_erasure: Erasure, after_grace_period: Action, services: Services, store: FolderStore
 ) -> None:
     """The provider is asked about a payment for seven days, and the law allows a month for the
     erasure.
     """
     await Payment.all().update(status=PaymentStatus.REQUIRES_ACTION)
-    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
+    assert await erase_due_accounts(after_grace_period, erasure_services(services, store)) == 1
 
 
 async def test_p1_2_invitations_from_other_companies_are_erased_too(
     scheduled_erasure: Erasure,
     dataset: Dataset,
     action: Action,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
 ) -> None:
@@ -520,7 +528,7 @@ async def test_p1_2_invitations_from_other_companies_are_erased_too(
     invitation = await Invitation.get(pk=invitation.pk)
     async with action.transaction() as tx:
         await emails.send_invitation(tx, invitation, marie.owner.user, marie.account, "T")
-    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
+    assert await erase_due_accounts(after_grace_period, erasure_services(services, store)) == 1
     assert not any(
         member.email.lower() in row for rows in (await dump_tables()).values() for row in rows
     )
@@ -530,7 +538,7 @@ async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
     db: str,
     scheduled_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
 ) -> None:
@@ -541,11 +549,12 @@ async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
     assert member
     await Invitation.filter(pk=marie.row(Invitation).pk).update(email=member.email)
     outer_context = contextvars.copy_context()
-    async with later.transaction() as tx:
+    async with after_grace_period.transaction() as tx:
         await tx.locked(Account, marie.account.pk)
         await tx.locked(Invitation, marie.row(Invitation).pk)
         erasure_task = asyncio.create_task(
-            erase_due_accounts(later, erasure_services(services, store)), context=outer_context
+            erase_due_accounts(after_grace_period, erasure_services(services, store)),
+            context=outer_context,
         )
         await wait_for_lock_waiters(db)
         await tx.locked(User, member.pk)
@@ -556,24 +565,24 @@ async def test_p1_2_erased_tickets_accept_no_messages(
     execute: "Execute",
     scheduled_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
 ) -> None:
     tickets = await Ticket.filter(account_id=dataset.paul.account.pk)
-    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
-    alice = await create_viewer(later, dataset.alice.user, second_factor=True)
+    assert await erase_due_accounts(after_grace_period, erasure_services(services, store)) == 1
+    alice = await create_viewer(after_grace_period, dataset.alice.user, second_factor=True)
     document = (
         "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { userErrors { code } } }"
     )
     for ticket in tickets:
-        given = {
+        input_fields = {
             "ticketId": encode("Ticket", ticket.pk),
             "body": f"About {MARK}",
             "clientMessageId": "late",
         }
-        answered = await execute(alice, document, input=given)
-        assert answered["data"]["ticketReply"]["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
+        response = await execute(alice, document, input=input_fields)
+        assert response["data"]["ticketReply"]["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
     assert await Ticket.filter(account_id=dataset.paul.account.pk).count() == len(tickets)
     assert "message" not in await tables_with_mark()
 
@@ -593,7 +602,7 @@ class FailingStore(FolderStore):
 async def test_p1_2_a_failing_erasure_does_not_block_others(
     scheduled_erasure: Erasure,
     dataset: Dataset,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
     tmp_path: Path,
@@ -614,11 +623,16 @@ async def test_p1_2_a_failing_erasure_does_not_block_others(
     )
     failing_store = FailingStore(tmp_path / "files")
     with capture_logs() as logged:
-        assert await erase_due_accounts(later, erasure_services(services, failing_store)) == 1
+        assert (
+            await erase_due_accounts(after_grace_period, erasure_services(services, failing_store))
+            == 1
+        )
     assert [(each["event"], each.get("error")) for each in logged] == [
         ("erasure.failed", "RuntimeError")
     ]
-    assert await erase_due_accounts(later, erasure_services(services, failing_store)) == 1
+    assert (
+        await erase_due_accounts(after_grace_period, erasure_services(services, failing_store)) == 1
+    )
 
 
 class UnavailableStore(FolderStore):
@@ -630,7 +644,7 @@ class UnavailableStore(FolderStore):
 
 async def test_p1_2_while_the_store_is_unavailable_no_file_row_is_deleted(
     scheduled_erasure: Erasure,
-    later: Action,
+    after_grace_period: Action,
     services: Services,
     store: FolderStore,
     tmp_path: Path,
@@ -638,12 +652,12 @@ async def test_p1_2_while_the_store_is_unavailable_no_file_row_is_deleted(
     count = await File.all().count()
     assert (
         await erase_due_accounts(
-            later, erasure_services(services, UnavailableStore(tmp_path / "files"))
+            after_grace_period, erasure_services(services, UnavailableStore(tmp_path / "files"))
         )
         == 0
     )
     assert await File.all().count() == count
-    assert await erase_due_accounts(later, erasure_services(services, store)) == 1
+    assert await erase_due_accounts(after_grace_period, erasure_services(services, store)) == 1
     assert files(store, tmp_path) == []
 
 
@@ -659,7 +673,7 @@ async def test_p1_2_a_company_without_invoices_is_erased_completely(
         ticket = await Ticket.open(
             tx, account, user, subject="x", channel="WEB", category="ACCOUNT"
         )
-    due = await Erasure.create(
+    due_erasure = await Erasure.create(
         account=account,
         ticket=ticket,
         scheduler=user,
@@ -669,9 +683,9 @@ async def test_p1_2_a_company_without_invoices_is_erased_completely(
         due_at=action.at,
     )
     assert await erasure.erase(
-        action, ErasureServices(store, services.seller.retention_on(action.day)), due.pk
+        action, ErasureServices(store, services.seller.retention_on(action.day)), due_erasure.pk
     )
-    assert not await erasure.erase(action, erasure_services(services, store), due.pk)
+    assert not await erasure.erase(action, erasure_services(services, store), due_erasure.pk)
     assert "we keep none" in (await Email.get(template="account_erased.en")).text
     assert (await Erasure.get()).kept_until is None
     assert await sessions.valid_sessions(action.at).count() == 0

@@ -11,7 +11,7 @@ from models.billing.offer import Price
 from resolvers.context import Context, Services
 from tests.schema.audited_fixtures import MUTATIONS, PEER, Scenario
 from tests.schema.conftest import Dataset
-from tests.schema.test_faults import FAULTY, CreateViewer, anonymous, owner
+from tests.schema.test_faults import FAULTY_INPUTS, CreateViewer, anonymous, owner
 
 BLANKS = [
     " ",
@@ -75,7 +75,7 @@ def scenario(
 @pytest.mark.parametrize("text", TEXTS)
 async def test_a_text_that_shows_nothing_is_refused(scenario: Scenario, text: str) -> None:
     name, path = TEXTS[text]
-    create_viewer, arguments = INPUTS.get(name) or FAULTY[name][:2]
+    create_viewer, arguments = INPUTS.get(name) or FAULTY_INPUTS[name][:2]
     viewer = await create_viewer(scenario)
     kind = MUTATIONS[name].args["input"].type
     document = f"mutation($i: {kind}) {{ {name}(input: $i) {{ userErrors {{ field code }} }} }}"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.story.server_fixtures import Server, served
+from tests.story.server_fixtures import Server, serve_catalogue
 
 
 @pytest.fixture
 def server(catalogue_url: str, tmp_path: Path) -> Iterator[Server]:
     """A server on each kind of database."""
-    with served(catalogue_url, tmp_path) as running:
-        yield running
+    with serve_catalogue(catalogue_url, tmp_path) as running_server:
+        yield running_server

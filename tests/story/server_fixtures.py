@@ -30,7 +30,7 @@ from tests.patience import PATIENCE
 ROOT = Path(__file__).parents[2]
 # Creating one per client takes longer than a request.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-S = TypeVar("S", bound="Server")
+ServerT = TypeVar("ServerT", bound="Server")
 SECRET_KEY = "a-key-for-tests-only-0123456789-abcdefghij"
 
 
@@ -56,10 +56,10 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        inherited = {
+        inherited_environ = {
             name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
         }
-        return inherited | {
+        return inherited_environ | {
             "CAMCHA_DATABASE_URL": self.database_url,
             "CAMCHA_SECRET_KEY": SECRET_KEY,
             "CAMCHA_TEST_INSTALLATION": "true",
@@ -292,7 +292,7 @@ class SubscriptionMessages:
 
 
 @contextlib.contextmanager
-def running(server: S) -> Iterator[S]:
+def run_server(server: ServerT) -> Iterator[ServerT]:
     """Starts the server and stops it at the end. Its database must be migrated."""
     server.start()
     try:
@@ -301,6 +301,6 @@ def running(server: S) -> Iterator[S]:
         server.stop()
 
 
-def served(catalogue_url: str, folder: Path) -> contextlib.AbstractContextManager[Server]:
+def serve_catalogue(catalogue_url: str, folder: Path) -> contextlib.AbstractContextManager[Server]:
     """A running server on a database with the catalogue."""
-    return running(Server(catalogue_url, folder))
+    return run_server(Server(catalogue_url, folder))

@@ -157,13 +157,13 @@ async def resetting_the_password_closes_every_websocket(server: Server, paul: Cl
 
 async def changing_the_email_address(server: Server, paul: Client) -> list[str]:
     """P1.3: both addresses confirm, and the other device is signed out. Returns the secrets."""
-    refused = await paul.try_mutation(
+    refused_payload = await paul.try_mutation(
         "emailRequestChange",
         "EmailRequestChangeInput",
         {"email": NEW_ADDRESS, "idempotencyKey": "move"},
         "accepted",
     )
-    assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
+    assert [error["code"] for error in refused_payload["userErrors"]] == ["STEP_UP_REQUIRED"]
     await paul.mutate(
         "sessionStepUp", "SessionStepUpInput", {"password": NEW_PASSWORD}, "freshUntil"
     )
@@ -197,17 +197,19 @@ async def a_reset_keeps_the_second_factor(server: Server) -> list[str]:
     secret = (
         await paul.mutate("totpSetUp", "TotpSetUpInput", {"password": NEW_PASSWORD}, "secret")
     )["secret"]
-    confirmed = await paul.mutate(
+    confirm_payload = await paul.mutate(
         "totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes"
     )
-    codes = confirmed["recoveryCodes"]
+    codes = confirm_payload["recoveryCodes"]
     await paul.mutate(
         "passwordRequestReset", "PasswordRequestResetInput", {"email": NEW_ADDRESS}, "accepted"
     )
     token = (await wait_for_link(server, NEW_ADDRESS, "reset")).rpartition("=")[2]
     arguments: dict[str, Any] = {"token": token, "password": PASSWORD}
-    refused = await paul.try_mutation("passwordReset", "PasswordResetInput", arguments, "reset")
-    assert [error["code"] for error in refused["userErrors"]] == ["SECOND_FACTOR_REQUIRED"]
+    refused_payload = await paul.try_mutation(
+        "passwordReset", "PasswordResetInput", arguments, "reset"
+    )
+    assert [error["code"] for error in refused_payload["userErrors"]] == ["SECOND_FACTOR_REQUIRED"]
     await paul.mutate(
         "passwordReset", "PasswordResetInput", arguments | {"code": codes[0]}, "reset"
     )

@@ -236,14 +236,14 @@ async def paul_deletes_his_account(paul: Client, agent: Client, account: str) ->
         "accountRequestDeletion", "AccountRequestDeletionInput", arguments, "ticket { id }"
     )
     deletion = {"accountId": account, "ticketId": payload["ticket"]["id"]}
-    scheduled = await agent.mutate(
+    schedule_payload = await agent.mutate(
         "accountScheduleDeletion",
         "AccountScheduleDeletionInput",
         deletion,
         "account { status erasesAt }",
     )
-    assert scheduled["account"]["status"] == "CLOSING"
-    assert scheduled["account"]["erasesAt"]
+    assert schedule_payload["account"]["status"] == "CLOSING"
+    assert schedule_payload["account"]["erasesAt"]
     paul.server.kill()
     await asyncio.to_thread(paul.server.start)
 

@@ -23,7 +23,7 @@ from realtime.close_codes import CloseCode
 from tests.conftest import database_copy
 from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
-from tests.story.server_fixtures import Server, http_client, served
+from tests.story.server_fixtures import Server, http_client, serve_catalogue
 
 PAUL, GINA = "paul@boulangerie.example", "gina@fournil.example"
 SIGN_IN_MUTATION = """mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) {
@@ -36,7 +36,7 @@ OPEN_MUTATION = """mutation { ticketOpen(input: {channel: CHAT, subject: "x", bo
     idempotencyKey: "x"}) {
     ticket { id } userErrors { code } } }"""
 TICKETS_QUERY = "{ tickets { nodes { id } } }"
-FOLDER = Path(__file__).parent
+STORY_FOLDER = Path(__file__).parent
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -47,9 +47,9 @@ def server(
     folder = tmp_path_factory.mktemp("server")
     with (
         database_copy(request, request.param, folder, catalogue=True) as url,
-        served(url, folder) as running,
+        serve_catalogue(url, folder) as running_server,
     ):
-        yield running
+        yield running_server
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,8 @@ class Browser:
         assert "errors" not in response, response
         return response["data"]
 
-    async def sign_in(self, **more: Any) -> httpx.Response:
-        arguments = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE", **more}
+    async def sign_in(self, **input_fields: Any) -> httpx.Response:
+        arguments = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE", **input_fields}
         response = await self.post(SIGN_IN_MUTATION, i=arguments)
         assert response.json()["data"]["sessionSignIn"]["userErrors"] == [], response.text
         return response
@@ -90,11 +90,13 @@ class Browser:
 
     @asynccontextmanager
     async def socket(
-        self, origin: str | None = None, **changed: str
+        self, origin: str | None = None, **changed_cookies: str
     ) -> AsyncIterator[ClientConnection]:
         """A websocket opened by a page, with the browser's cookies and no payload."""
         cookies = "; ".join(
-            f"{name}={value}" for name, value in {**self.cookies, **changed}.items() if value
+            f"{name}={value}"
+            for name, value in {**self.cookies, **changed_cookies}.items()
+            if value
         )
         url = self.server.url.replace("http", "ws") + "/graphql"
         async with connect(
@@ -165,19 +167,19 @@ async def two_tabs_refresh_concurrently(browser: Browser) -> None:
 async def a_refresh_whose_response_was_lost_is_repeated(browser: Browser) -> None:
     """The browser still has the previous cookies."""
     before = browser.cookies
-    lost = await browser.post(REFRESH_MUTATION)
+    lost_response = await browser.post(REFRESH_MUTATION)
     for name, value in before.items():
         browser.http.cookies.set(name, value, domain="127.0.0.1", path="/")
-    repeated = await browser.post(REFRESH_MUTATION)
-    assert cookies_set_by(repeated) == cookies_set_by(lost)
+    repeated_response = await browser.post(REFRESH_MUTATION)
+    assert cookies_set_by(repeated_response) == cookies_set_by(lost_response)
     assert (await browser.data(VIEWER_QUERY))["viewer"]["user"]["email"] == PAUL
 
 
 def cookies_set_by(response: httpx.Response) -> list[str]:
     """The names and values of the cookies that a response sets."""
-    both = sorted(text.partition(";")[0] for text in response.headers.get_list("set-cookie"))
-    assert [each.partition("=")[0] for each in both] == ["camcha_access", "camcha_refresh"]
-    return both
+    set_cookies = sorted(text.partition(";")[0] for text in response.headers.get_list("set-cookie"))
+    assert [each.partition("=")[0] for each in set_cookies] == ["camcha_access", "camcha_refresh"]
+    return set_cookies
 
 
 async def the_cookie_opens_a_websocket(browser: Browser) -> None:
@@ -315,8 +317,8 @@ async def test_other_origins_cannot_open_a_websocket(browser: Browser) -> None:
 
 async def test_a_websocket_requires_a_valid_access_cookie(browser: Browser) -> None:
     await browser.sign_in()
-    for changed in ({"camcha_access": "cam_at_old"}, {"camcha_access": ""}):
-        async with browser.socket(None, **changed) as websocket:
+    for changed_cookies in ({"camcha_access": "cam_at_old"}, {"camcha_access": ""}):
+        async with browser.socket(None, **changed_cookies) as websocket:
             assert await close_code(websocket) == CloseCode.UNAUTHORIZED
 
 
@@ -331,7 +333,7 @@ async def test_a_lost_or_concurrent_bearer_refresh_signs_no_one_out(browser: Bro
     arguments = {"email": PAUL, "password": PASSWORD}
     signed_in = (await browser.data(SIGN_IN_MUTATION, i=arguments))["sessionSignIn"]["session"]
 
-    async def refreshed(token: str, client: str = "app/7") -> Any:
+    async def refresh_tokens(token: str, client: str = "app/7") -> Any:
         response = await browser.http.post(
             "/graphql",
             json={"query": BEARER_REFRESH, "variables": {"t": token}},
@@ -347,46 +349,51 @@ async def test_a_lost_or_concurrent_bearer_refresh_signs_no_one_out(browser: Bro
         viewer = (response.json()["data"] or {})["viewer"]
         return str(viewer["user"]["email"]) if viewer else None
 
-    answers = await asyncio.gather(*(refreshed(signed_in["refreshToken"]) for _ in range(3)))
+    answers = await asyncio.gather(*(refresh_tokens(signed_in["refreshToken"]) for _ in range(3)))
     assert answers == [answers[0]] * 3
-    assert await refreshed(signed_in["refreshToken"]) == answers[0]
+    assert await refresh_tokens(signed_in["refreshToken"]) == answers[0]
     session = answers[0]["session"]
     assert await email(session["accessToken"]) == PAUL
-    newest = (await refreshed(session["refreshToken"]))["session"]
+    newest = (await refresh_tokens(session["refreshToken"]))["session"]
     assert await email(newest["accessToken"]) == PAUL
     refused = {"session": None, "userErrors": [{"code": "TOKEN_INVALID"}]}
-    assert await refreshed(session["refreshToken"], "thief/1") == refused
+    assert await refresh_tokens(session["refreshToken"], "thief/1") == refused
     assert await email(newest["accessToken"]) is None
-    assert await refreshed(newest["refreshToken"]) == refused
+    assert await refresh_tokens(newest["refreshToken"]) == refused
 
 
 async def test_a_websocket_never_sets_cookies_or_returns_tokens(browser: Browser) -> None:
     await browser.sign_in()
     account = (await browser.data(VIEWER_QUERY))["viewer"]["account"]["id"]
-    switch = f"""mutation {{ sessionSwitchAccount(input: {{accountId: "{account}"}}) {{
+    switch_mutation = f"""mutation {{ sessionSwitchAccount(input: {{accountId: "{account}"}}) {{
         session {{ accessToken }} userErrors {{ code }} }} }}"""
     arguments = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE"}
     async with browser.socket() as websocket:
-        switched = (await execute(websocket, switch))["data"]["sessionSwitchAccount"]
+        switch_payload = (await execute(websocket, switch_mutation))["data"]["sessionSwitchAccount"]
         signed_in = (await execute(websocket, SIGN_IN_MUTATION, i=arguments))["data"][
             "sessionSignIn"
         ]
-        renewed = (await execute(websocket, REFRESH_MUTATION))["data"]["sessionRefresh"]
-    assert switched == {"session": None, "userErrors": [{"code": "COOKIES_UNAVAILABLE"}]}
+        refresh_response = (await execute(websocket, REFRESH_MUTATION))["data"]["sessionRefresh"]
+    assert switch_payload == {"session": None, "userErrors": [{"code": "COOKIES_UNAVAILABLE"}]}
     assert signed_in["userErrors"] == [
         {"code": "COOKIES_UNAVAILABLE", "field": ["input", "deliver"]}
     ]
-    assert renewed["userErrors"] == [{"code": "TOKEN_INVALID", "field": ["input", "refreshToken"]}]
+    assert refresh_response["userErrors"] == [
+        {"code": "TOKEN_INVALID", "field": ["input", "refreshToken"]}
+    ]
     assert (await browser.data(VIEWER_QUERY))["viewer"]["user"]["email"] == PAUL
 
 
 async def test_switching_sets_new_cookies(browser: Browser) -> None:
     await browser.sign_in()
     before, account = browser.cookies, (await browser.data(VIEWER_QUERY))["viewer"]["account"]["id"]
-    switch = f"""mutation {{ sessionSwitchAccount(input: {{accountId: "{account}"}}) {{
+    switch_mutation = f"""mutation {{ sessionSwitchAccount(input: {{accountId: "{account}"}}) {{
         session {{ accessToken refreshToken }} userErrors {{ code }} }} }}"""
-    switched = (await browser.data(switch))["sessionSwitchAccount"]
-    assert switched == {"session": {"accessToken": None, "refreshToken": None}, "userErrors": []}
+    switch_payload = (await browser.data(switch_mutation))["sessionSwitchAccount"]
+    assert switch_payload == {
+        "session": {"accessToken": None, "refreshToken": None},
+        "userErrors": [],
+    }
     assert set(browser.cookies.values()).isdisjoint(before.values())
     assert (await browser.data(VIEWER_QUERY))["viewer"]["account"]["id"] == account
 
@@ -396,9 +403,9 @@ async def test_expired_cookies_allow_public_operations(browser: Browser) -> None
     them.
     """
     await browser.sign_in()
-    stale = browser.cookies
+    expired_cookies = browser.cookies
     await browser.data("mutation { sessionSignOut { signedOut } }")
-    for name, value in stale.items():
+    for name, value in expired_cookies.items():
         browser.http.cookies.set(name, value, domain="127.0.0.1", path="/")
     response = await browser.post("{ viewer { locale } offers { nodes { slug } } }")
     assert response.json()["data"]["offers"]["nodes"] != []
@@ -406,8 +413,11 @@ async def test_expired_cookies_allow_public_operations(browser: Browser) -> None
         (error["path"], error["extensions"]["code"]) for error in response.json()["errors"]
     ] == [(["viewer"], "UNAUTHENTICATED")]
     assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
-    renewed = await browser.post(REFRESH_MUTATION)
-    assert renewed.json()["data"]["sessionRefresh"]["userErrors"][0]["code"] == "TOKEN_INVALID"
+    refresh_response = await browser.post(REFRESH_MUTATION)
+    assert (
+        refresh_response.json()["data"]["sessionRefresh"]["userErrors"][0]["code"]
+        == "TOKEN_INVALID"
+    )
     assert browser.cookies == {}
     await browser.sign_in()
     assert (await browser.data(VIEWER_QUERY))["viewer"]["user"]["email"] == PAUL
@@ -428,10 +438,15 @@ async def test_signing_out_works_after_the_access_cookie_has_expired(browser: Br
         "query": "mutation($t: String) { sessionRefresh(input: {refreshToken: $t}) { userErrors { "
         "code } } }"
     }
-    renewed = await browser.http.post("/graphql", json={**token, "variables": {"t": refresh}})
-    assert renewed.json()["data"]["sessionRefresh"]["userErrors"][0]["code"] == "TOKEN_INVALID"
-    again = await browser.post("mutation { sessionSignOut { signedOut } }")
-    assert again.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    refresh_response = await browser.http.post(
+        "/graphql", json={**token, "variables": {"t": refresh}}
+    )
+    assert (
+        refresh_response.json()["data"]["sessionRefresh"]["userErrors"][0]["code"]
+        == "TOKEN_INVALID"
+    )
+    repeated_sign_out = await browser.post("mutation { sessionSignOut { signedOut } }")
+    assert repeated_sign_out.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_a_bearer_token_takes_precedence_over_cookies(browser: Browser) -> None:
@@ -441,12 +456,12 @@ async def test_a_bearer_token_takes_precedence_over_cookies(browser: Browser) ->
     headers = {"Authorization": f"Bearer {marie.token}"}
     response = await browser.http.post("/graphql", json={"query": VIEWER_QUERY}, headers=headers)
     assert response.json()["data"]["viewer"]["user"]["email"] == "marie@fleurs.example"
-    wrong = await browser.http.post(
+    response = await browser.http.post(
         "/graphql", json={"query": VIEWER_QUERY}, headers={"Authorization": "Bearer x"}
     )
     # And not the user of the cookies.
-    assert wrong.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-    assert wrong.json()["data"]["viewer"] is None
+    assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert response.json()["data"]["viewer"] is None
 
 
 @pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
@@ -455,19 +470,19 @@ async def test_websockets_close_in_other_processes_too(catalogue_url: str, tmp_p
     once per `SWEEP_SECONDS`.
     """
     (tmp_path / "second").mkdir()
-    with served(catalogue_url, tmp_path) as first:
+    with serve_catalogue(catalogue_url, tmp_path) as first:
         # Before the second process starts, whose timetable would deliver the email to its own
         # folder.
         await sign_up(first, PAUL)
-        with served(catalogue_url, tmp_path / "second") as second:
+        with serve_catalogue(catalogue_url, tmp_path / "second") as second:
             async with http_client(base_url=first.url) as http:
-                here = Browser(first, http)
-                await here.sign_in()
+                signed_in_browser = Browser(first, http)
+                await signed_in_browser.sign_in()
                 async with Browser(second, http).socket() as websocket:
                     assert (await execute(websocket, VIEWER_QUERY))["data"]["viewer"]["user"][
                         "email"
                     ] == PAUL
-                    await here.data("mutation { sessionSignOut { signedOut } }")
+                    await signed_in_browser.data("mutation { sessionSignOut { signedOut } }")
                     assert await close_code(websocket) == CloseCode.UNAUTHORIZED
 
 
@@ -477,7 +492,7 @@ async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(
     """Chromium, on one of our pages and on a page of the same site with another origin, which
     SameSite alone would not stop.
     """
-    command = ["node", str(FOLDER / "cookies.mjs"), browser.server.url, PAUL, PASSWORD]
+    command = ["node", str(STORY_FOLDER / "cookies.mjs"), browser.server.url, PAUL, PASSWORD]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
     output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
@@ -514,11 +529,11 @@ async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(
     text = (await browser.server.email(GINA, 2)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     link = re.search(r"http://\S+/unlock\?token=\S+", text)
     assert link, text
-    wrong = {"email": GINA, "password": "mouette phare ardoise 77"}
+    wrong_credentials = {"email": GINA, "password": "mouette phare ardoise 77"}
     waits = 0
     # Seconds, doubled by each guess: a busy machine needs one of them for the next request.
     while waits < 3:
-        response = (await browser.post(SIGN_IN_MUTATION, i=wrong)).json()
+        response = (await browser.post(SIGN_IN_MUTATION, i=wrong_credentials)).json()
         waits = response["errors"][0]["extensions"]["retryAfter"] if "errors" in response else 0
         await asyncio.sleep(waits if waits < 3 else 0)
     refused = (

@@ -14,7 +14,7 @@ from engine import Params, RequestError
 from tests.conftest import database_copy
 from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
-from tests.story.server_fixtures import Server, served
+from tests.story.server_fixtures import Server, serve_catalogue
 from web import graphiql
 
 PAUL = "paul@boulangerie.example"
@@ -29,9 +29,9 @@ def server(
     folder = tmp_path_factory.mktemp("server")
     with (
         database_copy(request, request.param, folder, catalogue=True) as url,
-        served(url, folder) as running,
+        serve_catalogue(url, folder) as running_server,
     ):
-        yield running
+        yield running_server
 
 
 async def test_a_person_uses_graphiql_with_an_account(server: Server) -> None:

@@ -35,7 +35,7 @@ from resolvers.ids import encode
 from tests.patience import PATIENCE
 from tests.people import create_staff
 from tests.story.generated import CARD, EMAIL, MARK, TEXT, VARIANTS, Operation, operations
-from tests.story.server_fixtures import Client, Server, http_client, running
+from tests.story.server_fixtures import Client, Server, http_client, run_server
 
 PASSWORD = f"{MARK} corneille sabot pluvier 42"
 ADDRESS = "203.0.113.77"
@@ -86,7 +86,7 @@ class LoggingServer:
         self.request_count += 1
         return orjson.loads(response.content) if response.content else None
 
-    def dial(self) -> connect_socket:
+    def connect(self) -> connect_socket:
         """A websocket on which nothing has been sent."""
         url = self.server.url.replace("http", "ws") + "/graphql"
         return connect_socket(
@@ -111,7 +111,7 @@ def _json(value: Any) -> bytes:
 @pytest.fixture
 async def logging_server(catalogue_url: str, tmp_path: Path) -> AsyncIterator[LoggingServer]:
     server = Server(catalogue_url, tmp_path, program=Path(__file__).with_name("talkative.py"))
-    with running(server):
+    with run_server(server):
         async with http_client(base_url=server.url) as http:
             yield LoggingServer(server, http)
 
@@ -349,12 +349,12 @@ async def execute_over_websocket(
     logging_server: LoggingServer, access_token: str | None, operation_list: list[Operation]
 ) -> None:
     """Sends all operations concurrently over one websocket."""
-    unfinished = {
+    unfinished_ids = {
         f"{MARK} {number}"
         for number, each in enumerate(operation_list)
         if each.root != "subscription"
     }
-    async with logging_server.dial() as socket, asyncio.timeout(PATIENCE):
+    async with logging_server.connect() as socket, asyncio.timeout(PATIENCE):
         payload = {"authorization": f"Bearer {access_token}"} if access_token else {}
         with suppress(ConnectionClosed):  # one of them signs out
             await socket.send(_json({"type": "connection_init", "payload": payload}).decode())
@@ -370,10 +370,10 @@ async def execute_over_websocket(
                     ).decode()
                 )
                 logging_server.request_count += 1
-            while unfinished:
+            while unfinished_ids:
                 message = orjson.loads(await socket.recv())
                 logging_server.collect_secrets(message)
-                unfinished -= (
+                unfinished_ids -= (
                     {message.get("id")} if message["type"] in ("complete", "error") else set()
                 )
 
@@ -414,7 +414,7 @@ async def send_invalid_bytes(logging_server: LoggingServer) -> None:
         {"id": MARK, "type": "subscribe", "payload": {"query": TEXT}},
     )
     for frame in frames:
-        async with logging_server.dial() as socket:
+        async with logging_server.connect() as socket:
             await socket.send(frame if frame == TEXT else _json(frame).decode())
             await asyncio.wait_for(socket.wait_closed(), PATIENCE)
 

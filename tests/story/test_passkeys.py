@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
-from tests.story.server_fixtures import Server, running
+from tests.story.server_fixtures import Server, run_server
 
 PAUL = "paul@boulangerie.example"
-HERE = Path(__file__).parent
+STORY_FOLDER = Path(__file__).parent
 
 
 @dataclass
@@ -28,11 +28,11 @@ async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_fact
     """An answer works only once and requires user verification, and a page of another host gets
     none.
     """
-    with running(LocalServer(catalogue_url, tmp_path)) as server:
+    with run_server(LocalServer(catalogue_url, tmp_path)) as server:
         await sign_up(server, PAUL)
         command = [
             "node",
-            str(HERE / "passkeys.mjs"),
+            str(STORY_FOLDER / "passkeys.mjs"),
             server.url,
             f"http://127.0.0.1:{server.port}",
             PAUL,

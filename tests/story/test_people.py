@@ -15,7 +15,7 @@ import pytest
 from realtime.close_codes import CloseCode
 from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
-from tests.story.server_fixtures import Client, Server, http_client, served
+from tests.story.server_fixtures import Client, Server, http_client, serve_catalogue
 
 PAUL, MARIE, NOE = "paul@boulangerie.example", "marie@quais.example", "noe@boulangerie.example"
 EVENTS_SUBSCRIPTION = (
@@ -47,12 +47,14 @@ async def paul_invites_noe(paul: Client) -> None:
         "locale": "EN",
         "idempotencyKey": "noe",
     }
-    sent = await paul.mutate("invitationSend", "InvitationSendInput", arguments, INVITATION_FIELDS)
-    assert sent == await paul.mutate(
+    sent_payload = await paul.mutate(
         "invitationSend", "InvitationSendInput", arguments, INVITATION_FIELDS
     )
-    assert sent["invitation"] == {
-        "id": sent["invitation"]["id"],
+    assert sent_payload == await paul.mutate(
+        "invitationSend", "InvitationSendInput", arguments, INVITATION_FIELDS
+    )
+    assert sent_payload["invitation"] == {
+        "id": sent_payload["invitation"]["id"],
         "email": NOE,
         "role": "MEMBER",
         "acceptedAt": None,
@@ -60,13 +62,16 @@ async def paul_invites_noe(paul: Client) -> None:
         "inviter": {"name": "Paul Meunier"},
     }
     first = await token_of(paul.server, NOE)
-    again = {"invitationId": sent["invitation"]["id"], "idempotencyKey": "again"}
-    await paul.mutate("invitationResend", "InvitationResendInput", again, INVITATION_FIELDS)
+    resend_input = {"invitationId": sent_payload["invitation"]["id"], "idempotencyKey": "again"}
+    await paul.mutate("invitationResend", "InvitationResendInput", resend_input, INVITATION_FIELDS)
     await token_of(paul.server, NOE, 2)
-    refused = await accept_invitation(
+    refused_payload = await accept_invitation(
         Client(paul.server), first, name="Noé Blin", password=PASSWORD
     )
-    assert (refused["userErrors"][0]["code"], refused["userErrors"][0]["message"]) == (
+    assert (
+        refused_payload["userErrors"][0]["code"],
+        refused_payload["userErrors"][0]["message"],
+    ) == (
         "TOKEN_INVALID",
         "Ce lien ou ce code n’est plus valable.",
     )
@@ -108,16 +113,16 @@ async def noe_accepts_the_invitation(server: Server) -> Client:
             "Boulangerie Meunier"
             in (await browser.get(f"{server.url}/invitation?token={token}")).text
         )
-    weak = await accept_invitation(noe, token, name="Noé Blin", password="noe")
-    assert [error["code"] for error in weak["userErrors"]] == ["PASSWORD_WEAK"]
-    joined = await accept_invitation(noe, token, name="Noé Blin", password=PASSWORD)
-    assert joined["userErrors"] == []
-    assert (joined["company"]["legalName"], joined["company"]["role"]) == (
+    weak_payload = await accept_invitation(noe, token, name="Noé Blin", password="noe")
+    assert [error["code"] for error in weak_payload["userErrors"]] == ["PASSWORD_WEAK"]
+    accept_payload = await accept_invitation(noe, token, name="Noé Blin", password=PASSWORD)
+    assert accept_payload["userErrors"] == []
+    assert (accept_payload["company"]["legalName"], accept_payload["company"]["role"]) == (
         "Boulangerie Meunier",
         "MEMBER",
     )
-    again = await accept_invitation(noe, token, name="Somebody", password=PASSWORD)
-    assert [error["code"] for error in again["userErrors"]] == ["TOKEN_INVALID"]
+    repeated_payload = await accept_invitation(noe, token, name="Somebody", password=PASSWORD)
+    assert [error["code"] for error in repeated_payload["userErrors"]] == ["TOKEN_INVALID"]
     return await noe.sign_in(NOE, PASSWORD)
 
 
@@ -190,31 +195,31 @@ async def marie_invites_noe(marie: Client, noe: Client) -> None:
     token = await token_of(marie.server, NOE, 3)
     assert "Votre rôle" in (await marie.server.email(NOE, 3)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     for client, code in (Client(marie.server), "SIGN_IN_REQUIRED"), (marie, "INVITATION_ELSEWHERE"):
-        refused = await accept_invitation(client, token, name="Noé", password=PASSWORD)
-        assert [error["code"] for error in refused["userErrors"]] == [code]
-    joined = await accept_invitation(noe, token)
-    assert (joined["userErrors"], joined["company"]["current"]) == ([], False)
-    again = await marie.try_mutation(
+        refused_payload = await accept_invitation(client, token, name="Noé", password=PASSWORD)
+        assert [error["code"] for error in refused_payload["userErrors"]] == [code]
+    accept_payload = await accept_invitation(noe, token)
+    assert (accept_payload["userErrors"], accept_payload["company"]["current"]) == ([], False)
+    repeated_payload = await marie.try_mutation(
         "invitationSend",
         "InvitationSendInput",
         {**arguments, "idempotencyKey": "again"},
         INVITATION_FIELDS,
     )
-    assert [error["code"] for error in again["userErrors"]] == ["ALREADY_MEMBER"]
+    assert [error["code"] for error in repeated_payload["userErrors"]] == ["ALREADY_MEMBER"]
     mistaken_input = {
         "email": "nobody@quais.example",
         "role": "BILLING",
         "idempotencyKey": "mistake",
     }
-    sent = await marie.mutate(
+    sent_payload = await marie.mutate(
         "invitationSend", "InvitationSendInput", mistaken_input, INVITATION_FIELDS
     )
     for _ in range(2):
-        revoke_input = {"invitationId": sent["invitation"]["id"]}
-        revoked = await marie.mutate(
+        revoke_input = {"invitationId": sent_payload["invitation"]["id"]}
+        revoked_payload = await marie.mutate(
             "invitationRevoke", "InvitationRevokeInput", revoke_input, INVITATION_FIELDS
         )
-        assert revoked["invitation"]["revokedAt"]
+        assert revoked_payload["invitation"]["revokedAt"]
     assert await invitations(marie) == []
 
 
@@ -229,7 +234,7 @@ async def noe_switches_accounts(paul: Client, noe: Client) -> None:
         ("BILLING", True),
         ("ADMIN", False),
     ]
-    old, ticket = Client(noe.server, noe.token), await noe.open_chat(3)
+    old_client, ticket = Client(noe.server, noe.token), await noe.open_chat(3)
     async with noe.socket() as live:
         await live.subscribe(EVENTS_SUBSCRIPTION)
         arguments = {"accountId": companies[1]["accountId"]}
@@ -241,7 +246,7 @@ async def noe_switches_accounts(paul: Client, noe: Client) -> None:
         )
         assert await live.closed() == CloseCode.UNAUTHORIZED
     noe.token = switch_payload["session"]["accessToken"]
-    assert await code_of(old, "{ viewer { locale } }") == "UNAUTHENTICATED"
+    assert await code_of(old_client, "{ viewer { locale } }") == "UNAUTHENTICATED"
     result = await noe.data(
         "query($ids: [ID!]!) { nodes(ids: $ids) { id } tickets { totalCount } viewer { account { "
         "id } role } }",
@@ -251,10 +256,10 @@ async def noe_switches_accounts(paul: Client, noe: Client) -> None:
     assert result["tickets"] == {"totalCount": 0}
     assert result["viewer"] == {"account": {"id": companies[1]["accountId"]}, "role": "ADMIN"}
     sign_in_input = {"email": NOE, "password": PASSWORD, "accountId": ticket}
-    refused = await noe.try_mutation(
+    refused_payload = await noe.try_mutation(
         "sessionSignIn", "SessionSignInInput", sign_in_input, "session { accessToken }"
     )
-    assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [
+    assert [(error["code"], error["field"]) for error in refused_payload["userErrors"]] == [
         ("NOT_FOUND", ["input", "accountId"])
     ]
     await noe.sign_in(NOE, PASSWORD, accountId=companies[0]["accountId"])
@@ -276,8 +281,10 @@ async def noe_is_removed_while_connected(paul: Client, noe: Client) -> None:
         assert subscription.queue.empty()
     assert await code_of(noe, "{ viewer { locale } }") == "UNAUTHENTICATED"
     assert await members(paul) == {"Paul Meunier": "OWNER"}
-    repeated = await paul.try_mutation("memberRemove", "MemberRemoveInput", arguments, "removed")
-    assert [error["code"] for error in repeated["userErrors"]] == ["NOT_FOUND"]
+    repeated_payload = await paul.try_mutation(
+        "memberRemove", "MemberRemoveInput", arguments, "removed"
+    )
+    assert [error["code"] for error in repeated_payload["userErrors"]] == ["NOT_FOUND"]
     noe.token = None
     await noe.sign_in(NOE, PASSWORD)
     assert (await noe.data("{ viewer { role companies { legalName } } }"))["viewer"][
@@ -322,7 +329,7 @@ async def test_p1_4_role_changes_reach_websockets_of_other_processes(
     """
     (tmp_path / "other").mkdir()
     paul = await sign_up(server, PAUL)
-    with served(catalogue_url, tmp_path / "other") as other:
+    with serve_catalogue(catalogue_url, tmp_path / "other") as other:
         await paul.mutate(
             "invitationSend",
             "InvitationSendInput",

@@ -63,10 +63,10 @@ async def paul_signs_up_and_accepts_them(server: Server, texts: dict[str, str]) 
         "legalName": "Boulangerie Meunier",
         "siren": "404833048",
     }
-    rejected = await paul.try_mutation(
+    rejected_payload = await paul.try_mutation(
         "accountSignUp", "AccountSignUpInput", form | {"acceptedPolicyIds": ["x"]}, "accepted"
     )
-    assert [(each["code"], each["field"]) for each in rejected["userErrors"]] == [
+    assert [(each["code"], each["field"]) for each in rejected_payload["userErrors"]] == [
         ("POLICY_NOT_IN_FORCE", ["input", "acceptedPolicyIds", "0"])
     ]
     arguments = form | {"acceptedPolicyIds": list(texts.values())}
@@ -144,11 +144,14 @@ async def paul_accepts_the_new_terms(paul: Client, texts: dict[str, str]) -> Non
     assert (terms["policy"]["version"], terms["acceptance"]) == ("2.0", None)
     async with http_client() as browser:
         assert "Nouveau." in (await browser.get(terms["policy"]["url"])).text
-    old = await paul.try_mutation(
+    old_terms_payload = await paul.try_mutation(
         "policyAccept", "PolicyAcceptInput", {"policyId": texts["TERMS"]}, ACCEPTANCE_FIELDS
     )
     # He had already accepted it, so nothing changes.
-    assert (old["acceptance"]["channel"], old["userErrors"]) == ("SIGN_UP", [])
+    assert (old_terms_payload["acceptance"]["channel"], old_terms_payload["userErrors"]) == (
+        "SIGN_UP",
+        [],
+    )
     arguments = {"policyId": terms["policy"]["id"]}
     first = await paul.mutate("policyAccept", "PolicyAcceptInput", arguments, ACCEPTANCE_FIELDS)
     assert (
@@ -160,8 +163,8 @@ async def paul_accepts_the_new_terms(paul: Client, texts: dict[str, str]) -> Non
         "SETTINGS",
     )
     assert await policies_to_accept(paul) == []
-    accepted = (await paul.data(SETTINGS_QUERY))["viewer"]["policyAcceptances"]
-    assert [each["policy"]["version"] for each in accepted] == ["2.0", "1.0", "1.0"]
+    accept_payload = (await paul.data(SETTINGS_QUERY))["viewer"]["policyAcceptances"]
+    assert [each["policy"]["version"] for each in accept_payload] == ["2.0", "1.0", "1.0"]
     log = await paul.data("{ auditEntries(first: 5) { nodes { action details { name value } } } }")
     entries = [each for each in log["auditEntries"]["nodes"] if each["action"] == "POLICY_ACCEPT"]
     assert {"name": "version", "value": "2.0"} in entries[0]["details"]

@@ -139,8 +139,8 @@ async def paul_buys(paul: Client) -> dict[str, Any]:
         )
         assert (await browser.get(waiting["payment"]["confirmationUrl"])).status_code == 200
         await browser.post(waiting["payment"]["confirmationUrl"], data={"outcome": "approve"})
-        issued = await subscription.until("INVOICE_ISSUED")
-    return await bought(paul, purchase["id"], issued["invoice"]["number"])
+        issued_event = await subscription.until("INVOICE_ISSUED")
+    return await check_purchase(paul, purchase["id"], issued_event["invoice"]["number"])
 
 
 async def first_slug(client: Client) -> str:
@@ -155,7 +155,7 @@ async def pay(paul: Client, purchase: str, method: str, key: str) -> dict[str, A
     return await paul.try_mutation("purchasePay", "PurchasePayInput", arguments, selection)
 
 
-async def bought(paul: Client, purchase: str, number: str) -> dict[str, Any]:
+async def check_purchase(paul: Client, purchase: str, number: str) -> dict[str, Any]:
     result = await paul.data(
         """query($id: ID!) { node(id: $id) { ... on Purchase { status anchor periods { start end } }
         } invoices { nodes { number net { amountCents } vat { amountCents } gross { amountCents }
@@ -186,10 +186,10 @@ async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None
     assert invoice["number"] in text
     assert "Boulangerie Meunier SARL" in text
     async with http_client() as browser:
-        downloaded = await browser.get(invoice["downloadUrl"])
-        forged = await browser.get(invoice["downloadUrl"][:-3] + "abc")
-    assert downloaded.content == pdf
-    assert forged.status_code == 404
+        download = await browser.get(invoice["downloadUrl"])
+        forged_download = await browser.get(invoice["downloadUrl"][:-3] + "abc")
+    assert download.content == pdf
+    assert forged_download.status_code == 404
 
 
 async def emails_with_pdf(server: Server) -> list[Any]:
@@ -207,16 +207,16 @@ async def paul_sets_up_a_second_factor(paul: Client) -> None:
         "totpSetUp", "TotpSetUpInput", {"password": PASSWORD}, "secret provisioningUri qrCodeSvg"
     )
     code = pyotp.TOTP(setup["secret"]).now()
-    confirmed = await paul.mutate(
+    confirm_payload = await paul.mutate(
         "totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes"
     )
-    assert len(confirmed["recoveryCodes"]) == 10
+    assert len(confirm_payload["recoveryCodes"]) == 10
     arguments = {"email": PAUL, "password": PASSWORD}
     refused = await paul.try_mutation(
         "sessionSignIn", "SessionSignInInput", arguments, "session { accessToken }"
     )
     assert [error["code"] for error in refused["userErrors"]] == ["SECOND_FACTOR_REQUIRED"]
-    arguments["code"] = confirmed["recoveryCodes"][0]
+    arguments["code"] = confirm_payload["recoveryCodes"][0]
     signed_in = await paul.mutate(
         "sessionSignIn", "SessionSignInInput", arguments, "session { accessToken }"
     )

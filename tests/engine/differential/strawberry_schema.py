@@ -419,5 +419,5 @@ def strawberry_schema() -> GraphQLSchema:
 
 
 def batch_of(field: GraphQLField) -> Batch | None:
-    declared = (field.extensions or {}).get("strawberry-definition")
-    return declared.metadata.get("batch") if isinstance(declared, StrawberryField) else None
+    definition = (field.extensions or {}).get("strawberry-definition")
+    return definition.metadata.get("batch") if isinstance(definition, StrawberryField) else None
