@@ -75,6 +75,7 @@ def create_app(
             ),
             settings.redis_url,
             settings.breached_passwords,
+            activity_limits=settings.activity_limits,
         ),
         gateway=gateway or Sandbox(settings.base_url),
         seller=seller(settings.seller),

@@ -15,6 +15,7 @@ import idna
 
 from accounts.registry import expected_registry_url
 from auth.passwords.breaches import expected_breaches_url
+from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import expected_redis_url
 from billing.seller import seller
 from mail.options import MailOptions
@@ -61,6 +62,7 @@ _LIMITS: dict[str, type[Any]] = {
     "CAMCHA_LIMIT_": ConnectionLimits,
     "CAMCHA_LIMIT_SOCKET_": SocketLimits,
     "CAMCHA_LIMIT_RESPONSE_": ResponseLimits,
+    "CAMCHA_LIMIT_ACTIVITY_": ActivityLimits,
     "CAMCHA_MAIL_": MailOptions,
 }
 _MAX_REPLY_DELAY = 86_400
@@ -103,6 +105,7 @@ class Settings:
     connection_limits: ConnectionLimits
     socket_limits: SocketLimits
     response_limits: ResponseLimits
+    activity_limits: ActivityLimits
     mail: MailOptions
 
 
@@ -141,6 +144,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         connection_limits=_limits("CAMCHA_LIMIT_", environ),
         socket_limits=_limits("CAMCHA_LIMIT_SOCKET_", environ),
         response_limits=_limits("CAMCHA_LIMIT_RESPONSE_", environ),
+        activity_limits=_limits("CAMCHA_LIMIT_ACTIVITY_", environ),
         mail=_limits("CAMCHA_MAIL_", environ),
     )
     if errors := _errors(settings, environ):

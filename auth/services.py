@@ -13,11 +13,13 @@ from auth.passwords import Passwords
 from auth.passwords.breaches import BreachChecker
 from auth.secret_box import SecretBox
 from auth.throttle import Throttle
+from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import SharedThrottle
 from auth.throttle.sign_in_queue import SignInQueue
 from auth.tokens import Signer
 from models.clock import Clock
 from models.errors import DomainError
+from models.identity.user import User
 
 _MAX_JITTER = 1 + 1 / 15
 _RANDOM = SystemRandom()
@@ -39,6 +41,7 @@ class AuthServices:
     min_response_seconds: float = 0.3
     relying_party: RelyingParty = field(default_factory=RelyingParty)
     sign_in_queue: SignInQueue = field(default_factory=SignInQueue)
+    activity_limits: ActivityLimits = field(default_factory=ActivityLimits)
 
     @classmethod
     def create(
@@ -49,6 +52,7 @@ class AuthServices:
         redis_url: str | None = None,
         breaches_url: str | None = None,
         passwords: Passwords | None = None,
+        activity_limits: ActivityLimits | None = None,
     ) -> "AuthServices":
         """Services whose keys are all derived from one secret key. Attempts are counted in Redis if
         `redis_url` is given, and new passwords are looked up in a range service of leaked passwords
@@ -64,6 +68,7 @@ class AuthServices:
             Signer(secret_key),
             throttle,
             relying_party=relying_party or RelyingParty(),
+            activity_limits=activity_limits or ActivityLimits(),
         )
 
     async def require_strong(
@@ -78,6 +83,14 @@ class AuthServices:
         """
         await self.throttle.attempt(throttle.key(throttle.NEW_PASSWORD, subject))
         await self.passwords.require_strong(password, *own_words, field=field)
+
+    async def count_message(self, author: User, account_id: int | None) -> None:
+        """Count a message that someone sends. Raises Throttled."""
+        await self.throttle.attempt(*self.activity_limits.message_keys(author, account_id))
+
+    async def count_ticket(self, requester: User, account_id: int) -> None:
+        """Count a ticket that someone opens. Raises Throttled."""
+        await self.throttle.attempt(*self.activity_limits.ticket_keys(requester, account_id))
 
     @asynccontextmanager
     async def constant_time_failures(self) -> AsyncIterator[None]:

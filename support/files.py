@@ -61,7 +61,7 @@ async def announce(
     """Announce a file of `size` bytes. Its upload link is signed by the caller.
 
     Raises FILE_UNSUPPORTED for the type and the size, BLANK and TOO_LONG for the name, and
-    Throttled, so that one company or member of staff can't fill the disk.
+    Throttled, so that one company, customer or member of staff can't fill the disk.
     """
     kind = content_kind(content_type)
     with Checks() as check:
@@ -72,7 +72,10 @@ async def announce(
             check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "size"))
         key = check(optional_key, key)
     throttle_subject = ("company", account.pk) if account else ("person", uploader.pk)
-    await auth.throttle.attempt(throttle.key(throttle.FILE, *throttle_subject))
+    keys = [throttle.key(throttle.FILE, *throttle_subject)]
+    if account:
+        keys.append(throttle.key(throttle.PERSON_FILE, uploader.pk))
+    await auth.throttle.attempt(*keys)
     owner = f"user:{uploader.pk}"
     arguments = [account.pk if account else None, name, content_type, size]
     async with action.transaction() as tx:

@@ -21,6 +21,7 @@ from asyncpg import UniqueViolationError
 from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
 
+from auth.services import AuthServices
 from models.action import Action
 from models.checks import Checks, require_keys
 from models.database.instances import RowFactory, row_factory
@@ -36,6 +37,7 @@ from models.viewer import Viewer
 
 async def reply(
     action: Action,
+    auth: AuthServices,
     viewer: Viewer,
     ticket_id: int | None,
     body: str,
@@ -44,8 +46,8 @@ async def reply(
 ) -> Message:
     """Append a message to a ticket that the viewer sees, as `Ticket.reply` does.
 
-    Raises BLANK, TOO_LONG, NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL, and IDEMPOTENCY_MISMATCH
-    for an id that the author has sent with another message.
+    Raises BLANK, TOO_LONG, NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH for an
+    id that the author has sent with another message, and Throttled.
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
     with Checks() as check:
@@ -54,6 +56,7 @@ async def reply(
         files = check(require_keys, file_ids, "fileIds")
         if not check.is_valid:
             await check.wait(_visible_ticket(viewer, ticket_id))
+    await auth.count_message(viewer.user, viewer.account.pk if viewer.account else None)
     if (
         ticket_id
         and not files

@@ -5,6 +5,7 @@ requester and the owners of the company. Staff close them, or mark them as solve
 which the GDPR requires (Article 12(4)). The requester and the owners are told by email each time.
 """
 
+from auth.services import AuthServices
 from mail import emails
 from models.accounts.account import Account, AccountMembers, Membership, Role
 from models.action import Action, Transaction
@@ -33,6 +34,7 @@ _CUSTOMER_CHANNELS = (Channel.CHAT, Channel.WEB)
 
 async def open_ticket(
     action: Action,
+    auth: AuthServices,
     account: Account,
     requester: User,
     *,
@@ -46,7 +48,8 @@ async def open_ticket(
     ticket.
 
     Raises VALUE_INVALID for a channel that customers can't choose, BLANK and TOO_LONG for the
-    texts, and IDEMPOTENCY_MISMATCH when the key was used with other arguments.
+    texts, IDEMPOTENCY_MISMATCH when the key was used with other arguments, and Throttled, which
+    stores nothing: a repeat doesn't count.
     """
     with Checks() as check:
         subject = check(masked_line, subject, "subject", SUBJECT_LENGTH)
@@ -58,6 +61,7 @@ async def open_ticket(
     async with action.transaction() as tx:
         if earlier_id := await earlier_result(tx, owner, _OPERATION, key, arguments):
             return await Ticket.get(pk=earlier_id, using_db=tx.db)
+        await auth.count_ticket(requester, account.pk)
         ticket = await Ticket.open(
             tx, account, requester, subject=subject, channel=channel, category=category
         )

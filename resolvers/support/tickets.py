@@ -163,6 +163,7 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
     context = info.context
     return await support_tickets.open_ticket(
         context.action(),
+        context.services.auth,
         context.account,
         context.user,
         channel=input.channel,
@@ -193,7 +194,13 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
     context, files = info.context, [key_of(File, file_id) for file_id in input.file_ids]
     ticket_id = key_of(Ticket, input.ticket_id)
     message = await support_messages.reply(
-        context.action(), context.viewer, ticket_id, input.body, input.client_message_id, files
+        context.action(),
+        context.services.auth,
+        context.viewer,
+        ticket_id,
+        input.body,
+        input.client_message_id,
+        files,
     )
     return {"message": message, "ticket_id": message.ticket_id}
 

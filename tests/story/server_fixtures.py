@@ -66,6 +66,10 @@ class Server:
             "CAMCHA_BASE_URL": self.url,
             "CAMCHA_MAIL_URL": f"file://{self.folder / 'mail'}",
             "CAMCHA_FILES": str(self.folder / "files"),
+            # Tests write faster than people do.
+            "CAMCHA_LIMIT_ACTIVITY_MESSAGES": "1000000",
+            "CAMCHA_LIMIT_ACTIVITY_MESSAGES_PER_COMPANY": "1000000",
+            "CAMCHA_LIMIT_ACTIVITY_MESSAGES_OF_STAFF": "1000000",
             "PYTHONUNBUFFERED": "1",
         }
 

@@ -152,17 +152,28 @@ async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer)
     """Announcements beyond a limit have to wait, including other members'. Other companies and
     refused ones don't count.
     """
-    colleague = await create_user(site.action(), "Lou")
-    colleague_viewer = replace(viewer, user=colleague)
-    for _ in range(throttle.FILE.free_attempts):
-        await announce(site, colleague_viewer)
-        with pytest.raises(Refusal):
-            await announce(site, viewer, size=0)
+    colleagues = [await create_user(site.action(), name) for name in ("Lou", "Max")]
+    colleague = colleagues[0]
+    viewers = [replace(viewer, user=each) for each in colleagues]
+    for colleague_viewer in viewers:
+        for _ in range(throttle.FILE.free_attempts // 2):
+            await announce(site, colleague_viewer)
+            with pytest.raises(Refusal):
+                await announce(site, viewer, size=0)
     await announce(site, viewer)
-    for throttled_viewer in (viewer, colleague_viewer):
+    for throttled_viewer in (viewer, *viewers):
         with pytest.raises(Throttled):
             await announce(site, throttled_viewer)
     await announce(site, Viewer(colleague))
+
+
+async def test_announcements_are_limited_per_person(site: Site, viewer: Viewer) -> None:
+    """One member doesn't use up the allowance of the company."""
+    for _ in range(throttle.PERSON_FILE.free_attempts + 1):
+        await announce(site, viewer)
+    with pytest.raises(Throttled):
+        await announce(site, viewer)
+    await announce(site, replace(viewer, user=await create_user(site.action(), "Lou")))
 
 
 @pytest.mark.parametrize(

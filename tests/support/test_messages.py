@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.action import Action
+from models.clock import SystemClock
 from models.errors import Refusal
 from models.event import INBOX, Event, EventKind, last_sequence_of, ticket_stream
 from models.identity.user import Staff
@@ -24,9 +25,16 @@ from tests.people import (
     create_user,
     create_viewer,
 )
+from tests.quick_auth import quick_auth
 
 if TYPE_CHECKING:
     from tests.conftest import RecordingBus
+
+AUTH = quick_auth(SystemClock())
+
+
+async def reply(action: Action, viewer: Viewer, *arguments: Any) -> Message:
+    return await messages.reply(action, AUTH, viewer, *arguments)
 
 
 @pytest.fixture
@@ -115,9 +123,7 @@ async def test_posting_in_one_statement_has_the_same_effects_as_posting_in_steps
         }
         ticket, reference_ticket = [await open_ticket(action, paul, **columns) for _ in range(2)]
         bus.announced.clear()
-        message = await messages.reply(
-            author, viewer, ticket.pk, "bonjour 4111 1111 1111 1111", "a"
-        )
+        message = await reply(author, viewer, ticket.pk, "bonjour 4111 1111 1111 1111", "a")
         announced = [key.partition(":")[0] for key in bus.announced]
         bus.announced.clear()
         await reference_ticket.reply(author, viewer.user, "bonjour 4111 1111 1111 1111", "a")
@@ -141,7 +147,7 @@ async def test_concurrent_messages_get_a_sequence_without_gaps(
     chat = await open_ticket(action, paul)
     await asyncio.gather(
         *(
-            messages.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}")
+            reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}")
             for n in range(40)
         )
     )
@@ -158,12 +164,12 @@ async def test_concurrent_messages_get_a_sequence_without_gaps(
 async def test_a_repeated_message_is_stored_once(action: Action, paul: Viewer) -> None:
     chat = await open_ticket(action, paul, reply_awaited_since=action.at)
     sent = await asyncio.gather(
-        *(messages.reply(action, paul, chat.pk, "bonjour", "same") for _ in range(5))
+        *(reply(action, paul, chat.pk, "bonjour", "same") for _ in range(5))
     )
-    again = await messages.reply(action, paul, chat.pk, " bonjour ", "same")
+    again = await reply(action, paul, chat.pk, " bonjour ", "same")
     assert len({message.pk for message in [*sent, again]}) == 1
     with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH") as error:
-        await messages.reply(action, paul, chat.pk, "bonsoir", "same")
+        await reply(action, paul, chat.pk, "bonsoir", "same")
     assert error.value.field == ("input", "clientMessageId")
     assert await Message.all().count() == 1
     assert await last_sequence_of(ticket_stream(chat.pk)) == 2  # opened, posted
@@ -184,9 +190,9 @@ async def test_a_message_requires_access_to_the_ticket(
     ]
     for viewer in viewers_without_access:
         with pytest.raises(Refusal, match="NOT_FOUND"):
-            await messages.reply(action, viewer, chat.pk, "bonjour", "a")
+            await reply(action, viewer, chat.pk, "bonjour", "a")
     with pytest.raises(Refusal, match="NOT_FOUND"):
-        await messages.reply(action, paul, chat.pk + 1, "bonjour", "a")
+        await reply(action, paul, chat.pk + 1, "bonjour", "a")
     assert await Message.all().count() == 0
     assert await last_sequence_of(ticket_stream(chat.pk)) == 1
 
@@ -195,7 +201,7 @@ async def test_invalid_messages_are_refused(action: Action, paul: Viewer) -> Non
     chat = await open_ticket(action, paul, reply_awaited_since=action.at)
     for body, code in [(" \x00 ", "BLANK"), ("x" * 8_001, "TOO_LONG")]:
         with pytest.raises(Refusal, match=code):
-            await messages.reply(action, paul, chat.pk, body, "a")
+            await reply(action, paul, chat.pk, body, "a")
 
 
 # SQLite has no statement that writes to several tables.
@@ -207,6 +213,6 @@ async def test_a_reply_takes_one_statement(
         action, paul, reply_awaited_since=action.at, first_response_at=action.at
     )
     with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
-        await messages.reply(action, paul, chat.pk, "bonjour", "a")
-        await messages.reply(action, alice, chat.pk, "bonjour", "a")
+        await reply(action, paul, chat.pk, "bonjour", "a")
+        await reply(action, alice, chat.pk, "bonjour", "a")
     assert sum(record.name == "tortoise.db_client" for record in caplog.records) == 2

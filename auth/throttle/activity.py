@@ -1,0 +1,63 @@
+"""How many tickets and messages one person, one company and one member of staff may send.
+
+The limits are far above what people do: nobody types a hundred messages in a minute, and no company
+needs twenty answers at once. They keep a script, or a stolen session, from filling the inbox of the
+agents and the disk. A company has several times the allowance of a person, so that one member
+doesn't use up that of the others. Staff answer many customers, and have limits of their own.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from auth.throttle import Key, Limit, key
+from models.identity.user import User
+
+
+@dataclass(frozen=True)
+class ActivityLimits:
+    """How many are free at once. The allowance recovers at the rate below."""
+
+    messages: int = 120
+    messages_per_company: int = 600
+    messages_of_staff: int = 600
+    tickets: int = 20
+    tickets_per_company: int = 100
+
+    def message_keys(self, author: User, account_id: int | None) -> tuple[Key, ...]:
+        """The keys under which a message counts. `account_id` is the company that the author acts
+        for.
+        """
+        if author.staff is not None or account_id is None:
+            staff_limit = _message_limit("staff message", self.messages_of_staff, _STAFF_RATE)
+            return (key(staff_limit, author.pk),)
+        return (
+            key(_message_limit("message", self.messages, _PERSON_RATE), author.pk),
+            key(
+                _message_limit("company message", self.messages_per_company, _COMPANY_RATE),
+                account_id,
+            ),
+        )
+
+    def ticket_keys(self, requester: User, account_id: int) -> tuple[Key, ...]:
+        """The keys under which a new ticket of a company counts."""
+        return (
+            key(_ticket_limit("ticket", self.tickets, timedelta(minutes=3)), requester.pk),
+            key(
+                _ticket_limit("company ticket", self.tickets_per_company, timedelta(minutes=1)),
+                account_id,
+            ),
+        )
+
+
+# One message per ...
+_PERSON_RATE = timedelta(seconds=2)
+_COMPANY_RATE = timedelta(seconds=0.5)
+_STAFF_RATE = timedelta(seconds=0.5)
+
+
+def _message_limit(name: str, free_attempts: int, decay: timedelta) -> Limit:
+    return Limit(name, free_attempts, decay, max_wait=timedelta(seconds=30))
+
+
+def _ticket_limit(name: str, free_attempts: int, decay: timedelta) -> Limit:
+    return Limit(name, free_attempts, decay, max_wait=timedelta(minutes=10))
