@@ -55,9 +55,7 @@ class SubscriberGroup:
 
     @asynccontextmanager
     async def subscribe(self, tickets: Sequence[int]) -> AsyncIterator["SubscriberGroup"]:
-        """Add a subscriber for each of these tickets: connected, acknowledged, and the subscription
-        sent.
-        """
+        """Connect a subscriber for each of these tickets, and send its subscription."""
         first_index = len(self.subscribers)
         try:
             for start in range(0, len(tickets), PARALLEL_HANDSHAKES):

@@ -141,10 +141,10 @@ async def hire(server: Server, email: str, role: str, password: str = STAFF_PASS
     secret = (await client.mutate("totpSetUp", "TotpSetUpInput", {"password": password}, "secret"))[
         "secret"
     ]
-    confirmed = await client.mutate(
+    confirm_payload = await client.mutate(
         "totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes"
     )
-    return StaffUser(email, password, secret, confirmed["recoveryCodes"])
+    return StaffUser(email, password, secret, confirm_payload["recoveryCodes"])
 
 
 async def _appoint(database_url: str, email: str, role: str) -> str:

@@ -199,16 +199,16 @@ async def test_other_origins_are_allowed_only_by_a_setting(
         "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
         "CAMCHA_ALLOWED_ORIGINS": "https://app.camcha.example",
     }
-    preflight = {
+    preflight_headers = {
         "Access-Control-Request-Method": "PUT",
         "Access-Control-Request-Headers": "content-type",
     }
     async with _client(create_app(read_settings(environ))) as client:
         allowed = await client.options(
-            "/uploads/x", headers={"Origin": "https://app.camcha.example", **preflight}
+            "/uploads/x", headers={"Origin": "https://app.camcha.example", **preflight_headers}
         )
         refused = await client.options(
-            "/uploads/x", headers={"Origin": "https://evil.example", **preflight}
+            "/uploads/x", headers={"Origin": "https://evil.example", **preflight_headers}
         )
         health = await client.get("/healthz", headers={"Origin": "https://app.camcha.example"})
     # A page can detect that its token is invalid.

@@ -44,10 +44,10 @@ class HostCheck:
         )
 
     def _check(self, header: bytes) -> bool:
-        parsed = _HOST.fullmatch(header)
-        if parsed is None:
+        host_match = _HOST.fullmatch(header)
+        if host_match is None:
             return False
-        name = parsed[1].decode().lower().removesuffix(".")
+        name = host_match[1].decode().lower().removesuffix(".")
         return not self._names or name in self._names or name == "localhost" or _is_address(name)
 
 

@@ -47,12 +47,12 @@ def _inline(text: str) -> str:
     parts, position = [], 0
     for link in _LINK.finditer(text):
         parts += [
-            _bold(text[position : link.start()]),
-            f'<a href="{escape(link[2])}">{_bold(link[1])}</a>',
+            _render_bold(text[position : link.start()]),
+            f'<a href="{escape(link[2])}">{_render_bold(link[1])}</a>',
         ]
         position = link.end()
-    return "".join([*parts, _bold(text[position:])])
+    return "".join([*parts, _render_bold(text[position:])])
 
 
-def _bold(text: str) -> str:
+def _render_bold(text: str) -> str:
     return _BOLD.sub(r"<strong>\1</strong>", escape(text))

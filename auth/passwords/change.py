@@ -98,8 +98,14 @@ async def reset(
         if not await PasswordReset.filter(token_hash=token_hash(token)).using_db(tx.db).delete():
             raise invalid_token()
         await _set_password(tx, user, password_hash, user.email_verified_at or action.at)
-        ended = await sessions.end_all(tx, user)
-        tx.audit(IdentityAuditAction.PASSWORD_RESET, user, None, actor=user, sessions_ended=ended)
+        ended_sessions = await sessions.end_all(tx, user)
+        tx.audit(
+            IdentityAuditAction.PASSWORD_RESET,
+            user,
+            None,
+            actor=user,
+            sessions_ended=ended_sessions,
+        )
         await emails.send_password_changed(tx, user)
 
 
@@ -119,8 +125,8 @@ async def change(
         await sessions.require_unchanged(tx, user)
         await sessions.lock_user(tx, session)
         await _set_password(tx, user, password_hash, user.email_verified_at)
-        ended = await sessions.end_all(tx, user, except_id=session.pk)
-        tx.audit(IdentityAuditAction.PASSWORD_CHANGE, user, sessions_ended=ended)
+        ended_sessions = await sessions.end_all(tx, user, except_id=session.pk)
+        tx.audit(IdentityAuditAction.PASSWORD_CHANGE, user, sessions_ended=ended_sessions)
         await emails.send_password_changed(tx, user)
 
 

@@ -563,9 +563,9 @@ async def test_p1_2_a_declined_reactivation_is_answered_by_email(scenario: Scena
     ticket = await scenario.request_without_account(TicketKind.ACCOUNT_REACTIVATION)
     assert await outcome(decline(" ")) == "BLANK"
     assert (await decline("Quel est votre SIREN ?")).status is AccountStatus.DEACTIVATED
-    declined = await Email.filter(template="reactivation_declined.fr").order_by("id")
-    assert [email.recipient for email in declined] == OWNER_EMAILS
-    assert all("Quel est votre SIREN ?" in email.text for email in declined)
+    decline_emails = await Email.filter(template="reactivation_declined.fr").order_by("id")
+    assert [email.recipient for email in decline_emails] == OWNER_EMAILS
+    assert all("Quel est votre SIREN ?" in email.text for email in decline_emails)
     assert (await Ticket.get(pk=ticket.pk)).status is TicketStatus.SOLVED
     assert [message.body for message in await Message.filter(ticket_id=ticket.pk).order_by("id")][
         -1

@@ -100,10 +100,10 @@ class TestWithoutASecondFactor:
             [current_tokens.session.pk, other_tokens.session.pk], new_action().at
         ) == {current_tokens.session.pk}
         assert bus.announced == [f"session:{other_tokens.session.pk}", f"user:{owner.pk}"]
-        entered = await authenticate(
+        authenticated_user = await authenticate(
             new_action(), auth, email=NEW_EMAIL, password=PASSWORD, code=None, peer="192.0.2.7"
         )
-        assert entered == owner
+        assert authenticated_user == owner
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await authenticate(
                 new_action(),

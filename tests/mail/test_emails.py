@@ -320,18 +320,21 @@ async def test_p1_4_owners_learn_who_owns_the_company_and_can_react(
     zoe.locale = locale
     account = Account(legal_name="Le Fournil")
     async with action.transaction() as tx:
-        both = await emails.send_ownership_changed(
+        with_both_owners = await emails.send_ownership_changed(
             tx, zoe, account, new_owner=john, former_owner=zoe
         )
         with_new_owner = await emails.send_ownership_changed(
             tx, zoe, account, new_owner=john, former_owner=None
         )
-    assert ("John Smith" in both.text, ": Zoé Lefèvre\n" in both.text) == (True, True)
+    assert ("John Smith" in with_both_owners.text, ": Zoé Lefèvre\n" in with_both_owners.text) == (
+        True,
+        True,
+    )
     assert ("John Smith" in with_new_owner.text, ": Zoé Lefèvre\n" in with_new_owner.text) == (
         True,
         False,
     )
-    for email in (both, with_new_owner):
+    for email in (with_both_owners, with_new_owner):
         assert "\nLe Fournil\n" in email.text
         assert f"{SITE}/" in text_of(email).split()
 

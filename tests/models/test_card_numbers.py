@@ -62,14 +62,14 @@ def in_groups(card: str, separator: str) -> str:
     return separator.join(parts)
 
 
-def masked(card: str) -> str:
+def masked_text(card: str) -> str:
     return f"•••• {card[-4:]}"
 
 
 @pytest.mark.parametrize("card", CARDS)
 def test_a_card_is_masked_in_every_dress(card: str) -> None:
     for separator in ("", *SEPARATORS):
-        assert mask_card_numbers(in_groups(card, separator)) == masked(card), repr(separator)
+        assert mask_card_numbers(in_groups(card, separator)) == masked_text(card), repr(separator)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_stands_around_hides_no_card(before: str, after: str) -> None:
     for card in (VISA, "378282246310005", "30569309025904"):
         for separator in ("", *SEPARATORS):
             text = mask_card_numbers(before + in_groups(card, separator) + after)
-            expected = mask_card_numbers(before) + masked(card) + mask_card_numbers(after)
+            expected = mask_card_numbers(before) + masked_text(card) + mask_card_numbers(after)
             assert text == expected, (card, separator)
 
 
@@ -105,7 +105,7 @@ def test_what_stands_around_hides_no_card(before: str, after: str) -> None:
 def test_digits_of_other_scripts_are_digits(zero: str) -> None:
     for text in (VISA, GROUPED):
         digits = "".join(chr(ord(zero) + int(c)) if c.isdigit() else c for c in text)
-        assert mask_card_numbers(digits) == masked(VISA)
+        assert mask_card_numbers(digits) == masked_text(VISA)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_every_card_is_masked(card: str, separator: str, sentence: list[str]) ->
         position += size
     around = " ".join(word for word in sentence if word != "euros")
     text = f"{around} : {separator.join(parts)}, {around}"
-    assert mask_card_numbers(text) == f"{around} : {masked(card)}, {around}"
+    assert mask_card_numbers(text) == f"{around} : {masked_text(card)}, {around}"
     assert contains_card_number(text)
 
 

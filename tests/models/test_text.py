@@ -98,14 +98,14 @@ def test_anything_visible_is_not_blank(around: str, visible: str) -> None:
     ],
 )
 def test_names_are_kept_in_every_script(name: str) -> None:
-    composed = unicodedata.normalize("NFC", name)
-    assert clean_line(name) == composed
-    assert line(name, "name", 100) == composed
+    composed_text = unicodedata.normalize("NFC", name)
+    assert clean_line(name) == composed_text
+    assert line(name, "name", 100) == composed_text
     assert message_text(name) == name
 
 
 @pytest.mark.parametrize(
-    ("text", "cleaned"),
+    ("text", "cleaned_text"),
     [
         ("  a \t\r\n b  ", "a b"),
         ("a\x00b\x1b[31mc", "ab[31mc"),
@@ -124,17 +124,17 @@ def test_names_are_kept_in_every_script(name: str) -> None:
         ("a\u2028b\u0085c", "a b c"),
     ],
 )
-def test_a_line_holds_nothing_invisible(text: str, cleaned: str) -> None:
-    assert clean_line(text) == cleaned
+def test_a_line_holds_nothing_invisible(text: str, cleaned_text: str) -> None:
+    assert clean_line(text) == cleaned_text
 
 
 @given(some.text(max_size=60))
 def test_cleaning_is_idempotent_and_leaves_one_line(text: str) -> None:
-    cleaned = clean_line(text)
-    assert clean_line(cleaned) == cleaned
-    assert cleaned.splitlines() == ([cleaned] if cleaned else [])
-    assert not {unicodedata.category(c) for c in cleaned} & {"Cc", "Zl", "Zp"}
-    assert not set(cleaned) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    cleaned_text = clean_line(text)
+    assert clean_line(cleaned_text) == cleaned_text
+    assert cleaned_text.splitlines() == ([cleaned_text] if cleaned_text else [])
+    assert not {unicodedata.category(c) for c in cleaned_text} & {"Cc", "Zl", "Zp"}
+    assert not set(cleaned_text) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def test_a_message_keeps_its_lines_and_emoji() -> None:

@@ -28,7 +28,7 @@ class Waiting:
     async def run_job(self) -> timedelta:
         return await correct_waiting_times(Action(None, self.clock.now(), self.bus))
 
-    async def store_email(self, wait: timedelta = timedelta()) -> Email:
+    async def store_email(self, delay: timedelta = timedelta()) -> Email:
         now = self.clock.now()
         facts: dict[str, Any] = {
             "template": "x",
@@ -37,7 +37,7 @@ class Waiting:
             "text": "x",
             "html": "x",
         }
-        return await Email.create(**facts, created_at=now, next_attempt_at=now + wait)
+        return await Email.create(**facts, created_at=now, next_attempt_at=now + delay)
 
     async def remaining(self, email: Email) -> timedelta:
         await email.refresh_from_db()

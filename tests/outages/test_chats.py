@@ -38,17 +38,17 @@ class Chats:
 
     process: asyncio.subprocess.Process
     events: dict[str, list[tuple[int, str | None]]] = field(default_factory=dict)
-    others: list[dict[str, Any]] = field(default_factory=list)
+    other_messages: list[dict[str, Any]] = field(default_factory=list)
 
     async def read(self) -> None:
         assert self.process.stdout
         async for line in self.process.stdout:
-            printed = orjson.loads(line)
-            if "sequence" in printed:
-                events = self.events.setdefault(printed["id"], [])
-                events.append((printed["sequence"], printed["key"]))
+            message = orjson.loads(line)
+            if "sequence" in message:
+                events = self.events.setdefault(message["id"], [])
+                events.append((message["sequence"], message["key"]))
             else:
-                self.others.append(printed)
+                self.other_messages.append(message)
 
     def follow(self, chat: str) -> None:
         assert self.process.stdin
@@ -96,8 +96,8 @@ async def _post(client: Client, key: str, chat: str) -> list[str]:
     codes: list[str] = []
     async with asyncio.timeout(PATIENCE):
         while True:
-            given = {"ticketId": chat, "body": key, "clientMessageId": key}
-            response = await client.execute(REPLY, i=given)
+            arguments = {"ticketId": chat, "body": key, "clientMessageId": key}
+            response = await client.execute(REPLY, i=arguments)
             if "errors" not in response:
                 assert response["data"]["ticketReply"]["userErrors"] == []
                 return codes
@@ -144,8 +144,8 @@ async def test_chats_go_on_after_an_outage_and_a_kill(
         assert sequences == list(range(1, len(sequences) + 1))
         keys = [key for _, key in received.events[chat] if key]
         assert keys[-3:] == ["before", "during", "after"]
-    kinds = {next(iter(printed)) for printed in received.others}
-    assert kinds <= {"connected", "closed"}, received.others
+    kinds = {next(iter(message)) for message in received.other_messages}
+    assert kinds <= {"connected", "closed"}, received.other_messages
 
 
 async def test_a_client_that_connects_during_the_outage_is_served_after_it(
@@ -154,11 +154,11 @@ async def test_a_client_that_connects_during_the_outage_is_served_after_it(
     client = await sign_up(server, "npm@boulangerie.example")
     chat = await client.open_chat()
     proxy.drop()
-    dropped = proxy.dropped
+    dropped_before = proxy.dropped
     async with graphql_ws(client) as received:
         received.follow(chat)
         async with asyncio.timeout(PATIENCE):
-            while proxy.dropped < dropped + 3:
+            while proxy.dropped < dropped_before + 3:
                 await asyncio.sleep(0.05)
         assert not received.events
         proxy.forward()

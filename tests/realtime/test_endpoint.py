@@ -343,11 +343,11 @@ INVALID: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("frame", INVALID.values(), ids=INVALID.keys())
-@pytest.mark.parametrize("acknowledged", [False, True])
+@pytest.mark.parametrize("is_acknowledged", [False, True])
 async def test_an_invalid_message_closes_the_connection(
-    server: Server, frame: str | bytes, acknowledged: bool
+    server: Server, frame: str | bytes, is_acknowledged: bool
 ) -> None:
-    async with await server.connect() if acknowledged else server.open_websocket() as client:
+    async with await server.connect() if is_acknowledged else server.open_websocket() as client:
         await client.send(frame)
         code, reason = await wait_until_closed(client)
     assert code == CloseCode.BAD_REQUEST

@@ -152,9 +152,13 @@ async def test_a_url_that_is_too_long_is_414(server: HttpServer) -> None:
 
 
 async def test_headers_up_to_the_limit_pass(server: HttpServer) -> None:
-    long = get("/long", b"A: " + b"x" * 32_000)
-    many = get("/many", *(b"A%d: x" % n for n in range(99)))
-    assert answered(await server.exchange(long + many + CLOSE)) == ["/long", "/many", "/last"]
+    long_header = get("/long", b"A: " + b"x" * 32_000)
+    many_headers = get("/many", *(b"A%d: x" % n for n in range(99)))
+    assert answered(await server.exchange(long_header + many_headers + CLOSE)) == [
+        "/long",
+        "/many",
+        "/last",
+    ]
 
 
 async def test_trailers_are_ignored(server: HttpServer) -> None:
@@ -269,9 +273,9 @@ class Waiting:
 def test_the_network_with_the_most_half_open_connections_gives_way() -> None:
     registry = ConnectionRegistry(ConnectionLimits(half_open=6))
     customer = Waiting(registry, "192.0.2.1")
-    many = [Waiting(registry, f"2001:db8:1:{n}::1") for n in range(20)]  # one /48
+    attackers = [Waiting(registry, f"2001:db8:1:{n}::1") for n in range(20)]  # one /48
     assert customer.waits
-    assert [each.waits for each in many] == [False] * 15 + [True] * 5
+    assert [each.waits for each in attackers] == [False] * 15 + [True] * 5
     assert registry.half_open == 6
 
 

@@ -169,10 +169,10 @@ async def test_a_file_attached_during_the_job_stays(
 ) -> None:
     file, ticket = await scenario.upload(), await scenario.open_ticket()
     clock.advance(RETENTION)
-    attached = asyncio.Event()
+    attach_event = asyncio.Event()
 
     async def delete_after_attaching() -> int:
-        await attached.wait()
+        await attach_event.wait()
         return await scenario.run_job()
 
     # Started here, because a task started in the transaction would be part of it.
@@ -182,7 +182,7 @@ async def test_a_file_attached_during_the_job_stays(
             tx, scenario.camille, "Voici.", "k"
         )
         await attach_to_message(tx, ticket.account_id, message, scenario.camille, (file.pk,))
-        attached.set()
+        attach_event.set()
         await wait_for_lock_waiters(db)
         assert not job.done()
     assert await job == 0

@@ -88,12 +88,12 @@ async def announce(site: Site, viewer: Viewer, **changed: Any) -> dict[str, Any]
 
 
 async def test_a_file_is_announced_uploaded_and_downloaded(site: Site, viewer: Viewer) -> None:
-    announced = await announce(site, viewer)
-    assert announced["uploadUrl"].startswith(f"{BASE_URL}/uploads/")
-    assert announced["url"] is None
-    assert (await site.client.put(announced["uploadUrl"], content=PNG)).status_code == 201
+    announcement = await announce(site, viewer)
+    assert announcement["uploadUrl"].startswith(f"{BASE_URL}/uploads/")
+    assert announcement["url"] is None
+    assert (await site.client.put(announcement["uploadUrl"], content=PNG)).status_code == 201
     result = await SCHEMA.execute(
-        FILE_QUERY, {"key": announced["key"]}, context_value=Context(viewer, site.services)
+        FILE_QUERY, {"key": announcement["key"]}, context_value=Context(viewer, site.services)
     )
     assert result.data
     assert result.data["file"]["url"].startswith(f"{BASE_URL}/downloads/")

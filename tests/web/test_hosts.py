@@ -34,7 +34,7 @@ def server(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         yield server
 
 
-named = pytest.mark.parametrize("server", [{"CAMCHA_ALLOWED_HOSTS": "camcha"}], indirect=True)
+with_host = pytest.mark.parametrize("server", [{"CAMCHA_ALLOWED_HOSTS": "camcha"}], indirect=True)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_a_request_names_one_host(server: Server) -> None:
     assert "200" in (await answer(server, "POST /graphql HTTP/1.0\r\n", BODY))[:13]
 
 
-@named
+@with_host
 async def test_other_hosts_are_refused_where_hosts_are_named(
     server: Server, client: httpx.AsyncClient
 ) -> None:

@@ -102,10 +102,10 @@ async def test_unrelated_words_and_random_passwords_are_accepted() -> None:
 
 async def test_what_password_managers_create_is_accepted() -> None:
     random, characters = Random(2026), string.ascii_letters + string.digits + "!$%&*+-=?@#_"
-    created = [
+    created_passwords = [
         "".join(random.choices(characters, k=length)) for length in range(14, 25) for _ in range(5)
     ]
-    assert await refused_among(created) == []
+    assert await refused_among(created_passwords) == []
 
 
 async def test_a_persons_own_words_count_in_any_spelling() -> None:

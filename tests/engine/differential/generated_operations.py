@@ -174,17 +174,17 @@ class Rewriter:
         name, type_ = self.random.choice(fields)
         if is_leaf_type(type_):
             return [name]
-        below = type_
+        descendants = type_
         if not isinstance(type_, GraphQLObjectType):
-            below = self.random.choice(self.schema.get_possible_types(type_))
+            descendants = self.random.choice(self.schema.get_possible_types(type_))
         inner = " ".join(
             text
             for _ in range(self.random.randint(1, 3))
-            for text in self.random_field(below, depth - 1)
+            for text in self.random_field(descendants, depth - 1)
         )
         return [
             f"{self.new_name('m')}: {name} "
-            f"{{ {inner if below is type_ else f'... on {below.name} {{ {inner} }}'} }}"
+            f"{{ {inner if descendants is type_ else f'... on {descendants.name} {{ {inner} }}'} }}"
         ]
 
     def selection(self, node: Any, parent: Any) -> list[str]:
@@ -204,11 +204,11 @@ class Rewriter:
         start = f"{alias}{node.name.value}{self.arguments(node.arguments, definition)}"
         if node.selection_set is None:
             return [f"{start}{self.directives()}"] * (2 if self.decide(0.1) else 1)
-        nodes, below = node.selection_set.selections, get_named_type(definition.type)
-        texts = [f"{start}{self.directives()} {self.selection_set(nodes, below)}"]
+        nodes, descendants = node.selection_set.selections, get_named_type(definition.type)
+        texts = [f"{start}{self.directives()} {self.selection_set(nodes, descendants)}"]
         while self.decide(0.25):
             subset = self.random.sample(nodes, self.random.randint(1, len(nodes)))
-            texts.append(f"{start}{self.directives()} {self.selection_set(subset, below)}")
+            texts.append(f"{start}{self.directives()} {self.selection_set(subset, descendants)}")
         return texts
 
     def alias(self, parent: Any) -> str:

@@ -41,13 +41,13 @@ SECRET = "hunter2"
 def engine() -> Engine:
     schema: GraphQLSchema = build_schema(SDL)
 
-    def fails(value: Any, *_: Any) -> Any:
+    def raise_error(value: Any, *_: Any) -> Any:
         raise ValueError(f"{value} is no moment")
 
-    def explains(value: Any, *_: Any) -> Any:
+    def raise_graphql_error(value: Any, *_: Any) -> Any:
         raise InvalidValueError("Named cannot represent this value: expected a name.")
 
-    for name, coerce in (("Moment", fails), ("Named", explains)):
+    for name, coerce in (("Moment", raise_error), ("Named", raise_graphql_error)):
         schema.type_map[name].coerce_input_value = coerce  # type: ignore[attr-defined]
         schema.type_map[name].coerce_input_literal = coerce  # type: ignore[attr-defined]
     return Engine(schema)

@@ -355,9 +355,9 @@ async def test_a_dry_run_over_http(client: httpx.AsyncClient) -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "fits"), [("x" * 100, True), ("x" * 2_000, False)])
+@pytest.mark.parametrize(("name", "fits_limit"), [("x" * 100, True), ("x" * 2_000, False)])
 async def test_a_response_has_a_maximum_size(
-    engine: Engine, shop: Shop, name: str, fits: bool
+    engine: Engine, shop: Shop, name: str, fits_limit: bool
 ) -> None:
     async def context(request: HTTPRequest) -> Shop:
         return shop
@@ -369,17 +369,17 @@ async def test_a_response_has_a_maximum_size(
         query = {"query": "query ($n: String) { hello(name: $n) }", "variables": {"n": name}}
         response = await client.post(URL, json=query)
         mutation = f'mutation {{ {name}: add(name: "x") {{ id }} }}'
-        added = await client.post(URL, json={"query": mutation})
-    assert response.status_code == added.status_code == 200
-    if fits:
+        added_response = await client.post(URL, json={"query": mutation})
+    assert response.status_code == added_response.status_code == 200
+    if fits_limit:
         assert response.json()["data"] == {"hello": f"Hello {name}"}
-        assert added.json()["data"]
+        assert added_response.json()["data"]
         return
-    for each in (response, added):
+    for each in (response, added_response):
         (error,) = each.json()["errors"]
         assert error["extensions"]["code"] == "RESPONSE_TOO_LARGE"
         assert error["extensions"]["size"] > error["extensions"]["limit"] == 1_000
         assert each.json()["data"] is None
         assert each.json()["extensions"]["cost"]
         assert len(each.content) < 1_000
-    assert "was executed" in added.json()["errors"][0]["message"]
+    assert "was executed" in added_response.json()["errors"][0]["message"]

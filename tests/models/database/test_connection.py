@@ -19,19 +19,19 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 async def test_a_cancelled_transaction_stores_nothing(action: Action) -> None:
-    inserted = asyncio.Event()
+    insert_finished = asyncio.Event()
 
     async def insert_and_wait() -> None:
         async with action.transaction() as tx:
             await Account.create(
                 using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048"
             )
-            inserted.set()
+            insert_finished.set()
             await asyncio.Event().wait()
 
     async with asyncio.timeout(PATIENCE):
         task = asyncio.create_task(insert_and_wait())
-        await inserted.wait()
+        await insert_finished.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -74,9 +74,9 @@ async def test_a_reply_after_closing_starts_one_linked_follow_up(
 ) -> None:
     await chat.transition_to(action, TicketStatus.CLOSED)
     first = await chat.reply(action, paul, "encore moi", "a")
-    again = await chat.reply(action, paul, "encore moi", "a")
+    repeated_message = await chat.reply(action, paul, "encore moi", "a")
     second = await chat.reply(action, paul, "et ceci", "b")
-    assert first.pk == again.pk
+    assert first.pk == repeated_message.pk
     assert first.ticket_id == second.ticket_id != chat.pk
     assert (await Ticket.get(pk=first.ticket_id)).follows_id == chat.pk
 

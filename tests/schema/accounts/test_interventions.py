@@ -1,6 +1,4 @@
-"""What staff take away from a customer takes a step-up and a reason, and the persons concerned are
-told.
-"""
+"""Staff who act on a customer need a step-up and a reason, and the people affected are notified."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -84,8 +82,8 @@ async def test_every_intervention_takes_a_step_up_and_a_reason_and_is_told(
     input_value["reason"] = "SECURITY"
     await Session.filter(pk=viewer.session.pk).update(fresh_until=None)
     stale = replace(viewer, session=await Session.get(pk=viewer.session.pk))
-    refused = await execute(stale, document, i=input_value)
-    assert refused["data"][name]["userErrors"] == [{"code": "STEP_UP_REQUIRED"}]
+    refused_payload = await execute(stale, document, i=input_value)
+    assert refused_payload["data"][name]["userErrors"] == [{"code": "STEP_UP_REQUIRED"}]
     assert await AuditEntry.filter(action=audit_action).count() == 0
     await Session.filter(pk=viewer.session.pk).update(
         fresh_until=scenario.action.at.replace(year=2027)

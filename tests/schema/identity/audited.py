@@ -46,10 +46,12 @@ async def session_refresh(scenario: Scenario) -> None:
     tokens = await sessions.sign_in(
         await member_with_password(scenario), scenario.dataset.paul.account, False, scenario.action
     )
-    new = await scenario.mutate(
+    new_tokens = await scenario.mutate(
         Viewer(), "sessionRefresh", "session { refreshToken }", refreshToken=tokens.refresh
     )
-    await scenario.mutate(Viewer(), "sessionRefresh", refreshToken=new["session"]["refreshToken"])
+    await scenario.mutate(
+        Viewer(), "sessionRefresh", refreshToken=new_tokens["session"]["refreshToken"]
+    )
     for _ in range(2):  # the first token's second use ends the session, the third changes nothing
         await scenario.mutate(Viewer(), "sessionRefresh", refreshToken=tokens.refresh)
 
@@ -152,20 +154,22 @@ async def email_confirm_change(scenario: Scenario) -> None:
 
 
 async def authenticator_rename(scenario: Scenario) -> None:
-    viewer, own = await member_viewer(scenario), await member_with_totp(scenario)
+    viewer, own_authenticator = await member_viewer(scenario), await member_with_totp(scenario)
     await scenario.mutate(
         viewer,
         "authenticatorRename",
-        authenticatorId=encode("Authenticator", own.pk),
+        authenticatorId=encode("Authenticator", own_authenticator.pk),
         name="MARKED phone",
     )
 
 
 async def authenticator_remove(scenario: Scenario) -> None:
-    viewer, own = await session_step_up(scenario), await member_with_totp(scenario)
+    viewer, own_authenticator = await session_step_up(scenario), await member_with_totp(scenario)
     for _ in range(2):
         await scenario.mutate(
-            viewer, "authenticatorRemove", authenticatorId=encode("Authenticator", own.pk)
+            viewer,
+            "authenticatorRemove",
+            authenticatorId=encode("Authenticator", own_authenticator.pk),
         )
 
 

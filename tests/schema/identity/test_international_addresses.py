@@ -77,8 +77,8 @@ async def test_signing_in_resetting_and_unlocking_work_in_each_spelling(
 ) -> None:
     signed_in = await mutate(execute, Viewer(), "sessionSignIn", email=spelling, password=PASSWORD)
     assert signed_in == []
-    wrong = await mutate(execute, Viewer(), "sessionSignIn", email=spelling, password="wrong")
-    assert [error["code"] for error in wrong] == ["CREDENTIALS_INVALID"]
+    error_list = await mutate(execute, Viewer(), "sessionSignIn", email=spelling, password="wrong")
+    assert [error["code"] for error in error_list] == ["CREDENTIALS_INVALID"]
     await mutate(execute, Viewer(), "passwordRequestReset", email=spelling)
     new_password = "hortensia tabouret brume 19"
     reset = {"token": await token_sent("password"), "password": new_password}
@@ -113,8 +113,8 @@ async def test_nobody_else_gets_the_address_in_another_spelling(
     )
     assert await User.filter(email__contains="mple.fr").count() == 1
     owner = dataset.paul.owner
-    invited = {"email": spelling, "role": "MEMBER", "idempotencyKey": spelling}
-    assert await mutate(execute, owner, "invitationSend", **invited) == []
+    invitation_input = {"email": spelling, "role": "MEMBER", "idempotencyKey": spelling}
+    assert await mutate(execute, owner, "invitationSend", **invitation_input) == []
     assert await Invitation.filter(email=STORED).count() == 1
 
 

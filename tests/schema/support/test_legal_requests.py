@@ -100,7 +100,7 @@ async def test_other_members_cannot_close_a_legal_request(
 
 
 @every_legal_request
-async def test_the_requester_and_the_owners_close_it_and_are_told(
+async def test_the_requester_and_the_owners_close_it_and_are_notified(
     execute: Execute, dataset: Dataset, action: Action, kind: TicketKind, category: Category
 ) -> None:
     requester = await member(action, dataset, "Rita", Role.MEMBER)
@@ -247,8 +247,8 @@ async def test_legal_requests_are_filtered_and_ordered_by_deadline(
         requests = (await execute(dataset.alice, LIST_QUERY, **variables))["data"]["legalRequests"]
         return [request["number"] for request in requests["nodes"]]
 
-    everything = [breach.number, deletion.number, reactivation.number]
-    assert await numbers() == everything
+    all_requests = [breach.number, deletion.number, reactivation.number]
+    assert await numbers() == all_requests
     newest_first = {"field": "CREATED_AT", "direction": "DESC"}
     assert await numbers(orderBy=newest_first) == [
         reactivation.number,
@@ -256,10 +256,10 @@ async def test_legal_requests_are_filtered_and_ordered_by_deadline(
         deletion.number,
     ]
     assert await numbers(filter={"status": {"eq": "OPEN"}}) == [breach.number]
-    assert await numbers(filter={"category": {"eq": "ACCOUNT"}}) == everything[1:]
+    assert await numbers(filter={"category": {"eq": "ACCOUNT"}}) == all_requests[1:]
     assert await numbers(filter={"kind": {"in": ["ACCOUNT_DELETION"]}}) == [deletion.number]
     overdue = {"deadlineAt": {"lt": later.at.isoformat()}}
-    assert await numbers(filter=overdue) == everything[:2]
+    assert await numbers(filter=overdue) == all_requests[:2]
 
 
 async def test_a_follow_up_of_a_legal_request_keeps_its_deadline(

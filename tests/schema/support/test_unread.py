@@ -203,10 +203,10 @@ async def test_a_reply_is_an_event_of_the_account_that_names_the_message(
         await scenario.reply(dataset.alice, body)
     events = subscribe(engine, scenario.owner, services, query, after=start["accountSequence"])
     async with aclosing(events):
-        received = [(await anext(events))["data"]["accountEvents"] for _ in range(2)]
-    assert [event["message"]["body"] for event in received] == ["Bonjour", "Autre chose"]
-    assert {event["kind"] for event in received} == {"MESSAGE_POSTED"}
-    assert received[1]["ticket"] == {"unreadCount": 2}
+        received_events = [(await anext(events))["data"]["accountEvents"] for _ in range(2)]
+    assert [event["message"]["body"] for event in received_events] == ["Bonjour", "Autre chose"]
+    assert {event["kind"] for event in received_events} == {"MESSAGE_POSTED"}
+    assert received_events[1]["ticket"] == {"unreadCount": 2}
 
 
 async def test_p5_2_unread_messages_are_counted_for_each_person(
