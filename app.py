@@ -11,7 +11,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -27,6 +26,7 @@ from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
 from engine import Engine, ManifestError, load_manifest
 from engine.http import GraphQLEndpoint, HTTPError, HTTPRequest, RequestScheduler
+from mail.customer_space import customer_space
 from mail.transport import transport_from_url
 from models.clock import Clock, SystemClock
 from models.database.connection import connect, disconnect
@@ -48,7 +48,7 @@ from settings import ResponseLimits, Settings, SettingsError
 from storage.file_service import FileService
 from storage.object_store import store_from_url
 from storage.scanner import scanner_from_url
-from web import access, files, graphiql, health, hosts, pages, policies
+from web import access, files, graphiql, health, home, hosts, pages, policies
 from web.hosts import HostCheck, TrailingSlash
 from worker import jobs, run
 
@@ -82,6 +82,7 @@ def create_app(
         base_url=settings.base_url,
         registry=registry_from_url(settings.registry),
         demonstration=settings.demonstration,
+        customer_space=customer_space(settings.front_url, settings.front_paths),
     )
     return Application(settings, services).app()
 
@@ -241,7 +242,7 @@ class Application:
         return [
             Route("/graphql", self.graphql),
             WebSocketRoute("/graphql", self.socket),
-            Route("/", RedirectResponse("/graphql")),
+            *home.routes(self.services),
             *health.routes(),
             *graphiql.routes(),
             *pages.routes(self.services),

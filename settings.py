@@ -18,6 +18,7 @@ from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import expected_redis_url
 from billing.seller import seller
+from mail.customer_space import customer_space_errors
 from mail.options import MailOptions
 from mail.transport import transport_from_url
 from models.database.connection import database_options
@@ -85,6 +86,8 @@ class Settings:
     secret_key: str = field(repr=False)
     base_url: str
     hosts: frozenset[str]  # the names by which this server may be called; empty for any name
+    front_url: str
+    front_paths: str
     mail_url: str = field(repr=False)
     mail_sender: str
     allowed_origins: frozenset[str]
@@ -120,6 +123,8 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         or (_DEMONSTRATION_SECRET if demonstration else ""),
         base_url=_normalize_url(environ.get("CAMCHA_BASE_URL") or base_url),
         hosts=_hosts(environ),
+        front_url=environ.get("CAMCHA_FRONT_URL", ""),
+        front_paths=environ.get("CAMCHA_FRONT_PATHS", ""),
         mail_url=environ.get("CAMCHA_MAIL_URL") or "file:var/mail",
         mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
         allowed_origins=frozenset(
@@ -158,6 +163,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_database_errors(settings.database_url),
         *_secret_errors(settings),
         *_base_url_errors(settings.base_url),
+        *customer_space_errors(settings.front_url, settings.front_paths),
         *_mail_errors(settings),
         *_scanner_errors(settings.scanner),
         *_redis_errors(settings.redis_url),
@@ -189,6 +195,8 @@ VARIABLES = {
     "CAMCHA_DATABASE_URL",
     "CAMCHA_SECRET_KEY",
     "CAMCHA_BASE_URL",
+    "CAMCHA_FRONT_URL",
+    "CAMCHA_FRONT_PATHS",
     "CAMCHA_MAIL_URL",
     "CAMCHA_MAIL_SENDER",
     "CAMCHA_ALLOWED_ORIGINS",

@@ -51,7 +51,7 @@ def jobs(
     """The jobs of one process."""
     clock = services.clock
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
-    sender = Sender(settings.mail_sender, services.base_url)
+    sender = Sender(settings.mail_sender, services.base_url, services.customer_space)
     return [
         Job("clock", 10, lambda: correct_waiting_times(Action(None, clock.now(), services.hub))),
         Job("emails", 1, lambda: deliver_due(transport, clock.now(), sender=sender)),

@@ -210,6 +210,34 @@ async def _create_owner(tx: Transaction, form: _SignUpForm, password_hash: str) 
     return SignUp(user, account)
 
 
+async def request_verification(
+    action: Action, auth: AuthServices, *, email: str, peer: str, key: str | None = None
+) -> None:
+    """Send the verification email of an unverified address again. `peer` is the requester's network
+    address.
+
+    An unknown or verified address gets the same response after the same time, and no email. Earlier
+    emails stay valid. Raises EMAIL_INVALID and Throttled.
+    """
+    with Checks() as check:
+        email, key = check(clean_email, email), check(optional_key, key)
+    network = throttle.client_network(peer)
+    owner = anonymous_owner(network, email)
+    await auth.throttle.attempt(
+        throttle.key(throttle.RESET, network), throttle.key(throttle.EMAIL, email, "verification")
+    )
+    async with auth.constant_time(), action.transaction() as tx:
+        if await earlier_result(tx, owner, "emailRequestVerification", key, []) is not None:
+            return
+        user = next(iter(await tx.locked_where(User.filter(email=email))), None)
+        if user and user.staff is None and user.email_verified_at is None:
+            token = verification_token(auth, user, action.at)
+            await emails.send_verification(tx, user, token)
+        # Not in a company's part of the log, where someone could learn which addresses are known.
+        tx.audit(IdentityAuditAction.EMAIL_REQUEST_VERIFICATION, user, None)
+        await store_result(tx, owner, "emailRequestVerification", key)
+
+
 def verification_token(auth: AuthServices, user: User, at: datetime) -> str:
     """The token of the verification link, valid for 24 hours and only for this address and this
     sign-up.

@@ -22,7 +22,7 @@ from models.billing.invoice import Invoice
 from models.clock import local_date
 from models.identity.user import User
 from models.locale import Locale
-from models.operations.email import ACCOUNT_ERASED, TICKET_REPLIES, Email
+from models.operations.email import ACCOUNT_ERASED, STAFF_WELCOME, TICKET_REPLIES, Email
 from models.privacy.erasure import Erasure
 from models.support.ticket import Message, Ticket, TicketStatus
 from models.translations import day, text, time_of_day
@@ -122,7 +122,7 @@ async def send_staff_welcome(tx: Transaction, user: User, token: str) -> Email:
         user.email,
         user.locale,
         "",
-        "staff_welcome",
+        STAFF_WELCOME,
         user=user,
         link=_page_url("reset", token),
         token=token,
@@ -256,7 +256,7 @@ async def send_ticket_replies(
         user,
         TICKET_REPLIES,
         account_id=ticket.account_id,
-        link=SIGN_IN_URL,
+        link=f"{BASE_URL}/tickets/{ticket.number}",
         number=ticket.number,
         topic=_one_line(ticket.subject),
         author=replies[0]["author"],

@@ -5,7 +5,9 @@ is filled in when the message is made: what writes emails doesn't need to know i
 waits while the site moves links to the new site.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -13,23 +15,27 @@ from email.utils import format_datetime, parseaddr
 from hashlib import sha256
 from html import escape
 
+from mail.customer_space import TICKETS, CustomerSpace
 from models.billing.invoice import InvoiceDocument
 from models.identity.email_address import smtp_address
-from models.operations.email import Email
+from models.operations.email import STAFF_WELCOME, Email
 
 BASE_URL = "camcha:"  # stands for the base URL in stored emails, always with a path after it
 PRIVACY_POLICY = f"{BASE_URL}/policies/privacy"
+_LINK = re.compile(re.escape(BASE_URL) + r"/(?P<path>[\w./~-]*)(?P<query>\?[\w=.~-]+)?")
 _EARLIER_PRIVACY_POLICY = "camcha:privacy-policy"  # in emails that an earlier version stored
 
 
 @dataclass(frozen=True)
 class Sender:
     """What all messages share: the mailbox they come from, such as `CAMCHA
-    <bonjour@camcha.example>`, and the base URL of the site, without a slash at its end.
+    <bonjour@camcha.example>`, the base URL of our own pages, without a slash at its end, and the
+    customer space.
     """
 
     mailbox: str
     base_url: str
+    customer_space: CustomerSpace = field(default_factory=CustomerSpace)
 
 
 def message(email: Email, sender: Sender, document: InvoiceDocument | None = None) -> EmailMessage:
@@ -49,8 +55,10 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
     result["Auto-Submitted"] = (
         "auto-generated"  # RFC 3834: asks mailboxes not to send absence notes
     )
-    result.set_content(_with_base_url(email.text, sender.base_url), cte="quoted-printable")
-    html = _with_base_url(email.html, escape(sender.base_url))
+    space = CustomerSpace() if _is_for_staff(email) else sender.customer_space
+    text = _with_links(email.text, sender.base_url, space, lambda url: url)
+    result.set_content(text, cte="quoted-printable")
+    html = _with_links(email.html, sender.base_url, space, escape)
     result.add_alternative(html, subtype="html", cte="quoted-printable")
     if document:
         _attach(result, document)
@@ -81,10 +89,20 @@ def message_id(email: Email, mailbox: str) -> str:
     return f"<email-{email.pk}.{digest}@{parseaddr(mailbox)[1].rpartition('@')[2]}>"
 
 
-def _with_base_url(content: str, base_url: str) -> str:
-    return content.replace(_EARLIER_PRIVACY_POLICY, PRIVACY_POLICY).replace(
-        f"{BASE_URL}/", f"{base_url}/"
-    )
+def _is_for_staff(email: Email) -> bool:
+    return email.template.partition(".")[0] == STAFF_WELCOME
+
+
+def _with_links(
+    content: str, base_url: str, space: CustomerSpace, write: Callable[[str], str]
+) -> str:
+    def replace(match: re.Match[str]) -> str:
+        path, query = match["path"], match["query"] or ""
+        if path.startswith(TICKETS) and not space.url:  # we have no page for a ticket
+            path = ""
+        return write(space.link(path, query[1:]) or f"{base_url}/{path}{query}")
+
+    return _LINK.sub(replace, content.replace(_EARLIER_PRIVACY_POLICY, PRIVACY_POLICY))
 
 
 def _attach(result: EmailMessage, document: InvoiceDocument) -> None:

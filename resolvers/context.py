@@ -10,6 +10,7 @@ from auth.cookies import Cookies
 from auth.services import AuthServices
 from billing.gateways.gateway import Gateway
 from billing.seller import Seller
+from mail.customer_space import CustomerSpace
 from models.accounts.account import Account
 from models.action import Action, Origin, network_address
 from models.clock import Clock
@@ -26,7 +27,8 @@ class Services:
     """The services of the application, created once when it starts.
 
     `base_url` is the public URL without a trailing slash; `demonstration` is whether this is a
-    demonstration's server; `delivered` collects how far customers have received their tickets.
+    demonstration's server; `customer_space` is where customers go, `delivered` collects how far
+    they have received their tickets.
     """
 
     clock: Clock
@@ -38,6 +40,7 @@ class Services:
     base_url: str
     registry: Registry = field(default_factory=NoRegistry)
     demonstration: bool = False
+    customer_space: CustomerSpace = field(default_factory=CustomerSpace)
     delivered: DeliveredPositions = field(default_factory=DeliveredPositions)
 
 

@@ -51,9 +51,11 @@ async def test_the_server_is_alive_and_ready(http: httpx.AsyncClient) -> None:
     assert (response.status_code, response.json()["ready"]) == (200, True)
 
 
-async def test_the_root_redirects_to_graphql(http: httpx.AsyncClient) -> None:
-    response = await http.get("/")
-    assert (response.status_code, response.headers["location"]) == (307, "/graphql")
+async def test_the_root_says_where_customers_sign_in(http: httpx.AsyncClient) -> None:
+    response = await http.get("/", headers={"accept-language": "en"})
+    assert response.status_code == 200
+    assert "Sign in on the site" in response.text
+    assert 'href="mailto:' in response.text
 
 
 async def test_errors_of_a_request_do_not_repeat_its_values(http: httpx.AsyncClient) -> None:

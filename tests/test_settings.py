@@ -217,6 +217,31 @@ def test_invalid_mail_settings_are_reported() -> None:
 
 
 @pytest.mark.parametrize(
+    ("environ", "error"),
+    [
+        ({"CAMCHA_FRONT_URL": "javascript:alert(1)"}, "CAMCHA_FRONT_URL: must be https://host"),
+        ({"CAMCHA_FRONT_URL": "https://a.fr/?x=1"}, "CAMCHA_FRONT_URL: must be https://host"),
+        ({"CAMCHA_FRONT_URL": "https://u:p@a.fr"}, "CAMCHA_FRONT_URL: must be https://host"),
+        ({"CAMCHA_FRONT_URL": 'https://a.fr/">'}, "CAMCHA_FRONT_URL: must be https://host"),
+        ({"CAMCHA_FRONT_PATHS": "sign-in=/x"}, "CAMCHA_FRONT_PATHS: requires CAMCHA_FRONT_URL"),
+        ({"CAMCHA_FRONT_PATHS": "home=/x"}, "CAMCHA_FRONT_PATHS: home=/x is not purpose=path"),
+        ({"CAMCHA_FRONT_PATHS": "verify"}, "CAMCHA_FRONT_PATHS: verify is not purpose=path"),
+        ({"CAMCHA_FRONT_PATHS": "verify=/v"}, "the path of verify must contain {token}"),
+        ({"CAMCHA_FRONT_PATHS": "ticket=/t"}, "the path of ticket must contain {number}"),
+        ({"CAMCHA_FRONT_PATHS": "sign-in=//evil.fr"}, "//evil.fr is not a path"),
+        ({"CAMCHA_FRONT_PATHS": "sign-in=@evil.fr"}, "@evil.fr is not a path"),
+        ({"CAMCHA_MAIL_REPLY_DELAY": "86401"}, "CAMCHA_MAIL_REPLY_DELAY: must be at most 86400"),
+    ],
+)
+def test_invalid_settings_of_the_customer_space_are_reported(
+    environ: dict[str, str], error: str
+) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read_settings(environ)
+    assert error in "\n".join(raised.value.errors)
+
+
+@pytest.mark.parametrize(
     ("text", "error"),
     [
         ("", "lacks 'address_lines'"),

@@ -3,6 +3,7 @@ unlocking. Only a button changes anything.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +22,9 @@ from resolvers.context import Services
 from web.page import (
     Field,
     Page,
+    client_host,
     language,
+    link_invalid,
     not_found,
     page_action,
     page_response,
@@ -60,7 +63,7 @@ class _PasswordResetPage:
         try:
             user = await change.user_for_token(page_action(request, self.services), _token(request))
         except Refusal:
-            return not_found(request)
+            return await link_invalid(request)
         return _form(request, user)
 
     async def submit(self, request: Request) -> Response:
@@ -73,7 +76,11 @@ class _PasswordResetPage:
             user = await change.user_for_token(action, _token(request))
             return await self._reset_password(request, action, user, form)
         except Refusal:
-            return not_found(request)
+            return await link_invalid(request, form, partial(self._request, request))
+
+    async def _request(self, request: Request, email: str) -> None:
+        action, peer = page_action(request, self.services), client_host(request)
+        await change.request_reset(action, self.services.auth, email=email, peer=peer)
 
     async def _reset_password(
         self, request: Request, action: Action, user: User, form: dict[str, str]
@@ -102,7 +109,7 @@ class _EmailChangePage:
                 page_action(request, self.services), _token(request)
             )
         except Refusal:
-            return not_found(request)
+            return not_found(request, _EMAIL_CHANGE_ADVICE)
         return page_response(request, replace(_EMAIL_CHANGE_PAGE, highlight=requested_change.email))
 
     async def confirm(self, request: Request) -> Response:
@@ -114,7 +121,7 @@ class _EmailChangePage:
                 page_action(request, self.services), _token(request)
             )
         except Refusal:
-            return not_found(request)
+            return not_found(request, _EMAIL_CHANGE_ADVICE)
         return page_response(
             request, _EMAIL_CHANGED_PAGE if is_complete else _CONFIRMATION_RECORDED_PAGE
         )
@@ -134,10 +141,11 @@ class _UnlockPage:
 
     async def submit(self, request: Request) -> Response:
         """Store the token in this browser, for sign-ins from our pages."""
-        if await read_form(request) is None:
+        form = await read_form(request)
+        if form is None:
             return too_large(request)
-        response = await self._show_if_valid(request, _UNLOCKED_PAGE)
-        if response.status_code == 200:
+        response = await self._show_if_valid(request, _UNLOCKED_PAGE, form)
+        if response.status_code == 200 and "email" not in form:
             cookies = Cookies(
                 None, secure=self.services.base_url.startswith("https://"), is_trusted=lambda: True
             )
@@ -145,11 +153,17 @@ class _UnlockPage:
             response.raw_headers += cookies.headers()
         return response
 
-    async def _show_if_valid(self, request: Request, page: Page) -> Response:
+    async def _request(self, request: Request, email: str) -> None:
+        action, peer = page_action(request, self.services), client_host(request)
+        await unlocking.request(action, self.services.auth, email=email, peer=peer)
+
+    async def _show_if_valid(
+        self, request: Request, page: Page, form: dict[str, str] | None = None
+    ) -> Response:
         try:
             await unlocking.require_valid(page_action(request, self.services), _token(request))
         except Refusal:
-            return not_found(request)
+            return await link_invalid(request, form, partial(self._request, request))
         return page_response(request, page)
 
 
@@ -189,9 +203,14 @@ _UNLOCKED_PAGE = Page(
         "For the next 30 minutes, other people’s failed attempts won’t make you wait in this "
         "browser."
     ),
+    continues=True,
 )
 _PASSWORD_SAVED_PAGE = Page(
-    _("Your password has been saved"), _("You can close this page and sign in.")
+    _("Your password has been saved"), _("Sign in with the new password."), continues=True
+)
+_EMAIL_CHANGE_ADVICE = _(
+    "It may have expired, or part of it may be missing. Request the change again in your customer "
+    "space."
 )
 _EMAIL_CHANGE_PAGE = Page(
     _("Confirm the new email address"),
@@ -199,9 +218,12 @@ _EMAIL_CHANGE_PAGE = Page(
     buttons=(("move", _("Confirm this address")),),
 )
 _EMAIL_CHANGED_PAGE = Page(
-    _("Your email address was changed"), _("From now on, sign in with the new address.")
+    _("Your email address was changed"),
+    _("From now on, sign in with the new address."),
+    continues=True,
 )
 _CONFIRMATION_RECORDED_PAGE = Page(
     _("Your confirmation has been recorded"),
     _("One step remains: confirm from the other address, where a message is waiting for you."),
+    continues=True,
 )

@@ -44,7 +44,7 @@ class InvitationPage:
                 page_action(request, self.services), _token(request)
             )
         except DomainError:
-            return not_found(request)
+            return not_found(request, _ADVICE)
         return page_response(request, await self._form(request, pending_invitation))
 
     async def submit(self, request: Request) -> Response:
@@ -57,7 +57,7 @@ class InvitationPage:
                 page_action(request, self.services), _token(request)
             )
         except DomainError:
-            return not_found(request)
+            return not_found(request, _ADVICE)
         return await self._accept(request, pending_invitation, form)
 
     async def _accept(
@@ -172,5 +172,9 @@ def _fields(pending_invitation: PendingInvitation, name: str) -> tuple[Field, ..
 _TITLES = {PolicyKind.PRIVACY: _("Privacy policy"), PolicyKind.TERMS: _("Terms and conditions")}
 _STATUS = {"RATE_LIMITED": 429, "FORBIDDEN": 403, IdentityErrorCode.TOKEN_INVALID.value: 404}
 _JOINED_PAGE = Page(
-    _("Welcome!"), _("You are now a member of the company. Close this page and sign in.")
+    _("Welcome!"), _("You are now a member of the company. You can sign in now."), continues=True
+)
+_ADVICE = _(
+    "It may have expired, have been revoked or used, or part of it may be missing. Ask the person "
+    "who invited you for a new one."
 )

@@ -4,8 +4,8 @@ other servers.
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from models import translations
 from models.action import Action, Origin, network_address
 from models.content.policy import PolicyKind
+from models.errors import DomainError, Throttled, message_for
 from models.identity.user import User
 from models.locale import Locale, preferred_locale
 from models.translations import Translatable, _, text
@@ -25,6 +26,7 @@ from resolvers.content.policies import page_url
 from resolvers.context import Services
 
 _TEMPLATE_FOLDER = Path(__file__).parent / "templates"
+_MAX_EMAIL_LENGTH = 254
 _STYLE = (_TEMPLATE_FOLDER / "page.css").read_text(encoding="utf-8")
 TEMPLATES = Environment(
     loader=FileSystemLoader(_TEMPLATE_FOLDER),
@@ -84,7 +86,8 @@ class PolicyConsent:
 class Page:
     """The content of a page. `highlight` is emphasised, `notice` says what went wrong; `fields` and
     `buttons` (values and labels) make a form that posts to the same URL, with the `consent` that
-    its reader accepts.
+    its reader accepts. `links` (labels and URLs) and `details` below them say what to do next; with
+    `continues`, a button leads to the customer space.
     """
 
     title: Translatable
@@ -96,13 +99,17 @@ class Page:
     fields: tuple[Field, ...] = ()
     consent: PolicyConsent | None = None
     values: Mapping[str, object] = field(default_factory=dict)
+    links: tuple[tuple[str, str], ...] = ()
+    details: Translatable | None = None
+    continues: bool = False
 
 
 def page_response(request: Request, page: Page, status: int = 200) -> Response:
     """The page as a response in the reader's language."""
     locale = language(request)
     title, sender = text(page.title, locale), text(page.sender, locale) if page.sender else "CAMCHA"
-    html = render(request, "page.html", locale, title=title, sender=sender, page=page)
+    home = f"{request.scope.get('root_path', '')}/"
+    html = render(request, "page.html", locale, title=title, sender=sender, page=page, home=home)
     return HTMLResponse(html, status, headers=HEADERS | {"Content-Language": locale.value})
 
 
@@ -158,6 +165,11 @@ def page_action(request: Request, services: Services, user: User | None = None) 
     return Action(user, services.clock.now(), services.hub, origin)
 
 
+def client_host(request: Request) -> str:
+    """The network address of the reader, empty when it isn't known."""
+    return request.client.host if request.client else ""
+
+
 def too_large(request: Request) -> Response:
     """The response to a form that is too large."""
     return page_response(request, UNREADABLE_FORM_PAGE, 413)
@@ -168,9 +180,35 @@ def language(request: Request) -> Locale:
     return preferred_locale(request.headers.get("accept-language"))
 
 
-def not_found(request: Request) -> Response:
-    """The page for an invalid link: forged, expired and used links look the same."""
-    return page_response(request, _NOT_FOUND_PAGE, 404)
+def not_found(request: Request, advice: Translatable | None = None) -> Response:
+    """The page for an invalid link: forged, expired and used links look the same. `advice` says how
+    to get another one.
+    """
+    return page_response(
+        request, replace(_NOT_FOUND_PAGE, text=advice or _NOT_FOUND_PAGE.text), 404
+    )
+
+
+LinkRequest = Callable[[str], Awaitable[None]]
+
+
+async def link_invalid(
+    request: Request, form: dict[str, str] | None = None, request_link: LinkRequest | None = None
+) -> Response:
+    """The page for an invalid link whose reader can get another one by email. With the address in
+    the submitted `form`, `request_link` sends it; the response doesn't tell who is known.
+    """
+    email = (form or {}).get("email", "")
+    if request_link is None or not email:
+        return page_response(request, _LINK_INVALID_PAGE, 404)
+    try:
+        await request_link(email)
+    except DomainError as error:
+        field = replace(_LINK_INVALID_PAGE.fields[0], value=email[:_MAX_EMAIL_LENGTH])
+        notice = message_for(error, language(request))
+        page = replace(_LINK_INVALID_PAGE, fields=(field,), notice=notice)
+        return page_response(request, page, 429 if isinstance(error, Throttled) else 422)
+    return page_response(request, replace(_LINK_REQUESTED_PAGE, highlight=email))
 
 
 UNREADABLE_FORM_PAGE = Page(
@@ -179,4 +217,17 @@ UNREADABLE_FORM_PAGE = Page(
 _NOT_FOUND_PAGE = Page(
     _("This link is no longer valid"),
     _("It may have expired, or part of it may be missing. Request a new one."),
+    continues=True,
+)
+_LINK_INVALID_PAGE = Page(
+    _("This link is no longer valid"),
+    _("It may have expired, or part of it may be missing. We can send you a new one."),
+    buttons=(("request", _("Send me a new link")),),
+    fields=(Field("email", _("Email address"), "email", "username"),),
+    continues=True,
+)
+_LINK_REQUESTED_PAGE = Page(
+    _("Check your inbox"),
+    _("If this address is known and needs a link, a message with a new one is on its way to it."),
+    continues=True,
 )

@@ -6,6 +6,7 @@ Mail scanners follow links before people do. So GET shows what would happen, and
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,7 +26,9 @@ from web.invitation import InvitationPage
 from web.page import (
     UNREADABLE_FORM_PAGE,
     Page,
+    client_host,
     language,
+    link_invalid,
     not_found,
     page_action,
     page_response,
@@ -67,20 +70,25 @@ class _VerificationPage:
                 Purpose.VERIFY_EMAIL, _token(request), self.services.clock.now()
             )
         except Refusal:
-            return not_found(request)
+            return await link_invalid(request)
         return page_response(request, _VERIFY_PAGE)
 
     async def confirm(self, request: Request) -> Response:
         """Verify the address."""
-        if await read_form(request) is None:
+        form = await read_form(request)
+        if form is None:
             return too_large(request)
         try:
             await registration.verify_email(
                 page_action(request, self.services), self.services.auth, _token(request)
             )
         except Refusal:
-            return not_found(request)
+            return await link_invalid(request, form, partial(self._request, request))
         return page_response(request, _VERIFIED_PAGE)
+
+    async def _request(self, request: Request, email: str) -> None:
+        action, peer = page_action(request, self.services), client_host(request)
+        await registration.request_verification(action, self.services.auth, email=email, peer=peer)
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ _VERIFY_PAGE = Page(
     buttons=(("verify", _("Confirm my address")),),
 )
 _VERIFIED_PAGE = Page(
-    _("Your email address is confirmed"), _("You can close this page and sign in.")
+    _("Your email address is confirmed"), _("You can sign in now."), continues=True
 )
 _BUTTONS = (("approve", _("Approve")), ("refuse", _("Decline")))
 _BANK_TEXTS = {
@@ -157,13 +165,10 @@ _BANK_TEXTS = {
     ),
     PaymentStatus.SUCCEEDED: (
         _("Payment approved"),
-        _(
-            "Your purchase is active, and you will receive the invoice by email. You can close "
-            "this page."
-        ),
+        _("Your purchase is active, and you will receive the invoice by email."),
     ),
     PaymentStatus.DECLINED: (
         _("Payment declined"),
-        _("You haven’t been charged. You can close this page and try another payment method."),
+        _("You haven’t been charged. You can try another payment method."),
     ),
 }

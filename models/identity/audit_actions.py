@@ -16,6 +16,10 @@ class IdentityAuditAction(AuditAction):
         "A change of email address was confirmed from the new or the current address.",
     )
     EMAIL_REQUEST_CHANGE = "email.request_change", "A user requested a change of email address."
+    EMAIL_REQUEST_VERIFICATION = (
+        "email.request_verification",
+        "A new verification email was requested.",
+    )
     EMAIL_VERIFY = "email.verify", "A user confirmed their email address."
     PASSKEY_REGISTER = (
         "passkey.register",

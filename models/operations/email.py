@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 ACCOUNT_ERASED = "account_erased"
+STAFF_WELCOME = "staff_welcome"
 TICKET_REPLIES = "ticket_replies"
 _CONFIDENTIAL = {
     "password_reset",
@@ -27,7 +28,7 @@ _CONFIDENTIAL = {
     "email_change_requested",
     "invitation",
     "sign_in_unlock",
-    "staff_welcome",
+    STAFF_WELCOME,
     ACCOUNT_ERASED,
 }
 

@@ -5,7 +5,7 @@ from models.errors import DomainError
 from resolvers.accounts.inputs import AccountSignUpInput
 from resolvers.content.policies import policy_keys
 from resolvers.context import Info
-from resolvers.identity.inputs import EmailVerifyInput
+from resolvers.identity.inputs import EmailRequestVerificationInput, EmailVerifyInput
 
 
 async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
@@ -30,6 +30,19 @@ async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
     except DomainError as error:
         error.locale = input.locale
         raise
+    return True
+
+
+async def request_verification(info: Info, input: EmailRequestVerificationInput) -> bool:
+    """Send the verification email again."""
+    context = info.context
+    await registration.request_verification(
+        context.action(),
+        context.services.auth,
+        email=input.email,
+        peer=context.client_address,
+        key=input.idempotency_key,
+    )
     return True
 
 

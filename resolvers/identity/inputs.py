@@ -133,6 +133,15 @@ class SessionRequestUnlockInput:
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
+@strawberry.input(description="The email address to verify.")
+class EmailRequestVerificationInput:
+    email: str = strawberry.field(
+        description="The address that someone signed up with. An email is sent to it if it still "
+        "has to be verified."
+    )
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
 @strawberry.input(description="The email address of the user who forgot their password.")
 class PasswordRequestResetInput:
     email: str = strawberry.field(

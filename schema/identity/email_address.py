@@ -13,6 +13,17 @@ class EmailVerifyPayload:
 
 
 @strawberry.type(
+    description="The result of a request that doesn't reveal whether the email address is known."
+)
+class EmailRequestVerificationPayload:
+    accepted: bool | None = field(
+        "True when the request was accepted. An email is on its way if the address is known and "
+        "isn't confirmed yet."
+    )
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(
     description="The result of a request that doesn't reveal whether the address belongs to "
     "someone else."
 )

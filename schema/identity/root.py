@@ -24,6 +24,7 @@ from schema.identity.authenticators import (
 from schema.identity.email_address import (
     EmailConfirmChangePayload,
     EmailRequestChangePayload,
+    EmailRequestVerificationPayload,
     EmailVerifyPayload,
 )
 from schema.identity.passwords import (
@@ -61,6 +62,13 @@ class IdentityMutation:
         allow=anyone,
         audit=IdentityAuditAction.EMAIL_VERIFY,
         description="Confirms an email address with the token from the verification email.",
+    )
+    email_request_verification: EmailRequestVerificationPayload | None = mutation(
+        registration_resolvers.request_verification,
+        "accepted",
+        allow=anyone,
+        audit=IdentityAuditAction.EMAIL_REQUEST_VERIFICATION,
+        description="Sends the verification email of a sign-up again.",
     )
     session_sign_in: SessionSignInPayload | None = mutation(
         session_resolvers.sign_in,

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from mail import emails
+from mail.customer_space import customer_space
 from mail.message import Sender, message
 from mail.transport import transport_from_url
 from models.action import Action
@@ -13,6 +14,7 @@ from models.billing.invoice import Invoice, InvoiceDocument
 from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import Email
+from models.support.ticket import Message, Ticket
 from tests.mail.conftest import PDF, SENDER, SITE, body, html_of, parse, text_of
 from tests.mail.smtp_server import SmtpServer
 
@@ -47,6 +49,35 @@ async def test_links_lead_to_the_site_as_it_is_configured_at_delivery(
         assert f"\n{base_url}/verify?token=TOKEN-123\n" in body(parsed_message, "plain")
         assert f'href="{base_url}/verify?token=TOKEN-123"' in body(parsed_message, "html")
         assert "camcha:" not in body(parsed_message, "plain") + body(parsed_message, "html")
+
+
+async def test_links_lead_to_the_customer_space_if_there_is_one(action: Action, zoe: User) -> None:
+    paths = "sign-in=/login?from=email reset=/password/{token} ticket=/help/{number}"
+    space = customer_space("https://app.example.fr/fr/", paths)
+    sender = Sender("CAMCHA <bonjour@camcha.example>", SITE, space)
+    ticket = Ticket(id=42, subject="Aide", created_at=action.at)
+    ticket.account_id = None  # type: ignore[assignment] # no company is stored
+    reply = Message(id=1, author=zoe, body="Bonjour", at=action.at)
+    async with action.transaction() as tx:
+        stored = {
+            f"{SITE}/verify?token=TOKEN-123": await emails.send_verification(tx, zoe, "TOKEN-123"),
+            "https://app.example.fr/fr/password/cam_x-1": await emails.send_password_reset(
+                tx, zoe, "cam_x-1"
+            ),
+            "https://app.example.fr/fr/login?from=email": await emails.send_password_changed(
+                tx, zoe
+            ),
+            "https://app.example.fr/fr/help/CAM-2026-000042": await emails.send_ticket_replies(
+                tx, zoe, ticket, [reply], {}, 0
+            ),
+            # staff don't belong there
+            f"{SITE}/reset?token=cam_y": await emails.send_staff_welcome(tx, zoe, "cam_y"),
+        }
+    for url, email in stored.items():
+        parsed_message = parse(message(email, sender))
+        assert f"\n{url}\n" in body(parsed_message, "plain")
+        assert f'href="{url}"' in body(parsed_message, "html")
+        assert f"{SITE}/policies/privacy" in body(parsed_message, "plain")
 
 
 async def test_the_base_url_is_escaped_in_html(action: Action, zoe: User) -> None:

@@ -217,7 +217,7 @@ FAULTY_INPUTS["emailRequestChange"] = (
     {"email": "x", "idempotencyKey": ""},
     {("email",), ("idempotencyKey",)},
 )
-for _name in ("passwordRequestReset", "sessionRequestUnlock"):
+for _name in ("emailRequestVerification", "passwordRequestReset", "sessionRequestUnlock"):
     FAULTY_INPUTS[_name] = (
         anonymous,
         {"email": "x", "idempotencyKey": ""},

@@ -169,12 +169,15 @@ async def test_two_sign_ups_at_once_send_one_email(scenario: Scenario) -> None:
     assert await User.filter(email=SIGN_UP_FORM["email"]).count() == 1
 
 
-@pytest.mark.parametrize("name", ["passwordRequestReset", "sessionRequestUnlock"])
+@pytest.mark.parametrize(
+    "name", ["emailRequestVerification", "passwordRequestReset", "sessionRequestUnlock"]
+)
 async def test_a_key_without_a_session_counts_for_one_network_and_address(
     scenario: Scenario, name: str
 ) -> None:
     """A stranger elsewhere neither uses up a key nor learns from it whether an address is known."""
-    user = await member_with_password(scenario)
+    verified_at = None if name == "emailRequestVerification" else scenario.action.at
+    user = await member_with_password(scenario, email_verified_at=verified_at)
     for email in (user.email, "unknown@mark.example"):
         for peer in (PEER, PEER, "192.0.2.1"):
             assert (

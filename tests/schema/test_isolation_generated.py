@@ -63,6 +63,7 @@ MUTATIONS = GRAPH.mutation_type.fields if GRAPH.mutation_type else {}
 # By design, these mutations send emails to users of any company whose address is given.
 EMAILING_MUTATIONS = {
     "accountSignUp",
+    "emailRequestVerification",
     "passwordRequestReset",
     "sessionRequestUnlock",
     "sessionSignIn",

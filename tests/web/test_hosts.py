@@ -61,7 +61,6 @@ async def answer(server: Server, head: str, body: bytes = b"") -> str:
         ("/graphql//", "/graphql"),
         ("//graphql/", "/graphql"),
         ("/policies/privacy/", "/policies/privacy"),
-        ("/", "/graphql"),
     ],
 )
 async def test_redirects_stay_on_the_host(

@@ -13,6 +13,7 @@ from auth.tokens import Purpose
 from billing import checkout
 from billing.checkout import CheckoutServices
 from billing.gateways.sandbox import Sandbox
+from mail.customer_space import CustomerSpace
 from models.accounts.account import Role
 from models.action import Action
 from models.billing.offer import Interval, Offer, Price, Segment
@@ -30,7 +31,7 @@ from storage.scanner import Scanner
 from storage.store import FolderStore, random_key
 from tests.people import add_member, create_account, create_user, create_viewer
 from tests.quick_auth import quick_auth
-from web import access, files, pages, policies
+from web import access, files, home, pages, policies
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -82,6 +83,7 @@ def create_app(services: Services, file_service: FileService) -> Starlette:
     """An application that consists only of these routes."""
     return Starlette(
         routes=[
+            *home.routes(services),
             *pages.routes(services),
             *access.routes(services),
             *policies.routes(services),
@@ -92,12 +94,24 @@ def create_app(services: Services, file_service: FileService) -> Starlette:
 
 @asynccontextmanager
 async def open_site(
-    clock: "MovableClock", folder: Path, scanner: Scanner | None = None
+    clock: "MovableClock",
+    folder: Path,
+    scanner: Scanner | None = None,
+    customer_space: CustomerSpace | None = None,
 ) -> AsyncIterator[Site]:
     """The routes, with a store in this folder."""
     hub, auth = Hub(), quick_auth(clock)
     seller = billing.seller.seller(Path(billing.seller.__file__).parent / "seller.toml")
-    services = Services(clock, hub, Presence(hub, clock), auth, Sandbox(BASE_URL), seller, BASE_URL)
+    services = Services(
+        clock,
+        hub,
+        Presence(hub, clock),
+        auth,
+        Sandbox(BASE_URL),
+        seller,
+        BASE_URL,
+        customer_space=customer_space or CustomerSpace(),
+    )
     file_service = FileService(FolderStore(folder), scanner)
     transport = httpx.ASGITransport(create_app(services, file_service))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:

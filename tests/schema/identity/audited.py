@@ -109,6 +109,11 @@ async def session_step_up(scenario: Scenario) -> Viewer:
     return viewer
 
 
+async def email_request_verification(scenario: Scenario) -> None:
+    user = await member_with_password(scenario, email_verified_at=None)
+    await scenario.mutate(Viewer(), "emailRequestVerification", email=user.email)
+
+
 async def password_request_reset(scenario: Scenario) -> None:
     await scenario.mutate(
         Viewer(), "passwordRequestReset", email=(await member_with_password(scenario)).email
