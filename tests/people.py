@@ -133,7 +133,7 @@ class StaffUser:
 
 async def hire(server: Server, email: str, role: str, password: str = STAFF_PASSWORD) -> StaffUser:
     """Creates a staff user, who chooses a password and sets up a second factor."""
-    token = await _appoint(server.database_url, email, role)
+    token = await _hire_staff(server.database_url, email, role)
     async with http_client() as browser:
         page = await browser.post(f"{server.url}/reset?token={token}", data={"password": password})
         assert page.status_code == 200
@@ -147,7 +147,7 @@ async def hire(server: Server, email: str, role: str, password: str = STAFF_PASS
     return StaffUser(email, password, secret, confirm_payload["recoveryCodes"])
 
 
-async def _appoint(database_url: str, email: str, role: str) -> str:
+async def _hire_staff(database_url: str, email: str, role: str) -> str:
     """Does what the command `staff` does, without its two seconds of start-up: see
     tests/test_cli.py. Returns the link's token.
     """

@@ -53,20 +53,20 @@ async def test_p4_3_a_step_up_requires_the_second_factor(
 ) -> None:
     secret, codes, tokens = await enrol(owner)
 
-    async def prove(code: str | None) -> None:
+    async def try_step_up(code: str | None) -> None:
         await step_up(new_action(), auth, tokens.session, password=PASSWORD, code=code)
 
     with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
-        await prove(None)
+        await try_step_up(None)
     with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-        await prove(code_of(secret, new_action()))  # the set-up has used it
+        await try_step_up(code_of(secret, new_action()))  # the set-up has used it
     assert not await has_step_up(new_action(), tokens.session)
     clock.advance(timedelta(seconds=30))
-    await prove(code_of(secret, new_action()))
+    await try_step_up(code_of(secret, new_action()))
     assert await has_step_up(new_action(), tokens.session)
     with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-        await prove(code_of(secret, new_action()))
-    await prove(codes[0])
+        await try_step_up(code_of(secret, new_action()))
+    await try_step_up(codes[0])
 
 
 async def test_a_wrong_password_is_refused_before_the_code_is_checked(

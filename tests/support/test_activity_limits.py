@@ -44,7 +44,7 @@ def few(services: Services) -> "Services":
     return services
 
 
-async def colleague(action: Action, dataset: "Dataset", name: str) -> Viewer:
+async def create_member_viewer(action: Action, dataset: "Dataset", name: str) -> Viewer:
     user = await create_user(action, name)
     await add_member(action, dataset.paul.account, user)
     return await create_viewer(action, user, dataset.paul.account)
@@ -88,7 +88,7 @@ async def test_tickets_are_limited_per_person_and_company(
     assert [await sender.open(paul, "last") for _ in range(3)] == [1, 1, 1]
     assert (await Ticket.all().count(), await Message.all().count()) == before
     assert await sender.open(paul, "first") is None  # a repeat opens nothing, so it isn't limited
-    lou = await colleague(action, dataset, "Lou")
+    lou = await create_member_viewer(action, dataset, "Lou")
     assert [await sender.open(lou) for _ in range(4)] == [None, None, None, 1]
     # Another company is not affected.
     assert await sender.open(dataset.marie.owner) is None
@@ -102,7 +102,7 @@ async def test_messages_are_limited_per_person_and_company(
     sender, paul, ticket = Sender(execute), dataset.paul.owner, dataset.paul.id(Ticket)
     waits = [await sender.reply(paul, ticket) for _ in range(LIMITS.messages + 2)]
     assert waits == [None] * (LIMITS.messages + 1) + [1]
-    lou = await colleague(action, dataset, "Lou")
+    lou = await create_member_viewer(action, dataset, "Lou")
     assert [await sender.reply(lou, ticket) for _ in range(5)] == [None] * 4 + [1]
     assert await sender.reply(dataset.marie.owner, dataset.marie.id(Ticket)) is None
     clock.advance(timedelta(minutes=5))

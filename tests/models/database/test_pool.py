@@ -40,7 +40,7 @@ async def small_client(**options: Any) -> PostgresClient:
     return PostgresClient(**settings, connection_name="two_connections", **extra)
 
 
-def idle(client: PostgresClient) -> int:
+def idle_count(client: PostgresClient) -> int:
     return len(client._pool.current._idle)
 
 
@@ -138,7 +138,7 @@ async def test_connections_are_used_again(two_connections: PostgresClient) -> No
         async with two_connections._in_transaction():
             raise ZeroDivisionError
     assert [tuple(row) for row in await two_connections.read(backend, [])] == [(first,)]
-    assert idle(two_connections) == 1
+    assert idle_count(two_connections) == 1
 
 
 async def test_every_workload_has_connections_of_its_own(two_connections: PostgresClient) -> None:
@@ -184,7 +184,7 @@ async def test_what_takes_too_long_is_refused_and_the_connection_used_again() ->
     async with client._in_transaction():
         with pytest.raises(ServiceUnavailable, match="no connection is free"):
             await client.read("SELECT 1", [])
-    assert idle(client) == 1
+    assert idle_count(client) == 1
     await client.close()
 
 

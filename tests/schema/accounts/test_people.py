@@ -315,7 +315,7 @@ OPERATIONS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
 
 
 @pytest.mark.parametrize("change", ["promoted", "removed", "switched"])
-async def test_a_stream_sends_nothing_to_a_lost_role(
+async def test_a_stream_sends_nothing_after_the_role_is_lost(
     engine: Engine, services: Services, dataset: Dataset, action: Action, change: str
 ) -> None:
     """P1.4: later events require a new connection, however the old one was opened."""
