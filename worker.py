@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from accounts import legal_names
+from accounts import legal_names, staff
 from accounts.invitations import delete_ended_invitations
 from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
@@ -19,7 +19,7 @@ from billing.checkout import CheckoutServices, reconcile
 from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import Transport
-from models.action import Action
+from models.action import Action, retry_conflict
 from models.database.workload import Workload, assign_workload
 from models.idempotency import delete_old_keys
 from operations.audit_proof import expire
@@ -96,6 +96,11 @@ def jobs(
             ),
         ),
         Job(
+            "tickets of former agents",
+            5,
+            lambda: staff.unassign_tickets(Action(None, clock.now(), services.hub)),
+        ),
+        Job(
             "erasures",
             60,
             lambda: erasure.erase_due_accounts(
@@ -132,7 +137,7 @@ async def _repeat(job: Job) -> None:
 
 async def _run_once(job: Job) -> None:
     try:
-        await job.work()
+        await retry_conflict(job.work)
     except Exception as error:
         # The message of an error may contain personal data, so only its class and location are
         # logged.

@@ -15,7 +15,7 @@ from tortoise.expressions import Q
 from accounts import policies
 from accounts.members import actor_membership
 from accounts.registration import NAME_LENGTH
-from accounts.unconfirmed import take_over_unverified
+from accounts.unconfirmed import lock_unverified_accounts, take_over_unverified
 from auth import sessions, throttle
 from auth.email_address import clean_email
 from auth.passwords import require_length
@@ -342,6 +342,7 @@ async def _join_as_new_user(
     action: Action, invitation: Invitation, new_member: _NewMember, password_hash: str
 ) -> Membership:
     async with action.transaction() as tx:
+        await lock_unverified_accounts(tx, invitation.email, invitation.account_id)
         members = await AccountMembers.locked(tx, invitation.account_id)
         invitation = await _lock_with_token(tx, invitation)
         _require_joinable(action, members, invitation)

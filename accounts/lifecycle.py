@@ -273,8 +273,8 @@ async def schedule_deletion(
             scheduled_at=action.at,
             due_at=account.erases_at,
         )
-        await ticket.mark_solved(tx)
         session_count = await _suspend(tx, account, members, AccountStatus.CLOSING)
+        await ticket.mark_solved(tx)
         tx.audit(
             AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION,
             account,
@@ -298,7 +298,7 @@ def _grace_period_end(action: Action, grace_period: timedelta, deadline: date) -
 
 async def _solve_tickets(tx: Transaction, account: Account, kind: TicketKind) -> None:
     """Mark the company's open tickets of this kind as solved."""
-    for ticket in await (await _pending_requests(tx, account, kind)).order_by("id"):
+    for ticket in await tx.locked_where(await _pending_requests(tx, account, kind)):
         await ticket.mark_solved(tx)
 
 
@@ -347,6 +347,8 @@ async def _lock_for_agent(
     its members.
     """
     members = await AccountMembers.locked(tx, account_id or 0)
+    # Before the user, as an erasure does.
+    await tx.locked_where(Erasure.filter(account_id=account_id or 0, canceled_at=None))
     agent = await sessions.lock_user(tx, session)
     if not agent.staff:
         raise Forbidden

@@ -29,6 +29,16 @@ from models.identity.user import User
 from models.operations.email import Email
 
 
+async def _lock_members(tx: Transaction, account_id: int, *user_ids: int | None) -> AccountMembers:
+    """The account and its members, locked together with the invitations that these users have sent
+    and that may have to be revoked.
+    """
+    members = await AccountMembers.locked(tx, account_id)
+    sent = Invitation.filter(account_id=account_id, inviter_id__in=[key or 0 for key in user_ids])
+    await tx.locked_where(Invitation.pending(sent))
+    return members
+
+
 async def change_role(
     action: Action, session: Session, account_id: int, user_id: int | None, role: Role
 ) -> Membership:
@@ -40,7 +50,7 @@ async def change_role(
     """
     has_stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
-        members = await AccountMembers.locked(tx, account_id)
+        members = await _lock_members(tx, account_id, user_id)
         with Checks() as check:
             membership = check(_require_manageable, members, action, user_id)
             if not actor_membership(members, action).role.may_grant(role):
@@ -65,6 +75,7 @@ async def change_role(
                 role=role.value,
             )
             await _set_role(tx, membership, role)
+            await sessions.announce_role_changes(tx, account_id, membership.user_id)
     return membership
 
 
@@ -76,7 +87,7 @@ async def remove(action: Action, session: Session, account_id: int, user_id: int
     """
     has_stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
-        members = await AccountMembers.locked(tx, account_id)
+        members = await _lock_members(tx, account_id, user_id)
         membership = _require_manageable(members, action, user_id)
         _require_other_owner(members, membership)
         if membership.role is Role.OWNER:
@@ -93,7 +104,7 @@ async def leave(action: Action, session: Session, account_id: int) -> None:
     """
     has_stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
-        members = await AccountMembers.locked(tx, account_id)
+        members = await _lock_members(tx, account_id, session.user_id)
         membership = actor_membership(members, action)
         _require_other_owner(members, membership)
         if membership.role is Role.OWNER:
@@ -112,7 +123,7 @@ async def transfer(
     """
     has_stepped_up = await has_step_up(action, session)
     async with action.transaction() as tx:
-        members = await AccountMembers.locked(tx, account_id)
+        members = await _lock_members(tx, account_id, session.user_id)
         own_membership, member = actor_membership(members, action), members.membership(user_id)
         if own_membership.role is not Role.OWNER:
             raise Forbidden
@@ -127,6 +138,9 @@ async def transfer(
             )
             await _set_role(tx, member, Role.OWNER)
             await _set_role(tx, own_membership, Role.ADMIN)
+            await sessions.announce_role_changes(
+                tx, account_id, member.user_id, own_membership.user_id
+            )
     return member
 
 
@@ -189,7 +203,6 @@ async def _set_role(tx: Transaction, membership: Membership, role: Role) -> None
     await membership.save(using_db=tx.db, update_fields=["role"])
     if not role.manages_members:
         await _revoke_invitations(tx, membership)
-    await sessions.announce_role_change(tx, membership.user_id, membership.account_id)
 
 
 async def _remove_member(

@@ -9,9 +9,10 @@ import secrets
 from datetime import timedelta
 
 from tortoise.exceptions import IntegrityError
+from tortoise.expressions import Q
 
 from accounts.registration import NAME_LENGTH
-from accounts.unconfirmed import take_over_unverified
+from accounts.unconfirmed import lock_unverified_accounts, take_over_unverified
 from auth import sessions
 from auth.email_address import clean_email
 from auth.factors.enrolment import turn_off
@@ -67,7 +68,8 @@ async def hire(
     unusable_hash = await auth.passwords.hash(secrets.token_urlsafe())
     try:
         async with action.transaction() as tx:
-            operator = await sessions.lock_user(tx, session)
+            await lock_unverified_accounts(tx, email)
+            operator = await sessions.lock_user(tx, session, also_email=email)
             owner = f"user:{operator.pk}"
             if earlier_id := await earlier_result(
                 tx, owner, "staffHire", key, [email, name, role.value, locale.value]
@@ -155,7 +157,7 @@ async def _find_or_create_user(tx: Transaction, email: str, password_hash: str) 
 async def change_role(action: Action, session: Session, user_id: int | None, role: Staff) -> User:
     """Change the role of a staff member and end their sessions, so that they sign in with the new
     role; websockets keep the role they were opened with. Someone who no longer answers customers
-    loses their open tickets.
+    loses their open tickets by a job.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR and Unauthenticated.
     """
@@ -166,8 +168,6 @@ async def change_role(action: Action, session: Session, user_id: int | None, rol
         )
         if user.staff is not role:
             await User.filter(pk=user.pk).using_db(tx.db).update(staff=role)
-            if not role.answers_customers:
-                await _unassign_tickets(tx, user)
             session_count = await sessions.end_all(tx, user)
             tx.streams[sessions.user_key(user.pk)] = None
             tx.audit(
@@ -183,8 +183,8 @@ async def change_role(action: Action, session: Session, user_id: int | None, rol
 async def dismiss(
     action: Action, auth: AuthServices, session: Session, user_id: int | None
 ) -> None:
-    """Dismiss a staff member: all of their access is revoked, and their open tickets become
-    unassigned.
+    """Dismiss a staff member: all of their access is revoked at once. A job unassigns their open
+    tickets.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR and Unauthenticated.
     """
@@ -192,7 +192,6 @@ async def dismiss(
     unusable_hash = await auth.passwords.hash(secrets.token_urlsafe())
     async with action.transaction() as tx:
         user = await _lock_staff_member(tx, session, user_id, remains_operator=False)
-        await _unassign_tickets(tx, user)
         await User.filter(pk=user.pk).using_db(tx.db).update(staff=None)
         await _revoke_access(tx, user, unusable_hash)
         session_count = await sessions.end_all(tx, user)
@@ -205,13 +204,30 @@ async def dismiss(
         )
 
 
-async def _unassign_tickets(tx: Transaction, user: User) -> None:
-    """Unassign the open tickets of a user whose row is locked, so that no other ticket can be
-    assigned to them meanwhile.
+async def unassign_tickets(action: Action) -> int:
+    """Unassign the open tickets of people who no longer answer customers: a job. Returns how many.
+
+    Each ticket has a transaction of its own, so that thousands of them keep nobody waiting, and a
+    run that is interrupted is continued by the next one.
     """
-    tickets = Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db)
-    for ticket in await tickets.order_by("id"):
-        await (await tx.locked(Ticket, ticket.pk)).unassign(tx)
+    open_statuses = [status for status in TicketStatus if status is not TicketStatus.CLOSED]
+    answering = [role for role in Staff if role.answers_customers]
+    left = Q(assignee__staff=None) | Q(assignee__staff__not_in=answering)
+    tickets = Ticket.filter(left, status__in=open_statuses).exclude(assignee_id=None)
+    # Sorted here: the database would rather look through all tickets in the order of their keys.
+    keys = sorted(await tickets.values_list("id", "assignee_id"))
+    return sum([await _unassign(action, int(str(key)), int(str(user))) for key, user in keys])
+
+
+async def _unassign(action: Action, ticket_id: int, user_id: int) -> bool:
+    async with action.transaction() as tx:
+        # The user first, as in a claim, which may have waited for this.
+        user = await tx.locked(User, user_id)
+        ticket = await tx.locked(Ticket, ticket_id)
+        if ticket.assignee_id != user.pk or (user.staff and user.staff.answers_customers):
+            return False
+        await ticket.unassign(tx)
+    return True
 
 
 async def _revoke_access(tx: Transaction, user: User, password_hash: str) -> None:
@@ -268,7 +284,8 @@ async def _lock_staff_member(
 
     Raises Unauthenticated when the actor was dismissed meanwhile.
     """
-    operators = await tx.locked_where(User.filter(staff=Staff.OPERATOR))
+    rows = await tx.locked_where(User.filter(Q(staff=Staff.OPERATOR) | Q(pk=user_id or 0)))
+    operators = [row for row in rows if row.staff is Staff.OPERATOR]
     if (
         not await sessions.valid_sessions(tx.action.at)
         .filter(pk=session.pk)
@@ -276,9 +293,7 @@ async def _lock_staff_member(
         .exists()
     ):
         raise Unauthenticated
-    user = next(
-        iter(await tx.locked_where(User.filter(pk=user_id or 0, staff__isnull=False))), None
-    )
+    user = next((row for row in rows if row.pk == user_id and row.staff), None)
     if user is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
     other_operators = [

@@ -14,18 +14,25 @@ from models.identity.access_links import invalidate_links
 from models.identity.user import User
 
 
+async def lock_unverified_accounts(tx: Transaction, email: str, *account_ids: int) -> None:
+    """Lock the companies of whoever signed up with the address and didn't verify it, together with
+    these other accounts. A transaction that locks other rows before it calls `take_over_unverified`
+    calls this first.
+    """
+    memberships = Membership.filter(
+        user__email=email, user__email_verified_at=None, user__staff=None
+    ).using_db(tx.db)
+    keys = {membership.account_id for membership in await memberships} | set(account_ids)
+    await tx.locked_where(Account.filter(pk__in=keys))
+
+
 async def take_over_unverified(tx: Transaction, email: str) -> User | None:
     """The user who signed up with the address, locked, without their company, links, sessions,
     second factor and acceptances. The caller sets another password. None when there is no such
     user, or the address was verified.
     """
+    await lock_unverified_accounts(tx, email)
     users = User.filter(email=email, email_verified_at=None, staff=None).using_db(tx.db)
-    memberships = Membership.filter(
-        user__email=email, user__email_verified_at=None, user__staff=None
-    ).using_db(tx.db)
-    for membership in await memberships:
-        # Before the user, in the same order as a repeated sign-up.
-        await tx.locked_where(Account.filter(pk=membership.account_id))
     user = next(iter(await tx.locked_where(users)), None)
     if user:
         await Account.filter(memberships__user_id=user.pk).using_db(tx.db).delete()

@@ -229,10 +229,12 @@ def user_credentials(user: User) -> tuple[object, ...]:
     return user.email, user.password_hash, user.second_factor_at, user.authenticators_changed_at
 
 
-async def lock_user(tx: Transaction, session: Session) -> User:
-    """The user of a session, locked until the transaction ends. Raises Unauthenticated when the
-    session has ended meanwhile.
+async def lock_user(tx: Transaction, session: Session, also_email: str = "") -> User:
+    """The user of a session, locked until the transaction ends, together with the user who has
+    another address. Raises Unauthenticated when the session has ended meanwhile.
     """
+    if also_email:
+        await tx.locked_where(User.filter(Q(pk=session.user_id) | Q(email=also_email)))
     user = await tx.locked(User, session.user_id)
     if not await valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
@@ -389,20 +391,21 @@ async def end_for_account(tx: Transaction, user_id: int, account_id: int) -> int
     return len(ended)
 
 
-async def announce_role_change(tx: Transaction, user_id: int, account_id: int) -> None:
-    """Announce that a user's role in this company changed, in every process: their websockets close
-    and reconnect with the new role.
+async def announce_role_changes(tx: Transaction, account_id: int, *user_ids: int) -> None:
+    """Announce that the roles of users in this company changed, in every process: their websockets
+    close and reconnect with the new role.
 
     The key of a session is a stream without events: its next number is what the other processes'
     sweep finds.
     """
     for session in (
-        await Session.filter(user_id=user_id, account_id=account_id, ended_at=None)
+        await Session.filter(user_id__in=user_ids, account_id=account_id, ended_at=None)
         .using_db(tx.db)
         .order_by("id")
     ):
         await tx.next_sequence(session_key(session.pk))
-    tx.streams[user_key(user_id)] = None
+    for user_id in user_ids:
+        tx.streams[user_key(user_id)] = None
 
 
 async def _end(tx: Transaction, rows: QuerySet[Session]) -> list[Session]:

@@ -1,13 +1,15 @@
 """Who acts, when and from where: the first argument of every function that changes data."""
 
 import ipaddress
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
@@ -19,12 +21,15 @@ from models.audit import Detail
 from models.audit_action import AuditAction
 from models.clock import local_date
 from models.database.writing import insert, locked
+from models.errors import TransactionConflict
 from models.event import Event, EventKind, next_sequence
 
 if TYPE_CHECKING:
     from models.identity.user import User
 
+log = structlog.stdlib.get_logger()
 Row = TypeVar("Row", bound=Model)
+Result = TypeVar("Result")
 
 
 class Bus(Protocol):
@@ -64,6 +69,32 @@ def _account_id(row: Model | None, origin: Origin) -> int | None:
     return account_id
 
 
+@dataclass
+class _Attempt:
+    has_committed: bool = False
+
+
+_attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
+
+
+async def retry_conflict(work: Callable[[], Awaitable[Result]]) -> Result:
+    """The result of some work, which is repeated once when the database rolled its transaction back
+    because of another one, and nothing had been committed before. Otherwise raises
+    TransactionConflict.
+    """
+    attempt = _Attempt()
+    token = _attempt.set(attempt)
+    try:
+        return await work()
+    except TransactionConflict as conflict:
+        if attempt.has_committed:
+            raise
+        log.warning("transaction.retried", error=conflict.args[0])
+        return await work()
+    finally:
+        _attempt.reset(token)
+
+
 class Transaction:
     """An open transaction: its connection, the streams to announce after the commit, and its audit
     entries.
@@ -78,8 +109,7 @@ class Transaction:
     async def next_sequence(self, stream: str) -> int:
         """Take the stream's next number. The stream's row stays locked until the commit.
 
-        Always take streams in the order ticket, account, inbox, so that transactions can't
-        deadlock.
+        Streams are taken after all rows, in the order of models/lock_order.py.
         """
         self.streams[stream] = None
         return await next_sequence(self.db, stream)
@@ -140,8 +170,7 @@ class Transaction:
         strength, FOR NO KEY UPDATE: others can't change or lock the row, but they can insert rows
         that refer to it. (The ORM's default, FOR UPDATE, makes each such insert wait, and can
         deadlock with transactions that take their locks in another order.) A transaction locks
-        accounts before invitations and users, users before tickets, and the rows of one table in
-        the order of their keys.
+        rows in the order of models/lock_order.py.
         """
         return await locked(model, key, db=self.db)
 
@@ -178,4 +207,6 @@ class Action:
             yield transaction
             if transaction.audit_entries:
                 await audit.append(db, transaction.audit_entries)
+        if attempt := _attempt.get():
+            attempt.has_committed = True
         self.bus.announce(transaction.streams)

@@ -20,6 +20,7 @@ from strawberry.types.field import StrawberryField
 
 from auth.rules import Rule
 from engine import Batch
+from models.action import retry_conflict
 from models.audit_action import AuditAction
 from models.errors import Forbidden, Refusal, message_for
 from models.locale import Locale
@@ -71,9 +72,8 @@ def mutation(
     async def resolve_mutation(info: Info, *args: Any, **kwargs: Any) -> Any:
         _check_access(resolver, allow, info)
         try:
-            return _payload(
-                fields, await resolver(info, *args, **kwargs), info.context.viewer.locale
-            )
+            result = await retry_conflict(lambda: resolver(info, *args, **kwargs))
+            return _payload(fields, result, info.context.viewer.locale)
         except Refusal as refusal:
             return _payload(
                 fields,

@@ -27,6 +27,7 @@ from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrate_database
 from seed.catalogue import load as load_catalogue
 from tests import forked
+from tests.lock_order import lock_order as lock_order  # for every test
 from tests.patience import with_patience
 
 # How long an example takes is up to the machine. Examples are the same in each run, except with

@@ -112,6 +112,12 @@ class File(Model):
         return cls.filter(**dict.fromkeys(ATTACHMENT_COLUMNS))
 
 
+async def lock_files(tx: Transaction, file_ids: tuple[int, ...]) -> None:
+    """Lock files before the streams in which the message with them is announced."""
+    if file_ids:
+        await tx.locked_where(File.filter(pk__in=file_ids))
+
+
 async def attach_to_message(
     tx: Transaction, account_id: int, message: "Message", author: "User", file_ids: tuple[int, ...]
 ) -> None:

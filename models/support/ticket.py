@@ -247,6 +247,7 @@ class Ticket(Model):
         from models.support.file import (  # the file refers to the message
             File,
             attach_to_message,
+            lock_files,
         )
 
         text = message_text(body)
@@ -262,6 +263,7 @@ class Ticket(Model):
                 return sent_message
             if ticket.status is TicketStatus.CLOSED:
                 ticket = await ticket._follow_up(tx, author)
+            await lock_files(tx, file_ids)
             message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
             await attach_to_message(tx, ticket.account_id, message, author, file_ids)
         return message
@@ -376,9 +378,8 @@ class Ticket(Model):
         """Assign the ticket to the agent. Of two concurrent claims, one fails with ALREADY_CLAIMED.
         A repeat changes nothing.
 
-        The agent's row is locked before the ticket's, in the same order as by a dismissal. So
-        either the dismissal finds the claimed ticket and unassigns it, or the claim finds that the
-        agent was dismissed.
+        The agent's row is locked before the ticket's. So either the job that follows a dismissal
+        finds the claimed ticket and unassigns it, or the claim finds that the agent was dismissed.
 
         Raises ALREADY_CLAIMED, TRANSITION_ILLEGAL, Forbidden.
         """

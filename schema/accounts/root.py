@@ -260,16 +260,18 @@ class AccountsMutation:
         "user",
         allow=operator,
         audit=AccountsAuditAction.STAFF_CHANGE_ROLE,
-        description="Changes the role of a staff member and ends their sessions. Requires a recent "
-        "`sessionStepUp`.",
+        description="Changes the role of a staff member and ends their sessions. The open "
+        "tickets of someone who no longer answers customers are unassigned within seconds. "
+        "Requires a recent `sessionStepUp`.",
     )
     staff_dismiss: StaffDismissPayload | None = mutation(
         staff_resolvers.dismiss,
         "dismissed",
         allow=operator,
         audit=AccountsAuditAction.STAFF_DISMISS,
-        description="Dismisses a staff member. The last operator can't be dismissed. Requires a "
-        "recent `sessionStepUp`.",
+        description="Dismisses a staff member, whose access ends at once. Their open tickets are "
+        "unassigned within seconds. The last operator can't be dismissed. Requires a recent "
+        "`sessionStepUp`.",
     )
     user_end_sessions: UserEndSessionsPayload | None = mutation(
         customer_resolvers.end_sessions,

@@ -24,14 +24,15 @@ from models.accounts.invitation import Invitation
 from models.action import Action
 from models.audit import AuditEntry
 from models.errors import Forbidden, Refusal, Unauthenticated
+from models.event import Event, EventKind, ticket_stream
 from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
-from models.support.ticket import Category, Channel, Ticket
+from models.support.ticket import Category, Channel, Ticket, TicketStatus
 from tests.auth.conftest import code_of
 from tests.outbox import templates_to, token_to
-from tests.patience import wait_for_lock_waiters
+from tests.patience import PATIENCE, wait_for_lock_waiters
 from tests.people import create_staff, create_user, viewer_of
 
 if TYPE_CHECKING:
@@ -239,6 +240,7 @@ async def test_a_ticket_claimed_during_a_dismissal_is_released(
     assert not [
         each for each in results if isinstance(each, Exception) and not isinstance(each, Forbidden)
     ]
+    await staff.unassign_tickets(new_action())
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
 
 
@@ -259,8 +261,10 @@ async def test_an_agent_who_becomes_an_analyst_loses_their_tickets(
     lea = await operator.hire()
     ticket = await create_claimed_ticket(new_action(), owner, lea)
     await operator.change_role(lea, Staff.SUPERVISOR)
+    assert await staff.unassign_tickets(new_action()) == 0
     assert (await Ticket.get(pk=ticket.pk)).assignee_id == lea.pk
     await operator.change_role(lea, Staff.ANALYST)
+    assert await staff.unassign_tickets(new_action()) == 1
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
     with pytest.raises(Forbidden):
         await ticket.claim(new_action(), lea)
@@ -269,13 +273,12 @@ async def test_an_agent_who_becomes_an_analyst_loses_their_tickets(
 async def test_a_dismissal_removes_access_immediately(
     operator: Operator, new_action: "NewAction", owner: User
 ) -> None:
-    """Sessions, password and authenticators are removed. Open tickets become unassigned, and closed
-    ones stay as they were.
-    """
+    """Sessions, password and authenticators are removed, before the tickets are unassigned."""
     lea = await operator.hire()
     tokens = await operator.set_up_access(lea)
     ticket = await create_claimed_ticket(new_action(), owner, lea)
     await operator.dismiss(lea)
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id == lea.pk
     assert await valid_session_ids([tokens.session.pk], new_action().at) == set()
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
         await authenticate(
@@ -289,9 +292,51 @@ async def test_a_dismissal_removes_access_immediately(
     former_staff = await User.get(pk=lea.pk)
     assert not former_staff.staff
     assert not former_staff.second_factor
-    assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
     with pytest.raises(Refusal, match="NOT_FOUND"):
         await operator.dismiss(lea)
+
+
+async def test_open_tickets_of_former_agents_are_unassigned_by_a_job(
+    operator: Operator, new_action: "NewAction", owner: User
+) -> None:
+    """Closed ones stay as they were, and so do those of other agents. Every ticket has an event."""
+    lea, max_ = await operator.hire(), await operator.hire(email="max@camcha.example", key="max")
+    tickets = [await create_claimed_ticket(new_action(), owner, lea) for _ in range(3)]
+    await tickets[0].transition_to(new_action(), TicketStatus.CLOSED)
+    other = await create_claimed_ticket(new_action(), owner, max_)
+    await operator.dismiss(lea)
+    assert await staff.unassign_tickets(new_action()) == 2
+    assert await staff.unassign_tickets(new_action()) == 0
+    assignees = [(await Ticket.get(pk=ticket.pk)).assignee_id for ticket in (*tickets, other)]
+    assert assignees == [lea.pk, None, None, max_.pk]
+    for ticket in tickets[1:]:
+        event = await Event.filter(stream=ticket_stream(ticket.pk)).order_by("-sequence").first()
+        assert event
+        assert (event.kind, event.actor_id) == (EventKind.TICKET_ASSIGNED, None)
+
+
+async def test_tickets_are_opened_and_claimed_while_others_are_unassigned(
+    operator: Operator, new_action: "NewAction", owner: User
+) -> None:
+    """What locks the same rows and streams at the same time never fails."""
+    lea, max_ = await operator.hire(), await operator.hire(email="max@camcha.example", key="max")
+    claimed = [await create_claimed_ticket(new_action(), owner, lea) for _ in range(10)]
+    await operator.dismiss(lea)
+
+    async def open_and_claim() -> None:
+        for _ in range(5):
+            await create_claimed_ticket(new_action(), owner, max_)
+
+    async with asyncio.timeout(PATIENCE):
+        counts = await asyncio.gather(
+            staff.unassign_tickets(new_action()),
+            staff.unassign_tickets(new_action()),
+            open_and_claim(),
+            open_and_claim(),
+        )
+    assert counts[0] + counts[1] == len(claimed)
+    assert await Ticket.filter(assignee_id=lea.pk).count() == 0
+    assert await Ticket.filter(assignee_id=max_.pk).count() == 10
 
 
 async def create_claimed_ticket(action: Action, owner: User, agent: User) -> Ticket:

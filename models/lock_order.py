@@ -1,0 +1,30 @@
+"""The order in which a transaction locks rows. Two transactions that keep it never deadlock.
+
+- The tables of TABLES from the first to the last, and the rows of one table in the order of their
+  keys. Changing or deleting a row locks it as well, unless the transaction has locked or inserted
+  it before.
+- Then streams, in the order of STREAMS. A ticket's stream belongs to whoever has locked the ticket,
+  so it may be taken at any time after that.
+- The end of the audit chain last.
+
+A row that the transaction has locked before may be locked again. tests/lock_order.py holds all
+transactions of all tests to this order.
+"""
+
+TABLES = (
+    "account",
+    "erasure",
+    "invitation",
+    "user",
+    "membership",
+    "refresh_token",
+    "session",
+    "legal_name_change",
+    "purchase",
+    "payment",
+    "ticket",
+    "message",
+    "file",
+    "email",
+)
+STREAMS = ("session", "ticket", "account", "inbox")  # by the part of the key before the colon

@@ -1,0 +1,127 @@
+"""Records the locks of every transaction, and says which ones break models/lock_order.py."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.action import Transaction
+from models.database.postgres import PostgresTransaction
+from models.database.sqlite import ImmediateTransaction
+from models.lock_order import STREAMS, TABLES
+from models.support.ticket import Ticket
+
+_WRITE = re.compile(r'\s*(?:UPDATE|DELETE FROM)\s+"?(\w+)"?', re.I)
+
+
+class Locks:
+    """The locks of one transaction: places in the order, with what was locked there."""
+
+    def __init__(self) -> None:
+        self._held: list[tuple[tuple[int, int, Any], str]] = []
+        self._tables: set[str] = set()  # of which the transaction has chosen and locked rows
+        self.faults: list[str] = []
+
+    def add_rows(self, table: str, keys: list[Any]) -> None:
+        """The rows that the transaction is going to change, possibly none."""
+        self._tables.add(table)
+        for key in keys:
+            self._add_row(table, key)
+
+    def _add_row(self, table: str, key: Any) -> None:
+        self._add((0, TABLES.index(table), key), f"{table} {key}")
+
+    def add_inserted(self, table: str, key: Any) -> None:
+        """A row that nobody else sees before the commit, so no one can wait for it."""
+        self._tables.add(table)
+        self._held.append(((0, -1, 0), f"{table} {key}"))
+
+    def add_write(self, table: str) -> None:
+        """A statement that changes rows of a table, whichever they are."""
+        if table in TABLES and table not in self._tables:
+            self._add((0, TABLES.index(table), 0), f"{table} (unlocked)")
+
+    def add_stream(self, stream: str) -> None:
+        kind, _, key = stream.partition(":")
+        if kind == "ticket" and any(name == f"ticket {key}" for _, name in self._held):
+            return
+        self._add((1, STREAMS.index(kind), int(key or 0)), f"stream {stream}")
+
+    def _add(self, place: tuple[int, int, Any], name: str) -> None:
+        if any(held == name for _, held in self._held):
+            return
+        if self._held and place < max(self._held)[0]:
+            held = [name for _, name in self._held]
+            self.faults.append(f"{name} after {', '.join(held)}")
+        self._held.append((place, name))
+
+
+class LockRecorder:
+    """The locks of all transactions since it was installed."""
+
+    def __init__(self) -> None:
+        self._transactions: dict[int, tuple[Any, Locks]] = {}
+
+    def _of(self, db: Any) -> Locks:
+        return self._transactions.setdefault(id(db), (db, Locks()))[1]
+
+    @property
+    def faults(self) -> list[str]:
+        return [fault for _, locks in self._transactions.values() for fault in locks.faults]
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        recorder = self
+        locked, locked_where = Transaction.locked, Transaction.locked_where
+        next_sequence = Transaction.next_sequence
+
+        async def record_locked(tx: Transaction, model: type[Model], key: int) -> Any:
+            recorder._of(tx.db).add_rows(model._meta.db_table, [key])
+            return await locked(tx, model, key)
+
+        async def record_locked_where(tx: Transaction, query: QuerySet[Any]) -> Any:
+            rows = await locked_where(tx, query)
+            recorder._of(tx.db).add_rows(query.model._meta.db_table, [row.pk for row in rows])
+            return rows
+
+        async def record_stream(tx: Transaction, stream: str) -> int:
+            recorder._of(tx.db).add_stream(stream)
+            return await next_sequence(tx, stream)
+
+        monkeypatch.setattr(Transaction, "locked", record_locked)
+        monkeypatch.setattr(Transaction, "locked_where", record_locked_where)
+        monkeypatch.setattr(Transaction, "next_sequence", record_stream)
+        create = Ticket.create.__func__  # type: ignore[attr-defined] # a class method
+
+        async def record_created(
+            model: type[Ticket], /, *, using_db: Any = None, **values: Any
+        ) -> Any:
+            ticket = await create(model, using_db=using_db, **values)
+            if using_db:
+                recorder._of(using_db).add_inserted("ticket", ticket.pk)
+            return ticket
+
+        monkeypatch.setattr(Ticket, "create", classmethod(record_created))
+        for client in (PostgresTransaction, ImmediateTransaction):
+            for name in ("execute_query", "execute_query_dict"):
+                monkeypatch.setattr(client, name, self._recording(getattr(client, name)))
+
+    def _recording(self, execute: Any) -> Any:
+        async def record(client: Any, query: str, values: Any = None) -> Any:
+            if write := _WRITE.match(query):
+                self._of(client).add_write(write[1])
+            return await execute(client, query, values)
+
+        return record
+
+
+@pytest.fixture(autouse=True)
+def lock_order(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails a test in which a transaction took its locks in another order than the documented."""
+    recorder = LockRecorder()
+    recorder.install(monkeypatch)
+    yield
+    if recorder.faults:
+        pytest.fail("\n".join(recorder.faults))
