@@ -37,6 +37,7 @@ from models.operations.clock_offset import clock_offset
 from models.viewer import Viewer
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.endpoint import SocketEndpoint
+from realtime.event_stream import EventStreamEndpoint
 from realtime.hub import Hub, Listener
 from realtime.origins import origins_of_server
 from realtime.presence import Presence
@@ -206,7 +207,7 @@ class Application:
             CORSMiddleware,
             allow_origins=sorted(self._pages),
             allow_methods=["GET", "POST", "PUT"],
-            allow_headers=["authorization", "content-type", "accept-language"],
+            allow_headers=["authorization", "content-type", "accept-language", "last-event-id"],
             expose_headers=["www-authenticate"],
             allow_credentials=True,
             max_age=600,
@@ -235,6 +236,7 @@ class Application:
             lambda context: self.trusted_only(context.viewer),
             response_headers,
             lambda context: self.settings.response_limits.of(context.viewer),
+            EventStreamEndpoint(self.socket),
         )
 
     def routes(self) -> list[Any]:

@@ -48,6 +48,11 @@ from realtime.uvicorn_protocol import ASGI_EXTENSION, UvicornProtocol
 
 log = structlog.stdlib.get_logger()
 
+# Extensions of the ASGI scope that event_stream.py uses.
+RESUME_AFTER = "camcha.resume_after"  # the sequence after which a client resumes
+READ_ONLY = "camcha.read_only"  # whether mutations are refused
+SEQUENCE = "camcha.sequence"  # the key of a sent message that has the sequence of a stored event
+
 REASONS = {CloseCode.UNAUTHORIZED: "Unauthorized", CloseCode.FORBIDDEN: "Forbidden"}
 
 
@@ -63,9 +68,10 @@ class SocketConnection:
     ) -> None:
         self.network, self._registry = network, registry
         self._websocket, self._on_connect, self._limits = websocket, on_connect, limits
-        self._uvicorn: UvicornProtocol | None = websocket.scope.get("extensions", {}).get(
-            ASGI_EXTENSION
-        )
+        extensions = websocket.scope.get("extensions", {})
+        self._uvicorn: UvicornProtocol | None = extensions.get(ASGI_EXTENSION)
+        self.is_read_only: bool = extensions.get(READ_ONLY, False)
+        self.resume_after: int | None = extensions.get(RESUME_AFTER)
         self._loop = asyncio.get_running_loop()
         self._operations = Operations(self, broadcasts, limits.operations, limits.running)
         self._client: Client | None = None
@@ -264,9 +270,9 @@ class SocketConnection:
         if self._closing is None:  # otherwise it ends with all the others
             self._operations.catch_up(subscription)
 
-    async def send(self, text: str) -> None:
-        """Write a message once the client has read enough. Raises Disconnected when the client is
-        gone.
+    async def send(self, text: str, sequence: int | None = None) -> None:
+        """Write a message once the client has read enough. `sequence` is that of a stored event.
+        Raises Disconnected when the client is gone.
         """
         async with self._sending:
             self._sending_since = self._loop.time()
@@ -274,7 +280,9 @@ class SocketConnection:
                 self.check_expiry()
                 raise Disconnected
             try:
-                await self._websocket.send({"type": "websocket.send", "text": text})
+                await self._websocket.send(
+                    {"type": "websocket.send", "text": text, SEQUENCE: sequence}
+                )
             except (RuntimeError, WebSocketDisconnect):  # RuntimeError: closed a moment ago
                 raise Disconnected from None
             finally:

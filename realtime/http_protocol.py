@@ -26,6 +26,7 @@ for a moment (`LINGER_SECONDS`; nginx calls that lingering_close).
 """
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -35,6 +36,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from realtime.connection_limits import ConnectionLimits, ConnectionRegistry
 
+# In the extensions of the ASGI scope: functions to call when the server stops, which otherwise
+# waits for every response to end.
+ON_SHUTDOWN = "camcha.on_shutdown"
 SLICE_BYTES = 4_096  # parsed in one step
 LINGER_SECONDS = 2.0
 
@@ -82,6 +86,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unread_bytes = 0
         self._unread_timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
+        self._on_shutdown: list[Callable[[], None]] = []
         if limit := self.registry.make_room(self.network):
             self.registry.limit_log.record(limit)
             self._respond_and_close(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -106,6 +111,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_unread_timer()
         if self.is_counted:
             self.registry.close(self.network)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        for notify in tuple(self._on_shutdown):
+            notify()
 
     # Parsing
 
@@ -176,6 +186,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        extensions: dict[str, Any] = {ON_SHUTDOWN: self._on_shutdown}
+        self.scope["extensions"] = extensions
         self._receiving = True
         self._in_body = False
         self._without_progress = 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from engine import Operation, RequestError, internal_error
+from engine import Operation, RequestError, internal_error, request_error
 from models.database.workload import Workload, assign_workload
 from models.errors import ServiceUnavailable
 from realtime import messages
@@ -138,6 +138,8 @@ class Operations:
             introspection=client.introspection,
             trusted_only=client.trusted_only,
         )
+        if operation.kind == "mutation" and self._connection.is_read_only:
+            raise request_error("Send a mutation by POST.")
         if operation.kind == "subscription" and not operation.dry_run:
             return await self._subscribe(message.id, operation)
         async with self._running:  # each keeps its result until the client has read enough
@@ -151,6 +153,8 @@ class Operations:
         context = client.context()
         source = await outlast(lambda: self._source_stream(operation, context))
         if isinstance(source, EventStream):
+            if self._connection.resume_after is not None:
+                source.after = self._connection.resume_after
             task = self._current_task(operation_id)
             subscription = self._broadcasts.subscribe(
                 operation, source, operation_id, self._connection, task
@@ -204,7 +208,9 @@ class Operations:
                     subscription.operation, self._connection.client.context(), event
                 )
                 require_available(result.get("errors"))
-                await self._send_result(subscription.operation_id, subscription.operation, result)
+                await self._send_result(
+                    subscription.operation_id, subscription.operation, result, event.sequence
+                )
                 await asyncio.sleep(0)
 
     def catch_up(self, subscription: Subscription) -> None:
@@ -223,16 +229,18 @@ class Operations:
             raise Disconnected
         return task
 
-    async def _send_result(self, operation_id: str, operation: Operation, result: JSON) -> None:
+    async def _send_result(
+        self, operation_id: str, operation: Operation, result: JSON, sequence: int | None = None
+    ) -> None:
         max_bytes = self._connection.client.max_response_bytes
         payload = self._engine.encode(operation, result, max_bytes)
         text = messages.next_message_bytes(operation_id, payload).decode()
-        await self._send(operation_id, text)
+        await self._send(operation_id, text, sequence)
 
-    async def _send(self, operation_id: str, text: str) -> None:
+    async def _send(self, operation_id: str, text: str, sequence: int | None = None) -> None:
         task = self._current_task(operation_id)
         try:
-            await self._connection.send(text)
+            await self._connection.send(text, sequence)
         except Disconnected:
             self._cancelled.add(task)
             raise

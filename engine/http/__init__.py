@@ -4,7 +4,7 @@ bursts of requests.
 
 from engine.http.endpoint import GraphQLEndpoint
 from engine.http.headers import cached_header, quality_values
-from engine.http.request import HTTPError, HTTPRequest
+from engine.http.request import HTTPError, HTTPRequest, http_error
 from engine.http.scheduler import RequestScheduler
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "HTTPRequest",
     "RequestScheduler",
     "cached_header",
+    "http_error",
     "quality_values",
 ]

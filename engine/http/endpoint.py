@@ -32,13 +32,16 @@ from engine.errors import RequestError, internal_error
 from engine.http.headers import (
     APPLICATION_JSON,
     GRAPHQL_RESPONSE_JSON,
+    accepts_event_stream,
     accepts_html,
     min_gzip_size,
+    prefers_event_stream,
     response_media_type,
 )
 from engine.http.request import HTTPError, HTTPRequest, http_error, read_params
 
 Headers = Sequence[tuple[bytes, bytes]]
+EventStream = Callable[[HTTPRequest, Params, Send], Awaitable[None]]
 WATCH_AFTER = (
     0.2  # seconds after which a running operation starts to watch for the client's disconnection
 )
@@ -70,6 +73,9 @@ class GraphQLEndpoint:
     whether only trusted documents are accepted, `headers` returns additional response headers, such
     as cookies set by a mutation, and `max_response_bytes` the caller's limit on the size of a
     response (None for the engine's).
+
+    `event_stream` answers a request with server-sent events when the client prefers them, and a
+    subscription also when the client accepts them.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class GraphQLEndpoint:
         trusted_only: Callable[[Any], bool] = lambda context: False,
         headers: Callable[[Any], Headers] = lambda context: (),
         max_response_bytes: Callable[[Any], int | None] = lambda context: None,
+        event_stream: EventStream | None = None,
     ) -> None:
         self.engine, self._context, self._page = engine, context, page
         self._cost_limit = cost_limit
@@ -89,6 +96,7 @@ class GraphQLEndpoint:
         self._trusted_only = trusted_only
         self._headers = headers
         self._max_response_bytes = max_response_bytes
+        self._event_stream = event_stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = HTTPRequest(scope, receive)
@@ -111,11 +119,26 @@ class GraphQLEndpoint:
         try:
             if request.method not in {"GET", "POST"}:
                 raise http_error(405, "GraphQL is served by GET and POST.", Allow="GET, POST")
+            if self._event_stream and prefers_event_stream(request.header(b"accept")):
+                params = await read_params(request, self.engine.limits)
+                await self._event_stream(request, params, send)
+                return
             if media_type is None:
                 raise http_error(
                     406, f"The response can be {GRAPHQL_RESPONSE_JSON} or {APPLICATION_JSON}."
                 )
-            (body, headers), status = await self._execute(request), 200
+            # Before the body is read: the application may delay some requests.
+            context = await self._context(request)
+            params = await read_params(request, self.engine.limits)
+            operation = self._prepare(params, context)
+            if (
+                self._event_stream
+                and operation.kind == "subscription"
+                and accepts_event_stream(request.header(b"accept"))
+            ):
+                await self._event_stream(request, params, send)
+                return
+            (body, headers), status = await self._execute(request, operation, context), 200
         except RequestError as error:
             body = encode_json({"errors": error.errors})
             status = 400 if media_type == GRAPHQL_RESPONSE_JSON else 200
@@ -130,11 +153,9 @@ class GraphQLEndpoint:
             body, status = encode_json({"errors": [internal_error(error)]}), 500
         await _send(send, status, media_type or GRAPHQL_RESPONSE_JSON, body, request, headers)
 
-    async def _execute(self, request: HTTPRequest) -> tuple[bytes, Headers]:
-        # Before the body is read: the application may delay some requests.
-        context = await self._context(request)
-        params = await read_params(request, self.engine.limits)
-        operation = self._prepare(params, context)
+    async def _execute(
+        self, request: HTTPRequest, operation: Operation, context: Any
+    ) -> tuple[bytes, Headers]:
         if operation.kind != "query" and request.method == "GET":
             raise http_error(405, f"Send a {operation.kind} by POST.", Allow="POST")
         with _CancelOnDisconnect(request.receive):

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 GRAPHQL_RESPONSE_JSON = "application/graphql-response+json"
 APPLICATION_JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
 MIN_COMPRESSED_SIZE = 1_400  # bytes; a smaller response fits into one packet anyway
 MAX_CACHED_LENGTH = 256  # characters of a header
 
@@ -101,6 +102,23 @@ def _quality_of(media_type: str, qualities: dict[str, float]) -> float:
         if name in qualities:
             return qualities[name]
     return 0.0
+
+
+@cached_header
+def prefers_event_stream(accept: str | None) -> bool:
+    """Whether the client prefers server-sent events to JSON, as EventSource and npm's graphql-sse
+    do, which accept nothing else.
+    """
+    qualities = _qualities(accept)
+    return qualities.get(EVENT_STREAM, 0) > max(
+        _quality_of(name, qualities) for name in (GRAPHQL_RESPONSE_JSON, APPLICATION_JSON)
+    )
+
+
+@cached_header
+def accepts_event_stream(accept: str | None) -> bool:
+    """Whether the client can read server-sent events, which it has to name: `*/*` means JSON."""
+    return _qualities(accept).get(EVENT_STREAM, 0) > 0
 
 
 @cached_header

@@ -18,7 +18,9 @@ from tests.story.server_fixtures import ROOT, Client, Server
 async def test_a_subscription_resumes_after_the_server_was_killed(server: Server) -> None:
     paul = await sign_up(server, "npm@boulangerie.example")
     ticket = await paul.open_chat()
-    async with asyncio.timeout(PATIENCE), aclosing(client_output(server, paul, ticket)) as lines:
+    url = f"{server.url.replace('http', 'ws')}/graphql"
+    source = client_output(server, paul, ticket, "socket.mjs", url)
+    async with asyncio.timeout(PATIENCE), aclosing(source) as lines:
         output_lines = [line async for line in lines]
     assert [line["query"]["data"] for line in output_lines if "query" in line] == [
         {"node": {"__typename": "Ticket", "id": ticket}}
@@ -42,15 +44,14 @@ async def test_a_subscription_resumes_after_the_server_was_killed(server: Server
 
 
 async def client_output(
-    server: Server, paul: Client, ticket: str
+    server: Server, paul: Client, ticket: str, script: str, url: str
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """What socket.mjs prints. After its first message the server is killed and restarted, and
+    """What a script prints. After its first message the server is killed and restarted, and
     another message is sent.
     """
-    url = f"{server.url.replace('http', 'ws')}/graphql"
     node = await asyncio.create_subprocess_exec(
         "node",
-        "tests/clients/socket.mjs",
+        f"tests/clients/{script}",
         url,
         str(paul.token),
         ticket,

@@ -17,7 +17,13 @@ from starlette.routing import Route
 from engine import Engine
 from engine.http import GraphQLEndpoint, HTTPRequest
 from engine.http.endpoint import WATCH_AFTER, _CancelOnDisconnect
-from engine.http.headers import APPLICATION_JSON, GRAPHQL_RESPONSE_JSON, response_media_type
+from engine.http.headers import (
+    APPLICATION_JSON,
+    GRAPHQL_RESPONSE_JSON,
+    accepts_event_stream,
+    prefers_event_stream,
+    response_media_type,
+)
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Shop
@@ -121,6 +127,23 @@ async def test_a_client_that_accepts_only_graphql_response_json_gets_it(
     for body in (HELLO, {"query": "{"}):
         response = await client.post(URL, json=body, headers={"accept": GRAPHQL_RESPONSE_JSON})
         assert response.headers["content-type"] == f"{GRAPHQL_RESPONSE_JSON}; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "prefers", "accepts"),
+    [
+        ("text/event-stream", True, True),
+        ("text/event-stream, application/json;q=0.9", True, True),
+        ("application/json, text/event-stream", False, True),
+        ("text/event-stream;q=0.5, */*;q=0.8", False, True),
+        ("text/event-stream;q=0", False, False),
+        ("*/*", False, False),
+        (None, False, False),
+    ],
+)
+def test_server_sent_events_must_be_named(accept: str | None, prefers: bool, accepts: bool) -> None:
+    assert prefers_event_stream(accept) is prefers
+    assert accepts_event_stream(accept) is accepts
 
 
 async def test_a_client_that_accepts_neither_gets_406(client: httpx.AsyncClient) -> None:
