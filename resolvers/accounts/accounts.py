@@ -1,12 +1,14 @@
 """Companies and their members as edges of other rows."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
 from tortoise.queryset import QuerySet
 
-from models.accounts.account import Account, Membership
+from models.accounts.account import Account, AccountStatus, Membership, Role
+from models.identity.user import Staff
 from resolvers.context import Context, Info
 from resolvers.ids import key_of
 from resolvers.rows import RowByForeignKey, RowByKey, RowsByParent
@@ -26,6 +28,36 @@ def account(
 def accounts_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
     """The company of each row."""
     return RowByForeignKey(parents, "account_id", QuerySet(Account))
+
+
+async def verified(context: Context, parents: Sequence[Account]) -> list[bool]:
+    """Whether an owner of each company has verified their email address."""
+    verified_ids = {
+        membership.account_id
+        for membership in await Membership.filter(
+            account_id__in={account.pk for account in parents},
+            role=Role.OWNER,
+            user__email_verified_at__isnull=False,
+        )
+    }
+    return [account.pk in verified_ids for account in parents]
+
+
+async def siren_claims(context: Context, parents: Sequence[Account]) -> list[list[Account]]:
+    """The other companies' accounts with the SIREN of each one, for staff. Erased accounts have no
+    SIREN.
+    """
+    viewer = context.viewer
+    if not (viewer.is_agent or viewer.staff is Staff.OPERATOR):
+        return [[] for _ in parents]
+    accounts_by_siren: defaultdict[str, list[Account]] = defaultdict(list)
+    accounts = Account.filter(siren__in={account.siren for account in parents})
+    for account in await accounts.exclude(status=AccountStatus.ERASED).order_by("id"):
+        accounts_by_siren[account.siren].append(account)
+    return [
+        [other for other in accounts_by_siren[account.siren] if other.pk != account.pk]
+        for account in parents
+    ]
 
 
 def members(context: Context, parents: Sequence[Account]) -> RowsByParent:

@@ -63,7 +63,8 @@ describe_enum(
     AccountStatus,
     "The status of a company's account.",
     {
-        "ACTIVE": "Members can use the account.",
+        "ACTIVE": "Members can use the account, once an owner has verified their email address "
+        "(`Account.isVerified`).",
         "DEACTIVATED": "Nobody can use the account until support reactivates it. Nothing is "
         "erased.",
         "CLOSING": "Nobody can use the account, and it will be erased at `erasesAt` unless the "

@@ -58,5 +58,13 @@ def creation_times(context: Context, parents: Sequence[Any]) -> list[datetime | 
     return [row.created_at if sees_everyone or row.id == viewer_id else None for row in parents]
 
 
+def verification_times(context: Context, parents: Sequence[Any]) -> list[datetime | None]:
+    """When each user verified their address, for agents, operators and the person themselves."""
+    sees_everyone, viewer_id = _sees_everyone(context.viewer), context.viewer.user_id
+    return [
+        row.email_verified_at if sees_everyone or row.id == viewer_id else None for row in parents
+    ]
+
+
 def _sees_everyone(viewer: Viewer) -> bool:
     return viewer.is_agent or viewer.staff is Staff.OPERATOR

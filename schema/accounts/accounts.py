@@ -56,9 +56,21 @@ class Account(Node):
     )
     created_at: datetime = field("When the company signed up.")
     status: AccountStatus = field("The status of the company's account.")
+    is_verified: bool = edge(
+        account_resolvers.verified,
+        description="Whether an owner has verified their email address. Until then nobody can sign "
+        "in for the company, and anyone may have signed it up with its public details.",
+    )
+    siren_claims: list[Annotated["Account", strawberry.lazy("schema.accounts.accounts")]] = edge(
+        account_resolvers.siren_claims,
+        needs=("siren", "status"),
+        description="The other accounts that were signed up with the same SIREN, earliest first: "
+        "`members` and `isVerified` show by whom. Visible to agents and operators; empty for "
+        "everyone else.",
+    )
     registry_verdict: RegistryVerdict | None = field(
-        "The result of looking up the SIREN and legal name in the company register. Null until the "
-        "register has answered."
+        "The result of looking up the SIREN and legal name in the company register, which says "
+        "nothing about who signed up (`isVerified`). Null until the register has answered."
     )
     erases_at: datetime | None = field(
         "When the account will be erased. Null unless the status is CLOSING."

@@ -51,6 +51,12 @@ class User(Node):
         description="When the person signed up. Null unless the viewer is an agent, an operator or "
         "the person themselves.",
     )
+    email_verified_at: datetime | None = viewer_field(
+        user_resolvers.verification_times,
+        needs=("email_verified_at",),
+        description="When the person verified their email address. Null until they have, and "
+        "unless the viewer is an agent, an operator or the person themselves.",
+    )
     memberships: list[Annotated["Membership", strawberry.lazy("schema.accounts.members")]] = edge(
         user_resolvers.memberships,
         description="The person's memberships of companies, earliest first: all of them for agents "

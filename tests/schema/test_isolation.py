@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 GRAPH = schema._schema
 DEPTH = 4
+MAX_TOKENS = 1_900  # of a selection; a whole document may have 2,000
 ARGUMENTS = {
     "offer": 'slug: "essentiel"',
     "article": 'slug: "essentiel"',
@@ -75,6 +76,23 @@ def selection(kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str
     return " ".join(services)
 
 
+def selections(kind: GraphQLObjectType, depth: int) -> Iterator[str]:
+    """Every field of a type that needs no argument, nested to the given depth: in one selection, or
+    in several when a document with it would have too many tokens.
+    """
+    everything = selection(kind, depth)
+    if len(everything.split()) <= MAX_TOKENS:
+        yield everything
+        return
+    yield selection(kind, 0)
+    for name, each in kind.fields.items():
+        field_type = get_named_type(each.type)
+        if isinstance(field_type, GraphQLObjectType) and not any(
+            is_required_argument(argument) for argument in each.args.values()
+        ):
+            yield from (f"{name} {{ {inner} }}" for inner in selections(field_type, depth - 1))
+
+
 def documents(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every root field, and every type by its id, as documents with their variables."""
     assert GRAPH.query_type is not None
@@ -84,14 +102,16 @@ def documents(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             arguments = (
                 f"({ARGUMENTS[name]})" if any(map(is_required_argument, root.args.values())) else ""
             )
-            yield f"{{ {name}{arguments} {{ {selection(field_type, DEPTH)} }} }}", {}
+            for fields in selections(field_type, DEPTH):
+                yield f"{{ {name}{arguments} {{ {fields} }} }}", {}
     node = GRAPH.type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
     for kind in GRAPH.get_possible_types(node):
-        inner_selection = f"... on {kind.name} {{ {selection(kind, DEPTH - 1)} }}"
-        yield f"query($ids: [ID!]!) {{ nodes(ids: $ids) {{ {inner_selection} }} }}", {"ids": ids}
-        single_node_query = f"query($id: ID!) {{ node(id: $id) {{ {inner_selection} }} }}"
-        yield from ((single_node_query, {"id": key}) for key in ids)
+        for fields in selections(kind, DEPTH - 1):
+            inner = f"... on {kind.name} {{ {fields} }}"
+            yield f"query($ids: [ID!]!) {{ nodes(ids: $ids) {{ {inner} }} }}", {"ids": ids}
+            single_node_query = f"query($id: ID!) {{ node(id: $id) {{ {inner} }} }}"
+            yield from ((single_node_query, {"id": key}) for key in ids)
 
 
 def secrets(company: "Company") -> list[str]:
