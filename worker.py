@@ -24,6 +24,7 @@ from models.database.workload import Workload, assign_workload
 from models.idempotency import delete_old_keys
 from operations.audit_proof import expire
 from operations.clock_changes import correct_waiting_times
+from operations.verification_cost import count_rows
 from privacy import erasure
 from realtime.hub import SWEEP_SECONDS
 from resolvers.context import Services
@@ -116,6 +117,7 @@ def jobs(
         Job("invitations", 3_600, lambda: delete_ended_invitations(clock.now())),
         Job("idempotency keys", 3_600, lambda: delete_old_keys(clock.now())),
         Job("streams", SWEEP_SECONDS, services.hub.sweep),
+        Job("verification costs", 60, count_rows),
         Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub))),
         Job("sessions", SWEEP_SECONDS, lambda: announce_ended_sessions(services.hub, clock.now())),
     ]

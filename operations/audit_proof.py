@@ -7,7 +7,8 @@ Entries expire from the oldest on: the chain then starts after the last expired 
 kept, and an entry records it.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from itertools import takewhile
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 from models.action import Action, Transaction
 from models.audit import GENESIS_HASH, HASHED_COLUMNS, encode_details, entry_hash
 from models.database.sql import execute, fetch_records
+from models.database.workload import Workload, workload
 from models.operations.audit_actions import OperationsAuditAction
 
 RETENTION = timedelta(days=365)
@@ -95,7 +97,7 @@ async def _read_chain() -> _Chain:
 
 
 async def _verify(chain: _Chain, expected: ChainPosition | None) -> None:
-    """Verify the chain. Raises _Broken at the first invalid entry."""
+    """Verify the chain. Raises _InvalidEntry at the first invalid entry."""
     if not chain.last.hash:
         raise _InvalidEntry(0, "the row that holds both ends of the chain is missing")
     position, expiry = chain.begin, None
@@ -105,14 +107,27 @@ async def _verify(chain: _Chain, expected: ChainPosition | None) -> None:
             f"entry {expected.sequence} was expected, but has expired: use a later one",
         )
     _compare_with_expected(position, expected)
-    async for sequence, *values, previous, hash_ in _entries(chain):
+    while page := await _next_page(chain, position):
+        # In a thread, and short enough not to hold up others who wait for Python's interpreter.
+        position, page_expiry = await asyncio.to_thread(_verify_page, position, page, expected)
+        expiry = page_expiry or expiry
+    _verify_end(chain, position, expiry, expected)
+
+
+def _verify_page(
+    position: ChainPosition, page: Sequence[Sequence[Any]], expected: ChainPosition | None
+) -> tuple[ChainPosition, str | None]:
+    """Verify entries that follow this position. Returns the position of the last one, and what the
+    last entry about expired ones says, if there is any. Raises _InvalidEntry.
+    """
+    expiry = None
+    for sequence, *values, previous, hash_ in page:
         _verify_entry(position, sequence, values, previous, hash_)
         position = ChainPosition(sequence, hash_)
         _compare_with_expected(position, expected)
-        expiry = (
-            values[_DETAILS] if values[_ACTION] == OperationsAuditAction.AUDIT_EXPIRE else expiry
-        )
-    _verify_end(chain, position, expiry, expected)
+        if values[_ACTION] == OperationsAuditAction.AUDIT_EXPIRE:
+            expiry = values[_DETAILS]
+    return position, expiry
 
 
 def _compare_with_expected(position: ChainPosition, expected: ChainPosition | None) -> None:
@@ -166,14 +181,11 @@ def _verify_end(
         )
 
 
-async def _entries(chain: _Chain) -> AsyncIterator[Sequence[Any]]:
-    last_sequence = chain.begin.sequence
-    while entries := await fetch_records(
-        _SELECT_ENTRIES, last_sequence, chain.last.sequence, _PAGE_SIZE
-    ):
-        for entry in entries:
-            yield entry
-        last_sequence = entries[-1][0]
+async def _next_page(chain: _Chain, position: ChainPosition) -> Sequence[Sequence[Any]]:
+    with workload(Workload.REPORTS):
+        return await fetch_records(
+            _SELECT_ENTRIES, position.sequence, chain.last.sequence, _PAGE_SIZE
+        )
 
 
 async def expire(action: Action, retention: timedelta = RETENTION) -> int:

@@ -3,10 +3,13 @@
 from types import SimpleNamespace
 
 from models.billing.invoice import Invoice
+from models.database.workload import Workload, workload
 from operations.invoice_numbering import numbering_errors
 from resolvers.context import Info
 
 
 async def invoice_numbering(info: Info) -> SimpleNamespace:
     """The number of invoices, and what is wrong with their numbers."""
-    return SimpleNamespace(issued=await Invoice.all().count(), faults=await numbering_errors())
+    with workload(Workload.REPORTS):
+        count = await Invoice.all().count()
+    return SimpleNamespace(issued=count, faults=await numbering_errors())

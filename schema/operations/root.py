@@ -4,6 +4,7 @@ import strawberry
 
 from auth.rules import operator, owner
 from models.operations.audit_actions import OperationsAuditAction
+from operations.verification_cost import audit_proof_cost, numbering_cost
 from resolvers.operations import audit as audit_resolvers
 from resolvers.operations import clock as clock_resolvers
 from resolvers.operations import emails as email_resolvers
@@ -21,9 +22,10 @@ class OperationsQuery:
     invoice_numbering: InvoiceNumbering | None = query(
         numbering_resolvers.invoice_numbering,
         allow=operator,
-        cost=1_000,
+        cost=numbering_cost,
         description="Verifies that invoice numbers have no gaps or duplicates and follow the order "
-        "of their dates.",
+        "of their dates. The more invoices there are, the more it costs; use the command "
+        "`check-invoices` for millions of them.",
     )
     emails: Connection[Email] | None = query(
         email_resolvers.emails,
@@ -39,8 +41,10 @@ class OperationsQuery:
     audit_proof: AuditProof | None = query(
         audit_resolvers.proof,
         allow=operator,
-        cost=1_000,
-        description="Verifies that the audit log is complete and was never changed.",
+        cost=audit_proof_cost,
+        description="Verifies that the audit log is complete and was never changed. The more "
+        "entries there are, the more it costs; use the command `verify-audit` for millions of "
+        "them.",
     )
 
 

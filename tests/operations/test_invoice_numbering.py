@@ -2,16 +2,20 @@
 application can't write.
 """
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from models.action import Action
+from models.audit import AuditChain
 from models.billing.invoice import Counter, Invoice, Series
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
+from operations import invoice_numbering
 from operations.invoice_numbering import NumberedInvoice, numbering_errors, series_errors
+from operations.verification_cost import audit_proof_cost, count_rows, numbering_cost
 from tests.people import create_account
 
 ISSUED_AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -120,3 +124,40 @@ async def test_a_backdated_invoice_is_detected(three_invoices: list[Invoice]) ->
     await Invoice.filter(pk=three_invoices[2].pk).update(issued_on=three_invoices[0].issued_on)
     (error,) = await numbering_errors()
     assert error.startswith("FA-2026-000003: issued")
+
+
+async def test_pages_are_verified_across_their_boundaries(
+    three_invoices: list[Invoice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the size of a page, the same is reported, and other tasks run between the pages."""
+    await Counter.filter(series=Series.INVOICE.value).update(last_position=4)
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0)
+
+    beating = asyncio.create_task(beat())
+    for size in (1, 2, 3, 4):
+        monkeypatch.setattr(invoice_numbering, "_PAGE_SIZE", size)
+        before = beats
+        (error,) = await numbering_errors()
+        assert "the last invoice has position 3, but the counter stands at 4" in error
+        assert beats - before >= 3 // size
+    beating.cancel()
+
+
+async def test_verifying_costs_more_the_more_there_is(three_invoices: list[Invoice]) -> None:
+    await count_rows()
+    small = numbering_cost({}), audit_proof_cost({})
+    await Counter.filter(series=Series.INVOICE.value).update(last_position=1_000_000)
+    await AuditChain.filter(id=1).update(last_sequence=3_000_000, expired_sequence=2_000_000)
+    await count_rows()
+    assert (numbering_cost({}), audit_proof_cost({})) == (2_100, 2_100)
+    assert small[0] < 2_100
+    await Counter.all().delete()
+    await AuditChain.filter(id=1).update(last_sequence=0, expired_sequence=0)
+    await count_rows()
+    assert (numbering_cost({}), audit_proof_cost({})) == (100, 100)
