@@ -67,10 +67,14 @@ COMMANDS: dict[str, Command] = {
 
 @asynccontextmanager
 async def running_servers(
-    names: Sequence[str], url: str, sizes: Sizes, folder: Path, core: int | None
+    names: Sequence[str],
+    url: str,
+    sizes: Sizes,
+    folder: Path,
+    core: int | None,
 ) -> AsyncIterator[list[Server]]:
-    """These servers, ready for requests, on this core if one is given. Their logs and files are in
-    `folder`.
+    """These servers, ready for requests, on this core if one is given. Their logs and
+    files are in `folder`.
     """
     async with AsyncExitStack() as stack:
         server_starts = [
@@ -116,9 +120,12 @@ def _environment(url: str, folder: Path) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
     }
     return environment | {
-        "CAMCHA_DATABASE_URL": f"{url}&maxsize=10",  # connections, as many as the others have
+        # Each operation uses one of these pools, and the others have ten connections.
+        "CAMCHA_DATABASE_URL": f"{url}&interactive_connections=10&chat_connections=10",
         "CAMCHA_TEST_INSTALLATION": "true",
         "CAMCHA_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefgh",
+        # All subscribers of a fan-out are one person.
+        "CAMCHA_LIMIT_SOCKET_CONNECTIONS_PER_PERSON": "100000",
         "CAMCHA_MAIL_URL": f"file://{folder / 'mail'}",
         "CAMCHA_FILES": str(folder / "files"),
         "CAMCHA_LIMIT_ACTIVITY_MESSAGES_OF_STAFF": "1000000000",  # one agent sends all of them

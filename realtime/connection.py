@@ -141,6 +141,7 @@ class SocketConnection:
         return message.payload or {}
 
     async def _acknowledge(self, payload: JSON) -> None:
+        await self._registry.identifications.wait()
         self._client = await self._identify(payload)
         self._registry.identify(self, self._client.person)
         if self._uvicorn:

@@ -7,7 +7,8 @@ them on the connections that the server accepts, endpoint.py those of websockets
 A request that has not arrived completely, and a connection that has not sent any yet, are *half
 open*. They are what a caller can have many of at no cost, so they are bounded per network and
 altogether. At the bound the oldest one of the network gives way, or the oldest one of the network
-that has the most, so a complete request is never refused because of others that are not. The
+that has the most, so a complete request is never refused because of others that are not. None gives
+way in its first seconds, because thousands may connect at once after a restart. The
 addresses of trusted proxies say nothing about their clients: their connections are only counted
 altogether.
 
@@ -15,7 +16,9 @@ A limit that is met is logged as `limit.reached` with its name, at most once a m
 Addresses are not logged.
 """
 
-from collections import Counter
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
@@ -44,6 +47,7 @@ class ConnectionLimits:
     control_frames: int = 50  # pings, pongs and fragments per second; ten times as many at once
     connections: int = 20_000
     connections_per_network: int = 1_000
+    half_open_seconds: float = 3.0  # in which a half-open connection doesn't give way to others
     half_open: int = 1_000
     half_open_per_network: int = 64
 
@@ -73,6 +77,31 @@ class HalfOpenConnection(Protocol):
         """Stop waiting for the rest of the request, and close the connection."""
 
 
+class Turns:
+    """Lets one callback run in each iteration of the event loop, in the order in which they came.
+
+    A handshake takes a quarter of a millisecond. Without turns, a thousand that arrive together
+    would all be answered in one iteration, in which nobody else is.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def add(self, callback: Callable[[], None]) -> None:
+        """Call this function when it is its turn."""
+        self._waiting.append(callback)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(self._take)
+
+    def _take(self) -> None:
+        try:
+            self._waiting[0]()
+        finally:
+            self._waiting.popleft()
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._take)
+
+
 class ConnectionRegistry:
     """The connections of one server, counted by network."""
 
@@ -82,7 +111,8 @@ class ConnectionRegistry:
         self.connections = self.half_open = 0
         self._connections_of: Counter[str | None] = Counter()
         # In the order in which they began to wait; the networks of trusted proxies are None.
-        self._half_open_of: dict[str | None, dict[HalfOpenConnection, None]] = {}
+        self._half_open_of: dict[str | None, dict[HalfOpenConnection, float]] = {}
+        self.upgrades = Turns()
 
     def open(self, peer: str | None) -> str | None:
         """Count a connection from this address, None for a trusted proxy's. Returns its network."""
@@ -126,12 +156,22 @@ class ConnectionRegistry:
         waiting = self._half_open_of.setdefault(network, {})
         if connection in waiting:
             return
-        waiting[connection] = None
+        waiting[connection] = monotonic()
         self.half_open += 1
-        if network is not None and len(waiting) > self.limits.half_open_per_network:
-            self._evict(network, "half_open_per_network")
-        elif self.half_open > self.limits.half_open:
-            self._evict(self._most_half_open(), "half_open")
+        while network is not None and len(waiting) > self.limits.half_open_per_network:
+            if not self._evict_old(network, "half_open_per_network"):
+                break
+        while self.half_open > self.limits.half_open:
+            if not self._evict_old(self._most_half_open(), "half_open"):
+                break
+
+    def _evict_old(self, network: str | None, limit: str) -> bool:
+        """Let the oldest half-open connection of this network give way, unless it is new."""
+        since = next(iter(self._half_open_of[network].values()))
+        is_old = monotonic() - since >= self.limits.half_open_seconds
+        if is_old:
+            self._evict(network, limit)
+        return is_old
 
     def _evict(self, network: str | None, limit: str) -> None:
         oldest = next(iter(self._half_open_of[network]))

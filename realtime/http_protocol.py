@@ -22,7 +22,7 @@ None of this takes time for a request that arrives whole: it is parsed at once a
 
 Closing: a response that ends the connection before the request has arrived is lost when the socket
 is closed with unread bytes, because the kernel then resets it. So what still arrives is thrown away
-for a moment (`LINGER_SECONDS`; nginx calls that lingering_close).
+for a moment (`LINGER_SECONDS`, `LINGER_BYTES`; nginx calls that lingering_close).
 """
 
 import asyncio
@@ -41,6 +41,7 @@ from realtime.connection_limits import ConnectionLimits, ConnectionRegistry
 ON_SHUTDOWN = "camcha.on_shutdown"
 SLICE_BYTES = 4_096  # parsed in one step
 LINGER_SECONDS = 2.0
+LINGER_BYTES = 16_777_216
 
 
 class HeadersTooLarge(Exception):
@@ -78,7 +79,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._unparsed = b""
         self._receiving = False  # a request has begun and isn't complete
         self._in_body = False
-        self._refused = False
+        self._refused = self._is_upgrading = False
+        self._discarded = 0  # bytes
         self._without_progress = 0  # bytes
         self._body_bytes = 0
         self._waiting_since = 0.0
@@ -126,6 +128,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
+            self._discarded += len(data)
+            if self._discarded > LINGER_BYTES:
+                self.transport.abort()
+            return
+        if self._is_upgrading:  # RFC 6455, section 4.1: a client waits for the response
             return
         self._unset_keepalive_if_required()
         if self._unparsed:
@@ -142,11 +149,8 @@ class HttpProtocol(HttpToolsProtocol):
                 self.flow.pause_reading()
                 return
             self._parse(data[start : start + SLICE_BYTES])
-            if self._refused or self.transport.is_closing() or self._is_upgraded():
+            if self._refused or self._is_upgrading or self.transport.is_closing():
                 return
-
-    def _is_upgraded(self) -> bool:
-        return not self.is_counted
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -157,7 +161,10 @@ class HttpProtocol(HttpToolsProtocol):
             elif self._is_answering():  # a websocket can't begin behind a response
                 self.transport.abort()
             else:
-                self.handle_websocket_upgrade()
+                self._is_upgrading = True
+                self._stop_waiting()
+                self.transport.pause_reading()
+                self.registry.upgrades.add(self._upgrade)
             return
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, HeadersTooLarge):
@@ -240,8 +247,14 @@ class HttpProtocol(HttpToolsProtocol):
             self._parse_slices(data)
             self.flow.resume_reading()
 
+    def _upgrade(self) -> None:
+        if not self.transport.is_closing():
+            self.handle_websocket_upgrade()
+            self.transport.resume_reading()
+            # Breaks the cycles of references that would keep the request in memory.
+            self.parser = self.flow = self.headers = self.scope = None  # type: ignore[assignment]
+
     def handle_websocket_upgrade(self) -> None:
-        self._stop_waiting()
         self.is_counted = False  # from now on the websocket's protocol counts it
         super().handle_websocket_upgrade()
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Hashable
 from typing import Any, Protocol
 
+from engine.http import RequestScheduler
 from realtime.client import SocketLimits
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.connection_limits import LimitLog
@@ -32,6 +33,8 @@ class SocketRegistry:
     def __init__(self, limits: SocketLimits) -> None:
         self._limits = limits
         self._limit_log = LimitLog()
+        # One client is identified in each iteration of the loop, however many connect at once.
+        self.identifications = RequestScheduler()
         self._open: dict[LimitedConnection, Hashable | None] = {}  # who is signed in
         self._per_network: Counter[str] = Counter()
         self._per_person: Counter[Hashable] = Counter()

@@ -42,7 +42,7 @@ ASGI_EXTENSION = "camcha.websocket"  # the extension in the ASGI scope that hold
 FRAME_BYTES = 65_536
 SLICE_BYTES = 2_048  # parsed in one step: at most 340 frames, which take a few milliseconds
 FRAGMENTS = 256  # of one message
-BYTES_AFTER_CLOSE = 262_144  # that a client may send before it answers the close frame
+BYTES_AFTER_CLOSE = 4_194_304  # that a client may send before it answers the close frame
 BURST_SECONDS = 10  # whose control frames may come at once
 
 
@@ -67,13 +67,13 @@ class UvicornProtocol(WebSocketsSansIOProtocol):
         self.registry.close(self.network)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_discarding:
-            return
         if self.close_sent:
             self._bytes_after_close += len(data)
             if self._bytes_after_close > BYTES_AFTER_CLOSE:
                 self.transport.abort()
                 return
+        if self._is_discarding:
+            return
         if self._unparsed:
             data, self._unparsed = self._unparsed + data, b""
         for start in range(0, len(data), SLICE_BYTES):

@@ -271,12 +271,19 @@ class Waiting:
 
 
 def test_the_network_with_the_most_half_open_connections_gives_way() -> None:
-    registry = ConnectionRegistry(ConnectionLimits(half_open=6))
+    registry = ConnectionRegistry(ConnectionLimits(half_open=6, half_open_seconds=1e-9))
     customer = Waiting(registry, "192.0.2.1")
     attackers = [Waiting(registry, f"2001:db8:1:{n}::1") for n in range(20)]  # one /48
     assert customer.waits
     assert [each.waits for each in attackers] == [False] * 15 + [True] * 5
     assert registry.half_open == 6
+
+
+def test_new_half_open_connections_do_not_give_way() -> None:
+    registry = ConnectionRegistry(ConnectionLimits(half_open=2, half_open_per_network=2))
+    many = [Waiting(registry, "192.0.2.1") for _ in range(20)]
+    assert all(each.waits for each in many)
+    assert registry.half_open == 20
 
 
 def test_a_limit_is_logged_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
