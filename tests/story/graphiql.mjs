@@ -45,6 +45,7 @@ async function visit() {
 
   const { ticketOpen } = await call(`mutation { ticketOpen(input: {channel: CHAT, subject: "Une question", body: "Bonjour", idempotencyKey: "1"}) { ticket { id } userErrors { message } } }`)
   const { id } = ticketOpen.ticket
+  await context.clearCookies({ name: "camcha_access" }) // the socket is refused, then opened again
   await run(`subscription { ticketEvents(ticketId: "${id}", after: 0) { sequence message { body } } }`, "Bonjour")
   await call(`mutation { ticketReply(input: {ticketId: "${id}", body: "Il y a quelqu’un ?", clientMessageId: "2"}) { userErrors { message } } }`)
   const events = Object.values(JSON.parse(await shown("Il y a quelqu’un ?")))
