@@ -12,6 +12,7 @@ transactions of all tests to this order.
 """
 
 TABLES = (
+    "latest_time",
     "account",
     "erasure",
     "invitation",

@@ -21,9 +21,9 @@ from models.operations.latest_time import LatestTime
 # The clocks of two hosts differ by less than this.
 TOLERANCE = timedelta(minutes=1)
 _WAITING: tuple[tuple[type[Model], str], ...] = (
-    (Email, "next_attempt_at"),
-    (LegalNameChange, "next_check_at"),
     (Account, "registry_due_at"),
+    (LegalNameChange, "next_check_at"),
+    (Email, "next_attempt_at"),
 )
 _BATCH_SIZE = 500
 
