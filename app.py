@@ -77,6 +77,7 @@ def create_app(
             settings.redis_url,
             settings.breached_passwords,
             activity_limits=settings.activity_limits,
+            previous_keys=settings.previous_keys,
         ),
         gateway=gateway or Sandbox(settings.base_url),
         seller=seller(settings.seller),

@@ -16,6 +16,8 @@ from tortoise.exceptions import DBConnectionError, OperationalError
 
 import logs
 from accounts import staff as staff_accounts
+from auth import secret_keys
+from auth.secret_keys import has_expected_key, record_first_key
 from auth.services import AuthServices
 from engine import ManifestError
 from installation import Finding, Severity, database_findings, setting_findings
@@ -27,7 +29,9 @@ from models.errors import Refusal, ServiceUnavailable, message_for
 from models.identity.user import Staff
 from models.locale import Locale
 from models.operations.clock_offset import clock_offset
+from models.operations.installation import Installation
 from operations.audit_proof import AuditProof, ChainPosition, audit_proof
+from operations.held_work import discard_emails, held_work
 from operations.invoice_numbering import numbering_errors
 from realtime.hub import Hub
 from seed import catalogue
@@ -36,6 +40,12 @@ from server import CommandError, bind, lock_database, url_of
 from server import serve as run_server
 from settings import Settings, SettingsError, read_settings
 
+_INSTALLATION_MIGRATION = "0022_installation"  # since which the database can recognize itself
+_WRONG_KEY = (
+    "CAMCHA_SECRET_KEY: this database was set up with another key, so nobody could sign in with "
+    "an authenticator app. Set that key. To change it, set CAMCHA_SECRET_KEY_PREVIOUS to it, and "
+    "run python -m cli encrypt-again"
+)
 _DATABASE_ERRORS = (
     OSError,
     PostgresError,
@@ -109,6 +119,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a migration such as 0001_initial, or __first__ to revert all of them",
     )
+    command(
+        "encrypt-again",
+        encrypt_again,
+        "encrypt everything with CAMCHA_SECRET_KEY that CAMCHA_SECRET_KEY_PREVIOUS encrypted",
+    )
+    command(
+        "hold",
+        hold,
+        "hold emails and other jobs that reach outside, before a copy of a database is started",
+    )
+    subparser = command(
+        "release", release, "print what is held, and let the jobs run again with --confirm"
+    )
+    subparser.add_argument("--confirm", action="store_true", help="release the jobs")
+    subparser.add_argument(
+        "--discard-emails", action="store_true", help="give up the emails that are waiting"
+    )
     command("seed", seed, "install the offers, articles and policies from seed/; safe to repeat")
     subparser = command(
         "staff", staff, "add a member of staff and print a link where they choose their password"
@@ -167,7 +194,7 @@ def serve(args: argparse.Namespace) -> int:
             clock = asyncio.run(
                 _prepare_demonstration(settings)
                 if settings.demonstration
-                else _read_clock(settings)
+                else _recognize_installation(settings)
             )
             from app import create_app  # the whole graph, which the other commands need not load
 
@@ -210,6 +237,17 @@ async def _prepare_demonstration(settings: Settings) -> SystemClock:
         with _report_content_errors():
             await demonstration.load(clock.now(), Hub(), auth, checkout_services, settings.policies)
     return clock
+
+
+async def _recognize_installation(settings: Settings) -> SystemClock:
+    """Check the secret key, and hold the jobs of a copy. Returns the clock."""
+    async with _open_database(settings) as clock:
+        if not await has_expected_key(settings.secret_key, settings.previous_keys):
+            raise CommandError(_WRONG_KEY)
+        await record_first_key(settings.secret_key)
+        if await Installation.recognize_database(Action(None, clock.now(), Hub())):
+            log.error("installation.held")
+        return clock
 
 
 async def _read_clock(settings: Settings) -> SystemClock:
@@ -258,7 +296,12 @@ def _hide_database_errors() -> Iterator[None]:
 
 @asynccontextmanager
 async def _auth_services(settings: Settings, clock: SystemClock) -> AsyncIterator[AuthServices]:
-    auth = AuthServices.create(settings.secret_key, clock, breaches_url=settings.breached_passwords)
+    auth = AuthServices.create(
+        settings.secret_key,
+        clock,
+        breaches_url=settings.breached_passwords,
+        previous_keys=settings.previous_keys,
+    )
     try:
         yield auth
     finally:
@@ -325,7 +368,11 @@ async def _database_findings(settings: Settings) -> list[Finding]:
     """What is to be said about the database, if only that it can't be used."""
     try:
         async with _open_database(settings):
-            return await database_findings(settings)
+            findings = await database_findings(settings)
+            if not await has_expected_key(settings.secret_key, settings.previous_keys):
+                name, problem = _name_and_problem(_WRONG_KEY)
+                findings.append(Finding(Severity.ERROR, name, f"{problem}.", ""))
+            return findings
     except CommandError as error:
         return [Finding(Severity.ERROR, "database", f"{error}", "")]
 
@@ -342,7 +389,76 @@ def migrate(args: argparse.Namespace) -> int:
 async def _migrate(settings: Settings, target: str | None = None) -> None:
     await _require_database(settings, migrating=True)
     with _hide_database_errors():
+        is_recognized = await _is_recognized(settings)
         await migrate_database(settings.database_url, target)
+        try:
+            await connect(settings.database_url)
+            if _INSTALLATION_MIGRATION not in await pending_migrations():
+                await Installation.record_migration(is_recognized)
+        finally:
+            await disconnect()
+
+
+async def _is_recognized(settings: Settings) -> bool:
+    """Whether this is not a copy of another database, see models/operations/installation.py."""
+    try:
+        await connect(settings.database_url)
+        is_older = _INSTALLATION_MIGRATION in await pending_migrations()
+        return is_older or await Installation.is_recognized()
+    finally:
+        await disconnect()
+
+
+def encrypt_again(args: argparse.Namespace) -> int:
+    unreadable = asyncio.run(_encrypt_again(read_settings(os.environ)))
+    if unreadable:
+        raise CommandError(
+            f"{unreadable} authenticator apps were set up with a key that is neither "
+            f"CAMCHA_SECRET_KEY nor among CAMCHA_SECRET_KEY_PREVIOUS. Add that key, or reset the "
+            f"second factors of these people, and run the command again"
+        )
+    print("Everything is encrypted with CAMCHA_SECRET_KEY.")
+    return 0
+
+
+async def _encrypt_again(settings: Settings) -> int:
+    async with _open_database(settings) as clock:
+        action = Action(None, clock.now(), Hub())
+        return await secret_keys.encrypt_again(action, settings.secret_key, settings.previous_keys)
+
+
+def hold(args: argparse.Namespace) -> int:
+    asyncio.run(_hold(read_settings(os.environ)))
+    print("Emails and other jobs that reach outside are held. See python -m cli release.")
+    return 0
+
+
+async def _hold(settings: Settings) -> None:
+    async with _open_database(settings) as clock:
+        await Installation.hold(Action(None, clock.now(), Hub()))
+
+
+def release(args: argparse.Namespace) -> int:
+    for line in asyncio.run(_release(read_settings(os.environ), args)):
+        print(line)
+    return 0
+
+
+async def _release(settings: Settings, args: argparse.Namespace) -> list[str]:
+    async with _open_database(settings) as clock:
+        action = Action(None, clock.now(), Hub())
+        if not await Installation.is_held():
+            return ["Nothing is held."]
+        waiting = await held_work(action.at)
+        if not args.confirm:
+            return [
+                *waiting,
+                "To do this work, add --confirm; with --discard-emails no email that is waiting "
+                "is sent.",
+            ]
+        discarded = await discard_emails(action) if args.discard_emails else 0
+        await Installation.release(action)
+        return [*waiting, f"{discarded} emails were discarded. The jobs run again."]
 
 
 def seed(args: argparse.Namespace) -> int:

@@ -13,10 +13,12 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from auth.secret_keys import is_encrypted_with
 from billing.seller import seller
 from models.billing.offer import Offer
 from models.database.connection import sqlite_path
 from models.identity.user import Staff, User
+from models.operations.installation import Installation
 from settings import PACKAGED_POLICIES, PACKAGED_SELLER, Settings
 
 _EXAMPLE_DOMAIN = ".example"  # RFC 2606: addresses that exist nowhere
@@ -77,6 +79,24 @@ async def database_findings(settings: Settings) -> list[Finding]:
                 "operator",
                 "Nobody has the role of an operator, which needs a second factor.",
                 "Run python -m cli staff EMAIL --name NAME --role OPERATOR, and follow the link.",
+            )
+        )
+    if settings.previous_keys and not await is_encrypted_with(settings.secret_key):
+        findings.append(
+            Finding(
+                Severity.WARNING,
+                "secret key",
+                "Secrets are still encrypted with the previous secret key.",
+                "Run python -m cli encrypt-again.",
+            )
+        )
+    if await Installation.is_held():
+        findings.append(
+            Finding(
+                Severity.WARNING,
+                "held",
+                "Emails and other jobs that reach outside are held, because this is a copy.",
+                "Run python -m cli release.",
             )
         )
     return findings

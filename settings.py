@@ -84,6 +84,7 @@ class Settings:
 
     database_url: str
     secret_key: str = field(repr=False)
+    previous_keys: tuple[str, ...] = field(repr=False)  # what they encrypted or signed is read
     base_url: str
     hosts: frozenset[str]  # the names by which this server may be called; empty for any name
     front_url: str
@@ -121,6 +122,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         database_url=environ.get("CAMCHA_DATABASE_URL") or DEMONSTRATION_DATABASE,
         secret_key=environ.get("CAMCHA_SECRET_KEY")
         or (_DEMONSTRATION_SECRET if demonstration else ""),
+        previous_keys=tuple(environ.get("CAMCHA_SECRET_KEY_PREVIOUS", "").split()),
         base_url=_normalize_url(environ.get("CAMCHA_BASE_URL") or base_url),
         hosts=_hosts(environ),
         front_url=environ.get("CAMCHA_FRONT_URL", ""),
@@ -162,6 +164,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_unknown_setting_errors(environ),
         *_database_errors(settings.database_url),
         *_secret_errors(settings),
+        *_previous_key_errors(settings),
         *_base_url_errors(settings.base_url),
         *customer_space_errors(settings.front_url, settings.front_paths),
         *_mail_errors(settings),
@@ -194,6 +197,7 @@ def _limit_variables() -> dict[str, int | float]:
 VARIABLES = {
     "CAMCHA_DATABASE_URL",
     "CAMCHA_SECRET_KEY",
+    "CAMCHA_SECRET_KEY_PREVIOUS",
     "CAMCHA_BASE_URL",
     "CAMCHA_FRONT_URL",
     "CAMCHA_FRONT_PATHS",
@@ -256,6 +260,14 @@ def _secret_errors(settings: Settings) -> list[str]:
         ]
     if key == _DEMONSTRATION_SECRET and not settings.demonstration:
         return ["CAMCHA_SECRET_KEY: the demonstration's key is public and must not be used"]
+    return []
+
+
+def _previous_key_errors(settings: Settings) -> list[str]:
+    if settings.secret_key in settings.previous_keys:
+        return ["CAMCHA_SECRET_KEY_PREVIOUS: must be another key than CAMCHA_SECRET_KEY"]
+    if any(len(key) < _MIN_SECRET_LENGTH for key in settings.previous_keys):
+        return ["CAMCHA_SECRET_KEY_PREVIOUS: must be the earlier key; several separated by spaces"]
     return []
 
 

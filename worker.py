@@ -22,6 +22,7 @@ from mail.transport import Transport
 from models.action import Action, retry_conflict
 from models.database.workload import Workload, assign_workload
 from models.idempotency import delete_old_keys
+from models.operations.installation import Installation
 from operations.audit_proof import expire
 from operations.clock_changes import correct_waiting_times
 from operations.verification_cost import count_rows
@@ -39,11 +40,16 @@ log = structlog.stdlib.get_logger()
 
 @dataclass(frozen=True)
 class Job:
-    """A job: `work` is called again `seconds` after it has finished."""
+    """A job: `work` is called again `seconds` after it has finished.
+
+    An `internal` job changes nothing but this database. The others don't run while the installation
+    is held (models/operations/installation.py).
+    """
 
     name: str
     seconds: float
     work: Callable[[], Awaitable[object]]
+    internal: bool = False
 
 
 def jobs(
@@ -54,7 +60,12 @@ def jobs(
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     sender = Sender(settings.mail_sender, services.base_url, services.customer_space)
     return [
-        Job("clock", 10, lambda: correct_waiting_times(Action(None, clock.now(), services.hub))),
+        Job(
+            "clock",
+            10,
+            lambda: correct_waiting_times(Action(None, clock.now(), services.hub)),
+            internal=True,
+        ),
         Job("emails", 1, lambda: deliver_due(transport, clock.now(), sender=sender)),
         Job(
             "reply emails",
@@ -113,13 +124,19 @@ def jobs(
             "challenges",
             600,
             lambda: passkeys.delete_expired(Action(None, clock.now(), services.hub)),
+            internal=True,
         ),
-        Job("invitations", 3_600, lambda: delete_ended_invitations(clock.now())),
-        Job("idempotency keys", 3_600, lambda: delete_old_keys(clock.now())),
-        Job("streams", SWEEP_SECONDS, services.hub.sweep),
-        Job("verification costs", 60, count_rows),
-        Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub))),
-        Job("sessions", SWEEP_SECONDS, lambda: announce_ended_sessions(services.hub, clock.now())),
+        Job("invitations", 3_600, lambda: delete_ended_invitations(clock.now()), internal=True),
+        Job("idempotency keys", 3_600, lambda: delete_old_keys(clock.now()), internal=True),
+        Job("streams", SWEEP_SECONDS, services.hub.sweep, internal=True),
+        Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub)), internal=True),
+        Job(
+            "sessions",
+            SWEEP_SECONDS,
+            lambda: announce_ended_sessions(services.hub, clock.now()),
+            internal=True,
+        ),
+        Job("verification costs", 60, count_rows, internal=True),
     ]
 
 
@@ -139,7 +156,8 @@ async def _repeat(job: Job) -> None:
 
 async def _run_once(job: Job) -> None:
     try:
-        await retry_conflict(job.work)
+        if job.internal or not await Installation.is_held():
+            await retry_conflict(job.work)
     except Exception as error:
         # The message of an error may contain personal data, so only its class and location are
         # logged.

@@ -27,7 +27,19 @@ class SecretBox:
         """
         return self._fernet.decrypt(encrypted.encode()).decode()
 
+    def rotate(self, encrypted: str) -> str:
+        """The same text, encrypted with the secret key. Raises InvalidToken like `decrypt`."""
+        return self._fernet.rotate(encrypted.encode()).decode()
+
+
+def key_fingerprint(secret_key: str) -> str:
+    """A text that identifies the secret key, from which the key can't be derived."""
+    return _derived(secret_key, b"camcha fingerprint").hex()
+
 
 def _fernet(secret_key: str) -> Fernet:
-    key = HKDF(SHA256(), length=32, salt=None, info=b"camcha vault").derive(secret_key.encode())
-    return Fernet(base64.urlsafe_b64encode(key))
+    return Fernet(base64.urlsafe_b64encode(_derived(secret_key, b"camcha vault")))
+
+
+def _derived(secret_key: str, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), length=32, salt=None, info=purpose).derive(secret_key.encode())

@@ -53,8 +53,10 @@ class AuthServices:
         breaches_url: str | None = None,
         passwords: Passwords | None = None,
         activity_limits: ActivityLimits | None = None,
+        previous_keys: tuple[str, ...] = (),
     ) -> "AuthServices":
-        """Services whose keys are all derived from one secret key. Attempts are counted in Redis if
+        """Services whose keys are all derived from one secret key. What `previous_keys` encrypted
+        or signed is still read. Attempts are counted in Redis if
         `redis_url` is given, and new passwords are looked up in a range service of leaked passwords
         if `breaches_url` is given.
         """
@@ -64,8 +66,8 @@ class AuthServices:
         )
         return cls(
             passwords,
-            SecretBox(secret_key),
-            Signer(secret_key),
+            SecretBox(secret_key, *previous_keys),
+            Signer(secret_key, *previous_keys),
             throttle,
             relying_party=relying_party or RelyingParty(),
             activity_limits=activity_limits or ActivityLimits(),

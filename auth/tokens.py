@@ -29,12 +29,13 @@ LIFETIME = {
 
 
 class Signer:
-    """Signs and reads tokens with the secret key. The data in a token can be read by whoever has
-    it, but not changed.
+    """Signs tokens with the secret key, and reads those that older secret keys signed as well. The
+    data in a token can be read by whoever has it, but not changed.
     """
 
-    def __init__(self, secret_key: str) -> None:
-        self._serializers = {purpose: _serializer(secret_key, purpose) for purpose in Purpose}
+    def __init__(self, secret_key: str, *older: str) -> None:
+        keys = [*older, secret_key]  # the last one signs
+        self._serializers = {purpose: _serializer(keys, purpose) for purpose in Purpose}
 
     def sign(self, purpose: Purpose, at: datetime, **data: Any) -> str:
         """A token with this data, valid for the lifetime of its purpose from `at`. Safe in URLs."""
@@ -59,6 +60,6 @@ def invalid_token(field: str = "token") -> Refusal:
     return Refusal(IdentityErrorCode.TOKEN_INVALID, "input", field)
 
 
-def _serializer(secret_key: str, purpose: Purpose) -> URLSafeSerializer:
+def _serializer(keys: list[str], purpose: Purpose) -> URLSafeSerializer:
     signer_options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-    return URLSafeSerializer(secret_key, salt=f"camcha {purpose}", signer_kwargs=signer_options)
+    return URLSafeSerializer(keys, salt=f"camcha {purpose}", signer_kwargs=signer_options)

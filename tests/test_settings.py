@@ -110,6 +110,8 @@ ERRORS = [
         {"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "yes"},
         "CAMCHA_TRUSTED_DOCUMENTS_ONLY: must be true or false",
     ),
+    ({"CAMCHA_SECRET_KEY_PREVIOUS": KEY}, "CAMCHA_SECRET_KEY_PREVIOUS: must be another key"),
+    ({"CAMCHA_SECRET_KEY_PREVIOUS": "short"}, "CAMCHA_SECRET_KEY_PREVIOUS: must be the earlier"),
     ({"CAMCHA_TEST_INSTALLATION": "yes"}, "CAMCHA_TEST_INSTALLATION: must be true or false"),
     (
         {"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"},

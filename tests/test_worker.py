@@ -39,7 +39,12 @@ async def test_a_failing_job_is_logged_and_retried_without_affecting_others(
 ) -> None:
     failing_job, steady_job = CountingJob(failures=2), CountingJob()
     timetable = asyncio.create_task(
-        run([Job("failing", 0.01, failing_job), Job("steady", 0.01, steady_job)])
+        run(
+            [
+                Job("failing", 0.01, failing_job, internal=True),
+                Job("steady", 0.01, steady_job, internal=True),
+            ]
+        )
     )
     async with asyncio.timeout(PATIENCE):
         await failing_job.third_run.wait()
@@ -56,7 +61,7 @@ async def test_a_failure_is_logged_with_its_location_and_without_its_message(
     log_lines: Callable[[], list[dict[str, Any]]],
 ) -> None:
     failing_job = CountingJob(failures=1)
-    timetable = asyncio.create_task(run([Job("failing", 0.01, failing_job)]))
+    timetable = asyncio.create_task(run([Job("failing", 0.01, failing_job, internal=True)]))
     async with asyncio.timeout(PATIENCE):
         await failing_job.third_run.wait()
     timetable.cancel()
@@ -76,7 +81,7 @@ async def test_cancelling_ends_a_running_job() -> None:
         finally:
             finished.set()
 
-    timetable = asyncio.create_task(run([Job("slow", 1, wait_long)]))
+    timetable = asyncio.create_task(run([Job("slow", 1, wait_long, internal=True)]))
     await started.wait()
     timetable.cancel()
     await asyncio.gather(timetable, return_exceptions=True)

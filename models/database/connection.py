@@ -25,6 +25,7 @@ MODULES = [
     "models.audit",
     "models.identity.authenticator",
     "models.operations.clock_offset",
+    "models.operations.installation",
     "models.operations.latest_time",
     "models.privacy.erasure",
     "models.event",

@@ -32,6 +32,7 @@ _CONFIDENTIAL = {
     ACCOUNT_ERASED,
 }
 
+_BATCH_SIZE = 500
 _CONTENT = ("text", "html", "recipient")
 
 
@@ -137,6 +138,23 @@ class Email(Model):
         """
         waiting = cls.filter(user_id=user_id, account_id=account_id, sent_at=None)
         await waiting.filter(template__startswith=f"{TICKET_REPLIES}.").using_db(tx.db).delete()
+
+    @classmethod
+    async def discard_waiting(cls, action: Action) -> int:
+        """Give up all emails that are waiting. Returns their number."""
+        discarded = 0
+        while True:
+            async with action.transaction() as tx:
+                waiting = cls.filter(EmailState.WAITING.condition).order_by("id")
+                if not (emails := await tx.locked_where(waiting.limit(_BATCH_SIZE))):
+                    return discarded
+                for email in emails:
+                    email.next_attempt_at = None
+                    email._delete_confidential_content()
+                    columns = ["next_attempt_at", *_CONTENT]
+                    await email.save(using_db=tx.db, update_fields=columns)
+                tx.audit(OperationsAuditAction.EMAIL_DISCARD, emails=len(emails))
+            discarded += len(emails)
 
     async def mark_sent(self, at: datetime) -> None:
         """Record the delivery, and delete the content of an email that contained a token."""

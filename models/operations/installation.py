@@ -1,0 +1,101 @@
+"""What an installation knows about itself: the secret key that it was set up with, and whether it
+is a copy that must not send anything.
+
+A restored backup contains emails that have been sent since, payments that have been settled and
+erasures that have been done. A server that starts on it would do all of that again. So the row
+records the identity of the database in which it was written. In a copy made by pg_restore, or by
+SQLite's VACUUM INTO or backup, the identity is another one, and jobs that reach outside are held
+until an operator releases them. Copies of PostgreSQL's files, such as snapshots, have the same
+identity; there an operator holds the jobs before the server starts.
+"""
+
+import asyncio
+import os
+from datetime import datetime
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models.action import Action
+from models.database.sql import dialect, execute
+from models.operations.audit_actions import OperationsAuditAction
+
+_POSTGRES_IDENTITY = """SELECT system_identifier AS server,
+    'installation'::regclass::oid AS relation,
+    (SELECT oid FROM pg_database WHERE datname = current_database()) AS database
+    FROM pg_control_system()"""
+
+
+class Installation(Model):
+    """The single row of an installation. key_fingerprint identifies its secret key,
+    database_identity the database in which it was written. While held_at is set, jobs that reach
+    outside don't run.
+    """
+
+    id = fields.IntField(primary_key=True)
+    key_fingerprint = fields.CharField(max_length=64, null=True)
+    database_identity = fields.CharField(max_length=100, null=True)
+    held_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "installation"
+
+    @classmethod
+    async def current(cls) -> "Installation":
+        """The row, which is created when it is missing."""
+        await execute("INSERT INTO installation (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
+        return await cls.get(pk=1)
+
+    @classmethod
+    async def is_held(cls) -> bool:
+        """Whether jobs that reach outside must not run."""
+        return await cls.exists(pk=1, held_at__isnull=False)
+
+    @classmethod
+    async def recognize_database(cls, action: Action) -> bool:
+        """Hold the jobs when this database is a copy. Returns whether they are held now."""
+        installation, identity = await cls.current(), await _database_identity()
+        if installation.database_identity is None:
+            await cls.filter(pk=1).update(database_identity=identity)
+        elif installation.database_identity != identity and installation.held_at is None:
+            await cls.hold(action)
+        return await cls.is_held()
+
+    @classmethod
+    async def record_migration(cls, was_recognized: bool) -> None:
+        """Record the identity after a migration, which changes that of an SQLite file."""
+        if was_recognized:
+            await cls.current()
+            await cls.filter(pk=1).update(database_identity=await _database_identity())
+
+    @classmethod
+    async def hold(cls, action: Action) -> None:
+        """Stop the jobs that reach outside, in all processes. A repeat changes nothing."""
+        installation = await cls.current()
+        if installation.held_at is None:
+            async with action.transaction() as tx:
+                await cls.filter(pk=1).using_db(tx.db).update(held_at=action.at)
+                tx.audit(OperationsAuditAction.INSTALLATION_HOLD)
+
+    @classmethod
+    async def release(cls, action: Action) -> None:
+        """Let the jobs run again, and recognize this database from now on."""
+        identity = await _database_identity()
+        async with action.transaction() as tx:
+            await cls.filter(pk=1).using_db(tx.db).update(held_at=None, database_identity=identity)
+            tx.audit(OperationsAuditAction.INSTALLATION_RELEASE)
+
+    @classmethod
+    async def is_recognized(cls) -> bool:
+        """Whether the row was written in this database, or in none so far."""
+        identity = (await cls.current()).database_identity
+        return identity in (None, await _database_identity())
+
+
+async def _database_identity() -> str:
+    if dialect() == "postgres":
+        (row,) = await execute(_POSTGRES_IDENTITY)
+        return "postgres:{server}:{database}:{relation}".format(**row)
+    (file,) = [row["file"] for row in await execute("PRAGMA database_list") if row["seq"] == 0]
+    (row,) = await execute("PRAGMA schema_version")  # VACUUM INTO increments it
+    return f"sqlite:{(await asyncio.to_thread(os.stat, file)).st_ino}:{row['schema_version']}"
