@@ -117,7 +117,9 @@ async def test_an_invalid_token_allows_public_operations(
     ]
 
 
-async def test_an_anonymous_request_gets_no_challenge(http: httpx.AsyncClient) -> None:
+async def test_an_anonymous_response_has_no_www_authenticate_header(
+    http: httpx.AsyncClient,
+) -> None:
     response = await http.post(
         "/graphql", json={"query": "{ viewer { locale } tickets { nodes { id } } }"}
     )
@@ -334,14 +336,14 @@ async def test_the_cost_is_reported_before_and_after_execution(http: httpx.Async
     assert response["extensions"]["cost"]["limit"] == 5_000
 
 
-async def test_only_demonstrations_can_move_time(http: httpx.AsyncClient) -> None:
+async def test_only_a_demonstration_can_advance_its_clock(http: httpx.AsyncClient) -> None:
     response = await http.post(
         "/graphql", json={"query": "mutation { clockAdvance(input: {seconds: 60}) { now } }"}
     )
     assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-def test_the_demonstrations_time_survives_a_restart(tmp_path: Path, action: Action) -> None:
+def test_the_demonstration_clock_survives_a_restart(tmp_path: Path, action: Action) -> None:
     """The time is stored in the database, so that a restart doesn't move invoices back in time."""
     from models.operations.clock_offset import advance_clock, clock_offset
 

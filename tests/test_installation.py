@@ -90,7 +90,9 @@ WARNINGS = [
 
 
 @pytest.mark.parametrize(("name", "environ"), ERRORS, ids=str)
-def test_an_example_is_an_error(name: str, environ: dict[str, str], ready: dict[str, str]) -> None:
+def test_example_values_are_errors(
+    name: str, environ: dict[str, str], ready: dict[str, str]
+) -> None:
     found = findings(ready | environ)
     assert found.keys() == {"payments", name}
     assert found[name].severity is Severity.ERROR
@@ -98,7 +100,7 @@ def test_an_example_is_an_error(name: str, environ: dict[str, str], ready: dict[
 
 
 @pytest.mark.parametrize(("name", "environ"), WARNINGS, ids=str)
-def test_a_weakness_is_a_warning(name: str, environ: dict[str, str], ready: dict[str, str]) -> None:
+def test_weaknesses_are_warnings(name: str, environ: dict[str, str], ready: dict[str, str]) -> None:
     found = findings(ready | environ)
     assert found.keys() == {"payments", name}
     assert found[name].severity is Severity.WARNING
@@ -126,7 +128,7 @@ def test_a_database_on_this_machine_needs_no_encryption(url: str, ready: dict[st
     assert findings(ready | {"CAMCHA_DATABASE_URL": url}).keys() == {"payments"}
 
 
-def test_a_test_installation_may_have_all_of_it(ready: dict[str, str]) -> None:
+def test_a_test_installation_only_gets_warnings(ready: dict[str, str]) -> None:
     keys = ("CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY")
     environ = {key: ready[key] for key in keys} | {"CAMCHA_TEST_INSTALLATION": "true"}
     found = findings(environ)
@@ -134,7 +136,7 @@ def test_a_test_installation_may_have_all_of_it(ready: dict[str, str]) -> None:
     assert found.keys() > {*EXAMPLES, "test installation"}
 
 
-def test_a_demonstration_says_what_it_is() -> None:
+def test_a_demonstration_is_reported_as_one() -> None:
     assert findings({}).keys() == {"demonstration"}
 
 

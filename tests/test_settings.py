@@ -265,7 +265,7 @@ def test_an_invalid_seller_file_is_reported_at_start_up(
     assert error in raised.value.errors[0]
 
 
-def test_limits_are_settings() -> None:
+def test_limits_can_be_configured() -> None:
     defaults = read_settings(VALID).connection_limits
     environ = {"CAMCHA_LIMIT_HEADERS": "7", "CAMCHA_LIMIT_IDLE_SECONDS": "2.5"}
     assert read_settings(VALID | environ).connection_limits == replace(
@@ -273,7 +273,7 @@ def test_limits_are_settings() -> None:
     )
 
 
-def test_the_hosts_are_any_until_some_are_named() -> None:
+def test_any_host_is_accepted_unless_hosts_are_configured() -> None:
     urls = {"CAMCHA_BASE_URL": "https://api.example.fr", "CAMCHA_ALLOWED_ORIGINS": "https://a.fr:8"}
     assert read_settings({**VALID, **urls}).hosts == frozenset()
     environ = {**VALID, **urls, "CAMCHA_ALLOWED_HOSTS": "Camcha, 10.0.0.1 ::1"}

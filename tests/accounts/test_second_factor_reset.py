@@ -127,7 +127,7 @@ async def test_p4_3_an_owner_resets_a_members_second_factor(
     assert await Authenticator.filter(user_id=user_without_factor.pk).count() == 1
 
 
-async def test_second_factors_that_an_owner_cannot_reset(
+async def test_an_owner_cannot_reset_protected_second_factors(
     company: Company, new_action: "NewAction", clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
     """Another owner's, their own, and those of a user with a second company, of staff, and of users

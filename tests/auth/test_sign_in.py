@@ -85,7 +85,7 @@ async def authenticate_with(auth: AuthServices, new_action: "NewAction", **overr
 
 
 class TestSignUp:
-    async def test_creates_a_company_and_its_owner_and_sends_one_email(
+    async def test_a_sign_up_creates_a_company_with_an_owner_and_sends_one_email(
         self, auth: AuthServices, new_action: "NewAction"
     ) -> None:
         """P1.4: a user signs a company up."""
@@ -274,7 +274,7 @@ class TestVerification:
 
 
 class TestAuthenticate:
-    async def test_accepts_the_right_password(
+    async def test_the_right_password_is_accepted(
         self, auth: AuthServices, new_action: "NewAction", owner: User
     ) -> None:
         """P1.4: sign-in."""

@@ -29,7 +29,7 @@ def test_a_token_is_invalid_for_another_purpose(other: Purpose) -> None:
         SIGNER.read(other, TOKEN, ISSUED_AT)
 
 
-def test_another_secret_key_refuses_it() -> None:
+def test_a_token_is_invalid_with_another_secret_key() -> None:
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         Signer("another secret key of a test").read(Purpose.DOWNLOAD, TOKEN, ISSUED_AT)
 

@@ -26,7 +26,7 @@ EVENTS_SUBSCRIPTION = """subscription($id: ID!, $after: BigInt) {
     ticketEvents(ticketId: $id, after: $after) { sequence message { clientMessageId } } }"""
 
 
-async def test_over_http(server: Server) -> None:
+async def test_queries_and_mutations_work_over_http(server: Server) -> None:
     paul = await sign_up(server, "paul@boulangerie.example")
     ticket = await paul.open_chat()
     transport = AIOHTTPTransport(
@@ -41,7 +41,7 @@ async def test_over_http(server: Server) -> None:
         await query_and_reply(session, ticket)
 
 
-async def test_over_a_websocket(server: Server) -> None:
+async def test_subscriptions_work_over_a_websocket(server: Server) -> None:
     paula = await sign_up(server, "paula@boulangerie.example")
     ticket = await paula.open_chat()
     client: Any = Gql(transport=websocket(paula))  # its connect_async is not typed

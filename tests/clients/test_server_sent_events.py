@@ -89,7 +89,7 @@ async def reply(client: Client, ticket: str, body: str) -> None:
     await client.mutate("ticketReply", "TicketReplyInput", arguments, "message { sequence }")
 
 
-async def test_npms_client_resumes_after_the_server_was_killed(server: Server) -> None:
+async def test_the_graphql_sse_client_resumes_after_the_server_was_killed(server: Server) -> None:
     paul = await sign_up(server, "events@boulangerie.example")
     ticket = await paul.open_chat()
     lines = client_output(server, paul, ticket, "events.mjs", f"{server.url}/graphql")

@@ -15,7 +15,7 @@ def test_dates_and_times_in_utc_are_written_as_isoformat(value: date | datetime)
 
 
 @given(st.dates() | st.datetimes(timezones=st.just(UTC)))
-def test_dates_are_written_equally_by_the_slower_encoder(
+def test_the_slower_encoder_formats_dates_identically(
     value: date | datetime,
 ) -> None:
     assert encode_json([value, 2**70]) == f'["{value.isoformat()}",{2**70}]'.encode()

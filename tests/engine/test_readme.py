@@ -71,7 +71,7 @@ async def execute(engine: engine.Engine, query: str) -> Any:
     return response["data"]
 
 
-def test_limits(example: dict[str, Any]) -> None:
+def test_the_limits_can_be_configured(example: dict[str, Any]) -> None:
     with pytest.raises(RequestError) as caught:
         example["strict_engine"].prepare(Params("{ books(first: 2001) { title } }"))
     assert caught.value.errors[0]["extensions"] == {
@@ -81,7 +81,7 @@ def test_limits(example: dict[str, Any]) -> None:
     }
 
 
-def test_cost(example: dict[str, Any]) -> None:
+def test_a_cost_function_can_be_defined(example: dict[str, Any]) -> None:
     assert example["costly_engine"].prepare(Params("{ total }")).cost == 100
 
 
@@ -100,7 +100,7 @@ async def test_a_deferred_value_gets_the_selection(example: dict[str, Any]) -> N
     }
 
 
-def test_trusted_documents(example: dict[str, Any], tmp_path: Path) -> None:
+def test_trusted_documents_can_be_registered(example: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
     path.write_bytes(orjson.dumps({"first-book": "{ books(first: 1) { title } }"}))
     trusting_engine = example["trusting_engine"](path)
@@ -112,7 +112,7 @@ def test_trusted_documents(example: dict[str, Any], tmp_path: Path) -> None:
     assert caught.value.errors[0]["extensions"]["code"] == "DOCUMENT_NOT_TRUSTED"
 
 
-async def test_execution_without_http(example: dict[str, Any]) -> None:
+async def test_operations_can_be_executed_without_http(example: dict[str, Any]) -> None:
     response = orjson.loads(
         await example["execute"]("query ($n: Int!) { books(first: $n) { year } viewer }", {"n": 1})
     )

@@ -241,7 +241,7 @@ def test_messages_about_invalid_urls_never_contain_the_password(url: str, messag
     assert "hush" not in str(raised.value)
 
 
-def test_safe_defaults() -> None:
+def test_smtp_urls_have_secure_defaults() -> None:
     submission, implicit = (
         transport_from_url("smtp://mail.example"),
         transport_from_url("smtps://mail.example"),

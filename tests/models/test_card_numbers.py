@@ -67,7 +67,7 @@ def masked_text(card: str) -> str:
 
 
 @pytest.mark.parametrize("card", CARDS)
-def test_a_card_is_masked_in_every_dress(card: str) -> None:
+def test_a_card_is_masked_in_every_format(card: str) -> None:
     for separator in ("", *SEPARATORS):
         assert mask_card_numbers(in_groups(card, separator)) == masked_text(card), repr(separator)
 
@@ -93,7 +93,7 @@ def test_a_card_is_masked_in_every_dress(card: str) -> None:
         ("id;card;cvc\n1;", ";123"),
     ],
 )
-def test_what_stands_around_hides_no_card(before: str, after: str) -> None:
+def test_surrounding_text_does_not_hide_a_card(before: str, after: str) -> None:
     for card in (VISA, "378282246310005", "30569309025904"):
         for separator in ("", *SEPARATORS):
             text = mask_card_numbers(before + in_groups(card, separator) + after)

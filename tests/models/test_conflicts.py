@@ -89,7 +89,7 @@ async def test_a_conflict_is_retried(deadlock: Deadlock) -> None:
     assert deadlock.attempts == 2
 
 
-async def test_what_was_committed_is_not_repeated(action: Action) -> None:
+async def test_committed_work_is_not_repeated(action: Action) -> None:
     attempts: list[int] = []
 
     async def work() -> None:

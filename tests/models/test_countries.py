@@ -32,7 +32,7 @@ def test_other_territories_are_refused() -> None:
 @pytest.mark.parametrize(
     "text", ["", "F", "FRA", "F R", "ß", "ﬁ", "ＦＲ", "FR\0", "zz", "F" * 10**6]
 )
-def test_what_is_no_code_is_refused(text: str) -> None:
+def test_an_invalid_country_code_is_refused(text: str) -> None:
     with pytest.raises(Refusal) as refused:
         parse_country_code(text)
     assert refused.value.code == "VALUE_INVALID"

@@ -73,7 +73,7 @@ def test_normalizing_is_idempotent(text: str) -> None:
     "text",
     ["", "@", "zoe", "zoe@", "zoe@xn--", "zoe@xn--a-ecp.ru", "a@" + "ä" * 10_000, "a@b@ä.fr"],
 )
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_an_invalid_address_is_refused(text: str) -> None:
     assert isinstance(normalized_email(text), str)
     with pytest.raises(Refusal) as refused:
         clean_email(text)

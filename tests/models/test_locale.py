@@ -44,16 +44,16 @@ FR, EN = Locale.FR, Locale.EN
         (", ".join(["de"] * 30) + ", en", FR),
     ],
 )
-def test_the_preferred_language(header: str | None, locale: Locale) -> None:
+def test_the_preferred_language_is_selected(header: str | None, locale: Locale) -> None:
     assert preferred_locale(header) is locale
 
 
-def test_the_default_counts_where_nothing_else_is_preferred() -> None:
+def test_the_default_applies_without_another_preference() -> None:
     for header in (None, "de", "*", "*;q=0", "fr;q=0, en;q=0"):
         assert preferred_locale(header, EN) is EN
     assert preferred_locale("en;q=0", EN) is FR
 
 
 @given(some.text('frenFREN*-_;,=qQ0.19 "\\', max_size=60))
-def test_every_header_has_an_answer(header: str) -> None:
+def test_every_header_selects_a_locale(header: str) -> None:
     assert preferred_locale(header) in Locale

@@ -46,7 +46,7 @@ INVISIBLE = [
 
 
 @pytest.mark.parametrize("text", BLANKS)
-def test_what_shows_nothing_is_blank(text: str) -> None:
+def test_a_text_without_visible_characters_is_blank(text: str) -> None:
     assert is_blank(text)
     for check in (line, masked_line):
         with pytest.raises(Refusal) as refused:
@@ -124,7 +124,7 @@ def test_names_are_kept_in_every_script(name: str) -> None:
         ("a\u2028b\u0085c", "a b c"),
     ],
 )
-def test_a_line_holds_nothing_invisible(text: str, cleaned_text: str) -> None:
+def test_a_line_contains_no_invisible_characters(text: str, cleaned_text: str) -> None:
     assert clean_line(text) == cleaned_text
 
 

@@ -100,7 +100,7 @@ def _without_placeholders(template: str) -> str:
     return re.sub(r"%\(\w+\)s", "x", template)
 
 
-def test_values_are_written_as_the_language_writes_them() -> None:
+def test_values_are_formatted_for_the_language() -> None:
     message = _("From %(since)s, %(count)s times")
     values: dict[str, Any] = {"since": date(2026, 11, 1), "count": 12_500}
     assert text(message, EN, **values) == "From 1 November 2026, 12,500 times"
@@ -118,7 +118,7 @@ def test_values_that_are_texts_are_translated_and_lists_joined() -> None:
     assert sentence == "Cette demande est résolue. Elle peut seulement devenir résolue ou close."
 
 
-def test_a_text_with_a_plural_follows_its_count() -> None:
+def test_a_plural_form_matches_its_count() -> None:
     message = _n("%(count)s file", "%(count)s files")
     assert [text(message, EN, count=count) for count in (0, 1, 2)] == [
         "0 files",
@@ -175,7 +175,7 @@ def test_templates_use_the_same_catalogues_and_escape_values() -> None:
     assert template.render(locale="en", name="x") == "This SIREN isn’t valid. Hi x"
 
 
-def test_errors_speak_the_readers_language() -> None:
+def test_errors_are_in_the_readers_language() -> None:
     refusal = Refusal(CommonErrorCode.TOO_LONG, "input", "name", length=200)
     assert (message_for(refusal, EN), message_for(refusal, FR)) == (
         "Use at most 200 characters.",
@@ -230,7 +230,7 @@ def test_updating_keeps_translations_adds_new_texts_and_drops_unused_ones(tmp_pa
 
 
 @pytest.mark.parametrize(("problems", "status"), [([], 0), (["fr/common.po: 'Save' is fuzzy"], 1)])
-def test_the_command_lists_what_is_wrong(
+def test_the_command_lists_the_problems(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     problems: list[str],
@@ -241,7 +241,7 @@ def test_the_command_lists_what_is_wrong(
     assert capsys.readouterr().err == "".join(f"error: {problem}\n" for problem in problems)
 
 
-def test_problems_name_what_is_wrong(tmp_path: Path) -> None:
+def test_problems_state_the_translation_and_its_error(tmp_path: Path) -> None:
     extraction.update_catalogues(tmp_path)
     catalogue = tmp_path / "fr" / "common.po"
     content = catalogue.read_text(encoding="utf-8")

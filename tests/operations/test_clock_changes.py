@@ -73,7 +73,7 @@ async def test_waiting_times_follow_a_clock_that_is_set_back(waiting: Waiting) -
     assert account.registry_due_at == waiting.clock.now() + 2 * HOUR - MINUTE
 
 
-async def test_emails_written_shortly_before_wait_at_most_that_long(waiting: Waiting) -> None:
+async def test_recent_emails_wait_at_most_their_original_delay(waiting: Waiting) -> None:
     """The time is recorded at intervals, so the last seconds before the change are unknown."""
     await waiting.run_job()
     waiting.clock.advance(timedelta(seconds=9))
@@ -91,7 +91,7 @@ async def test_clocks_of_two_hosts_may_differ_a_little(waiting: Waiting) -> None
     assert await waiting.remaining(email) == MINUTE + TOLERANCE
 
 
-async def test_many_emails_are_moved_and_sent_ones_stay(waiting: Waiting) -> None:
+async def test_waiting_emails_are_rescheduled_and_sent_ones_unchanged(waiting: Waiting) -> None:
     emails = [await waiting.store_email(HOUR) for _ in range(7)]
     await emails[3].mark_sent(waiting.clock.now())
     await waiting.run_job()

@@ -149,7 +149,7 @@ async def test_pages_are_verified_across_their_boundaries(
     beating.cancel()
 
 
-async def test_verifying_costs_more_the_more_there_is(three_invoices: list[Invoice]) -> None:
+async def test_the_cost_of_verification_grows_with_the_data(three_invoices: list[Invoice]) -> None:
     await count_rows()
     small = numbering_cost({}), audit_proof_cost({})
     await Counter.filter(series=Series.INVOICE.value).update(last_position=1_000_000)

@@ -106,7 +106,7 @@ async def _post(client: Client, key: str, chat: str) -> list[str]:
 
 
 @pytest.mark.parametrize("failure", ["drop", "reset"])
-async def test_chats_go_on_after_an_outage_and_a_kill(
+async def test_chats_continue_after_an_outage_and_a_kill(
     server: Server, proxy: Proxy, failure: str
 ) -> None:
     client = await sign_up(server, "npm@boulangerie.example")

@@ -93,7 +93,7 @@ async def is_ready(http: httpx.AsyncClient) -> bool:
     return (await http.get("/readyz")).status_code == 200
 
 
-async def test_a_request_with_a_token_gets_503_and_pages_say_it(
+async def test_authenticated_requests_and_pages_get_503(
     http: httpx.AsyncClient, proxy: Proxy
 ) -> None:
     proxy.drop()
@@ -107,7 +107,7 @@ async def test_a_request_with_a_token_gets_503_and_pages_say_it(
     assert "The service is temporarily unavailable." in page.text
 
 
-async def test_a_database_that_was_restarted_is_used_at_once(
+async def test_a_restarted_database_is_used_immediately(
     http: httpx.AsyncClient, proxy: Proxy
 ) -> None:
     await eventually(lambda: many_answers(http))
@@ -151,7 +151,9 @@ async def test_a_transaction_that_loses_the_database_is_refused_and_frees_its_lo
     assert (await User.get(pk=user.pk)).name == "Stored"
 
 
-async def test_a_server_that_became_a_replica_is_left(user: User, postgres_database: str) -> None:
+async def test_connections_to_a_server_that_became_a_replica_are_replaced(
+    user: User, postgres_database: str
+) -> None:
     """After a failover the address leads to the new server, but open connections to the old one."""
     await eventually(lambda: try_update(user, "Before"))
     owner = await asyncpg.connect(driver_url(postgres_database))

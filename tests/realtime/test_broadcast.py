@@ -278,7 +278,7 @@ async def test_frames_are_written_in_batches_between_which_clients_may_leave_or_
     await disconnect_all(app, sockets)
 
 
-async def test_everyone_catches_up_alone_when_the_broadcast_fails(
+async def test_subscriptions_catch_up_individually_when_the_broadcast_fails(
     app: StreamApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sockets = await subscribe_all(app, ("a", "fr"), ("b", "en"))

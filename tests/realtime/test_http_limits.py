@@ -52,7 +52,7 @@ def impatient() -> Iterator[HttpServer]:
 # Queued requests and unread responses
 
 
-async def test_requests_whose_answers_nobody_reads_stop_being_read(server: HttpServer) -> None:
+async def test_reading_pauses_while_responses_are_unread(server: HttpServer) -> None:
     before = len(server.started)
     async with server.connect() as (_reader, writer):
         writer.write(b"".join(get(f"/big/{n}") for n in range(50_000)))
@@ -66,7 +66,7 @@ async def test_requests_whose_answers_nobody_reads_stop_being_read(server: HttpS
         assert len(server.started) - before < 1_000
 
 
-async def test_few_requests_are_queued(server: HttpServer) -> None:
+async def test_the_number_of_queued_requests_is_limited(server: HttpServer) -> None:
     async with server.connect() as (reader, writer):
         writer.write(get("/slow/0") + b"".join(get(f"/queued/{n}") for n in range(5_000)) + CLOSE)
         await wait_until(lambda: "/slow/0" in server.started)
@@ -96,7 +96,7 @@ REQUESTS = [
     requests=st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=40),
     sizes=st.lists(st.integers(1, 20_000), min_size=1, max_size=10),
 )
-async def test_requests_are_understood_however_they_are_divided(
+async def test_requests_are_parsed_however_they_are_split(
     server: HttpServer, requests: list[bytes], sizes: list[int]
 ) -> None:
     data = b"".join([*requests, CLOSE])
@@ -151,7 +151,7 @@ async def test_a_url_that_is_too_long_is_414(server: HttpServer) -> None:
     assert response.startswith(b"HTTP/1.1 414 ")
 
 
-async def test_headers_up_to_the_limit_pass(server: HttpServer) -> None:
+async def test_headers_up_to_the_limit_are_accepted(server: HttpServer) -> None:
     long_header = get("/long", b"A: " + b"x" * 32_000)
     many_headers = get("/many", *(b"A%d: x" % n for n in range(99)))
     assert answered(await server.exchange(long_header + many_headers + CLOSE)) == [
@@ -232,7 +232,7 @@ async def half_open(server: HttpServer, number: int) -> AsyncIterator[list[async
     ],
     ids=["half open", "half open per network", "connections per network", "connections"],
 )
-async def test_the_oldest_half_open_connection_gives_way(
+async def test_the_oldest_half_open_connection_is_closed_first(
     limits: ConnectionLimits, trusted: str
 ) -> None:
     with http_server(limits, forwarded_allow_ips=trusted) as server:
@@ -270,7 +270,7 @@ class Waiting:
         self.waits = False
 
 
-def test_the_network_with_the_most_half_open_connections_gives_way() -> None:
+def test_the_network_with_the_most_half_open_connections_loses_one() -> None:
     registry = ConnectionRegistry(ConnectionLimits(half_open=6, half_open_seconds=1e-9))
     customer = Waiting(registry, "192.0.2.1")
     attackers = [Waiting(registry, f"2001:db8:1:{n}::1") for n in range(20)]  # one /48

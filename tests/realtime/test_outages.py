@@ -29,7 +29,7 @@ async def test_a_new_connection_is_closed_for_a_retry_when_the_outage_lasts() ->
             )
 
 
-async def test_work_is_repeated_until_it_succeeds_or_the_time_is_over() -> None:
+async def test_work_is_retried_until_it_succeeds_or_times_out() -> None:
     attempts: list[int] = []
 
     async def work() -> int:
@@ -46,7 +46,7 @@ async def test_work_is_repeated_until_it_succeeds_or_the_time_is_over() -> None:
 
 
 @pytest.mark.parametrize("code", ["SERVICE_UNAVAILABLE", "TIMEOUT"])
-def test_an_event_that_failed_for_a_moment_is_not_delivered(code: str) -> None:
+def test_an_event_that_failed_temporarily_is_not_delivered(code: str) -> None:
     with pytest.raises(ServiceUnavailable):
         require_available([{"message": "x"}, {"message": "x", "extensions": {"code": code}}])
     require_available([{"message": "x", "extensions": {"code": "INTERNAL"}}])

@@ -59,7 +59,7 @@ async def start_waiting(hub: Hub, changes: Changes) -> "asyncio.Task[Typing]":
     return task
 
 
-async def test_others_see_who_is_typing_and_who_has_stopped(
+async def test_other_viewers_see_who_starts_and_stops_typing(
     presence: Presence, alices_changes: Changes, clock: "MovableClock"
 ) -> None:
     presence.set_typing(TICKET, PAUL, True)
@@ -70,7 +70,7 @@ async def test_others_see_who_is_typing_and_who_has_stopped(
     assert await next_change(alices_changes) == Typing(TICKET, PAUL, False, clock.now())
 
 
-async def test_no_one_sees_themselves_or_another_ticket(
+async def test_viewers_do_not_see_themselves_or_other_tickets(
     presence: Presence, alices_changes: Changes
 ) -> None:
     presence.set_typing(TICKET, ALICE, True)
@@ -120,7 +120,7 @@ async def test_typing_expires_without_an_announcement(
     assert not (await next_change(alices_changes)).typing
 
 
-async def test_someone_who_comes_later_sees_who_is_typing_now(
+async def test_a_new_subscriber_sees_who_is_typing(
     presence: Presence, alices_changes: Changes, clock: "MovableClock"
 ) -> None:
     presence.set_typing(TICKET, PAUL, True)
@@ -137,7 +137,7 @@ async def test_expired_states_are_not_kept(presence: Presence, clock: "MovableCl
     assert list(presence._latest) == [TICKET]
 
 
-async def test_someone_who_loses_access_sees_nothing_more(presence: Presence, hub: Hub) -> None:
+async def test_a_viewer_who_loses_access_gets_no_more_changes(presence: Presence, hub: Hub) -> None:
     has_access = True
 
     async def require_access() -> None:

@@ -60,7 +60,7 @@ async def test_a_person_has_a_limited_number_of_connections() -> None:
 @pytest.mark.parametrize(
     "limits", [SocketLimits(anonymous=2), SocketLimits(anonymous_per_network=2)]
 )
-async def test_anonymous_connections_are_few(limits: SocketLimits) -> None:
+async def test_the_number_of_anonymous_connections_is_limited(limits: SocketLimits) -> None:
     with running_server(limits) as server:
         names = [None, None, "paul", None]
         async with connect_as(server, *({"name": name} for name in names)) as clients:
@@ -69,7 +69,7 @@ async def test_anonymous_connections_are_few(limits: SocketLimits) -> None:
             assert await wait_until_closed(clients[3]) == TOO_MANY
 
 
-async def test_anonymous_connections_are_short() -> None:
+async def test_the_duration_of_anonymous_connections_is_limited() -> None:
     with running_server(SocketLimits(anonymous_seconds=0.2)) as server:
         async with connect_as(server, {"name": None}, {"name": "paul"}) as (anonymous, paul):
             expected = (CloseCode.UNAUTHORIZED, "Sign in to stay connected")
@@ -81,7 +81,9 @@ async def test_anonymous_connections_are_short() -> None:
 @pytest.mark.parametrize(
     "limits", [SocketLimits(connections=3), SocketLimits(connections_per_network=3)]
 )
-async def test_strangers_give_way_to_those_who_sign_in(limits: SocketLimits) -> None:
+async def test_anonymous_connections_are_closed_in_favor_of_signed_in_users(
+    limits: SocketLimits,
+) -> None:
     """A handshake doesn't say who opens the websocket, so the oldest stranger gives way."""
     with running_server(limits) as server:
         async with (
@@ -117,7 +119,7 @@ async def test_networks_are_counted_by_the_address_that_a_trusted_proxy_reports(
                     assert await wait_until_closed(second) == TOO_MANY
 
 
-async def test_few_operations_keep_a_result_for_a_client_that_does_not_read() -> None:
+async def test_concurrent_operations_of_a_client_that_does_not_read_are_limited() -> None:
     limits = SocketLimits(running=2, operations=50)
     with running_server(limits) as server:
         async with await server.connect() as client:

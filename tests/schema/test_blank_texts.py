@@ -73,7 +73,7 @@ def scenario(
 
 
 @pytest.mark.parametrize("text", TEXTS)
-async def test_a_text_that_shows_nothing_is_refused(scenario: Scenario, text: str) -> None:
+async def test_a_text_without_visible_characters_is_refused(scenario: Scenario, text: str) -> None:
     name, path = TEXTS[text]
     create_viewer, arguments = INPUTS.get(name) or FAULTY_INPUTS[name][:2]
     viewer = await create_viewer(scenario)

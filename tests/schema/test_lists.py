@@ -70,7 +70,7 @@ async def list_numbers(execute: "Execute", viewer: Viewer, **arguments: Any) -> 
     ]
 
 
-async def test_tickets_come_in_the_order_that_is_asked_for(
+async def test_tickets_are_returned_in_the_requested_order(
     execute: "Execute", dataset: "Dataset", tickets: list[str]
 ) -> None:
     first, a, b, c = tickets
@@ -120,7 +120,7 @@ async def test_a_cursor_of_another_order_is_refused(
             assert codes == ([] if other == order else ["BAD_USER_INPUT"])
 
 
-async def test_filters_must_all_hold(
+async def test_all_filters_must_match(
     execute: "Execute", dataset: "Dataset", tickets: list[str], clock: "MovableClock"
 ) -> None:
     first, a, b, c = tickets
@@ -144,7 +144,7 @@ async def test_filters_must_all_hold(
         assert await list_numbers(execute, dataset.paul.owner, f=arguments) == numbers, arguments
 
 
-async def test_a_list_below_an_object_takes_an_order_too(
+async def test_a_nested_list_can_be_ordered(
     execute: "Execute", dataset: "Dataset", tickets: list[str]
 ) -> None:
     query = """query($ids: [ID!]!, $o: TicketOrder, $after: String) { nodes(ids: $ids) { ... on
@@ -173,9 +173,7 @@ async def test_a_list_below_an_object_takes_an_order_too(
     assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_USER_INPUT"]
 
 
-async def test_staff_find_what_people_name_by_number(
-    execute: "Execute", dataset: "Dataset"
-) -> None:
+async def test_staff_find_objects_by_number(execute: "Execute", dataset: "Dataset") -> None:
     ticket, invoice = dataset.marie.row(Ticket).number, dataset.marie.row(Invoice).number
     assert await list_numbers(execute, dataset.alice, f={"number": {"eq": ticket.lower()}}) == [
         ticket
@@ -195,7 +193,9 @@ async def test_staff_find_what_people_name_by_number(
         ] == "BAD_USER_INPUT"
 
 
-async def test_invoices_come_by_number_or_by_day(execute: "Execute", dataset: "Dataset") -> None:
+async def test_invoices_can_be_ordered_by_number_or_date(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
     numbers = sorted(company.row(Invoice).number for company in (dataset.paul, dataset.marie))
     for order in ("NUMBER", "ISSUED_ON"):
         for direction, expected in (("ASC", numbers), ("DESC", numbers[::-1])):
@@ -210,7 +210,7 @@ async def test_invoices_come_by_number_or_by_day(execute: "Execute", dataset: "D
         assert len(response["data"]["invoices"]["nodes"]) == count
 
 
-async def test_objects_are_found_by_name_by_those_who_may_see_them(
+async def test_viewers_with_access_find_objects_by_name(
     execute: "Execute", dataset: "Dataset"
 ) -> None:
     marie = dataset.marie
@@ -250,7 +250,7 @@ async def test_objects_are_found_by_name_by_those_who_may_see_them(
         assert {name: response["data"][name] for name in result} == dict.fromkeys(result)
 
 
-async def test_a_refusal_leaves_the_answers_beside_it(
+async def test_a_refused_list_does_not_affect_other_fields(
     execute: "Execute", dataset: "Dataset"
 ) -> None:
     response = await execute(

@@ -307,7 +307,7 @@ async def test_operators_verify_the_invoice_numbering(
     ("demonstration", "seconds", "code"),
     [(False, 60, "NOT_ACTIVE"), (True, 0, "VALUE_INVALID"), (True, 86_400, None)],
 )
-async def test_time_moves_forward_in_a_demonstration_only(
+async def test_the_clock_can_be_advanced_only_in_a_demonstration(
     db: str,
     action: Action,
     engine: "Engine",

@@ -126,7 +126,7 @@ def operation_strategy(
 
 @examples(0.25, VIEWERS)
 @given(data=st.data())
-async def test_generated_queries_over_the_whole_schema(
+async def test_generated_queries_match_graphql_core_on_the_whole_schema(
     data: st.DataObject,
     operation_strategy: st.SearchStrategy[GeneratedOperation],
     comparison: Comparison,

@@ -109,7 +109,7 @@ async def count_statements(
     return len(page["nodes"]), len(statements(caplog))
 
 
-async def test_the_inbox(
+async def test_the_inbox_takes_a_fixed_number_of_statements(
     execute: "Execute", dataset: "Dataset", action: Action, caplog: pytest.LogCaptureFixture
 ) -> None:
     await open_tickets(action, dataset, 3)
@@ -118,7 +118,7 @@ async def test_the_inbox(
     assert await count_statements(execute, dataset.alice, INBOX, caplog) == (50, INBOX_STATEMENTS)
 
 
-async def test_invoices_with_lines(
+async def test_invoices_with_lines_take_a_fixed_number_of_statements(
     execute: "Execute",
     dataset: "Dataset",
     action: Action,

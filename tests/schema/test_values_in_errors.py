@@ -72,7 +72,7 @@ def test_no_value_is_repeated(engine: Engine, position: str) -> None:
             assert "hunter2" not in str(refused.value.errors), value
 
 
-def test_every_kind_of_type_is_tried() -> None:
+def test_every_kind_of_type_is_covered() -> None:
     visited_types = {get_named_type(each.type).name for _, _, _, each in ARGUMENTS.values()}
     inner = [GRAPH.type_map[name] for name in visited_types]
     while inner:

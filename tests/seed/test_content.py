@@ -87,7 +87,7 @@ def test_each_promise_to_customers_is_answered() -> None:
     assert {promise for promise, _, _ in FAQ_COVERAGE + IMPLIED_COVERAGE} == PROMISES
 
 
-def test_the_library_has_every_kind() -> None:
+def test_the_library_has_articles_of_every_kind() -> None:
     kinds = Counter(each.kind for each in ARTICLES.values())
     assert kinds["FAQ"] >= len({slug for _, _, slug in FAQ_COVERAGE + IMPLIED_COVERAGE})
     assert min(kinds["GUIDE"], kinds["VIDEO"], kinds["WEBINAR"]) >= 3
@@ -154,7 +154,7 @@ def outline(body: str) -> list[str]:
 
 
 @pytest.mark.parametrize("text", FRENCH_TEXTS)
-def test_french_typography(text: ArticleText) -> None:
+def test_texts_follow_french_typography(text: ArticleText) -> None:
     french = f"{text.title}\n{text.summary}\n{text.body}"
     assert re.findall(r".{9} [:;?!»]|« .{9}|\w'\w.{9}|\d [€%]", french) == []
 
@@ -194,7 +194,7 @@ def test_a_webinar_keeps_its_local_time_when_clocks_change() -> None:
     assert webinar.start_time(date(2027, 3, 13)).isoformat() == "2027-04-12T14:00:00+02:00"
 
 
-def test_three_offers_for_each_segment_with_rising_prices() -> None:
+def test_each_segment_has_three_offers_with_rising_prices() -> None:
     for segment in ("TPE", "PME"):
         prices = [each.monthly_net_cents for each in offers() if each.segment == segment]
         assert len(prices) == 3

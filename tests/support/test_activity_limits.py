@@ -120,7 +120,7 @@ async def test_staff_have_a_limit_of_their_own(
     assert await sender.reply(dataset.paul.owner, tickets[0]) is None
 
 
-async def test_what_is_refused_does_not_count(
+async def test_refused_requests_do_not_count(
     execute: "Execute", dataset: "Dataset", few: Services
 ) -> None:
     sender, paul = Sender(execute), dataset.paul.owner

@@ -99,7 +99,7 @@ async def test_a_request_names_one_host(server: Server) -> None:
 
 
 @with_host
-async def test_other_hosts_are_refused_where_hosts_are_named(
+async def test_other_hosts_are_refused_when_hosts_are_configured(
     server: Server, client: httpx.AsyncClient
 ) -> None:
     port = urlsplit(server.url).port
@@ -123,7 +123,7 @@ async def open_socket(server: Server, host: str) -> None:
         pass
 
 
-def test_the_check_knows_names_and_addresses() -> None:
+def test_the_host_check_matches_names_and_addresses() -> None:
     check = HostCheck(frozenset({"camcha"}))
     for host, accepted in ((b"camcha:", True), (b"[::1]:80", True), (b"[camcha]", False)):
         scope = {"path": "/", "http_version": "1.1", "headers": [(b"host", host)]}
@@ -131,7 +131,7 @@ def test_the_check_knows_names_and_addresses() -> None:
 
 
 @pytest.mark.parametrize("authorization", [5, True, False, 0, [], ["Bearer x"], {}, {"a": 1}, 1.5])
-async def test_an_authorization_that_is_no_text_closes_with_4401(
+async def test_an_authorization_that_is_not_a_string_closes_with_4401(
     server: Server, authorization: object
 ) -> None:
     for name in ("authorization", "Authorization"):

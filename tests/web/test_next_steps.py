@@ -60,7 +60,7 @@ async def test_the_start_page_redirects_to_the_customer_space(
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_an_invalid_link_leads_on(site: Site, page: str) -> None:
+async def test_the_page_of_an_invalid_link_links_to_the_start_page(site: Site, page: str) -> None:
     response = await site.client.get(f"/{page}?token=x", headers=ENGLISH)
     assert response.status_code == 404
     assert leads_home(response)
@@ -109,7 +109,7 @@ async def test_a_confirmed_address_gets_no_further_verification(site: Site) -> N
     assert await templates_to(ADDRESS) == []
 
 
-async def test_the_last_page_of_each_story_leads_on(site: Site, clock: "MovableClock") -> None:
+async def test_final_pages_link_to_the_start_page(site: Site, clock: "MovableClock") -> None:
     await site.client.post("/verify?token=x", data={"email": ADDRESS})
     [token] = await tokens_to(ADDRESS, "verify")
     assert leads_home(await site.client.post(f"/verify?token={token}"))

@@ -86,7 +86,7 @@ class TestSetUp:
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await confirm_totp(new_action(), auth, tokens.session, "000000")
 
-    async def test_the_set_up_requires_the_password(
+    async def test_a_set_up_requires_the_password(
         self, auth: AuthServices, new_action: "NewAction", owner: User
     ) -> None:
         session = (await sign_in(owner, None, False, new_action())).session

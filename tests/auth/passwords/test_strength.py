@@ -35,7 +35,7 @@ async def passwords() -> AsyncIterator[Passwords]:
         "🦊 renard pressé 🦊",
     ],
 )
-async def test_strong_passwords_of_any_composition_pass(
+async def test_strong_passwords_of_any_composition_are_accepted(
     passwords: Passwords, password: str
 ) -> None:
     """P4.3: there is no rule about which characters to use."""
@@ -87,7 +87,7 @@ async def refused_among(passwords: Sequence[str]) -> list[str]:
     return refused
 
 
-async def test_what_french_people_choose_first_is_refused() -> None:
+async def test_common_french_passwords_are_refused() -> None:
     """P4.3: names, months, towns, clubs, years, phrases, keyboard walks, in any case and leet."""
     weak = lines_of("weak_french_passwords.txt")
     assert len(weak) > 400
@@ -100,7 +100,7 @@ async def test_unrelated_words_and_random_passwords_are_accepted() -> None:
     assert await refused_among(good) == []
 
 
-async def test_what_password_managers_create_is_accepted() -> None:
+async def test_passwords_created_by_password_managers_are_accepted() -> None:
     random, characters = Random(2026), string.ascii_letters + string.digits + "!$%&*+-=?@#_"
     created_passwords = [
         "".join(random.choices(characters, k=length)) for length in range(14, 25) for _ in range(5)
@@ -108,7 +108,7 @@ async def test_what_password_managers_create_is_accepted() -> None:
     assert await refused_among(created_passwords) == []
 
 
-async def test_a_persons_own_words_count_in_any_spelling() -> None:
+async def test_passwords_with_personal_details_are_refused_in_any_spelling() -> None:
     checker = quick_passwords()
     for weak in ("ZoeLefevre2026", "Zoé-Lefèvre-2026", "LEFEVREzoe!!!1", "lefèvre.zoé.1987"):
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
@@ -116,7 +116,7 @@ async def test_a_persons_own_words_count_in_any_spelling() -> None:
     checker.close()
 
 
-async def test_the_refusal_says_how_to_choose_a_better_one(passwords: Passwords) -> None:
+async def test_the_refusal_explains_how_to_choose_a_better_password(passwords: Passwords) -> None:
     with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
         await passwords.require_strong("MotDePasse2027")
     assert "at least four unrelated words" in message_for(refused.value, Locale.EN)

@@ -17,7 +17,7 @@ from models.identity.user import User
 from tests.people import PASSWORD
 
 
-async def test_few_sign_ins_run_at_once_and_all_run_in_order() -> None:
+async def test_concurrent_sign_ins_are_limited_and_run_in_order() -> None:
     sign_in_queue, running, max_running, order = (
         SignInQueue(concurrency=2, max_waiting=100),
         0,

@@ -38,11 +38,15 @@ async def check_in_all_contexts(comparison: Comparison, operation: GeneratedOper
 
 @examples(0.5, len(SEEDS_AND_FAULT_RATES))
 @given(operations(FAULTY.schema, FAULTY.engine))
-async def test_over_a_faulty_schema(operation: GeneratedOperation) -> None:
+async def test_generated_operations_match_graphql_core_on_a_faulty_schema(
+    operation: GeneratedOperation,
+) -> None:
     await check_in_all_contexts(FAULTY, operation)
 
 
 @examples(0.25, len(SEEDS_AND_FAULT_RATES))
 @given(operations(STRAWBERRY.schema, STRAWBERRY.engine))
-async def test_over_a_strawberry_schema(operation: GeneratedOperation) -> None:
+async def test_generated_operations_match_graphql_core_on_a_strawberry_schema(
+    operation: GeneratedOperation,
+) -> None:
     await check_in_all_contexts(STRAWBERRY, operation)

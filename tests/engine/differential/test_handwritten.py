@@ -45,7 +45,7 @@ BATCH_RESULTS = (
 
 
 @pytest.mark.parametrize("field", [*LEAVES, *LISTS, *OBJECTS, *ABSTRACT])
-async def test_values_in_each_kind_of_field(field: str) -> None:
+async def test_values_in_each_kind_of_field_match_graphql_core(field: str) -> None:
     """Each named value in each kind of field, alone, twice and beside others."""
     name, _, below = field.partition(" ")
     for value in NAMED_VALUES:
@@ -59,7 +59,7 @@ async def test_values_in_each_kind_of_field(field: str) -> None:
 @pytest.mark.parametrize(
     "field", ["edge%s { id name }", "edgeNonNull%s { id failsNonNull }", "edges%s", "number%s"]
 )
-async def test_batches(field: str) -> None:
+async def test_batches_match_graphql_core(field: str) -> None:
     """For one parent, for several, for several in lists, and twice in one selection set."""
     for value in BATCH_RESULTS:
         selection = field % f'(value: "{value}")'
@@ -168,7 +168,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_cases(name: str) -> None:
+async def test_handwritten_operations_match_graphql_core(name: str) -> None:
     for _ in range(2):  # the second time by the cached plan
         await COMPARISON.check(*CASES[name], SeededContext)
 
@@ -186,5 +186,5 @@ async def test_cases(name: str) -> None:
         ("subscription { n: number }", {"number": lambda _info: 5}),
     ],
 )
-async def test_events(document: str, root: Any) -> None:
+async def test_events_match_graphql_core(document: str, root: Any) -> None:
     await COMPARISON.check(document, {}, SeededContext, root)

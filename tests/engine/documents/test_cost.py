@@ -41,7 +41,7 @@ def cost(engine: Engine, query: str, **variables: Any) -> int:
         ('mutation { add(name: "x") { me { id } } }', 2),
     ],
 )
-def test_cost(engine: Engine, query: str, expected: int) -> None:
+def test_the_cost_of_an_operation_is_calculated(engine: Engine, query: str, expected: int) -> None:
     assert cost(engine, query) == expected
     assert cost(engine, query) == expected  # cached
 
@@ -63,7 +63,7 @@ def test_a_field_whose_argument_will_fail_still_has_a_cost(engine: Engine) -> No
     assert cost(engine, "query ($n: Int) { page(first: $n) { nodes { id } } }", n=None) == 21
 
 
-def test_a_fragment_spread_below_fields_of_different_sizes(engine: Engine) -> None:
+def test_the_cost_of_a_fragment_depends_on_each_parents_size(engine: Engine) -> None:
     query = (
         "{ a: items(first: 2) { ...F } b: items(first: 90) { ...F } } fragment F on Items { first "
         "{ id } nodes { id } }"
@@ -77,7 +77,7 @@ def test_doubled_fragments_are_computed_once_each(engine: Engine) -> None:
     assert cost(engine, query) == 10**12
 
 
-def test_an_operation_that_is_too_costly_gets_its_cost_and_the_limit(engine: Engine) -> None:
+def test_the_error_for_a_costly_operation_states_its_cost_and_the_limit(engine: Engine) -> None:
     query = Params("{ items(first: 100) { nodes { items(first: 100) { nodes { id } } } } }")
     with pytest.raises(RequestError) as caught:
         engine.prepare(query)
@@ -91,7 +91,7 @@ def test_an_operation_that_is_too_costly_gets_its_cost_and_the_limit(engine: Eng
         engine.prepare(Params("{ me { id } }"), cost_limit=0)
 
 
-def test_a_cost_function_of_the_application(schema: GraphQLSchema) -> None:
+def test_an_application_can_define_its_own_cost_function(schema: GraphQLSchema) -> None:
     def cost_by_count(_field: GraphQLField) -> Callable[[dict[str, Any]], int]:
         return lambda args: int(args.get("count", 0)) * 1_000
 
@@ -110,7 +110,7 @@ async def test_a_dry_run_returns_the_cost_and_executes_nothing(engine: Engine) -
     }
 
 
-async def test_a_dry_run_of_an_operation_that_is_too_costly(engine: Engine) -> None:
+async def test_a_dry_run_reports_an_operation_that_is_too_costly(engine: Engine) -> None:
     operation = engine.prepare(
         Params("{ items(first: 99) { nodes { id } } }", extensions={"dryRun": True}), cost_limit=5
     )

@@ -169,7 +169,7 @@ def test_validation_reports_a_limited_number_of_errors(engine: Engine) -> None:
     assert {error["extensions"]["code"] for error in caught.value.errors} == {"BAD_USER_INPUT"}
 
 
-def test_limits_of_the_application(schema: GraphQLSchema) -> None:
+def test_an_application_can_set_its_own_limits(schema: GraphQLSchema) -> None:
     assert (
         rejection(Engine(schema, limits=Limits(depth=3)), nested_query(4))["extensions"]["limit"]
         == 3

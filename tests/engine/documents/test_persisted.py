@@ -33,7 +33,7 @@ def code(response: httpx.Response) -> Any:
     return response.json()["errors"][0]["extensions"]["code"]
 
 
-async def test_apollos_protocol(client: httpx.AsyncClient) -> None:
+async def test_apollo_persisted_queries_are_supported(client: httpx.AsyncClient) -> None:
     by_id = {"extensions": apollo_extensions(digest(TEXT)), "variables": {"n": "Zoé"}}
     first = await client.post(URL, json=by_id)
     assert first.json() == {

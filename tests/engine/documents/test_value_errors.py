@@ -116,7 +116,9 @@ def test_no_literal_is_repeated(engine: Engine, name: str, value: Any) -> None:
         ("v", {"left": None}, "Within OneOf Input Object type 'Either', exactly one field must"),
     ],
 )
-def test_what_is_wrong_is_named(engine: Engine, name: str, value: Any, message: str) -> None:
+def test_error_messages_explain_the_problem(
+    engine: Engine, name: str, value: Any, message: str
+) -> None:
     assert message in " ".join(by_variable(engine, name, value))
 
 

@@ -71,7 +71,7 @@ def values_or_errors(coerce: Callable[[], Any]) -> Any:
     variables=st.dictionaries(st.sampled_from("acdefghijk"), values, max_size=3),
     required_value=scalars,
 )
-def test_the_same_values_and_the_same_errors_as_graphql_core(
+def test_coerced_values_and_errors_match_graphql_core(
     schema: GraphQLSchema, variables: dict[str, Any], required_value: Any
 ) -> None:
     document = DocumentStore(schema, Limits()).read(QUERY)

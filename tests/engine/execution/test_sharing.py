@@ -60,7 +60,7 @@ FRAGMENT_QUERY = (
         (FRAGMENT_QUERY, {"after": 1, "size": 2}, {"after": 1, "size": 3}, False),
     ],
 )
-def test_variables_matter_if_a_response_depends_on_them(
+def test_variables_prevent_sharing_only_if_the_response_depends_on_them(
     query: str, variables: dict[str, Any], other_variables: dict[str, Any], is_same: bool
 ) -> None:
     key, other_key = (
@@ -71,7 +71,7 @@ def test_variables_matter_if_a_response_depends_on_them(
     assert (key == other_key) is is_same
 
 
-def test_documents_limits_and_operation_names_matter() -> None:
+def test_documents_limits_and_operation_names_prevent_sharing() -> None:
     two_operations = "subscription A { event { number } } subscription B { event { number } }"
     keys = {
         sharing_key(

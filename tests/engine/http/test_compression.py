@@ -52,7 +52,9 @@ async def client_without_encodings(asgi: Starlette) -> AsyncIterator[httpx.Async
         ("*;q=0", inf),
     ],
 )
-def test_the_minimum_size_of_compressed_responses(accept_encoding: str | None, size: float) -> None:
+def test_the_minimum_compressed_size_depends_on_accept_encoding(
+    accept_encoding: str | None, size: float
+) -> None:
     assert min_gzip_size(accept_encoding) == size
 
 

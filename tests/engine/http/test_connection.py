@@ -83,7 +83,9 @@ async def test_a_mutation_finishes_when_its_client_disconnects(
     assert await wait_for_log(shop) == ["done"]
 
 
-async def test_a_query_that_is_watched_still_responds(address: Address, shop: Shop) -> None:
+async def test_a_query_watched_for_disconnection_still_responds(
+    address: Address, shop: Shop
+) -> None:
     asyncio.get_running_loop().call_later(0.5, shop.may_continue.set)
     request = (
         b"GET /graphql?query=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -141,7 +141,9 @@ async def test_a_client_that_accepts_only_graphql_response_json_gets_it(
         (None, False, False),
     ],
 )
-def test_server_sent_events_must_be_named(accept: str | None, prefers: bool, accepts: bool) -> None:
+def test_server_sent_events_must_be_accepted_explicitly(
+    accept: str | None, prefers: bool, accepts: bool
+) -> None:
     assert prefers_event_stream(accept) is prefers
     assert accepts_event_stream(accept) is accepts
 

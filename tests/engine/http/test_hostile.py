@@ -69,7 +69,9 @@ def is_well_formed(response: httpx.Response) -> bool:
     body=st.binary() | values.map(orjson.dumps) | requests.map(orjson.dumps),
     accept=st.sampled_from([APPLICATION_JSON, GRAPHQL_RESPONSE_JSON]),
 )
-async def test_any_body(client: httpx.AsyncClient, body: bytes, accept: str) -> None:
+async def test_any_body_gets_a_valid_response(
+    client: httpx.AsyncClient, body: bytes, accept: str
+) -> None:
     response = await client.post(
         "/graphql", content=body, headers={"content-type": APPLICATION_JSON, "accept": accept}
     )
@@ -83,7 +85,9 @@ async def test_any_body(client: httpx.AsyncClient, body: bytes, accept: str) -> 
         st.sampled_from(["query", "variables", "operationName", "extensions", "x"]), documents
     )
 )
-async def test_any_query_string(client: httpx.AsyncClient, params: dict[str, str]) -> None:
+async def test_any_query_string_gets_a_valid_response(
+    client: httpx.AsyncClient, params: dict[str, str]
+) -> None:
     assert is_well_formed(await client.get("/graphql", params=params))
 
 
@@ -93,7 +97,7 @@ async def test_any_query_string(client: httpx.AsyncClient, params: dict[str, str
     accept=st.text(st.characters(min_codepoint=32, max_codepoint=126)),
     encoding=st.sampled_from(["", "gzip", "br", "identity", "x"]),
 )
-async def test_any_headers(
+async def test_any_headers_get_a_valid_response(
     client: httpx.AsyncClient, content_type: str, accept: str, encoding: str
 ) -> None:
     headers = {"content-type": content_type, "accept": accept, "content-encoding": encoding}

@@ -27,7 +27,7 @@ from models.errors import Refusal
         "4" * 100_000,
     ],
 )
-def test_a_siren_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_siren_is_refused(text: str) -> None:
     with pytest.raises(Refusal) as refused:
         parse_siren(text)
     assert (refused.value.code, refused.value.field) == ("SIREN_INVALID", ("input", "siren"))
@@ -45,7 +45,7 @@ def test_a_siren_that_is_none_is_refused(text: str) -> None:
         ("130025265", "130025265"),  # a public body
     ],
 )
-def test_a_siren_is_read_in_each_spelling(text: str, siren: str) -> None:
+def test_a_siren_is_parsed_in_each_spelling(text: str, siren: str) -> None:
     assert parse_siren(text) == siren
 
 

@@ -17,7 +17,7 @@ async def enter(queue: FairQueue, person: str | None, order: list[str | None]) -
     queue.leave(admission)
 
 
-async def test_people_take_turns() -> None:
+async def test_people_are_admitted_in_turn() -> None:
     queue = FairQueue(1, share=1, transactions=1, wait=PATIENCE)
     order: list[str | None] = []
     first = await queue.enter("a", transaction=False)
@@ -31,7 +31,7 @@ async def test_people_take_turns() -> None:
     assert order == ["a", "b", "c", None, "a", "b", "a"]
 
 
-async def test_a_person_has_a_share_only() -> None:
+async def test_each_person_has_a_limited_share() -> None:
     queue = FairQueue(4, share=2, transactions=3, wait=PATIENCE)
     admissions = [await queue.enter("a", transaction=False) for _ in range(2)]
     order: list[str | None] = []
@@ -44,7 +44,7 @@ async def test_a_person_has_a_share_only() -> None:
     assert order == ["b", "a"]
 
 
-async def test_whoever_waits_too_long_is_refused_and_leaves_no_trace() -> None:
+async def test_a_request_that_waits_too_long_is_refused_and_removed() -> None:
     queue = FairQueue(1, share=1, transactions=1, wait=0.01)
     admissions = await queue.enter("a", transaction=False)
     with pytest.raises(ServiceUnavailable):

@@ -126,7 +126,7 @@ async def test_a_transaction_gets_a_connection_under_constant_load(
     await asyncio.gather(*readers)
 
 
-async def test_connections_are_used_again(two_connections: PostgresClient) -> None:
+async def test_connections_are_reused(two_connections: PostgresClient) -> None:
     backend = "SELECT pg_backend_pid() AS pid"
     [(first,)] = await two_connections.read(backend, [])
     with pytest.raises(asyncpg.PostgresError):
@@ -173,7 +173,7 @@ async def test_a_transaction_that_waits_for_a_lock_leaves_connections_to_reads()
     await client.close()
 
 
-async def test_what_takes_too_long_is_refused_and_the_connection_used_again() -> None:
+async def test_a_slow_statement_is_refused_and_its_connection_reused() -> None:
     client = await small_client(
         interactive_connections=1, interactive_timeout=0.2, lock_timeout=0.1
     )

@@ -116,7 +116,7 @@ QUERIES: dict[str, Callable[[ExampleData], AnyQuerySet]] = {
 
 
 @pytest.mark.parametrize("name", QUERIES)
-async def test_read_returns_the_same_rows_as_the_orm(data: ExampleData, name: str) -> None:
+async def test_reading_returns_the_same_rows_as_the_orm(data: ExampleData, name: str) -> None:
     for _ in range(2):  # compiled, then from the cache
         queryset = QUERIES[name](data)
         assert [column_values(row) for row in await read(queryset, None, "-id")] == [
@@ -158,7 +158,7 @@ async def test_columns_that_were_not_read_raise_attribute_error(data: ExampleDat
 
 
 @pytest.mark.parametrize("descending", [True, False])
-async def test_the_first_rows_of_each_key(data: ExampleData, descending: bool) -> None:
+async def test_the_first_rows_of_each_key_can_be_read(data: ExampleData, descending: bool) -> None:
     keys = [ticket.pk for ticket in data.tickets]
     order = "-sequence" if descending else "sequence"
     rows = await read(
@@ -196,7 +196,7 @@ async def test_reading_joins_the_transaction(data: ExampleData) -> None:
         ] == ["changed"]
 
 
-async def test_concurrent_reads_and_writes(data: ExampleData) -> None:
+async def test_concurrent_reads_and_writes_are_consistent(data: ExampleData) -> None:
     async def change(number: int) -> None:
         async with data.action.transaction() as tx:
             await Ticket.filter(pk=data.tickets[0].pk).using_db(tx.db).update(subject=f"{number}")

@@ -256,7 +256,7 @@ async def test_p1_4_an_account_has_an_address(execute: "Execute", dataset: Datas
 
 
 @pytest.mark.parametrize("invalid_ids", [["x"], ["VXNlcjox"]])
-async def test_p1_1_an_id_of_something_else_is_not_found(
+async def test_p1_1_an_id_of_another_type_is_not_found(
     execute: "Execute", dataset: Dataset, action: Action, invalid_ids: list[str]
 ) -> None:
     owner = await with_step_up(dataset.paul.owner, action)

@@ -53,7 +53,7 @@ def arguments(scenario: Scenario, name: str) -> dict[str, Any]:
     return {"userId": member_id(scenario), "idempotencyKey": "k"}
 
 
-def test_every_mutation_with_a_reason_of_staff_is_in_the_table() -> None:
+def test_every_mutation_that_requires_a_reason_is_in_the_table() -> None:
     """Add a new intervention here: the test below shows that it is audited and told."""
     with_reason = {
         name
@@ -66,7 +66,7 @@ def test_every_mutation_with_a_reason_of_staff_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", INTERVENTIONS)
-async def test_every_intervention_takes_a_step_up_and_a_reason_and_is_told(
+async def test_every_intervention_requires_a_step_up_and_a_reason_and_sends_an_email(
     execute: "Execute", scenario: Scenario, name: str
 ) -> None:
     create_viewer, audit_action = INTERVENTIONS[name]

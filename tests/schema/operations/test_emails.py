@@ -136,7 +136,7 @@ async def test_p4_3_a_retried_email_gets_as_many_attempts_as_a_new_one(
 @pytest.mark.parametrize(
     ("name", "code"), [("sent", "TRANSITION_ILLEGAL"), ("deleted", "EMAIL_CONTENT_DELETED")]
 )
-async def test_emails_that_cannot_be_retried(
+async def test_some_emails_cannot_be_retried(
     execute: "Execute", omar: Viewer, action: Action, name: str, code: str
 ) -> None:
     email = (await create_email_of_each_state(action))[name]

@@ -178,7 +178,7 @@ async def test_ordinary_tickets_are_closed_by_any_member_without_an_email(
     assert await closing_emails() == set()
 
 
-async def test_a_former_member_is_not_told(
+async def test_a_former_member_is_not_notified(
     execute: Execute, dataset: Dataset, action: Action
 ) -> None:
     requester = await member(action, dataset, "Rita", Role.MEMBER)
@@ -293,13 +293,13 @@ def test_the_deadline_is_a_month_after_the_request(
     assert deadline == datetime(*expected, tzinfo=UTC)
 
 
-def test_the_earliest_deadline_counts() -> None:
+def test_the_earliest_deadline_applies() -> None:
     at = datetime(2026, 11, 23, 9, tzinfo=UTC)
     deadline = legal_deadline(TicketKind.ACCOUNT_DELETION, Category.SECURITY, at)
     assert deadline == at + timedelta(hours=72)
     assert legal_deadline(TicketKind.GENERAL, Category.BILLING, at) is None
 
 
-def test_every_kind_but_the_general_one_has_a_deadline() -> None:
+def test_every_kind_except_general_has_a_deadline() -> None:
     """A kind requests more than an answer. Decide what it needs when you add one."""
     assert set(TicketKind) - LEGAL_DEADLINES.keys() == {TicketKind.GENERAL}

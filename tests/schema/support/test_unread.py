@@ -149,7 +149,7 @@ async def test_a_customer_who_receives_replies_live_gets_no_email(
     assert "En direct" not in email.text
 
 
-async def test_members_who_wrote_in_the_ticket_get_the_replies_as_well(
+async def test_other_members_who_wrote_in_the_ticket_also_get_the_replies(
     scenario: TicketScenario, dataset: Dataset, action: Action
 ) -> None:
     await scenario.reply(dataset.paul.member, "C’est urgent")
@@ -164,7 +164,7 @@ async def test_members_who_wrote_in_the_ticket_get_the_replies_as_well(
     }
 
 
-async def test_who_has_left_gets_no_email_and_none_that_still_waits(
+async def test_former_members_get_neither_new_nor_waiting_emails(
     scenario: TicketScenario, dataset: Dataset, clock: "MovableClock", services: Services
 ) -> None:
     member, account = dataset.paul.member, dataset.paul.account
@@ -181,7 +181,7 @@ async def test_who_has_left_gets_no_email_and_none_that_still_waits(
 
 
 @pytest.mark.parametrize("reason", ["unconfirmed", "erased"])
-async def test_nobody_without_a_confirmed_address_or_of_an_erased_account_gets_an_email(
+async def test_users_with_an_unverified_address_or_an_erased_account_get_no_email(
     scenario: TicketScenario, dataset: Dataset, reason: str
 ) -> None:
     await scenario.reply(dataset.alice, "Bonjour")
