@@ -210,8 +210,8 @@ async def _remove_member(
 ) -> None:
     await membership.delete(using_db=tx.db)
     await _revoke_invitations(tx, membership)
-    await Email.delete_waiting_replies(tx, membership.user_id, membership.account_id)
     session_count = await sessions.end_for_account(tx, membership.user_id, membership.account_id)
+    await Email.delete_waiting_replies(tx, membership.user_id, membership.account_id)
     await _audit(
         tx, audit_action, membership, role=membership.role.value, sessions_ended=session_count
     )

@@ -21,7 +21,7 @@ from mail.transport import FolderTransport
 from models.accounts.account import Role
 from models.errors import Refusal
 from models.identity.user import Staff
-from models.support.file import ATTACHMENT_COLUMNS, File, attach_to_message
+from models.support.file import ATTACHMENT_COLUMNS, File, attach_to_message, lock_files
 from models.support.ticket import Channel, Message, Ticket
 from models.viewer import Viewer
 from settings import read_settings
@@ -178,9 +178,9 @@ async def test_a_file_attached_during_the_job_stays(
     # Started here, because a task started in the transaction would be part of it.
     job = asyncio.create_task(delete_after_attaching())
     async with scenario.bakery.action("Camille").transaction() as tx:
-        message = await (await tx.locked(Ticket, ticket.pk)).post(
-            tx, scenario.camille, "Voici.", "k"
-        )
+        ticket = await tx.locked(Ticket, ticket.pk)
+        await lock_files(tx, (file.pk,))
+        message = await ticket.post(tx, scenario.camille, "Voici.", "k")
         await attach_to_message(tx, ticket.account_id, message, scenario.camille, (file.pk,))
         attach_event.set()
         await wait_for_lock_waiters(db)
