@@ -16,6 +16,7 @@ class Purpose(StrEnum):
 
     VERIFY_EMAIL = "VERIFY_EMAIL"
     DOWNLOAD = "DOWNLOAD"
+    FILE_DOWNLOAD = "FILE_DOWNLOAD"
     EMAIL_DOWNLOAD = "LETTER_DOWNLOAD"  # never changes: it salts links that people have received
     UPLOAD = "UPLOAD"
 
@@ -23,6 +24,7 @@ class Purpose(StrEnum):
 LIFETIME = {
     Purpose.VERIFY_EMAIL: timedelta(hours=24),
     Purpose.DOWNLOAD: timedelta(minutes=5),
+    Purpose.FILE_DOWNLOAD: timedelta(hours=2),  # from the beginning of the hour
     Purpose.EMAIL_DOWNLOAD: timedelta(days=30),  # emails are read when there is time
     Purpose.UPLOAD: timedelta(minutes=5),
 }

@@ -117,6 +117,13 @@ def message_text(body: str, field: str = "body", length: int = BODY_LENGTH) -> s
     return mask_card_numbers(text)
 
 
+def optional_message_text(body: str, field: str = "body") -> str:
+    """Return the text of a message with files, which may be blank: then it is empty. Raises
+    TOO_LONG at `field`.
+    """
+    return "" if is_blank(_CONTROLS.sub("", body).strip()) else message_text(body, field)
+
+
 def client_key(key: str, field: str = "idempotencyKey") -> str:
     """Return a key that the client chose, unchanged, so that different keys stay different.
 

@@ -80,8 +80,12 @@ class ObjectStore:
             raise
         return StoredObject(recorded_chunks.size, recorded_chunks.digest.hexdigest())
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
-        """Return the content in chunks. Raises FileNotFoundError, StoreUnavailable."""
+    async def open(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Return a part of the content in chunks. Raises FileNotFoundError, StoreUnavailable.
+
+        The object is read from its beginning: some compatible stores answer requests for a range
+        in a way that obstore refuses.
+        """
         name = self._name(key)
         try:
             async with asyncio.timeout(self._seconds):
@@ -90,7 +94,7 @@ class ObjectStore:
             raise FileNotFoundError(key) from None
         except (BaseError, TimeoutError) as error:
             raise StoreUnavailable from error
-        return _read(result, self._seconds)
+        return _part(_read(result, self._seconds), start, end)
 
     async def delete(self, key: str) -> None:
         """Delete the object, if there is one. Raises StoreUnavailable."""
@@ -152,6 +156,16 @@ class _RecordedChunks:
         self.digest.update(chunk)
         self.size += len(chunk)
         return chunk
+
+
+async def _part(chunks: AsyncIterator[bytes], start: int, end: int | None) -> AsyncIterator[bytes]:
+    position = 0
+    async for chunk in chunks:
+        if part := chunk[max(0, start - position) : None if end is None else end - position]:
+            yield part
+        position += len(chunk)
+        if end is not None and position >= end:
+            return
 
 
 async def _read(result: "GetResult", seconds: float) -> AsyncIterator[bytes]:

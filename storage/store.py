@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import BinaryIO, Protocol
@@ -52,8 +53,10 @@ class Store(Protocol):
         """
         ...
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
-        """Return the content in chunks. Raises FileNotFoundError."""
+    async def open(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Return the content from the byte `start` up to but without the byte `end`, in chunks.
+        Raises FileNotFoundError.
+        """
         ...
 
     async def delete(self, key: str) -> None:
@@ -100,9 +103,12 @@ class FolderStore:
             partial_path.unlink(missing_ok=True)
         return stored_object
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
-        """Return the content in chunks of 64 KiB. Raises FileNotFoundError."""
-        return _read(await asyncio.to_thread(self._path(key).open, "rb"))
+    async def open(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Return a part of the content in chunks of 64 KiB. Raises FileNotFoundError."""
+        file = await asyncio.to_thread(self._path(key).open, "rb")
+        if start:
+            file.seek(start)
+        return _read(file, None if end is None else end - start)
 
     async def delete(self, key: str) -> None:
         """Delete the content, if there is any."""
@@ -154,7 +160,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
+async def _read(file: BinaryIO, length: int | None) -> AsyncIterator[bytes]:
+    remaining = inf if length is None else length
     with file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK_SIZE):
+        while chunk := await asyncio.to_thread(file.read, int(min(_CHUNK_SIZE, remaining))):
             yield chunk
+            remaining -= len(chunk)

@@ -19,9 +19,9 @@ from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
-from models.support.file import MAX_BYTES, File, FileStatus
+from models.support.file import File, FileStatus
 from models.text import masked_line, optional_key
-from storage.content import ContentKind, Inspection, content_kind
+from storage.content import MAX_VIDEO_BYTES, ContentKind, Inspection, content_kind
 from storage.file_service import FileService, scan_file
 from storage.store import random_key
 
@@ -60,16 +60,21 @@ async def announce(
 ) -> File:
     """Announce a file of `size` bytes. Its upload link is signed by the caller.
 
-    Raises FILE_UNSUPPORTED for the type and the size, BLANK and TOO_LONG for the name, and
-    Throttled, so that one company, customer or member of staff can't fill the disk.
+    Raises FILE_UNSUPPORTED for the type, FILE_TOO_LARGE and FILE_EMPTY for the size, BLANK and
+    TOO_LONG for the name, and Throttled, so that one company, customer or member of staff can't
+    fill the disk.
     """
-    kind = content_kind(content_type)
+    kind = content_kind(content_type, name)
     with Checks() as check:
         name = check(_file_name, name, kind)
         if kind is None:
             check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "contentType"))
-        if not 1 <= size <= MAX_BYTES:
-            check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "size"))
+        max_bytes = kind.max_bytes if kind else MAX_VIDEO_BYTES
+        if size < 1:
+            check.refuse(Refusal(SupportErrorCode.FILE_EMPTY, "input", "size"))
+        elif size > max_bytes:
+            limit = max_bytes // 1024**2
+            check.refuse(Refusal(SupportErrorCode.FILE_TOO_LARGE, "input", "size", limit=limit))
         key = check(optional_key, key)
     throttle_subject = ("company", account.pk) if account else ("person", uploader.pk)
     keys = [throttle.key(throttle.FILE, *throttle_subject)]
@@ -87,7 +92,7 @@ async def announce(
             uploader=uploader,
             account=account,
             name=name,
-            content_type=_media_type(content_type),
+            content_type=kind.media_type if kind else "",
             size=size,
             created_at=action.at,
         )
@@ -108,10 +113,6 @@ def _file_name(name: str, kind: ContentKind | None) -> str:
     base_name = masked_line(_FOLDER_SEPARATORS.split(name)[-1], "name", _NAME_LENGTH)
     clean_name = masked_line(base_name.lstrip(". "), "name", _NAME_LENGTH)
     return kind.with_extension(clean_name, _NAME_LENGTH) if kind else clean_name
-
-
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
 
 
 async def receive(

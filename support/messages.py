@@ -31,7 +31,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, account_stream, ticket_stream
 from models.identity.user import User
 from models.support.ticket import REOPENED_BY_CUSTOMERS, Message, Ticket, TicketStatus
-from models.text import client_key, message_text
+from models.text import client_key, message_text, optional_message_text
 from models.viewer import Viewer
 
 
@@ -51,7 +51,7 @@ async def reply(
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
     with Checks() as check:
-        text = check(message_text, body)
+        text = check(optional_message_text if file_ids else message_text, body)
         key = check(client_key, client_message_id, "clientMessageId")
         files = check(require_keys, file_ids, "fileIds")
         if not check.is_valid:

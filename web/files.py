@@ -24,6 +24,7 @@ from storage.file_service import FileService
 from storage.store import StoreFull, StoreUnavailable
 from support.files import RejectionReason, UploadRejected, receive
 from web.page import language, not_found
+from web.ranges import is_unchanged, requested_range
 
 _UPLOAD_TIMEOUT = 300
 
@@ -36,6 +37,9 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
+
+# A file never changes, and its link stays the same for an hour.
+_CACHED = {"Cache-Control": "private, max-age=3600, immutable"}
 
 
 def routes(services: Services, file_service: FileService) -> list[Route]:
@@ -91,7 +95,10 @@ class _FileEndpoints:
     async def download(self, request: Request) -> Response:
         """The file or the invoice's PDF, always as an attachment, never displayed on our origin."""
         match self._token_data(
-            request.path_params["token"], Purpose.DOWNLOAD, Purpose.EMAIL_DOWNLOAD
+            request.path_params["token"],
+            Purpose.FILE_DOWNLOAD,
+            Purpose.DOWNLOAD,
+            Purpose.EMAIL_DOWNLOAD,
         ):
             case {"invoice": int(key)}:
                 return await self._serve_invoice(request, key)
@@ -113,22 +120,32 @@ class _FileEndpoints:
         if document is None:
             return not_found(request)
         headers = _headers(
-            f"{document.invoice.number}.pdf",
-            "application/pdf",
-            len(document.pdf),
-            document.invoice.sha256,
+            f"{document.invoice.number}.pdf", "application/pdf", document.invoice.sha256
         )
-        return Response(b"" if request.method == "HEAD" else document.pdf, headers=headers)
+        body_range = requested_range(request, headers["ETag"], len(document.pdf))
+        if body_range is None:
+            return _unsatisfiable(headers, len(document.pdf))
+        content = b"" if request.method == "HEAD" else document.pdf[body_range.slice]
+        return Response(content, body_range.status, headers=headers | body_range.headers)
 
     async def _serve_file(self, request: Request, key: int) -> Response:
         file = await File.get_or_none(pk=key, abandoned_at=None)
         if file is None or file.status is not FileStatus.AVAILABLE or file.sha256 is None:
             return not_found(request)
-        headers = _headers(file.name, file.content_type, file.size, file.sha256)
+        headers = _headers(file.name, file.content_type, file.sha256) | _CACHED
+        if is_unchanged(request, headers["ETag"]):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        body_range = requested_range(request, headers["ETag"], file.size)
+        if body_range is None:
+            return _unsatisfiable(headers, file.size)
+        headers |= body_range.headers
         if request.method == "HEAD":
-            return Response(headers=headers)
+            return Response(status_code=body_range.status, headers=headers)
         try:
-            return StreamingResponse(await self.file_service.store.open(file.key), headers=headers)
+            is_part = body_range.status is HTTPStatus.PARTIAL_CONTENT
+            part = (body_range.slice.start, body_range.slice.stop) if is_part else ()
+            content = await self.file_service.store.open(file.key, *part)
+            return StreamingResponse(content, body_range.status, headers=headers)
         except FileNotFoundError:
             log.error("file.missing", file=file.pk)
             return not_found(request)
@@ -164,10 +181,16 @@ def _json_response(request: Request, status: int, code: str) -> Response:
     )
 
 
-def _headers(name: str, content_type: str, size: int, sha256: str) -> dict[str, str]:
+def _unsatisfiable(headers: dict[str, str], size: int) -> Response:
+    """The response to a range that the content doesn't have (RFC 9110, section 15.5.17)."""
+    status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+    return Response(status_code=status, headers=headers | {"Content-Range": f"bytes */{size}"})
+
+
+def _headers(name: str, content_type: str, sha256: str) -> dict[str, str]:
     return _HEADERS | {
+        "Accept-Ranges": "bytes",
         "Content-Disposition": content_disposition(name),
-        "Content-Length": str(size),
         "Content-Type": content_type,
         "ETag": f'"{sha256}"',
     }

@@ -23,7 +23,12 @@ class SupportErrorCode(ErrorCode):
     FILE_UNSUPPORTED = (
         "FILE_UNSUPPORTED",
         _(
-            "This file can’t be uploaded. We accept images, PDFs, text files, and office documents "
-            "of up to 10 MB."
+            "This type of file can’t be uploaded. We accept photos and other images, PDFs, text "
+            "and CSV files, office documents, and short MP4 and MOV videos."
         ),
     )
+    FILE_TOO_LARGE = (
+        "FILE_TOO_LARGE",
+        _("This file is too large. Files of this type can have up to %(limit)s MB."),
+    )
+    FILE_EMPTY = "FILE_EMPTY", _("This file is empty.")

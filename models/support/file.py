@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from models.support.ticket import Message
     from models.viewer import Viewer
 
-MAX_BYTES = 10 * 1024 * 1024
 MAX_PER_MESSAGE = 10
 # references to what a file can be attached to
 ATTACHMENT_COLUMNS = ("message_id", "legal_name_change_id")

@@ -24,7 +24,7 @@ from models.identity.user import Staff, User
 from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
 from models.support.ticket_position import mark_read
-from models.text import message_text
+from models.text import message_text, optional_message_text
 from models.translations import _, _p
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class Ticket(Model):
             lock_files,
         )
 
-        text = message_text(body)
+        text = optional_message_text(body) if file_ids else message_text(body)
         async with action.transaction() as tx:
             ticket = await tx.locked(Ticket, self.pk)
             if sent_message := await Message.find_sent(tx, ticket, author, client_message_id):

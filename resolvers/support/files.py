@@ -33,9 +33,13 @@ def file_status(root: File) -> FileStatus:
 
 
 def file_url(root: File, info: Info) -> str | None:
-    """A download link that is good for five minutes; None unless the file is AVAILABLE."""
+    """A download link that is good for at least an hour; None unless the file is AVAILABLE.
+
+    It stays the same within an hour, so that clients find pictures in their cache.
+    """
     if root.status is not FileStatus.AVAILABLE:
         return None
     services = info.context.services
-    token = services.auth.signer.sign(Purpose.DOWNLOAD, services.clock.now(), file=root.pk)
+    hour = services.clock.now().replace(minute=0, second=0, microsecond=0)
+    token = services.auth.signer.sign(Purpose.FILE_DOWNLOAD, hour, file=root.pk)
     return f"{services.base_url}/downloads/{token}"

@@ -45,7 +45,8 @@ class TicketReplyInput:
         "ticket."
     )
     body: str = strawberry.field(
-        description="The message (at most 8,000 characters). Card numbers are masked."
+        description="The message (at most 8,000 characters). Card numbers are masked. It may be "
+        "empty when there are files."
     )
     client_message_id: str = strawberry.field(
         description="An ID chosen by the client (at most 64 characters), unique in the ticket. "
@@ -110,7 +111,10 @@ class FileAnnounceInput:
         description="The name of the file with its extension (at most 200 characters)."
     )
     content_type: str = strawberry.field(
-        description="The media type of the file, such as image/png."
+        description="The media type of the file, such as image/png. When the system of the user "
+        "doesn’t know it, the extension decides: send an empty text or application/octet-stream."
     )
-    size: int = strawberry.field(description="The size of the file in bytes (at most 10 MiB).")
+    size: int = strawberry.field(
+        description="The size of the file in bytes: at most 10 MiB, a video 24 MiB."
+    )
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)

@@ -29,7 +29,8 @@ class File(Node):
         needs=("uploaded_at", "cleared_at", "infected_at"),
     )
     download_url: str | None = field(
-        "A link to download the file, valid for five minutes. Null unless the status is AVAILABLE.",
+        "A link to download the file, valid for at least an hour and the same within an hour. Null "
+        "unless the status is AVAILABLE.",
         file_resolvers.file_url,
         needs=("uploaded_at", "cleared_at", "infected_at"),
         cost=1,

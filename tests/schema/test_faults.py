@@ -182,7 +182,7 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
     ),
     "ticketReply": (
         owner,
-        {"ticketId": BAD_ID, "body": "", "clientMessageId": "", "fileIds": [BAD_ID]},
+        {"ticketId": BAD_ID, "body": LONG, "clientMessageId": "", "fileIds": [BAD_ID]},
         {("ticketId",), ("body",), ("clientMessageId",), ("fileIds", "0")},
     ),
     "ticketMove": (

@@ -1,5 +1,6 @@
 """The type of a file's content, detected from its bytes."""
 
+import codecs
 import zipfile
 from io import BytesIO
 
@@ -27,6 +28,9 @@ SAMPLES = {
     "image/webp": b"RIFF\x0a\x00\x00\x00WEBPVP8 ",
     "image/gif": b"GIF89a\x01\x00",
     "application/pdf": b"%PDF-1.7\n\x00%%EOF",
+    "image/heic": b"\x00\x00\x00\x24ftypheic\x00\x00\x00\x00mif1heic",
+    "video/mp4": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isommp42",
+    "video/quicktime": b"\x00\x00\x00\x14ftypqt  \x00\x00\x00\x00qt  ",
     "text/plain": "Ça ne marche plus\r\n\tdepuis hier".encode(),
     "text/csv": "société;montant\nL'Épi;12,50".encode("cp1252"),
     f"{OFFICE_OPEN_XML}.wordprocessingml.document": zip_archive(
@@ -40,6 +44,21 @@ SAMPLES = {
         "content.xml", mimetype=f"{OPEN_DOCUMENT}.spreadsheet".encode()
     ),
 }
+
+
+CSV = "société;montant\r\nŁukasz & Fils;12,50\r\n"
+VARIANTS = [
+    ("text/csv", codecs.BOM_UTF16_LE + CSV.encode("utf-16-le")),
+    ("text/csv", codecs.BOM_UTF16_BE + CSV.encode("utf-16-be")),
+    ("text/csv", codecs.BOM_UTF8 + CSV.encode()),
+    ("text/plain", codecs.BOM_UTF16_LE + "😀".encode("utf-16-le")),
+    ("text/plain", b"a"),
+    ("application/pdf", b"\xef\xbb\xbf%PDF-1.4\n"),
+    ("application/pdf", b"\r\n" * 509 + b" %PDF-1.4\n"),
+    ("video/mp4", b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"),
+    ("video/mp4", b"\x00\x00\x00\x18ftyp3gp4\x00\x00\x00\x00isom3gp4"),
+    ("image/heic", b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1heic"),
+]
 
 
 def is_accepted(content_type: str, content: bytes, chunk_size: int) -> bool:
@@ -87,6 +106,61 @@ def test_content_of_another_type_is_reported(
 ) -> None:
     empty_text = not content and content_type.startswith("text/")
     assert is_accepted(content_type, content, chunk_size) is empty_text
+
+
+@pytest.mark.parametrize("chunk_size", [1, 2, 3, 10_000])
+@pytest.mark.parametrize(("content_type", "content"), VARIANTS)
+def test_variants_of_a_type_are_accepted(
+    content_type: str, content: bytes, chunk_size: int
+) -> None:
+    assert is_accepted(content_type, content, chunk_size)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 10_000])
+@pytest.mark.parametrize(
+    ("content_type", "content"),
+    [
+        ("text/csv", codecs.BOM_UTF16_LE + b"a\x00\x00\x00"),
+        ("text/csv", codecs.BOM_UTF16_LE + b"a\x00b"),
+        ("text/csv", codecs.BOM_UTF16_LE + b"\x00\xd8a\x00"),
+        ("text/csv", CSV.encode("utf-16-le")),
+        ("text/plain", b"\x00"),
+        ("application/pdf", b" " * 1_020 + b"%PDF-1.4"),
+        ("video/mp4", SAMPLES["video/quicktime"]),
+        ("image/heic", SAMPLES["video/mp4"]),
+    ],
+)
+def test_what_only_resembles_a_type_is_refused(
+    content_type: str, content: bytes, chunk_size: int
+) -> None:
+    assert not is_accepted(content_type, content, chunk_size)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "name", "expected"),
+    [
+        ("application/vnd.ms-excel", "export.csv", "text/csv"),
+        ("application/vnd.ms-excel", "export.XLSX", f"{OFFICE_OPEN_XML}.spreadsheetml.sheet"),
+        ("application/vnd.ms-excel", "old.xls", None),
+        ("application/octet-stream", "IMG_0001.HEIC", "image/heic"),
+        ("application/octet-stream", "setup.exe", None),
+        ("", "server.log", "text/plain"),
+        ("", "page.html", None),
+        (
+            "application/x-zip-compressed",
+            "devis.docx",
+            f"{OFFICE_OPEN_XML}.wordprocessingml.document",
+        ),
+        ("text/comma-separated-values", "a", "text/csv"),
+        ("image/jpg", "a", "image/jpeg"),
+        ("text/html", "photo.png", None),
+    ],
+)
+def test_the_extension_decides_when_the_type_is_unspecific(
+    media_type: str, name: str, expected: str | None
+) -> None:
+    kind = content_kind(media_type, name)
+    assert (kind.media_type if kind else None) == expected
 
 
 @pytest.mark.parametrize("media_type", ["IMAGE/PNG", " image/png ; charset=x", "image/png;"])

@@ -101,6 +101,9 @@ async def test_files_are_read_deleted_and_replaced_atomically(s3_server: S3Serve
     assert (stored.size, stored.sha256) == (len(content), sha256(content).hexdigest())
     assert f"files/{key}" in s3_server.keys
     assert b"".join([chunk async for chunk in await store.open(key)]) == content
+    for start, end in ((3, None), (2, 5), (0, 10), (0, 1)):
+        part = b"".join([chunk async for chunk in await store.open(key, start, end)])
+        assert part == content[start:end]
     await store.delete(key)
     await store.delete(key)
     with pytest.raises(FileNotFoundError):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
+from random import randbytes
 
 import pytest
 
@@ -78,13 +79,16 @@ def _file_names(folder: Path) -> set[str]:
 
 
 async def test_files_are_read_deleted_and_replaced_atomically(tmp_path: Path) -> None:
-    store, key, content = FolderStore(tmp_path), random_key(), bytes(200_000)
+    store, key, content = FolderStore(tmp_path), random_key(), randbytes(200_000)
     await store.put(key, in_chunks(b"first"))
     stored = await store.put(key, in_chunks(content, 70_000))
     assert (stored.size, stored.sha256) == (200_000, sha256(content).hexdigest())
     chunks = [chunk async for chunk in await store.open(key)]
     assert b"".join(chunks) == content
     assert len(chunks) > 1
+    for start, end in ((0, 1), (100_000, None), (65_000, 199_999)):
+        part = [chunk async for chunk in await store.open(key, start, end)]
+        assert b"".join(part) == content[start:end]
     await store.delete(key)
     await store.delete(key)
     with pytest.raises(FileNotFoundError):

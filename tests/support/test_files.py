@@ -4,6 +4,7 @@ links lead.
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ import strawberry
 from auth import throttle
 from models.errors import DomainError, Refusal, Throttled
 from models.identity.user import Staff
-from models.support.file import MAX_BYTES, File
+from models.support.file import File
 from models.viewer import Viewer
 from resolvers.context import Context, Info
 from resolvers.support import files
 from resolvers.support.inputs import FileAnnounceInput
+from storage.content import MAX_BYTES, MAX_VIDEO_BYTES
 from tests.people import create_staff, create_user
 from tests.web.web_fixtures import BASE_URL, PNG, Site, camille, open_site
 
@@ -182,16 +184,59 @@ async def test_announcements_are_limited_per_person(site: Site, viewer: Viewer) 
 )
 async def test_other_types_are_refused(site: Site, viewer: Viewer, content_type: str) -> None:
     with pytest.raises(Refusal, match="FILE_UNSUPPORTED") as error:
-        await announce(site, viewer, contentType=content_type)
+        await announce(site, viewer, name="setup.exe", contentType=content_type)
     assert error.value.field == ("input", "contentType")
     assert await File.all().count() == 0
 
 
-@pytest.mark.parametrize("size", [0, -1, MAX_BYTES + 1, 2**31 - 1])
-async def test_invalid_sizes_are_refused(site: Site, viewer: Viewer, size: int) -> None:
-    with pytest.raises(Refusal, match="FILE_UNSUPPORTED") as error:
+@pytest.mark.parametrize(
+    ("size", "code"),
+    [
+        (0, "FILE_EMPTY"),
+        (-1, "FILE_EMPTY"),
+        (MAX_BYTES + 1, "FILE_TOO_LARGE"),
+        (2**31 - 1, "FILE_TOO_LARGE"),
+    ],
+)
+async def test_invalid_sizes_are_refused(site: Site, viewer: Viewer, size: int, code: str) -> None:
+    with pytest.raises(Refusal, match=code) as error:
         await announce(site, viewer, size=size)
     assert error.value.field == ("input", "size")
+
+
+async def test_a_video_may_be_larger(site: Site, viewer: Viewer) -> None:
+    video = {"name": "panne.mov", "contentType": "video/quicktime"}
+    await announce(site, viewer, **video, size=MAX_VIDEO_BYTES)
+    with pytest.raises(Refusal, match="FILE_TOO_LARGE") as error:
+        await announce(site, viewer, **video, size=MAX_VIDEO_BYTES + 1)
+    assert error.value.values["limit"] == 24
+
+
+async def test_a_link_stays_the_same_within_an_hour(
+    site: Site, viewer: Viewer, clock: "MovableClock"
+) -> None:
+    """So that a client finds pictures in its cache. Each link is valid for at least an hour."""
+    announcement = await announce(site, viewer)
+    await site.client.put(announcement["uploadUrl"], content=PNG)
+
+    async def link() -> str:
+        result = await SCHEMA.execute(
+            FILE_QUERY, {"key": announcement["key"]}, context_value=Context(viewer, site.services)
+        )
+        assert result.data
+        return str(result.data["file"]["url"])
+
+    since_full_hour = timedelta(minutes=clock.now().minute, seconds=clock.now().second)
+    clock.advance(timedelta(hours=1) - since_full_hour)
+    first_link = await link()
+    clock.advance(timedelta(minutes=58))
+    assert await link() == first_link
+    clock.advance(timedelta(minutes=3))
+    assert await link() != first_link
+    clock.advance(timedelta(minutes=57))
+    assert (await site.client.get(first_link)).content == PNG
+    clock.advance(timedelta(minutes=3))
+    assert (await site.client.get(first_link)).status_code == 404
 
 
 async def test_a_media_type_is_normalized(site: Site, viewer: Viewer) -> None:

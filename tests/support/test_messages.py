@@ -14,8 +14,10 @@ from models.clock import SystemClock
 from models.errors import Refusal
 from models.event import INBOX, Event, EventKind, last_sequence_of, ticket_stream
 from models.identity.user import Staff
+from models.support.file import File
 from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
 from models.viewer import Viewer
+from storage.store import random_key
 from support import messages
 from tests.people import (
     OTHER_SIREN,
@@ -202,6 +204,28 @@ async def test_invalid_messages_are_refused(action: Action, paul: Viewer) -> Non
     for body, code in [(" \x00 ", "BLANK"), ("x" * 8_001, "TOO_LONG")]:
         with pytest.raises(Refusal, match=code):
             await reply(action, paul, chat.pk, body, "a")
+
+
+async def test_a_message_with_a_file_needs_no_text(action: Action, paul: Viewer) -> None:
+    """As when somebody sends a photo. A text that is too long is still refused."""
+    chat = await open_ticket(action, paul)
+    photo = await File.create(
+        key=random_key(),
+        uploader=paul.user,
+        account=paul.account,
+        name="photo.png",
+        content_type="image/png",
+        size=1,
+        created_at=action.at,
+        uploaded_at=action.at,
+        cleared_at=action.at,
+    )
+    with pytest.raises(Refusal, match="TOO_LONG"):
+        await reply(action, paul, chat.pk, "x" * 8_001, "a", [photo.pk])
+    message = await reply(action, paul, chat.pk, " \u200b\x00\n", "b", [photo.pk])
+    assert message.body == ""
+    assert await File.filter(message_id=message.pk).count() == 1
+    assert (await reply(action, paul, chat.pk, "", "b", [photo.pk])).pk == message.pk
 
 
 # SQLite has no statement that writes to several tables.

@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 
 from auth.tokens import Purpose
 from models.billing.invoice import Invoice
-from models.support.file import MAX_BYTES, File
+from models.support.file import File
+from storage.content import MAX_BYTES
 from tests.realtime.socket_fixtures import wait_until
 from tests.web.web_fixtures import (
     ENGLISH,
@@ -63,8 +64,75 @@ async def test_an_announced_file_is_stored_and_downloaded(site: Site) -> None:
         assert headers["content-length"] == str(len(PNG))
         assert headers["etag"] == f'"{file.sha256}"'
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["cache-control"] == "private, no-store"
+        assert headers["cache-control"] == "private, max-age=3600, immutable"
+        assert headers["accept-ranges"] == "bytes"
         assert headers["content-security-policy"] == "sandbox; default-src 'none'"
+
+
+@pytest.mark.parametrize(
+    ("header", "part"),
+    [
+        ("bytes=0-3", slice(0, 4)),
+        ("bytes=4-", slice(4, None)),
+        ("bytes=-5", slice(-5, None)),
+        ("bytes=2-999999", slice(2, None)),
+        ("bytes=-999999", slice(0, None)),
+    ],
+)
+async def test_a_part_of_a_file_can_be_downloaded(site: Site, header: str, part: slice) -> None:
+    """Players of videos ask for parts."""
+    file = await announce_file(site.action())
+    await site.upload(file, PNG)
+    address = f"/downloads/{site.sign(Purpose.FILE_DOWNLOAD, file=file.pk)}"
+    response = await site.client.get(address, headers={"Range": header})
+    start, end, _ = part.indices(len(PNG))
+    assert (response.status_code, response.content) == (206, PNG[part])
+    assert response.headers["content-range"] == f"bytes {start}-{end - 1}/{len(PNG)}"
+    assert response.headers["content-length"] == str(len(PNG[part]))
+    head = await site.client.head(address, headers={"Range": header})
+    assert (head.status_code, head.content) == (206, b"")
+    etag = {"If-Range": response.headers["etag"]}
+    assert (await site.client.get(address, headers={"Range": header} | etag)).status_code == 206
+    changed = await site.client.get(address, headers={"Range": header, "If-Range": '"other"'})
+    assert (changed.status_code, changed.content) == (200, PNG)
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("bytes=999999-", 416),
+        ("bytes=-0", 416),
+        ("bytes=5-2", 200),
+        ("bytes=-", 200),
+        ("bytes=a-b", 200),
+        ("bytes=0-1,3-4", 200),
+        ("lines=0-1", 200),
+        ("bytes=" + "9" * 30 + "-", 200),
+        ("", 200),
+    ],
+)
+async def test_a_range_that_does_not_exist_or_is_not_understood(
+    site: Site, header: str, status: int
+) -> None:
+    file = await announce_file(site.action())
+    await site.upload(file, PNG)
+    address = f"/downloads/{site.sign(Purpose.FILE_DOWNLOAD, file=file.pk)}"
+    response = await site.client.get(address, headers={"Range": header})
+    assert response.status_code == status
+    assert response.content == (PNG if status == 200 else b"")
+    if status == 416:
+        assert response.headers["content-range"] == f"bytes */{len(PNG)}"
+
+
+async def test_a_file_that_the_client_has_is_not_sent_again(site: Site) -> None:
+    file = await announce_file(site.action())
+    await site.upload(file, PNG)
+    address = f"/downloads/{site.sign(Purpose.FILE_DOWNLOAD, file=file.pk)}"
+    etag = (await site.client.get(address)).headers["etag"]
+    for tags, status in ((etag, 304), (f'"x", W/{etag}', 304), ("*", 304), ('"x"', 200)):
+        response = await site.client.get(address, headers={"If-None-Match": tags})
+        assert response.status_code == status
+        assert response.content == (b"" if status == 304 else PNG)
 
 
 async def test_content_of_another_type_than_announced_is_refused(site: Site) -> None:
