@@ -13,20 +13,35 @@ from models.clock import local_date
 from models.content.article import Article, ArticleTexts, search_text
 from models.locale import Locale
 from seed import policies
-from seed.content import ArticleContent, ArticleText, OfferContent, OfferText
+from seed.content import (
+    ArticleContent,
+    ArticleText,
+    OfferContent,
+    OfferText,
+    demonstration_articles,
+)
 from seed.content import articles as article_contents
 from seed.content import offers as offer_contents
 
 
-async def load(at: datetime, texts: Path = policies.FOLDER) -> None:
+async def load(at: datetime, texts: Path = policies.FOLDER, *, demonstration: bool = False) -> None:
     """Install the policies from the folder `texts`, put the offers on sale and publish the
-    articles, as of `at`.
+    articles, as of `at`. The articles of the demonstration are published there only, and removed
+    elsewhere.
 
     Raises ValueError for invalid content.
     """
     await policies.install(at, policies.read_policies(texts))
     await sell(at, offer_contents())
-    await publish(at, article_contents())
+    articles = article_contents()
+    if demonstration:
+        articles = demonstration_articles()
+    else:
+        only_demonstration = {each.slug for each in demonstration_articles()} - {
+            each.slug for each in articles
+        }
+        await Article.filter(slug__in=only_demonstration).delete()
+    await publish(at, articles)
 
 
 async def sell(at: datetime, offers: list[OfferContent]) -> None:

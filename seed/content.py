@@ -30,7 +30,7 @@ OFFER_KEYS = {
     "fr",
     "en",
 }
-ARTICLE_KEYS = {"title", "summary", "kind", "category", "position"}
+ARTICLE_KEYS = {"title", "summary", "kind", "category", "position", "operations"}
 KEYS_BY_KIND: dict[str, set[str]] = {
     "GUIDE": set(),
     "FAQ": set(),
@@ -92,7 +92,8 @@ class Webinar:
 @dataclass(frozen=True)
 class ArticleContent:
     """An article of the library. Videos have media and a duration, webinars have a date and a
-    duration.
+    duration. operations are the fields of the schema that do what the article says, such as
+    `Mutation.ticketOpen`.
     """
 
     slug: str
@@ -104,6 +105,7 @@ class ArticleContent:
     media: str | None = None
     webinar: Webinar | None = None
     duration_seconds: int | None = None
+    operations: tuple[str, ...] = ()
 
 
 def offers(path: Path = FOLDER / "offers.toml") -> list[OfferContent]:
@@ -154,13 +156,27 @@ def parse_offer_text(table: Table, language: str, location: str) -> OfferText:
 
 
 def articles(folder: Path = FOLDER / "articles") -> list[ArticleContent]:
-    """Read the articles, sorted by category, kind and position. Raises ValueError for an invalid or
-    repeated one.
+    """Read the articles of every installation, which say nothing that the API can't do. Raises
+    ValueError for an invalid or repeated one.
     """
-    contents = [read_article(folder, slug) for slug in sorted(set(_slugs(folder)))]
+    return _sorted_articles([folder])
+
+
+def demonstration_articles() -> list[ArticleContent]:
+    """Read all articles, also those that describe services which only the demonstration's vendor
+    claims to have. Raises ValueError like `articles`.
+    """
+    return _sorted_articles([FOLDER / "articles", FOLDER / "demonstration_articles"])
+
+
+def _sorted_articles(folders: list[Path]) -> list[ArticleContent]:
+    """The articles of the folders, sorted by category, kind and position."""
+    contents = [
+        read_article(folder, slug) for folder in folders for slug in sorted(set(_slugs(folder)))
+    ]
     _require_unique(
         [f"{content.category} {content.kind} {content.position}" for content in contents],
-        f"{folder.name}: position",
+        f"{folders[0].name}: position",
     )
     return sorted(contents, key=lambda content: (content.category, content.kind, content.position))
 
@@ -196,6 +212,9 @@ def read_article(folder: Path, slug: str) -> ArticleContent:
         duration_seconds=_read_number(front_matter, "duration_seconds", location, minimum=1)
         if has_duration
         else None,
+        operations=_read_texts(front_matter, "operations", location)
+        if "operations" in front_matter
+        else (),
     )
 
 

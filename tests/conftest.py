@@ -172,7 +172,7 @@ def postgres_catalogue(postgres: PostgresServer, shared_folder: Path) -> str:
 
 async def _seed(url: str) -> None:
     await connect(url)
-    await load_catalogue(SystemClock().now())
+    await load_catalogue(SystemClock().now(), demonstration=True)
     await disconnect()
 
 

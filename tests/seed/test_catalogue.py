@@ -8,7 +8,7 @@ from models.billing.offer import Interval, Offer, Price
 from models.content.article import Article
 from models.locale import Locale
 from seed import catalogue
-from seed.content import articles, offers
+from seed.content import articles, demonstration_articles, offers
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -19,7 +19,7 @@ async def stored_rows() -> list[list[dict[str, Any]]]:
 
 
 async def test_all_offers_and_articles_are_installed(db: str, clock: "MovableClock") -> None:
-    await catalogue.load(clock.now())
+    await catalogue.load(clock.now(), demonstration=True)
     offer = await Offer.get(slug="tpe-complet")
     assert offer.text(Locale.FR)["advantages"] == list(
         next(o for o in offers() if o.slug == "tpe-complet").fr.advantages
@@ -30,12 +30,12 @@ async def test_all_offers_and_articles_are_installed(db: str, clock: "MovableClo
     }
     assert prices == {Interval.MONTH: 9480, Interval.YEAR: 94800}
     assert await Offer.all().count() == len(offers())
-    assert await Article.all().count() == len(articles())
+    assert await Article.all().count() == len(demonstration_articles())
     assert await Article.matching(Article.all(), "RGPD", Locale.FR).exists()
 
 
 async def test_positions_are_consecutive(db: str, clock: "MovableClock") -> None:
-    await catalogue.load(clock.now())
+    await catalogue.load(clock.now(), demonstration=True)
     for model in (Offer, Article):
         positions = [
             row["position"] for row in await model.all().order_by("position").values("position")
@@ -44,20 +44,20 @@ async def test_positions_are_consecutive(db: str, clock: "MovableClock") -> None
 
 
 async def test_installing_again_changes_nothing(db: str, clock: "MovableClock") -> None:
-    await catalogue.load(clock.now())
+    await catalogue.load(clock.now(), demonstration=True)
     before = await stored_rows()
     clock.advance(timedelta(days=40))
-    await catalogue.load(clock.now())
+    await catalogue.load(clock.now(), demonstration=True)
     assert await stored_rows() == before
 
 
 async def test_a_webinar_keeps_its_announced_date(db: str, clock: "MovableClock") -> None:
-    await catalogue.load(clock.now())
+    await catalogue.load(clock.now(), demonstration=True)
     before = {row.slug: row.starts_at async for row in Article.filter(kind="WEBINAR")}
     assert before
     assert all(isinstance(at, datetime) and at > clock.now() for at in before.values())
     clock.advance(timedelta(days=3))
-    await catalogue.load(clock.now())
+    await catalogue.load(clock.now(), demonstration=True)
     assert {row.slug: row.starts_at async for row in Article.filter(kind="WEBINAR")} == before
 
 

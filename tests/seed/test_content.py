@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from seed.content import PARIS, ArticleContent, ArticleText, OfferText, articles, offers
+from seed.content import (
+    PARIS,
+    ArticleContent,
+    ArticleText,
+    OfferText,
+    demonstration_articles,
+    offers,
+)
 
 SHINGLE_WORDS = 8  # words
 
@@ -69,7 +76,7 @@ FIGURES = [
     ("read-your-invoice", "33,87 € HT, soit 6,77 €", "€33.87 net, and €6.77"),
 ]
 
-ARTICLES = {each.slug: each for each in articles()}
+ARTICLES = {each.slug: each for each in demonstration_articles()}
 TEXTS = [
     pytest.param(text, id=f"{each.slug}.{language}")
     for each in ARTICLES.values()

@@ -76,7 +76,7 @@ ARTICLE_ERRORS = [
 def test_an_error_in_an_article_is_reported(
     tmp_path: Path, name: str, valid: str, invalid: str, error: str
 ) -> None:
-    folder = copytree(FOLDER / "articles", tmp_path / "articles")
+    folder = copytree(FOLDER / "demonstration_articles", tmp_path / "articles")
     path = folder / name
     path.write_text(path.read_text("utf-8").replace(valid, invalid, 1), "utf-8")
     with pytest.raises(ValueError, match=re.escape(error)):
@@ -85,7 +85,7 @@ def test_an_error_in_an_article_is_reported(
 
 @pytest.mark.parametrize("name", ["billing-date.fr.md", "billing-date.en.md"])
 def test_an_article_needs_both_languages(tmp_path: Path, name: str) -> None:
-    folder = copytree(FOLDER / "articles", tmp_path / "articles")
+    folder = copytree(FOLDER / "demonstration_articles", tmp_path / "articles")
     (folder / name).unlink()
     with pytest.raises(ValueError, match=f"{name}: translation is missing"):
         articles(folder)
