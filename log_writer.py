@@ -36,13 +36,13 @@ log = structlog.stdlib.get_logger("logs.writer")
 
 @dataclass(slots=True)
 class _Repetition:
-    """How often a line was listed since `begin`, and how often it was only counted."""
+    """How often a line was listed since `started_at`, and how often it was only counted."""
 
     logger: str
     event: str
-    begin: float
-    listed: int = 0
-    counted: int = 0
+    started_at: float
+    listed_count: int = 0
+    repeated_count: int = 0
 
 
 class RepetitionFilter(logging.Filter):
@@ -64,12 +64,12 @@ class RepetitionFilter(logging.Filter):
         now = monotonic()
         with self._lock:
             repetition = self._repetitions.setdefault(key, _Repetition(record.name, event, now))
-            if now - repetition.begin >= self.interval:
-                repetition.begin, repetition.listed = now, 0
-            if repetition.listed < self._most_listed(record, event):
-                repetition.listed += 1
+            if now - repetition.started_at >= self.interval:
+                repetition.started_at, repetition.listed_count = now, 0
+            if repetition.listed_count < self._most_listed(record, event):
+                repetition.listed_count += 1
                 return True
-            repetition.counted += 1
+            repetition.repeated_count += 1
             return False
 
     def _most_listed(self, record: logging.LogRecord, event: str) -> int:
@@ -80,22 +80,24 @@ class RepetitionFilter(logging.Filter):
     def wait(self) -> float | None:
         """The seconds until the next interval ends, None when there is none."""
         with self._lock:
-            begins = [each.begin for each in self._repetitions.values()]
-        return max(0.0, min(begins) + self.interval - monotonic()) if begins else None
+            start_times = [each.started_at for each in self._repetitions.values()]
+        return max(0.0, min(start_times) + self.interval - monotonic()) if start_times else None
 
     def summarize(self, *, all_intervals: bool = False) -> None:
         """Log the numbers of the intervals that have ended, or of all."""
         now = monotonic()
         with self._lock:
-            ended = [
+            ended_keys = [
                 key
                 for key, each in self._repetitions.items()
-                if all_intervals or now - each.begin >= self.interval
+                if all_intervals or now - each.started_at >= self.interval
             ]
-            repetitions = [self._repetitions.pop(key) for key in ended]
+            repetitions = [self._repetitions.pop(key) for key in ended_keys]
         for each in repetitions:
-            if each.counted:
-                log.warning("log.repeated", of=each.event, by=each.logger, times=each.counted)
+            if each.repeated_count:
+                log.warning(
+                    "log.repeated", of=each.event, by=each.logger, times=each.repeated_count
+                )
 
 
 def _place(record: logging.LogRecord) -> tuple[Any, ...]:

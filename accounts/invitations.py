@@ -308,10 +308,12 @@ async def _accept_as_new_user(
             check(line, new_user.name, "name", NAME_LENGTH) if invitation or new_user.name else ""
         )
         if invitation:
-            own_words = [
+            personal_words = [
                 word for word in (invitation.email, name, invitation.account.legal_name) if word
             ]
-            await check.wait(auth.require_strong(new_user.password, *own_words, subject=network))
+            await check.wait(
+                auth.require_strong(new_user.password, *personal_words, subject=network)
+            )
         elif new_user.password:
             check(require_length, new_user.password)
         accepted_policies = await check.wait(

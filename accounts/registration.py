@@ -97,8 +97,8 @@ async def sign_up(
                 policies.require_in_force(action, accepted_policies, "acceptedPolicyIds")
             ),
         )
-        own_words = [words for words in (form.email, form.name, form.legal_name) if words]
-        await check.wait(auth.require_strong(password, *own_words, subject=network))
+        personal_words = [words for words in (form.email, form.name, form.legal_name) if words]
+        await check.wait(auth.require_strong(password, *personal_words, subject=network))
         key = check(optional_key, key)
     await auth.throttle.attempt(
         throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.EMAIL, form.email)

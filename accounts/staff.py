@@ -77,7 +77,7 @@ async def hire(
                 return await _require_staff(tx, earlier_id)
             user = await _find_or_create_user(tx, email, unusable_hash)
             token = await _create_staff(
-                tx, user, by_email=True, name=name, staff=role, locale=locale
+                tx, user, is_emailed=True, name=name, staff=role, locale=locale
             )
             await emails.send_staff_welcome(tx, user, token)
             await store_result(tx, owner, "staffHire", key, user.pk)
@@ -100,7 +100,7 @@ async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, 
             return await _create_staff(
                 tx,
                 await _find_or_create_user(tx, email, unusable_hash),
-                by_email=False,
+                is_emailed=False,
                 name=name,
                 staff=role,
             )
@@ -109,7 +109,7 @@ async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, 
 
 
 async def _create_staff(
-    tx: Transaction, user: User, *, by_email: bool, name: str, staff: Staff, **values: Locale
+    tx: Transaction, user: User, *, is_emailed: bool, name: str, staff: Staff, **values: Locale
 ) -> str:
     changes = {
         "name": name,
@@ -124,7 +124,7 @@ async def _create_staff(
         using_db=tx.db, user=user, token_hash=token_hash(token), expires_at=expires_at
     )
     tx.streams[sessions.user_key(user.pk)] = None
-    tx.audit(AccountsAuditAction.STAFF_HIRE, user, role=staff.value, emailed=by_email)
+    tx.audit(AccountsAuditAction.STAFF_HIRE, user, role=staff.value, emailed=is_emailed)
     return token
 
 
@@ -211,9 +211,9 @@ async def unassign_tickets(action: Action) -> int:
     run that is interrupted is continued by the next one.
     """
     open_statuses = [status for status in TicketStatus if status is not TicketStatus.CLOSED]
-    answering = [role for role in Staff if role.answers_customers]
-    left = Q(assignee__staff=None) | Q(assignee__staff__not_in=answering)
-    tickets = Ticket.filter(left, status__in=open_statuses).exclude(assignee_id=None)
+    answering_roles = [role for role in Staff if role.answers_customers]
+    has_former_agent = Q(assignee__staff=None) | Q(assignee__staff__not_in=answering_roles)
+    tickets = Ticket.filter(has_former_agent, status__in=open_statuses).exclude(assignee_id=None)
     # Sorted here: the database would rather look through all tickets in the order of their keys.
     keys = sorted(await tickets.values_list("id", "assignee_id"))
     return sum([await _unassign(action, int(str(key)), int(str(user))) for key, user in keys])

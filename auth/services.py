@@ -74,7 +74,7 @@ class AuthServices:
         )
 
     async def require_strong(
-        self, password: str, *own_words: str, subject: object, field: str = "password"
+        self, password: str, *personal_words: str, subject: object, field: str = "password"
     ) -> None:
         """Like Passwords.require_strong, counted per `subject`: the network where anyone may call
         it, else the user. Raises Throttled.
@@ -84,7 +84,7 @@ class AuthServices:
         sign-ups.
         """
         await self.throttle.attempt(throttle.key(throttle.NEW_PASSWORD, subject))
-        await self.passwords.require_strong(password, *own_words, field=field)
+        await self.passwords.require_strong(password, *personal_words, field=field)
 
     async def count_message(self, author: User, account_id: int | None) -> None:
         """Count a message that someone sends. Raises Throttled."""

@@ -43,23 +43,27 @@ def main() -> None:
             if each["type"] == "commune-actuelle" and each.get("population", 0) >= MIN_POPULATION
         ]
         municipalities.sort(key=lambda each: -each["population"])
-        words = _plain(
+        words = _unaccented_words(
             [*_read(french / "src/commonWords.json"), *_read(french / "src/wikipedia.json")]
         )
         lines = (spelling / "index.dic").read_text(encoding="utf-8").splitlines()[1:]
-        spelled = _plain(re.split(r"[/\t]", line)[0] for line in lines)
-        known = set(words)
+        spelling_words = _unaccented_words(re.split(r"[/\t]", line)[0] for line in lines)
+        common_words = set(words)
         names = [*_read(french / "src/firstnames.json"), *_read(french / "src/lastnames.json")]
         dictionaries = {
             # Shorter words are found in random passwords.
             "french_words": [word for word in words if len(word) > 2]
-            + [word for word in spelled if len(word) > 4 and word.isalpha() and word not in known],
-            "french_names": _plain(names),
-            "french_towns": _plain(_letters(each["nom"]) for each in municipalities),
-            "french_postal_codes": _plain(
+            + [
+                word
+                for word in spelling_words
+                if len(word) > 4 and word.isalpha() and word not in common_words
+            ],
+            "french_names": _unaccented_words(names),
+            "french_towns": _unaccented_words(_letters(each["nom"]) for each in municipalities),
+            "french_postal_codes": _unaccented_words(
                 code for each in municipalities for code in sorted(each["codesPostaux"])
             ),
-            "common_passwords": _plain(_read(common / "src/passwords.json")),
+            "common_passwords": _unaccented_words(_read(common / "src/passwords.json")),
         }
         azerty = _read(common / "src/adjacencyGraphs.json")["azerty"]
     text = json.dumps({"dictionaries": dictionaries, "azerty": azerty}, separators=(",", ":"))
@@ -68,13 +72,13 @@ def main() -> None:
 
 def _fetch(package: str, folder: Path) -> Path:
     command = ["npm", "pack", "--silent", package]
-    packed = subprocess.run(  # noqa: S603 - ours
+    result = subprocess.run(  # noqa: S603 - ours
         command, cwd=folder, check=True, capture_output=True, text=True
     )
-    target = folder / packed.stdout.strip().removesuffix(".tgz")
-    with tarfile.open(folder / packed.stdout.strip()) as archive:
-        archive.extractall(target, filter="data")
-    return target / "package"
+    target_folder = folder / result.stdout.strip().removesuffix(".tgz")
+    with tarfile.open(folder / result.stdout.strip()) as archive:
+        archive.extractall(target_folder, filter="data")
+    return target_folder / "package"
 
 
 def _read(path: Path) -> Any:
@@ -85,11 +89,13 @@ def _letters(name: str) -> str:
     return "".join(character for character in name if character.isalnum())
 
 
-def _plain(words: Iterable[str]) -> list[str]:
+def _unaccented_words(words: Iterable[str]) -> list[str]:
     """The words in lower case and without accents, each once."""
-    folded = (unicodedata.normalize("NFKD", word.lower()) for word in words)
-    plain = ("".join(c for c in word if not unicodedata.combining(c)) for word in folded)
-    return list(dict.fromkeys(plain))
+    decomposed_words = (unicodedata.normalize("NFKD", word.lower()) for word in words)
+    words_without_accents = (
+        "".join(c for c in word if not unicodedata.combining(c)) for word in decomposed_words
+    )
+    return list(dict.fromkeys(words_without_accents))
 
 
 if __name__ == "__main__":

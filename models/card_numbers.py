@@ -137,10 +137,10 @@ def _find_cards(text: str) -> list[tuple[int, int, str]]:
     cards = []
     for run in _runs(text):
         windows = list(_windows(text, run))
-        alone = _lonely_lines(run, windows)
-        for window, is_alone in zip(windows, alone, strict=True):
+        is_standalone_by_window = _have_few_other_numbers(run, windows)
+        for window, is_standalone in zip(windows, is_standalone_by_window, strict=True):
             groups = run[window]
-            if len(groups) == 1 or (is_alone and _is_one_number(text, run, window)):
+            if len(groups) == 1 or (is_standalone and _is_single_number(text, run, window)):
                 digits = "".join(group.digits for group in groups)
                 cards.append((groups[0].start, groups[-1].end, digits[-4:]))
     return cards
@@ -159,15 +159,17 @@ def _runs(text: str) -> Iterator[list[_Group]]:
 
 
 def _groups(text: str) -> Iterator[_Group]:
-    others = sorted((*_references(text), *(match.span() for match in _EXPIRY.finditer(text))))
+    excluded_spans = sorted(
+        (*_references(text), *(match.span() for match in _EXPIRY.finditer(text)))
+    )
     previous: int | None = None
     position = 0
     for match in _GROUP.finditer(text):
         start, end = match.span()
-        while position < len(others) and others[position][1] <= start:
+        while position < len(excluded_spans) and excluded_spans[position][1] <= start:
             position += 1
             previous = None
-        if position < len(others) and others[position][0] < end:
+        if position < len(excluded_spans) and excluded_spans[position][0] < end:
             previous = None
             continue
         gap = text[previous : min(start, previous + 100)] if previous is not None else ""
@@ -205,7 +207,7 @@ def _windows(text: str, run: Sequence[_Group]) -> Iterator[slice]:
 
 
 def _window_at(text: str, run: Sequence[_Group], first: int) -> slice | None:
-    found, digits, sizes = None, "", []
+    longest_window, digits, sizes = None, "", []
     # One by one only if nothing else is in the run.
     is_single = first == 0 and len(run) in _LENGTHS and {len(group.digits) for group in run} == {1}
     for stop in range(first + 1, min(len(run), first + (19 if is_single else 5)) + 1):
@@ -217,13 +219,13 @@ def _window_at(text: str, run: Sequence[_Group], first: int) -> slice | None:
             (tuple(sizes) in _GROUPINGS or (is_single and stop == len(run)))
             and _has_issuer(digits)
             and luhn.is_valid(digits)
-            and not _is_other(text, run[first:stop], digits)
+            and not _is_other_kind_of_number(text, run[first:stop], digits)
         ):
-            found = slice(first, stop)
-    return found
+            longest_window = slice(first, stop)
+    return longest_window
 
 
-def _lonely_lines(run: Sequence[_Group], windows: Sequence[slice]) -> list[bool]:
+def _have_few_other_numbers(run: Sequence[_Group], windows: Sequence[slice]) -> list[bool]:
     """Whether there are at most two other numbers of four digits in a window's line, such as a
     year; with more of them it is a list.
     """
@@ -231,13 +233,16 @@ def _lonely_lines(run: Sequence[_Group], windows: Sequence[slice]) -> list[bool]
     for group in run:
         line += _BREAK.search(group.gap or "") is not None
         lines.append(line)
-    covered = {index for window in windows for index in range(window.start, window.stop)}
-    others = Counter(
+    covered_indices = {index for window in windows for index in range(window.start, window.stop)}
+    number_counts = Counter(
         lines[index]
         for index, group in enumerate(run)
-        if index not in covered and len(group.digits) == 4
+        if index not in covered_indices and len(group.digits) == 4
     )
-    return [others[lines[window.start]] + others[lines[window.stop - 1]] <= 2 for window in windows]
+    return [
+        number_counts[lines[window.start]] + number_counts[lines[window.stop - 1]] <= 2
+        for window in windows
+    ]
 
 
 def _has_issuer(digits: str) -> bool:
@@ -247,7 +252,7 @@ def _has_issuer(digits: str) -> bool:
     )
 
 
-def _is_one_number(text: str, run: Sequence[_Group], window: slice) -> bool:
+def _is_single_number(text: str, run: Sequence[_Group], window: slice) -> bool:
     """Whether the groups belong together, and are no column of a table and no prices."""
     groups = run[window]
     start, end = groups[0].start, groups[-1].end
@@ -258,20 +263,22 @@ def _is_one_number(text: str, run: Sequence[_Group], window: slice) -> bool:
         or _AMOUNT_AFTER.match(text[end : end + 20])
     ):
         return False
-    breaks = [_BREAK.search(gap) is not None for gap in gaps]
-    if not any(breaks):
+    has_break = [_BREAK.search(gap) is not None for gap in gaps]
+    if not any(has_break):
         return True
     # With numbers of the same size in the lines above or below, it is a table.
     if window.start and _continues(groups[0], run[window.start - 1], groups[0]):
         return False
     if run[window.stop :] and _continues(run[window.stop], groups[-1], run[window.stop]):
         return False
-    return not (all(breaks) and _PRICES.search(text[max(0, start - _NEAR) : end + _NEAR]))
+    return not (all(has_break) and _PRICES.search(text[max(0, start - _NEAR) : end + _NEAR]))
 
 
-def _continues(below: _Group, one: _Group, other: _Group) -> bool:
+def _continues(lower_group: _Group, first_group: _Group, second_group: _Group) -> bool:
     """Whether two neighbouring groups are in different lines and equally long."""
-    return bool(_BREAK.search(below.gap or "")) and len(one.digits) == len(other.digits)
+    return bool(_BREAK.search(lower_group.gap or "")) and len(first_group.digits) == len(
+        second_group.digits
+    )
 
 
 def _is_uniform(gaps: Sequence[str], *, single_digits: bool) -> bool:
@@ -284,7 +291,7 @@ def _is_uniform(gaps: Sequence[str], *, single_digits: bool) -> bool:
     return len(kinds) <= 1
 
 
-def _is_other(text: str, window: Sequence[_Group], digits: str) -> bool:
+def _is_other_kind_of_number(text: str, window: Sequence[_Group], digits: str) -> bool:
     """Whether a number that looks like a card's is something else."""
     start, end = window[0].start, window[-1].end
     before = text[max(0, start - 20) : start]
@@ -298,10 +305,10 @@ def _is_other(text: str, window: Sequence[_Group], digits: str) -> bool:
         return True
     if len(digits) == 14 and len(window) == 1 and stdnum.fr.siren.is_valid(digits[:9]):
         return digits[9:11] == "00" or _SIRET.search(before) is not None
-    return _is_glued(text, start, end)
+    return _is_part_of_a_word(text, start, end)
 
 
-def _is_glued(text: str, start: int, end: int) -> bool:
+def _is_part_of_a_word(text: str, start: int, end: int) -> bool:
     """Whether the number is part of a word with other digits, such as a hash or a tracking number,
     or follows the country and the check digits of a bank account.
     """

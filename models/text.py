@@ -13,7 +13,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 # Letters and symbols that show nothing: fillers of Hangul, the blank pattern of Braille, the place
 # of an object, a musical note without a head.
-_UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159")
+_BLANK_CHARACTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159")
 _JOINERS = "\u200c\u200d"  # ZWNJ and ZWJ
 # Arabic, Syriac, the scripts of India and South-East Asia, Mongolian: blocks of Unicode in which
 # joiners change how a word looks, and its meaning.
@@ -33,7 +33,8 @@ def is_blank(text: str) -> bool:
     White space, control and format characters, fillers, and combining marks alone are blank.
     """
     return not any(
-        (unicodedata.category(c)[0] in "LNPS" and c not in _UNSEEN) or _is_new(c) for c in text
+        (unicodedata.category(c)[0] in "LNPS" and c not in _BLANK_CHARACTERS) or _is_new(c)
+        for c in text
     )
 
 
@@ -56,15 +57,15 @@ def clean_line(text: str) -> str:
         if c.isspace():
             characters.append(" ")
         elif c in _JOINERS:
-            if characters and _joins(characters[-1], text[position + 1 : position + 2]):
+            if characters and _is_joiner_between(characters[-1], text[position + 1 : position + 2]):
                 characters.append(c)
-        elif (c.isprintable() and c not in _UNSEEN) or _is_new(c) or position in flags:
+        elif (c.isprintable() and c not in _BLANK_CHARACTERS) or _is_new(c) or position in flags:
             characters.append(c)
     result = " ".join("".join(characters).split())
     return "" if is_blank(result) else result
 
 
-def _joins(before: str, after: str) -> bool:
+def _is_joiner_between(before: str, after: str) -> bool:
     if before in _JOINERS:
         return False
     if any(ord(before) in block for block in _JOINING_SCRIPTS):

@@ -59,13 +59,17 @@ async def _move(
     tx: Transaction, model: type[Model], column: str, latest: LatestTime, difference: timedelta
 ) -> None:
     # Most rows were due already, and a single statement is enough for them.
-    overdue = model.filter(**{f"{column}__gt": tx.action.at, f"{column}__lte": latest.at})
-    await overdue.using_db(tx.db).update(**{column: tx.action.at})
-    later = model.filter(**{f"{column}__gt": latest.at}).using_db(tx.db).order_by("id")
-    moved = 0
-    while rows := await later.filter(id__gt=moved).limit(_BATCH_SIZE).values_list("id", column):
+    overdue_rows = model.filter(**{f"{column}__gt": tx.action.at, f"{column}__lte": latest.at})
+    await overdue_rows.using_db(tx.db).update(**{column: tx.action.at})
+    later_rows = model.filter(**{f"{column}__gt": latest.at}).using_db(tx.db).order_by("id")
+    last_moved_id = 0
+    while (
+        rows := await later_rows.filter(id__gt=last_moved_id)
+        .limit(_BATCH_SIZE)
+        .values_list("id", column)
+    ):
         for key, at in rows:
             # Unless a worker has changed it meanwhile.
-            unchanged = model.filter(**{"id": key, column: at}).using_db(tx.db)
-            await unchanged.update(**{column: at - difference})
-        moved = rows[-1][0]
+            unchanged_row = model.filter(**{"id": key, column: at}).using_db(tx.db)
+            await unchanged_row.update(**{column: at - difference})
+        last_moved_id = rows[-1][0]

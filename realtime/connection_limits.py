@@ -134,12 +134,12 @@ class ConnectionRegistry:
         """
         limit = self.limits.connections_per_network
         if network is not None and self._connections_of[network] > limit:
-            return self._evict_or_name(network, "connections_per_network")
+            return self._evict_or_return_limit(network, "connections_per_network")
         if self.connections > self.limits.connections:
-            return self._evict_or_name(self._most_half_open(), "connections")
+            return self._evict_or_return_limit(self._most_half_open(), "connections")
         return None
 
-    def _evict_or_name(self, network: str | None, limit: str) -> str | None:
+    def _evict_or_return_limit(self, network: str | None, limit: str) -> str | None:
         if network not in self._half_open_of:
             return limit
         self._evict(network, limit)

@@ -20,11 +20,13 @@ def raise_descriptor_limit() -> int:
     system allows. Returns it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < highest:
+    max_descriptors = (
+        MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    )
+    if soft != resource.RLIM_INFINITY and soft < max_descriptors:
         with suppress(OSError, ValueError):  # a system with a lower maximum
-            resource.setrlimit(resource.RLIMIT_NOFILE, (highest, hard))
-            return highest
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max_descriptors, hard))
+            return max_descriptors
     return MAX_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 

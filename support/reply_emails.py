@@ -48,11 +48,11 @@ async def send_due_replies(action: Action, delivered: DeliveredPositions, delay:
     A ticket that fails is logged, tried again the next time, and doesn't hold up the others.
     """
     await store_delivered(delivered)
-    due = Ticket.filter(reply_email_pending_since__lte=action.at - delay).order_by(
+    due_tickets = Ticket.filter(reply_email_pending_since__lte=action.at - delay).order_by(
         "reply_email_pending_since", "id"
     )
     count = 0
-    for ticket in await due.limit(_BATCH_SIZE).only("id", "account_id"):
+    for ticket in await due_tickets.limit(_BATCH_SIZE).only("id", "account_id"):
         try:
             count += await _send_replies(action, ticket.pk, ticket.account_id, delay)
         except Exception as error:
@@ -67,8 +67,8 @@ async def _send_replies(action: Action, ticket_id: int, account_id: int, delay: 
         # With the company's row locked no member leaves until the emails are stored.
         account = await tx.locked(Account, account_id)
         ticket = await tx.locked(Ticket, ticket_id)
-        since = ticket.reply_email_pending_since
-        if since is None or since > action.at - delay:
+        pending_since = ticket.reply_email_pending_since
+        if pending_since is None or pending_since > action.at - delay:
             return 0
         count = 0
         if account.status is not AccountStatus.ERASED:
@@ -97,17 +97,22 @@ async def _send_to(tx: Transaction, ticket: Ticket, user: User) -> bool:
     position = (
         await TicketPosition.filter(ticket_id=ticket.pk, user_id=user.pk).using_db(tx.db).first()
     )
-    unread = Message.filter(
+    unread_messages = Message.filter(
         ticket_id=ticket.pk,
         from_staff=True,
         sequence__gt=position.reached_sequence if position else 0,
     )
-    messages = await unread.using_db(tx.db).order_by("sequence").select_related("author")
+    messages = await unread_messages.using_db(tx.db).order_by("sequence").select_related("author")
     if not messages:
         return False
-    shown = messages[:_MAX_MESSAGES]
+    shown_messages = messages[:_MAX_MESSAGES]
     await emails.send_ticket_replies(
-        tx, user, ticket, shown, await _file_names(tx, shown), len(messages) - len(shown)
+        tx,
+        user,
+        ticket,
+        shown_messages,
+        await _file_names(tx, shown_messages),
+        len(messages) - len(shown_messages),
     )
     await mark_emailed(ticket.pk, user.pk, messages[-1].sequence, tx.db)
     return True

@@ -89,16 +89,18 @@ class Passwords:
         """Whether the hash was created with other parameters than the current ones."""
         return self._parameters.check_needs_rehash(stored_hash)
 
-    async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
+    async def require_strong(
+        self, password: str, *personal_words: str, field: str = "password"
+    ) -> None:
         """Raise PASSWORD_WEAK, with a message that says why, for a password that is too short, too
         long, easy to guess or known from a data breach.
 
         Takes up to half a second and asks another server: call it outside of transactions
-        and rate-limit it (`AuthServices.require_strong`). `own_words` are the person's own (name,
-        address, company): attackers try passwords made of them first.
+        and rate-limit it (`AuthServices.require_strong`). `personal_words` are the person's own
+        (name, address, company): attackers try passwords made of them first.
         """
         require_length(password, field)
-        if await self._run(lambda: self._is_guessable(_normalize(password), own_words)):
+        if await self._run(lambda: self._is_guessable(_normalize(password), personal_words)):
             raise _weak_password(
                 field,
                 _(
@@ -114,11 +116,11 @@ class Passwords:
                 field, _("This password has appeared in a known data breach. Choose another one.")
             )
 
-    def _is_guessable(self, text: str, own_words: tuple[str, ...]) -> bool:
-        words = ["camcha", *_split_words(" ".join(own_words))]
-        guessable = [*words, *map(_without_accents, words)]
+    def _is_guessable(self, text: str, personal_words: tuple[str, ...]) -> bool:
+        words = ["camcha", *_split_words(" ".join(personal_words))]
+        guessable_words = [*words, *map(_without_accents, words)]
         return len(_remove_words(words, text)) < MIN_OTHER_CHARACTERS or any(
-            self._run_command("score", evaluated_part(variant), guessable) < MIN_SCORE
+            self._run_command("score", evaluated_part(variant), guessable_words) < MIN_SCORE
             for variant in _variants(text)
         )
 
@@ -176,11 +178,15 @@ def _variants(text: str) -> list[str]:
     without separators between words, with digits for the symbols on the azerty keyboard's keys for
     digits, and with mixed letters and digits (a1z2e3) taken apart.
     """
-    plain = _without_accents(text)
-    joined = _SEPARATOR.sub("", plain)
+    without_accents = _without_accents(text)
+    without_separators = _SEPARATOR.sub("", without_accents)
     digits = _without_accents(text.lower().translate(_AZERTY_DIGITS))
-    apart = "".join(sorted(plain, key=lambda c: (not c.isalpha(), not c.isdigit())))
-    return list(dict.fromkeys([text, plain, joined, digits, apart]))
+    with_letters_first = "".join(
+        sorted(without_accents, key=lambda c: (not c.isalpha(), not c.isdigit()))
+    )
+    return list(
+        dict.fromkeys([text, without_accents, without_separators, digits, with_letters_first])
+    )
 
 
 _SEPARATOR = re.compile(r"(?<=[^\W\d_])[-_. '’](?=[^\W\d_])")  # between two letters
@@ -188,15 +194,15 @@ _AZERTY_DIGITS = str.maketrans("&é\"'(-è_çà", "1234567890")
 
 
 def _without_accents(text: str) -> str:
-    decomposed = unicodedata.normalize("NFD", text)
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
+    decomposed_text = unicodedata.normalize("NFD", text)
+    return "".join(c for c in decomposed_text if not unicodedata.combining(c))
 
 
 def _split_words(text: str) -> list[str]:
-    plain_text = "".join(
+    normalized_text = "".join(
         c if c.isalnum() else " " for c in unicodedata.normalize("NFKC", text).lower()
     )
-    words = {word for word in plain_text.split() if len(word) > 2}
+    words = {word for word in normalized_text.split() if len(word) > 2}
     return sorted(words, key=len, reverse=True)[:50]
 
 

@@ -135,8 +135,8 @@ async def _require_strong(auth: AuthServices, user: User | None, password: str, 
         require_length(password, field)
         return
     company = await sign_in_company(user)
-    own_words = [user.email, user.name, *([company.legal_name] if company else [])]
-    await auth.require_strong(password, *own_words, subject=user.pk, field=field)
+    personal_words = [user.email, user.name, *([company.legal_name] if company else [])]
+    await auth.require_strong(password, *personal_words, subject=user.pk, field=field)
 
 
 async def _set_password(

@@ -118,13 +118,13 @@ class ComparableName(NamedTuple):
     form: str | None
 
 
-def is_same_name(left: str, right: str) -> bool:
+def is_same_name(first_name: str, second_name: str) -> bool:
     """Whether two spellings name the same company.
 
     Case, accents, punctuation and a legal form that only one of them contains are ignored. A
     different legal form is a difference: an SAS is not the SARL of the same name.
     """
-    first, second = comparable_name(left), comparable_name(right)
+    first, second = comparable_name(first_name), comparable_name(second_name)
     forms = {first.form, second.form} - {None}
     return bool(first.words) and first.words == second.words and len(forms) < 2
 

@@ -36,8 +36,8 @@ class FairQueue:
         ServiceUnavailable.
         """
         admission = person, transaction
-        if self._admits(admission):
-            self._take(admission)
+        if self._can_admit(admission):
+            self._count_admission(admission)
         else:
             await self._wait_for_admission(admission)
         return admission
@@ -54,7 +54,7 @@ class FairQueue:
         if self._waiting:
             self._admit_waiting()
 
-    def _admits(self, admission: Admission) -> bool:
+    def _can_admit(self, admission: Admission) -> bool:
         person, transaction = admission
         return (
             self._used < self._size
@@ -62,7 +62,7 @@ class FairQueue:
             and (not transaction or self._used_by_transactions < self._transactions)
         )
 
-    def _take(self, admission: Admission) -> None:
+    def _count_admission(self, admission: Admission) -> None:
         person, transaction = admission
         self._used += 1
         self._used_by_transactions += transaction
@@ -96,19 +96,19 @@ class FairQueue:
         """Admit everyone who may enter now. Everyone who still waits afterwards may not, so nobody
         who comes later can pass them by entering at once.
         """
-        while admission := next(self._admissible(), None):
+        while admission := next(self._admissible_requests(), None):
             person, _ = admission
             line = self._waiting.pop(person)
             waiter = line.popleft()
             if line:
                 self._waiting[person] = line  # at the end: it is the others' turn
             if not waiter.admission.done():
-                self._take(admission)
+                self._count_admission(admission)
                 waiter.admission.set_result(None)
 
-    def _admissible(self) -> Iterator[Admission]:
+    def _admissible_requests(self) -> Iterator[Admission]:
         if self._used < self._size:
             for person, line in self._waiting.items():
                 admission = person, line[0].transaction
-                if self._admits(admission):
+                if self._can_admit(admission):
                     yield admission

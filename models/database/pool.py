@@ -84,9 +84,9 @@ class ConnectionPool:
             self._idle.append(connection)
             self._queue.leave(lease.admission)
         else:
-            closing = asyncio.get_running_loop().create_task(self._close(lease))
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+            close_task = asyncio.get_running_loop().create_task(self._close(lease))
+            self._closing.add(close_task)
+            close_task.add_done_callback(self._closing.discard)
 
     async def _close(self, lease: Lease) -> None:
         try:
@@ -114,9 +114,9 @@ class ConnectionPool:
 
     async def close(self) -> None:
         """Close the idle connections, and wait for those that are being closed."""
-        idle, self._idle = self._idle, []
+        idle_connections, self._idle = self._idle, []
         await asyncio.gather(
-            *(connection.close(timeout=CLOSE_TIMEOUT) for connection in idle),
+            *(connection.close(timeout=CLOSE_TIMEOUT) for connection in idle_connections),
             *self._closing,
             return_exceptions=True,
         )
@@ -186,8 +186,8 @@ def _connector(
     kind: Workload, options: DatabaseOptions, parameters: dict[str, Any]
 ) -> Callable[[], Awaitable[Connection]]:
     timeout = options.statement_timeout(kind)
-    given_settings: dict[str, str] = parameters.get("server_settings") or {}
-    settings = _server_settings(options, timeout) | given_settings
+    configured_settings: dict[str, str] = parameters.get("server_settings") or {}
+    settings = _server_settings(options, timeout) | configured_settings
     if kind is Workload.REPORTS:
         settings["max_parallel_workers_per_gather"] = "0"  # leave the processors to the others
 
@@ -227,9 +227,9 @@ def _watch_network(connection: Connection, options: DatabaseOptions) -> None:
     network = connection._transport.get_extra_info("socket")
     if network is None or network.family == socket.AF_UNIX:
         return
-    idle = max(1, round(options.tcp_user_timeout / 2))
+    idle_seconds = max(1, round(options.tcp_user_timeout / 2))
     network.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    network.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
+    network.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_seconds)
     network.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL)
     network.setsockopt(
         socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(options.tcp_user_timeout * 1_000)

@@ -161,9 +161,9 @@ def translations(locale: Locale) -> NullTranslations:
     """All domains' catalogues of a language as one. English has none: a text is its own
     translation.
     """
-    empty = NullTranslations()
+    empty_translations = NullTranslations()
     paths = sorted((FOLDER / locale.value).glob("*.po"))
-    return empty if not paths else _merge(paths, locale)
+    return empty_translations if not paths else _merge(paths, locale)
 
 
 def _merge(paths: Sequence[Path], locale: Locale) -> Translations:

@@ -50,7 +50,7 @@ FIELDS = {
     for kind in (*LEAVES, *OBJECTS)
     for name, form in WRAPPINGS.items()
 }
-BEING_FIELDS = (
+CREATURE_FIELDS = (
     "id: ID!",
     "name: String",
     "legs: Int!",
@@ -84,9 +84,9 @@ SDL = f"""
       size: Size, must: Int!, usual: Float! = 1.5, odd: Odd, id: ID
     }}
     interface Node {{ {" ".join(NODE_FIELDS)} }}
-    interface Being implements Node {{ {" ".join(BEING_FIELDS)} }}
-    type Cat implements Being & Node {{ {" ".join(BEING_FIELDS)} {fields("Cat", 6, 3)} }}
-    type Dog implements Being & Node {{ {" ".join(BEING_FIELDS)} {fields("Dog", 6, 3)} }}
+    interface Being implements Node {{ {" ".join(CREATURE_FIELDS)} }}
+    type Cat implements Being & Node {{ {" ".join(CREATURE_FIELDS)} {fields("Cat", 6, 3)} }}
+    type Dog implements Being & Node {{ {" ".join(CREATURE_FIELDS)} {fields("Dog", 6, 3)} }}
     type Robot implements Node {{ {" ".join(NODE_FIELDS)} {fields("Robot", 6, 3)} }}
     type Ghost implements Node {{ {" ".join(NODE_FIELDS)} {fields("Ghost", 3, 1)} }}
     union Thing = Cat | Dog | Robot | Ghost
