@@ -2,12 +2,17 @@
 
 import re
 import unicodedata
+from functools import lru_cache
+
+from tortoise.expressions import Q
 
 from models.card_numbers import contains_card_number, mask_card_numbers
 from models.errors import CommonErrorCode, Refusal
 
 BODY_LENGTH = 8_000
 KEY_LENGTH = 64
+MAX_NUMBER_LENGTH = 100
+MAX_PARTS = 5  # of one word of a search
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 
@@ -145,13 +150,65 @@ def optional_key(key: str | None) -> str | None:
 
 
 def fold_text(text: str) -> str:
-    """Normalize text for a search: lower case without accents and ligatures, punctuation as spaces.
-    `L'été` becomes `l ete`.
+    """Normalize text for a search: lower case in plain letters, punctuation as spaces. `L'été à
+    Łódź` becomes `l ete a lodz`.
     """
-    return "".join(
-        c if c.isalnum() else " "
-        for c in remove_accents(text.lower().replace("œ", "oe").replace("æ", "ae"))
-    )
+    return "".join(map(_plain_letter, remove_accents(text.casefold()).casefold()))
+
+
+def search_text(*texts: str) -> str:
+    """Return the text that searches are matched against: the words, and once more without the
+    punctuation in them, so that `email` finds `e-mail`.
+    """
+    words = fold_text(" ".join(texts))
+    joined = (fold_text(word).split() for word in " ".join(texts).split())
+    return " ".join([*words.split(), *("".join(parts) for parts in joined if len(parts) > 1)])
+
+
+def search_words(search: str) -> list[tuple[str, ...]]:
+    """Return the words of a search, each with the parts that punctuation divides it into. A text
+    matches a word that it contains without punctuation, or whose parts it contains.
+    """
+    return [parts for word in search.split() if (parts := tuple(fold_text(word).split()))]
+
+
+def match_word(column: str, parts: tuple[str, ...]) -> Q:
+    """The condition that a column made by `search_text` matches a word of a search."""
+    condition = f"{column}__contains"
+    whole = Q(**{condition: "".join(parts)})
+    # Single letters are in nearly every text.
+    if len(parts) == 1 or len(parts) > MAX_PARTS or max(map(len, parts)) == 1:
+        return whole
+    return whole | Q(*(Q(**{condition: part}) for part in parts))
+
+
+_OTHER_LETTERS = {"ð": "d", "þ": "th", "ı": "i", "ȷ": "j", "ŋ": "n", "ĸ": "k", "ə": "e"}
+_PLAIN_NAME = re.compile(r"LATIN (?:SMALL|CAPITAL) (?:LETTER|LIGATURE) ([A-Z]{1,2})(?: WITH .*)?")
+
+
+@lru_cache(maxsize=4096)
+def _plain_letter(c: str) -> str:
+    """The letters that people without such a key type instead: `l` for `ł`, `oe` for `œ`. A space
+    for punctuation; nothing for invisible characters.
+    """
+    if c.isascii():
+        return c if c.isalnum() else " "
+    if c in _OTHER_LETTERS:
+        return _OTHER_LETTERS[c]
+    if name := _PLAIN_NAME.fullmatch(unicodedata.name(c, "")):
+        return name[1].lower()
+    category = unicodedata.category(c)
+    # Vowels of the scripts of India are marks.
+    return c if c.isalnum() or category[0] == "M" else "" if category == "Cf" else " "
+
+
+def number_text(text: str) -> str:
+    """Return the number of a document as people type it: in capitals, with plain digits, and with
+    one hyphen for each dash, space, slash or underscore. Empty when it is far too long.
+    """
+    if len(text) > MAX_NUMBER_LENGTH:
+        return ""
+    return re.sub(r"[\W_]+", "-", unicodedata.normalize("NFKC", text)).strip("-").upper()
 
 
 def can_be_stored(text: str, length: int) -> bool:

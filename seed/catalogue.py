@@ -10,7 +10,7 @@ from tortoise.transactions import in_transaction
 
 from models.billing.offer import Interval, Offer, OfferTexts, Price
 from models.clock import local_date
-from models.content.article import Article, ArticleTexts, search_text
+from models.content.article import Article, ArticleTexts, article_search_text
 from models.locale import Locale
 from seed import policies
 from seed.content import (
@@ -129,8 +129,8 @@ def _build_article(
             "category": content.category,
             "position": position,
             "texts": texts,
-            "searched_fr": search_text(texts["fr"]),
-            "searched_en": search_text(texts["en"]),
+            "searched_fr": article_search_text(texts["fr"]),
+            "searched_en": article_search_text(texts["en"]),
             "media": content.media,
             "duration_seconds": content.duration_seconds,
         }

@@ -18,7 +18,7 @@ from models.accounts.legal_name import RegistryVerdict
 from models.database.searchable import Searchable
 from models.errors import Refusal
 from models.identity.user import Staff
-from models.text import fold_text
+from models.text import search_text
 from models.translations import Translatable, _p
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Account(Searchable):
     @property
     def search_text(self) -> str:
         """The names and the SIREN, normalized for searches."""
-        return fold_text(f"{self.legal_name} {self.trade_name or ''} {self.siren}")
+        return search_text(self.legal_name, self.trade_name or "", self.siren)
 
     @property
     def vat_number(self) -> str:

@@ -1,5 +1,6 @@
 """Invoices, which are numbered without gaps and immutable once issued."""
 
+import re
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from models.accounts.account import AccountStatus
 from models.action import Transaction
 from models.billing.money import Money
 from models.database.sql import execute
+from models.text import number_text
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
@@ -175,3 +177,14 @@ def invoice_number(series: Series, day: date, position: int) -> str:
     chronological.
     """
     return f"{series.value}-{day.year}-{position:06d}"
+
+
+_NUMBER = re.compile(rf"({'|'.join(Series)})-?(\d{{4}})-?(\d{{1,18}})", re.ASCII)
+
+
+def canonical_invoice_number(text: str) -> str | None:
+    """Return an invoice's number as it is printed, from what people type: in any case, without the
+    zeros, with spaces or other dashes. None when it can't be one.
+    """
+    match = _NUMBER.fullmatch(number_text(text))
+    return f"{match[1]}-{match[2]}-{int(match[3]):06d}" if match else None

@@ -9,7 +9,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.locale import Locale
-from models.text import fold_text
+from models.text import match_word, search_text, search_words
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -73,15 +73,18 @@ class Article(Model):
     def matching(
         cls, articles: QuerySet["Article"], search: str, locale: Locale
     ) -> QuerySet["Article"]:
-        """Filter articles that contain every word of the search, regardless of case and accents."""
-        for word in fold_text(search[:SEARCH_LENGTH]).split():
-            articles = articles.filter(**{f"searched_{locale.value}__contains": word})
-        return articles
+        """Filter articles that contain every word of the search, regardless of case and accents.
+        A search without letters and digits finds nothing.
+        """
+        words = search_words(search[:SEARCH_LENGTH])
+        for parts in words:
+            articles = articles.filter(match_word(f"searched_{locale.value}", parts))
+        return articles if words else articles.filter(id=None)
 
     def text(self, locale: Locale) -> ArticleTexts:
         return self.texts[locale.value]
 
 
-def search_text(texts: ArticleTexts) -> str:
+def article_search_text(texts: ArticleTexts) -> str:
     """Return an article's texts normalized for searches."""
-    return fold_text(f"{texts['title']} {texts['summary']} {texts['body']}")
+    return search_text(texts["title"], texts["summary"], texts["body"])

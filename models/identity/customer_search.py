@@ -1,23 +1,25 @@
 """Search for customers by parts of their name, their email address, their company's name or its
-SIREN.
+SIREN, or by the number of a ticket or an invoice of theirs.
 
-Every word of a search must occur in the text of the person or of one of their companies. Both are
-normalized in Python (`models.text.fold_text`), so that SQLite and PostgreSQL return the same rows.
-Normalized words contain no LIKE wildcards.
+Every word of a search must occur in what is known of the person, or of a company of theirs. Both
+sides are normalized in Python (`models.text.search_text`), so that SQLite and PostgreSQL return the
+same rows; nothing is left in a word that LIKE takes for a wildcard.
 
-A word may match anywhere in the text, so no index can be used: each word scans both `searched`
-columns. That is why the number of words is limited, and why only staff may search.
-See docs/decisions/0018-staff.md.
+A part may lie anywhere in a word, so no index leads there: each word costs one look through the two
+`searched` columns, which is why a search has few words, and why only staff may search. See
+docs/decisions/0018-staff.md.
 """
 
 from tortoise.expressions import Q, Subquery
 from tortoise.queryset import QuerySet
 
 from models.accounts.account import Membership
+from models.billing.invoice import Invoice, canonical_invoice_number
 from models.errors import BadInput
 from models.identity.email_address import normalized_email
 from models.identity.user import User
-from models.text import fold_text
+from models.support.ticket import Ticket
+from models.text import match_word, search_words
 from models.translations import _
 
 MAX_WORDS = 5
@@ -29,17 +31,34 @@ def search_customers(search: str) -> QuerySet[User]:
     has too many words.
     """
     # People are stored with the domains of their addresses in their own script.
-    parts = [normalized_email(part) if "xn--" in part.lower() else part for part in search.split()]
-    words = fold_text(" ".join(parts)).split()
-    if len(search) > MAX_LENGTH or max(map(len, words), default=0) < MIN_LENGTH:
+    texts = [normalized_email(text) if "xn--" in text.lower() else text for text in search.split()]
+    words = search_words(" ".join(texts))
+    if len(search) > MAX_LENGTH or _longest(words) < MIN_LENGTH:
         message = _("“%(argument)s” must have %(minimum)s to %(maximum)s characters.")
         raise BadInput("search", message, minimum=MIN_LENGTH, maximum=MAX_LENGTH)
     if len(words) > MAX_WORDS:
         raise BadInput(
             "search", _("“%(argument)s” can have at most %(maximum)s words."), maximum=MAX_WORDS
         )
-    users: QuerySet[User] = User.filter(staff=None)
-    for word in words:
-        account_members = Membership.filter(account__searched__contains=word).values("user_id")
-        users = users.filter(Q(searched__contains=word) | Q(id__in=Subquery(account_members)))
-    return users
+    matches = Q()
+    for parts in words:
+        accounts = match_word("account__searched", parts)
+        members = Membership.filter(accounts).values("user_id")
+        matches &= match_word("searched", parts) | Q(id__in=Subquery(members))
+    return User.filter(Q(staff=None) & (matches | _has_number(search)))
+
+
+def _longest(words: list[tuple[str, ...]]) -> int:
+    return max((len("".join(parts)) for parts in words), default=0)
+
+
+def _has_number(search: str) -> Q:
+    """The condition that a user opened the ticket of this number, or belongs to the company that
+    the invoice of this number was issued to.
+    """
+    if invoice_number := canonical_invoice_number(search):
+        accounts = Invoice.filter(number=invoice_number).values("account_id")
+        members = Membership.filter(account_id__in=Subquery(accounts)).values("user_id")
+        return Q(id__in=Subquery(members))
+    tickets = Ticket.filter(Ticket.with_numbers(search)).values("requester_id")
+    return Q(id__in=Subquery(tickets))

@@ -11,7 +11,7 @@ from tortoise.queryset import QuerySet
 
 from models.database.searchable import Searchable
 from models.locale import Locale
-from models.text import fold_text
+from models.text import search_text
 
 if TYPE_CHECKING:
     from models.accounts.account import Membership
@@ -104,4 +104,4 @@ class RecoveryCode(Model):
 
 def person_search_text(name: str, email: str) -> str:
     """Return a name and an email address normalized for searches."""
-    return fold_text(f"{name} {email}")
+    return search_text(name, email)

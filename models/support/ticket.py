@@ -24,7 +24,7 @@ from models.identity.user import Staff, User
 from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
 from models.support.ticket_position import mark_read
-from models.text import message_text, optional_message_text
+from models.text import message_text, number_text, optional_message_text
 from models.translations import _, _p
 
 if TYPE_CHECKING:
@@ -501,17 +501,19 @@ class Ticket(Model):
             await tx.append(stream, kind, ticket_id=self.pk, **values)
 
 
-_NUMBER = re.compile(r"CAM-([2-8]\d{3})-(\d{6,18})", re.ASCII)
+_NUMBER = re.compile(r"(?:CAM-?)?([2-8]\d{3})-(\d{1,18})|CAM([2-8]\d{3})(\d{6,18})", re.ASCII)
 
 
-def _number_condition(number: str) -> Q:
-    match = _NUMBER.fullmatch(number.strip().upper())
-    if match is None or f"{int(match[2]):06d}" != match[2]:
+def _number_condition(text: str) -> Q:
+    """The condition for a number as people type it: in any case, without its letters or zeros, with
+    spaces or other dashes.
+    """
+    match = _NUMBER.fullmatch(number_text(text))
+    if match is None:
         return Q(id=None)
-    begin, end = (
-        datetime(int(match[1]) + years, 1, 1, tzinfo=PARIS).astimezone(UTC) for years in (0, 1)
-    )
-    return Q(id=int(match[2]), created_at__gte=begin, created_at__lt=end)
+    year, ticket_id = (int(group) for group in match.groups() if group)
+    begin, end = (datetime(year + years, 1, 1, tzinfo=PARIS).astimezone(UTC) for years in (0, 1))
+    return Q(id=ticket_id, created_at__gte=begin, created_at__lt=end)
 
 
 class Message(Model):

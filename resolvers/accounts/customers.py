@@ -26,7 +26,8 @@ def customers(
         str,
         strawberry.argument(
             description="Up to five words, all of which must match part of the user's name, email "
-            "address, company name or SIREN. Case and accents are ignored."
+            "address, company name or SIREN, or the number of a ticket or an invoice of theirs. "
+            "Case, accents and punctuation are ignored."
         ),
     ],
     order_by: Annotated[

@@ -9,9 +9,8 @@ from tortoise.queryset import QuerySet
 from billing import checkout
 from engine import Deferred
 from models.accounts.account import Account
-from models.billing.invoice import Invoice, InvoiceLine
+from models.billing.invoice import Invoice, InvoiceLine, canonical_invoice_number
 from models.billing.purchase import Purchase
-from models.text import can_be_stored
 from resolvers.billing.filters import InvoiceFilter, InvoiceOrder
 from resolvers.context import Context, Info
 from resolvers.filters import (
@@ -56,13 +55,12 @@ def invoices(
 ) -> DeferredPage:
     """The invoices that the viewer may see."""
     viewer, conditions = info.context.viewer, filter or InvoiceFilter()
-    numbers = require_few(
-        [number for number in accepted_values(conditions.number) or [] if can_be_stored(number, 35)]
-    )
     rows = Invoice.visible_to(viewer)
-    rows = (
-        rows if accepted_values(conditions.number) is None else filter_in(rows, "number", numbers)
-    )
+    if (numbers := accepted_values(conditions.number)) is not None:
+        canonical_numbers = [canonical_invoice_number(number) for number in require_few(numbers)]
+        rows = filter_in(
+            rows, "number", [each for each in dict.fromkeys(canonical_numbers) if each]
+        )
     rows = filter_range(rows, "issued_on", conditions.issued_on)
     return page(
         rows,
@@ -79,9 +77,10 @@ def invoice(
     ],
 ) -> RowByKey | None:
     """The invoice of this number, None when there is none that the viewer may see."""
+    canonical_number = canonical_invoice_number(number)
     return (
-        RowByKey(Invoice.visible_to(info.context.viewer), "number", number)
-        if can_be_stored(number, 35)
+        RowByKey(Invoice.visible_to(info.context.viewer), "number", canonical_number)
+        if canonical_number
         else None
     )
 

@@ -18,7 +18,9 @@ def articles(
     info: Info,
     search: Annotated[
         str | None,
-        strawberry.argument(description="Words that must all occur. Case and accents are ignored."),
+        strawberry.argument(
+            description="Words that must all occur. Case, accents and punctuation are ignored."
+        ),
     ] = None,
     filter: Annotated[
         ArticleFilter | None,

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from models.errors import Refusal
-from models.text import clean_line, client_key, is_blank, line, masked_line, message_text
+from models.text import (
+    clean_line,
+    client_key,
+    is_blank,
+    line,
+    masked_line,
+    message_text,
+    search_text,
+    search_words,
+)
 
 BLANKS = [
     "",
@@ -139,3 +148,12 @@ def test_cleaning_is_idempotent_and_leaves_one_line(text: str) -> None:
 
 def test_a_message_keeps_its_lines_and_emoji() -> None:
     assert message_text(" Bonjour\r\n\tà 👩‍💻\x00\x1b\x9b ! \n") == "Bonjour\r\n\tà 👩‍💻 !"
+
+
+@given(some.text(max_size=40))
+def test_search_texts_hold_words_and_single_spaces(text: str) -> None:
+    searched = search_text(text)
+    assert searched == " ".join(searched.split())
+    assert not set(searched) & set("%_?*'\"\\.-")
+    for parts in search_words(text):
+        assert "".join(parts) in searched.split() or all(part in searched for part in parts)

@@ -74,7 +74,7 @@ async def test_existing_people_can_be_searched_after_the_migration(database_url:
         for row in await execute(f"SELECT searched FROM {table}")  # noqa: S608
     ]
     await disconnect()
-    assert search_texts == ["elodie e x example", "l epi  404833048"]
+    assert search_texts == ["elodie e x example exexample", "l epi 404833048 lepi"]
 
 
 async def test_existing_legal_requests_get_their_deadline(database_url: str) -> None:

@@ -17,7 +17,7 @@ from tortoise.queryset import QuerySet
 from models.accounts.account import Account
 from models.action import Action
 from models.billing.offer import Interval, Offer, Price, Segment
-from models.content.article import Article, ArticleCategory, ArticleKind, search_text
+from models.content.article import Article, ArticleCategory, ArticleKind, article_search_text
 from models.database import statement
 from models.database.reading import all_columns, read
 from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
@@ -71,8 +71,8 @@ async def data(db: str, action: Action) -> ExampleData:
         category=ArticleCategory.SUPPORT,
         texts=TEXTS,
         starts_at=action.at,
-        searched_fr=search_text(TEXTS["fr"]),
-        searched_en=search_text(TEXTS["en"]),
+        searched_fr=article_search_text(TEXTS["fr"]),
+        searched_en=article_search_text(TEXTS["en"]),
     )
     return data
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auth.sessions import token_hash
-from models.accounts.account import Account
+from models.accounts.account import Account, Membership
 from models.action import Action
+from models.billing.invoice import Invoice
 from models.identity.access_links import EmailChange
 from models.identity.user import Staff, User
+from models.support.ticket import Ticket
 from models.viewer import Viewer
-from resolvers.ids import encode
+from resolvers.ids import encode, key_of
 from tests.people import (
     OTHER_SIREN,
     add_member,
@@ -80,6 +82,12 @@ def search_names(execute: "Execute", alice: Viewer) -> SearchNames:
         ("gateau quais", set()),
         ("nulle part", {"Théo"}),
         ("100%", {"Élodie", "Zoé"}),
+        ("nullepart", {"Théo"}),
+        ("theo@nulle-part.example", {"Théo"}),
+        ("lepi", {"Élodie", "Zoé"}),
+        ("404.833.048", {"Élodie", "Zoé"}),
+        ("?*'\"\\[]", None),
+        ("zoe_m%", {"Zoé"}),
         ("%%", None),  # wildcards are removed
         ("__", None),
         ("z%", None),
@@ -177,9 +185,85 @@ async def test_a_partial_save_keeps_the_search_text(alice: Viewer) -> None:
     await user.save(update_fields=["password_hash"])
     await user.save(update_fields=["name"])
     await account.save(update_fields=["legal_name"])
-    assert (await User.get(pk=user.pk)).searched == "leo theo nulle part example"
+    assert (await User.get(pk=user.pk)).searched == (
+        "leo theo nulle part example theonullepartexample"
+    )
     assert ((await Account.get(pk=account.pk)).searched or "").split() == [
         "les",
         "quais",
         "732829320",
     ]
+
+
+PLAIN_SPELLINGS = [
+    ("Łukasz", "lukasz"),
+    ("Żółć", "zolc"),
+    ("Søren", "soren"),
+    ("Kjær", "kjaer"),
+    ("Straße", "strasse"),
+    ("STRAẞE", "straße"),
+    ("Œuvrard", "oeuvrard"),
+    ("Ævar", "aevar"),
+    ("Đorđe", "dorde"),
+    ("Ðóra", "dora"),
+    ("Þór", "thor"),
+    ("Işık", "isik"),
+    ("Ħamrun", "hamrun"),
+    ("Müller-Lüdenscheidt", "mullerludenscheidt"),
+    ("Jean-Luc", "jeanluc"),
+    ("O’Brien", "o'brien"),
+    ("O’Brien", "obrien"),
+    ("علی\u200cرضا", "علیرضا"),
+    ("शर्मा", "शर्मा"),
+    ("Ελένη", "ΕΛΕΝΗ"),
+    ("Иван", "ИВАН"),
+    ("Ｆｕｌｌ", "full"),
+]
+
+
+@pytest.mark.parametrize(("name", "plain"), PLAIN_SPELLINGS)
+async def test_p6_2_names_are_found_by_plain_spellings_and_the_reverse(
+    search_names: SearchNames, alice: Viewer, action: Action, name: str, plain: str
+) -> None:
+    await create_customer(action, f"A {name}", "a@plain.example")
+    await create_customer(action, f"B {plain}", "b@plain.example")
+    for search in (name, plain, name.upper(), plain.upper(), name[1:]):
+        assert await search_names(f"{search} plain") == {"A", "B"}, search
+
+
+async def test_p6_2_the_number_of_a_ticket_or_an_invoice_finds_its_customers(
+    execute: "Execute", dataset: Dataset
+) -> None:
+    marie = dataset.marie
+    ticket, invoice = marie.row(Ticket), marie.row(Invoice)
+
+    async def ids_of(search: str) -> set[int]:
+        users = (
+            await execute(
+                dataset.alice, "query($s: String!) { users(search: $s) { nodes { id } } }", s=search
+            )
+        )["data"]["users"]["nodes"]
+        return {key for each in users if (key := key_of(User, each["id"]))}
+
+    members = {each.user_id for each in await Membership.filter(account=marie.account)}
+    year, ticket_id = ticket.number.split("-")[1:]
+    for search in (
+        ticket.number,
+        ticket.number.lower(),
+        f" {ticket.number} ",
+        f"cam-{year}-{int(ticket_id)}",
+        ticket.number.replace("-", "\u2011"),
+        ticket.number.replace("-", " "),
+        ticket.number.replace("-", ""),
+    ):
+        assert await ids_of(search) == {ticket.requester_id}, search
+    prefix, year, position = invoice.number.split("-")
+    for search in (
+        invoice.number,
+        invoice.number.lower(),
+        f"{prefix}-{year}-{int(position)}",
+        invoice.number.replace("-", " "),
+    ):
+        assert await ids_of(search) == members, search
+    for search in ("CAM-2026-999999", "FA-2026-999999"):
+        assert not await ids_of(search)
