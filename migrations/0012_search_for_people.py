@@ -8,8 +8,8 @@ _BATCH = 1000
 
 async def _filled(apps, editor):
     """Fill the search column for existing people and companies."""
-    await _fold(editor.client, '"user"', "name", "email")
     await _fold(editor.client, "account", "legal_name", "trade_name", "siren")
+    await _fold(editor.client, '"user"', "name", "email")
 
 
 async def _fold(db, table, *columns):
