@@ -114,7 +114,7 @@ def serve(requests: Iterable[str], responses: TextIO, runner: CommandRunner) -> 
 
 
 if __name__ == "__main__":
-    os.nice(19)  # before the first command
+    os.setpriority(os.PRIO_PROCESS, 0, 19)  # before the first command
     # The signal reaches the whole process group, but the server still needs the responses.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
