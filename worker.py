@@ -35,6 +35,8 @@ from storage.abandoned_files import delete_abandoned_files
 from storage.file_service import FileService, scan_waiting_files
 from support.reply_emails import send_due_replies
 
+EMAILS_PER_RUN = 1_000
+
 log = structlog.stdlib.get_logger()
 
 
@@ -66,7 +68,18 @@ def jobs(
             lambda: correct_waiting_times(Action(None, clock.now(), services.hub)),
             internal=True,
         ),
-        Job("emails", 1, lambda: deliver_due(transport, clock.now(), sender=sender)),
+        Job(
+            "emails",
+            1,
+            lambda: deliver_due(
+                transport,
+                clock.now(),
+                EMAILS_PER_RUN,
+                sender=sender,
+                now=clock.now,
+                connections=settings.mail.connections,
+            ),
+        ),
         Job(
             "reply emails",
             5,

@@ -1,70 +1,185 @@
 """Sends the emails that wait in the outbox.
 
-A worker claims an email by moving its `next_attempt_at` to the end of a lease, in one UPDATE that
-matches only while the email is due: of two workers one changes a row, on SQLite and on PostgreSQL,
-and the other skips the email. No lock is held while the worker talks to a mail server. Delivery is
-at least once: when a worker dies after the server accepted a message and before the row says so,
-the lease ends and the email is sent again, under the same Message-ID. SMTP allows no stronger
-promise.
+Emails that someone waits for or that protect an account go first, then the others, then bulk mail
+(`Email.priority`), each by the time when they are due. Several emails are sent at once, and each
+next one is chosen when a connection is free: 100,000 waiting newsletters delay the link for a new
+password by less than a second.
+
+A worker claims an email by moving its `next_attempt_at` to the end of a short lease, in one UPDATE
+that matches only while the email is due: of two workers one changes a row, on SQLite and on
+PostgreSQL, and the other skips the email. It renews the lease while it sends, so the email of a
+worker that dies is sent by another one within seconds. No lock is held while the worker talks to a
+mail server. Delivery is at least once: when a worker dies after the server accepted a message and
+before the row says so, the lease ends and the email is sent again, under the same Message-ID. SMTP
+allows no stronger promise.
 """
 
 import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 
 from mail.message import Sender, message
 from mail.transport import DeliveryError, Transport
 from models.billing.invoice import InvoiceDocument
-from models.operations.email import Email
+from models.operations.email import Email, EmailPriority
 
 SEND_TIMEOUT = timedelta(seconds=30)  # for one email, until the server accepts it
+LEASE = timedelta(seconds=20)
+_RENEWALS = 3  # in one lease, so that a slow database delays none beyond its end
+_PREFETCH = 20
+_PREFETCH_SECONDS = 0.25  # then there may be more urgent ones
+_POLL_SECONDS = 0.5
 
 log = structlog.stdlib.get_logger()
 
 
 async def deliver_due(
-    transport: Transport, at: datetime, limit: int = 20, *, sender: Sender
+    transport: Transport,
+    at: datetime,
+    limit: int = 20,
+    *,
+    sender: Sender,
+    now: Callable[[], datetime] | None = None,
+    connections: int = 1,
 ) -> int:
-    """Send up to `limit` emails that are due at `at`, oldest first. Returns how many were sent.
+    """Send up to `limit` due emails, `connections` at once. Returns how many were sent.
 
-    An email that fails is retried later and doesn't delay the others. When no server answers, the
-    rest of the batch waits for the next call, because each email would wait for its own timeout.
+    Emails are due at `at`, or by the clock `now`, by which those that are stored meanwhile are sent
+    as well. An email that fails is retried later and doesn't delay the others. The first one is
+    sent alone. When no server answers, the rest waits for the next call, because each email would
+    wait for its own timeout.
     """
-    emails = (
-        await Email.filter(next_attempt_at__lte=at).order_by("next_attempt_at", "id").limit(limit)
-    )
-    # The last email of the batch must not become due before its turn ends.
-    lease = at + (len(emails) + 1) * SEND_TIMEOUT
-    sent_count = 0
-    for email in emails:
-        if not await _claim(email, at, lease):
-            continue
-        error = await _deliver(email, transport, at, sender)
-        sent_count += error is None
+    run = _Run(transport, sender, now or (lambda: at), limit)
+    try:
+        async with asyncio.TaskGroup() as group:
+            if await run.send_first():
+                for _ in range(connections):
+                    group.create_task(run.work())
+    finally:
+        await transport.close()
+    if run.error:
+        raise run.error
+    return run.sent_count
+
+
+class _Run:
+    """The delivery of what is due, over several connections."""
+
+    def __init__(
+        self, transport: Transport, sender: Sender, now: Callable[[], datetime], limit: int
+    ) -> None:
+        self.sent_count = 0
+        self.error: Exception | None = None
+        self._transport, self._sender, self._now, self._limit = transport, sender, now, limit
+        self._due: deque[Email] = deque()
+        self._fetched_at = 0.0
+        self._next = asyncio.Lock()
+        self._sending = 0
+        self._is_stopped = False
+
+    async def send_first(self) -> bool:
+        """Send one email. Returns whether others can follow."""
+        email = await self._claim_next()
+        if email is not None:
+            await self._send(email)
+        return email is not None and not self._is_stopped
+
+    async def work(self) -> None:
+        """Send one email after the other until none is due and none is being sent."""
+        while not self._is_stopped:
+            email = await self._claim_next()
+            if email is not None:
+                await self._send(email)
+            elif self._sending and self._limit:
+                await asyncio.sleep(_POLL_SECONDS)  # a slow email doesn't delay new ones
+            else:
+                return
+
+    async def _claim_next(self) -> Email | None:
+        async with self._next:
+            while self._limit:
+                if not self._due or monotonic() - self._fetched_at > _PREFETCH_SECONDS:
+                    self._fetched_at = monotonic()
+                    self._due = deque(await _due_emails(self._now(), min(self._limit, _PREFETCH)))
+                if not self._due:
+                    return None
+                email = self._due.popleft()
+                if await _claim(email, self._now()):
+                    self._limit -= 1
+                    return email
+            return None
+
+    async def _send(self, email: Email) -> None:
+        self._sending += 1
+        try:
+            async with _renewed_lease(email, self._now):
+                error = await _try_to_send(email, self._transport, self._sender)
+            await self._record(email, error)
+        except Exception as error:  # the others finish what they are sending
+            self.error = self.error or error
+            self._is_stopped = True
+        finally:
+            self._sending -= 1
+
+    async def _record(self, email: Email, error: Exception | None) -> None:
+        if error is None:
+            await email.mark_sent(self._now())
+            self.sent_count += 1
+            return
+        await _record_failure(email, self._now(), error)
         if isinstance(error, TimeoutError) or (
             isinstance(error, DeliveryError) and error.unreachable
         ):
+            self._is_stopped = True
+
+
+async def _due_emails(at: datetime, limit: int) -> list[Email]:
+    emails: list[Email] = []
+    for priority in EmailPriority:  # one by one, because an index then finds each at once
+        due = Email.filter(priority=priority, next_attempt_at__lte=at)
+        emails += await due.order_by("next_attempt_at", "id").limit(limit - len(emails))
+        if len(emails) == limit:
             break
-    return sent_count
+    return emails
 
 
-async def _claim(email: Email, at: datetime, lease: datetime) -> bool:
-    return (
-        await Email.filter(pk=email.pk, next_attempt_at__lte=at).update(next_attempt_at=lease) == 1
-    )
+async def _claim(email: Email, at: datetime) -> bool:
+    due = Email.filter(pk=email.pk, next_attempt_at__lte=at)
+    return await due.update(next_attempt_at=at + LEASE) == 1
 
 
-async def _deliver(
-    email: Email, transport: Transport, at: datetime, sender: Sender
-) -> Exception | None:
+@asynccontextmanager
+async def _renewed_lease(email: Email, now: Callable[[], datetime]) -> AsyncIterator[None]:
+    renewal = asyncio.create_task(_renew(email, now))
+    try:
+        yield
+    finally:
+        renewal.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewal
+
+
+async def _renew(email: Email, now: Callable[[], datetime]) -> None:
+    while True:
+        await asyncio.sleep(LEASE.total_seconds() / _RENEWALS)
+        try:
+            waiting = Email.filter(pk=email.pk, sent_at=None, next_attempt_at__not_isnull=True)
+            await waiting.update(next_attempt_at=now() + LEASE)
+        except Exception as error:  # the next renewal may succeed, or the lease ends
+            log.warning("email.lease_not_renewed", email=email.pk, error=type(error).__name__)
+
+
+async def _try_to_send(email: Email, transport: Transport, sender: Sender) -> Exception | None:
     try:
         async with asyncio.timeout(SEND_TIMEOUT.total_seconds()):
             link = await transport.send(message(email, sender, await _attachment(email)))
     except Exception as error:
-        await _record_failure(email, at, error)
         return error
-    await email.mark_sent(at)
     log.info("email.delivered", email=email.pk, template=email.template, link=link)
     return None
 

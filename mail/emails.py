@@ -22,7 +22,13 @@ from models.billing.invoice import Invoice
 from models.clock import local_date
 from models.identity.user import User
 from models.locale import Locale
-from models.operations.email import ACCOUNT_ERASED, STAFF_WELCOME, TICKET_REPLIES, Email
+from models.operations.email import (
+    ACCOUNT_ERASED,
+    STAFF_WELCOME,
+    TICKET_REPLIES,
+    Email,
+    EmailPriority,
+)
 from models.privacy.erasure import Erasure
 from models.support.ticket import Message, Ticket, TicketStatus
 from models.translations import day, text, time_of_day
@@ -387,6 +393,7 @@ async def _store(
         invoice_id=attached_invoice.pk if attached_invoice else None,
         user=user,
         account_id=account_id,
+        priority=EmailPriority.of(name),
         created_at=tx.action.at,
         next_attempt_at=tx.action.at,
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class MailOptions:
     """The options of emails. `reply_delay` is how many seconds a reply of support stays unread
-    before it is sent by email.
+    before it is sent by email, `connections` over how many connections a process sends at once.
     """
 
     reply_delay: int = 300
+    connections: int = 4

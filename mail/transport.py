@@ -16,6 +16,7 @@ import aiosmtplib
 
 STARTTLS_OPTIONS = {"required": True, "optional": None, "never": False}
 _COMMAND_TIMEOUT = 15
+_RESET_TIMEOUT = 5
 _MESSAGE_ID_PATTERN = re.compile(r"<(\w[\w.-]*)@[^@>]+>")
 
 
@@ -34,11 +35,15 @@ class DeliveryError(Exception):
 
 
 class Transport(Protocol):
-    """Sends messages. Returns a URL of where the message went; raises DeliveryError when it was not
-    accepted.
+    """Sends messages, several at once. `send` returns a URL of where the message went, and raises
+    DeliveryError when it was not accepted.
     """
 
     async def send(self, message: EmailMessage) -> str: ...
+
+    async def close(self) -> None:
+        """Close the connections that no message is being sent over."""
+        return
 
 
 def transport_from_url(url: str) -> Transport:
@@ -112,7 +117,7 @@ def _encryption(query: str, use_tls: bool) -> tuple[bool | None, ssl.SSLContext]
 
 
 @dataclass(frozen=True)
-class FolderTransport:
+class FolderTransport(Transport):
     """Writes each message as a file named after its Message-ID, so a message sent twice is one
     file.
     """
@@ -142,8 +147,10 @@ class FolderTransport:
 
 
 @dataclass(frozen=True)
-class SmtpTransport:
-    """Sends each message to an SMTP server, over a new connection."""
+class SmtpTransport(Transport):
+    """Sends messages to an SMTP server, one after the other over each connection. A connection that
+    has just been used is kept until `close`, and used again if the server still answers.
+    """
 
     host: str
     port: int
@@ -152,9 +159,35 @@ class SmtpTransport:
     tls: bool
     starttls: bool | None
     context: ssl.SSLContext
+    idle: list[aiosmtplib.SMTP] = field(default_factory=list, repr=False, compare=False)
 
     async def send(self, message: EmailMessage) -> str:
-        client = aiosmtplib.SMTP(
+        client = await self._reused() or self._client()
+        is_reusable = False
+        try:
+            if not client.is_connected:
+                await client.connect()
+            await client.send_message(message)
+            is_reusable = True
+        except (aiosmtplib.SMTPException, OSError) as error:
+            is_reusable = isinstance(error, aiosmtplib.SMTPRecipientsRefused)
+            raise _delivery_error(error) from error
+        finally:
+            if is_reusable:
+                self.idle.append(client)
+            else:
+                # not `async with`, which sends QUIT to a server that hangs and waits for the answer
+                client.close()
+        return f"{'smtps' if self.tls else 'smtp'}://{self.host}:{self.port}"
+
+    async def close(self) -> None:
+        while self.idle:
+            client = self.idle.pop()
+            await _quit(client)
+            client.close()
+
+    def _client(self) -> aiosmtplib.SMTP:
+        return aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
             username=self.user,
@@ -164,16 +197,24 @@ class SmtpTransport:
             tls_context=self.context,
             timeout=_COMMAND_TIMEOUT,
         )
-        try:
-            await client.connect()
-            await client.send_message(message)
-            await _quit(client)
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise _delivery_error(error) from error
-        finally:
-            # not `async with`, which sends QUIT to a server that hangs and waits for the answer
-            client.close()
-        return f"{'smtps' if self.tls else 'smtp'}://{self.host}:{self.port}"
+
+    async def _reused(self) -> aiosmtplib.SMTP | None:
+        """A connection on which the server still answers. It may have closed one after some
+        messages or seconds.
+        """
+        while self.idle:
+            client = self.idle.pop()
+            is_alive = False
+            try:
+                await client.rset(timeout=_RESET_TIMEOUT)
+                is_alive = True
+            except (aiosmtplib.SMTPException, OSError):
+                continue
+            finally:
+                if not is_alive:
+                    client.close()
+            return client
+        return None
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:

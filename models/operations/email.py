@@ -1,7 +1,7 @@
 """The outbox: emails are stored in the transaction that causes them, and delivered after it."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
@@ -31,9 +31,39 @@ _CONFIDENTIAL = {
     STAFF_WELCOME,
     ACCOUNT_ERASED,
 }
+_URGENT = {
+    "email_change",
+    "email_change_requested",
+    "email_change_taken",
+    "email_changed",
+    "password_changed",
+    "password_reset",
+    "payment_confirmation_needed",
+    "second_factor_changed",
+    "second_factor_reset",
+    "sessions_ended",
+    "sign_in_unlock",
+    STAFF_WELCOME,
+    "verification",
+}
 
 _BATCH_SIZE = 500
 _CONTENT = ("text", "html", "recipient")
+
+
+class EmailPriority(IntEnum):
+    """What is sent first: URGENT before NORMAL before BULK. URGENT is what someone waits for or
+    what protects an account.
+    """
+
+    URGENT = 0
+    NORMAL = 10
+    BULK = 20
+
+    @classmethod
+    def of(cls, template_name: str) -> "EmailPriority":
+        """The priority of emails with this template."""
+        return cls.URGENT if template_name in _URGENT else cls.NORMAL
 
 
 class EmailState(StrEnum):
@@ -74,6 +104,9 @@ class Email(Model):
     created_at: datetime = fields.DatetimeField()
     next_attempt_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     attempts = fields.IntField(default=0)
+    priority = fields.IntEnumField(
+        EmailPriority, default=EmailPriority.NORMAL, db_default=EmailPriority.NORMAL.value
+    )
     sent_at = fields.DatetimeField(null=True)
 
     invoice_id: int | None
@@ -82,7 +115,10 @@ class Email(Model):
 
     class Meta:
         table = "email"
-        indexes = (("sent_at", "id"),)  # for the operators' list of emails that were never sent
+        indexes = (
+            ("sent_at", "id"),  # for the operators' list of emails that were never sent
+            ("priority", "next_attempt_at", "id"),  # for what is sent next
+        )
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Email"]:

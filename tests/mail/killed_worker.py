@@ -18,7 +18,7 @@ from mail.transport import Transport, transport_from_url
 from models.database.connection import connect
 
 
-class KillingTransport:
+class KillingTransport(Transport):
     """Sends one message, then kills the process."""
 
     def __init__(self, transport: Transport) -> None:

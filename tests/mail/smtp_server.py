@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -22,7 +22,8 @@ class SmtpServer:
     """Keeps the messages it accepted, by recipient, in `received`.
 
     `rejected_recipients` (by address), `sender_rejection` and `content_rejection` hold the server's
-    answers. With `hangs` it never answers DATA; `data_received` is set when DATA arrives.
+    answers. With `hangs`, or to one of `hanging_recipients`, it answers DATA only after `resume`;
+    `data_received` is set when DATA arrives. `connections` counts those that were opened.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,23 @@ class SmtpServer:
         self.content_rejection: str | None = None
         self.sender_rejection: str | None = None
         self.hangs = False
+        self.hanging_recipients: set[str] = set()
+        self.connections = 0
+        self._resumed = asyncio.Event()
         self.data_received = asyncio.Event()
+
+    def resume(self) -> None:
+        """Answer what hangs, and everything from now on."""
+        self.hangs = False
+        self.hanging_recipients.clear()
+        self._resumed.set()
+
+    async def handle_EHLO(
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        self.connections += 1
+        session.host_name = hostname
+        return responses
 
     async def handle_MAIL(
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
@@ -50,8 +67,10 @@ class SmtpServer:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.data_received.set()
-        if self.hangs:
-            await asyncio.sleep(60)
+        if self.hangs or self.hanging_recipients.intersection(envelope.rcpt_tos):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(60):
+                    await self._resumed.wait()
         if self.content_rejection:
             return self.content_rejection
         message = message_from_bytes(envelope.content, policy=policy.SMTP)

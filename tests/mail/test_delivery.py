@@ -13,16 +13,19 @@ import pytest
 from structlog.testing import capture_logs
 
 from mail import emails
-from mail.delivery import deliver_due
+from mail.delivery import LEASE, deliver_due
 from mail.transport import DeliveryError, Transport, transport_from_url
 from models.action import Action
 from models.billing.invoice import Invoice, InvoiceDocument
+from models.clock import SystemClock
 from models.identity.user import User
-from models.operations.email import Email
+from models.operations.email import Email, EmailPriority
 from tests.conftest import MovableClock
 from tests.mail.conftest import PDF, SENDER
 from tests.mail.smtp_server import SmtpServer
 from tests.patience import PATIENCE
+from tests.people import create_account
+from tests.realtime.socket_fixtures import wait_until
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -163,7 +166,7 @@ async def test_an_email_erased_during_its_delivery_does_not_delay_the_others(
         action, zoe, "gone@example.fr", "rejected@example.fr", "other@example.fr"
     )
 
-    class ErasingTransport:
+    class ErasingTransport(Transport):
         """Erases each email but the last before it answers."""
 
         async def send(self, message: EmailMessage) -> str:
@@ -239,6 +242,86 @@ async def test_a_batch_is_limited_and_begins_with_the_oldest(
     assert server.addresses == ["a@example.fr", "b@example.fr"]
 
 
+async def test_urgent_emails_are_sent_first_and_bulk_mail_last(
+    server: SmtpServer, action: Action, zoe: User
+) -> None:
+    bulk, _ = await store_emails(action, zoe, "bulk@example.fr", "urgent@example.fr")
+    await Email.filter(pk=bulk.pk).update(priority=EmailPriority.BULK)
+    async with action.transaction() as tx:
+        zoe.email = "normal@example.fr"
+        await emails.send_account_status(tx, zoe, await create_account(action))
+    assert await deliver_due(transport_to(server), action.at + MINUTE, sender=SENDER) == 3
+    assert server.addresses == ["urgent@example.fr", "normal@example.fr", "bulk@example.fr"]
+
+
+async def test_a_password_reset_overtakes_the_newsletters_that_are_being_sent(
+    server: SmtpServer, action: Action, zoe: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mail.delivery._PREFETCH_SECONDS", 0)
+    count = 60
+    await store_emails(action, zoe, *(f"p{number}@example.fr" for number in range(count)))
+    await Email.all().update(priority=EmailPriority.BULK)
+    server.hangs = True
+    delivery = asyncio.create_task(
+        deliver_due(transport_to(server), action.at, count + 1, sender=SENDER, connections=2)
+    )
+    async with asyncio.timeout(PATIENCE):
+        await server.data_received.wait()
+    async with action.transaction() as tx:
+        zoe.email = "urgent@example.fr"
+        await emails.send_password_reset(tx, zoe, "TOKEN-123")
+    server.resume()
+    assert await delivery == count + 1
+    assert "urgent@example.fr" in server.addresses[:4]
+
+
+async def test_a_slow_email_delays_no_other_one(
+    server: SmtpServer, action: Action, zoe: User
+) -> None:
+    _, slow, *_ = await store_emails(action, zoe, *(f"p{n}@example.fr" for n in range(6)))
+    server.hanging_recipients.add(slow.recipient)
+    delivery = asyncio.create_task(
+        deliver_due(transport_to(server), action.at, sender=SENDER, connections=2)
+    )
+    await wait_until(lambda: len(server.received) == 5)
+    await store_emails(action, zoe, "new@example.fr")  # sent although the slow one isn't yet
+    await wait_until(lambda: "new@example.fr" in server.addresses)
+    server.resume()
+    assert await delivery == 7
+
+
+async def test_emails_share_connections(server: SmtpServer, action: Action, zoe: User) -> None:
+    recipients = [f"p{number:02}@example.fr" for number in range(20)]
+    await store_emails(action, zoe, *recipients)
+    sent_count = await deliver_due(transport_to(server), action.at, sender=SENDER, connections=3)
+    assert sent_count == 20
+    assert sorted(server.addresses) == recipients
+    assert server.connections <= 3
+
+
+async def test_the_lease_of_an_email_is_renewed_while_it_is_being_sent(
+    server: SmtpServer, action: Action, zoe: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mail.delivery.LEASE", timedelta(seconds=0.6))
+    [email] = await store_emails(action, zoe, "zoe@example.fr")
+    server.hangs = True
+    delivery = asyncio.create_task(
+        deliver_due(transport_to(server), action.at, sender=SENDER, now=SystemClock().now)
+    )
+    leases: set[object] = set()
+    async with asyncio.timeout(PATIENCE):
+        await server.data_received.wait()
+        while len(leases) < 4:
+            await email.refresh_from_db()
+            leases.add(email.next_attempt_at)
+            await asyncio.sleep(0.05)
+    server.resume()
+    assert await delivery == 1
+    await email.refresh_from_db()
+    assert email.next_attempt_at is None
+    assert server.addresses == ["zoe@example.fr"]
+
+
 async def test_a_worker_killed_after_the_server_accepted_loses_nothing(
     server: SmtpServer, action: Action, zoe: User, db: str
 ) -> None:
@@ -248,7 +331,7 @@ async def test_a_worker_killed_after_the_server_accepted_loses_nothing(
     assert (len(server.received), email.sent_at) == (1, None)
     # The killed worker's lease hasn't ended.
     assert await deliver_due(transport_to(server), action.at, sender=SENDER) == 0
-    assert await deliver_due(transport_to(server), action.at + HOUR, sender=SENDER) == 1
+    assert await deliver_due(transport_to(server), action.at + LEASE, sender=SENDER) == 1
     first, second = (message for _, message in server.received)
     assert first["Message-ID"] == second["Message-ID"]
 

@@ -251,3 +251,21 @@ def test_smtp_urls_have_secure_defaults() -> None:
     assert (submission.port, submission.tls, submission.starttls) == (587, False, True)
     assert (implicit.port, implicit.tls, implicit.starttls) == (465, True, False)
     assert submission.context.verify_mode is ssl.CERT_REQUIRED
+
+
+async def test_a_connection_that_the_server_has_closed_is_replaced(
+    email_message: EmailMessage,
+) -> None:
+    server = SmtpServer()
+    async with server.open():
+        transport = transport_from_url(plain_url(server))
+        await transport.send(email_message)
+        await transport.send(email_message)
+        assert (len(server.received), server.connections) == (2, 1)
+        assert isinstance(transport, SmtpTransport)
+        for client in transport.idle:  # as a server does after some messages or seconds
+            client.transport.close()  # type: ignore[union-attr] # it is connected
+        await transport.send(email_message)
+        assert (len(server.received), server.connections) == (3, 2)
+        await transport.close()
+        assert transport.idle == []
