@@ -189,7 +189,8 @@ def _connector(
     configured_settings: dict[str, str] = parameters.get("server_settings") or {}
     settings = _server_settings(options, timeout) | configured_settings
     if kind is Workload.REPORTS:
-        settings["max_parallel_workers_per_gather"] = "0"  # leave the processors to the others
+        # One processor, and sorts in memory: the others keep what is left.
+        settings = {"max_parallel_workers_per_gather": "0", "work_mem": "64MB"} | settings
 
     async def connect() -> Connection:
         connection = await asyncpg.connect(

@@ -12,6 +12,7 @@ from models.accounts.account import Account
 from models.action import Action
 from models.database.connection import sqlite_path
 from models.database.sql import execute
+from models.database.workload import Workload, workload
 from models.errors import ServiceUnavailable
 from tests.patience import PATIENCE
 
@@ -103,3 +104,65 @@ async def test_the_connection_is_usable_after_failed_statements() -> None:
         with pytest.raises(OperationalError):
             await execute("SELECT nothing FROM nowhere")
     assert await execute("SELECT 1 AS one") == [{"one": 1}]
+
+
+ENDLESS = (
+    "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)"
+    " SELECT MAX(n) AS n FROM numbers"
+)
+
+
+# PostgreSQL: tests/models/database/test_pool.py
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_report_delays_nobody_and_is_interrupted_when_it_is_cancelled(
+    action: Action,
+) -> None:
+    async def report(statement: str) -> list[dict[str, object]]:
+        with workload(Workload.REPORTS):
+            return await execute(statement)
+
+    endless = asyncio.create_task(report(ENDLESS))
+    async with asyncio.timeout(PATIENCE):
+        async with action.transaction() as tx:
+            account = await Account.create(
+                using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048"
+            )
+        assert await Account.get(pk=account.pk) == account
+        assert not endless.done()
+        waiting = asyncio.create_task(report("SELECT COUNT(*) AS n FROM account"))
+        await asyncio.sleep(0)
+        endless.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await endless
+        assert await waiting == [{"n": 1}]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_report_cannot_write(action: Action) -> None:
+    with workload(Workload.REPORTS), pytest.raises(ServiceUnavailable):
+        await execute("UPDATE account SET siren = siren")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_full_disk_makes_the_service_unavailable(action: Action) -> None:
+    """The limit on pages stands for the disk. What was written before stays, and so does the use of
+    the database.
+    """
+    await execute("PRAGMA max_page_count = 1")  # raised by SQLite to the current size
+    with pytest.raises(ServiceUnavailable):
+        await create_many_accounts(action)
+    assert await Account.all().count() == 0
+    await execute("PRAGMA max_page_count = 1000000")
+    async with action.transaction() as tx:
+        await Account.create(
+            using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048"
+        )
+    assert await Account.all().count() == 1
+
+
+async def create_many_accounts(action: Action) -> None:
+    async with action.transaction() as tx:
+        for number in range(1_000):
+            await Account.create(
+                using_db=tx.db, created_at=action.at, legal_name="x" * 200, siren=f"{number:09}"
+            )
