@@ -205,6 +205,8 @@ async def switch(session: Session, account_id: int | None, action: Action) -> To
             created_at=old_session.created_at,
             device=old_session.device,
         )
+        ended = Session.filter(pk=old_session.pk).using_db(tx.db)
+        await ended.update(switched_to_id=tokens.session.pk)
         tx.audit(
             IdentityAuditAction.SESSION_SWITCH_ACCOUNT,
             tokens.session,
@@ -259,13 +261,15 @@ async def refresh(token: str, action: Action, user_agent: str = "") -> Tokens:
     """Exchange a refresh token for new tokens.
 
     The same client gets the same tokens again when it repeats the request within REUSE_WINDOW,
-    unless it has used the new refresh token already. Any other second use of a token ends its
-    session. Raises TOKEN_INVALID.
+    unless it has used the new refresh token already. Within that time the refresh token from before
+    a switch to another company works as well, if the response to the switch was lost. Any other
+    second use of a token ends its session. Raises TOKEN_INVALID.
     """
     async with action.transaction() as tx:
         tokens = None
         if token_row := await _find_refresh_token(tx, token):
             if token_row.used_at is None:
+                await _follow_switch(tx, token_row)
                 tokens = await _renew(tx, token_row, token, user_agent)
             else:
                 tokens = await _repeated_exchange(tx, token_row, token, user_agent)
@@ -281,6 +285,26 @@ async def _find_refresh_token(tx: Transaction, token: str) -> RefreshToken | Non
     return next(
         iter(await tx.locked_where(RefreshToken.filter(token_hash=token_hash(token)))), None
     )
+
+
+async def _follow_switch(tx: Transaction, token_row: RefreshToken) -> None:
+    """When the response to a switch to another company was lost, the client still has the refresh
+    token of the session that has ended. For REUSE_WINDOW it belongs to the new session, whose own
+    tokens no one has used and which stop working.
+    """
+    old = await Session.get(pk=token_row.session_id, using_db=tx.db)
+    if old.switched_to_id is None or old.ended_at is None:
+        return
+    if abs(tx.action.at - old.ended_at) >= REUSE_WINDOW:
+        return
+    lost_tokens = await tx.locked_where(RefreshToken.filter(session_id=old.switched_to_id))
+    if len(lost_tokens) != 1 or lost_tokens[0].used_at:
+        return
+    lost = RefreshToken.filter(pk=lost_tokens[0].pk).using_db(tx.db)
+    await lost.update(used_at=tx.action.at)
+    token_row.session_id = old.switched_to_id
+    moved = RefreshToken.filter(pk=token_row.pk).using_db(tx.db)
+    await moved.update(session_id=old.switched_to_id)
 
 
 async def _renew(

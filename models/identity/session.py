@@ -21,7 +21,8 @@ class Session(Model):
 
     last_used_at is set when the session begins and when its tokens are refreshed, which clients do
     every 15 minutes, so that requests need no write. Until fresh_until, the user counts as having
-    just confirmed their identity.
+    just confirmed their identity. switched_to is the session that replaced this one when the user
+    switched to another company.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -40,9 +41,13 @@ class Session(Model):
     device = fields.CharField(max_length=60, null=True)
     last_used_at = fields.DatetimeField(null=True)
     fresh_until = fields.DatetimeField(null=True)
+    switched_to: fields.ForeignKeyNullableRelation["Session"] = fields.ForeignKeyField(
+        "models.Session", null=True, related_name=False
+    )
 
     user_id: int
     account_id: int | None
+    switched_to_id: int | None
 
     class Meta:
         table = "session"

@@ -399,15 +399,46 @@ async def test_p1_4_switching_continues_the_session_for_another_company(
     }
     with pytest.raises(Unauthenticated):
         await viewer_of(first.access, new_action().at)
+    renewed = await refresh(tokens.refresh, new_action())
+    assert (await viewer_of(renewed.access, new_action().at)).account == second_account
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await refresh(first.refresh, new_action())
-    assert (
-        await viewer_of((await refresh(tokens.refresh, new_action())).access, new_action().at)
-    ).account == second_account
     assert (tokens.session.second_factor, tokens.session.created_at) == (
         True,
         first.session.created_at,
     )
+
+
+async def test_a_switch_whose_response_was_lost_is_continued_by_a_refresh(
+    owner: User, second_account: Account, new_action: "NewAction", clock: "MovableClock"
+) -> None:
+    """The client still has the previous refresh token. What the response contained stops
+    working.
+    """
+    first = await signed_in(owner, new_action)
+    lost = await switch(first.session, second_account.pk, new_action())
+    clock.advance(REUSE_WINDOW - timedelta(seconds=1))
+    tokens = await refresh(first.refresh, new_action())
+    assert (await viewer_of(tokens.access, new_action().at)).account == second_account
+    assert await refresh(first.refresh, new_action()) == tokens
+    with pytest.raises(Unauthenticated):
+        await viewer_of(lost.access, new_action().at)
+    await assert_ends_session(lost.refresh, tokens, new_action)
+
+
+async def test_a_switch_cannot_be_continued_later_or_after_its_tokens_were_used(
+    owner: User, second_account: Account, new_action: "NewAction", clock: "MovableClock"
+) -> None:
+    for pause, is_used in ((REUSE_WINDOW, False), (timedelta(), True)):
+        first = await signed_in(owner, new_action)
+        tokens = await switch(first.session, second_account.pk, new_action())
+        clock.advance(pause)
+        if is_used:
+            tokens = await refresh(tokens.refresh, new_action())
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await refresh(first.refresh, new_action())
+        assert (await viewer_of(tokens.access, new_action().at)).account == second_account
+        assert await refresh(tokens.refresh, new_action())
 
 
 async def test_switching_requires_a_membership(
