@@ -1,4 +1,4 @@
-"""The operator's commands, one function each. See `python -m cli --help` and docs/operating.md."""
+"""The operator's commands, one function each. See `bin/cli --help` and docs/operating.md."""
 
 import argparse
 import asyncio
@@ -44,7 +44,7 @@ _INSTALLATION_MIGRATION = "0022_installation"  # since which the database can re
 _WRONG_KEY = (
     "CAMCHA_SECRET_KEY: this database was set up with another key, so nobody could sign in with "
     "an authenticator app. Set that key. To change it, set CAMCHA_SECRET_KEY_PREVIOUS to it, and "
-    "run python -m cli encrypt-again"
+    "run bin/cli encrypt-again"
 )
 _DATABASE_ERRORS = (
     OSError,
@@ -79,7 +79,7 @@ def _report(errors: Sequence[str], status: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m cli",
+        prog="bin/cli",
         description="Run and inspect CAMCHA. Settings come from CAMCHA_* environment variables.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -263,7 +263,7 @@ async def _open_database(settings: Settings) -> AsyncIterator[SystemClock]:
     try:
         if pending := await _missing_migrations(settings):
             raise CommandError(
-                f"migrations are missing ({', '.join(pending)}): run python -m cli migrate"
+                f"migrations are missing ({', '.join(pending)}): run bin/cli migrate"
             )
         yield SystemClock(await clock_offset() if settings.demonstration else timedelta())
     finally:
@@ -333,7 +333,7 @@ def _welcome_text(settings: Settings, now: datetime) -> str:
             f"GraphiQL  {settings.base_url}/graphql",
             f"emails    {settings.mail_url}\n",
             *table,
-            "\nA code works once, for at most a minute. For another one: .venv/bin/python -m cli "
+            "\nA code works once, for at most a minute. For another one: bin/cli "
             "code agent@camcha.example\n",
         ]
     )
@@ -429,7 +429,7 @@ async def _encrypt_again(settings: Settings) -> int:
 
 def hold(args: argparse.Namespace) -> int:
     asyncio.run(_hold(read_settings(os.environ)))
-    print("Emails and other jobs that reach outside are held. See python -m cli release.")
+    print("Emails and other jobs that reach outside are held. See bin/cli release.")
     return 0
 
 
@@ -525,7 +525,7 @@ def export_schema(args: argparse.Namespace) -> int:
     if not args.check:
         SCHEMA.write_text(sdl, "utf-8")
     elif not SCHEMA.exists() or SCHEMA.read_text("utf-8") != sdl:
-        raise CommandError("schema.graphql is out of date: run python -m cli export-schema")
+        raise CommandError("schema.graphql is out of date: run bin/cli export-schema")
     return 0
 
 

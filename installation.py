@@ -1,4 +1,4 @@
-"""What keeps real customers from using an installation: `python -m cli check` prints it, and
+"""What keeps real customers from using an installation: `bin/cli check` prints it, and
 `serve` refuses to start while there is an error.
 
 A demonstration and a test installation (CAMCHA_TEST_INSTALLATION) may have all of it.
@@ -69,7 +69,7 @@ async def database_findings(settings: Settings) -> list[Finding]:
                 Severity.WARNING,
                 "content",
                 "There are no offers and no policies.",
-                "Run python -m cli seed.",
+                "Run bin/cli seed.",
             )
         )
     if not await User.exists(staff=Staff.OPERATOR, second_factor_at__isnull=False):
@@ -78,7 +78,7 @@ async def database_findings(settings: Settings) -> list[Finding]:
                 Severity.WARNING,
                 "operator",
                 "Nobody has the role of an operator, which needs a second factor.",
-                "Run python -m cli staff EMAIL --name NAME --role OPERATOR, and follow the link.",
+                "Run bin/cli staff EMAIL --name NAME --role OPERATOR, and follow the link.",
             )
         )
     if settings.previous_keys and not await is_encrypted_with(settings.secret_key):
@@ -87,7 +87,7 @@ async def database_findings(settings: Settings) -> list[Finding]:
                 Severity.WARNING,
                 "secret key",
                 "Secrets are still encrypted with the previous secret key.",
-                "Run python -m cli encrypt-again.",
+                "Run bin/cli encrypt-again.",
             )
         )
     if await Installation.is_held():
@@ -96,7 +96,7 @@ async def database_findings(settings: Settings) -> list[Finding]:
                 Severity.WARNING,
                 "held",
                 "Emails and other jobs that reach outside are held, because this is a copy.",
-                "Run python -m cli release.",
+                "Run bin/cli release.",
             )
         )
     return findings

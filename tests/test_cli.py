@@ -179,11 +179,11 @@ def test_errors_of_the_environment_are_printed_one_per_line(tmp_path: Path) -> N
 def test_a_database_without_migrations_is_refused(tmp_path: Path) -> None:
     settings = TEST_SETTINGS | {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3"}
     result = command(tmp_path, "serve", "--port", "0", **settings)
-    assert (result.returncode, "run python -m cli migrate" in result.stderr) == (1, True)
+    assert (result.returncode, "run bin/cli migrate" in result.stderr) == (1, True)
     assert command(tmp_path, "migrate", **settings).returncode == 0
     assert command(tmp_path, "seed", **settings).returncode == 0
     assert command(tmp_path, "migrate", "--to", "__first__", **settings).returncode == 0
-    assert "run python -m cli migrate" in command(tmp_path, "seed", **settings).stderr
+    assert "run bin/cli migrate" in command(tmp_path, "seed", **settings).stderr
 
 
 COMMANDS = (["serve", "--port", "0"], ["migrate"], ["check-invoices"])
@@ -221,8 +221,8 @@ def test_an_unusable_sqlite_file_is_reported(tmp_path: Path) -> None:
 def test_a_missing_sqlite_file_is_created_by_migrate_only(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "camcha.sqlite3"
     assert database_errors(tmp_path, f"sqlite://{path}", ["check-invoices"]) == {
-        f"error: CAMCHA_DATABASE_URL: the file {path} does not exist. To create it, run python -m "
-        "cli migrate.\n"
+        f"error: CAMCHA_DATABASE_URL: the file {path} does not exist. To create it, run "
+        "bin/cli migrate.\n"
     }
     assert not path.exists()
     settings = {"DATABASE_URL": f"sqlite://{path}", "SECRET_KEY": SECRET_KEY}

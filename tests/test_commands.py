@@ -57,7 +57,8 @@ def test_every_dependency_has_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["bin/serve", "bin/check", "bin/bench", "bin/lock", "bin/_python", ".ci/run"]
+    "command",
+    ["bin/serve", "bin/cli", "bin/check", "bin/bench", "bin/lock", "bin/_python", ".ci/run"],
 )
 def test_a_command_can_be_run(command: str) -> None:
     assert os.access(ROOT / command, os.X_OK)

@@ -92,3 +92,14 @@ def test_log_events_in_operating_exist() -> None:
     )
     assert len(events) > 8
     assert {event for event in events if f'"{event}"' not in sources} == set()
+
+
+def test_the_commands_in_operating_are_typed_as_they_are() -> None:
+    """Each command works in a fresh clone: it is a file of the repository, with a known command."""
+    commands = set(re.findall(r"^    ([a-z-]+)", _parser().format_help(), re.M))
+    typed = re.findall(r"(?:^    |`)(bin/\w+)(?: ([a-z-]+))?", OPERATING, re.M)
+    assert {program for program, _ in typed} == {"bin/cli", "bin/serve"}
+    assert {name for program, name in typed if program == "bin/cli" and name} <= commands
+    assert all((ROOT / program).exists() for program, _ in typed)
+    assert ".venv/bin" not in OPERATING
+    assert "python -m" not in OPERATING

@@ -19,6 +19,7 @@ from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 from models.translations import _
 from resolvers.context import Services
+from web import second_factor
 from web.page import (
     Field,
     Page,
@@ -43,6 +44,7 @@ def routes(services: Services) -> list[Route]:
         _UnlockPage(services),
     )
     return [
+        *second_factor.routes(services),
         Route("/unlock", unlock_page.show),
         Route("/unlock", unlock_page.submit, methods=["POST"]),
         Route("/reset", password_reset_page.show),

@@ -87,7 +87,8 @@ class Page:
     """The content of a page. `highlight` is emphasised, `notice` says what went wrong; `fields` and
     `buttons` (values and labels) make a form that posts to the same URL, with the `consent` that
     its reader accepts. `links` (labels and URLs) and `details` below them say what to do next; with
-    `continues`, a button leads to the customer space.
+    `continues`, a button leads to the customer space. `image` is an SVG above the text, `codes`
+    is a list below it.
     """
 
     title: Translatable
@@ -102,6 +103,8 @@ class Page:
     links: tuple[tuple[str, str], ...] = ()
     details: Translatable | None = None
     continues: bool = False
+    image: Markup | None = None
+    codes: tuple[str, ...] = ()
 
 
 def page_response(request: Request, page: Page, status: int = 200) -> Response:

@@ -85,6 +85,16 @@ async def begin_totp(
     return secret
 
 
+async def pending_secret(auth: AuthServices, user: User) -> str:
+    """The secret of the app that the user is setting up. Raises SECOND_FACTOR_INVALID when there is
+    none.
+    """
+    app = await _pending_app(user).first()
+    if app is None:
+        raise Refusal(IdentityErrorCode.SECOND_FACTOR_INVALID)
+    return auth.secret_box.decrypt(str(app.secret))
+
+
 def _pending_app(user: User) -> QuerySet[Authenticator]:
     return Authenticator.filter(user_id=user.pk, confirmed_at=None)
 

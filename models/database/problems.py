@@ -34,7 +34,7 @@ def _sqlite_problem(path: Path, migrating: bool) -> str | None:
         if migrating:
             path.parent.mkdir(parents=True, exist_ok=True)
         elif not path.exists():
-            return f"the file {path} does not exist. To create it, run python -m cli migrate"
+            return f"the file {path} does not exist. To create it, run bin/cli migrate"
     except OSError as error:
         return f"can't use the folder {path.parent}: {error.strerror}"
     try:
