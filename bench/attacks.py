@@ -80,15 +80,18 @@ def message(**content: object) -> bytes:
     return frame(Opcode.TEXT, orjson.dumps(content))
 
 
-async def send_until_over(target: Target, first: bytes, repeated: bytes) -> Outcome:
-    """Send as fast as the server accepts, without reading; connect again when it closes."""
+async def send_until_over(target: Target, first: Sequence[bytes], repeated: bytes) -> Outcome:
+    """Send as fast as the server accepts, without reading; connect again when it closes. What comes
+    `first` is sent in packets of its own.
+    """
     outcome: Outcome = Counter()
     sent = 0
     while not target.is_over:
         with socket.create_connection(("127.0.0.1", target.port)) as own:
             outcome["connections"] += 1
-            own.sendall(first)
-            await asyncio.sleep(0.1)
+            for packet in first:
+                own.sendall(packet)
+                await asyncio.sleep(0.1)
             own.setblocking(False)
             offset = 0
             with suppress(OSError):
@@ -106,20 +109,21 @@ async def send_until_over(target: Target, first: bytes, repeated: bytes) -> Outc
 
 
 async def pipelined(target: Target) -> Outcome:
-    return await send_until_over(target, b"", request(OFFERS) * 500)
+    return await send_until_over(target, [], request(OFFERS) * 500)
 
 
 async def pings(target: Target) -> Outcome:
-    return await send_until_over(target, handshake(), frame(Opcode.PING, b"x" * 125) * 500)
+    first = [handshake(), message(type="connection_init")]
+    return await send_until_over(target, first, frame(Opcode.PING, b"x" * 125) * 500)
 
 
 async def fragments(target: Target) -> Outcome:
-    first = handshake() + frame(Opcode.TEXT, fin=False)
+    first = [handshake(), message(type="connection_init"), frame(Opcode.TEXT, fin=False)]
     return await send_until_over(target, first, frame(Opcode.CONT, fin=False) * 10_000)
 
 
 async def endless_header(target: Target) -> Outcome:
-    return await send_until_over(target, b"GET / HTTP/1.1\r\nHost: x\r\nA: ", b"x" * 65_536)
+    return await send_until_over(target, [b"GET / HTTP/1.1\r\nHost: x\r\nA: "], b"x" * 65_536)
 
 
 async def large_headers(target: Target) -> Outcome:
