@@ -50,13 +50,13 @@ class Locks:
             return
         self._add((1, STREAMS.index(kind), int(key or 0)), f"stream {stream}")
 
-    def _add(self, place: tuple[int, int, Any], name: str) -> None:
-        if any(held == name for _, held in self._held):
+    def _add(self, position: tuple[int, int, Any], name: str) -> None:
+        if any(name == held_name for _, held_name in self._held):
             return
-        if self._held and place < max(self._held)[0]:
-            held = [name for _, name in self._held]
-            self.faults.append(f"{name} after {', '.join(held)}")
-        self._held.append((place, name))
+        if self._held and position < max(self._held)[0]:
+            held_names = [name for _, name in self._held]
+            self.faults.append(f"{name} after {', '.join(held_names)}")
+        self._held.append((position, name))
 
 
 class LockRecorder:

@@ -60,8 +60,8 @@ async def test_the_root_says_where_customers_sign_in(http: httpx.AsyncClient) ->
 
 async def test_errors_of_a_request_do_not_repeat_its_values(http: httpx.AsyncClient) -> None:
     secret, query = "hunter2", "mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) "
-    for given in ({"email": "a@b.fr", "passwrod": secret}, {"password": [secret]}, secret):
-        content = {"query": query + "{ accessToken } }", "variables": {"i": given}}
+    for input_value in ({"email": "a@b.fr", "passwrod": secret}, {"password": [secret]}, secret):
+        content = {"query": query + "{ accessToken } }", "variables": {"i": input_value}}
         response = await http.post("/graphql", json=content)
         assert response.json()["errors"]
         assert secret not in response.text

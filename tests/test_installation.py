@@ -21,11 +21,11 @@ NUMBERS = {
 EXAMPLES = {"payments", "mail", "sender", "seller", "policies"}
 
 
-def own_seller(folder: Path, **kept: bool) -> Path:
+def own_seller(folder: Path, **kept_values: bool) -> Path:
     """A copy of the example that names another company, apart from the values to keep."""
     text = PACKAGED_SELLER.read_text(encoding="utf-8")
     for old, new in NUMBERS.items():
-        text = text if kept.get(old) else text.replace(f'"{old}"', f'"{new}"')
+        text = text if kept_values.get(old) else text.replace(f'"{old}"', f'"{new}"')
     path = folder / "seller.toml"
     path.write_text(text.replace("camcha.example", "fournil.fr"), encoding="utf-8")
     return path
@@ -40,7 +40,7 @@ def own_policies(folder: Path) -> Path:
 
 
 @pytest.fixture
-def ready(tmp_path: Path) -> dict[str, str]:
+def ready_environment(tmp_path: Path) -> dict[str, str]:
     """Settings without any problem but the payment provider."""
     return {
         "CAMCHA_DATABASE_URL": "postgres://camcha:x@db.fournil.fr/camcha?ssl=verify-full",
@@ -60,8 +60,8 @@ def findings(environ: Mapping[str, str]) -> dict[str, Finding]:
     return {finding.name: finding for finding in setting_findings(read_settings(environ))}
 
 
-def test_only_the_payment_provider_is_missing(ready: dict[str, str]) -> None:
-    assert {name: each.severity for name, each in findings(ready).items()} == {
+def test_only_the_payment_provider_is_missing(ready_environment: dict[str, str]) -> None:
+    assert {name: each.severity for name, each in findings(ready_environment).items()} == {
         "payments": Severity.ERROR
     }
 
@@ -91,49 +91,53 @@ WARNINGS = [
 
 @pytest.mark.parametrize(("name", "environ"), ERRORS, ids=str)
 def test_example_values_are_errors(
-    name: str, environ: dict[str, str], ready: dict[str, str]
+    name: str, environ: dict[str, str], ready_environment: dict[str, str]
 ) -> None:
-    found = findings(ready | environ)
-    assert found.keys() == {"payments", name}
-    assert found[name].severity is Severity.ERROR
-    assert found[name].hint
+    reported_findings = findings(ready_environment | environ)
+    assert reported_findings.keys() == {"payments", name}
+    assert reported_findings[name].severity is Severity.ERROR
+    assert reported_findings[name].hint
 
 
 @pytest.mark.parametrize(("name", "environ"), WARNINGS, ids=str)
-def test_weaknesses_are_warnings(name: str, environ: dict[str, str], ready: dict[str, str]) -> None:
-    found = findings(ready | environ)
-    assert found.keys() == {"payments", name}
-    assert found[name].severity is Severity.WARNING
-    assert found[name].hint
+def test_weaknesses_are_warnings(
+    name: str, environ: dict[str, str], ready_environment: dict[str, str]
+) -> None:
+    reported_findings = findings(ready_environment | environ)
+    assert reported_findings.keys() == {"payments", name}
+    assert reported_findings[name].severity is Severity.WARNING
+    assert reported_findings[name].hint
 
 
 @pytest.mark.parametrize("number", list(NUMBERS)[:4])
 def test_a_seller_with_one_value_of_the_example_is_an_error(
-    number: str, ready: dict[str, str], tmp_path: Path
+    number: str, ready_environment: dict[str, str], tmp_path: Path
 ) -> None:
     seller = own_seller(tmp_path, **{number: True})
-    assert "seller" in findings(ready | {"CAMCHA_SELLER": str(seller)})
+    assert "seller" in findings(ready_environment | {"CAMCHA_SELLER": str(seller)})
 
 
-def test_one_policy_of_the_example_is_an_error(ready: dict[str, str]) -> None:
+def test_one_policy_of_the_example_is_an_error(ready_environment: dict[str, str]) -> None:
     name = Path("terms", "1.0.fr.md")
-    shutil.copy(PACKAGED_POLICIES / name, Path(ready["CAMCHA_POLICIES"]) / name)
-    assert "terms/1.0.fr.md." in findings(ready)["policies"].problem
+    shutil.copy(PACKAGED_POLICIES / name, Path(ready_environment["CAMCHA_POLICIES"]) / name)
+    assert "terms/1.0.fr.md." in findings(ready_environment)["policies"].problem
 
 
 @pytest.mark.parametrize(
     "url", ["postgres://camcha@/camcha?host=/run/postgresql", "postgres://c:x@127.0.0.1/camcha"]
 )
-def test_a_database_on_this_machine_needs_no_encryption(url: str, ready: dict[str, str]) -> None:
-    assert findings(ready | {"CAMCHA_DATABASE_URL": url}).keys() == {"payments"}
+def test_a_database_on_this_machine_needs_no_encryption(
+    url: str, ready_environment: dict[str, str]
+) -> None:
+    assert findings(ready_environment | {"CAMCHA_DATABASE_URL": url}).keys() == {"payments"}
 
 
-def test_a_test_installation_only_gets_warnings(ready: dict[str, str]) -> None:
+def test_a_test_installation_only_gets_warnings(ready_environment: dict[str, str]) -> None:
     keys = ("CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY")
-    environ = {key: ready[key] for key in keys} | {"CAMCHA_TEST_INSTALLATION": "true"}
-    found = findings(environ)
-    assert {each.severity for each in found.values()} == {Severity.WARNING}
-    assert found.keys() > {*EXAMPLES, "test installation"}
+    environ = {key: ready_environment[key] for key in keys} | {"CAMCHA_TEST_INSTALLATION": "true"}
+    reported_findings = findings(environ)
+    assert {each.severity for each in reported_findings.values()} == {Severity.WARNING}
+    assert reported_findings.keys() > {*EXAMPLES, "test installation"}
 
 
 def test_a_demonstration_is_reported_as_one() -> None:

@@ -159,12 +159,12 @@ LIBRARIES = [
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
-@pytest.mark.parametrize("created", ["before", "later"])
+@pytest.mark.parametrize("creation_time", ["before", "later"])
 def test_no_library_logs_below_warning(
-    log_stream: io.StringIO, name: str, created: str, monkeypatch: pytest.MonkeyPatch
+    log_stream: io.StringIO, name: str, creation_time: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever level and handlers its logger has."""
-    if created == "later" and name:
+    if creation_time == "later" and name:
         monkeypatch.delitem(logging.Logger.manager.loggerDict, name, raising=False)
     logger = logging.getLogger(name)
     logging.getLogger().setLevel(logging.DEBUG)

@@ -320,7 +320,7 @@ async def test_tickets_are_opened_and_claimed_while_others_are_unassigned(
 ) -> None:
     """What locks the same rows and streams at the same time never fails."""
     lea, max_ = await operator.hire(), await operator.hire(email="max@camcha.example", key="max")
-    claimed = [await create_claimed_ticket(new_action(), owner, lea) for _ in range(10)]
+    claimed_tickets = [await create_claimed_ticket(new_action(), owner, lea) for _ in range(10)]
     await operator.dismiss(lea)
 
     async def open_and_claim() -> None:
@@ -334,7 +334,7 @@ async def test_tickets_are_opened_and_claimed_while_others_are_unassigned(
             open_and_claim(),
             open_and_claim(),
         )
-    assert counts[0] + counts[1] == len(claimed)
+    assert counts[0] + counts[1] == len(claimed_tickets)
     assert await Ticket.filter(assignee_id=lea.pk).count() == 0
     assert await Ticket.filter(assignee_id=max_.pk).count() == 10
 

@@ -53,6 +53,6 @@ def test_a_device_is_described_in_a_few_words(user_agent: str | None, device: st
 
 def test_every_device_fits_its_column() -> None:
     assert all(
-        len(device_name(f"SamsungBrowser/ {mark}") or "") <= 60
-        for mark in ("Macintosh", "Windows", "x" * 1000)
+        len(device_name(f"SamsungBrowser/ {marker}") or "") <= 60
+        for marker in ("Macintosh", "Windows", "x" * 1000)
     )

@@ -91,9 +91,9 @@ async def fragments(server: Server, email: str) -> list[str]:
 async def websocket(server: Server, email: str) -> list[str]:
     """Three concurrent attempts over one websocket."""
     attempt_codes = []
-    async with Client(server).socket() as live:
+    async with Client(server).socket() as websocket:
         subscriptions = [
-            await live.subscribe(f"mutation {{ {SIGN_IN % (email, n)} }}") for n in range(3)
+            await websocket.subscribe(f"mutation {{ {SIGN_IN % (email, n)} }}") for n in range(3)
         ]
         for each in subscriptions:
             attempt_codes += codes((await each.queue.get())["payload"])

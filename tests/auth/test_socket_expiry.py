@@ -46,14 +46,14 @@ async def test_a_websocket_is_closed_when_its_access_token_expires(
     server: Server, clock: MovableClock
 ) -> None:
     paul = await sign_up(server, EMAIL)
-    async with paul.socket() as live:
+    async with paul.socket() as websocket:
         ticket = await paul.open_chat()
-        subscription = await live.subscribe(EVENTS, ticket=ticket)
-        typing = await live.subscribe("{ viewer { user { name } } }")
+        subscription = await websocket.subscribe(EVENTS, ticket=ticket)
+        typing = await websocket.subscribe("{ viewer { user { name } } }")
         assert (await typing.next())["user"]["name"] == "Paul Meunier"
         clock.advance(ACCESS_LIFETIME + timedelta(seconds=1))
-        await live.subscribe("{ viewer { user { name } } }")
-        assert await live.closed() == CloseCode.FORBIDDEN
+        await websocket.subscribe("{ viewer { user { name } } }")
+        assert await websocket.closed() == CloseCode.FORBIDDEN
         assert subscription.queue.empty()
     assert await refused_with(paul) == CloseCode.UNAUTHORIZED
 
@@ -63,8 +63,8 @@ async def test_an_idle_websocket_is_closed_and_nothing_more_is_delivered(
 ) -> None:
     first = await sign_up(server, EMAIL)
     ticket = await first.open_chat()
-    async with first.socket() as live:
-        subscription = await live.subscribe(
+    async with first.socket() as websocket:
+        subscription = await websocket.subscribe(
             EVENTS.replace("$ticket)", "$ticket, after: 0)"), ticket=ticket
         )
         assert await subscription.next()
@@ -73,9 +73,9 @@ async def test_an_idle_websocket_is_closed_and_nothing_more_is_delivered(
         clock.advance(ACCESS_LIFETIME / 2 + timedelta(seconds=1))  # only the first one has expired
         reply = {"ticketId": ticket, "body": "Bonsoir", "clientMessageId": "1"}
         await second.mutate("ticketReply", "TicketReplyInput", reply, "message { id }")
-        assert await live.closed() == CloseCode.FORBIDDEN
+        assert await websocket.closed() == CloseCode.FORBIDDEN
         while not subscription.queue.empty():
             assert (await subscription.next())["message"]["body"] != "Bonsoir"
-    async with second.socket() as live:
-        viewer = await live.subscribe("{ viewer { user { name } } }")
+    async with second.socket() as websocket:
+        viewer = await websocket.subscribe("{ viewer { user { name } } }")
         assert (await viewer.next())["user"]["name"] == "Paul Meunier"

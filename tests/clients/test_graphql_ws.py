@@ -81,11 +81,13 @@ async def client_output(
 
 async def test_anonymous_clients_see_no_schema_over_the_websocket(server: Server) -> None:
     """The same rule as over HTTP."""
-    async with Client(server).socket() as live:
+    async with Client(server).socket() as websocket:
         introspection_reply = await (
-            await live.subscribe("{ __schema { types { name } } }")
+            await websocket.subscribe("{ __schema { types { name } } }")
         ).queue.get()
-        misspelled_reply = await (await live.subscribe("{ offerz { nodes { slug } } }")).queue.get()
+        misspelled_reply = await (
+            await websocket.subscribe("{ offerz { nodes { slug } } }")
+        ).queue.get()
     assert (
         introspection_reply["type"],
         introspection_reply["payload"][0]["extensions"]["code"],

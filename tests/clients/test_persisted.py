@@ -80,8 +80,8 @@ async def post(person: Client, **body: Any) -> dict[str, Any]:
 
 async def send_over_websocket(person: Client, **payload: Any) -> dict[str, Any]:
     """The response in the form that it has over HTTP."""
-    async with person.socket() as live:
-        message = await (await live.send(payload)).queue.get()
+    async with person.socket() as websocket:
+        message = await (await websocket.send(payload)).queue.get()
     return dict(message["payload"]) if message["type"] == "next" else {"errors": message["payload"]}
 
 

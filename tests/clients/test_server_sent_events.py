@@ -48,7 +48,7 @@ class EventStream:
                     break
         return events
 
-    async def remaining(self) -> list[Any]:
+    async def read_remaining_events(self) -> list[Any]:
         """The events until the response ends, as (event, data)."""
         async with asyncio.timeout(PATIENCE):
             return [
@@ -81,7 +81,7 @@ async def all_events(client: Client, params: dict[str, Any], method: str = "POST
     async with event_stream(client, params, method) as stream:
         assert stream.response.status_code == 200
         assert stream.response.headers["content-type"] == "text/event-stream; charset=utf-8"
-        return await stream.remaining()
+        return await stream.read_remaining_events()
 
 
 async def reply(client: Client, ticket: str, body: str) -> None:
@@ -192,7 +192,7 @@ async def test_the_stream_ends_with_the_session(server: Server) -> None:
         await paul.mutate(
             "sessionEnd", "SessionEndInput", {"sessionId": sessions[0]["id"]}, "ended"
         )
-        assert "complete" not in [event for event, _ in await stream.remaining()]
+        assert "complete" not in [event for event, _ in await stream.read_remaining_events()]
 
 
 async def test_the_server_stops_while_clients_listen(server: Server) -> None:
@@ -202,5 +202,5 @@ async def test_the_server_stops_while_clients_listen(server: Server) -> None:
     async with event_stream(paul, params) as stream:
         await stream.next_events(until="Bonjour")
         await asyncio.to_thread(server.stop)
-        assert await stream.remaining() == []
+        assert await stream.read_remaining_events() == []
     await asyncio.to_thread(server.start)

@@ -207,9 +207,12 @@ async def test_p1_4_a_new_user_can_confirm_their_address(
 ) -> None:
     [email] = await store_variants(action, zoe, locale, "verification")
     assert_token(email, "verify")
-    stored = await Email.get(pk=email.pk)
-    assert (stored.template, stored.recipient) == (f"verification.{locale.value}", "zoe@example.fr")
-    assert stored.next_attempt_at == stored.created_at == action.at
+    stored_email = await Email.get(pk=email.pk)
+    assert (stored_email.template, stored_email.recipient) == (
+        f"verification.{locale.value}",
+        "zoe@example.fr",
+    )
+    assert stored_email.next_attempt_at == stored_email.created_at == action.at
 
 
 @in_each_language
@@ -405,13 +408,15 @@ async def test_p1_1_a_company_learns_the_outcome_of_its_change_of_name(
 async def test_p5_2_a_customer_reads_replies_and_can_open_the_conversation(
     action: Action, zoe: User, locale: Locale, phrases: tuple[str, ...]
 ) -> None:
-    one, several = await store_variants(action, zoe, locale, "ticket_replies")
+    single_reply_email, several_replies_email = await store_variants(
+        action, zoe, locale, "ticket_replies"
+    )
     for phrase in phrases:
-        assert phrase in several.text.replace("\n", " "), phrase
-    assert "devis.pdf" in one.text
-    assert phrases[2] not in one.text
-    assert len({one.subject, several.subject}) == 2
-    for email in (one, several):
+        assert phrase in several_replies_email.text.replace("\n", " "), phrase
+    assert "devis.pdf" in single_reply_email.text
+    assert phrases[2] not in single_reply_email.text
+    assert len({single_reply_email.subject, several_replies_email.subject}) == 2
+    for email in (single_reply_email, several_replies_email):
         assert "CAM-2026-000042" in email.subject
         assert_link(email, f"{SITE}/")
 

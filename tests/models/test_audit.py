@@ -88,22 +88,29 @@ async def test_claiming_and_solving_a_ticket_is_audited(action: Action) -> None:
     await ticket.claim(alices_action, alice)  # a repeat changes nothing and is not audited
     await ticket.reply(alices_action, alice, "Bonjour", "m1")
     await ticket.transition_to(alices_action, TicketStatus.SOLVED)
-    claimed, moved = await AuditEntry.all().order_by("id")
-    assert (claimed.id, claimed.action, claimed.actor_id, claimed.staff) == (
+    claim_entry, move_entry = await AuditEntry.all().order_by("id")
+    assert (claim_entry.id, claim_entry.action, claim_entry.actor_id, claim_entry.staff) == (
         1,
         "ticket.claim",
         alice.pk,
         "AGENT",
     )
-    assert (claimed.object_type, claimed.object_id, claimed.account_id) == (
+    assert (claim_entry.object_type, claim_entry.object_id, claim_entry.account_id) == (
         "Ticket",
         ticket.pk,
         account.pk,
     )
-    assert (claimed.session_id, claimed.address, claimed.at) == (7, "2001:db8::1", action.at)
-    assert (claimed.previous_hash, moved.previous_hash) == (GENESIS_HASH, claimed.hash)
-    assert (moved.action, moved.details) == ("ticket.move", '{"before":"OPEN","status":"SOLVED"}')
-    assert await audit_proof() == AuditProof(2, ChainPosition(2, moved.hash))
+    assert (claim_entry.session_id, claim_entry.address, claim_entry.at) == (
+        7,
+        "2001:db8::1",
+        action.at,
+    )
+    assert (claim_entry.previous_hash, move_entry.previous_hash) == (GENESIS_HASH, claim_entry.hash)
+    assert (move_entry.action, move_entry.details) == (
+        "ticket.move",
+        '{"before":"OPEN","status":"SOLVED"}',
+    )
+    assert await audit_proof() == AuditProof(2, ChainPosition(2, move_entry.hash))
 
 
 async def test_an_empty_log_is_valid() -> None:
@@ -269,10 +276,10 @@ async def test_tampering_is_detected_with_the_entry(
 
 
 async def test_a_changed_time_is_detected(unprotected_entries: list[AuditEntry]) -> None:
-    earlier = (unprotected_entries[2].at - timedelta(microseconds=1)).replace(
+    earlier_time = (unprotected_entries[2].at - timedelta(microseconds=1)).replace(
         tzinfo=unprotected_entries[2].at.tzinfo
     )
-    await AuditEntry.filter(id=3).update(at=earlier)
+    await AuditEntry.filter(id=3).update(at=earlier_time)
     assert (await audit_proof()).fault == "entry 3 was changed"
 
 

@@ -101,10 +101,10 @@ def test_surrounding_text_does_not_hide_a_card(before: str, after: str) -> None:
             assert text == expected, (card, separator)
 
 
-@pytest.mark.parametrize("zero", ZEROS)
-def test_digits_of_other_scripts_are_digits(zero: str) -> None:
+@pytest.mark.parametrize("zero_digit", ZEROS)
+def test_digits_of_other_scripts_are_digits(zero_digit: str) -> None:
     for text in (VISA, GROUPED):
-        digits = "".join(chr(ord(zero) + int(c)) if c.isdigit() else c for c in text)
+        digits = "".join(chr(ord(zero_digit) + int(c)) if c.isdigit() else c for c in text)
         assert mask_card_numbers(digits) == masked_text(VISA)
 
 
@@ -217,7 +217,7 @@ prices = some.tuples(some.integers(0, 99_999), some.integers(0, 99), some.sample
 )
 dates = some.datetimes().map(lambda at: at.strftime("%d/%m/%Y %H:%M"))
 milliseconds = some.integers(10**12, 3 * 10**12).map(str)
-stamps = some.integers(0, 4 * 10**9).map(
+timestamps = some.integers(0, 4 * 10**9).map(
     lambda seconds: datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d%H%M%S")
 )
 sirens = some.integers(10**6, 10**8 - 1).map(lambda n: f"{n:08}" + luhn.calc_check_digit(f"{n:08}"))
@@ -234,11 +234,11 @@ references = some.text("0123456789", min_size=4, max_size=21).map(
 )
 orders = some.integers(0, 10**9).map(lambda n: f"CMD-{n:010}")
 words = some.sampled_from(["Bonjour", "facture", "du", "euros", "n°", "pour", "à", "merci", "le"])
-ordinary = some.one_of(
+ordinary_numbers = some.one_of(
     phones,
     prices,
     dates,
-    stamps,
+    timestamps,
     milliseconds,
     sirens,
     sirets,
@@ -251,7 +251,8 @@ ordinary = some.one_of(
 
 
 @given(
-    some.lists(ordinary, min_size=1, max_size=4), some.sampled_from([", ", " ; ", " et ", "\n- "])
+    some.lists(ordinary_numbers, min_size=1, max_size=4),
+    some.sampled_from([", ", " ; ", " et ", "\n- "]),
 )
 def test_ordinary_text_is_unchanged(numbers: list[str], separator: str) -> None:
     text = separator.join(numbers)
@@ -317,14 +318,17 @@ def test_every_card_is_masked(card: str, separator: str, sentence: list[str]) ->
     for size in sizes[len(card)]:
         parts.append(card[position : position + size])
         position += size
-    around = " ".join(word for word in sentence if word != "euros")
-    text = f"{around} : {separator.join(parts)}, {around}"
-    assert mask_card_numbers(text) == f"{around} : {masked_text(card)}, {around}"
+    text_without_currency = " ".join(word for word in sentence if word != "euros")
+    text = f"{text_without_currency} : {separator.join(parts)}, {text_without_currency}"
+    assert (
+        mask_card_numbers(text)
+        == f"{text_without_currency} : {masked_text(card)}, {text_without_currency}"
+    )
     assert contains_card_number(text)
 
 
 @given(some.one_of(some.text(), some.text("0123456789 -|\n€4,")))
 def test_masking_is_idempotent(text: str) -> None:
-    once = mask_card_numbers(text)
-    assert mask_card_numbers(once) == once
-    assert contains_card_number(text) is (once != text)
+    masked_once = mask_card_numbers(text)
+    assert mask_card_numbers(masked_once) == masked_once
+    assert contains_card_number(text) is (masked_once != text)

@@ -61,8 +61,8 @@ class Deadlock:
                     "SELECT 1 FROM ticket WHERE id = $1 FOR UPDATE", self._ticket.pk
                 )
                 await self._user_locked.wait()
-                wanted = 'SELECT 1 FROM "user" WHERE id = $1 FOR UPDATE'
-                waiting = asyncio.create_task(other.execute(wanted, self._user.pk))
+                lock_query = 'SELECT 1 FROM "user" WHERE id = $1 FOR UPDATE'
+                waiting = asyncio.create_task(other.execute(lock_query, self._user.pk))
                 await wait_for_lock_waiters(self._db)
                 self._continue.set()
                 async with asyncio.timeout(PATIENCE):

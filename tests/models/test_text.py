@@ -76,10 +76,10 @@ def test_no_invisible_text_is_accepted(text: str) -> None:
 @given(
     some.text(some.sampled_from(INVISIBLE), max_size=5), some.sampled_from("aé字ශ0-€🙂\U0001fae9")
 )
-def test_anything_visible_is_not_blank(around: str, visible: str) -> None:
-    text = f"{around}{visible}{around}"
+def test_anything_visible_is_not_blank(surrounding_text: str, visible_character: str) -> None:
+    text = f"{surrounding_text}{visible_character}{surrounding_text}"
     assert not is_blank(text)
-    assert visible in clean_line(text) or unicodedata.normalize("NFC", text) != text
+    assert visible_character in clean_line(text) or unicodedata.normalize("NFC", text) != text
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class Waiting:
         }
         return await Email.create(**facts, created_at=now, next_attempt_at=now + delay)
 
-    async def remaining(self, email: Email) -> timedelta:
+    async def remaining_delay(self, email: Email) -> timedelta:
         await email.refresh_from_db()
         assert email.next_attempt_at
         return email.next_attempt_at - self.clock.now()
@@ -67,8 +67,8 @@ async def test_waiting_times_follow_a_clock_that_is_set_back(waiting: Waiting) -
         assert await waiting.run_job() == HOUR
         assert await waiting.run_job() == timedelta()
     assert logged == [{"event": "clock.set_back", "log_level": "warning", "seconds": 3600}]
-    assert await waiting.remaining(due) <= timedelta()
-    assert await waiting.remaining(retried) == 4 * MINUTE
+    assert await waiting.remaining_delay(due) <= timedelta()
+    assert await waiting.remaining_delay(retried) == 4 * MINUTE
     await account.refresh_from_db()
     assert account.registry_due_at == waiting.clock.now() + 2 * HOUR - MINUTE
 
@@ -80,7 +80,7 @@ async def test_recent_emails_wait_at_most_their_original_delay(waiting: Waiting)
     email = await waiting.store_email()
     waiting.clock.advance(-HOUR)
     await waiting.run_job()
-    assert await waiting.remaining(email) == timedelta(seconds=9)
+    assert await waiting.remaining_delay(email) == timedelta(seconds=9)
 
 
 async def test_clocks_of_two_hosts_may_differ_a_little(waiting: Waiting) -> None:
@@ -88,7 +88,7 @@ async def test_clocks_of_two_hosts_may_differ_a_little(waiting: Waiting) -> None
     email = await waiting.store_email(MINUTE)
     waiting.clock.advance(-TOLERANCE)
     assert await waiting.run_job() == timedelta()
-    assert await waiting.remaining(email) == MINUTE + TOLERANCE
+    assert await waiting.remaining_delay(email) == MINUTE + TOLERANCE
 
 
 async def test_waiting_emails_are_rescheduled_and_sent_ones_unchanged(waiting: Waiting) -> None:
@@ -98,6 +98,6 @@ async def test_waiting_emails_are_rescheduled_and_sent_ones_unchanged(waiting: W
     waiting.clock.advance(-HOUR)
     await waiting.run_job()
     for email in emails[:3] + emails[4:]:
-        assert await waiting.remaining(email) == HOUR
+        assert await waiting.remaining_delay(email) == HOUR
     await emails[3].refresh_from_db()
     assert emails[3].next_attempt_at is None

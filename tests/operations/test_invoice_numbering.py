@@ -131,32 +131,32 @@ async def test_pages_are_verified_across_their_boundaries(
 ) -> None:
     """Whatever the size of a page, the same is reported, and other tasks run between the pages."""
     await Counter.filter(series=Series.INVOICE.value).update(last_position=4)
-    beats = 0
+    iteration_count = 0
 
-    async def beat() -> None:
-        nonlocal beats
+    async def count_iterations() -> None:
+        nonlocal iteration_count
         while True:
-            beats += 1
+            iteration_count += 1
             await asyncio.sleep(0)
 
-    beating = asyncio.create_task(beat())
+    count_task = asyncio.create_task(count_iterations())
     for size in (1, 2, 3, 4):
         monkeypatch.setattr(invoice_numbering, "_PAGE_SIZE", size)
-        before = beats
+        before = iteration_count
         (error,) = await numbering_errors()
         assert "the last invoice has position 3, but the counter stands at 4" in error
-        assert beats - before >= 3 // size
-    beating.cancel()
+        assert iteration_count - before >= 3 // size
+    count_task.cancel()
 
 
 async def test_the_cost_of_verification_grows_with_the_data(three_invoices: list[Invoice]) -> None:
     await count_rows()
-    small = numbering_cost({}), audit_proof_cost({})
+    initial_costs = numbering_cost({}), audit_proof_cost({})
     await Counter.filter(series=Series.INVOICE.value).update(last_position=1_000_000)
     await AuditChain.filter(id=1).update(last_sequence=3_000_000, expired_sequence=2_000_000)
     await count_rows()
     assert (numbering_cost({}), audit_proof_cost({})) == (2_100, 2_100)
-    assert small[0] < 2_100
+    assert initial_costs[0] < 2_100
     await Counter.all().delete()
     await AuditChain.filter(id=1).update(last_sequence=0, expired_sequence=0)
     await count_rows()

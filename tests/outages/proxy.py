@@ -79,7 +79,7 @@ def socket_path(database_url: str) -> str:
     return f"{folder}/.s.PGSQL.5432"
 
 
-def through(proxy: Proxy, database_url: str, **options: float) -> str:
+def url_through_proxy(proxy: Proxy, database_url: str, **options: float) -> str:
     """The URL of a test database through the proxy, with options of ours."""
     params = "&".join(f"{name}={value}" for name, value in options.items())
     name = urlsplit(database_url).path

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.outages.proxy import Proxy, through
+from tests.outages.proxy import Proxy, url_through_proxy
 from tests.outages.test_database_away import SHORT_TIMEOUTS
 from tests.patience import PATIENCE
 from tests.people import sign_up
@@ -26,7 +26,7 @@ REPLY = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) {
 @pytest.fixture
 async def server(proxy: Proxy, postgres_database: str, tmp_path: Path) -> AsyncIterator[Server]:
     """A server whose database is behind the proxy."""
-    server = Server(through(proxy, postgres_database, **SHORT_TIMEOUTS), tmp_path)
+    server = Server(url_through_proxy(proxy, postgres_database, **SHORT_TIMEOUTS), tmp_path)
     await asyncio.to_thread(server.start)
     yield server
     await asyncio.to_thread(server.stop)
@@ -50,7 +50,7 @@ class Chats:
             else:
                 self.other_messages.append(message)
 
-    def follow(self, chat: str) -> None:
+    def start_following(self, chat: str) -> None:
         assert self.process.stdin
         self.process.stdin.write(f"{chat}\n".encode())
 
@@ -76,13 +76,13 @@ async def graphql_ws(client: Client) -> AsyncIterator[Chats]:
         stdout=asyncio.subprocess.PIPE,
     )
     chats = Chats(process)
-    reading = asyncio.create_task(chats.read())
+    read_task = asyncio.create_task(chats.read())
     try:
         yield chats
     finally:
         process.kill()
         await process.wait()
-        await reading
+        await read_task
 
 
 async def post(client: Client, key: str, chats: list[str]) -> list[str]:
@@ -114,21 +114,21 @@ async def test_chats_continue_after_an_outage_and_a_kill(
     *first_chats, late_chat = chats
     async with graphql_ws(client) as received:
         for chat in first_chats:
-            received.follow(chat)
+            received.start_following(chat)
         await post(client, "before", chats)
         await received.has_received("before", first_chats)
 
         # The database goes away while messages are posted and another chat is opened.
         getattr(proxy, failure)()
-        posting = asyncio.create_task(post(client, "during", chats))
-        received.follow(late_chat)
+        post_task = asyncio.create_task(post(client, "during", chats))
+        received.start_following(late_chat)
         if failure == "drop":
             await asyncio.sleep(0)
             async with asyncio.timeout(PATIENCE):
                 while not (await client.execute("{ viewer { user { name } } }")).get("errors"):
                     await asyncio.sleep(0.05)
             proxy.forward()
-        assert set(await posting) <= {"SERVICE_UNAVAILABLE"}
+        assert set(await post_task) <= {"SERVICE_UNAVAILABLE"}
         await received.has_received("during", chats)
 
         # The server is killed while the database is away, and starts once it is back.
@@ -154,11 +154,11 @@ async def test_a_client_that_connects_during_the_outage_is_served_after_it(
     client = await sign_up(server, "npm@boulangerie.example")
     chat = await client.open_chat()
     proxy.drop()
-    dropped_before = proxy.dropped
+    initial_drop_count = proxy.dropped
     async with graphql_ws(client) as received:
-        received.follow(chat)
+        received.start_following(chat)
         async with asyncio.timeout(PATIENCE):
-            while proxy.dropped < dropped_before + 3:
+            while proxy.dropped < initial_drop_count + 3:
                 await asyncio.sleep(0.05)
         assert not received.events
         proxy.forward()

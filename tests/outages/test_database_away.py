@@ -18,7 +18,7 @@ from models.database.connection import connect, disconnect
 from models.errors import ServiceUnavailable
 from models.identity.user import User
 from realtime.hub import Hub
-from tests.outages.proxy import Proxy, through
+from tests.outages.proxy import Proxy, url_through_proxy
 from tests.patience import PATIENCE, driver_url
 from tests.people import create_user
 from tests.test_app import settings_of
@@ -43,7 +43,7 @@ async def http(
     proxy: Proxy, postgres_database: str, tmp_path: Path
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application whose database is behind the proxy."""
-    url = through(proxy, postgres_database, **SHORT_TIMEOUTS)
+    url = url_through_proxy(proxy, postgres_database, **SHORT_TIMEOUTS)
     app = create_app(settings_of(url, tmp_path))
     transport = httpx.ASGITransport(app=app)
     async with (
@@ -53,26 +53,26 @@ async def http(
         yield client
 
 
-async def eventually(condition: Callable[[], Any]) -> None:
+async def wait_until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not await condition():
             await asyncio.sleep(0.05)
 
 
-async def answers(http: httpx.AsyncClient, operation: dict[str, str] = OFFERS) -> bool:
+async def is_answered(http: httpx.AsyncClient, operation: dict[str, str] = OFFERS) -> bool:
     response = (await http.post("/graphql", json=operation)).json()
     return "errors" not in response
 
 
-async def many_answers(http: httpx.AsyncClient) -> bool:
+async def are_all_answered(http: httpx.AsyncClient) -> bool:
     """Whether as many requests at once as use all connections are answered."""
-    return all(await asyncio.gather(*(answers(http, each) for each in (OFFERS, REFRESH) * 10)))
+    return all(await asyncio.gather(*(is_answered(http, each) for each in (OFFERS, REFRESH) * 10)))
 
 
 async def test_the_process_answers_during_the_outage_and_recovers_by_itself(
     http: httpx.AsyncClient, proxy: Proxy
 ) -> None:
-    await eventually(lambda: many_answers(http))
+    await wait_until(lambda: are_all_answered(http))
     proxy.drop()
     responses = await asyncio.gather(*(http.post("/graphql", json=OFFERS) for _ in range(30)))
     for response in responses:
@@ -84,9 +84,9 @@ async def test_the_process_answers_during_the_outage_and_recovers_by_itself(
     assert (alive.status_code, alive.json()) == (200, {"alive": True})
     assert proxy.dropped > 0
     proxy.forward()
-    await eventually(lambda: answers(http))
-    await eventually(lambda: many_answers(http))
-    await eventually(lambda: is_ready(http))
+    await wait_until(lambda: is_answered(http))
+    await wait_until(lambda: are_all_answered(http))
+    await wait_until(lambda: is_ready(http))
 
 
 async def is_ready(http: httpx.AsyncClient) -> bool:
@@ -110,15 +110,15 @@ async def test_authenticated_requests_and_pages_get_503(
 async def test_a_restarted_database_is_used_immediately(
     http: httpx.AsyncClient, proxy: Proxy
 ) -> None:
-    await eventually(lambda: many_answers(http))
+    await wait_until(lambda: are_all_answered(http))
     proxy.reset()
-    await eventually(lambda: many_answers(http))
+    await wait_until(lambda: are_all_answered(http))
 
 
 @pytest.fixture
 async def user(proxy: Proxy, postgres_database: str) -> AsyncIterator[User]:
     """A user in the database behind the proxy."""
-    await connect(through(proxy, postgres_database, **SHORT_TIMEOUTS))
+    await connect(url_through_proxy(proxy, postgres_database, **SHORT_TIMEOUTS))
     yield await create_user(Action(None, SystemClock().now(), Hub()), "Paul")
     await disconnect()
 
@@ -155,7 +155,7 @@ async def test_connections_to_a_server_that_became_a_replica_are_replaced(
     user: User, postgres_database: str
 ) -> None:
     """After a failover the address leads to the new server, but open connections to the old one."""
-    await eventually(lambda: try_update(user, "Before"))
+    await wait_until(lambda: try_update(user, "Before"))
     owner = await asyncpg.connect(driver_url(postgres_database))
     try:
         name = await owner.fetchval("SELECT current_database()")
@@ -171,7 +171,7 @@ async def test_connections_to_a_server_that_became_a_replica_are_replaced(
         await owner.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off')
     finally:
         await owner.close()
-    await eventually(lambda: try_update(user, "After"))
+    await wait_until(lambda: try_update(user, "After"))
     assert (await User.get(pk=user.pk)).name == "After"
 
 

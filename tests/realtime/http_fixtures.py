@@ -73,12 +73,12 @@ class HttpServer:
 
     async def run(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
-        serving = asyncio.create_task(self.uvicorn.serve())
+        serve_task = asyncio.create_task(self.uvicorn.serve())
         while not self.uvicorn.started:
             await asyncio.sleep(0.01)
         self.port = self.uvicorn.servers[0].sockets[0].getsockname()[1]
         ready.set()
-        await serving
+        await serve_task
 
     @asynccontextmanager
     async def connect(

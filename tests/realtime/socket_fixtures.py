@@ -224,11 +224,11 @@ class Server:
         return self.clients[-1]
 
     async def run(self, ready: threading.Event) -> None:
-        serving = asyncio.create_task(self.uvicorn.serve())
+        serve_task = asyncio.create_task(self.uvicorn.serve())
         await wait_until(lambda: self.uvicorn.started)
         self.port = self.uvicorn.servers[0].sockets[0].getsockname()[1]
         ready.set()
-        await serving
+        await serve_task
 
     async def call(self, function: Callable[[], Awaitable[T]]) -> T:
         """The result of a function that is called in the server's loop."""

@@ -226,14 +226,14 @@ class StreamApp:
         server = uvicorn.Server(
             uvicorn.Config(app, port=0, **UVICORN_OPTIONS, log_config=None, lifespan="off")
         )
-        serving = asyncio.create_task(server.serve())
+        serve_task = asyncio.create_task(server.serve())
         await wait_until(lambda: server.started)
         try:
             yield server.servers[0].sockets[0].getsockname()[1]
         finally:
             await self.endpoint.close_all()
             server.should_exit = True
-            await serving
+            await serve_task
 
 
 def live(endpoint: SocketEndpoint) -> list[Subscription]:

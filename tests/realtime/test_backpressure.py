@@ -71,12 +71,12 @@ async def wait_until_blocked(server: Server) -> int:
             if connection._operations._open
         )
 
-    produced = -1
-    while produced != server.trace.produced:
-        produced = server.trace.produced
+    produced_count = -1
+    while produced_count != server.trace.produced:
+        produced_count = server.trace.produced
         await wait_until(waiting)
         await asyncio.sleep(0.1)
-    return produced
+    return produced_count
 
 
 async def production_per_iteration(server: Server) -> list[int]:
@@ -109,15 +109,16 @@ async def test_a_client_that_stops_reading_stops_the_source(patient_server: Serv
     async with slow_client(patient_server) as slow, await patient_server.connect() as quick:
         for operation_id in "abc":
             await subscribe(slow, operation_id, "subscription { flood(kilobytes: 10) }")
-        produced = await wait_until_blocked(patient_server)
-        assert produced < 1000  # 10 MB, nearly all in the kernel's buffers, of an endless source
+        produced_count = await wait_until_blocked(patient_server)
+        # 10 MB, nearly all in the kernel's buffers, of an endless source.
+        assert produced_count < 1000
         for number in range(50):  # meanwhile other clients are answered
             await subscribe(quick, str(number), "{ hello }")
             assert (await receive(quick))["type"] == "next"
             assert (await receive(quick))["type"] == "complete"
-        for _ in range(produced + 100):  # when the client reads again, the source continues
+        for _ in range(produced_count + 100):  # when the client reads again, the source continues
             await receive(slow)
-        assert patient_server.trace.produced > produced
+        assert patient_server.trace.produced > produced_count
     await wait_until(patient_server.has_no_tasks)
 
 

@@ -223,7 +223,7 @@ async def half_open(server: HttpServer, number: int) -> AsyncIterator[list[async
 
 
 @pytest.mark.parametrize(
-    ("limits", "trusted"),
+    ("limits", "trusted_address"),
     [
         (replace(PATIENT, half_open=3), "127.0.0.1"),
         (replace(PATIENT, half_open_per_network=3), "192.0.2.1"),
@@ -233,9 +233,9 @@ async def half_open(server: HttpServer, number: int) -> AsyncIterator[list[async
     ids=["half open", "half open per network", "connections per network", "connections"],
 )
 async def test_the_oldest_half_open_connection_is_closed_first(
-    limits: ConnectionLimits, trusted: str
+    limits: ConnectionLimits, trusted_address: str
 ) -> None:
-    with http_server(limits, forwarded_allow_ips=trusted) as server:
+    with http_server(limits, forwarded_allow_ips=trusted_address) as server:
         async with half_open(server, 3) as readers:
             assert answered(await server.exchange(CLOSE)) == ["/last"]
             assert (await read_all(readers[0])).startswith(b"HTTP/1.1 408 ")

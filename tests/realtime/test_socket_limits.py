@@ -53,8 +53,8 @@ async def test_a_person_has_a_limited_number_of_connections() -> None:
             assert await wait_until_closed(clients[3]) == TOO_MANY
             await clients[0].close()
             await wait_until(lambda: len(server.endpoint._connections) == 2)
-            async with connect_as(server, {"name": "paul"}) as (again,):
-                assert await is_acknowledged(again)
+            async with connect_as(server, {"name": "paul"}) as (third_socket,):
+                assert await is_acknowledged(third_socket)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ async def test_concurrent_operations_of_a_client_that_does_not_read_are_limited(
             assert await receive_pong(client) == []
             await wait_until(lambda: sorted(server.trace.started) == ["0", "1"])
             await server.set_signal("read")
-            answers = [await receive(client) for _ in range(40)]
-    assert sum(answer["type"] == "next" for answer in answers) == 20
+            messages = [await receive(client) for _ in range(40)]
+    assert sum(answer["type"] == "next" for answer in messages) == 20
 
 
 # Access tokens

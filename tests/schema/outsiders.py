@@ -76,7 +76,7 @@ def secrets(dataset: Dataset) -> list[str]:
     ]
 
 
-def leaks_to(dataset: Dataset, outsider: Outsider, request: str, answer: str) -> list[str]:
+def find_leaks(dataset: Dataset, outsider: Outsider, request: str, answer: str) -> list[str]:
     """The secrets and ids of Marie's company in a response, except those that the outsider may read
     or has sent.
     """

@@ -80,13 +80,13 @@ async def test_a_text_without_visible_characters_is_refused(scenario: Scenario, 
     kind = MUTATIONS[name].args["input"].type
     document = f"mutation($i: {kind}) {{ {name}(input: $i) {{ userErrors {{ field code }} }} }}"
     for blank in ["".join(BLANKS)] if name in THROTTLED else BLANKS:
-        given: dict[str, Any] = {**arguments}
-        inner = given
+        given_arguments: dict[str, Any] = {**arguments}
+        inner = given_arguments
         for key in path[:-1]:
             inner[key] = {**inner[key]}
             inner = inner[key]
         inner[path[-1]] = blank
-        operation = scenario.engine.prepare(Params(document, variables={"i": given}))
+        operation = scenario.engine.prepare(Params(document, variables={"i": given_arguments}))
         response = await scenario.engine.execute(
             operation, Context(viewer, scenario.services, PEER)
         )

@@ -80,14 +80,14 @@ async def open_tickets(action: Action, dataset: "Dataset", count: int) -> list[s
 async def read_all_pages(
     execute: "Execute",
     viewer: Viewer,
-    backwards: bool,
+    is_backward: bool,
     random: Random,
     between_pages: Callable[[], Awaitable[Any]],
 ) -> list[str]:
     """All ids, read page by page, with `between_pages` called between the pages."""
     size, cursor, has_more_field, end_field = (
         ("last", "before", "hasPreviousPage", "startCursor")
-        if backwards
+        if is_backward
         else (
             "first",
             "after",
@@ -102,7 +102,7 @@ async def read_all_pages(
             await execute(viewer, PAGE_QUERY, **{size: random.randint(1, 4), cursor: position})
         )["data"]["tickets"]
         ids = [node["id"] for node in page["nodes"]]
-        seen_ids = ids + seen_ids if backwards else seen_ids + ids
+        seen_ids = ids + seen_ids if is_backward else seen_ids + ids
         if not page["pageInfo"][has_more_field]:
             return seen_ids
         position = page["pageInfo"][end_field]
@@ -110,14 +110,14 @@ async def read_all_pages(
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("is_backward", [False, True])
 async def test_pages_contain_every_row_exactly_once(
     execute: "Execute",
     dataset: "Dataset",
     action: Action,
     clock: "MovableClock",
     seed: int,
-    backwards: bool,
+    is_backward: bool,
 ) -> None:
     random, known_ids = Random(seed), [dataset.paul.id(Ticket)]
     for _ in range(4):
@@ -130,7 +130,7 @@ async def test_pages_contain_every_row_exactly_once(
         clock.advance(timedelta(seconds=random.choice([-9, 1])))
         await open_tickets(replace(action, at=clock.now()), dataset, 1)
 
-    seen_ids = await read_all_pages(execute, dataset.paul.owner, backwards, random, add_ticket)
+    seen_ids = await read_all_pages(execute, dataset.paul.owner, is_backward, random, add_ticket)
     assert len(seen_ids) == len(set(seen_ids))
     assert set(known_ids) <= set(seen_ids)
 

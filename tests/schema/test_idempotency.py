@@ -219,10 +219,10 @@ async def test_a_late_repeat_ends_no_newer_session_and_resets_no_newer_factor(
     first = await scenario.mutate(
         operator, "userEndSessions", "ended", userId=user, reason="SECURITY", idempotencyKey="k"
     )
-    again = await scenario.mutate(
+    repeated_payload = await scenario.mutate(
         operator, "userEndSessions", "ended", userId=user, reason="SECURITY", idempotencyKey="k"
     )
-    assert first == again
+    assert first == repeated_payload
     other = {
         "userId": encode("User", scenario.owner.user_id or 0),
         "reason": "SECURITY",

@@ -80,9 +80,9 @@ def selections(kind: GraphQLObjectType, depth: int) -> Iterator[str]:
     """Every field of a type that needs no argument, nested to the given depth: in one selection, or
     in several when a document with it would have too many tokens.
     """
-    everything = selection(kind, depth)
-    if len(everything.split()) <= MAX_TOKENS:
-        yield everything
+    full_selection = selection(kind, depth)
+    if len(full_selection.split()) <= MAX_TOKENS:
+        yield full_selection
         return
     yield selection(kind, 0)
     for name, each in kind.fields.items():

@@ -46,7 +46,7 @@ from tests.schema.conftest import Dataset, create_private_rows, decode_answer
 from tests.schema.outsiders import (
     Outsider,
     change_maries_data,
-    leaks_to,
+    find_leaks,
     outsiders,
     replace_ids,
     rows_of_marie,
@@ -181,7 +181,7 @@ async def test_queries_reveal_nothing_to_outsiders(
     )
     before = {each.name: await execute(generated_operation, each) for each in outsider_list}
     for each in outsider_list:
-        assert leaks_to(dataset, each, request_text, before[each.name]) == [], (
+        assert find_leaks(dataset, each, request_text, before[each.name]) == [], (
             each.name,
             generated_operation,
         )
@@ -216,7 +216,10 @@ async def test_every_type_by_every_id_reveals_nothing_to_outsiders(
         request_text = document + orjson.dumps(variables).decode()
         for each in outsider_list:
             response = await execute(GeneratedOperation(document, variables), each)
-            assert leaks_to(dataset, each, request_text, response) == [], (each.name, request_text)
+            assert find_leaks(dataset, each, request_text, response) == [], (
+                each.name,
+                request_text,
+            )
 
 
 @examples(0.04, 1)
@@ -236,7 +239,7 @@ async def test_mutations_by_outsiders_change_none_of_her_rows(
     outsider = data.draw(st.sampled_from([each for each in outsider_list if not each.allowed]))
     response = await Executor(engine, services_without_delay)(generated_operation, outsider)
     assert (
-        leaks_to(
+        find_leaks(
             dataset,
             outsider,
             generated_operation.document + orjson.dumps(generated_operation.variables).decode(),
@@ -265,7 +268,7 @@ async def test_viewers_with_access_read_and_change_data(
         "{ tickets { totalCount nodes { subject account { legalName } } } }", {}
     )
     response = await Executor(engine, services_without_delay)(generated_operation, alice)
-    assert dataset.marie.mark in str(leaks_to(dataset, alice, "", response))
+    assert dataset.marie.mark in str(find_leaks(dataset, alice, "", response))
     before = await rows_of_marie(dataset)
     await change_maries_data(dataset, action)
     assert await Executor(engine, services_without_delay)(generated_operation, alice) != response
@@ -324,7 +327,10 @@ async def test_subscriptions_reveal_nothing_to_outsiders(
                 first = await asyncio.wait_for(next_event, PATIENCE)
                 assert first["data"], first
             await subscription.aclose()
-            assert leaks_to(dataset, each, key, text(decode_answer(first))) == [], (each.name, key)
+            assert find_leaks(dataset, each, key, text(decode_answer(first))) == [], (
+                each.name,
+                key,
+            )
 
 
 async def _last_sequence(dataset: Dataset) -> int:

@@ -33,7 +33,7 @@ def text_fields() -> Iterator[tuple[str, GraphQLField]]:
         model = getattr(getattr(definition, "origin", None), "backing_model", None)
         if not isinstance(type_, GraphQLObjectType) or model is None:
             continue
-        unlimited = {
+        unlimited_columns = {
             column
             for column, field in model._meta.fields_map.items()
             if isinstance(field, fields.TextField | fields.JSONField)
@@ -42,16 +42,16 @@ def text_fields() -> Iterator[tuple[str, GraphQLField]]:
             if get_named_type(field.type) is not GraphQLString:
                 continue
             strawberry_field = field.extensions["strawberry-definition"]
-            needs = strawberry_field.metadata.get("needs", (strawberry_field.python_name,))
-            if unlimited.intersection(needs):
+            needed_columns = strawberry_field.metadata.get("needs", (strawberry_field.python_name,))
+            if unlimited_columns.intersection(needed_columns):
                 yield f"{name}.{field_name}", field
 
 
 def test_each_long_text_has_a_cost() -> None:
-    found = dict(text_fields())
-    assert found.keys() >= {"Message.body", "Article.body", *SHORT}
-    free = {name for name, field in found.items() if not cost_of(field)}
-    assert free <= SHORT
+    fields_by_name = dict(text_fields())
+    assert fields_by_name.keys() >= {"Message.body", "Article.body", *SHORT}
+    free_fields = {name for name, field in fields_by_name.items() if not cost_of(field)}
+    assert free_fields <= SHORT
 
 
 def prepared_cost(engine: Engine, query: str) -> int:

@@ -58,9 +58,11 @@ def documents(field: str, arguments: str = "") -> Iterator[str]:
     assert isinstance(kind, GraphQLObjectType)
     yield f"subscription {{ {field}{arguments} {{ {selection(kind, DEPTH)} }} }}"
     for name, each in kind.fields.items():
-        below = getattr(each.type, "of_type", each.type)
+        inner_type = getattr(each.type, "of_type", each.type)
         inner = (
-            f"{{ {selection(below, DEPTH - 1)} }}" if isinstance(below, GraphQLObjectType) else ""
+            f"{{ {selection(inner_type, DEPTH - 1)} }}"
+            if isinstance(inner_type, GraphQLObjectType)
+            else ""
         )
         yield f"subscription {{ {field}{arguments} {{ sequence {name} {inner} }} }}"
 
@@ -160,7 +162,7 @@ async def disconnect(sockets: list[MemorySocket]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "views"),
+    ("fields", "expected_view_count"),
     [
         ("sequence at kind", 1),
         ("status", 2),  # agents, and everyone else
@@ -178,7 +180,7 @@ async def test_an_event_is_executed_once_for_each_view(
     viewers: list[Viewer],
     action: Action,
     fields: str,
-    views: int,
+    expected_view_count: int,
 ) -> None:
     query = f'subscription {{ ticketEvents(ticketId: "{dataset.paul.id(Ticket)}") {{ {fields} }} }}'
     sockets = await subscribe_all(
@@ -188,5 +190,5 @@ async def test_an_event_is_executed_once_for_each_view(
     )
     events = [sequence async for sequence in cause_events(services, action, dataset)]
     await wait_until(lambda: all(len(socket.messages) == len(events) for socket in sockets))
-    assert counting_engine.execution_count <= views * len(events)
+    assert counting_engine.execution_count <= expected_view_count * len(events)
     await disconnect(sockets)

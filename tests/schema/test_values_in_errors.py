@@ -51,11 +51,13 @@ def wrong_values(declared_type: GraphQLInputType, depth: int = 4) -> Iterator[An
         yield f" {SECRET}"
 
 
-def literal(value: Any) -> str:
+def format_literal(value: Any) -> str:
     if isinstance(value, dict):
-        fields = (f"{key}: {literal(each)}" for key, each in value.items() if key.isidentifier())
+        fields = (
+            f"{key}: {format_literal(each)}" for key, each in value.items() if key.isidentifier()
+        )
         return "{" + ", ".join(fields) + "}"
-    return f"[{literal(value[0])}]" if isinstance(value, list) else f'"{value}"'
+    return f"[{format_literal(value[0])}]" if isinstance(value, list) else f'"{value}"'
 
 
 @pytest.mark.parametrize("position", ARGUMENTS)
@@ -65,7 +67,9 @@ def test_no_value_is_repeated(engine: Engine, position: str) -> None:
         query_with_variable = (
             f"{kind}($v: {definition.type}) {{ {name}({argument}: $v) {{ __typename }} }}"
         )
-        query_with_literal = f"{kind} {{ {name}({argument}: {literal(value)}) {{ __typename }} }}"
+        query_with_literal = (
+            f"{kind} {{ {name}({argument}: {format_literal(value)}) {{ __typename }} }}"
+        )
         for text in (query_with_variable, query_with_literal):
             with pytest.raises(RequestError) as refused:
                 engine.prepare(Params(text, variables={"v": value}))

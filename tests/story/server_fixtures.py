@@ -230,10 +230,10 @@ class Client:
                 orjson.dumps({"type": "connection_init", "payload": payload}).decode()
             )
             assert orjson.loads(await websocket.recv())["type"] == "connection_ack"
-            live = WebsocketClient(websocket)
-            reader = asyncio.create_task(live.read())
+            websocket_client = WebsocketClient(websocket)
+            reader = asyncio.create_task(websocket_client.read())
             try:
-                yield live
+                yield websocket_client
             finally:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)

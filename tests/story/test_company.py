@@ -175,13 +175,13 @@ async def paul_deactivates_his_account(paul: Client, agent: Client, amadou: Staf
     )
     assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
     await amadou.step_up(agent)
-    async with paul.socket() as live:
-        await live.subscribe("subscription { accountEvents { kind } }")
+    async with paul.socket() as websocket:
+        await websocket.subscribe("subscription { accountEvents { kind } }")
         deactivation = await agent.mutate(
             "accountDeactivate", "AccountDeactivateInput", arguments, "account { status }"
         )
         assert deactivation["account"]["status"] == "DEACTIVATED"
-        assert await live.closed() == CloseCode.UNAUTHORIZED
+        assert await websocket.closed() == CloseCode.UNAUTHORIZED
     assert (await paul.execute(STATUS_QUERY))["errors"][0]["extensions"][
         "code"
     ] == "UNAUTHENTICATED"

@@ -229,7 +229,7 @@ async def test_other_origins_cannot_use_the_cookies(browser: Browser, origin: st
 
 
 @pytest.mark.parametrize(
-    ("page", "site", "kept"),
+    ("page", "site", "can_keep_cookies"),
     [
         ("http://localhost:{port}", "cross-site", False),
         ("http://localhost:{port}", None, False),  # an older browser
@@ -239,7 +239,7 @@ async def test_other_origins_cannot_use_the_cookies(browser: Browser, origin: st
     ],
 )
 async def test_a_page_of_another_site_is_told_that_its_cookies_would_be_lost(
-    browser: Browser, page: str, site: str | None, kept: bool
+    browser: Browser, page: str, site: str | None, can_keep_cookies: bool
 ) -> None:
     """Browsers drop them silently, so the next request would be anonymous. `localhost` and
     `127.0.0.1` are different sites.
@@ -253,7 +253,7 @@ async def test_a_page_of_another_site_is_told_that_its_cookies_would_be_lost(
         json={"query": query, "variables": {"i": arguments}},
         headers={**headers, "Accept-Language": "en"},
     )
-    if kept:
+    if can_keep_cookies:
         assert response.json()["data"]["sessionSignIn"]["userErrors"] == []
         assert len(response.headers.get_list("set-cookie")) == 2
         return
@@ -349,10 +349,10 @@ async def test_a_lost_or_concurrent_bearer_refresh_signs_no_one_out(browser: Bro
         viewer = (response.json()["data"] or {})["viewer"]
         return str(viewer["user"]["email"]) if viewer else None
 
-    answers = await asyncio.gather(*(refresh_tokens(signed_in["refreshToken"]) for _ in range(3)))
-    assert answers == [answers[0]] * 3
-    assert await refresh_tokens(signed_in["refreshToken"]) == answers[0]
-    session = answers[0]["session"]
+    responses = await asyncio.gather(*(refresh_tokens(signed_in["refreshToken"]) for _ in range(3)))
+    assert responses == [responses[0]] * 3
+    assert await refresh_tokens(signed_in["refreshToken"]) == responses[0]
+    session = responses[0]["session"]
     assert await email(session["accessToken"]) == PAUL
     newest = (await refresh_tokens(session["refreshToken"]))["session"]
     assert await email(newest["accessToken"]) == PAUL
@@ -530,12 +530,14 @@ async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(
     link = re.search(r"http://\S+/unlock\?token=\S+", text)
     assert link, text
     wrong_credentials = {"email": GINA, "password": "mouette phare ardoise 77"}
-    waits = 0
+    retry_after = 0
     # Seconds, doubled by each guess: a busy machine needs one of them for the next request.
-    while waits < 3:
+    while retry_after < 3:
         response = (await browser.post(SIGN_IN_MUTATION, i=wrong_credentials)).json()
-        waits = response["errors"][0]["extensions"]["retryAfter"] if "errors" in response else 0
-        await asyncio.sleep(waits if waits < 3 else 0)
+        retry_after = (
+            response["errors"][0]["extensions"]["retryAfter"] if "errors" in response else 0
+        )
+        await asyncio.sleep(retry_after if retry_after < 3 else 0)
     refused = (
         await browser.post(
             SIGN_IN_MUTATION, i={"email": GINA, "password": PASSWORD, "deliver": "COOKIE"}

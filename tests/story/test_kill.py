@@ -60,22 +60,22 @@ class Writer:
     client: Client
     chat: str
     name: str
-    acknowledged: dict[str, int] = field(default_factory=dict)
+    acknowledged_sequences: dict[str, int] = field(default_factory=dict)
     failed_requests: int = 0
 
     async def write(self, http: httpx.AsyncClient) -> None:
         for number in range(MESSAGES_PER_WRITER):
             key = f"{self.name}-{number}"
-            while key not in self.acknowledged:
+            while key not in self.acknowledged_sequences:
                 await self._try_to_send(http, key)
 
     async def _try_to_send(self, http: httpx.AsyncClient, key: str) -> None:
-        given = {"ticketId": self.chat, "body": f"Message {key}", "clientMessageId": key}
+        input_value = {"ticketId": self.chat, "body": f"Message {key}", "clientMessageId": key}
         headers = {"Authorization": f"Bearer {self.client.token}"}
         try:
             response = await http.post(
                 "/graphql",
-                json={"query": REPLY_MUTATION, "variables": {"input": given}},
+                json={"query": REPLY_MUTATION, "variables": {"input": input_value}},
                 headers=headers,
             )
         except httpx.TransportError:
@@ -84,7 +84,7 @@ class Writer:
             return
         payload = response.json()["data"]["ticketReply"]
         assert payload["userErrors"] == [], payload
-        self.acknowledged[key] = payload["message"]["sequence"]
+        self.acknowledged_sequences[key] = payload["message"]["sequence"]
 
 
 @dataclass
@@ -169,9 +169,9 @@ async def test_two_kills_lose_and_duplicate_nothing(server: Server, load: Load) 
     for each in readers[-1].chats:  # a reader that received this one has received any duplicates
         last = {"ticketId": each, "body": "Last", "clientMessageId": "last"}
         await agent.mutate("ticketReply", "TicketReplyInput", last, "message { sequence }")
-    stored = {each: await stored_messages(agent, each) for each in readers[-1].chats}
-    await wait_until_all_read(readers, read_tasks, stored)
-    assert_no_loss_or_duplicate(load, readers, writers, stored)
+    stored_chats = {each: await stored_messages(agent, each) for each in readers[-1].chats}
+    await wait_until_all_read(readers, read_tasks, stored_chats)
+    assert_no_loss_or_duplicate(load, readers, writers, stored_chats)
 
 
 async def write_all(server: Server, writers: list[Writer]) -> None:
@@ -191,7 +191,7 @@ async def kill_server_repeatedly(
     lost.
     """
     for number, count in enumerate(load.kill_after, start=1):
-        while sum(len(writer.acknowledged) for writer in writers) < count:
+        while sum(len(writer.acknowledged_sequences) for writer in writers) < count:
             await asyncio.sleep(0.01)
         failed_requests = sum(writer.failed_requests for writer in writers)
         sockets = [reader.sockets for reader in readers]
@@ -219,11 +219,11 @@ async def stored_messages(agent: Client, chat: str) -> tuple[int, dict[str, int]
 async def wait_until_all_read(
     readers: list[Reader],
     read_tasks: list[asyncio.Task[None]],
-    stored: dict[str, tuple[int, dict[str, int]]],
+    stored_chats: dict[str, tuple[int, dict[str, int]]],
 ) -> None:
     async with asyncio.timeout(120):
         while any(
-            reader.last(each) < stored[each][0] for reader in readers for each in reader.chats
+            reader.last(each) < stored_chats[each][0] for reader in readers for each in reader.chats
         ):
             assert not any(task.done() for task in read_tasks)
             await asyncio.sleep(0.1)
@@ -237,23 +237,24 @@ def assert_no_loss_or_duplicate(
     load: Load,
     readers: list[Reader],
     writers: list[Writer],
-    stored: dict[str, tuple[int, dict[str, int]]],
+    stored_chats: dict[str, tuple[int, dict[str, int]]],
 ) -> None:
-    assert len(stored) == load.chats
+    assert len(stored_chats) == load.chats
     assert (
-        sum(len(writer.acknowledged) for writer in writers) == load.chats * 2 * MESSAGES_PER_WRITER
+        sum(len(writer.acknowledged_sequences) for writer in writers)
+        == load.chats * 2 * MESSAGES_PER_WRITER
     )
     for reader in readers:
         assert reader.sockets > len(load.kill_after)
         for each in reader.chats:
-            last, sequence_by_key = stored[each]
+            last, sequence_by_key = stored_chats[each]
             assert [sequence for sequence, _ in reader.seen[each]] == list(range(1, last + 1))
             assert {key: sequence for sequence, key in reader.seen[each] if key} == sequence_by_key
     for writer in writers:
         pair = {
             key: sequence
-            for key, sequence in stored[writer.chat][1].items()
+            for key, sequence in stored_chats[writer.chat][1].items()
             if key.startswith(f"{writer.name}-")
         }
-        assert pair == writer.acknowledged
+        assert pair == writer.acknowledged_sequences
         assert list(pair.values()) == sorted(pair.values())

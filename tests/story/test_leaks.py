@@ -224,10 +224,10 @@ async def second_factor(logging_server: LoggingServer, client: Client) -> None:
     code = pyotp.TOTP(seed["secret"]).now()
     codes = await client.mutate("totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes")
     arguments = {"email": EMAIL, "password": PASSWORD, "code": codes["recoveryCodes"][0]}
-    again = await client.mutate(
+    repeated_payload = await client.mutate(
         "sessionSignIn", "SessionSignInInput", arguments, "session { accessToken refreshToken }"
     )
-    logging_server.collect_secrets([seed, codes, again])
+    logging_server.collect_secrets([seed, codes, repeated_payload])
     logging_server.valid["code"] = codes["recoveryCodes"][1]
 
 
@@ -330,8 +330,8 @@ async def execute_all(
     """
     for number, access_token in enumerate(access_tokens):
         websocket_operations = []
-        for place, operation in enumerate(operation_list, number):
-            if place % 2 or operation.root == "subscription":
+        for index, operation in enumerate(operation_list, number):
+            if index % 2 or operation.root == "subscription":
                 websocket_operations.append(operation)
             else:
                 logging_server.collect_secrets(

@@ -158,8 +158,8 @@ async def noe_is_promoted_while_connected(paul: Client, noe: Client) -> None:
     """The websocket closes with FORBIDDEN. The client reconnects with the same token, has the new
     role and misses no event.
     """
-    async with noe.socket() as live:
-        subscription = await live.subscribe(EVENTS_SUBSCRIPTION, after=0)
+    async with noe.socket() as websocket:
+        subscription = await websocket.subscribe(EVENTS_SUBSCRIPTION, after=0)
         last = (await subscription.until("TICKET_OPENED"))["sequence"]
         arguments = {"userId": await user_id(paul, "Noé Blin"), "role": "BILLING"}
         for _ in range(2):
@@ -170,10 +170,10 @@ async def noe_is_promoted_while_connected(paul: Client, noe: Client) -> None:
                 "member { role user { name } }",
             )
             assert promotion["member"] == {"role": "BILLING", "user": {"name": "Noé Blin"}}
-        assert await live.closed() == CloseCode.FORBIDDEN
+        assert await websocket.closed() == CloseCode.FORBIDDEN
     assert (await noe.data("{ invoices { totalCount } }"))["invoices"] == {"totalCount": 0}
-    async with noe.socket() as live:
-        subscription = await live.subscribe(EVENTS_SUBSCRIPTION, after=last)
+    async with noe.socket() as websocket:
+        subscription = await websocket.subscribe(EVENTS_SUBSCRIPTION, after=last)
         await noe.open_chat(2)
         assert (await subscription.until("TICKET_OPENED"))["ticket"]["subject"] == "Chat 2"
 
@@ -235,8 +235,8 @@ async def noe_switches_accounts(paul: Client, noe: Client) -> None:
         ("ADMIN", False),
     ]
     old_client, ticket = Client(noe.server, noe.token), await noe.open_chat(3)
-    async with noe.socket() as live:
-        await live.subscribe(EVENTS_SUBSCRIPTION)
+    async with noe.socket() as websocket:
+        await websocket.subscribe(EVENTS_SUBSCRIPTION)
         arguments = {"accountId": companies[1]["accountId"]}
         switch_payload = await noe.mutate(
             "sessionSwitchAccount",
@@ -244,7 +244,7 @@ async def noe_switches_accounts(paul: Client, noe: Client) -> None:
             arguments,
             "session { accessToken }",
         )
-        assert await live.closed() == CloseCode.UNAUTHORIZED
+        assert await websocket.closed() == CloseCode.UNAUTHORIZED
     noe.token = switch_payload["session"]["accessToken"]
     assert await code_of(old_client, "{ viewer { locale } }") == "UNAUTHENTICATED"
     result = await noe.data(
@@ -268,8 +268,8 @@ async def noe_switches_accounts(paul: Client, noe: Client) -> None:
 
 async def noe_is_removed_while_connected(paul: Client, noe: Client) -> None:
     """Within a second. He can still sign in to Marie's company."""
-    async with noe.socket() as live:
-        subscription = await live.subscribe(EVENTS_SUBSCRIPTION, after=0)
+    async with noe.socket() as websocket:
+        subscription = await websocket.subscribe(EVENTS_SUBSCRIPTION, after=0)
         while (
             not (ticket := (await subscription.next())["ticket"]) or ticket["subject"] != "Chat 3"
         ):
@@ -277,7 +277,7 @@ async def noe_is_removed_while_connected(paul: Client, noe: Client) -> None:
         arguments = {"userId": await user_id(paul, "Noé Blin")}
         await paul.mutate("memberRemove", "MemberRemoveInput", arguments, "removed")
         await paul.open_chat()
-        assert await live.closed() == CloseCode.UNAUTHORIZED
+        assert await websocket.closed() == CloseCode.UNAUTHORIZED
         assert subscription.queue.empty()
     assert await code_of(noe, "{ viewer { locale } }") == "UNAUTHENTICATED"
     assert await members(paul) == {"Paul Meunier": "OWNER"}
@@ -342,21 +342,21 @@ async def test_p1_4_role_changes_reach_websockets_of_other_processes(
         await accept_invitation(noe, token, name="Noé Blin", password=PASSWORD)
         await noe.sign_in(NOE, PASSWORD)
         arguments = {"userId": await user_id(paul, "Noé Blin")}
-        async with noe.socket() as live:
-            await live.subscribe(EVENTS_SUBSCRIPTION)
+        async with noe.socket() as websocket:
+            await websocket.subscribe(EVENTS_SUBSCRIPTION)
             await paul.mutate(
                 "memberChangeRole",
                 "MemberChangeRoleInput",
                 {**arguments, "role": "BILLING"},
                 "member { role }",
             )
-            assert await live.closed() == CloseCode.FORBIDDEN
+            assert await websocket.closed() == CloseCode.FORBIDDEN
         while (await noe.data("{ viewer { role } }"))["viewer"]["role"] != "BILLING":
             await asyncio.sleep(0.05)  # a process caches viewers for up to a second
-        async with noe.socket() as live:
-            await live.subscribe(EVENTS_SUBSCRIPTION)
+        async with noe.socket() as websocket:
+            await websocket.subscribe(EVENTS_SUBSCRIPTION)
             await paul.mutate("memberRemove", "MemberRemoveInput", arguments, "removed")
-            assert await live.closed() == CloseCode.UNAUTHORIZED
+            assert await websocket.closed() == CloseCode.UNAUTHORIZED
 
 
 async def email_from_any(*servers: Server) -> Any:

@@ -111,12 +111,12 @@ async def paul_buys(paul: Client) -> dict[str, Any]:
             "purchaseDraft", "PurchaseDraftInput", arguments, "purchase { id status }"
         )
     )["purchase"]
-    again = (
+    repeated_payload = (
         await paul.mutate(
             "purchaseDraft", "PurchaseDraftInput", arguments, "purchase { id status }"
         )
     )["purchase"]
-    assert purchase == again
+    assert purchase == repeated_payload
     billing = {
         "purchaseId": purchase["id"],
         "billingAddress": {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"},
@@ -132,8 +132,8 @@ async def paul_buys(paul: Client) -> dict[str, Any]:
     assert [error["code"] for error in declined_payment["userErrors"]] == ["PAYMENT_DECLINED"]
     waiting = await pay(paul, purchase["id"], "pm_sandbox_confirmation", "pay-2")
     assert waiting["payment"]["status"] == "REQUIRES_ACTION"
-    async with paul.socket() as live, http_client() as browser:
-        subscription = await live.subscribe(
+    async with paul.socket() as websocket, http_client() as browser:
+        subscription = await websocket.subscribe(
             "subscription { accountEvents(after: 0) { kind purchase { status } invoice { number } "
             "} }"
         )
@@ -247,7 +247,7 @@ async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
         assert (await pauls_events.until("STATUS_CHANGED"))["status"] == "OPEN"
         typing = await paul_socket.subscribe(TYPING_SUBSCRIPTION, id=chat)
         assert (await wait_for_typing(alice, chat, typing))["typing"] is True
-        await say(alice, chat, "Bonjour Paul", "hello")
+        await post_message(alice, chat, "Bonjour Paul", "hello")
         assert (await pauls_events.until("MESSAGE_POSTED"))["message"]["body"] == "Bonjour Paul"
     await the_server_is_killed_during_the_chat(paul, alice, chat)
     await alice.mutate("ticketClose", "TicketCloseInput", {"ticketId": chat}, "ticket { status }")
@@ -286,7 +286,7 @@ async def open_chat(paul: Client) -> str:
     return str(ticket["id"])
 
 
-async def say(client: Client, ticket: str, body: str, key: str) -> int:
+async def post_message(client: Client, ticket: str, body: str, key: str) -> int:
     arguments = {"ticketId": ticket, "body": body, "clientMessageId": key}
     payload = await client.mutate(
         "ticketReply", "TicketReplyInput", arguments, "message { sequence }"
@@ -299,35 +299,41 @@ async def the_server_is_killed_during_the_chat(paul: Client, alice: Client, chat
     message is lost or duplicated.
     """
     server = paul.server
-    acknowledged: dict[str, int] = {}
+    acknowledged_sequences: dict[str, int] = {}
     before = await last_sequence(paul, chat)
-    async with paul.socket() as live:
-        subscription = await live.subscribe(TICKET_EVENTS_SUBSCRIPTION, id=chat, after=before)
+    async with paul.socket() as websocket:
+        subscription = await websocket.subscribe(TICKET_EVENTS_SUBSCRIPTION, id=chat, after=before)
         writers = [
-            asyncio.create_task(send_messages(client, chat, name, acknowledged))
+            asyncio.create_task(send_messages(client, chat, name, acknowledged_sequences))
             for client, name in ((paul, "p"), (alice, "a"))
         ]
         sequences = [(await subscription.next())["sequence"] for _ in range(20)]
         server.kill()
         await asyncio.gather(*writers, return_exceptions=True)
     server.start()
-    for key in list(acknowledged)[-2:]:
+    for key in list(acknowledged_sequences)[-2:]:
         client = paul if key.startswith("p") else alice
-        assert await say(client, chat, f"message {key}", key) == acknowledged[key]
+        assert (
+            await post_message(client, chat, f"message {key}", key) == acknowledged_sequences[key]
+        )
     event_lists = [await read_all_events(client, chat, sequences[-1]) for client in (paul, alice)]
     assert event_lists[0] == event_lists[1]
     all_events = await read_all_events(paul, chat, before)
     assert [sequence for sequence, _ in all_events] == list(
         range(before + 1, before + 1 + len(all_events))
     )
-    stored = {key: sequence for sequence, key in all_events}
-    assert len(stored) == len(all_events)
-    assert {key: stored.get(key) for key in acknowledged} == acknowledged
+    stored_sequences = {key: sequence for sequence, key in all_events}
+    assert len(stored_sequences) == len(all_events)
+    assert {
+        key: stored_sequences.get(key) for key in acknowledged_sequences
+    } == acknowledged_sequences
 
 
-async def send_messages(client: Client, chat: str, name: str, acknowledged: dict[str, int]) -> None:
+async def send_messages(
+    client: Client, chat: str, name: str, acknowledged_sequences: dict[str, int]
+) -> None:
     for number in range(500):
-        acknowledged[f"{name}-{number}"] = await say(
+        acknowledged_sequences[f"{name}-{number}"] = await post_message(
             client, chat, f"message {name}-{number}", f"{name}-{number}"
         )
 
@@ -341,8 +347,8 @@ async def last_sequence(client: Client, chat: str) -> int:
 
 async def read_all_events(client: Client, chat: str, after: int) -> list[tuple[int, str]]:
     last = await last_sequence(client, chat)
-    async with client.socket() as live:
-        subscription = await live.subscribe(TICKET_EVENTS_SUBSCRIPTION, id=chat, after=after)
+    async with client.socket() as websocket:
+        subscription = await websocket.subscribe(TICKET_EVENTS_SUBSCRIPTION, id=chat, after=after)
         events = [await subscription.next() for _ in range(last - after)]
     return [(event["sequence"], event["message"]["clientMessageId"]) for event in events]
 
@@ -368,12 +374,12 @@ async def nadia_queries_reports(server: Server, analyst: StaffUser) -> None:
     ):
         response = await nadia.execute(f"{{ {forbidden_query} }}")
         assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"]
-    expensive = await nadia.execute(
+    rejected_response = await nadia.execute(
         """{ ticketReport(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2024-01-01", until:
         "2026-12-31", first: 1000) { count } offers(first: 1000) { nodes { prices { offer { prices {
         offer { prices { id } } } } } } } }
         """
     )
-    (error,) = expensive["errors"]
+    (error,) = rejected_response["errors"]
     assert error["extensions"]["code"] == "QUERY_TOO_COSTLY"
     assert error["extensions"]["cost"] > error["extensions"]["limit"]

@@ -38,7 +38,7 @@ LIMITS = ActivityLimits(
 
 
 @pytest.fixture
-def few(services: Services) -> "Services":
+def limited_services(services: Services) -> "Services":
     """Services with low limits."""
     object.__setattr__(services, "auth", replace(services.auth, activity_limits=LIMITS))
     return services
@@ -79,7 +79,11 @@ def retry_after(response: dict[str, Any]) -> int | None:
 
 
 async def test_tickets_are_limited_per_person_and_company(
-    execute: "Execute", dataset: "Dataset", action: Action, few: Services, clock: "MovableClock"
+    execute: "Execute",
+    dataset: "Dataset",
+    action: Action,
+    limited_services: Services,
+    clock: "MovableClock",
 ) -> None:
     sender, paul = Sender(execute), dataset.paul.owner
     assert [await sender.open(paul, "first")] == [None]
@@ -97,11 +101,15 @@ async def test_tickets_are_limited_per_person_and_company(
 
 
 async def test_messages_are_limited_per_person_and_company(
-    execute: "Execute", dataset: "Dataset", action: Action, few: Services, clock: "MovableClock"
+    execute: "Execute",
+    dataset: "Dataset",
+    action: Action,
+    limited_services: Services,
+    clock: "MovableClock",
 ) -> None:
     sender, paul, ticket = Sender(execute), dataset.paul.owner, dataset.paul.id(Ticket)
-    waits = [await sender.reply(paul, ticket) for _ in range(LIMITS.messages + 2)]
-    assert waits == [None] * (LIMITS.messages + 1) + [1]
+    retry_delays = [await sender.reply(paul, ticket) for _ in range(LIMITS.messages + 2)]
+    assert retry_delays == [None] * (LIMITS.messages + 1) + [1]
     lou = await create_member_viewer(action, dataset, "Lou")
     assert [await sender.reply(lou, ticket) for _ in range(5)] == [None] * 4 + [1]
     assert await sender.reply(dataset.marie.owner, dataset.marie.id(Ticket)) is None
@@ -110,18 +118,18 @@ async def test_messages_are_limited_per_person_and_company(
 
 
 async def test_staff_have_a_limit_of_their_own(
-    execute: "Execute", dataset: "Dataset", few: Services
+    execute: "Execute", dataset: "Dataset", limited_services: Services
 ) -> None:
     """Answers don't use up the allowance of a company."""
     sender = Sender(execute)
     tickets = [dataset.paul.id(Ticket), dataset.marie.id(Ticket)]
-    waits = [await sender.reply(dataset.alice, tickets[n % 2]) for n in range(9)]
-    assert waits == [None] * 8 + [1]
+    retry_delays = [await sender.reply(dataset.alice, tickets[n % 2]) for n in range(9)]
+    assert retry_delays == [None] * 8 + [1]
     assert await sender.reply(dataset.paul.owner, tickets[0]) is None
 
 
 async def test_refused_requests_do_not_count(
-    execute: "Execute", dataset: "Dataset", few: Services
+    execute: "Execute", dataset: "Dataset", limited_services: Services
 ) -> None:
     sender, paul = Sender(execute), dataset.paul.owner
     for _ in range(20):
@@ -157,8 +165,8 @@ def server(database_url: str, tmp_path: Path, clock: "MovableClock") -> Iterator
 
 def outcomes(answer: dict[str, Any]) -> list[str]:
     """The outcome of each field."""
-    done = ["done" for payload in (answer.get("data") or {}).values() if payload]
-    return done + [error["extensions"]["code"] for error in answer.get("errors", [])]
+    successes = ["done" for payload in (answer.get("data") or {}).values() if payload]
+    return successes + [error["extensions"]["code"] for error in answer.get("errors", [])]
 
 
 async def test_aliases_batches_and_websockets_share_one_allowance(server: Server) -> None:
@@ -174,8 +182,8 @@ async def test_aliases_batches_and_websockets_share_one_allowance(server: Server
         return f"mutation {{ {fields} }}"
 
     assert outcomes(await paul.execute(replies("http", 4))) == ["done"] * 4
-    async with paul.socket() as live:
-        subscriptions = [await live.subscribe(replies(f"socket{n}", 2)) for n in range(4)]
+    async with paul.socket() as websocket:
+        subscriptions = [await websocket.subscribe(replies(f"socket{n}", 2)) for n in range(4)]
         results = []
         for each in subscriptions:
             results += outcomes((await each.queue.get())["payload"])

@@ -126,7 +126,7 @@ async def test_posting_in_one_statement_has_the_same_effects_as_posting_in_steps
         ticket, reference_ticket = [await open_ticket(action, paul, **columns) for _ in range(2)]
         bus.announced.clear()
         message = await reply(author, viewer, ticket.pk, "bonjour 4111 1111 1111 1111", "a")
-        announced = [key.partition(":")[0] for key in bus.announced]
+        announced_kinds = [key.partition(":")[0] for key in bus.announced]
         bus.announced.clear()
         await reference_ticket.reply(author, viewer.user, "bonjour 4111 1111 1111 1111", "a")
         assert await snapshot(ticket) == await snapshot(reference_ticket), (
@@ -135,11 +135,11 @@ async def test_posting_in_one_statement_has_the_same_effects_as_posting_in_steps
             answered,
             name,
         )
-        assert announced == [key.partition(":")[0] for key in bus.announced]
+        assert announced_kinds == [key.partition(":")[0] for key in bus.announced]
         assert message is not None
-        stored = await Message.get(pk=message.pk)
+        stored_message = await Message.get(pk=message.pk)
         assert {name: getattr(message, name) for name in Message._meta.db_fields} == {
-            name: getattr(stored, name) for name in Message._meta.db_fields
+            name: getattr(stored_message, name) for name in Message._meta.db_fields
         }
 
 
@@ -168,8 +168,8 @@ async def test_a_repeated_message_is_stored_once(action: Action, paul: Viewer) -
     sent = await asyncio.gather(
         *(reply(action, paul, chat.pk, "bonjour", "same") for _ in range(5))
     )
-    again = await reply(action, paul, chat.pk, " bonjour ", "same")
-    assert len({message.pk for message in [*sent, again]}) == 1
+    repeated_message = await reply(action, paul, chat.pk, " bonjour ", "same")
+    assert len({message.pk for message in [*sent, repeated_message]}) == 1
     with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH") as error:
         await reply(action, paul, chat.pk, "bonsoir", "same")
     assert error.value.field == ("input", "clientMessageId")

@@ -269,10 +269,10 @@ async def test_exactly_one_of_concurrent_uploads_is_stored(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["forged", "expired", "download", "verify", "unknown", "garbage"]
+    "damaged_part", ["forged", "expired", "download", "verify", "unknown", "garbage"]
 )
 async def test_a_damaged_upload_link_is_refused(
-    site: Site, clock: "MovableClock", damage: str
+    site: Site, clock: "MovableClock", damaged_part: str
 ) -> None:
     file = await announce_file(site.action())
     token = {
@@ -281,8 +281,8 @@ async def test_a_damaged_upload_link_is_refused(
         "unknown": site.sign(Purpose.UPLOAD, file=file.pk + 1),
         "garbage": "%00%ff..é",
         "forged": "a" + site.sign(Purpose.UPLOAD, file=file.pk),
-    }.get(damage, site.sign(Purpose.UPLOAD, file=file.pk))
-    if damage == "expired":
+    }.get(damaged_part, site.sign(Purpose.UPLOAD, file=file.pk))
+    if damaged_part == "expired":
         clock.advance(timedelta(minutes=5))
     response = await site.client.put(f"/uploads/{token}", content=PNG)
     assert (response.status_code, response.json()["code"]) == (404, "TOKEN_INVALID")
@@ -290,10 +290,10 @@ async def test_a_damaged_upload_link_is_refused(
 
 
 @pytest.mark.parametrize(
-    "damage", ["forged", "expired", "upload", "verify", "unknown", "other facts", "garbage"]
+    "damaged_part", ["forged", "expired", "upload", "verify", "unknown", "other facts", "garbage"]
 )
 async def test_a_damaged_download_link_shows_a_404_page(
-    site: Site, clock: "MovableClock", damage: str
+    site: Site, clock: "MovableClock", damaged_part: str
 ) -> None:
     file = await announce_file(site.action())
     await site.upload(file, PNG)
@@ -304,8 +304,8 @@ async def test_a_damaged_download_link_shows_a_404_page(
         "other facts": site.sign(Purpose.DOWNLOAD, user=file.pk),
         "garbage": "%00%ff..é",
         "forged": "a" + site.sign(Purpose.DOWNLOAD, file=file.pk),
-    }.get(damage, site.sign(Purpose.DOWNLOAD, file=file.pk))
-    if damage == "expired":
+    }.get(damaged_part, site.sign(Purpose.DOWNLOAD, file=file.pk))
+    if damaged_part == "expired":
         clock.advance(timedelta(minutes=5))
     response = await site.client.get(f"/downloads/{token}", headers=ENGLISH)
     assert response.status_code == 404
@@ -350,11 +350,11 @@ async def serve(site: Site) -> AsyncIterator[int]:
             create_app(site.services, site.file_service), port=0, log_config=None, lifespan="off"
         )
     )
-    serving = asyncio.create_task(server.serve())
+    serve_task = asyncio.create_task(server.serve())
     await wait_until(lambda: server.started)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
-    await serving
+    await serve_task
 
 
 async def test_an_interrupted_upload_leaves_nothing(site: Site) -> None:

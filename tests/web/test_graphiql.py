@@ -70,12 +70,12 @@ async def test_a_token_in_the_headers_is_sent(visit_report: dict[str, Any]) -> N
 async def test_a_subscription_lists_its_events_one_below_the_other(
     visit_report: dict[str, Any],
 ) -> None:
-    listed = [
+    listed_events = [
         [event["data"]["calls"] for event in json.loads(text).values()]
         for text in visit_report["calls"]
     ]
     first, second = [f"call {n} of Bearer {TOKEN}" for n in (1, 2)]
-    assert listed == [[first], [first, second]]
+    assert listed_events == [[first], [first, second]]
 
 
 @pytest.fixture
@@ -124,8 +124,10 @@ async def test_every_asset_exists_with_its_type_and_is_revalidated(
         assert response.headers["content-type"].startswith(
             "text/css" if path.endswith(".css") else "text/javascript"
         )
-        again = await client.get(f"/{path}", headers={"If-None-Match": response.headers["etag"]})
-        assert (again.status_code, again.content) == (304, b"")
+        revalidated_response = await client.get(
+            f"/{path}", headers={"If-None-Match": response.headers["etag"]}
+        )
+        assert (revalidated_response.status_code, revalidated_response.content) == (304, b"")
 
 
 async def test_an_asset_has_the_same_content_compressed_and_uncompressed(

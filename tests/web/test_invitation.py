@@ -138,11 +138,11 @@ async def test_guesses_are_throttled(site: Site, link: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("damage", ["unknown", "expired", "revoked", "missing", "garbage"])
+@pytest.mark.parametrize("damaged_part", ["unknown", "expired", "revoked", "missing", "garbage"])
 async def test_a_damaged_link_shows_a_404_page(
-    site: Site, link: str, clock: "MovableClock", method: str, damage: str
+    site: Site, link: str, clock: "MovableClock", method: str, damaged_part: str
 ) -> None:
-    match damage:
+    match damaged_part:
         case "unknown":
             link = "/invitation?token=cam_in_unknown"
         case "expired":

@@ -32,7 +32,7 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
         yield site
 
 
-def leads_home(response: httpx.Response) -> bool:
+def links_to_start_page(response: httpx.Response) -> bool:
     """Whether the page has a link to the start page, and none to the API."""
     assert "graphql" not in response.text.lower()
     return bool(re.search(r'<p class="next"><a[^>]* href="/">', response.text))
@@ -63,7 +63,7 @@ async def test_the_start_page_redirects_to_the_customer_space(
 async def test_the_page_of_an_invalid_link_links_to_the_start_page(site: Site, page: str) -> None:
     response = await site.client.get(f"/{page}?token=x", headers=ENGLISH)
     assert response.status_code == 404
-    assert leads_home(response)
+    assert links_to_start_page(response)
 
 
 @pytest.mark.parametrize(
@@ -78,16 +78,16 @@ async def test_a_new_link_can_be_requested_where_the_old_one_has_expired(
     form = await site.client.get(f"/{page}?token=x", headers=ENGLISH)
     assert 'name="email"' in form.text
     assert 'autocomplete="username"' in form.text
-    answers = []
+    responses = []
     for address in (ADDRESS, "unknown@fournil.example"):
         response = await site.client.post(
             f"/{page}?token=x", data={"email": address}, headers=ENGLISH
         )
         assert response.status_code == 200
-        assert leads_home(response)
+        assert links_to_start_page(response)
         assert_locked_down(response)
-        answers.append(response.text.replace(address, "ADDRESS"))
-    assert answers[0] == answers[1]
+        responses.append(response.text.replace(address, "ADDRESS"))
+    assert responses[0] == responses[1]
     assert await templates_to(ADDRESS) == [template]
     [token] = await tokens_to(ADDRESS, page)
     assert (await site.client.get(f"/{page}?token={token}")).status_code == 200
@@ -112,16 +112,16 @@ async def test_a_confirmed_address_gets_no_further_verification(site: Site) -> N
 async def test_final_pages_link_to_the_start_page(site: Site, clock: "MovableClock") -> None:
     await site.client.post("/verify?token=x", data={"email": ADDRESS})
     [token] = await tokens_to(ADDRESS, "verify")
-    assert leads_home(await site.client.post(f"/verify?token={token}"))
+    assert links_to_start_page(await site.client.post(f"/verify?token={token}"))
     await site.client.post("/reset?token=x", data={"email": ADDRESS})
     [token] = await tokens_to(ADDRESS, "reset")
     password = {"password": "mouette phare ardoise 77"}
     response = await site.client.post(f"/reset?token={token}", data=password)
     assert response.status_code == 200
-    assert leads_home(response)
+    assert links_to_start_page(response)
     clock.advance(timedelta(minutes=1))
     await unlocking.request(
         site.action(), site.services.auth, email=ADDRESS, peer="192.0.2.7", key=None
     )
     [token] = await tokens_to(ADDRESS, "unlock")
-    assert leads_home(await site.client.post(f"/unlock?token={token}"))
+    assert links_to_start_page(await site.client.post(f"/unlock?token={token}"))

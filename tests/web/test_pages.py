@@ -103,12 +103,14 @@ async def test_a_page_is_in_the_readers_language(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("damage", ["forged", "expired", "other purpose", "missing", "garbage"])
+@pytest.mark.parametrize(
+    "damaged_part", ["forged", "expired", "other purpose", "missing", "garbage"]
+)
 async def test_a_damaged_link_shows_a_404_page(
-    site: Site, link: str, clock: "MovableClock", method: str, damage: str
+    site: Site, link: str, clock: "MovableClock", method: str, damaged_part: str
 ) -> None:
     user = await User.get(email="camille@fournil.example")
-    match damage:
+    match damaged_part:
         case "forged":
             link = link[:-1] + ("A" if link[-1] != "A" else "B")
         case "expired":

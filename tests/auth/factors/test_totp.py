@@ -157,9 +157,9 @@ class TestSetUp:
             await RecoveryCode.all().values(),
             await Authenticator.all().values(),
         ]
-        stored = json.dumps(rows, default=str)
+        stored_rows_text = json.dumps(rows, default=str)
         assert all(
-            word not in stored
+            word not in stored_rows_text
             for word in (secret, *codes, *(code.replace("-", "") for code in codes))
         )
         assert (

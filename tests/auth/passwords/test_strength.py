@@ -71,11 +71,11 @@ async def test_weak_passwords_are_refused_with_the_reason(
     assert reason in message_for(refused.value, Locale.EN)
 
 
-def lines_of(name: str) -> list[str]:
+def read_lines(name: str) -> list[str]:
     return Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
 
 
-async def refused_among(passwords: Sequence[str]) -> list[str]:
+async def refused_passwords(passwords: Sequence[str]) -> list[str]:
     """Those of the passwords that are refused, for a person without any details."""
     checker, refused = quick_passwords(), []
     for password in passwords:
@@ -89,15 +89,15 @@ async def refused_among(passwords: Sequence[str]) -> list[str]:
 
 async def test_common_french_passwords_are_refused() -> None:
     """P4.3: names, months, towns, clubs, years, phrases, keyboard walks, in any case and leet."""
-    weak = lines_of("weak_french_passwords.txt")
-    assert len(weak) > 400
-    assert await refused_among(weak) == weak
+    weak_passwords = read_lines("weak_french_passwords.txt")
+    assert len(weak_passwords) > 400
+    assert await refused_passwords(weak_passwords) == weak_passwords
 
 
 async def test_unrelated_words_and_random_passwords_are_accepted() -> None:
-    good = lines_of("good_passwords.txt")
-    assert len(good) > 60
-    assert await refused_among(good) == []
+    strong_passwords = read_lines("good_passwords.txt")
+    assert len(strong_passwords) > 60
+    assert await refused_passwords(strong_passwords) == []
 
 
 async def test_passwords_created_by_password_managers_are_accepted() -> None:
@@ -105,14 +105,14 @@ async def test_passwords_created_by_password_managers_are_accepted() -> None:
     created_passwords = [
         "".join(random.choices(characters, k=length)) for length in range(14, 25) for _ in range(5)
     ]
-    assert await refused_among(created_passwords) == []
+    assert await refused_passwords(created_passwords) == []
 
 
 async def test_passwords_with_personal_details_are_refused_in_any_spelling() -> None:
     checker = quick_passwords()
-    for weak in ("ZoeLefevre2026", "Zoé-Lefèvre-2026", "LEFEVREzoe!!!1", "lefèvre.zoé.1987"):
+    for password in ("ZoeLefevre2026", "Zoé-Lefèvre-2026", "LEFEVREzoe!!!1", "lefèvre.zoé.1987"):
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
-            await checker.require_strong(weak, "zoe@fournil.example", "Zoé Lefèvre")
+            await checker.require_strong(password, "zoe@fournil.example", "Zoé Lefèvre")
     checker.close()
 
 

@@ -40,12 +40,12 @@ class RedisServer:
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         until = time.monotonic() + 20
-        while not self._answers():
+        while not self._is_responding():
             assert self.process.poll() is None
             assert time.monotonic() < until
             time.sleep(0.01)
 
-    def _answers(self) -> bool:
+    def _is_responding(self) -> bool:
         try:
             return bool(self.client().ping())
         except redis.RedisError:

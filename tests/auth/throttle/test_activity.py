@@ -13,7 +13,7 @@ from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import SharedThrottle
 from models.identity.user import Staff, User
 from tests.auth.throttle.redis_fixtures import RedisServer
-from tests.auth.throttle.test_throttle import FixedClock, wait_of
+from tests.auth.throttle.test_throttle import FixedClock, seconds_to_wait
 
 SECRET = "a secret key of a test, long enough"
 LIMITS = ActivityLimits()
@@ -31,7 +31,7 @@ def redis() -> Iterator[RedisServer]:
 async def free_attempts(throttle: Throttle, *keys: Key) -> int:
     """How many attempts succeed at once."""
     count = 0
-    while await wait_of(throttle, *keys) == 0:
+    while await seconds_to_wait(throttle, *keys) == 0:
         count += 1
     return count
 
@@ -61,11 +61,11 @@ async def test_a_script_is_limited_and_the_longest_wait_is_bounded() -> None:
         (LIMITS.message_keys(PAUL, 1), 30),
     ):
         await free_attempts(throttle, *keys)
-        waits = []
+        retry_delays = []
         for _ in range(20):
-            waits.append(await wait_of(throttle, *keys))
-            clock.time += timedelta(seconds=waits[-1])
-        assert 0 < max(waits) <= max_wait
+            retry_delays.append(await seconds_to_wait(throttle, *keys))
+            clock.time += timedelta(seconds=retry_delays[-1])
+        assert 0 < max(retry_delays) <= max_wait
 
 
 async def test_two_processes_share_the_allowance(
@@ -77,12 +77,12 @@ async def test_two_processes_share_the_allowance(
     one, two = (SharedThrottle(clock, redis.url, SECRET) for _ in range(2))
     limits = ActivityLimits(messages=5, messages_per_company=8)
     paul, marie = limits.message_keys(PAUL, 1), limits.message_keys(MARIE, 1)
-    waits = [await wait_of(throttle, *paul) for throttle in (one, two) * 3]
-    assert waits == [0] * 6
-    assert [await wait_of(throttle, *paul) for throttle in (one, two)] == [1, 1]
+    retry_delays = [await seconds_to_wait(throttle, *paul) for throttle in (one, two) * 3]
+    assert retry_delays == [0] * 6
+    assert [await seconds_to_wait(throttle, *paul) for throttle in (one, two)] == [1, 1]
     # A colleague has an allowance of her own, within the company's.
-    assert [await wait_of(throttle, *marie) for throttle in (one, two) * 2] == [0, 0, 0, 1]
-    assert await wait_of(two, *limits.message_keys(MARIE, 2)) == 0
+    assert [await seconds_to_wait(throttle, *marie) for throttle in (one, two) * 2] == [0, 0, 0, 1]
+    assert await seconds_to_wait(two, *limits.message_keys(MARIE, 2)) == 0
     await one.close()
     await two.close()
 

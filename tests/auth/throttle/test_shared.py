@@ -27,7 +27,7 @@ from auth.throttle import (
 )
 from auth.throttle.shared import SharedThrottle
 from tests.auth.throttle.redis_fixtures import RedisServer
-from tests.auth.throttle.test_throttle import FixedClock, sign_in_keys, wait_of
+from tests.auth.throttle.test_throttle import FixedClock, seconds_to_wait, sign_in_keys
 from tests.patience import PATIENCE
 
 SECRET = "a secret key of a test, long enough"
@@ -61,12 +61,13 @@ async def test_two_processes_share_their_counts(redis: RedisServer) -> None:
     clock = FixedClock()
     one, two = (SharedThrottle(clock, redis.url, SECRET) for _ in range(2))
     guesses = [
-        await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) for throttle in (one, two) * 4
+        await seconds_to_wait(throttle, *sign_in_keys("a@b.fr", "192.0.2.1"))
+        for throttle in (one, two) * 4
     ]
     assert guesses == [0, 0, 0, 0, 0, 0, 1, 1]
     await one.clear(pair_key("a@b.fr", "192.0.2.1"))
     await one.undo_attempt(*broad_keys("a@b.fr", "192.0.2.1"))
-    assert await wait_of(two, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
+    assert await seconds_to_wait(two, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
     await one.close()
     await two.close()
 
@@ -75,10 +76,10 @@ async def test_of_many_concurrent_attempts_only_the_free_ones_are_allowed(
     redis: RedisServer,
 ) -> None:
     throttles = [SharedThrottle(FixedClock(), redis.url, SECRET) for _ in range(4)]
-    waits = await asyncio.gather(
-        *(wait_of(throttle, key(PAIR, "a")) for throttle in throttles * 25)
+    retry_delays = await asyncio.gather(
+        *(seconds_to_wait(throttle, key(PAIR, "a")) for throttle in throttles * 25)
     )
-    assert sorted(waits) == [0] * 6 + [1] * 94
+    assert sorted(retry_delays) == [0] * 6 + [1] * 94
     for throttle in throttles:
         await throttle.close()
 
@@ -113,7 +114,7 @@ async def test_shared_counts_equal_those_of_one_process(
     for step, keys, pause in steps:
         clock.time += timedelta(microseconds=pause)
         if step == "attempt":
-            assert await wait_of(shared, *keys) == await wait_of(local, *keys)
+            assert await seconds_to_wait(shared, *keys) == await seconds_to_wait(local, *keys)
         else:
             await getattr(shared, step)(*keys)
             await getattr(local, step)(*keys)
@@ -146,7 +147,7 @@ async def test_without_redis_each_process_counts_alone(
     monkeypatch.setattr(shared, "TIMEOUT", 1.0)
     server = RedisServer()
     throttle = SharedThrottle(FixedClock(), server.url, SECRET)
-    assert await wait_of(throttle, key(PAIR, "a")) == 0
+    assert await seconds_to_wait(throttle, key(PAIR, "a")) == 0
     if outage == "dead":
         server.kill()
     elif outage == "hanging":
@@ -154,11 +155,11 @@ async def test_without_redis_each_process_counts_alone(
     else:
         server.client().config_set("maxmemory", "1")
     with capture_logs() as logged:
-        waits = [await wait_of(throttle, key(PAIR, "a")) for _ in range(7)]
+        retry_delays = [await seconds_to_wait(throttle, key(PAIR, "a")) for _ in range(7)]
         if outage != "out of memory":  # while it still forgets counts
             await throttle.undo_attempt(key(PAIR, "b"))
             await throttle.clear(key(PAIR, "b"))
-    assert waits == [0] * 6 + [1]
+    assert retry_delays == [0] * 6 + [1]
     assert [each["event"] for each in logged if each["event"].startswith("throttle")] == [
         "throttle.unavailable"
     ]
@@ -171,7 +172,7 @@ async def test_without_redis_each_process_counts_alone(
     with capture_logs() as logged:
         async with asyncio.timeout(PATIENCE):
             while not any(each["event"] == "throttle.restored" for each in logged):
-                await wait_of(throttle, key(PAIR, "c"))
+                await seconds_to_wait(throttle, key(PAIR, "c"))
                 await asyncio.sleep(0.05)
     await throttle.close()
     server.close()
@@ -182,9 +183,9 @@ async def test_an_unresponsive_redis_is_not_retried_immediately() -> None:
     server = RedisServer()
     throttle = SharedThrottle(FixedClock(), server.url, SECRET)
     server.kill()
-    await wait_of(throttle, key(PAIR, "a"))
+    await seconds_to_wait(throttle, key(PAIR, "a"))
     server.start()
-    await wait_of(throttle, key(PAIR, "a"))
+    await seconds_to_wait(throttle, key(PAIR, "a"))
     assert server.client().dbsize() == 0
     await throttle.close()
     server.close()
@@ -196,12 +197,12 @@ def test_a_separate_process_reads_the_counts(server: RedisServer) -> None:
 import asyncio
 from auth.throttle.shared import SharedThrottle
 from models.errors import Throttled
-from tests.auth.throttle.test_throttle import FixedClock, sign_in_keys, wait_of
+from tests.auth.throttle.test_throttle import FixedClock, sign_in_keys, seconds_to_wait
 
 async def main():
     throttle = SharedThrottle(FixedClock(), {server.url!r}, {SECRET!r})
     keys = sign_in_keys("process@b.fr", "192.0.2.9")
-    print("waits", [await wait_of(throttle, *keys) for _ in range(4)])
+    print("waits", [await seconds_to_wait(throttle, *keys) for _ in range(4)])
     await throttle.close()
 
 asyncio.run(main())

@@ -37,7 +37,7 @@ def sign_in_keys(email: str, peer: str) -> tuple[Key, ...]:
     return pair_key(email, peer), *broad_keys(email, peer)
 
 
-async def wait_of(throttle: Throttle, *keys: Key) -> int:
+async def seconds_to_wait(throttle: Throttle, *keys: Key) -> int:
     """Returns 0 when the attempt was allowed, otherwise the seconds to wait."""
     try:
         await throttle.attempt(*keys)
@@ -50,35 +50,35 @@ async def test_after_five_free_attempts_waits_double_up_to_fifteen_minutes() -> 
     """P3.5: growing delays."""
     clock = FixedClock()
     throttle = Throttle(clock)
-    waits = []
+    retry_delays = []
     for _ in range(18):
-        waits.append(await wait_of(throttle, pair_key("a@b.fr", "192.0.2.1")))
-        if waits[-1]:
-            clock.time += timedelta(seconds=waits[-1])
-            assert await wait_of(throttle, pair_key("a@b.fr", "192.0.2.1")) == 0
-    assert waits == [0] * 6 + [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
+        retry_delays.append(await seconds_to_wait(throttle, pair_key("a@b.fr", "192.0.2.1")))
+        if retry_delays[-1]:
+            clock.time += timedelta(seconds=retry_delays[-1])
+            assert await seconds_to_wait(throttle, pair_key("a@b.fr", "192.0.2.1")) == 0
+    assert retry_delays == [0] * 6 + [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
 
 
 @given(st.lists(st.floats(0, 3600), max_size=80))
-async def test_no_wait_exceeds_the_maximum_or_ends_late(pauses: list[float]) -> None:
+async def test_no_wait_exceeds_the_maximum_or_ends_late(delays: list[float]) -> None:
     clock = FixedClock()
     throttle = Throttle(clock)
-    for pause in pauses:
+    for pause in delays:
         clock.time += timedelta(seconds=pause)
-        wait = await wait_of(throttle, key(SECOND_FACTOR, 1))
+        wait = await seconds_to_wait(throttle, key(SECOND_FACTOR, 1))
         assert wait <= 900
         if wait:
             clock.time += timedelta(seconds=wait)
-            assert await wait_of(throttle, key(SECOND_FACTOR, 1)) == 0
+            assert await seconds_to_wait(throttle, key(SECOND_FACTOR, 1)) == 0
 
 
 @given(st.lists(st.floats(0, 900), min_size=1, max_size=200))
-async def test_guesses_are_limited_regardless_of_their_timing(pauses: list[float]) -> None:
+async def test_guesses_are_limited_regardless_of_their_timing(delays: list[float]) -> None:
     clock = FixedClock()
     throttle, started_at, guesses = Throttle(clock), clock.time, 0
-    for pause in pauses:
+    for pause in delays:
         clock.time += timedelta(seconds=pause)
-        guesses += await wait_of(throttle, pair_key("a@b.fr", "192.0.2.1")) == 0
+        guesses += await seconds_to_wait(throttle, pair_key("a@b.fr", "192.0.2.1")) == 0
     hours = (clock.time - started_at) / timedelta(hours=1)
     # The free attempts, the growing waits, then one every 15 minutes.
     assert guesses <= PAIR.free_attempts + 11 + 4 * hours
@@ -93,46 +93,49 @@ async def test_attacks_from_other_networks_do_not_lock_the_customer_out(
     throttle = Throttle(clock)
     for peer, pause in attacks:
         clock.time += timedelta(seconds=pause)
-        await wait_of(throttle, *sign_in_keys("a@b.fr", f"192.0.2.{peer}"))
-    assert await wait_of(throttle, *sign_in_keys("a@b.fr", "198.51.100.1")) == 0
+        await seconds_to_wait(throttle, *sign_in_keys("a@b.fr", f"192.0.2.{peer}"))
+    assert await seconds_to_wait(throttle, *sign_in_keys("a@b.fr", "198.51.100.1")) == 0
 
 
 async def test_during_an_attack_every_network_gets_one_guess() -> None:
     clock = FixedClock()
     throttle = Throttle(clock)
     for n in range(TARGET.free_attempts):
-        assert await wait_of(throttle, *sign_in_keys("a@b.fr", f"10.0.{n}.1")) == 0
+        assert await seconds_to_wait(throttle, *sign_in_keys("a@b.fr", f"10.0.{n}.1")) == 0
     keys = sign_in_keys("a@b.fr", "10.1.0.1")
-    assert await wait_of(throttle, *keys) == 0
-    first = await wait_of(throttle, *keys)
+    assert await seconds_to_wait(throttle, *keys) == 0
+    first = await seconds_to_wait(throttle, *keys)
     assert first == 16
     clock.time += timedelta(seconds=first)
-    assert await wait_of(throttle, *keys) == 0
-    assert await wait_of(throttle, *keys) == 900
+    assert await seconds_to_wait(throttle, *keys) == 0
+    assert await seconds_to_wait(throttle, *keys) == 900
     # Others are not under attack.
-    assert await wait_of(throttle, *sign_in_keys("other@b.fr", "10.1.0.1")) == 0
+    assert await seconds_to_wait(throttle, *sign_in_keys("other@b.fr", "10.1.0.1")) == 0
 
 
 async def test_a_network_that_tries_many_addresses_is_throttled() -> None:
     throttle = Throttle(FixedClock())
-    waits = [await wait_of(throttle, *sign_in_keys(f"a{n}@b.fr", "192.0.2.1")) for n in range(150)]
-    assert waits[:101] == [0] * 101
-    assert all(waits[101:])
+    retry_delays = [
+        await seconds_to_wait(throttle, *sign_in_keys(f"a{n}@b.fr", "192.0.2.1"))
+        for n in range(150)
+    ]
+    assert retry_delays[:101] == [0] * 101
+    assert all(retry_delays[101:])
 
 
 async def test_an_attempt_that_has_to_wait_is_not_counted() -> None:
     clock = FixedClock()
     throttle = Throttle(clock)
     for _ in range(500):
-        await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1"))
-    assert await wait_of(throttle, pair_key("a@b.fr", "192.0.2.1")) == 1
-    assert await wait_of(throttle, *sign_in_keys("c@b.fr", "192.0.2.1")) == 0
+        await seconds_to_wait(throttle, *sign_in_keys("a@b.fr", "192.0.2.1"))
+    assert await seconds_to_wait(throttle, pair_key("a@b.fr", "192.0.2.1")) == 1
+    assert await seconds_to_wait(throttle, *sign_in_keys("c@b.fr", "192.0.2.1")) == 0
 
 
 async def test_a_success_clears_its_counts() -> None:
     throttle = Throttle(FixedClock())
     for _ in range(1000):  # an office whose users sign in all day
-        assert await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
+        assert await seconds_to_wait(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
         await throttle.clear(pair_key("a@b.fr", "192.0.2.1"))
         await throttle.undo_attempt(*broad_keys("a@b.fr", "192.0.2.1"))
 
@@ -141,36 +144,36 @@ async def test_counts_decrease_over_time() -> None:
     clock = FixedClock()
     throttle = Throttle(clock)
     for _ in range(6):
-        await wait_of(throttle, key(PAIR, "a"))
-    assert await wait_of(throttle, key(PAIR, "a")) == 1
+        await seconds_to_wait(throttle, key(PAIR, "a"))
+    assert await seconds_to_wait(throttle, key(PAIR, "a")) == 1
     clock.time += timedelta(hours=6)
-    assert [await wait_of(throttle, key(PAIR, "a")) for _ in range(7)] == [0] * 6 + [1]
+    assert [await seconds_to_wait(throttle, key(PAIR, "a")) for _ in range(7)] == [0] * 6 + [1]
 
 
 @given(st.lists(st.integers(0, 30), max_size=200))
 async def test_memory_is_bounded_and_the_busiest_key_stays(others: list[int]) -> None:
     throttle = Throttle(FixedClock(), size=10)
     for _ in range(6):
-        await wait_of(throttle, key(PAIR, "guesser"))
+        await seconds_to_wait(throttle, key(PAIR, "guesser"))
     for other in others:
-        await wait_of(throttle, key(PAIR, other))
+        await seconds_to_wait(throttle, key(PAIR, other))
         await throttle.undo_attempt(key(PAIR, "guesser"))
-        await wait_of(throttle, key(PAIR, "guesser"))
+        await seconds_to_wait(throttle, key(PAIR, "guesser"))
         assert len(throttle.__dict__["_counts"]) <= 10
-    assert await wait_of(throttle, key(PAIR, "guesser")) == 1
+    assert await seconds_to_wait(throttle, key(PAIR, "guesser")) == 1
 
 
 async def test_a_wait_does_not_grow_when_the_clock_is_set_back() -> None:
     clock = FixedClock()
     throttle = Throttle(clock)
     keys = sign_in_keys("a@b.fr", "192.0.2.1")
-    waits = [await wait_of(throttle, *keys) for _ in range(7)]
-    assert waits == [0, 0, 0, 0, 0, 0, 1]
+    retry_delays = [await seconds_to_wait(throttle, *keys) for _ in range(7)]
+    assert retry_delays == [0, 0, 0, 0, 0, 0, 1]
     clock.time -= timedelta(hours=1)
-    assert await wait_of(throttle, *keys) == 1
+    assert await seconds_to_wait(throttle, *keys) == 1
     clock.time += timedelta(seconds=1)
-    assert await wait_of(throttle, *keys) == 0
-    assert await wait_of(throttle, *keys) == 2
+    assert await seconds_to_wait(throttle, *keys) == 0
+    assert await seconds_to_wait(throttle, *keys) == 2
 
 
 @given(st.lists(st.tuples(st.sampled_from([PAIR, SECOND_FACTOR]), st.floats(-7200, 900))))
@@ -181,11 +184,11 @@ async def test_no_wait_exceeds_the_maximum_however_the_clock_moves(
     throttle = Throttle(clock)
     for limit, seconds in steps:
         clock.time += timedelta(seconds=seconds)
-        wait = await wait_of(throttle, key(limit, 1))
+        wait = await seconds_to_wait(throttle, key(limit, 1))
         assert wait <= 900
         clock.time += timedelta(seconds=wait)
         if wait:
-            assert await wait_of(throttle, key(limit, 1)) == 0
+            assert await seconds_to_wait(throttle, key(limit, 1)) == 0
 
 
 @pytest.mark.parametrize(

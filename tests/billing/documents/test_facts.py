@@ -93,10 +93,10 @@ def test_invalid_json_is_refused() -> None:
 
 
 def test_stored_totals_that_differ_from_the_lines_are_refused() -> None:
-    stored = invoice().to_json()
-    stored["totals"]["vat_cents"] += 1
+    stored_json = invoice().to_json()
+    stored_json["totals"]["vat_cents"] += 1
     with pytest.raises(ValueError, match="totals are not those of the lines"):
-        InvoiceFacts.from_json(stored)
+        InvoiceFacts.from_json(stored_json)
 
 
 def test_vat_is_rounded_once_per_rate() -> None:

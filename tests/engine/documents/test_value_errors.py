@@ -62,16 +62,18 @@ def messages(engine: Engine, query: str, **variables: Any) -> list[str]:
     return []
 
 
-def by_variable(engine: Engine, name: str, value: Any) -> list[str]:
+def errors_of_variable(engine: Engine, name: str, value: Any) -> list[str]:
     return messages(engine, f"query ($v: {TYPES[name]}) {{ f({name}: $v) }}", v=value)
 
 
-def literal(value: Any) -> str:
+def format_literal(value: Any) -> str:
     """A JSON value as a literal of a document."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {literal(each)}" for key, each in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{key}: {format_literal(each)}" for key, each in value.items()) + "}"
+        )
     if isinstance(value, list):
-        return "[" + ", ".join(map(literal, value)) + "]"
+        return "[" + ", ".join(map(format_literal, value)) + "]"
     if isinstance(value, bool):
         return str(value).lower()
     return "null" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
@@ -88,12 +90,12 @@ values = some.recursive(
 
 @given(name=some.sampled_from([*TYPES]), value=values)
 def test_no_value_of_a_variable_is_repeated(engine: Engine, name: str, value: Any) -> None:
-    assert SECRET not in "".join(by_variable(engine, name, value))
+    assert SECRET not in "".join(errors_of_variable(engine, name, value))
 
 
 @given(name=some.sampled_from([*TYPES]), value=values)
 def test_no_literal_is_repeated(engine: Engine, name: str, value: Any) -> None:
-    text = literal(value).replace("\n", "\\n")
+    text = format_literal(value).replace("\n", "\\n")
     assert SECRET not in "".join(messages(engine, f"{{ f({name}: {text}) }}"))
     assert SECRET not in "".join(
         messages(engine, f"query ($v: {TYPES[name]} = {text}) {{ f({name}: $v) }}")
@@ -119,7 +121,7 @@ def test_no_literal_is_repeated(engine: Engine, name: str, value: Any) -> None:
 def test_error_messages_explain_the_problem(
     engine: Engine, name: str, value: Any, message: str
 ) -> None:
-    assert message in " ".join(by_variable(engine, name, value))
+    assert message in " ".join(errors_of_variable(engine, name, value))
 
 
 @pytest.mark.parametrize(
@@ -141,22 +143,22 @@ def test_error_messages_explain_the_problem(
 def test_no_text_of_a_document_is_repeated(engine: Engine, query: str, message: str) -> None:
     with pytest.raises(RequestError) as refused:
         engine.prepare(Params(query))
-    found = " ".join(each["message"] for each in refused.value.errors)
-    assert message in found
-    assert "hunt" not in found
+    error_messages = " ".join(each["message"] for each in refused.value.errors)
+    assert message in error_messages
+    assert "hunt" not in error_messages
 
 
 def test_only_names_are_repeated(engine: Engine) -> None:
     for key in ("my password is hunter2", "hunter2!"):
-        assert SECRET not in "".join(by_variable(engine, "o", {key: 1}))
+        assert SECRET not in "".join(errors_of_variable(engine, "o", {key: 1}))
         with pytest.raises(RequestError) as refused:
             engine.prepare(Params("query A { f } query B { f }", operation_name=key))
         assert SECRET not in str(refused.value)
 
 
 def test_the_number_of_errors_is_bounded(engine: Engine) -> None:
-    assert len(by_variable(engine, "l", [SECRET] * 1_000)) == 21
-    deep: Any = None
+    assert len(errors_of_variable(engine, "l", [SECRET] * 1_000)) == 21
+    nested_value: Any = None
     for _ in range(5_000):
-        deep = {"inner": deep}
-    assert "nested too deeply" in "".join(by_variable(engine, "o", deep))
+        nested_value = {"inner": nested_value}
+    assert "nested too deeply" in "".join(errors_of_variable(engine, "o", nested_value))

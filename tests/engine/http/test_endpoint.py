@@ -130,7 +130,7 @@ async def test_a_client_that_accepts_only_graphql_response_json_gets_it(
 
 
 @pytest.mark.parametrize(
-    ("accept", "prefers", "accepts"),
+    ("accept", "prefers_events", "accepts_events"),
     [
         ("text/event-stream", True, True),
         ("text/event-stream, application/json;q=0.9", True, True),
@@ -142,10 +142,10 @@ async def test_a_client_that_accepts_only_graphql_response_json_gets_it(
     ],
 )
 def test_server_sent_events_must_be_accepted_explicitly(
-    accept: str | None, prefers: bool, accepts: bool
+    accept: str | None, prefers_events: bool, accepts_events: bool
 ) -> None:
-    assert prefers_event_stream(accept) is prefers
-    assert accepts_event_stream(accept) is accepts
+    assert prefers_event_stream(accept) is prefers_events
+    assert accepts_event_stream(accept) is accepts_events
 
 
 async def test_a_client_that_accepts_neither_gets_406(client: httpx.AsyncClient) -> None:

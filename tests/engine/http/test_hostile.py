@@ -43,11 +43,11 @@ names = st.sampled_from(
         "... on Item",
     ]
 )
-marks = st.sampled_from("{}():$@![]=|&#")
+punctuation = st.sampled_from("{}():$@![]=|&#")
 words = st.sampled_from(
     ["...", "1", "-0", "1.5e9", '"x"', '"""y"""', "query", "mutation", "fragment", "on", "F"]
 )
-documents = st.lists(names | marks | words, max_size=40).map(" ".join) | texts
+documents = st.lists(names | punctuation | words, max_size=40).map(" ".join) | texts
 requests = st.fixed_dictionaries(
     {"query": documents | values},
     optional={"variables": values, "operationName": values, "extensions": values},

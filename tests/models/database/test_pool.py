@@ -112,11 +112,11 @@ async def test_a_transaction_gets_a_connection_under_constant_load(
 ) -> None:
     running = True
 
-    async def reading() -> None:
+    async def read_repeatedly() -> None:
         while running:
             await two_connections.read("SELECT 1", [])
 
-    readers = [asyncio.create_task(reading()) for _ in range(6)]
+    readers = [asyncio.create_task(read_repeatedly()) for _ in range(6)]
     await asyncio.sleep(0.05)
     async with asyncio.timeout(PATIENCE):
         for _ in range(5):

@@ -201,8 +201,8 @@ async def test_concurrent_reads_and_writes_are_consistent(data: ExampleData) -> 
         async with data.action.transaction() as tx:
             await Ticket.filter(pk=data.tickets[0].pk).using_db(tx.db).update(subject=f"{number}")
 
-    reads = [read(Ticket.all(), ("id", "subject")) for _ in range(60)]
-    results = await asyncio.gather(*reads, *(change(number) for number in range(20)))
+    read_calls = [read(Ticket.all(), ("id", "subject")) for _ in range(60)]
+    results = await asyncio.gather(*read_calls, *(change(number) for number in range(20)))
     assert [len(rows) for rows in results[:60] if rows is not None] == [3] * 60
 
 

@@ -81,8 +81,8 @@ async def test_every_intervention_requires_a_step_up_and_a_reason_and_sends_an_e
     await Email.all().delete()
     input_value["reason"] = "SECURITY"
     await Session.filter(pk=viewer.session.pk).update(fresh_until=None)
-    stale = replace(viewer, session=await Session.get(pk=viewer.session.pk))
-    refused_payload = await execute(stale, document, i=input_value)
+    stale_viewer = replace(viewer, session=await Session.get(pk=viewer.session.pk))
+    refused_payload = await execute(stale_viewer, document, i=input_value)
     assert refused_payload["data"][name]["userErrors"] == [{"code": "STEP_UP_REQUIRED"}]
     assert await AuditEntry.filter(action=audit_action).count() == 0
     await Session.filter(pk=viewer.session.pk).update(

@@ -97,8 +97,8 @@ async def test_several_claims_are_listed_without_erased_accounts(
     first = await sign_up(action, "a@elsewhere.example", OTHER_SIREN, verified=True)
     second = await sign_up(action, "b@elsewhere.example", OTHER_SIREN, verified=False)
     await Account.filter(pk=second.pk).update(status=AccountStatus.DEACTIVATED)
-    erased = await sign_up(action, "c@elsewhere.example", OTHER_SIREN, verified=True)
-    await Account.filter(pk=erased.pk).update(status=AccountStatus.ERASED)
+    erased_account = await sign_up(action, "c@elsewhere.example", OTHER_SIREN, verified=True)
+    await Account.filter(pk=erased_account.pk).update(status=AccountStatus.ERASED)
     data = await account_data(execute, dataset.alice, dataset.marie.account)
     assert [claim["id"] for claim in data["sirenClaims"]] == [
         encode("Account", account.pk) for account in (first, second)

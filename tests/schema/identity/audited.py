@@ -138,8 +138,8 @@ async def password_reset(scenario: Scenario) -> None:
 
 
 async def password_change(scenario: Scenario) -> None:
-    given = {"currentPassword": PASSWORD, "newPassword": "MARKED ardoise 77"}
-    await scenario.mutate(await member_viewer(scenario), "passwordChange", **given)
+    input_value = {"currentPassword": PASSWORD, "newPassword": "MARKED ardoise 77"}
+    await scenario.mutate(await member_viewer(scenario), "passwordChange", **input_value)
 
 
 async def email_request_change(scenario: Scenario) -> None:

@@ -40,9 +40,9 @@ async def token_sent(template: str) -> str:
         await Email.filter(recipient=STORED, template__startswith=template).order_by("-id").first()
     )
     assert email is not None, template
-    found = re.search(r"token=(\S+)", email.text)
-    assert found
-    return found[1]
+    match = re.search(r"token=(\S+)", email.text)
+    assert match
+    return match[1]
 
 
 @pytest.fixture

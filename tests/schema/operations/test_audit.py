@@ -164,13 +164,17 @@ async def test_operators_read_all_entries_and_owners_those_of_their_company(
     assert [e["sequence"] for e in pauls] == [
         e["sequence"] for e in all_entries if e["account"] and "PAUL" in e["account"]["legalName"]
     ]
-    close_entry, claimed = pauls[:2]
-    assert (claimed["action"], claimed["fromStaff"], claimed["objectId"]) == (
+    close_entry, claim_entry = pauls[:2]
+    assert (claim_entry["action"], claim_entry["fromStaff"], claim_entry["objectId"]) == (
         "TICKET_CLAIM",
         True,
         paul.id(Ticket),
     )
-    assert (claimed["actor"], claimed["staff"], claimed["address"]) == (None, None, None)
+    assert (claim_entry["actor"], claim_entry["staff"], claim_entry["address"]) == (
+        None,
+        None,
+        None,
+    )
     assert (close_entry["action"], close_entry["fromStaff"], close_entry["address"]) == (
         "TICKET_MOVE",
         False,
@@ -181,7 +185,9 @@ async def test_operators_read_all_entries_and_owners_those_of_their_company(
         {"name": "before", "value": "OPEN"},
         {"name": "status", "value": "CLOSED"},
     ]
-    same_entry = next(entry for entry in all_entries if entry["sequence"] == claimed["sequence"])
+    same_entry = next(
+        entry for entry in all_entries if entry["sequence"] == claim_entry["sequence"]
+    )
     assert (same_entry["actor"], same_entry["staff"], same_entry["address"]) == (
         {"name": "Alice"},
         "AGENT",

@@ -140,18 +140,20 @@ async def test_staff_give_a_reason_which_the_requester_and_the_owners_read(
 ) -> None:
     requester = await member(action, dataset, "Rita", Role.ADMIN)
     ticket = await open_request(action, requester, kind, category)
-    given = {"ticketId": encode("Ticket", ticket.pk), "status": status}
+    input_value = {"ticketId": encode("Ticket", ticket.pk), "status": status}
     for reason in (None, "", " "):
         for document, values in (
-            (MOVE_MUTATION, given | {"reason": reason}),
-            (CLOSE_MUTATION, {"ticketId": given["ticketId"], "reason": reason}),
+            (MOVE_MUTATION, input_value | {"reason": reason}),
+            (CLOSE_MUTATION, {"ticketId": input_value["ticketId"], "reason": reason}),
         ):
             response = await execute(dataset.alice, document, input=values)
             (payload,) = response["data"].values()
             (error,) = payload["userErrors"]
             assert (error["code"], error["field"]) == ("BLANK", ["input", "reason"])
     assert await Message.filter(ticket_id=ticket.pk).count() == 1
-    response = await execute(dataset.alice, MOVE_MUTATION, input=given | {"reason": "Déjà fait."})
+    response = await execute(
+        dataset.alice, MOVE_MUTATION, input=input_value | {"reason": "Déjà fait."}
+    )
     assert response["data"]["ticketMove"]["ticket"]["status"] == status
     message = await Message.filter(ticket_id=ticket.pk).order_by("-id").first()
     assert message
@@ -239,8 +241,10 @@ async def test_legal_requests_are_filtered_and_ordered_by_deadline(
 ) -> None:
     deletion = await open_request(action, dataset.paul.owner)
     breach = await open_request(action, dataset.marie.owner, TicketKind.GENERAL, Category.SECURITY)
-    later = replace(action, at=action.at + timedelta(days=40))
-    reactivation = await open_request(later, dataset.marie.owner, TicketKind.ACCOUNT_REACTIVATION)
+    later_action = replace(action, at=action.at + timedelta(days=40))
+    reactivation = await open_request(
+        later_action, dataset.marie.owner, TicketKind.ACCOUNT_REACTIVATION
+    )
     await Ticket.filter(pk=breach.pk).update(status=TicketStatus.OPEN)
 
     async def numbers(**variables: Any) -> list[str]:
@@ -258,8 +262,8 @@ async def test_legal_requests_are_filtered_and_ordered_by_deadline(
     assert await numbers(filter={"status": {"eq": "OPEN"}}) == [breach.number]
     assert await numbers(filter={"category": {"eq": "ACCOUNT"}}) == all_requests[1:]
     assert await numbers(filter={"kind": {"in": ["ACCOUNT_DELETION"]}}) == [deletion.number]
-    overdue = {"deadlineAt": {"lt": later.at.isoformat()}}
-    assert await numbers(filter=overdue) == all_requests[:2]
+    overdue_filter = {"deadlineAt": {"lt": later_action.at.isoformat()}}
+    assert await numbers(filter=overdue_filter) == all_requests[:2]
 
 
 async def test_a_follow_up_of_a_legal_request_keeps_its_deadline(
@@ -269,8 +273,8 @@ async def test_a_follow_up_of_a_legal_request_keeps_its_deadline(
     assert owner
     ticket = await open_request(action, dataset.paul.owner)
     await close(execute, dataset.alice, ticket, reason="Nous n’avons rien trouvé.")
-    later = replace(action, actor=owner, at=action.at + timedelta(days=20))
-    message = await (await Ticket.get(pk=ticket.pk)).reply(later, owner, "J’insiste.", "2")
+    later_action = replace(action, actor=owner, at=action.at + timedelta(days=20))
+    message = await (await Ticket.get(pk=ticket.pk)).reply(later_action, owner, "J’insiste.", "2")
     follow_up = await Ticket.get(pk=message.ticket_id)
     assert follow_up.pk != ticket.pk
     # It requests nothing by itself: a deletion is requested with a step-up.

@@ -129,9 +129,13 @@ async def test_a_customer_who_read_or_answered_gets_no_email(
     assert "numéro" not in email.text
 
 
-@pytest.mark.parametrize("stays", [True, False])
+@pytest.mark.parametrize("stays_connected", [True, False])
 async def test_a_customer_who_receives_replies_live_gets_no_email(
-    scenario: TicketScenario, dataset: Dataset, engine: Engine, services: Services, stays: bool
+    scenario: TicketScenario,
+    dataset: Dataset,
+    engine: Engine,
+    services: Services,
+    stays_connected: bool,
 ) -> None:
     events = subscribe(engine, scenario.owner, services, EVENTS, id=scenario.ticket_id)
     async with aclosing(events):
@@ -140,7 +144,7 @@ async def test_a_customer_who_receives_replies_live_gets_no_email(
         await scenario.reply(dataset.alice, "En direct")
         event = await waiting
         assert event["data"]["ticketEvents"]["message"] == {"body": "En direct"}
-        if stays:
+        if stays_connected:
             assert await scenario.send_emails() == []
             assert await scenario.unread(scenario.owner) == (1, 1)
     assert await scenario.send_emails() == []
@@ -237,10 +241,10 @@ async def test_messages_from_before_a_member_joined_are_not_unread(
 ) -> None:
     await scenario.reply(dataset.alice, "Ancien")
     clock.advance(timedelta(minutes=1))
-    later = Action(None, clock.now(), services.hub)
-    user = await create_user(later, "Nina")
-    await add_member(later, dataset.paul.account, user)
-    viewer = await create_viewer(later, user, dataset.paul.account)
+    later_action = Action(None, clock.now(), services.hub)
+    user = await create_user(later_action, "Nina")
+    await add_member(later_action, dataset.paul.account, user)
+    viewer = await create_viewer(later_action, user, dataset.paul.account)
     assert await scenario.unread(viewer) == (0, 0)
     await scenario.reply(dataset.alice, "Nouveau")
     assert await scenario.unread(viewer) == (1, 1)
