@@ -11,7 +11,7 @@ from models.billing.offer import Price
 from resolvers.context import Context, Services
 from tests.schema.audited_fixtures import MUTATIONS, PEER, Scenario
 from tests.schema.conftest import Dataset
-from tests.schema.test_faults import FAULTY_INPUTS, CreateViewer, anonymous, owner
+from tests.schema.test_faults import BAD_ID, FAULTY_INPUTS, CreateViewer, anonymous, owner
 
 BLANKS = [
     " ",
@@ -30,6 +30,8 @@ INPUTS: dict[str, tuple[CreateViewer, dict[str, Any]]] = {
     "emailConfirmChange": (anonymous, {"token": ""}),
     "sessionSignInWithPasskey": (anonymous, {"passkey": ""}),
     "accountChangeTradeName": (owner, {"tradeName": ""}),
+    # With files, the text of a message may be blank.
+    "ticketReply": (owner, {"ticketId": BAD_ID, "body": "", "clientMessageId": ""}),
     "accountChangeAddress": (owner, {"address": ADDRESS}),
 }
 THROTTLED = {"passwordChange", "totpSetUp"}  # after the first attempt
