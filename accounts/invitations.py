@@ -216,7 +216,7 @@ async def find_invitation(action: Action, token: str) -> PendingInvitation:
 
 async def _find_by_token(token: str) -> Invitation:
     invitation = await Invitation.get_or_none(token_hash=sessions.token_hash(token)).select_related(
-        "account"
+        "account", "inviter"
     )
     if invitation is None:
         raise invalid_token()

@@ -31,6 +31,7 @@ from web.page import (
     page_response,
     read_form,
     too_large,
+    username_field,
 )
 
 _MAX_FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
@@ -175,6 +176,7 @@ def _token(request: Request) -> str:
 
 def _form(request: Request, user: User, error: DomainError | None = None) -> Response:
     fields = _RESET_FIELDS if user.second_factor else _RESET_FIELDS[:1]
+    fields = (username_field(user.email), *fields)
     page = replace(
         _RESET_PAGE, fields=fields, notice=message_for(error, language(request)) if error else ""
     )

@@ -26,6 +26,7 @@ from web.page import (
     policy_path,
     read_form,
     too_large,
+    username_field,
 )
 
 _MAX_FORM_BYTES = 8192  # the longest name and password, each character as twelve bytes
@@ -135,29 +136,39 @@ def _accepted_policy_ids(form: dict[str, str]) -> list[int | None]:
 
 
 def _form(pending_invitation: PendingInvitation, name: str = "") -> Page:
+    invitation = pending_invitation.invitation
+    inviter = invitation.inviter
     if pending_invitation.existing_user:
-        text = _("You will join this company as: %(role)s. To accept, enter your CAMCHA password.")
+        text = _(
+            "%(inviter)s invites you to join this company as: %(role)s. To accept, enter your "
+            "CAMCHA password."
+        )
     else:
         text = _(
-            "You will join this company as: %(role)s. To accept, enter your name and choose a "
-            "password."
+            "%(inviter)s invites you to join this company as: %(role)s. To accept, enter your name "
+            "and choose a password."
         )
     return Page(
         _("You are invited to CAMCHA"),
         text,
-        pending_invitation.invitation.account.legal_name,
+        invitation.account.legal_name,
         (("accept", _("Accept the invitation")),),
         fields=_fields(pending_invitation, name),
-        values={"role": pending_invitation.invitation.role.label},
+        values={
+            "role": invitation.role.label,
+            "inviter": inviter.name if inviter else invitation.account.legal_name,
+        },
     )
 
 
 def _fields(pending_invitation: PendingInvitation, name: str) -> tuple[Field, ...]:
+    username = username_field(pending_invitation.invitation.email)
     if not pending_invitation.existing_user:
         return (
             Field(
                 "name", _("Your name"), autocomplete="name", value=name[: registration.NAME_LENGTH]
             ),
+            username,
             Field("password", _("Password (at least 12 characters)"), "password", "new-password"),
         )
     password = Field("password", _("Password"), "password", "current-password")
@@ -166,7 +177,8 @@ def _fields(pending_invitation: PendingInvitation, name: str) -> tuple[Field, ..
         _("Code from your authenticator app, or a recovery code"),
         autocomplete="one-time-code",
     )
-    return (password, code) if pending_invitation.existing_user.second_factor else (password,)
+    has_code = pending_invitation.existing_user.second_factor
+    return (username, password, code) if has_code else (username, password)
 
 
 _TITLES = {PolicyKind.PRIVACY: _("Privacy policy"), PolicyKind.TERMS: _("Terms and conditions")}

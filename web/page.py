@@ -61,7 +61,9 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Field:
-    """A line of a form. `autocomplete` is its HTML autocomplete value."""
+    """A line of a form. `autocomplete` is its HTML autocomplete value. One that `is_fixed` can't be
+    changed: it tells the reader, and their password manager, whose account it is.
+    """
 
     name: str
     label: Translatable
@@ -69,6 +71,7 @@ class Field:
     autocomplete: str = "off"
     value: str = ""
     required: bool = True
+    is_fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,11 @@ async def link_invalid(
         page = replace(_LINK_INVALID_PAGE, fields=(field,), notice=notice)
         return page_response(request, page, 429 if isinstance(error, Throttled) else 422)
     return page_response(request, replace(_LINK_REQUESTED_PAGE, highlight=email))
+
+
+def username_field(email: str) -> Field:
+    """The address of the account, beside a password."""
+    return Field("username", _("Email address"), "email", "username", email, is_fixed=True)
 
 
 UNREADABLE_FORM_PAGE = Page(

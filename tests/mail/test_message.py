@@ -35,7 +35,10 @@ async def test_p4_4_every_email_links_to_the_privacy_policy(
     email = await verification(action, zoe)
     colon = "\u00a0:" if locale is Locale.FR else ":"
     assert text_of(email).endswith(f"\n\n{title}{colon} {SITE}/policies/privacy\n")
-    assert f'<a href="{SITE}/policies/privacy" style="color:#5c6661">{title}</a>' in html_of(email)
+    assert (
+        f'<a class="soft" href="{SITE}/policies/privacy" style="color:#5c6661">{title}</a>'
+        in html_of(email)
+    )
 
 
 async def test_links_lead_to_the_site_as_it_is_configured_at_delivery(

@@ -78,6 +78,7 @@ async def test_p4_3_a_new_password_is_chosen_on_a_page(
         assert page.status_code == 200
     assert_locked_down(page)
     assert 'type="password" autocomplete="new-password" required' in page.text
+    assert f'autocomplete="username" value="{owner.email}" required readonly' in page.text
     assert 'name="code"' not in page.text
     assert await password_matches(site, owner, OLD_PASSWORD)
     response = await site.client.post(

@@ -69,8 +69,12 @@ async def test_opening_the_page_changes_nothing(site: Site, link: str) -> None:
         assert response.status_code == 200
     assert "Le Fournil d&#39;Aubry" in response.text
     assert "facturation" in response.text
+    assert "Camille Aubry vous invite à rejoindre cette entreprise" in response.text
+    username = f'type="email" autocomplete="username" value="{INVITED_EMAIL}" required readonly'
+    assert username in response.text
     assert re.findall(r'<input name="(\w+)" type="(\w+)"', response.text) == [
         ("name", "text"),
+        ("username", "email"),
         ("password", "password"),
     ]
     assert_locked_down(response)
@@ -98,7 +102,7 @@ async def test_p1_4_a_new_user_joins_through_the_page(site: Site, link: str) -> 
 async def test_p1_4_an_existing_user_must_authenticate(site: Site, link: str) -> None:
     await create_existing_user(site)
     page = await site.client.get(link, headers=FRENCH)
-    assert re.findall(r'<input name="(\w+)"', page.text) == ["password"]
+    assert re.findall(r'<input name="(\w+)"', page.text) == ["username", "password"]
     response = await site.client.post(
         link, data={"password": "mouette phare ardoise 77"}, headers=FRENCH
     )
@@ -119,7 +123,7 @@ async def test_the_second_factor_is_required(site: Site, link: str) -> None:
     code = pyotp.TOTP(secret).at(site.action().at)
     await enrolment.confirm_totp(site.action(), auth, tokens.session, code)
     page = await site.client.get(link)
-    assert re.findall(r'<input name="(\w+)"', page.text) == ["password", "code"]
+    assert re.findall(r'<input name="(\w+)"', page.text) == ["username", "password", "code"]
     assert (await site.client.post(link, data={"password": PASSWORD})).status_code == 422
     next_code = pyotp.TOTP(secret).at(site.action().at + timedelta(seconds=30))
     assert (
