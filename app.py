@@ -99,7 +99,7 @@ class SocketClient:
     user_agent: str
     introspection: bool
     trusted_only: bool
-    by_cookie: bool
+    uses_cookies: bool
     response_limits: ResponseLimits
 
     @property
@@ -108,7 +108,7 @@ class SocketClient:
 
     @property
     def max_response_bytes(self) -> int:
-        return self.response_limits.of(self.viewer)
+        return self.response_limits.limit_of(self.viewer)
 
     @property
     def person(self) -> int | None:
@@ -129,7 +129,7 @@ class SocketClient:
             self.services,
             self.client_address,
             self.user_agent,
-            by_cookie=self.by_cookie,
+            uses_cookies=self.uses_cookies,
         )
 
     def add_listener(self, listener: Listener) -> None:
@@ -236,7 +236,7 @@ class Application:
             lambda context: self.introspection(context.viewer),
             lambda context: self.trusted_only(context.viewer),
             response_headers,
-            lambda context: self.settings.response_limits.of(context.viewer),
+            lambda context: self.settings.response_limits.limit_of(context.viewer),
             EventStreamEndpoint(self.socket),
         )
 
@@ -293,7 +293,7 @@ class Application:
             client_address(request.scope),
             request.header(b"user-agent") or "",
             cookies=cookies,
-            by_cookie=cookies.has_session and not has_invalid_credentials,
+            uses_cookies=cookies.has_session and not has_invalid_credentials,
             has_invalid_credentials=has_invalid_credentials,
         )
 
@@ -320,13 +320,13 @@ class Application:
             lambda name: websocket.headers.get(name.decode()),
             websocket.headers.get("cookie") if token is None else None,
         )
-        by_cookie = cookies.has_session and cookies.is_trusted
+        uses_cookies = cookies.has_session and cookies.is_trusted
         try:
             # Without an access cookie but with a refresh cookie, UNAUTHORIZED tells the page to
             # refresh instead of continuing
             # anonymously.
             viewer = await self._viewer(
-                (cookies.access_token or "") if by_cookie else token,
+                (cookies.access_token or "") if uses_cookies else token,
                 websocket.headers.get("accept-language"),
             )
         except Unauthenticated:
@@ -338,7 +338,7 @@ class Application:
             websocket.headers.get("user-agent", ""),
             self.introspection(viewer),
             self.trusted_only(viewer),
-            by_cookie,
+            uses_cookies,
             self.settings.response_limits,
         )
 

@@ -28,8 +28,8 @@ import structlog
 QUEUE_SIZE = 10_000  # lines
 INTERVAL = 60.0  # seconds in which a line is listed a few times only
 FLUSH_SECONDS = 1.0  # that the end of the process waits for a reader
-WARNINGS_LISTED = 10
-ERRORS_LISTED = 100
+MAX_LISTED_WARNINGS = 10
+MAX_LISTED_ERRORS = 100
 COUNTED_EVENTS = frozenset({"attempt.throttled"})
 log = structlog.stdlib.get_logger("logs.writer")
 
@@ -66,16 +66,16 @@ class RepetitionFilter(logging.Filter):
             repetition = self._repetitions.setdefault(key, _Repetition(record.name, event, now))
             if now - repetition.started_at >= self.interval:
                 repetition.started_at, repetition.listed_count = now, 0
-            if repetition.listed_count < self._most_listed(record, event):
+            if repetition.listed_count < self._max_listed_count(record, event):
                 repetition.listed_count += 1
                 return True
             repetition.repeated_count += 1
             return False
 
-    def _most_listed(self, record: logging.LogRecord, event: str) -> int:
+    def _max_listed_count(self, record: logging.LogRecord, event: str) -> int:
         if event in COUNTED_EVENTS or not self._own_loggers.filter(record):
             return 1
-        return ERRORS_LISTED if record.levelno >= ERROR else WARNINGS_LISTED
+        return MAX_LISTED_ERRORS if record.levelno >= ERROR else MAX_LISTED_WARNINGS
 
     def wait(self) -> float | None:
         """The seconds until the next interval ends, None when there is none."""

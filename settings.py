@@ -49,7 +49,7 @@ class ResponseLimits:
     staff: int = 8_388_608
     analyst: int = 16_777_216
 
-    def of(self, viewer: Viewer) -> int:
+    def limit_of(self, viewer: Viewer) -> int:
         """The limit of this viewer."""
         if viewer.user is None:
             return self.anonymous

@@ -111,7 +111,7 @@ async def _store_change(tx: Transaction, user: User, account_id: int, name: str)
             "legalName",
             message=_("This is already the company’s legal name."),
         )
-    if await LegalNameChange.undecided_of(account_id).using_db(tx.db).exists():
+    if await LegalNameChange.undecided_changes(account_id).using_db(tx.db).exists():
         raise Refusal(AccountsErrorCode.CHANGE_RUNNING, "input", "legalName")
     return await LegalNameChange.create(
         using_db=tx.db,

@@ -130,4 +130,4 @@ async def _reset(tx: Transaction, user: User, reason: InterventionReason | None 
         if reason:
             details["reason"] = reason.value
         tx.audit(IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, **details)
-    await emails.send_second_factor_reset(tx, user, by_support=reason is not None)
+    await emails.send_second_factor_reset(tx, user, is_reset_by_support=reason is not None)

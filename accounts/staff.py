@@ -69,7 +69,7 @@ async def hire(
     try:
         async with action.transaction() as tx:
             await lock_unverified_accounts(tx, email)
-            operator = await sessions.lock_user(tx, session, also_email=email)
+            operator = await sessions.lock_user(tx, session, other_email=email)
             owner = f"user:{operator.pk}"
             if earlier_id := await earlier_result(
                 tx, owner, "staffHire", key, [email, name, role.value, locale.value]

@@ -158,7 +158,7 @@ async def _change_address(tx: Transaction, user: User, change: EmailChange) -> i
         )
     )
     await invalidate_links(user, tx.db)
-    ended_sessions = await sessions.end_all(tx, user, except_id=change.session_id)
+    ended_sessions = await sessions.end_all(tx, user, excluded_session_id=change.session_id)
     tx.streams[sessions.user_key(user.pk)] = None
     await emails.send_email_changed(tx, user, change.email)
     return ended_sessions

@@ -231,12 +231,12 @@ def user_credentials(user: User) -> tuple[object, ...]:
     return user.email, user.password_hash, user.second_factor_at, user.authenticators_changed_at
 
 
-async def lock_user(tx: Transaction, session: Session, also_email: str = "") -> User:
+async def lock_user(tx: Transaction, session: Session, other_email: str = "") -> User:
     """The user of a session, locked until the transaction ends, together with the user who has
     another address. Raises Unauthenticated when the session has ended meanwhile.
     """
-    if also_email:
-        await tx.locked_where(User.filter(Q(pk=session.user_id) | Q(email=also_email)))
+    if other_email:
+        await tx.locked_where(User.filter(Q(pk=session.user_id) | Q(email=other_email)))
     user = await tx.locked(User, session.user_id)
     if not await valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
@@ -398,14 +398,14 @@ async def end_others(session: Session, action: Action) -> int:
     """End all other sessions of the user. Returns how many ended."""
     async with action.transaction() as tx:
         user = await lock_user(tx, session)
-        ended = await end_all(tx, user, except_id=session.pk)
+        ended = await end_all(tx, user, excluded_session_id=session.pk)
         tx.audit(IdentityAuditAction.SESSION_END_OTHERS, user, sessions_ended=ended)
     return ended
 
 
-async def end_all(tx: Transaction, user: User, except_id: int | None = None) -> int:
+async def end_all(tx: Transaction, user: User, excluded_session_id: int | None = None) -> int:
     """End all sessions of a user except the one with this key. Returns how many ended."""
-    return len(await _end(tx, Session.filter(user_id=user.pk).exclude(pk=except_id or 0)))
+    return len(await _end(tx, Session.filter(user_id=user.pk).exclude(pk=excluded_session_id or 0)))
 
 
 async def end_for_account(tx: Transaction, user_id: int, account_id: int) -> int:

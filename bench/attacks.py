@@ -23,7 +23,7 @@ from websockets.frames import Frame, Opcode
 
 HALF_OPEN = 1_100
 ANONYMOUS = 1_004
-AT_ONCE = 3_000
+SOCKET_COUNT = 3_000
 LOWEST_PRIORITY = 19
 OFFERS = "/graphql?query=%7Boffers%7Bnodes%7Bname%20description%20features%7D%7D%7D"
 LISTS = "{%s}" % " ".join(  # noqa: UP031 - the text has many braces
@@ -174,7 +174,9 @@ async def anonymous_sockets(target: Target) -> Outcome:
 
 
 async def sockets_at_once(target: Target) -> Outcome:
-    return await _sockets(target, [target.tokens[n % len(target.tokens)] for n in range(AT_ONCE)])
+    return await _sockets(
+        target, [target.tokens[n % len(target.tokens)] for n in range(SOCKET_COUNT)]
+    )
 
 
 async def expiring_sockets(target: Target) -> Outcome:
@@ -255,7 +257,7 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "half-requests": (half_requests, f"28: {HALF_OPEN:,} half requests"),
     "anonymous-sockets": (anonymous_sockets, f"28: {ANONYMOUS:,} anonymous sockets"),
     "expiring-sockets": (expiring_sockets, "29: sockets whose access token expires"),
-    "sockets-at-once": (sockets_at_once, f"35: {AT_ONCE:,} signed-in sockets at once"),
+    "sockets-at-once": (sockets_at_once, f"35: {SOCKET_COUNT:,} signed-in sockets at once"),
     "large-responses": (large_responses, "41: 24 lists of 100 long messages at once"),
 }
 

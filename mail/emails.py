@@ -174,11 +174,15 @@ async def send_second_factor_changed(
     return await _store_for_user(tx, user, "second_factor_changed", change=change.value)
 
 
-async def send_second_factor_reset(tx: Transaction, user: User, *, by_support: bool) -> Email:
+async def send_second_factor_reset(
+    tx: Transaction, user: User, *, is_reset_by_support: bool
+) -> Email:
     """Tell a user that support, or an owner of their account, has turned off their second
     factor.
     """
-    return await _store_for_user(tx, user, "second_factor_reset", by_support=by_support)
+    return await _store_for_user(
+        tx, user, "second_factor_reset", is_reset_by_support=is_reset_by_support
+    )
 
 
 async def send_email_change(tx: Transaction, user: User, new_address: str, token: str) -> Email:

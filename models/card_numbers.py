@@ -94,14 +94,14 @@ _REFERENCE = re.compile(
 )
 _EXPIRY = re.compile(r"(?<!\d)(?<!\d[./-])(?:0[1-9]|1[0-2]) ?[/-] ?(?:\d{2}|20\d{2})(?![\d/.-])")
 _CURRENCY = r"(?:[€$£¥₣]|(?:EUR|USD|GBP|CHF|euros?|HT|TTC)\b|%)"
-_AMOUNT_BEFORE = re.compile(rf"{_CURRENCY}[\s]*$", re.I)
-_AMOUNT_AFTER = re.compile(rf"[\s]*(?:[.,]\d\d)?[\s]*{_CURRENCY}", re.I)
+_PRECEDING_AMOUNT = re.compile(rf"{_CURRENCY}[\s]*$", re.I)
+_FOLLOWING_AMOUNT = re.compile(rf"[\s]*(?:[.,]\d\d)?[\s]*{_CURRENCY}", re.I)
 _PRICES = re.compile(
     rf"{_CURRENCY}|\b(?:prix|tarifs?|montants?|totals?|totaux|prices?|amounts?)\b", re.I
 )
 _SIRET = re.compile(r"siret\W*$", re.I)
 _ACCOUNT = re.compile(r"(?<![^\W_])[A-Za-z]{2}\d\d[ \u00a0\u202f]$")
-_NEAR = 80  # characters around a column of numbers
+_CONTEXT_LENGTH = 80  # characters around a column of numbers
 
 
 @dataclass(frozen=True)
@@ -259,8 +259,8 @@ def _is_single_number(text: str, run: Sequence[_Group], window: slice) -> bool:
     gaps = [group.gap or "" for group in groups[1:]]
     if (
         not _is_uniform(gaps, single_digits=len(groups[0].digits) == 1)
-        or _AMOUNT_BEFORE.search(text[max(0, start - 20) : start])
-        or _AMOUNT_AFTER.match(text[end : end + 20])
+        or _PRECEDING_AMOUNT.search(text[max(0, start - 20) : start])
+        or _FOLLOWING_AMOUNT.match(text[end : end + 20])
     ):
         return False
     has_break = [_BREAK.search(gap) is not None for gap in gaps]
@@ -271,7 +271,10 @@ def _is_single_number(text: str, run: Sequence[_Group], window: slice) -> bool:
         return False
     if run[window.stop :] and _continues(run[window.stop], groups[-1], run[window.stop]):
         return False
-    return not (all(has_break) and _PRICES.search(text[max(0, start - _NEAR) : end + _NEAR]))
+    return not (
+        all(has_break)
+        and _PRICES.search(text[max(0, start - _CONTEXT_LENGTH) : end + _CONTEXT_LENGTH])
+    )
 
 
 def _continues(lower_group: _Group, first_group: _Group, second_group: _Group) -> bool:

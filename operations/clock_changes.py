@@ -38,24 +38,24 @@ async def correct_waiting_times(action: Action) -> timedelta:
     if latest.at <= action.at:
         await LatestTime.filter(pk=1, at__lt=action.at).update(at=action.at)
     elif latest.at - action.at > TOLERANCE:
-        return await _set_back(action)
+        return await _move_back_waiting_times(action)
     return timedelta()
 
 
-async def _set_back(action: Action) -> timedelta:
+async def _move_back_waiting_times(action: Action) -> timedelta:
     async with action.transaction() as tx:
         latest = await tx.locked(LatestTime, 1)
         difference = latest.at - action.at
         if difference <= TOLERANCE:  # another process has done it
             return timedelta()
         for model, column in _WAITING:
-            await _move(tx, model, column, latest, difference)
+            await _move_rows(tx, model, column, latest, difference)
         await LatestTime.filter(pk=1).using_db(tx.db).update(at=action.at)
     log.warning("clock.set_back", seconds=round(difference.total_seconds()))
     return difference
 
 
-async def _move(
+async def _move_rows(
     tx: Transaction, model: type[Model], column: str, latest: LatestTime, difference: timedelta
 ) -> None:
     # Most rows were due already, and a single statement is enough for them.

@@ -40,7 +40,7 @@ class SocketRegistry:
         self._per_person: Counter[Hashable] = Counter()
         self._anonymous: Counter[str] = Counter()
         # Those that are not signed in, by network, in the order in which they were opened.
-        self._strangers: dict[str, dict[LimitedConnection, None]] = {}
+        self._anonymous_connections: dict[str, dict[LimitedConnection, None]] = {}
 
     def make_room(self, network: str) -> bool:
         """Let another websocket of this network give way when there are too many. False when none
@@ -49,17 +49,23 @@ class SocketRegistry:
         if self._per_network[network] >= self._limits.connections_per_network:
             return self._evict(network, "socket_connections_per_network")
         if len(self._open) >= self._limits.connections:
-            return self._evict(self._network_of_most_strangers(), "socket_connections")
+            return self._evict(
+                self._network_with_most_anonymous_connections(), "socket_connections"
+            )
         return True
 
-    def _network_of_most_strangers(self) -> str | None:
-        return max(self._strangers, key=lambda each: len(self._strangers[each]), default=None)
+    def _network_with_most_anonymous_connections(self) -> str | None:
+        return max(
+            self._anonymous_connections,
+            key=lambda each: len(self._anonymous_connections[each]),
+            default=None,
+        )
 
     def _evict(self, network: str | None, limit: str) -> bool:
         self._limit_log.record(limit)
-        if network is None or network not in self._strangers:
+        if network is None or network not in self._anonymous_connections:
             return False
-        oldest = next(iter(self._strangers[network]))
+        oldest = next(iter(self._anonymous_connections[network]))
         self.remove(oldest)
         oldest.close(CloseConnection(CloseCode.TRY_AGAIN_LATER, "Too many connections"))
         return True
@@ -68,7 +74,7 @@ class SocketRegistry:
         """Count a websocket whose client is not known yet."""
         self._open[connection] = None
         self._per_network[connection.network] += 1
-        self._strangers.setdefault(connection.network, {})[connection] = None
+        self._anonymous_connections.setdefault(connection.network, {})[connection] = None
 
     def identify(self, connection: LimitedConnection, person: Hashable | None) -> None:
         """Count the websocket of this person, None for an anonymous client. Raises CloseConnection
@@ -80,7 +86,7 @@ class SocketRegistry:
         if person is not None:
             self._check(self._per_person[person], "connections_per_person")
             self._per_person[person] += 1
-            self._forget_stranger(connection)
+            self._remove_anonymous_connection(connection)
         else:
             self._check(self._anonymous[network], "anonymous_per_network")
             self._check(self._anonymous.total(), "anonymous")
@@ -92,18 +98,18 @@ class SocketRegistry:
             self._limit_log.record(f"socket_{limit}")
             raise CloseConnection(CloseCode.TRY_AGAIN_LATER, "Too many connections")
 
-    def _forget_stranger(self, connection: LimitedConnection) -> None:
-        strangers = self._strangers.get(connection.network, {})
-        strangers.pop(connection, None)
-        if not strangers:
-            self._strangers.pop(connection.network, None)
+    def _remove_anonymous_connection(self, connection: LimitedConnection) -> None:
+        anonymous_connections = self._anonymous_connections.get(connection.network, {})
+        anonymous_connections.pop(connection, None)
+        if not anonymous_connections:
+            self._anonymous_connections.pop(connection.network, None)
 
     def remove(self, connection: LimitedConnection) -> None:
         """Stop counting a websocket."""
         if connection not in self._open:
             return
         person = self._open.pop(connection)
-        self._forget_stranger(connection)
+        self._remove_anonymous_connection(connection)
         _decrement(self._per_network, connection.network)
         if person is ANONYMOUS:
             _decrement(self._anonymous, connection.network)

@@ -59,7 +59,7 @@ class Context:
     client_address: str = ""
     user_agent: str = ""
     cookies: Cookies | None = None  # of an HTTP request: a websocket can't set any
-    by_cookie: bool = False  # whether the viewer signed in with a cookie
+    uses_cookies: bool = False  # whether the viewer signed in with a cookie
     has_invalid_credentials: bool = (
         False  # whether the token or the cookies are invalid: the viewer is anonymous
     )

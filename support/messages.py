@@ -30,7 +30,7 @@ from models.database.reading import read
 from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, account_stream, ticket_stream
 from models.identity.user import User
-from models.support.ticket import REOPENED_BY_CUSTOMERS, Message, Ticket, TicketStatus
+from models.support.ticket import STATUSES_REOPENED_BY_CUSTOMERS, Message, Ticket, TicketStatus
 from models.text import client_key, message_text, optional_message_text
 from models.viewer import Viewer
 
@@ -156,11 +156,11 @@ WITH unchanged AS (
     SELECT $1, $2, sequence FROM stored
     ON CONFLICT (ticket_id, user_id) DO UPDATE SET read_sequence = excluded.read_sequence
     WHERE position.read_sequence < excluded.read_sequence
-){tell_account}
+){account_event}
 SELECT stored.id, sequence, account_id FROM stored CROSS JOIN unchanged
 """
 # After the ticket's stream, in the order in which all transactions lock them.
-_TELL_ACCOUNT = """, account_numbered AS (
+_ACCOUNT_EVENT = """, account_numbered AS (
     INSERT INTO stream (key, last_sequence)
     SELECT 'account:' || account_id, 1 FROM stored CROSS JOIN unchanged
     ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1
@@ -172,7 +172,7 @@ _TELL_ACCOUNT = """, account_numbered AS (
 
 
 def _post_statement(
-    set_column: str, extra_assignment: str, *excluded: TicketStatus, tell_account: str = ""
+    set_column: str, extra_assignment: str, *excluded: TicketStatus, account_event: str = ""
 ) -> str:
     statuses = ", ".join(f"'{status}'" for status in TicketStatus if status not in excluded)
     return _POST_TEMPLATE.format(
@@ -180,7 +180,7 @@ def _post_statement(
         also=extra_assignment,
         statuses=statuses,
         kind=EventKind.MESSAGE_POSTED,
-        tell_account=tell_account.format(kind=EventKind.MESSAGE_POSTED),
+        account_event=account_event.format(kind=EventKind.MESSAGE_POSTED),
     )
 
 
@@ -189,8 +189,8 @@ _STAFF_POST = _post_statement(
     ", reply_awaited_since = NULL,"
     " reply_email_pending_since = COALESCE(reply_email_pending_since, $5)",
     TicketStatus.CLOSED,
-    tell_account=_TELL_ACCOUNT,
+    account_event=_ACCOUNT_EVENT,
 )
 _CUSTOMER_POST = _post_statement(
-    "reply_awaited_since", "", *REOPENED_BY_CUSTOMERS, TicketStatus.CLOSED
+    "reply_awaited_since", "", *STATUSES_REOPENED_BY_CUSTOMERS, TicketStatus.CLOSED
 )

@@ -65,7 +65,7 @@ class LockRecorder:
     def __init__(self) -> None:
         self._transactions: dict[int, tuple[Any, Locks]] = {}
 
-    def _of(self, db: Any) -> Locks:
+    def _locks_of(self, db: Any) -> Locks:
         return self._transactions.setdefault(id(db), (db, Locks()))[1]
 
     @property
@@ -78,16 +78,16 @@ class LockRecorder:
         next_sequence = Transaction.next_sequence
 
         async def record_locked(tx: Transaction, model: type[Model], key: int) -> Any:
-            recorder._of(tx.db).add_rows(model._meta.db_table, [key])
+            recorder._locks_of(tx.db).add_rows(model._meta.db_table, [key])
             return await locked(tx, model, key)
 
         async def record_locked_where(tx: Transaction, query: QuerySet[Any]) -> Any:
             rows = await locked_where(tx, query)
-            recorder._of(tx.db).add_rows(query.model._meta.db_table, [row.pk for row in rows])
+            recorder._locks_of(tx.db).add_rows(query.model._meta.db_table, [row.pk for row in rows])
             return rows
 
         async def record_stream(tx: Transaction, stream: str) -> int:
-            recorder._of(tx.db).add_stream(stream)
+            recorder._locks_of(tx.db).add_stream(stream)
             return await next_sequence(tx, stream)
 
         monkeypatch.setattr(Transaction, "locked", record_locked)
@@ -100,7 +100,7 @@ class LockRecorder:
         ) -> Any:
             ticket = await create(model, using_db=using_db, **values)
             if using_db:
-                recorder._of(using_db).add_inserted("ticket", ticket.pk)
+                recorder._locks_of(using_db).add_inserted("ticket", ticket.pk)
             return ticket
 
         monkeypatch.setattr(Ticket, "create", classmethod(record_created))
@@ -111,7 +111,7 @@ class LockRecorder:
     def _recording(self, execute: Any) -> Any:
         async def record(client: Any, query: str, values: Any = None) -> Any:
             if write := _WRITE.match(query):
-                self._of(client).add_write(write[1])
+                self._locks_of(client).add_write(write[1])
             return await execute(client, query, values)
 
         return record

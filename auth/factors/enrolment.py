@@ -169,7 +169,7 @@ async def apply_enrolment(
     }
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
-    ended_sessions = await sessions.end_all(tx, user, except_id=session.pk)
+    ended_sessions = await sessions.end_all(tx, user, excluded_session_id=session.pk)
     tx.audit(audit_action, user, sessions_ended=ended_sessions, first=codes is not None)
     tx.streams[sessions.user_key(user.pk)] = None
     await emails.send_second_factor_changed(
@@ -248,7 +248,7 @@ async def remove(action: Action, session: Session, authenticator: Authenticator)
         if not await authenticators.filter(pk=authenticator.pk).delete():
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "authenticatorId")
         await _update_second_factor(tx, user, bool(other_count))
-        ended_sessions = await sessions.end_all(tx, user, except_id=session.pk)
+        ended_sessions = await sessions.end_all(tx, user, excluded_session_id=session.pk)
         tx.audit(
             IdentityAuditAction.AUTHENTICATOR_REMOVE,
             authenticator,

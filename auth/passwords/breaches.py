@@ -54,10 +54,10 @@ def _is_listed(body: bytes, suffix: str) -> bool:
     padding.
     """
     lines = body.upper().split()
-    if not lines or not all(_is_line(line) for line in lines):
+    if not lines or not all(_is_valid_line(line) for line in lines):
         raise Unavailable("nonsense")
     return any(line.startswith(suffix.encode() + b":") and int(line[36:]) > 0 for line in lines)
 
 
-def _is_line(line: bytes) -> bool:
+def _is_valid_line(line: bytes) -> bool:
     return line[35:36] == b":" and line[36:].isdigit() and len(line) < 56

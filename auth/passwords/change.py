@@ -125,7 +125,7 @@ async def change(
         await sessions.require_unchanged(tx, user)
         await sessions.lock_user(tx, session)
         await _set_password(tx, user, password_hash, user.email_verified_at)
-        ended_sessions = await sessions.end_all(tx, user, except_id=session.pk)
+        ended_sessions = await sessions.end_all(tx, user, excluded_session_id=session.pk)
         tx.audit(IdentityAuditAction.PASSWORD_CHANGE, user, sessions_ended=ended_sessions)
         await emails.send_password_changed(tx, user)
 

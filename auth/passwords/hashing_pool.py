@@ -16,7 +16,7 @@ from typing import Any
 
 PROGRAM = Path(__file__).with_name("hashing_process.py")
 
-_idle: list["_Process"] = []  # shared by all threads; they keep nothing between commands
+_idle_processes: list["_Process"] = []  # shared by all threads; they keep nothing between commands
 
 
 def run(command: str, *arguments: Any) -> Any:
@@ -27,7 +27,7 @@ def run(command: str, *arguments: Any) -> Any:
     respond.
     """
     try:
-        result = _run_in(_idle.pop(), command, *arguments)
+        result = _run_in(_idle_processes.pop(), command, *arguments)
     except (IndexError, OSError):  # there is none, or it was killed meanwhile
         result = _run_in(_Process(), command, *arguments)
     if result is None:
@@ -41,7 +41,7 @@ def _run_in(process: "_Process", *request: Any) -> Any:
     except BaseException:
         process.end()
         raise
-    _idle.append(process)
+    _idle_processes.append(process)
     return result
 
 
@@ -71,7 +71,7 @@ class _Process:
 
 
 @atexit.register
-def stop_idle() -> None:
+def stop_idle_processes() -> None:
     """Stop the idle processes."""
-    while _idle:
-        _idle.pop().end()
+    while _idle_processes:
+        _idle_processes.pop().end()

@@ -218,7 +218,7 @@ class AccountMembers:
 
 
 _NUMBER_LENGTH = 100  # characters: digits and separators
-_NEVER_ISSUED = "0000"  # how no SIREN begins: the lowest in the Sirene register is 000 199 968
+_UNISSUED_PREFIX = "0000"  # how no SIREN begins: the lowest in the Sirene register is 000 199 968
 
 
 def parse_siren(text: str) -> str:
@@ -229,7 +229,7 @@ def parse_siren(text: str) -> str:
         siren = str(stdnum.fr.siren.validate(text)) if len(text) <= _NUMBER_LENGTH else ""
     except ValidationError:
         siren = ""
-    if not siren or siren.startswith(_NEVER_ISSUED):
+    if not siren or siren.startswith(_UNISSUED_PREFIX):
         raise Refusal(AccountsErrorCode.SIREN_INVALID, "input", "siren")
     return siren
 
@@ -243,7 +243,7 @@ def parse_siret(text: str) -> str:
         siret = str(stdnum.fr.siret.validate(text)) if len(text) <= _NUMBER_LENGTH else ""
     except ValidationError:
         siret = ""
-    if not siret or siret.startswith(_NEVER_ISSUED) or siret.endswith("00000"):
+    if not siret or siret.startswith(_UNISSUED_PREFIX) or siret.endswith("00000"):
         raise Refusal(AccountsErrorCode.SIRET_INVALID, "input", "siret")
     return siret
 
@@ -256,6 +256,6 @@ def parse_vat_number(text: str) -> str:
         number = str(stdnum.fr.tva.validate(text)) if len(text) <= _NUMBER_LENGTH else ""
     except ValidationError:
         number = ""
-    if not number or number[2:].startswith(_NEVER_ISSUED):
+    if not number or number[2:].startswith(_UNISSUED_PREFIX):
         raise Refusal(AccountsErrorCode.VAT_NUMBER_INVALID, "input", "vatNumber")
     return number

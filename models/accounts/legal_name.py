@@ -99,7 +99,7 @@ class LegalNameChange(Model):
         )
 
     @classmethod
-    def undecided_of(cls, account_id: int) -> QuerySet["LegalNameChange"]:
+    def undecided_changes(cls, account_id: int) -> QuerySet["LegalNameChange"]:
         """The change of an account that is not decided yet, of which there is at most one."""
         return cls.filter(account_id=account_id, status__in=UNDECIDED_STATUSES)
 
@@ -156,7 +156,7 @@ def comparable_name(name: str) -> ComparableName:
     # hyphenated words stay together, so that Sci-Fi doesn't lose the form SCI
     words = f" {' '.join(_WORDS.findall(normalized_name))} "
     form = None
-    for spelling, short_form in _FORMS:
+    for spelling, short_form in _LEGAL_FORMS:
         for remaining in (words.removeprefix(f" {spelling} "), words.removesuffix(f" {spelling} ")):
             if form is None and remaining != words and remaining.strip():
                 words, form = f" {remaining.strip()} ", short_form
@@ -166,7 +166,7 @@ def comparable_name(name: str) -> ComparableName:
 _WORDS = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _WORD_JOINERS = str.maketrans("-'’", "   ")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
-_FORMS = sorted(
+_LEGAL_FORMS = sorted(
     {
         "societe a responsabilite limitee": "sarl",
         "sarl": "sarl",

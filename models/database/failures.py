@@ -15,9 +15,9 @@ from models.errors import ServiceUnavailable, TransactionConflict
 
 log = structlog.stdlib.get_logger()
 
-_CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_CONFLICT_ERRORS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # The connection, or the server that it leads to, is of no more use.
-_LOST = (
+_LOST_CONNECTION_ERRORS = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -29,7 +29,7 @@ _LOST = (
     asyncpg.ReadOnlySQLTransactionError,  # the server has become a replica
     asyncpg.InternalClientError,  # the server has announced the end, but not yet closed
 )
-_BUSY = (
+_BUSY_ERRORS = (
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
     asyncpg.InsufficientResourcesError,  # the disk is full, too many connections
@@ -51,7 +51,7 @@ _logged_at: dict[str, float] = {}
 
 def is_lost(error: BaseException) -> bool:
     """Whether the connections to the server can't be relied upon any more."""
-    return isinstance(error, _LOST)
+    return isinstance(error, _LOST_CONNECTION_ERRORS)
 
 
 def as_service_error(error: BaseException) -> ServiceUnavailable | None:
@@ -59,7 +59,7 @@ def as_service_error(error: BaseException) -> ServiceUnavailable | None:
     if isinstance(error, ServiceUnavailable):
         return error
     reason = type(error).__name__
-    if isinstance(error, _CONFLICTS):
+    if isinstance(error, _CONFLICT_ERRORS):
         return TransactionConflict(reason)
     if _is_temporary(error):
         return ServiceUnavailable(reason)
@@ -67,7 +67,7 @@ def as_service_error(error: BaseException) -> ServiceUnavailable | None:
 
 
 def _is_temporary(error: BaseException) -> bool:
-    if isinstance(error, _LOST + _BUSY):
+    if isinstance(error, _LOST_CONNECTION_ERRORS + _BUSY_ERRORS):
         return True
     if isinstance(error, asyncpg.InterfaceError):  # of a connection that was lost a moment ago
         return "closed" in str(error) or "cancelling" in str(error)

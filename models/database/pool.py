@@ -107,7 +107,7 @@ class ConnectionPool:
         self.release(lease, reuse=True)
         return records
 
-    def drop_idle(self) -> None:
+    def abort_idle_connections(self) -> None:
         """Abort the idle connections."""
         while self._idle:
             self._idle.pop().terminate()
@@ -158,7 +158,7 @@ class Pools:
     def _replace_connections(self) -> None:
         self.generation += 1
         for pool in self._pools.values():
-            pool.drop_idle()
+            pool.abort_idle_connections()
 
     async def close(self) -> None:
         """Close the connections that aren't in use. The others are closed when they are

@@ -103,14 +103,19 @@ class TicketStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
-_AFTER_OPEN = {TicketStatus.PENDING, TicketStatus.ON_HOLD, TicketStatus.SOLVED, TicketStatus.CLOSED}
+_STATUSES_AFTER_OPEN = {
+    TicketStatus.PENDING,
+    TicketStatus.ON_HOLD,
+    TicketStatus.SOLVED,
+    TicketStatus.CLOSED,
+}
 FINISHED_STATUSES = (TicketStatus.SOLVED, TicketStatus.CLOSED)
-REOPENED_BY_CUSTOMERS = (TicketStatus.PENDING, TicketStatus.SOLVED)  # by a reply
+STATUSES_REOPENED_BY_CUSTOMERS = (TicketStatus.PENDING, TicketStatus.SOLVED)  # by a reply
 TRANSITIONS: dict[TicketStatus, set[TicketStatus]] = {
-    TicketStatus.NEW: {TicketStatus.OPEN} | _AFTER_OPEN,
-    TicketStatus.OPEN: _AFTER_OPEN,
-    TicketStatus.PENDING: {TicketStatus.OPEN} | _AFTER_OPEN - {TicketStatus.PENDING},
-    TicketStatus.ON_HOLD: {TicketStatus.OPEN} | _AFTER_OPEN - {TicketStatus.ON_HOLD},
+    TicketStatus.NEW: {TicketStatus.OPEN} | _STATUSES_AFTER_OPEN,
+    TicketStatus.OPEN: _STATUSES_AFTER_OPEN,
+    TicketStatus.PENDING: {TicketStatus.OPEN} | _STATUSES_AFTER_OPEN - {TicketStatus.PENDING},
+    TicketStatus.ON_HOLD: {TicketStatus.OPEN} | _STATUSES_AFTER_OPEN - {TicketStatus.ON_HOLD},
     TicketStatus.SOLVED: {TicketStatus.OPEN, TicketStatus.CLOSED},
     TicketStatus.CLOSED: set(),
 }
@@ -356,7 +361,7 @@ class Ticket(Model):
         was_awaited = self.reply_awaited_since is not None
         self.reply_awaited_since = self.reply_awaited_since or tx.action.at
         self.updated_at = tx.action.at
-        if self.status in REOPENED_BY_CUSTOMERS:
+        if self.status in STATUSES_REOPENED_BY_CUSTOMERS:
             await self._set_status(tx, TicketStatus.OPEN)
             return
         await self.save(using_db=tx.db, update_fields=["reply_awaited_since", "updated_at"])

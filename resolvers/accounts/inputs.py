@@ -10,14 +10,16 @@ from models.locale import Locale
 from resolvers.addresses import PostalAddressInput
 from resolvers.arguments import IDEMPOTENCY_KEY
 
-_ACCEPTED = (
+_ACCEPTED_POLICIES_DESCRIPTION = (
     "The IDs of the policies in force that the new user has accepted. `Viewer.policies` lists the "
     "remaining ones."
 )
-_MESSAGE = "The reason, for the agent (at most 8,000 characters). Card numbers are masked."
-_MEMBER = "The ID of one of the company's members (`Account.members`)."
-_INVITATION = "The ID of a pending invitation (`Account.invitations`)."
-_CHANGE = "The ID of a change in progress (`Account.legalNameChanges`)."
+_MESSAGE_DESCRIPTION = (
+    "The reason, for the agent (at most 8,000 characters). Card numbers are masked."
+)
+_MEMBER_DESCRIPTION = "The ID of one of the company's members (`Account.members`)."
+_INVITATION_DESCRIPTION = "The ID of a pending invitation (`Account.invitations`)."
+_CHANGE_DESCRIPTION = "The ID of a change in progress (`Account.legalNameChanges`)."
 
 
 @strawberry.input(description="The company to sign up and its first user, who becomes its owner.")
@@ -41,7 +43,7 @@ class AccountSignUpInput:
         default=None, description="The language of emails. Defaults to the language of the request."
     )
     accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description=_ACCEPTED
+        default=None, description=_ACCEPTED_POLICIES_DESCRIPTION
     )
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
@@ -64,7 +66,7 @@ class InvitationSendInput:
 
 @strawberry.input(description="The invitation to send again.")
 class InvitationResendInput:
-    invitation_id: strawberry.ID = strawberry.field(description=_INVITATION)
+    invitation_id: strawberry.ID = strawberry.field(description=_INVITATION_DESCRIPTION)
     idempotency_key: str = strawberry.field(
         description="A key chosen by the client (at most 64 characters). Repeating the request "
         "with the same key doesn't send a second email."
@@ -73,7 +75,7 @@ class InvitationResendInput:
 
 @strawberry.input(description="The invitation to revoke.")
 class InvitationRevokeInput:
-    invitation_id: strawberry.ID = strawberry.field(description=_INVITATION)
+    invitation_id: strawberry.ID = strawberry.field(description=_INVITATION_DESCRIPTION)
 
 
 @strawberry.input(description="The token from an invitation email, and the details of a new user.")
@@ -92,13 +94,13 @@ class InvitationAcceptInput:
         "Required unless the viewer is signed in.",
     )
     accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description=_ACCEPTED
+        default=None, description=_ACCEPTED_POLICIES_DESCRIPTION
     )
 
 
 @strawberry.input(description="The member and their new role.")
 class MemberChangeRoleInput:
-    user_id: strawberry.ID = strawberry.field(description=_MEMBER)
+    user_id: strawberry.ID = strawberry.field(description=_MEMBER_DESCRIPTION)
     role: Role = strawberry.field(
         description="The new role. Only owners can make another member an owner."
     )
@@ -106,15 +108,15 @@ class MemberChangeRoleInput:
 
 @strawberry.input(description="The member to remove from the company.")
 class MemberRemoveInput:
-    user_id: strawberry.ID = strawberry.field(description=_MEMBER)
+    user_id: strawberry.ID = strawberry.field(description=_MEMBER_DESCRIPTION)
 
 
 @strawberry.input(description="The new owner of the company.")
 class AccountTransferOwnershipInput:
-    user_id: strawberry.ID = strawberry.field(description=_MEMBER)
+    user_id: strawberry.ID = strawberry.field(description=_MEMBER_DESCRIPTION)
 
 
-_FILES = (
+_FILES_DESCRIPTION = (
     "The IDs of uploaded files that prove the name, such as an extract from the company register "
     "(Kbis). At most 10 in total; each file can be used once."
 )
@@ -131,19 +133,21 @@ class AccountRequestLegalNameInput:
         description="The SIREN on those documents. A different SIREN is a different legal entity, "
         "which is refused.",
     )
-    file_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description=_FILES)
+    file_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description=_FILES_DESCRIPTION
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="Evidence to add to a change of legal name.")
 class LegalNameChangeAddEvidenceInput:
-    change_id: strawberry.ID = strawberry.field(description=_CHANGE)
-    file_ids: list[strawberry.ID] = strawberry.field(description=_FILES)
+    change_id: strawberry.ID = strawberry.field(description=_CHANGE_DESCRIPTION)
+    file_ids: list[strawberry.ID] = strawberry.field(description=_FILES_DESCRIPTION)
 
 
 @strawberry.input(description="The change of legal name to cancel.")
 class LegalNameChangeCancelInput:
-    change_id: strawberry.ID = strawberry.field(description=_CHANGE)
+    change_id: strawberry.ID = strawberry.field(description=_CHANGE_DESCRIPTION)
 
 
 @strawberry.input(description="An agent's decision on a change of legal name.")
@@ -162,13 +166,13 @@ class LegalNameChangeDecideInput:
 
 @strawberry.input(description="A request to support about the whole account.")
 class AccountRequestInput:
-    message: str = strawberry.field(description=_MESSAGE)
+    message: str = strawberry.field(description=_MESSAGE_DESCRIPTION)
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The company to delete.")
 class AccountRequestDeletionInput:
-    message: str = strawberry.field(description=_MESSAGE)
+    message: str = strawberry.field(description=_MESSAGE_DESCRIPTION)
     account_id: strawberry.ID | None = strawberry.field(
         default=None,
         description="The ID of one of `Viewer.companies`, for example a deactivated one. Defaults "
@@ -193,7 +197,7 @@ class AccountRequestReactivationInput:
     account_id: strawberry.ID = strawberry.field(
         description="The ID of one of `Viewer.companies` whose status is not ACTIVE."
     )
-    message: str = strawberry.field(description=_MESSAGE)
+    message: str = strawberry.field(description=_MESSAGE_DESCRIPTION)
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 

@@ -76,10 +76,12 @@ async def switch_account(
     """Switch to another company."""
     context = info.context
     action, cookies = context.action(), context.cookies
-    if context.by_cookie and cookies is None:  # over a websocket, whose answers can't replace them
+    if (
+        context.uses_cookies and cookies is None
+    ):  # over a websocket, whose answers can't replace them
         raise Refusal(IdentityErrorCode.COOKIES_UNAVAILABLE)
     tokens = await sessions.switch(context.session, key_of(Account, input.account_id), action)
-    return cookies.set_tokens(tokens, action.at) if cookies and context.by_cookie else tokens
+    return cookies.set_tokens(tokens, action.at) if cookies and context.uses_cookies else tokens
 
 
 @dataclass(frozen=True)

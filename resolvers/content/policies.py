@@ -25,7 +25,7 @@ from resolvers.paging import After, Before, DeferredPage, First, Last, Order, Pa
 from resolvers.rows import RowByForeignKey, selected_columns
 
 NEWEST_FIRST = Order("effective_on", descending=True)
-OnDay = Annotated[
+DayArgument = Annotated[
     date | None,
     strawberry.argument(
         description="A date in Europe/Paris, in the past or future. Defaults to today."
@@ -45,7 +45,7 @@ def policies(
             description="The order of the list. Defaults to most recently effective first."
         ),
     ] = None,
-    at: OnDay = None,
+    at: DayArgument = None,
     first: First = None,
     after: After = None,
     last: Last = None,
@@ -66,7 +66,7 @@ def policies(
 def policy(
     info: Info,
     kind: Annotated[PolicyKind, strawberry.argument(description="The kind of policy.")],
-    at: OnDay = None,
+    at: DayArgument = None,
 ) -> "LatestPolicy":
     """The version in force on a day, None when there is none yet."""
     return LatestPolicy(_in_force(info.context, at).filter(kind=kind))

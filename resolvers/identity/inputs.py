@@ -5,15 +5,17 @@ import strawberry
 from auth.cookies import TokenDelivery
 from resolvers.arguments import IDEMPOTENCY_KEY
 
-_COMPANY = (
+_COMPANY_DESCRIPTION = (
     "The ID of one of `Viewer.companies`. Defaults to the company that the user joined first."
 )
 
 
-_DELIVER = "Where to deliver the tokens: in the response, or in cookies for pages in a browser."
+_DELIVERY_DESCRIPTION = (
+    "Where to deliver the tokens: in the response, or in cookies for pages in a browser."
+)
 
 
-_ANSWER = (
+_PASSKEY_DESCRIPTION = (
     "A passkey's response to `passkeyChallenge`: the output of the credential's `toJSON()`, as a "
     "string."
 )
@@ -48,17 +50,25 @@ class SessionSignInInput:
         description="The token from the email sent by `sessionRequestUnlock`. With it, sign-in "
         "isn't delayed by other people's failed attempts.",
     )
-    account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
-    deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)
+    account_id: strawberry.ID | None = strawberry.field(
+        default=None, description=_COMPANY_DESCRIPTION
+    )
+    deliver: TokenDelivery = strawberry.field(
+        default=TokenDelivery.BODY, description=_DELIVERY_DESCRIPTION
+    )
 
 
 @strawberry.input(
     description="A passkey's response, which replaces the password and the second factor."
 )
 class SessionSignInWithPasskeyInput:
-    passkey: str = strawberry.field(description=_ANSWER)
-    account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
-    deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)
+    passkey: str = strawberry.field(description=_PASSKEY_DESCRIPTION)
+    account_id: strawberry.ID | None = strawberry.field(
+        default=None, description=_COMPANY_DESCRIPTION
+    )
+    deliver: TokenDelivery = strawberry.field(
+        default=TokenDelivery.BODY, description=_DELIVERY_DESCRIPTION
+    )
 
 
 @strawberry.input(description="The company to switch to.")
@@ -87,7 +97,7 @@ class SessionStepUpInput:
         description="A code from the authenticator app, or a recovery code. Required once the "
         "second factor is on.",
     )
-    passkey: str | None = strawberry.field(default=None, description=_ANSWER)
+    passkey: str | None = strawberry.field(default=None, description=_PASSKEY_DESCRIPTION)
 
 
 @strawberry.input(description="The passkey created by the user's device.")

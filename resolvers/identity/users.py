@@ -28,9 +28,9 @@ def emails(context: Context, parents: Sequence[Any]) -> list[str | None]:
     see it.
     """
     viewer = context.viewer
-    sees_everyone, viewer_id = _sees_everyone(viewer), viewer.user_id
+    can_see_everyone, viewer_id = _can_see_everyone(viewer), viewer.user_id
     return [
-        row.email if sees_everyone or row.staff is None or row.id == viewer_id else None
+        row.email if can_see_everyone or row.staff is None or row.id == viewer_id else None
         for row in parents
     ]
 
@@ -45,26 +45,27 @@ def second_factors(context: Context, parents: Sequence[Any]) -> list[bool | None
     """Whether signing in requires a second factor of each user, for agents, operators and the
     person themselves.
     """
-    sees_everyone, viewer_id = _sees_everyone(context.viewer), context.viewer.user_id
+    can_see_everyone, viewer_id = _can_see_everyone(context.viewer), context.viewer.user_id
     return [
-        row.second_factor_at is not None if sees_everyone or row.id == viewer_id else None
+        row.second_factor_at is not None if can_see_everyone or row.id == viewer_id else None
         for row in parents
     ]
 
 
 def creation_times(context: Context, parents: Sequence[Any]) -> list[datetime | None]:
     """When each user signed up, for agents, operators and the person themselves."""
-    sees_everyone, viewer_id = _sees_everyone(context.viewer), context.viewer.user_id
-    return [row.created_at if sees_everyone or row.id == viewer_id else None for row in parents]
+    can_see_everyone, viewer_id = _can_see_everyone(context.viewer), context.viewer.user_id
+    return [row.created_at if can_see_everyone or row.id == viewer_id else None for row in parents]
 
 
 def verification_times(context: Context, parents: Sequence[Any]) -> list[datetime | None]:
     """When each user verified their address, for agents, operators and the person themselves."""
-    sees_everyone, viewer_id = _sees_everyone(context.viewer), context.viewer.user_id
+    can_see_everyone, viewer_id = _can_see_everyone(context.viewer), context.viewer.user_id
     return [
-        row.email_verified_at if sees_everyone or row.id == viewer_id else None for row in parents
+        row.email_verified_at if can_see_everyone or row.id == viewer_id else None
+        for row in parents
     ]
 
 
-def _sees_everyone(viewer: Viewer) -> bool:
+def _can_see_everyone(viewer: Viewer) -> bool:
     return viewer.is_agent or viewer.staff is Staff.OPERATOR

@@ -103,14 +103,14 @@ def actors(context: Context, parents: Sequence[AuditEntry]) -> RowByForeignKey:
 
 def staff(context: Context, parents: Sequence[AuditEntry]) -> list[Staff | None]:
     """The role of the staff member who performed each action, for operators."""
-    sees_staff = _is_operator(context.viewer)
-    return [Staff(parent.staff) if sees_staff and parent.staff else None for parent in parents]
+    can_see_staff = _is_operator(context.viewer)
+    return [Staff(parent.staff) if can_see_staff and parent.staff else None for parent in parents]
 
 
 def addresses(context: Context, parents: Sequence[AuditEntry]) -> list[str | None]:
     """The network address of each entry; for actions of staff members, only for operators."""
-    sees_staff = _is_operator(context.viewer)
-    return [parent.address if sees_staff or parent.staff is None else None for parent in parents]
+    can_see_staff = _is_operator(context.viewer)
+    return [parent.address if can_see_staff or parent.staff is None else None for parent in parents]
 
 
 def object_of(root: AuditEntry) -> str | None:

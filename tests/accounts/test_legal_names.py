@@ -586,7 +586,7 @@ async def test_p1_4_a_companys_address_and_numbers_can_be_changed(scenario: Scen
         (None, "FR44732829320", "SIREN_OTHER"),
     ],
 )
-async def test_p1_4_numbers_are_checked(
+async def test_p1_4_company_numbers_are_validated(
     scenario: Scenario, siret: str | None, vat_number: str | None, code: str
 ) -> None:
     action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session

@@ -125,7 +125,7 @@ async def test_the_last_owner_cannot_be_removed(company: Company) -> None:
 
 
 @pytest.mark.parametrize("change", ["demote", "leave", "remove each other"])
-async def test_one_owner_stays_after_concurrent_changes(company: Company, change: str) -> None:
+async def test_one_owner_remains_after_concurrent_changes(company: Company, change: str) -> None:
     async def operation(name: str, other: str) -> str:
         if change == "demote":
             return await company.change_role(name, name, ADMIN)
@@ -281,7 +281,7 @@ async def test_losing_the_right_to_invite_revokes_open_invitations(
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_an_owner_stays_after_any_sequence_of_changes(company: Company, seed: int) -> None:
+async def test_an_owner_remains_after_any_sequence_of_changes(company: Company, seed: int) -> None:
     """After any sequence of changes, removals, departures and transfers, some of them concurrent,
     the company has an owner and every session matches its member's role.
     """

@@ -94,7 +94,7 @@ async def test_all_sessions_ended_in_this_process_end_immediately(
     other = await signed_in(server, owner)
     await server.viewer_of(other.access)
     async with server.action().transaction() as tx:
-        await end_all(tx, owner, except_id=tokens.session.pk)
+        await end_all(tx, owner, excluded_session_id=tokens.session.pk)
     await server.assert_refused(other)
     assert (await server.viewer_of(tokens.access)).user == owner
 

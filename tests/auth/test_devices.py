@@ -46,12 +46,12 @@ MOZILLA = "Mozilla/5.0"
         ("x" * 100_000, "x" * 30),
     ],
 )
-def test_a_device_is_described_in_a_few_words(user_agent: str | None, device: str | None) -> None:
+def test_device_names_state_browser_and_system(user_agent: str | None, device: str | None) -> None:
     """P4.3: readable, and too coarse to identify a machine."""
     assert device_name(user_agent) == device
 
 
-def test_every_device_fits_its_column() -> None:
+def test_device_names_fit_the_column() -> None:
     assert all(
         len(device_name(f"SamsungBrowser/ {marker}") or "") <= 60
         for marker in ("Macintosh", "Windows", "x" * 1000)

@@ -344,7 +344,7 @@ async def test_all_other_sessions_of_a_user_end(
     current, other_tokens = await signed_in(owner, new_action), await signed_in(owner, new_action)
     agent_tokens = await sign_in(agent, None, True, new_action())
     async with new_action().transaction() as tx:
-        await end_all(tx, owner, except_id=current.session.pk)
+        await end_all(tx, owner, excluded_session_id=current.session.pk)
     session_keys = [tokens.session.pk for tokens in (current, other_tokens, agent_tokens)]
     assert await valid_session_ids(session_keys, new_action().at) == {
         current.session.pk,

@@ -53,7 +53,7 @@ async def test_a_websocket_is_closed_when_its_access_token_expires(
         assert (await typing.next())["user"]["name"] == "Paul Meunier"
         clock.advance(ACCESS_LIFETIME + timedelta(seconds=1))
         await websocket.subscribe("{ viewer { user { name } } }")
-        assert await websocket.closed() == CloseCode.FORBIDDEN
+        assert await websocket.wait_closed() == CloseCode.FORBIDDEN
         assert subscription.queue.empty()
     assert await refused_with(paul) == CloseCode.UNAUTHORIZED
 
@@ -73,7 +73,7 @@ async def test_an_idle_websocket_is_closed_and_nothing_more_is_delivered(
         clock.advance(ACCESS_LIFETIME / 2 + timedelta(seconds=1))  # only the first one has expired
         reply = {"ticketId": ticket, "body": "Bonsoir", "clientMessageId": "1"}
         await second.mutate("ticketReply", "TicketReplyInput", reply, "message { id }")
-        assert await websocket.closed() == CloseCode.FORBIDDEN
+        assert await websocket.wait_closed() == CloseCode.FORBIDDEN
         while not subscription.queue.empty():
             assert (await subscription.next())["message"]["body"] != "Bonsoir"
     async with second.socket() as websocket:

@@ -342,7 +342,7 @@ def test_an_invalid_end_of_the_chain_is_refused(text: str) -> None:
         ChainPosition.parse(text)
 
 
-async def test_old_entries_expire_and_the_rest_stays_valid(
+async def test_old_entries_expire_and_the_others_remain_valid(
     action: Action, clock: "MovableClock"
 ) -> None:
     for _ in range(4):

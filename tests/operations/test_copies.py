@@ -56,7 +56,7 @@ async def copy_of(url: str, folder: Path) -> str:
     return url.replace(name[1], f"copy_of_{name[1]}")
 
 
-async def test_a_database_is_recognized_where_it_is(db: str, action: Action) -> None:
+async def test_an_unmoved_database_is_not_held(db: str, action: Action) -> None:
     for _ in range(2):
         assert not await Installation.recognize_database(action)
         await disconnect()

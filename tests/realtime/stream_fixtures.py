@@ -208,9 +208,9 @@ class StreamApp:
         return list(self.endpoint._broadcasts._open.values())
 
     @property
-    def live(self) -> list[Subscription]:
+    def live_subscriptions(self) -> list[Subscription]:
         """The subscriptions that need no task."""
-        return live(self.endpoint)
+        return live_subscriptions(self.endpoint)
 
     @property
     def is_idle(self) -> bool:
@@ -236,7 +236,7 @@ class StreamApp:
             await serve_task
 
 
-def live(endpoint: SocketEndpoint) -> list[Subscription]:
+def live_subscriptions(endpoint: SocketEndpoint) -> list[Subscription]:
     """The endpoint's subscriptions that need no task."""
     return [
         subscription
@@ -373,7 +373,9 @@ class MemorySocket:
 
     def is_live(self, operation_id: str = "1") -> bool:
         """Whether the subscription needs no task."""
-        subscriptions = [each for each in live(self.endpoint) if each.operation_id == operation_id]
+        subscriptions = [
+            each for each in live_subscriptions(self.endpoint) if each.operation_id == operation_id
+        ]
         return any(each.connection.client is self.client for each in subscriptions)
 
 

@@ -218,7 +218,7 @@ async def test_a_client_that_catches_up_while_an_event_is_delivered_receives_it_
 
     monkeypatch.setattr(app, "valid_sessions", detach_second)
     sockets = await subscribe_all(app, *named_people(2))
-    order = [subscription.connection.client for subscription in app.live]
+    order = [subscription.connection.client for subscription in app.live_subscriptions]
     in_order += sorted(sockets, key=lambda socket: order.index(socket.client))
     await app.append()
     await wait_for_event(sockets, 1)
@@ -258,7 +258,7 @@ async def test_frames_are_written_in_batches_between_which_clients_may_leave_or_
     app: StreamApp,
 ) -> None:
     sockets = await subscribe_all(app, *named_people(broadcast.BATCH_SIZE * 2 + 10))
-    order = [subscription.connection.client for subscription in app.live]
+    order = [subscription.connection.client for subscription in app.live_subscriptions]
     sockets.sort(key=lambda socket: order.index(socket.client))
     *others, slow, leaving_client = sockets
     append_task = asyncio.create_task(app.append())

@@ -54,9 +54,9 @@ async def subscribe_and_wait(
     app: StreamApp, client: ClientConnection, operation_id: str = "1", query: str = GREETING
 ) -> None:
     """Subscribe, and wait until the subscription is live."""
-    live_before = len(app.live)
+    live_before = len(app.live_subscriptions)
     await subscribe(client, operation_id, query)
-    await wait_until(lambda: len(app.live) == live_before + 1)
+    await wait_until(lambda: len(app.live_subscriptions) == live_before + 1)
 
 
 async def receive_sequence(client: ClientConnection) -> int:
@@ -97,7 +97,7 @@ async def test_a_client_that_stops_reading_delays_no_one_and_misses_nothing(app:
             await subscribe_and_wait(app, slow, query=NAME)
             await subscribe_and_wait(app, quick, query=NAME)
             events = 0
-            while len(app.live) == 2:
+            while len(app.live_subscriptions) == 2:
                 await app.append(20)
                 assert [await receive_sequence(quick) for _ in range(20)] == list(
                     range(events + 1, events + 21)
@@ -109,7 +109,7 @@ async def test_a_client_that_stops_reading_delays_no_one_and_misses_nothing(app:
                 range(events + 1, last + 1)
             )
             assert [await receive_sequence(slow) for _ in range(last)] == list(range(1, last + 1))
-            await wait_until(lambda: len(app.live) == 2)
+            await wait_until(lambda: len(app.live_subscriptions) == 2)
             await app.append()
             assert await receive_sequence(slow) == await receive_sequence(quick) == last + 1
     assert app.is_idle

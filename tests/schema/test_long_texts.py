@@ -88,4 +88,4 @@ def test_a_page_of_a_chat_and_of_the_library_can_be_read(engine: Engine) -> None
 )
 def test_the_size_of_responses_is_limited_by_role(viewer: Viewer, limit: int) -> None:
     limits = ResponseLimits(anonymous=1, customer=2, staff=3, analyst=4)
-    assert limits.of(viewer) == limit
+    assert limits.limit_of(viewer) == limit

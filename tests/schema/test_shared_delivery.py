@@ -22,7 +22,7 @@ from resolvers.context import Services
 from schema.root import schema
 from tests.people import add_member, create_staff_viewer, create_user, create_viewer
 from tests.realtime.socket_fixtures import wait_until
-from tests.realtime.stream_fixtures import MemorySocket, live
+from tests.realtime.stream_fixtures import MemorySocket, live_subscriptions
 from tests.schema.conftest import decode_answer
 from tests.schema.subscription_fixtures import ViewerClient, create_endpoint, subscribe
 from tests.schema.test_isolation import selection
@@ -101,7 +101,7 @@ async def subscribe_all(
     for socket in sockets:
         for number, query in enumerate(queries):
             socket.subscribe(str(number), query)
-    await wait_until(lambda: len(live(endpoint)) == len(sockets) * len(queries))
+    await wait_until(lambda: len(live_subscriptions(endpoint)) == len(sockets) * len(queries))
     return sockets
 
 

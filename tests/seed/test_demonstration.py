@@ -142,7 +142,7 @@ async def test_old_emails_are_not_sent_again(demonstration_data: None) -> None:
     assert not await Email.filter(next_attempt_at__not_isnull=True).exists()
 
 
-async def test_a_database_with_users_stays_as_it_is(
+async def test_a_database_with_users_is_unchanged(
     db: str,
     clock: "MovableClock",
     bus: "RecordingBus",

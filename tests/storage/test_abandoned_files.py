@@ -164,7 +164,7 @@ async def test_quarantined_and_infected_files_are_deleted_too(
         assert await scan_waiting_files(site.action(), site.file_service) == 1
 
 
-async def test_a_file_attached_during_the_job_stays(
+async def test_a_file_attached_during_the_job_is_kept(
     db: str, scenario: Scenario, clock: "MovableClock"
 ) -> None:
     file, ticket = await scenario.upload(), await scenario.open_ticket()

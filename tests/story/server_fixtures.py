@@ -255,7 +255,7 @@ class WebsocketClient:
             elif message.get("id") in self._queues:
                 self._queues[message["id"]].put_nowait(message)
 
-    async def closed(self, seconds: float = 120) -> int | None:
+    async def wait_closed(self, seconds: float = 120) -> int | None:
         """Waits until the server closes the websocket, and returns the close code."""
         await asyncio.wait_for(self._websocket.wait_closed(), seconds)
         return self._websocket.close_code

@@ -181,7 +181,7 @@ async def paul_deactivates_his_account(paul: Client, agent: Client, amadou: Staf
             "accountDeactivate", "AccountDeactivateInput", arguments, "account { status }"
         )
         assert deactivation["account"]["status"] == "DEACTIVATED"
-        assert await websocket.closed() == CloseCode.UNAUTHORIZED
+        assert await websocket.wait_closed() == CloseCode.UNAUTHORIZED
     assert (await paul.execute(STATUS_QUERY))["errors"][0]["extensions"][
         "code"
     ] == "UNAUTHENTICATED"

@@ -170,7 +170,7 @@ async def noe_is_promoted_while_connected(paul: Client, noe: Client) -> None:
                 "member { role user { name } }",
             )
             assert promotion["member"] == {"role": "BILLING", "user": {"name": "Noé Blin"}}
-        assert await websocket.closed() == CloseCode.FORBIDDEN
+        assert await websocket.wait_closed() == CloseCode.FORBIDDEN
     assert (await noe.data("{ invoices { totalCount } }"))["invoices"] == {"totalCount": 0}
     async with noe.socket() as websocket:
         subscription = await websocket.subscribe(EVENTS_SUBSCRIPTION, after=last)
@@ -244,7 +244,7 @@ async def noe_switches_accounts(paul: Client, noe: Client) -> None:
             arguments,
             "session { accessToken }",
         )
-        assert await websocket.closed() == CloseCode.UNAUTHORIZED
+        assert await websocket.wait_closed() == CloseCode.UNAUTHORIZED
     noe.token = switch_payload["session"]["accessToken"]
     assert await code_of(old_client, "{ viewer { locale } }") == "UNAUTHENTICATED"
     result = await noe.data(
@@ -277,7 +277,7 @@ async def noe_is_removed_while_connected(paul: Client, noe: Client) -> None:
         arguments = {"userId": await user_id(paul, "Noé Blin")}
         await paul.mutate("memberRemove", "MemberRemoveInput", arguments, "removed")
         await paul.open_chat()
-        assert await websocket.closed() == CloseCode.UNAUTHORIZED
+        assert await websocket.wait_closed() == CloseCode.UNAUTHORIZED
         assert subscription.queue.empty()
     assert await code_of(noe, "{ viewer { locale } }") == "UNAUTHENTICATED"
     assert await members(paul) == {"Paul Meunier": "OWNER"}
@@ -350,13 +350,13 @@ async def test_p1_4_role_changes_reach_websockets_of_other_processes(
                 {**arguments, "role": "BILLING"},
                 "member { role }",
             )
-            assert await websocket.closed() == CloseCode.FORBIDDEN
+            assert await websocket.wait_closed() == CloseCode.FORBIDDEN
         while (await noe.data("{ viewer { role } }"))["viewer"]["role"] != "BILLING":
             await asyncio.sleep(0.05)  # a process caches viewers for up to a second
         async with noe.socket() as websocket:
             await websocket.subscribe(EVENTS_SUBSCRIPTION)
             await paul.mutate("memberRemove", "MemberRemoveInput", arguments, "removed")
-            assert await websocket.closed() == CloseCode.UNAUTHORIZED
+            assert await websocket.wait_closed() == CloseCode.UNAUTHORIZED
 
 
 async def email_from_any(*servers: Server) -> Any:

@@ -55,7 +55,7 @@ async def test_the_explorer_is_open_by_default(visit_report: dict[str, Any]) -> 
     assert visit_report["stillThere"]
 
 
-async def test_the_first_query_explains_itself_and_runs(visit_report: dict[str, Any]) -> None:
+async def test_the_first_query_has_comments_and_runs(visit_report: dict[str, Any]) -> None:
     assert visit_report["query"].startswith("# Bienvenue")
     assert json.loads(visit_report["welcome"])["data"] == {
         "offers": {"nodes": [{"name": "TPE Essentielle"}]}

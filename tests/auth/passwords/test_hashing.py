@@ -22,9 +22,9 @@ PASSWORD = "corneille sabot pluvier 42"
 @pytest.fixture(autouse=True)
 def processes() -> Iterator[list["hashing_pool._Process"]]:
     """Hashing processes that only this test uses."""
-    hashing_pool.stop_idle()
-    yield hashing_pool._idle
-    hashing_pool.stop_idle()
+    hashing_pool.stop_idle_processes()
+    yield hashing_pool._idle_processes
+    hashing_pool.stop_idle_processes()
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_processes_end_with_the_server() -> None:
         "import os, sys; from auth.passwords import hashing_pool; hashing_pool.run('score', 'x', "
         "[]);"
     )
-    program += "print(hashing_pool._idle[0].process.pid, flush=True);"
+    program += "print(hashing_pool._idle_processes[0].process.pid, flush=True);"
     for end in ("os.kill(os.getpid(), 9)", "sys.exit()"):
         with subprocess.Popen(
             [sys.executable, "-c", program + end], stdout=subprocess.PIPE, text=True

@@ -151,7 +151,7 @@ async def test_counts_decrease_over_time() -> None:
 
 
 @given(st.lists(st.integers(0, 30), max_size=200))
-async def test_memory_is_bounded_and_the_busiest_key_stays(others: list[int]) -> None:
+async def test_memory_is_bounded_and_the_busiest_key_is_kept(others: list[int]) -> None:
     throttle = Throttle(FixedClock(), size=10)
     for _ in range(6):
         await seconds_to_wait(throttle, key(PAIR, "guesser"))

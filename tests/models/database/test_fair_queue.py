@@ -60,7 +60,7 @@ async def test_random_use_never_exceeds_the_limits_and_ends_at_zero(seed: int) -
     queue = FairQueue(size, share=share, transactions=transactions, wait=PATIENCE)
     users: list[tuple[str | None, bool]] = []
 
-    async def use() -> None:
+    async def use_connection() -> None:
         person, transaction = random.choice([None, "a", "b"]), random.random() < 0.5
         admission = await queue.enter(person, transaction=transaction)
         users.append(admission)
@@ -74,7 +74,7 @@ async def test_random_use_never_exceeds_the_limits_and_ends_at_zero(seed: int) -
             users.remove(admission)
             queue.leave(admission)
 
-    tasks = [asyncio.create_task(use()) for _ in range(60)]
+    tasks = [asyncio.create_task(use_connection()) for _ in range(60)]
     for task in random.sample(tasks, 20):
         await asyncio.sleep(0)
         task.cancel()

@@ -73,7 +73,7 @@ class TicketScenario:
         payload: dict[str, Any] = response["data"]["ticketMarkRead"]
         return payload
 
-    async def unread(self, viewer: Viewer) -> tuple[int, int]:
+    async def unread_counts(self, viewer: Viewer) -> tuple[int, int]:
         """The unread messages of the ticket, and the number of tickets that have some."""
         ticket = (await self.execute(viewer, UNREAD, id=self.ticket_id))["data"]["node"]
         query = "{ viewer { unreadTickets } }"
@@ -146,7 +146,7 @@ async def test_a_customer_who_receives_replies_live_gets_no_email(
         assert event["data"]["ticketEvents"]["message"] == {"body": "En direct"}
         if stays_connected:
             assert await scenario.send_emails() == []
-            assert await scenario.unread(scenario.owner) == (1, 1)
+            assert await scenario.unread_counts(scenario.owner) == (1, 1)
     assert await scenario.send_emails() == []
     await scenario.reply(dataset.alice, "Vous êtes parti ?")
     [email] = await scenario.send_emails()
@@ -217,23 +217,23 @@ async def test_p5_2_unread_messages_are_counted_for_each_person(
     scenario: TicketScenario, dataset: Dataset, action: Action
 ) -> None:
     owner, member, alice = scenario.owner, dataset.paul.member, dataset.alice
-    assert await scenario.unread(owner) == (0, 0)
-    assert await scenario.unread(alice) == (1, 0)  # unread, and assigned to nobody
+    assert await scenario.unread_counts(owner) == (0, 0)
+    assert await scenario.unread_counts(alice) == (1, 0)  # unread, and assigned to nobody
     await scenario.reply(alice, "Bonjour")
     last = await scenario.reply(alice, "Autre chose ?")
-    assert await scenario.unread(alice) == (0, 0)
-    assert await scenario.unread(owner) == (2, 1)
+    assert await scenario.unread_counts(alice) == (0, 0)
+    assert await scenario.unread_counts(owner) == (2, 1)
     payload = await scenario.mark_read(owner, last)
     assert payload == {"ticket": {"unreadCount": 0}, "userErrors": []}
-    assert await scenario.unread(owner) == (0, 0)
-    assert await scenario.unread(member) == (2, 1)
+    assert await scenario.unread_counts(owner) == (0, 0)
+    assert await scenario.unread_counts(member) == (2, 1)
     await Ticket.filter(account=dataset.paul.account).update(assignee_id=alice.user_id)
     await scenario.reply(member, "Oui")
-    assert await scenario.unread(member) == (0, 0)
-    assert await scenario.unread(owner) == (0, 0)  # a colleague's message
-    assert await scenario.unread(alice) == (1, 1)
+    assert await scenario.unread_counts(member) == (0, 0)
+    assert await scenario.unread_counts(owner) == (0, 0)  # a colleague's message
+    assert await scenario.unread_counts(alice) == (1, 1)
     await scenario.mark_read(owner, 1)  # never back
-    assert await scenario.unread(owner) == (0, 0)
+    assert await scenario.unread_counts(owner) == (0, 0)
 
 
 async def test_messages_from_before_a_member_joined_are_not_unread(
@@ -245,9 +245,9 @@ async def test_messages_from_before_a_member_joined_are_not_unread(
     user = await create_user(later_action, "Nina")
     await add_member(later_action, dataset.paul.account, user)
     viewer = await create_viewer(later_action, user, dataset.paul.account)
-    assert await scenario.unread(viewer) == (0, 0)
+    assert await scenario.unread_counts(viewer) == (0, 0)
     await scenario.reply(dataset.alice, "Nouveau")
-    assert await scenario.unread(viewer) == (1, 1)
+    assert await scenario.unread_counts(viewer) == (1, 1)
 
 
 async def test_a_position_outside_the_ticket_or_in_a_hidden_ticket_is_refused(
