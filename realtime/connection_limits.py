@@ -77,7 +77,7 @@ class HalfOpenConnection(Protocol):
         """Stop waiting for the rest of the request, and close the connection."""
 
 
-class Turns:
+class UpgradeQueue:
     """Lets one callback run in each iteration of the event loop, in the order in which they came.
 
     A handshake takes a quarter of a millisecond. Without turns, a thousand that arrive together
@@ -112,7 +112,7 @@ class ConnectionRegistry:
         self._connections_of: Counter[str | None] = Counter()
         # In the order in which they began to wait; the networks of trusted proxies are None.
         self._half_open_of: dict[str | None, dict[HalfOpenConnection, float]] = {}
-        self.upgrades = Turns()
+        self.upgrades = UpgradeQueue()
 
     def open(self, peer: str | None) -> str | None:
         """Count a connection from this address, None for a trusted proxy's. Returns its network."""
