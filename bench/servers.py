@@ -126,6 +126,8 @@ def _environment(url: str, folder: Path) -> dict[str, str]:
         "CAMCHA_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefgh",
         # All subscribers of a fan-out are one person.
         "CAMCHA_LIMIT_SOCKET_CONNECTIONS_PER_PERSON": "100000",
+        # The client that posts messages waits until all subscriptions have started.
+        "CAMCHA_LIMIT_IDLE_SECONDS": "60",
         "CAMCHA_MAIL_URL": f"file://{folder / 'mail'}",
         "CAMCHA_FILES": str(folder / "files"),
         "CAMCHA_LIMIT_ACTIVITY_MESSAGES_OF_STAFF": "1000000000",  # one agent sends all of them
