@@ -4,7 +4,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0021_ticket_positions')]
+    dependencies = [('models', '0024_search_letters')]
 
     initial = False
 

@@ -42,7 +42,7 @@ async def _nothing(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0022_installation')]
+    dependencies = [('models', '0023_email_priority')]
 
     initial = False
 
