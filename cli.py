@@ -410,10 +410,10 @@ async def _is_recognized(settings: Settings) -> bool:
 
 
 def encrypt_again(args: argparse.Namespace) -> int:
-    unreadable = asyncio.run(_encrypt_again(read_settings(os.environ)))
-    if unreadable:
+    unreadable_count = asyncio.run(_encrypt_again(read_settings(os.environ)))
+    if unreadable_count:
         raise CommandError(
-            f"{unreadable} authenticator apps were set up with a key that is neither "
+            f"{unreadable_count} authenticator apps were set up with a key that is neither "
             f"CAMCHA_SECRET_KEY nor among CAMCHA_SECRET_KEY_PREVIOUS. Add that key, or reset the "
             f"second factors of these people, and run the command again"
         )

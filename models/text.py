@@ -38,12 +38,13 @@ def is_blank(text: str) -> bool:
     White space, control and format characters, fillers, and combining marks alone are blank.
     """
     return not any(
-        (unicodedata.category(c)[0] in "LNPS" and c not in _BLANK_CHARACTERS) or _is_new(c)
+        (unicodedata.category(c)[0] in "LNPS" and c not in _BLANK_CHARACTERS)
+        or _is_unassigned_symbol(c)
         for c in text
     )
 
 
-def _is_new(c: str) -> bool:
+def _is_unassigned_symbol(c: str) -> bool:
     """Whether this may be an emoji or an ideograph of a later Unicode than Python's."""
     return 0x10000 <= ord(c) < 0x3FFFE and unicodedata.category(c) == "Cn"
 
@@ -64,7 +65,11 @@ def clean_line(text: str) -> str:
         elif c in _JOINERS:
             if characters and _is_joiner_between(characters[-1], text[position + 1 : position + 2]):
                 characters.append(c)
-        elif (c.isprintable() and c not in _BLANK_CHARACTERS) or _is_new(c) or position in flags:
+        elif (
+            (c.isprintable() and c not in _BLANK_CHARACTERS)
+            or _is_unassigned_symbol(c)
+            or position in flags
+        ):
             characters.append(c)
     result = " ".join("".join(characters).split())
     return "" if is_blank(result) else result

@@ -94,7 +94,7 @@ def test_log_events_in_operating_exist() -> None:
     assert {event for event in events if f'"{event}"' not in sources} == set()
 
 
-def test_the_commands_in_operating_are_typed_as_they_are() -> None:
+def test_the_commands_in_operating_can_be_run_as_written() -> None:
     """Each command works in a fresh clone: it is a file of the repository, with a known command."""
     commands = set(re.findall(r"^    ([a-z-]+)", _parser().format_help(), re.M))
     typed = re.findall(r"(?:^    |`)(bin/\w+)(?: ([a-z-]+))?", OPERATING, re.M)

@@ -84,7 +84,7 @@ def test_the_texts_are_complete() -> None:
         )
 
 
-async def test_p4_4_a_new_version_is_added_and_the_one_before_stays(
+async def test_p4_4_a_new_version_is_added_and_the_previous_one_is_kept(
     db: str, clock: "MovableClock"
 ) -> None:
     today = local_date(clock.now())

@@ -133,15 +133,17 @@ async def test_every_asset_exists_with_its_type_and_is_revalidated(
 async def test_an_asset_has_the_same_content_compressed_and_uncompressed(
     client: httpx.AsyncClient,
 ) -> None:
-    uncompressed = await client.get(
+    uncompressed_response = await client.get(
         "/graphql/assets/page.js", headers={"Accept-Encoding": "identity"}
     )
-    compressed = await client.get("/graphql/assets/page.js", headers={"Accept-Encoding": "gzip"})
-    assert "content-encoding" not in uncompressed.headers
-    assert compressed.headers["content-encoding"] == "gzip"
+    compressed_response = await client.get(
+        "/graphql/assets/page.js", headers={"Accept-Encoding": "gzip"}
+    )
+    assert "content-encoding" not in uncompressed_response.headers
+    assert compressed_response.headers["content-encoding"] == "gzip"
     assert (
-        uncompressed.text
-        == compressed.text
+        uncompressed_response.text
+        == compressed_response.text
         == (FOLDER.parent.parent / "web" / "graphiql.js").read_text()
     )
 
