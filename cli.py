@@ -490,7 +490,9 @@ def staff(args: argparse.Namespace) -> int:
     hours = int(staff_accounts.LIFETIME.total_seconds() / 3600)
     print(f"Choose a password at this address. It works once, within {hours} hours:\n")
     print(f"    {settings.base_url}/reset?token={token}\n")
-    print("Then sign in and set up a second factor, which activates the role.")
+    print(
+        f"Then set up a second factor, which activates the role: {settings.base_url}/second-factor"
+    )
     return 0
 
 

@@ -17,7 +17,7 @@ from models.action import Action
 from models.errors import DomainError, Refusal, Throttled, message_for
 from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
-from models.translations import _
+from models.translations import _, text
 from resolvers.context import Services
 from web import second_factor
 from web.page import (
@@ -96,7 +96,11 @@ class _PasswordResetPage:
             if error.code == IdentityErrorCode.TOKEN_INVALID:
                 raise
             return _form(request, user, error)
-        return page_response(request, _PASSWORD_SAVED_PAGE)
+        page = _PASSWORD_SAVED_PAGE
+        if user.staff and not user.second_factor:  # which the role needs
+            label = text(_("Set up a second factor"), language(request))
+            page = replace(page, links=((label, second_factor.PATH),), continues=False)
+        return page_response(request, page)
 
 
 @dataclass(frozen=True)

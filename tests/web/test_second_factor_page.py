@@ -11,9 +11,11 @@ import pytest
 
 from auth import sessions
 from auth.authentication import authenticate
+from auth.passwords import change
 from models.identity.session import Session
 from models.identity.user import Staff, User
 from tests.auth.conftest import code_of
+from tests.outbox import token_to
 from tests.people import create_staff, viewer_of
 from tests.web.test_pages import assert_locked_down
 from tests.web.web_fixtures import ENGLISH, FRENCH, Site, open_site
@@ -21,7 +23,7 @@ from tests.web.web_fixtures import ENGLISH, FRENCH, Site, open_site
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-PASSWORD = "corneille sabot pluvier 42"
+PASSWORD, NEW_PASSWORD = "corneille sabot pluvier 42", "mouette phare ardoise 77"
 
 
 @pytest.fixture
@@ -82,6 +84,15 @@ async def test_an_operator_sets_up_the_second_factor(
     again = await send(site, email=operator.email, password=PASSWORD)
     assert again.status_code == 422
     assert "already has a second factor" in again.text
+
+
+async def test_staff_who_chose_a_password_are_led_to_the_page(site: Site, operator: User) -> None:
+    action = site.action()
+    await change.request_reset(action, site.services.auth, email=operator.email, peer="192.0.2.7")
+    link = f"/reset?token={await token_to(operator.email, 'reset')}"
+    page = await site.client.post(link, data={"password": NEW_PASSWORD}, headers=ENGLISH)
+    assert page.status_code == 200
+    assert '<a href="/second-factor">Set up a second factor</a>' in page.text
 
 
 async def test_a_wrong_password_shows_nothing(site: Site, operator: User) -> None:
