@@ -10,4 +10,4 @@ class MailOptions:
     """
 
     reply_delay: int = 300
-    connections: int = 4
+    connections: int = 8
