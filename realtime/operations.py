@@ -181,11 +181,13 @@ class Operations:
         self, subscription: Subscription, start: Callable[[], Awaitable[None]]
     ) -> bool:
         """Deliver what the subscription has missed until it is live. Returns True when it has
-        failed and therefore ended.
+        failed and therefore ended. Raises RequestError when it can't start.
         """
         operation_id = subscription.operation_id
+        is_started = False
         try:
             await outlast(start)
+            is_started = True
             while subscription.task:
                 await outlast(lambda: self._send_missed_events(subscription))
                 self._current_task(operation_id)
@@ -196,6 +198,8 @@ class Operations:
             result = self._engine.source_error(
                 subscription.operation, error, self._connection.client.context()
             )
+            if not is_started:
+                raise RequestError(result["errors"]) from error
             await self._send(operation_id, messages.next_message(operation_id, result))
             return True
         self._open[operation_id] = subscription

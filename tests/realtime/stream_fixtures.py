@@ -322,7 +322,7 @@ class MemorySocket:
         if self._gone or not self._reads.is_set():
             return False
         self.written_directly += 1
-        self._deliver(frame[frame.index(b"{") :])
+        self._deliver(frame[frame.index(b'{"') :])  # a length may contain a brace
         return True
 
     async def _send(self, event: Any) -> None:
