@@ -14,6 +14,7 @@ from tortoise.expressions import Q
 
 from auth.tokens import Purpose, Signer
 from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
+from billing.invoice_emails import send_invoice
 from billing.invoicing import issue
 from billing.seller import Seller
 from mail import emails
@@ -187,9 +188,7 @@ async def _activate(
     invoice = await issue(
         tx, services.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0
     )
-    if buyer:
-        token = services.signer.sign(Purpose.EMAIL_DOWNLOAD, tx.action.at, invoice=invoice.pk)
-        await emails.send_invoice_issued(tx, buyer, invoice, token)
+    await send_invoice(tx, services.signer, purchase, invoice)
 
 
 async def _buyer(tx: Transaction, purchase: Purchase) -> User | None:
