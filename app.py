@@ -49,7 +49,17 @@ from settings import ResponseLimits, Settings, SettingsError
 from storage.file_service import FileService
 from storage.object_store import store_from_url
 from storage.scanner import scanner_from_url
-from web import access, files, graphiql, health, home, hosts, pages, policies
+from web import (
+    access,
+    files,
+    graphiql,
+    health,
+    home,
+    hosts,
+    invoice_recipients,
+    pages,
+    policies,
+)
 from web.hosts import HostCheck, TrailingSlash
 from worker import jobs, run
 
@@ -250,6 +260,7 @@ class Application:
             *graphiql.routes(),
             *pages.routes(self.services),
             *access.routes(self.services),
+            *invoice_recipients.routes(self.services),
             *policies.routes(self.services),
             *files.routes(self.services, self.file_service),
         ]

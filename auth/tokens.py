@@ -19,6 +19,7 @@ class Purpose(StrEnum):
     FILE_DOWNLOAD = "FILE_DOWNLOAD"
     EMAIL_DOWNLOAD = "LETTER_DOWNLOAD"  # never changes: it salts links that people have received
     UPLOAD = "UPLOAD"
+    INVOICE_RECIPIENT = "INVOICE_RECIPIENT"
 
 
 LIFETIME = {
@@ -27,6 +28,7 @@ LIFETIME = {
     Purpose.FILE_DOWNLOAD: timedelta(hours=2),  # from the beginning of the hour
     Purpose.EMAIL_DOWNLOAD: timedelta(days=30),  # emails are read when there is time
     Purpose.UPLOAD: timedelta(minutes=5),
+    Purpose.INVOICE_RECIPIENT: timedelta(days=3_650),  # every invoice can be stopped by its link
 }
 
 

@@ -19,6 +19,7 @@ from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
 from models.action import Transaction
 from models.billing.invoice import Invoice
+from models.billing.invoice_recipient import InvoiceRecipient
 from models.clock import local_date
 from models.identity.user import User
 from models.locale import Locale
@@ -71,7 +72,56 @@ async def send_invoice_issued(
     issued_on = day(invoice.issued_on, user.locale)
     link = f"{BASE_URL}/downloads/{download_token}"
     return await _store_for_user(
-        tx, user, "invoice_issued", invoice, link=link, invoice=invoice, issued_on=issued_on
+        tx,
+        user,
+        "invoice_issued",
+        invoice,
+        link=link,
+        invoice=invoice,
+        issued_on=issued_on,
+        stop_link="",
+    )
+
+
+async def send_invoice_to_recipient(
+    tx: Transaction,
+    recipient: InvoiceRecipient,
+    account: Account,
+    invoice: Invoice,
+    download_token: str,
+    recipient_token: str,
+) -> Email:
+    """Send an invoice to a recipient outside of the company, with a link to get no more."""
+    return await _store(
+        tx,
+        recipient.email,
+        recipient.locale,
+        "",
+        "invoice_issued",
+        invoice,
+        account_id=account.pk,
+        link=f"{BASE_URL}/downloads/{download_token}",
+        invoice=invoice,
+        issued_on=day(invoice.issued_on, recipient.locale),
+        company=_without_links(account.legal_name),
+        stop_link=_page_url("invoices/stop", recipient_token),
+    )
+
+
+async def send_invoice_recipient(
+    tx: Transaction, recipient: InvoiceRecipient, account: Account, token: str
+) -> Email:
+    """Ask an address whether it wants to get a company's invoices. Addresses no one by name."""
+    return await _store(
+        tx,
+        recipient.email,
+        recipient.locale,
+        "",
+        "invoice_recipient",
+        account_id=account.pk,
+        company=_without_links(account.legal_name),
+        link=_page_url("invoices/receive", token),
+        stop_link=_page_url("invoices/stop", token),
     )
 
 

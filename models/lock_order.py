@@ -16,6 +16,7 @@ TABLES = (
     "account",
     "erasure",
     "invitation",
+    "invoice_recipient",
     "user",
     "membership",
     "refresh_token",

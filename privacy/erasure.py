@@ -27,6 +27,7 @@ from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
 from models.action import Action, Transaction
 from models.billing.invoice import Invoice
+from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
 from models.database.sql import execute
@@ -243,6 +244,10 @@ async def _delete_invitations(tx: Transaction, account_id: int) -> int:
     return await Invitation.filter(account_id=account_id).using_db(tx.db).delete()
 
 
+async def _delete_invoice_recipients(tx: Transaction, account_id: int) -> int:
+    return await InvoiceRecipient.filter(account_id=account_id).using_db(tx.db).delete()
+
+
 async def _delete_emails(tx: Transaction, account_id: int) -> int:
     matching_emails = Email.filter(Q(account_id=account_id) | Q(invoice__account_id=account_id))
     return await matching_emails.using_db(tx.db).delete()
@@ -303,6 +308,7 @@ _STEPS: dict[str, Step] = {
     "billing details": _clear_billing_details,
     "cards": _clear_card_details,
     "invitations": _delete_invitations,
+    "invoice recipients": _delete_invoice_recipients,
     "emails": _delete_emails,
     "sessions": _delete_sessions,
     "people": _remove_member,

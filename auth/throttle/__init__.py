@@ -87,6 +87,7 @@ SIGN_UP = Limit("sign-up", free_attempts=50, decay=timedelta(minutes=1))
 RESET = Limit("reset", free_attempts=20, decay=timedelta(minutes=1))
 CHALLENGE = Limit("challenge", free_attempts=60, decay=timedelta(seconds=10))
 PASSKEY = Limit("passkey", free_attempts=30, decay=timedelta(minutes=1))
+INVOICE_RECIPIENT = Limit("invoice recipient", free_attempts=10, decay=timedelta(hours=1))
 LEGAL_NAME = Limit("legal name", free_attempts=10, decay=timedelta(hours=1))  # per company
 # Requests of a company's owners to support, counted per kind: requesting the deletion with a stolen
 # session must not keep the

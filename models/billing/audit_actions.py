@@ -7,6 +7,15 @@ class BillingAuditAction(AuditAction):
     """Actions of the billing domain."""
 
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
+    INVOICE_RECIPIENT_ADD = (
+        "invoice_recipient.add",
+        "An address outside of the company was asked whether it wants its invoices.",
+    )
+    INVOICE_RECIPIENT_ANSWER = (
+        "invoice_recipient.answer",
+        "A recipient of invoices confirmed or refused (`accepted`).",
+    )
+    INVOICE_RECIPIENT_REMOVE = "invoice_recipient.remove", "A recipient of invoices was removed."
     PAYMENT_CHANGE = "payment.change", "The status of a payment changed."
     PURCHASE_CONFIRM_BILLING = (
         "purchase.confirm_billing",

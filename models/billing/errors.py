@@ -7,6 +7,14 @@ from models.translations import _
 class BillingErrorCode(ErrorCode):
     """Error codes of the billing domain."""
 
+    ALREADY_RECIPIENT = (
+        "ALREADY_RECIPIENT",
+        _("This address already is a recipient of invoices, or doesn’t want to be one."),
+    )
+    RECIPIENTS_FULL = (
+        "RECIPIENTS_FULL",
+        _("A company can have at most %(maximum)s further recipients. Remove one first."),
+    )
     PAYMENT_DECLINED = (
         "PAYMENT_DECLINED",
         _("The bank declined the payment. Try another payment method."),

@@ -33,6 +33,7 @@ MODULES = [
     "models.idempotency",
     "models.accounts.invitation",
     "models.billing.invoice",
+    "models.billing.invoice_recipient",
     "models.accounts.legal_name",
     "models.operations.email",
     "models.billing.offer",

@@ -27,6 +27,7 @@ _CONFIDENTIAL = {
     "email_change",
     "email_change_requested",
     "invitation",
+    "invoice_recipient",
     "sign_in_unlock",
     STAFF_WELCOME,
     ACCOUNT_ERASED,

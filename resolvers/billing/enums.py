@@ -1,5 +1,6 @@
 """Enums of billing."""
 
+from models.billing.invoice_recipient import InvoiceRecipientStatus
 from models.billing.offer import Interval, Segment
 from models.billing.payment import PaymentStatus
 from models.billing.purchase import PurchaseStatus
@@ -47,5 +48,16 @@ describe_enum(
         "SUCCEEDED": "The money was collected.",
         "DECLINED": "The bank or the customer declined the payment. Another payment method can be "
         "used.",
+    },
+)
+
+
+describe_enum(
+    InvoiceRecipientStatus,
+    "Whether a recipient outside of the company gets its invoices.",
+    {
+        "PENDING": "The recipient was asked by email and hasn't answered.",
+        "CONFIRMED": "The recipient gets every invoice.",
+        "REFUSED": "The recipient refused, or stopped the invoices, and isn't asked again.",
     },
 )

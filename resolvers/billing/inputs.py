@@ -2,6 +2,7 @@
 
 import strawberry
 
+from models.locale import Locale
 from resolvers.addresses import PostalAddressInput
 from resolvers.arguments import IDEMPOTENCY_KEY
 
@@ -43,4 +44,24 @@ class PurchasePayInput:
 class PaymentRefreshInput:
     payment_id: strawberry.ID = strawberry.field(
         description="The ID of a payment that is still in progress."
+    )
+
+
+@strawberry.input(description="The address to send the company's invoices to as well.")
+class InvoiceRecipientAddInput:
+    email: str = strawberry.field(
+        description="An email address outside of the company, such as its accountant's. Invoices "
+        "are sent to it once its owner has confirmed by the link in an email."
+    )
+    locale: Locale | None = strawberry.field(
+        default=None,
+        description="The language of the emails. Defaults to the language of the request.",
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The recipient to remove.")
+class InvoiceRecipientRemoveInput:
+    recipient_id: strawberry.ID = strawberry.field(
+        description="The ID of a recipient (`Account.invoiceRecipients`) who hasn't refused."
     )

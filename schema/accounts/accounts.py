@@ -13,6 +13,7 @@ from resolvers.accounts import invitations as invitation_resolvers
 from resolvers.accounts import legal_names as legal_name_resolvers
 from resolvers.accounts.filters import LegalNameChangeOrder
 from resolvers.addresses import address_of
+from resolvers.billing import invoice_recipients as recipient_resolvers
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing.filters import InvoiceOrder, PurchaseOrder
@@ -27,6 +28,7 @@ from schema.user_errors import UserError, errors
 
 if TYPE_CHECKING:
     from schema.accounts.legal_names import LegalNameChange
+    from schema.billing.invoice_recipients import InvoiceRecipient
     from schema.billing.invoices import Invoice
     from schema.billing.purchases import Purchase
     from schema.support.tickets import Ticket
@@ -107,6 +109,13 @@ class Account(Node):
             description="The invoices of the company, most recent first. Visible to agents and to "
             "members who can buy.",
         )
+    )
+    invoice_recipients: list[
+        Annotated["InvoiceRecipient", strawberry.lazy("schema.billing.invoice_recipients")]
+    ] = edge(
+        recipient_resolvers.account_recipients,
+        description="The addresses outside of the company that were added to get its invoices, in "
+        "the order in which they were added. Visible to agents and to members who can buy.",
     )
     tickets: Connection[Annotated["Ticket", strawberry.lazy("schema.support.tickets")]] = (
         connection(

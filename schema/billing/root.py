@@ -4,10 +4,15 @@ import strawberry
 
 from auth.rules import agent, anyone, buyer
 from models.billing.audit_actions import BillingAuditAction
+from resolvers.billing import invoice_recipients as recipient_resolvers
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import offers as offer_resolvers
 from resolvers.billing import payments as payment_resolvers
 from resolvers.billing import purchases as purchase_resolvers
+from schema.billing.invoice_recipients import (
+    InvoiceRecipientAddPayload,
+    InvoiceRecipientRemovePayload,
+)
 from schema.billing.invoices import Invoice
 from schema.billing.offers import Offer
 from schema.billing.purchases import PaymentPayload, Purchase, PurchasePayload
@@ -79,4 +84,19 @@ class BillingMutation:
         allow=buyer,
         audit=BillingAuditAction.PAYMENT_CHANGE,
         description="Queries the payment provider for the current status of a payment.",
+    )
+    invoice_recipient_add: InvoiceRecipientAddPayload | None = mutation(
+        recipient_resolvers.add,
+        "recipient",
+        allow=buyer,
+        audit=BillingAuditAction.INVOICE_RECIPIENT_ADD,
+        description="Asks an address outside of the company, such as its accountant's, by email "
+        "whether it wants to get the company's invoices. A company has at most 5 such recipients.",
+    )
+    invoice_recipient_remove: InvoiceRecipientRemovePayload | None = mutation(
+        recipient_resolvers.remove,
+        "removed",
+        allow=buyer,
+        audit=BillingAuditAction.INVOICE_RECIPIENT_REMOVE,
+        description="Removes a recipient, who gets no further invoices.",
     )

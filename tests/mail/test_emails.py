@@ -18,6 +18,7 @@ from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus
 from models.action import Action, Transaction
 from models.billing.invoice import Invoice
+from models.billing.invoice_recipient import InvoiceRecipient
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
@@ -43,6 +44,11 @@ def legal_name_change(user: User, status: LegalNameStatus) -> LegalNameChange:
     return LegalNameChange(
         previous_name="Lefèvre SARL", legal_name=user.name, status=status, reason=user.name
     )
+
+
+def invoice_recipient(user: User) -> InvoiceRecipient:
+    """An accountant who reads the user's language."""
+    return InvoiceRecipient(email="noe@example.fr", locale=user.locale)
 
 
 def legal_request(user: User, status: TicketStatus) -> Ticket:
@@ -163,6 +169,11 @@ EMAILS_WITHOUT_GREETING: dict[str, list[EmailFactory]] = {
     "email_change": [
         lambda tx, user: emails.send_email_change(tx, user, "new@example.fr", "TOKEN-123")
     ],
+    "invoice_recipient": [
+        lambda tx, user: emails.send_invoice_recipient(
+            tx, invoice_recipient(user), company(user), "TOKEN-123"
+        )
+    ],
     "staff_welcome": [lambda tx, user: emails.send_staff_welcome(tx, user, "TOKEN-123")],
 }
 
@@ -249,6 +260,23 @@ async def test_p2_4_a_customer_can_read_and_download_their_invoice(
     assert "FA-2026-000042" in email.subject
     assert email.invoice_id == invoice.pk  # its PDF is attached when it is sent
     assert f'<html lang="{locale.value}">' in email.html
+
+
+@in_each_language
+async def test_a_recipient_outside_of_the_company_can_stop_the_invoices(
+    action: Action, zoe: User, invoice: Invoice, locale: Locale
+) -> None:
+    zoe.locale = locale
+    async with action.transaction() as tx:
+        email = await emails.send_invoice_to_recipient(
+            tx, invoice_recipient(zoe), company(zoe), invoice, "TOKEN-123", "STOP-123"
+        )
+    assert_link(email, f"{SITE}/downloads/TOKEN-123")
+    assert_link(email, f"{SITE}/invoices/stop?token=STOP-123")
+    assert (email.invoice_id, email.user_id) == (invoice.pk, None)
+    [question] = await store_variants(action, zoe, locale, "invoice_recipient")
+    assert_link(question, f"{SITE}/invoices/receive?token=TOKEN-123")
+    assert_link(question, f"{SITE}/invoices/stop?token=TOKEN-123")
 
 
 @in_each_language

@@ -26,6 +26,7 @@ from models.accounts.invitation import Invitation
 from models.action import Action, Transaction
 from models.audit import AuditEntry
 from models.billing.invoice import Invoice
+from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment import Payment, PaymentStatus
 from models.database.sql import execute as execute_sql
 from models.idempotency import IdempotencyKey
@@ -101,6 +102,12 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
     assert member
     for file in await File.filter(account_id=paul.account.pk):
         await _store_file(store, file.key, f"{paul.mark} bytes")
+    await InvoiceRecipient.create(
+        account=paul.account,
+        email=f"{MARK}-accountant@camcha.example",
+        locale=Locale.FR,
+        created_at=action.at,
+    )
     await EmailChange.create(
         user=owner,
         email=f"{MARK}-new@camcha.example",

@@ -23,6 +23,7 @@ from models.accounts.legal_name import LegalNameChange, LegalNameStatus, Registr
 from models.action import Action
 from models.audit import AuditEntry
 from models.billing.invoice import Invoice, InvoiceLine
+from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
@@ -247,6 +248,15 @@ async def create_private_rows(action: Action, company: Company) -> None:
         created_at=action.at,
         sent_at=action.at,
     )
+    recipient = await InvoiceRecipient.create(
+        account=company.account,
+        email=f"{company.mark}-accountant@camcha.example",
+        locale=Locale.FR,
+        adder=company.owner.user,
+        created_at=action.at,
+        confirmed_at=action.at,
+    )
+    company.rows.append(recipient)
     company.restricted_rows += [erasure, email]
     company.rows += await AuditEntry.filter(account_id=company.account.pk)
 

@@ -175,6 +175,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"purchaseId": BAD_ID, "paymentMethod": "", "idempotencyKey": ""},
         {("purchaseId",), ("paymentMethod",), ("idempotencyKey",)},
     ),
+    "invoiceRecipientAdd": (
+        owner,
+        {"email": "x", "idempotencyKey": ""},
+        {("email",), ("idempotencyKey",)},
+    ),
     "ticketOpen": (
         owner,
         {"subject": "", "body": LONG, "channel": "PHONE", "idempotencyKey": ""},

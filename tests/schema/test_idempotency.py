@@ -53,6 +53,7 @@ MUTATIONS_WITHOUT_KEY = {
         "authenticatorRename",
         "emailRetry",
         "invitationRevoke",
+        "invoiceRecipientRemove",
         "legalNameChangeAddEvidence",
         "legalNameChangeCancel",
         "memberChangeRole",

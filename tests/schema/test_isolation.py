@@ -21,6 +21,7 @@ from models.accounts.account import Account, Role
 from models.accounts.invitation import Invitation
 from models.action import Action
 from models.billing.invoice import Invoice
+from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
 from models.identity.user import User
@@ -204,6 +205,7 @@ async def test_members_cannot_read_invoices(execute: "Execute", dataset: "Datase
     assert f"{marie.mark}-guest" not in responses
     invoices = [f"{marie.mark} bills", marie.row(Invoice).number, marie.row(Invoice).sha256]
     invoices += [encode(model.__name__, marie.row(model).pk) for model in BILLING_MODELS]
+    invoices.append(f"{marie.mark}-accountant")
     assert [each for each in invoices if each in responses] == []
 
 
@@ -246,6 +248,13 @@ async def test_members_cannot_read_invoices(execute: "Execute", dataset: "Datase
         ),
         ("ticketClose", "TicketCloseInput", Ticket, "ticketId", {}),
         ("ticketTyping", "TicketTypingInput", Ticket, "ticketId", {}),
+        (
+            "invoiceRecipientRemove",
+            "InvoiceRecipientRemoveInput",
+            InvoiceRecipient,
+            "recipientId",
+            {},
+        ),
     ],
 )
 async def test_outsiders_cannot_change_a_company(

@@ -31,7 +31,7 @@ from storage.scanner import Scanner
 from storage.store import FolderStore, random_key
 from tests.people import add_member, create_account, create_user, create_viewer
 from tests.quick_auth import quick_auth
-from web import access, files, home, pages, policies
+from web import access, files, home, invoice_recipients, pages, policies
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -86,6 +86,7 @@ def create_app(services: Services, file_service: FileService) -> Starlette:
             *home.routes(services),
             *pages.routes(services),
             *access.routes(services),
+            *invoice_recipients.routes(services),
             *policies.routes(services),
             *files.routes(services, file_service),
         ]

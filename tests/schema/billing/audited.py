@@ -59,3 +59,21 @@ async def payment_refresh(scenario: Scenario) -> None:
         await scenario.mutate(
             scenario.owner, "paymentRefresh", paymentId=encode("Payment", payment.pk)
         )
+
+
+async def invoice_recipient_add(scenario: Scenario) -> str:
+    for _ in range(2):
+        payload = await scenario.mutate(
+            scenario.owner,
+            "invoiceRecipientAdd",
+            "recipient { id }",
+            email="marked@accountant.example",
+            idempotencyKey="MARKED KEY",
+        )
+    return str(payload["recipient"]["id"])
+
+
+async def invoice_recipient_remove(scenario: Scenario) -> None:
+    recipient = await invoice_recipient_add(scenario)
+    for _ in range(2):
+        await scenario.mutate(scenario.owner, "invoiceRecipientRemove", recipientId=recipient)

@@ -1,0 +1,51 @@
+"""Recipients of a company's invoices outside of it."""
+
+from datetime import datetime
+
+import strawberry
+
+import models.billing.invoice_recipient
+from models.billing.invoice_recipient import InvoiceRecipientStatus
+from models.locale import Locale
+from resolvers.billing import invoice_recipients as recipient_resolvers
+from schema.fields import edge, field
+from schema.identity.users import User
+from schema.nodes import Node, backed_by
+from schema.user_errors import UserError, errors
+
+
+@strawberry.type(
+    description="An address outside of a company that gets its invoices by email, such as its "
+    "accountant's. Members with the role OWNER, ADMIN or BILLING get them anyway."
+)
+@backed_by(models.billing.invoice_recipient.InvoiceRecipient)
+class InvoiceRecipient(Node):
+    email: str = field("The email address.")
+    locale: Locale = field("The language of the emails.")
+    status: InvoiceRecipientStatus = field(
+        "Whether the recipient gets invoices.", needs=("confirmed_at", "refused_at")
+    )
+    created_at: datetime = field("When the recipient was added.")
+    confirmed_at: datetime | None = field("When the recipient confirmed. Null until then.")
+    refused_at: datetime | None = field(
+        "When the recipient refused, or stopped the invoices. Null unless they did."
+    )
+    adder: User | None = edge(
+        recipient_resolvers.adders,
+        needs=("adder_id",),
+        description="The member who added the recipient. Null when they no longer exist.",
+    )
+
+
+@strawberry.type(description="The result of adding a recipient of invoices.")
+class InvoiceRecipientAddPayload:
+    recipient: InvoiceRecipient | None = field(
+        "The recipient, to whom an email with a link to confirm is on its way."
+    )
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The result of removing a recipient of invoices.")
+class InvoiceRecipientRemovePayload:
+    removed: bool | None = field("True when the recipient was removed.")
+    user_errors: list[UserError] = errors()
