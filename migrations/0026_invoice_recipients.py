@@ -5,11 +5,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ('models', '0022_lost_switches'),
-        ('models', '0023_email_priority'),
-        ('models', '0023_search_letters'),
-    ]
+    dependencies = [('models', '0025_lost_switches')]
 
     initial = False
 
