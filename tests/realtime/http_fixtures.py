@@ -21,7 +21,7 @@ PATIENT = ConnectionLimits(
     body_seconds=10 * PATIENCE,
     idle_seconds=10 * PATIENCE,
     unread_seconds=10 * PATIENCE,
-    half_open_seconds=0.001,
+    half_open_seconds=1e-9,
 )
 
 
