@@ -359,17 +359,18 @@ class MemorySocket:
         ]
 
     def errors(self) -> list[str]:
-        """The types of the errors in the last result."""
+        """The types of the errors that ended the last operation."""
+        if self.messages[-1][1] == "error":
+            return [error["message"] for error in self.messages[-1][2]]
         return [error["message"] for error in self.payloads()[-1]["errors"]]
 
     @property
     def ended_by_error(self) -> bool:
-        """Whether an error ended the last operation."""
-        return (
-            len(self.messages) > 1
-            and self.messages[-1][1] == "complete"
-            and bool(self.messages[-2][2]["errors"])
-        )
+        """Whether an error ended the last operation, or kept it from starting."""
+        kinds = [kind for _, kind, _ in self.messages[-2:]]
+        if kinds[-1:] == ["error"]:
+            return True
+        return kinds == ["next", "complete"] and bool(self.messages[-2][2].get("errors"))
 
     def is_live(self, operation_id: str = "1") -> bool:
         """Whether the subscription needs no task."""
@@ -402,4 +403,7 @@ async def results(
             _, kind, payload = socket.messages.pop(0)
             if kind == "complete":
                 return
-            yield {"errors": payload} if kind == "error" else payload
+            if kind == "error":
+                yield {"errors": payload}
+                return
+            yield payload
