@@ -15,6 +15,7 @@ from models.event import Event
 from realtime import broadcast
 from realtime.close_codes import CloseCode
 from realtime.stream import ACCESS_SECONDS, PAGE_SIZE
+from realtime.uvicorn_protocol import text_frame
 from tests.patience import PATIENCE
 from tests.realtime.socket_fixtures import wait_until
 from tests.realtime.stream_fixtures import MemorySocket, Person, StreamApp
@@ -237,9 +238,9 @@ async def test_a_frame_does_not_overtake_a_message_that_is_being_sent(app: Strea
     socket.subscribe("2", "{ hello }")
     await wait_until(lambda: socket.pending)
     socket.resume_reading()
-    assert not connection.try_write(b"{}")
+    assert not connection.try_write(text_frame(b"{}"))
     await wait_until(lambda: [kind for _, kind, _ in socket.messages] == ["next", "complete"])
-    assert connection.try_write(b"{}")
+    assert connection.try_write(text_frame(b"{}"))
     await disconnect_all(app, [socket])
 
 
