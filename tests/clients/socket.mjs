@@ -1,11 +1,9 @@
-// A client that uses graphql-ws: a query, a mutation, and a subscription that resumes after the server was killed.
-// Arguments: the URL of the GraphQL endpoint (ws://), an access token, the id of a chat. Prints what it receives as JSON
-// objects, one per line, and ends with the message "last".
+// A client that uses graphql-ws. Arguments: the URL of the GraphQL endpoint (ws://), an access token, the id of a chat.
 import { createClient } from "graphql-ws"
 import WebSocket from "ws"
+import { chat, print } from "./chat.mjs"
 
 const [url, token, id] = process.argv.slice(2)
-const print = (object) => console.log(JSON.stringify(object))
 const client = createClient({
   url,
   webSocketImpl: WebSocket,
@@ -16,33 +14,6 @@ const client = createClient({
   shouldRetry: () => true,
   on: { connected: () => print({ connected: true }), closed: ({ code }) => print({ closed: code }) },
 })
-
-async function execute(query, variables) {
-  for await (const result of client.iterate({ query, variables })) return result
-}
-
-const reply = `mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }`
-const send = (key) => execute(reply, { input: { ticketId: id, body: key, clientMessageId: key } })
-
-// graphql-ws sends the payload again after each reconnection: the subscription resumes because `after` moves.
-const variables = { id, after: 0 }
-const events = `subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
-  sequence message { clientMessageId } } }`
-
-async function follow() {
-  for await (const { data } of client.iterate({ query: events, variables })) {
-    const { sequence, message } = data.ticketEvents
-    variables.after = sequence
-    print({ sequence, key: message?.clientMessageId })
-    if (message?.clientMessageId === "meanwhile") print({ mutation: await send("last") })
-    if (message?.clientMessageId === "last") return
-  }
-}
-
-print({ query: await execute("query($id: ID!) { node(id: $id) { __typename id } }", { id }) })
-print({ errors: await execute("{ noSuchField }").catch((errors) => errors.map(({ message }) => message)) })
-const following = follow()
-print({ mutation: await send("first") })
-await following
+await chat(client, id, (result) => result.catch((errors) => errors))
 await client.dispose()
 process.stdin.destroy()

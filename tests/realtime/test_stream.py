@@ -144,6 +144,7 @@ async def test_a_cursor_outside_the_stream_is_refused(
         socket.subscribe("1", EVENTS, after=after)
         await wait_until(lambda: socket.ended_by_error)
         assert socket.errors() == [error]
+        assert [kind for _, kind, _ in socket.messages] == ["error"]  # it never started
 
 
 async def test_without_a_cursor_only_new_events_are_delivered(app: StreamApp) -> None:
