@@ -251,7 +251,7 @@ def pages_of(
     viewer: Viewer,
 ) -> Deferred:
     """One page for each parent, of the rows whose `parent_column` contains its id. Raises BadInput
-    for a invalid size or cursor.
+    for an invalid size or cursor.
     """
     page_request.validate(viewer)
     order = page_request.order or order
