@@ -71,7 +71,8 @@ def clean_line(text: str) -> str:
             or position in flags
         ):
             characters.append(c)
-    result = " ".join("".join(characters).split())
+    # Composed once more: what was dropped may have stood between a letter and its accent.
+    result = unicodedata.normalize("NFC", " ".join("".join(characters).split()))
     return "" if is_blank(result) else result
 
 

@@ -203,4 +203,5 @@ async def test_the_server_stops_while_clients_listen(server: Server) -> None:
         await stream.next_events(until="Bonjour")
         await asyncio.to_thread(server.stop)
         assert await stream.read_remaining_events() == []
+    assert "graceful shutdown exceeded" not in server.log
     await asyncio.to_thread(server.start)
