@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from auth.secret_keys import is_encrypted_with
 from billing.seller import seller
@@ -206,7 +206,7 @@ def _network_weaknesses(settings: Settings) -> Iterator[tuple[str, str, str]]:
             "Requests with any Host header are answered.",
             "Name the server's hosts in CAMCHA_ALLOWED_HOSTS.",
         )
-    starttls = parse_qs(urlsplit(settings.mail_url).query).get("starttls", ["required"])
+    starttls = parse_qs(_parts(settings.mail_url).query).get("starttls", ["required"])
     if settings.mail_url.startswith("smtp:") and starttls != ["required"]:
         yield (
             "mail encryption",
@@ -245,7 +245,7 @@ def _postgres_weaknesses(settings: Settings) -> Iterator[tuple[str, str, str]]:
             "Each server process counts attempts to guess a password by itself.",
             "Set CAMCHA_REDIS_URL, or run one process.",
         )
-    parts = urlsplit(settings.database_url)
+    parts = _parts(settings.database_url)
     modes = parse_qs(parts.query).get("ssl", parse_qs(parts.query).get("sslmode", [""]))
     if not _is_local(parts.hostname) and modes[0] in ("", "disable", "allow", "prefer"):
         yield (
@@ -253,6 +253,14 @@ def _postgres_weaknesses(settings: Settings) -> Iterator[tuple[str, str, str]]:
             "The connection to PostgreSQL may not be encrypted.",
             "Add ?ssl=verify-full to CAMCHA_DATABASE_URL.",
         )
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a URL; empty when it is invalid, which is an error of the settings already."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _is_local(host: str | None) -> bool:

@@ -139,7 +139,10 @@ class LineWriter(logging.Handler):
             with self._own_lock:
                 self._dropped += 1
             return
-        line = self.format(record) + "\n"
+        try:
+            line = self.format(record) + "\n"
+        except Exception:  # its arguments don't fit its message
+            line = self.format(_unreadable(record)) + "\n"
         with self._own_lock:
             if self._process != os.getpid():
                 self._start()
@@ -185,6 +188,13 @@ class LineWriter(logging.Handler):
                 self._stream.write(line)
             else:
                 _write_all(self._descriptor, line.encode("utf-8", "backslashreplace"))
+
+
+def _unreadable(record: logging.LogRecord) -> logging.LogRecord:
+    """A record without a message in the place of one that can't be formatted."""
+    return logging.LogRecord(
+        record.name, record.levelno, record.pathname, record.lineno, "log.unreadable", (), None
+    )
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -98,14 +98,23 @@ def valid_sessions(at: datetime) -> QuerySet[Session]:
     return Session.filter(is_active_member, ended_at=None, expires_at__gt=at)
 
 
+async def find_by_access_token(token: str, at: datetime) -> Session | None:
+    """Return the valid session with this access token, if there is one."""
+    sessions = valid_sessions(at).filter(access_hash=token_hash(token), access_expires_at__gt=at)
+    return await sessions.first()
+
+
 async def sign_in(
     user: User,
     account: Account | None,
     second_factor: bool,
     action: Action,
     device: str | None = None,
+    *,
+    can_refresh: bool = True,
 ) -> Tokens:
-    """Start a session for a user who has just been authenticated.
+    """Start a session for a user who has just been authenticated. Without `can_refresh` it ends
+    with its access token.
 
     Raises CREDENTIALS_INVALID when the credentials changed meanwhile, NOT_FOUND when the user isn't
     a member of the company.
@@ -121,6 +130,7 @@ async def sign_in(
             account_id=account_id,
             second_factor=second_factor,
             created_at=action.at,
+            can_refresh=can_refresh,
             device=device,
         )
         tx.audit(
@@ -152,16 +162,19 @@ def _require_accessible(account: Account | None, is_member: bool) -> None:
 
 
 async def _create_session(
-    tx: Transaction, user: User, created_at: datetime, **columns: Any
+    tx: Transaction, user: User, created_at: datetime, *, can_refresh: bool = True, **columns: Any
 ) -> Tokens:
     access = random_token("cam_at_")
+    expiries = _expiries(user, created_at, tx.action.at)
+    if not can_refresh:
+        expiries["expires_at"] = expiries["access_expires_at"]
     session = await Session.create(
         using_db=tx.db,
         user_id=user.pk,
         access_hash=token_hash(access),
         created_at=created_at,
         last_used_at=tx.action.at,
-        **_expiries(user, created_at, tx.action.at),
+        **expiries,
         **columns,
     )
     return Tokens(

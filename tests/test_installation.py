@@ -157,6 +157,19 @@ def test_check_prints_everything_at_once(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (1, "")
 
 
+@pytest.mark.parametrize(
+    ("setting", "url"), [("MAIL_URL", "smtp://[bad"), ("DATABASE_URL", "postgres://[bad/camcha")]
+)
+def test_check_reports_a_malformed_url_beside_everything_else(
+    tmp_path: Path, setting: str, url: str
+) -> None:
+    settings = {"DATABASE_URL": f"sqlite://{tmp_path}/x.sqlite3", "SECRET_KEY": SECRET_KEY}
+    result = run(["check"], cwd=tmp_path, env=environment(**settings | {setting: url}))
+    names = {line.split(": ")[1] for line in result.stdout.splitlines()[:-1]}
+    assert names > {f"CAMCHA_{setting}", "payments", "scanner"}
+    assert (result.returncode, result.stderr) == (1, "")
+
+
 def test_serve_refuses_what_check_finds(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": f"sqlite://{tmp_path}/x.sqlite3", "SECRET_KEY": SECRET_KEY}
     result = run(["serve", "--port", "0"], cwd=tmp_path, env=environment(**settings))

@@ -78,6 +78,17 @@ async def test_the_failure_of_an_unawaited_task_is_logged_without_its_message(
     assert (event["event"], event["error"]) == ("Task exception was never retrieved", "ValueError")
 
 
+def test_a_record_that_cannot_be_formatted_fails_nothing(log_stream: io.StringIO) -> None:
+    """The arguments, which may contain personal data, are not logged."""
+    arguments = ("a@secret.example",)
+    record = logging.LogRecord("lib", logging.ERROR, "lib.py", 1, "%d items", arguments, None)
+    # Not by a logger: pytest's own handler raises.
+    handlers = logging.getLogger().handlers
+    next(each for each in handlers if isinstance(each, LineWriter)).handle(record)
+    assert logged_events(log_stream)[-1]["event"] == "log.unreadable"
+    assert "secret" not in log_stream.getvalue()
+
+
 def test_a_line_cannot_be_forged(log_stream: io.StringIO) -> None:
     forged_line = 'fine\n{"event": "forged"}'
     structlog.stdlib.get_logger("ours").warning("received", text=forged_line)

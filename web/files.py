@@ -122,6 +122,8 @@ class _FileEndpoints:
         headers = _headers(
             f"{document.invoice.number}.pdf", "application/pdf", document.invoice.sha256
         )
+        if is_unchanged(request, headers["ETag"]):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         body_range = requested_range(request, headers["ETag"], len(document.pdf))
         if body_range is None:
             return _unsatisfiable(headers, len(document.pdf))

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from web.page import TEMPLATES, language
+from web.ranges import is_unchanged
 
 HERE = Path(__file__).parent
 MODULES = HERE.parent / "node_modules"
@@ -90,7 +91,7 @@ def _serve_asset(request: Request) -> Response:
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
     }
-    if request.headers.get("if-none-match") == file.etag:
+    if is_unchanged(request, file.etag):
         return Response(None, 304, headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(

@@ -21,6 +21,7 @@ from models.translations import _, _p, text
 from resolvers.context import Services
 from web.markdown import to_html
 from web.page import HEADERS, language, not_found, policy_path, render
+from web.ranges import is_unchanged
 
 _KINDS_BY_NAME = {kind.lower(): kind for kind in PolicyKind}
 # Like those of the other pages, but public: may be cached and indexed.
@@ -94,15 +95,9 @@ def _page(
         "Content-Language": locale.value,
         "ETag": f'"{sha256(page.encode()).hexdigest()}"',
     }
-    etags = [
-        each.strip().removeprefix("W/")
-        for each in request.headers.get("if-none-match", "").split(",")
-    ]
-    return (
-        Response(None, 304, headers)
-        if headers["ETag"] in etags
-        else HTMLResponse(page, headers=headers)
-    )
+    if is_unchanged(request, headers["ETag"]):
+        return Response(None, 304, headers)
+    return HTMLResponse(page, headers=headers)
 
 
 def _locale(request: Request) -> Locale:

@@ -50,4 +50,5 @@ def requested_range(request: Request, etag: str, size: int) -> BodyRange | None:
 def is_unchanged(request: Request, etag: str) -> bool:
     """Whether the client has this content already (If-None-Match)."""
     known_tags = request.headers.get("if-none-match", "").split(",")
-    return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in known_tags)
+    accepted_tags = (etag.removeprefix("W/"), "*")
+    return any(tag.strip().removeprefix("W/") in accepted_tags for tag in known_tags)

@@ -17,7 +17,6 @@ from auth.authentication import authenticate
 from auth.factors import enrolment, totp
 from models.errors import Refusal, Throttled, message_for
 from models.identity.errors import IdentityErrorCode
-from models.identity.session import Session
 from models.identity.user import User
 from models.locale import Locale
 from models.translations import _, text
@@ -69,7 +68,7 @@ class _SecondFactorPage:
         user = await authenticate(
             action, auth, email=email, password=password, code=None, peer=client_host(request)
         )
-        tokens = await sessions.sign_in(user, None, False, action)
+        tokens = await sessions.sign_in(user, None, False, action, can_refresh=False)
         action = page_action(request, self.services, user)
         await enrolment.begin_totp(action, auth, tokens.session, password)
         response = page_response(request, await self._secret_page(user))
@@ -85,7 +84,8 @@ class _SecondFactorPage:
         return response
 
     async def _confirm(self, request: Request, code: str) -> Response:
-        session = await self._session(request)
+        token = request.cookies.get(_COOKIE, "")
+        session = await sessions.find_by_access_token(token, self.services.clock.now())
         if session is None:
             return page_response(request, replace(_SIGN_IN_PAGE, text=_EXPIRED), 403)
         user = await User.get(pk=session.user_id)
@@ -102,14 +102,6 @@ class _SecondFactorPage:
         )
         response.delete_cookie(_COOKIE, path=PATH)
         return response
-
-    async def _session(self, request: Request) -> Session | None:
-        token = request.cookies.get(_COOKIE, "")
-        return await Session.filter(
-            access_hash=sessions.token_hash(token),
-            access_expires_at__gt=self.services.clock.now(),
-            ended_at=None,
-        ).first()
 
     async def _secret_page(self, user: User) -> Page:
         secret = await enrolment.pending_secret(self.services.auth, user)

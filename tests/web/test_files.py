@@ -327,6 +327,8 @@ async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
         assert response.headers["content-type"] == "application/pdf"
         assert head.headers["content-length"] == str(len(response.content))
         assert head.content == b""
+        unchanged = {"If-None-Match": response.headers["etag"]}
+        assert (await site.client.get(address, headers=unchanged)).status_code == 304
 
 
 @pytest.mark.parametrize(
