@@ -329,13 +329,15 @@ async def decline_reactivation(
         )
         if ticket is None:
             raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "accountId")
-        await (await tx.locked(Ticket, ticket.pk)).post(
+        posted_message = await (await tx.locked(Ticket, ticket.pk)).post(
             tx, agent, text, f"declined:{action.at.isoformat()}"
         )
         await ticket.mark_solved(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
-        for owner_user in await _owners(tx, account):
+        owners = await _owners(tx, account)
+        for owner_user in owners:
             await emails.send_reactivation_declined(tx, owner_user, account, text)
+        await ticket.record_emailed(tx, posted_message, [owner_user.pk for owner_user in owners])
         await store_result(tx, owner, "accountDeclineReactivation", key)
     return account
 

@@ -109,7 +109,9 @@ async def change_status(
         message = await _post_reason(tx, ticket, user, reason) if reason else None
         await ticket.apply_transition(tx, status, message)
         if is_answer:
-            await _notify(tx, ticket, user, reason)
+            notified_user_ids = await _notify(tx, ticket, user, reason)
+            if message and message.from_staff:
+                await ticket.record_emailed(tx, message, notified_user_ids)
     return ticket
 
 
@@ -124,8 +126,11 @@ async def _post_reason(tx: Transaction, ticket: Ticket, user: User, text: str) -
     return await ticket.post(tx, user, text, f"reason:{tx.action.at.isoformat()}")
 
 
-async def _notify(tx: Transaction, ticket: Ticket, actor: User, reason: str | None) -> None:
-    """Tell the requester, while they are a member, and the owners that their request was closed."""
+async def _notify(tx: Transaction, ticket: Ticket, actor: User, reason: str | None) -> set[int]:
+    """Tell the requester, while they are a member, and the owners that their request was closed.
+    Returns their keys.
+    """
+    user_ids = set()
     account = await Account.get(pk=ticket.account_id, using_db=tx.db)
     memberships = (
         Membership.filter(account_id=ticket.account_id)
@@ -138,3 +143,5 @@ async def _notify(tx: Transaction, ticket: Ticket, actor: User, reason: str | No
             await emails.send_request_closed(
                 tx, membership.user, account, ticket, actor=actor, reason=reason
             )
+            user_ids.add(membership.user_id)
+    return user_ids

@@ -3,7 +3,7 @@ is CHAT.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from models.event import INBOX, EventKind, account_stream, last_sequence_of, tic
 from models.identity.user import Staff, User
 from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
-from models.support.ticket_position import mark_read
+from models.support.ticket_position import TicketPosition, mark_emailed, mark_read
 from models.text import message_text, number_text, optional_message_text
 from models.translations import _, _p
 
@@ -369,6 +369,22 @@ class Ticket(Model):
             await tx.append(
                 INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value
             )
+
+    async def record_emailed(
+        self, tx: Transaction, message: "Message", user_ids: Iterable[int]
+    ) -> None:
+        """Record that these people were sent the latest message by another email, so that the one
+        about replies doesn't repeat it. Nothing is recorded for those who have earlier replies
+        still to be sent: these come in one email with the message.
+        """
+        replies = Message.filter(ticket_id=self.pk, from_staff=True, sequence__lt=message.sequence)
+        earlier_reply = await replies.using_db(tx.db).order_by("-sequence").first()
+        for user_id in sorted(user_ids):  # so that two transactions never deadlock
+            if earlier_reply:
+                position = await find_one(TicketPosition, tx.db, ticket_id=self.pk, user_id=user_id)
+                if position is None or position.reached_sequence < earlier_reply.sequence:
+                    continue
+            await mark_emailed(self.pk, user_id, message.sequence, tx.db)
 
     async def mark_read(self, user: User, sequence: int) -> None:
         """Record that a person has read the ticket up to this sequence. A repeat, or a sequence

@@ -32,7 +32,9 @@ from models.operations.email import Email
 from models.privacy.erasure import Erasure
 from models.support.ticket import Message, Ticket, TicketKind, TicketStatus
 from models.translations import text as translate
+from realtime.delivered_positions import DeliveredPositions
 from realtime.hub import Hub
+from support.reply_emails import send_due_replies
 from tests.accounts.company_fixtures import Company, create_company, outcome
 from tests.outbox import recipients_and_subjects, token_to
 from tests.people import add_member, create_staff, create_user, viewer_of
@@ -570,6 +572,10 @@ async def test_p1_2_a_declined_reactivation_is_answered_by_email(scenario: Scena
     assert [message.body for message in await Message.filter(ticket_id=ticket.pk).order_by("id")][
         -1
     ] == "Quel est votre SIREN ?"
+    later_action = Action(
+        None, scenario.bakery.clock.now() + timedelta(minutes=6), scenario.bakery.bus
+    )
+    assert await send_due_replies(later_action, DeliveredPositions(), timedelta(minutes=5)) == 0
     assert (
         await scenario.request_without_account(TicketKind.ACCOUNT_REACTIVATION, "again")
     ).pk != ticket.pk

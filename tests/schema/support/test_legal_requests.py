@@ -24,7 +24,9 @@ from models.support.ticket import (
     legal_deadline,
 )
 from models.viewer import Viewer
+from realtime.delivered_positions import DeliveredPositions
 from resolvers.ids import encode
+from support.reply_emails import send_due_replies
 from tests.people import add_member, create_staff_viewer, create_user, create_viewer
 from tests.schema.conftest import Dataset, Execute
 
@@ -169,6 +171,38 @@ async def test_staff_give_a_reason_which_the_requester_and_the_owners_read(
     # Closing what was answered takes no second reason.
     assert (await close(execute, dataset.alice, ticket))["userErrors"] == []
     assert await Email.filter(template__startswith="request_closed").count() == 2
+
+
+@pytest.mark.parametrize("has_earlier_reply", [False, True])
+async def test_a_reason_sent_by_email_is_not_sent_again_as_a_reply(
+    execute: Execute, dataset: Dataset, action: Action, *, has_earlier_reply: bool
+) -> None:
+    """Only to a member who wrote in the ticket but wasn't notified, or with an earlier reply."""
+    ticket = await open_request(action, dataset.paul.owner)
+    writer = await member(action, dataset, "Wanda", Role.MEMBER)
+    assert writer.user
+    assert dataset.paul.owner.user
+    assert dataset.alice.user
+    await ticket.reply(replace(action, actor=writer.user), writer.user, "Moi aussi.", "2")
+    if has_earlier_reply:
+        staff_action = replace(action, actor=dataset.alice.user)
+        await ticket.reply(staff_action, dataset.alice.user, "Nous vérifions.", "3")
+    payload = await close(execute, dataset.alice, ticket, reason="Déjà fait.")
+    assert payload["userErrors"] == []
+    await send_due_replies(
+        replace(action, at=action.at + timedelta(minutes=6)),
+        DeliveredPositions(),
+        timedelta(minutes=5),
+    )
+    emails = {
+        email.recipient: email.text for email in await Email.filter(template="ticket_replies.fr")
+    }
+    owner_email = dataset.paul.owner.user.email
+    expected = {writer.user.email, owner_email} if has_earlier_reply else {writer.user.email}
+    assert set(emails) == expected
+    for text in emails.values():
+        assert "Déjà fait." in text
+        assert ("Nous vérifions." in text) is has_earlier_reply
 
 
 async def test_ordinary_tickets_are_closed_by_any_member_without_an_email(
