@@ -101,18 +101,31 @@ class _Run:
                 return
 
     async def _claim_next(self) -> Email | None:
+        """Claim an email. Returns None when none is due or the run has stopped."""
         async with self._next:
-            while self._limit:
-                if not self._due or monotonic() - self._fetched_at > _PREFETCH_SECONDS:
-                    self._fetched_at = monotonic()
-                    self._due = deque(await _due_emails(self._now(), min(self._limit, _PREFETCH)))
-                if not self._due:
-                    return None
-                email = self._due.popleft()
-                if await _claim(email, self._now()):
-                    self._limit -= 1
-                    return email
-            return None
+            try:
+                return await self._claim_due()
+            except Exception as error:
+                self._stop(error)
+                return None
+
+    async def _claim_due(self) -> Email | None:
+        while self._limit and not self._is_stopped:
+            if not self._due or monotonic() - self._fetched_at > _PREFETCH_SECONDS:
+                self._fetched_at = monotonic()
+                self._due = deque(await _due_emails(self._now(), min(self._limit, _PREFETCH)))
+            if not self._due:
+                return None
+            email = self._due.popleft()
+            if await _claim(email, self._now()):
+                self._limit -= 1
+                return email
+        return None
+
+    def _stop(self, error: Exception) -> None:
+        """Claim nothing more. The other connections finish what they are sending."""
+        self.error = self.error or error
+        self._is_stopped = True
 
     async def _send(self, email: Email) -> None:
         self._sending += 1
@@ -120,9 +133,8 @@ class _Run:
             async with _renewed_lease(email, self._now):
                 error = await _try_to_send(email, self._transport, self._sender)
             await self._record(email, error)
-        except Exception as error:  # the others finish what they are sending
-            self.error = self.error or error
-            self._is_stopped = True
+        except Exception as error:
+            self._stop(error)
         finally:
             self._sending -= 1
 

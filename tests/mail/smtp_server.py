@@ -23,7 +23,8 @@ class SmtpServer:
 
     `rejected_recipients` (by address), `sender_rejection` and `content_rejection` hold the server's
     answers. With `hangs`, or to one of `hanging_recipients`, it answers DATA only after `resume`;
-    `data_received` is set when DATA arrives. `connections` counts those that were opened.
+    `data_received` is set when DATA arrives, `is_hanging` when it then waits. `connections` counts
+    those that were opened.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,7 @@ class SmtpServer:
         self.connections = 0
         self._resumed = asyncio.Event()
         self.data_received = asyncio.Event()
+        self.is_hanging = asyncio.Event()
 
     def resume(self) -> None:
         """Answer what hangs, and everything from now on."""
@@ -68,6 +70,7 @@ class SmtpServer:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.data_received.set()
         if self.hangs or self.hanging_recipients.intersection(envelope.rcpt_tos):
+            self.is_hanging.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(60):
                     await self._resumed.wait()

@@ -4,16 +4,18 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from structlog.testing import capture_logs
+from tortoise.exceptions import OperationalError
 
 from mail import emails
 from mail.delivery import LEASE, deliver_due
+from mail.delivery import _claim as claim_email
 from mail.transport import DeliveryError, Transport, transport_from_url
 from models.action import Action
 from models.billing.invoice import Invoice, InvoiceDocument
@@ -288,6 +290,44 @@ async def test_a_slow_email_delays_no_other_one(
     await wait_until(lambda: "new@example.fr" in server.addresses)
     server.resume()
     assert await delivery == 7
+
+
+@pytest.mark.parametrize("failing_claim", [1, 3])
+async def test_a_database_error_interrupts_no_email_that_is_being_sent(
+    server: SmtpServer,
+    action: Action,
+    zoe: User,
+    monkeypatch: pytest.MonkeyPatch,
+    failing_claim: int,
+) -> None:
+    stored_emails = await store_emails(action, zoe, *(f"p{n}@example.fr" for n in range(4)))
+    server.hanging_recipients.add(stored_emails[1].recipient)
+    claims: list[Email] = []
+
+    async def claim(email: Email, at: datetime) -> bool:
+        claims.append(email)
+        if len(claims) == failing_claim:
+            if failing_claim > 1:
+                await server.is_hanging.wait()
+            raise OperationalError("the database is gone")
+        return await claim_email(email, at)
+
+    monkeypatch.setattr("mail.delivery._claim", claim)
+    delivery = asyncio.create_task(
+        deliver_due(transport_to(server), action.at, sender=SENDER, connections=2)
+    )
+    await wait_until(lambda: len(claims) == failing_claim)
+    if failing_claim > 1:
+        async with asyncio.timeout(PATIENCE):
+            await server.is_hanging.wait()
+    server.resume()
+    with pytest.raises(OperationalError):
+        await delivery
+    assert len(claims) == failing_claim
+    assert len(server.received) == failing_claim - 1
+    assert await Email.filter(sent_at__isnull=False).count() == failing_claim - 1
+    await deliver_due(transport_to(server), action.at, sender=SENDER)
+    assert server.addresses == [email.recipient for email in stored_emails]  # each once
 
 
 async def test_emails_share_connections(server: SmtpServer, action: Action, zoe: User) -> None:
