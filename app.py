@@ -39,6 +39,7 @@ from realtime.close_codes import CloseCode, CloseConnection
 from realtime.endpoint import SocketEndpoint
 from realtime.event_stream import EventStreamEndpoint
 from realtime.hub import Hub, Listener
+from realtime.networks import client_network
 from realtime.origins import origins_of_server
 from realtime.presence import Presence
 from resolvers.context import Context, Services
@@ -132,8 +133,9 @@ class SocketClient:
         return max(0.0, remaining.total_seconds())
 
     def context(self) -> Context:
+        """A new context. From now on the current task works for this person."""
         user = self.viewer.user
-        assign_person(f"user:{user.pk}" if user else self.client_address)
+        assign_person(f"user:{user.pk}" if user else client_network(self.client_address))
         return Context(
             self.viewer,
             self.services,
@@ -272,7 +274,7 @@ class Application:
         Raises HTTPError: 403 when cookies come with a request from another site, 503 while the
         database is unavailable.
         """
-        assign_person(client_address(request.scope))
+        assign_person(client_network(client_address(request.scope)))
         language = request.header(b"accept-language")
         token = bearer_token(request.header(b"authorization"))
         cookies = self._cookies(
@@ -321,6 +323,7 @@ class Application:
         handshake, else by cookies, which count only when the handshake comes from one of our pages.
         Raises CloseConnection with UNAUTHORIZED.
         """
+        assign_person(client_network(client_address(websocket.scope)))
         authorization = payload.get("authorization", payload.get("Authorization"))
         if authorization is None:
             authorization = websocket.headers.get("authorization")
@@ -334,8 +337,7 @@ class Application:
         uses_cookies = cookies.has_session and cookies.is_trusted
         try:
             # Without an access cookie but with a refresh cookie, UNAUTHORIZED tells the page to
-            # refresh instead of continuing
-            # anonymously.
+            # refresh instead of continuing anonymously.
             viewer = await self._viewer(
                 (cookies.access_token or "") if uses_cookies else token,
                 websocket.headers.get("accept-language"),

@@ -7,7 +7,7 @@ event received; nothing is missed and nothing is delivered twice.
 
 | Code | Sent when | May the client resume? |
 |---|---|---|
-| 1006 | never sent: the connection was lost, as when the network, the server or a client that stopped reading is gone | yes |
+| 1006 | never sent: the connection was lost: the network failed, the server was killed, or a client that had stopped reading was disconnected | yes |
 | 1009 | a message was larger than the limit | no: it would be refused again |
 | 1012 | the server restarts | yes |
 | 1008 | there were too many pings, pongs or fragments without a message | no: the client has a bug |

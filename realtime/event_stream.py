@@ -25,10 +25,11 @@ from starlette.types import Message, Scope, Send
 from engine import Params, decode_json, encode_json
 from engine.http import HTTPRequest, http_error
 from realtime import messages
-from realtime.close_codes import CloseCode
+from realtime.close_codes import CloseCode, CloseConnection
 from realtime.connection import READ_ONLY, RESUME_AFTER, SEQUENCE
 from realtime.endpoint import SocketEndpoint
 from realtime.http_protocol import ON_SHUTDOWN
+from realtime.uvicorn_protocol import FRAME_BYTES
 
 OPERATION_ID = "1"
 
@@ -46,8 +47,6 @@ _HEADERS = [
 _STATUS = {
     CloseCode.UNAUTHORIZED: (401, "UNAUTHENTICATED", [(b"www-authenticate", b"Bearer")]),
     CloseCode.FORBIDDEN: (403, "FORBIDDEN", []),
-    CloseCode.MESSAGE_TOO_BIG: (413, "BAD_USER_INPUT", []),
-    CloseCode.BAD_REQUEST: (400, "BAD_USER_INPUT", []),
     CloseCode.TRY_AGAIN_LATER: (503, "SERVICE_UNAVAILABLE", [(b"retry-after", b"5")]),
     CloseCode.SERVICE_RESTART: (503, "SERVICE_UNAVAILABLE", [(b"retry-after", b"5")]),
 }
@@ -87,7 +86,7 @@ class _Connection:
         for event in (
             {"type": "websocket.connect"},
             _text_event({"type": "connection_init"}),
-            _text_event({"id": OPERATION_ID, "type": "subscribe", "payload": _payload(params)}),
+            _subscribe_event(params),
         ):
             self._received.put_nowait(event)
 
@@ -201,6 +200,17 @@ def _payload(params: Params) -> dict[str, Any]:
         "variables": params.variables,
         "extensions": params.extensions,
     }
+
+
+def _subscribe_event(params: Params) -> Message:
+    """The operation as a websocket's message. Raises HTTPError when it is too large or nested."""
+    event = _text_event({"id": OPERATION_ID, "type": "subscribe", "payload": _payload(params)})
+    try:
+        messages.parse(event["text"], FRAME_BYTES)
+    except CloseConnection as error:
+        status = 413 if error.code is CloseCode.MESSAGE_TOO_BIG else 400
+        raise http_error(status, error.reason) from None
+    return event
 
 
 def _text_event(message: dict[str, Any]) -> Message:

@@ -361,7 +361,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        if self.transport.can_write_eof():
+        is_full = self.registry.connections > self.limits.connections
+        if self.transport.can_write_eof() and not is_full:
             self.transport.write_eof()
             self.flow.resume_reading()
             self.loop.call_later(LINGER_SECONDS, self.transport.abort)

@@ -1,8 +1,10 @@
 """The network that an address belongs to, by which limits count callers."""
 
 import ipaddress
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4_096)
 def client_network(peer: str) -> str:
     """The network of an address: the address itself for IPv4, its /48 for IPv6, where one site has
     2^80 addresses.

@@ -34,8 +34,8 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 when the database responds and all migrations are applied, else 503 with what is missing.
 
-    It answers within seconds whatever happens to the database, and has a connection of its own, so
-    that much work doesn't look like an outage.
+    It answers within seconds whatever happens to the database. On PostgreSQL it has a connection of
+    its own, so that much work doesn't look like an outage.
     """
     try:
         async with asyncio.timeout(HEALTH_TIMEOUT):

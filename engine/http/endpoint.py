@@ -46,8 +46,8 @@ WATCH_AFTER = (
     0.2  # seconds after which a running operation starts to watch for the client's disconnection
 )
 # For 300 kB of JSON: 0.26 ms and 15 % of the size with this level of isal, 1.4 ms and 16 % with
-# zlib's fastest. A thread
-# would not help: isal holds the interpreter's lock, and switching to a thread takes 0.1 ms.
+# zlib's fastest. A thread would not help: isal holds the interpreter's lock, and switching to a
+# thread takes 0.1 ms.
 COMPRESSION_LEVEL = 1
 GZIP_FORMAT = 31  # zlib's wbits
 HEADERS = {

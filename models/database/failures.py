@@ -44,9 +44,13 @@ _SQLITE_TEMPORARY = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_INTERRUPT,
 }
-_PRIMARY_CODE = 0xFF  # of an extended SQLite error code
 
 _logged_at: dict[str, float] = {}
+
+
+def primary_code(code: int) -> int:
+    """The primary result code of an extended one of SQLite."""
+    return code & 0xFF
 
 
 def is_lost(error: BaseException) -> bool:
@@ -74,7 +78,7 @@ def _is_temporary(error: BaseException) -> bool:
     if isinstance(error, OperationalError):  # Tortoise's, about the driver's
         error = error.__cause__ or error.__context__ or error
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & _PRIMARY_CODE in _SQLITE_TEMPORARY
+    return code is not None and primary_code(code) in _SQLITE_TEMPORARY
 
 
 def log_unavailable(error: ServiceUnavailable) -> None:

@@ -8,17 +8,10 @@ stay free for statements that only read.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterator
-from typing import NamedTuple
 
 from models.errors import ServiceUnavailable
 
 Admission = tuple[str | None, bool]  # the person, and whether it is for a transaction
-
-
-class _Waiter(NamedTuple):
-    admission: asyncio.Future[None]
-    transaction: bool
 
 
 class FairQueue:
@@ -29,7 +22,9 @@ class FairQueue:
         self._used = 0
         self._used_by_transactions = 0
         self._used_by_person: Counter[str] = Counter()
-        self._waiting: dict[str | None, deque[_Waiter]] = {}  # by person, in the order of turns
+        # In the order of turns. A person's transactions wait apart from their reads, which may be
+        # admitted earlier.
+        self._waiting: dict[Admission, deque[asyncio.Future[None]]] = {}
 
     async def enter(self, person: str | None, *, transaction: bool) -> Admission:
         """Wait until a connection may be used. Give it back with `leave`. Raises
@@ -70,45 +65,36 @@ class FairQueue:
             self._used_by_person[person] += 1
 
     async def _wait_for_admission(self, admission: Admission) -> None:
-        person, transaction = admission
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), transaction)
-        self._waiting.setdefault(person, deque()).append(waiter)
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(admission, deque()).append(waiter)
         try:
             async with asyncio.timeout(self._wait):
-                await waiter.admission
+                await waiter
         except BaseException as error:
-            if waiter.admission.done() and not waiter.admission.cancelled():
+            if waiter.done() and not waiter.cancelled():
                 self.leave(admission)  # admitted in the same moment
             else:
-                self._forget(person, waiter)
+                self._forget(admission, waiter)
             if isinstance(error, TimeoutError):
                 raise ServiceUnavailable("no connection is free") from None
             raise
 
-    def _forget(self, person: str | None, waiter: _Waiter) -> None:
-        line = self._waiting.get(person, deque())
+    def _forget(self, admission: Admission, waiter: asyncio.Future[None]) -> None:
+        line = self._waiting.get(admission, deque())
         if waiter in line:
             line.remove(waiter)
             if not line:
-                del self._waiting[person]
+                del self._waiting[admission]
 
     def _admit_waiting(self) -> None:
         """Admit everyone who may enter now. Everyone who still waits afterwards may not, so nobody
         who comes later can pass them by entering at once.
         """
-        while admission := next(self._admissible_requests(), None):
-            person, _ = admission
-            line = self._waiting.pop(person)
+        while admission := next(filter(self._can_admit, self._waiting), None):
+            line = self._waiting.pop(admission)
             waiter = line.popleft()
             if line:
-                self._waiting[person] = line  # at the end: it is the others' turn
-            if not waiter.admission.done():
+                self._waiting[admission] = line  # at the end: it is the others' turn
+            if not waiter.done():
                 self._count_admission(admission)
-                waiter.admission.set_result(None)
-
-    def _admissible_requests(self) -> Iterator[Admission]:
-        if self._used < self._size:
-            for person, line in self._waiting.items():
-                admission = person, line[0].transaction
-                if self._can_admit(admission):
-                    yield admission
+                waiter.set_result(None)

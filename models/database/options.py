@@ -15,7 +15,8 @@ class DatabaseOptions:
 
     The database ends a statement that takes longer than its workload allows (`statement_timeout`).
     Should it not answer at all, the client gives up a second later. Together with `connect_timeout`
-    this is how long a request waits for a database that has gone without a word.
+    this is how long a request waits for a database that stops responding without closing its
+    connections.
     """
 
     connect_timeout: float = 5

@@ -11,10 +11,10 @@ from typing import Any
 import asyncpg
 
 from models.database.connection import sqlite_path, tortoise_config
+from models.database.failures import primary_code
 from models.database.options import DatabaseOptions
 
 _BUSY_SECONDS = 5.0
-_PRIMARY_CODE = 0xFF  # of an extended SQLite error code
 _OWN_PARAMETERS = {"options", "min_size", "max_size"}
 
 
@@ -44,7 +44,7 @@ def _sqlite_problem(path: Path, migrating: bool) -> str | None:
                 opened.execute("BEGIN IMMEDIATE")
                 opened.execute("ROLLBACK")
     except sqlite3.Error as error:
-        return _sqlite_error(path, error.sqlite_errorcode & _PRIMARY_CODE, error.sqlite_errorname)
+        return _sqlite_error(path, primary_code(error.sqlite_errorcode), error.sqlite_errorname)
     return None
 
 

@@ -9,7 +9,7 @@ from tortoise.queryset import QuerySet
 from engine import Deferred
 from models.accounts.account import Account
 from models.checks import Checks
-from models.database.workload import Workload, assign_workload
+from models.database.workload import Workload, workload
 from models.event import (
     INBOX,
     Event,
@@ -190,18 +190,18 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
     """Post a message. The ticket that contains it is returned by its key, because few clients ask
     for more.
     """
-    assign_workload(Workload.CHAT)
     context, files = info.context, [key_of(File, file_id) for file_id in input.file_ids]
     ticket_id = key_of(Ticket, input.ticket_id)
-    message = await support_messages.reply(
-        context.action(),
-        context.services.auth,
-        context.viewer,
-        ticket_id,
-        input.body,
-        input.client_message_id,
-        files,
-    )
+    with workload(Workload.CHAT):
+        message = await support_messages.reply(
+            context.action(),
+            context.services.auth,
+            context.viewer,
+            ticket_id,
+            input.body,
+            input.client_message_id,
+            files,
+        )
     return {"message": message, "ticket_id": message.ticket_id}
 
 
@@ -234,8 +234,8 @@ async def _change_status(
 
 async def typing(info: Info, input: TicketTypingInput) -> bool:
     """Send a typing indicator."""
-    assign_workload(Workload.CHAT)
-    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    with workload(Workload.CHAT):
+        ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     info.context.services.presence.set_typing(ticket.pk, info.context.user.pk, input.typing)
     return True
 

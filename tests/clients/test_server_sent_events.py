@@ -20,6 +20,11 @@ EVENTS = """subscription($id: ID!, $after: BigInt) {
   ticketEvents(ticketId: $id, after: $after) { sequence kind message { body } } }"""
 
 
+def nested(depth: int) -> dict[str, Any]:
+    """An object with so many levels."""
+    return {"a": nested(depth - 1)} if depth > 1 else {}
+
+
 class EventStream:
     """The response to a request for server-sent events."""
 
@@ -161,6 +166,8 @@ async def test_a_subscription_is_answered_with_events_when_the_client_accepts_bo
         (401, {"Authorization": "Bearer dead"}, {"query": "{ __typename }"}),
         (400, {"Last-Event-ID": "-1"}, {"query": "{ __typename }"}),
         (400, {}, {"query": 5}),
+        (413, {}, {"query": "{ __typename }", "variables": {"text": "x" * 70_000}}),
+        (400, {}, {"query": "{ __typename }", "variables": nested(64)}),
         (403, {"Origin": "https://evil.example"}, {"query": "{ __typename }"}),
     ],
 )

@@ -44,6 +44,23 @@ async def test_each_person_has_a_limited_share() -> None:
     assert order == ["b", "a"]
 
 
+async def test_a_read_does_not_wait_behind_a_transaction_of_the_same_person() -> None:
+    """The server itself, which is no person, has the jobs' reads and transactions."""
+    for person in ("a", None):
+        queue = FairQueue(3, share=3, transactions=1, wait=PATIENCE)
+        transaction = await queue.enter(person, transaction=True)
+        reads = [await queue.enter("b", transaction=False) for _ in range(2)]
+        waiting = asyncio.create_task(queue.enter(person, transaction=True))
+        read = asyncio.create_task(queue.enter(person, transaction=False))
+        await asyncio.sleep(0)
+        queue.leave(reads[0])
+        async with asyncio.timeout(PATIENCE):
+            await read
+        assert not waiting.done()
+        queue.leave(transaction)
+        await waiting
+
+
 async def test_a_request_that_waits_too_long_is_refused_and_removed() -> None:
     queue = FairQueue(1, share=1, transactions=1, wait=0.01)
     admissions = await queue.enter("a", transaction=False)
