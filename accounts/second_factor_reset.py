@@ -77,8 +77,8 @@ async def reset_user(
     reason: InterventionReason,
     key: str | None = None,
 ) -> None:
-    """Turn off a user's second factor, as an operator. The user is notified by email, and the audit
-    log records the reason.
+    """Turn off a user's second factor, as an operator. The email to the user states the
+    reason, and the audit log records it.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE, and SECOND_FACTOR_RESERVED for the operator's
     own.
@@ -130,4 +130,4 @@ async def _reset(tx: Transaction, user: User, reason: InterventionReason | None 
         if reason:
             details["reason"] = reason.value
         tx.audit(IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, **details)
-    await emails.send_second_factor_reset(tx, user, is_reset_by_support=reason is not None)
+    await emails.send_second_factor_reset(tx, user, reason)

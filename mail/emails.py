@@ -225,14 +225,13 @@ async def send_second_factor_changed(
 
 
 async def send_second_factor_reset(
-    tx: Transaction, user: User, *, is_reset_by_support: bool
+    tx: Transaction, user: User, reason: InterventionReason | None
 ) -> Email:
-    """Tell a user that support, or an owner of their account, has turned off their second
-    factor.
+    """Tell a user that support has turned off their second factor, and why. Without a reason, it
+    was an owner of their account.
     """
-    return await _store_for_user(
-        tx, user, "second_factor_reset", is_reset_by_support=is_reset_by_support
-    )
+    cause = text(reason.label, user.locale) if reason else None
+    return await _store_for_user(tx, user, "second_factor_reset", cause=cause)
 
 
 async def send_email_change(tx: Transaction, user: User, new_address: str, token: str) -> Email:

@@ -275,7 +275,7 @@ class UserResetSecondFactorInput:
         description="The ID of a customer or of another member of the vendor's staff."
     )
     reason: InterventionReason = strawberry.field(
-        description="The reason, recorded in the audit log."
+        description="The reason, stated in the email to the user and recorded in the audit log."
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 

@@ -296,7 +296,7 @@ class AccountsMutation:
         "reset",
         allow=operator,
         audit=IdentityAuditAction.SECOND_FACTOR_RESET,
-        description="Turns off the second factor of another user who lost it together with their "
-        "recovery codes. Their sessions end, their password stays, and they are notified by email. "
-        "Requires a recent `sessionStepUp`.",
+        description="Turns off the second factor of another user, for example because they lost it "
+        "together with their recovery codes. Their sessions end, their password stays, and they "
+        "are notified by email. Requires a recent `sessionStepUp`.",
     )

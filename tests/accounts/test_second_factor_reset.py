@@ -26,6 +26,9 @@ from models.identity.audit_actions import IdentityAuditAction
 from models.identity.authenticator import Authenticator, AuthenticatorKind, WebauthnChallenge
 from models.identity.session import Session
 from models.identity.user import RecoveryCode, Staff, User
+from models.locale import Locale
+from models.operations.email import Email
+from models.translations import text as translate
 from tests.accounts.company_fixtures import Company, create_company, outcome
 from tests.auth.conftest import code_of
 from tests.outbox import recipients_and_subjects, templates_to
@@ -191,6 +194,11 @@ async def test_an_operator_resets_any_second_factor_except_their_own(
         recipient for recipient, _ in await recipients_and_subjects("second_factor_reset")
     ]
     assert recipients == ["olivier@fournil.example", "amadou@camcha.example"]
+    for email in await Email.filter(template__startswith="second_factor_reset."):
+        label = translate(REASON.label, Locale(email.template.rpartition(".")[2]))
+        for content in (" ".join(email.text.split()), email.html):  # lines of text are wrapped
+            assert label in content
+            assert "perdu" not in content
     new_tokens = await sessions.sign_in(await User.get(pk=agent.pk), None, False, new_action())
     assert (await viewer_of(new_tokens.access, new_action().at)).staff is None
     refused_keys: list[tuple[int | None, str]] = [

@@ -105,8 +105,8 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
         for change in SecondFactorChange
     ],
     "second_factor_reset": [
-        lambda tx, user: emails.send_second_factor_reset(tx, user, is_reset_by_support=True),
-        lambda tx, user: emails.send_second_factor_reset(tx, user, is_reset_by_support=False),
+        lambda tx, user: emails.send_second_factor_reset(tx, user, InterventionReason.SECURITY),
+        lambda tx, user: emails.send_second_factor_reset(tx, user, None),
     ],
     "email_change_taken": [emails.send_email_change_taken],
     "email_change_requested": [
