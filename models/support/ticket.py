@@ -266,19 +266,24 @@ class Ticket(Model):
                 if sent_message.body != text or attached_ids != set(file_ids):
                     raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "clientMessageId")
                 return sent_message
+            follow_up = None
             if ticket.status is TicketStatus.CLOSED:
-                ticket = await ticket._follow_up(tx, author)
+                follow_up = await ticket._lock_open_follow_up(tx)
             await lock_files(tx, file_ids)
+            if ticket.status is TicketStatus.CLOSED:  # opening a ticket locks streams
+                ticket = follow_up or await ticket._open_follow_up(tx, author)
             message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
             await attach_to_message(tx, ticket.account_id, message, author, file_ids)
         return message
 
-    async def _follow_up(self, tx: Transaction, author: User) -> "Ticket":
+    async def _lock_open_follow_up(self, tx: Transaction) -> "Ticket | None":
         open_follow_ups = (
             Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
         )
-        if follow_up := await open_follow_ups.using_db(tx.db).first():
-            return await tx.locked(Ticket, follow_up.pk)
+        follow_up = await open_follow_ups.using_db(tx.db).first()
+        return await tx.locked(Ticket, follow_up.pk) if follow_up else None
+
+    async def _open_follow_up(self, tx: Transaction, author: User) -> "Ticket":
         account = await Account.get(pk=self.account_id, using_db=tx.db)
         if account.status is AccountStatus.ERASED:  # there is no one left to write to
             message = _(

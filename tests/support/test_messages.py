@@ -206,13 +206,11 @@ async def test_invalid_messages_are_refused(action: Action, paul: Viewer) -> Non
             await reply(action, paul, chat.pk, body, "a")
 
 
-async def test_a_message_with_a_file_needs_no_text(action: Action, paul: Viewer) -> None:
-    """As when somebody sends a photo. A text that is too long is still refused."""
-    chat = await open_ticket(action, paul)
-    photo = await File.create(
+async def upload_photo(action: Action, viewer: Viewer) -> File:
+    return await File.create(
         key=random_key(),
-        uploader=paul.user,
-        account=paul.account,
+        uploader=viewer.user,
+        account=viewer.account,
         name="photo.png",
         content_type="image/png",
         size=1,
@@ -220,6 +218,26 @@ async def test_a_message_with_a_file_needs_no_text(action: Action, paul: Viewer)
         uploaded_at=action.at,
         cleared_at=action.at,
     )
+
+
+async def test_a_reply_with_a_file_to_a_closed_ticket_lands_in_its_follow_up(
+    action: Action, paul: Viewer
+) -> None:
+    """The first opens the follow-up, in the order of models/lock_order.py."""
+    chat = await open_ticket(action, paul, status=TicketStatus.CLOSED)
+    replies = []
+    for key in ("a", "b"):
+        photo = await upload_photo(action, paul)
+        replies.append(await reply(action, paul, chat.pk, "Voici.", key, [photo.pk]))
+        assert await File.filter(message_id=replies[-1].pk).count() == 1
+    follow_up = await Ticket.get(follows_id=chat.pk)
+    assert [message.ticket_id for message in replies] == [follow_up.pk] * 2
+
+
+async def test_a_message_with_a_file_needs_no_text(action: Action, paul: Viewer) -> None:
+    """As when somebody sends a photo. A text that is too long is still refused."""
+    chat = await open_ticket(action, paul)
+    photo = await upload_photo(action, paul)
     with pytest.raises(Refusal, match="TOO_LONG"):
         await reply(action, paul, chat.pk, "x" * 8_001, "a", [photo.pk])
     message = await reply(action, paul, chat.pk, " \u200b\x00\n", "b", [photo.pk])
