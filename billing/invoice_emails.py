@@ -14,7 +14,7 @@ from auth.email_address import clean_email
 from auth.services import AuthServices
 from auth.tokens import Purpose, Signer, invalid_token
 from mail import emails
-from models.accounts.account import Account, AccountMembers, Membership, Role
+from models.accounts.account import Account, AccountMembers, Membership
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.errors import BillingErrorCode
@@ -28,7 +28,6 @@ from models.locale import Locale
 from models.text import client_key
 
 MAX_RECIPIENTS = 5
-_BILLING_ROLES = (Role.OWNER, Role.ADMIN, Role.BILLING)
 
 
 async def send_invoice(
@@ -46,7 +45,7 @@ async def send_invoice(
     )
     addresses = set()
     for membership in await memberships:
-        if membership.role in _BILLING_ROLES or membership.user_id == purchase.buyer_id:
+        if membership.role.manages_billing or membership.user_id == purchase.buyer_id:
             addresses.add(membership.user.email)
             await emails.send_invoice_issued(tx, membership.user, invoice, token)
     account = await Account.get(pk=invoice.account_id, using_db=tx.db)
@@ -117,7 +116,7 @@ async def _lock_account(tx: Transaction, account_id: int) -> tuple[Account, Memb
     """Lock the company. Returns it with the membership of the actor, who manages its billing."""
     members = await AccountMembers.locked(tx, account_id)
     membership = actor_membership(members, tx.action)
-    if membership.role not in _BILLING_ROLES or members.account is None:
+    if not membership.role.manages_billing or members.account is None:
         raise Forbidden
     return members.account, membership
 

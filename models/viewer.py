@@ -55,7 +55,7 @@ class Viewer:
     @property
     def is_buyer(self) -> bool:
         """Whether the viewer may buy for the account and read its invoices."""
-        return self.role in (Role.OWNER, Role.ADMIN, Role.BILLING)
+        return self.role is not None and self.role.manages_billing
 
     def dependency_value(self, name: str) -> Any:
         """One of the attributes above in a form to compare with another viewer's: a row is

@@ -41,6 +41,11 @@ class Role(StrEnum):
         return self in (Role.OWNER, Role.ADMIN)
 
     @property
+    def manages_billing(self) -> bool:
+        """Whether the role allows buying for the account and managing its invoices."""
+        return self in (Role.OWNER, Role.ADMIN, Role.BILLING)
+
+    @property
     def label(self) -> Translatable:
         """The name of the role for people."""
         return _ROLE_LABELS[self]

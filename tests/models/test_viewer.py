@@ -33,6 +33,13 @@ def test_all_attributes_of_a_viewer_are_listed() -> None:
     )
 
 
+@pytest.mark.parametrize("role", [*Role, None])
+def test_who_buys_is_who_manages_billing(role: Role | None) -> None:
+    viewer = Viewer(PAUL.user, PAUL.account, role)
+    assert viewer.is_buyer is (role in {Role.OWNER, Role.ADMIN, Role.BILLING})
+    assert viewer.is_buyer is (role is not None and role.manages_billing)
+
+
 def test_a_row_is_represented_by_its_key() -> None:
     renamed_viewer = Viewer(User(id=3, name="renamed"), Account(id=4), Role.OWNER, Session(id=6))
     assert PAUL.dependency_value("user") == renamed_viewer.dependency_value("user")
