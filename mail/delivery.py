@@ -2,7 +2,7 @@
 
 Emails that someone waits for or that protect an account go first, then the others, then bulk mail
 (`Email.priority`), each by the time when they are due. Several emails are sent at once, and each
-next one is chosen when a connection is free: 100,000 waiting newsletters delay the link for a new
+next one is chosen when a connection is free: 100,000 waiting notices delay the link for a new
 password by less than a second.
 
 A worker claims an email by moving its `next_attempt_at` to the end of a short lease, in one UPDATE

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
         ops.AddField(
             model_name='Email',
             name='priority',
-            field=fields.IntEnumField(default=EmailPriority.NORMAL, description='URGENT: 0\nNORMAL: 10\nBULK: 20', db_default=10, enum_type=EmailPriority, generated=False),
+            field=fields.IntEnumField(default=EmailPriority.NORMAL, description='URGENT: 0\nNORMAL: 10', db_default=10, enum_type=EmailPriority, generated=False),
         ),
         ops.AddIndex(
             model_name='Email',

@@ -53,6 +53,12 @@ class DeliveredPositions:
         self._collected = current
         return moved
 
+    def restore(self, positions: Positions) -> None:
+        """Collect these positions again, because they could not be stored."""
+        for key, cursor in positions.items():
+            self._ended[key] = max(cursor, self._ended.get(key, 0))
+            self._collected.pop(key, None)
+
 
 def _advance(positions: Positions, readers: Collection[Reader]) -> None:
     for reader in readers:

@@ -20,6 +20,7 @@ from tortoise.expressions import Q
 from mail import emails
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
+from models.errors import ServiceUnavailable
 from models.identity.user import User
 from models.support.file import File
 from models.support.ticket import Message, Ticket
@@ -34,12 +35,17 @@ log = structlog.stdlib.get_logger()
 
 async def store_delivered(delivered: DeliveredPositions) -> None:
     """Store how far customers have received their tickets in this process."""
-    await mark_delivered(
-        [
-            (int(stream.rpartition(":")[2]), user_id, sequence)
-            for (stream, user_id), sequence in delivered.collect().items()
-        ]
-    )
+    positions = delivered.collect()
+    try:
+        await mark_delivered(
+            [
+                (int(stream.rpartition(":")[2]), user_id, sequence)
+                for (stream, user_id), sequence in positions.items()
+            ]
+        )
+    except ServiceUnavailable:
+        delivered.restore(positions)
+        raise
 
 
 async def send_due_replies(action: Action, delivered: DeliveredPositions, delay: timedelta) -> int:

@@ -21,20 +21,21 @@ from models.translations import _, text
 from resolvers.context import Services
 from web import second_factor
 from web.page import (
+    PASSWORD_FORM_BYTES,
     Field,
     Page,
     client_host,
     language,
     link_invalid,
+    link_token,
     not_found,
     page_action,
     page_response,
     read_form,
+    refusal_status,
     too_large,
     username_field,
 )
-
-_MAX_FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
 
 
 def routes(services: Services) -> list[Route]:
@@ -64,19 +65,21 @@ class _PasswordResetPage:
     async def show(self, request: Request) -> Response:
         """Show the form if the link is valid."""
         try:
-            user = await change.user_for_token(page_action(request, self.services), _token(request))
+            user = await change.user_for_token(
+                page_action(request, self.services), link_token(request)
+            )
         except Refusal:
             return await link_invalid(request)
         return _form(request, user)
 
     async def submit(self, request: Request) -> Response:
         """Set the password, or show the form again with what is wrong."""
-        form = await read_form(request, _MAX_FORM_BYTES)
+        form = await read_form(request, PASSWORD_FORM_BYTES)
         if form is None:
             return too_large(request)
         action = page_action(request, self.services)
         try:
-            user = await change.user_for_token(action, _token(request))
+            user = await change.user_for_token(action, link_token(request))
             return await self._reset_password(request, action, user, form)
         except Refusal:
             return await link_invalid(request, form, partial(self._request, request))
@@ -91,7 +94,9 @@ class _PasswordResetPage:
         password, code = form.get("password", ""), form.get("code")
         auth = self.services.auth
         try:
-            await change.reset(action, auth, token=_token(request), password=password, code=code)
+            await change.reset(
+                action, auth, token=link_token(request), password=password, code=code
+            )
         except (Refusal, Throttled) as error:
             if error.code == IdentityErrorCode.TOKEN_INVALID:
                 raise
@@ -113,7 +118,7 @@ class _EmailChangePage:
         """Show the button if the link is valid."""
         try:
             requested_change = await email_change.change_for_token(
-                page_action(request, self.services), _token(request)
+                page_action(request, self.services), link_token(request)
             )
         except Refusal:
             return not_found(request, _EMAIL_CHANGE_ADVICE)
@@ -125,7 +130,7 @@ class _EmailChangePage:
             return too_large(request)
         try:
             is_complete = await email_change.confirm(
-                page_action(request, self.services), _token(request)
+                page_action(request, self.services), link_token(request)
             )
         except Refusal:
             return not_found(request, _EMAIL_CHANGE_ADVICE)
@@ -156,7 +161,7 @@ class _UnlockPage:
             cookies = Cookies(
                 None, secure=self.services.base_url.startswith("https://"), is_trusted=lambda: True
             )
-            cookies.set_unlock_token(_token(request), int(unlocking.LIFETIME.total_seconds()))
+            cookies.set_unlock_token(link_token(request), int(unlocking.LIFETIME.total_seconds()))
             response.raw_headers += cookies.headers()
         return response
 
@@ -168,14 +173,10 @@ class _UnlockPage:
         self, request: Request, page: Page, form: dict[str, str] | None = None
     ) -> Response:
         try:
-            await unlocking.require_valid(page_action(request, self.services), _token(request))
+            await unlocking.require_valid(page_action(request, self.services), link_token(request))
         except Refusal:
             return await link_invalid(request, form, partial(self._request, request))
         return page_response(request, page)
-
-
-def _token(request: Request) -> str:
-    return request.query_params.get("token", "")
 
 
 def _form(request: Request, user: User, error: DomainError | None = None) -> Response:
@@ -184,9 +185,7 @@ def _form(request: Request, user: User, error: DomainError | None = None) -> Res
     page = replace(
         _RESET_PAGE, fields=fields, notice=message_for(error, language(request)) if error else ""
     )
-    return page_response(
-        request, page, 200 if error is None else 429 if isinstance(error, Throttled) else 422
-    )
+    return page_response(request, page, refusal_status(error) if error else 200)
 
 
 _RESET_PAGE = Page(

@@ -20,6 +20,7 @@ from web.page import (
     Page,
     PolicyConsent,
     language,
+    link_token,
     not_found,
     page_action,
     page_response,
@@ -42,7 +43,7 @@ class InvitationPage:
         """Show who invites and with which role, and the form, if the link is valid."""
         try:
             pending_invitation = await invitations.find_invitation(
-                page_action(request, self.services), _token(request)
+                page_action(request, self.services), link_token(request)
             )
         except DomainError:
             return not_found(request, _ADVICE)
@@ -55,7 +56,7 @@ class InvitationPage:
             return too_large(request)
         try:
             pending_invitation = await invitations.find_invitation(
-                page_action(request, self.services), _token(request)
+                page_action(request, self.services), link_token(request)
             )
         except DomainError:
             return not_found(request, _ADVICE)
@@ -119,12 +120,8 @@ class InvitationPage:
             form.get("name", ""), password, _accepted_policy_ids(form), language(request)
         )
         await invitations.accept(
-            page_action(request, self.services, user), auth, _token(request), new_user, peer
+            page_action(request, self.services, user), auth, link_token(request), new_user, peer
         )
-
-
-def _token(request: Request) -> str:
-    return request.query_params.get("token", "")
 
 
 def _accepted_policy_ids(form: dict[str, str]) -> list[int | None]:

@@ -12,7 +12,7 @@ from billing import invoice_emails
 from models.errors import Refusal
 from models.translations import _
 from resolvers.context import Services
-from web.page import Page, not_found, page_action, page_response, read_form, too_large
+from web.page import Page, link_token, not_found, page_action, page_response, read_form, too_large
 
 
 def routes(services: Services) -> list[Route]:
@@ -41,7 +41,7 @@ class _AnswerPage:
         """Show the button if the link is valid."""
         try:
             recipient = await invoice_emails.recipient_of(
-                page_action(request, self.services), self.services.auth.signer, _token(request)
+                page_action(request, self.services), self.services.auth.signer, link_token(request)
             )
         except Refusal:
             return not_found(request)
@@ -55,14 +55,10 @@ class _AnswerPage:
             return too_large(request)
         action, signer = page_action(request, self.services), self.services.auth.signer
         try:
-            await invoice_emails.answer(action, signer, _token(request), accepts=self.accepts)
+            await invoice_emails.answer(action, signer, link_token(request), accepts=self.accepts)
         except Refusal:
             return not_found(request)
         return page_response(request, self.result)
-
-
-def _token(request: Request) -> str:
-    return request.query_params.get("token", "")
 
 
 _RECEIVE_PAGE = Page(

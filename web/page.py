@@ -26,6 +26,8 @@ from resolvers.content.policies import page_url
 from resolvers.context import Services
 
 _TEMPLATE_FOLDER = Path(__file__).parent / "templates"
+# A password of 128 characters takes up to 1,536 bytes, as browsers write it.
+PASSWORD_FORM_BYTES = 4_096
 _MAX_EMAIL_LENGTH = 254
 _STYLE = (_TEMPLATE_FOLDER / "page.css").read_text(encoding="utf-8")
 TEMPLATES = Environment(
@@ -198,6 +200,16 @@ def not_found(request: Request, advice: Translatable | None = None) -> Response:
 LinkRequest = Callable[[str], Awaitable[None]]
 
 
+def link_token(request: Request) -> str:
+    """The token in the link that was opened; empty when there is none."""
+    return request.query_params.get("token", "")
+
+
+def refusal_status(error: DomainError) -> int:
+    """The status of a page that shows a form again because of an error."""
+    return 429 if isinstance(error, Throttled) else 422
+
+
 async def link_invalid(
     request: Request, form: dict[str, str] | None = None, request_link: LinkRequest | None = None
 ) -> Response:
@@ -213,7 +225,7 @@ async def link_invalid(
         field = replace(_LINK_INVALID_PAGE.fields[0], value=email[:_MAX_EMAIL_LENGTH])
         notice = message_for(error, language(request))
         page = replace(_LINK_INVALID_PAGE, fields=(field,), notice=notice)
-        return page_response(request, page, 429 if isinstance(error, Throttled) else 422)
+        return page_response(request, page, refusal_status(error))
     return page_response(request, replace(_LINK_REQUESTED_PAGE, highlight=email))
 
 

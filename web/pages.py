@@ -29,6 +29,7 @@ from web.page import (
     client_host,
     language,
     link_invalid,
+    link_token,
     not_found,
     page_action,
     page_response,
@@ -67,7 +68,7 @@ class _VerificationPage:
         """Show the button if the link is valid."""
         try:
             self.services.auth.signer.read(
-                Purpose.VERIFY_EMAIL, _token(request), self.services.clock.now()
+                Purpose.VERIFY_EMAIL, link_token(request), self.services.clock.now()
             )
         except Refusal:
             return await link_invalid(request)
@@ -80,7 +81,7 @@ class _VerificationPage:
             return too_large(request)
         try:
             await registration.verify_email(
-                page_action(request, self.services), self.services.auth, _token(request)
+                page_action(request, self.services), self.services.auth, link_token(request)
             )
         except Refusal:
             return await link_invalid(request, form, partial(self._request, request))
@@ -125,10 +126,6 @@ class _BankPage:
             )
             await checkout.refresh(page_action(request, services), checkout_services, payment)
         return _payment_page(request, charge)
-
-
-def _token(request: Request) -> str:
-    return request.query_params.get("token", "")
 
 
 async def _find_charge(request: Request) -> SandboxCharge | None:

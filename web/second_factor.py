@@ -22,6 +22,7 @@ from models.locale import Locale
 from models.translations import _, text
 from resolvers.context import Services
 from web.page import (
+    PASSWORD_FORM_BYTES,
     Field,
     Page,
     client_host,
@@ -29,12 +30,12 @@ from web.page import (
     page_action,
     page_response,
     read_form,
+    refusal_status,
     too_large,
 )
 
 PATH = "/second-factor"
 _COOKIE = "camcha_enrolment"
-_MAX_FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
 
 
 def routes(services: Services) -> list[Route]:
@@ -53,7 +54,7 @@ class _SecondFactorPage:
 
     async def submit(self, request: Request) -> Response:
         """Sign in and show the secret, or confirm it with its first code."""
-        form = await read_form(request, _MAX_FORM_BYTES)
+        form = await read_form(request, PASSWORD_FORM_BYTES)
         if form is None:
             return too_large(request)
         try:
@@ -115,7 +116,7 @@ class _SecondFactorPage:
     def _refused(self, request: Request, page: Page, error: Refusal | Throttled) -> Response:
         locale = language(request)
         page = replace(page, notice=_notice(error, locale))
-        return page_response(request, page, 429 if isinstance(error, Throttled) else 422)
+        return page_response(request, page, refusal_status(error))
 
 
 def _notice(error: Refusal | Throttled, locale: Locale) -> str:

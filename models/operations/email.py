@@ -53,13 +53,10 @@ _CONTENT = ("text", "html", "recipient")
 
 
 class EmailPriority(IntEnum):
-    """What is sent first: URGENT before NORMAL before BULK. URGENT is what someone waits for or
-    what protects an account.
-    """
+    """What is sent first: URGENT, which is what someone waits for or what protects an account."""
 
     URGENT = 0
     NORMAL = 10
-    BULK = 20
 
     @classmethod
     def of(cls, template_name: str) -> "EmailPriority":

@@ -244,25 +244,22 @@ async def test_a_batch_is_limited_and_begins_with_the_oldest(
     assert server.addresses == ["a@example.fr", "b@example.fr"]
 
 
-async def test_urgent_emails_are_sent_first_and_bulk_mail_last(
-    server: SmtpServer, action: Action, zoe: User
-) -> None:
-    bulk, _ = await store_emails(action, zoe, "bulk@example.fr", "urgent@example.fr")
-    await Email.filter(pk=bulk.pk).update(priority=EmailPriority.BULK)
+async def test_urgent_emails_are_sent_first(server: SmtpServer, action: Action, zoe: User) -> None:
     async with action.transaction() as tx:
         zoe.email = "normal@example.fr"
         await emails.send_account_status(tx, zoe, await create_account(action))
-    assert await deliver_due(transport_to(server), action.at + MINUTE, sender=SENDER) == 3
-    assert server.addresses == ["urgent@example.fr", "normal@example.fr", "bulk@example.fr"]
+    await store_emails(action, zoe, "urgent@example.fr")
+    assert await deliver_due(transport_to(server), action.at + MINUTE, sender=SENDER) == 2
+    assert server.addresses == ["urgent@example.fr", "normal@example.fr"]
 
 
-async def test_a_password_reset_overtakes_the_newsletters_that_are_being_sent(
+async def test_a_password_reset_overtakes_the_emails_that_are_being_sent(
     server: SmtpServer, action: Action, zoe: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mail.delivery._PREFETCH_SECONDS", 0)
     count = 60
     await store_emails(action, zoe, *(f"p{number}@example.fr" for number in range(count)))
-    await Email.all().update(priority=EmailPriority.BULK)
+    await Email.all().update(priority=EmailPriority.NORMAL)
     server.hangs = True
     delivery = asyncio.create_task(
         deliver_due(transport_to(server), action.at, count + 1, sender=SENDER, connections=2)

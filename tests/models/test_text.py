@@ -130,6 +130,7 @@ def test_names_are_kept_in_every_script(name: str) -> None:
         ("a\U000e0061\U000e007fb", "ab"),
         ("a \u200b \u202e b", "a b"),
         ("e\u0301", "é"),
+        ("Rene\u200b\u0301", "René"),
         ("a\u2028b\u0085c", "a b c"),
     ],
 )
