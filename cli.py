@@ -456,9 +456,11 @@ async def _release(settings: Settings, args: argparse.Namespace) -> list[str]:
                 "To do this work, add --confirm; with --discard-emails no email that is waiting "
                 "is sent.",
             ]
-        discarded = await discard_emails(action) if args.discard_emails else 0
+        lines = ["The jobs run again."]
+        if args.discard_emails:
+            lines.insert(0, f"{await discard_emails(action)} emails were discarded.")
         await Installation.release(action)
-        return [*waiting, f"{discarded} emails were discarded. The jobs run again."]
+        return [*waiting, *lines]
 
 
 def seed(args: argparse.Namespace) -> int:

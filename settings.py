@@ -356,7 +356,7 @@ def _passkey_errors(origins: frozenset[str]) -> list[str]:
 
 def _hosts(environ: Mapping[str, str]) -> frozenset[str]:
     """The names under which this server may be called: the allowed ones and those of its pages.
-    None when none are set, because a proxy may call the server by any name.
+    Empty when none are set, because a proxy may call the server by any name.
     """
     names = environ.get("CAMCHA_ALLOWED_HOSTS", "").lower().replace(",", " ").split()
     if not names:

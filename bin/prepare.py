@@ -132,7 +132,7 @@ def require_node() -> None:
 
 
 def run(command: list[str]) -> None:
-    """Run a command in the checkout without output. Raises Failed with its last lines."""
+    """Run a command in the checkout without output. Raises PreparationError with its last lines."""
     pipe, devnull = subprocess.PIPE, subprocess.DEVNULL
     result = subprocess.run(  # noqa: S603 (commands written above)
         command,
