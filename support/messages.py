@@ -27,7 +27,7 @@ from models.checks import Checks, require_keys
 from models.database.instances import RowFactory, row_factory
 from models.database.postgres import PostgresClient
 from models.database.reading import read
-from models.errors import CommonErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal, Throttled
 from models.event import EventKind, account_stream, ticket_stream
 from models.identity.user import User
 from models.support.ticket import STATUSES_REOPENED_BY_CUSTOMERS, Message, Ticket, TicketStatus
@@ -47,7 +47,8 @@ async def reply(
     """Append a message to a ticket that the viewer sees, as `Ticket.reply` does.
 
     Raises BLANK, TOO_LONG, NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH for an
-    id that the author has sent with another message, and Throttled.
+    id that the author has sent with another message, and Throttled, except for a repeat, which
+    returns the stored message.
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
     with Checks() as check:
@@ -56,7 +57,13 @@ async def reply(
         files = check(require_keys, file_ids, "fileIds")
         if not check.is_valid:
             await check.wait(_visible_ticket(viewer, ticket_id))
-    await auth.count_message(viewer.user, viewer.account.pk if viewer.account else None)
+    try:
+        await auth.count_message(viewer.user, viewer.account.pk if viewer.account else None)
+    except Throttled:
+        for ticket in await _visible_tickets(viewer, ticket_id):
+            if sent_message := await ticket.find_sent(viewer.user, text, key, files):
+                return sent_message
+        raise
     if (
         ticket_id
         and not files
@@ -72,8 +79,13 @@ async def reply(
     )
 
 
+async def _visible_tickets(viewer: Viewer, ticket_id: int | None) -> list[Ticket]:
+    """The ticket, unless the viewer doesn't see it."""
+    return await read(Ticket.visible_to(viewer).filter(id=ticket_id)) if ticket_id else []
+
+
 async def _visible_ticket(viewer: Viewer, ticket_id: int | None) -> Ticket:
-    tickets = await read(Ticket.visible_to(viewer).filter(id=ticket_id)) if ticket_id else []
+    tickets = await _visible_tickets(viewer, ticket_id)
     if not tickets:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "ticketId")
     return tickets[0]

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
@@ -250,7 +251,6 @@ class Ticket(Model):
         IDEMPOTENCY_MISMATCH for a repeated id with another text or other files.
         """
         from models.support.file import (  # the file refers to the message
-            File,
             attach_to_message,
             lock_files,
         )
@@ -258,13 +258,9 @@ class Ticket(Model):
         text = optional_message_text(body) if file_ids else message_text(body)
         async with action.transaction() as tx:
             ticket = await tx.locked(Ticket, self.pk)
-            if sent_message := await Message.find_sent(tx, ticket, author, client_message_id):
-                attached_ids = {
-                    file.pk
-                    for file in await File.filter(message_id=sent_message.pk).using_db(tx.db)
-                }
-                if sent_message.body != text or attached_ids != set(file_ids):
-                    raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "clientMessageId")
+            if sent_message := await ticket.find_sent(
+                author, text, client_message_id, file_ids, tx.db
+            ):
                 return sent_message
             follow_up = None
             if ticket.status is TicketStatus.CLOSED:
@@ -274,6 +270,33 @@ class Ticket(Model):
                 ticket = follow_up or await ticket._open_follow_up(tx, author)
             message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
             await attach_to_message(tx, ticket.account_id, message, author, file_ids)
+        return message
+
+    async def find_sent(
+        self,
+        author: User,
+        text: str,
+        client_message_id: str,
+        file_ids: tuple[int, ...] = (),
+        db: BaseDBAsyncClient | None = None,
+    ) -> "Message | None":
+        """The message that this author already sent to this ticket with this id, or None. Raises
+        IDEMPOTENCY_MISMATCH when it has another text or other files.
+        """
+        from models.support.file import File  # the file refers to the message
+
+        message = await find_one(
+            Message,
+            db,
+            origin_id=self.pk,
+            author_id=author.pk,
+            client_message_id=client_message_id,
+        )
+        if message is None:
+            return None
+        files = await File.filter(message_id=message.pk).using_db(db)
+        if message.body != text or {file.pk for file in files} != set(file_ids):
+            raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "clientMessageId")
         return message
 
     async def _lock_open_follow_up(self, tx: Transaction) -> "Ticket | None":
@@ -580,19 +603,6 @@ class Message(Model):
             cls.filter(ticket__account_id=viewer.account.pk)
             if viewer.account
             else cls.filter(id=None)
-        )
-
-    @classmethod
-    async def find_sent(
-        cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str
-    ) -> "Message | None":
-        """The message that this author already sent to this ticket with this id, or None."""
-        return await find_one(
-            cls,
-            tx.db,
-            origin_id=ticket.pk,
-            author_id=author.pk,
-            client_message_id=client_message_id,
         )
 
 

@@ -117,6 +117,28 @@ async def test_messages_are_limited_per_person_and_company(
     assert [await sender.reply(paul, ticket) for _ in range(LIMITS.messages)] == [None] * 5
 
 
+async def test_a_repeated_message_is_not_refused_by_the_limit(
+    execute: "Execute", dataset: "Dataset", limited_services: Services
+) -> None:
+    sender, paul, ticket = Sender(execute), dataset.paul.owner, dataset.paul.id(Ticket)
+    while await sender.reply(paul, ticket) is None:
+        pass
+    count = await Message.all().count()
+    values = {"ticketId": ticket, "body": "x", "clientMessageId": "1"}
+    response = await execute(paul, REPLY, input=values)
+    assert retry_after(response) is None
+    assert response["data"]["ticketReply"]["message"]
+    response = await execute(paul, REPLY, input=values | {"body": "y"})
+    (error,) = response["data"]["ticketReply"]["userErrors"]
+    assert error["code"] == "IDEMPOTENCY_MISMATCH"
+    response = await execute(paul, REPLY, input=values | {"clientMessageId": "new"})
+    assert retry_after(response)
+    response = await execute(dataset.marie.owner, REPLY, input=values)
+    (error,) = response["data"]["ticketReply"]["userErrors"]
+    assert error["code"] == "NOT_FOUND"
+    assert await Message.all().count() == count
+
+
 async def test_staff_have_a_limit_of_their_own(
     execute: "Execute", dataset: "Dataset", limited_services: Services
 ) -> None:
