@@ -95,7 +95,8 @@ LEGAL_NAME = Limit("legal name", free_attempts=10, decay=timedelta(hours=1))  # 
 LIFECYCLE = Limit("lifecycle", free_attempts=5, decay=timedelta(hours=1))
 # Each is checked for strength and breaches.
 NEW_PASSWORD = Limit("new password", free_attempts=100, decay=timedelta(seconds=30))
-# Files of up to 10 MiB, per company or member of staff, and of one person for a company.
+# Files of up to 10 MiB, videos of up to 24 MiB, per company or member of staff, and of one person
+# for a company.
 PERSON_FILE = Limit("person file", free_attempts=100, decay=timedelta(minutes=1))
 FILE = Limit("file", free_attempts=200, decay=timedelta(minutes=2))
 EMAIL_CHANGE = Limit("email change", free_attempts=5, decay=timedelta(minutes=15))

@@ -9,7 +9,7 @@ class BillingErrorCode(ErrorCode):
 
     ALREADY_RECIPIENT = (
         "ALREADY_RECIPIENT",
-        _("This address already is a recipient of invoices, or doesn’t want to be one."),
+        _("This address already receives your invoices, was already asked, or has declined them."),
     )
     RECIPIENTS_FULL = (
         "RECIPIENTS_FULL",
