@@ -80,7 +80,11 @@ class Demonstration:
                 stdout=out,
                 stderr=err,
             )
-        while "A code works once" not in self.out.read_text():
+        # Another thread writes the log, so either text may be there first.
+        while (
+            "A code works once" not in self.out.read_text()
+            or '"server.listening"' not in self.err.read_text()
+        ):
             assert self.process.poll() is None, self.err.read_text()
             time.sleep(0.02)
 
