@@ -40,7 +40,7 @@ async def require_manager(tx: Transaction, session: Session, account_id: int) ->
     """Lock the company and the actor's membership, and return the actor if they may manage the
     company. Raises Forbidden.
     """
-    members = await AccountMembers.locked(tx, account_id)
+    members = await AccountMembers.lock(tx, account_id)
     if not actor_membership(members, tx.action).role.manages_members:
         raise Forbidden
     return await sessions.lock_user(tx, session)

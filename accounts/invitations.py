@@ -93,7 +93,7 @@ async def send(
     await _count_attempt(auth, account_id, email)
     arguments = [account_id, email, role.value, locale.value]
     async with action.transaction() as tx:
-        inviter = _manager_membership(await AccountMembers.locked(tx, account_id), action)
+        inviter = _manager_membership(await AccountMembers.lock(tx, account_id), action)
         if earlier_id := await earlier_result(
             tx, f"user:{inviter.user_id}", "invitationSend", key, arguments
         ):
@@ -171,10 +171,8 @@ async def resend(
     """
     await _count_attempt(auth, invitation.account_id, invitation.email)
     async with action.transaction() as tx:
-        inviter = _manager_membership(
-            await AccountMembers.locked(tx, invitation.account_id), action
-        )
-        invitation = await tx.locked(Invitation, invitation.pk)
+        inviter = _manager_membership(await AccountMembers.lock(tx, invitation.account_id), action)
+        invitation = await tx.lock(Invitation, invitation.pk)
         if await earlier_result(
             tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]
         ):
@@ -195,8 +193,8 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
     Raises NOT_ACTIVE when it was accepted, and Forbidden for those who can't manage members.
     """
     async with action.transaction() as tx:
-        _manager_membership(await AccountMembers.locked(tx, invitation.account_id), action)
-        invitation = await tx.locked(Invitation, invitation.pk)
+        _manager_membership(await AccountMembers.lock(tx, invitation.account_id), action)
+        invitation = await tx.lock(Invitation, invitation.pk)
         if invitation.accepted_at:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
         if invitation.is_pending:
@@ -257,7 +255,7 @@ async def _add_member(action: Action, invitation: Invitation, user: User) -> Mem
     if user.email != invitation.email:
         raise Refusal(AccountsErrorCode.INVITATION_ELSEWHERE, "input", "token")
     async with action.transaction() as tx:
-        members = await AccountMembers.locked(tx, invitation.account_id)
+        members = await AccountMembers.lock(tx, invitation.account_id)
         invitation = await _lock_with_token(tx, invitation)
         membership = members.membership(user.pk)
         if membership and invitation.accepted_by_id == user.pk:
@@ -268,7 +266,7 @@ async def _add_member(action: Action, invitation: Invitation, user: User) -> Mem
 
 async def _lock_with_token(tx: Transaction, invitation: Invitation) -> Invitation:
     """The invitation in its current state, if its most recent email is the one with this token."""
-    current = next(iter(await tx.locked_where(Invitation.filter(pk=invitation.pk))), None)
+    current = next(iter(await tx.lock_rows(Invitation.filter(pk=invitation.pk))), None)
     if current is None or current.token_hash != invitation.token_hash:
         raise invalid_token()
     return current
@@ -277,7 +275,7 @@ async def _lock_with_token(tx: Transaction, invitation: Invitation) -> Invitatio
 async def _create_membership(
     tx: Transaction, members: AccountMembers, invitation: Invitation, user: User
 ) -> Membership:
-    if (await tx.locked(User, user.pk)).staff:  # hired a moment ago, or not yet at work
+    if (await tx.lock(User, user.pk)).staff:  # hired a moment ago, or not yet at work
         raise Forbidden
     await invitation.record_accepted(tx, user.pk)
     tx.audit(
@@ -345,7 +343,7 @@ async def _join_as_new_user(
 ) -> Membership:
     async with action.transaction() as tx:
         await lock_unverified_accounts(tx, invitation.email, invitation.account_id)
-        members = await AccountMembers.locked(tx, invitation.account_id)
+        members = await AccountMembers.lock(tx, invitation.account_id)
         invitation = await _lock_with_token(tx, invitation)
         _require_joinable(action, members, invitation)
         user = await _create_user(tx, invitation, new_member.name, password_hash)

@@ -133,8 +133,8 @@ async def check(action: Action, registry: Registry, change: LegalNameChange) -> 
     account = await Account.get(pk=change.account_id)
     verdict, company = await _registry_verdict(registry, account.siren, change.legal_name)
     async with action.transaction() as tx:
-        account = await tx.locked(Account, change.account_id)
-        current = next(iter(await tx.locked_where(LegalNameChange.filter(pk=change.pk))), None)
+        account = await tx.lock(Account, change.account_id)
+        current = next(iter(await tx.lock_rows(LegalNameChange.filter(pk=change.pk))), None)
         if current is None:  # the company was erased meanwhile
             return change
         if not current.is_undecided or current.next_check_at != change.next_check_at:
@@ -300,7 +300,7 @@ async def decide(
         key = checks(optional_key, key)
     assert change is not None, "the checks have passed"  # noqa: S101
     async with action.transaction() as tx:
-        account = await tx.locked(Account, change.account_id)
+        account = await tx.lock(Account, change.account_id)
         agent = await sessions.lock_user(tx, session)
         owner, arguments = f"user:{agent.pk}", [change.pk, decision.value, text]
         if await earlier_result(tx, owner, "legalNameChangeDecide", key, arguments) is not None:
@@ -357,7 +357,7 @@ async def _lock_undecided_change(
     Raises NOT_FOUND and TRANSITION_ILLEGAL.
     """
     changes = LegalNameChange.filter(pk=change_id or 0, account_id=account_id)
-    change = next(iter(await tx.locked_where(changes)), None)
+    change = next(iter(await tx.lock_rows(changes)), None)
     if change is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId")
     if not change.is_undecided and change.status is not allowed_status:

@@ -74,7 +74,7 @@ async def request(
 
 
 async def _lock_owned_account(tx: Transaction, session: Session, account_id: int | None) -> Account:
-    members = await AccountMembers.locked(tx, account_id or 0)
+    members = await AccountMembers.lock(tx, account_id or 0)
     membership = members.membership(session.user_id)
     if members.account is None or membership is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
@@ -115,7 +115,7 @@ async def _open_request(
     message_id = hashlib.sha256(
         f"{kind.value}:{key}".encode()
     ).hexdigest()  # two keys that differ never become one
-    await (await tx.locked(Ticket, ticket.pk)).post(tx, user, text, message_id)
+    await (await tx.lock(Ticket, ticket.pk)).post(tx, user, text, message_id)
     await store_result(tx, owner, kind.value, key, ticket.pk)
     return ticket
 
@@ -298,7 +298,7 @@ def _grace_period_end(action: Action, grace_period: timedelta, deadline: date) -
 
 async def _solve_tickets(tx: Transaction, account: Account, kind: TicketKind) -> None:
     """Mark the company's open tickets of this kind as solved."""
-    for ticket in await tx.locked_where(await _pending_requests(tx, account, kind)):
+    for ticket in await tx.lock_rows(await _pending_requests(tx, account, kind)):
         await ticket.mark_solved(tx)
 
 
@@ -329,7 +329,7 @@ async def decline_reactivation(
         )
         if ticket is None:
             raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "accountId")
-        posted_message = await (await tx.locked(Ticket, ticket.pk)).post(
+        posted_message = await (await tx.lock(Ticket, ticket.pk)).post(
             tx, agent, text, f"declined:{action.at.isoformat()}"
         )
         await ticket.mark_solved(tx)
@@ -348,9 +348,9 @@ async def _lock_for_agent(
     """Lock the company, its members and the agent, who must still be one. Returns the company and
     its members.
     """
-    members = await AccountMembers.locked(tx, account_id or 0)
+    members = await AccountMembers.lock(tx, account_id or 0)
     # Before the user, as an erasure does.
-    await tx.locked_where(Erasure.filter(account_id=account_id or 0, canceled_at=None))
+    await tx.lock_rows(Erasure.filter(account_id=account_id or 0, canceled_at=None))
     agent = await sessions.lock_user(tx, session)
     if not agent.staff:
         raise Forbidden

@@ -33,9 +33,9 @@ async def _lock_members(tx: Transaction, account_id: int, *user_ids: int | None)
     """The account and its members, locked together with the invitations that these users have sent
     and that may have to be revoked.
     """
-    members = await AccountMembers.locked(tx, account_id)
+    members = await AccountMembers.lock(tx, account_id)
     sent = Invitation.filter(account_id=account_id, inviter_id__in=[key or 0 for key in user_ids])
-    await tx.locked_where(Invitation.pending(sent))
+    await tx.lock_rows(Invitation.pending(sent))
     return members
 
 

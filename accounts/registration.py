@@ -158,8 +158,8 @@ async def _replace_unverified(
     membership = await memberships.first()
     if membership is None:
         return None
-    account = await tx.locked(Account, membership.account_id)
-    user = await tx.locked(User, membership.user_id)
+    account = await tx.lock(Account, membership.account_id)
+    user = await tx.lock(User, membership.user_id)
     if user.email_verified_at:  # a moment ago
         return None
     user_values = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
@@ -229,7 +229,7 @@ async def request_verification(
     async with auth.constant_time(), action.transaction() as tx:
         if await earlier_result(tx, owner, "emailRequestVerification", key, []) is not None:
             return
-        user = next(iter(await tx.locked_where(User.filter(email=email))), None)
+        user = next(iter(await tx.lock_rows(User.filter(email=email))), None)
         if user and user.staff is None and user.email_verified_at is None:
             token = verification_token(auth, user, action.at)
             await emails.send_verification(tx, user, token)
@@ -257,7 +257,7 @@ async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
     claims = auth.signer.read(Purpose.VERIFY_EMAIL, token, action.at)
     async with action.transaction() as tx:
         users = User.filter(pk=claims["user"], email=claims["email"]).using_db(tx.db)
-        user = next(iter(await tx.locked_where(users)), None)
+        user = next(iter(await tx.lock_rows(users)), None)
         if user is None or (
             user.email_verified_at is None and claims.get("of") != _sign_up_fingerprint(user)
         ):

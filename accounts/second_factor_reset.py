@@ -42,7 +42,7 @@ async def reset_member(
     """
     await require_step_up(action, session)
     async with action.transaction() as tx:
-        members = await AccountMembers.locked(tx, account_id)
+        members = await AccountMembers.lock(tx, account_id)
         if actor_membership(members, action).role is not Role.OWNER:
             raise Forbidden
         membership = members.membership(user_id)

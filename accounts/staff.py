@@ -138,7 +138,7 @@ async def _require_staff(tx: Transaction, key: int) -> User:
 
 async def _find_or_create_user(tx: Transaction, email: str, password_hash: str) -> User:
     await take_over_unverified(tx, email)  # whoever signed up with it and never confirmed it
-    user = next(iter(await tx.locked_where(User.filter(email=email))), None)
+    user = next(iter(await tx.lock_rows(User.filter(email=email))), None)
     if user is None:
         return await User.create(
             using_db=tx.db,
@@ -222,8 +222,8 @@ async def unassign_tickets(action: Action) -> int:
 async def _unassign(action: Action, ticket_id: int, user_id: int) -> bool:
     async with action.transaction() as tx:
         # The user first, as in a claim, which may have waited for this.
-        user = await tx.locked(User, user_id)
-        ticket = await tx.locked(Ticket, ticket_id)
+        user = await tx.lock(User, user_id)
+        ticket = await tx.lock(Ticket, ticket_id)
         if ticket.assignee_id != user.pk or (user.staff and user.staff.answers_customers):
             return False
         await ticket.unassign(tx)
@@ -284,7 +284,7 @@ async def _lock_staff_member(
 
     Raises Unauthenticated when the actor was dismissed meanwhile.
     """
-    rows = await tx.locked_where(User.filter(Q(staff=Staff.OPERATOR) | Q(pk=user_id or 0)))
+    rows = await tx.lock_rows(User.filter(Q(staff=Staff.OPERATOR) | Q(pk=user_id or 0)))
     operators = [row for row in rows if row.staff is Staff.OPERATOR]
     if (
         not await sessions.valid_sessions(tx.action.at)

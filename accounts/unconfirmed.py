@@ -23,7 +23,7 @@ async def lock_unverified_accounts(tx: Transaction, email: str, *account_ids: in
         user__email=email, user__email_verified_at=None, user__staff=None
     ).using_db(tx.db)
     keys = {membership.account_id for membership in await memberships} | set(account_ids)
-    await tx.locked_where(Account.filter(pk__in=keys))
+    await tx.lock_rows(Account.filter(pk__in=keys))
 
 
 async def take_over_unverified(tx: Transaction, email: str) -> User | None:
@@ -33,7 +33,7 @@ async def take_over_unverified(tx: Transaction, email: str) -> User | None:
     """
     await lock_unverified_accounts(tx, email)
     users = User.filter(email=email, email_verified_at=None, staff=None).using_db(tx.db)
-    user = next(iter(await tx.locked_where(users)), None)
+    user = next(iter(await tx.lock_rows(users)), None)
     if user:
         await Account.filter(memberships__user_id=user.pk).using_db(tx.db).delete()
         await policies.delete_acceptances(tx, user)

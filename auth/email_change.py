@@ -106,7 +106,7 @@ async def confirm(action: Action, token: str) -> bool:
     change = await change_for_token(action, token)
     try:
         async with action.transaction() as tx:
-            user = await tx.locked(User, change.user_id)
+            user = await tx.lock(User, change.user_id)
             change = await _confirm(tx, token_hash(token))
             ended_sessions = (
                 await _change_address(tx, user, change) if change.fully_confirmed else 0

@@ -147,7 +147,7 @@ async def _require_member(tx: Transaction, user: User, account_id: int) -> None:
     company is locked before its members, here as everywhere, so that two transactions never wait
     for each other.
     """
-    account = next(iter(await tx.locked_where(Account.filter(pk=account_id))), None)
+    account = next(iter(await tx.lock_rows(Account.filter(pk=account_id))), None)
     _require_accessible(
         account,
         await find_one(Membership, tx.db, user_id=user.pk, account_id=account_id) is not None,
@@ -203,10 +203,10 @@ async def switch(session: Session, account_id: int | None, action: Action) -> To
     Unauthenticated.
     """
     async with action.transaction() as tx:
-        members = await AccountMembers.locked(tx, account_id or 0)
+        members = await AccountMembers.lock(tx, account_id or 0)
         _require_accessible(members.account, members.membership(session.user_id) is not None)
         user = await lock_user(tx, session)
-        old_session = await tx.locked(Session, session.pk)
+        old_session = await tx.lock(Session, session.pk)
         if not old_session.is_active(action.at):
             raise Unauthenticated
         await _end(tx, Session.filter(pk=old_session.pk))
@@ -232,7 +232,7 @@ async def require_unchanged(tx: Transaction, user: User) -> None:
     """Lock a user's row. Raises CREDENTIALS_INVALID when their credentials have changed since it
     was read.
     """
-    current = await tx.locked(User, user.pk)
+    current = await tx.lock(User, user.pk)
     if user_credentials(current) != user_credentials(user):
         raise Refusal(IdentityErrorCode.CREDENTIALS_INVALID, "input", "password")
 
@@ -249,8 +249,8 @@ async def lock_user(tx: Transaction, session: Session, other_email: str = "") ->
     another address. Raises Unauthenticated when the session has ended meanwhile.
     """
     if other_email:
-        await tx.locked_where(User.filter(Q(pk=session.user_id) | Q(email=other_email)))
-    user = await tx.locked(User, session.user_id)
+        await tx.lock_rows(User.filter(Q(pk=session.user_id) | Q(email=other_email)))
+    user = await tx.lock(User, session.user_id)
     if not await valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
     return user
@@ -263,7 +263,7 @@ async def lock_users(tx: Transaction, session: Session, user_id: int | None) -> 
     """
     users = {
         user.pk: user
-        for user in await tx.locked_where(User.filter(pk__in=[session.user_id, user_id or 0]))
+        for user in await tx.lock_rows(User.filter(pk__in=[session.user_id, user_id or 0]))
     }
     if not await valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
@@ -295,9 +295,7 @@ async def refresh(token: str, action: Action, user_agent: str = "") -> Tokens:
 
 async def _find_refresh_token(tx: Transaction, token: str) -> RefreshToken | None:
     """The row of a token, locked until the transaction ends."""
-    return next(
-        iter(await tx.locked_where(RefreshToken.filter(token_hash=token_hash(token)))), None
-    )
+    return next(iter(await tx.lock_rows(RefreshToken.filter(token_hash=token_hash(token)))), None)
 
 
 async def _follow_switch(tx: Transaction, token_row: RefreshToken) -> None:
@@ -310,7 +308,7 @@ async def _follow_switch(tx: Transaction, token_row: RefreshToken) -> None:
         return
     if abs(tx.action.at - old.ended_at) >= REUSE_WINDOW:
         return
-    lost_tokens = await tx.locked_where(RefreshToken.filter(session_id=old.switched_to_id))
+    lost_tokens = await tx.lock_rows(RefreshToken.filter(session_id=old.switched_to_id))
     if len(lost_tokens) != 1 or lost_tokens[0].used_at:
         return
     lost = RefreshToken.filter(pk=lost_tokens[0].pk).using_db(tx.db)
@@ -446,7 +444,7 @@ async def announce_role_changes(tx: Transaction, account_id: int, *user_ids: int
 
 
 async def _end(tx: Transaction, rows: QuerySet[Session]) -> list[Session]:
-    sessions = await tx.locked_where(rows.filter(ended_at=None))
+    sessions = await tx.lock_rows(rows.filter(ended_at=None))
     for session in sessions:
         await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.action.at)
         tx.streams[session_key(session.pk)] = None

@@ -93,7 +93,7 @@ async def pay(
 async def _create_payment(action: Action, purchase: Purchase, method: str, key: str) -> Payment:
     owner = f"account:{purchase.account_id}"
     async with action.transaction() as tx:
-        purchase = await tx.locked(Purchase, purchase.pk)
+        purchase = await tx.lock(Purchase, purchase.pk)
         if earlier_id := await earlier_result(tx, owner, "purchasePay", key, [purchase.pk, method]):
             return await Payment.get(pk=earlier_id, using_db=tx.db)
         purchase.require_status(PurchaseStatus.BILLING_CONFIRMED)
@@ -142,8 +142,8 @@ async def _apply_outcome(
     twice.
     """
     async with action.transaction() as tx:
-        purchase = await tx.locked(Purchase, payment.purchase_id)
-        payment = await tx.locked(Payment, payment.pk)
+        purchase = await tx.lock(Purchase, payment.purchase_id)
+        payment = await tx.lock(Payment, payment.pk)
         if payment.status.is_final or payment.status is outcome.status:
             return payment
         _copy_outcome(payment, outcome)

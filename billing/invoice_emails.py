@@ -114,7 +114,7 @@ async def add_recipient(
 
 async def _lock_account(tx: Transaction, account_id: int) -> tuple[Account, Membership]:
     """Lock the company. Returns it with the membership of the actor, who manages its billing."""
-    members = await AccountMembers.locked(tx, account_id)
+    members = await AccountMembers.lock(tx, account_id)
     membership = actor_membership(members, tx.action)
     if not membership.role.manages_billing or members.account is None:
         raise Forbidden
@@ -147,7 +147,7 @@ async def remove_recipient(
     async with action.transaction() as tx:
         await _lock_account(tx, account_id)
         recipients = InvoiceRecipient.filter(pk=recipient_id or 0, account_id=account_id)
-        recipient = next(iter(await tx.locked_where(recipients)), None)
+        recipient = next(iter(await tx.lock_rows(recipients)), None)
         if recipient is None:
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "recipientId")
         if recipient.status is InvoiceRecipientStatus.REFUSED:
@@ -175,7 +175,7 @@ async def answer(action: Action, signer: Signer, token: str, *, accepts: bool) -
     """
     recipient = await recipient_of(action, signer, token)
     async with action.transaction() as tx:
-        rows = await tx.locked_where(InvoiceRecipient.filter(pk=recipient.pk))
+        rows = await tx.lock_rows(InvoiceRecipient.filter(pk=recipient.pk))
         if not rows:
             raise invalid_token()
         recipient = rows[0]

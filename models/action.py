@@ -20,7 +20,7 @@ from models.accounts.account import Account
 from models.audit import Detail
 from models.audit_action import AuditAction
 from models.clock import local_date
-from models.database.writing import insert, locked
+from models.database.writing import insert, lock_row
 from models.errors import TransactionConflict
 from models.event import Event, EventKind, next_sequence
 
@@ -162,21 +162,21 @@ class Transaction:
             }
         )
 
-    async def locked(self, model: type[Row], key: int) -> Row:
-        """Return the current row with this primary key, locked until the transaction ends. Raises
-        DoesNotExist.
+    async def lock(self, model: type[Row], key: int) -> Row:
+        """Lock the row with this primary key until the transaction ends, and return its current
+        state. Raises DoesNotExist.
 
-        This and `locked_where` are the only ways to lock rows, so that all locks have the same
+        This and `lock_rows` are the only ways to lock rows, so that all locks have the same
         strength, FOR NO KEY UPDATE: others can't change or lock the row, but they can insert rows
         that refer to it. (The ORM's default, FOR UPDATE, makes each such insert wait, and can
         deadlock with transactions that take their locks in another order.) A transaction locks
         rows in the order of models/lock_order.py.
         """
-        return await locked(model, key, db=self.db)
+        return await lock_row(model, key, db=self.db)
 
-    async def locked_where(self, query: QuerySet[Row]) -> list[Row]:
-        """The current rows of a query, in the order of their keys, locked like `locked`."""
-        return await query.using_db(self.db).order_by("id").select_for_update(no_key=True)
+    async def lock_rows(self, queryset: QuerySet[Row]) -> list[Row]:
+        """Lock the rows of a queryset in key order, and return their current state."""
+        return await queryset.using_db(self.db).order_by("id").select_for_update(no_key=True)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ async def correct_waiting_times(action: Action) -> timedelta:
 
 async def _move_back_waiting_times(action: Action) -> timedelta:
     async with action.transaction() as tx:
-        latest = await tx.locked(LatestTime, 1)
+        latest = await tx.lock(LatestTime, 1)
         difference = latest.at - action.at
         if difference <= TOLERANCE:  # another process has done it
             return timedelta()

@@ -102,8 +102,8 @@ async def _start(action: Action, services: ErasureServices, erasure_id: int) -> 
     """
     erasure = await Erasure.get(pk=erasure_id)
     async with action.transaction() as tx:
-        account = await tx.locked(Account, erasure.account_id)
-        erasure = await tx.locked(Erasure, erasure_id)
+        account = await tx.lock(Account, erasure.account_id)
+        erasure = await tx.lock(Erasure, erasure_id)
         if erasure.canceled_at or erasure.finished_at:
             return None
         if erasure.started_at:
@@ -142,7 +142,7 @@ Step = Callable[[Transaction, int], Awaitable[int]]
 async def _run_step(action: Action, erasure: Erasure, kind: str, step: Step) -> int:
     """Run one batch of a step, and count it in the same transaction."""
     async with action.transaction() as tx:
-        current = await tx.locked(Erasure, erasure.pk)
+        current = await tx.lock(Erasure, erasure.pk)
         if current.finished_at:
             return 0
         count = await step(tx, erasure.account_id)
@@ -268,8 +268,8 @@ async def _remove_member(tx: Transaction, account_id: int) -> int:
         return 0
     address = (await User.get(pk=membership.user_id, using_db=tx.db)).email
     # Before the user, in the same order as accepting one.
-    await tx.locked_where(Invitation.filter(email=address))
-    user = await tx.locked(User, membership.user_id)
+    await tx.lock_rows(Invitation.filter(email=address))
+    user = await tx.lock(User, membership.user_id)
     await membership.delete(using_db=tx.db)
     if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
         await _anonymize(tx, user)
@@ -317,8 +317,8 @@ _STEPS: dict[str, Step] = {
 
 async def _finish(action: Action, erasure: Erasure) -> bool:
     async with action.transaction() as tx:
-        account = await tx.locked(Account, erasure.account_id)
-        current = await tx.locked(Erasure, erasure.pk)
+        account = await tx.lock(Account, erasure.account_id)
+        current = await tx.lock(Erasure, erasure.pk)
         if current.finished_at:
             return False
         erased_values: dict[str, Any] = {

@@ -71,8 +71,8 @@ async def send_due_replies(action: Action, delivered: DeliveredPositions, delay:
 async def _send_replies(action: Action, ticket_id: int, account_id: int, delay: timedelta) -> int:
     async with action.transaction() as tx:
         # With the company's row locked no member leaves until the emails are stored.
-        account = await tx.locked(Account, account_id)
-        ticket = await tx.locked(Ticket, ticket_id)
+        account = await tx.lock(Account, account_id)
+        ticket = await tx.lock(Ticket, ticket_id)
         pending_since = ticket.reply_email_pending_since
         if pending_since is None or pending_since > action.at - delay:
             return 0

@@ -97,8 +97,8 @@ async def change_status(
     async with action.transaction() as tx:
         # Accounts are locked before tickets.
         is_legal_request = ticket.deadline_at is not None
-        members = await AccountMembers.locked(tx, ticket.account_id) if is_legal_request else None
-        ticket = await tx.locked(Ticket, ticket.pk)
+        members = await AccountMembers.lock(tx, ticket.account_id) if is_legal_request else None
+        ticket = await tx.lock(Ticket, ticket.pk)
         if ticket.status is status:
             return ticket
         is_answer = members is not None and status in FINISHED_STATUSES and not ticket.is_finished

@@ -74,24 +74,26 @@ class LockRecorder:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         recorder = self
-        locked, locked_where = Transaction.locked, Transaction.locked_where
+        lock, lock_rows = Transaction.lock, Transaction.lock_rows
         next_sequence = Transaction.next_sequence
 
-        async def record_locked(tx: Transaction, model: type[Model], key: int) -> Any:
+        async def record_lock(tx: Transaction, model: type[Model], key: int) -> Any:
             recorder._locks_of(tx.db).add_rows(model._meta.db_table, [key])
-            return await locked(tx, model, key)
+            return await lock(tx, model, key)
 
-        async def record_locked_where(tx: Transaction, query: QuerySet[Any]) -> Any:
-            rows = await locked_where(tx, query)
-            recorder._locks_of(tx.db).add_rows(query.model._meta.db_table, [row.pk for row in rows])
+        async def record_lock_rows(tx: Transaction, queryset: QuerySet[Any]) -> Any:
+            rows = await lock_rows(tx, queryset)
+            recorder._locks_of(tx.db).add_rows(
+                queryset.model._meta.db_table, [row.pk for row in rows]
+            )
             return rows
 
         async def record_stream(tx: Transaction, stream: str) -> int:
             recorder._locks_of(tx.db).add_stream(stream)
             return await next_sequence(tx, stream)
 
-        monkeypatch.setattr(Transaction, "locked", record_locked)
-        monkeypatch.setattr(Transaction, "locked_where", record_locked_where)
+        monkeypatch.setattr(Transaction, "lock", record_lock)
+        monkeypatch.setattr(Transaction, "lock_rows", record_lock_rows)
         monkeypatch.setattr(Transaction, "next_sequence", record_stream)
         create = Ticket.create.__func__  # type: ignore[attr-defined] # a class method
 

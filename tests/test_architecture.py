@@ -194,7 +194,7 @@ def test_no_retired_name_comes_back() -> None:
 
 
 def test_rows_are_locked_only_through_the_transaction() -> None:
-    """So that all locks have the same strength: see `Transaction.locked`."""
+    """So that all locks have the same strength: see `Transaction.lock`."""
     locking_files = [
         path for path in sources() if ".select_for_update(" in path.read_text(encoding="utf-8")
     ]

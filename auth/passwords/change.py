@@ -48,7 +48,7 @@ async def request_reset(
     async with auth.constant_time(), action.transaction() as tx:
         if await earlier_result(tx, owner, "passwordRequestReset", key, []) is not None:
             return
-        user = next(iter(await tx.locked_where(User.filter(email=email))), None)
+        user = next(iter(await tx.lock_rows(User.filter(email=email))), None)
         if user:
             await emails.send_password_reset(tx, user, await _create_token(tx, user))
         # Not in a company's part of the log, where someone could learn which addresses are known.

@@ -45,7 +45,7 @@ async def request(
     async with auth.constant_time(), action.transaction() as tx:
         if await earlier_result(tx, owner, "sessionRequestUnlock", key, []) is not None:
             return
-        user = next(iter(await tx.locked_where(User.filter(email=email))), None)
+        user = next(iter(await tx.lock_rows(User.filter(email=email))), None)
         if user:
             await emails.send_sign_in_unlock(tx, user, await _create_token(tx, user))
         # Not in a company's part of the log, where its owner could learn which addresses are known.

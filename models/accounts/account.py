@@ -181,11 +181,11 @@ class AccountMembers:
         self._memberships = memberships
 
     @classmethod
-    async def locked(cls, tx: "Transaction", account_id: int) -> "AccountMembers":
+    async def lock(cls, tx: "Transaction", account_id: int) -> "AccountMembers":
         """Lock an account and return its members. Without such an account, `account` is None and
         there are no members.
         """
-        account = next(iter(await tx.locked_where(Account.filter(pk=account_id))), None)
+        account = next(iter(await tx.lock_rows(Account.filter(pk=account_id))), None)
         return cls(
             account,
             {

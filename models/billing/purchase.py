@@ -90,7 +90,7 @@ class Purchase(Model):
     async def confirm_billing(self, action: Action, billing: dict[str, str | None]) -> "Purchase":
         """Set the billing details. Raises TRANSITION_ILLEGAL once payment has begun."""
         async with action.transaction() as tx:
-            purchase = await tx.locked(Purchase, self.pk)
+            purchase = await tx.lock(Purchase, self.pk)
             purchase.require_status(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
             purchase.update_from_dict(billing)
             await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)

@@ -40,9 +40,9 @@ def _insert_statement(model: type[Model], columns: tuple[str, ...]) -> Any:
     return statement, row_factory(model, ("id", *columns), "postgres")
 
 
-async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
-    """Return the current row with this primary key, locked until the transaction ends. Raises
-    DoesNotExist.
+async def lock_row(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
+    """Lock the row with this primary key until the transaction ends, and return its current state.
+    Raises DoesNotExist.
 
     On PostgreSQL the lock is FOR NO KEY UPDATE, which lets others insert rows that refer to this
     one. FOR UPDATE would make them wait, and could deadlock with transactions that take their locks

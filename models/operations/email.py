@@ -149,7 +149,7 @@ class Email(Model):
         that contained a token.
         """
         async with action.transaction() as tx:
-            email = next(iter(await tx.locked_where(cls.filter(pk=key or 0))), None)
+            email = next(iter(await tx.lock_rows(cls.filter(pk=key or 0))), None)
             if email is None:
                 raise Refusal(CommonErrorCode.NOT_FOUND, "input", "emailId")
             if email.state is EmailState.SENT:
@@ -180,7 +180,7 @@ class Email(Model):
         while True:
             async with action.transaction() as tx:
                 waiting = cls.filter(EmailState.WAITING.condition).order_by("id")
-                if not (emails := await tx.locked_where(waiting.limit(_BATCH_SIZE))):
+                if not (emails := await tx.lock_rows(waiting.limit(_BATCH_SIZE))):
                     return discarded
                 for email in emails:
                     email.next_attempt_at = None

@@ -114,7 +114,7 @@ class File(Model):
 async def lock_files(tx: Transaction, file_ids: tuple[int, ...]) -> None:
     """Lock files before the streams in which the message with them is announced."""
     if file_ids:
-        await tx.locked_where(File.filter(pk__in=file_ids))
+        await tx.lock_rows(File.filter(pk__in=file_ids))
 
 
 async def attach_to_message(

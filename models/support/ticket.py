@@ -257,7 +257,7 @@ class Ticket(Model):
 
         text = optional_message_text(body) if file_ids else message_text(body)
         async with action.transaction() as tx:
-            ticket = await tx.locked(Ticket, self.pk)
+            ticket = await tx.lock(Ticket, self.pk)
             if sent_message := await ticket.find_sent(
                 author, text, client_message_id, file_ids, tx.db
             ):
@@ -304,7 +304,7 @@ class Ticket(Model):
             Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
         )
         follow_up = await open_follow_ups.using_db(tx.db).first()
-        return await tx.locked(Ticket, follow_up.pk) if follow_up else None
+        return await tx.lock(Ticket, follow_up.pk) if follow_up else None
 
     async def _open_follow_up(self, tx: Transaction, author: User) -> "Ticket":
         account = await Account.get(pk=self.account_id, using_db=tx.db)
@@ -433,10 +433,10 @@ class Ticket(Model):
         Raises ALREADY_CLAIMED, TRANSITION_ILLEGAL, Forbidden.
         """
         async with action.transaction() as tx:
-            role = (await tx.locked(User, agent.pk)).staff
+            role = (await tx.lock(User, agent.pk)).staff
             if role is None or not role.answers_customers:
                 raise Forbidden
-            ticket = await tx.locked(Ticket, self.pk)
+            ticket = await tx.lock(Ticket, self.pk)
             if ticket.assignee_id == agent.pk:
                 return ticket
             if ticket.assignee_id is not None:
@@ -458,7 +458,7 @@ class Ticket(Model):
         """Set the status to SOLVED if it can still become that: what the ticket requested is
         done.
         """
-        ticket = await tx.locked(Ticket, self.pk)
+        ticket = await tx.lock(Ticket, self.pk)
         if TicketStatus.SOLVED in TRANSITIONS[ticket.status]:
             await ticket._set_status(tx, TicketStatus.SOLVED)
 
@@ -467,7 +467,7 @@ class Ticket(Model):
         Raises NOT_ASSIGNED.
         """
         async with action.transaction() as tx:
-            ticket = await tx.locked(Ticket, self.pk)
+            ticket = await tx.lock(Ticket, self.pk)
             if ticket.assignee_id not in (None, agent.pk):
                 raise Refusal(SupportErrorCode.NOT_ASSIGNED, "input", "ticketId")
             if ticket.assignee_id is not None:
@@ -491,7 +491,7 @@ class Ticket(Model):
         that are possible. For requests of legal weight use support.tickets.change_status.
         """
         async with action.transaction() as tx:
-            ticket = await tx.locked(Ticket, self.pk)
+            ticket = await tx.lock(Ticket, self.pk)
             if ticket.status is not status:
                 await ticket.apply_transition(tx, status)
         return ticket

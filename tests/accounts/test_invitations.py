@@ -456,10 +456,10 @@ async def test_accepting_does_not_deadlock_with_a_second_sign_up(
     # Before the transaction, so that it isn't part of it.
     acceptance_task = asyncio.create_task(accept_when_locked())
     async with scenario.company.action().transaction() as tx:
-        await tx.locked(Account, sign_up_result.account.pk)
+        await tx.lock(Account, sign_up_result.account.pk)
         locked.set()
         await wait_for_lock_waiters(db)  # a lock on the company, with or without the user
-        await tx.locked(User, sign_up_result.user.pk)
+        await tx.lock(User, sign_up_result.user.pk)
     assert await acceptance_task
 
 

@@ -225,7 +225,7 @@ async def test_a_ticket_claimed_during_a_dismissal_is_released(
 
     async def lock_ticket() -> None:
         async with new_action().transaction() as tx:
-            await tx.locked(Ticket, ticket.pk)
+            await tx.lock(Ticket, ticket.pk)
             locked.set()
             await released.wait()
 

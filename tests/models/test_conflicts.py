@@ -45,10 +45,10 @@ class Deadlock:
     async def work(self) -> str:
         self.attempts += 1
         async with self._action.transaction() as tx:
-            await tx.locked(User, self._user.pk)
+            await tx.lock(User, self._user.pk)
             self._user_locked.set()
             await self._continue.wait()
-            await tx.locked(Ticket, self._ticket.pk)
+            await tx.lock(Ticket, self._ticket.pk)
         return "done"
 
     async def run(self, task: asyncio.Task[str]) -> str:

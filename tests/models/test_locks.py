@@ -34,11 +34,11 @@ async def test_rows_that_refer_to_locked_rows_can_be_inserted(
     async def lock_rows() -> None:
         async with action.transaction() as tx:
             if by_key:
-                await tx.locked(Account, account.pk)
-                await tx.locked(User, owner.pk)
+                await tx.lock(Account, account.pk)
+                await tx.lock(User, owner.pk)
             else:
-                await AccountMembers.locked(tx, account.pk)
-                await tx.locked_where(User.filter(pk=owner.pk))
+                await AccountMembers.lock(tx, account.pk)
+                await tx.lock_rows(User.filter(pk=owner.pk))
             locked.set()
             await inserted.wait()
 
@@ -61,7 +61,7 @@ async def test_a_lock_by_key_and_one_by_query_exclude_each_other(
 
     async def lock_by_key() -> None:
         async with action.transaction() as tx:
-            await tx.locked(User, owner.pk)
+            await tx.lock(User, owner.pk)
             locked.set()
             await User.filter(pk=owner.pk).using_db(tx.db).update(name="Camille Aubry")
             log.append("first")
@@ -69,7 +69,7 @@ async def test_a_lock_by_key_and_one_by_query_exclude_each_other(
     async def lock_by_query() -> None:
         await locked.wait()
         async with action.transaction() as tx:
-            (user,) = await tx.locked_where(User.filter(pk=owner.pk))
+            (user,) = await tx.lock_rows(User.filter(pk=owner.pk))
             log.append(user.name)
 
     await asyncio.wait_for(asyncio.gather(lock_by_key(), lock_by_query()), 10)

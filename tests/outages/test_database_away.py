@@ -127,7 +127,7 @@ async def change_name(
     user: User, name: str, before_commit: Callable[[], None] = lambda: None
 ) -> None:
     async with Action(None, SystemClock().now(), Hub()).transaction() as tx:
-        row = await tx.locked(User, user.pk)
+        row = await tx.lock(User, user.pk)
         row.name = name
         await row.save(using_db=tx.db, update_fields=["name"])
         before_commit()

@@ -142,7 +142,7 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         assert ticket
         alice = dataset.alice.user
         assert alice
-        response = await (await tx.locked(Ticket, ticket.pk)).post(
+        response = await (await tx.lock(Ticket, ticket.pk)).post(
             tx, alice, f"Bonjour {MARK}", "alices"
         )
     await File.create(
@@ -557,14 +557,14 @@ async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
     await Invitation.filter(pk=marie.row(Invitation).pk).update(email=member.email)
     outer_context = contextvars.copy_context()
     async with after_grace_period.transaction() as tx:
-        await tx.locked(Account, marie.account.pk)
-        await tx.locked(Invitation, marie.row(Invitation).pk)
+        await tx.lock(Account, marie.account.pk)
+        await tx.lock(Invitation, marie.row(Invitation).pk)
         erasure_task = asyncio.create_task(
             erase_due_accounts(after_grace_period, erasure_services(services, store)),
             context=outer_context,
         )
         await wait_for_lock_waiters(db)
-        await tx.locked(User, member.pk)
+        await tx.lock(User, member.pk)
     assert await erasure_task == 1
 
 

@@ -178,7 +178,7 @@ async def test_a_file_attached_during_the_job_is_kept(
     # Started here, because a task started in the transaction would be part of it.
     job = asyncio.create_task(delete_after_attaching())
     async with scenario.bakery.action("Camille").transaction() as tx:
-        ticket = await tx.locked(Ticket, ticket.pk)
+        ticket = await tx.lock(Ticket, ticket.pk)
         await lock_files(tx, (file.pk,))
         message = await ticket.post(tx, scenario.camille, "Voici.", "k")
         await attach_to_message(tx, ticket.account_id, message, scenario.camille, (file.pk,))

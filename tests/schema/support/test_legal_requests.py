@@ -65,7 +65,7 @@ async def open_request(
             category=category,
             kind=kind,
         )
-        await (await tx.locked(Ticket, ticket.pk)).post(tx, requester.user, "Adieu.", "1")
+        await (await tx.lock(Ticket, ticket.pk)).post(tx, requester.user, "Adieu.", "1")
     return ticket
 
 
