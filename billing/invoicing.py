@@ -6,7 +6,7 @@ import hashlib
 from datetime import timedelta
 
 from billing.documents.facts import Address, InvoiceFacts, Line, Party, PaymentMeans
-from billing.documents.page import render_in_thread
+from billing.documents.rendering import render
 from billing.seller import Seller
 from models.accounts.account import Account
 from models.action import Transaction
@@ -66,7 +66,7 @@ async def issue(
         payment,
         price.offer,
         billing_period,
-        await render_in_thread(facts, locale),
+        await render(facts, locale),
     )
 
 

@@ -1,6 +1,5 @@
 """The page that people read, and the file that holds both halves."""
 
-import asyncio
 import hashlib
 import io
 import os
@@ -21,7 +20,7 @@ from pypdf import PdfReader
 from billing.documents.cii import build_cii
 from billing.documents.element import remove_unprintable
 from billing.documents.facts import DocumentType, InvoiceFacts, Original, Treatment
-from billing.documents.page import MISSING_GLYPH, printable_text, render, render_in_thread
+from billing.documents.page import MISSING_GLYPH, printable_text, render
 from tests.billing.documents.invoice_fixtures import (
     BUYER,
     LINE,
@@ -119,6 +118,15 @@ def test_the_metadata_declares_factur_x_and_pdf_a_3b() -> None:
     assert properties["CreatorTool"] == reader.metadata.creator
     assert reader.root_object["/AF"][0].get_object()["/AFRelationship"] == "/Alternative"  # type: ignore[index]
     assert reader.trailer["/ID"]
+
+
+def test_every_offset_in_the_file_is_that_of_an_object() -> None:
+    pdf = render(invoice(LINE, LINE))
+    reader = PdfReader(io.BytesIO(pdf), strict=True)
+    offsets = reader.xref[0]
+    assert len(offsets) > 90
+    assert all(pdf[offset:].startswith(b"%d 0 obj" % name) for name, offset in offsets.items())
+    assert pdf[int(pdf.split()[-2]) :].startswith(b"xref")
 
 
 def test_all_fonts_are_embedded() -> None:
@@ -277,19 +285,3 @@ def test_the_same_facts_give_the_same_bytes_in_any_process() -> None:
     )
     assert process.stdout.strip() == hashlib.sha256(render(invoice())).hexdigest()
     assert render(invoice()) != render(invoice(number="FA-2026-000124"))
-
-
-async def test_rendering_is_deterministic_and_does_not_block_the_event_loop() -> None:
-    ticks = 0
-
-    async def count_ticks() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0.001)
-
-    ticker = asyncio.create_task(count_ticks())
-    files = await asyncio.gather(*[render_in_thread(invoice()) for _ in range(10)])
-    ticker.cancel()
-    assert set(files) == {render(invoice())}
-    assert ticks > 5  # of hundreds; one or two, were the loop held

@@ -1,0 +1,62 @@
+"""The program of a process that renders documents, started by billing/documents/rendering.py.
+
+A request is the JSON of the facts and the locale, a response is the PDF or an error, each with its
+length in front. The process ends when its standard input ends, which is when the server ends for
+any reason.
+"""
+
+import os
+import signal
+import struct
+import sys
+from typing import IO
+
+import orjson
+
+LENGTH = struct.Struct(">I")
+PDF, ERROR = b"p", b"e"
+NICENESS = 10  # people who wait for a response go first, but a download is not starved either
+
+
+def read_frame(stream: IO[bytes]) -> bytes | None:
+    """The next message, or None at the end of the stream."""
+    header = stream.read(LENGTH.size)
+    if len(header) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(header)
+    content = stream.read(length)
+    return content if len(content) == length else None
+
+
+def write_frame(stream: IO[bytes], *parts: bytes) -> None:
+    """Write a message that consists of the parts."""
+    stream.write(LENGTH.pack(sum(map(len, parts))))
+    for part in parts:
+        stream.write(part)
+    stream.flush()
+
+
+def serve(requests: IO[bytes], responses: IO[bytes]) -> None:
+    """Respond to each request until there are no more."""
+    while (request := read_frame(requests)) is not None:
+        try:
+            kind, content = PDF, _render(request)
+        except Exception as error:  # the parent raises it; this process continues with the next
+            kind, content = ERROR, f"{type(error).__name__}: {error}".encode("utf-8", "replace")
+        write_frame(responses, kind, content)
+
+
+def _render(request: bytes) -> bytes:
+    from billing.documents.facts import InvoiceFacts
+    from billing.documents.page import render
+
+    values = orjson.loads(request)
+    return render(InvoiceFacts.from_json(values["facts"]), values["locale"])
+
+
+if __name__ == "__main__":
+    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+    # The signal reaches the whole process group, but the server still needs the responses.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.SIG_IGN)
+    serve(sys.stdin.buffer, sys.stdout.buffer)

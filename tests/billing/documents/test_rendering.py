@@ -1,0 +1,48 @@
+"""Documents that other processes render, while this one answers requests."""
+
+import asyncio
+
+import pytest
+
+from billing.documents import page, rendering
+from billing.documents.rendering import RenderingError, render
+from tests.billing.documents.invoice_fixtures import invoice
+
+
+async def test_another_process_renders_the_same_bytes() -> None:
+    files = await asyncio.gather(*[render(invoice(), locale) for locale in ["fr", "en", "fr"]])
+    assert files == [page.render(invoice(), locale) for locale in ["fr", "en", "fr"]]
+
+
+async def test_no_more_processes_run_than_are_allowed() -> None:
+    await asyncio.gather(*[render(invoice()) for _ in range(4 * rendering.MAX_PROCESSES)])
+    assert 1 <= len(rendering._idle_processes) <= rendering.MAX_PROCESSES
+
+
+async def test_the_event_loop_continues_meanwhile() -> None:
+    waiting = asyncio.gather(*[render(invoice()) for _ in range(4)])
+    ticks = 0
+    while not waiting.done():
+        await asyncio.sleep(0.001)
+        ticks += 1
+    assert len(await waiting) == 4
+    assert ticks > 4  # of dozens; none or one, were the loop held
+
+
+async def test_a_killed_process_is_replaced() -> None:
+    await render(invoice())
+    rendering._idle_processes[-1].process.kill()
+    assert await render(invoice()) == page.render(invoice())
+
+
+async def test_a_failure_is_reported_and_the_process_continues() -> None:
+    with pytest.raises(RenderingError, match="KeyError"):
+        rendering._render(b'{"facts": {"unknown": 1}, "locale": "fr"}')
+    process = rendering._idle_processes[-1].process
+    await render(invoice())
+    assert rendering._idle_processes[-1].process is process
+
+
+def test_idle_processes_can_be_stopped() -> None:
+    rendering.stop_idle_processes()
+    assert not rendering._idle_processes
