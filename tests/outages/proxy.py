@@ -6,6 +6,16 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
 
 CHUNK = 65_536
+# Options of a database's URL: an outage is noticed within these seconds.
+SHORT_TIMEOUTS = {
+    "connect_timeout": 2,
+    "chat_timeout": 2,
+    "interactive_timeout": 2,
+    "report_timeout": 2,
+    "job_timeout": 2,
+    "lock_timeout": 1,
+    "idle_in_transaction_timeout": 1,
+}
 
 
 class Proxy:

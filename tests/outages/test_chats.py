@@ -6,14 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from tests.outages.proxy import Proxy, url_through_proxy
-from tests.outages.test_database_away import SHORT_TIMEOUTS
+from tests.outages.proxy import Proxy
 from tests.patience import PATIENCE
 from tests.people import sign_up
 from tests.story.server_fixtures import ROOT, Client, Server
@@ -21,15 +19,6 @@ from tests.story.server_fixtures import ROOT, Client, Server
 CHATS = 4
 REPLY = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) {
     message { sequence } userErrors { code } } }"""
-
-
-@pytest.fixture
-async def server(proxy: Proxy, postgres_database: str, tmp_path: Path) -> AsyncIterator[Server]:
-    """A server whose database is behind the proxy."""
-    server = Server(url_through_proxy(proxy, postgres_database, **SHORT_TIMEOUTS), tmp_path)
-    await asyncio.to_thread(server.start)
-    yield server
-    await asyncio.to_thread(server.stop)
 
 
 @dataclass

@@ -18,20 +18,11 @@ from models.database.connection import connect, disconnect
 from models.errors import ServiceUnavailable
 from models.identity.user import User
 from realtime.hub import Hub
-from tests.outages.proxy import Proxy, url_through_proxy
+from tests.outages.proxy import SHORT_TIMEOUTS, Proxy, url_through_proxy
 from tests.patience import PATIENCE, driver_url
 from tests.people import create_user
 from tests.test_app import settings_of
 
-SHORT_TIMEOUTS = {
-    "connect_timeout": 2,
-    "chat_timeout": 2,
-    "interactive_timeout": 2,
-    "report_timeout": 2,
-    "job_timeout": 2,
-    "lock_timeout": 1,
-    "idle_in_transaction_timeout": 1,
-}
 OFFERS = {"query": "{ offers(first: 1) { nodes { slug } } }"}
 REFRESH = {  # in a transaction
     "query": 'mutation { sessionRefresh(input: {refreshToken: "x"}) { userErrors { code } } }'
