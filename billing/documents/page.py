@@ -7,7 +7,7 @@ SHA-256 later proves that a stored file is the one that was issued.
 """
 
 import re
-import unicodedata
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -27,13 +27,14 @@ from billing.documents.facts import (
     Original,
     Party,
 )
+from billing.documents.fonts import FAMILIES, common_text, fonts, printable_text
 from models.billing.money import Money, VatBand
 from models.locale import Locale
 from models.translations import _, day, text
 
 TEMPLATE = Path(__file__).parent / "templates" / "invoice.typ"
-FONTS = typst.Fonts(include_system_fonts=False)
 
+_MISSING_GLYPH_ERROR = "could not be displayed"
 _METADATA = re.compile(
     rb"(?P<start>\d+ 0 obj\n<</Length (?P<length>\d+)/Type/Metadata/Subtype/XML>>\nstream\n)"
     rb"(?P<xmp><\?xpacket.*?</x:xmpmeta>.*?)(?=\nendstream)",
@@ -99,34 +100,32 @@ LABELS = {
     "category": _("Category of operation:"),
 }
 
-MISSING_GLYPH = "□"
-# What the fonts inside typst draw (Libertinus Serif, then DejaVu Sans Mono): Latin, Greek,
-# Cyrillic, punctuation,
-# currencies, arrows, mathematics, shapes. PDF/A forbids to show a character without its glyph.
-_UNSUPPORTED_CHARACTERS = re.compile(
-    r"[^\n\x20-\x7E\xA0-\xAC\xAE-\u0377\u0386\u0388-\u038A\u038C\u038E-\u03A1\u03A3-\u04FF\u1E00-\u1EFF"
-    r"\u2000-\u200A\u2010-\u2027\u202F-\u2040\u2070\u2071\u2074-\u208E\u20A0-\u20BF\u2100-\u211E"
-    r"\u2190-\u23E7\u2500-\u262F]+"
-)
-_INVISIBLE_CATEGORIES = {"Cf", "Mn", "Me"}
-
 
 def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
-    """The Factur-X PDF, with the page in the reader's language. The same data gives the same
-    bytes.
+    """The Factur-X PDF, with the page in the reader's language. The same data gives the same bytes.
+
+    Any text is accepted: what no font has is replaced by □ on the page, and is complete in the XML.
     """
-    pdf = typst.compile(
+    page, xml = _page(facts, Locale(locale)), build_cii(facts).decode()
+    try:
+        pdf = _compile(_map_texts(page, printable_text), xml, facts)
+    except typst.TypstError as error:
+        if _MISSING_GLYPH_ERROR not in error.message:
+            raise
+        # A combination of characters that the fonts have, but can't show together.
+        pdf = _compile(_map_texts(page, common_text), xml, facts)
+    return _add_metadata(pdf)
+
+
+def _compile(page: dict[str, Any], xml: str, facts: InvoiceFacts) -> bytes:
+    return typst.compile(
         TEMPLATE,
-        font_paths=FONTS,
+        font_paths=fonts(),
         ignore_system_fonts=True,
-        sys_inputs={
-            "page": orjson.dumps(_printable_values(_page(facts, Locale(locale)))).decode(),
-            "xml": build_cii(facts).decode(),
-        },
+        sys_inputs={"page": orjson.dumps(page).decode(), "xml": xml},
         pdf_standards=["a-3b"],
         timestamp=_issued_at(facts),
     )
-    return _add_metadata(pdf)
 
 
 def _issued_at(facts: InvoiceFacts) -> datetime:
@@ -137,6 +136,7 @@ def _page(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
     """The input of the template, with all amounts and dates formatted for the reader."""
     return {
         "locale": locale.value,
+        "fonts": [*FAMILIES],
         "labels": {name: text(label, locale) for name, label in LABELS.items()},
         "title": text(TITLES[facts.type], locale),
         "number": facts.number,
@@ -285,36 +285,13 @@ def _percent(basis_points: int, locale: Locale) -> str:
     )
 
 
-def _printable_values(value: Any) -> Any:
+def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """The value with every text in it changed."""
     if isinstance(value, str):
-        return printable_text(value)
+        return change(value)
     if isinstance(value, dict):
-        return {key: _printable_values(item) for key, item in value.items()}
-    return [_printable_values(item) for item in value] if isinstance(value, list) else value
-
-
-def printable_text(value: str) -> str:
-    """The text as the page can show it: composed, without bidirectional control characters, and
-    with □ for a run of emoji or ideograms.
-    """
-    composed_text = unicodedata.normalize("NFC", re.sub(r"[\t\r\x85\v\f]", " ", value))
-    return _UNSUPPORTED_CHARACTERS.sub(_replacement, composed_text)
-
-
-def _replacement(match: re.Match[str]) -> str:
-    """A compatible spelling (ﬁ, Ａ) if Unicode has one; nothing for invisible characters; otherwise
-    a box.
-    """
-    compatible_text = unicodedata.normalize("NFKC", match[0])
-    if not _UNSUPPORTED_CHARACTERS.search(compatible_text):
-        return compatible_text
-    return MISSING_GLYPH if any(not _is_invisible(char) for char in match[0]) else ""
-
-
-def _is_invisible(char: str) -> bool:
-    return (
-        unicodedata.category(char) in _INVISIBLE_CATEGORIES or char < " " or "\x7f" <= char < "\xa0"
-    )
+        return {key: _map_texts(item, change) for key, item in value.items()}
+    return [_map_texts(item, change) for item in value] if isinstance(value, list) else value
 
 
 def _add_metadata(pdf: bytes) -> bytes:

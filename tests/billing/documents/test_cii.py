@@ -12,10 +12,12 @@ from typing import Any
 import facturx
 import pytest
 import saxonche
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from billing.documents.cii import build_cii
-from billing.documents.element import NAMESPACES
+from billing.documents.element import NAMESPACES, remove_unprintable
 from billing.documents.facts import DocumentType, InvoiceFacts, Original, Treatment
 from tests.billing.documents.invoice_fixtures import (
     BUYER,
@@ -219,3 +221,8 @@ def test_characters_that_xml_forbids_are_removed() -> None:
     assert texts("ram:SpecifiedTradeProduct/ram:Name") == ["<a>&\"']]>"]
     assert texts("ram:SpecifiedTradeProduct/ram:Description") == ["☕️👩‍💻 漢字"]
     assert '#import "x" *a_b*' in texts("ram:BuyerTradeParty/ram:Name")
+
+
+@given(st.text(st.characters()))
+def test_removing_unprintable_characters_is_idempotent(text: str) -> None:
+    assert remove_unprintable(remove_unprintable(text)) == remove_unprintable(text)

@@ -5,22 +5,18 @@ import io
 import os
 import subprocess
 import sys
-import unicodedata
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import facturx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from lxml import etree
 from pypdf import PdfReader
 
 from billing.documents.cii import build_cii
-from billing.documents.element import remove_unprintable
 from billing.documents.facts import DocumentType, InvoiceFacts, Original, Treatment
-from billing.documents.page import MISSING_GLYPH, printable_text, render
+from billing.documents.page import render
 from tests.billing.documents.invoice_fixtures import (
     BUYER,
     LINE,
@@ -226,21 +222,6 @@ def test_markup_is_printed_literally(phrase: str) -> None:
     )
 
 
-def test_accents_apostrophes_and_other_alphabets_are_printed() -> None:
-    phrase = "Œuvre d'été à l’Haÿ-les-Roses — Łódź Ærø Ελλάς Київ №5 ½"
-    assert phrase in _text(invoice(buyer=replace(BUYER, name=phrase)))
-
-
-def test_emoji_and_ideograms_are_boxes_on_the_page_and_complete_in_the_xml() -> None:
-    facts = invoice(buyer=replace(BUYER, name="Café 👩\u200d💻☕️ 漢字 ﬁn"))
-    assert f"Café {MISSING_GLYPH}☕ {MISSING_GLYPH} fin" in _text(facts)
-    assert "Café 👩\u200d💻☕️ 漢字 ﬁn".encode() in build_cii(facts)
-
-
-def test_right_to_left_overrides_cannot_disguise_a_name() -> None:
-    assert printable_text("abc\u202edcba\u2066") == "abcdcba"
-
-
 def test_very_long_names_are_wrapped() -> None:
     name = "Société " + "anticonstitutionnellement" * 12
     parties = {"buyer": replace(BUYER, name=name), "seller": replace(SELLER, name=name)}
@@ -248,29 +229,6 @@ def test_very_long_names_are_wrapped() -> None:
     text_lines = [line for page in reader.pages for line in page.extract_text().splitlines()]
     assert max(map(len, text_lines)) < 250
     assert sum(line.count("§") for line in text_lines) == 400
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.text(max_size=60), st.text(max_size=60))
-def test_any_text_can_be_rendered(name: str, label: str) -> None:
-    facts = invoice(replace(LINE, label=label), buyer=replace(BUYER, name=name))
-    assert render(facts).startswith(b"%PDF-1.7")
-
-
-def test_all_drawable_characters_can_be_rendered() -> None:
-    drawable_characters = [
-        char for char in map(chr, range(0x20, 0x3000)) if printable_text(char) == char
-    ]
-    assert len(drawable_characters) > 2400
-    assert MISSING_GLYPH in drawable_characters
-    assert render(invoice(replace(LINE, label=" ".join(drawable_characters))))
-
-
-@given(st.text(st.characters()))
-def test_cleaning_text_is_idempotent(text: str) -> None:
-    assert printable_text(printable_text(text)) == printable_text(text)
-    assert remove_unprintable(remove_unprintable(text)) == remove_unprintable(text)
-    assert not any(unicodedata.category(char) in ("Cf", "Cs") for char in printable_text(text))
 
 
 def test_the_same_facts_give_the_same_bytes_in_any_process() -> None:
