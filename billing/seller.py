@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from billing.documents.facts import Address, Note, Party
+from billing.dunning_schedule import DunningSchedule
 from models.countries import COUNTRY_CODES
 from models.locale import Locale
 from models.privacy.erasure import Retention
 
-Versioned = TypeVar("Versioned", "Terms", Retention)
+Versioned = TypeVar("Versioned", "Terms", Retention, DunningSchedule)
 _NOTES = ("PMD", "PMT", "AAB")
 
 
@@ -39,6 +40,7 @@ class Seller:
     party: Party
     terms: tuple[Terms, ...]
     retention: tuple[Retention, ...]
+    dunning: tuple[DunningSchedule, ...]
     support_email: str
     support_phone: str
 
@@ -49,6 +51,10 @@ class Seller:
     def retention_on(self, day: date) -> Retention:
         """The retention periods in force on a date. Raises ValueError before the first."""
         return _valid_on(day, self.retention)
+
+    def dunning_on(self, day: date) -> DunningSchedule:
+        """The dunning schedule in force on a date. Raises ValueError before the first."""
+        return _valid_on(day, self.dunning)
 
 
 def _valid_on(day: date, versions: Iterable[Versioned]) -> Versioned:
@@ -80,10 +86,21 @@ def seller(path: Path) -> Seller:
         Retention(table["from"], timedelta(days=table["grace_days"]), table["invoice_years"])
         for table in config["retention"]
     )
+    dunning = tuple(
+        DunningSchedule.read(
+            table["from"],
+            table["reminder_days"],
+            table["retry_days"],
+            table["suspend_days"],
+            table["cancel_days"],
+        )
+        for table in config["dunning"]
+    )
     return Seller(
         Party(address=address, **party_values),
         terms,
         retention,
+        dunning,
         config["support"]["email"],
         config["support"]["phone"],
     )

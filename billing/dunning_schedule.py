@@ -1,0 +1,77 @@
+"""When a late invoice is collected again, reminded of, and ends what it pays for: dated
+configuration, in days after the due date.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class DunningAction(StrEnum):
+    """What is done about a late invoice."""
+
+    REMIND = "REMIND"
+    RETRY = "RETRY"
+    SUSPEND = "SUSPEND"
+    CANCEL = "CANCEL"
+
+
+@dataclass(frozen=True, order=True)
+class DunningStep:
+    """One step: what is done, and how many days after the invoice was due."""
+
+    days: int
+    action: DunningAction
+
+
+@dataclass(frozen=True)
+class DunningSchedule:
+    """The steps in force from a date on. On a day with a retry, the reminder is sent only when the
+    retry fails, or when there is nothing to charge.
+    """
+
+    since: date
+    steps: tuple[DunningStep, ...]
+
+    @classmethod
+    def read(
+        cls,
+        since: date,
+        reminder_days: Collection[int],
+        retry_days: Collection[int],
+        suspend_days: int,
+        cancel_days: int,
+    ) -> "DunningSchedule":
+        """The schedule with these numbers of days. Raises ValueError when they are negative or not
+        in order.
+        """
+        last_days = max([*reminder_days, *retry_days], default=0)
+        if min([0, *reminder_days, *retry_days]) < 0 or not last_days < suspend_days < cancel_days:
+            raise ValueError(
+                "dunning days must be positive, and in this order: reminders and retries, "
+                "suspension, cancellation"
+            )
+        retries = {DunningStep(days, DunningAction.RETRY) for days in retry_days}
+        reminders = {
+            DunningStep(days, DunningAction.REMIND) for days in set(reminder_days) - set(retry_days)
+        }
+        ends = {
+            DunningStep(suspend_days, DunningAction.SUSPEND),
+            DunningStep(cancel_days, DunningAction.CANCEL),
+        }
+        return cls(since, tuple(sorted(retries | reminders | ends)))
+
+    def due_steps(self, days_late: int, completed_days: Collection[int]) -> list[DunningStep]:
+        """The steps to take now for an invoice that is this many days late, in order. After
+        downtime there may be several.
+        """
+        return [
+            step
+            for step in self.steps
+            if step.days <= days_late and step.days not in completed_days
+        ]
+
+    def next_days(self, completed_days: Collection[int]) -> int | None:
+        """How many days after the due date the next step is. None after the last one."""
+        return next((step.days for step in self.steps if step.days not in completed_days), None)
