@@ -567,8 +567,8 @@ async def _numbering_errors(settings: Settings) -> list[str]:
 def verify_audit(args: argparse.Namespace) -> int:
     proof = asyncio.run(_audit_proof(read_settings(os.environ), args.expect))
     print(f"{proof.entries} entries, ending at {proof.last}")
-    if proof.fault:
-        raise CommandError(proof.fault)
+    if proof.error:
+        raise CommandError(proof.error)
     return 0
 
 

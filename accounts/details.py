@@ -84,8 +84,8 @@ async def change_identifiers(
     """Set the SIRET (None when unknown) and the VAT number (None for the one derived from the
     SIREN), where given.
 
-    Raises SIRET_INVALID, VAT_NUMBER_INVALID, SIREN_OTHER for numbers of another legal entity, and
-    Forbidden.
+    Raises SIRET_INVALID, VAT_NUMBER_INVALID, SIREN_MISMATCH for numbers of another legal entity,
+    and Forbidden.
     """
     numbers: dict[str, str | None] = {}
     with Checks() as check:
@@ -118,7 +118,7 @@ def _vat_key(vat_number: str | None, siren: str) -> str | None:
 
 def _require_siren(actual: str, expected: str, field: str) -> None:
     if actual != expected:
-        raise Refusal(AccountsErrorCode.SIREN_OTHER, "input", field)
+        raise Refusal(AccountsErrorCode.SIREN_MISMATCH, "input", field)
 
 
 async def _update(

@@ -228,7 +228,7 @@ async def accept(
     when no one is signed in, as a new user.
 
     A repeat by the same user changes nothing. Raises TOKEN_INVALID when the token is unknown,
-    expired or used, or the invitation was revoked or sent again; INVITATION_ELSEWHERE when the
+    expired or used, or the invitation was revoked or sent again; INVITATION_EMAIL_MISMATCH when the
     actor has another address; SIGN_IN_REQUIRED when no one is signed in and the address belongs to
     a user; for new users BLANK, TOO_LONG, PASSWORD_WEAK and POLICY_NOT_IN_FORCE; Throttled; and
     Forbidden for the vendor's staff.
@@ -253,7 +253,7 @@ async def _add_member(action: Action, invitation: Invitation, user: User) -> Mem
     if user.staff:
         raise Forbidden
     if user.email != invitation.email:
-        raise Refusal(AccountsErrorCode.INVITATION_ELSEWHERE, "input", "token")
+        raise Refusal(AccountsErrorCode.INVITATION_EMAIL_MISMATCH, "input", "token")
     async with action.transaction() as tx:
         members = await AccountMembers.lock(tx, invitation.account_id)
         invitation = await _lock_with_token(tx, invitation)

@@ -50,12 +50,12 @@ MAX_RETRY_DELAY = timedelta(hours=1)
 MAX_CHECKS = 50  # some two days
 
 
-class Decision(StrEnum):
+class LegalNameDecision(StrEnum):
     """An agent's decision on a change of legal name."""
 
     ACCEPT = "ACCEPT"
     REJECT = "REJECT"
-    ASK = "ASK"
+    REQUEST_EVIDENCE = "REQUEST_EVIDENCE"
 
 
 async def request(
@@ -73,9 +73,9 @@ async def request(
     """Request another legal name, with evidence if available. Returns the change after the lookup
     in the register.
 
-    Raises STEP_UP_REQUIRED, BLANK, TOO_LONG, SIREN_INVALID, SIREN_OTHER for another company's
-    number, VALUE_INVALID for the current name, CHANGE_RUNNING, FILE_REFUSED, IDEMPOTENCY_MISMATCH,
-    Throttled, and Forbidden for those who can't manage the company.
+    Raises STEP_UP_REQUIRED, BLANK, TOO_LONG, SIREN_INVALID, SIREN_MISMATCH for another company's
+    number, VALUE_INVALID for the current name, CHANGE_IN_PROGRESS, FILE_REFUSED,
+    IDEMPOTENCY_MISMATCH, Throttled, and Forbidden for those who can't manage the company.
     """
     await require_step_up(action, session)
     with Checks() as checks:
@@ -99,7 +99,7 @@ async def request(
 
 def _require_same_company(claimed_siren: str | None, account: Account) -> None:
     if claimed_siren is not None and parse_siren(claimed_siren) != account.siren:
-        raise Refusal(AccountsErrorCode.SIREN_OTHER, "input", "siren")
+        raise Refusal(AccountsErrorCode.SIREN_MISMATCH, "input", "siren")
 
 
 async def _store_change(tx: Transaction, user: User, account_id: int, name: str) -> LegalNameChange:
@@ -112,7 +112,7 @@ async def _store_change(tx: Transaction, user: User, account_id: int, name: str)
             message=_("This is already the company’s legal name."),
         )
     if await LegalNameChange.undecided_changes(account_id).using_db(tx.db).exists():
-        raise Refusal(AccountsErrorCode.CHANGE_RUNNING, "input", "legalName")
+        raise Refusal(AccountsErrorCode.CHANGE_IN_PROGRESS, "input", "legalName")
     return await LegalNameChange.create(
         using_db=tx.db,
         account_id=account_id,
@@ -142,7 +142,7 @@ async def check(action: Action, registry: Registry, change: LegalNameChange) -> 
         current.verdict, current.checks, current.updated_at = verdict, current.checks + 1, action.at
         current.registered_name = company.names[0][:300] if company and company.names else None
         delay = min(CHECK_TIMEOUT * 2 ** min(current.checks, 10), MAX_RETRY_DELAY)
-        should_retry = verdict is RegistryVerdict.AWAY and current.checks < MAX_CHECKS
+        should_retry = verdict is RegistryVerdict.UNAVAILABLE and current.checks < MAX_CHECKS
         current.next_check_at = action.at + delay if should_retry else None
         await current.save(
             using_db=tx.db,
@@ -160,7 +160,7 @@ async def _registry_verdict(
     try:
         company = await registry.find(siren)
     except RegistryUnavailable:
-        return RegistryVerdict.AWAY, None
+        return RegistryVerdict.UNAVAILABLE, None
     if company is None:
         return RegistryVerdict.NOT_FOUND, None
     if not company.is_active:
@@ -217,7 +217,7 @@ async def check_due_accounts(action: Action, registry: Registry) -> int:
     checked_count = 0
     for account in await accounts:
         verdict, _ = await _registry_verdict(registry, account.siren, account.legal_name)
-        is_unavailable = verdict is RegistryVerdict.AWAY
+        is_unavailable = verdict is RegistryVerdict.UNAVAILABLE
         values = (
             {"registry_due_at": action.at + MAX_RETRY_DELAY}
             if is_unavailable
@@ -281,7 +281,7 @@ async def decide(
     action: Action,
     session: Session,
     change_id: int | None,
-    decision: Decision,
+    decision: LegalNameDecision,
     reason: str | None,
     key: str | None = None,
 ) -> LegalNameChange:
@@ -295,7 +295,7 @@ async def decide(
         change = await LegalNameChange.get_or_none(pk=change_id or 0)
         if change is None:
             checks.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId"))
-        has_reason = reason or decision is not Decision.ACCEPT
+        has_reason = reason or decision is not LegalNameDecision.ACCEPT
         text = checks(message_text, reason or "", "reason", REASON_LENGTH) if has_reason else None
         key = checks(optional_key, key)
     assert change is not None, "the checks have passed"  # noqa: S101
@@ -311,12 +311,12 @@ async def decide(
         )
         if change.status is _RESULTING_STATUS[decision]:
             return change
-        if decision is Decision.ACCEPT and not await _has_evidence(tx, change):
+        if decision is LegalNameDecision.ACCEPT and not await _has_evidence(tx, change):
             raise Refusal(AccountsErrorCode.EVIDENCE_MISSING, "input", "changeId")
         change.decider_id, change.reason = agent.pk, text
         await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
         tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_DECIDE, change, decision=decision.value)
-        if decision is Decision.ACCEPT:
+        if decision is LegalNameDecision.ACCEPT:
             await _accept(tx, account, change)
         else:
             await _set_status(tx, change, _RESULTING_STATUS[decision])
@@ -325,9 +325,9 @@ async def decide(
 
 
 _RESULTING_STATUS = {
-    Decision.ACCEPT: LegalNameStatus.ACCEPTED,
-    Decision.REJECT: LegalNameStatus.REJECTED,
-    Decision.ASK: LegalNameStatus.EVIDENCE_NEEDED,
+    LegalNameDecision.ACCEPT: LegalNameStatus.ACCEPTED,
+    LegalNameDecision.REJECT: LegalNameStatus.REJECTED,
+    LegalNameDecision.REQUEST_EVIDENCE: LegalNameStatus.EVIDENCE_NEEDED,
 }
 
 
@@ -373,7 +373,7 @@ async def _lock_undecided_change(
 async def _accept(tx: Transaction, account: Account, change: LegalNameChange) -> None:
     account.legal_name = change.legal_name
     # Nothing is known about this name yet.
-    is_unknown = change.verdict in (RegistryVerdict.AWAY, RegistryVerdict.UNKNOWN, None)
+    is_unknown = change.verdict in (RegistryVerdict.UNAVAILABLE, RegistryVerdict.UNKNOWN, None)
     account.registry_verdict = None if is_unknown else change.verdict
     account.registry_due_at = tx.action.at if is_unknown else None
     await account.save(

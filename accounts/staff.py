@@ -113,7 +113,7 @@ async def _create_staff(
 ) -> str:
     changes = {
         "name": name,
-        "searched": person_search_text(name, user.email),
+        "search_text": person_search_text(name, user.email),
         "staff": staff,
         **values,
     }

@@ -153,7 +153,7 @@ async def _change_address(tx: Transaction, user: User, change: EmailChange) -> i
         .using_db(tx.db)
         .update(
             email=change.email,
-            searched=person_search_text(user.name, change.email),
+            search_text=person_search_text(user.name, change.email),
             email_verified_at=tx.action.at,
         )
     )

@@ -40,14 +40,18 @@ async def step_up(
         await require_password(action, auth, user, password or "")
     if user.second_factor or passkey:
         await _require_second_factor(action, auth, user, code, passkey)
-    fresh_until = action.at + STEP_UP_LIFETIME
+    step_up_expires_at = action.at + STEP_UP_LIFETIME
     async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
         await sessions.lock_user(tx, session)
-        await Session.filter(pk=session.pk).using_db(tx.db).update(fresh_until=fresh_until)
+        await (
+            Session.filter(pk=session.pk)
+            .using_db(tx.db)
+            .update(step_up_expires_at=step_up_expires_at)
+        )
         tx.streams[sessions.user_key(user.pk)] = None
         tx.audit(IdentityAuditAction.SESSION_STEP_UP, session, second_factor=user.second_factor)
-    return fresh_until
+    return step_up_expires_at
 
 
 async def _require_second_factor(

@@ -51,8 +51,8 @@ class AuditProof:
 
     entries: int
     last: ChainPosition
-    broken_at: int | None = None
-    fault: str | None = None
+    first_invalid_sequence: int | None = None
+    error: str | None = None
 
 
 class _Chain(NamedTuple):
@@ -80,7 +80,7 @@ async def audit_proof(expected: ChainPosition | None = None) -> AuditProof:
         except _InvalidEntry as error:
             if (await _read_chain()).begin != chain.begin:
                 continue  # entries expired during the verification
-            return replace(proof, broken_at=error.sequence, fault=error.reason)
+            return replace(proof, first_invalid_sequence=error.sequence, error=error.reason)
         return proof
 
 

@@ -147,8 +147,9 @@ async def _run_step(action: Action, erasure: Erasure, kind: str, step: Step) -> 
             return 0
         count = await step(tx, erasure.account_id)
         if count:
-            current.removed = {**current.removed, kind: current.removed.get(kind, 0) + count}
-            await current.save(using_db=tx.db, update_fields=["removed"])
+            counts = current.removed_counts
+            current.removed_counts = {**counts, kind: counts.get(kind, 0) + count}
+            await current.save(using_db=tx.db, update_fields=["removed_counts"])
     return count
 
 
@@ -283,7 +284,7 @@ async def _anonymize(tx: Transaction, user: User) -> None:
         "email": f"erased-{user.pk}@invalid",
         "password_hash": UNUSABLE_PASSWORD_HASH,
         "email_verified_at": None,
-        "searched": None,
+        "search_text": None,
     }
     await User.filter(pk=user.pk).using_db(tx.db).update(**erased_values)
     await turn_off(tx, user)
@@ -332,7 +333,7 @@ async def _finish(action: Action, erasure: Erasure) -> bool:
             "city": "",
             "country": "FR",
             "erases_at": None,
-            "searched": None,
+            "search_text": None,
             "registry_verdict": None,
             "registry_due_at": None,
         }

@@ -6,8 +6,8 @@ Nearly always all of them are
 *live*: they have received every event up to the broadcast's head. A live subscription has no task
 and no queue. The broadcast's one reader sleeps until the hub notifies it, reads the events after
 the head, executes each, and writes the frame directly to each connection. Executing an event
-records which facts about the viewer were read (models/viewer.py). The result goes to every
-subscription whose viewer has the same values of these facts; then the event is executed for the
+records which values were read about the viewer (models/viewer.py). The result goes to every
+subscription whose viewer has the same values; then the event is executed for the
 first subscription that is left, until none is left.
 
 A subscription that can't be served this way is *detached*: its client reads too slowly to take the
@@ -31,7 +31,7 @@ await:
    reader leaves events unread, so the first subscription to join wakes it once.
 
 **Access** is checked for all live subscriptions before a write when the last check began more than
-half a second ago: all sessions in one query, and the stream's own rule once for each set of facts.
+half a second ago: all sessions in one query, and the stream's own rule once for each set of values.
 As soon as the end of a session is announced, its connection takes no more frames (connection.py).
 
 A broadcast is for one operation and not for the whole stream: a slow operation then delays its own
@@ -51,7 +51,7 @@ from models.database.workload import Workload, assign_person, assign_workload
 from models.event import Event
 from realtime.messages import next_message_bytes
 from realtime.outages import outlast, require_available
-from realtime.stream import ACCESS_SECONDS, PAGE_SIZE, EventStream, ViewerFacts
+from realtime.stream import ACCESS_SECONDS, PAGE_SIZE, Dependencies, EventStream
 from realtime.uvicorn_protocol import text_frame
 
 if TYPE_CHECKING:
@@ -269,9 +269,9 @@ class Broadcast:
             subscription for subscription in self._live if subscription.cursor < event.sequence
         ]
         while pending:
-            context, facts = pending[0].stream.context.recording_context()
+            context, dependencies = pending[0].stream.context.recording_context()
             result = await outlast(partial(self._execute, context, event))
-            matching, pending = _split(pending, facts)
+            matching, pending = _split(pending, dependencies)
             payload = _encode_shareable(result)
             if payload is None:
                 self._detach_all(matching)
@@ -338,9 +338,9 @@ class Broadcast:
         remaining = [subscription for subscription in subscriptions if subscription in self._live]
         while remaining:
             stream = remaining[0].stream
-            context, facts = stream.context.recording_context()
+            context, dependencies = stream.context.recording_context()
             has_access = await _has_access(stream, context)
-            matching, remaining = _split(remaining, facts)
+            matching, remaining = _split(remaining, dependencies)
             if not has_access:
                 self._detach_all(matching)
 
@@ -360,14 +360,14 @@ async def _has_access(stream: EventStream, context: Any) -> bool:
 
 
 def _split(
-    subscriptions: Sequence[Subscription], facts: ViewerFacts
+    subscriptions: Sequence[Subscription], dependencies: Dependencies
 ) -> tuple[list[Subscription], list[Subscription]]:
-    """The subscriptions whose viewers have these facts, and the others."""
+    """The subscriptions whose viewers have these values, and the others."""
     matching, others = [], []
-    expected_facts = tuple(facts.items())
+    expected_values = tuple(dependencies.items())
     for subscription in subscriptions:
         dependency_value = subscription.stream.context.dependency_value
-        for name, value in expected_facts:
+        for name, value in expected_values:
             if dependency_value(name) != value:
                 others.append(subscription)
                 break

@@ -24,19 +24,19 @@ from realtime.hub import Hub
 PAGE_SIZE = 100  # events read by one query
 ACCESS_SECONDS = 0.5  # how long the result of an access check is relied upon
 
-ViewerFacts = dict[str, Any]
+Dependencies = dict[str, Any]  # what shared work reads about its viewer, by name
 
 
 class Context(Protocol):
     """An operation's context, as far as delivery needs it."""
 
-    def recording_context(self) -> "tuple[Context, ViewerFacts]":
-        """A context for work whose result may be shared, and the facts about its viewer that the
-        work reads.
+    def recording_context(self) -> "tuple[Context, Dependencies]":
+        """A context for work whose result may be shared, and the values that the work reads
+        about its viewer.
         """
 
     def dependency_value(self, name: str) -> Any:
-        """The value of one of these facts in this context."""
+        """One of these values in this context."""
 
 
 @dataclass(slots=True)

@@ -96,23 +96,23 @@ class Context:
         )
 
     def recording_context(self) -> "tuple[Context, dict[str, Any]]":
-        """A context for work whose result may be shared with other viewers, and the facts about
-        this viewer that it reads.
+        """A context for work whose result may be shared with other viewers, and the values
+        that the work reads about this viewer.
 
-        The facts are filled in while the work runs; others with the same facts can have the same
-        result.
+        The values are filled in while the work runs; viewers with the same values can have the
+        same result.
         """
-        facts: dict[str, Any] = {}
+        dependencies: dict[str, Any] = {}
         return _RecordingContext(
-            RecordingViewer(self.viewer, facts),
+            RecordingViewer(self.viewer, dependencies),
             self.services,
             self.client_address,
             self.user_agent,
-            facts=facts,
-        ), facts
+            dependencies=dependencies,
+        ), dependencies
 
     def dependency_value(self, name: str) -> Any:
-        """The value of one of these facts for this context."""
+        """One of these values, as this context has it."""
         return (
             getattr(self, name)
             if name in _REQUEST_DEPENDENCIES
@@ -122,12 +122,12 @@ class Context:
 
 @dataclass(frozen=True)
 class _RecordingContext(Context):
-    facts: dict[str, Any] = field(default_factory=dict)
+    dependencies: dict[str, Any] = field(default_factory=dict)
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
         if name in _REQUEST_DEPENDENCIES:
-            self.facts[name] = value
+            self.dependencies[name] = value
         return value
 
 

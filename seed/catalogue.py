@@ -129,8 +129,8 @@ def _build_article(
             "category": content.category,
             "position": position,
             "texts": texts,
-            "searched_fr": article_search_text(texts["fr"]),
-            "searched_en": article_search_text(texts["en"]),
+            "search_text_fr": article_search_text(texts["fr"]),
+            "search_text_en": article_search_text(texts["en"]),
             "media": content.media,
             "duration_seconds": content.duration_seconds,
         }

@@ -121,7 +121,7 @@ class StaffUser:
     async def step_up(self, client: Client) -> None:
         """Completes a step-up with a recovery code, because each one-time code works only once."""
         credentials = {"password": self.password, "code": self.recovery_codes.pop()}
-        await client.mutate("sessionStepUp", "SessionStepUpInput", credentials, "freshUntil")
+        await client.mutate("sessionStepUp", "SessionStepUpInput", credentials, "stepUpExpiresAt")
 
     async def sign_in(self, server: Server, language: str = "fr") -> Client:
         """Signs in with the code of the next 30 seconds, because the set-up used the current

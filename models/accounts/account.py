@@ -81,8 +81,8 @@ class Account(Searchable):
     registry_verdict is the registry's answer about the SIREN and the legal name, null until it has
     answered. registry_due_at is when the registry is asked next, null when it isn't.
 
-    searched holds `search_text`, which a search for people is matched against. Saving the row
-    updates it; an UPDATE of the names doesn't.
+    search_text holds the names and the SIREN for searches. Saving the row updates it; an UPDATE of
+    the names doesn't.
     """
 
     searched_columns = frozenset({"legal_name", "trade_name", "siren"})
@@ -104,7 +104,7 @@ class Account(Searchable):
     registry_verdict: Any = fields.CharEnumField(RegistryVerdict, max_length=12, null=True)
     registry_due_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     created_at = fields.DatetimeField()
-    searched: str | None = fields.TextField(null=True)
+    search_text: str | None = fields.TextField(null=True)
 
     class Meta:
         table = "account"
@@ -116,9 +116,8 @@ class Account(Searchable):
             return QuerySet(cls)
         return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
-    @property
-    def search_text(self) -> str:
-        """The names and the SIREN, normalized for searches."""
+    def build_search_text(self) -> str:
+        """Return the names and the SIREN, normalized for searches."""
         return search_text(self.legal_name, self.trade_name or "", self.siren)
 
     @property

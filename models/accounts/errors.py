@@ -22,16 +22,16 @@ class AccountsErrorCode(ErrorCode):
         ),
     )
     ALREADY_MEMBER = "ALREADY_MEMBER", _("This person is already a member of the company.")
-    CHANGE_RUNNING = (
-        "CHANGE_RUNNING",
+    CHANGE_IN_PROGRESS = (
+        "CHANGE_IN_PROGRESS",
         _("A change of legal name is already in progress. Complete it or cancel it first."),
     )
     EVIDENCE_MISSING = (
         "EVIDENCE_MISSING",
         _("A change of legal name needs a readable supporting document to be accepted."),
     )
-    INVITATION_ELSEWHERE = (
-        "INVITATION_ELSEWHERE",
+    INVITATION_EMAIL_MISMATCH = (
+        "INVITATION_EMAIL_MISMATCH",
         _("This invitation was sent to a different email address than yours."),
     )
     LAST_OPERATOR = (
@@ -55,8 +55,8 @@ class AccountsErrorCode(ErrorCode):
         ),
     )
     SIREN_INVALID = "SIREN_INVALID", _("This SIREN isn’t valid.")
-    SIREN_OTHER = (
-        "SIREN_OTHER",
+    SIREN_MISMATCH = (
+        "SIREN_MISMATCH",
         _("This number belongs to a different legal entity, which needs its own account."),
     )
     SIRET_INVALID = "SIRET_INVALID", _("This SIRET isn’t valid.")

@@ -45,7 +45,7 @@ class RegistryVerdict(StrEnum):
     CEASED = "CEASED"
     NOT_FOUND = "NOT_FOUND"
     UNKNOWN = "UNKNOWN"
-    AWAY = "AWAY"
+    UNAVAILABLE = "UNAVAILABLE"
 
 
 class LegalNameChange(Model):

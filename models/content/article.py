@@ -45,8 +45,8 @@ class ArticleTexts(TypedDict):
 
 
 class Article(Model):
-    """One article in every language. The columns `searched_fr` and `searched_en` contain its text
-    normalized for searches.
+    """One article in every language. The columns `search_text_fr` and `search_text_en` contain its
+    text normalized for searches.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -55,8 +55,8 @@ class Article(Model):
     category = fields.CharEnumField(ArticleCategory, max_length=8, db_index=True)
     position = fields.IntField(default=0)
     texts: dict[str, ArticleTexts] = fields.JSONField()
-    searched_fr = fields.TextField()
-    searched_en = fields.TextField()
+    search_text_fr = fields.TextField()
+    search_text_en = fields.TextField()
     media = fields.CharField(max_length=200, null=True)
     duration_seconds = fields.IntField(null=True)
     starts_at: datetime | None = fields.DatetimeField(null=True)
@@ -78,7 +78,7 @@ class Article(Model):
         """
         words = search_words(search[:SEARCH_LENGTH])
         for parts in words:
-            articles = articles.filter(match_word(f"searched_{locale.value}", parts))
+            articles = articles.filter(match_word(f"search_text_{locale.value}", parts))
         return articles if words else articles.filter(id=None)
 
     def text(self, locale: Locale) -> ArticleTexts:

@@ -8,21 +8,19 @@ from tortoise.models import Model
 
 
 class Searchable(Model):
-    """A model whose column `searched` holds `search_text`, derived from the columns in
-    `searched_columns`.
+    """A model whose column `search_text` is derived from the columns in `searched_columns`.
 
-    Saving a row updates it. A bulk UPDATE of one of these columns has to set `searched` as well.
+    Saving a row updates it. A bulk UPDATE of one of these columns has to set `search_text` as well.
     """
 
     searched_columns: ClassVar[frozenset[str]]
-    searched: str | None
+    search_text: str | None
 
     class Meta:
         abstract = True
 
-    @property
-    def search_text(self) -> str:
-        """The normalized text that a search is matched against."""
+    def build_search_text(self) -> str:
+        """Return the normalized text that a search is matched against."""
         raise NotImplementedError  # each model has its own
 
     async def save(
@@ -32,9 +30,9 @@ class Searchable(Model):
         force_create: bool = False,
         force_update: bool = False,
     ) -> None:
-        """Save the row, and update `searched` if one of the columns it depends on is saved."""
+        """Save the row, and update `search_text` if one of the columns it depends on is saved."""
         fields = None if update_fields is None else {*update_fields}
         if fields is None or fields & self.searched_columns:
-            self.searched = self.search_text
-            fields = fields and fields | {"searched"}
+            self.search_text = self.build_search_text()
+            fields = fields and fields | {"search_text"}
         await super().save(using_db, fields, force_create, force_update)

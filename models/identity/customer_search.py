@@ -6,7 +6,7 @@ sides are normalized in Python (`models.text.search_text`), so that SQLite and P
 same rows; nothing is left in a word that LIKE takes for a wildcard.
 
 A part may lie anywhere in a word, so no index leads there: each word costs one look through the two
-`searched` columns, which is why a search has few words, and why only staff may search. See
+`search_text` columns, which is why a search has few words, and why only staff may search. See
 docs/decisions/0018-staff.md.
 """
 
@@ -42,9 +42,9 @@ def search_customers(search: str) -> QuerySet[User]:
         )
     matches = Q()
     for parts in words:
-        accounts = match_word("account__searched", parts)
+        accounts = match_word("account__search_text", parts)
         members = Membership.filter(accounts).values("user_id")
-        matches &= match_word("searched", parts) | Q(id__in=Subquery(members))
+        matches &= match_word("search_text", parts) | Q(id__in=Subquery(members))
     return User.filter(Q(staff=None) & (matches | _has_number(search)))
 
 

@@ -20,9 +20,9 @@ class Session(Model):
     used twice (except by a repeated request).
 
     last_used_at is set when the session begins and when its tokens are refreshed, which clients do
-    every 15 minutes, so that requests need no write. Until fresh_until, the user counts as having
-    just confirmed their identity. switched_to is the session that replaced this one when the user
-    switched to another company.
+    every 15 minutes, so that requests need no write. Until step_up_expires_at, the user counts as
+    having just confirmed their identity. switched_to is the session that replaced this one when the
+    user switched to another company.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -40,7 +40,7 @@ class Session(Model):
     ended_at = fields.DatetimeField(null=True)
     device = fields.CharField(max_length=60, null=True)
     last_used_at = fields.DatetimeField(null=True)
-    fresh_until = fields.DatetimeField(null=True)
+    step_up_expires_at = fields.DatetimeField(null=True)
     switched_to: fields.ForeignKeyNullableRelation["Session"] = fields.ForeignKeyField(
         "models.Session", null=True, related_name=False
     )

@@ -37,9 +37,9 @@ class User(Searchable):
     (seeds of authenticators).
 
     second_factor_at is when signing in began to require a second factor, authenticators_changed_at
-    when an authenticator was last added or removed. searched holds `search_text`, which a search
-    for people is matched against. Saving the row updates it; an UPDATE of the name or the email
-    address has to set it as well.
+    when an authenticator was last added or removed. search_text holds the name and the
+    email address for searches. Saving the row updates it; an UPDATE of either has to set it as
+    well.
     """
 
     searched_columns = frozenset({"name", "email"})
@@ -54,7 +54,7 @@ class User(Searchable):
     second_factor_at = fields.DatetimeField(null=True)
     authenticators_changed_at = fields.DatetimeField(null=True)
     created_at: datetime = fields.DatetimeField()
-    searched: str | None = fields.TextField(null=True)
+    search_text: str | None = fields.TextField(null=True)
 
     memberships: fields.ReverseRelation["Membership"]
 
@@ -74,9 +74,8 @@ class User(Searchable):
             ).distinct()
         return cls.filter(id=viewer.user_id)
 
-    @property
-    def search_text(self) -> str:
-        """The name and the email address, normalized for searches."""
+    def build_search_text(self) -> str:
+        """Return the name and the email address, normalized for searches."""
         return person_search_text(self.name, self.email)
 
     @property

@@ -38,8 +38,8 @@ class Retention:
 
 
 class Erasure(Model):
-    """One scheduled deletion of an account. removed counts what was deleted, by kind. deadline is
-    that of the GDPR (art. 12, 3).
+    """One scheduled deletion of an account. removed_counts holds how many items were
+    deleted, by kind. deadline is that of the GDPR (art. 12, 3).
 
     Until due_at it can be canceled (canceled_at). It runs from started_at to finished_at.
     """
@@ -63,7 +63,7 @@ class Erasure(Model):
     finished_at: datetime | None = fields.DatetimeField(null=True)
     invoices_kept = fields.IntField(default=0)
     kept_until: date | None = fields.DateField(null=True)
-    removed: dict[str, Any] = fields.JSONField(default=dict)
+    removed_counts: dict[str, Any] = fields.JSONField(default=dict)
 
     account_id: int
     ticket_id: int

@@ -1,6 +1,6 @@
 """Enums of accounts."""
 
-from accounts.legal_names import Decision
+from accounts.legal_names import LegalNameDecision
 from models.accounts.account import AccountStatus, Role
 from models.accounts.intervention import InterventionReason
 from models.accounts.legal_name import LegalNameStatus, RegistryVerdict
@@ -31,18 +31,18 @@ describe_enum(
         "CEASED": "The company is registered as closed.",
         "NOT_FOUND": "No company is registered under the SIREN, or its entry isn't public.",
         "UNKNOWN": "No register is configured.",
-        "AWAY": "The register didn't answer. The lookup will be repeated.",
+        "UNAVAILABLE": "The register didn't answer. The lookup will be repeated.",
     },
 )
 
 
 describe_enum(
-    Decision,
+    LegalNameDecision,
     "An agent's decision on a change of legal name.",
     {
         "ACCEPT": "The evidence proves the name.",
         "REJECT": "The evidence doesn't prove the name.",
-        "ASK": "Other evidence is needed.",
+        "REQUEST_EVIDENCE": "Other evidence is needed.",
     },
 )
 

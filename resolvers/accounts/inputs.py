@@ -2,7 +2,7 @@
 
 import strawberry
 
-from accounts.legal_names import Decision
+from accounts.legal_names import LegalNameDecision
 from models.accounts.account import Role
 from models.accounts.intervention import InterventionReason
 from models.identity.user import Staff
@@ -155,7 +155,7 @@ class LegalNameChangeDecideInput:
     change_id: strawberry.ID = strawberry.field(
         description="The ID of a change in progress (`legalNameChanges`)."
     )
-    decision: Decision = strawberry.field(description="The decision.")
+    decision: LegalNameDecision = strawberry.field(description="The decision.")
     reason: str | None = strawberry.field(
         default=None,
         description="The explanation for the customer (at most 1,000 characters). Required unless "

@@ -131,9 +131,9 @@ def page_url(base_url: str, kind: PolicyKind, **query: str) -> str:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A policy in force, the announced next version, and the viewer's acceptance. `asked` is
-    whether they still have to accept it.
+class ViewerPolicy:
+    """A policy in force, the announced next version, and the viewer's acceptance, None until they
+    have accepted it.
     """
 
     policy_id: int
@@ -142,7 +142,7 @@ class Standing:
     is_acceptance_needed: bool
 
 
-async def standings(root: Viewer, info: Info) -> list[Standing]:
+async def viewer_policies(root: Viewer, info: Info) -> list[ViewerPolicy]:
     """The policies in force for the viewer, the privacy policy first. Staff members don't have to
     accept any.
     """
@@ -154,7 +154,7 @@ async def standings(root: Viewer, info: Info) -> list[Standing]:
     acceptances = {row.policy_id: row for row in await acceptance_query}
     is_acceptance_needed = root.user is not None and root.user.staff is None
     return [
-        Standing(
+        ViewerPolicy(
             policy.pk,
             upcoming.get(kind),
             acceptances.get(policy.pk),
@@ -171,11 +171,11 @@ async def acceptances(root: Viewer) -> list[PolicyAcceptance]:
 
 
 def policy_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
-    """The version of each standing or acceptance."""
+    """The version that each viewer policy or acceptance is about."""
     return RowByForeignKey(parents, "policy_id", Policy.visible_to(context.viewer))
 
 
-def next_of(context: Context, parents: Sequence[Standing]) -> RowByForeignKey:
+def next_of(context: Context, parents: Sequence[ViewerPolicy]) -> RowByForeignKey:
     """The announced next version of each policy in force."""
     return RowByForeignKey(parents, "next_id", Policy.visible_to(context.viewer))
 

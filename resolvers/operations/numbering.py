@@ -12,4 +12,4 @@ async def invoice_numbering(info: Info) -> SimpleNamespace:
     """The number of invoices, and what is wrong with their numbers."""
     with workload(Workload.REPORTS):
         count = await Invoice.all().count()
-    return SimpleNamespace(issued=count, faults=await numbering_errors())
+    return SimpleNamespace(issued_count=count, errors=await numbering_errors())

@@ -53,7 +53,7 @@ def invoices_kept(root: Erasure) -> int | None:
 
 def removed_counts(root: Erasure) -> list[dict[str, object]]:
     """The number of removed items of each kind."""
-    return [{"kind": kind, "count": count} for kind, count in sorted(root.removed.items())]
+    return [{"kind": kind, "count": count} for kind, count in sorted(root.removed_counts.items())]
 
 
 def schedulers(context: Context, parents: Sequence[Erasure]) -> RowByForeignKey:

@@ -57,7 +57,7 @@ class PolicyAcceptance(Node):
 
 
 @strawberry.type(description="A policy in force and whether the viewer has accepted it.")
-class PolicyStanding:
+class ViewerPolicy:
     policy: Policy = edge(
         policy_resolvers.policy_of, needs=("policy_id",), description="The version in force."
     )

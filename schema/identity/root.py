@@ -117,7 +117,7 @@ class IdentityMutation:
     )
     session_step_up: SessionStepUpPayload | None = mutation(
         session_resolvers.step_up,
-        "fresh_until",
+        "step_up_expires_at",
         allow=signed_in,
         audit=IdentityAuditAction.SESSION_STEP_UP,
         description="Confirms the viewer's identity again. For five minutes, sensitive operations "

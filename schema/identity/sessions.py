@@ -84,7 +84,7 @@ class SessionSignOutPayload:
 
 @strawberry.type(description="The result of confirming one's identity.")
 class SessionStepUpPayload:
-    fresh_until: datetime | None = field(
+    step_up_expires_at: datetime | None = field(
         "The time until which sensitive operations are allowed without another `sessionStepUp`."
     )
     user_errors: list[UserError] = errors()

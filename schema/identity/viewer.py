@@ -13,7 +13,7 @@ from resolvers.scalars import BigInt
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
 from schema.accounts.members import ViewerCompany
-from schema.content.policies import PolicyAcceptance, PolicyStanding
+from schema.content.policies import PolicyAcceptance, ViewerPolicy
 from schema.fields import edge, field
 from schema.identity.authenticators import Authenticator
 from schema.identity.sessions import Session
@@ -49,10 +49,10 @@ class Viewer:
         session_resolvers.sessions_of,
         description="The viewer's sessions, most recent first (at most 100).",
     )
-    policies: list[PolicyStanding] = field(
+    policies: list[ViewerPolicy] = field(
         "The policies in force, the privacy policy first, and whether the viewer has accepted "
         "them.",
-        policy_resolvers.standings,
+        policy_resolvers.viewer_policies,
     )
     policy_acceptances: list[PolicyAcceptance] = field(
         "All acceptances of the viewer, most recent first.", policy_resolvers.acceptances

@@ -91,7 +91,7 @@ class AuditProof:
         "proofs against it.",
         lambda root: root.last.hash,
     )
-    broken_at: BigInt | None = field(
+    first_invalid_sequence: BigInt | None = field(
         "The number of the first invalid entry. Null when the log is intact."
     )
-    fault: str | None = field("The error in that entry. Null when the log is intact.")
+    error: str | None = field("The error in that entry. Null when the log is intact.")

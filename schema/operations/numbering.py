@@ -7,7 +7,7 @@ from schema.fields import field
 
 @strawberry.type(description="The result of checking all invoice numbers.")
 class InvoiceNumbering:
-    issued: int = field("The number of issued invoices.")
-    faults: list[str] = field(
+    issued_count: int = field("The number of issued invoices.")
+    errors: list[str] = field(
         "A sentence about each gap, duplicate or date out of order. Empty when there are none."
     )

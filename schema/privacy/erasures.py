@@ -42,10 +42,10 @@ class Erasure(Node):
     canceled_at: datetime | None = field("When the erasure was canceled. Null unless it was.")
     started_at: datetime | None = field("When the erasure started. Null until then.")
     finished_at: datetime | None = field("When the erasure finished. Null until then.")
-    removed: list[RemovedCount] = field(
+    removed_counts: list[RemovedCount] = field(
         "The number of removed items of each kind.",
         erasure_resolvers.removed_counts,
-        needs=("removed",),
+        needs=("removed_counts",),
     )
     invoices_kept: int | None = field(
         "The number of invoices that were kept. Null until the erasure has started.",

@@ -37,7 +37,7 @@ class Company:
         self.people[name] = user
         self.tokens[name] = await sessions.sign_in(user, self.account, False, self.action())
         expires_at = self.clock.now() + timedelta(days=365)
-        await Session.filter(pk=self.tokens[name].session.pk).update(fresh_until=expires_at)
+        await Session.filter(pk=self.tokens[name].session.pk).update(step_up_expires_at=expires_at)
         return user
 
     def action(self, name: str | None = None) -> Action:

@@ -295,7 +295,8 @@ class TestAccepting:
         await scenario.accept()
         assert await outcome(scenario.accept()) == "TOKEN_INVALID"
         assert (
-            await outcome(scenario.accept(scenario.company.people["max"])) == "INVITATION_ELSEWHERE"
+            await outcome(scenario.accept(scenario.company.people["max"]))
+            == "INVITATION_EMAIL_MISMATCH"
         )
 
     async def test_the_token_works_for_seven_days(
@@ -328,7 +329,7 @@ class TestAccepting:
         await scenario.send()
         assert (
             await outcome(scenario.accept(await create_user(scenario.company.action(), "zoe")))
-            == "INVITATION_ELSEWHERE"
+            == "INVITATION_EMAIL_MISMATCH"
         )
         assert (
             await outcome(

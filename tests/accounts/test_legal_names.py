@@ -11,7 +11,7 @@ import pytest
 
 from accounts import details, legal_names, registration
 from accounts.details import Address
-from accounts.legal_names import Decision
+from accounts.legal_names import LegalNameDecision
 from accounts.registry import NoRegistry, PublicRegistry, RegisteredCompany
 from auth import sessions
 from auth.services import AuthServices
@@ -67,7 +67,7 @@ class Scenario:
     async def step_up(self, name: str) -> Session:
         session = self.bakery.tokens[name].session
         await Session.filter(pk=session.pk).update(
-            fresh_until=self.bakery.clock.now() + timedelta(minutes=5)
+            step_up_expires_at=self.bakery.clock.now() + timedelta(minutes=5)
         )
         return await Session.get(pk=session.pk)
 
@@ -115,7 +115,7 @@ class Scenario:
         return int(file.pk)
 
     async def decide(
-        self, change: LegalNameChange, decision: Decision, reason: str | None = None
+        self, change: LegalNameChange, decision: LegalNameDecision, reason: str | None = None
     ) -> LegalNameChange:
         action = Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
         return await legal_names.decide(
@@ -180,14 +180,14 @@ async def test_p1_1_without_a_match_an_agent_decides_on_evidence(
     scenario.set_registered_names(*names, **facts)
     change = await scenario.request()
     assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, verdict)
-    assert await outcome(scenario.decide(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
+    assert await outcome(scenario.decide(change, LegalNameDecision.ACCEPT)) == "EVIDENCE_MISSING"
     change = await scenario.add_evidence(change)
     assert change.status is LegalNameStatus.IN_REVIEW
     inbox_event = await Event.filter(stream=INBOX).order_by("-id").first()
     assert inbox_event is not None
     assert inbox_event.kind is EventKind.LEGAL_NAME_REVIEW_AWAITED
     assert await scenario.legal_name() == "Le Fournil d'Aubry"
-    change = await scenario.decide(change, Decision.ACCEPT)
+    change = await scenario.decide(change, LegalNameDecision.ACCEPT)
     assert (change.status, change.decider_id) == (LegalNameStatus.ACCEPTED, scenario.agent.pk)
     assert await scenario.legal_name() == NEW_LEGAL_NAME
     assert await recipients_and_subjects("legal_name") == [
@@ -221,7 +221,7 @@ async def test_p1_1_a_late_match_is_attributed_to_the_registry(
 ) -> None:
     scenario.make_registry_unavailable()
     change = await scenario.request(file_ids=(await scenario.upload_kbis(),))
-    await scenario.decide(change, Decision.ASK, "Illisible.")
+    await scenario.decide(change, LegalNameDecision.REQUEST_EVIDENCE, "Illisible.")
     scenario.set_registered_names("LES FOURNILS D AUBRY")
     clock.advance(timedelta(hours=1))
     assert await scenario.run_checks() == 1
@@ -274,7 +274,7 @@ async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(
     change = await scenario.request()
     assert (change.status, change.verdict) == (
         LegalNameStatus.EVIDENCE_NEEDED,
-        RegistryVerdict.AWAY,
+        RegistryVerdict.UNAVAILABLE,
     )
     for _ in range(3):
         scenario.bakery.clock.advance(timedelta(hours=1))
@@ -341,7 +341,9 @@ async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_regist
 ) -> None:
     scenario.make_registry_unavailable()
     change = await scenario.add_evidence(await scenario.request())
-    await scenario.decide(change, Decision.REJECT, "Ce Kbis est celui d'une autre société.")
+    await scenario.decide(
+        change, LegalNameDecision.REJECT, "Ce Kbis est celui d'une autre société."
+    )
     scenario.set_registered_names("LES FOURNILS D AUBRY")
     scenario.bakery.clock.advance(timedelta(hours=1))
     assert await scenario.run_checks() == 0
@@ -355,23 +357,32 @@ async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_regist
 
 async def test_p1_1_an_agent_can_request_better_evidence(scenario: Scenario) -> None:
     change = await scenario.add_evidence(await scenario.request())
-    assert await outcome(scenario.decide(change, Decision.ASK)) == "BLANK"
-    change = await scenario.decide(change, Decision.ASK, "Le Kbis a plus de trois mois.")
+    assert await outcome(scenario.decide(change, LegalNameDecision.REQUEST_EVIDENCE)) == "BLANK"
+    change = await scenario.decide(
+        change, LegalNameDecision.REQUEST_EVIDENCE, "Le Kbis a plus de trois mois."
+    )
     assert change.status is LegalNameStatus.EVIDENCE_NEEDED
     change = await scenario.add_evidence(change)
     assert change.status is LegalNameStatus.IN_REVIEW
-    assert (await scenario.decide(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
+    assert (
+        await scenario.decide(change, LegalNameDecision.ACCEPT)
+    ).status is LegalNameStatus.ACCEPTED
 
 
 async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_refused(
     scenario: Scenario,
 ) -> None:
     change = await scenario.add_evidence(await scenario.request())
-    await scenario.decide(change, Decision.ACCEPT)
+    await scenario.decide(change, LegalNameDecision.ACCEPT)
     sent_emails = await recipients_and_subjects("legal_name")
-    assert (await scenario.decide(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
+    assert (
+        await scenario.decide(change, LegalNameDecision.ACCEPT)
+    ).status is LegalNameStatus.ACCEPTED
     assert await recipients_and_subjects("legal_name") == sent_emails
-    assert await outcome(scenario.decide(change, Decision.REJECT, "Non.")) == "TRANSITION_ILLEGAL"
+    assert (
+        await outcome(scenario.decide(change, LegalNameDecision.REJECT, "Non."))
+        == "TRANSITION_ILLEGAL"
+    )
     assert await outcome(scenario.add_evidence(change)) == "TRANSITION_ILLEGAL"
     assert await outcome(cancel_request(scenario, change)) == "TRANSITION_ILLEGAL"
     assert (await scenario.request()).pk == change.pk  # by its key
@@ -388,7 +399,7 @@ async def cancel_request(
 
 async def test_p1_1_only_one_request_is_open_and_it_can_be_cancelled(scenario: Scenario) -> None:
     change = await scenario.request()
-    assert await outcome(scenario.request(legal_name="Boulangerie Aubry")) == "CHANGE_RUNNING"
+    assert await outcome(scenario.request(legal_name="Boulangerie Aubry")) == "CHANGE_IN_PROGRESS"
     for _ in range(2):
         assert (await cancel_request(scenario, change)).status is LegalNameStatus.CANCELED
     assert (
@@ -400,7 +411,7 @@ async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(scenario: Scen
     requests = [
         outcome(scenario.request(name, f"Boulangerie {name}")) for name in ("Camille", "Adam")
     ]
-    assert sorted(await asyncio.gather(*requests)) == ["CHANGE_RUNNING", "done"]
+    assert sorted(await asyncio.gather(*requests)) == ["CHANGE_IN_PROGRESS", "done"]
 
 
 @pytest.mark.parametrize(
@@ -410,7 +421,7 @@ async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(scenario: Scen
         ({"legal_name": "x" * 201}, "TOO_LONG"),
         ({"legal_name": "Le Fournil d'Aubry"}, "VALUE_INVALID"),
         ({"claimed_siren": "404833049"}, "SIREN_INVALID"),
-        ({"claimed_siren": "732 829 320"}, "SIREN_OTHER"),
+        ({"claimed_siren": "732 829 320"}, "SIREN_MISMATCH"),
         ({"claimed_siren": "404 833 048"}, "done"),
         ({"file_ids": (999,)}, "FILE_REFUSED"),
     ],
@@ -465,14 +476,14 @@ async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(
 async def test_p1_1_a_file_in_quarantine_is_refused_as_evidence(scenario: Scenario) -> None:
     change = await scenario.request(file_ids=(await scenario.upload_kbis(cleared_at=None),))
     assert change.status is LegalNameStatus.IN_REVIEW
-    assert await outcome(scenario.decide(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
+    assert await outcome(scenario.decide(change, LegalNameDecision.ACCEPT)) == "EVIDENCE_MISSING"
     await File.all().update(cleared_at=scenario.bakery.clock.now())
-    assert await outcome(scenario.decide(change, Decision.ACCEPT)) == "done"
+    assert await outcome(scenario.decide(change, LegalNameDecision.ACCEPT)) == "done"
 
 
 async def test_p1_1_a_request_requires_a_managing_role_and_a_step_up(scenario: Scenario) -> None:
     session = scenario.bakery.tokens["Camille"].session
-    await Session.filter(pk=session.pk).update(fresh_until=None)
+    await Session.filter(pk=session.pk).update(step_up_expires_at=None)
     unverified_request = legal_names.request(
         scenario.bakery.action("Camille"),
         scenario.auth,
@@ -512,7 +523,7 @@ async def test_p1_1_another_companys_request_is_not_found(scenario: Scenario) ->
         == "FORBIDDEN"
     )
     assert (
-        await outcome(legal_names.decide(action, session, None, Decision.ACCEPT, None))
+        await outcome(legal_names.decide(action, session, None, LegalNameDecision.ACCEPT, None))
         == "NOT_FOUND"
     )
 
@@ -527,7 +538,7 @@ async def test_p1_1_requests_are_limited(scenario: Scenario) -> None:
 async def test_p1_1_a_removed_member_gets_no_email(scenario: Scenario) -> None:
     change = await scenario.add_evidence(await scenario.request("Adam"))
     assert await scenario.bakery.remove("Camille", "Adam") == "done"
-    await scenario.decide(change, Decision.ACCEPT)
+    await scenario.decide(change, LegalNameDecision.ACCEPT)
     assert (CAMILLE_EMAIL, ACCEPTED_SUBJECT) in await recipients_and_subjects("legal_name")
     assert ("adam@fournil.example", ACCEPTED_SUBJECT) not in await recipients_and_subjects(
         "legal_name"
@@ -580,10 +591,10 @@ async def test_p1_4_a_companys_address_and_numbers_can_be_changed(scenario: Scen
         ("1" * 100_000, None, "SIRET_INVALID"),
         (None, "FR12000000000", "VAT_NUMBER_INVALID"),
         (None, "FR" + " " * 100_000, "VAT_NUMBER_INVALID"),
-        ("73282932000009", None, "SIREN_OTHER"),
+        ("73282932000009", None, "SIREN_MISMATCH"),
         (None, "FR84404833048", "VAT_NUMBER_INVALID"),
         (None, "DE136695976", "VAT_NUMBER_INVALID"),
-        (None, "FR44732829320", "SIREN_OTHER"),
+        (None, "FR44732829320", "SIREN_MISMATCH"),
     ],
 )
 async def test_p1_4_company_numbers_are_validated(
@@ -681,11 +692,11 @@ async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(
 async def test_p1_1_a_new_name_is_looked_up_again(scenario: Scenario) -> None:
     scenario.set_registered_names("LE FOURNIL D AUBRY")
     change = await scenario.add_evidence(await scenario.request())
-    await scenario.decide(change, Decision.ACCEPT)
+    await scenario.decide(change, LegalNameDecision.ACCEPT)
     assert await registry_state(scenario) == ("OTHER_NAME", False)
     scenario.make_registry_unavailable()
     change = await scenario.add_evidence(await scenario.request(legal_name="Aubry et Filles"))
-    await scenario.decide(change, Decision.ACCEPT)
+    await scenario.decide(change, LegalNameDecision.ACCEPT)
     assert await registry_state(scenario) == (None, True)
     scenario.set_registered_names("AUBRY ET FILLES")
     assert await legal_names.check_due_accounts(scenario.bakery.action(), scenario.registry) == 1

@@ -84,7 +84,7 @@ class Scenario:
             self.bakery.people["Camille"], None, False, self.bakery.action()
         )
         expires_at = self.bakery.clock.now() + timedelta(minutes=5)
-        await Session.filter(pk=tokens.session.pk).update(fresh_until=expires_at)
+        await Session.filter(pk=tokens.session.pk).update(step_up_expires_at=expires_at)
         session = await Session.get(pk=tokens.session.pk)
         return await lifecycle.request(
             self.bakery.action("Camille"),
@@ -99,7 +99,7 @@ class Scenario:
     async def step_up(self) -> Session:
         """The agent's session with a recent step-up."""
         until = self.bakery.clock.now() + timedelta(minutes=5)
-        await Session.filter(pk=self.agent_tokens.session.pk).update(fresh_until=until)
+        await Session.filter(pk=self.agent_tokens.session.pk).update(step_up_expires_at=until)
         return await Session.get(pk=self.agent_tokens.session.pk)
 
     async def deactivate(
@@ -320,7 +320,7 @@ async def test_p1_2_a_cancelled_or_solved_request_deletes_nothing_later(scenario
         camille, scenario.bakery.account, False, scenario.bakery.action()
     )
     await Session.filter(pk=tokens.session.pk).update(
-        fresh_until=scenario.bakery.clock.now() + timedelta(minutes=5)
+        step_up_expires_at=scenario.bakery.clock.now() + timedelta(minutes=5)
     )
     scenario.bakery.tokens["Camille"] = replace(
         tokens, session=await Session.get(pk=tokens.session.pk)
@@ -343,10 +343,12 @@ async def test_p1_2_idempotency_keys_are_compared_in_full(scenario: Scenario) ->
 async def test_p1_2_a_request_requires_an_owner_and_a_step_up(scenario: Scenario) -> None:
     for name in ("Adam", "Max"):
         assert await outcome(scenario.request(name=name)) == "FORBIDDEN"
-    await Session.filter(pk=scenario.bakery.tokens["Odile"].session.pk).update(fresh_until=None)
+    await Session.filter(pk=scenario.bakery.tokens["Odile"].session.pk).update(
+        step_up_expires_at=None
+    )
     assert await outcome(scenario.request(name="Odile")) == "STEP_UP_REQUIRED"
     assert await outcome(scenario.request(TicketKind.ACCOUNT_REACTIVATION)) == "TRANSITION_ILLEGAL"
-    await Session.filter(pk=scenario.agent_tokens.session.pk).update(fresh_until=None)
+    await Session.filter(pk=scenario.agent_tokens.session.pk).update(step_up_expires_at=None)
     stale_session = await Session.get(pk=scenario.agent_tokens.session.pk)
     assert (
         await outcome(
@@ -621,7 +623,7 @@ async def test_p1_2_refused_requests_and_other_companies_do_not_count(scenario: 
     other_owner = await create_user(scenario.bakery.action(), "Zoe")
     other_tokens = await sessions.sign_in(other_owner, None, False, scenario.bakery.action())
     await Session.filter(pk=other_tokens.session.pk).update(
-        fresh_until=scenario.bakery.clock.now() + timedelta(minutes=5)
+        step_up_expires_at=scenario.bakery.clock.now() + timedelta(minutes=5)
     )
     action = Action(other_owner, scenario.bakery.clock.now(), scenario.bakery.bus)
     account_id = scenario.bakery.account.pk

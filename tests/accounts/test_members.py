@@ -154,10 +154,10 @@ async def test_p1_4_ownership_changes_require_a_step_up_and_notify_every_owner(
     }
     operation, new_owner, former_owner = changes[change]
     role, roles = Session.filter(pk=company.tokens["odile"].session.pk), await company.roles()
-    await role.update(fresh_until=company.clock.now())
+    await role.update(step_up_expires_at=company.clock.now())
     assert await operation() == "STEP_UP_REQUIRED"
     assert (await company.roles(), await Email.exists()) == (roles, False)
-    await role.update(fresh_until=company.clock.now() + timedelta(seconds=1))
+    await role.update(step_up_expires_at=company.clock.now() + timedelta(seconds=1))
     assert await operation() == "done"
     recipients = ["odile", "olivier", *(["ada"] if new_owner else [])]
     sent_emails = await Email.filter(template="ownership_changed.fr").order_by("id")
@@ -172,7 +172,7 @@ async def test_p1_4_ownership_changes_require_a_step_up_and_notify_every_owner(
 
 
 async def test_other_changes_require_no_step_up_and_notify_no_one(company: Company) -> None:
-    await Session.all().update(fresh_until=None)
+    await Session.all().update(step_up_expires_at=None)
     assert await company.change_role("odile", "ada", BILLING) == "done"
     assert await company.change_role("odile", "olivier", OWNER) == "done"  # a repeat
     assert await company.remove("odile", "max") == "done"

@@ -158,7 +158,9 @@ async def test_a_reset_requires_an_owner_and_a_step_up(
     for name in ("ada", "max"):
         with pytest.raises(Forbidden):
             await reset_member(company, name, "max")
-    await Session.filter(pk=company.tokens["odile"].session.pk).update(fresh_until=new_action().at)
+    await Session.filter(pk=company.tokens["odile"].session.pk).update(
+        step_up_expires_at=new_action().at
+    )
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
         await reset_member(company, "odile", "max")
     assert await recipients_and_subjects("second_factor_reset") == []
@@ -175,7 +177,7 @@ async def create_operator(new_action: "NewAction", name: str) -> tuple[User, ses
     )
     tokens = await sessions.sign_in(user, None, True, new_action())
     await Session.filter(pk=tokens.session.pk).update(
-        fresh_until=new_action().at + timedelta(minutes=5)
+        step_up_expires_at=new_action().at + timedelta(minutes=5)
     )
     return user, tokens
 
@@ -209,7 +211,7 @@ async def test_an_operator_resets_any_second_factor_except_their_own(
     for key, code in [*refused_keys, (agent.pk, "NOT_ACTIVE")]:
         with pytest.raises(Refusal, match=code):
             await second_factor_reset.reset_user(new_action(), tokens.session, key, REASON)
-    await Session.filter(pk=tokens.session.pk).update(fresh_until=None)
+    await Session.filter(pk=tokens.session.pk).update(step_up_expires_at=None)
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
         await second_factor_reset.reset_user(
             new_action(), tokens.session, company.people["max"].pk, REASON

@@ -108,7 +108,7 @@ async def operator(auth: AuthServices, new_action: "NewAction") -> Operator:
     )
     tokens = await sign_in(user, None, True, new_action())
     await Session.filter(pk=tokens.session.pk).update(
-        fresh_until=new_action().at.replace(year=2030)
+        step_up_expires_at=new_action().at.replace(year=2030)
     )
     return Operator(auth, new_action, user, tokens)
 
@@ -399,7 +399,9 @@ async def test_the_last_operator_cannot_be_dismissed(
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
         await operator.dismiss(operator.user)  # she has no role yet
     other = Operator(operator.auth, new_action, lea, await operator.set_up_access(lea))
-    await Session.filter(pk=other.session.pk).update(fresh_until=new_action().at.replace(year=2030))
+    await Session.filter(pk=other.session.pk).update(
+        step_up_expires_at=new_action().at.replace(year=2030)
+    )
     outcomes = await asyncio.gather(
         operator.dismiss(lea), other.dismiss(operator.user), return_exceptions=True
     )
@@ -456,7 +458,7 @@ async def test_a_user_is_never_both_staff_and_customer(
 
 
 async def test_managing_staff_requires_a_step_up(operator: Operator, agent: User) -> None:
-    await Session.filter(pk=operator.session.pk).update(fresh_until=None)
+    await Session.filter(pk=operator.session.pk).update(step_up_expires_at=None)
     for action in (
         operator.hire(),
         operator.dismiss(agent),

@@ -110,7 +110,7 @@ async def test_a_failure_is_recorded_for_every_company_of_the_user(
         *[each.pk for each in accounts],
     ]
     proof = await audit_proof()
-    assert (proof.entries, proof.fault) == (102, None)
+    assert (proof.entries, proof.error) == (102, None)
 
 
 async def test_a_wrong_code_and_an_appointment_are_recorded(

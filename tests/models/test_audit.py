@@ -155,7 +155,7 @@ async def test_a_rollback_leaves_no_gap(action: Action) -> None:
         await record_and_fail(action)
     await record(action, SupportAuditAction.TICKET_MOVE)
     assert [entry.id for entry in await AuditEntry.all().order_by("id")] == [1, 2]
-    assert (await audit_proof()).fault is None
+    assert (await audit_proof()).error is None
 
 
 async def hire_staff(action: Action) -> None:
@@ -186,7 +186,7 @@ async def test_concurrent_entries_have_no_gaps(action: Action) -> None:
 
     await asyncio.gather(*(record_several(1 + n % 3) for n in range(30)))
     proof = await audit_proof()
-    assert (proof.entries, proof.fault) == (60, None)
+    assert (proof.entries, proof.error) == (60, None)
 
 
 # Only PostgreSQL has two writers at once.
@@ -265,14 +265,14 @@ TAMPERING_CASES = [
 ]
 
 
-@pytest.mark.parametrize(("statement", "broken_at", "error"), TAMPERING_CASES)
+@pytest.mark.parametrize(("statement", "sequence", "error"), TAMPERING_CASES)
 async def test_tampering_is_detected_with_the_entry(
-    unprotected_entries: list[AuditEntry], statement: str, broken_at: int, error: str
+    unprotected_entries: list[AuditEntry], statement: str, sequence: int, error: str
 ) -> None:
     await execute(statement)
     proof = await audit_proof()
-    assert proof.broken_at == broken_at
-    assert error in str(proof.fault)
+    assert proof.first_invalid_sequence == sequence
+    assert error in str(proof.error)
 
 
 async def test_a_changed_time_is_detected(unprotected_entries: list[AuditEntry]) -> None:
@@ -280,13 +280,13 @@ async def test_a_changed_time_is_detected(unprotected_entries: list[AuditEntry])
         tzinfo=unprotected_entries[2].at.tzinfo
     )
     await AuditEntry.filter(id=3).update(at=earlier_time)
-    assert (await audit_proof()).fault == "entry 3 was changed"
+    assert (await audit_proof()).error == "entry 3 was changed"
 
 
 async def test_two_swapped_entries_are_detected(unprotected_entries: list[AuditEntry]) -> None:
     for before, after in ((2, 99), (3, 2), (99, 3)):
         await execute("UPDATE audit_entry SET id = ? WHERE id = ?", after, before)
-    assert (await audit_proof()).fault == "entry 2 does not follow the one before it"
+    assert (await audit_proof()).error == "entry 2 does not follow the one before it"
 
 
 async def test_an_invalid_value_is_reported_instead_of_raising(
@@ -296,7 +296,7 @@ async def test_an_invalid_value_is_reported_instead_of_raising(
         await execute("UPDATE audit_entry SET details = x'00ff' WHERE id = 4")
     else:
         await execute("UPDATE audit_entry SET staff = 'EMPEROR' WHERE id = 4")
-    assert (await audit_proof()).fault == "entry 4 was changed"
+    assert (await audit_proof()).error == "entry 4 was changed"
 
 
 async def rewrite(entries: list[AuditEntry]) -> None:
@@ -327,13 +327,13 @@ async def test_a_rewritten_log_is_detected_by_an_earlier_proof(
 ) -> None:
     recorded_end = (await audit_proof()).last
     await record(action, SupportAuditAction.TICKET_CLAIM)
-    assert (await audit_proof(ChainPosition.parse(str(recorded_end)))).fault is None
+    assert (await audit_proof(ChainPosition.parse(str(recorded_end)))).error is None
     await rewrite(await AuditEntry.all().order_by("id"))
-    assert (await audit_proof()).fault is None  # not detectable from the chain alone
-    assert (await audit_proof(recorded_end)).fault == "entry 5 is not the one that was expected"
+    assert (await audit_proof()).error is None  # not detectable from the chain alone
+    assert (await audit_proof(recorded_end)).error == "entry 5 is not the one that was expected"
     assert (
         await audit_proof(ChainPosition(7, GENESIS_HASH))
-    ).fault == "entry 7 was expected, but the chain ends at 6"
+    ).error == "entry 7 was expected, but the chain ends at 6"
 
 
 @pytest.mark.parametrize("text", ["", "5", "5:abc", "x:" + GENESIS_HASH, GENESIS_HASH])
@@ -355,10 +355,10 @@ async def test_old_entries_expire_and_the_others_remain_valid(
     assert [entry.id for entry in await AuditEntry.all().order_by("id")] == [2, 3, 4, 5]
     (expiry,) = await AuditEntry.filter(action=OperationsAuditAction.AUDIT_EXPIRE.value)
     assert expiry.details.startswith('{"hash":"')
-    assert (await audit_proof(recorded_end)).fault is None
+    assert (await audit_proof(recorded_end)).error is None
     assert (
         await audit_proof(ChainPosition(1, GENESIS_HASH))
-    ).fault == "entry 1 is not the one that was expected"
+    ).error == "entry 1 is not the one that was expected"
 
 
 async def test_entries_expire_in_batches(
@@ -371,13 +371,13 @@ async def test_entries_expire_in_batches(
     assert await expire(replace(action, at=clock.now())) == 5
     proof = await audit_proof()
     # One entry per batch records the expiry.
-    assert (proof.entries, proof.last.sequence, proof.fault) == (3, 8, None)
+    assert (proof.entries, proof.last.sequence, proof.error) == (3, 8, None)
     clock.advance(timedelta(days=366))
     assert await expire(replace(action, at=clock.now())) == 3
-    assert (await audit_proof()).fault is None
+    assert (await audit_proof()).error is None
     assert (
         await audit_proof(ChainPosition(1, GENESIS_HASH))
-    ).fault == "entry 1 was expected, but has expired: use a later one"
+    ).error == "entry 1 was expected, but has expired: use a later one"
 
 
 async def test_concurrent_expiry_removes_each_entry_once(
@@ -409,7 +409,7 @@ async def test_a_restored_expired_entry_is_detected(action: Action, clock: "Mova
     (entry,) = await AuditEntry.all()
     values = {name: getattr(entry, name) for name in (*HASHED_COLUMNS, "previous_hash", "hash")}
     await AuditEntry.create(id=1, **values)
-    assert (await audit_proof()).fault == "entry 1 expired, but is there"
+    assert (await audit_proof()).error == "entry 1 expired, but is there"
 
 
 async def test_a_proof_restarts_when_entries_expire_during_it(
@@ -429,7 +429,7 @@ async def test_a_proof_restarts_when_entries_expire_during_it(
         await verify_chain(chain, recorded_end)
 
     monkeypatch.setattr(proofs, "_verify", expire_and_verify)
-    assert (await audit_proof()).fault is None
+    assert (await audit_proof()).error is None
     assert len(calls) == 2
 
 
@@ -524,7 +524,7 @@ async def test_random_actions_are_valid_and_any_change_is_detected(
             pass
 
     await asyncio.gather(*(record_random_actions() for _ in range(20)))
-    assert (await audit_proof()).fault is None
+    assert (await audit_proof()).error is None
     entries = await AuditEntry.all().order_by("id")
     changed_entry = random.choice(entries)
     column = random.choice(["action", "details", "hash", "previous_hash"])
@@ -537,4 +537,4 @@ async def test_random_actions_are_valid_and_any_change_is_detected(
         _different_value(getattr(changed_entry, column), random),
         changed_entry.id,
     )
-    assert (await audit_proof()).broken_at == changed_entry.id
+    assert (await audit_proof()).first_invalid_sequence == changed_entry.id

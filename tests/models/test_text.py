@@ -153,8 +153,10 @@ def test_a_message_keeps_its_lines_and_emoji() -> None:
 
 @given(some.text(max_size=40))
 def test_search_texts_hold_words_and_single_spaces(text: str) -> None:
-    searched = search_text(text)
-    assert searched == " ".join(searched.split())
-    assert not set(searched) & set("%_?*'\"\\.-")
+    normalized_text = search_text(text)
+    assert normalized_text == " ".join(normalized_text.split())
+    assert not set(normalized_text) & set("%_?*'\"\\.-")
     for parts in search_words(text):
-        assert "".join(parts) in searched.split() or all(part in searched for part in parts)
+        assert "".join(parts) in normalized_text.split() or all(
+            part in normalized_text for part in parts
+        )

@@ -20,9 +20,9 @@ PAUL = Viewer(User(id=3), Account(id=4), Role.OWNER, Session(id=5), Locale.FR)
 @pytest.mark.parametrize("viewer", [ALICE, PAUL, Viewer()])
 @pytest.mark.parametrize("name", sorted(DEPENDENCIES))
 def test_each_attribute_equals_the_viewers_and_is_recorded(viewer: Viewer, name: str) -> None:
-    facts: dict[str, Any] = {}
-    assert getattr(RecordingViewer(viewer, facts), name) == getattr(viewer, name)
-    assert facts == {name: viewer.dependency_value(name)}
+    dependencies: dict[str, Any] = {}
+    assert getattr(RecordingViewer(viewer, dependencies), name) == getattr(viewer, name)
+    assert dependencies == {name: viewer.dependency_value(name)}
 
 
 def test_all_attributes_of_a_viewer_are_listed() -> None:
@@ -52,17 +52,22 @@ def test_a_row_is_represented_by_its_key() -> None:
     "read_attributes", [vars, hash, repr, lambda viewer: viewer.dependency_value("is_agent")]
 )
 def test_reading_anything_else_records_all_attributes(read_attributes: Any) -> None:
-    facts: dict[str, Any] = {}
-    read_attributes(RecordingViewer(PAUL, facts))
-    assert {"user", "account", "role", "session", "locale"} <= facts.keys()
+    dependencies: dict[str, Any] = {}
+    read_attributes(RecordingViewer(PAUL, dependencies))
+    assert {"user", "account", "role", "session", "locale"} <= dependencies.keys()
 
 
 def test_rules_record_what_they_read() -> None:
-    facts: dict[str, Any] = {}
-    assert visible_status(TicketStatus.OPEN, RecordingViewer(PAUL, facts)) is TicketStatus.OPEN
-    assert facts == {}
-    assert visible_status(TicketStatus.ON_HOLD, RecordingViewer(PAUL, facts)) is TicketStatus.OPEN
-    assert facts == {"is_agent": False}
+    dependencies: dict[str, Any] = {}
+    assert (
+        visible_status(TicketStatus.OPEN, RecordingViewer(PAUL, dependencies)) is TicketStatus.OPEN
+    )
+    assert dependencies == {}
+    assert (
+        visible_status(TicketStatus.ON_HOLD, RecordingViewer(PAUL, dependencies))
+        is TicketStatus.OPEN
+    )
+    assert dependencies == {"is_agent": False}
 
 
 def test_a_recording_viewer_is_immutable() -> None:

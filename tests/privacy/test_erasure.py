@@ -164,7 +164,9 @@ async def schedule_deletion(dataset: Dataset, action: Action, services: Services
     assert owner.session
     assert alice.session
     until = action.at + timedelta(minutes=5)
-    await Session.filter(pk__in=[owner.session.pk, alice.session.pk]).update(fresh_until=until)
+    await Session.filter(pk__in=[owner.session.pk, alice.session.pk]).update(
+        step_up_expires_at=until
+    )
     ticket = await lifecycle.request(
         Action(owner.user, action.at, action.bus),
         services.auth,
@@ -284,7 +286,7 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
 ) -> None:
     document = """{ erasures { nodes { account { id } scheduler { name }
         requestedAt deadline dueAt finishedAt canceledAt
-        removed { kind count } invoicesKept keptUntil } } }"""
+        removedCounts { kind count } invoicesKept keptUntil } } }"""
     omar = await create_staff_viewer(after_grace_period, "Omar", Staff.OPERATOR)
     [entries] = (await execute(omar, document))["data"]["erasures"]["nodes"]
     assert entries["account"]["id"] == encode("Account", dataset.paul.account.pk)
@@ -294,10 +296,10 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
         1,
         "2036-12-31",
     )
-    removed = {each["kind"]: each["count"] for each in entries["removed"]}
-    assert removed["people"] == 2
-    assert removed["files"] == 3
-    assert removed["messages"] == 3
+    removed_counts = {each["kind"]: each["count"] for each in entries["removedCounts"]}
+    assert removed_counts["people"] == 2
+    assert removed_counts["files"] == 3
+    assert removed_counts["messages"] == 3
     assert (
         await AuditEntry.filter(
             action=PrivacyAuditAction.ACCOUNT_ERASE, object_id=dataset.paul.account.pk
@@ -441,7 +443,7 @@ async def test_p1_2_an_erasure_completes_after_a_kill_at_any_point(
             interruptions += 1
     assert interruptions > 10
     completed_erasure = await Erasure.get()
-    assert Counter(completed_erasure.removed)["people"] == 2
+    assert Counter(completed_erasure.removed_counts)["people"] == 2
     assert await Email.filter(template="account_erased.fr").count() == 1
     assert await tables_with_mark() <= KEPT_TABLES | {"email"}
     assert files(store, tmp_path) == []
@@ -457,7 +459,7 @@ async def test_p1_2_concurrent_processes_erase_once(
         )
     )
     assert sum(erased_counts) == 1
-    assert (await Erasure.get()).removed["people"] == 2
+    assert (await Erasure.get()).removed_counts["people"] == 2
     assert await AuditEntry.filter(action=PrivacyAuditAction.ACCOUNT_ERASE).count() == 1
     assert await Email.filter(template="account_erased.fr").count() == 1
 

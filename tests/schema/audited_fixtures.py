@@ -88,7 +88,7 @@ async def owner_with_step_up(scenario: Scenario) -> Viewer:
     """Paul's owner, with a recent step-up."""
     assert scenario.owner.session
     await Session.filter(pk=scenario.owner.session.pk).update(
-        fresh_until=scenario.action.at + timedelta(minutes=5)
+        step_up_expires_at=scenario.action.at + timedelta(minutes=5)
     )
     return scenario.owner
 
@@ -105,7 +105,7 @@ async def operator_viewer(scenario: Scenario) -> Viewer:
     viewer = await create_viewer(scenario.action, operator, second_factor=True)
     assert viewer.session
     await Session.filter(pk=viewer.session.pk).update(
-        fresh_until=scenario.action.at + timedelta(minutes=5)
+        step_up_expires_at=scenario.action.at + timedelta(minutes=5)
     )
     return viewer
 
@@ -115,7 +115,7 @@ async def owner_viewer(scenario: Scenario) -> Viewer:
     session = scenario.owner.session
     assert session
     await Session.filter(pk=session.pk).update(
-        fresh_until=scenario.action.at + timedelta(minutes=5)
+        step_up_expires_at=scenario.action.at + timedelta(minutes=5)
     )
     return replace(scenario.owner, session=await Session.get(pk=session.pk))
 
@@ -125,7 +125,7 @@ async def agent_viewer(scenario: Scenario) -> Viewer:
     session = scenario.dataset.alice.session
     assert session
     await Session.filter(pk=session.pk).update(
-        fresh_until=scenario.action.at + timedelta(minutes=5)
+        step_up_expires_at=scenario.action.at + timedelta(minutes=5)
     )
     return replace(scenario.dataset.alice, session=await Session.get(pk=session.pk))
 

@@ -331,10 +331,12 @@ async def outdated_search_texts() -> list[str]:
     people = [
         each.email
         for each in await User.all()
-        if each.searched != person_search_text(each.name, each.email)
+        if each.search_text != person_search_text(each.name, each.email)
     ]
     return people + [
-        each.legal_name for each in await Account.all() if each.searched != each.search_text
+        each.legal_name
+        for each in await Account.all()
+        if each.search_text != each.build_search_text()
     ]
 
 

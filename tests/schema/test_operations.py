@@ -297,9 +297,9 @@ async def test_operators_verify_the_invoice_numbering(
 ) -> None:
     """P6.4: only operators may verify it."""
     oscar = await create_staff_viewer(action, "Oscar", Staff.OPERATOR)
-    result = await execute(oscar, "{ invoiceNumbering { issued faults } }")
-    assert result["data"]["invoiceNumbering"] == {"issued": 2, "faults": []}
-    refused_response = await execute(dataset.alice, "{ invoiceNumbering { issued } }")
+    result = await execute(oscar, "{ invoiceNumbering { issuedCount errors } }")
+    assert result["data"]["invoiceNumbering"] == {"issuedCount": 2, "errors": []}
+    refused_response = await execute(dataset.alice, "{ invoiceNumbering { issuedCount } }")
     assert refused_response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 

@@ -107,8 +107,8 @@ async def test_the_demonstrations_articles_are_published_there_only(
         category="ACCOUNT",
         position=99,
         texts={},
-        searched_fr="",
-        searched_en="",
+        search_text_fr="",
+        search_text_en="",
     )
     clock.advance(timedelta(days=1))
     await catalogue.load(clock.now())

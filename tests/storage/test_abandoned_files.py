@@ -14,7 +14,7 @@ from tortoise import Tortoise
 from tortoise.fields.relational import ForeignKeyFieldInstance
 
 from accounts import legal_names
-from accounts.legal_names import Decision
+from accounts.legal_names import LegalNameDecision
 from auth import sessions
 from auth.tokens import LIFETIME, Purpose
 from mail.transport import FolderTransport
@@ -90,7 +90,9 @@ async def attach_as_evidence_of_a_rejected_request(scenario: Scenario) -> None:
     change = await scenario.request_legal_name(await scenario.upload())
     action = scenario.site.action()
     tokens = await sessions.sign_in(scenario.agent, None, True, action)
-    await legal_names.decide(action, tokens.session, change.pk, Decision.REJECT, "Illisible.")
+    await legal_names.decide(
+        action, tokens.session, change.pk, LegalNameDecision.REJECT, "Illisible."
+    )
 
 
 @pytest.mark.parametrize(

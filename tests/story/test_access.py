@@ -165,7 +165,7 @@ async def changing_the_email_address(server: Server, paul: Client) -> list[str]:
     )
     assert [error["code"] for error in refused_payload["userErrors"]] == ["STEP_UP_REQUIRED"]
     await paul.mutate(
-        "sessionStepUp", "SessionStepUpInput", {"password": NEW_PASSWORD}, "freshUntil"
+        "sessionStepUp", "SessionStepUpInput", {"password": NEW_PASSWORD}, "stepUpExpiresAt"
     )
     await paul.mutate(
         "emailRequestChange",

@@ -80,7 +80,9 @@ async def test_p1_1_and_p1_2_a_company_changes_its_name_and_is_deleted(
 
 
 async def step_up(paul: Client) -> None:
-    await paul.mutate("sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "freshUntil")
+    await paul.mutate(
+        "sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "stepUpExpiresAt"
+    )
 
 
 async def request_legal_name(paul: Client, name: str) -> dict[str, Any]:
@@ -100,7 +102,7 @@ async def paul_provides_evidence(paul: Client, agent: Client) -> None:
     """
     await step_up(paul)
     change = await request_legal_name(paul, "Fournil Meunier SARL")
-    assert (change["status"], change["verdict"]) == ("EVIDENCE_NEEDED", "AWAY")
+    assert (change["status"], change["verdict"]) == ("EVIDENCE_NEEDED", "UNAVAILABLE")
     evidence_subject = "Un justificatif est nécessaire pour votre changement de raison sociale"
     assert str((await paul.server.email(PAUL, 2))["Subject"]) == evidence_subject
     file_input = {"name": "kbis.pdf", "contentType": "application/pdf", "size": len(PDF)}

@@ -194,7 +194,10 @@ async def marie_invites_noe(marie: Client, noe: Client) -> None:
     )["invitation"]["acceptedAt"] is None
     token = await token_of(marie.server, NOE, 3)
     assert "Votre rôle" in (await marie.server.email(NOE, 3)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    for client, code in (Client(marie.server), "SIGN_IN_REQUIRED"), (marie, "INVITATION_ELSEWHERE"):
+    for client, code in (
+        (Client(marie.server), "SIGN_IN_REQUIRED"),
+        (marie, "INVITATION_EMAIL_MISMATCH"),
+    ):
         refused_payload = await accept_invitation(client, token, name="Noé", password=PASSWORD)
         assert [error["code"] for error in refused_payload["userErrors"]] == [code]
     accept_payload = await accept_invitation(noe, token)
@@ -306,7 +309,9 @@ async def marie_transfers_her_company(marie: Client, noe: Client) -> None:
         "accountTransferOwnership", "AccountTransferOwnershipInput", arguments, "account { id }"
     )
     assert [error["code"] for error in without_step_up["userErrors"]] == ["STEP_UP_REQUIRED"]
-    await marie.mutate("sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "freshUntil")
+    await marie.mutate(
+        "sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "stepUpExpiresAt"
+    )
     await marie.mutate(
         "accountTransferOwnership", "AccountTransferOwnershipInput", arguments, "account { id }"
     )

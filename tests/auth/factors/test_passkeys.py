@@ -48,7 +48,7 @@ class PasskeyUser:
     async def start_session(self, user: User, second_factor: bool = False) -> Tokens:
         tokens = await sign_in(await User.get(pk=user.pk), None, second_factor, self.new_action())
         await Session.filter(pk=tokens.session.pk).update(
-            fresh_until=self.new_action().at + timedelta(minutes=5)
+            step_up_expires_at=self.new_action().at + timedelta(minutes=5)
         )
         return tokens
 

@@ -69,9 +69,9 @@ async def test_existing_people_can_be_searched_after_the_migration(database_url:
     await migrate_database(database_url)
     await connect(database_url)
     search_texts = [
-        row["searched"]
+        row["search_text"]
         for table in ('"user"', "account")
-        for row in await execute(f"SELECT searched FROM {table}")  # noqa: S608
+        for row in await execute(f"SELECT search_text FROM {table}")  # noqa: S608
     ]
     await disconnect()
     assert search_texts == ["elodie e x example exexample", "l epi 404833048 lepi"]

@@ -71,8 +71,8 @@ async def data(db: str, action: Action) -> ExampleData:
         category=ArticleCategory.SUPPORT,
         texts=TEXTS,
         starts_at=action.at,
-        searched_fr=article_search_text(TEXTS["fr"]),
-        searched_en=article_search_text(TEXTS["en"]),
+        search_text_fr=article_search_text(TEXTS["fr"]),
+        search_text_en=article_search_text(TEXTS["en"]),
     )
     return data
 

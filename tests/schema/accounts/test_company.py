@@ -52,7 +52,9 @@ OWN_ACCOUNT_QUERY = (
 async def with_step_up(viewer: Viewer, action: Action) -> Viewer:
     """The same viewer with a recent step-up."""
     assert viewer.session
-    await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    await Session.filter(pk=viewer.session.pk).update(
+        step_up_expires_at=action.at + timedelta(minutes=5)
+    )
     return Viewer(
         viewer.user,
         viewer.account,

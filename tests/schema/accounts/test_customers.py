@@ -176,7 +176,7 @@ async def test_the_search_text_follows_the_names(
     changed_text = {"emailConfirmChange": "moved mark example", "staffHire": "marked hired"}.get(
         name, "marked name"
     )
-    assert await User.filter(searched__contains=changed_text).exists()
+    assert await User.filter(search_text__contains=changed_text).exists()
 
 
 async def test_a_partial_save_keeps_the_search_text(alice: Viewer) -> None:
@@ -185,10 +185,10 @@ async def test_a_partial_save_keeps_the_search_text(alice: Viewer) -> None:
     await user.save(update_fields=["password_hash"])
     await user.save(update_fields=["name"])
     await account.save(update_fields=["legal_name"])
-    assert (await User.get(pk=user.pk)).searched == (
+    assert (await User.get(pk=user.pk)).search_text == (
         "leo theo nulle part example theonullepartexample"
     )
-    assert ((await Account.get(pk=account.pk)).searched or "").split() == [
+    assert ((await Account.get(pk=account.pk)).search_text or "").split() == [
         "les",
         "quais",
         "732829320",

@@ -80,13 +80,13 @@ async def test_every_intervention_requires_a_step_up_and_a_reason_and_sends_an_e
         await execute(viewer, document, i=input_value)
     await Email.all().delete()
     input_value["reason"] = "SECURITY"
-    await Session.filter(pk=viewer.session.pk).update(fresh_until=None)
+    await Session.filter(pk=viewer.session.pk).update(step_up_expires_at=None)
     stale_viewer = replace(viewer, session=await Session.get(pk=viewer.session.pk))
     refused_payload = await execute(stale_viewer, document, i=input_value)
     assert refused_payload["data"][name]["userErrors"] == [{"code": "STEP_UP_REQUIRED"}]
     assert await AuditEntry.filter(action=audit_action).count() == 0
     await Session.filter(pk=viewer.session.pk).update(
-        fresh_until=scenario.action.at.replace(year=2027)
+        step_up_expires_at=scenario.action.at.replace(year=2027)
     )
     assert (await execute(viewer, document, i=input_value))["data"][name]["userErrors"] == []
     (entry,) = await AuditEntry.filter(action=audit_action)

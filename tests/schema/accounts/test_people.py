@@ -120,7 +120,7 @@ async def test_a_lost_role_is_refused_despite_a_cached_viewer(
     member_id = encode("User", dataset.paul.member.user_id or 0)
     assert dataset.paul.owner.session
     await Session.filter(pk=dataset.paul.owner.session.pk).update(
-        fresh_until=action.at + timedelta(minutes=5)
+        step_up_expires_at=action.at + timedelta(minutes=5)
     )
     for name in (
         "invitationSend",
@@ -151,7 +151,7 @@ async def test_p1_4_owners_are_notified_when_the_ownership_changes(
     )["data"]["accountTransferOwnership"]
     assert refused["userErrors"] == [{"code": "STEP_UP_REQUIRED", "field": None}]
     assert not await emails.exists()
-    await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    await Session.filter(pk=session.pk).update(step_up_expires_at=action.at + timedelta(minutes=5))
     payload = (
         await execute_mutation(
             execute, dataset.paul.owner, "accountTransferOwnership", **input_fields
@@ -248,7 +248,7 @@ async def _change_arguments(
     session = (
         await sessions.sign_in(await User.get(pk=key), company.account, False, action)
     ).session
-    await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    await Session.filter(pk=session.pk).update(step_up_expires_at=action.at + timedelta(minutes=5))
     return replace(arguments, at=action.at), session, company.account.pk
 
 

@@ -31,7 +31,9 @@ async def omar(dataset: Dataset, action: Action) -> Viewer:
     """An operator with a recent step-up."""
     viewer = await create_staff_viewer(action, "Omar", Staff.OPERATOR)
     assert viewer.session
-    await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    await Session.filter(pk=viewer.session.pk).update(
+        step_up_expires_at=action.at + timedelta(minutes=5)
+    )
     return viewer
 
 

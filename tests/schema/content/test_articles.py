@@ -31,8 +31,8 @@ async def library(db: str, action: Action) -> None:
             category=ArticleCategory.SUPPORT,
             position=position,
             texts={"fr": text, "en": text},
-            searched_fr=article_search_text(text),  # type: ignore[arg-type]
-            searched_en=article_search_text(text),  # type: ignore[arg-type]
+            search_text_fr=article_search_text(text),  # type: ignore[arg-type]
+            search_text_en=article_search_text(text),  # type: ignore[arg-type]
         )
 
 

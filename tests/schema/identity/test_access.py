@@ -58,7 +58,7 @@ async def step_up(execute: Execute, viewer: Viewer, code: str = "") -> dict[str,
         execute,
         viewer,
         f'sessionStepUp(input: {{password: "{PASSWORD}"{code_argument}}})',
-        "freshUntil",
+        "stepUpExpiresAt",
     )
 
 
@@ -125,7 +125,7 @@ async def test_p4_3_other_users_sessions_are_inaccessible(
     + [
         'sessionEnd(input: {sessionId: "x"}) { ended }',
         "sessionEndOthers { ended }",
-        'sessionStepUp(input: {password: "x"}) { freshUntil }',
+        'sessionStepUp(input: {password: "x"}) { stepUpExpiresAt }',
         'passwordChange(input: {currentPassword: "x", newPassword: "y"}) { changed }',
     ],
 )
@@ -164,7 +164,7 @@ async def test_p1_3_an_email_change_is_confirmed_by_both_addresses(
     are confirmed.
     """
     assert paul.user
-    assert (await step_up(execute, paul))["freshUntil"] == "2026-11-23T09:05:00+00:00"
+    assert (await step_up(execute, paul))["stepUpExpiresAt"] == "2026-11-23T09:05:00+00:00"
     payload = await mutate(
         execute,
         paul,
@@ -274,7 +274,7 @@ async def test_p4_3_the_second_factor_from_set_up_to_removal(
         await mutate(execute, paul, f'totpConfirm(input: {{code: "{code}"}})', "recoveryCodes")
     )["recoveryCodes"]
     assert (await step_up(execute, paul))["userErrors"][0]["code"] == "SECOND_FACTOR_REQUIRED"
-    assert (await step_up(execute, paul, codes[0]))["freshUntil"]
+    assert (await step_up(execute, paul, codes[0]))["stepUpExpiresAt"]
     renewed_codes = (await mutate(execute, paul, "recoveryCodesRenew", "recoveryCodes"))[
         "recoveryCodes"
     ]

@@ -214,9 +214,9 @@ async def test_only_operators_and_owners_read_the_audit_log(
         response = await execute(viewer, "{ auditEntries { totalCount } }")
         assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     for viewer in (dataset.paul.owner, dataset.alice):
-        response = await execute(viewer, "{ auditProof { fault } }")
+        response = await execute(viewer, "{ auditProof { error } }")
         assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
-    response = await execute(Viewer(), "{ auditEntries { totalCount } auditProof { fault } }")
+    response = await execute(Viewer(), "{ auditEntries { totalCount } auditProof { error } }")
     assert {error["extensions"]["code"] for error in response["errors"]} == {"UNAUTHENTICATED"}
 
 
@@ -368,7 +368,7 @@ async def test_a_sign_in_as_another_user_is_recorded_for_that_user(
 async def test_an_operator_verifies_the_log_and_gets_the_first_error(
     execute: "Execute", scenario: Scenario, oscar: Viewer
 ) -> None:
-    query = "{ auditProof { entries lastSequence lastHash brokenAt fault } }"
+    query = "{ auditProof { entries lastSequence lastHash firstInvalidSequence error } }"
     count = await AuditEntry.all().count()
     last_entry = await AuditEntry.get(id=count)
     examples = (await execute(oscar, query))["data"]["auditProof"]
@@ -376,8 +376,8 @@ async def test_an_operator_verifies_the_log_and_gets_the_first_error(
         "entries": count,
         "lastSequence": count,
         "lastHash": last_entry.hash,
-        "brokenAt": None,
-        "fault": None,
+        "firstInvalidSequence": None,
+        "error": None,
     }
     drop_trigger = (
         "ALTER TABLE audit_entry DISABLE TRIGGER USER"
@@ -387,7 +387,7 @@ async def test_an_operator_verifies_the_log_and_gets_the_first_error(
     await execute_sql(drop_trigger)
     await execute_sql("UPDATE audit_entry SET account_id = 1 WHERE account_id = 2")
     broken_proof = (await execute(oscar, query))["data"]["auditProof"]
-    assert broken_proof["fault"] == f"entry {broken_proof['brokenAt']} was changed"
+    assert broken_proof["error"] == f"entry {broken_proof['firstInvalidSequence']} was changed"
 
 
 async def test_owners_read_only_entries_of_their_own_company(
