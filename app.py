@@ -61,7 +61,7 @@ from web import (
     pages,
     policies,
 )
-from web.hosts import HostCheck, TrailingSlash
+from web.hosts import HostCheck, TrailingSlashRedirect
 from worker import jobs, run
 
 COST_LIMIT = 5_000
@@ -234,7 +234,7 @@ class Application:
         app.graphql, app.socket = self.graphql, self.socket
         app.hosts = HostCheck(self.settings.hosts)
         app.router.redirect_slashes = False
-        app.router.default = TrailingSlash(app.router.routes)
+        app.router.default = TrailingSlashRedirect(app.router.routes)
         return app
 
     @cached_property

@@ -416,4 +416,4 @@ async def _notify(tx: Transaction, change: LegalNameChange) -> None:
     for membership in memberships:
         is_requester = membership.user_id == change.requester_id and membership.role.manages_members
         if is_requester or membership.role is Role.OWNER:
-            await emails.send_legal_name(tx, membership.user, change)
+            await emails.send_legal_name_status(tx, membership.user, change)

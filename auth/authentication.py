@@ -56,7 +56,7 @@ async def authenticate(
         keys = (
             (unlock_key,)
             if unlock_key
-            else (throttle.pair_key(email, peer), *throttle.broad_keys(email, peer))
+            else (throttle.email_and_network_key(email, peer), *throttle.broad_keys(email, peer))
         )
         auth.sign_in_queue.require_capacity()
         await auth.throttle.attempt(*keys)

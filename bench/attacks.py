@@ -21,12 +21,12 @@ import orjson
 import uvloop
 from websockets.frames import Frame, Opcode
 
-HALF_OPEN = 1_100
-ANONYMOUS = 1_004
+HALF_REQUEST_COUNT = 1_100
+ANONYMOUS_SOCKET_COUNT = 1_004
 SOCKET_COUNT = 3_000
 LOWEST_PRIORITY = 19
-OFFERS = "/graphql?query=%7Boffers%7Bnodes%7Bname%20description%20features%7D%7D%7D"
-LISTS = "{%s}" % " ".join(  # noqa: UP031 - the text has many braces
+OFFERS_PATH = "/graphql?query=%7Boffers%7Bnodes%7Bname%20description%20features%7D%7D%7D"
+LISTS_QUERY = "{%s}" % " ".join(  # noqa: UP031 - the text has many braces
     f'a{n}: node(id: "TICKET") {{ ... on Ticket {{ messages(last: 100) {{ nodes {{ body }} }} }} }}'
     for n in range(24)
 )
@@ -109,7 +109,7 @@ async def send_until_over(target: Target, first: Sequence[bytes], repeated: byte
 
 
 async def pipelined(target: Target) -> Outcome:
-    return await send_until_over(target, [], request(OFFERS) * 500)
+    return await send_until_over(target, [], request(OFFERS_PATH) * 500)
 
 
 async def pings(target: Target) -> Outcome:
@@ -151,7 +151,7 @@ async def _status(reader: asyncio.StreamReader) -> str:
 async def half_requests(target: Target) -> Outcome:
     outcome: Outcome = Counter()
     connections = []
-    for _ in range(HALF_OPEN):
+    for _ in range(HALF_REQUEST_COUNT):
         try:
             reader, writer = await target.connect()
         except OSError:
@@ -170,7 +170,7 @@ async def half_requests(target: Target) -> Outcome:
 
 
 async def anonymous_sockets(target: Target) -> Outcome:
-    return await _sockets(target, [None] * ANONYMOUS)
+    return await _sockets(target, [None] * ANONYMOUS_SOCKET_COUNT)
 
 
 async def sockets_at_once(target: Target) -> Outcome:
@@ -221,18 +221,18 @@ async def _socket(target: Target, token: str | None) -> str:
 async def large_responses(target: Target) -> Outcome:
     """24 lists of 100 messages with long texts, by one person over eight connections."""
     outcome: Outcome = Counter()
-    body = orjson.dumps({"query": LISTS.replace("TICKET", target.ticket)})
+    body = orjson.dumps({"query": LISTS_QUERY.replace("TICKET", target.ticket)})
     head = (
         "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {target.tokens[0]}\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode()
 
-    async def ask() -> None:
+    async def request_lists() -> None:
         reader, writer = await target.connect()
         while not target.is_over:
             writer.write(head + body)
-            answer = await reader.readuntil(b"\r\n\r\n")
-            size = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            response_head = await reader.readuntil(b"\r\n\r\n")
+            size = int(response_head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
             data = await reader.readexactly(size)
             code = "answered"
             if b'"code":"' in data[:2_000]:
@@ -242,7 +242,7 @@ async def large_responses(target: Target) -> Outcome:
         writer.close()
 
     sizes: list[int] = []
-    await asyncio.gather(*(ask() for _ in range(8)))
+    await asyncio.gather(*(request_lists() for _ in range(8)))
     outcome["MB received"] = sum(sizes) // 1_000_000
     return outcome
 
@@ -253,8 +253,8 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "fragments": (fragments, "empty fragments of a websocket message"),
     "endless-header": (endless_header, "a header without end"),
     "large-headers": (large_headers, "requests with 10 MB of headers"),
-    "half-requests": (half_requests, f"{HALF_OPEN:,} half requests"),
-    "anonymous-sockets": (anonymous_sockets, f"{ANONYMOUS:,} anonymous sockets"),
+    "half-requests": (half_requests, f"{HALF_REQUEST_COUNT:,} half requests"),
+    "anonymous-sockets": (anonymous_sockets, f"{ANONYMOUS_SOCKET_COUNT:,} anonymous sockets"),
     "expiring-sockets": (expiring_sockets, "sockets whose access token expires"),
     "sockets-at-once": (sockets_at_once, f"{SOCKET_COUNT:,} signed-in sockets at once"),
     "large-responses": (large_responses, "24 lists of 100 long messages at once"),

@@ -97,7 +97,7 @@ async def measure_memory(server: Server, documents: int) -> None:
 async def _send_distinct(server: Server, start: int, count: int) -> int:
     """Send this many documents that were not sent before. Returns the number."""
 
-    async def send_every_fourth(first: int) -> None:
+    async def send_share(first: int) -> None:
         async with Client.connect(server) as client:
             for number in range(first, start + count, 4):
                 query = (
@@ -106,5 +106,5 @@ async def _send_distinct(server: Server, start: int, count: int) -> int:
                 )
                 await client.execute(orjson.dumps({"query": query}))
 
-    await asyncio.gather(*(send_every_fourth(start + offset) for offset in range(4)))
+    await asyncio.gather(*(send_share(start + offset) for offset in range(4)))
     return count

@@ -44,11 +44,11 @@ _NAME_LENGTH = 60
 class SecondFactorChange(StrEnum):
     """What happened to a second factor."""
 
-    ON = "ON"
+    TURNED_ON = "TURNED_ON"
     ADDED = "ADDED"
     REMOVED = "REMOVED"
-    OFF = "OFF"
-    CODES = "CODES"
+    TURNED_OFF = "TURNED_OFF"
+    RECOVERY_CODES_RENEWED = "RECOVERY_CODES_RENEWED"
 
 
 async def send_verification(tx: Transaction, user: User, token: str) -> Email:
@@ -272,14 +272,14 @@ async def send_email_changed(tx: Transaction, user: User, new_address: str) -> E
     return await _store_for_user(tx, user, "email_changed", email=new_address)
 
 
-async def send_legal_name(tx: Transaction, user: User, change: LegalNameChange) -> Email:
+async def send_legal_name_status(tx: Transaction, user: User, change: LegalNameChange) -> Email:
     """Tell a member the state of their account's legal name change: evidence is needed, or it is
     accepted or rejected.
     """
     return await _store_for_user(
         tx,
         user,
-        "legal_name",
+        "legal_name_status",
         account_id=change.account_id,
         status=change.status.value,
         reason=change.reason,
@@ -294,10 +294,10 @@ async def send_ticket_replies(
     ticket: Ticket,
     messages: Sequence[Message],
     file_names: Mapping[int, list[str]],
-    more: int,
+    omitted_count: int,
 ) -> Email:
     """Send a customer the replies to a ticket that they haven't read, whose authors must be
-    fetched, with the names of the attached files by message. `more` counts the replies that are
+    fetched, with the names of the attached files by message. `omitted_count` replies are
     left out.
     """
     replies = [
@@ -320,7 +320,7 @@ async def send_ticket_replies(
         topic=_one_line(ticket.subject),
         author=replies[0]["author"],
         replies=replies,
-        more=more,
+        omitted_count=omitted_count,
     )
 
 
@@ -335,7 +335,7 @@ async def send_account_status(
     """Tell an owner that the account is deactivated and why, active again, or will be erased on a
     certain day. `message` is an agent's.
     """
-    erases_on = day(local_date(account.erases_at), user.locale) if account.erases_at else ""
+    erasure_date = day(local_date(account.erases_at), user.locale) if account.erases_at else ""
     return await _store_for_user(
         tx,
         user,
@@ -343,7 +343,7 @@ async def send_account_status(
         account_id=account.pk,
         company=_one_line(account.legal_name),
         status=account.status.value,
-        on=erases_on,
+        on=erasure_date,
         cause=text(reason.label, user.locale) if reason else "",
         message=message,
     )

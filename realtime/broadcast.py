@@ -50,7 +50,7 @@ from engine import Engine, Operation, encode_json, sharing_key
 from models.database.workload import Workload, assign_person, assign_workload
 from models.event import Event
 from realtime.messages import next_message_bytes
-from realtime.outages import outlast, require_available
+from realtime.outages import require_available, retry_during_outage
 from realtime.stream import ACCESS_SECONDS, PAGE_SIZE, Dependencies, EventStream
 from realtime.uvicorn_protocol import text_frame
 
@@ -248,7 +248,7 @@ class Broadcast:
             await self._notified.wait()
             self._notified.clear()
             try:
-                await outlast(self._deliver_new_events)
+                await retry_during_outage(self._deliver_new_events)
             except Exception:
                 log.exception("broadcast.failed", stream=self._stream_key)
                 for subscription in tuple(self._live):
@@ -270,7 +270,7 @@ class Broadcast:
         ]
         while pending:
             context, dependencies = pending[0].stream.context.recording_context()
-            result = await outlast(partial(self._execute, context, event))
+            result = await retry_during_outage(partial(self._execute, context, event))
             matching, pending = _split(pending, dependencies)
             payload = _encode_shareable(result)
             if payload is None:
@@ -287,7 +287,7 @@ class Broadcast:
         self, payload: bytes, subscriptions: Sequence[Subscription], sequence: int
     ) -> None:
         for start in range(0, len(subscriptions), BATCH_SIZE):
-            await outlast(self._check_access)
+            await retry_during_outage(self._check_access)
             self._write(payload, subscriptions[start : start + BATCH_SIZE], sequence)
             await asyncio.sleep(0)
 

@@ -41,7 +41,7 @@ from realtime.client import Client, OnConnect, SocketLimits
 from realtime.close_codes import CloseCode, CloseConnection, unavailable
 from realtime.messages import JSON, Complete, ConnectionInit, Message, Ping, Subscribe
 from realtime.operations import Disconnected, Operations
-from realtime.outages import outlast
+from realtime.outages import retry_during_outage
 from realtime.read_timeout import ReadTimeout
 from realtime.socket_registry import SocketRegistry
 from realtime.uvicorn_protocol import ASGI_EXTENSION, UvicornProtocol
@@ -154,7 +154,9 @@ class SocketConnection:
     async def _identify(self, payload: JSON) -> Client:
         try:
             async with asyncio.timeout(self._limits.identify_timeout) as timeout:
-                return await outlast(lambda: self._on_connect(payload, self._handshake()))
+                return await retry_during_outage(
+                    lambda: self._on_connect(payload, self._handshake())
+                )
         except CloseConnection:
             raise
         except ServiceUnavailable:
@@ -214,7 +216,7 @@ class SocketConnection:
     async def _check_session(self) -> None:
         assign_workload(Workload.CHAT)
         try:
-            code = await outlast(self.client.close_code)
+            code = await retry_during_outage(self.client.close_code)
         except ServiceUnavailable:
             code = CloseCode.TRY_AGAIN_LATER
         except Exception:

@@ -91,15 +91,15 @@ class UpgradeQueue:
         """Call this function when it is its turn."""
         self._waiting.append(callback)
         if len(self._waiting) == 1:
-            asyncio.get_running_loop().call_soon(self._take)
+            asyncio.get_running_loop().call_soon(self._call_next)
 
-    def _take(self) -> None:
+    def _call_next(self) -> None:
         try:
             self._waiting[0]()
         finally:
             self._waiting.popleft()
             if self._waiting:
-                asyncio.get_running_loop().call_soon(self._take)
+                asyncio.get_running_loop().call_soon(self._call_next)
 
 
 class ConnectionRegistry:

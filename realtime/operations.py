@@ -20,7 +20,7 @@ from realtime import messages
 from realtime.broadcast import BroadcastRegistry, Subscription
 from realtime.close_codes import CloseCode, CloseConnection, unavailable
 from realtime.messages import JSON, Subscribe
-from realtime.outages import outlast, require_available
+from realtime.outages import require_available, retry_during_outage
 from realtime.stream import EventStream
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Operations:
         assign_workload(Workload.CHAT)
         client = self._connection.client
         context = client.context()
-        source = await outlast(lambda: self._source_stream(operation, context))
+        source = await retry_during_outage(lambda: self._source_stream(operation, context))
         if isinstance(source, EventStream):
             if self._connection.resume_after is not None:
                 source.after = self._connection.resume_after
@@ -186,10 +186,10 @@ class Operations:
         operation_id = subscription.operation_id
         is_started = False
         try:
-            await outlast(start)
+            await retry_during_outage(start)
             is_started = True
             while subscription.task:
-                await outlast(lambda: self._send_missed_events(subscription))
+                await retry_during_outage(lambda: self._send_missed_events(subscription))
                 self._current_task(operation_id)
                 subscription.join()
         except (Disconnected, ServiceUnavailable):

@@ -25,7 +25,9 @@ _CODES = {ServiceUnavailable.code, TIMEOUT}
 Result = TypeVar("Result")
 
 
-async def outlast(work: Callable[[], Awaitable[Result]], seconds: float = OUTAGE_SECONDS) -> Result:
+async def retry_during_outage(
+    work: Callable[[], Awaitable[Result]], seconds: float = OUTAGE_SECONDS
+) -> Result:
     """The result of some work, which is repeated while it raises ServiceUnavailable. Raises it
     after so many seconds.
     """

@@ -6,7 +6,7 @@ import strawberry
 
 from models.locale import Locale
 
-Language = Annotated[
+LanguageArgument = Annotated[
     Locale | None,
     strawberry.argument(description="The language of the text. Defaults to the viewer's language."),
 ]
@@ -18,6 +18,6 @@ IDEMPOTENCY_KEY = (
 )
 
 
-Slug = Annotated[
+SlugArgument = Annotated[
     str, strawberry.argument(description="The identifier used in URLs: lowercase, with hyphens.")
 ]

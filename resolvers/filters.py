@@ -100,7 +100,7 @@ def accepted_values(condition: _OneOf | None) -> list[Any] | None:
     return values if condition.eq is None else [value for value in values if value == condition.eq]
 
 
-def require_few(values: list[Any]) -> list[Any]:
+def check_value_count(values: list[Any]) -> list[Any]:
     """Return the values unchanged. Raises BadInput for more than a hundred."""
     if len(values) > MAX_PAGE_SIZE:
         raise BadInput(

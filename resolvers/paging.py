@@ -27,27 +27,27 @@ DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 MAX_PAGE_SIZE_FOR_ANALYSTS = 1_000
 
-First = Annotated[
+FirstArgument = Annotated[
     int | None,
     strawberry.argument(
         description="The number of items to return from the start of the list: 20 by default, at "
         "most 100 (1,000 for analysts)."
     ),
 ]
-After = Annotated[
+AfterArgument = Annotated[
     str | None,
     strawberry.argument(
         description="Returns the items after this cursor, which is the `endCursor` of an earlier "
         "page."
     ),
 ]
-Last = Annotated[
+LastArgument = Annotated[
     int | None,
     strawberry.argument(
         description="The number of items to return from the end of the list, instead of `first`."
     ),
 ]
-Before = Annotated[
+BeforeArgument = Annotated[
     str | None,
     strawberry.argument(
         description="Returns the items before this cursor, which is the `startCursor` of a later "

@@ -24,10 +24,10 @@ from models.action import retry_conflict
 from models.audit_action import AuditAction
 from models.errors import Forbidden, Refusal, message_for
 from models.locale import Locale
-from resolvers.arguments import Language
+from resolvers.arguments import LanguageArgument
 from resolvers.context import Context, Info
 from resolvers.filters import requested_order
-from resolvers.paging import After, Before, First, Last, PageRequest
+from resolvers.paging import AfterArgument, BeforeArgument, FirstArgument, LastArgument, PageRequest
 
 log = structlog.stdlib.get_logger()
 Resolver = Callable[..., Any]
@@ -144,10 +144,10 @@ def connection(batch: Batch, *, description: str, order: type[Any] | None = None
     def resolve(
         root: Any,
         info: Info,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
+        first: FirstArgument = None,
+        after: AfterArgument = None,
+        last: LastArgument = None,
+        before: BeforeArgument = None,
     ) -> Any:
         raise NotImplementedError  # the engine calls the batch
 
@@ -155,10 +155,10 @@ def connection(batch: Batch, *, description: str, order: type[Any] | None = None
         root: Any,
         info: Info,
         order_by: Any = None,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
+        first: FirstArgument = None,
+        after: AfterArgument = None,
+        last: LastArgument = None,
+        before: BeforeArgument = None,
     ) -> Any:
         raise NotImplementedError  # the engine calls the batch
 
@@ -215,7 +215,7 @@ def localized_field(
     text that can be long has a `cost`.
     """
 
-    def resolve(root: Any, info: Info, locale: Language = None) -> Any:
+    def resolve(root: Any, info: Info, locale: LanguageArgument = None) -> Any:
         return batch(info.context, [root], locale=locale)[0]
 
     return strawberry.field(

@@ -32,7 +32,7 @@ async def load(at: datetime, texts: Path = policies.FOLDER, *, demonstration: bo
     Raises ValueError for invalid content.
     """
     await policies.install(at, policies.read_policies(texts))
-    await sell(at, offer_contents())
+    await install_offers(at, offer_contents())
     articles = article_contents()
     if demonstration:
         articles = demonstration_articles()
@@ -41,10 +41,10 @@ async def load(at: datetime, texts: Path = policies.FOLDER, *, demonstration: bo
             each.slug for each in articles
         }
         await Article.filter(slug__in=only_demonstration).delete()
-    await publish(at, articles)
+    await install_articles(at, articles)
 
 
-async def sell(at: datetime, offers: list[OfferContent]) -> None:
+async def install_offers(at: datetime, offers: list[OfferContent]) -> None:
     """Put the offers on sale in this order. A changed price ends the previous version; versions are
     never rewritten.
     """
@@ -103,7 +103,7 @@ async def _update_price(
     )
 
 
-async def publish(at: datetime, articles: list[ArticleContent]) -> None:
+async def install_articles(at: datetime, articles: list[ArticleContent]) -> None:
     """Publish the articles in this order. A webinar keeps the date for which it was first
     announced.
     """

@@ -71,7 +71,7 @@ async def load(
     if await User.exists():
         await policies.install(now, policies.read_policies(texts))
         return False
-    await catalogue.sell(now - HISTORY_AGE, offers())
+    await catalogue.install_offers(now - HISTORY_AGE, offers())
     await catalogue.load(now, texts, demonstration=True)
     users = await _create_users(people(), now - HISTORY_AGE, auth)
     await _replay(Replay(now, bus, checkout_services, users))

@@ -77,9 +77,9 @@ async def announce(
             check.refuse(Refusal(SupportErrorCode.FILE_TOO_LARGE, "input", "size", limit=limit))
         key = check(optional_key, key)
     throttle_subject = ("company", account.pk) if account else ("person", uploader.pk)
-    keys = [throttle.key(throttle.FILE, *throttle_subject)]
+    keys = [throttle.key(throttle.FILES_PER_COMPANY, *throttle_subject)]
     if account:
-        keys.append(throttle.key(throttle.PERSON_FILE, uploader.pk))
+        keys.append(throttle.key(throttle.FILES_PER_USER, uploader.pk))
     await auth.throttle.attempt(*keys)
     owner = f"user:{uploader.pk}"
     arguments = [account.pk if account else None, name, content_type, size]

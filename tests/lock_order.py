@@ -23,7 +23,7 @@ class Locks:
     def __init__(self) -> None:
         self._held: list[tuple[tuple[int, int, Any], str]] = []
         self._tables: set[str] = set()  # of which the transaction has chosen and locked rows
-        self.faults: list[str] = []
+        self.errors: list[str] = []
 
     def add_rows(self, table: str, keys: list[Any]) -> None:
         """The rows that the transaction is going to change, possibly none."""
@@ -55,7 +55,7 @@ class Locks:
             return
         if self._held and position < max(self._held)[0]:
             held_names = [name for _, name in self._held]
-            self.faults.append(f"{name} after {', '.join(held_names)}")
+            self.errors.append(f"{name} after {', '.join(held_names)}")
         self._held.append((position, name))
 
 
@@ -69,8 +69,8 @@ class LockRecorder:
         return self._transactions.setdefault(id(db), (db, Locks()))[1]
 
     @property
-    def faults(self) -> list[str]:
-        return [fault for _, locks in self._transactions.values() for fault in locks.faults]
+    def errors(self) -> list[str]:
+        return [error for _, locks in self._transactions.values() for error in locks.errors]
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         recorder = self
@@ -125,5 +125,5 @@ def lock_order(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     recorder = LockRecorder()
     recorder.install(monkeypatch)
     yield
-    if recorder.faults:
-        pytest.fail("\n".join(recorder.faults))
+    if recorder.errors:
+        pytest.fail("\n".join(recorder.errors))

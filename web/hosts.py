@@ -34,7 +34,7 @@ class HostCheck:
         balancers may use any host to ask whether the server is healthy.
         """
         headers = dict(scope["headers"])
-        if len(headers) < len(scope["headers"]) and _times(scope, b"host") > 1:
+        if len(headers) < len(scope["headers"]) and _count_headers(scope, b"host") > 1:
             return False
         host = headers.get(b"host")
         if host is None:
@@ -51,7 +51,7 @@ class HostCheck:
         return not self._names or name in self._names or name == "localhost" or _is_address(name)
 
 
-def _times(scope: Scope, name: bytes) -> int:
+def _count_headers(scope: Scope, name: bytes) -> int:
     return sum(key == name for key, _ in scope["headers"])
 
 
@@ -72,7 +72,7 @@ def refusal() -> Response:
     return JSONResponse({"errors": [error]}, 400, {"Cache-Control": "no-store"})
 
 
-class TrailingSlash:
+class TrailingSlashRedirect:
     """Redirects to the same path without a slash at its end if a route matches that; otherwise 404.
 
     Starlette's own redirect repeats the Host header.

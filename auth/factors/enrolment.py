@@ -173,7 +173,7 @@ async def apply_enrolment(
     tx.audit(audit_action, user, sessions_ended=ended_sessions, first=codes is not None)
     tx.streams[sessions.user_key(user.pk)] = None
     await emails.send_second_factor_changed(
-        tx, user, SecondFactorChange.ON if codes else SecondFactorChange.ADDED
+        tx, user, SecondFactorChange.TURNED_ON if codes else SecondFactorChange.ADDED
     )
     return Enrolment(authenticator, codes)
 
@@ -257,7 +257,7 @@ async def remove(action: Action, session: Session, authenticator: Authenticator)
         )
         tx.streams[sessions.user_key(user.pk)] = None
         await emails.send_second_factor_changed(
-            tx, user, SecondFactorChange.REMOVED if other_count else SecondFactorChange.OFF
+            tx, user, SecondFactorChange.REMOVED if other_count else SecondFactorChange.TURNED_OFF
         )
     return bool(other_count)
 
@@ -293,6 +293,6 @@ async def renew_recovery_codes(action: Action, session: Session) -> list[str]:
             raise Refusal(
                 CommonErrorCode.NOT_ACTIVE, message=_("Two-factor authentication isn’t turned on.")
             )
-        await emails.send_second_factor_changed(tx, user, SecondFactorChange.CODES)
+        await emails.send_second_factor_changed(tx, user, SecondFactorChange.RECOVERY_CODES_RENEWED)
         tx.audit(IdentityAuditAction.RECOVERY_CODES_RENEW, user)
         return await totp.new_recovery_codes(user, tx.db)

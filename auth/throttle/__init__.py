@@ -4,13 +4,13 @@ Each attempt is counted under several keys before its outcome is known, so that 
 can't slip through. Under each key some attempts are free; after these the waits grow: 1, 2, 4, ...
 seconds, up to a maximum. Counts decrease with time. A sign-in counts under these keys:
 
-- PAIR: the email address and the network of the attempt. This is the key that stops someone who
-  guesses.
+- EMAIL_AND_NETWORK: the email address together with the network. This is the key that stops
+  someone who guesses.
 - NETWORK: the network alone, against one machine that tries a password on many addresses.
 - TARGET: the email address alone. It never causes a wait, because an attacker could otherwise keep
-  the customer out. But while an address is under attack, each attempt counts ten times under PAIR:
-  a botnet gets one guess per network and then long waits, while the customer, on another network,
-  can sign in at once.
+  the customer out. But while an address is under attack, each attempt counts ten times under
+  EMAIL_AND_NETWORK: a botnet gets one guess per network and then long waits, while the customer,
+  on another network, can sign in at once.
 - SECOND_FACTOR: the user whose password was right. Whoever gets here knows the password, so the
   wait may be shared.
 - UNLOCK: instead of all of these, the user who received an unlock email
@@ -21,8 +21,8 @@ could otherwise make the owner wait in another.
 
 When the clock is set back, waits continue from the new time.
 
-A success clears PAIR and takes its own attempt back from the other keys. Keys are hashed, and the
-least recently used ones are dropped above a maximum. The state is in this process;
+A success clears EMAIL_AND_NETWORK and takes its own attempt back from the other keys. Keys are
+hashed, and the least recently used ones are dropped above a maximum. The state is in this process;
 auth/throttle/shared.py keeps it in Redis for several processes.
 """
 
@@ -71,7 +71,7 @@ class Limit:
         return self.free_attempts + math.ceil(math.log2(max(self.max_wait.total_seconds(), 1))) + 1
 
 
-PAIR = Limit("pair", free_attempts=5, decay=timedelta(hours=1), weight_under_attack=10)
+EMAIL_AND_NETWORK = Limit("pair", free_attempts=5, decay=timedelta(hours=1), weight_under_attack=10)
 NETWORK = Limit("network", free_attempts=100, decay=timedelta(minutes=1))
 TARGET = Limit("target", free_attempts=20, decay=timedelta(minutes=15), blocks=False)
 SECOND_FACTOR = Limit("second factor", free_attempts=5, decay=timedelta(hours=1))
@@ -97,8 +97,8 @@ LIFECYCLE = Limit("lifecycle", free_attempts=5, decay=timedelta(hours=1))
 NEW_PASSWORD = Limit("new password", free_attempts=100, decay=timedelta(seconds=30))
 # Files of up to 10 MiB, videos of up to 24 MiB, per company or member of staff, and of one person
 # for a company.
-PERSON_FILE = Limit("person file", free_attempts=100, decay=timedelta(minutes=1))
-FILE = Limit("file", free_attempts=200, decay=timedelta(minutes=2))
+FILES_PER_USER = Limit("person file", free_attempts=100, decay=timedelta(minutes=1))
+FILES_PER_COMPANY = Limit("file", free_attempts=200, decay=timedelta(minutes=2))
 EMAIL_CHANGE = Limit("email change", free_attempts=5, decay=timedelta(minutes=15))
 
 
@@ -200,9 +200,9 @@ def key(limit: Limit, *subject: object) -> Key:
     return Key(limit, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
 
 
-def pair_key(email: str, peer: str) -> Key:
+def email_and_network_key(email: str, peer: str) -> Key:
     """The key of an email address together with a network."""
-    return key(PAIR, normalized_email(email), client_network(peer))
+    return key(EMAIL_AND_NETWORK, normalized_email(email), client_network(peer))
 
 
 def broad_keys(email: str, peer: str) -> tuple[Key, Key]:

@@ -386,14 +386,14 @@ class Ticket(Model):
         )
 
     async def _record_customer_message(self, tx: Transaction) -> None:
-        was_awaited = self.reply_awaited_since is not None
+        was_reply_awaited = self.reply_awaited_since is not None
         self.reply_awaited_since = self.reply_awaited_since or tx.action.at
         self.updated_at = tx.action.at
         if self.status in STATUSES_REOPENED_BY_CUSTOMERS:
             await self._set_status(tx, TicketStatus.OPEN)
             return
         await self.save(using_db=tx.db, update_fields=["reply_awaited_since", "updated_at"])
-        if not was_awaited:
+        if not was_reply_awaited:
             await tx.append(
                 INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value
             )
@@ -517,9 +517,11 @@ class Ticket(Model):
         """The refusal of a status, with those that are possible. Only staff can get it: a customer
         can close any open ticket.
         """
-        allowed = [_LABELS[status] for status in TicketStatus if status in TRANSITIONS[self.status]]
+        allowed_labels = [
+            _LABELS[status] for status in TicketStatus if status in TRANSITIONS[self.status]
+        ]
         message = _("This ticket is %(status)s. It can only become %(legal)s.")
-        if not allowed:
+        if not allowed_labels:
             message = _(
                 "This ticket is closed and can’t be changed. A reply opens a follow-up ticket."
             )
@@ -529,7 +531,7 @@ class Ticket(Model):
             "ticketId",
             message=message,
             status=_LABELS[self.status],
-            legal=allowed,
+            legal=allowed_labels,
         )
 
     async def _set_status(self, tx: Transaction, status: TicketStatus) -> None:

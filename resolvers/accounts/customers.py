@@ -15,7 +15,16 @@ from resolvers.accounts.inputs import (
 from resolvers.context import Info
 from resolvers.filters import order_or_default
 from resolvers.ids import key_of
-from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
 
 NEWEST_FIRST = Order("id", descending=True)
 
@@ -36,10 +45,10 @@ def customers(
             description="The order of the list. Defaults to most recently created first."
         ),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The customers that match a search."""
     return page(

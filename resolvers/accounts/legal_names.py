@@ -23,11 +23,11 @@ from resolvers.context import Context, Info
 from resolvers.filters import accepted_values, filter_in, order_or_default
 from resolvers.ids import key_of
 from resolvers.paging import (
-    After,
-    Before,
+    AfterArgument,
+    BeforeArgument,
     DeferredPage,
-    First,
-    Last,
+    FirstArgument,
+    LastArgument,
     Order,
     PageRequest,
     page,
@@ -103,10 +103,10 @@ def legal_name_changes(
             description="The order of the list. Defaults to longest waiting first."
         ),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The changes of legal name of every company, for agents."""
     viewer = info.context.viewer

@@ -12,7 +12,16 @@ from resolvers.accounts.inputs import StaffChangeRoleInput, StaffDismissInput, S
 from resolvers.context import Info
 from resolvers.filters import order_or_default
 from resolvers.ids import key_of
-from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
 
 OLDEST_FIRST = Order("id")
 
@@ -23,10 +32,10 @@ def members(
         UserOrder | None,
         strawberry.argument(description="The order of the list. Defaults to the order of hiring."),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The vendor's staff."""
     rows: QuerySet[User] = User.filter(staff__isnull=False)

@@ -93,13 +93,13 @@ UntilArgument = Annotated[
     ),
 ]
 Rows = Annotated[int, strawberry.argument(description="The maximum number of rows, 1 to 1,000.")]
-TicketDimensions = Annotated[
+TicketDimensionsArgument = Annotated[
     list[TicketDimension],
     strawberry.argument(
         description="One to four dimensions. There is a row for each of their combinations."
     ),
 ]
-RevenueDimensions = Annotated[
+RevenueDimensionsArgument = Annotated[
     list[RevenueDimension],
     strawberry.argument(
         description="One to four dimensions. There is a row for each of their combinations."
@@ -151,7 +151,7 @@ class Axis(NamedTuple):
 
 async def ticket_report(
     info: Info,
-    group_by: TicketDimensions,
+    group_by: TicketDimensionsArgument,
     since: SinceArgument = None,
     until: UntilArgument = None,
     channel: Annotated[
@@ -179,7 +179,7 @@ async def ticket_report(
 
 async def revenue_report(
     info: Info,
-    group_by: RevenueDimensions,
+    group_by: RevenueDimensionsArgument,
     since: SinceArgument = None,
     until: UntilArgument = None,
     first: Rows = DEFAULT_ROWS,

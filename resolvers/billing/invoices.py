@@ -15,17 +15,17 @@ from resolvers.billing.filters import InvoiceFilter, InvoiceOrder
 from resolvers.context import Context, Info
 from resolvers.filters import (
     accepted_values,
+    check_value_count,
     filter_in,
     filter_range,
     order_or_default,
-    require_few,
 )
 from resolvers.paging import (
-    After,
-    Before,
+    AfterArgument,
+    BeforeArgument,
     DeferredPage,
-    First,
-    Last,
+    FirstArgument,
+    LastArgument,
     Order,
     PageRequest,
     page,
@@ -48,16 +48,18 @@ def invoices(
             description="The order of the list. Defaults to most recently issued first."
         ),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The invoices that the viewer may see."""
     viewer, conditions = info.context.viewer, filter or InvoiceFilter()
     rows = Invoice.visible_to(viewer)
     if (numbers := accepted_values(conditions.number)) is not None:
-        canonical_numbers = [canonical_invoice_number(number) for number in require_few(numbers)]
+        canonical_numbers = [
+            canonical_invoice_number(number) for number in check_value_count(numbers)
+        ]
         rows = filter_in(
             rows, "number", [each for each in dict.fromkeys(canonical_numbers) if each]
         )

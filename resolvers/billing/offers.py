@@ -8,11 +8,20 @@ from tortoise.queryset import QuerySet
 
 from models.billing.offer import Offer, Price
 from models.text import can_be_stored
-from resolvers.arguments import Slug
+from resolvers.arguments import SlugArgument
 from resolvers.billing.filters import OfferFilter, OfferOrder
 from resolvers.context import Context, Info
 from resolvers.filters import accepted_values, filter_in, order_or_default
-from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
 from resolvers.rows import RowByForeignKey, RowByKey, RowsByParent
 
 
@@ -25,10 +34,10 @@ def offers(
         OfferOrder | None,
         strawberry.argument(description="The order of the list. Defaults to the vendor's order."),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The catalogue."""
     rows = filter_in(
@@ -44,7 +53,7 @@ def offers(
     )
 
 
-def offer(info: Info, slug: Slug) -> RowByKey | None:
+def offer(info: Info, slug: SlugArgument) -> RowByKey | None:
     """The offer with a slug."""
     return (
         RowByKey(Offer.visible_to(info.context.viewer), "slug", slug)

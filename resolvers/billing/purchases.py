@@ -26,11 +26,11 @@ from resolvers.context import Context, Info
 from resolvers.filters import filter_range, order_or_default
 from resolvers.ids import key_of, load_visible
 from resolvers.paging import (
-    After,
-    Before,
+    AfterArgument,
+    BeforeArgument,
     DeferredPage,
-    First,
-    Last,
+    FirstArgument,
+    LastArgument,
     Order,
     PageRequest,
     page,
@@ -56,10 +56,10 @@ def purchases(
             description="The order of the list. Defaults to most recently drafted first."
         ),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The purchases that the viewer may see."""
     viewer, conditions = info.context.viewer, filter or PurchaseFilter()

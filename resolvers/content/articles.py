@@ -6,11 +6,20 @@ import strawberry
 
 from models.content.article import Article
 from models.text import can_be_stored
-from resolvers.arguments import Language, Slug
+from resolvers.arguments import LanguageArgument, SlugArgument
 from resolvers.content.filters import ArticleFilter, ArticleOrder
 from resolvers.context import Info
 from resolvers.filters import accepted_values, filter_in, order_or_default
-from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
 from resolvers.rows import RowByKey
 
 
@@ -30,11 +39,11 @@ def articles(
         ArticleOrder | None,
         strawberry.argument(description="The order of the list. Defaults to the vendor's order."),
     ] = None,
-    locale: Language = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    locale: LanguageArgument = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """Search the help library in one language."""
     viewer = info.context.viewer
@@ -51,7 +60,7 @@ def articles(
     )
 
 
-def article(info: Info, slug: Slug) -> RowByKey | None:
+def article(info: Info, slug: SlugArgument) -> RowByKey | None:
     """The article with a slug."""
     return (
         RowByKey(Article.visible_to(info.context.viewer), "slug", slug)

@@ -21,7 +21,16 @@ from resolvers.content.inputs import PolicyAcceptInput
 from resolvers.context import Context, Info
 from resolvers.filters import accepted_values, filter_in, order_or_default
 from resolvers.ids import key_of, load_visible
-from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
 from resolvers.rows import RowByForeignKey, selected_columns
 
 NEWEST_FIRST = Order("effective_on", descending=True)
@@ -46,10 +55,10 @@ def policies(
         ),
     ] = None,
     at: DayArgument = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The versions in force on a day or replaced before."""
     rows = filter_in(

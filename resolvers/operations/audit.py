@@ -18,14 +18,23 @@ from operations.audit_proof import AuditProof, audit_proof
 from resolvers.context import Context, Info
 from resolvers.filters import (
     accepted_values,
+    check_value_count,
     filter_in,
     filter_range,
     order_or_default,
-    require_few,
 )
 from resolvers.ids import decode, encode, key_argument
 from resolvers.operations.filters import AuditEntryFilter, AuditEntryOrder
-from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
 from resolvers.rows import RowByForeignKey
 
 NEWEST_FIRST = Order("id", descending=True)
@@ -41,10 +50,10 @@ def entries(
         AuditEntryOrder | None,
         strawberry.argument(description="The order of the list. Defaults to most recent first."),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The entries that the viewer may see."""
     viewer, conditions = info.context.viewer, filter or AuditEntryFilter()
@@ -55,7 +64,7 @@ def entries(
     if (actors := accepted_values(conditions.actor_id)) is not None:
         rows = _filter_by_actors(
             rows,
-            [key_argument(User, actor_id, "actorId") for actor_id in require_few(actors)],
+            [key_argument(User, actor_id, "actorId") for actor_id in check_value_count(actors)],
             viewer,
         )
     if conditions.object_id is not None:

@@ -11,7 +11,16 @@ from resolvers.filters import accepted_values, order_or_default
 from resolvers.ids import key_of
 from resolvers.operations.filters import EmailFilter, EmailOrder
 from resolvers.operations.inputs import EmailRetryInput
-from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
 
 NEWEST_FIRST = Order("id", descending=True)
 
@@ -25,10 +34,10 @@ def emails(
         EmailOrder | None,
         strawberry.argument(description="The order of the list. Defaults to most recent first."),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The emails that the viewer may see, most recent first."""
     viewer = info.context.viewer

@@ -12,7 +12,16 @@ from models.privacy.erasure import Erasure
 from privacy.erasure import ErasureServices
 from resolvers.context import Context, Info, Services
 from resolvers.filters import order_or_default
-from resolvers.paging import After, Before, DeferredPage, First, Last, Order, PageRequest, page
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
 from resolvers.privacy.filters import ErasureOrder
 from resolvers.rows import RowByForeignKey
 from storage.store import Store
@@ -31,10 +40,10 @@ def erasures(
         ErasureOrder | None,
         strawberry.argument(description="The order of the list. Defaults to most recent first."),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """Every scheduled erasure."""
     viewer = info.context.viewer

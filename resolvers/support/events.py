@@ -17,10 +17,10 @@ from resolvers.context import Context, Info
 from resolvers.ids import key_argument
 from resolvers.scalars import BigInt
 
-TicketId = Annotated[
+TicketIdArgument = Annotated[
     strawberry.ID, strawberry.argument(description="The ID of the ticket to follow.")
 ]
-Cursor = Annotated[
+CursorArgument = Annotated[
     BigInt | None,
     strawberry.argument(
         description="The `sequence` of the last event you received: delivery resumes with the one "
@@ -30,7 +30,9 @@ Cursor = Annotated[
 ]
 
 
-async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> EventStream:
+async def ticket_events(
+    info: Info, ticket_id: TicketIdArgument, after: CursorArgument = None
+) -> EventStream:
     """The events of one ticket, for those who may see it."""
     key = key_argument(Ticket, ticket_id, "ticketId")
     stream = _stream(
@@ -42,7 +44,7 @@ async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -
     return stream
 
 
-async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typing, None]:
+async def ticket_typing(info: Info, ticket_id: TicketIdArgument) -> AsyncGenerator[Typing, None]:
     """Who else is typing in one ticket, for those who may see it."""
     context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
     stream = _stream(
@@ -51,12 +53,12 @@ async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typin
     return context.services.presence.watch(key, context.user.pk, stream.require_access)
 
 
-async def inbox_events(info: Info, after: Cursor = None) -> EventStream:
+async def inbox_events(info: Info, after: CursorArgument = None) -> EventStream:
     """The events of all tickets that concern the agents."""
     return _stream(info.context, INBOX, after, _session_only)
 
 
-async def account_events(info: Info, after: Cursor = None) -> EventStream:
+async def account_events(info: Info, after: CursorArgument = None) -> EventStream:
     """The events of the account that the viewer acts for."""
     account = info.context.viewer.account
     assert account is not None, "the field's rule lets in customers only"  # noqa: S101

@@ -26,18 +26,18 @@ from realtime.presence import Typing
 from resolvers.context import Context, Info
 from resolvers.filters import (
     accepted_values,
+    check_value_count,
     filter_in,
     filter_range,
     order_or_default,
-    require_few,
 )
 from resolvers.ids import key_of, load_visible
 from resolvers.paging import (
-    After,
-    Before,
+    AfterArgument,
+    BeforeArgument,
     DeferredPage,
-    First,
-    Last,
+    FirstArgument,
+    LastArgument,
     Order,
     PageRequest,
     page,
@@ -79,10 +79,10 @@ def tickets(
             description="The order of the list. Defaults to most recently changed first."
         ),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The tickets that the viewer may see: an agent's inbox, a customer's messages."""
     viewer = info.context.viewer
@@ -91,7 +91,7 @@ def tickets(
     rows = filter_in(rows, "status", status and _stored_statuses(status, viewer.is_agent))
     rows = filter_in(rows, "channel", accepted_values(conditions.channel))
     if (numbers := accepted_values(conditions.number)) is not None:
-        rows = rows.filter(Ticket.with_numbers(*require_few(numbers)))
+        rows = rows.filter(Ticket.with_numbers(*check_value_count(numbers)))
     if conditions.assigned is not None:
         rows = rows.filter(assignee_id=viewer.user_id if conditions.assigned else None)
     rows = filter_range(rows, "updated_at", conditions.updated_at)
@@ -139,10 +139,10 @@ def legal_requests(
             description="The order of the list. Defaults to earliest deadline first."
         ),
     ] = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
 ) -> DeferredPage:
     """The requests of legal weight of every company, for staff."""
     viewer, conditions = info.context.viewer, filter or LegalRequestFilter()
@@ -316,8 +316,8 @@ def messages_of(context: Context, parents: Sequence[Event]) -> RowByForeignKey:
 
 def last_messages(context: Context, parents: Sequence[Ticket]) -> FirstRowByParent:
     """The most recent message of each ticket, None for operators, who don't read messages."""
-    reads_messages = context.viewer.is_agent or context.viewer.is_customer
-    messages = QuerySet(Message) if reads_messages else Message.filter(id=None)
+    can_read_messages = context.viewer.is_agent or context.viewer.is_customer
+    messages = QuerySet(Message) if can_read_messages else Message.filter(id=None)
     return FirstRowByParent(parents, messages, "ticket_id", "-sequence")
 
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import strawberry
 
-from resolvers.arguments import Language
+from resolvers.arguments import LanguageArgument
 from resolvers.context import Info
 from resolvers.scalars import BigInt
 from schema.fields import field
 
 
-def _format(root: Any, info: Info, locale: Language = None) -> str:
+def _format(root: Any, info: Info, locale: LanguageArgument = None) -> str:
     return str(root.formatted((locale or info.context.viewer.locale).value))
 
 

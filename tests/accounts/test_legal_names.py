@@ -446,10 +446,10 @@ async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(
         await scenario.upload_kbis(infected_at=now),
     ]
     for file in refused_files:
-        addition = legal_names.add_evidence(
+        added_evidence = legal_names.add_evidence(
             action, session, scenario.bakery.account, change.pk, (file,)
         )
-        assert await outcome(addition) == "FILE_REFUSED"
+        assert await outcome(added_evidence) == "FILE_REFUSED"
     assert (
         await outcome(
             legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, ())

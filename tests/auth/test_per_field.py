@@ -18,7 +18,9 @@ from tests.story.server_fixtures import Client, Server, http_client
 from tests.uvicorn_thread import serve_in_thread
 
 PAUL = "paul@boulangerie.example"
-FREE_ATTEMPTS = 6  # attempts under auth/throttle/__init__.py's PAIR before the first wait
+FREE_ATTEMPTS = (
+    6  # attempts under auth/throttle/__init__.py's EMAIL_AND_NETWORK before the first wait
+)
 SIGN_IN = 'sessionSignIn(input: {email: "%s", password: "%s"}) { userErrors { code } }'
 
 

@@ -42,7 +42,7 @@ FORM: dict[str, Any] = {
 }
 
 
-class Meter:
+class HashCounter:
     """Counts the Argon2 computations of the hashing processes."""
 
     def __init__(self) -> None:
@@ -63,13 +63,13 @@ class Meter:
 
 
 @pytest.fixture
-def meter() -> Meter:
-    return Meter()
+def hash_counter() -> HashCounter:
+    return HashCounter()
 
 
 @pytest.fixture
-async def auth(auth: AuthServices, meter: Meter) -> AsyncIterator[AuthServices]:
-    passwords = Passwords(run_command=meter.run_command)
+async def auth(auth: AuthServices, hash_counter: HashCounter) -> AsyncIterator[AuthServices]:
+    passwords = Passwords(run_command=hash_counter.run_command)
     yield replace(auth, passwords=passwords)
     passwords.close()
 
@@ -112,15 +112,17 @@ class TestSignUp:
         assert await templates_to("nadia@verrier.example") == ["verification"]
 
     async def test_a_known_address_takes_the_same_work(
-        self, auth: AuthServices, new_action: "NewAction", owner: User, meter: Meter
+        self, auth: AuthServices, new_action: "NewAction", owner: User, hash_counter: HashCounter
     ) -> None:
         """P3.5: signing up doesn't reveal who is a customer, and leaves an existing password and
         company unchanged.
         """
-        first = await meter.work(sign_up(new_action(), auth, **FORM))
+        first = await hash_counter.work(sign_up(new_action(), auth, **FORM))
         second_form = FORM | {"email": owner.email.upper(), "password": "mouette phare ardoise 77"}
         assert (
-            await meter.work(sign_up(new_action(), auth, **second_form)) == first == ("accepted", 1)
+            await hash_counter.work(sign_up(new_action(), auth, **second_form))
+            == first
+            == ("accepted", 1)
         )
         assert await User.all().count() == 2
         assert await Account.all().count() == 2
@@ -281,10 +283,10 @@ class TestAuthenticate:
         assert await authenticate_with(auth, new_action, email=" CAMILLE@fournil.example") == owner
 
     async def test_an_unknown_address_and_a_wrong_password_are_indistinguishable(
-        self, auth: AuthServices, new_action: "NewAction", owner: User, meter: Meter
+        self, auth: AuthServices, new_action: "NewAction", owner: User, hash_counter: HashCounter
     ) -> None:
         """P3.5: the same error after the same work."""
-        expected = await meter.work(
+        expected = await hash_counter.work(
             authenticate_with(
                 auth, new_action, email=owner.email, password="mouette phare ardoise 77"
             )
@@ -296,7 +298,10 @@ class TestAuthenticate:
             "\ud800",
             "n" * 9999,
         ):
-            assert await meter.work(authenticate_with(auth, new_action, email=email)) == expected
+            assert (
+                await hash_counter.work(authenticate_with(auth, new_action, email=email))
+                == expected
+            )
         assert expected == ("CREDENTIALS_INVALID", ("input", "password"), {}, 1)
 
     async def test_an_unverified_address_is_reported_only_after_the_right_password(

@@ -13,7 +13,7 @@ PASSED = Measurement("pings", 150.0, 199.0, 160.0, 5.0, 249.0, 400.0, 0, {"close
 
 
 @pytest.mark.parametrize(
-    ("measurement", "passes"),
+    ("measurement", "has_passed"),
     [
         (PASSED, True),
         (replace(PASSED, memory_peak=201.0), False),
@@ -23,11 +23,15 @@ PASSED = Measurement("pings", 150.0, 199.0, 160.0, 5.0, 249.0, 400.0, 0, {"close
     ids=["bounded", "memory", "wait", "failures"],
 )
 def test_an_attack_passes_when_memory_and_waits_are_bounded(
-    measurement: Measurement, passes: bool
+    measurement: Measurement, has_passed: bool
 ) -> None:
-    assert measurement.passes is passes
+    assert measurement.has_passed is has_passed
     line = table([measurement]).splitlines()[-1]
-    assert (": 3 closed" in line, "ok:" in line, "FAILED:" in line) == (True, passes, not passes)
+    assert (": 3 closed" in line, "ok:" in line, "FAILED:" in line) == (
+        True,
+        has_passed,
+        not has_passed,
+    )
 
 
 def test_the_failures_of_the_bystander_are_reported() -> None:

@@ -116,8 +116,8 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
         lambda tx, user: emails.send_email_change_requested(tx, user, "new@example.fr", None),
     ],
     "email_changed": [lambda tx, user: emails.send_email_changed(tx, user, "new@example.fr")],
-    "legal_name": [
-        lambda tx, user, status=status: emails.send_legal_name(
+    "legal_name_status": [
+        lambda tx, user, status=status: emails.send_legal_name_status(
             tx, user, legal_name_change(user, status)
         )  # type: ignore[misc]
         for status in LEGAL_NAME_STATUSES
@@ -417,7 +417,7 @@ async def test_p1_3_the_previous_address_is_told_the_new_one(
 async def test_p1_1_a_company_learns_the_outcome_of_its_change_of_name(
     action: Action, zoe: User, locale: Locale, phrases: tuple[str, ...]
 ) -> None:
-    variants = await store_variants(action, zoe, locale, "legal_name")
+    variants = await store_variants(action, zoe, locale, "legal_name_status")
     for email, phrase in zip(variants, phrases, strict=True):
         assert phrase in email.text.replace("\n", " ")
         assert "\nZoé Lefèvre\n" in email.text

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("db")
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
-class Waiting:
+class WaitingScenario:
     """Emails and companies that wait, and a clock that can be set back."""
 
     def __init__(self, clock: "MovableClock", bus: "RecordingBus") -> None:
@@ -46,11 +46,11 @@ class Waiting:
 
 
 @pytest.fixture
-def waiting(clock: "MovableClock", bus: "RecordingBus") -> Waiting:
-    return Waiting(clock, bus)
+def waiting(clock: "MovableClock", bus: "RecordingBus") -> WaitingScenario:
+    return WaitingScenario(clock, bus)
 
 
-async def test_waiting_times_follow_a_clock_that_is_set_back(waiting: Waiting) -> None:
+async def test_waiting_times_follow_a_clock_that_is_set_back(waiting: WaitingScenario) -> None:
     """What was due stays due, and what had to wait waits as long as before."""
     due, retried = await waiting.store_email(), await waiting.store_email(5 * MINUTE)
     account = await Account.create(
@@ -73,7 +73,7 @@ async def test_waiting_times_follow_a_clock_that_is_set_back(waiting: Waiting) -
     assert account.registry_due_at == waiting.clock.now() + 2 * HOUR - MINUTE
 
 
-async def test_recent_emails_wait_at_most_their_original_delay(waiting: Waiting) -> None:
+async def test_recent_emails_wait_at_most_their_original_delay(waiting: WaitingScenario) -> None:
     """The time is recorded at intervals, so the last seconds before the change are unknown."""
     await waiting.run_job()
     waiting.clock.advance(timedelta(seconds=9))
@@ -83,7 +83,7 @@ async def test_recent_emails_wait_at_most_their_original_delay(waiting: Waiting)
     assert await waiting.remaining_delay(email) == timedelta(seconds=9)
 
 
-async def test_clocks_of_two_hosts_may_differ_a_little(waiting: Waiting) -> None:
+async def test_clocks_of_two_hosts_may_differ_a_little(waiting: WaitingScenario) -> None:
     await waiting.run_job()
     email = await waiting.store_email(MINUTE)
     waiting.clock.advance(-TOLERANCE)
@@ -91,7 +91,9 @@ async def test_clocks_of_two_hosts_may_differ_a_little(waiting: Waiting) -> None
     assert await waiting.remaining_delay(email) == MINUTE + TOLERANCE
 
 
-async def test_waiting_emails_are_rescheduled_and_sent_ones_unchanged(waiting: Waiting) -> None:
+async def test_waiting_emails_are_rescheduled_and_sent_ones_unchanged(
+    waiting: WaitingScenario,
+) -> None:
     emails = [await waiting.store_email(HOUR) for _ in range(7)]
     await emails[3].mark_sent(waiting.clock.now())
     await waiting.run_job()

@@ -5,7 +5,7 @@ import pytest
 from models.errors import ServiceUnavailable
 from realtime.client import SocketLimits
 from realtime.close_codes import CloseCode
-from realtime.outages import outlast, require_available
+from realtime.outages import require_available, retry_during_outage
 from tests.realtime.socket_fixtures import receive, running_server, send, wait_until_closed
 
 
@@ -38,10 +38,10 @@ async def test_work_is_retried_until_it_succeeds_or_times_out() -> None:
             raise ServiceUnavailable("outage")
         return attempts[-1]
 
-    assert await outlast(work) == 2
+    assert await retry_during_outage(work) == 2
     attempts.clear()
     with pytest.raises(ServiceUnavailable):
-        await outlast(work, seconds=-1)
+        await retry_during_outage(work, seconds=-1)
     assert attempts == [0]
 
 

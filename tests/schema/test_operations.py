@@ -278,7 +278,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(
         clientMessageId="after",
     )
     assert reply_payload["ticket"]["follows"]["id"] == ticket
-    stolen_claim = await mutate(
+    claim_payload = await mutate(
         execute,
         dataset.paul.owner,
         "ticketReply",
@@ -289,7 +289,7 @@ async def test_an_invalid_transition_lists_the_valid_ones(
         clientMessageId="file",
         fileIds=[ticket],
     )
-    assert stolen_claim["userErrors"] == [{"code": "NOT_FOUND"}]
+    assert claim_payload["userErrors"] == [{"code": "NOT_FOUND"}]
 
 
 async def test_operators_verify_the_invoice_numbering(

@@ -65,11 +65,11 @@ async def test_a_changed_price_ends_the_old_version_without_changing_it(
     db: str, clock: "MovableClock"
 ) -> None:
     content = offers()
-    await catalogue.sell(clock.now(), content)
+    await catalogue.install_offers(clock.now(), content)
     old_price = await Price.get(offer__slug=content[0].slug, interval=Interval.MONTH)
     clock.advance(timedelta(days=1))
     raised_offer = replace(content[0], monthly_net_cents=old_price.net_cents + 100)
-    await catalogue.sell(clock.now(), [raised_offer, *content[1:]])
+    await catalogue.install_offers(clock.now(), [raised_offer, *content[1:]])
     versions = await Price.filter(offer_id=old_price.offer_id, interval=Interval.MONTH).order_by(
         "id"
     )
@@ -82,9 +82,9 @@ async def test_a_changed_price_ends_the_old_version_without_changing_it(
 
 async def test_a_changed_text_is_replaced_and_searchable(db: str, clock: "MovableClock") -> None:
     content = articles()
-    await catalogue.publish(clock.now(), content)
+    await catalogue.install_articles(clock.now(), content)
     changed_article = replace(content[0], fr=replace(content[0].fr, title="Une girafe"))
-    await catalogue.publish(clock.now(), [changed_article, *content[1:]])
+    await catalogue.install_articles(clock.now(), [changed_article, *content[1:]])
     assert [row.slug async for row in Article.matching(Article.all(), "girafe", Locale.FR)] == [
         changed_article.slug
     ]

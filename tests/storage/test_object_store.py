@@ -193,12 +193,12 @@ async def test_an_unresponsive_store_is_unavailable(response_head: str) -> None:
         if response_head
         else b""
     )
-    test_finished = asyncio.Event()
+    is_test_over = asyncio.Event()
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(response)
-        await test_finished.wait()
+        await is_test_over.wait()
         writer.close()
 
     async with await asyncio.start_server(hang, "127.0.0.1") as server:
@@ -206,7 +206,7 @@ async def test_an_unresponsive_store_is_unavailable(response_head: str) -> None:
         store = ObjectStore(url, "key", "secret", 0.2)
         with pytest.raises(StoreUnavailable):
             assert [chunk async for chunk in await store.open(random_key())] == []
-        test_finished.set()
+        is_test_over.set()
 
 
 async def test_a_store_that_refuses_access_is_unavailable(s3_server: S3Server) -> None:

@@ -163,13 +163,13 @@ async def noe_is_promoted_while_connected(paul: Client, noe: Client) -> None:
         last = (await subscription.until("TICKET_OPENED"))["sequence"]
         arguments = {"userId": await user_id(paul, "Noé Blin"), "role": "BILLING"}
         for _ in range(2):
-            promotion = await paul.mutate(
+            role_payload = await paul.mutate(
                 "memberChangeRole",
                 "MemberChangeRoleInput",
                 arguments,
                 "member { role user { name } }",
             )
-            assert promotion["member"] == {"role": "BILLING", "user": {"name": "Noé Blin"}}
+            assert role_payload["member"] == {"role": "BILLING", "user": {"name": "Noé Blin"}}
         assert await websocket.wait_closed() == CloseCode.FORBIDDEN
     assert (await noe.data("{ invoices { totalCount } }"))["invoices"] == {"totalCount": 0}
     async with noe.socket() as websocket:
@@ -209,13 +209,13 @@ async def marie_invites_noe(marie: Client, noe: Client) -> None:
         INVITATION_FIELDS,
     )
     assert [error["code"] for error in repeated_payload["userErrors"]] == ["ALREADY_MEMBER"]
-    mistaken_input = {
+    invalid_input = {
         "email": "nobody@quais.example",
         "role": "BILLING",
         "idempotencyKey": "mistake",
     }
     sent_payload = await marie.mutate(
-        "invitationSend", "InvitationSendInput", mistaken_input, INVITATION_FIELDS
+        "invitationSend", "InvitationSendInput", invalid_input, INVITATION_FIELDS
     )
     for _ in range(2):
         revoke_input = {"invitationId": sent_payload["invitation"]["id"]}
@@ -318,8 +318,8 @@ async def marie_transfers_her_company(marie: Client, noe: Client) -> None:
     # The name of every customer in these tests.
     assert await members(noe) == {"Paul Meunier": "ADMIN", "Noé Blin": "OWNER"}
     assert (await noe.data("{ viewer { role } }"))["viewer"]["role"] == "OWNER"
-    departure = await marie.execute("mutation { accountLeave { left userErrors { code } } }")
-    assert departure["data"]["accountLeave"] == {"left": True, "userErrors": []}
+    leave_payload = await marie.execute("mutation { accountLeave { left userErrors { code } } }")
+    assert leave_payload["data"]["accountLeave"] == {"left": True, "userErrors": []}
     assert await code_of(marie, "{ viewer { locale } }") == "UNAUTHENTICATED"
     assert await members(noe) == {"Noé Blin": "OWNER"}
 

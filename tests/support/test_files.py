@@ -158,7 +158,7 @@ async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer)
     colleague = colleagues[0]
     viewers = [replace(viewer, user=each) for each in colleagues]
     for colleague_viewer in viewers:
-        for _ in range(throttle.FILE.free_attempts // 2):
+        for _ in range(throttle.FILES_PER_COMPANY.free_attempts // 2):
             await announce(site, colleague_viewer)
             with pytest.raises(Refusal):
                 await announce(site, viewer, size=0)
@@ -171,7 +171,7 @@ async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer)
 
 async def test_announcements_are_limited_per_person(site: Site, viewer: Viewer) -> None:
     """One member doesn't use up the allowance of the company."""
-    for _ in range(throttle.PERSON_FILE.free_attempts + 1):
+    for _ in range(throttle.FILES_PER_USER.free_attempts + 1):
         await announce(site, viewer)
     with pytest.raises(Throttled):
         await announce(site, viewer)

@@ -20,7 +20,7 @@ from tests.story.server_fixtures import Server
 from tests.uvicorn_thread import serve_in_thread
 from web.hosts import HostCheck
 
-EVIL = "evil.example"
+OTHER_HOST = "evil.example"
 BODY = b'{"query": "{ __typename }"}'
 
 
@@ -67,7 +67,12 @@ async def test_redirects_stay_on_the_host(
     client: httpx.AsyncClient, path: str, location: str
 ) -> None:
     url = str(client.base_url).rstrip("/") + path
-    for headers in ({}, {"host": EVIL}, {"x-forwarded-host": EVIL}, {"origin": "https://e.fr"}):
+    for headers in (
+        {},
+        {"host": OTHER_HOST},
+        {"x-forwarded-host": OTHER_HOST},
+        {"origin": "https://e.fr"},
+    ):
         response = await client.get(url, headers=headers)
         assert (response.status_code, response.headers["location"]) == (307, location)
 
@@ -104,7 +109,13 @@ async def test_other_hosts_are_refused_when_hosts_are_configured(
 ) -> None:
     port = urlsplit(server.url).port
     allowed = ["127.0.0.1", f"camcha:{port}", "CAMCHA.", f"localhost:{port}", "[::1]", "10.0.0.7:1"]
-    for host in [*allowed, EVIL, "camcha.evil.example", "evilcamcha", "127.0.0.1.evil.example"]:
+    for host in [
+        *allowed,
+        OTHER_HOST,
+        "camcha.evil.example",
+        "evilcamcha",
+        "127.0.0.1.evil.example",
+    ]:
         for path in ("/graphql", "/policies/privacy"):
             response = await client.get(path, params={"query": "{a}"}, headers={"host": host})
             refused = "Host header" in response.text
@@ -112,7 +123,7 @@ async def test_other_hosts_are_refused_when_hosts_are_configured(
             assert response.status_code == 400 or not refused
         assert (await client.get("/healthz", headers={"host": host})).status_code == 200
     with pytest.raises(InvalidStatus) as handshake:
-        await open_socket(server, EVIL)
+        await open_socket(server, OTHER_HOST)
     assert handshake.value.response.status_code == 400
 
 

@@ -73,20 +73,20 @@ async def test_only_the_button_confirms_and_another_one_stops(
 async def test_other_links_change_nothing(
     site: Site, recipient: InvoiceRecipient, page: str, clock: "MovableClock"
 ) -> None:
-    good = link(site, recipient, page)
+    valid_link = link(site, recipient, page)
     other_account = InvoiceRecipient(id=recipient.pk, account_id=999, email=recipient.email)
-    bad = [
+    invalid_links = [
         f"/invoices/{page}",
-        good[:-1] + ("a" if good[-1] != "a" else "b"),
+        valid_link[:-1] + ("a" if valid_link[-1] != "a" else "b"),
         f"/invoices/{page}?token={site.sign(Purpose.DOWNLOAD, recipient=recipient.pk)}",
         link(site, other_account, page),
     ]
-    for url in bad:
+    for url in invalid_links:
         for method in ("GET", "POST"):
             assert (await site.client.request(method, url)).status_code == 404
     assert await status() is InvoiceRecipientStatus.PENDING
     clock.advance(timedelta(days=1_000))  # an invoice of years ago can still be answered
-    assert (await site.client.get(good)).status_code == 200
+    assert (await site.client.get(valid_link)).status_code == 200
     await recipient.delete()
     for method in ("GET", "POST"):
-        assert (await site.client.request(method, good)).status_code == 404
+        assert (await site.client.request(method, valid_link)).status_code == 404

@@ -62,8 +62,8 @@ async def test_an_operator_sets_up_the_second_factor(
     assert all(each in cookie for each in ("HttpOnly", "Path=/second-factor", "SameSite=strict"))
     assert "Secure" in cookie
     secret = secret_of(page.text)
-    wrong = await send(site, code="000000")
-    assert (wrong.status_code, secret_of(wrong.text)) == (422, secret)
+    refused_response = await send(site, code="000000")
+    assert (refused_response.status_code, secret_of(refused_response.text)) == (422, secret)
     done = await send(site, code=code_of(secret, site.action()))
     assert done.status_code == 200
     recovery_codes = re.findall(r"<code>([^<]+)</code>", done.text)
@@ -81,9 +81,9 @@ async def test_an_operator_sets_up_the_second_factor(
     )
     tokens = await sessions.sign_in(user, None, True, site.action())
     assert (await viewer_of(tokens.access, clock.now())).staff is Staff.OPERATOR
-    again = await send(site, email=operator.email, password=PASSWORD)
-    assert again.status_code == 422
-    assert "already has a second factor" in again.text
+    repeated_response = await send(site, email=operator.email, password=PASSWORD)
+    assert repeated_response.status_code == 422
+    assert "already has a second factor" in repeated_response.text
 
 
 async def test_staff_who_chose_a_password_are_led_to_the_page(site: Site, operator: User) -> None:

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from auth.throttle import (
+    EMAIL_AND_NETWORK,
     NETWORK,
-    PAIR,
     SECOND_FACTOR,
     TARGET,
     Key,
     Throttle,
     broad_keys,
+    email_and_network_key,
     key,
-    pair_key,
     shared,
 )
 from auth.throttle.shared import SharedThrottle
@@ -65,7 +65,7 @@ async def test_two_processes_share_their_counts(redis: RedisServer) -> None:
         for throttle in (one, two) * 4
     ]
     assert guesses == [0, 0, 0, 0, 0, 0, 1, 1]
-    await one.clear(pair_key("a@b.fr", "192.0.2.1"))
+    await one.clear(email_and_network_key("a@b.fr", "192.0.2.1"))
     await one.undo_attempt(*broad_keys("a@b.fr", "192.0.2.1"))
     assert await seconds_to_wait(two, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
     await one.close()
@@ -77,14 +77,14 @@ async def test_of_many_concurrent_attempts_only_the_free_ones_are_allowed(
 ) -> None:
     throttles = [SharedThrottle(FixedClock(), redis.url, SECRET) for _ in range(4)]
     retry_delays = await asyncio.gather(
-        *(seconds_to_wait(throttle, key(PAIR, "a")) for throttle in throttles * 25)
+        *(seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "a")) for throttle in throttles * 25)
     )
     assert sorted(retry_delays) == [0] * 6 + [1] * 94
     for throttle in throttles:
         await throttle.close()
 
 
-_LIMITS = (PAIR, NETWORK, TARGET, SECOND_FACTOR)
+_LIMITS = (EMAIL_AND_NETWORK, NETWORK, TARGET, SECOND_FACTOR)
 _KEYS = st.lists(
     st.builds(key, st.sampled_from(_LIMITS), st.integers(0, 1)), min_size=1, max_size=4, unique=True
 )
@@ -147,7 +147,7 @@ async def test_without_redis_each_process_counts_alone(
     monkeypatch.setattr(shared, "TIMEOUT", 1.0)
     server = RedisServer()
     throttle = SharedThrottle(FixedClock(), server.url, SECRET)
-    assert await seconds_to_wait(throttle, key(PAIR, "a")) == 0
+    assert await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "a")) == 0
     if outage == "dead":
         server.kill()
     elif outage == "hanging":
@@ -155,10 +155,12 @@ async def test_without_redis_each_process_counts_alone(
     else:
         server.client().config_set("maxmemory", "1")
     with capture_logs() as logged:
-        retry_delays = [await seconds_to_wait(throttle, key(PAIR, "a")) for _ in range(7)]
+        retry_delays = [
+            await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "a")) for _ in range(7)
+        ]
         if outage != "out of memory":  # while it still forgets counts
-            await throttle.undo_attempt(key(PAIR, "b"))
-            await throttle.clear(key(PAIR, "b"))
+            await throttle.undo_attempt(key(EMAIL_AND_NETWORK, "b"))
+            await throttle.clear(key(EMAIL_AND_NETWORK, "b"))
     assert retry_delays == [0] * 6 + [1]
     assert [each["event"] for each in logged if each["event"].startswith("throttle")] == [
         "throttle.unavailable"
@@ -172,7 +174,7 @@ async def test_without_redis_each_process_counts_alone(
     with capture_logs() as logged:
         async with asyncio.timeout(PATIENCE):
             while not any(each["event"] == "throttle.restored" for each in logged):
-                await seconds_to_wait(throttle, key(PAIR, "c"))
+                await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "c"))
                 await asyncio.sleep(0.05)
     await throttle.close()
     server.close()
@@ -183,9 +185,9 @@ async def test_an_unresponsive_redis_is_not_retried_immediately() -> None:
     server = RedisServer()
     throttle = SharedThrottle(FixedClock(), server.url, SECRET)
     server.kill()
-    await seconds_to_wait(throttle, key(PAIR, "a"))
+    await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "a"))
     server.start()
-    await seconds_to_wait(throttle, key(PAIR, "a"))
+    await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "a"))
     assert server.client().dbsize() == 0
     await throttle.close()
     server.close()

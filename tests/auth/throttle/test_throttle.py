@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth.throttle import (
-    PAIR,
+    EMAIL_AND_NETWORK,
     SECOND_FACTOR,
     TARGET,
     Key,
@@ -17,8 +17,8 @@ from auth.throttle import (
     Throttle,
     broad_keys,
     client_network,
+    email_and_network_key,
     key,
-    pair_key,
 )
 from models.errors import Throttled
 
@@ -34,7 +34,7 @@ class FixedClock:
 
 
 def sign_in_keys(email: str, peer: str) -> tuple[Key, ...]:
-    return pair_key(email, peer), *broad_keys(email, peer)
+    return email_and_network_key(email, peer), *broad_keys(email, peer)
 
 
 async def seconds_to_wait(throttle: Throttle, *keys: Key) -> int:
@@ -52,10 +52,14 @@ async def test_after_five_free_attempts_waits_double_up_to_fifteen_minutes() -> 
     throttle = Throttle(clock)
     retry_delays = []
     for _ in range(18):
-        retry_delays.append(await seconds_to_wait(throttle, pair_key("a@b.fr", "192.0.2.1")))
+        retry_delays.append(
+            await seconds_to_wait(throttle, email_and_network_key("a@b.fr", "192.0.2.1"))
+        )
         if retry_delays[-1]:
             clock.time += timedelta(seconds=retry_delays[-1])
-            assert await seconds_to_wait(throttle, pair_key("a@b.fr", "192.0.2.1")) == 0
+            assert (
+                await seconds_to_wait(throttle, email_and_network_key("a@b.fr", "192.0.2.1")) == 0
+            )
     assert retry_delays == [0] * 6 + [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
 
 
@@ -78,10 +82,12 @@ async def test_guesses_are_limited_regardless_of_their_timing(delays: list[float
     throttle, started_at, guesses = Throttle(clock), clock.time, 0
     for pause in delays:
         clock.time += timedelta(seconds=pause)
-        guesses += await seconds_to_wait(throttle, pair_key("a@b.fr", "192.0.2.1")) == 0
+        guesses += (
+            await seconds_to_wait(throttle, email_and_network_key("a@b.fr", "192.0.2.1")) == 0
+        )
     hours = (clock.time - started_at) / timedelta(hours=1)
     # The free attempts, the growing waits, then one every 15 minutes.
-    assert guesses <= PAIR.free_attempts + 11 + 4 * hours
+    assert guesses <= EMAIL_AND_NETWORK.free_attempts + 11 + 4 * hours
 
 
 @given(st.lists(st.tuples(st.integers(1, 250), st.floats(0, 60)), max_size=150))
@@ -128,7 +134,7 @@ async def test_an_attempt_that_has_to_wait_is_not_counted() -> None:
     throttle = Throttle(clock)
     for _ in range(500):
         await seconds_to_wait(throttle, *sign_in_keys("a@b.fr", "192.0.2.1"))
-    assert await seconds_to_wait(throttle, pair_key("a@b.fr", "192.0.2.1")) == 1
+    assert await seconds_to_wait(throttle, email_and_network_key("a@b.fr", "192.0.2.1")) == 1
     assert await seconds_to_wait(throttle, *sign_in_keys("c@b.fr", "192.0.2.1")) == 0
 
 
@@ -136,7 +142,7 @@ async def test_a_success_clears_its_counts() -> None:
     throttle = Throttle(FixedClock())
     for _ in range(1000):  # an office whose users sign in all day
         assert await seconds_to_wait(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
-        await throttle.clear(pair_key("a@b.fr", "192.0.2.1"))
+        await throttle.clear(email_and_network_key("a@b.fr", "192.0.2.1"))
         await throttle.undo_attempt(*broad_keys("a@b.fr", "192.0.2.1"))
 
 
@@ -144,23 +150,25 @@ async def test_counts_decrease_over_time() -> None:
     clock = FixedClock()
     throttle = Throttle(clock)
     for _ in range(6):
-        await seconds_to_wait(throttle, key(PAIR, "a"))
-    assert await seconds_to_wait(throttle, key(PAIR, "a")) == 1
+        await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "a"))
+    assert await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "a")) == 1
     clock.time += timedelta(hours=6)
-    assert [await seconds_to_wait(throttle, key(PAIR, "a")) for _ in range(7)] == [0] * 6 + [1]
+    assert [await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "a")) for _ in range(7)] == [
+        0
+    ] * 6 + [1]
 
 
 @given(st.lists(st.integers(0, 30), max_size=200))
 async def test_memory_is_bounded_and_the_busiest_key_is_kept(others: list[int]) -> None:
     throttle = Throttle(FixedClock(), size=10)
     for _ in range(6):
-        await seconds_to_wait(throttle, key(PAIR, "guesser"))
+        await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "guesser"))
     for other in others:
-        await seconds_to_wait(throttle, key(PAIR, other))
-        await throttle.undo_attempt(key(PAIR, "guesser"))
-        await seconds_to_wait(throttle, key(PAIR, "guesser"))
+        await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, other))
+        await throttle.undo_attempt(key(EMAIL_AND_NETWORK, "guesser"))
+        await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "guesser"))
         assert len(throttle.__dict__["_counts"]) <= 10
-    assert await seconds_to_wait(throttle, key(PAIR, "guesser")) == 1
+    assert await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "guesser")) == 1
 
 
 async def test_a_wait_does_not_grow_when_the_clock_is_set_back() -> None:
@@ -176,7 +184,9 @@ async def test_a_wait_does_not_grow_when_the_clock_is_set_back() -> None:
     assert await seconds_to_wait(throttle, *keys) == 2
 
 
-@given(st.lists(st.tuples(st.sampled_from([PAIR, SECOND_FACTOR]), st.floats(-7200, 900))))
+@given(
+    st.lists(st.tuples(st.sampled_from([EMAIL_AND_NETWORK, SECOND_FACTOR]), st.floats(-7200, 900)))
+)
 async def test_no_wait_exceeds_the_maximum_however_the_clock_moves(
     steps: list[tuple[Limit, float]],
 ) -> None:

@@ -107,7 +107,8 @@ SDL = f"""
       edgeFiltered(filter: Filter, must: Int! = 1): [Box]
     }}
     type Mutation {{ {fields("Mutation", 8, 8)} 
-      step(turns: Int = 1): String  stepNonNull(turns: Int! = 1, fail: Boolean = false): String! }}
+      step(iterations: Int = 1): String
+      stepNonNull(iterations: Int! = 1, fail: Boolean = false): String! }}
     type Subscription {{ {fields("Query", 10, 14)} describe(of: String = "all"): String }}
 """
 
@@ -162,18 +163,20 @@ def describe(_source: Any, info: GraphQLResolveInfo[SeededContext], **arguments:
 async def step(
     _source: Any,
     info: GraphQLResolveInfo[SeededContext],
-    turns: int | None = 1,
+    iterations: int | None = 1,
     fail: bool | None = False,
 ) -> Any:
     info.context.effects.append(f"begin {info.path.key}")
-    await resolve_later(None, min(abs(turns or 0), 5))
+    await resolve_later(None, min(abs(iterations or 0), 5))
     info.context.effects.append(f"end {info.path.key}")
     if fail:
         raise ValueError("the step failed")
     return f"step {len(info.context.effects)}"
 
 
-def effect(source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any) -> Any:
+def resolve_with_effect(
+    source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any
+) -> Any:
     info.context.effects.append(f"{info.path.key}")
     return resolve(source, info, **arguments)
 
@@ -291,8 +294,8 @@ def faulty_schema() -> GraphQLSchema:
 
 
 def _leaves(schema: GraphQLSchema) -> None:
-    odd_scalar: Any = schema.type_map["Odd"]
-    odd_scalar.coerce_output_value, odd_scalar.coerce_input_value, odd_scalar.parse_value = (
+    named_scalar: Any = schema.type_map["Odd"]
+    named_scalar.coerce_output_value, named_scalar.coerce_input_value, named_scalar.parse_value = (
         serialize,
         parse_value,
         parse_value,
@@ -325,7 +328,7 @@ def _resolver(schema: GraphQLSchema, kind: str, name: str, field: GraphQLField) 
     if name in RESOLVERS:
         field.resolve = RESOLVERS[name]
     elif kind == "Mutation":
-        field.resolve = effect
+        field.resolve = resolve_with_effect
     elif name.startswith("edge"):
         field.extensions = {"batch": batch_for(name, field, schema)}
         field.resolve = load

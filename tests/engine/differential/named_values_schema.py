@@ -46,7 +46,7 @@ SDL = f"""
       arguments(number: Int! = 5, options: Options, optionsList: [Options!], grid: [[Int]], colours: [Colour!] = [RED], odd: Odd, id: ID, float: Float): String
     }}
     type Mutation {{
-      step(turns: Int = 1): String  stepNonNull(turns: Int! = 1, fail: Boolean = false): String!  item: Item  fails: Int  failsNonNull: Int!
+      step(iterations: Int = 1): String  stepNonNull(iterations: Int! = 1, fail: Boolean = false): String!  item: Item  fails: Int  failsNonNull: Int!
     }}
     type Subscription {{ event: Item  number: Int  describe: String  failsNonNull: Int! }}
 """
@@ -102,16 +102,21 @@ def item(number: int = 1) -> dict[str, Any]:
         "items": lambda _info: [item(5), None, item(6)],
         "itemsNonNull": lambda _info: [item(5), None],
         "itemsAll": lambda _info: [item(5), resolve_later(item(6), 2)],
-        "named": lambda _info: TOWER,
+        "named": lambda _info: TOWER_VALUE,
     }
 
 
-TOWER = {"__typename": "Tower", "name": "tower", "height": 3, "failsNonNull": ValueError("failed")}
-WALL = {
+TOWER_VALUE = {
+    "__typename": "Tower",
+    "name": "tower",
+    "height": 3,
+    "failsNonNull": ValueError("failed"),
+}
+WALL_VALUE = {
     "__typename": "Wall",
     "name": "wall",
     "length": 4,
-    "sides": [TOWER, None, {"__typename": "Wall"}],
+    "sides": [TOWER_VALUE, None, {"__typename": "Wall"}],
 }
 NAN = float("nan")
 
@@ -192,8 +197,8 @@ NAMED_VALUES: dict[str, Callable[[], Any]] = {
     "itemGrid and nulls": lambda: [[item(1), None], None],
     # objects
     "item": lambda: item(1),
-    "tower": lambda: TOWER,
-    "wall": lambda: WALL,
+    "tower": lambda: TOWER_VALUE,
+    "wall": lambda: WALL_VALUE,
     "later item": lambda: resolve_later(item(1), 1),
     "deferred item": lambda: DeferredValue(item(1), 1),
     "deferred null object": lambda: DeferredValue(None, 1),
@@ -202,8 +207,8 @@ NAMED_VALUES: dict[str, Callable[[], Any]] = {
     "number": lambda: {"__typename": 5},
     "untyped": dict,
     "query": lambda: {"__typename": "Query"},
-    "mixed types": lambda: [item(1), TOWER, resolve_later(WALL, 1)],
-    "mixed types with errors": lambda: [TOWER, {"__typename": "Nowhere"}, WALL],
+    "mixed types": lambda: [item(1), TOWER_VALUE, resolve_later(WALL_VALUE, 1)],
+    "mixed types with errors": lambda: [TOWER_VALUE, {"__typename": "Nowhere"}, WALL_VALUE],
 }
 
 

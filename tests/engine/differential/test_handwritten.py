@@ -157,11 +157,11 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "an interface on an object": ("{ deep { ... on Named { name ... on Item { id } ... on Named { n: name } } } named { name ... on Tall { height } } }", {}),
     "a union on a union": ('{ thing(value: "item") { ... on Thing { ... on Named { name } ... on Item { id } } } }', {}),
     "different fields for each runtime type": ('{ things(value: "mixed types") { ... on Tower { name } ... on Named { name } ... on Wall { length name } } }', {}),
-    "a mutation": ("mutation { a: step(turns: 3) b: step(turns: 0) c: step(turns: 2) }", {}),
+    "a mutation": ("mutation { a: step(iterations: 3) b: step(iterations: 0) c: step(iterations: 2) }", {}),
     "fields below a mutation's": ("mutation { item { later laterA: later deepNonNull { later } } a: step item { id items { later } } b: step }", {}),
     "a mutation continues after an error": ("mutation { a: step fails b: step }", {}),
     "a mutation stops at a null": ("mutation { a: step failsNonNull b: step }", {}),
-    "a mutation stops at its own error": ("mutation { a: stepNonNull b: stepNonNull(turns: 3, fail: true) c: stepNonNull item { id } }", {}),
+    "a mutation stops at its own error": ("mutation { a: stepNonNull b: stepNonNull(iterations: 3, fail: true) c: stepNonNull item { id } }", {}),
     "a mutation merged": ("mutation { item { id } a: step item { name } }", {}),
     "a mutation skipped": ("mutation ($s: Boolean!) { a: step @skip(if: $s) b: step @include(if: $s) ... { c: step } }", {"s": True}),
 }  # fmt: skip

@@ -37,7 +37,7 @@ class Inner:
 
 
 @strawberry.type
-class Thing:
+class PlainRow:
     text: str | None = strawberry.field(default=None)
     number: int = 1
     ratio: float = 0.5
@@ -57,10 +57,10 @@ ROWS: list[Any] = []
 
 
 class Row:
-    """Returned instead of a Thing. It counts the reads of attributes, which may have any value."""
+    """Returned instead of a PlainRow. Counts the reads of attributes, which may have any value."""
 
     def __init__(self, **values: Any) -> None:
-        self.__dict__.update(vars(Thing()) | values)
+        self.__dict__.update(vars(PlainRow()) | values)
 
     def __getattribute__(self, name: str) -> Any:
         if not name.startswith("__"):
@@ -71,7 +71,7 @@ class Row:
         return value() if callable(value) else value
 
 
-def things() -> list[Thing]:
+def rows() -> list[PlainRow]:
     return ROWS
 
 
@@ -101,7 +101,7 @@ def create_order(
 
 @strawberry.type
 class Query:
-    things: list[Thing] = strawberry.field(resolver=things)
+    rows: list[PlainRow] = strawberry.field(resolver=rows)
 
     @strawberry.field
     def describe(self, order: Order | None = None) -> str:
@@ -110,7 +110,7 @@ class Query:
 
 SCHEMA = strawberry.Schema(Query)
 ALL_FIELDS_QUERY = (
-    "{ things { text number ratio size day moment inner { number } maybe { number deep { number } "
+    "{ rows { text number ratio size day moment inner { number } maybe { number deep { number } "
     "} called __typename } }"
 )
 
@@ -161,7 +161,7 @@ async def test_plain_fields_are_read_once() -> None:
     )
     data, errors = await compare()
     assert not errors
-    assert data["things"][2] == {
+    assert data["rows"][2] == {
         "text": "a",
         "number": 1,
         "ratio": 0.5,
@@ -171,7 +171,7 @@ async def test_plain_fields_are_read_once() -> None:
         "inner": {"number": 7},
         "maybe": {"number": 1, "deep": {"number": 2}},
         "called": 5,
-        "__typename": "Thing",
+        "__typename": "PlainRow",
     }
     assert {name: CALLS[name] for name in ("text", "number", "inner", "maybe")} == dict.fromkeys(
         ("text", "number", "inner", "maybe"), 3
@@ -228,7 +228,7 @@ async def test_other_values_are_completed_as_usual(
     ROWS.extend([Row(), Row(**values), Row()])
     data, errors = await compare()
     assert len(errors) == error_count
-    assert expected is None or expected.items() <= data["things"][1].items()
+    assert expected is None or expected.items() <= data["rows"][1].items()
     assert expected is not None or data is None
     assert CALLS["called"] == 3  # resolvers are called once, whatever the other fields are
 
@@ -256,13 +256,13 @@ async def test_input_objects_are_converted_as_by_strawberry() -> None:
 
 
 async def test_a_coroutine_in_an_attribute_is_awaited_once() -> None:
-    query = "{ things { text inner { number } } }"
+    query = "{ rows { text inner { number } } }"
     engine = Engine(SCHEMA._schema)
     for _ in range(3):
         ROWS[:] = [Row(), Row()]
         vars(ROWS[0]).update(text=return_later("x"), inner=return_later(Inner.create(9)))
         response = await engine.execute(engine.prepare(Params(query)), {})
-        assert response["data"]["things"] == [
+        assert response["data"]["rows"] == [
             {"text": "x", "inner": {"number": 9}},
             {"text": None, "inner": {"number": 7}},
         ]
