@@ -76,4 +76,6 @@ async def has_step_up(action: Action, session: Session) -> bool:
     """Whether the session had a recent step-up. Queries the database, because a viewer's row may be
     a second old.
     """
-    return await Session.filter(pk=session.pk, ended_at=None, fresh_until__gt=action.at).exists()
+    return await Session.filter(
+        pk=session.pk, ended_at=None, step_up_expires_at__gt=action.at
+    ).exists()

@@ -106,7 +106,7 @@ async function makePasskey() {
       automaticPresenceSimulation: true,
     },
   })
-  await call("mutation($i: SessionStepUpInput!) { sessionStepUp(input: $i) { freshUntil } }", { i: { password } })
+  await call("mutation($i: SessionStepUpInput!) { sessionStepUp(input: $i) { stepUpExpiresAt } }", { i: { password } })
   const { passkeyBegin } = await call("mutation { passkeyBegin { options userErrors { message } } }")
   const passkey = await page.evaluate(async (options) => {
     const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(JSON.parse(options))

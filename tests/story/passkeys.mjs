@@ -47,7 +47,7 @@ try {
   const signedIn = await call("sessionSignIn", "SessionSignInInput", { email, password }, "session { accessToken }")
   const token = signedIn.session.accessToken
   seen.unproved = codes(await call("passkeyBegin", null, null, "options", token))
-  await call("sessionStepUp", "SessionStepUpInput", { password }, "freshUntil", token)
+  await call("sessionStepUp", "SessionStepUpInput", { password }, "stepUpExpiresAt", token)
   const begun = await call("passkeyBegin", null, null, "options", token)
   const made = await page.evaluate(prove, ["create", begun.options])
   const registered = await call("passkeyRegister", "PasskeyRegisterInput", { passkey: made, name: "Portable" },
@@ -64,7 +64,7 @@ try {
   const second = { email, password, passkey: await answer() }
   seen.second = (await call("sessionSignIn", "SessionSignInInput", second, who)).user?.email
   const fresh = { passkey: await answer() }
-  seen.steppedUp = Boolean((await call("sessionStepUp", "SessionStepUpInput", fresh, "freshUntil", entered.session.accessToken)).freshUntil)
+  seen.steppedUp = Boolean((await call("sessionStepUp", "SessionStepUpInput", fresh, "stepUpExpiresAt", entered.session.accessToken)).stepUpExpiresAt)
 
   await protocol.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false })
   seen.unverified = await answer()

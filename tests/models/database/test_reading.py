@@ -108,7 +108,7 @@ QUERIES: dict[str, Callable[[ExampleData], AnyQuerySet]] = {
     "boolean": lambda data: Message.filter(from_staff=False),
     "related": lambda data: Message.filter(ticket__account_id=data.tickets[0].account_id),
     "related and distinct": lambda data: Ticket.filter(messages__from_staff=False).distinct(),
-    "text": lambda data: Article.filter(searched_fr__contains="ete"),
+    "text": lambda data: Article.filter(search_text_fr__contains="ete"),
     "row": lambda data: Message.filter(ticket=data.tickets[1]),
     "json and prices": lambda data: Offer.filter(slug="essentiel"),
     "current": lambda data: Price.current(data.action.at),
