@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     command(
         "hold",
         hold,
-        "hold emails and other jobs that reach outside, before a copy of a database is started",
+        "hold emails and other external jobs, before a copy of a database is started",
     )
     subparser = command(
         "release", release, "print what is held, and let the jobs run again with --confirm"
@@ -429,7 +429,7 @@ async def _encrypt_again(settings: Settings) -> int:
 
 def hold(args: argparse.Namespace) -> int:
     asyncio.run(_hold(read_settings(os.environ)))
-    print("Emails and other jobs that reach outside are held. See bin/cli release.")
+    print("Emails and other external jobs are held. See bin/cli release.")
     return 0
 
 

@@ -95,7 +95,7 @@ async def database_findings(settings: Settings) -> list[Finding]:
             Finding(
                 Severity.WARNING,
                 "held",
-                "Emails and other jobs that reach outside are held, because this is a copy.",
+                "Emails and other external jobs are held, because this is a copy.",
                 "Run bin/cli release.",
             )
         )

@@ -368,7 +368,7 @@ async def send_request_closed(
     actor: User,
     reason: str | None,
 ) -> Email:
-    """Tell a person whose request it is that a request of legal weight was answered or closed, by
+    """Tell a person whose request it is that a legal request was answered or closed, by
     whom and why, and what to do if that is unexpected.
     """
     return await _store_for_user(
@@ -446,7 +446,7 @@ async def _store(
         invoice_id=attached_invoice.pk if attached_invoice else None,
         user=user,
         account_id=account_id,
-        priority=EmailPriority.of(name),
+        priority=EmailPriority.for_template(name),
         created_at=tx.action.at,
         next_attempt_at=tx.action.at,
     )

@@ -1,4 +1,4 @@
-"""What waits to reach outside while an installation is held (models/operations/installation.py)."""
+"""External work that waits while an installation is held (models/operations/installation.py)."""
 
 from collections import Counter
 from datetime import datetime

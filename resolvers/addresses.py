@@ -14,7 +14,7 @@ from models.text import line
 class PostalAddressInput:
     street: str = strawberry.field(description="House number and street (at most 200 characters).")
     postal_code: str = strawberry.field(description="Postal code (at most 12 characters).")
-    city: str = strawberry.field(description="City, at most 100 characters.")
+    city: str = strawberry.field(description="City (at most 100 characters).")
     country: str = strawberry.field(
         default="FR",
         description="Country code of the European standard for invoices (EN 16931): two letters "

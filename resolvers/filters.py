@@ -45,13 +45,13 @@ class Filter(Generic[T]):
     )
 
 
-@strawberry.input(description="Conditions on a text. All given conditions must be met.")
+@strawberry.input(description="Conditions on a string. All given conditions must be met.")
 class StringFilter:
-    eq: str | None = strawberry.field(default=None, description="The text equals this one.")
+    eq: str | None = strawberry.field(default=None, description="The string equals this one.")
     in_: list[str] | None = strawberry.field(
         name="in",
         default=None,
-        description="The text is one of these, at most 100. An empty list matches nothing.",
+        description="The string is one of these, at most 100. An empty list matches nothing.",
     )
 
 

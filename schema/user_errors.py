@@ -13,7 +13,7 @@ class UserError:
     code: AnyErrorCode = field("The code of the error, which never changes.")
     message: str = field("A message in the viewer's language.")
     field: list[str] | None = field(
-        "The path of the input field at fault. Null when no single field is at fault."
+        "The path of the input field that caused the error. Null when no single field did."
     )
 
 

@@ -1,6 +1,6 @@
 """Opening and closing tickets.
 
-Requests of legal weight (`LEGAL_DEADLINES`) are closed only by those whose request it is: the
+Legal requests (`LEGAL_DEADLINES`) are closed only by those whose request it is: the
 requester and the owners of the company. Staff close them, or mark them as solved, with a reason,
 which the GDPR requires (Article 12(4)). The requester and the owners are told by email each time.
 """
@@ -91,7 +91,7 @@ async def change_status(
     """Change the status of a ticket that the user sees. A `reason`, as `closing_reason` returns it,
     is posted in the ticket. A repeat changes nothing.
 
-    Raises TRANSITION_ILLEGAL, with the statuses that are possible. For requests of legal weight
+    Raises TRANSITION_ILLEGAL, with the statuses that are possible. For legal requests
     also BLANK, when staff give no reason, and CLOSING_RESERVED for members whose request it isn't.
     """
     async with action.transaction() as tx:

@@ -41,7 +41,7 @@ class IdentityAuditAction(AuditAction):
     SECOND_FACTOR_RESET = (
         "second_factor.reset",
         "An owner or operator turned off another user's second factor, which ended that user's "
-        "sessions. `reason` is an operator's.",
+        "sessions. Operators give a `reason`.",
     )
     SESSION_END = "session.end", "A user ended one of their sessions."
     SESSION_END_ALL = "session.end_all", "An operator ended all sessions of a user (`reason`)."

@@ -1,7 +1,7 @@
 """Search for customers by parts of their name, their email address, their company's name or its
-SIREN, or by the number of a ticket or an invoice of theirs.
+SIREN, or by the number of one of their tickets or invoices.
 
-Every word of a search must occur in what is known of the person, or of a company of theirs. Both
+Every word of a search must occur in what is known about the person or one of their companies. Both
 sides are normalized in Python (`models.text.search_text`), so that SQLite and PostgreSQL return the
 same rows; nothing is left in a word that LIKE takes for a wildcard.
 

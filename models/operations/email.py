@@ -59,7 +59,7 @@ class EmailPriority(IntEnum):
     NORMAL = 10
 
     @classmethod
-    def of(cls, template_name: str) -> "EmailPriority":
+    def for_template(cls, template_name: str) -> "EmailPriority":
         """The priority of emails with this template."""
         return cls.URGENT if template_name in _URGENT else cls.NORMAL
 

@@ -4,7 +4,7 @@ is a copy that must not send anything.
 A restored backup contains emails that have been sent since, payments that have been settled and
 erasures that have been done. A server that starts on it would do all of that again. So the row
 records the identity of the database in which it was written. In a copy made by pg_restore, or by
-SQLite's VACUUM INTO or backup, the identity is another one, and jobs that reach outside are held
+SQLite's VACUUM INTO or backup, the identity is another one, and external jobs are held
 until an operator releases them. Copies of PostgreSQL's files, such as snapshots, have the same
 identity; there an operator holds the jobs before the server starts.
 """
@@ -48,7 +48,7 @@ class Installation(Model):
 
     @classmethod
     async def is_held(cls) -> bool:
-        """Whether jobs that reach outside must not run."""
+        """Whether external jobs must not run."""
         return await cls.exists(pk=1, held_at__isnull=False)
 
     @classmethod
@@ -70,7 +70,7 @@ class Installation(Model):
 
     @classmethod
     async def hold(cls, action: Action) -> None:
-        """Stop the jobs that reach outside, in all processes. A repeat changes nothing."""
+        """Stop the external jobs, in all processes. A repeat changes nothing."""
         installation = await cls.current()
         if installation.held_at is None:
             async with action.transaction() as tx:

@@ -29,6 +29,6 @@ class SupportErrorCode(ErrorCode):
     )
     FILE_TOO_LARGE = (
         "FILE_TOO_LARGE",
-        _("This file is too large. Files of this type can have up to %(limit)s MB."),
+        _("This file is too large. Files of this type can be at most %(limit)s MB."),
     )
     FILE_EMPTY = "FILE_EMPTY", _("This file is empty.")

@@ -74,7 +74,7 @@ def _within_72_hours(at: datetime) -> datetime:
     return at + timedelta(hours=72)
 
 
-# The requests of legal weight, each with the deadline that follows from when it was made. A kind or
+# The legal requests, each with the deadline that follows from when it was made. A kind or
 # category listed here gets a deadline that never changes, appears in `legalRequests`, and can be
 # closed only by those whose request it is, or by staff with a reason.
 LEGAL_DEADLINES: dict[TicketKind | Category, Callable[[datetime], datetime]] = {
@@ -136,7 +136,7 @@ class Ticket(Model):
     """An account's request for help, through any channel.
 
     deadline_at is set when the ticket is opened and never changes. It is null unless the ticket is
-    a request of legal weight (LEGAL_DEADLINES).
+    a legal request (LEGAL_DEADLINES).
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -187,7 +187,7 @@ class Ticket(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
-        """Agents see all tickets, operators the requests of legal weight, members the tickets of
+        """Agents see all tickets, operators the legal requests, members the tickets of
         their account.
         """
         if viewer.is_agent:
@@ -216,8 +216,8 @@ class Ticket(Model):
     async def open(
         cls, tx: Transaction, account: Account, requester: User, **values: Any
     ) -> "Ticket":
-        """Open a ticket for an account, in the caller's transaction. A follow-up of a request of
-        legal weight keeps its deadline.
+        """Open a ticket for an account, in the caller's transaction. A follow-up of a legal
+        request keeps its deadline.
         """
         follows, category = values.get("follows"), values["category"]
         deadline_at = follows.deadline_at if follows else None
@@ -488,7 +488,7 @@ class Ticket(Model):
 
     async def transition_to(self, action: Action, status: TicketStatus) -> "Ticket":
         """Change the status. A repeat changes nothing. Raises TRANSITION_ILLEGAL, with the statuses
-        that are possible. For requests of legal weight use support.tickets.change_status.
+        that are possible. For legal requests use support.tickets.change_status.
         """
         async with action.transaction() as tx:
             ticket = await tx.lock(Ticket, self.pk)

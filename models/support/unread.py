@@ -14,8 +14,8 @@ _POSITION = "LEFT JOIN ticket_position p ON p.ticket_id = {ticket} AND p.user_id
 
 
 async def unread_counts(viewer: Viewer, ticket_ids: Sequence[int]) -> dict[int, int]:
-    """How many messages of the other side the viewer has not read in each of these tickets. Tickets
-    without any are left out, and so are messages from before a member joined the company.
+    """How many messages from the other side the viewer has not read in each of these tickets.
+    Tickets without any are left out, and so are messages from before a member joined the company.
     """
     if viewer.user is None or not ticket_ids:
         return {}

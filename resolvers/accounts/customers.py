@@ -35,7 +35,7 @@ def customers(
         str,
         strawberry.argument(
             description="Up to five words, all of which must match part of the user's name, email "
-            "address, company name or SIREN, or the number of a ticket or an invoice of theirs. "
+            "address, company name or SIREN, or the number of one of their tickets or invoices. "
             "Case, accents and punctuation are ignored."
         ),
     ],

@@ -164,7 +164,7 @@ class LegalNameChangeDecideInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="A request to support about the whole account.")
+@strawberry.input(description="A request to support that concerns the whole account.")
 class AccountRequestInput:
     message: str = strawberry.field(description=_MESSAGE_DESCRIPTION)
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
@@ -255,7 +255,7 @@ class AccountChangeIdentifiersInput:
     )
     vat_number: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The French VAT number. The key is verified. Omit it to keep the current "
+        description="The French VAT number. Its check key is verified. Omit it to keep the current "
         "value; null restores the number derived from the SIREN.",
     )
 

@@ -52,7 +52,7 @@ class TicketFilter:
 
 
 class LegalRequestOrderField(Enum):
-    """The columns that requests of legal weight can be ordered by."""
+    """The columns that legal requests can be ordered by."""
 
     DEADLINE_AT = "deadline_at"
     CREATED_AT = "id"
@@ -60,7 +60,7 @@ class LegalRequestOrderField(Enum):
 
 describe_enum(
     LegalRequestOrderField,
-    "The fields that requests of legal weight can be ordered by.",
+    "The fields that legal requests can be ordered by.",
     {
         "DEADLINE_AT": "When the request has to be answered at the latest.",
         "CREATED_AT": "When the request was made.",
@@ -68,15 +68,13 @@ describe_enum(
 )
 
 
-@strawberry.input(description="The order of requests of legal weight.")
+@strawberry.input(description="The order of legal requests.")
 class LegalRequestOrder:
     field: LegalRequestOrderField = strawberry.field(description="The field to order by.")
     direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
-@strawberry.input(
-    description="Conditions on requests of legal weight. All given conditions must be met."
-)
+@strawberry.input(description="Conditions on legal requests. All given conditions must be met.")
 class LegalRequestFilter:
     status: Filter[TicketStatus] | None = strawberry.field(
         default=None,

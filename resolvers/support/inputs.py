@@ -77,7 +77,7 @@ class TicketMoveInput:
     reason: str | None = strawberry.field(
         default=None,
         description="The reason (at most 1,000 characters), which is posted in the ticket. "
-        "Required to solve or close a request of legal weight (`Ticket.deadlineAt` isn't null).",
+        "Required to solve or close a legal request (`Ticket.deadlineAt` isn't null).",
     )
 
 
@@ -90,7 +90,7 @@ class TicketCloseInput:
     reason: str | None = strawberry.field(
         default=None,
         description="The reason (at most 1,000 characters), which is posted in the ticket. "
-        "Required for staff who close a request of legal weight (`Ticket.deadlineAt` isn't null) "
+        "Required for staff who close a legal request (`Ticket.deadlineAt` isn't null) "
         "that isn't solved.",
     )
 
@@ -111,10 +111,10 @@ class FileAnnounceInput:
         description="The name of the file with its extension (at most 200 characters)."
     )
     content_type: str = strawberry.field(
-        description="The media type of the file, such as image/png. When the system of the user "
-        "doesn’t know it, the extension decides: send an empty text or application/octet-stream."
+        description="The media type of the file, such as image/png. If the user's system doesn't "
+        "know it, send an empty string or application/octet-stream: the extension then decides."
     )
     size: int = strawberry.field(
-        description="The size of the file in bytes: at most 10 MiB, a video 24 MiB."
+        description="The size of the file in bytes: at most 10 MiB, or 24 MiB for a video."
     )
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)

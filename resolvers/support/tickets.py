@@ -144,7 +144,7 @@ def legal_requests(
     last: LastArgument = None,
     before: BeforeArgument = None,
 ) -> DeferredPage:
-    """The requests of legal weight of every company, for staff."""
+    """The legal requests of every company, for staff."""
     viewer, conditions = info.context.viewer, filter or LegalRequestFilter()
     rows = Ticket.visible_to(viewer).filter(deadline_at__isnull=False)
     for column in ("kind", "category", "status"):
@@ -252,7 +252,7 @@ async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int
 
 
 async def unread_message_counts(context: Context, parents: Sequence[Ticket]) -> list[int]:
-    """How many messages of the other side the viewer has not read in each ticket."""
+    """How many messages from the other side the viewer has not read in each ticket."""
     counts = await unread_counts(context.viewer, list({ticket.pk for ticket in parents}))
     return [counts.get(ticket.pk, 0) for ticket in parents]
 

@@ -67,7 +67,8 @@ class Account(Node):
         account_resolvers.siren_claims,
         needs=("siren", "status"),
         description="The other accounts that were signed up with the same SIREN, earliest first: "
-        "`members` and `isVerified` show by whom. Visible to agents and operators; empty for "
+        "`members` and `isVerified` show who signed them up. Visible to agents and operators; "
+        "empty for "
         "everyone else.",
     )
     registry_verdict: RegistryVerdict | None = field(

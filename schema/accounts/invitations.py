@@ -30,7 +30,7 @@ class Invitation(Node):
     sent_at: datetime = field("When the most recent email was sent.")
     expires_at: datetime = field("When the token of the most recent email expires.")
     accepted_at: datetime | None = field("When the invitation was accepted. Null until then.")
-    revoked_at: datetime | None = field("When the invitation was revoked. Null unless it was.")
+    revoked_at: datetime | None = field("When the invitation was revoked. Null if it wasn't.")
 
 
 @strawberry.type(description="The result of a change to an invitation.")

@@ -52,7 +52,7 @@ class LegalNameChange(Node):
     )
 
 
-@strawberry.type(description="The result of a mutation of a change of legal name.")
+@strawberry.type(description="The result of creating or updating a change of legal name.")
 class LegalNameChangePayload:
     change: LegalNameChange | None = field("The change of legal name after the mutation.")
     user_errors: list[UserError] = errors()

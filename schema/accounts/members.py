@@ -48,7 +48,7 @@ class ViewerCompany:
     )
     role: Role = field("The viewer's role in the company.")
     joined_at: datetime = field("When the viewer joined the company.")
-    current: bool = field("Whether the session in use acts for this company.")
+    current: bool = field("Whether the current session acts for this company.")
     status: AccountStatus = field(
         "Whether the company's account can be used. An owner can request its reactivation with "
         "`accountRequestReactivation`."

@@ -211,7 +211,8 @@ class AccountsMutation:
         allow=signed_in,
         audit=_OWN_RECORD,
         description="Asks support to reactivate a company that is deactivated or scheduled for "
-        "deletion. For its owners, who can be signed in without a company or for another one.",
+        "deletion. Available to its owners, even when they are signed in without a company "
+        "or for another one.",
     )
     account_deactivate: AccountPayload | None = mutation(
         lifecycle_resolvers.deactivate,

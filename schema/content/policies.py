@@ -36,7 +36,7 @@ class Policy(Node):
     )
     sha256: str = field(
         "The SHA-256 hash of the French text followed by the English text, in hexadecimal, which "
-        "proves that the texts never changed."
+        "proves that the texts haven't changed."
     )
     url: str = localized_field(
         policy_resolvers.urls,

@@ -25,7 +25,7 @@ class Authenticator(Node):
 @strawberry.type(description="The result of creating new recovery codes.")
 class RecoveryCodesRenewPayload:
     recovery_codes: list[str] | None = field(
-        "The new recovery codes, shown only once. Each can replace a code one time."
+        "The new recovery codes, shown only once. Each works once in place of a code."
     )
     user_errors: list[UserError] = errors()
 
@@ -86,7 +86,7 @@ class TotpSetUpPayload:
 class TotpConfirmPayload:
     authenticator: Authenticator | None = field("The confirmed authenticator app.")
     recovery_codes: list[str] | None = field(
-        "The recovery codes, shown only once. Each can replace a code one time. Null unless this "
+        "The recovery codes, shown only once. Each works once in place of a code. Null unless this "
         "is the first authenticator."
     )
     user_errors: list[UserError] = errors()

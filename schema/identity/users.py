@@ -29,7 +29,7 @@ class User(Node):
         "agent, an operator or the person themselves.",
     )
     from_staff: bool = field(
-        "Whether the person is one of the vendor's staff.",
+        "Whether the person is a member of the vendor's staff.",
         lambda root: root.staff is not None,
         needs=("staff",),
     )

@@ -39,7 +39,7 @@ class Erasure(Node):
     deadline: date = field("The legal deadline: one month after the request (GDPR, Article 12(3)).")
     scheduled_at: datetime = field("When an agent scheduled the erasure.")
     due_at: datetime = field("When the grace period ends. Until then, the erasure can be canceled.")
-    canceled_at: datetime | None = field("When the erasure was canceled. Null unless it was.")
+    canceled_at: datetime | None = field("When the erasure was canceled. Null if it wasn't.")
     started_at: datetime | None = field("When the erasure started. Null until then.")
     finished_at: datetime | None = field("When the erasure finished. Null until then.")
     removed_counts: list[RemovedCount] = field(

@@ -94,4 +94,4 @@ class AccountEvent:
 class Typing:
     user: User = edge(ticket_resolvers.typing_users, description="The user.")
     typing: bool = field("Whether the user is typing.")
-    expires_at: datetime = field("When the indicator expires if no other one follows.")
+    expires_at: datetime = field("When the indicator expires unless it is renewed.")

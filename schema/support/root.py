@@ -40,7 +40,7 @@ class SupportQuery:
     legal_requests: Connection[Ticket] | None = query(
         ticket_resolvers.legal_requests,
         allow=agent | operator,
-        description="Requests of legal weight of all companies, earliest deadline first: those to "
+        description="Legal requests of all companies, earliest deadline first: those to "
         "deactivate, reactivate or delete an account, and those about security and privacy. They "
         "are listed from the moment they are made, and stay listed after they are answered.",
     )
@@ -83,7 +83,7 @@ class SupportMutation:
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_MOVE,
-        description="Changes the status of a ticket. When a request of legal weight "
+        description="Changes the status of a ticket. When a legal request "
         "(`Ticket.deadlineAt` isn't null) is solved or closed, its requester and the owners are "
         "notified by email.",
     )
@@ -92,7 +92,7 @@ class SupportMutation:
         "ticket",
         allow=customer | agent,
         audit=SupportAuditAction.TICKET_MOVE,
-        description="Closes a ticket. It stays readable. Requests of legal weight "
+        description="Closes a ticket. It stays readable. Legal requests "
         "(`Ticket.deadlineAt` isn't null) can be closed by their requester, by owners and, with a "
         "reason, by agents; the requester and the owners are notified by email.",
     )

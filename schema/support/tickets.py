@@ -50,7 +50,7 @@ class Ticket(Node):
     created_at: datetime = field("When the ticket was opened.")
     updated_at: datetime = field("When the ticket was last updated.")
     deadline_at: datetime | None = field(
-        "For requests of legal weight: when the request has to be answered at the latest. Never "
+        "For legal requests: when the request has to be answered at the latest. Never "
         "changes. Null for all other tickets."
     )
     reply_awaited_since: datetime | None = field(
@@ -66,7 +66,7 @@ class Ticket(Node):
     unread_count: int = edge(
         ticket_resolvers.unread_message_counts,
         cost=1,
-        description="How many messages of the other side the viewer hasn't read: messages from "
+        description="The number of messages that the viewer hasn't read: messages from "
         "staff for customers, messages from customers for staff. `ticketMarkRead` and the viewer's "
         "own replies mark messages as read; those from before the viewer joined the company don't "
         "count.",

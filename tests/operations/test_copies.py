@@ -1,4 +1,4 @@
-"""A copy of a database is recognized, and its emails and other jobs that reach outside are held."""
+"""A copy of a database is recognized, and its emails and other external jobs are held."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""P1.2, P4.1, P4.5: a request of legal weight keeps its deadline, is listed for operators from the
+"""P1.2, P4.1, P4.5: a legal request keeps its deadline, is listed for operators from the
 start, and is closed only by those whose request it is.
 """
 
