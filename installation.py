@@ -103,7 +103,7 @@ async def database_findings(settings: Settings) -> list[Finding]:
 
 
 def _examples(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """What is made for trying the product, and does harm when customers use it."""
+    """Examples for trying the product, which do harm when customers use them."""
     yield (
         "payments",
         "The only payment provider is the sandbox: anyone can buy without paying.",

@@ -54,8 +54,8 @@ def lock_database(database_url: str) -> Iterator[None]:
     """Lock the SQLite file against other server processes. Raises CommandError when another one has
     it.
 
-    Two processes could share the data, but not throttling, typing indicators and wake-ups, which
-    live inside one process. The kernel releases the lock of a killed process.
+    Two processes could share the data, but not throttling, typing indicators and notifications,
+    which exist in one process only. The kernel releases the lock of a killed process.
     """
     path = sqlite_path(database_url)
     if path is None:

@@ -1,4 +1,5 @@
-"""Before anything is measured: all servers give the same responses, and store the same rows."""
+"""Checks, before anything is measured, that all servers give the same responses and store the
+same rows."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice

@@ -1,4 +1,4 @@
-"""Checking an input as a whole: every independent fault is reported at once, each with the path of
+"""Checking an input as a whole: every independent error is reported at once, each with the path of
 its field.
 """
 

@@ -68,7 +68,7 @@ class DomainError(Exception):
 class Refusal(DomainError):
     """Invalid input that the user can correct.
 
-    `field` is the path of the input at fault, empty when it isn't a single one. `message` replaces
+    `field` is the path of the invalid field, empty when it isn't a single one. `message` replaces
     the code's own where a more precise one is known.
     """
 
@@ -89,7 +89,7 @@ class Refusal(DomainError):
 
 
 class Refusals(Refusal):
-    """Several independent faults of one input (models/checks.py). `code`, `field` and `message` are
+    """Several independent errors of one input (models/checks.py). `code`, `field` and `message` are
     the first one's.
     """
 
@@ -150,8 +150,8 @@ class BadInput(DomainError):
 
 
 class CursorAhead(BadInput):
-    """A cursor beyond the end of its stream: the client knows another history, and must start from
-    the beginning.
+    """A cursor beyond the end of its stream: the client has seen another history, and has to start
+    from the beginning.
     """
 
     code = "AFTER_AHEAD"

@@ -1,5 +1,5 @@
-"""Verifying that the audit log is complete and unchanged, and removing entries that are too old,
-after which it can still be verified.
+"""Verifying that the audit log is complete and unchanged, and removing entries that have expired,
+without making it unverifiable.
 
 The verification reads the stored values as the driver returns them, a page at a time, so that
 values which the application could never have written are reported instead of causing an exception.

@@ -1,4 +1,4 @@
-"""What the verifications of invoices and of the audit log cost: it grows with what they read.
+"""The cost of verifying the invoices and the audit log, which grows with the number of rows.
 
 An operation's cost is computed before anything is executed, without a query. So a job keeps the
 current numbers of invoices and entries.

@@ -224,8 +224,8 @@ async def _clear_billing_details(tx: Transaction, account_id: int) -> int:
 
 
 async def _clear_card_details(tx: Transaction, account_id: int) -> int:
-    """Remove the card details of payments. Amount, date and the provider's reference belong to the
-    accounts.
+    """Remove the card details of payments. Amount, date and the provider's reference are accounting
+    records.
     """
     erased_values: dict[str, Any] = {
         "method": ERASED,

@@ -1,6 +1,4 @@
-"""What the application tells the websocket endpoint: who the client is, and how much a client may
-use.
-"""
+"""What the application tells the websocket endpoint: who the client is, and its limits."""
 
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass

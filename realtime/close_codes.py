@@ -1,4 +1,4 @@
-"""With which code a websocket ends, and what the client should do then.
+"""The codes with which websockets are closed, and what clients should do then.
 
 Codes below 4000 are those of RFC 6455, section 7.4.1, and of the IANA registry it founded; 4400 and
 above are those of graphql-transport-ws (PROTOCOL.md of npm's graphql-ws). To *resume* is to connect

@@ -91,7 +91,7 @@ class _Connection:
             self._received.put_nowait(event)
 
     async def receive(self) -> Message:
-        """What the client sends, as far as it is still there."""
+        """The next ASGI event: the request as a message, then the disconnection."""
         if self._watcher is None:
             self._watcher = asyncio.get_running_loop().create_task(self._watch())
         return await self._received.get()

@@ -1,4 +1,4 @@
-"""Waiting while the database, or whatever else an operation needs, is unavailable.
+"""Repeats work while the database, or whatever else it needs, is unavailable.
 
 A client can't do anything about an outage, and standard clients give up after a few attempts to
 reconnect. So a websocket stays open: what needs the database is repeated until it works, and
@@ -29,7 +29,7 @@ async def retry_during_outage(
     work: Callable[[], Awaitable[Result]], seconds: float = OUTAGE_SECONDS
 ) -> Result:
     """The result of some work, which is repeated while it raises ServiceUnavailable. Raises it
-    after so many seconds.
+    after this many seconds.
     """
     give_up_at, delay = monotonic() + seconds, _FIRST_DELAY
     while True:

@@ -1,4 +1,4 @@
-"""Who is typing: delivered to those who watch the ticket, never stored, and expired by itself."""
+"""Who is typing: delivered to those who watch the ticket, never stored, and with an expiry."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -19,7 +19,7 @@ Rows = QuerySet[Any]
 
 
 class OrderDirection(StrEnum):
-    """Which end of an order comes first."""
+    """Whether an order is ascending or descending."""
 
     ASC = "ASC"
     DESC = "DESC"

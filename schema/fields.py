@@ -1,6 +1,6 @@
 """Declaring fields: `query`, `mutation` and `subscription` for root fields, `edge` and `connection`
-for related rows, `field`, `viewer_field` and `localized_field` for values of a row. This is the
-only clever file of the schema.
+for related rows, `field`, `viewer_field` and `localized_field` for values of a row. All logic of
+the schema is in this file.
 
 The attribute's annotation determines the GraphQL type, and the resolver returns database rows. Each
 root field declares who may use it (`allow=`). A Refusal of a mutation becomes `userErrors`; all
@@ -226,7 +226,7 @@ def localized_field(
 
 
 def _retry_by_row(batch: ValueBatch) -> ValueBatch:
-    """The batch, retried row by row if it fails, so that only the rows at fault get an error."""
+    """The batch, retried row by row if it fails, so that only the failing rows get an error."""
 
     def resolve_row(context: Context, row: Any, arguments: dict[str, Any]) -> Any:
         try:

@@ -78,8 +78,7 @@ async def scan_waiting_files(action: Action, file_service: FileService) -> int:
 
     Stops at the first failure, because the scanner is probably unavailable for all. The order is
     random, so that a file at which the scanner always fails doesn't block others for long. Files
-    whose content is missing are tried once a day, so that they don't take the place of others
-    either.
+    whose content is missing are tried once a day, so that they don't delay others either.
     """
     if file_service.scanner is None:
         return 0

@@ -1,4 +1,4 @@
-"""Sending files: a file is announced with its name, type and size, then uploaded once through a
+"""Uploading files: a file is announced with its name, type and size, then uploaded once through a
 signed link.
 
 The upload must be exactly what was announced; the content is checked against the type as it

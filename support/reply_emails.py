@@ -1,4 +1,4 @@
-"""Replies of staff by email, to those who have not read them (domain rules, section 7).
+"""Replies of staff by email, to those who have not read them.
 
 A reply waits for some minutes, so that somebody who reads it meanwhile gets no email, and several
 replies are one email. Its recipients are the ticket's requester and the members who wrote in it,

@@ -1,4 +1,4 @@
-"""An installation for real customers does not start with what is made for trying the product."""
+"""An installation for real customers does not start with example content or the sandbox."""
 
 import shutil
 from collections.abc import Mapping

@@ -73,7 +73,7 @@ class _PasswordResetPage:
         return _form(request, user)
 
     async def submit(self, request: Request) -> Response:
-        """Set the password, or show the form again with what is wrong."""
+        """Set the password, or show the form again with the error."""
         form = await read_form(request, PASSWORD_FORM_BYTES)
         if form is None:
             return too_large(request)

@@ -25,8 +25,8 @@ def routes() -> list[Route]:
 
 
 async def healthz(request: Request) -> Response:
-    """200 as long as the process responds. It asks no one else: a process that is restarted because
-    its database is away doesn't bring it back.
+    """200 as long as the process responds. It depends on nothing else: restarting a process doesn't
+    bring back a database that is unavailable.
     """
     return _json_response({"alive": True}, 200)
 
@@ -35,7 +35,7 @@ async def readyz(request: Request) -> Response:
     """200 when the database responds and all migrations are applied, else 503 with what is missing.
 
     It answers within seconds whatever happens to the database. On PostgreSQL it has a connection of
-    its own, so that much work doesn't look like an outage.
+    its own, so that a high load doesn't look like an outage.
     """
     try:
         async with asyncio.timeout(HEALTH_TIMEOUT):

@@ -1,4 +1,6 @@
-"""The start page. It leads customers to their space, or says how they get there and who helps."""
+"""The start page. It redirects to the customer space, or explains how to get there and how to
+contact support.
+"""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,7 @@
 """Which hosts this server answers to, according to the Host header of a request.
 
 A request for any other host comes from a page whose own name was pointed at this server (DNS
-rebinding), or wants its host in a cached answer. No address that we hand out is built from the
-header.
+rebinding), or tries to get its host into a cached response. We never build a URL from the header.
 """
 
 import re

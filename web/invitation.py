@@ -50,7 +50,7 @@ class InvitationPage:
         return page_response(request, await self._form(request, pending_invitation))
 
     async def submit(self, request: Request) -> Response:
-        """Accept the invitation, or show the form again with what is wrong."""
+        """Accept the invitation, or show the form again with the error."""
         form = await read_form(request, _MAX_FORM_BYTES)
         if form is None:
             return too_large(request)

@@ -1,4 +1,4 @@
-"""A small page: sender, title, a sentence, and possibly fields and buttons. It loads nothing from
+"""A simple page: sender, title, a sentence, and optional fields and buttons. It loads nothing from
 other servers.
 """
 

@@ -15,7 +15,9 @@ from models.identity.user import User
 
 @dataclass(frozen=True)
 class ActivityLimits:
-    """How many are free at once. The allowance recovers at the rate below."""
+    """The tickets and messages that may be sent at once. The allowance recovers at the
+    rates below.
+    """
 
     messages: int = 120
     messages_per_company: int = 600

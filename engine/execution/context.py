@@ -1,4 +1,4 @@
-"""What resolvers need of an execution."""
+"""What resolvers need to know about an execution."""
 
 from __future__ import annotations
 

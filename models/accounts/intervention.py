@@ -1,4 +1,4 @@
-"""Why the vendor's staff take something away from a customer."""
+"""The reasons for which the vendor's staff intervene in a customer's account."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Which errors of the database drivers are temporary: repeating the request later can succeed.
+"""Recognizes temporary errors of the database drivers, after which a repeat can succeed.
 
 They become ServiceUnavailable with the name of the error as reason, because the driver's message
 may quote personal data. Everything else stays as it is.
@@ -59,7 +59,7 @@ def is_lost(error: BaseException) -> bool:
 
 
 def as_service_error(error: BaseException) -> ServiceUnavailable | None:
-    """What an error of a driver means for a request when it is temporary, else None."""
+    """The ServiceUnavailable that stands for a temporary error of a driver, else None."""
     if isinstance(error, ServiceUnavailable):
         return error
     reason = type(error).__name__

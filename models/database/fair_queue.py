@@ -1,4 +1,4 @@
-"""Who gets the next connection.
+"""Decides who gets the next connection.
 
 At most `size` may be in use at once. A person may use at most `share` of them, and those who wait
 take turns by person, so one who sends a hundred requests delays another one by one request.

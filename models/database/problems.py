@@ -1,4 +1,4 @@
-"""Why a database can't be used, in words for an operator. The drivers' own messages may quote the
+"""Explains to an operator why a database can't be used. The drivers' own messages may quote the
 password, and Tortoise waits or repeats where an operator wants an answer.
 """
 

@@ -1,4 +1,4 @@
-"""What kind of work a task does for whom, which decides what it shares the database with.
+"""The kind of work that a task does, and for whom: this determines which connections it uses.
 
 Each workload has connections of its own, so that a slow one delays only itself. Within a workload
 the people who wait for a connection take turns. Both belong to the running task and are inherited

@@ -1,4 +1,4 @@
-"""Email addresses: one spelling for each mailbox, and the spelling in which mail servers take it.
+"""Email addresses: one spelling for each mailbox, and the spelling that mail servers accept.
 
 A domain outside ASCII has many spellings: composed or decomposed, in capitals, with full-width
 dots, or as browsers and mail servers write it (`xn--`). All are the same domain (UTS 46).

@@ -1,4 +1,4 @@
-"""How far each person has got in each ticket: what they read, received and were sent by email.
+"""Up to where each person has read, received or been emailed the messages of each ticket.
 
 A position is a sequence of the ticket's stream, and never moves back. Messages of the other side
 after `read_sequence` are unread: those of staff for customers, those of customers for staff.

@@ -1,4 +1,4 @@
-"""What a viewer has not read: how many messages in which tickets."""
+"""Counts the messages and tickets that a viewer has not read."""
 
 from collections.abc import Sequence
 

@@ -117,8 +117,8 @@ def time_of_day(at: datetime, locale: Locale) -> str:
 
 
 def duration(delta: timedelta, locale: Locale) -> str:
-    """A time to wait, rounded up in the largest unit of which it has two or more: `45 seconds`, `2
-    minutes`, `3 heures`.
+    """A time to wait, rounded up, in the largest unit of which there are at least two: `45
+    seconds`, `2 minutes`, `3 heures`.
     """
     seconds = max(1, math.ceil(delta.total_seconds()))
     unit, size = next((pair for pair in _UNITS if seconds >= 2 * pair[1]), ("second", 1))

@@ -24,7 +24,7 @@ def memberships(context: Context, parents: Sequence[User]) -> RowsByParent:
 
 
 def emails(context: Context, parents: Sequence[Any]) -> list[str | None]:
-    """The e-mail address of each user; of staff, only agents, operators and the person themselves
+    """The email address of each user; of staff, only agents, operators and the person themselves
     see it.
     """
     viewer = context.viewer

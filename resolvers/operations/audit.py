@@ -137,7 +137,7 @@ _TYPE_BY_DETAIL = {
 
 
 def details(root: AuditEntry) -> list[SimpleNamespace]:
-    """The facts that are specific to the action, by name; keys of rows as global IDs."""
+    """The details of the action by name, with keys of rows as global IDs."""
     return [_detail(name, value) for name, value in orjson.loads(root.details).items()]
 
 

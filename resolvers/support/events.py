@@ -95,7 +95,7 @@ async def _require_ticket(context: Context, ticket_id: int) -> None:
 
 
 def status(root: Any, info: Info) -> TicketStatus | None:
-    """The ticket's status after the event as the viewer may know it; None when the event didn't
-    change it.
+    """The ticket's status after the event, as far as the viewer may see it; None when the event
+    didn't change it.
     """
     return visible_status(TicketStatus(root.status), info.context.viewer) if root.status else None

@@ -10,7 +10,7 @@ from support import files
 
 
 async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
-    """Announce a file; the link to upload it to is good for five minutes."""
+    """Announce a file; the upload link is valid for five minutes."""
     context, action = info.context, info.context.action()
     services = context.services
     file = await files.announce(
@@ -33,7 +33,7 @@ def file_status(root: File) -> FileStatus:
 
 
 def file_url(root: File, info: Info) -> str | None:
-    """A download link that is good for at least an hour; None unless the file is AVAILABLE.
+    """A download link that is valid for at least an hour; None unless the file is AVAILABLE.
 
     It stays the same within an hour, so that clients find pictures in their cache.
     """

@@ -241,7 +241,7 @@ async def typing(info: Info, input: TicketTypingInput) -> bool:
 
 
 def statuses(context: Context, parents: Sequence[Any]) -> list[TicketStatus]:
-    """The status of each ticket as the viewer may know it."""
+    """The status of each ticket that the viewer may see."""
     return [visible_status(root.status, context.viewer) for root in parents]
 
 

@@ -1,4 +1,4 @@
-"""Payloads of what staff do for other people's sign-in."""
+"""Payloads of mutations by which staff secure other users' accounts."""
 
 import strawberry
 

@@ -1,4 +1,4 @@
-"""The vendor's policies as the graph shows them, and what somebody accepted of them."""
+"""The vendor's policies, and users' acceptances of them."""
 
 from datetime import date, datetime
 

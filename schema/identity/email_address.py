@@ -1,4 +1,4 @@
-"""Payloads of e-mail address mutations."""
+"""Payloads of email address mutations."""
 
 import strawberry
 

@@ -1,4 +1,4 @@
-"""The audit log as it reads, and the operator's proof of it."""
+"""The audit log, and the proof that it is complete and unchanged."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The operator's proof of the invoices' numbering."""
+"""The verification of invoice numbers."""
 
 import strawberry
 

@@ -154,7 +154,7 @@ async def test_p1_1_the_registered_name_is_accepted_immediately(scenario: Scenar
         "LES FOURNILS D AUBRY",
     )
     assert await scenario.legal_name() == NEW_LEGAL_NAME
-    assert await recipients_and_subjects("legal_name") == [
+    assert await recipients_and_subjects("legal_name_status") == [
         (CAMILLE_EMAIL, ACCEPTED_SUBJECT),
         ("adam@fournil.example", ACCEPTED_SUBJECT),
     ]
@@ -190,7 +190,7 @@ async def test_p1_1_without_a_match_an_agent_decides_on_evidence(
     change = await scenario.decide(change, LegalNameDecision.ACCEPT)
     assert (change.status, change.decider_id) == (LegalNameStatus.ACCEPTED, scenario.agent.pk)
     assert await scenario.legal_name() == NEW_LEGAL_NAME
-    assert await recipients_and_subjects("legal_name") == [
+    assert await recipients_and_subjects("legal_name_status") == [
         (CAMILLE_EMAIL, EVIDENCE_NEEDED_SUBJECT),
         (CAMILLE_EMAIL, ACCEPTED_SUBJECT),
     ]
@@ -262,7 +262,9 @@ async def test_p1_1_without_a_registry_evidence_is_required(scenario: Scenario) 
     scenario.registry = NoRegistry()
     change = await scenario.request(file_ids=(await scenario.upload_kbis(),))
     assert (change.status, change.verdict) == (LegalNameStatus.IN_REVIEW, RegistryVerdict.UNKNOWN)
-    assert await recipients_and_subjects("legal_name") == []  # the evidence is already uploaded
+    assert (
+        await recipients_and_subjects("legal_name_status") == []
+    )  # the evidence is already uploaded
     scenario.bakery.clock.advance(timedelta(days=1))
     assert await scenario.run_checks() == 0
 
@@ -285,7 +287,7 @@ async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(
     scenario.bakery.clock.advance(timedelta(hours=1))
     await scenario.run_checks()
     assert await scenario.legal_name() == NEW_LEGAL_NAME
-    assert await recipients_and_subjects("legal_name") == [
+    assert await recipients_and_subjects("legal_name_status") == [
         (CAMILLE_EMAIL, EVIDENCE_NEEDED_SUBJECT),
         (CAMILLE_EMAIL, ACCEPTED_SUBJECT),
     ]
@@ -330,7 +332,7 @@ async def test_p1_1_concurrent_lookups_notify_once(scenario: Scenario) -> None:
     scenario.set_registered_names("LES FOURNILS D AUBRY")
     scenario.bakery.clock.advance(timedelta(hours=1))
     await asyncio.gather(scenario.run_checks(), scenario.run_checks(), scenario.run_checks())
-    assert await recipients_and_subjects("legal_name") == [
+    assert await recipients_and_subjects("legal_name_status") == [
         (CAMILLE_EMAIL, EVIDENCE_NEEDED_SUBJECT),
         (CAMILLE_EMAIL, ACCEPTED_SUBJECT),
     ]
@@ -374,11 +376,11 @@ async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_r
 ) -> None:
     change = await scenario.add_evidence(await scenario.request())
     await scenario.decide(change, LegalNameDecision.ACCEPT)
-    sent_emails = await recipients_and_subjects("legal_name")
+    sent_emails = await recipients_and_subjects("legal_name_status")
     assert (
         await scenario.decide(change, LegalNameDecision.ACCEPT)
     ).status is LegalNameStatus.ACCEPTED
-    assert await recipients_and_subjects("legal_name") == sent_emails
+    assert await recipients_and_subjects("legal_name_status") == sent_emails
     assert (
         await outcome(scenario.decide(change, LegalNameDecision.REJECT, "Non."))
         == "TRANSITION_ILLEGAL"
@@ -539,9 +541,9 @@ async def test_p1_1_a_removed_member_gets_no_email(scenario: Scenario) -> None:
     change = await scenario.add_evidence(await scenario.request("Adam"))
     assert await scenario.bakery.remove("Camille", "Adam") == "done"
     await scenario.decide(change, LegalNameDecision.ACCEPT)
-    assert (CAMILLE_EMAIL, ACCEPTED_SUBJECT) in await recipients_and_subjects("legal_name")
+    assert (CAMILLE_EMAIL, ACCEPTED_SUBJECT) in await recipients_and_subjects("legal_name_status")
     assert ("adam@fournil.example", ACCEPTED_SUBJECT) not in await recipients_and_subjects(
-        "legal_name"
+        "legal_name_status"
     )
 
 

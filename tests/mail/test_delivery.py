@@ -1,4 +1,4 @@
-"""Delivery: every email arrives, whatever servers and workers do, and none delays another."""
+"""Delivery: every email arrives, however servers and workers fail, and none delays another."""
 
 import asyncio
 import os

@@ -1,5 +1,5 @@
-"""Each email: what its recipient can do with it, in their language; and that names of hostile
-people stay text.
+"""Each email: what its recipient can do with it, in their language. Names that contain markup or
+links are only text.
 """
 
 import re

@@ -1,5 +1,5 @@
-"""Card numbers are masked in whatever dress they come, and nothing else that people write
-changes.
+"""Card numbers are masked in every format in which people write them, and other text stays
+unchanged.
 """
 
 from datetime import UTC, datetime

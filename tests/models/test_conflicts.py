@@ -33,8 +33,8 @@ async def ticket(action: Action) -> Ticket:
 
 class Deadlock:
     """A transaction of ours that locks a user and then a ticket, while somebody else has locked the
-    ticket and wants the user. The database lets ours fail, because it closes the circle and the
-    other one never looks for one.
+    ticket and waits for the user. The database aborts our transaction, which completes the cycle;
+    the other one never checks for deadlocks.
     """
 
     def __init__(self, db: str, action: Action, ticket: Ticket, user: User) -> None:

@@ -1,4 +1,4 @@
-"""Every country of an address can stand on an invoice, and the other way round."""
+"""The countries of addresses are exactly those that an invoice may state."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""Texts of people: what shows nothing is blank, and one line holds nothing invisible but what its
-script needs.
+"""Cleaning text that people enter: text without visible characters is blank, and a line keeps only
+the invisible characters that its script needs.
 """
 
 import unicodedata

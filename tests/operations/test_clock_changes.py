@@ -1,4 +1,4 @@
-"""When the clock is set back, nothing waits until it is again where it was."""
+"""When the clock is set back, nothing waits until the clock has caught up."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that can stop forwarding, as a failed network does."""
+"""A TCP proxy in front of PostgreSQL that can stop forwarding, as a failed network does."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,9 +43,7 @@ class Proxy:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def drop(self) -> None:
-        """Forward nothing more: connections stay open, and no answer ever comes. What is lost stays
-        lost.
-        """
+        """Forward nothing more: connections stay open without a response, and the data is lost."""
         self._dropping = True
 
     def forward(self) -> None:

@@ -47,7 +47,9 @@ class ResolverTrace:
         self._signals: dict[str, asyncio.Event] = {}
 
     def signal(self, name: str) -> asyncio.Event:
-        """What a resolver waits for when its `until` has this name. `Server.set_signal` sets it."""
+        """The signal of this name, which a resolver waits for when its `until` names it.
+        `Server.set_signal` sets it.
+        """
         return self._signals.setdefault(name, asyncio.Event())
 
     async def wait(self, name: str | None) -> None:

@@ -77,7 +77,7 @@ class Person:
         return None if self.session in self.app.sessions else CloseCode.UNAUTHORIZED
 
     def sign_out(self, announce: bool = True) -> None:
-        """In this process, or in another one when it is not announced."""
+        """End the session in this process, or in another one when it is not announced."""
         self.app.sessions.discard(self.session)
         if announce:
             self.app.hub.announce([self.session_key])
@@ -307,7 +307,7 @@ class MemorySocket:
         self._reads.set()
 
     async def disconnect(self) -> None:
-        """Go away without a close frame, and wait until the server has cleaned up."""
+        """Disconnect without a close frame, and wait until the server has cleaned up."""
         self._gone = True
         self.resume_reading()
         self._requests.put_nowait(

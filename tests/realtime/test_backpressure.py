@@ -60,8 +60,8 @@ async def fill_send_buffers(client: ClientConnection) -> None:
 
 
 async def wait_until_blocked(server: Server) -> int:
-    """How many results the flood has produced once it no longer moves: its sends wait for the
-    client.
+    """How many results the flood has produced when it stops because its sends wait for
+    the client.
     """
 
     def waiting() -> bool:
@@ -80,9 +80,9 @@ async def wait_until_blocked(server: Server) -> int:
 
 
 async def production_per_iteration(server: Server) -> list[int]:
-    """How many events are produced in each turn of the server's loop, until there are a hundred.
-
-    A turn may produce none: the flood also waits for its client, which runs beside the server.
+    """How many events are produced in each iteration of the server's loop, until there are a
+    hundred. An iteration may produce none: the flood also waits for its client, which runs beside
+    the server.
     """
     counts: list[int] = []
     async with asyncio.timeout(PATIENCE):

@@ -45,7 +45,7 @@ async def subscribe_all(
 
 
 async def disconnect_all(app: StreamApp, sockets: list[MemorySocket]) -> None:
-    """Disconnect everyone, after which nothing of them is left."""
+    """Disconnect everyone, and check that nothing of them is left."""
     for socket in sockets:
         await socket.disconnect()
     await app.endpoint.close_all()
@@ -338,8 +338,8 @@ class RandomClient:
 
 
 def add_random_delays(app: StreamApp, random: Random, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let reading events take its time before and after the query, and let bulk checks refuse
-    someone who has access.
+    """Delay the reading of events before and after the query, and let bulk checks refuse viewers
+    who have access.
     """
     since, valid_sessions = Event.since.__func__, app.valid_sessions  # type: ignore[attr-defined] # a classmethod
 

@@ -1,4 +1,4 @@
-"""What is stored about how far people have received their streams."""
+"""The stored positions up to which people have received their streams."""
 
 from dataclasses import dataclass
 

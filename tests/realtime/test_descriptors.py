@@ -1,4 +1,6 @@
-"""The limit of file descriptors, in a process of its own, because it can't be lowered again."""
+"""The limit of file descriptors. Each test runs in a process of its own, because a raised limit
+can't be lowered again.
+"""
 
 import subprocess
 import sys

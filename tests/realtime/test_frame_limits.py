@@ -1,5 +1,5 @@
-"""Websocket frames that bring no message, and clients that send more than they read: bounded, and
-closed at some point. Messages that are sent together all arrive, in their order.
+"""Websocket frames without a message, and clients that send more than they read, are limited.
+Messages that are sent together all arrive, in order.
 """
 
 import asyncio

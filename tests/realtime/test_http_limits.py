@@ -1,5 +1,5 @@
-"""What one HTTP connection can use, and what many half-open ones can: bounded, with the answers
-that the standards describe.
+"""The limits of one HTTP connection and of many half-open ones, and the responses that the
+standards define for them.
 """
 
 import asyncio

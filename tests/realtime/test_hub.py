@@ -1,5 +1,5 @@
-"""The hub notifies those who listen, keeps nothing of those who have stopped, and finds by itself
-what no one announced.
+"""The hub notifies those who listen, forgets those who have stopped, and detects changes that were
+not announced.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Websockets while what they need is unavailable."""
+"""Websockets while the database is unavailable."""
 
 import pytest
 

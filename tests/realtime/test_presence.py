@@ -1,6 +1,4 @@
-"""Typing: other people see it, a few times a second at most; it ends by itself, and nothing of it
-is stored.
-"""
+"""Typing: other people see it, a few times a second at most; it expires, and it is never stored."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator

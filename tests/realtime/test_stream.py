@@ -73,7 +73,7 @@ async def append(
 
 
 async def write(action: Action, random: Random, total: int) -> None:
-    """Append so many events in transactions of one to three, and in between transactions that are
+    """Append this many events in transactions of one to three, and in between transactions that are
     rolled back.
     """
     event_count = 0
@@ -87,8 +87,8 @@ async def write(action: Action, random: Random, total: int) -> None:
 
 
 async def read(app: StreamApp, random: Random, after: int, last: int) -> list[int]:
-    """What someone receives from `after` to `last` who disconnects at random and resumes after the
-    last event received.
+    """The events from `after` to `last` as received by a client that disconnects at random and
+    resumes after the last event it received.
     """
     person, sequences = Person(app, "someone"), [after]
     while sequences[-1] < last:

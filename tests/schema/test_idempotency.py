@@ -1,5 +1,5 @@
-"""A repeated request returns what the first one did and does nothing twice; its key with other
-arguments is refused.
+"""A repeated request returns the result of the first one and does nothing twice. A key that is
+repeated with other arguments is refused.
 """
 
 import asyncio

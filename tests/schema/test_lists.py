@@ -1,5 +1,5 @@
-"""Lists and roots by name: typed filters, orders whose cursors fit no other order, objects found by
-number or ID.
+"""Lists, and root fields for single objects: typed filters, orders whose cursors are valid for that
+order only, and objects found by number or ID.
 """
 
 from dataclasses import replace

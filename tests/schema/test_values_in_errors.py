@@ -1,6 +1,4 @@
-"""No error of a request repeats a value, wherever in the whole schema it stands: it may be a
-password.
-"""
+"""No error repeats a value of the request, anywhere in the schema, because it may be a password."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,5 +1,5 @@
-"""The articles of an installation promise only what the API does. Those of the demonstration's
-vendor are published in a demonstration only.
+"""The articles of an installation promise only what the API does. Articles that describe services
+of the demonstration's vendor are published in a demonstration only.
 """
 
 import re

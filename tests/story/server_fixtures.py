@@ -95,7 +95,7 @@ class Server:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        """Waits until the started process serves."""
+        """Waits until the started process accepts requests."""
         assert self.process is not None
         deadline = time.monotonic() + 120
         with httpx.Client(base_url=self.url, verify=NO_TLS) as http:

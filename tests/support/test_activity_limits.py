@@ -1,5 +1,5 @@
-"""One person, one company and one member of staff can send so many tickets and messages at once,
-over HTTP and websockets together.
+"""One person, one company and one member of staff can send a limited number of tickets and messages
+at once, over HTTP and websockets together.
 """
 
 from collections.abc import Iterator

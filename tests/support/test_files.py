@@ -215,7 +215,7 @@ async def test_a_video_may_be_larger(site: Site, viewer: Viewer) -> None:
 async def test_a_link_stays_the_same_within_an_hour(
     site: Site, viewer: Viewer, clock: "MovableClock"
 ) -> None:
-    """So that a client finds pictures in its cache. Each link is valid for at least an hour."""
+    """Clients then find pictures in their cache. Each link is valid for at least an hour."""
     announcement = await announce(site, viewer)
     await site.client.put(announcement["uploadUrl"], content=PNG)
 

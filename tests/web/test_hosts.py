@@ -1,5 +1,5 @@
-"""The Host header decides nothing: neither where a redirect leads, nor, where hosts are named,
-which pages may call the server.
+"""The Host header determines neither the target of a redirect nor, when hosts are configured, which
+pages may call the server.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Emails and pages share one look, in light and dark, that everybody can read."""
+"""Emails and pages share one design, in light and dark, with readable contrast."""
 
 import re
 

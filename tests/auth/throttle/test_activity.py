@@ -1,5 +1,5 @@
-"""The limits of tickets and messages: an ordinary day meets none of them, a script meets them at
-once.
+"""The limits of tickets and messages: an ordinary day stays below them, a script soon
+exceeds them.
 """
 
 from collections.abc import Iterator

@@ -62,7 +62,7 @@ NODE_FIELDS = ("id: ID!", "name: String", "kin: Node")
 
 
 def fields(seed: str, leaves: int, objects: int) -> str:
-    """A selection of all possible fields, another for each seed."""
+    """A selection of all possible fields, different for each seed."""
     shuffled_names = sorted(FIELDS, key=lambda name: crc32(f"{seed} {name}".encode()))
     leaf_fields = [name for name in shuffled_names if FIELDS[name].strip("[]!") in LEAVES][:leaves]
     object_fields = [name for name in shuffled_names if FIELDS[name].strip("[]!") in OBJECTS][

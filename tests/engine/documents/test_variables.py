@@ -1,4 +1,4 @@
-"""Variables are coerced, and rejected, exactly as by graphql-core, in other words."""
+"""Variables are coerced and rejected exactly as by graphql-core, with different messages."""
 
 from __future__ import annotations
 

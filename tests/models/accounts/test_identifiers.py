@@ -1,4 +1,6 @@
-"""Numbers of companies: what has a valid checksum but was never issued is refused too."""
+"""Identifiers of companies. Numbers that were never issued are refused even if their checksum is
+valid.
+"""
 
 import pytest
 import stdnum.fr.siren

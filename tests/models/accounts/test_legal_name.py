@@ -81,8 +81,8 @@ WORD = st.text(
 def test_p1_1_case_and_separators_make_no_difference(
     words: list[str], case: str, separator: str
 ) -> None:
-    """P1.1, whatever the words: as one writes them, and as a register does in capitals with
-    blanks.
+    """P1.1: a name as people write it matches the same name in capitals with spaces, as in a
+    register.
     """
     name = " ".join(words)
     assert is_same_name(name, getattr(f"{separator} ".join(words), case)()) is bool(

@@ -145,8 +145,8 @@ async def test_a_report_cannot_write(action: Action) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_full_disk_makes_the_service_unavailable(action: Action) -> None:
-    """The limit on pages stands for the disk. What was written before stays, and so does the use of
-    the database.
+    """A limit on pages simulates the full disk. What was written before is kept, and the database
+    stays usable.
     """
     await execute("PRAGMA max_page_count = 1")  # raised by SQLite to the current size
     with pytest.raises(ServiceUnavailable):

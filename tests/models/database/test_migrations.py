@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def table_names(url: str) -> set[str]:
-    """The tables there are, but for Tortoise's own list of migrations."""
+    """The names of all tables except Tortoise's own table of migrations."""
     await connect(url)
     is_sqlite = get_connection("default").capabilities.dialect == "sqlite"
     query = (

@@ -97,7 +97,9 @@ async def test_an_invalid_transition_is_refused_with_the_allowed_ones(
 
 
 def test_customers_never_see_internal_statuses_in_errors() -> None:
-    """Closing is their only move, and legal in every status: no message tells them of ON_HOLD."""
+    """Customers can only close a ticket, which every status allows, so no message
+    mentions ON_HOLD.
+    """
     assert all(
         TicketStatus.CLOSED in TRANSITIONS[status]
         for status in TicketStatus

@@ -128,7 +128,7 @@ async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
         "PAULMARK legal",
         "Boulangerie Paul SAS",
     ]
-    emails = await Email.filter(template="legal_name.fr").order_by("id")
+    emails = await Email.filter(template="legal_name_status.fr").order_by("id")
     assert [email.subject for email in emails] == [
         "Un justificatif est nécessaire pour votre changement de raison sociale",
         "La nouvelle raison sociale de votre entreprise est enregistrée",

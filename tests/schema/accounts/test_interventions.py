@@ -54,7 +54,9 @@ def arguments(scenario: Scenario, name: str) -> dict[str, Any]:
 
 
 def test_every_mutation_that_requires_a_reason_is_in_the_table() -> None:
-    """Add a new intervention here: the test below shows that it is audited and told."""
+    """Add a new intervention here: the test below verifies that it is audited and that the user is
+    notified.
+    """
     with_reason = {
         name
         for name, field in MUTATIONS.items()

@@ -1,5 +1,5 @@
 """A stranger can sign up with a company's public details, and never confirm the address. Staff can
-tell this from the company itself.
+tell such a sign-up from one by the company itself.
 """
 
 from typing import TYPE_CHECKING, Any

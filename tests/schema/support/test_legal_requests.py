@@ -339,5 +339,5 @@ def test_the_earliest_deadline_applies() -> None:
 
 
 def test_every_kind_except_general_has_a_deadline() -> None:
-    """A kind requests more than an answer. Decide what it needs when you add one."""
+    """Each of these kinds requests more than an answer: decide on its deadline when you add one."""
     assert set(TicketKind) - LEGAL_DEADLINES.keys() == {TicketKind.GENERAL}

@@ -81,7 +81,7 @@ class TicketScenario:
         return ticket["unreadCount"], counts["unreadTickets"]
 
     async def send_emails(self, after: timedelta = DELAY) -> list[Email]:
-        """Let time pass, run the job, and return the emails about the ticket that now wait."""
+        """Advance the clock, run the job, and return the waiting emails about the ticket."""
         self.clock.advance(after)
         action = Action(None, self.clock.now(), self.services.hub)
         await send_due_replies(action, self.services.delivered, DELAY)

@@ -1,5 +1,5 @@
-"""A database that goes away without a word, and comes back: the process answers all the time and
-recovers by itself.
+"""A database that stops responding without closing its connections, and recovers later: the process
+keeps answering and recovers by itself.
 """
 
 import asyncio
