@@ -186,10 +186,10 @@ def _expiries(user: User, created_at: datetime, at: datetime) -> dict[str, datet
     """When a session that started at `created_at` and its access token expire if both are renewed
     now.
     """
-    latest = created_at + (MAX_LIFETIME if user.staff is None else MAX_STAFF_LIFETIME)
+    session_end = created_at + (MAX_LIFETIME if user.staff is None else MAX_STAFF_LIFETIME)
     return {
-        "access_expires_at": min(at + ACCESS_LIFETIME, latest),
-        "expires_at": min(at + REFRESH_LIFETIME, latest),
+        "access_expires_at": min(at + ACCESS_LIFETIME, session_end),
+        "expires_at": min(at + REFRESH_LIFETIME, session_end),
     }
 
 
@@ -303,19 +303,19 @@ async def _follow_switch(tx: Transaction, token_row: RefreshToken) -> None:
     token of the session that has ended. For REUSE_WINDOW it belongs to the new session, whose own
     tokens no one has used and which stop working.
     """
-    old = await Session.get(pk=token_row.session_id, using_db=tx.db)
-    if old.switched_to_id is None or old.ended_at is None:
+    old_session = await Session.get(pk=token_row.session_id, using_db=tx.db)
+    if old_session.switched_to_id is None or old_session.ended_at is None:
         return
-    if abs(tx.action.at - old.ended_at) >= REUSE_WINDOW:
+    if abs(tx.action.at - old_session.ended_at) >= REUSE_WINDOW:
         return
-    lost_tokens = await tx.lock_rows(RefreshToken.filter(session_id=old.switched_to_id))
+    lost_tokens = await tx.lock_rows(RefreshToken.filter(session_id=old_session.switched_to_id))
     if len(lost_tokens) != 1 or lost_tokens[0].used_at:
         return
-    lost = RefreshToken.filter(pk=lost_tokens[0].pk).using_db(tx.db)
-    await lost.update(used_at=tx.action.at)
-    token_row.session_id = old.switched_to_id
-    moved = RefreshToken.filter(pk=token_row.pk).using_db(tx.db)
-    await moved.update(session_id=old.switched_to_id)
+    unused_token = RefreshToken.filter(pk=lost_tokens[0].pk).using_db(tx.db)
+    await unused_token.update(used_at=tx.action.at)
+    token_row.session_id = old_session.switched_to_id
+    presented_token = RefreshToken.filter(pk=token_row.pk).using_db(tx.db)
+    await presented_token.update(session_id=old_session.switched_to_id)
 
 
 async def _renew(

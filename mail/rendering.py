@@ -38,10 +38,10 @@ def render(template_name: str, locale: Locale, /, **values: object) -> RenderedE
     and the URLs `privacy_policy` and `sign_in_url`.
     """
     values |= {"locale": locale.value}
-    template = _TEXT.get_template(PATHS[template_name])
+    template = _TEXT_ENVIRONMENT.get_template(PATHS[template_name])
     subject = "".join(template.blocks["subject"](template.new_context(values))).strip()
     text = re.sub(r"\n{3,}", "\n\n", template.render(values).strip())
-    html = _HTML.get_template(PATHS[template_name]).render(values, subject=subject)
+    html = _HTML_ENVIRONMENT.get_template(PATHS[template_name]).render(values, subject=subject)
     return RenderedEmail(subject, f"{text}\n", html)
 
 
@@ -62,5 +62,5 @@ def _environment(format: str, autoescape: bool) -> Environment:
     return environment
 
 
-_TEXT = _environment("text", autoescape=False)
-_HTML = _environment("html", autoescape=True)
+_TEXT_ENVIRONMENT = _environment("text", autoescape=False)
+_HTML_ENVIRONMENT = _environment("html", autoescape=True)

@@ -49,11 +49,13 @@ from realtime.uvicorn_protocol import ASGI_EXTENSION, UvicornProtocol
 log = structlog.stdlib.get_logger()
 
 # Extensions of the ASGI scope that event_stream.py uses.
-RESUME_AFTER = "camcha.resume_after"  # the sequence after which a client resumes
-READ_ONLY = "camcha.read_only"  # whether mutations are refused
-SEQUENCE = "camcha.sequence"  # the key of a sent message that has the sequence of a stored event
+RESUME_AFTER_KEY = "camcha.resume_after"  # the sequence after which a client resumes
+READ_ONLY_KEY = "camcha.read_only"  # whether mutations are refused
+SEQUENCE_KEY = (
+    "camcha.sequence"  # the key of a sent message that has the sequence of a stored event
+)
 
-REASONS = {CloseCode.UNAUTHORIZED: "Unauthorized", CloseCode.FORBIDDEN: "Forbidden"}
+CLOSE_REASONS = {CloseCode.UNAUTHORIZED: "Unauthorized", CloseCode.FORBIDDEN: "Forbidden"}
 
 
 class SocketConnection:
@@ -70,8 +72,8 @@ class SocketConnection:
         self._websocket, self._on_connect, self._limits = websocket, on_connect, limits
         extensions = websocket.scope.get("extensions", {})
         self._uvicorn: UvicornProtocol | None = extensions.get(ASGI_EXTENSION)
-        self.is_read_only: bool = extensions.get(READ_ONLY, False)
-        self.resume_after: int | None = extensions.get(RESUME_AFTER)
+        self.is_read_only: bool = extensions.get(READ_ONLY_KEY, False)
+        self.resume_after: int | None = extensions.get(RESUME_AFTER_KEY)
         self._loop = asyncio.get_running_loop()
         self._operations = Operations(self, broadcasts, limits.operations, limits.running)
         self._client: Client | None = None
@@ -223,7 +225,7 @@ class SocketConnection:
             log.exception("websocket.session_check_failed")
             code = CloseCode.INTERNAL_SERVER_ERROR
         if code:
-            self.close(CloseConnection(code, REASONS.get(code, "")))
+            self.close(CloseConnection(code, CLOSE_REASONS.get(code, "")))
         else:
             self._session_checks -= 1
 
@@ -284,7 +286,7 @@ class SocketConnection:
                 raise Disconnected
             try:
                 await self._websocket.send(
-                    {"type": "websocket.send", "text": text, SEQUENCE: sequence}
+                    {"type": "websocket.send", "text": text, SEQUENCE_KEY: sequence}
                 )
             except (RuntimeError, WebSocketDisconnect):  # RuntimeError: closed a moment ago
                 raise Disconnected from None

@@ -26,7 +26,7 @@ from engine import Params, decode_json, encode_json
 from engine.http import HTTPRequest, http_error
 from realtime import messages
 from realtime.close_codes import CloseCode, CloseConnection
-from realtime.connection import READ_ONLY, RESUME_AFTER, SEQUENCE
+from realtime.connection import READ_ONLY_KEY, RESUME_AFTER_KEY, SEQUENCE_KEY
 from realtime.endpoint import SocketEndpoint
 from realtime.http_protocol import ON_SHUTDOWN
 from realtime.uvicorn_protocol import FRAME_BYTES
@@ -109,7 +109,7 @@ class _Connection:
         """Write what a websocket sends as events."""
         match message["type"]:
             case "websocket.send":
-                await self._write(message["text"], message.get(SEQUENCE))
+                await self._write(message["text"], message.get(SEQUENCE_KEY))
             case "websocket.close":
                 await self._close(message["code"], message.get("reason", ""))
             case "websocket.http.response.start" | "websocket.http.response.body":
@@ -172,8 +172,8 @@ def _websocket_scope(request: HTTPRequest) -> Scope:
     scheme = "wss" if request.scope.get("scheme") == "https" else "ws"
     extensions: dict[str, Any] = {
         "websocket.http.response": {},
-        READ_ONLY: request.method == "GET",
-        RESUME_AFTER: _last_event_id(request.header(b"last-event-id")),
+        READ_ONLY_KEY: request.method == "GET",
+        RESUME_AFTER_KEY: _last_event_id(request.header(b"last-event-id")),
     }
     return {
         **request.scope,

@@ -21,7 +21,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from storage.store import KEY, FolderStore, Store, StoredObject, StoreUnavailable
+from storage.store import KEY_PATTERN, FolderStore, Store, StoredObject, StoreUnavailable
 
 if TYPE_CHECKING:
     from obstore import BytesStream, GetResult
@@ -107,7 +107,7 @@ class ObjectStore:
             raise StoreUnavailable from error
 
     def _name(self, key: str) -> str:
-        if not KEY.fullmatch(key):
+        if not KEY_PATTERN.fullmatch(key):
             raise ValueError("not a key of a store")
         return f"{self._prefix}{key}"
 

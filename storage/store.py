@@ -15,7 +15,7 @@ from secrets import token_urlsafe
 from typing import BinaryIO, Protocol
 
 _CHUNK_SIZE = 64 * 1024
-KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
+KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _PARTIAL_FOLDER = "partial"
 _ABANDONED_SECONDS = 3600
 # disk full, quota exceeded, or the process's limit
@@ -115,7 +115,7 @@ class FolderStore:
         await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        if not KEY.fullmatch(key):
+        if not KEY_PATTERN.fullmatch(key):
             raise ValueError("not a key of a store")
         return self._root / key[:2] / key
 

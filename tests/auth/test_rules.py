@@ -22,7 +22,7 @@ from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.viewer import Viewer
 
-MOMENT = datetime(2026, 11, 23, 9, tzinfo=UTC)
+FIXED_TIME = datetime(2026, 11, 23, 9, tzinfo=UTC)
 RULES = [anyone, signed_in, customer, buyer, manager, owner, agent, analyst, operator]
 
 

@@ -16,7 +16,7 @@ from realtime.connection_limits import ConnectionLimits, ConnectionRegistry
 from realtime.uvicorn_protocol import uvicorn_options
 from tests.patience import PATIENCE
 
-PATIENT = ConnectionLimits(
+LONG_TIMEOUTS = ConnectionLimits(
     head_seconds=10 * PATIENCE,
     body_seconds=10 * PATIENCE,
     idle_seconds=10 * PATIENCE,
@@ -107,7 +107,7 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
 
 
 @contextmanager
-def http_server(limits: ConnectionLimits = PATIENT, **options: Any) -> Iterator[HttpServer]:
+def http_server(limits: ConnectionLimits = LONG_TIMEOUTS, **options: Any) -> Iterator[HttpServer]:
     """A running server, which is stopped at the end."""
     loop = uvloop.new_event_loop()
     server, ready = HttpServer(limits, **options), threading.Event()

@@ -31,23 +31,23 @@ from tests.realtime.socket_fixtures import (
     wait_until_closed,
 )
 
-PATIENT_LIMITS = SocketLimits(
+LONG_TIMEOUT_LIMITS = SocketLimits(
     send_timeout=10 * PATIENCE, ping_interval=10 * PATIENCE, messages_per_minute=100_000
 )
-IMPATIENT_LIMITS = replace(PATIENT_LIMITS, send_timeout=0.2, close_timeout=0.1)
+SHORT_TIMEOUT_LIMITS = replace(LONG_TIMEOUT_LIMITS, send_timeout=0.2, close_timeout=0.1)
 
 
 @pytest.fixture(scope="module")
-def patient_server() -> Iterator[Server]:
+def long_timeout_server() -> Iterator[Server]:
     """Neither drops clients that don't read nor pings them."""
-    with running_server(PATIENT_LIMITS) as server:
+    with running_server(LONG_TIMEOUT_LIMITS) as server:
         yield server
 
 
 @pytest.fixture
-def impatient_server() -> Iterator[Server]:
+def short_timeout_server() -> Iterator[Server]:
     """Drops a client that doesn't read for a moment."""
-    with running_server(IMPATIENT_LIMITS) as server:
+    with running_server(SHORT_TIMEOUT_LIMITS) as server:
         yield server
 
 
@@ -105,11 +105,14 @@ async def slow_client(server: Server) -> AsyncIterator[ClientConnection]:
         client.transport.abort()  # a close frame would wait for room to write
 
 
-async def test_a_client_that_stops_reading_stops_the_source(patient_server: Server) -> None:
-    async with slow_client(patient_server) as slow, await patient_server.connect() as quick:
+async def test_a_client_that_stops_reading_stops_the_source(long_timeout_server: Server) -> None:
+    async with (
+        slow_client(long_timeout_server) as slow,
+        await long_timeout_server.connect() as quick,
+    ):
         for operation_id in "abc":
             await subscribe(slow, operation_id, "subscription { flood(kilobytes: 10) }")
-        produced_count = await wait_until_blocked(patient_server)
+        produced_count = await wait_until_blocked(long_timeout_server)
         # 10 MB, nearly all in the kernel's buffers, of an endless source.
         assert produced_count < 1000
         for number in range(50):  # meanwhile other clients are answered
@@ -118,16 +121,16 @@ async def test_a_client_that_stops_reading_stops_the_source(patient_server: Serv
             assert (await receive(quick))["type"] == "complete"
         for _ in range(produced_count + 100):  # when the client reads again, the source continues
             await receive(slow)
-        assert patient_server.trace.produced > produced_count
-    await wait_until(patient_server.has_no_tasks)
+        assert long_timeout_server.trace.produced > produced_count
+    await wait_until(long_timeout_server.has_no_tasks)
 
 
 async def test_a_flood_to_a_client_that_reads_fast_leaves_time_for_others(
-    patient_server: Server,
+    long_timeout_server: Server,
 ) -> None:
     async with (
-        await patient_server.connect() as flooded_client,
-        await patient_server.connect() as quick,
+        await long_timeout_server.connect() as flooded_client,
+        await long_timeout_server.connect() as quick,
     ):
         await subscribe(flooded_client, "1", "subscription { flood(kilobytes: 1) }")
 
@@ -140,31 +143,33 @@ async def test_a_flood_to_a_client_that_reads_fast_leaves_time_for_others(
             await subscribe(quick, str(number), "{ hello }")
             assert (await receive(quick))["type"] == "next"
             await receive(quick)
-        counts = await patient_server.call(lambda: production_per_iteration(patient_server))
+        counts = await long_timeout_server.call(
+            lambda: production_per_iteration(long_timeout_server)
+        )
         assert max(counts) <= 2
         await send(flooded_client, id="1", type="complete")
-        await wait_until(lambda: not patient_server.trace.open)
+        await wait_until(lambda: not long_timeout_server.trace.open)
         read_task.cancel()
 
 
-async def test_a_client_that_stops_reading_is_disconnected(impatient_server: Server) -> None:
-    async with slow_client(impatient_server) as slow:
+async def test_a_client_that_stops_reading_is_disconnected(short_timeout_server: Server) -> None:
+    async with slow_client(short_timeout_server) as slow:
         await subscribe(slow, "1", "subscription { flood(kilobytes: 50) }")
-        await wait_until(lambda: bool(impatient_server.trace.produced))
-        await wait_until(impatient_server.has_no_tasks)
-        await wait_until(lambda: not impatient_server.uvicorn.server_state.connections)
+        await wait_until(lambda: bool(short_timeout_server.trace.produced))
+        await wait_until(short_timeout_server.has_no_tasks)
+        await wait_until(lambda: not short_timeout_server.uvicorn.server_state.connections)
         assert await wait_until_closed(slow) == (CloseCode.ABNORMAL_CLOSURE, "")
 
 
 async def test_a_client_that_floods_the_server_with_pings_and_reads_no_answers_is_disconnected(
-    impatient_server: Server,
+    short_timeout_server: Server,
 ) -> None:
-    async with slow_client(impatient_server) as slow:
+    async with slow_client(short_timeout_server) as slow:
         async with asyncio.timeout(PATIENCE):
             with suppress(ConnectionClosed):
                 while True:
                     await send(slow, type="ping", payload={"a": "x" * 60_000})
-        await wait_until(impatient_server.has_no_tasks)
+        await wait_until(short_timeout_server.has_no_tasks)
         assert (await wait_until_closed(slow))[0] == CloseCode.ABNORMAL_CLOSURE
 
 
@@ -187,58 +192,60 @@ async def test_a_client_that_answers_pings_stays_connected() -> None:
             assert (await receive(client))["type"] == "next"
 
 
-async def test_nothing_is_left_of_clients_that_disappear(patient_server: Server) -> None:
-    clients = [await patient_server.connect() for _ in range(10)]
+async def test_nothing_is_left_of_clients_that_disappear(long_timeout_server: Server) -> None:
+    clients = [await long_timeout_server.connect() for _ in range(10)]
     for client in clients:
         for operation_id in "abc":
             await subscribe(
                 client, operation_id, f'subscription {{ wait(name: "{client.id}{operation_id}") }}'
             )
             await receive(client)
-    assert len(patient_server.trace.open) == 30
-    assert await patient_server.tasks() == 10 * (1 + 3)  # the reader, and each operation
+    assert len(long_timeout_server.trace.open) == 30
+    assert await long_timeout_server.tasks() == 10 * (1 + 3)  # the reader, and each operation
     for client in clients:
         client.transport.abort()
-    await wait_until(lambda: not patient_server.trace.open)
-    await wait_until(patient_server.has_no_tasks)
+    await wait_until(lambda: not long_timeout_server.trace.open)
+    await wait_until(long_timeout_server.has_no_tasks)
 
 
-async def test_a_completed_subscription_may_finish_its_cleanup(patient_server: Server) -> None:
-    async with await patient_server.connect() as client:
+async def test_a_completed_subscription_may_finish_its_cleanup(long_timeout_server: Server) -> None:
+    async with await long_timeout_server.connect() as client:
         await subscribe(
             client, "1", 'subscription { wait(name: "completed", cleanup: "completed") }'
         )
         await receive(client)
         await send(client, id="1", type="complete")
         await receive_pong(client)
-    assert "completed" in patient_server.trace.open
-    await patient_server.set_signal("completed")
-    await wait_until(lambda: "completed" not in patient_server.trace.open)
-    await wait_until(patient_server.has_no_tasks)
+    assert "completed" in long_timeout_server.trace.open
+    await long_timeout_server.set_signal("completed")
+    await wait_until(lambda: "completed" not in long_timeout_server.trace.open)
+    await wait_until(long_timeout_server.has_no_tasks)
 
 
 async def test_subscriptions_may_finish_their_cleanup_when_the_client_disappears(
-    patient_server: Server,
+    long_timeout_server: Server,
 ) -> None:
-    async with slow_client(patient_server) as slow:
+    async with slow_client(long_timeout_server) as slow:
         for name in "abcdef":
             flood = f'flood(kilobytes: 50, cleanup: "disappeared", name: "{name}")'
             await subscribe(slow, name, f"subscription {{ {flood} }}")
         await fill_send_buffers(slow)
-    assert patient_server.trace.open == set("abcdef")
-    await patient_server.set_signal("disappeared")
-    await wait_until(patient_server.has_no_tasks)
-    assert not patient_server.trace.open
+    assert long_timeout_server.trace.open == set("abcdef")
+    await long_timeout_server.set_signal("disappeared")
+    await wait_until(long_timeout_server.has_no_tasks)
+    assert not long_timeout_server.trace.open
 
 
-async def test_a_mutation_is_completed_after_its_client_has_gone(patient_server: Server) -> None:
-    async with await patient_server.connect() as client:
+async def test_a_mutation_is_completed_after_its_client_has_gone(
+    long_timeout_server: Server,
+) -> None:
+    async with await long_timeout_server.connect() as client:
         await subscribe(client, "1", 'mutation { store(word: "word", until: "client gone") }')
-        await wait_until(lambda: "word" in patient_server.trace.started)
+        await wait_until(lambda: "word" in long_timeout_server.trace.started)
         await send(client, id="1", type="complete")
         await receive_pong(client)
-    await patient_server.set_signal("client gone")
-    await wait_until(lambda: "word" in patient_server.trace.stored)
+    await long_timeout_server.set_signal("client gone")
+    await wait_until(lambda: "word" in long_timeout_server.trace.stored)
 
 
 async def test_close_all_closes_every_connection_and_cleans_up() -> None:
@@ -256,7 +263,7 @@ async def test_close_all_closes_every_connection_and_cleans_up() -> None:
 
 
 async def test_close_all_waits_for_the_cleanup_of_sources_whose_client_does_not_read() -> None:
-    with running_server(replace(PATIENT_LIMITS, close_timeout=0.05)) as server:
+    with running_server(replace(LONG_TIMEOUT_LIMITS, close_timeout=0.05)) as server:
         async with slow_client(server) as slow:
             await subscribe(
                 slow, "1", 'subscription { flood(kilobytes: 50, cleanup: "close_all") }'
@@ -272,7 +279,7 @@ async def test_close_all_waits_for_the_cleanup_of_sources_whose_client_does_not_
 
 
 async def test_the_server_stops_although_clients_are_connected() -> None:
-    with running_server(replace(PATIENT_LIMITS, close_timeout=0.1)) as server:
+    with running_server(replace(LONG_TIMEOUT_LIMITS, close_timeout=0.1)) as server:
         async with await server.connect() as quick, slow_client(server) as slow:
             await subscribe(quick, "1", "subscription { wait }")
             await subscribe(slow, "1", "subscription { flood(kilobytes: 50) }")
@@ -343,14 +350,14 @@ def encode_frame(frame: Any) -> str:
 )
 @given(frames=FRAMES, sends_ack=st.booleans())
 def test_any_frames_are_answered_or_close_the_connection_and_affect_no_one_else(
-    frames: list[Any], sends_ack: bool, patient_server: Server
+    frames: list[Any], sends_ack: bool, long_timeout_server: Server
 ) -> None:
     async def exchange_frames() -> None:
         async with (
-            await patient_server.connect() as other_client,
-            await patient_server.connect()
+            await long_timeout_server.connect() as other_client,
+            await long_timeout_server.connect()
             if sends_ack
-            else patient_server.open_websocket() as client,
+            else long_timeout_server.open_websocket() as client,
         ):
             try:
                 for frame in frames:

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from realtime.connection_limits import ConnectionLimits, ConnectionRegistry, LimitLog
-from tests.realtime.http_fixtures import PATIENT, HttpServer, http_server, read_all
+from tests.realtime.http_fixtures import LONG_TIMEOUTS, HttpServer, http_server, read_all
 from tests.realtime.socket_fixtures import wait_until
 
-IMPATIENT = replace(
-    PATIENT, head_seconds=0.2, body_seconds=0.2, body_rate=10**9, unread_seconds=0.2
+SHORT_TIMEOUTS = replace(
+    LONG_TIMEOUTS, head_seconds=0.2, body_seconds=0.2, body_rate=10**9, unread_seconds=0.2
 )
 CHUNKED = b"POST /chunked HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 CLOSE = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -44,8 +44,8 @@ def server() -> Iterator[HttpServer]:
 
 
 @pytest.fixture(scope="module")
-def impatient() -> Iterator[HttpServer]:
-    with http_server(IMPATIENT) as running:
+def short_timeout_server() -> Iterator[HttpServer]:
+    with http_server(SHORT_TIMEOUTS) as running:
         yield running
 
 
@@ -76,11 +76,13 @@ async def test_the_number_of_queued_requests_is_limited(server: HttpServer) -> N
     assert paths == ["/slow/0", *(f"/queued/{n}" for n in range(5_000)), "/last"]
 
 
-async def test_a_client_that_reads_nothing_is_disconnected(impatient: HttpServer) -> None:
-    async with impatient.connect() as (_reader, writer):
+async def test_a_client_that_reads_nothing_is_disconnected(
+    short_timeout_server: HttpServer,
+) -> None:
+    async with short_timeout_server.connect() as (_reader, writer):
         writer.write(b"".join(get(f"/big/{n}") for n in range(1_000)))
-        await wait_until(lambda: impatient.registry.connections == 1)
-        await wait_until(lambda: impatient.registry.connections == 0)
+        await wait_until(lambda: short_timeout_server.registry.connections == 1)
+        await wait_until(lambda: short_timeout_server.registry.connections == 0)
 
 
 REQUESTS = [
@@ -187,22 +189,24 @@ async def test_previous_requests_are_answered_before_an_invalid_one_ends_the_con
     [b"G", b"GET / HTTP/1.1\r\nHost: x\r\nA: ", CHUNKED, CHUNKED + b"0\r\nA: x\r\n"],
     ids=["method", "headers", "body", "trailers"],
 )
-async def test_a_request_without_end_is_408(impatient: HttpServer, part: bytes) -> None:
-    before = len(impatient.disconnected)
-    response = await impatient.exchange(part)
+async def test_a_request_without_end_is_408(short_timeout_server: HttpServer, part: bytes) -> None:
+    before = len(short_timeout_server.disconnected)
+    response = await short_timeout_server.exchange(part)
     assert response.startswith(b"HTTP/1.1 408 ")
     assert b"\r\nconnection: close\r\n" in response
     expected = ["/chunked"] if part.startswith(CHUNKED) else []
-    await wait_until(lambda: impatient.disconnected[before:] == expected)
+    await wait_until(lambda: short_timeout_server.disconnected[before:] == expected)
 
 
 @pytest.mark.parametrize("part", [b"", b"\r\n\r\n"], ids=["nothing", "empty lines"])
-async def test_a_connection_without_a_request_is_closed(impatient: HttpServer, part: bytes) -> None:
-    assert await impatient.exchange(part) == b""
+async def test_a_connection_without_a_request_is_closed(
+    short_timeout_server: HttpServer, part: bytes
+) -> None:
+    assert await short_timeout_server.exchange(part) == b""
 
 
 async def test_an_idle_connection_is_closed() -> None:
-    with http_server(replace(PATIENT, idle_seconds=0.2)) as server:
+    with http_server(replace(LONG_TIMEOUTS, idle_seconds=0.2)) as server:
         assert answered(await server.exchange(get("/1"))) == ["/1"]
 
 
@@ -225,10 +229,10 @@ async def half_open(server: HttpServer, number: int) -> AsyncIterator[list[async
 @pytest.mark.parametrize(
     ("limits", "trusted_address"),
     [
-        (replace(PATIENT, half_open=3), "127.0.0.1"),
-        (replace(PATIENT, half_open_per_network=3), "192.0.2.1"),
-        (replace(PATIENT, connections_per_network=3), "192.0.2.1"),
-        (replace(PATIENT, connections=3), "127.0.0.1"),
+        (replace(LONG_TIMEOUTS, half_open=3), "127.0.0.1"),
+        (replace(LONG_TIMEOUTS, half_open_per_network=3), "192.0.2.1"),
+        (replace(LONG_TIMEOUTS, connections_per_network=3), "192.0.2.1"),
+        (replace(LONG_TIMEOUTS, connections=3), "127.0.0.1"),
     ],
     ids=["half open", "half open per network", "connections per network", "connections"],
 )
@@ -243,7 +247,7 @@ async def test_the_oldest_half_open_connection_is_closed_first(
 
 
 async def test_a_connection_above_the_limit_is_503() -> None:
-    with http_server(replace(PATIENT, connections=2)) as server:
+    with http_server(replace(LONG_TIMEOUTS, connections=2)) as server:
         async with server.connect() as (_, first), server.connect() as (_, second):
             first.write(get("/slow/1"))
             second.write(get("/slow/2"))

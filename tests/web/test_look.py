@@ -13,7 +13,7 @@ PALETTES = [
     for block in re.findall(r":root \{([^}]*)\}", _STYLE)
 ]
 # WCAG 2.2, 1.4.3 and 1.4.11: foreground, background and the least contrast of the two.
-PAIRS = [
+COLOR_PAIRS = [
     ("ink", "paper", 4.5),
     ("ink", "ground", 4.5),
     ("soft", "paper", 4.5),
@@ -41,12 +41,12 @@ def contrast(first: str, second: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-@pytest.mark.parametrize(("foreground", "background", "least"), PAIRS)
+@pytest.mark.parametrize(("foreground", "background", "min_contrast"), COLOR_PAIRS)
 def test_text_and_fields_have_enough_contrast(
-    scheme: int, foreground: str, background: str, least: float
+    scheme: int, foreground: str, background: str, min_contrast: float
 ) -> None:
     palette = PALETTES[scheme]
-    assert contrast(palette[foreground], palette[background]) >= least
+    assert contrast(palette[foreground], palette[background]) >= min_contrast
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
