@@ -33,3 +33,15 @@ def test_each_requirement_names_a_test_or_says_why_it_has_none() -> None:
             number,
             verified_by,
         )
+
+
+def test_the_requirements_are_in_ascending_order_in_their_chapters() -> None:
+    chapters = re.findall(r"^### V(\d+) .+\n((?:(?!###).*\n)+)", PAGE, re.M)
+    numbers = [
+        (int(chapter), tuple(map(int, number.split("."))))
+        for chapter, table in chapters
+        for number in re.findall(r"^\| (\d+\.\d+\.\d+)\b", table, re.M)
+    ]
+    assert len(numbers) > 50
+    assert numbers == sorted(numbers)
+    assert [number for chapter, number in numbers if number[0] != chapter] == []
