@@ -2,6 +2,7 @@
 stays as it is.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
@@ -33,15 +34,12 @@ async def load(at: datetime, texts: Path = policies.FOLDER, *, demonstration: bo
     """
     await policies.install(at, policies.read_policies(texts))
     await install_offers(at, offer_contents())
-    articles = article_contents()
     if demonstration:
-        articles = demonstration_articles()
-    else:
-        only_demonstration = {each.slug for each in demonstration_articles()} - {
-            each.slug for each in articles
-        }
-        await Article.filter(slug__in=only_demonstration).delete()
-    await install_articles(at, articles)
+        await install_articles(at, demonstration_articles())
+        return
+    articles = article_contents()
+    demonstration_slugs = {article.slug for article in demonstration_articles()}
+    await install_articles(at, articles, demonstration_slugs - {article.slug for article in articles})
 
 
 async def install_offers(at: datetime, offers: list[OfferContent]) -> None:
@@ -103,11 +101,14 @@ async def _update_price(
     )
 
 
-async def install_articles(at: datetime, articles: list[ArticleContent]) -> None:
-    """Publish the articles in this order. A webinar keeps the date for which it was first
-    announced.
+async def install_articles(
+    at: datetime, articles: list[ArticleContent], removed_slugs: Collection[str] = ()
+) -> None:
+    """Publish the articles in this order, and remove those with these slugs. A webinar keeps the
+    date for which it was first announced.
     """
     async with in_transaction() as db:
+        await Article.filter(slug__in=removed_slugs).using_db(db).delete()
         articles_by_slug = {article.slug: article for article in await Article.all().using_db(db)}
         for position, content in enumerate(articles, 1):
             await _build_article(at, position, content, articles_by_slug.get(content.slug)).save(

@@ -4,6 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from tortoise.exceptions import IntegrityError
+
 from models.billing.offer import Interval, Offer, Price
 from models.content.article import Article
 from models.locale import Locale
@@ -89,6 +92,20 @@ async def test_a_changed_text_is_replaced_and_searchable(db: str, clock: "Movabl
         changed_article.slug
     ]
     assert await Article.all().count() == len(content)
+
+
+async def test_articles_are_removed_only_with_those_that_replace_them(
+    db: str, clock: "MovableClock"
+) -> None:
+    await catalogue.load(clock.now(), demonstration=True)
+    before = await stored_rows()
+    article = replace(articles()[0], slug="new")
+    with pytest.raises(IntegrityError):
+        await catalogue.install_articles(clock.now(), [article, article], {articles()[0].slug})
+    assert await stored_rows() == before
+    await catalogue.install_articles(clock.now(), [article], {articles()[0].slug})
+    assert await Article.filter(slug="new").exists()
+    assert not await Article.filter(slug=articles()[0].slug).exists()
 
 
 def test_no_offer_has_a_trial_until_trials_can_be_bought() -> None:
