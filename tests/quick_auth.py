@@ -8,7 +8,7 @@ from typing import Any
 from argon2 import PasswordHasher
 
 from auth.passwords import Passwords
-from auth.passwords.hashing_process import COMMANDS, score
+from auth.passwords.hashing_process import COMMANDS, guesses
 from auth.services import AuthServices
 from models.clock import Clock
 
@@ -16,14 +16,14 @@ LOW_COST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def quick_passwords() -> Passwords:
-    """Real hashes and scores at the lowest cost and without a process, whose low priority costs a
+    """Real hashes and estimates at the lowest cost and without a process, whose low priority costs a
     second on a busy machine.
     """
     return Passwords(run_command=_run_task, parameters=LOW_COST)
 
 
 def _run_task(task: str, *arguments: Any) -> Any:
-    return (score if task == "score" else COMMANDS[task])(*arguments)
+    return (guesses if task == "guesses" else COMMANDS[task])(*arguments)
 
 
 def quick_auth(clock: Clock) -> AuthServices:

@@ -6,9 +6,11 @@ import asyncio
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from math import prod
+from functools import cache
+from itertools import combinations
+from math import factorial, prod
 from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
@@ -23,12 +25,14 @@ from models.translations import Translatable, _
 T = TypeVar("T")
 
 MIN_LENGTH, MAX_LENGTH = 12, 128  # characters, NIST 800-63B and OWASP ASVS 5
-# The highest of zxcvbn's scores, for more than 10^10 guesses. The one below is given to two common
-# words with a year.
-MIN_SCORE = 4
+MIN_GUESSES = 10**10  # two common words with a year take fewer
+# Attackers' rules join names and common words with "et", "and" or "&" before anything else: three
+# common ones with a year take fewer.
+MIN_GUESSES_OF_JOINED_WORDS = 10**12
 # zxcvbn's time grows with the cube of the length, and a password whose beginning is strong is
 # strong.
 MAX_EVALUATED_LENGTH = 72
+MAX_JOINERS = 4  # of joined words, which can be chosen in fifteen ways
 MAX_VARIANTS = 16  # ways to read a password before it is simplified (`evaluated_part`)
 # Characters that must be left without the person's own words: zxcvbn alone accepts two such words.
 MIN_OTHER_CHARACTERS = 8
@@ -119,9 +123,18 @@ class Passwords:
     def _is_guessable(self, text: str, personal_words: tuple[str, ...]) -> bool:
         words = ["camcha", *_split_words(" ".join(personal_words))]
         guessable_words = [*words, *map(_without_accents, words)]
-        return len(_remove_words(words, text)) < MIN_OTHER_CHARACTERS or any(
-            self._run_command("score", evaluated_part(variant), guessable_words) < MIN_SCORE
-            for variant in _variants(text)
+
+        @cache
+        def guesses(part: str) -> float:
+            return float(self._run_command("guesses", evaluated_part(part), guessable_words))
+
+        return (
+            len(_remove_words(words, text)) < MIN_OTHER_CHARACTERS
+            or any(guesses(variant) < MIN_GUESSES for variant in _variants(text))
+            or any(
+                prod(map(guesses, parts)) * factorial(len(parts)) < MIN_GUESSES_OF_JOINED_WORDS
+                for parts in _joined_words(text)
+            )
         )
 
     async def _run(self, function: Callable[[], T]) -> T:
@@ -189,6 +202,26 @@ def _variants(text: str) -> list[str]:
     )
 
 
+def _joined_words(text: str) -> Iterator[list[str]]:
+    """The ways to read a password as words joined by "et", "and" or "&", with digits and symbols at
+    its ends: the words, and these ends. There are none for a password of another kind.
+    """
+    match = _JOINED_WORDS.fullmatch(_without_accents(text[:MAX_EVALUATED_LENGTH]).lower())
+    if match is None:
+        return
+    beginning, words, end = match.groups()
+    joiners = list(_JOINER.finditer(words))[:MAX_JOINERS]
+    for count in range(1, len(joiners) + 1):
+        for chosen_joiners in combinations(joiners, count):
+            starts = [0, *(joiner.end() for joiner in chosen_joiners)]
+            ends = [*(joiner.start() for joiner in chosen_joiners), len(words)]
+            parts = [words[i:j] for i, j in zip(starts, ends, strict=True)]
+            yield [part for part in (beginning, *parts, end) if part]
+
+
+_JOINED_WORDS = re.compile(r"([\W\d_]*)([^\W\d_](?:[^\d]*[^\W\d_])?)([\W\d_]*)")
+# Between two words of at least two letters. A name like Juliette contains one as well.
+_JOINER = re.compile(r"(?<=[^\W\d_]{2})[\W_]*(?:et|and|&|\+)[\W_]*(?=[^\W\d_]{2})")
 _SEPARATOR = re.compile(r"(?<=[^\W\d_])[-_. '’](?=[^\W\d_])")  # between two letters
 _AZERTY_DIGITS = str.maketrans("&é\"'(-è_çà", "1234567890")
 

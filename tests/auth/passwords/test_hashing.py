@@ -90,7 +90,7 @@ async def test_stop_signals_do_not_interrupt_hashing(
 
 def test_processes_end_with_the_server() -> None:
     program = (
-        "import os, sys; from auth.passwords import hashing_pool; hashing_pool.run('score', 'x', "
+        "import os, sys; from auth.passwords import hashing_pool; hashing_pool.run('guesses', 'x', "
         "[]);"
     )
     program += "print(hashing_pool._idle_processes[0].process.pid, flush=True);"
@@ -165,7 +165,7 @@ def test_the_process_answers_line_by_line() -> None:
         ["matches", stored_hash, PASSWORD],
         ["matches", stored_hash, "\ud800"],
         ["matches", "-", ""],
-        ["score", "abc", []],
+        ["guesses", "abc", []],
     ]
     responses, invalid_requests = io.StringIO(), ['["nothing"]', "[]", "3", "no JSON"]
     hashing_process.serve(
@@ -177,7 +177,7 @@ def test_the_process_answers_line_by_line() -> None:
         True,
         False,
         False,
-        0,
+        12.0,
         None,
         None,
         None,
