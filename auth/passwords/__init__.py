@@ -128,13 +128,15 @@ class Passwords:
         def guesses(part: str) -> float:
             return float(self._run_command("guesses", evaluated_part(part), guessable_words))
 
+        def are_guessable(words: list[str], ends: list[str]) -> bool:
+            are_known = all(guesses(word) < 10 ** len(word) for word in words)  # not random letters
+            count = prod(map(guesses, words + ends)) * factorial(len(words))
+            return are_known and count < MIN_GUESSES_OF_JOINED_WORDS
+
         return (
             len(_remove_words(words, text)) < MIN_OTHER_CHARACTERS
             or any(guesses(variant) < MIN_GUESSES for variant in _variants(text))
-            or any(
-                prod(map(guesses, parts)) * factorial(len(parts)) < MIN_GUESSES_OF_JOINED_WORDS
-                for parts in _joined_words(text)
-            )
+            or any(are_guessable(*reading) for reading in _joined_words(text))
         )
 
     async def _run(self, function: Callable[[], T]) -> T:
@@ -202,24 +204,24 @@ def _variants(text: str) -> list[str]:
     )
 
 
-def _joined_words(text: str) -> Iterator[list[str]]:
+def _joined_words(text: str) -> Iterator[tuple[list[str], list[str]]]:
     """The ways to read a password as words joined by "et", "and" or "&", with digits and symbols at
     its ends: the words, and these ends. There are none for a password of another kind.
     """
     match = _JOINED_WORDS.fullmatch(_without_accents(text[:MAX_EVALUATED_LENGTH]).lower())
     if match is None:
         return
-    beginning, words, end = match.groups()
-    joiners = list(_JOINER.finditer(words))[:MAX_JOINERS]
+    core = match.group(2)
+    joiners = list(_JOINER.finditer(core))[:MAX_JOINERS]
     for count in range(1, len(joiners) + 1):
         for chosen_joiners in combinations(joiners, count):
             starts = [0, *(joiner.end() for joiner in chosen_joiners)]
-            ends = [*(joiner.start() for joiner in chosen_joiners), len(words)]
-            parts = [words[i:j] for i, j in zip(starts, ends, strict=True)]
-            yield [part for part in (beginning, *parts, end) if part]
+            ends = [*(joiner.start() for joiner in chosen_joiners), len(core)]
+            words = [core[i:j] for i, j in zip(starts, ends, strict=True)]
+            yield words, [part for end in match.group(1, 3) if (part := end.strip(" -_."))]
 
 
-_JOINED_WORDS = re.compile(r"([\W\d_]*)([^\W\d_](?:[^\d]*[^\W\d_])?)([\W\d_]*)")
+_JOINED_WORDS = re.compile(r"([\W\d_]*)([^\W\d_]+(?:[-_. '’&+]+[^\W\d_]+)*)([\W\d_]*)")
 # Between two words of at least two letters. A name like Juliette contains one as well.
 _JOINER = re.compile(r"(?<=[^\W\d_]{2})[\W_]*(?:et|and|&|\+)[\W_]*(?=[^\W\d_]{2})")
 _SEPARATOR = re.compile(r"(?<=[^\W\d_])[-_. '’](?=[^\W\d_])")  # between two letters

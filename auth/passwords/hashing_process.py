@@ -45,11 +45,13 @@ def guesses(password: str, words: list[str]) -> float:
 
     zxcvbn adds 10,000 guesses to the power of the parts but one, for an attacker who doesn't know
     how many parts there are. That alone makes any four parts strong, such as three first names and
-    a year, so only the parts themselves count here, in any order.
+    a year. So if all parts are known words, years and the like, only they count, in any order.
     """
     estimate = _zxcvbn()(password, user_inputs=words)
-    parts = [float(part["guesses"]) for part in estimate["sequence"]]
-    return min(float(estimate["guesses"]), prod(parts) * factorial(len(parts)))
+    parts = estimate["sequence"]
+    if any(part["pattern"] == "bruteforce" for part in parts):
+        return float(estimate["guesses"])
+    return prod(float(part["guesses"]) for part in parts) * factorial(len(parts))
 
 
 @cache
