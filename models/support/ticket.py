@@ -300,11 +300,10 @@ class Ticket(Model):
         return message
 
     async def _lock_open_follow_up(self, tx: Transaction) -> "Ticket | None":
-        open_follow_ups = (
-            Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
-        )
-        follow_up = await open_follow_ups.using_db(tx.db).first()
-        return await tx.lock(Ticket, follow_up.pk) if follow_up else None
+        """The open follow-up, locked. One that is closed while this waits for the lock is none."""
+        open_follow_ups = Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED)
+        follow_ups = await tx.lock_rows(open_follow_ups)
+        return follow_ups[-1] if follow_ups else None
 
     async def _open_follow_up(self, tx: Transaction, author: User) -> "Ticket":
         account = await Account.get(pk=self.account_id, using_db=tx.db)

@@ -10,6 +10,7 @@ from models.event import Event, EventKind, last_sequence_of, ticket_stream
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.support.ticket import TRANSITIONS, Category, Channel, Message, Ticket, TicketStatus
+from tests.patience import wait_for_lock_waiters
 from tests.people import create_account, create_staff, create_user
 
 
@@ -79,6 +80,31 @@ async def test_a_reply_after_closing_starts_one_linked_follow_up(
     assert first.pk == repeated_message.pk
     assert first.ticket_id == second.ticket_id != chat.pk
     assert (await Ticket.get(pk=first.ticket_id)).follows_id == chat.pk
+
+
+async def test_a_reply_never_lands_in_a_follow_up_that_is_closed_meanwhile(
+    db: str, chat: Ticket, action: Action, paul: User
+) -> None:
+    await chat.transition_to(action, TicketStatus.CLOSED)
+    follow_up = await Ticket.get(pk=(await chat.reply(action, paul, "encore moi", "a")).ticket_id)
+    is_locked, may_close = asyncio.Event(), asyncio.Event()
+
+    async def close() -> None:
+        async with action.transaction() as tx:
+            ticket = await tx.lock(Ticket, follow_up.pk)
+            is_locked.set()
+            await may_close.wait()
+            await ticket.apply_transition(tx, TicketStatus.CLOSED)
+
+    close_task = asyncio.create_task(close())
+    await is_locked.wait()
+    reply_task = asyncio.create_task(chat.reply(action, paul, "et ceci", "b"))
+    await wait_for_lock_waiters(db)
+    may_close.set()
+    await close_task
+    message = await reply_task
+    assert message.ticket_id not in (chat.pk, follow_up.pk)
+    assert (await Ticket.get(pk=message.ticket_id)).status is TicketStatus.NEW
 
 
 async def test_an_invalid_transition_is_refused_with_the_allowed_ones(
