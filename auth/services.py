@@ -90,6 +90,14 @@ class AuthServices:
         """Count a message that someone sends. Raises Throttled."""
         await self.throttle.attempt(*self.activity_limits.message_keys(author, account_id))
 
+    async def uncount_message(self, author: User, account_id: int | None) -> None:
+        """Take back a message that was counted and is a repeat of one that was sent before."""
+        await self.throttle.undo_attempt(*self.activity_limits.message_keys(author, account_id))
+
+    async def count_purchase(self, buyer: User, account_id: int) -> None:
+        """Count a purchase that someone drafts. Raises Throttled."""
+        await self.throttle.attempt(*self.activity_limits.purchase_keys(buyer, account_id))
+
     async def count_ticket(self, requester: User, account_id: int) -> None:
         """Count a ticket that someone opens. Raises Throttled."""
         await self.throttle.attempt(*self.activity_limits.ticket_keys(requester, account_id))

@@ -64,6 +64,11 @@ async def earlier_result(
     return existing.created_id
 
 
+async def has_earlier_result(owner: str, operation: str, key: str) -> bool:
+    """Whether an earlier request had this key, whatever its arguments: a repeat isn't limited."""
+    return await IdempotencyKey.filter(owner=owner, operation=operation, key=key).exists()
+
+
 async def store_result(
     tx: Transaction, owner: str, operation: str, key: str | None, result: int = 0
 ) -> None:

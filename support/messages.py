@@ -48,7 +48,7 @@ async def reply(
 
     Raises BLANK, TOO_LONG, NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH for an
     id that the author has sent with another message, and Throttled, except for a repeat, which
-    returns the stored message.
+    returns the stored message and doesn't count.
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
     with Checks() as check:
@@ -57,8 +57,9 @@ async def reply(
         files = check(require_keys, file_ids, "fileIds")
         if not check.is_valid:
             await check.wait(_visible_ticket(viewer, ticket_id))
+    company_id = viewer.account.pk if viewer.account else None
     try:
-        await auth.count_message(viewer.user, viewer.account.pk if viewer.account else None)
+        await auth.count_message(viewer.user, company_id)
     except Throttled:
         for ticket in await _visible_tickets(viewer, ticket_id):
             if sent_message := await ticket.find_sent(viewer.user, text, key, files):
@@ -74,9 +75,11 @@ async def reply(
         )
     ):
         return message
-    return await (await _visible_ticket(viewer, ticket_id)).reply(
-        action, viewer.user, text, key, files
-    )
+    ticket = await _visible_ticket(viewer, ticket_id)
+    if sent_message := await ticket.find_sent(viewer.user, text, key, files):
+        await auth.uncount_message(viewer.user, company_id)
+        return sent_message
+    return await ticket.reply(action, viewer.user, text, key, files)
 
 
 async def _visible_tickets(viewer: Viewer, ticket_id: int | None) -> list[Ticket]:

@@ -16,8 +16,8 @@ LOW_COST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def quick_passwords() -> Passwords:
-    """Real hashes and estimates at the lowest cost and without a process, whose low priority costs a
-    second on a busy machine.
+    """Real hashes and estimates at the lowest cost and without a process, whose low priority costs
+    a second on a busy machine.
     """
     return Passwords(run_command=_run_task, parameters=LOW_COST)
 

@@ -1,9 +1,11 @@
-"""How many tickets and messages one person, one company and one member of staff may send.
+"""How many tickets and messages one person, one company and one member of staff may send, and how
+many purchases they may draft.
 
 The limits are far above what people do: nobody types a hundred messages in a minute, and no company
-needs twenty answers at once. They keep a script, or a stolen session, from filling the inbox of the
-agents and the disk. A company has several times the allowance of a person, so that one member
-doesn't use up that of the others. Staff answer many customers, and have limits of their own.
+needs twenty answers, or starts sixty purchases, at once. They keep a script, or a stolen session,
+from filling the inbox of the agents and the disk. A company has several times the allowance of a
+person, so that one member doesn't use up that of the others. Staff answer many customers, and have
+limits of their own.
 """
 
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ class ActivityLimits:
     messages_of_staff: int = 600
     tickets: int = 20
     tickets_per_company: int = 100
+    purchases: int = 60
+    purchases_per_company: int = 200
 
     def message_keys(self, author: User, account_id: int | None) -> tuple[Key, ...]:
         """The keys under which a message counts. `account_id` is the company that the author acts
@@ -43,9 +47,21 @@ class ActivityLimits:
     def ticket_keys(self, requester: User, account_id: int) -> tuple[Key, ...]:
         """The keys under which a new ticket of a company counts."""
         return (
-            key(_ticket_limit("ticket", self.tickets, timedelta(minutes=3)), requester.pk),
+            key(_request_limit("ticket", self.tickets, timedelta(minutes=3)), requester.pk),
             key(
-                _ticket_limit("company ticket", self.tickets_per_company, timedelta(minutes=1)),
+                _request_limit("company ticket", self.tickets_per_company, timedelta(minutes=1)),
+                account_id,
+            ),
+        )
+
+    def purchase_keys(self, buyer: User, account_id: int) -> tuple[Key, ...]:
+        """The keys under which a draft of a purchase counts."""
+        return (
+            key(_request_limit("purchase", self.purchases, timedelta(minutes=1)), buyer.pk),
+            key(
+                _request_limit(
+                    "company purchase", self.purchases_per_company, timedelta(seconds=20)
+                ),
                 account_id,
             ),
         )
@@ -61,5 +77,5 @@ def _message_limit(name: str, free_attempts: int, decay: timedelta) -> Limit:
     return Limit(name, free_attempts, decay, max_wait=timedelta(seconds=30))
 
 
-def _ticket_limit(name: str, free_attempts: int, decay: timedelta) -> Limit:
+def _request_limit(name: str, free_attempts: int, decay: timedelta) -> Limit:
     return Limit(name, free_attempts, decay, max_wait=timedelta(minutes=10))

@@ -16,6 +16,7 @@ from models.billing.purchase import Purchase
 from models.checks import Checks
 from models.clock import local_date
 from models.errors import CommonErrorCode, Refusal
+from models.idempotency import has_earlier_result
 from models.identity.user import User
 from models.text import client_key, line
 from models.viewer import Viewer
@@ -82,12 +83,14 @@ def purchase(
 
 
 async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
-    """Start a purchase."""
+    """Start a purchase. Raises Throttled, except for a repeat."""
     account, buyer = _buyer(info.context.viewer)
     action = info.context.action()
     with Checks() as check:
         price = await check.wait(_price_on_sale(info, input.price_id, action.at))
         key = check(client_key, input.idempotency_key)
+    if not await has_earlier_result(f"account:{account.pk}", "purchaseDraft", key):
+        await info.context.services.auth.count_purchase(buyer, account.pk)
     return await checkout.draft(action, account, buyer, price, key)
 
 

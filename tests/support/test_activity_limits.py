@@ -12,10 +12,14 @@ import pytest
 
 from app import create_app
 from auth.throttle.activity import ActivityLimits
+from models.accounts.account import Role
 from models.action import Action
+from models.billing.offer import Price
+from models.billing.purchase import Purchase
 from models.support.ticket import Message, Ticket
 from models.viewer import Viewer
 from resolvers.context import Services
+from resolvers.ids import encode
 from settings import read_settings
 from tests.people import add_member, create_user, create_viewer, sign_up
 from tests.schema.conftest import dataset, engine, execute, price, services
@@ -30,10 +34,18 @@ __all__ = ["dataset", "engine", "execute", "price", "services"]
 
 OPEN = """mutation($input: TicketOpenInput!) { ticketOpen(input: $input) {
     ticket { id } userErrors { code } } }"""
+DRAFT = """mutation($input: PurchaseDraftInput!) { purchaseDraft(input: $input) {
+    purchase { id } userErrors { code } } }"""
 REPLY = """mutation($input: TicketReplyInput!) { ticketReply(input: $input) {
     message { id } userErrors { code } } }"""
 LIMITS = ActivityLimits(
-    messages=5, messages_per_company=9, messages_of_staff=7, tickets=3, tickets_per_company=6
+    messages=5,
+    messages_per_company=9,
+    messages_of_staff=7,
+    tickets=3,
+    tickets_per_company=6,
+    purchases=4,
+    purchases_per_company=7,
 )
 
 
@@ -44,9 +56,11 @@ def limited_services(services: Services) -> "Services":
     return services
 
 
-async def create_member_viewer(action: Action, dataset: "Dataset", name: str) -> Viewer:
+async def create_member_viewer(
+    action: Action, dataset: "Dataset", name: str, role: Role = Role.MEMBER
+) -> Viewer:
     user = await create_user(action, name)
-    await add_member(action, dataset.paul.account, user)
+    await add_member(action, dataset.paul.account, user, role)
     return await create_viewer(action, user, dataset.paul.account)
 
 
@@ -62,9 +76,14 @@ class Sender:
         values = {"subject": "x", "body": "x", "idempotencyKey": key or str(self.number)}
         return retry_after(await self.execute(viewer, OPEN, input=values))
 
-    async def reply(self, viewer: Viewer, ticket: str) -> int | None:
+    async def draft(self, viewer: Viewer, price: str, key: str | None = None) -> int | None:
         self.number += 1
-        values = {"ticketId": ticket, "body": "x", "clientMessageId": str(self.number)}
+        values = {"priceId": price, "idempotencyKey": key or str(self.number)}
+        return retry_after(await self.execute(viewer, DRAFT, input=values))
+
+    async def reply(self, viewer: Viewer, ticket: str, key: str | None = None) -> int | None:
+        self.number += 1
+        values = {"ticketId": ticket, "body": "x", "clientMessageId": key or str(self.number)}
         return retry_after(await self.execute(viewer, REPLY, input=values))
 
 
@@ -137,6 +156,39 @@ async def test_a_repeated_message_is_not_refused_by_the_limit(
     (error,) = response["data"]["ticketReply"]["userErrors"]
     assert error["code"] == "NOT_FOUND"
     assert await Message.all().count() == count
+
+
+async def test_a_repeated_message_does_not_count(
+    execute: "Execute", dataset: "Dataset", limited_services: Services
+) -> None:
+    sender, paul, ticket = Sender(execute), dataset.paul.owner, dataset.paul.id(Ticket)
+    delays = [await sender.reply(paul, ticket, "first") for _ in range(3 * LIMITS.messages)]
+    assert delays == [None] * 3 * LIMITS.messages
+    delays = [await sender.reply(paul, ticket) for _ in range(LIMITS.messages + 1)]
+    assert delays == [None] * LIMITS.messages + [1]
+
+
+async def test_drafts_of_purchases_are_limited_per_person_and_company(
+    execute: "Execute",
+    dataset: "Dataset",
+    action: Action,
+    price: Price,
+    limited_services: Services,
+    clock: "MovableClock",
+) -> None:
+    sender, paul, price_id = Sender(execute), dataset.paul.owner, encode("Price", price.pk)
+    count = await Purchase.all().count()
+    delays = [await sender.draft(paul, price_id, "first") for _ in range(3 * LIMITS.purchases)]
+    assert delays == [None] * 3 * LIMITS.purchases  # repeats
+    delays = [await sender.draft(paul, price_id) for _ in range(LIMITS.purchases + 1)]
+    assert delays == [None] * LIMITS.purchases + [1]
+    assert await sender.draft(paul, price_id, "first") is None  # also now
+    bea = await create_member_viewer(action, dataset, "Bea", Role.BILLING)
+    assert [await sender.draft(bea, price_id) for _ in range(4)] == [None] * 3 + [1]
+    assert await Purchase.all().count() == count + 1 + LIMITS.purchases + 3
+    assert await sender.draft(dataset.marie.owner, price_id) is None
+    clock.advance(timedelta(minutes=10))
+    assert await sender.draft(paul, price_id) is None
 
 
 async def test_staff_have_a_limit_of_their_own(
