@@ -288,9 +288,11 @@ async def decide(
     """Accept a change based on its evidence, reject it, or ask for other evidence, as an agent. A
     repeat changes nothing.
 
-    Raises NOT_FOUND, TRANSITION_ILLEGAL when it was decided differently, EVIDENCE_MISSING when it
-    is accepted without evidence, and BLANK and TOO_LONG for the reason, which the customer reads.
+    Raises STEP_UP_REQUIRED, because it decides what invoices print, NOT_FOUND, TRANSITION_ILLEGAL
+    when it was decided differently, EVIDENCE_MISSING when it is accepted without evidence, and
+    BLANK and TOO_LONG for the reason, which the customer reads.
     """
+    await require_step_up(action, session)
     with Checks() as checks:
         change = await LegalNameChange.get_or_none(pk=change_id or 0)
         if change is None:

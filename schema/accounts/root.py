@@ -187,7 +187,7 @@ class AccountsMutation:
         allow=agent,
         audit=AccountsAuditAction.LEGAL_NAME_CHANGE_DECIDE,
         description="Accepts or rejects a change of legal name, or asks for other evidence. The "
-        "company is notified by email.",
+        "company is notified by email. Requires a recent `sessionStepUp`.",
     )
     account_request_deactivation: TicketPayload | None = mutation(
         lifecycle_resolvers.request_deactivation,

@@ -28,7 +28,7 @@ from models.support.file import File
 from tests.accounts.company_fixtures import Company, create_company, outcome
 from tests.accounts.registry_server import answer, result, serve_registry
 from tests.outbox import emails_to, recipients_and_subjects
-from tests.people import create_staff
+from tests.people import create_staff, record_step_up
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -118,6 +118,7 @@ class Scenario:
         self, change: LegalNameChange, decision: LegalNameDecision, reason: str | None = None
     ) -> LegalNameChange:
         action = Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
+        await record_step_up(action, self.agent_tokens.session)
         return await legal_names.decide(
             action, self.agent_tokens.session, change.pk, decision, reason
         )

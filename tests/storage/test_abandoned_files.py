@@ -30,7 +30,7 @@ from storage.file_service import scan_waiting_files
 from storage.scanner import scanner_from_url
 from tests.accounts.company_fixtures import create_company, outcome
 from tests.patience import wait_for_lock_waiters
-from tests.people import create_staff
+from tests.people import create_staff, record_step_up
 from tests.storage.clamd import EICAR, FakeClamd
 from tests.storage.test_object_store import S3Server
 from tests.storage.upload_fixtures import CONTENT, Scenario, SlowStore
@@ -90,6 +90,7 @@ async def attach_as_evidence_of_a_rejected_request(scenario: Scenario) -> None:
     change = await scenario.request_legal_name(await scenario.upload())
     action = scenario.site.action()
     tokens = await sessions.sign_in(scenario.agent, None, True, action)
+    await record_step_up(action, tokens.session)
     await legal_names.decide(
         action, tokens.session, change.pk, LegalNameDecision.REJECT, "Illisible."
     )

@@ -71,7 +71,7 @@ async def test_p1_1_and_p1_2_a_company_changes_its_name_and_is_deleted(
     async with run_server(catalogue_url, tmp_path, registry) as server:
         paul, amadou = await sign_up(server, PAUL), await hire(server, AMADOU, "AGENT")
         agent = await amadou.sign_in(server)
-        await paul_provides_evidence(paul, agent)
+        await paul_provides_evidence(paul, agent, amadou)
         await the_registry_confirms_the_name(paul, registry)
         account = await paul_deactivates_his_account(paul, agent, amadou)
         await paul_reactivates_his_account(paul, agent, account)
@@ -96,7 +96,7 @@ async def request_legal_name(paul: Client, name: str) -> dict[str, Any]:
     )
 
 
-async def paul_provides_evidence(paul: Client, agent: Client) -> None:
+async def paul_provides_evidence(paul: Client, agent: Client, amadou: StaffUser) -> None:
     """The registry is unavailable: Paul uploads his Kbis extract, and an agent downloads and
     accepts it.
     """
@@ -128,6 +128,11 @@ async def paul_provides_evidence(paul: Client, agent: Client) -> None:
         [result] = (await agent.data(review_query))["legalNameChanges"]["nodes"]
         assert (await http.get(result["evidence"][0]["downloadUrl"])).content == PDF
     decision = {"changeId": result["id"], "decision": "ACCEPT", "idempotencyKey": "1"}
+    refused = await agent.try_mutation(
+        "legalNameChangeDecide", "LegalNameChangeDecideInput", decision, "change { id }"
+    )
+    assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
+    await amadou.step_up(agent)
     payload = await agent.mutate(
         "legalNameChangeDecide",
         "LegalNameChangeDecideInput",
@@ -172,10 +177,6 @@ async def paul_deactivates_his_account(paul: Client, agent: Client, amadou: Staf
     assert payload["ticket"]["kind"] == "ACCOUNT_DEACTIVATION"
     account = str(payload["ticket"]["account"]["id"])
     arguments = {"accountId": account, "reason": "REQUESTED", "message": "À bientôt."}
-    refused = await agent.try_mutation(
-        "accountDeactivate", "AccountDeactivateInput", arguments, "account { status }"
-    )
-    assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
     await amadou.step_up(agent)
     async with paul.socket() as websocket:
         await websocket.subscribe("subscription { accountEvents { kind } }")

@@ -181,9 +181,10 @@ async def legal_name_change_cancel(scenario: Scenario) -> None:
 
 async def legal_name_change_decide(scenario: Scenario) -> None:
     change_id = await legal_name_change_add_evidence(scenario)
+    viewer = await agent_viewer(scenario)
     for _ in range(2):
         await scenario.mutate(
-            scenario.dataset.alice,
+            viewer,
             "legalNameChangeDecide",
             changeId=change_id,
             decision="ACCEPT",

@@ -107,13 +107,13 @@ async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
     reviews = (await execute(dataset.alice, REVIEW_QUERY))["data"]["legalNameChanges"]
     assert reviews["totalCount"] == 1
     assert reviews["nodes"][0]["evidence"][0]["downloadUrl"].startswith("http")
-    decision = (
-        await execute(
-            dataset.alice,
-            DECIDE_MUTATION,
-            i={"changeId": change["id"], "decision": "ACCEPT", "idempotencyKey": "1"},
-        )
-    )["data"]
+    decision_input = {"changeId": change["id"], "decision": "ACCEPT", "idempotencyKey": "1"}
+    refused = (await execute(dataset.alice, DECIDE_MUTATION, i=decision_input))["data"]
+    assert refused["legalNameChangeDecide"]["userErrors"] == [
+        {"code": "STEP_UP_REQUIRED", "field": None}
+    ]
+    alice = await with_step_up(dataset.alice, action)
+    decision = (await execute(alice, DECIDE_MUTATION, i=decision_input))["data"]
     assert decision["legalNameChangeDecide"]["change"] | {"decidedAt": ""} == {
         "status": "ACCEPTED",
         "reason": None,
