@@ -39,7 +39,9 @@ async def load(at: datetime, texts: Path = policies.FOLDER, *, demonstration: bo
         return
     articles = article_contents()
     demonstration_slugs = {article.slug for article in demonstration_articles()}
-    await install_articles(at, articles, demonstration_slugs - {article.slug for article in articles})
+    await install_articles(
+        at, articles, demonstration_slugs - {article.slug for article in articles}
+    )
 
 
 async def install_offers(at: datetime, offers: list[OfferContent]) -> None:
