@@ -145,6 +145,8 @@ async def migrate_database(url: str, target: str | None = None, direction: str =
     """
     if path := sqlite_path(url):
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Otherwise dropping a table that is created again deletes what refers to its rows.
+        url += "&foreign_keys=OFF" if "?" in url else "?foreign_keys=OFF"
     try:
         config = tortoise_config(url, **_MIGRATION_OPTIONS)
         with _garbage_collection_disabled(), workload(Workload.JOBS):
