@@ -9,11 +9,11 @@ class BillingAuditAction(AuditAction):
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
     INVOICE_RECIPIENT_ADD = (
         "invoice_recipient.add",
-        "An address outside of the company was asked whether it wants its invoices.",
+        "A member added a recipient of invoices, who was sent a confirmation email.",
     )
     INVOICE_RECIPIENT_ANSWER = (
         "invoice_recipient.answer",
-        "A recipient of invoices confirmed or refused (`accepted`).",
+        "A recipient of invoices confirmed or declined (`accepted`).",
     )
     INVOICE_RECIPIENT_REMOVE = "invoice_recipient.remove", "A recipient of invoices was removed."
     PAYMENT_CHANGE = "payment.change", "The status of a payment changed."

@@ -13,7 +13,7 @@ class BillingErrorCode(ErrorCode):
     )
     RECIPIENTS_FULL = (
         "RECIPIENTS_FULL",
-        _("A company can have at most %(maximum)s further recipients. Remove one first."),
+        _("A company can have at most %(maximum)s additional recipients. Remove one first."),
     )
     PAYMENT_DECLINED = (
         "PAYMENT_DECLINED",

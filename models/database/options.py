@@ -38,7 +38,7 @@ class DatabaseOptions:
         operator.
         """
         values: dict[str, Any] = {
-            field.name: _number(field.name, params[field.name], whole=field.type is int)
+            field.name: _number(field.name, params[field.name], is_integer=field.type is int)
             for field in fields(cls)
             if field.name in params
         }
@@ -92,12 +92,12 @@ _DRIVER_PARAMETERS = {
 }
 
 
-def _number(name: str, text: str, *, whole: bool) -> float:
+def _number(name: str, text: str, *, is_integer: bool) -> float:
     try:
-        number = int(text) if whole else float(text)
+        number = int(text) if is_integer else float(text)
     except ValueError:
         number = 0
     if not 0 < number < 86_400:  # excludes nan and inf
-        kind = "a whole number" if whole else "a number of seconds"
+        kind = "a whole number" if is_integer else "a number of seconds"
         raise ValueError(f"{name} must be {kind} greater than 0")
     return number

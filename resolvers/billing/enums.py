@@ -54,10 +54,10 @@ describe_enum(
 
 describe_enum(
     InvoiceRecipientStatus,
-    "Whether a recipient outside of the company gets its invoices.",
+    "Whether a recipient outside the company receives its invoices.",
     {
         "PENDING": "The recipient was asked by email and hasn't answered.",
-        "CONFIRMED": "The recipient gets every invoice.",
-        "REFUSED": "The recipient refused, or stopped the invoices, and isn't asked again.",
+        "CONFIRMED": "The recipient receives every invoice.",
+        "REFUSED": "The recipient declined or unsubscribed, and isn't asked again.",
     },
 )

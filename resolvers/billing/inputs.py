@@ -47,11 +47,11 @@ class PaymentRefreshInput:
     )
 
 
-@strawberry.input(description="The address to send the company's invoices to as well.")
+@strawberry.input(description="The recipient to add.")
 class InvoiceRecipientAddInput:
     email: str = strawberry.field(
-        description="An email address outside of the company, such as its accountant's. Invoices "
-        "are sent to it once its owner has confirmed by the link in an email."
+        description="An email address outside the company, such as its accountant's. It receives "
+        "invoices once its owner has followed the confirmation link."
     )
     locale: Locale | None = strawberry.field(
         default=None,
@@ -63,5 +63,5 @@ class InvoiceRecipientAddInput:
 @strawberry.input(description="The recipient to remove.")
 class InvoiceRecipientRemoveInput:
     recipient_id: strawberry.ID = strawberry.field(
-        description="The ID of a recipient (`Account.invoiceRecipients`) who hasn't refused."
+        description="The ID of a recipient (`Account.invoiceRecipients`) who hasn't declined."
     )

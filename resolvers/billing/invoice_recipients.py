@@ -43,6 +43,6 @@ def account_recipients(context: Context, parents: Sequence[Account]) -> RowsByPa
     return RowsByParent(parents, recipients, "account_id", "id")
 
 
-def adders(context: Context, parents: Sequence[InvoiceRecipient]) -> RowByForeignKey:
+def added_by(context: Context, parents: Sequence[InvoiceRecipient]) -> RowByForeignKey:
     """The member who added each recipient, None when they no longer exist."""
     return RowByForeignKey(parents, "adder_id", QuerySet(User))

@@ -115,8 +115,8 @@ class Account(Node):
         Annotated["InvoiceRecipient", strawberry.lazy("schema.billing.invoice_recipients")]
     ] = edge(
         recipient_resolvers.account_recipients,
-        description="The addresses outside of the company that were added to get its invoices, in "
-        "the order in which they were added. Visible to agents and to members who can buy.",
+        description="The recipients of invoices outside the company, in the order in which they "
+        "were added. Visible to agents and to members who can buy.",
     )
     tickets: Connection[Annotated["Ticket", strawberry.lazy("schema.support.tickets")]] = (
         connection(

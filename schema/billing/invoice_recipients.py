@@ -15,23 +15,23 @@ from schema.user_errors import UserError, errors
 
 
 @strawberry.type(
-    description="An address outside of a company that gets its invoices by email, such as its "
-    "accountant's. Members with the role OWNER, ADMIN or BILLING get them anyway."
+    description="An address outside the company, such as its accountant's, that receives its "
+    "invoices by email. Members with the role OWNER, ADMIN or BILLING always receive them."
 )
 @backed_by(models.billing.invoice_recipient.InvoiceRecipient)
 class InvoiceRecipient(Node):
     email: str = field("The email address.")
     locale: Locale = field("The language of the emails.")
     status: InvoiceRecipientStatus = field(
-        "Whether the recipient gets invoices.", needs=("confirmed_at", "refused_at")
+        "Whether the recipient receives invoices.", needs=("confirmed_at", "refused_at")
     )
     created_at: datetime = field("When the recipient was added.")
     confirmed_at: datetime | None = field("When the recipient confirmed. Null until then.")
     refused_at: datetime | None = field(
-        "When the recipient refused, or stopped the invoices. Null unless they did."
+        "When the recipient declined or unsubscribed. Null if they haven't."
     )
-    adder: User | None = edge(
-        recipient_resolvers.adders,
+    added_by: User | None = edge(
+        recipient_resolvers.added_by,
         needs=("adder_id",),
         description="The member who added the recipient. Null when they no longer exist.",
     )
@@ -40,7 +40,7 @@ class InvoiceRecipient(Node):
 @strawberry.type(description="The result of adding a recipient of invoices.")
 class InvoiceRecipientAddPayload:
     recipient: InvoiceRecipient | None = field(
-        "The recipient, to whom an email with a link to confirm is on its way."
+        "The recipient, who is sent an email with a confirmation link."
     )
     user_errors: list[UserError] = errors()
 

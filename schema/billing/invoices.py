@@ -37,7 +37,7 @@ class Invoice(Node):
     vat: Money = field("The total VAT, calculated and rounded once per rate.", needs=("vat_cents",))
     gross: Money = field("The total including VAT.", needs=("gross_cents",))
     sha256: str = field(
-        "The SHA-256 hash of the PDF, in hexadecimal, which proves that the PDF never changed."
+        "The SHA-256 hash of the PDF, in hexadecimal, which proves that the PDF hasn't changed."
     )
     download_url: str = field(
         "A link to download the PDF, valid for five minutes.",

@@ -90,13 +90,13 @@ class BillingMutation:
         "recipient",
         allow=buyer,
         audit=BillingAuditAction.INVOICE_RECIPIENT_ADD,
-        description="Asks an address outside of the company, such as its accountant's, by email "
-        "whether it wants to get the company's invoices. A company has at most 5 such recipients.",
+        description="Adds a recipient of the company's invoices outside the company, such as its "
+        "accountant. Sends an email with a confirmation link. A company has at most 5 recipients.",
     )
     invoice_recipient_remove: InvoiceRecipientRemovePayload | None = mutation(
         recipient_resolvers.remove,
         "removed",
         allow=buyer,
         audit=BillingAuditAction.INVOICE_RECIPIENT_REMOVE,
-        description="Removes a recipient, who gets no further invoices.",
+        description="Removes a recipient, who receives no further invoices.",
     )

@@ -54,9 +54,9 @@ async def subscribe_and_wait(
     app: StreamApp, client: ClientConnection, operation_id: str = "1", query: str = GREETING
 ) -> None:
     """Subscribe, and wait until the subscription is live."""
-    live_before = len(app.live_subscriptions)
+    live_count = len(app.live_subscriptions)
     await subscribe(client, operation_id, query)
-    await wait_until(lambda: len(app.live_subscriptions) == live_before + 1)
+    await wait_until(lambda: len(app.live_subscriptions) == live_count + 1)
 
 
 async def receive_sequence(client: ClientConnection) -> int:

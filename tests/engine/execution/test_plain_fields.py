@@ -45,11 +45,11 @@ class PlainRow:
     day: date | None = None
     moment: datetime | None = None
     inner: Inner = field(default_factory=lambda: Inner.create(7))
-    maybe: Inner | None = None
+    nested: Inner | None = None
 
     @strawberry.field
-    def called(self) -> int:
-        return CALLS.update(["called"]) or 5
+    def resolved(self) -> int:
+        return CALLS.update(["resolved"]) or 5
 
 
 CALLS: Counter[str] = Counter()
@@ -110,8 +110,8 @@ class Query:
 
 SCHEMA = strawberry.Schema(Query)
 ALL_FIELDS_QUERY = (
-    "{ rows { text number ratio size day moment inner { number } maybe { number deep { number } "
-    "} called __typename } }"
+    "{ rows { text number ratio size day moment inner { number } nested { number deep { number } "
+    "} resolved __typename } }"
 )
 
 
@@ -152,7 +152,7 @@ async def test_plain_fields_are_read_once() -> None:
         [
             Row(
                 text="a",
-                maybe=Inner.create(1, Inner.create(2)),
+                nested=Inner.create(1, Inner.create(2)),
                 day=date(2026, 1, 31),
                 moment=datetime(2026, 1, 31, tzinfo=UTC),
             )
@@ -169,12 +169,12 @@ async def test_plain_fields_are_read_once() -> None:
         "day": "2026-01-31",
         "moment": "2026-01-31T00:00:00+00:00",
         "inner": {"number": 7},
-        "maybe": {"number": 1, "deep": {"number": 2}},
-        "called": 5,
+        "nested": {"number": 1, "deep": {"number": 2}},
+        "resolved": 5,
         "__typename": "PlainRow",
     }
-    assert {name: CALLS[name] for name in ("text", "number", "inner", "maybe")} == dict.fromkeys(
-        ("text", "number", "inner", "maybe"), 3
+    assert {name: CALLS[name] for name in ("text", "number", "inner", "nested")} == dict.fromkeys(
+        ("text", "number", "inner", "nested"), 3
     )
 
 
@@ -187,8 +187,8 @@ async def return_later(value: Any) -> Any:
     ("values", "expected", "error_count"),
     [
         (
-            {"text": None, "size": None, "maybe": None},
-            {"text": None, "size": None, "maybe": None},
+            {"text": None, "size": None, "nested": None},
+            {"text": None, "size": None, "nested": None},
             0,
         ),
         ({"text": 12}, {"text": "12"}, 0),
@@ -205,13 +205,13 @@ async def return_later(value: Any) -> Any:
         ({"inner": lambda: return_later(Inner.create(3))}, {"inner": {"number": 3}}, 0),
         ({"inner": None}, None, 1),
         ({"inner": Inner.create(2**40)}, None, 1),
-        ({"maybe": Inner.create(2**40)}, {"maybe": None}, 1),
+        ({"nested": Inner.create(2**40)}, {"nested": None}, 1),
         (
-            {"maybe": Inner.create(1, Inner.create(2**40))},
-            {"maybe": {"number": 1, "deep": None}},
+            {"nested": Inner.create(1, Inner.create(2**40))},
+            {"nested": {"number": 1, "deep": None}},
             1,
         ),
-        ({"maybe": lambda: return_later(None)}, {"maybe": None}, 0),
+        ({"nested": lambda: return_later(None)}, {"nested": None}, 0),
         ({"day": "today"}, {"day": None}, 1),
         ({"day": lambda: return_later(date(2026, 2, 28))}, {"day": "2026-02-28"}, 0),
         ({"moment": datetime(2026, 1, 1)}, {"moment": "2026-01-01T00:00:00"}, 0),  # noqa: DTZ001 - naive on purpose
@@ -230,7 +230,7 @@ async def test_other_values_are_completed_as_usual(
     assert len(errors) == error_count
     assert expected is None or expected.items() <= data["rows"][1].items()
     assert expected is not None or data is None
-    assert CALLS["called"] == 3  # resolvers are called once, whatever the other fields are
+    assert CALLS["resolved"] == 3  # resolvers are called once, whatever the other fields are
 
 
 async def test_input_objects_are_converted_as_by_strawberry() -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Execute
 
 ADD = """mutation($i: InvoiceRecipientAddInput!) { invoiceRecipientAdd(input: $i) {
-    recipient { id email status locale adder { name } } userErrors { code field message } } }"""
+    recipient { id email status locale addedBy { name } } userErrors { code field message } } }"""
 REMOVE = """mutation($i: InvoiceRecipientRemoveInput!) { invoiceRecipientRemove(input: $i) {
     removed userErrors { code field } } }"""
 LIST = """query($id: ID!) { account(id: $id) { invoiceRecipients {
@@ -115,7 +115,7 @@ async def test_an_accountant_confirms_gets_invoices_and_stops_them(
         "PENDING",
         "EN",
     )
-    assert recipient["adder"] == {"name": "Bea"}
+    assert recipient["addedBy"] == {"name": "Bea"}
     assert await add(execute, bea) == payload  # a repeat sends nothing
     [question] = await Email.filter(recipient=ACCOUNTANT)
     assert question.template == "invoice_recipient.en"
