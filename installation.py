@@ -1,4 +1,4 @@
-"""What keeps real customers from using an installation: `bin/cli check` prints it, and
+"""The problems that keep real customers from using an installation: `bin/cli check` prints it, and
 `serve` refuses to start while there is an error.
 
 A demonstration and a test installation (CAMCHA_TEST_INSTALLATION) may have all of it.
@@ -162,7 +162,7 @@ def _text(path: Path) -> str:
 
 
 def _weaknesses(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """What works, but not as well or as safely as it could."""
+    """Settings that work, but not as well or as safely as they could."""
     if settings.demonstration:
         yield (
             "demonstration",

@@ -36,7 +36,9 @@ log = structlog.stdlib.get_logger("logs.writer")
 
 @dataclass(slots=True)
 class _Repetition:
-    """How often a line was listed since `started_at`, and how often it was only counted."""
+    """The number of times that a line was listed since `started_at`, and that it was
+    only counted.
+    """
 
     logger: str
     event: str

@@ -47,7 +47,7 @@ class Registry(Protocol):
         ...
 
     async def find(self, siren: str) -> RegisteredCompany | None:
-        """What is registered under a SIREN of nine digits, None when nothing is. Raises
+        """The company registered under a SIREN of nine digits, or None. Raises
         RegistryUnavailable.
         """
         ...

@@ -74,8 +74,8 @@ def _content_length(head: bytes) -> int:
 
 
 def response_error(head: bytes, body: bytes) -> str | None:
-    """What is wrong with a response: a status other than 200, GraphQL errors, or user errors. None
-    when nothing is.
+    """The error in a response: a status other than 200, GraphQL errors, or user errors. None when
+    there is none.
     """
     is_ok = head.startswith(b"HTTP/1.1 200 ") and b'"errors"' not in body and b'"code"' not in body
     return None if is_ok else f"{head.split(b' ', 2)[1].decode()} {body[:300]!r}"

@@ -46,7 +46,7 @@ EXPIRING_SESSION_COUNT = 100
 
 @dataclass
 class Measurement:
-    """What one attack did."""
+    """The effects of one attack."""
 
     name: str
     memory_before: float  # MiB

@@ -167,8 +167,8 @@ def interval(values: Sequence[float], times: int = 1_000) -> tuple[float, float]
 
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """How often a value of one sample is on the same side of a value of the other (0.5 to 1), and
-    the p-value.
+    """The share of pairs in which a value of one sample is on the same side of a value of the other
+    (0.5 to 1), and the p-value.
 
     The p-value is the normal approximation for samples without many ties (Mann and Whitney, 1947).
     """

@@ -1,4 +1,4 @@
-"""Where customers go: the vendor's site or application that uses the API, if the settings name it,
+"""The customer space: the vendor's site or application that uses the API, if the settings name it,
 and our own pages for everything else.
 
 A stored email links to `camcha:/...` (mail/message.py). Each of these links has a purpose. One with
@@ -52,7 +52,7 @@ class CustomerSpace:
 
 
 def customer_space_errors(url: str, paths: str) -> list[str]:
-    """What is wrong with these two settings."""
+    """The errors in these two settings."""
     errors = []
     if url and not _is_url(url):
         errors.append("CAMCHA_FRONT_URL: must be https://host or https://host/path")

@@ -28,7 +28,7 @@ _EARLIER_PRIVACY_POLICY = "camcha:privacy-policy"  # in emails that an earlier v
 
 @dataclass(frozen=True)
 class Sender:
-    """What all messages share: the mailbox they come from, such as `CAMCHA
+    """The values that all messages share: the mailbox they come from, such as `CAMCHA
     <bonjour@camcha.example>`, the base URL of our own pages, without a slash at its end, and the
     customer space.
     """

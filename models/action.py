@@ -1,4 +1,6 @@
-"""Who acts, when and from where: the first argument of every function that changes data."""
+"""Actions: who acts, when and from where. An Action is the first argument of every function that
+changes data.
+"""
 
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable

@@ -179,7 +179,7 @@ def _groups(text: str) -> Iterator[_Group]:
 
 
 def _references(text: str) -> Iterator[tuple[int, int]]:
-    """Where IBANs and ISO 11649 references stand: country or RF, and two check digits."""
+    """The positions of IBANs and ISO 11649 references: country or RF, and two check digits."""
     for match in _REFERENCE.finditer(text):
         for end in range(match.end(), match.start() + 4, -1):
             if not text[end : end + 1].isalnum() and _is_reference(text[match.start() : end]):
@@ -253,7 +253,7 @@ def _has_issuer(digits: str) -> bool:
 
 
 def _is_single_number(text: str, run: Sequence[_Group], window: slice) -> bool:
-    """Whether the groups belong together, and are no column of a table and no prices."""
+    """Whether the groups form one number, and not a column of a table or prices."""
     groups = run[window]
     start, end = groups[0].start, groups[-1].end
     gaps = [group.gap or "" for group in groups[1:]]

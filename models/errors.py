@@ -199,5 +199,5 @@ class TransactionConflict(ServiceUnavailable):
 
 
 def message_for(error: DomainError, locale: Locale) -> str:
-    """What went wrong, as a sentence in the reader's language, or in the error's own."""
+    """The message of an error in the reader's language, or in the language of the error."""
     return text(error.message, error.locale or locale, **error.values)

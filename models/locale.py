@@ -26,7 +26,7 @@ def preferred_locale(accept_language: str | None, default: Locale = Locale.FR) -
 
 @cached_header
 def _ranks(accept_language: str | None) -> dict[Locale, tuple[float, int]]:
-    """How much each language is preferred: its quality and its position, from the end. One that is
+    """The rank of each language: its quality, and its position from the end. One that is
     not mentioned has the quality 0, a refused one a negative quality.
     """
     ranks: dict[str, tuple[float, int]] = {}

@@ -45,8 +45,8 @@ class ChainPosition(NamedTuple):
 
 @dataclass(frozen=True)
 class AuditProof:
-    """The number of entries and the end of the chain; the first invalid entry and what is wrong
-    with it, None when all are valid.
+    """The number of entries and the end of the chain; the first invalid entry and its error, None
+    when all are valid.
     """
 
     entries: int

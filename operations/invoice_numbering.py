@@ -26,8 +26,8 @@ class NumberedInvoice(NamedTuple):
 
 
 async def numbering_errors() -> list[str]:
-    """What is wrong with the numbers of all issued invoices, as sentences: the first MAX_ERRORS.
-    Empty when all are correct.
+    """The errors in the numbers of all issued invoices, as sentences: the first MAX_ERRORS. Empty
+    when all are correct.
 
     Reads a page at a time, as a report, and verifies it in a thread: a million invoices neither
     fill the memory nor hold up other requests.
@@ -66,7 +66,7 @@ async def _last_position(series: Series) -> int:
 
 
 def series_errors(series: Series, invoices: list[NumberedInvoice], last_position: int) -> list[str]:
-    """What is wrong with one series, whose invoices are given in the order of their positions."""
+    """The errors in one series, whose invoices are given in the order of their positions."""
     last = invoices[-1] if invoices else None
     return [*_page_errors(series, None, invoices), *_counter_errors(series, last, last_position)]
 
@@ -74,7 +74,7 @@ def series_errors(series: Series, invoices: list[NumberedInvoice], last_position
 def _page_errors(
     series: Series, last: NumberedInvoice | None, page: list[NumberedInvoice]
 ) -> list[str]:
-    """What is wrong with a page of invoices, which follows the invoice `last`."""
+    """The errors in a page of invoices, which follows the invoice `last`."""
     invoices = [last, *page] if last else page
     return [
         *_sequence_errors(series, last, page),

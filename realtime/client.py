@@ -29,11 +29,11 @@ class Client(Protocol):
 
     @property
     def person(self) -> Hashable | None:
-        """Who is signed in; None for an anonymous client."""
+        """The signed-in person; None for an anonymous client."""
 
     def seconds_left(self) -> float | None:
-        """For how long the client's credentials are valid, at most 0 when they have expired. None
-        when they don't expire.
+        """The seconds for which the client's credentials are valid, at most 0 when they have
+        expired. None when they don't expire.
         """
 
     def context(self) -> Any:

@@ -1,5 +1,5 @@
-"""How much one connection, one network and all connections together may use of the server, before
-anybody has signed in.
+"""Limits on what one connection, one network and all connections together may use of the server
+before anybody has signed in.
 
 The limits are those of operating.md ("Limits"); http_protocol.py and uvicorn_protocol.py enforce
 them on the connections that the server accepts, endpoint.py those of websockets.
@@ -8,9 +8,8 @@ A request that has not arrived completely, and a connection that has not sent an
 open*. They are what a caller can have many of at no cost, so they are bounded per network and
 altogether. At the bound the oldest one of the network gives way, or the oldest one of the network
 that has the most, so a complete request is never refused because of others that are not. None gives
-way in its first seconds, because thousands may connect at once after a restart. The
-addresses of trusted proxies say nothing about their clients: their connections are only counted
-altogether.
+way in its first seconds, because thousands may connect at once after a restart. The addresses of
+trusted proxies say nothing about their clients: their connections are only counted altogether.
 
 A limit that is met is logged as `limit.reached` with its name, at most once a minute each.
 Addresses are not logged.
@@ -136,7 +135,7 @@ class ConnectionRegistry:
         if network is not None and self._connections_of[network] > limit:
             return self._evict_or_return_limit(network, "connections_per_network")
         if self.connections > self.limits.connections:
-            return self._evict_or_return_limit(self._most_half_open(), "connections")
+            return self._evict_or_return_limit(self._network_with_most_half_open(), "connections")
         return None
 
     def _evict_or_return_limit(self, network: str | None, limit: str) -> str | None:
@@ -145,7 +144,7 @@ class ConnectionRegistry:
         self._evict(network, limit)
         return None
 
-    def _most_half_open(self) -> str | None:
+    def _network_with_most_half_open(self) -> str | None:
         return max(self._half_open_of, key=lambda each: len(self._half_open_of[each]), default=None)
 
     def add_half_open(self, connection: HalfOpenConnection) -> None:
@@ -162,7 +161,7 @@ class ConnectionRegistry:
             if not self._evict_old(network, "half_open_per_network"):
                 break
         while self.half_open > self.limits.half_open:
-            if not self._evict_old(self._most_half_open(), "half_open"):
+            if not self._evict_old(self._network_with_most_half_open(), "half_open"):
                 break
 
     def _evict_old(self, network: str | None, limit: str) -> bool:

@@ -1,4 +1,4 @@
-"""How far people have received streams over the subscriptions of this process.
+"""The positions up to which people have received streams over the subscriptions of this process.
 
 A job collects these positions and stores them, so that nobody is sent by email what they received
 live, in whichever process. A process that is killed loses those of its last seconds: an email too

@@ -31,7 +31,7 @@ def raise_descriptor_limit() -> int:
 
 
 def within_descriptors(limits: ConnectionLimits, descriptors: int) -> ConnectionLimits:
-    """The limits with as many connections as there are descriptors for."""
+    """The limits, with at most as many connections as there are file descriptors."""
     connections = min(limits.connections, max(MIN_CONNECTIONS, descriptors - OTHER_DESCRIPTORS))
     report = log.info if connections == limits.connections else log.warning
     report("server.descriptors", limit=descriptors, connections=connections)

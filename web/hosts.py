@@ -1,4 +1,4 @@
-"""Which hosts this server answers to, according to the Host header of a request.
+"""The hosts that this server answers to, according to the Host header of a request.
 
 A request for any other host comes from a page whose own name was pointed at this server (DNS
 rebinding), or tries to get its host into a cached response. We never build a URL from the header.

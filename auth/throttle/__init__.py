@@ -45,7 +45,7 @@ log = structlog.stdlib.get_logger()
 
 @dataclass(frozen=True)
 class Limit:
-    """How many attempts a kind of key allows: `free_attempts`, then waits of up to `max_wait`.
+    """The attempts that a kind of key allows: `free_attempts`, then waits of up to `max_wait`.
 
     One attempt is forgotten per `decay`. A limit that does not `block` only detects that its key is
     under attack; meanwhile an attempt counts as `weight_under_attack` under the other keys.
@@ -59,7 +59,9 @@ class Limit:
     weight_under_attack: int = 1
 
     def wait(self, level: float) -> timedelta:
-        """How long the next attempt has to wait at this level, which is a number of attempts."""
+        """The time that the next attempt has to wait at this level, which is a number
+        of attempts.
+        """
         excess = math.ceil(level) - self.free_attempts
         if excess <= 0 or not self.blocks:
             return timedelta()
@@ -103,7 +105,7 @@ EMAIL_CHANGE = Limit("email change", free_attempts=5, decay=timedelta(minutes=15
 
 
 class Key(NamedTuple):
-    """What is counted: a limit and a hashed subject."""
+    """A counted subject: a limit, and the hash of the subject."""
 
     limit: Limit
     subject: str

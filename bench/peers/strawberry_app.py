@@ -296,8 +296,8 @@ class Mutation:
 
 
 async def store_message(ticket_id: int, body: str, client_message_id: str) -> models.Message:
-    """In one transaction, with a lock on the ticket: the next sequence, the message, its event, the
-    ticket's times.
+    """Store the next sequence, the message, its event and the ticket's times in one transaction,
+    with a lock on the ticket.
     """
     now = datetime.now(UTC)
     async with in_transaction() as db:

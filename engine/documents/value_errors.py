@@ -71,7 +71,7 @@ def is_name(text: str) -> bool:
 def value_message(
     error: GraphQLError, type_: GraphQLInputType, path: Sequence[str | int] = ()
 ) -> str:
-    """What is wrong with the value at a path within a value of this type, in names and types."""
+    """The error of the value at a path within a value of this type, in names and types."""
     if isinstance(error, InvalidValueError):
         return error.message
     if match := _VALUE_MESSAGE.match(error.message):
@@ -95,7 +95,7 @@ def _inner_type(type_: Any, key: str | int) -> Any:
 
 
 def syntax_message(message: str) -> str:
-    """What is wrong with the syntax of a document, without its text."""
+    """The syntax error of a document, without its text."""
     match = _SYNTAX_MESSAGE.match(message.removeprefix("Syntax Error: "))
     return f"Syntax Error: {match[0]}." if match else "Syntax Error."
 

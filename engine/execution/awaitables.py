@@ -1,4 +1,4 @@
-"""Which values are awaited."""
+"""Decides which values are awaited."""
 
 from __future__ import annotations
 

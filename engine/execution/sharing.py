@@ -1,4 +1,4 @@
-"""Which subscriptions get the same response to an event, so that it is executed once for many
+"""Finds subscriptions that get the same response to an event, so that it is executed once for many
 subscribers.
 """
 

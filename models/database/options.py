@@ -55,7 +55,7 @@ class DatabaseOptions:
         return frozenset(field.name for field in fields(cls))
 
     def statement_timeout(self, kind: Workload) -> float:
-        """How long a statement of this workload may take."""
+        """The maximum duration of a statement of this workload."""
         return {
             Workload.CHAT: self.chat_timeout,
             Workload.INTERACTIVE: self.interactive_timeout,
@@ -65,7 +65,7 @@ class DatabaseOptions:
         }[kind]
 
     def connections(self, kind: Workload) -> int:
-        """How many connections this workload has at most."""
+        """The maximum number of connections of this workload."""
         return {
             Workload.CHAT: self.chat_connections,
             Workload.INTERACTIVE: self.interactive_connections,

@@ -144,7 +144,7 @@ class Pools:
         return self._pools[current_workload()]
 
     def raise_service_error(self, error: BaseException) -> None:
-        """Raise ServiceUnavailable for an error that is temporary; return for any other one."""
+        """Raise ServiceUnavailable if the error is temporary, otherwise return."""
         if isinstance(error, Exception):
             if is_lost(error):
                 self._replace_connections()
@@ -208,7 +208,7 @@ def _connector(
 
 
 def _server_settings(options: DatabaseOptions, statement_timeout: float) -> dict[str, str]:
-    """What the server does when this client is lost, or waits for too long."""
+    """The settings of the server for a client that is lost or waits for too long."""
     return {
         "statement_timeout": _milliseconds(statement_timeout),
         "lock_timeout": _milliseconds(options.lock_timeout),

@@ -28,7 +28,7 @@ class Staff(StrEnum):
 
     @property
     def answers_customers(self) -> bool:
-        """Whether the role is to answer customers."""
+        """Whether people with this role answer customers."""
         return self in (Staff.AGENT, Staff.SUPERVISOR)
 
 

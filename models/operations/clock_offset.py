@@ -1,4 +1,4 @@
-"""How far a demonstration's clock was advanced. It is stored, so that dates don't go back after a
+"""The offset of a demonstration's clock. It is stored, so that dates don't go back after a
 restart.
 """
 
@@ -13,7 +13,7 @@ from models.operations.audit_actions import OperationsAuditAction
 
 
 class ClockOffset(Model):
-    """How many seconds the demonstration's clock is ahead, in a single row."""
+    """The seconds by which the demonstration's clock is ahead, in a single row."""
 
     id = fields.IntField(primary_key=True)
     seconds = fields.BigIntField()

@@ -53,7 +53,9 @@ _CONTENT = ("text", "html", "recipient")
 
 
 class EmailPriority(IntEnum):
-    """What is sent first: URGENT, which is what someone waits for or what protects an account."""
+    """The order of delivery. URGENT emails, which someone waits for or which protect an account,
+    are sent first.
+    """
 
     URGENT = 0
     NORMAL = 10

@@ -1,4 +1,4 @@
-"""Up to where each person has read, received or been emailed the messages of each ticket.
+"""The positions up to which each person has read, received or been emailed each ticket.
 
 A position is a sequence of the ticket's stream, and never moves back. Messages of the other side
 after `read_sequence` are unread: those of staff for customers, those of customers for staff.
@@ -46,7 +46,7 @@ class TicketPosition(Model):
 
     @property
     def reached_sequence(self) -> int:
-        """Up to where the person has read, received or been sent the messages."""
+        """The position up to which the person has read, received or been emailed the messages."""
         return max(self.read_sequence, self.delivered_sequence, self.emailed_sequence)
 
 

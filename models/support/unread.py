@@ -14,8 +14,9 @@ _POSITION = "LEFT JOIN ticket_position p ON p.ticket_id = {ticket} AND p.user_id
 
 
 async def unread_counts(viewer: Viewer, ticket_ids: Sequence[int]) -> dict[int, int]:
-    """How many messages from the other side the viewer has not read in each of these tickets.
-    Tickets without any are left out, and so are messages from before a member joined the company.
+    """The number of messages from the other side that the viewer has not read in each of these
+    tickets. Tickets without any are left out, and so are messages from before a member joined the
+    company.
     """
     if viewer.user is None or not ticket_ids:
         return {}
@@ -31,8 +32,8 @@ async def unread_counts(viewer: Viewer, ticket_ids: Sequence[int]) -> dict[int, 
 
 
 async def unread_ticket_count(viewer: Viewer) -> int:
-    """How many tickets have messages that the viewer has not read: of the company's tickets for
-    members, of the open tickets assigned to them for agents.
+    """The number of tickets with messages that the viewer has not read: of the company's tickets
+    for members, of the open tickets assigned to them for agents.
     """
     if viewer.user is None:
         return 0

@@ -64,7 +64,9 @@ msgstr ""
 
 
 class Key(NamedTuple):
-    """What identifies a text: English, its plural and its context, empty when it has none."""
+    """The key of a text: the English text, its plural and its context, which are empty when it has
+    none.
+    """
 
     english: str
     plural: str
@@ -89,7 +91,7 @@ def update_catalogues(folder: Path = FOLDER) -> None:
 
 
 def problems(folder: Path = FOLDER) -> Iterator[str]:
-    """What is wrong with the catalogues, one sentence each: missing, unused, fuzzy, misplaced, or
+    """The problems of the catalogues, one sentence each: missing, unused, fuzzy, misplaced, or
     with other placeholders.
     """
     domains = {key: domain for domain, keys in source_texts().items() for key in keys}

@@ -9,7 +9,7 @@ from resolvers.context import Info
 
 
 async def invoice_numbering(info: Info) -> SimpleNamespace:
-    """The number of invoices, and what is wrong with their numbers."""
+    """The number of invoices, and the errors in their numbers."""
     with workload(Workload.REPORTS):
         count = await Invoice.all().count()
     return SimpleNamespace(issued_count=count, errors=await numbering_errors())

@@ -252,13 +252,15 @@ async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int
 
 
 async def unread_message_counts(context: Context, parents: Sequence[Ticket]) -> list[int]:
-    """How many messages from the other side the viewer has not read in each ticket."""
+    """The number of messages from the other side that the viewer has not read in each ticket."""
     counts = await unread_counts(context.viewer, list({ticket.pk for ticket in parents}))
     return [counts.get(ticket.pk, 0) for ticket in parents]
 
 
 async def unread_tickets(root: Any, info: Info) -> int | None:
-    """How many tickets have messages that the viewer has not read, for customers and agents."""
+    """The number of tickets with messages that the viewer has not read, for customers
+    and agents.
+    """
     viewer = info.context.viewer
     return await unread_ticket_count(viewer) if viewer.is_customer or viewer.is_agent else None
 

@@ -35,10 +35,10 @@ class FakeServer:
             size = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
             self.bodies.add(await reader.readexactly(size))
             self.requests += 1
-            middle = len(self.response) // 2
-            writer.write(self.response[:middle])
+            split_index = len(self.response) // 2
+            writer.write(self.response[:split_index])
             await asyncio.sleep(0)  # responses arrive in pieces
-            writer.write(self.response[middle:])
+            writer.write(self.response[split_index:])
 
 
 async def test_every_response_is_counted_once() -> None:

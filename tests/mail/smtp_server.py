@@ -41,7 +41,7 @@ class SmtpServer:
         self.is_hanging = asyncio.Event()
 
     def resume(self) -> None:
-        """Answer what hangs, and everything from now on."""
+        """Answer the commands that hang, and all later ones."""
         self.hangs = False
         self.hanging_recipients.clear()
         self._resumed.set()

@@ -183,7 +183,7 @@ class FakeClient:
 
 
 class QuickProtocol(UvicornProtocol):
-    """Disconnects a client that doesn't read sooner than in production."""
+    """Disconnects clients that don't read, and does so sooner than in production."""
 
     close_seconds = 0.2
 
