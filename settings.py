@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from accounts.registry import expected_registry_url
 from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import expected_redis_url
-from billing.seller import seller
+from billing.seller import seller, seller_errors
 from mail.customer_space import customer_space_errors
 from mail.options import MailOptions
 from mail.transport import transport_from_url
+from models.clock import local_date
 from models.database.connection import database_options
 from models.identity.user import Staff
 from models.viewer import Viewer
@@ -328,12 +330,12 @@ def _seller_errors(path: Path) -> list[str]:
     if not path.is_file():
         return [f"CAMCHA_SELLER: file {path} not found"]
     try:
-        seller(path)
+        errors = seller_errors(seller(path), local_date(datetime.now(UTC)))
     except KeyError as error:
         return [f"CAMCHA_SELLER: {path} lacks {error}"]
     except (ValueError, TypeError) as error:  # TOMLDecodeError among them
         return [f"CAMCHA_SELLER: {path}: {error}"]
-    return []
+    return [f"CAMCHA_SELLER: {path}: {error}" for error in errors]
 
 
 def _origin_errors(origin: str) -> list[str]:

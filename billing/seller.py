@@ -1,14 +1,19 @@
 """The seller and its terms: dated configuration, read once from a TOML file."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from billing.documents.facts import Address, Note, Party
+from stdnum.eu import vat
+from stdnum.fr import siren, siret
+
+from billing.documents.checks import check_facts
+from billing.documents.facts import Address, InvoiceFacts, Line, Note, Party
 from billing.dunning_schedule import DunningSchedule
+from models.billing.money import totals
 from models.countries import COUNTRY_CODES
 from models.locale import Locale
 from models.privacy.erasure import Retention
@@ -103,4 +108,80 @@ def seller(path: Path) -> Seller:
         dunning,
         config["support"]["email"],
         config["support"]["phone"],
+    )
+
+
+def seller_errors(seller: Seller, on: date) -> list[str]:
+    """What would keep the seller from issuing invoices on a day, in a sentence each; empty when
+    nothing does.
+    """
+    starts = {
+        "terms": [version.since for version in seller.terms],
+        "retention": [version.since for version in seller.retention],
+        "dunning": [version.since for version in seller.dunning],
+    }
+    errors = [
+        *_number_errors(seller.party),
+        *(
+            f"no [[{name}]] is in force on {on}, they must start on that day or before"
+            for name, days in starts.items()
+            if all(day > on for day in days)
+        ),
+        *(error for terms in seller.terms for error in _wording_errors(terms)),
+        *(
+            error
+            for address in (seller.party.email, seller.support_email)
+            for error in _email(address)
+        ),
+    ]
+    return errors or _sample_errors(seller, on)
+
+
+def _number_errors(party: Party) -> Iterator[str]:
+    if not siren.is_valid(party.siren):
+        yield "siren is not a valid number"
+    if not siret.is_valid(party.siret):
+        yield "siret is not a valid number"
+    if party.vat_number and not vat.is_valid(party.vat_number):
+        yield "vat_number is not valid; leave it empty when the seller has none"
+
+
+def _wording_errors(terms: Terms) -> Iterator[str]:
+    """The texts that are missing, or that can't be completed with a date."""
+    for language, texts in terms.texts.items():
+        for name in (*_NOTES, "paid"):
+            if not str(texts.get(name, "")).strip():
+                yield f"the terms from {terms.since} lack {name} in {language}"
+        try:
+            str(texts.get("paid", "")).format(day="")
+        except (KeyError, IndexError, ValueError):
+            yield f"paid in {language} may contain {{day}}, but no other braces"
+
+
+def _email(address: str) -> Iterator[str]:
+    if "@" not in address:
+        yield f"{address!r} is not an email address"
+
+
+def _sample_errors(seller: Seller, on: date) -> list[str]:
+    """The errors of an invoice of this seller to itself, in any language."""
+    lines = (Line(label="A", unit_price_cents=1, vat_basis_points=2000),)
+    return sorted(
+        {
+            error
+            for locale in Locale
+            for error in check_facts(
+                InvoiceFacts(
+                    number="1",
+                    issued_on=on,
+                    due_on=on,
+                    seller=seller.party,
+                    buyer=seller.party,
+                    lines=lines,
+                    notes=seller.terms_on(on).notes(locale),
+                    totals=totals(lines),
+                )
+            )
+            if not error.startswith("buyer")
+        }
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import billing
-from settings import DEMONSTRATION_DATABASE, SettingsError, read_settings
+from settings import DEMONSTRATION_DATABASE, PACKAGED_SELLER, SettingsError, read_settings
 
 KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
 VALID = {"CAMCHA_DATABASE_URL": "postgres://camcha@db.example/camcha", "CAMCHA_SECRET_KEY": KEY}
@@ -263,6 +263,43 @@ def test_an_invalid_seller_file_is_reported_at_start_up(
     with pytest.raises(SettingsError) as raised:
         read_settings(VALID | {"CAMCHA_SELLER": str(path)})
     assert error in raised.value.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ('PMT = "Fixed', 'pmt = "Fixed', "the terms from 2026-01-01 lack PMT in en"),
+        ('AAB = "Pas', 'AAB = " "\nother = "Pas', "the terms from 2026-01-01 lack AAB in fr"),
+        ("Paid by card on {day}", "Paid on {date}", "paid in en may contain {day}"),
+        ('country = "FR"', 'country = "XX"', "country must be in the code list"),
+        ('siren = "404833048"', 'siren = "404833049"', "siren is not a valid number"),
+        ('"40483304800022"', '"73282932000074"', "the SIRET starts with the SIREN"),
+        ('"FR83404833048"', '"FR00404833048"', "vat_number is not valid"),
+        ('name = "CAMCHA SAS (démonstration)"', 'name = " "', "seller: a name is required"),
+        ('email = "support@', 'email = "support.', "is not an email address"),
+        (
+            "[[terms]]\nfrom = 2026-01-01",
+            "[[terms]]\nfrom = 2126-01-01",
+            "no [[terms]] is in force",
+        ),
+        (
+            "[[retention]]\nfrom = 2026-01-01",
+            "[[retention]]\nfrom = 2126-01-01",
+            "no [[retention]] is in force",
+        ),
+    ],
+)
+def test_a_seller_that_could_not_issue_invoices_is_refused_at_start_up(
+    tmp_path: Path, old: str, new: str, error: str
+) -> None:
+    text = PACKAGED_SELLER.read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "seller.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(SettingsError) as raised:
+        read_settings(VALID | {"CAMCHA_SELLER": str(path)})
+    assert error in "\n".join(raised.value.errors)
+    assert "CAMCHA_SELLER" in raised.value.errors[0]
 
 
 def test_limits_can_be_configured() -> None:
