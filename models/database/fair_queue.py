@@ -7,7 +7,7 @@ stay free for statements that only read.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 
 from models.errors import ServiceUnavailable
 
@@ -21,7 +21,7 @@ class FairQueue:
         self._size, self._share, self._transactions, self._wait = size, share, transactions, wait
         self._used = 0
         self._used_by_transactions = 0
-        self._used_by_person: Counter[str] = Counter()
+        self._used_by_person: dict[str, int] = {}
         # In the order of turns. A person's transactions wait apart from their reads, which may be
         # admitted earlier.
         self._waiting: dict[Admission, deque[asyncio.Future[None]]] = {}
@@ -31,9 +31,7 @@ class FairQueue:
         ServiceUnavailable.
         """
         admission = person, transaction
-        if self._can_admit(admission):
-            self._count_admission(admission)
-        else:
+        if not self._admit(admission):
             await self._wait_for_admission(admission)
         return admission
 
@@ -43,41 +41,48 @@ class FairQueue:
         self._used -= 1
         self._used_by_transactions -= transaction
         if person is not None:
-            self._used_by_person[person] -= 1
-            if not self._used_by_person[person]:
-                del self._used_by_person[person]
+            used = self._used_by_person.pop(person) - 1
+            if used:
+                self._used_by_person[person] = used
         if self._waiting:
             self._admit_waiting()
 
-    def _can_admit(self, admission: Admission) -> bool:
+    def _admit(self, admission: Admission) -> bool:
+        """Count an admission if it is allowed now. Returns whether it was."""
         person, transaction = admission
-        return (
-            self._used < self._size
-            and (person is None or self._used_by_person[person] < self._share)
-            and (not transaction or self._used_by_transactions < self._transactions)
-        )
-
-    def _count_admission(self, admission: Admission) -> None:
-        person, transaction = admission
+        if self._used >= self._size or (
+            transaction and self._used_by_transactions >= self._transactions
+        ):
+            return False
+        if person is not None:
+            used = self._used_by_person.get(person, 0)
+            if used >= self._share:
+                return False
+            self._used_by_person[person] = used + 1
         self._used += 1
         self._used_by_transactions += transaction
-        if person is not None:
-            self._used_by_person[person] += 1
+        return True
 
     async def _wait_for_admission(self, admission: Admission) -> None:
-        waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
         self._waiting.setdefault(admission, deque()).append(waiter)
+        timer = loop.call_later(self._wait, self._refuse, admission, waiter)
         try:
-            async with asyncio.timeout(self._wait):
-                await waiter
-        except BaseException as error:
-            if waiter.done() and not waiter.cancelled():
-                self.leave(admission)  # admitted in the same moment
-            else:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled():
                 self._forget(admission, waiter)
-            if isinstance(error, TimeoutError):
-                raise ServiceUnavailable("no connection is free") from None
+            elif not waiter.exception():
+                self.leave(admission)  # admitted in the same moment
             raise
+        finally:
+            timer.cancel()
+
+    def _refuse(self, admission: Admission, waiter: asyncio.Future[None]) -> None:
+        if not waiter.done():
+            self._forget(admission, waiter)
+            waiter.set_exception(ServiceUnavailable("no connection is free"))
 
     def _forget(self, admission: Admission, waiter: asyncio.Future[None]) -> None:
         line = self._waiting.get(admission, deque())
@@ -88,13 +93,17 @@ class FairQueue:
 
     def _admit_waiting(self) -> None:
         """Admit everyone who may enter now. Everyone who still waits afterwards may not, so nobody
-        who comes later can pass them by entering at once.
+        who comes later can pass them by entering at once. What one connection frees is enough for
+        one of each line.
         """
-        while admission := next(filter(self._can_admit, self._waiting), None):
-            line = self._waiting.pop(admission)
-            waiter = line.popleft()
+        for admission in tuple(self._waiting):
+            line = self._waiting[admission]
+            while line and line[0].done():  # cancelled a moment ago
+                line.popleft()
+            if line and not self._admit(admission):
+                continue
+            del self._waiting[admission]
+            if line:
+                line.popleft().set_result(None)
             if line:
                 self._waiting[admission] = line  # at the end: it is the others' turn
-            if not waiter.done():
-                self._count_admission(admission)
-                waiter.set_result(None)

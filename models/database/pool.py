@@ -58,31 +58,23 @@ class ConnectionPool:
     async def acquire(self, *, transaction: bool) -> Lease:
         """Acquire a connection. Raises ServiceUnavailable."""
         admission = await self._queue.enter(current_person(), transaction=transaction)
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():  # the server may have closed it while it was idle
+                return Lease(connection, admission, self._pools.generation)
         try:
-            return Lease(await self._connection(), admission, self._pools.generation)
+            return Lease(await self._connect(), admission, self._pools.generation)
         except BaseException as error:
             self._queue.leave(admission)
             self._pools.raise_service_error(error)
             raise
 
-    async def _connection(self) -> Connection:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():  # the server may have closed it while it was idle
-                return connection
-        return await self._connect()
-
     def release(self, lease: Lease, *, reuse: bool) -> None:
         """Return a connection. `reuse` is whether its statement or transaction ended properly."""
-        connection = lease.connection
-        if (
-            reuse
-            and not self._pools.was_lost_since(lease)
-            and not connection.is_closed()
-            and not connection.is_in_transaction()
-        ):
+        connection, admission, generation = lease
+        if reuse and generation == self._pools.generation and not connection.is_in_transaction():
             self._idle.append(connection)
-            self._queue.leave(lease.admission)
+            self._queue.leave(admission)
         else:
             close_task = asyncio.get_running_loop().create_task(self._close(lease))
             self._closing.add(close_task)

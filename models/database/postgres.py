@@ -3,6 +3,7 @@ models/database/pool.py, and temporary errors become ServiceUnavailable.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
@@ -39,13 +40,16 @@ class PostgresClient(AsyncpgDBClient):
         pools: Pools = self._pool
         return pools
 
-    async def read(self, statement: str, params: list[Any]) -> list[Any]:
+    def read(self, statement: str, params: list[Any]) -> Coroutine[Any, Any, list[Any]]:
         """Execute one statement outside any transaction and return asyncpg's records. Raises
         ServiceUnavailable.
         """
         self.log.debug("%s", statement)  # without its parameters, which may be personal data
-        pools: Pools = self._pool or await self.pools()
-        return await pools.current.read(statement, params)
+        pools: Pools | None = self._pool
+        return pools.current.read(statement, params) if pools else self._read(statement, params)
+
+    async def _read(self, statement: str, params: list[Any]) -> list[Any]:
+        return await (await self.pools()).current.read(statement, params)
 
     def acquire_connection(self) -> Any:
         return _Statement(self)

@@ -25,14 +25,10 @@ _workload: ContextVar[Workload] = ContextVar("workload", default=Workload.INTERA
 _person: ContextVar[str | None] = ContextVar("person", default=None)
 
 
-def current_workload() -> Workload:
-    """The workload of the current task."""
-    return _workload.get()
-
-
-def current_person() -> str | None:
-    """Whom the current task works for. None for the server itself, which needn't take turns."""
-    return _person.get()
+# The workload of the current task.
+current_workload = _workload.get
+# Whom the current task works for. None for the server itself, which needn't take turns.
+current_person = _person.get
 
 
 @contextmanager
