@@ -80,9 +80,11 @@ def _tables(sizes: Sizes) -> dict[str, Rows]:
     tickets = list(_tickets(sizes))
     messages = list(_messages(sizes, tickets))
     invoices = list(_invoices(sizes))
+    accounts = list(_accounts(sizes))
     return {
         "user": list(_users(sizes)),
-        "account": list(_accounts(sizes)),
+        "account": accounts,
+        "billing_profile": [_billing_profile(account) for account in accounts],
         "membership": [
             {"id": n, "user_id": n, "account_id": n, "role": "OWNER", "created_at": START}
             for n in _keys(sizes.accounts)
@@ -94,7 +96,17 @@ def _tables(sizes: Sizes) -> dict[str, Rows]:
         "payment": [_payment(invoice) for invoice in invoices],
         "invoice": invoices,
         "invoice_line": list(_lines(invoices)),
-        "counter": [{"series": Series.INVOICE.value, "last_position": len(invoices)}],
+        "invoice_document": [_document(invoice) for invoice in invoices],
+        "billing_period": [_billing_period(invoice) for invoice in invoices],
+        "receivable": [_receivable(invoice) for invoice in invoices],
+        "allocation": [_allocation(invoice) for invoice in invoices],
+        "counter": [
+            {
+                "series": Series.INVOICE.value,
+                "last_position": len(invoices),
+                "last_issued_at": invoices[-1]["issued_at"],
+            }
+        ],
         "ticket": tickets,
         "message": messages,
         "event": list(_events(sizes, tickets, messages)),
@@ -183,6 +195,9 @@ def _prices(sizes: Sizes) -> Iterator[dict[str, Any]]:
             "interval": "MONTH" if n % 2 else "YEAR",
             "net_cents": 1_900 + 100 * n,
             "vat_rate": VAT_RATE,
+            "currency": "EUR",
+            "tax_category": "STANDARD",
+            "trial_days": 0,
             "valid_from": START,
         }
 
@@ -195,11 +210,10 @@ def _purchases(sizes: Sizes) -> Iterator[dict[str, Any]]:
             "account_id": account,
             "buyer_id": account,
             "price_id": 1 + n % (2 * sizes.offers),
+            "billing_profile_id": account,
+            "quantity": 1,
+            "cancel_at_period_end": False,
             "status": "ACTIVE",
-            "street": f"{n} rue de la Paix",
-            "postal_code": "75002",
-            "city": "Paris",
-            "country": "FR",
             "anchor": local_date(at),
             "created_at": at,
             "activated_at": at,
@@ -225,10 +239,12 @@ def _invoice(sizes: Sizes, n: int, purchase: int, period: int) -> dict[str, Any]
         "position": n,
         "number": printed_number,
         "account_id": 1 + (purchase - 1) % sizes.accounts,
+        "billing_profile_id": 1 + (purchase - 1) % sizes.accounts,
         "purchase_id": purchase,
-        "payment_id": n,
-        "offer_id": 1 + purchase % sizes.offers,
-        "period_index": period,
+        "type": 380,
+        "currency": "EUR",
+        "treatment": "standard",
+        "locale": "fr",
         "issued_at": at,
         "issued_on": day,
         "due_on": day,
@@ -236,7 +252,68 @@ def _invoice(sizes: Sizes, n: int, purchase: int, period: int) -> dict[str, Any]
         "vat_cents": vat,
         "gross_cents": net + vat,
         "facts": "{}",
-        "sha256": hashlib.sha256(printed_number.encode()).hexdigest(),
+    }
+
+
+def _billing_profile(account: dict[str, Any]) -> dict[str, Any]:
+    copied = ("legal_name", "siren", "street", "postal_code", "city", "country", "created_at")
+    return {
+        "id": account["id"],
+        "account_id": account["id"],
+        "version": 1,
+        "territory": "METROPOLITAN_FRANCE",
+        **{name: account[name] for name in copied},
+    }
+
+
+def _document(invoice: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "invoice_id": invoice["id"],
+        "pdf": b"%PDF",
+        "sha256": hashlib.sha256(invoice["number"].encode()).hexdigest(),
+        "created_at": invoice["issued_at"],
+    }
+
+
+def _billing_period(invoice: dict[str, Any]) -> dict[str, Any]:
+    index = _period_index(invoice)
+    return {
+        "id": invoice["id"],
+        "purchase_id": invoice["purchase_id"],
+        "index": index,
+        "starts_on": invoice["issued_on"],
+        "ends_on": invoice["issued_on"] + timedelta(days=30),
+        "invoice_id": invoice["id"],
+        "created_at": invoice["issued_at"],
+    }
+
+
+def _period_index(invoice: dict[str, Any]) -> int:
+    at = invoice["issued_at"] - timedelta(minutes=invoice["purchase_id"])
+    index: int = (at - START).days // 30
+    return index
+
+
+def _receivable(invoice: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "invoice_id": invoice["id"],
+        "account_id": invoice["account_id"],
+        "due_on": invoice["due_on"],
+        "gross_cents": invoice["gross_cents"],
+        "open_cents": 0,
+        "credited_cents": 0,
+        "settled_at": invoice["issued_at"],
+    }
+
+
+def _allocation(invoice: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": invoice["id"],
+        "account_id": invoice["account_id"],
+        "invoice_id": invoice["id"],
+        "payment_id": invoice["id"],
+        "amount_cents": invoice["gross_cents"],
+        "created_at": invoice["issued_at"],
     }
 
 
@@ -255,10 +332,13 @@ def _lines(invoices: Rows) -> Iterator[dict[str, Any]]:
                 "position": position,
                 "quantity": quantity,
                 "label": f"Abonnement Essentiel, poste {position}, du mois "
-                f"{invoice['period_index'] + 1}",
+                f"{_period_index(invoice) + 1}",
+                "unit": "C62",
                 "unit_net_cents": price,
                 "net_cents": quantity * price,
                 "vat_rate": VAT_RATE,
+                "tax_category": "STANDARD",
+                "treatment": "standard",
             }
 
 
@@ -270,6 +350,10 @@ def _payment(invoice: dict[str, Any]) -> dict[str, Any]:
         "status": "SUCCEEDED",
         "amount_cents": invoice["gross_cents"],
         "method": "pm_sandbox_success",
+        "kind": "CARD",
+        "is_off_session": False,
+        "refunded_cents": 0,
+        "attempt": 1,
         "brand": "visa",
         "last_four": "4242",
         "created_at": invoice["issued_at"],

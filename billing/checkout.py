@@ -25,6 +25,7 @@ from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
+from models.billing.periods import period
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import Refusal
 from models.event import EventKind, account_stream
@@ -62,10 +63,6 @@ async def draft(action: Action, account: Account, buyer: User, price: Price, key
             buyer=buyer,
             price=price,
             created_at=action.at,
-            street=account.street or None,
-            postal_code=account.postal_code or None,
-            city=account.city or None,
-            country=account.country,
         )
         await purchase.transition_to(tx, PurchaseStatus.DRAFT)
         await store_result(tx, owner, "purchaseDraft", key, purchase.pk)
@@ -142,6 +139,8 @@ async def _apply_outcome(
     twice.
     """
     async with action.transaction() as tx:
+        account = await tx.lock(Account, payment.account_id)
+        assert payment.purchase_id is not None, "a checkout's payment"  # noqa: S101
         purchase = await tx.lock(Purchase, payment.purchase_id)
         payment = await tx.lock(Payment, payment.pk)
         if payment.status.is_final or payment.status is outcome.status:
@@ -156,7 +155,7 @@ async def _apply_outcome(
             status=payment.status.value,
         )
         tx.audit(BillingAuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
-        await _handle_outcome(tx, services, purchase, payment)
+        await _handle_outcome(tx, services, account, purchase, payment)
     return payment
 
 
@@ -169,10 +168,14 @@ def _copy_outcome(payment: Payment, outcome: Outcome) -> None:
 
 
 async def _handle_outcome(
-    tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment
+    tx: Transaction,
+    services: CheckoutServices,
+    account: Account,
+    purchase: Purchase,
+    payment: Payment,
 ) -> None:
     if payment.status is PaymentStatus.SUCCEEDED:
-        await _activate(tx, services, purchase, payment)
+        await _activate(tx, services, account, purchase, payment)
     elif payment.status is PaymentStatus.DECLINED:
         await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
     elif payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
@@ -180,13 +183,20 @@ async def _handle_outcome(
 
 
 async def _activate(
-    tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment
+    tx: Transaction,
+    services: CheckoutServices,
+    account: Account,
+    purchase: Purchase,
+    payment: Payment,
 ) -> None:
+    price = await Price.get(pk=purchase.price_id, using_db=tx.db)
     purchase.anchor, purchase.activated_at = tx.action.day, tx.action.at
+    purchase.next_period_index = 1
+    purchase.bills_on = period(purchase.anchor, price.interval.months, 1).start
     await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
     buyer = await _buyer(tx, purchase)
     invoice = await issue(
-        tx, services.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0
+        tx, services.seller, account, purchase, payment, buyer.locale if buyer else Locale.FR, 0
     )
     await send_invoice(tx, services.signer, purchase, invoice)
 

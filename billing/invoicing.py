@@ -4,26 +4,32 @@ that records the payment.
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
+from billing.documents.cii import build_cii
 from billing.documents.facts import Address, InvoiceFacts, Line, Party, PaymentMeans
 from billing.documents.rendering import render
+from billing.ledger import post_invoice, post_payment
 from billing.seller import Seller
 from models.accounts.account import Account
 from models.action import Transaction
 from models.billing.audit_actions import BillingAuditAction
+from models.billing.billing_period import BillingItem, BillingItemKind, BillingPeriod
+from models.billing.billing_profile import BillingProfile
 from models.billing.invoice import (
     Invoice,
     InvoiceDocument,
     InvoiceLine,
+    IssuedNumber,
     Series,
-    invoice_number,
-    next_position,
+    next_number,
 )
 from models.billing.money import totals
 from models.billing.offer import Offer, Price
 from models.billing.payment import Payment
 from models.billing.periods import Period, period
 from models.billing.purchase import Purchase
+from models.billing.receivable import Allocation, Receivable
 from models.event import EventKind, account_stream
 from models.locale import Locale
 from models.translations import day
@@ -34,69 +40,65 @@ _CARD_PAYMENT = 48  # UNTDID 4461
 async def issue(
     tx: Transaction,
     seller: Seller,
+    account: Account,
     purchase: Purchase,
     payment: Payment,
     locale: Locale,
     index: int,
 ) -> Invoice:
-    """Issue the paid invoice of one period of an active purchase. The database rejects a second one
-    for the same period.
+    """Issue the paid invoice of one period of an active purchase, whose account is locked. The
+    database rejects a second one for the same period.
     """
     price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
-    account = await Account.get(pk=purchase.account_id, using_db=tx.db)
+    confirmed = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=tx.db)
+    profile = await confirmed.renewed(tx, account)
     assert purchase.anchor is not None, "an invoice is issued for an active purchase"  # noqa: S101
     billing_period = period(purchase.anchor, price.interval.months, index)
-    position = await next_position(tx, Series.INVOICE)
-    facts = _invoice_facts(
-        tx,
-        seller,
-        purchase,
-        payment,
-        account,
-        price,
-        billing_period,
-        invoice_number(Series.INVOICE, tx.action.day, position),
-        locale,
+    issued = await next_number(tx, Series.INVOICE)
+    facts = _invoice_facts(seller, profile, payment, price, billing_period, issued, locale)
+    invoice = await _store_invoice(tx, facts, issued, purchase, profile, locale)
+    await _store_lines(tx, invoice, facts, price, await _store_period(tx, invoice, billing_period))
+    pdf = await render(facts, locale)
+    await InvoiceDocument.create(
+        using_db=tx.db,
+        invoice=invoice,
+        pdf=pdf,
+        sha256=hashlib.sha256(pdf).hexdigest(),
+        created_at=tx.action.at,
     )
-    return await _store_invoice(
-        tx,
-        facts,
-        position,
-        purchase,
-        payment,
-        price.offer,
-        billing_period,
-        await render(facts, locale),
+    await _settle(tx, invoice, payment)
+    await tx.append(
+        account_stream(purchase.account_id), EventKind.INVOICE_ISSUED, invoice_id=invoice.pk
     )
+    tx.audit(BillingAuditAction.INVOICE_ISSUE, invoice, gross_cents=invoice.gross_cents)
+    return invoice
 
 
 def _invoice_facts(
-    tx: Transaction,
     seller: Seller,
-    purchase: Purchase,
+    profile: BillingProfile,
     payment: Payment,
-    account: Account,
     price: Price,
     billing_period: Period,
-    number: str,
+    issued: IssuedNumber,
     locale: Locale,
 ) -> InvoiceFacts:
     lines = (_line(price, price.offer, billing_period, locale),)
-    terms = seller.terms_on(tx.action.day)
+    terms = seller.terms_on(issued.day)
     return InvoiceFacts(
-        number=number,
-        issued_on=tx.action.day,
-        due_on=tx.action.day,
+        number=issued.number,
+        issued_on=issued.day,
+        due_on=issued.day,
         seller=seller.party,
-        buyer=_buyer(account, purchase),
+        buyer=_buyer(profile),
         lines=lines,
         notes=terms.notes(locale),
         totals=totals(lines),
         period_start=billing_period.start,
         period_end=billing_period.end - timedelta(days=1),
-        order_number=purchase.order_number or "",
+        order_number=profile.order_number or "",
         payment=PaymentMeans(code=_CARD_PAYMENT, card_last4=payment.last_four or ""),
-        payment_terms=terms.paid_notice(locale, day(tx.action.day, locale)),
+        payment_terms=terms.paid_notice(locale, day(issued.day, locale)),
         paid_cents=totals(lines).gross_cents,
     )
 
@@ -112,61 +114,120 @@ def _line(price: Price, offer: Offer, billing_period: Period, locale: Locale) ->
     )
 
 
-def _buyer(account: Account, purchase: Purchase) -> Party:
-    address = Address(
-        lines=(purchase.street or "",),
-        postcode=purchase.postal_code or "",
-        city=purchase.city or "",
-        country=purchase.country or "FR",
-    )
+def _buyer(profile: BillingProfile) -> Party:
+    address = profile.billing_address
     return Party(
-        name=account.legal_name, siren=account.siren, vat_number=account.vat_number, address=address
+        name=profile.legal_name,
+        siren=profile.siren or "",
+        vat_number=profile.vat_number or "",
+        address=Address(
+            lines=(address["street"],),
+            postcode=address["postal_code"],
+            city=address["city"],
+            country=address["country"],
+        ),
     )
 
 
 async def _store_invoice(
     tx: Transaction,
     facts: InvoiceFacts,
-    position: int,
+    issued: IssuedNumber,
     purchase: Purchase,
-    payment: Payment,
-    offer: Offer,
-    billing_period: Period,
-    pdf: bytes,
+    profile: BillingProfile,
+    locale: Locale,
 ) -> Invoice:
-    invoice = await Invoice.create(
+    return await Invoice.create(
         using_db=tx.db,
+        type=facts.type,
         series=Series.INVOICE,
-        position=position,
-        number=facts.number,
+        position=issued.position,
+        number=issued.number,
         account_id=purchase.account_id,
+        billing_profile=profile,
         purchase=purchase,
-        payment=payment,
-        offer=offer,
-        period_index=billing_period.index,
-        issued_at=tx.action.at,
-        issued_on=facts.issued_on,
+        issued_at=issued.at,
+        issued_on=issued.day,
         due_on=facts.due_on,
         net_cents=facts.totals.net_cents,
         vat_cents=facts.totals.vat_cents,
         gross_cents=facts.totals.gross_cents,
+        treatment=facts.treatment,
+        locale=locale,
         facts=facts.to_json(),
-        sha256=hashlib.sha256(pdf).hexdigest(),
+        xml=build_cii(facts),
     )
-    await InvoiceDocument.create(using_db=tx.db, invoice=invoice, pdf=pdf)
-    for line_position, line in enumerate(facts.lines, 1):
-        await InvoiceLine.create(
+
+
+async def _store_period(tx: Transaction, invoice: Invoice, billing_period: Period) -> BillingPeriod:
+    return await BillingPeriod.create(
+        using_db=tx.db,
+        purchase_id=invoice.purchase_id,
+        index=billing_period.index,
+        starts_on=billing_period.start,
+        ends_on=billing_period.end,
+        invoice=invoice,
+        created_at=tx.action.at,
+    )
+
+
+async def _store_lines(
+    tx: Transaction,
+    invoice: Invoice,
+    facts: InvoiceFacts,
+    price: Price,
+    billing_period: BillingPeriod,
+) -> None:
+    for position, line in enumerate(facts.lines, 1):
+        columns: dict[str, Any] = {
+            "quantity": int(line.quantity),
+            "unit_net_cents": line.unit_price_cents,
+            "tax_category": price.tax_category,
+            "starts_on": billing_period.starts_on,
+            "ends_on": billing_period.ends_on,
+        }
+        invoice_line = await InvoiceLine.create(
             using_db=tx.db,
             invoice=invoice,
-            position=line_position,
+            position=position,
             label=line.label,
-            quantity=int(line.quantity),
-            unit_net_cents=line.unit_price_cents,
+            unit=line.unit,
             net_cents=line.net_cents,
             vat_rate=line.vat_basis_points,
+            treatment=facts.treatment,
+            **columns,
         )
-    await tx.append(
-        account_stream(purchase.account_id), EventKind.INVOICE_ISSUED, invoice_id=invoice.pk
+        await BillingItem.create(
+            using_db=tx.db,
+            account_id=invoice.account_id,
+            purchase_id=invoice.purchase_id,
+            billing_period=billing_period,
+            kind=BillingItemKind.CYCLE,
+            description_key="offer",
+            data={},
+            created_at=tx.action.at,
+            invoice_line=invoice_line,
+            **columns,
+        )
+
+
+async def _settle(tx: Transaction, invoice: Invoice, payment: Payment) -> None:
+    await Receivable.create(
+        using_db=tx.db,
+        invoice=invoice,
+        account_id=invoice.account_id,
+        due_on=invoice.due_on,
+        gross_cents=invoice.gross_cents,
+        open_cents=0,
+        settled_at=tx.action.at,
     )
-    tx.audit(BillingAuditAction.INVOICE_ISSUE, invoice, gross_cents=invoice.gross_cents)
-    return invoice
+    await Allocation.create(
+        using_db=tx.db,
+        account_id=invoice.account_id,
+        invoice=invoice,
+        payment=payment,
+        amount_cents=invoice.gross_cents,
+        created_at=tx.action.at,
+    )
+    await post_invoice(tx, invoice)
+    await post_payment(tx, payment)

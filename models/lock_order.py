@@ -3,6 +3,7 @@
 - The tables of TABLES from the first to the last, and the rows of one table in the order of their
   keys. Changing or deleting a row locks it as well, unless the transaction has locked or inserted
   it before.
+- Counters in the order of the series FA, AV, and of the journals VE, BQ, OD.
 - Then streams, in the order of STREAMS. A ticket's stream belongs to whoever has locked the ticket,
   so it may be taken at any time after that.
 - The end of the audit chain last.
@@ -22,8 +23,16 @@ TABLES = (
     "refresh_token",
     "session",
     "legal_name_change",
+    "billing_profile",
     "purchase",
+    "purchase_change",
+    "billing_period",
+    "payment_method",
     "payment",
+    "refund",
+    "receivable",
+    "billing_item",
+    "counter",
     "ticket",
     "message",
     "file",

@@ -26,9 +26,11 @@ from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
 from models.action import Action, Transaction
+from models.billing.billing_profile import BillingProfile
 from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment import Payment
+from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
 from models.billing.purchase import Purchase
 from models.database.sql import execute
 from models.idempotency import IdempotencyKey
@@ -213,20 +215,33 @@ async def _erase_tickets(tx: Transaction, account_id: int) -> int:
 
 
 async def _clear_billing_details(tx: Transaction, account_id: int) -> int:
-    has_address = Q(street__isnull=False) | Q(postal_code__isnull=False) | Q(city__isnull=False)
-    has_details = has_address | Q(order_number__isnull=False) | Q(country__isnull=False)
-    cleared_values = dict.fromkeys(("order_number", "street", "postal_code", "city", "country"))
-    return (
-        await Purchase.filter(has_details, account_id=account_id)
-        .using_db(tx.db)
-        .update(**cleared_values)
-    )
+    """Delete the billing profiles that no invoice was issued to."""
+    invoices = Invoice.filter(account_id=account_id).using_db(tx.db)
+    kept = {*await invoices.values_list("billing_profile_id", flat=True)}
+    profiles = await tx.lock_rows(BillingProfile.filter(account_id=account_id))
+    keys = [profile.pk for profile in profiles if profile.pk not in kept]
+    purchases = Purchase.filter(account_id=account_id, billing_profile_id__not_isnull=True)
+    for purchase in await tx.lock_rows(purchases):
+        purchase.billing_profile_id = None
+        await purchase.save(using_db=tx.db, update_fields=["billing_profile_id"])
+    return await BillingProfile.filter(pk__in=keys).using_db(tx.db).delete() if keys else 0
 
 
 async def _clear_card_details(tx: Transaction, account_id: int) -> int:
-    """Remove the card details of payments. Amount, date and the provider's reference are accounting
-    records.
+    """Remove the details of cards and mandates. Amount, date and the provider's reference of a
+    payment are accounting records.
     """
+    saved_values: dict[str, Any] = {
+        "token": ERASED,
+        "brand": None,
+        "last_four": None,
+        "iban_last_four": None,
+        "mandate_reference": None,
+        "status": PaymentMethodStatus.REMOVED,
+        "is_default": False,
+    }
+    saved_methods = PaymentMethod.filter(account_id=account_id).exclude(token=ERASED)
+    await saved_methods.using_db(tx.db).update(**saved_values)
     erased_values: dict[str, Any] = {
         "method": ERASED,
         "brand": None,

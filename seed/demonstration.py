@@ -134,7 +134,7 @@ async def _buy(replay: Replay, entry: dict[str, Any]) -> None:
     purchase = await checkout.draft(
         replay.action(buyer, at()), await _company_of(buyer), buyer, price, key
     )
-    purchase = await purchase.confirm_billing(replay.action(buyer, at(2)), {})
+    purchase = await purchase.confirm_billing(replay.action(buyer, at(2)))
     if entry.get("declined_first"):
         await checkout.pay(
             replay.action(buyer, at(3)),

@@ -119,9 +119,7 @@ class _FileEndpoints:
         document = await InvoiceDocument.get_or_none(invoice_id=key).select_related("invoice")
         if document is None:
             return not_found(request)
-        headers = _headers(
-            f"{document.invoice.number}.pdf", "application/pdf", document.invoice.sha256
-        )
+        headers = _headers(f"{document.invoice.number}.pdf", "application/pdf", document.sha256)
         if is_unchanged(request, headers["ETag"]):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         body_range = requested_range(request, headers["ETag"], len(document.pdf))

@@ -39,8 +39,8 @@ sequence DESC LIMIT 1) m ON true
 ORDER BY t.updated_at DESC, t.id DESC"""
 PURCHASES_QUERY = "SELECT id FROM purchase ORDER BY created_at DESC, id DESC LIMIT $1"
 PURCHASE_INVOICES_QUERY = """SELECT purchase_id, id, number, issued_on, due_on, sha256, net_cents,
-    vat_cents, gross_cents FROM invoice
-WHERE purchase_id = ANY($1) ORDER BY period_index"""
+    vat_cents, gross_cents FROM invoice JOIN invoice_document ON invoice_id = id
+WHERE purchase_id = ANY($1) ORDER BY issued_at, id"""
 REPLY_QUERY = """WITH head AS (UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1
     RETURNING last_sequence),
 stored AS (INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, from_staff,

@@ -141,7 +141,7 @@ const keys = (queries, column) => queries.map(({ obj }) => obj[column])
 const loaders = {
   Account: {
     invoices: loader(async (queries) => {
-      const text = `SELECT v.* FROM unnest($1::BIGINT[]) a(id) CROSS JOIN LATERAL (SELECT account_id, ${INVOICE} FROM invoice
+      const text = `SELECT v.* FROM unnest($1::BIGINT[]) a(id) CROSS JOIN LATERAL (SELECT account_id, ${INVOICE} FROM invoice JOIN invoice_document ON invoice_id = id
         WHERE account_id = a.id ORDER BY issued_at DESC, id DESC LIMIT $2) v`
       const invoices = await rows("account_invoices", text, [keys(queries, "id"), queries[0].params.first])
       return lists(keys(queries, "id"), "account_id", invoices).map((nodes) => ({ nodes }))
@@ -156,7 +156,7 @@ const loaders = {
   },
   Purchase: {
     invoices: loader(async (queries) => {
-      const text = `SELECT purchase_id, ${INVOICE} FROM invoice WHERE purchase_id = ANY($1) ORDER BY period_index`
+      const text = `SELECT purchase_id, ${INVOICE} FROM invoice JOIN invoice_document ON invoice_id = id WHERE purchase_id = ANY($1) ORDER BY issued_at, id`
       return lists(keys(queries, "id"), "purchase_id", await rows("invoices", text, [keys(queries, "id")]))
     }),
   },

@@ -50,17 +50,23 @@ class Invoice(Model):
     number = fields.CharField(max_length=35)
     account_id = fields.BigIntField()
     purchase_id = fields.BigIntField()
-    period_index = fields.IntField()
     issued_at = fields.DatetimeField()
     issued_on = fields.DateField()
     due_on = fields.DateField()
     net_cents = fields.BigIntField()
     vat_cents = fields.BigIntField()
     gross_cents = fields.BigIntField()
-    sha256 = fields.CharField(max_length=64)
 
     class Meta:
         table = "invoice"
+
+
+class InvoiceDocument(Model):
+    invoice_id = fields.BigIntField(primary_key=True)
+    sha256 = fields.CharField(max_length=64)
+
+    class Meta:
+        table = "invoice_document"
 
 
 class InvoiceLine(Model):

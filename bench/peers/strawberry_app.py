@@ -98,7 +98,6 @@ class Invoice(Node):
     number: str
     issued_on: date
     due_on: date
-    sha256: str
     net: Money
     vat: Money
     gross: Money
@@ -111,11 +110,14 @@ class Invoice(Node):
             number=row.number,
             issued_on=row.issued_on,
             due_on=row.due_on,
-            sha256=row.sha256,
             net=Money(amount_cents=BigInt(row.net_cents)),
             vat=Money(amount_cents=BigInt(row.vat_cents)),
             gross=Money(amount_cents=BigInt(row.gross_cents)),
         )
+
+    @strawberry.field
+    async def sha256(self, info: Info) -> str:
+        return str(await info.context["document_hashes"].load(self.key))
 
     @strawberry.field
     async def lines(self, info: Info) -> list[InvoiceLine]:
@@ -375,8 +377,14 @@ async def load_invoices(keys: list[int]) -> list[list[Any]]:
     return group_rows(
         keys,
         "purchase_id",
-        await models.Invoice.filter(purchase_id__in=keys).order_by("period_index"),
+        await models.Invoice.filter(purchase_id__in=keys).order_by("issued_at", "id"),
     )
+
+
+async def load_document_hashes(keys: list[int]) -> list[str | None]:
+    documents = models.InvoiceDocument.filter(invoice_id__in=keys)
+    hashes = dict(await documents.values_list("invoice_id", "sha256"))
+    return [hashes.get(key) for key in keys]
 
 
 LAST_MESSAGES_QUERY = """SELECT m.* FROM unnest($1::BIGINT[]) AS t(id)
@@ -397,6 +405,7 @@ class App(GraphQL[dict[str, Any], None]):
             "users": DataLoader(load_by_id(models.User)),
             "lines": DataLoader(load_lines),
             "invoices": DataLoader(load_invoices),
+            "document_hashes": DataLoader(load_document_hashes),
             "last_messages": DataLoader(load_last_messages),
         }
 

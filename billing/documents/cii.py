@@ -28,9 +28,9 @@ from billing.documents.facts import (
     Original,
     Party,
     PaymentMeans,
-    Treatment,
 )
 from models.billing.money import VatBand
+from models.billing.tax_rule import Treatment
 
 PROFILE = "urn:cen.eu:en16931:2017"
 SELLER, BUYER = "SellerTradeParty", "BuyerTradeParty"

@@ -15,28 +15,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import IntEnum, StrEnum
 from typing import Any, Self
 
+from models.billing.invoice import DocumentType
 from models.billing.money import Totals, totals
+from models.billing.tax_rule import Treatment
 
 ON_DEBITS = "Option pour le paiement de la taxe d’après les débits"
 REQUIRED_NOTES = ("PMT", "PMD", "AAB")
-
-
-class DocumentType(IntEnum):
-    """UNTDID 1001 (BT-3). Credit notes have positive amounts: the type determines the direction."""
-
-    INVOICE = 380
-    CREDIT_NOTE = 381
-    CORRECTIVE_INVOICE = 384
-
-
-class Treatment(StrEnum):
-    """How VAT applies to the whole document."""
-
-    STANDARD = "standard"
-    EXEMPT_SELLER = "exempt_seller"
-    REVERSE_CHARGE = "reverse_charge"
-    NOT_DUE = "not_due"
-    OUTSIDE_SCOPE = "outside_scope"
 
 
 VAT_NOTICES = {

@@ -15,16 +15,16 @@ from babel.numbers import format_decimal, format_percent
 from billing.documents.facts import (
     ON_DEBITS,
     Address,
-    DocumentType,
     InvoiceFacts,
     Line,
     Original,
     Party,
     PaymentMeans,
-    Treatment,
 )
 from billing.documents.fonts import FAMILIES
+from models.billing.invoice import DocumentType
 from models.billing.money import Money, VatBand
+from models.billing.tax_rule import Treatment
 from models.countries import country_name
 from models.locale import Locale
 from models.translations import Translatable, _, day, text

@@ -1,9 +1,9 @@
 """Invoices, which are numbered without gaps and immutable once issued."""
 
 import re
-from datetime import date, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tortoise import fields
 from tortoise.models import Model
@@ -12,73 +12,112 @@ from tortoise.queryset import QuerySet
 from models.accounts.account import AccountStatus
 from models.action import Transaction
 from models.billing.money import Money
+from models.billing.tax_rule import TaxCategory, Treatment
+from models.clock import local_date
 from models.database.sql import execute
+from models.locale import Locale
 from models.text import number_text
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
-    from models.billing.offer import Offer
-    from models.billing.payment import Payment
+    from models.billing.billing_profile import BillingProfile
     from models.billing.purchase import Purchase
     from models.viewer import Viewer
 
 
 class Series(StrEnum):
-    """A gap-free series of numbers, named by its prefix."""
+    """A gap-free series of numbers, named by its prefix. Corrective invoices are in the series of
+    invoices.
+    """
 
     INVOICE = "FA"
+    CREDIT_NOTE = "AV"
+
+
+class DocumentType(IntEnum):
+    """UNTDID 1001 (BT-3). Credit notes have positive amounts: the type determines the direction."""
+
+    INVOICE = 380
+    CREDIT_NOTE = 381
+    CORRECTIVE_INVOICE = 384
 
 
 class Counter(Model):
-    """The last number used in a series."""
+    """The last number used in a series of invoices or in a journal of the ledger, and when the
+    document with that number was issued.
+    """
 
     series = fields.CharField(max_length=8, primary_key=True)
     last_position = fields.BigIntField(default=0)
+    last_issued_at: datetime | None = fields.DatetimeField(null=True)
 
     class Meta:
         table = "counter"
 
 
 class Invoice(Model):
-    """An issued invoice. Seller, buyer, lines, totals and PDF never change; `facts` is the complete
-    content as issued.
+    """An issued invoice, corrective invoice or credit note. The database refuses to change or
+    delete it: what changes, such as its payment, is in Receivable.
+
+    `facts` is the complete content as issued, and `xml` the structured invoice, null for one that
+    was issued before it was stored, whose PDF contains it. `original` is the invoice that a credit
+    note or a corrective invoice cites. `reference` identifies the invoice in a bank transfer (ISO
+    11649).
     """
 
     id = fields.BigIntField(primary_key=True)
-    series = fields.CharEnumField(Series, max_length=8, default=Series.INVOICE)
+    type = fields.IntEnumField(
+        DocumentType, default=DocumentType.INVOICE, description="UNTDID 1001"
+    )
+    series = fields.CharEnumField(
+        Series, max_length=8, default=Series.INVOICE, description="prefix of the numbers"
+    )
     position = fields.BigIntField()
     number = fields.CharField(max_length=35, unique=True)
     account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
-        "models.Account", related_name="invoices"
+        "models.Account", related_name="invoices", on_delete=fields.RESTRICT
     )
-    purchase: fields.ForeignKeyRelation["Purchase"] = fields.ForeignKeyField(
-        "models.Purchase", related_name="invoices"
+    billing_profile: fields.ForeignKeyRelation["BillingProfile"] = fields.ForeignKeyField(
+        "models.BillingProfile", related_name="invoices", db_index=True, on_delete=fields.RESTRICT
     )
-    payment: fields.ForeignKeyRelation["Payment"] = fields.ForeignKeyField(
-        "models.Payment", related_name="invoices", db_index=True
+    purchase: fields.ForeignKeyNullableRelation["Purchase"] = fields.ForeignKeyField(
+        "models.Purchase",
+        null=True,
+        related_name="invoices",
+        db_index=True,
+        on_delete=fields.RESTRICT,
     )
-    offer: fields.ForeignKeyRelation["Offer"] = fields.ForeignKeyField(
-        "models.Offer", related_name=False
+    original: fields.ForeignKeyNullableRelation["Invoice"] = fields.ForeignKeyField(
+        "models.Invoice",
+        null=True,
+        related_name="corrections",
+        db_index=True,
+        on_delete=fields.RESTRICT,
     )
-    period_index = fields.IntField()
     issued_at: datetime = fields.DatetimeField()
     issued_on: date = fields.DateField(db_index=True)
     due_on: date = fields.DateField()
     net_cents = fields.BigIntField()
     vat_cents = fields.BigIntField()
     gross_cents = fields.BigIntField()
+    currency = fields.CharField(max_length=3, default="EUR")
+    treatment = fields.CharEnumField(
+        Treatment, max_length=20, default=Treatment.STANDARD, description="treatment of VAT"
+    )
+    reference = fields.CharField(max_length=25, null=True, unique=True)
+    locale = fields.CharEnumField(Locale, max_length=2, default=Locale.FR)
     facts: dict[str, Any] = fields.JSONField()
-    sha256 = fields.CharField(max_length=64)
+    xml: bytes | None = fields.BinaryField(null=True)
 
     account_id: int
-    purchase_id: int
-    payment_id: int
-    offer_id: int
+    billing_profile_id: int
+    purchase_id: int | None
+    original_id: int | None
     lines: fields.ReverseRelation["InvoiceLine"]
 
     class Meta:
         table = "invoice"
-        unique_together = (("purchase", "period_index"), ("series", "position"))
+        unique_together = (("series", "position"),)
         indexes = (("account_id", "issued_at"),)
 
     @classmethod
@@ -108,18 +147,31 @@ class Invoice(Model):
 
 
 class InvoiceLine(Model):
-    """One line of an issued invoice."""
+    """One line of an issued invoice, never changed either. A credit has a negative quantity.
+
+    `unit` is a code of UN/ECE Recommendation 20. `starts_on` up to but excluding `ends_on` is the
+    period of the supply.
+    """
 
     id = fields.BigIntField(primary_key=True)
     invoice: fields.ForeignKeyRelation[Invoice] = fields.ForeignKeyField(
-        "models.Invoice", related_name="lines"
+        "models.Invoice", related_name="lines", on_delete=fields.RESTRICT
     )
     position = fields.IntField()
     label = fields.CharField(max_length=300)
     quantity = fields.IntField()
+    unit = fields.CharField(max_length=3, default="C62")
     unit_net_cents = fields.BigIntField()
     net_cents = fields.BigIntField()
     vat_rate = fields.IntField()
+    tax_category = fields.CharEnumField(
+        TaxCategory, max_length=20, default=TaxCategory.STANDARD, description="category of VAT"
+    )
+    treatment = fields.CharEnumField(
+        Treatment, max_length=20, default=Treatment.STANDARD, description="treatment of VAT"
+    )
+    starts_on: date | None = fields.DateField(null=True)
+    ends_on: date | None = fields.DateField(null=True)
 
     invoice_id: int
 
@@ -148,28 +200,60 @@ class InvoiceLine(Model):
 
 
 class InvoiceDocument(Model):
-    """The PDF of an invoice, in a table of its own so that lists don't load it."""
+    """The PDF of an invoice and its SHA-256, made once after the invoice was issued and never
+    changed.
+    """
 
     invoice: fields.OneToOneRelation[Invoice] = fields.OneToOneField(
-        "models.Invoice", related_name="document", primary_key=True
+        "models.Invoice", related_name="document", primary_key=True, on_delete=fields.RESTRICT
     )
     pdf = fields.BinaryField()
+    sha256 = fields.CharField(max_length=64)
+    created_at: datetime = fields.DatetimeField()
+
+    invoice_id: int
 
     class Meta:
         table = "invoice_document"
 
 
-async def next_position(tx: Transaction, series: Series) -> int:
-    """Take the next number of a series. Its row stays locked until the transaction ends, and a
-    rollback returns the number.
+async def next_position(tx: Transaction, series: str) -> tuple[int, datetime]:
+    """Take the next position of a series of invoices or of a journal of the ledger, with its time.
+    The series' row stays locked until the transaction ends, and a rollback returns the position.
+
+    The time is that of the action, or that of the previous position if that is later: transactions
+    wait for the row in any order, but numbers and dates ascend together (CGI, annexe II, art. 242
+    nonies A). A transaction takes series in the order of models/lock_order.py.
     """
-    rows = await execute(
-        "INSERT INTO counter (series, last_position) VALUES (?, 1) ON CONFLICT (series) DO UPDATE "
-        "SET last_position = counter.last_position + 1 RETURNING last_position",
-        series.value,
+    (row,) = await execute(
+        "INSERT INTO counter (series, last_position, last_issued_at) VALUES (?, 1, ?) "
+        "ON CONFLICT (series) DO UPDATE SET last_position = counter.last_position + 1, "
+        "last_issued_at = CASE WHEN counter.last_issued_at > excluded.last_issued_at "
+        "THEN counter.last_issued_at ELSE excluded.last_issued_at END "
+        "RETURNING last_position, last_issued_at",
+        series,
+        tx.action.at.astimezone(UTC),
         db=tx.db,
     )
-    return int(rows[0]["last_position"])
+    at = row["last_issued_at"]
+    # SQLite has no type for times.
+    return int(row["last_position"]), datetime.fromisoformat(at) if isinstance(at, str) else at
+
+
+class IssuedNumber(NamedTuple):
+    """A number of a series, with the time and the day in Europe/Paris at which it was taken."""
+
+    position: int
+    number: str
+    at: datetime
+    day: date
+
+
+async def next_number(tx: Transaction, series: Series) -> IssuedNumber:
+    """Take the next number of a series of invoices."""
+    position, at = await next_position(tx, series.value)
+    day = local_date(at)
+    return IssuedNumber(position, invoice_number(series, day, position), at, day)
 
 
 def invoice_number(series: Series, day: date, position: int) -> str:

@@ -10,6 +10,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.billing.money import Money, vat_amount
+from models.billing.tax_rule import TaxCategory
 from models.locale import Locale
 
 if TYPE_CHECKING:
@@ -69,15 +70,23 @@ class Offer(Model):
 class Price(Model):
     """One version of a price. A new version ends the previous one; purchases keep the version they
     were made with.
+
+    `tax_category` determines the VAT of an invoice; `vat_rate` is the rate in metropolitan France,
+    which the catalogue shows.
     """
 
     id = fields.BigIntField(primary_key=True)
     offer: fields.ForeignKeyRelation[Offer] = fields.ForeignKeyField(
-        "models.Offer", related_name="prices"
+        "models.Offer", related_name="prices", on_delete=fields.RESTRICT
     )
     interval = fields.CharEnumField(Interval, max_length=5)
     net_cents = fields.BigIntField()
     vat_rate = fields.IntField()
+    currency = fields.CharField(max_length=3, default="EUR")
+    tax_category = fields.CharEnumField(
+        TaxCategory, max_length=20, default=TaxCategory.STANDARD, description="category of VAT"
+    )
+    trial_days = fields.IntField(default=0)
     valid_from: datetime = fields.DatetimeField()
     valid_until = fields.DatetimeField(null=True)
 

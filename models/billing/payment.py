@@ -9,9 +9,12 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.billing.money import Money
+from models.billing.payment_method import PaymentKind
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
+    from models.billing.invoice import Invoice
+    from models.billing.payment_method import PaymentMethod
     from models.billing.purchase import Purchase
     from models.viewer import Viewer
 
@@ -21,31 +24,61 @@ POLLING_PERIOD = timedelta(days=7)
 
 
 class PaymentStatus(StrEnum):
-    """The status of a payment. SUCCEEDED and DECLINED are final."""
+    """The status of a payment. Only PROCESSING and REQUIRES_ACTION are not final."""
 
     PROCESSING = "PROCESSING"
     REQUIRES_ACTION = "REQUIRES_ACTION"
     SUCCEEDED = "SUCCEEDED"
     DECLINED = "DECLINED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
 
     @property
     def is_final(self) -> bool:
-        return self in (PaymentStatus.SUCCEEDED, PaymentStatus.DECLINED)
+        return self not in (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION)
 
 
 class Payment(Model):
-    """One attempt to pay a purchase. Only the brand and the last four digits of a card are stored
-    (PCI DSS SAQ A).
+    """One attempt to pay, by card or by any other means. Only the brand and the last four digits of
+    a card are stored (PCI DSS SAQ A).
+
+    `invoice` is the invoice that the payment is for, when it was issued before. `payment_method` is
+    the saved means that was charged, and `method` the provider's token of any. An off-session
+    payment was made without the customer. `expires_at` is when an unfinished confirmation ends, and
+    `attempt` counts the attempts to pay the same invoice.
     """
 
     id = fields.BigIntField(primary_key=True)
     account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
-        "models.Account", related_name="payments", db_index=True
+        "models.Account", related_name="payments", db_index=True, on_delete=fields.RESTRICT
     )
-    purchase: fields.ForeignKeyRelation["Purchase"] = fields.ForeignKeyField(
-        "models.Purchase", related_name="payments", db_index=True
+    purchase: fields.ForeignKeyNullableRelation["Purchase"] = fields.ForeignKeyField(
+        "models.Purchase",
+        null=True,
+        related_name="payments",
+        db_index=True,
+        on_delete=fields.RESTRICT,
     )
-    status = fields.CharEnumField(PaymentStatus, max_length=16, default=PaymentStatus.PROCESSING)
+    invoice: fields.ForeignKeyNullableRelation["Invoice"] = fields.ForeignKeyField(
+        "models.Invoice",
+        null=True,
+        related_name="payments",
+        db_index=True,
+        on_delete=fields.RESTRICT,
+    )
+    payment_method: fields.ForeignKeyNullableRelation["PaymentMethod"] = fields.ForeignKeyField(
+        "models.PaymentMethod",
+        null=True,
+        related_name="payments",
+        db_index=True,
+        on_delete=fields.RESTRICT,
+    )
+    kind = fields.CharEnumField(
+        PaymentKind, max_length=20, default=PaymentKind.CARD, description="kind of means"
+    )
+    status = fields.CharEnumField(
+        PaymentStatus, max_length=16, default=PaymentStatus.PROCESSING, description="status"
+    )
     amount_cents = fields.BigIntField()
     method = fields.CharField(max_length=64)
     provider_reference = fields.CharField(max_length=64, null=True, unique=True)
@@ -55,9 +88,15 @@ class Payment(Model):
     last_four = fields.CharField(max_length=4, null=True)
     created_at: datetime = fields.DatetimeField()
     settled_at = fields.DatetimeField(null=True)
+    is_off_session = fields.BooleanField(default=False)
+    refunded_cents = fields.BigIntField(default=0)
+    attempt = fields.IntField(default=1)
+    expires_at: datetime | None = fields.DatetimeField(null=True)
 
     account_id: int
-    purchase_id: int
+    purchase_id: int | None
+    invoice_id: int | None
+    payment_method_id: int | None
 
     class Meta:
         table = "payment"
@@ -93,7 +132,7 @@ class SandboxCharge(Model):
     reference = fields.CharField(max_length=64, unique=True)
     amount_cents = fields.BigIntField()
     method = fields.CharField(max_length=64)
-    status = fields.CharEnumField(PaymentStatus, max_length=16)
+    status = fields.CharEnumField(PaymentStatus, max_length=16, description="status")
     decline_code = fields.CharField(max_length=40, null=True)
 
     class Meta:

@@ -11,6 +11,7 @@ from tortoise.queryset import QuerySet
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
+from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
 from models.billing.periods import Period, period, period_at
 from models.errors import CommonErrorCode, Refusal
@@ -19,6 +20,7 @@ from models.translations import _
 
 if TYPE_CHECKING:
     from models.billing.payment import Payment
+    from models.billing.payment_method import PaymentMethod
     from models.identity.user import User
     from models.viewer import Viewer
 
@@ -29,7 +31,13 @@ class PurchaseStatus(StrEnum):
     DRAFT = "DRAFT"
     BILLING_CONFIRMED = "BILLING_CONFIRMED"
     PAYMENT_PENDING = "PAYMENT_PENDING"
+    TRIALING = "TRIALING"
     ACTIVE = "ACTIVE"
+    PAST_DUE = "PAST_DUE"
+    PAUSED = "PAUSED"
+    SUSPENDED = "SUSPENDED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
 
 
 _NEXT_STEPS = {
@@ -40,41 +48,78 @@ _NEXT_STEPS = {
     PurchaseStatus.PAYMENT_PENDING: _(
         "A payment for this purchase is in progress. Wait for its result."
     ),
+    PurchaseStatus.TRIALING: _("This purchase is in its trial period."),
     PurchaseStatus.ACTIVE: _("This purchase has already been paid."),
+    PurchaseStatus.PAST_DUE: _("An invoice of this purchase is overdue. Pay the invoice."),
+    PurchaseStatus.PAUSED: _("This purchase is paused. Resume it first."),
+    PurchaseStatus.SUSPENDED: _(
+        "This purchase is suspended because an invoice is overdue. Pay the invoice."
+    ),
+    PurchaseStatus.CANCELED: _("This purchase has been canceled. Start another one."),
+    PurchaseStatus.EXPIRED: _("This draft has expired. Start another purchase."),
 }
 
 
 class Purchase(Model):
-    """An offer that an account bought, at the price version with which the purchase was drafted."""
+    """An offer that an account bought, in a quantity, at the price version with which the purchase
+    was drafted.
+
+    `billing_profile` is what the buyer confirmed. Periods are counted from `anchor`:
+    `next_period_index` is the first one that isn't billed yet, and `bills_on` the day on which the
+    billing run has to do something, null when never. A draft ends at `expires_at`. Days are in
+    Europe/Paris.
+    """
 
     id = fields.BigIntField(primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
-        "models.Account", related_name="purchases"
+        "models.Account", related_name="purchases", on_delete=fields.RESTRICT
     )
     buyer: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField(
         "models.User", null=True, related_name=False, on_delete=fields.SET_NULL
     )
     price: fields.ForeignKeyRelation[Price] = fields.ForeignKeyField(
-        "models.Price", related_name="purchases"
+        "models.Price", related_name="purchases", on_delete=fields.RESTRICT
     )
-    status = fields.CharEnumField(PurchaseStatus, max_length=20, default=PurchaseStatus.DRAFT)
-    order_number = fields.CharField(max_length=50, null=True)
-    street = fields.CharField(max_length=200, null=True)
-    postal_code = fields.CharField(max_length=12, null=True)
-    city = fields.CharField(max_length=100, null=True)
-    country = fields.CharField(max_length=2, null=True)
+    quantity = fields.IntField(default=1)
+    billing_profile: fields.ForeignKeyNullableRelation["BillingProfile"] = fields.ForeignKeyField(
+        "models.BillingProfile", null=True, related_name="purchases", on_delete=fields.RESTRICT
+    )
+    payment_method: fields.ForeignKeyNullableRelation["PaymentMethod"] = fields.ForeignKeyField(
+        "models.PaymentMethod",
+        null=True,
+        related_name="purchases",
+        db_index=True,
+        on_delete=fields.RESTRICT,
+    )
+    status = fields.CharEnumField(
+        PurchaseStatus, max_length=20, default=PurchaseStatus.DRAFT, description="status"
+    )
     anchor = fields.DateField(null=True)
+    next_period_index: int | None = fields.IntField(null=True)
+    bills_on: date | None = fields.DateField(null=True)
+    trial_ends_on: date | None = fields.DateField(null=True)
+    cancel_at_period_end = fields.BooleanField(default=False)
+    cancel_reason = fields.CharField(max_length=200, null=True)
+    canceled_at: datetime | None = fields.DatetimeField(null=True)
+    ended_on: date | None = fields.DateField(null=True)
+    paused_at: datetime | None = fields.DatetimeField(null=True)
+    resumes_on: date | None = fields.DateField(null=True)
+    past_due_since: date | None = fields.DateField(null=True)
+    suspended_at: datetime | None = fields.DatetimeField(null=True)
+    expires_at: datetime | None = fields.DatetimeField(null=True)
     created_at: datetime = fields.DatetimeField()
     activated_at = fields.DatetimeField(null=True)
 
     account_id: int
     buyer_id: int | None
     price_id: int
+    billing_profile_id: int | None
+    payment_method_id: int | None
     payments: fields.ReverseRelation["Payment"]
 
     class Meta:
         table = "purchase"
-        indexes = (("account_id", "created_at"),)
+        indexes = (("account_id", "created_at"), ("status", "bills_on"))
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Purchase"]:
@@ -87,12 +132,21 @@ class Purchase(Model):
             else cls.filter(id=None)
         )
 
-    async def confirm_billing(self, action: Action, billing: dict[str, str | None]) -> "Purchase":
-        """Set the billing details. Raises TRANSITION_ILLEGAL once payment has begun."""
+    async def confirm_billing(
+        self,
+        action: Action,
+        billing_address: dict[str, str] | None = None,
+        order_number: str | None = None,
+    ) -> "Purchase":
+        """Set the billing details: the account's registered address when the billing address is
+        omitted. Raises TRANSITION_ILLEGAL once payment has begun.
+        """
         async with action.transaction() as tx:
+            account = await tx.lock(Account, self.account_id)
             purchase = await tx.lock(Purchase, self.pk)
             purchase.require_status(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
-            purchase.update_from_dict(billing)
+            profile = await BillingProfile.store(tx, account, billing_address, order_number)
+            purchase.billing_profile_id = profile.pk
             await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
             tx.audit(BillingAuditAction.PURCHASE_CONFIRM_BILLING, purchase)
         return purchase

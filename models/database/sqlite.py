@@ -34,6 +34,7 @@ from tortoise.fields.relational import ForeignKeyFieldInstance
 from tortoise.migrations import executor
 from tortoise.migrations.schema_editor import SqliteSchemaEditor
 
+from models.database.append_only import triggers_of
 from models.database.failures import as_service_error
 from models.database.fair_queue import FairQueue
 from models.database.options import DatabaseOptions
@@ -198,8 +199,9 @@ client_class = ImmediateClient  # where Tortoise looks for a backend's client
 class SchemaEditor(SqliteSchemaEditor):
     """Alters tables for migrations.
 
-    To remove a column, Tortoise's own editor creates the table again, loses its indexes, and keeps
-    the column of a removed foreign key. This one restores the indexes and removes that column.
+    To remove a column, Tortoise's own editor creates the table again, loses its indexes and
+    triggers, and keeps the column of a removed foreign key. This one restores the former and
+    removes that column.
     """
 
     async def _remake_table(
@@ -210,7 +212,7 @@ class SchemaEditor(SqliteSchemaEditor):
         alter_fields: Any = None,
     ) -> None:
         table = model._meta.db_table
-        indexes = await self._indexes(table)
+        indexes, triggers = await self._indexes(table), await triggers_of(self.client, table)
         await super()._remake_table(model, create_field, delete_field, alter_fields)
         removed_column = None
         if isinstance(delete_field, ForeignKeyFieldInstance):
@@ -227,6 +229,8 @@ class SchemaEditor(SqliteSchemaEditor):
         for name in indexes.keys() - (await self._indexes(table)).keys():
             if f'"{removed_column}"' not in indexes[name]:
                 await self.client.execute_query(indexes[name])
+        for trigger in triggers:
+            await self.client.execute_query(trigger)
 
     async def _indexes(self, table: str) -> dict[str, str]:
         """The CREATE INDEX statements of a table, by the name of the index."""

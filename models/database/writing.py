@@ -5,7 +5,7 @@ statements are built once for each model and set of columns. Values go to the dr
 they have to be what the columns store (an enum's `value`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -28,6 +28,24 @@ async def insert(model: type[Row], values: Mapping[str, Any], db: BaseDBAsyncCli
     rows = await execute(statement, *values.values(), db=db)
     row: Row = create_rows([(rows[0]["id"], *values.values())])[0]
     return row
+
+
+async def insert_all(
+    model: type[Model], rows: Sequence[Mapping[str, Any]], db: BaseDBAsyncClient
+) -> list[int]:
+    """Insert rows that all have values for the same columns, in one statement. Returns their keys,
+    in order.
+    """
+    if not rows:
+        return []
+    names = ", ".join(f'"{name}"' for name in rows[0])
+    places = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
+    inserted = await execute(
+        f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES {places} RETURNING id',  # noqa: S608 - column names
+        *(value for row in rows for value in row.values()),
+        db=db,
+    )
+    return sorted(row["id"] for row in inserted)
 
 
 @cache

@@ -304,9 +304,9 @@ def _revenue_statement(axes: list[Axis], where: str) -> str:
     return f"""
         WITH chosen AS (
             SELECT {_select_list(axes)}, invoice.net_cents, invoice.vat_cents, invoice.gross_cents
-            FROM invoice JOIN offer ON offer.id = invoice.offer_id
-            JOIN purchase ON purchase.id = invoice.purchase_id
+            FROM invoice JOIN purchase ON purchase.id = invoice.purchase_id
             JOIN price ON price.id = purchase.price_id
+            JOIN offer ON offer.id = price.offer_id
             WHERE {where}
         )
         SELECT {keys}, COUNT(*) AS invoices, SUM(net_cents) AS net, SUM(vat_cents) AS vat,

@@ -33,7 +33,14 @@ describe_enum(
         "DRAFT": "An offer was chosen. The billing details are the next step.",
         "BILLING_CONFIRMED": "The billing details are confirmed. The payment is the next step.",
         "PAYMENT_PENDING": "A payment is in progress.",
+        "TRIALING": "The offer can be used free of charge until the trial ends.",
         "ACTIVE": "The purchase is paid. The offer can be used and renews on its anniversary.",
+        "PAST_DUE": "An invoice is overdue. The offer can still be used.",
+        "PAUSED": "The purchase is paused by the customer: it isn't billed, and the offer can't be "
+        "used until it is resumed.",
+        "SUSPENDED": "An invoice is long overdue. The offer can't be used until it is paid.",
+        "CANCELED": "The purchase was canceled and has ended.",
+        "EXPIRED": "The draft was not paid in time.",
     },
 )
 
@@ -48,6 +55,8 @@ describe_enum(
         "SUCCEEDED": "The money was collected.",
         "DECLINED": "The bank or the customer declined the payment. Another payment method can be "
         "used.",
+        "CANCELED": "The customer left the payment before it was confirmed.",
+        "EXPIRED": "The payment wasn't confirmed with the bank in time.",
     },
 )
 

@@ -9,8 +9,14 @@ from tortoise.queryset import QuerySet
 from billing import checkout
 from engine import Deferred
 from models.accounts.account import Account
-from models.billing.invoice import Invoice, InvoiceLine, canonical_invoice_number
+from models.billing.invoice import (
+    Invoice,
+    InvoiceDocument,
+    InvoiceLine,
+    canonical_invoice_number,
+)
 from models.billing.purchase import Purchase
+from models.database.reading import read
 from resolvers.billing.filters import InvoiceFilter, InvoiceOrder
 from resolvers.context import Context, Info
 from resolvers.filters import (
@@ -88,8 +94,20 @@ def invoice(
 
 
 def invoices_of(context: Context, parents: Sequence[Purchase]) -> RowsByParent:
-    """The invoices of each purchase that the viewer may see, in the order of their periods."""
-    return RowsByParent(parents, Invoice.visible_to(context.viewer), "purchase_id", "period_index")
+    """The invoices of each purchase that the viewer may see, in the order of issue."""
+    return RowsByParent(
+        parents, Invoice.visible_to(context.viewer), "purchase_id", "issued_at", "id"
+    )
+
+
+async def document_hashes(context: Context, parents: Sequence[Invoice]) -> list[str | None]:
+    """The SHA-256 of each invoice's PDF, None until it is made."""
+    keys = [parent.pk for parent in parents]
+    documents = await read(
+        QuerySet(InvoiceDocument), ("invoice_id", "sha256"), where_in=("invoice_id", keys)
+    )
+    hashes = {document.invoice_id: document.sha256 for document in documents}
+    return [hashes.get(key) for key in keys]
 
 
 def lines(context: Context, parents: Sequence[Invoice]) -> RowsByParent:

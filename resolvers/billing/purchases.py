@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import strawberry
 from tortoise.queryset import QuerySet
 
+from accounts.details import Address
 from billing import checkout
 from engine import Deferred
 from models.accounts.account import Account
+from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
 from models.billing.periods import Period
 from models.billing.purchase import Purchase
@@ -117,9 +119,27 @@ async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Pur
         order_number = (
             check(line, input.order_number, "orderNumber", 50) if input.order_number else None
         )
-    return await purchase.confirm_billing(
-        info.context.action(), {**vars(address), "order_number": order_number}
-    )
+    return await purchase.confirm_billing(info.context.action(), {**vars(address)}, order_number)
+
+
+async def _profiles_of(parents: Sequence[Purchase]) -> list[BillingProfile | None]:
+    profiles: list[BillingProfile | None] = await RowByForeignKey(
+        parents, "billing_profile_id", QuerySet(BillingProfile)
+    ).fetch(None)
+    return profiles
+
+
+async def billing_addresses(context: Context, parents: Sequence[Purchase]) -> list[Address | None]:
+    """The billing address of each purchase, None until it is confirmed."""
+    return [
+        Address(**profile.billing_address) if profile else None
+        for profile in await _profiles_of(parents)
+    ]
+
+
+async def order_numbers(context: Context, parents: Sequence[Purchase]) -> list[str | None]:
+    """The buyer's order number of each purchase."""
+    return [profile.order_number if profile else None for profile in await _profiles_of(parents)]
 
 
 def price_of(context: Context, parents: Sequence[Purchase]) -> RowByForeignKey:

@@ -36,8 +36,10 @@ class Invoice(Node):
     net: Money = field("The total excluding VAT.", needs=("net_cents",))
     vat: Money = field("The total VAT, calculated and rounded once per rate.", needs=("vat_cents",))
     gross: Money = field("The total including VAT.", needs=("gross_cents",))
-    sha256: str = field(
-        "The SHA-256 hash of the PDF, in hexadecimal, which proves that the PDF hasn't changed."
+    sha256: str | None = edge(
+        invoice_resolvers.document_hashes,
+        description="The SHA-256 hash of the PDF, in hexadecimal, which proves that the PDF hasn't "
+        "changed. Null until the PDF is made, moments after the invoice was issued.",
     )
     download_url: str = field(
         "A link to download the PDF, valid for five minutes.",

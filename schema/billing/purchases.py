@@ -6,7 +6,6 @@ import strawberry
 
 import models.billing.purchase
 from models.billing.purchase import PurchaseStatus
-from resolvers.addresses import address_of
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import payments as payment_resolvers
 from resolvers.billing import purchases as purchase_resolvers
@@ -36,13 +35,17 @@ class Purchase(Node):
         description="The version of the price that was bought. Later price changes don't affect "
         "it.",
     )
-    billing_address: PostalAddress | None = field(
-        "The address on the invoices of this purchase. Null until `purchaseConfirmBilling` "
-        "sets it.",
-        address_of,
-        needs=("street", "postal_code", "city", "country"),
+    billing_address: PostalAddress | None = edge(
+        purchase_resolvers.billing_addresses,
+        needs=("billing_profile_id",),
+        description="The address on the invoices of this purchase. Null until "
+        "`purchaseConfirmBilling` sets it.",
     )
-    order_number: str | None = field("The buyer's order number.")
+    order_number: str | None = edge(
+        purchase_resolvers.order_numbers,
+        needs=("billing_profile_id",),
+        description="The buyer's order number.",
+    )
     anchor: date | None = field(
         "The date from which all periods are counted. Null until the purchase is active."
     )
@@ -60,7 +63,7 @@ class Purchase(Node):
     )
     invoices: list[Invoice] = edge(
         invoice_resolvers.invoices_of,
-        description="The invoices of the purchase, in the order of their periods.",
+        description="The invoices of the purchase, in the order of issue.",
     )
 
 

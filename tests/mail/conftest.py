@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from hashlib import sha256
 
 import pytest
 
@@ -10,11 +11,11 @@ from mail.message import Sender, message
 from models.action import Action
 from models.billing.invoice import Invoice, InvoiceDocument
 from models.billing.offer import Interval, Offer, Price, Segment
-from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase
 from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import Email
+from tests.invoices import create_invoice
 from tests.people import create_account, create_user
 
 SITE = "https://camcha.example"
@@ -72,30 +73,19 @@ async def invoice(db: str, action: Action, zoe: User) -> Invoice:
         offer=offer, interval=Interval.MONTH, net_cents=123450, vat_rate=2000, valid_from=action.at
     )
     purchase = await Purchase.create(account=account, buyer=zoe, price=price, created_at=action.at)
-    payment = await Payment.create(
-        account=account,
-        purchase=purchase,
-        status=PaymentStatus.SUCCEEDED,
-        amount_cents=148140,
-        method="card",
-        created_at=action.at,
-    )
-    invoice = await Invoice.create(
-        position=42,
-        number="FA-2026-000042",
-        account=account,
-        purchase=purchase,
-        payment=payment,
-        offer=offer,
-        period_index=0,
+    invoice = await create_invoice(
+        action,
+        account,
+        purchase,
+        42,
         issued_at=datetime(2026, 11, 1, 9, tzinfo=UTC),
         issued_on=date(2026, 11, 1),
         due_on=date(2026, 11, 1),
         net_cents=123450,
         vat_cents=24690,
         gross_cents=148140,
-        facts={},
-        sha256="0" * 64,
     )
-    await InvoiceDocument.create(invoice=invoice, pdf=PDF)
+    await InvoiceDocument.create(
+        invoice=invoice, pdf=PDF, sha256=sha256(PDF).hexdigest(), created_at=action.at
+    )
     return invoice

@@ -6,16 +6,18 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from tortoise.connection import get_connection
 
 from models.action import Action
 from models.audit import AuditChain
 from models.billing.invoice import Counter, Invoice, Series
 from models.billing.offer import Interval, Offer, Price, Segment
-from models.billing.payment import Payment
 from models.billing.purchase import Purchase
+from models.database.append_only import allow_changes
 from operations import invoice_numbering
 from operations.invoice_numbering import NumberedInvoice, numbering_errors, series_errors
 from operations.verification_cost import audit_proof_cost, count_rows, numbering_cost
+from tests.invoices import create_invoice
 from tests.people import create_account
 
 ISSUED_AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -67,34 +69,23 @@ def test_an_error_is_reported(
 
 @pytest.fixture
 async def three_invoices(db: str, action: Action) -> list[Invoice]:
-    """Three invoices, one per day."""
+    """Three invoices, one per day, that the database allows to tamper with."""
+    await allow_changes(get_connection("default"), ["invoice"])
     account = await create_account(action, "Le Fournil")
     offer = await Offer.create(slug="o", segment=Segment.TPE, texts={})
     price = await Price.create(
         offer=offer, interval=Interval.MONTH, net_cents=100, vat_rate=2000, valid_from=action.at
     )
     purchase = await Purchase.create(account=account, price=price, created_at=action.at)
-    payment = await Payment.create(
-        account=account, purchase=purchase, amount_cents=120, method="m", created_at=action.at
-    )
     await Counter.create(series=Series.INVOICE.value, last_position=3)
     return [
-        await Invoice.create(
-            position=n,
-            number=f"FA-2026-{n:06d}",
-            account=account,
-            purchase=purchase,
-            payment=payment,
-            offer=offer,
-            period_index=n,
+        await create_invoice(
+            action,
+            account,
+            purchase,
+            n,
             issued_at=action.at + timedelta(days=n),
             issued_on=action.day + timedelta(days=n),
-            due_on=action.day,
-            net_cents=100,
-            vat_cents=20,
-            gross_cents=120,
-            facts={},
-            sha256="-",
         )
         for n in (1, 2, 3)
     ]

@@ -22,7 +22,7 @@ from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
 from models.action import Action
 from models.audit import AuditEntry
-from models.billing.invoice import Invoice, InvoiceLine
+from models.billing.invoice import Invoice, InvoiceDocument, InvoiceLine
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
@@ -112,6 +112,7 @@ class Company:
     account: Account
     owner: Viewer
     member: Viewer
+    document_hash: str = ""
     rows: list[Any] = field(default_factory=list)
     # About the company or its members, but hidden from the owner.
     restricted_rows: list[Any] = field(default_factory=list)
@@ -281,17 +282,19 @@ async def create_purchase(
 ) -> list[Any]:
     assert company.owner.user is not None
     purchase = await checkout.draft(action, company.account, company.owner.user, price, "k")
-    billing_details: dict[str, str | None] = {
+    billing_address = {
         "street": f"{company.mark} bills street",
         "postal_code": f"{company.mark[:6]}pc",
         "city": f"{company.mark} bills city",
         "country": "FR",
-        "order_number": f"{company.mark} bills order",
     }
-    purchase = await purchase.confirm_billing(action, billing_details)
+    purchase = await purchase.confirm_billing(
+        action, billing_address, f"{company.mark} bills order"
+    )
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     payment = await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "k")
     invoice = await Invoice.get(purchase_id=purchase.pk)
+    company.document_hash = (await InvoiceDocument.get(invoice_id=invoice.pk)).sha256
     lines = await InvoiceLine.filter(invoice_id=invoice.pk)
     return [await Purchase.get(pk=purchase.pk), await Payment.get(pk=payment.pk), invoice, *lines]
 

@@ -71,7 +71,7 @@ def secrets(dataset: Dataset) -> list[str]:
         marie.mark[:6] + "pc",
         marie.account.siren,
         invoice.number,
-        invoice.sha256,
+        marie.document_hash,
         accepted,
     ]
 

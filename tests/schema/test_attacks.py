@@ -19,6 +19,7 @@ from models.card_numbers import mask_card_numbers
 from models.text import client_key
 from models.viewer import Viewer
 from resolvers.context import Services
+from tests.invoices import create_profile
 from tests.people import create_account
 
 Execute = Callable[..., Awaitable[dict[str, Any]]]
@@ -82,10 +83,7 @@ async def _create_unsettled_payment(
         price=price,
         status=PurchaseStatus.PAYMENT_PENDING,
         created_at=action.at,
-        street="1 rue du Four",
-        postal_code="75001",
-        city="Paris",
-        country="FR",
+        billing_profile=await create_profile(action, account),
     )
     return await Payment.create(
         account=account,

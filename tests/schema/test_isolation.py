@@ -124,7 +124,7 @@ def secrets(company: "Company") -> list[str]:
         company.mark[:6] + "pc",
         company.account.siren,
         invoice.number,
-        invoice.sha256,
+        company.document_hash,
         accepted,
     ]
 
@@ -203,7 +203,7 @@ async def test_members_cannot_read_invoices(execute: "Execute", dataset: "Datase
     responses = await read_all(execute, marie.member, marie.ids)
     assert f"{marie.mark} body" in responses
     assert f"{marie.mark}-guest" not in responses
-    invoices = [f"{marie.mark} bills", marie.row(Invoice).number, marie.row(Invoice).sha256]
+    invoices = [f"{marie.mark} bills", marie.row(Invoice).number, marie.document_hash]
     invoices += [encode(model.__name__, marie.row(model).pk) for model in BILLING_MODELS]
     invoices.append(f"{marie.mark}-accountant")
     assert [each for each in invoices if each in responses] == []

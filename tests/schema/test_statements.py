@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.action import Action
-from models.billing.invoice import Invoice, InvoiceLine
+from models.billing.invoice import InvoiceLine
 from models.billing.offer import Price
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
 from models.support.ticket import Category, Channel, Ticket
+from tests.invoices import create_invoice
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Company, Dataset, Execute
@@ -52,33 +53,16 @@ async def open_tickets(action: Action, dataset: "Dataset", tickets: int) -> None
 async def invoice(
     action: Action, company: "Company", price: Price, invoices: int, first: int = 1_000
 ) -> None:
-    template_invoice: Invoice = company.row(Invoice)
     for number in range(first, first + invoices):
         purchase = await Purchase.create(account=company.account, price=price, created_at=action.at)
-        payment = await Payment.create(
+        await Payment.create(
             account=company.account,
             purchase=purchase,
             amount_cents=3480,
             method="card",
             created_at=action.at,
         )
-        invoice = await Invoice.create(
-            position=number,
-            number=f"FA-2026-{number:06d}",
-            account=company.account,
-            purchase=purchase,
-            payment=payment,
-            offer_id=template_invoice.offer_id,
-            period_index=0,
-            issued_at=action.at,
-            issued_on=action.day,
-            due_on=action.day,
-            net_cents=2900,
-            vat_cents=580,
-            gross_cents=3480,
-            facts={},
-            sha256="-",
-        )
+        invoice = await create_invoice(action, company.account, purchase, number)
         await InvoiceLine.create(
             invoice=invoice,
             position=1,

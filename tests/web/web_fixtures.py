@@ -166,7 +166,7 @@ async def unconfirmed_payment(site: Site) -> tuple[Purchase, Payment]:
         "city": "Lyon",
         "country": "FR",
     }
-    purchase = await purchase.confirm_billing(action, billing_address)  # type: ignore[arg-type] # str fits str | None
+    purchase = await purchase.confirm_billing(action, billing_address)
     return purchase, await checkout.pay(
         action, site.checkout_services(), purchase, "pm_sandbox_confirmation", "pay"
     )

@@ -11,15 +11,15 @@ from typing import Any
 
 from billing.documents.facts import (
     Address,
-    DocumentType,
     InvoiceFacts,
     Line,
     Original,
     Party,
     PaymentMeans,
-    Treatment,
 )
+from models.billing.invoice import DocumentType
 from models.billing.money import totals
+from models.billing.tax_rule import Treatment
 from tests.billing.documents.invoice_fixtures import BUYER, LINE, SELLER, TRANSFER, invoice
 
 ORIGINAL = Original(number="FA-2026-000001", issued_on=date(2026, 11, 1))

@@ -12,7 +12,9 @@ from lxml import etree
 
 from billing.documents.cii import build_cii
 from billing.documents.element import NAMESPACES, remove_unprintable
-from billing.documents.facts import DocumentType, InvoiceFacts, Original, Treatment
+from billing.documents.facts import InvoiceFacts, Original
+from models.billing.invoice import DocumentType
+from models.billing.tax_rule import Treatment
 from tests.billing.documents.invoice_fixtures import (
     BUYER,
     LINE,

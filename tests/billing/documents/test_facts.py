@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from billing.documents.facts import (
     Address,
-    DocumentType,
     InvoiceFacts,
     Line,
     Note,
     Original,
     Party,
     PaymentMeans,
-    Treatment,
 )
+from models.billing.invoice import DocumentType
 from models.billing.money import totals
+from models.billing.tax_rule import Treatment
 from tests.billing.documents.invoice_fixtures import (
     BUYER,
     LINE,

@@ -15,9 +15,11 @@ from lxml import etree
 from pypdf import PdfReader
 
 from billing.documents.cii import build_cii
-from billing.documents.facts import DocumentType, InvoiceFacts, Original, Treatment
+from billing.documents.facts import InvoiceFacts, Original
 from billing.documents.factur_x import render
+from models.billing.invoice import DocumentType
 from models.billing.money import Money
+from models.billing.tax_rule import Treatment
 from tests.billing.documents.invoice_fixtures import (
     BUYER,
     LINE,

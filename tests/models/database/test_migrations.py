@@ -4,20 +4,25 @@ import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 from tortoise import Tortoise
 from tortoise.connection import get_connection
+from tortoise.exceptions import IntegrityError
 from tortoise.migrations.api import migrate
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.operations import AlterModelOptions
 
 from models.action import Action
+from models.billing.invoice import Counter, Invoice, InvoiceDocument, InvoiceLine
+from models.billing.purchase import Purchase
+from models.billing.receivable import InvoiceState, Receivable
 from models.database.connection import (
     connect,
     disconnect,
@@ -161,6 +166,201 @@ async def test_waiting_emails_stay_confidential_after_the_migration(database_url
     sent = await Email.get()
     await disconnect()
     assert (sent.template, sent.text) == ("email_change_requested.fr", "")
+
+
+async def test_existing_invoices_get_what_later_ones_are_issued_with(database_url: str) -> None:
+    """Up, down and up again, the amounts and the confirmed addresses are the same."""
+    await migrate_database(database_url, "models.0027_plain_names", "backward")
+    await connect(database_url)
+    for table, values in PURCHASED.items():
+        for row in values:
+            names, places = ", ".join(row), ", ".join("?" * len(row))
+            await execute(f'INSERT INTO "{table}" ({names}) VALUES ({places})', *row.values())  # noqa: S608 - our own names
+    await disconnect()
+    for _ in range(2):
+        await migrate_database(database_url)
+        await connect(database_url)
+        await _verify_migrated_invoices()
+        await disconnect()
+        await migrate_database(database_url, "models.0027_plain_names", "backward")
+        await connect(database_url)
+        former = await execute(
+            "SELECT invoice.payment_id, invoice.offer_id, invoice.period_index, invoice.sha256, "
+            "purchase.street, purchase.city, purchase.order_number, email.invoice_id "
+            "FROM invoice JOIN purchase ON purchase.id = purchase_id JOIN email ON TRUE "
+            "ORDER BY invoice.id"
+        )
+        await disconnect()
+        billing = ("2 rue Y", "Lyon", "PO 1")
+        assert [tuple(row.values()) for row in former] == [
+            (1, 1, 0, "a" * 64, *billing, 1),
+            (2, 1, 1, "b" * 64, *billing, 1),
+        ]
+
+
+async def _verify_migrated_invoices() -> None:
+    purchase, draft = await Purchase.all().select_related("billing_profile").order_by("id")
+    assert (purchase.next_period_index, purchase.bills_on) == (2, date(2026, 11, 30))
+    profile = purchase.billing_profile
+    assert profile is not None
+    assert (profile.street, profile.billing_street) == ("1 rue X", "2 rue Y")
+    assert (draft.billing_profile_id, draft.next_period_index) == (None, None)
+    invoices = await Invoice.all().select_related("billing_profile").order_by("id")
+    assert [each.billing_profile.legal_name for each in invoices] == ["Ancien nom", "Paul SARL"]
+    assert [(each.type, each.locale) for each in invoices] == [(380, "en"), (380, "en")]
+    line = await InvoiceLine.get(invoice_id=1)
+    assert (line.unit, line.starts_on, line.ends_on) == (
+        "MON",
+        date(2026, 9, 30),
+        date(2026, 10, 30),
+    )
+    assert (await InvoiceDocument.get(invoice_id=2)).sha256 == "b" * 64
+    counters = {each.series: each.last_position for each in await Counter.all()}
+    assert counters == {"FA": 2, "VE": 2, "BQ": 2}
+    assert (await Counter.get(series="FA")).last_issued_at == invoices[1].issued_at
+    assert {each.state for each in await Receivable.all()} == {InvoiceState.PAID}
+    balances = await execute(
+        "SELECT code, SUM(debit_cents - credit_cents) AS cents FROM ledger_line GROUP BY code "
+        "ORDER BY code"
+    )
+    assert [(row["code"], int(row["cents"])) for row in balances] == [
+        ("411000", 0),
+        ("445710", -1160),
+        ("512000", 6960),
+        ("706000", -5800),
+    ]
+    for table in ("invoice", "invoice_line", "invoice_document", "ledger_entry", "ledger_line"):
+        with pytest.raises(
+            (sqlite3.IntegrityError, IntegrityError, asyncpg.RaiseError), match="append-only"
+        ):
+            await execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+
+
+AT, LATER = datetime(2026, 9, 30, 9, tzinfo=UTC), datetime(2026, 10, 30, 9, tzinfo=UTC)
+PURCHASED: dict[str, list[dict[str, Any]]] = {
+    "user": [
+        {
+            "id": 1,
+            "name": "Paul",
+            "email": "p@x.example",
+            "locale": "en",
+            "password_hash": "-",
+            "created_at": AT,
+        }
+    ],
+    "account": [
+        {
+            "id": 1,
+            "legal_name": "Paul SARL",
+            "siren": "404833048",
+            "street": "1 rue X",
+            "postal_code": "75001",
+            "city": "Paris",
+            "country": "FR",
+            "status": "ACTIVE",
+            "created_at": AT,
+        }
+    ],
+    "offer": [{"id": 1, "slug": "o", "segment": "TPE", "position": 1, "texts": "{}"}],
+    "price": [
+        {
+            "id": 1,
+            "offer_id": 1,
+            "interval": "MONTH",
+            "net_cents": 2900,
+            "vat_rate": 2000,
+            "valid_from": AT,
+        }
+    ],
+    "purchase": [
+        {
+            "id": key,
+            "account_id": 1,
+            "buyer_id": 1,
+            "price_id": 1,
+            "status": status,
+            "street": "2 rue Y",
+            "postal_code": "69001",
+            "city": "Lyon",
+            "country": "FR",
+            "order_number": "PO 1",
+            "anchor": date(2026, 9, 30) if status == "ACTIVE" else None,
+            "created_at": AT,
+        }
+        for key, status in ((1, "ACTIVE"), (2, "DRAFT"))
+    ],
+    "payment": [
+        {
+            "id": key,
+            "account_id": 1,
+            "purchase_id": 1,
+            "status": "SUCCEEDED",
+            "amount_cents": 3480,
+            "method": "m",
+            "provider_reference": f"r{key}",
+            "created_at": at,
+        }
+        for key, at in ((1, AT), (2, LATER))
+    ],
+    "invoice": [
+        {
+            "id": key,
+            "series": "FA",
+            "position": key,
+            "number": f"FA-2026-00000{key}",
+            "account_id": 1,
+            "purchase_id": 1,
+            "payment_id": key,
+            "offer_id": 1,
+            "period_index": key - 1,
+            "issued_at": at,
+            "issued_on": at.date(),
+            "due_on": at.date(),
+            "net_cents": 2900,
+            "vat_cents": 580,
+            "gross_cents": 3480,
+            "facts": orjson.dumps(
+                {
+                    "buyer": {"name": name, "siren": "404833048"},
+                    "lines": [
+                        {"unit": "MON", "period_start": "2026-09-30", "period_end": "2026-10-29"}
+                    ],
+                }
+            ).decode(),
+            "sha256": letter * 64,
+        }
+        for key, at, name, letter in ((1, AT, "Ancien nom", "a"), (2, LATER, "Paul SARL", "b"))
+    ],
+    "invoice_line": [
+        {
+            "id": key,
+            "invoice_id": key,
+            "position": 1,
+            "label": "O",
+            "quantity": 1,
+            "unit_net_cents": 2900,
+            "net_cents": 2900,
+            "vat_rate": 2000,
+        }
+        for key in (1, 2)
+    ],
+    "invoice_document": [{"invoice_id": key, "pdf": b"%PDF"} for key in (1, 2)],
+    "email": [
+        {
+            "id": 1,
+            "template": "invoice_issued.en",
+            "recipient": "p@x.example",
+            "subject": "-",
+            "text": "-",
+            "html": "-",
+            "invoice_id": 1,
+            "attempts": 0,
+            "priority": 0,
+            "created_at": AT,
+        }
+    ],
+    "counter": [{"series": "FA", "last_position": 2}],
+}
 
 
 @pytest.mark.usefixtures("db")

@@ -139,14 +139,7 @@ async def buy_again(action: Action, services: Services, price: Price, dataset: D
     paul = dataset.paul
     assert paul.owner.user
     purchase = await checkout.draft(action, paul.account, paul.owner.user, price, "again")
-    billing: dict[str, str | None] = {
-        "street": "1 rue X",
-        "postal_code": "75001",
-        "city": "Paris",
-        "country": "FR",
-        "order_number": None,
-    }
-    purchase = await purchase.confirm_billing(action, billing)
+    purchase = await purchase.confirm_billing(action)
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "again")
 

@@ -47,14 +47,7 @@ async def buy(action: Action, services: Services, price: Price, buyer: Viewer) -
     await Email.all().delete()
     assert buyer.account and buyer.user  # noqa: PT018 - a member's
     purchase = await checkout.draft(action, buyer.account, buyer.user, price, "new")
-    details: dict[str, str | None] = {
-        "street": "1 rue X",
-        "postal_code": "75001",
-        "city": "Paris",
-        "country": "FR",
-        "order_number": None,
-    }
-    purchase = await purchase.confirm_billing(action, details)
+    purchase = await purchase.confirm_billing(action)
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "new")
     return await Email.filter(template__startswith="invoice_issued").order_by("id")

@@ -1,0 +1,77 @@
+"""Saved means of payment: the provider's token, and what lets a customer recognize it."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+if TYPE_CHECKING:
+    from models.accounts.account import Account
+    from models.viewer import Viewer
+
+
+class PaymentKind(StrEnum):
+    """The kind of a means of payment."""
+
+    CARD = "CARD"
+    TRANSFER = "TRANSFER"
+    DIRECT_DEBIT = "DIRECT_DEBIT"
+    WALLET = "WALLET"
+
+
+class PaymentMethodStatus(StrEnum):
+    """Whether a saved means of payment can be charged."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    REMOVED = "REMOVED"
+
+
+class PaymentMethod(Model):
+    """A card, a mandate or a wallet that a provider keeps for an account. The token is the
+    provider's; only the last four digits of a number are stored (PCI DSS SAQ A).
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
+        "models.Account", related_name="payment_methods", on_delete=fields.RESTRICT
+    )
+    provider = fields.CharField(max_length=20)
+    token = fields.CharField(max_length=255)
+    kind = fields.CharEnumField(
+        PaymentKind, max_length=20, default=PaymentKind.CARD, description="kind of means"
+    )
+    brand = fields.CharField(max_length=20, null=True)
+    last_four = fields.CharField(max_length=4, null=True)
+    expires_on: date | None = fields.DateField(null=True, db_index=True)
+    iban_last_four = fields.CharField(max_length=4, null=True)
+    mandate_reference = fields.CharField(max_length=35, null=True)
+    status = fields.CharEnumField(
+        PaymentMethodStatus,
+        max_length=20,
+        default=PaymentMethodStatus.PENDING,
+        description="status",
+    )
+    is_default = fields.BooleanField(default=False)
+    created_at: datetime = fields.DatetimeField()
+    removed_at: datetime | None = fields.DatetimeField(null=True)
+
+    account_id: int
+
+    class Meta:
+        table = "payment_method"
+        indexes = (("account_id", "status"),)
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["PaymentMethod"]:
+        """Agents see all, buyers those of their account."""
+        if viewer.is_agent:
+            return QuerySet(cls)
+        return (
+            cls.filter(account_id=viewer.account.pk)
+            if viewer.account and viewer.is_buyer
+            else cls.filter(id=None)
+        )

@@ -1,0 +1,77 @@
+"""Refunds: money that goes back to a customer after a credit note."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.billing.money import Money
+
+if TYPE_CHECKING:
+    from models.accounts.account import Account
+    from models.billing.invoice import Invoice
+    from models.billing.payment import Payment
+    from models.viewer import Viewer
+
+
+class RefundStatus(StrEnum):
+    """The status of a refund. SUCCEEDED and FAILED are final."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class Refund(Model):
+    """One refund of a payment, for a credit note. The sum of a payment's refunds never exceeds
+    it.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
+        "models.Account", related_name="refunds", db_index=True, on_delete=fields.RESTRICT
+    )
+    payment: fields.ForeignKeyRelation["Payment"] = fields.ForeignKeyField(
+        "models.Payment", related_name="refunds", db_index=True, on_delete=fields.RESTRICT
+    )
+    credit_note: fields.ForeignKeyNullableRelation["Invoice"] = fields.ForeignKeyField(
+        "models.Invoice",
+        null=True,
+        related_name="refunds",
+        db_index=True,
+        on_delete=fields.RESTRICT,
+    )
+    amount_cents = fields.BigIntField()
+    status = fields.CharEnumField(
+        RefundStatus, max_length=20, default=RefundStatus.PENDING, description="status"
+    )
+    provider_reference = fields.CharField(max_length=255, null=True)
+    failure_code = fields.CharField(max_length=60, null=True)
+    created_at: datetime = fields.DatetimeField()
+    settled_at: datetime | None = fields.DatetimeField(null=True)
+
+    account_id: int
+    payment_id: int
+    credit_note_id: int | None
+
+    class Meta:
+        table = "refund"
+        indexes = (("status", "created_at"),)
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Refund"]:
+        """Agents see all refunds, buyers those of their account."""
+        if viewer.is_agent:
+            return QuerySet(cls)
+        return (
+            cls.filter(account_id=viewer.account.pk)
+            if viewer.account and viewer.is_buyer
+            else cls.filter(id=None)
+        )
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_cents)
