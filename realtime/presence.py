@@ -1,4 +1,4 @@
-"""Who is typing: delivered to those who watch the ticket, never stored, and with an expiry."""
+"""Who is typing: delivered to those who watch the ticket, never stored, and expires."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -82,7 +82,7 @@ async def _translation() -> AsyncIterator[None]:
 
 
 class _Statement(ConnectionWrapper[aiosqlite.Connection]):
-    """A connection for one statement."""
+    """A connection held for one statement."""
 
     async def __aenter__(self) -> aiosqlite.Connection:
         await self._lock.acquire()
@@ -101,7 +101,7 @@ class _Statement(ConnectionWrapper[aiosqlite.Connection]):
 
 
 class _ReportStatement(_Statement):
-    """The connection of reports, for one statement."""
+    """The connection for reports, held for one statement."""
 
     client: "ReportClient"
 

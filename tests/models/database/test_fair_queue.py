@@ -45,7 +45,7 @@ async def test_each_person_has_a_limited_share() -> None:
 
 
 async def test_a_read_does_not_wait_behind_a_transaction_of_the_same_person() -> None:
-    """The jobs of the server, which work for no person, read and write at the same time."""
+    """The server's own jobs read and write at the same time."""
     for person in ("a", None):
         queue = FairQueue(3, share=3, transactions=1, wait=PATIENCE)
         transaction = await queue.enter(person, transaction=True)
