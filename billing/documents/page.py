@@ -91,6 +91,7 @@ def page_content(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
         "buyer": _party(facts.buyer, is_abroad, locale),
         "lines": _lines(facts, locale),
         "bands": [_vat_band(band, facts, locale) for band in facts.totals.bands],
+        "vat_notice": _explained(facts.vat_notice, facts.treatment, locale),
         "totals": _totals(facts, locale),
         "payment": _payment(facts, locale),
         "footer": _footer(facts.seller, locale),
@@ -243,18 +244,15 @@ def _footer(seller: Party, locale: Locale) -> str:
         f"SIREN\N{NO-BREAK SPACE}{_group_digits(seller.siren, 3, 3)}",
     ]
     if seller.vat_number:
-        parts.append(text(_("VAT %(number)s"), locale, number=seller.vat_number))
+        vat_number = text(_("VAT %(number)s"), locale, number=seller.vat_number)
+        parts.append(vat_number.replace(" ", "\N{NO-BREAK SPACE}"))
     return " · ".join(filter(None, parts))
 
 
 def _mentions(facts: InvoiceFacts, locale: Locale) -> list[str]:
-    """The mentions that the law words: why no VAT is charged, the category of operation (CGI,
-    annexe II, art. 242 nonies A), and the option for debits.
-    """
+    """The category of operation (CGI, annexe II, art. 242 nonies A) and the option for debits."""
     category = _explained(facts.category, facts.category, locale)
     mentions = [text(_("Category of operation: %(category)s"), locale, category=category)]
-    if facts.vat_notice:
-        mentions.insert(0, _explained(facts.vat_notice, facts.treatment, locale))
     if facts.vat_on_debits:
         mentions.append(_explained(ON_DEBITS, ON_DEBITS, locale))
     return mentions
