@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class DunningAction(StrEnum):
-    """What is done about a late invoice."""
+    """The action taken for a late invoice."""
 
     REMIND = "REMIND"
     RETRY = "RETRY"
@@ -73,5 +73,5 @@ class DunningSchedule:
         ]
 
     def next_days(self, completed_days: Collection[int]) -> int | None:
-        """How many days after the due date the next step is. None after the last one."""
+        """The number of days from the due date to the next step. None after the last one."""
         return next((step.days for step in self.steps if step.days not in completed_days), None)

@@ -1,4 +1,4 @@
-"""What is credited and charged when a purchase changes during a period that is already paid.
+"""Calculates what is credited and charged when a purchase changes during a paid period.
 
 The rest of the period, counted in days from the day of the change, is credited at the old price and
 charged at the new one. Each amount is rounded once, half up, to the cent.
@@ -24,7 +24,7 @@ class Proration:
 
     @property
     def net_cents(self) -> int:
-        """What a quantity of one costs, negative when it is less than before."""
+        """The cost of a quantity of one, negative when it is less than before."""
         return self.charge_cents - self.credit_cents
 
 

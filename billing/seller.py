@@ -112,9 +112,7 @@ def seller(path: Path) -> Seller:
 
 
 def seller_errors(seller: Seller, on: date) -> list[str]:
-    """What would keep the seller from issuing invoices on a day, in a sentence each; empty when
-    nothing does.
-    """
+    """The problems that would keep the seller from issuing invoices on a day, a sentence each."""
     starts = {
         "terms": [version.since for version in seller.terms],
         "retention": [version.since for version in seller.retention],

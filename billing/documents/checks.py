@@ -1,7 +1,7 @@
-"""What would make an invoice invalid, found before anybody pays for it.
+"""Finds the errors that would make an invoice invalid, before anybody pays for it.
 
-The rules are those of EN 16931 and of the French rule book that data can break; everything else is
-right by construction. The tests compare these checks with the official schematrons, which are too
+The rules are those of EN 16931 and of the French specifications that data can violate; all others
+are met by construction. The tests compare these checks with the official schematrons, which are too
 slow to run for each invoice.
 """
 

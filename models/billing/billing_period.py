@@ -48,7 +48,7 @@ class BillingPeriod(Model):
 
 
 class BillingItemKind(StrEnum):
-    """Why something is billed."""
+    """The reason for which an item is billed."""
 
     CYCLE = "CYCLE"
     PRORATION = "PRORATION"

@@ -1,4 +1,4 @@
-"""Who is billed: versions of a company's identity and addresses, which never change."""
+"""Billing profiles: versions of a company's identity and addresses, which never change."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PurchaseChangeKind(StrEnum):
-    """What changes."""
+    """The kind of a change."""
 
     UPGRADE = "UPGRADE"
     DOWNGRADE = "DOWNGRADE"

@@ -1,4 +1,4 @@
-"""What customers owe: the payment state of invoices, and what was allocated to them."""
+"""Receivables: the payment state of invoices, and the amounts allocated to them."""
 
 from datetime import date, datetime
 from enum import StrEnum

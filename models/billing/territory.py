@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 
 class Territory(StrEnum):
-    """Where a buyer is established, as far as VAT is concerned.
+    """The territory in which a buyer is established, for VAT.
 
     METROPOLITAN_FRANCE includes Corsica and Monaco, which is treated as France (Directive, Article
     7). OVERSEAS are the collectivities outside the territory of VAT, such as New Caledonia, French

@@ -1,4 +1,6 @@
-"""The days on which a late invoice is reminded of, collected again, and ends the service."""
+"""The days on which reminders of a late invoice are sent, its payment is retried, and the service
+ends.
+"""
 
 from datetime import date
 

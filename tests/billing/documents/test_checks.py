@@ -1,4 +1,4 @@
-"""What would make an invoice invalid is found before it is issued."""
+"""The errors that would make an invoice invalid are found before it is issued."""
 
 from dataclasses import replace
 from datetime import date, timedelta

