@@ -1,5 +1,5 @@
-"""Who gets an invoice by email: the buyer, every member who manages the company's billing, and
-further recipients, such as an accountant.
+"""The recipients of invoices by email: the buyer, every member who manages the company's billing,
+and further recipients, such as an accountant.
 
 A recipient outside of the company gets nothing but one email that asks, until they have confirmed.
 Each invoice that they get has a link to stop it. Whoever refuses isn't asked again by this company.
@@ -78,7 +78,7 @@ def _fingerprint(recipient: InvoiceRecipient) -> str:
 async def add_recipient(
     action: Action, auth: AuthServices, account_id: int, *, email: str, locale: Locale, key: str
 ) -> InvoiceRecipient:
-    """Ask an address by email whether it wants to get the company's invoices. A repeat with the
+    """Add a recipient, who is sent an email with a confirmation link. A repeat with the
     same key returns the first result.
 
     Raises EMAIL_INVALID, ALREADY_RECIPIENT, RECIPIENTS_FULL, IDEMPOTENCY_MISMATCH, Throttled, and

@@ -91,7 +91,7 @@ async def send_invoice_to_recipient(
     download_token: str,
     recipient_token: str,
 ) -> Email:
-    """Send an invoice to a recipient outside of the company, with a link to get no more."""
+    """Send an invoice to a recipient outside the company, with a link to unsubscribe."""
     return await _store(
         tx,
         recipient.email,
@@ -111,7 +111,9 @@ async def send_invoice_to_recipient(
 async def send_invoice_recipient(
     tx: Transaction, recipient: InvoiceRecipient, account: Account, token: str
 ) -> Email:
-    """Ask an address whether it wants to get a company's invoices. Addresses no one by name."""
+    """Ask the owner of an address to confirm that they want to receive a company's invoices.
+    Contains no name in its greeting.
+    """
     return await _store(
         tx,
         recipient.email,
@@ -136,7 +138,7 @@ async def send_invitation(
     tx: Transaction, invitation: Invitation, inviter: User, account: Account, token: str
 ) -> Email:
     """Invite an address to join an account, by the link or by sending the token to the API.
-    Addresses no one by name.
+    Contains no name in its greeting.
     """
     until = day(local_date(invitation.expires_at), invitation.locale)
     return await _store(

@@ -1,5 +1,5 @@
-"""The pages where a recipient outside of a company agrees to get its invoices, or stops them. Only
-a button changes anything.
+"""The pages where a recipient outside a company agrees to receive its invoices, or unsubscribes.
+Only a button changes anything.
 """
 
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Addresses outside of a company that get its invoices by email, such as its accountant's."""
+"""Addresses outside a company that receive its invoices by email, such as its accountant's."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class InvoiceRecipientStatus(StrEnum):
-    """Whether a recipient gets invoices."""
+    """Whether a recipient receives invoices."""
 
     PENDING = "PENDING"
     CONFIRMED = "CONFIRMED"
@@ -25,7 +25,7 @@ class InvoiceRecipientStatus(StrEnum):
 
 
 class InvoiceRecipient(Model):
-    """An address that a member added, which gets invoices once its owner has confirmed.
+    """An address that a member added, which receives invoices once its owner has confirmed.
 
     One that was refused stays, so that the address isn't asked again.
     """

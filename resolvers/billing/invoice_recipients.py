@@ -15,7 +15,7 @@ from resolvers.rows import RowByForeignKey, RowsByParent
 
 
 async def add(info: Info, input: InvoiceRecipientAddInput) -> InvoiceRecipient:
-    """Ask an address whether it wants the company's invoices."""
+    """Add a recipient, who is asked by email to confirm."""
     context = info.context
     return await invoice_emails.add_recipient(
         context.action(),

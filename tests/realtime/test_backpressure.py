@@ -39,14 +39,14 @@ SHORT_TIMEOUT_LIMITS = replace(LONG_TIMEOUT_LIMITS, send_timeout=0.2, close_time
 
 @pytest.fixture(scope="module")
 def long_timeout_server() -> Iterator[Server]:
-    """Neither drops clients that don't read nor pings them."""
+    """Neither disconnects clients that don't read nor pings them."""
     with running_server(LONG_TIMEOUT_LIMITS) as server:
         yield server
 
 
 @pytest.fixture
 def short_timeout_server() -> Iterator[Server]:
-    """Drops a client that doesn't read for a moment."""
+    """Disconnects clients that don't read for a fraction of a second."""
     with running_server(SHORT_TIMEOUT_LIMITS) as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""The pages where an accountant agrees to get a company's invoices, or stops them."""
+"""The pages where an accountant agrees to receive a company's invoices, or unsubscribes."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The page that people read, and the file that holds both halves."""
+"""The page that people read, and the PDF file that contains it and the XML."""
 
 import hashlib
 import io
