@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from billing.documents.cii import build_cii
-from billing.documents.facts import Address, InvoiceFacts, Line, Party, PaymentMeans
+from billing.documents.conversion import buyer_party, paid_means
+from billing.documents.facts import InvoiceFacts, Line
 from billing.documents.rendering import render
 from billing.ledger import post_invoice, post_payment
 from billing.seller import Seller
@@ -33,8 +34,6 @@ from models.billing.receivable import Allocation, Receivable
 from models.event import EventKind, account_stream
 from models.locale import Locale
 from models.translations import day
-
-_CARD_PAYMENT = 48  # UNTDID 4461
 
 
 async def issue(
@@ -90,14 +89,14 @@ def _invoice_facts(
         issued_on=issued.day,
         due_on=issued.day,
         seller=seller.party,
-        buyer=_buyer(profile),
+        buyer=buyer_party(profile),
         lines=lines,
         notes=terms.notes(locale),
         totals=totals(lines),
         period_start=billing_period.start,
         period_end=billing_period.end - timedelta(days=1),
         order_number=profile.order_number or "",
-        payment=PaymentMeans(code=_CARD_PAYMENT, card_last4=payment.last_four or ""),
+        payment=paid_means(payment),
         payment_terms=terms.paid_notice(locale, day(issued.day, locale)),
         paid_cents=totals(lines).gross_cents,
     )
@@ -111,21 +110,6 @@ def _line(price: Price, offer: Offer, billing_period: Period, locale: Locale) ->
         unit="MON" if price.interval.months == 1 else "ANN",
         period_start=billing_period.start,
         period_end=billing_period.end - timedelta(days=1),
-    )
-
-
-def _buyer(profile: BillingProfile) -> Party:
-    address = profile.billing_address
-    return Party(
-        name=profile.legal_name,
-        siren=profile.siren or "",
-        vat_number=profile.vat_number or "",
-        address=Address(
-            lines=(address["street"],),
-            postcode=address["postal_code"],
-            city=address["city"],
-            country=address["country"],
-        ),
     )
 
 
