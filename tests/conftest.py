@@ -28,7 +28,7 @@ from models.database.connection import connect, disconnect, migrate_database
 from seed.catalogue import load as load_catalogue
 from tests import forked
 from tests.lock_order import lock_order as lock_order  # for every test
-from tests.patience import with_patience
+from tests.waiting import with_long_timeouts
 
 # How long an example takes is up to the machine. Examples are the same in each run, except with
 # `bin/check --long`.
@@ -204,7 +204,7 @@ def database_copy(
     template = request.getfixturevalue("postgres_catalogue") if catalogue else "template"
     name = f"test_{uuid.uuid4().hex}"
     asyncio.run(_fetch(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield with_patience(postgres_url(server, name))
+    yield with_long_timeouts(postgres_url(server, name))
     asyncio.run(_fetch(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 

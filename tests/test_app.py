@@ -16,9 +16,9 @@ from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrate_database
 from realtime.hub import Hub
 from settings import Settings, read_settings
-from tests.patience import PATIENCE
 from tests.people import PASSWORD, create_user
 from tests.story.server_fixtures import SECRET_KEY
+from tests.waiting import MAX_WAIT
 
 PAUL = "paul@boulangerie.example"
 
@@ -70,7 +70,7 @@ async def test_errors_of_a_request_do_not_repeat_its_values(http: httpx.AsyncCli
 async def test_the_server_is_not_ready_without_its_migrations(tmp_path: Path) -> None:
     app = create_app(settings_of(f"sqlite://{tmp_path}/empty.sqlite3", tmp_path))
     async with app.router.lifespan_context(app), _client(app) as client:
-        async with asyncio.timeout(PATIENCE):  # a slow machine takes it for an unavailable database
+        async with asyncio.timeout(MAX_WAIT):  # a slow machine takes it for an unavailable database
             while "pendingMigrations" not in (response := await client.get("/readyz")).json():
                 pass
     assert response.status_code == 503

@@ -15,8 +15,8 @@ import uvicorn
 from app import FastPath, create_app
 from engine import Limits
 from settings import read_settings
-from tests.patience import PATIENCE, driver_url
 from tests.story.server_fixtures import SECRET_KEY
+from tests.waiting import MAX_WAIT, driver_url
 
 BODY = b'{"query": "{ offers { nodes { slug } } }"}'
 REQUEST_HEAD = (
@@ -69,7 +69,7 @@ async def wait_for_waiters(lock_holder: asyncpg.Connection, number: int) -> None
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
         "wait_event_type = 'Lock'"
     )
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while await lock_holder.fetchval(query) != number:
             await asyncio.sleep(0.02)
             # otherwise a transaction doesn't see new connections
@@ -78,7 +78,7 @@ async def wait_for_waiters(lock_holder: asyncpg.Connection, number: int) -> None
 
 async def send_request(address: tuple[str, int]) -> httpx.Response:
     async with httpx.AsyncClient(
-        base_url=f"http://{address[0]}:{address[1]}", timeout=PATIENCE
+        base_url=f"http://{address[0]}:{address[1]}", timeout=MAX_WAIT
     ) as client:
         return await client.post(
             "/graphql", content=BODY, headers={"content-type": "application/json"}

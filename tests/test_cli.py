@@ -39,8 +39,8 @@ from realtime.hub import Hub
 from seed.people import AGENT, people
 from seed.policies import FOLDER, install, read_policies
 from tests.forked import run
-from tests.patience import PATIENCE
 from tests.people import viewer_of
+from tests.waiting import MAX_WAIT
 
 ROOT = Path(__file__).parents[1]
 NEW_PASSWORD = "mouette phare ardoise 77"
@@ -281,7 +281,7 @@ async def test_a_statement_after_a_failed_connection_does_not_wait(tmp_path: Pat
     """Tortoise keeps its lock when the file can't be opened."""
     await connect(f"sqlite://{tmp_path}")
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             for _ in range(3):
                 with pytest.raises(ServiceUnavailable):
                     await execute("SELECT 1")

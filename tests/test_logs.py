@@ -29,7 +29,7 @@ from tests import log_capture
 from tests.accounts.registry_server import serve_registry
 from tests.auth.passwords.test_breaches import answer, serve_breaches
 from tests.log_capture import production_logs
-from tests.patience import PATIENCE
+from tests.waiting import MAX_WAIT
 
 ROOT = Path(__file__).parents[1]
 
@@ -261,7 +261,7 @@ def test_lines_that_nobody_reads_are_dropped_and_counted() -> None:
         for number in range(20):
             log.info("event", number=number)
         stream.reader.set()
-        line_writer().flush(PATIENCE)
+        line_writer().flush(MAX_WAIT)
         events = logged_events(stream)
         log.info("event", number=20)
         events = logged_events(stream)
@@ -311,7 +311,7 @@ def test_the_number_of_repeated_warnings_is_logged_when_the_interval_ends(
 ) -> None:
     line_writer().repetitions.interval = 0.05
     library = logging.getLogger("library")
-    deadline, warnings_logged = monotonic() + PATIENCE, 0
+    deadline, warnings_logged = monotonic() + MAX_WAIT, 0
     while "log.repeated" not in log_stream.getvalue() and monotonic() < deadline:
         for _ in range(3):
             library.warning("Invalid request")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.log_capture import logged_events, production_logs
-from tests.patience import PATIENCE
+from tests.waiting import MAX_WAIT
 from worker import Job, run
 
 
@@ -46,7 +46,7 @@ async def test_a_failing_job_is_logged_and_retried_without_affecting_others(
             ]
         )
     )
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         await failing_job.third_run.wait()
         await steady_job.third_run.wait()
     assert not timetable.done()
@@ -62,7 +62,7 @@ async def test_a_failure_is_logged_with_its_location_and_without_its_message(
 ) -> None:
     failing_job = CountingJob(failures=1)
     timetable = asyncio.create_task(run([Job("failing", 0.01, failing_job, internal=True)]))
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         await failing_job.third_run.wait()
     timetable.cancel()
     await asyncio.gather(timetable, return_exceptions=True)

@@ -32,8 +32,8 @@ from models.locale import Locale
 from models.operations.email import Email
 from tests.accounts.company_fixtures import Company, create_company, outcome
 from tests.outbox import token_to, tokens_to
-from tests.patience import wait_for_lock_waiters
 from tests.people import create_staff, create_user
+from tests.waiting import wait_for_lock_waiters
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus

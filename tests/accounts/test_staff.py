@@ -32,8 +32,8 @@ from models.operations.email import Email
 from models.support.ticket import Category, Channel, Ticket, TicketStatus
 from tests.auth.conftest import code_of
 from tests.outbox import templates_to, token_to
-from tests.patience import PATIENCE, wait_for_lock_waiters
 from tests.people import create_staff, create_user, viewer_of
+from tests.waiting import MAX_WAIT, wait_for_lock_waiters
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -327,7 +327,7 @@ async def test_tickets_are_opened_and_claimed_while_others_are_unassigned(
         for _ in range(5):
             await create_claimed_ticket(new_action(), owner, max_)
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         counts = await asyncio.gather(
             staff.unassign_tickets(new_action()),
             staff.unassign_tickets(new_action()),

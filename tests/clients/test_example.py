@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import ROOT, Client, Server
+from tests.waiting import MAX_WAIT
 
 CUSTOMER_EMAIL = "example@boulangerie.example"
 
@@ -40,7 +40,7 @@ async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(
 ) -> None:
     script = await compile_example(tmp_path)
     paul = await sign_up(server, CUSTOMER_EMAIL)
-    async with asyncio.timeout(PATIENCE), aclosing(example_output(script, server, paul)) as lines:
+    async with asyncio.timeout(MAX_WAIT), aclosing(example_output(script, server, paul)) as lines:
         output_lines = [line async for line in lines]
     assert output_lines[0] == {
         "refused": {"code": "CREDENTIALS_INVALID", "field": ["input", "password"]}

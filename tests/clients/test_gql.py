@@ -13,9 +13,9 @@ from gql.transport.exceptions import TransportConnectionFailed, TransportQueryEr
 from gql.transport.websockets import WebsocketsTransport
 
 from realtime.messages import SUBPROTOCOL
-from tests.patience import PATIENCE
 from tests.people import sign_up
 from tests.story.server_fixtures import Client, Server
+from tests.waiting import MAX_WAIT
 
 NODE_QUERY = "query($id: ID!) { node(id: $id) { __typename id } }"
 REPLY_MUTATION = (
@@ -99,7 +99,7 @@ async def collect_events(
     request = gql(EVENTS_SUBSCRIPTION)
     request.variable_values = {"id": ticket, "after": after}
     events: list[tuple[int, str | None]] = []
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         async for data in session.subscribe(request):
             event = data["ticketEvents"]
             events.append(

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from realtime.close_codes import CloseCode
-from tests.patience import PATIENCE
 from tests.people import sign_up
 from tests.story.server_fixtures import ROOT, Client, Server
+from tests.waiting import MAX_WAIT
 
 
 async def test_a_subscription_resumes_after_the_server_was_killed(server: Server) -> None:
@@ -20,7 +20,7 @@ async def test_a_subscription_resumes_after_the_server_was_killed(server: Server
     ticket = await paul.open_chat()
     url = f"{server.url.replace('http', 'ws')}/graphql"
     source = client_output(server, paul, ticket, "socket.mjs", url)
-    async with asyncio.timeout(PATIENCE), aclosing(source) as lines:
+    async with asyncio.timeout(MAX_WAIT), aclosing(source) as lines:
         output_lines = [line async for line in lines]
     assert [line["query"]["data"] for line in output_lines if "query" in line] == [
         {"node": {"__typename": "Ticket", "id": ticket}}

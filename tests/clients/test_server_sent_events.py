@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from tests.clients.test_graphql_ws import client_output
-from tests.patience import PATIENCE
 from tests.people import sign_up
 from tests.story.server_fixtures import Client, Server, http_client
+from tests.waiting import MAX_WAIT
 
 EVENTS = """subscription($id: ID!, $after: BigInt) {
   ticketEvents(ticketId: $id, after: $after) { sequence kind message { body } } }"""
@@ -46,7 +46,7 @@ class EventStream:
     async def next_events(self, until: str) -> list[dict[str, str]]:
         """The events up to the next one whose data contain this text."""
         events: list[dict[str, str]] = []
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             async for event in self.events():
                 events.append(event)
                 if until in event["data"]:
@@ -55,7 +55,7 @@ class EventStream:
 
     async def read_remaining_events(self) -> list[Any]:
         """The events until the response ends, as (event, data)."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             return [
                 (event["event"], orjson.loads(event["data"]) if event.get("data") else None)
                 async for event in self.events()
@@ -98,7 +98,7 @@ async def test_the_graphql_sse_client_resumes_after_the_server_was_killed(server
     paul = await sign_up(server, "events@boulangerie.example")
     ticket = await paul.open_chat()
     lines = client_output(server, paul, ticket, "events.mjs", f"{server.url}/graphql")
-    async with asyncio.timeout(PATIENCE), aclosing(lines):
+    async with asyncio.timeout(MAX_WAIT), aclosing(lines):
         output = [line async for line in lines]
     assert [line["query"]["data"] for line in output if "query" in line] == [
         {"node": {"__typename": "Ticket", "id": ticket}}

@@ -27,9 +27,9 @@ from models.operations.email import Email, EmailPriority
 from tests.conftest import MovableClock
 from tests.mail.conftest import PDF, SENDER
 from tests.mail.smtp_server import SmtpServer
-from tests.patience import PATIENCE
 from tests.people import create_account
 from tests.realtime.socket_fixtures import wait_until
+from tests.waiting import MAX_WAIT
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -267,7 +267,7 @@ async def test_a_password_reset_overtakes_the_emails_that_are_being_sent(
     delivery = asyncio.create_task(
         deliver_due(transport_to(server), action.at, count + 1, sender=SENDER, connections=2)
     )
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         await server.data_received.wait()
     async with action.transaction() as tx:
         zoe.email = "urgent@example.fr"
@@ -318,7 +318,7 @@ async def test_a_database_error_interrupts_no_email_that_is_being_sent(
     )
     await wait_until(lambda: len(claims) == failing_claim)
     if failing_claim > 1:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             await server.is_hanging.wait()
     server.resume()
     with pytest.raises(OperationalError):
@@ -349,7 +349,7 @@ async def test_the_lease_of_an_email_is_renewed_while_it_is_being_sent(
         deliver_due(transport_to(server), action.at, sender=SENDER, now=SystemClock().now)
     )
     leases: set[object] = set()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         await server.data_received.wait()
         while len(leases) < 4:
             await email.refresh_from_db()
@@ -382,7 +382,7 @@ async def test_a_worker_killed_before_the_server_accepted_loses_nothing(
     await store_emails(action, zoe, "zoe@example.fr", "ana@example.fr")
     server.hangs = True
     worker = await _start_worker(db, server, action, "test")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         await server.data_received.wait()
     worker.kill()
     await worker.wait()

@@ -34,8 +34,8 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.ticket import Category, Channel, Ticket, TicketStatus
 from operations.audit_proof import AuditProof, ChainPosition, audit_proof, expire
 from resolvers.operations.enums import AUDIT_ACTIONS
-from tests.patience import PATIENCE, driver_url
 from tests.people import create_account, create_staff, create_user
+from tests.waiting import MAX_WAIT, driver_url
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -202,7 +202,7 @@ async def test_posting_a_message_does_not_wait_for_the_audit_log(db: str, action
     async with connection.transaction():
         await connection.execute("SELECT id FROM audit_chain WHERE id = 1 FOR UPDATE")
         record_task = asyncio.create_task(record(action, SupportAuditAction.TICKET_CLAIM))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             await ticket.reply(action, camille, "Bonjour", "m1")
         assert not record_task.done()
     await record_task

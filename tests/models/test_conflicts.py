@@ -12,8 +12,8 @@ from models.action import Action, retry_conflict
 from models.errors import TransactionConflict
 from models.identity.user import Staff, User
 from models.support.ticket import Category, Channel, Ticket
-from tests.patience import PATIENCE, driver_url, wait_for_lock_waiters
 from tests.people import create_account, create_staff, create_user
+from tests.waiting import MAX_WAIT, driver_url, wait_for_lock_waiters
 
 pytestmark = [
     pytest.mark.usefixtures("db"),
@@ -65,9 +65,9 @@ class Deadlock:
                 waiting = asyncio.create_task(other.execute(lock_query, self._user.pk))
                 await wait_for_lock_waiters(self._db)
                 self._continue.set()
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(MAX_WAIT):
                     await waiting
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(MAX_WAIT):
                 return await task
         finally:
             await other.close()

@@ -17,9 +17,9 @@ from models.database.connection import connect, disconnect, sqlite_path
 from models.operations.email import Email, EmailState
 from models.operations.installation import Installation
 from tests.forked import run as run_command
-from tests.patience import PATIENCE
 from tests.story.server_fixtures import Server
 from tests.test_cli import SECRET_KEY, environment
+from tests.waiting import MAX_WAIT
 from worker import Job, run
 
 
@@ -96,7 +96,7 @@ async def test_only_internal_jobs_run_while_the_installation_is_held(action: Act
         timetable = asyncio.create_task(
             run([job("outside", internal=False), job("inside", internal=True)])
         )
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             while not condition():
                 await asyncio.sleep(0)
         timetable.cancel()

@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from tests.outages.proxy import Proxy
-from tests.patience import PATIENCE
 from tests.people import sign_up
 from tests.story.server_fixtures import ROOT, Client, Server
+from tests.waiting import MAX_WAIT
 
 CHATS = 4
 REPLY = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) {
@@ -45,7 +45,7 @@ class Chats:
 
     async def has_received(self, key: str, chats: list[str]) -> None:
         """Wait until every chat has received the message with this key."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             while not all(
                 any(event_key == key for _, event_key in self.events.get(chat, []))
                 for chat in chats
@@ -83,7 +83,7 @@ async def post(client: Client, key: str, chats: list[str]) -> list[str]:
 
 async def _post(client: Client, key: str, chat: str) -> list[str]:
     codes: list[str] = []
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while True:
             arguments = {"ticketId": chat, "body": key, "clientMessageId": key}
             response = await client.execute(REPLY, i=arguments)
@@ -113,7 +113,7 @@ async def test_chats_continue_after_an_outage_and_a_kill(
         received.start_following(late_chat)
         if failure == "drop":
             await asyncio.sleep(0)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(MAX_WAIT):
                 while not (await client.execute("{ viewer { user { name } } }")).get("errors"):
                     await asyncio.sleep(0.05)
             proxy.forward()
@@ -146,7 +146,7 @@ async def test_a_client_that_connects_during_the_outage_is_served_after_it(
     initial_drop_count = proxy.dropped
     async with graphql_ws(client) as received:
         received.start_following(chat)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             while proxy.dropped < initial_drop_count + 3:
                 await asyncio.sleep(0.05)
         assert not received.events

@@ -16,9 +16,9 @@ from docs.clients.ticket_events import ticket_events
 from realtime.messages import SUBPROTOCOL
 from tests.outages.proxy import Proxy
 from tests.outages.test_chats import post
-from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import ROOT, Client, Server
+from tests.waiting import MAX_WAIT
 
 NAMES = ("apollo", "urql", "gql")
 EMAIL = "clients@boulangerie.example"
@@ -60,7 +60,7 @@ class Received:
 
     async def wait_for(self, key: str, names: tuple[str, ...] = NAMES) -> None:
         """Wait until each of these clients has received the message with this key."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             while not all(key in [key for _, key in self.events[name]] for name in names):
                 await asyncio.sleep(0.05)
 
@@ -130,7 +130,7 @@ async def test_every_client_resumes_after_an_outage_and_a_kill(
         # The database goes away without a word, while messages are posted.
         proxy.drop()
         post_task = asyncio.create_task(post(paul, "during", tickets))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             while not (await paul.execute("{ viewer { user { name } } }")).get("errors"):
                 await asyncio.sleep(0.05)
         proxy.forward()

@@ -19,9 +19,9 @@ from models.errors import ServiceUnavailable
 from models.identity.user import User
 from realtime.hub import Hub
 from tests.outages.proxy import SHORT_TIMEOUTS, Proxy, url_through_proxy
-from tests.patience import PATIENCE, driver_url
 from tests.people import create_user
 from tests.test_app import settings_of
+from tests.waiting import MAX_WAIT, driver_url
 
 OFFERS = {"query": "{ offers(first: 1) { nodes { slug } } }"}
 REFRESH = {  # in a transaction
@@ -45,7 +45,7 @@ async def http(
 
 
 async def wait_until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while not await condition():
             await asyncio.sleep(0.05)
 
@@ -132,7 +132,7 @@ async def test_a_transaction_that_loses_the_database_is_refused_and_frees_its_lo
     with pytest.raises(ServiceUnavailable):
         await change_name(user, "Lost", getattr(proxy, end))
     proxy.forward()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while True:
             try:
                 await change_name(user, "Stored")
@@ -155,7 +155,7 @@ async def test_connections_to_a_server_that_became_a_replica_are_replaced(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             while await try_update(user, "Read-only"):
                 pass
         await owner.execute("SET default_transaction_read_only = off")

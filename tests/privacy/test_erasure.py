@@ -47,9 +47,9 @@ from resolvers.context import Services
 from resolvers.ids import encode
 from resolvers.privacy.erasures import erasure_services
 from storage.store import FolderStore, StoreUnavailable
-from tests.patience import wait_for_lock_waiters
 from tests.people import add_member, create_account, create_staff_viewer, create_user, create_viewer
 from tests.schema.conftest import Dataset
+from tests.waiting import wait_for_lock_waiters
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock

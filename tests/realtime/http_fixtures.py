@@ -14,13 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from realtime.connection_limits import ConnectionLimits, ConnectionRegistry
 from realtime.uvicorn_protocol import uvicorn_options
-from tests.patience import PATIENCE
+from tests.waiting import MAX_WAIT
 
 LONG_TIMEOUTS = ConnectionLimits(
-    head_seconds=10 * PATIENCE,
-    body_seconds=10 * PATIENCE,
-    idle_seconds=10 * PATIENCE,
-    unread_seconds=10 * PATIENCE,
+    head_seconds=10 * MAX_WAIT,
+    body_seconds=10 * MAX_WAIT,
+    idle_seconds=10 * MAX_WAIT,
+    unread_seconds=10 * MAX_WAIT,
     half_open_seconds=1e-9,
 )
 
@@ -102,7 +102,7 @@ class HttpServer:
 
 
 async def read_all(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         return await reader.read()
 
 
@@ -116,11 +116,11 @@ def http_server(limits: ConnectionLimits = LONG_TIMEOUTS, **options: Any) -> Ite
     )
     thread.start()
     try:
-        assert ready.wait(PATIENCE)
+        assert ready.wait(MAX_WAIT)
         yield server
     finally:
         server.release()
         server.uvicorn.should_exit = True
-        thread.join(PATIENCE)
+        thread.join(MAX_WAIT)
         assert not thread.is_alive()
         loop.close()

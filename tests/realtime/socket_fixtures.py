@@ -29,7 +29,7 @@ from realtime.endpoint import SocketEndpoint
 from realtime.hub import Listener
 from realtime.messages import SUBPROTOCOL
 from realtime.uvicorn_protocol import UVICORN_OPTIONS, UvicornProtocol
-from tests.patience import PATIENCE
+from tests.waiting import MAX_WAIT
 
 T = TypeVar("T")
 DEFAULTS = SocketLimits()
@@ -251,7 +251,7 @@ class Server:
             time.sleep(seconds)
 
         self.loop.call_soon_threadsafe(sleep)
-        assert is_blocked.wait(PATIENCE)
+        assert is_blocked.wait(MAX_WAIT)
 
     async def tasks(self) -> int:
         """How many tasks the server runs besides its own and this call."""
@@ -306,11 +306,11 @@ def running_server(
     )
     thread.start()
     try:
-        assert ready.wait(PATIENCE)
+        assert ready.wait(MAX_WAIT)
         yield server
     finally:
         server.uvicorn.should_exit = True
-        thread.join(PATIENCE)
+        thread.join(MAX_WAIT)
         assert not thread.is_alive()
         loop.close()
 
@@ -326,7 +326,7 @@ async def subscribe(
 
 
 async def receive(client: ClientConnection) -> Any:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         return orjson.loads(await client.recv())
 
 
@@ -342,14 +342,14 @@ async def receive_pong(client: ClientConnection) -> list[Any]:
 async def wait_until_closed(client: ClientConnection) -> tuple[int | None, str | None]:
     """The code and the reason the connection was closed with. Messages before that are dropped."""
     with suppress(ConnectionClosed):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             while True:
                 await client.recv()
     return client.close_code, client.close_reason
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool] | bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while True:
             result = condition()
             if result if isinstance(result, bool) else await result:

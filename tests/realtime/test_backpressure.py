@@ -19,7 +19,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.client import SocketLimits
 from realtime.close_codes import CloseCode
-from tests.patience import PATIENCE
 from tests.realtime.socket_fixtures import (
     Server,
     receive,
@@ -30,9 +29,10 @@ from tests.realtime.socket_fixtures import (
     wait_until,
     wait_until_closed,
 )
+from tests.waiting import MAX_WAIT
 
 LONG_TIMEOUT_LIMITS = SocketLimits(
-    send_timeout=10 * PATIENCE, ping_interval=10 * PATIENCE, messages_per_minute=100_000
+    send_timeout=10 * MAX_WAIT, ping_interval=10 * MAX_WAIT, messages_per_minute=100_000
 )
 SHORT_TIMEOUT_LIMITS = replace(LONG_TIMEOUT_LIMITS, send_timeout=0.2, close_timeout=0.1)
 
@@ -85,7 +85,7 @@ async def production_per_iteration(server: Server) -> list[int]:
     the server.
     """
     counts: list[int] = []
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while sum(counts) < 100:
             count_before = server.trace.produced
             await asyncio.sleep(0)
@@ -165,7 +165,7 @@ async def test_a_client_that_floods_the_server_with_pings_and_reads_no_answers_i
     short_timeout_server: Server,
 ) -> None:
     async with slow_client(short_timeout_server) as slow:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             with suppress(ConnectionClosed):
                 while True:
                     await send(slow, type="ping", payload={"a": "x" * 60_000})

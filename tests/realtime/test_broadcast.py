@@ -16,9 +16,9 @@ from realtime import broadcast
 from realtime.close_codes import CloseCode
 from realtime.stream import ACCESS_SECONDS, PAGE_SIZE
 from realtime.uvicorn_protocol import text_frame
-from tests.patience import PATIENCE
 from tests.realtime.socket_fixtures import wait_until
 from tests.realtime.stream_fixtures import MemorySocket, Person, StreamApp
+from tests.waiting import MAX_WAIT
 
 GREETING = "subscription($after: Int) { events(after: $after) { sequence greeting } }"
 NAME = "subscription($after: Int) { events(after: $after) { sequence name } }"
@@ -380,7 +380,7 @@ async def test_everyone_receives_the_whole_sequence_once_in_any_schedule(
             event_count += events
             await asyncio.sleep(random.choice([0, 0.002, 0.01]))
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         _, *sequences = await asyncio.gather(write(), *(client.run(last) for client in clients))
     assert sequences == [list(range(client.after + 1, last + 1)) for client in clients]
     await app.endpoint.close_all()

@@ -13,12 +13,12 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from realtime.client import SocketLimits
-from tests.patience import PATIENCE
 from tests.realtime.http_fixtures import read_all
 from tests.realtime.socket_fixtures import Server, running_server, wait_until
+from tests.waiting import MAX_WAIT
 
 LIMITS = SocketLimits(
-    messages_per_minute=1_000_000, ping_interval=10 * PATIENCE, send_timeout=10 * PATIENCE
+    messages_per_minute=1_000_000, ping_interval=10 * MAX_WAIT, send_timeout=10 * MAX_WAIT
 )
 HANDSHAKE = (
     "GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -102,7 +102,7 @@ async def test_messages_that_arrive_together_are_all_answered_in_order(server: S
     async with connect(server) as (reader, writer):
         writer.write(b"".join(pings))
         for n in range(1_000):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(MAX_WAIT):
                 await reader.readuntil(b'{"type":"pong","payload":{"n":%d,' % n)
 
 
@@ -115,7 +115,7 @@ async def test_a_message_may_come_in_fragments(server: Server) -> None:
     ]
     async with connect(server) as (reader, writer):
         writer.write(b"".join(frames))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             assert await reader.readexactly(4 + len(text) - 1)
 
 

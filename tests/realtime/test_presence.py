@@ -13,7 +13,7 @@ from models.event import Event, Stream
 from realtime import presence as module
 from realtime.hub import Hub
 from realtime.presence import TYPING_LIFETIME, Presence, Typing, typing_key
-from tests.patience import PATIENCE
+from tests.waiting import MAX_WAIT
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -45,7 +45,7 @@ async def alices_changes(presence: Presence) -> AsyncIterator[Changes]:
 
 
 async def next_change(changes: Changes) -> Typing:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         return await anext(changes)
 
 

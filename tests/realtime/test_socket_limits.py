@@ -10,7 +10,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.client import SocketLimits
 from realtime.close_codes import CloseCode
-from tests.patience import PATIENCE
 from tests.realtime.socket_fixtures import (
     Server,
     receive,
@@ -21,9 +20,10 @@ from tests.realtime.socket_fixtures import (
     wait_until,
     wait_until_closed,
 )
+from tests.waiting import MAX_WAIT
 
 TOO_MANY = (CloseCode.TRY_AGAIN_LATER, "Too many connections")
-LONG = 10.0 * PATIENCE
+LONG = 10.0 * MAX_WAIT
 
 
 @asynccontextmanager

@@ -23,9 +23,9 @@ def engine() -> Engine:
     return new_engine()
 
 
-def _prepare(engine: Engine, query: str, x: Any) -> Any:
+def _prepare(engine: Engine, query: str, value: Any) -> Any:
     return engine.prepare(
-        Params(query=f"{query} {OTHER_OPERATION}", operation_name="Mine", variables={"x": x}),
+        Params(query=f"{query} {OTHER_OPERATION}", operation_name="Mine", variables={"x": value}),
         cost_limit=10**9,
     )
 

@@ -41,7 +41,6 @@ from resolvers.paging import cursor
 from schema.root import schema
 from tests.engine.differential.example_counts import examples
 from tests.engine.differential.generated_operations import GeneratedOperation, operations
-from tests.patience import PATIENCE
 from tests.schema.conftest import Dataset, create_private_rows, decode_answer
 from tests.schema.outsiders import (
     Outsider,
@@ -54,6 +53,7 @@ from tests.schema.outsiders import (
 )
 from tests.schema.subscription_fixtures import subscribe
 from tests.schema.test_isolation import documents, selection
+from tests.waiting import MAX_WAIT
 
 if TYPE_CHECKING:
     from models.action import Action
@@ -324,7 +324,7 @@ async def test_subscriptions_reveal_nothing_to_outsiders(
                 live_action = replace(action, bus=services_without_delay.hub)
                 await change_maries_data(dataset, live_action)
                 await _open_ticket_of_paul(dataset, live_action)
-                first = await asyncio.wait_for(next_event, PATIENCE)
+                first = await asyncio.wait_for(next_event, MAX_WAIT)
                 assert first["data"], first
             await subscription.aclose()
             assert find_leaks(dataset, each, key, text(decode_answer(first))) == [], (

@@ -29,11 +29,11 @@ from storage.abandoned_files import RETENTION
 from storage.file_service import scan_waiting_files
 from storage.scanner import scanner_from_url
 from tests.accounts.company_fixtures import create_company, outcome
-from tests.patience import wait_for_lock_waiters
 from tests.people import create_staff, record_step_up
 from tests.storage.clamd import EICAR, FakeClamd
 from tests.storage.test_object_store import S3Server
 from tests.storage.upload_fixtures import CONTENT, Scenario, SlowStore
+from tests.waiting import wait_for_lock_waiters
 from tests.web.web_fixtures import in_chunks, open_site
 from web.files import _UPLOAD_TIMEOUT
 from worker import jobs

@@ -25,7 +25,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.forked import ForkedProcess, run
-from tests.patience import PATIENCE
+from tests.waiting import MAX_WAIT
 
 ROOT = Path(__file__).parents[2]
 # Creating one per client takes longer than a request.
@@ -149,7 +149,7 @@ class Server:
 
 def http_client(**options: Any) -> httpx.AsyncClient:
     """An HTTP client with timeouts long enough for a busy machine."""
-    return httpx.AsyncClient(timeout=PATIENCE, verify=NO_TLS, **options)
+    return httpx.AsyncClient(timeout=MAX_WAIT, verify=NO_TLS, **options)
 
 
 @dataclass

@@ -19,9 +19,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from realtime.close_codes import CloseCode
-from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
+from tests.waiting import MAX_WAIT
 
 PAUL, NEW_ADDRESS = "paul@boulangerie.example", "paul@meunier.example"
 NEW_PASSWORD = "mouette phare ardoise 77"
@@ -63,7 +63,7 @@ async def open_socket(client: Client) -> AsyncIterator[ClientConnection]:
 async def assert_closes(websocket: ClientConnection) -> None:
     """Waits until the websocket is closed."""
     with pytest.raises(ConnectionClosed) as closed:
-        await asyncio.wait_for(websocket.recv(), PATIENCE)
+        await asyncio.wait_for(websocket.recv(), MAX_WAIT)
     assert closed.value.rcvd
     assert closed.value.rcvd.code == CloseCode.UNAUTHORIZED
 
@@ -121,7 +121,7 @@ async def changing_the_password_closes_other_websockets(paul: Client) -> None:
 
 async def wait_for_link(server: Server, email: str, page: str, number: int = 1) -> str:
     """The link to a page in the n-th email to this address that contains one."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while True:
             texts = [each.get_body(("plain",)).get_content() for each in server.emails(email)]  # type: ignore[union-attr]
             links = re.findall(rf"{server.url}/{page}\?token=\S+", "\n".join(texts))
@@ -146,7 +146,7 @@ async def resetting_the_password_closes_every_websocket(server: Server, paul: Cl
         assert (await browser.post(link, data={"password": NEW_PASSWORD})).status_code == 200
         await assert_closes(own_socket)
         assert (await browser.post(link, data={"password": NEW_PASSWORD})).status_code == 404
-    async with asyncio.timeout(PATIENCE):  # one from the previous change, one from this one
+    async with asyncio.timeout(MAX_WAIT):  # one from the previous change, one from this one
         while [str(email["Subject"]) for email in server.emails(PAUL)].count(
             "Votre mot de passe a été modifié"
         ) < 2:

@@ -16,9 +16,9 @@ from typing import Any
 import billing
 from realtime.close_codes import CloseCode
 from tests.accounts.registry_server import answer, result, serve_registry
-from tests.patience import PATIENCE
 from tests.people import PASSWORD, StaffUser, hire, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
+from tests.waiting import MAX_WAIT
 
 PAUL, AMADOU = "paul@boulangerie.example", "amadou@camcha.example"
 CHANGE_FIELDS = "change { id status verdict registeredName }"
@@ -259,7 +259,7 @@ async def pauls_data_is_erased(server: Server, agent: Client, account: str) -> N
         "query($id: ID!) { node(id: $id) { ... on Account { legalName status tickets { nodes { "
         "subject } } } } }"
     )
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while (account_data := (await agent.data(document, id=account))["node"])[
             "legalName"
         ] != "[effacé]":
@@ -267,7 +267,7 @@ async def pauls_data_is_erased(server: Server, agent: Client, account: str) -> N
     assert account_data["status"] == "ERASED"
     assert {each["subject"] for each in account_data["tickets"]["nodes"]} == {"[effacé]"}
     emails = [str(email["Subject"]) for email in server.emails(PAUL)]
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while "Le compte de votre entreprise a été supprimé" not in emails:
             await asyncio.sleep(0.2)
             emails = [str(email["Subject"]) for email in server.emails(PAUL)]

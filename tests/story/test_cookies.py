@@ -21,9 +21,9 @@ from websockets.typing import Origin, Subprotocol
 
 from realtime.close_codes import CloseCode
 from tests.conftest import database_copy
-from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Server, http_client, serve_catalogue
+from tests.waiting import MAX_WAIT
 
 PAUL, GINA = "paul@boulangerie.example", "gina@fournil.example"
 SIGN_IN_MUTATION = """mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) {
@@ -199,7 +199,7 @@ async def signing_out_clears_cookies_and_closes_websockets(browser: Browser) -> 
 
 
 async def close_code(websocket: ClientConnection) -> int | None:
-    await asyncio.wait_for(websocket.wait_closed(), PATIENCE)  # one or two on an idle machine
+    await asyncio.wait_for(websocket.wait_closed(), MAX_WAIT)  # one or two on an idle machine
     return websocket.close_code
 
 
@@ -495,7 +495,7 @@ async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(
     command = ["node", str(STORY_FOLDER / "cookies.mjs"), browser.server.url, PAUL, PASSWORD]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-    output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+    output, errors = await asyncio.wait_for(process.communicate(), MAX_WAIT)
     assert process.returncode == 0, errors.decode()
     seen = json.loads(output)
     assert seen == {

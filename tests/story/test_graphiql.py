@@ -12,9 +12,9 @@ import pytest
 from app import create_engine
 from engine import Params, RequestError
 from tests.conftest import database_copy
-from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Server, serve_catalogue
+from tests.waiting import MAX_WAIT
 from web import graphiql
 
 PAUL = "paul@boulangerie.example"
@@ -42,7 +42,7 @@ async def test_a_person_uses_graphiql_with_an_account(server: Server) -> None:
     command = ["node", str(FOLDER / "graphiql.mjs"), address, PAUL, PASSWORD, *screenshots]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-    output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+    output, errors = await asyncio.wait_for(process.communicate(), MAX_WAIT)
     assert process.returncode == 0, errors.decode()
     seen: dict[str, Any] = json.loads(output)
     assert "failure" not in seen, seen

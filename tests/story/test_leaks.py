@@ -32,10 +32,10 @@ from models.database.sql import execute
 from models.identity.user import Staff, User
 from realtime.hub import Hub
 from resolvers.ids import encode
-from tests.patience import PATIENCE
 from tests.people import create_staff
 from tests.story.generated import CARD, EMAIL, MARK, TEXT, VARIANTS, Operation, operations
 from tests.story.server_fixtures import Client, Server, http_client, run_server
+from tests.waiting import MAX_WAIT
 
 PASSWORD = f"{MARK} corneille sabot pluvier 42"
 ADDRESS = "203.0.113.77"
@@ -354,7 +354,7 @@ async def execute_over_websocket(
         for number, each in enumerate(operation_list)
         if each.root != "subscription"
     }
-    async with logging_server.connect() as socket, asyncio.timeout(PATIENCE):
+    async with logging_server.connect() as socket, asyncio.timeout(MAX_WAIT):
         payload = {"authorization": f"Bearer {access_token}"} if access_token else {}
         with suppress(ConnectionClosed):  # one of them signs out
             await socket.send(_json({"type": "connection_init", "payload": payload}).decode())
@@ -416,7 +416,7 @@ async def send_invalid_bytes(logging_server: LoggingServer) -> None:
     for frame in frames:
         async with logging_server.connect() as socket:
             await socket.send(frame if frame == TEXT else _json(frame).decode())
-            await asyncio.wait_for(socket.wait_closed(), PATIENCE)
+            await asyncio.wait_for(socket.wait_closed(), MAX_WAIT)
 
 
 def test_the_search_detects_a_leak(tmp_path: Path) -> None:

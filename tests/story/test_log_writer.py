@@ -18,8 +18,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.patience import PATIENCE
 from tests.story.server_fixtures import NO_TLS, ROOT, Client, Server
+from tests.waiting import MAX_WAIT
 
 ATTEMPTS = 60  # of each kind
 PIPE_BYTES = 4_096
@@ -69,7 +69,7 @@ def test_the_server_answers_while_nobody_reads_its_log(
             with socket.create_connection(("127.0.0.1", server.port)) as stranger:
                 stranger.sendall(b"NONSENSE\r\n\r\n")
                 assert stranger.recv(100).startswith(b"HTTP/1.1 400 ")
-            assert httpx.get(f"{server.url}/readyz", verify=NO_TLS, timeout=PATIENCE).is_success
+            assert httpx.get(f"{server.url}/readyz", verify=NO_TLS, timeout=MAX_WAIT).is_success
     finally:
         server.stop()
     assert server.process

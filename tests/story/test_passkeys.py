@@ -5,9 +5,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Server, run_server
+from tests.waiting import MAX_WAIT
 
 PAUL = "paul@boulangerie.example"
 STORY_FOLDER = Path(__file__).parent
@@ -40,7 +40,7 @@ async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_fact
         ]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-        output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+        output, errors = await asyncio.wait_for(process.communicate(), MAX_WAIT)
         assert process.returncode == 0, errors.decode()
         assert json.loads(output) == {
             "unproved": ["STEP_UP_REQUIRED"],

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from realtime.close_codes import CloseCode
-from tests.patience import PATIENCE
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Client, Server, http_client, serve_catalogue
+from tests.waiting import MAX_WAIT
 
 PAUL, MARIE, NOE = "paul@boulangerie.example", "marie@quais.example", "noe@boulangerie.example"
 EVENTS_SUBSCRIPTION = (
@@ -366,7 +366,7 @@ async def test_p1_4_role_changes_reach_websockets_of_other_processes(
 
 async def email_from_any(*servers: Server) -> Any:
     """The email to Noé, from whichever process delivered it."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while not (result := [email for server in servers for email in server.emails(NOE)]):
             await asyncio.sleep(0.1)
     return result[0]

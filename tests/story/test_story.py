@@ -14,9 +14,9 @@ from typing import Any
 import pyotp
 import pypdf
 
-from tests.patience import PATIENCE
 from tests.people import PASSWORD, StaffUser, hire
 from tests.story.server_fixtures import Client, Server, SubscriptionMessages, http_client
+from tests.waiting import MAX_WAIT
 
 PAUL = "paul@boulangerie.example"
 TICKET_EVENTS_SUBSCRIPTION = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id,
@@ -193,7 +193,7 @@ async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None
 
 
 async def emails_with_pdf(server: Server) -> list[Any]:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         while not (
             result := [email for email in server.emails(PAUL) if any(email.iter_attachments())]
         ):

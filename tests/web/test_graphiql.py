@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.patience import PATIENCE
 from tests.uvicorn_thread import serve_in_thread
+from tests.waiting import MAX_WAIT
 from tests.web.graphiql_fixtures import TOKEN, application
 from web import graphiql
 from web.page import TEMPLATES
@@ -35,7 +35,7 @@ async def visit_report() -> dict[str, Any]:
         ]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-        output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+        output, errors = await asyncio.wait_for(process.communicate(), MAX_WAIT)
     assert process.returncode == 0, errors.decode()
     report: dict[str, Any] = json.loads(output)
     assert "failure" not in report, report

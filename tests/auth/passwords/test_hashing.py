@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from auth.passwords import Passwords, hashing_pool, hashing_process
-from tests.patience import PATIENCE
+from tests.waiting import MAX_WAIT
 
 PASSWORD = "corneille sabot pluvier 42"
 
@@ -98,7 +98,7 @@ def test_processes_end_with_the_server() -> None:
         with subprocess.Popen(
             [sys.executable, "-c", program + end], stdout=subprocess.PIPE, text=True
         ) as server:
-            output, _ = server.communicate(timeout=PATIENCE)
+            output, _ = server.communicate(timeout=MAX_WAIT)
         pid = int(output)
         assert _has_ended(pid)
 

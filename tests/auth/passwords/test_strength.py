@@ -14,8 +14,8 @@ from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subta
 from auth.passwords import MAX_VARIANTS, Passwords, evaluated_part
 from models.errors import Refusal, Throttled, message_for
 from models.locale import Locale
-from tests.patience import PATIENCE
 from tests.quick_auth import quick_passwords
+from tests.waiting import MAX_WAIT
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ async def test_scoring_the_slowest_password_takes_a_bounded_time(passwords: Pass
     slowest = ("aA1!" * 32, "qwertyuiop" * 12, "p4ssw0rd" * 16, "1.2.1990" * 16, "&é(-è_çà" * 16)
     for worst in slowest:
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
-            async with asyncio.timeout(PATIENCE):  # unbounded, it takes hours
+            async with asyncio.timeout(MAX_WAIT):  # unbounded, it takes hours
                 await passwords.require_strong(worst, "camille@fournil.example " * 1000)
 
 

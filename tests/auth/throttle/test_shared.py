@@ -28,7 +28,7 @@ from auth.throttle import (
 from auth.throttle.shared import SharedThrottle
 from tests.auth.throttle.redis_fixtures import RedisServer
 from tests.auth.throttle.test_throttle import FixedClock, seconds_to_wait, sign_in_keys
-from tests.patience import PATIENCE
+from tests.waiting import MAX_WAIT
 
 SECRET = "a secret key of a test, long enough"
 
@@ -172,7 +172,7 @@ async def test_without_redis_each_process_counts_alone(
     else:
         server.client().config_set("maxmemory", "0")
     with capture_logs() as logged:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             while not any(each["event"] == "throttle.restored" for each in logged):
                 await seconds_to_wait(throttle, key(EMAIL_AND_NETWORK, "c"))
                 await asyncio.sleep(0.05)

@@ -14,7 +14,7 @@ from models.database.connection import sqlite_path
 from models.database.sql import execute
 from models.database.workload import Workload, workload
 from models.errors import ServiceUnavailable
-from tests.patience import PATIENCE
+from tests.waiting import MAX_WAIT
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -30,7 +30,7 @@ async def test_a_cancelled_transaction_stores_nothing(action: Action) -> None:
             insert_finished.set()
             await asyncio.Event().wait()
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         task = asyncio.create_task(insert_and_wait())
         await insert_finished.wait()
         task.cancel()
@@ -66,7 +66,7 @@ async def test_a_transaction_that_reads_first_can_write_despite_another_process(
                 raise AssertionError("began beside another writer")
         other_connection.execute("ROLLBACK")
         # The failed one holds nothing.
-        async with asyncio.timeout(PATIENCE), action.transaction() as tx:
+        async with asyncio.timeout(MAX_WAIT), action.transaction() as tx:
             assert await Account.all().using_db(tx.db).count() == 1
 
 
@@ -95,7 +95,7 @@ async def test_a_transaction_cancelled_while_waiting_for_another_process_is_roll
                 await task
             await execute("SELECT 1")  # the driver's thread has come through
             other_connection.execute("UPDATE account SET siren = siren")  # not locked
-            async with asyncio.timeout(PATIENCE), action.transaction():
+            async with asyncio.timeout(MAX_WAIT), action.transaction():
                 pass
 
 
@@ -122,7 +122,7 @@ async def test_a_report_delays_nobody_and_is_interrupted_when_it_is_cancelled(
             return await execute(statement)
 
     endless = asyncio.create_task(report(ENDLESS))
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         async with action.transaction() as tx:
             account = await Account.create(
                 using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048"

@@ -36,7 +36,7 @@ from models.event import EventKind, Stream, ticket_stream
 from models.operations.email import Email
 from models.support.ticket import Ticket
 from models.support.ticket_position import TicketPosition
-from tests.patience import driver_url
+from tests.waiting import driver_url
 
 ROOT = Path(__file__).parents[3]
 

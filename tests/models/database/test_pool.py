@@ -13,7 +13,7 @@ from tortoise.connection import get_connection
 from models.database.postgres import PostgresClient
 from models.database.workload import Workload, assign_person, workload
 from models.errors import ServiceUnavailable
-from tests.patience import PATIENCE
+from tests.waiting import MAX_WAIT
 
 pytestmark = [
     pytest.mark.usefixtures("db"),
@@ -94,7 +94,7 @@ async def test_two_connections_serve_random_loads(
         for task in random.sample(tasks, 4):
             await asyncio.sleep(random.random() / 200)
             task.cancel()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             rows = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(
             each == number or isinstance(each, asyncio.CancelledError)
@@ -118,7 +118,7 @@ async def test_a_transaction_gets_a_connection_under_constant_load(
 
     readers = [asyncio.create_task(read_repeatedly()) for _ in range(6)]
     await asyncio.sleep(0.05)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MAX_WAIT):
         for _ in range(5):
             async with two_connections._in_transaction():
                 pass
@@ -167,7 +167,7 @@ async def test_a_transaction_that_waits_for_a_lock_leaves_connections_to_reads()
         await db.execute_query("SELECT 1 FROM locked FOR UPDATE")
         waiting = [asyncio.create_task(lock()) for _ in range(20)]
         await asyncio.sleep(0.05)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             assert [tuple(row) for row in await client.read("SELECT 2", [])] == [(2,)]
     await asyncio.gather(*waiting)
     await client.close()

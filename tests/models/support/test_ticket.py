@@ -10,8 +10,8 @@ from models.event import Event, EventKind, last_sequence_of, ticket_stream
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.support.ticket import TRANSITIONS, Category, Channel, Message, Ticket, TicketStatus
-from tests.patience import wait_for_lock_waiters
 from tests.people import create_account, create_staff, create_user
+from tests.waiting import wait_for_lock_waiters
 
 
 @pytest.fixture

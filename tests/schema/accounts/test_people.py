@@ -28,10 +28,10 @@ from models.support.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
-from tests.patience import PATIENCE
 from tests.people import add_member, create_viewer, viewer_of
 from tests.schema.conftest import Company, Dataset
 from tests.schema.subscription_fixtures import subscribe
+from tests.waiting import MAX_WAIT
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Execute
@@ -210,7 +210,7 @@ async def test_concurrent_changes_do_not_deadlock(
             for _ in range(12)
         ]
         responses = await asyncio.wait_for(
-            asyncio.gather(*actions, return_exceptions=True), PATIENCE
+            asyncio.gather(*actions, return_exceptions=True), MAX_WAIT
         )
         assert [
             response

@@ -1,5 +1,5 @@
-"""Waits for another task, process or statement without a fixed time limit, so that slow machines
-don't fail the tests.
+"""Waits for another task, process or statement with a very long time limit only, so that slow
+machines don't fail the tests.
 """
 
 import asyncio
@@ -9,10 +9,10 @@ import asyncpg
 
 from models.database.connection import sqlite_path
 
-PATIENCE = 120  # seconds
+MAX_WAIT = 120  # seconds, after which a test gives up on a machine however slow
 # What the server waits for the database, when that isn't what a test is about.
 _OPTIONS = "&" + "&".join(
-    f"{name}={PATIENCE}"
+    f"{name}={MAX_WAIT}"
     for name in (
         "connect_timeout",
         "chat_timeout",
@@ -28,7 +28,7 @@ WAITING_QUERY = """SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock' AND state <> 'idle'"""
 
 
-def with_patience(postgres_url: str) -> str:
+def with_long_timeouts(postgres_url: str) -> str:
     """The URL of a test database with long timeouts."""
     return postgres_url + _OPTIONS
 
@@ -50,7 +50,7 @@ async def wait_for_lock_waiters(
         return
     connection = await asyncpg.connect(driver_url(database_url))
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             while not stop_waiting() and await connection.fetchval(WAITING_QUERY) < number:
                 await asyncio.sleep(0.01)
     finally:
