@@ -31,6 +31,7 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import NamedTuple
 
 import structlog
@@ -62,12 +63,12 @@ class Limit:
         """The time that the next attempt has to wait at this level, which is a number
         of attempts.
         """
-        excess = math.ceil(level) - self.free_attempts
-        if excess <= 0 or not self.blocks:
+        if level <= self.free_attempts or not self.blocks:
             return timedelta()
+        excess = math.ceil(level) - self.free_attempts
         return min(timedelta(seconds=2 ** min(excess - 1, 30)), self.max_wait)
 
-    @property
+    @cached_property
     def max_level(self) -> int:
         """The level at which counting stops: the first one with the maximum wait."""
         return self.free_attempts + math.ceil(math.log2(max(self.max_wait.total_seconds(), 1))) + 1
@@ -121,12 +122,11 @@ class _Count:
         return max(0.0, self.level - (now - self.at) / limit.decay)
 
     def follow_clock(self, now: datetime) -> None:
-        """When the clock was set back since, continue from here: otherwise the next attempt would
-        have to wait until the clock is where it was.
+        """Continue from here after the clock was set back: otherwise the next attempt would have to
+        wait until the clock is where it was.
         """
-        if now < self.at:
-            self.free_at -= self.at - now
-            self.at = now
+        self.free_at -= self.at - now
+        self.at = now
 
 
 class Throttle:
@@ -135,70 +135,67 @@ class Throttle:
     def __init__(self, clock: Clock, size: int = 100_000) -> None:
         self._clock = clock
         self._size = size
-        self._counts: OrderedDict[Key, _Count] = OrderedDict()
+        self._counts: OrderedDict[str, _Count] = OrderedDict()  # by the hash
 
     async def attempt(self, *keys: Key) -> None:
         """Count one attempt under all keys. While one of them has to wait, raise Throttled and
         count nothing.
         """
-        now = self._now(keys)
-        wait = max((self._free_at(key, now) - now for key in keys), default=timedelta())
-        if wait > timedelta():
+        now = self._clock.now()
+        counts = [self._count(key, now) for key in keys]
+        free_times = [count.free_at for count in counts if count and count.free_at > now]
+        if free_times:
             log.warning(
                 "attempt.throttled",
-                limits=[key.limit.name for key in keys if self._free_at(key, now) > now],
+                limits=[
+                    key.limit.name
+                    for key, count in zip(keys, counts, strict=True)
+                    if count and count.free_at > now
+                ],
             )
-            raise Throttled(math.ceil(wait.total_seconds()))
-        is_under_attack = any(
-            not key.limit.blocks and self._level(key, now) >= key.limit.free_attempts
-            for key in keys
-        )
-        for key in keys:
-            self._set_level(
-                key,
-                self._level(key, now) + (key.limit.weight_under_attack if is_under_attack else 1),
-                now,
-            )
+            raise Throttled(math.ceil((max(free_times) - now).total_seconds()))
+        levels, is_under_attack = [], False
+        for key, count in zip(keys, counts, strict=True):
+            limit = key.limit
+            level = count.current_level(limit, now) if count else 0.0
+            levels.append(level)
+            is_under_attack |= not limit.blocks and level >= limit.free_attempts
+        for key, level in zip(keys, levels, strict=True):
+            weight = key.limit.weight_under_attack if is_under_attack else 1
+            self._set_level(key, level + weight, now)
 
     async def clear(self, *keys: Key) -> None:
         """Reset the counts of these keys."""
         for key in keys:
-            self._counts.pop(key, None)
+            self._counts.pop(key.subject, None)
 
     async def undo_attempt(self, *keys: Key) -> None:
         """Take one attempt back."""
-        now = self._now(keys)
+        now = self._clock.now()
         for key in keys:
-            if key in self._counts:
-                self._set_level(key, max(0.0, self._level(key, now) - 1), now)
+            if count := self._count(key, now):
+                self._set_level(key, max(0.0, count.current_level(key.limit, now) - 1), now)
 
     async def close(self) -> None:
         """Release resources: none, because the counts are in memory."""
 
-    def _now(self, keys: tuple[Key, ...]) -> datetime:
-        now = self._clock.now()
-        for key in keys:
-            if count := self._counts.get(key):
-                count.follow_clock(now)
-        return now
-
-    def _free_at(self, key: Key, now: datetime) -> datetime:
-        return self._counts[key].free_at if key in self._counts else now
-
-    def _level(self, key: Key, now: datetime) -> float:
-        return self._counts[key].current_level(key.limit, now) if key in self._counts else 0.0
+    def _count(self, key: Key, now: datetime) -> _Count | None:
+        count = self._counts.get(key.subject)
+        if count and now < count.at:
+            count.follow_clock(now)
+        return count
 
     def _set_level(self, key: Key, level: float, now: datetime) -> None:
         level = min(level, key.limit.max_level)
-        self._counts[key] = _Count(level, now, now + key.limit.wait(level))
-        self._counts.move_to_end(key)
+        self._counts[key.subject] = _Count(level, now, now + key.limit.wait(level))
+        self._counts.move_to_end(key.subject)
         if len(self._counts) > self._size:
             self._counts.popitem(last=False)
 
 
 def key(limit: Limit, *subject: object) -> Key:
     """The key that counts under a limit for a subject, such as an address or the id of a user."""
-    text = "\0".join(str(part) for part in subject)
+    text = "\0".join((limit.name, *map(str, subject)))
     return Key(limit, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
 
 

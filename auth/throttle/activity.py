@@ -10,6 +10,7 @@ limits of their own.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from auth.throttle import Key, Limit, key
 from models.identity.user import User
@@ -73,9 +74,11 @@ _COMPANY_RATE = timedelta(seconds=0.5)
 _STAFF_RATE = timedelta(seconds=0.5)
 
 
+@cache
 def _message_limit(name: str, free_attempts: int, decay: timedelta) -> Limit:
     return Limit(name, free_attempts, decay, max_wait=timedelta(seconds=30))
 
 
+@cache
 def _request_limit(name: str, free_attempts: int, decay: timedelta) -> Limit:
     return Limit(name, free_attempts, decay, max_wait=timedelta(minutes=10))

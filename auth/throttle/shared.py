@@ -164,9 +164,7 @@ class SharedThrottle(Throttle):
         return response
 
     def _redis_key(self, key: Key) -> str:
-        subject = hmac.new(
-            self._secret, f"{key.limit.name}\0{key.subject}".encode(), hashlib.sha256
-        ).hexdigest()
+        subject = hmac.new(self._secret, key.subject.encode(), hashlib.sha256).hexdigest()
         return f"{{camcha:throttle}}:{subject}"
 
 
