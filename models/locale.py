@@ -20,11 +20,18 @@ def preferred_locale(accept_language: str | None, default: Locale = Locale.FR) -
     Of languages with the same quality the first one is preferred. A language that is refused
     (`fr;q=0`) is chosen only when every other one is refused too.
     """
-    ranks = _ranks(accept_language)
-    return max(Locale, key=lambda locale: (ranks[locale], locale is default))
+    return _preferred_by_default(accept_language)[default]
 
 
 @cached_header
+def _preferred_by_default(accept_language: str | None) -> dict[Locale, Locale]:
+    ranks = _ranks(accept_language)
+    return {
+        default: max(Locale, key=lambda locale: (ranks[locale], locale is default))
+        for default in Locale
+    }
+
+
 def _ranks(accept_language: str | None) -> dict[Locale, tuple[float, int]]:
     """The rank of each language: its quality, and its position from the end. One that is
     not mentioned has the quality 0, a refused one a negative quality.

@@ -19,6 +19,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 # Letters and symbols that show nothing: fillers of Hangul, the blank pattern of Braille, the place
 # of an object, a musical note without a head.
 _BLANK_CHARACTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0\ufffc\U0001d159")
+_VISIBLE_ASCII = re.compile("[!-~]")  # which nearly every text has
 _JOINERS = "\u200c\u200d"  # ZWNJ and ZWJ
 # Arabic, Syriac, the scripts of India and South-East Asia, Mongolian: blocks of Unicode in which
 # joiners change how a word looks, and its meaning.
@@ -37,7 +38,7 @@ def is_blank(text: str) -> bool:
     """Whether a text shows nothing: it has no letter, digit, punctuation or symbol that is visible.
     White space, control and format characters, fillers, and combining marks alone are blank.
     """
-    return not any(
+    return not _VISIBLE_ASCII.search(text) and not any(
         (unicodedata.category(c)[0] in "LNPS" and c not in _BLANK_CHARACTERS)
         or _is_unassigned_symbol(c)
         for c in text
