@@ -120,8 +120,9 @@ def _environment(url: str, folder: Path) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
     }
     return environment | {
-        # Each operation uses one of these pools, and the others have ten connections.
-        "CAMCHA_DATABASE_URL": f"{url}&interactive_connections=10&chat_connections=10",
+        # Each operation uses one of these pools. The client is one person, who may use half of it:
+        # ten connections, as many as the other servers have.
+        "CAMCHA_DATABASE_URL": f"{url}&interactive_connections=20&chat_connections=20",
         "CAMCHA_TEST_INSTALLATION": "true",
         "CAMCHA_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefgh",
         # All subscribers of a fan-out are one person.
