@@ -274,20 +274,22 @@ class Application:
         Raises HTTPError: 403 when cookies come with a request from another site, 503 while the
         database is unavailable.
         """
-        assign_person(client_network(client_address(request.scope)))
+        address = client_address(request.scope)
+        assign_person(client_network(address))
         language = request.header(b"accept-language")
         token = bearer_token(request.header(b"authorization"))
         cookies = self._cookies(
             request.header, request.header(b"cookie") if token is None else None
         )
-        if cookies.has_session and not cookies.is_trusted:
+        has_session = cookies.has_session
+        if has_session and not cookies.is_trusted:
             raise HTTPError(
                 403, error_body(OriginRefused(), Context(anonymous(language), self.services))
             )
         has_invalid_credentials = False
         try:
             viewer = await self._viewer(
-                (cookies.access_token or "") if cookies.has_session else token, language
+                (cookies.access_token or "") if has_session else token, language
             )
         except Unauthenticated:
             viewer, has_invalid_credentials = anonymous(language), True
@@ -299,14 +301,14 @@ class Application:
                 {"Retry-After": str(error.retry_after)},
             ) from error
         if viewer.user:
-            assign_person(f"user:{viewer.user.pk}")
+            assign_person(f"user:{viewer.user.id}")
         return Context(
             viewer,
             self.services,
-            client_address(request.scope),
+            address,
             request.header(b"user-agent") or "",
             cookies=cookies,
-            uses_cookies=cookies.has_session and not has_invalid_credentials,
+            uses_cookies=has_session and not has_invalid_credentials,
             has_invalid_credentials=has_invalid_credentials,
         )
 

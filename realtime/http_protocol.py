@@ -60,7 +60,7 @@ class _FlowControl(FlowControl):
         self._protocol = protocol
 
     def resume_reading(self) -> None:
-        if not self._protocol.has_queue:
+        if self.read_paused and not self._protocol.has_queue:
             super().resume_reading()
 
 
@@ -200,7 +200,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._without_progress = 0
 
     def on_headers_complete(self) -> None:
-        self._check_headers()
+        if self._without_progress or len(self.headers) > self.limits.headers:
+            self._check_headers()
         self._in_body = True
         self._without_progress = self._body_bytes = 0
         if self._wait_timer:

@@ -110,16 +110,17 @@ class GraphQLEndpoint:
             await self._page(Request(scope, receive))(scope, receive, send)
             return
         try:
-            await self._respond(request, response_media_type(accept), send)
+            await self._respond(request, accept, send)
         except ClientDisconnect:
             return
 
-    async def _respond(self, request: HTTPRequest, media_type: str | None, send: Send) -> None:
+    async def _respond(self, request: HTTPRequest, accept: str | None, send: Send) -> None:
+        media_type = response_media_type(accept)
         headers: Headers = ()
         try:
             if request.method not in {"GET", "POST"}:
                 raise http_error(405, "GraphQL is served by GET and POST.", Allow="GET, POST")
-            if self._event_stream and prefers_event_stream(request.header(b"accept")):
+            if self._event_stream and prefers_event_stream(accept):
                 params = await read_params(request, self.engine.limits)
                 await self._event_stream(request, params, send)
                 return
@@ -134,7 +135,7 @@ class GraphQLEndpoint:
             if (
                 self._event_stream
                 and operation.kind == "subscription"
-                and accepts_event_stream(request.header(b"accept"))
+                and accepts_event_stream(accept)
             ):
                 await self._event_stream(request, params, send)
                 return
