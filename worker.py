@@ -33,6 +33,7 @@ from resolvers.privacy.erasures import erasure_services
 from settings import Settings
 from storage.abandoned_files import delete_abandoned_files
 from storage.file_service import FileService, scan_waiting_files
+from support.deadline_reminders import send_deadline_reminders
 from support.reply_emails import send_due_replies
 
 EMAILS_PER_RUN = 1_000
@@ -124,6 +125,11 @@ def jobs(
             "tickets of former agents",
             5,
             lambda: staff.unassign_tickets(Action(None, clock.now(), services.hub)),
+        ),
+        Job(
+            "deadline reminders",
+            60,
+            lambda: send_deadline_reminders(Action(None, clock.now(), services.hub)),
         ),
         Job(
             "erasures",

@@ -32,7 +32,7 @@ from models.operations.email import (
 )
 from models.privacy.erasure import Erasure
 from models.support.ticket import Message, Ticket, TicketStatus
-from models.translations import day, text, time_of_day
+from models.translations import day, duration, text, time_of_day
 
 SIGN_IN_URL = f"{BASE_URL}/"
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -384,6 +384,28 @@ async def send_request_closed(
         solved=ticket.status is TicketStatus.SOLVED,
         member=None if actor.staff else _without_links(actor.name),
         reason=reason,
+    )
+
+
+async def send_deadline_reminder(
+    tx: Transaction, operator: User, account: Account, ticket: Ticket, agent: User | None
+) -> Email:
+    """Remind an operator of the deadline of a legal request, which has one, or tell them that it
+    has passed. `agent` is whom the ticket is assigned to.
+    """
+    assert ticket.deadline_at is not None, "legal requests have one"  # noqa: S101
+    return await _store_for_user(
+        tx,
+        operator,
+        "deadline_reminder",
+        account_id=ticket.account_id,
+        company=_without_links(account.legal_name),
+        number=ticket.number,
+        on=day(local_date(ticket.deadline_at), operator.locale),
+        time=time_of_day(ticket.deadline_at, operator.locale),
+        has_passed=ticket.deadline_at <= tx.action.at,
+        time_left=duration(ticket.deadline_at - tx.action.at, operator.locale),
+        agent=agent and _one_line(agent.name),
     )
 
 

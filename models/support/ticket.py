@@ -93,6 +93,16 @@ def legal_deadline(kind: TicketKind, category: Category, at: datetime) -> dateti
     return min(deadlines, default=None)
 
 
+# How long before the deadline the operators are reminded of a request that nobody has answered yet.
+DEADLINE_REMINDERS = (timedelta(days=7), timedelta(days=1))
+
+
+def next_deadline_reminder(deadline_at: datetime, after: datetime) -> datetime | None:
+    """When the operators are reminded of a deadline next, None when there is no more reminder."""
+    times = [deadline_at - time_left for time_left in DEADLINE_REMINDERS]
+    return min((time for time in times if time > after), default=None)
+
+
 class TicketStatus(StrEnum):
     """The status of a ticket."""
 
@@ -163,6 +173,7 @@ class Ticket(Model):
     opened_on: date = fields.DateField(db_index=True)
     updated_at: datetime = fields.DatetimeField(db_index=True)
     deadline_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
+    deadline_reminder_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     reply_awaited_since = fields.DatetimeField(null=True)
     # since when a reply of staff waits to be sent by email, to those who haven't read it by then
     reply_email_pending_since: datetime | None = fields.DatetimeField(null=True, db_index=True)
@@ -220,13 +231,15 @@ class Ticket(Model):
         request keeps its deadline.
         """
         follows, category = values.get("follows"), values["category"]
-        deadline_at = follows.deadline_at if follows else None
+        deadline_at = (follows.deadline_at if follows else None) or legal_deadline(
+            values.get("kind", TicketKind.GENERAL), category, tx.action.at
+        )
         ticket = await cls.create(
             using_db=tx.db,
             account=account,
             requester=requester,
-            deadline_at=deadline_at
-            or legal_deadline(values.get("kind", TicketKind.GENERAL), category, tx.action.at),
+            deadline_at=deadline_at,
+            deadline_reminder_at=deadline_at and next_deadline_reminder(deadline_at, tx.action.at),
             created_at=tx.action.at,
             updated_at=tx.action.at,
             opened_on=tx.action.day,

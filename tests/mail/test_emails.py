@@ -76,6 +76,17 @@ async def ticket_replies(tx: Transaction, user: User, count: int, more: int) -> 
     return await emails.send_ticket_replies(tx, user, ticket, replies, {0: ["devis.pdf"]}, more)
 
 
+async def deadline_reminder(
+    tx: Transaction, operator: User, has_agent: bool, days_left: int
+) -> Email:
+    """A reminder about a company with the operator's name, which may have an agent of that name."""
+    ticket = legal_request(operator, TicketStatus.OPEN)
+    ticket.account_id = None  # type: ignore[assignment] # no company is stored
+    ticket.deadline_at = tx.action.at + timedelta(days=days_left)
+    agent = operator if has_agent else None
+    return await emails.send_deadline_reminder(tx, operator, company(operator), ticket, agent)
+
+
 LEGAL_NAME_STATUSES = [
     LegalNameStatus.EVIDENCE_NEEDED,
     LegalNameStatus.ACCEPTED,
@@ -156,6 +167,10 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
             (Staff.AGENT, TicketStatus.CLOSED),
             (Staff.AGENT, TicketStatus.SOLVED),
         ]
+    ],
+    "deadline_reminder": [
+        lambda tx, user, agent=agent, days=days: deadline_reminder(tx, user, agent, days)  # type: ignore[misc]
+        for agent, days in [(True, 7), (False, -1)]
     ],
     "account_erased": [
         lambda tx, user: emails.send_account_erased(tx, user, Erasure(invoices_kept=0)),

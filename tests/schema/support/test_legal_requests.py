@@ -12,6 +12,7 @@ from models.accounts.account import Role
 from models.action import Action
 from models.audit import AuditEntry
 from models.identity.user import Staff
+from models.locale import Locale
 from models.operations.email import Email
 from models.support.ticket import (
     LEGAL_DEADLINES,
@@ -26,8 +27,9 @@ from models.support.ticket import (
 from models.viewer import Viewer
 from realtime.delivered_positions import DeliveredPositions
 from resolvers.ids import encode
+from support.deadline_reminders import send_deadline_reminders
 from support.reply_emails import send_due_replies
-from tests.people import add_member, create_staff_viewer, create_user, create_viewer
+from tests.people import add_member, create_staff, create_staff_viewer, create_user, create_viewer
 from tests.schema.conftest import Dataset, Execute
 
 if TYPE_CHECKING:
@@ -313,6 +315,78 @@ async def test_a_follow_up_of_a_legal_request_keeps_its_deadline(
     assert follow_up.pk != ticket.pk
     # It requests nothing by itself: a deletion is requested with a step-up.
     assert (follow_up.kind, follow_up.deadline_at) == (TicketKind.GENERAL, ticket.deadline_at)
+
+
+async def create_operator(action: Action, name: str, **columns: Any) -> None:
+    columns = {"second_factor_at": action.at} | columns
+    await create_staff(action, name, Staff.OPERATOR, **columns)
+
+
+async def run_reminders(action: Action, hours: int) -> list[tuple[int, str, str]]:
+    """The hour, recipient and subject of every email of the job, which runs twice an hour."""
+    emails: list[tuple[int, str, str]] = []
+    for hour in range(hours):
+        await Email.all().delete()
+        for _ in range(2):
+            await send_deadline_reminders(replace(action, at=action.at + timedelta(hours=hour)))
+        emails += [
+            (hour, email.recipient, email.subject) for email in await Email.all().order_by("id")
+        ]
+    return emails
+
+
+async def test_operators_are_reminded_once_a_week_and_once_a_day_before_the_deadline(
+    dataset: Dataset, action: Action
+) -> None:
+    await create_operator(action, "Omar")
+    await create_operator(action, "Ida", locale=Locale.EN)
+    await create_operator(action, "Nora", second_factor_at=None)  # she has no role yet
+    ticket = await open_request(action, dataset.paul.owner)
+    assert ticket.deadline_at == action.at + timedelta(days=29, hours=14)
+    reminders = await run_reminders(action, 40 * 24)
+    french = f"La demande {ticket.number} doit recevoir une réponse sous "
+    english = f"Request {ticket.number} must be answered within "
+    assert reminders == [
+        (hour, recipient, subject)
+        for hour, time_left in ((22 * 24 + 14, 7 * 24), (28 * 24 + 14, 24))
+        for recipient, subject in (
+            (
+                "omar@camcha.example",
+                french + ("7\u00a0jours" if time_left > 24 else "24\u00a0heures"),
+            ),
+            ("ida@camcha.example", english + ("7 days" if time_left > 24 else "24 hours")),
+        )
+    ]
+
+
+async def test_operators_are_not_reminded_of_what_was_answered(
+    execute: Execute, dataset: Dataset, action: Action
+) -> None:
+    await create_operator(action, "Omar")
+    await open_request(action, dataset.paul.owner, TicketKind.GENERAL, Category.USAGE)
+    ticket = await open_request(action, dataset.paul.owner)
+    await close(execute, dataset.alice, ticket, reason="Nous n’avons rien trouvé.")
+    assert await run_reminders(action, 40 * 24) == []
+
+
+async def test_operators_are_reminded_a_day_before_the_deadline_of_a_possible_breach(
+    dataset: Dataset, action: Action
+) -> None:
+    await create_operator(action, "Omar")
+    ticket = await open_request(action, dataset.paul.owner, TicketKind.GENERAL, Category.SECURITY)
+    await ticket.claim(action, dataset.alice.user)  # type: ignore[arg-type]
+    (reminder,) = await run_reminders(action, 80)
+    assert reminder[:2] == (48, "omar@camcha.example")
+
+
+async def test_after_a_downtime_operators_read_once_that_the_deadline_has_passed(
+    dataset: Dataset, action: Action
+) -> None:
+    await create_operator(action, "Omar")
+    ticket = await open_request(action, dataset.paul.owner)
+    reminders = await run_reminders(replace(action, at=action.at + timedelta(days=30)), 3)
+    subject = f"Le délai de la demande {ticket.number} est dépassé"
+    assert reminders == [(0, "omar@camcha.example", subject)]
 
 
 @pytest.mark.parametrize(
