@@ -17,7 +17,7 @@ async def _nothing(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0027_plain_names')]
+    dependencies = [('models', '0028_billing')]
 
     initial = False
 
