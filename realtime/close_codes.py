@@ -58,5 +58,5 @@ class CloseConnection(Exception):
 
 
 def unavailable() -> CloseConnection:
-    """What the operation or the connection needs is temporarily unavailable."""
+    """The close for a dependency of the operation or connection that is temporarily unavailable."""
     return CloseConnection(CloseCode.TRY_AGAIN_LATER, "Try again later")

@@ -94,7 +94,7 @@ class Children(NamedTuple):
             container[key] = row
 
     def subset(self, numbers: Sequence[int]) -> Children:
-        """Those with these numbers."""
+        """The objects with these row numbers."""
         if len(numbers) == len(self.sources):
             return self
         return Children(

@@ -27,7 +27,7 @@ class FairQueue:
         self._waiting: dict[Admission, deque[asyncio.Future[None]]] = {}
 
     async def enter(self, person: str | None, *, transaction: bool) -> Admission:
-        """Wait until a connection may be used. Give it back with `leave`. Raises
+        """Wait until a connection may be used. Return it with `leave`. Raises
         ServiceUnavailable.
         """
         admission = person, transaction

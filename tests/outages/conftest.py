@@ -1,4 +1,4 @@
-"""A proxy before a PostgreSQL database of its own, and a server that uses it."""
+"""A proxy in front of a PostgreSQL database of its own, and a server that uses it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,6 @@
-"""Every text of every input is refused when it shows nothing, by its own field."""
+"""Every text field of every input refuses text without visible characters, with its own
+field path.
+"""
 
 from typing import Any
 
