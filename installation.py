@@ -14,8 +14,10 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from auth.secret_keys import is_encrypted_with
+from billing.documents.checks import RATES
 from billing.seller import seller
-from models.billing.offer import Offer
+from models.billing.offer import Offer, Price
+from models.billing.tax_rule import TaxRule
 from models.database.connection import sqlite_path
 from models.identity.user import Staff, User
 from models.operations.installation import Installation
@@ -72,6 +74,15 @@ async def database_findings(settings: Settings) -> list[Finding]:
                 "Run bin/cli seed.",
             )
         )
+    if rates := await _impossible_rates():
+        findings.append(
+            Finding(
+                Severity.ERROR,
+                "rates",
+                f"There is no such rate of VAT in France: {', '.join(rates)}.",
+                "Correct the prices and the tax rules.",
+            )
+        )
     if not await User.exists(staff=Staff.OPERATOR, second_factor_at__isnull=False):
         findings.append(
             Finding(
@@ -100,6 +111,14 @@ async def database_findings(settings: Settings) -> list[Finding]:
             )
         )
     return findings
+
+
+async def _impossible_rates() -> list[str]:
+    """The rates of prices and tax rules that no invoice may state (BR-FR-16)."""
+    prices = await Price.all().distinct().values("vat_rate")
+    rules = await TaxRule.all().distinct().values("rate")
+    rates = {int(row["vat_rate"]) for row in prices} | {int(row["rate"]) for row in rules}
+    return [f"{rate / 100:g} %" for rate in sorted(rates - RATES)]
 
 
 def _examples(settings: Settings) -> Iterator[tuple[str, str, str]]:

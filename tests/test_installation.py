@@ -2,11 +2,13 @@
 
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from installation import Finding, Severity, setting_findings
+from installation import Finding, Severity, database_findings, setting_findings
+from models.billing.offer import Interval, Offer, Price, Segment
 from settings import PACKAGED_POLICIES, PACKAGED_SELLER, read_settings
 from tests.forked import run
 from tests.test_cli import SECRET_KEY, environment
@@ -198,7 +200,24 @@ async def test_check_examines_the_database(database_url: str, tmp_path: Path) ->
     assert run(["check", "--strict"], cwd=tmp_path, env=env).returncode == 1
     assert run(["seed"], cwd=tmp_path, env=env).returncode == 0
     assert "warning: content" not in run(["check"], cwd=tmp_path, env=env).stdout
+    assert "error: rates" not in run(["check"], cwd=tmp_path, env=env).stdout
     assert run(["migrate", "--to", "__first__"], cwd=tmp_path, env=env).returncode == 0
     result = run(["check"], cwd=tmp_path, env=env)
     assert "error: database: migrations are missing" in result.stdout
     assert result.returncode == 1
+
+
+async def test_a_rate_that_no_invoice_may_state_is_an_error(db: str) -> None:
+    offer = await Offer.create(slug="pme", segment=Segment.PME, texts={})
+    for rate in (2000, 1900, 850):
+        await Price.create(
+            offer=offer,
+            interval=Interval.MONTH,
+            net_cents=100,
+            vat_rate=rate,
+            valid_from=datetime(2026, 11, 1, tzinfo=UTC),
+        )
+    reported_findings = await database_findings(read_settings({}))
+    assert [finding.problem for finding in reported_findings if finding.name == "rates"] == [
+        "There is no such rate of VAT in France: 19 %."
+    ]

@@ -9,6 +9,7 @@ documents wait.
 
 import asyncio
 import atexit
+import json
 import os
 import subprocess
 import sys
@@ -16,8 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
-
-import orjson
 
 from billing.documents.facts import InvoiceFacts
 from billing.documents.rendering_process import PDF, read_frame, write_frame
@@ -37,7 +36,8 @@ class RenderingError(RuntimeError):
 
 async def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
     """The bytes of `billing.documents.factur_x.render`. Raises RenderingError."""
-    request = orjson.dumps({"facts": facts.to_json(), "locale": Locale(locale).value})
+    # json accepts lone surrogates, which orjson refuses.
+    request = json.dumps({"facts": facts.to_json(), "locale": Locale(locale).value}).encode()
     return await asyncio.get_running_loop().run_in_executor(_threads, _render, request)
 
 

@@ -2,19 +2,20 @@
 
 A request is the JSON of the facts and the locale, a response is the PDF or an error, each with its
 length in front. The process ends when its standard input ends, which is when the server ends for
-any reason.
+any reason, and when there was nothing to do for a while, because it takes a hundred megabytes.
 """
 
+import json
 import os
+import select
 import signal
 import struct
 import sys
 from typing import IO
 
-import orjson
-
 LENGTH = struct.Struct(">I")
 PDF, ERROR = b"p", b"e"
+IDLE_TIMEOUT = 300.0  # in seconds
 NICENESS = 10  # people who wait for a response go first, but a download is not starved either
 
 
@@ -37,8 +38,8 @@ def write_frame(stream: IO[bytes], *parts: bytes) -> None:
 
 
 def serve(requests: IO[bytes], responses: IO[bytes]) -> None:
-    """Respond to each request until there are no more."""
-    while (request := read_frame(requests)) is not None:
+    """Respond to each request until there are no more, or none for IDLE_TIMEOUT."""
+    while _is_readable(requests) and (request := read_frame(requests)) is not None:
         try:
             kind, content = PDF, _render(request)
         except Exception as error:  # the parent raises it; this process continues with the next
@@ -46,11 +47,16 @@ def serve(requests: IO[bytes], responses: IO[bytes]) -> None:
         write_frame(responses, kind, content)
 
 
+def _is_readable(stream: IO[bytes]) -> bool:
+    """Wait for the next request; False when there is none for IDLE_TIMEOUT."""
+    return bool(select.select([stream], [], [], IDLE_TIMEOUT)[0])
+
+
 def _render(request: bytes) -> bytes:
     from billing.documents.facts import InvoiceFacts
     from billing.documents.factur_x import render
 
-    values = orjson.loads(request)
+    values = json.loads(request)
     return render(InvoiceFacts.from_json(values["facts"]), values["locale"])
 
 

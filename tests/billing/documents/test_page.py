@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -247,6 +248,12 @@ def test_the_same_facts_give_the_same_bytes_in_any_process() -> None:
     )
     assert process.stdout.strip() == hashlib.sha256(render(invoice())).hexdigest()
     assert render(invoice()) != render(invoice(number="FA-2026-000124"))
+
+
+def test_the_file_depends_on_no_other_day_than_those_of_the_invoice() -> None:
+    pdf = render(invoice())
+    dates = set(re.findall(rb"D:([0-9]{8})|<xmp:[A-Za-z]*Date>([0-9-]{10})|when>([0-9-]{10})", pdf))
+    assert {part.replace(b"-", b"") for match in dates for part in match if part} == {b"20261123"}
 
 
 def test_the_sums_are_carried_over_page_breaks() -> None:

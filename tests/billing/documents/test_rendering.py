@@ -1,12 +1,15 @@
 """Documents that other processes render, while this one answers requests."""
 
 import asyncio
+import io
+import os
 
 import pytest
 
-from billing.documents import factur_x, rendering
+from billing.documents import factur_x, rendering, rendering_process
 from billing.documents.rendering import RenderingError, render
 from tests.billing.documents.invoice_fixtures import invoice
+from tests.billing.documents.invoice_kinds import KINDS
 
 
 async def test_another_process_renders_the_same_bytes() -> None:
@@ -33,6 +36,18 @@ async def test_a_killed_process_is_replaced() -> None:
     await render(invoice())
     rendering._idle_processes[-1].process.kill()
     assert await render(invoice()) == factur_x.render(invoice())
+
+
+async def test_any_invoice_can_be_passed_to_the_process() -> None:
+    facts = KINDS["hostile text"]
+    assert await render(facts) == factur_x.render(facts)
+
+
+def test_a_process_ends_when_there_is_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering_process, "IDLE_TIMEOUT", 0.01)
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as requests, os.fdopen(writer, "wb"):
+        rendering_process.serve(requests, io.BytesIO())  # returns although the pipe stays open
 
 
 async def test_a_failure_is_reported_and_the_process_continues() -> None:
