@@ -106,7 +106,7 @@ _CONTEXT_LENGTH = 80  # characters around a column of numbers
 
 @dataclass(frozen=True)
 class _Group:
-    """A number without gaps, and how it stands in the text."""
+    """A number without gaps, and its position in the text."""
 
     start: int
     end: int
