@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[A-Za-z0-9+\-_/]{1,35}")  # BR-FR-01, BR-FR-02
 _DIRECTORY_ADDRESS = re.compile(r"[A-Za-z0-9+\-_.]{1,125}")  # BR-FR-23, BR-FR-25
 _EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _TRANSFERS = (30, 58)
-_MEANS = (*_TRANSFERS, 48, 54, 59, 68)
+_MEANS = (*_TRANSFERS, 1, 48, 54, 59, 68)
 _MAX_DIGITS = 19  # of an amount or a quantity (BR-FR-DEC-01, BR-FR-DEC-02)
 
 

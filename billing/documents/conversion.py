@@ -7,7 +7,7 @@ from models.billing.payment_method import PaymentKind, PaymentMethod
 from models.billing.territory import SIREN_COUNTRY_CODES
 
 # UNTDID 4461 (BT-81).
-CARD, SEPA_TRANSFER, DIRECT_DEBIT, ONLINE_PAYMENT = 48, 58, 59, 68
+NOT_DEFINED, CARD, SEPA_TRANSFER, DIRECT_DEBIT, ONLINE_PAYMENT = 1, 48, 58, 59, 68
 
 
 def buyer_party(profile: BillingProfile, email: str = "") -> Party:
@@ -41,7 +41,7 @@ def paid_means(
     payment: Payment, method: PaymentMethod | None = None, iban: str = "", bic: str = ""
 ) -> PaymentMeans:
     """How an invoice was paid. `method` is the saved means that was charged, if any; the IBAN and
-    BIC are those of the account that received a transfer.
+    BIC are those of the account that received a transfer, which EN 16931 requires (BR-61).
     """
     match payment.kind:
         case PaymentKind.CARD:
@@ -50,7 +50,7 @@ def paid_means(
             return direct_debit_means(method) if method else PaymentMeans(code=DIRECT_DEBIT)
         case PaymentKind.WALLET:
             return PaymentMeans(code=ONLINE_PAYMENT, information=payment.brand or "")
-    return transfer_means(iban, bic)
+    return transfer_means(iban, bic) if iban else PaymentMeans(code=NOT_DEFINED)
 
 
 def direct_debit_means(method: PaymentMethod, creditor_identifier: str = "") -> PaymentMeans:

@@ -56,6 +56,7 @@ LABELS = {
 }
 # How a card, a transfer and a direct debit are named (UNTDID 4461).
 MEANS = {
+    1: _("Bank transfer"),
     30: _("Bank transfer"),
     48: _("Card"),
     54: _("Card"),

@@ -43,7 +43,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"buyer": replace(FOREIGN, email="")}, "buyer: a SIREN or an email address"),
     ({"buyer": replace(BUYER, electronic_suffix="à")}, "buyer: a SIREN or an email address"),
     ({"payment": PaymentMeans(code=30)}, "a transfer requires an IBAN"),
-    ({"payment": PaymentMeans(code=1)}, "the means of payment is unknown"),
+    ({"payment": PaymentMeans(code=2)}, "the means of payment is unknown"),
 ]
 
 

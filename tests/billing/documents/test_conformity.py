@@ -6,18 +6,21 @@ because the rules tolerate one (BR-CO-17).
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
 import facturx
 import pytest
 import saxonche
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 from pypdf import PdfReader
 
 from billing.documents.cii import build_cii
 from billing.documents.element import NAMESPACES
-from billing.documents.facts import InvoiceFacts
+from billing.documents.facts import InvoiceFacts, Line
 from billing.documents.factur_x import render
 from models.billing.money import Money
 from tests.billing.documents.invoice_fixtures import LINE, invoice
@@ -136,3 +139,30 @@ def _formatted(cents: int) -> str:
 
 def _payable_label(facts: InvoiceFacts) -> str:
     return "Net à votre crédit" if facts.type == 381 else "Net à payer"
+
+
+LINES = st.builds(
+    Line,
+    label=st.just("Offre PME"),
+    unit_price_cents=st.integers(0, 10**7),
+    vat_basis_points=st.sampled_from([210, 550, 850, 1000, 2000]),
+    quantity=st.decimals(-999, 999, places=4),
+    discount_cents=st.integers(-(10**4), 10**4),
+)
+
+
+@given(st.lists(LINES, min_size=1, max_size=12))
+def test_random_lines_amount_to_the_same_everywhere(lines: list[Line]) -> None:
+    """The sums of EN 16931 (BR-CO-10 to BR-CO-17), calculated another way, exactly."""
+    nets = [_half_up(line.quantity * line.unit_price_cents) - line.discount_cents for line in lines]
+    bases: dict[int, int] = {}
+    for line, net in zip(lines, nets, strict=True):
+        bases[line.vat_basis_points] = bases.get(line.vat_basis_points, 0) + net
+    vat = sum(_half_up(Decimal(base * rate) / 10_000) for rate, base in bases.items())
+    net, gross = sum(nets), sum(nets) + vat
+    expected = [f"{Decimal(cents) / 100:.2f}" for cents in (net, vat, gross, 0, gross)]
+    assert _summation(invoice(*lines)) == expected
+
+
+def _half_up(amount: Decimal) -> int:
+    return int(amount.quantize(Decimal(1), ROUND_HALF_UP))

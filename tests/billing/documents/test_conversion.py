@@ -12,9 +12,11 @@ from billing.documents.conversion import (
     paid_means,
     transfer_means,
 )
+from billing.documents.page import page_content
 from models.billing.billing_profile import BillingProfile
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentKind, PaymentMethod
+from models.locale import Locale
 from tests.billing.documents.invoice_fixtures import TRANSFER, invoice
 
 REGISTERED = {
@@ -58,8 +60,10 @@ def test_only_a_company_without_a_siren_is_reached_by_email() -> None:
 @pytest.mark.parametrize("kind", PaymentKind)
 def test_every_kind_of_payment_can_be_stated(kind: PaymentKind) -> None:
     payment = Payment(kind=kind, brand="PayPal", last_four="4242", amount_cents=1, method="x")
-    means = paid_means(payment, iban=TRANSFER.iban)
-    assert check_facts(invoice(payment=means)) == []
+    for iban in (TRANSFER.iban, ""):
+        facts = invoice(payment=paid_means(payment, iban=iban))
+        assert check_facts(facts) == []
+        assert page_content(facts, Locale.FR)["payment"]["rows"]
 
 
 def test_a_direct_debit_names_its_mandate() -> None:
