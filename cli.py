@@ -172,6 +172,20 @@ def _parser() -> argparse.ArgumentParser:
         check_invoices,
         "check that invoice numbers have no gaps and are in the order of their dates",
     )
+    command(
+        "reconcile",
+        reconcile,
+        "compare the ledger with invoices, payments and bank statements, and print differences",
+    )
+    subparser = command(
+        "import-statement",
+        import_bank_statement,
+        "import a bank statement (camt.053 or CSV) and match its lines with invoices",
+    )
+    subparser.add_argument("file", type=Path, help="the statement as the bank gives it")
+    subparser.add_argument(
+        "--iban", help="the account of a CSV file (default: the account for transfers)"
+    )
     subparser = command(
         "verify-audit",
         verify_audit,
@@ -562,6 +576,62 @@ def check_invoices(args: argparse.Namespace) -> int:
 async def _numbering_errors(settings: Settings) -> list[str]:
     async with _open_database(settings):
         return await numbering_errors()
+
+
+def reconcile(args: argparse.Namespace) -> int:
+    from billing.reconciliation import Reconciliation, reconciliation
+
+    async def compare(settings: Settings) -> Reconciliation:
+        async with _open_database(settings):
+            return await reconciliation()
+
+    result = asyncio.run(compare(read_settings(os.environ)))
+    for name, money in (
+        ("owed by customers", result.owed),
+        ("open on invoices", result.open),
+        ("received", result.received),
+        (f"waiting in {result.unmatched_count} bank lines", result.unmatched),
+    ):
+        print(f"{money.formatted('en')} {name}")
+    print("\n".join(result.errors) or "There are no differences.")
+    return 1 if result.errors else 0
+
+
+def import_bank_statement(args: argparse.Namespace) -> int:
+    try:
+        content = args.file.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{args.file}: {error.strerror}") from None
+    try:
+        print(asyncio.run(_import_bank_statement(read_settings(os.environ), args, content)))
+    except Refusal as refusal:
+        messages = [message_for(each, Locale.EN) for each in refusal.refusals]
+        return _report([f"{args.file}: {message}" for message in messages], 1)
+    return 0
+
+
+async def _import_bank_statement(
+    settings: Settings, args: argparse.Namespace, content: bytes
+) -> str:
+    from billing.bank.importing import import_statement  # XML, which other commands don't need
+    from billing.bank.matching import match_new_lines, unmatched_count
+    from billing.seller import seller
+
+    async with _open_database(settings) as clock:
+        action = Action(None, clock.now(), Hub())
+        account = seller(settings.seller).bank
+        imported = await import_statement(
+            action, account, name=args.file.name, content=content, iban=args.iban
+        )
+        matched_count = await match_new_lines(action)
+        waiting_count = await unmatched_count()
+    row = imported.statement
+    first_part = (
+        "This file was imported before."
+        if imported.is_repeated
+        else f"{row.line_count} lines, {row.new_count} of them new."
+    )
+    return f"{first_part} {matched_count} were matched; {waiting_count} wait for a person."
 
 
 def verify_audit(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from accounts import legal_names, staff
 from accounts.invitations import delete_ended_invitations
 from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
+from billing.bank.matching import match_new_lines
 from billing.checkout import CheckoutServices, reconcile
 from mail.delivery import deliver_due
 from mail.message import Sender
@@ -94,6 +95,11 @@ def jobs(
             "payments",
             15,
             lambda: reconcile(Action(None, clock.now(), services.hub), checkout_services),
+        ),
+        Job(
+            "bank lines",
+            15,
+            lambda: match_new_lines(Action(None, clock.now(), services.hub)),
         ),
         Job(
             "quarantine",

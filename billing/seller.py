@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from stdnum.eu import vat
 from stdnum.fr import siren, siret
 
+from billing.bank.account import BankAccount
 from billing.documents.checks import check_facts
 from billing.documents.facts import Address, InvoiceFacts, Line, Note, Party
 from billing.dunning_schedule import DunningSchedule
@@ -40,7 +41,9 @@ class Terms:
 
 @dataclass(frozen=True)
 class Seller:
-    """The seller as printed on invoices, its terms, and how customers contact support."""
+    """The seller as printed on invoices, its terms, how customers contact support, and the account
+    for transfers, None when it doesn't accept any.
+    """
 
     party: Party
     terms: tuple[Terms, ...]
@@ -48,6 +51,7 @@ class Seller:
     dunning: tuple[DunningSchedule, ...]
     support_email: str
     support_phone: str
+    bank: BankAccount | None = None
 
     def terms_on(self, day: date) -> Terms:
         """The terms in force on a date. Raises ValueError before the first."""
@@ -108,6 +112,7 @@ def seller(path: Path) -> Seller:
         dunning,
         config["support"]["email"],
         config["support"]["phone"],
+        _bank(config),
     )
 
 
@@ -183,3 +188,7 @@ def _sample_errors(seller: Seller, on: date) -> list[str]:
             if not error.startswith("buyer")
         }
     )
+
+
+def _bank(config: dict[str, Any]) -> BankAccount | None:
+    return BankAccount.from_config(config["bank"]) if "bank" in config else None

@@ -178,7 +178,8 @@ class Transaction:
 
     async def lock_rows(self, queryset: QuerySet[Row]) -> list[Row]:
         """Lock the rows of a queryset in key order, and return their current state."""
-        return await queryset.using_db(self.db).order_by("id").select_for_update(no_key=True)
+        key = queryset.model._meta.pk_attr
+        return await queryset.using_db(self.db).order_by(key).select_for_update(no_key=True)
 
 
 @dataclass(frozen=True)

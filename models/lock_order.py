@@ -14,6 +14,7 @@ transactions of all tests to this order.
 
 TABLES = (
     "latest_time",
+    "bank_line",
     "account",
     "erasure",
     "invitation",

@@ -23,6 +23,7 @@ from resolvers.context import Services
 from storage.file_service import FileService
 from storage.store import StoreFull, StoreUnavailable
 from support.files import RejectionReason, UploadRejected, receive
+from web.exports import Export, find_export
 from web.page import language, not_found
 from web.ranges import is_unchanged, requested_range
 
@@ -94,16 +95,19 @@ class _FileEndpoints:
 
     async def download(self, request: Request) -> Response:
         """The file or the invoice's PDF, always as an attachment, never displayed on our origin."""
-        match self._token_data(
+        data = self._token_data(
             request.path_params["token"],
             Purpose.FILE_DOWNLOAD,
             Purpose.DOWNLOAD,
             Purpose.EMAIL_DOWNLOAD,
-        ):
+        )
+        match data:
             case {"invoice": int(key)}:
                 return await self._serve_invoice(request, key)
             case {"file": int(key)}:
                 return await self._serve_file(request, key)
+        if export := find_export(self.services, data):
+            return _serve_export(request, export)
         return not_found(request)
 
     def _token_data(self, token: str, *purposes: Purpose) -> dict[str, Any]:
@@ -152,6 +156,17 @@ class _FileEndpoints:
         except StoreUnavailable:
             log.error("store.unavailable", file=file.pk)
             return _json_response(request, 503, "STORE_UNAVAILABLE")
+
+
+def _serve_export(request: Request, export: Export) -> Response:
+    """The file, sent while it is made, so neither its length nor its hash is known."""
+    headers = _HEADERS | {
+        "Content-Disposition": content_disposition(export.name),
+        "Content-Type": export.media_type,
+    }
+    if request.method == "HEAD":
+        return Response(headers=headers)
+    return StreamingResponse(export.content, headers=headers)
 
 
 def _check_headers(request: Request, file: File) -> Response | None:

@@ -22,7 +22,6 @@ from billing.bank.statement import (
     NAME_LENGTH,
     Statement,
     StatementFault,
-    StatementFormat,
     StatementInvalid,
     StatementLine,
     clean_iban,
@@ -30,6 +29,7 @@ from billing.bank.statement import (
     parse_cents,
     parse_day,
 )
+from models.billing.bank import StatementFormat
 from models.billing.money import to_decimal
 from models.translations import Translatable, _
 

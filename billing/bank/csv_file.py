@@ -18,7 +18,6 @@ from billing.bank.statement import (
     NAME_LENGTH,
     Statement,
     StatementFault,
-    StatementFormat,
     StatementInvalid,
     StatementLine,
     clean_iban,
@@ -26,6 +25,7 @@ from billing.bank.statement import (
     parse_cents,
     parse_day,
 )
+from models.billing.bank import StatementFormat
 from models.text import fold_text
 from models.translations import Translatable, _
 

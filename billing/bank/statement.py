@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 
 import stdnum.iban
 
+from models.billing.bank import StatementFormat
 from models.card_numbers import mask_card_numbers
 from models.clock import local_date
 from models.text import clean_line
@@ -17,13 +17,6 @@ CURRENCY = "EUR"
 TEXT_LENGTH = 1_000
 NAME_LENGTH = 140
 MAX_CENTS = 10**15  # ISO 20022 writes amounts with up to 18 digits; no euro account has that
-
-
-class StatementFormat(StrEnum):
-    """The format of a statement's file."""
-
-    CAMT_053 = "CAMT_053"
-    CSV = "CSV"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,35 @@ from models.audit_action import AuditAction
 class BillingAuditAction(AuditAction):
     """Actions of the billing domain."""
 
+    ACCOUNT_EXPORT_INVOICES = (
+        "account.export_invoices",
+        "A link to the invoices of a year of a company was made.",
+    )
+    ACCOUNT_EXPORT_MOVEMENTS = (
+        "account.export_movements",
+        "A link to the movements of money of a company was made.",
+    )
+    BANK_LINE_DISMISS = (
+        "bank_line.dismiss",
+        "A line of a bank statement was set aside: not a customer's payment, or to be returned.",
+    )
+    BANK_LINE_MATCH = (
+        "bank_line.match",
+        "A line of a bank statement became the payment of a company (`match` says by what).",
+    )
+    BANK_LINE_REVERSE = (
+        "bank_line.reverse",
+        "The bank took a line back, and the payment that it had become was reversed.",
+    )
+    BANK_LINE_UNDO = (
+        "bank_line.undo",
+        "A match of a line of a bank statement was undone, and its payment reversed.",
+    )
+    BANK_STATEMENT_IMPORT = (
+        "bank_statement.import",
+        "A bank statement was imported, with so many lines, of which so many were new.",
+    )
+    FEC_EXPORT = "fec.export", "A link to the file of accounting entries of a year was made."
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
     INVOICE_RECIPIENT_ADD = (
         "invoice_recipient.add",

@@ -23,3 +23,31 @@ class BillingErrorCode(ErrorCode):
         "PAYMENT_UNAVAILABLE",
         _("The payment service isn’t responding. You can try again without being charged twice."),
     )
+    BANK_ACCOUNT_UNKNOWN = (
+        "BANK_ACCOUNT_UNKNOWN",
+        _("This isn’t one of the accounts in the seller’s file."),
+    )
+    BANK_LINE_DECIDED = (
+        "BANK_LINE_DECIDED",
+        _("This line has already been dealt with. Undo that first."),
+    )
+    BANK_MATCH_TOO_LARGE = (
+        "BANK_MATCH_TOO_LARGE",
+        _("The amounts exceed what the line or the invoice has left."),
+    )
+    BANK_MATCH_OTHER_CUSTOMER = (
+        "BANK_MATCH_OTHER_CUSTOMER",
+        _("All invoices of a match must belong to the same company."),
+    )
+    STATEMENT_INVALID = (
+        "STATEMENT_INVALID",
+        _("The statement can’t be read."),
+    )
+    STATEMENT_TOO_LARGE = (
+        "STATEMENT_TOO_LARGE",
+        _("A statement can have at most %(limit)s MB."),
+    )
+    TRANSFER_UNAVAILABLE = (
+        "TRANSFER_UNAVAILABLE",
+        _("Payment by bank transfer isn’t available. Choose another payment method."),
+    )

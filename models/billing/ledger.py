@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 from tortoise import fields
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.accounts.account import AccountStatus
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
     from models.billing.invoice import Invoice
     from models.billing.payment import Payment
     from models.billing.refund import Refund
+    from models.viewer import Viewer
 
 
 class Journal(StrEnum):
@@ -74,6 +78,19 @@ class LedgerEntry(Model):
     class Meta:
         table = "ledger_entry"
         unique_together = (("journal", "number"),)
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["LedgerEntry"]:
+        """Agents see the entries of all customers except erased ones, buyers those of their
+        account.
+        """
+        if viewer.is_agent:
+            return cls.filter(account__status__not=AccountStatus.ERASED)
+        return (
+            cls.filter(account_id=viewer.account.pk)
+            if viewer.account and viewer.is_buyer
+            else cls.filter(id=None)
+        )
 
 
 class LedgerLine(Model):

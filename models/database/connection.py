@@ -32,6 +32,7 @@ MODULES = [
     "models.support.file",
     "models.idempotency",
     "models.accounts.invitation",
+    "models.billing.bank",
     "models.billing.billing_period",
     "models.billing.billing_profile",
     "models.billing.invoice",

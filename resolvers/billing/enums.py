@@ -1,5 +1,9 @@
 """Enums of billing."""
 
+from enum import StrEnum
+
+from billing.movements import MovementKind
+from models.billing.bank import BankLineMatch, BankLineProblem, BankLineStatus, StatementFormat
 from models.billing.invoice_recipient import InvoiceRecipientStatus
 from models.billing.offer import Interval, Segment
 from models.billing.payment import PaymentStatus
@@ -68,5 +72,94 @@ describe_enum(
         "PENDING": "The recipient was asked by email and hasn't answered.",
         "CONFIRMED": "The recipient receives every invoice.",
         "REFUSED": "The recipient declined or unsubscribed, and isn't asked again.",
+    },
+)
+
+
+describe_enum(
+    StatementFormat,
+    "The format of a bank statement's file.",
+    {
+        "CAMT_053": "The XML message camt.053 of ISO 20022, in any version.",
+        "CSV": "The CSV export of a bank's website.",
+    },
+)
+
+
+describe_enum(
+    BankLineStatus,
+    "What became of a line of a bank statement.",
+    {
+        "NEW": "The line was imported and is going to be matched.",
+        "UNMATCHED": "The line waits for a person. `problem` says why.",
+        "MATCHED": "The line is the payment of a company.",
+        "DISMISSED": "The line isn't the payment of a customer.",
+        "TO_RETURN": "The money is to be sent back.",
+        "REVERSED": "The bank took the money back; the payment was reversed.",
+        "REVERSAL": "The line took an earlier line back.",
+        "OUTGOING": "The money went out of the account. Only day and amount are stored.",
+    },
+)
+
+
+describe_enum(
+    BankLineMatch,
+    "By what a line was matched with what it pays.",
+    {
+        "REFERENCE_AND_AMOUNT": "By the reference or the number of an invoice, with the exact "
+        "amount.",
+        "REFERENCE": "By the ISO 11649 reference of an invoice, with another amount.",
+        "IBAN_AND_AMOUNT": "By the payer's account, which paid for this company before, with the "
+        "exact amount.",
+        "MANUAL": "By a member of the staff.",
+    },
+)
+
+
+describe_enum(
+    BankLineProblem,
+    "Why a line waits for a person.",
+    {
+        "NO_REFERENCE": "The line has no reference, and the payer's account doesn't identify an "
+        "invoice.",
+        "UNKNOWN_REFERENCE": "No invoice has the reference.",
+        "AMOUNT_DIFFERS": "The line names an invoice by its number, which has no check digits, "
+        "and the amount isn't what is open on it.",
+        "SEVERAL_CUSTOMERS": "The line names invoices of several companies.",
+        "ACCOUNT_ERASED": "The company's account was erased.",
+        "POSSIBLE_DUPLICATE": "A statement in another format has a line with the same day and "
+        "amount, which may be the same movement.",
+        "ORIGINAL_NOT_FOUND": "The line takes an earlier one back, but doesn't say which.",
+        "UNDONE": "An earlier match was undone.",
+    },
+)
+
+
+class BankLineDismissal(StrEnum):
+    """Why a line is set aside, as the status that it gets."""
+
+    DISMISSED = "DISMISSED"
+    TO_RETURN = "TO_RETURN"
+
+
+describe_enum(
+    BankLineDismissal,
+    "Why a line is set aside.",
+    {
+        "DISMISSED": "It isn't the payment of a customer.",
+        "TO_RETURN": "The money is to be sent back.",
+    },
+)
+
+
+describe_enum(
+    MovementKind,
+    "The kinds of movements of money.",
+    {
+        "INVOICE": "An invoice was issued.",
+        "CREDIT_NOTE": "A credit note was issued.",
+        "PAYMENT": "Money was received.",
+        "PAYMENT_REVERSED": "A payment was taken back by the bank, or was a mistake.",
+        "REFUND": "Money was paid back.",
     },
 )

@@ -4,9 +4,18 @@ from enum import Enum
 
 import strawberry
 
+from billing.movements import MovementKind
+from models.billing.bank import BankLineStatus
 from models.billing.offer import Segment
 from resolvers.descriptions import describe_enum
-from resolvers.filters import DateFilter, DateTimeFilter, Filter, OrderDirection, StringFilter
+from resolvers.filters import (
+    DateFilter,
+    DateTimeFilter,
+    Filter,
+    IdFilter,
+    OrderDirection,
+    StringFilter,
+)
 
 
 class OfferOrderField(Enum):
@@ -88,4 +97,73 @@ class InvoiceFilter:
     )
     issued_on: DateFilter | None = strawberry.field(
         default=None, description="The day of issue in Paris."
+    )
+
+
+class BankLineOrderField(Enum):
+    """The columns that lines of bank statements can be ordered by."""
+
+    BOOKED_ON = "booked_on"
+    AMOUNT = "amount_cents"
+
+
+describe_enum(
+    BankLineOrderField,
+    "The fields that lines of bank statements can be ordered by.",
+    {"BOOKED_ON": "The day of the booking.", "AMOUNT": "The signed amount."},
+)
+
+
+@strawberry.input(description="The order of lines of bank statements.")
+class BankLineOrder:
+    field: BankLineOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+
+
+@strawberry.input(
+    description="Conditions on lines of bank statements. All given conditions must be met."
+)
+class BankLineFilter:
+    status: Filter[BankLineStatus] | None = strawberry.field(
+        default=None, description="What became of the line. UNMATCHED is the queue for people."
+    )
+    account_id: IdFilter | None = strawberry.field(
+        default=None, description="The ID of the company whose payment the line is."
+    )
+    booked_on: DateFilter | None = strawberry.field(
+        default=None, description="The day on which the bank booked the line."
+    )
+
+
+class MoneyMovementOrderField(Enum):
+    """The columns that movements can be ordered by."""
+
+    DAY = "id"
+
+
+describe_enum(
+    MoneyMovementOrderField,
+    "The fields that movements of money can be ordered by.",
+    {"DAY": "The order in which they happened."},
+)
+
+
+@strawberry.input(description="The order of movements of money.")
+class MoneyMovementOrder:
+    field: MoneyMovementOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+
+
+@strawberry.input(description="Conditions on movements of money. All given conditions must be met.")
+class MoneyMovementFilter:
+    account_id: IdFilter | None = strawberry.field(
+        default=None, description="The ID of the company."
+    )
+    day: DateFilter | None = strawberry.field(
+        default=None, description="The day of the movement, in Europe/Paris."
+    )
+    kind: Filter[MovementKind] | None = strawberry.field(default=None, description="What happened.")
+    is_open: bool | None = strawberry.field(
+        default=None,
+        description="True for the invoices that aren't fully paid, false for those that are.",
     )

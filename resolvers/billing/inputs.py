@@ -1,10 +1,14 @@
 """Inputs of the billing mutations."""
 
+from datetime import date
+
 import strawberry
 
 from models.locale import Locale
 from resolvers.addresses import PostalAddressInput
 from resolvers.arguments import IDEMPOTENCY_KEY
+from resolvers.billing.enums import BankLineDismissal
+from resolvers.scalars import BigInt
 
 
 @strawberry.input(description="The price at which to buy the offer.")
@@ -65,3 +69,90 @@ class InvoiceRecipientRemoveInput:
     recipient_id: strawberry.ID = strawberry.field(
         description="The ID of a recipient (`Account.invoiceRecipients`) who hasn't declined."
     )
+
+
+@strawberry.input(description="The bank statement to import.")
+class BankStatementImportInput:
+    file_name: str = strawberry.field(
+        description="The name of the file, at most 200 characters, to recognize it later."
+    )
+    content: str = strawberry.field(
+        description="The file in Base64, compressed with gzip or not, at most 20 MB: a camt.053 "
+        "statement or a CSV export. Larger ones are for the command `import-statement`."
+    )
+    iban: str | None = strawberry.field(
+        default=None,
+        description="The account of a CSV file, which doesn't contain it. Defaults to the account "
+        "for transfers.",
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="An invoice that a line of a bank statement pays.")
+class BankLineInvoiceInput:
+    invoice_id: strawberry.ID = strawberry.field(description="The ID of the invoice.")
+    amount_cents: BigInt | None = strawberry.field(
+        default=None,
+        description="How much of the line it takes, in cents. Defaults to all that is open.",
+    )
+
+
+@strawberry.input(description="The line of a bank statement and what it pays.")
+class BankLineMatchInput:
+    line_id: strawberry.ID = strawberry.field(description="The ID of an unmatched line.")
+    invoices: list[BankLineInvoiceInput] = strawberry.field(
+        default_factory=list,
+        description="The invoices that it pays, all of the same company, in this order, at most "
+        "100. What is left over stays on the company's balance.",
+    )
+    account_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The ID of the company on whose balance the money stays. Required without "
+        "invoices.",
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The reversal on a bank statement and what it takes back.")
+class BankLineMatchReversalInput:
+    line_id: strawberry.ID = strawberry.field(description="The ID of an unmatched reversal.")
+    original_id: strawberry.ID = strawberry.field(
+        description="The ID of the line of the opposite amount that it takes back."
+    )
+
+
+@strawberry.input(description="The line of a bank statement to set aside.")
+class BankLineDismissInput:
+    line_id: strawberry.ID = strawberry.field(description="The ID of an unmatched line.")
+    reason: BankLineDismissal = strawberry.field(description="Why it is set aside.")
+
+
+@strawberry.input(description="The line of a bank statement whose decision is undone.")
+class BankLineUndoInput:
+    line_id: strawberry.ID = strawberry.field(
+        description="The ID of a line that was matched or set aside."
+    )
+
+
+@strawberry.input(description="The movements of money to export.")
+class AccountExportMovementsInput:
+    account_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The ID of the company. Defaults to the one that the session acts for.",
+    )
+    since: date = strawberry.field(description="The first day.")
+    until: date = strawberry.field(description="The day after the last one.")
+
+
+@strawberry.input(description="The invoices to export.")
+class AccountExportInvoicesInput:
+    account_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The ID of the company. Defaults to the one that the session acts for.",
+    )
+    year: int = strawberry.field(description="The calendar year of issue, such as 2026.")
+
+
+@strawberry.input(description="The year of accounting entries to export.")
+class FecExportInput:
+    year: int = strawberry.field(description="The calendar year, such as 2026.")

@@ -2,20 +2,32 @@
 
 import strawberry
 
-from auth.rules import agent, anyone, buyer
+from auth.rules import agent, anyone, buyer, operator
 from models.billing.audit_actions import BillingAuditAction
+from resolvers.billing import bank as bank_resolvers
+from resolvers.billing import exports as export_resolvers
 from resolvers.billing import invoice_recipients as recipient_resolvers
 from resolvers.billing import invoices as invoice_resolvers
+from resolvers.billing import movements as movement_resolvers
 from resolvers.billing import offers as offer_resolvers
 from resolvers.billing import payments as payment_resolvers
 from resolvers.billing import purchases as purchase_resolvers
+from resolvers.billing import reconciliation as reconciliation_resolvers
+from schema.billing.bank import (
+    BankLine,
+    BankLinePayload,
+    BankStatement,
+    BankStatementImportPayload,
+)
 from schema.billing.invoice_recipients import (
     InvoiceRecipientAddPayload,
     InvoiceRecipientRemovePayload,
 )
 from schema.billing.invoices import Invoice
+from schema.billing.movements import ExportPayload, MoneyMovement
 from schema.billing.offers import Offer
 from schema.billing.purchases import PaymentPayload, Purchase, PurchasePayload
+from schema.billing.reconciliation import Reconciliation
 from schema.fields import mutation, query
 from schema.nodes import Connection
 
@@ -49,6 +61,30 @@ class BillingQuery:
     )
     invoices: Connection[Invoice] | None = query(
         invoice_resolvers.invoices, allow=buyer | agent, description="Invoices, most recent first."
+    )
+    bank_lines: Connection[BankLine] | None = query(
+        bank_resolvers.bank_lines,
+        allow=agent | operator,
+        description="The lines of imported bank statements, oldest first. Those whose status is "
+        "UNMATCHED wait for an operator.",
+    )
+    bank_statements: Connection[BankStatement] | None = query(
+        bank_resolvers.bank_statements,
+        allow=agent | operator,
+        description="The imported bank statements, most recent first.",
+    )
+    money_movements: Connection[MoneyMovement] | None = query(
+        movement_resolvers.money_movements,
+        allow=buyer | agent,
+        description="What changed what companies owe: invoices, credit notes, payments, refunds, "
+        "most recent first, each with the balance after it.",
+    )
+    reconciliation: Reconciliation | None = query(
+        reconciliation_resolvers.reconciliation,
+        allow=operator,
+        cost=1_000,
+        description="Compares the ledger with documents, payments and bank statements. The command "
+        "`reconcile` does the same for millions of them.",
     )
 
 
@@ -99,4 +135,69 @@ class BillingMutation:
         allow=buyer,
         audit=BillingAuditAction.INVOICE_RECIPIENT_REMOVE,
         description="Removes a recipient, who receives no further invoices.",
+    )
+    bank_statement_import: BankStatementImportPayload | None = mutation(
+        bank_resolvers.import_file,
+        "statement",
+        "is_repeated",
+        allow=operator,
+        audit=BillingAuditAction.BANK_STATEMENT_IMPORT,
+        description="Imports a statement of the vendor's bank account, and matches its lines with "
+        "invoices. A file or a line that was imported before changes nothing. A file with a fault "
+        "isn't imported at all, and each fault is an error with its line. Requires a step-up.",
+    )
+    bank_line_match: BankLinePayload | None = mutation(
+        bank_resolvers.match,
+        "line",
+        allow=operator,
+        audit=BillingAuditAction.BANK_LINE_MATCH,
+        description="Makes an unmatched line the payment of a company: for invoices, whole or in "
+        "part, or for its balance. Requires a step-up.",
+    )
+    bank_line_match_reversal: BankLinePayload | None = mutation(
+        bank_resolvers.match_reversal,
+        "line",
+        allow=operator,
+        audit=BillingAuditAction.BANK_LINE_REVERSE,
+        description="Says which line an unmatched reversal takes back. The payment that it had "
+        "become is reversed, and its invoices are open again. Requires a step-up.",
+    )
+    bank_line_dismiss: BankLinePayload | None = mutation(
+        bank_resolvers.dismiss,
+        "line",
+        allow=operator,
+        audit=BillingAuditAction.BANK_LINE_DISMISS,
+        description="Sets an unmatched line aside, because it isn't a customer's payment or is to "
+        "be returned. Requires a step-up.",
+    )
+    bank_line_undo: BankLinePayload | None = mutation(
+        bank_resolvers.undo,
+        "line",
+        allow=operator,
+        audit=BillingAuditAction.BANK_LINE_UNDO,
+        description="Undoes a match or the setting aside of a line, which then waits for a person "
+        "again. The payment of a match is reversed. Requires a step-up.",
+    )
+    account_export_movements: ExportPayload | None = mutation(
+        export_resolvers.export_movements,
+        "url",
+        allow=buyer | agent,
+        audit=BillingAuditAction.ACCOUNT_EXPORT_MOVEMENTS,
+        description="Makes a link to the movements of money of a company as CSV, with balances.",
+    )
+    account_export_invoices: ExportPayload | None = mutation(
+        export_resolvers.export_invoices,
+        "url",
+        allow=buyer | agent,
+        audit=BillingAuditAction.ACCOUNT_EXPORT_INVOICES,
+        description="Makes a link to the invoices and credit notes of a year of a company: a ZIP "
+        "of PDFs with an index as CSV.",
+    )
+    fec_export: ExportPayload | None = mutation(
+        export_resolvers.export_fec,
+        "url",
+        allow=operator,
+        audit=BillingAuditAction.FEC_EXPORT,
+        description="Makes a link to the file of accounting entries (FEC) of a year, which the tax "
+        "office may ask for (Livre des procédures fiscales, A47 A-1). Requires a step-up.",
     )

@@ -49,6 +49,7 @@ class Scenario:
     engine: Engine
     price: Price
     action: Action
+    operator: Viewer | None = None  # of examples that need the same one several times
 
     @property
     def owner(self) -> Viewer:

@@ -48,6 +48,42 @@ async def owner(scenario: Scenario) -> Viewer:
 ADDRESS = {"street": "", "postalCode": LONG, "city": " ", "country": "ZZ"}
 ADDRESS_PATHS: set[tuple[str, ...]] = {("street",), ("postalCode",), ("city",), ("country",)}
 FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]]]] = {
+    "accountExportMovements": (
+        owner,
+        {"accountId": BAD_ID, "since": "2026-02-01", "until": "2026-01-01"},
+        {("accountId",), ("until",)},
+    ),
+    "accountExportInvoices": (
+        owner,
+        {"accountId": BAD_ID, "year": 1900},
+        {("accountId",), ("year",)},
+    ),
+    "bankStatementImport": (
+        operator_viewer,
+        {"fileName": "", "content": "?", "iban": "x", "idempotencyKey": ""},
+        {("fileName",), ("content",), ("iban",), ("idempotencyKey",)},
+    ),
+    "bankLineMatch": (
+        operator_viewer,
+        {
+            "lineId": BAD_ID,
+            "accountId": BAD_ID,
+            "invoices": [{"invoiceId": "x"}, {"invoiceId": BAD_ID, "amountCents": 1}],
+            "idempotencyKey": "",
+        },
+        {
+            ("lineId",),
+            ("accountId",),
+            ("invoices", "0", "invoiceId"),
+            ("invoices", "1", "invoiceId"),
+            ("idempotencyKey",),
+        },
+    ),
+    "bankLineMatchReversal": (
+        operator_viewer,
+        {"lineId": BAD_ID, "originalId": "x"},
+        {("lineId",), ("originalId",)},
+    ),
     "accountSignUp": (
         anonymous,
         {

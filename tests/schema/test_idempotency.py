@@ -51,6 +51,9 @@ MUTATIONS_WITHOUT_KEY = {
         "accountTransferOwnership",
         "authenticatorRemove",
         "authenticatorRename",
+        "bankLineDismiss",
+        "bankLineMatchReversal",
+        "bankLineUndo",
         "emailRetry",
         "invitationRevoke",
         "invoiceRecipientRemove",
@@ -92,7 +95,13 @@ MUTATIONS_WITHOUT_KEY = {
         "sessionSwitchAccount",
         "totpSetUp",
     },
-    "is neither stored nor sent": {"clockAdvance", "ticketTyping"},
+    "is neither stored nor sent": {
+        "accountExportInvoices",
+        "accountExportMovements",
+        "clockAdvance",
+        "fecExport",
+        "ticketTyping",
+    },
 }
 
 

@@ -1,12 +1,16 @@
 """An example of each audited mutation of billing, in a function with the mutation's name."""
 
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from models.audit import AuditEntry
 from models.billing.audit_actions import BillingAuditAction
+from models.billing.bank import BankLine
 from models.billing.payment import Payment
+from models.viewer import Viewer
 from resolvers.ids import encode
-from tests.schema.audited_fixtures import Scenario
+from tests.billing.bank.statement_fixtures import Entry, Transfer, camt
+from tests.schema.audited_fixtures import Scenario, operator_viewer
 
 if TYPE_CHECKING:
     pass
@@ -77,3 +81,81 @@ async def invoice_recipient_remove(scenario: Scenario) -> None:
     recipient = await invoice_recipient_add(scenario)
     for _ in range(2):
         await scenario.mutate(scenario.owner, "invoiceRecipientRemove", recipientId=recipient)
+
+
+async def import_line(scenario: Scenario, *entries: Entry | Transfer, key: str = "k") -> str:
+    """Imports a statement with these entries. Returns the ID of its last line."""
+    content = b64encode(camt(*entries, message_id=key)).decode()
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario),
+            "bankStatementImport",
+            fileName="MARKED.xml",
+            content=content,
+            idempotencyKey=key,
+        )
+    line = await BankLine.all().order_by("-id").first()
+    assert line is not None
+    return encode("BankLine", line.pk)
+
+
+async def _operator(scenario: Scenario) -> Viewer:
+    """The operator of the scenario, who is created once."""
+    if scenario.operator is None:
+        scenario.operator = await operator_viewer(scenario)
+    return scenario.operator
+
+
+async def bank_statement_import(scenario: Scenario) -> None:
+    await import_line(scenario, Transfer(cents=100, text="MARKED TEXT"))
+
+
+async def bank_line_match(scenario: Scenario) -> str:
+    line = await import_line(scenario, Transfer(cents=100, text="MARKED", end_to_end_id="E"))
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario),
+            "bankLineMatch",
+            lineId=line,
+            accountId=encode("Account", scenario.dataset.paul.account.pk),
+            idempotencyKey="MARKED KEY",
+        )
+    return line
+
+
+async def bank_line_match_reversal(scenario: Scenario) -> None:
+    original = await bank_line_match(scenario)
+    back = Entry(transfers=(Transfer(cents=-100, payer_iban=""),), is_reversal=True)
+    line = await import_line(scenario, back, key="back")
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario), "bankLineMatchReversal", lineId=line, originalId=original
+        )
+
+
+async def bank_line_dismiss(scenario: Scenario) -> None:
+    line = await import_line(scenario, Transfer(cents=100, text="MARKED"))
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario), "bankLineDismiss", lineId=line, reason="TO_RETURN"
+        )
+
+
+async def bank_line_undo(scenario: Scenario) -> None:
+    line = await bank_line_match(scenario)
+    for _ in range(2):
+        await scenario.mutate(await _operator(scenario), "bankLineUndo", lineId=line)
+
+
+async def account_export_movements(scenario: Scenario) -> None:
+    await scenario.mutate(
+        scenario.owner, "accountExportMovements", since="2026-01-01", until="2027-01-01"
+    )
+
+
+async def account_export_invoices(scenario: Scenario) -> None:
+    await scenario.mutate(scenario.owner, "accountExportInvoices", year=2026)
+
+
+async def fec_export(scenario: Scenario) -> None:
+    await scenario.mutate(await _operator(scenario), "fecExport", year=2026)

@@ -1,0 +1,95 @@
+"""Files of billing: each is requested with a mutation, which answers with a link."""
+
+from typing import Any
+
+import strawberry
+
+from auth.reauthentication import require_step_up
+from auth.tokens import Purpose
+from models.accounts.account import Account
+from models.billing.audit_actions import BillingAuditAction
+from models.checks import Checks
+from models.clock import local_date
+from models.errors import CommonErrorCode, Refusal
+from resolvers.billing.inputs import (
+    AccountExportInvoicesInput,
+    AccountExportMovementsInput,
+    FecExportInput,
+)
+from resolvers.context import Context, Info
+from resolvers.ids import load_visible
+
+FIRST_YEAR = 2020
+
+
+async def export_movements(info: Info, input: AccountExportMovementsInput) -> str:
+    """A link to a company's movements as CSV."""
+    with Checks() as check:
+        account = await check.wait(_account(info.context, input.account_id))
+        if input.since >= input.until:
+            check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, "input", "until"))
+    details = {"since": input.since.isoformat(), "until": input.until.isoformat()}
+    return await _link(
+        info.context,
+        BillingAuditAction.ACCOUNT_EXPORT_MOVEMENTS,
+        account,
+        details,
+        movements=account.pk,
+        locale=info.context.viewer.locale.value,
+        **details,
+    )
+
+
+async def export_invoices(info: Info, input: AccountExportInvoicesInput) -> str:
+    """A link to a company's invoices of a year as ZIP."""
+    with Checks() as check:
+        account = await check.wait(_account(info.context, input.account_id))
+        check(_year, info.context, input.year)
+    return await _link(
+        info.context,
+        BillingAuditAction.ACCOUNT_EXPORT_INVOICES,
+        account,
+        {"year": input.year},
+        invoices=account.pk,
+        year=input.year,
+        locale=info.context.viewer.locale.value,
+    )
+
+
+async def export_fec(info: Info, input: FecExportInput) -> str:
+    """A link to the file of accounting entries of a year."""
+    context = info.context
+    await require_step_up(context.action(), context.session)
+    with Checks() as check:
+        check(_year, context, input.year)
+    return await _link(
+        context, BillingAuditAction.FEC_EXPORT, None, {"year": input.year}, fec=input.year
+    )
+
+
+def _year(context: Context, year: int) -> None:
+    if not FIRST_YEAR <= year <= local_date(context.services.clock.now()).year:
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "year")
+
+
+async def _account(context: Context, account_id: strawberry.ID | None) -> Account:
+    """The viewer's own company, or the one that an agent names."""
+    if account_id is not None:
+        return await load_visible(Account, account_id, context.viewer, "accountId")
+    if context.viewer.account is None:
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
+    return context.viewer.account
+
+
+async def _link(
+    context: Context,
+    audit_action: BillingAuditAction,
+    account: Account | None,
+    details: dict[str, Any],
+    **token_data: Any,
+) -> str:
+    action, services = context.action(), context.services
+    async with action.transaction() as tx:
+        tx.audit(audit_action, account, **details)
+    token = services.auth.signer.sign(Purpose.DOWNLOAD, action.at, **token_data)
+    return f"{services.base_url}/downloads/{token}"

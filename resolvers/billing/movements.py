@@ -1,0 +1,110 @@
+"""A customer's movements of money: the ledger as the customer reads it."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import strawberry
+
+from billing.movements import MovementKind, amounts_and_balances
+from engine import Deferred
+from models.accounts.account import Account
+from models.billing.invoice import Invoice
+from models.billing.ledger import LedgerEntry
+from models.billing.money import Money
+from models.billing.payment import Payment
+from resolvers.billing.filters import MoneyMovementFilter, MoneyMovementOrder
+from resolvers.context import Context, Info
+from resolvers.filters import accepted_values, filter_in, filter_range, order_or_default
+from resolvers.ids import key_argument
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+    pages_of,
+)
+from resolvers.rows import RowByForeignKey
+
+NEWEST_FIRST = Order("id", descending=True)
+
+
+def money_movements(
+    info: Info,
+    filter: Annotated[
+        MoneyMovementFilter | None,
+        strawberry.argument(description="Conditions on the movements to return."),
+    ] = None,
+    order_by: Annotated[
+        MoneyMovementOrder | None,
+        strawberry.argument(description="The order of the list. Defaults to most recent first."),
+    ] = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
+) -> DeferredPage:
+    """The movements that the viewer may see."""
+    viewer, conditions = info.context.viewer, filter or MoneyMovementFilter()
+    rows = LedgerEntry.visible_to(viewer)
+    if (accounts := accepted_values(conditions.account_id)) is not None:
+        keys = [key_argument(Account, account_id, "accountId") for account_id in accounts]
+        rows = filter_in(rows, "account_id", keys)
+    if (kinds := accepted_values(conditions.kind)) is not None:
+        rows = filter_in(rows, "label_key", [kind.value for kind in kinds])
+    if conditions.is_open is not None:
+        rows = rows.filter(
+            **{f"invoice__receivable__open_cents__{'gt' if conditions.is_open else 'lte'}": 0}
+        )
+    rows = filter_range(rows, "day", conditions.day)
+    return page(
+        rows,
+        order_or_default(order_by, NEWEST_FIRST),
+        PageRequest(first, after, last, before),
+        viewer,
+    )
+
+
+def account_movements(
+    context: Context, parents: Sequence[Account], page_request: PageRequest
+) -> Deferred:
+    """One page of each company's movements."""
+    return pages_of(parents, LedgerEntry, "account_id", NEWEST_FIRST, page_request, context.viewer)
+
+
+async def amounts(context: Context, parents: Sequence[LedgerEntry]) -> list[Money]:
+    """What each movement adds to what the company owes."""
+    values = await amounts_and_balances([each.pk for each in parents])
+    return [Money(values[each.pk][0]) for each in parents]
+
+
+async def balances(context: Context, parents: Sequence[LedgerEntry]) -> list[Money]:
+    """What the company owes after each movement."""
+    values = await amounts_and_balances([each.pk for each in parents])
+    return [Money(values[each.pk][1]) for each in parents]
+
+
+async def account_balances(context: Context, parents: Sequence[Any]) -> list[Money]:
+    """What each company owes now, negative when it has paid ahead."""
+    from billing.movements import balances_of
+
+    values = await balances_of([each.pk for each in parents])
+    return [Money(values.get(each.pk, 0)) for each in parents]
+
+
+def movement_kind(root: LedgerEntry) -> MovementKind:
+    """The kind of a movement."""
+    return MovementKind(root.label_key)
+
+
+def invoice_of(context: Context, parents: Sequence[LedgerEntry]) -> RowByForeignKey:
+    """The invoice or credit note of each movement, if the viewer may see it."""
+    return RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+
+
+def payment_of(context: Context, parents: Sequence[LedgerEntry]) -> RowByForeignKey:
+    """The payment of each movement, if the viewer may see it."""
+    return RowByForeignKey(parents, "payment_id", Payment.visible_to(context.viewer))

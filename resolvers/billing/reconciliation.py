@@ -1,0 +1,10 @@
+"""The operator's comparison of what billing keeps."""
+
+from billing.reconciliation import Reconciliation
+from billing.reconciliation import reconciliation as compare
+from resolvers.context import Info
+
+
+async def reconciliation(info: Info) -> Reconciliation:
+    """The sums and the differences."""
+    return await compare()
