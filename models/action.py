@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -53,6 +54,7 @@ class Origin:
     address: str | None = None
 
 
+@lru_cache(maxsize=4_096)
 def network_address(text: str) -> str | None:
     """Return an IP address in its canonical form, or None for any other text, which a client may
     have made a proxy forward.
