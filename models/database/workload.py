@@ -5,8 +5,6 @@ the people who wait for a connection take turns. Both belong to the running task
 by the tasks that it starts.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
 
@@ -31,14 +29,19 @@ current_workload = _workload.get
 current_person = _person.get
 
 
-@contextmanager
-def workload(kind: Workload) -> Iterator[None]:
+class workload:
     """Do what is inside as this kind of work."""
-    token = _workload.set(kind)
-    try:
-        yield
-    finally:
-        _workload.reset(token)
+
+    __slots__ = ("_kind", "_token")
+
+    def __init__(self, kind: Workload) -> None:
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        self._token = _workload.set(self._kind)
+
+    def __exit__(self, *error: object) -> None:
+        _workload.reset(self._token)
 
 
 def assign_workload(kind: Workload) -> None:
