@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from accounts.registry import registry_from_url
+from accounts.vat_numbers import vat_service_from_url
 from auth.caller import CallerCache, anonymous, close_code
 from auth.cookies import Cookies, cross_site, is_same_site
 from auth.factors.passkeys import RelyingParty
@@ -74,7 +75,7 @@ def create_app(
     """The ASGI application for these settings. Tests pass their own clock and gateway. Raises
     SettingsError.
     """
-    clock, hub = clock or SystemClock(), Hub()
+    clock, hub, vendor = clock or SystemClock(), Hub(), seller(settings.seller)
     services = Services(
         clock=clock,
         hub=hub,
@@ -91,9 +92,10 @@ def create_app(
             previous_keys=settings.previous_keys,
         ),
         gateway=gateway or Sandbox(settings.base_url),
-        seller=seller(settings.seller),
+        seller=vendor,
         base_url=settings.base_url,
         registry=registry_from_url(settings.registry),
+        vat_service=vat_service_from_url(settings.vat_service, vendor.party.vat_number),
         demonstration=settings.demonstration,
         customer_space=customer_space(settings.front_url, settings.front_paths),
     )

@@ -486,7 +486,7 @@ def seed(args: argparse.Namespace) -> int:
 async def _seed(settings: Settings) -> None:
     async with _open_database(settings) as clock:
         with _report_content_errors():
-            await catalogue.load(clock.now(), settings.policies)
+            await catalogue.load(clock.now(), settings.policies, tax_rules_path=settings.tax_rules)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import idna
 
 from accounts.registry import expected_registry_url
+from accounts.vat_numbers import expected_vat_service_url
 from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import expected_redis_url
@@ -34,6 +35,7 @@ from storage.scanner import scanner_from_url
 DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
 PACKAGED_SELLER = Path(__file__).parent / "billing" / "seller.toml"
 PACKAGED_POLICIES = Path(__file__).parent / "seed" / "policies"
+PACKAGED_TAX_RULES = Path(__file__).parent / "seed" / "tax_rules.toml"
 _DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S105 - refused for any other database
 _MIN_SECRET_LENGTH = 32
 _MIN_DISTINCT_CHARACTERS = 10
@@ -102,8 +104,10 @@ class Settings:
     redis_url: str | None = field(repr=False)
     breached_passwords: str | None
     registry: str | None
+    vat_service: str | None
     seller: Path
     policies: Path
+    tax_rules: Path
     documents: Path | None
     trusted_documents_only: bool
     demonstration: bool
@@ -144,8 +148,10 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         redis_url=environ.get("CAMCHA_REDIS_URL") or None,
         breached_passwords=environ.get("CAMCHA_BREACHED_PASSWORDS") or None,
         registry=environ.get("CAMCHA_REGISTRY") or None,
+        vat_service=environ.get("CAMCHA_VAT_SERVICE") or None,
         seller=Path(environ.get("CAMCHA_SELLER") or PACKAGED_SELLER),
         policies=Path(environ.get("CAMCHA_POLICIES") or PACKAGED_POLICIES),
+        tax_rules=Path(environ.get("CAMCHA_TAX_RULES") or PACKAGED_TAX_RULES),
         documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
         demonstration=demonstration,
@@ -175,11 +181,13 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_files_errors(settings),
         *_breaches_errors(settings.breached_passwords),
         *_registry_errors(settings.registry),
+        *_vat_service_errors(settings.vat_service),
         *(error for origin in sorted(settings.allowed_origins) for error in _origin_errors(origin)),
         *_passkey_errors(settings.passkey_origins),
         *(error for name in sorted(settings.hosts) for error in _host_errors(name)),
         *_seller_errors(settings.seller),
         *_policies_errors(settings.policies / "versions.toml"),
+        *_tax_rules_errors(settings.tax_rules),
         *_documents_errors(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
         *_test_installation_errors(environ.get("CAMCHA_TEST_INSTALLATION") or "false"),
         *_limit_errors(environ),
@@ -215,10 +223,12 @@ VARIABLES = {
     "CAMCHA_REDIS_URL",
     "CAMCHA_SELLER",
     "CAMCHA_POLICIES",
+    "CAMCHA_TAX_RULES",
     "CAMCHA_DOCUMENTS",
     "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
     "CAMCHA_BREACHED_PASSWORDS",
     "CAMCHA_REGISTRY",
+    "CAMCHA_VAT_SERVICE",
     "CAMCHA_TEST_INSTALLATION",
     *_limit_variables(),
 }
@@ -326,6 +336,11 @@ def _registry_errors(url: str | None) -> list[str]:
     return [f"CAMCHA_REGISTRY: must be {expected}"] if expected else []
 
 
+def _vat_service_errors(url: str | None) -> list[str]:
+    expected = expected_vat_service_url(url) if url else None
+    return [f"CAMCHA_VAT_SERVICE: must be {expected}"] if expected else []
+
+
 def _seller_errors(path: Path) -> list[str]:
     if not path.is_file():
         return [f"CAMCHA_SELLER: file {path} not found"]
@@ -415,6 +430,10 @@ def _normalize_url(url: str) -> str:
 
 def _policies_errors(index: Path) -> list[str]:
     return [] if index.is_file() else [f"CAMCHA_POLICIES: file {index} not found"]
+
+
+def _tax_rules_errors(path: Path) -> list[str]:
+    return [] if path.is_file() else [f"CAMCHA_TAX_RULES: file {path} not found"]
 
 
 def _documents_errors(settings: Settings, trusted_only: str) -> list[str]:

@@ -13,6 +13,7 @@ import structlog
 
 from accounts import legal_names, staff
 from accounts.invitations import delete_ended_invitations
+from accounts.vat_numbers import check_due_numbers
 from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
 from billing.bank.matching import match_new_lines
@@ -125,6 +126,13 @@ def jobs(
             30,
             lambda: legal_names.check_due_accounts(
                 Action(None, clock.now(), services.hub), services.registry
+            ),
+        ),
+        Job(
+            "VAT numbers",
+            30,
+            lambda: check_due_numbers(
+                Action(None, clock.now(), services.hub), services.vat_service
             ),
         ),
         Job(

@@ -8,22 +8,25 @@ from dataclasses import dataclass
 from types import EllipsisType
 
 from accounts.members import actor_membership
+from accounts.vat_numbers import store_vat_number
 from auth import sessions
 from models.accounts.account import (
     Account,
     AccountMembers,
     Membership,
     parse_siret,
-    parse_vat_number,
 )
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
+from models.accounts.vat_number import parse_vat_number
 from models.action import Action, Transaction
 from models.audit_action import AuditAction
+from models.billing.territory import SIREN_COUNTRY_CODES
 from models.checks import Checks
-from models.errors import Forbidden, Refusal
+from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.identity.session import Session
 from models.identity.user import User
+from models.translations import _
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,12 @@ async def change_trade_name(
 async def change_address(
     action: Action, session: Session, account: Account, address: Address
 ) -> Account:
-    """Set the address. Raises Forbidden."""
+    """Set the registered address, on which the VAT of the company's purchases depends. Raises
+    VALUE_INVALID for an address outside of France of a company with a SIREN, and Forbidden.
+    """
+    if account.siren and address.country not in SIREN_COUNTRY_CODES:
+        message = _("A company with a SIREN is registered in France. Enter that address.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "address", "country", message=message)
     return await _update(
         action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS, **vars(address)
     )
@@ -81,8 +89,8 @@ async def change_identifiers(
     siret: str | EllipsisType | None = ...,
     vat_number: str | EllipsisType | None = ...,
 ) -> Account:
-    """Set the SIRET (None when unknown) and the VAT number (None for the one derived from the
-    SIREN), where given.
+    """Set the SIRET (None when unknown) and the VAT number (None for none), where given. A new VAT
+    number is pending until the tax authorities confirm it.
 
     Raises SIRET_INVALID, VAT_NUMBER_INVALID, SIREN_MISMATCH for numbers of another legal entity,
     and Forbidden.
@@ -92,33 +100,24 @@ async def change_identifiers(
         if siret is not ...:
             numbers["nic"] = check(_nic, siret, account.siren)
         if vat_number is not ...:
-            numbers["vat_key"] = check(_vat_key, vat_number, account.siren)
+            numbers["vat_number"] = (
+                None
+                if vat_number is None
+                else check(parse_vat_number, vat_number, account.country, account.siren)
+            )
     return await _update(
         action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers
     )
 
 
-def _nic(siret: str | None, siren: str) -> str | None:
+def _nic(siret: str | None, siren: str | None) -> str | None:
     """The five digits that identify an establishment (NIC)."""
     if siret is None:
         return None
     digits = parse_siret(siret)
-    _require_siren(digits[:9], siren, "siret")
+    if digits[:9] != siren:
+        raise Refusal(AccountsErrorCode.SIREN_MISMATCH, "input", "siret")
     return digits[9:]
-
-
-def _vat_key(vat_number: str | None, siren: str) -> str | None:
-    """The two check characters before the SIREN."""
-    if vat_number is None:
-        return None
-    number = parse_vat_number(vat_number)
-    _require_siren(number[2:], siren, "vatNumber")
-    return number[:2]
-
-
-def _require_siren(actual: str, expected: str, field: str) -> None:
-    if actual != expected:
-        raise Refusal(AccountsErrorCode.SIREN_MISMATCH, "input", field)
 
 
 async def _update(
@@ -136,6 +135,8 @@ async def _update(
         }
         if changes:
             await current.update_from_dict(changes).save(using_db=tx.db, update_fields=[*changes])
+            if "vat_number" in changes:
+                await store_vat_number(tx, current)
             tx.audit(audit_action, current, changed=", ".join(sorted(changes)))
             await invalidate_members(tx, account.pk)
         return await Account.get(pk=account.pk, using_db=tx.db)

@@ -153,9 +153,9 @@ async def check(action: Action, registry: Registry, change: LegalNameChange) -> 
 
 
 async def _registry_verdict(
-    registry: Registry, siren: str, name: str
+    registry: Registry, siren: str | None, name: str
 ) -> tuple[RegistryVerdict, RegisteredCompany | None]:
-    if not registry.is_configured:
+    if not registry.is_configured or siren is None:
         return RegistryVerdict.UNKNOWN, None
     try:
         company = await registry.find(siren)
@@ -212,7 +212,9 @@ async def check_due_accounts(action: Action, registry: Registry) -> int:
     if not registry.is_configured:
         return 0
     accounts = (
-        Account.filter(registry_due_at__lte=action.at).order_by("registry_due_at", "id").limit(20)
+        Account.filter(registry_due_at__lte=action.at, siren__isnull=False)
+        .order_by("registry_due_at", "id")
+        .limit(20)
     )
     checked_count = 0
     for account in await accounts:
@@ -377,7 +379,7 @@ async def _accept(tx: Transaction, account: Account, change: LegalNameChange) ->
     # Nothing is known about this name yet.
     is_unknown = change.verdict in (RegistryVerdict.UNAVAILABLE, RegistryVerdict.UNKNOWN, None)
     account.registry_verdict = None if is_unknown else change.verdict
-    account.registry_due_at = tx.action.at if is_unknown else None
+    account.registry_due_at = tx.action.at if is_unknown and account.siren else None
     await account.save(
         using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"]
     )

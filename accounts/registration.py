@@ -1,13 +1,14 @@
 """Sign-up: a company, its first owner, and the verification of their email address."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
 
 from accounts import policies
+from accounts.vat_numbers import store_vat_number
 from auth import throttle
 from auth.email_address import clean_email
 from auth.memberships import audit_account_ids
@@ -15,8 +16,9 @@ from auth.services import AuthServices
 from auth.sessions import token_hash, user_key
 from auth.tokens import Purpose, invalid_token
 from mail import emails
-from models.accounts.account import Account, Membership, Role, parse_siren
+from models.accounts.account import Account, Membership, Organization, Role
 from models.accounts.audit_actions import AccountsAuditAction
+from models.accounts.identification import Identification, parse_identification
 from models.action import Action, Transaction
 from models.checks import Checks
 from models.content.policy import AcceptanceChannel, Policy
@@ -48,7 +50,7 @@ class _SignUpForm:
     email: str
     name: str
     legal_name: str
-    siren: str
+    identification: Identification
     locale: Locale
     accepted_policies: Collection[Policy]
 
@@ -58,7 +60,7 @@ class _SignUpForm:
         return [
             self.name,
             self.legal_name,
-            self.siren,
+            asdict(self.identification),
             self.locale.value,
             [policy.pk for policy in self.accepted_policies],
         ]
@@ -72,9 +74,13 @@ async def sign_up(
     password: str,
     name: str,
     legal_name: str,
-    siren: str,
+    siren: str | None,
     locale: Locale,
     client_address: str,
+    country: str = "FR",
+    organization: Organization = Organization.COMPANY,
+    registration_number: str | None = None,
+    vat_number: str | None = None,
     accepted_policies: Sequence[int | None] = (),
     key: str | None = None,
 ) -> SignUp:
@@ -83,7 +89,7 @@ async def sign_up(
     `accepted_policies` are the keys of the policies that the user accepted. A known address gets
     the same response after the same work; its user keeps their password once the address is
     verified, and before that the most recent sign-up counts. Raises EMAIL_INVALID, BLANK, TOO_LONG,
-    SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK and Throttled.
+    POLICY_NOT_IN_FORCE, PASSWORD_WEAK, Throttled, and what `parse_identification` raises.
     """
     network = throttle.client_network(client_address)
     with Checks() as check:
@@ -91,7 +97,9 @@ async def sign_up(
             email=check(clean_email, email),
             name=check(line, name, "name", NAME_LENGTH),
             legal_name=check(line, legal_name, "legalName", LEGAL_NAME_LENGTH),
-            siren=check(parse_siren, siren),
+            identification=check(
+                parse_identification, organization, country, siren, registration_number, vat_number
+            ),
             locale=locale,
             accepted_policies=await check.wait(
                 policies.require_in_force(action, accepted_policies, "acceptedPolicyIds")
@@ -164,12 +172,17 @@ async def _replace_unverified(
         return None
     user_values = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
     await user.update_from_dict(user_values).save(using_db=tx.db, update_fields=list(user_values))
-    account_values: dict[str, Any] = {"legal_name": form.legal_name, "siren": form.siren}
-    # The register's answer was about another company.
-    account_values |= {"registry_verdict": None, "registry_due_at": tx.action.at}
+    account_values: dict[str, Any] = {
+        "legal_name": form.legal_name,
+        **vars(form.identification),
+        # The register's answer was about another company.
+        "registry_verdict": None,
+        "registry_due_at": _registry_due_at(tx, form),
+    }
     await account.update_from_dict(account_values).save(
         using_db=tx.db, update_fields=list(account_values)
     )
+    await store_vat_number(tx, account)
     await policies.delete_acceptances(tx, user)
     await policies.record_acceptances(
         tx, user, form.accepted_policies, form.locale, AcceptanceChannel.SIGN_UP, account.pk
@@ -201,13 +214,23 @@ async def _create_owner(tx: Transaction, form: _SignUpForm, password_hash: str) 
         created_at=at,
     )
     account = await Account.create(
-        using_db=db, legal_name=form.legal_name, siren=form.siren, created_at=at, registry_due_at=at
+        using_db=db,
+        legal_name=form.legal_name,
+        **vars(form.identification),
+        created_at=at,
+        registry_due_at=_registry_due_at(tx, form),
     )
+    await store_vat_number(tx, account)
     await Membership.create(using_db=db, user=user, account=account, role=Role.OWNER, created_at=at)
     await policies.record_acceptances(
         tx, user, form.accepted_policies, form.locale, AcceptanceChannel.SIGN_UP, account.pk
     )
     return SignUp(user, account)
+
+
+def _registry_due_at(tx: Transaction, form: _SignUpForm) -> datetime | None:
+    """When the register is asked: it knows companies by their SIREN only."""
+    return tx.action.at if form.identification.siren else None
 
 
 async def request_verification(

@@ -17,12 +17,15 @@ from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
 from billing.invoice_emails import send_invoice
 from billing.invoicing import issue
 from billing.seller import Seller
+from billing.tax import decide_tax
 from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
+from models.billing.billing_profile import BillingProfile
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
+from models.billing.money import vat_amount
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.periods import period
@@ -79,7 +82,7 @@ async def pay(
     A payment method that the provider doesn't know is declined with UNKNOWN_METHOD. Raises
     TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH and PAYMENT_UNAVAILABLE.
     """
-    payment = await _create_payment(action, purchase, method, key)
+    payment = await _create_payment(action, services.seller, purchase, method, key)
     return (
         await refresh(action, services, payment)
         if payment.status is PaymentStatus.PROCESSING
@@ -87,9 +90,12 @@ async def pay(
     )
 
 
-async def _create_payment(action: Action, purchase: Purchase, method: str, key: str) -> Payment:
+async def _create_payment(
+    action: Action, seller: Seller, purchase: Purchase, method: str, key: str
+) -> Payment:
     owner = f"account:{purchase.account_id}"
     async with action.transaction() as tx:
+        account = await tx.lock(Account, purchase.account_id)
         purchase = await tx.lock(Purchase, purchase.pk)
         if earlier_id := await earlier_result(tx, owner, "purchasePay", key, [purchase.pk, method]):
             return await Payment.get(pk=earlier_id, using_db=tx.db)
@@ -99,7 +105,7 @@ async def _create_payment(action: Action, purchase: Purchase, method: str, key: 
             using_db=tx.db,
             account_id=purchase.account_id,
             purchase=purchase,
-            amount_cents=price.gross.cents,
+            amount_cents=await _gross_cents(tx, seller, account, purchase, price),
             method=method,
             created_at=action.at,
         )
@@ -107,6 +113,19 @@ async def _create_payment(action: Action, purchase: Purchase, method: str, key: 
         await store_result(tx, owner, "purchasePay", key, payment.pk)
         tx.audit(BillingAuditAction.PURCHASE_PAY, payment, amount_cents=payment.amount_cents)
     return payment
+
+
+async def _gross_cents(
+    tx: Transaction, seller: Seller, account: Account, purchase: Purchase, price: Price
+) -> int:
+    """The price with the VAT of the buyer as it is now. From here on the purchase keeps this
+    version of the billing profile, so that what is paid is what is invoiced.
+    """
+    confirmed = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=tx.db)
+    profile = await confirmed.renewed(tx, account)
+    purchase.billing_profile_id = profile.pk
+    tax = await decide_tax(tx.db, seller, profile, price.tax_category, tx.action.day)
+    return int(price.net_cents) + vat_amount(price.net_cents, tax.rate_basis_points)
 
 
 async def refresh(action: Action, services: CheckoutServices, payment: Payment) -> Payment:

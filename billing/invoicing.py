@@ -8,10 +8,11 @@ from typing import Any
 
 from billing.documents.cii import build_cii
 from billing.documents.conversion import buyer_party, paid_means
-from billing.documents.facts import InvoiceFacts, Line
+from billing.documents.facts import InvoiceFacts, Line, Party
 from billing.documents.rendering import render
 from billing.ledger import post_invoice, post_payment
 from billing.seller import Seller
+from billing.tax import decide_tax
 from models.accounts.account import Account
 from models.action import Transaction
 from models.billing.audit_actions import BillingAuditAction
@@ -31,7 +32,10 @@ from models.billing.payment import Payment
 from models.billing.periods import Period, period
 from models.billing.purchase import Purchase
 from models.billing.receivable import Allocation, Receivable
+from models.billing.tax import TaxDecision
+from models.clock import local_date
 from models.event import EventKind, account_stream
+from models.identity.user import User
 from models.locale import Locale
 from models.translations import day
 
@@ -49,12 +53,25 @@ async def issue(
     database rejects a second one for the same period.
     """
     price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
-    confirmed = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=tx.db)
-    profile = await confirmed.renewed(tx, account)
+    profile = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=tx.db)
     assert purchase.anchor is not None, "an invoice is issued for an active purchase"  # noqa: S101
     billing_period = period(purchase.anchor, price.interval.months, index)
     issued = await next_number(tx, Series.INVOICE)
-    facts = _invoice_facts(seller, profile, payment, price, billing_period, issued, locale)
+    tax = await decide_tax(
+        tx.db, seller, profile, price.tax_category, local_date(payment.created_at)
+    )
+    buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
+    facts = _invoice_facts(
+        seller,
+        profile,
+        buyer_party(profile, buyer.email if buyer else ""),
+        payment,
+        price,
+        tax,
+        billing_period,
+        issued,
+        locale,
+    )
     invoice = await _store_invoice(tx, facts, issued, purchase, profile, locale)
     await _store_lines(tx, invoice, facts, price, await _store_period(tx, invoice, billing_period))
     pdf = await render(facts, locale)
@@ -76,23 +93,28 @@ async def issue(
 def _invoice_facts(
     seller: Seller,
     profile: BillingProfile,
+    buyer: Party,
     payment: Payment,
     price: Price,
+    tax: TaxDecision,
     billing_period: Period,
     issued: IssuedNumber,
     locale: Locale,
 ) -> InvoiceFacts:
-    lines = (_line(price, price.offer, billing_period, locale),)
+    lines = (_line(price, price.offer, tax, billing_period, locale),)
     terms = seller.terms_on(issued.day)
     return InvoiceFacts(
         number=issued.number,
         issued_on=issued.day,
         due_on=issued.day,
         seller=seller.party,
-        buyer=buyer_party(profile),
+        buyer=buyer,
         lines=lines,
         notes=terms.notes(locale),
         totals=totals(lines),
+        treatment=tax.treatment,
+        vat_mention=tax.mention,
+        exemption_code=tax.exemption_code or "",
         period_start=billing_period.start,
         period_end=billing_period.end - timedelta(days=1),
         order_number=profile.order_number or "",
@@ -102,11 +124,13 @@ def _invoice_facts(
     )
 
 
-def _line(price: Price, offer: Offer, billing_period: Period, locale: Locale) -> Line:
+def _line(
+    price: Price, offer: Offer, tax: TaxDecision, billing_period: Period, locale: Locale
+) -> Line:
     return Line(
         label=offer.text(locale)["name"],
         unit_price_cents=price.net_cents,
-        vat_basis_points=price.vat_rate,
+        vat_basis_points=tax.rate_basis_points,
         unit="MON" if price.interval.months == 1 else "ANN",
         period_start=billing_period.start,
         period_end=billing_period.end - timedelta(days=1),

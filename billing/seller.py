@@ -15,11 +15,12 @@ from billing.documents.checks import check_facts
 from billing.documents.facts import Address, InvoiceFacts, Line, Note, Party
 from billing.dunning_schedule import DunningSchedule
 from models.billing.money import totals
+from models.billing.tax import TaxOptions, UnverifiedBuyers
 from models.countries import COUNTRY_CODES
 from models.locale import Locale
 from models.privacy.erasure import Retention
 
-Versioned = TypeVar("Versioned", "Terms", Retention, DunningSchedule)
+Versioned = TypeVar("Versioned", "Terms", Retention, DunningSchedule, TaxOptions)
 _NOTES = ("PMD", "PMT", "AAB")
 
 
@@ -52,6 +53,7 @@ class Seller:
     support_email: str
     support_phone: str
     bank: BankAccount | None = None
+    tax: tuple[TaxOptions, ...] = (TaxOptions(),)
 
     def terms_on(self, day: date) -> Terms:
         """The terms in force on a date. Raises ValueError before the first."""
@@ -64,6 +66,12 @@ class Seller:
     def dunning_on(self, day: date) -> DunningSchedule:
         """The dunning schedule in force on a date. Raises ValueError before the first."""
         return _valid_on(day, self.dunning)
+
+    def tax_options_on(self, day: date) -> TaxOptions:
+        """What the seller chose about VAT, in force on a date. Raises ValueError before the
+        first.
+        """
+        return _valid_on(day, self.tax)
 
 
 def _valid_on(day: date, versions: Iterable[Versioned]) -> Versioned:
@@ -113,6 +121,13 @@ def seller(path: Path) -> Seller:
         config["support"]["email"],
         config["support"]["phone"],
         _bank(config),
+        tuple(map(_tax_options, config["vat"])) if "vat" in config else (TaxOptions(),),
+    )
+
+
+def _tax_options(table: dict[str, Any]) -> TaxOptions:
+    return TaxOptions(
+        table["from"], bool(table["exempt"]), UnverifiedBuyers(table["unverified_buyers"])
     )
 
 
@@ -122,6 +137,7 @@ def seller_errors(seller: Seller, on: date) -> list[str]:
         "terms": [version.since for version in seller.terms],
         "retention": [version.since for version in seller.retention],
         "dunning": [version.since for version in seller.dunning],
+        "vat": [version.since for version in seller.tax],
     }
     errors = [
         *_number_errors(seller.party),

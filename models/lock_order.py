@@ -24,6 +24,7 @@ TABLES = (
     "refresh_token",
     "session",
     "legal_name_change",
+    "vat_check",
     "billing_profile",
     "purchase",
     "purchase_change",

@@ -25,6 +25,7 @@ from mail import emails
 from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
+from models.accounts.vat_number import VatCheck
 from models.action import Action, Transaction
 from models.billing.billing_profile import BillingProfile
 from models.billing.invoice import Invoice
@@ -177,6 +178,10 @@ async def _delete_file_rows(keys: list[int], tx: Transaction, account_id: int) -
     return await File.filter(pk__in=keys).using_db(tx.db).delete()
 
 
+async def _delete_vat_checks(tx: Transaction, account_id: int) -> int:
+    return await VatCheck.filter(account_id=account_id).using_db(tx.db).delete()
+
+
 async def _delete_legal_name_changes(tx: Transaction, account_id: int) -> int:
     return await LegalNameChange.filter(account_id=account_id).using_db(tx.db).delete()
 
@@ -319,6 +324,7 @@ async def _anonymize(tx: Transaction, user: User) -> None:
 
 _STEPS: dict[str, Step] = {
     "legal names": _delete_legal_name_changes,
+    "VAT checks": _delete_vat_checks,
     "tickets": _erase_tickets,
     "messages": _erase_messages,
     "billing details": _clear_billing_details,
@@ -342,7 +348,8 @@ async def _finish(action: Action, erasure: Erasure) -> bool:
             "trade_name": None,
             "siren": "000000000",
             "nic": None,
-            "vat_key": None,
+            "vat_number": None,
+            "registration_number": None,
             "street": "",
             "postal_code": "",
             "city": "",

@@ -6,6 +6,7 @@ from typing import Any
 import strawberry
 
 from accounts.registry import NoRegistry, Registry
+from accounts.vat_numbers import NoVatService, VatNumberService
 from auth.cookies import Cookies
 from auth.services import AuthServices
 from billing.gateways.gateway import Gateway
@@ -39,6 +40,7 @@ class Services:
     seller: Seller
     base_url: str
     registry: Registry = field(default_factory=NoRegistry)
+    vat_service: VatNumberService = field(default_factory=NoVatService)
     demonstration: bool = False
     customer_space: CustomerSpace = field(default_factory=CustomerSpace)
     delivered: DeliveredPositions = field(default_factory=DeliveredPositions)

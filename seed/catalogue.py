@@ -1,5 +1,5 @@
-"""Install the offers, articles and policies in the database. Safe to run twice: unchanged content
-stays as it is.
+"""Install the offers, articles, policies and rules of VAT in the database. Safe to run twice:
+unchanged content stays as it is.
 """
 
 from collections.abc import Collection
@@ -13,7 +13,7 @@ from models.billing.offer import Interval, Offer, OfferTexts, Price
 from models.clock import local_date
 from models.content.article import Article, ArticleTexts, article_search_text
 from models.locale import Locale
-from seed import policies
+from seed import policies, tax_rules
 from seed.content import (
     ArticleContent,
     ArticleText,
@@ -25,14 +25,21 @@ from seed.content import articles as article_contents
 from seed.content import offers as offer_contents
 
 
-async def load(at: datetime, texts: Path = policies.FOLDER, *, demonstration: bool = False) -> None:
-    """Install the policies from the folder `texts`, put the offers on sale and publish the
-    articles, as of `at`. The articles of the demonstration are published there only, and removed
-    elsewhere.
+async def load(
+    at: datetime,
+    texts: Path = policies.FOLDER,
+    *,
+    demonstration: bool = False,
+    tax_rules_path: Path = tax_rules.PATH,
+) -> None:
+    """Install the policies from the folder `texts` and the rules of VAT, put the offers on sale and
+    publish the articles, as of `at`. The articles of the demonstration are published there only,
+    and removed elsewhere.
 
     Raises ValueError for invalid content.
     """
     await policies.install(at, policies.read_policies(texts))
+    await tax_rules.install(tax_rules.read_rules(tax_rules_path))
     await install_offers(at, offer_contents())
     if demonstration:
         await install_articles(at, demonstration_articles())

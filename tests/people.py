@@ -95,7 +95,9 @@ async def viewer_of(
     return await CallerCache(Hub(), MovableClock(at)).viewer_of(access_token, accept_language)
 
 
-async def sign_up(server: Server, email: str, siren: str = SIREN) -> Client:
+async def sign_up(
+    server: Server, email: str, siren: str | None = SIREN, **identification: str
+) -> Client:
     """Signs Paul Meunier's company up, verifies the address with the link in the email, and signs
     in.
     """
@@ -106,6 +108,7 @@ async def sign_up(server: Server, email: str, siren: str = SIREN) -> Client:
         "name": "Paul Meunier",
         "legalName": "Boulangerie Meunier",
         "siren": siren,
+        **identification,
     }
     await client.mutate("accountSignUp", "AccountSignUpInput", form, "accepted")
     text = (await server.email(email)).get_body(("plain",)).get_content()  # type: ignore[union-attr]

@@ -4,7 +4,7 @@ from billing.documents.facts import Address, Party, PaymentMeans
 from models.billing.billing_profile import BillingProfile
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentKind, PaymentMethod
-from models.billing.territory import SIREN_COUNTRY_CODES
+from models.billing.tax import is_verified
 
 # UNTDID 4461 (BT-81).
 NOT_DEFINED, CARD, SEPA_TRANSFER, DIRECT_DEBIT, ONLINE_PAYMENT = 1, 48, 58, 59, 68
@@ -13,16 +13,15 @@ NOT_DEFINED, CARD, SEPA_TRANSFER, DIRECT_DEBIT, ONLINE_PAYMENT = 1, 48, 58, 59, 
 def buyer_party(profile: BillingProfile, email: str = "") -> Party:
     """The buyer as issued documents name them. A company without a SIREN gets them by email.
 
-    The registered address stays when there is a billing address. A VAT number of another country
-    is stated only when it has been checked.
+    The registered address stays when there is a billing address. A VAT number is stated only when
+    the tax authorities have confirmed it.
     """
-    is_vat_number_known = profile.vat_checked_at or profile.country in SIREN_COUNTRY_CODES
     return Party(
         name=profile.legal_name,
         siren=profile.siren or "",
         siret=profile.siret or "",
         registration_number=profile.registration_number or "",
-        vat_number=(profile.vat_number or "") if is_vat_number_known else "",
+        vat_number=(profile.vat_number or "") if is_verified(profile) else "",
         email="" if profile.siren else email,
         address=_address(profile, ""),
         billing_address=_address(profile, "billing_") if profile.billing_city else None,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import stdnum.fr.siren
 import stdnum.fr.siret
-import stdnum.fr.tva
 from stdnum.exceptions import ValidationError
 from tortoise import fields
 from tortoise.models import Model
@@ -74,9 +73,20 @@ class AccountStatus(StrEnum):
     ERASED = "ERASED"
 
 
+class Organization(StrEnum):
+    """What kind of legal entity an account is, as far as its identification depends on it."""
+
+    COMPANY = "COMPANY"
+    ASSOCIATION = "ASSOCIATION"
+
+
 class Account(Searchable):
-    """A company that is a customer, identified by its SIREN. vat_key is null when the VAT number is
-    derived from the SIREN.
+    """A company or an association that is a customer.
+
+    A company in France is identified by its SIREN. Others have registration_number, the number in
+    the register of their country, or the RNA of a French association, which may have neither.
+    vat_number is null unless one was entered; models/accounts/vat_number.py tells whether it was
+    confirmed.
 
     registry_verdict is the registry's answer about the SIREN and the legal name, null until it has
     answered. registry_due_at is when the registry is asked next, null when it isn't.
@@ -85,18 +95,26 @@ class Account(Searchable):
     the names doesn't.
     """
 
-    searched_columns = frozenset({"legal_name", "trade_name", "siren"})
+    searched_columns = frozenset({"legal_name", "trade_name", "siren", "registration_number"})
 
     id = fields.BigIntField(primary_key=True)
     legal_name = fields.CharField(max_length=200)
     trade_name = fields.CharField(max_length=200, null=True)
-    siren = fields.CharField(max_length=9, db_index=True)
+    organization = fields.CharEnumField(
+        Organization,
+        max_length=12,
+        default=Organization.COMPANY,
+        db_default=Organization.COMPANY,
+        description="kind of legal entity",
+    )
+    siren = fields.CharField(max_length=9, null=True, db_index=True)
+    registration_number = fields.CharField(max_length=50, null=True)
     street = fields.CharField(max_length=200, default="")
     postal_code = fields.CharField(max_length=12, default="")
     city = fields.CharField(max_length=100, default="")
     country = fields.CharField(max_length=2, default="FR")
     nic = fields.CharField(max_length=5, null=True)
-    vat_key = fields.CharField(max_length=2, null=True)
+    vat_number = fields.CharField(max_length=20, null=True)
     status = fields.CharEnumField(
         AccountStatus, max_length=12, default=AccountStatus.ACTIVE, db_default=AccountStatus.ACTIVE
     )
@@ -117,26 +135,16 @@ class Account(Searchable):
         return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     def build_search_text(self) -> str:
-        """Return the names and the SIREN, normalized for searches."""
-        return search_text(self.legal_name, self.trade_name or "", self.siren)
-
-    @property
-    def vat_number(self) -> str:
-        """The French VAT number, such as FR83404833048: the key, as given or derived from the
-        SIREN, and the SIREN.
-        """
-        return (
-            f"FR{self.vat_key}{self.siren}"
-            if self.vat_key
-            else f"FR{stdnum.fr.siren.to_tva(self.siren).replace(' ', '')}"
-        )
+        """Return the names and the numbers in registers, normalized for searches."""
+        texts = (self.legal_name, self.trade_name, self.siren, self.registration_number)
+        return search_text(*filter(None, texts))
 
     @property
     def siret(self) -> str | None:
         """The SIRET of the company's main establishment, which is the SIREN and the five digits of
         the NIC, or None when it isn't known.
         """
-        return f"{self.siren}{self.nic}" if self.nic else None
+        return f"{self.siren}{self.nic}" if self.siren and self.nic else None
 
 
 class Membership(Model):
@@ -250,16 +258,3 @@ def parse_siret(text: str) -> str:
     if not siret or siret.startswith(_UNISSUED_PREFIX) or siret.endswith("00000"):
         raise Refusal(AccountsErrorCode.SIRET_INVALID, "input", "siret")
     return siret
-
-
-def parse_vat_number(text: str) -> str:
-    """Return the two check characters and the SIREN of a French VAT number (CGI, Article 286 ter).
-    Raises VAT_NUMBER_INVALID.
-    """
-    try:
-        number = str(stdnum.fr.tva.validate(text)) if len(text) <= _NUMBER_LENGTH else ""
-    except ValidationError:
-        number = ""
-    if not number or number[2:].startswith(_UNISSUED_PREFIX):
-        raise Refusal(AccountsErrorCode.VAT_NUMBER_INVALID, "input", "vatNumber")
-    return number

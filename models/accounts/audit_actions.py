@@ -19,6 +19,10 @@ class AccountsAuditAction(AuditAction):
         "A company's legal name was changed, based on the company register or an agent's decision "
         "(`decidedBy`).",
     )
+    ACCOUNT_CHECK_VAT_NUMBER = (
+        "account.check_vat_number",
+        "The tax authorities answered whether a company's VAT number is valid (`status`).",
+    )
     ACCOUNT_CHANGE_TRADE_NAME = "account.change_trade_name", "A company's trade name was changed."
     ACCOUNT_DEACTIVATE = (
         "account.deactivate",

@@ -55,6 +55,18 @@ class AccountsErrorCode(ErrorCode):
         ),
     )
     SIREN_INVALID = "SIREN_INVALID", _("This SIREN isn’t valid.")
+    SIREN_REQUIRED = (
+        "SIREN_REQUIRED",
+        _("A company in France is identified by its SIREN. Enter its nine digits."),
+    )
+    REGISTRATION_NUMBER_REQUIRED = (
+        "REGISTRATION_NUMBER_REQUIRED",
+        _("Enter the number under which the company is registered in its country."),
+    )
+    RNA_INVALID = (
+        "RNA_INVALID",
+        _("This isn’t the number of an association (RNA), which is W and nine characters."),
+    )
     SIREN_MISMATCH = (
         "SIREN_MISMATCH",
         _("This number belongs to a different legal entity, which needs its own account."),

@@ -8,7 +8,8 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.accounts.account import AccountStatus
-from models.billing.territory import Territory, territory_of
+from models.accounts.vat_number import VatCheck
+from models.billing.territory import SIREN_COUNTRY_CODES, Territory, territory_of
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
@@ -23,8 +24,8 @@ class BillingProfile(Model):
     version, so issued invoices keep theirs.
 
     The registered address is printed on every invoice, and the billing address beside it when it is
-    another one; its columns are null otherwise. A VAT number is only printed when `vat_checked_at`
-    is set or the company is French; `vat_proof` is the consultation number of the check.
+    another one; its columns are null otherwise. A VAT number counts and is printed only when
+    `vat_checked_at` is set; `vat_proof` is the consultation number of the check.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -95,7 +96,8 @@ class BillingProfile(Model):
         registered one when omitted) and order number. Inserts another version unless there is one
         that is the same.
         """
-        values = _profile_values(account, billing_address, order_number)
+        check = await VatCheck.confirmed(account, tx.db)
+        values = _profile_values(account, check, billing_address, order_number)
         profiles = cls.filter(account_id=account.pk).using_db(tx.db).order_by("-version")
         last_version = 0
         for profile in await profiles:
@@ -114,12 +116,16 @@ class BillingProfile(Model):
         """The profile with the current identity of its locked account, and with the same billing
         address and order number.
         """
-        billing_address = self.billing_address if self.billing_city else None
+        is_other = self.billing_city is not None or not account.city
+        billing_address = self.billing_address if is_other else None
         return await self.store(tx, account, billing_address, self.order_number)
 
 
 def _profile_values(
-    account: "Account", billing_address: dict[str, str] | None, order_number: str | None
+    account: "Account",
+    check: VatCheck | None,
+    billing_address: dict[str, str] | None,
+    order_number: str | None,
 ) -> dict[str, Any]:
     """The columns of a profile. An account without a registered address has only the billing
     address.
@@ -132,9 +138,24 @@ def _profile_values(
         "legal_name": account.legal_name,
         "siren": account.siren,
         "siret": account.siret,
+        "registration_number": account.registration_number,
         "vat_number": account.vat_number,
-        "territory": territory_of(registered["country"], registered["postal_code"]),
+        "vat_checked_at": check.checked_at if check else None,
+        "vat_proof": check.consultation_number if check else None,
+        "territory": _territory(account, registered),
         **registered,
         **{f"billing_{name}": other.get(name) for name in ADDRESS_COLUMNS},
         "order_number": order_number,
     }
+
+
+def _territory(account: "Account", address: dict[str, str]) -> Territory:
+    """The territory of the registered address. The billing address that stands for a missing one
+    can't move the company to another country.
+    """
+    territory = territory_of(address["country"], address["postal_code"])
+    home = territory_of(account.country, "")
+    is_home = address["country"] == account.country or (
+        {address["country"], account.country} <= SIREN_COUNTRY_CODES
+    )
+    return territory if is_home else home

@@ -19,6 +19,17 @@ class BillingErrorCode(ErrorCode):
         "PAYMENT_DECLINED",
         _("The bank declined the payment. Try another payment method."),
     )
+    VAT_NUMBER_PENDING = (
+        "VAT_NUMBER_PENDING",
+        _(
+            "The tax authorities haven’t confirmed your company’s VAT number. Try again later, or "
+            "correct the number."
+        ),
+    )
+    VAT_NUMBER_REQUIRED = (
+        "VAT_NUMBER_REQUIRED",
+        _("Companies in other countries of the European Union need a VAT number to buy."),
+    )
     PAYMENT_UNAVAILABLE = (
         "PAYMENT_UNAVAILABLE",
         _("The payment service isn’t responding. You can try again without being charged twice."),

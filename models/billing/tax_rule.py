@@ -31,8 +31,8 @@ class TaxRule(Model):
     """The VAT of a category in a territory from a day on, until a later rule replaces it.
 
     `rate` is in hundredths of a percent: 2000 is 20 %. `exemption_code` is a VATEX code of EN
-    16931, and `mention_key` names the sentence that the law prescribes; both are null when VAT is
-    charged.
+    16931, and `mention` the sentence on the invoice that the law prescribes, in French; both are
+    null when VAT is charged.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -44,7 +44,7 @@ class TaxRule(Model):
         Treatment, max_length=20, default=Treatment.STANDARD, description="treatment of VAT"
     )
     exemption_code = fields.CharField(max_length=30, null=True)
-    mention_key = fields.CharField(max_length=60, null=True)
+    mention = fields.CharField(max_length=200, null=True)
 
     class Meta:
         table = "tax_rule"

@@ -38,6 +38,7 @@ MODULES = [
     "models.billing.invoice",
     "models.billing.invoice_recipient",
     "models.accounts.legal_name",
+    "models.accounts.vat_number",
     "models.operations.email",
     "models.billing.offer",
     "models.billing.ledger",

@@ -8,6 +8,7 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 from models.accounts.account import Account, AccountStatus, Membership, Role
+from models.accounts.vat_number import VatCheck, VatNumberStatus
 from models.identity.user import Staff
 from resolvers.context import Context, Info
 from resolvers.ids import key_of
@@ -51,13 +52,39 @@ async def siren_claims(context: Context, parents: Sequence[Account]) -> list[lis
     if not (viewer.is_agent or viewer.staff is Staff.OPERATOR):
         return [[] for _ in parents]
     accounts_by_siren: defaultdict[str, list[Account]] = defaultdict(list)
-    accounts = Account.filter(siren__in={account.siren for account in parents})
+    accounts = Account.filter(siren__in={account.siren for account in parents if account.siren})
     for account in await accounts.exclude(status=AccountStatus.ERASED).order_by("id"):
-        accounts_by_siren[account.siren].append(account)
+        if account.siren:
+            accounts_by_siren[account.siren].append(account)
     return [
-        [other for other in accounts_by_siren[account.siren] if other.pk != account.pk]
+        [other for other in accounts_by_siren[account.siren or ""] if other.pk != account.pk]
         for account in parents
     ]
+
+
+async def vat_number_checks(
+    context: Context, parents: Sequence[Account]
+) -> list["VatNumberCheck | None"]:
+    """What the tax authorities answered about each company's VAT number, None without a number."""
+    rows = VatCheck.filter(account_id__in={account.pk for account in parents})
+    checks = {check.account_id: check for check in await rows}
+    return [
+        VatNumberCheck(check, context.services.vat_service.is_configured)
+        if (check := checks.get(account.pk))
+        else None
+        for account in parents
+    ]
+
+
+class VatNumberCheck:
+    """A check as people see it: a number that is never asked about is unknown, not pending."""
+
+    def __init__(self, check: VatCheck, is_asked: bool) -> None:
+        is_unknown = check.status is VatNumberStatus.PENDING and not is_asked
+        self.status = VatNumberStatus.UNKNOWN if is_unknown else check.status
+        self.checked_at = check.checked_at
+        self.consultation_number = check.consultation_number
+        self.registered_name = check.registered_name
 
 
 def members(context: Context, parents: Sequence[Account]) -> RowsByParent:

@@ -4,6 +4,7 @@ import strawberry
 
 from accounts import details
 from accounts.legal_names import LEGAL_NAME_LENGTH
+from accounts.vat_numbers import check_now
 from models.accounts.account import Account
 from models.text import line
 from resolvers.accounts.inputs import (
@@ -39,6 +40,8 @@ async def change_identifiers(info: Info, input: AccountChangeIdentifiersInput) -
     """Set SIRET and VAT number, where given."""
     context = info.context
     changes = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
-    return await details.change_identifiers(
+    account = await details.change_identifiers(
         context.action(), context.session, context.account, **changes
     )
+    await check_now(context.action(), context.services.vat_service, account.pk)
+    return account

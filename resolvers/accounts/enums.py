@@ -1,11 +1,35 @@
 """Enums of accounts."""
 
 from accounts.legal_names import LegalNameDecision
-from models.accounts.account import AccountStatus, Role
+from models.accounts.account import AccountStatus, Organization, Role
 from models.accounts.intervention import InterventionReason
 from models.accounts.legal_name import LegalNameStatus, RegistryVerdict
+from models.accounts.vat_number import VatNumberStatus
 from models.identity.user import Staff
 from resolvers.descriptions import describe_enum
+
+describe_enum(
+    Organization,
+    "The kind of a legal entity.",
+    {
+        "COMPANY": "A company, or anyone else in business.",
+        "ASSOCIATION": "An association or another body without a share capital.",
+    },
+)
+
+
+describe_enum(
+    VatNumberStatus,
+    "What is known about a VAT number.",
+    {
+        "PENDING": "The tax authorities haven't answered yet and are asked again. Until then the "
+        "company is invoiced as one without a VAT number.",
+        "VALID": "The tax authorities confirmed the number.",
+        "INVALID": "The tax authorities don't know the number, or no longer. They are asked again.",
+        "UNKNOWN": "The tax authorities aren't asked, because no service is configured.",
+    },
+)
+
 
 describe_enum(
     LegalNameStatus,

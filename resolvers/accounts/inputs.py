@@ -3,7 +3,7 @@
 import strawberry
 
 from accounts.legal_names import LegalNameDecision
-from models.accounts.account import Role
+from models.accounts.account import Organization, Role
 from models.accounts.intervention import InterventionReason
 from models.identity.user import Staff
 from models.locale import Locale
@@ -35,9 +35,33 @@ class AccountSignUpInput:
     legal_name: str = strawberry.field(
         description="The registered name of the company, printed on invoices."
     )
-    siren: str = strawberry.field(
-        description="The SIREN of the company: nine digits whose check digit is verified. Two "
-        "accounts with the same SIREN are not merged."
+    siren: str | None = strawberry.field(
+        default=None,
+        description="The SIREN of the company: nine digits whose check digit is verified. Required "
+        "for companies in France and its overseas departments. Two accounts with the same SIREN "
+        "are not merged.",
+    )
+    country: str = strawberry.field(
+        default="FR",
+        description="The country in which the company is registered: two letters (ISO 3166-1 "
+        "alpha-2), such as BE for Belgium, MC for Monaco or RE for Réunion.",
+    )
+    organization: Organization = strawberry.field(
+        default=Organization.COMPANY,
+        description="What kind of legal entity signs up, which determines the numbers that "
+        "identify it.",
+    )
+    registration_number: str | None = strawberry.field(
+        default=None,
+        description="The number in the register of the company's country, required for companies "
+        "outside of France without a SIREN (at most 50 characters). For an association in France, "
+        "its number in the register of associations (RNA), if it has one.",
+    )
+    vat_number: str | None = strawberry.field(
+        default=None,
+        description="The VAT number, with its country, such as BE0697449992. Its check digits are "
+        "verified now, and the tax authorities are asked afterwards "
+        "(`Account.vatNumberCheck`).",
     )
     locale: Locale | None = strawberry.field(
         default=None, description="The language of emails. Defaults to the language of the request."
@@ -255,8 +279,9 @@ class AccountChangeIdentifiersInput:
     )
     vat_number: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The French VAT number. Its check key is verified. Omit it to keep the current "
-        "value; null restores the number derived from the SIREN.",
+        description="The VAT number, with its country, which is the company's. Its check digits "
+        "are verified, and the tax authorities are asked (`Account.vatNumberCheck`). Omit it to "
+        "keep the current value; null removes it.",
     )
 
 

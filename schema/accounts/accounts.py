@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 import models.accounts.account
-from models.accounts.account import AccountStatus
+from models.accounts.account import AccountStatus, Organization
 from models.accounts.legal_name import RegistryVerdict
+from models.accounts.vat_number import VatNumberStatus
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.accounts import invitations as invitation_resolvers
 from resolvers.accounts import legal_names as legal_name_resolvers
@@ -34,6 +35,21 @@ if TYPE_CHECKING:
     from schema.support.tickets import Ticket
 
 
+@strawberry.type(description="The answer of the tax authorities about a VAT number.")
+class VatNumberCheck:
+    status: VatNumberStatus = field("Whether the number is valid.")
+    checked_at: datetime | None = field(
+        "When the tax authorities last answered. Null until they have."
+    )
+    consultation_number: str | None = field(
+        "The reference of their answer, which proves that the number was valid on that day. Null "
+        "unless the number is valid and they issued one."
+    )
+    registered_name: str | None = field(
+        "The name registered under the number. Null when the country doesn't disclose it."
+    )
+
+
 @strawberry.type(description="A company.")
 @backed_by(models.accounts.account.Account)
 class Account(Node):
@@ -41,14 +57,27 @@ class Account(Node):
     trade_name: str | None = field(
         "The name under which the company trades, if it differs from the legal name."
     )
-    siren: str = field("The SIREN of the company (nine digits).")
+    organization: Organization = field("The kind of legal entity.")
+    siren: str | None = field(
+        "The SIREN of the company (nine digits). Null for companies outside of France and for "
+        "associations that have none."
+    )
+    registration_number: str | None = field(
+        "The number in the register of the company's country, or of an association in France "
+        "(RNA). Null for companies with a SIREN."
+    )
     siret: str | None = field(
         "The SIRET of the main establishment (14 digits). Null until it is set.",
         needs=("siren", "nic"),
     )
-    vat_number: str = field(
-        "The French VAT number. Derived from the SIREN unless another one is set.",
-        needs=("siren", "vat_key"),
+    vat_number: str | None = field(
+        "The VAT number with its country. Null unless the company entered one. Invoices state it "
+        "once the tax authorities have confirmed it."
+    )
+    vat_number_check: VatNumberCheck | None = edge(
+        account_resolvers.vat_number_checks,
+        description="What the tax authorities answered about the VAT number. Null without a "
+        "number.",
     )
     address: PostalAddress | None = field(
         "The address of the company. Null until it is set. Each purchase has its own billing "

@@ -8,6 +8,7 @@ import strawberry
 import models.billing.offer
 from models.billing.offer import Interval, Segment
 from resolvers.billing import offers as offer_resolvers
+from resolvers.billing import prices as price_resolvers
 from schema.billing.money import Money
 from schema.fields import edge, field, localized_field
 from schema.nodes import Node, backed_by
@@ -21,11 +22,24 @@ from schema.texts import text_of
 class Price(Node):
     interval: Interval = field("The interval at which the price is charged.")
     net: Money = field("The price for one interval, excluding VAT.", needs=("net_cents",))
-    vat: Money = field("The VAT for one interval.", needs=("net_cents", "vat_rate"))
-    gross: Money = field(
-        "The price for one interval, including VAT.", needs=("net_cents", "vat_rate")
+    vat: Money = edge(
+        price_resolvers.vats,
+        needs=("net_cents", "tax_category"),
+        description="The VAT for one interval, as the viewer's company is charged today; for "
+        "everyone else that of metropolitan France.",
     )
-    vat_rate: int = field("The VAT rate in hundredths of a percent: 2000 is 20%.")
+    gross: Money = edge(
+        price_resolvers.gross_amounts,
+        needs=("net_cents", "tax_category"),
+        description="The price for one interval including VAT, as the viewer's company is charged "
+        "today; for everyone else that of metropolitan France.",
+    )
+    vat_rate: int = edge(
+        price_resolvers.vat_rates,
+        needs=("tax_category",),
+        description="The VAT rate in hundredths of a percent for the viewer's company today; for "
+        "everyone else that of metropolitan France: 2000 is 20%.",
+    )
     valid_from: datetime = field("When the price went on sale.")
     valid_until: datetime | None = field("When the price goes off sale. Null while no end is set.")
     offer: Annotated["Offer", strawberry.lazy("schema.billing.offers")] = edge(

@@ -122,7 +122,7 @@ def secrets(company: "Company") -> list[str]:
     return [
         company.mark,
         company.mark[:6] + "pc",
-        company.account.siren,
+        str(company.account.siren),
         invoice.number,
         company.document_hash,
         accepted,

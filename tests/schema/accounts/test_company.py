@@ -220,7 +220,7 @@ async def test_p1_4_an_account_has_an_address(execute: "Execute", dataset: Datas
     }
     assert payload["accountChangeIdentifiers"]["account"] == {
         "siret": "40483304800022",
-        "vatNumber": "FR83404833048",
+        "vatNumber": None,
     }
     payload = (
         await execute(
