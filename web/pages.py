@@ -141,9 +141,9 @@ def _payment_page(request: Request, charge: SandboxCharge) -> Response:
     title, text = _BANK_TEXTS[charge.status]
     is_pending = charge.status is PaymentStatus.REQUIRES_ACTION
     amount = Money(charge.amount_cents).formatted(language(request).value)
-    return page_response(
-        request, Page(title, text, amount, _BUTTONS if is_pending else (), _("Sandbox bank"))
-    )
+    buttons, sender = _BUTTONS if is_pending else (), _("Sandbox bank")
+    page = Page(title, text, amount, buttons, sender, continues=not is_pending)
+    return page_response(request, page)
 
 
 _VERIFY_PAGE = Page(

@@ -5,6 +5,7 @@ The reader signs in with the password. The session that this starts is in a cook
 alone, and ends with the last step.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
@@ -109,7 +110,7 @@ class _SecondFactorPage:
         image = totp.qr_svg(totp.provisioning_uri(user, secret))
         return replace(
             _SECRET_PAGE,
-            highlight=secret,
+            highlight=" ".join(re.findall(".{1,4}", secret)),  # easier to type; apps ignore spaces
             image=Markup(image),  # noqa: S704 - drawn by segno, without any text
         )
 
