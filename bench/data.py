@@ -140,6 +140,7 @@ def _accounts(sizes: Sizes) -> Iterator[dict[str, Any]]:
         yield {
             "id": n,
             "legal_name": f"Établissements Durand n° {n} SARL",
+            "organization": "COMPANY",
             "siren": digits + calc_check_digit(digits),
             "street": f"{n} rue de la Paix",
             "postal_code": "75002",
