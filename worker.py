@@ -18,6 +18,7 @@ from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
 from billing.bank.matching import match_new_lines
 from billing.checkout import CheckoutServices, reconcile
+from billing.document_requests import render_due
 from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import Transport
@@ -39,6 +40,7 @@ from support.deadline_reminders import send_deadline_reminders
 from support.reply_emails import send_due_replies
 
 EMAILS_PER_RUN = 1_000
+DOCUMENTS_PER_RUN = 100
 
 log = structlog.stdlib.get_logger()
 
@@ -101,6 +103,13 @@ def jobs(
             "bank lines",
             15,
             lambda: match_new_lines(Action(None, clock.now(), services.hub)),
+        ),
+        Job(
+            "documents",
+            1,
+            lambda: render_due(
+                Action(None, clock.now(), services.hub), services.auth.signer, DOCUMENTS_PER_RUN
+            ),
         ),
         Job(
             "quarantine",

@@ -14,10 +14,10 @@ from tortoise.expressions import Q
 
 from auth.tokens import Purpose, Signer
 from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
-from billing.invoice_emails import send_invoice
-from billing.invoicing import issue
+from billing.invoicing import InvoiceDraft, finalise, prepare
+from billing.quotes import quote
 from billing.seller import Seller
-from billing.tax import decide_tax
+from billing.settlement import apply_payment, lock_for_settlement
 from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction
@@ -25,20 +25,24 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_profile import BillingProfile
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
-from models.billing.money import vat_amount
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.periods import period
 from models.billing.purchase import Purchase, PurchaseStatus
-from models.errors import Refusal
+from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.event import EventKind, account_stream
 from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.locale import Locale
+from models.translations import _
 
 log = structlog.stdlib.get_logger()
 UNKNOWN_METHOD = "unknown_method"
+DRAFT_TIME = timedelta(days=30)  # that a draft keeps its price
+CONFIRMATION_TIME = timedelta(hours=24)  # to confirm a payment with the bank
 _RECONCILE_DELAY = timedelta(minutes=1)
+_BATCH_SIZE = 500
+_PAYABLE = (PurchaseStatus.BILLING_CONFIRMED, PurchaseStatus.PAYMENT_PENDING)
 
 
 @dataclass(frozen=True)
@@ -52,20 +56,25 @@ class CheckoutServices:
     signer: Signer
 
 
-async def draft(action: Action, account: Account, buyer: User, price: Price, key: str) -> Purchase:
+async def draft(
+    action: Action, account: Account, buyer: User, price: Price, key: str, quantity: int = 1
+) -> Purchase:
     """Draft a purchase of a price on sale. The same key returns the same draft. Raises
     IDEMPOTENCY_MISMATCH.
     """
+    arguments = price.pk if quantity == 1 else [price.pk, quantity]
     owner = f"account:{account.pk}"
     async with action.transaction() as tx:
-        if earlier_id := await earlier_result(tx, owner, "purchaseDraft", key, price.pk):
+        if earlier_id := await earlier_result(tx, owner, "purchaseDraft", key, arguments):
             return await Purchase.get(pk=earlier_id, using_db=tx.db)
         purchase = await Purchase.create(
             using_db=tx.db,
             account=account,
             buyer=buyer,
             price=price,
+            quantity=quantity,
             created_at=action.at,
+            expires_at=action.at + DRAFT_TIME,
         )
         await purchase.transition_to(tx, PurchaseStatus.DRAFT)
         await store_result(tx, owner, "purchaseDraft", key, purchase.pk)
@@ -77,12 +86,15 @@ async def pay(
     action: Action, services: CheckoutServices, purchase: Purchase, method: str, key: str
 ) -> Payment:
     """Pay for a purchase whose billing details are confirmed. A repeat of the key returns the
-    payment in its current state.
+    payment in its current state. A payment that waits for the bank's confirmation is left for this
+    one.
 
     A payment method that the provider doesn't know is declined with UNKNOWN_METHOD. Raises
-    TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH and PAYMENT_UNAVAILABLE.
+    TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE, and INVOICE_NOT_POSSIBLE before
+    any money moves.
     """
-    payment = await _create_payment(action, services.seller, purchase, method, key)
+    draft = await _prepare_invoice(action, services, purchase)
+    payment = await _create_payment(action, purchase, draft, method, key)
     return (
         await refresh(action, services, payment)
         if payment.status is PaymentStatus.PROCESSING
@@ -90,24 +102,67 @@ async def pay(
     )
 
 
-async def _create_payment(
-    action: Action, seller: Seller, purchase: Purchase, method: str, key: str
-) -> Payment:
-    owner = f"account:{purchase.account_id}"
+async def _prepare_invoice(
+    action: Action, services: CheckoutServices, purchase: Purchase
+) -> InvoiceDraft | None:
+    """The content of the invoice to be, None when the purchase can't be paid now anyway. From here
+    on the purchase refers to the billing profile that the invoice is issued to.
+    """
     async with action.transaction() as tx:
         account = await tx.lock(Account, purchase.account_id)
         purchase = await tx.lock(Purchase, purchase.pk)
+        confirmed = await BillingProfile.get_or_none(
+            pk=purchase.billing_profile_id or 0, using_db=tx.db
+        )
+        if purchase.status not in _PAYABLE or confirmed is None:
+            return None
+        profile = await confirmed.renewed(tx, account)
+        if profile.pk != purchase.billing_profile_id:
+            purchase.billing_profile_id = profile.pk
+            await purchase.save(using_db=tx.db, update_fields=["billing_profile_id"])
+        price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
+        buyer = await _buyer(tx, purchase)
+        locale = buyer.locale if buyer else Locale.FR
+        quoted = await quote(
+            tx.db, services.seller, price, purchase.quantity, profile, action.day, locale=locale
+        )
+    return await prepare(
+        services.seller,
+        profile,
+        quoted.lines,
+        action.day,
+        locale=locale,
+        treatment=quoted.tax.treatment,
+        vat_mention=quoted.tax.mention,
+        exemption_code=quoted.tax.exemption_code or "",
+        buyer_email=buyer.email if buyer else "",
+        purchase_id=purchase.pk,
+        months=price.interval.months,
+    )
+
+
+async def _create_payment(
+    action: Action, purchase: Purchase, draft: InvoiceDraft | None, method: str, key: str
+) -> Payment:
+    owner = f"account:{purchase.account_id}"
+    async with action.transaction() as tx:
+        purchase = await tx.lock(Purchase, purchase.pk)
         if earlier_id := await earlier_result(tx, owner, "purchasePay", key, [purchase.pk, method]):
             return await Payment.get(pk=earlier_id, using_db=tx.db)
+        await _leave_confirmations(tx, purchase)
         purchase.require_status(PurchaseStatus.BILLING_CONFIRMED)
-        price = await Price.get(pk=purchase.price_id, using_db=tx.db)
+        if draft is None or draft.profile_id != purchase.billing_profile_id:
+            raise TransactionConflict("the purchase changed")
         payment = await Payment.create(
             using_db=tx.db,
             account_id=purchase.account_id,
             purchase=purchase,
-            amount_cents=await _gross_cents(tx, seller, account, purchase, price),
+            amount_cents=draft.gross_cents,
             method=method,
             created_at=action.at,
+            expires_at=action.at + CONFIRMATION_TIME,
+            next_check_at=action.at + _RECONCILE_DELAY,
+            invoice_draft=draft.to_json(),
         )
         await purchase.transition_to(tx, PurchaseStatus.PAYMENT_PENDING)
         await store_result(tx, owner, "purchasePay", key, payment.pk)
@@ -115,67 +170,136 @@ async def _create_payment(
     return payment
 
 
-async def _gross_cents(
-    tx: Transaction, seller: Seller, account: Account, purchase: Purchase, price: Price
-) -> int:
-    """The price with the VAT of the buyer as it is now. From here on the purchase keeps this
-    version of the billing profile, so that what is paid is what is invoiced.
+async def _leave_confirmations(tx: Transaction, purchase: Purchase) -> None:
+    """Cancel the payments of a locked purchase that wait for the customer, so that another means
+    can be taken at once. The provider is still asked about them: what it collects nevertheless is
+    not lost.
     """
-    confirmed = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=tx.db)
-    profile = await confirmed.renewed(tx, account)
-    purchase.billing_profile_id = profile.pk
-    tax = await decide_tax(tx.db, seller, profile, price.tax_category, tx.action.day)
-    return int(price.net_cents) + vat_amount(price.net_cents, tax.rate_basis_points)
+    waiting = Payment.filter(purchase_id=purchase.pk, status=PaymentStatus.REQUIRES_ACTION)
+    for payment in await tx.lock_rows(waiting):
+        await _end_payment(tx, payment, PaymentStatus.CANCELED)
+        await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
+
+
+async def _end_payment(tx: Transaction, payment: Payment, status: PaymentStatus) -> None:
+    payment.status, payment.settled_at = status, tx.action.at
+    payment.confirmation_url = None
+    await payment.save(using_db=tx.db)
+    await _announce_payment(tx, payment)
+
+
+async def _announce_payment(tx: Transaction, payment: Payment) -> None:
+    await tx.append(
+        account_stream(payment.account_id),
+        EventKind.PAYMENT_CHANGED,
+        purchase_id=payment.purchase_id,
+        status=payment.status.value,
+    )
+    tx.audit(BillingAuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
+
+
+async def cancel_payment(action: Action, payment: Payment) -> Payment:
+    """Leave a payment that waits for the bank's confirmation, so that the purchase can be paid by
+    another means. A repeat changes nothing. Raises TRANSITION_ILLEGAL for any other payment.
+    """
+    async with action.transaction() as tx:
+        purchase = await tx.lock(Purchase, payment.purchase_id or 0)
+        payment = await tx.lock(Payment, payment.pk)
+        if payment.status is PaymentStatus.CANCELED:
+            return payment
+        if payment.status is not PaymentStatus.REQUIRES_ACTION:
+            raise Refusal(
+                CommonErrorCode.TRANSITION_ILLEGAL,
+                "input",
+                "paymentId",
+                message=_("Only a payment that waits for a confirmation can be canceled."),
+            )
+        await _leave_confirmations(tx, purchase)
+    return await Payment.get(pk=payment.pk)
 
 
 async def refresh(action: Action, services: CheckoutServices, payment: Payment) -> Payment:
-    """Query the provider for the state of an unsettled payment, and apply it. Raises
-    PAYMENT_UNAVAILABLE.
-    """
-    if payment.status.is_final:
+    """Query the provider for the state of a payment, and apply it. Raises PAYMENT_UNAVAILABLE."""
+    if payment.status.is_final and payment.next_check_at is None:
         return payment
+    await _ensure_draft(action, services, payment)
     try:
         outcome = await _query_charge(services.gateway, payment)
     except GatewayUnavailable:
         raise Refusal(BillingErrorCode.PAYMENT_UNAVAILABLE, "input") from None
-    return await _apply_outcome(action, services, payment, outcome)
+    return await _apply_outcome(action, payment, outcome)
+
+
+async def _ensure_draft(action: Action, services: CheckoutServices, payment: Payment) -> None:
+    """Prepare the invoice of a payment from before drafts were stored with payments."""
+    if payment.invoice_draft is not None or payment.purchase_id is None or payment.invoice_id:
+        return
+    purchase = await Purchase.get(pk=payment.purchase_id)
+    if draft := await _prepare_invoice(action, services, purchase):
+        await Payment.filter(pk=payment.pk, invoice_draft=None).update(
+            invoice_draft=draft.to_json()
+        )
 
 
 async def _query_charge(gateway: Gateway, payment: Payment) -> Outcome:
     key = f"camcha-payment-{payment.pk}"
     try:
-        return await gateway.find(key) or await gateway.charge(
-            key, payment.amount_cents, payment.method
-        )
+        found = await gateway.find(key)
+        if found is None and payment.status.is_final:  # it was left before it was ever charged
+            return Outcome(
+                PaymentStatus.DECLINED, payment.provider_reference or f"none-{payment.pk}"
+            )
+        return found or await gateway.charge(key, payment.amount_cents, payment.method)
     except ValueError:
         return Outcome(PaymentStatus.DECLINED, f"refused-{payment.pk}", decline_code=UNKNOWN_METHOD)
 
 
-async def _apply_outcome(
-    action: Action, services: CheckoutServices, payment: Payment, outcome: Outcome
-) -> Payment:
+async def _apply_outcome(action: Action, payment: Payment, outcome: Outcome) -> Payment:
     """Apply the provider's result to the payment. Concurrent and late results change nothing
-    twice.
+    twice; a status only moves forward. Money that a canceled or expired payment brings is applied
+    like any other.
     """
     async with action.transaction() as tx:
-        account = await tx.lock(Account, payment.account_id)
-        assert payment.purchase_id is not None, "a checkout's payment"  # noqa: S101
-        purchase = await tx.lock(Purchase, payment.purchase_id)
+        purchases = await lock_for_settlement(tx, payment.account_id, payment.purchase_id)
         payment = await tx.lock(Payment, payment.pk)
-        if payment.status.is_final or payment.status is outcome.status:
+        purchase = purchases.get(payment.purchase_id or 0)
+        is_late = payment.status in (PaymentStatus.CANCELED, PaymentStatus.EXPIRED)
+        if payment.status.is_final and not is_late:
+            return payment
+        if is_late and outcome.status is not PaymentStatus.SUCCEEDED:
+            await _schedule_check(tx, payment, is_over=outcome.status.is_final)
+            return payment
+        if payment.status is outcome.status:
+            await _expire_or_wait(tx, purchase, payment)
             return payment
         _copy_outcome(payment, outcome)
         payment.settled_at = action.at if outcome.status.is_final else None
+        payment.next_check_at = None if outcome.status.is_final else payment.next_check_at
         await payment.save(using_db=tx.db)
-        await tx.append(
-            account_stream(payment.account_id),
-            EventKind.PAYMENT_CHANGED,
-            purchase_id=purchase.pk,
-            status=payment.status.value,
-        )
-        tx.audit(BillingAuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
-        await _handle_outcome(tx, services, account, purchase, payment)
+        await _handle_outcome(tx, purchase, payment)
+        await _announce_payment(tx, payment)
     return payment
+
+
+async def _expire_or_wait(tx: Transaction, purchase: Purchase | None, payment: Payment) -> None:
+    """Expire a confirmation that nobody finished in time, and ask the provider less and less
+    often.
+    """
+    is_waiting = payment.status is PaymentStatus.REQUIRES_ACTION
+    if is_waiting and payment.expires_at and payment.expires_at <= tx.action.at:
+        await _end_payment(tx, payment, PaymentStatus.EXPIRED)
+        if purchase and purchase.status is PurchaseStatus.PAYMENT_PENDING:
+            await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
+    await _schedule_check(tx, payment, is_over=False)
+
+
+async def _schedule_check(tx: Transaction, payment: Payment, *, is_over: bool) -> None:
+    """When the provider is asked next: after a quarter of the payment's age, at most a day, for as
+    long as it may still collect the money.
+    """
+    wait = min(max((tx.action.at - payment.created_at) / 4, _RECONCILE_DELAY), timedelta(days=1))
+    payment.next_check_at = None if is_over else tx.action.at + wait
+    await payment.save(using_db=tx.db, update_fields=["next_check_at"])
 
 
 def _copy_outcome(payment: Payment, outcome: Outcome) -> None:
@@ -186,38 +310,31 @@ def _copy_outcome(payment: Payment, outcome: Outcome) -> None:
     payment.brand, payment.last_four = outcome.brand, outcome.last_four
 
 
-async def _handle_outcome(
-    tx: Transaction,
-    services: CheckoutServices,
-    account: Account,
-    purchase: Purchase,
-    payment: Payment,
-) -> None:
+async def _handle_outcome(tx: Transaction, purchase: Purchase | None, payment: Payment) -> None:
     if payment.status is PaymentStatus.SUCCEEDED:
-        await _activate(tx, services, account, purchase, payment)
+        is_awaited = purchase and purchase.status in _PAYABLE
+        if purchase and is_awaited and payment.invoice_draft:
+            await _activate(tx, purchase, payment)
+        else:  # paid twice, or for an invoice: it settles what is open
+            await apply_payment(tx, payment)
     elif payment.status is PaymentStatus.DECLINED:
-        await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
-    elif payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
+        if purchase and purchase.status is PurchaseStatus.PAYMENT_PENDING:
+            await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
+    elif purchase and payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
         await emails.send_payment_confirmation_needed(tx, buyer, payment.confirmation_url)
 
 
-async def _activate(
-    tx: Transaction,
-    services: CheckoutServices,
-    account: Account,
-    purchase: Purchase,
-    payment: Payment,
-) -> None:
-    price = await Price.get(pk=purchase.price_id, using_db=tx.db)
-    purchase.anchor, purchase.activated_at = tx.action.day, tx.action.at
-    purchase.next_period_index = 1
-    purchase.bills_on = period(purchase.anchor, price.interval.months, 1).start
+async def _activate(tx: Transaction, purchase: Purchase, payment: Payment) -> None:
+    """Issue the first invoice, and start the purchase on the day of its issue."""
+    draft = InvoiceDraft.from_json(payment.invoice_draft or {})
+    invoice = await finalise(tx, draft, payment)
+    months = draft.months or 1
+    purchase.anchor, purchase.activated_at = invoice.issued_on, tx.action.at
+    purchase.next_period_index, purchase.expires_at = 1, None
+    purchase.bills_on = period(purchase.anchor, months, 1).start
     await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
-    buyer = await _buyer(tx, purchase)
-    invoice = await issue(
-        tx, services.seller, account, purchase, payment, buyer.locale if buyer else Locale.FR, 0
-    )
-    await send_invoice(tx, services.signer, purchase, invoice)
+    payment.invoice_draft = None
+    await payment.save(using_db=tx.db, update_fields=["invoice_draft"])
 
 
 async def _buyer(tx: Transaction, purchase: Purchase) -> User | None:
@@ -230,19 +347,18 @@ def download_link(signer: Signer, base_url: str, invoice: Invoice, at: datetime)
 
 
 async def reconcile(action: Action, services: CheckoutServices) -> int:
-    """Settle payments of the last days that have been open for a minute, by querying the provider.
-    Returns how many changed.
+    """Settle the payments that are due to be asked about, by querying the provider. Returns how
+    many changed. A payment is asked about, less and less often, until the provider's answer is
+    final: nothing that was charged stays unapplied.
 
     A payment that can't be settled doesn't delay the others.
     """
     # A payment that is newer than the current time was created before the clock was set back.
-    is_open_long_enough = Q(created_at__lt=action.at - _RECONCILE_DELAY) | Q(
-        created_at__gt=action.at + _RECONCILE_DELAY
+    is_due = Q(next_check_at__lte=action.at) | Q(
+        next_check_at__not_isnull=True, created_at__gt=action.at + _RECONCILE_DELAY
     )
-    payments = Payment.unsettled(action.at).filter(is_open_long_enough)
-    return sum(
-        [await _settle(action, services, payment) for payment in await payments.order_by("id")]
-    )
+    payments = Payment.filter(is_due).order_by("next_check_at", "id").limit(_BATCH_SIZE)
+    return sum([await _settle(action, services, payment) for payment in await payments])
 
 
 async def _settle(action: Action, services: CheckoutServices, payment: Payment) -> bool:
@@ -250,4 +366,7 @@ async def _settle(action: Action, services: CheckoutServices, payment: Payment) 
         return (await refresh(action, services, payment)).status is not payment.status
     except Exception as error:
         log.warning("payment.unresolved", payment=payment.pk, error=type(error).__name__)
+        await Payment.filter(pk=payment.pk, next_check_at=payment.next_check_at).update(
+            next_check_at=action.at + _RECONCILE_DELAY
+        )
         return False

@@ -31,11 +31,12 @@ MAX_RECIPIENTS = 5
 
 
 async def send_invoice(
-    tx: Transaction, signer: Signer, purchase: Purchase, invoice: Invoice
+    tx: Transaction, signer: Signer, purchase: Purchase | None, invoice: Invoice
 ) -> None:
     """Send an invoice to its recipients: to each address once, in its language. Someone who has
     left the company gets none, not even the buyer.
     """
+    buyer_id = purchase.buyer_id if purchase else None
     token = signer.sign(Purpose.EMAIL_DOWNLOAD, tx.action.at, invoice=invoice.pk)
     memberships = (
         Membership.filter(account_id=invoice.account_id, user__email_verified_at__isnull=False)
@@ -45,7 +46,7 @@ async def send_invoice(
     )
     addresses = set()
     for membership in await memberships:
-        if membership.role.manages_billing or membership.user_id == purchase.buyer_id:
+        if membership.role.manages_billing or membership.user_id == buyer_id:
             addresses.add(membership.user.email)
             await emails.send_invoice_issued(tx, membership.user, invoice, token)
     account = await Account.get(pk=invoice.account_id, using_db=tx.db)

@@ -1,159 +1,310 @@
-"""Issuing an invoice: it is numbered, frozen, rendered and put into the outbox in the transaction
-that records the payment.
+"""Issuing invoices, corrective invoices and credit notes.
+
+`prepare` builds the content and renders it on trial, before any money moves: a seller's file, a
+text or a rate that can't be invoiced is refused then. `finalise` is the short part of a transaction
+that numbers and freezes it, together with what bills, owes and posts it. Nothing is rendered there,
+because the counter's row keeps all other invoices waiting: the PDF is made after the commit from
+the frozen content alone (billing/document_requests.py).
 """
 
-import hashlib
-from datetime import timedelta
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, Self
 
+import structlog
+
+from billing.bank.reference import payment_reference
+from billing.documents.checks import check_facts
 from billing.documents.cii import build_cii
 from billing.documents.conversion import buyer_party, paid_means
-from billing.documents.facts import InvoiceFacts, Line, Party
-from billing.documents.rendering import render
+from billing.documents.facts import (
+    InvoiceFacts,
+    Line,
+    Original,
+    PaymentMeans,
+    from_json_value,
+    to_json_value,
+)
+from billing.documents.rendering import RenderingError, render
 from billing.ledger import post_invoice, post_payment
 from billing.seller import Seller
-from billing.tax import decide_tax
-from models.accounts.account import Account
 from models.action import Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_period import BillingItem, BillingItemKind, BillingPeriod
 from models.billing.billing_profile import BillingProfile
+from models.billing.errors import BillingErrorCode
 from models.billing.invoice import (
+    DocumentRequest,
+    DocumentType,
     Invoice,
-    InvoiceDocument,
     InvoiceLine,
     IssuedNumber,
     Series,
     next_number,
 )
 from models.billing.money import totals
-from models.billing.offer import Offer, Price
 from models.billing.payment import Payment
 from models.billing.periods import Period, period
-from models.billing.purchase import Purchase
 from models.billing.receivable import Allocation, Receivable
-from models.billing.tax import TaxDecision
-from models.clock import local_date
+from models.billing.tax_rule import TaxCategory, Treatment
+from models.database.writing import insert_all
+from models.errors import Refusal
 from models.event import EventKind, account_stream
-from models.identity.user import User
 from models.locale import Locale
-from models.translations import day
+from models.translations import day as day_text
+
+log = structlog.stdlib.get_logger()
+_TRIAL_NUMBER = "FA-2000-000000"
 
 
-async def issue(
-    tx: Transaction,
-    seller: Seller,
-    account: Account,
-    purchase: Purchase,
-    payment: Payment,
-    locale: Locale,
-    index: int,
-) -> Invoice:
-    """Issue the paid invoice of one period of an active purchase, whose account is locked. The
-    database rejects a second one for the same period.
+@dataclass(frozen=True, kw_only=True)
+class DraftLine:
+    """A line to bill. `starts_on` up to but excluding `ends_on` is its period; null days become the
+    period that begins when the invoice is issued (`InvoiceDraft.months`).
+
+    `item_id` is the billing item that waits for this line. Without one, an item of this kind is
+    stored together with the line.
     """
-    price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
-    profile = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=tx.db)
-    assert purchase.anchor is not None, "an invoice is issued for an active purchase"  # noqa: S101
-    billing_period = period(purchase.anchor, price.interval.months, index)
-    issued = await next_number(tx, Series.INVOICE)
-    tax = await decide_tax(
-        tx.db, seller, profile, price.tax_category, local_date(payment.created_at)
+
+    label: str
+    unit_net_cents: int
+    vat_basis_points: int
+    quantity: int = 1
+    unit: str = "C62"
+    tax_category: TaxCategory = TaxCategory.STANDARD
+    starts_on: date | None = None
+    ends_on: date | None = None
+    kind: BillingItemKind = BillingItemKind.CYCLE
+    description_key: str = "offer"
+    data: dict[str, Any] = field(default_factory=dict)
+    item_id: int | None = None
+
+    def printed(self) -> Line:
+        """The line as on the invoice."""
+        return Line(
+            label=self.label,
+            unit_price_cents=self.unit_net_cents,
+            vat_basis_points=self.vat_basis_points,
+            quantity=Decimal(self.quantity),
+            unit=self.unit,
+            period_start=self.starts_on,
+            period_end=self.ends_on - timedelta(days=1) if self.ends_on else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoiceDraft:
+    """The content of an invoice that isn't numbered yet.
+
+    `facts` has a number and days of a trial, which `finalise` replaces. `period` is the period of a
+    purchase that the invoice claims; with `months` instead, it is the first one, which begins on
+    the day of issue. `paid_terms` is the sentence for an invoice that is paid when issued, with
+    `{day}`. `due_days` is the time to pay the others.
+    """
+
+    account_id: int
+    profile_id: int
+    facts: InvoiceFacts
+    lines: tuple[DraftLine, ...]
+    locale: Locale = Locale.FR
+    purchase_id: int | None = None
+    original_id: int | None = None
+    period: Period | None = None
+    months: int | None = None
+    due_days: int = 0
+    paid_terms: str = ""
+
+    @property
+    def gross_cents(self) -> int:
+        """What the invoice will amount to, including VAT."""
+        return self.facts.totals.gross_cents
+
+    def to_json(self) -> dict[str, Any]:
+        """The draft in JSON types."""
+        values: dict[str, Any] = to_json_value(self)
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The draft that `to_json` produced."""
+        draft: Self = from_json_value(cls, values)
+        return draft
+
+
+async def prepare(
+    seller: Seller,
+    profile: BillingProfile,
+    lines: Sequence[DraftLine],
+    on: date,
+    *,
+    locale: Locale = Locale.FR,
+    treatment: Treatment = Treatment.STANDARD,
+    vat_mention: str = "",
+    exemption_code: str = "",
+    buyer_email: str = "",
+    purchase_id: int | None = None,
+    period: Period | None = None,
+    months: int | None = None,
+    type: DocumentType = DocumentType.INVOICE,
+    original: Invoice | None = None,
+    payment: PaymentMeans | None = None,
+    payment_terms: str = "",
+    due_days: int = 0,
+    trial: bool = True,
+) -> InvoiceDraft:
+    """Build the content of an invoice and render it on trial, outside of any transaction. Raises
+    INVOICE_NOT_POSSIBLE when it can't be issued.
+
+    `on` is the day whose terms apply. `payment` are the means to pay an invoice that isn't paid
+    when issued, with `payment_terms`. Without `trial` nothing is rendered, for drafts that differ
+    from one that was rendered in amounts and days only.
+    """
+    try:
+        terms = seller.terms_on(on)
+        facts = InvoiceFacts(
+            number=_TRIAL_NUMBER,
+            issued_on=on,
+            due_on=on + timedelta(days=due_days),
+            seller=seller.party,
+            buyer=buyer_party(profile, buyer_email),
+            lines=tuple(line.printed() for line in lines),
+            notes=terms.notes(locale),
+            totals=totals(line.printed() for line in lines),
+            type=type,
+            treatment=treatment,
+            vat_mention=vat_mention,
+            exemption_code=exemption_code,
+            order_number=profile.order_number or "",
+            originals=(Original(number=original.number, issued_on=original.issued_on),)
+            if original
+            else (),
+            payment=payment,
+            payment_terms=payment_terms,
+            period_start=_first_day(lines),
+            period_end=_last_day(lines),
+        )
+        paid_terms = terms.texts[locale.value]["paid"]
+        paid_terms.format(day="")
+        if errors := check_facts(facts):
+            raise ValueError("; ".join(errors))
+        build_cii(facts)
+        if trial:
+            await render(facts, locale)
+    except (ArithmeticError, LookupError, RenderingError, TypeError, ValueError) as error:
+        log.error("invoice.not_possible", account=profile.account_id, error=type_name(error))
+        raise Refusal(BillingErrorCode.INVOICE_NOT_POSSIBLE, "input") from error
+    return InvoiceDraft(
+        account_id=profile.account_id,
+        profile_id=profile.pk,
+        facts=facts,
+        lines=tuple(lines),
+        locale=locale,
+        purchase_id=purchase_id,
+        original_id=original.pk if original else None,
+        period=period,
+        months=months,
+        due_days=due_days,
+        paid_terms=paid_terms,
     )
-    buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
-    facts = _invoice_facts(
-        seller,
-        profile,
-        buyer_party(profile, buyer.email if buyer else ""),
-        payment,
-        price,
-        tax,
-        billing_period,
-        issued,
-        locale,
-    )
-    invoice = await _store_invoice(tx, facts, issued, purchase, profile, locale)
-    await _store_lines(tx, invoice, facts, price, await _store_period(tx, invoice, billing_period))
-    pdf = await render(facts, locale)
-    await InvoiceDocument.create(
-        using_db=tx.db,
-        invoice=invoice,
-        pdf=pdf,
-        sha256=hashlib.sha256(pdf).hexdigest(),
-        created_at=tx.action.at,
-    )
-    await _settle(tx, invoice, payment)
+
+
+def type_name(error: BaseException) -> str:
+    """The class of an error, whose message may contain personal data."""
+    return type(error).__name__
+
+
+def _first_day(lines: Sequence[DraftLine]) -> date | None:
+    """The first day of the supply of all lines."""
+    return min((line.starts_on for line in lines if line.starts_on), default=None)
+
+
+def _last_day(lines: Sequence[DraftLine]) -> date | None:
+    """The last day of the supply of all lines."""
+    ends = [line.ends_on for line in lines if line.ends_on]
+    return max(ends) - timedelta(days=1) if ends else None
+
+
+async def finalise(tx: Transaction, draft: InvoiceDraft, payment: Payment | None = None) -> Invoice:
+    """Issue a prepared invoice: number, frozen content and XML, lines, the claimed period, billing
+    items, receivable, ledger, event and the request for its document. A payment that has just
+    succeeded pays it when it is issued: the invoice says so, and the payment is posted as well.
+
+    The purchase, the payment and whatever else the transaction changes are locked before. The
+    database rejects a second invoice for the same period of a purchase.
+    """
+    is_credit = draft.facts.type is DocumentType.CREDIT_NOTE
+    issued = await next_number(tx, Series.CREDIT_NOTE if is_credit else Series.INVOICE)
+    draft = _dated(draft, issued)
+    facts = _complete(draft, issued, payment)
+    invoice = await _store_invoice(tx, draft, facts, issued)
+    await _store_lines(tx, invoice, draft, await _store_period(tx, invoice, draft))
+    if not is_credit:
+        await _store_receivable(tx, invoice, payment)
+    await post_invoice(tx, invoice)
+    if payment:
+        await post_payment(tx, payment)
+    await DocumentRequest.create(using_db=tx.db, invoice=invoice, next_attempt_at=tx.action.at)
     await tx.append(
-        account_stream(purchase.account_id), EventKind.INVOICE_ISSUED, invoice_id=invoice.pk
+        account_stream(invoice.account_id), EventKind.INVOICE_ISSUED, invoice_id=invoice.pk
     )
     tx.audit(BillingAuditAction.INVOICE_ISSUE, invoice, gross_cents=invoice.gross_cents)
     return invoice
 
 
-def _invoice_facts(
-    seller: Seller,
-    profile: BillingProfile,
-    buyer: Party,
-    payment: Payment,
-    price: Price,
-    tax: TaxDecision,
-    billing_period: Period,
-    issued: IssuedNumber,
-    locale: Locale,
-) -> InvoiceFacts:
-    lines = (_line(price, price.offer, tax, billing_period, locale),)
-    terms = seller.terms_on(issued.day)
-    return InvoiceFacts(
+def _dated(draft: InvoiceDraft, issued: IssuedNumber) -> InvoiceDraft:
+    """The draft of a first period with its days."""
+    if draft.months is None:
+        return draft
+    first = period(issued.day, draft.months, 0)
+    lines = tuple(
+        replace(line, starts_on=first.start, ends_on=first.end)
+        if line.kind is BillingItemKind.CYCLE
+        else line
+        for line in draft.lines
+    )
+    return replace(draft, period=first, lines=lines)
+
+
+def _complete(draft: InvoiceDraft, issued: IssuedNumber, payment: Payment | None) -> InvoiceFacts:
+    facts = replace(
+        draft.facts,
         number=issued.number,
         issued_on=issued.day,
-        due_on=issued.day,
-        seller=seller.party,
-        buyer=buyer,
-        lines=lines,
-        notes=terms.notes(locale),
-        totals=totals(lines),
-        treatment=tax.treatment,
-        vat_mention=tax.mention,
-        exemption_code=tax.exemption_code or "",
-        period_start=billing_period.start,
-        period_end=billing_period.end - timedelta(days=1),
-        order_number=profile.order_number or "",
-        payment=paid_means(payment),
-        payment_terms=terms.paid_notice(locale, day(issued.day, locale)),
-        paid_cents=totals(lines).gross_cents,
+        due_on=issued.day + timedelta(days=draft.due_days),
+        lines=tuple(line.printed() for line in draft.lines),
+        period_start=_first_day(draft.lines),
+        period_end=_last_day(draft.lines),
     )
-
-
-def _line(
-    price: Price, offer: Offer, tax: TaxDecision, billing_period: Period, locale: Locale
-) -> Line:
-    return Line(
-        label=offer.text(locale)["name"],
-        unit_price_cents=price.net_cents,
-        vat_basis_points=tax.rate_basis_points,
-        unit="MON" if price.interval.months == 1 else "ANN",
-        period_start=billing_period.start,
-        period_end=billing_period.end - timedelta(days=1),
-    )
+    if payment and payment.amount_cents >= draft.gross_cents:
+        return replace(
+            facts,
+            due_on=issued.day,
+            payment=paid_means(payment),
+            payment_terms=draft.paid_terms.format(day=day_text(issued.day, draft.locale)),
+            paid_cents=facts.totals.gross_cents,
+        )
+    if facts.payment and facts.payment.iban:
+        means = replace(facts.payment, reference=payment_reference(issued.number))
+        return replace(facts, payment=means)
+    return facts
 
 
 async def _store_invoice(
-    tx: Transaction,
-    facts: InvoiceFacts,
-    issued: IssuedNumber,
-    purchase: Purchase,
-    profile: BillingProfile,
-    locale: Locale,
+    tx: Transaction, draft: InvoiceDraft, facts: InvoiceFacts, issued: IssuedNumber
 ) -> Invoice:
+    is_credit = facts.type is DocumentType.CREDIT_NOTE
     return await Invoice.create(
         using_db=tx.db,
         type=facts.type,
-        series=Series.INVOICE,
+        series=Series.CREDIT_NOTE if is_credit else Series.INVOICE,
         position=issued.position,
         number=issued.number,
-        account_id=purchase.account_id,
-        billing_profile=profile,
-        purchase=purchase,
+        account_id=draft.account_id,
+        billing_profile_id=draft.profile_id,
+        purchase_id=draft.purchase_id,
+        original_id=draft.original_id,
         issued_at=issued.at,
         issued_on=issued.day,
         due_on=facts.due_on,
@@ -161,81 +312,101 @@ async def _store_invoice(
         vat_cents=facts.totals.vat_cents,
         gross_cents=facts.totals.gross_cents,
         treatment=facts.treatment,
-        locale=locale,
+        reference=None if is_credit else payment_reference(issued.number),
+        locale=draft.locale,
         facts=facts.to_json(),
         xml=build_cii(facts),
     )
 
 
-async def _store_period(tx: Transaction, invoice: Invoice, billing_period: Period) -> BillingPeriod:
-    return await BillingPeriod.create(
-        using_db=tx.db,
-        purchase_id=invoice.purchase_id,
-        index=billing_period.index,
-        starts_on=billing_period.start,
-        ends_on=billing_period.end,
-        invoice=invoice,
-        created_at=tx.action.at,
-    )
-
-
-async def _store_lines(
-    tx: Transaction,
-    invoice: Invoice,
-    facts: InvoiceFacts,
-    price: Price,
-    billing_period: BillingPeriod,
-) -> None:
-    for position, line in enumerate(facts.lines, 1):
-        columns: dict[str, Any] = {
-            "quantity": int(line.quantity),
-            "unit_net_cents": line.unit_price_cents,
-            "tax_category": price.tax_category,
-            "starts_on": billing_period.starts_on,
-            "ends_on": billing_period.ends_on,
-        }
-        invoice_line = await InvoiceLine.create(
-            using_db=tx.db,
-            invoice=invoice,
-            position=position,
-            label=line.label,
-            unit=line.unit,
-            net_cents=line.net_cents,
-            vat_rate=line.vat_basis_points,
-            treatment=facts.treatment,
-            **columns,
-        )
-        await BillingItem.create(
-            using_db=tx.db,
-            account_id=invoice.account_id,
-            purchase_id=invoice.purchase_id,
-            billing_period=billing_period,
-            kind=BillingItemKind.CYCLE,
-            description_key="offer",
-            data={},
-            created_at=tx.action.at,
-            invoice_line=invoice_line,
-            **columns,
-        )
-
-
-async def _settle(tx: Transaction, invoice: Invoice, payment: Payment) -> None:
+async def _store_receivable(tx: Transaction, invoice: Invoice, payment: Payment | None) -> None:
+    paid_cents = min(payment.amount_cents, invoice.gross_cents) if payment else 0
+    open_cents = invoice.gross_cents - paid_cents
     await Receivable.create(
         using_db=tx.db,
         invoice=invoice,
         account_id=invoice.account_id,
         due_on=invoice.due_on,
         gross_cents=invoice.gross_cents,
-        open_cents=0,
-        settled_at=tx.action.at,
+        open_cents=open_cents,
+        settled_at=None if open_cents else tx.action.at,
     )
-    await Allocation.create(
+    if payment and paid_cents:
+        await Allocation.create(
+            using_db=tx.db,
+            account_id=invoice.account_id,
+            invoice=invoice,
+            payment=payment,
+            amount_cents=paid_cents,
+            created_at=tx.action.at,
+        )
+
+
+async def _store_period(
+    tx: Transaction, invoice: Invoice, draft: InvoiceDraft
+) -> BillingPeriod | None:
+    if draft.period is None or draft.purchase_id is None:
+        return None
+    values = {
+        "purchase_id": draft.purchase_id,
+        "index": draft.period.index,
+        "starts_on": draft.period.start,
+        "ends_on": draft.period.end,
+        "invoice_id": invoice.pk,
+        "created_at": tx.action.at,
+    }
+    (key,) = await insert_all(BillingPeriod, [values], db=tx.db)
+    return BillingPeriod(id=key, **values)
+
+
+async def _store_lines(
+    tx: Transaction, invoice: Invoice, draft: InvoiceDraft, claimed: BillingPeriod | None
+) -> None:
+    rows = [
+        {
+            "invoice_id": invoice.pk,
+            "position": position,
+            "label": line.label,
+            "quantity": line.quantity,
+            "unit": line.unit,
+            "unit_net_cents": line.unit_net_cents,
+            "net_cents": line.printed().net_cents,
+            "vat_rate": line.vat_basis_points,
+            "tax_category": line.tax_category.value,
+            "treatment": invoice.treatment.value,
+            "starts_on": line.starts_on,
+            "ends_on": line.ends_on,
+        }
+        for position, line in enumerate(draft.lines, 1)
+    ]
+    keys = await insert_all(InvoiceLine, rows, db=tx.db)
+    for key, line in zip(keys, draft.lines, strict=True):
+        if line.item_id:
+            await (
+                BillingItem.filter(pk=line.item_id, invoice_line_id=None)
+                .using_db(tx.db)
+                .update(invoice_line_id=key)
+            )
+        else:
+            await _store_item(tx, invoice, line, key, claimed)
+
+
+async def _store_item(
+    tx: Transaction, invoice: Invoice, line: DraftLine, key: int, claimed: BillingPeriod | None
+) -> None:
+    await BillingItem.create(
         using_db=tx.db,
         account_id=invoice.account_id,
-        invoice=invoice,
-        payment=payment,
-        amount_cents=invoice.gross_cents,
+        purchase_id=invoice.purchase_id,
+        billing_period_id=claimed.pk if claimed else None,
+        kind=line.kind,
+        description_key=line.description_key,
+        data=line.data,
+        quantity=line.quantity,
+        unit_net_cents=line.unit_net_cents,
+        tax_category=line.tax_category,
+        starts_on=line.starts_on,
+        ends_on=line.ends_on,
         created_at=tx.action.at,
+        invoice_line_id=key,
     )
-    await post_invoice(tx, invoice)
-    await post_payment(tx, payment)

@@ -1,20 +1,38 @@
 """Settling invoices: a payment is allocated to what is open, and a reversed payment opens it again.
 
-The customer's account is locked by the caller, so that the receivables of a customer change one
-transaction after the other. What an invoice has open is kept in its receivable, and the balance of
+The customer's account is locked by the caller (`lock_for_settlement`), so that the receivables of a
+customer change one transaction after the other. What an invoice has open is kept in its receivable, and the balance of
 a customer in the ledger, both in the same transaction (billing/ledger.py).
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from billing.ledger import post_payment
+from models.accounts.account import Account
 from models.action import Transaction
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.invoice import Invoice
 from models.billing.payment import Payment
+from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Allocation, Receivable
 from models.event import EventKind, account_stream
 
 Targets = Sequence[tuple[int, int | None]]
+_OVERDUE = (PurchaseStatus.PAST_DUE, PurchaseStatus.SUSPENDED)
+
+
+async def lock_for_settlement(
+    tx: Transaction, account_id: int, *purchase_ids: int | None
+) -> dict[int, Purchase]:
+    """Lock an account, the purchases of these keys, and those that a payment may restore, before
+    the payment itself is locked (models/lock_order.py). Returns the purchases by key.
+    """
+    await tx.lock(Account, account_id)
+    overdue = Purchase.filter(account_id=account_id, status__in=_OVERDUE).using_db(tx.db)
+    keys = {key for key in purchase_ids if key} | {purchase.pk for purchase in await overdue}
+    purchases = await tx.lock_rows(Purchase.filter(pk__in=sorted(keys))) if keys else []
+    return {purchase.pk: purchase for purchase in purchases}
 
 
 async def apply_payment(
@@ -25,18 +43,46 @@ async def apply_payment(
     open, the oldest due date first. What is left over stays on the customer's balance.
     """
     await post_payment(tx, payment)
-    receivables = await _open_receivables(tx, payment.account_id, invoices)
+    allocations = await allocate(tx, payment, payment.amount_cents, invoices)
+    await _announce(tx, payment)
+    return allocations
+
+
+async def allocate(
+    tx: Transaction, source: Payment | Invoice, amount: int, invoices: Targets | None = None
+) -> list[Allocation]:
+    """Allocate an amount in cents of a payment or of a credit note, as `apply_payment` does."""
+    receivables = await _open_receivables(tx, source.account_id, invoices)
     limits = dict(invoices or ())
-    left = payment.amount_cents
+    left = amount
     allocations = []
     for receivable in receivables:
         limit = limits.get(receivable.invoice_id)
         cents = min(left, receivable.open_cents, receivable.open_cents if limit is None else limit)
         if cents > 0:
-            allocations.append(await _allocate(tx, receivable, payment, cents))
+            allocations.append(await _allocate(tx, receivable, source, cents))
             left -= cents
-    await _announce(tx, payment)
     return allocations
+
+
+async def restore(tx: Transaction, purchases: Mapping[int, Purchase]) -> None:
+    """Reactivate purchases that were past due or suspended, which `lock_for_settlement` has locked,
+    once no invoice of their account is overdue. Their anchor stays.
+    """
+    for purchase in purchases.values():
+        if purchase.status not in _OVERDUE:
+            continue
+        overdue = Receivable.filter(
+            account_id=purchase.account_id,
+            open_cents__gt=0,
+            due_on__lt=tx.action.day,
+            disputed_at=None,
+        )
+        if await overdue.using_db(tx.db).exists():
+            return
+        purchase.past_due_since = purchase.suspended_at = None
+        await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
+        tx.audit(BillingAuditAction.PURCHASE_RESTORE, purchase)
 
 
 async def reverse_payment(tx: Transaction, payment: Payment, cents: int) -> None:
@@ -75,16 +121,24 @@ async def _open_receivables(
 
 
 async def _allocate(
-    tx: Transaction, receivable: Receivable, payment: Payment, cents: int
+    tx: Transaction, receivable: Receivable, source: Payment | Invoice, cents: int
 ) -> Allocation:
+    is_credit = isinstance(source, Invoice)
     receivable.open_cents -= cents
+    receivable.credited_cents += cents if is_credit else 0
     receivable.settled_at = None if receivable.open_cents else tx.action.at
-    await receivable.save(using_db=tx.db, update_fields=["open_cents", "settled_at"])
+    if not receivable.open_cents:
+        receivable.next_dunning_on = None
+    await receivable.save(
+        using_db=tx.db,
+        update_fields=["open_cents", "credited_cents", "settled_at", "next_dunning_on"],
+    )
     return await Allocation.create(
         using_db=tx.db,
-        account_id=payment.account_id,
+        account_id=source.account_id,
         invoice_id=receivable.invoice_id,
-        payment=payment,
+        payment_id=None if is_credit else source.pk,
+        credit_note_id=source.pk if is_credit else None,
         amount_cents=cents,
         created_at=tx.action.at,
     )

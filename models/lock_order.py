@@ -35,6 +35,7 @@ TABLES = (
     "receivable",
     "billing_item",
     "counter",
+    "document_request",
     "ticket",
     "message",
     "file",

@@ -252,6 +252,7 @@ async def _clear_card_details(tx: Transaction, account_id: int) -> int:
         "brand": None,
         "last_four": None,
         "confirmation_url": None,
+        "invoice_draft": None,
     }
     return (
         await Payment.filter(account_id=account_id)

@@ -21,6 +21,7 @@ from auth.factors import totp
 from auth.services import AuthServices
 from billing import checkout
 from billing.checkout import CheckoutServices
+from billing.document_requests import render_due
 from models.accounts.account import Account, Membership, Role
 from models.action import Action, Bus
 from models.billing.offer import Interval, Price
@@ -146,6 +147,7 @@ async def _buy(replay: Replay, entry: dict[str, Any]) -> None:
     await checkout.pay(
         replay.action(buyer, at(5)), replay.checkout_services, purchase, "pm_sandbox_success", key
     )
+    await render_due(replay.action(buyer, at(6)), replay.checkout_services.signer)
 
 
 async def _company_of(user: User) -> Account:

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from auth.tokens import Purpose
+from billing.document_requests import document_of
 from models.action import Action
-from models.billing.invoice import InvoiceDocument
 from models.errors import Refusal
 from models.support.file import File, FileStatus
 from models.translations import _, text
@@ -120,7 +120,9 @@ class _FileEndpoints:
         return {}
 
     async def _serve_invoice(self, request: Request, key: int) -> Response:
-        document = await InvoiceDocument.get_or_none(invoice_id=key).select_related("invoice")
+        services = self.services
+        action = Action(None, services.clock.now(), services.hub)
+        document = await document_of(action, services.auth.signer, key)
         if document is None:
             return not_found(request)
         headers = _headers(f"{document.invoice.number}.pdf", "application/pdf", document.sha256)

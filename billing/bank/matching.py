@@ -197,7 +197,7 @@ async def _match_iban(tx: Transaction, line: BankLine) -> Match | None:
 
 async def _store_payment(tx: Transaction, line: BankLine, match: Match) -> Payment:
     """Make a line the payment of a customer, and settle what it pays."""
-    await tx.lock(Account, match.account_id)
+    purchases = await settlement.lock_for_settlement(tx, match.account_id)
     first_invoice = await _single_invoice(tx, match)
     payment = await Payment.create(
         using_db=tx.db,
@@ -224,6 +224,7 @@ async def _store_payment(tx: Transaction, line: BankLine, match: Match) -> Payme
         amount_cents=line.amount_cents,
     )
     await settlement.apply_payment(tx, payment, match.invoices)
+    await settlement.restore(tx, purchases)
     return payment
 
 

@@ -220,12 +220,12 @@ class InvoiceFacts:
 
     def to_json(self) -> dict[str, Any]:
         """The data in JSON types: dates in ISO format, decimals as strings."""
-        return typing.cast("dict[str, Any]", _to_json_value(self))
+        return typing.cast("dict[str, Any]", to_json_value(self))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The data that `to_json` produced. Raises KeyError or ValueError for anything else."""
-        return typing.cast("Self", _from_json_value(cls, data))
+        return typing.cast("Self", from_json_value(cls, data))
 
     def _errors(self) -> dict[str, bool]:
         codes = [note.code for note in self.notes]
@@ -253,11 +253,12 @@ class InvoiceFacts:
         return self.treatment == Treatment.REVERSE_CHARGE and not self.buyer.vat_number
 
 
-def _to_json_value(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
+    """A value, of dataclasses too, in JSON types: dates in ISO format, decimals as strings."""
     if is_dataclass(value):
-        return {field.name: _to_json_value(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: to_json_value(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
-        return [_to_json_value(item) for item in value]
+        return [to_json_value(item) for item in value]
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):
@@ -265,16 +266,16 @@ def _to_json_value(value: Any) -> Any:
     return value.value if isinstance(value, IntEnum | StrEnum) else value
 
 
-def _from_json_value(kind: Any, value: Any) -> Any:
-    """Convert a JSON value to the annotated type `kind`: the inverse of `_to_json_value`."""
+def from_json_value(kind: Any, value: Any) -> Any:
+    """Convert a JSON value to the annotated type `kind`: the inverse of `to_json_value`."""
     if typing.get_origin(kind) is types.UnionType:
         kind = next(option for option in typing.get_args(kind) if option is not types.NoneType)
-        return None if value is None else _from_json_value(kind, value)
+        return None if value is None else from_json_value(kind, value)
     if typing.get_origin(kind) is tuple:
-        return tuple(_from_json_value(typing.get_args(kind)[0], item) for item in value)
+        return tuple(from_json_value(typing.get_args(kind)[0], item) for item in value)
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return typing.cast("type", kind)(
-            **{name: _from_json_value(hints[name], item) for name, item in value.items()}
+            **{name: from_json_value(hints[name], item) for name, item in value.items()}
         )
     return date.fromisoformat(value) if kind is date else kind(value)

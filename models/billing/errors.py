@@ -15,6 +15,10 @@ class BillingErrorCode(ErrorCode):
         "RECIPIENTS_FULL",
         _("A company can have at most %(maximum)s additional recipients. Remove one first."),
     )
+    INVOICE_NOT_POSSIBLE = (
+        "INVOICE_NOT_POSSIBLE",
+        _("An invoice can’t be issued at the moment. Nothing was charged. Contact support."),
+    )
     PAYMENT_DECLINED = (
         "PAYMENT_DECLINED",
         _("The bank declined the payment. Try another payment method."),

@@ -217,6 +217,27 @@ class InvoiceDocument(Model):
         table = "invoice_document"
 
 
+class DocumentRequest(Model):
+    """A document that is still to be made and sent: inserted with the invoice, and deleted in the
+    transaction that stores the PDF and writes the emails. `next_attempt_at` is when a job may claim
+    it.
+    """
+
+    invoice: fields.OneToOneRelation[Invoice] = fields.OneToOneField(
+        "models.Invoice",
+        related_name="document_request",
+        primary_key=True,
+        on_delete=fields.RESTRICT,
+    )
+    next_attempt_at: datetime = fields.DatetimeField(db_index=True)
+    attempts = fields.IntField(default=0)
+
+    invoice_id: int
+
+    class Meta:
+        table = "document_request"
+
+
 async def next_position(tx: Transaction, series: str) -> tuple[int, datetime]:
     """Take the next position of a series of invoices or of a journal of the ledger, with its time.
     The series' row stays locked until the transaction ends, and a rollback returns the position.

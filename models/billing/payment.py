@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
 from tortoise.models import Model
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 
-# no bank waits longer for a confirmation; after that, only the customer can check
-POLLING_PERIOD = timedelta(days=7)
+# no bank waits longer for a confirmation, although it is asked later as well
+CONFIRMATION_PERIOD = timedelta(days=7)
 
 
 class PaymentStatus(StrEnum):
@@ -45,7 +45,9 @@ class Payment(Model):
     `invoice` is the invoice that the payment is for, when it was issued before. `payment_method` is
     the saved means that was charged, and `method` the provider's token of any. An off-session
     payment was made without the customer. `expires_at` is when an unfinished confirmation ends, and
-    `attempt` counts the attempts to pay the same invoice.
+    `attempt` counts the attempts to pay the same invoice. `next_check_at` is when the provider is
+    asked next, null when its answer is final. `invoice_draft` is the content of the invoice that
+    is issued when the payment succeeds.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -92,6 +94,8 @@ class Payment(Model):
     refunded_cents = fields.BigIntField(default=0)
     attempt = fields.IntField(default=1)
     expires_at: datetime | None = fields.DatetimeField(null=True)
+    next_check_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
+    invoice_draft: dict[str, Any] | None = fields.JSONField(null=True)
 
     account_id: int
     purchase_id: int | None
@@ -115,9 +119,10 @@ class Payment(Model):
 
     @classmethod
     def unsettled(cls, at: datetime) -> QuerySet["Payment"]:
-        """Recent payments without a final status, about which the provider is still asked."""
-        statuses = [PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION]
-        return cls.filter(status__in=statuses, created_at__gte=at - POLLING_PERIOD)
+        """Payments of the last days whose outcome at the provider isn't known, so that an invoice
+        may still be issued.
+        """
+        return cls.filter(next_check_at__not_isnull=True, created_at__gte=at - CONFIRMATION_PERIOD)
 
     @property
     def amount(self) -> Money:

@@ -14,6 +14,7 @@ import pytest
 import billing
 from billing import checkout
 from billing.checkout import CheckoutServices
+from billing.document_requests import make_document
 from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
 from engine import Engine, Params, encode_json
@@ -294,6 +295,7 @@ async def create_purchase(
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     payment = await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "k")
     invoice = await Invoice.get(purchase_id=purchase.pk)
+    await make_document(action, services.auth.signer, invoice)
     company.document_hash = (await InvoiceDocument.get(invoice_id=invoice.pk)).sha256
     lines = await InvoiceLine.filter(invoice_id=invoice.pk)
     return [await Purchase.get(pk=purchase.pk), await Payment.get(pk=payment.pk), invoice, *lines]

@@ -91,6 +91,7 @@ async def _create_unsettled_payment(
         amount_cents=price.gross.cents,
         method=method,
         created_at=action.at,
+        next_check_at=action.at,
     )
 
 

@@ -314,14 +314,16 @@ async def test_a_damaged_download_link_shows_a_404_page(
 
 
 async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
+    """Its document is made at once when it is missing."""
     _, payment = await unconfirmed_payment(site)
     assert payment.confirmation_url
     await site.client.post(payment.confirmation_url, data={"outcome": "approve"})
     invoice = await Invoice.get()
-    document = await InvoiceDocument.get(invoice_id=invoice.pk)
+    assert not await InvoiceDocument.exists()
     for purpose in (Purpose.DOWNLOAD, Purpose.EMAIL_DOWNLOAD):
         address = f"/downloads/{site.sign(purpose, invoice=invoice.pk)}"
         response, head = await site.client.get(address), await site.client.head(address)
+        document = await InvoiceDocument.get(invoice_id=invoice.pk)
         assert sha256(response.content).hexdigest() == document.sha256
         assert response.headers["etag"] == f'"{document.sha256}"'
         assert f'filename="{invoice.number}.pdf"' in response.headers["content-disposition"]

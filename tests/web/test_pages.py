@@ -14,6 +14,7 @@ import pytest
 
 from accounts.registration import verification_token
 from auth.tokens import Purpose
+from billing.document_requests import render_due
 from billing.gateways.gateway import Outcome
 from models.billing.invoice import Invoice
 from models.billing.payment import PaymentStatus
@@ -175,6 +176,8 @@ async def test_approving_activates_the_purchase_and_sends_the_invoice_once(site:
         assert_locked_down(response)
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
     assert await Invoice.all().count() == 1
+    for _ in range(2):
+        await render_due(site.action(), site.services.auth.signer)
     assert await Email.filter(template="invoice_issued.fr").count() == 1
     assert (
         "Payment approved"
@@ -199,6 +202,7 @@ async def test_the_emails_invoice_link_works_for_a_month(site: Site, clock: "Mov
     _, payment = await unconfirmed_payment(site)
     assert payment.confirmation_url
     await site.client.post(payment.confirmation_url, data={"outcome": "approve"})
+    await render_due(site.action(), site.services.auth.signer)
     email = await Email.get(template="invoice_issued.fr")
     result = re.search(r"camcha:(/downloads/\S+)", email.text)
     assert result

@@ -9,6 +9,7 @@ import pytest
 from auth import throttle
 from billing import checkout, invoice_emails
 from billing.checkout import CheckoutServices
+from billing.document_requests import render_due
 from models.accounts.account import Membership, Role
 from models.action import Action
 from models.audit import AuditEntry
@@ -50,6 +51,7 @@ async def buy(action: Action, services: Services, price: Price, buyer: Viewer) -
     purchase = await purchase.confirm_billing(action)
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "new")
+    await render_due(action, services.auth.signer)
     return await Email.filter(template__startswith="invoice_issued").order_by("id")
 
 

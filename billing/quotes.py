@@ -1,0 +1,76 @@
+"""What a purchase costs: one function for the quote that a customer sees and for the invoice, so
+that both are equal to the cent.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from billing.invoicing import DraftLine
+from billing.seller import Seller
+from billing.tax import decide_tax
+from models.billing.billing_profile import BillingProfile
+from models.billing.money import Totals, totals
+from models.billing.offer import Price
+from models.billing.periods import Period, period
+from models.billing.tax import Buyer, TaxDecision
+from models.locale import Locale
+
+UPCOMING_DATES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """The lines of a purchase's first or any other period, their totals, and the days on which the
+    next periods are billed.
+    """
+
+    lines: tuple[DraftLine, ...]
+    totals: Totals
+    tax: TaxDecision
+    period: Period
+    next_dates: tuple[date, ...]
+
+
+async def quote(
+    db: BaseDBAsyncClient | None,
+    seller: Seller,
+    price: Price,
+    quantity: int,
+    profile: BillingProfile | None,
+    on: date,
+    *,
+    anchor: date | None = None,
+    index: int = 0,
+    locale: Locale = Locale.FR,
+) -> Quote:
+    """What a period of a price costs when it is billed on a day. `price.offer` has to be fetched.
+    Without an anchor the first period starts on that day. Without a profile the buyer counts as
+    established in metropolitan France.
+    """
+    months = price.interval.months
+    tax = await decide_tax(db, seller, profile or Buyer(), price.tax_category, on)
+    billed = period(anchor or on, months, index)
+    line = DraftLine(
+        label=price.offer.text(locale)["name"],
+        unit_net_cents=price.net_cents,
+        quantity=quantity,
+        unit="MON" if months == 1 else "ANN",
+        vat_basis_points=tax.rate_basis_points,
+        tax_category=price.tax_category,
+        starts_on=billed.start,
+        ends_on=billed.end,
+        data={"price": price.pk},
+    )
+    lines = (line,)
+    next_dates = tuple(
+        period(anchor or on, months, index + n).start for n in range(1, UPCOMING_DATES + 1)
+    )
+    return Quote(
+        lines=lines,
+        totals=totals(map(DraftLine.printed, lines)),
+        tax=tax,
+        period=billed,
+        next_dates=next_dates,
+    )
