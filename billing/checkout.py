@@ -17,7 +17,7 @@ from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
 from billing.invoicing import InvoiceDraft, finalise, prepare
 from billing.quotes import quote
 from billing.seller import Seller
-from billing.settlement import apply_payment, lock_for_settlement
+from billing.settlement import apply_payment, lock_for_settlement, restore
 from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction
@@ -276,7 +276,10 @@ async def _apply_outcome(action: Action, payment: Payment, outcome: Outcome) -> 
         payment.settled_at = action.at if outcome.status.is_final else None
         payment.next_check_at = None if outcome.status.is_final else payment.next_check_at
         await payment.save(using_db=tx.db)
-        await _handle_outcome(tx, purchase, payment)
+        if payment.status is PaymentStatus.SUCCEEDED:
+            await _receive(tx, purchases, payment)
+        else:
+            await _handle_outcome(tx, purchase, payment)
         await _announce_payment(tx, payment)
     return payment
 
@@ -310,14 +313,21 @@ def _copy_outcome(payment: Payment, outcome: Outcome) -> None:
     payment.brand, payment.last_four = outcome.brand, outcome.last_four
 
 
+async def _receive(tx: Transaction, purchases: dict[int, Purchase], payment: Payment) -> None:
+    """Use the money of a payment: for the purchase that awaits it, for the invoice that it is for,
+    otherwise, such as when a purchase was paid twice, for what is open.
+    """
+    purchase = purchases.get(payment.purchase_id or 0)
+    if purchase and purchase.status in _PAYABLE and payment.invoice_draft:
+        await _activate(tx, purchase, payment)
+        return
+    targets = [(payment.invoice_id, None)] if payment.invoice_id else None
+    await apply_payment(tx, payment, targets)
+    await restore(tx, purchases)
+
+
 async def _handle_outcome(tx: Transaction, purchase: Purchase | None, payment: Payment) -> None:
-    if payment.status is PaymentStatus.SUCCEEDED:
-        is_awaited = purchase and purchase.status in _PAYABLE
-        if purchase and is_awaited and payment.invoice_draft:
-            await _activate(tx, purchase, payment)
-        else:  # paid twice, or for an invoice: it settles what is open
-            await apply_payment(tx, payment)
-    elif payment.status is PaymentStatus.DECLINED:
+    if payment.status is PaymentStatus.DECLINED:
         if purchase and purchase.status is PurchaseStatus.PAYMENT_PENDING:
             await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
     elif purchase and payment.confirmation_url and (buyer := await _buyer(tx, purchase)):

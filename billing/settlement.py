@@ -43,9 +43,7 @@ async def apply_payment(
     open, the oldest due date first. What is left over stays on the customer's balance.
     """
     await post_payment(tx, payment)
-    allocations = await allocate(tx, payment, payment.amount_cents, invoices)
-    await _announce(tx, payment)
-    return allocations
+    return await allocate(tx, payment, payment.amount_cents, invoices)
 
 
 async def allocate(
@@ -104,7 +102,7 @@ async def reverse_payment(tx: Transaction, payment: Payment, cents: int) -> None
             left -= taken
     payment.refunded_cents += cents
     await payment.save(using_db=tx.db, update_fields=["refunded_cents"])
-    await _announce(tx, payment)
+    await announce(tx, payment)
 
 
 async def _open_receivables(
@@ -152,7 +150,8 @@ async def _allocated(tx: Transaction, payment: Payment) -> dict[int, int]:
     return {key: cents for key, cents in allocated.items() if cents}
 
 
-async def _announce(tx: Transaction, payment: Payment) -> None:
+async def announce(tx: Transaction, payment: Payment) -> None:
+    """Append an event about a payment to its account's stream."""
     await tx.append(
         account_stream(payment.account_id),
         EventKind.PAYMENT_CHANGED,

@@ -225,6 +225,7 @@ async def _store_payment(tx: Transaction, line: BankLine, match: Match) -> Payme
     )
     await settlement.apply_payment(tx, payment, match.invoices)
     await settlement.restore(tx, purchases)
+    await settlement.announce(tx, payment)
     return payment
 
 

@@ -45,12 +45,7 @@ class BillingAuditAction(AuditAction):
         "A recipient of invoices confirmed or declined (`accepted`).",
     )
     INVOICE_RECIPIENT_REMOVE = "invoice_recipient.remove", "A recipient of invoices was removed."
-    PAYMENT_APPLY = (
-        "payment.apply",
-        "A payment was posted and allocated to invoices (`balance_cents` is what none took).",
-    )
     PAYMENT_CHANGE = "payment.change", "The status of a payment changed."
-    PAYMENT_REVERSE = "payment.reverse", "Money of a payment was taken back."
     PURCHASE_CONFIRM_BILLING = (
         "purchase.confirm_billing",
         "The billing details of a purchase were confirmed.",

@@ -8,7 +8,7 @@ from models.database.table_changes import ChangeTable
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0029_deadline_reminders')]
+    dependencies = [('models', '0030_bank_lines')]
 
     initial = False
 
