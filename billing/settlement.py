@@ -1,8 +1,8 @@
 """Settling invoices: a payment is allocated to what is open, and a reversed payment opens it again.
 
 The customer's account is locked by the caller (`lock_for_settlement`), so that the receivables of a
-customer change one transaction after the other. What an invoice has open is kept in its receivable, and the balance of
-a customer in the ledger, both in the same transaction (billing/ledger.py).
+customer change one transaction after the other. What an invoice has open is kept in its receivable,
+and the balance of a customer in the ledger, both in the same transaction (billing/ledger.py).
 """
 
 from collections import defaultdict

@@ -503,21 +503,23 @@ async def test_p1_2_an_erasure_waits_for_pending_payments(
     payment = await Payment.filter(account_id=dataset.paul.account.pk).get()
     recent_time = after_grace_period.at - timedelta(days=6)
     await Payment.filter(pk=payment.pk).update(
-        status=PaymentStatus.REQUIRES_ACTION, created_at=recent_time
+        status=PaymentStatus.REQUIRES_ACTION, created_at=recent_time, next_check_at=recent_time
     )
     assert await erase_due_accounts(after_grace_period, erasure_services(services, store)) == 0
     assert (await Erasure.get()).started_at is None
-    await Payment.filter(pk=payment.pk).update(status=PaymentStatus.SUCCEEDED)
+    await Payment.filter(pk=payment.pk).update(status=PaymentStatus.SUCCEEDED, next_check_at=None)
     assert await erase_due_accounts(after_grace_period, erasure_services(services, store)) == 1
 
 
 async def test_p1_2_an_unconfirmed_payment_does_not_block_the_erasure(
     scheduled_erasure: Erasure, after_grace_period: Action, services: Services, store: FolderStore
 ) -> None:
-    """The provider is asked about a payment for seven days, and the law allows a month for the
+    """No bank waits longer than seven days for a confirmation, and the law allows a month for the
     erasure.
     """
-    await Payment.all().update(status=PaymentStatus.REQUIRES_ACTION)
+    await Payment.all().update(
+        status=PaymentStatus.REQUIRES_ACTION, next_check_at=after_grace_period.at
+    )
     assert await erase_due_accounts(after_grace_period, erasure_services(services, store)) == 1
 
 
