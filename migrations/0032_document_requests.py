@@ -8,7 +8,7 @@ from models.database.table_changes import ChangeTable
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0030_bank_lines')]
+    dependencies = [('models', '0031_vat')]
 
     initial = False
 
