@@ -23,6 +23,7 @@ CATEGORIES_OF_OPERATION = (
 _NUMBER = re.compile(r"[A-Za-z0-9+\-_/]{1,35}")  # BR-FR-01, BR-FR-02
 _DIRECTORY_ADDRESS = re.compile(r"[A-Za-z0-9+\-_.]{1,125}")  # BR-FR-23, BR-FR-25
 _EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+_VAT_PREFIXES = COUNTRY_CODES | {"EL"}
 _TRANSFERS = (30, 58)
 _MEANS = (*_TRANSFERS, 1, 48, 54, 59, 68)
 _MAX_DIGITS = 19  # of an amount or a quantity (BR-FR-DEC-01, BR-FR-DEC-02)
@@ -48,7 +49,7 @@ def _document_errors(facts: InvoiceFacts) -> Iterator[str]:
     if not all(map(_NUMBER.fullmatch, numbers)):
         yield "a number has at most 35 letters, digits and + - _ /"
     originals = [original.issued_on for original in facts.originals]
-    if not all(2000 <= day.year < 2100 for day in (facts.issued_on, facts.due_on, *originals)):
+    if not all(map(_is_in_this_century, (facts.issued_on, facts.due_on, *originals))):
         yield "a date is not in this century"
     if facts.due_on < facts.issued_on and facts.process != "S2":
         yield "the due date is before the issue date"
@@ -58,8 +59,14 @@ def _document_errors(facts: InvoiceFacts) -> Iterator[str]:
 
 
 def _period_errors(start: date | None, end: date | None) -> Iterator[str]:
+    if not all(map(_is_in_this_century, filter(None, [start, end]))):
+        yield "a date is not in this century"
     if start and end and end < start:
         yield "the period ends before it starts"
+
+
+def _is_in_this_century(day: date) -> bool:
+    return 2000 <= day.year < 2100  # BR-FR-03
 
 
 def _seller_errors(seller: Party) -> Iterator[str]:
@@ -75,6 +82,8 @@ def _party_errors(party: Party) -> Iterator[str]:
         yield "the SIREN has nine digits"
     if party.siret and not re.fullmatch(rf"{re.escape(party.siren)}[0-9]{{5}}", party.siret):
         yield "the SIRET starts with the SIREN and has 14 digits"
+    if party.vat_number and party.vat_number[:2] not in _VAT_PREFIXES:  # BR-CO-09
+        yield "the VAT number starts with the code of its country"
     addresses = [party.address, *filter(None, [party.billing_address])]
     if any(address.country not in COUNTRY_CODES for address in addresses):
         yield "the country is unknown"

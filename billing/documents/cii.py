@@ -18,6 +18,7 @@ from billing.documents.element import (
     date_element,
     element,
     percent,
+    remove_unprintable,
 )
 from billing.documents.facts import (
     ON_DEBITS,
@@ -153,7 +154,7 @@ def _discount(line: Line) -> Node:
         "SpecifiedTradeAllowanceCharge",
         element("ChargeIndicator", element("udt:Indicator", "false")),
         element("ActualAmount", amount(line.discount_cents)),
-        element("Reason", line.discount_reason or "Remise"),
+        element("Reason", remove_unprintable(line.discount_reason).strip() or "Remise"),
     )
 
 

@@ -31,6 +31,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"seller": replace(SELLER, siren="", siret="")}, "seller: the SIREN has nine digits"),
     ({"seller": replace(SELLER, siret="1" * 14)}, "seller: the SIRET starts with the SIREN"),
     ({"buyer": replace(BUYER, siren="12345678", siret="")}, "buyer: the SIREN has nine digits"),
+    ({"buyer": replace(BUYER, vat_number="44732829320")}, "buyer: the VAT number starts with"),
     ({"buyer": replace(BUYER, name=" \x00")}, "buyer: a name is required"),
     (
         {"buyer": replace(BUYER, address=replace(BUYER.address, country="XK"))},

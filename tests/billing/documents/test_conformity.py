@@ -6,6 +6,7 @@ because the rules tolerate one (BR-CO-17).
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,21 @@ from typing import Any
 import facturx
 import pytest
 import saxonche
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from pypdf import PdfReader
 
+from billing.documents.checks import check_facts
 from billing.documents.cii import build_cii
 from billing.documents.element import NAMESPACES
-from billing.documents.facts import InvoiceFacts, Line
+from billing.documents.facts import Address, InvoiceFacts, Line, Party, PaymentMeans
 from billing.documents.factur_x import render
+from models.billing.invoice import DocumentType
 from models.billing.money import Money
+from models.billing.tax_rule import Treatment
 from tests.billing.documents.invoice_fixtures import LINE, invoice
-from tests.billing.documents.invoice_kinds import KINDS
+from tests.billing.documents.invoice_kinds import KINDS, ORIGINAL
 
 SCHEMATRON_FOLDER = Path(facturx.__file__).parent / "xsd_and_schematron"
 SCHEMATRONS = (
@@ -166,3 +170,106 @@ def test_random_lines_amount_to_the_same_everywhere(lines: list[Line]) -> None:
 
 def _half_up(amount: Decimal) -> int:
     return int(amount.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+TEXTS = st.text(max_size=40) | st.sampled_from(
+    ["", " ", "\x00", "\n", "é", "<&>", "\ud800", "x" * 300]
+)
+DAYS = st.dates(date(2000, 1, 1), date(2099, 12, 31)) | st.just(date(1999, 12, 31))
+COUNTRIES = st.sampled_from(["FR", "GP", "NC", "PF", "DE", "US", "MC", "XI", "1A"])
+ADDRESSES = st.builds(
+    Address,
+    lines=st.lists(TEXTS, max_size=5).map(tuple),
+    postcode=TEXTS,
+    city=TEXTS,
+    country=COUNTRIES,
+)
+BUYERS = st.builds(
+    Party,
+    name=TEXTS.map("A".__add__) | TEXTS,
+    siren=st.sampled_from(["", "732829320"]),
+    siret=st.sampled_from(["", "", "73282932000074"]),
+    vat_number=st.sampled_from(["", "FR44732829320", "DE136695976", "x"]),
+    registration_number=TEXTS,
+    email=st.just("a@b.example") | TEXTS,
+    phone=TEXTS,
+    electronic_suffix=st.sampled_from(["", "COMPTA"]),
+    address=ADDRESSES,
+    billing_address=st.none() | ADDRESSES,
+)
+ANY_LINES = st.builds(
+    Line,
+    label=TEXTS.map("A".__add__),
+    description=TEXTS,
+    unit_price_cents=st.integers(0, 10**12),
+    vat_basis_points=st.sampled_from([210, 2000]),
+    quantity=st.decimals(-999, 999, places=4) | st.just(Decimal(1)),
+    discount_cents=st.integers(-(10**4), 10**4),
+    discount_reason=TEXTS,
+    period_start=st.none() | st.just(date(2026, 2, 1)) | DAYS,
+    period_end=st.none() | st.just(date(2026, 2, 28)) | DAYS,
+)
+MEANS = st.builds(
+    PaymentMeans,
+    code=st.sampled_from([1, 30, 48, 58, 59, 68]),
+    iban=st.sampled_from(["", "FR7630006000011234567890189"]),
+    bic=st.sampled_from(["", "AGRIFRPP"]),
+    reference=TEXTS,
+    card_last4=st.sampled_from(["", "4242"]),
+    information=TEXTS,
+    mandate_reference=TEXTS,
+    creditor_identifier=TEXTS,
+)
+
+
+@st.composite
+def any_facts(draw: st.DrawFn) -> InvoiceFacts | None:
+    """Any content that the facts accept, or None for a contradiction."""
+    treatment = draw(st.sampled_from(Treatment))
+    lines = draw(st.lists(ANY_LINES, min_size=1, max_size=3))
+    if treatment is not Treatment.STANDARD:
+        lines = [replace(line, vat_basis_points=0) for line in lines]
+    changes = {
+        "type": st.sampled_from(DocumentType),
+        "buyer": BUYERS,
+        "number": st.sampled_from(["FA-2026-000001", "A" * 35]),
+        "issued_on": DAYS,
+        "due_on": DAYS,
+        "period_start": st.none() | DAYS,
+        "period_end": st.none() | DAYS,
+        "order_number": TEXTS,
+        "payment": st.none() | MEANS,
+        "payment_terms": TEXTS,
+        "paid_cents": st.sampled_from([0, 1, 10**6]),
+        "originals": st.lists(st.just(ORIGINAL), max_size=2).map(tuple),
+        "vat_on_debits": st.booleans(),
+    }
+    chosen = draw(st.sets(st.sampled_from(sorted(changes)), max_size=5))
+    try:
+        return invoice(
+            *lines, treatment=treatment, **{name: draw(changes[name]) for name in sorted(chosen)}
+        )
+    except ValueError:
+        return None
+
+
+def _assert_conforms(facts: InvoiceFacts | None, failed_rules: RuleChecker) -> None:
+    if facts and not check_facts(facts):
+        xml = build_cii(facts)
+        assert facturx.xml_check_xsd(xml, flavor="factur-x", level="en16931")
+        assert failed_rules(xml) == []
+
+
+@settings(deadline=None, max_examples=60)
+@given(facts=any_facts())
+def test_content_without_errors_conforms(facts: InvoiceFacts, failed_rules: RuleChecker) -> None:
+    _assert_conforms(facts, failed_rules)
+
+
+@pytest.mark.long
+@settings(deadline=None, max_examples=3000)
+@given(facts=any_facts())
+def test_much_content_without_errors_conforms(
+    facts: InvoiceFacts, failed_rules: RuleChecker
+) -> None:
+    _assert_conforms(facts, failed_rules)
