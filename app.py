@@ -22,8 +22,8 @@ from auth.cookies import Cookies, cross_site, is_same_site
 from auth.factors.passkeys import RelyingParty
 from auth.services import AuthServices
 from auth.sessions import session_key
+from billing.gateways.configured import configured_gateway
 from billing.gateways.gateway import Gateway
-from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
 from engine import Engine, ManifestError, load_manifest
 from engine.http import GraphQLEndpoint, HTTPError, HTTPRequest, RequestScheduler
@@ -60,7 +60,10 @@ from web import (
     hosts,
     invoice_recipients,
     pages,
+    payment_confirmation,
     policies,
+    sandbox,
+    webhooks,
 )
 from web.hosts import HostCheck, TrailingSlashRedirect
 from worker import jobs, run
@@ -91,13 +94,21 @@ def create_app(
             activity_limits=settings.activity_limits,
             previous_keys=settings.previous_keys,
         ),
-        gateway=gateway or Sandbox(settings.base_url),
+        gateway=gateway
+        or configured_gateway(
+            settings.stripe,
+            settings.base_url,
+            settings.front_url or settings.base_url,
+            clock,
+            settings.secret_key,
+        ),
         seller=vendor,
         base_url=settings.base_url,
         registry=registry_from_url(settings.registry),
         vat_service=vat_service_from_url(settings.vat_service, vendor.party.vat_number),
         demonstration=settings.demonstration,
         customer_space=customer_space(settings.front_url, settings.front_paths),
+        return_urls=settings.return_urls,
     )
     return Application(settings, services).app()
 
@@ -263,10 +274,13 @@ class Application:
             *health.routes(),
             *graphiql.routes(),
             *pages.routes(self.services),
+            *payment_confirmation.routes(self.services),
             *access.routes(self.services),
             *invoice_recipients.routes(self.services),
             *policies.routes(self.services),
+            *sandbox.routes(self.services),
             *files.routes(self.services, self.file_service),
+            *webhooks.routes(self.services),
         ]
 
     async def context(self, request: HTTPRequest) -> Context:
@@ -403,6 +417,7 @@ class Application:
             timetable.cancel()
             with suppress(asyncio.CancelledError):
                 await timetable
+            await self.services.gateway.close()
             self.services.auth.passwords.close()
             await self.services.auth.throttle.close()
             await disconnect()

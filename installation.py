@@ -123,11 +123,18 @@ async def _impossible_rates() -> list[str]:
 
 def _examples(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Examples for trying the product, which do harm when customers use them."""
-    yield (
-        "payments",
-        "The only payment provider is the sandbox: anyone can buy without paying.",
-        "Connect a payment provider (billing/gateways/gateway.py).",
-    )
+    if settings.stripe is None:
+        yield (
+            "payments",
+            "The payment provider is the sandbox: anyone can buy without paying.",
+            "Set CAMCHA_STRIPE_KEY and CAMCHA_STRIPE_WEBHOOK_SECRET.",
+        )
+    elif not settings.stripe.is_live:
+        yield (
+            "payments",
+            "Stripe is in test mode: anyone can buy without paying.",
+            "Set CAMCHA_STRIPE_KEY to a live key, and remove CAMCHA_STRIPE_URL.",
+        )
     if settings.mail_url.startswith("file:"):
         yield (
             "mail",

@@ -19,6 +19,8 @@ from accounts.vat_numbers import expected_vat_service_url
 from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import expected_redis_url
+from billing.gateways.configured import StripeOptions
+from billing.return_urls import ReturnUrls, return_url_errors
 from billing.seller import seller, seller_errors
 from mail.customer_space import customer_space_errors
 from mail.options import MailOptions
@@ -106,6 +108,8 @@ class Settings:
     registry: str | None
     vat_service: str | None
     seller: Path
+    stripe: StripeOptions | None  # without it, payments are made in the sandbox
+    return_urls: ReturnUrls
     policies: Path
     tax_rules: Path
     documents: Path | None
@@ -150,6 +154,8 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         registry=environ.get("CAMCHA_REGISTRY") or None,
         vat_service=environ.get("CAMCHA_VAT_SERVICE") or None,
         seller=Path(environ.get("CAMCHA_SELLER") or PACKAGED_SELLER),
+        stripe=_stripe(environ),
+        return_urls=_return_urls(environ, base_url),
         policies=Path(environ.get("CAMCHA_POLICIES") or PACKAGED_POLICIES),
         tax_rules=Path(environ.get("CAMCHA_TAX_RULES") or PACKAGED_TAX_RULES),
         documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
@@ -186,6 +192,8 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_passkey_errors(settings.passkey_origins),
         *(error for name in sorted(settings.hosts) for error in _host_errors(name)),
         *_seller_errors(settings.seller),
+        *(settings.stripe.errors if settings.stripe else []),
+        *return_url_errors(environ.get("CAMCHA_RETURN_URLS", "").replace(",", " ").split()),
         *_policies_errors(settings.policies / "versions.toml"),
         *_tax_rules_errors(settings.tax_rules),
         *_documents_errors(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
@@ -222,6 +230,10 @@ VARIABLES = {
     "CAMCHA_SCANNER",
     "CAMCHA_REDIS_URL",
     "CAMCHA_SELLER",
+    "CAMCHA_STRIPE_KEY",
+    "CAMCHA_STRIPE_WEBHOOK_SECRET",
+    "CAMCHA_STRIPE_URL",
+    "CAMCHA_RETURN_URLS",
     "CAMCHA_POLICIES",
     "CAMCHA_TAX_RULES",
     "CAMCHA_DOCUMENTS",
@@ -339,6 +351,22 @@ def _registry_errors(url: str | None) -> list[str]:
 def _vat_service_errors(url: str | None) -> list[str]:
     expected = expected_vat_service_url(url) if url else None
     return [f"CAMCHA_VAT_SERVICE: must be {expected}"] if expected else []
+
+
+def _stripe(environ: Mapping[str, str]) -> StripeOptions | None:
+    """The settings of Stripe, None when none of them is set."""
+    names = ("CAMCHA_STRIPE_KEY", "CAMCHA_STRIPE_WEBHOOK_SECRET", "CAMCHA_STRIPE_URL")
+    key, secret, url = (environ.get(name) or "" for name in names)
+    return StripeOptions(key, secret, url or None) if key or secret or url else None
+
+
+def _return_urls(environ: Mapping[str, str], base_url: str) -> ReturnUrls:
+    """The pages that the operator allows; when none are set, those of the origins that may call the
+    API.
+    """
+    urls = environ.get("CAMCHA_RETURN_URLS", "").replace(",", " ").split()
+    origins = environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split()
+    return ReturnUrls.of(urls or [environ.get("CAMCHA_BASE_URL") or base_url, *origins])
 
 
 def _seller_errors(path: Path) -> list[str]:

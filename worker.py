@@ -16,6 +16,7 @@ from accounts.invitations import delete_ended_invitations
 from accounts.vat_numbers import check_due_numbers
 from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
+from billing import payment_methods, provider_events
 from billing.bank.matching import match_new_lines
 from billing.checkout import CheckoutServices, reconcile
 from billing.document_requests import render_due
@@ -110,6 +111,31 @@ def jobs(
             lambda: render_due(
                 Action(None, clock.now(), services.hub), services.auth.signer, DOCUMENTS_PER_RUN
             ),
+        ),
+        Job(
+            "provider events",
+            5,
+            lambda: provider_events.handle_due(
+                Action(None, clock.now(), services.hub), checkout_services
+            ),
+        ),
+        Job(
+            "payment methods",
+            60,
+            lambda: payment_methods.refresh_pending(
+                Action(None, clock.now(), services.hub), services.gateway
+            ),
+        ),
+        Job(
+            "expiring cards",
+            3_600,
+            lambda: payment_methods.send_expiry_notices(Action(None, clock.now(), services.hub)),
+        ),
+        Job(
+            "old provider events",
+            3_600,
+            lambda: provider_events.delete_old_events(Action(None, clock.now(), services.hub)),
+            internal=True,
         ),
         Job(
             "quarantine",

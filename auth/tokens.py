@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     EMAIL_DOWNLOAD = "LETTER_DOWNLOAD"  # never changes: it salts links that people have received
     UPLOAD = "UPLOAD"
     INVOICE_RECIPIENT = "INVOICE_RECIPIENT"
+    PAYMENT_CONFIRMATION = "PAYMENT_CONFIRMATION"
 
 
 LIFETIME = {
@@ -28,6 +29,7 @@ LIFETIME = {
     Purpose.FILE_DOWNLOAD: timedelta(hours=2),  # from the beginning of the hour
     Purpose.EMAIL_DOWNLOAD: timedelta(days=30),  # emails are read when there is time
     Purpose.UPLOAD: timedelta(minutes=5),
+    Purpose.PAYMENT_CONFIRMATION: timedelta(days=7),
     Purpose.INVOICE_RECIPIENT: timedelta(days=3_650),  # every invoice can be stopped by its link
 }
 

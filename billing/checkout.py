@@ -27,6 +27,8 @@ from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
+from models.billing.payment_customer import PaymentCustomer
+from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
 from models.billing.periods import period
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
@@ -83,18 +85,28 @@ async def draft(
 
 
 async def pay(
-    action: Action, services: CheckoutServices, purchase: Purchase, method: str, key: str
+    action: Action,
+    services: CheckoutServices,
+    purchase: Purchase,
+    method: str | PaymentMethod,
+    key: str,
+    return_url: str | None = None,
 ) -> Payment:
-    """Pay for a purchase whose billing details are confirmed. A repeat of the key returns the
-    payment in its current state. A payment that waits for the bank's confirmation is left for this
-    one.
+    """Pay for a purchase whose billing details are confirmed, with a saved method or the provider's
+    token of another one. A repeat of the key returns the payment in its current state. A payment
+    that waits for the bank's confirmation is left for this one. The bank sends the customer back to
+    `return_url`.
 
-    A payment method that the provider doesn't know is declined with UNKNOWN_METHOD. Raises
-    TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE, and INVOICE_NOT_POSSIBLE before
-    any money moves.
+    A purchase that is paid with a saved method renews with it. A token that the provider doesn't
+    know is declined with UNKNOWN_METHOD. Raises TRANSITION_ILLEGAL, NOT_ACTIVE,
+    IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE, and INVOICE_NOT_POSSIBLE before any money moves.
     """
     draft = await _prepare_invoice(action, services, purchase)
-    payment = await _create_payment(action, purchase, draft, method, key)
+    saved = method if isinstance(method, PaymentMethod) else None
+    token = method.token if isinstance(method, PaymentMethod) else method
+    payment = await _create_payment(
+        action, services.gateway, purchase, draft, saved, token, key, return_url
+    )
     return (
         await refresh(action, services, payment)
         if payment.status is PaymentStatus.PROCESSING
@@ -142,23 +154,40 @@ async def _prepare_invoice(
 
 
 async def _create_payment(
-    action: Action, purchase: Purchase, draft: InvoiceDraft | None, method: str, key: str
+    action: Action,
+    gateway: Gateway,
+    purchase: Purchase,
+    draft: InvoiceDraft | None,
+    saved: PaymentMethod | None,
+    token: str,
+    key: str,
+    return_url: str | None,
 ) -> Payment:
     owner = f"account:{purchase.account_id}"
+    arguments = [purchase.pk, f"method:{saved.pk}" if saved else token]
+    arguments += [return_url] if return_url else []
     async with action.transaction() as tx:
         purchase = await tx.lock(Purchase, purchase.pk)
-        if earlier_id := await earlier_result(tx, owner, "purchasePay", key, [purchase.pk, method]):
+        if earlier_id := await earlier_result(tx, owner, "purchasePay", key, arguments):
             return await Payment.get(pk=earlier_id, using_db=tx.db)
         await _leave_confirmations(tx, purchase)
         purchase.require_status(PurchaseStatus.BILLING_CONFIRMED)
         if draft is None or draft.profile_id != purchase.billing_profile_id:
             raise TransactionConflict("the purchase changed")
+        if saved:
+            saved = await PaymentMethod.get(pk=saved.pk, using_db=tx.db)
+            if saved.status is not PaymentMethodStatus.ACTIVE or saved.provider != gateway.name:
+                raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "paymentMethodId")
         payment = await Payment.create(
             using_db=tx.db,
             account_id=purchase.account_id,
             purchase=purchase,
             amount_cents=draft.gross_cents,
-            method=method,
+            method=token,
+            payment_method=saved,
+            kind=saved.kind if saved else PaymentKind.CARD,
+            provider=gateway.name,
+            return_url=return_url,
             created_at=action.at,
             expires_at=action.at + CONFIRMATION_TIME,
             next_check_at=action.at + _RECONCILE_DELAY,
@@ -227,7 +256,7 @@ async def refresh(action: Action, services: CheckoutServices, payment: Payment) 
         outcome = await _query_charge(services.gateway, payment)
     except GatewayUnavailable:
         raise Refusal(BillingErrorCode.PAYMENT_UNAVAILABLE, "input") from None
-    return await _apply_outcome(action, payment, outcome)
+    return await apply_outcome(action, payment, outcome)
 
 
 async def _ensure_draft(action: Action, services: CheckoutServices, payment: Payment) -> None:
@@ -244,17 +273,38 @@ async def _ensure_draft(action: Action, services: CheckoutServices, payment: Pay
 async def _query_charge(gateway: Gateway, payment: Payment) -> Outcome:
     key = f"camcha-payment-{payment.pk}"
     try:
-        found = await gateway.find(key)
+        found = await gateway.find(key, payment.provider_reference)
+        if found and payment.status.is_final and found.status is PaymentStatus.REQUIRES_ACTION:
+            return await gateway.cancel(found.reference)
         if found is None and payment.status.is_final:  # it was left before it was ever charged
             return Outcome(
                 PaymentStatus.DECLINED, payment.provider_reference or f"none-{payment.pk}"
             )
-        return found or await gateway.charge(key, payment.amount_cents, payment.method)
+        return found or await _charge(gateway, key, payment)
     except ValueError:
         return Outcome(PaymentStatus.DECLINED, f"refused-{payment.pk}", decline_code=UNKNOWN_METHOD)
 
 
-async def _apply_outcome(action: Action, payment: Payment, outcome: Outcome) -> Payment:
+async def _charge(gateway: Gateway, key: str, payment: Payment) -> Outcome:
+    """Charge a payment. A repeat has the same arguments, because the provider refuses others under
+    the same key.
+    """
+    customer = (
+        await PaymentCustomer.get_or_none(account_id=payment.account_id, provider=gateway.name)
+        if payment.payment_method_id
+        else None
+    )
+    return await gateway.charge(
+        key,
+        payment.amount_cents,
+        payment.method,
+        customer=customer.reference if customer else None,
+        off_session=payment.is_off_session,
+        return_url=payment.return_url,
+    )
+
+
+async def apply_outcome(action: Action, payment: Payment, outcome: Outcome) -> Payment:
     """Apply the provider's result to the payment. Concurrent and late results change nothing
     twice; a status only moves forward. Money that a canceled or expired payment brings is applied
     like any other.
@@ -270,6 +320,8 @@ async def _apply_outcome(action: Action, payment: Payment, outcome: Outcome) -> 
             await _schedule_check(tx, payment, is_over=outcome.status.is_final)
             return payment
         if payment.status is outcome.status:
+            _copy_outcome(payment, outcome)
+            await payment.save(using_db=tx.db)
             await _expire_or_wait(tx, purchase, payment)
             return payment
         _copy_outcome(payment, outcome)
@@ -327,7 +379,7 @@ async def _receive(tx: Transaction, purchases: dict[int, Purchase], payment: Pay
 
 
 async def _handle_outcome(tx: Transaction, purchase: Purchase | None, payment: Payment) -> None:
-    if payment.status is PaymentStatus.DECLINED:
+    if payment.status in (PaymentStatus.DECLINED, PaymentStatus.CANCELED):
         if purchase and purchase.status is PurchaseStatus.PAYMENT_PENDING:
             await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
     elif purchase and payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
@@ -341,6 +393,7 @@ async def _activate(tx: Transaction, purchase: Purchase, payment: Payment) -> No
     months = draft.months or 1
     purchase.anchor, purchase.activated_at = invoice.issued_on, tx.action.at
     purchase.next_period_index, purchase.expires_at = 1, None
+    purchase.payment_method_id = payment.payment_method_id
     purchase.bills_on = period(purchase.anchor, months, 1).start
     await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
     payment.invoice_draft = None
@@ -367,7 +420,11 @@ async def reconcile(action: Action, services: CheckoutServices) -> int:
     is_due = Q(next_check_at__lte=action.at) | Q(
         next_check_at__not_isnull=True, created_at__gt=action.at + _RECONCILE_DELAY
     )
-    payments = Payment.filter(is_due).order_by("next_check_at", "id").limit(_BATCH_SIZE)
+    payments = (
+        Payment.filter(is_due, provider=services.gateway.name)
+        .order_by("next_check_at", "id")
+        .limit(_BATCH_SIZE)
+    )
     return sum([await _settle(action, services, payment) for payment in await payments])
 
 

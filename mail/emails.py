@@ -20,6 +20,7 @@ from models.accounts.legal_name import LegalNameChange
 from models.action import Transaction
 from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
+from models.billing.payment_method import PaymentMethod
 from models.clock import local_date
 from models.identity.user import User
 from models.locale import Locale
@@ -132,6 +133,20 @@ async def send_payment_confirmation_needed(
 ) -> Email:
     """Ask a customer to confirm a payment on their bank's page."""
     return await _store_for_user(tx, user, "payment_confirmation_needed", link=confirmation_url)
+
+
+async def send_card_expires(tx: Transaction, user: User, method: PaymentMethod) -> Email:
+    """Tell a member who manages the billing that a card expires soon, and to replace it."""
+    return await _store_for_user(
+        tx,
+        user,
+        "card_expires",
+        account_id=method.account_id,
+        brand=(method.brand or "").title(),
+        last_four=method.last_four,
+        expires_on=day(method.expires_on, user.locale) if method.expires_on else "",
+        link=SIGN_IN_URL,
+    )
 
 
 async def send_invitation(

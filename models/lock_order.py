@@ -31,6 +31,7 @@ TABLES = (
     "billing_period",
     "payment_method",
     "payment",
+    "provider_event",
     "refund",
     "receivable",
     "billing_item",

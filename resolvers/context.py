@@ -10,6 +10,7 @@ from accounts.vat_numbers import NoVatService, VatNumberService
 from auth.cookies import Cookies
 from auth.services import AuthServices
 from billing.gateways.gateway import Gateway
+from billing.return_urls import ReturnUrls
 from billing.seller import Seller
 from mail.customer_space import CustomerSpace
 from models.accounts.account import Account
@@ -28,7 +29,8 @@ class Services:
     """The services of the application, created once when it starts.
 
     `base_url` is the public URL without a trailing slash; `demonstration` is whether this is a
-    demonstration's server; `customer_space` is where customers go, `delivered` collects how far
+    demonstration's server; `customer_space` is where customers go, `return_urls`
+    are the pages to which a payment provider may send them back, and `delivered` collects how far
     they have received their tickets.
     """
 
@@ -43,6 +45,7 @@ class Services:
     vat_service: VatNumberService = field(default_factory=NoVatService)
     demonstration: bool = False
     customer_space: CustomerSpace = field(default_factory=CustomerSpace)
+    return_urls: ReturnUrls = field(default_factory=ReturnUrls)
     delivered: DeliveredPositions = field(default_factory=DeliveredPositions)
 
 

@@ -33,6 +33,8 @@ describe_enum(
         "REPLY_AWAITED": "A customer is waiting for a reply.",
         "PURCHASE_CHANGED": "The status of a purchase changed.",
         "PAYMENT_CHANGED": "The status of a payment changed.",
+        "PAYMENT_METHOD_CHANGED": "A payment method was saved, changed or removed, or expires "
+        "soon; see `Account.paymentMethods`.",
         "INVOICE_ISSUED": "An invoice was issued; see `invoice`.",
         "LEGAL_NAME_CHANGED": "The status of a change of legal name changed; see "
         "`Account.legalNameChanges`.",

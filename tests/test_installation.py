@@ -43,7 +43,7 @@ def own_policies(folder: Path) -> Path:
 
 @pytest.fixture
 def ready_environment(tmp_path: Path) -> dict[str, str]:
-    """Settings without any problem but the payment provider."""
+    """Settings without any problem."""
     return {
         "CAMCHA_DATABASE_URL": "postgres://camcha:x@db.fournil.fr/camcha?ssl=verify-full",
         "CAMCHA_SECRET_KEY": SECRET_KEY,
@@ -55,6 +55,8 @@ def ready_environment(tmp_path: Path) -> dict[str, str]:
         "CAMCHA_SCANNER": "tcp://scanner.fournil.fr:3310",
         "CAMCHA_SELLER": str(own_seller(tmp_path)),
         "CAMCHA_POLICIES": str(own_policies(tmp_path)),
+        "CAMCHA_STRIPE_KEY": "sk_live_0123456789",
+        "CAMCHA_STRIPE_WEBHOOK_SECRET": "whsec_0123456789",
     }
 
 
@@ -62,13 +64,17 @@ def findings(environ: Mapping[str, str]) -> dict[str, Finding]:
     return {finding.name: finding for finding in setting_findings(read_settings(environ))}
 
 
-def test_only_the_payment_provider_is_missing(ready_environment: dict[str, str]) -> None:
-    assert {name: each.severity for name, each in findings(ready_environment).items()} == {
-        "payments": Severity.ERROR
-    }
+def test_an_installation_that_is_ready_has_no_findings(ready_environment: dict[str, str]) -> None:
+    assert findings(ready_environment) == {}
+
+
+NO_STRIPE = {"CAMCHA_STRIPE_KEY": "", "CAMCHA_STRIPE_WEBHOOK_SECRET": ""}
 
 
 ERRORS = [
+    ("payments", NO_STRIPE),
+    ("payments", {"CAMCHA_STRIPE_KEY": "sk_test_0123456789"}),
+    ("payments", {"CAMCHA_STRIPE_URL": "http://127.0.0.1:8420"}),
     ("mail", {"CAMCHA_MAIL_URL": "file:var/mail"}),
     ("mail", {"CAMCHA_MAIL_URL": ""}),
     ("sender", {"CAMCHA_MAIL_SENDER": ""}),
@@ -96,7 +102,7 @@ def test_example_values_are_errors(
     name: str, environ: dict[str, str], ready_environment: dict[str, str]
 ) -> None:
     reported_findings = findings(ready_environment | environ)
-    assert reported_findings.keys() == {"payments", name}
+    assert reported_findings.keys() == {name}
     assert reported_findings[name].severity is Severity.ERROR
     assert reported_findings[name].hint
 
@@ -106,7 +112,7 @@ def test_weaknesses_are_warnings(
     name: str, environ: dict[str, str], ready_environment: dict[str, str]
 ) -> None:
     reported_findings = findings(ready_environment | environ)
-    assert reported_findings.keys() == {"payments", name}
+    assert reported_findings.keys() == {name}
     assert reported_findings[name].severity is Severity.WARNING
     assert reported_findings[name].hint
 
@@ -133,7 +139,7 @@ def test_one_policy_of_the_example_is_an_error(ready_environment: dict[str, str]
 def test_a_database_on_this_machine_needs_no_encryption(
     url: str, ready_environment: dict[str, str]
 ) -> None:
-    assert findings(ready_environment | {"CAMCHA_DATABASE_URL": url}).keys() == {"payments"}
+    assert findings(ready_environment | {"CAMCHA_DATABASE_URL": url}) == {}
 
 
 def test_a_test_installation_only_gets_warnings(ready_environment: dict[str, str]) -> None:

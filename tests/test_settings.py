@@ -10,6 +10,7 @@ from settings import DEMONSTRATION_DATABASE, PACKAGED_SELLER, SettingsError, rea
 
 KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
 VALID = {"CAMCHA_DATABASE_URL": "postgres://camcha@db.example/camcha", "CAMCHA_SECRET_KEY": KEY}
+STRIPE = {"CAMCHA_STRIPE_KEY": "sk_live_x", "CAMCHA_STRIPE_WEBHOOK_SECRET": "whsec_x"}
 
 ERRORS = [
     ({"CAMCHA_DATABSE_URL": "sqlite://x"}, "CAMCHA_DATABSE_URL: unknown setting"),
@@ -103,6 +104,12 @@ ERRORS = [
         {"CAMCHA_SCANNER": "http://scanner.example"},
         "CAMCHA_SCANNER: must be tcp://host:3310 or unix:///",
     ),
+    ({"CAMCHA_STRIPE_KEY": "sk_live_x"}, "CAMCHA_STRIPE_WEBHOOK_SECRET: must be the signing"),
+    ({"CAMCHA_STRIPE_WEBHOOK_SECRET": "whsec_x"}, "CAMCHA_STRIPE_KEY: must be a secret"),
+    (STRIPE | {"CAMCHA_STRIPE_KEY": "pk_live_x"}, "CAMCHA_STRIPE_KEY: must be a secret"),
+    (STRIPE | {"CAMCHA_STRIPE_URL": "stripe.fr"}, "CAMCHA_STRIPE_URL: must be https://host"),
+    ({"CAMCHA_RETURN_URLS": "shop.example"}, "CAMCHA_RETURN_URLS: shop.example is not a URL"),
+    ({"CAMCHA_RETURN_URLS": "https://a.fr/?b"}, "CAMCHA_RETURN_URLS: https://a.fr/?b is not a"),
     ({"CAMCHA_POLICIES": "nowhere"}, "CAMCHA_POLICIES: file nowhere/versions.toml not found"),
     ({"CAMCHA_SELLER": "nowhere.toml"}, "CAMCHA_SELLER: file nowhere.toml not found"),
     ({"CAMCHA_DOCUMENTS": "nowhere.json"}, "CAMCHA_DOCUMENTS: file nowhere.json not found"),

@@ -46,6 +46,25 @@ class BillingAuditAction(AuditAction):
     )
     INVOICE_RECIPIENT_REMOVE = "invoice_recipient.remove", "A recipient of invoices was removed."
     PAYMENT_CHANGE = "payment.change", "The status of a payment changed."
+    PAYMENT_CONFIRM = "payment.confirm", "The confirmation of a payment was begun."
+    PAYMENT_METHOD_ADD = "payment_method.add", "Saving a payment method was begun."
+    PAYMENT_METHOD_CHANGE = (
+        "payment_method.change",
+        "A payment method was saved, removed or changed, or a notice of its expiry was sent.",
+    )
+    PAYMENT_METHOD_REMOVE = "payment_method.remove", "A payment method was removed by a member."
+    PAYMENT_METHOD_REPLACE = (
+        "payment_method.replace",
+        "Saving a payment method that replaces another one was begun.",
+    )
+    PAYMENT_METHOD_SET_DEFAULT = (
+        "payment_method.set_default",
+        "A payment method became the default.",
+    )
+    PROVIDER_EVENT_RETRY = (
+        "provider_event.retry",
+        "A payment provider’s notification that had failed was handled again.",
+    )
     PURCHASE_CONFIRM_BILLING = (
         "purchase.confirm_billing",
         "The billing details of a purchase were confirmed.",

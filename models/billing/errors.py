@@ -23,6 +23,18 @@ class BillingErrorCode(ErrorCode):
         "PAYMENT_DECLINED",
         _("The bank declined the payment. Try another payment method."),
     )
+    PAYMENT_METHOD_DECLINED = (
+        "PAYMENT_METHOD_DECLINED",
+        _("This payment method couldn’t be saved. Try another one."),
+    )
+    PAYMENT_METHOD_INVALID = (
+        "PAYMENT_METHOD_INVALID",
+        _("The payment service doesn’t know this payment method."),
+    )
+    PAYMENT_METHOD_IN_USE = (
+        "PAYMENT_METHOD_IN_USE",
+        _("A purchase that renews is paid with this payment method. Add another one first."),
+    )
     VAT_NUMBER_PENDING = (
         "VAT_NUMBER_PENDING",
         _(

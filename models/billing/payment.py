@@ -96,6 +96,8 @@ class Payment(Model):
     expires_at: datetime | None = fields.DatetimeField(null=True)
     next_check_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     invoice_draft: dict[str, Any] | None = fields.JSONField(null=True)
+    provider = fields.CharField(max_length=20, default="sandbox")
+    return_url = fields.CharField(max_length=500, null=True)
 
     account_id: int
     purchase_id: int | None
@@ -127,18 +129,3 @@ class Payment(Model):
     @property
     def amount(self) -> Money:
         return Money(self.amount_cents)
-
-
-class SandboxCharge(Model):
-    """A charge in the sandbox gateway's own records, which stand in for a payment provider's."""
-
-    id = fields.BigIntField(primary_key=True)
-    key = fields.CharField(max_length=64, unique=True)
-    reference = fields.CharField(max_length=64, unique=True)
-    amount_cents = fields.BigIntField()
-    method = fields.CharField(max_length=64)
-    status = fields.CharEnumField(PaymentStatus, max_length=16, description="status")
-    decline_code = fields.CharField(max_length=40, null=True)
-
-    class Meta:
-        table = "sandbox_charge"

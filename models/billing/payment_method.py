@@ -32,7 +32,12 @@ class PaymentMethodStatus(StrEnum):
 
 class PaymentMethod(Model):
     """A card, a mandate or a wallet that a provider keeps for an account. The token is the
-    provider's; only the last four digits of a number are stored (PCI DSS SAQ A).
+    provider's, and empty until the method is saved; only the last four digits of a number are
+    stored (PCI DSS SAQ A).
+
+    `setup_reference` is the provider's reference of the saving, `replaces` the method whose place
+    this one takes, `notice_days` how many days ahead its expiry was last announced, and
+    `detached_at` when it was removed at the provider.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -58,8 +63,16 @@ class PaymentMethod(Model):
     is_default = fields.BooleanField(default=False)
     created_at: datetime = fields.DatetimeField()
     removed_at: datetime | None = fields.DatetimeField(null=True)
+    setup_reference = fields.CharField(max_length=255, null=True, db_index=True)
+    replaces: fields.ForeignKeyNullableRelation["PaymentMethod"] = fields.ForeignKeyField(
+        "models.PaymentMethod", null=True, related_name=False, on_delete=fields.RESTRICT
+    )
+    decline_code = fields.CharField(max_length=40, null=True)
+    notice_days: int | None = fields.IntField(null=True)
+    detached_at: datetime | None = fields.DatetimeField(null=True)
 
     account_id: int
+    replaces_id: int | None
 
     class Meta:
         table = "payment_method"
@@ -75,3 +88,17 @@ class PaymentMethod(Model):
             if viewer.account and viewer.is_buyer
             else cls.filter(id=None)
         )
+
+    @classmethod
+    def active_of(cls, account_id: int) -> QuerySet["PaymentMethod"]:
+        """The methods of an account that can be charged."""
+        return cls.filter(account_id=account_id, status=PaymentMethodStatus.ACTIVE)
+
+    @classmethod
+    def default_of(cls, account_id: int) -> QuerySet["PaymentMethod"]:
+        """The method of an account that is charged when a purchase has none of its own."""
+        return cls.active_of(account_id).filter(is_default=True)
+
+    def expires_within(self, day: date, days: int) -> bool:
+        """Whether it expires within this number of days."""
+        return self.expires_on is not None and (self.expires_on - day).days <= days

@@ -12,6 +12,7 @@ identity; there an operator holds the jobs before the server starts.
 import asyncio
 import os
 from datetime import datetime
+from secrets import token_hex
 
 from tortoise import fields
 from tortoise.models import Model
@@ -29,13 +30,15 @@ _POSTGRES_IDENTITY = """SELECT system_identifier AS server,
 class Installation(Model):
     """The single row of an installation. key_fingerprint identifies its secret key,
     database_identity the database in which it was written. While held_at is set, jobs that reach
-    outside don't run.
+    outside don't run. `reference` tells other parties' servers this installation from others that
+    use the same account there, and is kept by copies.
     """
 
     id = fields.IntField(primary_key=True)
     key_fingerprint = fields.CharField(max_length=64, null=True)
     database_identity = fields.CharField(max_length=100, null=True)
     held_at: datetime | None = fields.DatetimeField(null=True)
+    reference = fields.CharField(max_length=16, null=True)
 
     class Meta:
         table = "installation"
@@ -45,6 +48,13 @@ class Installation(Model):
         """The row, which is created when it is missing."""
         await execute("INSERT INTO installation (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
         return await cls.get(pk=1)
+
+    @classmethod
+    async def current_reference(cls) -> str:
+        """The reference, which is chosen at random when it is missing."""
+        await cls.current()
+        await cls.filter(pk=1, reference=None).update(reference=token_hex(8))
+        return str((await cls.get(pk=1)).reference)
 
     @classmethod
     async def is_held(cls) -> bool:

@@ -7,6 +7,8 @@ from models.billing.bank import BankLineMatch, BankLineProblem, BankLineStatus, 
 from models.billing.invoice_recipient import InvoiceRecipientStatus
 from models.billing.offer import Interval, Segment
 from models.billing.payment import PaymentStatus
+from models.billing.payment_method import PaymentKind, PaymentMethodStatus
+from models.billing.provider_event import ProviderEventStatus
 from models.billing.purchase import PurchaseStatus
 from resolvers.descriptions import describe_enum
 
@@ -161,5 +163,40 @@ describe_enum(
         "PAYMENT": "Money was received.",
         "PAYMENT_REVERSED": "A payment was taken back by the bank, or was a mistake.",
         "REFUND": "Money was paid back.",
+    },
+)
+
+
+describe_enum(
+    PaymentMethodStatus,
+    "Whether a payment method can be charged.",
+    {
+        "PENDING": "The customer hasn't finished saving it. It is dropped after 24 hours.",
+        "ACTIVE": "It can be charged.",
+        "REMOVED": "It was removed, or couldn't be saved.",
+    },
+)
+
+
+describe_enum(
+    ProviderEventStatus,
+    "What became of a payment provider's notification.",
+    {
+        "RECEIVED": "It is handled soon, or again after an error.",
+        "APPLIED": "The state of its object was read from the provider and applied.",
+        "IGNORED": "It is about nothing that we know or need.",
+        "FAILED": "Every attempt to handle it failed, for three days.",
+    },
+)
+
+
+describe_enum(
+    PaymentKind,
+    "The kind of a payment method.",
+    {
+        "CARD": "A payment card.",
+        "TRANSFER": "A bank transfer, which the customer makes. It can't be saved.",
+        "DIRECT_DEBIT": "A SEPA direct debit from the customer's bank account.",
+        "WALLET": "An account with a payment platform, such as PayPal.",
     },
 )

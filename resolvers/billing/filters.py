@@ -7,6 +7,7 @@ import strawberry
 from billing.movements import MovementKind
 from models.billing.bank import BankLineStatus
 from models.billing.offer import Segment
+from models.billing.provider_event import ProviderEventStatus
 from resolvers.descriptions import describe_enum
 from resolvers.filters import (
     DateFilter,
@@ -166,4 +167,32 @@ class MoneyMovementFilter:
     is_open: bool | None = strawberry.field(
         default=None,
         description="True for the invoices that aren't fully paid, false for those that are.",
+    )
+
+
+class ProviderEventOrderField(Enum):
+    """The columns that notifications can be ordered by."""
+
+    RECEIVED_AT = "id"
+
+
+describe_enum(
+    ProviderEventOrderField,
+    "The fields that payment providers' notifications can be ordered by.",
+    {"RECEIVED_AT": "When the notification was received."},
+)
+
+
+@strawberry.input(description="The order of payment providers' notifications.")
+class ProviderEventOrder:
+    field: ProviderEventOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+
+
+@strawberry.input(
+    description="Conditions on payment providers' notifications. All given conditions must be met."
+)
+class ProviderEventFilter:
+    status: Filter[ProviderEventStatus] | None = strawberry.field(
+        default=None, description="What became of the notification."
     )

@@ -4,6 +4,7 @@ from datetime import date
 
 import strawberry
 
+from models.billing.payment_method import PaymentKind
 from models.locale import Locale
 from resolvers.addresses import PostalAddressInput
 from resolvers.arguments import IDEMPOTENCY_KEY
@@ -37,11 +38,90 @@ class PurchasePayInput:
     purchase_id: strawberry.ID = strawberry.field(
         description="The ID of a purchase whose billing details are confirmed."
     )
-    payment_method: str = strawberry.field(
+    payment_method: str | None = strawberry.field(
+        default=None,
         description="The payment provider's token for a payment method, never a card number. In "
-        "the sandbox: `pm_sandbox_success`, `pm_sandbox_declined` or `pm_sandbox_confirmation`."
+        "the sandbox: `pm_sandbox_success`, `pm_sandbox_declined` or `pm_sandbox_confirmation`. "
+        "Null with `paymentMethodId`.",
+    )
+    payment_method_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The ID of a saved payment method, with which the purchase will renew. Null "
+        "with `paymentMethod`.",
+    )
+    return_url: str | None = strawberry.field(
+        default=None,
+        description="The page to which the bank sends the customer back. It must be one that the "
+        "operator allows.",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+_KIND = "The kind of payment method: a card, a direct debit mandate or a wallet."
+_METHOD = (
+    "The payment provider's token for the payment method, when the customer's page has one "
+    "already; never a card number. When omitted, the customer enters it in the provider's script "
+    "or on its page."
+)
+_RETURN_URL = (
+    "The page to which the provider or the bank sends the customer back. It must be one that the "
+    "operator allows."
+)
+
+
+@strawberry.input(description="The payment method to save.")
+class PaymentMethodAddInput:
+    kind: PaymentKind = strawberry.field(default=PaymentKind.CARD, description=_KIND)
+    token: str | None = strawberry.field(default=None, description=_METHOD)
+    return_url: str | None = strawberry.field(default=None, description=_RETURN_URL)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The payment method to save, and the one that it replaces.")
+class PaymentMethodReplaceInput:
+    payment_method_id: strawberry.ID = strawberry.field(
+        description="The ID of an active payment method. It stays active until the new one is."
+    )
+    kind: PaymentKind = strawberry.field(default=PaymentKind.CARD, description=_KIND)
+    token: str | None = strawberry.field(default=None, description=_METHOD)
+    return_url: str | None = strawberry.field(default=None, description=_RETURN_URL)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The payment method to query.")
+class PaymentMethodConfirmInput:
+    payment_method_id: strawberry.ID = strawberry.field(
+        description="The ID of a payment method (`Account.paymentMethods`)."
+    )
+
+
+@strawberry.input(description="The payment method that becomes the default.")
+class PaymentMethodSetDefaultInput:
+    payment_method_id: strawberry.ID = strawberry.field(
+        description="The ID of an active payment method."
+    )
+
+
+@strawberry.input(description="The payment method to remove.")
+class PaymentMethodRemoveInput:
+    payment_method_id: strawberry.ID = strawberry.field(
+        description="The ID of a payment method (`Account.paymentMethods`)."
+    )
+
+
+@strawberry.input(description="The notification to handle again.")
+class ProviderEventRetryInput:
+    provider_event_id: strawberry.ID = strawberry.field(
+        description="The ID of a notification whose status is FAILED."
+    )
+
+
+@strawberry.input(description="The payment to confirm.")
+class PaymentConfirmInput:
+    payment_id: strawberry.ID = strawberry.field(
+        description="The ID of a payment whose status is REQUIRES_ACTION."
+    )
+    return_url: str | None = strawberry.field(default=None, description=_RETURN_URL)
 
 
 @strawberry.input(description="The payment to query.")

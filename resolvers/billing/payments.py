@@ -7,14 +7,16 @@ from tortoise.queryset import QuerySet
 
 from billing import checkout
 from billing.checkout import UNKNOWN_METHOD, CheckoutServices
+from billing.payment_confirmation import begin_confirmation
 from models.billing.errors import BillingErrorCode
 from models.billing.payment import Payment, PaymentStatus
+from models.billing.payment_method import PaymentMethod
 from models.billing.purchase import Purchase
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.text import client_key, line
-from models.translations import _
-from resolvers.billing.inputs import PaymentRefreshInput, PurchasePayInput
+from models.translations import Translatable, _
+from resolvers.billing.inputs import PaymentConfirmInput, PaymentRefreshInput, PurchasePayInput
 from resolvers.context import Context, Info
 from resolvers.ids import load_visible
 from resolvers.rows import RowsByParent
@@ -34,11 +36,47 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
         purchase = await check.wait(
             load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
         )
-        method = check(line, input.payment_method, "paymentMethod", 64)
+        method = await check.wait(_method(info.context, input))
         key = check(client_key, input.idempotency_key)
+        return_url = check(info.context.services.return_urls.check_optional, input.return_url)
     return await _payload(
         await checkout.pay(
-            info.context.action(), checkout_services(info.context), purchase, method, key
+            info.context.action(),
+            checkout_services(info.context),
+            purchase,
+            method,
+            key,
+            return_url,
+        )
+    )
+
+
+async def _method(context: Context, input: PurchasePayInput) -> str | PaymentMethod:
+    """The saved method, or the provider's token of another one."""
+    if input.payment_method_id is None:
+        return line(input.payment_method or "", "paymentMethod", 64)
+    if input.payment_method is not None:
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID,
+            "input",
+            "paymentMethod",
+            message=_("Name either a saved payment method or a token."),
+        )
+    return await load_visible(
+        PaymentMethod, input.payment_method_id, context.viewer, "paymentMethodId"
+    )
+
+
+async def confirm(info: Info, input: PaymentConfirmInput) -> dict[str, Any]:
+    """Begin the confirmation of a payment that was made without the customer."""
+    with Checks() as check:
+        payment = await check.wait(
+            load_visible(Payment, input.payment_id, info.context.viewer, "paymentId")
+        )
+        return_url = check(info.context.services.return_urls.check_optional, input.return_url)
+    return await _payload(
+        await begin_confirmation(
+            info.context.action(), checkout_services(info.context), payment, return_url
         )
     )
 
@@ -62,11 +100,16 @@ _DECLINED = {
 }
 
 
+def declined_message(decline_code: str | None) -> Translatable | None:
+    """What to tell the customer about a decline, None when its code says nothing to them."""
+    return _DECLINED.get(decline_code or "")
+
+
 async def _payload(payment: Payment) -> dict[str, Any]:
     is_unknown_method = payment.decline_code == UNKNOWN_METHOD
     code = CommonErrorCode.VALUE_INVALID if is_unknown_method else BillingErrorCode.PAYMENT_DECLINED
     refusal = Refusal(
-        code, "input", "paymentMethod", message=_DECLINED.get(payment.decline_code or "")
+        code, "input", "paymentMethod", message=declined_message(payment.decline_code)
     )
     return {
         "payment": payment,

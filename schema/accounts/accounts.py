@@ -16,6 +16,7 @@ from resolvers.accounts.filters import LegalNameChangeOrder
 from resolvers.addresses import address_of
 from resolvers.billing import invoice_recipients as recipient_resolvers
 from resolvers.billing import invoices as invoice_resolvers
+from resolvers.billing import payment_methods as payment_method_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing.filters import InvoiceOrder, PurchaseOrder
 from resolvers.support import tickets as ticket_resolvers
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from schema.accounts.legal_names import LegalNameChange
     from schema.billing.invoice_recipients import InvoiceRecipient
     from schema.billing.invoices import Invoice
+    from schema.billing.payment_methods import PaymentMethod
     from schema.billing.purchases import Purchase
     from schema.support.tickets import Ticket
 
@@ -146,6 +148,13 @@ class Account(Node):
         recipient_resolvers.account_recipients,
         description="The recipients of invoices outside the company, in the order in which they "
         "were added. Visible to agents and to members who can buy.",
+    )
+    payment_methods: list[
+        Annotated["PaymentMethod", strawberry.lazy("schema.billing.payment_methods")]
+    ] = edge(
+        payment_method_resolvers.account_payment_methods,
+        description="The payment methods that the company saved, in the order in which they were "
+        "added. Visible to agents and to members who can buy.",
     )
     tickets: Connection[Annotated["Ticket", strawberry.lazy("schema.support.tickets")]] = (
         connection(

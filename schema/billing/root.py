@@ -10,7 +10,9 @@ from resolvers.billing import invoice_recipients as recipient_resolvers
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import movements as movement_resolvers
 from resolvers.billing import offers as offer_resolvers
+from resolvers.billing import payment_methods as payment_method_resolvers
 from resolvers.billing import payments as payment_resolvers
+from resolvers.billing import provider_events as provider_event_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing import reconciliation as reconciliation_resolvers
 from schema.billing.bank import (
@@ -26,6 +28,8 @@ from schema.billing.invoice_recipients import (
 from schema.billing.invoices import Invoice
 from schema.billing.movements import ExportPayload, MoneyMovement
 from schema.billing.offers import Offer
+from schema.billing.payment_methods import PaymentMethodPayload, PaymentMethodSetupPayload
+from schema.billing.provider_events import ProviderEvent, ProviderEventPayload
 from schema.billing.purchases import PaymentPayload, Purchase, PurchasePayload
 from schema.billing.reconciliation import Reconciliation
 from schema.fields import mutation, query
@@ -87,6 +91,13 @@ class BillingQuery:
         "`reconcile` does the same for millions of them.",
     )
 
+    provider_events: Connection[ProviderEvent] | None = query(
+        provider_event_resolvers.provider_events,
+        allow=operator,
+        description="The payment provider's notifications of the last 90 days, most recent first. "
+        "Those whose status is FAILED can be handled again with `providerEventRetry`.",
+    )
+
 
 @strawberry.type
 class BillingMutation:
@@ -120,6 +131,70 @@ class BillingMutation:
         allow=buyer,
         audit=BillingAuditAction.PAYMENT_CHANGE,
         description="Queries the payment provider for the current status of a payment.",
+    )
+    payment_confirm: PaymentPayload | None = mutation(
+        payment_resolvers.confirm,
+        "purchase",
+        "payment",
+        allow=buyer,
+        audit=BillingAuditAction.PAYMENT_CONFIRM,
+        description="Begins the customer's confirmation of a renewal that their bank wants "
+        "confirmed (3-D Secure): send them to `confirmationUrl` of the payment.",
+    )
+    payment_method_add: PaymentMethodSetupPayload | None = mutation(
+        payment_method_resolvers.add,
+        "payment_method",
+        "confirmation_url",
+        "client_secret",
+        allow=buyer,
+        audit=BillingAuditAction.PAYMENT_METHOD_ADD,
+        description="Begins to save a payment method, with which purchases renew. Requires a "
+        "recent `sessionStepUp`. The customer continues in the provider's script with "
+        "`clientSecret`, or at `confirmationUrl`; then call `paymentMethodConfirm`. With a "
+        "`token`, it may be saved at once. The first one becomes the default.",
+    )
+    payment_method_replace: PaymentMethodSetupPayload | None = mutation(
+        payment_method_resolvers.replace,
+        "payment_method",
+        "confirmation_url",
+        "client_secret",
+        allow=buyer,
+        audit=BillingAuditAction.PAYMENT_METHOD_REPLACE,
+        description="Begins to save a payment method like `paymentMethodAdd`. Once it is saved, "
+        "it takes the place of another one, which is removed.",
+    )
+    payment_method_confirm: PaymentMethodSetupPayload | None = mutation(
+        payment_method_resolvers.confirm,
+        "payment_method",
+        "confirmation_url",
+        "client_secret",
+        allow=buyer,
+        audit=BillingAuditAction.PAYMENT_METHOD_CHANGE,
+        description="Queries the payment provider whether a payment method is saved. Without this "
+        "call it is known a minute later.",
+    )
+    payment_method_set_default: PaymentMethodPayload | None = mutation(
+        payment_method_resolvers.set_default,
+        "payment_method",
+        allow=buyer,
+        audit=BillingAuditAction.PAYMENT_METHOD_SET_DEFAULT,
+        description="Makes a payment method the default. Requires a recent `sessionStepUp`.",
+    )
+    payment_method_remove: PaymentMethodPayload | None = mutation(
+        payment_method_resolvers.remove,
+        "payment_method",
+        allow=buyer,
+        audit=BillingAuditAction.PAYMENT_METHOD_REMOVE,
+        description="Removes a payment method, here and at the provider. Purchases that it paid "
+        "are paid with the default from now on. The only one can't be removed while a purchase "
+        "renews with it. Requires a recent `sessionStepUp`.",
+    )
+    provider_event_retry: ProviderEventPayload | None = mutation(
+        provider_event_resolvers.retry,
+        "provider_event",
+        allow=operator,
+        audit=BillingAuditAction.PROVIDER_EVENT_RETRY,
+        description="Handles a payment provider's notification again that had failed.",
     )
     invoice_recipient_add: InvoiceRecipientAddPayload | None = mutation(
         recipient_resolvers.add,

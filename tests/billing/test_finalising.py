@@ -20,9 +20,10 @@ from models.action import Action
 from models.billing.billing_period import BillingItem, BillingPeriod
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import DocumentRequest, Invoice, InvoiceDocument, InvoiceLine
-from models.billing.payment import Payment, PaymentStatus, SandboxCharge
+from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Allocation, InvoiceState, Receivable
+from models.billing.sandbox import SandboxCharge
 from models.database.sql import execute
 from models.errors import Refusal
 from models.operations.email import Email

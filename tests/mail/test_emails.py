@@ -19,6 +19,7 @@ from models.accounts.legal_name import LegalNameChange, LegalNameStatus
 from models.action import Action, Transaction
 from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
+from models.billing.payment_method import PaymentMethod
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
@@ -44,6 +45,11 @@ def legal_name_change(user: User, status: LegalNameStatus) -> LegalNameChange:
     return LegalNameChange(
         previous_name="Lefèvre SARL", legal_name=user.name, status=status, reason=user.name
     )
+
+
+def expiring_card() -> PaymentMethod:
+    """A card that expires at the end of the year."""
+    return PaymentMethod(brand="visa", last_four="4242", expires_on=date(2026, 12, 31))
 
 
 def invoice_recipient(user: User) -> InvoiceRecipient:
@@ -100,6 +106,7 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "payment_confirmation_needed": [
         lambda tx, user: emails.send_payment_confirmation_needed(tx, user, BANK_URL)
     ],
+    "card_expires": [lambda tx, user: emails.send_card_expires(tx, user, expiring_card())],
     "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],
     "sign_in_unlock": [lambda tx, user: emails.send_sign_in_unlock(tx, user, "TOKEN-123")],
     "sessions_ended": [

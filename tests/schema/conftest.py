@@ -27,6 +27,8 @@ from models.billing.invoice import Invoice, InvoiceDocument, InvoiceLine
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
+from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
+from models.billing.provider_event import ProviderEvent
 from models.billing.purchase import Purchase
 from models.content.policy import (
     AcceptanceChannel,
@@ -84,7 +86,7 @@ def services(clock: "MovableClock") -> "AsyncIterator[Services] | Any":
     hub = Hub()
     auth = quick_auth(clock)
     terms = seller(Path(billing.__file__).with_name("seller.toml"))
-    yield Services(clock, hub, Presence(hub, clock), auth, Sandbox(URL), terms, URL)
+    yield Services(clock, hub, Presence(hub, clock), auth, Sandbox(URL, clock), terms, URL)
     auth.passwords.close()
 
 
@@ -258,8 +260,26 @@ async def create_private_rows(action: Action, company: Company) -> None:
         created_at=action.at,
         confirmed_at=action.at,
     )
-    company.rows.append(recipient)
-    company.restricted_rows += [erasure, email]
+    method = await PaymentMethod.create(
+        account=company.account,
+        provider="sandbox",
+        token=f"{company.mark} token",
+        brand=f"{company.mark} brand",
+        mandate_reference=f"{company.mark} mandate",
+        status=PaymentMethodStatus.ACTIVE,
+        created_at=action.at,
+    )
+    company.rows += [recipient, method]
+    event = await ProviderEvent.create(
+        provider="sandbox",
+        event_id=f"{company.mark} event",
+        type=f"{company.mark} type",
+        subject="OTHER",
+        reference=f"{company.mark} reference",
+        body=company.mark.encode(),
+        received_at=action.at,
+    )
+    company.restricted_rows += [erasure, email, event]
     company.rows += await AuditEntry.filter(account_id=company.account.pk)
 
 

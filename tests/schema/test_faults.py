@@ -208,8 +208,23 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
     ),
     "purchasePay": (
         owner,
-        {"purchaseId": BAD_ID, "paymentMethod": "", "idempotencyKey": ""},
-        {("purchaseId",), ("paymentMethod",), ("idempotencyKey",)},
+        {"purchaseId": BAD_ID, "paymentMethod": "", "idempotencyKey": "", "returnUrl": "x"},
+        {("purchaseId",), ("paymentMethod",), ("idempotencyKey",), ("returnUrl",)},
+    ),
+    "paymentConfirm": (
+        owner,
+        {"paymentId": BAD_ID, "returnUrl": "x"},
+        {("paymentId",), ("returnUrl",)},
+    ),
+    "paymentMethodAdd": (
+        owner_viewer,
+        {"token": "", "returnUrl": "x", "idempotencyKey": ""},
+        {("token",), ("returnUrl",), ("idempotencyKey",)},
+    ),
+    "paymentMethodReplace": (
+        owner_viewer,
+        {"paymentMethodId": BAD_ID, "token": "", "returnUrl": "x", "idempotencyKey": ""},
+        {("paymentMethodId",), ("token",), ("returnUrl",), ("idempotencyKey",)},
     ),
     "invoiceRecipientAdd": (
         owner,

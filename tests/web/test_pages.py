@@ -15,14 +15,14 @@ import pytest
 from accounts.registration import verification_token
 from auth.tokens import Purpose
 from billing.document_requests import render_due
-from billing.gateways.gateway import Outcome
+from billing.gateways.stripe import StripeGateway
 from models.billing.invoice import Invoice
 from models.billing.payment import PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.identity.user import User
 from models.operations.email import Email
 from tests.web.web_fixtures import ENGLISH, FRENCH, Site, camille, open_site, unconfirmed_payment
-from web import pages
+from web import sandbox
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -237,16 +237,7 @@ async def test_an_unknown_reference_is_not_found(site: Site, reference: str) -> 
     assert response.status_code == 404
 
 
-class OtherGateway:
-    """A payment provider other than the sandbox."""
-
-    async def charge(self, key: str, amount_cents: int, method: str) -> Outcome:
-        return Outcome(PaymentStatus.DECLINED, key)
-
-    async def find(self, key: str) -> Outcome | None:
-        return None
-
-
 async def test_without_the_sandbox_there_is_no_bank_page(site: Site) -> None:
-    routes = pages.routes(replace(site.services, gateway=OtherGateway()))
-    assert {route.path for route in routes} == {"/verify", "/invitation"}
+    gateway = StripeGateway("sk_test_x", "whsec_x", "https://shop.example")
+    assert sandbox.routes(replace(site.services, gateway=gateway)) == []
+    await gateway.close()

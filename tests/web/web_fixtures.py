@@ -31,7 +31,17 @@ from storage.scanner import Scanner
 from storage.store import FolderStore, random_key
 from tests.people import add_member, create_account, create_user, create_viewer
 from tests.quick_auth import quick_auth
-from web import access, files, home, invoice_recipients, pages, policies
+from web import (
+    access,
+    files,
+    home,
+    invoice_recipients,
+    pages,
+    payment_confirmation,
+    policies,
+    sandbox,
+    webhooks,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -85,10 +95,13 @@ def create_app(services: Services, file_service: FileService) -> Starlette:
         routes=[
             *home.routes(services),
             *pages.routes(services),
+            *payment_confirmation.routes(services),
             *access.routes(services),
             *invoice_recipients.routes(services),
             *policies.routes(services),
             *files.routes(services, file_service),
+            *sandbox.routes(services),
+            *webhooks.routes(services),
         ]
     )
 
@@ -108,7 +121,7 @@ async def open_site(
         hub,
         Presence(hub, clock),
         auth,
-        Sandbox(BASE_URL),
+        Sandbox(BASE_URL, clock),
         seller,
         BASE_URL,
         customer_space=customer_space or CustomerSpace(),

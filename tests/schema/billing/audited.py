@@ -7,10 +7,12 @@ from models.audit import AuditEntry
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.bank import BankLine
 from models.billing.payment import Payment
+from models.billing.payment_method import PaymentMethod
+from models.billing.provider_event import ProviderEvent, ProviderEventStatus
 from models.viewer import Viewer
 from resolvers.ids import encode
 from tests.billing.bank.statement_fixtures import Entry, Transfer, camt
-from tests.schema.audited_fixtures import Scenario, operator_viewer
+from tests.schema.audited_fixtures import Scenario, operator_viewer, owner_with_step_up
 
 if TYPE_CHECKING:
     pass
@@ -62,6 +64,79 @@ async def payment_refresh(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(
             scenario.owner, "paymentRefresh", paymentId=encode("Payment", payment.pk)
+        )
+
+
+async def payment_confirm(scenario: Scenario) -> None:
+    await purchase_pay(scenario, "pm_sandbox_confirmation")
+    payment = await Payment.all().order_by("-id").first()
+    assert payment
+    # Each confirmation that is begun is recorded.
+    await scenario.mutate(scenario.owner, "paymentConfirm", paymentId=encode("Payment", payment.pk))
+
+
+async def payment_method_add(scenario: Scenario, method: str = "pm_sandbox_success") -> str:
+    viewer = await owner_with_step_up(scenario)
+    for _ in range(2):
+        payload = await scenario.mutate(
+            viewer,
+            "paymentMethodAdd",
+            "paymentMethod { id }",
+            token=method,
+            idempotencyKey=f"MARKED KEY {method}",
+        )
+    return str(payload["paymentMethod"]["id"])
+
+
+async def payment_method_replace(scenario: Scenario) -> None:
+    replaced = await payment_method_add(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "paymentMethodReplace",
+            paymentMethodId=replaced,
+            token="pm_sandbox_success",
+            idempotencyKey="MARKED KEY",
+        )
+
+
+async def payment_method_confirm(scenario: Scenario) -> None:
+    method = await payment_method_add(scenario, "pm_sandbox_confirmation")
+    row = await PaymentMethod.all().order_by("-id").first()
+    assert row
+    await scenario.services.gateway.decide_setup(row.setup_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
+    for _ in range(2):
+        await scenario.mutate(scenario.owner, "paymentMethodConfirm", paymentMethodId=method)
+
+
+async def payment_method_set_default(scenario: Scenario) -> None:
+    await payment_method_add(scenario)
+    method = await payment_method_add(scenario, "pm_sandbox_expiring")
+    for _ in range(2):
+        await scenario.mutate(scenario.owner, "paymentMethodSetDefault", paymentMethodId=method)
+
+
+async def payment_method_remove(scenario: Scenario) -> None:
+    method = await payment_method_add(scenario)
+    for _ in range(2):
+        await scenario.mutate(scenario.owner, "paymentMethodRemove", paymentMethodId=method)
+
+
+async def provider_event_retry(scenario: Scenario) -> None:
+    event = await ProviderEvent.create(
+        provider="sandbox",
+        event_id="MARKED EVENT",
+        type="MARKED TYPE",
+        subject="OTHER",
+        reference="MARKED REFERENCE",
+        body=b"MARKED BODY",
+        received_at=scenario.action.at,
+        status=ProviderEventStatus.FAILED,
+    )
+    operator = await operator_viewer(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            operator, "providerEventRetry", providerEventId=encode("ProviderEvent", event.pk)
         )
 
 
