@@ -41,12 +41,12 @@ def test_the_registered_address_stays_beside_the_billing_address() -> None:
     assert buyer_party(profile()).billing_address is None
 
 
-def test_a_vat_number_of_another_country_is_stated_once_it_is_checked() -> None:
+def test_a_vat_number_is_stated_once_it_is_confirmed() -> None:
     german = {"siren": None, "vat_number": "DE136695976", "country": "DE"}
     assert buyer_party(profile(**german)).vat_number == ""
     checked = profile(**german, vat_checked_at=datetime(2026, 11, 1, tzinfo=UTC))
     assert buyer_party(checked).vat_number == "DE136695976"
-    assert buyer_party(profile(vat_number="FR44732829320")).vat_number == "FR44732829320"
+    assert buyer_party(profile(vat_number="FR44732829320")).vat_number == ""
 
 
 def test_only_a_company_without_a_siren_is_reached_by_email() -> None:
