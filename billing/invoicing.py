@@ -71,6 +71,7 @@ class DraftLine:
     label: str
     unit_net_cents: int
     vat_basis_points: int
+    description: str = ""
     quantity: int = 1
     unit: str = "C62"
     tax_category: TaxCategory = TaxCategory.STANDARD
@@ -85,6 +86,7 @@ class DraftLine:
         """The line as on the invoice."""
         return Line(
             label=self.label,
+            description=self.description,
             unit_price_cents=self.unit_net_cents,
             vat_basis_points=self.vat_basis_points,
             quantity=Decimal(self.quantity),
@@ -176,6 +178,7 @@ async def prepare(
             treatment=treatment,
             vat_mention=vat_mention,
             exemption_code=exemption_code,
+            vat_on_debits=seller.tax_options_on(on).on_debits and treatment is Treatment.STANDARD,
             order_number=profile.order_number or "",
             originals=(Original(number=original.number, issued_on=original.issued_on),)
             if original

@@ -12,12 +12,17 @@ from billing.seller import Seller
 from billing.tax import decide_tax
 from models.billing.billing_profile import BillingProfile
 from models.billing.money import Totals, totals
-from models.billing.offer import Price
+from models.billing.offer import Interval, Price
 from models.billing.periods import Period, period
 from models.billing.tax import Buyer, TaxDecision
 from models.locale import Locale
+from models.translations import _, text
 
 UPCOMING_DATES = 3
+_INTERVALS = {
+    Interval.MONTH: _("Monthly subscription"),
+    Interval.YEAR: _("Yearly subscription"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,7 @@ async def quote(
     billed = period(anchor or on, months, index)
     line = DraftLine(
         label=price.offer.text(locale)["name"],
+        description=_designation(price, locale),
         unit_net_cents=price.net_cents,
         quantity=quantity,
         unit="MON" if months == 1 else "ANN",
@@ -74,3 +80,11 @@ async def quote(
         period=billed,
         next_dates=next_dates,
     )
+
+
+def _designation(price: Price, locale: Locale) -> str:
+    """What is supplied, precisely enough for an invoice (CGI, annexe II, art. 242 nonies A): the
+    interval and what the offer contains.
+    """
+    interval = text(_INTERVALS[price.interval], locale)
+    return " · ".join([interval, *price.offer.text(locale)["features"]])

@@ -127,7 +127,10 @@ def seller(path: Path) -> Seller:
 
 def _tax_options(table: dict[str, Any]) -> TaxOptions:
     return TaxOptions(
-        table["from"], bool(table["exempt"]), UnverifiedBuyers(table["unverified_buyers"])
+        table["from"],
+        bool(table["exempt"]),
+        UnverifiedBuyers(table["unverified_buyers"]),
+        bool(table.get("on_debits", False)),
     )
 
 

@@ -43,13 +43,15 @@ class UnverifiedBuyers(StrEnum):
 
 @dataclass(frozen=True)
 class TaxOptions:
-    """What the seller decides from a day on: whether it is exempt (CGI, Article 293 B), and what
-    applies to unverified buyers of other member states.
+    """What the seller decides from a day on: whether it is exempt (CGI, Article 293 B), what
+    applies to unverified buyers of other member states, and whether it opted to pay VAT on services
+    when they are invoiced (Article 269, 2, c).
     """
 
     since: date = date.min
     exempt_seller: bool = False
     unverified_buyers: UnverifiedBuyers = UnverifiedBuyers.LOCAL_RATE
+    on_debits: bool = False
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,9 @@ async def shop(db: str, action: Action, checkout_services: CheckoutServices) -> 
     )
     buyer = await create_user(action)
     await add_member(action, account, buyer, Role.OWNER)
-    text = OfferTexts(name="Essentiel", description="-", features=[], advantages=[])
+    text = OfferTexts(
+        name="Essentiel", description="-", features=["Une page", "Un nom"], advantages=[]
+    )
     offer = await Offer.create(
         slug="essentiel", segment=Segment.TPE, texts={"fr": text, "en": text}
     )

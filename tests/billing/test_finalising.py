@@ -70,6 +70,7 @@ async def test_p2_2_a_paid_purchase_is_invoiced_posted_and_settled(
     assert (facts.buyer.address.city, facts.order_number) == ("Paris", "PO 7")
     assert facts.buyer.billing_address is not None
     assert facts.buyer.billing_address.city == "Lyon"
+    assert facts.lines[0].description == "Abonnement mensuel · Une page · Un nom"
     line = await InvoiceLine.get()
     assert (line.quantity, line.net_cents, line.unit) == (3, 8_700, "MON")
     claimed = await BillingPeriod.get()
@@ -121,6 +122,7 @@ async def test_a_document_that_fails_is_tried_again_and_delays_no_other(
 
     def fail_first(process: "rendering._Process", request: bytes) -> bytes:
         if first.number.encode() in request:
+            process.end()
             raise RenderingError("out of memory")
         return exchange(process, request)
 
@@ -229,3 +231,15 @@ async def test_a_confirmation_expires_after_a_day_and_is_applied_when_it_comes_l
     assert (await Purchase.get()).status is PurchaseStatus.ACTIVE
     assert (await Invoice.get()).issued_on == much_later.day
     assert (await balances())["411000"] == 0
+
+
+async def test_the_option_for_debits_is_stated_when_the_seller_chose_it(
+    shop: Shop, action: Action
+) -> None:
+    options = replace(shop.services.seller.tax_options_on(action.day), on_debits=True)
+    shop.services = replace(shop.services, seller=replace(shop.services.seller, tax=(options,)))
+    await shop.buy(action, "1")
+    invoice = await Invoice.get()
+    assert InvoiceFacts.from_json(invoice.facts).vat_on_debits
+    assert invoice.xml is not None
+    assert "Option pour le paiement de la taxe d’après les débits".encode() in invoice.xml
