@@ -24,6 +24,7 @@ from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import Transport
 from models.action import Action, retry_conflict
+from models.billing.purchase import Purchase
 from models.database.workload import Workload, assign_workload
 from models.idempotency import delete_old_keys
 from models.operations.installation import Installation
@@ -104,6 +105,12 @@ def jobs(
             "bank lines",
             15,
             lambda: match_new_lines(Action(None, clock.now(), services.hub)),
+        ),
+        Job(
+            "expired drafts",
+            600,
+            lambda: Purchase.expire_drafts(Action(None, clock.now(), services.hub)),
+            internal=True,
         ),
         Job(
             "documents",

@@ -18,6 +18,7 @@ from billing.invoicing import InvoiceDraft, finalise, prepare
 from billing.quotes import quote
 from billing.seller import Seller
 from billing.settlement import apply_payment, lock_for_settlement, restore
+from billing.tax import buyer_of
 from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction
@@ -25,6 +26,7 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_profile import BillingProfile
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
+from models.billing.money import Money
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_customer import PaymentCustomer
@@ -44,6 +46,11 @@ DRAFT_TIME = timedelta(days=30)  # that a draft keeps its price
 CONFIRMATION_TIME = timedelta(hours=24)  # to confirm a payment with the bank
 _RECONCILE_DELAY = timedelta(minutes=1)
 _BATCH_SIZE = 500
+_REPRICEABLE = (
+    PurchaseStatus.DRAFT,
+    PurchaseStatus.BILLING_CONFIRMED,
+    PurchaseStatus.EXPIRED,
+)
 _PAYABLE = (PurchaseStatus.BILLING_CONFIRMED, PurchaseStatus.PAYMENT_PENDING)
 
 
@@ -84,6 +91,52 @@ async def draft(
     return purchase
 
 
+async def reprice(
+    action: Action, services: CheckoutServices, purchase: Purchase, expected_cents: int
+) -> Purchase:
+    """Accept the current price of a draft, expired or not, whose total with VAT the buyer expects
+    to be `expected_cents`. The draft keeps it from now on. A repeat changes nothing more.
+
+    Raises PRICE_CHANGED with the current total when it is another one, TRANSITION_ILLEGAL for what
+    is no draft, and NOT_FOUND when the offer isn't sold at this interval any more.
+    """
+    async with action.transaction() as tx:
+        account = await tx.lock(Account, purchase.account_id)
+        purchase = await tx.lock(Purchase, purchase.pk)
+        purchase.require_status(*_REPRICEABLE)
+        former = await Price.get(pk=purchase.price_id, using_db=tx.db)
+        current = Price.current(action.at).filter(
+            offer_id=former.offer_id, interval=former.interval
+        )
+        price = await current.using_db(tx.db).select_related("offer").first()
+        if price is None:
+            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "purchaseId")
+        confirmed = await BillingProfile.get_or_none(
+            pk=purchase.billing_profile_id or 0, using_db=tx.db
+        )
+        buyer = confirmed or await buyer_of(account, tx.db)
+        quoted = await quote(tx.db, services.seller, price, purchase.quantity, buyer, action.day)
+        _require_total(quoted.totals.gross_cents, expected_cents, "grossCents")
+        purchase.price_id, purchase.expires_at = price.pk, action.at + DRAFT_TIME
+        await purchase.transition_to(
+            tx,
+            PurchaseStatus.BILLING_CONFIRMED
+            if purchase.billing_profile_id
+            else PurchaseStatus.DRAFT,
+        )
+        tx.audit(
+            BillingAuditAction.PURCHASE_REPRICE, purchase, gross_cents=quoted.totals.gross_cents
+        )
+    return purchase
+
+
+def _require_total(cents: int, expected_cents: int | None, field: str) -> None:
+    if expected_cents is not None and cents != expected_cents:
+        raise Refusal(
+            BillingErrorCode.PRICE_CHANGED, "input", field, total=Money(cents).formatted()
+        )
+
+
 async def pay(
     action: Action,
     services: CheckoutServices,
@@ -91,6 +144,7 @@ async def pay(
     method: str | PaymentMethod,
     key: str,
     return_url: str | None = None,
+    expected_cents: int | None = None,
 ) -> Payment:
     """Pay for a purchase whose billing details are confirmed, with a saved method or the provider's
     token of another one. A repeat of the key returns the payment in its current state. A payment
@@ -99,13 +153,14 @@ async def pay(
 
     A purchase that is paid with a saved method renews with it. A token that the provider doesn't
     know is declined with UNKNOWN_METHOD. Raises TRANSITION_ILLEGAL, NOT_ACTIVE,
-    IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE, and INVOICE_NOT_POSSIBLE before any money moves.
+    IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE, and
+    PRICE_CHANGED when the total isn't `expected_cents`.
     """
     draft = await _prepare_invoice(action, services, purchase)
     saved = method if isinstance(method, PaymentMethod) else None
     token = method.token if isinstance(method, PaymentMethod) else method
     payment = await _create_payment(
-        action, services.gateway, purchase, draft, saved, token, key, return_url
+        action, services.gateway, purchase, draft, saved, token, key, return_url, expected_cents
     )
     return (
         await refresh(action, services, payment)
@@ -162,6 +217,7 @@ async def _create_payment(
     token: str,
     key: str,
     return_url: str | None,
+    expected_cents: int | None,
 ) -> Payment:
     owner = f"account:{purchase.account_id}"
     arguments = [purchase.pk, f"method:{saved.pk}" if saved else token]
@@ -178,6 +234,10 @@ async def _create_payment(
             saved = await PaymentMethod.get(pk=saved.pk, using_db=tx.db)
             if saved.status is not PaymentMethodStatus.ACTIVE or saved.provider != gateway.name:
                 raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "paymentMethodId")
+        if purchase.is_expired(action.at):
+            purchase.status = PurchaseStatus.EXPIRED
+            purchase.require_status(PurchaseStatus.BILLING_CONFIRMED)
+        _require_total(draft.gross_cents, expected_cents, "expectedGrossCents")
         payment = await Payment.create(
             using_db=tx.db,
             account_id=purchase.account_id,

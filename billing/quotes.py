@@ -10,11 +10,10 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from billing.invoicing import DraftLine
 from billing.seller import Seller
 from billing.tax import decide_tax
-from models.billing.billing_profile import BillingProfile
 from models.billing.money import Totals, totals
 from models.billing.offer import Interval, Price
 from models.billing.periods import Period, period
-from models.billing.tax import Buyer, TaxDecision
+from models.billing.tax import TaxableBuyer, TaxDecision
 from models.locale import Locale
 from models.translations import _, text
 
@@ -43,7 +42,7 @@ async def quote(
     seller: Seller,
     price: Price,
     quantity: int,
-    profile: BillingProfile | None,
+    buyer: TaxableBuyer,
     on: date,
     *,
     anchor: date | None = None,
@@ -51,11 +50,11 @@ async def quote(
     locale: Locale = Locale.FR,
 ) -> Quote:
     """What a period of a price costs when it is billed on a day. `price.offer` has to be fetched.
-    Without an anchor the first period starts on that day. Without a profile the buyer counts as
-    established in metropolitan France.
+    Without an anchor the first period starts on that day. Raises VAT_NUMBER_REQUIRED or
+    VAT_NUMBER_PENDING for a buyer whom the seller refuses.
     """
     months = price.interval.months
-    tax = await decide_tax(db, seller, profile or Buyer(), price.tax_category, on)
+    tax = await decide_tax(db, seller, buyer, price.tax_category, on)
     billed = period(anchor or on, months, index)
     line = DraftLine(
         label=price.offer.text(locale)["name"],

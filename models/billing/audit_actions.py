@@ -69,7 +69,12 @@ class BillingAuditAction(AuditAction):
         "purchase.confirm_billing",
         "The billing details of a purchase were confirmed.",
     )
+    PURCHASE_DISCARD = "purchase.discard", "A draft was discarded."
     PURCHASE_DRAFT = "purchase.draft", "A purchase was drafted."
+    PURCHASE_REPRICE = (
+        "purchase.reprice",
+        "The current price of a draft was accepted (`gross_cents` with VAT).",
+    )
     PURCHASE_RESTORE = (
         "purchase.restore",
         "A purchase is active again because nothing is overdue any more.",

@@ -19,6 +19,10 @@ class BillingErrorCode(ErrorCode):
         "INVOICE_NOT_POSSIBLE",
         _("An invoice can’t be issued at the moment. Nothing was charged. Contact support."),
     )
+    PRICE_CHANGED = (
+        "PRICE_CHANGED",
+        _("The total is now %(total)s. Accept it, or discard the purchase."),
+    )
     PAYMENT_DECLINED = (
         "PAYMENT_DECLINED",
         _("The bank declined the payment. Try another payment method."),

@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 
+MAX_QUANTITY = 1_000
+
+
+def parse_quantity(value: int, field: str = "quantity") -> int:
+    """The number of units of a purchase. Raises VALUE_INVALID unless it is 1 to MAX_QUANTITY."""
+    if not 1 <= value <= MAX_QUANTITY:
+        raise Refusal(CommonErrorCode.VALUE_INVALID, field)
+    return value
+
+
 class PurchaseStatus(StrEnum):
     """The status of a purchase."""
 
@@ -40,6 +50,7 @@ class PurchaseStatus(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+_EXPIRED_AT_ONCE = 500
 _NEXT_STEPS = {
     PurchaseStatus.DRAFT: _("Confirm the billing details before you pay."),
     PurchaseStatus.BILLING_CONFIRMED: _(
@@ -56,7 +67,7 @@ _NEXT_STEPS = {
         "This purchase is suspended because an invoice is overdue. Pay the invoice."
     ),
     PurchaseStatus.CANCELED: _("This purchase has been canceled. Start another one."),
-    PurchaseStatus.EXPIRED: _("This draft has expired. Start another purchase."),
+    PurchaseStatus.EXPIRED: _("This draft has expired. Accept its current price first."),
 }
 
 
@@ -150,6 +161,40 @@ class Purchase(Model):
             await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
             tx.audit(BillingAuditAction.PURCHASE_CONFIRM_BILLING, purchase)
         return purchase
+
+    async def discard(self, action: Action) -> "Purchase":
+        """Discard a draft that isn't paid. A repeat changes nothing. Raises TRANSITION_ILLEGAL
+        while a payment is in progress and afterwards.
+        """
+        async with action.transaction() as tx:
+            purchase = await tx.lock(Purchase, self.pk)
+            if purchase.status is PurchaseStatus.CANCELED and purchase.activated_at is None:
+                return purchase
+            purchase.require_status(
+                PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED, PurchaseStatus.EXPIRED
+            )
+            purchase.canceled_at, purchase.expires_at = action.at, None
+            await purchase.transition_to(tx, PurchaseStatus.CANCELED)
+            tx.audit(BillingAuditAction.PURCHASE_DISCARD, purchase)
+        return purchase
+
+    @classmethod
+    async def expire_drafts(cls, action: Action) -> int:
+        """Expire the drafts whose price is no longer kept. Returns how many."""
+        expired_count = 0
+        statuses = (PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
+        due = cls.filter(status__in=statuses, expires_at__lte=action.at).order_by("id")
+        for key in await due.limit(_EXPIRED_AT_ONCE).values_list("id", flat=True):
+            async with action.transaction() as tx:
+                purchase = await tx.lock(cls, int(str(key)))
+                if purchase.status in statuses and purchase.is_expired(action.at):
+                    await purchase.transition_to(tx, PurchaseStatus.EXPIRED)
+                    expired_count += 1
+        return expired_count
+
+    def is_expired(self, at: datetime) -> bool:
+        """Whether the price of a draft is no longer kept."""
+        return self.expires_at is not None and self.expires_at <= at
 
     def require_status(self, *allowed: PurchaseStatus) -> None:
         """Raise TRANSITION_ILLEGAL, with what is possible instead, unless the purchase has one of

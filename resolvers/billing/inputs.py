@@ -17,7 +17,34 @@ class PurchaseDraftInput:
     price_id: strawberry.ID = strawberry.field(
         description="The ID of a price on sale (`Offer.prices`)."
     )
+    quantity: int = strawberry.field(
+        default=1, description="The number of units, 1 to 1,000, each at the price."
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The draft to discard.")
+class PurchaseDiscardInput:
+    purchase_id: strawberry.ID = strawberry.field(
+        description="The ID of a purchase that isn't paid, and has no payment in progress."
+    )
+
+
+@strawberry.input(description="The draft and the total to accept.")
+class PurchaseRepriceInput:
+    purchase_id: strawberry.ID = strawberry.field(
+        description="The ID of a draft, which may have expired."
+    )
+    gross_cents: BigInt = strawberry.field(
+        description="The total including VAT in cents that the buyer accepts, from `purchaseQuote`."
+    )
+
+
+@strawberry.input(description="The payment to leave.")
+class PaymentCancelInput:
+    payment_id: strawberry.ID = strawberry.field(
+        description="The ID of a payment whose status is REQUIRES_ACTION."
+    )
 
 
 @strawberry.input(description="The billing details of a purchase.")
@@ -53,6 +80,11 @@ class PurchasePayInput:
         default=None,
         description="The page to which the bank sends the customer back. It must be one that the "
         "operator allows.",
+    )
+    expected_gross_cents: BigInt | None = strawberry.field(
+        default=None,
+        description="The total including VAT in cents that the buyer was shown. Another total is "
+        "refused with PRICE_CHANGED. Not compared when omitted.",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 

@@ -6,7 +6,7 @@ from typing import Any
 from tortoise.queryset import QuerySet
 
 from billing import checkout
-from billing.checkout import UNKNOWN_METHOD, CheckoutServices
+from billing.checkout import UNKNOWN_METHOD
 from billing.payment_confirmation import begin_confirmation
 from models.billing.errors import BillingErrorCode
 from models.billing.payment import Payment, PaymentStatus
@@ -16,16 +16,16 @@ from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.text import client_key, line
 from models.translations import Translatable, _
-from resolvers.billing.inputs import PaymentConfirmInput, PaymentRefreshInput, PurchasePayInput
+from resolvers.billing.checkout_services import checkout_services
+from resolvers.billing.inputs import (
+    PaymentCancelInput,
+    PaymentConfirmInput,
+    PaymentRefreshInput,
+    PurchasePayInput,
+)
 from resolvers.context import Context, Info
 from resolvers.ids import load_visible
 from resolvers.rows import RowsByParent
-
-
-def checkout_services(context: Context) -> CheckoutServices:
-    """The services that payments need."""
-    services = context.services
-    return CheckoutServices(services.gateway, services.seller, services.auth.signer)
 
 
 async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
@@ -47,6 +47,7 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
             method,
             key,
             return_url,
+            input.expected_gross_cents,
         )
     )
 
@@ -79,6 +80,13 @@ async def confirm(info: Info, input: PaymentConfirmInput) -> dict[str, Any]:
             info.context.action(), checkout_services(info.context), payment, return_url
         )
     )
+
+
+async def cancel_payment(info: Info, input: PaymentCancelInput) -> dict[str, Any]:
+    """Leave an unfinished confirmation."""
+    payment = await load_visible(Payment, input.payment_id, info.context.viewer, "paymentId")
+    payment = await checkout.cancel_payment(info.context.action(), payment)
+    return await _payload(payment)
 
 
 async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from models.accounts.account import Account
 from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
 from models.billing.periods import Period
-from models.billing.purchase import Purchase
+from models.billing.purchase import Purchase, parse_quantity
 from models.checks import Checks
 from models.clock import local_date
 from models.errors import CommonErrorCode, Refusal
@@ -23,8 +23,14 @@ from models.identity.user import User
 from models.text import client_key, line
 from models.viewer import Viewer
 from resolvers.addresses import postal_address
+from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.filters import PurchaseFilter, PurchaseOrder
-from resolvers.billing.inputs import PurchaseConfirmBillingInput, PurchaseDraftInput
+from resolvers.billing.inputs import (
+    PurchaseConfirmBillingInput,
+    PurchaseDiscardInput,
+    PurchaseDraftInput,
+    PurchaseRepriceInput,
+)
 from resolvers.context import Context, Info
 from resolvers.filters import filter_range, order_or_default
 from resolvers.ids import key_of, load_visible
@@ -90,10 +96,24 @@ async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     action = info.context.action()
     with Checks() as check:
         price = await check.wait(_price_on_sale(info, input.price_id, action.at))
+        quantity = check(parse_quantity, input.quantity)
         key = check(client_key, input.idempotency_key)
     if not await has_earlier_result(f"account:{account.pk}", "purchaseDraft", key):
         await info.context.services.auth.count_purchase(buyer, account.pk)
-    return await checkout.draft(action, account, buyer, price, key)
+    return await checkout.draft(action, account, buyer, price, key, quantity)
+
+
+async def discard(info: Info, input: PurchaseDiscardInput) -> Purchase:
+    """Discard a draft."""
+    purchase = await load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+    return await purchase.discard(info.context.action())
+
+
+async def reprice(info: Info, input: PurchaseRepriceInput) -> Purchase:
+    """Accept the current price of a draft."""
+    purchase = await load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+    services = checkout_services(info.context)
+    return await checkout.reprice(info.context.action(), services, purchase, input.gross_cents)
 
 
 async def _price_on_sale(info: Info, price_id: strawberry.ID, at: datetime) -> Price:

@@ -46,6 +46,10 @@ class Purchase(Node):
         needs=("billing_profile_id",),
         description="The buyer's order number.",
     )
+    quantity: int = field("The number of units.")
+    expires_at: datetime | None = field(
+        "When a draft expires, until which it keeps its price. Null for purchases that were paid."
+    )
     anchor: date | None = field(
         "The date from which all periods are counted. Null until the purchase is active."
     )

@@ -14,6 +14,7 @@ from resolvers.billing import payment_methods as payment_method_resolvers
 from resolvers.billing import payments as payment_resolvers
 from resolvers.billing import provider_events as provider_event_resolvers
 from resolvers.billing import purchases as purchase_resolvers
+from resolvers.billing import quotes as quote_resolvers
 from resolvers.billing import reconciliation as reconciliation_resolvers
 from schema.billing.bank import (
     BankLine,
@@ -31,6 +32,7 @@ from schema.billing.offers import Offer
 from schema.billing.payment_methods import PaymentMethodPayload, PaymentMethodSetupPayload
 from schema.billing.provider_events import ProviderEvent, ProviderEventPayload
 from schema.billing.purchases import PaymentPayload, Purchase, PurchasePayload
+from schema.billing.quotes import PurchaseQuote
 from schema.billing.reconciliation import Reconciliation
 from schema.fields import mutation, query
 from schema.nodes import Connection
@@ -57,6 +59,12 @@ class BillingQuery:
         allow=buyer | agent,
         description="The invoice with the given number. Null when it doesn't exist or the viewer "
         "can't see it.",
+    )
+    purchase_quote: PurchaseQuote | None = query(
+        quote_resolvers.purchase_quote,
+        allow=buyer,
+        description="What a purchase would cost the viewer's company today, before anything is "
+        "stored. Null for a price that isn't on sale.",
     )
     purchases: Connection[Purchase] | None = query(
         purchase_resolvers.purchases,
@@ -107,6 +115,30 @@ class BillingMutation:
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_DRAFT,
         description="Starts the purchase of an offer.",
+    )
+    purchase_discard: PurchasePayload | None = mutation(
+        purchase_resolvers.discard,
+        "purchase",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_DISCARD,
+        description="Discards a draft that isn't paid.",
+    )
+    purchase_reprice: PurchasePayload | None = mutation(
+        purchase_resolvers.reprice,
+        "purchase",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_REPRICE,
+        description="Accepts the current price of a draft, which keeps it for 30 days. A draft "
+        "that has expired can be paid again.",
+    )
+    payment_cancel: PaymentPayload | None = mutation(
+        payment_resolvers.cancel_payment,
+        "purchase",
+        "payment",
+        allow=buyer,
+        audit=BillingAuditAction.PAYMENT_CHANGE,
+        description="Leaves a payment that waits for a confirmation with the bank, so that the "
+        "purchase can be paid by another means. `purchasePay` does the same by itself.",
     )
     purchase_confirm_billing: PurchasePayload | None = mutation(
         purchase_resolvers.confirm_billing,

@@ -198,9 +198,12 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
     ),
     "purchaseDraft": (
         owner,
-        {"priceId": BAD_ID, "idempotencyKey": LONG},
-        {("priceId",), ("idempotencyKey",)},
+        {"priceId": BAD_ID, "quantity": 0, "idempotencyKey": LONG},
+        {("priceId",), ("quantity",), ("idempotencyKey",)},
     ),
+    "purchaseDiscard": (owner, {"purchaseId": BAD_ID}, {("purchaseId",)}),
+    "purchaseReprice": (owner, {"purchaseId": BAD_ID, "grossCents": 1}, {("purchaseId",)}),
+    "paymentCancel": (owner, {"paymentId": BAD_ID}, {("paymentId",)}),
     "purchaseConfirmBilling": (
         owner,
         {"purchaseId": BAD_ID, "billingAddress": ADDRESS, "orderNumber": LONG},

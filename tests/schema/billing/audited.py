@@ -56,6 +56,27 @@ async def purchase_pay(scenario: Scenario, method: str = "pm_sandbox_success") -
     )
 
 
+async def purchase_discard(scenario: Scenario) -> None:
+    purchase = await draft_id(scenario)
+    for _ in range(2):
+        await scenario.mutate(scenario.owner, "purchaseDiscard", purchaseId=purchase)
+
+
+async def purchase_reprice(scenario: Scenario) -> None:
+    purchase = await draft_id(scenario)
+    await scenario.mutate(scenario.owner, "purchaseReprice", purchaseId=purchase, grossCents=3480)
+
+
+async def payment_cancel(scenario: Scenario) -> None:
+    await purchase_pay(scenario, "pm_sandbox_confirmation")
+    payment = await Payment.all().order_by("-id").first()
+    assert payment is not None
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner, "paymentCancel", paymentId=encode("Payment", payment.pk)
+        )
+
+
 async def payment_refresh(scenario: Scenario) -> None:
     await purchase_pay(scenario, "pm_sandbox_confirmation")
     payment = await Payment.all().order_by("-id").first()

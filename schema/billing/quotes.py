@@ -1,0 +1,42 @@
+"""Quotes of purchases."""
+
+from datetime import date
+
+import strawberry
+
+from schema.billing.money import Money
+from schema.billing.purchases import Period
+from schema.fields import field
+
+
+@strawberry.type(description="A line of a quote, as it will be on the invoice.")
+class QuotedLine:
+    label: str = field("A description of what is billed.")
+    quantity: int = field("The number of units.")
+    unit_net: Money = field("The price per unit, excluding VAT.")
+    net: Money = field("The amount of the line, excluding VAT.")
+    vat_rate: int = field("The VAT rate in hundredths of a percent: 2000 is 20%.")
+
+
+@strawberry.type(description="The VAT of all lines that share a rate.")
+class QuotedVat:
+    rate: int = field("The VAT rate in hundredths of a percent: 2000 is 20%.")
+    net: Money = field("The sum of the lines, excluding VAT.")
+    vat: Money = field("The VAT on that sum, rounded once.")
+
+
+@strawberry.type(
+    description="What a purchase costs the viewer's company when it is paid today. The invoice has "
+    "the same amounts."
+)
+class PurchaseQuote:
+    lines: list[QuotedLine] = field("The lines of the invoice to be.")
+    net: Money = field("The total excluding VAT.")
+    vat: Money = field("The total VAT, calculated and rounded once per rate.")
+    gross: Money = field("The total including VAT, which is charged.")
+    vat_by_rate: list[QuotedVat] = field("The VAT by rate, highest rate first.")
+    vat_mention: str | None = field(
+        "The legal mention that says why no VAT is charged, in French. Null when VAT is charged."
+    )
+    period: Period = field("The first period, which is billed at once.")
+    next_dates: list[date] = field("The days on which the next three periods are billed.")
