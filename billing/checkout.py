@@ -13,6 +13,7 @@ import structlog
 from tortoise.expressions import Q
 
 from auth.tokens import Purpose, Signer
+from billing.bank.terms import TransferTerms
 from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
 from billing.invoicing import InvoiceDraft, finalise, prepare
 from billing.quotes import quote
@@ -156,7 +157,7 @@ async def pay(
     IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE, and
     PRICE_CHANGED when the total isn't `expected_cents`.
     """
-    draft = await _prepare_invoice(action, services, purchase)
+    draft = await prepare_first_invoice(action, services, purchase)
     saved = method if isinstance(method, PaymentMethod) else None
     token = method.token if isinstance(method, PaymentMethod) else method
     payment = await _create_payment(
@@ -169,11 +170,15 @@ async def pay(
     )
 
 
-async def _prepare_invoice(
-    action: Action, services: CheckoutServices, purchase: Purchase
+async def prepare_first_invoice(
+    action: Action,
+    services: CheckoutServices,
+    purchase: Purchase,
+    transfer: TransferTerms | None = None,
 ) -> InvoiceDraft | None:
     """The content of the invoice to be, None when the purchase can't be paid now anyway. From here
-    on the purchase refers to the billing profile that the invoice is issued to.
+    on the purchase refers to the billing profile that the invoice is issued to. `transfer` are the
+    terms of an invoice that is paid by bank transfer.
     """
     async with action.transaction() as tx:
         account = await tx.lock(Account, purchase.account_id)
@@ -196,7 +201,7 @@ async def _prepare_invoice(
     return await prepare(
         services.seller,
         profile,
-        quoted.lines,
+        transfer.lines(quoted.lines, price, locale) if transfer else quoted.lines,
         action.day,
         locale=locale,
         treatment=quoted.tax.treatment,
@@ -204,7 +209,10 @@ async def _prepare_invoice(
         exemption_code=quoted.tax.exemption_code or "",
         buyer_email=buyer.email if buyer else "",
         purchase_id=purchase.pk,
-        months=price.interval.months,
+        months=None if transfer and transfer.starts_later else price.interval.months,
+        payment=transfer.means if transfer else None,
+        payment_terms=transfer.terms(locale) if transfer else "",
+        due_days=transfer.due_days if transfer else 0,
     )
 
 
@@ -226,7 +234,7 @@ async def _create_payment(
         purchase = await tx.lock(Purchase, purchase.pk)
         if earlier_id := await earlier_result(tx, owner, "purchasePay", key, arguments):
             return await Payment.get(pk=earlier_id, using_db=tx.db)
-        await _leave_confirmations(tx, purchase)
+        await leave_confirmations(tx, purchase)
         purchase.require_status(PurchaseStatus.BILLING_CONFIRMED)
         if draft is None or draft.profile_id != purchase.billing_profile_id:
             raise TransactionConflict("the purchase changed")
@@ -259,7 +267,7 @@ async def _create_payment(
     return payment
 
 
-async def _leave_confirmations(tx: Transaction, purchase: Purchase) -> None:
+async def leave_confirmations(tx: Transaction, purchase: Purchase) -> None:
     """Cancel the payments of a locked purchase that wait for the customer, so that another means
     can be taken at once. The provider is still asked about them: what it collects nevertheless is
     not lost.
@@ -303,7 +311,7 @@ async def cancel_payment(action: Action, payment: Payment) -> Payment:
                 "paymentId",
                 message=_("Only a payment that waits for a confirmation can be canceled."),
             )
-        await _leave_confirmations(tx, purchase)
+        await leave_confirmations(tx, purchase)
     return await Payment.get(pk=payment.pk)
 
 
@@ -324,7 +332,7 @@ async def _ensure_draft(action: Action, services: CheckoutServices, payment: Pay
     if payment.invoice_draft is not None or payment.purchase_id is None or payment.invoice_id:
         return
     purchase = await Purchase.get(pk=payment.purchase_id)
-    if draft := await _prepare_invoice(action, services, purchase):
+    if draft := await prepare_first_invoice(action, services, purchase):
         await Payment.filter(pk=payment.pk, invoice_draft=None).update(
             invoice_draft=draft.to_json()
         )

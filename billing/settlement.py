@@ -7,19 +7,25 @@ and the balance of a customer in the ledger, both in the same transaction (billi
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from billing.ledger import post_payment
 from models.accounts.account import Account
 from models.action import Transaction
 from models.billing.audit_actions import BillingAuditAction
-from models.billing.invoice import Invoice
+from models.billing.billing_period import BillingPeriod
+from models.billing.invoice import DocumentType, Invoice
+from models.billing.offer import Price
 from models.billing.payment import Payment
+from models.billing.periods import period
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Allocation, Receivable
+from models.database.writing import insert_all
 from models.event import EventKind, account_stream
 
 Targets = Sequence[tuple[int, int | None]]
 _OVERDUE = (PurchaseStatus.PAST_DUE, PurchaseStatus.SUSPENDED)
+_WAITING = (*_OVERDUE, PurchaseStatus.PAYMENT_PENDING)
 
 
 async def lock_for_settlement(
@@ -29,8 +35,8 @@ async def lock_for_settlement(
     the payment itself is locked (models/lock_order.py). Returns the purchases by key.
     """
     await tx.lock(Account, account_id)
-    overdue = Purchase.filter(account_id=account_id, status__in=_OVERDUE).using_db(tx.db)
-    keys = {key for key in purchase_ids if key} | {purchase.pk for purchase in await overdue}
+    waiting = Purchase.filter(account_id=account_id, status__in=_WAITING).using_db(tx.db)
+    keys = {key for key in purchase_ids if key} | {purchase.pk for purchase in await waiting}
     purchases = await tx.lock_rows(Purchase.filter(pk__in=sorted(keys))) if keys else []
     return {purchase.pk: purchase for purchase in purchases}
 
@@ -65,8 +71,12 @@ async def allocate(
 
 async def restore(tx: Transaction, purchases: Mapping[int, Purchase]) -> None:
     """Reactivate purchases that were past due or suspended, which `lock_for_settlement` has locked,
-    once no invoice of their account is overdue. Their anchor stays.
+    once no invoice of their account is overdue. Their anchor stays. Purchases that waited for the
+    payment of their first invoice start.
     """
+    for purchase in purchases.values():
+        if purchase.status is PurchaseStatus.PAYMENT_PENDING:
+            await _start_when_paid(tx, purchase)
     for purchase in purchases.values():
         if purchase.status not in _OVERDUE:
             continue
@@ -81,6 +91,42 @@ async def restore(tx: Transaction, purchases: Mapping[int, Purchase]) -> None:
         purchase.past_due_since = purchase.suspended_at = None
         await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
         tx.audit(BillingAuditAction.PURCHASE_RESTORE, purchase)
+
+
+async def _start_when_paid(tx: Transaction, purchase: Purchase) -> None:
+    """Start a purchase whose first invoice was issued before its payment and is settled now. The
+    invoice states no days, because the first period begins here.
+    """
+    invoice = (
+        await Invoice.filter(
+            purchase_id=purchase.pk, type=DocumentType.INVOICE, receivable__open_cents__lte=0
+        )
+        .using_db(tx.db)
+        .order_by("id")
+        .first()
+    )
+    if invoice is None:
+        return
+    price = await Price.get(pk=purchase.price_id, using_db=tx.db)
+    first = period(tx.action.day, price.interval.months, 0)
+    values = {
+        "purchase_id": purchase.pk,
+        "index": first.index,
+        "starts_on": first.start,
+        "ends_on": first.end,
+        "invoice_id": invoice.pk,
+        "created_at": tx.action.at,
+    }
+    await insert_all(BillingPeriod, [values], db=tx.db)
+    await start_purchase(tx, purchase, tx.action.day, price.interval.months)
+
+
+async def start_purchase(tx: Transaction, purchase: Purchase, day: date, months: int) -> None:
+    """Make a locked purchase active from a day on, with its first period billed."""
+    purchase.anchor, purchase.activated_at = day, tx.action.at
+    purchase.next_period_index, purchase.expires_at = 1, None
+    purchase.bills_on = period(day, months, 1).start
+    await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
 
 
 async def reverse_payment(tx: Transaction, payment: Payment, cents: int) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from billing.document_requests import document_of
 from billing.exports.fec import fec, fec_file_name
-from billing.exports.invoices_zip import invoices_zip
+from billing.exports.invoices_zip import DocumentBytes, invoices_zip
 from billing.movements import movements_csv
-from models.billing.invoice import Invoice, InvoiceDocument
+from models.action import Action
+from models.billing.invoice import Invoice
 from models.locale import Locale
 from resolvers.context import Services
 
@@ -25,10 +27,10 @@ class Export:
 def find_export(services: Services, data: dict[str, Any]) -> Export | None:
     """The file that the data of a link describe. None when they are of something else."""
     match data:
-        case {"movements": int(key), "since": str(since), "until": str(until), "locale": locale}:
-            days = date.fromisoformat(since), date.fromisoformat(until)
+        case {"movements": int(key), "since": str(since), "before": str(before), "locale": locale}:
+            days = date.fromisoformat(since), date.fromisoformat(before)
             return Export(
-                f"camcha-{since}-{until}.csv",
+                f"camcha-{since}-{before}.csv",
                 "text/csv; charset=utf-8",
                 movements_csv(key, *days, Locale(locale)),
             )
@@ -36,7 +38,7 @@ def find_export(services: Services, data: dict[str, Any]) -> Export | None:
             return Export(
                 f"camcha-{year}.zip",
                 "application/zip",
-                invoices_zip(key, year, Locale(locale), _document_bytes),
+                invoices_zip(key, year, Locale(locale), _document_reader(services)),
             )
         case {"fec": int(year)}:
             return Export(
@@ -47,6 +49,13 @@ def find_export(services: Services, data: dict[str, Any]) -> Export | None:
     return None
 
 
-async def _document_bytes(invoice: Invoice) -> bytes:
-    document = await InvoiceDocument.get(invoice_id=invoice.pk)
-    return document.pdf
+def _document_reader(services: Services) -> DocumentBytes:
+    """Reads the PDF of an invoice, which is made when it is missing."""
+
+    async def read(invoice: Invoice) -> bytes:
+        action = Action(None, services.clock.now(), services.hub)
+        document = await document_of(action, services.auth.signer, invoice.pk)
+        assert document is not None, "the invoice exists"  # noqa: S101
+        return document.pdf
+
+    return read

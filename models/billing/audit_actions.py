@@ -80,3 +80,7 @@ class BillingAuditAction(AuditAction):
         "A purchase is active again because nothing is overdue any more.",
     )
     PURCHASE_PAY = "purchase.pay", "A payment of a purchase was attempted."
+    PURCHASE_PAY_BY_TRANSFER = (
+        "purchase.pay_by_transfer",
+        "The invoice of a purchase was issued, to be paid by bank transfer.",
+    )

@@ -36,7 +36,8 @@ async def export_movements(info: Info, input: AccountExportMovementsInput) -> st
         details,
         movements=account.pk,
         locale=info.context.viewer.locale.value,
-        **details,
+        since=details["since"],
+        before=details["until"],  # `until` is when the link expires
     )
 
 

@@ -156,6 +156,14 @@ class PaymentConfirmInput:
     return_url: str | None = strawberry.field(default=None, description=_RETURN_URL)
 
 
+@strawberry.input(description="The purchase to pay by bank transfer.")
+class PurchasePayByTransferInput:
+    purchase_id: strawberry.ID = strawberry.field(
+        description="The ID of a purchase whose billing details are confirmed."
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
 @strawberry.input(description="The payment to query.")
 class PaymentRefreshInput:
     payment_id: strawberry.ID = strawberry.field(

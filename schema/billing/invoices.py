@@ -8,12 +8,25 @@ import strawberry
 import models.billing.invoice
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
+from resolvers.billing import transfers as transfer_resolvers
 from schema.billing.money import Money
 from schema.fields import edge, field
 from schema.nodes import Node, backed_by
 
 if TYPE_CHECKING:
     from schema.billing.purchases import Purchase
+
+
+@strawberry.type(description="How to pay what is open on an invoice by bank transfer.")
+class TransferInstructions:
+    holder: str = field("The name of the account's holder.")
+    iban: str = field("The account to pay to.")
+    bic: str = field("The BIC of the account's bank.")
+    reference: str = field(
+        "The ISO 11649 reference to quote, by which the transfer is matched with the invoice."
+    )
+    amount: Money = field("The amount to transfer, including VAT: what is open on the invoice.")
+    due_on: date = field("The day by which the money has to arrive.")
 
 
 @strawberry.type(description="A line of an invoice.")
@@ -45,6 +58,12 @@ class Invoice(Node):
         "A link to download the PDF, valid for five minutes.",
         invoice_resolvers.download_url,
         needs=("id",),
+    )
+    transfer: TransferInstructions | None = edge(
+        transfer_resolvers.transfers,
+        needs=("id", "number", "reference"),
+        description="How to pay the invoice by bank transfer. Null when nothing is open, and when "
+        "the vendor doesn't accept transfers.",
     )
     lines: list[InvoiceLine] = edge(
         invoice_resolvers.lines, description="The lines of the invoice, in order."

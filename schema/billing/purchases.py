@@ -82,3 +82,12 @@ class PaymentPayload:
     purchase: Purchase | None = field("The purchase after the payment.")
     payment: Payment | None = field("The payment, including a declined one.")
     user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The result of choosing to pay by bank transfer.")
+class PurchasePayByTransferPayload:
+    purchase: Purchase | None = field("The purchase, which starts when the money has arrived.")
+    invoice: Invoice | None = field(
+        "The invoice to pay. `transfer` has the account and the reference."
+    )
+    user_errors: list[UserError] = errors()

@@ -16,6 +16,7 @@ from resolvers.billing import provider_events as provider_event_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing import quotes as quote_resolvers
 from resolvers.billing import reconciliation as reconciliation_resolvers
+from resolvers.billing import transfers as transfer_resolvers
 from schema.billing.bank import (
     BankLine,
     BankLinePayload,
@@ -31,7 +32,12 @@ from schema.billing.movements import ExportPayload, MoneyMovement
 from schema.billing.offers import Offer
 from schema.billing.payment_methods import PaymentMethodPayload, PaymentMethodSetupPayload
 from schema.billing.provider_events import ProviderEvent, ProviderEventPayload
-from schema.billing.purchases import PaymentPayload, Purchase, PurchasePayload
+from schema.billing.purchases import (
+    PaymentPayload,
+    Purchase,
+    PurchasePayByTransferPayload,
+    PurchasePayload,
+)
 from schema.billing.quotes import PurchaseQuote
 from schema.billing.reconciliation import Reconciliation
 from schema.fields import mutation, query
@@ -155,6 +161,15 @@ class BillingMutation:
         audit=BillingAuditAction.PURCHASE_PAY,
         description="Pays for a purchase. Once the payment succeeds, the purchase is active and an "
         "invoice is issued.",
+    )
+    purchase_pay_by_transfer: PurchasePayByTransferPayload | None = mutation(
+        transfer_resolvers.pay_by_transfer,
+        "purchase",
+        "invoice",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_PAY_BY_TRANSFER,
+        description="Issues the invoice of a purchase, to be paid by bank transfer. The purchase "
+        "is active once the money has arrived, or at once if the vendor allows it.",
     )
     payment_refresh: PaymentPayload | None = mutation(
         payment_resolvers.refresh_payment,

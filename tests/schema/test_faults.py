@@ -48,6 +48,11 @@ async def owner(scenario: Scenario) -> Viewer:
 ADDRESS = {"street": "", "postalCode": LONG, "city": " ", "country": "ZZ"}
 ADDRESS_PATHS: set[tuple[str, ...]] = {("street",), ("postalCode",), ("city",), ("country",)}
 FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]]]] = {
+    "purchasePayByTransfer": (
+        owner,
+        {"purchaseId": BAD_ID, "idempotencyKey": ""},
+        {("purchaseId",), ("idempotencyKey",)},
+    ),
     "accountExportMovements": (
         owner,
         {"accountId": BAD_ID, "since": "2026-02-01", "until": "2026-01-01"},

@@ -255,3 +255,14 @@ async def account_export_invoices(scenario: Scenario) -> None:
 
 async def fec_export(scenario: Scenario) -> None:
     await scenario.mutate(await _operator(scenario), "fecExport", year=2026)
+
+
+async def purchase_pay_by_transfer(scenario: Scenario) -> None:
+    purchase = await purchase_confirm_billing(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "purchasePayByTransfer",
+            purchaseId=purchase,
+            idempotencyKey="MARKED KEY",
+        )

@@ -1,0 +1,98 @@
+"""Paying for a purchase by bank transfer: its first invoice is issued unpaid, with the account and
+the reference to pay to, and the purchase starts when the money has arrived.
+
+A seller can let purchases start at once instead (`starts = "ORDER"`); the invoice is then due like
+any other. By default nobody gets a service on the promise to pay for it.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from billing.bank.account import BankAccount
+from billing.bank.reference import payment_reference
+from billing.bank.terms import TransferTerms
+from billing.checkout import CheckoutServices, leave_confirmations, prepare_first_invoice
+from billing.invoicing import finalise
+from billing.settlement import start_purchase
+from models.accounts.account import Account
+from models.action import Action
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.errors import BillingErrorCode
+from models.billing.invoice import Invoice
+from models.billing.money import Money
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.receivable import Receivable
+from models.errors import Refusal, TransactionConflict
+from models.idempotency import earlier_result, store_result
+
+
+@dataclass(frozen=True)
+class TransferInstructions:
+    """What to transfer for an invoice, to which account, by when."""
+
+    holder: str
+    iban: str
+    bic: str
+    reference: str
+    amount: Money
+    due_on: date
+
+
+def transfer_instructions(
+    holder: str, account: BankAccount | None, invoice: Invoice, receivable: Receivable
+) -> TransferInstructions | None:
+    """What is left to transfer for an invoice; None when nothing is open, or when the seller
+    accepts no transfers.
+    """
+    if account is None or receivable.open_cents <= 0:
+        return None
+    return TransferInstructions(
+        holder=holder,
+        iban=account.iban,
+        bic=account.bic,
+        reference=invoice.reference or payment_reference(invoice.number),
+        amount=Money(receivable.open_cents),
+        due_on=receivable.due_on,
+    )
+
+
+async def pay_by_transfer(
+    action: Action, services: CheckoutServices, purchase: Purchase, key: str
+) -> Invoice:
+    """Issue the unpaid first invoice of a purchase whose billing details are confirmed. A repeat of
+    the key returns the same invoice. A payment that waits for the bank's confirmation is left.
+
+    Raises TRANSFER_UNAVAILABLE, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH and INVOICE_NOT_POSSIBLE.
+    """
+    if services.seller.bank is None:
+        raise Refusal(BillingErrorCode.TRANSFER_UNAVAILABLE, "input")
+    terms = TransferTerms(services.seller.bank)
+    draft = await prepare_first_invoice(action, services, purchase, terms)
+    owner = f"account:{purchase.account_id}"
+    async with action.transaction() as tx:
+        await tx.lock(Account, purchase.account_id)
+        purchase = await tx.lock(Purchase, purchase.pk)
+        name = "purchasePayByTransfer"
+        if earlier_id := await earlier_result(tx, owner, name, key, purchase.pk):
+            return await Invoice.get(pk=earlier_id, using_db=tx.db)
+        await leave_confirmations(tx, purchase)
+        purchase.require_status(PurchaseStatus.BILLING_CONFIRMED)
+        if draft is None or draft.profile_id != purchase.billing_profile_id:
+            raise TransactionConflict("the purchase changed")
+        payments = await tx.lock_rows(Payment.filter(purchase_id=purchase.pk))
+        invoice = await finalise(tx, draft)
+        for payment in payments:
+            # Money that one of them brings late is for this invoice, not for another one.
+            payment.invoice_draft, payment.invoice_id = None, invoice.pk
+            await payment.save(using_db=tx.db, update_fields=["invoice_draft", "invoice_id"])
+        if terms.starts_later:
+            purchase.expires_at = None
+            await purchase.transition_to(tx, PurchaseStatus.PAYMENT_PENDING)
+        else:
+            await start_purchase(tx, purchase, invoice.issued_on, draft.months or 1)
+        await store_result(tx, owner, name, key, invoice.pk)
+        tx.audit(
+            BillingAuditAction.PURCHASE_PAY_BY_TRANSFER, purchase, amount_cents=invoice.gross_cents
+        )
+    return invoice

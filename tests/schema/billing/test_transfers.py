@@ -1,0 +1,291 @@
+"""P2.3: a customer pays by bank transfer, from the choice to the line on the bank's statement."""
+
+from base64 import b64encode
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auth.tokens import Purpose
+from billing import checkout
+from billing.bank.account import TransferStart
+from billing.checkout import CheckoutServices
+from models.action import Action
+from models.billing.invoice import Invoice
+from models.billing.offer import Price
+from models.billing.payment import Payment
+from models.identity.session import Session
+from models.identity.user import Staff
+from models.viewer import Viewer
+from resolvers.context import Services
+from resolvers.ids import encode
+from tests.billing.bank.statement_fixtures import IBAN, Transfer, camt
+from tests.conftest import MovableClock
+from tests.people import create_staff_viewer
+from tests.schema.conftest import Dataset
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Execute
+
+PAY = """mutation($i: PurchasePayByTransferInput!) { purchasePayByTransfer(input: $i) {
+    purchase { id status anchor }
+    invoice { id number dueOn gross { amountCents }
+        transfer { holder iban bic reference amount { amountCents } dueOn } }
+    userErrors { code field } } }"""
+IMPORT = """mutation($i: BankStatementImportInput!) { bankStatementImport(input: $i) {
+    statement { lineCount newCount importer { name } } isRepeated
+    userErrors { code field message } } }"""
+QUEUE = """{ bankLines(filter: {status: {eq: UNMATCHED}}) { totalCount nodes {
+    id problem amount { amountCents } counterpartyName account { id } } } }"""
+MATCH = """mutation($i: BankLineMatchInput!) { bankLineMatch(input: $i) {
+    line { status match account { id } payment { amount { amountCents } } decider { name } }
+    userErrors { code field } } }"""
+PURCHASE = """query($id: ID!) { purchase(id: $id) { status anchor periods { start }
+    invoices { number transfer { reference } } } }"""
+MOVEMENTS = """query($f: MoneyMovementFilter) { moneyMovements(filter: $f) { nodes {
+    kind day document amount { amountCents } balance { amountCents } invoice { number }
+    payment { status } } } }"""
+
+
+@pytest.fixture
+async def oscar(db: str, action: Action) -> Viewer:
+    """An operator with a recent step-up."""
+    viewer = await create_staff_viewer(action, "Oscar", Staff.OPERATOR)
+    assert viewer.session
+    await Session.filter(pk=viewer.session.pk).update(
+        step_up_expires_at=action.at + timedelta(days=5)
+    )
+    return viewer
+
+
+async def confirmed_purchase(
+    action: Action, dataset: Dataset, price: Price, execute: "Execute", key: str = "new"
+) -> str:
+    """A purchase of Paul's company whose billing details are confirmed."""
+    paul = dataset.paul
+    assert paul.owner.user
+    purchase = await checkout.draft(action, paul.account, paul.owner.user, price, key)
+    mutation = """mutation($i: PurchaseConfirmBillingInput!) { purchaseConfirmBilling(input: $i) {
+        userErrors { code field } } }"""
+    address = {"street": "1 rue X", "postalCode": "75001", "city": "Paris", "country": "FR"}
+    purchase_id = encode("Purchase", purchase.pk)
+    response = await execute(
+        paul.owner, mutation, i={"purchaseId": purchase_id, "billingAddress": address}
+    )
+    assert response["data"]["purchaseConfirmBilling"]["userErrors"] == [], response
+    return purchase_id
+
+
+async def pay(execute: "Execute", viewer: Viewer, purchase: str, key: str = "k") -> Any:
+    response = await execute(viewer, PAY, i={"purchaseId": purchase, "idempotencyKey": key})
+    assert "errors" not in response, response
+    return response["data"]["purchasePayByTransfer"]
+
+
+async def import_statement(
+    execute: "Execute", viewer: Viewer, content: bytes, key: str = "k"
+) -> Any:
+
+    values = {"fileName": "a.xml", "content": b64encode(content).decode(), "idempotencyKey": key}
+    response = await execute(viewer, IMPORT, i=values)
+    return response["data"]["bankStatementImport"]
+
+
+async def test_p2_3_a_transfer_pays_the_invoice_and_starts_the_purchase(
+    dataset: Dataset,
+    action: Action,
+    price: Price,
+    execute: "Execute",
+    oscar: Viewer,
+    clock: MovableClock,
+) -> None:
+    owner = dataset.paul.owner
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    chosen = await pay(execute, owner, purchase)
+    assert chosen["userErrors"] == []
+    assert chosen["purchase"]["status"] == "PAYMENT_PENDING"
+    invoice = chosen["invoice"]
+    instructions = invoice["transfer"]
+    assert (instructions["iban"], instructions["bic"]) == (IBAN, "BNKAFRPPXXX")
+    assert instructions["amount"] == invoice["gross"] == {"amountCents": 3480}
+    assert instructions["dueOn"] == invoice["dueOn"] == "2026-12-23"
+    assert (await pay(execute, owner, purchase))["invoice"]["number"] == invoice["number"]
+    clock.advance(timedelta(days=3))
+    transfer = Transfer(cents=3480, reference=instructions["reference"])
+    imported = await import_statement(execute, oscar, camt(transfer))
+    assert imported["userErrors"] == []
+    assert imported["statement"] == {
+        "lineCount": 1,
+        "newCount": 1,
+        "importer": {"name": "Oscar"},
+    }
+    response = await execute(owner, PURCHASE, id=purchase)
+    assert response["data"]["purchase"] == {
+        "status": "ACTIVE",
+        "anchor": "2026-11-26",
+        "periods": [{"start": "2026-11-26"}, {"start": "2026-12-26"}, {"start": "2027-01-26"}],
+        "invoices": [{"number": invoice["number"], "transfer": None}],
+    }
+    repeated = await import_statement(execute, oscar, camt(transfer), "again")
+    assert repeated["isRepeated"] is True
+
+
+async def test_a_partial_transfer_starts_nothing_until_the_rest_arrives(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", oscar: Viewer
+) -> None:
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    invoice = (await pay(execute, dataset.paul.owner, purchase))["invoice"]
+    reference = invoice["transfer"]["reference"]
+    await import_statement(execute, oscar, camt(Transfer(cents=1000, reference=reference)))
+    response = await execute(dataset.paul.owner, PURCHASE, id=purchase)
+    assert response["data"]["purchase"]["status"] == "PAYMENT_PENDING"
+    rest = camt(Transfer(cents=2480, reference=reference))
+    await import_statement(execute, oscar, rest, "rest")
+    response = await execute(dataset.paul.owner, PURCHASE, id=purchase)
+    assert response["data"]["purchase"]["status"] == "ACTIVE"
+
+
+async def test_a_seller_can_let_purchases_start_at_once(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", services: Services
+) -> None:
+    bank = services.seller.bank
+    assert bank
+    seller = replace(services.seller, bank=replace(bank, starts=TransferStart.ORDER))
+    object.__setattr__(services, "seller", seller)
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    chosen = await pay(execute, dataset.paul.owner, purchase)
+    assert chosen["purchase"]["status"] == "ACTIVE"
+    assert chosen["purchase"]["anchor"] == "2026-11-23"
+    assert chosen["invoice"]["transfer"]["dueOn"] == "2026-12-23"
+
+
+async def test_transfers_are_refused_without_an_account(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", services: Services
+) -> None:
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    object.__setattr__(services, "seller", replace(services.seller, bank=None))
+    chosen = await pay(execute, dataset.paul.owner, purchase)
+    assert [error["code"] for error in chosen["userErrors"]] == ["TRANSFER_UNAVAILABLE"]
+
+
+async def test_a_card_payment_that_succeeds_late_pays_the_same_invoice(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", services: Services
+) -> None:
+    purchase_id = await confirmed_purchase(action, dataset, price, execute)
+    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    paul = dataset.paul
+    assert paul.owner.user
+    purchase = await checkout.draft(action, paul.account, paul.owner.user, price, "new")
+    payment = await checkout.pay(
+        action, checkout_services, purchase, "pm_sandbox_confirmation", "card"
+    )
+    chosen = await pay(execute, paul.owner, purchase_id)
+    assert chosen["userErrors"] == []
+    await services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
+    await checkout.refresh(action, checkout_services, await Payment.get(pk=payment.pk))
+    assert await Invoice.filter(purchase_id=purchase.pk).count() == 1
+    response = await execute(paul.owner, PURCHASE, id=purchase_id)
+    assert response["data"]["purchase"]["status"] == "ACTIVE"
+
+
+async def test_the_queue_is_read_by_agents_and_decided_by_operators_with_a_step_up(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", oscar: Viewer
+) -> None:
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    invoice = (await pay(execute, dataset.paul.owner, purchase))["invoice"]
+    await import_statement(execute, oscar, camt(Transfer(cents=3480, text="merci")))
+    (line,) = (await execute(dataset.alice, QUEUE))["data"]["bankLines"]["nodes"]
+    assert (line["problem"], line["amount"]["amountCents"]) == ("NO_REFERENCE", 3480)
+    for viewer in (dataset.paul.owner, dataset.nadia):
+        assert (await execute(viewer, QUEUE))["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    values = {
+        "lineId": line["id"],
+        "invoices": [{"invoiceId": invoice["id"]}],
+        "idempotencyKey": "k",
+    }
+    response = await execute(dataset.alice, MATCH, i=values)
+    assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    late = await create_staff_viewer(action, "Olga", Staff.OPERATOR)
+    payload = (await execute(late, MATCH, i=values))["data"]["bankLineMatch"]
+    assert [error["code"] for error in payload["userErrors"]] == ["STEP_UP_REQUIRED"]
+    payload = (await execute(oscar, MATCH, i=values))["data"]["bankLineMatch"]
+    assert payload["line"] == {
+        "status": "MATCHED",
+        "match": "MANUAL",
+        "account": {"id": encode("Account", dataset.paul.account.pk)},
+        "payment": {"amount": {"amountCents": 3480}},
+        "decider": {"name": "Oscar"},
+    }
+    assert (await execute(dataset.alice, QUEUE))["data"]["bankLines"]["totalCount"] == 0
+
+
+async def test_each_fault_of_a_file_is_an_error_with_its_line(
+    dataset: Dataset, execute: "Execute", oscar: Viewer
+) -> None:
+    content = "Date;Libellé;Montant\n32/01/2026;x;1,00\n23/11/2026;y;abc\n".encode()
+    payload = await import_statement(execute, oscar, content)
+    assert [error["code"] for error in payload["userErrors"]] == ["STATEMENT_INVALID"] * 2
+    messages = [error["message"] for error in payload["userErrors"]]
+    assert messages[0].startswith("Ligne 2")
+    assert messages[1].startswith("Ligne 3")
+
+
+async def test_p3_4_the_history_of_money_has_the_balance_after_each_movement(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", oscar: Viewer
+) -> None:
+    owner = dataset.paul.owner
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    invoice = (await pay(execute, owner, purchase))["invoice"]
+    transfer = Transfer(cents=5000, reference=invoice["transfer"]["reference"])
+    await import_statement(execute, oscar, camt(transfer))
+    nodes = (await execute(owner, MOVEMENTS))["data"]["moneyMovements"]["nodes"]
+    assert [
+        (node["kind"], node["amount"]["amountCents"], node["balance"]["amountCents"])
+        for node in nodes
+    ] == [
+        ("PAYMENT", -5000, -1520),
+        ("INVOICE", 3480, 3480),
+        ("PAYMENT", -3480, 0),
+        ("INVOICE", 3480, 3480),
+    ]
+    assert nodes[1]["invoice"]["number"] == nodes[1]["document"] == invoice["number"]
+    day = f"{date(2026, 11, 23)}"
+    for values, count in (
+        ({"kind": {"eq": "INVOICE"}}, 2),
+        ({"day": {"gte": day}}, 4),
+        ({"day": {"lt": day}}, 0),
+        ({"isOpen": True}, 0),
+    ):
+        found = (await execute(owner, MOVEMENTS, f=values))["data"]["moneyMovements"]["nodes"]
+        assert len(found) == count
+    marie = (await execute(dataset.marie.owner, MOVEMENTS))["data"]["moneyMovements"]["nodes"]
+    assert len(marie) == 2
+
+
+EXPORT = """mutation($i: AccountExportMovementsInput!) { accountExportMovements(input: $i) {
+    url userErrors { code field } } }"""
+
+
+async def test_p3_4_only_those_who_see_the_invoices_get_a_link_to_them(
+    dataset: Dataset, execute: "Execute", services: Services, clock: MovableClock
+) -> None:
+    marie = encode("Account", dataset.marie.account.pk)
+    values = {"since": "2026-01-01", "until": "2027-01-01"}
+    payload = (await execute(dataset.paul.owner, EXPORT, i=values))["data"]
+    url = payload["accountExportMovements"]["url"]
+    data = services.auth.signer.read(Purpose.DOWNLOAD, url.rpartition("/")[2], clock.now())
+    assert data == {
+        "movements": dataset.paul.account.pk,
+        "since": "2026-01-01",
+        "before": "2027-01-01",
+        "locale": "fr",
+    }
+    values["accountId"] = marie
+    payload = (await execute(dataset.paul.owner, EXPORT, i=values))["data"]
+    (error,) = payload["accountExportMovements"]["userErrors"]
+    assert (error["code"], error["field"]) == ("NOT_FOUND", ["input", "accountId"])
+    agents_payload = (await execute(dataset.alice, EXPORT, i=values))["data"]
+    assert agents_payload["accountExportMovements"]["url"]
+    response = await execute(dataset.paul.member, EXPORT, i=values)
+    assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
