@@ -348,3 +348,10 @@ def test_a_credit_note_has_no_due_date() -> None:
     assert "Déjà remboursé" in text
     assert "FA-2026-000001" in text
     assert "FA-2026-000002" in text
+
+
+@pytest.mark.parametrize("word", ["שלום", "شركة", "会社", "บริษัท"])
+def test_long_words_without_spaces_are_wrapped_in_every_script(word: str) -> None:
+    facts = invoice(replace(LINE, label=word * 60), buyer=replace(BUYER, name=word * 40))
+    pages = _read_pdf(facts).pages
+    assert max(len(line) for page in pages for line in page.extract_text().splitlines()) < 160
