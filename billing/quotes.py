@@ -13,7 +13,7 @@ from billing.tax import decide_tax
 from models.billing.money import Totals, totals
 from models.billing.offer import Interval, Price
 from models.billing.periods import Period, period
-from models.billing.tax import TaxableBuyer, TaxDecision
+from models.billing.tax import TaxableBuyer, TaxDecision, is_pending, tax_point
 from models.locale import Locale
 from models.translations import _, text
 
@@ -33,6 +33,7 @@ class Quote:
     lines: tuple[DraftLine, ...]
     totals: Totals
     tax: TaxDecision
+    is_vat_number_pending: bool = False
     period: Period
     next_dates: tuple[date, ...]
 
@@ -54,8 +55,9 @@ async def quote(
     VAT_NUMBER_PENDING for a buyer whom the seller refuses.
     """
     months = price.interval.months
-    tax = await decide_tax(db, seller, buyer, price.tax_category, on)
     billed = period(anchor or on, months, index)
+    day = tax_point(billed.start, billed.end, on)
+    tax = await decide_tax(db, seller, buyer, price.tax_category, day, is_renewal=index > 0)
     line = DraftLine(
         label=price.offer.text(locale)["name"],
         description=_designation(price, locale),
@@ -76,6 +78,7 @@ async def quote(
         lines=lines,
         totals=totals(map(DraftLine.printed, lines)),
         tax=tax,
+        is_vat_number_pending=is_pending(buyer),
         period=billed,
         next_dates=next_dates,
     )

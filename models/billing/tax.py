@@ -111,6 +111,12 @@ def is_verified(buyer: TaxableBuyer) -> bool:
     return buyer.vat_number is not None and buyer.vat_checked_at is not None
 
 
+def is_pending(buyer: TaxableBuyer) -> bool:
+    """Whether the buyer is charged VAT only because their VAT number isn't confirmed yet."""
+    is_foreign = buyer.territory is Territory.EUROPEAN_UNION
+    return is_foreign and buyer.vat_number is not None and buyer.vat_checked_at is None
+
+
 def _rule_on(
     rules: Iterable[TaxRule], territory: Territory, category: TaxCategory, day: date
 ) -> TaxRule:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from models.accounts.vat_number import VatCheck
+from billing.tax import buyer_of
 from models.billing.money import Money, vat_amount
 from models.billing.offer import Price
 from models.billing.tax import Buyer, TaxDecision, UnverifiedBuyers, tax_for
 from models.billing.tax_rule import TaxRule
-from models.billing.territory import territory_of
 from models.clock import local_date
 from resolvers.context import Context
 
@@ -46,8 +45,4 @@ async def _decisions(context: Context, prices: Sequence[Price]) -> list[TaxDecis
 async def _buyer(context: Context) -> Buyer:
     """The viewer's company; anyone else is charged as in metropolitan France."""
     account = context.viewer.account
-    if account is None:
-        return Buyer()
-    territory = territory_of(account.country, account.postal_code)
-    check = await VatCheck.confirmed(account)
-    return Buyer(territory, check.vat_number, check.checked_at) if check else Buyer(territory)
+    return await buyer_of(account) if account else Buyer()

@@ -8,6 +8,7 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 from accounts.details import Address
+from accounts.vat_numbers import check_now
 from billing import checkout
 from engine import Deferred
 from models.accounts.account import Account
@@ -139,7 +140,10 @@ async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Pur
         order_number = (
             check(line, input.order_number, "orderNumber", 50) if input.order_number else None
         )
-    return await purchase.confirm_billing(info.context.action(), {**vars(address)}, order_number)
+    context = info.context
+    # A VAT number that is still pending may be confirmed by now.
+    await check_now(context.action(), context.services.vat_service, purchase.account_id)
+    return await purchase.confirm_billing(context.action(), {**vars(address)}, order_number)
 
 
 async def _profiles_of(parents: Sequence[Purchase]) -> list[BillingProfile | None]:

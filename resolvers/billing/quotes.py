@@ -46,6 +46,7 @@ class PurchaseQuote:
     gross: Money
     vat_by_rate: list[QuotedVat]
     vat_mention: str | None
+    is_vat_number_pending: bool
     period: Period
     next_dates: list[date]
 
@@ -103,6 +104,7 @@ def present(quoted: Quote) -> PurchaseQuote:
             for band in totals.bands
         ],
         vat_mention=quoted.tax.mention or None,
+        is_vat_number_pending=quoted.is_vat_number_pending,
         period=quoted.period,
         next_dates=list(quoted.next_dates),
     )

@@ -38,5 +38,9 @@ class PurchaseQuote:
     vat_mention: str | None = field(
         "The legal mention that says why no VAT is charged, in French. Null when VAT is charged."
     )
+    is_vat_number_pending: bool = field(
+        "Whether VAT is charged only because the tax authorities haven't confirmed the company's "
+        "VAT number, or don't know it (`Account.vatNumberCheck`)."
+    )
     period: Period = field("The first period, which is billed at once.")
     next_dates: list[date] = field("The days on which the next three periods are billed.")

@@ -1,18 +1,23 @@
 """docs/tax.md is what the software decides: each row of its tables is compared."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from billing.quotes import quote
+from billing.seller import seller
+from billing.tax import decide_tax
+from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.tax import TaxDecision, TaxOptions, UnverifiedBuyers, tax_for, tax_point
 from models.billing.tax_rule import TaxCategory, TaxRule, Treatment
 from models.billing.territory import Territory, territory_of
 from models.errors import Refusal
 from seed.tax_rules import read_rules
+from settings import PACKAGED_SELLER
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tax.md").read_text(encoding="utf-8")
 CONFIRMED_AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -138,6 +143,58 @@ def test_a_change_of_a_rate_applies_from_its_day_on(rules: list[TaxRule]) -> Non
 )
 def test_the_tax_point_of_a_period(billed_on: date, day: date) -> None:
     assert tax_point(date(2026, 12, 15), date(2027, 1, 15), billed_on) == day
+
+
+@pytest.mark.usefixtures("db")
+async def test_a_missed_period_has_the_rate_of_the_time_in_which_it_ended() -> None:
+    await TaxRule.create(
+        territory=Territory.METROPOLITAN_FRANCE,
+        category=TaxCategory.STANDARD,
+        valid_since=date(2027, 2, 1),
+        rate=2200,
+        treatment=Treatment.STANDARD,
+    )
+    offer = await Offer.create(
+        slug="x", segment=Segment.TPE, texts={"fr": {"name": "X", "features": []}}
+    )
+    price = await Price.create(
+        offer=offer, interval=Interval.MONTH, net_cents=1000, vat_rate=2000, valid_from=CONFIRMED_AT
+    )
+    own, anchor = seller(PACKAGED_SELLER), date(2026, 12, 15)
+    vat = {
+        billed_on: [
+            (
+                await quote(
+                    None,
+                    own,
+                    price,
+                    1,
+                    Buyer(Territory.METROPOLITAN_FRANCE),
+                    billed_on,
+                    anchor=anchor,
+                    index=index,
+                )
+            ).totals
+            for index in (0, 1)
+        ]
+        for billed_on in (date(2026, 12, 15), date(2027, 2, 3))
+    }
+    assert [[each.vat_cents for each in totals] for totals in vat.values()] == [
+        [200, 200],
+        [200, 220],  # the first period was over before the change
+    ]
+
+
+@pytest.mark.usefixtures("db")
+async def test_a_seller_that_refuses_unverified_buyers_bills_their_renewals() -> None:
+    refusing = replace(
+        seller(PACKAGED_SELLER), tax=(TaxOptions(unverified_buyers=UnverifiedBuyers.REFUSE),)
+    )
+    buyer = Buyer(Territory.EUROPEAN_UNION)
+    with pytest.raises(Refusal):
+        await decide_tax(None, refusing, buyer, TaxCategory.STANDARD, TODAY)
+    decision = await decide_tax(None, refusing, buyer, TaxCategory.STANDARD, TODAY, is_renewal=True)
+    assert decision == TaxDecision(2000, Treatment.STANDARD)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from settings import PACKAGED_SELLER
 from tests.accounts.vat_server import CONSULTATION_NUMBER, VatServer, serve_vat_numbers
 from tests.people import sign_up
 from tests.story.server_fixtures import Client, Server
@@ -64,6 +65,22 @@ async def buy(client: Client, country: str, postal_code: str) -> tuple[int, int]
     """Buys at the price of the catalogue. Returns the rate and the VAT of the invoice, which are
     those of the catalogue.
     """
+    price = await prices(client)
+    payload = await try_to_buy(client, country, postal_code)
+    assert payload["userErrors"] == [], payload
+    node = (await client.data(PURCHASE_QUERY, id=payload["purchase"]["id"]))["node"]
+    (invoice,), (paid,) = node["invoices"], node["payments"]
+    assert {name: invoice[name] for name in ("net", "vat", "gross")} == {
+        name: price[name] for name in ("net", "vat", "gross")
+    }
+    assert paid["amount"] == invoice["gross"]
+    rate = price["vatRate"]
+    assert [line["vatRate"] for line in invoice["lines"]] == [rate]
+    return rate, invoice["vat"]["amountCents"]
+
+
+async def try_to_buy(client: Client, country: str, postal_code: str) -> dict[str, Any]:
+    """Buys at the monthly price, and returns the payload of the payment."""
     price, key = await prices(client), str(next(_keys))
     draft = {"priceId": price["id"], "idempotencyKey": key}
     purchase = (
@@ -79,16 +96,8 @@ async def buy(client: Client, country: str, postal_code: str) -> tuple[int, int]
         "paymentMethod": "pm_sandbox_success",
         "idempotencyKey": key,
     }
-    await client.mutate("purchasePay", "PurchasePayInput", payment, "payment { status }")
-    node = (await client.data(PURCHASE_QUERY, id=purchase))["node"]
-    (invoice,), (paid,) = node["invoices"], node["payments"]
-    assert {name: invoice[name] for name in ("net", "vat", "gross")} == {
-        name: price[name] for name in ("net", "vat", "gross")
-    }
-    assert paid["amount"] == invoice["gross"]
-    rate = price["vatRate"]
-    assert [line["vatRate"] for line in invoice["lines"]] == [rate]
-    return rate, invoice["vat"]["amountCents"]
+    selection = "purchase { id } payment { status }"
+    return await client.try_mutation("purchasePay", "PurchasePayInput", payment, selection)
 
 
 async def test_a_company_is_charged_the_vat_of_its_territory(
@@ -151,21 +160,18 @@ async def test_a_belgian_company_is_charged_no_vat_once_its_number_is_confirmed(
         )
         await move(belgian, "BE", "1000")
         assert (await check_of(belgian))["status"] == "PENDING"
+        assert await is_number_pending(belgian)
         assert await buy(belgian, "BE", "1000") == (2000, 580)
         authorities.outage = None
         authorities.names[NUMBER] = "Boulangerie Meunier SRL"
         for number in (None, NUMBER):  # entered again, so that the service is asked at once
-            await belgian.mutate(
-                "accountChangeIdentifiers",
-                "AccountChangeIdentifiersInput",
-                {"vatNumber": number},
-                "account { id }",
-            )
+            await enter_number(belgian, number)
         assert await check_of(belgian) == {
             "status": "VALID",
             "consultationNumber": CONSULTATION_NUMBER,
             "registeredName": "Boulangerie Meunier SRL",
         }
+        assert not await is_number_pending(belgian)
         assert await buy(belgian, "BE", "1000") == (0, 0)
         payload = await belgian.mutate(
             "accountChangeIdentifiers",
@@ -176,6 +182,63 @@ async def test_a_belgian_company_is_charged_no_vat_once_its_number_is_confirmed(
         # The service answers at once.
         assert payload["account"]["vatNumberCheck"] == {"status": "INVALID"}
         assert await buy(belgian, "BE", "1000") == (2000, 580)
+
+
+@dataclass
+class RefusingServer(TaxServer):
+    """A server whose seller refuses unverified buyers of other member states."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        text = PACKAGED_SELLER.read_text(encoding="utf-8")
+        path = self.folder / "seller.toml"
+        path.write_text(text.replace('"local-rate"', '"refuse"'), encoding="utf-8")
+        return super().environment | {"CAMCHA_SELLER": str(path)}
+
+
+async def test_a_seller_can_refuse_companies_without_a_confirmed_number(
+    catalogue_url: str, tmp_path: Path
+) -> None:
+    async with serve_vat_numbers() as authorities:
+        authorities.outage = "MS_UNAVAILABLE"
+        server = RefusingServer(catalogue_url, tmp_path, vat_service=authorities.url)
+        await asyncio.to_thread(server.start)
+        try:
+            belgian = await sign_up(
+                server, "paul@bruxelles.example", None, country="BE", registrationNumber="0697"
+            )
+            await move(belgian, "BE", "1000")
+            assert (await prices(belgian))["vatRate"] == 2000
+            for number, code in ((None, "VAT_NUMBER_REQUIRED"), (NUMBER, "VAT_NUMBER_PENDING")):
+                await enter_number(belgian, number)
+                refused = await try_to_buy(belgian, "BE", "1000")
+                assert [error["code"] for error in refused["userErrors"]] == [code]
+                assert refused["payment"] is None
+            authorities.outage, authorities.names[NUMBER] = None, "Boulangerie Meunier SRL"
+            for each in (None, NUMBER):
+                await enter_number(belgian, each)
+            assert await buy(belgian, "BE", "1000") == (0, 0)
+        finally:
+            server.stop()
+
+
+async def enter_number(client: Client, number: str | None) -> None:
+    await client.mutate(
+        "accountChangeIdentifiers",
+        "AccountChangeIdentifiersInput",
+        {"vatNumber": number},
+        "account { id }",
+    )
+
+
+async def is_number_pending(client: Client) -> bool:
+    """What a quote says, whose amounts are those of the catalogue."""
+    price = await prices(client)
+    query = """query($id: ID!) { purchaseQuote(priceId: $id) {
+        gross { amountCents } isVatNumberPending } }"""
+    quoted = (await client.data(query, id=price["id"]))["purchaseQuote"]
+    assert quoted["gross"] == price["gross"]
+    return bool(quoted["isVatNumberPending"])
 
 
 async def check_of(client: Client) -> dict[str, Any]:
