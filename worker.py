@@ -20,6 +20,7 @@ from billing import payment_methods, provider_events
 from billing.bank.matching import match_new_lines
 from billing.checkout import CheckoutServices, reconcile
 from billing.document_requests import render_due
+from billing.refunds import refund_pending
 from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import Transport
@@ -111,6 +112,11 @@ def jobs(
             600,
             lambda: Purchase.expire_drafts(Action(None, clock.now(), services.hub)),
             internal=True,
+        ),
+        Job(
+            "refunds",
+            15,
+            lambda: refund_pending(Action(None, clock.now(), services.hub), services.gateway),
         ),
         Job(
             "documents",

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import structlog
 
-from billing import checkout, payment_methods
+from billing import checkout, payment_methods, refunds
 from billing.checkout import CheckoutServices
 from billing.gateways.gateway import Gateway, Subject
 from models.action import Action
@@ -20,6 +20,7 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod
 from models.billing.provider_event import ProviderEvent, ProviderEventStatus
+from models.billing.refund import Refund
 from models.database.sql import execute
 from models.errors import CommonErrorCode, Refusal
 
@@ -139,6 +140,16 @@ async def _handle_method(action: Action, services: CheckoutServices, event: Prov
     return await payment_methods.update_from_provider(action, services.gateway, event.reference)
 
 
+async def _handle_refund(action: Action, services: CheckoutServices, event: ProviderEvent) -> bool:
+    refund = await Refund.get_or_none(provider_reference=event.reference)
+    if refund is None and (key := _our_key(event, "refund")):
+        refund = await Refund.get_or_none(pk=key)
+    if refund is None:
+        return False
+    await refunds.refresh(action, services.gateway, refund)
+    return True
+
+
 async def _ignore(action: Action, services: CheckoutServices, event: ProviderEvent) -> bool:
     return False
 
@@ -148,7 +159,7 @@ _HANDLERS: dict[Subject, Handler] = {
     Subject.PAYMENT: _handle_payment,
     Subject.SETUP: _handle_setup,
     Subject.METHOD: _handle_method,
-    Subject.REFUND: _ignore,
+    Subject.REFUND: _handle_refund,
     Subject.DISPUTE: _ignore,
     Subject.OTHER: _ignore,
 }

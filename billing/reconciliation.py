@@ -37,7 +37,9 @@ LEFT JOIN (SELECT account_id, SUM(debit_cents - credit_cents) AS cents FROM ledg
   WHERE code = ? GROUP BY account_id) ledger ON ledger.account_id = account.id
 LEFT JOIN (SELECT account_id, SUM(CASE WHEN type = 381 THEN -gross_cents ELSE gross_cents END)
   AS cents FROM invoice GROUP BY account_id) billed ON billed.account_id = account.id
-LEFT JOIN (SELECT account_id, SUM(amount_cents - refunded_cents) AS cents FROM payment
+LEFT JOIN (SELECT account_id, SUM(amount_cents - refunded_cents + (SELECT
+  COALESCE(SUM(refund.amount_cents), 0) FROM refund
+  WHERE refund.payment_id = payment.id AND refund.status = 'PENDING')) AS cents FROM payment
   WHERE status = 'SUCCEEDED' GROUP BY account_id) paid ON paid.account_id = account.id
 WHERE COALESCE(ledger.cents, 0) <> COALESCE(billed.cents, 0) - COALESCE(paid.cents, 0)
 ORDER BY account.id LIMIT ?

@@ -18,7 +18,7 @@ from models.accounts.intervention import InterventionReason
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
 from models.action import Transaction
-from models.billing.invoice import Invoice
+from models.billing.invoice import DocumentType, Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment_method import PaymentMethod
 from models.clock import local_date
@@ -67,8 +67,8 @@ async def send_already_registered(tx: Transaction, user: User) -> Email:
 async def send_invoice_issued(
     tx: Transaction, user: User, invoice: Invoice, download_token: str
 ) -> Email:
-    """Send an invoice: its totals, its PDF (attached when the email is sent) and a signed download
-    link.
+    """Send an invoice or a credit note: its totals, its PDF (attached when the email is sent) and a
+    signed download link.
     """
     issued_on = day(invoice.issued_on, user.locale)
     link = f"{BASE_URL}/downloads/{download_token}"
@@ -79,9 +79,17 @@ async def send_invoice_issued(
         invoice,
         link=link,
         invoice=invoice,
+        credited_number=_credited_number(invoice),
         issued_on=issued_on,
         stop_link="",
     )
+
+
+def _credited_number(invoice: Invoice) -> str:
+    """The number of the invoice that a credit note is of, empty for an invoice."""
+    originals = invoice.facts.get("originals") or [{"number": ""}]
+    is_credit_note = invoice.type == DocumentType.CREDIT_NOTE
+    return str(originals[0]["number"]) if is_credit_note else ""
 
 
 async def send_invoice_to_recipient(
@@ -103,6 +111,7 @@ async def send_invoice_to_recipient(
         account_id=account.pk,
         link=f"{BASE_URL}/downloads/{download_token}",
         invoice=invoice,
+        credited_number=_credited_number(invoice),
         issued_on=day(invoice.issued_on, recipient.locale),
         company=_without_links(account.legal_name),
         stop_link=_page_url("invoices/stop", recipient_token),

@@ -35,6 +35,10 @@ class BillingAuditAction(AuditAction):
         "A bank statement was imported, with so many lines, of which so many were new.",
     )
     FEC_EXPORT = "fec.export", "A link to the file of accounting entries of a year was made."
+    INVOICE_CREDIT = (
+        "invoice.credit",
+        "A credit note of an invoice was issued (`refund` says what became of the paid part).",
+    )
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
     INVOICE_RECIPIENT_ADD = (
         "invoice_recipient.add",
@@ -84,3 +88,4 @@ class BillingAuditAction(AuditAction):
         "purchase.pay_by_transfer",
         "The invoice of a purchase was issued, to be paid by bank transfer.",
     )
+    REFUND_CHANGE = "refund.change", "The payment provider completed or refused a refund."

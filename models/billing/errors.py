@@ -82,3 +82,23 @@ class BillingErrorCode(ErrorCode):
         "TRANSFER_UNAVAILABLE",
         _("Payment by bank transfer isn’t available. Choose another payment method."),
     )
+    CREDIT_TOO_LARGE = (
+        "CREDIT_TOO_LARGE",
+        _("This is more than what earlier credit notes have left of the invoice."),
+    )
+    CREDIT_LIMIT_EXCEEDED = (
+        "CREDIT_LIMIT_EXCEEDED",
+        _("Your role can credit at most €%(limit)s of an invoice. Ask an operator to credit it."),
+    )
+    NOT_CREDITABLE = (
+        "NOT_CREDITABLE",
+        _("This document can’t be credited. Choose an invoice."),
+    )
+    REFUND_REQUIRED = (
+        "REFUND_REQUIRED",
+        _("A part of this was already paid. Choose whether to refund it or keep it as a balance."),
+    )
+    REFUND_NOT_POSSIBLE = (
+        "REFUND_NOT_POSSIBLE",
+        _("This was paid by bank transfer, which can’t be refunded here. Keep it as a balance."),
+    )

@@ -25,6 +25,14 @@ class RefundStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class RefundDestination(StrEnum):
+    """What becomes of the part of a credit note that was already paid. NONE if nothing was."""
+
+    NONE = "NONE"
+    PAYMENT = "PAYMENT"
+    BALANCE = "BALANCE"
+
+
 class Refund(Model):
     """One refund of a payment, for a credit note. The sum of a payment's refunds never exceeds
     it.

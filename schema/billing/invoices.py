@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 import models.billing.invoice
+from models.billing.receivable import InvoiceState
+from resolvers.billing import credit_notes as credit_resolvers
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing import transfers as transfer_resolvers
+from resolvers.billing.credit_enums import InvoiceType
 from schema.billing.money import Money
+from schema.billing.refunds import Refund
 from schema.fields import edge, field
 from schema.nodes import Node, backed_by
 
@@ -43,6 +47,11 @@ class InvoiceLine(Node):
 @strawberry.type(description="An issued invoice. Numbers have no gaps, and invoices never change.")
 @backed_by(models.billing.invoice.Invoice)
 class Invoice(Node):
+    type: InvoiceType = field(
+        "Whether it is an invoice, a credit note or a corrective invoice.",
+        credit_resolvers.invoice_type,
+        needs=("type",),
+    )
     number: str = field("The invoice number, such as FA-2026-000042.")
     issued_on: date = field("The date of issue, in Europe/Paris.")
     due_on: date = field("The due date. For an invoice that is already paid, the date of payment.")
@@ -72,4 +81,30 @@ class Invoice(Node):
         purchase_resolvers.purchase_of,
         needs=("purchase_id",),
         description="The purchase that the invoice bills.",
+    )
+    state: InvoiceState | None = edge(
+        credit_resolvers.states, description="Whether the invoice is paid. Null for a credit note."
+    )
+    open_amount: Money | None = edge(
+        credit_resolvers.open_amounts,
+        description="What is still to be paid. Null for a credit note.",
+    )
+    credited_amount: Money | None = edge(
+        credit_resolvers.credited_amounts,
+        description="The sum of the credit notes of the invoice, including VAT. Null for a credit "
+        "note.",
+    )
+    credit_notes: list[Annotated["Invoice", strawberry.lazy("schema.billing.invoices")]] = edge(
+        credit_resolvers.credit_notes_of,
+        description="The credit notes of the invoice, in the order of issue.",
+    )
+    original: Annotated["Invoice", strawberry.lazy("schema.billing.invoices")] | None = edge(
+        credit_resolvers.original_of,
+        needs=("original_id",),
+        description="The invoice that a credit note or a corrective invoice cites. Null for "
+        "an invoice.",
+    )
+    refunds: list[Refund] = edge(
+        credit_resolvers.refunds_of_credit_note,
+        description="The refunds for a credit note. Empty for an invoice.",
     )

@@ -6,8 +6,10 @@ import strawberry
 
 import models.billing.payment
 from models.billing.payment import PaymentStatus
+from resolvers.billing import credit_notes as credit_resolvers
 from schema.billing.money import Money
-from schema.fields import field
+from schema.billing.refunds import Refund
+from schema.fields import edge, field
 from schema.nodes import Node, backed_by
 
 
@@ -30,4 +32,8 @@ class Payment(Node):
     created_at: datetime = field("When the payment was started.")
     settled_at: datetime | None = field(
         "When the payment succeeded or was declined. Null until then."
+    )
+    refunds: list[Refund] = edge(
+        credit_resolvers.refunds_of_payment,
+        description="The refunds of the payment, in the order in which they were decided.",
     )

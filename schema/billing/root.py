@@ -5,6 +5,7 @@ import strawberry
 from auth.rules import agent, anyone, buyer, operator
 from models.billing.audit_actions import BillingAuditAction
 from resolvers.billing import bank as bank_resolvers
+from resolvers.billing import credit_notes as credit_resolvers
 from resolvers.billing import exports as export_resolvers
 from resolvers.billing import invoice_recipients as recipient_resolvers
 from resolvers.billing import invoices as invoice_resolvers
@@ -40,6 +41,7 @@ from schema.billing.purchases import (
 )
 from schema.billing.quotes import PurchaseQuote
 from schema.billing.reconciliation import Reconciliation
+from schema.billing.refunds import InvoiceCreditPayload
 from schema.fields import mutation, query
 from schema.nodes import Connection
 
@@ -242,6 +244,18 @@ class BillingMutation:
         allow=operator,
         audit=BillingAuditAction.PROVIDER_EVENT_RETRY,
         description="Handles a payment provider's notification again that had failed.",
+    )
+    invoice_credit: InvoiceCreditPayload | None = mutation(
+        credit_resolvers.credit,
+        "credit_note",
+        "invoice",
+        allow=agent | operator,
+        audit=BillingAuditAction.INVOICE_CREDIT,
+        description="Issues a credit note of an invoice: of the whole, of lines or of an amount. "
+        "It mirrors the VAT of the invoice, and all credit notes together never exceed it. It "
+        "settles what is open first; of the rest, `refund` says what becomes. An agent may credit "
+        "up to €200 of an invoice, a supervisor up to €1,000, an operator all of it. Requires a "
+        "step-up.",
     )
     invoice_recipient_add: InvoiceRecipientAddPayload | None = mutation(
         recipient_resolvers.add,

@@ -30,6 +30,7 @@ from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
 from models.billing.provider_event import ProviderEvent
 from models.billing.purchase import Purchase
+from models.billing.refund import Refund, RefundStatus
 from models.content.policy import (
     AcceptanceChannel,
     Policy,
@@ -318,7 +319,21 @@ async def create_purchase(
     await make_document(action, services.auth.signer, invoice)
     company.document_hash = (await InvoiceDocument.get(invoice_id=invoice.pk)).sha256
     lines = await InvoiceLine.filter(invoice_id=invoice.pk)
-    return [await Purchase.get(pk=purchase.pk), await Payment.get(pk=payment.pk), invoice, *lines]
+    refund = await Refund.create(
+        account=company.account,
+        payment=payment,
+        amount_cents=100,
+        status=RefundStatus.FAILED,
+        failure_code=f"{company.mark} refund",
+        created_at=action.at,
+    )
+    return [
+        await Purchase.get(pk=purchase.pk),
+        await Payment.get(pk=payment.pk),
+        refund,
+        invoice,
+        *lines,
+    ]
 
 
 async def create_ticket(action: Action, company: Company) -> list[Any]:

@@ -84,6 +84,16 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
             ("idempotencyKey",),
         },
     ),
+    "invoiceCredit": (
+        agent_viewer,
+        {
+            "invoiceId": BAD_ID,
+            "lines": [{"lineId": "x", "quantity": 1}],
+            "reason": " ",
+            "idempotencyKey": "",
+        },
+        {("invoiceId",), ("lines", "0", "lineId"), ("reason",), ("idempotencyKey",)},
+    ),
     "bankLineMatchReversal": (
         operator_viewer,
         {"lineId": BAD_ID, "originalId": "x"},

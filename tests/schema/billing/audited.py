@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from models.audit import AuditEntry
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.bank import BankLine
+from models.billing.invoice import Invoice
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod
 from models.billing.provider_event import ProviderEvent, ProviderEventStatus
@@ -241,6 +242,28 @@ async def bank_line_undo(scenario: Scenario) -> None:
     line = await bank_line_match(scenario)
     for _ in range(2):
         await scenario.mutate(await _operator(scenario), "bankLineUndo", lineId=line)
+
+
+async def paid_invoice(scenario: Scenario) -> str:
+    """Buys an offer. Returns the ID of its invoice."""
+    await purchase_pay(scenario)
+    invoice = await Invoice.all().order_by("-id").first()
+    assert invoice is not None
+    return encode("Invoice", invoice.pk)
+
+
+async def invoice_credit(scenario: Scenario) -> None:
+    invoice = await paid_invoice(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario),
+            "invoiceCredit",
+            invoiceId=invoice,
+            amountCents=100,
+            reason="MARKED REASON",
+            refund="PAYMENT",
+            idempotencyKey="MARKED KEY",
+        )
 
 
 async def account_export_movements(scenario: Scenario) -> None:
