@@ -25,7 +25,7 @@ from billing.gateways.gateway import (
     SetupStatus,
 )
 from mail import emails
-from models.accounts.account import Account, Membership
+from models.accounts.account import Account, AccountStatus, Membership
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.errors import BillingErrorCode
@@ -243,7 +243,7 @@ async def _apply_setup(
                 await _remove(tx, method)
             else:
                 await method.save(using_db=tx.db, update_fields=["setup_reference"])
-        elif method.status is PaymentMethodStatus.REMOVED and setup.method and not method.token:
+        elif setup.method and not method.token and method.detached_at is None:
             # It was removed, or dropped, before the customer finished.
             method.token = setup.method.token
             await method.save(using_db=tx.db, update_fields=["token"])
@@ -404,8 +404,8 @@ async def update_from_provider(action: Action, gateway: Gateway, token: str) -> 
 
 async def refresh_pending(action: Action, gateway: Gateway) -> int:
     """Apply the results of methods that customers saved without coming back, drop those that they
-    didn't finish in a day, and remove at the provider those that were removed here. Returns how
-    many changed.
+    didn't finish in a day, and remove at the provider those that were removed here, and erased
+    companies. Returns how many changed.
     """
     pending = PaymentMethod.filter(
         status=PaymentMethodStatus.PENDING,
@@ -418,7 +418,22 @@ async def refresh_pending(action: Action, gateway: Gateway) -> int:
     steps: list[tuple[Step, PaymentMethod]] = []
     steps += [(_refresh_or_drop, each) for each in await pending.order_by("id").limit(_BATCH_SIZE)]
     steps += [(_detach, each) for each in await removed.order_by("id").limit(_BATCH_SIZE)]
-    return sum([await _changes(step, action, gateway, method) for step, method in steps])
+    changed_count = sum([await _changes(step, action, gateway, method) for step, method in steps])
+    return changed_count + await _remove_erased_customers(gateway)
+
+
+async def _remove_erased_customers(gateway: Gateway) -> int:
+    customers = PaymentCustomer.filter(
+        provider=gateway.name, account__status=AccountStatus.ERASED
+    ).order_by("id")
+    removed_count = 0
+    for customer in await customers.limit(_BATCH_SIZE):
+        try:
+            await gateway.remove_customer(customer.reference)
+        except GatewayUnavailable:
+            break
+        removed_count += await PaymentCustomer.filter(pk=customer.pk).delete()
+    return removed_count
 
 
 Step = Callable[[Action, Gateway, PaymentMethod], Awaitable[PaymentMethod]]
@@ -462,8 +477,8 @@ async def _detach(action: Action, gateway: Gateway, method: PaymentMethod) -> Pa
         await gateway.remove_method(method.token)
     except GatewayUnavailable:
         return method
-    method.detached_at = action.at
-    await PaymentMethod.filter(pk=method.pk).update(detached_at=action.at)
+    method.detached_at, method.token = action.at, ""
+    await PaymentMethod.filter(pk=method.pk).update(detached_at=action.at, token="")
     return method
 
 

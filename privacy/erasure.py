@@ -232,12 +232,12 @@ async def _clear_billing_details(tx: Transaction, account_id: int) -> int:
     return await BillingProfile.filter(pk__in=keys).using_db(tx.db).delete() if keys else 0
 
 
-async def _clear_card_details(tx: Transaction, account_id: int) -> int:
+async def clear_card_details(tx: Transaction, account_id: int) -> int:
     """Remove the details of cards and mandates. Amount, date and the provider's reference of a
-    payment are accounting records.
+    payment are accounting records. The token stays until the method is removed at the provider
+    (billing/payment_methods.py).
     """
     saved_values: dict[str, Any] = {
-        "token": ERASED,
         "brand": None,
         "last_four": None,
         "iban_last_four": None,
@@ -245,7 +245,7 @@ async def _clear_card_details(tx: Transaction, account_id: int) -> int:
         "status": PaymentMethodStatus.REMOVED,
         "is_default": False,
     }
-    saved_methods = PaymentMethod.filter(account_id=account_id).exclude(token=ERASED)
+    saved_methods = PaymentMethod.filter(account_id=account_id)
     await saved_methods.using_db(tx.db).update(**saved_values)
     erased_values: dict[str, Any] = {
         "method": ERASED,
@@ -329,7 +329,7 @@ _STEPS: dict[str, Step] = {
     "tickets": _erase_tickets,
     "messages": _erase_messages,
     "billing details": _clear_billing_details,
-    "cards": _clear_card_details,
+    "cards": clear_card_details,
     "invitations": _delete_invitations,
     "invoice recipients": _delete_invoice_recipients,
     "emails": _delete_emails,

@@ -196,6 +196,12 @@ class Gateway(Protocol):
         """The reference of a customer, who is created once per key."""
         ...
 
+    async def remove_customer(self, reference: str) -> None:
+        """Remove a customer and everything that is saved for them. One that is unknown or removed
+        is ignored.
+        """
+        ...
+
     async def begin_setup(
         self,
         key: str,

@@ -143,6 +143,9 @@ class Sandbox:
     async def create_customer(self, key: str, name: str, email: str) -> str:
         return f"sandbox_customer_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
 
+    async def remove_customer(self, reference: str) -> None:
+        return  # nothing is stored about a customer
+
     async def begin_setup(
         self,
         key: str,

@@ -134,6 +134,12 @@ class StripeGateway:
         )
         return customer.id
 
+    async def remove_customer(self, reference: str) -> None:
+        try:
+            await _call(self._api.customers.delete_async(reference))
+        except RequestRejected:  # unknown, or removed before
+            return
+
     async def begin_setup(
         self,
         key: str,

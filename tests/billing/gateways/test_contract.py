@@ -56,6 +56,12 @@ async def test_a_customer_is_created_once(provider: "Provider", key: str) -> Non
     assert await customer_of(provider, f"{key}2") not in customers
 
 
+async def test_a_customer_can_be_removed_again_and_again(provider: "Provider", key: str) -> None:
+    customer = await customer_of(provider, key)
+    for _ in range(2):
+        await provider.gateway.remove_customer(customer)
+
+
 async def test_a_card_is_saved_at_once_by_its_token(provider: "Provider", key: str) -> None:
     gateway, token = provider.gateway, await provider.token("success")
     customer = await customer_of(provider, key)

@@ -10,8 +10,9 @@ import pytest
 from billing import payment_methods
 from billing.gateways.sandbox import Sandbox
 from billing.return_urls import ReturnUrls
-from models.accounts.account import Role
+from models.accounts.account import Account, AccountStatus, Role
 from models.action import Action
+from models.billing.payment_customer import PaymentCustomer
 from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.event import Event, EventKind, account_stream
@@ -19,6 +20,7 @@ from models.identity.session import Session
 from models.locale import Locale
 from models.operations.email import Email
 from models.viewer import Viewer
+from privacy import erasure
 from resolvers.context import Services
 from resolvers.ids import encode
 from tests.people import add_member, create_user, create_viewer
@@ -299,6 +301,24 @@ async def test_a_replaced_method_is_removed_once_the_new_one_is_saved(
         "paymentMethodReplace", SETUP, paymentMethodId=old, idempotencyKey="s"
     )
     assert codes(again) == [("NOT_ACTIVE", ["input", "paymentMethodId"])]
+
+
+async def test_an_erased_company_s_methods_are_removed_at_the_provider(
+    methods: Methods, services: Services, dataset: Dataset, action: Action
+) -> None:
+    await methods.added()
+    token = (await PaymentMethod.get()).token
+    assert await PaymentCustomer.all().count() == 1
+    account_id = dataset.paul.account.pk
+    await Account.filter(pk=account_id).update(status=AccountStatus.ERASED)
+    async with action.transaction() as tx:
+        await erasure.clear_card_details(tx, account_id)
+    method = await PaymentMethod.get()
+    assert (method.status, method.last_four) == (PaymentMethodStatus.REMOVED, None)
+    await payment_methods.refresh_pending(action, services.gateway)
+    assert await services.gateway.find_method(token) is None
+    assert (await PaymentMethod.get()).token == ""
+    assert await PaymentCustomer.all().count() == 0
 
 
 @pytest.mark.parametrize(
