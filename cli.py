@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from asyncpg import PostgresError
@@ -39,6 +40,9 @@ from seed.people import people
 from server import CommandError, bind, lock_database, url_of
 from server import serve as run_server
 from settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from billing.checkout import CheckoutServices
 
 _INSTALLATION_MIGRATION = "0022_installation"  # since which the database can recognize itself
 _WRONG_KEY = (
@@ -137,6 +141,11 @@ def _parser() -> argparse.ArgumentParser:
         "--discard-emails", action="store_true", help="give up the emails that are waiting"
     )
     command("seed", seed, "install the offers, articles and policies from seed/; safe to repeat")
+    command(
+        "bill",
+        bill,
+        "bill every period that has begun, and collect late invoices; safe to repeat",
+    )
     subparser = command(
         "staff", staff, "add a member of staff and print a link where they choose their password"
     )
@@ -235,22 +244,22 @@ def _require_ready(settings: Settings) -> None:
 
 async def _prepare_demonstration(settings: Settings) -> SystemClock:
     """Migrate the demonstration's database, and fill it if it is new. Returns its clock."""
-    from billing.checkout import (
-        # printing invoices takes half a second to load, which the other commands don't need
-        CheckoutServices,
-    )
-    from billing.gateways.sandbox import Sandbox
-    from billing.seller import seller
-    from seed import demonstration
+    from seed import demonstration  # the other commands don't need what prints invoices
 
     await _migrate(settings)
     async with _open_database(settings) as clock, _auth_services(settings, clock) as auth:
-        checkout_services = CheckoutServices(
-            Sandbox(settings.base_url), seller(settings.seller), auth.signer
-        )
+        checkout_services = _checkout_services(settings, auth)
         with _report_content_errors():
             await demonstration.load(clock.now(), Hub(), auth, checkout_services, settings.policies)
     return clock
+
+
+def _checkout_services(settings: Settings, auth: AuthServices) -> "CheckoutServices":
+    from billing.checkout import CheckoutServices
+    from billing.gateways.sandbox import Sandbox
+    from billing.seller import seller
+
+    return CheckoutServices(Sandbox(settings.base_url), seller(settings.seller), auth.signer)
 
 
 async def _recognize_installation(settings: Settings) -> SystemClock:
@@ -564,6 +573,23 @@ def check_documents(args: argparse.Namespace) -> int:
     except ManifestError as error:
         return _report(error.problems, 1)
     print("The documents can be trusted.")
+    return 0
+
+
+def bill(args: argparse.Namespace) -> int:
+    from billing.dunning import dun_late_invoices
+    from billing.renewals import bill_due_periods
+
+    async def run(settings: Settings) -> tuple[int, int]:
+        async with _open_database(settings) as clock, _auth_services(settings, clock) as auth:
+            action, services = Action(None, clock.now(), Hub()), _checkout_services(settings, auth)
+            return (
+                await bill_due_periods(action, services),
+                await dun_late_invoices(action, services),
+            )
+
+    billed, dunned = asyncio.run(run(read_settings(os.environ)))
+    print(f"{billed} periods billed, {dunned} late invoices dunned.")
     return 0
 
 

@@ -20,7 +20,9 @@ from billing import payment_methods, provider_events
 from billing.bank.matching import match_new_lines
 from billing.checkout import CheckoutServices, reconcile
 from billing.document_requests import render_due
+from billing.dunning import dun_late_invoices
 from billing.refunds import refund_pending
+from billing.renewals import bill_due_periods
 from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import Transport
@@ -149,6 +151,16 @@ def jobs(
             3_600,
             lambda: provider_events.delete_old_events(Action(None, clock.now(), services.hub)),
             internal=True,
+        ),
+        Job(
+            "renewals",
+            60,
+            lambda: bill_due_periods(Action(None, clock.now(), services.hub), checkout_services),
+        ),
+        Job(
+            "dunning",
+            60,
+            lambda: dun_late_invoices(Action(None, clock.now(), services.hub), checkout_services),
         ),
         Job(
             "quarantine",

@@ -14,6 +14,7 @@ from tortoise.expressions import Q
 
 from auth.tokens import Purpose, Signer
 from billing.bank.terms import TransferTerms
+from billing.collection import handle_failed_collection, issue_renewal
 from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
 from billing.invoicing import InvoiceDraft, finalise, prepare
 from billing.quotes import quote
@@ -45,7 +46,7 @@ log = structlog.stdlib.get_logger()
 UNKNOWN_METHOD = "unknown_method"
 DRAFT_TIME = timedelta(days=30)  # that a draft keeps its price
 CONFIRMATION_TIME = timedelta(hours=24)  # to confirm a payment with the bank
-_RECONCILE_DELAY = timedelta(minutes=1)
+RECONCILE_DELAY = timedelta(minutes=1)
 _BATCH_SIZE = 500
 _REPRICEABLE = (
     PurchaseStatus.DRAFT,
@@ -258,7 +259,7 @@ async def _create_payment(
             return_url=return_url,
             created_at=action.at,
             expires_at=action.at + CONFIRMATION_TIME,
-            next_check_at=action.at + _RECONCILE_DELAY,
+            next_check_at=action.at + RECONCILE_DELAY,
             invoice_draft=draft.to_json(),
         )
         await purchase.transition_to(tx, PurchaseStatus.PAYMENT_PENDING)
@@ -420,7 +421,7 @@ async def _schedule_check(tx: Transaction, payment: Payment, *, is_over: bool) -
     """When the provider is asked next: after a quarter of the payment's age, at most a day, for as
     long as it may still collect the money.
     """
-    wait = min(max((tx.action.at - payment.created_at) / 4, _RECONCILE_DELAY), timedelta(days=1))
+    wait = min(max((tx.action.at - payment.created_at) / 4, RECONCILE_DELAY), timedelta(days=1))
     payment.next_check_at = None if is_over else tx.action.at + wait
     await payment.save(using_db=tx.db, update_fields=["next_check_at"])
 
@@ -441,13 +442,18 @@ async def _receive(tx: Transaction, purchases: dict[int, Purchase], payment: Pay
     if purchase and purchase.status in _PAYABLE and payment.invoice_draft:
         await _activate(tx, purchase, payment)
         return
+    if purchase and payment.invoice_draft and payment.is_off_session:
+        await issue_renewal(tx, purchase, payment)
+        return
     targets = [(payment.invoice_id, None)] if payment.invoice_id else None
     await apply_payment(tx, payment, targets)
     await restore(tx, purchases)
 
 
 async def _handle_outcome(tx: Transaction, purchase: Purchase | None, payment: Payment) -> None:
-    if payment.status in (PaymentStatus.DECLINED, PaymentStatus.CANCELED):
+    if purchase and payment.is_off_session:
+        await handle_failed_collection(tx, purchase, payment)
+    elif payment.status in (PaymentStatus.DECLINED, PaymentStatus.CANCELED):
         if purchase and purchase.status is PurchaseStatus.PAYMENT_PENDING:
             await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
     elif purchase and payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
@@ -486,7 +492,7 @@ async def reconcile(action: Action, services: CheckoutServices) -> int:
     """
     # A payment that is newer than the current time was created before the clock was set back.
     is_due = Q(next_check_at__lte=action.at) | Q(
-        next_check_at__not_isnull=True, created_at__gt=action.at + _RECONCILE_DELAY
+        next_check_at__not_isnull=True, created_at__gt=action.at + RECONCILE_DELAY
     )
     payments = (
         Payment.filter(is_due, provider=services.gateway.name)
@@ -502,6 +508,6 @@ async def _settle(action: Action, services: CheckoutServices, payment: Payment) 
     except Exception as error:
         log.warning("payment.unresolved", payment=payment.pk, error=type(error).__name__)
         await Payment.filter(pk=payment.pk, next_check_at=payment.next_check_at).update(
-            next_check_at=action.at + _RECONCILE_DELAY
+            next_check_at=action.at + RECONCILE_DELAY
         )
         return False

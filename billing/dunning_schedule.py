@@ -4,7 +4,7 @@ configuration, in days after the due date.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 
@@ -72,6 +72,7 @@ class DunningSchedule:
             if step.days <= days_late and step.days not in completed_days
         ]
 
-    def next_days(self, completed_days: Collection[int]) -> int | None:
-        """The number of days from the due date to the next step. None after the last one."""
-        return next((step.days for step in self.steps if step.days not in completed_days), None)
+    def next_date(self, due_on: date, completed_days: Collection[int]) -> date | None:
+        """The day of the next step for an invoice. None after the last one."""
+        remaining_days = [step.days for step in self.steps if step.days not in completed_days]
+        return due_on + timedelta(days=remaining_days[0]) if remaining_days else None

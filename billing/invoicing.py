@@ -333,6 +333,7 @@ async def _store_receivable(tx: Transaction, invoice: Invoice, payment: Payment 
         gross_cents=invoice.gross_cents,
         open_cents=open_cents,
         settled_at=None if open_cents else tx.action.at,
+        next_dunning_on=invoice.due_on if open_cents else None,
     )
     if payment and paid_cents:
         await Allocation.create(

@@ -39,6 +39,10 @@ class Terms:
         """The sentence for an invoice that is paid when issued."""
         return self.texts[locale.value]["paid"].format(day=day)
 
+    def due_notice(self, locale: Locale) -> str:
+        """The sentence for an invoice that is due when issued."""
+        return self.texts[locale.value]["due"]
+
 
 @dataclass(frozen=True)
 class Seller:

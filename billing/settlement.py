@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from billing.contacts import billing_contacts
 from billing.ledger import post_payment
+from mail import emails
 from models.accounts.account import Account
 from models.action import Transaction
-from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_period import BillingPeriod
 from models.billing.invoice import DocumentType, Invoice
 from models.billing.offer import Price
@@ -88,9 +89,11 @@ async def restore(tx: Transaction, purchases: Mapping[int, Purchase]) -> None:
         )
         if await overdue.using_db(tx.db).exists():
             return
-        purchase.past_due_since = purchase.suspended_at = None
-        await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
-        tx.audit(BillingAuditAction.PURCHASE_RESTORE, purchase)
+        was_suspended = purchase.status is PurchaseStatus.SUSPENDED
+        await purchase.restore(tx)
+        if was_suspended:
+            for user in await billing_contacts(tx, purchase.account_id):
+                await emails.send_purchase_restored(tx, user)
 
 
 async def _start_when_paid(tx: Transaction, purchase: Purchase) -> None:
@@ -173,6 +176,8 @@ async def _allocate(
     receivable.settled_at = None if receivable.open_cents else tx.action.at
     if not receivable.open_cents:
         receivable.next_dunning_on = None
+    elif cents < 0:
+        receivable.next_dunning_on = tx.action.day  # the dunning run finds the steps that are left
     await receivable.save(
         using_db=tx.db,
         update_fields=["open_cents", "credited_cents", "settled_at", "next_dunning_on"],

@@ -158,6 +158,52 @@ async def send_card_expires(tx: Transaction, user: User, method: PaymentMethod) 
     )
 
 
+async def send_invoice_unpaid(
+    tx: Transaction, user: User, invoice: Invoice, decline_code: str | None
+) -> Email:
+    """Remind a customer of an unpaid invoice. `decline_code` says that the bank has just declined
+    it.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "invoice_unpaid",
+        invoice,
+        invoice=invoice,
+        due_on=day(invoice.due_on, user.locale),
+        is_declined=decline_code is not None,
+    )
+
+
+async def send_purchase_suspended(tx: Transaction, user: User, invoice: Invoice) -> Email:
+    """Tell a customer that a purchase is suspended until an invoice is paid."""
+    return await _store_for_user(
+        tx,
+        user,
+        "purchase_suspended",
+        invoice,
+        invoice=invoice,
+        due_on=day(invoice.due_on, user.locale),
+    )
+
+
+async def send_purchase_ended_unpaid(tx: Transaction, user: User, invoice: Invoice) -> Email:
+    """Tell a customer that a purchase has ended because an invoice wasn't paid."""
+    return await _store_for_user(
+        tx,
+        user,
+        "purchase_ended_unpaid",
+        invoice,
+        invoice=invoice,
+        due_on=day(invoice.due_on, user.locale),
+    )
+
+
+async def send_purchase_restored(tx: Transaction, user: User) -> Email:
+    """Tell a customer that a suspended purchase is active again."""
+    return await _store_for_user(tx, user, "purchase_restored")
+
+
 async def send_invitation(
     tx: Transaction, invitation: Invitation, inviter: User, account: Account, token: str
 ) -> Email:

@@ -34,6 +34,7 @@ TABLES = (
     "provider_event",
     "refund",
     "receivable",
+    "dunning_step",
     "billing_item",
     "counter",
     "document_request",

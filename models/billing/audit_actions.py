@@ -39,6 +39,10 @@ class BillingAuditAction(AuditAction):
         "invoice.credit",
         "A credit note of an invoice was issued (`refund` says what became of the paid part).",
     )
+    INVOICE_DUN = (
+        "invoice.dun",
+        "A step of the dunning schedule was taken for a late invoice (`days` after it was due).",
+    )
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
     INVOICE_RECIPIENT_ADD = (
         "invoice_recipient.add",
@@ -89,3 +93,5 @@ class BillingAuditAction(AuditAction):
         "The invoice of a purchase was issued, to be paid by bank transfer.",
     )
     REFUND_CHANGE = "refund.change", "The payment provider completed or refused a refund."
+    PURCHASE_END = "purchase.end", "A purchase ended."
+    PURCHASE_RENEW = "purchase.renew", "A period of a purchase was billed (`period_index`)."

@@ -219,6 +219,36 @@ class Purchase(Model):
             status=status.value,
         )
 
+    async def suspend(self, tx: Transaction) -> None:
+        """Stop what was bought until every overdue invoice is paid."""
+        self.suspended_at = tx.action.at
+        await self.transition_to(tx, PurchaseStatus.SUSPENDED)
+
+    async def restore(self, tx: Transaction) -> None:
+        """Make a late purchase active again. The anchor stays, and periods that passed entirely
+        during the suspension are not billed.
+        """
+        if self.suspended_at:
+            await self._skip_past_periods(tx)
+        self.suspended_at = self.past_due_since = None
+        await self.transition_to(tx, PurchaseStatus.ACTIVE)
+        tx.audit(BillingAuditAction.PURCHASE_RESTORE, self)
+
+    async def _skip_past_periods(self, tx: Transaction) -> None:
+        price = await Price.get(pk=self.price_id, using_db=tx.db)
+        if self.anchor is None or self.next_period_index is None:
+            return
+        current = period_at(self.anchor, price.interval.months, tx.action.day)
+        if current.index > self.next_period_index:
+            self.next_period_index, self.bills_on = current.index, current.start
+
+    async def end(self, tx: Transaction, day: date) -> None:
+        """End the purchase on a day, from which on it doesn't renew."""
+        self.canceled_at = self.canceled_at or tx.action.at
+        self.ended_on = day
+        self.next_period_index = self.bills_on = None
+        await self.transition_to(tx, PurchaseStatus.CANCELED)
+
     def upcoming_periods(self, months: int, today: date, count: int) -> list[Period]:
         """Return `count` periods, starting with the current one. Returns none before activation."""
         if self.anchor is None:

@@ -35,6 +35,7 @@ MODULES = [
     "models.billing.bank",
     "models.billing.billing_period",
     "models.billing.billing_profile",
+    "models.billing.dunning",
     "models.billing.invoice",
     "models.billing.invoice_recipient",
     "models.accounts.legal_name",

@@ -42,10 +42,11 @@ def test_no_step_is_skipped_or_repeated(
     assert [step.days for step in SCHEDULE.due_steps(days_late, completed_days)] == due_days
 
 
-def test_the_next_step() -> None:
-    assert SCHEDULE.next_days(set()) == 0
-    assert SCHEDULE.next_days({0, 1}) == 3
-    assert SCHEDULE.next_days({0, 1, 3, 7, 14, 45}) is None
+def test_the_date_of_the_next_step() -> None:
+    due_on = date(2026, 12, 30)
+    assert SCHEDULE.next_date(due_on, set()) == due_on
+    assert SCHEDULE.next_date(due_on, {0, 1}) == date(2027, 1, 2)
+    assert SCHEDULE.next_date(due_on, {0, 1, 3, 7, 14, 45}) is None
 
 
 @pytest.mark.parametrize(

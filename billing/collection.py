@@ -1,0 +1,53 @@
+"""Collecting what is due without the customer: the results of renewals and of later attempts to
+charge their invoices.
+
+All functions run in the transaction that applies the result, in which the account, its purchase and
+the payment are locked.
+"""
+
+from billing.contacts import billing_contacts
+from billing.invoicing import InvoiceDraft, finalise
+from mail import emails
+from models.action import Transaction
+from models.billing.invoice import Invoice
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.purchase import Purchase, PurchaseStatus
+
+
+async def issue_renewal(tx: Transaction, purchase: Purchase, payment: Payment) -> None:
+    """Issue the invoice of the period that a payment renews: paid when it succeeded, and due at
+    once otherwise.
+    """
+    draft = InvoiceDraft.from_json(payment.invoice_draft or {})
+    if payment.status is PaymentStatus.SUCCEEDED:
+        invoice = await finalise(tx, draft, payment)
+    else:
+        invoice = await issue_unpaid(tx, purchase, draft)
+    payment.invoice_id, payment.invoice_draft = invoice.pk, None
+    await payment.save(using_db=tx.db, update_fields=["invoice_id", "invoice_draft"])
+
+
+async def issue_unpaid(tx: Transaction, purchase: Purchase, draft: InvoiceDraft) -> Invoice:
+    """Issue an invoice that is due at once. The purchase is past due from then on."""
+    invoice = await finalise(tx, draft)
+    if purchase.status is PurchaseStatus.ACTIVE:
+        purchase.past_due_since = invoice.due_on
+        await purchase.transition_to(tx, PurchaseStatus.PAST_DUE)
+    return invoice
+
+
+async def handle_failed_collection(tx: Transaction, purchase: Purchase, payment: Payment) -> None:
+    """Handle a charge that was declined or waits for the customer's bank. The invoice of a renewal
+    is issued unpaid; about another one, the customer is reminded. A confirmation isn't a decline:
+    the customer is asked for it.
+    """
+    is_renewal = payment.invoice_draft is not None
+    if is_renewal:
+        await issue_renewal(tx, purchase, payment)
+    if payment.status is PaymentStatus.REQUIRES_ACTION and payment.confirmation_url:
+        for user in await billing_contacts(tx, payment.account_id):
+            await emails.send_payment_confirmation_needed(tx, user, payment.confirmation_url)
+    elif payment.status is PaymentStatus.DECLINED and not is_renewal and payment.invoice_id:
+        invoice = await Invoice.get(pk=payment.invoice_id, using_db=tx.db)
+        for user in await billing_contacts(tx, payment.account_id):
+            await emails.send_invoice_unpaid(tx, user, invoice, payment.decline_code)

@@ -1,0 +1,191 @@
+"""Dunning: what happens when an invoice isn't paid.
+
+The schedule (billing/dunning_schedule.py) is applied to the oldest unpaid invoice of each purchase.
+After downtime, every step that has become due is recorded, and the last one is taken: nobody gets
+four reminders at once, and nobody keeps a service that should have been suspended. An invoice in
+dispute is not dunned. Payment in full makes the purchase active again (billing/settlement.py).
+"""
+
+import structlog
+
+from billing.checkout import RECONCILE_DELAY, CheckoutServices, refresh
+from billing.contacts import billing_contacts
+from billing.dunning_schedule import DunningAction, DunningStep
+from billing.gateways.gateway import is_hard_decline
+from billing.renewals import chargeable_method
+from mail import emails
+from models.accounts.account import Account
+from models.action import Action, Transaction, retry_conflict
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.dunning import CompletedDunningStep
+from models.billing.invoice import Invoice
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.receivable import Receivable
+from models.errors import Refusal
+
+_BATCH = 100
+_ENDED = (PurchaseStatus.CANCELED, PurchaseStatus.EXPIRED)
+
+log = structlog.stdlib.get_logger()
+
+
+async def dun_late_invoices(action: Action, services: CheckoutServices) -> int:
+    """Take the steps that are due for late invoices. Returns for how many invoices one was taken.
+
+    An invoice whose step fails doesn't delay the others.
+    """
+    count, last_id = 0, 0
+    while late := await _late_receivables(action, last_id):
+        for receivable in late:
+            last_id = receivable.invoice_id
+            count += await _dun_or_log(action, services, receivable)
+    return count
+
+
+async def _late_receivables(action: Action, last_id: int) -> list[Receivable]:
+    late = Receivable.filter(
+        next_dunning_on__lte=action.day, disputed_at=None, open_cents__gt=0, invoice_id__gt=last_id
+    )
+    return await late.order_by("invoice_id").limit(_BATCH)
+
+
+async def _dun_or_log(action: Action, services: CheckoutServices, receivable: Receivable) -> bool:
+    try:
+        return await retry_conflict(lambda: _dun(action, services, receivable.invoice_id))
+    except Exception as error:
+        log.error(
+            "dunning.failed",
+            invoice=receivable.invoice_id,
+            error=type(error).__name__,
+            exc_info=error,
+        )
+        return False
+
+
+async def _dun(action: Action, services: CheckoutServices, invoice_id: int) -> bool:
+    invoice = await Invoice.get(pk=invoice_id)
+    async with action.transaction() as tx:
+        await tx.lock(Account, invoice.account_id)
+        assert invoice.purchase_id is not None, "an invoice of a purchase"  # noqa: S101
+        purchase = await tx.lock(Purchase, invoice.purchase_id)
+        [receivable] = await tx.lock_rows(Receivable.filter(invoice_id=invoice_id))
+        if not await _is_dunned(tx, purchase, receivable):
+            return False
+        steps = await _record_due_steps(tx, services, receivable)
+        payment = await _take(tx, services, purchase, invoice, receivable, steps) if steps else None
+    if payment:
+        await _charge(action, services, payment)
+    return bool(steps)
+
+
+async def _is_dunned(tx: Transaction, purchase: Purchase, receivable: Receivable) -> bool:
+    """Whether a locked invoice is the oldest unpaid one of its purchase, and nobody pays it at this
+    moment.
+    """
+    if receivable.disputed_at or not receivable.open_cents:
+        return False
+    is_being_paid = Payment.filter(
+        invoice_id=receivable.invoice_id, status=PaymentStatus.PROCESSING
+    )
+    older = Receivable.filter(
+        invoice__purchase_id=purchase.pk,
+        invoice_id__lt=receivable.invoice_id,
+        open_cents__gt=0,
+        disputed_at=None,
+    )
+    return not (
+        await is_being_paid.using_db(tx.db).exists() or await older.using_db(tx.db).exists()
+    )
+
+
+async def _record_due_steps(
+    tx: Transaction, services: CheckoutServices, receivable: Receivable
+) -> list[DunningStep]:
+    schedule = services.seller.dunning_on(receivable.due_on)
+    rows = CompletedDunningStep.filter(invoice_id=receivable.invoice_id).using_db(tx.db)
+    completed_days = {row.days for row in await rows}
+    steps = schedule.due_steps((tx.action.day - receivable.due_on).days, completed_days)
+    for step in steps:
+        await CompletedDunningStep.create(
+            using_db=tx.db,
+            invoice_id=receivable.invoice_id,
+            days=step.days,
+            completed_at=tx.action.at,
+        )
+    receivable.next_dunning_on = schedule.next_date(
+        receivable.due_on, completed_days | {step.days for step in steps}
+    )
+    await receivable.save(using_db=tx.db, update_fields=["next_dunning_on"])
+    return steps
+
+
+async def _take(
+    tx: Transaction,
+    services: CheckoutServices,
+    purchase: Purchase,
+    invoice: Invoice,
+    receivable: Receivable,
+    steps: list[DunningStep],
+) -> Payment | None:
+    """Take the last one of the due steps. Returns the payment to charge when it is a retry."""
+    actions = {step.action for step in steps}
+    tx.audit(BillingAuditAction.INVOICE_DUN, invoice, days=steps[-1].days)
+    if purchase.status is PurchaseStatus.ACTIVE:
+        purchase.past_due_since = receivable.due_on
+        await purchase.transition_to(tx, PurchaseStatus.PAST_DUE)
+    if purchase.status not in _ENDED and DunningAction.CANCEL in actions:
+        await purchase.end(tx, tx.action.day)
+        for user in await billing_contacts(tx, invoice.account_id):
+            await emails.send_purchase_ended_unpaid(tx, user, invoice)
+    elif purchase.status is PurchaseStatus.PAST_DUE and DunningAction.SUSPEND in actions:
+        await purchase.suspend(tx)
+        for user in await billing_contacts(tx, invoice.account_id):
+            await emails.send_purchase_suspended(tx, user, invoice)
+    elif (
+        steps[-1].action is DunningAction.RETRY
+        and purchase.status is PurchaseStatus.PAST_DUE
+        and (payment := await _retry(tx, services, purchase, receivable))
+    ):
+        return payment
+    else:
+        for user in await billing_contacts(tx, invoice.account_id):
+            await emails.send_invoice_unpaid(tx, user, invoice, None)
+    return None
+
+
+async def _retry(
+    tx: Transaction, services: CheckoutServices, purchase: Purchase, receivable: Receivable
+) -> Payment | None:
+    """Store another attempt to charge an invoice. None after the bank has refused for good, and
+    without a payment method.
+    """
+    earlier = Payment.filter(invoice_id=receivable.invoice_id).using_db(tx.db).order_by("-id")
+    last = await earlier.first()
+    method = await chargeable_method(tx, purchase)
+    if method is None or (
+        last and last.method == method.method and is_hard_decline(last.decline_code)
+    ):
+        return None
+    return await Payment.create(
+        using_db=tx.db,
+        account_id=receivable.account_id,
+        purchase=purchase,
+        invoice_id=receivable.invoice_id,
+        payment_method_id=method.payment_method_id,
+        kind=method.kind,
+        amount_cents=receivable.open_cents,
+        method=method.method,
+        provider=services.gateway.name,
+        is_off_session=True,
+        attempt=last.attempt + 1 if last else 1,
+        created_at=tx.action.at,
+        next_check_at=tx.action.at + RECONCILE_DELAY,
+    )
+
+
+async def _charge(action: Action, services: CheckoutServices, payment: Payment) -> None:
+    try:
+        await refresh(action, services, payment)
+    except Refusal:
+        log.warning("dunning.provider_unavailable", payment=payment.pk)

@@ -1,0 +1,284 @@
+"""P3.6 and P3.7: purchases are billed on their anniversary, and late invoices are collected."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from billing import checkout
+from billing.checkout import CheckoutServices
+from billing.dunning import dun_late_invoices
+from billing.gateways.gateway import GatewayUnavailable, Outcome
+from billing.gateways.sandbox import Sandbox
+from billing.renewals import bill_due_periods
+from billing.seller import seller
+from models.accounts.account import Role
+from models.action import Action
+from models.billing.billing_period import BillingPeriod
+from models.billing.invoice import Invoice
+from models.billing.ledger import LedgerLine
+from models.billing.offer import Interval, Offer, Price, Segment
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.receivable import Allocation, InvoiceState, Receivable
+from models.operations.email import Email
+from settings import PACKAGED_SELLER
+from tests.people import add_member, create_account, create_user
+from tests.quick_auth import quick_auth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import MovableClock
+
+URL = "https://camcha.example"
+JANUARY = datetime(2027, 1, 31, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def services(clock: "MovableClock") -> "Iterator[CheckoutServices]":
+    auth = quick_auth(clock)
+    yield CheckoutServices(Sandbox(URL), seller(PACKAGED_SELLER), auth.signer)
+    auth.passwords.close()
+
+
+def on(action: Action, day: date) -> Action:
+    """The same action at noon of another day."""
+    return replace(action, at=datetime(day.year, day.month, day.day, 11, tzinfo=UTC))
+
+
+@pytest.fixture
+async def price(db: str, action: Action) -> Price:
+    texts: Any = {
+        locale: {"name": "Essentiel", "description": "x", "features": ["a"], "advantages": ["b"]}
+        for locale in ("fr", "en")
+    }
+    offer = await Offer.create(slug="essentiel", segment=Segment.TPE, position=1, texts=texts)
+    return await Price.create(
+        offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=action.at
+    )
+
+
+@pytest.fixture
+async def purchase(price: Price, action: Action, services: CheckoutServices) -> Purchase:
+    """An active purchase, bought on 31 January 2027 by card."""
+    action = replace(action, at=JANUARY)
+    account = await create_account(
+        action, street="1 rue du Four", postal_code="75011", city="Paris", country="FR"
+    )
+    owner = await create_user(action, "Camille Aubry")
+    await add_member(action, account, owner, Role.OWNER)
+    draft = await checkout.draft(action, account, owner, price, "draft")
+    await draft.confirm_billing(action)
+    await checkout.pay(action, services, draft, "pm_sandbox_success", "pay")
+    await Email.all().delete()
+    return await Purchase.get(pk=draft.pk)
+
+
+async def use_method(purchase: Purchase, token: str) -> None:
+    """Makes this the payment method of the purchase's account."""
+    earlier = PaymentMethod.filter(account_id=purchase.account_id)
+    await earlier.update(status=PaymentMethodStatus.REMOVED, is_default=False)
+    await PaymentMethod.create(
+        account_id=purchase.account_id,
+        provider="sandbox",
+        token=token,
+        status=PaymentMethodStatus.ACTIVE,
+        is_default=True,
+        created_at=JANUARY,
+    )
+
+
+async def templates() -> list[str]:
+    """The templates of the emails since the last call."""
+    emails = await Email.all().order_by("id")
+    await Email.all().delete()
+    return [email.template.removesuffix(".fr") for email in emails]
+
+
+async def run_daily(action: Action, services: CheckoutServices, first: date, last: date) -> None:
+    """Runs the jobs once a day."""
+    day = first
+    while day <= last:
+        await bill_due_periods(on(action, day), services)
+        await dun_late_invoices(on(action, day), services)
+        day += timedelta(days=1)
+
+
+async def test_p3_6_a_purchase_of_the_31st_is_billed_on_each_anniversary(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    assert purchase.bills_on == date(2027, 2, 28)
+    assert await bill_due_periods(on(action, date(2027, 2, 27)), services) == 0
+    await run_daily(action, services, date(2027, 2, 27), date(2027, 5, 1))
+    invoices = await Invoice.filter(purchase_id=purchase.pk).order_by("id")
+    assert [invoice.issued_on for invoice in invoices] == [
+        date(2027, 1, 31),
+        date(2027, 2, 28),
+        date(2027, 3, 31),
+        date(2027, 4, 30),
+    ]
+    periods = await BillingPeriod.filter(purchase_id=purchase.pk).order_by("index")
+    assert [each.starts_on for each in periods[1:]] == [each.ends_on for each in periods[:-1]]
+    assert [each.invoice_id for each in periods] == [invoice.pk for invoice in invoices]
+    assert {each.state for each in await Receivable.all()} == {InvoiceState.PAID}
+    # A card renewal is paid when it is issued (EN 16931, framework S2).
+    assert {invoice.facts["paid_cents"] for invoice in invoices} == {3480}
+
+
+async def test_p3_6_every_missed_period_is_billed_once_after_downtime(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    late = on(action, date(2027, 7, 15))
+    assert await bill_due_periods(late, services) == 5
+    assert await bill_due_periods(late, services) == 0
+    periods = await BillingPeriod.filter(purchase_id=purchase.pk).order_by("index")
+    assert [each.index for each in periods] == [0, 1, 2, 3, 4, 5]
+    purchase = await Purchase.get(pk=purchase.pk)
+    assert (purchase.next_period_index, purchase.bills_on) == (6, date(2027, 7, 31))
+
+
+async def test_two_runs_at_once_bill_each_period_once(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    late = on(action, date(2027, 5, 15))
+    counts = await asyncio.gather(*(bill_due_periods(late, services) for _ in range(3)))
+    assert sum(counts) == 3
+    assert await Invoice.filter(purchase_id=purchase.pk).count() == 4
+    assert await Payment.filter(purchase_id=purchase.pk).count() == 4
+
+
+class UnavailableOnce(Sandbox):
+    """A provider whose answer is lost once, after it has charged."""
+
+    is_available = False
+
+    async def charge(self, key: str, amount_cents: int, method: str, **options: Any) -> Outcome:
+        outcome = await super().charge(key, amount_cents, method, **options)
+        if not self.is_available:
+            self.is_available = True
+            raise GatewayUnavailable
+        return outcome
+
+
+async def test_a_lost_answer_is_applied_later_and_charged_once(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    due = on(action, date(2027, 2, 28))
+    services = replace(services, gateway=UnavailableOnce(URL))
+    assert await bill_due_periods(due, services) == 1
+    assert await Invoice.filter(purchase_id=purchase.pk).count() == 1
+    later = replace(due, at=due.at + timedelta(minutes=5))
+    assert await checkout.reconcile(later, services) == 1
+    assert await Invoice.filter(purchase_id=purchase.pk).count() == 2
+    payments = await Payment.filter(purchase_id=purchase.pk)
+    assert [payment.status for payment in payments] == [PaymentStatus.SUCCEEDED] * 2
+
+
+async def test_p3_7_an_unpaid_purchase_is_dunned_suspended_and_ended(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due)
+    purchase = await Purchase.get(pk=purchase.pk)
+    assert (purchase.status, purchase.past_due_since) == (PurchaseStatus.PAST_DUE, due)
+    assert await templates() == ["invoice_unpaid"]
+    await run_daily(action, services, due, due + timedelta(days=13))
+    invoice = await Invoice.get(purchase_id=purchase.pk, issued_on=due)
+    attempts = await Payment.filter(invoice_id=invoice.pk).order_by("id")
+    assert [payment.attempt for payment in attempts] == [1, 2, 3, 4]
+    assert await templates() == ["invoice_unpaid"] * 3
+    await run_daily(action, services, due + timedelta(days=14), due + timedelta(days=44))
+    purchase = await Purchase.get(pk=purchase.pk)
+    assert purchase.status is PurchaseStatus.SUSPENDED
+    assert await templates() == ["purchase_suspended"]
+    await run_daily(action, services, due + timedelta(days=45), due + timedelta(days=60))
+    purchase = await Purchase.get(pk=purchase.pk)
+    assert (purchase.status, purchase.ended_on) == (
+        PurchaseStatus.CANCELED,
+        due + timedelta(days=45),
+    )
+    assert await templates() == ["purchase_ended_unpaid"]
+    # A suspended purchase isn't billed for further periods.
+    assert await Invoice.filter(purchase_id=purchase.pk).count() == 2
+    assert (await Receivable.get(invoice_id=invoice.pk)).state is InvoiceState.UNPAID
+
+
+async def test_after_downtime_every_due_step_is_recorded_and_the_last_one_taken(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    due = date(2027, 2, 28)
+    await bill_due_periods(on(action, due), services)
+    await templates()
+    for _ in range(2):
+        await dun_late_invoices(on(action, due + timedelta(days=20)), services)
+    assert await templates() == ["purchase_suspended"]
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.SUSPENDED
+
+
+async def test_a_retry_that_succeeds_makes_the_purchase_active_again(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due + timedelta(days=2))
+    await use_method(purchase, "pm_sandbox_success")
+    await templates()
+    await run_daily(action, services, due + timedelta(days=3), due + timedelta(days=4))
+    purchase = await Purchase.get(pk=purchase.pk)
+    assert (purchase.status, purchase.past_due_since) == (PurchaseStatus.ACTIVE, None)
+    assert await templates() == []
+    await assert_books_are_right(purchase)
+
+
+async def test_without_a_payment_method_the_invoice_is_issued_unpaid(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    # A transfer paid the first period: there is nothing to charge.
+    await Payment.filter(purchase_id=purchase.pk).update(status=PaymentStatus.CANCELED)
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due + timedelta(days=3))
+    assert await Payment.filter(status=PaymentStatus.DECLINED).count() == 0
+    assert await templates() == ["invoice_unpaid"] * 3
+    invoice = await Invoice.get(purchase_id=purchase.pk, issued_on=due)
+    assert invoice.facts["paid_cents"] == 0
+
+
+async def test_a_disputed_invoice_is_not_dunned(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    due = date(2027, 2, 28)
+    await bill_due_periods(on(action, due), services)
+    await Receivable.filter(open_cents__gt=0).update(disputed_at=action.at)
+    await templates()
+    await run_daily(action, services, due, due + timedelta(days=20))
+    assert await templates() == []
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.PAST_DUE
+
+
+async def test_a_purchase_that_is_canceled_at_the_end_of_its_period_isnt_billed_again(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await Purchase.filter(pk=purchase.pk).update(cancel_at_period_end=True)
+    assert await bill_due_periods(on(action, date(2027, 3, 5)), services) == 0
+    purchase = await Purchase.get(pk=purchase.pk)
+    assert (purchase.status, purchase.ended_on) == (PurchaseStatus.CANCELED, date(2027, 2, 28))
+    assert purchase.bills_on is None
+
+
+async def assert_books_are_right(purchase: Purchase) -> None:
+    """What is open is what was invoiced minus what was allocated, in the ledger too."""
+    receivables = await Receivable.filter(account_id=purchase.account_id)
+    for receivable in receivables:
+        allocations = await Allocation.filter(invoice_id=receivable.invoice_id)
+        paid_cents = sum(each.amount_cents for each in allocations)
+        assert receivable.open_cents == receivable.gross_cents - paid_cents
+    lines = await LedgerLine.filter(code="411000", account_id=purchase.account_id)
+    balance = sum(line.debit_cents - line.credit_cents for line in lines)
+    assert balance == sum(receivable.open_cents for receivable in receivables)
