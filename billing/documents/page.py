@@ -17,7 +17,6 @@ from billing.documents.facts import (
     Address,
     InvoiceFacts,
     Line,
-    Original,
     Party,
     PaymentMeans,
 )
@@ -87,7 +86,7 @@ def page_content(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
         "title": text(TITLES[facts.type], locale),
         "number": facts.number,
         "dates": _dates(facts, locale),
-        "originals": [_original(original, facts, locale) for original in facts.originals],
+        "correction": _correction(facts, locale),
         "seller": _party(facts.seller, is_abroad, locale),
         "buyer": _party(facts.buyer, is_abroad, locale),
         "lines": _lines(facts, locale),
@@ -97,7 +96,7 @@ def page_content(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
         "payment": _payment(facts, locale),
         "footer": _footer(facts.seller, locale),
         "mentions": _mentions(facts, locale),
-        "terms": [*filter(None, (facts.payment_terms, *(note.text for note in facts.notes)))],
+        "terms": [*filter(None, (facts.payment_terms, *_terms(facts)))],
     }
 
 
@@ -117,9 +116,20 @@ def _due_label(facts: InvoiceFacts) -> Translatable:
     return _("Paid on") if facts.process == "S2" else _("Due date")
 
 
-def _original(original: Original, facts: InvoiceFacts, locale: Locale) -> str:
+def _correction(facts: InvoiceFacts, locale: Locale) -> list[str]:
+    """What a document corrects, and the reason: its notes without a code."""
+    if not facts.originals:
+        return []
     message = ORIGINALS[facts.type]
-    return text(message, locale, number=original.number, day=original.issued_on)
+    originals = [
+        text(message, locale, number=original.number, day=original.issued_on)
+        for original in facts.originals
+    ]
+    return [*originals, *(note.text for note in facts.notes if not note.code)]
+
+
+def _terms(facts: InvoiceFacts) -> list[str]:
+    return [note.text for note in facts.notes if note.code or not facts.originals]
 
 
 def _party(party: Party, is_abroad: bool, locale: Locale) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from billing.documents.facts import (
     PaymentMeans,
 )
 from models.billing.invoice import DocumentType
-from models.billing.money import totals
+from models.billing.money import Totals, VatBand, totals
 from models.billing.tax_rule import Treatment
 from tests.billing.documents.invoice_fixtures import BUYER, LINE, SELLER, TRANSFER, invoice
 
@@ -296,6 +296,13 @@ def _peculiar_documents() -> Iterator[tuple[str, InvoiceFacts]]:
     cents = totals(_plain(2000)).gross_cents
     originals = (ORIGINAL, replace(ORIGINAL, number="FA-2026-000002"))
     credit = invoice(*_plain(2000), type=DocumentType.CREDIT_NOTE, originals=originals)
+    rest = Totals(339, 67, (VatBand(2000, 339, 67),))  # a cent less than 20 % of it
+    yield (
+        "credit of the rest of an invoice",
+        invoice(
+            *_rounding(2000), type=DocumentType.CREDIT_NOTE, originals=(ORIGINAL,), totals=rest
+        ),
+    )
     yield "credit of two invoices, refunded", replace(credit, paid_cents=cents)
 
 

@@ -16,7 +16,7 @@ from lxml import etree
 from pypdf import PdfReader
 
 from billing.documents.cii import build_cii
-from billing.documents.facts import InvoiceFacts, Original
+from billing.documents.facts import InvoiceFacts, Note, Original
 from billing.documents.factur_x import render
 from models.billing.invoice import DocumentType
 from models.billing.money import Money
@@ -355,3 +355,11 @@ def test_long_words_without_spaces_are_wrapped_in_every_script(word: str) -> Non
     facts = invoice(replace(LINE, label=word * 60), buyer=replace(BUYER, name=word * 40))
     pages = _read_pdf(facts).pages
     assert max(len(line) for page in pages for line in page.extract_text().splitlines()) < 160
+
+
+def test_the_reason_of_a_credit_note_is_stated_beside_its_original() -> None:
+    facts = KINDS["metropolitan: credit note"]
+    text = _text(replace(facts, notes=(Note(text="Service interrompu."), *facts.notes)))
+    assert "du 1er novembre 2026. Service interrompu. Désignation" in text
+    assert text.count("Service interrompu.") == 1
+    assert "Note générale." in _text(invoice(notes=(Note(text="Note générale."), *facts.notes)))
