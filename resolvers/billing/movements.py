@@ -1,11 +1,11 @@
 """A customer's movements of money: the ledger as the customer reads it."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
-from billing.movements import MovementKind, amounts_and_balances
+from billing.movements import MovementKind, amounts_and_balances, balances_of
 from engine import Deferred
 from models.accounts.account import Account
 from models.billing.invoice import Invoice
@@ -87,12 +87,15 @@ async def balances(context: Context, parents: Sequence[LedgerEntry]) -> list[Mon
     return [Money(values[each.pk][1]) for each in parents]
 
 
-async def account_balances(context: Context, parents: Sequence[Any]) -> list[Money]:
-    """What each company owes now, negative when it has paid ahead."""
-    from billing.movements import balances_of
-
-    values = await balances_of([each.pk for each in parents])
-    return [Money(values.get(each.pk, 0)) for each in parents]
+async def account_balances(context: Context, parents: Sequence[Account]) -> list[Money | None]:
+    """What each company owes now, negative when it has paid ahead. None for viewers who can't see
+    its invoices.
+    """
+    viewer = context.viewer
+    own = viewer.account.pk if viewer.account and viewer.is_buyer else None
+    keys = [each.pk for each in parents if viewer.is_agent or each.pk == own]
+    values = await balances_of(keys)
+    return [Money(values.get(each.pk, 0)) if each.pk in keys else None for each in parents]
 
 
 def movement_kind(root: LedgerEntry) -> MovementKind:

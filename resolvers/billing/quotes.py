@@ -1,11 +1,12 @@
 """What a purchase would cost, before anything is stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated
 
 import strawberry
 
+from billing.bank.account import TransferStart
 from billing.quotes import Quote, quote
 from billing.tax import buyer_of
 from models.billing.money import Money
@@ -37,6 +38,16 @@ class QuotedVat:
 
 
 @dataclass(frozen=True)
+class QuotedTransfer:
+    """How a purchase would be paid by bank transfer."""
+
+    iban: str
+    bic: str
+    due_on: date
+    starts_on_payment: bool
+
+
+@dataclass(frozen=True)
 class PurchaseQuote:
     """What a purchase would be invoiced."""
 
@@ -49,6 +60,7 @@ class PurchaseQuote:
     is_vat_number_pending: bool
     period: Period
     next_dates: list[date]
+    transfer: QuotedTransfer | None = None
 
 
 async def purchase_quote(
@@ -79,7 +91,20 @@ async def purchase_quote(
         info.context.action().day,
         locale=viewer.locale,
     )
-    return present(quoted)
+    return replace(present(quoted), transfer=_transfer(info))
+
+
+def _transfer(info: Info) -> QuotedTransfer | None:
+    """How to pay by bank transfer, None when the seller accepts none."""
+    bank = info.context.services.seller.bank
+    if bank is None:
+        return None
+    return QuotedTransfer(
+        bank.iban,
+        bank.bic,
+        bank.due_on(info.context.action().day),
+        bank.starts is TransferStart.PAYMENT,
+    )
 
 
 def present(quoted: Quote) -> PurchaseQuote:

@@ -14,8 +14,10 @@ from resolvers.accounts import invitations as invitation_resolvers
 from resolvers.accounts import legal_names as legal_name_resolvers
 from resolvers.accounts.filters import LegalNameChangeOrder
 from resolvers.addresses import address_of
+from resolvers.billing import entitlements as entitlement_resolvers
 from resolvers.billing import invoice_recipients as recipient_resolvers
 from resolvers.billing import invoices as invoice_resolvers
+from resolvers.billing import movements as movement_resolvers
 from resolvers.billing import payment_methods as payment_method_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing.filters import InvoiceOrder, PurchaseOrder
@@ -30,8 +32,11 @@ from schema.user_errors import UserError, errors
 
 if TYPE_CHECKING:
     from schema.accounts.legal_names import LegalNameChange
+    from schema.billing.entitlements import Entitlement
     from schema.billing.invoice_recipients import InvoiceRecipient
     from schema.billing.invoices import Invoice
+    from schema.billing.money import Money
+    from schema.billing.movements import MoneyMovement
     from schema.billing.payment_methods import PaymentMethod
     from schema.billing.purchases import Purchase
     from schema.support.tickets import Ticket
@@ -140,6 +145,25 @@ class Account(Node):
             order=InvoiceOrder,
             description="The invoices of the company, most recent first. Visible to agents and to "
             "members who can buy.",
+        )
+    )
+    money_movements: Connection[
+        Annotated["MoneyMovement", strawberry.lazy("schema.billing.movements")]
+    ] = connection(
+        movement_resolvers.account_movements,
+        description="What changed what the company owes, most recent first. Visible to agents and "
+        "to members who can buy. `moneyMovements` has filters.",
+    )
+    balance: Annotated["Money", strawberry.lazy("schema.billing.money")] | None = edge(
+        movement_resolvers.account_balances,
+        description="What the company owes, including VAT. Negative when it has paid ahead. Null "
+        "unless the viewer can see its invoices.",
+    )
+    entitlements: list[Annotated["Entitlement", strawberry.lazy("schema.billing.entitlements")]] = (
+        edge(
+            entitlement_resolvers.account_entitlements,
+            description="What the company may use now, for other systems of the vendor. Visible to "
+            "agents and to members who can buy.",
         )
     )
     invoice_recipients: list[

@@ -26,6 +26,19 @@ class QuotedVat:
 
 
 @strawberry.type(
+    description="How a purchase would be paid by bank transfer. The reference to quote is known "
+    "once the invoice is issued (`Invoice.transfer`)."
+)
+class QuotedTransfer:
+    iban: str = field("The account to pay to.")
+    bic: str = field("The BIC of the account's bank.")
+    due_on: date = field("The day by which the money has to arrive, when the choice is made today.")
+    starts_on_payment: bool = field(
+        "Whether the purchase starts when the money has arrived. Otherwise it starts at once."
+    )
+
+
+@strawberry.type(
     description="What a purchase costs the viewer's company when it is paid today. The invoice has "
     "the same amounts."
 )
@@ -44,3 +57,6 @@ class PurchaseQuote:
     )
     period: Period = field("The first period, which is billed at once.")
     next_dates: list[date] = field("The days on which the next three periods are billed.")
+    transfer: QuotedTransfer | None = field(
+        "How to pay by bank transfer. Null when the vendor doesn't accept transfers."
+    )

@@ -11,6 +11,7 @@ from auth.tokens import Purpose
 from billing import checkout
 from billing.bank.account import TransferStart
 from billing.checkout import CheckoutServices
+from models.accounts.account import Account, AccountStatus
 from models.action import Action
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
@@ -289,3 +290,58 @@ async def test_p3_4_only_those_who_see_the_invoices_get_a_link_to_them(
     assert agents_payload["accountExportMovements"]["url"]
     response = await execute(dataset.paul.member, EXPORT, i=values)
     assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+ACCOUNT = """query($id: ID!) { account(id: $id) { balance { amountCents }
+    moneyMovements(first: 1) { totalCount nodes { balance { amountCents } } }
+    entitlements { offer quantity status since until endsOn } } }"""
+
+
+async def test_p3_4_a_company_shows_its_balance_and_what_it_may_use(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute"
+) -> None:
+    owner, account = dataset.paul.owner, encode("Account", dataset.paul.account.pk)
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    await pay(execute, owner, purchase)
+    for viewer in (owner, dataset.alice):
+        found = (await execute(viewer, ACCOUNT, id=account))["data"]["account"]
+        assert found["balance"] == {"amountCents": 3480}
+        assert found["moneyMovements"]["totalCount"] == 3
+        assert found["moneyMovements"]["nodes"][0]["balance"] == {"amountCents": 3480}
+        # The second purchase isn't paid yet.
+        assert found["entitlements"] == [
+            {
+                "offer": "essentiel",
+                "quantity": 1,
+                "status": "ACTIVE",
+                "since": "2026-11-23",
+                "until": "2026-12-23",
+                "endsOn": None,
+            }
+        ]
+    found = (await execute(dataset.paul.member, ACCOUNT, id=account))["data"]["account"]
+    assert found["balance"] is None
+    assert found["entitlements"] == found["moneyMovements"]["nodes"] == []
+    await Account.filter(pk=dataset.paul.account.pk).update(status=AccountStatus.DEACTIVATED)
+    found = (await execute(dataset.alice, ACCOUNT, id=account))["data"]["account"]
+    assert found["entitlements"] == []
+
+
+QUOTE = """query($id: ID!) { purchaseQuote(priceId: $id) {
+    transfer { iban bic dueOn startsOnPayment } } }"""
+
+
+async def test_a_quote_says_how_to_pay_by_transfer(
+    dataset: Dataset, price: Price, execute: "Execute", services: Services
+) -> None:
+    price_id = encode("Price", price.pk)
+    response = await execute(dataset.paul.owner, QUOTE, id=price_id)
+    assert response["data"]["purchaseQuote"]["transfer"] == {
+        "iban": IBAN,
+        "bic": "BNKAFRPPXXX",
+        "dueOn": "2026-12-23",
+        "startsOnPayment": True,
+    }
+    object.__setattr__(services, "seller", replace(services.seller, bank=None))
+    response = await execute(dataset.paul.owner, QUOTE, id=price_id)
+    assert response["data"]["purchaseQuote"]["transfer"] is None

@@ -1,0 +1,59 @@
+"""What companies may use now."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from models.accounts.account import Account, AccountStatus
+from models.billing.purchase import Purchase, PurchaseStatus
+from resolvers.context import Context
+
+# A late payment alone takes nothing away: the dunning schedule says when a purchase is suspended.
+_USABLE = (PurchaseStatus.TRIALING, PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE)
+
+
+@dataclass(frozen=True)
+class Entitlement:
+    """Something that a company bought and may use now."""
+
+    offer: str
+    quantity: int
+    status: PurchaseStatus
+    since: date | None
+    until: date | None
+    ends_on: date | None
+
+
+async def account_entitlements(
+    context: Context, parents: Sequence[Account]
+) -> list[list[Entitlement]]:
+    """What each company may use, in the order in which it was bought, as far as the viewer may see
+    its purchases. One that is deactivated may use nothing.
+    """
+    purchases = (
+        await Purchase.visible_to(context.viewer)
+        .filter(
+            account_id__in=[each.pk for each in parents],
+            account__status=AccountStatus.ACTIVE,
+            status__in=list(_USABLE),
+        )
+        .order_by("id")
+        .select_related("price__offer")
+    )
+    by_account: dict[int, list[Entitlement]] = defaultdict(list)
+    for purchase in purchases:
+        by_account[purchase.account_id].append(_entitlement(purchase))
+    return [by_account[each.pk] for each in parents]
+
+
+def _entitlement(purchase: Purchase) -> Entitlement:
+    until = purchase.bills_on or purchase.trial_ends_on
+    return Entitlement(
+        offer=purchase.price.offer.slug,
+        quantity=purchase.quantity,
+        status=purchase.status,
+        since=purchase.anchor,
+        until=until,
+        ends_on=until if purchase.cancel_at_period_end else purchase.ended_on,
+    )
