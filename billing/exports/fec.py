@@ -60,7 +60,7 @@ _LABELS = {
 }
 
 
-class _Letter(NamedTuple):
+class _Lettering(NamedTuple):
     code: str
     day: date
 
@@ -119,7 +119,7 @@ def _row(
     line: LedgerLine,
     names: Mapping[int, str],
     issue_days: Mapping[int, date],
-    letters: Mapping[int, _Letter],
+    letters: Mapping[int, _Lettering],
 ) -> tuple[str, ...]:
     journal = Journal(entry.journal)
     letter = letters.get(entry.pk) if line.code == CUSTOMERS else None
@@ -200,7 +200,7 @@ async def _issue_days(invoice_ids: Iterable[int | None]) -> dict[int, date]:
     return {row.pk: row.issued_on for row in rows}
 
 
-async def _letters(entries: Sequence[LedgerEntry]) -> dict[int, _Letter]:
+async def _letters(entries: Sequence[LedgerEntry]) -> dict[int, _Lettering]:
     """The letters of entries, by entry: of those whose whole group of allocations is settled."""
     invoices = {entry.invoice_id for entry in entries if entry.invoice_id}
     payments = {entry.payment_id for entry in entries if entry.payment_id}
@@ -248,7 +248,7 @@ async def _letters_of_groups(
     groups: Mapping[tuple[str, int], tuple[str, int]],
     invoices: set[int],
     payments: set[int],
-) -> dict[int, _Letter]:
+) -> dict[int, _Lettering]:
     """The letter of each entry in a group whose lines of 411 add up to nothing."""
     related = await LedgerEntry.filter(
         Q(invoice_id__in=list(invoices)) | Q(payment_id__in=list(payments))
@@ -265,7 +265,7 @@ async def _letters_of_groups(
             sums[group] += cents_of[entry.pk]
             days[group] = max(days.get(group, entry.day), entry.day)
     return {
-        entry.pk: _Letter(_letter_code(group[1]), days[group])
+        entry.pk: _Lettering(_letter_code(group[1]), days[group])
         for entry in entries
         if (group := groups.get(_node(entry))) and not sums[group]
     }

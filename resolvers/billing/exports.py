@@ -6,6 +6,7 @@ import strawberry
 
 from auth.reauthentication import require_step_up
 from auth.tokens import Purpose
+from billing.exports.requests import record_export
 from models.accounts.account import Account
 from models.billing.audit_actions import BillingAuditAction
 from models.checks import Checks
@@ -90,7 +91,6 @@ async def _link(
     **token_data: Any,
 ) -> str:
     action, services = context.action(), context.services
-    async with action.transaction() as tx:
-        tx.audit(audit_action, account, **details)
+    await record_export(action, audit_action, account, details)
     token = services.auth.signer.sign(Purpose.DOWNLOAD, action.at, **token_data)
     return f"{services.base_url}/downloads/{token}"

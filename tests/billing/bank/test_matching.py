@@ -384,11 +384,11 @@ async def test_any_sequence_of_lines_and_matches_keeps_the_sums(bank: Bank, seed
         if kind in ("pay", "unknown"):
             await bank.receive(transfer)
         elif lines:
-            await _act(bank, kind, choices.choice(lines), invoice, cents)
+            await decide(bank, kind, choices.choice(lines), invoice, cents)
         await bank.check()
 
 
-async def _act(bank: Bank, kind: str, line: BankLine, invoice: Invoice, cents: int) -> None:
+async def decide(bank: Bank, kind: str, line: BankLine, invoice: Invoice, cents: int) -> None:
     try:
         if kind == "hand":
             await matching.match_by_hand(bank.action, line.pk, None, [(invoice.pk, cents)])
