@@ -19,10 +19,13 @@ from tortoise.migrations.api import migrate
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.operations import AlterModelOptions
 
+from models.accounts.account import Account
+from models.accounts.vat_number import VatCheck, VatNumberStatus
 from models.action import Action
 from models.billing.invoice import Counter, Invoice, InvoiceDocument, InvoiceLine
 from models.billing.purchase import Purchase
 from models.billing.receivable import InvoiceState, Receivable
+from models.billing.tax_rule import TaxRule
 from models.database.connection import (
     connect,
     disconnect,
@@ -36,6 +39,7 @@ from models.event import EventKind, Stream, ticket_stream
 from models.operations.email import Email
 from models.support.ticket import Ticket
 from models.support.ticket_position import TicketPosition
+from seed.tax_rules import read_rules
 from tests.waiting import driver_url
 
 ROOT = Path(__file__).parents[3]
@@ -147,6 +151,33 @@ async def test_messages_from_before_the_migration_count_as_read(database_url: st
     )
     await disconnect()
     assert positions == [(1, 1, 7), (1, 2, 7)]
+
+
+async def test_only_entered_vat_numbers_are_kept_by_the_migration(database_url: str) -> None:
+    """They are pending, and the rules of VAT are there for the next purchase."""
+    await migrate_database(database_url, "models.0030_bank_lines", "backward")
+    await connect(database_url)
+    for key, vat_key in ((1, "'83'"), (2, "NULL")):
+        await execute(
+            "INSERT INTO account (id, legal_name, siren, vat_key, street, postal_code, city, "  # noqa: S608 - constants
+            f"country, created_at) VALUES ({key}, 'X', '404833048', {vat_key}, '', '', '', 'FR', "
+            "'2026-11-01 00:00:00+00:00')"
+        )
+    await disconnect()
+    await migrate_database(database_url)
+    await connect(database_url)
+    numbers = await Account.all().order_by("id").values_list("siren", "vat_number")
+    checks = await VatCheck.all().values_list("account_id", "vat_number", "status")
+    installed_rules = rule_values(await TaxRule.all())
+    await disconnect()
+    assert numbers == [("404833048", "FR83404833048"), ("404833048", None)]
+    assert checks == [(1, "FR83404833048", VatNumberStatus.PENDING)]
+    assert installed_rules == rule_values(read_rules())
+
+
+def rule_values(rules: list[TaxRule]) -> set[tuple[Any, ...]]:
+    names = ("territory", "category", "valid_since", "rate", "treatment", "exemption_code")
+    return {(*(getattr(rule, name) for name in names), rule.mention) for rule in rules}
 
 
 async def test_waiting_emails_stay_confidential_after_the_migration(database_url: str) -> None:
