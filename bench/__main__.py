@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from bench import reports, sign_in
+from bench import invoices, reports, sign_in
 from bench.comparison import compare_responses
 from bench.data import FULL, TINY, Sizes
 from bench.database import Database, filled_database
@@ -49,7 +49,7 @@ from bench.servers import (
 
 RESULTS_FOLDER = ROOT / "var" / "bench"
 FAN_OUT, MEMORY = "F", "memory"
-OWN_SERVER_COMMANDS = ["scaling", "sign-in", "flood", "reports"]
+OWN_SERVER_COMMANDS = ["scaling", "sign-in", "flood", "reports", "invoices"]
 CHAT_TICKET = 4  # a ticket whose channel is CHAT
 NOTES = """
 CPU us is the server's own processor time per request or delivery. The shares are of one core each
@@ -171,7 +171,7 @@ class Benchmark:
         token = ""
         if command == "reports":
             token = await reports.prepare(self.database.url, self.sizes)
-        elif command != "scaling":
+        elif command in ("sign-in", "flood"):
             await sign_in.prepare(self.database.url)
         async with self.start_servers([OWN_SERVER]) as (server,):
             if command == "scaling":
@@ -181,6 +181,10 @@ class Benchmark:
             elif command == "reports":
                 await reports.measure_reports(
                     server, token, self.options.seconds, self.options.rounds
+                )
+            elif command == "invoices":
+                await invoices.measure_invoices(
+                    server, self.database.url, self.options.seconds, self.options.rounds
                 )
             elif command == "sign-in":
                 await sign_in.compare_times(server, self.sizes, self.options.samples)
@@ -225,8 +229,8 @@ def main() -> int:
     """
     options = _parser().parse_args()
     _allow_many_files()
-    # In a flood and beside reports, our server and the database may use every core.
-    core = None if options.command in ("flood", "reports") else pin_to_core()
+    # In a flood, and beside reports and invoices, our server and the database may use every core.
+    core = None if options.command in ("flood", "reports", "invoices") else pin_to_core()
     sizes = TINY if options.tiny else FULL
     try:
         if "mercurius" in options.servers and options.command == "compare":

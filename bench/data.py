@@ -352,6 +352,7 @@ def _payment(invoice: dict[str, Any]) -> dict[str, Any]:
         "amount_cents": invoice["gross_cents"],
         "method": "pm_sandbox_success",
         "kind": "CARD",
+        "provider": "sandbox",
         "is_off_session": False,
         "refunded_cents": 0,
         "attempt": 1,

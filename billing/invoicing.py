@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Self
 
+import orjson
 import structlog
 
 from billing.bank.reference import payment_reference
@@ -248,7 +250,8 @@ async def finalise(tx: Transaction, draft: InvoiceDraft, payment: Payment | None
     await post_invoice(tx, invoice)
     if payment:
         await post_payment(tx, payment)
-    await DocumentRequest.create(using_db=tx.db, invoice=invoice, next_attempt_at=tx.action.at)
+    request = {"invoice_id": invoice.pk, "next_attempt_at": tx.action.at, "attempts": 0}
+    await insert_all(DocumentRequest, [request], db=tx.db)
     await tx.append(
         account_stream(invoice.account_id), EventKind.INVOICE_ISSUED, invoice_id=invoice.pk
     )
@@ -298,57 +301,63 @@ async def _store_invoice(
     tx: Transaction, draft: InvoiceDraft, facts: InvoiceFacts, issued: IssuedNumber
 ) -> Invoice:
     is_credit = facts.type is DocumentType.CREDIT_NOTE
-    return await Invoice.create(
-        using_db=tx.db,
-        type=facts.type,
-        series=Series.CREDIT_NOTE if is_credit else Series.INVOICE,
-        position=issued.position,
-        number=issued.number,
-        account_id=draft.account_id,
-        billing_profile_id=draft.profile_id,
-        purchase_id=draft.purchase_id,
-        original_id=draft.original_id,
-        issued_at=issued.at,
-        issued_on=issued.day,
-        due_on=facts.due_on,
-        net_cents=facts.totals.net_cents,
-        vat_cents=facts.totals.vat_cents,
-        gross_cents=facts.totals.gross_cents,
-        treatment=facts.treatment,
-        reference=None if is_credit else payment_reference(issued.number),
-        locale=draft.locale,
-        facts=facts.to_json(),
-        xml=build_cii(facts),
-    )
+    values = {
+        "type": facts.type,
+        "series": Series.CREDIT_NOTE if is_credit else Series.INVOICE,
+        "position": issued.position,
+        "number": issued.number,
+        "account_id": draft.account_id,
+        "billing_profile_id": draft.profile_id,
+        "purchase_id": draft.purchase_id,
+        "original_id": draft.original_id,
+        "issued_at": issued.at,
+        "issued_on": issued.day,
+        "due_on": facts.due_on,
+        "net_cents": facts.totals.net_cents,
+        "vat_cents": facts.totals.vat_cents,
+        "gross_cents": facts.totals.gross_cents,
+        "currency": facts.currency,
+        "treatment": facts.treatment,
+        "reference": None if is_credit else payment_reference(issued.number),
+        "locale": draft.locale,
+        "facts": facts.to_json(),
+        "xml": build_cii(facts),
+    }
+    stored = {
+        name: value.value if isinstance(value, Enum) else value for name, value in values.items()
+    }
+    stored["facts"] = orjson.dumps(values["facts"]).decode()
+    (key,) = await insert_all(Invoice, [stored], db=tx.db)
+    return Invoice(id=key, **values)
 
 
 async def _store_receivable(tx: Transaction, invoice: Invoice, payment: Payment | None) -> None:
     paid_cents = min(payment.amount_cents, invoice.gross_cents) if payment else 0
     open_cents = invoice.gross_cents - paid_cents
-    await Receivable.create(
-        using_db=tx.db,
-        invoice=invoice,
-        account_id=invoice.account_id,
-        due_on=invoice.due_on,
-        gross_cents=invoice.gross_cents,
-        open_cents=open_cents,
-        settled_at=None if open_cents else tx.action.at,
-        next_dunning_on=invoice.due_on if open_cents else None,
-    )
+    receivable = {
+        "invoice_id": invoice.pk,
+        "account_id": invoice.account_id,
+        "due_on": invoice.due_on,
+        "gross_cents": invoice.gross_cents,
+        "open_cents": open_cents,
+        "credited_cents": 0,
+        "settled_at": None if open_cents else tx.action.at,
+        "next_dunning_on": invoice.due_on if open_cents else None,
+    }
+    await insert_all(Receivable, [receivable], db=tx.db)
     if payment and paid_cents:
-        await Allocation.create(
-            using_db=tx.db,
-            account_id=invoice.account_id,
-            invoice=invoice,
-            payment=payment,
-            amount_cents=paid_cents,
-            created_at=tx.action.at,
-        )
+        allocation = {
+            "account_id": invoice.account_id,
+            "invoice_id": invoice.pk,
+            "payment_id": payment.pk,
+            "amount_cents": paid_cents,
+            "created_at": tx.action.at,
+        }
+        await insert_all(Allocation, [allocation], db=tx.db)
 
 
-async def _store_period(
-    tx: Transaction, invoice: Invoice, draft: InvoiceDraft
-) -> BillingPeriod | None:
+async def _store_period(tx: Transaction, invoice: Invoice, draft: InvoiceDraft) -> int | None:
+    """The key of the claimed period, None when the invoice claims none."""
     if draft.period is None or draft.purchase_id is None:
         return None
     values = {
@@ -360,11 +369,11 @@ async def _store_period(
         "created_at": tx.action.at,
     }
     (key,) = await insert_all(BillingPeriod, [values], db=tx.db)
-    return BillingPeriod(id=key, **values)
+    return key
 
 
 async def _store_lines(
-    tx: Transaction, invoice: Invoice, draft: InvoiceDraft, claimed: BillingPeriod | None
+    tx: Transaction, invoice: Invoice, draft: InvoiceDraft, period_id: int | None
 ) -> None:
     rows = [
         {
@@ -383,34 +392,28 @@ async def _store_lines(
         }
         for position, line in enumerate(draft.lines, 1)
     ]
-    keys = await insert_all(InvoiceLine, rows, db=tx.db)
-    for key, line in zip(keys, draft.lines, strict=True):
+    billed = list(zip(await insert_all(InvoiceLine, rows, db=tx.db), draft.lines, strict=True))
+    for key, line in billed:
         if line.item_id:
-            await (
-                BillingItem.filter(pk=line.item_id, invoice_line_id=None)
-                .using_db(tx.db)
-                .update(invoice_line_id=key)
-            )
-        else:
-            await _store_item(tx, invoice, line, key, claimed)
-
-
-async def _store_item(
-    tx: Transaction, invoice: Invoice, line: DraftLine, key: int, claimed: BillingPeriod | None
-) -> None:
-    await BillingItem.create(
-        using_db=tx.db,
-        account_id=invoice.account_id,
-        purchase_id=invoice.purchase_id,
-        billing_period_id=claimed.pk if claimed else None,
-        kind=line.kind,
-        description_key=line.description_key,
-        data=line.data,
-        quantity=line.quantity,
-        unit_net_cents=line.unit_net_cents,
-        tax_category=line.tax_category,
-        starts_on=line.starts_on,
-        ends_on=line.ends_on,
-        created_at=tx.action.at,
-        invoice_line_id=key,
-    )
+            waiting = BillingItem.filter(pk=line.item_id, invoice_line_id=None)
+            await waiting.using_db(tx.db).update(invoice_line_id=key)
+    items = [
+        {
+            "account_id": invoice.account_id,
+            "purchase_id": invoice.purchase_id,
+            "billing_period_id": period_id,
+            "kind": line.kind.value,
+            "description_key": line.description_key,
+            "data": orjson.dumps(line.data).decode(),
+            "quantity": line.quantity,
+            "unit_net_cents": line.unit_net_cents,
+            "tax_category": line.tax_category.value,
+            "starts_on": line.starts_on,
+            "ends_on": line.ends_on,
+            "created_at": tx.action.at,
+            "invoice_line_id": key,
+        }
+        for key, line in billed
+        if not line.item_id
+    ]
+    await insert_all(BillingItem, items, db=tx.db)

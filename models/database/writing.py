@@ -38,14 +38,22 @@ async def insert_all(
     """
     if not rows:
         return []
-    names = ", ".join(f'"{name}"' for name in rows[0])
-    places = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
     inserted = await execute(
-        f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES {places} RETURNING id',  # noqa: S608 - column names
+        _insert_all_statement(model, tuple(rows[0]), len(rows)),
         *(value for row in rows for value in row.values()),
         db=db,
     )
-    return sorted(row["id"] for row in inserted)
+    return sorted(row["key"] for row in inserted)
+
+
+@cache
+def _insert_all_statement(model: type[Model], columns: tuple[str, ...], count: int) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    places = ", ".join([f"({', '.join('?' * len(columns))})"] * count)
+    return (
+        f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES {places} '  # noqa: S608 - column names
+        f'RETURNING "{model._meta.pk_attr}" AS key'
+    )
 
 
 @cache
