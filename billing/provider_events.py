@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import structlog
 
-from billing import checkout, payment_methods, refunds
+from billing import chargebacks, checkout, payment_methods, refunds
 from billing.checkout import CheckoutServices
 from billing.gateways.gateway import Gateway, Subject
 from models.action import Action
@@ -150,6 +150,10 @@ async def _handle_refund(action: Action, services: CheckoutServices, event: Prov
     return True
 
 
+async def _handle_dispute(action: Action, services: CheckoutServices, event: ProviderEvent) -> bool:
+    return await chargebacks.apply_dispute(action, services.gateway, event.reference)
+
+
 async def _ignore(action: Action, services: CheckoutServices, event: ProviderEvent) -> bool:
     return False
 
@@ -160,7 +164,7 @@ _HANDLERS: dict[Subject, Handler] = {
     Subject.SETUP: _handle_setup,
     Subject.METHOD: _handle_method,
     Subject.REFUND: _handle_refund,
-    Subject.DISPUTE: _ignore,
+    Subject.DISPUTE: _handle_dispute,
     Subject.OTHER: _ignore,
 }
 

@@ -375,6 +375,13 @@ class Sandbox:
         )
         return (await SandboxDispute.get(charge_reference=reference)).reference
 
+    async def close_dispute(self, reference: str, *, is_won: bool) -> None:
+        """Let the bank decide an open dispute."""
+        status = DisputeStatus.WON if is_won else DisputeStatus.LOST
+        await SandboxDispute.filter(reference=reference, status=DisputeStatus.OPEN.value).update(
+            status=status.value
+        )
+
     async def find_dispute(self, reference: str) -> DisputeOutcome | None:
         dispute = await SandboxDispute.get_or_none(reference=reference)
         if dispute is None:

@@ -55,6 +55,10 @@ class BillingAuditAction(AuditAction):
     INVOICE_RECIPIENT_REMOVE = "invoice_recipient.remove", "A recipient of invoices was removed."
     PAYMENT_CHANGE = "payment.change", "The status of a payment changed."
     PAYMENT_CONFIRM = "payment.confirm", "The confirmation of a payment was begun."
+    PAYMENT_TAKE_BACK = (
+        "payment.take_back",
+        "A customer’s bank took back a payment, whose invoices are open again.",
+    )
     PAYMENT_METHOD_ADD = "payment_method.add", "Saving a payment method was begun."
     PAYMENT_METHOD_CHANGE = (
         "payment_method.change",

@@ -15,6 +15,7 @@ from billing.gateways.sandbox import Sandbox
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.provider_event import ProviderEvent, ProviderEventStatus
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.receivable import Receivable
 from models.operations.installation import Installation
 from tests.web.web_fixtures import Site, in_chunks, open_site, unconfirmed_payment
 from web.webhooks import MAX_BODY_BYTES
@@ -87,6 +88,35 @@ async def test_a_notification_that_comes_before_the_answer_finds_the_payment_by_
     await send(site, sandbox(site).notification("x", Subject.PAYMENT, reference, key))
     settled = await Payment.get()
     assert (settled.status, settled.provider_reference) == (PaymentStatus.SUCCEEDED, reference)
+
+
+async def test_a_charge_that_the_bank_took_back_opens_its_invoice_again_once(site: Site) -> None:
+    _, payment = await unconfirmed_payment(site)
+    reference = str(payment.provider_reference)
+    await sandbox(site).decide(reference, is_approved=True)
+    await send(site, sandbox(site).notification("x", Subject.PAYMENT, reference))
+    assert (await Receivable.get()).open_cents == 0
+    dispute = await sandbox(site).dispute(reference)
+    await send(site, sandbox(site).notification("opened", Subject.DISPUTE, dispute))
+    assert (await Receivable.get()).open_cents == 0  # the bank hasn't decided
+    await sandbox(site).close_dispute(dispute, is_won=False)
+    for _ in range(2):
+        await send(site, sandbox(site).notification("closed", Subject.DISPUTE, dispute))
+    receivable = await Receivable.get()
+    assert receivable.open_cents == receivable.gross_cents == payment.amount_cents
+    assert (await Payment.get()).refunded_cents == payment.amount_cents
+    assert await statuses() == [ProviderEventStatus.APPLIED] * 4
+
+
+async def test_a_dispute_that_was_won_changes_nothing(site: Site) -> None:
+    _, payment = await unconfirmed_payment(site)
+    reference = str(payment.provider_reference)
+    await sandbox(site).decide(reference, is_approved=True)
+    await send(site, sandbox(site).notification("x", Subject.PAYMENT, reference))
+    dispute = await sandbox(site).dispute(reference)
+    await sandbox(site).close_dispute(dispute, is_won=True)
+    await send(site, sandbox(site).notification("closed", Subject.DISPUTE, dispute))
+    assert (await Receivable.get()).open_cents == 0
 
 
 @pytest.mark.parametrize("subject", list(Subject))

@@ -1,0 +1,54 @@
+"""Charges that a customer's bank took back: chargebacks of cards, and returned direct debits.
+
+While the bank decides, nothing changes here. Once the money is lost, the invoices that it paid are
+open again.
+"""
+
+import structlog
+
+from billing.gateways.gateway import DisputeOutcome, DisputeStatus, Gateway
+from billing.settlement import lock_for_settlement, reverse_payment
+from models.action import Action
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.payment import Payment, PaymentStatus
+from models.idempotency import earlier_result, store_result
+
+log = structlog.stdlib.get_logger()
+
+
+async def apply_dispute(action: Action, gateway: Gateway, reference: str) -> bool:
+    """Read a dispute from the provider, and apply it once. Returns whether it is about a payment of
+    ours. Raises GatewayUnavailable.
+    """
+    dispute = await gateway.find_dispute(reference)
+    payment = (
+        await Payment.get_or_none(
+            provider=gateway.name, provider_reference=dispute.payment_reference
+        )
+        if dispute
+        else None
+    )
+    if dispute is None or payment is None:
+        return False
+    if dispute.status is DisputeStatus.LOST:
+        await _take_back(action, gateway, payment, dispute)
+    else:
+        log.warning("payment.disputed", payment=payment.pk, status=dispute.status.value)
+    return True
+
+
+async def _take_back(
+    action: Action, gateway: Gateway, payment: Payment, dispute: DisputeOutcome
+) -> None:
+    async with action.transaction() as tx:
+        await lock_for_settlement(tx, payment.account_id, payment.purchase_id)
+        payment = await tx.lock(Payment, payment.pk)
+        owner, key = f"provider:{gateway.name}", dispute.reference[:64]
+        if await earlier_result(tx, owner, "dispute", key, dispute.amount_cents):
+            return
+        left = payment.amount_cents - payment.refunded_cents
+        cents = min(dispute.amount_cents, left)
+        if payment.status is PaymentStatus.SUCCEEDED and cents > 0:
+            await reverse_payment(tx, payment, cents)
+            tx.audit(BillingAuditAction.PAYMENT_TAKE_BACK, payment, amount_cents=cents)
+        await store_result(tx, owner, "dispute", key, payment.pk)
