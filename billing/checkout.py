@@ -275,11 +275,11 @@ async def leave_confirmations(tx: Transaction, purchase: Purchase) -> None:
     """
     waiting = Payment.filter(purchase_id=purchase.pk, status=PaymentStatus.REQUIRES_ACTION)
     for payment in await tx.lock_rows(waiting):
-        await _end_payment(tx, payment, PaymentStatus.CANCELED)
-        await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
+        await end_payment(tx, payment, PaymentStatus.CANCELED)
+        await _await_other_payment(tx, purchase, payment)
 
 
-async def _end_payment(tx: Transaction, payment: Payment, status: PaymentStatus) -> None:
+async def end_payment(tx: Transaction, payment: Payment, status: PaymentStatus) -> None:
     payment.status, payment.settled_at = status, tx.action.at
     payment.confirmation_url = None
     await payment.save(using_db=tx.db)
@@ -411,9 +411,8 @@ async def _expire_or_wait(tx: Transaction, purchase: Purchase | None, payment: P
     """
     is_waiting = payment.status is PaymentStatus.REQUIRES_ACTION
     if is_waiting and payment.expires_at and payment.expires_at <= tx.action.at:
-        await _end_payment(tx, payment, PaymentStatus.EXPIRED)
-        if purchase and purchase.status is PurchaseStatus.PAYMENT_PENDING:
-            await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
+        await end_payment(tx, payment, PaymentStatus.EXPIRED)
+        await _await_other_payment(tx, purchase, payment)
     await _schedule_check(tx, payment, is_over=False)
 
 
@@ -454,10 +453,20 @@ async def _handle_outcome(tx: Transaction, purchase: Purchase | None, payment: P
     if purchase and payment.is_off_session:
         await handle_failed_collection(tx, purchase, payment)
     elif payment.status in (PaymentStatus.DECLINED, PaymentStatus.CANCELED):
-        if purchase and purchase.status is PurchaseStatus.PAYMENT_PENDING:
-            await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
+        await _await_other_payment(tx, purchase, payment)
     elif purchase and payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
         await emails.send_payment_confirmation_needed(tx, buyer, payment.confirmation_url)
+
+
+async def _await_other_payment(
+    tx: Transaction, purchase: Purchase | None, payment: Payment
+) -> None:
+    """Let a purchase be paid by another means after a payment that failed. Purchases whose invoice
+    is issued keep their status.
+    """
+    is_first_payment = payment.invoice_id is None and not payment.is_off_session
+    if purchase and is_first_payment and purchase.status is PurchaseStatus.PAYMENT_PENDING:
+        await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
 
 
 async def _activate(tx: Transaction, purchase: Purchase, payment: Payment) -> None:

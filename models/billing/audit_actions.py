@@ -44,6 +44,7 @@ class BillingAuditAction(AuditAction):
         "A step of the dunning schedule was taken for a late invoice (`days` after it was due).",
     )
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
+    INVOICE_PAY = "invoice.pay", "A payment of an issued invoice was attempted."
     INVOICE_RECIPIENT_ADD = (
         "invoice_recipient.add",
         "A member added a recipient of invoices, who was sent a confirmation email.",
@@ -99,3 +100,11 @@ class BillingAuditAction(AuditAction):
     REFUND_CHANGE = "refund.change", "The payment provider completed or refused a refund."
     PURCHASE_END = "purchase.end", "A purchase ended."
     PURCHASE_RENEW = "purchase.renew", "A period of a purchase was billed (`period_index`)."
+    PURCHASE_CANCEL = (
+        "purchase.cancel",
+        "A purchase was canceled at the end of the period that is paid.",
+    )
+    PURCHASE_UNDO_CANCELLATION = (
+        "purchase.undo_cancellation",
+        "The cancellation of a purchase was undone before it took effect.",
+    )

@@ -15,6 +15,11 @@ class BillingErrorCode(ErrorCode):
         "RECIPIENTS_FULL",
         _("A company can have at most %(maximum)s additional recipients. Remove one first."),
     )
+    INVOICE_SETTLED = ("INVOICE_SETTLED", _("Nothing is left to pay on this invoice."))
+    PAYMENT_IN_PROGRESS = (
+        "PAYMENT_IN_PROGRESS",
+        _("A payment of this invoice is in progress. Wait for its result."),
+    )
     INVOICE_NOT_POSSIBLE = (
         "INVOICE_NOT_POSSIBLE",
         _("An invoice can’t be issued at the moment. Nothing was charged. Contact support."),

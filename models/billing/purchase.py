@@ -51,6 +51,13 @@ class PurchaseStatus(StrEnum):
 
 
 _EXPIRED_AT_ONCE = 500
+RENEWING_STATUSES = (
+    PurchaseStatus.TRIALING,
+    PurchaseStatus.ACTIVE,
+    PurchaseStatus.PAST_DUE,
+    PurchaseStatus.PAUSED,
+    PurchaseStatus.SUSPENDED,
+)
 _NEXT_STEPS = {
     PurchaseStatus.DRAFT: _("Confirm the billing details before you pay."),
     PurchaseStatus.BILLING_CONFIRMED: _(
@@ -160,6 +167,34 @@ class Purchase(Model):
             purchase.billing_profile_id = profile.pk
             await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
             tx.audit(BillingAuditAction.PURCHASE_CONFIRM_BILLING, purchase)
+        return purchase
+
+    async def cancel(self, action: Action, reason: str | None) -> "Purchase":
+        """Cancel the purchase at the end of the period that is paid. It can be undone until then. A
+        repeat changes nothing. Raises TRANSITION_ILLEGAL for what doesn't renew.
+        """
+        async with action.transaction() as tx:
+            purchase = await tx.lock(Purchase, self.pk)
+            purchase.require_status(*RENEWING_STATUSES)
+            if not purchase.cancel_at_period_end:
+                purchase.cancel_at_period_end, purchase.cancel_reason = True, reason
+                purchase.canceled_at = action.at
+                await purchase.transition_to(tx, purchase.status)
+                tx.audit(BillingAuditAction.PURCHASE_CANCEL, purchase)
+        return purchase
+
+    async def undo_cancellation(self, action: Action) -> "Purchase":
+        """Let the purchase renew again. A repeat changes nothing. Raises TRANSITION_ILLEGAL once it
+        has ended.
+        """
+        async with action.transaction() as tx:
+            purchase = await tx.lock(Purchase, self.pk)
+            purchase.require_status(*RENEWING_STATUSES)
+            if purchase.cancel_at_period_end:
+                purchase.cancel_at_period_end, purchase.cancel_reason = False, None
+                purchase.canceled_at = None
+                await purchase.transition_to(tx, purchase.status)
+                tx.audit(BillingAuditAction.PURCHASE_UNDO_CANCELLATION, purchase)
         return purchase
 
     async def discard(self, action: Action) -> "Purchase":

@@ -89,6 +89,41 @@ class PurchasePayInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
+@strawberry.input(description="The invoice and how it is paid.")
+class InvoicePayInput:
+    invoice_id: strawberry.ID = strawberry.field(description="The ID of an invoice that is open.")
+    payment_method: str | None = strawberry.field(
+        default=None,
+        description="The payment provider's token for a payment method, never a card number. Null "
+        "with `paymentMethodId`.",
+    )
+    payment_method_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The ID of a saved payment method. Null with `paymentMethod`.",
+    )
+    return_url: str | None = strawberry.field(
+        default=None,
+        description="The page to which the bank sends the customer back. It must be one that the "
+        "operator allows.",
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The purchase to cancel.")
+class PurchaseCancelInput:
+    purchase_id: strawberry.ID = strawberry.field(description="The ID of a purchase that renews.")
+    reason: str | None = strawberry.field(
+        default=None, description="Why, in the customer's words, at most 200 characters."
+    )
+
+
+@strawberry.input(description="The purchase whose cancellation is undone.")
+class PurchaseUndoCancellationInput:
+    purchase_id: strawberry.ID = strawberry.field(
+        description="The ID of a purchase that was canceled and hasn't ended."
+    )
+
+
 _KIND = "The kind of payment method: a card, a direct debit mandate or a wallet."
 _METHOD = (
     "The payment provider's token for the payment method, when the customer's page has one "

@@ -5,10 +5,11 @@ from typing import Any
 
 from tortoise.queryset import QuerySet
 
-from billing import checkout
+from billing import checkout, invoice_payments
 from billing.checkout import UNKNOWN_METHOD
 from billing.payment_confirmation import begin_confirmation
 from models.billing.errors import BillingErrorCode
+from models.billing.invoice import Invoice
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentMethod
 from models.billing.purchase import Purchase
@@ -18,6 +19,7 @@ from models.text import client_key, line
 from models.translations import Translatable, _
 from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.inputs import (
+    InvoicePayInput,
     PaymentCancelInput,
     PaymentConfirmInput,
     PaymentRefreshInput,
@@ -52,7 +54,26 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
     )
 
 
-async def _method(context: Context, input: PurchasePayInput) -> str | PaymentMethod:
+async def pay_invoice(info: Info, input: InvoicePayInput) -> dict[str, Any]:
+    """Pay an issued invoice. A declined payment is returned together with the refusal."""
+    context = info.context
+    with Checks() as check:
+        invoice = await check.wait(
+            load_visible(Invoice, input.invoice_id, context.viewer, "invoiceId")
+        )
+        method = await check.wait(_method(context, input))
+        key = check(client_key, input.idempotency_key)
+        return_url = check(context.services.return_urls.check_optional, input.return_url)
+    return await _payload(
+        await invoice_payments.pay_invoice(
+            context.action(), checkout_services(context), invoice, method, key, return_url
+        )
+    )
+
+
+async def _method(
+    context: Context, input: PurchasePayInput | InvoicePayInput
+) -> str | PaymentMethod:
     """The saved method, or the provider's token of another one."""
     if input.payment_method_id is None:
         return line(input.payment_method or "", "paymentMethod", 64)

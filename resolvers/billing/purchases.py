@@ -27,10 +27,12 @@ from resolvers.addresses import postal_address
 from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.filters import PurchaseFilter, PurchaseOrder
 from resolvers.billing.inputs import (
+    PurchaseCancelInput,
     PurchaseConfirmBillingInput,
     PurchaseDiscardInput,
     PurchaseDraftInput,
     PurchaseRepriceInput,
+    PurchaseUndoCancellationInput,
 )
 from resolvers.context import Context, Info
 from resolvers.filters import filter_range, order_or_default
@@ -108,6 +110,22 @@ async def discard(info: Info, input: PurchaseDiscardInput) -> Purchase:
     """Discard a draft."""
     purchase = await load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
     return await purchase.discard(info.context.action())
+
+
+async def cancel(info: Info, input: PurchaseCancelInput) -> Purchase:
+    """Cancel a purchase at the end of its period."""
+    with Checks() as check:
+        purchase = await check.wait(
+            load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+        )
+        reason = check(line, input.reason, "reason", 200) if input.reason else None
+    return await purchase.cancel(info.context.action(), reason)
+
+
+async def undo_cancellation(info: Info, input: PurchaseUndoCancellationInput) -> Purchase:
+    """Let a canceled purchase renew again."""
+    purchase = await load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+    return await purchase.undo_cancellation(info.context.action())
 
 
 async def reprice(info: Info, input: PurchaseRepriceInput) -> Purchase:

@@ -57,6 +57,20 @@ class Purchase(Node):
     activated_at: datetime | None = field(
         "When the purchase was paid and became active. Null until then."
     )
+    bills_on: date | None = field(
+        "The day on which the next period is billed. Null when the purchase doesn't renew."
+    )
+    cancel_at_period_end: bool = field(
+        "Whether the purchase ends on `billsOn` instead of renewing. Can be undone until then."
+    )
+    canceled_at: datetime | None = field("When the purchase was canceled. Null unless it was.")
+    ended_on: date | None = field("The day on which the purchase ended. Null until then.")
+    past_due_since: date | None = field(
+        "The day since which an invoice of the purchase is overdue. Null when none is."
+    )
+    suspended_at: datetime | None = field(
+        "When the purchase was suspended because of an overdue invoice. Null unless it is."
+    )
     periods: list[Period] = edge(
         purchase_resolvers.upcoming_periods,
         needs=("anchor", "price_id"),

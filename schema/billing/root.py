@@ -131,6 +131,30 @@ class BillingMutation:
         audit=BillingAuditAction.PURCHASE_DISCARD,
         description="Discards a draft that isn't paid.",
     )
+    purchase_cancel: PurchasePayload | None = mutation(
+        purchase_resolvers.cancel,
+        "purchase",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_CANCEL,
+        description="Cancels a purchase at the end of the period that is paid. Until then it can "
+        "be used, and the cancellation can be undone.",
+    )
+    purchase_undo_cancellation: PurchasePayload | None = mutation(
+        purchase_resolvers.undo_cancellation,
+        "purchase",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_UNDO_CANCELLATION,
+        description="Lets a canceled purchase renew again, as long as it hasn't ended.",
+    )
+    invoice_pay: PaymentPayload | None = mutation(
+        payment_resolvers.pay_invoice,
+        "purchase",
+        "payment",
+        allow=buyer,
+        audit=BillingAuditAction.INVOICE_PAY,
+        description="Pays what is open on an invoice. Once nothing is overdue any more, purchases "
+        "that were suspended are active again.",
+    )
     purchase_reprice: PurchasePayload | None = mutation(
         purchase_resolvers.reprice,
         "purchase",

@@ -217,6 +217,17 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {("priceId",), ("quantity",), ("idempotencyKey",)},
     ),
     "purchaseDiscard": (owner, {"purchaseId": BAD_ID}, {("purchaseId",)}),
+    "purchaseCancel": (
+        owner,
+        {"purchaseId": BAD_ID, "reason": LONG},
+        {("purchaseId",), ("reason",)},
+    ),
+    "purchaseUndoCancellation": (owner, {"purchaseId": BAD_ID}, {("purchaseId",)}),
+    "invoicePay": (
+        owner,
+        {"invoiceId": BAD_ID, "paymentMethod": "", "idempotencyKey": "", "returnUrl": "x"},
+        {("invoiceId",), ("paymentMethod",), ("idempotencyKey",), ("returnUrl",)},
+    ),
     "purchaseReprice": (owner, {"purchaseId": BAD_ID, "grossCents": 1}, {("purchaseId",)}),
     "paymentCancel": (owner, {"paymentId": BAD_ID}, {("paymentId",)}),
     "purchaseConfirmBilling": (

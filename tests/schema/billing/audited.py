@@ -10,6 +10,8 @@ from models.billing.invoice import Invoice
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod
 from models.billing.provider_event import ProviderEvent, ProviderEventStatus
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.receivable import Receivable
 from models.viewer import Viewer
 from resolvers.ids import encode
 from tests.billing.bank.statement_fixtures import Entry, Transfer, camt
@@ -289,3 +291,40 @@ async def purchase_pay_by_transfer(scenario: Scenario) -> None:
             purchaseId=purchase,
             idempotencyKey="MARKED KEY",
         )
+
+
+async def active_purchase(scenario: Scenario) -> Purchase:
+    await purchase_pay(scenario)
+    purchase = await Purchase.filter(status=PurchaseStatus.ACTIVE).order_by("-id").first()
+    assert purchase is not None
+    return purchase
+
+
+async def purchase_cancel(scenario: Scenario) -> str:
+    key = encode("Purchase", (await active_purchase(scenario)).pk)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner, "purchaseCancel", purchaseId=key, reason="MARKED REASON"
+        )
+    return key
+
+
+async def purchase_undo_cancellation(scenario: Scenario) -> None:
+    key = await purchase_cancel(scenario)
+    for _ in range(2):
+        await scenario.mutate(scenario.owner, "purchaseUndoCancellation", purchaseId=key)
+
+
+async def invoice_pay(scenario: Scenario) -> None:
+    purchase = await active_purchase(scenario)
+    await Receivable.filter(invoice__purchase_id=purchase.pk).update(
+        open_cents=3480, settled_at=None
+    )
+    invoice = await Invoice.get(purchase_id=purchase.pk)
+    await scenario.mutate(
+        scenario.owner,
+        "invoicePay",
+        invoiceId=encode("Invoice", invoice.pk),
+        paymentMethod="pm_sandbox_success",
+        idempotencyKey="MARKED INVOICE KEY",
+    )

@@ -1,0 +1,141 @@
+"""P3.7: a customer pays a late invoice, and cancels a purchase or changes their mind."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from billing.checkout import CheckoutServices
+from billing.dunning import dun_late_invoices
+from billing.renewals import bill_due_periods
+from models.action import Action
+from models.billing.invoice import Invoice
+from models.billing.offer import Price
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.viewer import Viewer
+from resolvers.context import Services
+from resolvers.ids import encode
+from tests.schema.billing.test_invoice_emails import buy
+from tests.schema.conftest import Dataset
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Execute
+
+PAY = """mutation($i: InvoicePayInput!) { invoicePay(input: $i) {
+    purchase { status suspendedAt pastDueSince billsOn } payment { status amount { amountCents } }
+    userErrors { code field } } }"""
+CANCEL = """mutation($i: PurchaseCancelInput!) { purchaseCancel(input: $i) {
+    purchase { status cancelAtPeriodEnd billsOn } userErrors { code field } } }"""
+UNDO = """mutation($i: PurchaseUndoCancellationInput!) { purchaseUndoCancellation(input: $i) {
+    purchase { status cancelAtPeriodEnd canceledAt } userErrors { code field } } }"""
+
+
+def on(action: Action, day: date) -> Action:
+    return replace(action, at=datetime(day.year, day.month, day.day, 11, tzinfo=UTC))
+
+
+@pytest.fixture
+async def purchase(dataset: Dataset, action: Action, services: Services, price: Price) -> Purchase:
+    """A purchase of Paul's company, bought on 23 November 2026."""
+    await buy(action, services, price, dataset.paul.owner)
+    purchase = await Purchase.filter(status=PurchaseStatus.ACTIVE).order_by("-id").first()
+    assert purchase
+    return purchase
+
+
+async def suspend(purchase: Purchase, action: Action, services: Services) -> Invoice:
+    """Lets the card fail for the period of 23 December, until the purchase is suspended."""
+    await Payment.filter(purchase_id=purchase.pk).update(method="pm_sandbox_declined")
+    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    await bill_due_periods(on(action, date(2026, 12, 23)), checkout_services)
+    await dun_late_invoices(on(action, date(2027, 1, 10)), checkout_services)
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.SUSPENDED
+    return await Invoice.get(purchase_id=purchase.pk, receivable__open_cents__gt=0)
+
+
+async def pay(
+    execute: "Execute", viewer: Viewer, invoice: Invoice, method: str, key: str
+) -> dict[str, Any]:
+    values = {
+        "invoiceId": encode("Invoice", invoice.pk),
+        "paymentMethod": method,
+        "idempotencyKey": key,
+    }
+    payload: dict[str, Any] = (await execute(viewer, PAY, i=values))["data"]["invoicePay"]
+    return payload
+
+
+async def test_p3_7_paying_a_late_invoice_makes_a_suspended_purchase_active(
+    execute: "Execute", dataset: Dataset, purchase: Purchase, action: Action, services: Services
+) -> None:
+    invoice, owner = await suspend(purchase, action, services), dataset.paul.owner
+    declined = await pay(execute, owner, invoice, "pm_sandbox_declined", "one")
+    assert [error["code"] for error in declined["userErrors"]] == ["PAYMENT_DECLINED"]
+    assert declined["purchase"]["status"] == "SUSPENDED"
+    paid = await pay(execute, owner, invoice, "pm_sandbox_success", "two")
+    assert paid == {
+        "purchase": {
+            "status": "ACTIVE",
+            "suspendedAt": None,
+            "pastDueSince": None,
+            "billsOn": "2027-01-23",
+        },
+        "payment": {"status": "SUCCEEDED", "amount": {"amountCents": 3480}},
+        "userErrors": [],
+    }
+    assert await pay(execute, owner, invoice, "pm_sandbox_success", "two") == paid
+    again = await pay(execute, owner, invoice, "pm_sandbox_success", "three")
+    assert [error["code"] for error in again["userErrors"]] == ["INVOICE_SETTLED"]
+
+
+async def test_an_unfinished_confirmation_is_left_for_another_payment_method(
+    execute: "Execute", dataset: Dataset, purchase: Purchase, action: Action, services: Services
+) -> None:
+    invoice, owner = await suspend(purchase, action, services), dataset.paul.owner
+    waiting = await pay(execute, owner, invoice, "pm_sandbox_confirmation", "one")
+    assert waiting["payment"]["status"] == "REQUIRES_ACTION"
+    assert waiting["purchase"]["status"] == "SUSPENDED"
+    paid = await pay(execute, owner, invoice, "pm_sandbox_success", "two")
+    assert paid["purchase"]["status"] == "ACTIVE"
+    statuses = await Payment.filter(invoice_id=invoice.pk).order_by("id")
+    assert [payment.status for payment in statuses][-2:] == [
+        PaymentStatus.CANCELED,
+        PaymentStatus.SUCCEEDED,
+    ]
+
+
+async def test_the_invoice_of_another_company_does_not_exist(
+    execute: "Execute", dataset: Dataset, purchase: Purchase, action: Action, services: Services
+) -> None:
+    invoice = await suspend(purchase, action, services)
+    payload = await pay(execute, dataset.marie.owner, invoice, "pm_sandbox_success", "one")
+    assert payload["userErrors"] == [{"code": "NOT_FOUND", "field": ["input", "invoiceId"]}]
+    assert payload["payment"] is None
+
+
+async def test_a_cancellation_takes_effect_at_the_end_of_the_period_and_can_be_undone(
+    execute: "Execute", dataset: Dataset, purchase: Purchase, action: Action, services: Services
+) -> None:
+    owner, key = dataset.paul.owner, {"purchaseId": encode("Purchase", purchase.pk)}
+    canceled = await execute(owner, CANCEL, i=key | {"reason": "Trop cher"})
+    assert canceled["data"]["purchaseCancel"]["purchase"] == {
+        "status": "ACTIVE",
+        "cancelAtPeriodEnd": True,
+        "billsOn": "2026-12-23",
+    }
+    undone = await execute(owner, UNDO, i=key)
+    assert undone["data"]["purchaseUndoCancellation"]["purchase"] == {
+        "status": "ACTIVE",
+        "cancelAtPeriodEnd": False,
+        "canceledAt": None,
+    }
+    await execute(owner, CANCEL, i=key)
+    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    await bill_due_periods(on(action, date(2026, 12, 24)), checkout_services)
+    ended = await Purchase.get(pk=purchase.pk)
+    assert (ended.status, ended.ended_on) == (PurchaseStatus.CANCELED, date(2026, 12, 23))
+    late = await execute(owner, UNDO, i=key)
+    errors = late["data"]["purchaseUndoCancellation"]["userErrors"]
+    assert [error["code"] for error in errors] == ["TRANSITION_ILLEGAL"]
