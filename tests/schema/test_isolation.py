@@ -49,6 +49,7 @@ ARGUMENTS = {
     "users": 'search: "mark"',
     "ticket": 'number: "CAM-2026-000002"',  # Marie's
     "invoice": 'number: "FA-2026-000002"',
+    "purchaseQuote": f'priceId: "{encode("Price", 1)}"',
     "purchase": f'id: "{encode("Purchase", 2)}"',
     "account": f'id: "{encode("Account", 2)}"',
 }
