@@ -35,6 +35,7 @@ TABLES = (
     "refund",
     "receivable",
     "dunning_step",
+    "dispute",
     "billing_item",
     "counter",
     "document_request",

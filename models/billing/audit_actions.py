@@ -34,6 +34,10 @@ class BillingAuditAction(AuditAction):
         "bank_statement.import",
         "A bank statement was imported, with so many lines, of which so many were new.",
     )
+    DISPUTE_DECIDE = (
+        "dispute.decide",
+        "A dispute of an invoice was accepted or rejected (`status`).",
+    )
     FEC_EXPORT = "fec.export", "A link to the file of accounting entries of a year was made."
     INVOICE_CREDIT = (
         "invoice.credit",
@@ -43,6 +47,7 @@ class BillingAuditAction(AuditAction):
         "invoice.dun",
         "A step of the dunning schedule was taken for a late invoice (`days` after it was due).",
     )
+    INVOICE_DISPUTE = "invoice.dispute", "A member of a company disputed an invoice."
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
     INVOICE_PAY = "invoice.pay", "A payment of an issued invoice was attempted."
     INVOICE_RECIPIENT_ADD = (
@@ -54,6 +59,10 @@ class BillingAuditAction(AuditAction):
         "A recipient of invoices confirmed or declined (`accepted`).",
     )
     INVOICE_RECIPIENT_REMOVE = "invoice_recipient.remove", "A recipient of invoices was removed."
+    PAYMENT_REPORT_NO_ACCESS = (
+        "payment.report_no_access",
+        "A member of a company reported a payment after which a purchase can't be used.",
+    )
     PAYMENT_CHANGE = "payment.change", "The status of a payment changed."
     PAYMENT_CONFIRM = "payment.confirm", "The confirmation of a payment was begun."
     PAYMENT_TAKE_BACK = (
@@ -91,6 +100,10 @@ class BillingAuditAction(AuditAction):
     PURCHASE_RESTORE = (
         "purchase.restore",
         "A purchase is active again because nothing is overdue any more.",
+    )
+    PURCHASE_GRANT_ACCESS = (
+        "purchase.grant_access",
+        "The staff let a company use a purchase although an invoice is open (`reason` says why).",
     )
     PURCHASE_PAY = "purchase.pay", "A payment of a purchase was attempted."
     PURCHASE_PAY_BY_TRANSFER = (

@@ -107,3 +107,11 @@ class BillingErrorCode(ErrorCode):
         "REFUND_NOT_POSSIBLE",
         _("This was paid by bank transfer, which can’t be refunded here. Keep it as a balance."),
     )
+    NOT_DISPUTABLE = (
+        "NOT_DISPUTABLE",
+        _("A credit note can’t be disputed. Choose an invoice."),
+    )
+    ALREADY_DISPUTED = (
+        "ALREADY_DISPUTED",
+        _("This invoice is already disputed. Reply in the ticket of the dispute."),
+    )

@@ -36,6 +36,7 @@ MODULES = [
     "models.billing.billing_period",
     "models.billing.billing_profile",
     "models.billing.dunning",
+    "models.billing.dispute",
     "models.billing.invoice",
     "models.billing.invoice_recipient",
     "models.accounts.legal_name",

@@ -14,6 +14,7 @@ from resolvers.accounts import invitations as invitation_resolvers
 from resolvers.accounts import legal_names as legal_name_resolvers
 from resolvers.accounts.filters import LegalNameChangeOrder
 from resolvers.addresses import address_of
+from resolvers.billing import disputes as dispute_resolvers
 from resolvers.billing import entitlements as entitlement_resolvers
 from resolvers.billing import invoice_recipients as recipient_resolvers
 from resolvers.billing import invoices as invoice_resolvers
@@ -32,6 +33,7 @@ from schema.user_errors import UserError, errors
 
 if TYPE_CHECKING:
     from schema.accounts.legal_names import LegalNameChange
+    from schema.billing.disputes import Dispute
     from schema.billing.entitlements import Entitlement
     from schema.billing.invoice_recipients import InvoiceRecipient
     from schema.billing.invoices import Invoice
@@ -165,6 +167,11 @@ class Account(Node):
             description="What the company may use now, for other systems of the vendor. Visible to "
             "agents and to members who can buy.",
         )
+    )
+    disputes: list[Annotated["Dispute", strawberry.lazy("schema.billing.disputes")]] = edge(
+        dispute_resolvers.account_disputes,
+        description="The company's disputes of invoices, oldest first. Visible to agents and to "
+        "members who can buy.",
     )
     invoice_recipients: list[
         Annotated["InvoiceRecipient", strawberry.lazy("schema.billing.invoice_recipients")]

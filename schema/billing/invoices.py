@@ -8,6 +8,7 @@ import strawberry
 import models.billing.invoice
 from models.billing.receivable import InvoiceState
 from resolvers.billing import credit_notes as credit_resolvers
+from resolvers.billing import disputes as dispute_resolvers
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing import transfers as transfer_resolvers
@@ -18,6 +19,7 @@ from schema.fields import edge, field
 from schema.nodes import Node, backed_by
 
 if TYPE_CHECKING:
+    from schema.billing.disputes import Dispute
     from schema.billing.purchases import Purchase
 
 
@@ -107,4 +109,8 @@ class Invoice(Node):
     refunds: list[Refund] = edge(
         credit_resolvers.refunds_of_credit_note,
         description="The refunds for a credit note. Empty for an invoice.",
+    )
+    disputes: list[Annotated["Dispute", strawberry.lazy("schema.billing.disputes")]] = edge(
+        dispute_resolvers.disputes_of,
+        description="The disputes of the invoice, oldest first. At most one is open.",
     )

@@ -6,6 +6,7 @@ from auth.rules import agent, anyone, buyer, operator
 from models.billing.audit_actions import BillingAuditAction
 from resolvers.billing import bank as bank_resolvers
 from resolvers.billing import credit_notes as credit_resolvers
+from resolvers.billing import disputes as dispute_resolvers
 from resolvers.billing import exports as export_resolvers
 from resolvers.billing import invoice_recipients as recipient_resolvers
 from resolvers.billing import invoices as invoice_resolvers
@@ -24,6 +25,7 @@ from schema.billing.bank import (
     BankStatement,
     BankStatementImportPayload,
 )
+from schema.billing.disputes import DisputePayload, PaymentReportNoAccessPayload
 from schema.billing.invoice_recipients import (
     InvoiceRecipientAddPayload,
     InvoiceRecipientRemovePayload,
@@ -201,7 +203,7 @@ class BillingMutation:
         payment_resolvers.refresh_payment,
         "purchase",
         "payment",
-        allow=buyer,
+        allow=buyer | agent,
         audit=BillingAuditAction.PAYMENT_CHANGE,
         description="Queries the payment provider for the current status of a payment.",
     )
@@ -280,6 +282,47 @@ class BillingMutation:
         "settles what is open first; of the rest, `refund` says what becomes. An agent may credit "
         "up to €200 of an invoice, a supervisor up to €1,000, an operator all of it. Requires a "
         "step-up.",
+    )
+    invoice_dispute: DisputePayload | None = mutation(
+        dispute_resolvers.dispute_invoice,
+        "dispute",
+        allow=buyer,
+        audit=BillingAuditAction.INVOICE_DISPUTE,
+        description="Disputes an invoice: opens a ticket, and stops the dunning of the invoice "
+        "until the staff has decided.",
+    )
+    dispute_accept: DisputePayload | None = mutation(
+        dispute_resolvers.accept,
+        "dispute",
+        allow=agent,
+        audit=BillingAuditAction.DISPUTE_DECIDE,
+        description="Accepts a dispute with a credit note, within the same limits as "
+        "`invoiceCredit`. Requires a step-up.",
+    )
+    dispute_reject: DisputePayload | None = mutation(
+        dispute_resolvers.reject,
+        "dispute",
+        allow=agent,
+        audit=BillingAuditAction.DISPUTE_DECIDE,
+        description="Rejects a dispute. What is open of the invoice is due again, as many days "
+        "later as the dispute took.",
+    )
+    payment_report_no_access: PaymentReportNoAccessPayload | None = mutation(
+        dispute_resolvers.report_no_access,
+        "ticket",
+        "payment",
+        allow=buyer,
+        audit=BillingAuditAction.PAYMENT_REPORT_NO_ACCESS,
+        description="Opens a ticket about a payment after which a purchase can't be used. Its "
+        "message carries the details of the payment, the purchase and the invoice.",
+    )
+    purchase_grant_access: PurchasePayload | None = mutation(
+        dispute_resolvers.grant_access,
+        "purchase",
+        allow=agent,
+        audit=BillingAuditAction.PURCHASE_GRANT_ACCESS,
+        description="Lets a company use a purchase that is past due or suspended, although an "
+        "invoice is open. Requires a step-up.",
     )
     invoice_recipient_add: InvoiceRecipientAddPayload | None = mutation(
         recipient_resolvers.add,

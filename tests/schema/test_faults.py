@@ -94,6 +94,37 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         },
         {("invoiceId",), ("lines", "0", "lineId"), ("reason",), ("idempotencyKey",)},
     ),
+    "invoiceDispute": (
+        owner,
+        {
+            "invoiceId": BAD_ID,
+            "reason": "PRICE",
+            "body": " ",
+            "fileIds": ["x"],
+            "idempotencyKey": "",
+        },
+        {("invoiceId",), ("body",), ("fileIds", "0"), ("idempotencyKey",)},
+    ),
+    "disputeAccept": (
+        agent_viewer,
+        {
+            "disputeId": BAD_ID,
+            "lines": [{"lineId": "x", "quantity": 1}],
+            "reason": " ",
+            "idempotencyKey": "",
+        },
+        {("disputeId",), ("lines", "0", "lineId"), ("reason",), ("idempotencyKey",)},
+    ),
+    "disputeReject": (
+        agent_viewer,
+        {"disputeId": BAD_ID, "reason": " "},
+        {("disputeId",), ("reason",)},
+    ),
+    "paymentReportNoAccess": (
+        owner,
+        {"paymentId": BAD_ID, "body": " ", "idempotencyKey": ""},
+        {("paymentId",), ("body",), ("idempotencyKey",)},
+    ),
     "bankLineMatchReversal": (
         operator_viewer,
         {"lineId": BAD_ID, "originalId": "x"},

@@ -15,7 +15,12 @@ from models.billing.receivable import Receivable
 from models.viewer import Viewer
 from resolvers.ids import encode
 from tests.billing.bank.statement_fixtures import Entry, Transfer, camt
-from tests.schema.audited_fixtures import Scenario, operator_viewer, owner_with_step_up
+from tests.schema.audited_fixtures import (
+    Scenario,
+    agent_viewer,
+    operator_viewer,
+    owner_with_step_up,
+)
 
 if TYPE_CHECKING:
     pass
@@ -265,6 +270,74 @@ async def invoice_credit(scenario: Scenario) -> None:
             reason="MARKED REASON",
             refund="PAYMENT",
             idempotencyKey="MARKED KEY",
+        )
+
+
+async def invoice_dispute(scenario: Scenario) -> str:
+    invoice = await paid_invoice(scenario)
+    for _ in range(2):
+        payload = await scenario.mutate(
+            scenario.owner,
+            "invoiceDispute",
+            "dispute { id }",
+            invoiceId=invoice,
+            reason="PRICE",
+            body="MARKED BODY",
+            idempotencyKey="MARKED KEY",
+        )
+    return str(payload["dispute"]["id"])
+
+
+async def dispute_accept(scenario: Scenario) -> None:
+    dispute = await invoice_dispute(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            await agent_viewer(scenario),
+            "disputeAccept",
+            disputeId=dispute,
+            whole=True,
+            reason="MARKED REASON",
+            refund="PAYMENT",
+            idempotencyKey="MARKED KEY",
+        )
+
+
+async def dispute_reject(scenario: Scenario) -> None:
+    dispute = await invoice_dispute(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            await agent_viewer(scenario),
+            "disputeReject",
+            disputeId=dispute,
+            reason="MARKED REASON",
+        )
+
+
+async def payment_report_no_access(scenario: Scenario) -> None:
+    await purchase_pay(scenario)
+    payment = await Payment.all().order_by("-id").first()
+    assert payment is not None
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "paymentReportNoAccess",
+            paymentId=encode("Payment", payment.pk),
+            body="MARKED BODY",
+            idempotencyKey="MARKED KEY",
+        )
+
+
+async def purchase_grant_access(scenario: Scenario) -> None:
+    await purchase_pay(scenario)
+    purchase = await Purchase.all().order_by("-id").first()
+    assert purchase is not None
+    await Purchase.filter(pk=purchase.pk).update(status=PurchaseStatus.SUSPENDED)
+    for _ in range(2):
+        await scenario.mutate(
+            await agent_viewer(scenario),
+            "purchaseGrantAccess",
+            purchaseId=encode("Purchase", purchase.pk),
+            reason="FAULT",
         )
 
 

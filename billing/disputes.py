@@ -1,0 +1,271 @@
+"""Disputes of invoices, and purchases that were paid but can't be used.
+
+A dispute opens a ticket, whose first message has its text and files. Until it is decided, the
+invoice is not dunned; then dunning goes on from where it was. An accepted dispute is settled by a
+credit note (billing/credit_notes.py), a rejected one by a reason. Both are written in the ticket,
+which sends them to the requester.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from auth.services import AuthServices
+from billing.checkout import CheckoutServices
+from billing.credit_notes import (
+    CreditRequest,
+    issue_credit_note,
+    lock_for_credit,
+    prepare_credit,
+)
+from billing.refunds import refund_pending
+from models.accounts.account import Account
+from models.action import Action, Transaction
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.dispute import Dispute, DisputeReason, DisputeStatus
+from models.billing.errors import BillingErrorCode
+from models.billing.invoice import DocumentType, Invoice
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.receivable import Receivable
+from models.clock import local_date
+from models.errors import CommonErrorCode, Refusal, TransactionConflict
+from models.idempotency import earlier_result, has_earlier_result, store_result
+from models.identity.user import User
+from models.support.file import attach_to_message, lock_files
+from models.support.ticket import Category, Channel, Ticket
+from models.translations import _, text
+
+TEXT_LENGTH = 4_000
+_SUBJECT = _("Dispute of invoice %(number)s")
+_ACCEPTED = _("We accept your dispute of invoice %(number)s. Credit note: %(credit_note)s.")
+_REJECTED = _("We can’t accept your dispute of invoice %(number)s. %(reason)s")
+
+
+@dataclass(frozen=True)
+class DisputeRequest:
+    """What a member of a company objects to an invoice."""
+
+    invoice_id: int
+    reason: DisputeReason
+    body: str
+    file_ids: tuple[int, ...] = ()
+
+
+async def open_dispute(
+    action: Action,
+    auth: AuthServices,
+    account: Account,
+    requester: User,
+    request: DisputeRequest,
+    key: str,
+) -> Dispute:
+    """Dispute an invoice of a company: open a ticket, and stop the dunning of the invoice. The same
+    key returns the same dispute.
+
+    Raises NOT_DISPUTABLE, ALREADY_DISPUTED, FILE_REFUSED, IDEMPOTENCY_MISMATCH and Throttled.
+    """
+    owner = f"user:{requester.pk}"
+    arguments = [request.invoice_id, request.reason.value, request.body, list(request.file_ids)]
+    async with action.transaction() as tx:
+        if earlier_id := await earlier_result(tx, owner, "invoiceDispute", key, arguments):
+            return await Dispute.get(pk=earlier_id, using_db=tx.db)
+        await auth.count_ticket(requester, account.pk)
+        await tx.lock(Account, account.pk)
+        invoice = await Invoice.get(pk=request.invoice_id, using_db=tx.db)
+        if invoice.type is DocumentType.CREDIT_NOTE:
+            raise Refusal(BillingErrorCode.NOT_DISPUTABLE, "input", "invoiceId")
+        [receivable] = await tx.lock_rows(Receivable.filter(invoice_id=invoice.pk))
+        if receivable.disputed_at:
+            raise Refusal(BillingErrorCode.ALREADY_DISPUTED, "input", "invoiceId")
+        receivable.disputed_at = action.at
+        await receivable.save(using_db=tx.db, update_fields=["disputed_at"])
+        await lock_files(tx, request.file_ids)
+        ticket = await Ticket.open(
+            tx,
+            account,
+            requester,
+            subject=text(_SUBJECT, requester.locale, number=invoice.number),
+            channel=Channel.WEB,
+            category=Category.BILLING,
+        )
+        message = await ticket.post(tx, requester, request.body, f"dispute:{key}"[:64])
+        await attach_to_message(tx, account.pk, message, requester, request.file_ids)
+        dispute = await Dispute.create(
+            using_db=tx.db,
+            account=account,
+            invoice=invoice,
+            ticket=ticket,
+            reason=request.reason,
+            created_at=action.at,
+        )
+        await store_result(tx, owner, "invoiceDispute", key, dispute.pk)
+        tx.audit(BillingAuditAction.INVOICE_DISPUTE, dispute, reason=request.reason.value)
+    return dispute
+
+
+async def accept_dispute(
+    action: Action,
+    services: CheckoutServices,
+    actor: User,
+    dispute: Dispute,
+    request: CreditRequest,
+    key: str,
+) -> Dispute:
+    """Accept an open dispute with a credit note. The same key returns the same result. Raises
+    TRANSITION_ILLEGAL for a decided one, and what `credit_notes.credit_invoice` raises.
+    """
+    owner, operation = f"user:{actor.pk}", "disputeAccept"
+    arguments = [dispute.pk, request.reason, request.refund.value, request.gross_cents]
+    arguments.append([[line.line_id, line.quantity, line.net_cents] for line in request.lines])
+    is_repeat = await has_earlier_result(owner, operation, key)
+    if not is_repeat:
+        _require_open(dispute)
+    prepared = None if is_repeat else await prepare_credit(services.seller, action, request)
+    async with action.transaction() as tx:
+        if not await earlier_result(tx, owner, operation, key, arguments):
+            if prepared is None:
+                raise TransactionConflict("the earlier request was rolled back")
+            purchases = await lock_for_credit(tx, prepared.invoice)
+            dispute = await tx.lock(Dispute, dispute.pk)
+            _require_open(dispute)
+            credit_note = await issue_credit_note(
+                tx, services.seller, actor, purchases, request, prepared
+            )
+            dispute.credit_note_id = credit_note.pk
+            await _decide(tx, dispute, actor, DisputeStatus.ACCEPTED)
+            await store_result(tx, owner, operation, key, dispute.pk)
+    dispute = await Dispute.get(pk=dispute.pk).select_related("invoice", "credit_note")
+    await refund_pending(action, services.gateway, credit_note_id=dispute.credit_note_id)
+    assert dispute.credit_note is not None, "an accepted dispute"  # noqa: S101
+    await _answer(action, actor, dispute, credit_note=dispute.credit_note.number)
+    return dispute
+
+
+async def reject_dispute(action: Action, actor: User, dispute: Dispute, reason: str) -> Dispute:
+    """Reject an open dispute for a reason, which the requester reads in the ticket. A repeat
+    changes nothing. Raises TRANSITION_ILLEGAL for an accepted one.
+    """
+    async with action.transaction() as tx:
+        await tx.lock(Account, dispute.account_id)
+        await tx.lock_rows(Receivable.filter(invoice_id=dispute.invoice_id))
+        dispute = await tx.lock(Dispute, dispute.pk)
+        if dispute.status is not DisputeStatus.REJECTED:
+            _require_open(dispute)
+            await _decide(tx, dispute, actor, DisputeStatus.REJECTED)
+    dispute = await Dispute.get(pk=dispute.pk).select_related("invoice")
+    await _answer(action, actor, dispute, reason=reason)
+    return dispute
+
+
+def _require_open(dispute: Dispute) -> None:
+    if dispute.status is not DisputeStatus.OPEN:
+        raise Refusal(
+            CommonErrorCode.TRANSITION_ILLEGAL,
+            "input",
+            "disputeId",
+            message=_("This dispute has already been decided."),
+        )
+
+
+async def _decide(tx: Transaction, dispute: Dispute, actor: User, status: DisputeStatus) -> None:
+    """Store a decision. What is still open of the invoice is due again, as many days later as the
+    dispute took, so that dunning goes on from where it was.
+    """
+    dispute.status, dispute.decided_at, dispute.decider_id = status, tx.action.at, actor.pk
+    await dispute.save(using_db=tx.db)
+    receivable = await Receivable.get(invoice_id=dispute.invoice_id, using_db=tx.db)
+    pause = tx.action.day - local_date(receivable.disputed_at or tx.action.at)
+    receivable.disputed_at = None
+    receivable.due_on += pause
+    if receivable.next_dunning_on:
+        receivable.next_dunning_on += pause
+    await receivable.save(
+        using_db=tx.db, update_fields=["disputed_at", "due_on", "next_dunning_on"]
+    )
+    tx.audit(BillingAuditAction.DISPUTE_DECIDE, dispute, status=status.value)
+
+
+async def _answer(action: Action, actor: User, dispute: Dispute, **values: str) -> None:
+    """Write the decision into the ticket, once, and solve it."""
+    ticket = await Ticket.get(pk=dispute.ticket_id).select_related("requester")
+    message = _ACCEPTED if dispute.status is DisputeStatus.ACCEPTED else _REJECTED
+    body = text(message, ticket.requester.locale, number=dispute.invoice.number, **values)
+    async with action.transaction() as tx:
+        ticket = await tx.lock(Ticket, ticket.pk)
+        key = f"dispute:{dispute.pk}"
+        if ticket.is_finished or await _was_answered(tx, ticket, key):
+            return
+        await ticket.post(tx, actor, body, key)
+        await ticket.mark_solved(tx)
+
+
+async def _was_answered(tx: Transaction, ticket: Ticket, key: str) -> bool:
+    return await ticket.messages.filter(client_message_id=key).using_db(tx.db).exists()
+
+
+class AccessReason(StrEnum):
+    """Why the staff lets a company use a purchase before its invoice is paid."""
+
+    PAYMENT_PROVEN = "PAYMENT_PROVEN"
+    FAULT = "FAULT"
+    GOODWILL = "GOODWILL"
+
+
+_NO_ACCESS_SUBJECT = _("Paid, but no access: payment %(payment)s")
+
+
+@dataclass(frozen=True)
+class NoAccessReport:
+    """A payment of a company, and what a member says about it."""
+
+    payment_id: int
+    details: str
+    body: str
+
+
+async def report_no_access(
+    action: Action,
+    auth: AuthServices,
+    account: Account,
+    requester: User,
+    report: NoAccessReport,
+    key: str,
+) -> Ticket:
+    """Open a ticket about a payment after which a purchase can't be used. Its message carries the
+    details of the transaction. The same key returns the same ticket. Raises IDEMPOTENCY_MISMATCH
+    and Throttled.
+    """
+    owner, operation = f"user:{requester.pk}", "paymentReportNoAccess"
+    async with action.transaction() as tx:
+        arguments = [report.payment_id, report.body]
+        if earlier_id := await earlier_result(tx, owner, operation, key, arguments):
+            return await Ticket.get(pk=earlier_id, using_db=tx.db)
+        await auth.count_ticket(requester, account.pk)
+        ticket = await Ticket.open(
+            tx,
+            account,
+            requester,
+            subject=text(_NO_ACCESS_SUBJECT, requester.locale, payment=str(report.payment_id)),
+            channel=Channel.WEB,
+            category=Category.BILLING,
+        )
+        body = "\n\n".join(filter(None, (report.body, report.details)))
+        await ticket.post(tx, requester, body, f"no-access:{key}"[:64])
+        await store_result(tx, owner, operation, key, ticket.pk)
+        tx.audit(BillingAuditAction.PAYMENT_REPORT_NO_ACCESS, ticket, payment=report.payment_id)
+    return ticket
+
+
+async def grant_access(action: Action, purchase: Purchase, reason: AccessReason) -> Purchase:
+    """Let a company use a purchase that is past due or suspended, although an invoice is still
+    open. A repeat changes nothing. Raises TRANSITION_ILLEGAL for any other status.
+    """
+    async with action.transaction() as tx:
+        await tx.lock(Account, purchase.account_id)
+        purchase = await tx.lock(Purchase, purchase.pk)
+        if purchase.status is PurchaseStatus.ACTIVE:
+            return purchase
+        purchase.require_status(PurchaseStatus.PAST_DUE, PurchaseStatus.SUSPENDED)
+        purchase.past_due_since = purchase.suspended_at = None
+        await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
+        tx.audit(BillingAuditAction.PURCHASE_GRANT_ACCESS, purchase, reason=reason.value)
+    return purchase

@@ -1,0 +1,161 @@
+"""A company disputes an invoice or reports that it has no access, and the staff decides, over
+GraphQL.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from billing.reconciliation import reconciliation
+from engine import Engine
+from models.action import Action
+from models.billing.dispute import Dispute
+from models.billing.invoice import Invoice
+from models.billing.offer import Price
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.receivable import Receivable
+from models.support.ticket import Message, Ticket, TicketStatus
+from resolvers.context import Services
+from resolvers.ids import encode
+from tests.schema.audited_fixtures import Scenario, agent_viewer
+from tests.schema.conftest import Dataset
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Execute
+
+DISPUTE = "dispute { id status code invoice { number state } ticket { id } creditNote { number } }"
+
+
+@pytest.fixture
+def scenario(
+    dataset: Dataset, services: Services, engine: Engine, price: Price, action: Action
+) -> Scenario:
+    return Scenario(dataset, services, engine, price, action)
+
+
+async def dispute(scenario: Scenario, key: str = "k") -> dict[str, Any]:
+    invoice = encode("Invoice", scenario.dataset.paul.row(Invoice).pk)
+    return await scenario.mutate(
+        scenario.owner,
+        "invoiceDispute",
+        DISPUTE,
+        invoiceId=invoice,
+        reason="VAT_RATE",
+        body="Le taux est faux.",
+        idempotencyKey=key,
+    )
+
+
+async def test_p3_2_an_accepted_dispute_ends_with_a_credit_note_and_a_refund(
+    scenario: Scenario,
+) -> None:
+    opened = (await dispute(scenario))["dispute"]
+    assert (opened["status"], opened["code"]) == ("OPEN", "TX_TVA_ERR")
+    again = await dispute(scenario, "other")
+    assert again["userErrors"] == [{"code": "ALREADY_DISPUTED"}]
+    payload = await scenario.mutate(
+        await agent_viewer(scenario),
+        "disputeAccept",
+        DISPUTE,
+        disputeId=opened["id"],
+        whole=True,
+        reason="Taux erroné",
+        refund="PAYMENT",
+        idempotencyKey="k",
+    )
+    assert payload["userErrors"] == []
+    assert payload["dispute"]["status"] == "ACCEPTED"
+    assert payload["dispute"]["invoice"]["state"] == "CREDITED"
+    number = payload["dispute"]["creditNote"]["number"]
+    stored = await Dispute.get()
+    ticket = await Ticket.get(pk=stored.ticket_id)
+    messages = [each.body for each in await Message.filter(ticket=ticket).order_by("sequence")]
+    assert messages[0] == "Le taux est faux."
+    assert number in messages[1]
+    assert ticket.status is TicketStatus.SOLVED
+    assert (await reconciliation()).errors == ()
+    assert (await Receivable.get(invoice_id=stored.invoice_id)).disputed_at is None
+
+
+async def test_p3_2_a_rejected_dispute_gives_its_reason(scenario: Scenario) -> None:
+    opened = (await dispute(scenario))["dispute"]
+    agent = await agent_viewer(scenario)
+    for _ in range(2):
+        payload = await scenario.mutate(
+            agent, "disputeReject", DISPUTE, disputeId=opened["id"], reason="Le taux est juste."
+        )
+        assert payload["dispute"]["status"] == "REJECTED"
+    stored = await Dispute.get()
+    bodies = [each.body for each in await Message.filter(ticket_id=stored.ticket_id)]
+    assert len(bodies) == 2
+    assert bodies[1].endswith("Le taux est juste.")
+    late = await scenario.mutate(
+        agent,
+        "disputeAccept",
+        disputeId=opened["id"],
+        whole=True,
+        reason="-",
+        refund="PAYMENT",
+        idempotencyKey="k",
+    )
+    assert late["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
+
+
+async def test_nobody_disputes_an_invoice_of_another_company(scenario: Scenario) -> None:
+    invoice = encode("Invoice", scenario.dataset.marie.row(Invoice).pk)
+    payload = await scenario.mutate(
+        scenario.owner,
+        "invoiceDispute",
+        invoiceId=invoice,
+        reason="PRICE",
+        body="-",
+        idempotencyKey="k",
+    )
+    assert payload["userErrors"] == [{"code": "NOT_FOUND"}]
+    assert not await Dispute.exists()
+
+
+CONTEXT = """
+query($ticket: ID!) { node(id: $ticket) { ... on Ticket { subject account {
+  legalName balance { amountCents }
+  purchases(first: 20) { nodes { status payments { status amount { amountCents } declineCode
+    refunds { status } } invoices { number state openAmount { amountCents }
+    creditNotes { number } } } }
+  tickets(first: 20) { nodes { number status } } disputes { status } } } } }
+"""
+
+
+async def test_p2_5_an_agent_sees_everything_in_one_query_and_grants_access(
+    scenario: Scenario, execute: "Execute", engine: Engine
+) -> None:
+    payment = scenario.dataset.paul.row(Payment)
+    payload = await scenario.mutate(
+        scenario.owner,
+        "paymentReportNoAccess",
+        "ticket { id }",
+        paymentId=encode("Payment", payment.pk),
+        body="Payé, mais rien ne s’ouvre.",
+        idempotencyKey="k",
+    )
+    ticket_id = payload["ticket"]["id"]
+    message = await Message.all().order_by("-id").first()
+    assert message is not None
+    invoice = scenario.dataset.paul.row(Invoice)
+    assert invoice.number in message.body
+    assert str(payment.purchase_id) in message.body
+    agent = await agent_viewer(scenario)
+    response = await execute(agent, CONTEXT, ticket=ticket_id)
+    cost = response["extensions"]["cost"]["requested"]
+    assert cost < 10_000 / 2  # half of an agent's limit
+    account = response["data"]["node"]["account"]
+    assert account["purchases"]["nodes"][0]["invoices"][0]["state"] == "PAID"
+    await Purchase.filter(pk=payment.purchase_id).update(status=PurchaseStatus.SUSPENDED)
+    granted = await scenario.mutate(
+        agent,
+        "purchaseGrantAccess",
+        "purchase { status }",
+        purchaseId=encode("Purchase", payment.purchase_id),
+        reason="FAULT",
+    )
+    assert granted["purchase"]["status"] == "ACTIVE"
