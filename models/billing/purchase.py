@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 MAX_QUANTITY = 1_000
 
 
-def parse_quantity(value: int, field: str = "quantity") -> int:
-    """The number of units of a purchase. Raises VALUE_INVALID unless it is 1 to MAX_QUANTITY."""
+def parse_quantity(value: int, *path: str) -> int:
+    """The number of units of a purchase, from the field at this path. Raises VALUE_INVALID unless
+    it is 1 to MAX_QUANTITY.
+    """
     if not 1 <= value <= MAX_QUANTITY:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, field)
+        raise Refusal(CommonErrorCode.VALUE_INVALID, *path)
     return value
 
 

@@ -99,7 +99,7 @@ async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     action = info.context.action()
     with Checks() as check:
         price = await check.wait(_price_on_sale(info, input.price_id, action.at))
-        quantity = check(parse_quantity, input.quantity)
+        quantity = check(parse_quantity, input.quantity, "input", "quantity")
         key = check(client_key, input.idempotency_key)
     if not await has_earlier_result(f"account:{account.pk}", "purchaseDraft", key):
         await info.context.services.auth.count_purchase(buyer, account.pk)
