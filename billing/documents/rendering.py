@@ -66,6 +66,7 @@ def _exchange(process: "_Process", request: bytes) -> bytes:
 
 class _Process:
     def __init__(self) -> None:
+        self.has_timed_out = False
         self.process = subprocess.Popen(
             [sys.executable, "-m", "billing.documents.rendering_process"],
             cwd=_ROOT,
@@ -76,16 +77,22 @@ class _Process:
     def send(self, request: bytes) -> bytes:
         if not self.process.stdin or not self.process.stdout:
             raise BrokenPipeError
-        watchdog = Timer(TIMEOUT, self.process.kill)
+        watchdog = Timer(TIMEOUT, self._time_out)
         watchdog.start()
         try:
             write_frame(self.process.stdin, request)
             response = read_frame(self.process.stdout)
         finally:
             watchdog.cancel()
+        if self.has_timed_out:
+            raise RenderingError("the document took too long")
         if response is None:
             raise BrokenPipeError
         return response
+
+    def _time_out(self) -> None:
+        self.has_timed_out = True
+        self.process.kill()
 
     def end(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):

@@ -11,6 +11,7 @@ import select
 import signal
 import struct
 import sys
+from importlib import import_module
 from typing import IO
 
 LENGTH = struct.Struct(">I")
@@ -60,9 +61,18 @@ def _render(request: bytes) -> bytes:
     return render(InvoiceFacts.from_json(values["facts"]), values["locale"])
 
 
+def _load() -> None:
+    """Import what rendering needs, and read the fonts."""
+    from billing.documents.fonts import fonts
+
+    import_module("billing.documents.factur_x")
+    fonts()
+
+
 if __name__ == "__main__":
-    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     # The signal reaches the whole process group, but the server still needs the responses.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
+    _load()  # before the priority is lowered: on a busy machine it would take a minute
+    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -38,6 +38,16 @@ async def test_a_killed_process_is_replaced() -> None:
     assert await render(invoice()) == factur_x.render(invoice())
 
 
+async def test_a_document_that_takes_too_long_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rendering.stop_idle_processes()
+    monkeypatch.setattr(rendering, "TIMEOUT", 0.01)  # less than a process needs to start
+    with pytest.raises(RenderingError, match="too long"):
+        await render(invoice())
+    assert not rendering._idle_processes
+
+
 async def test_any_invoice_can_be_passed_to_the_process() -> None:
     facts = KINDS["hostile text"]
     assert await render(facts) == factur_x.render(facts)
