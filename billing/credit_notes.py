@@ -482,7 +482,7 @@ async def _allocate(
         using_db=tx.db,
         account_id=credit_note.account_id,
         invoice_id=receivable.invoice_id,
-        credit_note=credit_note,
+        credit_note_id=credit_note.pk,
         amount_cents=credit_note.gross_cents,
         created_at=tx.action.at,
     )

@@ -53,7 +53,7 @@ async def create_refunds(
                 using_db=tx.db,
                 account_id=payment.account_id,
                 payment=payment,
-                credit_note=credit_note,
+                credit_note_id=credit_note.pk,
                 amount_cents=cents,
                 created_at=tx.action.at,
             )
