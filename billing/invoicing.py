@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Self
+from secrets import token_hex
+from typing import Any, NamedTuple, Self
 
 import orjson
 import structlog
@@ -59,6 +60,8 @@ from models.translations import day as day_text
 
 log = structlog.stdlib.get_logger()
 _TRIAL_NUMBER = "FA-2000-000000"
+# Stands for the number until it is taken. Nobody knows it, so no text of a customer contains it.
+_UNNUMBERED = f"FA-0000-{token_hex(6).upper()}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,10 +243,17 @@ async def finalise(tx: Transaction, draft: InvoiceDraft, payment: Payment | None
     database rejects a second invoice for the same period of a purchase.
     """
     is_credit = draft.facts.type is DocumentType.CREDIT_NOTE
+    # From its number to the commit an invoice keeps all others waiting. So its content is built
+    # before, for the expected day, and only the number is filled in; another day is rare.
+    expected = IssuedNumber(0, _UNNUMBERED, tx.action.at, tx.action.day)
+    content = _Content.build(draft, expected, payment)
     issued = await next_number(tx, Series.CREDIT_NOTE if is_credit else Series.INVOICE)
-    draft = _dated(draft, issued)
-    facts = _complete(draft, issued, payment)
-    invoice = await _store_invoice(tx, draft, facts, issued)
+    if issued.day == expected.day:
+        content = content.numbered(issued.number)
+    else:
+        content = _Content.build(draft, issued, payment)
+    draft = content.draft
+    invoice = await _store_invoice(tx, content, issued)
     await _store_lines(tx, invoice, draft, await _store_period(tx, invoice, draft))
     if not is_credit:
         await _store_receivable(tx, invoice, payment)
@@ -257,6 +267,33 @@ async def finalise(tx: Transaction, draft: InvoiceDraft, payment: Payment | None
     )
     tx.audit(BillingAuditAction.INVOICE_ISSUE, invoice, gross_cents=invoice.gross_cents)
     return invoice
+
+
+class _Content(NamedTuple):
+    """The content of an invoice as it is stored: `facts_json` and `xml` state what `facts` does."""
+
+    draft: InvoiceDraft
+    facts: InvoiceFacts
+    facts_json: str
+    xml: bytes
+
+    @classmethod
+    def build(cls, draft: InvoiceDraft, issued: IssuedNumber, payment: Payment | None) -> Self:
+        draft = _dated(draft, issued)
+        facts = _complete(draft, issued, payment)
+        return cls(draft, facts, orjson.dumps(facts.to_json()).decode(), build_cii(facts))
+
+    def numbered(self, number: str) -> Self:
+        """The content with a number, and the reference made from it, instead of _UNNUMBERED."""
+        replaced = {
+            _UNNUMBERED: number,
+            payment_reference(_UNNUMBERED): payment_reference(number),
+        }
+        facts_json, xml = self.facts_json, self.xml
+        for former, new in replaced.items():
+            facts_json = facts_json.replace(former, new)
+            xml = xml.replace(former.encode(), new.encode())
+        return self._replace(facts_json=facts_json, xml=xml)
 
 
 def _dated(draft: InvoiceDraft, issued: IssuedNumber) -> InvoiceDraft:
@@ -297,9 +334,8 @@ def _complete(draft: InvoiceDraft, issued: IssuedNumber, payment: Payment | None
     return facts
 
 
-async def _store_invoice(
-    tx: Transaction, draft: InvoiceDraft, facts: InvoiceFacts, issued: IssuedNumber
-) -> Invoice:
+async def _store_invoice(tx: Transaction, content: _Content, issued: IssuedNumber) -> Invoice:
+    draft, facts = content.draft, content.facts
     is_credit = facts.type is DocumentType.CREDIT_NOTE
     values = {
         "type": facts.type,
@@ -320,13 +356,13 @@ async def _store_invoice(
         "treatment": facts.treatment,
         "reference": None if is_credit else payment_reference(issued.number),
         "locale": draft.locale,
-        "facts": facts.to_json(),
-        "xml": build_cii(facts),
+        "facts": orjson.loads(content.facts_json),
+        "xml": content.xml,
     }
     stored = {
         name: value.value if isinstance(value, Enum) else value for name, value in values.items()
     }
-    stored["facts"] = orjson.dumps(values["facts"]).decode()
+    stored["facts"] = content.facts_json
     (key,) = await insert_all(Invoice, [stored], db=tx.db)
     return Invoice(id=key, **values)
 

@@ -10,10 +10,11 @@ import pytest
 from tortoise.exceptions import IntegrityError
 
 from billing import checkout
+from billing.bank.reference import payment_reference
 from billing.document_requests import document_of, render_due
 from billing.documents import rendering
 from billing.documents.cii import build_cii
-from billing.documents.facts import InvoiceFacts
+from billing.documents.facts import InvoiceFacts, PaymentMeans
 from billing.documents.rendering import RenderingError
 from billing.invoicing import InvoiceDraft, finalise
 from models.action import Action
@@ -90,6 +91,22 @@ async def test_p2_2_a_paid_purchase_is_invoiced_posted_and_settled(
         "512000": 10_440,
     }
     await assert_ledger_is_whole()
+
+
+async def test_an_unpaid_invoice_names_the_reference_to_quote(shop: Shop, action: Action) -> None:
+    payment = await shop.buy(action, "1", "pm_sandbox_confirmation")
+    draft = InvoiceDraft.from_json((await Payment.get(pk=payment.pk)).invoice_draft or {})
+    means = PaymentMeans(code=58, iban="FR7630006000011234567890189", bic="AGRIFRPP")
+    facts = replace(draft.facts, payment=means, payment_terms="30 jours")
+    async with action.transaction() as tx:
+        await finalise(tx, replace(draft, facts=facts, due_days=30))
+    invoice = await Invoice.get()
+    facts = InvoiceFacts.from_json(invoice.facts)
+    assert facts.payment is not None
+    assert facts.number == invoice.number
+    assert facts.payment.reference == invoice.reference == payment_reference(invoice.number)
+    assert (invoice.xml, facts.process) == (build_cii(facts), "S1")
+    assert invoice.due_on == action.day + timedelta(days=30)
 
 
 async def test_the_document_is_made_after_the_commit_and_mailed_once(
