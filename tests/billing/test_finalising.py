@@ -183,7 +183,7 @@ async def test_a_period_is_billed_once(shop: Shop, action: Action) -> None:
     assert await Invoice.all().count() == 1
 
 
-async def test_150_purchases_at_once_over_new_year_are_numbered_in_order(
+async def test_200_purchases_at_once_over_new_year_are_numbered_in_order(
     shop: Shop, bus: "RecordingBus"
 ) -> None:
     """The times of the actions are up to a fifth of a second apart, in no order."""
@@ -191,7 +191,7 @@ async def test_150_purchases_at_once_over_new_year_are_numbered_in_order(
     base = Action(None, NEW_YEAR, bus)
     payment = await shop.buy(base, "template", "pm_sandbox_confirmation")
     template = InvoiceDraft.from_json((await Payment.get(pk=payment.pk)).invoice_draft or {})
-    for number in range(150):
+    for number in range(200):
         purchase = await Purchase.create(account=shop.account, price=shop.price, created_at=base.at)
         delay = timedelta(milliseconds=(number * 77) % 200)
         drafts.append(
@@ -205,11 +205,34 @@ async def test_150_purchases_at_once_over_new_year_are_numbered_in_order(
     await asyncio.gather(*(issue(action, draft) for action, draft in drafts))
     assert await numbering_errors() == []
     invoices = await Invoice.all().order_by("position")
-    assert len(invoices) == 150
+    assert len(invoices) == 200
     years = Count(invoice.issued_on.year for invoice in invoices)
     assert years.keys() == {2026, 2027}
     for invoice in invoices:
         assert invoice.facts["issued_on"] == invoice.issued_on.isoformat()
+    await assert_ledger_is_whole()
+
+
+async def test_numbers_stay_whole_when_transactions_end_early(shop: Shop, action: Action) -> None:
+    """A third of the transactions is cancelled at some point, as when their process stops."""
+    payment = await shop.buy(action, "template", "pm_sandbox_confirmation")
+    template = InvoiceDraft.from_json((await Payment.get(pk=payment.pk)).invoice_draft or {})
+    template = replace(template, months=None, period=None)
+
+    async def issue() -> None:
+        async with action.transaction() as tx:
+            await finalise(tx, template)
+
+    tasks = [asyncio.create_task(issue()) for _ in range(60)]
+    for turn, task in enumerate(tasks[::3]):
+        for _ in range(turn * 7 % 50):
+            await asyncio.sleep(0)
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    issued_count = sum(result is None for result in results)
+    assert 40 <= issued_count < 60
+    assert await Invoice.all().count() == issued_count
+    assert await numbering_errors() == []
     await assert_ledger_is_whole()
 
 
