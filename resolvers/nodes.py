@@ -21,15 +21,10 @@ _models: dict[str, Any] = {}
 
 
 def register(kind: str, model: type[Model]) -> None:
-    """Let `node` find objects of this GraphQL type: rows of this model that `visible_to` lets the
-    viewer see.
+    """Let `node` find objects whose IDs have this type: rows of this model that `visible_to` lets
+    the viewer see.
     """
     _models[kind] = model
-
-
-def model_of(kind: str) -> Any:
-    """The model of a GraphQL type that implements Node, None for any other name."""
-    return _models.get(kind)
 
 
 class NodesById(Deferred):

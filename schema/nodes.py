@@ -42,7 +42,7 @@ def backed_by(model: type[Any]) -> Callable[[type[T]], type[T]]:
 
     def decorate(cls: type[T]) -> type[T]:
         if issubclass(cls, Node):
-            nodes.register(cls.__name__, model)
+            nodes.register(model.__name__, model)  # as in `_global_id`
             NODE_TYPES.append(cls)
 
         def is_type_of(row: Any, info: GraphQLResolveInfo[Any]) -> bool:

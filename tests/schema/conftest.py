@@ -5,6 +5,7 @@ any viewer.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,11 @@ from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
 from models.action import Action
 from models.audit import AuditEntry
+from models.billing.bank import BankLine, BankLineStatus, BankStatement, StatementFormat
+from models.billing.dispute import Dispute, DisputeReason, DisputeStatus
 from models.billing.invoice import Invoice, InvoiceDocument, InvoiceLine
 from models.billing.invoice_recipient import InvoiceRecipient
+from models.billing.ledger import LedgerEntry
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
@@ -280,8 +284,47 @@ async def create_private_rows(action: Action, company: Company) -> None:
         body=company.mark.encode(),
         received_at=action.at,
     )
-    company.restricted_rows += [erasure, email, event]
+    statement, bank_line = await create_bank_line(action, company)
+    company.restricted_rows += [erasure, email, event, statement, bank_line]
+    dispute = await Dispute.create(
+        account=company.account,
+        invoice=company.row(Invoice),
+        ticket=company.row(Ticket),
+        reason=DisputeReason.PRICE,
+        status=DisputeStatus.REJECTED,
+        created_at=action.at,
+        decided_at=action.at,
+    )
+    company.rows.append(dispute)
+    company.rows += await LedgerEntry.filter(account_id=company.account.pk)
     company.rows += await AuditEntry.filter(account_id=company.account.pk)
+
+
+async def create_bank_line(action: Action, company: Company) -> list[Any]:
+    """An imported statement with a transfer of the company."""
+    statement = await BankStatement.create(
+        sha256=sha256(f"{company.mark} statement".encode()).hexdigest(),
+        name=f"{company.mark} statement.xml",
+        format=StatementFormat.CAMT_053,
+        created_at=action.at,
+        line_count=1,
+        new_count=1,
+        pending_count=0,
+    )
+    line = await BankLine.create(
+        statement=statement,
+        position=1,
+        fingerprint=sha256(f"{company.mark} line".encode()).hexdigest(),
+        iban="FR7630006000011234567890189",
+        booked_on=action.day,
+        amount_cents=4_711,
+        text=f"{company.mark} text",
+        counterparty_name=f"{company.mark} payer",
+        status=BankLineStatus.UNMATCHED,
+        account=company.account,
+        created_at=action.at,
+    )
+    return [statement, line]
 
 
 async def accept_terms(action: Action, company: Company) -> None:
