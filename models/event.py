@@ -70,7 +70,7 @@ class Event(Model):
     id = fields.BigIntField(primary_key=True)
     stream = fields.CharField(max_length=64)
     sequence = fields.BigIntField()
-    kind = fields.CharEnumField(EventKind, max_length=32)
+    kind = fields.CharEnumField(EventKind, max_length=32, description="what happened")
     at = fields.DatetimeField()
     status: Any = fields.CharField(max_length=20, null=True)
     actor: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField(
