@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
         ops.AddField(model_name='SandboxCharge', name='return_url', field=fields.CharField(null=True, max_length=500)),
         ops.AddField(model_name='SandboxCharge', name='settles_at', field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
         ops.AddField(model_name='Installation', name='reference', field=fields.CharField(null=True, max_length=16)),
-        ops.AddField(model_name='Payment', name='provider', field=fields.CharField(default='sandbox', max_length=20)),
+        ops.AddField(model_name='Payment', name='provider', field=fields.CharField(default='sandbox', db_default='sandbox', max_length=20)),
         ops.AddField(model_name='Payment', name='return_url', field=fields.CharField(null=True, max_length=500)),
         ops.AddField(model_name='PaymentMethod', name='setup_reference', field=fields.CharField(null=True, db_index=True, max_length=255)),
         ops.AddField(model_name='PaymentMethod', name='replaces', field=fields.ForeignKeyField('models.PaymentMethod', source_field='replaces_id', null=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.RESTRICT)),

@@ -96,7 +96,7 @@ class Payment(Model):
     expires_at: datetime | None = fields.DatetimeField(null=True)
     next_check_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     invoice_draft: dict[str, Any] | None = fields.JSONField(null=True)
-    provider = fields.CharField(max_length=20, default="sandbox")
+    provider = fields.CharField(max_length=20, default="sandbox", db_default="sandbox")
     return_url = fields.CharField(max_length=500, null=True)
 
     account_id: int
