@@ -390,10 +390,8 @@ async def purchase_undo_cancellation(scenario: Scenario) -> None:
 
 async def invoice_pay(scenario: Scenario) -> None:
     purchase = await active_purchase(scenario)
-    await Receivable.filter(invoice__purchase_id=purchase.pk).update(
-        open_cents=3480, settled_at=None
-    )
     invoice = await Invoice.get(purchase_id=purchase.pk)
+    await Receivable.filter(invoice_id=invoice.pk).update(open_cents=3480, settled_at=None)
     await scenario.mutate(
         scenario.owner,
         "invoicePay",
