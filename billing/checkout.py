@@ -325,7 +325,7 @@ async def refresh(action: Action, services: CheckoutServices, payment: Payment) 
         outcome = await _query_charge(services.gateway, payment)
     except GatewayUnavailable:
         raise Refusal(BillingErrorCode.PAYMENT_UNAVAILABLE, "input") from None
-    return await apply_outcome(action, payment, outcome)
+    return await apply_outcome(action, services.signer, payment, outcome)
 
 
 async def _ensure_draft(action: Action, services: CheckoutServices, payment: Payment) -> None:
@@ -373,7 +373,9 @@ async def _charge(gateway: Gateway, key: str, payment: Payment) -> Outcome:
     )
 
 
-async def apply_outcome(action: Action, payment: Payment, outcome: Outcome) -> Payment:
+async def apply_outcome(
+    action: Action, signer: Signer, payment: Payment, outcome: Outcome
+) -> Payment:
     """Apply the provider's result to the payment. Concurrent and late results change nothing
     twice; a status only moves forward. Money that a canceled or expired payment brings is applied
     like any other.
@@ -400,7 +402,7 @@ async def apply_outcome(action: Action, payment: Payment, outcome: Outcome) -> P
         if payment.status is PaymentStatus.SUCCEEDED:
             await _receive(tx, purchases, payment)
         else:
-            await _handle_outcome(tx, purchase, payment)
+            await _handle_outcome(tx, signer, purchase, payment)
         await _announce_payment(tx, payment)
     return payment
 
@@ -449,9 +451,11 @@ async def _receive(tx: Transaction, purchases: dict[int, Purchase], payment: Pay
     await restore(tx, purchases)
 
 
-async def _handle_outcome(tx: Transaction, purchase: Purchase | None, payment: Payment) -> None:
+async def _handle_outcome(
+    tx: Transaction, signer: Signer, purchase: Purchase | None, payment: Payment
+) -> None:
     if purchase and payment.is_off_session:
-        await handle_failed_collection(tx, purchase, payment)
+        await handle_failed_collection(tx, signer, purchase, payment)
     elif payment.status in (PaymentStatus.DECLINED, PaymentStatus.CANCELED):
         await _await_other_payment(tx, purchase, payment)
     elif purchase and payment.confirmation_url and (buyer := await _buyer(tx, purchase)):

@@ -5,13 +5,27 @@ All functions run in the transaction that applies the result, in which the accou
 the payment are locked.
 """
 
+from datetime import datetime
+
+from auth.tokens import Purpose, Signer
 from billing.contacts import billing_contacts
 from billing.invoicing import InvoiceDraft, finalise
 from mail import emails
+from mail.message import BASE_URL
 from models.action import Transaction
 from models.billing.invoice import Invoice
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
+
+CONFIRMATION_PATH = "payments/confirm"
+
+
+def confirmation_link(signer: Signer, payment: Payment, at: datetime) -> str:
+    """The link, for an email, to our page where the customer begins the confirmation. The bank's
+    own page is valid for minutes only.
+    """
+    token = signer.sign(Purpose.PAYMENT_CONFIRMATION, at, payment=payment.pk)
+    return f"{BASE_URL}/{CONFIRMATION_PATH}?token={token}"
 
 
 async def issue_renewal(tx: Transaction, purchase: Purchase, payment: Payment) -> None:
@@ -36,7 +50,9 @@ async def issue_unpaid(tx: Transaction, purchase: Purchase, draft: InvoiceDraft)
     return invoice
 
 
-async def handle_failed_collection(tx: Transaction, purchase: Purchase, payment: Payment) -> None:
+async def handle_failed_collection(
+    tx: Transaction, signer: Signer, purchase: Purchase, payment: Payment
+) -> None:
     """Handle a charge that was declined or waits for the customer's bank. The invoice of a renewal
     is issued unpaid; about another one, the customer is reminded. A confirmation isn't a decline:
     the customer is asked for it.
@@ -44,9 +60,10 @@ async def handle_failed_collection(tx: Transaction, purchase: Purchase, payment:
     is_renewal = payment.invoice_draft is not None
     if is_renewal:
         await issue_renewal(tx, purchase, payment)
-    if payment.status is PaymentStatus.REQUIRES_ACTION and payment.confirmation_url:
+    if payment.status is PaymentStatus.REQUIRES_ACTION:
+        link = confirmation_link(signer, payment, tx.action.at)
         for user in await billing_contacts(tx, payment.account_id):
-            await emails.send_payment_confirmation_needed(tx, user, payment.confirmation_url)
+            await emails.send_payment_confirmation_needed(tx, user, link)
     elif payment.status is PaymentStatus.DECLINED and not is_renewal and payment.invoice_id:
         invoice = await Invoice.get(pk=payment.invoice_id, using_db=tx.db)
         for user in await billing_contacts(tx, payment.account_id):

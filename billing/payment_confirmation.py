@@ -4,26 +4,15 @@ When a renewal needs 3-D Secure again, the provider waits for the customer. They
 an email, and the provider begins the confirmation only then: the bank's page is valid for minutes.
 """
 
-from datetime import datetime
-
 from auth.tokens import Purpose, Signer, invalid_token
 from billing import checkout
 from billing.checkout import CheckoutServices
 from billing.gateways.gateway import GatewayUnavailable
-from mail.message import BASE_URL
 from models.action import Action
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.errors import BillingErrorCode
 from models.billing.payment import Payment, PaymentStatus
 from models.errors import Refusal
-
-PATH = "payments/confirm"
-
-
-def confirmation_link(signer: Signer, payment: Payment, at: datetime) -> str:
-    """The link, for an email, to our page where the customer begins the confirmation."""
-    token = signer.sign(Purpose.PAYMENT_CONFIRMATION, at, payment=payment.pk)
-    return f"{BASE_URL}/{PATH}?token={token}"
 
 
 async def payment_of(action: Action, signer: Signer, token: str) -> Payment:
@@ -49,7 +38,7 @@ async def begin_confirmation(
         outcome = await services.gateway.confirm(reference, payment.method, return_url)
     except GatewayUnavailable:
         raise Refusal(BillingErrorCode.PAYMENT_UNAVAILABLE, "input") from None
-    payment = await checkout.apply_outcome(action, payment, outcome)
+    payment = await checkout.apply_outcome(action, services.signer, payment, outcome)
     async with action.transaction() as tx:
         tx.audit(BillingAuditAction.PAYMENT_CONFIRM, payment)
     return payment

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.checkout import CheckoutServices
-from billing.payment_confirmation import PATH, begin_confirmation, payment_of
+from billing.collection import CONFIRMATION_PATH
+from billing.payment_confirmation import begin_confirmation, payment_of
 from models.billing.payment import Payment, PaymentStatus
 from models.errors import Refusal
 from models.translations import _, text
@@ -29,7 +30,10 @@ from web.page import (
 def routes(services: Services) -> list[Route]:
     """The page and what its button does."""
     page = _ConfirmationPage(services)
-    return [Route(f"/{PATH}", page.show), Route(f"/{PATH}", page.submit, methods=["POST"])]
+    return [
+        Route(f"/{CONFIRMATION_PATH}", page.show),
+        Route(f"/{CONFIRMATION_PATH}", page.submit, methods=["POST"]),
+    ]
 
 
 @dataclass(frozen=True)

@@ -236,6 +236,24 @@ async def test_a_retry_that_succeeds_makes_the_purchase_active_again(
     await assert_books_are_right(purchase)
 
 
+async def test_a_confirmation_that_the_bank_asks_for_is_no_decline(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_reconfirmation")
+    due = date(2027, 2, 28)
+    await bill_due_periods(on(action, due), services)
+    [email] = await Email.filter(template__startswith="payment_confirmation_needed")
+    assert "/payments/confirm?token=" in email.text
+    payment = await Payment.get(purchase_id=purchase.pk, is_off_session=True)
+    assert (payment.status, payment.decline_code) == (PaymentStatus.REQUIRES_ACTION, None)
+    assert isinstance(services.gateway, Sandbox)
+    await services.gateway.decide(payment.provider_reference or "", is_approved=True)
+    await checkout.refresh(on(action, due), services, payment)
+    restored = await Purchase.get(pk=purchase.pk)
+    assert restored.status is PurchaseStatus.ACTIVE
+    await assert_books_are_right(purchase)
+
+
 async def test_without_a_payment_method_the_invoice_is_issued_unpaid(
     purchase: Purchase, action: Action, services: CheckoutServices
 ) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from billing.collection import confirmation_link
 from billing.gateways.sandbox import Sandbox
-from billing.payment_confirmation import confirmation_link
 from models.billing.payment import Payment, PaymentStatus
 from tests.web.web_fixtures import ENGLISH, Site, open_site, unconfirmed_payment
 
