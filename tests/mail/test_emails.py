@@ -47,6 +47,10 @@ def legal_name_change(user: User, status: LegalNameStatus) -> LegalNameChange:
     )
 
 
+def late_invoice() -> Invoice:
+    return Invoice(number="FA-2027-000012", due_on=date(2027, 2, 28), gross_cents=3_480)
+
+
 def expiring_card() -> PaymentMethod:
     """A card that expires at the end of the year."""
     return PaymentMethod(brand="visa", last_four="4242", expires_on=date(2026, 12, 31))
@@ -106,6 +110,17 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "payment_confirmation_needed": [
         lambda tx, user: emails.send_payment_confirmation_needed(tx, user, BANK_URL)
     ],
+    "invoice_unpaid": [
+        lambda tx, user, code=code: emails.send_invoice_unpaid(tx, user, late_invoice(), code)  # type: ignore[misc]
+        for code in (None, "insufficient_funds")
+    ],
+    "purchase_suspended": [
+        lambda tx, user: emails.send_purchase_suspended(tx, user, late_invoice())
+    ],
+    "purchase_ended_unpaid": [
+        lambda tx, user: emails.send_purchase_ended_unpaid(tx, user, late_invoice())
+    ],
+    "purchase_restored": [lambda tx, user: emails.send_purchase_restored(tx, user)],
     "card_expires": [lambda tx, user: emails.send_card_expires(tx, user, expiring_card())],
     "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],
     "sign_in_unlock": [lambda tx, user: emails.send_sign_in_unlock(tx, user, "TOKEN-123")],

@@ -57,7 +57,8 @@ if TYPE_CHECKING:
 
 MARK = "paulmark"
 SENDER = Sender("CAMCHA <x@camcha.example>", "https://camcha.example")
-KEPT_TABLES = {"invoice", "invoice_document", "billing_profile"}  # the buyer, as issued
+# The buyer, as issued, and what was paid back.
+KEPT_TABLES = {"invoice", "invoice_document", "billing_profile", "refund"}
 
 
 async def dump_tables() -> dict[str, list[str]]:
