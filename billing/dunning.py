@@ -14,7 +14,7 @@ from billing.dunning_schedule import DunningAction, DunningStep
 from billing.gateways.gateway import is_hard_decline
 from billing.renewals import chargeable_method
 from mail import emails
-from models.accounts.account import Account
+from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction, retry_conflict
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.dunning import CompletedDunningStep
@@ -45,7 +45,11 @@ async def dun_late_invoices(action: Action, services: CheckoutServices) -> int:
 
 async def _late_receivables(action: Action, last_id: int) -> list[Receivable]:
     late = Receivable.filter(
-        next_dunning_on__lte=action.day, disputed_at=None, open_cents__gt=0, invoice_id__gt=last_id
+        next_dunning_on__lte=action.day,
+        disputed_at=None,
+        open_cents__gt=0,
+        invoice_id__gt=last_id,
+        account__status=AccountStatus.ACTIVE,
     )
     return await late.order_by("invoice_id").limit(_BATCH)
 

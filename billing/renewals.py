@@ -21,7 +21,7 @@ from billing.checkout import RECONCILE_DELAY, CheckoutServices, refresh
 from billing.collection import issue_unpaid
 from billing.invoicing import InvoiceDraft, prepare
 from billing.quotes import quote
-from models.accounts.account import Account
+from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction, retry_conflict
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_profile import BillingProfile
@@ -56,7 +56,9 @@ async def bill_due_periods(action: Action, services: CheckoutServices) -> int:
 
 
 async def _due_purchases(day: date, failed_ids: set[int]) -> list[Purchase]:
-    due = Purchase.filter(bills_on__lte=day, status__in=_RENEWING)
+    due = Purchase.filter(
+        bills_on__lte=day, status__in=_RENEWING, account__status=AccountStatus.ACTIVE
+    )
     if failed_ids:
         due = due.filter(pk__not_in=failed_ids)
     return await due.order_by("bills_on", "id").limit(_BATCH)
@@ -85,7 +87,7 @@ async def _bill(action: Action, services: CheckoutServices, purchase: Purchase) 
     async with action.transaction() as tx:
         account = await tx.lock(Account, purchase.account_id)
         purchase = await tx.lock(Purchase, purchase.pk)
-        if not _is_due(purchase, action.day):
+        if account.status is not AccountStatus.ACTIVE or not _is_due(purchase, action.day):
             return False
         if purchase.cancel_at_period_end:
             assert purchase.bills_on is not None, "the purchase is due"  # noqa: S101

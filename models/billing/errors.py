@@ -65,7 +65,7 @@ class BillingErrorCode(ErrorCode):
     )
     BANK_LINE_DECIDED = (
         "BANK_LINE_DECIDED",
-        _("This line has already been dealt with. Undo that first."),
+        _("This line was already matched or set aside. Undo that first."),
     )
     BANK_MATCH_TOO_LARGE = (
         "BANK_MATCH_TOO_LARGE",

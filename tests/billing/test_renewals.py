@@ -14,7 +14,7 @@ from billing.gateways.gateway import GatewayUnavailable, Outcome
 from billing.gateways.sandbox import Sandbox
 from billing.renewals import bill_due_periods
 from billing.seller import seller
-from models.accounts.account import Role
+from models.accounts.account import Account, AccountStatus, Role
 from models.action import Action
 from models.billing.billing_period import BillingPeriod
 from models.billing.invoice import Invoice
@@ -252,6 +252,18 @@ async def test_a_confirmation_that_the_bank_asks_for_is_no_decline(
     restored = await Purchase.get(pk=purchase.pk)
     assert restored.status is PurchaseStatus.ACTIVE
     await assert_books_are_right(purchase)
+
+
+@pytest.mark.parametrize("status", [AccountStatus.DEACTIVATED, AccountStatus.CLOSING])
+async def test_a_company_that_cannot_use_its_account_is_neither_billed_nor_dunned(
+    purchase: Purchase, action: Action, services: CheckoutServices, status: AccountStatus
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    await bill_due_periods(on(action, date(2027, 2, 28)), services)
+    await Account.filter(pk=purchase.account_id).update(status=status)
+    await run_daily(action, services, date(2027, 3, 1), date(2027, 4, 2))
+    assert await Invoice.filter(purchase_id=purchase.pk).count() == 2
+    assert await templates() == []
 
 
 async def test_without_a_payment_method_the_invoice_is_issued_unpaid(
