@@ -3,11 +3,13 @@ the header, names of columns, one signed amount or a debit and a credit.
 
 The header is the first row with a date and an amount by their known names; the seller's file can
 name others. A file has no account number that could be trusted, so it is imported for one account.
+A column that is only named "IBAN" isn't read: in some exports it is the seller's account, in others
+the payer's.
 """
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from io import StringIO
@@ -78,7 +80,7 @@ class CsvColumns:
         "nom de la contrepartie", "contrepartie", "nom du tiers", "emetteur", "counterparty",
     )  # fmt: skip
     counterparty_iban: tuple[str, ...] = (
-        "iban de la contrepartie", "iban contrepartie", "iban du tiers", "iban",
+        "iban de la contrepartie", "iban contrepartie", "iban du tiers",
     )  # fmt: skip
     currency: tuple[str, ...] = ("devise", "currency")
 
@@ -112,10 +114,21 @@ class _Table:
     faults: list[StatementFault] = field(default_factory=list)
 
 
-def read_csv(content: bytes, iban: str, columns: CsvColumns | None = None) -> Statement:
-    """Read an export of this account's movements. Raises StatementInvalid with every fault."""
+def read_csv(
+    content: bytes,
+    iban: str,
+    columns: CsvColumns | None = None,
+    own_ibans: Collection[str] = (),
+) -> Statement:
+    """Read an export of this account's movements. One of the seller's accounts (`iban` and
+    `own_ibans`) is never a payer's: where a file names it as such, the payer's stays empty. Raises
+    StatementInvalid with every fault.
+    """
+    own_ibans = {iban, *own_ibans}
     table = _table(_decode(content), columns or CsvColumns())
-    lines = [line for number, row in table.rows if (line := _line(table, number, row, iban))]
+    lines = [
+        line for number, row in table.rows if (line := _line(table, number, row, iban, own_ibans))
+    ]
     if table.faults:
         raise StatementInvalid(table.faults)
     return Statement(StatementFormat.CSV, tuple(lines))
@@ -178,7 +191,9 @@ def _column_name(cell: str) -> str:
     return " ".join(word for word in words if word not in _UNITS)
 
 
-def _line(table: _Table, number: int, row: list[str], iban: str) -> StatementLine | None:
+def _line(
+    table: _Table, number: int, row: list[str], iban: str, own_ibans: Collection[str]
+) -> StatementLine | None:
     def refuse(reason: Translatable, **values: object) -> None:
         table.faults.append(StatementFault(number, reason, values))
 
@@ -207,6 +222,7 @@ def _line(table: _Table, number: int, row: list[str], iban: str) -> StatementLin
     if booked_on is None or cents is None:
         return None
     texts = dict.fromkeys(filter(None, (cell("text"), cell("details"), cell("reference"))))
+    payer_iban = clean_iban(cell("counterparty_iban"))
     return StatementLine(
         line=number,
         iban=iban,
@@ -216,7 +232,7 @@ def _line(table: _Table, number: int, row: list[str], iban: str) -> StatementLin
         bank_reference=clean_text(cell("reference"), NAME_LENGTH),
         text=clean_text(" ".join(texts)),
         counterparty_name=clean_text(cell("counterparty_name"), NAME_LENGTH),
-        counterparty_iban=clean_iban(cell("counterparty_iban")),
+        counterparty_iban="" if payer_iban in own_ibans else payer_iban,
     )
 
 

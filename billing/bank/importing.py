@@ -108,7 +108,7 @@ def _read(account: BankAccount, content: bytes, iban: str) -> Statement:
     try:
         if content.lstrip()[:4].startswith(_XML_STARTS):
             return read_camt(content, account.ibans)
-        return read_csv(content, iban, account.columns)
+        return read_csv(content, iban, account.columns, account.ibans)
     except StatementInvalid as invalid:
         with Checks() as check:
             for fault in invalid.faults[:MAX_FAULTS]:

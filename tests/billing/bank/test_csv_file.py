@@ -94,6 +94,22 @@ def test_the_columns_of_the_sellers_file_come_first() -> None:
         CsvColumns.from_config({"zweck": "x"})
 
 
+@pytest.mark.parametrize("name", ["IBAN", "IBAN contrepartie"])
+def test_the_sellers_own_account_is_never_a_payers(name: str) -> None:
+    """Otherwise all lines would seem to come from one customer."""
+    content = f"Date;Libellé;Montant;{name}\n23/11/2026;x;1,00;{IBAN}\n".encode()
+    assert read_csv(content, IBAN).lines[0].counterparty_iban == ""
+    other = "FR7610107001011234567890129"
+    assert read_csv(content, other, own_ibans=(other, IBAN)).lines[0].counterparty_iban == ""
+
+
+def test_a_column_iban_doesnt_say_whose_account_it_is() -> None:
+    content = f"Date;Libellé;Montant;IBAN\n23/11/2026;x;1,00;{PAYER_IBAN}\n".encode()
+    assert read_csv(content, IBAN).lines[0].counterparty_iban == ""
+    columns = CsvColumns.from_config({"counterparty_iban": "IBAN"})
+    assert read_csv(content, IBAN, columns).lines[0].counterparty_iban == PAYER_IBAN
+
+
 @pytest.mark.parametrize(
     ("amount", "cents"),
     [
