@@ -175,7 +175,7 @@ def _number_errors(party: Party) -> Iterator[str]:
 def _wording_errors(terms: Terms) -> Iterator[str]:
     """The texts that are missing, or that can't be completed with a date."""
     for language, texts in terms.texts.items():
-        for name in (*_NOTES, "paid"):
+        for name in (*_NOTES, "paid", "due"):
             if not str(texts.get(name, "")).strip():
                 yield f"the terms from {terms.since} lack {name} in {language}"
         try:
