@@ -31,7 +31,7 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind
 from models.billing.receivable import Receivable
 from models.checks import Checks
-from models.errors import CommonErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, store_result
 
 TRANSFER = "transfer"  # the payment's method: there is no provider that would know a token
@@ -86,7 +86,7 @@ async def unmatched_count() -> int:
 
 async def match_line(action: Action, line_id: int) -> bool:
     """Match one line by the rules, or leave it to a person. Whether it was matched or reversed. A
-    line that was dealt with before doesn't change.
+    line that was already decided doesn't change.
     """
     async with action.transaction() as tx:
         line = await BankLine.get(pk=line_id, using_db=tx.db)
@@ -95,12 +95,19 @@ async def match_line(action: Action, line_id: int) -> bool:
         line = await tx.lock(BankLine, line_id)
         if line.status is not BankLineStatus.NEW:
             return False
-        found = await _find_match(tx, line)
-        if isinstance(found, BankLineProblem):
-            line.status, line.problem = BankLineStatus.UNMATCHED, found
+        match = await _find_match(tx, line)
+        if isinstance(match, Match):
+            account_id = match.account_id
+            await tx.lock(Account, account_id)
+            # Before the lock another transaction may have paid what the rules saw open.
+            match = await _find_match(tx, line)
+            if isinstance(match, Match) and match.account_id != account_id:
+                raise TransactionConflict("the line is of another customer now")
+        if isinstance(match, BankLineProblem):
+            line.status, line.problem = BankLineStatus.UNMATCHED, match
             await line.save(using_db=tx.db)
             return False
-        await _store_payment(tx, line, found)
+        await _store_payment(tx, line, match)
     return True
 
 
@@ -332,8 +339,8 @@ async def match_by_hand(
     takes, by default all that is open. What is left over stays on the customer's balance, as does
     all of it without invoices, for which `account_id` names the customer.
 
-    Raises BANK_LINE_DECIDED, BANK_MATCH_TOO_LARGE, BANK_MATCH_OTHER_CUSTOMER, NOT_FOUND and
-    IDEMPOTENCY_MISMATCH.
+    Raises BANK_LINE_DECIDED, BANK_MATCH_TOO_LARGE, BANK_MATCH_OTHER_CUSTOMER, NOT_FOUND,
+    VALUE_INVALID for an invoice that is named twice, and IDEMPOTENCY_MISMATCH.
     """
     arguments = [line_id, account_id, [list(each) for each in invoices]]
     owner = f"user:{action.actor.pk}" if action.actor else "operator"
@@ -375,10 +382,13 @@ async def _require_matchable(
         each.invoice_id: each.open_cents
         for each in await Receivable.filter(invoice_id__in=list(rows)).using_db(tx.db)
     }
+    keys = [key for key, _ in invoices]
     with Checks() as check:
         for index, (key, cents) in enumerate(invoices):
             path = ("input", "invoices", str(index))
-            if key not in rows:
+            if key in keys[:index]:
+                check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, *path, "invoiceId"))
+            elif key not in rows:
                 check.refuse(Refusal(CommonErrorCode.NOT_FOUND, *path, "invoiceId"))
             elif cents is not None and not 0 < cents <= receivables.get(key, 0):
                 check.refuse(Refusal(BillingErrorCode.BANK_MATCH_TOO_LARGE, *path, "amountCents"))

@@ -4,6 +4,7 @@ invoice is its amount minus its allocations, and a customer's balance is the led
 
 import asyncio
 import random
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,7 @@ from tests.billing.bank.statement_fixtures import (
 from tests.billing.bank.test_importing import ACCOUNT
 from tests.billing.bank.unpaid_invoices import create_unpaid_invoice
 from tests.people import OTHER_SIREN, create_account
+from tests.waiting import wait_for_lock_waiters
 
 
 @dataclass
@@ -257,6 +259,33 @@ async def test_a_line_becomes_one_payment_whoever_matches_it(bank: Bank) -> None
     await bank.check()
 
 
+async def test_a_rule_compares_the_amount_with_what_is_open_once_the_account_is_locked(
+    bank: Bank, db: str
+) -> None:
+    """Two transfers of an invoice's amount name its number, which has no check digits, while
+    another transaction holds the company's account.
+    """
+    invoice = await bank.invoice()
+    content = camt(
+        Transfer(cents=3480, text=invoice.number, bank_reference="B-1"),
+        Transfer(cents=3480, text=invoice.number, bank_reference="B-2"),
+    )
+    await import_statement(bank.action, ACCOUNT, name="a.xml", content=content)
+    lines = await BankLine.all()
+    contexts = [copy_context() for _ in lines]  # outside of the transaction
+    async with bank.action.transaction() as tx:
+        await tx.lock(Account, bank.paul.pk)
+        tasks = [
+            asyncio.create_task(matching.match_line(bank.action, each.pk), context=context)
+            for each, context in zip(lines, contexts, strict=True)
+        ]
+        await wait_for_lock_waiters(db, 2)
+    assert sorted(await asyncio.gather(*tasks)) == [False, True]
+    unmatched = await BankLine.get(status=BankLineStatus.UNMATCHED)
+    assert unmatched.problem is BankLineProblem.AMOUNT_DIFFERS
+    await bank.check()
+
+
 async def test_a_reversed_line_opens_the_invoice_again(bank: Bank) -> None:
     """ "Paid" can be reversed."""
     invoice = await bank.invoice()
@@ -331,6 +360,16 @@ async def test_a_match_by_hand_never_exceeds_the_line_or_the_invoice(bank: Bank)
             await matching.match_by_hand(bank.action, line.pk, None, invoices)
     with pytest.raises(Refusal, match="BANK_MATCH_OTHER_CUSTOMER"):
         await matching.match_by_hand(bank.action, line.pk, bank.marie.pk, [(first.pk, None)])
+    assert not await Payment.exists()
+
+
+async def test_a_match_by_hand_names_each_invoice_once(bank: Bank) -> None:
+    invoice, other = await bank.invoice(), await bank.invoice(cents=1200)
+    line = await bank.receive_one(Transfer(cents=3000, text="merci"))
+    amounts = [(invoice.pk, 1000), (other.pk, None), (invoice.pk, 2000)]
+    with pytest.raises(Refusal, match="VALUE_INVALID") as error:
+        await matching.match_by_hand(bank.action, line.pk, None, amounts)
+    assert error.value.field == ("input", "invoices", "2", "invoiceId")
     assert not await Payment.exists()
 
 
