@@ -7,7 +7,7 @@ import strawberry
 from auth.reauthentication import require_step_up
 from auth.tokens import Purpose
 from billing.exports.requests import record_export
-from models.accounts.account import Account
+from models.accounts.account import Account, AccountStatus
 from models.billing.audit_actions import BillingAuditAction
 from models.checks import Checks
 from models.clock import local_date
@@ -75,12 +75,15 @@ def _year(context: Context, year: int) -> None:
 
 
 async def _account(context: Context, account_id: strawberry.ID | None) -> Account:
-    """The viewer's own company, or the one that an agent names."""
+    """The viewer's own company, or the one that an agent names. Nobody sees the invoices of an
+    erased one, which are kept for the tax office.
+    """
+    account = context.viewer.account
     if account_id is not None:
-        return await load_visible(Account, account_id, context.viewer, "accountId")
-    if context.viewer.account is None:
+        account = await load_visible(Account, account_id, context.viewer, "accountId")
+    if account is None or account.status is AccountStatus.ERASED:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
-    return context.viewer.account
+    return account
 
 
 async def _link(

@@ -7,7 +7,7 @@ import strawberry
 
 from billing.movements import MovementKind, amounts_and_balances, balances_of
 from engine import Deferred
-from models.accounts.account import Account
+from models.accounts.account import Account, AccountStatus
 from models.billing.invoice import Invoice
 from models.billing.ledger import LedgerEntry
 from models.billing.money import Money
@@ -89,11 +89,15 @@ async def balances(context: Context, parents: Sequence[LedgerEntry]) -> list[Mon
 
 async def account_balances(context: Context, parents: Sequence[Account]) -> list[Money | None]:
     """What each company owes now, negative when it has paid ahead. None for viewers who can't see
-    its invoices.
+    its invoices, and for an erased company.
     """
     viewer = context.viewer
     own = viewer.account.pk if viewer.account and viewer.is_buyer else None
-    keys = [each.pk for each in parents if viewer.is_agent or each.pk == own]
+    keys = [
+        each.pk
+        for each in parents
+        if each.status is not AccountStatus.ERASED and (viewer.is_agent or each.pk == own)
+    ]
     values = await balances_of(keys)
     return [Money(values.get(each.pk, 0)) if each.pk in keys else None for each in parents]
 

@@ -158,6 +158,7 @@ class Account(Node):
     )
     balance: Annotated["Money", strawberry.lazy("schema.billing.money")] | None = edge(
         movement_resolvers.account_balances,
+        needs=("id", "status"),
         description="What the company owes, including VAT. Negative when it has paid ahead. Null "
         "unless the viewer can see its invoices.",
     )

@@ -292,6 +292,26 @@ async def test_p3_4_only_those_who_see_the_invoices_get_a_link_to_them(
     assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
+async def test_nobody_exports_the_invoices_of_an_erased_company(
+    dataset: Dataset, execute: "Execute"
+) -> None:
+    await Account.filter(pk=dataset.marie.account.pk).update(status=AccountStatus.ERASED)
+    marie = encode("Account", dataset.marie.account.pk)
+    movements = {"accountId": marie, "since": "2026-01-01", "until": "2026-12-31"}
+    for name, values in (
+        ("accountExportMovements", movements),
+        ("accountExportInvoices", {"accountId": marie, "year": 2026}),
+    ):
+        type_name = f"{name[0].upper()}{name[1:]}Input"
+        mutation = (
+            f"mutation($i: {type_name}!) {{ {name}(input: $i) {{ url userErrors {{ code }} }} }}"
+        )
+        payload = (await execute(dataset.alice, mutation, i=values))["data"][name]
+        assert payload == {"url": None, "userErrors": [{"code": "NOT_FOUND"}]}
+    found = (await execute(dataset.alice, ACCOUNT, id=marie))["data"]["account"]
+    assert found["balance"] is None
+
+
 ACCOUNT = """query($id: ID!) { account(id: $id) { balance { amountCents }
     moneyMovements(first: 1) { totalCount nodes { balance { amountCents } } }
     entitlements { offer quantity status since until endsOn } } }"""
