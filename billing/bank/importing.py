@@ -171,10 +171,9 @@ async def _insert_lines(
     # In the order of the unique index, so that two imports with common lines don't deadlock.
     for print_, line in sorted(fingerprints.items()):
         is_outgoing = line.amount_cents < 0 and not line.is_reversal
-        values = (
-            getattr(line, column) if column in _OUTGOING_COLUMNS or not is_outgoing else ""
-            for column in _COLUMNS
-        )
+        is_returned = line.amount_cents > 0 and line.is_reversal  # what had gone out comes back
+        columns = _OUTGOING_COLUMNS if is_outgoing or is_returned else _COLUMNS
+        values = (getattr(line, column) if column in columns else "" for column in _COLUMNS)
         status = BankLineStatus.OUTGOING if is_outgoing else BankLineStatus.NEW
         new_count += len(
             await execute(

@@ -99,9 +99,9 @@ class BankLine(Model):
     """One booked movement on one of the vendor's accounts (`iban`).
 
     `amount_cents` is positive for money that came in. `fingerprint` is unique, so a movement that
-    several files contain is stored once. Of money that went out only day and amount are stored:
-    the rest is about employees and suppliers. `payment` is the payment that the line became, and
-    `original` the line that a reversal took back.
+    several files contain is stored once. Of money that went out, and came back, only day and amount
+    are stored: the rest is about employees and suppliers. `payment` is the payment that the line
+    became, and `original` the line that a reversal took back.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,8 +100,16 @@ async def test_of_money_that_went_out_only_day_and_amount_are_stored(
     line = await BankLine.get()
     assert line.status is BankLineStatus.OUTGOING
     assert line.amount_cents == -240_000
-    texts = [line.text, line.counterparty_name, line.counterparty_iban, line.end_to_end_id]
-    assert texts == [""] * 4
+    assert texts_of(line) == [""] * 4
+    returned = replace(salary, cents=240_000, return_reason="AC04")
+    await import_file(action, camt(Entry(transfers=(returned,), is_reversal=True)))
+    line = await BankLine.get(amount_cents=240_000)
+    assert line.is_reversal
+    assert texts_of(line) == [""] * 4
+
+
+def texts_of(line: BankLine) -> list[str]:
+    return [line.text, line.counterparty_name, line.counterparty_iban, line.end_to_end_id]
 
 
 async def test_a_csv_file_is_of_the_account_for_transfers_unless_named(
