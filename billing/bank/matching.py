@@ -33,10 +33,19 @@ from models.billing.receivable import Receivable
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, store_result
+from models.translations import _
 
 TRANSFER = "transfer"  # the payment's method: there is no provider that would know a token
 _BATCH_SIZE = 500
 _OPEN_STATUSES = (BankLineStatus.NEW, BankLineStatus.UNMATCHED)
+_SET_ASIDE = (BankLineStatus.DISMISSED, BankLineStatus.TO_RETURN)
+_UNDOABLE = (BankLineStatus.MATCHED, *_SET_ASIDE, BankLineStatus.REVERSAL)
+# What is possible instead, where it isn't to undo the decision.
+_REASONS = {
+    BankLineStatus.NEW: _("This line hasn’t been matched yet."),
+    BankLineStatus.REVERSED: _("A reversal took this line back. Undo the reversal first."),
+    BankLineStatus.OUTGOING: _("This money went out of the account. It can’t be matched."),
+}
 
 log = structlog.stdlib.get_logger()
 
@@ -265,6 +274,12 @@ async def _match_reversal(tx: Transaction, line: BankLine) -> bool:
     return True
 
 
+def _decided(line: BankLine, field: str) -> Refusal:
+    return Refusal(
+        BillingErrorCode.BANK_LINE_DECIDED, "input", field, message=_REASONS.get(line.status)
+    )
+
+
 async def _lock_lines(tx: Transaction, *keys: int) -> dict[int, BankLine]:
     return {line.pk: line for line in await tx.lock_rows(BankLine.filter(pk__in=keys))}
 
@@ -307,7 +322,7 @@ async def _reverse(tx: Transaction, line: BankLine, original: BankLine) -> None:
     are locked.
     """
     if original.status not in (*_OPEN_STATUSES, BankLineStatus.MATCHED):
-        raise Refusal(BillingErrorCode.BANK_LINE_DECIDED, "input", "originalId")
+        raise _decided(original, "originalId")
     payment_id = original.payment_id if original.status is BankLineStatus.MATCHED else None
     original.status = BankLineStatus.REVERSED
     await original.save(using_db=tx.db)
@@ -348,8 +363,15 @@ async def match_by_hand(
         if await earlier_result(tx, owner, "bankLineMatch", key, arguments):
             return await BankLine.get(pk=line_id, using_db=tx.db)
         line = await tx.lock(BankLine, line_id)
-        if line.status not in _OPEN_STATUSES or line.amount_cents <= 0:
-            raise Refusal(BillingErrorCode.BANK_LINE_DECIDED, "input", "lineId")
+        if line.status not in _OPEN_STATUSES:
+            raise _decided(line, "lineId")
+        if line.amount_cents <= 0:
+            raise Refusal(
+                BillingErrorCode.BANK_LINE_DECIDED,
+                "input",
+                "lineId",
+                message=_("This line takes an earlier one back. Match it with that line instead."),
+            )
         account_id = await _require_matchable(tx, line, account_id, invoices)
         await _store_payment(tx, line, Match(account_id, tuple(invoices), BankLineMatch.MANUAL))
         await store_result(tx, owner, "bankLineMatch", key, line.pk)
@@ -407,7 +429,7 @@ async def match_reversal_by_hand(action: Action, line_id: int, original_id: int)
         if line.original_id == original.pk:
             return line
         if line.status not in _OPEN_STATUSES:
-            raise Refusal(BillingErrorCode.BANK_LINE_DECIDED, "input", "lineId")
+            raise _decided(line, "lineId")
         if line.amount_cents >= 0 or original.amount_cents != -line.amount_cents:
             raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "originalId")
         await _reverse(tx, line, original)
@@ -422,9 +444,8 @@ async def dismiss(action: Action, line_id: int, status: BankLineStatus) -> BankL
         line = await tx.lock(BankLine, line_id)
         if line.status is status:
             return line
-        aside = (BankLineStatus.DISMISSED, BankLineStatus.TO_RETURN)
-        if line.status not in (*_OPEN_STATUSES, *aside):
-            raise Refusal(BillingErrorCode.BANK_LINE_DECIDED, "input", "lineId")
+        if line.status not in (*_OPEN_STATUSES, *_SET_ASIDE):
+            raise _decided(line, "lineId")
         line.status = status
         line.decider_id = action.actor.pk if action.actor else None
         line.decided_at = action.at
@@ -435,25 +456,28 @@ async def dismiss(action: Action, line_id: int, status: BankLineStatus) -> BankL
 
 async def undo(action: Action, line_id: int) -> BankLine:
     """Undo a mistaken match, whose payment is reversed, or a dismissal: the line waits for a person
-    again. A repeat changes nothing. Raises BANK_LINE_DECIDED.
+    again. With a reversal the line that it took back waits again as well; the payment that it had
+    become stays reversed, and matching it makes another one. A repeat changes nothing. Raises
+    BANK_LINE_DECIDED.
     """
     async with action.transaction() as tx:
-        line = await tx.lock(BankLine, line_id)
+        original_id = (await BankLine.get(pk=line_id, using_db=tx.db)).original_id
+        lines = await _lock_lines(tx, line_id, *([original_id] if original_id else []))
+        line = lines[line_id]
         if line.status is BankLineStatus.UNMATCHED:
             return line
-        if line.status not in (
-            BankLineStatus.MATCHED,
-            BankLineStatus.DISMISSED,
-            BankLineStatus.TO_RETURN,
-        ):
-            raise Refusal(BillingErrorCode.BANK_LINE_DECIDED, "input", "lineId")
+        if line.status not in _UNDOABLE:
+            raise _decided(line, "lineId")
+        if line.original_id != original_id:
+            raise TransactionConflict("the line was matched with another one")
         payment_id = line.payment_id
         tx.audit(BillingAuditAction.BANK_LINE_UNDO, line, status=line.status.value)
-        line.status, line.problem = BankLineStatus.UNMATCHED, BankLineProblem.UNDONE
-        line.match = line.account_id = line.payment_id = None
-        line.decider_id = action.actor.pk if action.actor else None
-        line.decided_at = action.at
-        await line.save(using_db=tx.db)
+        for each in lines.values():
+            each.status, each.problem = BankLineStatus.UNMATCHED, BankLineProblem.UNDONE
+            each.match = each.account_id = each.payment_id = each.original_id = None
+            each.decider_id = action.actor.pk if action.actor else None
+            each.decided_at = action.at
+            await each.save(using_db=tx.db)
         if payment_id is not None:
             await _reverse_payment(tx, payment_id)
     return line

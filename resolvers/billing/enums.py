@@ -132,7 +132,7 @@ describe_enum(
         "POSSIBLE_DUPLICATE": "A statement in another format has a line with the same day and "
         "amount, which may be the same movement.",
         "ORIGINAL_NOT_FOUND": "The line takes an earlier one back, but doesn't say which.",
-        "UNDONE": "An earlier match was undone.",
+        "UNDONE": "An earlier decision about the line was undone.",
     },
 )
 

@@ -285,7 +285,8 @@ class BankLineDismissInput:
 @strawberry.input(description="The line of a bank statement whose decision is undone.")
 class BankLineUndoInput:
     line_id: strawberry.ID = strawberry.field(
-        description="The ID of a line that was matched or set aside."
+        description="The ID of a line that was matched, that takes another one back, or that was "
+        "set aside."
     )
 
 

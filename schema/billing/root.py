@@ -379,7 +379,8 @@ class BillingMutation:
         allow=operator,
         audit=BillingAuditAction.BANK_LINE_UNDO,
         description="Undoes a match or the setting aside of a line, which then waits for a person "
-        "again. The payment of a match is reversed. Requires a step-up.",
+        "again. The payment of a match is reversed. With a reversal the line that it took back "
+        "waits again as well. Requires a step-up.",
     )
     account_export_movements: ExportPayload | None = mutation(
         export_resolvers.export_movements,

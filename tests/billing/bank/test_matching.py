@@ -22,6 +22,8 @@ from models.billing.ledger import LedgerLine
 from models.billing.payment import Payment
 from models.billing.receivable import Allocation, InvoiceState, Receivable
 from models.errors import Refusal
+from models.locale import Locale
+from models.translations import text
 from tests.billing.bank.statement_fixtures import (
     OTHER_PAYER_IBAN,
     PAYER_IBAN,
@@ -322,6 +324,54 @@ async def test_a_reversal_that_could_be_of_two_lines_waits_for_a_person(bank: Ba
     await bank.check()
 
 
+async def test_a_mistaken_reversal_can_be_undone_and_made_right(bank: Bank) -> None:
+    invoices = [await bank.invoice(), await bank.invoice()]
+    wrong, right = await bank.receive(
+        *(Transfer(cents=3480, text=f"Facture {invoice.number}") for invoice in invoices)
+    )
+    taken_back = Transfer(cents=-3480, text="rejet")
+    reversal = await bank.receive_one(Entry(transfers=(taken_back,), is_reversal=True))
+    await matching.match_reversal_by_hand(bank.action, reversal.pk, wrong.pk)
+    for decision in (
+        matching.undo(bank.action, wrong.pk),
+        matching.match_by_hand(bank.action, wrong.pk, None, [(invoices[0].pk, None)]),
+        matching.dismiss(bank.action, wrong.pk, BankLineStatus.DISMISSED),
+    ):
+        with pytest.raises(Refusal, match="BANK_LINE_DECIDED") as error:
+            await decision
+        assert "Undo the reversal first" in text(error.value.message, Locale.EN)
+    for _ in range(2):
+        undone = await matching.undo(bank.action, reversal.pk)
+        await wrong.refresh_from_db()
+        for line in (undone, wrong):
+            assert (line.status, line.problem) == (
+                BankLineStatus.UNMATCHED,
+                BankLineProblem.UNDONE,
+            )
+    assert undone.original_id is None
+    await bank.check()
+    await matching.match_by_hand(bank.action, wrong.pk, None, [(invoices[0].pk, None)])
+    await matching.match_reversal_by_hand(bank.action, reversal.pk, right.pk)
+    assert [await bank.open_cents(each) for each in invoices] == [0, 3480]
+    await bank.check()
+
+
+async def test_a_refusal_says_what_is_possible_instead(bank: Bank) -> None:
+    outgoing = await bank.receive_one(Transfer(cents=-3480, text="Fournisseur"))
+    taken_back = Transfer(cents=-100, text="rejet")
+    reversal = await bank.receive_one(Entry(transfers=(taken_back,), is_reversal=True))
+    for decision, message in (
+        (matching.undo(bank.action, outgoing.pk), "This money went out"),
+        (
+            matching.match_by_hand(bank.action, reversal.pk, bank.paul.pk, []),
+            "Match it with that line",
+        ),
+    ):
+        with pytest.raises(Refusal, match="BANK_LINE_DECIDED") as error:
+            await decision
+        assert message in text(error.value.message, Locale.EN)
+
+
 async def test_a_person_divides_a_line_between_invoices(bank: Bank) -> None:
     first, second = await bank.invoice(), await bank.invoice(cents=1200)
     line = await bank.receive_one(Transfer(cents=5000, text="merci"))
@@ -419,7 +469,7 @@ async def test_any_sequence_of_lines_and_matches_keeps_the_sums(bank: Bank, seed
             reference=reference_of(invoice) if kind == "pay" else "",
             end_to_end_id=f"E-{number}",
         )
-        lines = await BankLine.filter(amount_cents__gt=0)
+        lines = await BankLine.filter(**({} if kind == "undo" else {"amount_cents__gt": 0}))
         if kind in ("pay", "unknown"):
             await bank.receive(transfer)
         elif lines:
