@@ -22,7 +22,6 @@ from auth.cookies import Cookies, cross_site, is_same_site
 from auth.factors.passkeys import RelyingParty
 from auth.services import AuthServices
 from auth.sessions import session_key
-from billing.gateways.configured import configured_gateway
 from billing.gateways.gateway import Gateway
 from billing.seller import seller
 from engine import Engine, ManifestError, load_manifest
@@ -94,14 +93,7 @@ def create_app(
             activity_limits=settings.activity_limits,
             previous_keys=settings.previous_keys,
         ),
-        gateway=gateway
-        or configured_gateway(
-            settings.stripe,
-            settings.base_url,
-            settings.front_url or settings.base_url,
-            clock,
-            settings.secret_key,
-        ),
+        gateway=gateway or settings.gateway(clock),
         seller=vendor,
         base_url=settings.base_url,
         registry=registry_from_url(settings.registry),

@@ -43,6 +43,7 @@ from settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
     from billing.checkout import CheckoutServices
+    from billing.gateways.gateway import Gateway
 
 _INSTALLATION_MIGRATION = "0022_installation"  # since which the database can recognize itself
 _WRONG_KEY = (
@@ -244,22 +245,25 @@ def _require_ready(settings: Settings) -> None:
 
 async def _prepare_demonstration(settings: Settings) -> SystemClock:
     """Migrate the demonstration's database, and fill it if it is new. Returns its clock."""
-    from seed import demonstration  # the other commands don't need what prints invoices
+    # The other commands don't need what prints invoices.
+    from billing.gateways.sandbox import Sandbox
+    from seed import demonstration
 
     await _migrate(settings)
     async with _open_database(settings) as clock, _auth_services(settings, clock) as auth:
-        checkout_services = _checkout_services(settings, auth)
+        checkout_services = _checkout_services(settings, auth, Sandbox(settings.base_url))
         with _report_content_errors():
             await demonstration.load(clock.now(), Hub(), auth, checkout_services, settings.policies)
     return clock
 
 
-def _checkout_services(settings: Settings, auth: AuthServices) -> "CheckoutServices":
+def _checkout_services(
+    settings: Settings, auth: AuthServices, gateway: "Gateway"
+) -> "CheckoutServices":
     from billing.checkout import CheckoutServices
-    from billing.gateways.sandbox import Sandbox
     from billing.seller import seller
 
-    return CheckoutServices(Sandbox(settings.base_url), seller(settings.seller), auth.signer)
+    return CheckoutServices(gateway, seller(settings.seller), auth.signer)
 
 
 async def _recognize_installation(settings: Settings) -> SystemClock:
@@ -577,20 +581,27 @@ def check_documents(args: argparse.Namespace) -> int:
 
 
 def bill(args: argparse.Namespace) -> int:
+    billed_count, dunned_count = asyncio.run(_bill(read_settings(os.environ)))
+    print(f"{billed_count} periods billed, {dunned_count} late invoices dunned.")
+    return 0
+
+
+async def _bill(settings: Settings) -> tuple[int, int]:
     from billing.dunning import dun_late_invoices
     from billing.renewals import bill_due_periods
 
-    async def run(settings: Settings) -> tuple[int, int]:
-        async with _open_database(settings) as clock, _auth_services(settings, clock) as auth:
-            action, services = Action(None, clock.now(), Hub()), _checkout_services(settings, auth)
+    async with _open_database(settings) as clock, _auth_services(settings, clock) as auth:
+        if await Installation.is_held():
+            raise CommandError("the jobs of this installation are held: see bin/cli release")
+        action, gateway = Action(None, clock.now(), Hub()), settings.gateway(clock)
+        try:
+            services = _checkout_services(settings, auth, gateway)
             return (
                 await bill_due_periods(action, services),
                 await dun_late_invoices(action, services),
             )
-
-    billed, dunned = asyncio.run(run(read_settings(os.environ)))
-    print(f"{billed} periods billed, {dunned} late invoices dunned.")
-    return 0
+        finally:
+            await gateway.close()
 
 
 def check_invoices(args: argparse.Namespace) -> int:

@@ -19,13 +19,14 @@ from accounts.vat_numbers import expected_vat_service_url
 from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import expected_redis_url
-from billing.gateways.configured import StripeOptions
+from billing.gateways.configured import StripeOptions, configured_gateway
+from billing.gateways.gateway import Gateway
 from billing.return_urls import ReturnUrls, return_url_errors
 from billing.seller import seller, seller_errors
 from mail.customer_space import customer_space_errors
 from mail.options import MailOptions
 from mail.transport import transport_from_url
-from models.clock import local_date
+from models.clock import Clock, local_date
 from models.database.connection import database_options
 from models.identity.user import Staff
 from models.viewer import Viewer
@@ -121,6 +122,12 @@ class Settings:
     response_limits: ResponseLimits
     activity_limits: ActivityLimits
     mail: MailOptions
+
+    def gateway(self, clock: Clock) -> Gateway:
+        """The payment provider: Stripe when it is configured, otherwise the sandbox."""
+        return configured_gateway(
+            self.stripe, self.base_url, self.front_url or self.base_url, clock, self.secret_key
+        )
 
 
 def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:

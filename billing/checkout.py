@@ -19,7 +19,7 @@ from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
 from billing.invoicing import InvoiceDraft, finalise, prepare
 from billing.quotes import quote
 from billing.seller import Seller
-from billing.settlement import apply_payment, lock_for_settlement, restore
+from billing.settlement import apply_payment, lock_for_settlement, restore, start_purchase
 from billing.tax import buyer_of
 from mail import emails
 from models.accounts.account import Account
@@ -33,7 +33,6 @@ from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_customer import PaymentCustomer
 from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
-from models.billing.periods import period
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.event import EventKind, account_stream
@@ -46,6 +45,8 @@ log = structlog.stdlib.get_logger()
 UNKNOWN_METHOD = "unknown_method"
 DRAFT_TIME = timedelta(days=30)  # that a draft keeps its price
 CONFIRMATION_TIME = timedelta(hours=24)  # to confirm a payment with the bank
+# To confirm a payment that was made without the customer, as long as the link in the email.
+OFF_SESSION_CONFIRMATION_TIME = timedelta(days=7)
 RECONCILE_DELAY = timedelta(minutes=1)
 _BATCH_SIZE = 500
 _REPRICEABLE = (
@@ -73,7 +74,7 @@ async def draft(
     """Draft a purchase of a price on sale. The same key returns the same draft. Raises
     IDEMPOTENCY_MISMATCH.
     """
-    arguments = price.pk if quantity == 1 else [price.pk, quantity]
+    arguments = [price.pk, quantity]
     owner = f"account:{account.pk}"
     async with action.transaction() as tx:
         if earlier_id := await earlier_result(tx, owner, "purchaseDraft", key, arguments):
@@ -477,12 +478,8 @@ async def _activate(tx: Transaction, purchase: Purchase, payment: Payment) -> No
     """Issue the first invoice, and start the purchase on the day of its issue."""
     draft = InvoiceDraft.from_json(payment.invoice_draft or {})
     invoice = await finalise(tx, draft, payment)
-    months = draft.months or 1
-    purchase.anchor, purchase.activated_at = invoice.issued_on, tx.action.at
-    purchase.next_period_index, purchase.expires_at = 1, None
     purchase.payment_method_id = payment.payment_method_id
-    purchase.bills_on = period(purchase.anchor, months, 1).start
-    await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
+    await start_purchase(tx, purchase, invoice.issued_on, draft.months or 1)
     payment.invoice_draft = None
     await payment.save(using_db=tx.db, update_fields=["invoice_draft"])
 

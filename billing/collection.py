@@ -14,8 +14,10 @@ from mail import emails
 from mail.message import BASE_URL
 from models.action import Transaction
 from models.billing.invoice import Invoice
+from models.billing.money import Money
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.receivable import Receivable
 
 CONFIRMATION_PATH = "payments/confirm"
 
@@ -42,9 +44,11 @@ async def issue_renewal(tx: Transaction, purchase: Purchase, payment: Payment) -
 
 
 async def issue_unpaid(tx: Transaction, purchase: Purchase, draft: InvoiceDraft) -> Invoice:
-    """Issue an invoice that is due at once. The purchase is past due from then on."""
+    """Issue an invoice that isn't paid. When it is due at once, the purchase is past due from then
+    on.
+    """
     invoice = await finalise(tx, draft)
-    if purchase.status is PurchaseStatus.ACTIVE:
+    if purchase.status is PurchaseStatus.ACTIVE and invoice.due_on <= tx.action.day:
         purchase.past_due_since = invoice.due_on
         await purchase.transition_to(tx, PurchaseStatus.PAST_DUE)
     return invoice
@@ -66,5 +70,13 @@ async def handle_failed_collection(
             await emails.send_payment_confirmation_needed(tx, user, link)
     elif payment.status is PaymentStatus.DECLINED and not is_renewal and payment.invoice_id:
         invoice = await Invoice.get(pk=payment.invoice_id, using_db=tx.db)
+        receivable = await Receivable.get(invoice_id=invoice.pk, using_db=tx.db)
         for user in await billing_contacts(tx, payment.account_id):
-            await emails.send_invoice_unpaid(tx, user, invoice, payment.decline_code)
+            await emails.send_invoice_unpaid(
+                tx,
+                user,
+                invoice,
+                Money(receivable.open_cents),
+                is_declined=True,
+                is_available=purchase.status is PurchaseStatus.PAST_DUE,
+            )

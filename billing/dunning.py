@@ -6,9 +6,19 @@ four reminders at once, and nobody keeps a service that should have been suspend
 dispute is not dunned. Payment in full makes the purchase active again (billing/settlement.py).
 """
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
 import structlog
 
-from billing.checkout import RECONCILE_DELAY, CheckoutServices, refresh
+from billing.checkout import (
+    OFF_SESSION_CONFIRMATION_TIME,
+    RECONCILE_DELAY,
+    CheckoutServices,
+    end_payment,
+    refresh,
+)
 from billing.contacts import billing_contacts
 from billing.dunning_schedule import DunningAction, DunningStep
 from billing.gateways.gateway import is_hard_decline
@@ -19,15 +29,28 @@ from models.action import Action, Transaction, retry_conflict
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.dunning import CompletedDunningStep
 from models.billing.invoice import Invoice
+from models.billing.money import Money
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
 from models.errors import Refusal
+from models.identity.user import User
 
+SendAboutInvoice = Callable[[Transaction, User, Invoice, Money], Awaitable[object]]
 _BATCH = 100
 _ENDED = (PurchaseStatus.CANCELED, PurchaseStatus.EXPIRED)
 
 log = structlog.stdlib.get_logger()
+
+
+@dataclass(frozen=True)
+class _LateInvoice:
+    """A late invoice, its purchase, what is open on it, and its payments, all locked."""
+
+    purchase: Purchase
+    invoice: Invoice
+    receivable: Receivable
+    payments: list[Payment]
 
 
 async def dun_late_invoices(action: Action, services: CheckoutServices) -> int:
@@ -73,34 +96,34 @@ async def _dun(action: Action, services: CheckoutServices, invoice_id: int) -> b
         await tx.lock(Account, invoice.account_id)
         assert invoice.purchase_id is not None, "an invoice of a purchase"  # noqa: S101
         purchase = await tx.lock(Purchase, invoice.purchase_id)
+        payments = await tx.lock_rows(Payment.filter(invoice_id=invoice_id))
         [receivable] = await tx.lock_rows(Receivable.filter(invoice_id=invoice_id))
-        if not await _is_dunned(tx, purchase, receivable):
+        if not await _is_dunned(tx, purchase, receivable, payments):
             return False
         steps = await _record_due_steps(tx, services, receivable)
-        payment = await _take(tx, services, purchase, invoice, receivable, steps) if steps else None
+        late = _LateInvoice(purchase, invoice, receivable, payments)
+        payment = await _take(tx, services, late, steps) if steps else None
     if payment:
         await _charge(action, services, payment)
     return bool(steps)
 
 
-async def _is_dunned(tx: Transaction, purchase: Purchase, receivable: Receivable) -> bool:
+async def _is_dunned(
+    tx: Transaction, purchase: Purchase, receivable: Receivable, payments: Sequence[Payment]
+) -> bool:
     """Whether a locked invoice is the oldest unpaid one of its purchase, and nobody pays it at this
     moment.
     """
-    if receivable.disputed_at or not receivable.open_cents:
+    is_being_paid = any(payment.status is PaymentStatus.PROCESSING for payment in payments)
+    if receivable.disputed_at or not receivable.open_cents or is_being_paid:
         return False
-    is_being_paid = Payment.filter(
-        invoice_id=receivable.invoice_id, status=PaymentStatus.PROCESSING
-    )
     older = Receivable.filter(
         invoice__purchase_id=purchase.pk,
         invoice_id__lt=receivable.invoice_id,
         open_cents__gt=0,
         disputed_at=None,
     )
-    return not (
-        await is_being_paid.using_db(tx.db).exists() or await older.using_db(tx.db).exists()
-    )
+    return not await older.using_db(tx.db).exists()
 
 
 async def _record_due_steps(
@@ -125,65 +148,71 @@ async def _record_due_steps(
 
 
 async def _take(
-    tx: Transaction,
-    services: CheckoutServices,
-    purchase: Purchase,
-    invoice: Invoice,
-    receivable: Receivable,
-    steps: list[DunningStep],
+    tx: Transaction, services: CheckoutServices, late: _LateInvoice, steps: list[DunningStep]
 ) -> Payment | None:
     """Take the last one of the due steps. Returns the payment to charge when it is a retry."""
-    actions = {step.action for step in steps}
-    tx.audit(BillingAuditAction.INVOICE_DUN, invoice, days=steps[-1].days)
+    purchase, actions = late.purchase, {step.action for step in steps}
+    tx.audit(BillingAuditAction.INVOICE_DUN, late.invoice, days=steps[-1].days)
     if purchase.status is PurchaseStatus.ACTIVE:
-        purchase.past_due_since = receivable.due_on
+        purchase.past_due_since = late.receivable.due_on
         await purchase.transition_to(tx, PurchaseStatus.PAST_DUE)
     if purchase.status not in _ENDED and DunningAction.CANCEL in actions:
         await purchase.end(tx, tx.action.day)
-        for user in await billing_contacts(tx, invoice.account_id):
-            await emails.send_purchase_ended_unpaid(tx, user, invoice)
+        await _notify(tx, late, emails.send_purchase_ended_unpaid)
     elif purchase.status is PurchaseStatus.PAST_DUE and DunningAction.SUSPEND in actions:
         await purchase.suspend(tx)
-        for user in await billing_contacts(tx, invoice.account_id):
-            await emails.send_purchase_suspended(tx, user, invoice)
+        await _notify(tx, late, emails.send_purchase_suspended)
     elif (
         steps[-1].action is DunningAction.RETRY
         and purchase.status is PurchaseStatus.PAST_DUE
-        and (payment := await _retry(tx, services, purchase, receivable))
+        and (payment := await _retry(tx, services, late))
     ):
         return payment
     else:
-        for user in await billing_contacts(tx, invoice.account_id):
-            await emails.send_invoice_unpaid(tx, user, invoice, None)
+        await _notify(
+            tx,
+            late,
+            partial(
+                emails.send_invoice_unpaid,
+                is_available=purchase.status is PurchaseStatus.PAST_DUE,
+            ),
+        )
     return None
 
 
-async def _retry(
-    tx: Transaction, services: CheckoutServices, purchase: Purchase, receivable: Receivable
-) -> Payment | None:
-    """Store another attempt to charge an invoice. None after the bank has refused for good, and
-    without a payment method.
+async def _notify(tx: Transaction, late: _LateInvoice, send: SendAboutInvoice) -> None:
+    for user in await billing_contacts(tx, late.invoice.account_id):
+        await send(tx, user, late.invoice, Money(late.receivable.open_cents))
+
+
+async def _retry(tx: Transaction, services: CheckoutServices, late: _LateInvoice) -> Payment | None:
+    """Store another attempt to charge an invoice. None without a payment method, and when the bank
+    has refused it for good. Confirmations that the customer hasn't finished are left, so that the
+    invoice is paid once.
     """
-    earlier = Payment.filter(invoice_id=receivable.invoice_id).using_db(tx.db).order_by("-id")
-    last = await earlier.first()
-    method = await chargeable_method(tx, purchase)
-    if method is None or (
-        last and last.method == method.method and is_hard_decline(last.decline_code)
+    method = await chargeable_method(tx, services.gateway, late.purchase)
+    if method is None or any(
+        payment.method == method.method and is_hard_decline(payment.decline_code)
+        for payment in late.payments
     ):
         return None
+    for payment in late.payments:
+        if payment.status is PaymentStatus.REQUIRES_ACTION:
+            await end_payment(tx, payment, PaymentStatus.CANCELED)
     return await Payment.create(
         using_db=tx.db,
-        account_id=receivable.account_id,
-        purchase=purchase,
-        invoice_id=receivable.invoice_id,
+        account_id=late.receivable.account_id,
+        purchase=late.purchase,
+        invoice_id=late.receivable.invoice_id,
         payment_method_id=method.payment_method_id,
         kind=method.kind,
-        amount_cents=receivable.open_cents,
+        amount_cents=late.receivable.open_cents,
         method=method.method,
         provider=services.gateway.name,
         is_off_session=True,
-        attempt=last.attempt + 1 if last else 1,
+        attempt=len(late.payments) + 1,
         created_at=tx.action.at,
+        expires_at=tx.action.at + OFF_SESSION_CONFIRMATION_TIME,
         next_check_at=tx.action.at + RECONCILE_DELAY,
     )
 

@@ -17,8 +17,16 @@ from datetime import date
 
 import structlog
 
-from billing.checkout import RECONCILE_DELAY, CheckoutServices, refresh
+from billing.bank.account import BankAccount
+from billing.bank.terms import TransferTerms
+from billing.checkout import (
+    OFF_SESSION_CONFIRMATION_TIME,
+    RECONCILE_DELAY,
+    CheckoutServices,
+    refresh,
+)
 from billing.collection import issue_unpaid
+from billing.gateways.gateway import Gateway
 from billing.invoicing import InvoiceDraft, prepare
 from billing.quotes import quote
 from models.accounts.account import Account, AccountStatus
@@ -110,15 +118,16 @@ async def _claim_period(
     tx: Transaction, services: CheckoutServices, account: Account, purchase: Purchase
 ) -> Payment | None:
     """Move the purchase to its next period, and store the attempt to charge this one. Without a
-    payment method, the invoice is issued at once, unpaid.
+    payment method, the invoice is issued at once, to be paid by transfer if the seller takes them.
     """
-    draft = await _prepare_renewal(tx, services, account, purchase)
+    method = await chargeable_method(tx, services.gateway, purchase)
+    bank = services.seller.bank if method is None else None
+    draft = await _prepare_renewal(tx, services, account, purchase, bank)
     assert draft.period is not None, "a renewal bills a period"  # noqa: S101
     purchase.next_period_index = draft.period.index + 1
     purchase.bills_on = draft.period.end
     await purchase.save(using_db=tx.db)
     tx.audit(BillingAuditAction.PURCHASE_RENEW, purchase, period_index=draft.period.index)
-    method = await chargeable_method(tx, purchase)
     if method is None:
         await issue_unpaid(tx, purchase, draft)
         return None
@@ -133,13 +142,18 @@ async def _claim_period(
         provider=services.gateway.name,
         is_off_session=True,
         created_at=tx.action.at,
+        expires_at=tx.action.at + OFF_SESSION_CONFIRMATION_TIME,
         next_check_at=tx.action.at + RECONCILE_DELAY,
         invoice_draft=draft.to_json(),
     )
 
 
 async def _prepare_renewal(
-    tx: Transaction, services: CheckoutServices, account: Account, purchase: Purchase
+    tx: Transaction,
+    services: CheckoutServices,
+    account: Account,
+    purchase: Purchase,
+    bank: BankAccount | None,
 ) -> InvoiceDraft:
     """The invoice of the next period, to the company as it is now. It isn't rendered on trial,
     because its parts were when the purchase was paid.
@@ -165,6 +179,7 @@ async def _prepare_renewal(
         locale=locale,
     )
     terms = services.seller.terms_on(tx.action.day)
+    transfer = TransferTerms(bank) if bank else None
     return await prepare(
         services.seller,
         profile,
@@ -177,18 +192,22 @@ async def _prepare_renewal(
         buyer_email=buyer.email if buyer else "",
         purchase_id=purchase.pk,
         period=quoted.period,
-        payment_terms=terms.due_notice(locale),
+        payment=transfer.means if transfer else None,
+        payment_terms=transfer.terms(locale) if transfer else terms.due_notice(locale),
+        due_days=transfer.due_days if transfer else 0,
         trial=False,
     )
 
 
-async def chargeable_method(tx: Transaction, purchase: Purchase) -> Payment | None:
+async def chargeable_method(
+    tx: Transaction, gateway: Gateway, purchase: Purchase
+) -> Payment | None:
     """How to charge a purchase without the customer: its payment method, else the account's
-    default, else the means with which it was last paid. None for those who pay by transfer.
+    default, else the unsaved means with which it was last paid. None for those who pay by transfer.
     Returned as a payment that isn't stored.
     """
     methods = PaymentMethod.filter(
-        account_id=purchase.account_id, status=PaymentMethodStatus.ACTIVE
+        account_id=purchase.account_id, status=PaymentMethodStatus.ACTIVE, provider=gateway.name
     ).using_db(tx.db)
     if saved := await methods.get_or_none(id=purchase.payment_method_id):
         return _charge_of(saved)
@@ -196,8 +215,10 @@ async def chargeable_method(tx: Transaction, purchase: Purchase) -> Payment | No
     last = await paid.using_db(tx.db).order_by("-id").first()
     if last and last.kind is PaymentKind.TRANSFER:
         return None
-    default = await methods.filter(is_default=True).first()
-    return _charge_of(default) if default else last
+    if default := await methods.filter(is_default=True).first():
+        return _charge_of(default)
+    is_unsaved = last and last.payment_method_id is None and last.provider == gateway.name
+    return last if is_unsaved else None
 
 
 def _charge_of(method: PaymentMethod) -> Payment:

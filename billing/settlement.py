@@ -15,12 +15,13 @@ from mail import emails
 from models.accounts.account import Account
 from models.action import Transaction
 from models.billing.billing_period import BillingPeriod
+from models.billing.dunning import CompletedDunningStep
 from models.billing.invoice import DocumentType, Invoice
 from models.billing.offer import Price
 from models.billing.payment import Payment
 from models.billing.periods import period
 from models.billing.purchase import Purchase, PurchaseStatus
-from models.billing.receivable import Allocation, Receivable
+from models.billing.receivable import Allocation, InvoiceState, Receivable
 from models.database.writing import insert_all
 from models.event import EventKind, account_stream
 
@@ -84,7 +85,7 @@ async def restore(tx: Transaction, purchases: Mapping[int, Purchase]) -> None:
         overdue = Receivable.filter(
             account_id=purchase.account_id,
             open_cents__gt=0,
-            due_on__lt=tx.action.day,
+            due_on__lte=tx.action.day,
             disputed_at=None,
         )
         if await overdue.using_db(tx.db).exists():
@@ -98,7 +99,8 @@ async def restore(tx: Transaction, purchases: Mapping[int, Purchase]) -> None:
 
 async def _start_when_paid(tx: Transaction, purchase: Purchase) -> None:
     """Start a purchase whose first invoice was issued before its payment and is settled now. The
-    invoice states no days, because the first period begins here.
+    invoice states no days, because the first period begins here. One whose invoice was credited
+    instead ends.
     """
     invoice = (
         await Invoice.filter(
@@ -109,6 +111,10 @@ async def _start_when_paid(tx: Transaction, purchase: Purchase) -> None:
         .first()
     )
     if invoice is None:
+        return
+    receivable = await Receivable.get(invoice_id=invoice.pk, using_db=tx.db)
+    if receivable.state is InvoiceState.CREDITED:
+        await purchase.end(tx, tx.action.day)
         return
     price = await Price.get(pk=purchase.price_id, using_db=tx.db)
     first = period(tx.action.day, price.interval.months, 0)
@@ -176,11 +182,13 @@ async def _allocate(
     receivable.settled_at = None if receivable.open_cents else tx.action.at
     if not receivable.open_cents:
         receivable.next_dunning_on = None
-    elif cents < 0:
-        receivable.next_dunning_on = tx.action.day  # the dunning run finds the steps that are left
+    elif cents < 0:  # it is due again, and the dunning schedule begins anew
+        receivable.due_on = max(receivable.due_on, tx.action.day)
+        receivable.next_dunning_on = receivable.due_on
+        await CompletedDunningStep.filter(invoice_id=receivable.invoice_id).using_db(tx.db).delete()
     await receivable.save(
         using_db=tx.db,
-        update_fields=["open_cents", "credited_cents", "settled_at", "next_dunning_on"],
+        update_fields=["open_cents", "credited_cents", "settled_at", "due_on", "next_dunning_on"],
     )
     return await Allocation.create(
         using_db=tx.db,

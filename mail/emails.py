@@ -20,6 +20,7 @@ from models.accounts.legal_name import LegalNameChange
 from models.action import Transaction
 from models.billing.invoice import DocumentType, Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
+from models.billing.money import Money
 from models.billing.payment_method import PaymentMethod
 from models.clock import local_date
 from models.identity.user import User
@@ -159,43 +160,54 @@ async def send_card_expires(tx: Transaction, user: User, method: PaymentMethod) 
 
 
 async def send_invoice_unpaid(
-    tx: Transaction, user: User, invoice: Invoice, decline_code: str | None
+    tx: Transaction,
+    user: User,
+    invoice: Invoice,
+    open_amount: Money,
+    *,
+    is_declined: bool = False,
+    is_available: bool = True,
 ) -> Email:
-    """Remind a customer of an unpaid invoice. `decline_code` says that the bank has just declined
-    it.
+    """Remind a customer of an unpaid invoice: whether the bank has just declined its payment, and
+    whether the service is available in the meantime.
     """
-    return await _store_for_user(
+    return await _send_about_unpaid(
         tx,
         user,
         "invoice_unpaid",
         invoice,
-        invoice=invoice,
-        due_on=day(invoice.due_on, user.locale),
-        is_declined=decline_code is not None,
+        open_amount,
+        is_declined=is_declined,
+        is_available=is_available,
     )
 
 
-async def send_purchase_suspended(tx: Transaction, user: User, invoice: Invoice) -> Email:
+async def send_purchase_suspended(
+    tx: Transaction, user: User, invoice: Invoice, open_amount: Money
+) -> Email:
     """Tell a customer that a purchase is suspended until an invoice is paid."""
-    return await _store_for_user(
-        tx,
-        user,
-        "purchase_suspended",
-        invoice,
-        invoice=invoice,
-        due_on=day(invoice.due_on, user.locale),
-    )
+    return await _send_about_unpaid(tx, user, "purchase_suspended", invoice, open_amount)
 
 
-async def send_purchase_ended_unpaid(tx: Transaction, user: User, invoice: Invoice) -> Email:
+async def send_purchase_ended_unpaid(
+    tx: Transaction, user: User, invoice: Invoice, open_amount: Money
+) -> Email:
     """Tell a customer that a purchase has ended because an invoice wasn't paid."""
+    return await _send_about_unpaid(tx, user, "purchase_ended_unpaid", invoice, open_amount)
+
+
+async def _send_about_unpaid(
+    tx: Transaction, user: User, name: str, invoice: Invoice, open_amount: Money, **params: Any
+) -> Email:
     return await _store_for_user(
         tx,
         user,
-        "purchase_ended_unpaid",
+        name,
         invoice,
         invoice=invoice,
         due_on=day(invoice.due_on, user.locale),
+        open_amount=open_amount,
+        **params,
     )
 
 

@@ -12,8 +12,10 @@ from billing.checkout import CheckoutServices
 from billing.dunning import dun_late_invoices
 from billing.gateways.gateway import GatewayUnavailable, Outcome
 from billing.gateways.sandbox import Sandbox
+from billing.invoice_payments import pay_invoice
 from billing.renewals import bill_due_periods
 from billing.seller import seller
+from billing.settlement import lock_for_settlement, reverse_payment
 from models.accounts.account import Account, AccountStatus, Role
 from models.action import Action
 from models.billing.billing_period import BillingPeriod
@@ -21,7 +23,7 @@ from models.billing.invoice import Invoice
 from models.billing.ledger import LedgerLine
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment, PaymentStatus
-from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
+from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Allocation, InvoiceState, Receivable
 from models.operations.email import Email
@@ -269,7 +271,8 @@ async def test_a_company_that_cannot_use_its_account_is_neither_billed_nor_dunne
 async def test_without_a_payment_method_the_invoice_is_issued_unpaid(
     purchase: Purchase, action: Action, services: CheckoutServices
 ) -> None:
-    # A transfer paid the first period: there is nothing to charge.
+    # The seller takes no transfers, and there is nothing to charge.
+    services = replace(services, seller=replace(services.seller, bank=None))
     await Payment.filter(purchase_id=purchase.pk).update(status=PaymentStatus.CANCELED)
     due = date(2027, 2, 28)
     await run_daily(action, services, due, due + timedelta(days=3))
@@ -277,6 +280,92 @@ async def test_without_a_payment_method_the_invoice_is_issued_unpaid(
     assert await templates() == ["invoice_unpaid"] * 3
     invoice = await Invoice.get(purchase_id=purchase.pk, issued_on=due)
     assert invoice.facts["paid_cents"] == 0
+
+
+async def test_periods_that_pass_during_a_suspension_are_not_billed(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due + timedelta(days=14))
+    paid_at = on(action, date(2027, 4, 12))  # within the period that began on 31 March
+    await bill_due_periods(paid_at, services)
+    invoice = await Invoice.get(purchase_id=purchase.pk, issued_on=due)
+    await pay_invoice(paid_at, services, invoice, "pm_sandbox_success", "key")
+    purchase = await Purchase.get(pk=purchase.pk)
+    assert (purchase.status, purchase.bills_on) == (PurchaseStatus.ACTIVE, date(2027, 3, 31))
+    await use_method(purchase, "pm_sandbox_success")
+    await bill_due_periods(on(action, date(2027, 4, 30)), services)
+    periods = await BillingPeriod.filter(purchase_id=purchase.pk).order_by("index")
+    assert [each.starts_on for each in periods] == [
+        date(2027, 1, 31),
+        date(2027, 2, 28),
+        date(2027, 3, 31),
+        date(2027, 4, 30),
+    ]
+
+
+async def test_a_retry_leaves_an_unfinished_confirmation(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    """So an invoice isn't paid twice, by the retry and by the link in the email."""
+    await use_method(purchase, "pm_sandbox_reconfirmation")
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due)
+    await use_method(purchase, "pm_sandbox_success")
+    await run_daily(action, services, due + timedelta(days=1), due + timedelta(days=1))
+    first, retry = await Payment.filter(purchase_id=purchase.pk, is_off_session=True).order_by("id")
+    assert (first.status, retry.status) == (PaymentStatus.CANCELED, PaymentStatus.SUCCEEDED)
+    later = on(action, due + timedelta(days=2))
+    await checkout.reconcile(later, services)
+    assert isinstance(services.gateway, Sandbox)
+    await services.gateway.decide(first.provider_reference or "", is_approved=True)
+    await checkout.reconcile(replace(later, at=later.at + timedelta(days=3)), services)
+    assert (await Payment.get(pk=first.pk)).status is PaymentStatus.CANCELED
+    await assert_books_are_right(purchase)
+
+
+async def test_a_card_that_was_refused_for_good_is_not_charged_again(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_stolen")
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due)
+    invoice = await Invoice.get(purchase_id=purchase.pk, issued_on=due)
+    await pay_invoice(on(action, due), services, invoice, "pm_sandbox_declined", "other card")
+    await run_daily(action, services, due + timedelta(days=1), due + timedelta(days=8))
+    methods = [each.method for each in await Payment.filter(invoice_id=invoice.pk).order_by("id")]
+    assert methods == ["pm_sandbox_stolen", "pm_sandbox_declined"]
+
+
+async def test_a_payment_that_is_taken_back_begins_the_schedule_anew(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    """A direct debit can come back after eight weeks: nobody is suspended without a reminder."""
+    returned_on = date(2027, 3, 30)
+    first = await Payment.get(purchase_id=purchase.pk)
+    async with on(action, returned_on).transaction() as tx:
+        await lock_for_settlement(tx, purchase.account_id, purchase.pk)
+        await reverse_payment(tx, await tx.lock(Payment, first.pk), first.amount_cents)
+    await use_method(purchase, "pm_sandbox_declined")
+    await run_daily(action, services, returned_on, returned_on)
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.PAST_DUE
+    assert (await templates())[-1] == "invoice_unpaid"
+
+
+async def test_who_pays_by_transfer_gets_the_account_and_the_time_to_pay(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await Payment.filter(purchase_id=purchase.pk).update(kind=PaymentKind.TRANSFER)
+    bank = services.seller.bank
+    assert bank
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due)
+    invoice = await Invoice.get(purchase_id=purchase.pk, issued_on=due)
+    assert invoice.due_on == due + timedelta(days=bank.due_days)
+    assert invoice.facts["payment"]["iban"] == bank.iban
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
+    assert await templates() == []
 
 
 async def test_a_disputed_invoice_is_not_dunned(

@@ -19,6 +19,7 @@ from models.accounts.legal_name import LegalNameChange, LegalNameStatus
 from models.action import Action, Transaction
 from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
+from models.billing.money import Money
 from models.billing.payment_method import PaymentMethod
 from models.identity.user import Staff, User
 from models.locale import Locale
@@ -111,14 +112,16 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
         lambda tx, user: emails.send_payment_confirmation_needed(tx, user, BANK_URL)
     ],
     "invoice_unpaid": [
-        lambda tx, user, code=code: emails.send_invoice_unpaid(tx, user, late_invoice(), code)  # type: ignore[misc]
-        for code in (None, "insufficient_funds")
+        lambda tx, user, declined=declined: emails.send_invoice_unpaid(  # type: ignore[misc]
+            tx, user, late_invoice(), Money(3_480), is_declined=declined, is_available=declined
+        )
+        for declined in (False, True)
     ],
     "purchase_suspended": [
-        lambda tx, user: emails.send_purchase_suspended(tx, user, late_invoice())
+        lambda tx, user: emails.send_purchase_suspended(tx, user, late_invoice(), Money(3_480))
     ],
     "purchase_ended_unpaid": [
-        lambda tx, user: emails.send_purchase_ended_unpaid(tx, user, late_invoice())
+        lambda tx, user: emails.send_purchase_ended_unpaid(tx, user, late_invoice(), Money(3_480))
     ],
     "purchase_restored": [lambda tx, user: emails.send_purchase_restored(tx, user)],
     "card_expires": [lambda tx, user: emails.send_card_expires(tx, user, expiring_card())],
