@@ -32,7 +32,7 @@ from models.billing.money import Money
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_customer import PaymentCustomer
-from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
+from models.billing.payment_method import PaymentKind, PaymentMethod
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.event import EventKind, account_stream
@@ -237,16 +237,11 @@ async def _create_payment(
         if earlier_id := await earlier_result(tx, owner, "purchasePay", key, arguments):
             return await Payment.get(pk=earlier_id, using_db=tx.db)
         await leave_confirmations(tx, purchase)
-        purchase.require_status(PurchaseStatus.BILLING_CONFIRMED)
+        purchase.require_payable(action.at)
         if draft is None or draft.profile_id != purchase.billing_profile_id:
             raise TransactionConflict("the purchase changed")
         if saved:
-            saved = await PaymentMethod.get(pk=saved.pk, using_db=tx.db)
-            if saved.status is not PaymentMethodStatus.ACTIVE or saved.provider != gateway.name:
-                raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "paymentMethodId")
-        if purchase.is_expired(action.at):
-            purchase.status = PurchaseStatus.EXPIRED
-            purchase.require_status(PurchaseStatus.BILLING_CONFIRMED)
+            await saved.require_chargeable(tx, gateway.name)
         _require_total(draft.gross_cents, expected_cents, "expectedGrossCents")
         payment = await Payment.create(
             using_db=tx.db,

@@ -13,9 +13,9 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
 from models.billing.payment import Payment, PaymentStatus
-from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
+from models.billing.payment_method import PaymentKind, PaymentMethod
 from models.billing.receivable import Receivable
-from models.errors import CommonErrorCode, Refusal
+from models.errors import Refusal
 from models.idempotency import earlier_result, store_result
 
 
@@ -68,9 +68,7 @@ async def _create_payment(
         for earlier in earlier_payments:
             await _leave(tx, earlier)
         if saved:
-            saved = await PaymentMethod.get(pk=saved.pk, using_db=tx.db)
-            if saved.status is not PaymentMethodStatus.ACTIVE:
-                raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "paymentMethodId")
+            await saved.require_chargeable(tx, services.gateway.name)
         payment = await Payment.create(
             using_db=tx.db,
             account_id=invoice.account_id,

@@ -77,7 +77,7 @@ async def pay_by_transfer(
         if earlier_id := await earlier_result(tx, owner, name, key, purchase.pk):
             return await Invoice.get(pk=earlier_id, using_db=tx.db)
         await leave_confirmations(tx, purchase)
-        purchase.require_status(PurchaseStatus.BILLING_CONFIRMED)
+        purchase.require_payable(action.at)
         if draft is None or draft.profile_id != purchase.billing_profile_id:
             raise TransactionConflict("the purchase changed")
         payments = await tx.lock_rows(Payment.filter(purchase_id=purchase.pk))

@@ -8,8 +8,11 @@ from tortoise import fields
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from models.errors import CommonErrorCode, Refusal
+
 if TYPE_CHECKING:
     from models.accounts.account import Account
+    from models.action import Transaction
     from models.viewer import Viewer
 
 
@@ -77,6 +80,12 @@ class PaymentMethod(Model):
     class Meta:
         table = "payment_method"
         indexes = (("account_id", "status"),)
+
+    async def require_chargeable(self, tx: "Transaction", provider: str) -> None:
+        """Raise NOT_ACTIVE unless the method can be charged now, at this provider."""
+        current = await PaymentMethod.get(pk=self.pk, using_db=tx.db)
+        if current.status is not PaymentMethodStatus.ACTIVE or current.provider != provider:
+            raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "paymentMethodId")
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["PaymentMethod"]:

@@ -245,6 +245,14 @@ class Purchase(Model):
                 message=_NEXT_STEPS[self.status],
             )
 
+    def require_payable(self, at: datetime) -> None:
+        """Raise TRANSITION_ILLEGAL unless the billing details are confirmed and the draft hasn't
+        expired.
+        """
+        if self.is_expired(at):
+            self.status = PurchaseStatus.EXPIRED
+        self.require_status(PurchaseStatus.BILLING_CONFIRMED)
+
     async def transition_to(self, tx: Transaction, status: PurchaseStatus) -> None:
         """Save the purchase with a new status, and append an event to the account's stream."""
         self.status = status

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from billing.bank.transfer import pay_by_transfer
 from billing.credit_notes import (
     CreditLine,
     CreditRequest,
@@ -21,11 +22,13 @@ from billing.gateways.sandbox import Sandbox
 from billing.reconciliation import reconciliation
 from billing.refunds import refund_pending
 from models.action import Action
+from models.billing.billing_period import BillingPeriod
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import DocumentType, Invoice, InvoiceLine
 from models.billing.ledger import LedgerEntry
 from models.billing.money import VatBand, totals, vat_amount
 from models.billing.payment import Payment
+from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import InvoiceState, Receivable
 from models.billing.refund import Refund, RefundDestination, RefundStatus
 from models.errors import Refusal
@@ -93,6 +96,18 @@ async def test_p3_2_a_whole_credit_note_mirrors_its_invoice_and_is_refunded(
     labels = [entry.label_key for entry in await LedgerEntry.all().order_by("id")]
     assert labels == ["invoice", "payment", "credit_note", "refund"]
     await assert_books_agree()
+
+
+async def test_a_purchase_whose_unpaid_invoice_is_credited_ends(shop: Shop, action: Action) -> None:
+    """It was to start when the transfer arrives: crediting its invoice doesn't start it for
+    nothing.
+    """
+    purchase = await shop.confirmed_purchase(action, "1")
+    invoice = await pay_by_transfer(action, shop.services, purchase, "transfer")
+    await credit(shop, action, await operator(action), invoice, refund=RefundDestination.NONE)
+    purchase = await Purchase.get(pk=purchase.pk)
+    assert (purchase.status, purchase.bills_on) == (PurchaseStatus.CANCELED, None)
+    assert await BillingPeriod.filter(purchase_id=purchase.pk).count() == 0
 
 
 async def test_money_that_the_provider_does_not_refund_stays_on_the_balance(
