@@ -23,7 +23,7 @@ from auth.services import AuthServices
 from engine import ManifestError
 from installation import Finding, Severity, database_findings, setting_findings
 from models.action import Action
-from models.clock import SystemClock
+from models.clock import SystemClock, local_date
 from models.database.connection import connect, disconnect, migrate_database, pending_migrations
 from models.database.problems import database_problem
 from models.errors import Refusal, ServiceUnavailable, message_for
@@ -44,6 +44,8 @@ from settings import Settings, SettingsError, read_settings
 if TYPE_CHECKING:
     from billing.checkout import CheckoutServices
     from billing.gateways.gateway import Gateway
+    from billing.simulation import Simulated
+    from models.billing.purchase import Purchase
 
 _INSTALLATION_MIGRATION = "0022_installation"  # since which the database can recognize itself
 _WRONG_KEY = (
@@ -147,6 +149,19 @@ def _parser() -> argparse.ArgumentParser:
         bill,
         "bill every period that has begun, and collect late invoices; safe to repeat",
     )
+    subparser = command(
+        "simulate",
+        simulate,
+        "print what a purchase will be billed in the coming months, without writing anything",
+    )
+    subparser.add_argument("purchase", metavar="PURCHASE", help="its ID in the API, or its number")
+    subparser.add_argument(
+        "--months",
+        type=int,
+        default=36,
+        help="how far to look ahead, at most 120 (default: %(default)s)",
+    )
+    subparser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     subparser = command(
         "staff", staff, "add a member of staff and print a link where they choose their password"
     )
@@ -602,6 +617,36 @@ async def _bill(settings: Settings) -> tuple[int, int]:
             )
         finally:
             await gateway.close()
+
+
+def simulate(args: argparse.Namespace) -> int:
+    from billing.simulation import MAX_MONTHS, as_json, as_text
+
+    if not 1 <= args.months <= MAX_MONTHS:
+        raise CommandError(f"--months: 1 to {MAX_MONTHS}")
+    try:
+        purchase, events = asyncio.run(_simulate(read_settings(os.environ), args))
+    except Refusal as refusal:
+        raise CommandError(message_for(refusal, Locale.EN)) from None
+    print(as_json(purchase, events) if args.json else as_text(purchase, events))
+    return 0
+
+
+async def _simulate(
+    settings: Settings, args: argparse.Namespace
+) -> "tuple[Purchase, list[Simulated]]":
+    from billing.seller import seller
+    from billing.simulation import simulate
+    from models.billing.purchase import Purchase
+    from resolvers.ids import key_of
+
+    async with _open_database(settings) as clock:
+        key = int(args.purchase) if args.purchase.isdecimal() else key_of(Purchase, args.purchase)
+        purchase = await Purchase.get_or_none(pk=key or 0).select_related("price__offer")
+        if purchase is None:
+            raise CommandError(f"there is no purchase {args.purchase}")
+        today = local_date(clock.now())
+        return purchase, await simulate(purchase, seller(settings.seller), today, args.months)
 
 
 def check_invoices(args: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ import asyncio
 from datetime import date
 
 import structlog
+from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing.bank.account import BankAccount
 from billing.bank.terms import TransferTerms
@@ -28,7 +29,8 @@ from billing.checkout import (
 from billing.collection import issue_unpaid
 from billing.gateways.gateway import Gateway
 from billing.invoicing import InvoiceDraft, prepare
-from billing.quotes import quote
+from billing.quotes import Quote, quote
+from billing.seller import Seller
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction, retry_conflict
 from models.billing.audit_actions import BillingAuditAction
@@ -38,6 +40,7 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
 from models.billing.periods import period
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.tax import TaxableBuyer
 from models.errors import Refusal
 from models.identity.user import User
 from models.locale import Locale
@@ -164,20 +167,9 @@ async def _prepare_renewal(
     price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
     buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
     locale = buyer.locale if buyer else Locale.FR
-    assert purchase.anchor is not None, "a purchase that renews has an anchor"  # noqa: S101
     assert purchase.next_period_index is not None, "the purchase is due"  # noqa: S101
     index = purchase.next_period_index
-    quoted = await quote(
-        tx.db,
-        services.seller,
-        price,
-        purchase.quantity,
-        profile,
-        period(purchase.anchor, price.interval.months, index).start,
-        anchor=purchase.anchor,
-        index=index,
-        locale=locale,
-    )
+    quoted = await quote_period(tx.db, services.seller, purchase, price, profile, index, locale)
     terms = services.seller.terms_on(tx.action.day)
     transfer = TransferTerms(bank) if bank else None
     return await prepare(
@@ -196,6 +188,30 @@ async def _prepare_renewal(
         payment_terms=transfer.terms(locale) if transfer else terms.due_notice(locale),
         due_days=transfer.due_days if transfer else 0,
         trial=False,
+    )
+
+
+async def quote_period(
+    db: BaseDBAsyncClient | None,
+    seller: Seller,
+    purchase: Purchase,
+    price: Price,
+    buyer: TaxableBuyer,
+    index: int,
+    locale: Locale,
+) -> Quote:
+    """What a period of a purchase costs when it is billed. `price.offer` has to be fetched."""
+    assert purchase.anchor is not None, "a purchase that renews has an anchor"  # noqa: S101
+    return await quote(
+        db,
+        seller,
+        price,
+        purchase.quantity,
+        buyer,
+        period(purchase.anchor, price.interval.months, index).start,
+        anchor=purchase.anchor,
+        index=index,
+        locale=locale,
     )
 
 

@@ -1,0 +1,199 @@
+"""What a purchase will be billed in the coming months, calculated by the functions of the billing
+run, without writing anything or asking anyone. It shows what happens if nobody changes anything and
+each invoice is paid in time.
+"""
+
+from collections.abc import AsyncIterator
+from copy import copy
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from billing.quotes import Quote
+from billing.renewals import quote_period
+from billing.seller import Seller
+from billing.tax import buyer_of
+from models.accounts.account import Account
+from models.billing.billing_profile import BillingProfile
+from models.billing.money import to_decimal
+from models.billing.offer import Price
+from models.billing.periods import months_after, period, period_at
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
+from models.billing.tax import TaxableBuyer
+from models.identity.user import User
+from models.locale import Locale
+
+MAX_MONTHS = 120
+_FIRST_AMOUNT = 4  # of the columns of the table
+_ENDED = (PurchaseStatus.CANCELED, PurchaseStatus.EXPIRED)
+
+
+class SimulatedKind(StrEnum):
+    """What happens on a day."""
+
+    TRIAL_END = "TRIAL_END"
+    CHANGE = "CHANGE"
+    INVOICE = "INVOICE"
+    END = "END"
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What happens to a purchase on a day. An invoice has the quote of its period, a change says
+    what it changes.
+    """
+
+    day: date
+    kind: SimulatedKind
+    quote: Quote | None = None
+    change: PurchaseChangeKind | None = None
+
+
+async def simulate(purchase: Purchase, seller: Seller, today: date, months: int) -> list[Simulated]:
+    """What happens to a purchase from today on, up to but excluding the day `months` months later,
+    in order. What is due already is billed today. A draft is taken as paid today, a suspended
+    purchase as active again today.
+
+    Raises VAT_NUMBER_REQUIRED or VAT_NUMBER_PENDING for a draft of a buyer whom the seller refuses.
+    """
+    events, end = [], months_after(today, months)
+    async for event in _events(copy(purchase), seller, today):
+        if event.day >= end:
+            break
+        events.append(event)
+    return events
+
+
+async def _events(purchase: Purchase, seller: Seller, today: date) -> AsyncIterator[Simulated]:
+    """All that will happen, in order; without end for a purchase that renews."""
+    if purchase.status in _ENDED:
+        return
+    if purchase.trial_ends_on and purchase.trial_ends_on >= today:
+        yield Simulated(purchase.trial_ends_on, SimulatedKind.TRIAL_END)
+    price = await Price.get(pk=purchase.price_id).select_related("offer")
+    change = await PurchaseChange.get_or_none(
+        purchase_id=purchase.pk, applied_at=None, canceled_at=None
+    )
+    buyer = await _buyer(purchase)
+    user = await User.get_or_none(pk=purchase.buyer_id)
+    purchase.anchor = purchase.anchor or today
+    index = _next_index(purchase, purchase.anchor, price, today)
+    while True:
+        day = max(period(purchase.anchor, price.interval.months, index).start, today)
+        if change and change.effective_on <= day:
+            yield Simulated(day, SimulatedKind.CHANGE, change=change.kind)
+            price = await _apply(change, purchase, price)
+            change = None
+        if purchase.cancel_at_period_end:
+            yield Simulated(day, SimulatedKind.END)
+            return
+        locale = user.locale if user else Locale.FR
+        quoted = await quote_period(None, seller, purchase, price, buyer, index, locale)
+        yield Simulated(day, SimulatedKind.INVOICE, quoted)
+        index += 1
+
+
+def _next_index(purchase: Purchase, anchor: date, price: Price, today: date) -> int:
+    """The first period that isn't billed yet. Those that passed during a suspension never are."""
+    index = purchase.next_period_index or 0
+    if purchase.status is PurchaseStatus.SUSPENDED:
+        return max(index, period_at(anchor, price.interval.months, today).index)
+    return index
+
+
+async def _buyer(purchase: Purchase) -> TaxableBuyer:
+    if profile := await BillingProfile.get_or_none(pk=purchase.billing_profile_id):
+        return profile
+    return await buyer_of(await Account.get(pk=purchase.account_id))
+
+
+async def _apply(change: PurchaseChange, purchase: Purchase, price: Price) -> Price:
+    """Change the copy of the purchase. Returns the price from then on."""
+    purchase.quantity = change.quantity or purchase.quantity
+    if change.kind is PurchaseChangeKind.CANCEL:
+        purchase.cancel_at_period_end = True
+    if change.price_id is None:
+        return price
+    return await Price.get(pk=change.price_id).select_related("offer")
+
+
+def as_text(purchase: Purchase, events: list[Simulated]) -> str:
+    """The events as a table in English, with amounts in euros. `purchase.price.offer` has to be
+    fetched.
+    """
+    rows: list[tuple[str, ...]] = [("day", "event", "from", "until", "net", "VAT", "gross")]
+    for event in events:
+        row: tuple[str, ...] = (f"{event.day}", _event_text(event))
+        if event.quote:
+            sums = event.quote.totals
+            amounts = (sums.net_cents, sums.vat_cents, sums.gross_cents)
+            last_day = event.quote.period.end - timedelta(days=1)
+            row += (f"{event.quote.period.start}", f"{last_day}", *map(_euros, amounts))
+        rows.append(row + ("",) * (len(rows[0]) - len(row)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if number >= _FIRST_AMOUNT else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    offer = purchase.price.offer.text(Locale.EN)["name"]
+    return "\n".join(
+        [
+            f"Purchase {purchase.pk}: {purchase.quantity} x {offer}, {purchase.status}",
+            *(lines if events else ["Nothing will be billed."]),
+        ]
+    )
+
+
+def _event_text(event: Simulated) -> str:
+    return f"{event.kind} {event.change}" if event.change else event.kind.value
+
+
+def _euros(cents: int) -> str:
+    return f"{to_decimal(cents):,}"
+
+
+def as_json(purchase: Purchase, events: list[Simulated]) -> str:
+    """The events in JSON, with amounts in cents."""
+    return orjson.dumps(
+        {
+            "purchase": purchase.pk,
+            "status": purchase.status,
+            "events": [_json_event(event) for event in events],
+        },
+        option=orjson.OPT_INDENT_2,
+    ).decode()
+
+
+def _json_event(event: Simulated) -> dict[str, Any]:
+    values: dict[str, Any] = {"day": event.day, "kind": event.kind}
+    if event.change:
+        values["change"] = event.change
+    if event.quote:
+        sums = event.quote.totals
+        values["period"] = {
+            "index": event.quote.period.index,
+            "start": event.quote.period.start,
+            "end": event.quote.period.end,
+        }
+        values |= {
+            "netCents": sums.net_cents,
+            "vatCents": sums.vat_cents,
+            "grossCents": sums.gross_cents,
+            "lines": [
+                {
+                    "label": line.label,
+                    "quantity": line.quantity,
+                    "unitNetCents": line.unit_net_cents,
+                    "vatBasisPoints": line.vat_basis_points,
+                }
+                for line in event.quote.lines
+            ],
+        }
+    return values
