@@ -1,8 +1,9 @@
 """Fill a demonstration with people who can sign in, and with six months of history.
 
 The history is not written into tables directly. It is replayed in order through the same functions
-that customers and agents use, each with the date of its day, so streams, metrics and invoice
-numbers are exactly as they would have become.
+that customers, agents and jobs use, each with the date of its day, so streams, metrics, renewals
+and invoice numbers are exactly as they would have become. The documents of invoices are made when
+someone downloads them.
 """
 
 import asyncio
@@ -20,11 +21,22 @@ from tortoise.transactions import in_transaction
 from auth.factors import totp
 from auth.services import AuthServices
 from billing import checkout
+from billing.bank.importing import import_statement
+from billing.bank.matching import match_new_lines
+from billing.bank.transfer import pay_by_transfer
 from billing.checkout import CheckoutServices
-from billing.document_requests import render_due
+from billing.credit_notes import CreditRequest, credit_invoice
+from billing.disputes import DisputeRequest, open_dispute
+from billing.dunning import dun_late_invoices
+from billing.renewals import bill_due_periods
 from models.accounts.account import Account, Membership, Role
 from models.action import Action, Bus
+from models.billing.dispute import DisputeReason
+from models.billing.invoice import DocumentRequest, DocumentType, Invoice
+from models.billing.money import to_decimal
 from models.billing.offer import Interval, Price
+from models.billing.receivable import Receivable
+from models.billing.refund import RefundDestination
 from models.clock import PARIS, local_date
 from models.identity.user import User
 from models.operations.email import Email
@@ -34,17 +46,17 @@ from seed.content import offers
 from seed.people import Person, people
 
 HISTORY_AGE = timedelta(days=365)
+_BILLING_TIME = time(6, 30)
 _HISTORY = Path(__file__).with_name("history.toml")
 
 
 @dataclass(frozen=True)
 class Replay:
-    """The context of the history: when it ends, who takes part, and the services that payments
-    need.
-    """
+    """The context of the history: when it ends, who takes part, and the services that they need."""
 
     now: datetime
     bus: Bus
+    auth: AuthServices
     checkout_services: CheckoutServices
     users: dict[str, User]
 
@@ -53,7 +65,7 @@ class Replay:
         day = local_date(self.now) - timedelta(days=days_ago)
         return datetime.combine(day, hour, PARIS) + timedelta(minutes=minutes)
 
-    def action(self, actor: User, at: datetime) -> Action:
+    def action(self, actor: User | None, at: datetime) -> Action:
         return Action(actor, at, self.bus)
 
 
@@ -75,8 +87,9 @@ async def load(
     await catalogue.install_offers(now - HISTORY_AGE, offers())
     await catalogue.load(now, texts, demonstration=True)
     users = await _create_users(people(), now - HISTORY_AGE, auth)
-    await _replay(Replay(now, bus, checkout_services, users))
-    # These emails are old.
+    await _replay(Replay(now, bus, auth, checkout_services, users))
+    # These emails are old, and so are the invoices that nobody was sent.
+    await DocumentRequest.all().delete()
     await Email.filter(sent_at=None).update(sent_at=F("created_at"), next_attempt_at=None)
     await Ticket.all().update(reply_email_pending_since=None)
     return True
@@ -121,33 +134,92 @@ def _steps(replay: Replay) -> list[Callable[[], Awaitable[None]]]:
     history = tomllib.loads(_HISTORY.read_text("utf-8"))
     dated_steps: list[tuple[datetime, Callable[[], Awaitable[None]]]] = [
         (replay.at(entry["days_ago"], entry["at"]), partial(function, replay, entry))
-        for function, entries in ((_buy, history["purchases"]), (_open_ticket, history["tickets"]))
-        for entry in entries
+        for name, function in _FUNCTIONS.items()
+        for entry in history[name]
     ]
+    first_day = max(entry["days_ago"] for entry in history["purchases"])
+    for days_ago in range(first_day, 0, -1):
+        at = replay.at(days_ago, _BILLING_TIME)
+        dated_steps.append((at, partial(_bill, replay, at)))
     return [step for _, step in sorted(dated_steps, key=lambda pair: pair[0])]
 
 
+async def _bill(replay: Replay, at: datetime) -> None:
+    action = replay.action(None, at)
+    await bill_due_periods(action, replay.checkout_services)
+    await dun_late_invoices(action, replay.checkout_services)
+
+
 async def _buy(replay: Replay, entry: dict[str, Any]) -> None:
-    buyer = replay.users[entry["customer"]]
+    buyer, services = replay.users[entry["customer"]], replay.checkout_services
     at = partial(replay.at, entry["days_ago"], entry["at"])
     price = await Price.get(offer__slug=entry["offer"], interval=Interval(entry["interval"]))
-    key = f"demonstration-{entry['days_ago']}"
+    key, method = _key(entry), entry.get("method", "pm_sandbox_success")
     purchase = await checkout.draft(
         replay.action(buyer, at()), await _company_of(buyer), buyer, price, key
     )
     purchase = await purchase.confirm_billing(replay.action(buyer, at(2)))
     if entry.get("declined_first"):
-        await checkout.pay(
-            replay.action(buyer, at(3)),
-            replay.checkout_services,
-            purchase,
-            "pm_sandbox_declined",
-            f"{key}-declined",
-        )
-    await checkout.pay(
-        replay.action(buyer, at(5)), replay.checkout_services, purchase, "pm_sandbox_success", key
+        declined = ("pm_sandbox_declined", f"{key}-declined")
+        await checkout.pay(replay.action(buyer, at(3)), services, purchase, *declined)
+    if method == "TRANSFER":
+        await pay_by_transfer(replay.action(buyer, at(5)), services, purchase, key)
+    else:
+        await checkout.pay(replay.action(buyer, at(5)), services, purchase, method, key)
+
+
+def _key(entry: dict[str, Any]) -> str:
+    """The idempotency key of an entry."""
+    return f"demonstration-{entry['days_ago']}"
+
+
+async def _import_statement(replay: Replay, entry: dict[str, Any]) -> None:
+    at = replay.at(entry["days_ago"], entry["at"])
+    rows = ["Date;Libellé;Montant"]
+    for line in entry["lines"]:
+        amount, text = line.get("amount"), line["text"]
+        if amount is None:
+            company = await _company_of(replay.users[line["customer"]])
+            receivable = await Receivable.get(
+                account_id=company.pk, open_cents__gt=0
+            ).select_related("invoice")
+            amount = str(to_decimal(receivable.open_cents)).replace(".", ",")
+            text = f"{text} {receivable.invoice.reference}"
+        rows.append(f"{local_date(at):%d/%m/%Y};{text};{amount}")
+    action = replay.action(None, at)
+    await import_statement(
+        action,
+        replay.checkout_services.seller.bank,
+        name=f"releve-{local_date(at)}.csv",
+        content="\n".join(rows).encode(),
     )
-    await render_due(replay.action(buyer, at(6)), replay.checkout_services.signer)
+    await match_new_lines(action)
+
+
+async def _credit(replay: Replay, entry: dict[str, Any]) -> None:
+    staff = replay.users[entry["staff"]]
+    action = replay.action(staff, replay.at(entry["days_ago"], entry["at"]))
+    invoice = await _last_invoice(replay.users[entry["customer"]])
+    request = CreditRequest(
+        invoice.pk, entry["reason"], RefundDestination.PAYMENT, gross_cents=entry["gross_cents"]
+    )
+    await credit_invoice(action, replay.checkout_services, staff, request, _key(entry))
+
+
+async def _dispute(replay: Replay, entry: dict[str, Any]) -> None:
+    customer = replay.users[entry["customer"]]
+    action = replay.action(customer, replay.at(entry["days_ago"], entry["at"]))
+    invoice = await _last_invoice(customer)
+    request = DisputeRequest(invoice.pk, DisputeReason(entry["reason"]), entry["body"])
+    company = await _company_of(customer)
+    await open_dispute(action, replay.auth, company, customer, request, _key(entry))
+
+
+async def _last_invoice(customer: User) -> Invoice:
+    company = await _company_of(customer)
+    invoices = Invoice.filter(account_id=company.pk, type=DocumentType.INVOICE)
+    [last] = await invoices.order_by("-id").limit(1)
+    return last
 
 
 async def _company_of(user: User) -> Account:
@@ -182,3 +254,12 @@ async def _first_message(action: Action, customer: User, entry: dict[str, Any]) 
         )
         await ticket.post(tx, customer, entry["said"][0][2], "demonstration-0")
     return ticket
+
+
+_FUNCTIONS = {
+    "purchases": _buy,
+    "statements": _import_statement,
+    "credits": _credit,
+    "disputes": _dispute,
+    "tickets": _open_ticket,
+}

@@ -45,9 +45,14 @@ class Person:
 
 BAKERY = Company("Le Fournil d'Aubry", "999999998", "8 rue du Four", "35000", "Rennes")
 PRINTER = Company("Imprimerie des Quais", "732829320", "41 quai de la Fosse", "44000", "Nantes")
+FLORIST = Company("Fleurs du Canal", "999999907", "12 quai du Canal", "31000", "Toulouse")
+GARAGE = Company("Garage Morel", "999999915", "3 route de Dijon", "21200", "Beaune")
 
 CUSTOMER = Person("customer@camcha.example", "Camille Aubry", "brioche-lanterne-47-galet", BAKERY)
 NEIGHBOUR = Person("neighbour@camcha.example", "Yann Le Goff", "rotative-mouette-82-encre", PRINTER)
+# Their cards are declined: the one is suspended, the other is late.
+SUSPENDED = Person("suspended@camcha.example", "Nadia Benali", "pivoine-canal-63-ruban", FLORIST)
+LATE = Person("late@camcha.example", "Thomas Morel", "bielle-vigne-28-tonneau", GARAGE)
 AGENT = Person(
     "agent@camcha.example",
     "Amadou Diop",
@@ -84,4 +89,4 @@ OPERATOR = Person(
 
 def people() -> list[Person]:
     """Return everyone who can sign in to a demonstration, customers first."""
-    return [CUSTOMER, NEIGHBOUR, AGENT, SUPERVISOR, ANALYST, OPERATOR]
+    return [CUSTOMER, NEIGHBOUR, SUSPENDED, LATE, AGENT, SUPERVISOR, ANALYST, OPERATOR]

@@ -92,6 +92,9 @@ METHODS = {
     "pm_sandbox_declined": _declined(INSUFFICIENT_FUNDS, "4242"),
     "pm_sandbox_stolen": _declined("stolen_card", "9979"),
     "pm_sandbox_expired": _declined("expired_card", "0069"),
+    "pm_sandbox_renewal_declined": SandboxMethod(
+        last_four="0341", off_session=PaymentStatus.DECLINED, decline_code=INSUFFICIENT_FUNDS
+    ),
     "pm_sandbox_expiring": SandboxMethod(last_four="1117", is_expiring=True),
     "pm_sandbox_unsavable": SandboxMethod(
         last_four="0002", setup=SetupStatus.DECLINED, decline_code="card_declined"
