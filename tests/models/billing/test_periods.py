@@ -1,12 +1,13 @@
 """Periods have no gaps or overlaps, and are counted from the anchor."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.billing.periods import months_after, period, period_at
+from models.clock import PARIS, local_date
 
 anchors = st.dates(date(2000, 1, 1), date(2100, 12, 31))
 intervals = st.sampled_from([1, 3, 12])
@@ -80,3 +81,38 @@ def test_there_is_no_period_before_the_anchor(anchor: date, months: int, days: i
 @given(anchors)
 def test_zero_months_later_is_the_same_day(anchor: date) -> None:
     assert months_after(anchor, 0) == anchor
+
+
+@pytest.mark.parametrize("months", [1, 3, 12])
+def test_p3_6_periods_tile_48_months_from_every_day_of_the_month(months: int) -> None:
+    """Each day of four years, with their leap day, lies in exactly one period of each anchor."""
+    for first_day in (date(2027, 1, 1), date(2027, 12, 1), date(2028, 1, 1)):
+        for day in range(first_day.day, 32):
+            anchor = first_day.replace(day=day)
+            periods = [period(anchor, months, index) for index in range(48 // months)]
+            days = [
+                each.start + timedelta(number)
+                for each in periods
+                for number in range((each.end - each.start).days)
+            ]
+            end = periods[-1].end
+            assert days == [anchor + timedelta(number) for number in range((end - anchor).days)]
+            assert (end.year - anchor.year) * 12 + end.month - anchor.month == 48
+
+
+@pytest.mark.parametrize(("change", "hours"), [(date(2027, 3, 28), 23), (date(2027, 10, 31), 25)])
+def test_p3_6_a_period_begins_at_midnight_in_paris_when_the_clocks_change(
+    change: date, hours: int
+) -> None:
+    """The day of the change has 23 or 25 hours, all of the period that begins on it."""
+    start = datetime.combine(change, time(), PARIS).astimezone(UTC)
+    anchor = months_after(change, -1)
+    if months_after(anchor, 1) != change:
+        anchor = change
+    for hour in range(hours):
+        day = local_date(start + timedelta(hours=hour))
+        assert day == change
+        assert period_at(anchor, 1, day).start == change
+    before = local_date(start - timedelta(seconds=1))
+    after = local_date(start + timedelta(hours=hours))
+    assert (before, after) == (change - timedelta(1), change + timedelta(1))
