@@ -421,14 +421,14 @@ async def _database_findings(settings: Settings) -> list[Finding]:
 
 def migrate(args: argparse.Namespace) -> int:
     settings = read_settings(os.environ)
-    target = f"models.{args.to}" if args.to and "." not in args.to else args.to
+    target = (args.to or "__latest__").removeprefix("models.")
     with lock_database(settings.database_url):
         asyncio.run(_migrate(settings, target))
     print("The database is up to date.")
     return 0
 
 
-async def _migrate(settings: Settings, target: str | None = None) -> None:
+async def _migrate(settings: Settings, target: str = "__latest__") -> None:
     await _require_database(settings, migrating=True)
     with _hide_database_errors():
         is_recognized = await _is_recognized(settings)

@@ -200,8 +200,14 @@ def database_copy(
         )
         yield f"sqlite://{path}"
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
     template = request.getfixturevalue("postgres_catalogue") if catalogue else "template"
+    with postgres_copy(request.getfixturevalue("postgres"), template) as url:
+        yield url
+
+
+@contextmanager
+def postgres_copy(server: PostgresServer, template: str) -> Iterator[str]:
+    """Yields the URL of a fresh database of the test server, a copy of a template."""
     name = f"test_{uuid.uuid4().hex}"
     asyncio.run(_fetch(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield with_long_timeouts(postgres_url(server, name))
@@ -212,6 +218,16 @@ def database_copy(
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh, migrated database of each kind."""
     with database_copy(request, request.param, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database of each kind, without any migration."""
+    if request.param == "sqlite":
+        yield f"sqlite://{tmp_path}/camcha.sqlite3"
+        return
+    with postgres_copy(request.getfixturevalue("postgres"), "template1") as url:
         yield url
 
 

@@ -12,9 +12,8 @@ from tortoise import Tortoise
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.connection import get_connection
-from tortoise.migrations.api import migrate
-from tortoise.migrations.executor import MigrationExecutor
 
+from models.database.migrations import Executor, migrate
 from models.database.options import DatabaseOptions
 from models.database.workload import Workload, workload
 
@@ -152,9 +151,8 @@ def sqlite_path(url: str) -> Path | None:
     )
 
 
-async def migrate_database(url: str, target: str | None = None, direction: str = "both") -> None:
-    """Apply all pending migrations, or migrate to `target` (`models.0001_initial`,
-    `models.__first__`).
+async def migrate_database(url: str, target: str = "__latest__", direction: str = "both") -> None:
+    """Apply all pending migrations, or migrate to `target` (`0001_initial`, `__first__`).
 
     `direction` is `forward`, `backward` or `both`.
     """
@@ -165,7 +163,7 @@ async def migrate_database(url: str, target: str | None = None, direction: str =
     try:
         config = tortoise_config(url, **_MIGRATION_OPTIONS)
         with _garbage_collection_disabled(), workload(Workload.JOBS):
-            await migrate(config=config, target=target, direction=direction)
+            await migrate(config, target, direction)
     finally:
         await disconnect()
 
@@ -187,5 +185,5 @@ def _garbage_collection_disabled() -> Iterator[None]:
 async def pending_migrations() -> list[str]:
     """Return the names of the migrations that have not been applied to the connected database."""
     connection = get_connection("default")
-    executor = MigrationExecutor(connection, {"models": tortoise_config("")["apps"]["models"]})
+    executor = Executor(connection, tortoise_config("")["apps"])
     return [step.migration.name for step in await executor.plan()]

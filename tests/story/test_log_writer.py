@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.story.server_fixtures import NO_TLS, ROOT, Client, Server
 from tests.waiting import MAX_WAIT
 
-ATTEMPTS = 60  # of each kind
+ATTEMPTS = 25  # of each kind
 PIPE_BYTES = 4_096
 
 

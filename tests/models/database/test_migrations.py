@@ -15,7 +15,6 @@ import pytest
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
-from tortoise.migrations.api import migrate
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.operations import AlterModelOptions
 
@@ -34,6 +33,7 @@ from models.database.connection import (
     sqlite_path,
     tortoise_config,
 )
+from models.database.migrations import migrate
 from models.database.sql import execute
 from models.event import EventKind, Stream, ticket_stream
 from models.operations.email import Email
@@ -59,9 +59,9 @@ async def table_names(url: str) -> set[str]:
     return {name for name in names if "migration" not in name}
 
 
-async def test_existing_people_can_be_searched_after_the_migration(database_url: str) -> None:
-    await migrate_database(database_url, "models.0011_letters_given_up", "backward")
-    await connect(database_url)
+async def test_existing_people_can_be_searched_after_the_migration(empty_url: str) -> None:
+    await migrate_database(empty_url, "0011_letters_given_up")
+    await connect(empty_url)
     for table, columns, values in (
         ('"user"', "name, email, locale, password_hash", "'Élodie', 'e@x.example', 'fr', '-'"),
         (
@@ -75,8 +75,8 @@ async def test_existing_people_can_be_searched_after_the_migration(database_url:
             f" VALUES ({values}, '2026-11-01 00:00:00+00:00')"
         )
     await disconnect()
-    await migrate_database(database_url)
-    await connect(database_url)
+    await migrate_database(empty_url)
+    await connect(empty_url)
     search_texts = [
         row["search_text"]
         for table in ('"user"', "account")
@@ -86,9 +86,9 @@ async def test_existing_people_can_be_searched_after_the_migration(database_url:
     assert search_texts == ["elodie e x example exexample", "l epi 404833048 lepi"]
 
 
-async def test_existing_legal_requests_get_their_deadline(database_url: str) -> None:
-    await migrate_database(database_url, "models.0019_latest_time", "backward")
-    await connect(database_url)
+async def test_existing_legal_requests_get_their_deadline(empty_url: str) -> None:
+    await migrate_database(empty_url, "0019_latest_time")
+    await connect(empty_url)
     at = datetime(2026, 1, 31, 23, 30, tzinfo=UTC)  # already 1 February in Paris
     await execute(
         'INSERT INTO "user" (id, name, email, locale, password_hash, created_at)'
@@ -112,8 +112,8 @@ async def test_existing_legal_requests_get_their_deadline(database_url: str) -> 
             *(category, kind, at, at),
         )
     await disconnect()
-    await migrate_database(database_url)
-    await connect(database_url)
+    await migrate_database(empty_url)
+    await connect(empty_url)
     deadlines = [ticket.deadline_at for ticket in await Ticket.all().order_by("id")]
     await disconnect()
     assert deadlines == [
@@ -123,9 +123,9 @@ async def test_existing_legal_requests_get_their_deadline(database_url: str) -> 
     ]
 
 
-async def test_messages_from_before_the_migration_count_as_read(database_url: str) -> None:
-    await migrate_database(database_url, "models.0020_legal_deadlines", "backward")
-    await connect(database_url)
+async def test_messages_from_before_the_migration_count_as_read(empty_url: str) -> None:
+    await migrate_database(empty_url, "0020_legal_deadlines")
+    await connect(empty_url)
     at = "'2026-11-20 09:00:00+00:00'"
     for statement in (
         """INSERT INTO "user" (id, name, email, locale, password_hash, created_at) VALUES
@@ -142,8 +142,8 @@ async def test_messages_from_before_the_migration_count_as_read(database_url: st
     ):
         await execute(statement.format(at=at))
     await disconnect()
-    await migrate_database(database_url)
-    await connect(database_url)
+    await migrate_database(empty_url)
+    await connect(empty_url)
     positions = (
         await TicketPosition.all()
         .order_by("user_id")
@@ -153,10 +153,10 @@ async def test_messages_from_before_the_migration_count_as_read(database_url: st
     assert positions == [(1, 1, 7), (1, 2, 7)]
 
 
-async def test_only_entered_vat_numbers_are_kept_by_the_migration(database_url: str) -> None:
+async def test_only_entered_vat_numbers_are_kept_by_the_migration(empty_url: str) -> None:
     """They are pending, and the rules of VAT are there for the next purchase."""
-    await migrate_database(database_url, "models.0030_bank_lines", "backward")
-    await connect(database_url)
+    await migrate_database(empty_url, "0030_bank_lines")
+    await connect(empty_url)
     for key, vat_key in ((1, "'83'"), (2, "NULL")):
         await execute(
             "INSERT INTO account (id, legal_name, siren, vat_key, street, postal_code, city, "  # noqa: S608 - constants
@@ -164,8 +164,8 @@ async def test_only_entered_vat_numbers_are_kept_by_the_migration(database_url: 
             "'2026-11-01 00:00:00+00:00')"
         )
     await disconnect()
-    await migrate_database(database_url)
-    await connect(database_url)
+    await migrate_database(empty_url)
+    await connect(empty_url)
     numbers = await Account.all().order_by("id").values_list("siren", "vat_number")
     checks = await VatCheck.all().values_list("account_id", "vat_number", "status")
     installed_rules = rule_values(await TaxRule.all())
@@ -180,18 +180,18 @@ def rule_values(rules: list[TaxRule]) -> set[tuple[Any, ...]]:
     return {(*(getattr(rule, name) for name in names), rule.mention) for rule in rules}
 
 
-async def test_waiting_emails_stay_confidential_after_the_migration(database_url: str) -> None:
+async def test_waiting_emails_stay_confidential_after_the_migration(empty_url: str) -> None:
     """They are stored under the table and the template name of an earlier version."""
-    await migrate_database(database_url, "models.0015_abandoned_files", "backward")
-    await connect(database_url)
+    await migrate_database(empty_url, "0015_abandoned_files")
+    await connect(empty_url)
     await execute(
         "INSERT INTO letter (template, recipient, subject, text, html, attempts, created_at, "
         "next_attempt_at) VALUES ('email_change_asked.fr', 'e@x.example', '-', 'cam_ec_1', '-', 0, "
         "'2026-11-01 00:00:00+00:00', '2026-11-01 00:00:00+00:00')"
     )
     await disconnect()
-    await migrate_database(database_url)
-    await connect(database_url)
+    await migrate_database(empty_url)
+    await connect(empty_url)
     email = await Email.get()
     await email.mark_sent(email.created_at)
     sent = await Email.get()
@@ -199,34 +199,37 @@ async def test_waiting_emails_stay_confidential_after_the_migration(database_url
     assert (sent.template, sent.text) == ("email_change_requested.fr", "")
 
 
-async def test_existing_invoices_get_what_later_ones_are_issued_with(database_url: str) -> None:
+async def test_existing_invoices_get_what_later_ones_are_issued_with(empty_url: str) -> None:
     """Up, down and up again, the amounts and the confirmed addresses are the same."""
-    await migrate_database(database_url, "models.0027_plain_names", "backward")
-    await connect(database_url)
+    await migrate_database(empty_url, "0027_plain_names")
+    await connect(empty_url)
     for table, values in PURCHASED.items():
         for row in values:
             names, places = ", ".join(row), ", ".join("?" * len(row))
             await execute(f'INSERT INTO "{table}" ({names}) VALUES ({places})', *row.values())  # noqa: S608 - our own names
     await disconnect()
-    for _ in range(2):
-        await migrate_database(database_url)
-        await connect(database_url)
-        await _verify_migrated_invoices()
-        await disconnect()
-        await migrate_database(database_url, "models.0027_plain_names", "backward")
-        await connect(database_url)
-        former = await execute(
-            "SELECT invoice.payment_id, invoice.offer_id, invoice.period_index, invoice.sha256, "
-            "purchase.street, purchase.city, purchase.order_number, email.invoice_id "
-            "FROM invoice JOIN purchase ON purchase.id = purchase_id JOIN email ON TRUE "
-            "ORDER BY invoice.id"
-        )
-        await disconnect()
-        billing = ("2 rue Y", "Lyon", "PO 1")
-        assert [tuple(row.values()) for row in former] == [
-            (1, 1, 0, "a" * 64, *billing, 1),
-            (2, 1, 1, "b" * 64, *billing, 1),
-        ]
+    await migrate_database(empty_url)
+    await connect(empty_url)
+    await _verify_migrated_invoices()
+    await disconnect()
+    await migrate_database(empty_url, "0027_plain_names", "backward")
+    await connect(empty_url)
+    former = await execute(
+        "SELECT invoice.payment_id, invoice.offer_id, invoice.period_index, invoice.sha256, "
+        "purchase.street, purchase.city, purchase.order_number, email.invoice_id "
+        "FROM invoice JOIN purchase ON purchase.id = purchase_id JOIN email ON TRUE "
+        "ORDER BY invoice.id"
+    )
+    await disconnect()
+    billing = ("2 rue Y", "Lyon", "PO 1")
+    assert [tuple(row.values()) for row in former] == [
+        (1, 1, 0, "a" * 64, *billing, 1),
+        (2, 1, 1, "b" * 64, *billing, 1),
+    ]
+    await migrate_database(empty_url)
+    await connect(empty_url)
+    await _verify_migrated_invoices()
+    await disconnect()
 
 
 async def _verify_migrated_invoices() -> None:
@@ -450,10 +453,8 @@ async def schema_after_each_migration(url: str, direction: str) -> dict[str, set
         if event in ("apply_done", "rollback_done"):
             schemas[name] = schema(url)
 
-    target = "models.__first__" if direction == "backward" else None
-    await migrate(
-        config=tortoise_config(url), target=target, direction=direction, progress=record_schema
-    )
+    target = "__first__" if direction == "backward" else "__latest__"
+    await migrate(tortoise_config(url), target, direction, record_schema)
     await disconnect()
     return schemas
 
