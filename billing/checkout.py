@@ -14,6 +14,11 @@ from tortoise.expressions import Q
 
 from auth.tokens import Purpose, Signer
 from billing.bank.terms import TransferTerms
+from billing.changes.applying import (
+    apply_paid_change,
+    cancel_unpaid_change,
+    lock_pending_changes,
+)
 from billing.collection import handle_failed_collection, issue_renewal
 from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
 from billing.invoicing import InvoiceDraft, finalise, prepare
@@ -39,7 +44,7 @@ from models.event import EventKind, account_stream
 from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.locale import Locale
-from models.translations import _
+from models.translations import Translatable, _
 
 log = structlog.stdlib.get_logger()
 UNKNOWN_METHOD = "unknown_method"
@@ -119,7 +124,7 @@ async def reprice(
         )
         buyer = confirmed or await buyer_of(account, tx.db)
         quoted = await quote(tx.db, services.seller, price, purchase.quantity, buyer, action.day)
-        _require_total(quoted.totals.gross_cents, expected_cents, "grossCents")
+        require_total(quoted.totals.gross_cents, expected_cents, "grossCents")
         purchase.price_id, purchase.expires_at = price.pk, action.at + DRAFT_TIME
         await purchase.transition_to(
             tx,
@@ -133,10 +138,17 @@ async def reprice(
     return purchase
 
 
-def _require_total(cents: int, expected_cents: int | None, field: str) -> None:
+def require_total(
+    cents: int, expected_cents: int | None, field: str, message: Translatable | None = None
+) -> None:
+    """Raise PRICE_CHANGED when a total with VAT isn't the one that the customer was shown."""
     if expected_cents is not None and cents != expected_cents:
         raise Refusal(
-            BillingErrorCode.PRICE_CHANGED, "input", field, total=Money(cents).formatted()
+            BillingErrorCode.PRICE_CHANGED,
+            "input",
+            field,
+            message=message,
+            total=Money(cents).formatted(),
         )
 
 
@@ -242,7 +254,7 @@ async def _create_payment(
             raise TransactionConflict("the purchase changed")
         if saved:
             await saved.require_chargeable(tx, gateway.name)
-        _require_total(draft.gross_cents, expected_cents, "expectedGrossCents")
+        require_total(draft.gross_cents, expected_cents, "expectedGrossCents")
         payment = await Payment.create(
             using_db=tx.db,
             account_id=purchase.account_id,
@@ -279,6 +291,7 @@ async def end_payment(tx: Transaction, payment: Payment, status: PaymentStatus) 
     payment.status, payment.settled_at = status, tx.action.at
     payment.confirmation_url = None
     await payment.save(using_db=tx.db)
+    await cancel_unpaid_change(tx, payment)
     await _announce_payment(tx, payment)
 
 
@@ -298,6 +311,7 @@ async def cancel_payment(action: Action, payment: Payment) -> Payment:
     """
     async with action.transaction() as tx:
         purchase = await tx.lock(Purchase, payment.purchase_id or 0)
+        await lock_pending_changes(tx, purchase)
         payment = await tx.lock(Payment, payment.pk)
         if payment.status is PaymentStatus.CANCELED:
             return payment
@@ -378,8 +392,10 @@ async def apply_outcome(
     """
     async with action.transaction() as tx:
         purchases = await lock_for_settlement(tx, payment.account_id, payment.purchase_id)
-        payment = await tx.lock(Payment, payment.pk)
         purchase = purchases.get(payment.purchase_id or 0)
+        if purchase and payment.purchase_change_id:
+            await lock_pending_changes(tx, purchase)
+        payment = await tx.lock(Payment, payment.pk)
         is_late = payment.status in (PaymentStatus.CANCELED, PaymentStatus.EXPIRED)
         if payment.status.is_final and not is_late:
             return payment
@@ -439,7 +455,10 @@ async def _receive(tx: Transaction, purchases: dict[int, Purchase], payment: Pay
     if purchase and purchase.status in _PAYABLE and payment.invoice_draft:
         await _activate(tx, purchase, payment)
         return
-    if purchase and payment.invoice_draft and payment.is_off_session:
+    if purchase and payment.purchase_change_id:
+        if await apply_paid_change(tx, purchase, payment):
+            return
+    elif purchase and payment.invoice_draft and payment.is_off_session:
         await issue_renewal(tx, purchase, payment)
         return
     targets = [(payment.invoice_id, None)] if payment.invoice_id else None
@@ -450,6 +469,8 @@ async def _receive(tx: Transaction, purchases: dict[int, Purchase], payment: Pay
 async def _handle_outcome(
     tx: Transaction, signer: Signer, purchase: Purchase | None, payment: Payment
 ) -> None:
+    if payment.status.is_final:
+        await cancel_unpaid_change(tx, payment)
     if purchase and payment.is_off_session:
         await handle_failed_collection(tx, signer, purchase, payment)
     elif payment.status in (PaymentStatus.DECLINED, PaymentStatus.CANCELED):

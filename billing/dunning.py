@@ -12,6 +12,7 @@ from functools import partial
 
 import structlog
 
+from billing.changes.applying import cancel_changes, lock_pending_changes
 from billing.checkout import (
     OFF_SESSION_CONFIRMATION_TIME,
     RECONCILE_DELAY,
@@ -32,6 +33,7 @@ from models.billing.invoice import Invoice
 from models.billing.money import Money
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.purchase_change import PurchaseChange
 from models.billing.receivable import Receivable
 from models.errors import Refusal
 from models.identity.user import User
@@ -45,9 +47,12 @@ log = structlog.stdlib.get_logger()
 
 @dataclass(frozen=True)
 class _LateInvoice:
-    """A late invoice, its purchase, what is open on it, and its payments, all locked."""
+    """A late invoice, its purchase with its pending changes, what is open on it, and its payments,
+    all locked.
+    """
 
     purchase: Purchase
+    changes: list[PurchaseChange]
     invoice: Invoice
     receivable: Receivable
     payments: list[Payment]
@@ -96,12 +101,13 @@ async def _dun(action: Action, services: CheckoutServices, invoice_id: int) -> b
         await tx.lock(Account, invoice.account_id)
         assert invoice.purchase_id is not None, "an invoice of a purchase"  # noqa: S101
         purchase = await tx.lock(Purchase, invoice.purchase_id)
+        changes = await lock_pending_changes(tx, purchase)
         payments = await tx.lock_rows(Payment.filter(invoice_id=invoice_id))
         [receivable] = await tx.lock_rows(Receivable.filter(invoice_id=invoice_id))
         if not await _is_dunned(tx, purchase, receivable, payments):
             return False
         steps = await _record_due_steps(tx, services, receivable)
-        late = _LateInvoice(purchase, invoice, receivable, payments)
+        late = _LateInvoice(purchase, changes, invoice, receivable, payments)
         payment = await _take(tx, services, late, steps) if steps else None
     if payment:
         await _charge(action, services, payment)
@@ -157,6 +163,7 @@ async def _take(
         purchase.past_due_since = late.receivable.due_on
         await purchase.transition_to(tx, PurchaseStatus.PAST_DUE)
     if purchase.status not in _ENDED and DunningAction.CANCEL in actions:
+        await cancel_changes(tx, late.changes)
         await purchase.end(tx, tx.action.day)
         await _notify(tx, late, emails.send_purchase_ended_unpaid)
     elif purchase.status is PurchaseStatus.PAST_DUE and DunningAction.SUSPEND in actions:

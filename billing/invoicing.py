@@ -106,7 +106,7 @@ class InvoiceDraft:
     """The content of an invoice that isn't numbered yet.
 
     `facts` has a number and days of a trial, which `finalise` replaces. `period` is the period of a
-    purchase that the invoice claims; with `months` instead, it is the first one, which begins on
+    purchase that the invoice claims; with `months` instead, it is `first_index`, which begins on
     the day of issue. `paid_terms` is the sentence for an invoice that is paid when issued, with
     `{day}`. `due_days` is the time to pay the others.
     """
@@ -120,6 +120,7 @@ class InvoiceDraft:
     original_id: int | None = None
     period: Period | None = None
     months: int | None = None
+    first_index: int = 0
     due_days: int = 0
     paid_terms: str = ""
 
@@ -154,6 +155,7 @@ async def prepare(
     purchase_id: int | None = None,
     period: Period | None = None,
     months: int | None = None,
+    first_index: int = 0,
     type: DocumentType = DocumentType.INVOICE,
     original: Invoice | None = None,
     payment: PaymentMeans | None = None,
@@ -213,6 +215,7 @@ async def prepare(
         original_id=original.pk if original else None,
         period=period,
         months=months,
+        first_index=first_index,
         due_days=due_days,
         paid_terms=paid_terms,
     )
@@ -297,10 +300,10 @@ class _Content(NamedTuple):
 
 
 def _dated(draft: InvoiceDraft, issued: IssuedNumber) -> InvoiceDraft:
-    """The draft of a first period with its days."""
+    """The draft of a first period, or of the first one after a pause, with its days."""
     if draft.months is None:
         return draft
-    first = period(issued.day, draft.months, 0)
+    first = replace(period(issued.day, draft.months, 0), index=draft.first_index)
     lines = tuple(
         replace(line, starts_on=first.start, ends_on=first.end)
         if line.kind is BillingItemKind.CYCLE

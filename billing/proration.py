@@ -46,6 +46,5 @@ def prorated_cents(cents: int, period: Period, day: date) -> int:
     """The share of an amount for the whole period that the days from `day` on have, in cents,
     rounded half up.
     """
-    remaining_days, all_days = (period.end - day).days, (period.end - period.start).days
-    share = Decimal(cents * remaining_days) / Decimal(all_days)
+    share = Decimal(cents * (period.end - day).days) / Decimal(period.days)
     return int(share.quantize(Decimal(1), ROUND_HALF_UP))

@@ -8,11 +8,13 @@ from datetime import date
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing.invoicing import DraftLine
+from billing.proration import prorated_cents
 from billing.seller import Seller
 from billing.tax import decide_tax
 from models.billing.money import Totals, totals
 from models.billing.offer import Interval, Price
-from models.billing.periods import Period, period
+from models.billing.periods import Period, Schedule
+from models.billing.purchase import Purchase
 from models.billing.tax import TaxableBuyer, TaxDecision, is_pending, tax_point
 from models.locale import Locale
 from models.translations import _, text
@@ -49,21 +51,26 @@ async def quote(
     anchor: date | None = None,
     index: int = 0,
     locale: Locale = Locale.FR,
+    schedule: Schedule | None = None,
+    billed: Period | None = None,
 ) -> Quote:
     """What a period of a price costs when it is billed on a day. `price.offer` has to be fetched.
-    Without an anchor the first period starts on that day. Raises VAT_NUMBER_REQUIRED or
-    VAT_NUMBER_PENDING for a buyer whom the seller refuses.
+    Without an anchor or a schedule the first period starts on that day. `billed` is a period of
+    other days than the schedule's. Raises VAT_NUMBER_REQUIRED or VAT_NUMBER_PENDING for a buyer
+    whom the seller refuses.
     """
     months = price.interval.months
-    billed = period(anchor or on, months, index)
+    schedule = schedule or Schedule(anchor or on, months)
+    billed = billed or schedule.period(index)
+    index = billed.index
     day = tax_point(billed.start, billed.end, on)
     tax = await decide_tax(db, seller, buyer, price.tax_category, day, is_renewal=index > 0)
     line = DraftLine(
         label=price.offer.text(locale)["name"],
-        description=_designation(price, locale),
-        unit_net_cents=price.net_cents,
+        description=designation(price, locale),
+        unit_net_cents=prorated_cents(price.net_cents, billed, billed.start),
         quantity=quantity,
-        unit="MON" if months == 1 else "ANN",
+        unit="C62" if billed.whole_days else "MON" if months == 1 else "ANN",
         vat_basis_points=tax.rate_basis_points,
         tax_category=price.tax_category,
         starts_on=billed.start,
@@ -71,9 +78,7 @@ async def quote(
         data={"price": price.pk},
     )
     lines = (line,)
-    next_dates = tuple(
-        period(anchor or on, months, index + n).start for n in range(1, UPCOMING_DATES + 1)
-    )
+    next_dates = tuple(schedule.start(index + n) for n in range(1, UPCOMING_DATES + 1))
     return Quote(
         lines=lines,
         totals=totals(map(DraftLine.printed, lines)),
@@ -84,7 +89,31 @@ async def quote(
     )
 
 
-def _designation(price: Price, locale: Locale) -> str:
+async def quote_next_period(
+    db: BaseDBAsyncClient | None,
+    seller: Seller,
+    purchase: Purchase,
+    price: Price,
+    buyer: TaxableBuyer,
+    locale: Locale = Locale.FR,
+) -> Quote:
+    """What the next period of a purchase costs: for its renewal, and for the preview of one."""
+    months = price.interval.months
+    billed = purchase.next_period(months)
+    return await quote(
+        db,
+        seller,
+        price,
+        purchase.quantity,
+        buyer,
+        billed.start,
+        locale=locale,
+        schedule=purchase.schedule(months),
+        billed=billed,
+    )
+
+
+def designation(price: Price, locale: Locale) -> str:
     """What is supplied, precisely enough for an invoice (CGI, annexe II, art. 242 nonies A): the
     interval and what the offer contains.
     """

@@ -13,24 +13,30 @@
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import date
 
 import structlog
-from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing.bank.account import BankAccount
 from billing.bank.terms import TransferTerms
+from billing.changes.applying import (
+    apply_due_change,
+    cancel_changes,
+    lock_pending_changes,
+    resume_by_itself,
+)
 from billing.checkout import (
     OFF_SESSION_CONFIRMATION_TIME,
     RECONCILE_DELAY,
     CheckoutServices,
+    end_payment,
     refresh,
 )
 from billing.collection import issue_unpaid
 from billing.gateways.gateway import Gateway
 from billing.invoicing import InvoiceDraft, prepare
-from billing.quotes import Quote, quote
-from billing.seller import Seller
+from billing.quotes import quote_next_period
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction, retry_conflict
 from models.billing.audit_actions import BillingAuditAction
@@ -38,9 +44,8 @@ from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
-from models.billing.periods import period
 from models.billing.purchase import Purchase, PurchaseStatus
-from models.billing.tax import TaxableBuyer
+from models.billing.purchase_change import PurchaseChange
 from models.errors import Refusal
 from models.identity.user import User
 from models.locale import Locale
@@ -48,6 +53,7 @@ from models.locale import Locale
 _BATCH = 100
 _CONCURRENT_PURCHASES = 8
 _RENEWING = (PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE)
+_DUE = (*_RENEWING, PurchaseStatus.PAUSED)  # a pause ends on the day that was chosen
 
 log = structlog.stdlib.get_logger()
 
@@ -56,22 +62,20 @@ async def bill_due_periods(action: Action, services: CheckoutServices) -> int:
     """Bill every period that has begun by the day of the action. Returns how many were billed by
     this run.
     """
-    count, failed_ids = 0, set[int]()
-    while due := await _due_purchases(action.day, failed_ids):
+    count, skipped_ids = 0, set[int]()
+    while due := await _due_purchases(action.day, skipped_ids):
         places = asyncio.Semaphore(_CONCURRENT_PURCHASES)
         results = await asyncio.gather(
-            *(_bill_or_log(action, services, each, places, failed_ids) for each in due)
+            *(_bill_or_log(action, services, each, places, skipped_ids) for each in due)
         )
         count += sum(results)
     return count
 
 
-async def _due_purchases(day: date, failed_ids: set[int]) -> list[Purchase]:
-    due = Purchase.filter(
-        bills_on__lte=day, status__in=_RENEWING, account__status=AccountStatus.ACTIVE
-    )
-    if failed_ids:
-        due = due.filter(pk__not_in=failed_ids)
+async def _due_purchases(day: date, skipped_ids: set[int]) -> list[Purchase]:
+    due = Purchase.filter(bills_on__lte=day, status__in=_DUE, account__status=AccountStatus.ACTIVE)
+    if skipped_ids:
+        due = due.filter(pk__not_in=skipped_ids)
     return await due.order_by("bills_on", "id").limit(_BATCH)
 
 
@@ -80,13 +84,17 @@ async def _bill_or_log(
     services: CheckoutServices,
     purchase: Purchase,
     places: asyncio.Semaphore,
-    failed_ids: set[int],
+    skipped_ids: set[int],
 ) -> bool:
+    """Bill a purchase. One that failed or has nothing to bill now is skipped by this run."""
     async with places:
         try:
-            return await retry_conflict(lambda: _bill(action, services, purchase))
+            is_billed = await retry_conflict(lambda: _bill(action, services, purchase))
+            if not is_billed:
+                skipped_ids.add(purchase.pk)
+            return is_billed
         except Exception as error:
-            failed_ids.add(purchase.pk)
+            skipped_ids.add(purchase.pk)
             log.error(
                 "renewal.failed", purchase=purchase.pk, error=type(error).__name__, exc_info=error
             )
@@ -100,21 +108,69 @@ async def _bill(action: Action, services: CheckoutServices, purchase: Purchase) 
         purchase = await tx.lock(Purchase, purchase.pk)
         if account.status is not AccountStatus.ACTIVE or not _is_due(purchase, action.day):
             return False
-        if purchase.cancel_at_period_end:
-            assert purchase.bills_on is not None, "the purchase is due"  # noqa: S101
-            await purchase.end(tx, purchase.bills_on)
-            tx.audit(BillingAuditAction.PURCHASE_END, purchase)
-            return False
-        payment = await _claim_period(tx, services, account, purchase)
+        changes = await lock_pending_changes(tx, purchase)
+        is_unpaid = any(change.is_immediate for change in changes)
+        is_billed, payment = (
+            (False, None)
+            if is_unpaid
+            else await _end_period(tx, services, account, purchase, changes)
+        )
+    if is_unpaid:
+        is_left = await _leave_unpaid_changes(action, purchase)
+        return is_left and await _bill(action, services, purchase)
     if payment:
         await _charge(action, services, payment)
+    return is_billed
+
+
+async def _leave_unpaid_changes(action: Action, purchase: Purchase) -> bool:
+    """Cancel the changes of the period that ends for which the customer hasn't paid. Returns False
+    while the provider is being asked about one: the next run bills the purchase.
+    """
+    async with action.transaction() as tx:
+        purchase = await tx.lock(Purchase, purchase.pk)
+        changes = await lock_pending_changes(tx, purchase)
+        unpaid = [change for change in changes if change.is_immediate]
+        payments = await tx.lock_rows(
+            Payment.filter(purchase_change_id__in=[change.pk for change in unpaid])
+        )
+        if any(payment.status is PaymentStatus.PROCESSING for payment in payments):
+            return False
+        await cancel_changes(tx, unpaid)
+        for payment in payments:
+            await end_payment(tx, payment, PaymentStatus.CANCELED)
     return True
 
 
+async def _end_period(
+    tx: Transaction,
+    services: CheckoutServices,
+    account: Account,
+    purchase: Purchase,
+    changes: Sequence[PurchaseChange],
+) -> tuple[bool, Payment | None]:
+    """End a purchase or apply its scheduled change, and claim the next period. Returns whether one
+    is billed, and the payment to charge for it.
+    """
+    if purchase.cancel_at_period_end:
+        assert purchase.bills_on is not None, "the purchase is due"  # noqa: S101
+        await purchase.end(tx, purchase.bills_on)
+        tx.audit(BillingAuditAction.PURCHASE_END, purchase)
+        return False, None
+    is_resumed = purchase.status is PurchaseStatus.PAUSED
+    if is_resumed:
+        await resume_by_itself(tx, purchase)
+    await apply_due_change(tx, purchase, changes)
+    if not _is_due(purchase, tx.action.day):
+        return False, None
+    payment = await _claim_period(tx, services, account, purchase)
+    if changes or is_resumed:
+        await purchase.transition_to(tx, purchase.status)
+    return True, payment
+
+
 def _is_due(purchase: Purchase, day: date) -> bool:
-    return (
-        purchase.status in _RENEWING and purchase.bills_on is not None and purchase.bills_on <= day
-    )
+    return purchase.status in _DUE and purchase.bills_on is not None and purchase.bills_on <= day
 
 
 async def _claim_period(
@@ -127,8 +183,7 @@ async def _claim_period(
     bank = services.seller.bank if method is None else None
     draft = await _prepare_renewal(tx, services, account, purchase, bank)
     assert draft.period is not None, "a renewal bills a period"  # noqa: S101
-    purchase.next_period_index = draft.period.index + 1
-    purchase.bills_on = draft.period.end
+    purchase.next_period_index, purchase.bills_on = draft.period.index + 1, draft.period.end
     await purchase.save(using_db=tx.db)
     tx.audit(BillingAuditAction.PURCHASE_RENEW, purchase, period_index=draft.period.index)
     if method is None:
@@ -167,9 +222,7 @@ async def _prepare_renewal(
     price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
     buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
     locale = buyer.locale if buyer else Locale.FR
-    assert purchase.next_period_index is not None, "the purchase is due"  # noqa: S101
-    index = purchase.next_period_index
-    quoted = await quote_period(tx.db, services.seller, purchase, price, profile, index, locale)
+    quoted = await quote_next_period(tx.db, services.seller, purchase, price, profile, locale)
     terms = services.seller.terms_on(tx.action.day)
     transfer = TransferTerms(bank) if bank else None
     return await prepare(
@@ -188,30 +241,6 @@ async def _prepare_renewal(
         payment_terms=transfer.terms(locale) if transfer else terms.due_notice(locale),
         due_days=transfer.due_days if transfer else 0,
         trial=False,
-    )
-
-
-async def quote_period(
-    db: BaseDBAsyncClient | None,
-    seller: Seller,
-    purchase: Purchase,
-    price: Price,
-    buyer: TaxableBuyer,
-    index: int,
-    locale: Locale,
-) -> Quote:
-    """What a period of a purchase costs when it is billed. `price.offer` has to be fetched."""
-    assert purchase.anchor is not None, "a purchase that renews has an anchor"  # noqa: S101
-    return await quote(
-        db,
-        seller,
-        price,
-        purchase.quantity,
-        buyer,
-        period(purchase.anchor, price.interval.months, index).start,
-        anchor=purchase.anchor,
-        index=index,
-        locale=locale,
     )
 
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import orjson
 
-from billing.quotes import Quote
-from billing.renewals import quote_period
+from billing.changes.terms import apply_terms
+from billing.quotes import Quote, quote_next_period
 from billing.seller import Seller
 from billing.tax import buyer_of
 from models.accounts.account import Account
 from models.billing.billing_profile import BillingProfile
 from models.billing.money import to_decimal
 from models.billing.offer import Price
-from models.billing.periods import months_after, period, period_at
+from models.billing.periods import months_after
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 from models.billing.tax import TaxableBuyer
@@ -75,50 +75,51 @@ async def _events(purchase: Purchase, seller: Seller, today: date) -> AsyncItera
     if purchase.trial_ends_on and purchase.trial_ends_on >= today:
         yield Simulated(purchase.trial_ends_on, SimulatedKind.TRIAL_END)
     price = await Price.get(pk=purchase.price_id).select_related("offer")
-    change = await PurchaseChange.get_or_none(
-        purchase_id=purchase.pk, applied_at=None, canceled_at=None
-    )
+    change = await PurchaseChange.scheduled(purchase.pk).select_related("price__offer").first()
     buyer = await _buyer(purchase)
     user = await User.get_or_none(pk=purchase.buyer_id)
-    purchase.anchor = purchase.anchor or today
-    index = _next_index(purchase, purchase.anchor, price, today)
+    locale = user.locale if user else Locale.FR
+    if not _begin(purchase, price, today):
+        return
     while True:
-        day = max(period(purchase.anchor, price.interval.months, index).start, today)
+        following = purchase.next_period(price.interval.months)
+        day = max(following.start, today)
         if change and change.effective_on <= day:
             yield Simulated(day, SimulatedKind.CHANGE, change=change.kind)
-            price = await _apply(change, purchase, price)
+            if change.kind is PurchaseChangeKind.PAUSE:
+                if change.resumes_on is None:
+                    return
+                purchase.resume(max(change.resumes_on, today))
+            else:
+                price = apply_terms(purchase, change, price, change.price)
             change = None
+            continue
         if purchase.cancel_at_period_end:
             yield Simulated(day, SimulatedKind.END)
             return
-        locale = user.locale if user else Locale.FR
-        quoted = await quote_period(None, seller, purchase, price, buyer, index, locale)
+        quoted = await quote_next_period(None, seller, purchase, price, buyer, locale)
         yield Simulated(day, SimulatedKind.INVOICE, quoted)
-        index += 1
+        purchase.move_to_next_period(price.interval.months)
 
 
-def _next_index(purchase: Purchase, anchor: date, price: Price, today: date) -> int:
-    """The first period that isn't billed yet. Those that passed during a suspension never are."""
-    index = purchase.next_period_index or 0
+def _begin(purchase: Purchase, price: Price, today: date) -> bool:
+    """Prepare the copy of a purchase: from today on a draft is paid, and a suspended purchase
+    active. Returns False when nothing will happen, such as to one that is paused without an end.
+    """
+    if purchase.anchor is None:
+        purchase.anchor = purchase.bills_on = today
+        purchase.next_period_index = 0
     if purchase.status is PurchaseStatus.SUSPENDED:
-        return max(index, period_at(anchor, price.interval.months, today).index)
-    return index
+        purchase.skip_past_periods(price.interval.months, today)
+    if purchase.status is PurchaseStatus.PAUSED and purchase.resumes_on:
+        purchase.resume(max(purchase.resumes_on, today))
+    return purchase.bills_on is not None
 
 
 async def _buyer(purchase: Purchase) -> TaxableBuyer:
     if profile := await BillingProfile.get_or_none(pk=purchase.billing_profile_id):
         return profile
     return await buyer_of(await Account.get(pk=purchase.account_id))
-
-
-async def _apply(change: PurchaseChange, purchase: Purchase, price: Price) -> Price:
-    """Change the copy of the purchase. Returns the price from then on."""
-    purchase.quantity = change.quantity or purchase.quantity
-    if change.kind is PurchaseChangeKind.CANCEL:
-        purchase.cancel_at_period_end = True
-    if change.price_id is None:
-        return price
-    return await Price.get(pk=change.price_id).select_related("offer")
 
 
 def as_text(purchase: Purchase, events: list[Simulated]) -> str:

@@ -22,7 +22,9 @@ from models.billing.invoice import DocumentType, Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.money import Money
 from models.billing.payment_method import PaymentMethod
+from models.billing.purchase_change import PurchaseChange
 from models.clock import local_date
+from models.countries import country_name
 from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import (
@@ -41,6 +43,14 @@ _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # Not those of initials: S.A.R.L., L. Martin.
 _LINK_CHARACTERS = re.compile(r"(?<=\S)[.:/@。．｡]+(?=\w\w)")
 _NAME_LENGTH = 60
+
+
+class ChangeNotice(StrEnum):
+    """What an email says about a change of a purchase."""
+
+    SCHEDULED = "SCHEDULED"
+    APPLIED = "APPLIED"
+    UNDONE = "UNDONE"
 
 
 class SecondFactorChange(StrEnum):
@@ -214,6 +224,50 @@ async def _send_about_unpaid(
 async def send_purchase_restored(tx: Transaction, user: User) -> Email:
     """Tell a customer that a suspended purchase is active again."""
     return await _store_for_user(tx, user, "purchase_restored")
+
+
+async def send_purchase_changed(
+    tx: Transaction,
+    user: User,
+    notice: ChangeNotice,
+    change: PurchaseChange,
+    *,
+    offer: str,
+    quantity: int,
+    amount: Money | None,
+) -> Email:
+    """Tell a customer about a change of a purchase: what changes, when, and what it costs. `amount`
+    is the total of the invoice of the change, or of the first period with it.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "purchase_changed",
+        notice=notice.value,
+        kind=change.kind.value,
+        is_immediate=change.is_immediate,
+        offer=offer,
+        quantity=quantity,
+        amount=amount,
+        on=day(change.effective_on, user.locale),
+        resumes_on=day(change.resumes_on, user.locale) if change.resumes_on else "",
+        anchor=day(change.anchor, user.locale) if change.anchor else "",
+    )
+
+
+async def send_billing_details_changed(
+    tx: Transaction, user: User, account: Account, address: Mapping[str, str]
+) -> Email:
+    """Tell a customer which billing address the next invoices have."""
+    return await _store_for_user(
+        tx,
+        user,
+        "billing_details_changed",
+        account_id=account.pk,
+        street=_without_links(address["street"]),
+        city=_without_links(f"{address['postal_code']} {address['city']}"),
+        country=country_name(address["country"], user.locale),
+    )
 
 
 async def send_invitation(

@@ -87,15 +87,35 @@ class BillingAuditAction(AuditAction):
         "provider_event.retry",
         "A payment provider’s notification that had failed was handled again.",
     )
+    PURCHASE_CANCEL_CHANGE = (
+        "purchase.cancel_change",
+        "A change of a purchase was canceled before it took effect.",
+    )
+    PURCHASE_CHANGE = (
+        "purchase.change",
+        "A change of a purchase was ordered (`kind`; `gross_cents` with VAT).",
+    )
+    PURCHASE_CHANGE_APPLY = (
+        "purchase.change_apply",
+        "A change of a purchase took effect (`kind`).",
+    )
     PURCHASE_CONFIRM_BILLING = (
         "purchase.confirm_billing",
         "The billing details of a purchase were confirmed.",
     )
     PURCHASE_DISCARD = "purchase.discard", "A draft was discarded."
     PURCHASE_DRAFT = "purchase.draft", "A purchase was drafted."
+    PURCHASE_PAUSE = (
+        "purchase.pause",
+        "A pause of a purchase was scheduled, or the day on which it ends was changed.",
+    )
     PURCHASE_REPRICE = (
         "purchase.reprice",
         "The current price of a draft was accepted (`gross_cents` with VAT).",
+    )
+    PURCHASE_UPDATE_BILLING = (
+        "purchase.update_billing",
+        "The billing address or the order number of a purchase that renews was changed.",
     )
     PURCHASE_RESTORE = (
         "purchase.restore",

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -116,9 +117,20 @@ class BillingProfile(Model):
         """The profile with the current identity of its locked account, and with the same billing
         address and order number.
         """
+        return await self.store(tx, account, self._other_address(account), self.order_number)
+
+    async def as_of(self, account: "Account", db: BaseDBAsyncClient | None) -> "BillingProfile":
+        """What `renewed` returns, but not stored: for a preview."""
+        check = await VatCheck.confirmed(account, db)
+        address = self._other_address(account)
+        values = _profile_values(account, check, address, self.order_number)
+        if all(getattr(self, name) == value for name, value in values.items()):
+            return self
+        return BillingProfile(account=account, version=0, **values)
+
+    def _other_address(self, account: "Account") -> dict[str, str] | None:
         is_other = self.billing_city is not None or not account.city
-        billing_address = self.billing_address if is_other else None
-        return await self.store(tx, account, billing_address, self.order_number)
+        return self.billing_address if is_other else None
 
 
 def _profile_values(

@@ -28,6 +28,10 @@ class BillingErrorCode(ErrorCode):
         "PRICE_CHANGED",
         _("The total is now %(total)s. Accept it, or discard the purchase."),
     )
+    NOTHING_TO_CHANGE = (
+        "NOTHING_TO_CHANGE",
+        _("The purchase already has this price and quantity."),
+    )
     PAYMENT_DECLINED = (
         "PAYMENT_DECLINED",
         _("The bank declined the payment. Try another payment method."),

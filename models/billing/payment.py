@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from models.billing.invoice import Invoice
     from models.billing.payment_method import PaymentMethod
     from models.billing.purchase import Purchase
+    from models.billing.purchase_change import PurchaseChange
     from models.viewer import Viewer
 
 
@@ -47,7 +48,7 @@ class Payment(Model):
     payment was made without the customer. `expires_at` is when an unfinished confirmation ends, and
     `attempt` counts the attempts to pay the same invoice. `next_check_at` is when the provider is
     asked next, null when its answer is final. `invoice_draft` is the content of the invoice that
-    is issued when the payment succeeds.
+    is issued when the payment succeeds, and `purchase_change` what takes effect then.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -70,6 +71,13 @@ class Payment(Model):
     )
     payment_method: fields.ForeignKeyNullableRelation["PaymentMethod"] = fields.ForeignKeyField(
         "models.PaymentMethod",
+        null=True,
+        related_name="payments",
+        db_index=True,
+        on_delete=fields.RESTRICT,
+    )
+    purchase_change: fields.ForeignKeyNullableRelation["PurchaseChange"] = fields.ForeignKeyField(
+        "models.PurchaseChange",
         null=True,
         related_name="payments",
         db_index=True,
@@ -103,6 +111,7 @@ class Payment(Model):
     purchase_id: int | None
     invoice_id: int | None
     payment_method_id: int | None
+    purchase_change_id: int | None
 
     class Meta:
         table = "payment"

@@ -13,7 +13,8 @@ from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
-from models.billing.periods import Period, period, period_at
+from models.billing.periods import Period, Schedule
+from models.billing.purchase_change import PurchaseChange
 from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, account_stream
 from models.translations import _
@@ -84,10 +85,11 @@ class Purchase(Model):
     """An offer that an account bought, in a quantity, at the price version with which the purchase
     was drafted.
 
-    `billing_profile` is what the buyer confirmed. Periods are counted from `anchor`:
-    `next_period_index` is the first one that isn't billed yet, and `bills_on` the day on which the
-    billing run has to do something, null when never. A draft ends at `expires_at`. Days are in
-    Europe/Paris.
+    `billing_profile` is what the buyer confirmed. Periods are counted from `anchor`, from period
+    `base_index` on, which starts `base_months` later (`Schedule`). `next_period_index` is the first
+    one that isn't billed yet, and `bills_on` the day on which the billing run has to do something,
+    null when never: the start of that period, and while the purchase is paused `resumes_on`. A
+    draft ends at `expires_at`. Days are in Europe/Paris.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -114,7 +116,9 @@ class Purchase(Model):
     status = fields.CharEnumField(
         PurchaseStatus, max_length=20, default=PurchaseStatus.DRAFT, description="status"
     )
-    anchor = fields.DateField(null=True)
+    anchor: date | None = fields.DateField(null=True)
+    base_index = fields.IntField(default=0, db_default=0)
+    base_months = fields.IntField(default=0, db_default=0)
     next_period_index: int | None = fields.IntField(null=True)
     bills_on: date | None = fields.DateField(null=True)
     trial_ends_on: date | None = fields.DateField(null=True)
@@ -172,22 +176,29 @@ class Purchase(Model):
         return purchase
 
     async def cancel(self, action: Action, reason: str | None) -> "Purchase":
-        """Cancel the purchase at the end of the period that is paid. It can be undone until then. A
+        """Cancel the purchase at the end of the period that is paid, together with the change that
+        would take effect then. It can be undone until then. A paused purchase ends at once. A
         repeat changes nothing. Raises TRANSITION_ILLEGAL for what doesn't renew.
         """
         async with action.transaction() as tx:
             purchase = await tx.lock(Purchase, self.pk)
             purchase.require_status(*RENEWING_STATUSES)
             if not purchase.cancel_at_period_end:
+                for change in await tx.lock_rows(PurchaseChange.scheduled(self.pk)):
+                    change.canceled_at = action.at
+                    await change.save(using_db=tx.db, update_fields=["canceled_at"])
                 purchase.cancel_at_period_end, purchase.cancel_reason = True, reason
                 purchase.canceled_at = action.at
-                await purchase.transition_to(tx, purchase.status)
+                if purchase.status is PurchaseStatus.PAUSED:
+                    await purchase.end(tx, action.day)
+                else:
+                    await purchase.transition_to(tx, purchase.status)
                 tx.audit(BillingAuditAction.PURCHASE_CANCEL, purchase)
         return purchase
 
     async def undo_cancellation(self, action: Action) -> "Purchase":
-        """Let the purchase renew again. A repeat changes nothing. Raises TRANSITION_ILLEGAL once it
-        has ended.
+        """Let the purchase renew again, without the change that the cancellation canceled. A repeat
+        changes nothing. Raises TRANSITION_ILLEGAL once it has ended.
         """
         async with action.transaction() as tx:
             purchase = await tx.lock(Purchase, self.pk)
@@ -264,6 +275,27 @@ class Purchase(Model):
             status=status.value,
         )
 
+    async def pause(self, tx: Transaction, resumes_on: date | None) -> None:
+        """Stop billing, and what was bought, until the purchase is resumed."""
+        self.paused_at, self.resumes_on = tx.action.at, resumes_on
+        self.bills_on = resumes_on
+        await self.transition_to(tx, PurchaseStatus.PAUSED)
+
+    def resume(self, day: date) -> None:
+        """End a pause: the next period starts on a day, which is the new anchor. The caller saves
+        and announces the purchase.
+        """
+        assert self.next_period_index is not None, "the purchase was active"  # noqa: S101
+        self.anchor = self.bills_on = day
+        self.base_index, self.base_months = self.next_period_index, 0
+        self.paused_at = self.resumes_on = self.past_due_since = None
+        self.status = PurchaseStatus.ACTIVE
+
+    def move_to_next_period(self, months: int) -> None:
+        """Count the next period as billed. The caller saves the purchase."""
+        billed = self.next_period(months)
+        self.next_period_index, self.bills_on = billed.index + 1, billed.end
+
     async def suspend(self, tx: Transaction) -> None:
         """Stop what was bought until every overdue invoice is paid."""
         self.suspended_at = tx.action.at
@@ -274,16 +306,20 @@ class Purchase(Model):
         during the suspension are not billed.
         """
         if self.suspended_at:
-            await self._skip_past_periods(tx)
+            price = await Price.get(pk=self.price_id, using_db=tx.db)
+            self.skip_past_periods(price.interval.months, tx.action.day)
         self.suspended_at = self.past_due_since = None
         await self.transition_to(tx, PurchaseStatus.ACTIVE)
         tx.audit(BillingAuditAction.PURCHASE_RESTORE, self)
 
-    async def _skip_past_periods(self, tx: Transaction) -> None:
-        price = await Price.get(pk=self.price_id, using_db=tx.db)
+    def skip_past_periods(self, months: int, day: date) -> None:
+        """Bill next the period that contains a day, and none that passed entirely before it."""
         if self.anchor is None or self.next_period_index is None:
             return
-        current = period_at(self.anchor, price.interval.months, tx.action.day)
+        schedule = self.schedule(months)
+        if day < schedule.start(self.base_index):
+            return
+        current = schedule.period_at(day)
         if current.index > self.next_period_index:
             self.next_period_index, self.bills_on = current.index, current.start
 
@@ -294,9 +330,31 @@ class Purchase(Model):
         self.next_period_index = self.bills_on = None
         await self.transition_to(tx, PurchaseStatus.CANCELED)
 
-    def upcoming_periods(self, months: int, today: date, count: int) -> list[Period]:
-        """Return `count` periods, starting with the current one. Returns none before activation."""
-        if self.anchor is None:
-            return []
-        first = period_at(self.anchor, months, max(today, self.anchor)).index
-        return [period(self.anchor, months, first + n) for n in range(count)]
+    def schedule(self, months: int) -> Schedule:
+        """How the periods are counted at an interval of so many months. The purchase is active."""
+        assert self.anchor is not None, "a purchase that renews has an anchor"  # noqa: S101
+        return Schedule(self.anchor, months, self.base_index, self.base_months)
+
+    def next_period(self, months: int) -> Period:
+        """The period to bill next, from the day on which the last one ends. The one before
+        `base_index` is short.
+        """
+        assert self.bills_on is not None, "the purchase renews"  # noqa: S101
+        assert self.next_period_index is not None, "the purchase renews"  # noqa: S101
+        index = self.next_period_index
+        end = self.schedule(months).start(index + 1)
+        billed = Period(index, self.bills_on, end)
+        return billed.shortened(months) if index < self.base_index else billed
+
+    def change_interval(self, former_months: int) -> None:
+        """Count the periods from the next one on at another interval. The anchor stays."""
+        assert self.next_period_index is not None, "the purchase renews"  # noqa: S101
+        schedule = self.schedule(former_months)
+        self.base_months = schedule.months_until(self.next_period_index)
+        self.base_index = self.next_period_index
+
+    def change_anchor(self, anchor: date) -> None:
+        """Make the next period a short one, up to a day from which periods are counted."""
+        assert self.next_period_index is not None, "the purchase renews"  # noqa: S101
+        self.anchor, self.base_months = anchor, 0
+        self.base_index = self.next_period_index + 1

@@ -1,4 +1,4 @@
-"""Changes of a purchase that take effect on a day."""
+"""Changes of a purchase that is active: of its price, quantity, billing day, and pauses."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 if TYPE_CHECKING:
+    from models.billing.invoice import Invoice
     from models.billing.offer import Price
     from models.billing.purchase import Purchase
     from models.viewer import Viewer
@@ -22,12 +23,28 @@ class PurchaseChangeKind(StrEnum):
     QUANTITY = "QUANTITY"
     INTERVAL = "INTERVAL"
     ANCHOR = "ANCHOR"
-    CANCEL = "CANCEL"
+    PAUSE = "PAUSE"
+    RESUME = "RESUME"
+
+
+class PurchaseChangeStatus(StrEnum):
+    """The status of a change."""
+
+    AWAITING_PAYMENT = "AWAITING_PAYMENT"
+    SCHEDULED = "SCHEDULED"
+    APPLIED = "APPLIED"
+    CANCELED = "CANCELED"
 
 
 class PurchaseChange(Model):
     """A change of a purchase, pending until it is applied or canceled. A purchase has at most one
-    pending change.
+    pending change, besides an immediate one that awaits its payment.
+
+    An immediate change takes effect once it is paid, any other one at the end of the period that is
+    paid, on `effective_on`. `former_price`
+    and `former_quantity` are what the purchase had, and `price` and `quantity` what it gets.
+    `gross_cents` is the total with VAT to which the customer agreed: of the invoice of an immediate
+    change, else of the first period with the change. `invoice` is the one of an immediate change.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -35,18 +52,30 @@ class PurchaseChange(Model):
         "models.Purchase", related_name="changes", db_index=True, on_delete=fields.RESTRICT
     )
     kind = fields.CharEnumField(PurchaseChangeKind, max_length=20, description="kind")
+    is_immediate = fields.BooleanField(default=False, db_default=False)
     price: fields.ForeignKeyNullableRelation["Price"] = fields.ForeignKeyField(
         "models.Price", null=True, related_name=False, on_delete=fields.RESTRICT
     )
-    quantity = fields.IntField(null=True)
+    quantity: int | None = fields.IntField(null=True)
+    former_price: fields.ForeignKeyNullableRelation["Price"] = fields.ForeignKeyField(
+        "models.Price", null=True, related_name=False, on_delete=fields.RESTRICT
+    )
+    former_quantity: int | None = fields.IntField(null=True)
     anchor: date | None = fields.DateField(null=True)
+    resumes_on: date | None = fields.DateField(null=True)
+    gross_cents: int | None = fields.BigIntField(null=True)
     effective_on: date = fields.DateField()
+    invoice: fields.ForeignKeyNullableRelation["Invoice"] = fields.ForeignKeyField(
+        "models.Invoice", null=True, related_name=False, on_delete=fields.RESTRICT
+    )
     created_at: datetime = fields.DatetimeField()
     applied_at: datetime | None = fields.DatetimeField(null=True)
     canceled_at: datetime | None = fields.DatetimeField(null=True)
 
     purchase_id: int
     price_id: int | None
+    former_price_id: int | None
+    invoice_id: int | None
 
     class Meta:
         table = "purchase_change"
@@ -60,4 +89,27 @@ class PurchaseChange(Model):
             cls.filter(purchase__account_id=viewer.account.pk)
             if viewer.account and viewer.is_buyer
             else cls.filter(id=None)
+        )
+
+    @classmethod
+    def pending(cls, purchase_id: int) -> QuerySet["PurchaseChange"]:
+        """The changes of a purchase that are neither applied nor canceled."""
+        return cls.filter(purchase_id=purchase_id, applied_at=None, canceled_at=None)
+
+    @classmethod
+    def scheduled(cls, purchase_id: int) -> QuerySet["PurchaseChange"]:
+        """The pending change of a purchase that takes effect at the end of the period."""
+        return cls.pending(purchase_id).filter(is_immediate=False)
+
+    @property
+    def status(self) -> PurchaseChangeStatus:
+        """The status of the change."""
+        if self.canceled_at:
+            return PurchaseChangeStatus.CANCELED
+        if self.applied_at:
+            return PurchaseChangeStatus.APPLIED
+        return (
+            PurchaseChangeStatus.AWAITING_PAYMENT
+            if self.is_immediate
+            else PurchaseChangeStatus.SCHEDULED
         )

@@ -7,6 +7,7 @@ from datetime import date
 
 from models.accounts.account import Account, AccountStatus
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.clock import local_date
 from resolvers.context import Context
 
 # A late payment alone takes nothing away: the dunning schedule says when a purchase is suspended.
@@ -47,13 +48,20 @@ async def account_entitlements(
     return [by_account[each.pk] for each in parents]
 
 
+def _first_day(purchase: Purchase) -> date | None:
+    """The first day of the first period: the anchor, unless that was changed."""
+    if purchase.anchor and purchase.activated_at:
+        return local_date(purchase.activated_at)
+    return purchase.anchor
+
+
 def _entitlement(purchase: Purchase) -> Entitlement:
     until = purchase.bills_on or purchase.trial_ends_on
     return Entitlement(
         offer=purchase.price.offer.slug,
         quantity=purchase.quantity,
         status=purchase.status,
-        since=purchase.anchor,
+        since=_first_day(purchase),
         until=until,
         ends_on=until if purchase.cancel_at_period_end else purchase.ended_on,
     )

@@ -10,6 +10,7 @@ from models.billing.payment import PaymentStatus
 from models.billing.payment_method import PaymentKind, PaymentMethodStatus
 from models.billing.provider_event import ProviderEventStatus
 from models.billing.purchase import PurchaseStatus
+from models.billing.purchase_change import PurchaseChangeKind, PurchaseChangeStatus
 from resolvers.descriptions import describe_enum
 
 describe_enum(
@@ -47,6 +48,33 @@ describe_enum(
         "SUSPENDED": "An invoice is long overdue. The offer can't be used until it is paid.",
         "CANCELED": "The purchase was canceled and has ended.",
         "EXPIRED": "The draft was not paid in time.",
+    },
+)
+
+
+describe_enum(
+    PurchaseChangeKind,
+    "The kind of a change of a purchase.",
+    {
+        "UPGRADE": "A price that costs more.",
+        "DOWNGRADE": "A price that doesn't cost more.",
+        "QUANTITY": "Another quantity of the same price.",
+        "INTERVAL": "A price with another interval.",
+        "ANCHOR": "Another billing day.",
+        "PAUSE": "A pause.",
+        "RESUME": "The end of a pause.",
+    },
+)
+
+
+describe_enum(
+    PurchaseChangeStatus,
+    "The status of a change of a purchase.",
+    {
+        "AWAITING_PAYMENT": "The change takes effect once its payment succeeds.",
+        "SCHEDULED": "The change takes effect on `effectiveOn`. It can be canceled until then.",
+        "APPLIED": "The change has taken effect.",
+        "CANCELED": "The change was canceled or replaced, or its payment failed.",
     },
 )
 

@@ -134,16 +134,21 @@ def declined_message(decline_code: str | None) -> Translatable | None:
     return _DECLINED.get(decline_code or "")
 
 
-async def _payload(payment: Payment) -> dict[str, Any]:
+def payment_refusals(payment: Payment) -> list[Refusal]:
+    """The refusal of a payment that was declined."""
     is_unknown_method = payment.decline_code == UNKNOWN_METHOD
     code = CommonErrorCode.VALUE_INVALID if is_unknown_method else BillingErrorCode.PAYMENT_DECLINED
     refusal = Refusal(
         code, "input", "paymentMethod", message=declined_message(payment.decline_code)
     )
+    return [refusal] if payment.status is PaymentStatus.DECLINED else []
+
+
+async def _payload(payment: Payment) -> dict[str, Any]:
     return {
         "payment": payment,
         "purchase": await Purchase.get(pk=payment.purchase_id),
-        "refusals": [refusal] if payment.status is PaymentStatus.DECLINED else [],
+        "refusals": payment_refusals(payment),
     }
 
 

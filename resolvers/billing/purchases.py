@@ -1,7 +1,7 @@
 """Purchases: drafting, billing details, periods."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import strawberry
@@ -10,12 +10,15 @@ from tortoise.queryset import QuerySet
 from accounts.details import Address
 from accounts.vat_numbers import check_now
 from billing import checkout
+from billing.changes.calendar import coming_periods
 from engine import Deferred
 from models.accounts.account import Account
+from models.billing.billing_period import BillingPeriod
 from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
 from models.billing.periods import Period
 from models.billing.purchase import Purchase, parse_quantity
+from models.billing.purchase_change import PurchaseChange
 from models.checks import Checks
 from models.clock import local_date
 from models.errors import CommonErrorCode, Refusal
@@ -190,12 +193,45 @@ def price_of(context: Context, parents: Sequence[Purchase]) -> RowByForeignKey:
 
 
 async def upcoming_periods(context: Context, parents: Sequence[Purchase]) -> list[list[Period]]:
-    """The current period and the following ones of each purchase."""
+    """The current period and the following ones of each purchase, with its scheduled change."""
     prices, today = await price_of(context, parents), local_date(context.services.clock.now())
+    active = [parent.pk for parent in parents if parent.anchor]
+    scheduled = PurchaseChange.filter(
+        purchase_id__in=active, is_immediate=False, applied_at=None, canceled_at=None
+    )
+    changes = {
+        change.purchase_id: change
+        for change in (await scheduled.select_related("price") if active else [])
+    }
+    short_starts = await _short_starts(parents, today)
     return [
-        parent.upcoming_periods(price.interval.months, today, UPCOMING_PERIODS)
+        coming_periods(
+            parent,
+            price,
+            today,
+            UPCOMING_PERIODS,
+            short_start=short_starts.get(parent.pk),
+            change=changes.get(parent.pk),
+        )
         for parent, price in zip(parents, prices, strict=True)
     ]
+
+
+async def _short_starts(parents: Sequence[Purchase], today: date) -> dict[int, date]:
+    """The first day of the current period of each purchase that counts its periods from a later
+    day.
+    """
+    index_of = {
+        parent.pk: parent.base_index - 1
+        for parent in parents
+        if parent.anchor and parent.base_months == 0 and today < parent.anchor
+    }
+    rows = BillingPeriod.filter(purchase_id__in=list(index_of)) if index_of else None
+    return {
+        row.purchase_id: row.starts_on
+        for row in (await rows if rows else [])
+        if row.index == index_of[row.purchase_id]
+    }
 
 
 def purchase_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:

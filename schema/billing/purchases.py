@@ -6,9 +6,11 @@ import strawberry
 
 import models.billing.purchase
 from models.billing.purchase import PurchaseStatus
+from resolvers.billing import changes as change_resolvers
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import payments as payment_resolvers
 from resolvers.billing import purchases as purchase_resolvers
+from schema.billing.changes import PurchaseChange
 from schema.billing.invoices import Invoice
 from schema.billing.offers import Price
 from schema.billing.payments import Payment
@@ -71,10 +73,32 @@ class Purchase(Node):
     suspended_at: datetime | None = field(
         "When the purchase was suspended because of an overdue invoice. Null unless it is."
     )
+    paused_at: datetime | None = field("When the purchase was paused. Null unless it is.")
+    resumes_on: date | None = field(
+        "The day on which a paused purchase resumes by itself. Null when none was chosen."
+    )
+    pending_change: PurchaseChange | None = edge(
+        change_resolvers.pending_changes,
+        description="The change that was ordered and hasn't taken effect. Null when there is none.",
+    )
+    changes: list[PurchaseChange] = edge(
+        change_resolvers.changes_of,
+        description="The changes of the purchase, in the order in which they were ordered.",
+    )
     periods: list[Period] = edge(
         purchase_resolvers.upcoming_periods,
-        needs=("anchor", "price_id"),
-        description="The current period and the next two. Empty until the purchase is active.",
+        needs=(
+            "anchor",
+            "price_id",
+            "status",
+            "resumes_on",
+            "base_index",
+            "base_months",
+            "next_period_index",
+            "bills_on",
+        ),
+        description="The current period and the next two, as a scheduled change makes them. Empty "
+        "until the purchase is active, and while it is paused without a day on which it resumes.",
     )
     payments: list[Payment] = edge(
         payment_resolvers.payments, description="The payments of the purchase, oldest first."
@@ -88,6 +112,17 @@ class Purchase(Node):
 @strawberry.type(description="The result of a change to a purchase.")
 class PurchasePayload:
     purchase: Purchase | None = field("The purchase after the change.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The result of ordering a change of a purchase.")
+class PurchaseChangePayload:
+    purchase: Purchase | None = field("The purchase, which has changed if the change is applied.")
+    change: PurchaseChange | None = field("The change, also when its payment was declined.")
+    payment: Payment | None = field(
+        "The payment of a change that takes effect at once. When it REQUIRES_ACTION, send the "
+        "customer to its `confirmationUrl`. Null when nothing is charged."
+    )
     user_errors: list[UserError] = errors()
 
 

@@ -4,6 +4,7 @@ from datetime import date
 
 import strawberry
 
+from models.billing.purchase_change import PurchaseChangeKind
 from schema.billing.money import Money
 from schema.billing.purchases import Period
 from schema.fields import field
@@ -60,3 +61,18 @@ class PurchaseQuote:
     transfer: QuotedTransfer | None = field(
         "How to pay by bank transfer. Null when the vendor doesn't accept transfers."
     )
+
+
+@strawberry.type(description="What a change of a purchase does and costs when it is ordered today.")
+class PurchaseChangePreview:
+    kind: PurchaseChangeKind = field("The kind of the change.")
+    is_immediate: bool = field(
+        "Whether the change takes effect once it is paid. Otherwise it takes effect when the "
+        "period that is paid ends."
+    )
+    effective_on: date = field("The day from which the change counts.")
+    quote: PurchaseQuote = field(
+        "What is invoiced: for the rest of the period at once, otherwise for the first period with "
+        "the change, on `effectiveOn`. Its total is `expectedGrossCents` of the mutation."
+    )
+    renewal: PurchaseQuote = field("The invoice of the first whole period with the change.")

@@ -5,6 +5,7 @@ import strawberry
 from auth.rules import agent, anyone, buyer, operator
 from models.billing.audit_actions import BillingAuditAction
 from resolvers.billing import bank as bank_resolvers
+from resolvers.billing import changes as change_resolvers
 from resolvers.billing import credit_notes as credit_resolvers
 from resolvers.billing import disputes as dispute_resolvers
 from resolvers.billing import exports as export_resolvers
@@ -38,10 +39,11 @@ from schema.billing.provider_events import ProviderEvent, ProviderEventPayload
 from schema.billing.purchases import (
     PaymentPayload,
     Purchase,
+    PurchaseChangePayload,
     PurchasePayByTransferPayload,
     PurchasePayload,
 )
-from schema.billing.quotes import PurchaseQuote
+from schema.billing.quotes import PurchaseChangePreview, PurchaseQuote
 from schema.billing.reconciliation import Reconciliation
 from schema.billing.refunds import InvoiceCreditPayload
 from schema.fields import mutation, query
@@ -75,6 +77,18 @@ class BillingQuery:
         allow=buyer,
         description="What a purchase would cost the viewer's company today, before anything is "
         "stored. Null for a price that isn't on sale.",
+    )
+    purchase_change_preview: PurchaseChangePreview | None = query(
+        change_resolvers.preview,
+        allow=buyer,
+        description="What a change of a purchase would do and cost today. `purchaseChange` does "
+        "and charges the same.",
+    )
+    purchase_resume_preview: PurchaseChangePreview | None = query(
+        change_resolvers.resume_preview,
+        allow=buyer,
+        description="What resuming a paused purchase would cost today. `purchaseResume` charges "
+        "the same.",
     )
     purchases: Connection[Purchase] | None = query(
         purchase_resolvers.purchases,
@@ -138,15 +152,64 @@ class BillingMutation:
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_CANCEL,
-        description="Cancels a purchase at the end of the period that is paid. Until then it can "
-        "be used, and the cancellation can be undone.",
+        description="Cancels a purchase at the end of the period that is paid, and a change that "
+        "would take effect then. Until then it can be used, and the cancellation can be undone. A "
+        "paused purchase ends at once.",
     )
     purchase_undo_cancellation: PurchasePayload | None = mutation(
         purchase_resolvers.undo_cancellation,
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_UNDO_CANCELLATION,
-        description="Lets a canceled purchase renew again, as long as it hasn't ended.",
+        description="Lets a canceled purchase renew again, as long as it hasn't ended. A change "
+        "that was canceled with it isn't restored: order it again.",
+    )
+    purchase_change: PurchaseChangePayload | None = mutation(
+        change_resolvers.change,
+        "purchase",
+        "change",
+        "payment",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_CHANGE,
+        description="Changes the price, the quantity or the billing day of a purchase. What costs "
+        "more takes effect once it is paid, with the payment method of the purchase: the rest of "
+        "the period is credited at the former price and charged at the new one, by day. What "
+        "doesn't cost more, another interval and another billing day take effect when the period "
+        "that is paid ends, and replace an earlier change that waits for that day.",
+    )
+    purchase_cancel_change: PurchasePayload | None = mutation(
+        change_resolvers.cancel_change,
+        "purchase",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_CANCEL_CHANGE,
+        description="Cancels the change that would take effect when the period ends.",
+    )
+    purchase_pause: PurchasePayload | None = mutation(
+        change_resolvers.pause,
+        "purchase",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_PAUSE,
+        description="Pauses a purchase when the period that is paid ends. Nothing is billed during "
+        "the pause, and the offer can't be used. `purchaseCancelChange` cancels it until then.",
+    )
+    purchase_resume: PurchaseChangePayload | None = mutation(
+        change_resolvers.resume,
+        "purchase",
+        "change",
+        "payment",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_CHANGE,
+        description="Resumes a paused purchase at once: a new period starts, is billed and paid, "
+        "and later ones are counted from that day.",
+    )
+    purchase_update_billing: PurchasePayload | None = mutation(
+        change_resolvers.update_billing,
+        "purchase",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_UPDATE_BILLING,
+        description="Sets the billing address and the order number of a purchase that renews, for "
+        "its next invoices. Issued invoices never change. Another territory of VAT counts from the "
+        "next period on.",
     )
     invoice_pay: PaymentPayload | None = mutation(
         payment_resolvers.pay_invoice,

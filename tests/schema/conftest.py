@@ -34,6 +34,7 @@ from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
 from models.billing.provider_event import ProviderEvent
 from models.billing.purchase import Purchase
+from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 from models.billing.refund import Refund, RefundStatus
 from models.content.policy import (
     AcceptanceChannel,
@@ -370,8 +371,18 @@ async def create_purchase(
         failure_code=f"{company.mark} refund",
         created_at=action.at,
     )
+    change = await PurchaseChange.create(
+        purchase=purchase,
+        kind=PurchaseChangeKind.QUANTITY,
+        price=price,
+        quantity=7,
+        effective_on=action.day,
+        created_at=action.at,
+        canceled_at=action.at,
+    )
     return [
         await Purchase.get(pk=purchase.pk),
+        change,
         await Payment.get(pk=payment.pk),
         refund,
         invoice,

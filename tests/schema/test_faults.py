@@ -253,6 +253,43 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"purchaseId": BAD_ID, "reason": LONG},
         {("purchaseId",), ("reason",)},
     ),
+    "purchaseChange": (
+        owner,
+        {
+            "purchaseId": BAD_ID,
+            "priceId": BAD_ID,
+            "quantity": 0,
+            "anchor": "2027-01-01",
+            "expectedGrossCents": 1,
+            "idempotencyKey": "",
+            "returnUrl": "x",
+        },
+        {
+            ("purchaseId",),
+            ("priceId",),
+            ("quantity",),
+            ("anchor",),
+            ("idempotencyKey",),
+            ("returnUrl",),
+        },
+    ),
+    "purchaseResume": (
+        owner,
+        {
+            "purchaseId": BAD_ID,
+            "expectedGrossCents": 1,
+            "idempotencyKey": "",
+            "returnUrl": "x",
+        },
+        {("purchaseId",), ("idempotencyKey",), ("returnUrl",)},
+    ),
+    "purchasePause": (owner, {"purchaseId": BAD_ID}, {("purchaseId",)}),
+    "purchaseCancelChange": (owner, {"purchaseId": BAD_ID}, {("purchaseId",)}),
+    "purchaseUpdateBilling": (
+        owner,
+        {"purchaseId": BAD_ID, "billingAddress": ADDRESS, "orderNumber": LONG},
+        {("purchaseId",), ("orderNumber",)} | {("billingAddress", *path) for path in ADDRESS_PATHS},
+    ),
     "purchaseUndoCancellation": (owner, {"purchaseId": BAD_ID}, {("purchaseId",)}),
     "invoicePay": (
         owner,

@@ -51,6 +51,8 @@ ARGUMENTS = {
     "ticket": 'number: "CAM-2026-000002"',  # Marie's
     "invoice": 'number: "FA-2026-000002"',
     "purchaseQuote": f'priceId: "{encode("Price", 1)}"',
+    "purchaseChangePreview": f'purchaseId: "{encode("Purchase", 2)}", quantity: 2',
+    "purchaseResumePreview": f'purchaseId: "{encode("Purchase", 2)}"',
     "purchase": f'id: "{encode("Purchase", 2)}"',
     "account": f'id: "{encode("Account", 2)}"',
 }

@@ -388,6 +388,62 @@ async def purchase_undo_cancellation(scenario: Scenario) -> None:
         await scenario.mutate(scenario.owner, "purchaseUndoCancellation", purchaseId=key)
 
 
+async def purchase_change(scenario: Scenario, quantity: int = 2) -> str:
+    purchase = await active_purchase(scenario)
+    key = encode("Purchase", purchase.pk)
+    expected = {2: 3480, 1: 3480}[quantity]
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "purchaseChange",
+            purchaseId=key,
+            quantity=quantity,
+            expectedGrossCents=expected,
+            idempotencyKey=f"MARKED CHANGE {quantity}",
+        )
+    return key
+
+
+async def purchase_cancel_change(scenario: Scenario) -> None:
+    await purchase_change(scenario)
+    key = await purchase_change(scenario, 1)
+    for _ in range(2):
+        await scenario.mutate(scenario.owner, "purchaseCancelChange", purchaseId=key)
+
+
+async def purchase_pause(scenario: Scenario) -> None:
+    key = encode("Purchase", (await active_purchase(scenario)).pk)
+    for _ in range(2):
+        await scenario.mutate(scenario.owner, "purchasePause", purchaseId=key)
+
+
+async def purchase_resume(scenario: Scenario) -> None:
+    purchase = await active_purchase(scenario)
+    paused = {"status": PurchaseStatus.PAUSED, "paused_at": scenario.action.at, "bills_on": None}
+    await Purchase.filter(pk=purchase.pk).update(**paused)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "purchaseResume",
+            purchaseId=encode("Purchase", purchase.pk),
+            expectedGrossCents=3480,
+            idempotencyKey="MARKED RESUMPTION",
+        )
+
+
+async def purchase_update_billing(scenario: Scenario) -> None:
+    purchase = await active_purchase(scenario)
+    address = {"street": "MARKED OTHER STREET", "postalCode": "69001", "city": "MARKED CITY"}
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "purchaseUpdateBilling",
+            purchaseId=encode("Purchase", purchase.pk),
+            billingAddress=address,
+            orderNumber="MARKED ORDER",
+        )
+
+
 async def invoice_pay(scenario: Scenario) -> None:
     purchase = await active_purchase(scenario)
     invoice = await Invoice.get(purchase_id=purchase.pk)

@@ -1,0 +1,1 @@
+"""Changes of purchases that are active: planned, paid, and applied."""

@@ -1,0 +1,137 @@
+"""Changes that take effect: when they are paid, or when the billing run reaches their day.
+
+All functions run in a transaction in which the account, the purchase and its pending changes are
+locked, in this order and before the payments (models/lock_order.py).
+"""
+
+from collections.abc import Iterable, Sequence
+
+from billing.changes.notices import ChangeNotice, notify
+from billing.changes.terms import apply_terms
+from billing.invoicing import InvoiceDraft, finalise
+from models.action import Transaction
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.invoice import Invoice
+from models.billing.offer import Price
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase
+from models.billing.purchase_change import (
+    PurchaseChange,
+    PurchaseChangeKind,
+    PurchaseChangeStatus,
+)
+
+
+async def lock_pending_changes(tx: Transaction, purchase: Purchase) -> list[PurchaseChange]:
+    """Lock the pending changes of a locked purchase: at most one that is scheduled, and one that
+    awaits its payment.
+    """
+    return await tx.lock_rows(PurchaseChange.pending(purchase.pk))
+
+
+def scheduled(changes: Iterable[PurchaseChange]) -> list[PurchaseChange]:
+    """Those of pending changes that take effect at the end of the period, at most one."""
+    return [each for each in changes if each.status is PurchaseChangeStatus.SCHEDULED]
+
+
+async def apply_change(
+    tx: Transaction, purchase: Purchase, change: PurchaseChange, invoice: Invoice | None = None
+) -> None:
+    """Apply a pending change to its purchase. The caller announces it, after its last locks."""
+    price = await Price.get(pk=purchase.price_id, using_db=tx.db)
+    match change.kind:
+        case PurchaseChangeKind.PAUSE:
+            await purchase.pause(tx, change.resumes_on)
+        case PurchaseChangeKind.RESUME:
+            purchase.resume(invoice.issued_on if invoice else tx.action.day)
+            purchase.move_to_next_period(price.interval.months)
+        case _:
+            new_price = await Price.get_or_none(pk=change.price_id, using_db=tx.db)
+            apply_terms(purchase, change, price, new_price)
+    change.applied_at = tx.action.at
+    change.invoice_id = invoice.pk if invoice else None
+    await change.save(using_db=tx.db)
+    await purchase.save(using_db=tx.db)
+    tx.audit(
+        BillingAuditAction.PURCHASE_CHANGE_APPLY, purchase, kind=change.kind.value, change=change.pk
+    )
+
+
+async def cancel_changes(tx: Transaction, changes: Sequence[PurchaseChange]) -> None:
+    """Cancel pending changes that are locked."""
+    for change in changes:
+        change.canceled_at = tx.action.at
+        await change.save(using_db=tx.db, update_fields=["canceled_at"])
+
+
+async def apply_paid_change(tx: Transaction, purchase: Purchase, payment: Payment) -> bool:
+    """Issue the invoice of a change that was paid, and apply it. Returns False when the change was
+    canceled meanwhile: the money is then for what is open.
+    """
+    pending = await lock_pending_changes(tx, purchase)
+    change = next((each for each in pending if each.pk == payment.purchase_change_id), None)
+    if change is None or payment.invoice_draft is None:
+        return False
+    invoice = await finalise(tx, InvoiceDraft.from_json(payment.invoice_draft), payment)
+    payment.invoice_id, payment.invoice_draft = invoice.pk, None
+    await payment.save(using_db=tx.db, update_fields=["invoice_id", "invoice_draft"])
+    await take_effect(tx, purchase, change, pending, invoice)
+    return True
+
+
+async def take_effect(
+    tx: Transaction,
+    purchase: Purchase,
+    change: PurchaseChange,
+    pending: Sequence[PurchaseChange],
+    invoice: Invoice,
+) -> None:
+    """Apply an immediate change whose invoice is issued. It takes the place of a scheduled one."""
+    await cancel_changes(tx, [each for each in pending if each.pk != change.pk])
+    await apply_change(tx, purchase, change, invoice)
+    await purchase.transition_to(tx, purchase.status)
+    await notify(tx, purchase, change, ChangeNotice.APPLIED)
+
+
+async def cancel_unpaid_change(tx: Transaction, payment: Payment) -> None:
+    """Cancel the change of a payment that failed. It is locked."""
+    if payment.purchase_change_id is None:
+        return
+    change = await tx.lock(PurchaseChange, payment.purchase_change_id)
+    if change.status is PurchaseChangeStatus.AWAITING_PAYMENT:
+        await cancel_changes(tx, [change])
+
+
+async def apply_due_change(
+    tx: Transaction, purchase: Purchase, changes: Iterable[PurchaseChange]
+) -> None:
+    """Apply the scheduled change of a purchase whose period has ended, before the next one is
+    billed.
+    """
+    for change in scheduled(changes):
+        if purchase.bills_on is None or change.effective_on > purchase.bills_on:
+            continue
+        await apply_change(tx, purchase, change)
+        if change.kind is PurchaseChangeKind.PAUSE:
+            await notify(tx, purchase, change, ChangeNotice.APPLIED)
+
+
+async def resume_by_itself(tx: Transaction, purchase: Purchase) -> None:
+    """End the pause of a purchase on the day that was chosen. The caller bills the period that
+    starts, and announces the purchase.
+    """
+    purchase.resume(tx.action.day)
+    change = await PurchaseChange.create(
+        using_db=tx.db,
+        purchase=purchase,
+        kind=PurchaseChangeKind.RESUME,
+        price_id=purchase.price_id,
+        quantity=purchase.quantity,
+        effective_on=tx.action.day,
+        created_at=tx.action.at,
+        applied_at=tx.action.at,
+    )
+    await notify(tx, purchase, change, ChangeNotice.APPLIED)
+    tx.audit(
+        BillingAuditAction.PURCHASE_CHANGE_APPLY, purchase, kind=change.kind.value, change=change.pk
+    )

@@ -1,0 +1,277 @@
+"""Ordering a change of a purchase: it is planned, prepared and paid like a first payment, with the
+payment method of the purchase.
+
+An immediate change is stored together with its payment, then the provider is asked under a key made
+from the payment, then the answer is applied (billing/checkout.py): the invoice is issued and the
+change takes effect in one transaction, or nothing changes. Those who pay by transfer get the
+invoice unpaid, and the change at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from billing.bank.account import BankAccount
+from billing.bank.terms import TransferTerms
+from billing.changes.applying import (
+    cancel_changes,
+    lock_pending_changes,
+    scheduled,
+    take_effect,
+)
+from billing.changes.notices import ChangeNotice, notify
+from billing.changes.plan import ChangePlan, ChangeRequest, plan_change
+from billing.checkout import (
+    CONFIRMATION_TIME,
+    RECONCILE_DELAY,
+    CheckoutServices,
+    end_payment,
+    refresh,
+    require_total,
+)
+from billing.collection import issue_unpaid
+from billing.invoicing import InvoiceDraft, prepare
+from billing.renewals import chargeable_method
+from models.accounts.account import Account
+from models.action import Action, Transaction
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.billing_profile import BillingProfile
+from models.billing.errors import BillingErrorCode
+from models.billing.offer import Price
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.purchase import Purchase
+from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
+from models.errors import Refusal, TransactionConflict
+from models.idempotency import earlier_result, has_earlier_result, store_result
+from models.identity.user import User
+from models.translations import _
+
+_TOTAL_CHANGED = _("The total is now %(total)s. Check the change again.")
+_IN_PROGRESS = _("A payment of this purchase is in progress. Wait for its result.")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The total with VAT that the customer was shown, and the page to which the bank sends them
+    back.
+    """
+
+    gross_cents: int
+    return_url: str | None = None
+
+
+@dataclass(frozen=True)
+class OrderedChange:
+    """A change, and the payment of an immediate one."""
+
+    change: PurchaseChange
+    payment: Payment | None
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    plan: ChangePlan
+    draft: InvoiceDraft
+    by_transfer: bool
+
+
+async def order_change(
+    action: Action,
+    services: CheckoutServices,
+    purchase: Purchase,
+    request: ChangeRequest,
+    agreement: Agreement,
+    key: str,
+) -> OrderedChange:
+    """Order a change on the terms to which the customer agreed. A scheduled change replaces an
+    earlier one. A repeat of the key returns the same change in its current state. A payment of
+    another change that waits for the bank's confirmation is left for this one.
+
+    Raises what `plan_change` raises, PRICE_CHANGED, PAYMENT_IN_PROGRESS, IDEMPOTENCY_MISMATCH,
+    PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE.
+    """
+    owner = f"account:{purchase.account_id}"
+    operation = "purchaseResume" if request.resume else "purchaseChange"
+    is_repeat = await has_earlier_result(owner, operation, key)
+    prepared = None if is_repeat else await _prepare(action, services, purchase, request)
+    price_id = request.price.pk if request.price else None
+    anchor = request.anchor.isoformat() if request.anchor else None
+    arguments = [purchase.pk, price_id, request.quantity, anchor, *astuple(agreement)]
+    async with action.transaction() as tx:
+        account = await tx.lock(Account, purchase.account_id)
+        purchase = await tx.lock(Purchase, purchase.pk)
+        if earlier_id := await earlier_result(tx, owner, operation, key, arguments):
+            change = await PurchaseChange.get(pk=earlier_id, using_db=tx.db)
+        else:
+            change = await _order(tx, services, account, purchase, request, prepared, agreement)
+            await store_result(tx, owner, operation, key, change.pk)
+    payment = await Payment.filter(purchase_change_id=change.pk).first()
+    if payment and payment.status is PaymentStatus.PROCESSING:
+        payment = await refresh(action, services, payment)
+    return OrderedChange(await PurchaseChange.get(pk=change.pk), payment)
+
+
+async def _prepare(
+    action: Action, services: CheckoutServices, purchase: Purchase, request: ChangeRequest
+) -> _Prepared:
+    """Plan the change, and build the content of its invoice, rendered on trial when the offer is
+    another one. From here on the purchase refers to the billing profile that the invoice is issued
+    to.
+    """
+    async with action.transaction() as tx:
+        account = await tx.lock(Account, purchase.account_id)
+        purchase = await tx.lock(Purchase, purchase.pk)
+        await _renew_profile(tx, account, purchase)
+        plan = await plan_change(tx.db, services.seller, purchase, account, request, action.day)
+        method = await chargeable_method(tx, services.gateway, purchase)
+        former_price = await Price.get(pk=purchase.price_id, using_db=tx.db)
+        buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
+    bank = services.seller.bank if method is None else None
+    is_other_offer = plan.price.offer_id != former_price.offer_id
+    draft = await _draft(action, services, purchase, plan, bank, buyer, trial=is_other_offer)
+    return _Prepared(plan, draft, by_transfer=method is None)
+
+
+async def _renew_profile(tx: Transaction, account: Account, purchase: Purchase) -> None:
+    if purchase.billing_profile_id is None:
+        return
+    confirmed = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=tx.db)
+    profile = await confirmed.renewed(tx, account)
+    if profile.pk != purchase.billing_profile_id:
+        purchase.billing_profile_id = profile.pk
+        await purchase.save(using_db=tx.db, update_fields=["billing_profile_id"])
+
+
+async def _draft(
+    action: Action,
+    services: CheckoutServices,
+    purchase: Purchase,
+    plan: ChangePlan,
+    bank: BankAccount | None,
+    buyer: User | None,
+    *,
+    trial: bool,
+) -> InvoiceDraft:
+    """The content of the invoice of a change. Only that of the end of a pause claims a period."""
+    is_resumption = plan.kind is PurchaseChangeKind.RESUME
+    transfer = TransferTerms(bank) if bank else None
+    terms = services.seller.terms_on(action.day)
+    return await prepare(
+        services.seller,
+        plan.profile,
+        plan.quote.lines,
+        action.day,
+        locale=plan.locale,
+        treatment=plan.quote.tax.treatment,
+        vat_mention=plan.quote.tax.mention,
+        exemption_code=plan.quote.tax.exemption_code or "",
+        buyer_email=buyer.email if buyer else "",
+        purchase_id=purchase.pk,
+        months=plan.price.interval.months if is_resumption else None,
+        first_index=plan.quote.period.index if is_resumption else 0,
+        payment=transfer.means if transfer else None,
+        payment_terms=transfer.terms(plan.locale) if transfer else terms.due_notice(plan.locale),
+        due_days=transfer.due_days if transfer else 0,
+        trial=trial,
+    )
+
+
+async def _order(
+    tx: Transaction,
+    services: CheckoutServices,
+    account: Account,
+    purchase: Purchase,
+    request: ChangeRequest,
+    prepared: _Prepared | None,
+    agreement: Agreement,
+) -> PurchaseChange:
+    """Store a change of a locked purchase, with the payment of an immediate one."""
+    pending = await lock_pending_changes(tx, purchase)
+    unpaid = await _lock_unpaid(tx, pending)
+    plan = await plan_change(tx.db, services.seller, purchase, account, request, tx.action.day)
+    require_total(plan.gross_cents, agreement.gross_cents, "expectedGrossCents", _TOTAL_CHANGED)
+    if prepared is None or prepared.plan.quote.lines != plan.quote.lines:
+        raise TransactionConflict("the purchase changed")
+    change = plan.change_of(purchase)
+    change.created_at = tx.action.at
+    await change.save(using_db=tx.db)
+    tx.audit(
+        BillingAuditAction.PURCHASE_CHANGE,
+        purchase,
+        kind=change.kind.value,
+        gross_cents=plan.gross_cents,
+    )
+    if plan.is_immediate:
+        await _collect(tx, services, purchase, change, pending, prepared, agreement)
+    else:
+        await cancel_changes(tx, scheduled(pending))
+        await notify(tx, purchase, change, ChangeNotice.SCHEDULED)
+        await purchase.transition_to(tx, purchase.status)
+    for payment in unpaid:
+        await end_payment(tx, payment, PaymentStatus.CANCELED)
+    return change
+
+
+async def _lock_unpaid(tx: Transaction, pending: Sequence[PurchaseChange]) -> list[Payment]:
+    """The payments of pending changes that wait for the customer. Raises PAYMENT_IN_PROGRESS for
+    one that is being charged.
+    """
+    keys = [change.pk for change in pending if change.is_immediate]
+    if not keys:
+        return []
+    payments = await tx.lock_rows(Payment.filter(purchase_change_id__in=keys))
+    if any(payment.status is PaymentStatus.PROCESSING for payment in payments):
+        raise Refusal(
+            BillingErrorCode.PAYMENT_IN_PROGRESS, "input", "purchaseId", message=_IN_PROGRESS
+        )
+    return [each for each in payments if each.status is PaymentStatus.REQUIRES_ACTION]
+
+
+async def _collect(
+    tx: Transaction,
+    services: CheckoutServices,
+    purchase: Purchase,
+    change: PurchaseChange,
+    pending: Sequence[PurchaseChange],
+    prepared: _Prepared,
+    agreement: Agreement,
+) -> None:
+    """Store the payment of an immediate change, or issue its invoice to those who pay by
+    transfer.
+    """
+    method = await chargeable_method(tx, services.gateway, purchase)
+    if (method is None) is not prepared.by_transfer:
+        raise TransactionConflict("the payment method changed")
+    if method is None:
+        invoice = await issue_unpaid(tx, purchase, prepared.draft)
+        await take_effect(tx, purchase, change, pending, invoice)
+        return
+    await Payment.create(
+        using_db=tx.db,
+        account_id=purchase.account_id,
+        purchase=purchase,
+        purchase_change=change,
+        payment_method_id=method.payment_method_id,
+        kind=method.kind,
+        amount_cents=prepared.draft.gross_cents,
+        method=method.method,
+        provider=services.gateway.name,
+        return_url=agreement.return_url,
+        created_at=tx.action.at,
+        expires_at=tx.action.at + CONFIRMATION_TIME,
+        next_check_at=tx.action.at + RECONCILE_DELAY,
+        invoice_draft=prepared.draft.to_json(),
+    )
+
+
+async def cancel_scheduled_change(action: Action, purchase: Purchase) -> Purchase:
+    """Cancel the change that would take effect at the end of the period. A repeat changes
+    nothing.
+    """
+    async with action.transaction() as tx:
+        purchase = await tx.lock(Purchase, purchase.pk)
+        for change in scheduled(await lock_pending_changes(tx, purchase)):
+            await cancel_changes(tx, [change])
+            tx.audit(BillingAuditAction.PURCHASE_CANCEL_CHANGE, purchase, kind=change.kind.value)
+            await notify(tx, purchase, change, ChangeNotice.UNDONE)
+            await purchase.transition_to(tx, purchase.status)
+    return purchase

@@ -1,0 +1,283 @@
+"""What a change of a purchase does and costs: one function for the preview that a customer sees,
+and for the change itself, so that both are equal to the cent.
+
+What costs more for the rest of the period is applied at once: the rest is credited at the former
+price and charged at the new one. What costs less, and every change of the interval, takes effect
+when the period that is paid ends, and is planned as the renewal will bill it. Nothing is stored
+here.
+"""
+
+from copy import copy
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from billing.changes.proration import current_period, prorated_quote
+from billing.quotes import Quote, quote_next_period
+from billing.seller import Seller
+from models.accounts.account import Account
+from models.billing.billing_profile import BillingProfile
+from models.billing.errors import BillingErrorCode
+from models.billing.offer import Price
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
+from models.billing.receivable import Receivable
+from models.errors import CommonErrorCode, Refusal
+from models.identity.user import User
+from models.locale import Locale
+from models.translations import Translatable, _
+
+_PAID = PurchaseStatus.ACTIVE
+_CHANGEABLE = (PurchaseStatus.TRIALING, PurchaseStatus.ACTIVE)
+
+
+@dataclass(frozen=True)
+class ChangeRequest:
+    """What a purchase shall have: another price, another quantity, or another anchor. What is None
+    stays. `resume` ends a pause.
+    """
+
+    price: Price | None = None
+    quantity: int | None = None
+    anchor: date | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangePlan:
+    """What a change does. `quote` is the invoice of it: of an immediate change at once, else of the
+    first period with the change. `renewal` is the first whole period with the change.
+    """
+
+    kind: PurchaseChangeKind
+    is_immediate: bool
+    effective_on: date
+    quote: Quote
+    renewal: Quote
+    price: Price
+    quantity: int
+    anchor: date | None = None
+    profile: BillingProfile
+    locale: Locale
+
+    @property
+    def gross_cents(self) -> int:
+        """The total with VAT to which the customer agrees."""
+        return self.quote.totals.gross_cents
+
+    def change_of(self, purchase: Purchase) -> PurchaseChange:
+        """The change, not stored yet."""
+        return PurchaseChange(
+            purchase=purchase,
+            kind=self.kind,
+            is_immediate=self.is_immediate,
+            price=self.price,
+            quantity=self.quantity,
+            former_price_id=purchase.price_id,
+            former_quantity=purchase.quantity,
+            anchor=self.anchor,
+            gross_cents=self.gross_cents,
+            effective_on=self.effective_on,
+        )
+
+
+async def plan_change(
+    db: BaseDBAsyncClient | None,
+    seller: Seller,
+    purchase: Purchase,
+    account: Account,
+    request: ChangeRequest,
+    day: date,
+) -> ChangePlan:
+    """Plan a change on a day. Raises TRANSITION_ILLEGAL unless the purchase is active and renews,
+    NOTHING_TO_CHANGE, VALUE_INVALID for an anchor out of range, and PAYMENT_IN_PROGRESS while the
+    period is being paid.
+    """
+    if request.resume:
+        await _require_resumable(db, purchase, day)
+    else:
+        require_changeable(purchase, day)
+    price = await Price.get(pk=purchase.price_id, using_db=db).select_related("offer")
+    profile = await current_profile(db, purchase, account)
+    buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=db)
+    locale = buyer.locale if buyer else Locale.FR
+    planning = _Planning(db, seller, purchase, price, profile, locale)
+    if request.resume:
+        return await planning.resumption(day)
+    if request.anchor:
+        return await planning.anchor_change(request.anchor)
+    new_price, quantity = request.price or price, request.quantity or purchase.quantity
+    if (new_price.pk, quantity) == (price.pk, purchase.quantity):
+        raise Refusal(BillingErrorCode.NOTHING_TO_CHANGE, "input")
+    is_more = new_price.net_cents * quantity > price.net_cents * purchase.quantity
+    if is_more and new_price.interval is price.interval and purchase.status is _PAID:
+        immediate = await planning.immediate_change(new_price, quantity, day)
+        if immediate and immediate.gross_cents > 0:
+            return immediate
+    return await planning.later_change(new_price, quantity)
+
+
+def require_changeable(purchase: Purchase, day: date) -> None:
+    """Raise TRANSITION_ILLEGAL unless the purchase is active, renews, and its period is paid."""
+    purchase.require_status(*_CHANGEABLE)
+    if purchase.cancel_at_period_end:
+        raise _illegal(_("This purchase was canceled. Undo the cancellation first."))
+    if purchase.bills_on is None or purchase.bills_on <= day:
+        raise _illegal(_("The next period is being billed. Try again in a few minutes."))
+
+
+async def _require_resumable(db: BaseDBAsyncClient | None, purchase: Purchase, day: date) -> None:
+    if purchase.status is not PurchaseStatus.PAUSED:
+        raise _illegal(_("Only a paused purchase can be resumed."))
+    overdue = Receivable.filter(
+        invoice__purchase_id=purchase.pk, open_cents__gt=0, due_on__lte=day, disputed_at=None
+    )
+    if await overdue.using_db(db).exists():
+        raise _illegal(_("An invoice of this purchase is overdue. Pay the invoice."))
+
+
+def _illegal(message: Translatable) -> Refusal:
+    return Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", message=message)
+
+
+async def current_profile(
+    db: BaseDBAsyncClient | None, purchase: Purchase, account: Account
+) -> BillingProfile:
+    """The billing profile of a purchase as its next invoice has it, which may not be stored."""
+    profile = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=db)
+    return await profile.as_of(account, db)
+
+
+@dataclass(frozen=True)
+class _Planning:
+    db: BaseDBAsyncClient | None
+    seller: Seller
+    purchase: Purchase
+    price: Price
+    profile: BillingProfile
+    locale: Locale
+
+    async def immediate_change(self, price: Price, quantity: int, day: date) -> ChangePlan | None:
+        """A change for the rest of the period. None when nothing was billed for it."""
+        billed = await current_period(self.db, self.purchase)
+        if billed.invoice_id is None:
+            return None
+        prorated, profile = await prorated_quote(
+            self.db,
+            self.seller,
+            self.purchase,
+            (self.price, self.purchase.quantity),
+            (price, quantity),
+            billed,
+            self.profile,
+            day,
+            self.locale,
+        )
+        changed = self._changed(price, quantity)
+        return ChangePlan(
+            kind=self._kind(price, is_more=True),
+            is_immediate=True,
+            effective_on=day,
+            quote=prorated,
+            renewal=await self._next_period(changed, price),
+            price=price,
+            quantity=quantity,
+            profile=profile,
+            locale=self.locale,
+        )
+
+    async def later_change(self, price: Price, quantity: int) -> ChangePlan:
+        """A change from the next period on."""
+        changed = self._changed(price, quantity)
+        if price.interval is not self.price.interval:
+            changed.change_interval(self.price.interval.months)
+        quoted = await self._next_period(changed, price)
+        return ChangePlan(
+            kind=self._kind(price, is_more=False),
+            is_immediate=False,
+            effective_on=quoted.period.start,
+            quote=quoted,
+            renewal=quoted,
+            price=price,
+            quantity=quantity,
+            profile=self.profile,
+            locale=self.locale,
+        )
+
+    async def anchor_change(self, anchor: date) -> ChangePlan:
+        """A short period after the current one, and whole periods from the anchor on."""
+        await self._require_anchor(anchor)
+        changed = self._changed(self.price, self.purchase.quantity)
+        changed.change_anchor(anchor)
+        short = await self._next_period(changed, self.price)
+        changed.move_to_next_period(self.price.interval.months)
+        return ChangePlan(
+            kind=PurchaseChangeKind.ANCHOR,
+            is_immediate=False,
+            effective_on=short.period.start,
+            quote=short,
+            renewal=await self._next_period(changed, self.price),
+            price=self.price,
+            quantity=self.purchase.quantity,
+            anchor=anchor,
+            profile=self.profile,
+            locale=self.locale,
+        )
+
+    async def resumption(self, day: date) -> ChangePlan:
+        """A period that starts now, with another anchor."""
+        changed = self._changed(self.price, self.purchase.quantity)
+        changed.resume(day)
+        first = await self._next_period(changed, self.price)
+        changed.move_to_next_period(self.price.interval.months)
+        return ChangePlan(
+            kind=PurchaseChangeKind.RESUME,
+            is_immediate=True,
+            effective_on=day,
+            quote=first,
+            renewal=await self._next_period(changed, self.price),
+            price=self.price,
+            quantity=self.purchase.quantity,
+            profile=self.profile,
+            locale=self.locale,
+        )
+
+    async def _require_anchor(self, anchor: date) -> None:
+        following = self.purchase.next_period(self.price.interval.months)
+        if not following.start < anchor < following.end:
+            raise Refusal(
+                CommonErrorCode.VALUE_INVALID,
+                "input",
+                "anchor",
+                message=_("Choose a day from %(first)s to %(last)s."),
+                first=following.start + timedelta(days=1),
+                last=following.end - timedelta(days=1),
+            )
+        moved = PurchaseChange.filter(
+            purchase_id=self.purchase.pk,
+            kind=PurchaseChangeKind.ANCHOR,
+            anchor=following.start,
+            applied_at__not_isnull=True,
+        )
+        if await moved.using_db(self.db).exists():
+            raise _illegal(
+                _("The billing day was changed for this period. Change it again in the next one.")
+            )
+
+    def _changed(self, price: Price, quantity: int) -> Purchase:
+        changed = copy(self.purchase)
+        changed.price_id, changed.quantity = price.pk, quantity
+        return changed
+
+    def _kind(self, price: Price, *, is_more: bool) -> PurchaseChangeKind:
+        if price.interval is not self.price.interval:
+            return PurchaseChangeKind.INTERVAL
+        if price.pk == self.price.pk:
+            return PurchaseChangeKind.QUANTITY
+        return PurchaseChangeKind.UPGRADE if is_more else PurchaseChangeKind.DOWNGRADE
+
+    async def _next_period(self, changed: Purchase, price: Price) -> Quote:
+        return await quote_next_period(
+            self.db, self.seller, changed, price, self.profile, self.locale
+        )

@@ -1,0 +1,146 @@
+"""What a change during a paid period is invoiced: the rest of the period at the former price, with
+a negative quantity, and at the new one.
+"""
+
+from datetime import date
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from billing.invoicing import DraftLine
+from billing.proration import prorate
+from billing.quotes import UPCOMING_DATES, Quote, designation
+from billing.seller import Seller
+from billing.tax import decide_tax
+from models.billing.billing_period import BillingItemKind, BillingPeriod
+from models.billing.billing_profile import BillingProfile
+from models.billing.errors import BillingErrorCode
+from models.billing.invoice import Invoice, InvoiceLine
+from models.billing.money import totals
+from models.billing.offer import Price
+from models.billing.periods import Period
+from models.billing.purchase import Purchase
+from models.billing.receivable import Receivable
+from models.billing.tax import TaxDecision, is_pending, is_verified
+from models.errors import CommonErrorCode, Refusal
+from models.locale import Locale
+from models.translations import Translatable, _, text
+
+Terms = tuple[Price, int]
+_CREDIT = _("Deduction of the unused days: %(days)s of %(all_days)s")
+_CHARGE = _("Remaining days of the period: %(days)s of %(all_days)s")
+_IN_PROGRESS = _("A payment of this purchase is in progress. Wait for its result.")
+_DISPUTED = _("An invoice of this purchase is disputed. Wait for the decision.")
+_CREDITED = _("An invoice of this period was credited. Contact support to change the purchase.")
+
+
+async def current_period(db: BaseDBAsyncClient | None, purchase: Purchase) -> BillingPeriod:
+    """The period of a purchase that is billed. Raises PAYMENT_IN_PROGRESS while it is being paid,
+    and TRANSITION_ILLEGAL when its invoice was credited or an invoice is disputed.
+    """
+    rows = BillingPeriod.filter(
+        purchase_id=purchase.pk, index=(purchase.next_period_index or 0) - 1
+    )
+    billed = await rows.using_db(db).select_related("invoice__billing_profile").first()
+    if billed is None:
+        raise Refusal(
+            BillingErrorCode.PAYMENT_IN_PROGRESS, "input", "purchaseId", message=_IN_PROGRESS
+        )
+    receivables = Receivable.filter(
+        invoice__purchase_id=purchase.pk, invoice_id__gte=billed.invoice_id or 0
+    )
+    for receivable in await receivables.using_db(db):
+        if receivable.disputed_at:
+            raise _illegal(_DISPUTED)
+        if receivable.credited_cents:
+            raise _illegal(_CREDITED)
+    return billed
+
+
+def _illegal(message: Translatable) -> Refusal:
+    return Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", message=message)
+
+
+async def prorated_quote(
+    db: BaseDBAsyncClient | None,
+    seller: Seller,
+    purchase: Purchase,
+    former: Terms,
+    new: Terms,
+    billed: BillingPeriod,
+    profile: BillingProfile,
+    day: date,
+    locale: Locale,
+) -> tuple[Quote, BillingProfile]:
+    """The invoice of a change from one price and quantity to others for the rest of a billed
+    period, and the profile to which it is issued.
+    """
+    invoice = billed.invoice
+    assert invoice is not None, "the period is billed"  # noqa: S101
+    (former_price, former_quantity), (price, quantity) = former, new
+    months = price.interval.months
+    period = Period(billed.index, billed.starts_on, billed.ends_on)
+    if period.index < purchase.base_index:
+        period = period.shortened(months)
+    rest = prorate(period, day, former_price.net_cents, price.net_cents)
+    buyer = _same_buyer(profile, invoice.billing_profile)
+    billed_line = await InvoiceLine.filter(invoice_id=invoice.pk, position=1).using_db(db).first()
+    assert billed_line is not None, "an invoice has lines"  # noqa: S101
+    tax = await decide_tax(db, seller, buyer, price.tax_category, day, is_renewal=True)
+    if tax.treatment is not invoice.treatment:
+        tax = _tax_of(invoice, billed_line)
+    days = {"days": (period.end - day).days, "all_days": period.days}
+    credit = DraftLine(
+        label=former_price.offer.text(locale)["name"],
+        description=text(_CREDIT, locale, **days),
+        unit_net_cents=rest.credit_cents,
+        quantity=-former_quantity,
+        vat_basis_points=billed_line.vat_rate,
+        tax_category=former_price.tax_category,
+        starts_on=rest.start,
+        ends_on=rest.end,
+        kind=BillingItemKind.PRORATION,
+        description_key="proration_credit",
+        data={"price": former_price.pk},
+    )
+    charge = DraftLine(
+        label=price.offer.text(locale)["name"],
+        description=f"{text(_CHARGE, locale, **days)} · {designation(price, locale)}",
+        unit_net_cents=rest.charge_cents,
+        quantity=quantity,
+        vat_basis_points=tax.rate_basis_points,
+        tax_category=price.tax_category,
+        starts_on=rest.start,
+        ends_on=rest.end,
+        kind=BillingItemKind.PRORATION,
+        description_key="proration_charge",
+        data={"price": price.pk},
+    )
+    lines = (credit, charge) if rest.credit_cents else (charge,)
+    schedule = purchase.schedule(months)
+    quoted = Quote(
+        lines=lines,
+        totals=totals(map(DraftLine.printed, lines)),
+        tax=tax,
+        is_vat_number_pending=is_pending(buyer),
+        period=Period(period.index, rest.start, rest.end),
+        next_dates=tuple(schedule.start(period.index + n) for n in range(1, UPCOMING_DATES + 1)),
+    )
+    return quoted, buyer
+
+
+def _same_buyer(current: BillingProfile, billed: BillingProfile) -> BillingProfile:
+    """The current profile of a buyer, or the one that the period was billed to while VAT treats
+    them differently: another territory or VAT number counts from the next period on.
+    """
+    is_same = (current.territory, is_verified(current)) == (billed.territory, is_verified(billed))
+    return current if is_same else billed
+
+
+def _tax_of(invoice: Invoice, line: InvoiceLine) -> TaxDecision:
+    """The VAT of the billed period: an invoice has one treatment."""
+    return TaxDecision(
+        line.vat_rate,
+        invoice.treatment,
+        invoice.facts.get("exemption_code") or None,
+        invoice.facts.get("vat_mention") or "",
+    )

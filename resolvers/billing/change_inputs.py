@@ -1,0 +1,93 @@
+"""Inputs of the mutations that change active purchases."""
+
+from datetime import date
+
+import strawberry
+
+from resolvers.addresses import PostalAddressInput
+from resolvers.arguments import IDEMPOTENCY_KEY
+from resolvers.scalars import BigInt
+
+PURCHASE = "The ID of a purchase that is active."
+PRICE = (
+    "The ID of a price on sale: of another offer, or of another interval. When omitted, the price "
+    "stays, even if it isn't on sale any more."
+)
+QUANTITY = "The number of units, 1 to 1,000. When omitted, it stays."
+
+
+ANCHOR = (
+    "Another billing day, not together with a price or a quantity: a day after `billsOn` and "
+    "before the end of the period that follows. A short period up to it is billed on `billsOn`, "
+    "then whole periods from it. Possible once per period."
+)
+
+
+@strawberry.input(description="The change of a purchase.")
+class PurchaseChangeInput:
+    purchase_id: strawberry.ID = strawberry.field(description=PURCHASE)
+    price_id: strawberry.ID | None = strawberry.field(default=None, description=PRICE)
+    quantity: int | None = strawberry.field(default=None, description=QUANTITY)
+    anchor: date | None = strawberry.field(default=None, description=ANCHOR)
+    expected_gross_cents: BigInt = strawberry.field(
+        description="The total including VAT in cents that the buyer was shown "
+        "(`purchaseChangePreview.quote.gross`). Another total is refused with PRICE_CHANGED."
+    )
+    return_url: str | None = strawberry.field(
+        default=None,
+        description="The page to which the bank sends the customer back. It must be one that the "
+        "operator allows.",
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The purchase whose scheduled change is canceled.")
+class PurchaseCancelChangeInput:
+    purchase_id: strawberry.ID = strawberry.field(
+        description="The ID of a purchase with a `pendingChange`."
+    )
+
+
+@strawberry.input(description="The purchase to pause.")
+class PurchasePauseInput:
+    purchase_id: strawberry.ID = strawberry.field(
+        description="The ID of a purchase that is active, or paused to choose another day."
+    )
+    resumes_on: date | None = strawberry.field(
+        default=None,
+        description="The day on which the purchase resumes by itself, at most a year after the "
+        "pause begins. When omitted, it stays paused until `purchaseResume`.",
+    )
+
+
+@strawberry.input(description="The purchase to resume.")
+class PurchaseResumeInput:
+    purchase_id: strawberry.ID = strawberry.field(description="The ID of a paused purchase.")
+    expected_gross_cents: BigInt = strawberry.field(
+        description="The total including VAT in cents that the buyer was shown "
+        "(`purchaseResumePreview.quote.gross`). Another total is refused with PRICE_CHANGED."
+    )
+    return_url: str | None = strawberry.field(
+        default=None,
+        description="The page to which the bank sends the customer back. It must be one that the "
+        "operator allows.",
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The billing details of a purchase that renews.")
+class PurchaseUpdateBillingInput:
+    purchase_id: strawberry.ID = strawberry.field(description="The ID of a purchase that renews.")
+    billing_address: PostalAddressInput = strawberry.field(
+        description="The address on the next invoices of this purchase."
+    )
+    order_number: str | None = strawberry.field(
+        default=None,
+        description="The buyer's order number on the next invoices of this purchase. None when "
+        "omitted.",
+    )
+    all_purchases: bool = strawberry.field(
+        default=False,
+        description="Whether the address is also that of the company's other purchases that renew. "
+        "Their order numbers stay.",
+    )

@@ -1,0 +1,232 @@
+"""Changes of active purchases, and their previews."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+import strawberry
+from tortoise.queryset import QuerySet
+
+from accounts.vat_numbers import check_now
+from billing.changes import billing_details, ordering, pauses
+from billing.changes.ordering import Agreement
+from billing.changes.plan import ChangePlan, ChangeRequest, plan_change
+from models.accounts.account import Account
+from models.billing.invoice import Invoice
+from models.billing.offer import Price
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase, parse_quantity
+from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
+from models.checks import Checks
+from models.errors import CommonErrorCode, Refusal
+from models.text import client_key, line
+from models.translations import _
+from resolvers.addresses import postal_address
+from resolvers.billing.change_inputs import (
+    ANCHOR,
+    PRICE,
+    QUANTITY,
+    PurchaseCancelChangeInput,
+    PurchaseChangeInput,
+    PurchasePauseInput,
+    PurchaseResumeInput,
+    PurchaseUpdateBillingInput,
+)
+from resolvers.billing.checkout_services import checkout_services
+from resolvers.billing.payments import payment_refusals
+from resolvers.billing.quotes import PurchaseQuote, present
+from resolvers.context import Context, Info
+from resolvers.ids import load_visible
+from resolvers.rows import FirstRowByParent, RowByForeignKey, RowsByParent
+
+
+@dataclass(frozen=True)
+class PurchaseChangePreview:
+    """What a change does and costs."""
+
+    kind: PurchaseChangeKind
+    is_immediate: bool
+    effective_on: date
+    quote: PurchaseQuote
+    renewal: PurchaseQuote
+
+
+def present_plan(plan: ChangePlan) -> PurchaseChangePreview:
+    """The preview of a planned change."""
+    return PurchaseChangePreview(
+        plan.kind,
+        plan.is_immediate,
+        plan.effective_on,
+        present(plan.quote),
+        present(plan.renewal),
+    )
+
+
+async def preview(
+    info: Info,
+    purchase_id: Annotated[
+        strawberry.ID, strawberry.argument(description="The ID of a purchase that is active.")
+    ],
+    price_id: Annotated[strawberry.ID | None, strawberry.argument(description=PRICE)] = None,
+    quantity: Annotated[int | None, strawberry.argument(description=QUANTITY)] = None,
+    anchor: Annotated[date | None, strawberry.argument(description=ANCHOR)] = None,
+) -> PurchaseChangePreview:
+    """What a change would do and cost today."""
+    with Checks() as check:
+        purchase = await check.wait(
+            load_visible(Purchase, purchase_id, info.context.viewer, "purchaseId")
+        )
+        request = await check.wait(_request(info, price_id, quantity, anchor))
+    return await _preview(info, purchase, request)
+
+
+async def resume_preview(
+    info: Info,
+    purchase_id: Annotated[
+        strawberry.ID, strawberry.argument(description="The ID of a paused purchase.")
+    ],
+) -> PurchaseChangePreview:
+    """What resuming a purchase would cost today."""
+    purchase = await load_visible(Purchase, purchase_id, info.context.viewer, "purchaseId")
+    return await _preview(info, purchase, ChangeRequest(resume=True))
+
+
+async def _preview(info: Info, purchase: Purchase, request: ChangeRequest) -> PurchaseChangePreview:
+    account = await Account.get(pk=purchase.account_id)
+    day, seller = info.context.action().day, info.context.services.seller
+    return present_plan(await plan_change(None, seller, purchase, account, request, day))
+
+
+async def _request(
+    info: Info, price_id: strawberry.ID | None, quantity: int | None, anchor: date | None
+) -> ChangeRequest:
+    with Checks() as check:
+        price = await check.wait(_price_on_sale(info, price_id)) if price_id else None
+        if quantity is not None:
+            check(parse_quantity, quantity, "input", "quantity")
+        if anchor and (price_id or quantity is not None):
+            check.refuse(
+                Refusal(
+                    CommonErrorCode.VALUE_INVALID,
+                    "input",
+                    "anchor",
+                    message=_("Change the billing day on its own."),
+                )
+            )
+    return ChangeRequest(price, quantity, anchor)
+
+
+async def _price_on_sale(info: Info, price_id: strawberry.ID) -> Price:
+    price = await load_visible(Price, price_id, info.context.viewer, "priceId")
+    current = Price.current(info.context.action().at).filter(pk=price.pk).select_related("offer")
+    if (on_sale := await current.first()) is None:
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "priceId")
+    return on_sale
+
+
+async def change(info: Info, input: PurchaseChangeInput) -> dict[str, Any]:
+    """Change the price, the quantity or the billing day of a purchase. A declined payment is
+    returned together with the refusal.
+    """
+    context = info.context
+    with Checks() as check:
+        purchase = await check.wait(
+            load_visible(Purchase, input.purchase_id, context.viewer, "purchaseId")
+        )
+        request = await check.wait(_request(info, input.price_id, input.quantity, input.anchor))
+        key = check(client_key, input.idempotency_key)
+        return_url = check(context.services.return_urls.check_optional, input.return_url)
+    agreement = Agreement(input.expected_gross_cents, return_url)
+    return await _order(context, purchase, request, agreement, key)
+
+
+async def resume(info: Info, input: PurchaseResumeInput) -> dict[str, Any]:
+    """Resume a paused purchase. A declined payment is returned together with the refusal."""
+    context = info.context
+    with Checks() as check:
+        purchase = await check.wait(
+            load_visible(Purchase, input.purchase_id, context.viewer, "purchaseId")
+        )
+        key = check(client_key, input.idempotency_key)
+        return_url = check(context.services.return_urls.check_optional, input.return_url)
+    agreement = Agreement(input.expected_gross_cents, return_url)
+    return await _order(context, purchase, ChangeRequest(resume=True), agreement, key)
+
+
+async def _order(
+    context: Context,
+    purchase: Purchase,
+    request: ChangeRequest,
+    agreement: Agreement,
+    key: str,
+) -> dict[str, Any]:
+    ordered = await ordering.order_change(
+        context.action(), checkout_services(context), purchase, request, agreement, key
+    )
+    return {
+        "purchase": await Purchase.get(pk=ordered.change.purchase_id),
+        "change": ordered.change,
+        "payment": ordered.payment,
+        "refusals": payment_refusals(ordered.payment) if ordered.payment else [],
+    }
+
+
+async def cancel_change(info: Info, input: PurchaseCancelChangeInput) -> Purchase:
+    """Cancel a scheduled change."""
+    purchase = await load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+    return await ordering.cancel_scheduled_change(info.context.action(), purchase)
+
+
+async def pause(info: Info, input: PurchasePauseInput) -> Purchase:
+    """Pause a purchase at the end of its period."""
+    purchase = await load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+    return await pauses.pause(info.context.action(), purchase, input.resumes_on)
+
+
+async def update_billing(info: Info, input: PurchaseUpdateBillingInput) -> Purchase:
+    """Set the billing details of purchases that renew."""
+    context = info.context
+    with Checks() as check:
+        purchase = await check.wait(
+            load_visible(Purchase, input.purchase_id, context.viewer, "purchaseId")
+        )
+        address = check(postal_address, input.billing_address, "billingAddress")
+        order_number = (
+            check(line, input.order_number, "orderNumber", 50) if input.order_number else None
+        )
+    # A VAT number that is still pending may be confirmed by now.
+    await check_now(context.action(), context.services.vat_service, purchase.account_id)
+    return await billing_details.update_billing(
+        context.action(),
+        purchase,
+        {**vars(address)},
+        order_number,
+        all_purchases=input.all_purchases,
+    )
+
+
+def pending_changes(context: Context, parents: Sequence[Purchase]) -> FirstRowByParent:
+    """The change of each purchase that is neither applied nor canceled."""
+    pending = PurchaseChange.filter(applied_at=None, canceled_at=None)
+    return FirstRowByParent(parents, pending, "purchase_id", "-id")
+
+
+def changes_of(context: Context, parents: Sequence[Purchase]) -> RowsByParent:
+    """The changes of each purchase, in the order in which they were ordered."""
+    return RowsByParent(parents, QuerySet(PurchaseChange), "purchase_id", "id")
+
+
+def former_price_of(context: Context, parents: Sequence[PurchaseChange]) -> RowByForeignKey:
+    """The price before each change."""
+    return RowByForeignKey(parents, "former_price_id", QuerySet(Price))
+
+
+def invoice_of(context: Context, parents: Sequence[PurchaseChange]) -> RowByForeignKey:
+    """The invoice of each change."""
+    return RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+
+
+def payments_of(context: Context, parents: Sequence[PurchaseChange]) -> RowsByParent:
+    """The payments of each change, oldest first."""
+    return RowsByParent(parents, QuerySet(Payment), "purchase_change_id", "id")
