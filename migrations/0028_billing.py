@@ -5,7 +5,7 @@ a settled receivable, the allocation of their payment, and entries in the ledger
 version of its company's billing profile.
 """
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import stdnum.fr.siren
 from orjson import loads
@@ -20,12 +20,13 @@ from models.billing.invoice import DocumentType, Series
 from models.billing.ledger import Journal
 from models.billing.payment import PaymentStatus
 from models.billing.payment_method import PaymentKind, PaymentMethodStatus
-from models.billing.periods import period
+from models.billing.periods import period, period_at
 from models.billing.purchase import PurchaseStatus
 from models.billing.purchase_change import PurchaseChangeKind
 from models.billing.refund import RefundStatus
 from models.billing.territory import Territory
 from models.billing.tax_rule import TaxCategory, Treatment
+from models.clock import local_date
 from models.database.append_only import allow_changes, refuse_changes
 from models.database.sql import dialect, execute
 from models.database.table_changes import ChangeTable
@@ -104,12 +105,22 @@ async def _move_purchases(db, profiles):
         months, anchor = _MONTHS[row['interval']], _day(row['anchor'])
         anchors[row['id']] = anchor, months
         is_active = row['status'] == 'ACTIVE' and anchor
+        following = _next_period(anchor, months, row['periods']) if is_active else None
         await _insert(
             db, 'moved_purchase', id=row['id'], billing_profile_id=await _confirmed_profile(profiles, row),
-            next_period_index=row['periods'] if is_active else None,
-            bills_on=_stored_day(db, period(anchor, months, row['periods']).start) if is_active else None,
+            next_period_index=following.index if following else None,
+            bills_on=_stored_day(db, following.start) if following else None,
         )
     return anchors
+
+
+def _next_period(anchor, months, billed_count):
+    """The first period that is billed: nobody promised to bill those that began before the upgrade."""
+    following, today = period(anchor, months, billed_count), local_date(datetime.now(UTC))
+    if following.start >= today:
+        return following
+    current = period_at(anchor, months, today)
+    return current if current.start == today else period(anchor, months, current.index + 1)
 
 
 async def _confirmed_profile(profiles, row):

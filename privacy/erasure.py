@@ -101,7 +101,7 @@ async def erase(action: Action, services: ErasureServices, erasure_id: int) -> b
 
 async def _start(action: Action, services: ErasureServices, erasure_id: int) -> Erasure | None:
     """Start the erasure: from here on it can't be canceled. The owners are told what is kept, while
-    their addresses are still known.
+    their addresses are still known, and the company's purchases end.
     """
     erasure = await Erasure.get(pk=erasure_id)
     async with action.transaction() as tx:
@@ -128,6 +128,7 @@ async def _start(action: Action, services: ErasureServices, erasure_id: int) -> 
         )
         for membership in await owners.order_by("id"):
             await emails.send_account_erased(tx, membership.user, erasure)
+        await Purchase.end_all(tx, account.pk)
     return erasure
 
 

@@ -313,8 +313,10 @@ class Purchase(Model):
         tx.audit(BillingAuditAction.PURCHASE_RESTORE, self)
 
     def skip_past_periods(self, months: int, day: date) -> None:
-        """Bill next the period that contains a day, and none that passed entirely before it."""
-        if self.anchor is None or self.next_period_index is None:
+        """Bill next the period that contains a day, and none that passed entirely before it. A
+        purchase that ends with its period still ends on its day.
+        """
+        if self.anchor is None or self.next_period_index is None or self.cancel_at_period_end:
             return
         schedule = self.schedule(months)
         if day < schedule.start(self.base_index):
@@ -322,6 +324,32 @@ class Purchase(Model):
         current = schedule.period_at(day)
         if current.index > self.next_period_index:
             self.next_period_index, self.bills_on = current.index, current.start
+
+    @classmethod
+    async def skip_inactive_periods(cls, tx: Transaction, account_id: int) -> None:
+        """Never bill the periods that passed entirely while an account, which is locked, wasn't
+        active.
+        """
+        billed = cls.filter(
+            account_id=account_id, status__in=[PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE]
+        )
+        for purchase in await tx.lock_rows(billed):
+            price = await Price.get(pk=purchase.price_id, using_db=tx.db)
+            purchase.skip_past_periods(price.interval.months, tx.action.day)
+            await purchase.save(using_db=tx.db, update_fields=["next_period_index", "bills_on"])
+
+    @classmethod
+    async def end_all(cls, tx: Transaction, account_id: int) -> None:
+        """End the purchases and discard the drafts of an account, which is locked."""
+        left = cls.filter(account_id=account_id).exclude(status=PurchaseStatus.CANCELED)
+        for purchase in await tx.lock_rows(left):
+            if purchase.activated_at:
+                await purchase.end(tx, tx.action.day)
+                tx.audit(BillingAuditAction.PURCHASE_END, purchase)
+            else:
+                purchase.canceled_at, purchase.expires_at = tx.action.at, None
+                await purchase.transition_to(tx, PurchaseStatus.CANCELED)
+                tx.audit(BillingAuditAction.PURCHASE_DISCARD, purchase)
 
     async def end(self, tx: Transaction, day: date) -> None:
         """End the purchase on a day, from which on it doesn't renew."""

@@ -4,7 +4,7 @@ erased.
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +22,8 @@ from models.accounts.account import Account, AccountStatus, Role
 from models.accounts.intervention import InterventionReason
 from models.action import Action
 from models.audit import AuditEntry
+from models.billing.offer import Interval, Offer, Price, Segment
+from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import Refusal, Throttled, Unauthenticated
 from models.event import Event
 from models.idempotency import IdempotencyKey
@@ -284,6 +286,32 @@ async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(
         ACTIVE_SUBJECT,
         ACTIVE_SUBJECT,
     ]
+
+
+async def test_p1_2_periods_that_passed_before_the_reactivation_are_never_billed(
+    scenario: Scenario,
+) -> None:
+    offer = await Offer.create(slug="essentiel", segment=Segment.TPE, texts={})
+    price = await Price.create(
+        offer=offer,
+        interval=Interval.MONTH,
+        net_cents=2900,
+        vat_rate=2000,
+        valid_from=scenario.action().at,
+    )
+    purchase = await Purchase.create(
+        account=scenario.bakery.account,
+        price=price,
+        status=PurchaseStatus.ACTIVE,
+        anchor=date(2026, 8, 20),
+        next_period_index=1,
+        bills_on=date(2026, 9, 20),
+        created_at=scenario.action().at,
+    )
+    await scenario.deactivate()
+    await scenario.reactivate()
+    purchase = await Purchase.get(pk=purchase.pk)
+    assert (purchase.next_period_index, purchase.bills_on) == (3, date(2026, 11, 20))
 
 
 async def test_p1_2_an_agent_cannot_delete_an_account_without_its_request(

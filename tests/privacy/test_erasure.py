@@ -28,6 +28,7 @@ from models.audit import AuditEntry
 from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment import Payment, PaymentStatus
+from models.billing.purchase import Purchase, PurchaseStatus
 from models.database.sql import execute as execute_sql
 from models.idempotency import IdempotencyKey
 from models.identity.access_links import EmailChange, PasswordReset, SignInUnlock
@@ -255,6 +256,9 @@ async def test_p1_2_only_data_required_by_law_remains(
     assert await Invoice.get(pk=invoice.pk) == invoice
     assert (await Invoice.get(pk=invoice.pk)).facts == invoice.facts
     assert (await Account.get(pk=dataset.paul.account.pk)).status is AccountStatus.ERASED
+    purchases = await Purchase.filter(account_id=dataset.paul.account.pk)
+    assert {purchase.status for purchase in purchases} == {PurchaseStatus.CANCELED}
+    assert {purchase.bills_on for purchase in purchases} == {None}
     rows_after = await dump_tables()
     for table in rows_before:  # no row of another company changed
         marie_rows = [

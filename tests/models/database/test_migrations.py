@@ -22,9 +22,11 @@ from models.accounts.account import Account
 from models.accounts.vat_number import VatCheck, VatNumberStatus
 from models.action import Action
 from models.billing.invoice import Counter, Invoice, InvoiceDocument, InvoiceLine
+from models.billing.periods import period
 from models.billing.purchase import Purchase
 from models.billing.receivable import InvoiceState, Receivable
 from models.billing.tax_rule import TaxRule
+from models.clock import local_date
 from models.database.connection import (
     connect,
     disconnect,
@@ -234,7 +236,13 @@ async def test_existing_invoices_get_what_later_ones_are_issued_with(empty_url: 
 
 async def _verify_migrated_invoices() -> None:
     purchase, draft = await Purchase.all().select_related("billing_profile").order_by("id")
-    assert (purchase.next_period_index, purchase.bills_on) == (2, date(2026, 11, 30))
+    # The periods that began before the upgrade are never billed.
+    assert purchase.anchor is not None
+    following = period(purchase.anchor, 1, purchase.next_period_index or 0)
+    assert purchase.bills_on == following.start >= local_date(datetime.now(UTC))
+    assert following.index >= 2
+    former = period(purchase.anchor, 1, following.index - 1)
+    assert following.index == 2 or former.start < local_date(datetime.now(UTC))
     profile = purchase.billing_profile
     assert profile is not None
     assert (profile.street, profile.billing_street) == ("1 rue X", "2 rue Y")
