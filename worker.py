@@ -18,7 +18,7 @@ from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
 from billing import payment_methods, provider_events
 from billing.bank.matching import match_new_lines
-from billing.checkout import CheckoutServices, reconcile
+from billing.checkout import reconcile
 from billing.document_requests import render_due
 from billing.dunning import dun_late_invoices
 from billing.refunds import refund_pending
@@ -69,7 +69,7 @@ def jobs(
 ) -> list[Job]:
     """The jobs of one process."""
     clock = services.clock
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    checkout_services = services.checkout
     sender = Sender(settings.mail_sender, services.base_url, services.customer_space)
     return [
         Job(

@@ -8,6 +8,7 @@ twice, and no one pays for nothing.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from tortoise.expressions import Q
@@ -163,7 +164,7 @@ async def pay(
 ) -> Payment:
     """Pay for a purchase whose billing details are confirmed, with a saved method or the provider's
     token of another one. A repeat of the key returns the payment in its current state. A payment
-    that waits for the bank's confirmation is left for this one. The bank sends the customer back to
+    that waits for the bank's confirmation is canceled. The bank sends the customer back to
     `return_url`.
 
     A purchase that is paid with a saved method renews with it. A token that the provider doesn't
@@ -172,16 +173,63 @@ async def pay(
     PRICE_CHANGED when the total isn't `expected_cents`.
     """
     draft = await prepare_first_invoice(action, services, purchase)
-    saved = method if isinstance(method, PaymentMethod) else None
-    token = method.token if isinstance(method, PaymentMethod) else method
+    means = Means.of(method, return_url)
     payment = await _create_payment(
-        action, services.gateway, purchase, draft, saved, token, key, return_url, expected_cents
+        action, services.gateway, purchase, draft, means, key, expected_cents
     )
-    return (
-        await refresh(action, services, payment)
-        if payment.status is PaymentStatus.PROCESSING
-        else payment
-    )
+    return await charge_new(action, services, payment)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a customer pays with: the provider's token, of a saved method if there is one, and where
+    the bank sends them back to.
+    """
+
+    token: str
+    saved: PaymentMethod | None
+    return_url: str | None
+
+    @classmethod
+    def of(cls, method: str | PaymentMethod, return_url: str | None) -> "Means":
+        """Of a saved method, or of the token of another one."""
+        if isinstance(method, PaymentMethod):
+            return cls(method.token, method, return_url)
+        return cls(method, None, return_url)
+
+    @property
+    def key(self) -> str:
+        """What a repeat of an idempotency key must have in common."""
+        return f"method:{self.saved.pk}" if self.saved else self.token
+
+    async def store_payment(
+        self, tx: Transaction, gateway: Gateway, account_id: int, cents: int, **references: Any
+    ) -> Payment:
+        """Store a payment that the customer makes now. Raises NOT_ACTIVE for a saved method that
+        can't be charged.
+        """
+        if self.saved:
+            await self.saved.require_chargeable(tx, gateway.name)
+        return await Payment.create(
+            using_db=tx.db,
+            account_id=account_id,
+            amount_cents=cents,
+            method=self.token,
+            payment_method=self.saved,
+            kind=self.saved.kind if self.saved else PaymentKind.CARD,
+            provider=gateway.name,
+            return_url=self.return_url,
+            created_at=tx.action.at,
+            expires_at=tx.action.at + CONFIRMATION_TIME,
+            next_check_at=tx.action.at + RECONCILE_DELAY,
+            **references,
+        )
+
+
+async def charge_new(action: Action, services: CheckoutServices, payment: Payment) -> Payment:
+    """Charge a payment that was stored just now. A repeat of it that has an answer is returned."""
+    is_new = payment.status is PaymentStatus.PROCESSING
+    return await refresh(action, services, payment) if is_new else payment
 
 
 async def prepare_first_invoice(
@@ -235,39 +283,27 @@ async def _create_payment(
     gateway: Gateway,
     purchase: Purchase,
     draft: InvoiceDraft | None,
-    saved: PaymentMethod | None,
-    token: str,
+    means: Means,
     key: str,
-    return_url: str | None,
     expected_cents: int | None,
 ) -> Payment:
     owner = f"account:{purchase.account_id}"
-    arguments = [purchase.pk, f"method:{saved.pk}" if saved else token]
-    arguments += [return_url] if return_url else []
+    arguments = [purchase.pk, means.key, *([means.return_url] if means.return_url else [])]
     async with action.transaction() as tx:
         purchase = await tx.lock(Purchase, purchase.pk)
         if earlier_id := await earlier_result(tx, owner, "purchasePay", key, arguments):
             return await Payment.get(pk=earlier_id, using_db=tx.db)
-        await leave_confirmations(tx, purchase)
+        await cancel_confirmations(tx, purchase)
         purchase.require_payable(action.at)
         if draft is None or draft.profile_id != purchase.billing_profile_id:
             raise TransactionConflict("the purchase changed")
-        if saved:
-            await saved.require_chargeable(tx, gateway.name)
         require_total(draft.gross_cents, expected_cents, "expectedGrossCents")
-        payment = await Payment.create(
-            using_db=tx.db,
-            account_id=purchase.account_id,
+        payment = await means.store_payment(
+            tx,
+            gateway,
+            purchase.account_id,
+            draft.gross_cents,
             purchase=purchase,
-            amount_cents=draft.gross_cents,
-            method=token,
-            payment_method=saved,
-            kind=saved.kind if saved else PaymentKind.CARD,
-            provider=gateway.name,
-            return_url=return_url,
-            created_at=action.at,
-            expires_at=action.at + CONFIRMATION_TIME,
-            next_check_at=action.at + RECONCILE_DELAY,
             invoice_draft=draft.to_json(),
         )
         await purchase.transition_to(tx, PurchaseStatus.PAYMENT_PENDING)
@@ -276,15 +312,20 @@ async def _create_payment(
     return payment
 
 
-async def leave_confirmations(tx: Transaction, purchase: Purchase) -> None:
+async def cancel_confirmations(tx: Transaction, purchase: Purchase) -> None:
     """Cancel the payments of a locked purchase that wait for the customer, so that another means
     can be taken at once. The provider is still asked about them: what it collects nevertheless is
     not lost.
     """
     waiting = Payment.filter(purchase_id=purchase.pk, status=PaymentStatus.REQUIRES_ACTION)
     for payment in await tx.lock_rows(waiting):
-        await end_payment(tx, payment, PaymentStatus.CANCELED)
-        await _await_other_payment(tx, purchase, payment)
+        await cancel_waiting(tx, purchase, payment)
+
+
+async def cancel_waiting(tx: Transaction, purchase: Purchase | None, payment: Payment) -> None:
+    """Cancel a payment that waits for the customer. It is locked, and so is its purchase."""
+    await end_payment(tx, payment, PaymentStatus.CANCELED)
+    await _await_other_payment(tx, purchase, payment)
 
 
 async def end_payment(tx: Transaction, payment: Payment, status: PaymentStatus) -> None:
@@ -306,12 +347,15 @@ async def _announce_payment(tx: Transaction, payment: Payment) -> None:
 
 
 async def cancel_payment(action: Action, payment: Payment) -> Payment:
-    """Leave a payment that waits for the bank's confirmation, so that the purchase can be paid by
-    another means. A repeat changes nothing. Raises TRANSITION_ILLEGAL for any other payment.
+    """Cancel a payment that waits for the bank's confirmation, so that the purchase or the invoice
+    can be paid by another means. A repeat changes nothing. Raises TRANSITION_ILLEGAL for any other
+    payment.
     """
     async with action.transaction() as tx:
-        purchase = await tx.lock(Purchase, payment.purchase_id or 0)
-        await lock_pending_changes(tx, purchase)
+        purchases = await tx.lock_rows(Purchase.filter(pk=payment.purchase_id or 0))
+        purchase = purchases[0] if purchases else None
+        if purchase:
+            await lock_pending_changes(tx, purchase)
         payment = await tx.lock(Payment, payment.pk)
         if payment.status is PaymentStatus.CANCELED:
             return payment
@@ -322,8 +366,8 @@ async def cancel_payment(action: Action, payment: Payment) -> Payment:
                 "paymentId",
                 message=_("Only a payment that waits for a confirmation can be canceled."),
             )
-        await leave_confirmations(tx, purchase)
-    return await Payment.get(pk=payment.pk)
+        await cancel_waiting(tx, purchase, payment)
+    return payment
 
 
 async def refresh(action: Action, services: CheckoutServices, payment: Payment) -> Payment:

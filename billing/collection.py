@@ -8,6 +8,7 @@ the payment are locked.
 from datetime import datetime
 
 from auth.tokens import Purpose, Signer
+from billing.balance import shares_for
 from billing.contacts import billing_contacts
 from billing.invoicing import InvoiceDraft, finalise
 from mail import emails
@@ -31,24 +32,28 @@ def confirmation_link(signer: Signer, payment: Payment, at: datetime) -> str:
 
 
 async def issue_renewal(tx: Transaction, purchase: Purchase, payment: Payment) -> None:
-    """Issue the invoice of the period that a payment renews: paid when it succeeded, and due at
-    once otherwise.
+    """Issue the invoice of the period that a payment renews: paid when it succeeded, otherwise due
+    at once.
     """
     draft = InvoiceDraft.from_json(payment.invoice_draft or {})
-    if payment.status is PaymentStatus.SUCCEEDED:
-        invoice = await finalise(tx, draft, payment)
-    else:
-        invoice = await issue_unpaid(tx, purchase, draft)
+    has_paid = payment.status is PaymentStatus.SUCCEEDED
+    invoice = await issue(tx, purchase, draft, payment if has_paid else None)
     payment.invoice_id, payment.invoice_draft = invoice.pk, None
     await payment.save(using_db=tx.db, update_fields=["invoice_id", "invoice_draft"])
 
 
-async def issue_unpaid(tx: Transaction, purchase: Purchase, draft: InvoiceDraft) -> Invoice:
-    """Issue an invoice that isn't paid. When it is due at once, the purchase is past due from then
+async def issue(
+    tx: Transaction, purchase: Purchase, draft: InvoiceDraft, payment: Payment | None = None
+) -> Invoice:
+    """Issue an invoice of a purchase. What its payment, if there is one, doesn't cover is paid by
+    the customer's balance. When a part is open and due at once, the purchase is past due from then
     on.
     """
-    invoice = await finalise(tx, draft)
-    if purchase.status is PurchaseStatus.ACTIVE and invoice.due_on <= tx.action.day:
+    rest = draft.gross_cents - (payment.amount_cents if payment else 0)
+    balance = await shares_for(tx, purchase.account_id, rest, paid_by=payment)
+    invoice = await finalise(tx, draft, payment, balance)
+    is_open = rest > sum(cents for _, cents in balance)
+    if is_open and purchase.status is PurchaseStatus.ACTIVE and invoice.due_on <= tx.action.day:
         purchase.past_due_since = invoice.due_on
         await purchase.transition_to(tx, PurchaseStatus.PAST_DUE)
     return invoice

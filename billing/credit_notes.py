@@ -60,7 +60,7 @@ class CreditLine:
 @dataclass(frozen=True)
 class CreditRequest:
     """What to credit of an invoice: these lines, or an amount in cents including VAT, or else all
-    that is left of it. `refund` is what becomes of the part that was paid.
+    that is left of it. `refund` is what happens to the part that was paid.
     """
 
     invoice_id: int
@@ -299,7 +299,7 @@ async def credit_invoice(
     note.
 
     Raises CREDIT_TOO_LARGE, CREDIT_LIMIT_EXCEEDED, NOT_CREDITABLE, REFUND_REQUIRED,
-    REFUND_NOT_POSSIBLE, INVOICE_NOT_POSSIBLE, NOT_FOUND, VALUE_INVALID and IDEMPOTENCY_MISMATCH.
+    INVOICE_NOT_POSSIBLE, NOT_FOUND, VALUE_INVALID and IDEMPOTENCY_MISMATCH.
     """
     owner = f"user:{actor.pk}"
     arguments = [

@@ -24,6 +24,7 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.dispute import Dispute, DisputeReason, DisputeStatus
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import DocumentType, Invoice
+from models.billing.payment import Payment
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
 from models.clock import local_date
@@ -32,7 +33,7 @@ from models.idempotency import earlier_result, has_earlier_result, store_result
 from models.identity.user import User
 from models.support.file import attach_to_message, lock_files
 from models.support.ticket import Category, Channel, Ticket
-from models.translations import _, text
+from models.translations import Translatable, _, text
 
 TEXT_LENGTH = 4_000
 _SUBJECT = _("Dispute of invoice %(number)s")
@@ -125,18 +126,21 @@ async def accept_dispute(
             if prepared is None:
                 raise TransactionConflict("the earlier request was rolled back")
             purchases = await lock_for_credit(tx, prepared.invoice)
-            dispute = await tx.lock(Dispute, dispute.pk)
-            _require_open(dispute)
+            dispute, ticket = await _lock_open(tx, dispute)
+            # Before the credit note, for which a disputed invoice isn't overdue.
+            await _decide(tx, dispute, actor, DisputeStatus.ACCEPTED)
             credit_note = await issue_credit_note(
                 tx, services.seller, actor, purchases, request, prepared
             )
             dispute.credit_note_id = credit_note.pk
-            await _decide(tx, dispute, actor, DisputeStatus.ACCEPTED)
+            await dispute.save(using_db=tx.db, update_fields=["credit_note_id"])
+            invoice = prepared.invoice.number
+            await _answer(
+                tx, actor, ticket, _ACCEPTED, number=invoice, credit_note=credit_note.number
+            )
             await store_result(tx, owner, operation, key, dispute.pk)
-    dispute = await Dispute.get(pk=dispute.pk).select_related("invoice", "credit_note")
+    dispute = await Dispute.get(pk=dispute.pk)
     await refund_pending(action, services.gateway, credit_note_id=dispute.credit_note_id)
-    assert dispute.credit_note is not None, "an accepted dispute"  # noqa: S101
-    await _answer(action, actor, dispute, credit_note=dispute.credit_note.number)
     return dispute
 
 
@@ -148,12 +152,20 @@ async def reject_dispute(action: Action, actor: User, dispute: Dispute, reason: 
         await tx.lock(Account, dispute.account_id)
         await tx.lock_rows(Receivable.filter(invoice_id=dispute.invoice_id))
         dispute = await tx.lock(Dispute, dispute.pk)
-        if dispute.status is not DisputeStatus.REJECTED:
-            _require_open(dispute)
-            await _decide(tx, dispute, actor, DisputeStatus.REJECTED)
-    dispute = await Dispute.get(pk=dispute.pk).select_related("invoice")
-    await _answer(action, actor, dispute, reason=reason)
+        if dispute.status is DisputeStatus.REJECTED:
+            return dispute
+        dispute, ticket = await _lock_open(tx, dispute)
+        await _decide(tx, dispute, actor, DisputeStatus.REJECTED)
+        invoice = await Invoice.get(pk=dispute.invoice_id, using_db=tx.db)
+        await _answer(tx, actor, ticket, _REJECTED, number=invoice.number, reason=reason)
     return dispute
+
+
+async def _lock_open(tx: Transaction, dispute: Dispute) -> tuple[Dispute, Ticket]:
+    """Lock a dispute that isn't decided yet, and its ticket. Raises TRANSITION_ILLEGAL."""
+    dispute = await tx.lock(Dispute, dispute.pk)
+    _require_open(dispute)
+    return dispute, await tx.lock(Ticket, dispute.ticket_id)
 
 
 def _require_open(dispute: Dispute) -> None:
@@ -184,41 +196,38 @@ async def _decide(tx: Transaction, dispute: Dispute, actor: User, status: Disput
     tx.audit(BillingAuditAction.DISPUTE_DECIDE, dispute, status=status.value)
 
 
-async def _answer(action: Action, actor: User, dispute: Dispute, **values: str) -> None:
-    """Write the decision into the ticket, once, and solve it."""
-    ticket = await Ticket.get(pk=dispute.ticket_id).select_related("requester")
-    message = _ACCEPTED if dispute.status is DisputeStatus.ACCEPTED else _REJECTED
-    body = text(message, ticket.requester.locale, number=dispute.invoice.number, **values)
-    async with action.transaction() as tx:
-        ticket = await tx.lock(Ticket, ticket.pk)
-        key = f"dispute:{dispute.pk}"
-        if ticket.is_finished or await _was_answered(tx, ticket, key):
-            return
-        await ticket.post(tx, actor, body, key)
-        await ticket.mark_solved(tx)
-
-
-async def _was_answered(tx: Transaction, ticket: Ticket, key: str) -> bool:
-    return await ticket.messages.filter(client_message_id=key).using_db(tx.db).exists()
+async def _answer(
+    tx: Transaction, actor: User, ticket: Ticket, message: Translatable, **values: str
+) -> None:
+    """Write the decision into the dispute's ticket, and solve it. A ticket that was solved or
+    closed meanwhile gets the message as well.
+    """
+    requester = await User.get(pk=ticket.requester_id, using_db=tx.db)
+    body = text(message, requester.locale, **values)
+    await ticket.post(tx, actor, body, "dispute-decision")
+    await ticket.mark_solved(tx)
 
 
 class AccessReason(StrEnum):
     """Why the staff lets a company use a purchase before its invoice is paid."""
 
     PAYMENT_PROVEN = "PAYMENT_PROVEN"
-    FAULT = "FAULT"
+    PROVIDER_ERROR = "PROVIDER_ERROR"
     GOODWILL = "GOODWILL"
 
 
 _NO_ACCESS_SUBJECT = _("Paid, but no access: payment %(payment)s")
+_PAYMENT_DETAILS = _(
+    "Payment %(payment)s: %(amount)s, %(status)s. Purchase %(purchase)s: %(purchase_status)s. "
+    "Invoice: %(invoice)s."
+)
 
 
 @dataclass(frozen=True)
 class NoAccessReport:
     """A payment of a company, and what a member says about it."""
 
-    payment_id: int
-    details: str
+    payment: Payment
     body: str
 
 
@@ -236,7 +245,7 @@ async def report_no_access(
     """
     owner, operation = f"user:{requester.pk}", "paymentReportNoAccess"
     async with action.transaction() as tx:
-        arguments = [report.payment_id, report.body]
+        arguments = [report.payment.pk, report.body]
         if earlier_id := await earlier_result(tx, owner, operation, key, arguments):
             return await Ticket.get(pk=earlier_id, using_db=tx.db)
         await auth.count_ticket(requester, account.pk)
@@ -244,15 +253,32 @@ async def report_no_access(
             tx,
             account,
             requester,
-            subject=text(_NO_ACCESS_SUBJECT, requester.locale, payment=str(report.payment_id)),
+            subject=text(_NO_ACCESS_SUBJECT, requester.locale, payment=str(report.payment.pk)),
             channel=Channel.WEB,
             category=Category.BILLING,
         )
-        body = "\n\n".join(filter(None, (report.body, report.details)))
+        body = f"{report.body}\n\n{await _payment_details(tx, report.payment, requester)}"
         await ticket.post(tx, requester, body, f"no-access:{key}"[:64])
         await store_result(tx, owner, operation, key, ticket.pk)
-        tx.audit(BillingAuditAction.PAYMENT_REPORT_NO_ACCESS, ticket, payment=report.payment_id)
+        tx.audit(BillingAuditAction.PAYMENT_REPORT_NO_ACCESS, ticket, payment=report.payment.pk)
     return ticket
+
+
+async def _payment_details(tx: Transaction, payment: Payment, reader: User) -> str:
+    purchase = await Purchase.get_or_none(pk=payment.purchase_id or 0, using_db=tx.db)
+    invoices = Invoice.filter(purchase_id=payment.purchase_id or 0).using_db(tx.db)
+    paid = await Invoice.get_or_none(pk=payment.invoice_id or 0, using_db=tx.db)
+    paid = paid or await invoices.order_by("id").first()
+    return text(
+        _PAYMENT_DETAILS,
+        reader.locale,
+        payment=str(payment.pk),
+        amount=payment.amount.formatted(reader.locale.value),
+        status=payment.status.value,
+        purchase=str(payment.purchase_id or "-"),
+        purchase_status=purchase.status.value if purchase else "-",
+        invoice=paid.number if paid else "-",
+    )
 
 
 async def grant_access(action: Action, purchase: Purchase, reason: AccessReason) -> Purchase:
@@ -265,7 +291,6 @@ async def grant_access(action: Action, purchase: Purchase, reason: AccessReason)
         if purchase.status is PurchaseStatus.ACTIVE:
             return purchase
         purchase.require_status(PurchaseStatus.PAST_DUE, PurchaseStatus.SUSPENDED)
-        purchase.past_due_since = purchase.suspended_at = None
-        await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
+        await purchase.restore(tx)
         tx.audit(BillingAuditAction.PURCHASE_GRANT_ACCESS, purchase, reason=reason.value)
     return purchase

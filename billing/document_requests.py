@@ -50,7 +50,7 @@ async def _claim(action: Action) -> int | None:
     """Claim the request that is due for the longest time. The claim ends by itself if the process
     dies.
     """
-    skip_locked = " FOR UPDATE SKIP LOCKED" if dialect() == "postgres" else ""
+    skip_locked = " FOR NO KEY UPDATE SKIP LOCKED" if dialect() == "postgres" else ""
     async with action.transaction() as tx:
         rows = await execute(
             "SELECT invoice_id, attempts FROM document_request WHERE next_attempt_at <= ? "  # noqa: S608 - our own clause

@@ -3,7 +3,8 @@
 The schedule (billing/dunning_schedule.py) is applied to the oldest unpaid invoice of each purchase.
 After downtime, every step that has become due is recorded, and the last one is taken: nobody gets
 four reminders at once, and nobody keeps a service that should have been suspended. An invoice in
-dispute is not dunned. Payment in full makes the purchase active again (billing/settlement.py).
+dispute is not dunned. Before anything else the customer's balance is used (billing/balance.py).
+Payment in full makes the purchase active again (billing/settlement.py).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +13,7 @@ from functools import partial
 
 import structlog
 
+from billing.balance import pay_open_invoices
 from billing.changes.applying import cancel_changes, lock_pending_changes
 from billing.checkout import (
     OFF_SESSION_CONFIRMATION_TIME,
@@ -23,9 +25,10 @@ from billing.checkout import (
 from billing.contacts import billing_contacts
 from billing.dunning_schedule import DunningAction, DunningStep
 from billing.gateways.gateway import is_hard_decline
-from billing.renewals import chargeable_method
+from billing.payment_methods import chargeable_method
+from billing.settlement import lock_for_settlement, restore
 from mail import emails
-from models.accounts.account import Account, AccountStatus
+from models.accounts.account import AccountStatus
 from models.action import Action, Transaction, retry_conflict
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.dunning import CompletedDunningStep
@@ -98,11 +101,13 @@ async def _dun_or_log(action: Action, services: CheckoutServices, receivable: Re
 async def _dun(action: Action, services: CheckoutServices, invoice_id: int) -> bool:
     invoice = await Invoice.get(pk=invoice_id)
     async with action.transaction() as tx:
-        await tx.lock(Account, invoice.account_id)
         assert invoice.purchase_id is not None, "an invoice of a purchase"  # noqa: S101
-        purchase = await tx.lock(Purchase, invoice.purchase_id)
+        purchases = await lock_for_settlement(tx, invoice.account_id, invoice.purchase_id)
+        purchase = purchases[invoice.purchase_id]
         changes = await lock_pending_changes(tx, purchase)
         payments = await tx.lock_rows(Payment.filter(invoice_id=invoice_id))
+        if await pay_open_invoices(tx, invoice.account_id):
+            await restore(tx, purchases)
         [receivable] = await tx.lock_rows(Receivable.filter(invoice_id=invoice_id))
         if not await _is_dunned(tx, purchase, receivable, payments):
             return False

@@ -20,7 +20,9 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient, InvoiceRecipientStatus
+from models.billing.money import Money
 from models.billing.purchase import Purchase
+from models.billing.receivable import Receivable
 from models.checks import Checks
 from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.idempotency import earlier_result, store_result
@@ -44,11 +46,13 @@ async def send_invoice(
         .select_related("user")
         .order_by("id")
     )
+    receivable = await Receivable.get_or_none(invoice_id=invoice.pk, using_db=tx.db)
+    open_amount = Money(receivable.open_cents) if receivable else None
     addresses = set()
     for membership in await memberships:
         if membership.role.manages_billing or membership.user_id == buyer_id:
             addresses.add(membership.user.email)
-            await emails.send_invoice_issued(tx, membership.user, invoice, token)
+            await emails.send_invoice_issued(tx, membership.user, invoice, token, open_amount)
     account = await Account.get(pk=invoice.account_id, using_db=tx.db)
     recipients = InvoiceRecipient.filter(
         account_id=account.pk, confirmed_at__isnull=False, refused_at=None
@@ -62,6 +66,7 @@ async def send_invoice(
                 invoice,
                 token,
                 recipient_token(signer, recipient, tx.action.at),
+                open_amount,
             )
 
 

@@ -1,19 +1,14 @@
 """Paying an invoice that is issued: a late one, or one that was to be paid by transfer."""
 
-from billing.checkout import (
-    CONFIRMATION_TIME,
-    RECONCILE_DELAY,
-    CheckoutServices,
-    end_payment,
-    refresh,
-)
+from billing.checkout import CheckoutServices, Means, charge_new, end_payment
+from billing.gateways.gateway import Gateway
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
 from models.billing.payment import Payment, PaymentStatus
-from models.billing.payment_method import PaymentKind, PaymentMethod
+from models.billing.payment_method import PaymentMethod
 from models.billing.receivable import Receivable
 from models.errors import Refusal
 from models.idempotency import earlier_result, store_result
@@ -29,31 +24,21 @@ async def pay_invoice(
 ) -> Payment:
     """Pay what is open on an invoice, with a saved method or the provider's token of another one. A
     repeat of the key returns the payment in its current state. A payment that waits for the bank's
-    confirmation is left for this one.
+    confirmation is canceled.
 
     Raises INVOICE_SETTLED when nothing is open, PAYMENT_IN_PROGRESS while the provider is asked
     about another payment of the invoice, NOT_ACTIVE, IDEMPOTENCY_MISMATCH and PAYMENT_UNAVAILABLE.
     """
-    payment = await _create_payment(action, services, invoice, method, key, return_url)
-    return (
-        await refresh(action, services, payment)
-        if payment.status is PaymentStatus.PROCESSING
-        else payment
-    )
+    means = Means.of(method, return_url)
+    payment = await _create_payment(action, services.gateway, invoice, means, key)
+    return await charge_new(action, services, payment)
 
 
 async def _create_payment(
-    action: Action,
-    services: CheckoutServices,
-    invoice: Invoice,
-    method: str | PaymentMethod,
-    key: str,
-    return_url: str | None,
+    action: Action, gateway: Gateway, invoice: Invoice, means: Means, key: str
 ) -> Payment:
     owner = f"account:{invoice.account_id}"
-    saved = method if isinstance(method, PaymentMethod) else None
-    token = method.token if isinstance(method, PaymentMethod) else method
-    arguments = [invoice.pk, f"method:{saved.pk}" if saved else token, return_url]
+    arguments = [invoice.pk, means.key, means.return_url]
     async with action.transaction() as tx:
         await tx.lock(Account, invoice.account_id)
         if earlier_id := await earlier_result(tx, owner, "invoicePay", key, arguments):
@@ -66,23 +51,14 @@ async def _create_payment(
         )
         open_cents = await _open_cents(tx, invoice)
         for earlier in earlier_payments:
-            await _leave(tx, earlier)
-        if saved:
-            await saved.require_chargeable(tx, services.gateway.name)
-        payment = await Payment.create(
-            using_db=tx.db,
-            account_id=invoice.account_id,
+            await _cancel(tx, earlier)
+        payment = await means.store_payment(
+            tx,
+            gateway,
+            invoice.account_id,
+            open_cents,
             purchase_id=invoice.purchase_id,
             invoice=invoice,
-            amount_cents=open_cents,
-            method=token,
-            payment_method=saved,
-            kind=saved.kind if saved else PaymentKind.CARD,
-            provider=services.gateway.name,
-            return_url=return_url,
-            created_at=action.at,
-            expires_at=action.at + CONFIRMATION_TIME,
-            next_check_at=action.at + RECONCILE_DELAY,
         )
         await store_result(tx, owner, "invoicePay", key, payment.pk)
         tx.audit(BillingAuditAction.INVOICE_PAY, payment, amount_cents=payment.amount_cents)
@@ -97,8 +73,10 @@ async def _open_cents(tx: Transaction, invoice: Invoice) -> int:
     return open_cents
 
 
-async def _leave(tx: Transaction, payment: Payment) -> None:
-    """Cancel a payment that waits for the customer. One that is being charged can't be left."""
+async def _cancel(tx: Transaction, payment: Payment) -> None:
+    """Cancel a payment that waits for the customer. Raises PAYMENT_IN_PROGRESS for one that is
+    being charged.
+    """
     if payment.status is PaymentStatus.PROCESSING:
         raise Refusal(BillingErrorCode.PAYMENT_IN_PROGRESS, "input", "invoiceId")
     await end_payment(tx, payment, PaymentStatus.CANCELED)

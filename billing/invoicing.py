@@ -21,7 +21,7 @@ import structlog
 from billing.bank.reference import payment_reference
 from billing.documents.checks import check_facts
 from billing.documents.cii import build_cii
-from billing.documents.conversion import buyer_party, paid_means
+from billing.documents.conversion import balance_means, buyer_party, paid_means
 from billing.documents.facts import (
     InvoiceFacts,
     Line,
@@ -49,6 +49,7 @@ from models.billing.invoice import (
 )
 from models.billing.money import totals
 from models.billing.payment import Payment
+from models.billing.payment_method import PaymentMethod
 from models.billing.periods import Period, period
 from models.billing.receivable import Allocation, Receivable
 from models.billing.tax_rule import TaxCategory, Treatment
@@ -123,6 +124,7 @@ class InvoiceDraft:
     first_index: int = 0
     due_days: int = 0
     paid_terms: str = ""
+    creditor_identifier: str = ""
 
     @property
     def gross_cents(self) -> int:
@@ -218,6 +220,7 @@ async def prepare(
         first_index=first_index,
         due_days=due_days,
         paid_terms=paid_terms,
+        creditor_identifier=seller.creditor_identifier,
     )
 
 
@@ -237,10 +240,16 @@ def _last_day(lines: Sequence[DraftLine]) -> date | None:
     return max(ends) - timedelta(days=1) if ends else None
 
 
-async def finalise(tx: Transaction, draft: InvoiceDraft, payment: Payment | None = None) -> Invoice:
+async def finalise(
+    tx: Transaction,
+    draft: InvoiceDraft,
+    payment: Payment | None = None,
+    balance: Sequence[tuple[int, int]] = (),
+) -> Invoice:
     """Issue a prepared invoice: number, frozen content and XML, lines, the claimed period, billing
     items, receivable, ledger, event and the request for its document. A payment that has just
     succeeded pays it when it is issued: the invoice says so, and the payment is posted as well.
+    `balance` are the shares of earlier payments, by key, that pay it too (billing/balance.py).
 
     The purchase, the payment and whatever else the transaction changes are locked before. The
     database rejects a second invoice for the same period of a purchase.
@@ -249,17 +258,18 @@ async def finalise(tx: Transaction, draft: InvoiceDraft, payment: Payment | None
     # From its number to the commit an invoice keeps all others waiting. So its content is built
     # before, for the expected day, and only the number is filled in; another day is rare.
     expected = IssuedNumber(0, _UNNUMBERED, tx.action.at, tx.action.day)
-    content = _Content.build(draft, expected, payment)
+    paid = await _Paid.read(tx, draft, payment, balance)
+    content = _Content.build(draft, expected, paid)
     issued = await next_number(tx, Series.CREDIT_NOTE if is_credit else Series.INVOICE)
     if issued.day == expected.day:
         content = content.numbered(issued.number)
     else:
-        content = _Content.build(draft, issued, payment)
+        content = _Content.build(draft, issued, paid)
     draft = content.draft
     invoice = await _store_invoice(tx, content, issued)
     await _store_lines(tx, invoice, draft, await _store_period(tx, invoice, draft))
     if not is_credit:
-        await _store_receivable(tx, invoice, payment)
+        await _store_receivable(tx, invoice, paid)
     await post_invoice(tx, invoice)
     if payment:
         await post_payment(tx, payment)
@@ -272,6 +282,32 @@ async def finalise(tx: Transaction, draft: InvoiceDraft, payment: Payment | None
     return invoice
 
 
+class _Paid(NamedTuple):
+    """What pays an invoice when it is issued: shares of payments by key, and the means."""
+
+    shares: tuple[tuple[int, int], ...]
+    means: PaymentMeans | None
+
+    @property
+    def cents(self) -> int:
+        return sum(cents for _, cents in self.shares)
+
+    @classmethod
+    async def read(
+        cls,
+        tx: Transaction,
+        draft: InvoiceDraft,
+        payment: Payment | None,
+        balance: Sequence[tuple[int, int]],
+    ) -> Self:
+        if payment is None:
+            return cls(tuple(balance), balance_means())
+        share = (payment.pk, min(payment.amount_cents, draft.gross_cents))
+        method = await PaymentMethod.get_or_none(pk=payment.payment_method_id or 0, using_db=tx.db)
+        means = paid_means(payment, method, creditor_identifier=draft.creditor_identifier)
+        return cls((share, *balance), means)
+
+
 class _Content(NamedTuple):
     """The content of an invoice as it is stored: `facts_json` and `xml` state what `facts` does."""
 
@@ -281,9 +317,9 @@ class _Content(NamedTuple):
     xml: bytes
 
     @classmethod
-    def build(cls, draft: InvoiceDraft, issued: IssuedNumber, payment: Payment | None) -> Self:
+    def build(cls, draft: InvoiceDraft, issued: IssuedNumber, paid: _Paid) -> Self:
         draft = _dated(draft, issued)
-        facts = _complete(draft, issued, payment)
+        facts = _complete(draft, issued, paid)
         return cls(draft, facts, orjson.dumps(facts.to_json()).decode(), build_cii(facts))
 
     def numbered(self, number: str) -> Self:
@@ -313,7 +349,7 @@ def _dated(draft: InvoiceDraft, issued: IssuedNumber) -> InvoiceDraft:
     return replace(draft, period=first, lines=lines)
 
 
-def _complete(draft: InvoiceDraft, issued: IssuedNumber, payment: Payment | None) -> InvoiceFacts:
+def _complete(draft: InvoiceDraft, issued: IssuedNumber, paid: _Paid) -> InvoiceFacts:
     facts = replace(
         draft.facts,
         number=issued.number,
@@ -322,14 +358,14 @@ def _complete(draft: InvoiceDraft, issued: IssuedNumber, payment: Payment | None
         lines=tuple(line.printed() for line in draft.lines),
         period_start=_first_day(draft.lines),
         period_end=_last_day(draft.lines),
+        paid_cents=paid.cents,
     )
-    if payment and payment.amount_cents >= draft.gross_cents:
+    if paid.cents and not facts.payable_cents:
         return replace(
             facts,
             due_on=issued.day,
-            payment=paid_means(payment),
+            payment=paid.means,
             payment_terms=draft.paid_terms.format(day=day_text(issued.day, draft.locale)),
-            paid_cents=facts.totals.gross_cents,
         )
     if facts.payment and facts.payment.iban:
         means = replace(facts.payment, reference=payment_reference(issued.number))
@@ -370,9 +406,8 @@ async def _store_invoice(tx: Transaction, content: _Content, issued: IssuedNumbe
     return Invoice(id=key, **values)
 
 
-async def _store_receivable(tx: Transaction, invoice: Invoice, payment: Payment | None) -> None:
-    paid_cents = min(payment.amount_cents, invoice.gross_cents) if payment else 0
-    open_cents = invoice.gross_cents - paid_cents
+async def _store_receivable(tx: Transaction, invoice: Invoice, paid: _Paid) -> None:
+    open_cents = invoice.gross_cents - paid.cents
     receivable = {
         "invoice_id": invoice.pk,
         "account_id": invoice.account_id,
@@ -384,15 +419,18 @@ async def _store_receivable(tx: Transaction, invoice: Invoice, payment: Payment 
         "next_dunning_on": invoice.due_on if open_cents else None,
     }
     await insert_all(Receivable, [receivable], db=tx.db)
-    if payment and paid_cents:
-        allocation = {
+    allocations = [
+        {
             "account_id": invoice.account_id,
             "invoice_id": invoice.pk,
-            "payment_id": payment.pk,
-            "amount_cents": paid_cents,
+            "payment_id": payment_id,
+            "amount_cents": cents,
             "created_at": tx.action.at,
         }
-        await insert_all(Allocation, [allocation], db=tx.db)
+        for payment_id, cents in paid.shares
+        if cents
+    ]
+    await insert_all(Allocation, allocations, db=tx.db)
 
 
 async def _store_period(tx: Transaction, invoice: Invoice, draft: InvoiceDraft) -> int | None:

@@ -109,13 +109,14 @@ async def post_payment(
     )
 
 
-async def post_refund(tx: Transaction, refund: Refund) -> LedgerEntry:
-    """Post money paid back to the journal of the bank."""
+async def post_refund(tx: Transaction, refund: Refund, *, has_failed: bool = False) -> LedgerEntry:
+    """Post money paid back to the journal of the bank, or that it has come back."""
+    cents = -refund.amount_cents if has_failed else refund.amount_cents
     return await post(
         tx,
         Journal.BANK,
-        (Posting(CUSTOMERS, refund.amount_cents), Posting(BANK, -refund.amount_cents)),
-        label_key="refund",
+        (Posting(CUSTOMERS, cents), Posting(BANK, -cents)),
+        label_key="refund_failed" if has_failed else "refund",
         piece=refund.provider_reference or f"refund-{refund.pk}",
         account_id=refund.account_id,
         refund_id=refund.pk,

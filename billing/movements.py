@@ -26,6 +26,7 @@ class MovementKind(StrEnum):
     PAYMENT = "payment"
     PAYMENT_REVERSED = "payment_reversed"
     REFUND = "refund"
+    REFUND_FAILED = "refund_failed"
 
 
 LABELS = {
@@ -34,6 +35,7 @@ LABELS = {
     MovementKind.PAYMENT: _("Payment received"),
     MovementKind.PAYMENT_REVERSED: _("Payment reversed"),
     MovementKind.REFUND: _("Refund"),
+    MovementKind.REFUND_FAILED: _("Refund returned"),
 }
 _HEADER = (
     _("Date"),

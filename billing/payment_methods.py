@@ -6,15 +6,16 @@ the row, then the result is applied: by the request, by a notification of the pr
 exactly one of its active methods is the default.
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 from tortoise.expressions import Q
-from tortoise.queryset import QuerySet
 
 from auth.reauthentication import require_step_up
+from billing.contacts import billing_contacts
 from billing.gateways.gateway import (
     Consent,
     Gateway,
@@ -25,13 +26,14 @@ from billing.gateways.gateway import (
     SetupStatus,
 )
 from mail import emails
-from models.accounts.account import Account, AccountStatus, Membership
+from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.errors import BillingErrorCode
+from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_customer import PaymentCustomer
 from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
-from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.purchase import RENEWING_STATUSES, Purchase
 from models.database.sql import execute
 from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, account_stream
@@ -42,14 +44,6 @@ from models.identity.user import User
 MAX_METHODS = 20  # that are pending or active
 SETUP_LIFETIME = timedelta(hours=24)
 NOTICE_DAYS = (30, 7)  # before a card expires
-# A purchase with one of these statuses will be charged again, unless it ends with its period.
-_RENEWING = (
-    PurchaseStatus.TRIALING,
-    PurchaseStatus.ACTIVE,
-    PurchaseStatus.PAST_DUE,
-    PurchaseStatus.PAUSED,
-    PurchaseStatus.SUSPENDED,
-)
 _SAVED = (PaymentMethodStatus.PENDING, PaymentMethodStatus.ACTIVE)
 _BATCH_SIZE = 200
 
@@ -161,9 +155,11 @@ async def customer_of(gateway: Gateway, account: Account, buyer: User | None = N
     """
     row = await PaymentCustomer.get_or_none(account_id=account.pk, provider=gateway.name)
     if row is None:
-        reference = await gateway.create_customer(
-            f"camcha-account-{account.pk}", account.legal_name, buyer.email if buyer else ""
-        )
+        name, email = account.legal_name, buyer.email if buyer else ""
+        # A provider refuses a key with other arguments, and these change.
+        digest = hashlib.sha256(f"{name}\n{email}".encode()).hexdigest()[:16]
+        key = f"camcha-account-{account.pk}-{digest}"
+        reference = await gateway.create_customer(key, name, email)
         await execute(
             "INSERT INTO payment_customer (account_id, provider, reference) VALUES (?, ?, ?) "
             "ON CONFLICT (account_id, provider) DO NOTHING",
@@ -178,9 +174,12 @@ async def customer_of(gateway: Gateway, account: Account, buyer: User | None = N
 async def refresh(
     action: Action, gateway: Gateway, method: PaymentMethod
 ) -> tuple[PaymentMethod, Setup | None]:
-    """Query the provider for the state of a method that is being saved, and apply it. Raises
+    """Query the provider for the state of a method that is being saved, and apply it. What the
+    customer finishes after the method was removed is removed at the provider. Raises
     PAYMENT_UNAVAILABLE.
     """
+    if method.status is PaymentMethodStatus.REMOVED:
+        return await _detach(action, gateway, method), None
     if method.status is not PaymentMethodStatus.PENDING or not method.setup_reference:
         return method, None
     try:
@@ -213,7 +212,7 @@ class _Locked:
 
 
 async def _lock(tx: Transaction, method: PaymentMethod, purchases_of: int | None = None) -> _Locked:
-    """Lock the account, the purchases that one of its methods pays, and its methods."""
+    """Lock the account, the purchases that refer to one of its methods, and its methods."""
     await tx.lock(Account, method.account_id)
     purchases = (
         await tx.lock_rows(Purchase.filter(payment_method_id=purchases_of)) if purchases_of else []
@@ -243,10 +242,9 @@ async def _apply_setup(
                 await _remove(tx, method)
             else:
                 await method.save(using_db=tx.db, update_fields=["setup_reference"])
-        elif setup.method and not method.token and method.detached_at is None:
-            # It was removed, or dropped, before the customer finished.
-            method.token = setup.method.token
-            await method.save(using_db=tx.db, update_fields=["token"])
+        elif not method.setup_reference:  # it was removed before its setup was stored
+            method.setup_reference = setup.reference
+            await method.save(using_db=tx.db, update_fields=["setup_reference"])
     return await _detach_replaced(action, gateway, method)
 
 
@@ -335,8 +333,8 @@ async def remove(
     action: Action, gateway: Gateway, session: Session, method: PaymentMethod
 ) -> PaymentMethod:
     """Remove a method. The purchases that it pays are charged with the default from now on; the
-    only method of an account can't be removed while it pays a purchase that renews. A removed
-    method stays removed.
+    only method of an account can't be removed while a purchase renews with it. A removed method
+    stays removed.
 
     Raises STEP_UP_REQUIRED and PAYMENT_METHOD_IN_USE.
     """
@@ -345,13 +343,13 @@ async def remove(
         locked = await _lock(tx, method, method.pk)
         method = locked.method
         if method.status is not PaymentMethodStatus.REMOVED:
-            await _hand_over(tx, locked)
+            await _hand_over(tx, gateway, locked)
             await _remove(tx, method)
             tx.audit(BillingAuditAction.PAYMENT_METHOD_REMOVE, method)
     return await _detach(action, gateway, method)
 
 
-async def _hand_over(tx: Transaction, locked: _Locked) -> None:
+async def _hand_over(tx: Transaction, gateway: Gateway, locked: _Locked) -> None:
     """Give the purchases of a method that is removed, and its place as the default, to another
     one.
     """
@@ -361,24 +359,46 @@ async def _hand_over(tx: Transaction, locked: _Locked) -> None:
         await _take_over(tx, locked.purchases, successor)
         if locked.method.is_default:
             await _make_default(tx, successor, locked.method)
-    elif await renewing_purchases(locked.method).using_db(tx.db).exists():
+    elif await _is_charged(tx, gateway, locked.method):
         raise Refusal(BillingErrorCode.PAYMENT_METHOD_IN_USE, "input", "paymentMethodId")
 
 
-def renewing_purchases(method: PaymentMethod) -> QuerySet[Purchase]:
-    """The purchases that will be charged to a method."""
-    return Purchase.filter(
-        payment_method_id=method.pk, status__in=_RENEWING, cancel_at_period_end=False
+async def _is_charged(tx: Transaction, gateway: Gateway, method: PaymentMethod) -> bool:
+    """Whether a purchase renews with a method: as its own, or as the account's default."""
+    renewing = Purchase.filter(
+        account_id=method.account_id, status__in=RENEWING_STATUSES, cancel_at_period_end=False
     )
+    for purchase in await renewing.using_db(tx.db):
+        charged = await chargeable_method(tx, gateway, purchase)
+        if charged and charged.payment_method_id == method.pk:
+            return True
+    return False
 
 
-async def method_for(purchase: Purchase) -> PaymentMethod | None:
-    """The method with which to charge a purchase now: its own, else its account's default. None
-    when there is none, or the provider doesn't have it any more.
+async def chargeable_method(
+    tx: Transaction, gateway: Gateway, purchase: Purchase
+) -> Payment | None:
+    """How to charge a purchase without the customer: its payment method, else the account's
+    default, else the unsaved means with which it was last paid. None for those who pay by transfer.
+    Returned as a payment that isn't stored.
     """
-    methods = PaymentMethod.active_of(purchase.account_id)
-    own = await methods.get_or_none(pk=purchase.payment_method_id or 0)
-    return own or await PaymentMethod.default_of(purchase.account_id).first()
+    methods = PaymentMethod.filter(
+        account_id=purchase.account_id, status=PaymentMethodStatus.ACTIVE, provider=gateway.name
+    ).using_db(tx.db)
+    if saved := await methods.get_or_none(id=purchase.payment_method_id):
+        return _charge_of(saved)
+    paid = Payment.filter(purchase_id=purchase.pk, status=PaymentStatus.SUCCEEDED)
+    last = await paid.using_db(tx.db).order_by("-id").first()
+    if last and last.kind is PaymentKind.TRANSFER:
+        return None
+    if default := await methods.filter(is_default=True).first():
+        return _charge_of(default)
+    is_unsaved = last and last.payment_method_id is None and last.provider == gateway.name
+    return last if is_unsaved else None
+
+
+def _charge_of(method: PaymentMethod) -> Payment:
+    return Payment(payment_method_id=method.pk, kind=method.kind, method=method.token)
 
 
 async def update_from_provider(action: Action, gateway: Gateway, token: str) -> bool:
@@ -413,8 +433,11 @@ async def refresh_pending(action: Action, gateway: Gateway) -> int:
         created_at__lt=action.at - timedelta(minutes=1),
     )
     removed = PaymentMethod.filter(
-        status=PaymentMethodStatus.REMOVED, provider=gateway.name, detached_at=None
-    ).exclude(token="")
+        ~Q(token="") | Q(setup_reference__not_isnull=True),
+        status=PaymentMethodStatus.REMOVED,
+        provider=gateway.name,
+        detached_at=None,
+    )
     steps: list[tuple[Step, PaymentMethod]] = []
     steps += [(_refresh_or_drop, each) for each in await pending.order_by("id").limit(_BATCH_SIZE)]
     steps += [(_detach, each) for each in await removed.order_by("id").limit(_BATCH_SIZE)]
@@ -440,12 +463,13 @@ Step = Callable[[Action, Gateway, PaymentMethod], Awaitable[PaymentMethod]]
 
 
 async def _changes(step: Step, action: Action, gateway: Gateway, method: PaymentMethod) -> bool:
+    before = (method.status, method.detached_at)
     try:
         changed = await step(action, gateway, method)
     except Exception as error:  # one that fails never holds up the others
         log.warning("payment_method.failed", method=method.pk, error=type(error).__name__)
         return False
-    return (changed.status, changed.detached_at) != (method.status, method.detached_at)
+    return (changed.status, changed.detached_at) != before
 
 
 async def _refresh_or_drop(
@@ -456,7 +480,7 @@ async def _refresh_or_drop(
         method.status is PaymentMethodStatus.PENDING
         and method.created_at <= action.at - SETUP_LIFETIME
     ):
-        return await _drop(action, method)
+        return await _detach(action, gateway, await _drop(action, method))
     return method
 
 
@@ -470,16 +494,34 @@ async def _detach_replaced(
 
 
 async def _detach(action: Action, gateway: Gateway, method: PaymentMethod) -> PaymentMethod:
-    """Remove a method at the provider, now or, while it doesn't respond, by `refresh_pending`."""
-    if not method.token or method.detached_at or method.provider != gateway.name:
+    """Remove a method at the provider, or end its setup so that it can't be finished any more: now
+    or, while the provider doesn't respond, by `refresh_pending`.
+    """
+    if method.detached_at or method.provider != gateway.name:
+        return method
+    if not (method.token or method.setup_reference):
         return method
     try:
-        await gateway.remove_method(method.token)
+        token = method.token or await _cancel_setup(gateway, method.setup_reference or "")
+        if token is None:
+            return method
+        if token:
+            await gateway.remove_method(token)
     except GatewayUnavailable:
         return method
     method.detached_at, method.token = action.at, ""
     await PaymentMethod.filter(pk=method.pk).update(detached_at=action.at, token="")
     return method
+
+
+async def _cancel_setup(gateway: Gateway, reference: str) -> str | None:
+    """Cancel a setup. Returns the token of the method if it was saved in between, an empty one if
+    it can't be saved any more, and None while the provider still processes it.
+    """
+    setup = await gateway.cancel_setup(reference)
+    if setup and setup.status is SetupStatus.PROCESSING:
+        return None
+    return setup.method.token if setup and setup.method else ""
 
 
 async def send_expiry_notices(action: Action) -> int:
@@ -506,12 +548,8 @@ async def _send_expiry_notice(action: Action, method: PaymentMethod, days: int) 
             return False
         method.notice_days = days
         await method.save(using_db=tx.db, update_fields=["notice_days"])
-        members = Membership.filter(
-            account_id=method.account_id, user__email_verified_at__isnull=False
-        ).using_db(tx.db)
-        for membership in await members.select_related("user").order_by("id"):
-            if membership.role.manages_billing:
-                await emails.send_card_expires(tx, membership.user, method)
+        for user in await billing_contacts(tx, method.account_id):
+            await emails.send_card_expires(tx, user, method)
         await tx.append(
             account_stream(method.account_id), EventKind.PAYMENT_METHOD_CHANGED, status="EXPIRING"
         )

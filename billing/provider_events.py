@@ -3,7 +3,7 @@
 A notification only says that something changed. What changed is read from the provider, and
 applied like the answer to a call of ours, which only moves a row forward. So notifications may be
 late, come twice or in any order. Each is handled at once after it was stored, and again by
-`handle_due` until that succeeds: after a minute, then after increasing pauses, for three days.
+`handle_due` until that succeeds: after a minute, then after increasing pauses, for about two days.
 """
 
 import re

@@ -1,31 +1,40 @@
-"""Refunds: money goes back to a customer after a credit note, by the way it came.
+"""Refunds: money goes back to a customer after a credit note, by the way it came: by the payment
+provider, or by a transfer that an operator makes.
 
 The provider is never asked inside a transaction. A refund is stored first, together with the credit
 note; then the provider is asked under a key made from it, and the result is applied. A job asks
 again about what was left open, so nobody is refunded twice or not at all. What is being refunded
-counts as refunded (`Payment.refunded_cents`) until the provider refuses: then the money is on the
-customer's balance.
+counts as refunded (`Payment.refunded_cents`) until the provider refuses, or the customer's bank
+returns the money weeks later: then it is on the customer's balance.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import structlog
 
+from billing import settlement
+from billing.contacts import billing_contacts
 from billing.gateways.gateway import Gateway, RefundOutcome, RequestRejected
 from billing.ledger import post_refund
+from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
-from models.billing.errors import BillingErrorCode
+from models.billing.bank import BankLine
 from models.billing.invoice import Invoice
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentKind
 from models.billing.refund import Refund, RefundStatus
-from models.errors import Refusal
-from models.event import EventKind, account_stream
+from models.errors import CommonErrorCode, Refusal
+from models.support.ticket import Category, Channel, Ticket
+from models.translations import _, text
 
 REJECTED = "rejected"
+CHECK_DELAY = timedelta(minutes=1)
+RETURN_PERIOD = timedelta(days=30)  # in which a bank may return a refund that succeeded
 _BATCH_SIZE = 100
+_FAILED_SUBJECT = _("Failed refund of %(amount)s")
 log = structlog.stdlib.get_logger()
 
 
@@ -37,17 +46,18 @@ def refund_key(refund_id: int) -> str:
 async def create_refunds(
     tx: Transaction, credit_note: Invoice, released: Sequence[tuple[Payment, int]]
 ) -> list[Refund]:
-    """Store the refunds of these amounts of locked payments, which no invoice takes any more.
-    Raises REFUND_NOT_POSSIBLE for a payment that no provider can refund, such as a transfer.
+    """Store the refunds of these amounts of locked payments, which no invoice takes any more. Those
+    of transfers wait for an operator (`settle_transfer`).
     """
     refunds = []
     for payment, cents in released:
-        if payment.kind is PaymentKind.TRANSFER or not payment.provider_reference:
-            raise Refusal(BillingErrorCode.REFUND_NOT_POSSIBLE, "input", "refund")
         if payment.refunded_cents + cents > payment.amount_cents:
             raise ValueError(f"payment {payment.pk}: more would be refunded than was paid")
         payment.refunded_cents += cents
         await payment.save(using_db=tx.db, update_fields=["refunded_cents"])
+        is_transfer = payment.kind is PaymentKind.TRANSFER
+        lines = BankLine.filter(payment_id=payment.pk).using_db(tx.db)
+        line = await lines.order_by("-id").first() if is_transfer else None
         refunds.append(
             await Refund.create(
                 using_db=tx.db,
@@ -55,7 +65,9 @@ async def create_refunds(
                 payment=payment,
                 credit_note_id=credit_note.pk,
                 amount_cents=cents,
+                bank_line=line,
                 created_at=tx.action.at,
+                next_check_at=None if is_transfer else tx.action.at,
             )
         )
     return refunds
@@ -64,65 +76,87 @@ async def create_refunds(
 async def refund_pending(
     action: Action, gateway: Gateway, *, credit_note_id: int | None = None
 ) -> int:
-    """Ask the provider about the refunds that are pending, or only those of a credit note. Returns
-    how many are final now. One that fails is tried again by the next run, and delays no other.
+    """Ask the provider about the refunds that are due to be asked about, or about the pending ones
+    of a credit note. Returns how many have another status now. One that can't be settled is asked
+    about less and less often, and delays no other.
     """
-    pending = Refund.filter(status=RefundStatus.PENDING).order_by("id").limit(_BATCH_SIZE)
+    refunds = Refund.filter(payment__provider=gateway.name, next_check_at__not_isnull=True)
     if credit_note_id is not None:
-        pending = pending.filter(credit_note_id=credit_note_id)
-    final_count = 0
-    for refund in await pending:
+        refunds = refunds.filter(credit_note_id=credit_note_id, status=RefundStatus.PENDING)
+    else:
+        refunds = refunds.filter(next_check_at__lte=action.at)
+    changed_count = 0
+    for refund in await refunds.order_by("next_check_at", "id").limit(_BATCH_SIZE):
         try:
-            final_count += await refresh(action, gateway, refund)
+            changed_count += await refresh(action, gateway, refund)
         except Exception as error:
             log.warning("refund.unresolved", refund=refund.pk, error=type(error).__name__)
-    return final_count
+            await Refund.filter(pk=refund.pk, status=refund.status).update(
+                next_check_at=_next_check_at(refund, action)
+            )
+    return changed_count
+
+
+def _next_check_at(refund: Refund, action: Action) -> datetime | None:
+    """When the provider is asked next: while a refund is pending, after a quarter of its age, and
+    once it succeeded, at longer intervals as long as a bank may still return the money.
+    """
+    age = action.at - refund.created_at
+    if refund.status is RefundStatus.PENDING:
+        return action.at + min(max(age / 4, CHECK_DELAY), timedelta(days=1))
+    if refund.status is RefundStatus.SUCCEEDED and age < RETURN_PERIOD:
+        return action.at + min(max(age, timedelta(hours=1)), timedelta(days=3))
+    return None
 
 
 async def refresh(action: Action, gateway: Gateway, refund: Refund) -> bool:
-    """Ask the provider about a refund, and apply the answer. Returns whether it became final by it.
+    """Ask the provider about a refund, and apply the answer. Returns whether its status changed.
     Raises GatewayUnavailable.
     """
-    return await apply_refund(action, refund.pk, await _ask(gateway, refund))
-
-
-async def _ask(gateway: Gateway, refund: Refund) -> RefundOutcome:
     payment = await Payment.get(pk=refund.payment_id)
-    key, reference = refund_key(refund.pk), payment.provider_reference or ""
+    outcome = await _ask(gateway, refund, payment.provider_reference or "")
+    return await apply_refund(action, refund.pk, outcome) if outcome else False
+
+
+async def _ask(gateway: Gateway, refund: Refund, charge_reference: str) -> RefundOutcome | None:
+    key = refund_key(refund.pk)
     try:
-        return await gateway.find_refund(key, reference) or await gateway.refund(
-            key, reference, refund.amount_cents
-        )
+        found = await gateway.find_refund(key, charge_reference)
+        if found or refund.status is not RefundStatus.PENDING:
+            return found
+        return await gateway.refund(key, charge_reference, refund.amount_cents)
     except RequestRejected:
         return RefundOutcome(RefundStatus.FAILED, "", REJECTED)
 
 
 async def apply_refund(action: Action, refund_id: int, outcome: RefundOutcome) -> bool:
-    """Apply the provider's answer. Returns whether the refund became final by it; a repeat and a
-    late answer change nothing.
+    """Apply the provider's answer. Returns whether the status changed. A repeat changes nothing,
+    and nothing follows a failure; but a refund that succeeded may fail later, when the customer's
+    bank returns the money.
     """
     stored = await Refund.get(pk=refund_id)
     async with action.transaction() as tx:
-        await tx.lock(Account, stored.account_id)
+        purchases = await settlement.lock_for_settlement(tx, stored.account_id)
         payment = await tx.lock(Payment, stored.payment_id)
         refund = await tx.lock(Refund, refund_id)
-        if refund.status is not RefundStatus.PENDING or outcome.status is RefundStatus.PENDING:
-            return False
-        refund.status, refund.settled_at = outcome.status, action.at
-        refund.provider_reference = outcome.reference or None
-        refund.failure_code = outcome.failure_code
+        former = refund.status
+        is_new = outcome.status is not former and outcome.status is not RefundStatus.PENDING
+        is_applied = is_new and former is not RefundStatus.FAILED
+        if is_applied:
+            refund.status, refund.settled_at = outcome.status, action.at
+            refund.provider_reference = outcome.reference or refund.provider_reference
+            refund.failure_code = outcome.failure_code
+        is_asked = payment.kind is not PaymentKind.TRANSFER
+        refund.next_check_at = _next_check_at(refund, action) if is_asked else None
         await refund.save(using_db=tx.db)
+        if not is_applied:
+            return False
         if refund.status is RefundStatus.SUCCEEDED:
             await post_refund(tx, refund)
         else:
-            payment.refunded_cents -= refund.amount_cents
-            await payment.save(using_db=tx.db, update_fields=["refunded_cents"])
-        await tx.append(
-            account_stream(payment.account_id),
-            EventKind.PAYMENT_CHANGED,
-            purchase_id=payment.purchase_id,
-            status=payment.status.value,
-        )
+            await _take_back(tx, payment, refund, was_posted=former is RefundStatus.SUCCEEDED)
+            await settlement.restore(tx, purchases)
+        await settlement.announce(tx, payment)
         tx.audit(
             BillingAuditAction.REFUND_CHANGE,
             refund,
@@ -130,3 +164,54 @@ async def apply_refund(action: Action, refund_id: int, outcome: RefundOutcome) -
             amount_cents=refund.amount_cents,
         )
     return True
+
+
+async def settle_transfer(
+    action: Action, refund: Refund, status: RefundStatus, reference: str = ""
+) -> Refund:
+    """Record that the refund of a transfer was sent, under this reference, or that it failed: it
+    couldn't be sent, or came back. A repeat changes nothing. Raises TRANSITION_ILLEGAL for a refund
+    that a provider makes, and for one that has failed.
+    """
+    payment = await Payment.get(pk=refund.payment_id)
+    if payment.kind is not PaymentKind.TRANSFER:
+        message = _("The payment provider makes this refund. It reports the result by itself.")
+        raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "refundId", message=message)
+    await apply_refund(action, refund.pk, RefundOutcome(status, reference))
+    refund = await Refund.get(pk=refund.pk)
+    if refund.status is not status:
+        message = _("This refund has failed, and its money is on the company’s balance.")
+        raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "refundId", message=message)
+    return refund
+
+
+async def _take_back(
+    tx: Transaction, payment: Payment, refund: Refund, *, was_posted: bool
+) -> None:
+    """The money of a refund that failed is on the customer's balance again, and pays what is open.
+    The customer is told, and the staff gets a ticket.
+    """
+    payment.refunded_cents -= refund.amount_cents
+    await payment.save(using_db=tx.db, update_fields=["refunded_cents"])
+    await settlement.allocate(tx, payment, refund.amount_cents)
+    if was_posted:
+        await post_refund(tx, refund, has_failed=True)
+    contacts = await billing_contacts(tx, refund.account_id)
+    if not contacts:
+        return
+    requester = contacts[0]
+    ticket = await Ticket.open(
+        tx,
+        await Account.get(pk=refund.account_id, using_db=tx.db),
+        requester,
+        subject=text(
+            _FAILED_SUBJECT,
+            requester.locale,
+            amount=refund.amount.formatted(requester.locale.value),
+        ),
+        channel=Channel.WEB,
+        category=Category.BILLING,
+        reply_awaited_since=tx.action.at,
+    )
+    for user in contacts:
+        await emails.send_refund_failed(tx, user, refund.account_id, refund.amount, ticket)

@@ -18,6 +18,7 @@ from datetime import date
 
 import structlog
 
+from billing.balance import shares_for
 from billing.bank.account import BankAccount
 from billing.bank.terms import TransferTerms
 from billing.changes.applying import (
@@ -33,9 +34,9 @@ from billing.checkout import (
     end_payment,
     refresh,
 )
-from billing.collection import issue_unpaid
-from billing.gateways.gateway import Gateway
+from billing.collection import issue
 from billing.invoicing import InvoiceDraft, prepare
+from billing.payment_methods import chargeable_method
 from billing.quotes import quote_next_period
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction, retry_conflict
@@ -43,7 +44,6 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
-from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange
 from models.errors import Refusal
@@ -176,8 +176,9 @@ def _is_due(purchase: Purchase, day: date) -> bool:
 async def _claim_period(
     tx: Transaction, services: CheckoutServices, account: Account, purchase: Purchase
 ) -> Payment | None:
-    """Move the purchase to its next period, and store the attempt to charge this one. Without a
-    payment method, the invoice is issued at once, to be paid by transfer if the seller takes them.
+    """Move the purchase to its next period, and store the attempt to charge what the customer's
+    balance doesn't cover of this one. Without a payment method, or when nothing is left to charge,
+    the invoice is issued at once; the rest is paid by transfer if the seller takes them.
     """
     method = await chargeable_method(tx, services.gateway, purchase)
     bank = services.seller.bank if method is None else None
@@ -186,8 +187,10 @@ async def _claim_period(
     purchase.next_period_index, purchase.bills_on = draft.period.index + 1, draft.period.end
     await purchase.save(using_db=tx.db)
     tx.audit(BillingAuditAction.PURCHASE_RENEW, purchase, period_index=draft.period.index)
-    if method is None:
-        await issue_unpaid(tx, purchase, draft)
+    balance = await shares_for(tx, account.pk, draft.gross_cents)
+    charged_cents = draft.gross_cents - sum(cents for _, cents in balance)
+    if method is None or not charged_cents:
+        await issue(tx, purchase, draft)
         return None
     return await Payment.create(
         using_db=tx.db,
@@ -195,7 +198,7 @@ async def _claim_period(
         purchase=purchase,
         payment_method_id=method.payment_method_id,
         kind=method.kind,
-        amount_cents=draft.gross_cents,
+        amount_cents=charged_cents,
         method=method.method,
         provider=services.gateway.name,
         is_off_session=True,
@@ -242,32 +245,6 @@ async def _prepare_renewal(
         due_days=transfer.due_days if transfer else 0,
         trial=False,
     )
-
-
-async def chargeable_method(
-    tx: Transaction, gateway: Gateway, purchase: Purchase
-) -> Payment | None:
-    """How to charge a purchase without the customer: its payment method, else the account's
-    default, else the unsaved means with which it was last paid. None for those who pay by transfer.
-    Returned as a payment that isn't stored.
-    """
-    methods = PaymentMethod.filter(
-        account_id=purchase.account_id, status=PaymentMethodStatus.ACTIVE, provider=gateway.name
-    ).using_db(tx.db)
-    if saved := await methods.get_or_none(id=purchase.payment_method_id):
-        return _charge_of(saved)
-    paid = Payment.filter(purchase_id=purchase.pk, status=PaymentStatus.SUCCEEDED)
-    last = await paid.using_db(tx.db).order_by("-id").first()
-    if last and last.kind is PaymentKind.TRANSFER:
-        return None
-    if default := await methods.filter(is_default=True).first():
-        return _charge_of(default)
-    is_unsaved = last and last.payment_method_id is None and last.provider == gateway.name
-    return last if is_unsaved else None
-
-
-def _charge_of(method: PaymentMethod) -> Payment:
-    return Payment(payment_method_id=method.pk, kind=method.kind, method=method.token)
 
 
 async def _charge(action: Action, services: CheckoutServices, payment: Payment) -> None:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stdnum.eu import vat
+from stdnum.eu import at_02, vat
 from stdnum.fr import siren, siret
 
 from billing.bank.account import BankAccount
@@ -46,8 +46,9 @@ class Terms:
 
 @dataclass(frozen=True)
 class Seller:
-    """The seller as printed on invoices, its terms, how customers contact support, and the account
-    for transfers, None when it doesn't accept any.
+    """The seller as printed on invoices, its terms, how customers contact support, the account for
+    transfers, None when it doesn't accept any, and the SEPA creditor identifier, empty when it
+    collects no direct debits under one of its own.
     """
 
     party: Party
@@ -58,6 +59,7 @@ class Seller:
     support_phone: str
     bank: BankAccount | None = None
     tax: tuple[TaxOptions, ...] = (TaxOptions(),)
+    creditor_identifier: str = ""
 
     def terms_on(self, day: date) -> Terms:
         """The terms in force on a date. Raises ValueError before the first."""
@@ -118,7 +120,11 @@ def seller(path: Path) -> Seller:
         for table in config["dunning"]
     )
     return Seller(
-        Party(address=address, **party_values),
+        Party(
+            address=address,
+            electronic_suffix=config.get("electronic_suffix", ""),
+            **party_values,
+        ),
         terms,
         retention,
         dunning,
@@ -126,6 +132,7 @@ def seller(path: Path) -> Seller:
         config["support"]["phone"],
         _bank(config),
         tuple(map(_tax_options, config["vat"])) if "vat" in config else (TaxOptions(),),
+        config.get("creditor_identifier", ""),
     )
 
 
@@ -148,6 +155,7 @@ def seller_errors(seller: Seller, on: date) -> list[str]:
     }
     errors = [
         *_number_errors(seller.party),
+        *_creditor_errors(seller.creditor_identifier),
         *(
             f"no [[{name}]] is in force on {on}, they must start on that day or before"
             for name, days in starts.items()
@@ -170,6 +178,11 @@ def _number_errors(party: Party) -> Iterator[str]:
         yield "siret is not a valid number"
     if party.vat_number and not vat.is_valid(party.vat_number):
         yield "vat_number is not valid; leave it empty when the seller has none"
+
+
+def _creditor_errors(identifier: str) -> Iterator[str]:
+    if identifier and not at_02.is_valid(identifier):
+        yield "creditor_identifier is not a valid SEPA creditor identifier"
 
 
 def _wording_errors(terms: Terms) -> Iterator[str]:

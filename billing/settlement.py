@@ -48,17 +48,18 @@ async def apply_payment(
 ) -> list[Allocation]:
     """Post a payment that succeeded, and allocate it to invoices of its customer: each with the
     largest amount in cents that it takes, None for all that is open. By default it pays what is
-    open, the oldest due date first. What is left over stays on the customer's balance.
+    open and not disputed, the oldest due date first. What is left over stays on the customer's
+    balance (billing/balance.py).
     """
     await post_payment(tx, payment)
     return await allocate(tx, payment, payment.amount_cents, invoices)
 
 
 async def allocate(
-    tx: Transaction, source: Payment | Invoice, amount: int, invoices: Targets | None = None
+    tx: Transaction, payment: Payment, amount: int, invoices: Targets | None = None
 ) -> list[Allocation]:
-    """Allocate an amount in cents of a payment or of a credit note, as `apply_payment` does."""
-    receivables = await _open_receivables(tx, source.account_id, invoices)
+    """Allocate an amount in cents of a payment, as `apply_payment` does."""
+    receivables = await _open_receivables(tx, payment.account_id, invoices)
     limits = dict(invoices or ())
     left = amount
     allocations = []
@@ -66,7 +67,7 @@ async def allocate(
         limit = limits.get(receivable.invoice_id)
         cents = min(left, receivable.open_cents, receivable.open_cents if limit is None else limit)
         if cents > 0:
-            allocations.append(await _allocate(tx, receivable, source, cents))
+            allocations.append(await _allocate(tx, receivable, payment, cents))
             left -= cents
     return allocations
 
@@ -166,7 +167,7 @@ async def _open_receivables(
     """The receivables to pay, in the order in which they are paid."""
     rows = Receivable.filter(account_id=account_id, open_cents__gt=0)
     if invoices is None:
-        receivables = await tx.lock_rows(rows)
+        receivables = await tx.lock_rows(rows.filter(disputed_at=None))
         return sorted(receivables, key=lambda each: (each.due_on, each.invoice_id))
     keys = [key for key, _ in invoices]
     receivables = await tx.lock_rows(rows.filter(invoice_id__in=keys))
@@ -174,11 +175,9 @@ async def _open_receivables(
 
 
 async def _allocate(
-    tx: Transaction, receivable: Receivable, source: Payment | Invoice, cents: int
+    tx: Transaction, receivable: Receivable, payment: Payment, cents: int
 ) -> Allocation:
-    is_credit = isinstance(source, Invoice)
     receivable.open_cents -= cents
-    receivable.credited_cents += cents if is_credit else 0
     receivable.settled_at = None if receivable.open_cents else tx.action.at
     if not receivable.open_cents:
         receivable.next_dunning_on = None
@@ -188,14 +187,13 @@ async def _allocate(
         await CompletedDunningStep.filter(invoice_id=receivable.invoice_id).using_db(tx.db).delete()
     await receivable.save(
         using_db=tx.db,
-        update_fields=["open_cents", "credited_cents", "settled_at", "due_on", "next_dunning_on"],
+        update_fields=["open_cents", "settled_at", "due_on", "next_dunning_on"],
     )
     return await Allocation.create(
         using_db=tx.db,
-        account_id=source.account_id,
+        account_id=payment.account_id,
         invoice_id=receivable.invoice_id,
-        payment_id=None if is_credit else source.pk,
-        credit_note_id=source.pk if is_credit else None,
+        payment_id=payment.pk,
         amount_cents=cents,
         created_at=tx.action.at,
     )

@@ -76,10 +76,14 @@ async def send_already_registered(tx: Transaction, user: User) -> Email:
 
 
 async def send_invoice_issued(
-    tx: Transaction, user: User, invoice: Invoice, download_token: str
+    tx: Transaction,
+    user: User,
+    invoice: Invoice,
+    download_token: str,
+    open_amount: Money | None = None,
 ) -> Email:
     """Send an invoice or a credit note: its totals, its PDF (attached when the email is sent) and a
-    signed download link.
+    signed download link. `open_amount` is what is due of an invoice.
     """
     issued_on = day(invoice.issued_on, user.locale)
     link = f"{BASE_URL}/downloads/{download_token}"
@@ -92,6 +96,7 @@ async def send_invoice_issued(
         invoice=invoice,
         credited_number=_credited_number(invoice),
         issued_on=issued_on,
+        open_amount=open_amount,
         stop_link="",
     )
 
@@ -110,6 +115,7 @@ async def send_invoice_to_recipient(
     invoice: Invoice,
     download_token: str,
     recipient_token: str,
+    open_amount: Money | None = None,
 ) -> Email:
     """Send an invoice to a recipient outside the company, with a link to unsubscribe."""
     return await _store(
@@ -125,6 +131,7 @@ async def send_invoice_to_recipient(
         credited_number=_credited_number(invoice),
         issued_on=day(invoice.issued_on, recipient.locale),
         company=_without_links(account.legal_name),
+        open_amount=open_amount,
         stop_link=_page_url("invoices/stop", recipient_token),
     )
 
@@ -218,6 +225,22 @@ async def _send_about_unpaid(
         due_on=day(invoice.due_on, user.locale),
         open_amount=open_amount,
         **params,
+    )
+
+
+async def send_refund_failed(
+    tx: Transaction, user: User, account_id: int, amount: Money, ticket: Ticket
+) -> Email:
+    """Tell a customer that a refund failed, so that its money is on their balance, and in which
+    ticket they can ask for another way.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "refund_failed",
+        account_id=account_id,
+        amount=amount,
+        number=ticket.number,
     )
 
 

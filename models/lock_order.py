@@ -36,12 +36,12 @@ TABLES = (
     "receivable",
     "dunning_step",
     "dispute",
-    "billing_item",
-    "counter",
-    "document_request",
     "ticket",
     "message",
     "file",
+    "billing_item",
+    "counter",
+    "document_request",
     "email",
 )
 STREAMS = ("session", "ticket", "account", "inbox")  # by the part of the key before the colon

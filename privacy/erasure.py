@@ -21,6 +21,7 @@ from tortoise.expressions import Q
 
 from auth import sessions
 from auth.factors.enrolment import turn_off
+from billing.changes.applying import end_purchases
 from mail import emails
 from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.accounts.invitation import Invitation
@@ -128,7 +129,7 @@ async def _start(action: Action, services: ErasureServices, erasure_id: int) -> 
         )
         for membership in await owners.order_by("id"):
             await emails.send_account_erased(tx, membership.user, erasure)
-        await Purchase.end_all(tx, account.pk)
+        await end_purchases(tx, account.pk)
     return erasure
 
 

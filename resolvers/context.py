@@ -9,6 +9,7 @@ from accounts.registry import NoRegistry, Registry
 from accounts.vat_numbers import NoVatService, VatNumberService
 from auth.cookies import Cookies
 from auth.services import AuthServices
+from billing.checkout import CheckoutServices
 from billing.gateways.gateway import Gateway
 from billing.return_urls import ReturnUrls
 from billing.seller import Seller
@@ -47,6 +48,11 @@ class Services:
     customer_space: CustomerSpace = field(default_factory=CustomerSpace)
     return_urls: ReturnUrls = field(default_factory=ReturnUrls)
     delivered: DeliveredPositions = field(default_factory=DeliveredPositions)
+
+    @property
+    def checkout(self) -> CheckoutServices:
+        """The services that payments need."""
+        return CheckoutServices(self.gateway, self.seller, self.auth.signer)
 
 
 _REQUEST_DEPENDENCIES = frozenset({"client_address", "user_agent"})

@@ -281,7 +281,7 @@ def test_an_invalid_seller_file_is_reported_at_start_up(
         ('PMT = "Fixed', 'pmt = "Fixed', "the terms from 2026-01-01 lack PMT in en"),
         ('AAB = "Pas', 'AAB = " "\nother = "Pas', "the terms from 2026-01-01 lack AAB in fr"),
         ('due = "Due', 'owed = "Due', "the terms from 2026-01-01 lack due in en"),
-        ("Paid by card on {day}", "Paid on {date}", "paid in en may contain {day}"),
+        ("Paid on {day}", "Paid on {date}", "paid in en may contain {day}"),
         ('country = "FR"', 'country = "XX"', "country must be in the code list"),
         ('siren = "404833048"', 'siren = "404833049"', "siren is not a valid number"),
         ('"40483304800022"', '"73282932000074"', "the SIRET starts with the SIREN"),

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from billing.checkout import CheckoutServices
 from billing.collection import CONFIRMATION_PATH
 from billing.payment_confirmation import begin_confirmation, payment_of
 from models.billing.payment import Payment, PaymentStatus
@@ -52,13 +51,9 @@ class _ConfirmationPage:
         payment = await self._payment(request)
         if payment is None:
             return not_found(request)
-        services = self.services
-        checkout_services = CheckoutServices(
-            services.gateway, services.seller, services.auth.signer
-        )
-        action = page_action(request, services)
+        action = page_action(request, self.services)
         try:
-            payment = await begin_confirmation(action, checkout_services, payment)
+            payment = await begin_confirmation(action, self.services.checkout, payment)
         except Refusal:
             return page_response(request, _UNAVAILABLE_PAGE, 503)
         if payment.status is not PaymentStatus.REQUIRES_ACTION or not payment.confirmation_url:

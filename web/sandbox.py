@@ -4,13 +4,13 @@ them to confirm. GET changes nothing.
 
 import re
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from billing import checkout, payment_methods
-from billing.checkout import CheckoutServices
 from billing.gateways.gateway import SetupStatus
 from billing.gateways.sandbox import METHODS, Sandbox
 from models.billing.money import Money
@@ -32,6 +32,8 @@ from web.page import (
 
 _REFERENCE_PATTERN = re.compile(r"sandbox_[A-Za-z0-9_-]{1,56}")
 _DECISIONS = {"approve": True, "refuse": False}
+_EXPIRE = "expire"
+_CHARGE_DECISIONS = (*_DECISIONS, _EXPIRE)
 
 
 def routes(services: Services) -> list[Route]:
@@ -53,10 +55,10 @@ class _BankPage:
     sandbox: Sandbox
 
     async def show(self, request: Request) -> Response:
-        """Show what is asked and two buttons, or the earlier decision."""
-        if charge := await _find_charge(request):
+        """Show what is asked and a button for each outcome, or the earlier decision."""
+        if charge := await _find(request, SandboxCharge):
             return _charge_page(request, charge)
-        setup = await _find_setup(request)
+        setup = await _find(request, SandboxSetup)
         return _setup_page(request, setup) if setup else not_found(request)
 
     async def submit(self, request: Request) -> Response:
@@ -65,34 +67,34 @@ class _BankPage:
         if form is None:
             return too_large(request)
         choice = form.get("outcome", "")
-        if await _find_charge(request):
-            if choice not in _DECISIONS:
+        if charge := await _find(request, SandboxCharge):
+            if choice not in _CHARGE_DECISIONS:
                 return page_response(request, UNREADABLE_FORM_PAGE, 400)
-            return await self._decide_charge(request, _DECISIONS[choice])
-        setup = await _find_setup(request)
+            return await self._decide_charge(request, charge, choice)
+        setup = await _find(request, SandboxSetup)
         if setup is None:
             return not_found(request)
         if choice not in _DECISIONS and (
             choice not in METHODS or METHODS[choice].kind is not setup.kind
         ):
             return page_response(request, UNREADABLE_FORM_PAGE, 400)
-        return await self._decide_setup(request, choice)
+        return await self._decide_setup(request, setup.reference, choice)
 
-    async def _decide_charge(self, request: Request, is_approved: bool) -> Response:
-        charge = await self.sandbox.decide(request.path_params["reference"], is_approved)
-        if charge is None:
-            return not_found(request)
-        services = self.services
+    async def _decide_charge(
+        self, request: Request, charge: SandboxCharge, choice: str
+    ) -> Response:
+        if choice == _EXPIRE:
+            await self.sandbox.cancel(charge.reference)
+        else:
+            await self.sandbox.decide(charge.reference, _DECISIONS[choice])
         payment = await Payment.get_or_none(provider_reference=charge.reference)
         if payment:
-            checkout_services = CheckoutServices(
-                services.gateway, services.seller, services.auth.signer
-            )
-            await checkout.refresh(page_action(request, services), checkout_services, payment)
+            action = page_action(request, self.services)
+            await checkout.refresh(action, self.services.checkout, payment)
+        await charge.refresh_from_db()
         return _charge_page(request, charge)
 
-    async def _decide_setup(self, request: Request, choice: str) -> Response:
-        reference = request.path_params["reference"]
+    async def _decide_setup(self, request: Request, reference: str, choice: str) -> Response:
         setup = (
             await self.sandbox.decide_setup(reference, _DECISIONS[choice])
             if choice in _DECISIONS
@@ -104,25 +106,17 @@ class _BankPage:
         if method:
             action = page_action(request, self.services)
             await payment_methods.refresh(action, self.services.gateway, method)
-        return _setup_page(request, setup)
+        return _setup_page(request, setup, is_refused=choice in METHODS)
 
 
-async def _find_charge(request: Request) -> SandboxCharge | None:
+Record = TypeVar("Record", SandboxCharge, SandboxSetup)
+
+
+async def _find(request: Request, model: type[Record]) -> Record | None:
     reference = request.path_params["reference"]
-    return (
-        await SandboxCharge.get_or_none(reference=reference)
-        if _REFERENCE_PATTERN.fullmatch(reference)
-        else None
-    )
-
-
-async def _find_setup(request: Request) -> SandboxSetup | None:
-    reference = request.path_params["reference"]
-    return (
-        await SandboxSetup.get_or_none(reference=reference)
-        if _REFERENCE_PATTERN.fullmatch(reference)
-        else None
-    )
+    if not _REFERENCE_PATTERN.fullmatch(reference):
+        return None
+    return await model.get_or_none(reference=reference)
 
 
 def _charge_page(request: Request, charge: SandboxCharge) -> Response:
@@ -132,16 +126,21 @@ def _charge_page(request: Request, charge: SandboxCharge) -> Response:
         title,
         content,
         Money(charge.amount_cents).formatted(language(request).value),
-        _BUTTONS if is_pending else (),
+        _CHARGE_BUTTONS if is_pending else (),
         _("Sandbox bank"),
         continues=not is_pending and charge.return_url is None,
     )
     return _with_return_link(request, page, None if is_pending else charge.return_url)
 
 
-def _setup_page(request: Request, setup: SandboxSetup) -> Response:
+def _setup_page(request: Request, setup: SandboxSetup, *, is_refused: bool = False) -> Response:
+    """`is_refused` is whether a method was chosen just now. When another one has to be chosen,
+    that one can't be saved.
+    """
     status = SetupStatus(setup.status)
     title, content = _SETUP_TEXTS[status]
+    if is_refused and status is SetupStatus.REQUIRES_METHOD:
+        title, content = _REFUSED_METHOD
     buttons: tuple[tuple[str, Translatable], ...] = (
         _BUTTONS if status is SetupStatus.REQUIRES_ACTION else ()
     )
@@ -163,6 +162,11 @@ def _with_return_link(request: Request, page: Page, return_url: str | None) -> R
 
 
 _BUTTONS = (("approve", _("Approve")), ("refuse", _("Decline")))
+_CHARGE_BUTTONS = (*_BUTTONS, (_EXPIRE, _("Let it expire")))
+_REFUSED_METHOD = (
+    _("This payment method can’t be saved"),
+    _("Choose another one."),
+)
 _NO_MONEY = _("This is a sandbox bank. No money changes hands.")
 _CHARGE_TEXTS = {
     PaymentStatus.REQUIRES_ACTION: (_("Do you confirm this payment to CAMCHA?"), _NO_MONEY),
@@ -222,6 +226,7 @@ _METHOD_LABELS = {
     "pm_sandbox_processing": _("Card whose payments take a minute"),
     "pm_sandbox_processing_declined": _("Card that is declined after a minute"),
     "pm_sandbox_unrefundable": _("Card that can’t be refunded"),
+    "pm_sandbox_refund_returned": _("Card whose refunds come back after a minute"),
     "pm_sandbox_debit": _("Bank account that pays"),
     "pm_sandbox_debit_declined": _("Bank account without sufficient funds"),
     "pm_sandbox_wallet": _("Wallet"),

@@ -15,7 +15,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from billing import provider_events
-from billing.checkout import CheckoutServices
 from billing.gateways.gateway import SignatureInvalid
 from models.action import Action
 from models.billing.provider_event import ProviderEvent
@@ -66,12 +65,8 @@ class _WebhookEndpoint:
         return response
 
     async def _handle(self, event: ProviderEvent) -> None:
-        services = self.services
         if not await Installation.is_held():
-            checkout_services = CheckoutServices(
-                services.gateway, services.seller, services.auth.signer
-            )
-            await provider_events.handle(self._action(), checkout_services, event)
+            await provider_events.handle(self._action(), self.services.checkout, event)
 
     def _action(self) -> Action:
         return Action(None, self.services.clock.now(), self.services.hub)

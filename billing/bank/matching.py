@@ -8,7 +8,8 @@ answer:
    open on one of that customer's invoices, or on all of them together.
 
 Everything else waits for a person, who matches it with invoices or with a customer's balance, or
-sets it aside. A reversed line takes its payment back, so that the invoices are open again.
+sets it aside. So does money for invoices of which nothing is open, once their purchase has ended. A
+reversed line takes its payment back, so that the invoices are open again.
 
 A line becomes at most one payment: it is locked first, before the rows of the customer
 (models/lock_order.py), and the payment's reference at the provider is the line.
@@ -29,6 +30,7 @@ from models.billing.errors import BillingErrorCode
 from models.billing.invoice import DocumentType, Invoice
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind
+from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
@@ -177,11 +179,20 @@ async def _match_invoices(
     keys = [invoice.pk for invoice in invoices]
     receivables = await Receivable.filter(invoice_id__in=keys).using_db(tx.db)
     open_cents = sum(receivable.open_cents for receivable in receivables)
+    if not open_cents and await _have_ended(tx, invoices):
+        return BankLineProblem.PURCHASE_ENDED
     is_exact = open_cents == line.amount_cents
     if not is_exact and not has_check_digits:
         return BankLineProblem.AMOUNT_DIFFERS
     rule = BankLineMatch.REFERENCE_AND_AMOUNT if is_exact else BankLineMatch.REFERENCE
     return Match(account_id, tuple((key, None) for key in keys), rule)
+
+
+async def _have_ended(tx: Transaction, invoices: Sequence[Invoice]) -> bool:
+    """Whether all purchases of these invoices have ended, so that a payment has nothing to pay."""
+    purchases = Purchase.filter(pk__in=[invoice.purchase_id or 0 for invoice in invoices])
+    statuses = {purchase.status for purchase in await purchases.using_db(tx.db)}
+    return bool(statuses) and statuses <= {PurchaseStatus.CANCELED, PurchaseStatus.EXPIRED}
 
 
 async def _match_iban(tx: Transaction, line: BankLine) -> Match | None:
@@ -266,12 +277,18 @@ async def _match_reversal(tx: Transaction, line: BankLine) -> bool:
     line = lines[line.pk]
     if line.status is not BankLineStatus.NEW:
         return False
-    if original is None:
+    if original is None or await _was_refunded(tx, original):
         line.status, line.problem = BankLineStatus.UNMATCHED, BankLineProblem.ORIGINAL_NOT_FOUND
         await line.save(using_db=tx.db)
         return False
     await _reverse(tx, line, lines[original.pk])
     return True
+
+
+async def _was_refunded(tx: Transaction, line: BankLine) -> bool:
+    """Whether a part of the payment that a line became was sent back already."""
+    payment = await Payment.get_or_none(pk=line.payment_id or 0, using_db=tx.db)
+    return payment is not None and payment.refunded_cents > 0
 
 
 def _decided(line: BankLine, field: str) -> Refusal:
@@ -340,6 +357,9 @@ async def _reverse_payment(tx: Transaction, payment_id: int) -> None:
     payment = await Payment.get(pk=payment_id, using_db=tx.db)
     await tx.lock(Account, payment.account_id)
     payment = await tx.lock(Payment, payment_id)
+    if payment.refunded_cents:
+        message = _("A part of this payment was refunded. Mark the refund as failed first.")
+        raise Refusal(BillingErrorCode.BANK_LINE_DECIDED, "input", "lineId", message=message)
     await settlement.reverse_payment(tx, payment, payment.amount_cents)
 
 

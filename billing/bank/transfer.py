@@ -8,12 +8,13 @@ any other. By default nobody gets a service on the promise to pay for it.
 from dataclasses import dataclass
 from datetime import date
 
+from billing.balance import shares_for
 from billing.bank.account import BankAccount
 from billing.bank.reference import payment_reference
 from billing.bank.terms import TransferTerms
-from billing.checkout import CheckoutServices, leave_confirmations, prepare_first_invoice
+from billing.checkout import CheckoutServices, cancel_confirmations, prepare_first_invoice
 from billing.invoicing import finalise
-from billing.settlement import start_purchase
+from billing.settlement import restore, start_purchase
 from models.accounts.account import Account
 from models.action import Action
 from models.billing.audit_actions import BillingAuditAction
@@ -61,7 +62,7 @@ async def pay_by_transfer(
     action: Action, services: CheckoutServices, purchase: Purchase, key: str
 ) -> Invoice:
     """Issue the unpaid first invoice of a purchase whose billing details are confirmed. A repeat of
-    the key returns the same invoice. A payment that waits for the bank's confirmation is left.
+    the key returns the same invoice. A payment that waits for the bank's confirmation is canceled.
 
     Raises TRANSFER_UNAVAILABLE, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH and INVOICE_NOT_POSSIBLE.
     """
@@ -76,12 +77,13 @@ async def pay_by_transfer(
         name = "purchasePayByTransfer"
         if earlier_id := await earlier_result(tx, owner, name, key, purchase.pk):
             return await Invoice.get(pk=earlier_id, using_db=tx.db)
-        await leave_confirmations(tx, purchase)
+        await cancel_confirmations(tx, purchase)
         purchase.require_payable(action.at)
         if draft is None or draft.profile_id != purchase.billing_profile_id:
             raise TransactionConflict("the purchase changed")
         payments = await tx.lock_rows(Payment.filter(purchase_id=purchase.pk))
-        invoice = await finalise(tx, draft)
+        balance = await shares_for(tx, purchase.account_id, draft.gross_cents)
+        invoice = await finalise(tx, draft, balance=balance)
         for payment in payments:
             # Money that one of them brings late is for this invoice, not for another one.
             payment.invoice_draft, payment.invoice_id = None, invoice.pk
@@ -89,6 +91,7 @@ async def pay_by_transfer(
         if terms.starts_later:
             purchase.expires_at = None
             await purchase.transition_to(tx, PurchaseStatus.PAYMENT_PENDING)
+            await restore(tx, {purchase.pk: purchase})  # the balance may have paid all of it
         else:
             await start_purchase(tx, purchase, invoice.issued_on, draft.months or 1)
         await store_result(tx, owner, name, key, invoice.pk)

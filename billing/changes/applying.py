@@ -14,7 +14,7 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
 from models.billing.payment import Payment
-from models.billing.purchase import Purchase
+from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import (
     PurchaseChange,
     PurchaseChangeKind,
@@ -135,3 +135,23 @@ async def resume_by_itself(tx: Transaction, purchase: Purchase) -> None:
     tx.audit(
         BillingAuditAction.PURCHASE_CHANGE_APPLY, purchase, kind=change.kind.value, change=change.pk
     )
+
+
+async def end_purchases(tx: Transaction, account_id: int) -> None:
+    """End the purchases of an account, which is locked, cancel their pending changes, and discard
+    its drafts.
+    """
+    left = Purchase.filter(account_id=account_id).exclude(status=PurchaseStatus.CANCELED)
+    purchases = await tx.lock_rows(left)
+    pending = PurchaseChange.filter(
+        purchase_id__in=[purchase.pk for purchase in purchases], applied_at=None, canceled_at=None
+    )
+    await cancel_changes(tx, await tx.lock_rows(pending) if purchases else [])
+    for purchase in purchases:
+        if purchase.activated_at:
+            await purchase.end(tx, tx.action.day)
+            tx.audit(BillingAuditAction.PURCHASE_END, purchase)
+        else:
+            purchase.canceled_at, purchase.expires_at = tx.action.at, None
+            await purchase.transition_to(tx, PurchaseStatus.CANCELED)
+            tx.audit(BillingAuditAction.PURCHASE_DISCARD, purchase)

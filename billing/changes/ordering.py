@@ -28,9 +28,9 @@ from billing.checkout import (
     refresh,
     require_total,
 )
-from billing.collection import issue_unpaid
+from billing.collection import issue
 from billing.invoicing import InvoiceDraft, prepare
-from billing.renewals import chargeable_method
+from billing.payment_methods import chargeable_method
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
@@ -242,7 +242,7 @@ async def _collect(
     if (method is None) is not prepared.by_transfer:
         raise TransactionConflict("the payment method changed")
     if method is None:
-        invoice = await issue_unpaid(tx, purchase, prepared.draft)
+        invoice = await issue(tx, purchase, prepared.draft)
         await take_effect(tx, purchase, change, pending, invoice)
         return
     await Payment.create(

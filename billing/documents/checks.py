@@ -25,7 +25,7 @@ _DIRECTORY_ADDRESS = re.compile(r"[A-Za-z0-9+\-_.]{1,125}")  # BR-FR-23, BR-FR-2
 _EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _VAT_PREFIXES = COUNTRY_CODES | {"EL"}
 _TRANSFERS = (30, 58)
-_MEANS = (*_TRANSFERS, 1, 48, 54, 59, 68)
+_MEANS = (*_TRANSFERS, 1, 48, 54, 59, 68, 97)
 _MAX_DIGITS = 19  # of an amount or a quantity (BR-FR-DEC-01, BR-FR-DEC-02)
 
 

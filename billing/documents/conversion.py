@@ -7,7 +7,7 @@ from models.billing.payment_method import PaymentKind, PaymentMethod
 from models.billing.tax import is_verified
 
 # UNTDID 4461 (BT-81).
-NOT_DEFINED, CARD, SEPA_TRANSFER, DIRECT_DEBIT, ONLINE_PAYMENT = 1, 48, 58, 59, 68
+NOT_DEFINED, CARD, SEPA_TRANSFER, DIRECT_DEBIT, ONLINE_PAYMENT, BALANCE = 1, 48, 58, 59, 68, 97
 
 
 def buyer_party(profile: BillingProfile, email: str = "") -> Party:
@@ -37,16 +37,23 @@ def _address(profile: BillingProfile, prefix: str) -> Address:
 
 
 def paid_means(
-    payment: Payment, method: PaymentMethod | None = None, iban: str = "", bic: str = ""
+    payment: Payment,
+    method: PaymentMethod | None = None,
+    iban: str = "",
+    bic: str = "",
+    creditor_identifier: str = "",
 ) -> PaymentMeans:
     """How an invoice was paid. `method` is the saved means that was charged, if any; the IBAN and
-    BIC are those of the account that received a transfer, which EN 16931 requires (BR-61).
+    BIC are those of the account that received a transfer, which EN 16931 requires (BR-61), and the
+    creditor identifier is that of a direct debit.
     """
     match payment.kind:
         case PaymentKind.CARD:
             return PaymentMeans(code=CARD, card_last4=payment.last_four or "")
         case PaymentKind.DIRECT_DEBIT:
-            return direct_debit_means(method) if method else PaymentMeans(code=DIRECT_DEBIT)
+            if method is None:
+                return PaymentMeans(code=DIRECT_DEBIT)
+            return direct_debit_means(method, creditor_identifier)
         case PaymentKind.WALLET:
             return PaymentMeans(code=ONLINE_PAYMENT, information=payment.brand or "")
     return transfer_means(iban, bic) if iban else PaymentMeans(code=NOT_DEFINED)
@@ -65,3 +72,8 @@ def direct_debit_means(method: PaymentMethod, creditor_identifier: str = "") -> 
 def transfer_means(iban: str, bic: str, reference: str = "") -> PaymentMeans:
     """The account to which an invoice is paid, and the reference to quote (ISO 11649)."""
     return PaymentMeans(code=SEPA_TRANSFER, iban=iban, bic=bic, reference=reference)
+
+
+def balance_means() -> PaymentMeans:
+    """The customer's balance: earlier payments that had something left."""
+    return PaymentMeans(code=BALANCE)

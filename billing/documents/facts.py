@@ -148,7 +148,7 @@ class Original:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentMeans:
     """How to pay, or how it was paid. Codes (UNTDID 4461): 30 credit transfer, 48 card, 58 SEPA
-    credit transfer, 59 SEPA direct debit, 68 online payment.
+    credit transfer, 59 SEPA direct debit, 68 online payment, 97 the customer's balance.
 
     `reference` is what the payer quotes (ISO 11649), `information` the name of a payment service.
     Of the payer's account and card only the last four digits are known.

@@ -62,6 +62,7 @@ MEANS = {
     58: _("SEPA credit transfer"),
     59: _("SEPA direct debit"),
     68: _("Online payment"),
+    97: _("Your balance with us"),
 }
 # What the mentions in French mean, for readers of English.
 EXPLANATIONS = {

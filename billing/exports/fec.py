@@ -57,6 +57,7 @@ _LABELS = {
     "payment": _("Payment received"),
     "payment_reversed": _("Payment reversed"),
     "refund": _("Refund"),
+    "refund_failed": _("Refund returned"),
 }
 
 

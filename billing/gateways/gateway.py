@@ -68,7 +68,7 @@ class Outcome:
     """The state of a charge: its status, the provider's reference, and what the customer has to do
     or know.
 
-    The customer confirms at `confirmation_url`, or in the provider's script with `client_secret`.
+    The customer confirms at `confirmation_url`.
     """
 
     status: PaymentStatus
@@ -77,7 +77,6 @@ class Outcome:
     decline_code: str | None = None
     brand: str | None = None
     last_four: str | None = None
-    client_secret: str | None = None
 
 
 @dataclass(frozen=True)
@@ -213,13 +212,20 @@ class Gateway(Protocol):
         consent: Consent | None = None,
     ) -> Setup:
         """Begin to save a method for charges without the customer, once per key. With a token, the
-        provider is asked to save that method at once. Raises RequestRejected for an unknown method
-        or a kind that it doesn't have.
+        provider is asked to save that method at once, and a refusal is final: DECLINED. Without
+        one, the customer can try another method after a refusal. Raises RequestRejected for an
+        unknown method or a kind that it doesn't have.
         """
         ...
 
     async def find_setup(self, reference: str) -> Setup | None:
         """The setup with this reference, None if there is none."""
+        ...
+
+    async def cancel_setup(self, reference: str) -> Setup | None:
+        """Cancel a setup, so that the customer can't finish it any more. Returns one that SUCCEEDED
+        or is PROCESSING as it is, and None if there is none.
+        """
         ...
 
     async def find_method(self, method: str) -> MethodDetails | None:
@@ -254,7 +260,7 @@ class Gateway(Protocol):
     async def confirm(self, reference: str, method: str, return_url: str | None = None) -> Outcome:
         """Begin the customer's confirmation of an off-session charge that REQUIRES_ACTION, now that
         they are there. Returns any other charge as it is. Raises RequestRejected for an unknown
-        one.
+        one, and for a method that was removed.
         """
         ...
 

@@ -43,12 +43,14 @@ from models.database.sql import execute
 PROCESSING_TIME = timedelta(minutes=1)
 _TOLERANCE = timedelta(seconds=300)  # of a notification's age
 _CARD_LIFETIME_YEARS = 3
+_REFUND_FAILURE = "expired_or_canceled_card"
 
 
 @dataclass(frozen=True)
 class SandboxMethod:
     """What a payment method does: when it is saved, charged with and without the customer, and
-    refunded. `settles` is what becomes of a charge that is processed.
+    refunded. `settles` is what becomes of a charge that is processed. With `returns_refunds`, the
+    customer's bank returns refunds after they succeeded.
     """
 
     kind: PaymentKind = PaymentKind.CARD
@@ -60,6 +62,7 @@ class SandboxMethod:
     settles: PaymentStatus = PaymentStatus.SUCCEEDED
     decline_code: str | None = None
     refund: RefundStatus = RefundStatus.SUCCEEDED
+    returns_refunds: bool = False
     is_expiring: bool = False
 
     def charged(self, *, off_session: bool) -> PaymentStatus:
@@ -120,6 +123,7 @@ METHODS = {
         decline_code=INSUFFICIENT_FUNDS,
     ),
     "pm_sandbox_unrefundable": SandboxMethod(last_four="5126", refund=RefundStatus.FAILED),
+    "pm_sandbox_refund_returned": SandboxMethod(last_four="7726", returns_refunds=True),
     "pm_sandbox_debit": _debit("3000", PaymentStatus.SUCCEEDED),
     "pm_sandbox_debit_declined": _debit("3001", PaymentStatus.DECLINED),
     "pm_sandbox_wallet": SandboxMethod(
@@ -172,13 +176,19 @@ class Sandbox:
         )
         setup = await SandboxSetup.get(key=key)
         if method:
-            setup = await self.choose_method(setup.reference, method) or setup
+            setup = await self._save(setup.reference, method) or setup
         return self._setup(setup)
 
     async def choose_method(self, reference: str, method: str) -> SandboxSetup | None:
-        """Store the method that the customer chose to save; only the first one counts. Returns the
-        setup, None if there is none. Raises RequestRejected for an unknown method.
+        """Store the method that the customer chose to save; only the first one that can be saved
+        counts. Returns the setup, None if there is none. Raises RequestRejected for an unknown
+        method.
         """
+        if _behaviour(method).setup is SetupStatus.DECLINED:
+            return await SandboxSetup.get_or_none(reference=reference)
+        return await self._save(reference, method)
+
+    async def _save(self, reference: str, method: str) -> SandboxSetup | None:
         behaviour = _behaviour(method)
         await SandboxSetup.filter(
             reference=reference, status=SetupStatus.REQUIRES_METHOD.value
@@ -209,6 +219,13 @@ class Sandbox:
     async def find_setup(self, reference: str) -> Setup | None:
         setup = await SandboxSetup.get_or_none(reference=reference)
         return self._setup(setup) if setup else None
+
+    async def cancel_setup(self, reference: str) -> Setup | None:
+        waiting = (SetupStatus.REQUIRES_METHOD.value, SetupStatus.REQUIRES_ACTION.value)
+        await SandboxSetup.filter(reference=reference, status__in=waiting).update(
+            status=SetupStatus.CANCELED.value
+        )
+        return await self.find_setup(reference)
 
     def _setup(self, setup: SandboxSetup) -> Setup:
         status = SetupStatus(setup.status)
@@ -242,9 +259,7 @@ class Sandbox:
         off_session: bool = False,
         return_url: str | None = None,
     ) -> Outcome:
-        behaviour = _behaviour(method)
-        if "." in method and await self.find_method(method) is None:
-            raise RequestRejected(method)
+        behaviour = await self._require_charging(method)
         status = behaviour.charged(off_session=off_session)
         is_processing = status is PaymentStatus.PROCESSING
         await execute(
@@ -261,6 +276,12 @@ class Sandbox:
             self._clock.now() + PROCESSING_TIME if is_processing else None,
         )
         return self._outcome(await SandboxCharge.get(key=key))
+
+    async def _require_charging(self, method: str) -> SandboxMethod:
+        """What a method does. Raises RequestRejected for one that is unknown or removed."""
+        if "." in method and await self.find_method(method) is None:
+            raise RequestRejected(method)
+        return _behaviour(method)
 
     async def find(self, key: str, reference: str | None = None) -> Outcome | None:
         charge = await SandboxCharge.get_or_none(key=key)
@@ -297,6 +318,7 @@ class Sandbox:
         return await SandboxCharge.get_or_none(reference=reference)
 
     async def confirm(self, reference: str, method: str, return_url: str | None = None) -> Outcome:
+        await self._require_charging(method)
         await SandboxCharge.filter(
             reference=reference, status=PaymentStatus.REQUIRES_ACTION
         ).update(return_url=return_url)
@@ -331,19 +353,20 @@ class Sandbox:
 
     async def refund(self, key: str, reference: str, amount_cents: int) -> RefundOutcome:
         charge = await self._charge(reference)
-        refund = _behaviour(charge.method).refund
-        has_failed = refund is RefundStatus.FAILED
+        behaviour = _behaviour(charge.method)
+        has_failed = behaviour.refund is RefundStatus.FAILED
         await execute(
             "INSERT INTO sandbox_refund (key, reference, charge_reference, amount_cents, status, "
-            "failure_code) SELECT ?, ?, reference, ?, ?, ? FROM sandbox_charge "
+            "failure_code, fails_at) SELECT ?, ?, reference, ?, ?, ?, ? FROM sandbox_charge "
             "WHERE reference = ? AND status = 'SUCCEEDED' AND amount_cents - ? >= "
             "(SELECT COALESCE(SUM(amount_cents), 0) FROM sandbox_refund "
             "WHERE charge_reference = ? AND status <> 'FAILED') ON CONFLICT (key) DO NOTHING",
             key,
             f"sandbox_refund_{token_urlsafe(18)}",
             amount_cents,
-            refund.value,
-            "expired_or_canceled_card" if has_failed else None,
+            behaviour.refund.value,
+            _REFUND_FAILURE if has_failed else None,
+            self._clock.now() + PROCESSING_TIME if behaviour.returns_refunds else None,
             reference,
             amount_cents,
             reference,
@@ -354,6 +377,9 @@ class Sandbox:
         return outcome
 
     async def find_refund(self, key: str, reference: str) -> RefundOutcome | None:
+        await SandboxRefund.filter(key=key, fails_at__lte=self._clock.now()).update(
+            status=RefundStatus.FAILED, failure_code=_REFUND_FAILURE, fails_at=None
+        )
         refund = await SandboxRefund.get_or_none(key=key, charge_reference=reference)
         return (
             RefundOutcome(refund.status, refund.reference, refund.failure_code) if refund else None

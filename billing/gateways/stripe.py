@@ -12,6 +12,7 @@
 
 from calendar import monthrange
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Any, TypeVar
 
@@ -42,6 +43,7 @@ from models.operations.installation import Installation
 
 API_URL = "https://api.stripe.com"
 KEY = "camcha_key"  # the name of our key in metadata
+_METHOD = "camcha_method"  # the name of the token from which a method is saved
 _TIMEOUT_SECONDS = 30.0
 _RETRIES = 1
 _CURRENCY = "eur"
@@ -157,7 +159,7 @@ class StripeGateway:
             "customer": customer,
             "usage": "off_session",
             "payment_method_types": [_TYPES[kind]],
-            "metadata": {KEY: key},
+            "metadata": {KEY: key} | ({_METHOD: method} if method else {}),
         }
         intent = await _call(self._api.setup_intents.create_async(params, _options(key)))
         # A repeat returns the first response, which may be out of date.
@@ -198,6 +200,11 @@ class StripeGateway:
         except RequestRejected:
             return None
 
+    async def cancel_setup(self, reference: str) -> Setup | None:
+        with suppress(RequestRejected):  # it can't be canceled any more
+            await _call(self._api.setup_intents.cancel_async(reference))
+        return await self.find_setup(reference)
+
     async def _setup(self, intent: Any) -> Setup:
         status, error = _SETUP_STATUSES[intent.status], _get(intent, "last_setup_error")
         code = _decline_code(error) if error else None
@@ -208,7 +215,8 @@ class StripeGateway:
             mandate = await self._mandate_reference(_get(intent, "mandate"))
             method = _with_mandate(method, mandate) if mandate else method
             return Setup(status, intent.id, method=method)
-        if status is SetupStatus.REQUIRES_METHOD and code:
+        # In Stripe's script, the customer corrects a mistyped number or takes another card.
+        if status is SetupStatus.REQUIRES_METHOD and code and _get(intent.metadata, _METHOD):
             return Setup(SetupStatus.DECLINED, intent.id, decline_code=code)
         return Setup(
             status,
@@ -349,7 +357,6 @@ class StripeGateway:
             else None,
             brand=details.brand if details else None,
             last_four=details.last_four if details else None,
-            client_secret=intent.client_secret if status is PaymentStatus.REQUIRES_ACTION else None,
         )
 
     async def _details_of(self, intent: Any, error: Any) -> MethodDetails | None:

@@ -130,7 +130,10 @@ class BillingAuditAction(AuditAction):
         "purchase.pay_by_transfer",
         "The invoice of a purchase was issued, to be paid by bank transfer.",
     )
-    REFUND_CHANGE = "refund.change", "The payment provider completed or refused a refund."
+    REFUND_CHANGE = (
+        "refund.change",
+        "A refund was made, refused, or returned by the customer's bank.",
+    )
     PURCHASE_END = "purchase.end", "A purchase ended."
     PURCHASE_RENEW = "purchase.renew", "A period of a purchase was billed (`period_index`)."
     PURCHASE_CANCEL = (

@@ -60,6 +60,7 @@ class BankLineProblem(StrEnum):
     POSSIBLE_DUPLICATE = "POSSIBLE_DUPLICATE"
     ORIGINAL_NOT_FOUND = "ORIGINAL_NOT_FOUND"
     UNDONE = "UNDONE"
+    PURCHASE_ENDED = "PURCHASE_ENDED"
 
 
 def _sees_bank(viewer: "Viewer") -> bool:
@@ -123,7 +124,9 @@ class BankLine(Model):
     counterparty_iban = fields.CharField(max_length=34, default="", db_index=True)
     return_reason = fields.CharField(max_length=35, default="")
     status = fields.CharEnumField(BankLineStatus, max_length=20, default=BankLineStatus.NEW)
-    problem: Any = fields.CharEnumField(BankLineProblem, max_length=20, null=True)
+    problem: Any = fields.CharEnumField(
+        BankLineProblem, max_length=20, null=True, description="problem"
+    )
     match: Any = fields.CharEnumField(BankLineMatch, max_length=20, null=True)
     account: fields.ForeignKeyNullableRelation["Account"] = fields.ForeignKeyField(
         "models.Account",

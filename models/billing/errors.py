@@ -107,10 +107,6 @@ class BillingErrorCode(ErrorCode):
         "REFUND_REQUIRED",
         _("A part of this was already paid. Choose whether to refund it or keep it as a balance."),
     )
-    REFUND_NOT_POSSIBLE = (
-        "REFUND_NOT_POSSIBLE",
-        _("This was paid by bank transfer, which can’t be refunded here. Keep it as a balance."),
-    )
     NOT_DISPUTABLE = (
         "NOT_DISPUTABLE",
         _("A credit note can’t be disputed. Choose an invoice."),

@@ -48,7 +48,7 @@ class PaymentMethod(Model):
         "models.Account", related_name="payment_methods", on_delete=fields.RESTRICT
     )
     provider = fields.CharField(max_length=20)
-    token = fields.CharField(max_length=255)
+    token = fields.CharField(max_length=255, db_index=True)
     kind = fields.CharEnumField(
         PaymentKind, max_length=20, default=PaymentKind.CARD, description="kind of means"
     )
@@ -97,16 +97,6 @@ class PaymentMethod(Model):
             if viewer.account and viewer.is_buyer
             else cls.filter(id=None)
         )
-
-    @classmethod
-    def active_of(cls, account_id: int) -> QuerySet["PaymentMethod"]:
-        """The methods of an account that can be charged."""
-        return cls.filter(account_id=account_id, status=PaymentMethodStatus.ACTIVE)
-
-    @classmethod
-    def default_of(cls, account_id: int) -> QuerySet["PaymentMethod"]:
-        """The method of an account that is charged when a purchase has none of its own."""
-        return cls.active_of(account_id).filter(is_default=True)
 
     def expires_within(self, day: date, days: int) -> bool:
         """Whether it expires within this number of days."""

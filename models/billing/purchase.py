@@ -338,19 +338,6 @@ class Purchase(Model):
             purchase.skip_past_periods(price.interval.months, tx.action.day)
             await purchase.save(using_db=tx.db, update_fields=["next_period_index", "bills_on"])
 
-    @classmethod
-    async def end_all(cls, tx: Transaction, account_id: int) -> None:
-        """End the purchases and discard the drafts of an account, which is locked."""
-        left = cls.filter(account_id=account_id).exclude(status=PurchaseStatus.CANCELED)
-        for purchase in await tx.lock_rows(left):
-            if purchase.activated_at:
-                await purchase.end(tx, tx.action.day)
-                tx.audit(BillingAuditAction.PURCHASE_END, purchase)
-            else:
-                purchase.canceled_at, purchase.expires_at = tx.action.at, None
-                await purchase.transition_to(tx, PurchaseStatus.CANCELED)
-                tx.audit(BillingAuditAction.PURCHASE_DISCARD, purchase)
-
     async def end(self, tx: Transaction, day: date) -> None:
         """End the purchase on a day, from which on it doesn't renew."""
         self.canceled_at = self.canceled_at or tx.action.at

@@ -9,16 +9,18 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.billing.money import Money
+from models.identity.user import Staff
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
+    from models.billing.bank import BankLine
     from models.billing.invoice import Invoice
     from models.billing.payment import Payment
     from models.viewer import Viewer
 
 
 class RefundStatus(StrEnum):
-    """The status of a refund. SUCCEEDED and FAILED are final."""
+    """The status of a refund. FAILED is final, and SUCCEEDED unless the money comes back."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
@@ -26,7 +28,7 @@ class RefundStatus(StrEnum):
 
 
 class RefundDestination(StrEnum):
-    """What becomes of the part of a credit note that was already paid. NONE if nothing was."""
+    """What happens to the part of a credit note that was already paid. NONE if nothing was."""
 
     NONE = "NONE"
     PAYMENT = "PAYMENT"
@@ -34,8 +36,10 @@ class RefundDestination(StrEnum):
 
 
 class Refund(Model):
-    """One refund of a payment, for a credit note. The sum of a payment's refunds never exceeds
-    it.
+    """One refund of a payment, for a credit note. The sum of a payment's refunds never exceeds it.
+
+    `next_check_at` is when the provider is asked next, null when its answer is final. What was paid
+    by transfer is transferred back by an operator, to the account in `bank_line`.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -52,18 +56,23 @@ class Refund(Model):
         db_index=True,
         on_delete=fields.RESTRICT,
     )
+    bank_line: fields.ForeignKeyNullableRelation["BankLine"] = fields.ForeignKeyField(
+        "models.BankLine", null=True, related_name=False, on_delete=fields.RESTRICT
+    )
     amount_cents = fields.BigIntField()
     status = fields.CharEnumField(
         RefundStatus, max_length=20, default=RefundStatus.PENDING, description="status"
     )
-    provider_reference = fields.CharField(max_length=255, null=True)
+    provider_reference = fields.CharField(max_length=255, null=True, db_index=True)
     failure_code = fields.CharField(max_length=60, null=True)
     created_at: datetime = fields.DatetimeField()
     settled_at: datetime | None = fields.DatetimeField(null=True)
+    next_check_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
 
     account_id: int
     payment_id: int
     credit_note_id: int | None
+    bank_line_id: int | None
 
     class Meta:
         table = "refund"
@@ -71,8 +80,8 @@ class Refund(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Refund"]:
-        """Agents see all refunds, buyers those of their account."""
-        if viewer.is_agent:
+        """Agents and operators see all refunds, buyers those of their account."""
+        if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
         return (
             cls.filter(account_id=viewer.account.pk)

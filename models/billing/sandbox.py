@@ -49,7 +49,7 @@ class SandboxSetup(Model):
 
 
 class SandboxRefund(Model):
-    """A refund of a charge."""
+    """A refund of a charge. `fails_at` is when the customer's bank returns one that succeeded."""
 
     id = fields.BigIntField(primary_key=True)
     key = fields.CharField(max_length=64, unique=True)
@@ -58,6 +58,7 @@ class SandboxRefund(Model):
     amount_cents = fields.BigIntField()
     status = fields.CharEnumField(RefundStatus, max_length=20, description="status")
     failure_code = fields.CharField(max_length=60, null=True)
+    fails_at: datetime | None = fields.DatetimeField(null=True)
 
     class Meta:
         table = "sandbox_refund"

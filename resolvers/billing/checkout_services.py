@@ -6,5 +6,4 @@ from resolvers.context import Context
 
 def checkout_services(context: Context) -> CheckoutServices:
     """The services that payments need."""
-    services = context.services
-    return CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    return context.services.checkout

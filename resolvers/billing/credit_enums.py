@@ -42,7 +42,7 @@ describe_enum(
 
 describe_enum(
     RefundDestination,
-    "What becomes of the part of a credit note that was already paid.",
+    "What happens to the part of a credit note that was already paid.",
     {
         "NONE": "Nothing was paid yet: the credit note only reduces what is open.",
         "PAYMENT": "It is refunded by the means with which it was paid.",
@@ -57,6 +57,7 @@ describe_enum(
     {
         "PENDING": "The payment provider hasn't answered yet.",
         "SUCCEEDED": "The money was paid back.",
-        "FAILED": "The payment provider refused. The money is on the company's balance.",
+        "FAILED": "The payment provider refused, or the customer's bank returned the money later. "
+        "It is on the company's balance.",
     },
 )

@@ -40,6 +40,24 @@ class InvoiceCreditInput:
     )
     refund: RefundDestination = strawberry.field(
         default=RefundDestination.NONE,
-        description="What becomes of the part that was already paid. Required when there is one.",
+        description="What happens to the part that was already paid. Required when there is one.",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The refund of a transfer that was sent.")
+class RefundMarkSentInput:
+    refund_id: strawberry.ID = strawberry.field(
+        description="The ID of a pending refund that has a `bankLine`."
+    )
+    reference: str = strawberry.field(
+        description="The reference of the transfer at the bank, at most 140 characters."
+    )
+
+
+@strawberry.input(description="The refund of a transfer that failed.")
+class RefundMarkFailedInput:
+    refund_id: strawberry.ID = strawberry.field(
+        description="The ID of a refund that has a `bankLine`: one that can't be sent, or whose "
+        "money came back."
+    )

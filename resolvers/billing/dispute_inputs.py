@@ -46,7 +46,8 @@ describe_enum(
     "Why the staff lets a company use a purchase before its invoice is paid.",
     {
         "PAYMENT_PROVEN": "The company has shown that it paid.",
-        "FAULT": "The payment failed through the vendor's or the payment provider's fault.",
+        "PROVIDER_ERROR": "The payment failed because of an error of the vendor or of the payment "
+        "provider.",
         "GOODWILL": "The vendor makes an exception.",
     },
 )

@@ -20,7 +20,6 @@ from models.identity.user import User
 from models.support.file import File
 from models.support.ticket import Ticket
 from models.text import client_key, line, message_text
-from models.translations import _, text
 from models.viewer import Viewer
 from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.credit_notes import credit_lines, require_one_kind
@@ -96,12 +95,6 @@ async def reject(info: Info, input: DisputeRejectInput) -> Dispute:
     return await disputes.reject_dispute(context.action(), context.user, dispute, reason)
 
 
-_DETAILS = _(
-    "Payment %(payment)s: %(amount)s, %(status)s. Purchase %(purchase)s: %(purchase_status)s. "
-    "Invoice: %(invoice)s."
-)
-
-
 async def report_no_access(info: Info, input: PaymentReportNoAccessInput) -> dict[str, Any]:
     """Report a payment after which a purchase can't be used."""
     context = info.context
@@ -112,27 +105,11 @@ async def report_no_access(info: Info, input: PaymentReportNoAccessInput) -> dic
         )
         body = check(message_text, input.body, "body", TEXT_LENGTH)
         key = check(client_key, input.idempotency_key)
-    report = NoAccessReport(payment.pk, await _details(payment, requester), body)
+    report = NoAccessReport(payment, body)
     ticket = await disputes.report_no_access(
         context.action(), context.services.auth, account, requester, report, key
     )
     return {"ticket": ticket, "payment": payment}
-
-
-async def _details(payment: Payment, reader: User) -> str:
-    purchase = await Purchase.get_or_none(pk=payment.purchase_id or 0)
-    invoices = Invoice.filter(purchase_id=payment.purchase_id or 0)
-    paid = await Invoice.get_or_none(pk=payment.invoice_id or 0) or await invoices.first()
-    return text(
-        _DETAILS,
-        reader.locale,
-        payment=str(payment.pk),
-        amount=payment.amount.formatted(reader.locale.value),
-        status=payment.status.value,
-        purchase=str(payment.purchase_id or "-"),
-        purchase_status=purchase.status.value if purchase else "-",
-        invoice=paid.number if paid else "-",
-    )
 
 
 async def grant_access(info: Info, input: PurchaseGrantAccessInput) -> Purchase:

@@ -161,6 +161,8 @@ describe_enum(
         "amount, which may be the same movement.",
         "ORIGINAL_NOT_FOUND": "The line takes an earlier one back, but doesn't say which.",
         "UNDONE": "An earlier decision about the line was undone.",
+        "PURCHASE_ENDED": "Nothing is open on the invoice, and its purchase has ended, so that "
+        "nothing is left to pay: send the money back, or keep it on the company's balance.",
     },
 )
 
@@ -191,6 +193,7 @@ describe_enum(
         "PAYMENT": "Money was received.",
         "PAYMENT_REVERSED": "A payment was taken back by the bank, or was a mistake.",
         "REFUND": "Money was paid back.",
+        "REFUND_FAILED": "Money that was paid back has returned.",
     },
 )
 

@@ -8,6 +8,7 @@ from billing.movements import MovementKind
 from models.billing.bank import BankLineStatus
 from models.billing.offer import Segment
 from models.billing.provider_event import ProviderEventStatus
+from models.billing.refund import RefundStatus
 from resolvers.descriptions import describe_enum
 from resolvers.filters import (
     DateFilter,
@@ -195,4 +196,11 @@ class ProviderEventOrder:
 class ProviderEventFilter:
     status: Filter[ProviderEventStatus] | None = strawberry.field(
         default=None, description="What became of the notification."
+    )
+
+
+@strawberry.input(description="Conditions on refunds. All given conditions must be met.")
+class RefundFilter:
+    status: Filter[RefundStatus] | None = strawberry.field(
+        default=None, description="The status of the refund."
     )

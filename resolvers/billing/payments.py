@@ -104,7 +104,7 @@ async def confirm(info: Info, input: PaymentConfirmInput) -> dict[str, Any]:
 
 
 async def cancel_payment(info: Info, input: PaymentCancelInput) -> dict[str, Any]:
-    """Leave an unfinished confirmation."""
+    """Cancel a payment that waits for a confirmation."""
     payment = await load_visible(Payment, input.payment_id, info.context.viewer, "paymentId")
     payment = await checkout.cancel_payment(info.context.action(), payment)
     return await _payload(payment)
@@ -147,7 +147,7 @@ def payment_refusals(payment: Payment) -> list[Refusal]:
 async def _payload(payment: Payment) -> dict[str, Any]:
     return {
         "payment": payment,
-        "purchase": await Purchase.get(pk=payment.purchase_id),
+        "purchase": await Purchase.get_or_none(pk=payment.purchase_id or 0),
         "refusals": payment_refusals(payment),
     }
 

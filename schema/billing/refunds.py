@@ -8,12 +8,14 @@ import strawberry
 import models.billing.refund
 from models.billing.refund import RefundStatus
 from resolvers.billing import credit_notes as credit_resolvers
+from resolvers.billing import refunds as refund_resolvers
 from schema.billing.money import Money
 from schema.fields import edge, field
 from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 if TYPE_CHECKING:
+    from schema.billing.bank import BankLine
     from schema.billing.invoices import Invoice
     from schema.billing.payments import Payment
 
@@ -24,7 +26,8 @@ class Refund(Node):
     status: RefundStatus = field("The current status.")
     amount: Money = field("The amount paid back.", needs=("amount_cents",))
     failure_code: str | None = field(
-        "The payment provider's reason for a failure. Null unless the status is FAILED."
+        "The payment provider's reason for a failure. Null unless the status is FAILED, and for "
+        "transfers."
     )
     created_at: datetime = field("When the refund was decided.")
     settled_at: datetime | None = field("When the refund succeeded or failed. Null until then.")
@@ -38,6 +41,19 @@ class Refund(Node):
         needs=("credit_note_id",),
         description="The credit note for which money is paid back.",
     )
+    bank_line: Annotated["BankLine", strawberry.lazy("schema.billing.bank")] | None = edge(
+        refund_resolvers.bank_lines_of,
+        needs=("bank_line_id",),
+        description="The bank line of the transfer that is paid back: an operator sends the money "
+        "to the account of its payer. Null for what the payment provider refunds, and for "
+        "customers.",
+    )
+
+
+@strawberry.type(description="The result of recording what became of a refund.")
+class RefundPayload:
+    refund: Refund | None = field("The refund in its new state.")
+    user_errors: list[UserError] = errors()
 
 
 @strawberry.type(description="The result of crediting an invoice.")

@@ -19,6 +19,7 @@ from resolvers.billing import provider_events as provider_event_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing import quotes as quote_resolvers
 from resolvers.billing import reconciliation as reconciliation_resolvers
+from resolvers.billing import refunds as refund_resolvers
 from resolvers.billing import transfers as transfer_resolvers
 from schema.billing.bank import (
     BankLine,
@@ -45,7 +46,7 @@ from schema.billing.purchases import (
 )
 from schema.billing.quotes import PurchaseChangePreview, PurchaseQuote
 from schema.billing.reconciliation import Reconciliation
-from schema.billing.refunds import InvoiceCreditPayload
+from schema.billing.refunds import InvoiceCreditPayload, Refund, RefundPayload
 from schema.fields import mutation, query
 from schema.nodes import Connection
 
@@ -114,6 +115,12 @@ class BillingQuery:
         allow=buyer | agent,
         description="What changed what companies owe: invoices, credit notes, payments, refunds, "
         "most recent first, each with the balance after it.",
+    )
+    refunds: Connection[Refund] | None = query(
+        refund_resolvers.refunds,
+        allow=agent | operator,
+        description="The refunds of all companies, oldest first. Those that are PENDING and have a "
+        "`bankLine` wait for an operator, who transfers the money back.",
     )
     reconciliation: Reconciliation | None = query(
         reconciliation_resolvers.reconciliation,
@@ -234,7 +241,7 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.PAYMENT_CHANGE,
-        description="Leaves a payment that waits for a confirmation with the bank, so that the "
+        description="Cancels a payment that waits for a confirmation with the bank, so that the "
         "purchase can be paid by another means. `purchasePay` does the same by itself.",
     )
     purchase_confirm_billing: PurchasePayload | None = mutation(
@@ -342,9 +349,9 @@ class BillingMutation:
         audit=BillingAuditAction.INVOICE_CREDIT,
         description="Issues a credit note of an invoice: of the whole, of lines or of an amount. "
         "It mirrors the VAT of the invoice, and all credit notes together never exceed it. It "
-        "settles what is open first; of the rest, `refund` says what becomes. An agent may credit "
-        "up to €200 of an invoice, a supervisor up to €1,000, an operator all of it. Requires a "
-        "step-up.",
+        "settles what is open first; `refund` decides what happens to the part that was already "
+        "paid. An agent may credit up to €200 of an invoice, a supervisor up to €1,000, an "
+        "operator all of it. Requires a step-up.",
     )
     invoice_dispute: DisputePayload | None = mutation(
         dispute_resolvers.dispute_invoice,
@@ -444,6 +451,23 @@ class BillingMutation:
         description="Undoes a match or the setting aside of a line, which then waits for a person "
         "again. The payment of a match is reversed. With a reversal the line that it took back "
         "waits again as well. Requires a step-up.",
+    )
+    refund_mark_sent: RefundPayload | None = mutation(
+        refund_resolvers.mark_sent,
+        "refund",
+        allow=operator,
+        audit=BillingAuditAction.REFUND_CHANGE,
+        description="Records that the refund of a transfer was sent from the vendor's account. A "
+        "repeat changes nothing. Requires a step-up.",
+    )
+    refund_mark_failed: RefundPayload | None = mutation(
+        refund_resolvers.mark_failed,
+        "refund",
+        allow=operator,
+        audit=BillingAuditAction.REFUND_CHANGE,
+        description="Records that the refund of a transfer can't be sent, or came back. The money "
+        "is on the company's balance, pays what is open, and the company is told by email. "
+        "Requires a step-up.",
     )
     account_export_movements: ExportPayload | None = mutation(
         export_resolvers.export_movements,

@@ -60,7 +60,7 @@ class Shop:
 def checkout_services(clock: "MovableClock") -> Iterator[CheckoutServices]:
     auth = quick_auth(clock)
     file = Path(billing.__file__).with_name("seller.toml")
-    yield CheckoutServices(Sandbox("https://bank.example"), seller(file), auth.signer)
+    yield CheckoutServices(Sandbox("https://bank.example", clock), seller(file), auth.signer)
     auth.passwords.close()
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +23,7 @@ from billing.gateways.gateway import GatewayUnavailable, RefundOutcome
 from billing.gateways.sandbox import Sandbox
 from billing.reconciliation import reconciliation
 from billing.refunds import refund_pending
+from billing.renewals import bill_due_periods
 from models.action import Action
 from models.billing.billing_period import BillingPeriod
 from models.billing.errors import BillingErrorCode
@@ -32,11 +35,17 @@ from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import InvoiceState, Receivable
 from models.billing.refund import Refund, RefundDestination, RefundStatus
 from models.errors import Refusal
+from models.event import INBOX, Event
 from models.identity.user import Staff, User
+from models.operations.email import Email
+from models.support.ticket import Ticket
 from tests.billing.documents.invoice_fixtures import LINE
 from tests.billing.documents.invoice_fixtures import invoice as invoice_facts
 from tests.billing.purchase_fixtures import Shop
 from tests.people import create_staff
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
 
 
 class SilentSandbox(Sandbox):
@@ -131,11 +140,56 @@ async def test_a_refund_that_the_provider_did_not_answer_is_asked_for_again(
     assert (await Refund.get()).status is RefundStatus.PENDING
     assert (await Payment.get(pk=payment.pk)).refunded_cents == 3_480
     await assert_books_agree()
-    assert await refund_pending(action, shop.services.gateway) == 1
-    assert await refund_pending(action, shop.services.gateway) == 0
+    assert await refund_pending(action, shop.services.gateway) == 0  # it has just been asked
+    later = replace(action, at=action.at + timedelta(minutes=1))
+    assert await refund_pending(later, shop.services.gateway) == 1
+    assert await refund_pending(later, shop.services.gateway) == 0
     refund = await Refund.get()
     assert (refund.status, refund.credit_note_id) == (RefundStatus.SUCCEEDED, credit_note.pk)
     await assert_books_agree()
+
+
+async def test_a_refund_that_the_bank_returns_is_on_the_balance_again(
+    shop: Shop, action: Action, clock: "MovableClock"
+) -> None:
+    payment = await shop.buy(action, "1", "pm_sandbox_refund_returned")
+    await credit(shop, action, await operator(action), await Invoice.get())
+    assert (await Refund.get()).status is RefundStatus.SUCCEEDED
+    clock.advance(timedelta(hours=1))
+    later = replace(action, at=clock.now())
+    assert [await refund_pending(later, shop.services.gateway) for _ in range(2)] == [1, 0]
+    refund = await Refund.get()
+    assert (refund.status, refund.next_check_at) == (RefundStatus.FAILED, None)
+    assert (await Payment.get(pk=payment.pk)).refunded_cents == 0
+    labels = [entry.label_key for entry in await LedgerEntry.all().order_by("id")]
+    assert labels == ["invoice", "payment", "credit_note", "refund", "refund_failed"]
+    # The customer is told, and an agent finds a ticket in the inbox.
+    ticket = await Ticket.get()
+    [email] = await Email.filter(template__startswith="refund_failed")
+    assert (email.recipient, ticket.number in email.text) == (shop.buyer.email, True)
+    assert "34,80" in ticket.subject
+    assert await Event.filter(stream=INBOX, ticket_id=ticket.pk).exists()
+    # It pays the next invoice.
+    renewed = replace(action, at=action.at + timedelta(days=31))
+    await bill_due_periods(renewed, shop.services)
+    assert await Payment.filter(is_off_session=True).count() == 0
+    assert (await reconciliation()).owed_cents == 0
+    await assert_books_agree()
+
+
+async def test_a_refund_is_asked_about_less_and_less_often(shop: Shop, action: Action) -> None:
+    await shop.buy(action, "1")
+    await credit(shop, action, await operator(action), await Invoice.get())
+    checked_at = []
+    for _ in range(40):
+        refund = await Refund.get()
+        if refund.next_check_at is None:
+            break
+        checked_at.append(refund.next_check_at - action.at)
+        await refund_pending(replace(action, at=refund.next_check_at), shop.services.gateway)
+    assert checked_at[:3] == [timedelta(hours=hours) for hours in (1, 2, 4)]
+    assert timedelta(days=27) < checked_at[-1] <= timedelta(days=33)
+    assert (await Refund.get()).status is RefundStatus.SUCCEEDED
 
 
 async def test_a_repeat_credits_once(shop: Shop, action: Action) -> None:

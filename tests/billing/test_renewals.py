@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from billing import checkout
+from billing.balance import pay_open_invoices, shares_for
 from billing.checkout import CheckoutServices
+from billing.document_requests import render_due
 from billing.dunning import dun_late_invoices
 from billing.gateways.gateway import GatewayUnavailable, Outcome
 from billing.gateways.sandbox import Sandbox
 from billing.invoice_payments import pay_invoice
 from billing.renewals import bill_due_periods
 from billing.seller import seller
-from billing.settlement import lock_for_settlement, reverse_payment
+from billing.settlement import apply_payment, lock_for_settlement, restore, reverse_payment
 from models.accounts.account import Account, AccountStatus, Role
 from models.action import Action
 from models.billing.billing_period import BillingPeriod
@@ -268,6 +270,30 @@ async def test_a_company_that_cannot_use_its_account_is_neither_billed_nor_dunne
     assert await templates() == []
 
 
+async def test_periods_that_pass_while_an_account_is_deactivated_are_not_billed(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    reactivated = on(action, date(2027, 5, 12))  # within the period that began on 30 April
+    async with reactivated.transaction() as tx:
+        await tx.lock(Account, purchase.account_id)
+        await Purchase.skip_inactive_periods(tx, purchase.account_id)
+    assert await bill_due_periods(reactivated, services) == 1
+    periods = await BillingPeriod.filter(purchase_id=purchase.pk).order_by("index")
+    assert [each.starts_on for each in periods] == [date(2027, 1, 31), date(2027, 4, 30)]
+
+
+async def test_a_purchase_that_ended_meanwhile_ends_on_its_day(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await Purchase.filter(pk=purchase.pk).update(cancel_at_period_end=True)
+    reactivated = on(action, date(2027, 5, 12))
+    async with reactivated.transaction() as tx:
+        await tx.lock(Account, purchase.account_id)
+        await Purchase.skip_inactive_periods(tx, purchase.account_id)
+    await bill_due_periods(reactivated, services)
+    assert (await Purchase.get(pk=purchase.pk)).ended_on == date(2027, 2, 28)
+
+
 async def test_without_a_payment_method_the_invoice_is_issued_unpaid(
     purchase: Purchase, action: Action, services: CheckoutServices
 ) -> None:
@@ -389,6 +415,129 @@ async def test_a_purchase_that_is_canceled_at_the_end_of_its_period_isnt_billed_
     purchase = await Purchase.get(pk=purchase.pk)
     assert (purchase.status, purchase.ended_on) == (PurchaseStatus.CANCELED, date(2027, 2, 28))
     assert purchase.bills_on is None
+
+
+async def pay_ahead(
+    purchase: Purchase, action: Action, cents: int, *, pays_open: bool = False
+) -> Payment:
+    """A transfer that leaves an amount on the balance of the purchase's account."""
+    async with action.transaction() as tx:
+        purchases = await lock_for_settlement(tx, purchase.account_id)
+        payment = await Payment.create(
+            using_db=tx.db,
+            account_id=purchase.account_id,
+            kind=PaymentKind.TRANSFER,
+            status=PaymentStatus.SUCCEEDED,
+            amount_cents=cents,
+            method="transfer",
+            created_at=action.at,
+        )
+        await apply_payment(tx, payment, None if pays_open else [])
+        await restore(tx, purchases)
+    return payment
+
+
+async def test_p3_6_a_balance_pays_renewals_before_the_card_is_charged(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await pay_ahead(purchase, action, 5_000)
+    february, march = date(2027, 2, 28), date(2027, 3, 31)
+    await run_daily(action, services, february, february)
+    assert await Payment.filter(is_off_session=True).count() == 0
+    first = await Invoice.get(issued_on=february)
+    assert (first.facts["paid_cents"], first.facts["payment"]["code"]) == (3_480, 97)
+    assert (await Receivable.get(invoice_id=first.pk)).state is InvoiceState.PAID
+    await run_daily(action, services, march, march)
+    charge = await Payment.get(is_off_session=True)
+    assert (charge.status, charge.amount_cents) == (PaymentStatus.SUCCEEDED, 1_960)
+    second = await Invoice.get(issued_on=march)
+    assert (second.facts["paid_cents"], second.facts["payment"]["code"]) == (3_480, 48)
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
+    await assert_books_are_right(purchase)
+
+
+async def test_what_the_balance_doesn_t_cover_is_open_when_the_card_is_declined(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    await pay_ahead(purchase, action, 1_000)
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due)
+    invoice = await Invoice.get(issued_on=due)
+    receivable = await Receivable.get(invoice_id=invoice.pk)
+    assert (receivable.open_cents, receivable.state) == (2_480, InvoiceState.PARTIALLY_PAID)
+    assert invoice.facts["paid_cents"] == 1_000
+    [email] = await Email.filter(template__startswith="invoice_unpaid")
+    assert "24,80" in email.text
+    await render_due(on(action, due), services.signer)
+    issued = await Email.filter(template__startswith="invoice_issued").order_by("-id").first()
+    assert issued
+    assert "24,80" in issued.text
+    await assert_books_are_right(purchase)
+
+
+async def test_a_balance_pays_a_late_invoice_before_it_is_dunned(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due + timedelta(days=15))
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.SUSPENDED
+    await templates()
+    late = due + timedelta(days=45)
+    await pay_ahead(purchase, on(action, late), 3_480)
+    await dun_late_invoices(on(action, late), services)
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
+    assert await templates() == ["purchase_restored"]
+    await assert_books_are_right(purchase)
+
+
+async def test_a_balance_is_reserved_for_a_renewal_that_is_being_charged(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await pay_ahead(purchase, action, 1_500)
+    due = on(action, date(2027, 2, 28))
+    services = replace(services, gateway=UnavailableOnce(URL))
+    await bill_due_periods(due, services)
+    async with due.transaction() as tx:
+        await tx.lock(Account, purchase.account_id)
+        assert await shares_for(tx, purchase.account_id, 3_480) == []
+        assert not await pay_open_invoices(tx, purchase.account_id)
+    await checkout.reconcile(replace(due, at=due.at + timedelta(minutes=5)), services)
+    invoice = await Invoice.get(issued_on=due.day)
+    assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == 0
+    await assert_books_are_right(purchase)
+
+
+async def test_a_payment_without_a_target_pays_no_disputed_invoice(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due)
+    await Receivable.filter(open_cents__gt=0).update(disputed_at=action.at)
+    await pay_ahead(purchase, on(action, due), 3_480, pays_open=True)
+    assert (await Receivable.get(open_cents__gt=0)).open_cents == 3_480
+
+
+async def test_p2_3_a_direct_debit_names_its_mandate_on_the_invoice(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    seller = replace(services.seller, creditor_identifier="FR72ZZZ123456")
+    services = replace(services, seller=seller)
+    await use_method(purchase, "pm_sandbox_debit")
+    await PaymentMethod.filter(token="pm_sandbox_debit").update(
+        kind=PaymentKind.DIRECT_DEBIT, mandate_reference="M-42", iban_last_four="3000"
+    )
+    due = on(action, date(2027, 2, 28))
+    await bill_due_periods(due, services)
+    assert isinstance(services.gateway, Sandbox)
+    charge = await Payment.get(is_off_session=True)
+    await services.gateway.settle(charge.provider_reference or "")
+    await checkout.reconcile(replace(due, at=due.at + timedelta(hours=1)), services)
+    means = (await Invoice.get(issued_on=due.day)).facts["payment"]
+    assert (means["code"], means["mandate_reference"]) == (59, "M-42")
+    assert (means["account_last4"], means["creditor_identifier"]) == ("3000", "FR72ZZZ123456")
 
 
 async def assert_books_are_right(purchase: Purchase) -> None:

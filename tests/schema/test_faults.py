@@ -125,6 +125,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"paymentId": BAD_ID, "body": " ", "idempotencyKey": ""},
         {("paymentId",), ("body",), ("idempotencyKey",)},
     ),
+    "refundMarkSent": (
+        operator_viewer,
+        {"refundId": BAD_ID, "reference": ""},
+        {("refundId",), ("reference",)},
+    ),
     "bankLineMatchReversal": (
         operator_viewer,
         {"lineId": BAD_ID, "originalId": "x"},

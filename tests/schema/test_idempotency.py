@@ -54,6 +54,8 @@ MUTATIONS_WITHOUT_KEY = {
         "bankLineDismiss",
         "bankLineMatchReversal",
         "bankLineUndo",
+        "refundMarkFailed",
+        "refundMarkSent",
         "disputeReject",
         "emailRetry",
         "invitationRevoke",

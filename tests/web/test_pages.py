@@ -157,6 +157,7 @@ async def test_the_bank_page_shows_the_amount_and_asks_for_approval(site: Site) 
     assert re.findall(r'<button name="outcome" value="(\w+)">', response.text) == [
         "approve",
         "refuse",
+        "expire",
     ]
     assert_locked_down(response)
     assert "€34.80" in (await site.client.get(payment.confirmation_url, headers=ENGLISH)).text

@@ -75,9 +75,7 @@ class Site:
         return self.services.auth.signer.sign(purpose, self.services.clock.now(), **facts)
 
     def checkout_services(self) -> CheckoutServices:
-        return CheckoutServices(
-            self.services.gateway, self.services.seller, self.services.auth.signer
-        )
+        return self.services.checkout
 
     def stored_files(self) -> dict[str, bytes]:
         """What the store contains, including partial files."""

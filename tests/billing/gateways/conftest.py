@@ -36,7 +36,7 @@ class Provider(Protocol):
 
     async def token(self, name: str) -> str:
         """The token of a method: success, insufficient_funds, stolen_card, expired_card, unsavable,
-        confirmation, reconfirmation, debit, debit_declined or unrefundable.
+        confirmation, reconfirmation, debit, debit_declined, unrefundable or refund_returned.
         """
         ...
 
@@ -54,6 +54,10 @@ class Provider(Protocol):
 
     async def dispute(self, reference: str) -> str:
         """Let the customer's bank take a charge back."""
+        ...
+
+    async def return_refund(self, reference: str) -> None:
+        """Let the customer's bank return a refund that succeeded."""
         ...
 
     async def notification(
@@ -95,6 +99,9 @@ class SandboxProvider:
     async def dispute(self, reference: str) -> str:
         return await self.gateway.dispute(reference)
 
+    async def return_refund(self, reference: str) -> None:
+        self.clock.advance(PROCESSING_TIME)
+
     async def notification(
         self, subject: Subject, reference: str, at: float | None = None, secret: str = ""
     ) -> tuple[dict[str, str], bytes]:
@@ -121,6 +128,7 @@ class StripeProvider:
                 return await self.server.save_card(CARD, refund_status="failed")
         numbers = {
             "success": CARD,
+            "refund_returned": CARD,
             "unsavable": UNSAVABLE_CARD,
             "confirmation": AUTHENTICATED_CARD,
             "reconfirmation": AUTHENTICATED_CARD,
@@ -143,6 +151,9 @@ class StripeProvider:
 
     async def dispute(self, reference: str) -> str:
         return await self.server.dispute(reference, "needs_response", "general")
+
+    async def return_refund(self, reference: str) -> None:
+        self.server.returned_refunds.add(reference)
 
     async def notification(
         self, subject: Subject, reference: str, at: float | None = None, secret: str = ""

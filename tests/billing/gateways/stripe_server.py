@@ -50,6 +50,7 @@ class StripeServer:
         self.upstream = upstream
         self.requests: list[tuple[str, str]] = []
         self.is_down = False
+        self.returned_refunds: set[str] = set()  # by the customer's bank, after they succeeded
         self._keys_in_use: set[str] = set()
         self._answers: dict[str, tuple[str, int, Any]] = {}
         self._return_urls: dict[str, str] = {}
@@ -175,10 +176,14 @@ class StripeServer:
                 return await self._charge(params)
             case "POST", "payment_intents", reference, "confirm":
                 return await self._confirm(reference, params)
+            case "POST", "setup_intents", reference, "cancel":
+                return await self._setup_cancel(reference)
             case "POST", "setup_intents", reference, "confirm":
                 return await self._setup_confirm(reference, params)
             case "POST", "refunds":
                 return await self._refund(params)
+            case "GET", "refunds":
+                return await self._refunds(params)
             case "GET" | "POST", ("payment_intents" | "setup_intents"), *_:
                 status, intent = await self._send(method, path, params)
                 return status, await self._extended(intent)
@@ -242,7 +247,15 @@ class StripeServer:
             error = {"type": "card_error", "code": "card_declined", "decline_code": "do_not_honor"}
             self._errors[reference] = error
             return 402, {"error": error}
+        self._errors.pop(reference, None)
         return status, await self._extended(intent)
+
+    async def _setup_cancel(self, reference: str) -> tuple[int, Any]:
+        status, intent = await self._send("GET", f"/v1/setup_intents/{reference}")
+        if status != 200 or intent["status"] in ("succeeded", "canceled"):
+            return 400, {"error": {"type": "invalid_request_error", "code": "unexpected_state"}}
+        self._errors.pop(reference, None)
+        return await self._send("POST", f"/v1/setup_intents/{reference}/cancel", {})
 
     async def _refund(self, params: dict[str, str]) -> tuple[int, Any]:
         status, intent = await self._send("GET", f"/v1/payment_intents/{params['payment_intent']}")
@@ -254,6 +267,13 @@ class StripeServer:
         status, refund = await self._send("POST", "/v1/refunds", params)
         _, method = await self._send("GET", f"/v1/payment_methods/{charge['payment_method']}")
         return status, refund | {"status": method["metadata"].get("refund_status", "succeeded")}
+
+    async def _refunds(self, params: dict[str, str]) -> tuple[int, Any]:
+        status, page = await self._send("GET", "/v1/refunds", params)
+        failure = {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+        for refund in page.get("data", ()):
+            refund |= failure if refund["id"] in self.returned_refunds else {}
+        return status, page
 
     async def _extended(self, intent: dict[str, Any]) -> dict[str, Any]:
         """An intent with what localstripe leaves out."""

@@ -95,6 +95,35 @@ async def test_a_card_is_saved_in_the_provider_s_script_or_page(
     assert await gateway.find_setup("seti_unknown") is None
 
 
+async def test_a_customer_who_chose_a_wrong_card_can_choose_another_one(
+    provider: "Provider", key: str
+) -> None:
+    gateway, customer = provider.gateway, await customer_of(provider, key)
+    setup = await gateway.begin_setup(key, customer, PaymentKind.CARD, return_url=BACK)
+    for name, status in (
+        ("unsavable", SetupStatus.REQUIRES_METHOD),
+        ("success", SetupStatus.SUCCEEDED),
+    ):
+        await provider.save(setup, await provider.token(name))
+        found = await gateway.find_setup(setup.reference)
+        assert found
+        assert found.status is status
+
+
+async def test_a_canceled_setup_can_t_be_finished(provider: "Provider", key: str) -> None:
+    gateway, customer = provider.gateway, await customer_of(provider, key)
+    setup = await gateway.begin_setup(key, customer, PaymentKind.CARD, return_url=BACK)
+    for _ in range(2):
+        canceled = await gateway.cancel_setup(setup.reference)
+        assert canceled
+        assert (canceled.status, canceled.method) == (SetupStatus.CANCELED, None)
+    finished = await gateway.begin_setup(
+        f"{key}2", customer, PaymentKind.CARD, method=await provider.token("success")
+    )
+    assert await gateway.cancel_setup(finished.reference) == finished
+    assert await gateway.cancel_setup("seti_unknown") is None
+
+
 @pytest.mark.parametrize("approves", [True, False])
 async def test_saving_a_card_may_need_a_confirmation(
     provider: "Provider", key: str, approves: bool
@@ -260,6 +289,17 @@ async def test_a_refund_may_fail(provider: "Provider", key: str) -> None:
     charge = await provider.gateway.charge(key, 1_000, await provider.token("unrefundable"))
     refund = await provider.gateway.refund(f"{key}-1", charge.reference, 400)
     assert refund.status is RefundStatus.FAILED
+
+
+async def test_a_refund_may_fail_after_it_succeeded(provider: "Provider", key: str) -> None:
+    charge = await provider.gateway.charge(key, 1_000, await provider.token("refund_returned"))
+    refund = await provider.gateway.refund(f"{key}-1", charge.reference, 400)
+    assert refund.status is RefundStatus.SUCCEEDED
+    await provider.return_refund(refund.reference)
+    found = await provider.gateway.find_refund(f"{key}-1", charge.reference)
+    assert found
+    assert (found.status, found.reference) == (RefundStatus.FAILED, refund.reference)
+    assert found.failure_code == "expired_or_canceled_card"
 
 
 async def test_a_declined_charge_can_t_be_refunded(provider: "Provider", key: str) -> None:

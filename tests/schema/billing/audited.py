@@ -8,10 +8,11 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.bank import BankLine
 from models.billing.invoice import Invoice
 from models.billing.payment import Payment
-from models.billing.payment_method import PaymentMethod
+from models.billing.payment_method import PaymentKind, PaymentMethod
 from models.billing.provider_event import ProviderEvent, ProviderEventStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
+from models.billing.refund import Refund
 from models.viewer import Viewer
 from resolvers.ids import encode
 from tests.billing.bank.statement_fixtures import Entry, Transfer, camt
@@ -251,6 +252,37 @@ async def bank_line_undo(scenario: Scenario) -> None:
         await scenario.mutate(await _operator(scenario), "bankLineUndo", lineId=line)
 
 
+async def _transfer_refund(scenario: Scenario) -> str:
+    """A refund of a transfer that an operator has to send. Returns its ID."""
+    await bank_line_match(scenario)
+    payment = await Payment.get(kind=PaymentKind.TRANSFER)
+    await Payment.filter(pk=payment.pk).update(refunded_cents=100)
+    refund = await Refund.create(
+        account_id=payment.account_id,
+        payment=payment,
+        amount_cents=100,
+        created_at=scenario.action.at,
+    )
+    return encode("Refund", refund.pk)
+
+
+async def refund_mark_sent(scenario: Scenario) -> None:
+    refund = await _transfer_refund(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario),
+            "refundMarkSent",
+            refundId=refund,
+            reference="MARKED REFERENCE",
+        )
+
+
+async def refund_mark_failed(scenario: Scenario) -> None:
+    refund = await _transfer_refund(scenario)
+    for _ in range(2):
+        await scenario.mutate(await _operator(scenario), "refundMarkFailed", refundId=refund)
+
+
 async def paid_invoice(scenario: Scenario) -> str:
     """Buys an offer. Returns the ID of its invoice."""
     await purchase_pay(scenario)
@@ -337,7 +369,7 @@ async def purchase_grant_access(scenario: Scenario) -> None:
             await agent_viewer(scenario),
             "purchaseGrantAccess",
             purchaseId=encode("Purchase", purchase.pk),
-            reason="FAULT",
+            reason="PROVIDER_ERROR",
         )
 
 

@@ -2,11 +2,13 @@
 GraphQL.
 """
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from billing.reconciliation import reconciliation
+from billing.settlement import lock_for_settlement, reverse_payment
 from engine import Engine
 from models.action import Action
 from models.billing.dispute import Dispute
@@ -102,6 +104,52 @@ async def test_p3_2_a_rejected_dispute_gives_its_reason(scenario: Scenario) -> N
     assert late["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
 
 
+@pytest.mark.parametrize("status", [TicketStatus.SOLVED, TicketStatus.CLOSED])
+async def test_p3_2_the_decision_reaches_a_ticket_that_is_finished(
+    scenario: Scenario, status: TicketStatus
+) -> None:
+    opened = (await dispute(scenario))["dispute"]
+    await Ticket.all().update(status=status)
+    await scenario.mutate(
+        await agent_viewer(scenario),
+        "disputeReject",
+        DISPUTE,
+        disputeId=opened["id"],
+        reason="Le taux est juste.",
+    )
+    ticket = await Ticket.get(pk=(await Dispute.get()).ticket_id)
+    bodies = [each.body for each in await Message.filter(ticket=ticket).order_by("sequence")]
+    assert bodies[1].endswith("Le taux est juste.")
+    assert ticket.status is status
+    assert ticket.reply_email_pending_since is not None
+
+
+async def test_a_purchase_stays_late_while_a_part_of_the_disputed_invoice_is_open(
+    scenario: Scenario,
+) -> None:
+    payment = scenario.dataset.paul.row(Payment)
+    invoice = scenario.dataset.paul.row(Invoice)
+    async with scenario.action.transaction() as tx:
+        await lock_for_settlement(tx, payment.account_id, payment.purchase_id)
+        await reverse_payment(tx, await tx.lock(Payment, payment.pk), payment.amount_cents)
+    await Purchase.filter(pk=payment.purchase_id).update(status=PurchaseStatus.PAST_DUE)
+    opened = (await dispute(scenario))["dispute"]
+    accepted = await scenario.mutate(
+        await agent_viewer(scenario),
+        "disputeAccept",
+        DISPUTE,
+        disputeId=opened["id"],
+        amountCents=100,
+        reason="Une partie",
+        refund="NONE",
+        idempotencyKey="k",
+    )
+    assert accepted["userErrors"] == []
+    assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == invoice.gross_cents - 100
+    purchase = await Purchase.get(pk=payment.purchase_id)
+    assert purchase.status is PurchaseStatus.PAST_DUE
+
+
 async def test_nobody_disputes_an_invoice_of_another_company(scenario: Scenario) -> None:
     invoice = encode("Invoice", scenario.dataset.marie.row(Invoice).pk)
     payload = await scenario.mutate(
@@ -150,12 +198,19 @@ async def test_p2_5_an_agent_sees_everything_in_one_query_and_grants_access(
     assert cost < 10_000 / 2  # half of an agent's limit
     account = response["data"]["node"]["account"]
     assert account["purchases"]["nodes"][0]["invoices"][0]["state"] == "PAID"
-    await Purchase.filter(pk=payment.purchase_id).update(status=PurchaseStatus.SUSPENDED)
+    await Purchase.filter(pk=payment.purchase_id).update(
+        status=PurchaseStatus.SUSPENDED,
+        suspended_at=scenario.action.at,
+        anchor=date(2026, 7, 5),
+        next_period_index=1,
+        bills_on=date(2026, 8, 5),
+    )
     granted = await scenario.mutate(
         agent,
         "purchaseGrantAccess",
-        "purchase { status }",
+        "purchase { status billsOn }",
         purchaseId=encode("Purchase", payment.purchase_id),
-        reason="FAULT",
+        reason="PROVIDER_ERROR",
     )
-    assert granted["purchase"]["status"] == "ACTIVE"
+    # The periods that passed entirely meanwhile are never billed.
+    assert granted["purchase"] == {"status": "ACTIVE", "billsOn": "2026-11-05"}

@@ -1,19 +1,24 @@
 """P3.7: a customer pays a late invoice, and cancels a purchase or changes their mind."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from billing.checkout import CheckoutServices
+from billing import checkout, payment_methods
 from billing.dunning import dun_late_invoices
+from billing.gateways.sandbox import Sandbox
+from billing.payment_methods import NewMethod
 from billing.renewals import bill_due_periods
 from models.action import Action
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
+from models.billing.payment_method import PaymentKind
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.receivable import Receivable
+from models.identity.session import Session
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
@@ -48,7 +53,7 @@ async def purchase(dataset: Dataset, action: Action, services: Services, price: 
 async def suspend(purchase: Purchase, action: Action, services: Services) -> Invoice:
     """Lets the card fail for the period of 23 December, until the purchase is suspended."""
     await Payment.filter(purchase_id=purchase.pk).update(method="pm_sandbox_declined")
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    checkout_services = services.checkout
     await bill_due_periods(on(action, date(2026, 12, 23)), checkout_services)
     await dun_late_invoices(on(action, date(2027, 1, 10)), checkout_services)
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.SUSPENDED
@@ -106,6 +111,85 @@ async def test_an_unfinished_confirmation_is_left_for_another_payment_method(
     ]
 
 
+CONFIRM = """mutation($i: PaymentConfirmInput!) { paymentConfirm(input: $i) {
+    payment { status confirmationUrl } purchase { status } userErrors { code } } }"""
+
+
+async def unconfirmed_renewal(
+    dataset: Dataset, purchase: Purchase, action: Action, services: Services
+) -> Payment:
+    """A renewal with a saved card, which the bank wants confirmed."""
+    session, user = dataset.paul.owner.session, dataset.paul.owner.user
+    assert session
+    assert user
+    await Session.filter(pk=session.pk).update(step_up_expires_at=action.at + timedelta(days=1))
+    new = NewMethod(PaymentKind.CARD, "pm_sandbox_reconfirmation")
+    method, setup = await payment_methods.add(
+        action, services.gateway, session, dataset.paul.account, user, new, "card"
+    )
+    assert isinstance(services.gateway, Sandbox)
+    await services.gateway.decide_setup(setup.reference, is_approved=True)
+    await payment_methods.refresh(action, services.gateway, method)
+    await Purchase.filter(pk=purchase.pk).update(payment_method_id=method.pk)
+    await bill_due_periods(on(action, date(2026, 12, 23)), services.checkout)
+    payment = await Payment.filter(purchase_id=purchase.pk).order_by("-id").first()
+    assert payment
+    assert payment.status is PaymentStatus.REQUIRES_ACTION
+    return payment
+
+
+async def confirm(execute: "Execute", viewer: Viewer, payment: Payment) -> dict[str, Any]:
+    response = await execute(viewer, CONFIRM, i={"paymentId": encode("Payment", payment.pk)})
+    payload: dict[str, Any] = response["data"]["paymentConfirm"]
+    return payload
+
+
+async def test_a_confirmation_collects_nothing_once_the_invoice_is_settled(
+    execute: "Execute", dataset: Dataset, purchase: Purchase, action: Action, services: Services
+) -> None:
+    payment = await unconfirmed_renewal(dataset, purchase, action, services)
+    await Receivable.filter(invoice_id=payment.invoice_id).update(open_cents=0)  # by a credit note
+    payload = await confirm(execute, dataset.paul.owner, payment)
+    assert payload["payment"] == {"status": "CANCELED", "confirmationUrl": None}
+    later = on(action, date(2026, 12, 24))
+    await checkout.reconcile(later, services.checkout)
+    outcome = await services.gateway.find(f"camcha-payment-{payment.pk}")
+    assert outcome
+    assert outcome.status is PaymentStatus.CANCELED
+
+
+async def test_a_confirmation_with_a_card_that_was_removed_is_declined(
+    execute: "Execute", dataset: Dataset, purchase: Purchase, action: Action, services: Services
+) -> None:
+    payment = await unconfirmed_renewal(dataset, purchase, action, services)
+    await services.gateway.remove_method(payment.method)
+    payload = await confirm(execute, dataset.paul.owner, payment)
+    assert payload["payment"]["status"] == "DECLINED"
+    assert payload["purchase"]["status"] == "PAST_DUE"
+    assert [error["code"] for error in payload["userErrors"]] == ["VALUE_INVALID"]
+
+
+async def test_a_payment_without_a_purchase_can_be_looked_up(
+    execute: "Execute", dataset: Dataset, action: Action
+) -> None:
+    payment = await Payment.create(
+        account=dataset.paul.account,
+        kind=PaymentKind.TRANSFER,
+        status=PaymentStatus.SUCCEEDED,
+        amount_cents=100,
+        method="transfer",
+        created_at=action.at,
+    )
+    values = {"paymentId": encode("Payment", payment.pk)}
+    for name, codes in (("paymentRefresh", []), ("paymentCancel", ["TRANSITION_ILLEGAL"])):
+        kind = f"{name[0].upper()}{name[1:]}Input"
+        document = f"""mutation($i: {kind}!) {{ {name}(input: $i) {{
+            purchase {{ id }} userErrors {{ code }} }} }}"""
+        payload = (await execute(dataset.paul.owner, document, i=values))["data"][name]
+        assert payload["purchase"] is None
+        assert [error["code"] for error in payload["userErrors"]] == codes
+
+
 async def test_the_invoice_of_another_company_does_not_exist(
     execute: "Execute", dataset: Dataset, purchase: Purchase, action: Action, services: Services
 ) -> None:
@@ -132,7 +216,7 @@ async def test_a_cancellation_takes_effect_at_the_end_of_the_period_and_can_be_u
         "canceledAt": None,
     }
     await execute(owner, CANCEL, i=key)
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    checkout_services = services.checkout
     await bill_due_periods(on(action, date(2026, 12, 24)), checkout_services)
     ended = await Purchase.get(pk=purchase.pk)
     assert (ended.status, ended.ended_on) == (PurchaseStatus.CANCELED, date(2026, 12, 23))

@@ -12,8 +12,9 @@ from billing.gateways.sandbox import Sandbox
 from billing.return_urls import ReturnUrls
 from models.accounts.account import Account, AccountStatus, Role
 from models.action import Action
+from models.billing.payment import Payment
 from models.billing.payment_customer import PaymentCustomer
-from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
+from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.event import Event, EventKind, account_stream
 from models.identity.session import Session
@@ -215,6 +216,7 @@ async def test_without_a_token_the_customer_chooses_on_the_provider_s_page(
 
 
 async def test_the_default_moves_and_there_is_always_one(methods: Methods) -> None:
+    await Purchase.all().update(cancel_at_period_end=True)  # nothing renews
     first = await methods.added()
     second = await methods.added("pm_sandbox_expiring")
     assert await methods.shown() == [("4242", True), ("1117", False)]
@@ -234,6 +236,7 @@ async def test_the_default_moves_and_there_is_always_one(methods: Methods) -> No
 async def test_a_removed_method_is_removed_at_the_provider(
     methods: Methods, services: Services
 ) -> None:
+    await Purchase.all().update(cancel_at_period_end=True)  # nothing renews
     method_id = await methods.added()
     token = (await PaymentMethod.get()).token
     assert await services.gateway.find_method(token)
@@ -265,12 +268,22 @@ async def test_p3_1_the_last_method_that_a_renewing_purchase_uses_can_t_be_remov
     # The other one is charged from now on.
     purchase = await Purchase.get(pk=purchase.pk)
     assert purchase.payment_method_id == key(other)
-    method = await payment_methods.method_for(purchase)
-    assert method
-    assert method.pk == key(other)
     await Purchase.filter(pk=purchase.pk).update(cancel_at_period_end=True)
     assert codes(await methods.mutate("paymentMethodRemove", paymentMethodId=other)) == []
-    assert await payment_methods.method_for(await Purchase.get(pk=purchase.pk)) is None
+
+
+async def test_p3_1_the_default_that_a_purchase_renews_with_can_t_be_removed(
+    methods: Methods, dataset: Dataset
+) -> None:
+    default = await methods.added()
+    purchase = await paid_with(dataset, default)
+    await Purchase.filter(pk=purchase.pk).update(payment_method_id=None)
+    assert codes(await methods.mutate("paymentMethodRemove", paymentMethodId=default)) == [
+        ("PAYMENT_METHOD_IN_USE", ["input", "paymentMethodId"])
+    ]
+    # Those who pay by transfer need none.
+    await Payment.filter(purchase_id=purchase.pk).update(kind=PaymentKind.TRANSFER)
+    assert codes(await methods.mutate("paymentMethodRemove", paymentMethodId=default)) == []
 
 
 async def test_a_replaced_method_is_removed_once_the_new_one_is_saved(
@@ -378,12 +391,45 @@ async def test_a_setup_that_nobody_finishes_is_applied_or_dropped_by_the_job(
     next_day = Action(None, clock.now() + timedelta(days=1, minutes=2), services.hub)
     assert await payment_methods.refresh_pending(next_day, services.gateway) == 1
     assert await methods.shown() == [("4242", True)]
-    # The customer comes back after all: nothing is kept at the provider.
+    # The customer comes back after all, but can't finish it any more.
     reference = abandoned["confirmationUrl"].rpartition("/")[2]
     setup = await sandbox(services).decide_setup(reference, is_approved=True)
     assert setup
+    assert setup.status == "CANCELED"
     await confirm(methods, abandoned)
     assert await methods.shown() == [("4242", True)]
+
+
+async def test_what_is_saved_after_it_was_removed_here_is_removed_at_the_provider(
+    methods: Methods, services: Services, action: Action
+) -> None:
+    """The provider didn't respond when the setup was to be canceled."""
+    payload = await methods.add("pm_sandbox_confirmation")
+    await PaymentMethod.all().update(status=PaymentMethodStatus.REMOVED, removed_at=action.at)
+    reference = payload["confirmationUrl"].rpartition("/")[2]
+    await sandbox(services).decide_setup(reference, is_approved=True)
+    setup = await services.gateway.find_setup(reference)
+    assert setup
+    assert setup.method
+    assert await services.gateway.find_method(setup.method.token)
+    assert await payment_methods.refresh_pending(action, services.gateway) == 1
+    assert await services.gateway.find_method(setup.method.token) is None
+    assert await methods.shown() == []
+
+
+async def test_a_customer_whose_address_changed_can_still_save_a_card(
+    methods: Methods, services: Services
+) -> None:
+    """A provider refuses a key with other arguments: the process died before the first answer was
+    stored.
+    """
+    await methods.added()
+    keys = await PaymentCustomer.all().values_list("reference", flat=True)
+    await PaymentCustomer.all().delete()
+    assert methods.viewer.user
+    methods.viewer.user.email = "another@fournil.example"
+    await methods.added()
+    assert await PaymentCustomer.all().values_list("reference", flat=True) != keys
 
 
 async def test_p3_1_a_card_s_expiry_is_announced_30_and_7_days_ahead_once_each(

@@ -9,19 +9,26 @@ import pytest
 
 from auth.tokens import Purpose
 from billing import checkout
+from billing.bank import matching
 from billing.bank.account import TransferStart
 from billing.checkout import CheckoutServices
+from billing.reconciliation import reconciliation
 from models.accounts.account import Account, AccountStatus
 from models.action import Action
+from models.billing.bank import BankLine
+from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
 from models.billing.payment import Payment
+from models.billing.refund import Refund
+from models.errors import Refusal
 from models.identity.session import Session
 from models.identity.user import Staff
+from models.operations.email import Email
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
-from tests.billing.bank.statement_fixtures import IBAN, Transfer, camt
+from tests.billing.bank.statement_fixtures import IBAN, PAYER_IBAN, Entry, Transfer, camt
 from tests.conftest import MovableClock
 from tests.people import create_staff_viewer
 from tests.schema.conftest import Dataset
@@ -130,6 +137,151 @@ async def test_p2_3_a_transfer_pays_the_invoice_and_starts_the_purchase(
     }
     repeated = await import_statement(execute, oscar, camt(transfer), "again")
     assert repeated["isRepeated"] is True
+
+
+CREDIT = """mutation($i: InvoiceCreditInput!) { invoiceCredit(input: $i) {
+    creditNote { id number refunds { status } } userErrors { code field } } }"""
+REFUNDS = """query($s: RefundStatus!) { refunds(filter: {status: {eq: $s}}) { totalCount nodes {
+    id status amount { amountCents } bankLine { counterpartyName counterpartyIban } } } }"""
+MARK_SENT = """mutation($i: RefundMarkSentInput!) { refundMarkSent(input: $i) {
+    refund { status } userErrors { code field } } }"""
+MARK_FAILED = """mutation($i: RefundMarkFailedInput!) { refundMarkFailed(input: $i) {
+    refund { status } userErrors { code field } } }"""
+
+
+async def paid_by_transfer(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", oscar: Viewer
+) -> dict[str, Any]:
+    """A purchase's first invoice, paid by a transfer."""
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    invoice: dict[str, Any] = (await pay(execute, dataset.paul.owner, purchase))["invoice"]
+    transfer = Transfer(cents=3480, reference=invoice["transfer"]["reference"])
+    await import_statement(execute, oscar, camt(transfer))
+    return invoice
+
+
+async def credit(
+    execute: "Execute", viewer: Viewer, invoice: dict[str, Any], refund: str
+) -> dict[str, Any]:
+    values = {
+        "invoiceId": invoice["id"],
+        "whole": True,
+        "reason": "Geste",
+        "refund": refund,
+        "idempotencyKey": "credit",
+    }
+    payload: dict[str, Any] = (await execute(viewer, CREDIT, i=values))["data"]["invoiceCredit"]
+    assert payload["userErrors"] == []
+    return payload
+
+
+async def refunds(execute: "Execute", viewer: Viewer, status: str) -> Any:
+    return (await execute(viewer, REFUNDS, s=status))["data"]["refunds"]["nodes"]
+
+
+async def kinds_of_movements(execute: "Execute", viewer: Viewer) -> list[tuple[str, int]]:
+    """The three most recent movements, each with the balance after it."""
+    nodes = (await execute(viewer, MOVEMENTS))["data"]["moneyMovements"]["nodes"]
+    return [(each["kind"], each["balance"]["amountCents"]) for each in nodes[:3]]
+
+
+async def test_p3_2_an_operator_transfers_money_back_that_came_by_transfer(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", oscar: Viewer
+) -> None:
+    owner = dataset.paul.owner
+    invoice = await paid_by_transfer(dataset, action, price, execute, oscar)
+    credited = await credit(execute, oscar, invoice, "PAYMENT")
+    assert credited["creditNote"]["refunds"] == [{"status": "PENDING"}]
+    (refund,) = await refunds(execute, oscar, "PENDING")
+    assert refund["amount"] == {"amountCents": 3480}
+    assert refund["bankLine"] == {
+        "counterpartyName": "Le Fournil d'Aubry",
+        "counterpartyIban": PAYER_IBAN,
+    }
+    values = {"refundId": refund["id"], "reference": "VIR 42"}
+    for _ in range(2):
+        sent = (await execute(oscar, MARK_SENT, i=values))["data"]["refundMarkSent"]
+        assert sent == {"refund": {"status": "SUCCEEDED"}, "userErrors": []}
+    assert await refunds(execute, oscar, "PENDING") == []
+    assert await kinds_of_movements(execute, owner) == [
+        ("REFUND", 0),
+        ("CREDIT_NOTE", -3480),
+        ("PAYMENT", 0),
+    ]
+    # The money comes back: the account was closed.
+    for _ in range(2):
+        failed = await execute(oscar, MARK_FAILED, i={"refundId": refund["id"]})
+        assert failed["data"]["refundMarkFailed"]["refund"] == {"status": "FAILED"}
+    assert (await kinds_of_movements(execute, owner))[0] == ("REFUND_FAILED", -3480)
+    assert (await reconciliation()).errors == ()
+    again = (await execute(oscar, MARK_SENT, i=values))["data"]["refundMarkSent"]
+    assert [error["code"] for error in again["userErrors"]] == ["TRANSITION_ILLEGAL"]
+    emails = await Email.filter(template__startswith="refund_failed")
+    assert [email.recipient for email in emails] == [owner.user.email] if owner.user else []
+
+
+async def test_only_operators_send_refunds_and_none_of_a_provider(
+    dataset: Dataset, action: Action, execute: "Execute", oscar: Viewer
+) -> None:
+    payment = dataset.paul.row(Payment)
+    refund = await Refund.create(
+        account=dataset.paul.account, payment=payment, amount_cents=1, created_at=action.at
+    )
+    values = {"refundId": encode("Refund", refund.pk), "reference": "VIR 42"}
+    sent = (await execute(oscar, MARK_SENT, i=values))["data"]["refundMarkSent"]
+    assert [error["code"] for error in sent["userErrors"]] == ["TRANSITION_ILLEGAL"]
+    for viewer in (dataset.paul.owner, dataset.alice):
+        response = await execute(viewer, MARK_SENT, i=values)
+        assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_a_transfer_that_was_refunded_is_not_taken_back_by_itself(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", oscar: Viewer
+) -> None:
+    invoice = await paid_by_transfer(dataset, action, price, execute, oscar)
+    await credit(execute, oscar, invoice, "PAYMENT")
+    reference = str((await Invoice.get(number=invoice["number"])).reference)
+    returned = Entry(transfers=(Transfer(cents=-3480, reference=reference),), is_reversal=True)
+    await import_statement(execute, oscar, camt(returned), "r")
+    (line,) = (await execute(oscar, QUEUE))["data"]["bankLines"]["nodes"]
+    assert line["problem"] == "ORIGINAL_NOT_FOUND"
+    original = await BankLine.get(amount_cents=3480)
+    with pytest.raises(Refusal) as refusal:
+        await matching.undo(action, original.pk)
+    assert refusal.value.code is BillingErrorCode.BANK_LINE_DECIDED
+
+
+async def test_money_for_a_purchase_that_ended_waits_for_a_person(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", oscar: Viewer
+) -> None:
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    invoice = (await pay(execute, dataset.paul.owner, purchase))["invoice"]
+    await credit(execute, oscar, invoice, "NONE")
+    transfer = Transfer(cents=3480, reference=invoice["transfer"]["reference"])
+    await import_statement(execute, oscar, camt(transfer))
+    (line,) = (await execute(oscar, QUEUE))["data"]["bankLines"]["nodes"]
+    assert (line["problem"], line["account"]) == ("PURCHASE_ENDED", None)
+
+
+async def test_p2_3_a_balance_pays_the_next_invoice_when_it_is_issued(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", oscar: Viewer
+) -> None:
+    invoice = await paid_by_transfer(dataset, action, price, execute, oscar)
+    twice = Transfer(cents=3480, reference=str(await _reference(invoice)), text="encore")
+    await import_statement(execute, oscar, camt(twice), "twice")
+    second = await confirmed_purchase(action, dataset, price, execute, "second")
+    chosen = await pay(execute, dataset.paul.owner, second, "second")
+    assert chosen["purchase"]["status"] == "ACTIVE"
+    assert chosen["invoice"]["transfer"] is None
+    assert (await kinds_of_movements(execute, dataset.paul.owner))[:2] == [
+        ("INVOICE", 0),
+        ("PAYMENT", -3480),
+    ]
+    assert (await reconciliation()).errors == ()
+
+
+async def _reference(invoice: dict[str, Any]) -> str | None:
+    return (await Invoice.get(number=invoice["number"])).reference
 
 
 async def test_a_partial_transfer_starts_nothing_until_the_rest_arrives(

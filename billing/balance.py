@@ -1,0 +1,84 @@
+"""A customer's credit balance: what their payments have left, such as money that was transferred
+twice, or paid for an invoice that was credited.
+
+It pays an invoice that is issued unpaid, when it is issued, and what is open before dunning does
+anything. A renewal is charged only what the balance doesn't cover. Until the provider has answered,
+the rest is reserved for that renewal.
+
+All functions run in a transaction that has locked the account.
+"""
+
+from collections.abc import Sequence
+
+from billing import settlement
+from billing.invoicing import InvoiceDraft
+from models.action import Transaction
+from models.billing.payment import Payment, PaymentStatus
+from models.database.sql import execute
+
+Shares = Sequence[tuple[int, int]]
+_LEFT = """
+SELECT payment.id, payment.amount_cents - payment.refunded_cents - COALESCE((
+  SELECT SUM(amount_cents) FROM allocation WHERE allocation.payment_id = payment.id), 0) AS cents
+FROM payment WHERE payment.account_id = ? AND payment.status = ? ORDER BY payment.id
+"""
+
+
+async def shares_for(
+    tx: Transaction, account_id: int, cents: int, *, paid_by: Payment | None = None
+) -> list[tuple[int, int]]:
+    """What the balance pays of an amount: payments by key, each with its share in cents. `paid_by`
+    is a payment that pays another part of the same invoice.
+    """
+    left = await _left(tx, account_id, except_id=paid_by.pk if paid_by else None)
+    available = sum(share for _, share in left) - await _reserved_cents(tx, account_id)
+    return _take(left, min(cents, available))
+
+
+async def pay_open_invoices(tx: Transaction, account_id: int) -> bool:
+    """Use the balance for what is open, the oldest due date first. Returns whether it paid
+    anything.
+    """
+    left = await _left(tx, account_id)
+    available = sum(share for _, share in left) - await _reserved_cents(tx, account_id)
+    has_paid = False
+    for payment_id, cents in _take(left, available):
+        payment = await Payment.get(pk=payment_id, using_db=tx.db)
+        has_paid |= bool(await settlement.allocate(tx, payment, cents))
+    return has_paid
+
+
+async def _left(
+    tx: Transaction, account_id: int, except_id: int | None = None
+) -> list[tuple[int, int]]:
+    """What is left of each payment, the oldest first."""
+    rows = await execute(_LEFT, account_id, PaymentStatus.SUCCEEDED.value, db=tx.db)
+    return [
+        (int(row["id"]), int(row["cents"]))
+        for row in rows
+        if int(row["cents"]) > 0 and int(row["id"]) != except_id
+    ]
+
+
+async def _reserved_cents(tx: Transaction, account_id: int) -> int:
+    """What renewals that are being charged will take of the balance."""
+    charged = Payment.filter(
+        account_id=account_id,
+        status=PaymentStatus.PROCESSING,
+        is_off_session=True,
+        invoice_draft__not_isnull=True,
+    )
+    return sum(
+        InvoiceDraft.from_json(payment.invoice_draft or {}).gross_cents - payment.amount_cents
+        for payment in await charged.using_db(tx.db)
+    )
+
+
+def _take(left: Shares, cents: int) -> list[tuple[int, int]]:
+    shares = []
+    for payment_id, available in left:
+        share = min(available, cents)
+        if share > 0:
+            shares.append((payment_id, share))
+            cents -= share
+    return shares
