@@ -220,6 +220,7 @@ _METHOD_LABELS = {
     "pm_sandbox_stolen": _("Stolen card"),
     "pm_sandbox_expired": _("Expired card"),
     "pm_sandbox_expiring": _("Card that expires next month"),
+    "pm_sandbox_renewal_declined": _("Card whose renewals are declined"),
     "pm_sandbox_unsavable": _("Card that can’t be saved"),
     "pm_sandbox_confirmation": _("Card with 3-D Secure"),
     "pm_sandbox_reconfirmation": _("Card with 3-D Secure for each renewal"),
