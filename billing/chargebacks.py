@@ -6,6 +6,8 @@ open again.
 
 import structlog
 
+from billing import checkout
+from billing.checkout import CheckoutServices
 from billing.gateways.gateway import DisputeOutcome, DisputeStatus, Gateway
 from billing.settlement import lock_for_settlement, reverse_payment
 from models.action import Action
@@ -16,25 +18,44 @@ from models.idempotency import earlier_result, store_result
 log = structlog.stdlib.get_logger()
 
 
-async def apply_dispute(action: Action, gateway: Gateway, reference: str) -> bool:
+class PaymentUnknown(Exception):
+    """The bank disputes a charge whose success we haven't heard of yet."""
+
+
+async def apply_dispute(action: Action, services: CheckoutServices, reference: str) -> bool:
     """Read a dispute from the provider, and apply it once. Returns whether it is about a payment of
-    ours. Raises GatewayUnavailable.
+    ours. Raises GatewayUnavailable, and PaymentUnknown when the answer to the charge is still
+    missing: what was received has to be posted before it is taken back.
     """
+    gateway = services.gateway
     dispute = await gateway.find_dispute(reference)
-    payment = (
-        await Payment.get_or_none(
-            provider=gateway.name, provider_reference=dispute.payment_reference
-        )
-        if dispute
-        else None
-    )
-    if dispute is None or payment is None:
+    if dispute is None:
+        return False
+    payment = await _disputed_payment(action, services, dispute)
+    if payment is None:
         return False
     if dispute.status is DisputeStatus.LOST:
         await _take_back(action, gateway, payment, dispute)
     else:
         log.warning("payment.disputed", payment=payment.pk, status=dispute.status.value)
     return True
+
+
+async def _disputed_payment(
+    action: Action, services: CheckoutServices, dispute: DisputeOutcome
+) -> Payment | None:
+    payments = Payment.filter(provider=services.gateway.name)
+    payment = await payments.get_or_none(provider_reference=dispute.payment_reference)
+    if payment is None:
+        unanswered = payments.filter(provider_reference=None, next_check_at__not_isnull=True)
+        if await unanswered.exists():
+            raise PaymentUnknown
+        return None
+    if payment.status is not PaymentStatus.SUCCEEDED:
+        payment = await checkout.refresh(action, services, payment)
+        if payment.status is not PaymentStatus.SUCCEEDED:
+            raise PaymentUnknown
+    return payment
 
 
 async def _take_back(
@@ -48,7 +69,7 @@ async def _take_back(
             return
         left = payment.amount_cents - payment.refunded_cents
         cents = min(dispute.amount_cents, left)
-        if payment.status is PaymentStatus.SUCCEEDED and cents > 0:
+        if cents > 0:
             await reverse_payment(tx, payment, cents)
             tx.audit(BillingAuditAction.PAYMENT_TAKE_BACK, payment, amount_cents=cents)
         await store_result(tx, owner, "dispute", key, payment.pk)

@@ -151,7 +151,7 @@ async def _handle_refund(action: Action, services: CheckoutServices, event: Prov
 
 
 async def _handle_dispute(action: Action, services: CheckoutServices, event: ProviderEvent) -> bool:
-    return await chargebacks.apply_dispute(action, services.gateway, event.reference)
+    return await chargebacks.apply_dispute(action, services, event.reference)
 
 
 async def _ignore(action: Action, services: CheckoutServices, event: ProviderEvent) -> bool:
