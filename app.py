@@ -22,6 +22,7 @@ from auth.cookies import Cookies, cross_site, is_same_site
 from auth.factors.passkeys import RelyingParty
 from auth.services import AuthServices
 from auth.sessions import session_key
+from billing.delivery.platform import configured_platform
 from billing.gateways.gateway import Gateway
 from billing.seller import seller
 from engine import Engine, ManifestError, load_manifest
@@ -101,6 +102,7 @@ def create_app(
         demonstration=settings.demonstration,
         customer_space=customer_space(settings.front_url, settings.front_paths),
         return_urls=settings.return_urls,
+        platform=configured_platform(settings.invoice_platform),
     )
     return Application(settings, services).app()
 

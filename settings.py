@@ -19,6 +19,7 @@ from accounts.vat_numbers import expected_vat_service_url
 from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import expected_redis_url
+from billing.delivery.platform import PlatformOptions
 from billing.gateways.configured import StripeOptions, configured_gateway
 from billing.gateways.gateway import Gateway
 from billing.return_urls import ReturnUrls, return_url_errors
@@ -110,6 +111,7 @@ class Settings:
     vat_service: str | None
     seller: Path
     stripe: StripeOptions | None  # without it, payments are made in the sandbox
+    invoice_platform: PlatformOptions | None  # without it, invoices are delivered by email only
     return_urls: ReturnUrls
     policies: Path
     tax_rules: Path
@@ -162,6 +164,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         vat_service=environ.get("CAMCHA_VAT_SERVICE") or None,
         seller=Path(environ.get("CAMCHA_SELLER") or PACKAGED_SELLER),
         stripe=_stripe(environ),
+        invoice_platform=_invoice_platform(environ),
         return_urls=_return_urls(environ, base_url),
         policies=Path(environ.get("CAMCHA_POLICIES") or PACKAGED_POLICIES),
         tax_rules=Path(environ.get("CAMCHA_TAX_RULES") or PACKAGED_TAX_RULES),
@@ -200,6 +203,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *(error for name in sorted(settings.hosts) for error in _host_errors(name)),
         *_seller_errors(settings.seller),
         *(settings.stripe.errors if settings.stripe else []),
+        *(settings.invoice_platform.errors if settings.invoice_platform else []),
         *return_url_errors(environ.get("CAMCHA_RETURN_URLS", "").replace(",", " ").split()),
         *_policies_errors(settings.policies / "versions.toml"),
         *_tax_rules_errors(settings.tax_rules),
@@ -240,6 +244,11 @@ VARIABLES = {
     "CAMCHA_STRIPE_KEY",
     "CAMCHA_STRIPE_WEBHOOK_SECRET",
     "CAMCHA_STRIPE_URL",
+    "CAMCHA_INVOICE_PLATFORM_URL",
+    "CAMCHA_INVOICE_PLATFORM_TOKEN_URL",
+    "CAMCHA_INVOICE_PLATFORM_CLIENT_ID",
+    "CAMCHA_INVOICE_PLATFORM_CLIENT_SECRET",
+    "CAMCHA_INVOICE_PLATFORM_ORGANIZATION",
     "CAMCHA_RETURN_URLS",
     "CAMCHA_POLICIES",
     "CAMCHA_TAX_RULES",
@@ -365,6 +374,13 @@ def _stripe(environ: Mapping[str, str]) -> StripeOptions | None:
     names = ("CAMCHA_STRIPE_KEY", "CAMCHA_STRIPE_WEBHOOK_SECRET", "CAMCHA_STRIPE_URL")
     key, secret, url = (environ.get(name) or "" for name in names)
     return StripeOptions(key, secret, url or None) if key or secret or url else None
+
+
+def _invoice_platform(environ: Mapping[str, str]) -> PlatformOptions | None:
+    """The settings of the invoicing platform, None when none of them is set."""
+    names = ("URL", "TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET", "ORGANIZATION")
+    values = [environ.get(f"CAMCHA_INVOICE_PLATFORM_{name}") or "" for name in names]
+    return PlatformOptions(*values) if any(values) else None
 
 
 def _return_urls(environ: Mapping[str, str], base_url: str) -> ReturnUrls:

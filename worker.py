@@ -19,11 +19,14 @@ from auth.factors import passkeys
 from billing import payment_methods, provider_events
 from billing.bank.matching import match_new_lines
 from billing.checkout import reconcile
+from billing.delivery.collections import report_due
+from billing.delivery.sending import deliver_due
+from billing.delivery.statuses import read_statuses
 from billing.document_requests import render_due
 from billing.dunning import dun_late_invoices
 from billing.refunds import refund_pending
 from billing.renewals import bill_due_periods
-from mail.delivery import deliver_due
+from mail.delivery import deliver_due as send_emails
 from mail.message import Sender
 from mail.transport import Transport
 from models.action import Action, retry_conflict
@@ -81,7 +84,7 @@ def jobs(
         Job(
             "emails",
             1,
-            lambda: deliver_due(
+            lambda: send_emails(
                 transport,
                 clock.now(),
                 EMAILS_PER_RUN,
@@ -124,8 +127,26 @@ def jobs(
             "documents",
             1,
             lambda: render_due(
-                Action(None, clock.now(), services.hub), services.auth.signer, DOCUMENTS_PER_RUN
+                Action(None, clock.now(), services.hub),
+                services.auth.signer,
+                DOCUMENTS_PER_RUN,
+                services.delivery_channel,
             ),
+        ),
+        Job(
+            "invoice deliveries",
+            5,
+            lambda: deliver_due(Action(None, clock.now(), services.hub), services.platform),
+        ),
+        Job(
+            "platform statuses",
+            30,
+            lambda: read_statuses(Action(None, clock.now(), services.hub), services.platform),
+        ),
+        Job(
+            "collection reports",
+            15,
+            lambda: report_due(Action(None, clock.now(), services.hub), services.platform),
         ),
         Job(
             "provider events",

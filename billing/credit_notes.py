@@ -16,6 +16,7 @@ from tortoise.expressions import Q
 
 from billing import settlement
 from billing.checkout import CheckoutServices
+from billing.delivery.reports import report_payment
 from billing.documents.facts import InvoiceFacts, Note
 from billing.invoicing import DraftLine, InvoiceDraft, finalise, prepare
 from billing.refunds import create_refunds, refund_pending
@@ -73,7 +74,8 @@ class CreditRequest:
 @dataclass(frozen=True)
 class Remainder:
     """What the credit notes of an invoice have left of it: amounts by VAT rate in basis points, and
-    net amounts by line. `count` is the number of credit notes.
+    net amounts by line. `count` is the number of credit notes. Nothing is left of an invoice that a
+    corrective one has replaced.
     """
 
     invoice: Invoice
@@ -82,11 +84,17 @@ class Remainder:
     net_by_line: dict[int, int]
     bands: dict[int, VatBand]
     count: int
+    is_replaced: bool = False
 
     @property
     def gross_cents(self) -> int:
         """What is left, including VAT."""
         return sum(band.net_cents + band.vat_cents for band in self.bands.values())
+
+    @property
+    def totals(self) -> Totals:
+        """What is left."""
+        return _total(list(self.bands.values()))
 
 
 async def remainder(invoice: Invoice, db: BaseDBAsyncClient | None = None) -> Remainder:
@@ -114,7 +122,12 @@ async def remainder(invoice: Invoice, db: BaseDBAsyncClient | None = None) -> Re
     for item in await _credited_items([each.pk for each in credit_notes], db):
         if item.data.get("line") in net_by_line:
             net_by_line[item.data["line"]] -= item.quantity * item.unit_net_cents
-    return Remainder(invoice, facts, lines, net_by_line, bands, len(credit_notes))
+    corrective = Invoice.filter(original_id=invoice.pk, type=DocumentType.CORRECTIVE_INVOICE)
+    is_replaced = await corrective.using_db(db).exists()
+    if is_replaced:
+        bands = {rate: VatBand(rate, 0, 0) for rate in bands}
+        net_by_line = dict.fromkeys(net_by_line, 0)
+    return Remainder(invoice, facts, lines, net_by_line, bands, len(credit_notes), is_replaced)
 
 
 async def _credit_notes(invoice_id: int, db: BaseDBAsyncClient | None) -> list[Invoice]:
@@ -150,12 +163,15 @@ class Credit:
 
 
 def credited(rest: Remainder, request: CreditRequest) -> Credit:
-    """The lines and totals of a credit note. Raises CREDIT_TOO_LARGE, VALUE_INVALID and NOT_FOUND.
+    """The lines and totals of a credit note. Raises CREDIT_TOO_LARGE, NOT_CREDITABLE, VALUE_INVALID
+    and NOT_FOUND.
 
     The VAT of each rate is what the invoice loses: its VAT before, minus the VAT on what is left
     after. So the credit notes of an invoice add up to exactly its VAT, whereas the rounded VAT of
     each alone might exceed it. It differs from that by a cent at most.
     """
+    if rest.is_replaced:
+        raise Refusal(BillingErrorCode.NOT_CREDITABLE, "input", "invoiceId")
     if request.lines:
         lines = _selected_lines(rest, request)
         credit = Credit(lines, _totals_of_lines(rest, lines))
@@ -167,7 +183,7 @@ def credited(rest: Remainder, request: CreditRequest) -> Credit:
         credit = Credit(_band_lines(rest, bands), _total(bands))
     else:
         credit = Credit(
-            tuple(_whole_line(rest, line) for line in rest.lines.values()), rest.facts.totals
+            tuple(whole_line(rest, line) for line in rest.lines.values()), rest.facts.totals
         )
     if credit.totals.gross_cents <= 0:
         raise Refusal(BillingErrorCode.CREDIT_TOO_LARGE, "input", "invoiceId")
@@ -193,13 +209,14 @@ def _credited_line(rest: Remainder, line: InvoiceLine, each: CreditLine, *path: 
     if each.quantity is not None:
         if not 0 < each.quantity <= line.quantity:
             raise Refusal(CommonErrorCode.VALUE_INVALID, *path, "quantity")
-        return replace(_whole_line(rest, line), quantity=each.quantity)
+        return replace(whole_line(rest, line), quantity=each.quantity)
     if each.net_cents is None or each.net_cents <= 0:
         raise Refusal(CommonErrorCode.VALUE_INVALID, *path, "netCents")
-    return replace(_whole_line(rest, line), quantity=1, unit="C62", unit_net_cents=each.net_cents)
+    return replace(whole_line(rest, line), quantity=1, unit="C62", unit_net_cents=each.net_cents)
 
 
-def _whole_line(rest: Remainder, line: InvoiceLine) -> DraftLine:
+def whole_line(rest: Remainder, line: InvoiceLine) -> DraftLine:
+    """A line of an invoice, to credit all of it."""
     return DraftLine(
         label=line.label,
         description=rest.facts.lines[line.position - 1].description,
@@ -418,7 +435,7 @@ async def issue_credit_note(
     if paid_cents and request.refund is RefundDestination.NONE:
         raise Refusal(BillingErrorCode.REFUND_REQUIRED, "input", "refund")
     credit_note = await finalise(tx, draft)
-    released = await _release(tx, invoice, paid_cents)
+    released = await release(tx, invoice, paid_cents)
     await _allocate(tx, receivable, credit_note, paid_cents)
     if request.refund is RefundDestination.PAYMENT:
         await create_refunds(tx, credit_note, released)
@@ -443,7 +460,7 @@ def require_limit(actor: User, gross_cents: int) -> None:
         raise Refusal(BillingErrorCode.CREDIT_LIMIT_EXCEEDED, "input", limit=limit // 100)
 
 
-async def _release(tx: Transaction, invoice: Invoice, cents: int) -> list[tuple[Payment, int]]:
+async def release(tx: Transaction, invoice: Invoice, cents: int) -> list[tuple[Payment, int]]:
     """Take an amount of the payments of an invoice back from it, the most recent first. Returns the
     amount of each payment.
     """
@@ -458,7 +475,7 @@ async def _release(tx: Transaction, invoice: Invoice, cents: int) -> list[tuple[
             continue
         cents -= amount
         payment = await Payment.get(pk=payment_id, using_db=tx.db)
-        await Allocation.create(
+        allocation = await Allocation.create(
             using_db=tx.db,
             account_id=invoice.account_id,
             invoice=invoice,
@@ -466,6 +483,7 @@ async def _release(tx: Transaction, invoice: Invoice, cents: int) -> list[tuple[
             amount_cents=-amount,
             created_at=tx.action.at,
         )
+        await report_payment(tx, allocation)
         released.append((payment, amount))
     if cents:
         raise ValueError(f"{invoice.number}: {cents} cents were paid by nothing")

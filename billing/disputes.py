@@ -38,6 +38,7 @@ from models.translations import Translatable, _, text
 TEXT_LENGTH = 4_000
 _SUBJECT = _("Dispute of invoice %(number)s")
 _ACCEPTED = _("We accept your dispute of invoice %(number)s. Credit note: %(credit_note)s.")
+_CORRECTED = _("We accept your dispute of invoice %(number)s. Corrective invoice: %(corrective)s.")
 _REJECTED = _("We can’t accept your dispute of invoice %(number)s. %(reason)s")
 
 
@@ -77,29 +78,57 @@ async def open_dispute(
         [receivable] = await tx.lock_rows(Receivable.filter(invoice_id=invoice.pk))
         if receivable.disputed_at:
             raise Refusal(BillingErrorCode.ALREADY_DISPUTED, "input", "invoiceId")
-        receivable.disputed_at = action.at
-        await receivable.save(using_db=tx.db, update_fields=["disputed_at"])
-        await lock_files(tx, request.file_ids)
-        ticket = await Ticket.open(
+        dispute = await store_dispute(
             tx,
             account,
             requester,
-            subject=text(_SUBJECT, requester.locale, number=invoice.number),
-            channel=Channel.WEB,
-            category=Category.BILLING,
-        )
-        message = await ticket.post(tx, requester, request.body, f"dispute:{key}"[:64])
-        await attach_to_message(tx, account.pk, message, requester, request.file_ids)
-        dispute = await Dispute.create(
-            using_db=tx.db,
-            account=account,
-            invoice=invoice,
-            ticket=ticket,
-            reason=request.reason,
-            created_at=action.at,
+            invoice,
+            receivable,
+            request.reason,
+            request.body,
+            f"dispute:{key}"[:64],
+            request.file_ids,
         )
         await store_result(tx, owner, "invoiceDispute", key, dispute.pk)
-        tx.audit(BillingAuditAction.INVOICE_DISPUTE, dispute, reason=request.reason.value)
+    return dispute
+
+
+async def store_dispute(
+    tx: Transaction,
+    account: Account,
+    requester: User,
+    invoice: Invoice,
+    receivable: Receivable,
+    reason: DisputeReason,
+    body: str,
+    key: str,
+    file_ids: tuple[int, ...] = (),
+) -> Dispute:
+    """Store a dispute of an invoice that has none, with its ticket. The account and the receivable
+    are locked, and `key` names the message.
+    """
+    receivable.disputed_at = tx.action.at
+    await receivable.save(using_db=tx.db, update_fields=["disputed_at"])
+    await lock_files(tx, file_ids)
+    ticket = await Ticket.open(
+        tx,
+        account,
+        requester,
+        subject=text(_SUBJECT, requester.locale, number=invoice.number),
+        channel=Channel.WEB,
+        category=Category.BILLING,
+    )
+    message = await ticket.post(tx, requester, body, key)
+    await attach_to_message(tx, account.pk, message, requester, file_ids)
+    dispute = await Dispute.create(
+        using_db=tx.db,
+        account=account,
+        invoice=invoice,
+        ticket=ticket,
+        reason=reason,
+        created_at=tx.action.at,
+    )
+    tx.audit(BillingAuditAction.INVOICE_DISPUTE, dispute, reason=reason.value)
     return dispute
 
 
@@ -142,6 +171,37 @@ async def accept_dispute(
     dispute = await Dispute.get(pk=dispute.pk)
     await refund_pending(action, services.gateway, credit_note_id=dispute.credit_note_id)
     return dispute
+
+
+async def accept_open_dispute(
+    tx: Transaction, actor: User, invoice: Invoice
+) -> tuple[Dispute, Ticket] | None:
+    """Accept the open dispute of an invoice that is going to be corrected, whose receivable is
+    locked. Returns it with its ticket, None when there is none.
+    """
+    disputes = Dispute.filter(invoice_id=invoice.pk, status=DisputeStatus.OPEN)
+    dispute = await disputes.using_db(tx.db).first()
+    if dispute is None:
+        return None
+    dispute, ticket = await _lock_open(tx, dispute)
+    await _decide(tx, dispute, actor, DisputeStatus.ACCEPTED)
+    return dispute, ticket
+
+
+async def settle_by_correction(
+    tx: Transaction,
+    actor: User,
+    accepted: tuple[Dispute, Ticket],
+    invoice: Invoice,
+    corrective: Invoice,
+) -> None:
+    """Write into the ticket of an accepted dispute which corrective invoice settles it."""
+    dispute, ticket = accepted
+    dispute.credit_note_id = corrective.pk
+    await dispute.save(using_db=tx.db, update_fields=["credit_note_id"])
+    await _answer(
+        tx, actor, ticket, _CORRECTED, number=invoice.number, corrective=corrective.number
+    )
 
 
 async def reject_dispute(action: Action, actor: User, dispute: Dispute, reason: str) -> Dispute:

@@ -8,35 +8,40 @@ so each goes out once.
 """
 
 import hashlib
-from datetime import timedelta
 
 import structlog
 
 from auth.tokens import Signer
+from billing.delivery.sending import begin_delivery, lock_for_delivery
 from billing.documents.facts import InvoiceFacts
 from billing.documents.rendering import render
 from billing.invoice_emails import send_invoice
 from models.action import Action
+from models.billing.delivery import DeliveryChannel
 from models.billing.invoice import DocumentRequest, Invoice, InvoiceDocument
 from models.billing.purchase import Purchase
-from models.database.sql import dialect, execute
+from models.claims import claim_due
+from models.database.sql import execute
 
 log = structlog.stdlib.get_logger()
-_LEASE = timedelta(minutes=2)  # longer than the rendering of a document may take
-_MAX_WAIT_MINUTES = 240
 
 
-async def render_due(action: Action, signer: Signer, limit: int = 100) -> int:
+async def render_due(
+    action: Action,
+    signer: Signer,
+    limit: int = 100,
+    channel: DeliveryChannel = DeliveryChannel.MAIL,
+) -> int:
     """Make the documents that are due, at most `limit`. Returns how many were made. One that fails
     is tried again after 1, 2, 4, ... minutes, at most 4 hours, and delays no other.
     """
     made_count = 0
     for _ in range(limit):
-        invoice_id = await _claim(action)
+        invoice_id = await claim_due(action, "document_request", "invoice_id")
         if invoice_id is None:
             break
         try:
-            await make_document(action, signer, await Invoice.get(pk=invoice_id))
+            await make_document(action, signer, await Invoice.get(pk=invoice_id), channel)
         except Exception as error:
             log.error(
                 "document.failed", invoice=invoice_id, error=type(error).__name__, exc_info=error
@@ -46,31 +51,12 @@ async def render_due(action: Action, signer: Signer, limit: int = 100) -> int:
     return made_count
 
 
-async def _claim(action: Action) -> int | None:
-    """Claim the request that is due for the longest time. The claim ends by itself if the process
-    dies.
-    """
-    skip_locked = " FOR NO KEY UPDATE SKIP LOCKED" if dialect() == "postgres" else ""
-    async with action.transaction() as tx:
-        rows = await execute(
-            "SELECT invoice_id, attempts FROM document_request WHERE next_attempt_at <= ? "  # noqa: S608 - our own clause
-            f"ORDER BY next_attempt_at, invoice_id LIMIT 1{skip_locked}",
-            action.at,
-            db=tx.db,
-        )
-        if not rows:
-            return None
-        key, attempts = int(rows[0]["invoice_id"]), int(rows[0]["attempts"])
-        wait = timedelta(minutes=min(2**attempts, _MAX_WAIT_MINUTES))
-        await (
-            DocumentRequest.filter(invoice_id=key)
-            .using_db(tx.db)
-            .update(next_attempt_at=action.at + max(_LEASE, wait), attempts=attempts + 1)
-        )
-    return key
-
-
-async def document_of(action: Action, signer: Signer, invoice_id: int) -> InvoiceDocument | None:
+async def document_of(
+    action: Action,
+    signer: Signer,
+    invoice_id: int,
+    channel: DeliveryChannel = DeliveryChannel.MAIL,
+) -> InvoiceDocument | None:
     """The document of an invoice, with its `invoice`, made now when it is missing. None without
     such an invoice. Raises RenderingError.
     """
@@ -80,16 +66,22 @@ async def document_of(action: Action, signer: Signer, invoice_id: int) -> Invoic
     invoice = await Invoice.get_or_none(pk=invoice_id)
     if invoice is None:
         return None
-    await make_document(action, signer, invoice)
+    await make_document(action, signer, invoice, channel)
     return await query.first()
 
 
-async def make_document(action: Action, signer: Signer, invoice: Invoice) -> None:
-    """Render an invoice, store the document, and send it by email. Concurrent calls store and send
-    it once. Raises RenderingError.
+async def make_document(
+    action: Action,
+    signer: Signer,
+    invoice: Invoice,
+    channel: DeliveryChannel = DeliveryChannel.MAIL,
+) -> None:
+    """Render an invoice, store the document, send it by email, and begin its delivery through this
+    channel. Concurrent calls store and send it once. Raises RenderingError.
     """
     pdf = await render(InvoiceFacts.from_json(invoice.facts), invoice.locale)
     async with action.transaction() as tx:
+        await lock_for_delivery(tx, invoice, channel)
         await execute(
             "INSERT INTO invoice_document (invoice_id, pdf, sha256, created_at) "
             "VALUES (?, ?, ?, ?) ON CONFLICT (invoice_id) DO NOTHING",
@@ -101,5 +93,6 @@ async def make_document(action: Action, signer: Signer, invoice: Invoice) -> Non
         )
         request = DocumentRequest.filter(invoice_id=invoice.pk).using_db(tx.db)
         if await request.delete():
+            await begin_delivery(tx, invoice, channel)
             purchase = await Purchase.get_or_none(pk=invoice.purchase_id or 0, using_db=tx.db)
             await send_invoice(tx, signer, purchase, invoice)

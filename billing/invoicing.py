@@ -361,6 +361,8 @@ def _complete(draft: InvoiceDraft, issued: IssuedNumber, paid: _Paid) -> Invoice
         paid_cents=paid.cents,
     )
     if paid.cents and not facts.payable_cents:
+        if facts.type is DocumentType.CORRECTIVE_INVOICE:  # its draft says how it was paid
+            return replace(facts, due_on=issued.day)
         return replace(
             facts,
             due_on=issued.day,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from models.action import Transaction
 from models.billing.invoice import DocumentType, Invoice, next_position
 from models.billing.ledger import Journal, LedgerEntry, LedgerLine
+from models.billing.money import Totals
 from models.billing.payment import Payment
 from models.billing.refund import Refund
 from models.clock import local_date
@@ -88,6 +89,25 @@ async def post_invoice(tx: Transaction, invoice: Invoice) -> LedgerEntry:
         piece=invoice.number,
         account_id=invoice.account_id,
         invoice_id=invoice.pk,
+    )
+
+
+async def post_replacement(
+    tx: Transaction, invoice: Invoice, corrective: Invoice, left: Totals
+) -> LedgerEntry:
+    """Reverse what credit notes have left of an invoice that a corrective one replaces."""
+    return await post(
+        tx,
+        Journal.SALES,
+        (
+            Posting(CUSTOMERS, -left.gross_cents),
+            Posting(REVENUE, left.net_cents),
+            Posting(VAT_COLLECTED, left.vat_cents),
+        ),
+        label_key="invoice_replaced",
+        piece=invoice.number,
+        account_id=invoice.account_id,
+        invoice_id=corrective.pk,
     )
 
 

@@ -23,6 +23,7 @@ class MovementKind(StrEnum):
 
     INVOICE = "invoice"
     CREDIT_NOTE = "credit_note"
+    INVOICE_REPLACED = "invoice_replaced"
     PAYMENT = "payment"
     PAYMENT_REVERSED = "payment_reversed"
     REFUND = "refund"
@@ -32,6 +33,7 @@ class MovementKind(StrEnum):
 LABELS = {
     MovementKind.INVOICE: _("Invoice %(piece)s"),
     MovementKind.CREDIT_NOTE: _("Credit note %(piece)s"),
+    MovementKind.INVOICE_REPLACED: _("Invoice %(piece)s replaced"),
     MovementKind.PAYMENT: _("Payment received"),
     MovementKind.PAYMENT_REVERSED: _("Payment reversed"),
     MovementKind.REFUND: _("Refund"),

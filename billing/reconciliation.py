@@ -35,7 +35,11 @@ COALESCE(billed.cents, 0) - COALESCE(paid.cents, 0) AS expected
 FROM account
 LEFT JOIN (SELECT account_id, SUM(debit_cents - credit_cents) AS cents FROM ledger_line
   WHERE code = ? GROUP BY account_id) ledger ON ledger.account_id = account.id
-LEFT JOIN (SELECT account_id, SUM(CASE WHEN type = 381 THEN -gross_cents ELSE gross_cents END)
+LEFT JOIN (SELECT account_id, SUM(CASE WHEN type = 381 THEN -gross_cents ELSE gross_cents END
+  - CASE WHEN type = 384 THEN COALESCE((SELECT SUM(CASE WHEN replaced.type = 381 THEN
+    -replaced.gross_cents ELSE replaced.gross_cents END) FROM invoice replaced
+    WHERE replaced.id = invoice.original_id
+    OR (replaced.original_id = invoice.original_id AND replaced.type = 381)), 0) ELSE 0 END)
   AS cents FROM invoice GROUP BY account_id) billed ON billed.account_id = account.id
 LEFT JOIN (SELECT account_id, SUM(amount_cents - refunded_cents + (SELECT
   COALESCE(SUM(refund.amount_cents), 0) FROM refund

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from billing.contacts import billing_contacts
+from billing.delivery.reports import report_payment
 from billing.ledger import post_payment
 from mail import emails
 from models.accounts.account import Account
@@ -103,17 +104,14 @@ async def _start_when_paid(tx: Transaction, purchase: Purchase) -> None:
     invoice states no days, because the first period begins here. One whose invoice was credited
     instead ends.
     """
-    invoice = (
-        await Invoice.filter(
-            purchase_id=purchase.pk, type=DocumentType.INVOICE, receivable__open_cents__lte=0
-        )
-        .using_db(tx.db)
-        .order_by("id")
-        .first()
-    )
+    invoices = Invoice.filter(purchase_id=purchase.pk).exclude(type=DocumentType.CREDIT_NOTE)
+    # The last one is the first invoice itself, or the corrective one that has replaced it.
+    invoice = await invoices.using_db(tx.db).order_by("-id").first()
     if invoice is None:
         return
     receivable = await Receivable.get(invoice_id=invoice.pk, using_db=tx.db)
+    if receivable.open_cents > 0:
+        return
     if receivable.state is InvoiceState.CREDITED:
         await purchase.end(tx, tx.action.day)
         return
@@ -189,7 +187,7 @@ async def _allocate(
         using_db=tx.db,
         update_fields=["open_cents", "settled_at", "due_on", "next_dunning_on"],
     )
-    return await Allocation.create(
+    allocation = await Allocation.create(
         using_db=tx.db,
         account_id=payment.account_id,
         invoice_id=receivable.invoice_id,
@@ -197,6 +195,8 @@ async def _allocate(
         amount_cents=cents,
         created_at=tx.action.at,
     )
+    await report_payment(tx, allocation)
+    return allocation
 
 
 async def _allocated(tx: Transaction, payment: Payment) -> dict[int, int]:

@@ -35,6 +35,8 @@ TABLES = (
     "refund",
     "receivable",
     "dunning_step",
+    "invoice_delivery",
+    "collection_report",
     "dispute",
     "ticket",
     "message",

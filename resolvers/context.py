@@ -10,12 +10,14 @@ from accounts.vat_numbers import NoVatService, VatNumberService
 from auth.cookies import Cookies
 from auth.services import AuthServices
 from billing.checkout import CheckoutServices
+from billing.delivery.flows import FlowService
 from billing.gateways.gateway import Gateway
 from billing.return_urls import ReturnUrls
 from billing.seller import Seller
 from mail.customer_space import CustomerSpace
 from models.accounts.account import Account
 from models.action import Action, Origin, network_address
+from models.billing.delivery import DeliveryChannel
 from models.clock import Clock
 from models.identity.session import Session
 from models.identity.user import User
@@ -32,7 +34,8 @@ class Services:
     `base_url` is the public URL without a trailing slash; `demonstration` is whether this is a
     demonstration's server; `customer_space` is where customers go, `return_urls`
     are the pages to which a payment provider may send them back, and `delivered` collects how far
-    they have received their tickets.
+    they have received their tickets. `platform` is the invoicing platform, None when invoices are
+    delivered by email only.
     """
 
     clock: Clock
@@ -48,6 +51,12 @@ class Services:
     customer_space: CustomerSpace = field(default_factory=CustomerSpace)
     return_urls: ReturnUrls = field(default_factory=ReturnUrls)
     delivered: DeliveredPositions = field(default_factory=DeliveredPositions)
+    platform: FlowService | None = None
+
+    @property
+    def delivery_channel(self) -> DeliveryChannel:
+        """How invoices are delivered."""
+        return DeliveryChannel.PLATFORM if self.platform else DeliveryChannel.MAIL
 
     @property
     def checkout(self) -> CheckoutServices:

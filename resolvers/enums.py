@@ -36,6 +36,8 @@ describe_enum(
         "PAYMENT_METHOD_CHANGED": "A payment method was saved, changed or removed, or expires "
         "soon; see `Account.paymentMethods`.",
         "INVOICE_ISSUED": "An invoice was issued; see `invoice`.",
+        "INVOICE_DELIVERY_CHANGED": "The status of an invoice at the platforms changed; see "
+        "`status` and `invoice { delivery }`.",
         "LEGAL_NAME_CHANGED": "The status of a change of legal name changed; see "
         "`Account.legalNameChanges`.",
         "LEGAL_NAME_REVIEW_AWAITED": "A change of legal name needs an agent's decision; see "

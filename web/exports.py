@@ -54,7 +54,9 @@ def _document_reader(services: Services) -> DocumentBytes:
 
     async def read(invoice: Invoice) -> bytes:
         action = Action(None, services.clock.now(), services.hub)
-        document = await document_of(action, services.auth.signer, invoice.pk)
+        document = await document_of(
+            action, services.auth.signer, invoice.pk, services.delivery_channel
+        )
         assert document is not None, "the invoice exists"  # noqa: S101
         return document.pdf
 

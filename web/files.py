@@ -122,7 +122,7 @@ class _FileEndpoints:
     async def _serve_invoice(self, request: Request, key: int) -> Response:
         services = self.services
         action = Action(None, services.clock.now(), services.hub)
-        document = await document_of(action, services.auth.signer, key)
+        document = await document_of(action, services.auth.signer, key, services.delivery_channel)
         if document is None:
             return not_found(request)
         headers = _headers(f"{document.invoice.number}.pdf", "application/pdf", document.sha256)

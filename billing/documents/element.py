@@ -1,5 +1,5 @@
-"""Building blocks of CII: elements in their namespaces, and dates and amounts in the format of the
-schema.
+"""Building blocks of CII and CDAR: elements in their namespaces, and dates and amounts in the
+formats of the schemas.
 """
 
 import re
@@ -17,7 +17,10 @@ RSM = f"{_UNECE}CrossIndustryInvoice:100"
 RAM = f"{_UNECE}ReusableAggregateBusinessInformationEntity:100"
 UDT = f"{_UNECE}UnqualifiedDataType:100"
 QDT = f"{_UNECE}QualifiedDataType:100"
+CDAR = f"{_UNECE}CrossDomainAcknowledgementAndResponse:100"
 NAMESPACES = {"rsm": RSM, "ram": RAM, "udt": UDT, "qdt": QDT}
+CDAR_NAMESPACES = NAMESPACES | {"rsm": CDAR}
+_PREFIXES = NAMESPACES | {"cdar": CDAR}
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\x7E\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 
@@ -31,7 +34,7 @@ def element(name: str, *children: Child, **attributes: str) -> Node:
     which PEPPOL and BR-FR reject.
     """
     prefix, _, local = name.rpartition(":")
-    node = etree.Element(f"{{{NAMESPACES[prefix or 'ram']}}}{local}", attributes)
+    node = etree.Element(f"{{{_PREFIXES[prefix or 'ram']}}}{local}", attributes)
     for child in children:
         append_children(node, child)
     return node if len(node) or node.text else None

@@ -54,6 +54,7 @@ _ACCOUNT_NAMES = {
 _LABELS = {
     "invoice": _("Invoice %(piece)s"),
     "credit_note": _("Credit note %(piece)s"),
+    "invoice_replaced": _("Invoice %(piece)s replaced"),
     "payment": _("Payment received"),
     "payment_reversed": _("Payment reversed"),
     "refund": _("Refund"),

@@ -47,6 +47,22 @@ class BillingAuditAction(AuditAction):
         "invoice.dun",
         "A step of the dunning schedule was taken for a late invoice (`days` after it was due).",
     )
+    INVOICE_CORRECT = (
+        "invoice.correct",
+        "A corrective invoice was issued (`original`, `gross_cents`, `refund`).",
+    )
+    INVOICE_DELIVER = (
+        "invoice.deliver",
+        "An invoice was handed over to the platform, or refused by it (`state`).",
+    )
+    INVOICE_DELIVERY_RETRY = (
+        "invoice.delivery_retry",
+        "An operator had an invoice, or the reports of its payments, handed over again.",
+    )
+    INVOICE_STATUS = (
+        "invoice.status",
+        "The status of an invoice at the platforms changed (`status`).",
+    )
     INVOICE_DISPUTE = "invoice.dispute", "A member of a company disputed an invoice."
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
     INVOICE_PAY = "invoice.pay", "A payment of an issued invoice was attempted."

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class DisputeReason(StrEnum):
-    """Why an invoice is disputed: reasons of status 207 (AFNOR XP Z12-012)."""
+    """Why an invoice is disputed: those reasons of status 207 (AFNOR XP Z12-012, annexe A; rule
+    BR-FR-CDV-CL-09/MDT-113_207 of FNFE-MPE's schematron, version 1.4.0) that a customer of ours
+    may have.
+    """
 
     DUPLICATE = "DUPLICATE"
     ORDER = "ORDER"
@@ -34,8 +37,13 @@ class DisputeReason(StrEnum):
 
     @property
     def code(self) -> str:
-        """The code that platforms exchange."""
+        """The code that platforms exchange (MDT-113)."""
         return _CODES[self]
+
+    @classmethod
+    def of(cls, code: str) -> "DisputeReason":
+        """The reason with this code of the platforms, OTHER for one that we don't offer."""
+        return next((reason for reason in cls if reason.code == code), cls.OTHER)
 
 
 _CODES = {

@@ -107,6 +107,14 @@ class BillingErrorCode(ErrorCode):
         "REFUND_REQUIRED",
         _("A part of this was already paid. Choose whether to refund it or keep it as a balance."),
     )
+    NOT_CORRECTABLE = (
+        "NOT_CORRECTABLE",
+        _("This can’t be corrected. Choose an invoice that is neither credited nor replaced."),
+    )
+    CORRECTION_TOO_LARGE = (
+        "CORRECTION_TOO_LARGE",
+        _("A corrective invoice can’t exceed the invoice. Bill a further amount separately."),
+    )
     NOT_DISPUTABLE = (
         "NOT_DISPUTABLE",
         _("A credit note can’t be disputed. Choose an invoice."),

@@ -34,6 +34,7 @@ MODULES = [
     "models.billing.bank",
     "models.billing.billing_period",
     "models.billing.billing_profile",
+    "models.billing.delivery",
     "models.billing.dunning",
     "models.billing.dispute",
     "models.billing.invoice",

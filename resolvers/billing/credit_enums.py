@@ -35,7 +35,7 @@ describe_enum(
         "PARTIALLY_PAID": "A part has been paid or credited.",
         "PAID": "Everything has been paid.",
         "DISPUTED": "The company disputes the invoice, which is not dunned meanwhile.",
-        "CREDITED": "Credit notes cover the whole invoice.",
+        "CREDITED": "Credit notes cover the whole invoice, or a corrective invoice replaces it.",
     },
 )
 

@@ -190,6 +190,8 @@ describe_enum(
     {
         "INVOICE": "An invoice was issued.",
         "CREDIT_NOTE": "A credit note was issued.",
+        "INVOICE_REPLACED": "What was left of an invoice was taken back, because a corrective "
+        "invoice replaces it.",
         "PAYMENT": "Money was received.",
         "PAYMENT_REVERSED": "A payment was taken back by the bank, or was a mistake.",
         "REFUND": "Money was paid back.",

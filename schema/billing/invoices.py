@@ -7,7 +7,9 @@ import strawberry
 
 import models.billing.invoice
 from models.billing.receivable import InvoiceState
+from resolvers.billing import corrections as correction_resolvers
 from resolvers.billing import credit_notes as credit_resolvers
+from resolvers.billing import deliveries as delivery_resolvers
 from resolvers.billing import disputes as dispute_resolvers
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
@@ -19,6 +21,7 @@ from schema.fields import edge, field
 from schema.nodes import Node, backed_by
 
 if TYPE_CHECKING:
+    from schema.billing.deliveries import InvoiceDelivery
     from schema.billing.disputes import Dispute
     from schema.billing.purchases import Purchase
 
@@ -106,9 +109,23 @@ class Invoice(Node):
         description="The invoice that a credit note or a corrective invoice cites. Null for "
         "an invoice.",
     )
+    corrective_invoice: Annotated["Invoice", strawberry.lazy("schema.billing.invoices")] | None = (
+        edge(
+            correction_resolvers.corrective_invoice_of,
+            description="The corrective invoice that cancels and replaces the invoice. Null unless "
+            "there is one.",
+        )
+    )
     refunds: list[Refund] = edge(
         credit_resolvers.refunds_of_credit_note,
         description="The refunds for a credit note. Empty for an invoice.",
+    )
+    delivery: Annotated["InvoiceDelivery", strawberry.lazy("schema.billing.deliveries")] | None = (
+        edge(
+            delivery_resolvers.delivery_of,
+            description="How the invoice is delivered, and its status at the platforms. Null until "
+            "the PDF is made.",
+        )
     )
     disputes: list[Annotated["Dispute", strawberry.lazy("schema.billing.disputes")]] = edge(
         dispute_resolvers.disputes_of,

@@ -6,7 +6,9 @@ from auth.rules import agent, anyone, buyer, operator
 from models.billing.audit_actions import BillingAuditAction
 from resolvers.billing import bank as bank_resolvers
 from resolvers.billing import changes as change_resolvers
+from resolvers.billing import corrections as correction_resolvers
 from resolvers.billing import credit_notes as credit_resolvers
+from resolvers.billing import deliveries as delivery_resolvers
 from resolvers.billing import disputes as dispute_resolvers
 from resolvers.billing import exports as export_resolvers
 from resolvers.billing import invoice_recipients as recipient_resolvers
@@ -27,6 +29,8 @@ from schema.billing.bank import (
     BankStatement,
     BankStatementImportPayload,
 )
+from schema.billing.corrections import InvoiceCorrectionPreview, InvoiceCorrectPayload
+from schema.billing.deliveries import InvoiceDelivery, InvoiceDeliveryPayload
 from schema.billing.disputes import DisputePayload, PaymentReportNoAccessPayload
 from schema.billing.invoice_recipients import (
     InvoiceRecipientAddPayload,
@@ -130,6 +134,19 @@ class BillingQuery:
         "`reconcile` does the same for millions of them.",
     )
 
+    invoice_correction_preview: InvoiceCorrectionPreview | None = query(
+        correction_resolvers.preview,
+        allow=agent,
+        cost=100,
+        description="What `invoiceCorrect` would issue today. Null for an invoice that doesn't "
+        "exist or that the viewer can't see.",
+    )
+    invoice_deliveries: Connection[InvoiceDelivery] | None = query(
+        delivery_resolvers.invoice_deliveries,
+        allow=agent | operator,
+        description="The deliveries of invoices, most recent first. Those whose state is FAILED "
+        "wait for an operator, who can repeat them with `invoiceDeliveryRetry`.",
+    )
     provider_events: Connection[ProviderEvent] | None = query(
         provider_event_resolvers.provider_events,
         allow=operator,
@@ -333,6 +350,25 @@ class BillingMutation:
         description="Removes a payment method, here and at the provider. Purchases that it paid "
         "are paid with the default from now on. The only one can't be removed while a purchase "
         "renews with it. Requires a recent `sessionStepUp`.",
+    )
+    invoice_correct: InvoiceCorrectPayload | None = mutation(
+        correction_resolvers.correct,
+        "corrective_invoice",
+        "invoice",
+        allow=agent | operator,
+        audit=BillingAuditAction.INVOICE_CORRECT,
+        description="Issues a corrective invoice, which cancels and replaces an invoice: with "
+        "another buyer, order number, wording or lower amounts. It takes over the payments. Each "
+        "role has the limit of `invoiceCredit`. `invoiceCorrectionPreview` says what it would be. "
+        "Requires a step-up.",
+    )
+    invoice_delivery_retry: InvoiceDeliveryPayload | None = mutation(
+        delivery_resolvers.retry,
+        "invoice_delivery",
+        allow=operator,
+        audit=BillingAuditAction.INVOICE_DELIVERY_RETRY,
+        description="Hands an invoice over to the invoicing platform again that it has refused, or "
+        "at once when it is waiting, and the reports of its payments likewise.",
     )
     provider_event_retry: ProviderEventPayload | None = mutation(
         provider_event_resolvers.retry,

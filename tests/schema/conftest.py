@@ -25,6 +25,7 @@ from models.accounts.legal_name import LegalNameChange, LegalNameStatus, Registr
 from models.action import Action
 from models.audit import AuditEntry
 from models.billing.bank import BankLine, BankLineStatus, BankStatement, StatementFormat
+from models.billing.delivery import CollectionReport, InvoiceDelivery, PlatformStatus
 from models.billing.dispute import Dispute, DisputeReason, DisputeStatus
 from models.billing.invoice import Invoice, InvoiceDocument, InvoiceLine
 from models.billing.invoice_recipient import InvoiceRecipient
@@ -32,9 +33,11 @@ from models.billing.ledger import LedgerEntry
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
+from models.billing.platform_status import PlatformStatusCode
 from models.billing.provider_event import ProviderEvent
 from models.billing.purchase import Purchase
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
+from models.billing.receivable import Allocation
 from models.billing.refund import Refund, RefundStatus
 from models.content.policy import (
     AcceptanceChannel,
@@ -297,8 +300,37 @@ async def create_private_rows(action: Action, company: Company) -> None:
         decided_at=action.at,
     )
     company.rows.append(dispute)
+    company.rows += await create_delivery(action, company)
     company.rows += await LedgerEntry.filter(account_id=company.account.pk)
     company.rows += await AuditEntry.filter(account_id=company.account.pk)
+
+
+async def create_delivery(action: Action, company: Company) -> list[Any]:
+    """The delivery of the company's invoice, with a status, and a report for the staff."""
+    delivery = await InvoiceDelivery.get(account_id=company.account.pk)
+    delivery.flow_id, delivery.status = f"{company.mark} flow", PlatformStatusCode.SUSPENDED
+    delivery.reason_code, delivery.reason = f"{company.mark} code", f"{company.mark} reason"
+    delivery.status_at = action.at
+    await delivery.save()
+    status = await PlatformStatus.create(
+        delivery=delivery,
+        flow_id=f"{company.mark} flow",
+        status=PlatformStatusCode.SUSPENDED,
+        at=action.at,
+        reason_code=f"{company.mark} code",
+        reason=f"{company.mark} reason",
+        stored_at=action.at,
+    )
+    allocation = await Allocation.filter(account_id=company.account.pk).first()
+    report = await CollectionReport.create(
+        allocation=allocation,
+        delivery=delivery,
+        amount_cents=1,
+        error=f"{company.mark} error",
+        collected_at=action.at,
+    )
+    company.restricted_rows.append(report)
+    return [delivery, status]
 
 
 async def create_bank_line(action: Action, company: Company) -> list[Any]:

@@ -85,10 +85,14 @@ async def test_a_text_without_visible_characters_is_refused(scenario: Scenario, 
     document = f"mutation($i: {kind}) {{ {name}(input: $i) {{ userErrors {{ field code }} }} }}"
     for blank in ["".join(BLANKS)] if name in THROTTLED else BLANKS:
         given_arguments: dict[str, Any] = {**arguments}
-        inner = given_arguments
+        inner, place = given_arguments, ["input"]
         for key in path[:-1]:
-            inner[key] = {**inner[key]}
-            inner = inner[key]
+            if isinstance(inner[key], list):  # of one item
+                inner[key], place = [{**inner[key][0]}], [*place, key, "0"]
+                inner = inner[key][0]
+            else:
+                inner[key], place = {**inner[key]}, [*place, key]
+                inner = inner[key]
         inner[path[-1]] = blank
         operation = scenario.engine.prepare(Params(document, variables={"i": given_arguments}))
         response = await scenario.engine.execute(
@@ -96,4 +100,4 @@ async def test_a_text_without_visible_characters_is_refused(scenario: Scenario, 
         )
         assert "errors" not in response, response
         fields = [error["field"] for error in response["data"][name]["userErrors"]]
-        assert ["input", *path] in fields, (blank, response["data"][name])
+        assert [*place, path[-1]] in fields, (blank, response["data"][name])

@@ -94,6 +94,23 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         },
         {("invoiceId",), ("lines", "0", "lineId"), ("reason",), ("idempotencyKey",)},
     ),
+    "invoiceCorrect": (
+        agent_viewer,
+        {
+            "invoiceId": BAD_ID,
+            "lines": [{"lineId": "x"}],
+            "orderNumber": LONG,
+            "reason": " ",
+            "idempotencyKey": "",
+        },
+        {
+            ("invoiceId",),
+            ("lines", "0", "lineId"),
+            ("orderNumber",),
+            ("reason",),
+            ("idempotencyKey",),
+        },
+    ),
     "invoiceDispute": (
         owner,
         {

@@ -59,6 +59,7 @@ MUTATIONS_WITHOUT_KEY = {
         "disputeReject",
         "emailRetry",
         "invitationRevoke",
+        "invoiceDeliveryRetry",
         "invoiceRecipientRemove",
         "legalNameChangeAddEvidence",
         "legalNameChangeCancel",

@@ -50,6 +50,7 @@ ARGUMENTS = {
     "users": 'search: "mark"',
     "ticket": 'number: "CAM-2026-000002"',  # Marie's
     "invoice": 'number: "FA-2026-000002"',
+    "invoiceCorrectionPreview": f'invoiceId: "{encode("Invoice", 1)}"',
     "purchaseQuote": f'priceId: "{encode("Price", 1)}"',
     "purchaseChangePreview": f'purchaseId: "{encode("Purchase", 2)}", quantity: 2',
     "purchaseResumePreview": f'purchaseId: "{encode("Purchase", 2)}"',

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from models.audit import AuditEntry
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.bank import BankLine
-from models.billing.invoice import Invoice
+from models.billing.delivery import DeliveryState, InvoiceDelivery
+from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentKind, PaymentMethod
 from models.billing.provider_event import ProviderEvent, ProviderEventStatus
@@ -150,6 +151,37 @@ async def payment_method_remove(scenario: Scenario) -> None:
     method = await payment_method_add(scenario)
     for _ in range(2):
         await scenario.mutate(scenario.owner, "paymentMethodRemove", paymentMethodId=method)
+
+
+async def invoice_delivery_retry(scenario: Scenario) -> None:
+    delivery = await InvoiceDelivery.get(account_id=scenario.dataset.paul.account.pk)
+    delivery.state, delivery.error = DeliveryState.FAILED, "MARKED ERROR"
+    await delivery.save()
+    operator = await operator_viewer(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            operator,
+            "invoiceDeliveryRetry",
+            invoiceDeliveryId=encode("InvoiceDelivery", delivery.pk),
+        )
+
+
+async def invoice_correct(scenario: Scenario) -> None:
+    invoice = scenario.dataset.paul.row(Invoice)
+    lines = [
+        {"lineId": encode("InvoiceLine", line.pk), "label": "MARKED LABEL"}
+        for line in await InvoiceLine.filter(invoice_id=invoice.pk)
+    ]
+    operator = await operator_viewer(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            operator,
+            "invoiceCorrect",
+            invoiceId=encode("Invoice", invoice.pk),
+            lines=lines,
+            reason="MARKED REASON",
+            idempotencyKey="MARKED KEY",
+        )
 
 
 async def provider_event_retry(scenario: Scenario) -> None:

@@ -1,0 +1,186 @@
+"""Handing invoices over: by email, as document_requests.py does, or through the platform as well.
+
+The transaction that stores the PDF begins the delivery. A job then hands each invoice over, outside
+of any transaction, as one flow whose trackingId is the number of the invoice. When an answer is
+lost, the flow is searched for before it is submitted again, so that an invoice is never submitted
+twice. What the platform refuses for its content waits for an operator.
+"""
+
+import structlog
+
+from billing.delivery.flows import (
+    Acknowledgement,
+    FlowRefused,
+    FlowService,
+    FlowSyntax,
+    FlowType,
+    NewFlow,
+    PlatformUnavailable,
+    ProcessingRule,
+)
+from billing.delivery.reports import report_earlier_payments
+from billing.documents.facts import InvoiceFacts
+from models.action import Action, Transaction
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.delivery import (
+    CollectionReport,
+    DeliveryChannel,
+    DeliveryState,
+    InvoiceDelivery,
+)
+from models.billing.invoice import Invoice, InvoiceDocument
+from models.billing.receivable import Receivable
+from models.billing.territory import SIREN_COUNTRY_CODES
+from models.claims import claim_due
+from models.errors import CommonErrorCode, Refusal
+from models.event import EventKind, account_stream
+
+_MAX_ERROR_LENGTH = 60
+
+log = structlog.stdlib.get_logger()
+
+
+def processing_rule(facts: InvoiceFacts) -> ProcessingRule:
+    """What the platform does with an invoice: it goes to the buyer's platform when the buyer is a
+    French business. Sales abroad, and to those who aren't businesses, such as associations without
+    a SIREN, are reported to the tax office (CGI, articles 289 bis and 290).
+    """
+    if facts.buyer.siren:
+        return ProcessingRule.B2B
+    is_french = facts.buyer.address.country in SIREN_COUNTRY_CODES
+    return ProcessingRule.B2C if is_french else ProcessingRule.B2B_INTERNATIONAL
+
+
+async def lock_for_delivery(tx: Transaction, invoice: Invoice, channel: DeliveryChannel) -> None:
+    """Lock the payment state of an invoice before its delivery begins, so that no payment comes in
+    between and isn't reported.
+    """
+    if channel is DeliveryChannel.PLATFORM:
+        await tx.lock_rows(Receivable.filter(invoice_id=invoice.pk))
+
+
+async def begin_delivery(tx: Transaction, invoice: Invoice, channel: DeliveryChannel) -> None:
+    """Store the delivery of an invoice whose document was just made. By email, that is all: the
+    emails are written in this transaction.
+    """
+    is_mail = channel is DeliveryChannel.MAIL
+    delivery = await InvoiceDelivery.create(
+        using_db=tx.db,
+        invoice_id=invoice.pk,
+        account_id=invoice.account_id,
+        channel=channel,
+        state=DeliveryState.SENT if is_mail else DeliveryState.WAITING,
+        next_attempt_at=None if is_mail else tx.action.at,
+        created_at=tx.action.at,
+        sent_at=tx.action.at if is_mail else None,
+    )
+    if not is_mail:
+        await report_earlier_payments(tx, delivery)
+
+
+async def deliver_due(action: Action, platform: FlowService | None, limit: int = 100) -> int:
+    """Hand the invoices over that wait for the platform, at most `limit`. Returns how many were
+    handed over. While the platform is unavailable, each is tried again after increasing pauses.
+    """
+    sent_count = 0
+    for _ in range(limit if platform else 0):
+        key = await claim_due(action, "invoice_delivery", where="state = 'WAITING'")
+        if key is None or platform is None:
+            break
+        sent_count += await _deliver(action, platform, key)
+    return sent_count
+
+
+async def _deliver(action: Action, platform: FlowService, key: int) -> bool:
+    delivery = await InvoiceDelivery.get(pk=key).select_related("invoice")
+    document = await InvoiceDocument.get(invoice_id=delivery.invoice_id)
+    number = delivery.invoice.number
+    flow = NewFlow(
+        tracking_id=number,
+        name=f"{number}.pdf",
+        syntax=FlowSyntax.FACTUR_X,
+        rule=processing_rule(InvoiceFacts.from_json(delivery.invoice.facts)),
+        content=document.pdf,
+    )
+    try:
+        flow_id = await submit_once(platform, flow, FlowType.INVOICE, delivery.attempts)
+    except FlowRefused as error:
+        await fail_delivery(action, key, error.code)
+    except PlatformUnavailable as error:
+        log.warning("invoice_delivery.unavailable", delivery=key, error=error.reason)
+        await InvoiceDelivery.filter(pk=key).update(error=error.reason[:_MAX_ERROR_LENGTH])
+    else:
+        await _record_sent(action, key, flow_id)
+        return True
+    return False
+
+
+async def submit_once(platform: FlowService, flow: NewFlow, type_: FlowType, attempts: int) -> str:
+    """Submit a flow unless an earlier attempt, whose answer was lost, has. Returns its flowId. A
+    flow that the platform couldn't use counts as none. Raises FlowRefused and PlatformUnavailable.
+    """
+    if attempts > 1:
+        for earlier in await platform.search([type_], tracking_id=flow.tracking_id):
+            if (
+                earlier.tracking_id == flow.tracking_id
+                and not earlier.is_incoming
+                and earlier.acknowledgement is not Acknowledgement.ERROR
+            ):
+                return earlier.flow_id
+    return await platform.submit(flow)
+
+
+async def _record_sent(action: Action, key: int, flow_id: str) -> None:
+    async with action.transaction() as tx:
+        delivery = await tx.lock(InvoiceDelivery, key)
+        delivery.state, delivery.flow_id, delivery.error = DeliveryState.SENT, flow_id, None
+        delivery.sent_at, delivery.next_attempt_at = action.at, None
+        await delivery.save(using_db=tx.db)
+        await announce_delivery(tx, delivery, delivery.state.value)
+        tx.audit(BillingAuditAction.INVOICE_DELIVER, delivery, state=delivery.state.value)
+
+
+async def fail_delivery(action: Action, key: int, code: str) -> None:
+    """Record that the platform refuses an invoice for its content. An operator can retry."""
+    async with action.transaction() as tx:
+        delivery = await tx.lock(InvoiceDelivery, key)
+        delivery.state, delivery.error = DeliveryState.FAILED, code[:_MAX_ERROR_LENGTH]
+        delivery.next_attempt_at = None
+        await delivery.save(using_db=tx.db)
+        await announce_delivery(tx, delivery, delivery.state.value)
+        tx.audit(BillingAuditAction.INVOICE_DELIVER, delivery, state=delivery.state.value)
+    log.error("invoice_delivery.refused", delivery=key, error=code)
+
+
+async def announce_delivery(tx: Transaction, delivery: InvoiceDelivery, status: str) -> None:
+    """Append an event about the delivery of an invoice to its account's stream."""
+    await tx.append(
+        account_stream(delivery.account_id),
+        EventKind.INVOICE_DELIVERY_CHANGED,
+        invoice_id=delivery.invoice_id,
+        status=status,
+    )
+
+
+async def retry_delivery(action: Action, delivery: InvoiceDelivery) -> InvoiceDelivery:
+    """Hand an invoice over again that the platform has refused, or at once when it is waiting, and
+    report the payments again that it has refused. Raises TRANSITION_ILLEGAL when nothing waits.
+    """
+    async with action.transaction() as tx:
+        delivery = await tx.lock(InvoiceDelivery, delivery.pk)
+        unsent = CollectionReport.filter(delivery_id=delivery.pk, state__not=DeliveryState.SENT)
+        reports = await tx.lock_rows(unsent)
+        if delivery.state is DeliveryState.SENT and not reports:
+            raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "invoiceDeliveryId")
+        if delivery.state is not DeliveryState.SENT:
+            delivery.state, delivery.next_attempt_at = DeliveryState.WAITING, action.at
+            delivery.status = delivery.status_at = delivery.reason_code = delivery.reason = None
+            # The next attempt searches for the flow first.
+            delivery.attempts, delivery.flow_id = min(delivery.attempts, 1), None
+            await delivery.save(using_db=tx.db)
+        for report in reports:
+            report.state, report.next_attempt_at = DeliveryState.WAITING, action.at
+            report.attempts = min(report.attempts, 1)
+            await report.save(using_db=tx.db)
+        tx.audit(BillingAuditAction.INVOICE_DELIVERY_RETRY, delivery)
+    return delivery

@@ -1,0 +1,47 @@
+"""Inputs of the mutation about corrective invoices."""
+
+import strawberry
+
+from models.billing.refund import RefundDestination
+from resolvers.arguments import IDEMPOTENCY_KEY
+from resolvers.scalars import BigInt
+
+LINES = "The lines that change, at most 100. The others stay as they are."
+RENEWS_BUYER = (
+    "True to issue it to the company as it is now: its legal name, address and VAT number."
+)
+ORDER_NUMBER = "Another order number of the company, at most 50 characters."
+REMOVES_ORDER_NUMBER = "True to state no order number."
+
+
+@strawberry.input(description="What changes of a line of an invoice. What is omitted stays.")
+class InvoiceCorrectLineInput:
+    line_id: strawberry.ID = strawberry.field(description="The ID of the line (`Invoice.lines`).")
+    label: str | None = strawberry.field(
+        default=None, description="Another description of what is billed, at most 300 characters."
+    )
+    quantity: int | None = strawberry.field(
+        default=None, description="Another number of units. 0 leaves the line out."
+    )
+    unit_net_cents: BigInt | None = strawberry.field(
+        default=None, description="Another price per unit in cents, excluding VAT."
+    )
+
+
+@strawberry.input(description="The invoice and what to correct of it.")
+class InvoiceCorrectInput:
+    invoice_id: strawberry.ID = strawberry.field(
+        description="The ID of an invoice that is neither credited in full nor replaced."
+    )
+    lines: list[InvoiceCorrectLineInput] = strawberry.field(default_factory=list, description=LINES)
+    renews_buyer: bool = strawberry.field(default=False, description=RENEWS_BUYER)
+    order_number: str | None = strawberry.field(default=None, description=ORDER_NUMBER)
+    removes_order_number: bool = strawberry.field(default=False, description=REMOVES_ORDER_NUMBER)
+    reason: str = strawberry.field(
+        description="The reason, at most 200 characters. It is printed on the corrective invoice."
+    )
+    refund: RefundDestination = strawberry.field(
+        default=RefundDestination.NONE,
+        description="What becomes of what was paid too much. Required when there is something.",
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)

@@ -1,0 +1,331 @@
+"""Invoices go to the platform once, their statuses come back, and payments are reported."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from billing.bank.transfer import pay_by_transfer
+from billing.credit_notes import CreditRequest, credit_invoice
+from billing.delivery.collections import report_due
+from billing.delivery.platform import Platform
+from billing.delivery.sending import deliver_due, retry_delivery
+from billing.delivery.statuses import read_statuses
+from billing.document_requests import render_due
+from billing.settlement import apply_payment, lock_for_settlement, reverse_payment
+from models.action import Action
+from models.audit import AuditEntry
+from models.billing.delivery import (
+    CollectionReport,
+    DeliveryChannel,
+    DeliveryState,
+    InvoiceDelivery,
+    PlatformStatus,
+)
+from models.billing.dispute import Dispute, DisputeReason
+from models.billing.invoice import Invoice, InvoiceDocument
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.payment_method import PaymentKind
+from models.billing.platform_status import PlatformStatusCode
+from models.billing.receivable import Receivable
+from models.billing.refund import RefundDestination
+from models.errors import Refusal
+from models.event import Event, EventKind
+from models.identity.user import Staff
+from models.support.ticket import Message, Ticket
+from tests.billing.delivery.platform_server import PlatformServer
+from tests.billing.purchase_fixtures import Shop
+from tests.people import create_staff
+
+
+@pytest.fixture
+def platform(platform_server: PlatformServer) -> Platform:
+    return platform_server.client()
+
+
+def later(action: Action, **duration: float) -> Action:
+    return replace(action, at=action.at + timedelta(**duration))
+
+
+async def bought(shop: Shop, action: Action, key: str = "1") -> Invoice:
+    """A paid invoice whose delivery has begun."""
+    await shop.buy(action, key)
+    await render_due(action, shop.services.signer, channel=DeliveryChannel.PLATFORM)
+    return await Invoice.get()
+
+
+async def unpaid(shop: Shop, action: Action) -> Invoice:
+    """An unpaid invoice at the platform."""
+    purchase = await shop.confirmed_purchase(action, "1")
+    invoice = await pay_by_transfer(action, shop.services, purchase, "transfer")
+    await render_due(action, shop.services.signer, channel=DeliveryChannel.PLATFORM)
+    return invoice
+
+
+async def delivery() -> InvoiceDelivery:
+    return await InvoiceDelivery.get()
+
+
+async def pay(action: Action, invoice: Invoice, cents: int) -> Payment:
+    """Money that came in for an invoice."""
+    payment = await Payment.create(
+        account_id=invoice.account_id,
+        kind=PaymentKind.TRANSFER,
+        status=PaymentStatus.SUCCEEDED,
+        amount_cents=cents,
+        method="transfer",
+        provider="bank",
+        created_at=action.at,
+    )
+    async with action.transaction() as tx:
+        await lock_for_settlement(tx, invoice.account_id)
+        payment = await tx.lock(Payment, payment.pk)
+        await apply_payment(tx, payment, [(invoice.pk, None)])
+    return payment
+
+
+async def test_p2_4_an_invoice_is_one_flow_with_the_document_and_its_fingerprint(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    assert (await delivery()).state is DeliveryState.WAITING
+    counts = await asyncio.gather(*(deliver_due(action, platform) for _ in range(3)))
+    assert sum(counts) == 1
+    [flow] = platform_server.invoices()
+    document = await InvoiceDocument.get(invoice_id=invoice.pk)
+    assert flow.content == document.pdf
+    assert flow.content_type == "application/pdf"
+    expected = {
+        "trackingId": invoice.number,
+        "name": f"{invoice.number}.pdf",
+        "flowSyntax": "Factur-X",
+        "flowProfile": "CIUS",
+        "processingRule": "B2B",
+        "sha256": document.sha256,
+    }
+    assert flow.values | expected == flow.values
+    row = await delivery()
+    assert (row.state, row.flow_id, row.error) == (DeliveryState.SENT, "flow-1", None)
+    assert await Event.filter(kind=EventKind.INVOICE_DELIVERY_CHANGED, status="SENT").count() == 1
+    assert await deliver_due(later(action, days=1), platform) == 0
+    await CollectionReport.all().delete()
+    with pytest.raises(Refusal, match="TRANSITION_ILLEGAL"):
+        await retry_delivery(action, row)
+
+
+async def test_without_a_platform_an_invoice_is_delivered_by_the_emails(
+    shop: Shop, action: Action
+) -> None:
+    await shop.buy(action, "1")
+    await render_due(action, shop.services.signer)
+    row = await delivery()
+    assert (row.channel, row.state) == (DeliveryChannel.MAIL, DeliveryState.SENT)
+    assert await deliver_due(action, None) == await read_statuses(action, None) == 0
+    assert await report_due(action, None) == 0
+    assert await CollectionReport.all().count() == 0
+
+
+async def test_a_lost_answer_or_an_absent_platform_never_makes_two_flows(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    await bought(shop, action)
+    platform_server.is_down = True
+    assert await deliver_due(action, platform) == 0
+    row = await delivery()
+    assert (row.state, row.error, row.attempts) == (DeliveryState.WAITING, "token status 401", 1)
+    assert await deliver_due(action, platform) == 0  # not before the pause is over
+    platform_server.is_down = False
+    platform_server.answers = [504, 500]
+    assert await deliver_due(later(action, minutes=3), platform) == 0
+    platform_server.tokens = set()  # the platform forgets our token meanwhile
+    assert await deliver_due(later(action, minutes=10), platform) == 1
+    assert len(platform_server.invoices()) == 1
+    assert (await delivery()).flow_id == "flow-1"
+    assert platform_server.token_count == 2
+
+
+async def test_an_operator_repeats_what_the_platform_refused(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    await bought(shop, action)
+    platform_server.answers = [422]
+    assert await deliver_due(action, platform) == 0
+    row = await delivery()
+    assert (row.state, row.error) == (DeliveryState.FAILED, "REFUSED-422")
+    assert await deliver_due(later(action, days=1), platform) == 0
+    await retry_delivery(later(action, days=1), row)
+    assert await deliver_due(later(action, days=1), platform) == 1
+    assert await AuditEntry.filter(action="invoice.delivery_retry").count() == 1
+    # It was accepted, but turns out to be no use: the next retry makes another flow.
+    platform_server.acknowledge(platform_server.flows[0], "Error", "EmptyAttachement", "vide")
+    assert await read_statuses(later(action, days=1), platform) == 1
+    row = await delivery()
+    assert (row.state, row.status) == (DeliveryState.FAILED, PlatformStatusCode.REJECTED)
+    assert (row.reason_code, row.reason, row.error) == (
+        "EmptyAttachement",
+        "vide",
+        "EmptyAttachement",
+    )
+    await retry_delivery(later(action, days=1), row)
+    assert await deliver_due(later(action, days=1), platform) == 1
+    assert [flow.values["flowId"] for flow in platform_server.invoices()] == ["flow-1", "flow-2"]
+    row = await delivery()
+    assert (row.state, row.flow_id, row.status) == (DeliveryState.SENT, "flow-2", None)
+
+
+async def test_statuses_come_late_twice_and_in_any_order(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    await deliver_due(action, platform)
+    platform_server.acknowledge(platform_server.flows[0], "Ok")
+    platform_server.set_status(invoice.number, 203)
+    platform_server.set_status(invoice.number, 202)
+    twice = platform_server.set_status(invoice.number, 205)
+    platform_server.set_status("FA-2026-999999", 205)  # another seller's
+    platform_server.set_status(invoice.number, 224)  # of no concern
+    platform_server.set_status(invoice.number, 205, content=b"<broken")
+    assert await read_statuses(action, platform) == 4
+    twice.values["updatedAt"] = platform_server._next_moment()
+    assert await read_statuses(later(action, minutes=1), platform) == 0
+    assert (await delivery()).status is PlatformStatusCode.APPROVED
+    codes = [each.status.number for each in await PlatformStatus.all().order_by("id")]
+    assert codes == [200, 203, 202, 205]
+    events = await Event.filter(kind=EventKind.INVOICE_DELIVERY_CHANGED).order_by("sequence")
+    assert [each.status for each in events] == ["SENT", "DEPOSITED", "AVAILABLE", "APPROVED"]
+
+
+async def test_reading_goes_on_after_an_outage_and_over_many_pages(
+    shop: Shop,
+    action: Action,
+    platform_server: PlatformServer,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    invoice = await bought(shop, action)
+    await deliver_due(action, platform)
+    for _ in range(3):
+        platform_server.set_status(invoice.number, 204)
+    platform_server.is_down = True
+    assert await read_statuses(action, platform) == 0
+    platform_server.is_down = False
+    monkeypatch.setattr("billing.delivery.platform.PAGE_SIZE", 2)
+    monkeypatch.setattr("billing.delivery.statuses.PAGE_SIZE", 2)
+    counts = await asyncio.gather(*(read_statuses(action, platform) for _ in range(2)))
+    assert sum(counts) == 3
+    assert (await delivery()).status is PlatformStatusCode.TAKEN_OVER
+
+
+@pytest.mark.parametrize("status", [207, 210])
+async def test_p3_2_a_refusal_opens_one_dispute_with_its_ticket_and_reason(
+    shop: Shop,
+    action: Action,
+    platform_server: PlatformServer,
+    platform: Platform,
+    status: int,
+) -> None:
+    invoice = await unpaid(shop, action)
+    await deliver_due(action, platform)
+    platform_server.set_status(invoice.number, status, "TX_TVA_ERR", "Taux erroné")
+    assert await read_statuses(action, platform) == 1
+    platform_server.set_status(invoice.number, 207, "AUTRE", "encore")
+    await read_statuses(later(action, minutes=1), platform)
+    dispute = await Dispute.get().select_related("ticket")
+    assert (dispute.reason, dispute.ticket.subject) == (
+        DisputeReason.VAT_RATE,
+        f"Contestation de la facture {invoice.number}",
+    )
+    message = await Message.get()
+    assert "TX_TVA_ERR Taux erroné" in message.body
+    receivable = await Receivable.get(invoice_id=invoice.pk)
+    assert receivable.disputed_at == action.at  # so it isn't dunned
+    row = await delivery()
+    assert row.status is not None
+    assert row.status.number == status
+    assert await Ticket.all().count() == 1
+
+
+async def test_a_refused_credit_note_opens_a_ticket(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    operator = await create_staff(action, "Omar", Staff.OPERATOR)
+    request = CreditRequest(invoice.pk, "Erreur", RefundDestination.BALANCE)
+    credit_note = await credit_invoice(action, shop.services, operator, request, "k")
+    await render_due(action, shop.services.signer, channel=DeliveryChannel.PLATFORM)
+    await deliver_due(action, platform)
+    platform_server.set_status(credit_note.number, 210, "AUTRE")
+    await read_statuses(action, platform)
+    assert (
+        await Ticket.get()
+    ).subject == f"Facture {credit_note.number} sur la plateforme de facturation"
+    assert await Dispute.all().count() == 0
+
+
+async def reported(platform_server: PlatformServer) -> list[tuple[str, list[str]]]:
+    """The tracking IDs of the reports and their amounts."""
+    return [
+        (
+            flow.values["trackingId"],
+            [
+                part.split(b"<")[0].decode()
+                for part in flow.content.split(b'<ram:ValueAmount currencyID="EUR">')[1:]
+            ],
+        )
+        for flow in platform_server.reports()
+    ]
+
+
+async def test_payments_are_reported_in_parts_and_taken_back(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await unpaid(shop, action)
+    first = await pay(action, invoice, 1_000)
+    assert await report_due(action, platform) == 0  # the platform doesn't have the invoice yet
+    await deliver_due(action, platform)
+    platform_server.set_status(invoice.number, 205)
+    await read_statuses(action, platform)
+    assert await report_due(action, platform) == 1
+    await pay(later(action, hours=1), invoice, 2_480)
+    async with action.transaction() as tx:
+        await lock_for_settlement(tx, invoice.account_id)
+        await reverse_payment(tx, await tx.lock(Payment, first.pk), 1_000)
+    assert await report_due(later(action, hours=1), platform) == 2
+    amounts = [amounts for _, amounts in await reported(platform_server)]
+    assert amounts == [["10.00"], ["24.80"], ["-10.00"]]
+    assert (await delivery()).status is PlatformStatusCode.COLLECTED
+    assert await report_due(later(action, days=1), platform) == 0
+
+
+async def test_a_payment_before_the_delivery_is_reported_and_a_refund_takes_it_back(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    await deliver_due(action, platform)
+    platform_server.answers = [503, 504, 500]
+    assert await report_due(action, platform) == 0
+    operator = await create_staff(action, "Omar", Staff.OPERATOR)
+    request = CreditRequest(invoice.pk, "Geste", RefundDestination.PAYMENT, gross_cents=1_200)
+    await credit_invoice(action, shop.services, operator, request, "k")
+    assert await report_due(action, platform) == 0  # one after the other
+    assert await report_due(later(action, minutes=5), platform) == 0  # its answer is lost
+    platform_server.answers = [422]
+    assert await report_due(later(action, minutes=30), platform) == 1
+    states = [each.state for each in await CollectionReport.all().order_by("id")]
+    assert states == [DeliveryState.SENT, DeliveryState.FAILED]
+    row = await InvoiceDelivery.get(invoice_id=invoice.pk)
+    await retry_delivery(later(action, hours=1), row)
+    assert await report_due(later(action, hours=1), platform) == 1
+    amounts = [amounts for _, amounts in await reported(platform_server)]
+    assert amounts == [["34.80"], ["-12.00"]]
+
+
+async def test_a_rejected_invoice_has_no_reports(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    await deliver_due(action, platform)
+    platform_server.set_status(invoice.number, 213, "DOUBLON")
+    await read_statuses(action, platform)
+    assert await report_due(action, platform) == 0
