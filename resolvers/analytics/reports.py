@@ -164,12 +164,12 @@ async def ticket_report(
     first: Rows = DEFAULT_ROWS,
 ) -> list[TicketReportRow]:
     """Tickets opened in a range of days, ordered by the given dimensions. Raises BadInput."""
-    date_range = _date_range(info.context, since, until)
+    date_range = date_range_of(info.context, since, until)
     axes = [_ticket_axis(dimension) for dimension in _unique_dimensions(group_by)]
     where, values = _conditions(
         "ticket.opened_on", date_range, {"ticket.channel": channel, "ticket.category": category}
     )
-    limit = _require_limit(first)
+    limit = require_limit(first)
     with workload(Workload.REPORTS):
         rows = await execute(_ticket_statement(axes, where), *values, limit)
     return [
@@ -184,19 +184,20 @@ async def revenue_report(
     until: UntilArgument = None,
     first: Rows = DEFAULT_ROWS,
 ) -> list[RevenueReportRow]:
-    """Invoices issued in a range of days, ordered by the given dimensions. Raises BadInput."""
-    date_range = _date_range(info.context, since, until)
+    """The revenue of a range of days, ordered by the given dimensions. Raises BadInput."""
+    date_range = date_range_of(info.context, since, until)
     axes = [_revenue_axis(dimension) for dimension in _unique_dimensions(group_by)]
     where, values = _conditions("invoice.issued_on", date_range, {})
-    limit = _require_limit(first)
+    limit = require_limit(first)
     with workload(Workload.REPORTS):
-        rows = await execute(_revenue_statement(axes, where), *values, limit)
+        # The range is that of the documents, of the corrections, and of what they replace.
+        rows = await execute(_revenue_statement(axes, where), *values * 3, limit)
     return [
         RevenueReportRow(**_dimension_values(axes, row), **_revenue_measures(row)) for row in rows
     ]
 
 
-def _date_range(context: Context, since: date | None, until: date | None) -> tuple[date, date]:
+def date_range_of(context: Context, since: date | None, until: date | None) -> tuple[date, date]:
     until = until or local_date(context.services.clock.now()) + timedelta(days=1)
     since = since or date.fromordinal(max(1, until.toordinal() - DEFAULT_DAYS))
     if not 0 < (until - since).days <= MAX_DAYS:
@@ -215,7 +216,7 @@ def _unique_dimensions(group_by: Sequence[Any]) -> list[Any]:
     return list(dict.fromkeys(group_by))
 
 
-def _require_limit(first: int) -> int:
+def require_limit(first: int) -> int:
     if not 1 <= first <= MAX_ROWS:
         raise BadInput(
             "first", _("“%(argument)s” must be between 1 and %(maximum)s."), maximum=MAX_ROWS
@@ -300,18 +301,70 @@ def _ticket_statement(axes: list[Axis], where: str) -> str:
 
 
 def _revenue_statement(axes: list[Axis], where: str) -> str:
+    """Revenue line by line, because the lines of one invoice may be of several offers. Credit notes
+    count negatively. A corrective invoice replaces what credit notes had left of its original, on
+    the day of its issue.
+    """
     keys = ", ".join(f"key{index}" for index in range(len(axes)))
+    own_where, where = where, where.replace("invoice.", "corrective.")
+    vat_until = f"ROUND(CAST(vat AS {_exact()}) * net_until / NULLIF(whole_net, 0))"
+    vat_before = f"ROUND(CAST(vat AS {_exact()}) * (net_until - net) / NULLIF(whole_net, 0))"
     return f"""
-        WITH chosen AS (
-            SELECT {_select_list(axes)}, invoice.net_cents, invoice.vat_cents, invoice.gross_cents
-            FROM invoice JOIN purchase ON purchase.id = invoice.purchase_id
-            JOIN price ON price.id = purchase.price_id
+        WITH document AS (
+            SELECT id, issued_on, CASE type WHEN 381 THEN -1 ELSE 1 END AS sign,
+                CASE type WHEN 381 THEN NULL ELSE id END AS invoice_id
+            FROM invoice WHERE {own_where}
+            UNION ALL
+            SELECT corrective.original_id, corrective.issued_on, -1, NULL
+            FROM invoice AS corrective WHERE corrective.type = 384 AND {where}
+            UNION ALL
+            SELECT note.id, corrective.issued_on, 1, NULL
+            FROM invoice AS corrective JOIN invoice AS note ON note.type = 381
+                AND note.original_id = corrective.original_id
+            WHERE corrective.type = 384 AND {where}
+        ), part AS (
+            SELECT document.issued_on, document.sign, document.invoice_id, line.position,
+                line.net_cents AS net,
+                original.vat_cents AS vat, original.net_cents AS whole_net,
+                SUM(line.net_cents) OVER (PARTITION BY document.id, document.sign,
+                    document.issued_on, document.invoice_id ORDER BY line.position) AS net_until,
+                COALESCE({json_key("item.data", "price")}, {json_key("credited.data", "price")}, (
+                    SELECT MIN({json_key("first.data", "price")}) FROM billing_item AS first
+                    JOIN invoice_line ON invoice_line.id = first.invoice_line_id
+                    WHERE invoice_line.invoice_id = original.original_id
+                ), purchase.price_id) AS price_id
+            FROM document JOIN invoice AS original ON original.id = document.id
+            JOIN invoice_line AS line ON line.invoice_id = original.id
+            JOIN purchase ON purchase.id = original.purchase_id
+            LEFT JOIN billing_item AS item ON item.invoice_line_id = line.id
+            LEFT JOIN billing_item AS credited
+                ON credited.invoice_line_id = {json_key("item.data", "line")}
+        ), amount AS (
+            SELECT issued_on, invoice_id, price_id, sign * net AS net,
+                sign * COALESCE(
+                    {vat_until} - {vat_before}, CASE position WHEN 1 THEN vat ELSE 0 END
+                ) AS vat
+            FROM part
+        ), chosen AS (
+            SELECT {_select_list(axes)}, invoice.invoice_id, invoice.net, invoice.vat
+            FROM amount AS invoice JOIN price ON price.id = invoice.price_id
             JOIN offer ON offer.id = price.offer_id
-            WHERE {where}
         )
-        SELECT {keys}, COUNT(*) AS invoices, SUM(net_cents) AS net, SUM(vat_cents) AS vat,
-        SUM(gross_cents) AS gross
+        SELECT {keys}, COUNT(DISTINCT invoice_id) AS invoices, SUM(net) AS net, SUM(vat) AS vat,
+        SUM(net + vat) AS gross
         FROM chosen GROUP BY {keys} ORDER BY {_order_by(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
+
+
+def _exact() -> str:
+    """The type in which a product of amounts is divided."""
+    return "REAL" if dialect() == "sqlite" else "NUMERIC"
+
+
+def json_key(column: str, name: str) -> str:
+    """SQL for a key of a row in a JSON column, null without one."""
+    if dialect() == "sqlite":
+        return f"json_extract({column}, '$.{name}')"
+    return f"CAST({column} ->> '{name}' AS BIGINT)"
 
 
 def _select_list(axes: list[Axis]) -> str:
@@ -341,7 +394,7 @@ def _revenue_measures(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"invoices": row["invoices"], **sums}
 
 
-def offers_of(context: Context, parents: Sequence[RevenueReportRow]) -> RowByForeignKey:
+def offers_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
     """The offer of each row, None when the rows aren't grouped by offer."""
     return RowByForeignKey(parents, "offer_id", QuerySet(Offer))
 
@@ -353,6 +406,12 @@ def report_cost(arguments: Mapping[str, Any]) -> int:
     dimensions = arguments.get("groupBy", arguments.get("group_by")) or ()
     days = _days(arguments.get("since"), arguments.get("until"))
     return _REPORT_COST + _COST_PER_DAY_AND_DIMENSION * days * len(dimensions)
+
+
+def range_cost(arguments: Mapping[str, Any]) -> int:
+    """What a report without dimensions costs besides its rows: as much as with one."""
+    days = _days(arguments.get("since"), arguments.get("until"))
+    return _REPORT_COST + _COST_PER_DAY_AND_DIMENSION * days
 
 
 def _days(since: date | None, until: date | None) -> int:

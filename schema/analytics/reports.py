@@ -39,6 +39,9 @@ class RevenueReportRow:
     day: date | None = field("The date of issue, in Europe/Paris.")
     month: date | None = field("The month of issue, as its first day.")
     invoices: int = field("The number of issued invoices.")
-    net: Money = field("The sum of the invoices, excluding VAT.")
+    net: Money = field(
+        "The sum of the invoices minus the credit notes, excluding VAT. From the day of its issue, "
+        "a corrective invoice counts instead of the one that it replaces."
+    )
     vat: Money = field("The sum of the VAT.")
-    gross: Money = field("The sum of the invoices, including VAT.")
+    gross: Money = field("The sum including VAT.")

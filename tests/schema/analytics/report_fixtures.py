@@ -12,7 +12,8 @@ from tortoise.connection import get_connection
 
 from models.accounts.account import Account
 from models.action import Action
-from models.billing.invoice import Invoice
+from models.billing.billing_period import BillingItem, BillingItemKind
+from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.purchase import Purchase
 from models.database.append_only import allow_changes
@@ -89,7 +90,8 @@ async def create_shop() -> Shop:
             )
             purchases.append(await Purchase.create(account=account, price=price, created_at=at))
             purchases[-1].price = price
-    await allow_changes(get_connection("default"), ["invoice"])  # examples delete the last ones
+    # Examples delete the last ones.
+    await allow_changes(get_connection("default"), ["invoice", "invoice_line"])
     return Shop(action, account, user, purchases)
 
 
@@ -113,20 +115,42 @@ async def store_tickets(shop: Shop, tickets: Sequence[TicketColumns]) -> None:
 
 
 async def store_invoices(shop: Shop, invoices: Sequence[InvoiceColumns]) -> None:
-    """Stores the invoices."""
-    await Invoice.bulk_create(
-        [
-            await build_invoice(
-                shop.action,
-                shop.account,
-                shop.purchases[each.product],
-                position,
-                issued_at=noon(each.day),
-                issued_on=each.day,
-                net_cents=each.net,
-                vat_cents=each.vat,
-                gross_cents=each.net + each.vat,
-            )
-            for position, each in enumerate(invoices, 1)
-        ]
-    )
+    """Stores the invoices, each with one line."""
+    for position, each in enumerate(invoices, 1):
+        invoice = await build_invoice(
+            shop.action,
+            shop.account,
+            shop.purchases[each.product],
+            position,
+            issued_at=noon(each.day),
+            issued_on=each.day,
+            net_cents=each.net,
+            vat_cents=each.vat,
+            gross_cents=each.net + each.vat,
+        )
+        await invoice.save()
+        line = await InvoiceLine.create(
+            invoice=invoice,
+            position=1,
+            label="-",
+            quantity=1,
+            unit_net_cents=each.net,
+            net_cents=each.net,
+            vat_rate=2000,
+        )
+        await BillingItem.create(
+            account=shop.account,
+            kind=BillingItemKind.CYCLE,
+            description_key="offer",
+            data={"price": shop.purchases[each.product].price_id},
+            quantity=1,
+            unit_net_cents=each.net,
+            created_at=shop.action.at,
+            invoice_line=line,
+        )
+
+
+async def delete_invoices() -> None:
+    """Deletes what `store_invoices` stored."""
+    for model in (BillingItem, InvoiceLine, Invoice):
+        await model.all().delete()

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from app import create_engine
 from engine import Params, RequestError, encode_json
-from models.billing.invoice import Invoice
 from models.billing.money import Money
 from models.billing.offer import Interval, Segment
 from models.errors import BadInput
@@ -36,6 +35,7 @@ from tests.schema.analytics.report_fixtures import (
     Shop,
     TicketColumns,
     create_shop,
+    delete_invoices,
     noon,
     report_info,
     store_invoices,
@@ -145,7 +145,7 @@ async def test_ticket_measures_equal_those_computed_in_python(
 async def test_revenue_equals_the_sum_computed_in_python(
     shop: Shop, invoices: list[InvoiceColumns]
 ) -> None:
-    await Invoice.all().delete()
+    await delete_invoices()
     await store_invoices(shop, invoices)
     dimensions = [RevenueDimension.SEGMENT, RevenueDimension.INTERVAL, RevenueDimension.MONTH]
     report = await revenue_report(report_info(), dimensions, **WHOLE_RANGE)

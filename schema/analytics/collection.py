@@ -1,0 +1,38 @@
+"""The analysts' reports of how invoices are collected."""
+
+import strawberry
+
+from models.billing.payment_method import PaymentKind
+from resolvers.analytics.collection import UnpaidAge
+from schema.billing.money import Money
+from schema.fields import field
+
+
+@strawberry.type(description="Declined payments of one kind, by the reason.")
+class FailedPaymentReportRow:
+    kind: PaymentKind = field("The kind of means.")
+    reason: str = field("The provider's code of the reason. Empty when it gave none.")
+    payments: int = field("The number of attempts.")
+    amount: Money = field("The sum of the attempts.")
+
+
+@strawberry.type(
+    description="Late invoices by the last step of dunning that was taken, and what became of them."
+)
+class DunningReportRow:
+    step: int = field("The last step, in days after the due date.")
+    invoices: int = field("The number of invoices.")
+    recovered: int = field("How many of them were paid.")
+    credited: int = field("How many of them were credited.")
+    suspended: int = field("How many of them are open, and their purchase is suspended.")
+    canceled: int = field("How many of them are open, and their purchase has ended.")
+    recovered_amount: Money = field("What was paid of all of them.")
+    open_amount: Money = field("What is open of all of them.")
+
+
+@strawberry.type(description="What is open on invoices, by how long ago they were due.")
+class UnpaidReportRow:
+    age: UnpaidAge = field("How long ago the invoices were due.")
+    invoices: int = field("The number of invoices.")
+    open: Money = field("What is open on them, including VAT.")
+    disputed: Money = field("The part of it that is disputed, and isn't dunned.")
