@@ -20,10 +20,11 @@ async def notify(
     change: PurchaseChange,
     notice: ChangeNotice,
 ) -> None:
-    """Tell the billing contacts about a change of a purchase."""
-    price = await Price.get(pk=change.price_id or purchase.price_id, using_db=tx.db).select_related(
-        "offer"
-    )
+    """Tell the billing contacts about a change of a purchase: about what it has from then on."""
+    is_undone = notice is ChangeNotice.UNDONE
+    price_id = purchase.price_id if is_undone else change.price_id or purchase.price_id
+    quantity = purchase.quantity if is_undone else change.quantity or purchase.quantity
+    price = await Price.get(pk=price_id, using_db=tx.db).select_related("offer")
     for user in await billing_contacts(tx, purchase.account_id):
         await emails.send_purchase_changed(
             tx,
@@ -31,6 +32,6 @@ async def notify(
             notice,
             change,
             offer=price.offer.text(user.locale)["name"],
-            quantity=change.quantity or purchase.quantity,
+            quantity=quantity,
             amount=Money(change.gross_cents) if change.gross_cents is not None else None,
         )

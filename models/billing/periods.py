@@ -61,7 +61,7 @@ class Schedule:
     def period_at(self, day: date) -> Period:
         """The period that contains `day`. Raises ValueError when it is before the base."""
         if day < self.start(self.base_index):
-            raise ValueError("the day is before the first period")
+            raise ValueError("the day is before the anchor, or before a change of the interval")
         months = (day.year - self.anchor.year) * 12 + day.month - self.anchor.month
         index = self.base_index + (months - self.base_months) // self.months
         candidate = self.period(index)

@@ -21,6 +21,7 @@ from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.money import Money
 from models.billing.payment_method import PaymentMethod
+from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
@@ -55,6 +56,17 @@ def late_invoice() -> Invoice:
 def expiring_card() -> PaymentMethod:
     """A card that expires at the end of the year."""
     return PaymentMethod(brand="visa", last_four="4242", expires_on=date(2026, 12, 31))
+
+
+def ordered_changes() -> list[PurchaseChange]:
+    """An upgrade, another billing day, a pause and its end."""
+    day = date(2027, 3, 10)
+    return [
+        PurchaseChange(kind=PurchaseChangeKind.UPGRADE, is_immediate=True, effective_on=day),
+        PurchaseChange(kind=PurchaseChangeKind.ANCHOR, effective_on=day, anchor=day),
+        PurchaseChange(kind=PurchaseChangeKind.PAUSE, effective_on=day, resumes_on=day),
+        PurchaseChange(kind=PurchaseChangeKind.RESUME, is_immediate=True, effective_on=day),
+    ]
 
 
 def invoice_recipient(user: User) -> InvoiceRecipient:
@@ -124,6 +136,21 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
         lambda tx, user: emails.send_purchase_ended_unpaid(tx, user, late_invoice(), Money(3_480))
     ],
     "purchase_restored": [lambda tx, user: emails.send_purchase_restored(tx, user)],
+    "purchase_changed": [
+        lambda tx, user, notice=notice, change=change: emails.send_purchase_changed(  # type: ignore[misc]
+            tx, user, notice, change, offer="Essentiel", quantity=2, amount=Money(4_064)
+        )
+        for notice in emails.ChangeNotice
+        for change in ordered_changes()
+    ],
+    "billing_details_changed": [
+        lambda tx, user: emails.send_billing_details_changed(
+            tx,
+            user,
+            company(user),
+            {"street": "3 rue du Four", "postal_code": "69001", "city": "Lyon", "country": "FR"},
+        )
+    ],
     "card_expires": [lambda tx, user: emails.send_card_expires(tx, user, expiring_card())],
     "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],
     "sign_in_unlock": [lambda tx, user: emails.send_sign_in_unlock(tx, user, "TOKEN-123")],
