@@ -157,12 +157,12 @@ async def _end_period(
         await purchase.end(tx, purchase.bills_on)
         tx.audit(BillingAuditAction.PURCHASE_END, purchase)
         return False, None
-    is_resumed = purchase.status is PurchaseStatus.PAUSED
-    if is_resumed:
-        await resume_by_itself(tx, purchase)
     await apply_due_change(tx, purchase, changes)
     if not _is_due(purchase, tx.action.day):
         return False, None
+    is_resumed = purchase.status is PurchaseStatus.PAUSED
+    if is_resumed:
+        await resume_by_itself(tx, purchase)
     payment = await _claim_period(tx, services, account, purchase)
     if changes or is_resumed:
         await purchase.transition_to(tx, purchase.status)

@@ -8,6 +8,7 @@ named after its template.
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -275,6 +276,29 @@ async def send_purchase_changed(
         on=day(change.effective_on, user.locale),
         resumes_on=day(change.resumes_on, user.locale) if change.resumes_on else "",
         anchor=day(change.anchor, user.locale) if change.anchor else "",
+    )
+
+
+async def send_purchase_canceled(
+    tx: Transaction,
+    user: User,
+    offer: str,
+    ends_on: date | None,
+    *,
+    renews_on: date | None = None,
+    has_change: bool = False,
+) -> Email:
+    """Confirm a cancellation and the day on which the purchase ends, or that it was undone
+    (`ends_on` is None). `has_change` is whether a change was canceled with it.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "purchase_canceled",
+        offer=offer,
+        ends_on=day(ends_on, user.locale) if ends_on else "",
+        renews_on=day(renews_on, user.locale) if renews_on else "",
+        has_change=has_change,
     )
 
 

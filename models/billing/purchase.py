@@ -14,7 +14,6 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
 from models.billing.periods import Period, Schedule
-from models.billing.purchase_change import PurchaseChange
 from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, account_stream
 from models.translations import _
@@ -173,41 +172,6 @@ class Purchase(Model):
             purchase.billing_profile_id = profile.pk
             await purchase.transition_to(tx, PurchaseStatus.BILLING_CONFIRMED)
             tx.audit(BillingAuditAction.PURCHASE_CONFIRM_BILLING, purchase)
-        return purchase
-
-    async def cancel(self, action: Action, reason: str | None) -> "Purchase":
-        """Cancel the purchase at the end of the period that is paid, together with the change that
-        would take effect then. It can be undone until then. A paused purchase ends at once. A
-        repeat changes nothing. Raises TRANSITION_ILLEGAL for what doesn't renew.
-        """
-        async with action.transaction() as tx:
-            purchase = await tx.lock(Purchase, self.pk)
-            purchase.require_status(*RENEWING_STATUSES)
-            if not purchase.cancel_at_period_end:
-                for change in await tx.lock_rows(PurchaseChange.scheduled(self.pk)):
-                    change.canceled_at = action.at
-                    await change.save(using_db=tx.db, update_fields=["canceled_at"])
-                purchase.cancel_at_period_end, purchase.cancel_reason = True, reason
-                purchase.canceled_at = action.at
-                if purchase.status is PurchaseStatus.PAUSED:
-                    await purchase.end(tx, action.day)
-                else:
-                    await purchase.transition_to(tx, purchase.status)
-                tx.audit(BillingAuditAction.PURCHASE_CANCEL, purchase)
-        return purchase
-
-    async def undo_cancellation(self, action: Action) -> "Purchase":
-        """Let the purchase renew again, without the change that the cancellation canceled. A repeat
-        changes nothing. Raises TRANSITION_ILLEGAL once it has ended.
-        """
-        async with action.transaction() as tx:
-            purchase = await tx.lock(Purchase, self.pk)
-            purchase.require_status(*RENEWING_STATUSES)
-            if purchase.cancel_at_period_end:
-                purchase.cancel_at_period_end, purchase.cancel_reason = False, None
-                purchase.canceled_at = None
-                await purchase.transition_to(tx, purchase.status)
-                tx.audit(BillingAuditAction.PURCHASE_UNDO_CANCELLATION, purchase)
         return purchase
 
     async def discard(self, action: Action) -> "Purchase":

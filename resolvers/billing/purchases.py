@@ -10,6 +10,7 @@ from tortoise.queryset import QuerySet
 from accounts.details import Address
 from accounts.vat_numbers import check_now
 from billing import checkout
+from billing.changes import cancellation
 from billing.changes.calendar import coming_periods
 from engine import Deferred
 from models.accounts.account import Account
@@ -122,13 +123,13 @@ async def cancel(info: Info, input: PurchaseCancelInput) -> Purchase:
             load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
         )
         reason = check(line, input.reason, "reason", 200) if input.reason else None
-    return await purchase.cancel(info.context.action(), reason)
+    return await cancellation.cancel(info.context.action(), purchase, reason)
 
 
 async def undo_cancellation(info: Info, input: PurchaseUndoCancellationInput) -> Purchase:
     """Let a canceled purchase renew again."""
     purchase = await load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
-    return await purchase.undo_cancellation(info.context.action())
+    return await cancellation.undo(info.context.action(), purchase)
 
 
 async def reprice(info: Info, input: PurchaseRepriceInput) -> Purchase:

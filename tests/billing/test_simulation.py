@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from billing.changes.cancellation import cancel
 from billing.renewals import bill_due_periods
 from billing.simulation import SimulatedKind, as_json, as_text, simulate
 from models.action import Action
@@ -84,7 +85,7 @@ async def test_a_change_a_cancellation_and_the_end_are_shown(shop: Shop, action:
     ]
     amounts = [event.quote.totals.gross_cents for event in events if event.quote]
     assert amounts == [3_480, 6_960, 6_960]
-    purchase = await purchase.cancel(replace(action, at=JANUARY), None)
+    purchase = await cancel(replace(action, at=JANUARY), purchase, None)
     events = await simulate(purchase, shop.services.seller, date(2027, 2, 1), 36)
     assert [(event.day, event.kind) for event in events] == [(date(2027, 2, 28), SimulatedKind.END)]
     await Purchase.filter(pk=purchase.pk).update(status=PurchaseStatus.CANCELED)

@@ -143,6 +143,17 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
         for notice in emails.ChangeNotice
         for change in ordered_changes()
     ],
+    "purchase_canceled": [
+        lambda tx, user, ends_on=ends_on, has_change=has_change: emails.send_purchase_canceled(  # type: ignore[misc]
+            tx,
+            user,
+            "Essentiel",
+            ends_on,
+            renews_on=date(2027, 2, 28),
+            has_change=has_change,
+        )
+        for ends_on, has_change in ((date(2027, 2, 28), True), (None, False))
+    ],
     "billing_details_changed": [
         lambda tx, user: emails.send_billing_details_changed(
             tx,

@@ -29,6 +29,7 @@ from billing import checkout, payment_methods, provider_events
 from billing.bank.importing import import_statement
 from billing.bank.matching import match_by_hand, match_new_lines, undo
 from billing.bank.transfer import pay_by_transfer
+from billing.changes import cancellation
 from billing.checkout import CheckoutServices
 from billing.credit_notes import CreditLine, CreditRequest, credit_invoice
 from billing.disputes import (
@@ -305,14 +306,14 @@ class BillingMachine(RuleBasedStateMachine):
     def cancel(self, number: int, reason: str | None) -> None:
         purchase = pick(self.run(Purchase.all().order_by("id")), number)
         if purchase:
-            self.attempt(lambda: purchase.cancel(self.action, reason))
+            self.attempt(lambda: cancellation.cancel(self.action, purchase, reason))
 
     @rule(number=picks)
     def undo_the_cancellation(self, number: int) -> None:
         canceled = Purchase.filter(cancel_at_period_end=True).order_by("id")
         purchase = pick(self.run(canceled), number)
         if purchase:
-            self.attempt(lambda: purchase.undo_cancellation(self.action))
+            self.attempt(lambda: cancellation.undo(self.action, purchase))
 
     @rule(number=picks)
     def dispute(self, number: int) -> None:

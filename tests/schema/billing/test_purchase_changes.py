@@ -12,6 +12,8 @@ from billing.changes.ordering import Agreement, order_change
 from billing.changes.plan import ChangeRequest
 from billing.gateways.gateway import GatewayUnavailable, Outcome
 from billing.gateways.sandbox import Sandbox
+from billing.simulation import simulate
+from models.accounts.vat_number import VatCheck, VatNumberStatus
 from models.billing.billing_period import BillingPeriod
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
@@ -365,10 +367,15 @@ async def test_a_change_on_the_first_and_on_the_last_day_of_a_period(
 async def test_a_cancellation_takes_the_scheduled_change_with_it(subscriber: Subscriber) -> None:
     await subscriber.change("up", quantity=3)
     await subscriber.change("down", quantity=1)
-    canceled = await subscriber.mutate("purchaseCancel")
+    await subjects()
+    for _ in range(2):
+        canceled = await subscriber.mutate("purchaseCancel")
     assert canceled["purchase"]["pendingChange"] is None
+    assert await subjects() == ["Votre abonnement prend fin le 28 février 2027"]
     assert await subscriber.preview_error(quantity=4) == "TRANSITION_ILLEGAL"
-    undone = await subscriber.mutate("purchaseUndoCancellation")
+    for _ in range(2):
+        undone = await subscriber.mutate("purchaseUndoCancellation")
+    assert await subjects() == ["Votre abonnement se renouvellera de nouveau"]
     assert undone["purchase"]["pendingChange"] is None
     await subscriber.go_to(date(2027, 2, 28))
     assert (await subscriber.purchase()).quantity == 3
@@ -443,6 +450,39 @@ async def test_p3_6_a_pause_ends_by_itself_on_the_chosen_day(subscriber: Subscri
     assert await subjects() == ["Votre abonnement a repris"]
 
 
+async def test_those_who_pay_by_transfer_resume_with_an_invoice_that_is_due(
+    subscriber: Subscriber,
+) -> None:
+    await subscriber.mutate("purchasePause")
+    await subscriber.go_to(date(2027, 3, 5))
+    await Payment.filter(purchase_id=subscriber.purchase_id).update(kind=PaymentKind.TRANSFER)
+    resumed = await subscriber.resume()
+    assert (resumed["payment"], resumed["purchase"]["status"]) == (None, "ACTIVE")
+    assert resumed["purchase"]["billsOn"] == "2027-04-05"
+    assert (await Receivable.get(invoice_id=(await last_invoice(subscriber)).pk)).open_cents == 3480
+
+
+async def test_a_pause_that_ends_with_a_declined_payment_is_late(subscriber: Subscriber) -> None:
+    await subscriber.mutate("purchasePause", resumesOn="2027-03-10")
+    await subscriber.use_method("pm_sandbox_declined")
+    await subscriber.go_to(date(2027, 3, 12))
+    purchase = await subscriber.purchase()
+    # The service was resumed by the run, so the period starts on its day.
+    assert (purchase.status, purchase.bills_on) == (PurchaseStatus.PAST_DUE, date(2027, 4, 12))
+    assert codes(await subscriber.mutate("purchasePause")) == ["TRANSITION_ILLEGAL"]
+
+
+async def test_a_declined_resumption_leaves_the_purchase_paused(subscriber: Subscriber) -> None:
+    await subscriber.mutate("purchasePause")
+    await subscriber.go_to(date(2027, 3, 5))
+    await subscriber.use_method("pm_sandbox_declined")
+    declined = await subscriber.resume()
+    assert codes(declined) == ["PAYMENT_DECLINED"]
+    assert declined["purchase"]["status"] == "PAUSED"
+    await subscriber.use_method("pm_sandbox_success")
+    assert (await subscriber.resume("again"))["purchase"]["status"] == "ACTIVE"
+
+
 async def test_a_paused_purchase_that_is_canceled_ends_at_once(subscriber: Subscriber) -> None:
     await subscriber.mutate("purchasePause")
     await subscriber.go_to(date(2027, 3, 5))
@@ -510,3 +550,87 @@ async def test_p3_3_another_territory_counts_from_the_next_period_on(
     assert (await last_invoice(subscriber)).vat_cents == 580
     await subscriber.go_to(date(2027, 2, 28))
     assert (await last_invoice(subscriber)).vat_cents == 493
+
+
+async def test_a_vat_number_that_is_confirmed_counts_from_the_next_period_on(
+    subscriber: Subscriber, dataset: Dataset
+) -> None:
+    account = dataset.paul.account
+    account.street, account.postal_code, account.city, account.country = (
+        "Hauptstraße 1",
+        "10115",
+        "Berlin",
+        "DE",
+    )
+    account.vat_number = "DE123456788"
+    await account.save()
+    check = await VatCheck.create(
+        account=account,
+        vat_number=account.vat_number,
+        status=VatNumberStatus.PENDING,
+        due_at=subscriber.now.at,
+    )
+    await subscriber.go_to(date(2027, 2, 28))
+    assert (await last_invoice(subscriber)).vat_cents == 580
+    await VatCheck.filter(pk=check.pk).update(
+        status=VatNumberStatus.VALID, checked_at=subscriber.now.at
+    )
+    previewed = await subscriber.preview(quantity=2)
+    assert amounts(previewed["quote"]) == [-2900, 5800, 2900, 580, 3480]
+    assert amounts(previewed["renewal"]) == [5800, 5800, 0, 5800]
+    await subscriber.change(quantity=2)
+    await subscriber.go_to(date(2027, 3, 31))
+    assert (await last_invoice(subscriber)).vat_cents == 0
+
+
+async def test_a_confirmation_that_is_canceled_cancels_its_change(subscriber: Subscriber) -> None:
+    await subscriber.use_method("pm_sandbox_confirmation")
+    waiting = await subscriber.change(quantity=2)
+    response = await subscriber.execute(
+        subscriber.viewer,
+        """mutation($i: PaymentCancelInput!) { paymentCancel(input: $i) {
+        payment { status } purchase { pendingChange { kind } } userErrors { code } } }""",
+        i={"paymentId": waiting["payment"]["id"]},
+    )
+    assert response["data"]["paymentCancel"] == {
+        "payment": {"status": "CANCELED"},
+        "purchase": {"pendingChange": None},
+        "userErrors": [],
+    }
+    payment = await Payment.get(purchase_change_id__not_isnull=True)
+    # The money comes nevertheless: nothing changes, and it stays on the balance.
+    await subscriber.services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
+    subscriber.clock.advance(timedelta(hours=1))
+    await checkout.reconcile(subscriber.now, subscriber.checkout_services)
+    assert (await Payment.get(pk=payment.pk)).status is PaymentStatus.SUCCEEDED
+    assert (await subscriber.purchase()).quantity == 1
+    assert await Invoice.filter(purchase_id=subscriber.purchase_id).count() == 1
+
+
+@pytest.mark.parametrize("wanted", [{"anchor": "2027-03-15"}, {"yearly": True}, {"pause": True}])
+async def test_p3_6_the_simulation_is_what_is_billed(
+    subscriber: Subscriber, wanted: dict[str, Any]
+) -> None:
+    if "pause" in wanted:
+        await subscriber.mutate("purchasePause", resumesOn="2027-04-05")
+    else:
+        values = {"priceId": price_id(subscriber.yearly)} if "yearly" in wanted else wanted
+        await subscriber.change(**values)
+    events = await simulate(
+        await subscriber.purchase(), subscriber.services.seller, subscriber.now.day, 5
+    )
+    expected = [event for event in events if event.quote]
+    for event in expected:
+        await subscriber.go_to(event.day)
+        invoice = await last_invoice(subscriber)
+        assert event.quote
+        assert (invoice.issued_on, invoice.gross_cents) == (
+            event.day,
+            event.quote.totals.gross_cents,
+        )
+        period = await BillingPeriod.get(invoice_id=invoice.pk)
+        assert (period.starts_on, period.ends_on) == (
+            event.quote.period.start,
+            event.quote.period.end,
+        )
+    assert len(expected) in (1, 3, 5)
