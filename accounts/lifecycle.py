@@ -25,6 +25,7 @@ from models.accounts.errors import AccountsErrorCode
 from models.accounts.intervention import InterventionReason
 from models.action import Action, Transaction
 from models.billing.purchase import Purchase
+from models.billing.receivable import Receivable
 from models.checks import Checks
 from models.clock import PARIS, local_date
 from models.errors import CommonErrorCode, Forbidden, Refusal
@@ -215,7 +216,8 @@ async def _require_deactivation_request(
 
 async def reactivate(action: Action, session: Session, account_id: int | None) -> Account:
     """Reactivate an account that is deactivated or scheduled for deletion. Its purchases are billed
-    again from the current period on. A repeat changes nothing.
+    again from the current period on, and the dunning of its invoices goes on from where it was. A
+    repeat changes nothing.
 
     Raises NOT_FOUND, TRANSITION_ILLEGAL once the erasure has started, and Unauthenticated.
     """
@@ -231,6 +233,7 @@ async def reactivate(action: Action, session: Session, account_id: int | None) -
             )
             await _set_status(tx, account, AccountStatus.ACTIVE)
             await Purchase.skip_inactive_periods(tx, account.pk)
+            await Receivable.resume_dunning(tx, account.pk)
             await _solve_tickets(tx, account, TicketKind.ACCOUNT_REACTIVATION)
             tx.audit(AccountsAuditAction.ACCOUNT_REACTIVATE, account, before=previous_status)
             await _notify(tx, account)

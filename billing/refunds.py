@@ -34,7 +34,7 @@ REJECTED = "rejected"
 CHECK_DELAY = timedelta(minutes=1)
 RETURN_PERIOD = timedelta(days=30)  # in which a bank may return a refund that succeeded
 _BATCH_SIZE = 100
-_FAILED_SUBJECT = _("Failed refund of %(amount)s")
+_FAILED_SUBJECT = _("Failed refund of %(amount)s (credit note %(credit_note)s)")
 log = structlog.stdlib.get_logger()
 
 
@@ -200,6 +200,7 @@ async def _take_back(
     if not contacts:
         return
     requester = contacts[0]
+    credit_note = await Invoice.get_or_none(pk=refund.credit_note_id or 0, using_db=tx.db)
     ticket = await Ticket.open(
         tx,
         await Account.get(pk=refund.account_id, using_db=tx.db),
@@ -208,6 +209,7 @@ async def _take_back(
             _FAILED_SUBJECT,
             requester.locale,
             amount=refund.amount.formatted(requester.locale.value),
+            credit_note=credit_note.number if credit_note else "-",
         ),
         channel=Channel.WEB,
         category=Category.BILLING,

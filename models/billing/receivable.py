@@ -9,6 +9,7 @@ from tortoise.models import Model
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
+    from models.action import Transaction
     from models.billing.invoice import Invoice
     from models.billing.payment import Payment
 
@@ -50,6 +51,19 @@ class Receivable(Model):
     class Meta:
         table = "receivable"
         indexes = (("account_id", "open_cents"),)
+
+    @classmethod
+    async def resume_dunning(cls, tx: "Transaction", account_id: int) -> None:
+        """Let dunning go on from where it was when an account, which is locked, stopped being
+        active: the next step of each open invoice isn't due before today.
+        """
+        today = tx.action.day
+        late = cls.filter(account_id=account_id, open_cents__gt=0, next_dunning_on__lt=today)
+        for receivable in await tx.lock_rows(late):
+            if receivable.next_dunning_on:
+                receivable.due_on += today - receivable.next_dunning_on
+                receivable.next_dunning_on = today
+            await receivable.save(using_db=tx.db, update_fields=["due_on", "next_dunning_on"])
 
     @property
     def state(self) -> InvoiceState:

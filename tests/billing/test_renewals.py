@@ -282,6 +282,23 @@ async def test_periods_that_pass_while_an_account_is_deactivated_are_not_billed(
     assert [each.starts_on for each in periods] == [date(2027, 1, 31), date(2027, 4, 30)]
 
 
+async def test_the_dunning_of_an_account_goes_on_from_where_it_was(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    """Nobody's service ends on the day on which their account is reactivated."""
+    await use_method(purchase, "pm_sandbox_declined")
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due + timedelta(days=7))
+    await templates()
+    reactivated = due + timedelta(days=60)
+    async with on(action, reactivated).transaction() as tx:
+        await tx.lock(Account, purchase.account_id)
+        await Receivable.resume_dunning(tx, purchase.account_id)
+    await dun_late_invoices(on(action, reactivated), services)
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.SUSPENDED
+    assert await templates() == ["purchase_suspended"]
+
+
 async def test_a_purchase_that_ended_meanwhile_ends_on_its_day(
     purchase: Purchase, action: Action, services: CheckoutServices
 ) -> None:

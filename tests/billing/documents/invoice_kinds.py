@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import cycle
 from typing import Any
 
+from billing.documents.conversion import balance_means
 from billing.documents.facts import (
     Address,
     InvoiceFacts,
@@ -285,7 +286,9 @@ def _peculiar_documents() -> Iterator[tuple[str, InvoiceFacts]]:
     yield "free of charge", replace(facts, payment=None)
     facts = invoice(*_plain(2000))
     cents = facts.totals.gross_cents
-    yield "paid online", replace(facts, payment=ONLINE, paid_cents=cents, due_on=facts.issued_on)
+    paid = replace(facts, paid_cents=cents, due_on=facts.issued_on)
+    yield "paid online", replace(paid, payment=ONLINE)
+    yield "paid from the balance", replace(paid, payment=balance_means())
     yield (
         "hostile text",
         invoice(
