@@ -135,7 +135,9 @@ async def _begin_setup(
     new: NewMethod,
 ) -> tuple[PaymentMethod, Setup]:
     if method.status is not PaymentMethodStatus.PENDING:
-        setup = await gateway.find_setup(method.setup_reference or "")
+        if method.setup_reference is None:  # the provider refused it
+            raise RequestRejected
+        setup = await gateway.find_setup(method.setup_reference)
         return method, setup or Setup(SetupStatus.CANCELED, "")
     customer = await customer_of(gateway, account, buyer)
     setup = await gateway.begin_setup(

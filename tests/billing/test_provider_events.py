@@ -16,6 +16,7 @@ from billing.gateways.stripe import StripeGateway
 from billing.payment_methods import NewMethod
 from models.accounts.account import Role
 from models.action import Action
+from models.billing.payment_customer import PaymentCustomer
 from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
 from models.billing.provider_event import ProviderEvent, ProviderEventStatus
 from models.errors import Refusal
@@ -180,3 +181,16 @@ async def test_old_notifications_are_deleted_unless_they_failed(
     assert await provider_events.delete_old_events(later(action, days=90)) == 0
     assert await provider_events.delete_old_events(later(action, days=91)) == 1
     assert (await ProviderEvent.get()).pk == failed.pk
+
+
+async def test_a_company_is_created_although_its_address_changed_since_a_first_attempt(
+    services: CheckoutServices, action: Action
+) -> None:
+    """A provider refuses a key with other arguments. The first answer was lost."""
+    user, account = await create_user(action), await create_account(action)
+    first = await payment_methods.customer_of(services.gateway, account, user)
+    await PaymentCustomer.all().delete()
+    assert await payment_methods.customer_of(services.gateway, account, user) == first
+    await PaymentCustomer.all().delete()
+    user.email = "new@fournil.example"
+    assert await payment_methods.customer_of(services.gateway, account, user) != first

@@ -190,7 +190,9 @@ def sandbox(services: Services) -> Sandbox:
 async def test_a_card_that_can_t_be_saved_is_refused_and_not_listed(
     methods: Methods, token: str, code: str
 ) -> None:
-    assert [each for each, _ in codes(await methods.add(token))] == [code]
+    for _ in range(2):  # a repeat of the key is refused as well
+        methods.count = 0
+        assert [each for each, _ in codes(await methods.add(token))] == [code]
     assert await methods.shown() == []
     assert (await PaymentMethod.get()).status is PaymentMethodStatus.REMOVED
 
@@ -415,21 +417,6 @@ async def test_what_is_saved_after_it_was_removed_here_is_removed_at_the_provide
     assert await payment_methods.refresh_pending(action, services.gateway) == 1
     assert await services.gateway.find_method(setup.method.token) is None
     assert await methods.shown() == []
-
-
-async def test_a_customer_whose_address_changed_can_still_save_a_card(
-    methods: Methods, services: Services
-) -> None:
-    """A provider refuses a key with other arguments: the process died before the first answer was
-    stored.
-    """
-    await methods.added()
-    keys = await PaymentCustomer.all().values_list("reference", flat=True)
-    await PaymentCustomer.all().delete()
-    assert methods.viewer.user
-    methods.viewer.user.email = "another@fournil.example"
-    await methods.added()
-    assert await PaymentCustomer.all().values_list("reference", flat=True) != keys
 
 
 async def test_p3_1_a_card_s_expiry_is_announced_30_and_7_days_ahead_once_each(
