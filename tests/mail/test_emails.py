@@ -162,6 +162,11 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
             {"street": "3 rue du Four", "postal_code": "69001", "city": "Lyon", "country": "FR"},
         )
     ],
+    "refund_failed": [
+        lambda tx, user: emails.send_refund_failed(
+            tx, user, company(user).pk, Money(3_480), Ticket(id=7, created_at=tx.action.at)
+        )
+    ],
     "card_expires": [lambda tx, user: emails.send_card_expires(tx, user, expiring_card())],
     "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],
     "sign_in_unlock": [lambda tx, user: emails.send_sign_in_unlock(tx, user, "TOKEN-123")],
