@@ -18,6 +18,7 @@ from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
 from billing import payment_methods, provider_events
 from billing.bank.matching import match_new_lines
+from billing.catalogue import apply_due_changes
 from billing.checkout import reconcile
 from billing.delivery.collections import report_due
 from billing.delivery.sending import deliver_due
@@ -26,6 +27,7 @@ from billing.document_requests import render_due
 from billing.dunning import dun_late_invoices
 from billing.refunds import refund_pending
 from billing.renewals import bill_due_periods
+from billing.trials import send_trial_reminders
 from mail.delivery import deliver_due as send_emails
 from mail.message import Sender
 from mail.transport import Transport
@@ -119,6 +121,12 @@ def jobs(
             internal=True,
         ),
         Job(
+            "catalogue",
+            30,
+            lambda: apply_due_changes(Action(None, clock.now(), services.hub)),
+            internal=True,
+        ),
+        Job(
             "refunds",
             15,
             lambda: refund_pending(Action(None, clock.now(), services.hub), services.gateway),
@@ -177,6 +185,13 @@ def jobs(
             "renewals",
             60,
             lambda: bill_due_periods(Action(None, clock.now(), services.hub), checkout_services),
+        ),
+        Job(
+            "trial reminders",
+            600,
+            lambda: send_trial_reminders(
+                Action(None, clock.now(), services.hub), checkout_services
+            ),
         ),
         Job(
             "dunning",

@@ -23,6 +23,12 @@ from billing.changes.applying import (
 from billing.collection import handle_failed_collection, issue_renewal
 from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
 from billing.invoicing import InvoiceDraft, finalise, prepare
+from billing.promotions import (
+    current_promotion,
+    promotion_of,
+    redeem_promotion,
+    set_promotion,
+)
 from billing.quotes import quote
 from billing.seller import Seller
 from billing.settlement import apply_payment, lock_for_settlement, restore, start_purchase
@@ -39,6 +45,7 @@ from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_customer import PaymentCustomer
 from models.billing.payment_method import PaymentKind, PaymentMethod
+from models.billing.promotion import Promotion
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.event import EventKind, account_stream
@@ -75,18 +82,23 @@ class CheckoutServices:
 
 
 async def draft(
-    action: Action, account: Account, buyer: User, price: Price, key: str, quantity: int = 1
+    action: Action,
+    account: Account,
+    buyer: User,
+    price: Price,
+    key: str,
+    quantity: int = 1,
+    promotion: Promotion | None = None,
 ) -> Purchase:
-    """Draft a purchase of a price on sale. The same key returns the same draft. Raises
-    IDEMPOTENCY_MISMATCH.
+    """Draft a purchase of a price on sale, with a promotion that applies to it. The same key
+    returns the same draft. Raises IDEMPOTENCY_MISMATCH.
     """
-    arguments = [price.pk, quantity]
+    arguments = [price.pk, quantity, *([promotion.pk] if promotion else ())]
     owner = f"account:{account.pk}"
     async with action.transaction() as tx:
         if earlier_id := await earlier_result(tx, owner, "purchaseDraft", key, arguments):
             return await Purchase.get(pk=earlier_id, using_db=tx.db)
-        purchase = await Purchase.create(
-            using_db=tx.db,
+        purchase = Purchase(
             account=account,
             buyer=buyer,
             price=price,
@@ -94,6 +106,7 @@ async def draft(
             created_at=action.at,
             expires_at=action.at + DRAFT_TIME,
         )
+        set_promotion(purchase, promotion)
         await purchase.transition_to(tx, PurchaseStatus.DRAFT)
         await store_result(tx, owner, "purchaseDraft", key, purchase.pk)
         tx.audit(BillingAuditAction.PURCHASE_DRAFT, purchase)
@@ -114,7 +127,7 @@ async def reprice(
         purchase = await tx.lock(Purchase, purchase.pk)
         purchase.require_status(*_REPRICEABLE)
         former = await Price.get(pk=purchase.price_id, using_db=tx.db)
-        current = Price.current(action.at).filter(
+        current = Price.on_sale(action.at).filter(
             offer_id=former.offer_id, interval=former.interval
         )
         price = await current.using_db(tx.db).select_related("offer").first()
@@ -124,7 +137,20 @@ async def reprice(
             pk=purchase.billing_profile_id or 0, using_db=tx.db
         )
         buyer = confirmed or await buyer_of(account, tx.db)
-        quoted = await quote(tx.db, services.seller, price, purchase.quantity, buyer, action.day)
+        promotion = await promotion_of(tx.db, purchase)
+        if promotion:
+            await promotion.require_applicable(
+                tx.db, price, purchase.quantity, account, action.at, "purchaseId"
+            )
+        quoted = await quote(
+            tx.db,
+            services.seller,
+            price,
+            purchase.quantity,
+            buyer,
+            action.day,
+            promotion=promotion,
+        )
         require_total(quoted.totals.gross_cents, expected_cents, "grossCents")
         purchase.price_id, purchase.expires_at = price.pk, action.at + DRAFT_TIME
         await purchase.transition_to(
@@ -170,7 +196,8 @@ async def pay(
     A purchase that is paid with a saved method renews with it. A token that the provider doesn't
     know is declined with UNKNOWN_METHOD. Raises TRANSITION_ILLEGAL, NOT_ACTIVE,
     IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE, and
-    PRICE_CHANGED when the total isn't `expected_cents`.
+    PRICE_CHANGED when the total isn't `expected_cents`, NOTHING_TO_PAY, and why a promotion can't
+    be redeemed.
     """
     draft = await prepare_first_invoice(action, services, purchase)
     means = Means.of(method, return_url)
@@ -258,7 +285,14 @@ async def prepare_first_invoice(
         buyer = await _buyer(tx, purchase)
         locale = buyer.locale if buyer else Locale.FR
         quoted = await quote(
-            tx.db, services.seller, price, purchase.quantity, profile, action.day, locale=locale
+            tx.db,
+            services.seller,
+            price,
+            purchase.quantity,
+            profile,
+            action.day,
+            locale=locale,
+            promotion=await current_promotion(tx.db, purchase, price),
         )
     return await prepare(
         services.seller,
@@ -293,10 +327,11 @@ async def _create_payment(
         purchase = await tx.lock(Purchase, purchase.pk)
         if earlier_id := await earlier_result(tx, owner, "purchasePay", key, arguments):
             return await Payment.get(pk=earlier_id, using_db=tx.db)
+        await redeem_promotion(tx, purchase)
         await cancel_confirmations(tx, purchase)
-        purchase.require_payable(action.at)
-        if draft is None or draft.profile_id != purchase.billing_profile_id:
-            raise TransactionConflict("the purchase changed")
+        draft = require_current(purchase, draft, action.at)
+        if not draft.gross_cents:
+            raise Refusal(BillingErrorCode.NOTHING_TO_PAY, "input", "purchaseId")
         require_total(draft.gross_cents, expected_cents, "expectedGrossCents")
         payment = await means.store_payment(
             tx,
@@ -310,6 +345,19 @@ async def _create_payment(
         await store_result(tx, owner, "purchasePay", key, payment.pk)
         tx.audit(BillingAuditAction.PURCHASE_PAY, payment, amount_cents=payment.amount_cents)
     return payment
+
+
+def require_current(purchase: Purchase, draft: InvoiceDraft | None, at: datetime) -> InvoiceDraft:
+    """The draft of the first invoice of a locked purchase. Raises TRANSITION_ILLEGAL when it can't
+    be paid, and TransactionConflict when it has changed since the draft was prepared.
+    """
+    purchase.require_payable(at)
+    current = (purchase.billing_profile_id, purchase.price_id, purchase.promotion_id)
+    if draft:
+        data = draft.lines[0].data
+        if (draft.profile_id, data["price"], data["promotion"]) == current:
+            return draft
+    raise TransactionConflict("the purchase changed")
 
 
 async def cancel_confirmations(tx: Transaction, purchase: Purchase) -> None:

@@ -57,9 +57,11 @@ from models.database.writing import insert_all
 from models.errors import Refusal
 from models.event import EventKind, account_stream
 from models.locale import Locale
+from models.translations import _, text
 from models.translations import day as day_text
 
 log = structlog.stdlib.get_logger()
+_NOTHING_DUE = _("Nothing is due.")
 _TRIAL_NUMBER = "FA-2000-000000"
 # Stands for the number until it is taken. Nobody knows it, so no text of a customer contains it.
 _UNNUMBERED = f"FA-0000-{token_hex(6).upper()}"
@@ -170,8 +172,11 @@ async def prepare(
 
     `on` is the day whose terms apply. `payment` are the means to pay an invoice that isn't paid
     when issued, with `payment_terms`. Without `trial` nothing is rendered, for drafts that differ
-    from one that was rendered in amounts and days only.
+    from one that was rendered in amounts and days only. Nobody is asked to pay an invoice of zero.
     """
+    amounts = totals(line.printed() for line in lines)
+    if not amounts.gross_cents:
+        payment, payment_terms, due_days = None, text(_NOTHING_DUE, locale), 0
     try:
         terms = seller.terms_on(on)
         facts = InvoiceFacts(
@@ -182,7 +187,7 @@ async def prepare(
             buyer=buyer_party(profile, buyer_email),
             lines=tuple(line.printed() for line in lines),
             notes=terms.notes(locale),
-            totals=totals(line.printed() for line in lines),
+            totals=amounts,
             type=type,
             treatment=treatment,
             vat_mention=vat_mention,
@@ -270,7 +275,8 @@ async def finalise(
     await _store_lines(tx, invoice, draft, await _store_period(tx, invoice, draft))
     if not is_credit:
         await _store_receivable(tx, invoice, paid)
-    await post_invoice(tx, invoice)
+    if invoice.gross_cents or invoice.net_cents:  # an entry of nothing is none
+        await post_invoice(tx, invoice)
     if payment:
         await post_payment(tx, payment)
     request = {"invoice_id": invoice.pk, "next_attempt_at": tx.action.at, "attempts": 0}
@@ -342,7 +348,7 @@ def _dated(draft: InvoiceDraft, issued: IssuedNumber) -> InvoiceDraft:
     first = replace(period(issued.day, draft.months, 0), index=draft.first_index)
     lines = tuple(
         replace(line, starts_on=first.start, ends_on=first.end)
-        if line.kind is BillingItemKind.CYCLE
+        if line.kind in (BillingItemKind.CYCLE, BillingItemKind.DISCOUNT)
         else line
         for line in draft.lines
     )

@@ -2,24 +2,31 @@
 that both are equal to the cent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 
+from babel.numbers import format_percent
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing.invoicing import DraftLine
+from billing.promotions import current_promotion
 from billing.proration import prorated_cents
 from billing.seller import Seller
 from billing.tax import decide_tax
-from models.billing.money import Totals, totals
+from models.billing.billing_period import BillingItemKind
+from models.billing.money import Money, Totals, totals
 from models.billing.offer import Interval, Price
 from models.billing.periods import Period, Schedule
+from models.billing.promotion import Promotion
 from models.billing.purchase import Purchase
 from models.billing.tax import TaxableBuyer, TaxDecision, is_pending, tax_point
 from models.locale import Locale
 from models.translations import _, text
 
 UPCOMING_DATES = 3
+_DISCOUNT = _("Discount with the code %(code)s")
+_SHARE = _("%(share)s off")
 _INTERVALS = {
     Interval.MONTH: _("Monthly subscription"),
     Interval.YEAR: _("Yearly subscription"),
@@ -53,18 +60,21 @@ async def quote(
     locale: Locale = Locale.FR,
     schedule: Schedule | None = None,
     billed: Period | None = None,
+    promotion: Promotion | None = None,
 ) -> Quote:
-    """What a period of a price costs when it is billed on a day. `price.offer` has to be fetched.
-    Without an anchor or a schedule the first period starts on that day. `billed` is a period of
-    other days than the schedule's. Raises VAT_NUMBER_REQUIRED or VAT_NUMBER_PENDING for a buyer
-    whom the seller refuses.
+    """What a period of a price costs when it is billed on a day, with a promotion that takes
+    something off it. `price.offer` has to be fetched. Without an anchor or a schedule the first
+    period starts on that day. `billed` is a period of other days than the schedule's. Raises
+    VAT_NUMBER_REQUIRED or VAT_NUMBER_PENDING for a buyer whom the seller refuses.
     """
     months = price.interval.months
+    is_renewal = schedule is not None or anchor is not None
     schedule = schedule or Schedule(anchor or on, months)
     billed = billed or schedule.period(index)
     index = billed.index
     day = tax_point(billed.start, billed.end, on)
-    tax = await decide_tax(db, seller, buyer, price.tax_category, day, is_renewal=index > 0)
+    # What has a schedule was bought before: a first period after a trial is a renewal, too.
+    tax = await decide_tax(db, seller, buyer, price.tax_category, day, is_renewal=is_renewal)
     line = DraftLine(
         label=price.offer.text(locale)["name"],
         description=designation(price, locale),
@@ -75,9 +85,9 @@ async def quote(
         tax_category=price.tax_category,
         starts_on=billed.start,
         ends_on=billed.end,
-        data={"price": price.pk},
+        data={"price": price.pk, "promotion": promotion.pk if promotion else None},
     )
-    lines = (line,)
+    lines = (line, *_discount(line, promotion, locale))
     next_dates = tuple(schedule.start(index + n) for n in range(1, UPCOMING_DATES + 1))
     return Quote(
         lines=lines,
@@ -110,6 +120,46 @@ async def quote_next_period(
         locale=locale,
         schedule=purchase.schedule(months),
         billed=billed,
+        promotion=await current_promotion(db, purchase, price),
+    )
+
+
+def _discount(
+    line: DraftLine, promotion: Promotion | None, locale: Locale
+) -> tuple[DraftLine, ...]:
+    """The line that takes a promotion off a line, at its VAT rate: a negative quantity, because a
+    unit price is never negative (EN 16931 BR-27).
+    """
+    cents = promotion.discount_cents(line.printed().net_cents) if promotion else 0
+    if promotion is None or not cents:
+        return ()
+    return (discount_line(line, promotion, cents, -1, locale),)
+
+
+def discount_line(
+    line: DraftLine, promotion: Promotion, cents: int, quantity: int, locale: Locale
+) -> DraftLine:
+    """A line about a discount on another line: with a quantity of -1 it is taken off, with 1 it is
+    charged again.
+    """
+    if promotion.basis_points is None:
+        share = Money(promotion.amount_cents or 0).formatted(locale.value)
+    else:
+        share = format_percent(
+            Decimal(promotion.basis_points).scaleb(-4),
+            locale=locale.value,
+            decimal_quantization=False,
+        )
+    return replace(
+        line,
+        label=text(_DISCOUNT, locale, code=promotion.code),
+        description=text(_SHARE, locale, share=share),
+        unit_net_cents=cents,
+        quantity=quantity,
+        unit="C62",
+        kind=BillingItemKind.DISCOUNT,
+        description_key="promotion",
+        data={"promotion": promotion.pk},
     )
 
 

@@ -8,7 +8,8 @@
 3. The provider is asked outside of any transaction, under a key made from the attempt. If the
    process is killed before the answer is applied, `checkout.reconcile` asks again with the same
    key.
-4. The transaction that applies the answer issues the invoice: paid, or unpaid and due at once. An
+4. A trial ends like a period: the first one begins on the anchor, when it is billed.
+5. The transaction that applies the answer issues the invoice: paid, or unpaid and due at once. An
    unpaid one is then collected by `billing/dunning.py`.
 """
 
@@ -38,6 +39,7 @@ from billing.collection import issue
 from billing.invoicing import InvoiceDraft, prepare
 from billing.payment_methods import chargeable_method
 from billing.quotes import quote_next_period
+from billing.trials import end_trial
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction, retry_conflict
 from models.billing.audit_actions import BillingAuditAction
@@ -52,7 +54,7 @@ from models.locale import Locale
 
 _BATCH = 100
 _CONCURRENT_PURCHASES = 8
-_RENEWING = (PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE)
+_RENEWING = (PurchaseStatus.TRIALING, PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE)
 _DUE = (*_RENEWING, PurchaseStatus.PAUSED)  # a pause ends on the day that was chosen
 
 log = structlog.stdlib.get_logger()
@@ -164,6 +166,8 @@ async def _end_period(
     if is_resumed:
         await resume_by_itself(tx, purchase)
     payment = await _claim_period(tx, services, account, purchase)
+    if purchase.status is PurchaseStatus.CANCELED:
+        return False, None
     if changes or is_resumed:
         await purchase.transition_to(tx, purchase.status)
     return True, payment
@@ -179,16 +183,27 @@ async def _claim_period(
     """Move the purchase to its next period, and store the attempt to charge what the customer's
     balance doesn't cover of this one. Without a payment method, or when nothing is left to charge,
     the invoice is issued at once; the rest is paid by transfer if the seller takes them.
+
+    A trial ends instead when there is something to charge and no payment method: nobody is billed
+    who never said how to pay.
     """
     method = await chargeable_method(tx, services.gateway, purchase)
-    bank = services.seller.bank if method is None else None
+    is_trial = purchase.status is PurchaseStatus.TRIALING
+    bank = services.seller.bank if method is None and not is_trial else None
     draft = await _prepare_renewal(tx, services, account, purchase, bank)
-    assert draft.period is not None, "a renewal bills a period"  # noqa: S101
-    purchase.next_period_index, purchase.bills_on = draft.period.index + 1, draft.period.end
-    await purchase.save(using_db=tx.db)
-    tx.audit(BillingAuditAction.PURCHASE_RENEW, purchase, period_index=draft.period.index)
     balance = await shares_for(tx, account.pk, draft.gross_cents)
     charged_cents = draft.gross_cents - sum(cents for _, cents in balance)
+    if is_trial and method is None and charged_cents:
+        await end_trial(tx, purchase)
+        return None
+    assert draft.period is not None, "a renewal bills a period"  # noqa: S101
+    purchase.next_period_index, purchase.bills_on = draft.period.index + 1, draft.period.end
+    purchase.use_promotion()
+    if is_trial:
+        await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
+    else:
+        await purchase.save(using_db=tx.db)
+    tx.audit(BillingAuditAction.PURCHASE_RENEW, purchase, period_index=draft.period.index)
     if method is None or not charged_cents:
         await issue(tx, purchase, draft)
         return None
@@ -217,7 +232,7 @@ async def _prepare_renewal(
     bank: BankAccount | None,
 ) -> InvoiceDraft:
     """The invoice of the next period, to the company as it is now. It isn't rendered on trial,
-    because its parts were when the purchase was paid.
+    because its parts were when the purchase was paid or when an operator changed them.
     """
     profile = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=tx.db)
     profile = await profile.renewed(tx, account)

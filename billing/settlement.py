@@ -134,6 +134,7 @@ async def start_purchase(tx: Transaction, purchase: Purchase, day: date, months:
     purchase.anchor, purchase.activated_at = day, tx.action.at
     purchase.next_period_index, purchase.expires_at = 1, None
     purchase.bills_on = period(day, months, 1).start
+    purchase.use_promotion()
     await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
 
 

@@ -100,6 +100,7 @@ async def _events(purchase: Purchase, seller: Seller, today: date) -> AsyncItera
         quoted = await quote_next_period(None, seller, purchase, price, buyer, locale)
         yield Simulated(day, SimulatedKind.INVOICE, quoted)
         purchase.move_to_next_period(price.interval.months)
+        purchase.use_promotion()
 
 
 def _begin(purchase: Purchase, price: Price, today: date) -> bool:

@@ -250,6 +250,35 @@ async def send_purchase_restored(tx: Transaction, user: User) -> Email:
     return await _store_for_user(tx, user, "purchase_restored")
 
 
+async def send_trial_ends(
+    tx: Transaction,
+    user: User,
+    offer: str,
+    ends_on: date,
+    amount: Money,
+    method: PaymentMethod | None,
+) -> Email:
+    """Tell a member who manages the billing when a trial ends, what is charged then, and how to
+    cancel; without a payment method, that the purchase ends then.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "trial_ends",
+        offer=offer,
+        ends_on=day(ends_on, user.locale),
+        amount=amount,
+        has_method=method is not None,
+        brand=((method.brand or "").title() if method else ""),
+        last_four=((method.last_four or method.iban_last_four or "") if method else ""),
+    )
+
+
+async def send_trial_ended(tx: Transaction, user: User, offer: str) -> Email:
+    """Tell a member who manages the billing that a trial has ended without a payment method."""
+    return await _store_for_user(tx, user, "trial_ended", offer=offer)
+
+
 async def send_purchase_changed(
     tx: Transaction,
     user: User,

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
-from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
 from models.billing.offer import Interval, Offer, OfferTexts, Price
@@ -52,23 +51,31 @@ async def load(
 
 
 async def install_offers(at: datetime, offers: list[OfferContent]) -> None:
-    """Put the offers on sale in this order. A changed price ends the previous version; versions are
-    never rewritten.
+    """Put the offers on sale in this order. Those that exist already belong to the operators, who
+    change them over the API, so they stay as they are.
     """
     async with in_transaction() as db:
+        existing_slugs = {offer.slug for offer in await Offer.all().using_db(db)}
         for position, content in enumerate(offers, 1):
-            values = {
-                "segment": content.segment,
-                "position": position,
-                "texts": _build_offer_texts(content),
-            }
-            offer, _ = await Offer.update_or_create(values, slug=content.slug, using_db=db)
-            await _update_price(
-                db, at, offer, Interval.MONTH, content.monthly_net_cents, content.vat_basis_points
+            if content.slug in existing_slugs:
+                continue
+            offer = await Offer.create(
+                using_db=db,
+                slug=content.slug,
+                segment=content.segment,
+                position=position,
+                texts=_build_offer_texts(content),
             )
-            await _update_price(
-                db, at, offer, Interval.YEAR, content.yearly_net_cents, content.vat_basis_points
-            )
+            monthly, yearly = content.monthly_net_cents, content.yearly_net_cents
+            for interval, net_cents in ((Interval.MONTH, monthly), (Interval.YEAR, yearly)):
+                await Price.create(
+                    using_db=db,
+                    offer=offer,
+                    interval=interval,
+                    net_cents=net_cents,
+                    vat_rate=content.vat_basis_points,
+                    valid_from=at,
+                )
 
 
 def _build_offer_texts(content: OfferContent) -> dict[str, OfferTexts]:
@@ -84,29 +91,6 @@ def _build_offer_text(text: OfferText) -> OfferTexts:
         description=text.description,
         features=list(text.features),
         advantages=list(text.advantages),
-    )
-
-
-async def _update_price(
-    db: BaseDBAsyncClient,
-    at: datetime,
-    offer: Offer,
-    interval: Interval,
-    net_cents: int,
-    vat_rate: int,
-) -> None:
-    current_prices = Price.filter(offer_id=offer.pk, interval=interval, valid_until=None)
-    current = await current_prices.using_db(db).first()
-    if current and (current.net_cents, current.vat_rate) == (net_cents, vat_rate):
-        return
-    await current_prices.using_db(db).update(valid_until=at)
-    await Price.create(
-        using_db=db,
-        offer=offer,
-        interval=interval,
-        net_cents=net_cents,
-        vat_rate=vat_rate,
-        valid_from=at,
     )
 
 

@@ -91,6 +91,8 @@ RESET = Limit("reset", free_attempts=20, decay=timedelta(minutes=1))
 CHALLENGE = Limit("challenge", free_attempts=60, decay=timedelta(seconds=10))
 PASSKEY = Limit("passkey", free_attempts=30, decay=timedelta(minutes=1))
 INVOICE_RECIPIENT = Limit("invoice recipient", free_attempts=10, decay=timedelta(hours=1))
+# Guesses at promotion codes, per company. Codes that exist don't count.
+PROMOTION_CODE = Limit("promotion code", free_attempts=10, decay=timedelta(minutes=10))
 LEGAL_NAME = Limit("legal name", free_attempts=10, decay=timedelta(hours=1))  # per company
 # Requests of a company's owners to support, counted per kind: requesting the deletion with a stolen
 # session must not keep the

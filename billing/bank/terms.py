@@ -7,6 +7,7 @@ from billing.bank.account import BankAccount, TransferStart
 from billing.documents.conversion import transfer_means
 from billing.documents.facts import PaymentMeans
 from billing.invoicing import DraftLine
+from models.billing.billing_period import BillingItemKind
 from models.billing.offer import Interval, Price
 from models.locale import Locale
 from models.translations import _, _n, text
@@ -58,6 +59,13 @@ class TransferTerms:
             return list(lines)
         label = _LATER_PERIODS[price.interval]
         return [
-            replace(line, label=text(label, locale, label=line.label), starts_on=None, ends_on=None)
+            replace(
+                line,
+                label=text(label, locale, label=line.label)
+                if line.kind is BillingItemKind.CYCLE
+                else line.label,
+                starts_on=None,
+                ends_on=None,
+            )
             for line in lines
         ]

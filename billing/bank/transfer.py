@@ -12,8 +12,14 @@ from billing.balance import shares_for
 from billing.bank.account import BankAccount
 from billing.bank.reference import payment_reference
 from billing.bank.terms import TransferTerms
-from billing.checkout import CheckoutServices, cancel_confirmations, prepare_first_invoice
+from billing.checkout import (
+    CheckoutServices,
+    cancel_confirmations,
+    prepare_first_invoice,
+    require_current,
+)
 from billing.invoicing import finalise
+from billing.promotions import redeem_promotion
 from billing.settlement import restore, start_purchase
 from models.accounts.account import Account
 from models.action import Action
@@ -24,7 +30,7 @@ from models.billing.money import Money
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
-from models.errors import Refusal, TransactionConflict
+from models.errors import Refusal
 from models.idempotency import earlier_result, store_result
 
 
@@ -64,7 +70,8 @@ async def pay_by_transfer(
     """Issue the unpaid first invoice of a purchase whose billing details are confirmed. A repeat of
     the key returns the same invoice. A payment that waits for the bank's confirmation is canceled.
 
-    Raises TRANSFER_UNAVAILABLE, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH and INVOICE_NOT_POSSIBLE.
+    Raises TRANSFER_UNAVAILABLE, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH, INVOICE_NOT_POSSIBLE,
+    NOTHING_TO_PAY, and why a promotion can't be redeemed.
     """
     if services.seller.bank is None:
         raise Refusal(BillingErrorCode.TRANSFER_UNAVAILABLE, "input")
@@ -77,10 +84,11 @@ async def pay_by_transfer(
         name = "purchasePayByTransfer"
         if earlier_id := await earlier_result(tx, owner, name, key, purchase.pk):
             return await Invoice.get(pk=earlier_id, using_db=tx.db)
+        await redeem_promotion(tx, purchase)
         await cancel_confirmations(tx, purchase)
-        purchase.require_payable(action.at)
-        if draft is None or draft.profile_id != purchase.billing_profile_id:
-            raise TransactionConflict("the purchase changed")
+        draft = require_current(purchase, draft, action.at)
+        if not draft.gross_cents:
+            raise Refusal(BillingErrorCode.NOTHING_TO_PAY, "input", "purchaseId")
         payments = await tx.lock_rows(Payment.filter(purchase_id=purchase.pk))
         balance = await shares_for(tx, purchase.account_id, draft.gross_cents)
         invoice = await finalise(tx, draft, balance=balance)

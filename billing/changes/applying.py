@@ -45,6 +45,7 @@ async def apply_change(
         case PurchaseChangeKind.RESUME:
             purchase.resume(invoice.issued_on if invoice else tx.action.day)
             purchase.move_to_next_period(price.interval.months)
+            purchase.use_promotion()
         case _:
             new_price = await Price.get_or_none(pk=change.price_id, using_db=tx.db)
             apply_terms(purchase, change, price, new_price)

@@ -241,7 +241,7 @@ async def _collect(
     method = await chargeable_method(tx, services.gateway, purchase)
     if (method is None) is not prepared.by_transfer:
         raise TransactionConflict("the payment method changed")
-    if method is None:
+    if method is None or not prepared.draft.gross_cents:
         invoice = await issue(tx, purchase, prepared.draft)
         await take_effect(tx, purchase, change, pending, invoice)
         return

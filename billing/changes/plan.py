@@ -212,6 +212,7 @@ class _Planning:
         changed.change_anchor(anchor)
         short = await self._next_period(changed, self.price)
         changed.move_to_next_period(self.price.interval.months)
+        changed.use_promotion()
         return ChangePlan(
             kind=PurchaseChangeKind.ANCHOR,
             is_immediate=False,
@@ -231,6 +232,7 @@ class _Planning:
         changed.resume(day)
         first = await self._next_period(changed, self.price)
         changed.move_to_next_period(self.price.interval.months)
+        changed.use_promotion()
         return ChangePlan(
             kind=PurchaseChangeKind.RESUME,
             is_immediate=True,

@@ -7,17 +7,18 @@ from datetime import date
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing.invoicing import DraftLine
-from billing.proration import prorate
-from billing.quotes import UPCOMING_DATES, Quote, designation
+from billing.proration import prorate, prorated_cents
+from billing.quotes import UPCOMING_DATES, Quote, designation, discount_line
 from billing.seller import Seller
 from billing.tax import decide_tax
-from models.billing.billing_period import BillingItemKind, BillingPeriod
+from models.billing.billing_period import BillingItem, BillingItemKind, BillingPeriod
 from models.billing.billing_profile import BillingProfile
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.money import totals
 from models.billing.offer import Price
 from models.billing.periods import Period
+from models.billing.promotion import Promotion
 from models.billing.purchase import Purchase
 from models.billing.receivable import Receivable
 from models.billing.tax import TaxDecision, is_pending, is_verified
@@ -115,7 +116,8 @@ async def prorated_quote(
         description_key="proration_charge",
         data={"price": price.pk},
     )
-    lines = (credit, charge) if rest.credit_cents else (charge,)
+    discounts = await _discounts(db, billed, period, day, (credit, former), (charge, new), locale)
+    lines = (*((credit,) if rest.credit_cents else ()), charge, *discounts)
     schedule = purchase.schedule(months)
     quoted = Quote(
         lines=lines,
@@ -126,6 +128,32 @@ async def prorated_quote(
         next_dates=tuple(schedule.start(period.index + n) for n in range(1, UPCOMING_DATES + 1)),
     )
     return quoted, buyer
+
+
+async def _discounts(
+    db: BaseDBAsyncClient | None,
+    billed: BillingPeriod,
+    period: Period,
+    day: date,
+    credited: tuple[DraftLine, Terms],
+    charged: tuple[DraftLine, Terms],
+    locale: Locale,
+) -> list[DraftLine]:
+    """The lines that charge the discount on the credited days again, and take it off the charged
+    ones, when a promotion took something off the billed period.
+    """
+    rows = BillingItem.filter(billing_period_id=billed.pk, kind=BillingItemKind.DISCOUNT)
+    item = await rows.using_db(db).first()
+    if item is None:
+        return []
+    promotion = await Promotion.get(pk=item.data["promotion"], using_db=db)
+    lines = []
+    for (line, (price, quantity)), sign in ((credited, 1), (charged, -1)):
+        fits = promotion.fits(price, quantity)
+        cents = promotion.discount_cents(price.net_cents * quantity) if fits else 0
+        if rest := prorated_cents(cents, period, day):
+            lines.append(discount_line(line, promotion, rest, sign, locale))
+    return lines
 
 
 def _same_buyer(current: BillingProfile, billed: BillingProfile) -> BillingProfile:

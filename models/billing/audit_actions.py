@@ -75,6 +75,19 @@ class BillingAuditAction(AuditAction):
         "A recipient of invoices confirmed or declined (`accepted`).",
     )
     INVOICE_RECIPIENT_REMOVE = "invoice_recipient.remove", "A recipient of invoices was removed."
+    OFFER_CREATE = "offer.create", "An offer was drafted."
+    OFFER_PUBLISH = "offer.publish", "An offer was put on sale, or is going to be (`day`)."
+    OFFER_REORDER = "offer.reorder", "The order of the catalogue was changed."
+    OFFER_UPDATE = "offer.update", "The texts or the segment of an offer were changed."
+    OFFER_WITHDRAW = (
+        "offer.withdraw",
+        "An offer was withdrawn from sale, or is going to be (`day`).",
+    )
+    PRICE_CREATE = (
+        "price.create",
+        "A version of a price was added (`net_cents`), valid from a day on (`day`).",
+    )
+    PRICE_DELETE = "price.delete", "A version of a price that was never on sale was deleted."
     PAYMENT_REPORT_NO_ACCESS = (
         "payment.report_no_access",
         "A member of a company reported a payment after which a purchase can't be used.",
@@ -99,9 +112,18 @@ class BillingAuditAction(AuditAction):
         "payment_method.set_default",
         "A payment method became the default.",
     )
+    PROMOTION_CREATE = "promotion.create", "A promotion code was created."
+    PROMOTION_DEACTIVATE = (
+        "promotion.deactivate",
+        "A promotion code was deactivated. Purchases for which it was redeemed keep it.",
+    )
     PROVIDER_EVENT_RETRY = (
         "provider_event.retry",
         "A payment provider’s notification that had failed was handled again.",
+    )
+    PURCHASE_APPLY_PROMOTION = (
+        "purchase.apply_promotion",
+        "A promotion code was applied to a draft, or removed from it.",
     )
     PURCHASE_CANCEL_CHANGE = (
         "purchase.cancel_change",
@@ -140,6 +162,14 @@ class BillingAuditAction(AuditAction):
     PURCHASE_GRANT_ACCESS = (
         "purchase.grant_access",
         "The staff let a company use a purchase although an invoice is open (`reason` says why).",
+    )
+    PURCHASE_START = (
+        "purchase.start",
+        "A purchase started without a payment: with a trial, or because a promotion covers it.",
+    )
+    PURCHASE_REMIND_TRIAL = (
+        "purchase.remind_trial",
+        "The members were told when the trial of a purchase ends.",
     )
     PURCHASE_PAY = "purchase.pay", "A payment of a purchase was attempted."
     PURCHASE_PAY_BY_TRANSFER = (

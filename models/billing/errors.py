@@ -123,3 +123,52 @@ class BillingErrorCode(ErrorCode):
         "ALREADY_DISPUTED",
         _("This invoice is already disputed. Reply in the ticket of the dispute."),
     )
+    SLUG_TAKEN = "SLUG_TAKEN", _("Another offer has this identifier. Choose another one.")
+    OFFER_WITHOUT_PRICE = (
+        "OFFER_WITHOUT_PRICE",
+        _("The offer has no price that is valid on that day. Add one first."),
+    )
+    OFFER_NOT_PRINTABLE = (
+        "OFFER_NOT_PRINTABLE",
+        _("An invoice can’t be issued with these texts and prices. Change them first."),
+    )
+    PRICE_OVERLAPS = (
+        "PRICE_OVERLAPS",
+        _("Another version of this price begins on that day or later. Delete it first."),
+    )
+    PRICE_IN_USE = (
+        "PRICE_IN_USE",
+        _("This price has been on sale, so it can’t be deleted. Add a new version instead."),
+    )
+    DATE_PAST = "DATE_PAST", _("This day has passed. Choose today or a later day.")
+    PROMOTION_UNKNOWN = "PROMOTION_UNKNOWN", _("This promotion code doesn’t exist.")
+    PROMOTION_EXPIRED = "PROMOTION_EXPIRED", _("This promotion code has expired.")
+    PROMOTION_EXHAUSTED = (
+        "PROMOTION_EXHAUSTED",
+        _("This promotion code has been used as often as it can be."),
+    )
+    PROMOTION_REDEEMED = (
+        "PROMOTION_REDEEMED",
+        _("Your company has already used this promotion code."),
+    )
+    PROMOTION_NOT_APPLICABLE = (
+        "PROMOTION_NOT_APPLICABLE",
+        _("This promotion code isn’t for this offer, interval or number of units."),
+    )
+    CODE_TAKEN = "CODE_TAKEN", _("Another promotion has this code. Choose another one.")
+    NOTHING_TO_PAY = (
+        "NOTHING_TO_PAY",
+        _("Nothing is to be paid for the first period. Start the purchase without a payment."),
+    )
+    PAYMENT_REQUIRED = (
+        "PAYMENT_REQUIRED",
+        _("This purchase has no trial and isn’t free of charge. Pay for it."),
+    )
+    TRIAL_USED = (
+        "TRIAL_USED",
+        _("Your company has already tried this offer. Pay for the purchase to use it."),
+    )
+    PAYMENT_METHOD_REQUIRED = (
+        "PAYMENT_METHOD_REQUIRED",
+        _("This trial requires a saved payment method. Nothing is charged before it ends."),
+    )

@@ -1,6 +1,6 @@
 """The catalogue: offers and their prices."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypedDict
 
@@ -11,6 +11,7 @@ from tortoise.queryset import QuerySet
 
 from models.billing.money import Money, vat_amount
 from models.billing.tax_rule import TaxCategory
+from models.identity.user import Staff
 from models.locale import Locale
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ class Segment(StrEnum):
 
     TPE = "TPE"
     PME = "PME"
+
+
+class OfferStatus(StrEnum):
+    """Whether an offer can be bought."""
+
+    DRAFT = "DRAFT"
+    ON_SALE = "ON_SALE"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class Interval(StrEnum):
@@ -45,13 +54,22 @@ class OfferTexts(TypedDict):
 
 
 class Offer(Model):
-    """A subscription offer, described in every language (`texts` by locale)."""
+    """A subscription offer, described in every language (`texts` by locale).
+
+    `publishes_on` is the day on which an offer that isn't on sale will be, and `withdraws_on` the
+    day on which one that is on sale no longer will be. Days are in Europe/Paris.
+    """
 
     id = fields.BigIntField(primary_key=True)
     slug = fields.CharField(max_length=60, unique=True)
     segment = fields.CharEnumField(Segment, max_length=3)
     position = fields.IntField(default=0)
     texts: dict[str, OfferTexts] = fields.JSONField()
+    status = fields.CharEnumField(
+        OfferStatus, max_length=20, default=OfferStatus.ON_SALE, description="status"
+    )
+    publishes_on: date | None = fields.DateField(null=True)
+    withdraws_on: date | None = fields.DateField(null=True)
 
     prices: fields.ReverseRelation["Price"]
 
@@ -60,8 +78,12 @@ class Offer(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Offer"]:
-        """The catalogue is public."""
-        return QuerySet(cls)
+        """Operators see all offers, everyone else those that were published. What was withdrawn
+        stays visible, because purchases refer to it.
+        """
+        if viewer.staff is Staff.OPERATOR:
+            return QuerySet(cls)
+        return cls.filter(status__in=[OfferStatus.ON_SALE, OfferStatus.WITHDRAWN])
 
     def text(self, locale: Locale) -> OfferTexts:
         return self.texts[locale.value]
@@ -72,7 +94,8 @@ class Price(Model):
     were made with.
 
     `tax_category` determines the VAT of an invoice; `vat_rate` is the rate in metropolitan France,
-    which the catalogue shows.
+    which the catalogue shows. `is_public` is false until the offer was published and the price has
+    begun: then only operators see it.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -87,6 +110,8 @@ class Price(Model):
         TaxCategory, max_length=20, default=TaxCategory.STANDARD, description="category of VAT"
     )
     trial_days = fields.IntField(default=0)
+    trial_requires_payment_method = fields.BooleanField(default=True)
+    is_public = fields.BooleanField(default=True)
     valid_from: datetime = fields.DatetimeField()
     valid_until = fields.DatetimeField(null=True)
 
@@ -98,13 +123,20 @@ class Price(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Price"]:
-        """Prices are public, including past versions, to which old invoices refer."""
-        return QuerySet(cls)
+        """Prices are public, including past versions, to which old invoices refer. Planned ones
+        and those of drafts are for operators.
+        """
+        return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(is_public=True)
 
     @classmethod
     def current(cls, at: datetime) -> QuerySet["Price"]:
         """The versions valid at this time."""
         return cls.filter(valid_from__lte=at).filter(_valid_after(at))
+
+    @classmethod
+    def on_sale(cls, at: datetime) -> QuerySet["Price"]:
+        """The versions valid at this time of the offers that can be bought."""
+        return cls.current(at).filter(offer__status=OfferStatus.ON_SALE)
 
     @property
     def net(self) -> Money:

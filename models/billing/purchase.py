@@ -1,6 +1,6 @@
 """Purchases: a state machine from draft to active, and the periods in which they renew."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
 from models.billing.periods import Period, Schedule
+from models.billing.promotion import PromotionRedemption
 from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, account_stream
 from models.translations import _
@@ -21,6 +22,7 @@ from models.translations import _
 if TYPE_CHECKING:
     from models.billing.payment import Payment
     from models.billing.payment_method import PaymentMethod
+    from models.billing.promotion import Promotion
     from models.identity.user import User
     from models.viewer import Viewer
 
@@ -89,6 +91,9 @@ class Purchase(Model):
     one that isn't billed yet, and `bills_on` the day on which the billing run has to do something,
     null when never: the start of that period, and while the purchase is paused `resumes_on`. A
     draft ends at `expires_at`. Days are in Europe/Paris.
+
+    A promotion takes something off the next `promotion_periods_left` periods that are billed, null
+    for all. `trial_reminded_at` is when the end of the trial was announced.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -112,6 +117,14 @@ class Purchase(Model):
         db_index=True,
         on_delete=fields.RESTRICT,
     )
+    promotion: fields.ForeignKeyNullableRelation["Promotion"] = fields.ForeignKeyField(
+        "models.Promotion",
+        null=True,
+        related_name="purchases",
+        db_index=True,
+        on_delete=fields.RESTRICT,
+    )
+    promotion_periods_left: int | None = fields.IntField(null=True)
     status = fields.CharEnumField(
         PurchaseStatus, max_length=20, default=PurchaseStatus.DRAFT, description="status"
     )
@@ -121,6 +134,7 @@ class Purchase(Model):
     next_period_index: int | None = fields.IntField(null=True)
     bills_on: date | None = fields.DateField(null=True)
     trial_ends_on: date | None = fields.DateField(null=True)
+    trial_reminded_at: datetime | None = fields.DatetimeField(null=True)
     cancel_at_period_end = fields.BooleanField(default=False)
     cancel_reason = fields.CharField(max_length=200, null=True)
     canceled_at: datetime | None = fields.DatetimeField(null=True)
@@ -138,6 +152,7 @@ class Purchase(Model):
     price_id: int
     billing_profile_id: int | None
     payment_method_id: int | None
+    promotion_id: int | None
     payments: fields.ReverseRelation["Payment"]
 
     class Meta:
@@ -186,6 +201,7 @@ class Purchase(Model):
                 PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED, PurchaseStatus.EXPIRED
             )
             purchase.canceled_at, purchase.expires_at = action.at, None
+            await purchase.release_promotion(tx)
             await purchase.transition_to(tx, PurchaseStatus.CANCELED)
             tx.audit(BillingAuditAction.PURCHASE_DISCARD, purchase)
         return purchase
@@ -200,9 +216,25 @@ class Purchase(Model):
             async with action.transaction() as tx:
                 purchase = await tx.lock(cls, int(str(key)))
                 if purchase.status in statuses and purchase.is_expired(action.at):
+                    await purchase.release_promotion(tx)
                     await purchase.transition_to(tx, PurchaseStatus.EXPIRED)
                     expired_count += 1
         return expired_count
+
+    async def release_promotion(self, tx: Transaction) -> None:
+        """Let somebody else redeem the code that was redeemed for a draft."""
+        redemption = PromotionRedemption.filter(purchase_id=self.pk)
+        await redemption.using_db(tx.db).delete()
+
+    @property
+    def is_discounted(self) -> bool:
+        """Whether the promotion takes something off the next period."""
+        return self.promotion_id is not None and self.promotion_periods_left != 0
+
+    def use_promotion(self) -> None:
+        """Count a period that is billed."""
+        if self.promotion_periods_left:
+            self.promotion_periods_left -= 1
 
     def is_expired(self, at: datetime) -> bool:
         """Whether the price of a draft is no longer kept."""
@@ -259,6 +291,15 @@ class Purchase(Model):
         """Count the next period as billed. The caller saves the purchase."""
         billed = self.next_period(months)
         self.next_period_index, self.bills_on = billed.index + 1, billed.end
+
+    async def start_trial(self, tx: Transaction, days: int) -> None:
+        """Let the purchase be used free of charge for some days. The anchor is the day on which the
+        first period is billed.
+        """
+        self.trial_ends_on = self.anchor = tx.action.day + timedelta(days=days)
+        self.next_period_index, self.bills_on = 0, self.trial_ends_on
+        self.activated_at, self.expires_at = tx.action.at, None
+        await self.transition_to(tx, PurchaseStatus.TRIALING)
 
     async def suspend(self, tx: Transaction) -> None:
         """Stop what was bought until every overdue invoice is paid."""

@@ -5,12 +5,13 @@ from enum import StrEnum
 from billing.movements import MovementKind
 from models.billing.bank import BankLineMatch, BankLineProblem, BankLineStatus, StatementFormat
 from models.billing.invoice_recipient import InvoiceRecipientStatus
-from models.billing.offer import Interval, Segment
+from models.billing.offer import Interval, OfferStatus, Segment
 from models.billing.payment import PaymentStatus
 from models.billing.payment_method import PaymentKind, PaymentMethodStatus
 from models.billing.provider_event import ProviderEventStatus
 from models.billing.purchase import PurchaseStatus
 from models.billing.purchase_change import PurchaseChangeKind, PurchaseChangeStatus
+from models.billing.tax_rule import TaxCategory
 from resolvers.descriptions import describe_enum
 
 describe_enum(
@@ -19,6 +20,28 @@ describe_enum(
     {
         "TPE": "Very small businesses (TPE) with fewer than 10 employees.",
         "PME": "Small and medium-sized businesses (PME) with 10 to 249 employees.",
+    },
+)
+
+
+describe_enum(
+    OfferStatus,
+    "Whether an offer can be bought.",
+    {
+        "DRAFT": "The offer isn't published. Only operators see it.",
+        "ON_SALE": "The offer can be bought.",
+        "WITHDRAWN": "The offer can't be bought any more. Purchases of it renew.",
+    },
+)
+
+
+describe_enum(
+    TaxCategory,
+    "The category of a price, which determines its VAT rate where the buyer is.",
+    {
+        "STANDARD": "The standard rate, 20% in metropolitan France.",
+        "INTERMEDIATE": "The intermediate rate, 10% in metropolitan France.",
+        "REDUCED": "The reduced rate, 5.5% in metropolitan France.",
     },
 )
 

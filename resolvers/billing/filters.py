@@ -6,7 +6,7 @@ import strawberry
 
 from billing.movements import MovementKind
 from models.billing.bank import BankLineStatus
-from models.billing.offer import Segment
+from models.billing.offer import OfferStatus, Segment
 from models.billing.provider_event import ProviderEventStatus
 from models.billing.refund import RefundStatus
 from resolvers.descriptions import describe_enum
@@ -43,6 +43,11 @@ class OfferOrder:
 class OfferFilter:
     segment: Filter[Segment] | None = strawberry.field(
         default=None, description="The size of business that the offer is for."
+    )
+    status: Filter[OfferStatus] | None = strawberry.field(
+        default=None,
+        description="Whether the offer can be bought. Offers on sale when omitted; only operators "
+        "see others.",
     )
 
 

@@ -20,6 +20,33 @@ class PurchaseDraftInput:
     quantity: int = strawberry.field(
         default=1, description="The number of units, 1 to 1,000, each at the price."
     )
+    promotion_code: str | None = strawberry.field(
+        default=None, description="A promotion code, in capital or small letters."
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="The draft and the promotion code to apply to it.")
+class PurchaseApplyPromotionInput:
+    purchase_id: strawberry.ID = strawberry.field(
+        description="The ID of a purchase that isn't paid, and has no payment in progress."
+    )
+    promotion_code: str | None = strawberry.field(
+        description="The code, in capital or small letters, which replaces a former one. Null "
+        "removes it."
+    )
+
+
+@strawberry.input(description="The purchase to start without a payment.")
+class PurchaseStartInput:
+    purchase_id: strawberry.ID = strawberry.field(
+        description="The ID of a purchase whose billing details are confirmed."
+    )
+    payment_method_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The ID of a saved payment method, with which the purchase will renew. Nothing "
+        "is charged now. Required by trials of a price whose `trialRequiresPaymentMethod` is true.",
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 

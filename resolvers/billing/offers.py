@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import strawberry
 from tortoise.queryset import QuerySet
 
-from models.billing.offer import Offer, Price
+from models.billing.offer import Offer, OfferStatus, Price
+from models.identity.user import Staff
 from models.text import can_be_stored
 from resolvers.arguments import SlugArgument
 from resolvers.billing.filters import OfferFilter, OfferOrder
@@ -39,33 +40,41 @@ def offers(
     last: LastArgument = None,
     before: BeforeArgument = None,
 ) -> DeferredPage:
-    """The catalogue."""
-    rows = filter_in(
-        Offer.visible_to(info.context.viewer),
-        "segment",
-        accepted_values(filter.segment if filter else None),
-    )
+    """The catalogue: what is on sale. Operators can ask for other offers by their status."""
+    viewer, conditions = info.context.viewer, filter or OfferFilter()
+    rows = Offer.visible_to(viewer)
+    rows = filter_in(rows, "segment", accepted_values(conditions.segment))
+    statuses = accepted_values(conditions.status)
+    if statuses is None or viewer.staff is not Staff.OPERATOR:
+        rows = rows.filter(status=OfferStatus.ON_SALE)
     return page(
-        rows,
+        filter_in(rows, "status", statuses),
         order_or_default(order_by, Order("position")),
         PageRequest(first, after, last, before),
-        info.context.viewer,
+        viewer,
     )
 
 
 def offer(info: Info, slug: SlugArgument) -> RowByKey | None:
-    """The offer with a slug."""
-    return (
-        RowByKey(Offer.visible_to(info.context.viewer), "slug", slug)
-        if can_be_stored(slug, 60)
-        else None
-    )
+    """The offer on sale with a slug; operators see any."""
+    viewer = info.context.viewer
+    rows = Offer.visible_to(viewer)
+    if viewer.staff is not Staff.OPERATOR:
+        rows = rows.filter(status=OfferStatus.ON_SALE)
+    return RowByKey(rows, "slug", slug) if can_be_stored(slug, 60) else None
 
 
 def prices(context: Context, parents: Sequence[Offer]) -> RowsByParent:
     """The prices of each offer that are on sale, shortest interval first."""
     return RowsByParent(
         parents, Price.current(context.services.clock.now()), "offer_id", "net_cents", "id"
+    )
+
+
+def price_versions(context: Context, parents: Sequence[Offer]) -> RowsByParent:
+    """All versions of each offer's prices that the viewer may see, oldest first."""
+    return RowsByParent(
+        parents, Price.visible_to(context.viewer), "offer_id", "valid_from", "net_cents", "id"
     )
 
 

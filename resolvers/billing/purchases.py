@@ -9,7 +9,7 @@ from tortoise.queryset import QuerySet
 
 from accounts.details import Address
 from accounts.vat_numbers import check_now
-from billing import checkout
+from billing import checkout, promotions, trials
 from billing.changes import cancellation
 from billing.changes.calendar import coming_periods
 from engine import Deferred
@@ -17,6 +17,7 @@ from models.accounts.account import Account
 from models.billing.billing_period import BillingPeriod
 from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
+from models.billing.payment_method import PaymentMethod
 from models.billing.periods import Period
 from models.billing.purchase import Purchase, parse_quantity
 from models.billing.purchase_change import PurchaseChange
@@ -31,13 +32,16 @@ from resolvers.addresses import postal_address
 from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.filters import PurchaseFilter, PurchaseOrder
 from resolvers.billing.inputs import (
+    PurchaseApplyPromotionInput,
     PurchaseCancelInput,
     PurchaseConfirmBillingInput,
     PurchaseDiscardInput,
     PurchaseDraftInput,
     PurchaseRepriceInput,
+    PurchaseStartInput,
     PurchaseUndoCancellationInput,
 )
+from resolvers.billing.promotions import find_promotion
 from resolvers.context import Context, Info
 from resolvers.filters import filter_range, order_or_default
 from resolvers.ids import key_of, load_visible
@@ -102,12 +106,58 @@ async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     account, buyer = _buyer(info.context.viewer)
     action = info.context.action()
     with Checks() as check:
-        price = await check.wait(_price_on_sale(info, input.price_id, action.at))
+        price = await check.wait(_price_on_sale(input.price_id, action.at))
         quantity = check(parse_quantity, input.quantity, "input", "quantity")
         key = check(client_key, input.idempotency_key)
+        promotion = None
+        if input.promotion_code is not None:
+            promotion = await check.wait(
+                find_promotion(info.context, input.promotion_code, "input", "promotionCode")
+            )
+            if check.is_valid and not await has_earlier_result(
+                f"account:{account.pk}", "purchaseDraft", key
+            ):
+                await promotion.require_applicable(
+                    None, price, quantity, account, action.at, "promotionCode"
+                )
     if not await has_earlier_result(f"account:{account.pk}", "purchaseDraft", key):
         await info.context.services.auth.count_purchase(buyer, account.pk)
-    return await checkout.draft(action, account, buyer, price, key, quantity)
+    return await checkout.draft(action, account, buyer, price, key, quantity, promotion)
+
+
+async def apply_promotion(info: Info, input: PurchaseApplyPromotionInput) -> Purchase:
+    """Apply a promotion code to a draft."""
+    with Checks() as check:
+        purchase = await check.wait(
+            load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+        )
+        promotion = None
+        if input.promotion_code is not None:
+            promotion = await check.wait(
+                find_promotion(info.context, input.promotion_code, "input", "promotionCode")
+            )
+    return await promotions.apply_promotion(info.context.action(), purchase, promotion)
+
+
+async def start(info: Info, input: PurchaseStartInput) -> Purchase:
+    """Start a purchase without a payment."""
+    context = info.context
+    with Checks() as check:
+        purchase = await check.wait(
+            load_visible(Purchase, input.purchase_id, context.viewer, "purchaseId")
+        )
+        method = None
+        if input.payment_method_id is not None:
+            method = await check.wait(_method_of_account(context, input.payment_method_id))
+        key = check(client_key, input.idempotency_key)
+    return await trials.start(context.action(), checkout_services(context), purchase, method, key)
+
+
+async def _method_of_account(context: Context, method_id: strawberry.ID) -> PaymentMethod:
+    method = await load_visible(PaymentMethod, method_id, context.viewer, "paymentMethodId")
+    if method.account_id != context.account.pk:
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "paymentMethodId")
+    return method
 
 
 async def discard(info: Info, input: PurchaseDiscardInput) -> Purchase:
@@ -139,9 +189,10 @@ async def reprice(info: Info, input: PurchaseRepriceInput) -> Purchase:
     return await checkout.reprice(info.context.action(), services, purchase, input.gross_cents)
 
 
-async def _price_on_sale(info: Info, price_id: strawberry.ID, at: datetime) -> Price:
-    price = await load_visible(Price, price_id, info.context.viewer, "priceId")
-    if not await Price.current(at).filter(pk=price.pk).exists():
+async def _price_on_sale(price_id: strawberry.ID, at: datetime) -> Price:
+    on_sale = Price.on_sale(at).select_related("offer")
+    price = await on_sale.get_or_none(pk=key_of(Price, price_id))
+    if price is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "priceId")
     return price
 

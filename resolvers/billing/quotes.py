@@ -1,7 +1,7 @@
 """What a purchase would cost, before anything is stored."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 import strawberry
@@ -9,10 +9,13 @@ import strawberry
 from billing.bank.account import TransferStart
 from billing.quotes import Quote, quote
 from billing.tax import buyer_of
+from billing.trials import has_tried
 from models.billing.money import Money
 from models.billing.offer import Price
 from models.billing.periods import Period
+from models.billing.promotion import Promotion
 from models.billing.purchase import MAX_QUANTITY, parse_quantity
+from resolvers.billing.promotions import PurchaseDiscount, discount_of, find_promotion
 from resolvers.context import Info
 from resolvers.ids import key_of
 
@@ -48,6 +51,16 @@ class QuotedTransfer:
 
 
 @dataclass(frozen=True)
+class QuotedTrial:
+    """How a purchase would start with a trial."""
+
+    ends_on: date
+    requires_payment_method: bool
+    due_today: Money
+    due_at_end: Money
+
+
+@dataclass(frozen=True)
 class PurchaseQuote:
     """What a purchase would be invoiced."""
 
@@ -61,6 +74,9 @@ class PurchaseQuote:
     period: Period
     next_dates: list[date]
     transfer: QuotedTransfer | None = None
+    trial: QuotedTrial | None = None
+    discount: PurchaseDiscount | None = None
+    undiscounted_gross: Money | None = None
 
 
 async def purchase_quote(
@@ -71,27 +87,50 @@ async def purchase_quote(
     quantity: Annotated[
         int, strawberry.argument(description=f"The number of units, 1 to {MAX_QUANTITY}.")
     ] = 1,
+    promotion_code: Annotated[
+        str | None,
+        strawberry.argument(description="A promotion code, in capital or small letters."),
+    ] = None,
 ) -> PurchaseQuote | None:
     """What the viewer's company would pay for the first period today, None for a price that isn't
-    on sale.
+    on sale. Raises why a promotion can't be redeemed.
     """
-    viewer, at = info.context.viewer, info.context.action().at
+    context, action = info.context, info.context.action()
     key = key_of(Price, price_id)
-    price = await Price.current(at).filter(pk=key or 0).select_related("offer").first()
+    price = await Price.on_sale(action.at).filter(pk=key or 0).select_related("offer").first()
     if price is None:
         return None
-    account = viewer.account
-    assert account is not None, "the field's rule lets in buyers only"  # noqa: S101
-    quoted = await quote(
-        None,
-        info.context.services.seller,
-        price,
-        parse_quantity(quantity, "quantity"),
-        await buyer_of(account),
-        info.context.action().day,
-        locale=viewer.locale,
-    )
-    return replace(present(quoted), transfer=_transfer(info))
+    account, quantity = context.account, parse_quantity(quantity, "quantity")
+    buyer, promotion = await buyer_of(account), None
+    if promotion_code is not None:
+        promotion = await find_promotion(context, promotion_code, "promotionCode")
+        await promotion.require_applicable(None, price, quantity, account, action.at)
+
+    async def quote_on(day: date, promotion: Promotion | None) -> Quote:
+        seller, locale = context.services.seller, context.viewer.locale
+        return await quote(
+            None, seller, price, quantity, buyer, day, locale=locale, promotion=promotion
+        )
+
+    presented = replace(present(await quote_on(action.day, promotion)), transfer=_transfer(info))
+    if promotion:
+        undiscounted = await quote_on(action.day, None)
+        presented = replace(
+            presented,
+            discount=discount_of(promotion, promotion.periods),
+            undiscounted_gross=Money(undiscounted.totals.gross_cents),
+        )
+    if price.trial_days and not await has_tried(account, price.offer_id):
+        ends_on = action.day + timedelta(days=price.trial_days)
+        first = await quote_on(ends_on, promotion)
+        trial = QuotedTrial(
+            ends_on,
+            price.trial_requires_payment_method,
+            Money(0),
+            Money(first.totals.gross_cents),
+        )
+        presented = replace(presented, trial=trial)
+    return presented
 
 
 def _transfer(info: Info) -> QuotedTransfer | None:

@@ -9,9 +9,11 @@ from models.billing.purchase import PurchaseStatus
 from resolvers.billing import changes as change_resolvers
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import payments as payment_resolvers
+from resolvers.billing import promotions as promotion_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from schema.billing.changes import PurchaseChange
 from schema.billing.invoices import Invoice
+from schema.billing.money import Money
 from schema.billing.offers import Price
 from schema.billing.payments import Payment
 from schema.common.addresses import PostalAddress
@@ -25,6 +27,20 @@ class Period:
     index: int = field("The index of the period, starting at 0.")
     start: date = field("The first day of the period, on which it is billed.")
     end: date = field("The first day of the next period.")
+
+
+@strawberry.type(
+    description="What a promotion code takes off the net price of the next periods of a purchase."
+)
+class PurchaseDiscount:
+    code: str = field("The code, in capitals.")
+    percent_basis_points: int | None = field(
+        "The share that is taken off, in hundredths of a percent: 2000 is 20%. Null for an amount."
+    )
+    amount: Money | None = field("The net amount that is taken off each period. Null for a share.")
+    periods_left: int | None = field(
+        "The number of periods that are still to be billed with the discount. Null for all of them."
+    )
 
 
 @strawberry.type(description="An offer that was bought and renews on its anniversary.")
@@ -49,15 +65,25 @@ class Purchase(Node):
         description="The buyer's order number.",
     )
     quantity: int = field("The number of units.")
+    discount: PurchaseDiscount | None = edge(
+        promotion_resolvers.purchase_discounts,
+        needs=("promotion_id", "promotion_periods_left"),
+        description="What a promotion code takes off the next periods. Null when none does.",
+    )
+    trial_ends_on: date | None = field(
+        "The day on which the trial ends or ended, and the first period is billed. Null without a "
+        "trial."
+    )
     expires_at: datetime | None = field(
         "When a draft expires, until which it keeps its price. Null for purchases that were paid."
     )
     anchor: date | None = field(
-        "The date from which all periods are counted. Null until the purchase is active."
+        "The date from which all periods are counted: after a trial, the day on which it ends. "
+        "Null until the purchase starts."
     )
     created_at: datetime = field("When the purchase was drafted.")
     activated_at: datetime | None = field(
-        "When the purchase was paid and became active. Null until then."
+        "When the purchase was paid and became active, or its trial started. Null until then."
     )
     bills_on: date | None = field(
         "The day on which the next period is billed. Null when the purchase doesn't renew."

@@ -6,7 +6,7 @@ import strawberry
 
 from models.billing.purchase_change import PurchaseChangeKind
 from schema.billing.money import Money
-from schema.billing.purchases import Period
+from schema.billing.purchases import Period, PurchaseDiscount
 from schema.fields import field
 
 
@@ -40,6 +40,19 @@ class QuotedTransfer:
 
 
 @strawberry.type(
+    description="How a purchase starts with a trial (`purchaseStart`), which each company has once "
+    "for an offer."
+)
+class QuotedTrial:
+    ends_on: date = field("The day on which the trial ends and the first period is billed.")
+    requires_payment_method: bool = field(
+        "Whether the trial starts only with a saved payment method."
+    )
+    due_today: Money = field("The total including VAT that is charged today: nothing.")
+    due_at_end: Money = field("The total including VAT that is charged when the trial ends.")
+
+
+@strawberry.type(
     description="What a purchase costs the viewer's company when it is paid today. The invoice has "
     "the same amounts."
 )
@@ -60,6 +73,17 @@ class PurchaseQuote:
     next_dates: list[date] = field("The days on which the next three periods are billed.")
     transfer: QuotedTransfer | None = field(
         "How to pay by bank transfer. Null when the vendor doesn't accept transfers."
+    )
+    trial: QuotedTrial | None = field(
+        "The trial with which the purchase can start instead of being paid today. Null when the "
+        "price has none, or the company has already tried the offer."
+    )
+    discount: PurchaseDiscount | None = field(
+        "What the promotion code takes off, for how many periods. Null without a code."
+    )
+    undiscounted_gross: Money | None = field(
+        "The total including VAT of a period without the discount, as it is charged when the "
+        "promotion has ended. Null without a code."
     )
 
 

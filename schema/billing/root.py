@@ -5,6 +5,7 @@ import strawberry
 from auth.rules import agent, anyone, buyer, operator
 from models.billing.audit_actions import BillingAuditAction
 from resolvers.billing import bank as bank_resolvers
+from resolvers.billing import catalogue as catalogue_resolvers
 from resolvers.billing import changes as change_resolvers
 from resolvers.billing import corrections as correction_resolvers
 from resolvers.billing import credit_notes as credit_resolvers
@@ -17,6 +18,7 @@ from resolvers.billing import movements as movement_resolvers
 from resolvers.billing import offers as offer_resolvers
 from resolvers.billing import payment_methods as payment_method_resolvers
 from resolvers.billing import payments as payment_resolvers
+from resolvers.billing import promotions as promotion_resolvers
 from resolvers.billing import provider_events as provider_event_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing import quotes as quote_resolvers
@@ -38,8 +40,9 @@ from schema.billing.invoice_recipients import (
 )
 from schema.billing.invoices import Invoice
 from schema.billing.movements import ExportPayload, MoneyMovement
-from schema.billing.offers import Offer
+from schema.billing.offers import Offer, OfferPayload, OfferReorderPayload, PricePayload
 from schema.billing.payment_methods import PaymentMethodPayload, PaymentMethodSetupPayload
+from schema.billing.promotions import Promotion, PromotionPayload
 from schema.billing.provider_events import ProviderEvent, ProviderEventPayload
 from schema.billing.purchases import (
     PaymentPayload,
@@ -60,10 +63,13 @@ class BillingQuery:
     offers: Connection[Offer] | None = query(
         offer_resolvers.offers,
         allow=anyone,
-        description="The offers on sale, in the vendor's order.",
+        description="The offers on sale, in the vendor's order. Operators can ask for others by "
+        "their status.",
     )
     offer: Offer | None = query(
-        offer_resolvers.offer, allow=anyone, description="The offer with the given slug."
+        offer_resolvers.offer,
+        allow=anyone,
+        description="The offer on sale with the given slug. Operators see any offer.",
     )
     purchase: Purchase | None = query(
         purchase_resolvers.purchase,
@@ -94,6 +100,16 @@ class BillingQuery:
         allow=buyer,
         description="What resuming a paused purchase would cost today. `purchaseResume` charges "
         "the same.",
+    )
+    promotions: Connection[Promotion] | None = query(
+        promotion_resolvers.promotions,
+        allow=operator,
+        description="The promotion codes, most recent first.",
+    )
+    promotion: Promotion | None = query(
+        promotion_resolvers.promotion,
+        allow=operator,
+        description="The promotion with the given code. Null when there is none.",
     )
     purchases: Connection[Purchase] | None = query(
         purchase_resolvers.purchases,
@@ -163,6 +179,23 @@ class BillingMutation:
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_DRAFT,
         description="Starts the purchase of an offer.",
+    )
+    purchase_apply_promotion: PurchasePayload | None = mutation(
+        purchase_resolvers.apply_promotion,
+        "purchase",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_APPLY_PROMOTION,
+        description="Applies a promotion code to a draft, or removes it. The code is redeemed when "
+        "the purchase is paid or starts, and has to be valid then.",
+    )
+    purchase_start: PurchasePayload | None = mutation(
+        purchase_resolvers.start,
+        "purchase",
+        allow=buyer,
+        audit=BillingAuditAction.PURCHASE_START,
+        description="Starts a purchase for which nothing is to be paid today: with the trial of "
+        "its price, or because a promotion makes its first period free. At the end of a trial the "
+        "first period is billed. Until then `purchaseCancel` ends the purchase without a charge.",
     )
     purchase_discard: PurchasePayload | None = mutation(
         purchase_resolvers.discard,
@@ -429,6 +462,75 @@ class BillingMutation:
         audit=BillingAuditAction.PURCHASE_GRANT_ACCESS,
         description="Lets a company use a purchase that is past due or suspended, although an "
         "invoice is open. Requires a step-up.",
+    )
+    offer_create: OfferPayload | None = mutation(
+        catalogue_resolvers.create_offer,
+        "offer",
+        allow=operator,
+        audit=BillingAuditAction.OFFER_CREATE,
+        description="Drafts an offer. It is on sale once it has a price and is published.",
+    )
+    offer_update: OfferPayload | None = mutation(
+        catalogue_resolvers.update_offer,
+        "offer",
+        allow=operator,
+        audit=BillingAuditAction.OFFER_UPDATE,
+        description="Changes the segment or the texts of an offer. Issued invoices keep theirs; "
+        "the next invoices of purchases have the new texts.",
+    )
+    offer_publish: OfferPayload | None = mutation(
+        catalogue_resolvers.publish_offer,
+        "offer",
+        allow=operator,
+        audit=BillingAuditAction.OFFER_PUBLISH,
+        description="Puts an offer on sale, at once or on a day. Its texts and prices are tried on "
+        "an invoice first. A planned withdrawal is dropped.",
+    )
+    offer_withdraw: OfferPayload | None = mutation(
+        catalogue_resolvers.withdraw_offer,
+        "offer",
+        allow=operator,
+        audit=BillingAuditAction.OFFER_WITHDRAW,
+        description="Withdraws an offer from sale, at once or on a day. What was bought renews, "
+        "and drafts of purchases keep their price until they expire. A planned publication is "
+        "dropped.",
+    )
+    offer_reorder: OfferReorderPayload | None = mutation(
+        catalogue_resolvers.reorder_offers,
+        "offers",
+        allow=operator,
+        audit=BillingAuditAction.OFFER_REORDER,
+        description="Changes the order of the catalogue.",
+    )
+    price_create: PricePayload | None = mutation(
+        catalogue_resolvers.create_price,
+        "price",
+        allow=operator,
+        audit=BillingAuditAction.PRICE_CREATE,
+        description="Adds a version of an offer's price, at once or from a day on. It ends the "
+        "former version of the interval; purchases keep the version that they were made with.",
+    )
+    promotion_create: PromotionPayload | None = mutation(
+        promotion_resolvers.create,
+        "promotion",
+        allow=operator,
+        audit=BillingAuditAction.PROMOTION_CREATE,
+        description="Creates a promotion code.",
+    )
+    promotion_deactivate: PromotionPayload | None = mutation(
+        promotion_resolvers.deactivate,
+        "promotion",
+        allow=operator,
+        audit=BillingAuditAction.PROMOTION_DEACTIVATE,
+        description="Deactivates a promotion code. Purchases for which it was redeemed keep it.",
+    )
+    price_delete: OfferPayload | None = mutation(
+        catalogue_resolvers.delete_price,
+        "offer",
+        allow=operator,
+        audit=BillingAuditAction.PRICE_DELETE,
+        description="Deletes a version of a price that was never on sale. The former version "
+        "continues in its place.",
     )
     invoice_recipient_add: InvoiceRecipientAddPayload | None = mutation(
         recipient_resolvers.add,

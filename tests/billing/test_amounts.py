@@ -14,12 +14,17 @@ from lxml import etree
 from billing.documents.element import NAMESPACES
 from billing.documents.facts import InvoiceFacts
 from billing.invoicing import DraftLine, finalise, prepare
+from billing.quotes import quote
 from billing.settlement import apply_payment, lock_for_settlement, reverse_payment
+from billing.tax import buyer_of
 from models.action import Action
 from models.billing.billing_profile import BillingProfile
 from models.billing.invoice import Invoice, InvoiceLine
+from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
+from models.billing.promotion import Promotion
 from models.billing.receivable import Allocation, Receivable
+from models.billing.tax_rule import TaxCategory
 from models.database.sql import execute
 from tests.billing.purchase_fixtures import ADDRESS, Shop
 
@@ -137,6 +142,53 @@ async def test_every_place_states_the_same_amounts(
         "HAVING SUM(debit_cents) <> SUM(credit_cents)"
     )
     assert unbalanced == []
+
+
+@GENERATED_EXAMPLES
+@given(
+    net_cents=st.integers(1, 2_000_000),
+    quantity=st.integers(1, 1_000),
+    category=st.sampled_from(TaxCategory),
+    share=st.none() | st.integers(1, 10_000),
+    amount=st.none() | st.integers(1, 5_000_000),
+)
+async def test_p2_2_a_quote_equals_its_invoice_whatever_the_code_takes_off(
+    shop: Shop,
+    action: Action,
+    net_cents: int,
+    quantity: int,
+    category: TaxCategory,
+    share: int | None,
+    amount: int | None,
+) -> None:
+    price = await Price.get(pk=shop.price.pk).select_related("offer")
+    price.net_cents, price.tax_category = net_cents, category
+    promotion = None
+    if share or amount:
+        amount_cents = None if share else amount
+        promotion = Promotion(id=1, code="LAUNCH", basis_points=share, amount_cents=amount_cents)
+    seller, buyer = shop.services.seller, await buyer_of(shop.account)
+    quoted = await quote(None, seller, price, quantity, buyer, action.day, promotion=promotion)
+    async with action.transaction() as tx:
+        account = await tx.lock(type(shop.account), shop.account.pk)
+        profile = await BillingProfile.store(tx, account, ADDRESS, None)
+    draft = await prepare(
+        seller, profile, quoted.lines, action.day, payment_terms="30 jours", trial=False
+    )
+    async with action.transaction() as tx:
+        invoice = await finalise(tx, draft)
+    totals = quoted.totals
+    gross = totals.gross_cents
+    assert 0 <= gross == invoice.gross_cents == draft.gross_cents
+    assert (totals.net_cents, totals.vat_cents) == (invoice.net_cents, invoice.vat_cents)
+    assert xml_cents(invoice, "DuePayableAmount") == gross
+    assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == gross
+    discount = net_cents * quantity - totals.net_cents
+    if share:
+        exact = Decimal(net_cents * quantity * share) / 10_000
+        assert discount == int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+    else:
+        assert discount == min(amount or 0, net_cents * quantity)
 
 
 @GENERATED_EXAMPLES

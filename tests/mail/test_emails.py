@@ -167,6 +167,18 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
             tx, user, company(user).pk, Money(3_480), Ticket(id=7, created_at=tx.action.at)
         )
     ],
+    "trial_ends": [
+        lambda tx, user, amount=amount, method=method: emails.send_trial_ends(  # type: ignore[misc]
+            tx, user, "Essentiel", date(2026, 12, 7), Money(amount), method
+        )
+        for amount, method in [
+            (3_480, expiring_card()),
+            (3_480, PaymentMethod()),
+            (3_480, None),
+            (0, None),
+        ]
+    ],
+    "trial_ended": [lambda tx, user: emails.send_trial_ended(tx, user, "Essentiel")],
     "card_expires": [lambda tx, user: emails.send_card_expires(tx, user, expiring_card())],
     "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],
     "sign_in_unlock": [lambda tx, user: emails.send_sign_in_unlock(tx, user, "TOKEN-123")],

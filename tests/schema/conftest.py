@@ -34,6 +34,7 @@ from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
 from models.billing.platform_status import PlatformStatusCode
+from models.billing.promotion import Promotion, PromotionRedemption
 from models.billing.provider_event import ProviderEvent
 from models.billing.purchase import Purchase
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
@@ -290,6 +291,17 @@ async def create_private_rows(action: Action, company: Company) -> None:
     )
     statement, bank_line = await create_bank_line(action, company)
     company.restricted_rows += [erasure, email, event, statement, bank_line]
+    promotion = await Promotion.create(
+        code=f"{company.mark}20", basis_points=2_000, valid_from=action.at, created_at=action.at
+    )
+    redemption = await PromotionRedemption.create(
+        promotion=promotion,
+        purchase=company.row(Purchase),
+        account=company.account,
+        company=f"{company.mark} hash",
+        redeemed_at=action.at,
+    )
+    company.restricted_rows += [promotion, redemption]
     dispute = await Dispute.create(
         account=company.account,
         invoice=company.row(Invoice),

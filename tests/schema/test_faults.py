@@ -47,7 +47,91 @@ async def owner(scenario: Scenario) -> Viewer:
 
 ADDRESS = {"street": "", "postalCode": LONG, "city": " ", "country": "ZZ"}
 ADDRESS_PATHS: set[tuple[str, ...]] = {("street",), ("postalCode",), ("city",), ("country",)}
+GOOD_TEXTS = {"name": "N", "description": "D", "features": ["F"], "advantages": ["A"]}
+BAD_TEXTS = {"name": "", "description": LONG, "features": ["F", ""], "advantages": ["A"] * 21}
+BAD_TEXT_PATHS: set[tuple[str, ...]] = {
+    ("name",),
+    ("description",),
+    ("features", "1"),
+    ("advantages",),
+}
 FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]]]] = {
+    "offerCreate": (
+        operator_viewer,
+        {
+            "slug": "É",
+            "segment": "TPE",
+            "fr": BAD_TEXTS,
+            "en": GOOD_TEXTS | {"name": " "},
+            "idempotencyKey": "",
+        },
+        {
+            ("slug",),
+            *(("fr", *path) for path in BAD_TEXT_PATHS),
+            ("en", "name"),
+            ("idempotencyKey",),
+        },
+    ),
+    "offerUpdate": (
+        operator_viewer,
+        {"offerId": BAD_ID, "fr": BAD_TEXTS, "en": BAD_TEXTS},
+        {("offerId",), *((name, *path) for name in ("fr", "en") for path in BAD_TEXT_PATHS)},
+    ),
+    "offerPublish": (
+        operator_viewer,
+        {"offerId": BAD_ID, "on": "2020-01-01"},
+        {("offerId",), ("on",)},
+    ),
+    "offerWithdraw": (
+        operator_viewer,
+        {"offerId": BAD_ID, "on": "2120-01-01"},
+        {("offerId",), ("on",)},
+    ),
+    "priceCreate": (
+        operator_viewer,
+        {
+            "offerId": BAD_ID,
+            "interval": "MONTH",
+            "netCents": 0,
+            "trialDays": 366,
+            "validFrom": "2020-01-01",
+            "idempotencyKey": "",
+        },
+        {("offerId",), ("netCents",), ("trialDays",), ("validFrom",), ("idempotencyKey",)},
+    ),
+    "promotionCreate": (
+        operator_viewer,
+        {
+            "code": "É",
+            "percentBasisPoints": 10_001,
+            "periods": 0,
+            "maxRedemptions": 0,
+            "minimumQuantity": 0,
+            "validFrom": "2020-01-01",
+            "offerIds": ["x"],
+            "idempotencyKey": "",
+        },
+        {
+            ("code",),
+            ("percentBasisPoints",),
+            ("periods",),
+            ("maxRedemptions",),
+            ("minimumQuantity",),
+            ("validFrom",),
+            ("offerIds", "0"),
+            ("idempotencyKey",),
+        },
+    ),
+    "purchaseApplyPromotion": (
+        owner,
+        {"purchaseId": BAD_ID, "promotionCode": "NOSUCH"},
+        {("purchaseId",), ("promotionCode",)},
+    ),
+    "purchaseStart": (
+        owner,
+        {"purchaseId": BAD_ID, "paymentMethodId": BAD_ID, "idempotencyKey": ""},
+        {("purchaseId",), ("paymentMethodId",), ("idempotencyKey",)},
+    ),
     "purchasePayByTransfer": (
         owner,
         {"purchaseId": BAD_ID, "idempotencyKey": ""},

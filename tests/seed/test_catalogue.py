@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tortoise.exceptions import IntegrityError
 
-from models.billing.offer import Interval, Offer, Price
+from models.billing.offer import Interval, Offer, OfferStatus, Price
 from models.content.article import Article
 from models.locale import Locale
 from seed import catalogue
@@ -64,23 +64,19 @@ async def test_a_webinar_keeps_its_announced_date(db: str, clock: "MovableClock"
     assert {row.slug: row.starts_at async for row in Article.filter(kind="WEBINAR")} == before
 
 
-async def test_a_changed_price_ends_the_old_version_without_changing_it(
-    db: str, clock: "MovableClock"
-) -> None:
+async def test_offers_that_exist_belong_to_the_operators(db: str, clock: "MovableClock") -> None:
     content = offers()
-    await catalogue.install_offers(clock.now(), content)
-    old_price = await Price.get(offer__slug=content[0].slug, interval=Interval.MONTH)
+    await catalogue.install_offers(clock.now(), content[1:])
+    offer = await Offer.get(slug=content[1].slug)
+    offer.status, offer.position = OfferStatus.WITHDRAWN, 7
+    await offer.save()
+    await Price.filter(offer_id=offer.pk).update(net_cents=1)
     clock.advance(timedelta(days=1))
-    raised_offer = replace(content[0], monthly_net_cents=old_price.net_cents + 100)
-    await catalogue.install_offers(clock.now(), [raised_offer, *content[1:]])
-    versions = await Price.filter(offer_id=old_price.offer_id, interval=Interval.MONTH).order_by(
-        "id"
-    )
-    assert [(v.net_cents, v.valid_from, v.valid_until) for v in versions] == [
-        (old_price.net_cents, old_price.valid_from, clock.now()),
-        (old_price.net_cents + 100, clock.now(), None),
-    ]
-    assert await Price.current(clock.now()).filter(offer_id=old_price.offer_id).count() == 2
+    await catalogue.install_offers(clock.now(), content)
+    await offer.refresh_from_db()
+    assert (offer.status, offer.position) == (OfferStatus.WITHDRAWN, 7)
+    assert {price.net_cents async for price in Price.filter(offer_id=offer.pk)} == {1}
+    assert await Price.current(clock.now()).filter(offer__slug=content[0].slug).count() == 2
 
 
 async def test_a_changed_text_is_replaced_and_searchable(db: str, clock: "MovableClock") -> None:

@@ -284,6 +284,11 @@ def _peculiar_documents() -> Iterator[tuple[str, InvoiceFacts]]:
     yield "right to left", invoice(replace(LINE, label="خدمة العملاء 24/7"), buyer=arabic)
     facts = invoice(replace(LINE, unit_price_cents=0))
     yield "free of charge", replace(facts, payment=None)
+    for kind, cents in (("a discount", 363), ("a discount of everything", 2_900)):
+        discount = replace(_plain(2000)[0], quantity=Decimal(-1), unit_price_cents=cents)
+        facts = invoice(*_plain(2000), replace(discount, label="Remise", unit="C62"))
+        terms = "Rien n’est dû." if not facts.totals.gross_cents else "À réception."
+        yield kind, replace(facts, payment=None, payment_terms=terms)
     facts = invoice(*_plain(2000))
     cents = facts.totals.gross_cents
     paid = replace(facts, paid_cents=cents, due_on=facts.issued_on)

@@ -519,3 +519,99 @@ async def invoice_pay(scenario: Scenario) -> None:
         paymentMethod="pm_sandbox_success",
         idempotencyKey="MARKED INVOICE KEY",
     )
+
+
+_TEXTS = {
+    "name": "MARKED NAME",
+    "description": "MARKED DESCRIPTION",
+    "features": ["MARKED FEATURE"],
+    "advantages": ["MARKED ADVANTAGE"],
+}
+
+
+async def offer_create(scenario: Scenario) -> str:
+    operator = await _operator(scenario)
+    fields = {"slug": "marked", "segment": "TPE", "fr": _TEXTS, "en": _TEXTS}
+    for _ in range(2):
+        payload = await scenario.mutate(
+            operator, "offerCreate", "offer { id }", **fields, idempotencyKey="MARKED KEY"
+        )
+    return str(payload["offer"]["id"])
+
+
+async def offer_update(scenario: Scenario) -> None:
+    operator, offer = await _operator(scenario), encode("Offer", scenario.price.offer_id)
+    await scenario.mutate(operator, "offerUpdate", offerId=offer, fr=_TEXTS)
+
+
+async def offer_publish(scenario: Scenario) -> None:
+    operator, offer = await _operator(scenario), encode("Offer", scenario.price.offer_id)
+    await scenario.mutate(operator, "offerWithdraw", offerId=offer)
+    for _ in range(2):
+        await scenario.mutate(operator, "offerPublish", offerId=offer)
+
+
+async def offer_withdraw(scenario: Scenario) -> None:
+    operator, offer = await _operator(scenario), encode("Offer", scenario.price.offer_id)
+    for _ in range(2):
+        await scenario.mutate(operator, "offerWithdraw", offerId=offer)
+
+
+async def offer_reorder(scenario: Scenario) -> None:
+    operator, offer = await _operator(scenario), encode("Offer", scenario.price.offer_id)
+    await scenario.mutate(operator, "offerReorder", offerIds=[offer])
+
+
+async def price_create(scenario: Scenario) -> str:
+    operator, offer = await _operator(scenario), encode("Offer", scenario.price.offer_id)
+    fields = {"offerId": offer, "interval": "YEAR", "netCents": 29_000, "validFrom": "2027-01-01"}
+    for _ in range(2):
+        payload = await scenario.mutate(
+            operator, "priceCreate", "price { id }", **fields, idempotencyKey="MARKED KEY"
+        )
+    return str(payload["price"]["id"])
+
+
+async def price_delete(scenario: Scenario) -> None:
+    price = await price_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(await _operator(scenario), "priceDelete", priceId=price)
+
+
+async def promotion_create(scenario: Scenario, basis_points: int = 2_000) -> str:
+    operator = await _operator(scenario)
+    fields = {"code": "MARKED-CODE", "percentBasisPoints": basis_points}
+    for _ in range(2):
+        payload = await scenario.mutate(
+            operator, "promotionCreate", "promotion { id }", **fields, idempotencyKey="MARKED KEY"
+        )
+    return str(payload["promotion"]["id"])
+
+
+async def promotion_deactivate(scenario: Scenario) -> None:
+    promotion = await promotion_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario), "promotionDeactivate", promotionId=promotion
+        )
+
+
+async def purchase_apply_promotion(scenario: Scenario) -> None:
+    await promotion_create(scenario)
+    await scenario.mutate(
+        scenario.owner,
+        "purchaseApplyPromotion",
+        purchaseId=await draft_id(scenario),
+        promotionCode="marked-code",
+    )
+
+
+async def purchase_start(scenario: Scenario) -> None:
+    await promotion_create(scenario, basis_points=10_000)
+    purchase = await purchase_confirm_billing(scenario)
+    code = {"purchaseId": purchase, "promotionCode": "marked-code"}
+    await scenario.mutate(scenario.owner, "purchaseApplyPromotion", **code)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner, "purchaseStart", purchaseId=purchase, idempotencyKey="MARKED START"
+        )

@@ -93,7 +93,7 @@ async def test_a_mutation_is_audited_once_without_secrets(scenario: Scenario, na
     # The payment was pending, then settled or left.
     assert len(matching_entries) == (2 if name in ("paymentRefresh", "paymentCancel") else 1)
     assert matching_entries[0].address == PEER
-    assert matching_entries[0].object_id or name in ("clockAdvance", "fecExport")
+    assert matching_entries[0].object_id or name in ("clockAdvance", "fecExport", "offerReorder")
     text = str([[getattr(entry, column) for column in HASHED_COLUMNS] for entry in entries])
     assert [
         secret for secret in ("MARK", PASSWORD, "@", "cam_", "pm_sandbox") if secret in text

@@ -1,0 +1,343 @@
+"""The catalogue as operators manage it: offers from a draft to their withdrawal, and the versions
+of their prices.
+
+What was bought stays as it was bought. A purchase refers to its version of the price, which never
+changes, and a withdrawn offer renews like any other. A version is planned for a day on, which ends
+the former one: of each interval, the versions follow each other without overlapping.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from tortoise.expressions import Q
+
+from billing.invoicing import DraftLine, prepare
+from billing.quotes import quote
+from billing.seller import Seller
+from models.action import Action, Transaction
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.billing_profile import BillingProfile
+from models.billing.errors import BillingErrorCode
+from models.billing.offer import Interval, Offer, OfferStatus, OfferTexts, Price, Segment
+from models.billing.purchase import MAX_QUANTITY, Purchase
+from models.billing.purchase_change import PurchaseChange
+from models.billing.tax import Buyer, tax_for
+from models.billing.tax_rule import TaxCategory, TaxRule
+from models.clock import PARIS
+from models.errors import CommonErrorCode, Refusal, TransactionConflict
+from models.idempotency import earlier_result, store_result
+from models.locale import Locale
+from models.translations import _
+
+_PUBLISHED = (OfferStatus.ON_SALE, OfferStatus.WITHDRAWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceTerms:
+    """What a version of a price charges: `net_cents` for each interval, after `trial_days`."""
+
+    interval: Interval
+    net_cents: int
+    tax_category: TaxCategory = TaxCategory.STANDARD
+    trial_days: int = 0
+    trial_requires_payment_method: bool = True
+
+
+def _owner(action: Action) -> str:
+    return f"user:{action.actor.pk}" if action.actor else "operator"
+
+
+async def create_offer(
+    action: Action, slug: str, segment: Segment, texts: dict[str, OfferTexts], key: str
+) -> Offer:
+    """Draft an offer, which is last in the catalogue. The same key returns the same draft. Raises
+    SLUG_TAKEN and IDEMPOTENCY_MISMATCH.
+    """
+    async with action.transaction() as tx:
+        arguments = [slug, segment.value, texts]
+        if earlier_id := await earlier_result(tx, _owner(action), "offerCreate", key, arguments):
+            return await Offer.get(pk=earlier_id, using_db=tx.db)
+        if await Offer.filter(slug=slug).using_db(tx.db).exists():
+            raise Refusal(BillingErrorCode.SLUG_TAKEN, "input", "slug")
+        last = await Offer.all().using_db(tx.db).order_by("-position").first()
+        offer = await Offer.create(
+            using_db=tx.db,
+            slug=slug,
+            segment=segment,
+            texts=texts,
+            status=OfferStatus.DRAFT,
+            position=last.position + 1 if last else 1,
+        )
+        await store_result(tx, _owner(action), "offerCreate", key, offer.pk)
+        tx.audit(BillingAuditAction.OFFER_CREATE, offer, account_id=None)
+    return offer
+
+
+async def update_offer(
+    action: Action,
+    seller: Seller,
+    offer: Offer,
+    segment: Segment | None,
+    texts: Mapping[str, OfferTexts],
+) -> Offer:
+    """Change the segment or the texts of an offer. Issued invoices keep theirs; later ones have the
+    new texts, so those of a published offer are tried on an invoice first. Raises
+    OFFER_NOT_PRINTABLE.
+    """
+    former, changed = offer.texts, {**offer.texts, **texts}
+    if changed != former and (offer.status in _PUBLISHED or offer.publishes_on):
+        await _try_on_invoice(action, seller, offer, changed)
+    async with action.transaction() as tx:
+        offer = await tx.lock(Offer, offer.pk)
+        _require_same(offer.texts, former)
+        offer.texts, offer.segment = changed, segment or offer.segment
+        await offer.save(using_db=tx.db)
+        tx.audit(BillingAuditAction.OFFER_UPDATE, offer, account_id=None)
+    return offer
+
+
+async def publish_offer(action: Action, seller: Seller, offer: Offer, day: date) -> Offer:
+    """Put an offer on sale on a day, today at once. The texts are tried on an invoice first. A
+    withdrawal that was planned is not, any more. A repeat changes nothing.
+
+    Raises OFFER_WITHOUT_PRICE and OFFER_NOT_PRINTABLE.
+    """
+    tried = offer.texts
+    await _try_on_invoice(action, seller, offer, tried)
+    async with action.transaction() as tx:
+        offer = await tx.lock(Offer, offer.pk)
+        _require_same(offer.texts, tried)
+        start = starting_at(action, day)
+        if not await Price.current(start).filter(offer_id=offer.pk).using_db(tx.db).exists():
+            raise Refusal(BillingErrorCode.OFFER_WITHOUT_PRICE, "input", "offerId")
+        former = _plan(offer)
+        offer.withdraws_on = None
+        if offer.status is OfferStatus.ON_SALE:
+            offer.publishes_on = None
+        elif day <= action.day:
+            await _publish(tx, offer)
+        else:
+            offer.publishes_on = day
+        await _save_plan(tx, offer, former, BillingAuditAction.OFFER_PUBLISH, day)
+    return offer
+
+
+async def withdraw_offer(action: Action, offer: Offer, day: date) -> Offer:
+    """Stop selling an offer on a day, today at once. What was bought renews, and drafts keep their
+    price until they expire. A publication that was planned is not, any more. A repeat changes
+    nothing. Raises TRANSITION_ILLEGAL for a draft that isn't planned to be published.
+    """
+    async with action.transaction() as tx:
+        offer = await tx.lock(Offer, offer.pk)
+        if offer.status is OfferStatus.DRAFT and offer.publishes_on is None:
+            raise Refusal(
+                CommonErrorCode.TRANSITION_ILLEGAL,
+                "input",
+                "offerId",
+                message=_("This offer is a draft, which nobody can buy."),
+            )
+        former = _plan(offer)
+        offer.publishes_on = None
+        if offer.status is OfferStatus.ON_SALE:
+            offer.withdraws_on = day if day > action.day else None
+            offer.status = OfferStatus.ON_SALE if offer.withdraws_on else OfferStatus.WITHDRAWN
+        await _save_plan(tx, offer, former, BillingAuditAction.OFFER_WITHDRAW, day)
+    return offer
+
+
+def _plan(offer: Offer) -> tuple[Any, ...]:
+    """What is planned for an offer."""
+    return offer.status, offer.publishes_on, offer.withdraws_on
+
+
+async def _save_plan(
+    tx: Transaction,
+    offer: Offer,
+    former: tuple[Any, ...],
+    audit_action: BillingAuditAction,
+    day: date,
+) -> None:
+    """Save what is planned for an offer if it has changed."""
+    if _plan(offer) != former:
+        await offer.save(using_db=tx.db)
+        tx.audit(audit_action, offer, account_id=None, day=day.isoformat())
+
+
+async def reorder_offers(action: Action, offer_ids: Collection[int]) -> list[Offer]:
+    """Put these offers first in the catalogue, in this order, before all others in their former
+    order. Returns all of them.
+    """
+    async with action.transaction() as tx:
+        offers = {offer.pk: offer for offer in await tx.lock_rows(Offer.all())}
+        others = sorted(offers.values(), key=lambda each: (each.position, each.pk))
+        order = [offers[key] for key in offer_ids]
+        order += [each for each in others if each.pk not in offer_ids]
+        for position, offer in enumerate(order, 1):
+            if offer.position != position:
+                offer.position = position
+                await offer.save(using_db=tx.db, update_fields=["position"])
+        tx.audit(BillingAuditAction.OFFER_REORDER, account_id=None, offers=len(offer_ids))
+    return order
+
+
+async def create_price(
+    action: Action, offer: Offer, terms: PriceTerms, day: date, key: str
+) -> Price:
+    """Add a version of a price, valid from a day on, today at once. It ends the former version of
+    the interval. The same key returns the same version. Raises PRICE_OVERLAPS when another version
+    begins later or on that day, and IDEMPOTENCY_MISMATCH.
+    """
+    async with action.transaction() as tx:
+        arguments = [offer.pk, vars(terms), day.isoformat()]
+        if earlier_id := await earlier_result(tx, _owner(action), "priceCreate", key, arguments):
+            return await Price.get(pk=earlier_id, using_db=tx.db)
+        offer = await tx.lock(Offer, offer.pk)
+        start = starting_at(action, day)
+        versions = Price.filter(offer_id=offer.pk, interval=terms.interval)
+        for former in await tx.lock_rows(versions.filter(_ends_after(start))):
+            if former.valid_from >= start:
+                raise Refusal(BillingErrorCode.PRICE_OVERLAPS, "input", "validFrom")
+            former.valid_until = start
+            await former.save(using_db=tx.db, update_fields=["valid_until"])
+        rules = await TaxRule.all().using_db(tx.db)
+        price = await Price.create(
+            using_db=tx.db,
+            offer_id=offer.pk,
+            **vars(terms),
+            vat_rate=tax_for(rules, Buyer(), terms.tax_category, day).rate_basis_points,
+            valid_from=start,
+            is_public=offer.status in _PUBLISHED and start <= action.at,
+        )
+        await store_result(tx, _owner(action), "priceCreate", key, price.pk)
+        tx.audit(
+            BillingAuditAction.PRICE_CREATE,
+            price,
+            account_id=None,
+            net_cents=price.net_cents,
+            day=day.isoformat(),
+        )
+    return price
+
+
+async def delete_price(action: Action, price: Price) -> Offer:
+    """Delete a version of a price that was never on sale; the former version continues in its
+    place. Raises PRICE_IN_USE.
+    """
+    async with action.transaction() as tx:
+        offer = await tx.lock(Offer, price.offer_id)
+        found = await tx.lock_rows(Price.filter(pk=price.pk))
+        if not found:
+            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "priceId")
+        (locked,) = found
+        is_used = await Purchase.filter(price_id=locked.pk).using_db(tx.db).exists()
+        is_chosen = await PurchaseChange.filter(price_id=locked.pk).using_db(tx.db).exists()
+        if locked.is_public or is_used or is_chosen:
+            raise Refusal(BillingErrorCode.PRICE_IN_USE, "input", "priceId")
+        former = Price.filter(
+            offer_id=offer.pk, interval=locked.interval, valid_until=locked.valid_from
+        )
+        await locked.delete(using_db=tx.db)
+        await former.using_db(tx.db).update(valid_until=locked.valid_until)
+        tx.audit(BillingAuditAction.PRICE_DELETE, locked, account_id=None)
+    return offer
+
+
+async def apply_due_changes(action: Action) -> int:
+    """Publish and withdraw the offers whose day has come, and show the prices that have begun.
+    Returns how many offers changed.
+    """
+    is_due = Q(publishes_on__lte=action.day) | Q(withdraws_on__lte=action.day)
+    begun = Q(prices__is_public=False, prices__valid_from__lte=action.at, status__in=_PUBLISHED)
+    due = Offer.filter(is_due | begun).distinct().order_by("id")
+    return sum(
+        [await _apply_due_change(action, key) for key in await due.values_list("id", flat=True)]
+    )
+
+
+async def _apply_due_change(action: Action, key: Any) -> bool:
+    async with action.transaction() as tx:
+        offer = await tx.lock(Offer, int(key))
+        publishes = offer.publishes_on is not None and offer.publishes_on <= action.day
+        withdraws = offer.withdraws_on is not None and offer.withdraws_on <= action.day
+        if publishes:
+            await _publish(tx, offer)
+            tx.audit(BillingAuditAction.OFFER_PUBLISH, offer, account_id=None)
+        if withdraws:
+            offer.status, offer.withdraws_on = OfferStatus.WITHDRAWN, None
+            tx.audit(BillingAuditAction.OFFER_WITHDRAW, offer, account_id=None)
+        if offer.status in _PUBLISHED:
+            await _show_prices(tx, offer)
+        await offer.save(using_db=tx.db)
+    return publishes or withdraws
+
+
+async def _publish(tx: Transaction, offer: Offer) -> None:
+    offer.status, offer.publishes_on = OfferStatus.ON_SALE, None
+    await _show_prices(tx, offer)
+
+
+async def _show_prices(tx: Transaction, offer: Offer) -> None:
+    begun = Price.filter(offer_id=offer.pk, is_public=False, valid_from__lte=tx.action.at)
+    await begun.using_db(tx.db).update(is_public=True)
+
+
+def starting_at(action: Action, day: date) -> datetime:
+    """When something begins on a day: now if it is today, otherwise at midnight in Paris."""
+    if day <= action.day:
+        return action.at
+    return datetime.combine(day, time(), PARIS).astimezone(UTC)
+
+
+def _ends_after(at: datetime) -> Q:
+    return Q(valid_until=None) | Q(valid_until__gt=at)
+
+
+def _require_same(texts: Mapping[str, OfferTexts], tried: Mapping[str, OfferTexts]) -> None:
+    if texts != tried:
+        raise TransactionConflict("the offer changed")
+
+
+async def _try_on_invoice(
+    action: Action, seller: Seller, offer: Offer, texts: dict[str, OfferTexts]
+) -> None:
+    """Prepare an invoice with each language's texts and every price of an offer. Raises
+    OFFER_NOT_PRINTABLE: what can't be invoiced is found out before anybody buys it.
+    """
+    prices = await Price.filter(offer_id=offer.pk).filter(_ends_after(action.at))
+    for locale in Locale:
+        lines: list[DraftLine] = []
+        for price in prices:
+            price.offer = Offer(id=offer.pk, slug=offer.slug, texts=texts)
+            quoted = await quote(
+                None, seller, price, MAX_QUANTITY, Buyer(), action.day, locale=locale
+            )
+            lines += quoted.lines
+        if not lines:
+            return
+        try:
+            await prepare(
+                seller,
+                _sample_profile(),
+                lines,
+                action.day,
+                locale=locale,
+                treatment=quoted.tax.treatment,
+                vat_mention=quoted.tax.mention,
+                exemption_code=quoted.tax.exemption_code or "",
+            )
+        except Refusal as refusal:
+            raise Refusal(BillingErrorCode.OFFER_NOT_PRINTABLE, "input", locale.value) from refusal
+
+
+def _sample_profile() -> BillingProfile:
+    return BillingProfile(
+        account_id=0,
+        legal_name="Exemple SARL",
+        siren="404833048",
+        street="1 rue de l’Exemple",
+        postal_code="75001",
+        city="Paris",
+        country="FR",
+    )

@@ -1,0 +1,144 @@
+"""Promotion codes: creating them, and applying and redeeming them for purchases.
+
+A draft refers to the code that its buyer entered. The code is redeemed in the transaction that
+begins a payment or starts the purchase, under the lock of its row: of two buyers who want the last
+redemption at once, one gets it, and the other one isn't charged. From then on the draft keeps it
+until it is discarded or expires.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from models.accounts.account import Account
+from models.action import Action, Transaction
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.company import company_hash
+from models.billing.errors import BillingErrorCode
+from models.billing.offer import Interval, Price, Segment
+from models.billing.promotion import Promotion, PromotionRedemption
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.errors import Refusal
+from models.idempotency import earlier_result, store_result
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionTerms:
+    """The columns of a new promotion (models/billing/promotion.py)."""
+
+    code: str
+    basis_points: int | None
+    amount_cents: int | None
+    periods: int | None
+    valid_from: datetime
+    valid_until: datetime | None
+    max_redemptions: int | None
+    once_per_company: bool
+    segment: Segment | None
+    interval: Interval | None
+    offer_ids: list[int]
+    minimum_quantity: int
+
+
+async def create_promotion(
+    action: Action, terms: PromotionTerms, key: str, arguments: list[Any]
+) -> Promotion:
+    """Create a code. The same key returns the same one. Raises CODE_TAKEN and
+    IDEMPOTENCY_MISMATCH.
+    """
+    owner = f"user:{action.actor.pk}" if action.actor else "operator"
+    async with action.transaction() as tx:
+        if earlier_id := await earlier_result(tx, owner, "promotionCreate", key, arguments):
+            return await Promotion.get(pk=earlier_id, using_db=tx.db)
+        if await Promotion.filter(code=terms.code).using_db(tx.db).exists():
+            raise Refusal(BillingErrorCode.CODE_TAKEN, "input", "code")
+        promotion = await Promotion.create(using_db=tx.db, created_at=action.at, **vars(terms))
+        await store_result(tx, owner, "promotionCreate", key, promotion.pk)
+        tx.audit(BillingAuditAction.PROMOTION_CREATE, promotion, account_id=None)
+    return promotion
+
+
+async def deactivate_promotion(action: Action, promotion: Promotion) -> Promotion:
+    """Let nobody redeem a code any more. A repeat changes nothing."""
+    async with action.transaction() as tx:
+        promotion = await tx.lock(Promotion, promotion.pk)
+        if promotion.deactivated_at is None:
+            promotion.deactivated_at = action.at
+            await promotion.save(using_db=tx.db, update_fields=["deactivated_at"])
+            tx.audit(BillingAuditAction.PROMOTION_DEACTIVATE, promotion, account_id=None)
+    return promotion
+
+
+async def apply_promotion(
+    action: Action, purchase: Purchase, promotion: Promotion | None
+) -> Purchase:
+    """Apply a code to a draft instead of a former one; None removes it. Raises TRANSITION_ILLEGAL,
+    and what `Promotion.require_applicable` raises.
+    """
+    async with action.transaction() as tx:
+        purchase = await tx.lock(Purchase, purchase.pk)
+        purchase.require_status(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
+        if purchase.promotion_id != (promotion.pk if promotion else None):
+            await purchase.release_promotion(tx)
+            if promotion:
+                await _require_applicable(tx, promotion, purchase, "promotionCode")
+            set_promotion(purchase, promotion)
+            await purchase.transition_to(tx, purchase.status)
+            tx.audit(BillingAuditAction.PURCHASE_APPLY_PROMOTION, purchase)
+    return purchase
+
+
+def set_promotion(purchase: Purchase, promotion: Promotion | None) -> None:
+    """Let a promotion take something off the first periods of a draft."""
+    purchase.promotion_id = promotion.pk if promotion else None
+    purchase.promotion_periods_left = promotion.periods if promotion else None
+
+
+async def promotion_of(db: BaseDBAsyncClient | None, purchase: Purchase) -> Promotion | None:
+    """The promotion of a purchase, None once all its periods were billed."""
+    if not purchase.is_discounted:
+        return None
+    return await Promotion.get(pk=purchase.promotion_id, using_db=db)
+
+
+async def current_promotion(
+    db: BaseDBAsyncClient | None, purchase: Purchase, price: Price
+) -> Promotion | None:
+    """The promotion that takes something off the next period of a purchase at a price, whose
+    `offer` has to be fetched. After a change to what the code isn't for, none does.
+    """
+    promotion = await promotion_of(db, purchase)
+    return promotion if promotion and promotion.fits(price, purchase.quantity) else None
+
+
+async def redeem_promotion(tx: Transaction, purchase: Purchase) -> None:
+    """Redeem the code of a locked purchase, unless that was done before. Raises what
+    `Promotion.require_applicable` raises.
+    """
+    if purchase.promotion_id is None:
+        return
+    promotion = await tx.lock(Promotion, purchase.promotion_id)
+    if await PromotionRedemption.filter(purchase_id=purchase.pk).using_db(tx.db).exists():
+        return
+    account = await _require_applicable(tx, promotion, purchase, "purchaseId")
+    await PromotionRedemption.create(
+        using_db=tx.db,
+        promotion=promotion,
+        purchase=purchase,
+        account=account,
+        company=company_hash(account),
+        redeemed_at=tx.action.at,
+    )
+
+
+async def _require_applicable(
+    tx: Transaction, promotion: Promotion, purchase: Purchase, field: str
+) -> Account:
+    account = await Account.get(pk=purchase.account_id, using_db=tx.db)
+    price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
+    await promotion.require_applicable(
+        tx.db, price, purchase.quantity, account, tx.action.at, field
+    )
+    return account

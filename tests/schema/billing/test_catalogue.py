@@ -1,0 +1,285 @@
+"""P2.1: operators manage offers and prices, and what was bought stays as it was bought."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from billing.catalogue import apply_due_changes, publish_offer, update_offer
+from billing.checkout import CheckoutServices
+from billing.renewals import bill_due_periods
+from models.action import Action
+from models.billing.invoice import Invoice
+from models.billing.offer import Offer, OfferStatus, Price
+from models.errors import Refusal
+from models.viewer import Viewer
+from resolvers.context import Services
+from resolvers.ids import encode, key_of
+from tests.schema.billing.catalogue_fixtures import (
+    TEXTS,
+    codes,
+    confirmed,
+    create_operator,
+    mutate,
+    noon,
+)
+from tests.schema.billing.test_invoice_emails import buy
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+    from tests.schema.conftest import Dataset, Execute
+
+CATALOGUE = """{ offers { nodes { slug name prices { net { amountCents } } } } }"""
+
+
+@pytest.fixture
+async def operator(db: str, action: Action) -> Viewer:
+    return await create_operator(action)
+
+
+async def slugs(execute: "Execute", viewer: Viewer, statuses: str = "") -> list[str]:
+    """The slugs of the offers that a viewer sees."""
+    conditions = f"(filter: {{status: {{in: [{statuses}]}}}})" if statuses else ""
+    response = await execute(viewer, f"{{ offers{conditions} {{ nodes {{ slug }} }} }}")
+    return [node["slug"] for node in response["data"]["offers"]["nodes"]]
+
+
+async def create_offer(
+    execute: "Execute", operator: Viewer, slug: str = "standard", **values: Any
+) -> str:
+    fields = {"slug": slug, "segment": "PME", "fr": TEXTS, "en": TEXTS | {"name": "Switchboard"}}
+    payload = await mutate(
+        execute, operator, "offerCreate", "offer { id }", **fields, idempotencyKey=slug, **values
+    )
+    assert not payload["userErrors"], payload
+    offer_id: str = payload["offer"]["id"]
+    return offer_id
+
+
+async def add_price(
+    execute: "Execute", operator: Viewer, offer_id: str, cents: int, key: str, **values: Any
+) -> dict[str, Any]:
+    fields = {"offerId": offer_id, "interval": "MONTH", "netCents": cents, "idempotencyKey": key}
+    selection = "price { id validFrom validUntil net { amountCents } }"
+    return await mutate(execute, operator, "priceCreate", selection, **fields, **values)
+
+
+async def test_p2_1_an_offer_is_drafted_priced_published_and_withdrawn(
+    execute: "Execute", operator: Viewer, dataset: "Dataset", clock: "MovableClock"
+) -> None:
+    visitor, buyer = Viewer(), dataset.paul.owner
+    offer_id = await create_offer(execute, operator)
+    assert await create_offer(execute, operator) == offer_id
+    node = "query($id: ID!) { node(id: $id) { id } }"
+    for viewer in (visitor, buyer):
+        assert await slugs(execute, viewer, "DRAFT, ON_SALE") == ["essentiel"]
+        assert (await execute(viewer, '{ offer(slug: "standard") { id } }'))["data"] == {
+            "offer": None
+        }
+        assert (await execute(viewer, node, id=offer_id))["data"] == {"node": None}
+    assert await slugs(execute, operator) == ["essentiel"]
+    assert await slugs(execute, operator, "DRAFT") == ["standard"]
+    early = await mutate(execute, operator, "offerPublish", "offer { status }", offerId=offer_id)
+    assert codes(early) == [("OFFER_WITHOUT_PRICE", "offerId")]
+    price = (await add_price(execute, operator, offer_id, 4_900, "p"))["price"]
+    assert (await execute(buyer, node, id=price["id"]))["data"] == {"node": None}
+    draft = {"priceId": price["id"], "idempotencyKey": "draft"}
+    refused = await mutate(execute, buyer, "purchaseDraft", "purchase { id }", **draft)
+    assert codes(refused) == [("NOT_FOUND", "priceId")]
+    published = await mutate(
+        execute, operator, "offerPublish", "offer { status publishesOn }", offerId=offer_id
+    )
+    assert published["offer"] == {"status": "ON_SALE", "publishesOn": None}
+    assert (await execute(visitor, CATALOGUE))["data"]["offers"]["nodes"][1] == {
+        "slug": "standard",
+        "name": "Standard",
+        "prices": [{"net": {"amountCents": 4_900}}],
+    }
+    purchase = await confirmed(execute, buyer, key_of(Price, price["id"]) or 0)
+    withdrawn = await mutate(
+        execute, operator, "offerWithdraw", "offer { status }", offerId=offer_id
+    )
+    assert withdrawn["offer"] == {"status": "WITHDRAWN"}
+    assert await slugs(execute, visitor) == ["essentiel"]
+    # The draft keeps its price until it expires.
+    pay = {"purchaseId": purchase, "paymentMethod": "pm_sandbox_success"}
+    paid = await mutate(
+        execute, buyer, "purchasePay", "purchase { status }", **pay, idempotencyKey="pay"
+    )
+    assert paid["purchase"] == {"status": "ACTIVE"}
+    again = await mutate(
+        execute, buyer, "purchaseDraft", "purchase { id }", **draft | {"idempotencyKey": "again"}
+    )
+    assert codes(again) == [("NOT_FOUND", "priceId")]
+
+
+async def test_p2_1_a_price_change_never_touches_running_purchases(
+    execute: "Execute",
+    operator: Viewer,
+    dataset: "Dataset",
+    price: Price,
+    action: Action,
+    services: Services,
+    clock: "MovableClock",
+) -> None:
+    offer_id = encode("Offer", price.offer_id)
+    await buy(action, services, price, dataset.paul.owner)
+    clock.advance(timedelta(hours=1))
+    changed = (await add_price(execute, operator, offer_id, 3_500, "raise"))["price"]
+    await price.refresh_from_db()
+    assert price.valid_until == clock.now()
+    quote = "query($id: ID!) { purchaseQuote(priceId: $id) { net { amountCents } } }"
+    quoted = await execute(dataset.marie.owner, quote, id=changed["id"])
+    assert quoted["data"]["purchaseQuote"] == {"net": {"amountCents": 3_500}}
+    former = await execute(dataset.marie.owner, quote, id=encode("Price", price.pk))
+    assert former["data"] == {"purchaseQuote": None}
+    renewal = replace(action, at=noon(date(2026, 12, 23)))
+    checkout = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    assert await bill_due_periods(renewal, checkout)
+    last = await Invoice.all().order_by("-id").first()
+    assert last
+    assert last.net_cents == 2_900
+
+
+async def test_prices_are_planned_follow_each_other_and_are_deleted_before_they_begin(
+    execute: "Execute",
+    operator: Viewer,
+    dataset: "Dataset",
+    price: Price,
+    action: Action,
+    clock: "MovableClock",
+) -> None:
+    offer_id, day = encode("Offer", price.offer_id), "2026-12-01"
+    past = await add_price(execute, operator, offer_id, 3_000, "past", validFrom="2026-11-22")
+    assert codes(past) == [("DATE_PAST", "validFrom")]
+    planned = await add_price(execute, operator, offer_id, 3_000, "a", validFrom=day)
+    assert planned["price"]["validFrom"] == "2026-11-30T23:00:00+00:00"
+    for overlap in (day, "2026-11-30"):
+        refused = await add_price(execute, operator, offer_id, 3_100, overlap, validFrom=overlap)
+        assert codes(refused) == [("PRICE_OVERLAPS", "validFrom")]
+    versions = "query($id: ID!) { node(id: $id) { ... on Offer { priceVersions { id } } } }"
+    seen = {
+        name: len((await execute(viewer, versions, id=offer_id))["data"]["node"]["priceVersions"])
+        for name, viewer in (("operator", operator), ("buyer", dataset.paul.owner))
+    }
+    assert seen == {"operator": 2, "buyer": 1}
+    await price.refresh_from_db()
+    assert price.valid_until is not None
+    used = await mutate(
+        execute, operator, "priceDelete", "offer { id }", priceId=encode("Price", price.pk)
+    )
+    assert codes(used) == [("PRICE_IN_USE", "priceId")]
+    deleted = await mutate(
+        execute, operator, "priceDelete", "offer { id }", priceId=planned["price"]["id"]
+    )
+    assert deleted["offer"] == {"id": offer_id}
+    await price.refresh_from_db()
+    assert price.valid_until is None
+    # Once it has begun everybody sees it, and it stays.
+    again = await add_price(execute, operator, offer_id, 3_000, "b", validFrom=day)
+    clock.advance(timedelta(days=8))
+    await apply_due_changes(Action(None, clock.now(), action.bus))
+    begun = await mutate(
+        execute, operator, "priceDelete", "offer { id }", priceId=again["price"]["id"]
+    )
+    assert codes(begun) == [("PRICE_IN_USE", "priceId")]
+    catalogue = (await execute(Viewer(), CATALOGUE))["data"]["offers"]["nodes"]
+    assert catalogue[0]["prices"] == [{"net": {"amountCents": 3_000}}]
+
+
+async def test_offers_are_published_and_withdrawn_on_their_day(
+    execute: "Execute", operator: Viewer, price: Price, action: Action, clock: "MovableClock"
+) -> None:
+    offer_id = await create_offer(execute, operator)
+    await add_price(execute, operator, offer_id, 4_900, "p")
+    day = {"offerId": offer_id, "on": "2026-11-25"}
+    planned = await mutate(execute, operator, "offerPublish", "offer { status publishesOn }", **day)
+    assert planned["offer"] == {"status": "DRAFT", "publishesOn": "2026-11-25"}
+    old = encode("Offer", price.offer_id)
+    for _ in range(2):
+        await mutate(
+            execute, operator, "offerWithdraw", "offer { id }", offerId=old, on="2026-11-25"
+        )
+    assert await apply_due_changes(Action(None, clock.now(), action.bus)) == 0
+    assert await slugs(execute, Viewer()) == ["essentiel"]
+    clock.advance(timedelta(days=2))
+    assert await apply_due_changes(Action(None, clock.now(), action.bus)) == 2
+    assert await apply_due_changes(Action(None, clock.now(), action.bus)) == 0
+    assert await slugs(execute, Viewer()) == ["standard"]
+    # It can be sold again.
+    back = await mutate(execute, operator, "offerPublish", "offer { status }", offerId=old)
+    assert back["offer"] == {"status": "ON_SALE"}
+    for name, planned_status in (("offerWithdraw", "withdrawsOn"), ("offerPublish", "publishesOn")):
+        fields = {"offerId": old} | ({"on": "2027-01-01"} if name == "offerWithdraw" else {})
+        result = await mutate(execute, operator, name, f"offer {{ {planned_status} }}", **fields)
+        assert not result["userErrors"]
+    assert (await Offer.get(pk=price.offer_id)).withdraws_on is None
+    draft = await create_offer(execute, operator, "brouillon")
+    refused = await mutate(execute, operator, "offerWithdraw", "offer { id }", offerId=draft)
+    assert codes(refused) == [("TRANSITION_ILLEGAL", "offerId")]
+
+
+async def test_texts_and_order_are_changed(
+    execute: "Execute", operator: Viewer, price: Price
+) -> None:
+    offer_id, old = await create_offer(execute, operator), encode("Offer", price.offer_id)
+    taken = await mutate(
+        execute,
+        operator,
+        "offerCreate",
+        "offer { id }",
+        slug="essentiel",
+        segment="TPE",
+        fr=TEXTS,
+        en=TEXTS,
+        idempotencyKey="taken",
+    )
+    assert codes(taken) == [("SLUG_TAKEN", "slug")]
+    order = await mutate(
+        execute, operator, "offerReorder", "offers { slug position }", offerIds=[offer_id]
+    )
+    assert order["offers"] == [
+        {"slug": "standard", "position": 1},
+        {"slug": "essentiel", "position": 2},
+    ]
+    twice = await mutate(execute, operator, "offerReorder", "offers { slug }", offerIds=[old, old])
+    assert codes(twice) == [("NOT_FOUND", "offerIds.1")]
+    texts = TEXTS | {"name": "Essentiel+", "features": ["Trois lignes"]}
+    changed = await mutate(
+        execute,
+        operator,
+        "offerUpdate",
+        "offer { name(locale: FR) english: name(locale: EN) features segment }",
+        offerId=old,
+        fr=texts,
+        segment="PME",
+    )
+    assert changed["offer"] == {
+        "name": "Essentiel+",
+        "english": "Essentiel",
+        "features": ["Trois lignes"],
+        "segment": "PME",
+    }
+
+
+async def test_what_cannot_be_invoiced_is_not_published(
+    price: Price, action: Action, services: Services
+) -> None:
+    seller = services.seller
+    broken = replace(seller, party=replace(seller.party, siren="1"))
+    offer = await Offer.get(pk=price.offer_id)
+    with pytest.raises(Refusal, match="OFFER_NOT_PRINTABLE"):
+        await publish_offer(action, broken, offer, action.day)
+    with pytest.raises(Refusal, match="OFFER_NOT_PRINTABLE"):
+        await update_offer(action, broken, offer, None, {"fr": offer.texts["en"] | {"name": "N"}})
+
+
+async def test_only_operators_manage_the_catalogue(
+    execute: "Execute", dataset: "Dataset", price: Price
+) -> None:
+    document = "mutation($i: OfferWithdrawInput!) { offerWithdraw(input: $i) { offer { id } } }"
+    for viewer in (dataset.paul.owner, dataset.alice):
+        response = await execute(viewer, document, i={"offerId": encode("Offer", price.offer_id)})
+        assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert (await Offer.get(pk=price.offer_id)).status is OfferStatus.ON_SALE
