@@ -33,7 +33,6 @@ from resolvers.billing.change_inputs import (
     PurchaseResumeInput,
     PurchaseUpdateBillingInput,
 )
-from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.payments import payment_refusals
 from resolvers.billing.quotes import PurchaseQuote, present
 from resolvers.context import Context, Info
@@ -162,7 +161,7 @@ async def _order(
     key: str,
 ) -> dict[str, Any]:
     ordered = await ordering.order_change(
-        context.action(), checkout_services(context), purchase, request, agreement, key
+        context.action(), context.services.checkout, purchase, request, agreement, key
     )
     return {
         "purchase": await Purchase.get(pk=ordered.change.purchase_id),

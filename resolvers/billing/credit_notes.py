@@ -20,7 +20,6 @@ from models.errors import CommonErrorCode, Refusal
 from models.text import client_key, line
 from models.translations import _
 from models.viewer import Viewer
-from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.credit_enums import InvoiceType
 from resolvers.billing.credit_inputs import InvoiceCreditInput, InvoiceCreditLineInput
 from resolvers.context import Context, Info
@@ -43,7 +42,7 @@ async def credit(info: Info, input: InvoiceCreditInput) -> dict[str, Any]:
         key = check(client_key, input.idempotency_key)
     request = CreditRequest(invoice.pk, reason, input.refund, lines, input.amount_cents)
     credit_note = await credit_notes.credit_invoice(
-        action, checkout_services(context), action.actor, request, key
+        action, context.services.checkout, action.actor, request, key
     )
     return {"credit_note": credit_note, "invoice": invoice}
 

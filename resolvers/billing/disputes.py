@@ -21,7 +21,6 @@ from models.support.file import File
 from models.support.ticket import Ticket
 from models.text import client_key, line, message_text
 from models.viewer import Viewer
-from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.credit_notes import credit_lines, require_one_kind
 from resolvers.billing.dispute_inputs import (
     DisputeAcceptInput,
@@ -80,7 +79,7 @@ async def accept(info: Info, input: DisputeAcceptInput) -> Dispute:
         key = check(client_key, input.idempotency_key)
     request = CreditRequest(dispute.invoice_id, reason, input.refund, lines, input.amount_cents)
     return await disputes.accept_dispute(
-        action, checkout_services(context), context.user, dispute, request, key
+        action, context.services.checkout, context.user, dispute, request, key
     )
 
 

@@ -17,7 +17,6 @@ from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.text import client_key, line
 from models.translations import Translatable, _
-from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.inputs import (
     InvoicePayInput,
     PaymentCancelInput,
@@ -44,7 +43,7 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
     return await _payload(
         await checkout.pay(
             info.context.action(),
-            checkout_services(info.context),
+            info.context.services.checkout,
             purchase,
             method,
             key,
@@ -66,7 +65,7 @@ async def pay_invoice(info: Info, input: InvoicePayInput) -> dict[str, Any]:
         return_url = check(context.services.return_urls.check_optional, input.return_url)
     return await _payload(
         await invoice_payments.pay_invoice(
-            context.action(), checkout_services(context), invoice, method, key, return_url
+            context.action(), context.services.checkout, invoice, method, key, return_url
         )
     )
 
@@ -98,7 +97,7 @@ async def confirm(info: Info, input: PaymentConfirmInput) -> dict[str, Any]:
         return_url = check(info.context.services.return_urls.check_optional, input.return_url)
     return await _payload(
         await begin_confirmation(
-            info.context.action(), checkout_services(info.context), payment, return_url
+            info.context.action(), info.context.services.checkout, payment, return_url
         )
     )
 
@@ -114,7 +113,7 @@ async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, A
     """Query the payment provider again."""
     payment = await load_visible(Payment, input.payment_id, info.context.viewer, "paymentId")
     return await _payload(
-        await checkout.refresh(info.context.action(), checkout_services(info.context), payment)
+        await checkout.refresh(info.context.action(), info.context.services.checkout, payment)
     )
 
 

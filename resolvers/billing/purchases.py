@@ -29,7 +29,6 @@ from models.identity.user import User
 from models.text import client_key, line
 from models.viewer import Viewer
 from resolvers.addresses import postal_address
-from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.filters import PurchaseFilter, PurchaseOrder
 from resolvers.billing.inputs import (
     PurchaseApplyPromotionInput,
@@ -150,7 +149,7 @@ async def start(info: Info, input: PurchaseStartInput) -> Purchase:
         if input.payment_method_id is not None:
             method = await check.wait(_method_of_account(context, input.payment_method_id))
         key = check(client_key, input.idempotency_key)
-    return await trials.start(context.action(), checkout_services(context), purchase, method, key)
+    return await trials.start(context.action(), context.services.checkout, purchase, method, key)
 
 
 async def _method_of_account(context: Context, method_id: strawberry.ID) -> PaymentMethod:
@@ -185,7 +184,7 @@ async def undo_cancellation(info: Info, input: PurchaseUndoCancellationInput) ->
 async def reprice(info: Info, input: PurchaseRepriceInput) -> Purchase:
     """Accept the current price of a draft."""
     purchase = await load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
-    services = checkout_services(info.context)
+    services = info.context.services.checkout
     return await checkout.reprice(info.context.action(), services, purchase, input.gross_cents)
 
 

@@ -10,7 +10,6 @@ from models.billing.purchase import Purchase
 from models.billing.receivable import Receivable
 from models.checks import Checks
 from models.text import client_key
-from resolvers.billing.checkout_services import checkout_services
 from resolvers.billing.inputs import PurchasePayByTransferInput
 from resolvers.context import Context, Info
 from resolvers.ids import load_visible
@@ -25,7 +24,7 @@ async def pay_by_transfer(info: Info, input: PurchasePayByTransferInput) -> dict
         )
         key = check(client_key, input.idempotency_key)
     invoice = await transfer.pay_by_transfer(
-        context.action(), checkout_services(context), purchase, key
+        context.action(), context.services.checkout, purchase, key
     )
     return {"invoice": invoice, "purchase": await Purchase.get(pk=purchase.pk)}
 

@@ -14,7 +14,6 @@ import pytest
 
 import billing
 from billing import checkout
-from billing.checkout import CheckoutServices
 from billing.document_requests import make_document
 from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
@@ -401,7 +400,7 @@ async def create_purchase(
     purchase = await purchase.confirm_billing(
         action, billing_address, f"{company.mark} bills order"
     )
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    checkout_services = services.checkout
     payment = await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "k")
     invoice = await Invoice.get(purchase_id=purchase.pk)
     await make_document(action, services.auth.signer, invoice)

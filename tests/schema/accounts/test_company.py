@@ -10,7 +10,6 @@ import pytest
 
 from auth.throttle import LIFECYCLE
 from billing import checkout
-from billing.checkout import CheckoutServices
 from models.accounts.account import Role
 from models.accounts.legal_name import LegalNameChange
 from models.action import Action
@@ -140,7 +139,7 @@ async def buy_again(action: Action, services: Services, price: Price, dataset: D
     assert paul.owner.user
     purchase = await checkout.draft(action, paul.account, paul.owner.user, price, "again")
     purchase = await purchase.confirm_billing(action)
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    checkout_services = services.checkout
     await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "again")
 
 

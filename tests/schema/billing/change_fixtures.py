@@ -169,7 +169,7 @@ async def subscriber(
     clock.time = datetime(2027, 1, 31, 9, tzinfo=UTC)
     action, owner = replace(action, at=clock.time), dataset.paul.owner
     assert owner.account and owner.user  # noqa: PT018 - a member's
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    checkout_services = services.checkout
     draft = await checkout.draft(action, owner.account, owner.user, price, "changed")
     await draft.confirm_billing(action)
     await checkout.pay(action, checkout_services, draft, "pm_sandbox_success", "changed")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from billing import checkout
-from billing.checkout import CheckoutServices
 from billing.delivery.collections import report_due
 from billing.delivery.sending import deliver_due
 from billing.delivery.statuses import read_statuses
@@ -51,7 +50,7 @@ async def buy(scenario: Scenario) -> Invoice:
     )
     address = {"street": "1 rue X", "postal_code": "75001", "city": "Paris", "country": "FR"}
     purchase = await purchase.confirm_billing(scenario.action, address, None)
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    checkout_services = services.checkout
     await checkout.pay(
         scenario.action, checkout_services, purchase, "pm_sandbox_success", "platform"
     )

@@ -8,7 +8,6 @@ import pytest
 
 from auth import throttle
 from billing import checkout, invoice_emails
-from billing.checkout import CheckoutServices
 from billing.document_requests import render_due
 from models.accounts.account import Membership, Role
 from models.action import Action
@@ -49,7 +48,7 @@ async def buy(action: Action, services: Services, price: Price, buyer: Viewer) -
     assert buyer.account and buyer.user  # noqa: PT018 - a member's
     purchase = await checkout.draft(action, buyer.account, buyer.user, price, "new")
     purchase = await purchase.confirm_billing(action)
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    checkout_services = services.checkout
     await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "new")
     await render_due(action, services.auth.signer)
     return await Email.filter(template__startswith="invoice_issued").order_by("id")

@@ -11,7 +11,6 @@ from auth.tokens import Purpose
 from billing import checkout
 from billing.bank import matching
 from billing.bank.account import TransferStart
-from billing.checkout import CheckoutServices
 from billing.reconciliation import reconciliation
 from models.accounts.account import Account, AccountStatus
 from models.action import Action
@@ -326,7 +325,7 @@ async def test_a_card_payment_that_succeeds_late_pays_the_same_invoice(
     dataset: Dataset, action: Action, price: Price, execute: "Execute", services: Services
 ) -> None:
     purchase_id = await confirmed_purchase(action, dataset, price, execute)
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    checkout_services = services.checkout
     paul = dataset.paul
     assert paul.owner.user
     purchase = await checkout.draft(action, paul.account, paul.owner.user, price, "new")
