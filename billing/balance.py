@@ -2,17 +2,17 @@
 twice, or paid for an invoice that was credited.
 
 It pays an invoice that is issued unpaid, when it is issued, and what is open before dunning does
-anything. A renewal is charged only what the balance doesn't cover. Until the provider has answered,
-the rest is reserved for that renewal.
+anything or the customer pays an invoice. A renewal is charged only what the balance doesn't cover.
+Until the provider has answered, the rest is reserved for that renewal.
 
-All functions run in a transaction that has locked the account.
+All functions except `use_balance` run in a transaction that has locked the account.
 """
 
 from collections.abc import Sequence
 
 from billing import settlement
 from billing.invoicing import InvoiceDraft
-from models.action import Transaction
+from models.action import Action, Transaction
 from models.billing.payment import Payment, PaymentStatus
 from models.database.sql import execute
 
@@ -35,16 +35,28 @@ async def shares_for(
     return _take(left, min(cents, available))
 
 
+async def use_balance(action: Action, account_id: int) -> None:
+    """Use the balance of an account for what is open, and restore what is paid by it."""
+    async with action.transaction() as tx:
+        purchases = await settlement.lock_for_settlement(tx, account_id)
+        if await pay_open_invoices(tx, account_id):
+            await settlement.restore(tx, purchases)
+
+
 async def pay_open_invoices(tx: Transaction, account_id: int) -> bool:
-    """Use the balance for what is open, the oldest due date first. Returns whether it paid
-    anything.
+    """Use the balance for what is open and isn't being charged at this moment, the oldest due date
+    first. Returns whether it paid anything.
     """
+    charged = Payment.filter(
+        account_id=account_id, status=PaymentStatus.PROCESSING, invoice_id__not_isnull=True
+    )
+    charged_ids = {payment.invoice_id or 0 for payment in await charged.using_db(tx.db)}
     left = await _left(tx, account_id)
     available = sum(share for _, share in left) - await _reserved_cents(tx, account_id)
     has_paid = False
     for payment_id, cents in _take(left, available):
         payment = await Payment.get(pk=payment_id, using_db=tx.db)
-        has_paid |= bool(await settlement.allocate(tx, payment, cents))
+        has_paid |= bool(await settlement.allocate(tx, payment, cents, except_ids=charged_ids))
     return has_paid
 
 

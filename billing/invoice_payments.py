@@ -1,5 +1,6 @@
 """Paying an invoice that is issued: a late one, or one that was to be paid by transfer."""
 
+from billing.balance import use_balance
 from billing.checkout import CheckoutServices, Means, charge_new, end_payment
 from billing.gateways.gateway import Gateway
 from models.accounts.account import Account
@@ -22,13 +23,14 @@ async def pay_invoice(
     key: str,
     return_url: str | None = None,
 ) -> Payment:
-    """Pay what is open on an invoice, with a saved method or the provider's token of another one. A
-    repeat of the key returns the payment in its current state. A payment that waits for the bank's
-    confirmation is canceled.
+    """Pay what the customer's balance leaves open on an invoice, with a saved method or the
+    provider's token of another one. A repeat of the key returns the payment in its current state. A
+    payment that waits for the bank's confirmation is canceled.
 
     Raises INVOICE_SETTLED when nothing is open, PAYMENT_IN_PROGRESS while the provider is asked
     about another payment of the invoice, NOT_ACTIVE, IDEMPOTENCY_MISMATCH and PAYMENT_UNAVAILABLE.
     """
+    await use_balance(action, invoice.account_id)
     means = Means.of(method, return_url)
     payment = await _create_payment(action, services.gateway, invoice, means, key)
     return await charge_new(action, services, payment)

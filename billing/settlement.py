@@ -6,7 +6,7 @@ and the balance of a customer in the ledger, both in the same transaction (billi
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from billing.contacts import billing_contacts
@@ -57,10 +57,21 @@ async def apply_payment(
 
 
 async def allocate(
-    tx: Transaction, payment: Payment, amount: int, invoices: Targets | None = None
+    tx: Transaction,
+    payment: Payment,
+    amount: int,
+    invoices: Targets | None = None,
+    *,
+    except_ids: Collection[int] = (),
 ) -> list[Allocation]:
-    """Allocate an amount in cents of a payment, as `apply_payment` does."""
-    receivables = await _open_receivables(tx, payment.account_id, invoices)
+    """Allocate an amount in cents of a payment, as `apply_payment` does, except to the invoices
+    with these keys.
+    """
+    receivables = [
+        receivable
+        for receivable in await _open_receivables(tx, payment.account_id, invoices)
+        if receivable.invoice_id not in except_ids
+    ]
     limits = dict(invoices or ())
     left = amount
     allocations = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from billing import checkout
-from billing.balance import pay_open_invoices, shares_for
+from billing.balance import pay_open_invoices, shares_for, use_balance
 from billing.checkout import CheckoutServices
 from billing.document_requests import render_due
 from billing.dunning import dun_late_invoices
@@ -506,6 +506,29 @@ async def test_a_balance_pays_a_late_invoice_before_it_is_dunned(
     await dun_late_invoices(on(action, late), services)
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
     assert await templates() == ["purchase_restored"]
+    await assert_books_are_right(purchase)
+
+
+async def test_p3_7_a_customer_pays_what_the_balance_leaves_open(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    due = on(action, date(2027, 2, 28))
+    await bill_due_periods(due, services)
+    await pay_ahead(purchase, due, 1_000)
+    invoice = await Invoice.get(issued_on=due.day)
+    # While it is being charged, the balance doesn't pay it as well.
+    processing = await pay_invoice(due, services, invoice, "pm_sandbox_processing_declined", "a")
+    assert processing.amount_cents == 2_480
+    await pay_ahead(purchase, due, 500)
+    await use_balance(due, purchase.account_id)
+    assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == 2_480
+    assert isinstance(services.gateway, Sandbox)
+    await services.gateway.settle(processing.provider_reference or "")
+    await checkout.refresh(due, services, processing)
+    payment = await pay_invoice(due, services, invoice, "pm_sandbox_success", "one")
+    assert (payment.status, payment.amount_cents) == (PaymentStatus.SUCCEEDED, 1_980)
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
     await assert_books_are_right(purchase)
 
 
