@@ -10,6 +10,12 @@ from settings import DEMONSTRATION_DATABASE, PACKAGED_SELLER, SettingsError, rea
 
 KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
 VALID = {"CAMCHA_DATABASE_URL": "postgres://camcha@db.example/camcha", "CAMCHA_SECRET_KEY": KEY}
+PLATFORM = {
+    "CAMCHA_INVOICE_PLATFORM_URL": "https://flow.pa.example/flow-service",
+    "CAMCHA_INVOICE_PLATFORM_TOKEN_URL": "https://auth.pa.example/token",
+    "CAMCHA_INVOICE_PLATFORM_CLIENT_ID": "camcha",
+    "CAMCHA_INVOICE_PLATFORM_CLIENT_SECRET": "secret",
+}
 STRIPE = {"CAMCHA_STRIPE_KEY": "sk_live_x", "CAMCHA_STRIPE_WEBHOOK_SECRET": "whsec_x"}
 
 ERRORS = [
@@ -108,6 +114,15 @@ ERRORS = [
     ({"CAMCHA_STRIPE_WEBHOOK_SECRET": "whsec_x"}, "CAMCHA_STRIPE_KEY: must be a secret"),
     (STRIPE | {"CAMCHA_STRIPE_KEY": "pk_live_x"}, "CAMCHA_STRIPE_KEY: must be a secret"),
     (STRIPE | {"CAMCHA_STRIPE_URL": "stripe.fr"}, "CAMCHA_STRIPE_URL: must be https://host"),
+    (PLATFORM | {"CAMCHA_INVOICE_PLATFORM_URL": "pa.fr"}, "CAMCHA_INVOICE_PLATFORM_URL: must be"),
+    (
+        PLATFORM | {"CAMCHA_INVOICE_PLATFORM_TOKEN_URL": ""},
+        "CAMCHA_INVOICE_PLATFORM_TOKEN_URL: must be https://host/path",
+    ),
+    (
+        PLATFORM | {"CAMCHA_INVOICE_PLATFORM_CLIENT_SECRET": ""},
+        "CAMCHA_INVOICE_PLATFORM_CLIENT_SECRET: required with CAMCHA_INVOICE_PLATFORM_URL",
+    ),
     ({"CAMCHA_RETURN_URLS": "shop.example"}, "CAMCHA_RETURN_URLS: shop.example is not a URL"),
     ({"CAMCHA_RETURN_URLS": "https://a.fr/?b"}, "CAMCHA_RETURN_URLS: https://a.fr/?b is not a"),
     ({"CAMCHA_VAT_SERVICE": "vies.example"}, "CAMCHA_VAT_SERVICE: must be https://host/path"),

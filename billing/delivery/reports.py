@@ -1,10 +1,15 @@
 """The queue of collected amounts to report to the platform: stored in the transaction that
 allocates a payment, and sent by billing/delivery/collections.py.
+
+Payments are reported where the VAT is due when they are collected (CGI, article 290 A): not without
+VAT, not when the buyer owes it, and not when the seller pays it on invoicing.
 """
 
 from models.action import Transaction
 from models.billing.delivery import CollectionReport, DeliveryChannel, InvoiceDelivery
+from models.billing.invoice import Invoice
 from models.billing.receivable import Allocation
+from models.billing.tax_rule import Treatment
 
 
 async def report_payment(tx: Transaction, allocation: Allocation) -> None:
@@ -28,6 +33,9 @@ async def report_earlier_payments(tx: Transaction, delivery: InvoiceDelivery) ->
 
 
 async def _queue(tx: Transaction, delivery: InvoiceDelivery, allocation: Allocation) -> None:
+    invoice = await Invoice.get(pk=delivery.invoice_id, using_db=tx.db)
+    if invoice.treatment is not Treatment.STANDARD or invoice.facts.get("vat_on_debits"):
+        return
     await CollectionReport.create(
         using_db=tx.db,
         allocation=allocation,

@@ -321,6 +321,16 @@ async def test_a_payment_before_the_delivery_is_reported_and_a_refund_takes_it_b
     assert amounts == [["34.80"], ["-12.00"]]
 
 
+async def test_payments_without_vat_due_on_them_are_not_reported(
+    shop: Shop, action: Action
+) -> None:
+    on_debits = tuple(replace(options, on_debits=True) for options in shop.services.seller.tax)
+    services = replace(shop.services, seller=replace(shop.services.seller, tax=on_debits))
+    await bought(replace(shop, services=services), action)
+    assert await InvoiceDelivery.all().count() == 1
+    assert await CollectionReport.all().count() == 0
+
+
 async def test_a_rejected_invoice_has_no_reports(
     shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
 ) -> None:

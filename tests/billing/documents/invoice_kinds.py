@@ -14,6 +14,7 @@ from billing.documents.facts import (
     Address,
     InvoiceFacts,
     Line,
+    Note,
     Original,
     Party,
     PaymentMeans,
@@ -21,7 +22,7 @@ from billing.documents.facts import (
 from models.billing.invoice import DocumentType
 from models.billing.money import Totals, VatBand, totals
 from models.billing.tax_rule import Treatment
-from tests.billing.documents.invoice_fixtures import BUYER, LINE, SELLER, TRANSFER, invoice
+from tests.billing.documents.invoice_fixtures import BUYER, LINE, NOTES, SELLER, TRANSFER, invoice
 
 ORIGINAL = Original(number="FA-2026-000001", issued_on=date(2026, 11, 1))
 SEPA_TRANSFER = replace(TRANSFER, code=58)
@@ -282,6 +283,16 @@ def _peculiar_documents() -> Iterator[tuple[str, InvoiceFacts]]:
     yield "names of 200 characters", invoice(*_plain(2000), **parties)
     arabic = replace(BUYER, name="شركة النور للتجارة والصناعة 12")
     yield "right to left", invoice(replace(LINE, label="خدمة العملاء 24/7"), buyer=arabic)
+    # As billing/corrections.py issues them.
+    corrective: dict[str, Any] = {
+        "type": DocumentType.CORRECTIVE_INVOICE,
+        "originals": (ORIGINAL,),
+        "notes": (Note(text="Numéro de commande"), *NOTES),
+    }
+    facts = invoice(**corrective, payment=CARD, payment_terms="Payée le 3 septembre 2026.")
+    cents = facts.totals.gross_cents
+    yield "corrective, paid", replace(facts, paid_cents=cents, due_on=facts.issued_on)
+    yield "corrective, partly paid", invoice(**corrective, paid_cents=1_000)
     facts = invoice(replace(LINE, unit_price_cents=0))
     yield "free of charge", replace(facts, payment=None)
     for kind, cents in (("a discount", 363), ("a discount of everything", 2_900)):
