@@ -54,11 +54,17 @@ async def report_due(action: Action, platform: FlowService | None, limit: int = 
         key = await claim_due(action, "collection_report", where=_READY)
         if key is None or platform is None:
             break
-        sent_count += await _report(action, platform, key)
+        try:
+            sent_count += await _report(action, platform, key)
+        except PlatformUnavailable as error:
+            log.warning("collection_report.unavailable", report=key, error=error.reason)
+            await CollectionReport.filter(pk=key).update(error=error.reason[:_MAX_ERROR_LENGTH])
+            break  # the next run goes on with the others
     return sent_count
 
 
 async def _report(action: Action, platform: FlowService, key: int) -> bool:
+    """Send a report. Returns whether it was accepted. Raises PlatformUnavailable."""
     report = await CollectionReport.get(pk=key).select_related("delivery__invoice")
     if report.bands is None:
         report.bands = await _bands(report)
@@ -90,13 +96,9 @@ async def _report(action: Action, platform: FlowService, key: int) -> bool:
             error=error.code[:_MAX_ERROR_LENGTH],
             next_attempt_at=None,
         )
-    except PlatformUnavailable as error:
-        log.warning("collection_report.unavailable", report=key, error=error.reason)
-        await CollectionReport.filter(pk=key).update(error=error.reason[:_MAX_ERROR_LENGTH])
-    else:
-        await _record_sent(action, report, flow_id)
-        return True
-    return False
+        return False
+    await _record_sent(action, report, flow_id)
+    return True
 
 
 async def _record_sent(action: Action, report: CollectionReport, flow_id: str) -> None:

@@ -87,11 +87,17 @@ async def deliver_due(action: Action, platform: FlowService | None, limit: int =
         key = await claim_due(action, "invoice_delivery", where="state = 'WAITING'")
         if key is None or platform is None:
             break
-        sent_count += await _deliver(action, platform, key)
+        try:
+            sent_count += await _deliver(action, platform, key)
+        except PlatformUnavailable as error:
+            log.warning("invoice_delivery.unavailable", delivery=key, error=error.reason)
+            await InvoiceDelivery.filter(pk=key).update(error=error.reason[:_MAX_ERROR_LENGTH])
+            break  # the next run goes on with the others
     return sent_count
 
 
 async def _deliver(action: Action, platform: FlowService, key: int) -> bool:
+    """Hand an invoice over. Returns whether it was accepted. Raises PlatformUnavailable."""
     delivery = await InvoiceDelivery.get(pk=key).select_related("invoice")
     document = await InvoiceDocument.get(invoice_id=delivery.invoice_id)
     number = delivery.invoice.number
@@ -106,13 +112,9 @@ async def _deliver(action: Action, platform: FlowService, key: int) -> bool:
         flow_id = await submit_once(platform, flow, FlowType.INVOICE, delivery.attempts)
     except FlowRefused as error:
         await fail_delivery(action, key, error.code)
-    except PlatformUnavailable as error:
-        log.warning("invoice_delivery.unavailable", delivery=key, error=error.reason)
-        await InvoiceDelivery.filter(pk=key).update(error=error.reason[:_MAX_ERROR_LENGTH])
-    else:
-        await _record_sent(action, key, flow_id)
-        return True
-    return False
+        return False
+    await _record_sent(action, key, flow_id)
+    return True
 
 
 async def submit_once(platform: FlowService, flow: NewFlow, type_: FlowType, attempts: int) -> str:
@@ -164,23 +166,28 @@ async def announce_delivery(tx: Transaction, delivery: InvoiceDelivery, status: 
 
 async def retry_delivery(action: Action, delivery: InvoiceDelivery) -> InvoiceDelivery:
     """Hand an invoice over again that the platform has refused, or at once when it is waiting, and
-    report the payments again that it has refused. Raises TRANSITION_ILLEGAL when nothing waits.
+    report the payments again that it has refused. A repeat changes nothing. Raises
+    TRANSITION_ILLEGAL when everything was handed over.
     """
     async with action.transaction() as tx:
         delivery = await tx.lock(InvoiceDelivery, delivery.pk)
         unsent = CollectionReport.filter(delivery_id=delivery.pk, state__not=DeliveryState.SENT)
-        reports = await tx.lock_rows(unsent)
-        if delivery.state is DeliveryState.SENT and not reports:
+        rows: list[InvoiceDelivery | CollectionReport] = [delivery, *await tx.lock_rows(unsent)]
+        unsent_rows = [row for row in rows if row.state is not DeliveryState.SENT]
+        if not unsent_rows:
             raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "invoiceDeliveryId")
-        if delivery.state is not DeliveryState.SENT:
-            delivery.state, delivery.next_attempt_at = DeliveryState.WAITING, action.at
-            delivery.status = delivery.status_at = delivery.reason_code = delivery.reason = None
-            # The next attempt searches for the flow first.
-            delivery.attempts, delivery.flow_id = min(delivery.attempts, 1), None
-            await delivery.save(using_db=tx.db)
-        for report in reports:
-            report.state, report.next_attempt_at = DeliveryState.WAITING, action.at
-            report.attempts = min(report.attempts, 1)
-            await report.save(using_db=tx.db)
-        tx.audit(BillingAuditAction.INVOICE_DELIVERY_RETRY, delivery)
+        postponed = [row for row in unsent_rows if not _is_due(row, action)]
+        for row in postponed:
+            row.state, row.next_attempt_at = DeliveryState.WAITING, action.at
+            # The next attempt searches for the flow of an earlier one first.
+            row.attempts, row.flow_id = min(row.attempts, 1), None
+            if isinstance(row, InvoiceDelivery):
+                row.status = row.status_at = row.reason_code = row.reason = None
+            await row.save(using_db=tx.db)
+        if postponed:
+            tx.audit(BillingAuditAction.INVOICE_DELIVERY_RETRY, delivery)
     return delivery
+
+
+def _is_due(row: InvoiceDelivery | CollectionReport, action: Action) -> bool:
+    return row.next_attempt_at is not None and row.next_attempt_at <= action.at

@@ -46,6 +46,7 @@ from models.translations import _, text
 # Flows of one moment may appear one after the other, so each search begins a little earlier.
 _OVERLAP = timedelta(minutes=5)
 _FIRST_RANGE = timedelta(days=1)
+_RETRY_TIME = timedelta(days=1)
 _SMALLEST_STEP = timedelta(milliseconds=1)
 _OBJECTIONS = (PlatformStatusCode.DISPUTED, PlatformStatusCode.REFUSED)
 
@@ -68,14 +69,24 @@ async def read_statuses(action: Action, platform: FlowService | None) -> int:
     if since is None:
         return 0
     count, newest, after = 0, since, since - _OVERLAP
+    is_complete = True
     try:
         while True:
             flows = await platform.search(
                 [FlowType.INVOICE, FlowType.LIFE_CYCLE], updated_after=after
             )
             for flow in flows:
-                count += await _read(action, platform, flow)
-                newest = max(newest, flow.updated_at)
+                try:
+                    count += await _read(action, platform, flow)
+                except PlatformUnavailable:
+                    raise
+                except Exception as error:
+                    # It is read again for a day, and keeps no other from being read.
+                    name = type(error).__name__
+                    log.error("platform_status.failed", flow=flow.flow_id, error=name)
+                    is_complete &= flow.updated_at < action.at - _RETRY_TIME
+                if is_complete:
+                    newest = max(newest, flow.updated_at)
             if len(flows) < PAGE_SIZE:
                 break
             # The next page begins with the flows of this one's last moment, unless all are.

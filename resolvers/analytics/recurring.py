@@ -143,9 +143,13 @@ def _measured(count: int) -> str:
 
 
 # What items cost in a year, so that months and years are added without rounding.
+# Of a proration, which credits one price and charges another for the rest of a period, the whole
+# prices count.
 _YEARLY = (
-    "SUM(item.quantity * item.unit_net_cents * CASE price.interval WHEN 'YEAR' THEN 1 ELSE 12 END)"
+    "SUM(item.quantity * CASE item.kind WHEN 'PRORATION' THEN price.net_cents "
+    "ELSE item.unit_net_cents END * CASE price.interval WHEN 'YEAR' THEN 1 ELSE 12 END)"
 )
+_KINDS = "('CYCLE', 'PRORATION', 'DISCOUNT')"
 
 
 # A corrective invoice has replaced the invoice of the item.
@@ -177,7 +181,7 @@ def _mrr_statement(count: int, by_offer: bool) -> str:
         FROM measured CROSS JOIN {_items()}
         JOIN offer ON offer.id = price.offer_id
         JOIN purchase ON purchase.id = item.purchase_id
-        WHERE item.kind IN ('CYCLE', 'DISCOUNT') AND item.invoice_line_id IS NOT NULL
+        WHERE item.kind IN {_KINDS} AND item.invoice_line_id IS NOT NULL
             AND NOT {_REPLACED} AND item.starts_on <= measured.day AND item.ends_on > measured.day
             AND (purchase.ended_on IS NULL OR purchase.ended_on > measured.day)
         GROUP BY measured.month, measured.day{group}
@@ -191,11 +195,11 @@ def _lost_statement(count: int) -> str:
         SELECT measured.month, COUNT(DISTINCT item.purchase_id) AS purchases, {_YEARLY} AS yearly
         FROM measured CROSS JOIN {_items()}
         JOIN purchase ON purchase.id = item.purchase_id
-        WHERE item.kind IN ('CYCLE', 'DISCOUNT') AND item.invoice_line_id IS NOT NULL
+        WHERE item.kind IN {_KINDS} AND item.invoice_line_id IS NOT NULL
             AND NOT {_REPLACED}
             AND purchase.ended_on >= measured.month AND purchase.ended_on <= measured.day
-            AND item.starts_on = (
-                SELECT MAX(last.starts_on) FROM billing_item AS last
+            AND item.ends_on = (
+                SELECT MAX(last.ends_on) FROM billing_item AS last
                 WHERE last.purchase_id = item.purchase_id AND last.kind = 'CYCLE'
                     AND last.invoice_line_id IS NOT NULL
             )

@@ -217,6 +217,25 @@ async def test_reading_goes_on_after_an_outage_and_over_many_pages(
     assert (await delivery()).status is PlatformStatusCode.TAKEN_OVER
 
 
+async def test_a_status_that_fails_is_read_again_and_keeps_no_other_from_being_read(
+    shop: Shop,
+    action: Action,
+    platform_server: PlatformServer,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    invoice = await bought(shop, action)
+    await deliver_due(action, platform)
+    platform_server.set_status(invoice.number, 207, "AUTRE")
+    platform_server.set_status(invoice.number, 203)
+    with monkeypatch.context() as patch:
+        patch.setattr("billing.delivery.statuses.billing_contacts", None)
+        assert await read_statuses(action, platform) == 1
+    assert (await delivery()).status is PlatformStatusCode.AVAILABLE
+    assert await read_statuses(later(action, hours=1), platform) == 1
+    assert (await delivery()).status is PlatformStatusCode.DISPUTED
+
+
 @pytest.mark.parametrize("status", [207, 210])
 async def test_p3_2_a_refusal_opens_one_dispute_with_its_ticket_and_reason(
     shop: Shop,

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from billing.changes.ordering import Agreement, order_change
+from billing.changes.plan import ChangeRequest, plan_change
 from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
 from billing.credit_notes import CreditRequest, credit_invoice
 from billing.renewals import bill_due_periods
@@ -89,6 +91,28 @@ async def test_recurring_revenue_and_churn_are_those_of_the_billed_periods(
     for name in ("mrr", "churn"):
         query = f'{name}Report(since: "2028-01-01", until: "2028-02-01") {{ month }}'
         assert await report(query) == []
+
+
+async def test_an_upgrade_counts_from_the_day_on_which_it_is_billed(
+    shop: Shop, action: Action
+) -> None:
+    await shop.buy(action, "1")
+    purchase, request, upgraded_on = (
+        await Purchase.get(),
+        ChangeRequest(quantity=3),
+        later(action, 2),
+    )
+    plan = await plan_change(
+        None, shop.services.seller, purchase, shop.account, request, upgraded_on.day
+    )
+    agreement = Agreement(plan.quote.totals.gross_cents)
+    await order_change(upgraded_on, shop.services, purchase, request, agreement, "k")
+    await bill_due_periods(later(action, 31), shop.services)
+    await Purchase.all().update(ended_on=date(2027, 1, 20))
+    rows = await report(f"mrrReport({YEAR}) {{ purchases mrr {{ amountCents }} }}")
+    assert rows == [{"purchases": 1, "mrr": {"amountCents": 8_700}}] * 2
+    churn = await report(f"churnReport({YEAR}) {{ mrrLost {{ amountCents }} }}")
+    assert churn[2] == {"mrrLost": {"amountCents": 8_700}}
 
 
 async def test_revenue_is_of_the_offer_that_was_billed_and_counts_corrections_once(
