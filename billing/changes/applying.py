@@ -149,7 +149,7 @@ async def end_purchases(tx: Transaction, account_id: int) -> None:
     )
     await cancel_changes(tx, await tx.lock_rows(pending) if purchases else [])
     for purchase in purchases:
-        if purchase.activated_at:
+        if purchase.anchor:  # it has begun, as a trial or with its first payment
             await purchase.end(tx, tx.action.day)
             tx.audit(BillingAuditAction.PURCHASE_END, purchase)
         else:

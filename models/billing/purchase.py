@@ -335,9 +335,8 @@ class Purchase(Model):
         """Never bill the periods that passed entirely while an account, which is locked, wasn't
         active.
         """
-        billed = cls.filter(
-            account_id=account_id, status__in=[PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE]
-        )
+        statuses = (PurchaseStatus.TRIALING, PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE)
+        billed = cls.filter(account_id=account_id, status__in=statuses)
         for purchase in await tx.lock_rows(billed):
             price = await Price.get(pk=purchase.price_id, using_db=tx.db)
             purchase.skip_past_periods(price.interval.months, tx.action.day)

@@ -288,8 +288,9 @@ async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(
     ]
 
 
+@pytest.mark.parametrize("status", [PurchaseStatus.ACTIVE, PurchaseStatus.TRIALING])
 async def test_p1_2_periods_that_passed_before_the_reactivation_are_never_billed(
-    scenario: Scenario,
+    scenario: Scenario, status: PurchaseStatus
 ) -> None:
     offer = await Offer.create(slug="essentiel", segment=Segment.TPE, texts={})
     price = await Price.create(
@@ -302,7 +303,7 @@ async def test_p1_2_periods_that_passed_before_the_reactivation_are_never_billed
     purchase = await Purchase.create(
         account=scenario.bakery.account,
         price=price,
-        status=PurchaseStatus.ACTIVE,
+        status=status,
         anchor=date(2026, 8, 20),
         next_period_index=1,
         bills_on=date(2026, 9, 20),

@@ -231,6 +231,15 @@ async def test_p1_2_only_data_required_by_law_remains(
 ) -> None:
     before = await tables_with_mark()
     rows_before = await dump_tables()
+    await Purchase.create(
+        account=dataset.paul.account,
+        price_id=dataset.paul.row(Purchase).price_id,
+        status=PurchaseStatus.TRIALING,
+        anchor=date(2027, 1, 1),
+        next_period_index=0,
+        bills_on=date(2027, 1, 1),
+        created_at=after_grace_period.at,
+    )
     invoice = await Invoice.get(account_id=dataset.paul.account.pk)
     assert {
         "account",
