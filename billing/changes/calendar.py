@@ -20,9 +20,9 @@ def coming_periods(
     change: PurchaseChange | None = None,
 ) -> list[Period]:
     """Return `count` periods of a purchase of this price, starting with the current one: none
-    before activation, those after it for a paused purchase, and only the current one before a
-    pause. `short_start` is the first day of the current period when it is a short one. The price of
-    the scheduled change has to be fetched.
+    before activation, those after a trial or a pause, and only the current one before a pause.
+    `short_start` is the first day of the current period when it is a short one. The price of the
+    scheduled change has to be fetched.
     """
     if purchase.anchor is None:
         return []
@@ -32,14 +32,14 @@ def coming_periods(
         if purchase.resumes_on is None:
             return []
         coming.resume(purchase.resumes_on)
-    else:
+    elif purchase.status is not PurchaseStatus.TRIALING:
         current = _current_period(purchase, price.interval.months, today, short_start)
         periods.append(current)
         coming.next_period_index, coming.bills_on = current.index + 1, current.end
-        if change and change.kind is PurchaseChangeKind.PAUSE:
-            return periods
-        if change:
-            price = apply_terms(coming, change, price, change.price)
+    if change and change.kind is PurchaseChangeKind.PAUSE:
+        return periods
+    if change:
+        price = apply_terms(coming, change, price, change.price)
     while len(periods) < count:
         periods.append(coming.next_period(price.interval.months))
         coming.move_to_next_period(price.interval.months)

@@ -34,6 +34,7 @@ from resolvers.billing.change_inputs import (
     PurchaseUpdateBillingInput,
 )
 from resolvers.billing.payments import payment_refusals
+from resolvers.billing.purchases import price_on_sale
 from resolvers.billing.quotes import PurchaseQuote, present
 from resolvers.context import Context, Info
 from resolvers.ids import load_visible
@@ -100,8 +101,9 @@ async def _preview(info: Info, purchase: Purchase, request: ChangeRequest) -> Pu
 async def _request(
     info: Info, price_id: strawberry.ID | None, quantity: int | None, anchor: date | None
 ) -> ChangeRequest:
+    at = info.context.action().at
     with Checks() as check:
-        price = await check.wait(_price_on_sale(info, price_id)) if price_id else None
+        price = await check.wait(price_on_sale(price_id, at)) if price_id else None
         if quantity is not None:
             check(parse_quantity, quantity, "input", "quantity")
         if anchor and (price_id or quantity is not None):
@@ -114,14 +116,6 @@ async def _request(
                 )
             )
     return ChangeRequest(price, quantity, anchor)
-
-
-async def _price_on_sale(info: Info, price_id: strawberry.ID) -> Price:
-    price = await load_visible(Price, price_id, info.context.viewer, "priceId")
-    current = Price.current(info.context.action().at).filter(pk=price.pk).select_related("offer")
-    if (on_sale := await current.first()) is None:
-        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "priceId")
-    return on_sale
 
 
 async def change(info: Info, input: PurchaseChangeInput) -> dict[str, Any]:

@@ -49,7 +49,7 @@ async def account_entitlements(
 
 
 def _first_day(purchase: Purchase) -> date | None:
-    """The first day of the first period: the anchor, unless that was changed."""
+    """The day of the activation. The anchor is a later one after a trial, a pause or a change."""
     if purchase.anchor and purchase.activated_at:
         return local_date(purchase.activated_at)
     return purchase.anchor

@@ -105,7 +105,7 @@ async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     account, buyer = _buyer(info.context.viewer)
     action = info.context.action()
     with Checks() as check:
-        price = await check.wait(_price_on_sale(input.price_id, action.at))
+        price = await check.wait(price_on_sale(input.price_id, action.at))
         quantity = check(parse_quantity, input.quantity, "input", "quantity")
         key = check(client_key, input.idempotency_key)
         promotion = None
@@ -188,7 +188,8 @@ async def reprice(info: Info, input: PurchaseRepriceInput) -> Purchase:
     return await checkout.reprice(info.context.action(), services, purchase, input.gross_cents)
 
 
-async def _price_on_sale(price_id: strawberry.ID, at: datetime) -> Price:
+async def price_on_sale(price_id: strawberry.ID, at: datetime) -> Price:
+    """The price of this ID with its offer. Raises NOT_FOUND when it isn't on sale."""
     on_sale = Price.on_sale(at).select_related("offer")
     price = await on_sale.get_or_none(pk=key_of(Price, price_id))
     if price is None:

@@ -13,7 +13,9 @@ class Entitlement:
     offer: str = field("The slug of the offer.")
     quantity: int = field("The number of units.")
     status: PurchaseStatus = field("The status of the purchase: TRIALING, ACTIVE or PAST_DUE.")
-    since: date | None = field("The first day of the first period. Null during a trial.")
+    since: date | None = field(
+        "The day on which it could first be used, in a trial or in the first period."
+    )
     until: date | None = field(
         "The first day that isn't paid or billed yet. Use it to ask again; it isn't an end."
     )

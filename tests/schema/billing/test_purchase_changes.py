@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from billing import checkout
+from billing import checkout, trials
 from billing.changes.ordering import Agreement, order_change
 from billing.changes.plan import ChangeRequest
 from billing.gateways.gateway import GatewayUnavailable, Outcome
@@ -181,6 +181,32 @@ async def test_p3_6_another_billing_day_makes_a_short_period(subscriber: Subscri
     await subscriber.go_to(date(2027, 4, 15))
     purchase = await subscriber.purchase()
     assert (purchase.anchor, purchase.bills_on) == (date(2027, 3, 15), date(2027, 5, 15))
+
+
+async def test_p3_6_a_change_during_a_trial_takes_effect_at_its_end(
+    subscriber: Subscriber, dataset: Dataset, price: Price
+) -> None:
+    await Price.filter(pk=price.pk).update(trial_days=14, trial_requires_payment_method=False)
+    owner = dataset.paul.owner
+    assert owner.account and owner.user  # noqa: PT018 - a member's
+    draft = await checkout.draft(subscriber.now, owner.account, owner.user, price, "trial")
+    await draft.confirm_billing(subscriber.now)
+    await trials.start(subscriber.now, subscriber.checkout_services, draft, None, "trial")
+    subscriber.purchase_id = draft.pk
+    await subscriber.use_method("pm_sandbox_success")
+    previewed = await subscriber.preview(price=price_id(subscriber.yearly), quantity=2)
+    assert (previewed["isImmediate"], previewed["effectiveOn"]) == (False, "2027-02-14")
+    changed = await subscriber.change(priceId=price_id(subscriber.yearly), quantity=2)
+    assert [each["start"] for each in changed["purchase"]["periods"]] == [
+        "2027-02-14",
+        "2028-02-14",
+        "2029-02-14",
+    ]
+    assert codes(await subscriber.mutate("purchasePause")) == ["TRANSITION_ILLEGAL"]
+    await subscriber.go_to(date(2027, 2, 14))
+    invoice = await last_invoice(subscriber)
+    assert invoice.gross_cents == previewed["quote"]["gross"]["amountCents"] == 69600
+    assert (await subscriber.purchase()).bills_on == date(2028, 2, 14)
 
 
 async def test_a_declined_upgrade_changes_nothing_and_says_why(subscriber: Subscriber) -> None:
