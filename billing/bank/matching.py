@@ -156,7 +156,9 @@ async def _is_possible_duplicate(tx: Transaction, line: BankLine) -> bool:
 
 
 async def _invoices(tx: Transaction, column: str, values: Sequence[str]) -> list[Invoice]:
-    """The invoices, not credit notes, with these values, in the order of the values."""
+    """The invoices, not credit notes, with these values, in the order of the values. One that was
+    replaced stands for its corrective invoice: a payer may have the former.
+    """
     if not values:
         return []
     rows = (
@@ -164,7 +166,9 @@ async def _invoices(tx: Transaction, column: str, values: Sequence[str]) -> list
         .exclude(type=DocumentType.CREDIT_NOTE)
         .using_db(tx.db)
     )
-    return sorted(rows, key=lambda invoice: values.index(getattr(invoice, column)))
+    rows = sorted(rows, key=lambda invoice: values.index(getattr(invoice, column)))
+    current = [await invoice.current(tx.db) for invoice in rows]
+    return list({invoice.pk: invoice for invoice in current}.values())
 
 
 async def _match_invoices(

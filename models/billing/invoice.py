@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tortoise import fields
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -132,6 +133,12 @@ class Invoice(Model):
             if viewer.account and viewer.is_buyer
             else cls.filter(id=None)
         )
+
+    async def current(self, db: BaseDBAsyncClient | None) -> "Invoice":
+        """The invoice, or the corrective one that has replaced it."""
+        corrections = Invoice.filter(original_id=self.pk, type=DocumentType.CORRECTIVE_INVOICE)
+        corrective = await corrections.using_db(db).first()
+        return await corrective.current(db) if corrective else self
 
     @property
     def net(self) -> Money:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from billing.bank.matching import match_new_lines
 from billing.bank.transfer import pay_by_transfer
 from billing.corrections import CorrectedLine, CorrectionRequest, build_correction, correct_invoice
 from billing.credit_notes import CreditRequest, credit_invoice
@@ -17,6 +18,7 @@ from billing.renewals import bill_due_periods
 from billing.settlement import apply_payment, lock_for_settlement, restore
 from models.accounts.account import Account
 from models.action import Action
+from models.billing.bank import BankLine, BankLineMatch, BankStatement, StatementFormat
 from models.billing.billing_period import BillingItem, BillingPeriod
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import DocumentType, Invoice, InvoiceLine
@@ -148,6 +150,41 @@ async def test_an_unpaid_invoice_is_replaced_by_one_that_is_due_on_the_same_day(
     assert purchase.status is PurchaseStatus.ACTIVE
     assert (await BillingPeriod.get()).invoice_id == corrective.pk
     await assert_no_difference_but_bank()
+
+
+async def test_a_transfer_with_the_former_reference_pays_the_corrective_invoice(
+    shop: Shop, action: Action
+) -> None:
+    purchase = await shop.confirmed_purchase(action, "1")
+    invoice = await pay_by_transfer(action, shop.services, purchase, "transfer")
+    request = await request_for(invoice, net_cents=2_000)
+    corrective = await correct(shop, action, await operator(action), request)
+    statement = await BankStatement.create(
+        sha256="0" * 64,
+        name="statement.xml",
+        format=StatementFormat.CAMT_053,
+        created_at=action.at,
+        line_count=1,
+        new_count=1,
+        pending_count=0,
+    )
+    line = await BankLine.create(
+        statement=statement,
+        position=1,
+        fingerprint="0" * 64,
+        iban="FR7630006000011234567890189",
+        booked_on=action.day,
+        amount_cents=2_400,
+        text="",
+        structured_reference=invoice.reference,
+        counterparty_name="Fournil",
+        created_at=action.at,
+    )
+    assert await match_new_lines(action) == 1
+    line = await BankLine.get(pk=line.pk)
+    assert line.match is BankLineMatch.REFERENCE_AND_AMOUNT
+    assert (await Receivable.get(invoice_id=corrective.pk)).open_cents == 0
+    await assert_books_agree()
 
 
 async def pay(action: Action, invoice: Invoice, cents: int) -> None:

@@ -61,6 +61,8 @@ class PlatformServer:
     flows: list[StoredFlow] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     is_down: bool = False
+    token_body: bytes | None = None  # instead of a token
+    search_body: bytes | None = None  # instead of what was found
     token_count: int = 0
     tokens: set[str] = field(default_factory=set)
     now: datetime = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -138,6 +140,8 @@ class PlatformServer:
             or request.headers.get("authorization") != f"Basic {credentials}"
         ):
             return JSONResponse({"error": "invalid_client"}, 401)
+        if self.token_body is not None:
+            return Response(self.token_body)
         self.token_count += 1
         token = f"token-{self.token_count}"
         self.tokens = {token}
@@ -172,6 +176,8 @@ class PlatformServer:
         if refusal := self._refusal(request):
             return refusal
         self.search_count += 1
+        if self.search_body is not None:
+            return Response(self.search_body)
         body = await request.json()
         where = body["where"]
         after = where.get("updatedAfter")

@@ -3,7 +3,9 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import orjson
 import pytest
 
 from billing.bank.transfer import pay_by_transfer
@@ -14,6 +16,7 @@ from billing.delivery.sending import deliver_due, retry_delivery
 from billing.delivery.statuses import read_statuses
 from billing.document_requests import render_due
 from billing.settlement import apply_payment, lock_for_settlement, reverse_payment
+from models.accounts.account import Membership
 from models.action import Action
 from models.audit import AuditEntry
 from models.billing.delivery import (
@@ -234,6 +237,50 @@ async def test_a_status_that_fails_is_read_again_and_keeps_no_other_from_being_r
     assert (await delivery()).status is PlatformStatusCode.AVAILABLE
     assert await read_statuses(later(action, hours=1), platform) == 1
     assert (await delivery()).status is PlatformStatusCode.DISPUTED
+
+
+BROKEN_FLOW = {"flowType": "CustomerInvoiceLC", "flowSyntax": "CDAR", "flowDirection": "In"}
+
+
+async def test_unusable_answers_of_the_platform_change_nothing(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    for body in (b"<html>", b"[]", b"{}", b'{"access_token": "t", "expires_in": "soon"}'):
+        platform_server.token_body = body
+        assert await read_statuses(action, platform) == 0
+    platform_server.token_body = None
+    flows: list[dict[str, Any]] = [
+        {"flowId": "../1", "updatedAt": "2026-11-23T09:00:00Z"},
+        {"flowId": "", "updatedAt": "2026-11-23T09:00:00Z"},
+        {"flowId": "1", "updatedAt": "2026-11-23T09:00:00"},
+        {"flowId": "1", "updatedAt": "2026-11-23T09:00:00Z", "acknowledgement": {"status": "?"}},
+        {"flowId": "1"},
+    ]
+    for body in (
+        b"nothing",
+        b'{"results": [1]}',
+        b" " * (4 * 1024 * 1024 + 1),
+        *(orjson.dumps({"results": [BROKEN_FLOW | flow]}) for flow in flows),
+    ):
+        platform_server.search_body = body
+        assert await read_statuses(action, platform) == 0
+    platform_server.search_body = None
+    await deliver_due(action, platform)
+    platform_server.set_status(invoice.number, 203)
+    assert await read_statuses(action, platform) == 1
+
+
+async def test_a_refusal_of_a_company_without_members_opens_nothing(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await unpaid(shop, action)
+    await deliver_due(action, platform)
+    await Membership.all().delete()
+    platform_server.set_status(invoice.number, 210)
+    assert await read_statuses(action, platform) == 1
+    assert (await delivery()).status is PlatformStatusCode.REFUSED
+    assert await Ticket.all().count() == 0
 
 
 @pytest.mark.parametrize("status", [207, 210])

@@ -12,17 +12,20 @@ from billing.delivery.statuses import read_statuses
 from billing.document_requests import render_due
 from engine import Engine
 from models.action import Action
-from models.billing.delivery import DeliveryChannel
+from models.billing.delivery import DeliveryChannel, InvoiceDelivery
 from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.offer import Price
+from models.billing.platform_status import PlatformStatusCode
 from models.billing.purchase import Purchase
 from resolvers.context import Services
 from resolvers.ids import encode
+from settings import read_settings
 from tests.billing.delivery.conftest import platform_server as platform_server
 from tests.billing.delivery.conftest import running_platform as running_platform
 from tests.billing.delivery.platform_server import PlatformServer
 from tests.schema.audited_fixtures import Scenario, agent_viewer, operator_viewer
 from tests.schema.conftest import Dataset
+from worker import jobs
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Execute
@@ -42,7 +45,15 @@ def scenario(
 
 
 async def buy(scenario: Scenario) -> Invoice:
-    """An invoice of Paul's company that is delivered through the platform."""
+    """An invoice of Paul's company whose delivery through the platform has begun."""
+    invoice = await issue(scenario)
+    signer = scenario.services.auth.signer
+    await render_due(scenario.action, signer, channel=DeliveryChannel.PLATFORM)
+    return invoice
+
+
+async def issue(scenario: Scenario) -> Invoice:
+    """An invoice of Paul's company, without its document."""
     services, company = scenario.services, scenario.dataset.paul
     assert company.owner.user is not None
     purchase = await checkout.draft(
@@ -54,7 +65,6 @@ async def buy(scenario: Scenario) -> Invoice:
     await checkout.pay(
         scenario.action, checkout_services, purchase, "pm_sandbox_success", "platform"
     )
-    await render_due(scenario.action, services.auth.signer, channel=DeliveryChannel.PLATFORM)
     return await Invoice.get(purchase_id=(await Purchase.get(pk=purchase.pk)).pk)
 
 
@@ -88,6 +98,26 @@ async def test_p2_4_a_customer_follows_an_invoice_that_the_platform_delivers(
     staff = await execute(await agent_viewer(scenario), query, n=invoice.number)
     reports = staff["data"]["invoice"]["delivery"]["collectionReports"]
     assert reports == [{"state": "SENT", "amount": {"amountCents": invoice.gross_cents}}]
+
+
+async def test_the_jobs_of_a_server_deliver_through_its_platform(
+    scenario: Scenario, platform_server: PlatformServer
+) -> None:
+    invoice = await issue(scenario)
+    services = replace(scenario.services, platform=platform_server.client())
+    unused: Any = None
+    timetable = {job.name: job for job in jobs(services, read_settings({}), unused, unused)}
+
+    async def run(*names: str) -> None:
+        for name in names:
+            await timetable[name].work()
+
+    await run("documents", "invoice deliveries")
+    platform_server.set_status(invoice.number, 205)
+    await run("platform statuses", "collection reports")
+    delivery = await InvoiceDelivery.get(invoice_id=invoice.pk)
+    assert delivery.status is PlatformStatusCode.APPROVED
+    assert len(platform_server.reports()) == 1
 
 
 async def test_an_operator_finds_what_failed_and_repeats_it(
