@@ -95,18 +95,18 @@ async def send_invoice_issued(
         invoice,
         link=link,
         invoice=invoice,
-        credited_number=_credited_number(invoice),
+        credited_number=_original_number(invoice, DocumentType.CREDIT_NOTE),
+        replaced_number=_original_number(invoice, DocumentType.CORRECTIVE_INVOICE),
         issued_on=issued_on,
         open_amount=open_amount,
         stop_link="",
     )
 
 
-def _credited_number(invoice: Invoice) -> str:
-    """The number of the invoice that a credit note is of, empty for an invoice."""
+def _original_number(invoice: Invoice, type_: DocumentType) -> str:
+    """The number of the invoice that a document of this type cites, empty for another type."""
     originals = invoice.facts.get("originals") or [{"number": ""}]
-    is_credit_note = invoice.type == DocumentType.CREDIT_NOTE
-    return str(originals[0]["number"]) if is_credit_note else ""
+    return str(originals[0]["number"]) if invoice.type == type_ else ""
 
 
 async def send_invoice_to_recipient(
@@ -129,7 +129,8 @@ async def send_invoice_to_recipient(
         account_id=account.pk,
         link=f"{BASE_URL}/downloads/{download_token}",
         invoice=invoice,
-        credited_number=_credited_number(invoice),
+        credited_number=_original_number(invoice, DocumentType.CREDIT_NOTE),
+        replaced_number=_original_number(invoice, DocumentType.CORRECTIVE_INVOICE),
         issued_on=day(invoice.issued_on, recipient.locale),
         company=_without_links(account.legal_name),
         open_amount=open_amount,
