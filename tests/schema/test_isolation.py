@@ -54,6 +54,7 @@ ARGUMENTS = {
     "purchaseQuote": f'priceId: "{encode("Price", 1)}"',
     "purchaseChangePreview": f'purchaseId: "{encode("Purchase", 2)}", quantity: 2',
     "purchaseResumePreview": f'purchaseId: "{encode("Purchase", 2)}"',
+    "promotion": 'code: "MARIEMARK20"',
     "purchase": f'id: "{encode("Purchase", 2)}"',
     "account": f'id: "{encode("Account", 2)}"',
 }
