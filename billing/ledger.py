@@ -105,7 +105,7 @@ async def post_replacement(
             Posting(VAT_COLLECTED, left.vat_cents),
         ),
         label_key="invoice_replaced",
-        piece=invoice.number,
+        piece=corrective.number,
         account_id=invoice.account_id,
         invoice_id=corrective.pk,
     )

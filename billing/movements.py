@@ -33,7 +33,7 @@ class MovementKind(StrEnum):
 LABELS = {
     MovementKind.INVOICE: _("Invoice %(piece)s"),
     MovementKind.CREDIT_NOTE: _("Credit note %(piece)s"),
-    MovementKind.INVOICE_REPLACED: _("Invoice %(piece)s replaced"),
+    MovementKind.INVOICE_REPLACED: _("Invoice replaced by %(piece)s"),
     MovementKind.PAYMENT: _("Payment received"),
     MovementKind.PAYMENT_REVERSED: _("Payment reversed"),
     MovementKind.REFUND: _("Refund"),

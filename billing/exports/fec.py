@@ -54,7 +54,7 @@ _ACCOUNT_NAMES = {
 _LABELS = {
     "invoice": _("Invoice %(piece)s"),
     "credit_note": _("Credit note %(piece)s"),
-    "invoice_replaced": _("Invoice %(piece)s replaced"),
+    "invoice_replaced": _("Invoice replaced by %(piece)s"),
     "payment": _("Payment received"),
     "payment_reversed": _("Payment reversed"),
     "refund": _("Refund"),

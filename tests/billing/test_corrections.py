@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -13,6 +13,7 @@ from billing.credit_notes import CreditRequest, credit_invoice
 from billing.document_requests import render_due
 from billing.documents.checks import check_facts
 from billing.documents.facts import InvoiceFacts
+from billing.exports.fec import fec, fec_file_name
 from billing.reconciliation import reconciliation
 from billing.renewals import bill_due_periods
 from billing.settlement import apply_payment, lock_for_settlement, restore
@@ -31,6 +32,7 @@ from models.billing.refund import Refund, RefundDestination
 from models.errors import CommonErrorCode, Refusal
 from models.identity.user import Staff, User
 from models.operations.email import Email
+from tests.billing.exports.fec_reader import read_fec
 from tests.billing.purchase_fixtures import Shop
 from tests.people import create_staff
 
@@ -106,6 +108,29 @@ async def test_p2_4_another_wording_and_order_number_replace_a_paid_invoice(
     email = await Email.get(invoice_id=corrective.pk)
     assert "Facture remplacée" in email.text
     assert invoice.number in email.text
+
+
+async def test_the_accounting_entries_say_what_was_replaced(shop: Shop, action: Action) -> None:
+    await shop.buy(action, "1")
+    request = await request_for(await Invoice.get(), label="Autre")
+    corrective = await correct(shop, action, await operator(action), request)
+    content = b"".join([piece async for piece in fec(2026)])
+    lines = read_fec(fec_file_name("404833048", date(2026, 12, 31)), content)
+    replaced = [
+        (line["CompteNum"], line["Debit"], line["Credit"])
+        for line in lines
+        if line["EcritureLib"] == f"Facture remplacée par {corrective.number}"
+    ]
+    assert replaced == [
+        ("411000", "0,00", "34,80"),
+        ("706000", "29,00", "0,00"),
+        ("445710", "5,80", "0,00"),
+    ]
+    assert {line["PieceRef"] for line in lines if line["JournalCode"] == "VE"} == {
+        "FA-2026-000001",
+        "FA-2026-000002",
+    }
+    assert {line["EcritureLet"] for line in lines if line["CompteNum"] == "411000"} == {"A"}
 
 
 async def test_a_lower_amount_gives_back_what_was_paid_too_much(shop: Shop, action: Action) -> None:
