@@ -13,19 +13,20 @@ from billing.settlement import lock_for_settlement, reverse_payment
 from models.action import Action
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.payment import Payment, PaymentStatus
+from models.billing.refund import Refund, RefundStatus
 from models.idempotency import earlier_result, store_result
 
 log = structlog.stdlib.get_logger()
 
 
-class PaymentUnknown(Exception):
-    """The bank disputes a charge whose success we haven't heard of yet."""
+class PaymentUnsettled(Exception):
+    """The bank disputes a charge whose success or refund we haven't heard of yet."""
 
 
 async def apply_dispute(action: Action, services: CheckoutServices, reference: str) -> bool:
     """Read a dispute from the provider, and apply it once. Returns whether it is about a payment of
-    ours. Raises GatewayUnavailable, and PaymentUnknown when the answer to the charge is still
-    missing: what was received has to be posted before it is taken back.
+    ours. Raises GatewayUnavailable, and PaymentUnsettled while the answer to the charge or to a
+    refund of it is missing: what was received, and what was paid back, is posted before.
     """
     gateway = services.gateway
     dispute = await gateway.find_dispute(reference)
@@ -49,12 +50,12 @@ async def _disputed_payment(
     if payment is None:
         unanswered = payments.filter(provider_reference=None, next_check_at__not_isnull=True)
         if await unanswered.exists():
-            raise PaymentUnknown
+            raise PaymentUnsettled
         return None
     if payment.status is not PaymentStatus.SUCCEEDED:
         payment = await checkout.refresh(action, services, payment)
         if payment.status is not PaymentStatus.SUCCEEDED:
-            raise PaymentUnknown
+            raise PaymentUnsettled
     return payment
 
 
@@ -67,6 +68,9 @@ async def _take_back(
         owner, key = f"provider:{gateway.name}", dispute.reference[:64]
         if await earlier_result(tx, owner, "dispute", key, dispute.amount_cents):
             return
+        pending = Refund.filter(payment_id=payment.pk, status=RefundStatus.PENDING)
+        if await pending.using_db(tx.db).exists():
+            raise PaymentUnsettled
         left = payment.amount_cents - payment.refunded_cents
         cents = min(dispute.amount_cents, left)
         if cents > 0:

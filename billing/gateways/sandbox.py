@@ -360,7 +360,9 @@ class Sandbox:
             "failure_code, fails_at) SELECT ?, ?, reference, ?, ?, ?, ? FROM sandbox_charge "
             "WHERE reference = ? AND status = 'SUCCEEDED' AND amount_cents - ? >= "
             "(SELECT COALESCE(SUM(amount_cents), 0) FROM sandbox_refund "
-            "WHERE charge_reference = ? AND status <> 'FAILED') ON CONFLICT (key) DO NOTHING",
+            "WHERE charge_reference = ? AND status <> 'FAILED') AND NOT EXISTS (SELECT 1 FROM "
+            "sandbox_dispute WHERE charge_reference = sandbox_charge.reference AND status = ?) "
+            "ON CONFLICT (key) DO NOTHING",
             key,
             f"sandbox_refund_{token_urlsafe(18)}",
             amount_cents,
@@ -370,6 +372,7 @@ class Sandbox:
             reference,
             amount_cents,
             reference,
+            DisputeStatus.LOST.value,
         )
         outcome = await self.find_refund(key, reference)
         if outcome is None:

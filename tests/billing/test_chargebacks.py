@@ -6,16 +6,32 @@ from datetime import timedelta
 import pytest
 
 from billing import checkout, provider_events
+from billing.credit_notes import CreditRequest, credit_invoice
 from billing.gateways.gateway import Subject
+from billing.reconciliation import reconciliation
+from billing.refunds import refund_pending
 from models.action import Action
 from models.billing.errors import BillingErrorCode
+from models.billing.invoice import Invoice
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.provider_event import ProviderEvent, ProviderEventStatus
 from models.billing.receivable import Receivable
+from models.billing.refund import Refund, RefundDestination, RefundStatus
 from models.billing.sandbox import SandboxCharge
 from models.errors import Refusal
+from models.identity.user import Staff
 from tests.billing.machine.interruptions import LossySandbox
 from tests.billing.purchase_fixtures import Shop
+from tests.people import create_staff
+
+
+async def take_back(gateway: LossySandbox, action: Action) -> None:
+    """The bank takes the only charge back, and the provider says so."""
+    charge = await SandboxCharge.get()
+    reference = await gateway.dispute(charge.reference)
+    await gateway.close_dispute(reference, is_won=False)
+    headers, body = gateway.notification("dispute.lost", Subject.DISPUTE, reference)
+    await provider_events.receive(action, gateway, headers, body)
 
 
 async def test_what_is_taken_back_before_its_receipt_was_posted_is_taken_back_afterwards(
@@ -27,17 +43,36 @@ async def test_what_is_taken_back_before_its_receipt_was_posted_is_taken_back_af
     with pytest.raises(Refusal) as refusal:
         await shop.buy(action, "1")
     assert refusal.value.code is BillingErrorCode.PAYMENT_UNAVAILABLE
-    charge = await SandboxCharge.get()
-    reference = await gateway.dispute(charge.reference)
-    await gateway.close_dispute(reference, is_won=False)
-    headers, body = gateway.notification("dispute.lost", Subject.DISPUTE, reference)
-    await provider_events.receive(action, gateway, headers, body)
+    await take_back(gateway, action)
     await provider_events.handle_due(action, services)
     event = await ProviderEvent.get()
-    assert (event.status, event.error) == (ProviderEventStatus.RECEIVED, "PaymentUnknown")
+    assert (event.status, event.error) == (ProviderEventStatus.RECEIVED, "PaymentUnsettled")
     later = replace(action, at=action.at + timedelta(minutes=2))
     assert await checkout.reconcile(later, services) == 1
     assert await provider_events.handle_due(later, services) == 1
     payment = await Payment.get()
     assert (payment.status, payment.refunded_cents) == (PaymentStatus.SUCCEEDED, 3_480)
     assert (await Receivable.get()).open_cents == 3_480
+
+
+async def test_all_of_a_charge_is_taken_back_although_a_refund_of_it_was_begun(
+    shop: Shop, action: Action
+) -> None:
+    """The provider doesn't refund what the bank has taken back."""
+    gateway = LossySandbox("https://bank.example")
+    services = shop.services = replace(shop.services, gateway=gateway)
+    await shop.buy(action, "1")
+    invoice = await Invoice.get()
+    agent = await create_staff(action, "Alice", Staff.AGENT)
+    request = CreditRequest(invoice.pk, "-", RefundDestination.PAYMENT, gross_cents=1_000)
+    gateway.loses_request = True
+    await credit_invoice(action, services, agent, request, "credit")
+    await take_back(gateway, action)
+    assert await provider_events.handle_due(action, services) == 0
+    later = replace(action, at=action.at + timedelta(minutes=2))
+    assert await refund_pending(later, gateway) == 1
+    assert (await Refund.get()).status is RefundStatus.FAILED
+    assert await provider_events.handle_due(later, services) == 1
+    assert (await Payment.get()).refunded_cents == 3_480
+    assert (await Receivable.get()).open_cents == 2_480
+    assert (await reconciliation()).errors == ()
