@@ -173,6 +173,7 @@ def _offers(sizes: Sizes) -> Iterator[dict[str, Any]]:
             "slug": f"offre-{n:02}",
             "segment": segment,
             "position": n,
+            "status": "ON_SALE",
             "texts": orjson.dumps(texts).decode(),
         }
 
@@ -199,6 +200,8 @@ def _prices(sizes: Sizes) -> Iterator[dict[str, Any]]:
             "currency": "EUR",
             "tax_category": "STANDARD",
             "trial_days": 0,
+            "trial_requires_payment_method": True,
+            "is_public": True,
             "valid_from": START,
         }
 
