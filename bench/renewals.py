@@ -71,6 +71,8 @@ async def measure_renewals(database: Database, purchases: int, kills: int) -> No
         f"middle, {run.memory[-1] >> 10} MiB at the end",
         flush=True,
     )
+    if not kills:
+        return
     due = await _insert_due_purchases(database.url, purchases)
     await _kill_again_and_again(database.url, kills, run.seconds)
     await _verify(database.url, due, is_mailed=True)

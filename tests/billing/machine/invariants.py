@@ -6,6 +6,8 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
+from tortoise.expressions import Q
+
 from billing.gateways.gateway import DisputeStatus
 from billing.ledger import BANK, CUSTOMERS
 from billing.movements import amounts_and_balances
@@ -18,6 +20,7 @@ from models.billing.ledger import LedgerEntry
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 from models.billing.receivable import Receivable
 from models.billing.refund import Refund, RefundStatus
 from models.billing.sandbox import SandboxCharge, SandboxDispute, SandboxRefund
@@ -59,7 +62,7 @@ async def assert_credits_do_not_exceed_invoices() -> None:
 
 async def assert_periods_tile_time(day: date) -> None:
     """Each period was billed once, is being billed, or passed entirely while the purchase was
-    suspended; each begins where the one before ends.
+    suspended; each begins where the one before ends, or on the day on which a pause ended.
     """
     purchases = await Purchase.filter(anchor__not_isnull=True).order_by("id")
     drafts = await Payment.filter(invoice_draft__not_isnull=True)
@@ -78,12 +81,20 @@ async def assert_periods_tile_time(day: date) -> None:
         missing = set(range(count)) - set(known)
         assert set(known) <= set(range(count)), (purchase.pk, known, count)
         for index, (_, end) in sorted(known.items()):
-            if index + 1 in known:
-                assert known[index + 1][0] == end, (purchase.pk, index)
+            if index + 1 in known and known[index + 1][0] != end:
+                start = known[index + 1][0]
+                resumed = PurchaseChange.filter(
+                    Q(effective_on=start) | Q(invoice__issued_on=start),
+                    purchase_id=purchase.pk,
+                    kind=PurchaseChangeKind.RESUME,
+                )
+                assert start > end, (purchase.pk, index)
+                assert await resumed.exists(), (purchase.pk, index)
         if missing:
             events = Event.filter(purchase_id=purchase.pk, status=PurchaseStatus.SUSPENDED.value)
             assert await events.exists(), (purchase.pk, missing)
-        if purchase.bills_on and count - 1 in known:
+        is_paused = purchase.status is PurchaseStatus.PAUSED
+        if purchase.bills_on and count - 1 in known and not is_paused:
             assert purchase.bills_on == known[count - 1][1], purchase.pk
 
 
@@ -177,7 +188,8 @@ async def assert_all_money_is_accounted_for() -> None:
     )
     transfers = await BankLine.filter(status=BankLineStatus.MATCHED)
     received = sum(line.amount_cents for line in transfers)
-    assert await ledger_balance(BANK) == collected - refunded - lost + received
+    balance = await ledger_balance(BANK)
+    assert balance == collected - refunded - lost + received, (collected, refunded, lost, received)
 
 
 async def ledger_balance(code: str) -> int:
