@@ -24,6 +24,8 @@ from billing import checkout
 from billing.bank.importing import import_statement
 from billing.bank.matching import match_new_lines
 from billing.bank.transfer import pay_by_transfer
+from billing.changes.ordering import Agreement, order_change
+from billing.changes.plan import ChangeRequest, plan_change
 from billing.checkout import CheckoutServices
 from billing.credit_notes import CreditRequest, credit_invoice
 from billing.disputes import DisputeRequest, open_dispute
@@ -35,6 +37,7 @@ from models.billing.dispute import DisputeReason
 from models.billing.invoice import DocumentRequest, DocumentType, Invoice
 from models.billing.money import to_decimal
 from models.billing.offer import Interval, Price
+from models.billing.purchase import Purchase
 from models.billing.receivable import Receivable
 from models.billing.refund import RefundDestination
 from models.clock import PARIS, local_date
@@ -168,6 +171,22 @@ async def _buy(replay: Replay, entry: dict[str, Any]) -> None:
         await checkout.pay(replay.action(buyer, at(5)), services, purchase, method, key)
 
 
+async def _change(replay: Replay, entry: dict[str, Any]) -> None:
+    """Change a monthly purchase at the previewed total."""
+    buyer, services = replay.users[entry["customer"]], replay.checkout_services
+    action = replay.action(buyer, replay.at(entry["days_ago"], entry["at"]))
+    company = await _company_of(buyer)
+    purchase = await Purchase.get(
+        account=company, price__offer__slug=entry["offer"], price__interval=Interval.MONTH
+    )
+    prices = Price.filter(offer__slug=entry["offer"], interval=entry.get("interval"))
+    price = await prices.select_related("offer").first() if "interval" in entry else None
+    request = ChangeRequest(price, entry.get("quantity"))
+    plan = await plan_change(None, services.seller, purchase, company, request, action.day)
+    agreement = Agreement(plan.gross_cents)
+    await order_change(action, services, purchase, request, agreement, _key(entry))
+
+
 def _key(entry: dict[str, Any]) -> str:
     """The idempotency key of an entry."""
     return f"demonstration-{entry['days_ago']}"
@@ -258,6 +277,7 @@ async def _first_message(action: Action, customer: User, entry: dict[str, Any]) 
 
 _FUNCTIONS = {
     "purchases": _buy,
+    "changes": _change,
     "statements": _import_statement,
     "credits": _credit,
     "disputes": _dispute,

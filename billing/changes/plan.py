@@ -110,7 +110,7 @@ async def plan_change(
     new_price, quantity = request.price or price, request.quantity or purchase.quantity
     if (new_price.pk, quantity) == (price.pk, purchase.quantity):
         raise Refusal(BillingErrorCode.NOTHING_TO_CHANGE, "input")
-    is_more = new_price.net_cents * quantity > price.net_cents * purchase.quantity
+    is_more = planning.costs_more(new_price, quantity)
     if is_more and new_price.interval is price.interval and purchase.status is _PAID:
         immediate = await planning.immediate_change(new_price, quantity, day)
         if immediate and immediate.gross_cents > 0:
@@ -176,7 +176,7 @@ class _Planning:
         )
         changed = self._changed(price, quantity)
         return ChangePlan(
-            kind=self._kind(price, is_more=True),
+            kind=self._kind(price, quantity),
             is_immediate=True,
             effective_on=day,
             quote=prorated,
@@ -194,7 +194,7 @@ class _Planning:
             changed.change_interval(self.price.interval.months)
         quoted = await self._next_period(changed, price)
         return ChangePlan(
-            kind=self._kind(price, is_more=False),
+            kind=self._kind(price, quantity),
             is_immediate=False,
             effective_on=quoted.period.start,
             quote=quoted,
@@ -272,12 +272,17 @@ class _Planning:
         changed.price_id, changed.quantity = price.pk, quantity
         return changed
 
-    def _kind(self, price: Price, *, is_more: bool) -> PurchaseChangeKind:
+    def _kind(self, price: Price, quantity: int) -> PurchaseChangeKind:
         if price.interval is not self.price.interval:
             return PurchaseChangeKind.INTERVAL
         if price.pk == self.price.pk:
             return PurchaseChangeKind.QUANTITY
+        is_more = self.costs_more(price, quantity)
         return PurchaseChangeKind.UPGRADE if is_more else PurchaseChangeKind.DOWNGRADE
+
+    def costs_more(self, price: Price, quantity: int) -> bool:
+        """Whether a whole period of the same interval costs more than now."""
+        return bool(price.net_cents * quantity > self.price.net_cents * self.purchase.quantity)
 
     async def _next_period(self, changed: Purchase, price: Price) -> Quote:
         return await quote_next_period(

@@ -22,6 +22,7 @@ from models.billing.invoice import DocumentRequest, DocumentType, Invoice, Invoi
 from models.billing.offer import Interval, Offer
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.purchase_change import PurchaseChange
 from models.billing.refund import Refund, RefundStatus
 from models.clock import local_date
 from models.content.policy import Policy
@@ -127,6 +128,16 @@ async def test_p3_7_one_company_is_late_and_one_is_suspended(demonstration_data:
     declined = await Payment.filter(status=PaymentStatus.DECLINED, is_off_session=True)
     assert len(declined) >= 6
     assert await Email.filter(template="purchase_suspended.fr").count() == 1
+
+
+async def test_one_purchase_was_changed_and_one_change_is_scheduled(
+    demonstration_data: None,
+) -> None:
+    changes = await PurchaseChange.all().order_by("id")
+    assert [(each.kind.value, each.status.value) for each in changes] == [
+        ("QUANTITY", "APPLIED"),
+        ("INTERVAL", "SCHEDULED"),
+    ]
 
 
 async def test_there_is_a_credit_note_a_refund_a_dispute_and_a_transfer_in_the_queue(

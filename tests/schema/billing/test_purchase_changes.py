@@ -194,6 +194,8 @@ async def test_p3_6_a_change_during_a_trial_takes_effect_at_its_end(
     await trials.start(subscriber.now, subscriber.checkout_services, draft, None, "trial")
     subscriber.purchase_id = draft.pk
     await subscriber.use_method("pm_sandbox_success")
+    previewed = await subscriber.preview(price=price_id(subscriber.team))
+    assert (previewed["kind"], previewed["isImmediate"]) == ("UPGRADE", False)
     previewed = await subscriber.preview(price=price_id(subscriber.yearly), quantity=2)
     assert (previewed["isImmediate"], previewed["effectiveOn"]) == (False, "2027-02-14")
     changed = await subscriber.change(priceId=price_id(subscriber.yearly), quantity=2)
