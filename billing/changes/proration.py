@@ -2,6 +2,7 @@
 a negative quantity, and at the new one.
 """
 
+from dataclasses import replace
 from datetime import date
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -152,7 +153,9 @@ async def _discounts(
         fits = promotion.fits(price, quantity)
         cents = promotion.discount_cents(price.net_cents * quantity) if fits else 0
         if rest := prorated_cents(cents, period, day):
-            lines.append(discount_line(line, promotion, rest, sign, locale))
+            discount = discount_line(line, promotion, rest, sign, locale)
+            data = {**discount.data, "price": price.pk, "whole_cents": cents}
+            lines.append(replace(discount, data=data))
     return lines
 
 

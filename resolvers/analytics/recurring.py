@@ -144,11 +144,15 @@ def _measured(count: int) -> str:
 
 # What items cost in a year, so that months and years are added without rounding.
 # Of a proration, which credits one price and charges another for the rest of a period, the whole
-# prices count.
-_YEARLY = (
-    "SUM(item.quantity * CASE item.kind WHEN 'PRORATION' THEN price.net_cents "
-    "ELSE item.unit_net_cents END * CASE price.interval WHEN 'YEAR' THEN 1 ELSE 12 END)"
-)
+# prices and discounts count.
+def _yearly() -> str:
+    return (
+        "SUM(item.quantity * CASE item.kind WHEN 'PRORATION' THEN price.net_cents "
+        f"ELSE COALESCE({json_key('item.data', 'whole_cents')}, item.unit_net_cents) END "
+        "* CASE price.interval WHEN 'YEAR' THEN 1 ELSE 12 END)"
+    )
+
+
 _KINDS = "('CYCLE', 'PRORATION', 'DISCOUNT')"
 
 
@@ -177,7 +181,7 @@ def _mrr_statement(count: int, by_offer: bool) -> str:
     return f"""
         WITH measured AS ({_measured(count)})
         SELECT measured.month, measured.day, {offer} AS offer_id,
-            COUNT(DISTINCT item.purchase_id) AS purchases, {_YEARLY} AS yearly
+            COUNT(DISTINCT item.purchase_id) AS purchases, {_yearly()} AS yearly
         FROM measured CROSS JOIN {_items()}
         JOIN offer ON offer.id = price.offer_id
         JOIN purchase ON purchase.id = item.purchase_id
@@ -192,7 +196,7 @@ def _lost_statement(count: int) -> str:
     """The purchases that ended in each month, with what their last period cost."""
     return f"""
         WITH measured AS ({_measured(count)})
-        SELECT measured.month, COUNT(DISTINCT item.purchase_id) AS purchases, {_YEARLY} AS yearly
+        SELECT measured.month, COUNT(DISTINCT item.purchase_id) AS purchases, {_yearly()} AS yearly
         FROM measured CROSS JOIN {_items()}
         JOIN purchase ON purchase.id = item.purchase_id
         WHERE item.kind IN {_KINDS} AND item.invoice_line_id IS NOT NULL

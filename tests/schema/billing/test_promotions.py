@@ -336,6 +336,9 @@ async def test_a_change_in_a_discounted_period_credits_what_was_paid(
     last = await Invoice.filter(purchase_id=key_of(Purchase, purchase)).order_by("-id").first()
     assert last
     assert last.net_cents == 967
+    # The recurring revenue of the two other purchases, and of two units at half the price.
+    report = await execute(dataset.nadia, "{ mrrReport { mrr { amountCents } } }")
+    assert report["data"]["mrrReport"][-1] == {"mrr": {"amountCents": 3 * 2_900}}
 
 
 async def test_a_code_for_another_offer_does_not_follow_a_change(
