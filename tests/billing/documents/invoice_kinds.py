@@ -295,7 +295,7 @@ def _peculiar_documents() -> Iterator[tuple[str, InvoiceFacts]]:
     yield "corrective, partly paid", invoice(**corrective, paid_cents=1_000)
     facts = invoice(replace(LINE, unit_price_cents=0))
     yield "free of charge", replace(facts, payment=None)
-    for kind, cents in (("a discount", 363), ("a discount of everything", 2_900)):
+    for kind, cents in (("a discount", 363), ("a discount of everything", 7_900)):
         discount = replace(_plain(2000)[0], quantity=Decimal(-1), unit_price_cents=cents)
         facts = invoice(*_plain(2000), replace(discount, label="Remise", unit="C62"))
         terms = "Rien n’est dû." if not facts.totals.gross_cents else "À réception."
