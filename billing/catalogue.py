@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from tortoise.exceptions import IntegrityError
 from tortoise.expressions import Q
 
 from billing.invoicing import DraftLine, prepare
@@ -62,14 +63,13 @@ async def create_offer(
         if await Offer.filter(slug=slug).using_db(tx.db).exists():
             raise Refusal(BillingErrorCode.SLUG_TAKEN, "input", "slug")
         last = await Offer.all().using_db(tx.db).order_by("-position").first()
-        offer = await Offer.create(
-            using_db=tx.db,
-            slug=slug,
-            segment=segment,
-            texts=texts,
-            status=OfferStatus.DRAFT,
-            position=last.position + 1 if last else 1,
-        )
+        values = {"slug": slug, "segment": segment, "texts": texts, "status": OfferStatus.DRAFT}
+        try:
+            offer = await Offer.create(
+                using_db=tx.db, position=last.position + 1 if last else 1, **values
+            )
+        except IntegrityError:  # somebody else was faster
+            raise TransactionConflict("the slug was taken") from None
         await store_result(tx, _owner(action), "offerCreate", key, offer.pk)
         tx.audit(BillingAuditAction.OFFER_CREATE, offer, account_id=None)
     return offer

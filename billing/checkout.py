@@ -27,6 +27,7 @@ from billing.promotions import (
     current_promotion,
     promotion_of,
     redeem_promotion,
+    require_redeemable,
     set_promotion,
 )
 from billing.quotes import quote
@@ -139,9 +140,7 @@ async def reprice(
         buyer = confirmed or await buyer_of(account, tx.db)
         promotion = await promotion_of(tx.db, purchase)
         if promotion:
-            await promotion.require_applicable(
-                tx.db, price, purchase.quantity, account, action.at, "purchaseId"
-            )
+            await require_redeemable(tx, promotion, purchase, price, "purchaseId")
         quoted = await quote(
             tx.db,
             services.seller,

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.exceptions import IntegrityError
 
 from models.accounts.account import Account
 from models.action import Action, Transaction
@@ -20,7 +21,7 @@ from models.billing.errors import BillingErrorCode
 from models.billing.offer import Interval, Price, Segment
 from models.billing.promotion import Promotion, PromotionRedemption
 from models.billing.purchase import Purchase, PurchaseStatus
-from models.errors import Refusal
+from models.errors import Refusal, TransactionConflict
 from models.idempotency import earlier_result, store_result
 
 
@@ -54,7 +55,10 @@ async def create_promotion(
             return await Promotion.get(pk=earlier_id, using_db=tx.db)
         if await Promotion.filter(code=terms.code).using_db(tx.db).exists():
             raise Refusal(BillingErrorCode.CODE_TAKEN, "input", "code")
-        promotion = await Promotion.create(using_db=tx.db, created_at=action.at, **vars(terms))
+        try:
+            promotion = await Promotion.create(using_db=tx.db, created_at=action.at, **vars(terms))
+        except IntegrityError:  # somebody else was faster
+            raise TransactionConflict("the code was taken") from None
         await store_result(tx, owner, "promotionCreate", key, promotion.pk)
         tx.audit(BillingAuditAction.PROMOTION_CREATE, promotion, account_id=None)
     return promotion
@@ -83,7 +87,10 @@ async def apply_promotion(
         if purchase.promotion_id != (promotion.pk if promotion else None):
             await purchase.release_promotion(tx)
             if promotion:
-                await _require_applicable(tx, promotion, purchase, "promotionCode")
+                price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related(
+                    "offer"
+                )
+                await require_redeemable(tx, promotion, purchase, price, "promotionCode")
             set_promotion(purchase, promotion)
             await purchase.transition_to(tx, purchase.status)
             tx.audit(BillingAuditAction.PURCHASE_APPLY_PROMOTION, purchase)
@@ -120,9 +127,10 @@ async def redeem_promotion(tx: Transaction, purchase: Purchase) -> None:
     if purchase.promotion_id is None:
         return
     promotion = await tx.lock(Promotion, purchase.promotion_id)
-    if await PromotionRedemption.filter(purchase_id=purchase.pk).using_db(tx.db).exists():
+    price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
+    if not await require_redeemable(tx, promotion, purchase, price, "purchaseId"):
         return
-    account = await _require_applicable(tx, promotion, purchase, "purchaseId")
+    account = await Account.get(pk=purchase.account_id, using_db=tx.db)
     await PromotionRedemption.create(
         using_db=tx.db,
         promotion=promotion,
@@ -133,12 +141,16 @@ async def redeem_promotion(tx: Transaction, purchase: Purchase) -> None:
     )
 
 
-async def _require_applicable(
-    tx: Transaction, promotion: Promotion, purchase: Purchase, field: str
-) -> Account:
+async def require_redeemable(
+    tx: Transaction, promotion: Promotion, purchase: Purchase, price: Price, field: str
+) -> bool:
+    """Raise what `Promotion.require_applicable` raises unless the code can be redeemed for a
+    purchase at this price. Returns False when that was done before.
+    """
+    if await PromotionRedemption.filter(purchase_id=purchase.pk).using_db(tx.db).exists():
+        return False
     account = await Account.get(pk=purchase.account_id, using_db=tx.db)
-    price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
     await promotion.require_applicable(
         tx.db, price, purchase.quantity, account, tx.action.at, field
     )
-    return account
+    return True

@@ -12,6 +12,7 @@ from billing.renewals import bill_due_periods
 from models.action import Action
 from models.billing.invoice import Invoice
 from models.billing.offer import Offer, OfferStatus, Price
+from models.billing.purchase import Purchase
 from models.errors import Refusal
 from models.viewer import Viewer
 from resolvers.context import Services
@@ -97,6 +98,7 @@ async def test_p2_1_an_offer_is_drafted_priced_published_and_withdrawn(
         "prices": [{"net": {"amountCents": 4_900}}],
     }
     purchase = await confirmed(execute, buyer, key_of(Price, price["id"]) or 0)
+    await confirmed(execute, buyer, key_of(Price, price["id"]) or 0, "waiting")
     withdrawn = await mutate(
         execute, operator, "offerWithdraw", "offer { status }", offerId=offer_id
     )
@@ -108,6 +110,13 @@ async def test_p2_1_an_offer_is_drafted_priced_published_and_withdrawn(
         execute, buyer, "purchasePay", "purchase { status }", **pay, idempotencyKey="pay"
     )
     assert paid["purchase"] == {"status": "ACTIVE"}
+    clock.advance(timedelta(days=31))
+    waiting = await Purchase.filter(account_id=dataset.paul.account.pk).order_by("-id").first()
+    assert waiting
+    expired = {"purchaseId": encode("Purchase", waiting.pk), "grossCents": 5_880}
+    await Purchase.filter(pk=waiting.pk).update(status="EXPIRED")
+    kept = await mutate(execute, buyer, "purchaseReprice", "purchase { id }", **expired)
+    assert codes(kept) == [("NOT_FOUND", "purchaseId")]
     again = await mutate(
         execute, buyer, "purchaseDraft", "purchase { id }", **draft | {"idempotencyKey": "again"}
     )

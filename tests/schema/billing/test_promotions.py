@@ -62,7 +62,7 @@ async def pay(execute: "Execute", viewer: Viewer, purchase: str, **values: Any) 
         "paymentMethod": "pm_sandbox_success",
         "idempotencyKey": "pay",
     }
-    return await mutate(execute, viewer, "purchasePay", PURCHASE, **fields, **values)
+    return await mutate(execute, viewer, "purchasePay", PURCHASE, **{**fields, **values})
 
 
 async def bill(action: Action, services: Services, day: date, purchase: str) -> Invoice:
@@ -267,6 +267,20 @@ async def test_a_discarded_draft_gives_its_redemption_back(
     later = replace(action, at=action.at + timedelta(days=31))
     assert await Purchase.expire_drafts(later) == 1
     assert await PromotionRedemption.all().count() == 0
+
+
+async def test_a_draft_that_has_redeemed_its_code_is_repriced_with_it(
+    execute: "Execute", operator: Viewer, dataset: "Dataset", price: Price
+) -> None:
+    await create_code(execute, operator, maxRedemptions=1)
+    owner = dataset.paul.owner
+    purchase = await confirmed(execute, owner, price.pk, promotionCode="LAUNCH20")
+    await pay(execute, owner, purchase, paymentMethod="pm_sandbox_declined")
+    accepted = {"purchaseId": purchase, "grossCents": 2_784}
+    repriced = await mutate(execute, owner, "purchaseReprice", PURCHASE, **accepted)
+    assert repriced["purchase"]["discount"] == {"code": "LAUNCH20", "periodsLeft": None}
+    paid = await pay(execute, owner, purchase, idempotencyKey="again", expectedGrossCents=2_784)
+    assert paid["purchase"]["status"] == "ACTIVE"
 
 
 async def test_a_free_purchase_starts_without_a_payment_and_renews_with_invoices_of_zero(

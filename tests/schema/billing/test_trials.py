@@ -221,6 +221,21 @@ async def test_a_company_tries_an_offer_once(
     assert codes(other) == [("TRIAL_USED", "purchaseId")]
 
 
+async def test_of_two_accounts_of_a_company_that_start_at_once_one_gets_the_trial(
+    execute: "Execute", dataset: "Dataset", trial_price: Price, action: Action
+) -> None:
+    await Account.filter(pk=dataset.marie.account.pk).update(siren=dataset.paul.account.siren)
+    viewers = (dataset.paul.owner, dataset.marie.owner)
+    cards = [await save_card(viewer, action) for viewer in viewers]
+    results = await asyncio.gather(
+        *(
+            start(execute, viewer, trial_price, card, "at once")
+            for viewer, card in zip(viewers, cards, strict=True)
+        )
+    )
+    assert sorted(codes(payload) for _, payload in results) == [[], [("TRIAL_USED", "purchaseId")]]
+
+
 async def test_a_trial_without_a_payment_method_ends_with_an_email_instead_of_an_invoice(
     execute: "Execute",
     dataset: "Dataset",
