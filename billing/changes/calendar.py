@@ -20,11 +20,12 @@ def coming_periods(
     change: PurchaseChange | None = None,
 ) -> list[Period]:
     """Return `count` periods of a purchase of this price, starting with the current one: none
-    before activation, those after a trial or a pause, and only the current one before a pause.
+    before activation and after the end, those after a trial or a pause, and only the current one
+    before a pause or when the purchase is canceled.
     `short_start` is the first day of the current period when it is a short one. The price of the
     scheduled change has to be fetched.
     """
-    if purchase.anchor is None:
+    if purchase.anchor is None or purchase.ended_on:
         return []
     coming = copy(purchase)
     periods = []
@@ -36,7 +37,8 @@ def coming_periods(
         current = _current_period(purchase, price.interval.months, today, short_start)
         periods.append(current)
         coming.next_period_index, coming.bills_on = current.index + 1, current.end
-    if change and change.kind is PurchaseChangeKind.PAUSE:
+    is_pause = change and change.kind is PurchaseChangeKind.PAUSE
+    if is_pause or purchase.cancel_at_period_end:
         return periods
     if change:
         price = apply_terms(coming, change, price, change.price)

@@ -29,6 +29,7 @@ from models.locale import Locale
 from models.translations import Translatable, _
 
 _PAID = PurchaseStatus.ACTIVE
+_MIN_CHARGE_CENTS = 50  # providers charge no less, such as Stripe in euros
 _CHANGEABLE = (PurchaseStatus.TRIALING, PurchaseStatus.ACTIVE)
 
 
@@ -113,7 +114,7 @@ async def plan_change(
     is_more = planning.costs_more(new_price, quantity)
     if is_more and new_price.interval is price.interval and purchase.status is _PAID:
         immediate = await planning.immediate_change(new_price, quantity, day)
-        if immediate and immediate.gross_cents > 0:
+        if immediate and immediate.gross_cents >= _MIN_CHARGE_CENTS:
             return immediate
     return await planning.later_change(new_price, quantity)
 

@@ -122,9 +122,12 @@ class Purchase(Node):
             "base_months",
             "next_period_index",
             "bills_on",
+            "cancel_at_period_end",
+            "ended_on",
         ),
-        description="The current period and the next two, as a scheduled change makes them. Empty "
-        "until the purchase is active, and while it is paused without a day on which it resumes.",
+        description="The current period and the next two, as a scheduled change or cancellation "
+        "makes them. Empty until the purchase is active, once it has ended, and while it is paused "
+        "without a day on which it resumes.",
     )
     payments: list[Payment] = edge(
         payment_resolvers.payments, description="The payments of the purchase, oldest first."

@@ -40,7 +40,8 @@ _PAYLOAD = """purchase { status quantity billsOn pausedAt resumesOn anchor price
 CHANGE = f"mutation($i: PurchaseChangeInput!) {{ purchaseChange(input: $i) {{ {_PAYLOAD} }} }}"
 RESUME = f"mutation($i: PurchaseResumeInput!) {{ purchaseResume(input: $i) {{ {_PAYLOAD} }} }}"
 _PURCHASE = """purchase { status cancelAtPeriodEnd billsOn pausedAt resumesOn orderNumber
-        billingAddress { city } pendingChange { kind } changes { kind status } }
+        billingAddress { city } pendingChange { kind }
+        changes { kind status } periods { start } }
     userErrors { code message field }"""
 _SIMPLE = """mutation($i: %(type)sInput!) { result: %(field)s(input: $i) { %(selection)s } }"""
 

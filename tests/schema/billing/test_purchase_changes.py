@@ -250,6 +250,29 @@ async def test_an_upgrade_waits_for_the_banks_confirmation(subscriber: Subscribe
     )
 
 
+async def test_a_change_that_was_not_confirmed_for_a_day_is_canceled(
+    subscriber: Subscriber,
+) -> None:
+    await subscriber.use_method("pm_sandbox_confirmation")
+    await subscriber.change(quantity=2)
+    subscriber.clock.advance(timedelta(hours=25))
+    await checkout.reconcile(subscriber.now, subscriber.checkout_services)
+    [change] = await PurchaseChange.filter(purchase_id=subscriber.purchase_id)
+    assert change.status is PurchaseChangeStatus.CANCELED
+    assert (await Payment.get(purchase_change_id=change.pk)).status is PaymentStatus.EXPIRED
+
+
+async def test_an_increase_that_is_too_small_to_be_charged_waits_for_the_next_period(
+    subscriber: Subscriber,
+) -> None:
+    await Price.filter(pk=subscriber.team.pk).update(net_cents=2950)
+    previewed = await subscriber.preview(price=price_id(subscriber.team))
+    assert previewed["isImmediate"] is True
+    await subscriber.go_to(date(2027, 2, 20))
+    previewed = await subscriber.preview(price=price_id(subscriber.team))
+    assert (previewed["kind"], previewed["isImmediate"]) == ("UPGRADE", False)
+
+
 async def test_a_change_that_was_not_confirmed_ends_with_its_period(
     subscriber: Subscriber,
 ) -> None:
@@ -399,6 +422,7 @@ async def test_a_cancellation_takes_the_scheduled_change_with_it(subscriber: Sub
     for _ in range(2):
         canceled = await subscriber.mutate("purchaseCancel")
     assert canceled["purchase"]["pendingChange"] is None
+    assert canceled["purchase"]["periods"] == [{"start": "2027-01-31"}]
     assert await subjects() == ["Votre abonnement prend fin le 28 février 2027"]
     assert await subscriber.preview_error(quantity=4) == "TRANSITION_ILLEGAL"
     for _ in range(2):
@@ -517,6 +541,8 @@ async def test_a_paused_purchase_that_is_canceled_ends_at_once(subscriber: Subsc
     await subscriber.mutate("purchaseCancel")
     purchase = await subscriber.purchase()
     assert (purchase.status, purchase.ended_on) == (PurchaseStatus.CANCELED, date(2027, 3, 5))
+    again = await subscriber.mutate("purchaseCancel")
+    assert codes(again) == ["TRANSITION_ILLEGAL"]
 
 
 ADDRESS = {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"}
