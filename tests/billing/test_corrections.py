@@ -3,12 +3,20 @@
 import asyncio
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
+from billing import corrections
 from billing.bank.matching import match_new_lines
 from billing.bank.transfer import pay_by_transfer
-from billing.corrections import CorrectedLine, CorrectionRequest, build_correction, correct_invoice
+from billing.corrections import (
+    CorrectedLine,
+    Correction,
+    CorrectionRequest,
+    build_correction,
+    correct_invoice,
+)
 from billing.credit_notes import CreditRequest, credit_invoice
 from billing.document_requests import render_due
 from billing.documents.checks import check_facts
@@ -250,6 +258,28 @@ async def test_a_partial_payment_moves_to_the_corrective_invoice(
     facts = InvoiceFacts.from_json(corrective.facts)
     assert (facts.paid_cents, facts.payable_cents, facts.process) == (1_000, 1_400, "S1")
     assert (await Receivable.get(invoice_id=corrective.pk)).open_cents == 1_400
+    await assert_no_difference_but_bank()
+
+
+async def test_a_payment_that_comes_in_between_is_taken_over_too(
+    shop: Shop, action: Action, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purchase = await shop.confirmed_purchase(action, "1")
+    invoice = await pay_by_transfer(action, shop.services, purchase, "transfer")
+    request, actor = await request_for(invoice, label="Autre"), await operator(action)
+    build = corrections.build_correction
+
+    async def build_then_pay(*arguments: Any, trial: bool = True, **options: Any) -> Correction:
+        correction = await build(*arguments, trial=trial, **options)
+        if trial:
+            await pay(action, invoice, GROSS)
+        return correction
+
+    monkeypatch.setattr(corrections, "build_correction", build_then_pay)
+    corrective = await correct(shop, action, actor, request)
+    facts = InvoiceFacts.from_json(corrective.facts)
+    assert (facts.paid_cents, facts.process) == (GROSS, "S2")
+    assert (await Receivable.get(invoice_id=corrective.pk)).state is InvoiceState.PAID
     await assert_no_difference_but_bank()
 
 

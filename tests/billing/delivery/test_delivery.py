@@ -387,6 +387,22 @@ async def test_a_payment_before_the_delivery_is_reported_and_a_refund_takes_it_b
     assert amounts == [["34.80"], ["-12.00"]]
 
 
+async def test_a_report_that_turns_out_to_be_of_no_use_waits_for_an_operator(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    await bought(shop, action)
+    await deliver_due(action, platform)
+    await report_due(action, platform)
+    platform_server.acknowledge(platform_server.reports()[0], "Error", "InvalidSchema")
+    assert await read_statuses(action, platform) == 1
+    report = await CollectionReport.get()
+    assert (report.state, report.error) == (DeliveryState.FAILED, "InvalidSchema")
+    await retry_delivery(later(action, days=1), await delivery())
+    assert await report_due(later(action, days=1), platform) == 1
+    assert len(platform_server.reports()) == 2
+    assert await read_statuses(later(action, days=1), platform) == 0
+
+
 async def test_payments_without_vat_due_on_them_are_not_reported(
     shop: Shop, action: Action
 ) -> None:
