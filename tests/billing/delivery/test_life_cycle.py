@@ -88,7 +88,10 @@ def test_a_collected_payment_is_reported_by_vat_rate() -> None:
     ("country", "siren", "rule", "process"),
     [
         ("FR", "123456782", ProcessingRule.B2B, "REGULATED"),
+        ("RE", "123456782", ProcessingRule.B2B, "REGULATED"),
         ("FR", "", ProcessingRule.B2C, "B2C"),
+        ("MC", "", ProcessingRule.B2B_INTERNATIONAL, "B2BINT"),
+        ("NC", "", ProcessingRule.B2B_INTERNATIONAL, "B2BINT"),
         ("DE", "", ProcessingRule.B2B_INTERNATIONAL, "B2BINT"),
     ],
 )
