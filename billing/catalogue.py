@@ -187,7 +187,8 @@ async def create_price(
 ) -> Price:
     """Add a version of a price, valid from a day on, today at once. It ends the former version of
     the interval. The same key returns the same version. Raises PRICE_OVERLAPS when another version
-    begins later or on that day, and IDEMPOTENCY_MISMATCH.
+    begins later or on that day, VALUE_INVALID for a category without a rate on that day, and
+    IDEMPOTENCY_MISMATCH.
     """
     async with action.transaction() as tx:
         arguments = [offer.pk, vars(terms), day.isoformat()]
@@ -201,12 +202,11 @@ async def create_price(
                 raise Refusal(BillingErrorCode.PRICE_OVERLAPS, "input", "validFrom")
             former.valid_until = start
             await former.save(using_db=tx.db, update_fields=["valid_until"])
-        rules = await TaxRule.all().using_db(tx.db)
         price = await Price.create(
             using_db=tx.db,
             offer_id=offer.pk,
             **vars(terms),
-            vat_rate=tax_for(rules, Buyer(), terms.tax_category, day).rate_basis_points,
+            vat_rate=await _metropolitan_rate(tx, terms.tax_category, day),
             valid_from=start,
             is_public=offer.status in _PUBLISHED and start <= action.at,
         )
@@ -219,6 +219,14 @@ async def create_price(
             day=day.isoformat(),
         )
     return price
+
+
+async def _metropolitan_rate(tx: Transaction, category: TaxCategory, day: date) -> int:
+    try:
+        rules = await TaxRule.all().using_db(tx.db)
+        return tax_for(rules, Buyer(), category, day).rate_basis_points
+    except LookupError:
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "taxCategory") from None
 
 
 async def delete_price(action: Action, price: Price) -> Offer:

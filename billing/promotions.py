@@ -6,6 +6,7 @@ redemption at once, one gets it, and the other one isn't charged. From then on t
 until it is discarded or expires.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,24 +31,24 @@ class PromotionTerms:
     """The columns of a new promotion (models/billing/promotion.py)."""
 
     code: str
-    basis_points: int | None
-    amount_cents: int | None
-    periods: int | None
     valid_from: datetime
-    valid_until: datetime | None
-    max_redemptions: int | None
-    once_per_company: bool
-    segment: Segment | None
-    interval: Interval | None
-    offer_ids: list[int]
-    minimum_quantity: int
+    basis_points: int | None = None
+    amount_cents: int | None = None
+    periods: int | None = None
+    valid_until: datetime | None = None
+    max_redemptions: int | None = None
+    once_per_company: bool = True
+    segment: Segment | None = None
+    interval: Interval | None = None
+    offer_ids: tuple[int, ...] = ()
+    minimum_quantity: int = 1
 
 
 async def create_promotion(
-    action: Action, terms: PromotionTerms, key: str, arguments: list[Any]
+    action: Action, terms: PromotionTerms, key: str, arguments: Mapping[str, Any] | None = None
 ) -> Promotion:
-    """Create a code. The same key returns the same one. Raises CODE_TAKEN and
-    IDEMPOTENCY_MISMATCH.
+    """Create a code. The same key with the same arguments returns the same one. Raises CODE_TAKEN
+    and IDEMPOTENCY_MISMATCH.
     """
     owner = f"user:{action.actor.pk}" if action.actor else "operator"
     async with action.transaction() as tx:
@@ -55,8 +56,9 @@ async def create_promotion(
             return await Promotion.get(pk=earlier_id, using_db=tx.db)
         if await Promotion.filter(code=terms.code).using_db(tx.db).exists():
             raise Refusal(BillingErrorCode.CODE_TAKEN, "input", "code")
+        columns = vars(terms) | {"offer_ids": list(terms.offer_ids)}
         try:
-            promotion = await Promotion.create(using_db=tx.db, created_at=action.at, **vars(terms))
+            promotion = await Promotion.create(using_db=tx.db, created_at=action.at, **columns)
         except IntegrityError:  # somebody else was faster
             raise TransactionConflict("the code was taken") from None
         await store_result(tx, owner, "promotionCreate", key, promotion.pk)

@@ -30,6 +30,7 @@ from billing.checkout import CheckoutServices
 from billing.credit_notes import CreditRequest, credit_invoice
 from billing.disputes import DisputeRequest, open_dispute
 from billing.dunning import dun_late_invoices
+from billing.promotions import PromotionTerms, create_promotion
 from billing.renewals import bill_due_periods
 from models.accounts.account import Account, Membership, Role
 from models.action import Action, Bus
@@ -275,7 +276,19 @@ async def _first_message(action: Action, customer: User, entry: dict[str, Any]) 
     return ticket
 
 
+async def _create_promotion(replay: Replay, entry: dict[str, Any]) -> None:
+    at = replay.at(entry["days_ago"], entry["at"])
+    terms = PromotionTerms(
+        code=entry["code"],
+        basis_points=entry["basis_points"],
+        periods=entry["periods"],
+        valid_from=at,
+    )
+    await create_promotion(replay.action(replay.users[entry["operator"]], at), terms, _key(entry))
+
+
 _FUNCTIONS = {
+    "promotions": _create_promotion,
     "purchases": _buy,
     "changes": _change,
     "statements": _import_statement,

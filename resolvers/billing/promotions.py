@@ -92,7 +92,7 @@ async def create(info: Info, input: PromotionCreateInput) -> Promotion:
         terms = await check.wait(_terms(action, input))
         key = check(client_key, input.idempotency_key)
     arguments = {name: str(value) for name, value in vars(input).items() if "key" not in name}
-    return await rules.create_promotion(action, terms, key, [arguments])
+    return await rules.create_promotion(action, terms, key, arguments)
 
 
 async def _terms(action: Action, input: PromotionCreateInput) -> PromotionTerms:
@@ -150,12 +150,12 @@ def _times(action: Action, input: PromotionCreateInput) -> tuple[datetime, datet
     return starting_at(action, first_day), starting_at(action, input.valid_until)
 
 
-async def _offer_keys(offer_ids: list[strawberry.ID]) -> list[int]:
+async def _offer_keys(offer_ids: list[strawberry.ID]) -> tuple[int, ...]:
     if len(offer_ids) > MAX_OFFERS:
         raise Refusal(CommonErrorCode.TOO_MANY, "input", "offerIds", limit=MAX_OFFERS)
     keys = [key_of(Offer, offer_id) for offer_id in offer_ids]
     known = {offer.pk for offer in await Offer.filter(pk__in=[key or 0 for key in keys])}
-    return list(require_keys([key if key in known else None for key in keys], "offerIds"))
+    return require_keys([key if key in known else None for key in keys], "offerIds")
 
 
 async def deactivate(info: Info, input: PromotionDeactivateInput) -> Promotion:

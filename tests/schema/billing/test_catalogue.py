@@ -13,6 +13,7 @@ from models.action import Action
 from models.billing.invoice import Invoice
 from models.billing.offer import Offer, OfferStatus, Price
 from models.billing.purchase import Purchase
+from models.billing.tax_rule import TaxCategory, TaxRule
 from models.errors import Refusal
 from models.viewer import Viewer
 from resolvers.context import Services
@@ -195,6 +196,16 @@ async def test_prices_are_planned_follow_each_other_and_are_deleted_before_they_
     assert codes(begun) == [("PRICE_IN_USE", "priceId")]
     catalogue = (await execute(Viewer(), CATALOGUE))["data"]["offers"]["nodes"]
     assert catalogue[0]["prices"] == [{"net": {"amountCents": 3_000}}]
+
+
+async def test_a_category_without_a_rate_of_vat_has_no_price(
+    execute: "Execute", operator: Viewer, price: Price
+) -> None:
+    await TaxRule.filter(category=TaxCategory.REDUCED).delete()
+    offer_id = encode("Offer", price.offer_id)
+    refused = await add_price(execute, operator, offer_id, 900, "p", taxCategory="REDUCED")
+    assert codes(refused) == [("VALUE_INVALID", "taxCategory")]
+    assert (await Price.get(pk=price.pk)).valid_until is None
 
 
 async def test_offers_are_published_and_withdrawn_on_their_day(
