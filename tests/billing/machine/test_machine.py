@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +36,7 @@ from billing.changes.ordering import Agreement, cancel_scheduled_change, order_c
 from billing.changes.pauses import pause
 from billing.changes.plan import ChangeRequest, plan_change
 from billing.checkout import CheckoutServices
+from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
 from billing.credit_notes import CreditLine, CreditRequest, credit_invoice
 from billing.disputes import (
     AccessReason,
@@ -49,7 +51,7 @@ from billing.gateways.gateway import Consent, SetupStatus, Subject
 from billing.invoice_payments import pay_invoice
 from billing.ledger import CUSTOMERS
 from billing.payment_methods import NewMethod
-from billing.refunds import refund_pending
+from billing.refunds import refund_pending, settle_transfer
 from billing.renewals import bill_due_periods
 from billing.seller import seller
 from engine import Engine, Params
@@ -63,9 +65,10 @@ from models.billing.ledger import LedgerEntry
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
+from models.billing.promotion import Promotion
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
-from models.billing.refund import RefundDestination
+from models.billing.refund import Refund, RefundDestination, RefundStatus
 from models.billing.sandbox import SandboxCharge, SandboxDispute, SandboxRefund, SandboxSetup
 from models.database.connection import connect, disconnect
 from models.database.sql import execute
@@ -110,6 +113,7 @@ means = st.sampled_from(
         "pm_sandbox_debit",
         "pm_sandbox_debit_declined",
         "pm_sandbox_unrefundable",
+        "pm_sandbox_refund_returned",
         "pm_sandbox_wallet",
     ]
 )
@@ -130,7 +134,7 @@ refunds = st.sampled_from(list(RefundDestination))
 
 _FACTS = {
     "purchases": "purchase WHERE id > 0",
-    "invoices": "invoice WHERE type = 380",
+    "invoices": "invoice WHERE type <> 381",
     "open": "receivable WHERE open_cents > 0",
     "drafts": "purchase WHERE status IN ('BILLING_CONFIRMED', 'PAYMENT_PENDING')",
     "renewing": "purchase WHERE ended_on IS NULL AND anchor IS NOT NULL",
@@ -144,6 +148,8 @@ _FACTS = {
     "charges": "sandbox_charge WHERE status = 'SUCCEEDED'",
     "methods": "payment_method WHERE status = 'ACTIVE'",
     "disputes": "dispute WHERE status = 'OPEN'",
+    "transfer_refunds": "refund JOIN payment ON payment.id = refund.payment_id "
+    "WHERE refund.status = 'PENDING' AND payment.kind = 'TRANSFER'",
     "matched": "bank_line WHERE status = 'MATCHED'",
     "unmatched": "bank_line WHERE status = 'UNMATCHED'",
 }
@@ -263,11 +269,23 @@ class BillingMachine(RuleBasedStateMachine):
             )
         )
 
+        shared: dict[str, Any] = {
+            "valid_from": action.at,
+            "created_at": action.at,
+            "once_per_company": False,
+        }
+        self.promotions = [
+            await Promotion.create(code="TIERS", basis_points=3_333, periods=2, **shared),
+            await Promotion.create(code="TRENTE", amount_cents=2_999, **shared),
+        ]
+
     # The customer.
 
-    async def _confirmed(self, price: Price, quantity: int) -> Purchase:
+    async def _confirmed(
+        self, price: Price, quantity: int, promotion: Promotion | None = None
+    ) -> Purchase:
         purchase = await checkout.draft(
-            self.action, self.account, self.buyer, price, self.key(), quantity
+            self.action, self.account, self.buyer, price, self.key(), quantity, promotion
         )
         return await purchase.confirm_billing(self.action, None, None)
 
@@ -276,6 +294,14 @@ class BillingMachine(RuleBasedStateMachine):
     def buy(self, number: int, quantity: int, method: str) -> None:
         key = self.key()
         purchase = self.attempt(lambda: self._confirmed(self.prices[number], quantity))
+        if purchase:
+            self.attempt(lambda: checkout.pay(self.action, self.services, purchase, method, key))
+
+    @is_buying
+    @rule(number=st.sampled_from([0, 1, 2]), promotion=st.sampled_from([0, 1]), method=means)
+    def buy_with_a_code(self, number: int, promotion: int, method: str) -> None:
+        code, key = self.promotions[promotion], self.key()
+        purchase = self.attempt(lambda: self._confirmed(self.prices[number], 2, code))
         if purchase:
             self.attempt(lambda: checkout.pay(self.action, self.services, purchase, method, key))
 
@@ -483,6 +509,26 @@ class BillingMachine(RuleBasedStateMachine):
                 lambda: credit_invoice(self.action, self.services, self.agent, request, key)
             )
 
+    @needs("invoices")
+    @rule(number=picks, quantity=st.integers(1, 9), refund=refunds)
+    def correct(self, number: int, quantity: int, refund: RefundDestination) -> None:
+        invoice, key = pick(self.run(self._invoices()), number), self.key()
+        if invoice:
+            [line, *_] = self.run(InvoiceLine.filter(invoice_id=invoice.pk).order_by("id"))
+            lines = (CorrectedLine(line.pk, quantity=quantity),)
+            request = CorrectionRequest(invoice.pk, "Quantité", lines, refund=refund)
+            self.attempt(
+                lambda: correct_invoice(self.action, self.services, self.agent, request, key)
+            )
+
+    @needs("transfer_refunds")
+    @rule(is_sent=st.booleans())
+    def settle_a_refund_by_transfer(self, is_sent: bool) -> None:
+        pending = Refund.filter(status=RefundStatus.PENDING, payment__kind=PaymentKind.TRANSFER)
+        status = RefundStatus.SUCCEEDED if is_sent else RefundStatus.FAILED
+        for refund in self.run(pending.order_by("id").limit(1)):
+            self.attempt(partial(settle_transfer, self.action, refund, status))
+
     @needs("disputes")
     @rule(number=picks, refund=refunds, share=st.integers(1, 10))
     def accept_a_dispute(self, number: int, refund: RefundDestination, share: int) -> None:
@@ -597,6 +643,16 @@ class BillingMachine(RuleBasedStateMachine):
         self.clock.advance(timedelta(days=days))
         self.run(self._run_jobs())
 
+    @rule()
+    def a_month_passes(self) -> None:
+        self.time_passes(31)
+
+    @rule(weeks=st.integers(1, 3))
+    def weeks_pass(self, weeks: int) -> None:
+        """In steps of a dunning schedule."""
+        for _ in range(weeks):
+            self.time_passes(7)
+
     @rule(days=st.integers(1, 7))
     def days_pass_one_by_one(self, days: int) -> None:
         for _ in range(days):
@@ -682,7 +738,8 @@ class BillingMachine(RuleBasedStateMachine):
         return await Purchase.filter(status__in=list(statuses)).order_by("id")
 
     async def _invoices(self) -> list[Invoice]:
-        return await Invoice.filter(type=DocumentType.INVOICE).order_by("id")
+        invoices = Invoice.filter(type__not=DocumentType.CREDIT_NOTE)
+        return await invoices.order_by("id")
 
     async def _open_invoices(self) -> list[Invoice]:
         return await Invoice.filter(receivable__open_cents__gt=0).order_by("id")
