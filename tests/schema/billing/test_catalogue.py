@@ -199,8 +199,9 @@ async def test_prices_are_planned_follow_each_other_and_are_deleted_before_they_
 
 
 async def test_a_category_without_a_rate_of_vat_has_no_price(
-    execute: "Execute", operator: Viewer, price: Price
+    execute: "Execute", operator: Viewer, price: Price, clock: "MovableClock"
 ) -> None:
+    clock.advance(timedelta(hours=1))
     await TaxRule.filter(category=TaxCategory.REDUCED).delete()
     offer_id = encode("Offer", price.offer_id)
     refused = await add_price(execute, operator, offer_id, 900, "p", taxCategory="REDUCED")
