@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, datetime, timedelta
@@ -122,6 +122,9 @@ class MovableClock:
 
     def advance(self, duration: timedelta) -> None:
         self.time += duration
+
+
+NewDataset = Callable[[str, str], None]
 
 
 class RecordingBus:
@@ -254,19 +257,23 @@ def database_exists(server: PostgresServer, name: str) -> bool:
 
 @contextmanager
 def database_copy(
-    request: pytest.FixtureRequest, kind: str, folder: Path, *, catalogue: bool = False
+    request: pytest.FixtureRequest,
+    kind: str,
+    folder: Path,
+    *,
+    catalogue: bool = False,
+    dataset: bool = False,
 ) -> Iterator[str]:
-    """Yields the URL of a fresh, migrated database, optionally with the catalogue. An SQLite file
-    is created in `folder`.
+    """Yields the URL of a fresh, migrated database, optionally with the catalogue, or with the rows
+    of `dataset`. An SQLite file is created in `folder`.
     """
+    content = "dataset" if dataset else "catalogue" if catalogue else "template"
     if kind == "sqlite":
         path = folder / "camcha.sqlite3"
-        shutil.copy(
-            request.getfixturevalue("sqlite_catalogue" if catalogue else "sqlite_template"), path
-        )
+        shutil.copy(request.getfixturevalue(f"sqlite_{content}"), path)
         yield f"sqlite://{path}"
         return
-    template = request.getfixturevalue("postgres_catalogue") if catalogue else "template"
+    template = content if content == "template" else request.getfixturevalue(f"postgres_{content}")
     with postgres_copy(request.getfixturevalue("postgres"), template) as url:
         yield url
 
@@ -284,9 +291,35 @@ def postgres_copy(server: PostgresServer, template: str) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh, migrated database of each kind."""
-    with database_copy(request, request.param, tmp_path) as url:
+    """The URL of a fresh, migrated database of each kind: for tests that request `dataset`, with
+    its rows.
+    """
+    with database_copy(
+        request, request.param, tmp_path, dataset="dataset" in request.fixturenames
+    ) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_dataset(
+    sqlite_template: Path, new_dataset: NewDataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A migrated SQLite file with the rows of `dataset`, to copy. Each worker has its own."""
+    path = tmp_path_factory.mktemp("dataset") / "camcha.sqlite3"
+    shutil.copy(sqlite_template, path)
+    new_dataset("sqlite", f"sqlite://{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_dataset(postgres: PostgresServer, new_dataset: NewDataset) -> str:
+    """The name of a migrated database with the rows of `dataset`, to copy. Each worker has its
+    own.
+    """
+    name = f"dataset_{uuid.uuid4().hex}"
+    asyncio.run(_fetch(postgres, f"CREATE DATABASE {name} TEMPLATE template"))
+    new_dataset("postgres", postgres_url(postgres, name))
+    return name
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -324,6 +357,10 @@ async def db(database_url: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 def clock() -> MovableClock:
+    return new_clock()
+
+
+def new_clock() -> MovableClock:
     """Monday 23 November 2026, 10:00 in Paris."""
     return MovableClock(datetime(2026, 11, 23, 9, 0, tzinfo=UTC))
 

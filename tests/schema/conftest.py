@@ -2,12 +2,14 @@
 any viewer.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import pickle
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
@@ -46,6 +48,7 @@ from models.content.policy import (
     PolicyKind,
     content_sha256,
 )
+from models.database.connection import connect, disconnect, sqlite_path
 from models.identity.authenticator import Authenticator, AuthenticatorKind
 from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
@@ -61,6 +64,7 @@ from resolvers.ids import encode
 from schema.errors import format_error
 from schema.fields import batch_of, cost_of
 from schema.root import schema
+from tests.conftest import MovableClock, RecordingBus, new_clock
 from tests.people import (
     OTHER_SIREN,
     SIREN,
@@ -72,9 +76,6 @@ from tests.people import (
     create_viewer,
 )
 from tests.quick_auth import quick_auth
-
-if TYPE_CHECKING:
-    from tests.conftest import MovableClock
 
 URL = "https://camcha.example"
 Execute = Callable[..., Awaitable[dict[str, Any]]]
@@ -91,12 +92,18 @@ def new_engine() -> Engine:
 
 
 @pytest.fixture
-def services(clock: "MovableClock") -> "AsyncIterator[Services] | Any":
+def services(clock: MovableClock) -> Iterator[Services]:
+    services = create_services(clock)
+    yield services
+    services.auth.passwords.close()
+
+
+def create_services(clock: MovableClock) -> Services:
     hub = Hub()
-    auth = quick_auth(clock)
     terms = seller(Path(billing.__file__).with_name("seller.toml"))
-    yield Services(clock, hub, Presence(hub, clock), auth, Sandbox(URL, clock), terms, URL)
-    auth.passwords.close()
+    return Services(
+        clock, hub, Presence(hub, clock), quick_auth(clock), Sandbox(URL, clock), terms, URL
+    )
 
 
 @pytest.fixture
@@ -478,7 +485,14 @@ async def outdated_search_texts() -> list[str]:
 
 
 @pytest.fixture
-async def price(db: str, action: Action) -> Price:
+async def price(request: pytest.FixtureRequest, db: str, action: Action) -> Price:
+    """The price that the companies of `dataset` pay."""
+    if "dataset" in request.fixturenames:
+        return await Price.get().select_related("offer")
+    return await create_price(action)
+
+
+async def create_price(action: Action) -> Price:
     texts: Any = {
         locale: {
             "name": "Essentiel",
@@ -494,8 +508,35 @@ async def price(db: str, action: Action) -> Price:
     )
 
 
+_pickled_datasets: dict[str, bytes] = {}
+
+
+@pytest.fixture(scope="session")
+def new_dataset() -> Callable[[str, str], None]:
+    """Stores the rows of `dataset` in the database of a kind with this URL. That takes as long as
+    most tests, so it is done once, and each test gets a copy.
+    """
+
+    async def store(kind: str, url: str) -> None:
+        await connect(url)
+        services = create_services(new_clock())
+        _pickled_datasets[kind] = pickle.dumps(await create_dataset(services))
+        services.auth.passwords.close()
+        await disconnect()
+
+    return lambda kind, url: asyncio.run(store(kind, url))
+
+
 @pytest.fixture
-async def dataset(price: Price, action: Action, services: Services) -> Dataset:
+async def dataset(db: str) -> Dataset:
+    pickled = _pickled_datasets["sqlite" if sqlite_path(db) else "postgres"]
+    stored: Dataset = pickle.loads(pickled)  # noqa: S301 - from this process
+    return stored
+
+
+async def create_dataset(services: Services) -> Dataset:
+    action = Action(None, services.clock.now(), RecordingBus())
+    price = await create_price(action)
     text = "# Conditions\n\nTexte.\n"
     await Policy.create(
         kind=PolicyKind.TERMS,
