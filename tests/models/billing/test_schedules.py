@@ -7,8 +7,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.changes.terms import apply_terms
+from models.billing.offer import Interval, Price
 from models.billing.periods import Period, Schedule, period
 from models.billing.purchase import Purchase
+from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 
 anchors = st.dates(date(2000, 1, 1), date(2099, 12, 31))
 # An interval to change to, a share of the next period after which the billing day is, or a pause.
@@ -99,3 +102,13 @@ def test_a_schedule_finds_the_period_of_any_day(
     found = schedule.period_at(day)
     assert found.start <= day < found.end
     assert found == schedule.period(found.index)
+
+
+def test_a_billing_day_that_a_suspension_skipped_moves_by_whole_months() -> None:
+    purchase = active(date(2027, 1, 31), 1)
+    purchase.skip_past_periods(1, date(2027, 5, 10))
+    assert (purchase.next_period_index, purchase.bills_on) == (3, date(2027, 4, 30))
+    price = Price(interval=Interval.MONTH)
+    change = PurchaseChange(kind=PurchaseChangeKind.ANCHOR, anchor=date(2027, 3, 15))
+    assert apply_terms(purchase, change, price, None) is price
+    assert purchase.next_period(1) == Period(3, date(2027, 4, 30), date(2027, 5, 15), 30)

@@ -174,6 +174,12 @@ async def test_p3_6_another_billing_day_makes_a_short_period(subscriber: Subscri
     await subscriber.go_to(date(2027, 2, 28))
     assert (await last_invoice(subscriber)).gross_cents == 1865
     assert await subscriber.preview_error(anchor="2027-03-20") == "TRANSITION_ILLEGAL"
+    unchanged = await subscriber.mutate("purchaseCancelChange")
+    assert [each["start"] for each in unchanged["purchase"]["periods"]] == [
+        "2027-02-28",
+        "2027-03-15",
+        "2027-04-15",
+    ]
     # An upgrade in the short period is for its days.
     previewed = await subscriber.preview(price=price_id(subscriber.team))
     assert amounts(previewed["quote"])[:2] == [-1554, 4232]
@@ -391,6 +397,27 @@ async def test_a_late_purchase_is_paid_before_it_is_changed(subscriber: Subscrib
     await subscriber.use_method("pm_sandbox_declined")
     await subscriber.go_to(date(2027, 2, 28))
     refused = await subscriber.change(quantity=2, expected=1)
+    assert codes(refused) == ["TRANSITION_ILLEGAL"]
+    assert "retard" in refused["userErrors"][0]["message"]
+
+
+async def test_a_change_waits_while_the_period_is_being_paid(subscriber: Subscriber) -> None:
+    await subscriber.use_method("pm_sandbox_processing")
+    await subscriber.go_to(date(2027, 2, 28))
+    assert await subscriber.preview_error(quantity=2) == "PAYMENT_IN_PROGRESS"
+
+
+async def test_what_is_overdue_is_paid_before_a_purchase_is_resumed(
+    subscriber: Subscriber,
+) -> None:
+    assert codes(await subscriber.resume(expected=3480)) == ["TRANSITION_ILLEGAL"]
+    await Payment.filter(purchase_id=subscriber.purchase_id).update(kind=PaymentKind.TRANSFER)
+    await subscriber.change(quantity=2)
+    await subscriber.mutate("purchasePause")
+    for day in (date(2027, 2, 10), date(2027, 3, 10)):
+        await subscriber.go_to(day)
+    assert (await subscriber.purchase()).status is PurchaseStatus.PAUSED
+    refused = await subscriber.resume("late", expected=3480)
     assert codes(refused) == ["TRANSITION_ILLEGAL"]
     assert "retard" in refused["userErrors"][0]["message"]
 
