@@ -148,7 +148,8 @@ async def payment_method_set_default(scenario: Scenario) -> None:
 
 
 async def payment_method_remove(scenario: Scenario) -> None:
-    method = await payment_method_add(scenario)
+    await payment_method_add(scenario)  # pays for the purchases then
+    method = await payment_method_add(scenario, "pm_sandbox_expiring")
     for _ in range(2):
         await scenario.mutate(scenario.owner, "paymentMethodRemove", paymentMethodId=method)
 
