@@ -3,31 +3,39 @@
 from datetime import date
 
 from billing.changes.applying import cancel_changes, lock_pending_changes, scheduled
+from billing.changes.ordering import lock_unpaid
+from billing.checkout import end_payment
 from billing.contacts import billing_contacts
 from mail import emails
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.offer import Price
+from models.billing.payment import PaymentStatus
 from models.billing.purchase import RENEWING_STATUSES, Purchase, PurchaseStatus
 
 
 async def cancel(action: Action, purchase: Purchase, reason: str | None) -> Purchase:
     """Cancel a purchase at the end of the period that is paid, together with the change that would
-    take effect then. It can be undone until then. A paused purchase ends at once. A repeat changes
-    nothing. Raises TRANSITION_ILLEGAL for what doesn't renew.
+    take effect then. It can be undone until then. A paused purchase ends at once, and a payment to
+    resume it that waits for the customer is canceled. A repeat changes nothing. Raises
+    TRANSITION_ILLEGAL for what doesn't renew, and PAYMENT_IN_PROGRESS while the provider is asked
+    about the payment to resume.
     """
     async with action.transaction() as tx:
         purchase = await tx.lock(Purchase, purchase.pk)
         purchase.require_status(*RENEWING_STATUSES)
         if purchase.cancel_at_period_end:
             return purchase
-        changes = scheduled(await lock_pending_changes(tx, purchase))
+        pending = await lock_pending_changes(tx, purchase)
+        changes = scheduled(pending)
         await cancel_changes(tx, changes)
         purchase.cancel_at_period_end, purchase.cancel_reason = True, reason
         purchase.canceled_at = action.at
         ends_on = purchase.bills_on
         if purchase.status is PurchaseStatus.PAUSED:
             ends_on = action.day
+            for payment in await lock_unpaid(tx, pending):
+                await end_payment(tx, payment, PaymentStatus.CANCELED)
             await purchase.end(tx, ends_on)
         else:
             await purchase.transition_to(tx, purchase.status)

@@ -186,7 +186,7 @@ async def _order(
 ) -> PurchaseChange:
     """Store a change of a locked purchase, with the payment of an immediate one."""
     pending = await lock_pending_changes(tx, purchase)
-    unpaid = await _lock_unpaid(tx, pending)
+    unpaid = await lock_unpaid(tx, pending)
     plan = await plan_change(tx.db, services.seller, purchase, account, request, tx.action.day)
     require_total(plan.gross_cents, agreement.gross_cents, "expectedGrossCents", _TOTAL_CHANGED)
     if prepared is None or prepared.plan.quote.lines != plan.quote.lines:
@@ -211,7 +211,7 @@ async def _order(
     return change
 
 
-async def _lock_unpaid(tx: Transaction, pending: Sequence[PurchaseChange]) -> list[Payment]:
+async def lock_unpaid(tx: Transaction, pending: Sequence[PurchaseChange]) -> list[Payment]:
     """The payments of pending changes that wait for the customer. Raises PAYMENT_IN_PROGRESS for
     one that is being charged.
     """

@@ -572,6 +572,26 @@ async def test_a_paused_purchase_that_is_canceled_ends_at_once(subscriber: Subsc
     assert codes(again) == ["TRANSITION_ILLEGAL"]
 
 
+async def test_a_canceled_pause_leaves_the_confirmation_of_its_end(subscriber: Subscriber) -> None:
+    await subscriber.mutate("purchasePause")
+    await subscriber.go_to(date(2027, 3, 5))
+    await subscriber.use_method("pm_sandbox_confirmation")
+    waiting = await subscriber.resume()
+    await subscriber.mutate("purchaseCancel")
+    payment = await Payment.get(purchase_change_id__not_isnull=True)
+    assert payment.status is PaymentStatus.CANCELED
+    # What the bank confirms nevertheless is on the balance, and the purchase stays canceled.
+    await subscriber.services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
+    await subscriber.go_to(date(2027, 3, 6))
+    await checkout.reconcile(subscriber.now, subscriber.checkout_services)
+    assert waiting["change"]["status"] == "AWAITING_PAYMENT"
+    assert (await PurchaseChange.get(pk=payment.purchase_change_id)).status is (
+        PurchaseChangeStatus.CANCELED
+    )
+    assert (await Payment.get(pk=payment.pk)).status is PaymentStatus.SUCCEEDED
+    assert (await subscriber.purchase()).status is PurchaseStatus.CANCELED
+
+
 ADDRESS = {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"}
 
 
