@@ -23,6 +23,7 @@ from models.billing.invoice import Invoice
 from models.billing.ledger import Journal, LedgerEntry, LedgerLine
 from models.billing.money import to_decimal
 from models.billing.receivable import Allocation
+from models.billing.refund import Refund
 from models.database.reading import read
 from models.database.sql import execute
 from models.database.workload import Workload, workload
@@ -60,6 +61,9 @@ _LABELS = {
     "refund": _("Refund"),
     "refund_failed": _("Refund returned"),
 }
+
+
+_Node = tuple[str, int]  # an invoice or a payment, by key
 
 
 class _Lettering(NamedTuple):
@@ -204,11 +208,12 @@ async def _issue_days(invoice_ids: Iterable[int | None]) -> dict[int, date]:
 
 async def _letters(entries: Sequence[LedgerEntry]) -> dict[int, _Lettering]:
     """The letters of entries, by entry: of those whose whole group of allocations is settled."""
-    invoices = {entry.invoice_id for entry in entries if entry.invoice_id}
-    payments = {entry.payment_id for entry in entries if entry.payment_id}
-    group_of: dict[tuple[str, int], tuple[str, int]] = {}
+    paid_by = await _refunded_payments(Q(id__in=_keys(entry.refund_id for entry in entries)))
+    invoices = _keys(entry.invoice_id for entry in entries)
+    payments = _keys(entry.payment_id for entry in entries) | set(paid_by.values())
+    group_of: dict[_Node, _Node] = {}
 
-    def root(node: tuple[str, int]) -> tuple[str, int]:
+    def root(node: _Node) -> _Node:
         while (parent := group_of.setdefault(node, node)) != node:
             node = parent
         return node
@@ -230,9 +235,12 @@ async def _letters(entries: Sequence[LedgerEntry]) -> dict[int, _Lettering]:
             group_of[second_root] = first_root
             for kind, key in (first, second):
                 (invoices if kind == "invoice" else payments).add(key)
-    return await _letters_of_groups(
-        entries, {node: root(node) for node in list(group_of)}, invoices, payments
-    )
+    groups = {node: root(node) for node in list(group_of)}
+    return await _letters_of_groups(entries, groups, invoices, payments)
+
+
+def _keys(values: Iterable[int | None]) -> set[int]:
+    return {value for value in values if value}
 
 
 async def _allocations(invoices: set[int], payments: set[int]) -> list[Allocation]:
@@ -245,38 +253,46 @@ async def _allocations(invoices: set[int], payments: set[int]) -> list[Allocatio
     return list(await Allocation.filter(conditions))
 
 
+async def _refunded_payments(conditions: Q) -> dict[int, int]:
+    """The payment of each refund."""
+    return {refund.pk: refund.payment_id for refund in await Refund.filter(conditions)}
+
+
 async def _letters_of_groups(
     entries: Sequence[LedgerEntry],
-    groups: Mapping[tuple[str, int], tuple[str, int]],
+    groups: Mapping[_Node, _Node],
     invoices: set[int],
     payments: set[int],
 ) -> dict[int, _Lettering]:
     """The letter of each entry in a group whose lines of 411 add up to nothing."""
+    paid_by = await _refunded_payments(Q(payment_id__in=list(payments)))
     related = await LedgerEntry.filter(
-        Q(invoice_id__in=list(invoices)) | Q(payment_id__in=list(payments))
+        Q(invoice_id__in=list(invoices))
+        | Q(payment_id__in=list(payments))
+        | Q(refund_id__in=list(paid_by))
     )
     lines = await LedgerLine.filter(entry_id__in=[each.pk for each in related], code=CUSTOMERS)
     cents_of: dict[int, int] = defaultdict(int)
     for line in lines:
         cents_of[line.entry_id] += line.debit_cents - line.credit_cents
-    sums: dict[tuple[str, int], int] = defaultdict(int)
-    days: dict[tuple[str, int], date] = {}
+    sums: dict[_Node, int] = defaultdict(int)
+    days: dict[_Node, date] = {}
     for entry in related:
-        group = groups.get(_node(entry))
+        group = groups.get(_node(entry, paid_by))
         if group:
             sums[group] += cents_of[entry.pk]
             days[group] = max(days.get(group, entry.day), entry.day)
     return {
         entry.pk: _Lettering(_letter_code(group[1]), days[group])
         for entry in entries
-        if (group := groups.get(_node(entry))) and not sums[group]
+        if (group := groups.get(_node(entry, paid_by))) and not sums[group]
     }
 
 
-def _node(entry: LedgerEntry) -> tuple[str, int]:
-    if entry.payment_id:
-        return "payment", entry.payment_id
-    return "invoice", entry.invoice_id or 0
+def _node(entry: LedgerEntry, paid_by: Mapping[int, int]) -> _Node:
+    """What an entry is about: a refund belongs to the payment that it gives back."""
+    payment_id = paid_by.get(entry.refund_id) if entry.refund_id else entry.payment_id
+    return ("payment", payment_id) if payment_id else ("invoice", entry.invoice_id or 0)
 
 
 def _letter_code(number: int) -> str:

@@ -1,15 +1,23 @@
 """The file of accounting entries, read by another reader of the format."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from billing.exports.fec import _letter_code, fec, fec_file_name
+from billing.refunds import refund_pending
 from models.action import Action
 from models.billing.invoice import Invoice
 from tests.billing.bank.statement_fixtures import Entry, Transfer
 from tests.billing.bank.test_matching import Bank, create_bank, reference_of
 from tests.billing.exports.fec_reader import FecLine, read_fec
+from tests.billing.purchase_fixtures import Shop
+from tests.billing.test_credit_notes import credit, operator
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
 
 NAME = fec_file_name("404833048", date(2026, 12, 31))
 
@@ -75,6 +83,24 @@ async def test_a_reversed_payment_takes_the_letter_away(bank: Bank) -> None:
     back = Transfer(cents=-3480, end_to_end_id="E-1")
     await bank.receive(Entry(transfers=(back,), is_reversal=True))
     assert not letters_of(await lines_of())[invoice.number]
+
+
+async def test_what_was_credited_and_refunded_has_a_letter_until_the_refund_comes_back(
+    shop: Shop, action: Action, clock: "MovableClock"
+) -> None:
+    await shop.buy(action, "1", "pm_sandbox_refund_returned")
+    invoice = await Invoice.get()
+    await credit(shop, action, await operator(action), invoice)
+    lines = [line for line in await lines_of() if line["CompAuxNum"]]
+    assert [(line["EcritureLib"], line["EcritureLet"]) for line in lines] == [
+        (f"Facture {invoice.number}", "A"),
+        ("Règlement reçu", "A"),
+        (f"Avoir {(await Invoice.get(original_id=invoice.pk)).number}", "A"),
+        ("Remboursement", "A"),
+    ]
+    clock.advance(timedelta(hours=1))
+    await refund_pending(replace(action, at=clock.now()), shop.services.gateway)
+    assert {line["EcritureLet"] for line in await lines_of()} == {""}
 
 
 def letters_of(lines: list[FecLine]) -> dict[str, str]:
