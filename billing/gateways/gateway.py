@@ -15,6 +15,7 @@ from models.billing.payment import PaymentStatus
 from models.billing.payment_method import PaymentKind
 from models.billing.refund import RefundStatus
 
+MIN_CHARGE_CENTS = 50  # providers charge no less, such as Stripe in euros
 INSUFFICIENT_FUNDS = "insufficient_funds"
 AUTHENTICATION_FAILED = "authentication_failed"
 # After these codes a repeated charge of the same method fails as well, and card schemes penalise

@@ -473,6 +473,21 @@ async def test_p3_6_a_balance_pays_renewals_before_the_card_is_charged(
     await assert_books_are_right(purchase)
 
 
+async def test_a_balance_leaves_an_amount_that_providers_accept(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await pay_ahead(purchase, action, 3_460)
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due)
+    charge = await Payment.get(is_off_session=True)
+    assert charge.amount_cents == 50
+    invoice = await Invoice.get(issued_on=due)
+    assert (await Receivable.get(invoice_id=invoice.pk)).state is InvoiceState.PAID
+    async with action.transaction() as tx:
+        shares = await shares_for(tx, purchase.account_id, 1_000)
+    assert sum(cents for _, cents in shares) == 30  # stays for the next one
+
+
 async def test_what_the_balance_doesn_t_cover_is_open_when_the_card_is_declined(
     purchase: Purchase, action: Action, services: CheckoutServices
 ) -> None:
