@@ -117,11 +117,13 @@ async def _record_sent(action: Action, report: CollectionReport, flow_id: str) -
 
 async def _bands(report: CollectionReport) -> dict[str, int]:
     """The amounts of a payment in cents with VAT, by VAT rate: what has been collected in all is
-    split in the proportions of what credit notes have left of the invoice, minus what was reported
-    before. So the reports of an invoice that is paid add up to it at each rate, to the cent.
+    split in the proportions of what credit notes have left of the invoice, or of all of it when
+    nothing is left, minus what was reported before. So the reports of an invoice that is paid add
+    up to it at each rate, to the cent.
     """
     rest = await remainder(report.delivery.invoice)
-    left = {band.basis_points: band.net_cents + band.vat_cents for band in rest.bands.values()}
+    bands_left = rest.bands.values() if rest.gross_cents else rest.facts.totals.bands
+    left = {band.basis_points: band.net_cents + band.vat_cents for band in bands_left}
     earlier = await CollectionReport.filter(
         delivery_id=report.delivery_id, allocation_id__lt=report.allocation_id
     )

@@ -387,6 +387,19 @@ async def test_a_payment_before_the_delivery_is_reported_and_a_refund_takes_it_b
     assert amounts == [["34.80"], ["-12.00"]]
 
 
+async def test_a_payment_whose_invoice_is_credited_before_its_report_is_reported_by_rate(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    operator = await create_staff(action, "Omar", Staff.OPERATOR)
+    request = CreditRequest(invoice.pk, "Geste", RefundDestination.PAYMENT)
+    await credit_invoice(action, shop.services, operator, request, "k")
+    await deliver_due(action, platform)
+    assert await report_due(action, platform) == 2
+    amounts = [amounts for _, amounts in await reported(platform_server)]
+    assert amounts == [["34.80"], ["-34.80"]]
+
+
 async def test_a_report_that_turns_out_to_be_of_no_use_waits_for_an_operator(
     shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
 ) -> None:
