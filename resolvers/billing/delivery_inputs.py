@@ -83,6 +83,12 @@ class InvoiceDeliveryFilter:
     status: Filter[PlatformStatusCode] | None = strawberry.field(
         default=None, description="The current status at the platforms."
     )
+    any_status: Filter[PlatformStatusCode] | None = strawberry.field(
+        default=None,
+        description="A current or earlier status at the platforms: deliveries with at least one "
+        "such status. So `ROUTING_ERROR` finds an invoice that didn't reach the buyer although its "
+        "payment was reported, which makes COLLECTED the current status.",
+    )
     report_state: Filter[DeliveryState] | None = strawberry.field(
         default=None,
         description="Whether the reports of payments were handed over: deliveries with at least "

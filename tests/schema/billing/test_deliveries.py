@@ -154,6 +154,19 @@ async def test_an_operator_finds_what_failed_and_repeats_it(
     [refused] = await found(reportState={"eq": "FAILED"})
     assert refused["id"] == failed["id"]
     assert await found(status={"eq": "REFUSED"}) == []
+    # A routing error is found although a payment was reported before.
+    await scenario.mutate(
+        operator,
+        "invoiceDeliveryRetry",
+        "invoiceDelivery { state }",
+        invoiceDeliveryId=failed["id"],
+    )
+    await report_due(scenario.action, platform)
+    platform_server.set_status(invoice.number, 221)
+    await read_statuses(scenario.action, platform)
+    [unreached] = await found(anyStatus={"eq": "ROUTING_ERROR"})
+    assert (unreached["id"], unreached["status"]) == (failed["id"], "COLLECTED")
+    assert await found(anyStatus={"eq": "REFUSED"}) == []
 
 
 CORRECT = """
