@@ -602,6 +602,14 @@ async def test_p1_2_an_owner_is_told_what_is_kept_of_an_erased_company(
     assert nothing_kept.user_id is None
 
 
+async def test_a_trial_with_a_free_first_period_announces_no_charge(
+    action: Action, john: User
+) -> None:
+    charged, *_, free = await store_variants(action, john, Locale.EN, "trial_ends")
+    assert "will be charged on that day" in html_of(charged)
+    assert "€0.00 will be charged" not in html_of(free)
+
+
 @pytest.mark.parametrize(
     ("legal_name", "expected_name"),
     [
