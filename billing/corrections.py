@@ -320,8 +320,8 @@ async def correct_invoice(
 ) -> Invoice:
     """Issue a corrective invoice. The same key returns the same one.
 
-    Raises what `build_correction` raises, CREDIT_LIMIT_EXCEEDED, REFUND_REQUIRED,
-    REFUND_NOT_POSSIBLE and IDEMPOTENCY_MISMATCH.
+    Raises what `build_correction` raises, CREDIT_LIMIT_EXCEEDED, REFUND_REQUIRED and
+    IDEMPOTENCY_MISMATCH.
     """
     owner = f"user:{actor.pk}"
     arguments = [

@@ -37,3 +37,11 @@ def test_each_working_promise_is_named_by_a_test() -> None:
     assert {promise for promise, state in STATES.items() if state == "works"} <= {
         promise for promise, _ in named_promises()
     }
+
+
+def test_tests_that_the_page_names_exist_and_name_the_promise() -> None:
+    existing = {(promise, place.split(": ")[1]) for promise, place in named_promises()}
+    rows = re.findall(r"^\| (P\d\.\d+) \| (.+) \|$", PAGE, re.M)
+    named = {(promise, test) for promise, row in rows for test in re.findall(r"`(test_\w+)`", row)}
+    assert len(named) > 10
+    assert named - existing == set()

@@ -41,10 +41,10 @@ class PurchaseChange(Model):
     pending change, besides an immediate one that awaits its payment.
 
     An immediate change takes effect once it is paid, any other one at the end of the period that is
-    paid, on `effective_on`. `former_price`
-    and `former_quantity` are what the purchase had, and `price` and `quantity` what it gets.
-    `gross_cents` is the total with VAT to which the customer agreed: of the invoice of an immediate
-    change, else of the first period with the change. `invoice` is the one of an immediate change.
+    paid, on `effective_on`. `former_price` and `former_quantity` are what the purchase had, and
+    `price` and `quantity` what it gets. `gross_cents` is the total with VAT to which the customer
+    agreed: of the invoice of an immediate change, else of the first period with the change.
+    `invoice` is the one of an immediate change.
     """
 
     id = fields.BigIntField(primary_key=True)
