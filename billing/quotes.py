@@ -159,7 +159,7 @@ def discount_line(
         unit="C62",
         kind=BillingItemKind.DISCOUNT,
         description_key="promotion",
-        data={"promotion": promotion.pk},
+        data={"promotion": promotion.pk, "price": line.data["price"]},
     )
 
 

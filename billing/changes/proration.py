@@ -154,8 +154,7 @@ async def _discounts(
         cents = promotion.discount_cents(price.net_cents * quantity) if fits else 0
         if rest := prorated_cents(cents, period, day):
             discount = discount_line(line, promotion, rest, sign, locale)
-            data = {**discount.data, "price": price.pk, "whole_cents": cents}
-            lines.append(replace(discount, data=data))
+            lines.append(replace(discount, data={**discount.data, "whole_cents": cents}))
     return lines
 
 

@@ -165,14 +165,8 @@ _REPLACED = (
 
 
 def _items() -> str:
-    """The billed items of periods. A discount is one of the price of its period."""
-    return f"""
-        billing_item AS item
-        LEFT JOIN billing_item AS cycle ON cycle.billing_period_id = item.billing_period_id
-            AND cycle.kind = 'CYCLE' AND item.kind = 'DISCOUNT'
-        JOIN price ON price.id = COALESCE(
-            {json_key("item.data", "price")}, {json_key("cycle.data", "price")}
-        )"""
+    """The billed items of periods, with the price that each bills or takes something off."""
+    return f"billing_item AS item JOIN price ON price.id = {json_key('item.data', 'price')}"
 
 
 def _mrr_statement(count: int, by_offer: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from billing import checkout
 from billing.changes.ordering import Agreement, order_change
 from billing.changes.plan import ChangeRequest, plan_change
 from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
@@ -18,6 +19,7 @@ from models.billing.dunning import CompletedDunningStep
 from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.offer import Interval, Price
 from models.billing.payment import Payment
+from models.billing.promotion import Promotion
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
 from models.billing.refund import RefundDestination
@@ -157,6 +159,34 @@ async def test_revenue_is_of_the_offer_that_was_billed_and_counts_corrections_on
     assert sum(row["vat"]["amountCents"] for row in rows) == 800
     mrr = await report(f"mrrReport({YEAR}) {{ mrr {{ amountCents }} }}")
     assert mrr[0] == {"mrr": {"amountCents": 4_000}}
+
+
+async def test_a_discount_counts_for_the_price_that_was_billed_also_after_a_correction(
+    shop: Shop, action: Action
+) -> None:
+    promotion = await Promotion.create(
+        code="LAUNCH", amount_cents=900, valid_from=action.at, created_at=action.at
+    )
+    draft = await checkout.draft(action, shop.account, shop.buyer, shop.price, "d", 1, promotion)
+    draft = await draft.confirm_billing(action)
+    await checkout.pay(action, shop.services, draft, "pm_sandbox_success", "p")
+    yearly = await Price.create(
+        offer_id=shop.price.offer_id,
+        interval=Interval.YEAR,
+        net_cents=1,
+        vat_rate=2000,
+        valid_from=action.at,
+    )
+    await Purchase.all().update(price_id=yearly.pk)
+    revenue = f"revenueReport(groupBy: [INTERVAL], {YEAR}) {{ interval net {{ amountCents }} }}"
+    assert await report(revenue) == [{"interval": "MONTH", "net": {"amountCents": 2_000}}]
+    operator = await create_staff(action, "Omar", Staff.OPERATOR)
+    request = CorrectionRequest((await Invoice.get()).pk, "Commande", order_number="PO 9")
+    by_operator = replace(action, actor=operator)
+    await correct_invoice(by_operator, shop.services, operator, request, "correct")
+    mrr = await report(f"mrrReport({YEAR}) {{ mrr {{ amountCents }} }}")
+    assert mrr[0] == {"mrr": {"amountCents": 2_000}}
+    assert await report(revenue) == [{"interval": "MONTH", "net": {"amountCents": 2_000}}]
 
 
 async def test_failed_payments_are_counted_by_reason(shop: Shop, action: Action) -> None:
