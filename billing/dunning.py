@@ -199,8 +199,8 @@ async def _notify(tx: Transaction, late: _LateInvoice, send: SendAboutInvoice) -
 
 async def _retry(tx: Transaction, services: CheckoutServices, late: _LateInvoice) -> Payment | None:
     """Store another attempt to charge an invoice. None without a payment method, and when the bank
-    has refused it for good. Confirmations that the customer hasn't finished are left, so that the
-    invoice is paid once.
+    has refused it for good. Confirmations that the customer hasn't finished are canceled, so that
+    the invoice is paid once.
     """
     method = await chargeable_method(tx, services.gateway, late.purchase)
     if method is None or any(

@@ -124,7 +124,7 @@ class PromotionCreateInput:
     amount_cents: BigInt | None = strawberry.field(
         default=None,
         description="The amount in cents that is taken off the net price of a period, of all units "
-        "together. At most the price is.",
+        "together. It never exceeds that price.",
     )
     periods: int | None = strawberry.field(
         default=None,

@@ -42,6 +42,7 @@ class InvoiceCorrectInput:
     )
     refund: RefundDestination = strawberry.field(
         default=RefundDestination.NONE,
-        description="What becomes of what was paid too much. Required when there is something.",
+        description="What happens to the overpaid amount. Required when there is one "
+        "(`InvoiceCorrectionPreview.surplus`).",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)

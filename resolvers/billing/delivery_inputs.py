@@ -99,5 +99,6 @@ class InvoiceDeliveryFilter:
 @strawberry.input(description="The delivery to repeat.")
 class InvoiceDeliveryRetryInput:
     invoice_delivery_id: strawberry.ID = strawberry.field(
-        description="The ID of a delivery that is waiting or has failed, or that has such a report."
+        description="The ID of a delivery that is waiting or has failed, or that has a report of "
+        "a payment in one of these states."
     )

@@ -10,7 +10,7 @@ from schema.fields import field
 
 @strawberry.type(description="Declined payments of one kind, by the reason.")
 class FailedPaymentReportRow:
-    kind: PaymentKind = field("The kind of means.")
+    kind: PaymentKind = field("The kind of payment method.")
     reason: str = field("The provider's code of the reason. Empty when it gave none.")
     payments: int = field("The number of attempts.")
     amount: Money = field("The sum of the attempts.")
@@ -26,8 +26,8 @@ class DunningReportRow:
     credited: int = field("How many of them were credited.")
     suspended: int = field("How many of them are open, and their purchase is suspended.")
     canceled: int = field("How many of them are open, and their purchase has ended.")
-    recovered_amount: Money = field("What was paid of all of them.")
-    open_amount: Money = field("What is open of all of them.")
+    recovered_amount: Money = field("The total that was paid on them.")
+    open_amount: Money = field("The total that is still open on them.")
 
 
 @strawberry.type(description="What is open on invoices, by how long ago they were due.")

@@ -24,11 +24,12 @@ class InvoiceCorrectionPreview:
     gross: Money = field("The total including VAT.")
     vat_by_rate: list[QuotedVat] = field("The VAT by rate, highest rate first.")
     reduction: Money = field(
-        "By how much it is lower than what credit notes have left of the invoice, including VAT."
+        "How much lower the total is than that of the invoice minus its credit notes, including "
+        "VAT."
     )
-    paid: Money = field("What the payments of the invoice pay of it.")
-    open: Money = field("What is still to be paid.")
-    surplus: Money = field("What was paid too much, which is refunded or stays on the balance.")
+    paid: Money = field("The part that the payments of the invoice cover.")
+    open: Money = field("The amount still to be paid.")
+    surplus: Money = field("The overpaid amount, which is refunded or stays on the balance.")
 
 
 @strawberry.type(description="The result of `invoiceCorrect`.")
