@@ -87,8 +87,11 @@ async def take_effect(
     pending: Sequence[PurchaseChange],
     invoice: Invoice,
 ) -> None:
-    """Apply an immediate change whose invoice is issued. It takes the place of a scheduled one."""
-    await cancel_changes(tx, [each for each in pending if each.pk != change.pk])
+    """Apply an immediate change whose invoice is issued. It takes the place of a scheduled one,
+    except of a pause.
+    """
+    others = [each for each in pending if each.pk != change.pk]
+    await cancel_changes(tx, [each for each in others if each.kind is not PurchaseChangeKind.PAUSE])
     await apply_change(tx, purchase, change, invoice)
     await purchase.transition_to(tx, purchase.status)
     await notify(tx, purchase, change, ChangeNotice.APPLIED)

@@ -82,9 +82,10 @@ async def order_change(
     agreement: Agreement,
     key: str,
 ) -> OrderedChange:
-    """Order a change on the terms to which the customer agreed. A scheduled change replaces an
-    earlier one. A repeat of the key returns the same change in its current state. A payment of
-    another change that waits for the bank's confirmation is left for this one.
+    """Order a change on the terms to which the customer agreed. It replaces an earlier scheduled
+    one, except that an immediate change keeps a pause. A repeat of the key returns the same change
+    in its current state. A payment of another change that waits for the bank's confirmation is
+    canceled.
 
     Raises what `plan_change` raises, PRICE_CHANGED, PAYMENT_IN_PROGRESS, IDEMPOTENCY_MISMATCH,
     PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE.

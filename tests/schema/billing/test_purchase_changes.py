@@ -529,6 +529,15 @@ async def test_p3_6_a_pause_ends_by_itself_on_the_chosen_day(subscriber: Subscri
     assert await subjects() == ["Votre abonnement a repris"]
 
 
+async def test_an_upgrade_keeps_a_scheduled_pause(subscriber: Subscriber) -> None:
+    await subscriber.mutate("purchasePause")
+    upgraded = await subscriber.change(quantity=2)
+    assert upgraded["purchase"]["quantity"] == 2
+    assert upgraded["purchase"]["pendingChange"]["kind"] == "PAUSE"
+    await subscriber.go_to(date(2027, 2, 28))
+    assert (await subscriber.purchase()).status is PurchaseStatus.PAUSED
+
+
 async def test_those_who_pay_by_transfer_resume_with_an_invoice_that_is_due(
     subscriber: Subscriber,
 ) -> None:
@@ -572,7 +581,9 @@ async def test_a_paused_purchase_that_is_canceled_ends_at_once(subscriber: Subsc
     assert codes(again) == ["TRANSITION_ILLEGAL"]
 
 
-async def test_a_canceled_pause_leaves_the_confirmation_of_its_end(subscriber: Subscriber) -> None:
+async def test_a_payment_that_resumes_a_purchase_is_canceled_with_it(
+    subscriber: Subscriber,
+) -> None:
     await subscriber.mutate("purchasePause")
     await subscriber.go_to(date(2027, 3, 5))
     await subscriber.use_method("pm_sandbox_confirmation")
