@@ -11,6 +11,7 @@ All functions except `use_balance` run in a transaction that has locked the acco
 from collections.abc import Sequence
 
 from billing import settlement
+from billing.gateways.gateway import MIN_CHARGE_CENTS
 from billing.invoicing import InvoiceDraft
 from models.action import Action, Transaction
 from models.billing.payment import Payment, PaymentStatus
@@ -27,12 +28,16 @@ FROM payment WHERE payment.account_id = ? AND payment.status = ? ORDER BY paymen
 async def shares_for(
     tx: Transaction, account_id: int, cents: int, *, paid_by: Payment | None = None
 ) -> list[tuple[int, int]]:
-    """What the balance pays of an amount: payments by key, each with its share in cents. `paid_by`
-    is a payment that pays another part of the same invoice.
+    """What the balance pays of an amount: payments by key, each with its share in cents. It leaves
+    nothing, or what a provider can charge. `paid_by` is a payment that pays another part of the
+    same invoice.
     """
     left = await _left(tx, account_id, except_id=paid_by.pk if paid_by else None)
     available = sum(share for _, share in left) - await _reserved_cents(tx, account_id)
-    return _take(left, min(cents, available))
+    share = min(cents, available)
+    if 0 < cents - share < MIN_CHARGE_CENTS:
+        share = cents - MIN_CHARGE_CENTS
+    return _take(left, share)
 
 
 async def use_balance(action: Action, account_id: int) -> None:

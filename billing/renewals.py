@@ -36,7 +36,6 @@ from billing.checkout import (
     refresh,
 )
 from billing.collection import issue
-from billing.gateways.gateway import MIN_CHARGE_CENTS
 from billing.invoicing import InvoiceDraft, prepare
 from billing.payment_methods import chargeable_method
 from billing.quotes import quote_next_period
@@ -194,8 +193,6 @@ async def _claim_period(
     draft = await _prepare_renewal(tx, services, account, purchase, bank)
     balance = await shares_for(tx, account.pk, draft.gross_cents)
     charged_cents = draft.gross_cents - sum(cents for _, cents in balance)
-    if method and charged_cents:  # of a smaller rest, more of the balance stays for the next period
-        charged_cents = max(charged_cents, min(MIN_CHARGE_CENTS, draft.gross_cents))
     if is_trial and method is None and charged_cents:
         await end_trial(tx, purchase)
         return None
