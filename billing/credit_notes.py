@@ -423,11 +423,12 @@ async def issue_credit_note(
     prepared: PreparedCredit,
 ) -> Invoice:
     """Issue a prepared credit note, whose invoice is locked by `lock_for_credit`, and settle the
-    invoice with it. If another credit note was issued since, it is built again.
+    invoice with it. If another credit note was issued since, it is built again. Raises
+    NOT_CREDITABLE when a corrective invoice was.
     """
     invoice, draft = prepared.invoice, prepared.draft
     rest = await remainder(invoice, tx.db)
-    if rest.count != prepared.count:
+    if rest.is_replaced or rest.count != prepared.count:
         draft = await _draft(seller, tx.action, request, rest, trial=False, db=tx.db)
     require_limit(actor, invoice.gross_cents - rest.gross_cents + draft.gross_cents)
     receivable = await Receivable.get(invoice_id=invoice.pk, using_db=tx.db)

@@ -17,7 +17,13 @@ from billing.corrections import (
     build_correction,
     correct_invoice,
 )
-from billing.credit_notes import CreditRequest, credit_invoice
+from billing.credit_notes import (
+    CreditRequest,
+    credit_invoice,
+    issue_credit_note,
+    lock_for_credit,
+    prepare_credit,
+)
 from billing.document_requests import render_due
 from billing.documents.checks import check_facts
 from billing.documents.facts import InvoiceFacts
@@ -77,6 +83,20 @@ async def correct(
 
 async def assert_books_agree() -> None:
     assert (await reconciliation()).errors == ()
+
+
+async def test_a_credit_note_that_was_prepared_before_a_correction_is_refused(
+    shop: Shop, action: Action
+) -> None:
+    await shop.buy(action, "1")
+    invoice, actor = await Invoice.get(), await operator(action)
+    request = CreditRequest(invoice.pk, "Geste", RefundDestination.BALANCE)
+    prepared = await prepare_credit(shop.services.seller, action, request)
+    await correct(shop, action, actor, await request_for(invoice, order_number="PO 99"))
+    async with action.transaction() as tx:
+        purchases = await lock_for_credit(tx, invoice)
+        with pytest.raises(Refusal, match="NOT_CREDITABLE"):
+            await issue_credit_note(tx, shop.services.seller, actor, purchases, request, prepared)
 
 
 async def test_p2_4_another_wording_and_order_number_replace_a_paid_invoice(
