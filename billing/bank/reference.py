@@ -33,11 +33,6 @@ def payment_reference(invoice_number: str) -> str:
     return reference
 
 
-def printed_reference(reference: str) -> str:
-    """The reference in groups of four, as people type it."""
-    return str(stdnum.iso11649.format(reference))
-
-
 def references_in(*texts: str) -> tuple[str, ...]:
     """The references of our invoices in texts of a payer, without repetitions, in their order.
 

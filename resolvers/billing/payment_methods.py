@@ -22,7 +22,7 @@ from resolvers.billing.inputs import (
 from resolvers.billing.payments import declined_message
 from resolvers.context import Context, Info
 from resolvers.ids import load_visible
-from resolvers.rows import RowByForeignKey, RowsByParent
+from resolvers.rows import RowsByParent
 
 TOKEN_LENGTH = 255
 
@@ -130,8 +130,3 @@ def account_payment_methods(context: Context, parents: Sequence[Account]) -> Row
     """
     methods = PaymentMethod.visible_to(context.viewer).exclude(status=PaymentMethodStatus.REMOVED)
     return RowsByParent(parents, methods, "account_id", "id")
-
-
-def methods_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
-    """The method of each payment or purchase, if the viewer may see it."""
-    return RowByForeignKey(parents, "payment_method_id", PaymentMethod.visible_to(context.viewer))

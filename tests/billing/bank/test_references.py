@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from billing.bank.reference import (
     invoice_numbers_in,
     payment_reference,
-    printed_reference,
     references_in,
 )
 
@@ -30,7 +29,6 @@ def test_a_reference_is_valid_and_unique_to_its_invoice(number: str) -> None:
 
 def test_the_reference_of_an_invoice() -> None:
     assert payment_reference("FA-2026-000042") == "RF84FA2026000042"
-    assert printed_reference("RF84FA2026000042") == "RF84 FA20 2600 0042"
     with pytest.raises(ValueError, match="FA"):
         payment_reference(f"FA-2026-{10**20}")
 
