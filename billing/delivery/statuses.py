@@ -162,6 +162,8 @@ async def _fail_report(flow: Flow) -> bool:
     updated_count = await CollectionReport.filter(
         flow_id=flow.flow_id, state=DeliveryState.SENT
     ).update(state=DeliveryState.FAILED, error=flow.reason_code or "Error")
+    if updated_count:
+        log.error("collection_report.refused", flow=flow.flow_id, error=flow.reason_code or "Error")
     return updated_count > 0
 
 
