@@ -567,7 +567,8 @@ async def _handle_outcome(
     elif payment.status in (PaymentStatus.DECLINED, PaymentStatus.CANCELED):
         await _await_other_payment(tx, purchase, payment)
     elif purchase and payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
-        await emails.send_payment_confirmation_needed(tx, buyer, payment.confirmation_url)
+        link = payment.confirmation_url
+        await emails.send_payment_confirmation_needed(tx, buyer, link, payment.amount)
 
 
 async def _await_other_payment(

@@ -72,7 +72,7 @@ async def handle_failed_collection(
     if payment.status is PaymentStatus.REQUIRES_ACTION:
         link = confirmation_link(signer, payment, tx.action.at)
         for user in await billing_contacts(tx, payment.account_id):
-            await emails.send_payment_confirmation_needed(tx, user, link)
+            await emails.send_payment_confirmation_needed(tx, user, link, payment.amount)
     elif payment.status is PaymentStatus.DECLINED and not is_renewal and payment.invoice_id:
         invoice = await Invoice.get(pk=payment.invoice_id, using_db=tx.db)
         receivable = await Receivable.get(invoice_id=invoice.pk, using_db=tx.db)

@@ -98,6 +98,7 @@ async def send_invoice_issued(
         credited_number=_original_number(invoice, DocumentType.CREDIT_NOTE),
         replaced_number=_original_number(invoice, DocumentType.CORRECTIVE_INVOICE),
         issued_on=issued_on,
+        due_on=day(invoice.due_on, user.locale),
         open_amount=open_amount,
         stop_link="",
     )
@@ -133,6 +134,7 @@ async def send_invoice_to_recipient(
         replaced_number=_original_number(invoice, DocumentType.CORRECTIVE_INVOICE),
         issued_on=day(invoice.issued_on, recipient.locale),
         company=_without_links(account.legal_name),
+        due_on=day(invoice.due_on, recipient.locale),
         open_amount=open_amount,
         stop_link=_page_url("invoices/stop", recipient_token),
     )
@@ -158,10 +160,12 @@ async def send_invoice_recipient(
 
 
 async def send_payment_confirmation_needed(
-    tx: Transaction, user: User, confirmation_url: str
+    tx: Transaction, user: User, confirmation_url: str, amount: Money
 ) -> Email:
-    """Ask a customer to confirm a payment on their bank's page."""
-    return await _store_for_user(tx, user, "payment_confirmation_needed", link=confirmation_url)
+    """Ask a customer to confirm a payment of this amount on their bank's page."""
+    return await _store_for_user(
+        tx, user, "payment_confirmation_needed", link=confirmation_url, amount=amount
+    )
 
 
 async def send_card_expires(tx: Transaction, user: User, method: PaymentMethod) -> Email:

@@ -121,7 +121,7 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "verification": [lambda tx, user: emails.send_verification(tx, user, "TOKEN-123")],
     "already_registered": [emails.send_already_registered],
     "payment_confirmation_needed": [
-        lambda tx, user: emails.send_payment_confirmation_needed(tx, user, BANK_URL)
+        lambda tx, user: emails.send_payment_confirmation_needed(tx, user, BANK_URL, Money(3_480))
     ],
     "invoice_unpaid": [
         lambda tx, user, declined=declined: emails.send_invoice_unpaid(  # type: ignore[misc]
@@ -380,6 +380,20 @@ async def test_p2_3_a_customer_can_confirm_a_payment_at_their_bank(
 ) -> None:
     [email] = await store_variants(action, zoe, locale, "payment_confirmation_needed")
     assert_link(email, BANK_URL)
+    assert Money(3_480).formatted(locale.value) in html_of(email)
+
+
+@in_each_language
+async def test_an_invoice_that_is_open_says_until_when_it_is_to_be_paid(
+    action: Action, zoe: User, invoice: Invoice, locale: Locale
+) -> None:
+    zoe.locale, invoice.due_on = locale, date(2026, 12, 24)
+    async with action.transaction() as tx:
+        unpaid = await emails.send_invoice_issued(tx, zoe, invoice, "TOKEN-123", Money(3_480))
+        paid = await emails.send_invoice_issued(tx, zoe, invoice, "TOKEN-123", Money(0))
+    day = {Locale.FR: "24 décembre 2026", Locale.EN: "24 December 2026"}[locale]
+    assert day in unpaid.text
+    assert day not in paid.text
 
 
 @pytest.mark.parametrize(
@@ -699,7 +713,9 @@ async def test_hostile_urls_and_tokens_stay_inside_their_attribute(
     action: Action, zoe: User
 ) -> None:
     async with action.transaction() as tx:
-        payment = await emails.send_payment_confirmation_needed(tx, zoe, 'https://x/"><script>')
+        payment = await emails.send_payment_confirmation_needed(
+            tx, zoe, 'https://x/"><script>', Money(3_480)
+        )
         reset = await emails.send_password_reset(tx, zoe, '"><b>')
     assert "<script" not in payment.html
     assert "<b>" not in reset.html
