@@ -124,7 +124,8 @@ class MovableClock:
         self.time += duration
 
 
-NewDataset = Callable[[str, str], None]
+FILLED = ("dataset", "demonstration_data")
+Fill = Callable[[str, str], None]
 
 
 class RecordingBus:
@@ -262,18 +263,22 @@ def database_copy(
     folder: Path,
     *,
     catalogue: bool = False,
-    dataset: bool = False,
+    fixture: str | None = None,
 ) -> Iterator[str]:
     """Yields the URL of a fresh, migrated database, optionally with the catalogue, or with the rows
-    of `dataset`. An SQLite file is created in `folder`.
+    of a fixture. An SQLite file is created in `folder`.
     """
-    content = "dataset" if dataset else "catalogue" if catalogue else "template"
+    if fixture:
+        template = _filled_template(request, kind, fixture)
+    elif kind == "sqlite":
+        template = request.getfixturevalue("sqlite_catalogue" if catalogue else "sqlite_template")
+    else:
+        template = request.getfixturevalue("postgres_catalogue") if catalogue else "template"
     if kind == "sqlite":
         path = folder / "camcha.sqlite3"
-        shutil.copy(request.getfixturevalue(f"sqlite_{content}"), path)
+        shutil.copy(template, path)
         yield f"sqlite://{path}"
         return
-    template = content if content == "template" else request.getfixturevalue(f"postgres_{content}")
     with postgres_copy(request.getfixturevalue("postgres"), template) as url:
         yield url
 
@@ -291,35 +296,38 @@ def postgres_copy(server: PostgresServer, template: str) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh, migrated database of each kind: for tests that request `dataset`, with
-    its rows.
+    """The URL of a fresh, migrated database of each kind. It has the rows of a fixture that the
+    test requests and that takes as long as most tests: `fill_...` stores them once.
     """
-    with database_copy(
-        request, request.param, tmp_path, dataset="dataset" in request.fixturenames
-    ) as url:
+    fixture = next((name for name in FILLED if name in request.fixturenames), None)
+    with database_copy(request, request.param, tmp_path, fixture=fixture) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def sqlite_dataset(
-    sqlite_template: Path, new_dataset: NewDataset, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A migrated SQLite file with the rows of `dataset`, to copy. Each worker has its own."""
-    path = tmp_path_factory.mktemp("dataset") / "camcha.sqlite3"
-    shutil.copy(sqlite_template, path)
-    new_dataset("sqlite", f"sqlite://{path}")
-    return path
-
-
-@pytest.fixture(scope="session")
-def postgres_dataset(postgres: PostgresServer, new_dataset: NewDataset) -> str:
-    """The name of a migrated database with the rows of `dataset`, to copy. Each worker has its
-    own.
+def filled_templates() -> dict[tuple[str, str], Any]:
+    """SQLite files and names of PostgreSQL databases, to copy, by their kind and the fixture whose
+    rows they have. Each worker has its own.
     """
-    name = f"dataset_{uuid.uuid4().hex}"
-    asyncio.run(_fetch(postgres, f"CREATE DATABASE {name} TEMPLATE template"))
-    new_dataset("postgres", postgres_url(postgres, name))
-    return name
+    return {}
+
+
+def _filled_template(request: pytest.FixtureRequest, kind: str, fixture: str) -> Any:
+    templates = request.getfixturevalue("filled_templates")
+    if (kind, fixture) not in templates:
+        fill: Fill = request.getfixturevalue(f"fill_{fixture}")
+        if kind == "sqlite":
+            folder = request.getfixturevalue("tmp_path_factory").mktemp(fixture)
+            template = folder / "camcha.sqlite3"
+            shutil.copy(request.getfixturevalue("sqlite_template"), template)
+            fill(kind, f"sqlite://{template}")
+        else:
+            server: PostgresServer = request.getfixturevalue("postgres")
+            template = f"{fixture}_{uuid.uuid4().hex}"
+            asyncio.run(_fetch(server, f"CREATE DATABASE {template} TEMPLATE template"))
+            fill(kind, postgres_url(server, template))
+        templates[kind, fixture] = template
+    return templates[kind, fixture]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

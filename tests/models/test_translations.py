@@ -26,6 +26,7 @@ from models.translations import (
     text,
 )
 from resolvers.enums import ERROR_CODES
+from tests.log_capture import production_logs
 
 FR, EN = Locale.FR, Locale.EN
 _COMMON_WORDS = (
@@ -237,7 +238,8 @@ def test_the_command_lists_the_problems(
     status: int,
 ) -> None:
     monkeypatch.setattr(extraction, "problems", lambda: problems)
-    assert cli.main(["messages", "--check"]) == status
+    with production_logs():  # the command configures them for the whole process
+        assert cli.main(["messages", "--check"]) == status
     assert capsys.readouterr().err == "".join(f"error: {problem}\n" for problem in problems)
 
 

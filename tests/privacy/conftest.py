@@ -1,5 +1,5 @@
 """The tests of erasure use the companies of the tests of schema/."""
 
-from tests.schema.conftest import dataset, engine, execute, new_dataset, price, services
+from tests.schema.conftest import dataset, engine, execute, fill_dataset, price, services
 
-__all__ = ["dataset", "engine", "execute", "new_dataset", "price", "services"]
+__all__ = ["dataset", "engine", "execute", "fill_dataset", "price", "services"]

@@ -512,7 +512,7 @@ _pickled_datasets: dict[str, bytes] = {}
 
 
 @pytest.fixture(scope="session")
-def new_dataset() -> Callable[[str, str], None]:
+def fill_dataset() -> Callable[[str, str], None]:
     """Stores the rows of `dataset` in the database of a kind with this URL. That takes as long as
     most tests, so it is done once, and each test gets a copy.
     """

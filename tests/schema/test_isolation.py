@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Company, Dataset, Execute
 
 GRAPH = schema._schema
-DEPTH = 4 if "CAMCHA_CASES" in os.environ else 3  # `bin/check --long` sets it
+DEPTH = 4 if "CAMCHA_CASES" in os.environ else 2  # `bin/check --long` sets it
 MAX_TOKENS = 1_900  # of a selection; a whole document may have 2,000
 ARGUMENTS = {
     "offer": 'slug: "essentiel"',

@@ -160,7 +160,7 @@ class Executor:
         )
 
 
-@examples(0.04, 1)
+@examples(0.025, 1)
 @given(data=st.data())
 async def test_queries_reveal_nothing_to_outsiders(
     data: st.DataObject,
@@ -222,7 +222,7 @@ async def test_every_type_by_every_id_reveals_nothing_to_outsiders(
             )
 
 
-@examples(0.04, 1)
+@examples(0.025, 1)
 @given(data=st.data())
 async def test_mutations_by_outsiders_change_none_of_her_rows(
     data: st.DataObject,

@@ -1,7 +1,8 @@
 """The demonstration's users can sign in as documented, and its history is consistent."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,7 @@ from models.billing.purchase_change import PurchaseChange
 from models.billing.refund import Refund, RefundStatus
 from models.clock import local_date
 from models.content.policy import Policy
+from models.database.connection import connect, disconnect
 from models.event import Event
 from models.identity.user import Staff, User
 from models.operations.email import Email
@@ -35,11 +37,12 @@ from operations.invoice_numbering import numbering_errors
 from seed import demonstration
 from seed.people import CUSTOMER, LATE, NEIGHBOUR, SUSPENDED, people
 from seed.policies import read_policies
+from tests.conftest import RecordingBus, new_clock
 from tests.people import create_user
 from tests.quick_auth import quick_auth
 
 if TYPE_CHECKING:
-    from tests.conftest import MovableClock, RecordingBus
+    from tests.conftest import MovableClock
 
 SELLER = Path(__file__).parents[2] / "billing" / "seller.toml"
 
@@ -56,15 +59,23 @@ def checkout_services(auth: AuthServices) -> CheckoutServices:
     return CheckoutServices(Sandbox("http://shop.example"), seller(SELLER), auth.signer)
 
 
+@pytest.fixture(scope="session")
+def fill_demonstration_data() -> Callable[[str, str], None]:
+    async def fill(_: str, url: str) -> None:
+        clock = new_clock()
+        auth = quick_auth(clock)
+        services = CheckoutServices(Sandbox("http://shop.example"), seller(SELLER), auth.signer)
+        await connect(url)
+        assert await demonstration.load(clock.now(), RecordingBus(), auth, services)
+        await disconnect()
+        auth.passwords.close()
+
+    return lambda kind, url: asyncio.run(fill(kind, url))
+
+
 @pytest.fixture
-async def demonstration_data(
-    db: str,
-    clock: "MovableClock",
-    bus: "RecordingBus",
-    auth: AuthServices,
-    checkout_services: CheckoutServices,
-) -> None:
-    assert await demonstration.load(clock.now(), bus, auth, checkout_services)
+def demonstration_data(db: str) -> None:
+    """The rows of the demonstration."""
 
 
 async def test_every_user_can_sign_in_as_documented(

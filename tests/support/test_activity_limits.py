@@ -22,7 +22,7 @@ from resolvers.context import Services
 from resolvers.ids import encode
 from settings import read_settings
 from tests.people import add_member, create_user, create_viewer, sign_up
-from tests.schema.conftest import dataset, engine, execute, new_dataset, price, services
+from tests.schema.conftest import dataset, engine, execute, fill_dataset, price, services
 from tests.story.server_fixtures import Client, Server
 from tests.uvicorn_thread import serve_in_thread
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.conftest import MovableClock
     from tests.schema.conftest import Dataset, Execute
 
-__all__ = ["dataset", "engine", "execute", "new_dataset", "price", "services"]
+__all__ = ["dataset", "engine", "execute", "fill_dataset", "price", "services"]
 
 OPEN = """mutation($input: TicketOpenInput!) { ticketOpen(input: $input) {
     ticket { id } userErrors { code } } }"""
