@@ -25,6 +25,7 @@ from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
 from billing.invoicing import InvoiceDraft, finalise, prepare
 from billing.promotions import (
     current_promotion,
+    keep_paid_terms,
     promotion_of,
     redeem_promotion,
     require_redeemable,
@@ -486,6 +487,8 @@ async def apply_outcome(
         purchase = purchases.get(payment.purchase_id or 0)
         if purchase and payment.purchase_change_id:
             await lock_pending_changes(tx, purchase)
+        if purchase and outcome.status is PaymentStatus.SUCCEEDED:
+            await _keep_paid_terms(tx, purchase, payment)
         payment = await tx.lock(Payment, payment.pk)
         is_late = payment.status in (PaymentStatus.CANCELED, PaymentStatus.EXPIRED)
         if payment.status.is_final and not is_late:
@@ -508,6 +511,13 @@ async def apply_outcome(
             await _handle_outcome(tx, signer, purchase, payment)
         await _announce_payment(tx, payment)
     return payment
+
+
+async def _keep_paid_terms(tx: Transaction, purchase: Purchase, payment: Payment) -> None:
+    """Let a purchase that starts have what its payment is for."""
+    if purchase.status in _PAYABLE and payment.invoice_draft:
+        draft = InvoiceDraft.from_json(payment.invoice_draft)
+        await keep_paid_terms(tx, purchase, draft.lines[0].data)
 
 
 async def _expire_or_wait(tx: Transaction, purchase: Purchase | None, payment: Payment) -> None:

@@ -130,8 +130,27 @@ async def redeem_promotion(tx: Transaction, purchase: Purchase) -> None:
         return
     promotion = await tx.lock(Promotion, purchase.promotion_id)
     price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
-    if not await require_redeemable(tx, promotion, purchase, price, "purchaseId"):
-        return
+    if await require_redeemable(tx, promotion, purchase, price, "purchaseId"):
+        await _store_redemption(tx, promotion, purchase)
+
+
+async def keep_paid_terms(tx: Transaction, purchase: Purchase, paid: Mapping[str, Any]) -> None:
+    """Give a locked draft the price and the code of the line that was paid. Both are others when
+    the customer left the payment, changed the draft, and paid nevertheless. The redemption counts
+    even if somebody else had the last one meanwhile: the discount was given.
+    """
+    promotion_id = paid.get("promotion")
+    promotion = await tx.lock(Promotion, promotion_id) if promotion_id else None
+    if purchase.promotion_id != promotion_id:
+        await purchase.release_promotion(tx)
+        set_promotion(purchase, promotion)
+    purchase.price_id = paid.get("price", purchase.price_id)
+    redemption = PromotionRedemption.filter(purchase_id=purchase.pk)
+    if promotion and not await redemption.using_db(tx.db).exists():
+        await _store_redemption(tx, promotion, purchase)
+
+
+async def _store_redemption(tx: Transaction, promotion: Promotion, purchase: Purchase) -> None:
     account = await Account.get(pk=purchase.account_id, using_db=tx.db)
     await PromotionRedemption.create(
         using_db=tx.db,

@@ -55,12 +55,12 @@ CodeArgument = Annotated[
 
 async def find_promotion(context: Context, code: str, *field: str) -> Promotion:
     """The promotion with a code that a buyer entered. Raises PROMOTION_UNKNOWN at a field, and
-    Throttled after many codes that don't exist.
+    Throttled after many codes that don't exist or aren't valid yet: nobody can tell these apart.
     """
     key = throttle.key(throttle.PROMOTION_CODE, context.account.pk)
     await context.services.auth.throttle.attempt(key)
     promotion = await Promotion.get_or_none(code=folded_code(code))
-    if promotion is None:
+    if promotion is None or promotion.valid_from > context.action().at:
         raise Refusal(BillingErrorCode.PROMOTION_UNKNOWN, *field)
     await context.services.auth.throttle.undo_attempt(key)
     return promotion

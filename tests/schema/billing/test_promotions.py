@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from billing.checkout import CheckoutServices
+from billing.checkout import CheckoutServices, reconcile
 from billing.renewals import bill_due_periods
 from models.action import Action
 from models.billing.billing_period import BillingItem, BillingItemKind
@@ -190,16 +190,18 @@ async def test_each_obstacle_is_one_error_in_the_viewers_language(
     assert codes(again) == [("PROMOTION_REDEEMED", "promotionCode")]
 
 
+@pytest.mark.parametrize("is_planned", [False, True])
 async def test_guessing_codes_is_throttled(
-    execute: "Execute", operator: Viewer, dataset: "Dataset", price: Price
+    execute: "Execute", operator: Viewer, dataset: "Dataset", price: Price, is_planned: bool
 ) -> None:
     await create_code(execute, operator)
+    await create_code(execute, operator, "SPRING", validFrom="2027-03-01")
     owner, values = dataset.paul.owner, {"price": encode("Price", price.pk)}
     for _ in range(15):  # what exists isn't a guess
         assert "errors" not in await execute(owner, QUOTE, **values, code="LAUNCH20")
     answers = [
-        (await execute(owner, QUOTE, **values, code=f"GUESS{n}"))["errors"][0]["extensions"]["code"]
-        for n in range(14)
+        (await execute(owner, QUOTE, **values, code=guess))["errors"][0]["extensions"]["code"]
+        for guess in (["SPRING"] * 14 if is_planned else [f"GUESS{n}" for n in range(14)])
     ]
     assert answers[0] == "PROMOTION_UNKNOWN"
     assert answers[-1] == "RATE_LIMITED"
@@ -281,6 +283,45 @@ async def test_a_draft_that_has_redeemed_its_code_is_repriced_with_it(
     assert repriced["purchase"]["discount"] == {"code": "LAUNCH20", "periodsLeft": None}
     paid = await pay(execute, owner, purchase, idempotencyKey="again", expectedGrossCents=2_784)
     assert paid["purchase"]["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(("former", "later"), [("LAUNCH20", None), (None, "LAUNCH20")])
+async def test_a_purchase_has_the_code_with_which_it_was_paid(
+    execute: "Execute",
+    operator: Viewer,
+    dataset: "Dataset",
+    price: Price,
+    services: Services,
+    clock: "MovableClock",
+    action: Action,
+    former: str | None,
+    later: str | None,
+) -> None:
+    await create_code(execute, operator, maxRedemptions=1, periods=3)
+    owner = dataset.paul.owner
+    code = {"promotionCode": former} if former else {}
+    purchase = await confirmed(execute, owner, price.pk, **code)
+    await pay(execute, owner, purchase, paymentMethod="pm_sandbox_confirmation")
+    payment = await Payment.get(purchase_id=key_of(Purchase, purchase))
+    canceled = {"paymentId": encode("Payment", payment.pk)}
+    await mutate(execute, owner, "paymentCancel", "payment { status }", **canceled)
+    applied = {"purchaseId": purchase, "promotionCode": later}
+    await mutate(execute, owner, "purchaseApplyPromotion", PURCHASE, **applied)
+    # The customer approves the former payment at the bank nevertheless.
+    await services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
+    clock.advance(timedelta(hours=1))
+    await reconcile(replace(action, at=clock.time), services.checkout)
+    bought = await Purchase.get(pk=key_of(Purchase, purchase))
+    assert (bought.status, bought.promotion_periods_left) == ("ACTIVE", 2 if former else None)
+    assert (await Invoice.get(purchase_id=bought.pk)).gross_cents == (2_784 if former else 3_480)
+    assert await PromotionRedemption.all().count() == (1 if former else 0)
+    # The code has no redemption left, or still has it.
+    other = dataset.marie.owner
+    price_and_code = {"priceId": encode("Price", price.pk), "promotionCode": "LAUNCH20"}
+    draft = {**price_and_code, "idempotencyKey": "other"}
+    asked = await mutate(execute, other, "purchaseDraft", PURCHASE, **draft)
+    expected = [("PROMOTION_EXHAUSTED", "promotionCode")] if former else []
+    assert codes(asked) == expected
 
 
 async def test_a_free_purchase_starts_without_a_payment_and_renews_with_invoices_of_zero(
