@@ -19,6 +19,7 @@ from billing import settlement
 from billing.checkout import CheckoutServices
 from billing.credit_notes import (
     Remainder,
+    first_of_chain,
     lock_for_credit,
     release,
     remainder,
@@ -366,7 +367,7 @@ async def _issue(
     if correction.is_based_on(built):
         correction = built
     invoice, draft = correction.rest.invoice, correction.draft
-    first = await _first_of_chain(tx, invoice)
+    first = await first_of_chain(tx, invoice)
     require_limit(actor, first.gross_cents - draft.gross_cents)
     if correction.surplus_cents and request.refund is RefundDestination.NONE:
         raise Refusal(BillingErrorCode.REFUND_REQUIRED, "input", "refund")
@@ -391,13 +392,6 @@ async def _issue(
         refund=request.refund.value,
     )
     return corrective
-
-
-async def _first_of_chain(tx: Transaction, invoice: Invoice) -> Invoice:
-    """The invoice that was issued first, before any correction: limits apply to all of them."""
-    while invoice.type is DocumentType.CORRECTIVE_INVOICE:
-        invoice = await Invoice.get(pk=invoice.original_id, using_db=tx.db)
-    return invoice
 
 
 async def _store_buyer(tx: Transaction, draft: InvoiceDraft, invoice: Invoice) -> InvoiceDraft:

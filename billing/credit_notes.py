@@ -430,7 +430,8 @@ async def issue_credit_note(
     rest = await remainder(invoice, tx.db)
     if rest.is_replaced or rest.count != prepared.count:
         draft = await _draft(seller, tx.action, request, rest, trial=False, db=tx.db)
-    require_limit(actor, invoice.gross_cents - rest.gross_cents + draft.gross_cents)
+    first = await first_of_chain(tx, invoice)
+    require_limit(actor, first.gross_cents - rest.gross_cents + draft.gross_cents)
     receivable = await Receivable.get(invoice_id=invoice.pk, using_db=tx.db)
     paid_cents = max(draft.gross_cents - receivable.open_cents, 0)
     if paid_cents and request.refund is RefundDestination.NONE:
@@ -459,6 +460,13 @@ def require_limit(actor: User, gross_cents: int) -> None:
     limit = LIMITS.get(actor.staff, 0) if actor.staff else 0
     if limit is not None and gross_cents > limit:
         raise Refusal(BillingErrorCode.CREDIT_LIMIT_EXCEEDED, "input", limit=limit // 100)
+
+
+async def first_of_chain(tx: Transaction, invoice: Invoice) -> Invoice:
+    """The invoice that was issued first, before any correction: limits apply to all of them."""
+    while invoice.type is DocumentType.CORRECTIVE_INVOICE:
+        invoice = await Invoice.get(pk=invoice.original_id, using_db=tx.db)
+    return invoice
 
 
 async def release(tx: Transaction, invoice: Invoice, cents: int) -> list[tuple[Payment, int]]:

@@ -370,6 +370,10 @@ async def test_a_role_corrects_within_its_limit(shop: Shop, action: Action) -> N
     request = await request_for(corrective, quantity=4, refund=refund)
     with pytest.raises(Refusal, match=BillingErrorCode.CREDIT_LIMIT_EXCEEDED):
         await correct(shop, action, agent, request, "again")
+    # So has a credit note of the corrective invoice.
+    credit = CreditRequest(corrective.pk, "Geste", refund, gross_cents=10_000)
+    with pytest.raises(Refusal, match=BillingErrorCode.CREDIT_LIMIT_EXCEEDED):
+        await credit_invoice(action, shop.services, agent, credit, "credit")
 
 
 async def test_two_corrections_at_once_replace_the_invoice_once(shop: Shop, action: Action) -> None:
