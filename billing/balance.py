@@ -50,7 +50,8 @@ async def use_balance(action: Action, account_id: int) -> None:
 
 async def pay_open_invoices(tx: Transaction, account_id: int) -> bool:
     """Use the balance for what is open and isn't being charged at this moment, the oldest due date
-    first. Returns whether it paid anything.
+    first. It leaves nothing of an invoice, or what a provider can charge. Returns whether it paid
+    anything.
     """
     charged = Payment.filter(
         account_id=account_id, status=PaymentStatus.PROCESSING, invoice_id__not_isnull=True
@@ -61,7 +62,10 @@ async def pay_open_invoices(tx: Transaction, account_id: int) -> bool:
     has_paid = False
     for payment_id, cents in _take(left, available):
         payment = await Payment.get(pk=payment_id, using_db=tx.db)
-        has_paid |= bool(await settlement.allocate(tx, payment, cents, except_ids=charged_ids))
+        allocations = await settlement.allocate(
+            tx, payment, cents, except_ids=charged_ids, least_rest=MIN_CHARGE_CENTS
+        )
+        has_paid |= bool(allocations)
     return has_paid
 
 

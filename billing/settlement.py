@@ -63,9 +63,10 @@ async def allocate(
     invoices: Targets | None = None,
     *,
     except_ids: Collection[int] = (),
+    least_rest: int = 0,
 ) -> list[Allocation]:
     """Allocate an amount in cents of a payment, as `apply_payment` does, except to the invoices
-    with these keys.
+    with these keys. Of each invoice it leaves nothing, or `least_rest` or more.
     """
     receivables = [
         receivable
@@ -78,6 +79,8 @@ async def allocate(
     for receivable in receivables:
         limit = limits.get(receivable.invoice_id)
         cents = min(left, receivable.open_cents, receivable.open_cents if limit is None else limit)
+        if 0 < receivable.open_cents - cents < least_rest:
+            cents = receivable.open_cents - least_rest
         if cents > 0:
             allocations.append(await _allocate(tx, receivable, payment, cents))
             left -= cents

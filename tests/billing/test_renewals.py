@@ -488,6 +488,19 @@ async def test_a_balance_leaves_an_amount_that_providers_accept(
     assert sum(cents for _, cents in shares) == 30  # stays for the next one
 
 
+async def test_a_balance_leaves_an_amount_that_can_be_charged_again_after_a_decline(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    await pay_ahead(purchase, action, 3_460)
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due + timedelta(days=1))
+    invoice = await Invoice.get(issued_on=due)
+    assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == 50
+    attempts = Payment.filter(is_off_session=True).order_by("id")
+    assert [payment.amount_cents for payment in await attempts] == [50, 50]
+
+
 async def test_what_the_balance_doesn_t_cover_is_open_when_the_card_is_declined(
     purchase: Purchase, action: Action, services: CheckoutServices
 ) -> None:
