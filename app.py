@@ -103,6 +103,7 @@ def create_app(
         customer_space=customer_space(settings.front_url, settings.front_paths),
         return_urls=settings.return_urls,
         platform=configured_platform(settings.invoice_platform),
+        paypal=settings.paypal_gateway(),
     )
     return Application(settings, services).app()
 
@@ -411,7 +412,8 @@ class Application:
             timetable.cancel()
             with suppress(asyncio.CancelledError):
                 await timetable
-            await self.services.gateway.close()
+            for gateway in self.services.checkout.gateways:
+                await gateway.close()
             self.services.auth.passwords.close()
             await self.services.auth.throttle.close()
             await disconnect()

@@ -135,6 +135,13 @@ def _examples(settings: Settings) -> Iterator[tuple[str, str, str]]:
             "Stripe is in test mode: anyone can buy without paying.",
             "Set CAMCHA_STRIPE_KEY to a live key, and remove CAMCHA_STRIPE_URL.",
         )
+    if settings.paypal and not settings.paypal.is_live:
+        yield (
+            "payments",
+            "PayPal is in test mode: anyone can buy without paying.",
+            "Set CAMCHA_PAYPAL_CLIENT_ID and CAMCHA_PAYPAL_CLIENT_SECRET to those of a live app, "
+            "and remove CAMCHA_PAYPAL_URL.",
+        )
     if settings.mail_url.startswith("file:"):
         yield (
             "mail",

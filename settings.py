@@ -20,8 +20,14 @@ from auth.passwords.breaches import expected_breaches_url
 from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import expected_redis_url
 from billing.delivery.platform import PlatformOptions
-from billing.gateways.configured import StripeOptions, configured_gateway
-from billing.gateways.gateway import Gateway
+from billing.gateways.configured import (
+    PaypalOptions,
+    StripeOptions,
+    configured_gateway,
+    configured_paypal,
+)
+from billing.gateways.gateway import ChargeGateway, Gateway
+from billing.gateways.paypal import API_URL as PAYPAL_URL
 from billing.return_urls import ReturnUrls, return_url_errors
 from billing.seller import seller, seller_errors
 from mail.customer_space import customer_space_errors
@@ -111,6 +117,7 @@ class Settings:
     vat_service: str | None
     seller: Path
     stripe: StripeOptions | None  # without it, payments are made in the sandbox
+    paypal: PaypalOptions | None  # beside the other provider
     invoice_platform: PlatformOptions | None  # without it, invoices are delivered by email only
     return_urls: ReturnUrls
     policies: Path
@@ -128,8 +135,17 @@ class Settings:
     def gateway(self, clock: Clock) -> Gateway:
         """The payment provider: Stripe when it is configured, otherwise the sandbox."""
         return configured_gateway(
-            self.stripe, self.base_url, self.front_url or self.base_url, clock, self.secret_key
+            self.stripe, self.base_url, self._return_url, clock, self.secret_key
         )
+
+    def paypal_gateway(self) -> ChargeGateway | None:
+        """PayPal, None when it isn't offered."""
+        return configured_paypal(self.paypal, self._return_url)
+
+    @property
+    def _return_url(self) -> str:
+        """Where customers return to when a client names no page."""
+        return self.front_url or self.base_url
 
 
 def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:
@@ -164,6 +180,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         vat_service=environ.get("CAMCHA_VAT_SERVICE") or None,
         seller=Path(environ.get("CAMCHA_SELLER") or PACKAGED_SELLER),
         stripe=_stripe(environ),
+        paypal=_paypal(environ),
         invoice_platform=_invoice_platform(environ),
         return_urls=_return_urls(environ, base_url),
         policies=Path(environ.get("CAMCHA_POLICIES") or PACKAGED_POLICIES),
@@ -203,6 +220,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *(error for name in sorted(settings.hosts) for error in _host_errors(name)),
         *_seller_errors(settings.seller),
         *(settings.stripe.errors if settings.stripe else []),
+        *(settings.paypal.errors if settings.paypal else []),
         *(settings.invoice_platform.errors if settings.invoice_platform else []),
         *return_url_errors(environ.get("CAMCHA_RETURN_URLS", "").replace(",", " ").split()),
         *_policies_errors(settings.policies / "versions.toml"),
@@ -244,6 +262,9 @@ VARIABLES = {
     "CAMCHA_STRIPE_KEY",
     "CAMCHA_STRIPE_WEBHOOK_SECRET",
     "CAMCHA_STRIPE_URL",
+    "CAMCHA_PAYPAL_CLIENT_ID",
+    "CAMCHA_PAYPAL_CLIENT_SECRET",
+    "CAMCHA_PAYPAL_URL",
     "CAMCHA_INVOICE_PLATFORM_URL",
     "CAMCHA_INVOICE_PLATFORM_TOKEN_URL",
     "CAMCHA_INVOICE_PLATFORM_CLIENT_ID",
@@ -374,6 +395,15 @@ def _stripe(environ: Mapping[str, str]) -> StripeOptions | None:
     names = ("CAMCHA_STRIPE_KEY", "CAMCHA_STRIPE_WEBHOOK_SECRET", "CAMCHA_STRIPE_URL")
     key, secret, url = (environ.get(name) or "" for name in names)
     return StripeOptions(key, secret, url or None) if key or secret or url else None
+
+
+def _paypal(environ: Mapping[str, str]) -> PaypalOptions | None:
+    """The settings of PayPal, None when none of them is set."""
+    names = ("CLIENT_ID", "CLIENT_SECRET", "URL")
+    client_id, secret, url = (environ.get(f"CAMCHA_PAYPAL_{name}") or "" for name in names)
+    if not (client_id or secret or url):
+        return None
+    return PaypalOptions(client_id, secret, url or PAYPAL_URL)
 
 
 def _invoice_platform(environ: Mapping[str, str]) -> PlatformOptions | None:

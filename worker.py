@@ -129,7 +129,9 @@ def jobs(
         Job(
             "refunds",
             15,
-            lambda: refund_pending(Action(None, clock.now(), services.hub), services.gateway),
+            lambda: refund_pending(
+                Action(None, clock.now(), services.hub), *checkout_services.gateways
+            ),
         ),
         Job(
             "documents",

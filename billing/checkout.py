@@ -6,6 +6,7 @@ between, `reconcile` calls the provider again with the same key and applies the 
 twice, and no one pays for nothing.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +22,13 @@ from billing.changes.applying import (
     lock_pending_changes,
 )
 from billing.collection import handle_failed_collection, issue_renewal
-from billing.gateways.gateway import Gateway, GatewayUnavailable, Outcome
+from billing.gateways.gateway import (
+    PAYPAL,
+    ChargeGateway,
+    Gateway,
+    GatewayUnavailable,
+    Outcome,
+)
 from billing.invoicing import InvoiceDraft, finalise, prepare
 from billing.promotions import (
     current_promotion,
@@ -74,13 +81,32 @@ _PAYABLE = (PurchaseStatus.BILLING_CONFIRMED, PurchaseStatus.PAYMENT_PENDING)
 
 @dataclass(frozen=True)
 class CheckoutServices:
-    """The services that checkout needs: the payment provider, the seller, and the signer of
-    download links.
+    """The services that checkout needs: the payment provider, the seller, the signer of download
+    links, and PayPal, None when it isn't offered.
     """
 
     gateway: Gateway
     seller: Seller
     signer: Signer
+    paypal: ChargeGateway | None = None
+
+    @property
+    def gateways(self) -> tuple[ChargeGateway, ...]:
+        """All payment providers."""
+        return (self.gateway, self.paypal) if self.paypal else (self.gateway,)
+
+    def gateway_for(self, token: str) -> ChargeGateway:
+        """The provider of a token."""
+        return self.paypal if self.paypal and token == PAYPAL else self.gateway
+
+    def gateway_of(self, payment: Payment) -> ChargeGateway:
+        """The provider of a payment. Raises GatewayUnavailable when it isn't configured any
+        more.
+        """
+        for gateway in self.gateways:
+            if gateway.name == payment.provider:
+                return gateway
+        raise GatewayUnavailable
 
 
 async def draft(
@@ -201,9 +227,8 @@ async def pay(
     """
     draft = await prepare_first_invoice(action, services, purchase)
     means = Means.of(method, return_url)
-    payment = await _create_payment(
-        action, services.gateway, purchase, draft, means, key, expected_cents
-    )
+    gateway = services.gateway_for(means.token)
+    payment = await _create_payment(action, gateway, purchase, draft, means, key, expected_cents)
     return await charge_new(action, services, payment)
 
 
@@ -230,7 +255,12 @@ class Means:
         return f"method:{self.saved.pk}" if self.saved else self.token
 
     async def store_payment(
-        self, tx: Transaction, gateway: Gateway, account_id: int, cents: int, **references: Any
+        self,
+        tx: Transaction,
+        gateway: ChargeGateway,
+        account_id: int,
+        cents: int,
+        **references: Any,
     ) -> Payment:
         """Store a payment that the customer makes now. Raises NOT_ACTIVE for a saved method that
         can't be charged.
@@ -243,7 +273,7 @@ class Means:
             amount_cents=cents,
             method=self.token,
             payment_method=self.saved,
-            kind=self.saved.kind if self.saved else PaymentKind.CARD,
+            kind=self.saved.kind if self.saved else _kind_of_tokens(gateway),
             provider=gateway.name,
             return_url=self.return_url,
             created_at=tx.action.at,
@@ -251,6 +281,10 @@ class Means:
             next_check_at=tx.action.at + RECONCILE_DELAY,
             **references,
         )
+
+
+def _kind_of_tokens(gateway: ChargeGateway) -> PaymentKind:
+    return PaymentKind.WALLET if gateway.name == PAYPAL else PaymentKind.CARD
 
 
 async def charge_new(action: Action, services: CheckoutServices, payment: Payment) -> Payment:
@@ -314,7 +348,7 @@ async def prepare_first_invoice(
 
 async def _create_payment(
     action: Action,
-    gateway: Gateway,
+    gateway: ChargeGateway,
     purchase: Purchase,
     draft: InvoiceDraft | None,
     means: Means,
@@ -424,7 +458,7 @@ async def refresh(action: Action, services: CheckoutServices, payment: Payment) 
         return payment
     await _ensure_draft(action, services, payment)
     try:
-        outcome = await _query_charge(services.gateway, payment)
+        outcome = await _query_charge(services.gateway_of(payment), payment)
     except GatewayUnavailable:
         raise Refusal(BillingErrorCode.PAYMENT_UNAVAILABLE, "input") from None
     return await apply_outcome(action, services.signer, payment, outcome)
@@ -441,7 +475,7 @@ async def _ensure_draft(action: Action, services: CheckoutServices, payment: Pay
         )
 
 
-async def _query_charge(gateway: Gateway, payment: Payment) -> Outcome:
+async def _query_charge(gateway: ChargeGateway, payment: Payment) -> Outcome:
     key = f"camcha-payment-{payment.pk}"
     try:
         found = await gateway.find(key, payment.provider_reference)
@@ -451,12 +485,16 @@ async def _query_charge(gateway: Gateway, payment: Payment) -> Outcome:
             return Outcome(
                 PaymentStatus.DECLINED, payment.provider_reference or f"none-{payment.pk}"
             )
+        if found and found.is_approved:
+            # Unless the customer has chosen another means since the payment was read.
+            is_waiting = await Payment.filter(pk=payment.pk, status=payment.status).exists()
+            return await gateway.capture(found.reference) if is_waiting else found
         return found or await _charge(gateway, key, payment)
     except ValueError:
         return Outcome(PaymentStatus.DECLINED, f"refused-{payment.pk}", decline_code=UNKNOWN_METHOD)
 
 
-async def _charge(gateway: Gateway, key: str, payment: Payment) -> Outcome:
+async def _charge(gateway: ChargeGateway, key: str, payment: Payment) -> Outcome:
     """Charge a payment. A repeat has the same arguments, because the provider refuses others under
     the same key.
     """
@@ -576,6 +614,8 @@ async def _handle_outcome(
         await handle_failed_collection(tx, signer, purchase, payment)
     elif payment.status in (PaymentStatus.DECLINED, PaymentStatus.CANCELED):
         await _await_other_payment(tx, purchase, payment)
+    elif payment.provider == PAYPAL:  # a page that the customer chose just now, not their bank's
+        return
     elif purchase and payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
         link = payment.confirmation_url
         await emails.send_payment_confirmation_needed(tx, buyer, link, payment.amount)
@@ -616,14 +656,22 @@ async def reconcile(action: Action, services: CheckoutServices) -> int:
     many changed. A payment is asked about, less and less often, until the provider's answer is
     final: nothing that was charged stays unapplied.
 
-    A payment that can't be settled doesn't delay the others.
+    A payment that can't be settled doesn't delay the others, nor one provider another.
     """
+    return sum(
+        await asyncio.gather(
+            *(_reconcile(action, services, gateway) for gateway in services.gateways)
+        )
+    )
+
+
+async def _reconcile(action: Action, services: CheckoutServices, gateway: ChargeGateway) -> int:
     # A payment that is newer than the current time was created before the clock was set back.
     is_due = Q(next_check_at__lte=action.at) | Q(
         next_check_at__not_isnull=True, created_at__gt=action.at + RECONCILE_DELAY
     )
     payments = (
-        Payment.filter(is_due, provider=services.gateway.name)
+        Payment.filter(is_due, provider=gateway.name)
         .order_by("next_check_at", "id")
         .limit(_BATCH_SIZE)
     )

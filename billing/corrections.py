@@ -348,7 +348,7 @@ async def correct_invoice(
             if accepted:
                 await settle_by_correction(tx, actor, accepted, invoice, corrective)
             await store_result(tx, owner, OPERATION, key, corrective.pk)
-    await refund_pending(action, services.gateway, credit_note_id=corrective.pk)
+    await refund_pending(action, *services.gateways, credit_note_id=corrective.pk)
     return corrective
 
 

@@ -339,7 +339,7 @@ async def credit_invoice(
                 tx, services.seller, actor, purchases, request, prepared
             )
             await store_result(tx, owner, OPERATION, key, credit_note.pk)
-    await refund_pending(action, services.gateway, credit_note_id=credit_note.pk)
+    await refund_pending(action, *services.gateways, credit_note_id=credit_note.pk)
     return credit_note
 
 

@@ -169,7 +169,7 @@ async def accept_dispute(
             )
             await store_result(tx, owner, operation, key, dispute.pk)
     dispute = await Dispute.get(pk=dispute.pk)
-    await refund_pending(action, services.gateway, credit_note_id=dispute.credit_note_id)
+    await refund_pending(action, *services.gateways, credit_note_id=dispute.credit_note_id)
     return dispute
 
 

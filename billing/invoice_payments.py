@@ -2,7 +2,7 @@
 
 from billing.balance import use_balance
 from billing.checkout import CheckoutServices, Means, charge_new, end_payment
-from billing.gateways.gateway import Gateway
+from billing.gateways.gateway import ChargeGateway
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
@@ -32,12 +32,13 @@ async def pay_invoice(
     """
     await use_balance(action, invoice.account_id)
     means = Means.of(method, return_url)
-    payment = await _create_payment(action, services.gateway, invoice, means, key)
+    gateway = services.gateway_for(means.token)
+    payment = await _create_payment(action, gateway, invoice, means, key)
     return await charge_new(action, services, payment)
 
 
 async def _create_payment(
-    action: Action, gateway: Gateway, invoice: Invoice, means: Means, key: str
+    action: Action, gateway: ChargeGateway, invoice: Invoice, means: Means, key: str
 ) -> Payment:
     owner = f"account:{invoice.account_id}"
     arguments = [invoice.pk, means.key, means.return_url]

@@ -39,6 +39,8 @@ async def begin_confirmation(
     reference = payment.provider_reference
     if payment.status is not PaymentStatus.REQUIRES_ACTION or reference is None:
         return payment
+    if payment.provider != services.gateway.name:  # such as PayPal: it has begun already
+        return payment
     try:
         outcome = await services.gateway.confirm(reference, payment.method, return_url)
     except GatewayUnavailable:

@@ -15,7 +15,7 @@ import structlog
 
 from billing import settlement
 from billing.contacts import billing_contacts
-from billing.gateways.gateway import Gateway, RefundOutcome, RequestRejected
+from billing.gateways.gateway import ChargeGateway, RefundOutcome, RequestRejected
 from billing.ledger import post_refund
 from mail import emails
 from models.accounts.account import Account
@@ -74,20 +74,23 @@ async def create_refunds(
 
 
 async def refund_pending(
-    action: Action, gateway: Gateway, *, credit_note_id: int | None = None
+    action: Action, *gateways: ChargeGateway, credit_note_id: int | None = None
 ) -> int:
-    """Ask the provider about the refunds that are due to be asked about, or about the pending ones
+    """Ask the providers about the refunds that are due to be asked about, or about the pending ones
     of a credit note. Returns how many have another status now. One that can't be settled is asked
     about less and less often, and delays no other.
     """
-    refunds = Refund.filter(payment__provider=gateway.name, next_check_at__not_isnull=True)
+    providers = {gateway.name: gateway for gateway in gateways}
+    refunds = Refund.filter(payment__provider__in=list(providers), next_check_at__not_isnull=True)
     if credit_note_id is not None:
         refunds = refunds.filter(credit_note_id=credit_note_id, status=RefundStatus.PENDING)
     else:
         refunds = refunds.filter(next_check_at__lte=action.at)
     changed_count = 0
-    for refund in await refunds.order_by("next_check_at", "id").limit(_BATCH_SIZE):
+    due = refunds.order_by("next_check_at", "id").limit(_BATCH_SIZE).select_related("payment")
+    for refund in await due:
         try:
+            gateway = providers[refund.payment.provider]
             changed_count += await refresh(action, gateway, refund)
         except Exception as error:
             log.warning("refund.unresolved", refund=refund.pk, error=type(error).__name__)
@@ -109,7 +112,7 @@ def _next_check_at(refund: Refund, action: Action) -> datetime | None:
     return None
 
 
-async def refresh(action: Action, gateway: Gateway, refund: Refund) -> bool:
+async def refresh(action: Action, gateway: ChargeGateway, refund: Refund) -> bool:
     """Ask the provider about a refund, and apply the answer. Returns whether its status changed.
     Raises GatewayUnavailable.
     """
@@ -118,7 +121,9 @@ async def refresh(action: Action, gateway: Gateway, refund: Refund) -> bool:
     return await apply_refund(action, refund.pk, outcome) if outcome else False
 
 
-async def _ask(gateway: Gateway, refund: Refund, charge_reference: str) -> RefundOutcome | None:
+async def _ask(
+    gateway: ChargeGateway, refund: Refund, charge_reference: str
+) -> RefundOutcome | None:
     key = refund_key(refund.pk)
     try:
         found = await gateway.find_refund(key, charge_reference)

@@ -11,7 +11,7 @@ from auth.cookies import Cookies
 from auth.services import AuthServices
 from billing.checkout import CheckoutServices
 from billing.delivery.flows import FlowService
-from billing.gateways.gateway import Gateway
+from billing.gateways.gateway import ChargeGateway, Gateway
 from billing.return_urls import ReturnUrls
 from billing.seller import Seller
 from mail.customer_space import CustomerSpace
@@ -35,7 +35,7 @@ class Services:
     demonstration's server; `customer_space` is where customers go, `return_urls`
     are the pages to which a payment provider may send them back, and `delivered` collects how far
     they have received their tickets. `platform` is the invoicing platform, None when invoices are
-    delivered by email only.
+    delivered by email only, and `paypal` is PayPal, None when it isn't offered.
     """
 
     clock: Clock
@@ -52,6 +52,7 @@ class Services:
     return_urls: ReturnUrls = field(default_factory=ReturnUrls)
     delivered: DeliveredPositions = field(default_factory=DeliveredPositions)
     platform: FlowService | None = None
+    paypal: ChargeGateway | None = None
 
     @property
     def delivery_channel(self) -> DeliveryChannel:
@@ -61,7 +62,7 @@ class Services:
     @property
     def checkout(self) -> CheckoutServices:
         """The services that payments need."""
-        return CheckoutServices(self.gateway, self.seller, self.auth.signer)
+        return CheckoutServices(self.gateway, self.seller, self.auth.signer, self.paypal)
 
 
 _REQUEST_DEPENDENCIES = frozenset({"client_address", "user_agent"})

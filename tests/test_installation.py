@@ -57,6 +57,8 @@ def ready_environment(tmp_path: Path) -> dict[str, str]:
         "CAMCHA_POLICIES": str(own_policies(tmp_path)),
         "CAMCHA_STRIPE_KEY": "sk_live_0123456789",
         "CAMCHA_STRIPE_WEBHOOK_SECRET": "whsec_0123456789",
+        "CAMCHA_PAYPAL_CLIENT_ID": "0123456789",
+        "CAMCHA_PAYPAL_CLIENT_SECRET": "9876543210",
     }
 
 
@@ -75,6 +77,7 @@ ERRORS = [
     ("payments", NO_STRIPE),
     ("payments", {"CAMCHA_STRIPE_KEY": "sk_test_0123456789"}),
     ("payments", {"CAMCHA_STRIPE_URL": "http://127.0.0.1:8420"}),
+    ("payments", {"CAMCHA_PAYPAL_URL": "https://api-m.sandbox.paypal.com"}),
     ("mail", {"CAMCHA_MAIL_URL": "file:var/mail"}),
     ("mail", {"CAMCHA_MAIL_URL": ""}),
     ("sender", {"CAMCHA_MAIL_SENDER": ""}),

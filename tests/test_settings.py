@@ -16,6 +16,7 @@ PLATFORM = {
     "CAMCHA_INVOICE_PLATFORM_CLIENT_ID": "camcha",
     "CAMCHA_INVOICE_PLATFORM_CLIENT_SECRET": "secret",
 }
+PAYPAL = {"CAMCHA_PAYPAL_CLIENT_ID": "x", "CAMCHA_PAYPAL_CLIENT_SECRET": "y"}
 STRIPE = {"CAMCHA_STRIPE_KEY": "sk_live_x", "CAMCHA_STRIPE_WEBHOOK_SECRET": "whsec_x"}
 
 ERRORS = [
@@ -114,6 +115,9 @@ ERRORS = [
     ({"CAMCHA_STRIPE_WEBHOOK_SECRET": "whsec_x"}, "CAMCHA_STRIPE_KEY: must be a secret"),
     (STRIPE | {"CAMCHA_STRIPE_KEY": "pk_live_x"}, "CAMCHA_STRIPE_KEY: must be a secret"),
     (STRIPE | {"CAMCHA_STRIPE_URL": "stripe.fr"}, "CAMCHA_STRIPE_URL: must be https://host"),
+    ({"CAMCHA_PAYPAL_CLIENT_ID": "x"}, "CAMCHA_PAYPAL_CLIENT_SECRET: required to offer PayPal"),
+    ({"CAMCHA_PAYPAL_CLIENT_SECRET": "y"}, "CAMCHA_PAYPAL_CLIENT_ID: required to offer PayPal"),
+    (PAYPAL | {"CAMCHA_PAYPAL_URL": "paypal.fr"}, "CAMCHA_PAYPAL_URL: must be https://host"),
     (PLATFORM | {"CAMCHA_INVOICE_PLATFORM_URL": "pa.fr"}, "CAMCHA_INVOICE_PLATFORM_URL: must be"),
     (
         PLATFORM | {"CAMCHA_INVOICE_PLATFORM_TOKEN_URL": ""},

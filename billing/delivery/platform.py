@@ -1,8 +1,7 @@
 """An approved platform over HTTP: the Flow Service of AFNOR XP Z12-013 (billing/delivery/flows.py)
-with an OAuth2 token for client credentials (RFC 6749, section 4.4).
+with an OAuth2 token for client credentials.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +10,8 @@ from typing import Any
 import httpx
 import orjson
 
-from auth.http_client import is_server_url
+from auth.http_client import Unavailable, is_server_url
+from auth.oauth_client import OAuthClient
 from billing.delivery.flows import (
     PAGE_SIZE,
     Acknowledgement,
@@ -27,7 +27,6 @@ from models.text import clean_line
 
 _TIMEOUT_SECONDS = 30.0
 _MAX_BODY_BYTES = 4 * 1024 * 1024
-_TOKEN_MARGIN_SECONDS = 60
 _MAX_CODE_LENGTH = 40
 _MAX_REASON_LENGTH = 500
 # What the standard answers to a flow that is wrong in itself.
@@ -77,10 +76,11 @@ class Platform:
     name = "platform"
 
     def __init__(self, options: PlatformOptions, timeout: float = _TIMEOUT_SECONDS) -> None:
-        self._options, self._timeout = options, timeout
         self._url = options.url.rstrip("/")
-        self._token, self._token_ends = "", 0.0
-        self._tls = httpx.create_ssl_context()  # created once, because that takes milliseconds
+        self._headers = {"Organization-Id": options.organization} if options.organization else {}
+        self._client = OAuthClient(
+            options.token_url, options.client_id, options.client_secret, timeout, _MAX_BODY_BYTES
+        )
 
     async def submit(self, flow: NewFlow) -> str:
         info = {
@@ -132,63 +132,18 @@ class Platform:
     async def _call(
         self, method: str, path: str, refused: Sequence[int] = (), **parts: Any
     ) -> bytes:
-        """The body of an answer. A token that the platform no longer accepts is replaced once."""
-        status, body = await self._authorized(method, path, **parts)
-        if status == httpx.codes.UNAUTHORIZED:
-            self._token = ""
-            status, body = await self._authorized(method, path, **parts)
+        """The body of an answer."""
+        try:
+            status, body = await self._client.request(
+                method, f"{self._url}/{path}", self._headers, **parts
+            )
+        except Unavailable as error:
+            raise PlatformUnavailable(error.reason) from None
         if status in refused:
             raise FlowRefused(_error_code(body) or f"status {status}")
         if not httpx.codes.is_success(status):
             raise PlatformUnavailable(f"status {status}")
         return body
-
-    async def _authorized(self, method: str, path: str, **parts: Any) -> tuple[int, bytes]:
-        headers = {"Authorization": f"Bearer {await self._access_token()}"}
-        if self._options.organization:
-            headers["Organization-Id"] = self._options.organization
-        return await self._request(method, f"{self._url}/{path}", headers=headers, **parts)
-
-    async def _access_token(self) -> str:
-        now = asyncio.get_running_loop().time()
-        if not self._token or now >= self._token_ends:
-            status, body = await self._request(
-                "POST",
-                self._options.token_url,
-                data={"grant_type": "client_credentials"},
-                auth=(self._options.client_id, self._options.client_secret),
-            )
-            if status != httpx.codes.OK:
-                raise PlatformUnavailable(f"token status {status}")
-            answer = _json(body)
-            try:
-                self._token = str(answer["access_token"])
-                seconds = int(answer.get("expires_in", 0)) - _TOKEN_MARGIN_SECONDS
-            except (KeyError, TypeError, ValueError) as error:
-                raise PlatformUnavailable(type(error).__name__) from None
-            self._token_ends = now + max(seconds, 0)
-        return self._token
-
-    async def _request(self, method: str, url: str, **parts: Any) -> tuple[int, bytes]:
-        body = bytearray()
-        try:
-            async with (
-                asyncio.timeout(self._timeout),
-                httpx.AsyncClient(
-                    timeout=self._timeout,
-                    headers={"User-Agent": "CAMCHA", "Accept-Encoding": "identity"},
-                    verify=self._tls,
-                    trust_env=False,
-                ) as client,
-                client.stream(method, url, **parts) as response,
-            ):
-                async for chunk in response.aiter_raw():
-                    body += chunk
-                    if len(body) > _MAX_BODY_BYTES:
-                        raise PlatformUnavailable("too large")
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            raise PlatformUnavailable(type(error).__name__) from None
-        return response.status_code, bytes(body)
 
 
 def _json(body: bytes) -> dict[str, Any]:

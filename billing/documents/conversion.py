@@ -8,6 +8,7 @@ from models.billing.tax import is_verified
 
 # UNTDID 4461 (BT-81).
 NOT_DEFINED, CARD, SEPA_TRANSFER, DIRECT_DEBIT, ONLINE_PAYMENT, BALANCE = 1, 48, 58, 59, 68, 97
+_WALLETS = {"paypal": "PayPal"}  # brands as their owners write them
 
 
 def buyer_party(profile: BillingProfile, email: str = "") -> Party:
@@ -55,7 +56,8 @@ def paid_means(
                 return PaymentMeans(code=DIRECT_DEBIT)
             return direct_debit_means(method, creditor_identifier)
         case PaymentKind.WALLET:
-            return PaymentMeans(code=ONLINE_PAYMENT, information=payment.brand or "")
+            brand = payment.brand or ""
+            return PaymentMeans(code=ONLINE_PAYMENT, information=_WALLETS.get(brand, brand))
     return transfer_means(iban, bic) if iban else PaymentMeans(code=NOT_DEFINED)
 
 

@@ -1,9 +1,11 @@
-"""The payment provider that the operator configured."""
+"""The payment providers that the operator configured."""
 
 from dataclasses import dataclass, field
 
 from auth.http_client import is_server_url
-from billing.gateways.gateway import Gateway
+from billing.gateways.gateway import ChargeGateway, Gateway
+from billing.gateways.paypal import API_URL as PAYPAL_URL
+from billing.gateways.paypal import PaypalGateway
 from billing.gateways.sandbox import Sandbox
 from models.clock import Clock
 
@@ -40,6 +42,42 @@ class StripeOptions:
         if self.url and not is_server_url(self.url):
             errors.append("CAMCHA_STRIPE_URL: must be https://host")
         return errors
+
+
+@dataclass(frozen=True)
+class PaypalOptions:
+    """The settings of PayPal: the ID and the secret of a REST API app, and the URL of its sandbox,
+    or of another server with its API, for tests.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    url: str = PAYPAL_URL
+
+    @property
+    def is_live(self) -> bool:
+        """Whether money is collected."""
+        return self.url.rstrip("/") == PAYPAL_URL
+
+    @property
+    def errors(self) -> list[str]:
+        """What is wrong, each starting with the name of a variable."""
+        values = (("CLIENT_ID", self.client_id), ("CLIENT_SECRET", self.client_secret))
+        errors = [
+            f"CAMCHA_PAYPAL_{name}: required to offer PayPal" for name, value in values if not value
+        ]
+        if not is_server_url(self.url):
+            errors.append("CAMCHA_PAYPAL_URL: must be https://host")
+        return errors
+
+
+def configured_paypal(paypal: PaypalOptions | None, return_url: str) -> ChargeGateway | None:
+    """PayPal, None when it isn't offered. Customers return to `return_url` from PayPal when a
+    request names no other page.
+    """
+    if paypal is None:
+        return None
+    return PaypalGateway(paypal.client_id, paypal.client_secret, return_url, paypal.url)
 
 
 def configured_gateway(

@@ -18,6 +18,7 @@ from models.billing.refund import RefundStatus
 MIN_CHARGE_CENTS = 50  # providers charge no less, such as Stripe in euros
 INSUFFICIENT_FUNDS = "insufficient_funds"
 AUTHENTICATION_FAILED = "authentication_failed"
+PAYPAL = "paypal"  # the provider, and the token of a payment with it
 # After these codes a repeated charge of the same method fails as well, and card schemes penalise
 # it. They are the codes that Stripe's "Smart Retries" never retries, and those of a card that can't
 # be charged again before the customer replaces it.
@@ -69,7 +70,7 @@ class Outcome:
     """The state of a charge: its status, the provider's reference, and what the customer has to do
     or know.
 
-    The customer confirms at `confirmation_url`.
+    The customer confirms at `confirmation_url`. A charge that `is_approved` has to be captured.
     """
 
     status: PaymentStatus
@@ -78,6 +79,7 @@ class Outcome:
     decline_code: str | None = None
     brand: str | None = None
     last_four: str | None = None
+    is_approved: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,12 +187,68 @@ class Notification:
     key: str | None = None
 
 
-class Gateway(Protocol):
-    """A payment provider. `method` is the provider's token for a payment method, never a card
-    number. Every call raises GatewayUnavailable.
+class ChargeGateway(Protocol):
+    """The part of a payment provider that collects and refunds. `method` is the provider's token
+    for a payment method, never a card number. Every call raises GatewayUnavailable.
     """
 
-    name: str  # as stored with methods and notifications, and in the path of its webhook
+    name: str  # as stored with payments, methods and notifications, and in the path of its webhook
+
+    async def charge(
+        self,
+        key: str,
+        amount_cents: int,
+        method: str,
+        *,
+        customer: str | None = None,
+        off_session: bool = False,
+        return_url: str | None = None,
+    ) -> Outcome:
+        """Charge once per key; a repeat returns the charge in its current state. Raises
+        RequestRejected for an unknown method.
+
+        An off-session charge is made without the customer. It may still REQUIRE_ACTION of them.
+        """
+        ...
+
+    async def find(self, key: str, reference: str | None = None) -> Outcome | None:
+        """The charge with this key, None if there is none. Its reference makes it faster."""
+        ...
+
+    async def capture(self, reference: str) -> Outcome:
+        """Collect a charge that the customer approved on the provider's page, once. Returns any
+        other charge as it is. Raises RequestRejected for an unknown one, unless the provider
+        forgets charges that weren't approved in time: then it is CANCELED.
+        """
+        ...
+
+    async def cancel(self, reference: str) -> Outcome:
+        """Cancel a charge that waits for the customer, so that it can't succeed any more. Returns
+        any other charge as it is: it may have succeeded meanwhile. Returns one that the provider
+        can't cancel as it is too: it isn't collected without `capture`. Raises RequestRejected for
+        an unknown one.
+        """
+        ...
+
+    async def refund(self, key: str, reference: str, amount_cents: int) -> RefundOutcome:
+        """Refund a part of a charge once per key. Raises RequestRejected for an unknown charge or
+        an amount that exceeds what is left of it.
+        """
+        ...
+
+    async def find_refund(self, key: str, reference: str) -> RefundOutcome | None:
+        """The refund of this charge with this key, None if there is none."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections to the provider."""
+        ...
+
+
+class Gateway(ChargeGateway, Protocol):
+    """A payment provider that saves payment methods, charges them without the customer, and sends
+    notifications.
+    """
 
     async def create_customer(self, key: str, name: str, email: str) -> str:
         """The reference of a customer, who is created once per key."""
@@ -237,49 +295,11 @@ class Gateway(Protocol):
         """Remove a saved method. One that is unknown or removed is ignored."""
         ...
 
-    async def charge(
-        self,
-        key: str,
-        amount_cents: int,
-        method: str,
-        *,
-        customer: str | None = None,
-        off_session: bool = False,
-        return_url: str | None = None,
-    ) -> Outcome:
-        """Charge once per key; a repeat returns the charge in its current state. Raises
-        RequestRejected for an unknown method.
-
-        An off-session charge is made without the customer. It may still REQUIRE_ACTION of them.
-        """
-        ...
-
-    async def find(self, key: str, reference: str | None = None) -> Outcome | None:
-        """The charge with this key, None if there is none. Its reference makes it faster."""
-        ...
-
     async def confirm(self, reference: str, method: str, return_url: str | None = None) -> Outcome:
         """Begin the customer's confirmation of an off-session charge that REQUIRES_ACTION, now that
         they are there. Returns any other charge as it is. Raises RequestRejected for an unknown
         one, and for a method that was removed.
         """
-        ...
-
-    async def cancel(self, reference: str) -> Outcome:
-        """Cancel a charge that waits for the customer, so that it can't succeed any more. Returns
-        any other charge as it is: it may have succeeded meanwhile. Raises RequestRejected for an
-        unknown one.
-        """
-        ...
-
-    async def refund(self, key: str, reference: str, amount_cents: int) -> RefundOutcome:
-        """Refund a part of a charge once per key. Raises RequestRejected for an unknown charge or
-        an amount that exceeds what is left of it.
-        """
-        ...
-
-    async def find_refund(self, key: str, reference: str) -> RefundOutcome | None:
-        """The refund of this charge with this key, None if there is none."""
         ...
 
     async def find_dispute(self, reference: str) -> DisputeOutcome | None:
@@ -290,8 +310,4 @@ class Gateway(Protocol):
         """Read a notification from the raw bytes of its request. The names of headers are in lower
         case. Raises SignatureInvalid, and ValueError when a signed body can't be read.
         """
-        ...
-
-    async def close(self) -> None:
-        """Close the connections to the provider."""
         ...

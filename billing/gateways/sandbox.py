@@ -324,6 +324,9 @@ class Sandbox:
         ).update(return_url=return_url)
         return self._outcome(await self._charge(reference))
 
+    async def capture(self, reference: str) -> Outcome:
+        return self._outcome(await self._charge(reference))
+
     async def cancel(self, reference: str) -> Outcome:
         await SandboxCharge.filter(
             reference=reference, status=PaymentStatus.REQUIRES_ACTION

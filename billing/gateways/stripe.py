@@ -321,6 +321,10 @@ class StripeGateway:
             )
         return await self._outcome(intent)
 
+    async def capture(self, reference: str) -> Outcome:
+        intent = await _call(self._api.payment_intents.retrieve_async(reference))
+        return await self._outcome(intent)
+
     async def cancel(self, reference: str) -> Outcome:
         intent = await _call(self._api.payment_intents.retrieve_async(reference))
         if intent.status in ("succeeded", "canceled", "processing"):

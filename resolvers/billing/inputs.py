@@ -96,7 +96,8 @@ class PurchasePayInput:
         default=None,
         description="The payment provider's token for a payment method, never a card number. In "
         "the sandbox: `pm_sandbox_success`, `pm_sandbox_declined` or `pm_sandbox_confirmation`. "
-        "Null with `paymentMethodId`.",
+        "`paypal` pays with PayPal, if `PurchaseQuote.acceptsPaypal`. Null with "
+        "`paymentMethodId`.",
     )
     payment_method_id: strawberry.ID | None = strawberry.field(
         default=None,
@@ -105,8 +106,8 @@ class PurchasePayInput:
     )
     return_url: str | None = strawberry.field(
         default=None,
-        description="The page to which the bank sends the customer back. It must be one that the "
-        "operator allows.",
+        description="The page to which the bank or PayPal sends the customer back. It must be one "
+        "that the operator allows.",
     )
     expected_gross_cents: BigInt | None = strawberry.field(
         default=None,
@@ -121,8 +122,8 @@ class InvoicePayInput:
     invoice_id: strawberry.ID = strawberry.field(description="The ID of an invoice that is open.")
     payment_method: str | None = strawberry.field(
         default=None,
-        description="The payment provider's token for a payment method, never a card number. Null "
-        "with `paymentMethodId`.",
+        description="The payment provider's token for a payment method, never a card number. "
+        "`paypal` pays with PayPal, if the vendor offers it. Null with `paymentMethodId`.",
     )
     payment_method_id: strawberry.ID | None = strawberry.field(
         default=None,
@@ -130,8 +131,8 @@ class InvoicePayInput:
     )
     return_url: str | None = strawberry.field(
         default=None,
-        description="The page to which the bank sends the customer back. It must be one that the "
-        "operator allows.",
+        description="The page to which the bank or PayPal sends the customer back. It must be one "
+        "that the operator allows.",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 

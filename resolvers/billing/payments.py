@@ -124,6 +124,10 @@ _DECLINED = {
     "authentication_failed": _(
         "The payment wasn’t confirmed with the bank. Try again, or use another payment method."
     ),
+    "instrument_declined": _(
+        "PayPal declined the payment. Choose another bank account or card there, or use another "
+        "payment method."
+    ),
     UNKNOWN_METHOD: _("This payment method isn’t valid."),
 }
 

@@ -77,6 +77,7 @@ class PurchaseQuote:
     trial: QuotedTrial | None = None
     discount: PurchaseDiscount | None = None
     undiscounted_gross: Money | None = None
+    accepts_paypal: bool = False
 
 
 async def purchase_quote(
@@ -112,7 +113,11 @@ async def purchase_quote(
             None, seller, price, quantity, buyer, day, locale=locale, promotion=promotion
         )
 
-    presented = replace(present(await quote_on(action.day, promotion)), transfer=_transfer(info))
+    presented = replace(
+        present(await quote_on(action.day, promotion)),
+        transfer=_transfer(info),
+        accepts_paypal=context.services.paypal is not None,
+    )
     if promotion:
         undiscounted = await quote_on(action.day, None)
         presented = replace(

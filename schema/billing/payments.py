@@ -18,13 +18,13 @@ from schema.nodes import Node, backed_by
 class Payment(Node):
     status: PaymentStatus = field("The current status.")
     amount: Money = field("The amount charged, including VAT.", needs=("amount_cents",))
-    brand: str | None = field("The brand of the card.")
+    brand: str | None = field("The brand of the card, or `paypal`.")
     last_four: str | None = field(
         "The last four digits of the card. The API never receives the full number."
     )
     confirmation_url: str | None = field(
-        "The URL where the customer confirms the payment with their bank. Null unless the status "
-        "is REQUIRES_ACTION."
+        "The URL where the customer confirms the payment with their bank or with PayPal. Null "
+        "unless the status is REQUIRES_ACTION."
     )
     decline_code: str | None = field(
         "The payment provider's reason for the decline. Null unless the payment was declined."

@@ -85,6 +85,11 @@ class PurchaseQuote:
         "The total including VAT of a period without the discount, as it is charged when the "
         "promotion has ended. Null without a code."
     )
+    accepts_paypal: bool = field(
+        "Whether the purchase can be paid with PayPal: `purchasePay` with `paypal` as "
+        "`paymentMethod`. PayPal isn't charged for renewals: they are charged to the default "
+        "payment method, and without one each is an invoice to pay. False in a preview."
+    )
 
 
 @strawberry.type(description="What a change of a purchase does and costs when it is ordered today.")

@@ -5,11 +5,19 @@ from typing import Protocol
 
 import pytest
 
-from billing.gateways.gateway import Gateway, Outcome, Setup, Subject
+from billing.gateways.gateway import (
+    PAYPAL,
+    ChargeGateway,
+    Gateway,
+    Outcome,
+    Setup,
+    Subject,
+)
 from billing.gateways.sandbox import PROCESSING_TIME, Sandbox
 from billing.gateways.stripe import StripeGateway
 from models.billing.payment import PaymentStatus
 from models.operations.installation import Installation
+from tests.billing.gateways.paypal_server import PaypalServer, serve_paypal
 from tests.billing.gateways.stripe_server import (
     AUTHENTICATED_CARD,
     CARD,
@@ -26,6 +34,17 @@ from tests.billing.gateways.stripe_server import (
 from tests.conftest import MovableClock
 
 URL = "https://camcha.example"
+
+
+class Collector(Protocol):
+    """A gateway that collects, and its provider's world."""
+
+    @property
+    def gateway(self) -> ChargeGateway: ...
+
+    async def paid(self, key: str, cents: int) -> Outcome:
+        """A charge that succeeded."""
+        ...
 
 
 class Provider(Protocol):
@@ -82,6 +101,9 @@ class SandboxProvider:
         }
         return f"pm_sandbox_{names.get(name, name)}"
 
+    async def paid(self, key: str, cents: int) -> Outcome:
+        return await self.gateway.charge(key, cents, await self.token("success"))
+
     async def save(self, setup: Setup, token: str) -> None:
         await self.gateway.choose_method(setup.reference, token)
 
@@ -135,6 +157,9 @@ class StripeProvider:
         }
         return await self.server.save_card(numbers[name])
 
+    async def paid(self, key: str, cents: int) -> Outcome:
+        return await self.gateway.charge(key, cents, await self.token("success"))
+
     async def save(self, setup: Setup, token: str) -> None:
         assert setup.client_secret
         await self.server.confirm_setup(setup.client_secret, token)
@@ -177,6 +202,22 @@ class StripeProvider:
         return headers, body
 
 
+class PaypalProvider:
+    def __init__(self, server: PaypalServer) -> None:
+        self.server, self.gateway = server, server.gateway()
+
+    async def paid(self, key: str, cents: int) -> Outcome:
+        order = await self.gateway.charge(key, cents, PAYPAL)
+        self.server.approve(order.reference)
+        return await self.gateway.capture(order.reference)
+
+
+@pytest.fixture(scope="session")
+def paypal_server() -> Iterator[PaypalServer]:
+    with serve_paypal() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def stripe_server() -> Iterator[StripeServer]:
     with serve_stripe() as server:
@@ -195,3 +236,20 @@ async def provider(
     )
     yield provider
     await provider.gateway.close()
+
+
+@pytest.fixture(params=["sandbox", "stripe", "paypal"])
+async def collector(
+    request: pytest.FixtureRequest, db: str, clock: MovableClock
+) -> AsyncIterator[Collector]:
+    """Each gateway that collects."""
+    collector: Collector
+    if request.param == "sandbox":
+        collector = SandboxProvider(clock)
+    elif request.param == "stripe":
+        collector = StripeProvider(request.getfixturevalue("stripe_server"))
+    else:
+        collector = PaypalProvider(request.getfixturevalue("paypal_server"))
+        collector.server.reset()
+    yield collector
+    await collector.gateway.close()

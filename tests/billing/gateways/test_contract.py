@@ -1,5 +1,5 @@
 """What every gateway promises, checked with each: the sandbox, and Stripe's library against a
-Stripe server.
+Stripe server. What collects and refunds is checked with PayPal as well.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from models.billing.payment_method import PaymentKind
 from models.billing.refund import RefundStatus
 
 if TYPE_CHECKING:
-    from tests.billing.gateways.conftest import Provider
+    from tests.billing.gateways.conftest import Collector, Provider
 
 BACK = "https://shop.example/back"
 
@@ -268,10 +268,12 @@ async def test_a_charge_that_waits_can_be_canceled_others_not(
 
 
 async def test_refunds_are_partial_made_once_and_never_exceed_the_charge(
-    provider: "Provider", key: str
+    collector: "Collector", key: str
 ) -> None:
-    gateway = provider.gateway
-    charge = await gateway.charge(key, 1_000, await provider.token("success"))
+    gateway = collector.gateway
+    charge = await collector.paid(key, 1_000)
+    assert (await gateway.capture(charge.reference)).status is PaymentStatus.SUCCEEDED
+    assert (await gateway.cancel(charge.reference)).status is PaymentStatus.SUCCEEDED
     refunds = [await gateway.refund(f"{key}-1", charge.reference, 400) for _ in range(2)]
     assert refunds[0] == refunds[1] == await gateway.find_refund(f"{key}-1", charge.reference)
     assert refunds[0].status is RefundStatus.SUCCEEDED
