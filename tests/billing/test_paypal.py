@@ -9,6 +9,7 @@ import pytest
 
 from billing import checkout, invoice_payments
 from billing.gateways.gateway import PAYPAL
+from billing.gateways.sandbox import Sandbox
 from billing.payment_confirmation import begin_confirmation
 from billing.refunds import refund_pending
 from billing.renewals import bill_due_periods
@@ -141,6 +142,24 @@ async def test_p2_3_a_customer_who_leaves_paypal_pays_by_card_at_once(
     await checkout.reconcile(later(action, hours=4), paypal_shop.services)
     stored = await Payment.get(pk=payment.pk)
     assert (stored.status, stored.next_check_at) == (PaymentStatus.CANCELED, None)
+
+
+async def test_both_providers_are_queried_at_once_and_one_that_is_down_delays_no_other(
+    action: Action, paypal_shop: "Shop", paypal: PaypalServer
+) -> None:
+    by_paypal = await begun(action, paypal_shop)
+    sandbox = paypal_shop.services.gateway
+    assert isinstance(sandbox, Sandbox)
+    by_card = [await paypal_shop.buy(action, key, "pm_sandbox_confirmation") for key in ("2", "3")]
+    paypal.approve(reference(by_paypal))
+    await sandbox.decide(reference(by_card[0]), is_approved=True)
+    paypal.is_down = True
+    assert await checkout.reconcile(later(action, minutes=2), paypal_shop.services) == 1
+    paypal.is_down = False
+    await sandbox.decide(reference(by_card[1]), is_approved=True)
+    assert await checkout.reconcile(later(action, minutes=5), paypal_shop.services) == 2
+    for payment in (by_paypal, *by_card):
+        assert await state(payment) == (PaymentStatus.SUCCEEDED, PurchaseStatus.ACTIVE)
 
 
 async def test_p2_3_money_collected_while_the_customer_canceled_is_not_lost(
