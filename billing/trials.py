@@ -34,11 +34,11 @@ from models.billing.offer import Price
 from models.billing.offer_trial import OfferTrial
 from models.billing.payment_method import PaymentMethod
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.database.batches import keys_of
 from models.errors import Refusal, TransactionConflict
 from models.idempotency import earlier_result, store_result
 
 REMINDER_DAYS = 3
-_BATCH = 100
 
 log = structlog.stdlib.get_logger()
 
@@ -132,8 +132,7 @@ async def send_trial_reminders(action: Action, services: CheckoutServices) -> in
         cancel_at_period_end=False,
         account__status=AccountStatus.ACTIVE,
     )
-    keys = await due.order_by("trial_ends_on", "id").limit(_BATCH).values_list("id", flat=True)
-    return sum([await _remind_or_log(action, services, int(str(key))) for key in keys])
+    return sum([await _remind_or_log(action, services, key) async for key in keys_of(due)])
 
 
 async def _remind_or_log(action: Action, services: CheckoutServices, key: int) -> bool:

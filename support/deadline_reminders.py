@@ -11,10 +11,9 @@ import structlog
 from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction
+from models.database.batches import keys_of
 from models.identity.user import Staff, User
 from models.support.ticket import FINISHED_STATUSES, Ticket, next_deadline_reminder
-
-_BATCH_SIZE = 50
 
 log = structlog.stdlib.get_logger()
 
@@ -28,13 +27,13 @@ async def send_deadline_reminders(action: Action) -> int:
         status__in=FINISHED_STATUSES
     )
     count = 0
-    for ticket in await due_tickets.order_by("deadline_at", "id").limit(_BATCH_SIZE).only("id"):
+    async for key in keys_of(due_tickets):
         try:
-            count += await _remind(action, ticket.pk)
+            count += await _remind(action, key)
         except Exception as error:
             log.error(
                 "deadline_reminder.failed",
-                ticket=ticket.pk,
+                ticket=key,
                 error=type(error).__name__,
                 exc_info=error,
             )

@@ -16,10 +16,11 @@ from models.accounts.account import Account
 from models.action import Action
 from models.billing.billing_period import BillingPeriod
 from models.billing.invoice import Invoice
-from models.billing.offer import Price
+from models.billing.offer import Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.database import batches
 from models.operations.email import Email
 from models.viewer import Viewer
 from resolvers.context import Services
@@ -234,6 +235,29 @@ async def test_of_two_accounts_of_a_company_that_start_at_once_one_gets_the_tria
         )
     )
     assert sorted(codes(payload) for _, payload in results) == [[], [("TRIAL_USED", "purchaseId")]]
+
+
+async def test_trials_that_cannot_be_announced_do_not_hold_up_others(
+    execute: "Execute",
+    dataset: "Dataset",
+    trial_price: Price,
+    action: Action,
+    checkout: CheckoutServices,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_SIZE", 1)
+    await Price.filter(pk=trial_price.pk).update(trial_requires_payment_method=False)
+    first, _ = await start(execute, dataset.paul.owner, trial_price, None)
+    await start(execute, dataset.marie.owner, trial_price, None)
+    await sent()
+    nameless = await Offer.create(slug="x", segment=Segment.TPE, texts={})
+    nameless_price = await Price.create(
+        offer=nameless, interval="MONTH", net_cents=1, vat_rate=2_000, valid_from=action.at
+    )
+    await Purchase.filter(pk=first.pk).update(price_id=nameless_price.pk)
+    for expected_count in (1, 0):
+        assert await send_trial_reminders(on(action, END), checkout) == expected_count
+    assert await sent() == ["trial_ends"]
 
 
 async def test_a_trial_without_a_payment_method_ends_with_an_email_instead_of_an_invoice(
