@@ -34,7 +34,7 @@ from resolvers.billing.change_inputs import (
     PurchaseUpdateBillingInput,
 )
 from resolvers.billing.payments import payment_refusals
-from resolvers.billing.purchases import price_on_sale
+from resolvers.billing.purchases import is_known_key, price_on_sale
 from resolvers.billing.quotes import PurchaseQuote, present
 from resolvers.context import Context, Info
 from resolvers.ids import load_visible
@@ -99,11 +99,18 @@ async def _preview(info: Info, purchase: Purchase, request: ChangeRequest) -> Pu
 
 
 async def _request(
-    info: Info, price_id: strawberry.ID | None, quantity: int | None, anchor: date | None
+    info: Info,
+    price_id: strawberry.ID | None,
+    quantity: int | None,
+    anchor: date | None,
+    *,
+    is_repeat: bool = False,
 ) -> ChangeRequest:
     at = info.context.action().at
     with Checks() as check:
-        price = await check.wait(price_on_sale(price_id, at)) if price_id else None
+        price = (
+            await check.wait(price_on_sale(price_id, at, is_repeat=is_repeat)) if price_id else None
+        )
         if quantity is not None:
             check(parse_quantity, quantity, "input", "quantity")
         if anchor and (price_id or quantity is not None):
@@ -127,7 +134,12 @@ async def change(info: Info, input: PurchaseChangeInput) -> dict[str, Any]:
         purchase = await check.wait(
             load_visible(Purchase, input.purchase_id, context.viewer, "purchaseId")
         )
-        request = await check.wait(_request(info, input.price_id, input.quantity, input.anchor))
+        is_repeat = check.is_valid and await is_known_key(
+            purchase.account_id, "purchaseChange", input.idempotency_key
+        )
+        request = await check.wait(
+            _request(info, input.price_id, input.quantity, input.anchor, is_repeat=is_repeat)
+        )
         key = check(client_key, input.idempotency_key)
         return_url = check(context.services.return_urls.check_optional, input.return_url)
     agreement = Agreement(input.expected_gross_cents, return_url)

@@ -1,6 +1,7 @@
 """Purchases: drafting, billing details, periods."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -104,8 +105,9 @@ async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     """Start a purchase. Raises Throttled, except for a repeat."""
     account, buyer = _buyer(info.context.viewer)
     action = info.context.action()
+    is_repeat = await is_known_key(account.pk, "purchaseDraft", input.idempotency_key)
     with Checks() as check:
-        price = await check.wait(price_on_sale(input.price_id, action.at))
+        price = await check.wait(price_on_sale(input.price_id, action.at, is_repeat=is_repeat))
         quantity = check(parse_quantity, input.quantity, "input", "quantity")
         key = check(client_key, input.idempotency_key)
         promotion = None
@@ -113,13 +115,11 @@ async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
             promotion = await check.wait(
                 find_promotion(info.context, input.promotion_code, "input", "promotionCode")
             )
-            if check.is_valid and not await has_earlier_result(
-                f"account:{account.pk}", "purchaseDraft", key
-            ):
+            if check.is_valid and not is_repeat:
                 await promotion.require_applicable(
                     None, price, quantity, account, action.at, "promotionCode"
                 )
-    if not await has_earlier_result(f"account:{account.pk}", "purchaseDraft", key):
+    if not is_repeat:
         await info.context.services.auth.count_purchase(buyer, account.pk)
     return await checkout.draft(action, account, buyer, price, key, quantity, promotion)
 
@@ -188,13 +188,22 @@ async def reprice(info: Info, input: PurchaseRepriceInput) -> Purchase:
     return await checkout.reprice(info.context.action(), services, purchase, input.gross_cents)
 
 
-async def price_on_sale(price_id: strawberry.ID, at: datetime) -> Price:
-    """The price of this ID with its offer. Raises NOT_FOUND when it isn't on sale."""
-    on_sale = Price.on_sale(at).select_related("offer")
-    price = await on_sale.get_or_none(pk=key_of(Price, price_id))
+async def price_on_sale(price_id: strawberry.ID, at: datetime, *, is_repeat: bool = False) -> Price:
+    """The price of this ID with its offer. Raises NOT_FOUND when it isn't on sale. For a repeat, it
+    may have ended since: the answer is what the first request made.
+    """
+    prices = Price.filter(is_public=True) if is_repeat else Price.on_sale(at)
+    price = await prices.select_related("offer").get_or_none(pk=key_of(Price, price_id) or 0)
     if price is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "priceId")
     return price
+
+
+async def is_known_key(account_id: int, operation: str, key: str) -> bool:
+    """Whether a company has used an idempotency key for an operation. False for an invalid key."""
+    with suppress(Refusal):
+        return await has_earlier_result(f"account:{account_id}", operation, client_key(key))
+    return False
 
 
 def _buyer(viewer: Viewer) -> tuple[Account, User]:

@@ -379,6 +379,16 @@ async def test_a_retired_price_cannot_be_chosen_but_is_kept(subscriber: Subscrib
     assert kept["purchase"]["quantity"] == 2
 
 
+async def test_a_repeat_returns_the_change_although_its_price_has_ended(
+    subscriber: Subscriber,
+) -> None:
+    first = await subscriber.change(priceId=price_id(subscriber.team))
+    cents = first["payment"]["amount"]["amountCents"]
+    await Price.filter(pk=subscriber.team.pk).update(valid_until=subscriber.clock.time)
+    repeated = await subscriber.change(priceId=price_id(subscriber.team), expected=cents)
+    assert (repeated["userErrors"], repeated["payment"]) == ([], first["payment"])
+
+
 async def test_the_purchase_of_another_company_does_not_exist(
     subscriber: Subscriber, dataset: Dataset
 ) -> None:
