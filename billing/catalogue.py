@@ -109,8 +109,7 @@ async def publish_offer(action: Action, seller: Seller, offer: Offer, day: date)
     async with action.transaction() as tx:
         offer = await tx.lock(Offer, offer.pk)
         _require_same(offer.texts, tried)
-        start = starting_at(action, day)
-        if not await Price.current(start).filter(offer_id=offer.pk).using_db(tx.db).exists():
+        if not await _has_price(tx, offer, action, day):
             raise Refusal(BillingErrorCode.OFFER_WITHOUT_PRICE, "input", "offerId")
         former = _plan(offer)
         offer.withdraws_on = None
@@ -122,6 +121,12 @@ async def publish_offer(action: Action, seller: Seller, offer: Offer, day: date)
             offer.publishes_on = day
         await _save_plan(tx, offer, former, BillingAuditAction.OFFER_PUBLISH, day)
     return offer
+
+
+async def _has_price(tx: Transaction, offer: Offer, action: Action, day: date) -> bool:
+    """Whether an offer that is published on a day has a price then."""
+    prices = Price.current(starting_at(action, day)).filter(offer_id=offer.pk)
+    return await prices.using_db(tx.db).exists()
 
 
 async def withdraw_offer(action: Action, offer: Offer, day: date) -> Offer:
@@ -183,18 +188,19 @@ async def reorder_offers(action: Action, offer_ids: Collection[int]) -> list[Off
 
 
 async def create_price(
-    action: Action, offer: Offer, terms: PriceTerms, day: date, key: str
+    action: Action, offer: Offer, terms: PriceTerms, valid_from: date | None, key: str
 ) -> Price:
-    """Add a version of a price, valid from a day on, today at once. It ends the former version of
-    the interval. The same key returns the same version. Raises PRICE_OVERLAPS when another version
-    begins later or on that day, VALUE_INVALID for a category without a rate on that day, and
-    IDEMPOTENCY_MISMATCH.
+    """Add a version of a price, valid from a day on, at once when it is omitted. It ends the former
+    version of the interval. The same key returns the same version. Raises PRICE_OVERLAPS when
+    another version begins later or on that day, VALUE_INVALID for a category without a rate on that
+    day, and IDEMPOTENCY_MISMATCH.
     """
     async with action.transaction() as tx:
-        arguments = [offer.pk, vars(terms), day.isoformat()]
+        arguments = [offer.pk, vars(terms), valid_from and valid_from.isoformat()]
         if earlier_id := await earlier_result(tx, _owner(action), "priceCreate", key, arguments):
             return await Price.get(pk=earlier_id, using_db=tx.db)
         offer = await tx.lock(Offer, offer.pk)
+        day = valid_from or action.day
         start = starting_at(action, day)
         versions = Price.filter(offer_id=offer.pk, interval=terms.interval)
         for former in await tx.lock_rows(versions.filter(_ends_after(start))):
@@ -231,7 +237,8 @@ async def _metropolitan_rate(tx: Transaction, category: TaxCategory, day: date) 
 
 async def delete_price(action: Action, price: Price) -> Offer:
     """Delete a version of a price that was never on sale; the former version continues in its
-    place. Raises PRICE_IN_USE.
+    place. Raises PRICE_IN_USE, and OFFER_WITHOUT_PRICE for the only price of an offer that is going
+    to be published.
     """
     async with action.transaction() as tx:
         offer = await tx.lock(Offer, price.offer_id)
@@ -248,6 +255,16 @@ async def delete_price(action: Action, price: Price) -> Offer:
         )
         await locked.delete(using_db=tx.db)
         await former.using_db(tx.db).update(valid_until=locked.valid_until)
+        if offer.publishes_on and not await _has_price(tx, offer, action, offer.publishes_on):
+            raise Refusal(
+                BillingErrorCode.OFFER_WITHOUT_PRICE,
+                "input",
+                "priceId",
+                message=_(
+                    "The offer is going to be published and has no other price. Add one, or cancel "
+                    "the publication, first."
+                ),
+            )
         tx.audit(BillingAuditAction.PRICE_DELETE, locked, account_id=None)
     return offer
 

@@ -117,7 +117,7 @@ class BillingErrorCode(ErrorCode):
     )
     NOT_DISPUTABLE = (
         "NOT_DISPUTABLE",
-        _("A credit note can’t be disputed. Choose an invoice."),
+        _("This can’t be disputed. Choose an invoice that is neither credited nor replaced."),
     )
     ALREADY_DISPUTED = (
         "ALREADY_DISPUTED",

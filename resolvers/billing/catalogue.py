@@ -102,7 +102,7 @@ async def create_price(info: Info, input: PriceCreateInput) -> Price:
         offer = await check.wait(load_visible(Offer, input.offer_id, context.viewer, "offerId"))
         net_cents = check(_number, input.net_cents, 1, MAX_NET_CENTS, "netCents")
         trial_days = check(_number, input.trial_days, 0, MAX_TRIAL_DAYS, "trialDays")
-        day = check(_day, action, input.valid_from, "validFrom")
+        check(_day, action, input.valid_from, "validFrom")
         key = check(client_key, input.idempotency_key)
     terms = PriceTerms(
         interval=input.interval,
@@ -111,7 +111,7 @@ async def create_price(info: Info, input: PriceCreateInput) -> Price:
         trial_days=trial_days,
         trial_requires_payment_method=input.trial_requires_payment_method,
     )
-    return await catalogue.create_price(action, offer, terms, day, key)
+    return await catalogue.create_price(action, offer, terms, input.valid_from, key)
 
 
 async def delete_price(info: Info, input: PriceDeleteInput) -> Offer:

@@ -198,6 +198,16 @@ async def test_prices_are_planned_follow_each_other_and_are_deleted_before_they_
     assert catalogue[0]["prices"] == [{"net": {"amountCents": 3_000}}]
 
 
+async def test_a_repeat_on_the_next_day_returns_the_price_that_was_created(
+    execute: "Execute", operator: Viewer, price: Price, clock: "MovableClock"
+) -> None:
+    clock.advance(timedelta(hours=1))
+    offer_id = encode("Offer", price.offer_id)
+    created = await add_price(execute, operator, offer_id, 900, "p")
+    clock.advance(timedelta(days=1))
+    assert await add_price(execute, operator, offer_id, 900, "p") == created
+
+
 async def test_a_category_without_a_rate_of_vat_has_no_price(
     execute: "Execute", operator: Viewer, price: Price, clock: "MovableClock"
 ) -> None:
@@ -213,10 +223,15 @@ async def test_offers_are_published_and_withdrawn_on_their_day(
     execute: "Execute", operator: Viewer, price: Price, action: Action, clock: "MovableClock"
 ) -> None:
     offer_id = await create_offer(execute, operator)
-    await add_price(execute, operator, offer_id, 4_900, "p")
+    only = await add_price(execute, operator, offer_id, 4_900, "p")
     day = {"offerId": offer_id, "on": "2026-11-25"}
     planned = await mutate(execute, operator, "offerPublish", "offer { status publishesOn }", **day)
     assert planned["offer"] == {"status": "DRAFT", "publishesOn": "2026-11-25"}
+    kept = await mutate(
+        execute, operator, "priceDelete", "offer { id }", priceId=only["price"]["id"]
+    )
+    assert codes(kept) == [("OFFER_WITHOUT_PRICE", "priceId")]
+    assert await Price.filter(net_cents=4_900).exists()
     old = encode("Offer", price.offer_id)
     for _ in range(2):
         await mutate(

@@ -78,6 +78,8 @@ async def test_p3_2_an_accepted_dispute_ends_with_a_credit_note_and_a_refund(
     assert ticket.status is TicketStatus.SOLVED
     assert (await reconciliation()).errors == ()
     assert (await Receivable.get(invoice_id=stored.invoice_id)).disputed_at is None
+    credited = await dispute(scenario, "credited")
+    assert credited["userErrors"] == [{"code": "NOT_DISPUTABLE"}]
 
 
 async def test_p3_2_a_rejected_dispute_gives_its_reason(scenario: Scenario) -> None:
