@@ -8,7 +8,7 @@ from graphql import GraphQLError
 
 from engine import mask_error
 from models.database.failures import log_unavailable
-from models.errors import DomainError, ServiceUnavailable, Throttled, message_for
+from models.errors import DomainError, Refusal, ServiceUnavailable, Throttled, message_for
 from resolvers.context import Context
 
 
@@ -27,6 +27,8 @@ def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
 def error_body(error: DomainError, context: Context) -> dict[str, Any]:
     """The message and extensions of a domain error."""
     extensions: dict[str, Any] = {"code": error.code}
+    if isinstance(error, Refusal) and error.field:
+        extensions["field"] = list(error.field)
     if isinstance(error, ServiceUnavailable):
         log_unavailable(error)
     if isinstance(error, Throttled | ServiceUnavailable):

@@ -90,7 +90,7 @@ async def prorated_quote(
     tax = await decide_tax(db, seller, buyer, price.tax_category, day, is_renewal=True)
     if tax.treatment is not invoice.treatment:
         tax = _tax_of(invoice, billed_line)
-    days = {"days": (period.end - day).days, "all_days": period.days}
+    days = _days_left(period, day)
     credit = DraftLine(
         label=former_price.offer.text(locale)["name"],
         description=text(_CREDIT, locale, **days),
@@ -149,13 +149,22 @@ async def _discounts(
         return []
     promotion = await Promotion.get(pk=item.data["promotion"], using_db=db)
     lines = []
-    for (line, (price, quantity)), sign in ((credited, 1), (charged, -1)):
+    days = _days_left(period, day)
+    parts = ((credited, 1, _CREDIT), (charged, -1, _CHARGE))
+    for (line, (price, quantity)), sign, reason in parts:
         fits = promotion.fits(price, quantity)
         cents = promotion.discount_cents(price.net_cents * quantity) if fits else 0
         if rest := prorated_cents(cents, period, day):
             discount = discount_line(line, promotion, rest, sign, locale)
-            lines.append(replace(discount, data={**discount.data, "whole_cents": cents}))
+            description = f"{discount.description} · {text(reason, locale, **days)}"
+            data = {**discount.data, "whole_cents": cents}
+            lines.append(replace(discount, description=description, data=data))
     return lines
+
+
+def _days_left(period: Period, day: date) -> dict[str, int]:
+    """The values of `_CREDIT` and `_CHARGE`."""
+    return {"days": (period.end - day).days, "all_days": period.days}
 
 
 def _same_buyer(current: BillingProfile, billed: BillingProfile) -> BillingProfile:

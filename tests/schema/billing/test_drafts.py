@@ -59,6 +59,14 @@ async def confirmed_draft(
     return purchase
 
 
+async def test_an_error_of_a_query_names_the_argument(
+    execute: "Execute", dataset: "Dataset", price: Price
+) -> None:
+    response = await execute(dataset.paul.owner, QUOTE, price=encode("Price", price.pk), quantity=0)
+    (error,) = response["errors"]
+    assert error["extensions"] == {"code": "VALUE_INVALID", "field": ["quantity"]}
+
+
 async def test_p2_2_the_quote_equals_the_invoice_to_the_cent(
     execute: "Execute", dataset: "Dataset", price: Price
 ) -> None:

@@ -391,6 +391,11 @@ async def test_a_change_in_a_discounted_period_credits_what_was_paid(
     last = await Invoice.filter(purchase_id=key_of(Purchase, purchase)).order_by("-id").first()
     assert last
     assert last.net_cents == 967
+    descriptions = [line["description"].split(" · ")[:2] for line in last.facts["lines"]]
+    assert descriptions[2:] == [
+        ["Remise de 50\xa0%", "Déduction des jours non utilisés\xa0: 20 sur 30"],
+        ["Remise de 50\xa0%", "Jours restants de la période\xa0: 20 sur 30"],
+    ]
     # The recurring revenue of the two other purchases, and of two units at half the price.
     report = await execute(dataset.nadia, "{ mrrReport { mrr { amountCents } } }")
     assert report["data"]["mrrReport"][-1] == {"mrr": {"amountCents": 3 * 2_900}}
