@@ -26,7 +26,7 @@ from billing.changes.applying import (
     apply_due_change,
     cancel_changes,
     lock_pending_changes,
-    resume_by_itself,
+    store_resumption,
 )
 from billing.checkout import (
     OFF_SESSION_CONFIRMATION_TIME,
@@ -162,13 +162,10 @@ async def _end_period(
     await apply_due_change(tx, purchase, changes)
     if not _is_due(purchase, tx.action.day):
         return False, None
-    is_resumed = purchase.status is PurchaseStatus.PAUSED
-    if is_resumed:
-        await resume_by_itself(tx, purchase)
     payment = await _claim_period(tx, services, account, purchase)
     if purchase.status is PurchaseStatus.CANCELED:
         return False, None
-    if changes or is_resumed:
+    if changes:
         await purchase.transition_to(tx, purchase.status)
     return True, payment
 
@@ -185,8 +182,11 @@ async def _claim_period(
     the invoice is issued at once; the rest is paid by transfer if the seller takes them.
 
     A trial ends instead when there is something to charge and no payment method: nobody is billed
-    who never said how to pay.
+    who never said how to pay. A pause ends with the period that starts now.
     """
+    is_resumed = purchase.status is PurchaseStatus.PAUSED
+    if is_resumed:
+        purchase.resume(tx.action.day)
     method = await chargeable_method(tx, services.gateway, purchase)
     is_trial = purchase.status is PurchaseStatus.TRIALING
     bank = services.seller.bank if method is None and not is_trial else None
@@ -199,7 +199,9 @@ async def _claim_period(
     assert draft.period is not None, "a renewal bills a period"  # noqa: S101
     purchase.next_period_index, purchase.bills_on = draft.period.index + 1, draft.period.end
     purchase.use_promotion()
-    if is_trial:
+    if is_resumed:
+        await store_resumption(tx, purchase, draft.gross_cents)
+    if is_trial or is_resumed:
         await purchase.transition_to(tx, PurchaseStatus.ACTIVE)
     else:
         await purchase.save(using_db=tx.db)

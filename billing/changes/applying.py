@@ -120,17 +120,17 @@ async def apply_due_change(
             await notify(tx, purchase, change, ChangeNotice.APPLIED)
 
 
-async def resume_by_itself(tx: Transaction, purchase: Purchase) -> None:
-    """End the pause of a purchase on the day that was chosen. The caller bills the period that
-    starts, and announces the purchase.
+async def store_resumption(tx: Transaction, purchase: Purchase, gross_cents: int) -> None:
+    """Store and announce that a purchase has resumed by itself, on the day that was chosen.
+    `gross_cents` is the total with VAT of the period that starts.
     """
-    purchase.resume(tx.action.day)
     change = await PurchaseChange.create(
         using_db=tx.db,
         purchase=purchase,
         kind=PurchaseChangeKind.RESUME,
         price_id=purchase.price_id,
         quantity=purchase.quantity,
+        gross_cents=gross_cents,
         effective_on=tx.action.day,
         created_at=tx.action.at,
         applied_at=tx.action.at,

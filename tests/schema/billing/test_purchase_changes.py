@@ -23,6 +23,7 @@ from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeStatus
 from models.billing.receivable import Receivable
 from models.errors import Refusal
+from models.operations.email import Email
 from tests.schema.billing.change_fixtures import (
     Subscriber,
     codes,
@@ -536,7 +537,9 @@ async def test_p3_6_a_pause_ends_by_itself_on_the_chosen_day(subscriber: Subscri
         date(2027, 5, 10),
     )
     assert (await last_invoice(subscriber)).gross_cents == 3480
-    assert await subjects() == ["Votre abonnement a repris"]
+    [email] = await Email.all()
+    assert email.subject == "Votre abonnement a repris"
+    assert "34,80\u00a0€" in email.text
 
 
 async def test_an_upgrade_keeps_a_scheduled_pause(subscriber: Subscriber) -> None:
