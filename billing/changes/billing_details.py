@@ -18,8 +18,9 @@ async def update_billing(
     all_purchases: bool = False,
 ) -> Purchase:
     """Set the billing address and the order number of a purchase that renews, for its next
-    invoices; with `all_purchases` also the address of the company's others. A repeat changes
-    nothing. Raises TRANSITION_ILLEGAL for what doesn't renew.
+    invoices; with `all_purchases` also the address of the company's others. Without an order number
+    it stays, and an empty one removes it. A repeat changes nothing. Raises TRANSITION_ILLEGAL for
+    what doesn't renew.
     """
     async with action.transaction() as tx:
         account = await tx.lock(Account, purchase.account_id)
@@ -29,11 +30,11 @@ async def update_billing(
         purchases = {each.pk: each for each in await tx.lock_rows(rows)}
         purchase = purchases.get(purchase.pk) or await Purchase.get(pk=purchase.pk, using_db=tx.db)
         purchase.require_status(*RENEWING_STATUSES)
-        changed = [
-            each
-            for each in purchases.values()
-            if await _change_profile(tx, account, each, billing_address, order_number, purchase)
-        ]
+        changed = []
+        for each in purchases.values():
+            number = order_number if each.pk == purchase.pk else None
+            if await _change_profile(tx, account, each, billing_address, number):
+                changed.append(each)
         for each in changed:
             await each.transition_to(tx, each.status)
             tx.audit(BillingAuditAction.PURCHASE_UPDATE_BILLING, each)
@@ -49,15 +50,11 @@ async def _change_profile(
     purchase: Purchase,
     billing_address: dict[str, str],
     order_number: str | None,
-    named: Purchase,
 ) -> bool:
-    """Give a purchase the profile of its next invoices. The order number is for the named purchase
-    only. Returns whether the profile is another one.
-    """
-    former_id = purchase.billing_profile_id
-    if purchase.pk != named.pk:
-        former = await BillingProfile.get(pk=former_id, using_db=tx.db)
+    """Give a purchase the profile of its next invoices. Returns whether it is another one."""
+    former = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=tx.db)
+    if order_number is None:
         order_number = former.order_number
-    profile = await BillingProfile.store(tx, account, billing_address, order_number)
+    profile = await BillingProfile.store(tx, account, billing_address, order_number or None)
     purchase.billing_profile_id = profile.pk
-    return bool(profile.pk != former_id)
+    return bool(profile.pk != former.pk)

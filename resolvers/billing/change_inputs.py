@@ -82,9 +82,9 @@ class PurchaseUpdateBillingInput:
         description="The address on the next invoices of this purchase."
     )
     order_number: str | None = strawberry.field(
-        default=None,
-        description="The buyer's order number on the next invoices of this purchase. None when "
-        "omitted.",
+        default=strawberry.UNSET,
+        description="The buyer's order number on the next invoices of this purchase. Omit it to "
+        "keep the current one; null removes it.",
     )
     all_purchases: bool = strawberry.field(
         default=False,

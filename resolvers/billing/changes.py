@@ -197,9 +197,9 @@ async def update_billing(info: Info, input: PurchaseUpdateBillingInput) -> Purch
             load_visible(Purchase, input.purchase_id, context.viewer, "purchaseId")
         )
         address = check(postal_address, input.billing_address, "billingAddress")
-        order_number = (
-            check(line, input.order_number, "orderNumber", 50) if input.order_number else None
-        )
+        order_number = None if input.order_number is strawberry.UNSET else input.order_number or ""
+        if order_number:
+            order_number = check(line, order_number, "orderNumber", 50)
     # A VAT number that is still pending may be confirmed by now.
     await check_now(context.action(), context.services.vat_service, purchase.account_id)
     return await billing_details.update_billing(

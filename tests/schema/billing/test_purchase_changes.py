@@ -638,6 +638,12 @@ async def test_p3_3_another_billing_address_is_on_the_next_invoices_only(
     cities = [each.facts["buyer"]["billing_address"] for each in invoices]
     assert [city and city["city"] for city in cities] == [None, "Lyon", "Lyon"]
     assert [each.facts["order_number"] for each in invoices] == ["", "PO 8", "PO 8"]
+    kept = await subscriber.mutate("purchaseUpdateBilling", billingAddress=ADDRESS)
+    assert kept["purchase"]["orderNumber"] == "PO 8"
+    removed = await subscriber.mutate(
+        "purchaseUpdateBilling", billingAddress=ADDRESS, orderNumber=None
+    )
+    assert removed["purchase"]["orderNumber"] is None
 
 
 async def test_p3_3_one_address_for_all_purchases_keeps_their_order_numbers(
