@@ -15,7 +15,7 @@ from billing.tax import decide_tax
 from models.billing.billing_period import BillingItem, BillingItemKind, BillingPeriod
 from models.billing.billing_profile import BillingProfile
 from models.billing.errors import BillingErrorCode
-from models.billing.invoice import Invoice, InvoiceLine
+from models.billing.invoice import DocumentType, Invoice, InvoiceLine
 from models.billing.money import totals
 from models.billing.offer import Price
 from models.billing.periods import Period
@@ -47,13 +47,20 @@ async def current_period(db: BaseDBAsyncClient | None, purchase: Purchase) -> Bi
         raise Refusal(
             BillingErrorCode.PAYMENT_IN_PROGRESS, "input", "purchaseId", message=_IN_PROGRESS
         )
-    receivables = Receivable.filter(
+    since = Receivable.filter(
         invoice__purchase_id=purchase.pk, invoice_id__gte=billed.invoice_id or 0
     )
-    for receivable in await receivables.using_db(db):
+    receivables = await since.using_db(db).select_related("invoice")
+    # A corrective invoice of the same amount gives nothing back: it has another wording or buyer.
+    replaced_cents = {
+        each.invoice.original_id: each.invoice.gross_cents
+        for each in receivables
+        if each.invoice.type is DocumentType.CORRECTIVE_INVOICE
+    }
+    for receivable in receivables:
         if receivable.disputed_at:
             raise _illegal(_DISPUTED)
-        if receivable.credited_cents:
+        if receivable.credited_cents > replaced_cents.get(receivable.invoice_id, 0):
             raise _illegal(_CREDITED)
     return billed
 

@@ -10,20 +10,24 @@ import pytest
 from billing import checkout, trials
 from billing.changes.ordering import Agreement, order_change
 from billing.changes.plan import ChangeRequest
+from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
 from billing.gateways.gateway import GatewayUnavailable, Outcome
 from billing.gateways.sandbox import Sandbox
 from billing.simulation import simulate
 from models.accounts.vat_number import VatCheck, VatNumberStatus
 from models.billing.billing_period import BillingPeriod
-from models.billing.invoice import Invoice
+from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeStatus
 from models.billing.receivable import Receivable
+from models.billing.refund import RefundDestination
 from models.errors import Refusal
+from models.identity.user import Staff
 from models.operations.email import Email
+from tests.people import create_staff
 from tests.schema.billing.change_fixtures import (
     Subscriber,
     codes,
@@ -438,6 +442,28 @@ async def test_a_change_waits_for_the_decision_of_a_dispute(subscriber: Subscrib
     await receivables.update(disputed_at=subscriber.now.at)
     assert await subscriber.preview_error(quantity=2) == "TRANSITION_ILLEGAL"
     await receivables.update(disputed_at=None, credited_cents=100)
+    assert await subscriber.preview_error(quantity=2) == "TRANSITION_ILLEGAL"
+
+
+async def test_a_period_can_be_changed_after_a_correction_unless_it_gave_something_back(
+    subscriber: Subscriber,
+) -> None:
+    actor = await create_staff(subscriber.action, "Omar", Staff.OPERATOR)
+
+    async def correct(**values: Any) -> None:
+        invoice = await last_invoice(subscriber)
+        line = await InvoiceLine.get(invoice_id=invoice.pk)
+        changed = CorrectedLine(line.pk, **values)
+        request = CorrectionRequest(
+            invoice.pk, "Erreur", (changed,), refund=RefundDestination.BALANCE
+        )
+        action = replace(subscriber.now, actor=actor)
+        await correct_invoice(action, subscriber.checkout_services, actor, request, str(invoice.pk))
+
+    await correct(label="Essentiel, poste 2")
+    previewed = await subscriber.preview(quantity=2)
+    assert amounts(previewed["quote"]) == [-2900, 5800, 2900, 580, 3480]
+    await correct(unit_net_cents=2000)
     assert await subscriber.preview_error(quantity=2) == "TRANSITION_ILLEGAL"
 
 
