@@ -76,7 +76,7 @@ async def open_dispute(
         if invoice.type is DocumentType.CREDIT_NOTE:
             raise Refusal(BillingErrorCode.NOT_DISPUTABLE, "input", "invoiceId")
         [receivable] = await tx.lock_rows(Receivable.filter(invoice_id=invoice.pk))
-        if receivable.credited_cents >= receivable.gross_cents > 0:
+        if receivable.is_credited:
             raise Refusal(BillingErrorCode.NOT_DISPUTABLE, "input", "invoiceId")
         if receivable.disputed_at:
             raise Refusal(BillingErrorCode.ALREADY_DISPUTED, "input", "invoiceId")

@@ -23,8 +23,8 @@ from billing.delivery.flows import (
     ProcessingRule,
 )
 from billing.delivery.life_cycle import LifeCycle, collection_message
-from billing.delivery.sending import announce_delivery, processing_rule, submit_once
-from billing.delivery.statuses import move_delivery
+from billing.delivery.sending import processing_rule, submit_once
+from billing.delivery.statuses import store_status
 from billing.documents.facts import InvoiceFacts
 from models.action import Action
 from models.billing.delivery import CollectionReport, DeliveryState, InvoiceDelivery
@@ -32,12 +32,15 @@ from models.billing.platform_status import PlatformStatusCode
 from models.claims import claim_due
 from models.clock import local_date
 
-# A report waits for its invoice, and for the earlier reports of it.
+# A report waits for its invoice, and for the earlier reports of it. No payment of a refused invoice
+# is reported, unless one was before: then those that follow may take it back.
 _READY = (
     "collection_report.state = 'WAITING' AND EXISTS (SELECT 1 FROM invoice_delivery AS delivery "
     "WHERE delivery.id = collection_report.delivery_id AND delivery.state = 'SENT' "
     "AND (delivery.status IS NULL "
-    "OR delivery.status NOT IN ('REFUSED', 'REJECTED', 'INADMISSIBLE'))) "
+    "OR delivery.status NOT IN ('REFUSED', 'REJECTED', 'INADMISSIBLE') "
+    "OR EXISTS (SELECT 1 FROM collection_report AS sent "
+    "WHERE sent.delivery_id = delivery.id AND sent.state = 'SENT'))) "
     "AND NOT EXISTS (SELECT 1 FROM collection_report AS earlier "
     "WHERE earlier.delivery_id = collection_report.delivery_id "
     "AND earlier.allocation_id < collection_report.allocation_id AND earlier.state = 'WAITING')"
@@ -111,8 +114,7 @@ async def _record_sent(action: Action, report: CollectionReport, flow_id: str) -
         report.state, report.flow_id, report.error = DeliveryState.SENT, flow_id, None
         report.next_attempt_at = None
         await report.save(using_db=tx.db)
-        if await move_delivery(tx, delivery, status, flow_id):
-            await announce_delivery(tx, delivery, status.code.value)
+        await store_status(tx, delivery, status, flow_id)
 
 
 async def _bands(report: CollectionReport) -> dict[str, int]:

@@ -188,7 +188,8 @@ async def apply_status(action: Action, status: LifeCycle, flow_id: str) -> bool:
         known = PlatformStatus.filter(flow_id=flow_id, delivery_id=delivery.pk, status=status.code)
         if await known.using_db(tx.db).exists():
             return False
-        is_current = await move_delivery(tx, delivery, status, flow_id)
+        await store_status(tx, delivery, status, flow_id)
+        is_current = await _move(tx, delivery, status)
         if is_current and status.code in _OBJECTIONS:
             await _object(tx, invoice, receivable, status, flow_id)
         if is_current:
@@ -196,10 +197,10 @@ async def apply_status(action: Action, status: LifeCycle, flow_id: str) -> bool:
     return True
 
 
-async def move_delivery(
+async def store_status(
     tx: Transaction, delivery: InvoiceDelivery, status: LifeCycle, flow_id: str
-) -> bool:
-    """Store a status of a locked delivery. Returns whether it is the current one now."""
+) -> None:
+    """Store a status of a locked delivery."""
     await PlatformStatus.create(
         using_db=tx.db,
         delivery=delivery,
@@ -210,6 +211,10 @@ async def move_delivery(
         reason=status.reason,
         stored_at=tx.action.at,
     )
+
+
+async def _move(tx: Transaction, delivery: InvoiceDelivery, status: LifeCycle) -> bool:
+    """Move a locked delivery to a status. Returns whether it is the current one now."""
     if not status.code.may_follow(status.at, delivery.status, delivery.status_at):
         return False
     delivery.status, delivery.status_at = status.code, status.at
@@ -228,8 +233,8 @@ async def _object(
     status: LifeCycle,
     flow_id: str,
 ) -> None:
-    """Open a dispute with its ticket, in the name of the member who manages the billing. A credit
-    note can't be disputed, so it has a ticket only.
+    """Open a dispute with its ticket, in the name of the member who manages the billing. Credit
+    notes, and invoices that were credited, can't be disputed, so there is a ticket only.
     """
     if receivable and receivable.disputed_at:
         return
@@ -243,7 +248,7 @@ async def _object(
     body = text(message, requester.locale, number=invoice.number, reason=reason)
     account = await Account.get(pk=invoice.account_id, using_db=tx.db)
     key = f"platform:{flow_id}"
-    if receivable:
+    if receivable and not receivable.is_credited:
         reason_ = DisputeReason.of(status.reason_code or "")
         await store_dispute(tx, account, requester, invoice, receivable, reason_, body, key)
         return

@@ -52,8 +52,12 @@ class PlatformStatusCode(StrEnum):
         self, at: datetime, current: "PlatformStatusCode | None", since: datetime | None
     ) -> bool:
         """Whether an invoice moves to this status of the time `at` from its current one. Statuses
-        come late, twice and in any order, so an older one doesn't take an invoice back.
+        come late, twice and in any order, so an older one doesn't take an invoice back. COLLECTED
+        says nothing about what becomes of the document at the platforms and the buyer: most
+        invoices are paid before anybody has seen them.
         """
+        if self is PlatformStatusCode.COLLECTED:
+            return False
         if current is None or since is None:
             return True
         if current.is_final or (current is self and at <= since):
@@ -61,7 +65,7 @@ class PlatformStatusCode(StrEnum):
         if self in _BEFORE_BUYER:
             return _phase(current) < _Phase.AVAILABLE
         if self is PlatformStatusCode.REFUSED:
-            return current not in _AFTER_PAYMENT
+            return current is not PlatformStatusCode.PAYMENT_SENT
         if _phase(self) is _Phase.PROCESSING and _phase(current) is _Phase.PROCESSING:
             return at >= since
         return _phase(self) > _phase(current)
@@ -110,7 +114,6 @@ _WITH_REASON = frozenset(
         PlatformStatusCode.INADMISSIBLE,
     }
 )
-# A platform rejects a document before its buyer can see it, and a paid one isn't refused.
+# A platform rejects a document before its buyer can see it, and a buyer who pays doesn't refuse it.
 _BEFORE_BUYER = frozenset({PlatformStatusCode.REJECTED, PlatformStatusCode.INADMISSIBLE})
-_AFTER_PAYMENT = frozenset({PlatformStatusCode.PAYMENT_SENT, PlatformStatusCode.COLLECTED})
 _FINAL = _BEFORE_BUYER | {PlatformStatusCode.REFUSED}

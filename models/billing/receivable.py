@@ -66,11 +66,15 @@ class Receivable(Model):
             await receivable.save(using_db=tx.db, update_fields=["due_on", "next_dunning_on"])
 
     @property
+    def is_credited(self) -> bool:
+        """Whether credit notes, or a corrective invoice, have taken back all of the invoice."""
+        return bool(self.credited_cents >= self.gross_cents > 0)
+
+    @property
     def state(self) -> InvoiceState:
         """The state of the invoice. One that credit notes alone have settled is CREDITED."""
         if self.open_cents <= 0:
-            is_credited = self.credited_cents >= self.gross_cents > 0
-            return InvoiceState.CREDITED if is_credited else InvoiceState.PAID
+            return InvoiceState.CREDITED if self.is_credited else InvoiceState.PAID
         if self.disputed_at:
             return InvoiceState.DISPUTED
         return (

@@ -1,6 +1,6 @@
 """The delivery of invoices."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import strawberry
@@ -55,27 +55,15 @@ def invoice_deliveries(
     rows = InvoiceDelivery.visible_to(viewer)
     rows = filter_in(rows, "state", accepted_values(conditions.state))
     rows = filter_in(rows, "status", accepted_values(conditions.status))
-    rows = _having(rows, PlatformStatus, "status", accepted_values(conditions.any_status))
-    rows = _having(rows, CollectionReport, "state", accepted_values(conditions.report_state))
+    if (states := accepted_values(conditions.report_state)) is not None:
+        reports = CollectionReport.filter(state__in=states)
+        rows = rows.filter(id__in=Subquery(reports.values("delivery_id")))
     return page(
         rows,
         order_or_default(order_by, NEWEST_FIRST),
         PageRequest(first, after, last, before),
         viewer,
     )
-
-
-def _having(
-    rows: QuerySet[InvoiceDelivery],
-    model: type[PlatformStatus | CollectionReport],
-    field: str,
-    values: Collection[object] | None,
-) -> QuerySet[InvoiceDelivery]:
-    """The deliveries with at least one row of a model that has one of these values."""
-    if values is None:
-        return rows
-    found = model.filter(**{f"{field}__in": values}).values("delivery_id")
-    return rows.filter(id__in=Subquery(found))
 
 
 async def retry(info: Info, input: InvoiceDeliveryRetryInput) -> InvoiceDelivery:

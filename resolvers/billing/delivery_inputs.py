@@ -46,7 +46,7 @@ describe_enum(
         "COMPLETED": "The vendor sent the further documents (209).",
         "REFUSED": "The buyer refused it (210). Another document is needed.",
         "PAYMENT_SENT": "The buyer ordered the payment (211).",
-        "COLLECTED": "The vendor collected a payment (212).",
+        "COLLECTED": "The vendor collected a payment (212). Never the current status.",
         "REJECTED": "A platform rejected it (213). Another document is needed.",
         "ROUTING_ERROR": "The buyer's platform couldn't be reached (221).",
         "INADMISSIBLE": "The file can't be read (501). Another document is needed.",
@@ -82,12 +82,6 @@ class InvoiceDeliveryFilter:
     )
     status: Filter[PlatformStatusCode] | None = strawberry.field(
         default=None, description="The current status at the platforms."
-    )
-    any_status: Filter[PlatformStatusCode] | None = strawberry.field(
-        default=None,
-        description="A current or earlier status at the platforms: deliveries with at least one "
-        "such status. So `ROUTING_ERROR` finds an invoice that didn't reach the buyer although its "
-        "payment was reported, which makes COLLECTED the current status.",
     )
     report_state: Filter[DeliveryState] | None = strawberry.field(
         default=None,

@@ -58,8 +58,8 @@ class InvoiceDelivery(Node):
     state: DeliveryState = field("Whether it was handed over.")
     sent_at: datetime | None = field("When it was handed over. Null until then.")
     status: PlatformStatusCode | None = field(
-        "The current status at the platforms. Null before the first, and for invoices that are "
-        "delivered by email.",
+        "The current status at the platforms, which payments don't change. Null before the first, "
+        "and for invoices that are delivered by email.",
     )
     status_at: datetime | None = field("When the current status was set. Null without one.")
     reason_code: str | None = field(_REASON_CODE)

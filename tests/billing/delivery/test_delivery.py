@@ -14,6 +14,7 @@ from billing.delivery.collections import report_due
 from billing.delivery.platform import Platform
 from billing.delivery.sending import deliver_due, retry_delivery
 from billing.delivery.statuses import read_statuses
+from billing.disputes import accept_dispute
 from billing.document_requests import render_due
 from billing.settlement import apply_payment, lock_for_settlement, reverse_payment
 from models.accounts.account import Membership
@@ -312,7 +313,7 @@ async def test_p3_2_a_refusal_opens_one_dispute_with_its_ticket_and_reason(
     assert await Ticket.all().count() == 1
 
 
-async def test_a_refused_credit_note_opens_a_ticket(
+async def test_a_refused_credit_note_or_credited_invoice_opens_a_ticket(
     shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
 ) -> None:
     invoice = await bought(shop, action)
@@ -321,11 +322,13 @@ async def test_a_refused_credit_note_opens_a_ticket(
     credit_note = await credit_invoice(action, shop.services, operator, request, "k")
     await render_due(action, shop.services.signer, channel=DeliveryChannel.PLATFORM)
     await deliver_due(action, platform)
-    platform_server.set_status(credit_note.number, 210, "AUTRE")
+    for document in (credit_note, invoice):
+        platform_server.set_status(document.number, 210, "AUTRE")
     await read_statuses(action, platform)
-    assert (
-        await Ticket.get()
-    ).subject == f"Facture {credit_note.number} sur la plateforme de facturation"
+    assert [each.subject for each in await Ticket.all().order_by("id")] == [
+        f"Facture {document.number} sur la plateforme de facturation"
+        for document in (credit_note, invoice)
+    ]
     assert await Dispute.all().count() == 0
 
 
@@ -360,8 +363,28 @@ async def test_payments_are_reported_in_parts_and_taken_back(
     assert await report_due(later(action, hours=1), platform) == 2
     amounts = [amounts for _, amounts in await reported(platform_server)]
     assert amounts == [["10.00"], ["24.80"], ["-10.00"]]
-    assert (await delivery()).status is PlatformStatusCode.COLLECTED
+    assert (await delivery()).status is PlatformStatusCode.APPROVED
+    assert await PlatformStatus.filter(status=PlatformStatusCode.COLLECTED).count() == 3
     assert await report_due(later(action, days=1), platform) == 0
+
+
+async def test_p3_2_the_refusal_of_a_paid_invoice_opens_a_dispute_whose_refund_is_reported(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    await deliver_due(action, platform)
+    assert await report_due(action, platform) == 1
+    platform_server.set_status(invoice.number, 203)
+    platform_server.set_status(invoice.number, 210, "TX_TVA_ERR")
+    await read_statuses(action, platform)
+    assert (await delivery()).status is PlatformStatusCode.REFUSED
+    dispute = await Dispute.get()
+    operator = await create_staff(action, "Omar", Staff.OPERATOR)
+    request = CreditRequest(invoice.pk, "Taux", RefundDestination.PAYMENT)
+    await accept_dispute(action, shop.services, operator, dispute, request, "k")
+    assert await report_due(later(action, minutes=1), platform) == 1
+    amounts = [amounts for _, amounts in await reported(platform_server)]
+    assert amounts == [["34.80"], ["-34.80"]]
 
 
 async def test_a_payment_before_the_delivery_is_reported_and_a_refund_takes_it_back(
