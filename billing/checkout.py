@@ -23,11 +23,13 @@ from billing.changes.applying import (
 )
 from billing.collection import handle_failed_collection, issue_renewal
 from billing.gateways.gateway import (
+    MIN_CHARGE_CENTS,
     PAYPAL,
     ChargeGateway,
     Gateway,
     GatewayUnavailable,
     Outcome,
+    is_chargeable,
 )
 from billing.invoicing import InvoiceDraft, finalise, prepare
 from billing.promotions import (
@@ -201,7 +203,7 @@ def require_total(
             "input",
             field,
             message=message,
-            total=Money(cents).formatted(),
+            total=Money(cents),
         )
 
 
@@ -222,8 +224,8 @@ async def pay(
     A purchase that is paid with a saved method renews with it. A token that the provider doesn't
     know is declined with UNKNOWN_METHOD. Raises TRANSITION_ILLEGAL, NOT_ACTIVE,
     IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE, and
-    PRICE_CHANGED when the total isn't `expected_cents`, NOTHING_TO_PAY, and why a promotion can't
-    be redeemed.
+    PRICE_CHANGED when the total isn't `expected_cents`, NOTHING_TO_PAY, AMOUNT_TOO_SMALL, and why a
+    promotion can't be redeemed.
     """
     draft = await prepare_first_invoice(action, services, purchase)
     means = Means.of(method, return_url)
@@ -263,8 +265,11 @@ class Means:
         **references: Any,
     ) -> Payment:
         """Store a payment that the customer makes now. Raises NOT_ACTIVE for a saved method that
-        can't be charged.
+        can't be charged, and AMOUNT_TOO_SMALL for what providers don't charge.
         """
+        if not is_chargeable(cents):
+            minimum = Money(MIN_CHARGE_CENTS)
+            raise Refusal(BillingErrorCode.AMOUNT_TOO_SMALL, "input", minimum=minimum)
         if self.saved:
             await self.saved.require_chargeable(tx, gateway.name)
         return await Payment.create(

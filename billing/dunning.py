@@ -24,7 +24,7 @@ from billing.checkout import (
 )
 from billing.contacts import billing_contacts
 from billing.dunning_schedule import DunningAction, DunningStep
-from billing.gateways.gateway import is_hard_decline
+from billing.gateways.gateway import is_chargeable, is_hard_decline
 from billing.payment_methods import chargeable_method
 from billing.settlement import lock_for_settlement, restore
 from mail import emails
@@ -198,10 +198,12 @@ async def _notify(tx: Transaction, late: _LateInvoice, send: SendAboutInvoice) -
 
 
 async def _retry(tx: Transaction, services: CheckoutServices, late: _LateInvoice) -> Payment | None:
-    """Store another attempt to charge an invoice. None without a payment method, and when the bank
-    has refused it for good. Confirmations that the customer hasn't finished are canceled, so that
-    the invoice is paid once.
+    """Store another attempt to charge an invoice. None without a payment method, when the bank has
+    refused it for good, and for a rest that providers don't charge. Confirmations that the customer
+    hasn't finished are canceled, so that the invoice is paid once.
     """
+    if not is_chargeable(late.receivable.open_cents):
+        return None
     method = await chargeable_method(tx, services.gateway, late.purchase)
     if method is None or any(
         payment.method == method.method and is_hard_decline(payment.decline_code)

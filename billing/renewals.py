@@ -36,6 +36,7 @@ from billing.checkout import (
     refresh,
 )
 from billing.collection import issue
+from billing.gateways.gateway import is_chargeable
 from billing.invoicing import InvoiceDraft, prepare
 from billing.payment_methods import chargeable_method
 from billing.quotes import quote_next_period
@@ -178,8 +179,8 @@ async def _claim_period(
     tx: Transaction, services: CheckoutServices, account: Account, purchase: Purchase
 ) -> Payment | None:
     """Move the purchase to its next period, and store the attempt to charge what the customer's
-    balance doesn't cover of this one. Without a payment method, or when nothing is left to charge,
-    the invoice is issued at once; the rest is paid by transfer if the seller takes them.
+    balance doesn't cover of this one. Without a payment method, or when providers don't charge what
+    is left, the invoice is issued at once; the rest is paid by transfer if the seller takes them.
 
     A trial ends instead when there is something to charge and no payment method: nobody is billed
     who never said how to pay. A pause ends with the period that starts now.
@@ -206,7 +207,7 @@ async def _claim_period(
     else:
         await purchase.save(using_db=tx.db)
     tx.audit(BillingAuditAction.PURCHASE_RENEW, purchase, period_index=draft.period.index)
-    if method is None or not charged_cents:
+    if method is None or not is_chargeable(charged_cents):
         await issue(tx, purchase, draft)
         return None
     return await Payment.create(

@@ -29,6 +29,7 @@ from billing.checkout import (
     require_total,
 )
 from billing.collection import issue
+from billing.gateways.gateway import is_chargeable
 from billing.invoicing import InvoiceDraft, prepare
 from billing.payment_methods import chargeable_method
 from models.accounts.account import Account
@@ -242,7 +243,7 @@ async def _collect(
     method = await chargeable_method(tx, services.gateway, purchase)
     if (method is None) is not prepared.by_transfer:
         raise TransactionConflict("the payment method changed")
-    if method is None or not prepared.draft.gross_cents:
+    if method is None or not is_chargeable(prepared.draft.gross_cents):
         invoice = await issue(tx, purchase, prepared.draft)
         await take_effect(tx, purchase, change, pending, invoice)
         return

@@ -46,6 +46,11 @@ HARD_DECLINES = frozenset(
 )
 
 
+def is_chargeable(cents: int) -> bool:
+    """Whether providers charge this amount."""
+    return cents >= MIN_CHARGE_CENTS
+
+
 def is_hard_decline(decline_code: str | None) -> bool:
     """Whether charging the same method again is pointless."""
     return decline_code in HARD_DECLINES
@@ -205,7 +210,7 @@ class ChargeGateway(Protocol):
         return_url: str | None = None,
     ) -> Outcome:
         """Charge once per key; a repeat returns the charge in its current state. Raises
-        RequestRejected for an unknown method.
+        RequestRejected for an unknown method, and an amount that isn't chargeable.
 
         An off-session charge is made without the customer. It may still REQUIRE_ACTION of them.
         """

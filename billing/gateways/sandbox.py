@@ -32,6 +32,7 @@ from billing.gateways.gateway import (
     SetupStatus,
     SignatureInvalid,
     Subject,
+    is_chargeable,
 )
 from models.billing.payment import PaymentStatus
 from models.billing.payment_method import PaymentKind
@@ -260,6 +261,8 @@ class Sandbox:
         return_url: str | None = None,
     ) -> Outcome:
         behaviour = await self._require_charging(method)
+        if not is_chargeable(amount_cents):
+            raise RequestRejected(amount_cents)
         status = behaviour.charged(off_session=off_session)
         is_processing = status is PaymentStatus.PROCESSING
         await execute(

@@ -160,6 +160,10 @@ class BillingErrorCode(ErrorCode):
         "NOTHING_TO_PAY",
         _("Nothing is to be paid for the first period. Start the purchase without a payment."),
     )
+    AMOUNT_TOO_SMALL = (
+        "AMOUNT_TOO_SMALL",
+        _("Less than %(minimum)s can’t be charged. Pay this amount by bank transfer."),
+    )
     PAYMENT_REQUIRED = (
         "PAYMENT_REQUIRED",
         _("This purchase has no trial and isn’t free of charge. Pay for it."),

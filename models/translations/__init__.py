@@ -29,6 +29,7 @@ from babel.units import format_unit
 from jinja2 import Environment, pass_context
 from jinja2.runtime import Context
 
+from models.billing.money import Money
 from models.clock import PARIS
 from models.locale import Locale
 
@@ -67,8 +68,8 @@ def text(message: Translatable, locale: Locale, **values: object) -> str:
     """The message in a language, with its placeholders filled.
 
     Values that are texts themselves are translated, sequences of texts become "a, b or c", dates,
-    durations and numbers are written as that language writes them; everything else appears as `str`
-    gives it.
+    durations, amounts and numbers are written as that language writes them; everything else appears
+    as `str` gives it.
     """
     template = _translate(message, translations(locale), values.get("count"))
     return template % {name: _format_value(value, locale) for name, value in values.items()}
@@ -93,6 +94,8 @@ def _format_value(value: object, locale: Locale) -> str:
             return day(value, locale)
         case timedelta():
             return duration(value, locale)
+        case Money():
+            return value.formatted(locale.value)
         case int():
             return format_decimal(value, locale=locale.value)
     return str(value)

@@ -21,6 +21,7 @@ from billing.settlement import apply_payment, lock_for_settlement, restore, reve
 from models.accounts.account import Account, AccountStatus, Role
 from models.action import Action
 from models.billing.billing_period import BillingPeriod
+from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
 from models.billing.ledger import LedgerLine
 from models.billing.offer import Interval, Offer, Price, Segment
@@ -28,6 +29,7 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Allocation, InvoiceState, Receivable
+from models.errors import Refusal
 from models.operations.email import Email
 from settings import PACKAGED_SELLER
 from tests.people import add_member, create_account, create_user
@@ -499,6 +501,36 @@ async def test_a_balance_leaves_an_amount_that_can_be_charged_again_after_a_decl
     assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == 50
     attempts = Payment.filter(is_off_session=True).order_by("id")
     assert [payment.amount_cents for payment in await attempts] == [50, 50]
+
+
+async def test_a_rest_that_providers_don_t_charge_is_left_to_a_transfer(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await use_method(purchase, "pm_sandbox_declined")
+    due = date(2027, 2, 28)
+    await run_daily(action, services, due, due)
+    await pay_ahead(purchase, on(action, due), 3_450, pays_open=True)
+    await use_method(purchase, "pm_sandbox_success")
+    await templates()
+    await run_daily(action, services, due + timedelta(days=1), due + timedelta(days=1))
+    assert await templates() == ["invoice_unpaid"]
+    assert await Payment.filter(is_off_session=True).count() == 1
+    invoice = await Invoice.get(issued_on=due)
+    with pytest.raises(Refusal) as refused:
+        await pay_invoice(on(action, due), services, invoice, "pm_sandbox_success", "rest")
+    assert refused.value.code is BillingErrorCode.AMOUNT_TOO_SMALL
+    assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == 30
+
+
+async def test_a_period_that_costs_less_than_providers_charge_is_billed_without_a_charge(
+    purchase: Purchase, action: Action, services: CheckoutServices
+) -> None:
+    await Price.filter(pk=purchase.price_id).update(net_cents=40)
+    due = date(2027, 2, 28)
+    await bill_due_periods(on(action, due), services)
+    assert await Payment.filter(is_off_session=True).count() == 0
+    invoice = await Invoice.get(issued_on=due)
+    assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == 48
 
 
 async def test_what_the_balance_doesn_t_cover_is_open_when_the_card_is_declined(

@@ -15,6 +15,7 @@ from billing import checkout
 from billing.documents.element import NAMESPACES
 from billing.documents.facts import InvoiceFacts
 from billing.documents.rendering import render
+from billing.gateways.gateway import MIN_CHARGE_CENTS
 from billing.ledger import BANK, REVENUE, VAT_COLLECTED
 from billing.quotes import quote
 from billing.tax import buyer_of
@@ -64,7 +65,7 @@ async def posted(invoice: Invoice) -> dict[str, int]:
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    net_cents=st.integers(1, 2_000_000),
+    net_cents=st.integers(MIN_CHARGE_CENTS, 2_000_000),
     quantity=st.integers(1, 1_000),
     city=st.sampled_from([("75001", "Paris"), ("97110", "Pointe-à-Pitre"), ("97300", "Cayenne")]),
     locale=st.sampled_from(list(Locale)),

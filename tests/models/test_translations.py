@@ -11,6 +11,7 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment
 
 import cli
+from models.billing.money import Money
 from models.errors import CommonErrorCode, NotFound, Refusal, Throttled, message_for
 from models.locale import Locale
 from models.translations import (
@@ -106,6 +107,9 @@ def test_values_are_formatted_for_the_language() -> None:
     values: dict[str, Any] = {"since": date(2026, 11, 1), "count": 12_500}
     assert text(message, EN, **values) == "From 1 November 2026, 12,500 times"
     assert text(message, FR, **values) == "From 1er novembre 2026, 12\u202f500 times"
+    amount = _("Total: %(total)s")
+    assert text(amount, EN, total=Money(3_480)) == "Total: €34.80"
+    assert text(amount, FR, total=Money(3_480)) == "Total: 34,80\u00a0€"
 
 
 def test_values_that_are_texts_are_translated_and_lists_joined() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from billing.gateways.gateway import (
+    MIN_CHARGE_CENTS,
     DisputeStatus,
     GatewayUnavailable,
     Outcome,
@@ -216,6 +217,15 @@ async def test_an_unknown_method_is_refused(provider: "Provider", key: str) -> N
     with pytest.raises(RequestRejected):
         await provider.gateway.charge(key, 3_480, "pm_unknown")
     assert await provider.gateway.find(key) is None
+
+
+async def test_an_amount_below_the_minimum_is_refused(provider: "Provider", key: str) -> None:
+    gateway, token = provider.gateway, await provider.token("success")
+    with pytest.raises(RequestRejected):
+        await gateway.charge(key, MIN_CHARGE_CENTS - 1, token)
+    assert await gateway.find(key) is None
+    charge = await gateway.charge(f"{key}-2", MIN_CHARGE_CENTS, token)
+    assert charge.status is PaymentStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize("approves", [True, False])
