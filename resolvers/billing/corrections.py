@@ -23,7 +23,7 @@ from resolvers.billing.correction_inputs import (
     InvoiceCorrectInput,
     InvoiceCorrectLineInput,
 )
-from resolvers.billing.credit_notes import MAX_LINES, load_invoice
+from resolvers.billing.credit_notes import MAX_LINES, find_invoice, load_invoice
 from resolvers.billing.quotes import QuotedLine, QuotedVat
 from resolvers.context import Context, Info
 from resolvers.ids import key_of
@@ -84,8 +84,7 @@ async def preview(
     ] = False,
 ) -> InvoiceCorrectionPreview | None:
     """What a corrective invoice would be, None for an invoice that the viewer can't see."""
-    rows = Invoice.visible_to(info.context.viewer)
-    invoice = await rows.get_or_none(pk=key_of(Invoice, invoice_id))
+    invoice = await find_invoice(invoice_id, info.context.viewer)
     if invoice is None:
         return None
     request = CorrectionRequest(

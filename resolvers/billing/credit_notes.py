@@ -48,18 +48,23 @@ async def credit(info: Info, input: InvoiceCreditInput) -> dict[str, Any]:
 
 
 async def load_invoice(invoice_id: str, viewer: Viewer) -> Invoice:
+    """The invoice that the staff named. Raises NOT_FOUND."""
+    invoice = await find_invoice(invoice_id, viewer)
+    if invoice is None:
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "invoiceId")
+    return invoice
+
+
+async def find_invoice(invoice_id: str, viewer: Viewer) -> Invoice | None:
     """The invoice that the staff named. Operators, who have no list of invoices, may name any but
-    those of erased accounts. Raises NOT_FOUND.
+    those of erased accounts.
     """
     rows = (
         Invoice.visible_to(viewer)
         if viewer.is_agent
         else Invoice.filter(account__status__not=AccountStatus.ERASED)
     )
-    invoice = await rows.get_or_none(pk=key_of(Invoice, invoice_id))
-    if invoice is None:
-        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "invoiceId")
-    return invoice
+    return await rows.get_or_none(pk=key_of(Invoice, invoice_id))
 
 
 def credit_lines(lines: Sequence[InvoiceCreditLineInput]) -> tuple[CreditLine, ...]:

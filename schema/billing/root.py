@@ -152,7 +152,7 @@ class BillingQuery:
 
     invoice_correction_preview: InvoiceCorrectionPreview | None = query(
         correction_resolvers.preview,
-        allow=agent,
+        allow=agent | operator,
         cost=100,
         description="What `invoiceCorrect` would issue today. Null for an invoice that doesn't "
         "exist or that the viewer can't see.",

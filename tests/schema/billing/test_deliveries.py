@@ -189,6 +189,8 @@ async def test_p2_4_an_agent_previews_and_issues_a_corrective_invoice(
     lines = [{"lineId": encode("InvoiceLine", line.pk), "unitNetCents": line.unit_net_cents - 100}]
     invoice_id = encode("Invoice", invoice.pk)
     answer = await execute(agent, query, i=invoice_id, l=lines)
+    operator = await operator_viewer(scenario)
+    assert answer["data"] == (await execute(operator, query, i=invoice_id, l=lines))["data"]
     preview = answer["data"]["invoiceCorrectionPreview"]
     assert preview["reduction"] == preview["surplus"] == {"amountCents": 120 * line.quantity}
     assert await Invoice.filter(original_id=invoice.pk).count() == 0
