@@ -42,7 +42,13 @@ from billing.promotions import (
 )
 from billing.quotes import quote
 from billing.seller import Seller
-from billing.settlement import apply_payment, lock_for_settlement, restore, start_purchase
+from billing.settlement import (
+    announce,
+    apply_payment,
+    lock_for_settlement,
+    restore,
+    start_purchase,
+)
 from billing.tax import buyer_of
 from mail import emails
 from models.accounts.account import Account
@@ -59,7 +65,6 @@ from models.billing.payment_method import PaymentKind, PaymentMethod
 from models.billing.promotion import Promotion
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
-from models.event import EventKind, account_stream
 from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.locale import Locale
@@ -424,12 +429,7 @@ async def end_payment(tx: Transaction, payment: Payment, status: PaymentStatus) 
 
 
 async def _announce_payment(tx: Transaction, payment: Payment) -> None:
-    await tx.append(
-        account_stream(payment.account_id),
-        EventKind.PAYMENT_CHANGED,
-        purchase_id=payment.purchase_id,
-        status=payment.status.value,
-    )
+    await announce(tx, payment)
     tx.audit(BillingAuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
 
 

@@ -21,15 +21,17 @@ from billing.credit_notes import (
     Remainder,
     first_of_chain,
     lock_for_credit,
+    prepare_about,
     release,
     remainder,
     require_limit,
+    settle_by,
     whole_line,
 )
 from billing.disputes import accept_open_dispute, settle_by_correction
 from billing.documents.conversion import buyer_party
-from billing.documents.facts import Note, PaymentMeans
-from billing.invoicing import DraftLine, InvoiceDraft, finalise, prepare
+from billing.documents.facts import PaymentMeans
+from billing.invoicing import DraftLine, InvoiceDraft, finalise
 from billing.ledger import post_replacement
 from billing.refunds import create_refunds, refund_pending
 from billing.seller import Seller
@@ -253,34 +255,21 @@ async def _draft(
     profile: BillingProfile,
     trial: bool,
 ) -> InvoiceDraft:
-    invoice, original = rest.invoice, rest.facts
-    draft = await prepare(
+    draft = await prepare_about(
         seller,
+        action,
+        rest,
         profile,
         lines,
-        action.day,
-        locale=invoice.locale,
-        treatment=invoice.treatment,
-        vat_mention=original.vat_mention,
-        exemption_code=original.exemption_code,
-        buyer_email=original.buyer.email,
-        purchase_id=invoice.purchase_id,
         type=DocumentType.CORRECTIVE_INVOICE,
-        original=invoice,
+        reason=request.reason,
         trial=trial,
     )
-    try:
-        facts = replace(
-            draft.facts,
-            buyer=draft.facts.buyer if request.renews_buyer else original.buyer,
-            order_number=original.order_number
-            if request.order_number is None
-            else request.order_number,
-            notes=(Note(text=request.reason), *draft.facts.notes),
-        )
-    except ValueError as error:
-        raise Refusal(BillingErrorCode.INVOICE_NOT_POSSIBLE, "input") from error
-    return replace(draft, facts=facts)
+    original, number = rest.facts, request.order_number
+    return draft.with_facts(
+        buyer=draft.facts.buyer if request.renews_buyer else original.buyer,
+        order_number=original.order_number if number is None else number,
+    )
 
 
 def _with_payment(seller: Seller, action: Action, correction: Correction) -> InvoiceDraft:
@@ -297,13 +286,8 @@ def _with_payment(seller: Seller, action: Action, correction: Correction) -> Inv
         means = None if was_paid else original.payment
         payment_terms = terms.due_notice(draft.locale) if was_paid else original.payment_terms
         due_days = max((correction.due_on - action.day).days, 0)
-    try:
-        facts = replace(
-            draft.facts, payment=means, payment_terms=payment_terms, paid_cents=paid_cents
-        )
-    except ValueError as error:
-        raise Refusal(BillingErrorCode.INVOICE_NOT_POSSIBLE, "input") from error
-    return replace(draft, facts=facts, due_days=due_days)
+    draft = draft.with_facts(payment=means, payment_terms=payment_terms, paid_cents=paid_cents)
+    return replace(draft, due_days=due_days)
 
 
 def _is_unchanged(rest: Remainder, draft: InvoiceDraft) -> bool:
@@ -377,7 +361,8 @@ async def _issue(
     shares, surplus = _divide(released, draft.gross_cents)
     corrective = await finalise(tx, draft, balance=shares)
     await post_replacement(tx, invoice, corrective, correction.rest.totals)
-    await _replace_receivable(tx, correction.rest, corrective)
+    receivable = await Receivable.get(invoice_id=invoice.pk, using_db=tx.db)
+    await settle_by(tx, corrective, receivable, correction.rest.gross_cents, correction.paid_cents)
     if request.refund is RefundDestination.PAYMENT:
         await create_refunds(tx, corrective, surplus)
     else:
@@ -402,26 +387,6 @@ async def _store_buyer(tx: Transaction, draft: InvoiceDraft, invoice: Invoice) -
     if buyer_party(stored, draft.facts.buyer.email) != draft.facts.buyer:
         raise TransactionConflict("the company has changed meanwhile")
     return replace(draft, profile_id=stored.pk)
-
-
-async def _replace_receivable(tx: Transaction, rest: Remainder, corrective: Invoice) -> None:
-    """Settle the invoice by the corrective one, after its payments were released."""
-    receivable = await Receivable.get(invoice_id=rest.invoice.pk, using_db=tx.db)
-    await Allocation.create(
-        using_db=tx.db,
-        account_id=corrective.account_id,
-        invoice_id=rest.invoice.pk,
-        credit_note_id=corrective.pk,
-        amount_cents=rest.gross_cents,
-        created_at=tx.action.at,
-    )
-    receivable.open_cents = 0
-    receivable.credited_cents += rest.gross_cents
-    receivable.settled_at, receivable.next_dunning_on = tx.action.at, None
-    await receivable.save(
-        using_db=tx.db,
-        update_fields=["open_cents", "credited_cents", "settled_at", "next_dunning_on"],
-    )
 
 
 def _divide(

@@ -1,4 +1,4 @@
-"""Credit notes: the only way to correct an issued invoice (CGI, annexe II, art. 242 nonies A).
+"""Credit notes: how an issued invoice is reduced (CGI, annexe II, art. 242 nonies A).
 
 A credit note cites its invoice and mirrors its VAT, rate by rate. The credit notes of an invoice
 together never exceed it, to the cent. Each settles its own invoice: what is open first. For the
@@ -369,11 +369,40 @@ async def _draft(
     trial: bool,
     db: BaseDBAsyncClient | None = None,
 ) -> InvoiceDraft:
-    credit, invoice, original = credited(rest, request), rest.invoice, rest.facts
+    credit = credited(rest, request)
+    profile = await BillingProfile.get(pk=rest.invoice.billing_profile_id, using_db=db)
+    draft = await prepare_about(
+        seller,
+        action,
+        rest,
+        profile,
+        credit.lines,
+        type=DocumentType.CREDIT_NOTE,
+        reason=request.reason,
+        trial=trial,
+    )
+    return draft.with_facts(buyer=rest.facts.buyer, totals=credit.totals)
+
+
+async def prepare_about(
+    seller: Seller,
+    action: Action,
+    rest: Remainder,
+    profile: BillingProfile,
+    lines: Sequence[DraftLine],
+    *,
+    type: DocumentType,
+    reason: str,
+    trial: bool,
+) -> InvoiceDraft:
+    """Prepare a document that cites an invoice, in its language and with its VAT. The reason is its
+    first note.
+    """
+    invoice, original = rest.invoice, rest.facts
     draft = await prepare(
         seller,
-        await BillingProfile.get(pk=invoice.billing_profile_id, using_db=db),
-        credit.lines,
+        profile,
+        lines,
         action.day,
         locale=invoice.locale,
         treatment=invoice.treatment,
@@ -381,20 +410,11 @@ async def _draft(
         exemption_code=original.exemption_code,
         buyer_email=original.buyer.email,
         purchase_id=invoice.purchase_id,
-        type=DocumentType.CREDIT_NOTE,
+        type=type,
         original=invoice,
         trial=trial,
     )
-    try:
-        facts = replace(
-            draft.facts,
-            buyer=original.buyer,
-            totals=credit.totals,
-            notes=(Note(text=request.reason), *draft.facts.notes),
-        )
-    except ValueError as error:
-        raise Refusal(BillingErrorCode.INVOICE_NOT_POSSIBLE, "input") from error
-    return replace(draft, facts=facts)
+    return draft.with_facts(notes=(Note(text=reason), *draft.facts.notes))
 
 
 async def lock_for_credit(tx: Transaction, invoice: Invoice) -> dict[int, Purchase]:
@@ -438,7 +458,7 @@ async def issue_credit_note(
         raise Refusal(BillingErrorCode.REFUND_REQUIRED, "input", "refund")
     credit_note = await finalise(tx, draft)
     released = await release(tx, invoice, paid_cents)
-    await _allocate(tx, receivable, credit_note, paid_cents)
+    await settle_by(tx, credit_note, receivable, draft.gross_cents, paid_cents)
     if request.refund is RefundDestination.PAYMENT:
         await create_refunds(tx, credit_note, released)
     elif request.refund is RefundDestination.BALANCE:
@@ -499,22 +519,22 @@ async def release(tx: Transaction, invoice: Invoice, cents: int) -> list[tuple[P
     return released
 
 
-async def _allocate(
-    tx: Transaction, receivable: Receivable, credit_note: Invoice, released_cents: int
+async def settle_by(
+    tx: Transaction, document: Invoice, receivable: Receivable, cents: int, released_cents: int
 ) -> None:
-    """Settle the invoice with its credit note, after `released_cents` of its payments were
-    released.
+    """Settle this part of an invoice by its credit note or by the corrective invoice that replaces
+    it, after `released_cents` of its payments were released.
     """
     await Allocation.create(
         using_db=tx.db,
-        account_id=credit_note.account_id,
+        account_id=document.account_id,
         invoice_id=receivable.invoice_id,
-        credit_note_id=credit_note.pk,
-        amount_cents=credit_note.gross_cents,
+        credit_note_id=document.pk,
+        amount_cents=cents,
         created_at=tx.action.at,
     )
-    receivable.open_cents += released_cents - credit_note.gross_cents
-    receivable.credited_cents += credit_note.gross_cents
+    receivable.open_cents += released_cents - cents
+    receivable.credited_cents += cents
     if not receivable.open_cents:
         receivable.settled_at = receivable.settled_at or tx.action.at
         receivable.next_dunning_on = None

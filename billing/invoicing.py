@@ -133,6 +133,13 @@ class InvoiceDraft:
         """What the invoice will amount to, including VAT."""
         return self.facts.totals.gross_cents
 
+    def with_facts(self, **changes: Any) -> Self:
+        """The draft with other facts. Raises INVOICE_NOT_POSSIBLE when they are inconsistent."""
+        try:
+            return replace(self, facts=replace(self.facts, **changes))
+        except ValueError as error:
+            raise Refusal(BillingErrorCode.INVOICE_NOT_POSSIBLE, "input") from error
+
     def to_json(self) -> dict[str, Any]:
         """The draft in JSON types."""
         values: dict[str, Any] = to_json_value(self)
