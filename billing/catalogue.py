@@ -28,7 +28,7 @@ from models.billing.tax import Buyer, tax_for
 from models.billing.tax_rule import TaxCategory, TaxRule
 from models.clock import PARIS
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
-from models.idempotency import earlier_result, store_result
+from models.idempotency import earlier_result, owner_of, store_result
 from models.locale import Locale
 from models.translations import _
 
@@ -46,10 +46,6 @@ class PriceTerms:
     trial_requires_payment_method: bool = True
 
 
-def _owner(action: Action) -> str:
-    return f"user:{action.actor.pk}" if action.actor else "operator"
-
-
 async def create_offer(
     action: Action, slug: str, segment: Segment, texts: dict[str, OfferTexts], key: str
 ) -> Offer:
@@ -58,7 +54,7 @@ async def create_offer(
     """
     async with action.transaction() as tx:
         arguments = [slug, segment.value, texts]
-        if earlier_id := await earlier_result(tx, _owner(action), "offerCreate", key, arguments):
+        if earlier_id := await earlier_result(tx, owner_of(action), "offerCreate", key, arguments):
             return await Offer.get(pk=earlier_id, using_db=tx.db)
         if await Offer.filter(slug=slug).using_db(tx.db).exists():
             raise Refusal(BillingErrorCode.SLUG_TAKEN, "input", "slug")
@@ -70,7 +66,7 @@ async def create_offer(
             )
         except IntegrityError:  # somebody else was faster
             raise TransactionConflict("the slug was taken") from None
-        await store_result(tx, _owner(action), "offerCreate", key, offer.pk)
+        await store_result(tx, owner_of(action), "offerCreate", key, offer.pk)
         tx.audit(BillingAuditAction.OFFER_CREATE, offer, account_id=None)
     return offer
 
@@ -197,7 +193,7 @@ async def create_price(
     """
     async with action.transaction() as tx:
         arguments = [offer.pk, vars(terms), valid_from and valid_from.isoformat()]
-        if earlier_id := await earlier_result(tx, _owner(action), "priceCreate", key, arguments):
+        if earlier_id := await earlier_result(tx, owner_of(action), "priceCreate", key, arguments):
             return await Price.get(pk=earlier_id, using_db=tx.db)
         offer = await tx.lock(Offer, offer.pk)
         day = valid_from or action.day
@@ -216,7 +212,7 @@ async def create_price(
             valid_from=start,
             is_public=offer.status in _PUBLISHED and start <= action.at,
         )
-        await store_result(tx, _owner(action), "priceCreate", key, price.pk)
+        await store_result(tx, owner_of(action), "priceCreate", key, price.pk)
         tx.audit(
             BillingAuditAction.PRICE_CREATE,
             price,

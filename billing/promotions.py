@@ -23,7 +23,7 @@ from models.billing.offer import Interval, Price, Segment
 from models.billing.promotion import Promotion, PromotionRedemption
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import Refusal, TransactionConflict
-from models.idempotency import earlier_result, store_result
+from models.idempotency import earlier_result, owner_of, store_result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ async def create_promotion(
     """Create a code. The same key with the same arguments returns the same one. Raises CODE_TAKEN
     and IDEMPOTENCY_MISMATCH.
     """
-    owner = f"user:{action.actor.pk}" if action.actor else "operator"
+    owner = owner_of(action)
     async with action.transaction() as tx:
         if earlier_id := await earlier_result(tx, owner, "promotionCreate", key, arguments):
             return await Promotion.get(pk=earlier_id, using_db=tx.db)

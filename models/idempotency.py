@@ -1,6 +1,7 @@
 """Keys that make a repeated request return what the first one made."""
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,9 +9,10 @@ import orjson
 from tortoise import fields
 from tortoise.models import Model
 
-from models.action import Transaction
+from models.action import Action, Transaction
 from models.database.sql import execute
 from models.errors import CommonErrorCode, Refusal
+from models.text import client_key
 
 RETENTION = timedelta(days=30)
 
@@ -69,6 +71,13 @@ async def has_earlier_result(owner: str, operation: str, key: str) -> bool:
     return await IdempotencyKey.filter(owner=owner, operation=operation, key=key).exists()
 
 
+async def is_known_key(owner: str, operation: str, key: str) -> bool:
+    """Whether an earlier request had a key that isn't checked yet. False for an invalid key."""
+    with suppress(Refusal):
+        return await has_earlier_result(owner, operation, client_key(key))
+    return False
+
+
 async def store_result(
     tx: Transaction, owner: str, operation: str, key: str | None, result: int = 0
 ) -> None:
@@ -89,6 +98,11 @@ async def delete_old_keys(at: datetime) -> int:
     No client repeats a request after such a time, and the table would grow with every request.
     """
     return await IdempotencyKey.filter(created_on__lt=(at - RETENTION).date().isoformat()).delete()
+
+
+def owner_of(action: Action) -> str:
+    """The owner of the keys of a member of staff, or of the operator's commands."""
+    return f"user:{action.actor.pk}" if action.actor else "operator"
 
 
 def anonymous_owner(network: str, email: str) -> str:

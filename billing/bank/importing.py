@@ -27,7 +27,7 @@ from models.billing.errors import BillingErrorCode
 from models.checks import Checks
 from models.database.sql import execute
 from models.errors import CommonErrorCode, Refusal
-from models.idempotency import earlier_result, store_result
+from models.idempotency import earlier_result, owner_of, store_result
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_FAULTS = 100
@@ -82,7 +82,7 @@ async def import_statement(
         raise Refusal(BillingErrorCode.BANK_ACCOUNT_UNKNOWN, "input", "iban")
     statement = await asyncio.to_thread(_read, account, content, iban or account.iban)
     sha256 = hashlib.sha256(content).hexdigest()
-    owner = f"user:{action.actor.pk}" if action.actor else "operator"
+    owner = owner_of(action)
     async with action.transaction() as tx:
         arguments = [name, sha256, iban]
         if earlier_id := await earlier_result(tx, owner, "bankStatementImport", key, arguments):

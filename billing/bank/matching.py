@@ -34,7 +34,7 @@ from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
-from models.idempotency import earlier_result, store_result
+from models.idempotency import earlier_result, owner_of, store_result
 from models.translations import _
 
 TRANSFER = "transfer"  # the payment's method: there is no provider that would know a token
@@ -382,7 +382,7 @@ async def match_by_hand(
     VALUE_INVALID for an invoice that is named twice, and IDEMPOTENCY_MISMATCH.
     """
     arguments = [line_id, account_id, [list(each) for each in invoices]]
-    owner = f"user:{action.actor.pk}" if action.actor else "operator"
+    owner = owner_of(action)
     async with action.transaction() as tx:
         if await earlier_result(tx, owner, "bankLineMatch", key, arguments):
             return await BankLine.get(pk=line_id, using_db=tx.db)

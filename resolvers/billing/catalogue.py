@@ -10,6 +10,7 @@ from models.billing.errors import BillingErrorCode
 from models.billing.offer import Offer, OfferTexts, Price
 from models.checks import Checks, require_keys
 from models.errors import CommonErrorCode, Refusal
+from models.idempotency import is_known_key, owner_of
 from models.locale import Locale
 from models.text import client_key, line, message_text
 from resolvers.billing.catalogue_inputs import (
@@ -98,11 +99,13 @@ async def reorder_offers(info: Info, input: OfferReorderInput) -> list[Offer]:
 async def create_price(info: Info, input: PriceCreateInput) -> Price:
     """Add a version of a price."""
     context, action = info.context, info.context.action()
+    is_repeat = await is_known_key(owner_of(action), "priceCreate", input.idempotency_key)
     with Checks() as check:
         offer = await check.wait(load_visible(Offer, input.offer_id, context.viewer, "offerId"))
         net_cents = check(_number, input.net_cents, 1, MAX_NET_CENTS, "netCents")
         trial_days = check(_number, input.trial_days, 0, MAX_TRIAL_DAYS, "trialDays")
-        check(_day, action, input.valid_from, "validFrom")
+        if not is_repeat:  # the day may have passed since
+            check(_day, action, input.valid_from, "validFrom")
         key = check(client_key, input.idempotency_key)
     terms = PriceTerms(
         interval=input.interval,

@@ -20,6 +20,7 @@ from models.billing.purchase import Purchase, parse_quantity
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
+from models.idempotency import is_known_key
 from models.text import client_key, line
 from models.translations import _
 from resolvers.addresses import postal_address
@@ -34,7 +35,7 @@ from resolvers.billing.change_inputs import (
     PurchaseUpdateBillingInput,
 )
 from resolvers.billing.payments import payment_refusals
-from resolvers.billing.purchases import is_known_key, price_on_sale
+from resolvers.billing.purchases import price_on_sale
 from resolvers.billing.quotes import PurchaseQuote, present
 from resolvers.context import Context, Info
 from resolvers.ids import load_visible
@@ -135,7 +136,7 @@ async def change(info: Info, input: PurchaseChangeInput) -> dict[str, Any]:
             load_visible(Purchase, input.purchase_id, context.viewer, "purchaseId")
         )
         is_repeat = check.is_valid and await is_known_key(
-            purchase.account_id, "purchaseChange", input.idempotency_key
+            f"account:{purchase.account_id}", "purchaseChange", input.idempotency_key
         )
         request = await check.wait(
             _request(info, input.price_id, input.quantity, input.anchor, is_repeat=is_repeat)

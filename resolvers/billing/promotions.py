@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
@@ -21,6 +20,7 @@ from models.billing.promotion import Promotion, PromotionRedemption, folded_code
 from models.billing.purchase import MAX_QUANTITY, Purchase
 from models.checks import Checks, require_keys
 from models.errors import CommonErrorCode, Refusal
+from models.idempotency import is_known_key, owner_of
 from models.text import client_key
 from resolvers.billing.catalogue_inputs import (
     MAX_NET_CENTS,
@@ -88,7 +88,10 @@ def promotion(info: Info, code: CodeArgument) -> RowByKey | None:
 async def create(info: Info, input: PromotionCreateInput) -> Promotion:
     """Create a code."""
     action = info.context.action()
+    is_repeat = await is_known_key(owner_of(action), "promotionCreate", input.idempotency_key)
     with Checks() as check:
+        if not is_repeat:  # the days may have passed since
+            check(_require_days, action, input)
         terms = await check.wait(_terms(action, input))
         key = check(client_key, input.idempotency_key)
     arguments = {name: str(value) for name, value in vars(input).items() if "key" not in name}
@@ -104,15 +107,14 @@ async def _terms(action: Action, input: PromotionCreateInput) -> PromotionTerms:
         check(_number, input.periods, MAX_PERIODS, "periods")
         check(_number, input.max_redemptions, MAX_REDEMPTIONS, "maxRedemptions")
         check(_number, input.minimum_quantity, MAX_QUANTITY, "minimumQuantity")
-        starts_at, ends_at = check(_times, action, input) or (action.at, None)
         offer_ids = await check.wait(_offer_keys(input.offer_ids))
     return PromotionTerms(
         code=code,
         basis_points=input.percent_basis_points,
         amount_cents=input.amount_cents,
         periods=input.periods,
-        valid_from=starts_at,
-        valid_until=ends_at,
+        valid_from=starting_at(action, input.valid_from or action.day),
+        valid_until=starting_at(action, input.valid_until) if input.valid_until else None,
         max_redemptions=input.max_redemptions,
         once_per_company=input.once_per_company,
         segment=input.segment,
@@ -139,15 +141,12 @@ def _number(value: int | None, maximum: int, field: str) -> None:
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)
 
 
-def _times(action: Action, input: PromotionCreateInput) -> tuple[datetime, datetime | None]:
+def _require_days(action: Action, input: PromotionCreateInput) -> None:
     first_day = input.valid_from or action.day
     if first_day < action.day:
         raise Refusal(BillingErrorCode.DATE_PAST, "input", "validFrom")
-    if input.valid_until is None:
-        return starting_at(action, first_day), None
-    if input.valid_until <= first_day:
+    if input.valid_until and input.valid_until <= first_day:
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "validUntil")
-    return starting_at(action, first_day), starting_at(action, input.valid_until)
 
 
 async def _offer_keys(offer_ids: list[strawberry.ID]) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
 """Purchases: drafting, billing details, periods."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -25,10 +24,8 @@ from models.billing.purchase_change import PurchaseChange
 from models.checks import Checks
 from models.clock import local_date
 from models.errors import CommonErrorCode, Refusal
-from models.idempotency import has_earlier_result
-from models.identity.user import User
+from models.idempotency import is_known_key
 from models.text import client_key, line
-from models.viewer import Viewer
 from resolvers.addresses import postal_address
 from resolvers.billing.filters import PurchaseFilter, PurchaseOrder
 from resolvers.billing.inputs import (
@@ -103,9 +100,8 @@ def purchase(
 
 async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     """Start a purchase. Raises Throttled, except for a repeat."""
-    account, buyer = _buyer(info.context.viewer)
-    action = info.context.action()
-    is_repeat = await is_known_key(account.pk, "purchaseDraft", input.idempotency_key)
+    account, buyer, action = info.context.account, info.context.user, info.context.action()
+    is_repeat = await is_known_key(f"account:{account.pk}", "purchaseDraft", input.idempotency_key)
     with Checks() as check:
         price = await check.wait(price_on_sale(input.price_id, action.at, is_repeat=is_repeat))
         quantity = check(parse_quantity, input.quantity, "input", "quantity")
@@ -197,19 +193,6 @@ async def price_on_sale(price_id: strawberry.ID, at: datetime, *, is_repeat: boo
     if price is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "priceId")
     return price
-
-
-async def is_known_key(account_id: int, operation: str, key: str) -> bool:
-    """Whether a company has used an idempotency key for an operation. False for an invalid key."""
-    with suppress(Refusal):
-        return await has_earlier_result(f"account:{account_id}", operation, client_key(key))
-    return False
-
-
-def _buyer(viewer: Viewer) -> tuple[Account, User]:
-    assert viewer.account is not None, "the field's rule lets in buyers only"  # noqa: S101
-    assert viewer.user is not None, "the field's rule lets in buyers only"  # noqa: S101
-    return viewer.account, viewer.user
 
 
 async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Purchase:

@@ -64,7 +64,7 @@ async def add_price(
 ) -> dict[str, Any]:
     fields = {"offerId": offer_id, "interval": "MONTH", "netCents": cents, "idempotencyKey": key}
     selection = "price { id validFrom validUntil net { amountCents } }"
-    return await mutate(execute, operator, "priceCreate", selection, **fields, **values)
+    return await mutate(execute, operator, "priceCreate", selection, **fields | values)
 
 
 async def test_p2_1_an_offer_is_drafted_priced_published_and_withdrawn(
@@ -204,8 +204,12 @@ async def test_a_repeat_on_the_next_day_returns_the_price_that_was_created(
     clock.advance(timedelta(hours=1))
     offer_id = encode("Offer", price.offer_id)
     created = await add_price(execute, operator, offer_id, 900, "p")
+    on_a_day = {"interval": "YEAR", "validFrom": "2026-11-23"}
+    yearly = await add_price(execute, operator, offer_id, 9_000, "y", **on_a_day)
     clock.advance(timedelta(days=1))
     assert await add_price(execute, operator, offer_id, 900, "p") == created
+    assert await add_price(execute, operator, offer_id, 9_000, "y", **on_a_day) == yearly
+    assert yearly["price"]
 
 
 async def test_a_category_without_a_rate_of_vat_has_no_price(

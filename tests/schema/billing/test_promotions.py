@@ -122,6 +122,17 @@ async def test_p2_2_a_code_lowers_the_quote_the_invoice_and_the_renewals_it_is_f
     assert seen["redemptions"]["nodes"][0]["account"]["legalName"].startswith("PAULMARK")
 
 
+async def test_a_repeat_on_a_later_day_returns_the_code_that_was_created(
+    execute: "Execute", operator: Viewer, clock: "MovableClock"
+) -> None:
+    days = {"validFrom": "2026-11-23", "validUntil": "2026-11-25"}
+    created = await create_code(execute, operator, **days)
+    clock.advance(timedelta(days=3))
+    assert await create_code(execute, operator, **days) == created
+    late = await create_code(execute, operator, "LATE", **days)
+    assert codes(late) == [("DATE_PAST", "validFrom")]
+
+
 async def test_each_obstacle_is_one_error_in_the_viewers_language(
     execute: "Execute",
     operator: Viewer,
