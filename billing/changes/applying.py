@@ -147,6 +147,8 @@ async def end_purchases(tx: Transaction, account_id: int) -> None:
     """
     left = Purchase.filter(account_id=account_id).exclude(status=PurchaseStatus.CANCELED)
     purchases = await tx.lock_rows(left)
+    for draft in (each for each in purchases if not each.anchor):
+        await draft.release_promotion(tx)
     pending = PurchaseChange.filter(
         purchase_id__in=[purchase.pk for purchase in purchases], applied_at=None, canceled_at=None
     )
@@ -156,6 +158,4 @@ async def end_purchases(tx: Transaction, account_id: int) -> None:
             await purchase.end(tx, tx.action.day)
             tx.audit(BillingAuditAction.PURCHASE_END, purchase)
         else:
-            purchase.canceled_at, purchase.expires_at = tx.action.at, None
-            await purchase.transition_to(tx, PurchaseStatus.CANCELED)
-            tx.audit(BillingAuditAction.PURCHASE_DISCARD, purchase)
+            await purchase.cancel_draft(tx)

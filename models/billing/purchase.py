@@ -200,11 +200,15 @@ class Purchase(Model):
             purchase.require_status(
                 PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED, PurchaseStatus.EXPIRED
             )
-            purchase.canceled_at, purchase.expires_at = action.at, None
             await purchase.release_promotion(tx)
-            await purchase.transition_to(tx, PurchaseStatus.CANCELED)
-            tx.audit(BillingAuditAction.PURCHASE_DISCARD, purchase)
+            await purchase.cancel_draft(tx)
         return purchase
+
+    async def cancel_draft(self, tx: Transaction) -> None:
+        """Cancel a purchase that never began. The caller has released its promotion."""
+        self.canceled_at, self.expires_at = tx.action.at, None
+        await self.transition_to(tx, PurchaseStatus.CANCELED)
+        tx.audit(BillingAuditAction.PURCHASE_DISCARD, self)
 
     @classmethod
     async def expire_drafts(cls, action: Action) -> int:

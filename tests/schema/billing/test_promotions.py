@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from billing.changes.applying import end_purchases
 from billing.checkout import CheckoutServices, reconcile
 from billing.renewals import bill_due_periods
+from models.accounts.account import Account
 from models.action import Action
 from models.billing.billing_period import BillingItem, BillingItemKind
 from models.billing.invoice import Invoice
@@ -267,19 +269,19 @@ async def test_a_discarded_draft_gives_its_redemption_back(
     assert await PromotionRedemption.all().count() == 1
     await mutate(execute, owner, "purchaseDiscard", PURCHASE, purchaseId=purchase)
     assert await PromotionRedemption.all().count() == 0
-    # So does one that expires.
-    other = await confirmed(execute, owner, price.pk, "other", promotionCode="LAUNCH20")
-    await mutate(
-        execute,
-        owner,
-        "purchasePay",
-        PURCHASE,
-        purchaseId=other,
-        **declined | {"idempotencyKey": "other"},
-    )
+    # So do one that expires, and one of a company that is erased.
     later = replace(action, at=action.at + timedelta(days=31))
-    assert await Purchase.expire_drafts(later) == 1
-    assert await PromotionRedemption.all().count() == 0
+    for key in ("expires", "erased"):
+        other = await confirmed(execute, owner, price.pk, key, promotionCode="LAUNCH20")
+        await pay(execute, owner, other, **declined | {"idempotencyKey": key})
+        assert await PromotionRedemption.all().count() == 1
+        if key == "expires":
+            assert await Purchase.expire_drafts(later) == 1
+        else:
+            async with action.transaction() as tx:
+                account = await tx.lock(Account, dataset.paul.account.pk)
+                await end_purchases(tx, account.pk)
+        assert await PromotionRedemption.all().count() == 0
 
 
 async def test_a_draft_that_has_redeemed_its_code_is_repriced_with_it(
