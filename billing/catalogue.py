@@ -198,8 +198,8 @@ async def create_price(
         offer = await tx.lock(Offer, offer.pk)
         day = valid_from or action.day
         start = starting_at(action, day)
-        versions = Price.filter(offer_id=offer.pk, interval=terms.interval)
-        for former in await tx.lock_rows(versions.filter(_ends_after(start))):
+        versions = Price.ending_after(start).filter(offer_id=offer.pk, interval=terms.interval)
+        for former in await tx.lock_rows(versions):
             if former.valid_from >= start:
                 raise Refusal(BillingErrorCode.PRICE_OVERLAPS, "input", "validFrom")
             former.valid_until = start
@@ -311,10 +311,6 @@ def starting_at(action: Action, day: date) -> datetime:
     return datetime.combine(day, time(), PARIS).astimezone(UTC)
 
 
-def _ends_after(at: datetime) -> Q:
-    return Q(valid_until=None) | Q(valid_until__gt=at)
-
-
 def _require_same(texts: Mapping[str, OfferTexts], tried: Mapping[str, OfferTexts]) -> None:
     if texts != tried:
         raise TransactionConflict("the offer changed")
@@ -326,7 +322,7 @@ async def _try_on_invoice(
     """Prepare an invoice with each language's texts and every price of an offer. Raises
     OFFER_NOT_PRINTABLE: what can't be invoiced is found out before anybody buys it.
     """
-    prices = await Price.filter(offer_id=offer.pk).filter(_ends_after(action.at))
+    prices = await Price.ending_after(action.at).filter(offer_id=offer.pk)
     for locale in Locale:
         lines: list[DraftLine] = []
         for price in prices:

@@ -75,7 +75,8 @@ async def _events(purchase: Purchase, seller: Seller, today: date) -> AsyncItera
     if purchase.trial_ends_on and purchase.trial_ends_on >= today:
         yield Simulated(purchase.trial_ends_on, SimulatedKind.TRIAL_END)
     price = await Price.get(pk=purchase.price_id).select_related("offer")
-    change = await PurchaseChange.scheduled(purchase.pk).select_related("price__offer").first()
+    scheduled = PurchaseChange.scheduled().filter(purchase_id=purchase.pk)
+    change = await scheduled.select_related("price__offer").first()
     buyer = await _buyer(purchase)
     user = await User.get_or_none(pk=purchase.buyer_id)
     locale = user.locale if user else Locale.FR

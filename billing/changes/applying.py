@@ -26,7 +26,7 @@ async def lock_pending_changes(tx: Transaction, purchase: Purchase) -> list[Purc
     """Lock the pending changes of a locked purchase: at most one that is scheduled, and one that
     awaits its payment.
     """
-    return await tx.lock_rows(PurchaseChange.pending(purchase.pk))
+    return await tx.lock_rows(PurchaseChange.pending().filter(purchase_id=purchase.pk))
 
 
 def scheduled(changes: Iterable[PurchaseChange]) -> list[PurchaseChange]:
@@ -149,9 +149,7 @@ async def end_purchases(tx: Transaction, account_id: int) -> None:
     purchases = await tx.lock_rows(left)
     for draft in (each for each in purchases if not each.anchor):
         await draft.release_promotion(tx)
-    pending = PurchaseChange.filter(
-        purchase_id__in=[purchase.pk for purchase in purchases], applied_at=None, canceled_at=None
-    )
+    pending = PurchaseChange.pending().filter(purchase_id__in=[each.pk for each in purchases])
     await cancel_changes(tx, await tx.lock_rows(pending) if purchases else [])
     for purchase in purchases:
         if purchase.anchor:  # it has begun, as a trial or with its first payment

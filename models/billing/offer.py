@@ -131,7 +131,12 @@ class Price(Model):
     @classmethod
     def current(cls, at: datetime) -> QuerySet["Price"]:
         """The versions valid at this time."""
-        return cls.filter(valid_from__lte=at).filter(_valid_after(at))
+        return cls.ending_after(at).filter(valid_from__lte=at)
+
+    @classmethod
+    def ending_after(cls, at: datetime) -> QuerySet["Price"]:
+        """The versions valid at this time or planned for a later one."""
+        return cls.filter(Q(valid_until=None) | Q(valid_until__gt=at))
 
     @classmethod
     def on_sale(cls, at: datetime) -> QuerySet["Price"]:
@@ -149,7 +154,3 @@ class Price(Model):
     @property
     def gross(self) -> Money:
         return Money(self.net_cents + self.vat.cents)
-
-
-def _valid_after(at: datetime) -> Q:
-    return Q(valid_until=None) | Q(valid_until__gt=at)

@@ -92,14 +92,14 @@ class PurchaseChange(Model):
         )
 
     @classmethod
-    def pending(cls, purchase_id: int) -> QuerySet["PurchaseChange"]:
-        """The changes of a purchase that are neither applied nor canceled."""
-        return cls.filter(purchase_id=purchase_id, applied_at=None, canceled_at=None)
+    def pending(cls) -> QuerySet["PurchaseChange"]:
+        """The changes that are neither applied nor canceled."""
+        return cls.filter(applied_at=None, canceled_at=None)
 
     @classmethod
-    def scheduled(cls, purchase_id: int) -> QuerySet["PurchaseChange"]:
-        """The pending change of a purchase that takes effect at the end of the period."""
-        return cls.pending(purchase_id).filter(is_immediate=False)
+    def scheduled(cls) -> QuerySet["PurchaseChange"]:
+        """The pending changes that take effect at the end of the period, one of each purchase."""
+        return cls.pending().filter(is_immediate=False)
 
     @property
     def status(self) -> PurchaseChangeStatus:

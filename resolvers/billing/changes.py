@@ -214,8 +214,7 @@ async def update_billing(info: Info, input: PurchaseUpdateBillingInput) -> Purch
 
 def pending_changes(context: Context, parents: Sequence[Purchase]) -> FirstRowByParent:
     """The change of each purchase that is neither applied nor canceled."""
-    pending = PurchaseChange.filter(applied_at=None, canceled_at=None)
-    return FirstRowByParent(parents, pending, "purchase_id", "-id")
+    return FirstRowByParent(parents, PurchaseChange.pending(), "purchase_id", "-id")
 
 
 def changes_of(context: Context, parents: Sequence[Purchase]) -> RowsByParent:

@@ -56,8 +56,6 @@ from resolvers.paging import (
 from resolvers.rows import RowByForeignKey, RowByKey
 
 NEWEST_FIRST = Order("created_at", descending=True)
-
-
 UPCOMING_PERIODS = 3
 
 
@@ -240,9 +238,7 @@ async def upcoming_periods(context: Context, parents: Sequence[Purchase]) -> lis
     """The current period and the following ones of each purchase, with its scheduled change."""
     prices, today = await price_of(context, parents), local_date(context.services.clock.now())
     active = [parent.pk for parent in parents if parent.anchor]
-    scheduled = PurchaseChange.filter(
-        purchase_id__in=active, is_immediate=False, applied_at=None, canceled_at=None
-    )
+    scheduled = PurchaseChange.scheduled().filter(purchase_id__in=active)
     changes = {
         change.purchase_id: change
         for change in (await scheduled.select_related("price") if active else [])
