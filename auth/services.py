@@ -95,7 +95,7 @@ class AuthServices:
         await self.throttle.undo_attempt(*self.activity_limits.message_keys(author, account_id))
 
     async def count_purchase(self, buyer: User, account_id: int) -> None:
-        """Count a purchase that someone drafts. Raises Throttled."""
+        """Count a purchase that someone drafts or changes. Raises Throttled."""
         await self.throttle.attempt(*self.activity_limits.purchase_keys(buyer, account_id))
 
     async def count_ticket(self, requester: User, account_id: int) -> None:

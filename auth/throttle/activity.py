@@ -1,5 +1,5 @@
 """How many tickets and messages one person, one company and one member of staff may send, and how
-many purchases they may draft.
+many purchases they may draft or change.
 
 The limits are far above what people do: nobody types a hundred messages in a minute, and no company
 needs twenty answers, or starts sixty purchases, at once. They keep a script, or a stolen session,
@@ -56,7 +56,7 @@ class ActivityLimits:
         )
 
     def purchase_keys(self, buyer: User, account_id: int) -> tuple[Key, ...]:
-        """The keys under which a draft of a purchase counts."""
+        """The keys under which a draft or a change of a purchase counts."""
         return (
             key(_request_limit("purchase", self.purchases, timedelta(minutes=1)), buyer.pk),
             key(

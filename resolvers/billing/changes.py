@@ -20,7 +20,7 @@ from models.billing.purchase import Purchase, parse_quantity
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
-from models.idempotency import is_known_key
+from models.idempotency import has_earlier_result, is_known_key
 from models.text import client_key, line
 from models.translations import _
 from resolvers.addresses import postal_address
@@ -128,7 +128,7 @@ async def _request(
 
 async def change(info: Info, input: PurchaseChangeInput) -> dict[str, Any]:
     """Change the price, the quantity or the billing day of a purchase. A declined payment is
-    returned together with the refusal.
+    returned together with the refusal. Raises Throttled, except for a repeat.
     """
     context = info.context
     with Checks() as check:
@@ -144,11 +144,13 @@ async def change(info: Info, input: PurchaseChangeInput) -> dict[str, Any]:
         key = check(client_key, input.idempotency_key)
         return_url = check(context.services.return_urls.check_optional, input.return_url)
     agreement = Agreement(input.expected_gross_cents, return_url)
-    return await _order(context, purchase, request, agreement, key)
+    return await _order(context, purchase, request, agreement, key, is_repeat=is_repeat)
 
 
 async def resume(info: Info, input: PurchaseResumeInput) -> dict[str, Any]:
-    """Resume a paused purchase. A declined payment is returned together with the refusal."""
+    """Resume a paused purchase. A declined payment is returned together with the refusal. Raises
+    Throttled, except for a repeat.
+    """
     context = info.context
     with Checks() as check:
         purchase = await check.wait(
@@ -156,8 +158,10 @@ async def resume(info: Info, input: PurchaseResumeInput) -> dict[str, Any]:
         )
         key = check(client_key, input.idempotency_key)
         return_url = check(context.services.return_urls.check_optional, input.return_url)
+    is_repeat = await has_earlier_result(f"account:{purchase.account_id}", "purchaseResume", key)
+    request = ChangeRequest(resume=True)
     agreement = Agreement(input.expected_gross_cents, return_url)
-    return await _order(context, purchase, ChangeRequest(resume=True), agreement, key)
+    return await _order(context, purchase, request, agreement, key, is_repeat=is_repeat)
 
 
 async def _order(
@@ -166,7 +170,11 @@ async def _order(
     request: ChangeRequest,
     agreement: Agreement,
     key: str,
+    *,
+    is_repeat: bool,
 ) -> dict[str, Any]:
+    if not is_repeat:
+        await context.services.auth.count_purchase(context.user, purchase.account_id)
     ordered = await ordering.order_change(
         context.action(), context.services.checkout, purchase, request, agreement, key
     )

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import billing
 from billing import checkout
 from billing.checkout import CheckoutServices
+from billing.gateways.gateway import GatewayUnavailable, Outcome
 from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
 from models.accounts.account import Account, Role
@@ -82,3 +83,16 @@ async def shop(db: str, action: Action, checkout_services: CheckoutServices) -> 
         offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=action.at
     )
     return Shop(checkout_services, account, buyer, price)
+
+
+class UnavailableOnce(Sandbox):
+    """A provider whose answer is lost once, after it has charged."""
+
+    is_available = False
+
+    async def charge(self, key: str, amount_cents: int, method: str, **options: Any) -> Outcome:
+        outcome = await super().charge(key, amount_cents, method, **options)
+        if not self.is_available:
+            self.is_available = True
+            raise GatewayUnavailable
+        return outcome

@@ -12,7 +12,6 @@ from billing.balance import pay_open_invoices, shares_for, use_balance
 from billing.checkout import CheckoutServices
 from billing.document_requests import render_due
 from billing.dunning import dun_late_invoices
-from billing.gateways.gateway import GatewayUnavailable, Outcome
 from billing.gateways.sandbox import Sandbox
 from billing.invoice_payments import pay_invoice
 from billing.renewals import bill_due_periods
@@ -32,6 +31,7 @@ from models.billing.receivable import Allocation, InvoiceState, Receivable
 from models.errors import Refusal
 from models.operations.email import Email
 from settings import PACKAGED_SELLER
+from tests.billing.purchase_fixtures import UnavailableOnce
 from tests.people import add_member, create_account, create_user
 from tests.quick_auth import quick_auth
 
@@ -155,19 +155,6 @@ async def test_two_runs_at_once_bill_each_period_once(
     assert sum(counts) == 3
     assert await Invoice.filter(purchase_id=purchase.pk).count() == 4
     assert await Payment.filter(purchase_id=purchase.pk).count() == 4
-
-
-class UnavailableOnce(Sandbox):
-    """A provider whose answer is lost once, after it has charged."""
-
-    is_available = False
-
-    async def charge(self, key: str, amount_cents: int, method: str, **options: Any) -> Outcome:
-        outcome = await super().charge(key, amount_cents, method, **options)
-        if not self.is_available:
-            self.is_available = True
-            raise GatewayUnavailable
-        return outcome
 
 
 async def test_a_lost_answer_is_applied_later_and_charged_once(

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
+from auth.throttle.activity import ActivityLimits
 from billing import checkout, trials
 from billing.changes.ordering import Agreement, order_change
 from billing.changes.plan import ChangeRequest
 from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
-from billing.gateways.gateway import GatewayUnavailable, Outcome
-from billing.gateways.sandbox import Sandbox
 from billing.simulation import simulate
 from models.accounts.vat_number import VatCheck, VatNumberStatus
 from models.billing.billing_period import BillingPeriod
@@ -27,8 +26,11 @@ from models.billing.refund import RefundDestination
 from models.errors import Refusal
 from models.identity.user import Staff
 from models.operations.email import Email
+from tests.billing.purchase_fixtures import UnavailableOnce
 from tests.people import create_staff
 from tests.schema.billing.change_fixtures import (
+    CHANGE,
+    RESUME,
     Subscriber,
     codes,
     price_id,
@@ -300,23 +302,10 @@ async def test_a_change_that_was_not_confirmed_ends_with_its_period(
     assert payment.status is PaymentStatus.CANCELED
 
 
-class SilentOnce(Sandbox):
-    """A provider whose answer is lost once, after it has charged."""
-
-    is_silent = True
-
-    async def charge(self, key: str, amount_cents: int, method: str, **options: Any) -> Outcome:
-        outcome = await super().charge(key, amount_cents, method, **options)
-        if self.is_silent:
-            self.is_silent = False
-            raise GatewayUnavailable
-        return outcome
-
-
 async def test_an_upgrade_is_applied_once_after_a_lost_answer(
     subscriber: Subscriber,
 ) -> None:
-    gateway = SilentOnce("https://camcha.example", subscriber.clock)
+    gateway = UnavailableOnce("https://camcha.example", subscriber.clock)
     lost = replace(subscriber.checkout_services, gateway=gateway)
     previewed = await subscriber.preview(quantity=2)
     agreement = Agreement(previewed["quote"]["gross"]["amountCents"])
@@ -344,6 +333,23 @@ async def test_of_two_changes_at_once_one_is_charged(subscriber: Subscriber) -> 
     assert await Payment.filter(purchase_change_id__not_isnull=True).count() == 1
     [refused] = [each for each in both if each["userErrors"]]
     assert codes(refused)[0] in ("NOTHING_TO_CHANGE", "PAYMENT_IN_PROGRESS")
+
+
+async def test_changes_are_limited_and_repeats_are_not(subscriber: Subscriber) -> None:
+    limits = ActivityLimits(purchases=1)
+    auth = replace(subscriber.services.auth, activity_limits=limits)
+    object.__setattr__(subscriber.services, "auth", auth)
+    first = await subscriber.change("a", quantity=2)
+    cents = first["payment"]["amount"]["amountCents"]
+    await subscriber.change("b", quantity=1)
+    for document, values in (
+        (CHANGE, {"quantity": 3, "idempotencyKey": "c"}),
+        (RESUME, {"idempotencyKey": "d"}),
+    ):
+        values |= {"purchaseId": subscriber.id, "expectedGrossCents": cents}
+        response = await subscriber.execute(subscriber.viewer, document, i=values)
+        assert response["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    assert (await subscriber.change("a", quantity=2, expected=cents))["userErrors"] == []
 
 
 async def test_those_who_pay_by_transfer_get_the_change_and_an_invoice_that_is_due(

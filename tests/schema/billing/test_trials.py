@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from billing.checkout import CheckoutServices, reconcile
-from billing.gateways.gateway import GatewayUnavailable, Outcome
-from billing.gateways.sandbox import Sandbox
 from billing.renewals import bill_due_periods
 from billing.trials import send_trial_reminders
 from models.accounts.account import Account
@@ -25,6 +23,7 @@ from models.operations.email import Email
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode, key_of
+from tests.billing.purchase_fixtures import UnavailableOnce
 from tests.schema.billing.catalogue_fixtures import (
     codes,
     confirmed,
@@ -141,19 +140,6 @@ async def test_p2_1_a_trial_is_quoted_started_announced_and_charged_at_its_end(
     assert (period.index, period.starts_on, period.ends_on) == (0, END, date(2027, 1, 7))
     (payment,) = await Payment.filter(purchase_id=purchase.pk)
     assert payment.is_off_session
-
-
-class UnavailableOnce(Sandbox):
-    """A provider whose answer is lost once, after it has charged."""
-
-    is_available = False
-
-    async def charge(self, key: str, amount_cents: int, method: str, **options: Any) -> Outcome:
-        outcome = await super().charge(key, amount_cents, method, **options)
-        if not self.is_available:
-            self.is_available = True
-            raise GatewayUnavailable
-        return outcome
 
 
 async def test_a_trial_is_charged_once_although_the_run_is_killed_in_between(
