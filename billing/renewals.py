@@ -55,8 +55,12 @@ from models.locale import Locale
 
 _BATCH = 100
 _CONCURRENT_PURCHASES = 8
-_RENEWING = (PurchaseStatus.TRIALING, PurchaseStatus.ACTIVE, PurchaseStatus.PAST_DUE)
-_DUE = (*_RENEWING, PurchaseStatus.PAUSED)  # a pause ends on the day that was chosen
+_DUE = (
+    PurchaseStatus.TRIALING,
+    PurchaseStatus.ACTIVE,
+    PurchaseStatus.PAST_DUE,
+    PurchaseStatus.PAUSED,  # a pause ends on the day that was chosen
+)
 
 log = structlog.stdlib.get_logger()
 

@@ -14,12 +14,13 @@ PRICE = (
     "stays, even if it isn't on sale any more."
 )
 QUANTITY = "The number of units, 1 to 1,000. When omitted, it stays."
-
-
 ANCHOR = (
     "Another billing day, not together with a price or a quantity: a day after `billsOn` and "
     "before the end of the period that follows. A short period up to it is billed on `billsOn`, "
     "then whole periods from it. Possible once per period."
+)
+_RETURN_URL = (
+    "The page to which the bank sends the customer back. It must be one that the operator allows."
 )
 
 
@@ -33,11 +34,7 @@ class PurchaseChangeInput:
         description="The total including VAT in cents that the buyer was shown "
         "(`purchaseChangePreview.quote.gross`). Another total is refused with PRICE_CHANGED."
     )
-    return_url: str | None = strawberry.field(
-        default=None,
-        description="The page to which the bank sends the customer back. It must be one that the "
-        "operator allows.",
-    )
+    return_url: str | None = strawberry.field(default=None, description=_RETURN_URL)
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
@@ -67,11 +64,7 @@ class PurchaseResumeInput:
         description="The total including VAT in cents that the buyer was shown "
         "(`purchaseResumePreview.quote.gross`). Another total is refused with PRICE_CHANGED."
     )
-    return_url: str | None = strawberry.field(
-        default=None,
-        description="The page to which the bank sends the customer back. It must be one that the "
-        "operator allows.",
-    )
+    return_url: str | None = strawberry.field(default=None, description=_RETURN_URL)
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
