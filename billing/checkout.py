@@ -9,7 +9,6 @@ twice, and no one pays for nothing.
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from tortoise.expressions import Q
@@ -23,15 +22,14 @@ from billing.changes.applying import (
 )
 from billing.collection import handle_failed_collection, issue_renewal
 from billing.gateways.gateway import (
-    MIN_CHARGE_CENTS,
     PAYPAL,
     ChargeGateway,
     Gateway,
     GatewayUnavailable,
     Outcome,
-    is_chargeable,
 )
 from billing.invoicing import InvoiceDraft, finalise, prepare
+from billing.means import RECONCILE_DELAY, Means
 from billing.promotions import (
     current_promotion,
     keep_paid_terms,
@@ -61,7 +59,7 @@ from models.billing.money import Money
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_customer import PaymentCustomer
-from models.billing.payment_method import PaymentKind, PaymentMethod
+from models.billing.payment_method import PaymentMethod
 from models.billing.promotion import Promotion
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
@@ -73,10 +71,6 @@ from models.translations import Translatable, _
 log = structlog.stdlib.get_logger()
 UNKNOWN_METHOD = "unknown_method"
 DRAFT_TIME = timedelta(days=30)  # that a draft keeps its price
-CONFIRMATION_TIME = timedelta(hours=24)  # to confirm a payment with the bank
-# To confirm a payment that was made without the customer, as long as the link in the email.
-OFF_SESSION_CONFIRMATION_TIME = timedelta(days=7)
-RECONCILE_DELAY = timedelta(minutes=1)
 _BATCH_SIZE = 500
 _REPRICEABLE = (
     PurchaseStatus.DRAFT,
@@ -239,64 +233,6 @@ async def pay(
     return await charge_new(action, services, payment)
 
 
-@dataclass(frozen=True)
-class Means:
-    """What a customer pays with: the provider's token, of a saved method if there is one, and where
-    the bank sends them back to.
-    """
-
-    token: str
-    saved: PaymentMethod | None
-    return_url: str | None
-
-    @classmethod
-    def of(cls, method: str | PaymentMethod, return_url: str | None) -> "Means":
-        """Of a saved method, or of the token of another one."""
-        if isinstance(method, PaymentMethod):
-            return cls(method.token, method, return_url)
-        return cls(method, None, return_url)
-
-    @property
-    def key(self) -> str:
-        """What a repeat of an idempotency key must have in common."""
-        return f"method:{self.saved.pk}" if self.saved else self.token
-
-    async def store_payment(
-        self,
-        tx: Transaction,
-        gateway: ChargeGateway,
-        account_id: int,
-        cents: int,
-        **references: Any,
-    ) -> Payment:
-        """Store a payment that the customer makes now. Raises NOT_ACTIVE for a saved method that
-        can't be charged, and AMOUNT_TOO_SMALL for what providers don't charge.
-        """
-        if not is_chargeable(cents):
-            minimum = Money(MIN_CHARGE_CENTS)
-            raise Refusal(BillingErrorCode.AMOUNT_TOO_SMALL, "input", minimum=minimum)
-        if self.saved:
-            await self.saved.require_chargeable(tx, gateway.name)
-        return await Payment.create(
-            using_db=tx.db,
-            account_id=account_id,
-            amount_cents=cents,
-            method=self.token,
-            payment_method=self.saved,
-            kind=self.saved.kind if self.saved else _kind_of_tokens(gateway),
-            provider=gateway.name,
-            return_url=self.return_url,
-            created_at=tx.action.at,
-            expires_at=tx.action.at + CONFIRMATION_TIME,
-            next_check_at=tx.action.at + RECONCILE_DELAY,
-            **references,
-        )
-
-
-def _kind_of_tokens(gateway: ChargeGateway) -> PaymentKind:
-    return PaymentKind.WALLET if gateway.name == PAYPAL else PaymentKind.CARD
-
-
 async def charge_new(action: Action, services: CheckoutServices, payment: Payment) -> Payment:
     """Charge a payment that was stored just now. A repeat of it that has an answer is returned."""
     is_new = payment.status is PaymentStatus.PROCESSING
@@ -377,6 +313,7 @@ async def _create_payment(
         if not draft.gross_cents:
             raise Refusal(BillingErrorCode.NOTHING_TO_PAY, "input", "purchaseId")
         require_total(draft.gross_cents, expected_cents, "expectedGrossCents")
+        await means.require_chargeable(tx, gateway, draft.gross_cents)
         payment = await means.store_payment(
             tx,
             gateway,

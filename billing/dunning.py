@@ -15,13 +15,7 @@ import structlog
 
 from billing.balance import pay_open_invoices
 from billing.changes.applying import cancel_changes, lock_pending_changes
-from billing.checkout import (
-    OFF_SESSION_CONFIRMATION_TIME,
-    RECONCILE_DELAY,
-    CheckoutServices,
-    end_payment,
-    refresh,
-)
+from billing.checkout import CheckoutServices, end_payment, refresh
 from billing.contacts import billing_contacts
 from billing.dunning_schedule import DunningAction, DunningStep
 from billing.gateways.gateway import is_chargeable, is_hard_decline
@@ -206,28 +200,22 @@ async def _retry(tx: Transaction, services: CheckoutServices, late: _LateInvoice
         return None
     method = await chargeable_method(tx, services.gateway, late.purchase)
     if method is None or any(
-        payment.method == method.method and is_hard_decline(payment.decline_code)
+        payment.method == method.token and is_hard_decline(payment.decline_code)
         for payment in late.payments
     ):
         return None
     for payment in late.payments:
         if payment.status is PaymentStatus.REQUIRES_ACTION:
             await end_payment(tx, payment, PaymentStatus.CANCELED)
-    return await Payment.create(
-        using_db=tx.db,
-        account_id=late.receivable.account_id,
+    return await method.store_payment(
+        tx,
+        services.gateway,
+        late.receivable.account_id,
+        late.receivable.open_cents,
+        is_off_session=True,
         purchase=late.purchase,
         invoice_id=late.receivable.invoice_id,
-        payment_method_id=method.payment_method_id,
-        kind=method.kind,
-        amount_cents=late.receivable.open_cents,
-        method=method.method,
-        provider=services.gateway.name,
-        is_off_session=True,
         attempt=len(late.payments) + 1,
-        created_at=tx.action.at,
-        expires_at=tx.action.at + OFF_SESSION_CONFIRMATION_TIME,
-        next_check_at=tx.action.at + RECONCILE_DELAY,
     )
 
 

@@ -1,8 +1,9 @@
 """Paying an invoice that is issued: a late one, or one that was to be paid by transfer."""
 
 from billing.balance import use_balance
-from billing.checkout import CheckoutServices, Means, charge_new, end_payment
+from billing.checkout import CheckoutServices, charge_new, end_payment
 from billing.gateways.gateway import ChargeGateway
+from billing.means import Means
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
@@ -56,6 +57,7 @@ async def _create_payment(
         open_cents = await _open_cents(tx, invoice)
         for earlier in earlier_payments:
             await _cancel(tx, earlier)
+        await means.require_chargeable(tx, gateway, open_cents)
         payment = await means.store_payment(
             tx,
             gateway,

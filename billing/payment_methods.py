@@ -25,6 +25,7 @@ from billing.gateways.gateway import (
     Setup,
     SetupStatus,
 )
+from billing.means import Means
 from mail import emails
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
@@ -372,35 +373,29 @@ async def _is_charged(tx: Transaction, gateway: Gateway, method: PaymentMethod) 
     )
     for purchase in await renewing.using_db(tx.db):
         charged = await chargeable_method(tx, gateway, purchase)
-        if charged and charged.payment_method_id == method.pk:
+        if charged and charged.saved and charged.saved.pk == method.pk:
             return True
     return False
 
 
-async def chargeable_method(
-    tx: Transaction, gateway: Gateway, purchase: Purchase
-) -> Payment | None:
+async def chargeable_method(tx: Transaction, gateway: Gateway, purchase: Purchase) -> Means | None:
     """How to charge a purchase without the customer: its payment method, else the account's
     default, else the unsaved means with which it was last paid. None for those who pay by transfer.
-    Returned as a payment that isn't stored.
     """
     methods = PaymentMethod.filter(
         account_id=purchase.account_id, status=PaymentMethodStatus.ACTIVE, provider=gateway.name
     ).using_db(tx.db)
     if saved := await methods.get_or_none(id=purchase.payment_method_id):
-        return _charge_of(saved)
+        return Means.of(saved)
     paid = Payment.filter(purchase_id=purchase.pk, status=PaymentStatus.SUCCEEDED)
     last = await paid.using_db(tx.db).order_by("-id").first()
     if last and last.kind is PaymentKind.TRANSFER:
         return None
     if default := await methods.filter(is_default=True).first():
-        return _charge_of(default)
-    is_unsaved = last and last.payment_method_id is None and last.provider == gateway.name
-    return last if is_unsaved else None
-
-
-def _charge_of(method: PaymentMethod) -> Payment:
-    return Payment(payment_method_id=method.pk, kind=method.kind, method=method.token)
+        return Means.of(default)
+    if last and last.payment_method_id is None and last.provider == gateway.name:
+        return Means(last.method, last.kind)
+    return None
 
 
 async def update_from_provider(action: Action, gateway: Gateway, token: str) -> bool:

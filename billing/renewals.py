@@ -28,13 +28,7 @@ from billing.changes.applying import (
     lock_pending_changes,
     store_resumption,
 )
-from billing.checkout import (
-    OFF_SESSION_CONFIRMATION_TIME,
-    RECONCILE_DELAY,
-    CheckoutServices,
-    end_payment,
-    refresh,
-)
+from billing.checkout import CheckoutServices, end_payment, refresh
 from billing.collection import issue
 from billing.gateways.gateway import is_chargeable
 from billing.invoicing import InvoiceDraft, prepare
@@ -214,19 +208,13 @@ async def _claim_period(
     if method is None or not is_chargeable(charged_cents):
         await issue(tx, purchase, draft)
         return None
-    return await Payment.create(
-        using_db=tx.db,
-        account=account,
-        purchase=purchase,
-        payment_method_id=method.payment_method_id,
-        kind=method.kind,
-        amount_cents=charged_cents,
-        method=method.method,
-        provider=services.gateway.name,
+    return await method.store_payment(
+        tx,
+        services.gateway,
+        account.pk,
+        charged_cents,
         is_off_session=True,
-        created_at=tx.action.at,
-        expires_at=tx.action.at + OFF_SESSION_CONFIRMATION_TIME,
-        next_check_at=tx.action.at + RECONCILE_DELAY,
+        purchase=purchase,
         invoice_draft=draft.to_json(),
     )
 

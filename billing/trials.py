@@ -158,9 +158,8 @@ async def _remind(action: Action, services: CheckoutServices, key: int) -> bool:
         purchase.trial_reminded_at = action.at
         await purchase.save(using_db=tx.db, update_fields=["trial_reminded_at"])
         price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
-        charge = await chargeable_method(tx, services.gateway, purchase)
-        method_id = charge.payment_method_id if charge else None
-        method = await PaymentMethod.get_or_none(pk=method_id or 0, using_db=tx.db)
+        means = await chargeable_method(tx, services.gateway, purchase)
+        method = means.saved if means else None
         for user in await billing_contacts(tx, purchase.account_id):
             name = price.offer.text(user.locale)["name"]
             await emails.send_trial_ends(tx, user, name, ends_on, amount, method)

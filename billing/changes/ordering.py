@@ -8,7 +8,7 @@ invoice unpaid, and the change at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from billing.bank.account import BankAccount
 from billing.bank.terms import TransferTerms
@@ -21,8 +21,6 @@ from billing.changes.applying import (
 from billing.changes.notices import ChangeNotice, notify
 from billing.changes.plan import ChangePlan, ChangeRequest, plan_change
 from billing.checkout import (
-    CONFIRMATION_TIME,
-    RECONCILE_DELAY,
     CheckoutServices,
     end_payment,
     refresh,
@@ -247,20 +245,13 @@ async def _collect(
         invoice = await issue(tx, purchase, prepared.draft)
         await take_effect(tx, purchase, change, pending, invoice)
         return
-    await Payment.create(
-        using_db=tx.db,
-        account_id=purchase.account_id,
+    await replace(method, return_url=agreement.return_url).store_payment(
+        tx,
+        services.gateway,
+        purchase.account_id,
+        prepared.draft.gross_cents,
         purchase=purchase,
         purchase_change=change,
-        payment_method_id=method.payment_method_id,
-        kind=method.kind,
-        amount_cents=prepared.draft.gross_cents,
-        method=method.method,
-        provider=services.gateway.name,
-        return_url=agreement.return_url,
-        created_at=tx.action.at,
-        expires_at=tx.action.at + CONFIRMATION_TIME,
-        next_check_at=tx.action.at + RECONCILE_DELAY,
         invoice_draft=prepared.draft.to_json(),
     )
 
