@@ -32,11 +32,11 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange
 from models.billing.receivable import Receivable
+from models.database.batches import keys_of
 from models.errors import Refusal
 from models.identity.user import User
 
 SendAboutInvoice = Callable[[Transaction, User, Invoice, Money], Awaitable[object]]
-_BATCH = 100
 _ENDED = (PurchaseStatus.CANCELED, PurchaseStatus.EXPIRED)
 
 log = structlog.stdlib.get_logger()
@@ -60,35 +60,20 @@ async def dun_late_invoices(action: Action, services: CheckoutServices) -> int:
 
     An invoice whose step fails doesn't delay the others.
     """
-    count, last_id = 0, 0
-    while late := await _late_receivables(action, last_id):
-        for receivable in late:
-            last_id = receivable.invoice_id
-            count += await _dun_or_log(action, services, receivable)
-    return count
-
-
-async def _late_receivables(action: Action, last_id: int) -> list[Receivable]:
     late = Receivable.filter(
         next_dunning_on__lte=action.day,
         disputed_at=None,
         open_cents__gt=0,
-        invoice_id__gt=last_id,
         account__status=AccountStatus.ACTIVE,
     )
-    return await late.order_by("invoice_id").limit(_BATCH)
+    return sum([await _dun_or_log(action, services, key) async for key in keys_of(late)])
 
 
-async def _dun_or_log(action: Action, services: CheckoutServices, receivable: Receivable) -> bool:
+async def _dun_or_log(action: Action, services: CheckoutServices, invoice_id: int) -> bool:
     try:
-        return await retry_conflict(lambda: _dun(action, services, receivable.invoice_id))
+        return await retry_conflict(lambda: _dun(action, services, invoice_id))
     except Exception as error:
-        log.error(
-            "dunning.failed",
-            invoice=receivable.invoice_id,
-            error=type(error).__name__,
-            exc_info=error,
-        )
+        log.error("dunning.failed", invoice=invoice_id, error=type(error).__name__, exc_info=error)
         return False
 
 

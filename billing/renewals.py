@@ -43,11 +43,11 @@ from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange
+from models.database.batches import batches_of
 from models.errors import Refusal
 from models.identity.user import User
 from models.locale import Locale
 
-_BATCH = 100
 _CONCURRENT_PURCHASES = 8
 _DUE = (
     PurchaseStatus.TRIALING,
@@ -63,43 +63,31 @@ async def bill_due_periods(action: Action, services: CheckoutServices) -> int:
     """Bill every period that has begun by the day of the action. Returns how many were billed by
     this run.
     """
-    count, skipped_ids = 0, set[int]()
-    while due := await _due_purchases(action.day, skipped_ids):
-        places = asyncio.Semaphore(_CONCURRENT_PURCHASES)
-        results = await asyncio.gather(
-            *(_bill_or_log(action, services, each, places, skipped_ids) for each in due)
+    due = Purchase.filter(
+        bills_on__lte=action.day, status__in=_DUE, account__status=AccountStatus.ACTIVE
+    )
+    places, count = asyncio.Semaphore(_CONCURRENT_PURCHASES), 0
+    async for keys in batches_of(due):
+        counts = await asyncio.gather(
+            *(_bill_or_log(action, services, key, places) for key in keys)
         )
-        count += sum(results)
+        count += sum(counts)
     return count
 
 
-async def _due_purchases(day: date, skipped_ids: set[int]) -> list[Purchase]:
-    due = Purchase.filter(bills_on__lte=day, status__in=_DUE, account__status=AccountStatus.ACTIVE)
-    if skipped_ids:
-        due = due.filter(pk__not_in=skipped_ids)
-    return await due.order_by("bills_on", "id").limit(_BATCH)
-
-
 async def _bill_or_log(
-    action: Action,
-    services: CheckoutServices,
-    purchase: Purchase,
-    places: asyncio.Semaphore,
-    skipped_ids: set[int],
-) -> bool:
-    """Bill a purchase. One that failed or has nothing to bill now is skipped by this run."""
+    action: Action, services: CheckoutServices, key: int, places: asyncio.Semaphore
+) -> int:
+    """Bill the periods of a purchase that have begun. Returns how many were billed."""
+    count = 0
     async with places:
         try:
-            is_billed = await retry_conflict(lambda: _bill(action, services, purchase))
-            if not is_billed:
-                skipped_ids.add(purchase.pk)
-            return is_billed
+            purchase = await Purchase.get(pk=key)
+            while await retry_conflict(lambda: _bill(action, services, purchase)):
+                count += 1
         except Exception as error:
-            skipped_ids.add(purchase.pk)
-            log.error(
-                "renewal.failed", purchase=purchase.pk, error=type(error).__name__, exc_info=error
-            )
-            return False
+            log.error("renewal.failed", purchase=key, error=type(error).__name__, exc_info=error)
+    return count
 
 
 async def _bill(action: Action, services: CheckoutServices, purchase: Purchase) -> bool:

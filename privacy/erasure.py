@@ -34,6 +34,7 @@ from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
 from models.billing.purchase import Purchase
+from models.database.batches import keys_of
 from models.database.sql import execute
 from models.idempotency import IdempotencyKey
 from models.identity.access_links import invalidate_links
@@ -67,22 +68,16 @@ async def erase_due_accounts(action: Action, services: ErasureServices) -> int:
     An account with unsettled payments of the last days waits, because an invoice may still be
     issued. While the file store is unavailable, all wait.
     """
-    erasures = (
-        Erasure.filter(due_at__lte=action.at, canceled_at=None, finished_at=None)
-        .order_by("due_at", "id")
-        .limit(20)
-    )
+    due = Erasure.filter(due_at__lte=action.at, canceled_at=None, finished_at=None)
     finished_count = 0
-    for erasure in await erasures:
+    async for key in keys_of(due):
         try:
-            finished_count += await erase(action, services, erasure.pk)
+            finished_count += await erase(action, services, key)
         except StoreUnavailable:
-            log.warning("store.unavailable", erasure=erasure.pk)
+            log.warning("store.unavailable", erasure=key)
             break
         except Exception as error:  # one that fails each time never holds up the others
-            log.error(
-                "erasure.failed", erasure=erasure.pk, error=type(error).__name__, exc_info=error
-            )
+            log.error("erasure.failed", erasure=key, error=type(error).__name__, exc_info=error)
     return finished_count
 
 

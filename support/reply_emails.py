@@ -20,6 +20,7 @@ from tortoise.expressions import Q
 from mail import emails
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
+from models.database.batches import keys_of
 from models.errors import ServiceUnavailable
 from models.identity.user import User
 from models.support.file import File
@@ -27,7 +28,6 @@ from models.support.ticket import Message, Ticket
 from models.support.ticket_position import TicketPosition, mark_delivered, mark_emailed
 from realtime.delivered_positions import DeliveredPositions
 
-_BATCH_SIZE = 50
 _MAX_MESSAGES = 10  # in one email; the others are read in the customer space
 
 log = structlog.stdlib.get_logger()
@@ -54,24 +54,20 @@ async def send_due_replies(action: Action, delivered: DeliveredPositions, delay:
     A ticket that fails is logged, tried again the next time, and doesn't hold up the others.
     """
     await store_delivered(delivered)
-    due_tickets = Ticket.filter(reply_email_pending_since__lte=action.at - delay).order_by(
-        "reply_email_pending_since", "id"
-    )
     count = 0
-    for ticket in await due_tickets.limit(_BATCH_SIZE).only("id", "account_id"):
+    async for key in keys_of(Ticket.filter(reply_email_pending_since__lte=action.at - delay)):
         try:
-            count += await _send_replies(action, ticket.pk, ticket.account_id, delay)
+            count += await _send_replies(action, key, delay)
         except Exception as error:
-            log.error(
-                "reply_email.failed", ticket=ticket.pk, error=type(error).__name__, exc_info=error
-            )
+            log.error("reply_email.failed", ticket=key, error=type(error).__name__, exc_info=error)
     return count
 
 
-async def _send_replies(action: Action, ticket_id: int, account_id: int, delay: timedelta) -> int:
+async def _send_replies(action: Action, ticket_id: int, delay: timedelta) -> int:
+    ticket = await Ticket.get(pk=ticket_id).only("id", "account_id")
     async with action.transaction() as tx:
         # With the company's row locked no member leaves until the emails are stored.
-        account = await tx.lock(Account, account_id)
+        account = await tx.lock(Account, ticket.account_id)
         ticket = await tx.lock(Ticket, ticket_id)
         pending_since = ticket.reply_email_pending_since
         if pending_since is None or pending_since > action.at - delay:

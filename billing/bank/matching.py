@@ -33,12 +33,12 @@ from models.billing.payment_method import PaymentKind
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
 from models.checks import Checks
+from models.database.batches import keys_of
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, owner_of, store_result
 from models.translations import _
 
 TRANSFER = "transfer"  # the payment's method: there is no provider that would know a token
-_BATCH_SIZE = 500
 _OPEN_STATUSES = (BankLineStatus.NEW, BankLineStatus.UNMATCHED)
 _SET_ASIDE = (BankLineStatus.DISMISSED, BankLineStatus.TO_RETURN)
 _UNDOABLE = (BankLineStatus.MATCHED, *_SET_ASIDE, BankLineStatus.REVERSAL)
@@ -74,19 +74,12 @@ async def match_new_lines(action: Action) -> int:
 
     A line that fails is logged and tried again by the next run; the others aren't delayed.
     """
-    last_id = matched_count = 0
-    while lines := (
-        await BankLine.filter(status=BankLineStatus.NEW, id__gt=last_id)
-        .order_by("id")
-        .limit(_BATCH_SIZE)
-        .only("id")
-    ):
-        for line in lines:
-            try:
-                matched_count += await match_line(action, line.pk)
-            except Exception as error:
-                log.warning("bank_line.unmatched", line=line.pk, error=type(error).__name__)
-        last_id = lines[-1].pk
+    matched_count = 0
+    async for key in keys_of(BankLine.filter(status=BankLineStatus.NEW)):
+        try:
+            matched_count += await match_line(action, key)
+        except Exception as error:
+            log.warning("bank_line.unmatched", line=key, error=type(error).__name__)
     return matched_count
 
 

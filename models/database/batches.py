@@ -12,12 +12,19 @@ async def keys_of(rows: QuerySet[Any]) -> AsyncIterator[int]:
     """The keys of all rows, in ascending order. Each is read once, so a row that stays in the
     queryset because it can't be handled doesn't hold up the others.
     """
-    last = 0
-    while True:
-        page = rows.filter(id__gt=last).order_by("id").limit(BATCH_SIZE)
-        keys = [int(str(key)) for key in await page.values_list("id", flat=True)]
+    async for keys in batches_of(rows):
         for key in keys:
             yield key
+
+
+async def batches_of(rows: QuerySet[Any]) -> AsyncIterator[list[int]]:
+    """The keys of all rows like `keys_of`, in lists, for work that is done concurrently."""
+    name = rows.model._meta.pk_attr
+    last = 0
+    while True:
+        page = rows.filter(**{f"{name}__gt": last}).order_by(name).limit(BATCH_SIZE)
+        keys = [int(str(key)) for key in await page.values_list(name, flat=True)]
+        yield keys
         if len(keys) < BATCH_SIZE:
             return
         last = keys[-1]

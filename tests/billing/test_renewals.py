@@ -28,7 +28,10 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Allocation, InvoiceState, Receivable
+from models.database import batches
+from models.database.sql import execute
 from models.errors import Refusal
+from models.identity.user import User
 from models.operations.email import Email
 from settings import PACKAGED_SELLER
 from tests.billing.purchase_fixtures import UnavailableOnce
@@ -155,6 +158,37 @@ async def test_two_runs_at_once_bill_each_period_once(
     assert sum(counts) == 3
     assert await Invoice.filter(purchase_id=purchase.pk).count() == 4
     assert await Payment.filter(purchase_id=purchase.pk).count() == 4
+
+
+async def test_a_purchase_or_an_invoice_that_fails_holds_up_no_other(
+    purchase: Purchase,
+    price: Price,
+    action: Action,
+    services: CheckoutServices,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_SIZE", 1)
+    january = replace(action, at=JANUARY)
+    account, owner = await Account.get(), await User.get()
+    draft = await checkout.draft(january, account, owner, price, "another")
+    await draft.confirm_billing(january)
+    await checkout.pay(january, services, draft, "pm_sandbox_success", "another")
+    await use_method(purchase, "pm_sandbox_declined")
+    nameless = await Offer.create(slug="x", segment=Segment.TPE, texts={})
+    nameless_price = await Price.create(
+        offer=nameless, interval="MONTH", net_cents=1, vat_rate=2_000, valid_from=JANUARY
+    )
+    await Purchase.filter(pk=purchase.pk).update(price_id=nameless_price.pk)
+    due = date(2027, 2, 28)
+    for expected_count in (1, 0):
+        assert await bill_due_periods(on(action, due), services) == expected_count
+    await Purchase.filter(pk=purchase.pk).update(price_id=price.pk)
+    assert await bill_due_periods(on(action, due), services) == 1
+    first, _ = await Invoice.filter(issued_on=due).order_by("id")
+    await execute("UPDATE payment SET kind = 'X' WHERE invoice_id = ?", first.pk)
+    for expected_count in (1, 0):
+        day = on(action, due + timedelta(days=5))
+        assert await dun_late_invoices(day, services) == expected_count
 
 
 async def test_a_lost_answer_is_applied_later_and_charged_once(

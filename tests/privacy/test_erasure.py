@@ -29,6 +29,7 @@ from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.database import batches
 from models.database.sql import execute as execute_sql
 from models.idempotency import IdempotencyKey
 from models.identity.access_links import EmailChange, PasswordReset, SignInUnlock
@@ -631,7 +632,9 @@ async def test_p1_2_a_failing_erasure_does_not_block_others(
     services: Services,
     store: FolderStore,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(batches, "BATCH_SIZE", 1)
     ticket = await Ticket.filter(account_id=dataset.marie.account.pk).first()
     assert ticket
     assert dataset.alice.user

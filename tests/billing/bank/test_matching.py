@@ -21,6 +21,8 @@ from models.billing.invoice import Invoice
 from models.billing.ledger import LedgerLine
 from models.billing.payment import Payment
 from models.billing.receivable import Allocation, InvoiceState, Receivable
+from models.database import batches
+from models.database.sql import execute
 from models.errors import Refusal
 from models.locale import Locale
 from models.translations import text
@@ -286,6 +288,18 @@ async def test_a_rule_compares_the_amount_with_what_is_open_once_the_account_is_
     unmatched = await BankLine.get(status=BankLineStatus.UNMATCHED)
     assert unmatched.problem is BankLineProblem.AMOUNT_DIFFERS
     await bank.check()
+
+
+async def test_a_line_that_fails_holds_up_no_other(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_SIZE", 1)
+    invoices = [await bank.invoice() for _ in range(2)]
+    content = camt(*(Transfer(cents=3480, reference=reference_of(each)) for each in invoices))
+    await import_statement(bank.action, ACCOUNT, name="a.xml", content=content)
+    await execute("UPDATE bank_line SET problem = 'X' WHERE id = (SELECT MIN(id) FROM bank_line)")
+    for expected_count in (1, 0):
+        assert await matching.match_new_lines(bank.action) == expected_count
 
 
 async def test_a_reversed_line_opens_the_invoice_again(bank: Bank) -> None:

@@ -13,6 +13,8 @@ from accounts import members
 from engine import Engine
 from models.accounts.account import Account, AccountStatus, Role
 from models.action import Action
+from models.database import batches
+from models.database.sql import execute
 from models.identity.user import Staff, User
 from models.operations.email import Email
 from models.support.ticket import Ticket
@@ -112,6 +114,21 @@ async def test_p5_2_replies_that_nobody_reads_are_sent_in_one_email(
     assert len(emails) == 2
     assert "Autre chose" not in emails[1].text
     assert "\nEncore un mot.\n" in emails[1].text
+
+
+async def test_a_ticket_that_fails_holds_up_no_other(
+    scenario: TicketScenario, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_SIZE", 1)
+    await scenario.reply(dataset.alice, "Pour Paul")
+    scenario.ticket_id = dataset.marie.id(Ticket)
+    await scenario.reply(dataset.alice, "Pour Marie")
+    assert scenario.owner.user
+    statement = "UPDATE \"user\" SET locale = 'xx' WHERE id = ?"
+    await execute(statement, scenario.owner.user.pk)
+    for _ in range(2):
+        [email] = await scenario.send_emails()
+        assert "Pour Marie" in email.text
 
 
 async def test_a_customer_who_read_or_answered_gets_no_email(
