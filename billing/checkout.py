@@ -249,7 +249,7 @@ async def prepare_first_invoice(
     on the purchase refers to the billing profile that the invoice is issued to. `transfer` are the
     terms of an invoice that is paid by bank transfer.
     """
-    async with action.transaction() as tx:
+    async with action.transaction(is_repeatable=True) as tx:
         account = await tx.lock(Account, purchase.account_id)
         purchase = await tx.lock(Purchase, purchase.pk)
         confirmed = await BillingProfile.get_or_none(

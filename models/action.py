@@ -83,8 +83,8 @@ _attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
 
 async def retry_conflict(work: Callable[[], Awaitable[Result]]) -> Result:
     """The result of some work, which is repeated once when the database rolled its transaction back
-    because of another one, and nothing had been committed before. Otherwise raises
-    TransactionConflict.
+    because of another one, and nothing had been committed before, except in transactions that may
+    be repeated. Otherwise raises TransactionConflict.
     """
     attempt = _Attempt()
     token = _attempt.set(attempt)
@@ -201,8 +201,9 @@ class Action:
         return local_date(self.at)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, is_repeatable: bool = False) -> AsyncIterator[Transaction]:
         """A transaction that announces, after its commit, the streams to which it appended events.
+        When work conflicts after a transaction that is repeatable, `retry_conflict` repeats both.
 
         Audit entries are written last, so that the end of the audit chain is locked as briefly as
         possible.
@@ -212,6 +213,6 @@ class Action:
             yield transaction
             if transaction.audit_entries:
                 await audit.append(db, transaction.audit_entries)
-        if attempt := _attempt.get():
+        if not is_repeatable and (attempt := _attempt.get()):
             attempt.has_committed = True
         self.bus.announce(transaction.streams)

@@ -117,7 +117,7 @@ async def _prepare(
     another one. From here on the purchase refers to the billing profile that the invoice is issued
     to.
     """
-    async with action.transaction() as tx:
+    async with action.transaction(is_repeatable=True) as tx:
         account = await tx.lock(Account, purchase.account_id)
         purchase = await tx.lock(Purchase, purchase.pk)
         await _renew_profile(tx, account, purchase)

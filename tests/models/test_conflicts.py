@@ -103,6 +103,21 @@ async def test_committed_work_is_not_repeated(action: Action) -> None:
     assert len(attempts) == 1
 
 
+async def test_a_conflict_after_a_repeatable_transaction_is_retried(action: Action) -> None:
+    attempts: list[int] = []
+
+    async def work() -> str:
+        attempts.append(1)
+        async with action.transaction(is_repeatable=True) as tx:
+            await Account.filter(pk=0).using_db(tx.db).update(city="Lyon")
+        if len(attempts) == 1:
+            raise TransactionConflict("deadlock")
+        return "done"
+
+    assert await retry_conflict(work) == "done"
+    assert len(attempts) == 2
+
+
 async def test_the_second_conflict_is_raised() -> None:
     attempts: list[int] = []
 

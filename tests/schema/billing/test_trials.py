@@ -9,7 +9,7 @@ import pytest
 
 from billing.checkout import CheckoutServices, reconcile
 from billing.renewals import bill_due_periods
-from billing.trials import send_trial_reminders
+from billing.trials import has_tried, send_trial_reminders
 from models.accounts.account import Account
 from models.action import Action
 from models.billing.billing_period import BillingPeriod
@@ -221,6 +221,26 @@ async def test_of_two_accounts_of_a_company_that_start_at_once_one_gets_the_tria
         )
     )
     assert sorted(codes(payload) for _, payload in results) == [[], [("TRIAL_USED", "purchaseId")]]
+
+
+async def test_a_trial_that_another_account_of_the_company_was_faster_to_start_is_refused(
+    execute: "Execute",
+    dataset: "Dataset",
+    trial_price: Price,
+    action: Action,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await Account.filter(pk=dataset.marie.account.pk).update(siren=dataset.paul.account.siren)
+    paul, marie = dataset.paul.owner, dataset.marie.owner
+    await start(execute, paul, trial_price, await save_card(paul, action))
+    earlier_answers = [False]  # read before the other account's commit
+
+    async def tried(*arguments: Any) -> bool:
+        return earlier_answers.pop() if earlier_answers else await has_tried(*arguments)
+
+    monkeypatch.setattr("billing.trials.has_tried", tried)
+    _, late = await start(execute, marie, trial_price, await save_card(marie, action))
+    assert codes(late) == [("TRIAL_USED", "purchaseId")]
 
 
 async def test_trials_that_cannot_be_announced_do_not_hold_up_others(
