@@ -11,6 +11,7 @@ import select
 import signal
 import struct
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import IO
 
@@ -39,13 +40,19 @@ def write_frame(stream: IO[bytes], *parts: bytes) -> None:
 
 
 def serve(requests: IO[bytes], responses: IO[bytes]) -> None:
-    """Respond to each request until there are no more, or none for IDLE_TIMEOUT."""
-    while _is_readable(requests) and (request := read_frame(requests)) is not None:
-        try:
-            kind, content = PDF, _render(request)
-        except Exception as error:  # the parent raises it; this process continues with the next
-            kind, content = ERROR, f"{type(error).__name__}: {error}".encode("utf-8", "replace")
-        write_frame(responses, kind, content)
+    """Respond to each request until there are no more, none for IDLE_TIMEOUT, or nobody reads the
+    responses, because the server was killed.
+    """
+    with suppress(BrokenPipeError):
+        while _is_readable(requests) and (request := read_frame(requests)) is not None:
+            write_frame(responses, *_respond(request))
+
+
+def _respond(request: bytes) -> tuple[bytes, bytes]:
+    try:
+        return PDF, _render(request)
+    except Exception as error:  # the parent raises it; this process continues with the next
+        return ERROR, f"{type(error).__name__}: {error}".encode("utf-8", "replace")
 
 
 def _is_readable(stream: IO[bytes]) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import tempfile
 
 import pytest
 
@@ -58,6 +59,15 @@ def test_a_process_ends_when_there_is_nothing_to_do(monkeypatch: pytest.MonkeyPa
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as requests, os.fdopen(writer, "wb"):
         rendering_process.serve(requests, io.BytesIO())  # returns although the pipe stays open
+
+
+def test_a_process_whose_server_was_killed_ends_without_a_word() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with tempfile.TemporaryFile() as requests, os.fdopen(writer, "wb", 0) as responses:
+        rendering_process.write_frame(requests, b"{}")
+        requests.seek(0)
+        rendering_process.serve(requests, responses)
 
 
 async def test_a_failure_is_reported_and_the_process_continues() -> None:
