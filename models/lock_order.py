@@ -40,6 +40,8 @@ TABLES = (
     "invoice_delivery",
     "collection_report",
     "dispute",
+    "calendar",
+    "closure",
     "ticket",
     "message",
     "file",

@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from models.support.calendar import default_hours
 from models.translations import _
 from resolvers.context import Services
-from resolvers.support.contact import OPENING_HOURS
-from web.page import Page, page_response
+from support.opening_hours_text import hours_text
+from web.page import Page, language, page_response
 
 
 def routes(services: Services) -> list[Route]:
@@ -35,10 +36,8 @@ class _HomePage:
         ]
         if self.services.demonstration:
             links.append(("GraphiQL", f"{request.scope.get('root_path', '')}/graphql"))
-        return page_response(
-            request,
-            Page(_TITLE, _TEXT, details=OPENING_HOURS, links=tuple(links)),
-        )
+        hours = hours_text(await default_hours(), language(request))
+        return page_response(request, Page(_TITLE, _TEXT, details=hours, links=tuple(links)))
 
 
 _TITLE = _("Your CAMCHA customer space")

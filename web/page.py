@@ -106,7 +106,7 @@ class Page:
     consent: PolicyConsent | None = None
     values: Mapping[str, object] = field(default_factory=dict)
     links: tuple[tuple[str, str], ...] = ()
-    details: Translatable | None = None
+    details: str = ""
     continues: bool = False
     image: Markup | None = None
     codes: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ MODULES = [
     "models.operations.latest_time",
     "models.privacy.erasure",
     "models.event",
+    "models.support.calendar",
     "models.support.file",
     "models.idempotency",
     "models.accounts.invitation",

@@ -6,6 +6,11 @@ from models.audit_action import AuditAction
 class SupportAuditAction(AuditAction):
     """Actions of the support domain."""
 
+    CALENDAR_CREATE = "calendar.create", "A calendar was created."
+    CALENDAR_SET_DEFAULT = "calendar.set_default", "A calendar became the default."
+    CALENDAR_UPDATE = "calendar.update", "The name, hours or holidays of a calendar were changed."
+    CLOSURE_ADD = "closure.add", "A closure was added to a calendar."
+    CLOSURE_REMOVE = "closure.remove", "A closure of a calendar was removed."
     FILE_ANNOUNCE = "file.announce", "An upload link for a file was requested."
     FILE_INFECTED = (
         "file.infected",

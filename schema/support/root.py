@@ -12,6 +12,7 @@ from resolvers.support import files as file_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection
+from schema.support.calendars import CalendarMutation, CalendarQuery
 from schema.support.contact import Contact
 from schema.support.events import AccountEvent, InboxEvent, TicketEvent, Typing
 from schema.support.files import FileAnnouncePayload
@@ -21,7 +22,7 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 
 @strawberry.type
-class SupportQuery:
+class SupportQuery(CalendarQuery):
     contact: Contact = query(
         contact_resolvers.contact, allow=anyone, description="How to contact support."
     )
@@ -47,7 +48,7 @@ class SupportQuery:
 
 
 @strawberry.type
-class SupportMutation:
+class SupportMutation(CalendarMutation):
     ticket_open: TicketPayload | None = mutation(
         ticket_resolvers.open_,
         "ticket",

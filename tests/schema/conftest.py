@@ -54,7 +54,9 @@ from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
+from models.support.calendar import Calendar, Closure
 from models.support.file import File
+from models.support.opening_hours import HolidayCalendar
 from models.support.ticket import Category, Channel, Message, Ticket
 from models.viewer import Viewer
 from realtime.hub import Hub
@@ -308,6 +310,21 @@ async def create_private_rows(action: Action, company: Company) -> None:
         redeemed_at=action.at,
     )
     company.restricted_rows += [promotion, redemption]
+    calendar = await Calendar.create(
+        name=f"{company.mark} calendar",
+        time_zone="Europe/Paris",
+        week=[[]] * 7,
+        holidays=HolidayCalendar.NONE,
+        created_at=action.at,
+    )
+    closure = await Closure.create(
+        calendar=calendar,
+        starts_at=action.at,
+        ends_at=action.at,
+        reason=f"{company.mark} reason",
+        created_at=action.at,
+    )
+    company.restricted_rows += [calendar, closure]
     dispute = await Dispute.create(
         account=company.account,
         invoice=company.row(Invoice),

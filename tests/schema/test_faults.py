@@ -434,6 +434,50 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"email": "x", "idempotencyKey": ""},
         {("email",), ("idempotencyKey",)},
     ),
+    "calendarCreate": (
+        operator_viewer,
+        {
+            "name": " ",
+            "timeZone": "Europe/Nowhere",
+            "weeklyHours": [
+                {"weekday": "MONDAY", "opens": "9", "closes": "24:01"},
+                {"weekday": "MONDAY", "opens": "18:00", "closes": "18:00"},
+            ],
+            "idempotencyKey": "",
+        },
+        {
+            ("name",),
+            ("timeZone",),
+            ("weeklyHours", "0", "opens"),
+            ("weeklyHours", "0", "closes"),
+            ("weeklyHours", "1", "closes"),
+            ("idempotencyKey",),
+        },
+    ),
+    "calendarUpdate": (
+        operator_viewer,
+        {
+            "calendarId": BAD_ID,
+            "name": LONG,
+            "timeZone": "",
+            "weeklyHours": [
+                {"weekday": "SUNDAY", "opens": "08:00", "closes": "12:00"},
+                {"weekday": "SUNDAY", "opens": "11:59", "closes": "14:00"},
+            ],
+        },
+        {("calendarId",), ("name",), ("timeZone",), ("weeklyHours",)},
+    ),
+    "closureAdd": (
+        operator_viewer,
+        {
+            "calendarId": BAD_ID,
+            "startsAt": "2026-12-24T12:00:00Z",
+            "endsAt": "2026-12-24T12:00:00Z",
+            "reason": "",
+            "idempotencyKey": "",
+        },
+        {("calendarId",), ("endsAt",), ("reason",), ("idempotencyKey",)},
+    ),
     "ticketOpen": (
         owner,
         {"subject": "", "body": LONG, "channel": "PHONE", "idempotencyKey": ""},

@@ -1,7 +1,65 @@
 """An example of each audited mutation of support, in a function with the mutation's name."""
 
 from models.support.ticket import Ticket
-from tests.schema.audited_fixtures import Scenario
+from models.viewer import Viewer
+from tests.schema.audited_fixtures import Scenario, operator_viewer
+
+
+async def _operator(scenario: Scenario) -> Viewer:
+    scenario.operator = scenario.operator or await operator_viewer(scenario)
+    return scenario.operator
+
+
+async def calendar_create(scenario: Scenario) -> str:
+    operator, hours = (
+        await _operator(scenario),
+        [{"weekday": "MONDAY", "opens": "09:00", "closes": "18:00"}],
+    )
+    for _ in range(2):
+        payload = await scenario.mutate(
+            operator,
+            "calendarCreate",
+            "calendar { id }",
+            name="MARKED NAME",
+            weeklyHours=hours,
+            idempotencyKey="MARKED KEY",
+        )
+    return str(payload["calendar"]["id"])
+
+
+async def calendar_update(scenario: Scenario) -> None:
+    operator, calendar = await _operator(scenario), await calendar_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            operator, "calendarUpdate", calendarId=calendar, name="MARKED OTHER NAME"
+        )
+
+
+async def calendar_set_default(scenario: Scenario) -> None:
+    operator, calendar = await _operator(scenario), await calendar_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(operator, "calendarSetDefault", calendarId=calendar)
+
+
+async def closure_add(scenario: Scenario) -> str:
+    operator, calendar = await _operator(scenario), await calendar_create(scenario)
+    for _ in range(2):
+        payload = await scenario.mutate(
+            operator,
+            "closureAdd",
+            "closure { id }",
+            calendarId=calendar,
+            startsAt="2026-12-24T12:00:00Z",
+            endsAt="2026-12-25T00:00:00Z",
+            reason="MARKED REASON",
+            idempotencyKey="MARKED KEY",
+        )
+    return str(payload["closure"]["id"])
+
+
+async def closure_remove(scenario: Scenario) -> None:
+    closure = await closure_add(scenario)
+    await scenario.mutate(await _operator(scenario), "closureRemove", closureId=closure)
 
 
 async def ticket_claim(scenario: Scenario) -> None:
