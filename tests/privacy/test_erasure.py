@@ -425,11 +425,11 @@ class InterruptedAction(Action):
     remaining_transactions = [0]
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, is_repeatable: bool = False) -> AsyncIterator[Transaction]:
         if self.remaining_transactions[0] == 0:
             raise SimulatedKill
         self.remaining_transactions[0] -= 1
-        async with super().transaction() as tx:
+        async with super().transaction(is_repeatable=is_repeatable) as tx:
             yield tx
 
 
