@@ -100,7 +100,12 @@ class _SecondFactorPage:
             return self._refused(request, await self._secret_page(user), error)
         await sessions.sign_out(session, action)
         response = page_response(
-            request, replace(_DONE_PAGE, codes=tuple(enrolled.recovery_codes or ()))
+            request,
+            replace(
+                _DONE_PAGE,
+                codes=tuple(enrolled.recovery_codes or ()),
+                continues=user.staff is None,
+            ),
         )
         response.delete_cookie(_COOKIE, path=PATH)
         return response
@@ -148,5 +153,4 @@ _DONE_PAGE = Page(
         "Keep these recovery codes in a safe place. Each one replaces a code of the app once, and "
         "they are not shown again."
     ),
-    continues=True,
 )

@@ -68,6 +68,7 @@ async def test_an_operator_sets_up_the_second_factor(
     assert done.status_code == 200
     recovery_codes = re.findall(r"<code>([^<]+)</code>", done.text)
     assert len(recovery_codes) == 10
+    assert "customer space" not in done.text
     assert await Session.filter(ended_at=None).count() == 0
     await operator.refresh_from_db()
     assert operator.second_factor
