@@ -44,14 +44,17 @@ async def use_balance(action: Action, account_id: int) -> None:
     """Use the balance of an account for what is open, and restore what is paid by it."""
     async with action.transaction() as tx:
         purchases = await settlement.lock_for_settlement(tx, account_id)
-        if await pay_open_invoices(tx, account_id):
+        used = await pay_open_invoices(tx, account_id)
+        if used:
             await settlement.restore(tx, purchases)
+        for payment in used:
+            await settlement.announce(tx, payment)
 
 
-async def pay_open_invoices(tx: Transaction, account_id: int) -> bool:
+async def pay_open_invoices(tx: Transaction, account_id: int) -> list[Payment]:
     """Use the balance for what is open and isn't being charged at this moment, the oldest due date
-    first. It leaves nothing of an invoice, or what a provider can charge. Returns whether it paid
-    anything.
+    first. It leaves nothing of an invoice, or what a provider can charge. Returns the payments of
+    which something was used; the caller announces them, after its last locks.
     """
     charged = Payment.filter(
         account_id=account_id, status=PaymentStatus.PROCESSING, invoice_id__not_isnull=True
@@ -59,14 +62,15 @@ async def pay_open_invoices(tx: Transaction, account_id: int) -> bool:
     charged_ids = {payment.invoice_id or 0 for payment in await charged.using_db(tx.db)}
     left = await _left(tx, account_id)
     available = sum(share for _, share in left) - await _reserved_cents(tx, account_id)
-    has_paid = False
+    used = []
     for payment_id, cents in _take(left, available):
         payment = await Payment.get(pk=payment_id, using_db=tx.db)
         allocations = await settlement.allocate(
             tx, payment, cents, except_ids=charged_ids, least_rest=MIN_CHARGE_CENTS
         )
-        has_paid |= bool(allocations)
-    return has_paid
+        if allocations:
+            used.append(payment)
+    return used
 
 
 async def _left(

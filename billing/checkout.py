@@ -302,7 +302,7 @@ async def _create_payment(
     expected_cents: int | None,
 ) -> Payment:
     owner = f"account:{purchase.account_id}"
-    arguments = [purchase.pk, means.key, *([means.return_url] if means.return_url else [])]
+    arguments = [purchase.pk, means.key, means.return_url, expected_cents]
     async with action.transaction() as tx:
         purchase = await tx.lock(Purchase, purchase.pk)
         if earlier_id := await earlier_result(tx, owner, "purchasePay", key, arguments):
@@ -530,7 +530,8 @@ def _copy_outcome(payment: Payment, outcome: Outcome) -> None:
 
 async def _receive(tx: Transaction, purchases: dict[int, Purchase], payment: Payment) -> None:
     """Use the money of a payment: for the purchase that awaits it, for the invoice that it is for,
-    otherwise, such as when a purchase was paid twice, for what is open.
+    and what is left, such as when an invoice was paid twice or corrected meanwhile, for what is
+    open.
     """
     purchase = purchases.get(payment.purchase_id or 0)
     if purchase and purchase.status in _PAYABLE and payment.invoice_draft:
@@ -543,7 +544,7 @@ async def _receive(tx: Transaction, purchases: dict[int, Purchase], payment: Pay
         await issue_renewal(tx, purchase, payment)
         return
     targets = [(payment.invoice_id, None)] if payment.invoice_id else None
-    await apply_payment(tx, payment, targets)
+    await apply_payment(tx, payment, targets, and_others=True)
     await restore(tx, purchases)
 
 

@@ -434,10 +434,27 @@ async def lock_for_credit(tx: Transaction, invoice: Invoice) -> dict[int, Purcha
     return purchases
 
 
+async def credit_rest(
+    tx: Transaction,
+    seller: Seller,
+    purchases: Mapping[int, Purchase],
+    invoice: Invoice,
+    reason: str,
+) -> Invoice:
+    """Credit all that is left of an invoice, without anybody's decision. What was paid of it is on
+    the customer's balance. The account and its open receivables are locked.
+    """
+    request = CreditRequest(invoice.pk, reason, RefundDestination.BALANCE)
+    rest = await remainder(invoice, tx.db)
+    draft = await _draft(seller, tx.action, request, rest, trial=False, db=tx.db)
+    prepared = PreparedCredit(invoice, rest.count, draft)
+    return await issue_credit_note(tx, seller, None, purchases, request, prepared)
+
+
 async def issue_credit_note(
     tx: Transaction,
     seller: Seller,
-    actor: User,
+    actor: User | None,
     purchases: Mapping[int, Purchase],
     request: CreditRequest,
     prepared: PreparedCredit,
@@ -475,8 +492,12 @@ async def issue_credit_note(
     return credit_note
 
 
-def require_limit(actor: User, gross_cents: int) -> None:
-    """Raise CREDIT_LIMIT_EXCEEDED when a role may not credit so much of an invoice in all."""
+def require_limit(actor: User | None, gross_cents: int) -> None:
+    """Raise CREDIT_LIMIT_EXCEEDED when a role may not credit so much of an invoice in all. Jobs,
+    which have no actor, may.
+    """
+    if actor is None:
+        return
     limit = LIMITS.get(actor.staff, 0) if actor.staff else 0
     if limit is not None and gross_cents > limit:
         raise Refusal(BillingErrorCode.CREDIT_LIMIT_EXCEEDED, "input", limit=limit // 100)

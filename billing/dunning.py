@@ -4,7 +4,8 @@ The schedule (billing/dunning_schedule.py) is applied to the oldest unpaid invoi
 After downtime, every step that has become due is recorded, and the last one is taken: nobody gets
 four reminders at once, and nobody keeps a service that should have been suspended. An invoice in
 dispute is not dunned. Before anything else the customer's balance is used (billing/balance.py).
-Payment in full makes the purchase active again (billing/settlement.py).
+Payment in full makes the purchase active again (billing/settlement.py). The invoice of a purchase
+that ends before it has begun is credited: nothing was supplied, so nothing is due.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,10 +18,11 @@ from billing.balance import pay_open_invoices
 from billing.changes.applying import cancel_changes, lock_pending_changes
 from billing.checkout import CheckoutServices, end_payment, refresh
 from billing.contacts import billing_contacts
+from billing.credit_notes import credit_rest
 from billing.dunning_schedule import DunningAction, DunningStep
 from billing.gateways.gateway import is_chargeable, is_hard_decline
 from billing.payment_methods import chargeable_method
-from billing.settlement import lock_for_settlement, restore
+from billing.settlement import announce, lock_for_settlement, restore
 from mail import emails
 from models.accounts.account import AccountStatus
 from models.action import Action, Transaction, retry_conflict
@@ -35,19 +37,22 @@ from models.billing.receivable import Receivable
 from models.database.batches import keys_of
 from models.errors import Refusal
 from models.identity.user import User
+from models.translations import _, text
 
 SendAboutInvoice = Callable[[Transaction, User, Invoice, Money], Awaitable[object]]
 _ENDED = (PurchaseStatus.CANCELED, PurchaseStatus.EXPIRED)
+_CANCELED_UNPAID = _("The order was canceled because it wasn’t paid.")
 
 log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True)
 class _LateInvoice:
-    """A late invoice, its purchase with its pending changes, what is open on it, and its payments,
-    all locked.
+    """A late invoice, its purchase with its pending changes, what is open on it, its payments, and
+    the other purchases that its settlement may restore, all locked.
     """
 
+    purchases: dict[int, Purchase]
     purchase: Purchase
     changes: list[PurchaseChange]
     invoice: Invoice
@@ -85,14 +90,18 @@ async def _dun(action: Action, services: CheckoutServices, invoice_id: int) -> b
         purchase = purchases[invoice.purchase_id]
         changes = await lock_pending_changes(tx, purchase)
         payments = await tx.lock_rows(Payment.filter(invoice_id=invoice_id))
-        if await pay_open_invoices(tx, invoice.account_id):
+        await tx.lock_rows(Receivable.filter(account_id=invoice.account_id, open_cents__gt=0))
+        used = await pay_open_invoices(tx, invoice.account_id)
+        if used:
             await restore(tx, purchases)
         [receivable] = await tx.lock_rows(Receivable.filter(invoice_id=invoice_id))
-        if not await _is_dunned(tx, purchase, receivable, payments):
-            return False
-        steps = await _record_due_steps(tx, services, receivable)
-        late = _LateInvoice(purchase, changes, invoice, receivable, payments)
-        payment = await _take(tx, services, late, steps) if steps else None
+        steps, payment = [], None
+        if await _is_dunned(tx, purchase, receivable, payments):
+            steps = await _record_due_steps(tx, services, receivable)
+            late = _LateInvoice(purchases, purchase, changes, invoice, receivable, payments)
+            payment = await _take(tx, services, late, steps) if steps else None
+        for balance in used:
+            await announce(tx, balance)
     if payment:
         await _charge(action, services, payment)
     return bool(steps)
@@ -146,7 +155,9 @@ async def _take(
     if purchase.status is PurchaseStatus.ACTIVE:
         purchase.past_due_since = late.receivable.due_on
         await purchase.transition_to(tx, PurchaseStatus.PAST_DUE)
-    if purchase.status not in _ENDED and DunningAction.CANCEL in actions:
+    if purchase.status is PurchaseStatus.PAYMENT_PENDING and DunningAction.CANCEL in actions:
+        await _cancel_order(tx, services, late)
+    elif purchase.status not in _ENDED and DunningAction.CANCEL in actions:
         await cancel_changes(tx, late.changes)
         await purchase.end(tx, tx.action.day)
         await _notify(tx, late, emails.send_purchase_ended_unpaid)
@@ -171,6 +182,23 @@ async def _take(
     return None
 
 
+async def _cancel_order(tx: Transaction, services: CheckoutServices, late: _LateInvoice) -> None:
+    """Credit the invoice of a purchase that hasn't begun, which ends it."""
+    await _cancel_confirmations(tx, late)
+    reason = text(_CANCELED_UNPAID, late.invoice.locale)
+    open_amount = Money(late.receivable.open_cents)
+    await credit_rest(tx, services.seller, late.purchases, late.invoice, reason)
+    for user in await billing_contacts(tx, late.invoice.account_id):
+        await emails.send_order_canceled_unpaid(tx, user, late.invoice, open_amount)
+
+
+async def _cancel_confirmations(tx: Transaction, late: _LateInvoice) -> None:
+    """Cancel the payments of an invoice that wait for the customer."""
+    for payment in late.payments:
+        if payment.status is PaymentStatus.REQUIRES_ACTION:
+            await end_payment(tx, payment, PaymentStatus.CANCELED)
+
+
 async def _notify(tx: Transaction, late: _LateInvoice, send: SendAboutInvoice) -> None:
     for user in await billing_contacts(tx, late.invoice.account_id):
         await send(tx, user, late.invoice, Money(late.receivable.open_cents))
@@ -189,9 +217,7 @@ async def _retry(tx: Transaction, services: CheckoutServices, late: _LateInvoice
         for payment in late.payments
     ):
         return None
-    for payment in late.payments:
-        if payment.status is PaymentStatus.REQUIRES_ACTION:
-            await end_payment(tx, payment, PaymentStatus.CANCELED)
+    await _cancel_confirmations(tx, late)
     return await method.store_payment(
         tx,
         services.gateway,

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
+from tortoise.expressions import Q
+
 from billing.contacts import billing_contacts
 from billing.delivery.reports import report_payment
 from billing.ledger import post_payment
@@ -45,15 +47,19 @@ async def lock_for_settlement(
 
 
 async def apply_payment(
-    tx: Transaction, payment: Payment, invoices: Targets | None = None
+    tx: Transaction,
+    payment: Payment,
+    invoices: Targets | None = None,
+    *,
+    and_others: bool = False,
 ) -> list[Allocation]:
     """Post a payment that succeeded, and allocate it to invoices of its customer: each with the
-    largest amount in cents that it takes, None for all that is open. By default it pays what is
-    open and not disputed, the oldest due date first. What is left over stays on the customer's
-    balance (billing/balance.py).
+    largest amount in cents that it takes, None for all that is open. By default, and after these
+    with `and_others`, it pays what is open and not disputed, the oldest due date first. What is
+    left over stays on the customer's balance (billing/balance.py).
     """
     await post_payment(tx, payment)
-    return await allocate(tx, payment, payment.amount_cents, invoices)
+    return await allocate(tx, payment, payment.amount_cents, invoices, and_others=and_others)
 
 
 async def allocate(
@@ -62,6 +68,7 @@ async def allocate(
     amount: int,
     invoices: Targets | None = None,
     *,
+    and_others: bool = False,
     except_ids: Collection[int] = (),
     least_rest: int = 0,
 ) -> list[Allocation]:
@@ -70,7 +77,7 @@ async def allocate(
     """
     receivables = [
         receivable
-        for receivable in await _open_receivables(tx, payment.account_id, invoices)
+        for receivable in await _open_receivables(tx, payment.account_id, invoices, and_others)
         if receivable.invoice_id not in except_ids
     ]
     limits = dict(invoices or ())
@@ -175,16 +182,23 @@ async def reverse_payment(tx: Transaction, payment: Payment, cents: int) -> None
 
 
 async def _open_receivables(
-    tx: Transaction, account_id: int, invoices: Targets | None
+    tx: Transaction, account_id: int, invoices: Targets | None, and_others: bool
 ) -> list[Receivable]:
     """The receivables to pay, in the order in which they are paid."""
-    rows = Receivable.filter(account_id=account_id, open_cents__gt=0)
-    if invoices is None:
-        receivables = await tx.lock_rows(rows.filter(disputed_at=None))
-        return sorted(receivables, key=lambda each: (each.due_on, each.invoice_id))
-    keys = [key for key, _ in invoices]
-    receivables = await tx.lock_rows(rows.filter(invoice_id__in=keys))
-    return sorted(receivables, key=lambda each: keys.index(each.invoice_id))
+    keys = [key for key, _ in invoices or ()]
+    conditions = Q(invoice_id__in=keys)
+    if invoices is None or and_others:
+        conditions |= Q(disputed_at=None)
+    rows = Receivable.filter(conditions, account_id=account_id, open_cents__gt=0)
+    places = {key: place for place, key in enumerate(keys)}
+    return sorted(
+        await tx.lock_rows(rows),
+        key=lambda each: (
+            places.get(each.invoice_id, len(keys)),
+            each.due_on,
+            each.invoice_id,
+        ),
+    )
 
 
 async def _allocate(

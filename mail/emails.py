@@ -219,6 +219,15 @@ async def send_purchase_ended_unpaid(
     return await _send_about_unpaid(tx, user, "purchase_ended_unpaid", invoice, open_amount)
 
 
+async def send_order_canceled_unpaid(
+    tx: Transaction, user: User, invoice: Invoice, open_amount: Money
+) -> Email:
+    """Tell a customer that a purchase that hadn't begun was canceled because its invoice wasn't
+    paid, so that nothing is due any more.
+    """
+    return await _send_about_unpaid(tx, user, "order_canceled_unpaid", invoice, open_amount)
+
+
 async def _send_about_unpaid(
     tx: Transaction, user: User, name: str, invoice: Invoice, open_amount: Money, **params: Any
 ) -> Email:

@@ -27,10 +27,30 @@ def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
 def error_body(error: DomainError, context: Context) -> dict[str, Any]:
     """The message and extensions of a domain error."""
     extensions: dict[str, Any] = {"code": error.code}
-    if isinstance(error, Refusal) and error.field:
-        extensions["field"] = list(error.field)
+    if isinstance(error, Refusal):
+        extensions |= _invalid_arguments(error, context)
     if isinstance(error, ServiceUnavailable):
         log_unavailable(error)
     if isinstance(error, Throttled | ServiceUnavailable):
         extensions["retryAfter"] = error.retry_after
     return {"message": message_for(error, context.viewer.locale), "extensions": extensions}
+
+
+def _invalid_arguments(refusal: Refusal, context: Context) -> dict[str, Any]:
+    """The path of the invalid argument of a query, and all of the errors when there are several."""
+    errors = [
+        {
+            "code": each.code,
+            "message": message_for(each, context.viewer.locale),
+            "field": _argument_path(each),
+        }
+        for each in refusal.refusals
+    ]
+    path = _argument_path(refusal)
+    return ({"field": path} if path else {}) | ({"errors": errors} if len(errors) > 1 else {})
+
+
+def _argument_path(refusal: Refusal) -> list[str]:
+    """The path of an argument of a query, which isn't in an input like those of mutations."""
+    path = list(refusal.field)
+    return path[1:] if path[:1] == ["input"] else path

@@ -87,13 +87,10 @@ async def preview(
     invoice = await find_invoice(invoice_id, info.context.viewer)
     if invoice is None:
         return None
-    request = CorrectionRequest(
-        invoice.pk,
-        _PREVIEW_REASON,
-        _corrected_lines(lines or ()),
-        renews_buyer,
-        _order_number(order_number, removes_order_number),
-    )
+    with Checks() as check:
+        changed = check(_corrected_lines, lines or ())
+        order_number = check(_order_number, order_number, removes_order_number)
+    request = CorrectionRequest(invoice.pk, _PREVIEW_REASON, changed, renews_buyer, order_number)
     return _present(
         await corrections.build_correction(
             info.context.services.seller, info.context.action(), request

@@ -1,20 +1,19 @@
 """What a purchase would cost, before anything is stored."""
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated
 
 import strawberry
 
 from billing.bank.account import TransferStart
-from billing.quotes import Quote, quote
-from billing.tax import buyer_of
-from billing.trials import has_tried
+from billing.purchase_quotes import TrialQuote, quote_purchase
+from billing.quotes import Quote
 from models.billing.money import Money
 from models.billing.offer import Price
 from models.billing.periods import Period
-from models.billing.promotion import Promotion
 from models.billing.purchase import MAX_QUANTITY, parse_quantity
+from models.checks import Checks
 from resolvers.billing.promotions import PurchaseDiscount, discount_of, find_promotion
 from resolvers.context import Info
 from resolvers.ids import key_of
@@ -101,41 +100,33 @@ async def purchase_quote(
     price = await Price.on_sale(action.at).filter(pk=key or 0).select_related("offer").first()
     if price is None:
         return None
-    account, quantity = context.account, parse_quantity(quantity, "quantity")
-    buyer, promotion = await buyer_of(account), None
-    if promotion_code is not None:
-        promotion = await find_promotion(context, promotion_code, "promotionCode")
-        await promotion.require_applicable(None, price, quantity, account, action.at)
-
-    async def quote_on(day: date, promotion: Promotion | None) -> Quote:
-        seller, locale = context.services.seller, context.viewer.locale
-        return await quote(
-            None, seller, price, quantity, buyer, day, locale=locale, promotion=promotion
-        )
-
-    presented = replace(
-        present(await quote_on(action.day, promotion)),
+    promotion = None
+    with Checks() as check:
+        check(parse_quantity, quantity, "quantity")
+        if promotion_code is not None:
+            promotion = await check.wait(find_promotion(context, promotion_code, "promotionCode"))
+    seller, locale = context.services.seller, context.viewer.locale
+    quoted = await quote_purchase(
+        action, seller, context.account, price, quantity, promotion, locale
+    )
+    gross_cents = quoted.undiscounted.totals.gross_cents if quoted.undiscounted else None
+    return replace(
+        present(quoted.first),
         transfer=_transfer(info),
+        trial=_trial(quoted.trial) if quoted.trial else None,
+        discount=discount_of(promotion, promotion.periods) if promotion else None,
+        undiscounted_gross=None if gross_cents is None else Money(gross_cents),
         accepts_paypal=context.services.paypal is not None,
     )
-    if promotion:
-        undiscounted = await quote_on(action.day, None)
-        presented = replace(
-            presented,
-            discount=discount_of(promotion, promotion.periods),
-            undiscounted_gross=Money(undiscounted.totals.gross_cents),
-        )
-    if price.trial_days and not await has_tried(account, price.offer_id):
-        ends_on = action.day + timedelta(days=price.trial_days)
-        first = await quote_on(ends_on, promotion)
-        trial = QuotedTrial(
-            ends_on,
-            price.trial_requires_payment_method,
-            Money(0),
-            Money(first.totals.gross_cents),
-        )
-        presented = replace(presented, trial=trial)
-    return presented
+
+
+def _trial(trial: TrialQuote) -> QuotedTrial:
+    return QuotedTrial(
+        trial.ends_on,
+        trial.requires_payment_method,
+        Money(0),
+        Money(trial.first.totals.gross_cents),
+    )
 
 
 def _transfer(info: Info) -> QuotedTransfer | None:

@@ -31,6 +31,7 @@ from models.billing.receivable import Allocation, InvoiceState, Receivable
 from models.database import batches
 from models.database.sql import execute
 from models.errors import Refusal
+from models.event import Event, EventKind, account_stream
 from models.identity.user import User
 from models.operations.email import Email
 from settings import PACKAGED_SELLER
@@ -584,7 +585,11 @@ async def test_a_balance_pays_a_late_invoice_before_it_is_dunned(
     await templates()
     late = due + timedelta(days=45)
     await pay_ahead(purchase, on(action, late), 3_480)
+    stream = account_stream(purchase.account_id)
+    payments = Event.filter(kind=EventKind.PAYMENT_CHANGED, stream=stream)
+    before = await payments.count()
     await dun_late_invoices(on(action, late), services)
+    assert await payments.count() == before + 1
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
     assert await templates() == ["purchase_restored"]
     await assert_books_are_right(purchase)

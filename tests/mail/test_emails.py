@@ -135,6 +135,9 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "purchase_ended_unpaid": [
         lambda tx, user: emails.send_purchase_ended_unpaid(tx, user, late_invoice(), Money(3_480))
     ],
+    "order_canceled_unpaid": [
+        lambda tx, user: emails.send_order_canceled_unpaid(tx, user, late_invoice(), Money(3_480))
+    ],
     "purchase_restored": [lambda tx, user: emails.send_purchase_restored(tx, user)],
     "purchase_changed": [
         lambda tx, user, notice=notice, change=change: emails.send_purchase_changed(  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """What the tests of the audit log need to execute each mutation once, as a viewer who may."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,8 @@ class Scenario:
     price: Price
     action: Action
     operator: Viewer | None = None  # of examples that need the same one several times
+    # The last request of each mutation: who sent it, and its input.
+    requests: dict[str, tuple[Viewer, dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def owner(self) -> Viewer:
@@ -61,6 +63,7 @@ class Scenario:
         """Executes a mutation, whose payload may contain any userErrors. `selection` is selected as
         well.
         """
+        self.requests[name] = viewer, input_fields
         kind = str(MUTATIONS[name].args["input"].type) if input_fields else ""
         head, call = (f"($i: {kind})", "(input: $i)") if input_fields else ("", "")
         query = f"mutation{head} {{ {name}{call} {{ {selection} userErrors {{ code }} }} }}"

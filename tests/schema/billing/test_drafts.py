@@ -67,6 +67,29 @@ async def test_an_error_of_a_query_names_the_argument(
     assert error["extensions"] == {"code": "VALUE_INVALID", "field": ["quantity"]}
 
 
+async def test_all_errors_of_a_query_are_reported_at_once(
+    execute: "Execute", dataset: "Dataset", price: Price
+) -> None:
+    query = """query($p: ID!, $price: ID!) { purchaseChangePreview(
+        purchaseId: $p, priceId: $price, quantity: 0, anchor: "2027-01-01") { kind } }"""
+    response = await execute(dataset.paul.owner, query, p="none", price="none")
+    (error,) = response["errors"]
+    assert error["extensions"]["code"] == "NOT_FOUND"
+    assert error["extensions"]["field"] == ["purchaseId"]
+    assert [(each["code"], each["field"]) for each in error["extensions"]["errors"]] == [
+        ("NOT_FOUND", ["purchaseId"]),
+        ("NOT_FOUND", ["priceId"]),
+        ("VALUE_INVALID", ["quantity"]),
+        ("VALUE_INVALID", ["anchor"]),
+    ]
+    query = """query($price: ID!) {
+        purchaseQuote(priceId: $price, quantity: 0, promotionCode: "NONE") { vatMention } }"""
+    response = await execute(dataset.paul.owner, query, price=encode("Price", price.pk))
+    (error,) = response["errors"]
+    fields = [each["field"] for each in error["extensions"]["errors"]]
+    assert fields == [["quantity"], ["promotionCode"]]
+
+
 async def test_p2_2_the_quote_equals_the_invoice_to_the_cent(
     execute: "Execute", dataset: "Dataset", price: Price
 ) -> None:

@@ -6,22 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from billing import checkout, payment_methods
+from billing import checkout, invoice_payments, payment_methods
+from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
 from billing.dunning import dun_late_invoices
 from billing.gateways.sandbox import Sandbox
 from billing.payment_methods import NewMethod
 from billing.renewals import bill_due_periods
 from models.action import Action
-from models.billing.invoice import Invoice
+from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
 from models.identity.session import Session
+from models.identity.user import Staff
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
+from tests.people import create_staff
 from tests.schema.billing.test_invoice_emails import buy
 from tests.schema.conftest import Dataset
 
@@ -93,6 +96,28 @@ async def test_p3_7_paying_a_late_invoice_makes_a_suspended_purchase_active(
     assert await pay(execute, owner, invoice, "pm_sandbox_success", "two") == paid
     again = await pay(execute, owner, invoice, "pm_sandbox_success", "three")
     assert [error["code"] for error in again["userErrors"]] == ["INVOICE_SETTLED"]
+
+
+async def test_p3_7_a_payment_of_an_invoice_that_was_corrected_meanwhile_pays_what_is_open(
+    execute: "Execute", dataset: Dataset, action: Action, services: Services, purchase: Purchase
+) -> None:
+    invoice = await suspend(purchase, action, services)
+    late = on(action, date(2027, 1, 10))
+    pending = await invoice_payments.pay_invoice(
+        late, services.checkout, invoice, "pm_sandbox_confirmation", "pay"
+    )
+    lines = [
+        CorrectedLine(line.pk, label="Essentiel, site de Lyon")
+        for line in await InvoiceLine.filter(invoice_id=invoice.pk)
+    ]
+    request = CorrectionRequest(invoice.pk, "Libellé", tuple(lines))
+    operator = await create_staff(action, "Omar", Staff.OPERATOR)
+    corrective = await correct_invoice(late, services.checkout, operator, request, "correct")
+    assert isinstance(services.gateway, Sandbox)
+    await services.gateway.decide(pending.provider_reference or "", is_approved=True)
+    await checkout.refresh(late, services.checkout, pending)
+    assert (await Receivable.get(invoice_id=corrective.pk)).open_cents == 0
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
 
 
 async def test_an_unfinished_confirmation_is_left_for_another_payment_method(

@@ -11,6 +11,7 @@ from auth.tokens import Purpose
 from billing import checkout
 from billing.bank import matching
 from billing.bank.account import TransferStart
+from billing.dunning import dun_late_invoices
 from billing.reconciliation import reconciliation
 from models.accounts.account import Account, AccountStatus
 from models.action import Action
@@ -260,6 +261,45 @@ async def test_money_for_a_purchase_that_ended_waits_for_a_person(
     await import_statement(execute, oscar, camt(transfer))
     (line,) = (await execute(oscar, QUEUE))["data"]["bankLines"]["nodes"]
     assert (line["problem"], line["account"]) == ("PURCHASE_ENDED", None)
+
+
+async def test_an_order_that_is_never_paid_is_canceled_and_nothing_is_due(
+    dataset: Dataset,
+    action: Action,
+    price: Price,
+    execute: "Execute",
+    oscar: Viewer,
+    services: Services,
+) -> None:
+    """Nothing was supplied, so the invoice is credited, and money that comes nevertheless waits for
+    a person. What was paid in part is on the balance.
+    """
+    owner = dataset.paul.owner
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    invoice = (await pay(execute, owner, purchase))["invoice"]
+    reference = invoice["transfer"]["reference"]
+    await import_statement(execute, oscar, camt(Transfer(cents=1000, reference=reference)))
+    for days in (30, 74, 75, 76):
+        await dun_late_invoices(
+            replace(action, at=action.at + timedelta(days=days)), services.checkout
+        )
+    query = """query($id: ID!) { purchase(id: $id) { status invoices { type state } }
+        viewer { account { balance { amountCents } } } }"""
+    found = (await execute(owner, query, id=purchase))["data"]
+    assert found["purchase"] == {
+        "status": "CANCELED",
+        "invoices": [
+            {"type": "INVOICE", "state": "CREDITED"},
+            {"type": "CREDIT_NOTE", "state": None},
+        ],
+    }
+    assert found["viewer"]["account"]["balance"] == {"amountCents": -1000}
+    emails = await Email.filter(template__startswith="order_canceled_unpaid")
+    assert [email.recipient for email in emails] == [owner.user.email if owner.user else ""]
+    await import_statement(execute, oscar, camt(Transfer(cents=2480, reference=reference)), "late")
+    (line,) = (await execute(oscar, QUEUE))["data"]["bankLines"]["nodes"]
+    assert line["problem"] == "PURCHASE_ENDED"
+    assert (await reconciliation()).errors == ()
 
 
 async def test_p2_3_a_balance_pays_the_next_invoice_when_it_is_issued(
