@@ -14,7 +14,7 @@ from models.action import Action
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.refund import Refund, RefundStatus
-from models.idempotency import earlier_result, store_result
+from models.idempotency import earlier_result, provider_owner, store_result
 
 log = structlog.stdlib.get_logger()
 
@@ -65,7 +65,7 @@ async def _take_back(
     async with action.transaction() as tx:
         await lock_for_settlement(tx, payment.account_id, payment.purchase_id)
         payment = await tx.lock(Payment, payment.pk)
-        owner, key = f"provider:{gateway.name}", dispute.reference[:64]
+        owner, key = provider_owner(gateway.name), dispute.reference[:64]
         if await earlier_result(tx, owner, "dispute", key, dispute.amount_cents):
             return
         pending = Refund.filter(payment_id=payment.pk, status=RefundStatus.PENDING)

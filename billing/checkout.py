@@ -223,8 +223,8 @@ async def pay(
     A purchase that is paid with a saved method renews with it. A token that the provider doesn't
     know is declined with UNKNOWN_METHOD. Raises TRANSITION_ILLEGAL, NOT_ACTIVE,
     IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE, and
-    PRICE_CHANGED when the total isn't `expected_cents`, NOTHING_TO_PAY, AMOUNT_TOO_SMALL, and why a
-    promotion can't be redeemed.
+    PRICE_CHANGED when the total isn't `expected_cents`, NOTHING_TO_PAY, AMOUNT_TOO_SMALL,
+    AMOUNT_TOO_LARGE, and why a promotion can't be redeemed.
     """
     draft = await prepare_first_invoice(action, services, purchase)
     means = Means.of(method, return_url)

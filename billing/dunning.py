@@ -184,10 +184,10 @@ async def _take(
 
 async def _cancel_order(tx: Transaction, services: CheckoutServices, late: _LateInvoice) -> None:
     """Credit the invoice of a purchase that hasn't begun, which ends it."""
-    await _cancel_confirmations(tx, late)
     reason = text(_CANCELED_UNPAID, late.invoice.locale)
     open_amount = Money(late.receivable.open_cents)
     await credit_rest(tx, services.seller, late.purchases, late.invoice, reason)
+    await _cancel_confirmations(tx, late)
     for user in await billing_contacts(tx, late.invoice.account_id):
         await emails.send_order_canceled_unpaid(tx, user, late.invoice, open_amount)
 

@@ -29,8 +29,8 @@ async def pay_invoice(
     payment that waits for the bank's confirmation is canceled.
 
     Raises INVOICE_SETTLED when nothing is open, PAYMENT_IN_PROGRESS while the provider is asked
-    about another payment of the invoice, NOT_ACTIVE, AMOUNT_TOO_SMALL, IDEMPOTENCY_MISMATCH and
-    PAYMENT_UNAVAILABLE.
+    about another payment of the invoice, NOT_ACTIVE, AMOUNT_TOO_SMALL, AMOUNT_TOO_LARGE,
+    IDEMPOTENCY_MISMATCH and PAYMENT_UNAVAILABLE.
     """
     await use_balance(action, invoice.account_id)
     means = Means.of(method, return_url)

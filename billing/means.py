@@ -4,7 +4,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
-from billing.gateways.gateway import MIN_CHARGE_CENTS, PAYPAL, ChargeGateway, is_chargeable
+from billing.gateways.gateway import (
+    MAX_CHARGE_CENTS,
+    MIN_CHARGE_CENTS,
+    PAYPAL,
+    ChargeGateway,
+)
 from models.action import Transaction
 from models.billing.errors import BillingErrorCode
 from models.billing.money import Money
@@ -43,12 +48,15 @@ class Means:
         return f"method:{self.saved.pk}" if self.saved else self.token
 
     async def require_chargeable(self, tx: Transaction, gateway: ChargeGateway, cents: int) -> None:
-        """Raise NOT_ACTIVE for a saved method that can't be charged, and AMOUNT_TOO_SMALL for what
-        providers don't charge.
+        """Raise NOT_ACTIVE for a saved method that can't be charged, and AMOUNT_TOO_SMALL or
+        AMOUNT_TOO_LARGE for what providers don't charge.
         """
-        if not is_chargeable(cents):
+        if cents < MIN_CHARGE_CENTS:
             minimum = Money(MIN_CHARGE_CENTS)
             raise Refusal(BillingErrorCode.AMOUNT_TOO_SMALL, "input", minimum=minimum)
+        if cents > MAX_CHARGE_CENTS:
+            maximum = Money(MAX_CHARGE_CENTS)
+            raise Refusal(BillingErrorCode.AMOUNT_TOO_LARGE, "input", maximum=maximum)
         if self.saved:
             await self.saved.require_chargeable(tx, gateway.name)
 

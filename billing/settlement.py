@@ -96,8 +96,8 @@ async def allocate(
 
 async def restore(tx: Transaction, purchases: Mapping[int, Purchase]) -> None:
     """Reactivate purchases that were past due or suspended, which `lock_for_settlement` has locked,
-    once no invoice of their account is overdue. Their anchor stays. Purchases that waited for the
-    payment of their first invoice start.
+    once no invoice of their account is overdue, except of an order for which nothing was supplied
+    yet. Their anchor stays. Purchases that waited for the payment of their first invoice start.
     """
     for purchase in purchases.values():
         if purchase.status is PurchaseStatus.PAYMENT_PENDING:
@@ -110,7 +110,7 @@ async def restore(tx: Transaction, purchases: Mapping[int, Purchase]) -> None:
             open_cents__gt=0,
             due_on__lte=tx.action.day,
             disputed_at=None,
-        )
+        ).exclude(invoice__purchase__status=PurchaseStatus.PAYMENT_PENDING)
         if await overdue.using_db(tx.db).exists():
             return
         was_suspended = purchase.status is PurchaseStatus.SUSPENDED

@@ -15,6 +15,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.text import client_key
 
 RETENTION = timedelta(days=30)
+_PROVIDER_OWNER = "provider:"
 
 
 class IdempotencyKey(Model):
@@ -96,8 +97,15 @@ async def delete_old_keys(at: datetime) -> int:
     """Delete keys stored more than 30 days ago. Returns how many were deleted.
 
     No client repeats a request after such a time, and the table would grow with every request.
+    Those of payment providers stay, which may report on the same dispute months later.
     """
-    return await IdempotencyKey.filter(created_on__lt=(at - RETENTION).date().isoformat()).delete()
+    old = IdempotencyKey.filter(created_on__lt=(at - RETENTION).date().isoformat())
+    return await old.exclude(owner__startswith=_PROVIDER_OWNER).delete()
+
+
+def provider_owner(provider: str) -> str:
+    """The owner of the keys of a payment provider."""
+    return f"{_PROVIDER_OWNER}{provider}"
 
 
 def owner_of(action: Action) -> str:

@@ -1,5 +1,6 @@
 """Paying for a purchase by bank transfer: its first invoice is issued unpaid, with the account and
-the reference to pay to, and the purchase starts when the money has arrived.
+the reference to pay to, and the purchase starts when the money has arrived. Until then it can be
+discarded, and the invoice is credited.
 
 A seller can let purchases start at once instead (`starts = "ORDER"`); the invoice is then due like
 any other. By default nobody gets a service on the promise to pay for it.
@@ -15,23 +16,29 @@ from billing.bank.terms import TransferTerms
 from billing.checkout import (
     CheckoutServices,
     cancel_confirmations,
+    end_payment,
     prepare_first_invoice,
     require_current,
 )
+from billing.credit_notes import credit_rest
 from billing.invoicing import finalise
 from billing.promotions import redeem_promotion
-from billing.settlement import restore, start_purchase
+from billing.settlement import lock_for_settlement, restore, start_purchase
 from models.accounts.account import Account
-from models.action import Action
+from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.errors import BillingErrorCode
-from models.billing.invoice import Invoice
+from models.billing.invoice import DocumentType, Invoice
 from models.billing.money import Money
-from models.billing.payment import Payment
+from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
-from models.errors import Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier_result, store_result
+from models.translations import _, text
+
+_DISCARDED = _("The order was canceled at your request.")
+_DISPUTED = _("The invoice of this purchase is disputed. Wait for the decision.")
 
 
 @dataclass(frozen=True)
@@ -107,3 +114,53 @@ async def pay_by_transfer(
             BillingAuditAction.PURCHASE_PAY_BY_TRANSFER, purchase, amount_cents=invoice.gross_cents
         )
     return invoice
+
+
+async def discard(action: Action, services: CheckoutServices, purchase: Purchase) -> Purchase:
+    """Discard a purchase that isn't paid: a draft, or an order by transfer, whose invoice is
+    credited. What was paid of it is on the customer's balance. A repeat changes nothing.
+
+    Raises TRANSITION_ILLEGAL while the payment of a draft is in progress, once the purchase has
+    begun, and while the invoice is disputed, and PAYMENT_IN_PROGRESS while it is being charged.
+    """
+    invoices = Invoice.filter(purchase_id=purchase.pk).exclude(type=DocumentType.CREDIT_NOTE)
+    invoice = await invoices.order_by("-id").first()
+    if purchase.status is not PurchaseStatus.PAYMENT_PENDING or invoice is None:
+        return await purchase.discard(action)
+    async with action.transaction() as tx:
+        purchases = await lock_for_settlement(tx, purchase.account_id, purchase.pk)
+        purchase = purchases[purchase.pk]
+        if purchase.status is PurchaseStatus.CANCELED:
+            return purchase
+        purchase.require_status(PurchaseStatus.PAYMENT_PENDING)
+        waiting = await _lock_waiting(tx, invoice)
+        await _require_undisputed(tx, invoice)
+        reason = text(_DISCARDED, invoice.locale)
+        await credit_rest(tx, services.seller, purchases, invoice, reason)
+        for payment in waiting:
+            await end_payment(tx, payment, PaymentStatus.CANCELED)
+        tx.audit(BillingAuditAction.PURCHASE_DISCARD, purchase)
+    return purchase
+
+
+async def _lock_waiting(tx: Transaction, invoice: Invoice) -> list[Payment]:
+    """The payments of an invoice that wait for the customer. Raises PAYMENT_IN_PROGRESS for one
+    that is being charged.
+    """
+    unfinished = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION)
+    payments = await tx.lock_rows(Payment.filter(invoice_id=invoice.pk, status__in=unfinished))
+    if any(payment.status is PaymentStatus.PROCESSING for payment in payments):
+        raise Refusal(BillingErrorCode.PAYMENT_IN_PROGRESS, "input", "purchaseId")
+    return payments
+
+
+async def _require_undisputed(tx: Transaction, invoice: Invoice) -> None:
+    """Lock what is open of the company, and raise TRANSITION_ILLEGAL when the invoice is
+    disputed.
+    """
+    open_rows = Receivable.filter(account_id=invoice.account_id, open_cents__gt=0)
+    for receivable in await tx.lock_rows(open_rows):
+        if receivable.invoice_id == invoice.pk and receivable.disputed_at:
+            raise Refusal(
+                CommonErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", message=_DISPUTED
+            )

@@ -27,7 +27,7 @@ from billing.checkout import (
     require_total,
 )
 from billing.collection import issue
-from billing.gateways.gateway import is_chargeable
+from billing.gateways.gateway import MIN_CHARGE_CENTS
 from billing.invoicing import InvoiceDraft, prepare
 from billing.payment_methods import chargeable_method
 from models.accounts.account import Account
@@ -87,7 +87,7 @@ async def order_change(
     canceled.
 
     Raises what `plan_change` raises, PRICE_CHANGED, PAYMENT_IN_PROGRESS, IDEMPOTENCY_MISMATCH,
-    PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE.
+    PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE and AMOUNT_TOO_LARGE.
     """
     owner = f"account:{purchase.account_id}"
     operation = "purchaseResume" if request.resume else "purchaseChange"
@@ -241,10 +241,11 @@ async def _collect(
     method = await chargeable_method(tx, services.gateway, purchase)
     if (method is None) is not prepared.by_transfer:
         raise TransactionConflict("the payment method changed")
-    if method is None or not is_chargeable(prepared.draft.gross_cents):
+    if method is None or prepared.draft.gross_cents < MIN_CHARGE_CENTS:
         invoice = await issue(tx, purchase, prepared.draft)
         await take_effect(tx, purchase, change, pending, invoice)
         return
+    await method.require_chargeable(tx, services.gateway, prepared.draft.gross_cents)
     await replace(method, return_url=agreement.return_url).store_payment(
         tx,
         services.gateway,

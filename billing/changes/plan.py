@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing.changes.proration import current_period, prorated_quote
-from billing.gateways.gateway import is_chargeable
+from billing.gateways.gateway import MIN_CHARGE_CENTS
 from billing.quotes import Quote, quote_next_period
 from billing.seller import Seller
 from models.accounts.account import Account
@@ -114,7 +114,7 @@ async def plan_change(
     is_more = planning.costs_more(new_price, quantity)
     if is_more and new_price.interval is price.interval and purchase.status is _PAID:
         immediate = await planning.immediate_change(new_price, quantity, day)
-        if immediate and is_chargeable(immediate.gross_cents):
+        if immediate and immediate.gross_cents >= MIN_CHARGE_CENTS:
             return immediate
     return await planning.later_change(new_price, quantity)
 

@@ -15,7 +15,8 @@ from models.billing.payment import PaymentStatus
 from models.billing.payment_method import PaymentKind
 from models.billing.refund import RefundStatus
 
-MIN_CHARGE_CENTS = 50  # providers charge no less, such as Stripe in euros
+# Providers charge no less and no more, such as Stripe in euros.
+MIN_CHARGE_CENTS, MAX_CHARGE_CENTS = 50, 99_999_999
 INSUFFICIENT_FUNDS = "insufficient_funds"
 AUTHENTICATION_FAILED = "authentication_failed"
 PAYPAL = "paypal"  # the provider, and the token of a payment with it
@@ -48,7 +49,7 @@ HARD_DECLINES = frozenset(
 
 def is_chargeable(cents: int) -> bool:
     """Whether providers charge this amount."""
-    return cents >= MIN_CHARGE_CENTS
+    return MIN_CHARGE_CENTS <= cents <= MAX_CHARGE_CENTS
 
 
 def is_hard_decline(decline_code: str | None) -> bool:

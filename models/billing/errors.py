@@ -164,6 +164,10 @@ class BillingErrorCode(ErrorCode):
         "AMOUNT_TOO_SMALL",
         _("Less than %(minimum)s can’t be charged. Pay this amount by bank transfer."),
     )
+    AMOUNT_TOO_LARGE = (
+        "AMOUNT_TOO_LARGE",
+        _("More than %(maximum)s can’t be charged at once. Pay this amount by bank transfer."),
+    )
     PAYMENT_REQUIRED = (
         "PAYMENT_REQUIRED",
         _("This purchase has no trial and isn’t free of charge. Pay for it."),

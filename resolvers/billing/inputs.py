@@ -50,7 +50,7 @@ class PurchaseStartInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The draft to discard.")
+@strawberry.input(description="The purchase to discard.")
 class PurchaseDiscardInput:
     purchase_id: strawberry.ID = strawberry.field(
         description="The ID of a purchase that isn't paid, and has no payment in progress."

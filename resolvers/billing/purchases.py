@@ -10,6 +10,7 @@ from tortoise.queryset import QuerySet
 from accounts.details import Address
 from accounts.vat_numbers import check_now
 from billing import checkout, promotions, trials
+from billing.bank import transfer
 from billing.changes import cancellation
 from billing.changes.calendar import coming_periods
 from engine import Deferred
@@ -154,9 +155,10 @@ async def _method_of_account(context: Context, method_id: strawberry.ID) -> Paym
 
 
 async def discard(info: Info, input: PurchaseDiscardInput) -> Purchase:
-    """Discard a draft."""
+    """Discard a purchase that isn't paid."""
     purchase = await load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
-    return await purchase.discard(info.context.action())
+    services = info.context.services.checkout
+    return await transfer.discard(info.context.action(), services, purchase)
 
 
 async def cancel(info: Info, input: PurchaseCancelInput) -> Purchase:

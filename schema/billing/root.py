@@ -202,7 +202,8 @@ class BillingMutation:
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_DISCARD,
-        description="Discards a draft that isn't paid.",
+        description="Discards a purchase that isn't paid: a draft, or an order by bank transfer, "
+        "whose invoice is credited.",
     )
     purchase_cancel: PurchasePayload | None = mutation(
         purchase_resolvers.cancel,

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from billing import checkout, provider_events
+from billing.chargebacks import apply_dispute
 from billing.credit_notes import CreditRequest, credit_invoice
 from billing.gateways.gateway import Subject
 from billing.reconciliation import reconciliation
@@ -17,8 +18,9 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.provider_event import ProviderEvent, ProviderEventStatus
 from models.billing.receivable import Receivable
 from models.billing.refund import Refund, RefundDestination, RefundStatus
-from models.billing.sandbox import SandboxCharge
+from models.billing.sandbox import SandboxCharge, SandboxDispute
 from models.errors import Refusal
+from models.idempotency import delete_old_keys
 from models.identity.user import Staff
 from tests.billing.machine.interruptions import LossySandbox
 from tests.billing.purchase_fixtures import Shop
@@ -75,4 +77,24 @@ async def test_all_of_a_charge_is_taken_back_although_a_refund_of_it_was_begun(
     assert await provider_events.handle_due(later, services) == 1
     assert (await Payment.get()).refunded_cents == 3_480
     assert (await Receivable.get()).open_cents == 2_480
+    assert (await reconciliation()).errors == ()
+
+
+async def test_what_a_dispute_took_back_is_not_taken_back_again_months_later(
+    shop: Shop, action: Action
+) -> None:
+    """A provider may report on a dispute of a part of a charge again and again."""
+    gateway = LossySandbox("https://bank.example")
+    services = shop.services = replace(shop.services, gateway=gateway)
+    await shop.buy(action, "1")
+    charge = await SandboxCharge.get()
+    reference = await gateway.dispute(charge.reference)
+    await SandboxDispute.filter(reference=reference).update(amount_cents=1_000)
+    await gateway.close_dispute(reference, is_won=False)
+    await apply_dispute(action, services, reference)
+    later = replace(action, at=action.at + timedelta(days=100))
+    await delete_old_keys(later.at)
+    await apply_dispute(later, services, reference)
+    assert (await Payment.get()).refunded_cents == 1_000
+    assert (await Receivable.get()).open_cents == 1_000
     assert (await reconciliation()).errors == ()

@@ -198,6 +198,8 @@ class StripeServer:
     async def _charge(self, params: dict[str, str]) -> tuple[int, Any]:
         if int(params["amount"]) < 50:
             return 400, {"error": {"type": "invalid_request_error", "code": "amount_too_small"}}
+        if int(params["amount"]) > 99_999_999:
+            return 400, {"error": {"type": "invalid_request_error", "code": "amount_too_large"}}
         status, intent = await self._send("POST", "/v1/payment_intents", params)
         if status == 402:
             return 402, await self._card_error(intent["error"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from billing.gateways.gateway import (
+    MAX_CHARGE_CENTS,
     MIN_CHARGE_CENTS,
     DisputeStatus,
     GatewayUnavailable,
@@ -219,11 +220,12 @@ async def test_an_unknown_method_is_refused(provider: "Provider", key: str) -> N
     assert await provider.gateway.find(key) is None
 
 
-async def test_an_amount_below_the_minimum_is_refused(provider: "Provider", key: str) -> None:
+async def test_an_amount_out_of_range_is_refused(provider: "Provider", key: str) -> None:
     gateway, token = provider.gateway, await provider.token("success")
-    with pytest.raises(RequestRejected):
-        await gateway.charge(key, MIN_CHARGE_CENTS - 1, token)
-    assert await gateway.find(key) is None
+    for cents in (MIN_CHARGE_CENTS - 1, MAX_CHARGE_CENTS + 1):
+        with pytest.raises(RequestRejected):
+            await gateway.charge(f"{key}-{cents}", cents, token)
+        assert await gateway.find(f"{key}-{cents}") is None
     charge = await gateway.charge(f"{key}-2", MIN_CHARGE_CENTS, token)
     assert charge.status is PaymentStatus.SUCCEEDED
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from billing import checkout, invoice_payments, payment_methods
+from billing.bank.transfer import pay_by_transfer
 from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
 from billing.dunning import dun_late_invoices
 from billing.gateways.sandbox import Sandbox
@@ -96,6 +97,26 @@ async def test_p3_7_paying_a_late_invoice_makes_a_suspended_purchase_active(
     assert await pay(execute, owner, invoice, "pm_sandbox_success", "two") == paid
     again = await pay(execute, owner, invoice, "pm_sandbox_success", "three")
     assert [error["code"] for error in again["userErrors"]] == ["INVOICE_SETTLED"]
+
+
+async def test_p3_7_an_order_that_has_not_begun_keeps_no_other_purchase_suspended(
+    execute: "Execute",
+    dataset: Dataset,
+    action: Action,
+    services: Services,
+    price: Price,
+    purchase: Purchase,
+) -> None:
+    account, buyer = dataset.paul.account, dataset.paul.owner.user
+    assert buyer
+    order = await checkout.draft(action, account, buyer, price, "order")
+    await order.confirm_billing(action)
+    await pay_by_transfer(action, services.checkout, order, "order")
+    invoice = await suspend(purchase, action, services)
+    late = on(action, date(2027, 1, 10))
+    await invoice_payments.pay_invoice(late, services.checkout, invoice, "pm_sandbox_success", "k")
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
+    assert (await Purchase.get(pk=order.pk)).status is PurchaseStatus.PAYMENT_PENDING
 
 
 async def test_p3_7_a_payment_of_an_invoice_that_was_corrected_meanwhile_pays_what_is_open(

@@ -286,6 +286,17 @@ async def test_an_increase_that_is_too_small_to_be_charged_waits_for_the_next_pe
     assert (previewed["kind"], previewed["isImmediate"]) == ("UPGRADE", False)
 
 
+async def test_an_increase_that_is_too_large_to_be_charged_is_refused(
+    subscriber: Subscriber,
+) -> None:
+    await Price.filter(pk=subscriber.team.pk).update(net_cents=10_000_000)
+    refused = await subscriber.change(priceId=price_id(subscriber.team), quantity=20)
+    (error,) = refused["userErrors"]
+    assert (error["code"], error["field"]) == ("AMOUNT_TOO_LARGE", ["input"])
+    assert "999\u202f999,99" in error["message"]
+    assert refused["payment"] is None
+
+
 async def test_a_change_that_was_not_confirmed_ends_with_its_period(
     subscriber: Subscriber,
 ) -> None:

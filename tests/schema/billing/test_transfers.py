@@ -12,6 +12,7 @@ from billing import checkout
 from billing.bank import matching
 from billing.bank.account import TransferStart
 from billing.dunning import dun_late_invoices
+from billing.invoice_payments import pay_invoice
 from billing.reconciliation import reconciliation
 from models.accounts.account import Account, AccountStatus
 from models.action import Action
@@ -19,7 +20,8 @@ from models.billing.bank import BankLine
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
-from models.billing.payment import Payment
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.receivable import Receivable
 from models.billing.refund import Refund
 from models.errors import Refusal
 from models.identity.session import Session
@@ -279,6 +281,8 @@ async def test_an_order_that_is_never_paid_is_canceled_and_nothing_is_due(
     invoice = (await pay(execute, owner, purchase))["invoice"]
     reference = invoice["transfer"]["reference"]
     await import_statement(execute, oscar, camt(Transfer(cents=1000, reference=reference)))
+    row = await Invoice.get(number=invoice["number"])
+    await pay_invoice(action, services.checkout, row, "pm_sandbox_confirmation", "card")
     for days in (30, 74, 75, 76):
         await dun_late_invoices(
             replace(action, at=action.at + timedelta(days=days)), services.checkout
@@ -300,6 +304,62 @@ async def test_an_order_that_is_never_paid_is_canceled_and_nothing_is_due(
     (line,) = (await execute(oscar, QUEUE))["data"]["bankLines"]["nodes"]
     assert line["problem"] == "PURCHASE_ENDED"
     assert (await reconciliation()).errors == ()
+
+
+DISCARD = """mutation($i: PurchaseDiscardInput!) { purchaseDiscard(input: $i) {
+    purchase { status invoices { type state } } userErrors { code } } }"""
+
+
+async def test_an_order_that_waits_for_a_transfer_can_be_discarded(
+    dataset: Dataset,
+    action: Action,
+    price: Price,
+    execute: "Execute",
+    oscar: Viewer,
+    services: Services,
+) -> None:
+    owner = dataset.paul.owner
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    invoice = (await pay(execute, owner, purchase))["invoice"]
+    row = await Invoice.get(number=invoice["number"])
+    waiting = await pay_invoice(action, services.checkout, row, "pm_sandbox_confirmation", "card")
+    for _ in range(2):
+        response = await execute(owner, DISCARD, i={"purchaseId": purchase})
+        assert response["data"]["purchaseDiscard"] == {
+            "purchase": {
+                "status": "CANCELED",
+                "invoices": [
+                    {"type": "INVOICE", "state": "CREDITED"},
+                    {"type": "CREDIT_NOTE", "state": None},
+                ],
+            },
+            "userErrors": [],
+        }
+    assert (await Payment.get(pk=waiting.pk)).status is PaymentStatus.CANCELED
+    transfer = Transfer(cents=3480, reference=invoice["transfer"]["reference"])
+    await import_statement(execute, oscar, camt(transfer))
+    (line,) = (await execute(oscar, QUEUE))["data"]["bankLines"]["nodes"]
+    assert line["problem"] == "PURCHASE_ENDED"
+    assert (await reconciliation()).errors == ()
+
+
+async def test_an_order_is_not_discarded_while_it_is_charged_or_disputed(
+    dataset: Dataset, action: Action, price: Price, execute: "Execute", services: Services
+) -> None:
+    owner = dataset.paul.owner
+    purchase = await confirmed_purchase(action, dataset, price, execute)
+    invoice = (await pay(execute, owner, purchase))["invoice"]
+    row = await Invoice.get(number=invoice["number"])
+    await pay_invoice(action, services.checkout, row, "pm_sandbox_processing", "card")
+
+    async def codes() -> list[str]:
+        response = await execute(owner, DISCARD, i={"purchaseId": purchase})
+        return [each["code"] for each in response["data"]["purchaseDiscard"]["userErrors"]]
+
+    assert await codes() == ["PAYMENT_IN_PROGRESS"]
+    await Payment.filter(invoice_id=row.pk).update(status=PaymentStatus.DECLINED)
+    await Receivable.filter(invoice_id=row.pk).update(disputed_at=action.at)
+    assert await codes() == ["TRANSITION_ILLEGAL"]
 
 
 async def test_p2_3_a_balance_pays_the_next_invoice_when_it_is_issued(
