@@ -43,6 +43,7 @@ from realtime.hub import Hub, Listener
 from realtime.networks import client_network
 from realtime.origins import origins_of_server
 from realtime.presence import Presence
+from realtime.relay import Relay
 from resolvers.context import Context, Services
 from schema.errors import error_body, format_error
 from schema.fields import batch_of, cost_of
@@ -216,6 +217,11 @@ class Application:
             ) from None
         self.socket = SocketEndpoint(
             self.engine, self.socket_client, settings.socket_limits, self._pages
+        )
+        self.relay = (
+            Relay(settings.redis_url, settings.secret_key, services.hub, services.presence)
+            if settings.redis_url
+            else None
         )
         files = store_from_url(settings.files, settings.s3_key_id, settings.s3_secret)
         self.file_service = FileService(
@@ -404,14 +410,16 @@ class Application:
                 )
             )
         )
+        relay = asyncio.create_task(self.relay.run()) if self.relay else None
         try:
             yield
         finally:
             await self.socket.close_all()
             await self.engine.drain()
-            timetable.cancel()
-            with suppress(asyncio.CancelledError):
-                await timetable
+            for task in filter(None, (timetable, relay)):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             for gateway in self.services.checkout.gateways:
                 await gateway.close()
             self.services.auth.passwords.close()

@@ -275,7 +275,8 @@ def _postgres_weaknesses(settings: Settings) -> Iterator[tuple[str, str, str]]:
     if not settings.redis_url:
         yield (
             "redis",
-            "Each server process counts attempts to guess a password by itself.",
+            "Each server process counts attempts to guess a password by itself, and delivers the "
+            "events of the others after up to a second.",
             "Set CAMCHA_REDIS_URL, or run one process.",
         )
     parts = _parts(settings.database_url)

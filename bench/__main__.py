@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from bench import invoices, renewals, reports, sign_in
+from bench import invoices, renewals, reports, sign_in, two_processes
 from bench.comparison import compare_responses
 from bench.data import FULL, TINY, Sizes
 from bench.database import Database, filled_database
@@ -49,7 +49,15 @@ from bench.servers import (
 
 RESULTS_FOLDER = ROOT / "var" / "bench"
 FAN_OUT, MEMORY = "F", "memory"
-OWN_SERVER_COMMANDS = ["scaling", "sign-in", "flood", "reports", "invoices", "renewals"]
+OWN_SERVER_COMMANDS = [
+    "scaling",
+    "sign-in",
+    "flood",
+    "reports",
+    "invoices",
+    "renewals",
+    "processes",
+]
 CHAT_TICKET = 4  # a ticket whose channel is CHAT
 NOTES = """
 CPU us is the server's own processor time per request or delivery. The shares are of one core each
@@ -173,6 +181,11 @@ class Benchmark:
                 self.database, self.options.purchases, self.options.kills
             )
             return
+        if command == "processes":
+            await two_processes.measure_delivery(
+                self.database.url, self.sizes, self.folder, self.options.seconds
+            )
+            return
         token = ""
         if command == "reports":
             token = await reports.prepare(self.database.url, self.sizes)
@@ -235,7 +248,13 @@ def main() -> int:
     options = _parser().parse_args()
     _allow_many_files()
     # In these, our processes and the database may use every core.
-    uses_every_core = options.command in ("flood", "reports", "invoices", "renewals")
+    uses_every_core = options.command in (
+        "flood",
+        "reports",
+        "invoices",
+        "renewals",
+        "processes",
+    )
     core = None if uses_every_core else pin_to_core()
     sizes = TINY if options.tiny else FULL
     try:

@@ -72,13 +72,15 @@ async def running_servers(
     sizes: Sizes,
     folder: Path,
     core: int | None,
+    redis_url: str | None = None,
 ) -> AsyncIterator[list[Server]]:
     """These servers, ready for requests, on this core if one is given. Their logs and
     files are in `folder`.
     """
+    redis = {"CAMCHA_REDIS_URL": redis_url} if redis_url else {}
     async with AsyncExitStack() as stack:
         server_starts = [
-            stack.enter_async_context(_running_server(name, url, sizes, folder, core))
+            stack.enter_async_context(_running_server(name, url, sizes, folder, core, redis))
             for name in names
         ]
         # Waits for all, even if one fails.
@@ -91,7 +93,7 @@ async def running_servers(
 
 @asynccontextmanager
 async def _running_server(
-    name: str, url: str, sizes: Sizes, folder: Path, core: int | None
+    name: str, url: str, sizes: Sizes, folder: Path, core: int | None, redis: dict[str, str]
 ) -> AsyncIterator[Server]:
     port = _free_port()
     command = COMMANDS[name](url, port, sizes)
@@ -100,7 +102,7 @@ async def _running_server(
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=ROOT,
-            env=_environment(url, folder),
+            env=_environment(url, folder) | redis,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

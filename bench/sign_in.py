@@ -236,10 +236,10 @@ async def _measure_during_flood(
 
 
 class Chat:
-    """One chat. Messages are posted by HTTP and arrive at a websocket."""
+    """One chat. Messages are posted by HTTP, to `writer` if given, and arrive at a websocket."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, server: Server, writer: Server | None = None) -> None:
+        self._server, self._writer = server, writer or server
         self._sent_at: dict[str, float] = {}
         self._latencies: list[float] = []
         self._all_arrived = asyncio.Event()
@@ -255,7 +255,7 @@ class Chat:
                 url, subprotocols=[Subprotocol("graphql-transport-ws")], additional_headers=headers
             ) as socket,
             httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{self._server.port}", headers=headers, timeout=60
+                base_url=f"http://127.0.0.1:{self._writer.port}", headers=headers, timeout=60
             ) as self._http,
         ):
             await socket.send('{"type":"connection_init"}')

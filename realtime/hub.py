@@ -4,6 +4,8 @@ stream or of a session.
 A notification carries no data and is never queued: it says "look again", however many events there
 were.
 
+Several processes notify each other through a relay (relay.py), if there is one.
+
 A lost notification must only cause a delay. So once a second, one task for the whole process
 compares the streams that have listeners with their heads in the database (`sweep`), and notifies
 the listeners of those that have moved, whether this process or another one wrote the events.
@@ -28,6 +30,7 @@ class Hub:
         self._listeners: dict[str, set[Listener]] = {}
         self._heads: dict[str, int] = {}
         self._observers: list[Callable[[str], None]] = []
+        self.relay: Callable[[tuple[str, ...]], None] | None = None  # to the other processes
 
     @contextmanager
     def listen(self, *keys: str) -> Iterator[asyncio.Event]:
@@ -57,7 +60,16 @@ class Hub:
                 self._heads.pop(key, None)
 
     def announce(self, keys: Iterable[str]) -> None:
-        """Call the listeners of these keys. Announce a change only after it has been committed."""
+        """Call the listeners of these keys, in all processes. Announce a change only after it has
+        been committed.
+        """
+        keys = tuple(keys)
+        self.notify(keys)
+        if self.relay and keys:
+            self.relay(keys)
+
+    def notify(self, keys: Iterable[str]) -> None:
+        """Call the listeners of these keys, in this process."""
         for key in keys:
             for observer in self._observers:
                 observer(key)
@@ -65,8 +77,8 @@ class Hub:
                 listener()
 
     def add_observer(self, observer: Callable[[str], None]) -> None:
-        """Call the observer with every key announced from now on: for caches that must not outlive
-        a change.
+        """Call the observer with every key that is notified from now on: for caches that must not
+        outlive a change.
         """
         self._observers.append(observer)
 
@@ -79,7 +91,7 @@ class Hub:
         keys = self.keys()
         for start in range(0, len(keys), _SWEEP_BATCH):
             current = await last_sequences_of(keys[start : start + _SWEEP_BATCH])
-            self.announce(key for key, head in current.items() if self._set_head(key, head))
+            self.notify(key for key, head in current.items() if self._set_head(key, head))
 
     def _set_head(self, key: str, head: int) -> bool:
         previous, self._heads[key] = self._heads.get(key), head

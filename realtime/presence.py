@@ -28,17 +28,27 @@ class Typing:
 
 
 class Presence:
-    """Who is typing in which ticket, in this process. Only the latest state of each person is
-    kept.
+    """Who is typing in which ticket, as far as this process knows. Only the latest state of each
+    person is kept.
     """
 
     def __init__(self, hub: Hub, clock: Clock) -> None:
         self._hub, self._clock = hub, clock
         self._latest: dict[int, dict[int, Typing]] = {}
+        self.relay: Callable[[Typing], None] | None = None  # to the other processes
 
     def set_typing(self, ticket_id: int, user_id: int, typing: bool) -> Typing:
         """Record that a person is typing or has stopped typing, and notify those who watch the
-        ticket.
+        ticket, in all processes.
+        """
+        state = self.receive_typing(ticket_id, user_id, typing)
+        if self.relay:
+            self.relay(state)
+        return state
+
+    def receive_typing(self, ticket_id: int, user_id: int, typing: bool) -> Typing:
+        """Record what this or another process was told, and notify those who watch the ticket in
+        this process.
         """
         state = Typing(
             ticket_id,
@@ -48,7 +58,7 @@ class Presence:
         )
         self._drop_expired()
         self._latest.setdefault(ticket_id, {})[user_id] = state
-        self._hub.announce([typing_key(ticket_id)])
+        self._hub.notify([typing_key(ticket_id)])
         return state
 
     def _drop_expired(self) -> None:

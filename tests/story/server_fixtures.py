@@ -49,6 +49,7 @@ class Server:
     port: int = field(default_factory=free_port)
     process: ForkedProcess | subprocess.Popen[bytes] | None = None
     program: Path | None = None  # instead of `python -m cli`
+    redis_url: str | None = None
 
     @property
     def url(self) -> str:
@@ -71,6 +72,7 @@ class Server:
             "CAMCHA_LIMIT_ACTIVITY_MESSAGES_PER_COMPANY": "1000000",
             "CAMCHA_LIMIT_ACTIVITY_MESSAGES_OF_STAFF": "1000000",
             "PYTHONUNBUFFERED": "1",
+            **({"CAMCHA_REDIS_URL": self.redis_url} if self.redis_url else {}),
         }
 
     def command(self, *arguments: str) -> str:

@@ -12,8 +12,8 @@ from auth.throttle import Key, Throttle, shared
 from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import SharedThrottle
 from models.identity.user import Staff, User
-from tests.auth.throttle.redis_fixtures import RedisServer
 from tests.auth.throttle.test_throttle import FixedClock, seconds_to_wait
+from tests.redis_server import RedisServer
 
 SECRET = "a secret key of a test, long enough"
 LIMITS = ActivityLimits()

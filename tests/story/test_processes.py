@@ -1,0 +1,75 @@
+"""P5.5: a customer and an agent of one chat who are connected to two processes."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.people import hire, sign_up
+from tests.redis_server import RedisServer
+from tests.story.server_fixtures import (
+    Client,
+    Server,
+    run_server,
+)
+from tests.waiting import MAX_WAIT
+
+EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
+    sequence kind message { body } } }"""
+TYPING = "subscription($id: ID!) { ticketTyping(ticketId: $id) { typing } }"
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    yield server
+    server.close()
+
+
+async def reply(client: Client, chat: str, body: str) -> None:
+    message = {"ticketId": chat, "body": body, "clientMessageId": body}
+    await client.mutate("ticketReply", "TicketReplyInput", message, "message { sequence }")
+
+
+async def see_typing(writer: Client, watcher: Client, chat: str) -> None:
+    """Lets somebody type until the other one sees it: nothing of it is stored."""
+    async with watcher.socket() as socket, asyncio.timeout(MAX_WAIT):
+        seen = await socket.subscribe(TYPING, id=chat)
+        while True:
+            await writer.mutate("ticketTyping", "TicketTypingInput", {"ticketId": chat}, "sent")
+            with suppress(TimeoutError):
+                assert (await seen.next(0.5))["typing"]
+                return
+
+
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
+async def test_p5_5_a_chat_goes_on_across_processes_with_and_without_redis(
+    catalogue_url: str, redis: RedisServer, tmp_path: Path
+) -> None:
+    (tmp_path / "second").mkdir()
+    first = Server(catalogue_url, tmp_path, redis_url=redis.url)
+    second = Server(catalogue_url, tmp_path / "second", redis_url=redis.url)
+    with run_server(first):
+        customer = await sign_up(first, "paul@boulangerie.example")
+        staff = await hire(first, "alice@camcha.example", "AGENT")
+        chat = await customer.open_chat()
+        with run_server(second):  # whose jobs would have sent the emails of the sign-up
+            agent = await staff.sign_in(second)
+            async with customer.socket() as socket:
+                events = await socket.subscribe(EVENTS, id=chat, after=0)
+                await see_typing(agent, customer, chat)
+                await reply(agent, chat, "Bonjour")
+                redis.kill()
+                await reply(agent, chat, "Redis est absent")
+                redis.start()
+                await see_typing(customer, agent, chat)
+                await reply(agent, chat, "Redis est revenu")
+                sequences, bodies = [], []
+                while "Redis est revenu" not in bodies:
+                    event = await events.next()
+                    sequences.append(int(event["sequence"]))
+                    bodies += [event["message"]["body"]] if event["message"] else []
+    assert sequences == list(range(1, len(sequences) + 1))
+    assert bodies[1:] == ["Bonjour", "Redis est absent", "Redis est revenu"]
