@@ -52,6 +52,8 @@ from settings import ResponseLimits, Settings, SettingsError
 from storage.file_service import FileService
 from storage.object_store import store_from_url
 from storage.scanner import scanner_from_url
+from support.incoming.listener import MailListener
+from support.incoming.options import ListenerOptions
 from web import (
     access,
     files,
@@ -411,9 +413,12 @@ class Application:
             )
         )
         relay = asyncio.create_task(self.relay.run()) if self.relay else None
+        listener = await self._listen_for_emails()
         try:
             yield
         finally:
+            if listener:
+                await listener.close()
             await self.socket.close_all()
             await self.engine.drain()
             for task in filter(None, (timetable, relay)):
@@ -425,6 +430,20 @@ class Application:
             self.services.auth.passwords.close()
             await self.services.auth.throttle.close()
             await disconnect()
+
+    async def _listen_for_emails(self) -> MailListener | None:
+        addresses = self.settings.reply_addresses
+        if self.settings.incoming_listener is None or addresses is None:
+            return None
+        listener = MailListener(
+            ListenerOptions.from_url(self.settings.incoming_listener),
+            self.file_service.store,
+            addresses,
+            self.services.clock.now,
+            self.settings.incoming_mail.max_bytes,
+        )
+        await listener.start()
+        return listener
 
 
 def create_engine(documents: Path | None) -> Engine:

@@ -246,6 +246,19 @@ def _network_weaknesses(settings: Settings) -> Iterator[tuple[str, str, str]]:
             "Emails may be sent to the mail server without encryption.",
             "Remove ?starttls=... from CAMCHA_MAIL_URL.",
         )
+    if (settings.incoming_mailbox or "").startswith("imap:"):
+        yield (
+            "mailbox encryption",
+            "The mailbox is read without encryption.",
+            "Use imaps:// in CAMCHA_INCOMING_MAIL_IMAP.",
+        )
+    listener = settings.incoming_listener or ""
+    if listener.startswith("smtp:") and "certificate=" not in listener:
+        yield (
+            "listener encryption",
+            "Emails are received by SMTP without encryption.",
+            "Add ?certificate=path&key=path to CAMCHA_INCOMING_MAIL_LISTENER.",
+        )
 
 
 def _storage_weaknesses(settings: Settings) -> Iterator[tuple[str, str, str]]:

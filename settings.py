@@ -17,6 +17,7 @@ import idna
 from accounts.registry import expected_registry_url
 from accounts.vat_numbers import expected_vat_service_url
 from auth.passwords.breaches import expected_breaches_url
+from auth.services import AuthServices
 from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import expected_redis_url
 from billing.delivery.platform import PlatformOptions
@@ -32,15 +33,20 @@ from billing.return_urls import ReturnUrls, return_url_errors
 from billing.seller import seller, seller_errors
 from mail.customer_space import customer_space_errors
 from mail.options import MailOptions
+from mail.reply_address import ReplyAddresses
 from mail.transport import transport_from_url
 from models.clock import Clock, local_date
 from models.database.connection import database_options
+from models.identity.email_address import normalized_email
 from models.identity.user import Staff
 from models.viewer import Viewer
 from realtime.client import SocketLimits
 from realtime.connection_limits import ConnectionLimits
+from storage.file_service import FileService
 from storage.object_store import ObjectStore
 from storage.scanner import scanner_from_url
+from support.incoming.options import IncomingMailOptions, ListenerOptions, MailboxOptions
+from support.incoming.processing import IncomingMailServices
 
 DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
 PACKAGED_SELLER = Path(__file__).parent / "billing" / "seller.toml"
@@ -79,6 +85,7 @@ _LIMITS: dict[str, type[Any]] = {
     "CAMCHA_LIMIT_RESPONSE_": ResponseLimits,
     "CAMCHA_LIMIT_ACTIVITY_": ActivityLimits,
     "CAMCHA_MAIL_": MailOptions,
+    "CAMCHA_INCOMING_MAIL_": IncomingMailOptions,
 }
 _MAX_REPLY_DELAY = 86_400
 
@@ -131,6 +138,10 @@ class Settings:
     response_limits: ResponseLimits
     activity_limits: ActivityLimits
     mail: MailOptions
+    incoming_address: str | None  # without it, no emails are received
+    incoming_listener: str | None
+    incoming_mailbox: str | None = field(repr=False)
+    incoming_mail: IncomingMailOptions
 
     def gateway(self, clock: Clock) -> Gateway:
         """The payment provider: Stripe when it is configured, otherwise the sandbox."""
@@ -141,6 +152,22 @@ class Settings:
     def paypal_gateway(self) -> ChargeGateway | None:
         """PayPal, None when it isn't offered."""
         return configured_paypal(self.paypal, self._return_url)
+
+    @property
+    def reply_addresses(self) -> ReplyAddresses | None:
+        """The addresses to which customers answer emails, None when no emails are received."""
+        if self.incoming_address is None:
+            return None
+        return ReplyAddresses(self.incoming_address, self.secret_key, self.previous_keys)
+
+    def incoming_mail_services(
+        self, auth: AuthServices, files: FileService
+    ) -> IncomingMailServices | None:
+        """What reads the emails to support, None when none are received."""
+        if self.reply_addresses is None:
+            return None
+        own_address = normalized_email(parseaddr(self.mail_sender)[1])
+        return IncomingMailServices(auth, files, self.reply_addresses, frozenset({own_address}))
 
     @property
     def _return_url(self) -> str:
@@ -194,6 +221,10 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         response_limits=_limits("CAMCHA_LIMIT_RESPONSE_", environ),
         activity_limits=_limits("CAMCHA_LIMIT_ACTIVITY_", environ),
         mail=_limits("CAMCHA_MAIL_", environ),
+        incoming_address=environ.get("CAMCHA_INCOMING_MAIL_ADDRESS") or None,
+        incoming_listener=environ.get("CAMCHA_INCOMING_MAIL_LISTENER") or None,
+        incoming_mailbox=environ.get("CAMCHA_INCOMING_MAIL_IMAP") or None,
+        incoming_mail=_limits("CAMCHA_INCOMING_MAIL_", environ),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors, settings)
@@ -209,6 +240,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_base_url_errors(settings.base_url),
         *customer_space_errors(settings.front_url, settings.front_paths),
         *_mail_errors(settings),
+        *_incoming_mail_errors(settings),
         *_scanner_errors(settings.scanner),
         *_redis_errors(settings.redis_url),
         *_files_errors(settings),
@@ -250,6 +282,9 @@ VARIABLES = {
     "CAMCHA_FRONT_PATHS",
     "CAMCHA_MAIL_URL",
     "CAMCHA_MAIL_SENDER",
+    "CAMCHA_INCOMING_MAIL_ADDRESS",
+    "CAMCHA_INCOMING_MAIL_LISTENER",
+    "CAMCHA_INCOMING_MAIL_IMAP",
     "CAMCHA_ALLOWED_ORIGINS",
     "CAMCHA_ALLOWED_HOSTS",
     "CAMCHA_PASSKEY_ORIGINS",
@@ -348,6 +383,32 @@ def _mail_errors(settings: Settings) -> list[str]:
         errors.append(f"CAMCHA_MAIL_REPLY_DELAY: must be at most {_MAX_REPLY_DELAY} seconds, a day")
     if "@" not in parseaddr(settings.mail_sender)[1]:
         errors.append("CAMCHA_MAIL_SENDER: must be Name <address@example.fr>")
+    return errors
+
+
+def _incoming_mail_errors(settings: Settings) -> list[str]:
+    address, errors = settings.incoming_address, list[str]()
+    sources = {
+        "LISTENER": (settings.incoming_listener, ListenerOptions.from_url),
+        "IMAP": (settings.incoming_mailbox, MailboxOptions.from_url),
+    }
+    for name, (url, parse) in sources.items():
+        try:
+            if url:
+                parse(url)
+        except ValueError as error:
+            errors.append(f"CAMCHA_INCOMING_MAIL_{name}: {error}")
+    has_source = any(url for url, _ in sources.values())
+    if has_source != (address is not None):
+        errors.append(
+            "CAMCHA_INCOMING_MAIL_ADDRESS: required with CAMCHA_INCOMING_MAIL_LISTENER or "
+            "CAMCHA_INCOMING_MAIL_IMAP, and useless without both"
+        )
+    if address and not re.fullmatch(r"[^\s@+]{1,40}@[^\s@]+", address):
+        errors.append(
+            "CAMCHA_INCOMING_MAIL_ADDRESS: must be an address such as support@example.fr, with at "
+            "most 40 characters and no + before the @"
+        )
     return errors
 
 

@@ -47,6 +47,10 @@ from settings import Settings
 from storage.abandoned_files import delete_abandoned_files
 from storage.file_service import FileService, scan_waiting_files
 from support.deadline_reminders import send_deadline_reminders
+from support.incoming.mailbox import read_mailbox
+from support.incoming.options import MailboxOptions
+from support.incoming.processing import IncomingMailServices, process_due
+from support.incoming.retention import delete_old_emails
 from support.reply_emails import send_due_replies
 
 EMAILS_PER_RUN = 1_000
@@ -75,7 +79,11 @@ def jobs(
     """The jobs of one process."""
     clock = services.clock
     checkout_services = services.checkout
-    sender = Sender(settings.mail_sender, services.base_url, services.customer_space)
+    incoming_mail = settings.incoming_mail_services(services.auth, file_service)
+    reply_addresses = incoming_mail.reply_addresses if incoming_mail else None
+    sender = Sender(
+        settings.mail_sender, services.base_url, services.customer_space, reply_addresses
+    )
     return [
         Job(
             "clock",
@@ -102,8 +110,10 @@ def jobs(
                 Action(None, clock.now(), services.hub),
                 services.delivered,
                 timedelta(seconds=settings.mail.reply_delay),
+                accepts_answers=incoming_mail is not None,
             ),
         ),
+        *_incoming_mail_jobs(services, settings, incoming_mail),
         Job(
             "payments",
             15,
@@ -268,6 +278,48 @@ def jobs(
             internal=True,
         ),
         Job("verification costs", 60, count_rows, internal=True),
+    ]
+
+
+def _incoming_mail_jobs(
+    services: Services, settings: Settings, incoming_mail: IncomingMailServices | None
+) -> list[Job]:
+    """The jobs for emails to support, none when no emails are received."""
+    if incoming_mail is None:
+        return []
+    url = settings.incoming_mailbox
+    mailbox = MailboxOptions.from_url(url) if url else None
+    return [
+        Job(
+            "incoming emails",
+            1,
+            lambda: process_due(Action(None, services.clock.now(), services.hub), incoming_mail),
+        ),
+        *(
+            [
+                Job(
+                    "mailbox",
+                    settings.incoming_mail.poll_seconds,
+                    lambda: read_mailbox(
+                        mailbox,
+                        incoming_mail.files.store,
+                        services.clock.now,
+                        settings.incoming_mail.max_bytes,
+                    ),
+                )
+            ]
+            if mailbox
+            else []
+        ),
+        Job(
+            "old incoming emails",
+            3_600,
+            lambda: delete_old_emails(
+                Action(None, services.clock.now(), services.hub),
+                incoming_mail.files.store,
+                timedelta(days=settings.incoming_mail.raw_days),
+            ),
+        ),
     ]
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
+from secrets import token_hex
 from typing import Any
 
 from mail.message import BASE_URL, PRIVACY_POLICY
@@ -523,10 +524,14 @@ async def send_ticket_replies(
     messages: Sequence[Message],
     file_names: Mapping[int, list[str]],
     omitted_count: int,
+    *,
+    thread: Sequence[str] = (),
+    accepts_answers: bool = False,
 ) -> Email:
     """Send a customer the replies to a ticket that they haven't read, whose authors must be
     fetched, with the names of the attached files by message. `omitted_count` replies are
-    left out.
+    left out. `thread` has the Message-IDs of the emails before it, as Email.thread has them;
+    `accepts_answers` is whether an answer to this email reaches the ticket.
     """
     replies = [
         {
@@ -543,6 +548,9 @@ async def send_ticket_replies(
         user,
         TICKET_REPLIES,
         account_id=ticket.account_id,
+        ticket=ticket,
+        thread=thread,
+        accepts_answers=accepts_answers,
         link=f"{BASE_URL}/tickets/{ticket.number}",
         number=ticket.number,
         topic=_one_line(ticket.subject),
@@ -604,6 +612,7 @@ async def send_request_closed(
         user,
         "request_closed",
         account_id=account.pk,
+        ticket=ticket,
         company=_one_line(account.legal_name),
         number=ticket.number,
         subject_line=_one_line(ticket.subject),
@@ -682,6 +691,8 @@ async def _store(
     attached_invoice: Invoice | None = None,
     user: User | None = None,
     account_id: int | None = None,
+    ticket: Ticket | None = None,
+    thread: Sequence[str] = (),
     **params: Any,
 ) -> Email:
     params |= {"name": greeting_name, "privacy_policy": PRIVACY_POLICY, "sign_in_url": SIGN_IN_URL}
@@ -696,6 +707,9 @@ async def _store(
         invoice_id=attached_invoice.pk if attached_invoice else None,
         user=user,
         account_id=account_id,
+        ticket_id=ticket.pk if ticket else None,
+        message_key=f"email-{token_hex(16)}",
+        thread=" ".join(thread) or None,
         priority=EmailPriority.for_template(name),
         created_at=tx.action.at,
         next_attempt_at=tx.action.at,

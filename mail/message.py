@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import format_datetime, parseaddr
 from hashlib import sha256
 from html import escape
 
 from mail.customer_space import TICKETS, CustomerSpace
+from mail.reply_address import ReplyAddresses
 from models.billing.invoice import InvoiceDocument
 from models.identity.email_address import smtp_address
 from models.operations.email import STAFF_WELCOME, Email
@@ -29,13 +31,28 @@ _EARLIER_PRIVACY_POLICY = "camcha:privacy-policy"  # in emails that an earlier v
 @dataclass(frozen=True)
 class Sender:
     """The values that all messages share: the mailbox they come from, such as `CAMCHA
-    <bonjour@camcha.example>`, the base URL of our own pages, without a slash at its end, and the
-    customer space.
+    <bonjour@camcha.example>`, the base URL of our own pages, without a slash at its end, the
+    customer space, and the addresses for answers, None when no emails are received.
     """
 
     mailbox: str
     base_url: str
     customer_space: CustomerSpace = field(default_factory=CustomerSpace)
+    reply_addresses: ReplyAddresses | None = None
+
+
+class _MessageIdsHeader(UnstructuredHeader, BaseHeader):
+    """A header of Message-IDs, one on each line. Python would encode those that are longer than a
+    line (RFC 2047), and no mail program would recognize them.
+    """
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {f'{policy.linesep} '.join(str(self).split())}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("in-reply-to", _MessageIdsHeader)
+_HEADERS.map_to_type("references", _MessageIdsHeader)
 
 
 def message(email: Email, sender: Sender, document: InvoiceDocument | None = None) -> EmailMessage:
@@ -46,12 +63,14 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
     """
     recipient, mailbox = smtp_address(email.recipient), _smtp_mailbox(sender.mailbox)
     needs_utf8 = not (recipient + parseaddr(mailbox)[1]).isascii()
-    result = EmailMessage(policy=SMTPUTF8 if needs_utf8 else SMTP)
+    policy = SMTPUTF8 if needs_utf8 else SMTP
+    result = EmailMessage(policy=policy.clone(header_factory=_HEADERS))
     result["From"] = mailbox
     _set_recipient(result, recipient)
     result["Subject"] = email.subject
     result["Date"] = format_datetime(email.created_at)
     result["Message-ID"] = message_id(email, mailbox)
+    _set_thread(result, email, sender, mailbox)
     result["Auto-Submitted"] = (
         "auto-generated"  # RFC 3834: asks mailboxes not to send absence notes
     )
@@ -80,13 +99,33 @@ def _set_recipient(result: EmailMessage, recipient: str) -> None:
         raise ValueError("the recipient is not a single plain address")
 
 
+def _set_thread(result: EmailMessage, email: Email, sender: Sender, mailbox: str) -> None:
+    """State which emails this one continues (RFC 5322, 3.6.4), and where to answer."""
+    if thread := [_full_id(each, mailbox) for each in (email.thread or "").split()]:
+        result["In-Reply-To"] = thread[-1]
+        result["References"] = " ".join(thread)
+    if email.ticket_id and sender.reply_addresses:
+        result["Reply-To"] = sender.reply_addresses.for_ticket(email.ticket_id)
+
+
+def _full_id(message_id: str, mailbox: str) -> str:
+    return f"<{message_id}>" if "@" in message_id else f"<{message_id}@{_domain(mailbox)}>"
+
+
+def _domain(mailbox: str) -> str:
+    return parseaddr(mailbox)[1].rpartition("@")[2]
+
+
 def message_id(email: Email, mailbox: str) -> str:
-    """`<email-12.5f0c...@domain>`: the same at every attempt, so that mailboxes recognize a message
+    """`<email-5f0c...@domain>`: the same at every attempt, so that mailboxes recognize a message
     delivered twice.
     """
+    if email.message_key:
+        return _full_id(email.message_key, mailbox)
+    # One that an earlier version stored.
     created_at = email.created_at.astimezone(UTC).isoformat()
     digest = sha256(f"{email.pk} {created_at} {email.text}".encode()).hexdigest()[:16]
-    return f"<email-{email.pk}.{digest}@{parseaddr(mailbox)[1].rpartition('@')[2]}>"
+    return f"<email-{email.pk}.{digest}@{_domain(mailbox)}>"
 
 
 def _is_for_staff(email: Email) -> bool:

@@ -15,6 +15,7 @@ transactions of all tests to this order.
 TABLES = (
     "latest_time",
     "bank_line",
+    "incoming_email",
     "account",
     "erasure",
     "invitation",

@@ -46,6 +46,7 @@ from models.privacy.erasure import ERASED, Erasure, Retention
 from models.support.file import File
 from models.support.ticket import Message, Ticket, TicketStatus
 from storage.store import Store, StoreUnavailable
+from support.incoming.retention import delete_emails
 
 BATCH_SIZE = 200
 UNUSABLE_PASSWORD_HASH = "!"  # noqa: S105 - no password hashes to it
@@ -89,6 +90,7 @@ async def erase(action: Action, services: ErasureServices, erasure_id: int) -> b
     if erasure is None:
         return False
     await _delete_files(action, services, erasure)
+    await _delete_incoming_emails(services, erasure.account_id)
     for kind, step in _STEPS.items():
         while await _run_step(action, erasure, kind, step):
             pass
@@ -169,6 +171,19 @@ async def _delete_files(action: Action, services: ErasureServices, erasure: Eras
         await _run_step(
             action, erasure, "files", partial(_delete_file_rows, [file.pk for file in files])
         )
+
+
+async def _delete_incoming_emails(services: ErasureServices, account_id: int) -> None:
+    """Delete the emails that became messages of the company, and those of its members that became
+    none.
+    """
+    memberships = Membership.filter(account_id=account_id)
+    addresses = await memberships.values_list("user__email", flat=True)
+    await delete_emails(
+        services.store,
+        Q(posted_message__ticket__account_id=account_id)
+        | Q(posted_message_id=None, sender__in=[*addresses]),
+    )
 
 
 async def _delete_file_rows(keys: list[int], tx: Transaction, account_id: int) -> int:

@@ -64,23 +64,43 @@ async def announce(
     TOO_LONG for the name, and Throttled, so that one company, customer or member of staff can't
     fill the disk.
     """
-    kind = content_kind(content_type, name)
     with Checks() as check:
-        name = check(_file_name, name, kind)
-        if kind is None:
-            check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "contentType"))
-        max_bytes = kind.max_bytes if kind else MAX_VIDEO_BYTES
-        if size < 1:
-            check.refuse(Refusal(SupportErrorCode.FILE_EMPTY, "input", "size"))
-        elif size > max_bytes:
-            limit = max_bytes // 1024**2
-            check.refuse(Refusal(SupportErrorCode.FILE_TOO_LARGE, "input", "size", limit=limit))
+        kind, name = _check_file(check, name, content_type, size)
         key = check(optional_key, key)
     throttle_subject = ("company", account.pk) if account else ("person", uploader.pk)
     keys = [throttle.key(throttle.FILES_PER_COMPANY, *throttle_subject)]
     if account:
         keys.append(throttle.key(throttle.FILES_PER_USER, uploader.pk))
     await auth.throttle.attempt(*keys)
+    return await _announce(action, uploader, account, kind, name, size, key, content_type)
+
+
+def _check_file(
+    check: Checks, name: str, content_type: str, size: int
+) -> tuple[ContentKind | None, str]:
+    kind = content_kind(content_type, name)
+    name = check(_file_name, name, kind)
+    if kind is None:
+        check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "contentType"))
+    max_bytes = kind.max_bytes if kind else MAX_VIDEO_BYTES
+    if size < 1:
+        check.refuse(Refusal(SupportErrorCode.FILE_EMPTY, "input", "size"))
+    elif size > max_bytes:
+        limit = max_bytes // 1024**2
+        check.refuse(Refusal(SupportErrorCode.FILE_TOO_LARGE, "input", "size", limit=limit))
+    return kind, name
+
+
+async def _announce(
+    action: Action,
+    uploader: User,
+    account: Account | None,
+    kind: ContentKind | None,
+    name: str,
+    size: int,
+    key: str | None,
+    content_type: str,
+) -> File:
     owner = f"user:{uploader.pk}"
     arguments = [account.pk if account else None, name, content_type, size]
     async with action.transaction() as tx:
@@ -99,6 +119,36 @@ async def announce(
         tx.audit(SupportAuditAction.FILE_ANNOUNCE, file, size=file.size)
         await store_result(tx, owner, "fileAnnounce", key, file.pk)
     return file
+
+
+async def store_attachment(
+    action: Action,
+    file_service: FileService,
+    uploader: User,
+    account: Account,
+    *,
+    name: str,
+    content_type: str,
+    content: bytes,
+    key: str,
+) -> File:
+    """Store a file that someone sent by email, as if they had uploaded it. The same key returns the
+    same file.
+
+    Raises FILE_UNSUPPORTED, FILE_TOO_LARGE, FILE_EMPTY, and UploadRejected.
+    """
+    # Mail programs declare types that don't exist.
+    content_type = content_type if content_kind(content_type, name) else ""
+    with Checks() as check:
+        kind, name = _check_file(check, name, content_type, len(content))
+    size = len(content)
+    file = await _announce(action, uploader, account, kind, name, size, key, content_type)
+    await receive(action, file_service, file, _single_chunk(content))
+    return file
+
+
+async def _single_chunk(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def _earlier_announcement(tx: Transaction, file_id: int) -> File:

@@ -27,6 +27,7 @@ from models.support.file import File
 from models.support.ticket import Message, Ticket
 from models.support.ticket_position import TicketPosition, mark_delivered, mark_emailed
 from realtime.delivered_positions import DeliveredPositions
+from support.incoming.matching import thread_of
 
 _MAX_MESSAGES = 10  # in one email; the others are read in the customer space
 
@@ -48,8 +49,15 @@ async def store_delivered(delivered: DeliveredPositions) -> None:
         raise
 
 
-async def send_due_replies(action: Action, delivered: DeliveredPositions, delay: timedelta) -> int:
+async def send_due_replies(
+    action: Action,
+    delivered: DeliveredPositions,
+    delay: timedelta,
+    *,
+    accepts_answers: bool = False,
+) -> int:
     """Write the emails about replies that were posted longer than `delay` ago. Returns how many.
+    `accepts_answers` is whether answers to these emails are received.
 
     A ticket that fails is logged, tried again the next time, and doesn't hold up the others.
     """
@@ -57,13 +65,15 @@ async def send_due_replies(action: Action, delivered: DeliveredPositions, delay:
     count = 0
     async for key in keys_of(Ticket.filter(reply_email_pending_since__lte=action.at - delay)):
         try:
-            count += await _send_replies(action, key, delay)
+            count += await _send_replies(action, key, delay, accepts_answers)
         except Exception as error:
             log.error("reply_email.failed", ticket=key, error=type(error).__name__, exc_info=error)
     return count
 
 
-async def _send_replies(action: Action, ticket_id: int, delay: timedelta) -> int:
+async def _send_replies(
+    action: Action, ticket_id: int, delay: timedelta, accepts_answers: bool
+) -> int:
     ticket = await Ticket.get(pk=ticket_id).only("id", "account_id")
     async with action.transaction() as tx:
         # With the company's row locked no member leaves until the emails are stored.
@@ -75,7 +85,7 @@ async def _send_replies(action: Action, ticket_id: int, delay: timedelta) -> int
         count = 0
         if account.status is not AccountStatus.ERASED:
             for user in await _recipients(tx, ticket):
-                count += await _send_to(tx, ticket, user)
+                count += await _send_to(tx, ticket, user, accepts_answers)
         ticket.reply_email_pending_since = None
         await ticket.save(using_db=tx.db, update_fields=["reply_email_pending_since"])
     return count
@@ -95,7 +105,7 @@ async def _recipients(tx: Transaction, ticket: Ticket) -> list[User]:
     return await members.using_db(tx.db).order_by("id")
 
 
-async def _send_to(tx: Transaction, ticket: Ticket, user: User) -> bool:
+async def _send_to(tx: Transaction, ticket: Ticket, user: User, accepts_answers: bool) -> bool:
     position = (
         await TicketPosition.filter(ticket_id=ticket.pk, user_id=user.pk).using_db(tx.db).first()
     )
@@ -115,6 +125,8 @@ async def _send_to(tx: Transaction, ticket: Ticket, user: User) -> bool:
         shown_messages,
         await _file_names(tx, shown_messages),
         len(messages) - len(shown_messages),
+        thread=await thread_of(tx, ticket.pk, user.pk),
+        accepts_answers=accepts_answers,
     )
     await mark_emailed(ticket.pk, user.pk, messages[-1].sequence, tx.db)
     return True

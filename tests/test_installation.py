@@ -91,6 +91,20 @@ WARNINGS = [
     ("origins", {"CAMCHA_ALLOWED_ORIGINS": "http://app.fournil.fr"}),
     ("hosts", {"CAMCHA_ALLOWED_HOSTS": ""}),
     ("mail encryption", {"CAMCHA_MAIL_URL": "smtp://mail.fournil.fr?starttls=optional"}),
+    (
+        "mailbox encryption",
+        {
+            "CAMCHA_INCOMING_MAIL_ADDRESS": "aide@fournil.fr",
+            "CAMCHA_INCOMING_MAIL_IMAP": "imap://u:p@mail.fournil.fr",
+        },
+    ),
+    (
+        "listener encryption",
+        {
+            "CAMCHA_INCOMING_MAIL_ADDRESS": "aide@fournil.fr",
+            "CAMCHA_INCOMING_MAIL_LISTENER": "smtp://0.0.0.0:25",
+        },
+    ),
     ("mail encryption", {"CAMCHA_MAIL_URL": "smtp://mail.fournil.fr?starttls=never"}),
     ("database", {"CAMCHA_DATABASE_URL": "sqlite://var/camcha.sqlite3"}),
     ("database encryption", {"CAMCHA_DATABASE_URL": "postgres://c:x@db.fournil.fr/camcha"}),

@@ -16,6 +16,7 @@ PLATFORM = {
     "CAMCHA_INVOICE_PLATFORM_CLIENT_ID": "camcha",
     "CAMCHA_INVOICE_PLATFORM_CLIENT_SECRET": "secret",
 }
+INCOMING_MAIL = {"CAMCHA_INCOMING_MAIL_ADDRESS": "support@camcha.example"}
 PAYPAL = {"CAMCHA_PAYPAL_CLIENT_ID": "x", "CAMCHA_PAYPAL_CLIENT_SECRET": "y"}
 STRIPE = {"CAMCHA_STRIPE_KEY": "sk_live_x", "CAMCHA_STRIPE_WEBHOOK_SECRET": "whsec_x"}
 
@@ -35,6 +36,54 @@ ERRORS = [
         {"CAMCHA_DATABASE_URL": "postgres://db.example/camcha?lock_timout=4&maxsize=20"},
         "CAMCHA_DATABASE_URL: unknown parameter lock_timout, maxsize",
     ),
+    (
+        {"CAMCHA_INCOMING_MAIL_ADDRESS": "support@camcha.example"},
+        "CAMCHA_INCOMING_MAIL_ADDRESS: required with",
+    ),
+    (
+        {"CAMCHA_INCOMING_MAIL_LISTENER": "lmtp://127.0.0.1:8024"},
+        "CAMCHA_INCOMING_MAIL_ADDRESS: required with",
+    ),
+    (
+        {
+            "CAMCHA_INCOMING_MAIL_ADDRESS": "support+1@camcha.example",
+            "CAMCHA_INCOMING_MAIL_LISTENER": "lmtp://127.0.0.1:8024",
+        },
+        "CAMCHA_INCOMING_MAIL_ADDRESS: must be an address",
+    ),
+    (
+        {**INCOMING_MAIL, "CAMCHA_INCOMING_MAIL_LISTENER": "lmtp://127.0.0.1"},
+        "CAMCHA_INCOMING_MAIL_LISTENER: a",
+    ),
+    (
+        {**INCOMING_MAIL, "CAMCHA_INCOMING_MAIL_LISTENER": "http://x:1"},
+        "CAMCHA_INCOMING_MAIL_LISTENER: the URL",
+    ),
+    (
+        {**INCOMING_MAIL, "CAMCHA_INCOMING_MAIL_LISTENER": "smtp://[::]:25?certificate=x&key=y"},
+        "CAMCHA_INCOMING_MAIL_LISTENER: certificate and key are not readable",
+    ),
+    (
+        {**INCOMING_MAIL, "CAMCHA_INCOMING_MAIL_LISTENER": "smtp://[::]:25?certificate=x"},
+        "CAMCHA_INCOMING_MAIL_LISTENER: a listener has both",
+    ),
+    (
+        {**INCOMING_MAIL, "CAMCHA_INCOMING_MAIL_IMAP": "imaps://mail.example"},
+        "CAMCHA_INCOMING_MAIL_IMAP: a mailbox",
+    ),
+    (
+        {**INCOMING_MAIL, "CAMCHA_INCOMING_MAIL_IMAP": "imaps://u:p@mail.example?x=1"},
+        "CAMCHA_INCOMING_MAIL_IMAP: the URL has no option x",
+    ),
+    (
+        {**INCOMING_MAIL, "CAMCHA_INCOMING_MAIL_IMAP": "imaps://u:p@mail.example:x"},
+        "CAMCHA_INCOMING_MAIL_IMAP: the port",
+    ),
+    (
+        {**INCOMING_MAIL, "CAMCHA_INCOMING_MAIL_IMAP": "imaps://u:p@mail.example?ca_file=none.pem"},
+        "CAMCHA_INCOMING_MAIL_IMAP: ca_file",
+    ),
+    ({"CAMCHA_INCOMING_MAIL_POLL_SECONDS": "0"}, "CAMCHA_INCOMING_MAIL_POLL_SECONDS: must be"),
     ({"CAMCHA_SECRET_KEY": ""}, "CAMCHA_SECRET_KEY: required"),
     ({"CAMCHA_SECRET_KEY": "short"}, "CAMCHA_SECRET_KEY: too weak"),
     ({"CAMCHA_SECRET_KEY": "a" * 64}, "CAMCHA_SECRET_KEY: too weak"),

@@ -30,6 +30,7 @@ MODULES = [
     "models.event",
     "models.support.calendar",
     "models.support.file",
+    "models.support.incoming_email",
     "models.idempotency",
     "models.accounts.invitation",
     "models.billing.bank",

@@ -87,7 +87,13 @@ class Email(Model):
     it was sent or given up.
 
     user is the recipient, account the company that the email is about. Both are deleted together
-    with their emails.
+    with their emails. ticket_id is the ticket that an answer to the email belongs to.
+
+    message_key is the part of the Message-ID before the @. thread has the Message-IDs of the
+    emails that this one continues, oldest first and separated by spaces: our own ones as their key
+    alone, because the domain is filled in when the message is made. bounced_at is when a mail
+    server reported that it can't deliver the email, bounce_status its code (RFC 3463), such as
+    5.1.1.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -101,6 +107,9 @@ class Email(Model):
     account: Any = fields.ForeignKeyField(
         "models.Account", null=True, related_name=False, db_index=True
     )
+    ticket_id = fields.BigIntField(null=True, db_index=True)
+    message_key = fields.CharField(max_length=64, null=True, db_index=True)
+    thread: str | None = fields.TextField(null=True)
     created_at: datetime = fields.DatetimeField()
     next_attempt_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     attempts = fields.IntField(default=0)
@@ -108,6 +117,8 @@ class Email(Model):
         EmailPriority, default=EmailPriority.NORMAL, db_default=EmailPriority.NORMAL.value
     )
     sent_at = fields.DatetimeField(null=True)
+    bounced_at: datetime | None = fields.DatetimeField(null=True)
+    bounce_status = fields.CharField(max_length=11, null=True)
 
     invoice_id: int | None
     user_id: int | None

@@ -145,7 +145,7 @@ async def test_the_message_id_of_an_email_never_changes(action: Action, zoe: Use
     stored = await Email.get(pk=first.pk)
     await stored.mark_failed(action.at + timedelta(hours=1), permanent=False)
     assert message(await Email.get(pk=first.pk), SENDER)["Message-ID"] == message_id
-    assert message_id.startswith(f"<email-{first.pk}.")
+    assert message_id.startswith("<email-")
     assert message_id.endswith("@camcha.example>")
     assert "zoe" not in message_id
     assert message(second, SENDER)["Message-ID"] != message_id

@@ -41,7 +41,12 @@ from models.operations.email import Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import Erasure
 from models.support.file import File
-from models.support.ticket import Ticket, TicketKind, TicketStatus
+from models.support.incoming_email import (
+    IncomingEmail,
+    IncomingEmailSource,
+    IncomingEmailStatus,
+)
+from models.support.ticket import Message, Ticket, TicketKind, TicketStatus
 from models.viewer import Viewer
 from privacy import erasure
 from privacy.erasure import ErasureServices, erase_due_accounts
@@ -148,6 +153,8 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         response = await (await tx.lock(Ticket, ticket.pk)).post(
             tx, alice, f"Bonjour {MARK}", "alices"
         )
+        response.ticket = ticket
+    await add_incoming_emails(action, store, response)
     await File.create(
         key=await _store_file(store, "alices-file-0123456789", f"{MARK} answer"),
         uploader=alice,
@@ -159,6 +166,23 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         uploaded_at=action.at,
         cleared_at=action.at,
     )
+
+
+async def add_incoming_emails(action: Action, store: FolderStore, message: Message) -> None:
+    """Adds an email that became a message, and one of a member that became none."""
+    for number, posted_message in enumerate([message, None]):
+        await IncomingEmail.create(
+            source=IncomingEmailSource.LMTP,
+            raw_key=await _store_file(store, f"incoming-email-{number}", f"{MARK} wrote"),
+            size=3,
+            fingerprint=f"{number}",
+            sender=(await User.filter(memberships__account_id=message.ticket.account_id))[0].email,
+            subject=MARK,
+            text=MARK,
+            status=IncomingEmailStatus.POSTED if posted_message else IncomingEmailStatus.UNMATCHED,
+            posted_message=posted_message,
+            received_at=action.at,
+        )
 
 
 async def schedule_deletion(dataset: Dataset, action: Action, services: Services) -> Erasure:
