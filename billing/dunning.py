@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
+from tortoise.expressions import Q
 
 from billing.balance import pay_open_invoices
 from billing.changes.applying import cancel_changes, lock_pending_changes
@@ -90,7 +91,8 @@ async def _dun(action: Action, services: CheckoutServices, invoice_id: int) -> b
         purchase = purchases[invoice.purchase_id]
         changes = await lock_pending_changes(tx, purchase)
         payments = await tx.lock_rows(Payment.filter(invoice_id=invoice_id))
-        await tx.lock_rows(Receivable.filter(account_id=invoice.account_id, open_cents__gt=0))
+        of_account = Q(invoice_id=invoice_id) | Q(open_cents__gt=0)
+        await tx.lock_rows(Receivable.filter(of_account, account_id=invoice.account_id))
         used = await pay_open_invoices(tx, invoice.account_id)
         if used:
             await restore(tx, purchases)
