@@ -104,9 +104,10 @@ def _next_check_at(refund: Refund, action: Action) -> datetime | None:
     """When the provider is asked next: while a refund is pending, after a quarter of its age, and
     once it succeeded, at longer intervals as long as a bank may still return the money.
     """
-    age = action.at - refund.created_at
     if refund.status is RefundStatus.PENDING:
+        age = action.at - refund.created_at
         return action.at + min(max(age / 4, CHECK_DELAY), timedelta(days=1))
+    age = action.at - (refund.settled_at or refund.created_at)
     if refund.status is RefundStatus.SUCCEEDED and age < RETURN_PERIOD:
         return action.at + min(max(age, timedelta(hours=1)), timedelta(days=3))
     return None

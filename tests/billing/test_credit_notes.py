@@ -177,6 +177,20 @@ async def test_a_refund_that_the_bank_returns_is_on_the_balance_again(
     await assert_books_agree()
 
 
+async def test_a_refund_that_the_provider_made_late_may_still_be_returned(
+    shop: Shop, action: Action, clock: "MovableClock"
+) -> None:
+    """The days in which a bank returns the money begin when it was sent."""
+    await shop.buy(action, "1", "pm_sandbox_refund_returned")
+    silent = SilentSandbox("https://bank.example", clock)
+    gateway, shop.services = shop.services.gateway, replace(shop.services, gateway=silent)
+    await credit(shop, action, await operator(action), await Invoice.get())
+    for days, status in ((40, RefundStatus.SUCCEEDED), (45, RefundStatus.FAILED)):
+        clock.time = action.at + timedelta(days=days)
+        assert await refund_pending(replace(action, at=clock.now()), gateway) == 1
+        assert (await Refund.get()).status is status
+
+
 async def test_a_refund_is_asked_about_less_and_less_often(shop: Shop, action: Action) -> None:
     await shop.buy(action, "1")
     await credit(shop, action, await operator(action), await Invoice.get())
