@@ -45,6 +45,7 @@ from realtime.connection_limits import ConnectionLimits
 from storage.file_service import FileService
 from storage.object_store import ObjectStore
 from storage.scanner import scanner_from_url
+from support.incoming.authentication import Authenticator
 from support.incoming.options import IncomingMailOptions, ListenerOptions, MailboxOptions
 from support.incoming.processing import IncomingMailServices
 
@@ -141,6 +142,7 @@ class Settings:
     incoming_address: str | None  # without it, no emails are received
     incoming_listener: str | None
     incoming_mailbox: str | None = field(repr=False)
+    incoming_authserv_id: str | None  # without it, DKIM and DMARC are checked here
     incoming_mail: IncomingMailOptions
 
     def gateway(self, clock: Clock) -> Gateway:
@@ -167,7 +169,13 @@ class Settings:
         if self.reply_addresses is None:
             return None
         own_address = normalized_email(parseaddr(self.mail_sender)[1])
-        return IncomingMailServices(auth, files, self.reply_addresses, frozenset({own_address}))
+        return IncomingMailServices(
+            auth,
+            files,
+            self.reply_addresses,
+            frozenset({own_address}),
+            Authenticator(self.incoming_authserv_id),
+        )
 
     @property
     def _return_url(self) -> str:
@@ -224,6 +232,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         incoming_address=environ.get("CAMCHA_INCOMING_MAIL_ADDRESS") or None,
         incoming_listener=environ.get("CAMCHA_INCOMING_MAIL_LISTENER") or None,
         incoming_mailbox=environ.get("CAMCHA_INCOMING_MAIL_IMAP") or None,
+        incoming_authserv_id=environ.get("CAMCHA_INCOMING_MAIL_AUTHSERV_ID") or None,
         incoming_mail=_limits("CAMCHA_INCOMING_MAIL_", environ),
     )
     if errors := _errors(settings, environ):
@@ -285,6 +294,7 @@ VARIABLES = {
     "CAMCHA_INCOMING_MAIL_ADDRESS",
     "CAMCHA_INCOMING_MAIL_LISTENER",
     "CAMCHA_INCOMING_MAIL_IMAP",
+    "CAMCHA_INCOMING_MAIL_AUTHSERV_ID",
     "CAMCHA_ALLOWED_ORIGINS",
     "CAMCHA_ALLOWED_HOSTS",
     "CAMCHA_PASSKEY_ORIGINS",

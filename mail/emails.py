@@ -55,6 +55,14 @@ class ChangeNotice(StrEnum):
     UNDONE = "UNDONE"
 
 
+class IncomingEmailProblem(StrEnum):
+    """What is wrong with an email that support received."""
+
+    UNKNOWN_SENDER = "UNKNOWN_SENDER"
+    FILES_REFUSED = "FILES_REFUSED"
+    TOO_LARGE = "TOO_LARGE"
+
+
 class SecondFactorChange(StrEnum):
     """What happened to a second factor."""
 
@@ -557,6 +565,33 @@ async def send_ticket_replies(
         author=replies[0]["author"],
         replies=replies,
         omitted_count=omitted_count,
+    )
+
+
+async def send_incoming_email_problem(
+    tx: Transaction,
+    recipient: str,
+    locale: Locale,
+    problem: IncomingEmailProblem,
+    *,
+    files: Sequence[str] = (),
+    thread: Sequence[str] = (),
+    user: User | None = None,
+) -> Email:
+    """Tell somebody who wrote to support what is wrong with their email: `files` are those that
+    weren't accepted. Contains nothing that the sender wrote but the names of their files, and no
+    name in its greeting.
+    """
+    return await _store(
+        tx,
+        recipient,
+        locale,
+        "",
+        "incoming_email_problem",
+        problem=problem.value,
+        files=[_without_links(name) for name in files],
+        thread=thread,
+        user=user,
     )
 
 

@@ -74,6 +74,8 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
     result["Auto-Submitted"] = (
         "auto-generated"  # RFC 3834: asks mailboxes not to send absence notes
     )
+    # Exchange doesn't read the other header. Reports of failed deliveries are wanted.
+    result["X-Auto-Response-Suppress"] = "DR, RN, NRN, OOF, AutoReply"
     space = CustomerSpace() if _is_for_staff(email) else sender.customer_space
     text = _with_links(email.text, sender.base_url, space, lambda url: url)
     result.set_content(text, cte="quoted-printable")

@@ -19,7 +19,7 @@ _AUTOMATIC_HEADERS = (
 _AUTOMATIC_PRECEDENCE = {"auto_reply", "auto-reply", "autoreply", "bulk", "junk"}
 _BULK_HEADERS = ("list-id", "list-unsubscribe", "list-post", "feedback-id")
 _MAX_RECEIVED = 50  # servers on the way
-_DAEMON = re.compile(r"(?:mailer-daemon|postmaster)@", re.I)
+_DAEMON = re.compile(r"mailer-daemon@", re.I)
 _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 
@@ -41,6 +41,7 @@ def is_automatic(email: ParsedEmail) -> bool:
     return (
         (submitted not in ("", "no") and not submitted.startswith("no;"))
         or any(_says_yes(email.header(name)) for name in _AUTOMATIC_HEADERS)
+        or media_type(email.message) == "multipart/report"  # such as a read receipt
         or "autoresponder" in email.header("delivered-to").lower()
         or "autoresponder" in email.header("x-post-messageclass").lower()
         or email.header("x-mailer").lower() in ("autoresponder", "vacation")
@@ -80,6 +81,7 @@ def find_bounce(email: ParsedEmail) -> Bounce | None:
         (is_report and values.get("report-type", "delivery-status").lower() == "delivery-status")
         or failed
         or _DAEMON.match(sender)
+        or (sender.startswith("postmaster@") and email.header("return-path") == "<>")
     ):
         return None
     ids, recipients, statuses = [*email.referenced_ids()], [*failed], list[str]()

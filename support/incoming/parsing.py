@@ -66,7 +66,7 @@ class ParsedEmail:
     """An email that was received."""
 
     def __init__(self, raw: bytes) -> None:
-        self._raw = raw
+        self.raw = raw
         self.message = _parse(raw)
 
     def headers(self, name: str) -> list[str]:
@@ -128,8 +128,8 @@ class ParsedEmail:
         address = self.sender.address if self.sender else ""
         facts = [self.message_id or "", address, self.header("date"), self.subject]
         if not self.message_id:
-            match = _HEADER_BREAK.search(self._raw)
-            facts.append(sha256(self._raw[match.end() :] if match else b"").hexdigest())
+            match = _HEADER_BREAK.search(self.raw)
+            facts.append(sha256(self.raw[match.end() :] if match else self.raw).hexdigest())
         return sha256("\n".join(facts).encode()).hexdigest()
 
     @cached_property
@@ -241,6 +241,8 @@ def _read_leaf(part: Message, type_: str, content: _Content) -> None:
     name = _file_name(part)
     is_file = disposition.strip().lower().startswith("attachment") or bool(name)
     data = _decoded(part)
+    if type_.startswith("multipart/"):  # whose boundary never occurs
+        type_ = "text/plain"
     if type_ == "text/plain" and not is_file:
         content.texts.append(_plain_text(part, data))
     elif type_ == "text/html" and not is_file:

@@ -17,6 +17,7 @@ from datetime import timedelta
 import structlog
 
 from auth.services import AuthServices
+from mail.emails import IncomingEmailProblem
 from mail.reply_address import ReplyAddresses
 from models.accounts.account import Account
 from models.action import Action, Transaction
@@ -37,8 +38,11 @@ from models.support.ticket import SUBJECT_LENGTH, Category, Channel, Message, Ti
 from models.text import BODY_LENGTH, clean_line, is_blank
 from storage.file_service import FileService
 from storage.store import StoreFull, StoreUnavailable
+from support.incoming.answers import answer
 from support.incoming.attachments import StoredAttachments, store_attachments
+from support.incoming.authentication import Authenticator, is_forged
 from support.incoming.automatic import find_bounce, is_automatic, is_bulk
+from support.incoming.bounces import record_bounce
 from support.incoming.matching import company_ids, find_sender, find_ticket, own_key
 from support.incoming.parsing import ParsedEmail
 from support.incoming.quotes import new_text
@@ -62,6 +66,7 @@ class IncomingMailServices:
     files: FileService
     reply_addresses: ReplyAddresses
     own_addresses: frozenset[str]
+    authenticator: Authenticator = field(default_factory=Authenticator)
 
 
 @dataclass
@@ -177,7 +182,8 @@ async def _require_new(reading: _Reading) -> None:
 async def _require_person(reading: _Reading) -> None:
     """Refuse what programs sent: reports, our own emails and automatic answers."""
     parsed = reading.parsed
-    if find_bounce(parsed):
+    if bounce := find_bounce(parsed):
+        await record_bounce(reading.action.at, bounce)
         raise _ignored(IncomingEmailReason.BOUNCE)
     if await _is_own(reading):
         raise _ignored(IncomingEmailReason.OWN_EMAIL)
@@ -199,6 +205,9 @@ async def _is_own(reading: _Reading) -> bool:
 async def _find_sender(reading: _Reading) -> User:
     if not reading.row.sender:
         raise _unmatched(IncomingEmailReason.NO_SENDER)
+    reading.row.authentication = await reading.services.authenticator.results(reading.parsed)
+    if is_forged(reading.row.authentication):
+        raise _without_ticket(reading, IncomingEmailReason.NOT_AUTHENTICATED)
     user = await find_sender(reading.row.sender)
     if user is None:
         raise _without_ticket(reading, IncomingEmailReason.UNKNOWN_SENDER)
@@ -326,7 +335,18 @@ async def _save(
     row.user_id = reading.user.pk if reading.user else None
     row.posted_message_id = message.pk if message else None
     row.html = _PICTURE.sub(lambda match: _picture(reading, match[1]), row.html)
+    if problem := _problem(row):
+        await answer(tx, row, reading.parsed, problem, reading.user)
     await row.save(using_db=tx.db)
+
+
+def _problem(row: IncomingEmail) -> IncomingEmailProblem | None:
+    """What the sender is told."""
+    if row.reason is IncomingEmailReason.UNKNOWN_SENDER:
+        return IncomingEmailProblem.UNKNOWN_SENDER
+    if row.reason is IncomingEmailReason.TOO_LARGE:
+        return IncomingEmailProblem.TOO_LARGE
+    return IncomingEmailProblem.FILES_REFUSED if row.refused_files else None
 
 
 def _picture(reading: _Reading, content_id: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from markupsafe import escape
 
 from mail import emails
-from mail.emails import SecondFactorChange
+from mail.emails import IncomingEmailProblem, SecondFactorChange
 from mail.rendering import PATHS
 from models.accounts.account import Account, AccountStatus, Role
 from models.accounts.intervention import InterventionReason
@@ -273,6 +273,12 @@ EMAILS_WITHOUT_GREETING: dict[str, list[EmailFactory]] = {
         )
     ],
     "staff_welcome": [lambda tx, user: emails.send_staff_welcome(tx, user, "TOKEN-123")],
+    "incoming_email_problem": [
+        lambda tx, user, problem=problem: emails.send_incoming_email_problem(  # type: ignore[misc]
+            tx, "noe@example.fr", user.locale, problem, files=["devis.exe", "plan.dwg"]
+        )
+        for problem in IncomingEmailProblem
+    ],
 }
 
 

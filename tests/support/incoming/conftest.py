@@ -3,7 +3,7 @@
 import asyncio
 import smtplib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from auth.services import AuthServices
+from auth.throttle.activity import ActivityLimits
 from mail.message import Sender, message
 from mail.reply_address import ReplyAddresses
 from models.accounts.account import Account
@@ -25,6 +26,7 @@ from realtime.delivered_positions import DeliveredPositions
 from storage.file_service import FileService
 from storage.store import FolderStore
 from support import messages
+from support.incoming.authentication import Authenticator
 from support.incoming.listener import MailListener
 from support.incoming.options import ListenerOptions
 from support.incoming.processing import IncomingMailServices, process_due
@@ -42,6 +44,7 @@ from tests.quick_auth import quick_auth
 SUPPORT = "support@camcha.example"
 OUR_MAILBOX = "CAMCHA <bonjour@camcha.example>"
 KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
+AUTHSERV_ID = "mx.camcha.example"
 MAX_BYTES = 200_000
 
 
@@ -115,7 +118,8 @@ class MailDesk:
 
 @pytest.fixture(scope="session")
 def auth() -> AuthServices:
-    return quick_auth(SystemClock())
+    unlimited = ActivityLimits(**dict.fromkeys(asdict(ActivityLimits()), 1_000_000))
+    return replace(quick_auth(SystemClock()), activity_limits=unlimited)
 
 
 @pytest.fixture
@@ -135,6 +139,7 @@ async def desk(
         FileService(store),
         ReplyAddresses(SUPPORT, KEY),
         frozenset({"bonjour@camcha.example"}),
+        Authenticator(AUTHSERV_ID),
     )
     alice = await create_staff_viewer(action, "Alice Martin", Staff.AGENT)
     return MailDesk(services, clock, paul, account, alice)
