@@ -33,7 +33,9 @@ from models.idempotency import earlier_result, store_result
 from models.identity.session import Session
 from models.identity.user import User
 from models.privacy.erasure import Erasure
-from models.support.ticket import Category, Channel, Ticket, TicketKind, TicketStatus
+from models.support.classification import Category, Channel, TicketKind
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.text import client_key, message_text, optional_key
 from models.translations import _
 from models.translations import text as translate

@@ -34,7 +34,8 @@ from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
-from models.support.ticket import Ticket, TicketStatus
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.text import client_key, line, optional_key
 from models.translations import _
 

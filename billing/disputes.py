@@ -31,8 +31,9 @@ from models.clock import local_date
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, has_earlier_result, store_result
 from models.identity.user import User
+from models.support.classification import Category, Channel
 from models.support.file import attach_to_message, lock_files
-from models.support.ticket import Category, Channel, Ticket
+from models.support.ticket import Ticket
 from models.translations import Translatable, _, text
 
 TEXT_LENGTH = 4_000

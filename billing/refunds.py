@@ -27,7 +27,8 @@ from models.billing.payment import Payment
 from models.billing.payment_method import PaymentKind
 from models.billing.refund import Refund, RefundStatus
 from models.errors import CommonErrorCode, Refusal
-from models.support.ticket import Category, Channel, Ticket
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
 from models.translations import _, text
 
 REJECTED = "rejected"

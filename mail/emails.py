@@ -37,7 +37,9 @@ from models.operations.email import (
     EmailPriority,
 )
 from models.privacy.erasure import Erasure
-from models.support.ticket import Message, Ticket, TicketStatus
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.translations import day, duration, text, time_of_day
 
 SIGN_IN_URL = f"{BASE_URL}/"

@@ -8,7 +8,8 @@ from models.locale import Locale
 from models.billing.offer import Interval, Segment
 from models.billing.payment import PaymentStatus
 from models.billing.purchase import PurchaseStatus
-from models.support.ticket import Category, Channel, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.ticket_status import TicketStatus
 from models.identity.user import Staff
 from orjson import loads
 from tortoise.fields.base import OnDelete

@@ -2,7 +2,7 @@ from tortoise import migrations
 from tortoise.migrations import operations as ops
 from tortoise.fields.base import OnDelete
 from models.accounts.account import AccountStatus
-from models.support.ticket import TicketKind
+from models.support.classification import TicketKind
 from orjson import loads
 from tortoise.fields.data import JSON_DUMPS
 from tortoise import fields

@@ -4,7 +4,8 @@ from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
 
 from models.database.sql import execute
-from models.support.ticket import Category, TicketKind, legal_deadline
+from models.support.classification import Category, TicketKind
+from models.support.legal_deadlines import legal_deadline
 
 
 async def _set_deadlines(apps, editor):

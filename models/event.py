@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from models.billing.invoice import Invoice
     from models.billing.purchase import Purchase
     from models.identity.user import User
-    from models.support.ticket import Message, Ticket
+    from models.support.message import Message
+    from models.support.ticket import Ticket
 
 INBOX = "inbox"  # the key of the agents' stream, with what concerns them in all tickets
 

@@ -44,7 +44,9 @@ from models.operations.email import ACCOUNT_ERASED, Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import ERASED, Erasure, Retention
 from models.support.file import File
-from models.support.ticket import Message, Ticket, TicketStatus
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from storage.store import Store, StoreUnavailable
 from support.incoming.retention import delete_emails
 

@@ -44,10 +44,13 @@ from models.billing.refund import RefundDestination
 from models.clock import PARIS, local_date
 from models.identity.user import User
 from models.operations.email import Email
-from models.support.ticket import Category, Channel, Ticket, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from seed import catalogue, policies
 from seed.content import offers
 from seed.people import Person, people
+from support.assignment import claim
 
 HISTORY_AGE = timedelta(days=365)
 _BILLING_TIME = time(6, 30)
@@ -253,7 +256,7 @@ async def _open_ticket(replay: Replay, entry: dict[str, Any]) -> None:
     for number, (minutes, speaker, text) in enumerate(entry["said"][1:], 1):
         author = customer if speaker == "customer" or staff is None else staff
         if staff and number == 1:
-            await ticket.claim(replay.action(staff, at(minutes)), staff)
+            await claim(replay.action(staff, at(minutes)), ticket, staff)
         await ticket.reply(
             replay.action(author, at(minutes)), author, text, f"demonstration-{number}"
         )

@@ -13,7 +13,9 @@ from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.database.batches import keys_of
 from models.identity.user import Staff, User
-from models.support.ticket import FINISHED_STATUSES, Ticket, next_deadline_reminder
+from models.support.legal_deadlines import next_deadline_reminder
+from models.support.ticket import Ticket
+from models.support.ticket_status import FINISHED_STATUSES
 
 log = structlog.stdlib.get_logger()
 

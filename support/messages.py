@@ -30,7 +30,9 @@ from models.database.reading import read
 from models.errors import CommonErrorCode, Refusal, Throttled
 from models.event import EventKind, account_stream, ticket_stream
 from models.identity.user import User
-from models.support.ticket import STATUSES_REOPENED_BY_CUSTOMERS, Message, Ticket, TicketStatus
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import STATUSES_REOPENED_BY_CUSTOMERS, TicketStatus
 from models.text import client_key, message_text, optional_message_text
 from models.viewer import Viewer
 
@@ -62,7 +64,7 @@ async def reply(
         await auth.count_message(viewer.user, company_id)
     except Throttled:
         for ticket in await _visible_tickets(viewer, ticket_id):
-            if sent_message := await ticket.find_sent(viewer.user, text, key, files):
+            if sent_message := await Message.find_sent(ticket.pk, viewer.user, text, key, files):
                 return sent_message
         raise
     if (
@@ -76,7 +78,7 @@ async def reply(
     ):
         return message
     ticket = await _visible_ticket(viewer, ticket_id)
-    if sent_message := await ticket.find_sent(viewer.user, text, key, files):
+    if sent_message := await Message.find_sent(ticket.pk, viewer.user, text, key, files):
         await auth.uncount_message(viewer.user, company_id)
         return sent_message
     return await ticket.reply(action, viewer.user, text, key, files)

@@ -24,7 +24,8 @@ from models.database.batches import keys_of
 from models.errors import ServiceUnavailable
 from models.identity.user import User
 from models.support.file import File
-from models.support.ticket import Message, Ticket
+from models.support.message import Message
+from models.support.ticket import Ticket
 from models.support.ticket_position import TicketPosition, mark_delivered, mark_emailed
 from realtime.delivered_positions import DeliveredPositions
 from support.incoming.matching import thread_of

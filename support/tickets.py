@@ -13,16 +13,11 @@ from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier_result, store_result
 from models.identity.user import User
+from models.support.classification import Category, Channel
 from models.support.errors import SupportErrorCode
-from models.support.ticket import (
-    FINISHED_STATUSES,
-    SUBJECT_LENGTH,
-    Category,
-    Channel,
-    Message,
-    Ticket,
-    TicketStatus,
-)
+from models.support.message import Message
+from models.support.ticket import SUBJECT_LENGTH, Ticket
+from models.support.ticket_status import FINISHED_STATUSES, TicketStatus
 from models.text import client_key, masked_line, message_text
 from models.translations import _
 

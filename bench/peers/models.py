@@ -7,7 +7,8 @@ from tortoise.models import Model
 
 from models.billing.offer import Segment
 from models.event import EventKind
-from models.support.ticket import Channel, TicketStatus
+from models.support.classification import Channel
+from models.support.ticket_status import TicketStatus
 
 
 class Offer(Model):

@@ -28,7 +28,8 @@ from tortoise.transactions import in_transaction
 from bench.peers import models
 from models.billing.offer import Segment
 from models.event import EventKind, ticket_stream
-from models.support.ticket import Channel, TicketStatus
+from models.support.classification import Channel
+from models.support.ticket_status import TicketStatus
 
 PARIS = ZoneInfo("Europe/Paris")
 BigInt = NewType("BigInt", int)

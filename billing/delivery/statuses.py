@@ -40,7 +40,8 @@ from models.billing.platform_status import PlatformStatusCode
 from models.billing.receivable import Receivable
 from models.claims import LEASE
 from models.database.sql import execute
-from models.support.ticket import Category, Channel, Ticket
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
 from models.translations import _, text
 
 # Flows of one moment may appear one after the other, so each search begins a little earlier.

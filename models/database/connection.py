@@ -60,6 +60,7 @@ MODULES = [
     "models.billing.refund",
     "models.billing.tax_rule",
     "models.identity.session",
+    "models.support.message",
     "models.support.ticket",
     "models.support.ticket_position",
     "models.identity.user",

@@ -19,6 +19,7 @@ from models.errors import BadInput
 from models.identity.email_address import normalized_email
 from models.identity.user import User
 from models.support.ticket import Ticket
+from models.support.ticket_number import has_number
 from models.text import match_word, search_words
 from models.translations import _
 
@@ -60,5 +61,5 @@ def _has_number(search: str) -> Q:
         accounts = Invoice.filter(number=invoice_number).values("account_id")
         members = Membership.filter(account_id__in=Subquery(accounts)).values("user_id")
         return Q(id__in=Subquery(members))
-    tickets = Ticket.filter(Ticket.with_numbers(search)).values("requester_id")
+    tickets = Ticket.filter(has_number(search)).values("requester_id")
     return Q(id__in=Subquery(tickets))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from models.accounts.account import Account
     from models.accounts.legal_name import LegalNameChange
     from models.identity.user import User
-    from models.support.ticket import Message
+    from models.support.message import Message
     from models.viewer import Viewer
 
 MAX_PER_MESSAGE = 10

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from models.database.sql import fetch_records
-from models.support.ticket import TicketStatus
+from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
 
 _UNREAD = """

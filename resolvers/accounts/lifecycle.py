@@ -2,7 +2,8 @@
 
 from accounts import lifecycle
 from models.accounts.account import Account
-from models.support.ticket import Ticket, TicketKind
+from models.support.classification import TicketKind
+from models.support.ticket import Ticket
 from resolvers.accounts.inputs import (
     AccountDeactivateInput,
     AccountDeclineReactivationInput,

@@ -21,7 +21,8 @@ from models.clock import local_date
 from models.database.sql import dialect, execute
 from models.database.workload import Workload, workload
 from models.errors import BadInput
-from models.support.ticket import Category, Channel, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.ticket_status import TicketStatus
 from models.translations import _
 from resolvers.context import Context, Info
 from resolvers.descriptions import describe_enum

@@ -1,7 +1,8 @@
 """Enums of support."""
 
+from models.support.classification import Category, Channel, TicketKind
 from models.support.file import FileStatus
-from models.support.ticket import Category, Channel, TicketKind, TicketStatus
+from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
 
 describe_enum(

@@ -10,7 +10,8 @@ import strawberry
 from auth.caller import session_role, valid_session_roles
 from models.errors import NotFound
 from models.event import INBOX, account_stream, ticket_stream
-from models.support.ticket import Ticket, TicketStatus, visible_status
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus, visible_status
 from realtime.presence import Typing
 from realtime.stream import EventStream
 from resolvers.context import Context, Info

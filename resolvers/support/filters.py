@@ -4,7 +4,8 @@ from enum import Enum
 
 import strawberry
 
-from models.support.ticket import Category, Channel, TicketKind, TicketStatus
+from models.support.classification import Category, Channel, TicketKind
+from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
 from resolvers.filters import DateTimeFilter, Filter, OrderDirection, StringFilter
 

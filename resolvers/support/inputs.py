@@ -2,7 +2,8 @@
 
 import strawberry
 
-from models.support.ticket import Category, Channel, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.ticket_status import TicketStatus
 from resolvers.arguments import IDEMPOTENCY_KEY
 from resolvers.scalars import BigInt
 

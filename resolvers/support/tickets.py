@@ -20,7 +20,10 @@ from models.event import (
 )
 from models.identity.user import User
 from models.support.file import File
-from models.support.ticket import Message, Ticket, TicketStatus, visible_status
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_number import has_number
+from models.support.ticket_status import TicketStatus, visible_status
 from models.support.unread import unread_counts, unread_ticket_count
 from realtime.presence import Typing
 from resolvers.context import Context, Info
@@ -60,6 +63,7 @@ from resolvers.support.inputs import (
     TicketReplyInput,
     TicketTypingInput,
 )
+from support import assignment
 from support import messages as support_messages
 from support import tickets as support_tickets
 
@@ -91,7 +95,7 @@ def tickets(
     rows = filter_in(rows, "status", status and _stored_statuses(status, viewer.is_agent))
     rows = filter_in(rows, "channel", accepted_values(conditions.channel))
     if (numbers := accepted_values(conditions.number)) is not None:
-        rows = rows.filter(Ticket.with_numbers(*check_value_count(numbers)))
+        rows = rows.filter(has_number(*check_value_count(numbers)))
     if conditions.assigned is not None:
         rows = rows.filter(assignee_id=viewer.user_id if conditions.assigned else None)
     rows = filter_range(rows, "updated_at", conditions.updated_at)
@@ -110,7 +114,7 @@ def ticket(
     ],
 ) -> OptionalRow:
     """The ticket of this number, None when there is none that the viewer may see."""
-    return OptionalRow(Ticket.visible_to(info.context.viewer).filter(Ticket.with_numbers(number)))
+    return OptionalRow(Ticket.visible_to(info.context.viewer).filter(has_number(number)))
 
 
 def _stored_statuses(status: list[TicketStatus], is_agent: bool) -> list[TicketStatus]:
@@ -177,13 +181,13 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
 async def claim(info: Info, input: TicketClaimInput) -> Ticket:
     """Assign a ticket to the viewer."""
     ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await ticket.claim(info.context.action(), info.context.user)
+    return await assignment.claim(info.context.action(), ticket, info.context.user)
 
 
 async def release(info: Info, input: TicketReleaseInput) -> Ticket:
     """Return a ticket to the inbox."""
     ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await ticket.release(info.context.action(), info.context.user)
+    return await assignment.release(info.context.action(), ticket, info.context.user)
 
 
 async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:

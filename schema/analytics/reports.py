@@ -5,7 +5,8 @@ from datetime import date
 import strawberry
 
 from models.billing.offer import Interval, Segment
-from models.support.ticket import Category, Channel, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.ticket_status import TicketStatus
 from resolvers.analytics import reports as report_resolvers
 from schema.billing.money import Money
 from schema.billing.offers import Offer

@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from models.event import EventKind
-from models.support.ticket import TicketStatus
+from models.support.ticket_status import TicketStatus
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.scalars import BigInt

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import strawberry
 
+import models.support.message
 import models.support.ticket
-from models.support.ticket import Category, Channel, TicketKind, TicketStatus
+from models.support.classification import Category, Channel, TicketKind
+from models.support.ticket_status import TicketStatus
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import tickets as ticket_resolvers
@@ -19,7 +21,7 @@ from schema.user_errors import UserError, errors
 
 
 @strawberry.type(description="A message in a ticket.")
-@backed_by(models.support.ticket.Message)
+@backed_by(models.support.message.Message)
 class Message(Node):
     sequence: BigInt = field(
         "The position of the message in the ticket's stream, which it shares with other events."

@@ -34,7 +34,9 @@ from models.support.incoming_email import (
     IncomingEmailReason,
     IncomingEmailStatus,
 )
-from models.support.ticket import SUBJECT_LENGTH, Category, Channel, Message, Ticket
+from models.support.classification import Category, Channel
+from models.support.message import Message
+from models.support.ticket import SUBJECT_LENGTH, Ticket
 from models.text import BODY_LENGTH, clean_line, is_blank
 from storage.file_service import FileService
 from storage.store import StoreFull, StoreUnavailable

@@ -32,7 +32,10 @@ from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
-from models.support.ticket import Message, Ticket, TicketKind, TicketStatus
+from models.support.classification import TicketKind
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.translations import text as translate
 from realtime.delivered_positions import DeliveredPositions
 from realtime.hub import Hub

@@ -29,7 +29,10 @@ from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
-from models.support.ticket import Category, Channel, Ticket, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
+from support.assignment import claim
 from tests.auth.conftest import code_of
 from tests.outbox import templates_to, token_to
 from tests.people import create_staff, create_user, viewer_of
@@ -231,7 +234,7 @@ async def test_a_ticket_claimed_during_a_dismissal_is_released(
 
     lock_task = asyncio.create_task(lock_ticket())
     await locked.wait()
-    claim_task = asyncio.create_task(ticket.claim(new_action(), lea))
+    claim_task = asyncio.create_task(claim(new_action(), ticket, lea))
     await wait_for_lock_waiters(db)
     dismissal_task = asyncio.create_task(operator.dismiss(lea))
     await wait_for_lock_waiters(db, 2, dismissal_task.done)
@@ -251,7 +254,7 @@ async def test_a_dismissed_agent_cannot_claim_a_ticket(
     lea, ticket = await operator.hire(), await create_ticket(new_action(), owner)
     await operator.dismiss(lea)
     with pytest.raises(Forbidden):
-        await ticket.claim(new_action(), lea)
+        await claim(new_action(), ticket, lea)
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
 
 
@@ -267,7 +270,7 @@ async def test_an_agent_who_becomes_an_analyst_loses_their_tickets(
     assert await staff.unassign_tickets(new_action()) == 1
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
     with pytest.raises(Forbidden):
-        await ticket.claim(new_action(), lea)
+        await claim(new_action(), ticket, lea)
 
 
 async def test_a_dismissal_removes_access_immediately(
@@ -340,7 +343,7 @@ async def test_tickets_are_opened_and_claimed_while_others_are_unassigned(
 
 
 async def create_claimed_ticket(action: Action, owner: User, agent: User) -> Ticket:
-    return await (await create_ticket(action, owner)).claim(action, agent)
+    return await claim(action, await create_ticket(action, owner), agent)
 
 
 async def create_ticket(action: Action, owner: User) -> Ticket:

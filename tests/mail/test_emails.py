@@ -26,7 +26,9 @@ from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
-from models.support.ticket import Message, Ticket, TicketStatus
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from tests.mail.conftest import SITE, html_of, text_of
 
 BANK_URL = "https://bank.example/confirm?payment=7&lang=fr"

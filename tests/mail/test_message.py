@@ -14,7 +14,8 @@ from models.billing.invoice import Invoice, InvoiceDocument
 from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import Email
-from models.support.ticket import Message, Ticket
+from models.support.message import Message
+from models.support.ticket import Ticket
 from tests.mail.conftest import PDF, SENDER, SITE, body, html_of, parse, text_of
 from tests.mail.smtp_server import SmtpServer
 

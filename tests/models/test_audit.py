@@ -31,9 +31,12 @@ from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import Staff, User
 from models.operations.audit_actions import OperationsAuditAction
 from models.support.audit_actions import SupportAuditAction
-from models.support.ticket import Category, Channel, Ticket, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from operations.audit_proof import AuditProof, ChainPosition, audit_proof, expire
 from resolvers.operations.enums import AUDIT_ACTIONS
+from support.assignment import claim
 from tests.people import create_account, create_staff, create_user
 from tests.waiting import MAX_WAIT, driver_url
 
@@ -84,8 +87,8 @@ async def test_claiming_and_solving_a_ticket_is_audited(action: Action) -> None:
             status=TicketStatus.NEW,
         )
     alices_action = replace(action, actor=alice, origin=Origin(7, None, "2001:db8::1"))
-    await ticket.claim(alices_action, alice)
-    await ticket.claim(alices_action, alice)  # a repeat changes nothing and is not audited
+    await claim(alices_action, ticket, alice)
+    await claim(alices_action, ticket, alice)  # a repeat changes nothing and is not audited
     await ticket.reply(alices_action, alice, "Bonjour", "m1")
     await ticket.transition_to(alices_action, TicketStatus.SOLVED)
     claim_entry, move_entry = await AuditEntry.all().order_by("id")

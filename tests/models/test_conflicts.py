@@ -11,7 +11,8 @@ from models.accounts.account import Account
 from models.action import Action, retry_conflict
 from models.errors import TransactionConflict
 from models.identity.user import Staff, User
-from models.support.ticket import Category, Channel, Ticket
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
 from tests.people import create_account, create_staff, create_user
 from tests.waiting import MAX_WAIT, driver_url, wait_for_lock_waiters
 

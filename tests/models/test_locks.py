@@ -7,7 +7,8 @@ import pytest
 from models.accounts.account import Account, AccountMembers
 from models.action import Action
 from models.identity.user import User
-from models.support.ticket import Category, Channel, Ticket
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
 from tests.people import create_account, create_user
 
 pytestmark = pytest.mark.usefixtures("db")

@@ -9,7 +9,7 @@ from models.accounts.account import Account, Role
 from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.locale import Locale
-from models.support.ticket import TicketStatus, visible_status
+from models.support.ticket_status import TicketStatus, visible_status
 from models.viewer import DEPENDENCIES, RecordingViewer, Viewer
 
 USER = User(id=1, staff=Staff.AGENT, created_at=datetime.now(UTC))

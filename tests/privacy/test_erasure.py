@@ -46,7 +46,10 @@ from models.support.incoming_email import (
     IncomingEmailSource,
     IncomingEmailStatus,
 )
-from models.support.ticket import Message, Ticket, TicketKind, TicketStatus
+from models.support.classification import TicketKind
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
 from privacy import erasure
 from privacy.erasure import ErasureServices, erase_due_accounts

@@ -55,9 +55,11 @@ from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
 from models.support.calendar import Calendar, Closure
+from models.support.classification import Category, Channel
 from models.support.file import File
+from models.support.message import Message
 from models.support.opening_hours import HolidayCalendar
-from models.support.ticket import Category, Channel, Message, Ticket
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence

@@ -14,7 +14,8 @@ from models.action import Action
 from models.billing.invoice import Invoice
 from models.identity.session import Session
 from models.identity.user import Staff, User
-from models.support.ticket import Category, Channel, Ticket
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.ids import decode, encode
 from tests.people import add_member, create_staff, create_user, create_viewer

@@ -14,7 +14,8 @@ from tortoise import connections
 from models.action import Action
 from models.billing.offer import Offer, Price, Segment
 from models.locale import Locale
-from models.support.ticket import Category, Channel, Ticket
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
 from schema.nodes import NODE_TYPES

@@ -18,7 +18,8 @@ from models.billing.offer import Price
 from models.identity.access_links import PasswordReset
 from models.identity.authenticator import WebauthnChallenge
 from models.operations.email import Email
-from models.support.ticket import Message, Ticket
+from models.support.message import Message
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.context import Context, Services
 from tests.schema.audited_fixtures import (

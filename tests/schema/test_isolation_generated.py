@@ -32,7 +32,8 @@ from models.billing.invoice import Invoice
 from models.billing.purchase import Purchase
 from models.event import Event, account_stream
 from models.operations.email import Email
-from models.support.ticket import Category, Channel, Ticket
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
 from resolvers.billing.invoices import NEWEST_FIRST as NEWEST_INVOICE
 from resolvers.billing.purchases import NEWEST_FIRST as NEWEST_PURCHASE
 from resolvers.context import Context, Services

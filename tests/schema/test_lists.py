@@ -12,7 +12,8 @@ from models.accounts.account import Account
 from models.action import Action
 from models.billing.invoice import Invoice
 from models.billing.purchase import Purchase
-from models.support.ticket import Category, Channel, Ticket
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
 

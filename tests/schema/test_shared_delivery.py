@@ -15,7 +15,8 @@ from models.action import Action
 from models.event import last_sequence_of, ticket_stream
 from models.identity.user import Staff
 from models.locale import Locale
-from models.support.ticket import Ticket, TicketStatus
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
 from realtime.endpoint import SocketEndpoint
 from resolvers.context import Services

@@ -12,7 +12,9 @@ from models.billing.invoice import InvoiceLine
 from models.billing.offer import Price
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
-from models.support.ticket import Category, Channel, Ticket
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
+from support.assignment import claim
 from tests.invoices import create_invoice
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ async def open_tickets(action: Action, dataset: "Dataset", tickets: int) -> None
                 channel=Channel.WEB,
                 category=Category.BUG,
             )
-        await ticket.claim(action, agent)
+        await claim(action, ticket, agent)
         await ticket.reply(action, user, f"Bonjour {number}", f"m{number}")
 
 

@@ -31,7 +31,10 @@ from models.database.connection import connect, disconnect
 from models.event import Event
 from models.identity.user import Staff, User
 from models.operations.email import Email
-from models.support.ticket import Channel, Message, Ticket, TicketStatus
+from models.support.classification import Channel
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
 from operations.invoice_numbering import numbering_errors
 from seed import demonstration

@@ -21,8 +21,10 @@ from mail.transport import FolderTransport
 from models.accounts.account import Role
 from models.errors import Refusal
 from models.identity.user import Staff
+from models.support.classification import Channel
 from models.support.file import ATTACHMENT_COLUMNS, File, attach_to_message, lock_files
-from models.support.ticket import Channel, Message, Ticket
+from models.support.message import Message
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from settings import read_settings
 from storage.abandoned_files import RETENTION

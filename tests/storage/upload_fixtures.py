@@ -10,8 +10,10 @@ from accounts import legal_names
 from models.accounts.legal_name import LegalNameChange
 from models.action import Action
 from models.identity.user import User
+from models.support.classification import Category, Channel
 from models.support.file import File
-from models.support.ticket import Category, Channel, Message, Ticket
+from models.support.message import Message
+from models.support.ticket import Ticket
 from storage.abandoned_files import delete_abandoned_files
 from storage.store import FolderStore, random_key
 from tests.accounts.company_fixtures import Company

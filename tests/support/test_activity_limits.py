@@ -16,7 +16,8 @@ from models.accounts.account import Role
 from models.action import Action
 from models.billing.offer import Price
 from models.billing.purchase import Purchase
-from models.support.ticket import Message, Ticket
+from models.support.message import Message
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode

@@ -14,8 +14,11 @@ from models.clock import SystemClock
 from models.errors import Refusal
 from models.event import INBOX, Event, EventKind, last_sequence_of, ticket_stream
 from models.identity.user import Staff
+from models.support.classification import Category, Channel
 from models.support.file import File
-from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
 from storage.store import random_key
 from support import messages

@@ -37,7 +37,8 @@ from models.billing.refund import RefundDestination
 from models.errors import Refusal
 from models.event import Event, EventKind
 from models.identity.user import Staff
-from models.support.ticket import Message, Ticket
+from models.support.message import Message
+from models.support.ticket import Ticket
 from tests.billing.delivery.platform_server import PlatformServer
 from tests.billing.purchase_fixtures import Shop
 from tests.people import create_staff

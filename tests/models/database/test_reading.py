@@ -20,7 +20,10 @@ from models.billing.offer import Interval, Offer, Price, Segment
 from models.content.article import Article, ArticleCategory, ArticleKind, article_search_text
 from models.database import statement
 from models.database.reading import all_columns, read
-from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from tests.people import create_account, create_user
 
 AnyQuerySet = QuerySet[Any]

@@ -9,7 +9,11 @@ from models.errors import Refusal, message_for
 from models.event import Event, EventKind, last_sequence_of, ticket_stream
 from models.identity.user import Staff, User
 from models.locale import Locale
-from models.support.ticket import TRANSITIONS, Category, Channel, Message, Ticket, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TRANSITIONS, TicketStatus
+from support.assignment import claim
 from tests.people import create_account, create_staff, create_user
 from tests.waiting import wait_for_lock_waiters
 
@@ -59,9 +63,9 @@ async def test_of_two_concurrent_claims_one_succeeds(
 ) -> None:
     bob = await create_staff(action, "Bob", Staff.AGENT)
     claims = await asyncio.gather(
-        chat.claim(action, alice), chat.claim(action, bob), return_exceptions=True
+        claim(action, chat, alice), claim(action, chat, bob), return_exceptions=True
     )
-    refusals = [claim for claim in claims if isinstance(claim, Refusal)]
+    refusals = [each for each in claims if isinstance(each, Refusal)]
     assert [refusal.code for refusal in refusals] == ["ALREADY_CLAIMED"]
     ticket = await Ticket.get(pk=chat.pk).select_related("assignee")
     assert ticket.assignee

@@ -24,7 +24,8 @@ from models.identity.session import Session
 from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import Email
-from models.support.ticket import Category, Channel, Ticket
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode

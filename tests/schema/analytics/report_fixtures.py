@@ -18,7 +18,9 @@ from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.purchase import Purchase
 from models.database.append_only import allow_changes
 from models.identity.user import User
-from models.support.ticket import Category, Channel, Ticket, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
 from realtime.hub import Hub
 from resolvers.context import Context, Info, Services

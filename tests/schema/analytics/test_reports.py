@@ -19,7 +19,9 @@ from models.billing.offer import Interval, Segment
 from models.errors import BadInput
 from models.identity.session import Session
 from models.identity.user import Staff, User
-from models.support.ticket import Category, Channel, Ticket, TicketStatus
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
 from resolvers.analytics.reports import (
     RevenueDimension,

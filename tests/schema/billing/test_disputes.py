@@ -17,7 +17,9 @@ from models.billing.offer import Price
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
-from models.support.ticket import Message, Ticket, TicketStatus
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from resolvers.context import Services
 from resolvers.ids import encode
 from tests.schema.audited_fixtures import Scenario, agent_viewer

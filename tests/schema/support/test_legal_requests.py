@@ -14,19 +14,15 @@ from models.audit import AuditEntry
 from models.identity.user import Staff
 from models.locale import Locale
 from models.operations.email import Email
-from models.support.ticket import (
-    LEGAL_DEADLINES,
-    Category,
-    Channel,
-    Message,
-    Ticket,
-    TicketKind,
-    TicketStatus,
-    legal_deadline,
-)
+from models.support.classification import Category, Channel, TicketKind
+from models.support.legal_deadlines import LEGAL_DEADLINES, legal_deadline
+from models.support.message import Message
+from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
 from realtime.delivered_positions import DeliveredPositions
 from resolvers.ids import encode
+from support.assignment import claim
 from support.deadline_reminders import send_deadline_reminders
 from support.reply_emails import send_due_replies
 from tests.people import add_member, create_staff, create_staff_viewer, create_user, create_viewer
@@ -374,7 +370,7 @@ async def test_operators_are_reminded_a_day_before_the_deadline_of_a_possible_br
 ) -> None:
     await create_operator(action, "Omar")
     ticket = await open_request(action, dataset.paul.owner, TicketKind.GENERAL, Category.SECURITY)
-    await ticket.claim(action, dataset.alice.user)  # type: ignore[arg-type]
+    await claim(action, ticket, dataset.alice.user)  # type: ignore[arg-type]
     (reminder,) = await run_reminders(action, 80)
     assert reminder[:2] == (48, "omar@camcha.example")
 

@@ -20,7 +20,9 @@ from models.clock import SystemClock
 from models.identity.user import Staff, User
 from models.operations.email import Email
 from models.support.incoming_email import IncomingEmail, IncomingEmailSource
-from models.support.ticket import Category, Channel, Message, Ticket
+from models.support.classification import Category, Channel
+from models.support.message import Message
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from realtime.delivered_positions import DeliveredPositions
 from storage.file_service import FileService

@@ -1,0 +1,34 @@
+"""How a ticket is classified: its channel, its category and its kind."""
+
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """How a ticket reached the vendor."""
+
+    CHAT = "CHAT"
+    EMAIL = "EMAIL"
+    PHONE = "PHONE"
+    WEB = "WEB"
+
+
+class Category(StrEnum):
+    """What a ticket is about: the subjects that technical support covers."""
+
+    USAGE = "USAGE"
+    BUG = "BUG"
+    CONFIGURATION = "CONFIGURATION"
+    PERFORMANCE = "PERFORMANCE"
+    OFFERS = "OFFERS"
+    BILLING = "BILLING"
+    ACCOUNT = "ACCOUNT"
+    SECURITY = "SECURITY"
+
+
+class TicketKind(StrEnum):
+    """What a ticket requests, if that takes more than an answer."""
+
+    GENERAL = "GENERAL"
+    ACCOUNT_DEACTIVATION = "ACCOUNT_DEACTIVATION"
+    ACCOUNT_REACTIVATION = "ACCOUNT_REACTIVATION"
+    ACCOUNT_DELETION = "ACCOUNT_DELETION"
