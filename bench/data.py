@@ -369,16 +369,15 @@ def _payment(invoice: dict[str, Any]) -> dict[str, Any]:
 def _tickets(sizes: Sizes) -> Iterator[dict[str, Any]]:
     for n in _keys(sizes.tickets):
         at, account = START + timedelta(minutes=10 * n), 1 + (n - 1) % sizes.accounts
-        is_assigned = n % 3 != 0
         yield {
             "id": n,
             "account_id": account,
             "requester_id": account,
-            "assignee_id": sizes.agent + n % AGENTS if is_assigned else None,
+            "assignee_id": sizes.agent + n % AGENTS,
             "subject": f"Question n° {n} sur ma facture",
             "channel": CHANNELS[n % 4],
             "category": "BILLING",
-            "status": STATUSES[n % 3] if is_assigned else "NEW",
+            "status": STATUSES[n % 3],
             "created_at": at,
             "opened_on": local_date(at),
             "updated_at": at + timedelta(minutes=4),

@@ -43,6 +43,7 @@ TABLES = (
     "dispute",
     "calendar",
     "closure",
+    "team",
     "ticket",
     "message",
     "file",

@@ -28,9 +28,12 @@ describe_enum(
     {
         "TICKET_OPENED": "A ticket was opened.",
         "MESSAGE_POSTED": "A message was posted; see `message`.",
-        "TICKET_ASSIGNED": "A ticket was claimed or released; see `ticket { assignee }`.",
+        "TICKET_ASSIGNED": "A ticket was claimed, released or transferred; see "
+        "`ticket { assignee team }`.",
         "STATUS_CHANGED": "The status of a ticket changed; see `status`.",
         "REPLY_AWAITED": "A customer is waiting for a reply.",
+        "TICKET_UPDATED": "The priority or the tags of a ticket changed. Agents only.",
+        "TEAM_CHANGED": "A team was created, changed or archived; see `teams`. Agents only.",
         "PURCHASE_CHANGED": "The status of a purchase changed.",
         "PAYMENT_CHANGED": "The status of a payment changed.",
         "PAYMENT_METHOD_CHANGED": "A payment method was saved, changed or removed, or expires "

@@ -6,8 +6,8 @@ provides the next number, and the message and its event are stored under it. Pos
 one statement, which is its own transaction and takes a fifth of the time. It also moves the
 author's read position, and tells the account's stream about a message of staff. The statement only
 applies if the steps would do exactly the same; in all other cases (the customer starts waiting, a
-first response, reopening, a follow-up, files, a repeat) it matches no row, and the steps run under
-the lock of the ticket.
+first response, a ticket that nobody has, reopening, a follow-up, files, a repeat) it matches no
+row, and the steps run under the lock of the ticket.
 
 Of two concurrent messages the second waits for the ticket's row and then sees what the first one
 changed, except the first one's message: if it has the same key, the unique constraint (origin,
@@ -151,7 +151,7 @@ _POST_TEMPLATE = """
 WITH unchanged AS (
     UPDATE ticket SET updated_at = $5{also}
     WHERE id = $1 AND account_id = COALESCE($7, account_id) AND status IN ({statuses})
-      AND {settled} IS NOT NULL
+      AND {settled} IS NOT NULL {condition}
       AND NOT EXISTS (SELECT FROM message WHERE origin_id = $1 AND author_id = $2
       AND client_message_id = $4)
     RETURNING id, account_id
@@ -189,12 +189,17 @@ _ACCOUNT_EVENT = """, account_numbered AS (
 
 
 def _post_statement(
-    set_column: str, extra_assignment: str, *excluded: TicketStatus, account_event: str = ""
+    set_column: str,
+    extra_assignment: str,
+    *excluded: TicketStatus,
+    condition: str = "",
+    account_event: str = "",
 ) -> str:
     statuses = ", ".join(f"'{status}'" for status in TicketStatus if status not in excluded)
     return _POST_TEMPLATE.format(
         settled=set_column,
         also=extra_assignment,
+        condition=condition,
         statuses=statuses,
         kind=EventKind.MESSAGE_POSTED,
         account_event=account_event.format(kind=EventKind.MESSAGE_POSTED),
@@ -205,7 +210,9 @@ _STAFF_POST = _post_statement(
     "first_response_at",
     ", reply_awaited_since = NULL,"
     " reply_email_pending_since = COALESCE(reply_email_pending_since, $5)",
+    TicketStatus.NEW,
     TicketStatus.CLOSED,
+    condition="AND assignee_id IS NOT NULL",
     account_event=_ACCOUNT_EVENT,
 )
 _CUSTOMER_POST = _post_statement(

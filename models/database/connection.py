@@ -61,6 +61,8 @@ MODULES = [
     "models.billing.tax_rule",
     "models.identity.session",
     "models.support.message",
+    "models.support.tag",
+    "models.support.team",
     "models.support.ticket",
     "models.support.ticket_position",
     "models.identity.user",

@@ -19,6 +19,19 @@ class SupportAuditAction(AuditAction):
     )
     TICKET_CLAIM = "ticket.claim", "An agent claimed a ticket."
     TICKET_RELEASE = "ticket.release", "An agent returned a ticket to the inbox."
+    TICKET_TAKE_OVER = (
+        "ticket.take_over",
+        "A supervisor took a ticket over (`before` is the former assignee).",
+    )
+    TICKET_TRANSFER = (
+        "ticket.transfer",
+        "A ticket was assigned to another person or team (`before`, `agent`, `team`).",
+    )
+    TICKET_CLASSIFY = "ticket.classify", "The priority or the tags of a ticket were changed."
+    TEAM_CREATE = "team.create", "A team of agents was created."
+    TEAM_UPDATE = "team.update", "The name, the categories or the members of a team were changed."
+    TEAM_ARCHIVE = "team.archive", "A team was archived."
+    AGENT_UPDATE = "agent.update", "The skills or the chat capacity of an agent were changed."
     TICKET_MOVE = (
         "ticket.move",
         "The status of a ticket was changed. `messageId` is the message with the reason, if one "

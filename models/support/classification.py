@@ -1,4 +1,4 @@
-"""How a ticket is classified: its channel, its category and its kind."""
+"""How a ticket is classified: its channel, category, priority and kind."""
 
 from enum import StrEnum
 
@@ -23,6 +23,15 @@ class Category(StrEnum):
     BILLING = "BILLING"
     ACCOUNT = "ACCOUNT"
     SECURITY = "SECURITY"
+
+
+class Priority(StrEnum):
+    """How urgent a ticket is. Customers don't see it."""
+
+    LOW = "LOW"
+    NORMAL = "NORMAL"
+    HIGH = "HIGH"
+    URGENT = "URGENT"
 
 
 class TicketKind(StrEnum):

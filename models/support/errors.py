@@ -9,6 +9,11 @@ class SupportErrorCode(ErrorCode):
 
     ALREADY_CLAIMED = "ALREADY_CLAIMED", _("%(agent)s has already taken this ticket.")
     NOT_ASSIGNED = "NOT_ASSIGNED", _("You can only release a ticket that is assigned to you.")
+    NAME_TAKEN = "NAME_TAKEN", _("There is already one with this name.")
+    CATEGORY_TAKEN = (
+        "CATEGORY_TAKEN",
+        _("Tickets of one of these categories already go to the team %(team)s."),
+    )
     CLOSING_RESERVED = (
         "CLOSING_RESERVED",
         _("Only the person who made this request, or an owner of the company, can close it."),

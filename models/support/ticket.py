@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
+from tortoise.expressions import Q, Subquery
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -14,13 +15,15 @@ from models.database.writing import find_one, insert
 from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, EventKind, account_stream, last_sequence_of, ticket_stream
 from models.identity.user import Staff, User
+from models.support.agents import lock_agent
 from models.support.audit_actions import SupportAuditAction
-from models.support.classification import Category, Channel, TicketKind
+from models.support.classification import Category, Channel, Priority, TicketKind
 from models.support.file import attach_to_message, lock_files
 from models.support.legal_deadlines import legal_deadline, next_deadline_reminder
 from models.support.message import Message
+from models.support.team import Team
 from models.support.ticket_number import ticket_number
-from models.support.ticket_position import TicketPosition, mark_emailed, mark_read
+from models.support.ticket_position import TicketPosition, mark_assigned, mark_emailed, mark_read
 from models.support.ticket_status import (
     FINISHED_STATUSES,
     STATUSES_REOPENED_BY_CUSTOMERS,
@@ -64,6 +67,16 @@ class Ticket(Model):
         TicketKind, max_length=24, default=TicketKind.GENERAL, db_default=TicketKind.GENERAL
     )
     status = fields.CharEnumField(TicketStatus, max_length=8, default=TicketStatus.NEW)
+    priority = fields.CharEnumField(
+        Priority,
+        max_length=8,
+        default=Priority.NORMAL,
+        db_default=Priority.NORMAL,
+        description="priority",
+    )
+    team: fields.ForeignKeyNullableRelation[Team] = fields.ForeignKeyField(
+        "models.Team", null=True, related_name=False, on_delete=fields.SET_NULL
+    )
     created_at: datetime = fields.DatetimeField()
     opened_on: date = fields.DateField(db_index=True)
     updated_at: datetime = fields.DatetimeField(db_index=True)
@@ -81,6 +94,7 @@ class Ticket(Model):
     requester_id: int
     assignee_id: int | None
     follows_id: int | None
+    team_id: int | None
     messages: fields.ReverseRelation[Message]
 
     class Meta:
@@ -89,6 +103,7 @@ class Ticket(Model):
             ("account_id", "updated_at"),
             ("status", "updated_at"),
             ("assignee_id", "updated_at"),
+            ("team_id", "updated_at"),
         )
 
     @classmethod
@@ -102,6 +117,19 @@ class Ticket(Model):
             return cls.filter(deadline_at__isnull=False)
         return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
+    @classmethod
+    def followed_by(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
+        """The tickets whose events are delivered to the viewer: those that they see, without those
+        that were transferred away from an agent. Supervisors watch all of them.
+        """
+        tickets = cls.visible_to(viewer)
+        if not viewer.is_agent or viewer.staff is Staff.SUPERVISOR:
+            return tickets
+        lost_tickets = TicketPosition.filter(
+            user_id=viewer.user_id, transferred_at__not_isnull=True
+        )
+        return tickets.filter(~Q(id__in=Subquery(lost_tickets.values("ticket_id"))))
+
     @property
     def number(self) -> str:
         """The number shown to people, such as CAM-2026-000123."""
@@ -111,8 +139,8 @@ class Ticket(Model):
     async def open(
         cls, tx: Transaction, account: Account, requester: User, **values: Any
     ) -> "Ticket":
-        """Open a ticket for an account, in the caller's transaction. A follow-up of a legal
-        request keeps its deadline.
+        """Open a ticket for an account, in the caller's transaction. It goes to the team of its
+        category. A follow-up of a legal request keeps its deadline.
         """
         follows, category = values.get("follows"), values["category"]
         deadline_at = (follows.deadline_at if follows else None) or legal_deadline(
@@ -120,6 +148,7 @@ class Ticket(Model):
         )
         ticket = await cls.create(
             using_db=tx.db,
+            team=await Team.for_category(category, tx.db),
             account=account,
             requester=requester,
             deadline_at=deadline_at,
@@ -144,11 +173,15 @@ class Ticket(Model):
         one's message.
 
         A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and
-        lands there. Raises BLANK, TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL, and
-        IDEMPOTENCY_MISMATCH for a repeated id with another text or other files.
+        lands there. An agent who answers a ticket without an assignee gets it, and a new one
+        becomes open. Raises BLANK, TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL, Forbidden for
+        someone who no longer answers customers, and IDEMPOTENCY_MISMATCH for a repeated id with
+        another text or other files.
         """
         text = optional_message_text(body) if file_ids else message_text(body)
         async with action.transaction() as tx:
+            if author.staff:
+                await lock_agent(tx, author.pk)
             ticket = await tx.lock(Ticket, self.pk)
             if sent_message := await Message.find_sent(
                 self.pk, author, text, client_message_id, file_ids, tx.db
@@ -162,7 +195,16 @@ class Ticket(Model):
                 ticket = follow_up or await ticket._open_follow_up(tx, author)
             message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
             await attach_to_message(tx, ticket.account_id, message, author, file_ids)
+            if author.staff and ticket.status is not TicketStatus.CLOSED:
+                await ticket._take_up(tx, author)
         return message
+
+    async def _take_up(self, tx: Transaction, agent: User) -> None:
+        """An agent has answered the ticket: it is theirs unless somebody has it."""
+        if self.assignee_id is None:
+            await self.assign(tx, agent.pk, self.team_id)
+        if self.status is TicketStatus.NEW:
+            await self.set_status(tx, TicketStatus.OPEN)
 
     async def _lock_open_follow_up(self, tx: Transaction) -> "Ticket | None":
         """The open follow-up, locked. One that is closed while this waits for the lock is none."""
@@ -295,11 +337,19 @@ class Ticket(Model):
         if TicketStatus.SOLVED in TRANSITIONS[ticket.status]:
             await ticket.set_status(tx, TicketStatus.SOLVED)
 
+    async def assign(self, tx: Transaction, agent_id: int | None, team_id: int | None) -> None:
+        """Assign the ticket, which the caller has locked, to a person, a team, both or nobody. The
+        caller has locked the person.
+        """
+        self.assignee_id, self.team_id, self.updated_at = agent_id, team_id, tx.action.at
+        await self.save(using_db=tx.db, update_fields=["assignee_id", "team_id", "updated_at"])
+        if agent_id:
+            await mark_assigned(self.pk, agent_id, tx.db)
+        await self.append_event(tx, EventKind.TICKET_ASSIGNED)
+
     async def unassign(self, tx: Transaction) -> None:
         """Remove the assignee of the ticket, which the caller has locked."""
-        self.assignee_id, self.updated_at = None, tx.action.at
-        await self.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
-        await self.append_event(tx, EventKind.TICKET_ASSIGNED)
+        await self.assign(tx, None, self.team_id)
 
     @property
     def is_finished(self) -> bool:

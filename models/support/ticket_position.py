@@ -5,6 +5,7 @@ after `read_sequence` are unread: those of staff for customers, those of custome
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tortoise import fields
@@ -23,7 +24,8 @@ _BATCH_SIZE = 200
 class TicketPosition(Model):
     """One person's positions in one ticket. `read_sequence` is moved by `ticketMarkRead` and by
     their own messages, `delivered_sequence` by their subscriptions, `emailed_sequence` by the
-    emails that contain messages of the ticket.
+    emails that contain messages of the ticket. `transferred_at` is when an agent lost the ticket
+    to somebody else: they get no more of its events, until they are assigned it again.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -36,6 +38,7 @@ class TicketPosition(Model):
     read_sequence: int = fields.BigIntField(default=0, db_default=0)
     delivered_sequence: int = fields.BigIntField(default=0, db_default=0)
     emailed_sequence: int = fields.BigIntField(default=0, db_default=0)
+    transferred_at: datetime | None = fields.DatetimeField(null=True)
 
     ticket_id: int
     user_id: int
@@ -68,6 +71,26 @@ async def mark_delivered(positions: Sequence[tuple[int, int, int]]) -> None:
     for start in range(0, len(ordered_positions), _BATCH_SIZE):
         batch = ordered_positions[start : start + _BATCH_SIZE]
         await _advance("delivered_sequence", batch)
+
+
+async def mark_transferred(
+    ticket_id: int, user_id: int, at: datetime, db: BaseDBAsyncClient
+) -> None:
+    """Record that an agent lost a ticket to somebody else."""
+    await execute(
+        "INSERT INTO ticket_position (ticket_id, user_id, transferred_at) VALUES (?, ?, ?) "
+        "ON CONFLICT (ticket_id, user_id) DO UPDATE SET transferred_at = excluded.transferred_at",
+        ticket_id,
+        user_id,
+        at,
+        db=db,
+    )
+
+
+async def mark_assigned(ticket_id: int, user_id: int, db: BaseDBAsyncClient) -> None:
+    """Record that an agent has a ticket, which they may have lost before."""
+    position = TicketPosition.filter(ticket_id=ticket_id, user_id=user_id)
+    await position.exclude(transferred_at=None).using_db(db).update(transferred_at=None)
 
 
 async def _advance(

@@ -1,6 +1,6 @@
 """Enums of support."""
 
-from models.support.classification import Category, Channel, TicketKind
+from models.support.classification import Category, Channel, Priority, TicketKind
 from models.support.file import FileStatus
 from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
@@ -55,6 +55,18 @@ describe_enum(
         "BILLING": "Invoices and payments.",
         "ACCOUNT": "The company's account and its members.",
         "SECURITY": "Security and privacy, including suspected breaches.",
+    },
+)
+
+
+describe_enum(
+    Priority,
+    "How urgent a ticket is.",
+    {
+        "LOW": "It can wait for the others.",
+        "NORMAL": "The priority of a new ticket.",
+        "HIGH": "It comes before normal ones.",
+        "URGENT": "It can't wait.",
     },
 )
 

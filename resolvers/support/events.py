@@ -91,7 +91,7 @@ async def _session_only(context: Context) -> None:
 
 
 async def _require_ticket(context: Context, ticket_id: int) -> None:
-    if not await Ticket.visible_to(context.viewer).filter(pk=ticket_id).exists():
+    if not await Ticket.followed_by(context.viewer).filter(pk=ticket_id).exists():
         raise NotFound
 
 

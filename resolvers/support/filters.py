@@ -4,10 +4,10 @@ from enum import Enum
 
 import strawberry
 
-from models.support.classification import Category, Channel, TicketKind
+from models.support.classification import Category, Channel, Priority, TicketKind
 from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
-from resolvers.filters import DateTimeFilter, Filter, OrderDirection, StringFilter
+from resolvers.filters import DateTimeFilter, Filter, IdFilter, OrderDirection, StringFilter
 
 
 class TicketOrderField(Enum):
@@ -44,6 +44,21 @@ class TicketFilter:
     )
     updated_at: DateTimeFilter | None = strawberry.field(
         default=None, description="When the ticket last changed."
+    )
+    category: Filter[Category] | None = strawberry.field(
+        default=None, description="The category of the ticket."
+    )
+    priority: Filter[Priority] | None = strawberry.field(
+        default=None, description="For agents: the priority."
+    )
+    tag: StringFilter | None = strawberry.field(
+        default=None, description="For agents: one of the ticket's tags."
+    )
+    team_id: IdFilter | None = strawberry.field(
+        default=None, description="For agents: the team that has the ticket."
+    )
+    assignee_id: IdFilter | None = strawberry.field(
+        default=None, description="For agents: the person who has the ticket."
     )
     assigned: bool | None = strawberry.field(
         default=None,

@@ -25,20 +25,6 @@ class TicketOpenInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The ticket to claim.")
-class TicketClaimInput:
-    ticket_id: strawberry.ID = strawberry.field(
-        description="The ID of a ticket without an assignee."
-    )
-
-
-@strawberry.input(description="The ticket to return to the inbox.")
-class TicketReleaseInput:
-    ticket_id: strawberry.ID = strawberry.field(
-        description="The ID of a ticket that is assigned to the viewer."
-    )
-
-
 @strawberry.input(description="A message to post in a ticket.")
 class TicketReplyInput:
     ticket_id: strawberry.ID = strawberry.field(

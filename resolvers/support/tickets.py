@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
+from tortoise.expressions import Subquery
+from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from engine import Deferred
@@ -21,13 +23,17 @@ from models.event import (
 from models.identity.user import User
 from models.support.file import File
 from models.support.message import Message
+from models.support.tag import TicketTag
+from models.support.team import Team
 from models.support.ticket import Ticket
 from models.support.ticket_number import has_number
 from models.support.ticket_status import TicketStatus, visible_status
 from models.support.unread import unread_counts, unread_ticket_count
+from models.viewer import Viewer
 from realtime.presence import Typing
 from resolvers.context import Context, Info
 from resolvers.filters import (
+    IdFilter,
     accepted_values,
     check_value_count,
     filter_in,
@@ -54,16 +60,13 @@ from resolvers.support.filters import (
     TicketOrder,
 )
 from resolvers.support.inputs import (
-    TicketClaimInput,
     TicketCloseInput,
     TicketMarkReadInput,
     TicketMoveInput,
     TicketOpenInput,
-    TicketReleaseInput,
     TicketReplyInput,
     TicketTypingInput,
 )
-from support import assignment
 from support import messages as support_messages
 from support import tickets as support_tickets
 
@@ -93,11 +96,11 @@ def tickets(
     rows, conditions = Ticket.visible_to(viewer), filter or TicketFilter()
     status = accepted_values(conditions.status)
     rows = filter_in(rows, "status", status and _stored_statuses(status, viewer.is_agent))
-    rows = filter_in(rows, "channel", accepted_values(conditions.channel))
+    for column in ("channel", "category"):
+        rows = filter_in(rows, column, accepted_values(getattr(conditions, column)))
     if (numbers := accepted_values(conditions.number)) is not None:
         rows = rows.filter(has_number(*check_value_count(numbers)))
-    if conditions.assigned is not None:
-        rows = rows.filter(assignee_id=viewer.user_id if conditions.assigned else None)
+    rows = _filter_for_agents(rows, conditions, viewer)
     rows = filter_range(rows, "updated_at", conditions.updated_at)
     return page(
         rows,
@@ -105,6 +108,36 @@ def tickets(
         PageRequest(first, after, last, before),
         viewer,
     )
+
+
+def _filter_for_agents(
+    rows: QuerySet[Ticket], conditions: TicketFilter, viewer: Viewer
+) -> QuerySet[Ticket]:
+    """Apply the conditions on what only agents see. For customers, each of them matches nothing."""
+    internal_conditions = (
+        conditions.priority,
+        conditions.tag,
+        conditions.team_id,
+        conditions.assignee_id,
+        conditions.assigned,
+    )
+    if not viewer.is_agent:
+        is_filtered = any(condition is not None for condition in internal_conditions)
+        return rows.filter(id=None) if is_filtered else rows
+    rows = filter_in(rows, "priority", accepted_values(conditions.priority))
+    rows = filter_in(rows, "team_id", _accepted_keys(Team, conditions.team_id))
+    rows = filter_in(rows, "assignee_id", _accepted_keys(User, conditions.assignee_id))
+    if (tags := accepted_values(conditions.tag)) is not None:
+        tagged = TicketTag.filter(tag__in=[tag.casefold() for tag in check_value_count(tags)])
+        rows = rows.filter(id__in=Subquery(tagged.values("ticket_id")))
+    if conditions.assigned is not None:
+        rows = rows.filter(assignee_id=viewer.user_id if conditions.assigned else None)
+    return rows
+
+
+def _accepted_keys(model: type[Model], condition: IdFilter | None) -> list[int] | None:
+    ids = accepted_values(condition)
+    return None if ids is None else [key_of(model, key) or 0 for key in check_value_count(ids)]
 
 
 def ticket(
@@ -176,18 +209,6 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
         body=input.body,
         key=input.idempotency_key,
     )
-
-
-async def claim(info: Info, input: TicketClaimInput) -> Ticket:
-    """Assign a ticket to the viewer."""
-    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await assignment.claim(info.context.action(), ticket, info.context.user)
-
-
-async def release(info: Info, input: TicketReleaseInput) -> Ticket:
-    """Return a ticket to the inbox."""
-    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await assignment.release(info.context.action(), ticket, info.context.user)
 
 
 async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:

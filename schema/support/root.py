@@ -12,17 +12,19 @@ from resolvers.support import files as file_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection
+from schema.support.assignment import AssignmentMutation
 from schema.support.calendars import CalendarMutation, CalendarQuery
 from schema.support.contact import Contact
 from schema.support.events import AccountEvent, InboxEvent, TicketEvent, Typing
 from schema.support.files import FileAnnouncePayload
+from schema.support.teams import TeamMutation, TeamQuery
 from schema.support.tickets import Ticket, TicketPayload, TicketReplyPayload, TicketTypingPayload
 
 _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who did it, and when.")
 
 
 @strawberry.type
-class SupportQuery(CalendarQuery):
+class SupportQuery(CalendarQuery, TeamQuery):
     contact: Contact = query(
         contact_resolvers.contact, allow=anyone, description="How to contact support."
     )
@@ -48,28 +50,13 @@ class SupportQuery(CalendarQuery):
 
 
 @strawberry.type
-class SupportMutation(CalendarMutation):
+class SupportMutation(AssignmentMutation, CalendarMutation, TeamMutation):
     ticket_open: TicketPayload | None = mutation(
         ticket_resolvers.open_,
         "ticket",
         allow=customer,
         audit=_OWN_RECORD,
         description="Opens a ticket, or starts a chat.",
-    )
-    ticket_claim: TicketPayload | None = mutation(
-        ticket_resolvers.claim,
-        "ticket",
-        allow=agent,
-        audit=SupportAuditAction.TICKET_CLAIM,
-        description="Assigns a ticket to the viewer.",
-    )
-    ticket_release: TicketPayload | None = mutation(
-        ticket_resolvers.release,
-        "ticket",
-        allow=agent,
-        audit=SupportAuditAction.TICKET_RELEASE,
-        description="Returns a ticket that is assigned to the viewer to the inbox, where any agent "
-        "can claim it.",
     )
     ticket_reply: TicketReplyPayload | None = mutation(
         ticket_resolvers.reply,

@@ -7,16 +7,18 @@ import strawberry
 
 import models.support.message
 import models.support.ticket
-from models.support.classification import Category, Channel, TicketKind
+from models.support.classification import Category, Channel, Priority, TicketKind
 from models.support.ticket_status import TicketStatus
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.scalars import BigInt
+from resolvers.support import assignment as assignment_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
 from schema.fields import connection, edge, field, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
 from schema.support.files import File
+from schema.support.teams import Team
 from schema.user_errors import UserError, errors
 
 
@@ -48,6 +50,16 @@ class Ticket(Node):
     kind: TicketKind = field("The kind of request, for requests that need more than an answer.")
     status: TicketStatus = viewer_field(
         ticket_resolvers.statuses, description="The current status.", needs=("status",)
+    )
+    priority: Priority | None = viewer_field(
+        assignment_resolvers.priorities,
+        description="How urgent the ticket is. Null unless the viewer is an agent.",
+        needs=("priority",),
+    )
+    tags: list[str] = edge(
+        assignment_resolvers.tags,
+        description="The tags of the ticket, in alphabetical order. Empty unless the viewer is an "
+        "agent.",
     )
     created_at: datetime = field("When the ticket was opened.")
     updated_at: datetime = field("When the ticket was last updated.")
@@ -86,7 +98,12 @@ class Ticket(Node):
     assignee: User | None = edge(
         ticket_resolvers.assignees,
         needs=("assignee_id",),
-        description="The agent who claimed the ticket.",
+        description="The agent who has the ticket.",
+    )
+    team: Team | None = edge(
+        assignment_resolvers.teams_of_tickets,
+        needs=("team_id",),
+        description="The team that has the ticket. Null for customers.",
     )
     follows: Annotated["Ticket", strawberry.lazy("schema.support.tickets")] | None = edge(
         ticket_resolvers.followed_tickets,

@@ -26,6 +26,7 @@ from models.errors import ServiceUnavailable, Throttled
 from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.operations.email import Email
+from models.support.classification import Category, Channel
 from models.support.file import attach_to_message, lock_files
 from models.support.incoming_email import (
     NAME_LENGTH,
@@ -34,7 +35,6 @@ from models.support.incoming_email import (
     IncomingEmailReason,
     IncomingEmailStatus,
 )
-from models.support.classification import Category, Channel
 from models.support.message import Message
 from models.support.ticket import SUBJECT_LENGTH, Ticket
 from models.text import BODY_LENGTH, clean_line, is_blank

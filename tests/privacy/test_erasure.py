@@ -40,13 +40,13 @@ from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import Erasure
+from models.support.classification import TicketKind
 from models.support.file import File
 from models.support.incoming_email import (
     IncomingEmail,
     IncomingEmailSource,
     IncomingEmailStatus,
 )
-from models.support.classification import TicketKind
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus

@@ -55,10 +55,12 @@ from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
 from models.support.calendar import Calendar, Closure
-from models.support.classification import Category, Channel
+from models.support.classification import Category, Channel, Priority
 from models.support.file import File
 from models.support.message import Message
 from models.support.opening_hours import HolidayCalendar
+from models.support.tag import TicketTag
+from models.support.team import Team
 from models.support.ticket import Ticket
 from models.viewer import Viewer
 from realtime.hub import Hub
@@ -337,9 +339,19 @@ async def create_private_rows(action: Action, company: Company) -> None:
         decided_at=action.at,
     )
     company.rows.append(dispute)
+    company.restricted_rows += await create_internal_rows(action, company)
     company.rows += await create_delivery(action, company)
     company.rows += await LedgerEntry.filter(account_id=company.account.pk)
     company.rows += await AuditEntry.filter(account_id=company.account.pk)
+
+
+async def create_internal_rows(action: Action, company: Company) -> list[Any]:
+    """What agents add to the company's ticket for each other. No customer may read it."""
+    ticket = company.row(Ticket)
+    team = await Team.create(name=f"{company.mark} team", created_at=action.at)
+    tag = await TicketTag.create(ticket=ticket, tag=f"{company.mark} tag")
+    await Ticket.filter(pk=ticket.pk).update(team_id=team.pk, priority=Priority.URGENT)
+    return [team, tag]
 
 
 async def create_delivery(action: Action, company: Company) -> list[Any]:

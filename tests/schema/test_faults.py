@@ -494,6 +494,31 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "status": "SOLVED", "reason": LONG},
         {("ticketId",), ("reason",)},
     ),
+    "ticketTransfer": (
+        agent_viewer,
+        {"ticketId": BAD_ID, "userId": "x", "teamId": BAD_ID},
+        {("ticketId",), ("userId",), ("teamId",)},
+    ),
+    "ticketUpdate": (
+        agent_viewer,
+        {"ticketId": BAD_ID, "addTags": ["", LONG], "removeTags": ["a", " "]},
+        {("ticketId",), ("addTags", "0"), ("addTags", "1"), ("removeTags", "1")},
+    ),
+    "teamCreate": (
+        operator_viewer,
+        {"name": "", "memberIds": ["x", BAD_ID], "idempotencyKey": ""},
+        {("name",), ("memberIds", "0"), ("memberIds", "1"), ("idempotencyKey",)},
+    ),
+    "teamUpdate": (
+        operator_viewer,
+        {"teamId": BAD_ID, "name": LONG, "memberIds": ["x"]},
+        {("teamId",), ("name",), ("memberIds", "0")},
+    ),
+    "agentUpdate": (
+        operator_viewer,
+        {"userId": BAD_ID, "chatCapacity": 21},
+        {("userId",), ("chatCapacity",)},
+    ),
     "ticketClose": (
         owner,
         {"ticketId": BAD_ID, "reason": LONG},

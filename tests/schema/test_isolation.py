@@ -159,6 +159,21 @@ async def test_outsiders_cannot_read_a_company(execute: "Execute", dataset: "Dat
         assert [secret for secret in secrets(dataset.marie) if secret in responses] == []
 
 
+INTERNAL_MARKS = ("team", "tag")  # of create_internal_rows
+
+
+async def test_p6_2_customers_cannot_read_what_agents_write_for_each_other(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
+    marie = dataset.marie
+    texts = [f"{marie.mark} {each}" for each in INTERNAL_MARKS]
+    for viewer in (marie.owner, marie.member):
+        responses = await read_all(execute, viewer, marie.ids)
+        assert [each for each in [*texts, "URGENT"] if each in responses] == []
+    responses = await read_all(execute, dataset.alice, marie.ids)
+    assert [each for each in texts if each not in responses] == []
+
+
 async def test_owners_and_agents_read_all_of_a_company(
     execute: "Execute", dataset: "Dataset"
 ) -> None:

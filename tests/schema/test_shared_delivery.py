@@ -114,6 +114,7 @@ async def cause_events(
     """
     alice, ticket = dataset.alice.user, dataset.paul.row(Ticket)
     assert alice is not None
+    await Ticket.filter(pk=ticket.pk).update(assignee_id=alice.pk, status=TicketStatus.OPEN)
     alice_action = Action(alice, action.at, services.hub)
     yield (await ticket.reply(alice_action, alice, "Bonjour", "k1")).sequence
     for status in (TicketStatus.ON_HOLD, TicketStatus.CLOSED):

@@ -85,6 +85,7 @@ async def snapshot(ticket: Ticket) -> dict[str, Any]:
         "first_response_at",
         "first_response_seconds",
         "solved_at",
+        "assignee_id",
     )
     message_columns = ("sequence", "body", "at", "from_staff", "client_message_id", "author_id")
     event_columns = ("sequence", "kind", "at", "status", "actor_id")
@@ -109,7 +110,11 @@ async def snapshot(ticket: Ticket) -> dict[str, Any]:
 
 CASES = list(
     product(
-        TicketStatus, ["waiting", "not waiting"], ["answered", "not answered"], ["paul", "alice"]
+        TicketStatus,
+        ["waiting", "not waiting"],
+        ["answered", "not answered"],
+        ["assigned", "unassigned"],
+        ["paul", "alice"],
     )
 )
 
@@ -117,7 +122,8 @@ CASES = list(
 async def test_posting_in_one_statement_has_the_same_effects_as_posting_in_steps(
     action: Action, paul: Viewer, alice: Viewer, bus: "RecordingBus"
 ) -> None:
-    for status, waiting, answered, name in CASES:
+    unused_auth = quick_auth(SystemClock())  # more messages than the other one lets through
+    for status, waiting, answered, assigned, name in CASES:
         viewer = paul if name == "paul" else alice
         assert viewer.user
         author = Action(viewer.user, action.at, bus)
@@ -125,10 +131,13 @@ async def test_posting_in_one_statement_has_the_same_effects_as_posting_in_steps
             "status": status,
             "reply_awaited_since": action.at if waiting == "waiting" else None,
             "first_response_at": action.at if answered == "answered" else None,
+            "assignee_id": alice.user_id if assigned == "assigned" else None,
         }
         ticket, reference_ticket = [await open_ticket(action, paul, **columns) for _ in range(2)]
         bus.announced.clear()
-        message = await reply(author, viewer, ticket.pk, "bonjour 4111 1111 1111 1111", "a")
+        message = await messages.reply(
+            author, unused_auth, viewer, ticket.pk, "bonjour 4111 1111 1111 1111", "a"
+        )
         announced_kinds = [key.partition(":")[0] for key in bus.announced]
         bus.announced.clear()
         await reference_ticket.reply(author, viewer.user, "bonjour 4111 1111 1111 1111", "a")
@@ -136,6 +145,7 @@ async def test_posting_in_one_statement_has_the_same_effects_as_posting_in_steps
             status,
             waiting,
             answered,
+            assigned,
             name,
         )
         assert announced_kinds == [key.partition(":")[0] for key in bus.announced]
@@ -255,7 +265,12 @@ async def test_a_reply_takes_one_statement(
     action: Action, paul: Viewer, alice: Viewer, caplog: pytest.LogCaptureFixture
 ) -> None:
     chat = await open_ticket(
-        action, paul, reply_awaited_since=action.at, first_response_at=action.at
+        action,
+        paul,
+        reply_awaited_since=action.at,
+        first_response_at=action.at,
+        status=TicketStatus.OPEN,
+        assignee=alice.user,
     )
     with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
         await reply(action, paul, chat.pk, "bonjour", "a")

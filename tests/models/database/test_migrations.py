@@ -1,6 +1,7 @@
 """Migrations create what the models describe, and can be reverted and applied again."""
 
 import asyncio
+import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -426,6 +427,21 @@ async def test_migrations_create_everything_in_the_models(db: str) -> None:
     # Tortoise sees different options where a foreign key is the primary key (the invoice's PDF); no
     # table depends on them.
     assert [each for each in operations if not isinstance(each, AlterModelOptions)] == []
+
+
+async def test_migrations_create_every_index_of_the_models(db: str) -> None:
+    """Tortoise's AddField adds a column without its index."""
+    created_indexes = {
+        re.sub(r"[\" ]|public\.|USING btree", "", each) for each in schema(db) if "(" in each
+    }
+    declared_indexes = {
+        f"{model._meta.db_table}({column})"
+        for model in Tortoise.apps["models"].values()
+        for name, column in model._meta.fields_db_projection.items()
+        if model._meta.fields_map[name].index and not model._meta.fields_map[name].unique
+    }
+    assert "ticket(deadline_at)" in declared_indexes
+    assert declared_indexes <= created_indexes
 
 
 def test_migrations_are_in_a_linear_order() -> None:

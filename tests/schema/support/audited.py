@@ -1,7 +1,10 @@
 """An example of each audited mutation of support, in a function with the mutation's name."""
 
+from models.identity.user import Staff
 from models.support.ticket import Ticket
 from models.viewer import Viewer
+from resolvers.ids import encode
+from tests.people import create_staff_viewer
 from tests.schema.audited_fixtures import Scenario, operator_viewer
 
 
@@ -77,6 +80,64 @@ async def ticket_release(scenario: Scenario) -> None:
         await scenario.mutate(
             scenario.dataset.alice, "ticketRelease", ticketId=scenario.dataset.paul.id(Ticket)
         )
+
+
+async def ticket_take_over(scenario: Scenario) -> None:
+    sonia = await create_staff_viewer(scenario.action, "Sonia", Staff.SUPERVISOR)
+    for _ in range(2):
+        await scenario.mutate(sonia, "ticketTakeOver", ticketId=scenario.dataset.paul.id(Ticket))
+
+
+async def ticket_transfer(scenario: Scenario) -> None:
+    bruno = await create_staff_viewer(scenario.action, "Bruno", Staff.AGENT)
+    for _ in range(2):
+        await scenario.mutate(
+            bruno,
+            "ticketTransfer",
+            ticketId=scenario.dataset.paul.id(Ticket),
+            userId=encode("User", bruno.user_id or 0),
+        )
+
+
+async def ticket_update(scenario: Scenario) -> None:
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.dataset.alice,
+            "ticketUpdate",
+            ticketId=scenario.dataset.paul.id(Ticket),
+            priority="HIGH",
+        )
+
+
+async def _create_team(scenario: Scenario) -> str:
+    sonia = await create_staff_viewer(scenario.action, "Sonia", Staff.SUPERVISOR)
+    payload = await scenario.mutate(
+        sonia, "teamCreate", "team { id }", name="MARKED", idempotencyKey="k"
+    )
+    return str(payload["team"]["id"])
+
+
+async def team_create(scenario: Scenario) -> None:
+    await _create_team(scenario)
+
+
+async def team_update(scenario: Scenario) -> None:
+    team = await _create_team(scenario)
+    operator = await operator_viewer(scenario)
+    await scenario.mutate(operator, "teamUpdate", teamId=team, name="MARKED too")
+
+
+async def team_archive(scenario: Scenario) -> None:
+    team = await _create_team(scenario)
+    operator = await operator_viewer(scenario)
+    for _ in range(2):
+        await scenario.mutate(operator, "teamArchive", teamId=team)
+
+
+async def agent_update(scenario: Scenario) -> None:
+    operator = await operator_viewer(scenario)
+    alice = encode("User", scenario.dataset.alice.user_id or 0)
+    await scenario.mutate(operator, "agentUpdate", userId=alice, chatCapacity=2)
 
 
 async def ticket_move(scenario: Scenario) -> None:

@@ -19,8 +19,8 @@ from models.action import Action
 from models.clock import SystemClock
 from models.identity.user import Staff, User
 from models.operations.email import Email
-from models.support.incoming_email import IncomingEmail, IncomingEmailSource
 from models.support.classification import Category, Channel
+from models.support.incoming_email import IncomingEmail, IncomingEmailSource
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.viewer import Viewer

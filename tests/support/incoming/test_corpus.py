@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from models.operations.email import Email
 from models.support.file import File, FileStatus
 from models.support.incoming_email import IncomingEmail
-from models.support.ticket import Message, Ticket
+from models.support.message import Message
+from models.support.ticket import Ticket
 from storage.file_service import FileService
 from storage.scanner import Clamd
 from support.incoming.automatic import find_bounce, forbids_answers, is_automatic, is_bulk

@@ -1,0 +1,83 @@
+"""Teams of agents, and what each agent can take on."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.identity.user import Staff, User
+from models.support.classification import Category
+
+if TYPE_CHECKING:
+    from models.viewer import Viewer
+
+DEFAULT_CHAT_CAPACITY = 3
+
+
+class Team(Model):
+    """A group of agents to whom tickets are assigned.
+
+    `categories` are those of the tickets that go to the team when they are opened; a category
+    belongs to one team at most. An archived team gets no more tickets.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    name = fields.CharField(max_length=60, unique=True)
+    categories: list[str] = fields.JSONField(default=list)
+    created_at: datetime = fields.DatetimeField()
+    archived_at: datetime | None = fields.DatetimeField(null=True)
+
+    members: fields.ReverseRelation["TeamMember"]
+
+    class Meta:
+        table = "team"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Team"]:
+        """Teams are visible to agents, supervisors and operators."""
+        is_staff = viewer.is_agent or viewer.staff is Staff.OPERATOR
+        return QuerySet(cls) if is_staff else cls.filter(id=None)
+
+    @classmethod
+    async def for_category(cls, category: Category, db: BaseDBAsyncClient) -> "Team | None":
+        """The team that new tickets of this category go to, None when there is none."""
+        teams = await cls.filter(archived_at=None).using_db(db).order_by("id")
+        return next((team for team in teams if category in team.categories), None)
+
+
+class TeamMember(Model):
+    """An agent's membership of a team."""
+
+    id = fields.BigIntField(primary_key=True)
+    team: fields.ForeignKeyRelation[Team] = fields.ForeignKeyField(
+        "models.Team", related_name="members"
+    )
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name=False, db_index=True
+    )
+
+    team_id: int
+    user_id: int
+
+    class Meta:
+        table = "team_member"
+        unique_together = (("team", "user"),)
+
+
+class AgentProfile(Model):
+    """What an agent can take on: the categories of tickets that they have the skills for, none for
+    all of them, and the number of chats at the same time. An agent without a row has the defaults.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.OneToOneRelation[User] = fields.OneToOneField("models.User", related_name=False)
+    skills: list[str] = fields.JSONField(default=list)
+    chat_capacity = fields.IntField(default=DEFAULT_CHAT_CAPACITY)
+
+    user_id: int
+
+    class Meta:
+        table = "agent_profile"

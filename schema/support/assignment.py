@@ -1,0 +1,52 @@
+"""Mutations by which agents take, hand over and sort tickets."""
+
+import strawberry
+
+from auth.rules import agent, supervisor
+from models.support.audit_actions import SupportAuditAction
+from resolvers.support import assignment as assignment_resolvers
+from schema.fields import mutation
+from schema.support.tickets import TicketPayload
+
+
+@strawberry.type
+class AssignmentMutation:
+    ticket_claim: TicketPayload | None = mutation(
+        assignment_resolvers.claim,
+        "ticket",
+        allow=agent,
+        audit=SupportAuditAction.TICKET_CLAIM,
+        description="Assigns a ticket to the viewer. Of several agents who claim it at once, one "
+        "gets it, and the others the user error ALREADY_CLAIMED with that one's name.",
+    )
+    ticket_release: TicketPayload | None = mutation(
+        assignment_resolvers.release,
+        "ticket",
+        allow=agent,
+        audit=SupportAuditAction.TICKET_RELEASE,
+        description="Returns a ticket that is assigned to the viewer to the inbox, where any agent "
+        "can claim it.",
+    )
+    ticket_transfer: TicketPayload | None = mutation(
+        assignment_resolvers.transfer,
+        "ticket",
+        allow=agent,
+        audit=SupportAuditAction.TICKET_TRANSFER,
+        description="Assigns a ticket to another person or team. The event TICKET_ASSIGNED tells "
+        "everyone who has it. `ticketEvents` delivers nothing more to the former assignee, unless "
+        "they are a supervisor.",
+    )
+    ticket_take_over: TicketPayload | None = mutation(
+        assignment_resolvers.take_over,
+        "ticket",
+        allow=supervisor,
+        audit=SupportAuditAction.TICKET_TAKE_OVER,
+        description="Assigns a ticket to the viewer, whoever has it, as `ticketTransfer` does.",
+    )
+    ticket_update: TicketPayload | None = mutation(
+        assignment_resolvers.update,
+        "ticket",
+        allow=agent,
+        audit=SupportAuditAction.TICKET_CLASSIFY,
+        description="Changes the priority and the tags of a ticket. Customers see neither.",
+    )
