@@ -96,7 +96,8 @@ async def refund_pending(
         except Exception as error:
             log.warning("refund.unresolved", refund=refund.pk, error=type(error).__name__)
             await Refund.filter(pk=refund.pk, status=refund.status).update(
-                next_check_at=_next_check_at(refund, action)
+                # Also the last question needs an answer.
+                next_check_at=_next_check_at(refund, action) or action.at + timedelta(days=1)
             )
     return changed_count
 

@@ -191,6 +191,19 @@ async def test_a_refund_that_the_provider_made_late_may_still_be_returned(
         assert (await Refund.get()).status is status
 
 
+async def test_a_refund_is_asked_about_again_when_the_last_question_had_no_answer(
+    shop: Shop, action: Action, clock: "MovableClock"
+) -> None:
+    await shop.buy(action, "1", "pm_sandbox_refund_returned")
+    await credit(shop, action, await operator(action), await Invoice.get())
+    silent = SilentSandbox("https://bank.example", clock)
+    clock.time = action.at + timedelta(days=31)
+    assert await refund_pending(replace(action, at=clock.now()), silent) == 0
+    clock.time = action.at + timedelta(days=33)
+    assert await refund_pending(replace(action, at=clock.now()), shop.services.gateway) == 1
+    assert (await Refund.get()).status is RefundStatus.FAILED
+
+
 async def test_a_refund_is_asked_about_less_and_less_often(shop: Shop, action: Action) -> None:
     await shop.buy(action, "1")
     await credit(shop, action, await operator(action), await Invoice.get())
