@@ -30,7 +30,7 @@ from auth.services import AuthServices
 from billing import checkout, payment_methods, provider_events, trials
 from billing.bank.importing import import_statement
 from billing.bank.matching import match_by_hand, match_new_lines, undo
-from billing.bank.transfer import pay_by_transfer
+from billing.bank.transfer import discard, pay_by_transfer
 from billing.changes import cancellation
 from billing.changes.ordering import Agreement, cancel_scheduled_change, order_change
 from billing.changes.pauses import pause
@@ -343,6 +343,16 @@ class BillingMachine(RuleBasedStateMachine):
             purchase = self.attempt(lambda: self._confirmed(self.prices[0], 2))
         if purchase:
             self.attempt(lambda: pay_by_transfer(self.action, self.services, purchase, key))
+
+    @needs("drafts")
+    @rule(number=picks)
+    def discard_what_is_not_paid(self, number: int) -> None:
+        drafts = Purchase.filter(
+            status__in=[PurchaseStatus.BILLING_CONFIRMED, PurchaseStatus.PAYMENT_PENDING]
+        )
+        purchase = pick(self.run(drafts.order_by("id")), number)
+        if purchase:
+            self.attempt(lambda: discard(self.action, self.services, purchase))
 
     @needs("open")
     @rule(number=picks, method=means)
