@@ -19,6 +19,7 @@ from auth.factors import passkeys
 from billing import payment_methods, provider_events
 from billing.bank.matching import match_new_lines
 from billing.catalogue import apply_due_changes
+from billing.changes.resume_reminders import send_resume_reminders
 from billing.checkout import reconcile
 from billing.delivery.collections import report_due
 from billing.delivery.sending import deliver_due
@@ -202,6 +203,13 @@ def jobs(
             "trial reminders",
             600,
             lambda: send_trial_reminders(
+                Action(None, clock.now(), services.hub), checkout_services
+            ),
+        ),
+        Job(
+            "resume reminders",
+            600,
+            lambda: send_resume_reminders(
                 Action(None, clock.now(), services.hub), checkout_services
             ),
         ),

@@ -18,7 +18,7 @@ from billing.seller import Seller
 from billing.tax import buyer_of
 from models.accounts.account import Account
 from models.billing.billing_profile import BillingProfile
-from models.billing.money import to_decimal
+from models.billing.money import Money, to_decimal
 from models.billing.offer import Price
 from models.billing.periods import months_after
 from models.billing.purchase import Purchase, PurchaseStatus
@@ -66,6 +66,14 @@ async def simulate(purchase: Purchase, seller: Seller, today: date, months: int)
             break
         events.append(event)
     return events
+
+
+async def next_charge(purchase: Purchase, seller: Seller, today: date) -> Money:
+    """What the next period costs, including VAT, with the change that is scheduled; nothing when
+    none begins within two months.
+    """
+    quotes = [event.quote for event in await simulate(purchase, seller, today, 2) if event.quote]
+    return Money(quotes[0].totals.gross_cents if quotes else 0)
 
 
 async def _events(purchase: Purchase, seller: Seller, today: date) -> AsyncIterator[Simulated]:

@@ -22,14 +22,13 @@ from billing.invoicing import InvoiceDraft, finalise
 from billing.payment_methods import chargeable_method
 from billing.promotions import redeem_promotion
 from billing.settlement import start_purchase
-from billing.simulation import simulate
+from billing.simulation import next_charge
 from mail import emails
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction, retry_conflict
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.company import company_hash
 from models.billing.errors import BillingErrorCode
-from models.billing.money import Money
 from models.billing.offer import Price
 from models.billing.offer_trial import OfferTrial
 from models.billing.payment_method import PaymentMethod
@@ -144,7 +143,7 @@ async def _remind_or_log(action: Action, services: CheckoutServices, key: int) -
 
 
 async def _remind(action: Action, services: CheckoutServices, key: int) -> bool:
-    amount = await _first_charge(action, services, await Purchase.get(pk=key))
+    amount = await next_charge(await Purchase.get(pk=key), services.seller, action.day)
     async with action.transaction() as tx:
         purchase = await tx.lock(Purchase, key)
         ends_on = purchase.trial_ends_on
@@ -165,10 +164,3 @@ async def _remind(action: Action, services: CheckoutServices, key: int) -> bool:
             await emails.send_trial_ends(tx, user, name, ends_on, amount, method)
         tx.audit(BillingAuditAction.PURCHASE_REMIND_TRIAL, purchase)
     return True
-
-
-async def _first_charge(action: Action, services: CheckoutServices, purchase: Purchase) -> Money:
-    """What the first period costs, including VAT, with the change that is scheduled."""
-    events = await simulate(purchase, services.seller, action.day, 2)
-    quotes = [event.quote for event in events if event.quote]
-    return Money(quotes[0].totals.gross_cents if quotes else 0)

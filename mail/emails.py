@@ -304,6 +304,23 @@ async def send_trial_ended(tx: Transaction, user: User, offer: str) -> Email:
     return await _store_for_user(tx, user, "trial_ended", offer=offer)
 
 
+async def send_purchase_resumes(
+    tx: Transaction, user: User, offer: str, resumes_on: date, amount: Money, *, is_charged: bool
+) -> Email:
+    """Tell a member who manages the billing when a pause ends, what the period costs that begins
+    then, and whether it is charged or only invoiced.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "purchase_resumes",
+        offer=offer,
+        resumes_on=day(resumes_on, user.locale),
+        amount=amount,
+        is_charged=is_charged,
+    )
+
+
 async def send_purchase_changed(
     tx: Transaction,
     user: User,

@@ -171,6 +171,10 @@ class BillingAuditAction(AuditAction):
         "purchase.remind_trial",
         "The members were told when the trial of a purchase ends.",
     )
+    PURCHASE_REMIND_RESUMPTION = (
+        "purchase.remind_resumption",
+        "The members were told when a paused purchase resumes by itself.",
+    )
     PURCHASE_PAY = "purchase.pay", "A payment of a purchase was attempted."
     PURCHASE_PAY_BY_TRANSFER = (
         "purchase.pay_by_transfer",

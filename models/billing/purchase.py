@@ -93,7 +93,8 @@ class Purchase(Model):
     draft ends at `expires_at`. Days are in Europe/Paris.
 
     A promotion takes something off the next `promotion_periods_left` periods that are billed, null
-    for all. `trial_reminded_at` is when the end of the trial was announced.
+    for all. `trial_reminded_at` is when the end of the trial was announced, and
+    `resume_reminded_for` the end of a pause that was.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -141,6 +142,7 @@ class Purchase(Model):
     ended_on: date | None = fields.DateField(null=True)
     paused_at: datetime | None = fields.DatetimeField(null=True)
     resumes_on: date | None = fields.DateField(null=True)
+    resume_reminded_for: date | None = fields.DateField(null=True)
     past_due_since: date | None = fields.DateField(null=True)
     suspended_at: datetime | None = fields.DatetimeField(null=True)
     expires_at: datetime | None = fields.DatetimeField(null=True)

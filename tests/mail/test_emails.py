@@ -183,6 +183,12 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
             (0, None),
         ]
     ],
+    "purchase_resumes": [
+        lambda tx, user, is_charged=is_charged: emails.send_purchase_resumes(  # type: ignore[misc]
+            tx, user, "Essentiel", date(2026, 12, 7), Money(3_480), is_charged=is_charged
+        )
+        for is_charged in (True, False)
+    ],
     "trial_ended": [lambda tx, user: emails.send_trial_ended(tx, user, "Essentiel")],
     "card_expires": [lambda tx, user: emails.send_card_expires(tx, user, expiring_card())],
     "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],

@@ -35,6 +35,7 @@ from billing.changes import cancellation
 from billing.changes.ordering import Agreement, cancel_scheduled_change, order_change
 from billing.changes.pauses import pause
 from billing.changes.plan import ChangeRequest, plan_change
+from billing.changes.resume_reminders import send_resume_reminders
 from billing.checkout import CheckoutServices
 from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
 from billing.credit_notes import CreditLine, CreditRequest, credit_invoice
@@ -729,6 +730,7 @@ class BillingMachine(RuleBasedStateMachine):
         await payment_methods.refresh_pending(action, self.gateway)
         await payment_methods.send_expiry_notices(action)
         await trials.send_trial_reminders(action, services)
+        await send_resume_reminders(action, services)
         await bill_due_periods(action, services)
         await dun_late_invoices(action, services)
 

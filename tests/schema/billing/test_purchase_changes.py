@@ -11,6 +11,7 @@ from auth.throttle.activity import ActivityLimits
 from billing import checkout, trials
 from billing.changes.ordering import Agreement, order_change
 from billing.changes.plan import ChangeRequest
+from billing.changes.resume_reminders import send_resume_reminders
 from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
 from billing.simulation import simulate
 from models.accounts.vat_number import VatCheck, VatNumberStatus
@@ -571,6 +572,20 @@ async def test_p3_6_a_pause_ends_by_itself_on_the_chosen_day(subscriber: Subscri
     assert other["purchase"]["resumesOn"] == "2027-04-10"
     await subscriber.go_to(date(2027, 4, 9))
     assert (await subscriber.purchase()).status is PurchaseStatus.PAUSED
+    await subjects()
+    checkout_services = subscriber.checkout_services
+    for _ in range(2):
+        await send_resume_reminders(subscriber.now, checkout_services)
+    [reminder] = await Email.all()
+    assert reminder.subject == "Votre abonnement Essentiel reprend le 10 avril 2027"
+    assert "34,80\u00a0€" in reminder.text
+    # Another day is announced again, once it is near.
+    await subscriber.mutate("purchasePause", resumesOn="2027-04-20")
+    await subjects()
+    assert await send_resume_reminders(subscriber.now, checkout_services) == 0
+    await subscriber.mutate("purchasePause", resumesOn="2027-04-11")
+    assert await send_resume_reminders(subscriber.now, checkout_services) == 1
+    await subscriber.mutate("purchasePause", resumesOn="2027-04-10")
     await subjects()
     await subscriber.go_to(date(2027, 4, 10))
     purchase = await subscriber.purchase()

@@ -1,0 +1,67 @@
+"""Emails ahead of the end of a pause: nobody is charged without notice for what they haven't used
+for months.
+"""
+
+from datetime import timedelta
+
+import structlog
+from tortoise.expressions import F, Q
+
+from billing.checkout import CheckoutServices
+from billing.contacts import billing_contacts
+from billing.payment_methods import chargeable_method
+from billing.simulation import next_charge
+from mail import emails
+from models.accounts.account import AccountStatus
+from models.action import Action, retry_conflict
+from models.billing.audit_actions import BillingAuditAction
+from models.billing.offer import Price
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.database.batches import keys_of
+
+REMINDER_DAYS = 3
+
+log = structlog.stdlib.get_logger()
+
+
+async def send_resume_reminders(action: Action, services: CheckoutServices) -> int:
+    """Tell the members who manage the billing three days ahead when a paused purchase resumes by
+    itself, and what is charged then. Each chosen day is announced once. Returns how many were.
+    """
+    due = Purchase.filter(
+        Q(resume_reminded_for=None) | ~Q(resume_reminded_for=F("resumes_on")),
+        status=PurchaseStatus.PAUSED,
+        resumes_on__gt=action.day,
+        resumes_on__lte=action.day + timedelta(days=REMINDER_DAYS),
+        account__status=AccountStatus.ACTIVE,
+    )
+    return sum([await _remind_or_log(action, services, key) async for key in keys_of(due)])
+
+
+async def _remind_or_log(action: Action, services: CheckoutServices, key: int) -> bool:
+    try:
+        return await retry_conflict(lambda: _remind(action, services, key))
+    except Exception as error:
+        log.error("resume.not_announced", purchase=key, error=type(error).__name__, exc_info=error)
+        return False
+
+
+async def _remind(action: Action, services: CheckoutServices, key: int) -> bool:
+    amount = await next_charge(await Purchase.get(pk=key), services.seller, action.day)
+    async with action.transaction() as tx:
+        purchase = await tx.lock(Purchase, key)
+        resumes_on = purchase.resumes_on
+        is_paused = purchase.status is PurchaseStatus.PAUSED
+        if not is_paused or resumes_on is None or purchase.resume_reminded_for == resumes_on:
+            return False
+        purchase.resume_reminded_for = resumes_on
+        await purchase.save(using_db=tx.db, update_fields=["resume_reminded_for"])
+        price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
+        means = await chargeable_method(tx, services.gateway, purchase)
+        for user in await billing_contacts(tx, purchase.account_id):
+            name = price.offer.text(user.locale)["name"]
+            await emails.send_purchase_resumes(
+                tx, user, name, resumes_on, amount, is_charged=means is not None
+            )
+        tx.audit(BillingAuditAction.PURCHASE_REMIND_RESUMPTION, purchase)
+    return True
