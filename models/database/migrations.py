@@ -1,9 +1,9 @@
 """Apply and revert migrations, without building models that no migration asks for.
 
-Tortoise copies the models of all tables before each operation, and prepares all of them for
-queries. Ours change data with SQL only, and few operations look at the models from before. So a
-copy is built when it is first looked at, and nothing is prepared for queries: a new database takes
-a third of the time.
+Tortoise copies the models of all tables before each operation, builds those that an operation
+changes and all that are related to them, and prepares all of them for queries. Ours change data
+with SQL only, and few operations look at the models from before. So models are built when they are
+first looked at, and nothing is prepared for queries.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from tortoise import Tortoise
 from tortoise.connection import get_connection
 from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 from tortoise.migrations.graph import MigrationKey
+from tortoise.migrations.operations import DIRECT_RELATION_FIELDS
 from tortoise.migrations.schema_generator.state import ModelState, State
 from tortoise.migrations.schema_generator.state_apps import StateApps
 from tortoise.models import Model
@@ -34,31 +35,50 @@ async def migrate(
 
 
 class _LazyApps(StateApps):
-    """The models of a state. Those of a copy are built when they are first looked at."""
+    """The models of a state. Each is built when an operation asks for it, with those that it refers
+    to.
+    """
 
-    _built: dict[str, dict[str, type[Model]]]
-    _states: dict[tuple[str, str], ModelState] | None = None
+    _states: dict[tuple[str, str], ModelState]
 
-    @property
-    def apps(self) -> dict[str, dict[str, type[Model]]]:
-        if self._states is not None:
-            states, self._states = self._states, None
-            for (app, _), state in states.items():
-                self.register_model(app, state.render(self, deepcopy_fields=False))
-            self._init_relations()
-        return self._built
+    def build_later(self, states: dict[tuple[str, str], ModelState]) -> None:
+        """Build models from these states, and no longer from those before a change."""
+        self._states, self.apps = states, {}
 
-    @apps.setter
-    def apps(self, apps: dict[str, dict[str, type[Model]]]) -> None:
-        self._built = apps
+    def get_model(self, app_label: str, model_name: str | None = None) -> type[Model]:
+        key = (app_label, model_name) if model_name else self.split_reference(app_label)
+        self._build(key)
+        self._init_relations()
+        return super().get_model(*key)
+
+    def _build(self, key: tuple[str, str]) -> None:
+        app, name = key
+        if name in self.apps.get(app, {}) or key not in self._states:
+            return
+        self.register_model(app, self._states[key].render(self))
+        for field in self._states[key].fields.values():
+            if isinstance(field, DIRECT_RELATION_FIELDS):
+                self._build(self.split_reference(field.model_name))
 
     def clone(self, model_states: dict[tuple[str, str], ModelState] | None = None) -> "_LazyApps":
         copy = _LazyApps(dict(self._default_connections), self._connections)
-        copy._states = model_states
+        copy.build_later(model_states or {})
         return copy
 
     def _build_initial_querysets(self) -> None:
         pass
+
+
+class _LazyState(State):
+    """The state of all tables, whose models are built when needed."""
+
+    apps: _LazyApps
+
+    def _find_related_models(self, app_label: str, model_name: str) -> set[tuple[str, str]]:
+        return set()
+
+    def _reload(self, models_to_reload: object) -> None:
+        self.apps.build_later(self.models)
 
 
 class Executor(MigrationExecutor):
@@ -92,4 +112,4 @@ class Executor(MigrationExecutor):
 
 
 def _empty_state() -> State:
-    return State(models={}, apps=_LazyApps({APP: "default"}))
+    return _LazyState(models={}, apps=_LazyApps({APP: "default"}))
