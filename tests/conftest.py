@@ -99,10 +99,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Measures coverage in one of a test's runs, the one on SQLite: measuring takes as long as the
-    tests.
+    """Measures coverage in one of a test's runs, the one on SQLite, and in the processes that it
+    starts: measuring takes as long as the tests.
     """
-    measured = Coverage.current() if item.nodeid in _unmeasured else None
+    forked.is_coverage_measured = item.nodeid not in _unmeasured
+    measured = None if forked.is_coverage_measured else Coverage.current()
     if measured:
         measured.stop()
     try:

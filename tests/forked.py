@@ -2,7 +2,7 @@
 seconds compared to `python -m cli`.
 
 Tests that need a separate process use them like subprocess.Popen. tests/test_cli.py also starts
-`python -m cli` itself.
+`python -m cli` itself. Their coverage is measured when that of the test is, and the parent's never.
 """
 
 import atexit
@@ -19,7 +19,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from coverage import process_startup
+
 ROOT = Path(__file__).parents[1]
+is_coverage_measured = True  # of the test that runs
+
+
+def inherited_environment() -> dict[str, str]:
+    """The variables of this process that those of a test get."""
+    prefixes = ("CAMCHA_",) if is_coverage_measured else ("CAMCHA_", "COVERAGE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 
 class ForkedProcess:
@@ -90,9 +99,18 @@ class _ForkServer:
     def send(self, request: Mapping[str, Any]) -> Any:
         with self._lock:
             if self._process is None:
-                command = [sys.executable, str(Path(__file__))]
+                environment = {
+                    name: value
+                    for name, value in os.environ.items()
+                    if not name.startswith("COVERAGE_")
+                }
                 self._process = subprocess.Popen(
-                    command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                    [sys.executable, str(Path(__file__))],
+                    cwd=ROOT,
+                    env=environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
                 )
             assert self._process.stdin
             assert self._process.stdout
@@ -133,9 +151,10 @@ def _set_up_process(request: Mapping[str, Any]) -> None:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         os.dup2(file, number)
         os.close(file)
-    os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    process_startup()  # measures coverage if a variable asks for it, of the files below ROOT
+    os.chdir(request["cwd"])
 
 
 def _end(code: int) -> None:

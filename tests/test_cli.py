@@ -1,7 +1,6 @@
 """The operator's commands, as processes of their own."""
 
 import asyncio
-import os
 import re
 import signal
 import socket
@@ -38,7 +37,7 @@ from models.locale import Locale
 from realtime.hub import Hub
 from seed.people import AGENT, people
 from seed.policies import FOLDER, install, read_policies
-from tests.forked import run
+from tests.forked import inherited_environment, run
 from tests.people import viewer_of
 from tests.waiting import MAX_WAIT
 
@@ -49,11 +48,8 @@ TEST_SETTINGS = {"SECRET_KEY": SECRET_KEY, "TEST_INSTALLATION": "true"}
 
 
 def environment(**settings: str) -> dict[str, str]:
-    inherited_variables = {
-        name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
-    }
     return (
-        inherited_variables
+        inherited_environment()
         | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         | {f"CAMCHA_{k}": v for k, v in settings.items()}
     )

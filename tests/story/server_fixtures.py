@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import ssl
@@ -24,7 +23,7 @@ import pyotp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.forked import ForkedProcess, run
+from tests.forked import ForkedProcess, inherited_environment, run
 from tests.waiting import MAX_WAIT
 
 ROOT = Path(__file__).parents[2]
@@ -57,10 +56,7 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        inherited_environ = {
-            name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
-        }
-        return inherited_environ | {
+        return inherited_environment() | {
             "CAMCHA_DATABASE_URL": self.database_url,
             "CAMCHA_SECRET_KEY": SECRET_KEY,
             "CAMCHA_TEST_INSTALLATION": "true",
