@@ -29,6 +29,7 @@ from engine.documents.limits import Limits
 from engine.documents.measure import check_limits, measure, spread_names, topological_order
 from engine.documents.params import Params
 from engine.documents.persisted import ManifestError, document_id, requested_id
+from engine.documents.rules import combined_rule
 from engine.documents.value_errors import ValuesOfCorrectType, syntax_message
 from engine.errors import (
     DOCUMENT_NOT_TRUSTED,
@@ -71,12 +72,14 @@ class DocumentStore:
     ) -> None:
         self._schema = schema
         self._limits = limits
-        self._rules = [
-            *(rule for rule in specified_rules if rule not in _REPLACED_RULES),
-            _overlap_rule(limits),
-            ValuesOfCorrectType,
-            *rules,
-        ]
+        self._rule = combined_rule(
+            [
+                *(rule for rule in specified_rules if rule not in _REPLACED_RULES),
+                _overlap_rule(limits),
+                ValuesOfCorrectType,
+                *rules,
+            ]
+        )
         self._once = DocumentCache(MAX_DOCUMENTS // 4, MAX_BYTES // 4)
         self._repeated = DocumentCache(MAX_DOCUMENTS, MAX_BYTES)
         texts = trusted_documents or {}
@@ -158,7 +161,7 @@ class DocumentStore:
         counts = measure(node)
         check_limits(counts, self._limits)
         if errors := validate(
-            self._schema, node, self._rules, MAX_ERRORS, hide_suggestions=not suggest_names
+            self._schema, node, [self._rule], MAX_ERRORS, hide_suggestions=not suggest_names
         ):
             raise _validation_error(errors)
         operations = [
