@@ -6,10 +6,7 @@ See tests/engine/differential/test_generated.py for longer runs.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,25 +34,7 @@ from tests.schema.loaders import resolve_by_loaders
 
 GRAPH = schema._schema
 VIEWERS = 6
-
-
-@pytest.fixture(autouse=True)
-def collect_garbage() -> Iterator[None]:
-    """Collects coroutines that graphql-core never awaited here, where the warning is expected, not
-    in a later test.
-    """
-    yield
-    gc.collect()
-
-
-@pytest.fixture
-def database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """The URL of a fresh, migrated SQLite database. One database is enough, because only the
-    executors are compared.
-    """
-    path = tmp_path / "camcha.sqlite3"
-    path.write_bytes(sqlite_template.read_bytes())
-    return f"sqlite://{path}"
+pytestmark = pytest.mark.usefixtures("collect_garbage")
 
 
 def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
@@ -124,6 +103,7 @@ def operation_strategy(
     )
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it compares executors only
 @examples(0.25, VIEWERS)
 @given(data=st.data())
 async def test_generated_queries_match_graphql_core_on_the_whole_schema(
