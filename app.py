@@ -107,6 +107,7 @@ def create_app(
         return_urls=settings.return_urls,
         platform=configured_platform(settings.invoice_platform),
         paypal=settings.paypal_gateway(),
+        security=settings.security,
     )
     return Application(settings, services).app()
 

@@ -40,6 +40,7 @@ from models.database.connection import database_options
 from models.identity.email_address import normalized_email
 from models.identity.user import Staff
 from models.viewer import Viewer
+from privacy.security_team import SecurityTeam
 from realtime.client import SocketLimits
 from realtime.connection_limits import ConnectionLimits
 from storage.file_service import FileService
@@ -123,6 +124,7 @@ class Settings:
     breached_passwords: str | None
     registry: str | None
     vat_service: str | None
+    security: SecurityTeam = field(repr=False)  # who is told of incidents besides the operators
     seller: Path
     stripe: StripeOptions | None  # without it, payments are made in the sandbox
     paypal: PaypalOptions | None  # beside the other provider
@@ -213,6 +215,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         breached_passwords=environ.get("CAMCHA_BREACHED_PASSWORDS") or None,
         registry=environ.get("CAMCHA_REGISTRY") or None,
         vat_service=environ.get("CAMCHA_VAT_SERVICE") or None,
+        security=_security_team(environ),
         seller=Path(environ.get("CAMCHA_SELLER") or PACKAGED_SELLER),
         stripe=_stripe(environ),
         paypal=_paypal(environ),
@@ -256,6 +259,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_breaches_errors(settings.breached_passwords),
         *_registry_errors(settings.registry),
         *_vat_service_errors(settings.vat_service),
+        *settings.security.errors,
         *(error for origin in sorted(settings.allowed_origins) for error in _origin_errors(origin)),
         *_passkey_errors(settings.passkey_origins),
         *(error for name in sorted(settings.hosts) for error in _host_errors(name)),
@@ -323,6 +327,9 @@ VARIABLES = {
     "CAMCHA_BREACHED_PASSWORDS",
     "CAMCHA_REGISTRY",
     "CAMCHA_VAT_SERVICE",
+    "CAMCHA_SECURITY_EMAILS",
+    "CAMCHA_SECURITY_WEBHOOK",
+    "CAMCHA_SECURITY_WEBHOOK_SECRET",
     "CAMCHA_TEST_INSTALLATION",
     *_limit_variables(),
 }
@@ -459,6 +466,14 @@ def _registry_errors(url: str | None) -> list[str]:
 def _vat_service_errors(url: str | None) -> list[str]:
     expected = expected_vat_service_url(url) if url else None
     return [f"CAMCHA_VAT_SERVICE: must be {expected}"] if expected else []
+
+
+def _security_team(environ: Mapping[str, str]) -> SecurityTeam:
+    return SecurityTeam(
+        tuple(environ.get("CAMCHA_SECURITY_EMAILS", "").replace(",", " ").split()),
+        environ.get("CAMCHA_SECURITY_WEBHOOK") or "",
+        environ.get("CAMCHA_SECURITY_WEBHOOK_SECRET") or "",
+    )
 
 
 def _stripe(environ: Mapping[str, str]) -> StripeOptions | None:

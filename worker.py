@@ -41,6 +41,7 @@ from operations.audit_proof import expire
 from operations.clock_changes import correct_waiting_times
 from operations.verification_cost import count_rows
 from privacy import erasure
+from privacy.incident_alerts import call_webhook, send_incident_reminders
 from realtime.hub import SWEEP_SECONDS
 from resolvers.context import Services
 from resolvers.privacy.erasures import erasure_services
@@ -277,6 +278,19 @@ def jobs(
         ),
         Job("invitations", 3_600, lambda: delete_ended_invitations(clock.now()), internal=True),
         Job("idempotency keys", 3_600, lambda: delete_old_keys(clock.now()), internal=True),
+        Job(
+            "incident reminders",
+            60,
+            lambda: send_incident_reminders(
+                Action(None, clock.now(), services.hub), services.security
+            ),
+            internal=True,
+        ),
+        Job(
+            "incident webhook",
+            5,
+            lambda: call_webhook(Action(None, clock.now(), services.hub), services.security),
+        ),
         Job("streams", SWEEP_SECONDS, services.hub.sweep, internal=True),
         Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub)), internal=True),
         Job(

@@ -8,6 +8,7 @@ named after its template.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from secrets import token_hex
@@ -37,6 +38,7 @@ from models.operations.email import (
     EmailPriority,
 )
 from models.privacy.erasure import Erasure
+from models.privacy.incident import Incident
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -73,6 +75,21 @@ class SecondFactorChange(StrEnum):
     REMOVED = "REMOVED"
     TURNED_OFF = "TURNED_OFF"
     RECOVERY_CODES_RENEWED = "RECOVERY_CODES_RENEWED"
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Somebody who gets an email, with or without being a user."""
+
+    email: str
+    locale: Locale
+    name: str = ""
+    user: User | None = None
+
+    @classmethod
+    def of(cls, user: User) -> "Recipient":
+        """A user as a recipient."""
+        return cls(user.email, user.locale, _greeting_name(user), user)
 
 
 async def send_verification(tx: Transaction, user: User, token: str) -> Email:
@@ -695,6 +712,61 @@ async def send_deadline_reminder(
         has_passed=ticket.deadline_at <= tx.action.at,
         time_left=duration(ticket.deadline_at - tx.action.at, operator.locale),
         agent=agent and _one_line(agent.name),
+    )
+
+
+async def send_incident_reported(
+    tx: Transaction, recipient: Recipient, incident: Incident
+) -> Email:
+    """Tell the security team that a suspected breach was reported, and until when it has to be
+    notified. What the reporter wrote stays in the register.
+    """
+    return await _store_for_recipient(tx, recipient, "incident_reported", incident)
+
+
+async def send_incident_reminder(
+    tx: Transaction, recipient: Recipient, incident: Incident
+) -> Email:
+    """Remind the security team of the deadline of an incident, or tell them that it has passed."""
+    return await _store_for_recipient(
+        tx,
+        recipient,
+        "incident_reminder",
+        incident,
+        has_passed=incident.deadline_at <= tx.action.at,
+        time_left=duration(incident.deadline_at - tx.action.at, recipient.locale),
+        is_decided=incident.authority_required is not None,
+    )
+
+
+async def send_incident_received(
+    tx: Transaction, recipient: Recipient, incident: Incident
+) -> Email:
+    """Confirm to the reporter that their report arrived. It contains nothing of what they wrote,
+    because the address may be somebody else's.
+    """
+    return await _store_for_recipient(
+        tx, recipient, "incident_received", incident, has_ticket=incident.ticket_id is not None
+    )
+
+
+async def _store_for_recipient(
+    tx: Transaction, recipient: Recipient, name: str, incident: Incident, **params: Any
+) -> Email:
+    locale, deadline_at = recipient.locale, incident.deadline_at
+    return await _store(
+        tx,
+        recipient.email,
+        locale,
+        recipient.name,
+        name,
+        user=recipient.user,
+        number=incident.number,
+        reported_on=day(local_date(incident.reported_at), locale),
+        reported_time=time_of_day(incident.reported_at, locale),
+        on=day(local_date(deadline_at), locale),
+        time=time_of_day(deadline_at, locale),
+        **params,
     )
 
 

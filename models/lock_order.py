@@ -18,6 +18,7 @@ TABLES = (
     "incoming_email",
     "account",
     "erasure",
+    "incident",
     "invitation",
     "invoice_recipient",
     "user",

@@ -8,4 +8,5 @@ import resolvers.content.enums
 import resolvers.enums
 import resolvers.identity.enums
 import resolvers.operations.enums
+import resolvers.privacy.enums
 import resolvers.support.enums  # noqa: F401 - imported for their effect

@@ -22,6 +22,7 @@ from models.clock import Clock
 from models.identity.session import Session
 from models.identity.user import User
 from models.viewer import RecordingViewer, Viewer
+from privacy.security_team import SecurityTeam
 from realtime.delivered_positions import DeliveredPositions
 from realtime.hub import Hub
 from realtime.presence import Presence
@@ -36,6 +37,7 @@ class Services:
     are the pages to which a payment provider may send them back, and `delivered` collects how far
     they have received their tickets. `platform` is the invoicing platform, None when invoices are
     delivered by email only, and `paypal` is PayPal, None when it isn't offered.
+    `security` is who is told of incidents.
     """
 
     clock: Clock
@@ -53,6 +55,7 @@ class Services:
     delivered: DeliveredPositions = field(default_factory=DeliveredPositions)
     platform: FlowService | None = None
     paypal: ChargeGateway | None = None
+    security: SecurityTeam = field(default_factory=SecurityTeam)
 
     @property
     def delivery_channel(self) -> DeliveryChannel:

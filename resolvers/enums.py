@@ -12,6 +12,7 @@ from models.event import EventKind
 from models.identity.errors import IdentityErrorCode
 from models.locale import Locale
 from models.operations.errors import OperationsErrorCode
+from models.privacy.errors import PrivacyErrorCode
 from models.support.errors import SupportErrorCode
 from resolvers.descriptions import describe_enum
 
@@ -56,6 +57,7 @@ ERROR_CODES: tuple[type[ErrorCode], ...] = (
     ContentErrorCode,
     BillingErrorCode,
     SupportErrorCode,
+    PrivacyErrorCode,
     OperationsErrorCode,
 )
 

@@ -12,7 +12,7 @@ from schema.content.root import ContentMutation, ContentQuery
 from schema.identity.root import IdentityMutation, IdentityQuery
 from schema.nodes import NODE_TYPES
 from schema.operations.root import OperationsMutation, OperationsQuery
-from schema.privacy.root import PrivacyQuery
+from schema.privacy.root import PrivacyMutation, PrivacyQuery
 from schema.support.root import SupportMutation, SupportQuery, SupportSubscription
 
 
@@ -40,6 +40,7 @@ class Mutation(
     ContentMutation,
     BillingMutation,
     SupportMutation,
+    PrivacyMutation,
     OperationsMutation,
 ):
     pass

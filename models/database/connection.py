@@ -27,6 +27,7 @@ MODULES = [
     "models.operations.installation",
     "models.operations.latest_time",
     "models.privacy.erasure",
+    "models.privacy.incident",
     "models.event",
     "models.support.calendar",
     "models.support.file",

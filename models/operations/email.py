@@ -37,6 +37,8 @@ _URGENT = {
     "email_change_requested",
     "email_change_taken",
     "email_changed",
+    "incident_reminder",
+    "incident_reported",
     "password_changed",
     "password_reset",
     "payment_confirmation_needed",

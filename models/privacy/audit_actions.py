@@ -10,3 +10,18 @@ class PrivacyAuditAction(AuditAction):
         "account.erase",
         "A company's account was erased, except for its invoices (`invoicesKept`).",
     )
+    INCIDENT_REPORT = "incident.report", "A suspected breach of personal data was reported."
+    INCIDENT_UPDATE = (
+        "incident.update",
+        "An operator completed the register of an incident (`fields`).",
+    )
+    INCIDENT_MOVE = "incident.move", "An operator changed the status of an incident."
+    INCIDENT_NOTE = "incident.note", "An operator added a note to an incident."
+    INCIDENT_DECIDE = (
+        "incident.decide",
+        "An operator decided whether a breach has to be notified (`audience`, `required`).",
+    )
+    INCIDENT_NOTIFY = (
+        "incident.notify",
+        "An operator recorded that a breach was notified (`audience`).",
+    )

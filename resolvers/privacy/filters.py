@@ -4,8 +4,9 @@ from enum import Enum
 
 import strawberry
 
+from models.privacy.incident import IncidentSeverity, IncidentStatus
 from resolvers.descriptions import describe_enum
-from resolvers.filters import OrderDirection
+from resolvers.filters import DateTimeFilter, Filter, OrderDirection
 
 
 class ErasureOrderField(Enum):
@@ -26,3 +27,39 @@ describe_enum(
 class ErasureOrder:
     field: ErasureOrderField = strawberry.field(description="The field to order by.")
     direction: OrderDirection = strawberry.field(description="The direction of the order.")
+
+
+class IncidentOrderField(Enum):
+    """The columns that incidents can be ordered by."""
+
+    REPORTED_AT = "id"
+    DEADLINE_AT = "deadline_at"
+
+
+describe_enum(
+    IncidentOrderField,
+    "The fields that incidents can be ordered by.",
+    {
+        "REPORTED_AT": "When the incident was reported.",
+        "DEADLINE_AT": "When the authority has to be notified at the latest.",
+    },
+)
+
+
+@strawberry.input(description="The order of incidents.")
+class IncidentOrder:
+    field: IncidentOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+
+
+@strawberry.input(description="Conditions on incidents. All given conditions must be met.")
+class IncidentFilter:
+    status: Filter[IncidentStatus] | None = strawberry.field(
+        default=None, description="The status of the incident."
+    )
+    severity: Filter[IncidentSeverity] | None = strawberry.field(
+        default=None, description="The risk to the people whose data it concerns."
+    )
+    deadline_at: DateTimeFilter | None = strawberry.field(
+        default=None, description="When the authority has to be notified at the latest."
+    )

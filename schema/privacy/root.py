@@ -2,11 +2,14 @@
 
 import strawberry
 
-from auth.rules import operator
+from auth.rules import anyone, operator
+from models.privacy.audit_actions import PrivacyAuditAction
 from resolvers.privacy import erasures as erasure_resolvers
-from schema.fields import query
+from resolvers.privacy import incidents as incident_resolvers
+from schema.fields import mutation, query
 from schema.nodes import Connection
 from schema.privacy.erasures import Erasure
+from schema.privacy.incidents import BreachReportPayload, Incident, IncidentPayload
 
 
 @strawberry.type
@@ -16,4 +19,61 @@ class PrivacyQuery:
         allow=operator,
         description="Erasures of companies' accounts, scheduled, canceled or completed, most "
         "recent first.",
+    )
+    incidents: Connection[Incident] | None = query(
+        incident_resolvers.incidents,
+        allow=operator,
+        description="The register of suspected and confirmed breaches of personal data, most "
+        "recent first.",
+    )
+
+
+@strawberry.type
+class PrivacyMutation:
+    breach_report: BreachReportPayload | None = mutation(
+        incident_resolvers.report,
+        "number",
+        "ticket_id",
+        allow=anyone,
+        audit=PrivacyAuditAction.INCIDENT_REPORT,
+        description="Reports a suspected breach of personal data, also without signing in. The "
+        "security team is alerted immediately. A signed-in customer gets a ticket, in which "
+        "support answers.",
+    )
+    incident_update: IncidentPayload | None = mutation(
+        incident_resolvers.update,
+        "incident",
+        allow=operator,
+        audit=PrivacyAuditAction.INCIDENT_UPDATE,
+        description="Completes the register of an incident.",
+    )
+    incident_move: IncidentPayload | None = mutation(
+        incident_resolvers.move,
+        "incident",
+        allow=operator,
+        audit=PrivacyAuditAction.INCIDENT_MOVE,
+        description="Changes the status of an incident. It can be closed when the register is "
+        "complete and the required notifications are recorded.",
+    )
+    incident_note: IncidentPayload | None = mutation(
+        incident_resolvers.note,
+        "incident",
+        allow=operator,
+        audit=PrivacyAuditAction.INCIDENT_NOTE,
+        description="Adds a note to an incident.",
+    )
+    incident_decide: IncidentPayload | None = mutation(
+        incident_resolvers.decide,
+        "incident",
+        allow=operator,
+        audit=PrivacyAuditAction.INCIDENT_DECIDE,
+        description="Records the decision whether the authority or the people concerned have to "
+        "be notified.",
+    )
+    incident_record_notification: IncidentPayload | None = mutation(
+        incident_resolvers.record_notification,
+        "incident",
+        allow=operator,
+        audit=PrivacyAuditAction.INCIDENT_NOTIFY,
+        description="Records that the authority or the people concerned were notified.",
     )

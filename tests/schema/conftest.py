@@ -54,6 +54,7 @@ from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
+from models.privacy.incident import Incident
 from models.support.calendar import Calendar, Closure
 from models.support.classification import Category, Channel, Priority
 from models.support.file import File
@@ -302,7 +303,16 @@ async def create_private_rows(action: Action, company: Company) -> None:
         received_at=action.at,
     )
     statement, bank_line = await create_bank_line(action, company)
-    company.restricted_rows += [erasure, email, event, statement, bank_line]
+    incident = await Incident.create(
+        account=company.account,
+        reporter=company.owner.user,
+        ticket=company.row(Ticket),
+        description=f"{company.mark} breach",
+        reported_at=action.at,
+        aware_at=action.at,
+        deadline_at=action.at,
+    )
+    company.restricted_rows += [erasure, email, event, statement, bank_line, incident]
     promotion = await Promotion.create(
         code=f"{company.mark}20", basis_points=2_000, valid_from=action.at, created_at=action.at
     )

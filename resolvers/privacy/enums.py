@@ -1,0 +1,51 @@
+"""Enums of the privacy domain."""
+
+from models.privacy.incident import (
+    IncidentAudience,
+    IncidentEntryKind,
+    IncidentSeverity,
+    IncidentStatus,
+)
+from resolvers.descriptions import describe_enum
+
+describe_enum(
+    IncidentStatus,
+    "The status of an incident.",
+    {
+        "REPORTED": "Nobody has assessed the report yet.",
+        "ASSESSING": "The security team is finding out whether it is a breach.",
+        "CONFIRMED": "It is a breach of personal data.",
+        "DISMISSED": "It isn't a breach of personal data.",
+        "CLOSED": "The breach was handled, and the register is complete.",
+    },
+)
+describe_enum(
+    IncidentSeverity,
+    "The risk of an incident to the people whose data it concerns.",
+    {
+        "LOW": "A risk is unlikely.",
+        "MEDIUM": "There is a risk. The authority has to be notified (GDPR, Article 33).",
+        "HIGH": "There is a high risk. The people concerned have to be notified as well (GDPR, "
+        "Article 34).",
+    },
+)
+describe_enum(
+    IncidentAudience,
+    "Who may have to be notified of a breach.",
+    {
+        "AUTHORITY": "The supervisory authority, in France the CNIL (GDPR, Article 33).",
+        "PEOPLE": "The people whose data it concerns (GDPR, Article 34).",
+    },
+)
+describe_enum(
+    IncidentEntryKind,
+    "What an entry of the register records.",
+    {
+        "REPORTED": "The incident was reported.",
+        "STATUS_CHANGED": "The status changed, for the reason in `text`.",
+        "UPDATED": "Values of the register changed.",
+        "NOTE": "A note was added.",
+        "DECIDED": "It was decided whether a notification is required, for the reason in `text`.",
+        "NOTIFIED": "A notification was recorded. `text` holds the reasons for a delay.",
+    },
+)

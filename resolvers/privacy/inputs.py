@@ -1,0 +1,108 @@
+"""Inputs of the privacy mutations."""
+
+from datetime import datetime
+
+import strawberry
+
+from models.privacy.incident import IncidentAudience, IncidentSeverity, IncidentStatus
+from resolvers.arguments import IDEMPOTENCY_KEY
+
+_INCIDENT_ID = "The ID of the incident."
+
+
+@strawberry.input(description="A suspected breach of personal data.")
+class BreachReportInput:
+    description: str = strawberry.field(
+        description="What happened, in as much detail as possible (at most 8,000 characters)."
+    )
+    noticed_at: datetime | None = strawberry.field(
+        default=None, description="When the reporter noticed it."
+    )
+    name: str | None = strawberry.field(
+        default=None,
+        description="The name of a reporter who isn't signed in (at most 100 characters).",
+    )
+    email: str | None = strawberry.field(
+        default=None,
+        description="The email address of a reporter who isn't signed in. It gets a confirmation.",
+    )
+    ticket_id: strawberry.ID | None = strawberry.field(
+        default=None, description="For staff: the ID of the ticket in which it was reported."
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(
+    description="New values of the register. Values that are omitted stay as they are."
+)
+class IncidentUpdateInput:
+    incident_id: strawberry.ID = strawberry.field(description=_INCIDENT_ID)
+    aware_at: datetime | None = strawberry.field(
+        default=None,
+        description="When the vendor became aware of the breach. The deadline is 72 hours later.",
+    )
+    severity: IncidentSeverity | None = strawberry.field(
+        default=None, description="The risk to the people whose data it concerns."
+    )
+    data_categories: str | None = strawberry.field(
+        default=None,
+        description="The categories of people and data concerned (at most 4,000 characters).",
+    )
+    people_count: int | None = strawberry.field(
+        default=None, description="The approximate number of people concerned."
+    )
+    record_count: int | None = strawberry.field(
+        default=None, description="The approximate number of records concerned."
+    )
+    consequences: str | None = strawberry.field(
+        default=None,
+        description="The likely consequences of the breach (at most 4,000 characters).",
+    )
+    measures: str | None = strawberry.field(
+        default=None,
+        description="The measures taken or proposed (at most 4,000 characters).",
+    )
+
+
+@strawberry.input(description="The incident and its new status.")
+class IncidentMoveInput:
+    incident_id: strawberry.ID = strawberry.field(description=_INCIDENT_ID)
+    status: IncidentStatus = strawberry.field(
+        description="The new status. It must be reachable from the current one."
+    )
+    reason: str = strawberry.field(
+        description="The reason, for the register (at most 4,000 characters)."
+    )
+
+
+@strawberry.input(description="A note for the register.")
+class IncidentNoteInput:
+    incident_id: strawberry.ID = strawberry.field(description=_INCIDENT_ID)
+    text: str = strawberry.field(description="The note (at most 8,000 characters).")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="A decision whether a breach has to be notified.")
+class IncidentDecideInput:
+    incident_id: strawberry.ID = strawberry.field(description=_INCIDENT_ID)
+    audience: IncidentAudience = strawberry.field(description="Who may have to be notified.")
+    required: bool = strawberry.field(description="Whether they have to be notified.")
+    reason: str = strawberry.field(
+        description="The reason, for the register (at most 4,000 characters)."
+    )
+
+
+@strawberry.input(description="A notification of a breach that was made.")
+class IncidentRecordNotificationInput:
+    incident_id: strawberry.ID = strawberry.field(description=_INCIDENT_ID)
+    audience: IncidentAudience = strawberry.field(description="Who was notified.")
+    notified_at: datetime = strawberry.field(description="When they were notified.")
+    reference: str | None = strawberry.field(
+        default=None,
+        description="The authority's reference of the notification (at most 100 characters).",
+    )
+    delay_reason: str | None = strawberry.field(
+        default=None,
+        description="The reasons for the delay (at most 4,000 characters). Required when the "
+        "authority was notified after the deadline.",
+    )

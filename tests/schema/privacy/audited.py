@@ -1,0 +1,57 @@
+"""An example of each audited mutation of privacy, in a function with the mutation's name."""
+
+from typing import Any
+
+from models.privacy.incident import Incident
+from resolvers.ids import encode
+from tests.schema.audited_fixtures import Scenario, operator_viewer
+
+
+async def breach_report(scenario: Scenario) -> None:
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "breachReport",
+            "number",
+            description="MARKED DESCRIPTION",
+            idempotencyKey="MARKED KEY",
+        )
+
+
+async def _change(scenario: Scenario, name: str, times: int = 2, **fields: Any) -> None:
+    if not await Incident.filter(description="MARKED DESCRIPTION").exists():
+        await breach_report(scenario)
+    incident = await Incident.get(description="MARKED DESCRIPTION")
+    scenario.operator = scenario.operator or await operator_viewer(scenario)
+    for _ in range(times):
+        await scenario.mutate(
+            scenario.operator, name, incidentId=encode("Incident", incident.pk), **fields
+        )
+
+
+async def incident_update(scenario: Scenario) -> None:
+    await _change(scenario, "incidentUpdate", measures="MARKED MEASURES", peopleCount=3)
+
+
+async def incident_move(scenario: Scenario) -> None:
+    await _change(scenario, "incidentMove", status="CONFIRMED", reason="MARKED REASON")
+
+
+async def incident_note(scenario: Scenario) -> None:
+    await _change(scenario, "incidentNote", text="MARKED NOTE", idempotencyKey="MARKED KEY 2")
+
+
+async def incident_decide(scenario: Scenario) -> None:
+    await _change(
+        scenario, "incidentDecide", audience="AUTHORITY", required=True, reason="MARKED REASON"
+    )
+
+
+async def incident_record_notification(scenario: Scenario) -> None:
+    await incident_decide(scenario)
+    await _change(
+        scenario,
+        "incidentRecordNotification",
+        audience="AUTHORITY",
+        notifiedAt="2026-11-23T08:00:00Z",
+    )
