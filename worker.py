@@ -54,6 +54,7 @@ from support.incoming.options import MailboxOptions
 from support.incoming.processing import IncomingMailServices, process_due
 from support.incoming.retention import delete_old_emails
 from support.reply_emails import send_due_replies
+from support.snoozing import wake_due
 
 EMAILS_PER_RUN = 1_000
 DOCUMENTS_PER_RUN = 100
@@ -256,6 +257,12 @@ def jobs(
             "tickets of former agents",
             5,
             lambda: staff.unassign_tickets(Action(None, clock.now(), services.hub)),
+        ),
+        Job(
+            "snoozed tickets",
+            5,
+            lambda: wake_due(Action(None, clock.now(), services.hub)),
+            internal=True,
         ),
         Job(
             "deadline reminders",

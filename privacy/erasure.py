@@ -45,6 +45,8 @@ from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import ERASED, Erasure, Retention
 from models.support.file import File
 from models.support.message import Message
+from models.support.note import Note
+from models.support.tag import TicketTag
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
 from storage.store import Store, StoreUnavailable
@@ -220,6 +222,12 @@ async def _erase_messages(tx: Transaction, account_id: int) -> int:
     return len(keys)
 
 
+async def _delete_notes(tx: Transaction, account_id: int) -> int:
+    """Delete what agents wrote for each other about the company: notes and tags."""
+    await TicketTag.filter(ticket__account_id=account_id).using_db(tx.db).delete()
+    return await Note.filter(ticket__account_id=account_id).using_db(tx.db).delete()
+
+
 async def _erase_tickets(tx: Transaction, account_id: int) -> int:
     """Close the tickets before their messages are deleted, so that no one posts in them anymore."""
     tickets = Ticket.filter(account_id=account_id).using_db(tx.db)
@@ -342,6 +350,7 @@ _STEPS: dict[str, Step] = {
     "VAT checks": _delete_vat_checks,
     "tickets": _erase_tickets,
     "messages": _erase_messages,
+    "notes": _delete_notes,
     "billing details": _clear_billing_details,
     "cards": clear_card_details,
     "invitations": _delete_invitations,

@@ -33,7 +33,9 @@ describe_enum(
         "`ticket { assignee team }`.",
         "STATUS_CHANGED": "The status of a ticket changed; see `status`.",
         "REPLY_AWAITED": "A customer is waiting for a reply.",
-        "TICKET_UPDATED": "The priority or the tags of a ticket changed. Agents only.",
+        "TICKET_UPDATED": "The priority or the tags of a ticket changed, it was snoozed or woken, "
+        "or an agent has seen a mention. Agents only.",
+        "NOTE_ADDED": "An internal note was added; see `ticket { notes }`. Agents only.",
         "TEAM_CHANGED": "A team was created, changed or archived; see `teams`. Agents only.",
         "PURCHASE_CHANGED": "The status of a purchase changed.",
         "PAYMENT_CHANGED": "The status of a payment changed.",

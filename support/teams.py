@@ -36,7 +36,7 @@ async def create_team(
     """
     with Checks() as check:
         name = check(line, name, "name", NAME_LENGTH)
-        members = await check.wait(_require_members(member_ids))
+        members = await check.wait(require_agents(member_ids, "memberIds"))
         key = check(client_key, key)
     owner, values = owner_of(action), [category.value for category in categories]
     try:
@@ -69,7 +69,11 @@ async def update_team(
     with Checks() as check:
         await check.wait(_require_team(team_id))
         new_name = None if name is None else check(line, name, "name", NAME_LENGTH)
-        members = None if member_ids is None else await check.wait(_require_members(member_ids))
+        members = (
+            None
+            if member_ids is None
+            else await check.wait(require_agents(member_ids, "memberIds"))
+        )
     try:
         async with action.transaction() as tx:
             team = await tx.lock(Team, team_id or 0)
@@ -149,12 +153,12 @@ async def _require_team(team_id: int | None) -> None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "teamId")
 
 
-async def _require_members(user_ids: Sequence[int | None]) -> list[int]:
+async def require_agents(user_ids: Sequence[int | None], field: str) -> list[int]:
     """The keys of people who answer customers. Raises NOT_FOUND for each other, at its index."""
     agents = User.filter(pk__in=[key or 0 for key in user_ids] or [0], staff__in=ANSWERING_ROLES)
     known_ids = {user.pk for user in await agents}
     keys = [key if key in known_ids else None for key in user_ids]
-    return list(dict.fromkeys(require_keys(keys, "memberIds")))
+    return list(dict.fromkeys(require_keys(keys, field)))
 
 
 async def _require_free_categories(

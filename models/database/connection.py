@@ -62,6 +62,7 @@ MODULES = [
     "models.billing.tax_rule",
     "models.identity.session",
     "models.support.message",
+    "models.support.note",
     "models.support.tag",
     "models.support.team",
     "models.support.ticket",

@@ -82,6 +82,7 @@ class Ticket(Model):
     updated_at: datetime = fields.DatetimeField(db_index=True)
     deadline_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     deadline_reminder_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
+    snoozed_until: datetime | None = fields.DatetimeField(null=True, db_index=True)
     reply_awaited_since = fields.DatetimeField(null=True)
     # since when a reply of staff waits to be sent by email, to those who haven't read it by then
     reply_email_pending_since: datetime | None = fields.DatetimeField(null=True, db_index=True)
@@ -292,6 +293,8 @@ class Ticket(Model):
         )
 
     async def _record_customer_message(self, tx: Transaction) -> None:
+        if self.snoozed_until:
+            await self.set_snoozed(tx, None)
         was_reply_awaited = self.reply_awaited_since is not None
         self.reply_awaited_since = self.reply_awaited_since or tx.action.at
         self.updated_at = tx.action.at
@@ -351,6 +354,12 @@ class Ticket(Model):
         """Remove the assignee of the ticket, which the caller has locked."""
         await self.assign(tx, None, self.team_id)
 
+    async def set_snoozed(self, tx: Transaction, until: datetime | None) -> None:
+        """Snooze this ticket, which the caller has locked, or wake it. Customers don't notice."""
+        self.snoozed_until = until
+        await self.save(using_db=tx.db, update_fields=["snoozed_until"])
+        await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=self.pk)
+
     @property
     def is_finished(self) -> bool:
         """Whether the request was answered or closed."""
@@ -385,10 +394,17 @@ class Ticket(Model):
         self.solved_at = tx.action.at if status is TicketStatus.SOLVED else self.solved_at
         self.closed_at = tx.action.at if status is TicketStatus.CLOSED else self.closed_at
         if status in FINISHED_STATUSES:
-            self.reply_awaited_since = None
+            self.reply_awaited_since = self.snoozed_until = None
         await self.save(
             using_db=tx.db,
-            update_fields=["status", "updated_at", "solved_at", "closed_at", "reply_awaited_since"],
+            update_fields=[
+                "status",
+                "updated_at",
+                "solved_at",
+                "closed_at",
+                "snoozed_until",
+                "reply_awaited_since",
+            ],
         )
         await self.append_event(tx, EventKind.STATUS_CHANGED, status=status.value)
 

@@ -2,6 +2,7 @@
 
 from models.support.classification import Category, Channel, Priority, TicketKind
 from models.support.file import FileStatus
+from models.support.inbox_view import InboxView
 from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
 
@@ -55,6 +56,22 @@ describe_enum(
         "BILLING": "Invoices and payments.",
         "ACCOUNT": "The company's account and its members.",
         "SECURITY": "Security and privacy, including suspected breaches.",
+    },
+)
+
+
+describe_enum(
+    InboxView,
+    "A view of the agents' inbox. Solved and closed tickets are in none of them, except MENTIONED. "
+    "Snoozed tickets are in SNOOZED, and in MENTIONED.",
+    {
+        "MINE": "The tickets that are assigned to the viewer.",
+        "MY_TEAMS": "The tickets of the viewer's teams.",
+        "UNASSIGNED": "The tickets that nobody has.",
+        "MENTIONED": "The tickets with notes that mention the viewer, who hasn't read them "
+        "(`ticketMarkRead`).",
+        "SNOOZED": "The snoozed tickets that are assigned to the viewer, to one of their teams or "
+        "to nobody.",
     },
 )
 

@@ -5,6 +5,7 @@ from enum import Enum
 import strawberry
 
 from models.support.classification import Category, Channel, Priority, TicketKind
+from models.support.inbox_view import InboxView
 from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
 from resolvers.filters import DateTimeFilter, Filter, IdFilter, OrderDirection, StringFilter
@@ -47,6 +48,9 @@ class TicketFilter:
     )
     category: Filter[Category] | None = strawberry.field(
         default=None, description="The category of the ticket."
+    )
+    view: InboxView | None = strawberry.field(
+        default=None, description="For agents: a view of their inbox."
     )
     priority: Filter[Priority] | None = strawberry.field(
         default=None, description="For agents: the priority."

@@ -22,6 +22,7 @@ from models.event import (
 )
 from models.identity.user import User
 from models.support.file import File
+from models.support.inbox_view import is_in_view
 from models.support.message import Message
 from models.support.tag import TicketTag
 from models.support.team import Team
@@ -68,6 +69,7 @@ from resolvers.support.inputs import (
     TicketTypingInput,
 )
 from support import messages as support_messages
+from support import notes as support_notes
 from support import tickets as support_tickets
 
 NEWEST_FIRST = Order("updated_at", descending=True)
@@ -115,6 +117,7 @@ def _filter_for_agents(
 ) -> QuerySet[Ticket]:
     """Apply the conditions on what only agents see. For customers, each of them matches nothing."""
     internal_conditions = (
+        conditions.view,
         conditions.priority,
         conditions.tag,
         conditions.team_id,
@@ -124,6 +127,8 @@ def _filter_for_agents(
     if not viewer.is_agent:
         is_filtered = any(condition is not None for condition in internal_conditions)
         return rows.filter(id=None) if is_filtered else rows
+    if conditions.view is not None:
+        rows = rows.filter(is_in_view(conditions.view, viewer))
     rows = filter_in(rows, "priority", accepted_values(conditions.priority))
     rows = filter_in(rows, "team_id", _accepted_keys(Team, conditions.team_id))
     rows = filter_in(rows, "assignee_id", _accepted_keys(User, conditions.assignee_id))
@@ -234,6 +239,8 @@ async def mark_read(info: Info, input: TicketMarkReadInput) -> Ticket:
     """Record how far the viewer has read a ticket."""
     ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     await ticket.mark_read(info.context.user, input.sequence)
+    if info.context.viewer.is_agent:
+        await support_notes.see_mentions(info.context.action(), ticket, info.context.user)
     return ticket
 
 

@@ -10,11 +10,13 @@ from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import events as event_resolvers
+from resolvers.support import inbox as inbox_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.billing.invoices import Invoice
 from schema.billing.purchases import Purchase
 from schema.fields import edge, field
 from schema.identity.users import User
+from schema.support.inbox import InboxViewCount
 from schema.support.tickets import Message, Ticket
 
 
@@ -60,6 +62,11 @@ class InboxEvent:
     )
     ticket: Ticket | None = edge(
         ticket_resolvers.tickets_of, description="The ticket in its current state."
+    )
+    inbox_views: list[InboxViewCount] = edge(
+        inbox_resolvers.views_of_events,
+        cost=10,
+        description="The current number of tickets in each view of the viewer.",
     )
 
 

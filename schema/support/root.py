@@ -17,6 +17,8 @@ from schema.support.calendars import CalendarMutation, CalendarQuery
 from schema.support.contact import Contact
 from schema.support.events import AccountEvent, InboxEvent, TicketEvent, Typing
 from schema.support.files import FileAnnouncePayload
+from schema.support.inbox import InboxMutation, InboxQuery
+from schema.support.notes import NoteMutation
 from schema.support.teams import TeamMutation, TeamQuery
 from schema.support.tickets import Ticket, TicketPayload, TicketReplyPayload, TicketTypingPayload
 
@@ -24,7 +26,7 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 
 @strawberry.type
-class SupportQuery(CalendarQuery, TeamQuery):
+class SupportQuery(CalendarQuery, InboxQuery, TeamQuery):
     contact: Contact = query(
         contact_resolvers.contact, allow=anyone, description="How to contact support."
     )
@@ -50,7 +52,9 @@ class SupportQuery(CalendarQuery, TeamQuery):
 
 
 @strawberry.type
-class SupportMutation(AssignmentMutation, CalendarMutation, TeamMutation):
+class SupportMutation(
+    AssignmentMutation, CalendarMutation, InboxMutation, NoteMutation, TeamMutation
+):
     ticket_open: TicketPayload | None = mutation(
         ticket_resolvers.open_,
         "ticket",

@@ -12,12 +12,15 @@ from models.support.ticket_status import TicketStatus
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import assignment as assignment_resolvers
+from resolvers.support import inbox as inbox_resolvers
+from resolvers.support import notes as note_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
 from schema.fields import connection, edge, field, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
 from schema.support.files import File
+from schema.support.notes import Note
 from schema.support.teams import Team
 from schema.user_errors import UserError, errors
 
@@ -55,6 +58,12 @@ class Ticket(Node):
         assignment_resolvers.priorities,
         description="How urgent the ticket is. Null unless the viewer is an agent.",
         needs=("priority",),
+    )
+    snoozed_until: datetime | None = viewer_field(
+        inbox_resolvers.snooze_times,
+        description="Until when the ticket is snoozed. Null when it isn't, and unless the viewer "
+        "is an agent.",
+        needs=("snoozed_until",),
     )
     tags: list[str] = edge(
         assignment_resolvers.tags,
@@ -113,6 +122,11 @@ class Ticket(Node):
     last_message: Message | None = edge(
         ticket_resolvers.last_messages,
         description="The most recent message. Null for operators, who don't read messages.",
+    )
+    notes: Connection[Note] = connection(
+        note_resolvers.notes,
+        description="The internal notes of the ticket, oldest first. Empty unless the viewer is an "
+        "agent.",
     )
     messages: Connection[Message] = connection(
         ticket_resolvers.messages, description="The messages of the ticket, in order."

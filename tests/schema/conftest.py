@@ -59,6 +59,7 @@ from models.support.calendar import Calendar, Closure
 from models.support.classification import Category, Channel, Priority
 from models.support.file import File
 from models.support.message import Message
+from models.support.note import Note
 from models.support.opening_hours import HolidayCalendar
 from models.support.tag import TicketTag
 from models.support.team import Team
@@ -361,7 +362,10 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
     team = await Team.create(name=f"{company.mark} team", created_at=action.at)
     tag = await TicketTag.create(ticket=ticket, tag=f"{company.mark} tag")
     await Ticket.filter(pk=ticket.pk).update(team_id=team.pk, priority=Priority.URGENT)
-    return [team, tag]
+    note = await Note.create(
+        ticket=ticket, author=company.owner.user, body=f"{company.mark} note", at=action.at
+    )
+    return [team, tag, note]
 
 
 async def create_delivery(action: Action, company: Company) -> list[Any]:

@@ -499,6 +499,16 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "userId": "x", "teamId": BAD_ID},
         {("ticketId",), ("userId",), ("teamId",)},
     ),
+    "noteAdd": (
+        agent_viewer,
+        {"ticketId": BAD_ID, "body": " ", "mentionedUserIds": ["x"], "idempotencyKey": ""},
+        {("ticketId",), ("body",), ("mentionedUserIds", "0"), ("idempotencyKey",)},
+    ),
+    "ticketSnooze": (
+        agent_viewer,
+        {"ticketId": BAD_ID, "until": "2020-01-01T00:00:00Z"},
+        {("ticketId",), ("until",)},
+    ),
     "ticketUpdate": (
         agent_viewer,
         {"ticketId": BAD_ID, "addTags": ["", LONG], "removeTags": ["a", " "]},

@@ -159,7 +159,7 @@ async def test_outsiders_cannot_read_a_company(execute: "Execute", dataset: "Dat
         assert [secret for secret in secrets(dataset.marie) if secret in responses] == []
 
 
-INTERNAL_MARKS = ("team", "tag")  # of create_internal_rows
+INTERNAL_MARKS = ("team", "tag", "note")  # of create_internal_rows
 
 
 async def test_p6_2_customers_cannot_read_what_agents_write_for_each_other(

@@ -4,6 +4,7 @@ state of the ticket.
 
 import asyncio
 import logging
+from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -257,6 +258,20 @@ async def test_a_message_with_a_file_needs_no_text(action: Action, paul: Viewer)
     assert message.body == ""
     assert await File.filter(message_id=message.pk).count() == 1
     assert (await reply(action, paul, chat.pk, "", "b", [photo.pk])).pk == message.pk
+
+
+async def test_a_message_wakes_a_snoozed_ticket_also_in_one_statement(
+    action: Action, paul: Viewer
+) -> None:
+    chat = await open_ticket(
+        action,
+        paul,
+        status=TicketStatus.OPEN,
+        reply_awaited_since=action.at,
+        snoozed_until=action.at + timedelta(days=1),
+    )
+    await reply(action, paul, chat.pk, "Alors ?", "a")
+    assert (await Ticket.get(pk=chat.pk)).snoozed_until is None
 
 
 # SQLite has no statement that writes to several tables.

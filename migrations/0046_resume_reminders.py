@@ -3,7 +3,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0043_incoming_emails')]
+    dependencies = [('models', '0045_teams')]
 
     initial = False
 

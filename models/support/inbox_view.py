@@ -1,0 +1,55 @@
+"""The views of the agents' inbox."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tortoise.expressions import Q, Subquery
+from tortoise.queryset import QuerySet
+
+from models.support.note import Mention
+from models.support.team import TeamMember
+from models.support.ticket import Ticket
+from models.support.ticket_status import FINISHED_STATUSES
+
+if TYPE_CHECKING:
+    from models.viewer import Viewer
+
+
+class InboxView(StrEnum):
+    """A part of the inbox, as each agent has it."""
+
+    MINE = "MINE"
+    MY_TEAMS = "MY_TEAMS"
+    UNASSIGNED = "UNASSIGNED"
+    MENTIONED = "MENTIONED"
+    SNOOZED = "SNOOZED"
+
+
+def is_in_view(view: InboxView, viewer: "Viewer") -> Q:
+    """The condition that a ticket is in a view of this agent. Snoozed tickets are in SNOOZED alone,
+    until they are due or their customer writes.
+    """
+    if view is InboxView.MENTIONED:
+        mentions = Mention.filter(user_id=viewer.user_id, seen_at=None)
+        return Q(id__in=Subquery(mentions.values("ticket_id")))
+    return _is_concerned(view, viewer) & Q(
+        ~Q(status__in=list(FINISHED_STATUSES)), snoozed_until__isnull=view is not InboxView.SNOOZED
+    )
+
+
+def _is_concerned(view: InboxView, viewer: "Viewer") -> Q:
+    teams = TeamMember.filter(user_id=viewer.user_id).values("team_id")
+    in_my_teams = Q(team_id__in=Subquery(teams))
+    mine, unassigned = Q(assignee_id=viewer.user_id), Q(assignee_id__isnull=True)
+    return {
+        InboxView.MINE: mine,
+        InboxView.MY_TEAMS: in_my_teams,
+        InboxView.UNASSIGNED: unassigned,
+        InboxView.SNOOZED: mine | in_my_teams | unassigned,
+    }[view]
+
+
+async def count_views(viewer: "Viewer") -> dict[InboxView, int]:
+    """The number of tickets in each view of this agent."""
+    tickets: QuerySet[Ticket] = QuerySet(Ticket)
+    return {view: await tickets.filter(is_in_view(view, viewer)).count() for view in InboxView}
