@@ -54,6 +54,8 @@ from support.incoming.options import MailboxOptions
 from support.incoming.processing import IncomingMailServices, process_due
 from support.incoming.retention import delete_old_emails
 from support.reply_emails import send_due_replies
+from support.sla import check_clocks
+from support.sla_measures import refresh_answer_times
 from support.snoozing import wake_due
 
 EMAILS_PER_RUN = 1_000
@@ -268,6 +270,18 @@ def jobs(
             "deadline reminders",
             60,
             lambda: send_deadline_reminders(Action(None, clock.now(), services.hub)),
+        ),
+        Job(
+            "SLA clocks",
+            5,
+            lambda: check_clocks(Action(None, clock.now(), services.hub)),
+            internal=True,
+        ),
+        Job(
+            "answer times",
+            3_600,
+            lambda: refresh_answer_times(Action(None, clock.now(), services.hub)),
+            internal=True,
         ),
         Job(
             "erasures",

@@ -1,7 +1,7 @@
 """Stored events, which all live subscriptions read.
 
 A stream is a sequence of events numbered 1, 2, 3, ... under a key. There is one stream for each
-ticket, one for each account and one for the agents' inbox. An event takes its number inside the
+ticket, account and agent, and one for the agents' inbox. An event takes its number inside the
 transaction that stores the change it reports, by adding one to the number in the stream's row. That
 row stays locked until the commit, so numbers become visible in order and without gaps: a reader
 that has seen n can't have missed n - 1. A reader is a key and a number; the events it has not read
@@ -39,6 +39,11 @@ def account_stream(account_id: int) -> str:
     return f"account:{account_id}"
 
 
+def agent_stream(user_id: int) -> str:
+    """The key of the stream of what an agent is notified of."""
+    return f"agent:{user_id}"
+
+
 class EventKind(StrEnum):
     """What happened."""
 
@@ -50,6 +55,8 @@ class EventKind(StrEnum):
     TICKET_UPDATED = "TICKET_UPDATED"
     NOTE_ADDED = "NOTE_ADDED"
     TEAM_CHANGED = "TEAM_CHANGED"
+    SLA_WARNING = "SLA_WARNING"
+    SLA_BREACHED = "SLA_BREACHED"
     PURCHASE_CHANGED = "PURCHASE_CHANGED"
     PAYMENT_CHANGED = "PAYMENT_CHANGED"
     PAYMENT_METHOD_CHANGED = "PAYMENT_METHOD_CHANGED"

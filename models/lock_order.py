@@ -3,6 +3,7 @@
 - The tables of TABLES from the first to the last, and the rows of one table in the order of their
   keys. Changing or deleting a row locks it as well, unless the transaction has locked or inserted
   it before.
+- The clocks of a ticket belong to whoever has locked the ticket, so they aren't locked.
 - Counters in the order of the series FA, AV, and of the journals VE, BQ, OD.
 - Then streams, in the order of STREAMS. A ticket's stream belongs to whoever has locked the ticket,
   so it may be taken at any time after that.
@@ -45,6 +46,7 @@ TABLES = (
     "calendar",
     "closure",
     "team",
+    "sla_policy",
     "ticket",
     "message",
     "file",
@@ -55,4 +57,10 @@ TABLES = (
     "document_request",
     "email",
 )
-STREAMS = ("session", "ticket", "account", "inbox")  # by the part of the key before the colon
+STREAMS = (
+    "session",
+    "ticket",
+    "account",
+    "agent",
+    "inbox",
+)  # by the part of the key before the colon

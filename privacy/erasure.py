@@ -46,6 +46,7 @@ from models.privacy.erasure import ERASED, Erasure, Retention
 from models.support.file import File
 from models.support.message import Message
 from models.support.note import Note
+from models.support.sla_clock import cancel_clocks
 from models.support.tag import TicketTag
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -238,6 +239,7 @@ async def _erase_tickets(tx: Transaction, account_id: int) -> int:
         "reply_email_pending_since": None,
     }
     await tickets.exclude(status=TicketStatus.CLOSED).update(**closed_values)
+    await cancel_clocks(tx, Ticket.filter(account_id=account_id))
     return await tickets.exclude(subject=ERASED).update(subject=ERASED)
 
 

@@ -9,4 +9,5 @@ import resolvers.enums
 import resolvers.identity.enums
 import resolvers.operations.enums
 import resolvers.privacy.enums
-import resolvers.support.enums  # noqa: F401 - imported for their effect
+import resolvers.support.enums
+import resolvers.support.sla_enums  # noqa: F401 - imported for their effect

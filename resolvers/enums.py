@@ -37,6 +37,8 @@ describe_enum(
         "or an agent has seen a mention. Agents only.",
         "NOTE_ADDED": "An internal note was added; see `ticket { notes }`. Agents only.",
         "TEAM_CHANGED": "A team was created, changed or archived; see `teams`. Agents only.",
+        "SLA_WARNING": "A target of a ticket will be missed soon; see `ticket { slaClocks }`.",
+        "SLA_BREACHED": "A target of a ticket was missed; see `ticket { slaClocks }`.",
         "PURCHASE_CHANGED": "The status of a purchase changed.",
         "PAYMENT_CHANGED": "The status of a payment changed.",
         "PAYMENT_METHOD_CHANGED": "A payment method was saved, changed or removed, or expires "

@@ -1,11 +1,13 @@
-"""What operators do with calendars and their closures."""
+"""What operators do with calendars and their closures. When a calendar changes, the SLA clocks that
+run by it are planned again by their job.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from models.action import Action
+from models.action import Action, Transaction
 from models.idempotency import earlier_result, owner_of, store_result
 from models.support.audit_actions import SupportAuditAction
 from models.support.calendar import Calendar, Closure
@@ -54,6 +56,7 @@ async def update_calendar(
         former = dict(vars(calendar))
         calendar.update_from_dict(dict(values))
         if dict(vars(calendar)) != former:
+            calendar.changed_at = action.at
             await calendar.save(using_db=tx.db)
             tx.audit(SupportAuditAction.CALENDAR_UPDATE, calendar, account_id=None)
     return calendar
@@ -82,6 +85,7 @@ async def add_closure(
     async with action.transaction() as tx:
         if earlier_id := await earlier_result(tx, owner, "closureAdd", key, arguments):
             return await Closure.get(pk=earlier_id, using_db=tx.db)
+        calendar = await _change(tx, calendar.pk)
         closure = await Closure.create(
             using_db=tx.db, calendar=calendar, created_at=action.at, **vars(values)
         )
@@ -93,7 +97,15 @@ async def add_closure(
 async def remove_closure(action: Action, closure: Closure) -> Calendar:
     """Remove a closure. Returns its calendar."""
     async with action.transaction() as tx:
-        calendar = await Calendar.get(pk=closure.calendar_id, using_db=tx.db)
+        calendar = await _change(tx, closure.calendar_id)
         if await Closure.filter(pk=closure.pk).using_db(tx.db).delete():
             tx.audit(SupportAuditAction.CLOSURE_REMOVE, closure, account_id=None)
+    return calendar
+
+
+async def _change(tx: Transaction, calendar_id: int) -> Calendar:
+    """The calendar, locked, with the note that it has changed."""
+    calendar = await tx.lock(Calendar, calendar_id)
+    calendar.changed_at = tx.action.at
+    await calendar.save(using_db=tx.db, update_fields=["changed_at"])
     return calendar

@@ -7,6 +7,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, EventKind
 from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Priority
+from models.support.sla_clock import follow_priority
 from models.support.tag import MAX_TAGS, TicketTag
 from models.support.ticket import Ticket
 
@@ -27,6 +28,7 @@ async def classify(
         if priority is not None and priority is not ticket.priority:
             ticket.priority, has_changed = priority, True
             await ticket.save(using_db=tx.db, update_fields=["priority"])
+            await follow_priority(tx, ticket)
         if has_changed:
             tx.audit(
                 SupportAuditAction.TICKET_CLASSIFY,

@@ -208,7 +208,8 @@ def _post_statement(
 
 _STAFF_POST = _post_statement(
     "first_response_at",
-    ", reply_awaited_since = NULL,"
+    ", answered_at = CASE WHEN reply_awaited_since IS NULL THEN answered_at ELSE $5 END,"
+    " reply_awaited_since = NULL,"
     " reply_email_pending_since = COALESCE(reply_email_pending_since, $5)",
     TicketStatus.NEW,
     TicketStatus.CLOSED,

@@ -17,6 +17,11 @@ class SupportAuditAction(AuditAction):
         "The virus scanner found malware in an uploaded file, whose content was deleted "
         "(`uploaderId`).",
     )
+    SLA_POLICY_REMOVE = "sla_policy.remove", "The SLA policy of a channel and priority was removed."
+    SLA_POLICY_SET = (
+        "sla_policy.set",
+        "The targets or the promise of the SLA policy of a channel and priority were set.",
+    )
     TICKET_CLAIM = "ticket.claim", "An agent claimed a ticket."
     TICKET_RELEASE = "ticket.release", "An agent returned a ticket to the inbox."
     TICKET_TAKE_OVER = (

@@ -22,7 +22,8 @@ CLOSURE_REASON_LENGTH = 200
 
 class Calendar(Model):
     """A calendar. `week` holds the hours of each day from Monday on, in minutes since midnight in
-    `time_zone`. One calendar is the default; migration 0042 creates it.
+    `time_zone`. One calendar is the default; migration 0042 creates it. `changed_at` is set until
+    the SLA clocks that run by the calendar are planned again.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -32,6 +33,7 @@ class Calendar(Model):
     holidays = fields.CharEnumField(HolidayCalendar, max_length=16, description="holidays")
     is_default = fields.BooleanField(default=False)
     created_at: datetime = fields.DatetimeField()
+    changed_at: datetime | None = fields.DatetimeField(null=True)
 
     closures: fields.ReverseRelation["Closure"]
 
@@ -80,10 +82,15 @@ def _may_see(viewer: "Viewer") -> bool:
     return viewer.is_agent or viewer.staff is Staff.OPERATOR
 
 
+async def default_calendar() -> Calendar:
+    """The default calendar."""
+    (calendar,) = await read(Calendar.filter(is_default=True))
+    return calendar
+
+
 async def default_hours() -> OpeningHours:
     """When the default calendar is open."""
-    (calendar,) = await read(Calendar.filter(is_default=True))
-    return await hours_of(calendar)
+    return await hours_of(await default_calendar())
 
 
 async def hours_of(calendar: Calendar) -> OpeningHours:

@@ -82,10 +82,9 @@ class OpeningHours:
                 return None
             at = until
 
-    def seconds_between(self, begin: datetime, end: datetime) -> float:
-        """The open seconds between two instants, 0 when the second isn't later."""
-        durations = (until - since for since, until in self._open(begin, end))
-        return sum(durations, timedelta()).total_seconds()
+    def time_between(self, begin: datetime, end: datetime) -> timedelta:
+        """The open time between two instants, none when the second isn't later."""
+        return sum((until - since for since, until in self._open(begin, end)), timedelta())
 
     def _open(self, begin: datetime, end: datetime) -> Iterator[Interval]:
         """The open intervals between two instants, in order. Adjacent ones are possible."""

@@ -21,6 +21,8 @@ from models.support.classification import Category, Channel, Priority, TicketKin
 from models.support.file import attach_to_message, lock_files
 from models.support.legal_deadlines import legal_deadline, next_deadline_reminder
 from models.support.message import Message
+from models.support.sla_clock import follow_status, start_clocks, start_response
+from models.support.sla_policy import SlaMeasure
 from models.support.team import Team
 from models.support.ticket_number import ticket_number
 from models.support.ticket_position import TicketPosition, mark_assigned, mark_emailed, mark_read
@@ -44,7 +46,8 @@ class Ticket(Model):
     """An account's request for help, through any channel.
 
     deadline_at is set when the ticket is opened and never changes. It is null unless the ticket is
-    a legal request (LEGAL_DEADLINES).
+    a legal request (LEGAL_DEADLINES). answered_at is when a reply last ended a wait of the
+    customer.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -84,6 +87,7 @@ class Ticket(Model):
     deadline_reminder_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     snoozed_until: datetime | None = fields.DatetimeField(null=True, db_index=True)
     reply_awaited_since = fields.DatetimeField(null=True)
+    answered_at: datetime | None = fields.DatetimeField(null=True)
     # since when a reply of staff waits to be sent by email, to those who haven't read it by then
     reply_email_pending_since: datetime | None = fields.DatetimeField(null=True, db_index=True)
     first_response_at = fields.DatetimeField(null=True)
@@ -159,6 +163,7 @@ class Ticket(Model):
             opened_on=tx.action.day,
             **values,
         )
+        await start_clocks(tx, ticket, SlaMeasure.FIRST_RESPONSE, SlaMeasure.RESOLUTION)
         await ticket.append_event(tx, EventKind.TICKET_OPENED, status=ticket.status.value)
         return ticket
 
@@ -271,6 +276,8 @@ class Ticket(Model):
         return message
 
     async def _record_staff_reply(self, tx: Transaction, message: Message) -> None:
+        if self.first_response_at is None or self.reply_awaited_since is not None:
+            self.answered_at = tx.action.at
         if self.first_response_at is None:
             self.first_response_at = tx.action.at
             self.first_response_seconds = round((tx.action.at - self.created_at).total_seconds())
@@ -278,6 +285,7 @@ class Ticket(Model):
         self.reply_email_pending_since = self.reply_email_pending_since or tx.action.at
         self.updated_at = tx.action.at
         columns = [
+            "answered_at",
             "first_response_at",
             "first_response_seconds",
             "reply_awaited_since",
@@ -296,6 +304,8 @@ class Ticket(Model):
         if self.snoozed_until:
             await self.set_snoozed(tx, None)
         was_reply_awaited = self.reply_awaited_since is not None
+        if not was_reply_awaited:
+            await start_response(tx, self)
         self.reply_awaited_since = self.reply_awaited_since or tx.action.at
         self.updated_at = tx.action.at
         if self.status in STATUSES_REOPENED_BY_CUSTOMERS:
@@ -393,6 +403,7 @@ class Ticket(Model):
         self.updated_at = tx.action.at
         self.solved_at = tx.action.at if status is TicketStatus.SOLVED else self.solved_at
         self.closed_at = tx.action.at if status is TicketStatus.CLOSED else self.closed_at
+        was_reply_awaited = self.reply_awaited_since is not None
         if status in FINISHED_STATUSES:
             self.reply_awaited_since = self.snoozed_until = None
         await self.save(
@@ -406,6 +417,7 @@ class Ticket(Model):
                 "reply_awaited_since",
             ],
         )
+        await follow_status(tx, self, was_reply_awaited=was_reply_awaited)
         await self.append_event(tx, EventKind.STATUS_CHANGED, status=status.value)
 
     async def append_event(self, tx: Transaction, kind: EventKind, **values: Any) -> None:

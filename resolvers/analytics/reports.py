@@ -166,16 +166,14 @@ async def ticket_report(
 ) -> list[TicketReportRow]:
     """Tickets opened in a range of days, ordered by the given dimensions. Raises BadInput."""
     date_range = date_range_of(info.context, since, until)
-    axes = [_ticket_axis(dimension) for dimension in _unique_dimensions(group_by)]
-    where, values = _conditions(
+    axes = [_ticket_axis(dimension) for dimension in unique_dimensions(group_by)]
+    where, values = conditions(
         "ticket.opened_on", date_range, {"ticket.channel": channel, "ticket.category": category}
     )
     limit = require_limit(first)
     with workload(Workload.REPORTS):
         rows = await execute(_ticket_statement(axes, where), *values, limit)
-    return [
-        TicketReportRow(**_dimension_values(axes, row), **_ticket_measures(row)) for row in rows
-    ]
+    return [TicketReportRow(**dimension_values(axes, row), **_ticket_measures(row)) for row in rows]
 
 
 async def revenue_report(
@@ -187,14 +185,14 @@ async def revenue_report(
 ) -> list[RevenueReportRow]:
     """The revenue of a range of days, ordered by the given dimensions. Raises BadInput."""
     date_range = date_range_of(info.context, since, until)
-    axes = [_revenue_axis(dimension) for dimension in _unique_dimensions(group_by)]
-    where, values = _conditions("invoice.issued_on", date_range, {})
+    axes = [_revenue_axis(dimension) for dimension in unique_dimensions(group_by)]
+    where, values = conditions("invoice.issued_on", date_range, {})
     limit = require_limit(first)
     with workload(Workload.REPORTS):
         # The range is that of the documents, of the corrections, and of what they replace.
         rows = await execute(_revenue_statement(axes, where), *values * 3, limit)
     return [
-        RevenueReportRow(**_dimension_values(axes, row), **_revenue_measures(row)) for row in rows
+        RevenueReportRow(**dimension_values(axes, row), **_revenue_measures(row)) for row in rows
     ]
 
 
@@ -207,7 +205,8 @@ def date_range_of(context: Context, since: date | None, until: date | None) -> t
     return since, until
 
 
-def _unique_dimensions(group_by: Sequence[Any]) -> list[Any]:
+def unique_dimensions(group_by: Sequence[Any]) -> list[Any]:
+    """The dimensions of a report, each once. Raises BadInput unless there are 1 to 4."""
     if not 1 <= len(group_by) <= MAX_DIMENSIONS:
         raise BadInput(
             "groupBy",
@@ -232,9 +231,9 @@ def _ticket_axis(dimension: TicketDimension) -> Axis:
         TicketDimension.STATUS: ("status", TicketStatus),
     }
     if dimension not in enum_columns:
-        return _calendar_axis(dimension.value, "ticket.opened_on")
+        return calendar_axis(dimension.value, "ticket.opened_on")
     column, kind = enum_columns[dimension]
-    return _enum_axis(f"ticket.{column}", column, kind)
+    return enum_axis(f"ticket.{column}", column, kind)
 
 
 def _revenue_axis(dimension: RevenueDimension) -> Axis:
@@ -242,19 +241,21 @@ def _revenue_axis(dimension: RevenueDimension) -> Axis:
         case RevenueDimension.OFFER:
             return Axis("offer.id", "offer.position", "offer_id", int)
         case RevenueDimension.SEGMENT:
-            return _enum_axis("offer.segment", "segment", Segment)
+            return enum_axis("offer.segment", "segment", Segment)
         case RevenueDimension.INTERVAL:
-            return _enum_axis("price.interval", "interval", Interval)
-    return _calendar_axis(dimension.value, "invoice.issued_on")
+            return enum_axis("price.interval", "interval", Interval)
+    return calendar_axis(dimension.value, "invoice.issued_on")
 
 
-def _enum_axis(column: str, field: str, kind: type[Enum]) -> Axis:
+def enum_axis(column: str, field: str, kind: type[Enum]) -> Axis:
+    """A dimension that is an enum, in the enum's own order."""
     cases = " ".join(f"WHEN '{member.value}' THEN {index}" for index, member in enumerate(kind))
     # The enum's own order: databases sort texts unlike.
     return Axis(column, f"CASE {column} {cases} END", field, kind)
 
 
-def _calendar_axis(dimension: str, column: str) -> Axis:
+def calendar_axis(dimension: str, column: str) -> Axis:
+    """A dimension that is the day of a date column, or its month."""
     if dimension == "MONTH":
         month_start = (
             f"strftime('%Y-%m-01', {column})"
@@ -269,9 +270,10 @@ def _day(value: date | str) -> date:
     return date.fromisoformat(str(value))  # SQLite holds days as ISO texts
 
 
-def _conditions(
+def conditions(
     column: str, date_range: tuple[date, date], filters: Mapping[str, Sequence[StrEnum] | None]
 ) -> tuple[str, list[date | str]]:
+    """The SQL of a range of days, and of the accepted values of enum columns, with its values."""
     where, values = f"{column} >= ? AND {column} < ?", list[date | str](date_range)
     for name, accepted_values in filters.items():
         if accepted_values is not None:
@@ -285,7 +287,7 @@ def _ticket_statement(axes: list[Axis], where: str) -> str:
     keys = ", ".join(f"key{index}" for index in range(len(axes)))
     return f"""
         WITH chosen AS (
-            SELECT {_select_list(axes)}, first_response_seconds AS seconds,
+            SELECT {select_list(axes)}, first_response_seconds AS seconds,
             status IN ('SOLVED', 'CLOSED') AS solved
             FROM ticket WHERE {where}
         ), placed AS (
@@ -298,7 +300,7 @@ def _ticket_statement(axes: list[Axis], where: str) -> str:
             AVG(CASE WHEN place IN ((answered + 1) / 2, answered / 2 + 1) THEN seconds END)
             AS median,
             MAX(CASE WHEN place = (9 * answered + 9) / 10 THEN seconds END) AS p90
-        FROM placed GROUP BY {keys} ORDER BY {_order_by(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
+        FROM placed GROUP BY {keys} ORDER BY {order_by(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
 
 
 def _revenue_statement(axes: list[Axis], where: str) -> str:
@@ -347,13 +349,13 @@ def _revenue_statement(axes: list[Axis], where: str) -> str:
                 ) AS vat
             FROM part
         ), chosen AS (
-            SELECT {_select_list(axes)}, invoice.invoice_id, invoice.net, invoice.vat
+            SELECT {select_list(axes)}, invoice.invoice_id, invoice.net, invoice.vat
             FROM amount AS invoice JOIN price ON price.id = invoice.price_id
             JOIN offer ON offer.id = price.offer_id
         )
         SELECT {keys}, COUNT(DISTINCT invoice_id) AS invoices, SUM(net) AS net, SUM(vat) AS vat,
         SUM(net + vat) AS gross
-        FROM chosen GROUP BY {keys} ORDER BY {_order_by(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
+        FROM chosen GROUP BY {keys} ORDER BY {order_by(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
 
 
 def _exact() -> str:
@@ -368,18 +370,21 @@ def json_key(column: str, name: str) -> str:
     return f"CAST({column} ->> '{name}' AS BIGINT)"
 
 
-def _select_list(axes: list[Axis]) -> str:
+def select_list(axes: list[Axis]) -> str:
+    """The SQL of the keys of some dimensions, and of what they are ordered by."""
     return ", ".join(
         f"{axis.value} AS key{index}, {axis.sort_key} AS rank{index}"
         for index, axis in enumerate(axes)
     )
 
 
-def _order_by(axes: list[Axis]) -> str:
+def order_by(axes: list[Axis]) -> str:
+    """The SQL of the order of the rows of a report."""
     return ", ".join(f"MIN(rank{index}), key{index}" for index in range(len(axes)))
 
 
-def _dimension_values(axes: list[Axis], row: Mapping[str, Any]) -> dict[str, Any]:
+def dimension_values(axes: list[Axis], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a row for its dimensions."""
     return {axis.field: axis.read(row[f"key{index}"]) for index, axis in enumerate(axes)}
 
 

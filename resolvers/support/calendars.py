@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import available_timezones
 
-from engine import Deferred
+from tortoise.queryset import QuerySet
+
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.support.calendar import (
@@ -30,8 +31,8 @@ from resolvers.paging import (
     Order,
     PageRequest,
     page,
-    pages_of,
 )
+from resolvers.rows import RowsByParent
 from resolvers.support.calendar_enums import WEEKDAYS, Weekday
 from resolvers.support.calendar_inputs import (
     CalendarCreateInput,
@@ -45,7 +46,6 @@ from support import calendars as rules
 from support.calendars import CalendarValues, ClosureValues
 
 OLDEST_FIRST = Order("created_at")
-EARLIEST_FIRST = Order("starts_at")
 MAX_WEEKLY_HOURS = 70
 MAX_CLOSURE = timedelta(days=400)
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00", re.ASCII)
@@ -64,9 +64,9 @@ def calendars(
     return page(Calendar.visible_to(viewer), OLDEST_FIRST, request, viewer)
 
 
-def closures(context: Context, parents: Sequence[Calendar], page_request: PageRequest) -> Deferred:
-    """One page of each calendar's closures."""
-    return pages_of(parents, Closure, "calendar_id", EARLIEST_FIRST, page_request, context.viewer)
+def closures(context: Context, parents: Sequence[Calendar]) -> RowsByParent:
+    """The closures of each calendar, earliest first."""
+    return RowsByParent(parents, QuerySet(Closure), "calendar_id", "starts_at")
 
 
 @dataclass(frozen=True)

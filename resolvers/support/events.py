@@ -1,5 +1,5 @@
-"""Subscriptions: the events of a ticket, of the inbox and of the viewer's account, and who is
-typing in a ticket.
+"""Subscriptions: the events of a ticket, of the inbox, of an agent and of the viewer's account, and
+who is typing in a ticket.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -9,7 +9,7 @@ import strawberry
 
 from auth.caller import session_role, valid_session_roles
 from models.errors import NotFound
-from models.event import INBOX, account_stream, ticket_stream
+from models.event import INBOX, account_stream, agent_stream, ticket_stream
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus, visible_status
 from realtime.presence import Typing
@@ -57,6 +57,11 @@ async def ticket_typing(info: Info, ticket_id: TicketIdArgument) -> AsyncGenerat
 async def inbox_events(info: Info, after: CursorArgument = None) -> EventStream:
     """The events of all tickets that concern the agents."""
     return _stream(info.context, INBOX, after, _session_only)
+
+
+async def agent_events(info: Info, after: CursorArgument = None) -> EventStream:
+    """The events that the viewer is notified of."""
+    return _stream(info.context, agent_stream(info.context.user.pk), after, _session_only)
 
 
 async def account_events(info: Info, after: CursorArgument = None) -> EventStream:

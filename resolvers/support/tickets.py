@@ -16,6 +16,7 @@ from models.event import (
     INBOX,
     Event,
     account_stream,
+    agent_stream,
     last_sequence_of,
     last_sequences_of,
     ticket_stream,
@@ -300,6 +301,13 @@ async def unread_tickets(root: Any, info: Info) -> int | None:
 async def inbox_sequence(root: Any, info: Info) -> int | None:
     """The sequence of the inbox's latest event, for agents."""
     return await last_sequence_of(INBOX) if info.context.viewer.is_agent else None
+
+
+async def agent_sequence(root: Any, info: Info) -> int | None:
+    """The sequence of the latest event that the viewer is notified of, for agents."""
+    viewer = info.context.viewer
+    user_id = viewer.user_id if viewer.is_agent else None
+    return await last_sequence_of(agent_stream(user_id)) if user_id else None
 
 
 async def account_sequence(root: Any, info: Info) -> int | None:

@@ -13,11 +13,12 @@ from schema.analytics.collection import (
 )
 from schema.analytics.recurring import ChurnReportRow, MrrReportRow
 from schema.analytics.reports import RevenueReportRow, TicketReportRow
+from schema.analytics.sla import SlaReportQuery
 from schema.fields import query
 
 
 @strawberry.type
-class AnalyticsQuery:
+class AnalyticsQuery(SlaReportQuery):
     ticket_report: list[TicketReportRow] | None = query(
         report_resolvers.ticket_report,
         allow=analyst,

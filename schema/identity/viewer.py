@@ -72,3 +72,8 @@ class Viewer:
         "agents.",
         ticket_resolvers.inbox_sequence,
     )
+    agent_sequence: BigInt | None = field(
+        "The `sequence` of the latest event that the viewer is notified of, for "
+        "`agentEvents(after:)`. Visible to agents.",
+        ticket_resolvers.agent_sequence,
+    )

@@ -10,7 +10,7 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.opening_hours import HolidayCalendar
 from resolvers.support import calendars as calendar_resolvers
 from resolvers.support.calendar_enums import Weekday
-from schema.fields import connection, field, mutation, query
+from schema.fields import edge, field, mutation, query
 from schema.nodes import Connection, Node, backed_by
 from schema.user_errors import UserError, errors
 
@@ -52,7 +52,7 @@ class Calendar(Node):
         "(`Query.contact`)."
     )
     created_at: datetime = field("When the calendar was created.")
-    closures: Connection[Closure] = connection(
+    closures: list[Closure] = edge(
         calendar_resolvers.closures, description="The closures, earliest first."
     )
 

@@ -4,16 +4,16 @@ from datetime import datetime
 
 import strawberry
 
-from schema.fields import field
+from resolvers.support import sla as sla_resolvers
+from schema.fields import edge, field
 from schema.support.calendars import WeeklyHours
+from schema.support.sla import ChannelAnswerTime
 
 
 @strawberry.type(description="How to contact the vendor's support.")
 class Contact:
-    email: str = field("The email address of support. Emails are answered within 24 to 48 hours.")
-    phone: str = field(
-        "The phone number of support. Calls are answered immediately during opening hours."
-    )
+    email: str = field("The email address of support.")
+    phone: str = field("The phone number of support.")
     opening_hours: str = field(
         "The hours in which chat and phone are answered, in the viewer's language."
     )
@@ -28,6 +28,11 @@ class Contact:
     )
     closes_at: datetime | None = field(
         "Until when chat and phone are answered today. Null while they aren't, or around the clock."
+    )
+    answer_times: list[ChannelAnswerTime] = edge(
+        sla_resolvers.answer_times,
+        needs=(),
+        description="How soon support answers through each channel: promised and measured.",
     )
     privacy_policy_url: str = field("The URL of the privacy policy in force, for use in footers.")
     terms_url: str = field("The URL of the terms in force.")

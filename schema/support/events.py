@@ -70,6 +70,19 @@ class InboxEvent:
     )
 
 
+@strawberry.type(description="An event that an agent is notified of.")
+class AgentEvent:
+    sequence: BigInt = field(
+        "The position of the event in the agent's stream, without gaps. Pass it as `after` to "
+        "resume."
+    )
+    at: datetime = field("When the event happened.")
+    kind: EventKind = field("What happened.")
+    ticket: Ticket | None = edge(
+        ticket_resolvers.tickets_of, description="The ticket in its current state."
+    )
+
+
 @strawberry.type(description="An event of a company's account.")
 class AccountEvent:
     sequence: BigInt = field(

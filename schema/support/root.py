@@ -15,10 +15,11 @@ from schema.nodes import Connection
 from schema.support.assignment import AssignmentMutation
 from schema.support.calendars import CalendarMutation, CalendarQuery
 from schema.support.contact import Contact
-from schema.support.events import AccountEvent, InboxEvent, TicketEvent, Typing
+from schema.support.events import AccountEvent, AgentEvent, InboxEvent, TicketEvent, Typing
 from schema.support.files import FileAnnouncePayload
 from schema.support.inbox import InboxMutation, InboxQuery
 from schema.support.notes import NoteMutation
+from schema.support.sla import SlaMutation, SlaQuery
 from schema.support.teams import TeamMutation, TeamQuery
 from schema.support.tickets import Ticket, TicketPayload, TicketReplyPayload, TicketTypingPayload
 
@@ -26,7 +27,7 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 
 @strawberry.type
-class SupportQuery(CalendarQuery, InboxQuery, TeamQuery):
+class SupportQuery(CalendarQuery, InboxQuery, SlaQuery, TeamQuery):
     contact: Contact = query(
         contact_resolvers.contact, allow=anyone, description="How to contact support."
     )
@@ -53,7 +54,7 @@ class SupportQuery(CalendarQuery, InboxQuery, TeamQuery):
 
 @strawberry.type
 class SupportMutation(
-    AssignmentMutation, CalendarMutation, InboxMutation, NoteMutation, TeamMutation
+    AssignmentMutation, CalendarMutation, InboxMutation, NoteMutation, SlaMutation, TeamMutation
 ):
     ticket_open: TicketPayload | None = mutation(
         ticket_resolvers.open_,
@@ -132,6 +133,12 @@ class SupportSubscription:
         event_resolvers.inbox_events,
         allow=agent,
         description="Events of all tickets that are relevant to agents, in order.",
+    )
+    agent_events: AsyncGenerator[AgentEvent, None] = subscription(
+        event_resolvers.agent_events,
+        allow=agent,
+        description="Events that the viewer is notified of, in order: targets of tickets assigned "
+        "to them, for supervisors of all tickets, that are missed or will be soon.",
     )
     account_events: AsyncGenerator[AccountEvent, None] = subscription(
         event_resolvers.account_events,

@@ -14,6 +14,7 @@ from resolvers.scalars import BigInt
 from resolvers.support import assignment as assignment_resolvers
 from resolvers.support import inbox as inbox_resolvers
 from resolvers.support import notes as note_resolvers
+from resolvers.support import sla as sla_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
 from schema.fields import connection, edge, field, viewer_field
@@ -21,6 +22,7 @@ from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
 from schema.support.files import File
 from schema.support.notes import Note
+from schema.support.sla import SlaClock
 from schema.support.teams import Team
 from schema.user_errors import UserError, errors
 
@@ -78,6 +80,16 @@ class Ticket(Node):
     )
     reply_awaited_since: datetime | None = field(
         "When the customer began to wait for a reply. Null when they aren't waiting."
+    )
+    reply_due_at: datetime | None = edge(
+        sla_resolvers.reply_due_times,
+        needs=("id", "reply_awaited_since"),
+        description="Until when a reply is promised. Null when the customer isn't waiting for one.",
+    )
+    sla_clocks: list[SlaClock] = edge(
+        sla_resolvers.clocks,
+        description="The measures of the ticket against its targets, oldest first. Empty for those "
+        "who aren't agents.",
     )
     first_response_at: datetime | None = field("When a staff member first replied.")
     closed_at: datetime | None = field("When the ticket was closed.")

@@ -61,6 +61,7 @@ from models.support.file import File
 from models.support.message import Message
 from models.support.note import Note
 from models.support.opening_hours import HolidayCalendar
+from models.support.sla_policy import SlaPolicy
 from models.support.tag import TicketTag
 from models.support.team import Team
 from models.support.ticket import Ticket
@@ -339,7 +340,12 @@ async def create_private_rows(action: Action, company: Company) -> None:
         reason=f"{company.mark} reason",
         created_at=action.at,
     )
-    company.restricted_rows += [calendar, closure]
+    policy = await SlaPolicy.create(
+        channel=Channel.PHONE,
+        priority=Priority.HIGH if company.mark == "PAULMARK" else Priority.LOW,
+        updated_at=action.at,
+    )
+    company.restricted_rows += [calendar, closure, policy]
     dispute = await Dispute.create(
         account=company.account,
         invoice=company.row(Invoice),

@@ -479,6 +479,26 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         },
         {("calendarId",), ("endsAt",), ("reason",), ("idempotencyKey",)},
     ),
+    "slaPolicySet": (
+        operator_viewer,
+        {
+            "channel": "EMAIL",
+            "firstResponseMinutes": 0,
+            "nextResponseMinutes": 525_601,
+            "resolutionMinutes": -1,
+            "calendarId": BAD_ID,
+            "promisedHours": 1_001,
+            "promisedHoursFrom": 1_002,
+        },
+        {
+            ("firstResponseMinutes",),
+            ("nextResponseMinutes",),
+            ("resolutionMinutes",),
+            ("calendarId",),
+            ("promisedHours",),
+            ("promisedHoursFrom",),
+        },
+    ),
     "ticketOpen": (
         owner,
         {"subject": "", "body": LONG, "channel": "PHONE", "idempotencyKey": ""},

@@ -100,6 +100,8 @@ MUTATIONS_WITHOUT_KEY = {
         "sessionEnd",
         "sessionEndOthers",
         "sessionSignOut",
+        "slaPolicyRemove",
+        "slaPolicySet",
         "staffChangeRole",
         "staffDismiss",
         "ticketClaim",

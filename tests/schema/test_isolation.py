@@ -48,6 +48,7 @@ ARGUMENTS = {
     "policy": "kind: TERMS",
     "ticketReport": "groupBy: [DAY]",
     "revenueReport": "groupBy: [DAY]",
+    "slaReport": "groupBy: [DAY]",
     "users": 'search: "mark"',
     "ticket": 'number: "CAM-2026-000002"',  # Marie's
     "invoice": 'number: "FA-2026-000002"',

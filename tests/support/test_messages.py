@@ -83,6 +83,7 @@ async def snapshot(ticket: Ticket) -> dict[str, Any]:
         "status",
         "updated_at",
         "reply_awaited_since",
+        "answered_at",
         "first_response_at",
         "first_response_seconds",
         "solved_at",

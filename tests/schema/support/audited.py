@@ -65,6 +65,25 @@ async def closure_remove(scenario: Scenario) -> None:
     await scenario.mutate(await _operator(scenario), "closureRemove", closureId=closure)
 
 
+async def sla_policy_set(scenario: Scenario) -> str:
+    operator = await _operator(scenario)
+    for _ in range(2):
+        payload = await scenario.mutate(
+            operator,
+            "slaPolicySet",
+            "policy { id }",
+            channel="CHAT",
+            priority="URGENT",
+            firstResponseMinutes=1,
+        )
+    return str(payload["policy"]["id"])
+
+
+async def sla_policy_remove(scenario: Scenario) -> None:
+    policy = await sla_policy_set(scenario)
+    await scenario.mutate(await _operator(scenario), "slaPolicyRemove", policyId=policy)
+
+
 async def ticket_claim(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(

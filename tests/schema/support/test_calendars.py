@@ -19,7 +19,7 @@ from tests.schema.conftest import Dataset, Execute
 CONTACT_QUERY = """{ contact { openingHours timeZone isOpen opensAt closesAt
     weeklyHours { weekday opens closes } } }"""
 CALENDARS_QUERY = """{ calendars { nodes { id name timeZone holidays isDefault
-    closures { nodes { id startsAt endsAt reason } } } } }"""
+    closures { id startsAt endsAt reason } } } }"""
 OFFICE_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY")
 
 

@@ -1,0 +1,135 @@
+"""The job that counts and watches SLA clocks (models/support/sla_clock.py), and what operators do
+with policies.
+
+A clock is handled under the lock of its ticket, in one transaction with the events that tell people
+about it. So each warning and each breach is told once, although the job may run in several
+processes and be killed at any time.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from tortoise.exceptions import IntegrityError
+
+from models.action import Action, Transaction
+from models.database.batches import keys_of
+from models.errors import CommonErrorCode, Refusal, TransactionConflict
+from models.event import INBOX, EventKind, agent_stream
+from models.identity.user import Staff, User
+from models.support.audit_actions import SupportAuditAction
+from models.support.calendar import Calendar
+from models.support.classification import Channel, Priority
+from models.support.sla_clock import ClockState, SlaClock, hours_by_key
+from models.support.sla_policy import RESPONSES, SlaPolicy
+from models.support.ticket import Ticket
+from models.translations import _
+
+_REQUIRED = _("This policy can’t be removed. Remove its targets instead.")
+
+log = structlog.stdlib.get_logger()
+
+
+async def check_clocks(action: Action) -> int:
+    """Stop the clocks of given responses, tell about targets that are missed or will be soon, and
+    plan the clocks of changed calendars again. Returns how many clocks were changed.
+
+    One that fails is logged, tried again the next time, and doesn't hold up the others.
+    """
+    count = 0
+    for calendar in await Calendar.filter(changed_at__not_isnull=True).order_by("id"):
+        count += await _plan_again(action, calendar)
+    running = SlaClock.filter(state=ClockState.RUNNING)
+    answered = running.filter(
+        measure__in=RESPONSES,
+        ticket__reply_awaited_since=None,
+        ticket__answered_at__not_isnull=True,
+    )
+    for clocks in (answered, running.filter(check_at__lte=action.at)):
+        async for key in keys_of(clocks):
+            count += await _check_safely(action, key)
+    return count
+
+
+async def _plan_again(action: Action, calendar: Calendar) -> int:
+    clocks = SlaClock.filter(calendar_id=calendar.pk, state=ClockState.RUNNING)
+    count = 0
+    async for key in keys_of(clocks.filter(target__not_isnull=True)):
+        count += await _check_safely(action, key)
+    # Unless it has changed once more.
+    unchanged = Calendar.filter(pk=calendar.pk, changed_at=calendar.changed_at)
+    await unchanged.update(changed_at=None)
+    return count
+
+
+async def _check_safely(action: Action, clock_id: int) -> bool:
+    try:
+        return await _check(action, clock_id)
+    except Exception as error:
+        log.error("sla_clock.failed", clock=clock_id, error=type(error).__name__, exc_info=error)
+        return False
+
+
+async def _check(action: Action, clock_id: int) -> bool:
+    """Whether a clock had changed. A repeat changes nothing."""
+    ticket_id = (await SlaClock.get(pk=clock_id)).ticket_id
+    async with action.transaction() as tx:
+        ticket = await tx.lock(Ticket, ticket_id)
+        clock = await SlaClock.get(pk=clock_id, using_db=tx.db)
+        if clock.state is not ClockState.RUNNING:
+            return False
+        hours, former, kind = await hours_by_key(clock.calendar_id), dict(vars(clock)), None
+        if answered_at := clock.answered_at(ticket):
+            clock.stop(hours, answered_at)
+        else:
+            kind = clock.check(hours, action.at)
+        if dict(vars(clock)) == former:
+            return False
+        await clock.save(using_db=tx.db)
+        if kind:
+            await _tell(tx, ticket, kind)
+    return True
+
+
+async def _tell(tx: Transaction, ticket: Ticket, kind: EventKind) -> None:
+    """Tell the assignee and the supervisors, each in their own stream, and the inbox."""
+    supervisors = await User.filter(staff=Staff.SUPERVISOR).using_db(tx.db).values_list("id")
+    agent_ids: set[int] = {key for (key,) in supervisors}
+    if ticket.assignee_id is not None:
+        agent_ids.add(ticket.assignee_id)
+    for stream in (*map(agent_stream, sorted(agent_ids)), INBOX):
+        await tx.append(stream, kind, ticket_id=ticket.pk, status=ticket.status.value)
+
+
+async def set_policy(
+    action: Action, channel: Channel, priority: Priority | None, values: Mapping[str, Any]
+) -> SlaPolicy:
+    """Set the policy of a channel and priority, None for the other priorities. Tickets get their
+    targets when they are opened, and when their priority changes. A repeat changes nothing.
+    """
+    async with action.transaction() as tx:
+        policies = {
+            each.priority: each for each in await tx.lock_rows(SlaPolicy.filter(channel=channel))
+        }
+        policy = policies.get(priority) or SlaPolicy(channel=channel, priority=priority)
+        if policy.pk is None or any(
+            getattr(policy, name) != value for name, value in values.items()
+        ):
+            policy.update_from_dict({**values, "updated_at": action.at})
+            try:
+                await policy.save(using_db=tx.db)
+            except IntegrityError:  # somebody else was faster
+                raise TransactionConflict("the policy was set") from None
+            tx.audit(SupportAuditAction.SLA_POLICY_SET, policy, account_id=None)
+    return policy
+
+
+async def remove_policy(action: Action, policy: SlaPolicy) -> None:
+    """Remove the policy of a priority: later tickets get the targets of the others. Raises
+    VALUE_INVALID for the policy of all priorities.
+    """
+    if policy.priority is None:
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "policyId", message=_REQUIRED)
+    async with action.transaction() as tx:
+        if await SlaPolicy.filter(pk=policy.pk).using_db(tx.db).delete():
+            tx.audit(SupportAuditAction.SLA_POLICY_REMOVE, policy, account_id=None)
