@@ -403,6 +403,7 @@ class Application:
         await connect(self.settings.database_url)
         if self.settings.demonstration and isinstance(self.services.clock, SystemClock):
             self.services.clock.offset = await clock_offset()
+        listener = await self._listen_for_emails()
         timetable = asyncio.create_task(
             run(
                 jobs(
@@ -414,7 +415,6 @@ class Application:
             )
         )
         relay = asyncio.create_task(self.relay.run()) if self.relay else None
-        listener = await self._listen_for_emails()
         try:
             yield
         finally:
@@ -443,7 +443,12 @@ class Application:
             self.services.clock.now,
             self.settings.incoming_mail.max_bytes,
         )
-        await listener.start()
+        try:
+            await listener.start()
+        except OSError as error:
+            raise SettingsError(
+                [f"CAMCHA_INCOMING_MAIL_LISTENER: can't listen: {error.strerror}"]
+            ) from None
         return listener
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +31,7 @@ from billing.gateways.paypal import API_URL as PAYPAL_URL
 from billing.return_urls import ReturnUrls, return_url_errors
 from billing.seller import seller, seller_errors
 from mail.customer_space import customer_space_errors
+from mail.message import parse_mailbox
 from mail.options import MailOptions
 from mail.reply_address import ReplyAddresses
 from mail.transport import transport_from_url
@@ -170,7 +170,7 @@ class Settings:
         """What reads the emails to support, None when none are received."""
         if self.reply_addresses is None:
             return None
-        own_address = normalized_email(parseaddr(self.mail_sender)[1])
+        own_address = normalized_email(parse_mailbox(self.mail_sender)[1])
         return IncomingMailServices(
             auth,
             files,
@@ -398,7 +398,7 @@ def _mail_errors(settings: Settings) -> list[str]:
         errors.append(f"CAMCHA_MAIL_URL: {error}")
     if settings.mail.reply_delay > _MAX_REPLY_DELAY:
         errors.append(f"CAMCHA_MAIL_REPLY_DELAY: must be at most {_MAX_REPLY_DELAY} seconds, a day")
-    if "@" not in parseaddr(settings.mail_sender)[1]:
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", parse_mailbox(settings.mail_sender)[1]):
         errors.append("CAMCHA_MAIL_SENDER: must be Name <address@example.fr>")
     return errors
 

@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC
-from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8, Policy
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from hashlib import sha256
 from html import escape
 
@@ -62,7 +62,7 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
     Raises ValueError when the recipient is not a single plain address.
     """
     recipient, mailbox = smtp_address(email.recipient), _smtp_mailbox(sender.mailbox)
-    needs_utf8 = not (recipient + parseaddr(mailbox)[1]).isascii()
+    needs_utf8 = not (recipient + parse_mailbox(mailbox)[1]).isascii()
     policy = SMTPUTF8 if needs_utf8 else SMTP
     result = EmailMessage(policy=policy.clone(header_factory=_HEADERS))
     result["From"] = mailbox
@@ -90,9 +90,17 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
     return result
 
 
+def parse_mailbox(mailbox: str) -> tuple[str, str]:
+    """The name and the address of a mailbox. The name may contain commas and `@` without quotes, as
+    in `Care Team, Billing <care@camcha.example>`.
+    """
+    name, _, address = mailbox.rpartition("<")
+    return name.strip().removeprefix('"').removesuffix('"'), address.strip().removesuffix(">")
+
+
 def _smtp_mailbox(mailbox: str) -> str:
-    address = parseaddr(mailbox)[1]
-    return mailbox.replace(address, smtp_address(address)) if address else mailbox
+    name, address = parse_mailbox(mailbox)
+    return str(Address(name, addr_spec=smtp_address(address)))
 
 
 def _set_recipient(result: EmailMessage, recipient: str) -> None:
@@ -115,7 +123,7 @@ def _full_id(message_id: str, mailbox: str) -> str:
 
 
 def _domain(mailbox: str) -> str:
-    return parseaddr(mailbox)[1].rpartition("@")[2]
+    return parse_mailbox(mailbox)[1].rpartition("@")[2]
 
 
 def message_id(email: Email, mailbox: str) -> str:

@@ -1,7 +1,10 @@
 """The application's entry point: health checks, introspection and authentication."""
 
 import asyncio
+import smtplib
+import socket
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,11 @@ from auth.sessions import sign_in
 from models.action import Action
 from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrate_database
+from models.support.incoming_email import (
+    IncomingEmail,
+    IncomingEmailReason,
+    IncomingEmailStatus,
+)
 from realtime.hub import Hub
 from settings import Settings, read_settings
 from tests.people import PASSWORD, create_user
@@ -49,6 +57,35 @@ async def test_the_server_is_alive_and_ready(http: httpx.AsyncClient) -> None:
     assert (await http.get("/healthz")).json() == {"alive": True}
     response = await http.get("/readyz")
     assert (response.status_code, response.json()["ready"]) == (200, True)
+
+
+async def test_p5_1_the_server_receives_emails_while_it_runs(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"sqlite://{tmp_path}/camcha.sqlite3"
+    await migrate_database(url)
+    app = create_app(
+        replace(
+            settings_of(url, tmp_path),
+            files=f"{tmp_path}/files",
+            incoming_address="support@camcha.example",
+            incoming_listener=f"lmtp://127.0.0.1:{port}",
+        )
+    )
+
+    def send() -> None:
+        with smtplib.LMTP("127.0.0.1", port, local_hostname="mx") as client:
+            client.sendmail("a@b.example", "support@camcha.example", b"Subject: A\r\n\r\nB\r\n")
+
+    async with app.router.lifespan_context(app):
+        await asyncio.to_thread(send)
+        async with asyncio.timeout(MAX_WAIT):  # until the job has read it
+            while (await IncomingEmail.get()).status is IncomingEmailStatus.RECEIVED:
+                await asyncio.sleep(0.05)
+        assert (await IncomingEmail.get()).reason is IncomingEmailReason.NO_SENDER
+    with pytest.raises(OSError, match="refused"):
+        await asyncio.to_thread(send)
 
 
 async def test_the_root_says_where_customers_sign_in(http: httpx.AsyncClient) -> None:

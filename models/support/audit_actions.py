@@ -17,6 +17,19 @@ class SupportAuditAction(AuditAction):
         "The virus scanner found malware in an uploaded file, whose content was deleted "
         "(`uploaderId`).",
     )
+    INCOMING_EMAIL_DISMISS = (
+        "incoming_email.dismiss",
+        "An agent dismissed a received email that belongs to no ticket.",
+    )
+    INCOMING_EMAIL_LINK = (
+        "incoming_email.link",
+        "An agent linked a received email to a company (`requesterId`, and `ticketId` for an "
+        "existing ticket).",
+    )
+    INCOMING_EMAIL_RETRY = (
+        "incoming_email.retry",
+        "An operator had a received email read again that couldn't be read.",
+    )
     SLA_POLICY_REMOVE = "sla_policy.remove", "The SLA policy of a channel and priority was removed."
     SLA_POLICY_SET = (
         "sla_policy.set",

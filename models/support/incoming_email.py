@@ -13,7 +13,10 @@ from tortoise import fields
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from models.action import Action
+from models.errors import CommonErrorCode, Refusal
 from models.identity.user import Staff
+from models.support.audit_actions import SupportAuditAction
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -77,7 +80,9 @@ class IncomingEmail(Model):
     the results of SPF, DKIM and DMARC. text is what was written, with everything that it quotes,
     html the same sanitized, both empty until the email was read. refused_files has the name of each
     attachment that wasn't accepted and the reason. user is the customer who sent it, posted_message
-    the message that it became. next_attempt_at is when a job reads the email,
+    the message that it became. linked_account_id and
+    linked_ticket_id are where an agent wants it to be posted, in the name of user; without a ticket
+    it opens one. next_attempt_at is when a job reads the email,
     null once that is done. answered_at is when the sender got an automatic answer.
     """
 
@@ -115,6 +120,9 @@ class IncomingEmail(Model):
     next_attempt_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     attempts = fields.IntField(default=0)
 
+    linked_account_id: int | None = fields.BigIntField(null=True)
+    linked_ticket_id: int | None = fields.BigIntField(null=True)
+
     user_id: int | None
     posted_message_id: int | None
 
@@ -130,3 +138,42 @@ class IncomingEmail(Model):
         if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
         return cls.filter(id=None)
+
+    async def dismiss(self, action: Action) -> "IncomingEmail":
+        """Ignore an email that belongs to no ticket. A repeat changes nothing. Raises
+        TRANSITION_ILLEGAL for one that doesn't wait for an agent.
+        """
+        async with action.transaction() as tx:
+            row = await tx.lock(IncomingEmail, self.pk)
+            if row.reason is IncomingEmailReason.DISMISSED:
+                return row
+            row.require_status(IncomingEmailStatus.UNMATCHED)
+            row.status, row.reason = IncomingEmailStatus.IGNORED, IncomingEmailReason.DISMISSED
+            row.processed_at = action.at
+            await row.save(using_db=tx.db, update_fields=["status", "reason", "processed_at"])
+            tx.audit(SupportAuditAction.INCOMING_EMAIL_DISMISS, row, None)
+        return row
+
+    async def retry(self, action: Action) -> "IncomingEmail":
+        """Read an email again that couldn't be read, with as many attempts as a new one. A repeat
+        changes nothing. Raises TRANSITION_ILLEGAL for one that didn't fail.
+        """
+        async with action.transaction() as tx:
+            row = await tx.lock(IncomingEmail, self.pk)
+            if row.status is IncomingEmailStatus.RECEIVED:
+                return row
+            row.require_status(IncomingEmailStatus.FAILED)
+            row.receive_again(action)
+            await row.save(using_db=tx.db)
+            tx.audit(SupportAuditAction.INCOMING_EMAIL_RETRY, row, None)
+        return row
+
+    def receive_again(self, action: Action) -> None:
+        """Let the job decide about the email once more."""
+        self.status, self.reason = IncomingEmailStatus.RECEIVED, None
+        self.attempts, self.next_attempt_at = 0, action.at
+
+    def require_status(self, status: IncomingEmailStatus) -> None:
+        """Raise TRANSITION_ILLEGAL unless the email has this status."""
+        if self.status is not status:
+            raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "incomingEmailId")

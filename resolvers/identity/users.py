@@ -8,6 +8,7 @@ from tortoise.queryset import QuerySet
 
 from models.accounts.account import Membership
 from models.identity.user import Staff, User
+from models.operations.email import Email
 from models.viewer import Viewer
 from resolvers.context import Context
 from resolvers.rows import RowByForeignKey, RowsByParent
@@ -65,6 +66,18 @@ def verification_times(context: Context, parents: Sequence[Any]) -> list[datetim
         row.email_verified_at if can_see_everyone or row.id == viewer_id else None
         for row in parents
     ]
+
+
+async def bounce_times(context: Context, parents: Sequence[User]) -> list[datetime | None]:
+    """When emails to each person's current address last bounced, for agents and operators."""
+    times: dict[tuple[int | None, str], datetime | None] = {}
+    if _can_see_everyone(context.viewer):
+        user_ids = list({user.pk for user in parents})
+        bounced = Email.filter(user_id__in=user_ids, bounced_at__not_isnull=True)
+        columns = ("user_id", "recipient", "bounced_at")
+        for email in await bounced.order_by("bounced_at").only(*columns):
+            times[email.user_id, email.recipient] = email.bounced_at
+    return [times.get((user.pk, user.email)) for user in parents]
 
 
 def _can_see_everyone(viewer: Viewer) -> bool:

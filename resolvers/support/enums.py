@@ -3,6 +3,11 @@
 from models.support.classification import Category, Channel, Priority, TicketKind
 from models.support.file import FileStatus
 from models.support.inbox_view import InboxView
+from models.support.incoming_email import (
+    IncomingEmailReason,
+    IncomingEmailSource,
+    IncomingEmailStatus,
+)
 from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
 
@@ -98,5 +103,58 @@ describe_enum(
         "ON_HOLD": "The vendor is waiting for a third party. Customers see OPEN.",
         "SOLVED": "The request was answered. A reply reopens the ticket.",
         "CLOSED": "The ticket is closed. A reply opens a linked follow-up ticket.",
+    },
+)
+
+
+describe_enum(
+    IncomingEmailSource,
+    "How an email was received.",
+    {
+        "SMTP": "By the listener, with SMTP.",
+        "LMTP": "By the listener, with LMTP, from a mail server.",
+        "IMAP": "From a mailbox.",
+    },
+)
+
+
+describe_enum(
+    IncomingEmailStatus,
+    "What has become of a received email.",
+    {
+        "RECEIVED": "It is stored, and will be read within seconds.",
+        "POSTED": "It is a message in a ticket.",
+        "UNMATCHED": "It belongs to no ticket or company that could be found. An agent links it to "
+        "one (`incomingEmailLink`) or dismisses it (`incomingEmailDismiss`).",
+        "IGNORED": "It became nothing, for the reason that is given.",
+        "FAILED": "It couldn't be read. An operator has it read again (`incomingEmailRetry`).",
+    },
+)
+
+
+describe_enum(
+    IncomingEmailReason,
+    "Why a received email has its status.",
+    {
+        "REPLY": "POSTED: it answers an email about this ticket.",
+        "FOLLOW_UP": "POSTED: it answers an email about a closed ticket, and continues that one.",
+        "NEW_TICKET": "POSTED: a customer wrote about something new.",
+        "LINKED": "POSTED: an agent linked it.",
+        "UNKNOWN_SENDER": "UNMATCHED: the sender's address isn't that of a customer, or isn't "
+        "confirmed.",
+        "SEVERAL_COMPANIES": "UNMATCHED: the sender is a member of several companies.",
+        "STAFF_SENDER": "UNMATCHED: the sender is one of the vendor's staff.",
+        "NO_SENDER": "UNMATCHED: the email doesn't say who sent it.",
+        "NOT_AUTHENTICATED": "UNMATCHED: the sender is probably forged, because DMARC failed.",
+        "TOO_LARGE": "UNMATCHED: only the headers were stored, because the email is too large.",
+        "AUTOMATIC_REPLY": "IGNORED: a program answered, such as a note of absence.",
+        "BULK": "IGNORED: a newsletter, or an email to a mailing list.",
+        "BOUNCE": "IGNORED: a mail server's report about an email of ours, which is marked when "
+        "it couldn't be delivered.",
+        "OWN_EMAIL": "IGNORED: we sent it ourselves.",
+        "DUPLICATE": "IGNORED: it was received before.",
+        "EMPTY": "IGNORED: it contains nothing.",
+        "DISMISSED": "IGNORED: an agent dismissed it.",
+        "ERROR": "FAILED: reading it failed several times.",
     },
 )

@@ -6,6 +6,7 @@ import strawberry
 
 from models.support.classification import Category, Channel, Priority, TicketKind
 from models.support.inbox_view import InboxView
+from models.support.incoming_email import IncomingEmailReason, IncomingEmailStatus
 from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
 from resolvers.filters import DateTimeFilter, Filter, IdFilter, OrderDirection, StringFilter
@@ -68,6 +69,38 @@ class TicketFilter:
         default=None,
         description="For agents: true for tickets assigned to the viewer, false for those without "
         "an assignee.",
+    )
+
+
+class IncomingEmailOrderField(Enum):
+    """The columns that received emails can be ordered by."""
+
+    RECEIVED_AT = "id"
+
+
+describe_enum(
+    IncomingEmailOrderField,
+    "The fields that received emails can be ordered by.",
+    {"RECEIVED_AT": "When the email was received."},
+)
+
+
+@strawberry.input(description="The order of received emails.")
+class IncomingEmailOrder:
+    field: IncomingEmailOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+
+
+@strawberry.input(description="Conditions on received emails. All given conditions must be met.")
+class IncomingEmailFilter:
+    status: Filter[IncomingEmailStatus] | None = strawberry.field(
+        default=None, description="What has become of the email."
+    )
+    reason: Filter[IncomingEmailReason] | None = strawberry.field(
+        default=None, description="Why the email has its status."
+    )
+    received_at: DateTimeFilter | None = strawberry.field(
+        default=None, description="When the email was received."
     )
 
 

@@ -92,6 +92,37 @@ class TicketTypingInput:
     )
 
 
+@strawberry.input(description="A received email, and the customer who wrote it.")
+class IncomingEmailLinkInput:
+    incoming_email_id: strawberry.ID = strawberry.field(
+        description="The ID of an email that is UNMATCHED."
+    )
+    account_id: strawberry.ID = strawberry.field(description="The ID of the company.")
+    requester_id: strawberry.ID = strawberry.field(
+        description="The ID of the member of the company in whose name the email is posted. "
+        "Replies are sent to the member's own address."
+    )
+    ticket_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The ID of the company's ticket that the email belongs to. Opens a new ticket "
+        "when omitted.",
+    )
+
+
+@strawberry.input(description="The received email to dismiss.")
+class IncomingEmailDismissInput:
+    incoming_email_id: strawberry.ID = strawberry.field(
+        description="The ID of an email that is UNMATCHED."
+    )
+
+
+@strawberry.input(description="The received email to read again.")
+class IncomingEmailRetryInput:
+    incoming_email_id: strawberry.ID = strawberry.field(
+        description="The ID of an email that is FAILED."
+    )
+
+
 @strawberry.input(description="The file to upload.")
 class FileAnnounceInput:
     name: str = strawberry.field(

@@ -57,6 +57,13 @@ class User(Node):
         description="When the person verified their email address. Null until they have, and "
         "unless the viewer is an agent, an operator or the person themselves.",
     )
+    email_bounced_at: datetime | None = edge(
+        user_resolvers.bounce_times,
+        needs=("email",),
+        description="When a mail server last reported that it can't deliver emails to the "
+        "person's current address. Null when none has, and unless the viewer is an agent or an "
+        "operator.",
+    )
     memberships: list[Annotated["Membership", strawberry.lazy("schema.accounts.members")]] = edge(
         user_resolvers.memberships,
         description="The person's memberships of companies, earliest first: all of them for agents "

@@ -31,6 +31,13 @@ class Email(Node):
     attempts: int = field("The number of delivery attempts since it was created or last retried.")
     created_at: datetime = field("When the email was created.")
     sent_at: datetime | None = field("When a mail server accepted the email. Null until then.")
+    bounced_at: datetime | None = field(
+        "When a mail server reported that it can't deliver the email. Null when none has."
+    )
+    bounce_status: str | None = field(
+        "The status code of that report (RFC 3463), such as 5.1.1 for an unknown mailbox. Null "
+        "when it has none."
+    )
     next_attempt_at: datetime | None = field(
         "When the next delivery attempt is due. Null once the email was sent or given up."
     )

@@ -9,6 +9,7 @@ from models.support.audit_actions import SupportAuditAction
 from resolvers.support import contact as contact_resolvers
 from resolvers.support import events as event_resolvers
 from resolvers.support import files as file_resolvers
+from resolvers.support import incoming_emails as incoming_email_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection
@@ -18,6 +19,7 @@ from schema.support.contact import Contact
 from schema.support.events import AccountEvent, AgentEvent, InboxEvent, TicketEvent, Typing
 from schema.support.files import FileAnnouncePayload
 from schema.support.inbox import InboxMutation, InboxQuery
+from schema.support.incoming_emails import IncomingEmail, IncomingEmailPayload
 from schema.support.notes import NoteMutation
 from schema.support.sla import SlaMutation, SlaQuery
 from schema.support.teams import TeamMutation, TeamQuery
@@ -42,6 +44,12 @@ class SupportQuery(CalendarQuery, InboxQuery, SlaQuery, TeamQuery):
         allow=customer | agent,
         description="Tickets, most recently updated first: all tickets for agents, the company's "
         "tickets for customers.",
+    )
+    incoming_emails: Connection[IncomingEmail] | None = query(
+        incoming_email_resolvers.incoming_emails,
+        allow=agent | operator,
+        description="The emails that support received and what became of each, most recent first. "
+        "Those that are UNMATCHED wait for an agent.",
     )
     legal_requests: Connection[Ticket] | None = query(
         ticket_resolvers.legal_requests,
@@ -105,6 +113,28 @@ class SupportMutation(
         audit=Unaudited("Nothing is stored."),
         cost=1,
         description="Sends a typing indicator to the other participants of a ticket.",
+    )
+    incoming_email_link: IncomingEmailPayload | None = mutation(
+        incoming_email_resolvers.link,
+        "incoming_email",
+        allow=agent,
+        audit=SupportAuditAction.INCOMING_EMAIL_LINK,
+        description="Links a received email that is UNMATCHED to a company. It is posted within "
+        "seconds, in a ticket of the company or in a new one.",
+    )
+    incoming_email_dismiss: IncomingEmailPayload | None = mutation(
+        incoming_email_resolvers.dismiss,
+        "incoming_email",
+        allow=agent,
+        audit=SupportAuditAction.INCOMING_EMAIL_DISMISS,
+        description="Dismisses a received email that is UNMATCHED: it becomes nothing.",
+    )
+    incoming_email_retry: IncomingEmailPayload | None = mutation(
+        incoming_email_resolvers.retry,
+        "incoming_email",
+        allow=operator,
+        audit=SupportAuditAction.INCOMING_EMAIL_RETRY,
+        description="Has a received email read again that is FAILED.",
     )
     file_announce: FileAnnouncePayload | None = mutation(
         file_resolvers.announce,

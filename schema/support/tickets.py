@@ -13,6 +13,7 @@ from resolvers.accounts import accounts as account_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import assignment as assignment_resolvers
 from resolvers.support import inbox as inbox_resolvers
+from resolvers.support import incoming_emails as incoming_email_resolvers
 from resolvers.support import notes as note_resolvers
 from resolvers.support import sla as sla_resolvers
 from resolvers.support import tickets as ticket_resolvers
@@ -21,6 +22,7 @@ from schema.fields import connection, edge, field, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
 from schema.support.files import File
+from schema.support.incoming_emails import MessageEmail
 from schema.support.notes import Note
 from schema.support.sla import SlaClock
 from schema.support.teams import Team
@@ -41,6 +43,10 @@ class Message(Node):
         ticket_resolvers.authors, needs=("author_id",), description="The author of the message."
     )
     files: list[File] = edge(ticket_resolvers.files, description="The attached files.")
+    email: MessageEmail | None = edge(
+        incoming_email_resolvers.emails_of,
+        description="The email that the message was received as. Null for other messages.",
+    )
 
 
 @strawberry.type(description="A request for help. A live chat is a ticket whose channel is CHAT.")

@@ -148,7 +148,9 @@ def _organization(domain: str) -> str:
     """The part of a domain that an organization has registered. Reading the list of public suffixes
     takes a while.
     """
-    return str(get_org_domain(domain))
+    organization = str(get_org_domain(domain))
+    # Of a top-level domain that the list lacks, it returns this alone.
+    return organization if "." in organization else ".".join(domain.split(".")[-2:])
 
 
 def _ascii(domain: str) -> str:

@@ -5,7 +5,7 @@ The job may run in several processes, and be killed at any time. An email is cla
 `next_attempt_at` to the end of a lease. Everything that a decision changes is found again by a
 repeat: files and tickets by idempotency keys, messages by `client_message_id`, all made from what
 identifies the email. So two processes that work on one email, or on two copies of it, do nothing
-twice. An email that can't be read is tried again for some hours, then it is FAILED, which operators
+twice. An email that can't be read is tried again for two hours, then it is FAILED, which operators
 see and can repeat.
 """
 
@@ -51,7 +51,7 @@ from support.incoming.quotes import new_text
 from support.incoming.storing import read_email
 
 LEASE = timedelta(minutes=5)
-MAX_ATTEMPTS = 8  # after 1, 2, 4, ... minutes: four hours
+MAX_ATTEMPTS = 8  # after 1, 2, 4, ... minutes: two hours
 _BATCH_SIZE = 50
 _UNSUBJECTED = "E-mail"  # the subject of a ticket whose email has neither subject nor text
 _PICTURE = re.compile(r'src="cid:([^"]*)"')
@@ -154,6 +154,8 @@ async def _record_failure(action: Action, row: IncomingEmail) -> None:
 async def _decide(reading: _Reading) -> None:
     await asyncio.to_thread(_describe, reading.row, reading.parsed)
     try:
+        if reading.row.linked_account_id:
+            return await _post_linked(reading, reading.row.linked_account_id)
         await _require_new(reading)
         await _require_person(reading)
         user = await _find_sender(reading)
@@ -175,8 +177,9 @@ def _describe(row: IncomingEmail, parsed: ParsedEmail) -> None:
 async def _require_new(reading: _Reading) -> None:
     """Refuse copies of an email: of those that are known, the first one counts."""
     row = reading.row
-    others = IncomingEmail.filter(fingerprint=row.fingerprint).exclude(pk=row.pk)
-    for other in await others.exclude(reason=IncomingEmailReason.DUPLICATE):
+    for other in await IncomingEmail.filter(fingerprint=row.fingerprint).exclude(pk=row.pk):
+        if other.reason is IncomingEmailReason.DUPLICATE:
+            continue
         if other.pk < row.pk or other.status is not IncomingEmailStatus.RECEIVED:
             raise _ignored(IncomingEmailReason.DUPLICATE)
 
@@ -242,7 +245,23 @@ async def _post(reading: _Reading, user: User) -> None:
         await _open(reading, user, companies[0])
 
 
-async def _reply(reading: _Reading, user: User, ticket: Ticket) -> None:
+async def _post_linked(reading: _Reading, account_id: int) -> None:
+    """Post an email where an agent linked it, unless the person has left the company since."""
+    user = await User.get(pk=reading.row.user_id)
+    if account_id not in await company_ids(user):
+        reading.row.linked_account_id = reading.row.linked_ticket_id = None
+        raise _unmatched(IncomingEmailReason.UNKNOWN_SENDER)
+    reading.user = user
+    ticket_id = reading.row.linked_ticket_id
+    if ticket_id:
+        await _reply(reading, user, await Ticket.get(pk=ticket_id), IncomingEmailReason.LINKED)
+    else:
+        await _open(reading, user, account_id, IncomingEmailReason.LINKED)
+
+
+async def _reply(
+    reading: _Reading, user: User, ticket: Ticket, linked: IncomingEmailReason | None = None
+) -> None:
     message = await Message.filter(
         origin_id=ticket.pk, author_id=user.pk, client_message_id=reading.key
     ).first()
@@ -254,10 +273,15 @@ async def _reply(reading: _Reading, user: User, ticket: Ticket) -> None:
         message = await ticket.reply(reading.action, user, body, reading.key, file_ids)
     is_follow_up = message.ticket_id != ticket.pk
     reason = IncomingEmailReason.FOLLOW_UP if is_follow_up else IncomingEmailReason.REPLY
-    await _finish(reading, IncomingEmailStatus.POSTED, reason, message)
+    await _finish(reading, IncomingEmailStatus.POSTED, linked or reason, message)
 
 
-async def _open(reading: _Reading, user: User, account_id: int) -> None:
+async def _open(
+    reading: _Reading,
+    user: User,
+    account_id: int,
+    reason: IncomingEmailReason = IncomingEmailReason.NEW_TICKET,
+) -> None:
     await reading.services.auth.count_ticket(user, account_id)
     await _store_files(reading, user, await Account.get(pk=account_id))
     async with reading.action.transaction() as tx:
@@ -265,7 +289,7 @@ async def _open(reading: _Reading, user: User, account_id: int) -> None:
         account = await tx.lock(Account, account_id)
         if row.status is IncomingEmailStatus.RECEIVED:
             message = await open_ticket(tx, reading, user, account)
-            await _save(tx, reading, IncomingEmailReason.NEW_TICKET, message)
+            await _save(tx, reading, reason, message)
 
 
 async def open_ticket(

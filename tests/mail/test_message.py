@@ -203,3 +203,29 @@ async def test_a_domain_outside_ascii_needs_no_special_server(action: Action, zo
     assert str(received["From"]) == "Société <bonjour@xn--socite-eva.example>"
     email.recipient = "zoé@exämple.fr"  # only a server with SMTPUTF8 can take this one
     assert "To: zoé@exämple.fr".encode() in message(email, SENDER).as_bytes()
+
+
+async def test_the_name_of_the_sender_may_contain_commas_and_at_signs(
+    action: Action, zoe: User
+) -> None:
+    email = await verification(action, zoe)
+    for name in ("Care Team, Billing", "Aide @ CAMCHA", "Équipe (nuit)"):
+        sent = message(email, Sender(f"{name} <bonjour@camcha.example>", SITE))
+        parsed = parse(sent)
+        assert [(each.display_name, each.addr_spec) for each in parsed["From"].addresses] == [
+            (name, "bonjour@camcha.example")
+        ]
+
+
+async def test_long_message_ids_of_a_thread_stay_as_they_are(action: Action, zoe: User) -> None:
+    email = await verification(action, zoe)
+    ids = [f"{'x' * length}@mail.example" for length in (20, 90, 220)]
+    email.thread = " ".join(ids)
+    lines = message(email, SENDER).as_bytes().decode().split("\r\n")
+    begin = next(number for number, line in enumerate(lines) if line.startswith("References:"))
+    assert lines[begin : begin + 3] == [
+        f"References: <{ids[0]}>",
+        f" <{ids[1]}>",
+        f" <{ids[2]}>",
+    ]
+    assert f"In-Reply-To: <{ids[2]}>" in lines

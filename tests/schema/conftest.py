@@ -58,6 +58,12 @@ from models.privacy.incident import Incident
 from models.support.calendar import Calendar, Closure
 from models.support.classification import Category, Channel, Priority
 from models.support.file import File
+from models.support.incoming_email import (
+    IncomingEmail,
+    IncomingEmailReason,
+    IncomingEmailSource,
+    IncomingEmailStatus,
+)
 from models.support.message import Message
 from models.support.note import Note
 from models.support.opening_hours import HolidayCalendar
@@ -257,6 +263,25 @@ async def create_private_rows(action: Action, company: Company) -> None:
             confirmed_at=action.at,
         )
         rows += [viewer.session, authenticator, await PolicyAcceptance.get(user=viewer.user)]
+    company.restricted_rows.append(
+        await IncomingEmail.create(
+            source=IncomingEmailSource.LMTP,
+            size=3,
+            fingerprint=company.mark,
+            sender=f"{company.mark}@elsewhere.example",
+            sender_name=f"{company.mark} sender",
+            subject=f"{company.mark} subject",
+            text=f"{company.mark} text",
+            html=f"<p>{company.mark} text</p>",
+            refused_files=[{"name": f"{company.mark}.exe", "reason": "UNSUPPORTED"}],
+            user=company.owner.user,
+            posted_message=company.row(Message),
+            status=IncomingEmailStatus.POSTED,
+            reason=IncomingEmailReason.REPLY,
+            received_at=action.at,
+            processed_at=action.at,
+        )
+    )
     erasure = await Erasure.create(
         account=company.account,
         ticket=company.row(Ticket),

@@ -232,6 +232,16 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"refundId": BAD_ID, "reference": ""},
         {("refundId",), ("reference",)},
     ),
+    "incomingEmailLink": (
+        agent_viewer,
+        {
+            "incomingEmailId": BAD_ID,
+            "accountId": BAD_ID,
+            "requesterId": BAD_ID,
+            "ticketId": "x",
+        },
+        {("incomingEmailId",), ("accountId",), ("requesterId",), ("ticketId",)},
+    ),
     "bankLineMatchReversal": (
         operator_viewer,
         {"lineId": BAD_ID, "originalId": "x"},

@@ -1,6 +1,8 @@
 """An example of each audited mutation of support, in a function with the mutation's name."""
 
+from models.accounts.account import Account
 from models.identity.user import Staff
+from models.support.incoming_email import IncomingEmail, IncomingEmailSource, IncomingEmailStatus
 from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
@@ -181,3 +183,44 @@ async def file_announce(scenario: Scenario) -> None:
         contentType="application/pdf",
         size=9,
     )
+
+
+async def _unmatched_email(scenario: Scenario, status: IncomingEmailStatus) -> str:
+    email = await IncomingEmail.create(
+        source=IncomingEmailSource.LMTP,
+        size=3,
+        fingerprint="-",
+        sender="marked@elsewhere.example",
+        subject="MARKED",
+        text="MARKED",
+        status=status,
+        received_at=scenario.action.at,
+    )
+    return encode("IncomingEmail", email.pk)
+
+
+async def incoming_email_link(scenario: Scenario) -> None:
+    email_id = await _unmatched_email(scenario, IncomingEmailStatus.UNMATCHED)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.dataset.alice,
+            "incomingEmailLink",
+            incomingEmailId=email_id,
+            accountId=scenario.dataset.paul.id(Account),
+            requesterId=encode("User", scenario.dataset.paul.owner.user_id or 0),
+        )
+
+
+async def incoming_email_dismiss(scenario: Scenario) -> None:
+    email_id = await _unmatched_email(scenario, IncomingEmailStatus.UNMATCHED)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.dataset.alice, "incomingEmailDismiss", incomingEmailId=email_id
+        )
+
+
+async def incoming_email_retry(scenario: Scenario) -> None:
+    email_id = await _unmatched_email(scenario, IncomingEmailStatus.FAILED)
+    viewer = await operator_viewer(scenario)
+    for _ in range(2):
+        await scenario.mutate(viewer, "incomingEmailRetry", incomingEmailId=email_id)
