@@ -34,7 +34,7 @@ async def _drop(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0044_incidents')]
+    dependencies = [('models', '0043_incoming_emails')]
 
     initial = False
 
