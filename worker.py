@@ -49,6 +49,7 @@ from settings import Settings
 from storage.abandoned_files import delete_abandoned_files
 from storage.file_service import FileService, scan_waiting_files
 from support.deadline_reminders import send_deadline_reminders
+from support.escalations import assign_waiting
 from support.incoming.mailbox import read_mailbox
 from support.incoming.options import MailboxOptions
 from support.incoming.processing import IncomingMailServices, process_due
@@ -299,6 +300,12 @@ def jobs(
         ),
         Job("invitations", 3_600, lambda: delete_ended_invitations(clock.now()), internal=True),
         Job("idempotency keys", 3_600, lambda: delete_old_keys(clock.now()), internal=True),
+        Job(
+            "escalations",
+            30,
+            lambda: assign_waiting(Action(None, clock.now(), services.hub)),
+            internal=True,
+        ),
         Job(
             "incident reminders",
             60,

@@ -39,6 +39,7 @@ from models.operations.email import (
 )
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
+from models.support.escalation import Escalation
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -767,6 +768,36 @@ async def _store_for_recipient(
         on=day(local_date(deadline_at), locale),
         time=time_of_day(deadline_at, locale),
         **params,
+    )
+
+
+async def send_ticket_escalated(
+    tx: Transaction, supervisor: User, account: Account, ticket: Ticket, escalation: Escalation
+) -> Email:
+    """Tell a supervisor that a ticket was escalated to them."""
+    return await _store_for_user(
+        tx,
+        supervisor,
+        "ticket_escalated",
+        account_id=ticket.account_id,
+        company=_without_links(account.legal_name),
+        number=ticket.number,
+        subject=_one_line(ticket.subject),
+        details=escalation.details,
+        steps_tried=escalation.steps_tried,
+        earlier=len(escalation.history) - 1,
+    )
+
+
+async def send_escalation_received(tx: Transaction, user: User, ticket: Ticket) -> Email:
+    """Confirm to a customer that their ticket was escalated."""
+    return await _store_for_user(
+        tx,
+        user,
+        "escalation_received",
+        account_id=ticket.account_id,
+        number=ticket.number,
+        subject=_one_line(ticket.subject),
     )
 
 

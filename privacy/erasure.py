@@ -43,6 +43,7 @@ from models.identity.user import User
 from models.operations.email import ACCOUNT_ERASED, Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import ERASED, Erasure, Retention
+from models.support.escalation import Escalation
 from models.support.file import File
 from models.support.message import Message
 from models.support.note import Note
@@ -229,6 +230,10 @@ async def _delete_notes(tx: Transaction, account_id: int) -> int:
     return await Note.filter(ticket__account_id=account_id).using_db(tx.db).delete()
 
 
+async def _delete_escalations(tx: Transaction, account_id: int) -> int:
+    return await Escalation.filter(ticket__account_id=account_id).using_db(tx.db).delete()
+
+
 async def _erase_tickets(tx: Transaction, account_id: int) -> int:
     """Close the tickets before their messages are deleted, so that no one posts in them anymore."""
     tickets = Ticket.filter(account_id=account_id).using_db(tx.db)
@@ -353,6 +358,7 @@ _STEPS: dict[str, Step] = {
     "tickets": _erase_tickets,
     "messages": _erase_messages,
     "notes": _delete_notes,
+    "escalations": _delete_escalations,
     "billing details": _clear_billing_details,
     "cards": clear_card_details,
     "invitations": _delete_invitations,

@@ -39,6 +39,8 @@ describe_enum(
         "TEAM_CHANGED": "A team was created, changed or archived; see `teams`. Agents only.",
         "SLA_WARNING": "A target of a ticket will be missed soon; see `ticket { slaClocks }`.",
         "SLA_BREACHED": "A target of a ticket was missed; see `ticket { slaClocks }`.",
+        "TICKET_ESCALATED": "A ticket was escalated; see `ticket { escalations }`.",
+        "ESCALATION_RESOLVED": "A supervisor resolved the escalation of a ticket.",
         "PURCHASE_CHANGED": "The status of a purchase changed.",
         "PAYMENT_CHANGED": "The status of a payment changed.",
         "PAYMENT_METHOD_CHANGED": "A payment method was saved, changed or removed, or expires "

@@ -33,6 +33,7 @@ MODULES = [
     "models.support.calendar",
     "models.support.sla_clock",
     "models.support.sla_policy",
+    "models.support.escalation",
     "models.support.file",
     "models.support.incoming_email",
     "models.idempotency",

@@ -47,6 +47,7 @@ _URGENT = {
     "sessions_ended",
     "sign_in_unlock",
     STAFF_WELCOME,
+    "ticket_escalated",
     "verification",
 }
 

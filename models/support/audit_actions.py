@@ -55,3 +55,5 @@ class SupportAuditAction(AuditAction):
         "The status of a ticket was changed. `messageId` is the message with the reason, if one "
         "was given.",
     )
+    TICKET_ESCALATE = "ticket.escalate", "A ticket was escalated to a supervisor."
+    ESCALATION_RESOLVE = "escalation.resolve", "A supervisor resolved an escalation."

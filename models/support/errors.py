@@ -14,6 +14,11 @@ class SupportErrorCode(ErrorCode):
         "CATEGORY_TAKEN",
         _("Tickets of one of these categories already go to the team %(team)s."),
     )
+    ALREADY_ESCALATED = (
+        "ALREADY_ESCALATED",
+        _("This ticket has already been escalated. A supervisor takes care of it."),
+    )
+    NOT_ESCALATED = "NOT_ESCALATED", _("This ticket has no open escalation.")
     CLOSING_RESERVED = (
         "CLOSING_RESERVED",
         _("Only the person who made this request, or an owner of the company, can close it."),

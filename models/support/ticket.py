@@ -212,6 +212,12 @@ class Ticket(Model):
         if self.status is TicketStatus.NEW:
             await self.set_status(tx, TicketStatus.OPEN)
 
+    async def lock_or_open_follow_up(self, tx: Transaction, author: User) -> "Ticket":
+        """The open follow-up of this ticket, which is closed, locked, or a new one. Raises
+        TRANSITION_ILLEGAL when its account was deleted.
+        """
+        return await self._lock_open_follow_up(tx) or await self._open_follow_up(tx, author)
+
     async def _lock_open_follow_up(self, tx: Transaction) -> "Ticket | None":
         """The open follow-up, locked. One that is closed while this waits for the lock is none."""
         open_follow_ups = Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED)

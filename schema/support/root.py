@@ -16,6 +16,7 @@ from schema.nodes import Connection
 from schema.support.assignment import AssignmentMutation
 from schema.support.calendars import CalendarMutation, CalendarQuery
 from schema.support.contact import Contact
+from schema.support.escalations import EscalationMutation
 from schema.support.events import AccountEvent, AgentEvent, InboxEvent, TicketEvent, Typing
 from schema.support.files import FileAnnouncePayload
 from schema.support.inbox import InboxMutation, InboxQuery
@@ -62,7 +63,13 @@ class SupportQuery(CalendarQuery, InboxQuery, SlaQuery, TeamQuery):
 
 @strawberry.type
 class SupportMutation(
-    AssignmentMutation, CalendarMutation, InboxMutation, NoteMutation, SlaMutation, TeamMutation
+    AssignmentMutation,
+    CalendarMutation,
+    EscalationMutation,
+    InboxMutation,
+    NoteMutation,
+    SlaMutation,
+    TeamMutation,
 ):
     ticket_open: TicketPayload | None = mutation(
         ticket_resolvers.open_,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+import models.support.escalation
 import models.support.message
 import models.support.ticket
 from models.support.classification import Category, Channel, Priority, TicketKind
@@ -12,6 +13,7 @@ from models.support.ticket_status import TicketStatus
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import assignment as assignment_resolvers
+from resolvers.support import escalations as escalation_resolvers
 from resolvers.support import inbox as inbox_resolvers
 from resolvers.support import incoming_emails as incoming_email_resolvers
 from resolvers.support import notes as note_resolvers
@@ -137,6 +139,10 @@ class Ticket(Node):
         needs=("follows_id",),
         description="The closed ticket that this ticket continues.",
     )
+    escalations: list[Annotated["Escalation", strawberry.lazy("schema.support.tickets")]] = edge(
+        escalation_resolvers.of_tickets,
+        description="The escalations of the ticket, oldest first. At most one isn't resolved.",
+    )
     last_message: Message | None = edge(
         ticket_resolvers.last_messages,
         description="The most recent message. Null for operators, who don't read messages.",
@@ -148,6 +154,35 @@ class Ticket(Node):
     )
     messages: Connection[Message] = connection(
         ticket_resolvers.messages, description="The messages of the ticket, in order."
+    )
+
+
+@strawberry.type(description="An escalation of a ticket to a supervisor.")
+@backed_by(models.support.escalation.Escalation)
+class Escalation(Node):
+    at: datetime = field("When the ticket was escalated.")
+    details: str = field("What the problem is. Card numbers are masked.")
+    steps_tried: str = field("What had been tried. Card numbers are masked.")
+    resolved_at: datetime | None = field("When a supervisor resolved it. Null until then.")
+    escalator: User = edge(
+        escalation_resolvers.escalators,
+        needs=("escalator_id",),
+        description="The user who escalated the ticket.",
+    )
+    supervisor: User | None = edge(
+        escalation_resolvers.supervisors,
+        needs=("supervisor_id",),
+        description="The supervisor who takes care of it. Null while there is none.",
+    )
+    ticket: Ticket = edge(
+        ticket_resolvers.tickets_of, needs=("ticket_id",), description="The escalated ticket."
+    )
+    history: list[Ticket] = edge(
+        escalation_resolvers.history,
+        needs=("history",),
+        cost=20,
+        description="The tickets with the earlier exchanges, oldest first, the escalated one "
+        "included.",
     )
 
 

@@ -57,6 +57,7 @@ from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
 from models.support.calendar import Calendar, Closure
 from models.support.classification import Category, Channel, Priority
+from models.support.escalation import Escalation
 from models.support.file import File
 from models.support.incoming_email import (
     IncomingEmail,
@@ -330,6 +331,17 @@ async def create_private_rows(action: Action, company: Company) -> None:
         received_at=action.at,
     )
     statement, bank_line = await create_bank_line(action, company)
+    company.rows.append(
+        await Escalation.create(
+            ticket=company.row(Ticket),
+            escalator=company.owner.user,
+            details=f"{company.mark} details",
+            steps_tried=f"{company.mark} steps",
+            history=[company.row(Ticket).pk],
+            at=action.at,
+            resolved_at=action.at,
+        )
+    )
     incident = await Incident.create(
         account=company.account,
         reporter=company.owner.user,

@@ -564,6 +564,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "reason": LONG},
         {("ticketId",), ("reason",)},
     ),
+    "ticketEscalate": (
+        owner,
+        {"ticketId": BAD_ID, "details": " ", "stepsTried": LONG, "idempotencyKey": ""},
+        {("ticketId",), ("details",), ("stepsTried",), ("idempotencyKey",)},
+    ),
     "breachReport": (
         anonymous,
         {

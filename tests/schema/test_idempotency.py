@@ -112,6 +112,7 @@ MUTATIONS_WITHOUT_KEY = {
         "ticketMarkRead",
         "ticketMove",
         "ticketRelease",
+        "ticketResolveEscalation",
         "ticketSnooze",
         "ticketTakeOver",
         "ticketWake",

@@ -224,3 +224,26 @@ async def incoming_email_retry(scenario: Scenario) -> None:
     viewer = await operator_viewer(scenario)
     for _ in range(2):
         await scenario.mutate(viewer, "incomingEmailRetry", incomingEmailId=email_id)
+
+
+async def ticket_escalate(scenario: Scenario) -> None:
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "ticketEscalate",
+            ticketId=scenario.dataset.paul.id(Ticket),
+            details="MARKED DETAILS",
+            stepsTried="MARKED STEPS",
+            idempotencyKey="MARKED KEY",
+        )
+
+
+async def ticket_resolve_escalation(scenario: Scenario) -> None:
+    await ticket_escalate(scenario)
+    supervisor = await create_staff_viewer(scenario.action, "Sophie", Staff.SUPERVISOR)
+    await scenario.mutate(
+        supervisor,
+        "ticketResolveEscalation",
+        ticketId=scenario.dataset.paul.id(Ticket),
+        outcome="MARKED OUTCOME",
+    )
