@@ -10,7 +10,7 @@ import pytest
 from markupsafe import escape
 
 from mail import emails
-from mail.emails import IncomingEmailProblem, SecondFactorChange
+from mail.emails import IncomingEmailProblem, Recipient, SecondFactorChange
 from mail.rendering import PATHS
 from models.accounts.account import Account, AccountStatus, Role
 from models.accounts.intervention import InterventionReason
@@ -26,6 +26,8 @@ from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
+from models.privacy.incident import Incident
+from models.support.escalation import Escalation
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -110,6 +112,37 @@ async def deadline_reminder(
     ticket.deadline_at = tx.action.at + timedelta(days=days_left)
     agent = operator if has_agent else None
     return await emails.send_deadline_reminder(tx, operator, company(operator), ticket, agent)
+
+
+def incident(
+    tx: Transaction, hours_left: int = 72, *, is_decided: bool = False, ticket: int | None = None
+) -> Incident:
+    """An incident with so much time left."""
+    deadline_at = tx.action.at + timedelta(hours=hours_left)
+    return Incident(
+        id=12,
+        reported_at=tx.action.at,
+        deadline_at=deadline_at,
+        authority_required=True if is_decided else None,
+        ticket_id=ticket,
+    )
+
+
+async def ticket_escalated(tx: Transaction, supervisor: User) -> Email:
+    """An escalation with the supervisor's name in every text."""
+    ticket = legal_request(supervisor, TicketStatus.OPEN)
+    ticket.account_id = None  # type: ignore[assignment] # no company is stored
+    escalation = Escalation(details=supervisor.name, steps_tried=supervisor.name, history=[1, 2])
+    return await emails.send_ticket_escalated(
+        tx, supervisor, company(supervisor), ticket, escalation
+    )
+
+
+async def escalation_received(tx: Transaction, user: User) -> Email:
+    """The confirmation of an escalation of a ticket with the user's name."""
+    ticket = legal_request(user, TicketStatus.OPEN)
+    ticket.account_id = None  # type: ignore[assignment] # no company is stored
+    return await emails.send_escalation_received(tx, user, ticket)
 
 
 LEGAL_NAME_STATUSES = [
@@ -262,6 +295,23 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "deadline_reminder": [
         lambda tx, user, agent=agent, days=days: deadline_reminder(tx, user, agent, days)  # type: ignore[misc]
         for agent, days in [(True, 7), (False, -1)]
+    ],
+    "ticket_escalated": [ticket_escalated],
+    "escalation_received": [escalation_received],
+    "incident_reported": [
+        lambda tx, user: emails.send_incident_reported(tx, Recipient.of(user), incident(tx))
+    ],
+    "incident_reminder": [
+        lambda tx, user, hours=hours, is_decided=is_decided: emails.send_incident_reminder(  # type: ignore[misc]
+            tx, Recipient.of(user), incident(tx, hours, is_decided=is_decided)
+        )
+        for hours, is_decided in [(24, False), (1, True), (0, False)]
+    ],
+    "incident_received": [
+        lambda tx, user, ticket=ticket: emails.send_incident_received(  # type: ignore[misc]
+            tx, Recipient.of(user), incident(tx, ticket=ticket)
+        )
+        for ticket in (None, 42)
     ],
     "account_erased": [
         lambda tx, user: emails.send_account_erased(tx, user, Erasure(invoices_kept=0)),
