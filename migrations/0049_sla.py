@@ -46,7 +46,7 @@ async def _nothing(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0047_notes')]
+    dependencies = [('models', '0048_incidents')]
 
     initial = False
 

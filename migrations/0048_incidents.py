@@ -21,7 +21,7 @@ async def _allow_changes(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0043_incoming_emails')]
+    dependencies = [('models', '0047_notes')]
 
     initial = False
 

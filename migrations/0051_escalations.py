@@ -8,7 +8,7 @@ from tortoise.fields.data import JSON_DUMPS
 from tortoise import fields
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0049_sla')]
+    dependencies = [('models', '0050_linked_emails')]
 
     initial = False
 
