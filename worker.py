@@ -55,6 +55,7 @@ from support.incoming.options import MailboxOptions
 from support.incoming.processing import IncomingMailServices, process_due
 from support.incoming.retention import delete_old_emails
 from support.reply_emails import send_due_replies
+from support.search import index_new
 from support.sla import check_clocks
 from support.sla_measures import refresh_answer_times
 from support.snoozing import wake_due
@@ -261,6 +262,7 @@ def jobs(
             5,
             lambda: staff.unassign_tickets(Action(None, clock.now(), services.hub)),
         ),
+        Job("ticket search", 2, index_new, internal=True),
         Job(
             "snoozed tickets",
             5,

@@ -47,6 +47,7 @@ from models.support.escalation import Escalation
 from models.support.file import File
 from models.support.message import Message
 from models.support.note import Note
+from models.support.search_entry import SearchEntry
 from models.support.sla_clock import cancel_clocks
 from models.support.tag import TicketTag
 from models.support.ticket import Ticket
@@ -225,8 +226,9 @@ async def _erase_messages(tx: Transaction, account_id: int) -> int:
 
 
 async def _delete_notes(tx: Transaction, account_id: int) -> int:
-    """Delete what agents wrote for each other about the company: notes and tags."""
-    await TicketTag.filter(ticket__account_id=account_id).using_db(tx.db).delete()
+    """Delete what agents wrote for each other about the company, and what searches found."""
+    for model in (TicketTag, SearchEntry):
+        await model.filter(ticket__account_id=account_id).using_db(tx.db).delete()
     return await Note.filter(ticket__account_id=account_id).using_db(tx.db).delete()
 
 

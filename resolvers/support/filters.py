@@ -50,6 +50,13 @@ class TicketFilter:
     category: Filter[Category] | None = strawberry.field(
         default=None, description="The category of the ticket."
     )
+    search: str | None = strawberry.field(
+        default=None,
+        description="Words that occur in the subject, in the messages or, for agents, in the notes "
+        "of the ticket, or its number. The beginning of a word is enough; case, accents, plurals "
+        "and the usual forms of verbs don't matter. At most 10 words and 200 characters. New texts "
+        "are found after some seconds; of many tickets, the 1,000 most recent.",
+    )
     view: InboxView | None = strawberry.field(
         default=None, description="For agents: a view of their inbox."
     )

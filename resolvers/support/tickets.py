@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
-from tortoise.expressions import Subquery
+from tortoise.expressions import Q, Subquery
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -25,6 +25,7 @@ from models.identity.user import User
 from models.support.file import File
 from models.support.inbox_view import is_in_view
 from models.support.message import Message
+from models.support.search_entry import search_tickets
 from models.support.tag import TicketTag
 from models.support.team import Team
 from models.support.ticket import Ticket
@@ -78,7 +79,7 @@ EARLIEST_DEADLINE_FIRST = Order("deadline_at")
 BY_SEQUENCE = Order("sequence")
 
 
-def tickets(
+async def tickets(
     info: Info,
     filter: Annotated[
         TicketFilter | None, strawberry.argument(description="Conditions on the tickets to return.")
@@ -104,6 +105,9 @@ def tickets(
     if (numbers := accepted_values(conditions.number)) is not None:
         rows = rows.filter(has_number(*check_value_count(numbers)))
     rows = _filter_for_agents(rows, conditions, viewer)
+    if conditions.search is not None:
+        found_ids = await search_tickets(viewer, conditions.search)
+        rows = rows.filter(Q(id__in=found_ids or [0]) | has_number(conditions.search))
     rows = filter_range(rows, "updated_at", conditions.updated_at)
     return page(
         rows,

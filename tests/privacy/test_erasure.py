@@ -48,6 +48,8 @@ from models.support.incoming_email import (
     IncomingEmailStatus,
 )
 from models.support.message import Message
+from models.support.note import Note
+from models.support.tag import TicketTag
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
@@ -57,6 +59,7 @@ from resolvers.context import Services
 from resolvers.ids import encode
 from resolvers.privacy.erasures import erasure_services
 from storage.store import FolderStore, StoreUnavailable
+from support.search import index_new
 from tests.people import add_member, create_account, create_staff_viewer, create_user, create_viewer
 from tests.schema.conftest import Dataset
 from tests.waiting import wait_for_lock_waiters
@@ -119,6 +122,10 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         locale=Locale.FR,
         created_at=action.at,
     )
+    ticket = paul.row(Ticket)
+    await Note.create(ticket=ticket, author=owner, body=f"{MARK} note", at=action.at)
+    await TicketTag.create(ticket=ticket, tag=f"{MARK} tag")
+    await index_new()
     await EmailChange.create(
         user=owner,
         email=f"{MARK}-new@camcha.example",
@@ -273,6 +280,9 @@ async def test_p1_2_only_data_required_by_law_remains(
         "account",
         "user",
         "ticket",
+        "note",
+        "ticket_tag",
+        "search_entry",
         "message",
         "file",
         "email",

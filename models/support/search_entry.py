@@ -1,0 +1,92 @@
+"""The full-text index of tickets: the stems of each subject, message and note.
+
+SQLite searches it by an FTS5 table, PostgreSQL by a GIN index over the text-search vector. Both are
+created by the migration, and contain the stems that models/stemming.py computes. The index is
+filled by a job (support/search.py), so posting a message doesn't wait for it.
+"""
+
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models.database.sql import dialect, fetch_records
+from models.errors import BadInput
+from models.stemming import stem
+from models.support.message import Message
+from models.support.note import Note
+from models.text import fold_text
+from models.translations import _
+
+if TYPE_CHECKING:
+    from models.support.ticket import Ticket
+    from models.viewer import Viewer
+
+MAX_LENGTH, MAX_WORDS = 200, 10
+MAX_TICKETS = 1_000  # that a search finds: those with the most recent numbers
+
+
+class SearchEntry(Model):
+    """The stems of a ticket's subject, of a message or of a note. Those of notes are `internal`."""
+
+    id = fields.BigIntField(primary_key=True)
+    ticket: fields.ForeignKeyRelation["Ticket"] = fields.ForeignKeyField(
+        "models.Ticket", related_name=False, db_index=True
+    )
+    message: fields.OneToOneNullableRelation[Message] = fields.OneToOneField(
+        "models.Message", null=True, related_name=False
+    )
+    note: fields.OneToOneNullableRelation[Note] = fields.OneToOneField(
+        "models.Note", null=True, related_name=False
+    )
+    internal = fields.BooleanField()
+    stems = fields.TextField()
+
+    ticket_id: int
+
+    class Meta:
+        table = "search_entry"
+
+
+def stems_of(text: str) -> list[str]:
+    """The stems of the words of a text, in their order."""
+    return [stem(word) for word in fold_text(text).split()]
+
+
+_MATCH = {
+    "sqlite": "e.id IN (SELECT rowid FROM search_entry_fts WHERE search_entry_fts MATCH ?)",
+    "postgres": "to_tsvector('simple', e.stems) @@ to_tsquery('simple', ?)",
+}
+_TERM = {"sqlite": '"{}"*', "postgres": "{}:*"}
+
+
+async def search_tickets(viewer: "Viewer", search: str) -> list[int]:
+    """The keys of the tickets that the viewer may see and that contain every word of the search,
+    the last one also in part. Customers find nothing by notes. Raises BadInput for a search that is
+    too long.
+    """
+    words = list(dict.fromkeys(stems_of(search[: MAX_LENGTH + 1])))
+    if len(search) > MAX_LENGTH or len(words) > MAX_WORDS:
+        message = _("“%(argument)s” can have at most %(maximum)s words.")
+        raise BadInput("search", message, maximum=MAX_WORDS)
+    if not words or not (viewer.is_agent or viewer.account):
+        return []
+    condition, params = _conditions(viewer, words)
+    records = await fetch_records(
+        f"SELECT t.id FROM ticket t WHERE {condition} ORDER BY t.id DESC LIMIT {MAX_TICKETS}",  # noqa: S608 - our own texts
+        *params,
+    )
+    return [int(record[0]) for record in records]
+
+
+def _conditions(viewer: "Viewer", words: list[str]) -> tuple[str, list[object]]:
+    """The SQL conditions of a search, and their parameters."""
+    public = "" if viewer.is_agent else " AND NOT e.internal"
+    conditions = [
+        f"t.id IN (SELECT e.ticket_id FROM search_entry e WHERE {_MATCH[dialect()]}{public})"  # noqa: S608 - our own texts
+    ] * len(words)
+    params: list[object] = [_TERM[dialect()].format(word) for word in words]
+    if not viewer.is_agent:
+        conditions.append("t.account_id = ?")
+        params.append(viewer.account.pk if viewer.account else 0)
+    return " AND ".join(conditions), params

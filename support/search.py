@@ -1,0 +1,81 @@
+"""Filling the full-text index of tickets (models/support/search_entry.py): a job.
+
+It adds the subjects, messages and notes that have no entry yet. A transaction may commit after
+others that took later keys, so it looks a number of keys back each time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.database.sql import execute, fetch_records
+from models.support.search_entry import stems_of
+
+BATCH_SIZE = 500
+LOOK_BACK = 5_000  # keys
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A kind of rows that are searched, and the column of the entry that refers to one."""
+
+    column: str  # NULL for the subject of a ticket
+    select: str
+    internal: bool
+
+
+_SOURCES = (
+    _Source("NULL", "SELECT r.id, r.id, r.subject FROM ticket r", internal=False),
+    _Source("message_id", "SELECT r.id, r.ticket_id, r.body FROM message r", internal=False),
+    _Source("note_id", "SELECT r.id, r.ticket_id, r.body FROM note r", internal=True),
+)
+
+
+async def index_new() -> int:
+    """Index what is new. Returns the number of entries."""
+    return sum([await _index(source) for source in _SOURCES])
+
+
+async def _index(source: _Source) -> int:
+    count = 0
+    while rows := await _missing(source):
+        await _insert(source, rows)
+        count += len(rows)
+        if len(rows) < BATCH_SIZE:
+            break
+    return count
+
+
+async def _missing(source: _Source) -> Sequence[Any]:
+    is_subject = source.column == "NULL"
+    key = "e.ticket_id" if is_subject else f"e.{source.column}"
+    entries = "search_entry e" + (
+        " WHERE e.message_id IS NULL AND e.note_id IS NULL" if is_subject else ""
+    )
+    both = " AND " if is_subject else " WHERE "
+    return await fetch_records(
+        f"{source.select} WHERE r.id > (SELECT COALESCE(MAX({key}), 0) FROM {entries}) - ? "  # noqa: S608 - our own names
+        f"AND NOT EXISTS (SELECT 1 FROM {entries}{both}{key} = r.id) ORDER BY r.id LIMIT ?",
+        LOOK_BACK,
+        BATCH_SIZE,
+    )
+
+
+async def _insert(source: _Source, rows: Sequence[Any]) -> None:
+    columns = ["ticket_id", "internal", "stems", "message_id", "note_id"]
+    values = [
+        {
+            "ticket_id": ticket_id,
+            "internal": source.internal,
+            "stems": " ".join(stems_of(text)),
+            "message_id": None,
+            "note_id": None,
+        }
+        | ({} if source.column == "NULL" else {source.column: key})
+        for key, ticket_id, text in rows
+    ]
+    places = ", ".join(["(?, ?, ?, ?, ?)"] * len(values))
+    await execute(
+        f"INSERT INTO search_entry ({', '.join(columns)}) VALUES {places} ON CONFLICT DO NOTHING",  # noqa: S608 - our own names
+        *(row[column] for row in values for column in columns),
+    )

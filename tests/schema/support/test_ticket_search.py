@@ -1,0 +1,64 @@
+"""P5.2, P6.2: full-text search over tickets, messages and, for agents, notes."""
+
+import pytest
+
+from models.viewer import Viewer
+from support.search import index_new
+from tests.schema.support.test_assignment import Agents
+from tests.schema.support.test_assignment import agents as agents
+from tests.schema.support.test_inbox import reply
+from tests.schema.support.test_notes import add_note
+
+QUERY = "query($f: TicketFilter) { tickets(filter: $f) { nodes { id number } } }"
+
+
+async def find(agents: Agents, viewer: Viewer, search: str) -> list[str]:
+    response = await agents.execute(viewer, QUERY, f={"search": search})
+    return [each["id"] for each in response["data"]["tickets"]["nodes"]]
+
+
+async def test_p5_2_people_find_tickets_by_what_was_written(agents: Agents) -> None:
+    paul, marie = agents.dataset.paul, agents.dataset.marie
+    ticket = agents.ticket_id
+    await reply(agents, paul.owner, "Mes factures d’Été ont été payées deux fois")
+    await agents.answer(agents.alice, "Nous vérifions auprès de la banque")
+    await add_note(agents, agents.alice, "Prélèvement en double, voir Œuvre n° 42")
+    assert await index_new() > 4
+    assert await index_new() == 0
+    for search in (
+        "facture ete",
+        "FACTURÉ payé",
+        "banque facture",
+        "banqu",
+        "été-deux",
+        "paulmark",
+    ):
+        for viewer in (agents.bruno, paul.owner, paul.member):
+            assert await find(agents, viewer, search) == [ticket], search
+        assert await find(agents, marie.owner, search) == []
+    # What only agents see, only they find.
+    for search in ("prélèvement", "double oeuvre", "42"):
+        assert await find(agents, agents.bruno, search) == [ticket]
+        assert await find(agents, paul.owner, search) == []
+    for search in ("", "?", "facture inconnue", '"; DROP', "z:* | !b", "NOT banque OR"):
+        assert await find(agents, agents.bruno, search) == [], search
+    both = await find(agents, agents.bruno, "subject")
+    assert len(both) == 2
+
+
+async def test_p6_2_a_search_finds_a_ticket_by_its_number(agents: Agents) -> None:
+    response = await agents.execute(agents.alice, QUERY)
+    for each in response["data"]["tickets"]["nodes"]:
+        assert await find(agents, agents.alice, each["number"]) == [each["id"]]
+    hidden = next(
+        each["number"]
+        for each in response["data"]["tickets"]["nodes"]
+        if each["id"] != agents.ticket_id
+    )
+    assert await find(agents, agents.dataset.paul.owner, hidden) == []
+
+
+@pytest.mark.parametrize("search", ["x" * 201, " ".join(map(str, range(100, 111)))])
+async def test_a_search_has_a_limited_length(agents: Agents, search: str) -> None:
+    response = await agents.execute(agents.alice, QUERY, f={"search": search})
+    assert response["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
