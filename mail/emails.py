@@ -782,7 +782,7 @@ async def send_ticket_escalated(
         account_id=ticket.account_id,
         company=_without_links(account.legal_name),
         number=ticket.number,
-        subject=_one_line(ticket.subject),
+        topic=_one_line(ticket.subject),
         details=escalation.details,
         steps_tried=escalation.steps_tried,
         earlier=len(escalation.history) - 1,
@@ -797,7 +797,7 @@ async def send_escalation_received(tx: Transaction, user: User, ticket: Ticket) 
         "escalation_received",
         account_id=ticket.account_id,
         number=ticket.number,
-        subject=_one_line(ticket.subject),
+        topic=_one_line(ticket.subject),
     )
 
 
