@@ -378,6 +378,7 @@ def _tickets(sizes: Sizes) -> Iterator[dict[str, Any]]:
             "channel": CHANNELS[n % 4],
             "category": "BILLING",
             "status": STATUSES[n % 3],
+            "priority": "NORMAL",
             "created_at": at,
             "opened_on": local_date(at),
             "updated_at": at + timedelta(minutes=4),

@@ -45,6 +45,8 @@ EXCEPTIONS = {
     "bankStatementImport.content": "no other file is a statement",
     "bankStatementImport.iban": "no other account is the vendor's",
     "fileAnnounce.contentType": "the type has to fit the name",
+    "calendarCreate.timeZone": "no other zone has such a name",
+    "calendarCreate.weeklyHours": "no other text is a time of day",
     "disputeAccept.amountCents": "it is either the whole or an amount",
     "disputeAccept.whole": "the same",
     "invoiceCredit.whole": "the same",
@@ -80,6 +82,8 @@ def other_value(kind: Any, value: Any) -> Any:
             return not value
         case "Int" | "BigInt":
             return (value or 1) + 1
+        case "DateTime":
+            return "2026-12-24T13:00:00Z"
         case "Date":
             return "2027-01-02" if value == "2027-01-01" else "2027-01-01"
     return f"2{value or ''}"
