@@ -43,6 +43,7 @@ from models.identity.user import User
 from models.operations.email import ACCOUNT_ERASED, Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import ERASED, Erasure, Retention
+from models.support.draft import Draft
 from models.support.escalation import Escalation
 from models.support.file import File
 from models.support.message import Message
@@ -227,7 +228,7 @@ async def _erase_messages(tx: Transaction, account_id: int) -> int:
 
 async def _delete_notes(tx: Transaction, account_id: int) -> int:
     """Delete what agents wrote for each other about the company, and what searches found."""
-    for model in (TicketTag, SearchEntry):
+    for model in (TicketTag, SearchEntry, Draft):
         await model.filter(ticket__account_id=account_id).using_db(tx.db).delete()
     return await Note.filter(ticket__account_id=account_id).using_db(tx.db).delete()
 

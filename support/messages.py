@@ -6,8 +6,8 @@ provides the next number, and the message and its event are stored under it. Pos
 one statement, which is its own transaction and takes a fifth of the time. It also moves the
 author's read position, and tells the account's stream about a message of staff. The statement only
 applies if the steps would do exactly the same; in all other cases (the customer starts waiting, a
-first response, a ticket that nobody has or that is snoozed, reopening, a follow-up, files, a
-repeat) it matches no row, and the steps run under the lock of the ticket.
+first response, a ticket that nobody has or that is snoozed, a draft, reopening, a follow-up, files,
+a repeat) it matches no row, and the steps run under the lock of the ticket.
 
 Of two concurrent messages the second waits for the ticket's row and then sees what the first one
 changed, except the first one's message: if it has the same key, the unique constraint (origin,
@@ -213,7 +213,8 @@ _STAFF_POST = _post_statement(
     " reply_email_pending_since = COALESCE(reply_email_pending_since, $5)",
     TicketStatus.NEW,
     TicketStatus.CLOSED,
-    condition="AND assignee_id IS NOT NULL",
+    condition="AND assignee_id IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM draft WHERE ticket_id = $1 AND user_id = $2)",
     account_event=_ACCOUNT_EVENT,
 )
 _CUSTOMER_POST = _post_statement(

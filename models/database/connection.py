@@ -67,6 +67,7 @@ MODULES = [
     "models.identity.session",
     "models.support.message",
     "models.support.note",
+    "models.support.draft",
     "models.support.search_entry",
     "models.support.tag",
     "models.support.team",

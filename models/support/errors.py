@@ -9,6 +9,7 @@ class SupportErrorCode(ErrorCode):
 
     ALREADY_CLAIMED = "ALREADY_CLAIMED", _("%(agent)s has already taken this ticket.")
     NOT_ASSIGNED = "NOT_ASSIGNED", _("You can only release a ticket that is assigned to you.")
+    DRAFT_CHANGED = "DRAFT_CHANGED", _("You have changed this draft on another device.")
     NAME_TAKEN = "NAME_TAKEN", _("There is already one with this name.")
     CATEGORY_TAKEN = (
         "CATEGORY_TAKEN",

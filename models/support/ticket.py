@@ -18,6 +18,7 @@ from models.identity.user import Staff, User
 from models.support.agents import lock_agent
 from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Category, Channel, Priority, TicketKind
+from models.support.draft import Draft
 from models.support.file import attach_to_message, lock_files
 from models.support.legal_deadlines import legal_deadline, next_deadline_reminder
 from models.support.message import Message
@@ -207,6 +208,7 @@ class Ticket(Model):
 
     async def _take_up(self, tx: Transaction, agent: User) -> None:
         """An agent has answered the ticket: it is theirs unless somebody has it."""
+        await Draft.filter(ticket_id=self.pk, user_id=agent.pk).using_db(tx.db).delete()
         if self.assignee_id is None:
             await self.assign(tx, agent.pk, self.team_id)
         if self.status is TicketStatus.NEW:

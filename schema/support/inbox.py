@@ -4,6 +4,7 @@ import strawberry
 
 from auth.rules import agent
 from models.support.inbox_view import InboxView
+from resolvers.support import drafts as draft_resolvers
 from resolvers.support import inbox as inbox_resolvers
 from schema.fields import Unaudited, field, mutation, query
 from schema.support.tickets import TicketPayload
@@ -38,6 +39,14 @@ class InboxMutation:
         audit=_INTERNAL,
         description="Snoozes a ticket: it is in the view SNOOZED alone until the time has come or "
         "its customer writes. Customers don't see it.",
+    )
+    draft_discard: TicketPayload | None = mutation(
+        draft_resolvers.discard,
+        "ticket",
+        allow=agent,
+        audit=Unaudited("Nobody but the viewer reads a draft before it is sent."),
+        cost=1,
+        description="Discards what the viewer was writing in a ticket.",
     )
     ticket_wake: TicketPayload | None = mutation(
         inbox_resolvers.wake,

@@ -16,6 +16,7 @@ from schema.nodes import Connection
 from schema.support.assignment import AssignmentMutation
 from schema.support.calendars import CalendarMutation, CalendarQuery
 from schema.support.contact import Contact
+from schema.support.drafts import DraftMutation
 from schema.support.escalations import EscalationMutation
 from schema.support.events import AccountEvent, AgentEvent, InboxEvent, TicketEvent, Typing
 from schema.support.files import FileAnnouncePayload
@@ -66,6 +67,7 @@ class SupportMutation(
     AssignmentMutation,
     CalendarMutation,
     EscalationMutation,
+    DraftMutation,
     InboxMutation,
     NoteMutation,
     SlaMutation,

@@ -13,6 +13,7 @@ from models.support.ticket_status import TicketStatus
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import assignment as assignment_resolvers
+from resolvers.support import drafts as draft_resolvers
 from resolvers.support import escalations as escalation_resolvers
 from resolvers.support import inbox as inbox_resolvers
 from resolvers.support import incoming_emails as incoming_email_resolvers
@@ -23,6 +24,7 @@ from schema.accounts.accounts import Account
 from schema.fields import connection, edge, field, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
+from schema.support.drafts import Draft, Writer
 from schema.support.files import File
 from schema.support.incoming_emails import MessageEmail
 from schema.support.notes import Note
@@ -146,6 +148,15 @@ class Ticket(Node):
     last_message: Message | None = edge(
         ticket_resolvers.last_messages,
         description="The most recent message. Null for operators, who don't read messages.",
+    )
+    draft: Draft | None = edge(
+        draft_resolvers.own_drafts,
+        description="What the viewer is writing in the ticket, on any of their devices. Null when "
+        "there is none, and unless the viewer is an agent.",
+    )
+    writers: list[Writer] = edge(
+        draft_resolvers.other_writers,
+        description="Who else is writing in the ticket. Empty unless the viewer is an agent.",
     )
     notes: Connection[Note] = connection(
         note_resolvers.notes,

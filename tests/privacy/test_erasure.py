@@ -41,6 +41,7 @@ from models.operations.email import Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import Erasure
 from models.support.classification import TicketKind
+from models.support.draft import Draft
 from models.support.file import File
 from models.support.incoming_email import (
     IncomingEmail,
@@ -125,6 +126,14 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
     ticket = paul.row(Ticket)
     await Note.create(ticket=ticket, author=owner, body=f"{MARK} note", at=action.at)
     await TicketTag.create(ticket=ticket, tag=f"{MARK} tag")
+    await Draft.create(
+        ticket=ticket,
+        user=owner,
+        body=f"{MARK} draft",
+        is_note=False,
+        version=1,
+        updated_at=action.at,
+    )
     await index_new()
     await EmailChange.create(
         user=owner,
@@ -280,6 +289,7 @@ async def test_p1_2_only_data_required_by_law_remains(
         "account",
         "user",
         "ticket",
+        "draft",
         "note",
         "ticket_tag",
         "search_entry",

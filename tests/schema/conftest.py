@@ -57,6 +57,7 @@ from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
 from models.support.calendar import Calendar, Closure
 from models.support.classification import Category, Channel, Priority
+from models.support.draft import Draft
 from models.support.escalation import Escalation
 from models.support.file import File
 from models.support.incoming_email import (
@@ -408,7 +409,15 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
     note = await Note.create(
         ticket=ticket, author=company.owner.user, body=f"{company.mark} note", at=action.at
     )
-    return [team, tag, note]
+    draft = await Draft.create(
+        ticket=ticket,
+        user=company.owner.user,
+        body=f"{company.mark} draft",
+        is_note=False,
+        version=1,
+        updated_at=action.at,
+    )
+    return [team, tag, note, draft]
 
 
 async def create_delivery(action: Action, company: Company) -> list[Any]:

@@ -534,6 +534,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "body": " ", "mentionedUserIds": ["x"], "idempotencyKey": ""},
         {("ticketId",), ("body",), ("mentionedUserIds", "0"), ("idempotencyKey",)},
     ),
+    "draftSave": (
+        agent_viewer,
+        {"ticketId": BAD_ID, "body": LONG, "version": 1},
+        {("ticketId",), ("body",)},
+    ),
     "ticketSnooze": (
         agent_viewer,
         {"ticketId": BAD_ID, "until": "2020-01-01T00:00:00Z"},

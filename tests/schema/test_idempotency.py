@@ -113,6 +113,8 @@ MUTATIONS_WITHOUT_KEY = {
         "ticketMove",
         "ticketRelease",
         "ticketResolveEscalation",
+        "draftDiscard",
+        "draftSave",
         "ticketSnooze",
         "ticketTakeOver",
         "ticketWake",

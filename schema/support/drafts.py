@@ -1,0 +1,48 @@
+"""Drafts of answers and notes."""
+
+from datetime import datetime
+
+import strawberry
+
+import models.support.draft
+from auth.rules import agent
+from resolvers.support import drafts as draft_resolvers
+from schema.fields import Unaudited, edge, field, mutation
+from schema.identity.users import User
+from schema.nodes import Node, backed_by
+from schema.user_errors import UserError, errors
+
+_PRIVATE = Unaudited("Nobody but the viewer reads a draft before it is sent.")
+
+
+@strawberry.type(description="What the viewer is writing in a ticket, on any of their devices.")
+@backed_by(models.support.draft.Draft)
+class Draft(Node):
+    body: str = field("The text. Card numbers are masked.", cost=5)
+    is_note: bool = field("Whether it will be an internal note, not an answer.")
+    version: int = field("How often it was saved: pass it to `draftSave`.")
+    updated_at: datetime = field("When it was last saved.")
+
+
+@strawberry.type(description="Somebody else who is writing in a ticket. Their text isn't shown.")
+class Writer:
+    user: User = edge(draft_resolvers.writers, description="The person.")
+    updated_at: datetime = field("When their draft was last saved.")
+
+
+@strawberry.type(description="The result of saving a draft.")
+class DraftPayload:
+    draft: Draft | None = field("The stored draft.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type
+class DraftMutation:
+    draft_save: DraftPayload | None = mutation(
+        draft_resolvers.save,
+        "draft",
+        allow=agent,
+        audit=_PRIVATE,
+        cost=1,
+        description="Saves what the viewer is writing in a ticket. Posting an answer discards it.",
+    )
