@@ -78,7 +78,8 @@ async def report(
     `name` and `email` are those of somebody who isn't signed in. A repeat of the key returns the
     incident.
 
-    Raises BLANK, TOO_LONG, EMAIL_INVALID, TIME_FUTURE, IDEMPOTENCY_MISMATCH and Throttled.
+    Raises BLANK, TOO_LONG, EMAIL_INVALID, TIME_FUTURE, NOT_FOUND and VALUE_INVALID for the ticket,
+    IDEMPOTENCY_MISMATCH and Throttled.
     """
     with Checks() as check:
         description = check(message_text, description, "description")
@@ -86,6 +87,8 @@ async def report(
         name = check(line, name, "name", NAME_LENGTH) if name else ""
         email = check(clean_email, email) if email else ""
         ticket = await check.wait(loading) if loading else None
+        if ticket and not reporter.viewer.staff:  # a customer's report gets a ticket of its own
+            check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, "input", "ticketId"))
         key = check(client_key, key)
     user = reporter.viewer.user
     owner = owner_of(action) if user else anonymous_owner(reporter.network, email)

@@ -75,7 +75,6 @@ async def report(info: Info, input: BreachReportInput) -> dict[str, Any]:
     """Report a suspected breach."""
     context = info.context
     viewer, services = context.viewer, context.services
-    names_ticket = input.ticket_id is not None and viewer.staff is not None
     incident = await privacy_incidents.report(
         context.action(),
         services.auth,
@@ -85,8 +84,8 @@ async def report(info: Info, input: BreachReportInput) -> dict[str, Any]:
         noticed_at=input.noticed_at,
         name=input.name,
         email=input.email,
-        loading=load_visible(Ticket, input.ticket_id or "", viewer, "ticketId")
-        if names_ticket
+        loading=load_visible(Ticket, input.ticket_id, viewer, "ticketId")
+        if input.ticket_id is not None
         else None,
         key=input.idempotency_key,
     )

@@ -21,7 +21,7 @@ class Weekday(StrEnum):
 WEEKDAYS = tuple(Weekday)
 
 describe_enum(
-    Weekday, "A day of the week.", {day.name: f"{day.name.capitalize()}." for day in Weekday}
+    Weekday, "A day of the week.", {day.name: f"Every {day.name.capitalize()}." for day in Weekday}
 )
 describe_enum(
     HolidayCalendar,

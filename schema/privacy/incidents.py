@@ -78,7 +78,7 @@ class Incident(Node):
     severity: IncidentSeverity | None = field(
         "The risk to the people whose data it concerns. Null until it is assessed."
     )
-    description: str = field("What the reporter wrote. Card numbers are masked.")
+    description: str = field("What the reporter wrote. Card numbers are masked.", cost=5)
     noticed_at: datetime | None = field("When the reporter noticed it, if they said so.")
     reported_at: datetime = field("When it was reported.")
     aware_at: datetime = field("When the vendor became aware of it, which starts the 72 hours.")
@@ -86,11 +86,11 @@ class Incident(Node):
     closed_at: datetime | None = field("When it was dismissed or closed.")
     reporter_name: str = field("The name given by somebody who wasn't signed in.")
     reporter_email: str = field("The email address given by somebody who wasn't signed in.")
-    data_categories: str = field("The categories of people and data concerned.")
+    data_categories: str = field("The categories of people and data concerned.", cost=3)
     people_count: int | None = field("The approximate number of people concerned.")
     record_count: int | None = field("The approximate number of records concerned.")
-    consequences: str = field("The likely consequences of the breach.")
-    measures: str = field("The measures taken or proposed.")
+    consequences: str = field("The likely consequences of the breach.", cost=3)
+    measures: str = field("The measures taken or proposed.", cost=3)
     authority_notification: IncidentNotification = field(
         "The notification of the supervisory authority (GDPR, Article 33).",
         incident_resolvers.notification(IncidentAudience.AUTHORITY),

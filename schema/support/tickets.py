@@ -172,8 +172,8 @@ class Ticket(Node):
 @backed_by(models.support.escalation.Escalation)
 class Escalation(Node):
     at: datetime = field("When the ticket was escalated.")
-    details: str = field("What the problem is. Card numbers are masked.")
-    steps_tried: str = field("What had been tried. Card numbers are masked.")
+    details: str = field("What the problem is. Card numbers are masked.", cost=3)
+    steps_tried: str = field("What had been tried. Card numbers are masked.", cost=3)
     resolved_at: datetime | None = field("When a supervisor resolved it. Null until then.")
     escalator: User = edge(
         escalation_resolvers.escalators,

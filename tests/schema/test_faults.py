@@ -17,11 +17,13 @@ from models.audit import AuditEntry
 from models.billing.offer import Price
 from models.identity.access_links import PasswordReset
 from models.identity.authenticator import WebauthnChallenge
+from models.identity.user import Staff
 from models.operations.email import Email
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.context import Context, Services
+from tests.people import create_staff_viewer
 from tests.schema.audited_fixtures import (
     MUTATIONS,
     PEER,
@@ -44,6 +46,10 @@ async def anonymous(scenario: Scenario) -> Viewer:
 
 async def owner(scenario: Scenario) -> Viewer:
     return scenario.owner
+
+
+async def supervisor(scenario: Scenario) -> Viewer:
+    return await create_staff_viewer(scenario.action, "Sophie", Staff.SUPERVISOR)
 
 
 ADDRESS = {"street": "", "postalCode": LONG, "city": " ", "country": "ZZ"}
@@ -568,6 +574,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         owner,
         {"ticketId": BAD_ID, "reason": LONG},
         {("ticketId",), ("reason",)},
+    ),
+    "ticketResolveEscalation": (
+        supervisor,
+        {"ticketId": BAD_ID, "outcome": LONG},
+        {("ticketId",), ("outcome",)},
     ),
     "ticketEscalate": (
         owner,

@@ -83,7 +83,7 @@ def other_value(kind: Any, value: Any) -> Any:
         case "Int" | "BigInt":
             return (value or 1) + 1
         case "DateTime":
-            return "2026-12-24T13:00:00Z"
+            return "2026-12-24T13:00:00Z" if value else "2026-11-20T13:00:00Z"
         case "Date":
             return "2027-01-02" if value == "2027-01-01" else "2027-01-01"
     return f"2{value or ''}"

@@ -14,6 +14,8 @@ async def breach_report(scenario: Scenario) -> None:
             "breachReport",
             "number",
             description="MARKED DESCRIPTION",
+            name="MARKED NAME",
+            email="marked@elsewhere.example",
             idempotencyKey="MARKED KEY",
         )
 

@@ -183,6 +183,17 @@ async def test_staff_report_a_breach_that_came_by_a_ticket(
     assert row["account"] == {"legalName": dataset.paul.account.legal_name}
 
 
+async def test_customers_cannot_put_a_report_into_a_ticket(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
+    ticket = dataset.paul.id(Ticket)
+    own = await report(execute, dataset.paul.owner, ticketId=ticket)
+    assert codes(own) == [("VALUE_INVALID", "ticketId")]
+    for viewer in (dataset.marie.owner, Viewer()):
+        assert codes(await report(execute, viewer, ticketId=ticket)) == [("NOT_FOUND", "ticketId")]
+    assert not await Incident.filter(description=WHAT).exists()
+
+
 async def test_a_breach_cannot_be_closed_by_colleagues_or_read_by_others(
     execute: "Execute", dataset: "Dataset", action: Action
 ) -> None:
