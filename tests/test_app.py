@@ -107,9 +107,7 @@ async def test_errors_of_a_request_do_not_repeat_its_values(http: httpx.AsyncCli
 async def test_the_server_is_not_ready_without_its_migrations(tmp_path: Path) -> None:
     app = create_app(settings_of(f"sqlite://{tmp_path}/empty.sqlite3", tmp_path))
     async with app.router.lifespan_context(app), _client(app) as client:
-        async with asyncio.timeout(MAX_WAIT):  # a slow machine takes it for an unavailable database
-            while "pendingMigrations" not in (response := await client.get("/readyz")).json():
-                pass
+        response = await client.get("/readyz")
     assert response.status_code == 503
     assert "0001_initial" in response.json()["pendingMigrations"]
 

@@ -12,8 +12,9 @@ from tortoise import Tortoise
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.connection import get_connection
+from tortoise.migrations.recorder import MigrationRecorder
 
-from models.database.migrations import Executor, migrate
+from models.database.migrations import migrate, migration_names
 from models.database.options import DatabaseOptions
 from models.database.workload import Workload, workload
 
@@ -200,6 +201,6 @@ def _garbage_collection_disabled() -> Iterator[None]:
 
 async def pending_migrations() -> list[str]:
     """Return the names of the migrations that have not been applied to the connected database."""
-    connection = get_connection("default")
-    executor = Executor(connection, tortoise_config("")["apps"])
-    return [step.migration.name for step in await executor.plan()]
+    keys = await MigrationRecorder(get_connection("default")).applied_migrations()
+    applied = {key.name for key in keys}
+    return [name for name in migration_names() if name not in applied]

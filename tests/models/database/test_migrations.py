@@ -36,7 +36,7 @@ from models.database.connection import (
     sqlite_path,
     tortoise_config,
 )
-from models.database.migrations import migrate
+from models.database.migrations import Executor, migrate
 from models.database.sql import execute
 from models.event import EventKind, Stream, ticket_stream
 from models.operations.email import Email
@@ -409,6 +409,16 @@ PURCHASED: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.usefixtures("db")
 async def test_a_migrated_database_has_no_pending_migrations() -> None:
     assert await pending_migrations() == []
+
+
+async def test_all_migrations_of_an_empty_database_are_pending_in_their_order(
+    empty_url: str,
+) -> None:
+    await connect(empty_url)
+    executor = Executor(get_connection("default"), tortoise_config(empty_url)["apps"])
+    steps = [step.migration.name for step in await executor.plan()]
+    assert await pending_migrations() == steps
+    await disconnect()
 
 
 async def test_migrating_again_changes_nothing(db: str, action: Action) -> None:
