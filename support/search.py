@@ -4,6 +4,7 @@ It adds the subjects, messages and notes that have no entry yet. A transaction m
 others that took later keys, so it looks a number of keys back each time.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 from models.database.sql import execute, fetch_records
 from models.support.search_entry import stems_of
 
-BATCH_SIZE = 500
+BATCH_SIZE = 100
+PAUSE_SECONDS = 0.05  # between batches, so that those who wait for a response go first
 LOOK_BACK = 5_000  # keys
 
 
@@ -43,6 +45,7 @@ async def _index(source: _Source) -> int:
         count += len(rows)
         if len(rows) < BATCH_SIZE:
             break
+        await asyncio.sleep(PAUSE_SECONDS)
     return count
 
 

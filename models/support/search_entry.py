@@ -5,6 +5,7 @@ created by the migration, and contain the stems that models/stemming.py computes
 filled by a job (support/search.py), so posting a message doesn't wait for it.
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tortoise import fields
@@ -50,7 +51,23 @@ class SearchEntry(Model):
 
 def stems_of(text: str) -> list[str]:
     """The stems of the words of a text, in their order."""
-    return [stem(word) for word in fold_text(text).split()]
+    return [
+        each
+        for word in text.split()
+        for each in (_stems_of_word if len(word) <= _CACHED_LENGTH else _find_stems)(word)
+    ]
+
+
+_CACHED_LENGTH = 30
+
+
+@lru_cache(maxsize=10_000)  # most words of a message occurred in earlier ones
+def _stems_of_word(word: str) -> tuple[str, ...]:
+    return _find_stems(word)
+
+
+def _find_stems(word: str) -> tuple[str, ...]:
+    return tuple(stem(each) for each in fold_text(word).split())
 
 
 _MATCH = {
