@@ -43,6 +43,7 @@ from models.identity.user import User
 from models.operations.email import ACCOUNT_ERASED, Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import ERASED, Erasure, Retention
+from models.privacy.incident import FINISHED_STATUSES, Incident
 from models.support.draft import Draft
 from models.support.escalation import Escalation
 from models.support.file import File
@@ -237,6 +238,15 @@ async def _delete_escalations(tx: Transaction, account_id: int) -> int:
     return await Escalation.filter(ticket__account_id=account_id).using_db(tx.db).delete()
 
 
+async def _erase_incidents(tx: Transaction, account_id: int) -> int:
+    """Remove what people of the company reported. What was found out, decided and done stays in the
+    register (GDPR, Articles 17(3)(b) and 33(5)), and so does an incident until it is closed.
+    """
+    incidents = Incident.filter(account_id=account_id, status__in=FINISHED_STATUSES)
+    rows = incidents.exclude(description=ERASED).using_db(tx.db)
+    return await rows.update(description=ERASED, reporter_name="", reporter_email="")
+
+
 async def _erase_tickets(tx: Transaction, account_id: int) -> int:
     """Close the tickets before their messages are deleted, so that no one posts in them anymore."""
     tickets = Ticket.filter(account_id=account_id).using_db(tx.db)
@@ -362,6 +372,7 @@ _STEPS: dict[str, Step] = {
     "messages": _erase_messages,
     "notes": _delete_notes,
     "escalations": _delete_escalations,
+    "incidents": _erase_incidents,
     "billing details": _clear_billing_details,
     "cards": clear_card_details,
     "invitations": _delete_invitations,

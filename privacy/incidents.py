@@ -16,7 +16,7 @@ from auth import throttle
 from auth.email_address import clean_email
 from auth.services import AuthServices
 from mail import emails
-from models.accounts.account import Account
+from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
@@ -24,6 +24,7 @@ from models.idempotency import anonymous_owner, earlier_result, owner_of, store_
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.privacy.audit_actions import PrivacyAuditAction
+from models.privacy.erasure import ERASED
 from models.privacy.errors import PrivacyErrorCode
 from models.privacy.incident import (
     NOTIFICATION_PERIOD,
@@ -249,6 +250,8 @@ async def move(
         details: dict[str, Any] = {"before": incident.status.value, "status": status.value}
         incident.status = status
         incident.closed_at = action.at if incident.is_finished else None
+        if incident.is_finished and await _is_account_erased(tx, incident):
+            incident.description = ERASED  # see privacy/erasure.py
         incident.reminder_at = (
             next_reminder(incident.deadline_at, action.at) if incident.awaits_notification else None
         )
@@ -256,6 +259,11 @@ async def move(
         await incident.add_entry(tx, IncidentEntryKind.STATUS_CHANGED, reason, **details)
         tx.audit(PrivacyAuditAction.INCIDENT_MOVE, incident, **details)
     return incident
+
+
+async def _is_account_erased(tx: Transaction, incident: Incident) -> bool:
+    accounts = Account.filter(pk=incident.account_id or 0, status=AccountStatus.ERASED)
+    return await accounts.using_db(tx.db).exists()
 
 
 def _require_complete(incident: Incident) -> None:

@@ -26,9 +26,8 @@ async def classify(
         ticket = await tx.lock(Ticket, ticket.pk)
         has_changed = await _change_tags(tx, ticket, added_tags, removed_tags)
         if priority is not None and priority is not ticket.priority:
-            ticket.priority, has_changed = priority, True
-            await ticket.save(using_db=tx.db, update_fields=["priority"])
-            await follow_priority(tx, ticket)
+            has_changed = True
+            await set_priority(tx, ticket, priority)
         if has_changed:
             tx.audit(
                 SupportAuditAction.TICKET_CLASSIFY,
@@ -38,6 +37,13 @@ async def classify(
             )
             await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=ticket.pk)
     return ticket
+
+
+async def set_priority(tx: Transaction, ticket: Ticket, priority: Priority) -> None:
+    """Change the priority of a ticket, which the caller has locked, and the targets of its SLA."""
+    ticket.priority = priority
+    await ticket.save(using_db=tx.db, update_fields=["priority"])
+    await follow_priority(tx, ticket)
 
 
 async def _change_tags(

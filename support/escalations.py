@@ -31,6 +31,7 @@ from models.support.ticket_position import mark_transferred
 from models.support.ticket_status import TicketStatus
 from models.text import client_key, message_text
 from models.translations import _, text
+from support.classification import set_priority
 
 TEXT_LENGTH = 3_500  # two of them and a label are one message
 HISTORY_PERIOD = timedelta(days=90)
@@ -79,6 +80,7 @@ async def escalate(
             label = text(_("What has been tried:"), user.locale)
             body = f"{details}\n\n{label}\n{steps_tried}"
             await ticket.post(tx, user, body, f"escalate:{key}"[:64])
+        await set_priority(tx, ticket, Priority.URGENT)
         if supervisor:
             await _assign(tx, escalation, ticket, supervisor, account)
         await ticket.append_event(tx, EventKind.TICKET_ESCALATED)
@@ -200,8 +202,6 @@ async def _assign(
         if ticket.assignee_id:
             await mark_transferred(ticket.pk, ticket.assignee_id, tx.action.at, tx.db)
         await ticket.assign(tx, supervisor.pk, ticket.team_id)
-    ticket.priority = Priority.URGENT
-    await ticket.save(using_db=tx.db, update_fields=["priority"])
     if ticket.status is TicketStatus.NEW:
         await ticket.set_status(tx, TicketStatus.OPEN)
     await emails.send_ticket_escalated(tx, supervisor, account, ticket, escalation)

@@ -40,6 +40,7 @@ from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import Erasure
+from models.privacy.incident import Incident, IncidentStatus
 from models.support.classification import TicketKind
 from models.support.draft import Draft
 from models.support.file import File
@@ -124,6 +125,16 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         created_at=action.at,
     )
     ticket = paul.row(Ticket)
+    for status in (IncidentStatus.CLOSED, IncidentStatus.DISMISSED):
+        await Incident.create(
+            account=paul.account,
+            reporter=owner,
+            status=status,
+            description=f"{MARK} breach",
+            reported_at=action.at,
+            aware_at=action.at,
+            deadline_at=action.at,
+        )
     await Note.create(ticket=ticket, author=owner, body=f"{MARK} note", at=action.at)
     await TicketTag.create(ticket=ticket, tag=f"{MARK} tag")
     await Draft.create(

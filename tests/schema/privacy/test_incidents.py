@@ -17,6 +17,7 @@ import orjson
 import pytest
 from tortoise.exceptions import BaseORMException
 
+from models.accounts.account import Account, AccountStatus
 from models.action import Action
 from models.identity.user import Staff, User
 from models.operations.email import Email
@@ -359,6 +360,20 @@ async def test_a_late_notification_states_the_reasons_for_the_delay(
     await mutate(execute, operator, "incidentRecordNotification", INCIDENT, **late)
     (row,) = await register(execute, operator)
     assert row["authorityNotification"]["delayReason"] == "Week-end."
+
+
+async def test_an_incident_outlasts_its_company_until_it_is_closed(
+    execute: "Execute", dataset: "Dataset", action: Action
+) -> None:
+    operator = await create_security_operator(action)
+    incident_id = await reported(execute, dataset.paul.owner)
+    await Account.filter(pk=dataset.paul.account.pk).update(status=AccountStatus.ERASED)
+    (row,) = await register(execute, operator)
+    assert row["description"] == WHAT
+    fields = {"incidentId": incident_id, "status": "DISMISSED", "reason": "Fausse alerte."}
+    await mutate(execute, operator, "incidentMove", INCIDENT, **fields)
+    (row,) = await register(execute, operator)
+    assert row["description"] == "[effacé]"
 
 
 async def test_the_register_cannot_be_rewritten(

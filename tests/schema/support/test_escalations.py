@@ -11,7 +11,7 @@ from models.viewer import Viewer
 from resolvers.ids import encode
 from support.escalations import assign_waiting
 from tests.people import create_staff_viewer
-from tests.schema.billing.catalogue_fixtures import codes, mutate
+from tests.schema.billing.catalogue_fixtures import codes, create_operator, mutate
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Dataset, Execute
@@ -115,6 +115,7 @@ async def test_escalations_are_shared_among_supervisors_and_wait_for_one(
 ) -> None:
     waiting = (await escalate(execute, dataset.paul.owner, dataset.paul.id(Ticket)))["escalation"]
     assert (waiting["supervisor"], waiting["ticket"]["status"]) == (None, "NEW")
+    assert (await Ticket.get(pk=dataset.paul.row(Ticket).pk)).priority == "URGENT"
     assert await assign_waiting(action) == 0
     sophie = await create_supervisor(action, "Sophie")
     counts = await asyncio.gather(*(assign_waiting(action) for _ in range(2)))
@@ -160,3 +161,21 @@ async def test_only_those_who_see_a_ticket_escalate_it_and_only_supervisors_reso
     other = {"ticketId": encode("Ticket", 10**9), "outcome": "x"}
     missing = await mutate(execute, sophie, "ticketResolveEscalation", "ticket { id }", **other)
     assert codes(missing) == [("NOT_FOUND", "ticketId")]
+
+
+async def test_an_escalated_ticket_gets_the_targets_of_urgent_ones(
+    execute: "Execute", dataset: "Dataset", action: Action
+) -> None:
+    urgent = {"channel": "WEB", "priority": "URGENT", "firstResponseMinutes": 30}
+    operator = await create_operator(action)
+    await mutate(execute, operator, "slaPolicySet", "policy { id }", **urgent)
+    fields = {"subject": "Export", "body": "Il échoue.", "idempotencyKey": "open"}
+    opened = await mutate(
+        execute, dataset.paul.owner, "ticketOpen", "ticket { id replyDueAt }", **fields
+    )
+    ticket = opened["ticket"]["id"]
+    assert opened["ticket"]["replyDueAt"] > "2026-11-23T09:30:00+00:00"
+    await escalate(execute, dataset.alice, ticket)
+    query = "query($id: ID!) { node(id: $id) { ... on Ticket { replyDueAt } } }"
+    node = (await execute(dataset.alice, query, id=ticket))["data"]["node"]
+    assert node == {"replyDueAt": "2026-11-23T09:30:00+00:00"}
