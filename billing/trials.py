@@ -6,8 +6,8 @@ end of the trial the billing run charges the first period like any other (billin
 """
 
 from datetime import timedelta
+from functools import partial
 
-import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import IntegrityError
 
@@ -25,7 +25,7 @@ from billing.settlement import start_purchase
 from billing.simulation import next_charge
 from mail import emails
 from models.accounts.account import Account, AccountStatus
-from models.action import Action, Transaction, retry_conflict
+from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.company import company_hash
 from models.billing.errors import BillingErrorCode
@@ -33,13 +33,11 @@ from models.billing.offer import Price
 from models.billing.offer_trial import OfferTrial
 from models.billing.payment_method import PaymentMethod
 from models.billing.purchase import Purchase, PurchaseStatus
-from models.database.batches import keys_of
+from models.due_rows import handle_each
 from models.errors import Refusal, TransactionConflict
 from models.idempotency import earlier_result, store_result
 
 REMINDER_DAYS = 3
-
-log = structlog.stdlib.get_logger()
 
 
 async def has_tried(account: Account, offer_id: int, db: BaseDBAsyncClient | None = None) -> bool:
@@ -131,15 +129,7 @@ async def send_trial_reminders(action: Action, services: CheckoutServices) -> in
         cancel_at_period_end=False,
         account__status=AccountStatus.ACTIVE,
     )
-    return sum([await _remind_or_log(action, services, key) async for key in keys_of(due)])
-
-
-async def _remind_or_log(action: Action, services: CheckoutServices, key: int) -> bool:
-    try:
-        return await retry_conflict(lambda: _remind(action, services, key))
-    except Exception as error:
-        log.error("trial.not_announced", purchase=key, error=type(error).__name__, exc_info=error)
-        return False
+    return await handle_each(due, partial(_remind, action, services), "trial.not_announced")
 
 
 async def _remind(action: Action, services: CheckoutServices, key: int) -> bool:

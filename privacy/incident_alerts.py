@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 from datetime import datetime, timedelta
+from functools import partial
 
 import httpx
 import orjson
@@ -18,7 +19,7 @@ import structlog
 
 from mail import emails
 from models.action import Action
-from models.database.batches import keys_of
+from models.due_rows import handle_each
 from models.privacy.incident import Incident, next_reminder
 from privacy.incidents import security_recipients
 from privacy.security_team import SecurityTeam
@@ -34,18 +35,8 @@ async def send_incident_reminders(action: Action, team: SecurityTeam) -> int:
 
     A reminder and the time of the next one are one transaction, so each is sent once.
     """
-    count = 0
-    async for key in keys_of(Incident.filter(reminder_at__lte=action.at)):
-        try:
-            count += await _remind(action, team, key)
-        except Exception as error:
-            log.error(
-                "incident_reminder.failed",
-                incident=key,
-                error=type(error).__name__,
-                exc_info=error,
-            )
-    return count
+    due = Incident.filter(reminder_at__lte=action.at)
+    return await handle_each(due, partial(_remind, action, team), "incident_reminder.failed")
 
 
 async def _remind(action: Action, team: SecurityTeam, key: int) -> bool:
@@ -62,10 +53,8 @@ async def _remind(action: Action, team: SecurityTeam, key: int) -> bool:
 
 async def call_webhook(action: Action, team: SecurityTeam) -> int:
     """Call the webhook for the incidents for which it is time. Returns how often it succeeded."""
-    count = 0
-    async for key in keys_of(Incident.filter(webhook_at__lte=action.at)):
-        count += await _call(action, team, key)
-    return count
+    due = Incident.filter(webhook_at__lte=action.at)
+    return await handle_each(due, partial(_call, action, team), "incident_webhook.failed")
 
 
 async def _call(action: Action, team: SecurityTeam, key: int) -> bool:

@@ -6,18 +6,16 @@ each one is sent once, although the job may run in several processes. After a do
 sent, which says how much time is left.
 """
 
-import structlog
+from functools import partial
 
 from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction
-from models.database.batches import keys_of
+from models.due_rows import handle_each
 from models.identity.user import Staff, User
 from models.support.legal_deadlines import next_deadline_reminder
 from models.support.ticket import Ticket
 from models.support.ticket_status import FINISHED_STATUSES
-
-log = structlog.stdlib.get_logger()
 
 
 async def send_deadline_reminders(action: Action) -> int:
@@ -28,18 +26,7 @@ async def send_deadline_reminders(action: Action) -> int:
     due_tickets = Ticket.filter(deadline_reminder_at__lte=action.at).exclude(
         status__in=FINISHED_STATUSES
     )
-    count = 0
-    async for key in keys_of(due_tickets):
-        try:
-            count += await _remind(action, key)
-        except Exception as error:
-            log.error(
-                "deadline_reminder.failed",
-                ticket=key,
-                error=type(error).__name__,
-                exc_info=error,
-            )
-    return count
+    return await handle_each(due_tickets, partial(_remind, action), "deadline_reminder.failed")
 
 
 async def _remind(action: Action, ticket_id: int) -> bool:

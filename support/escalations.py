@@ -7,8 +7,8 @@ escalation waits for one.
 """
 
 from datetime import timedelta
+from functools import partial
 
-import structlog
 from tortoise.expressions import Q
 
 from auth.services import AuthServices
@@ -16,7 +16,7 @@ from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.checks import Checks
-from models.database.batches import keys_of
+from models.due_rows import handle_each
 from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.event import EventKind
 from models.idempotency import earlier_result, owner_of, store_result
@@ -36,8 +36,6 @@ from support.classification import set_priority
 TEXT_LENGTH = 3_500  # two of them and a label are one message
 HISTORY_PERIOD = timedelta(days=90)
 MAX_HISTORY = 20
-
-log = structlog.stdlib.get_logger()
 
 
 async def escalate(
@@ -124,18 +122,8 @@ async def resolve(action: Action, supervisor: User, ticket: Ticket, outcome: str
 
 async def assign_waiting(action: Action) -> int:
     """Give escalations without a supervisor to one. Returns how many."""
-    count = 0
-    async for key in keys_of(Escalation.filter(supervisor_id=None, resolved_at=None)):
-        try:
-            count += await _assign_waiting(action, key)
-        except Exception as error:
-            log.error(
-                "escalation.not_assigned",
-                escalation=key,
-                error=type(error).__name__,
-                exc_info=error,
-            )
-    return count
+    waiting = Escalation.filter(supervisor_id=None, resolved_at=None)
+    return await handle_each(waiting, partial(_assign_waiting, action), "escalation.not_assigned")
 
 
 async def _assign_waiting(action: Action, key: int) -> bool:

@@ -7,13 +7,14 @@ processes and be killed at any time.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-import structlog
 from tortoise.exceptions import IntegrityError
+from tortoise.queryset import QuerySet
 
 from models.action import Action, Transaction
-from models.database.batches import keys_of
+from models.due_rows import handle_each
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.event import INBOX, EventKind, agent_stream
 from models.identity.user import Staff, User
@@ -26,8 +27,6 @@ from models.support.ticket import Ticket
 from models.translations import _
 
 _REQUIRED = _("This policy can’t be removed. Remove its targets instead.")
-
-log = structlog.stdlib.get_logger()
 
 
 async def check_clocks(action: Action) -> int:
@@ -46,28 +45,21 @@ async def check_clocks(action: Action) -> int:
         ticket__answered_at__not_isnull=True,
     )
     for clocks in (answered, running.filter(check_at__lte=action.at)):
-        async for key in keys_of(clocks):
-            count += await _check_safely(action, key)
+        count += await _check_all(action, clocks)
     return count
 
 
 async def _plan_again(action: Action, calendar: Calendar) -> int:
     clocks = SlaClock.filter(calendar_id=calendar.pk, state=ClockState.RUNNING)
-    count = 0
-    async for key in keys_of(clocks.filter(target__not_isnull=True)):
-        count += await _check_safely(action, key)
+    count = await _check_all(action, clocks.filter(target__not_isnull=True))
     # Unless it has changed once more.
     unchanged = Calendar.filter(pk=calendar.pk, changed_at=calendar.changed_at)
     await unchanged.update(changed_at=None)
     return count
 
 
-async def _check_safely(action: Action, clock_id: int) -> bool:
-    try:
-        return await _check(action, clock_id)
-    except Exception as error:
-        log.error("sla_clock.failed", clock=clock_id, error=type(error).__name__, exc_info=error)
-        return False
+async def _check_all(action: Action, clocks: QuerySet[SlaClock]) -> int:
+    return await handle_each(clocks, partial(_check, action), "sla_clock.failed")
 
 
 async def _check(action: Action, clock_id: int) -> bool:

@@ -1,19 +1,16 @@
 """Snoozed tickets: they leave the agents' views until a time, or until their customer writes."""
 
 from datetime import datetime, timedelta
-
-import structlog
+from functools import partial
 
 from models.action import Action
-from models.database.batches import keys_of
+from models.due_rows import handle_each
 from models.errors import CommonErrorCode, Refusal
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus, require_transition
 from models.translations import _
 
 MAX_TIME = timedelta(days=366)
-
-log = structlog.stdlib.get_logger()
 
 
 def require_time(action: Action, until: datetime) -> None:
@@ -36,17 +33,9 @@ async def snooze(action: Action, ticket: Ticket, until: datetime | None) -> Tick
 
 
 async def wake_due(action: Action) -> int:
-    """Wake the tickets whose time has come: a job. Returns how many.
-
-    A ticket that fails is logged, tried again the next time, and doesn't hold up the others.
-    """
-    count = 0
-    async for key in keys_of(Ticket.filter(snoozed_until__lte=action.at)):
-        try:
-            count += await _wake(action, key)
-        except Exception as error:
-            log.error("snooze.failed", ticket=key, error=type(error).__name__, exc_info=error)
-    return count
+    """Wake the tickets whose time has come: a job. Returns how many."""
+    due = Ticket.filter(snoozed_until__lte=action.at)
+    return await handle_each(due, partial(_wake, action), "snooze.failed")
 
 
 async def _wake(action: Action, ticket_id: int) -> bool:

@@ -3,8 +3,8 @@ for months.
 """
 
 from datetime import timedelta
+from functools import partial
 
-import structlog
 from tortoise.expressions import F, Q
 
 from billing.checkout import CheckoutServices
@@ -13,15 +13,13 @@ from billing.payment_methods import chargeable_method
 from billing.simulation import next_charge
 from mail import emails
 from models.accounts.account import AccountStatus
-from models.action import Action, retry_conflict
+from models.action import Action
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.offer import Price
 from models.billing.purchase import Purchase, PurchaseStatus
-from models.database.batches import keys_of
+from models.due_rows import handle_each
 
 REMINDER_DAYS = 3
-
-log = structlog.stdlib.get_logger()
 
 
 async def send_resume_reminders(action: Action, services: CheckoutServices) -> int:
@@ -35,15 +33,7 @@ async def send_resume_reminders(action: Action, services: CheckoutServices) -> i
         resumes_on__lte=action.day + timedelta(days=REMINDER_DAYS),
         account__status=AccountStatus.ACTIVE,
     )
-    return sum([await _remind_or_log(action, services, key) async for key in keys_of(due)])
-
-
-async def _remind_or_log(action: Action, services: CheckoutServices, key: int) -> bool:
-    try:
-        return await retry_conflict(lambda: _remind(action, services, key))
-    except Exception as error:
-        log.error("resume.not_announced", purchase=key, error=type(error).__name__, exc_info=error)
-        return False
+    return await handle_each(due, partial(_remind, action, services), "resume.not_announced")
 
 
 async def _remind(action: Action, services: CheckoutServices, key: int) -> bool:
