@@ -65,6 +65,7 @@ from web import (
     pages,
     payment_confirmation,
     policies,
+    rating,
     sandbox,
     webhooks,
 )
@@ -282,6 +283,7 @@ class Application:
             *access.routes(self.services),
             *invoice_recipients.routes(self.services),
             *policies.routes(self.services),
+            *rating.routes(self.services),
             *sandbox.routes(self.services),
             *files.routes(self.services, self.file_service),
             *webhooks.routes(self.services),

@@ -54,6 +54,7 @@ from support.incoming.mailbox import read_mailbox
 from support.incoming.options import MailboxOptions
 from support.incoming.processing import IncomingMailServices, process_due
 from support.incoming.retention import delete_old_emails
+from support.ratings import request_ratings
 from support.reply_emails import send_due_replies
 from support.search import index_new
 from support.sla import check_clocks
@@ -307,6 +308,11 @@ def jobs(
             30,
             lambda: assign_waiting(Action(None, clock.now(), services.hub)),
             internal=True,
+        ),
+        Job(
+            "rating requests",
+            60,
+            lambda: request_ratings(Action(None, clock.now(), services.hub), services.auth.signer),
         ),
         Job(
             "incident reminders",

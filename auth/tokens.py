@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     UPLOAD = "UPLOAD"
     INVOICE_RECIPIENT = "INVOICE_RECIPIENT"
     PAYMENT_CONFIRMATION = "PAYMENT_CONFIRMATION"
+    TICKET_RATING = "TICKET_RATING"
 
 
 LIFETIME = {
@@ -30,6 +31,7 @@ LIFETIME = {
     Purpose.EMAIL_DOWNLOAD: timedelta(days=30),  # emails are read when there is time
     Purpose.UPLOAD: timedelta(minutes=5),
     Purpose.PAYMENT_CONFIRMATION: timedelta(days=7),
+    Purpose.TICKET_RATING: timedelta(days=60),  # what can be rated is decided by the ticket
     Purpose.INVOICE_RECIPIENT: timedelta(days=3_650),  # every invoice can be stopped by its link
 }
 

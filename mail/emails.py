@@ -41,6 +41,7 @@ from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
 from models.support.escalation import Escalation
 from models.support.message import Message
+from models.support.rating import SCORE_LABELS
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
 from models.translations import day, duration, text, time_of_day
@@ -798,6 +799,31 @@ async def send_escalation_received(tx: Transaction, user: User, ticket: Ticket) 
         account_id=ticket.account_id,
         number=ticket.number,
         topic=_one_line(ticket.subject),
+    )
+
+
+async def send_rating_request(
+    tx: Transaction, user: User, ticket: Ticket, token: str, *, is_reminder: bool
+) -> Email:
+    """Ask the requester of a ticket that was solved how satisfied they are, with a link for each
+    score.
+    """
+    page = _page_url("rate", token)
+    scores = [
+        (score, text(label, user.locale), f"{page}&score={score}")
+        for score, label in reversed(SCORE_LABELS.items())
+    ]
+    return await _store_for_user(
+        tx,
+        user,
+        "rating_request",
+        account_id=ticket.account_id,
+        ticket=ticket,
+        number=ticket.number,
+        topic=_one_line(ticket.subject),
+        link=f"{BASE_URL}/tickets/{ticket.number}",
+        scores=scores,
+        is_reminder=is_reminder,
     )
 
 

@@ -49,6 +49,7 @@ from models.support.escalation import Escalation
 from models.support.file import File
 from models.support.message import Message
 from models.support.note import Note
+from models.support.rating import TicketRating
 from models.support.search_entry import SearchEntry
 from models.support.sla_clock import cancel_clocks
 from models.support.tag import TicketTag
@@ -238,6 +239,14 @@ async def _delete_escalations(tx: Transaction, account_id: int) -> int:
     return await Escalation.filter(ticket__account_id=account_id).using_db(tx.db).delete()
 
 
+async def _erase_ratings(tx: Transaction, account_id: int) -> int:
+    """Remove who rated tickets and what they added. The scores are figures about our agents."""
+    ratings = TicketRating.filter(ticket__account_id=account_id)
+    await ratings.filter(score=None).using_db(tx.db).delete()
+    rows = ratings.filter(rater_id__not_isnull=True).using_db(tx.db)
+    return await rows.update(comment=None, rater_id=None, request_at=None)
+
+
 async def _erase_incidents(tx: Transaction, account_id: int) -> int:
     """Remove what people of the company reported. What was found out, decided and done stays in the
     register (GDPR, Articles 17(3)(b) and 33(5)), and so does an incident until it is closed.
@@ -372,6 +381,7 @@ _STEPS: dict[str, Step] = {
     "messages": _erase_messages,
     "notes": _delete_notes,
     "escalations": _delete_escalations,
+    "ratings": _erase_ratings,
     "incidents": _erase_incidents,
     "billing details": _clear_billing_details,
     "cards": clear_card_details,

@@ -41,6 +41,8 @@ describe_enum(
         "SLA_BREACHED": "A target of a ticket was missed; see `ticket { slaClocks }`.",
         "TICKET_ESCALATED": "A ticket was escalated; see `ticket { escalations }`.",
         "ESCALATION_RESOLVED": "A supervisor resolved the escalation of a ticket.",
+        "RATING_REQUESTED": "The customer is asked to rate a ticket (`ticketRate`).",
+        "TICKET_RATED": "A ticket was rated, or its rating changed; see `ticket { rating }`.",
         "PURCHASE_CHANGED": "The status of a purchase changed.",
         "PAYMENT_CHANGED": "The status of a payment changed.",
         "PAYMENT_METHOD_CHANGED": "A payment method was saved, changed or removed, or expires "

@@ -69,6 +69,7 @@ MODULES = [
     "models.support.message",
     "models.support.note",
     "models.support.draft",
+    "models.support.rating",
     "models.support.search_entry",
     "models.support.tag",
     "models.support.team",

@@ -20,6 +20,14 @@ class SupportErrorCode(ErrorCode):
         _("This ticket has already been escalated. A supervisor takes care of it."),
     )
     NOT_ESCALATED = "NOT_ESCALATED", _("This ticket has no open escalation.")
+    NOT_RATABLE = (
+        "NOT_RATABLE",
+        _("You can rate a request once our support team has answered and solved it."),
+    )
+    RATING_ENDED = (
+        "RATING_ENDED",
+        _("This request could be rated until %(until)s. Write to us if you have a problem."),
+    )
     CLOSING_RESERVED = (
         "CLOSING_RESERVED",
         _("Only the person who made this request, or an owner of the company, can close it."),

@@ -22,6 +22,7 @@ from models.support.draft import Draft
 from models.support.file import attach_to_message, lock_files
 from models.support.legal_deadlines import legal_deadline, next_deadline_reminder
 from models.support.message import Message
+from models.support.rating import follow_status as plan_rating
 from models.support.sla_clock import follow_status, start_clocks, start_response
 from models.support.sla_policy import SlaMeasure
 from models.support.team import Team
@@ -407,7 +408,7 @@ class Ticket(Model):
         await self.set_status(tx, status)
 
     async def set_status(self, tx: Transaction, status: TicketStatus) -> None:
-        self.status = status
+        before, self.status = self.status, status
         self.updated_at = tx.action.at
         self.solved_at = tx.action.at if status is TicketStatus.SOLVED else self.solved_at
         self.closed_at = tx.action.at if status is TicketStatus.CLOSED else self.closed_at
@@ -426,6 +427,7 @@ class Ticket(Model):
             ],
         )
         await follow_status(tx, self, was_reply_awaited=was_reply_awaited)
+        await plan_rating(tx, self, before)
         await self.append_event(tx, EventKind.STATUS_CHANGED, status=status.value)
 
     async def append_event(self, tx: Transaction, kind: EventKind, **values: Any) -> None:

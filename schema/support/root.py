@@ -23,6 +23,7 @@ from schema.support.files import FileAnnouncePayload
 from schema.support.inbox import InboxMutation, InboxQuery
 from schema.support.incoming_emails import IncomingEmail, IncomingEmailPayload
 from schema.support.notes import NoteMutation
+from schema.support.ratings import RatingMutation, RatingQuery
 from schema.support.sla import SlaMutation, SlaQuery
 from schema.support.teams import TeamMutation, TeamQuery
 from schema.support.tickets import Ticket, TicketPayload, TicketReplyPayload, TicketTypingPayload
@@ -31,7 +32,7 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 
 @strawberry.type
-class SupportQuery(CalendarQuery, InboxQuery, SlaQuery, TeamQuery):
+class SupportQuery(CalendarQuery, InboxQuery, RatingQuery, SlaQuery, TeamQuery):
     contact: Contact = query(
         contact_resolvers.contact, allow=anyone, description="How to contact support."
     )
@@ -70,6 +71,7 @@ class SupportMutation(
     DraftMutation,
     InboxMutation,
     NoteMutation,
+    RatingMutation,
     SlaMutation,
     TeamMutation,
 ):

@@ -1,7 +1,7 @@
 """Tickets and messages."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -18,6 +18,7 @@ from resolvers.support import escalations as escalation_resolvers
 from resolvers.support import inbox as inbox_resolvers
 from resolvers.support import incoming_emails as incoming_email_resolvers
 from resolvers.support import notes as note_resolvers
+from resolvers.support import ratings as rating_resolvers
 from resolvers.support import sla as sla_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
@@ -31,6 +32,9 @@ from schema.support.notes import Note
 from schema.support.sla import SlaClock
 from schema.support.teams import Team
 from schema.user_errors import UserError, errors
+
+if TYPE_CHECKING:
+    from schema.support.ratings import TicketRating
 
 
 @strawberry.type(description="A message in a ticket.")
@@ -144,6 +148,17 @@ class Ticket(Node):
     escalations: list[Annotated["Escalation", strawberry.lazy("schema.support.tickets")]] = edge(
         escalation_resolvers.of_tickets,
         description="The escalations of the ticket, oldest first. At most one isn't resolved.",
+    )
+    rating: Annotated["TicketRating", strawberry.lazy("schema.support.ratings")] | None = edge(
+        rating_resolvers.of_tickets,
+        description="How satisfied the customer is. Null until they say so, and for agents unless "
+        "they solved the ticket or are supervisors.",
+    )
+    ratable_until: datetime | None = edge(
+        rating_resolvers.ratable_until,
+        needs=("id", "status", "first_response_at", "deadline_at"),
+        description="Until when the viewer can rate the ticket, or change its rating "
+        "(`ticketRate`). Null when they can't.",
     )
     last_message: Message | None = edge(
         ticket_resolvers.last_messages,

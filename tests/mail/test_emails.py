@@ -138,6 +138,13 @@ async def ticket_escalated(tx: Transaction, supervisor: User) -> Email:
     )
 
 
+async def rating_request(tx: Transaction, user: User, is_reminder: bool) -> Email:
+    """A request to rate a ticket with the user's name."""
+    ticket = legal_request(user, TicketStatus.SOLVED)
+    ticket.account_id = None  # type: ignore[assignment] # no company is stored
+    return await emails.send_rating_request(tx, user, ticket, "TOKEN-123", is_reminder=is_reminder)
+
+
 async def escalation_received(tx: Transaction, user: User) -> Email:
     """The confirmation of an escalation of a ticket with the user's name."""
     ticket = legal_request(user, TicketStatus.OPEN)
@@ -298,6 +305,10 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     ],
     "ticket_escalated": [ticket_escalated],
     "escalation_received": [escalation_received],
+    "rating_request": [
+        lambda tx, user: rating_request(tx, user, False),
+        lambda tx, user: rating_request(tx, user, True),
+    ],
     "incident_reported": [
         lambda tx, user: emails.send_incident_reported(tx, Recipient.of(user), incident(tx))
     ],

@@ -51,6 +51,7 @@ from models.support.incoming_email import (
 )
 from models.support.message import Message
 from models.support.note import Note
+from models.support.rating import TicketRating
 from models.support.tag import TicketTag
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -144,6 +145,9 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         is_note=False,
         version=1,
         updated_at=action.at,
+    )
+    await TicketRating.create(
+        ticket=ticket, finished_at=action.at, score=2, comment=f"{MARK} comment", rater=owner
     )
     await index_new()
     await EmailChange.create(
@@ -302,6 +306,7 @@ async def test_p1_2_only_data_required_by_law_remains(
         "ticket",
         "draft",
         "note",
+        "ticket_rating",
         "ticket_tag",
         "search_entry",
         "message",

@@ -69,6 +69,7 @@ from models.support.incoming_email import (
 from models.support.message import Message
 from models.support.note import Note
 from models.support.opening_hours import HolidayCalendar
+from models.support.rating import TicketRating
 from models.support.sla_policy import SlaPolicy
 from models.support.tag import TicketTag
 from models.support.team import Team
@@ -341,6 +342,19 @@ async def create_private_rows(action: Action, company: Company) -> None:
             history=[company.row(Ticket).pk],
             at=action.at,
             resolved_at=action.at,
+        )
+    )
+    company.rows.append(
+        await TicketRating.create(
+            ticket=company.row(Ticket),
+            agent=company.owner.user,
+            finished_at=action.at,
+            score=3,
+            comment=f"{company.mark} comment",
+            rater=company.owner.user,
+            rated_at=action.at,
+            rated_on=action.day,
+            updated_at=action.at,
         )
     )
     incident = await Incident.create(

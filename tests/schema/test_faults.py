@@ -545,6 +545,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "body": LONG, "version": 1},
         {("ticketId",), ("body",)},
     ),
+    "ticketRate": (
+        owner,
+        {"ticketId": BAD_ID, "score": 6, "comment": LONG},
+        {("ticketId",), ("score",), ("comment",)},
+    ),
     "ticketSnooze": (
         agent_viewer,
         {"ticketId": BAD_ID, "until": "2020-01-01T00:00:00Z"},

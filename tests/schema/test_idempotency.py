@@ -111,6 +111,7 @@ MUTATIONS_WITHOUT_KEY = {
         "ticketClose",
         "ticketMarkRead",
         "ticketMove",
+        "ticketRate",
         "ticketRelease",
         "ticketResolveEscalation",
         "draftDiscard",

@@ -49,6 +49,7 @@ ARGUMENTS = {
     "ticketReport": "groupBy: [DAY]",
     "revenueReport": "groupBy: [DAY]",
     "slaReport": "groupBy: [DAY]",
+    "ratingReport": "groupBy: [DAY]",
     "users": 'search: "mark"',
     "ticket": 'number: "CAM-2026-000002"',  # Marie's
     "invoice": 'number: "FA-2026-000002"',

@@ -39,6 +39,7 @@ from web import (
     pages,
     payment_confirmation,
     policies,
+    rating,
     sandbox,
     webhooks,
 )
@@ -97,6 +98,7 @@ def create_app(services: Services, file_service: FileService) -> Starlette:
             *access.routes(services),
             *invoice_recipients.routes(services),
             *policies.routes(services),
+            *rating.routes(services),
             *files.routes(services, file_service),
             *sandbox.routes(services),
             *webhooks.routes(services),
