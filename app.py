@@ -67,6 +67,7 @@ from web import (
     policies,
     rating,
     sandbox,
+    telephone,
     webhooks,
 )
 from web.hosts import HostCheck, TrailingSlashRedirect
@@ -109,6 +110,7 @@ def create_app(
         platform=configured_platform(settings.invoice_platform),
         paypal=settings.paypal_gateway(),
         security=settings.security,
+        telephone=settings.telephone,
     )
     return Application(settings, services).app()
 
@@ -287,6 +289,7 @@ class Application:
             *sandbox.routes(self.services),
             *files.routes(self.services, self.file_service),
             *webhooks.routes(self.services),
+            *telephone.routes(self.services),
         ]
 
     async def context(self, request: HTTPRequest) -> Context:

@@ -49,6 +49,7 @@ from storage.scanner import scanner_from_url
 from support.incoming.authentication import Authenticator
 from support.incoming.options import IncomingMailOptions, ListenerOptions, MailboxOptions
 from support.incoming.processing import IncomingMailServices
+from support.telephone import SignedWebhook
 
 DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
 PACKAGED_SELLER = Path(__file__).parent / "billing" / "seller.toml"
@@ -125,6 +126,7 @@ class Settings:
     registry: str | None
     vat_service: str | None
     security: SecurityTeam = field(repr=False)  # who is told of incidents besides the operators
+    telephone: SignedWebhook | None  # without it, no calls are reported
     seller: Path
     stripe: StripeOptions | None  # without it, payments are made in the sandbox
     paypal: PaypalOptions | None  # beside the other provider
@@ -216,6 +218,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         registry=environ.get("CAMCHA_REGISTRY") or None,
         vat_service=environ.get("CAMCHA_VAT_SERVICE") or None,
         security=_security_team(environ),
+        telephone=_telephone(environ),
         seller=Path(environ.get("CAMCHA_SELLER") or PACKAGED_SELLER),
         stripe=_stripe(environ),
         paypal=_paypal(environ),
@@ -260,6 +263,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_registry_errors(settings.registry),
         *_vat_service_errors(settings.vat_service),
         *settings.security.errors,
+        *(settings.telephone.errors if settings.telephone else []),
         *(error for origin in sorted(settings.allowed_origins) for error in _origin_errors(origin)),
         *_passkey_errors(settings.passkey_origins),
         *(error for name in sorted(settings.hosts) for error in _host_errors(name)),
@@ -330,6 +334,7 @@ VARIABLES = {
     "CAMCHA_SECURITY_EMAILS",
     "CAMCHA_SECURITY_WEBHOOK",
     "CAMCHA_SECURITY_WEBHOOK_SECRET",
+    "CAMCHA_TELEPHONE_WEBHOOK_SECRET",
     "CAMCHA_TEST_INSTALLATION",
     *_limit_variables(),
 }
@@ -474,6 +479,11 @@ def _security_team(environ: Mapping[str, str]) -> SecurityTeam:
         environ.get("CAMCHA_SECURITY_WEBHOOK") or "",
         environ.get("CAMCHA_SECURITY_WEBHOOK_SECRET") or "",
     )
+
+
+def _telephone(environ: Mapping[str, str]) -> SignedWebhook | None:
+    secret = environ.get("CAMCHA_TELEPHONE_WEBHOOK_SECRET")
+    return SignedWebhook(secret) if secret else None
 
 
 def _stripe(environ: Mapping[str, str]) -> StripeOptions | None:

@@ -48,6 +48,7 @@ from resolvers.privacy.erasures import erasure_services
 from settings import Settings
 from storage.abandoned_files import delete_abandoned_files
 from storage.file_service import FileService, scan_waiting_files
+from support.calls import delete_old_calls
 from support.deadline_reminders import send_deadline_reminders
 from support.escalations import assign_waiting
 from support.incoming.mailbox import read_mailbox
@@ -263,6 +264,7 @@ def jobs(
             5,
             lambda: staff.unassign_tickets(Action(None, clock.now(), services.hub)),
         ),
+        Job("old calls", 3_600, lambda: delete_old_calls(clock.now()), internal=True),
         Job("ticket search", 2, index_new, internal=True),
         Job(
             "snoozed tickets",

@@ -44,11 +44,13 @@ from models.operations.email import ACCOUNT_ERASED, Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import ERASED, Erasure, Retention
 from models.privacy.incident import FINISHED_STATUSES, Incident
+from models.support.call import Call
 from models.support.draft import Draft
 from models.support.escalation import Escalation
 from models.support.file import File
 from models.support.message import Message
 from models.support.note import Note
+from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
 from models.support.search_entry import SearchEntry
 from models.support.sla_clock import cancel_clocks
@@ -235,6 +237,21 @@ async def _delete_notes(tx: Transaction, account_id: int) -> int:
     return await Note.filter(ticket__account_id=account_id).using_db(tx.db).delete()
 
 
+async def _delete_calls(tx: Transaction, account_id: int) -> int:
+    """Delete the calls of the company, also those that belong to no ticket, by their numbers."""
+    numbers = await PhoneNumber.filter(
+        Q(account_id=account_id) | Q(user__memberships__account_id=account_id)
+    ).using_db(tx.db)
+    of_company = Q(ticket__account_id=account_id) | Q(
+        ticket_id=None, number__in=[row.number for row in numbers]
+    )
+    return await Call.filter(of_company).using_db(tx.db).delete()
+
+
+async def _delete_phone_numbers(tx: Transaction, account_id: int) -> int:
+    return await PhoneNumber.filter(account_id=account_id).using_db(tx.db).delete()
+
+
 async def _delete_escalations(tx: Transaction, account_id: int) -> int:
     return await Escalation.filter(ticket__account_id=account_id).using_db(tx.db).delete()
 
@@ -359,6 +376,7 @@ async def _anonymize(tx: Transaction, user: User) -> None:
         "search_text": None,
     }
     await User.filter(pk=user.pk).using_db(tx.db).update(**erased_values)
+    await PhoneNumber.filter(user_id=user.pk).using_db(tx.db).delete()
     await turn_off(tx, user)
     await Session.filter(user_id=user.pk).using_db(tx.db).delete()
     await invalidate_links(user, tx.db)
@@ -379,6 +397,8 @@ _STEPS: dict[str, Step] = {
     "VAT checks": _delete_vat_checks,
     "tickets": _erase_tickets,
     "messages": _erase_messages,
+    "calls": _delete_calls,
+    "phone numbers": _delete_phone_numbers,
     "notes": _delete_notes,
     "escalations": _delete_escalations,
     "ratings": _erase_ratings,

@@ -7,9 +7,6 @@ repeated at growing intervals for three days, under the same ID.
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,6 +14,7 @@ import httpx
 import orjson
 import structlog
 
+from auth.webhook_signatures import signed_headers
 from mail import emails
 from models.action import Action
 from models.due_rows import handle_each
@@ -103,17 +101,3 @@ async def _is_delivered(team: SecurityTeam, incident: Incident, at: datetime) ->
         reason = type(error).__name__
     log.error("incident_webhook.failed", incident=incident.pk, reason=reason)
     return False
-
-
-def signed_headers(secret: bytes, key: str, at: datetime, body: bytes) -> dict[str, str]:
-    """The headers of a request of Standard Webhooks."""
-    seconds = str(int(at.timestamp()))
-    signed = b".".join((key.encode(), seconds.encode(), body))
-    digest = hmac.new(secret, signed, hashlib.sha256)
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "CAMCHA",
-        "webhook-id": key,
-        "webhook-timestamp": seconds,
-        "webhook-signature": f"v1,{base64.b64encode(digest.digest()).decode()}",
-    }

@@ -1,13 +1,11 @@
 """Who is told of incidents besides the operators."""
 
-import base64
 from dataclasses import dataclass
 
 from auth.email_address import clean_email
 from auth.http_client import is_server_url
+from auth.webhook_signatures import is_strong_secret, secret_bytes
 from models.errors import Refusal
-
-_SECRET_BYTES = range(24, 65)
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class SecurityTeam:
     @property
     def key(self) -> bytes:
         """The bytes of the secret. Raises ValueError."""
-        return base64.b64decode(self.webhook_secret.removeprefix("whsec_"), validate=True)
+        return secret_bytes(self.webhook_secret)
 
     @property
     def errors(self) -> list[str]:
@@ -39,18 +37,11 @@ class SecurityTeam:
             )
         if self.webhook_url and not is_server_url(self.webhook_url):
             errors.append("CAMCHA_SECURITY_WEBHOOK: must be the URL of a server")
-        if self.webhook_secret and not self._has_strong_key:
+        if self.webhook_secret and not is_strong_secret(self.webhook_secret):
             errors.append(
                 "CAMCHA_SECURITY_WEBHOOK_SECRET: must be 24 to 64 bytes in base64, after whsec_"
             )
         return errors
-
-    @property
-    def _has_strong_key(self) -> bool:
-        try:
-            return len(self.key) in _SECRET_BYTES
-        except ValueError:
-            return False
 
 
 def _is_email(text: str) -> bool:

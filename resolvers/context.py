@@ -26,6 +26,7 @@ from privacy.security_team import SecurityTeam
 from realtime.delivered_positions import DeliveredPositions
 from realtime.hub import Hub
 from realtime.presence import Presence
+from support.telephone import TelephoneSystem
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Services:
     are the pages to which a payment provider may send them back, and `delivered` collects how far
     they have received their tickets. `platform` is the invoicing platform, None when invoices are
     delivered by email only, and `paypal` is PayPal, None when it isn't offered.
-    `security` is who is told of incidents.
+    `security` is who is told of incidents, `telephone` the telephone system that reports calls,
+    None without one.
     """
 
     clock: Clock
@@ -56,6 +58,7 @@ class Services:
     platform: FlowService | None = None
     paypal: ChargeGateway | None = None
     security: SecurityTeam = field(default_factory=SecurityTeam)
+    telephone: TelephoneSystem | None = None
 
     @property
     def delivery_channel(self) -> DeliveryChannel:

@@ -36,6 +36,8 @@ describe_enum(
         "TICKET_UPDATED": "The priority or the tags of a ticket changed, it was snoozed or woken, "
         "or an agent has seen a mention. Agents only.",
         "NOTE_ADDED": "An internal note was added; see `ticket { notes }`. Agents only.",
+        "CALL_UNMATCHED": "A phone call was reported whose customer isn't certain; see "
+        "`calls(filter: {isLinked: false})`. Agents only.",
         "TEAM_CHANGED": "A team was created, changed or archived; see `teams`. Agents only.",
         "SLA_WARNING": "A target of a ticket will be missed soon; see `ticket { slaClocks }`.",
         "SLA_BREACHED": "A target of a ticket was missed; see `ticket { slaClocks }`.",

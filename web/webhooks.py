@@ -22,7 +22,7 @@ from models.operations.installation import Installation
 from resolvers.context import Services
 
 MAX_BODY_BYTES = 262_144
-_TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 log = structlog.stdlib.get_logger()
 
@@ -44,22 +44,22 @@ class _WebhookEndpoint:
         forged, too old or unreadable, 413 when it is too large.
         """
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
-                body = await _read_body(request)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                body = await read_body(request)
         except (TimeoutError, ClientDisconnect):
-            return _response(HTTPStatus.REQUEST_TIMEOUT, "INCOMPLETE")
+            return json_response(HTTPStatus.REQUEST_TIMEOUT, "INCOMPLETE")
         if body is None:
-            return _response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "TOO_LARGE")
+            return json_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "TOO_LARGE")
         gateway = self.services.gateway
         try:
             event = await provider_events.receive(self._action(), gateway, request.headers, body)
         except SignatureInvalid:
             log.warning("webhook.refused", provider=gateway.name)
-            return _response(HTTPStatus.BAD_REQUEST, "SIGNATURE_INVALID")
+            return json_response(HTTPStatus.BAD_REQUEST, "SIGNATURE_INVALID")
         except ValueError:
             log.error("webhook.unreadable", provider=gateway.name)
-            return _response(HTTPStatus.BAD_REQUEST, "UNREADABLE")
-        response = _response(HTTPStatus.OK, "STORED")
+            return json_response(HTTPStatus.BAD_REQUEST, "UNREADABLE")
+        response = json_response(HTTPStatus.OK, "STORED")
         if event:
             response.background = BackgroundTask(self._handle, event)
         return response
@@ -72,7 +72,7 @@ class _WebhookEndpoint:
         return Action(None, self.services.clock.now(), self.services.hub)
 
 
-async def _read_body(request: Request) -> bytes | None:
+async def read_body(request: Request) -> bytes | None:
     """The body, None when it is too large."""
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or len(length) > 12 or int(length) > MAX_BODY_BYTES:
@@ -85,5 +85,5 @@ async def _read_body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _response(status: HTTPStatus, code: str) -> JSONResponse:
+def json_response(status: HTTPStatus, code: str) -> JSONResponse:
     return JSONResponse({"code": code}, status, headers={"Cache-Control": "no-store"})

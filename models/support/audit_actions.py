@@ -9,6 +9,8 @@ class SupportAuditAction(AuditAction):
     CALENDAR_CREATE = "calendar.create", "A calendar was created."
     CALENDAR_SET_DEFAULT = "calendar.set_default", "A calendar became the default."
     CALENDAR_UPDATE = "calendar.update", "The name, hours or holidays of a calendar were changed."
+    CALL_DISMISS = "call.dismiss", "An agent dismissed a call that belongs to no ticket."
+    CALL_LINK = "call.link", "An agent linked a reported call to a ticket (`ticketId`)."
     CLOSURE_ADD = "closure.add", "A closure was added to a calendar."
     CLOSURE_REMOVE = "closure.remove", "A closure of a calendar was removed."
     FILE_ANNOUNCE = "file.announce", "An upload link for a file was requested."
@@ -29,6 +31,14 @@ class SupportAuditAction(AuditAction):
     INCOMING_EMAIL_RETRY = (
         "incoming_email.retry",
         "An operator had a received email read again that couldn't be read.",
+    )
+    PHONE_NUMBER_ADD = (
+        "phone_number.add",
+        "A phone number of a person (`userId`) or of a company was added.",
+    )
+    PHONE_NUMBER_REMOVE = (
+        "phone_number.remove",
+        "A phone number of a person (`userId`) or of a company was removed.",
     )
     SLA_POLICY_REMOVE = "sla_policy.remove", "The SLA policy of a channel and priority was removed."
     SLA_POLICY_SET = (

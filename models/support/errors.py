@@ -19,6 +19,7 @@ class SupportErrorCode(ErrorCode):
         "ALREADY_ESCALATED",
         _("This ticket has already been escalated. A supervisor takes care of it."),
     )
+    CALL_LINKED = "CALL_LINKED", _("This call already belongs to a ticket.")
     NOT_ESCALATED = "NOT_ESCALATED", _("This ticket has no open escalation.")
     NOT_RATABLE = (
         "NOT_RATABLE",

@@ -254,9 +254,14 @@ class Ticket(Model):
         text: str,
         client_message_id: str,
         origin: int | None = None,
+        *,
+        is_reply: bool = True,
+        replied_at: datetime | None = None,
     ) -> Message:
         """Append a message to this ticket, which the caller has locked, and update its response
-        times.
+        times. With `is_reply` False its author may not have read the ticket, and one of staff
+        leaves the customer waiting. `replied_at` is when they were answered, if that was before
+        the message is posted.
         """
         sequence = await tx.next_sequence(ticket_stream(self.pk))
         values = {
@@ -277,19 +282,20 @@ class Ticket(Model):
             ticket_id=self.pk,
             message_id=message.pk,
         )
-        await mark_read(self.pk, author.pk, sequence, tx.db)
-        if message.from_staff:
-            await self._record_staff_reply(tx, message)
-        else:
+        if is_reply:
+            await mark_read(self.pk, author.pk, sequence, tx.db)
+        if not message.from_staff:
             await self._record_customer_message(tx)
+        elif is_reply:
+            await self._record_staff_reply(tx, message, replied_at or tx.action.at)
         return message
 
-    async def _record_staff_reply(self, tx: Transaction, message: Message) -> None:
+    async def _record_staff_reply(self, tx: Transaction, message: Message, at: datetime) -> None:
         if self.first_response_at is None or self.reply_awaited_since is not None:
-            self.answered_at = tx.action.at
+            self.answered_at = at
         if self.first_response_at is None:
-            self.first_response_at = tx.action.at
-            self.first_response_seconds = round((tx.action.at - self.created_at).total_seconds())
+            self.first_response_at = at
+            self.first_response_seconds = round((at - self.created_at).total_seconds())
         self.reply_awaited_since = None
         self.reply_email_pending_since = self.reply_email_pending_since or tx.action.at
         self.updated_at = tx.action.at

@@ -22,6 +22,7 @@ from resolvers.billing import movements as movement_resolvers
 from resolvers.billing import payment_methods as payment_method_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing.filters import InvoiceOrder, PurchaseOrder
+from resolvers.support import phone_numbers as phone_number_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from resolvers.support.filters import TicketOrder
 from schema.accounts.invitations import Invitation
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from schema.billing.movements import MoneyMovement
     from schema.billing.payment_methods import PaymentMethod
     from schema.billing.purchases import Purchase
+    from schema.support.phone_numbers import PhoneNumber
     from schema.support.tickets import Ticket
 
 
@@ -119,6 +121,12 @@ class Account(Node):
     members: list[Membership] = edge(
         account_resolvers.members,
         description="The members of the company, in the order in which they joined.",
+    )
+    phone_numbers: list[
+        Annotated["PhoneNumber", strawberry.lazy("schema.support.phone_numbers")]
+    ] = edge(
+        phone_number_resolvers.of_accounts,
+        description="The company's phone numbers, by which support recognizes its calls.",
     )
     legal_name_changes: Connection[
         Annotated["LegalNameChange", strawberry.lazy("schema.accounts.legal_names")]

@@ -8,11 +8,13 @@ import strawberry
 import models.identity.user
 from models.identity.user import Staff
 from resolvers.identity import users as user_resolvers
+from resolvers.support import phone_numbers as phone_number_resolvers
 from schema.fields import edge, field, viewer_field
 from schema.nodes import Node, backed_by
 
 if TYPE_CHECKING:
     from schema.accounts.members import Membership
+    from schema.support.phone_numbers import PhoneNumber
 
 
 @strawberry.type(
@@ -68,4 +70,11 @@ class User(Node):
         user_resolvers.memberships,
         description="The person's memberships of companies, earliest first: all of them for agents "
         "and operators, those of the current company for its members.",
+    )
+    phone_numbers: list[
+        Annotated["PhoneNumber", strawberry.lazy("schema.support.phone_numbers")]
+    ] = edge(
+        phone_number_resolvers.of_users,
+        description="The person's phone numbers, by which support recognizes their calls. Empty "
+        "unless the viewer is an agent or the person themselves.",
     )

@@ -15,6 +15,7 @@ from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection
 from schema.support.assignment import AssignmentMutation
 from schema.support.calendars import CalendarMutation, CalendarQuery
+from schema.support.calls import CallMutation, CallQuery
 from schema.support.contact import Contact
 from schema.support.drafts import DraftMutation
 from schema.support.escalations import EscalationMutation
@@ -23,6 +24,7 @@ from schema.support.files import FileAnnouncePayload
 from schema.support.inbox import InboxMutation, InboxQuery
 from schema.support.incoming_emails import IncomingEmail, IncomingEmailPayload
 from schema.support.notes import NoteMutation
+from schema.support.phone_numbers import PhoneNumberMutation
 from schema.support.ratings import RatingMutation, RatingQuery
 from schema.support.sla import SlaMutation, SlaQuery
 from schema.support.teams import TeamMutation, TeamQuery
@@ -32,7 +34,7 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 
 @strawberry.type
-class SupportQuery(CalendarQuery, InboxQuery, RatingQuery, SlaQuery, TeamQuery):
+class SupportQuery(CalendarQuery, CallQuery, InboxQuery, RatingQuery, SlaQuery, TeamQuery):
     contact: Contact = query(
         contact_resolvers.contact, allow=anyone, description="How to contact support."
     )
@@ -67,11 +69,13 @@ class SupportQuery(CalendarQuery, InboxQuery, RatingQuery, SlaQuery, TeamQuery):
 class SupportMutation(
     AssignmentMutation,
     CalendarMutation,
+    CallMutation,
     EscalationMutation,
     DraftMutation,
     InboxMutation,
     NoteMutation,
     RatingMutation,
+    PhoneNumberMutation,
     SlaMutation,
     TeamMutation,
 ):

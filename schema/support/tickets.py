@@ -13,6 +13,7 @@ from models.support.ticket_status import TicketStatus
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import assignment as assignment_resolvers
+from resolvers.support import calls as call_resolvers
 from resolvers.support import drafts as draft_resolvers
 from resolvers.support import escalations as escalation_resolvers
 from resolvers.support import inbox as inbox_resolvers
@@ -25,6 +26,7 @@ from schema.accounts.accounts import Account
 from schema.fields import connection, edge, field, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
+from schema.support.calls import Call
 from schema.support.drafts import Draft, Writer
 from schema.support.files import File
 from schema.support.incoming_emails import MessageEmail
@@ -54,6 +56,10 @@ class Message(Node):
     email: MessageEmail | None = edge(
         incoming_email_resolvers.emails_of,
         description="The email that the message was received as. Null for other messages.",
+    )
+    call: Call | None = edge(
+        call_resolvers.of_messages,
+        description="The phone call that the message is about. Null for other messages.",
     )
 
 

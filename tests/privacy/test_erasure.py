@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -41,6 +41,7 @@ from models.operations.email import Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident, IncidentStatus
+from models.support.call import Call
 from models.support.classification import TicketKind
 from models.support.draft import Draft
 from models.support.file import File
@@ -51,6 +52,7 @@ from models.support.incoming_email import (
 )
 from models.support.message import Message
 from models.support.note import Note
+from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
 from models.support.tag import TicketTag
 from models.support.ticket import Ticket
@@ -189,6 +191,7 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         )
         response.ticket = ticket
     await add_incoming_emails(action, store, response)
+    await add_calls(action, dataset, ticket)
     await File.create(
         key=await _store_file(store, "alices-file-0123456789", f"{MARK} answer"),
         uploader=alice,
@@ -200,6 +203,25 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         uploaded_at=action.at,
         cleared_at=action.at,
     )
+
+
+async def add_calls(action: Action, dataset: Dataset, ticket: Ticket) -> None:
+    """Adds numbers of a member and of the company, a call in a ticket, and one in none."""
+    paul, number = dataset.paul, "+33142685300"
+    columns: dict[str, Any] = {"created_at": action.at}
+    await PhoneNumber.create(user=paul.owner.user, number=number, **columns)
+    await PhoneNumber.create(account=paul.account, number="+33142685301", **columns)
+    await PhoneNumber.create(user=dataset.marie.owner.user, number="+33142685302", **columns)
+    values: dict[str, Any] = {"direction": "INBOUND", "outcome": "MISSED", "duration_seconds": 0}
+    for key, of_ticket in (("1", ticket), ("2", None)):
+        await Call.create(
+            ticket=of_ticket,
+            number=number,
+            started_at=action.at,
+            external_id=key,
+            **values,
+            **columns,
+        )
 
 
 async def add_incoming_emails(action: Action, store: FolderStore, message: Message) -> None:
@@ -378,6 +400,9 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
     assert removed_counts["people"] == 2
     assert removed_counts["files"] == 3
     assert removed_counts["messages"] == 3
+    assert removed_counts["calls"] == 2
+    assert await Call.all().count() == 0
+    assert [row.number for row in await PhoneNumber.all()] == ["+33142685302"]
     assert (
         await AuditEntry.filter(
             action=PrivacyAuditAction.ACCOUNT_ERASE, object_id=dataset.paul.account.pk

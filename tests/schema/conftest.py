@@ -56,6 +56,7 @@ from models.operations.email import Email
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
 from models.support.calendar import Calendar, Closure
+from models.support.call import Call, CallDirection, CallOutcome
 from models.support.classification import Category, Channel, Priority
 from models.support.draft import Draft
 from models.support.escalation import Escalation
@@ -69,6 +70,7 @@ from models.support.incoming_email import (
 from models.support.message import Message
 from models.support.note import Note
 from models.support.opening_hours import HolidayCalendar
+from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
 from models.support.sla_policy import SlaPolicy
 from models.support.tag import TicketTag
@@ -423,6 +425,20 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
     note = await Note.create(
         ticket=ticket, author=company.owner.user, body=f"{company.mark} note", at=action.at
     )
+    number = "+33142685300" if company.mark == "PAULMARK" else "+33142685399"
+    call = await Call.create(
+        ticket=ticket,
+        note=note,
+        direction=CallDirection.INBOUND,
+        outcome=CallOutcome.MISSED,
+        number=number,
+        started_at=action.at,
+        duration_seconds=0,
+        created_at=action.at,
+    )
+    phone_number = await PhoneNumber.create(
+        user=company.owner.user, number=number, created_at=action.at
+    )
     draft = await Draft.create(
         ticket=ticket,
         user=company.owner.user,
@@ -431,7 +447,7 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         version=1,
         updated_at=action.at,
     )
-    return [team, tag, note, draft]
+    return [team, tag, note, draft, call, phone_number]
 
 
 async def create_delivery(action: Action, company: Company) -> list[Any]:

@@ -540,6 +540,38 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "body": " ", "mentionedUserIds": ["x"], "idempotencyKey": ""},
         {("ticketId",), ("body",), ("mentionedUserIds", "0"), ("idempotencyKey",)},
     ),
+    "callLog": (
+        agent_viewer,
+        {
+            "target": {"accountId": BAD_ID, "requesterId": "x", "subject": LONG},
+            "direction": "INBOUND",
+            "outcome": "ANSWERED",
+            "startedAt": "2020-01-01T00:00:00Z",
+            "durationSeconds": 86_401,
+            "number": "x",
+            "notes": LONG,
+            "idempotencyKey": "",
+        },
+        {
+            ("target", "accountId"),
+            ("target", "requesterId"),
+            ("target", "subject"),
+            ("durationSeconds",),
+            ("number",),
+            ("notes",),
+            ("idempotencyKey",),
+        },
+    ),
+    "callLink": (
+        agent_viewer,
+        {"callId": BAD_ID, "target": {"ticketId": BAD_ID}},
+        {("callId",), ("target", "ticketId")},
+    ),
+    "phoneNumberAdd": (
+        owner,
+        {"number": "x", "accountId": BAD_ID},
+        {("number",), ("accountId",)},
+    ),
     "draftSave": (
         agent_viewer,
         {"ticketId": BAD_ID, "body": LONG, "version": 1},

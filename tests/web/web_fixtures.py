@@ -29,6 +29,7 @@ from storage.content import content_kind
 from storage.file_service import FileService
 from storage.scanner import Scanner
 from storage.store import FolderStore, random_key
+from support.telephone import TelephoneSystem
 from tests.people import add_member, create_account, create_user, create_viewer
 from tests.quick_auth import quick_auth
 from web import (
@@ -41,6 +42,7 @@ from web import (
     policies,
     rating,
     sandbox,
+    telephone,
     webhooks,
 )
 
@@ -102,6 +104,7 @@ def create_app(services: Services, file_service: FileService) -> Starlette:
             *files.routes(services, file_service),
             *sandbox.routes(services),
             *webhooks.routes(services),
+            *telephone.routes(services),
         ]
     )
 
@@ -112,6 +115,7 @@ async def open_site(
     folder: Path,
     scanner: Scanner | None = None,
     customer_space: CustomerSpace | None = None,
+    telephone_system: TelephoneSystem | None = None,
 ) -> AsyncIterator[Site]:
     """The routes, with a store in this folder."""
     hub, auth = Hub(), quick_auth(clock)
@@ -125,6 +129,7 @@ async def open_site(
         seller,
         BASE_URL,
         customer_space=customer_space or CustomerSpace(),
+        telephone=telephone_system,
     )
     file_service = FileService(FolderStore(folder), scanner)
     transport = httpx.ASGITransport(create_app(services, file_service))

@@ -2,6 +2,7 @@
 
 from models.accounts.account import Account
 from models.identity.user import Staff
+from models.support.call import Call, CallDirection, CallOutcome
 from models.support.incoming_email import IncomingEmail, IncomingEmailSource, IncomingEmailStatus
 from models.support.ticket import Ticket
 from models.viewer import Viewer
@@ -247,3 +248,41 @@ async def ticket_resolve_escalation(scenario: Scenario) -> None:
         ticketId=scenario.dataset.paul.id(Ticket),
         outcome="MARKED OUTCOME",
     )
+
+
+async def _reported_call(scenario: Scenario) -> str:
+    call = await Call.create(
+        direction=CallDirection.INBOUND,
+        outcome=CallOutcome.MISSED,
+        number="+33142685300",
+        started_at=scenario.action.at,
+        duration_seconds=0,
+        created_at=scenario.action.at,
+    )
+    return encode("Call", call.pk)
+
+
+async def call_link(scenario: Scenario) -> None:
+    call_id = await _reported_call(scenario)
+    target = {"ticketId": scenario.dataset.paul.id(Ticket)}
+    for _ in range(2):
+        await scenario.mutate(scenario.dataset.alice, "callLink", callId=call_id, target=target)
+
+
+async def call_dismiss(scenario: Scenario) -> None:
+    call_id = await _reported_call(scenario)
+    for _ in range(2):
+        await scenario.mutate(scenario.dataset.alice, "callDismiss", callId=call_id)
+
+
+async def phone_number_add(scenario: Scenario) -> str:
+    for _ in range(2):
+        payload = await scenario.mutate(
+            scenario.owner, "phoneNumberAdd", "phoneNumber { id }", number="01 42 68 53 00"
+        )
+    return str(payload["phoneNumber"]["id"])
+
+
+async def phone_number_remove(scenario: Scenario) -> None:
+    number_id = await phone_number_add(scenario)
+    await scenario.mutate(scenario.owner, "phoneNumberRemove", phoneNumberId=number_id)
