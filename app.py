@@ -159,6 +159,14 @@ class SocketClient:
             uses_cookies=self.uses_cookies,
         )
 
+    def connected(self) -> None:
+        if self.viewer.is_agent and self.viewer.user:
+            self.services.presence.agents.connect(self.viewer.user.pk)
+
+    def disconnected(self) -> None:
+        if self.viewer.is_agent and self.viewer.user:
+            self.services.presence.agents.disconnect(self.viewer.user.pk)
+
     def add_listener(self, listener: Listener) -> None:
         self.services.hub.add_listener(listener, *self._keys)
 

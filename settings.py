@@ -46,6 +46,7 @@ from realtime.connection_limits import ConnectionLimits
 from storage.file_service import FileService
 from storage.object_store import ObjectStore
 from storage.scanner import scanner_from_url
+from support.chat_options import ChatOptions
 from support.incoming.authentication import Authenticator
 from support.incoming.options import IncomingMailOptions, ListenerOptions, MailboxOptions
 from support.incoming.processing import IncomingMailServices
@@ -89,6 +90,7 @@ _LIMITS: dict[str, type[Any]] = {
     "CAMCHA_LIMIT_ACTIVITY_": ActivityLimits,
     "CAMCHA_MAIL_": MailOptions,
     "CAMCHA_INCOMING_MAIL_": IncomingMailOptions,
+    "CAMCHA_CHAT_": ChatOptions,
 }
 _MAX_REPLY_DELAY = 86_400
 
@@ -148,6 +150,7 @@ class Settings:
     incoming_mailbox: str | None = field(repr=False)
     incoming_authserv_id: str | None  # without it, DKIM and DMARC are checked here
     incoming_mail: IncomingMailOptions
+    chat: ChatOptions
 
     def gateway(self, clock: Clock) -> Gateway:
         """The payment provider: Stripe when it is configured, otherwise the sandbox."""
@@ -240,6 +243,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         incoming_mailbox=environ.get("CAMCHA_INCOMING_MAIL_IMAP") or None,
         incoming_authserv_id=environ.get("CAMCHA_INCOMING_MAIL_AUTHSERV_ID") or None,
         incoming_mail=_limits("CAMCHA_INCOMING_MAIL_", environ),
+        chat=_limits("CAMCHA_CHAT_", environ),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors, settings)

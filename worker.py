@@ -6,6 +6,7 @@ job that fails is logged and runs again at its next interval; the others are not
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -35,13 +36,16 @@ from mail.transport import Transport
 from models.action import Action, retry_conflict
 from models.billing.purchase import Purchase
 from models.database.workload import Workload, assign_workload
+from models.event import INBOX
 from models.idempotency import delete_old_keys
 from models.operations.installation import Installation
+from models.support.live_chat import CHATS
 from operations.audit_proof import expire
 from operations.clock_changes import correct_waiting_times
 from operations.verification_cost import count_rows
 from privacy import erasure
 from privacy.incident_alerts import call_webhook, send_incident_reminders
+from realtime.connected_agents import CONNECTIONS
 from realtime.hub import SWEEP_SECONDS
 from resolvers.context import Services
 from resolvers.privacy.erasures import erasure_services
@@ -49,12 +53,14 @@ from settings import Settings
 from storage.abandoned_files import delete_abandoned_files
 from storage.file_service import FileService, scan_waiting_files
 from support.calls import delete_old_calls
+from support.chats import handle_chats
 from support.deadline_reminders import send_deadline_reminders
 from support.escalations import assign_waiting
 from support.incoming.mailbox import read_mailbox
 from support.incoming.options import MailboxOptions
 from support.incoming.processing import IncomingMailServices, process_due
 from support.incoming.retention import delete_old_emails
+from support.presence import renew_leases
 from support.ratings import request_ratings
 from support.reply_emails import send_due_replies
 from support.search import index_new
@@ -64,13 +70,15 @@ from support.snoozing import wake_due
 
 EMAILS_PER_RUN = 1_000
 DOCUMENTS_PER_RUN = 100
+PAUSE_SECONDS = 0.2  # between two runs of a job, however much is announced
 
 log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job: `work` is called again `seconds` after it has finished.
+    """A job: `work` is called again `seconds` after it has finished, or when one of the hub's keys
+    is announced that `listen` listens to.
 
     An `internal` job changes nothing but this database. The others don't run while the installation
     is held (models/operations/installation.py).
@@ -80,6 +88,7 @@ class Job:
     seconds: float
     work: Callable[[], Awaitable[object]]
     internal: bool = False
+    listen: Callable[[], AbstractContextManager[asyncio.Event]] | None = None
 
 
 def jobs(
@@ -265,6 +274,28 @@ def jobs(
             lambda: staff.unassign_tickets(Action(None, clock.now(), services.hub)),
         ),
         Job("old calls", 3_600, lambda: delete_old_calls(clock.now()), internal=True),
+        Job(
+            "connected agents",
+            10,
+            lambda: renew_leases(Action(None, clock.now(), services.hub), services.presence.agents),
+            internal=True,
+            listen=lambda: services.hub.listen(CONNECTIONS),
+        ),
+        Job(
+            "chats",
+            5,
+            lambda: handle_chats(
+                Action(None, clock.now(), services.hub), services.presence.agents, settings.chat
+            ),
+            listen=lambda: services.hub.listen(CHATS, INBOX),
+        ),
+        Job(
+            "chat watchers",
+            5,
+            services.chats.refresh,
+            internal=True,
+            listen=lambda: services.hub.listen(CHATS, INBOX),
+        ),
         Job("ticket search", 2, index_new, internal=True),
         Job(
             "snoozed tickets",
@@ -387,7 +418,8 @@ async def run(jobs: Sequence[Job]) -> None:
     """Run the jobs until cancelled."""
     async with asyncio.TaskGroup() as group:
         for job in jobs:
-            group.create_task(_repeat(job), name=job.name)
+            work = _repeat_when_announced(job, job.listen) if job.listen else _repeat(job)
+            group.create_task(work, name=job.name)
 
 
 async def _repeat(job: Job) -> None:
@@ -395,6 +427,20 @@ async def _repeat(job: Job) -> None:
     while True:
         await _run_once(job)
         await asyncio.sleep(job.seconds)
+
+
+async def _repeat_when_announced(
+    job: Job, listen: Callable[[], AbstractContextManager[asyncio.Event]]
+) -> None:
+    assign_workload(Workload.JOBS)
+    with listen() as announced:
+        while True:
+            announced.clear()
+            await _run_once(job)
+            await asyncio.sleep(min(job.seconds, PAUSE_SECONDS))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(job.seconds):
+                    await announced.wait()
 
 
 async def _run_once(job: Job) -> None:

@@ -9,7 +9,7 @@ named after its template.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from secrets import token_hex
 from typing import Any
@@ -824,6 +824,24 @@ async def send_rating_request(
         link=f"{BASE_URL}/tickets/{ticket.number}",
         scores=scores,
         is_reminder=is_reminder,
+    )
+
+
+async def send_chat_deferred(
+    tx: Transaction, user: User, ticket: Ticket, due_at: datetime | None
+) -> Email:
+    """Tell a customer that their chat has become a ticket, and until when it will be answered, None
+    when nothing is promised.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "chat_deferred",
+        account_id=ticket.account_id,
+        number=ticket.number,
+        topic=_one_line(ticket.subject),
+        on=day(local_date(due_at), user.locale) if due_at else "",
+        time=time_of_day(due_at, user.locale) if due_at else "",
     )
 
 

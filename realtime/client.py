@@ -39,6 +39,12 @@ class Client(Protocol):
     def context(self) -> Any:
         """A new context, for one operation or one event of a subscription."""
 
+    def connected(self) -> None:
+        """Called once the connection is open for this client."""
+
+    def disconnected(self) -> None:
+        """Called once the connection has ended, after `connected`."""
+
     def add_listener(self, listener: Listener) -> None:
         """Call the listener whenever the client's session may have ended or its rights may have
         changed.

@@ -105,6 +105,7 @@ class SocketConnection:
                 self._expiry_timer.cancel()
             if self._client:
                 self._client.remove_listener(self.on_session_change)
+                self._client.disconnected()
             self._operations.end()
             await self._close_websocket()
             await self._operations.wait_for_cleanup()
@@ -144,13 +145,15 @@ class SocketConnection:
 
     async def _acknowledge(self, payload: JSON) -> None:
         await self._registry.identifications.wait()
-        self._client = await self._identify(payload)
-        self._registry.identify(self, self._client.person)
+        client = await self._identify(payload)
+        self._registry.identify(self, client.person)
         if self._uvicorn:
             self._uvicorn.drop_headers()
-        self._client.add_listener(self.on_session_change)
+        self._client = client
+        client.connected()
+        client.add_listener(self.on_session_change)
         self.on_session_change()  # because it may have changed before the listener was added
-        self._set_expiry(self._client)
+        self._set_expiry(client)
         await self.send(messages.ACK)
 
     async def _identify(self, payload: JSON) -> Client:

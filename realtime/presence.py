@@ -1,4 +1,6 @@
-"""Who is typing: delivered to those who watch the ticket, never stored, and expires."""
+"""Who is typing: delivered to those who watch the ticket, never stored, and expires. And which
+agents are connected (connected_agents.py).
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -7,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.clock import Clock
+from realtime.connected_agents import ConnectedAgents
 from realtime.hub import Hub
 
 TYPING_LIFETIME = timedelta(seconds=6)
@@ -28,14 +31,15 @@ class Typing:
 
 
 class Presence:
-    """Who is typing in which ticket, as far as this process knows. Only the latest state of each
-    person is kept.
+    """Who is typing in which ticket, as far as this process knows, and which agents are connected
+    to it. Only the latest state of each person is kept.
     """
 
     def __init__(self, hub: Hub, clock: Clock) -> None:
         self._hub, self._clock = hub, clock
         self._latest: dict[int, dict[int, Typing]] = {}
         self.relay: Callable[[Typing], None] | None = None  # to the other processes
+        self.agents = ConnectedAgents(hub, clock)
 
     def set_typing(self, ticket_id: int, user_id: int, typing: bool) -> Typing:
         """Record that a person is typing or has stopped typing, and notify those who watch the

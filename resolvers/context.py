@@ -1,6 +1,7 @@
 """The context of an operation: the viewer, their request, and the services of the application."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import strawberry
@@ -26,6 +27,7 @@ from privacy.security_team import SecurityTeam
 from realtime.delivered_positions import DeliveredPositions
 from realtime.hub import Hub
 from realtime.presence import Presence
+from support.chat_watch import ChatWatch
 from support.telephone import TelephoneSystem
 
 
@@ -59,6 +61,11 @@ class Services:
     paypal: ChargeGateway | None = None
     security: SecurityTeam = field(default_factory=SecurityTeam)
     telephone: TelephoneSystem | None = None
+
+    @cached_property
+    def chats(self) -> ChatWatch:
+        """Who watches chats in this process."""
+        return ChatWatch(self.hub, self.clock)
 
     @property
     def delivery_channel(self) -> DeliveryChannel:

@@ -45,6 +45,10 @@ describe_enum(
         "ESCALATION_RESOLVED": "A supervisor resolved the escalation of a ticket.",
         "RATING_REQUESTED": "The customer is asked to rate a ticket (`ticketRate`).",
         "TICKET_RATED": "A ticket was rated, or its rating changed; see `ticket { rating }`.",
+        "CHAT_QUEUED": "The agent who had a chat can't go on, and it waits again; see "
+        "`ticket { chat }`.",
+        "CHAT_DEFERRED": "A chat isn't answered live and has become a ticket; see "
+        "`ticket { chat }`.",
         "PURCHASE_CHANGED": "The status of a purchase changed.",
         "PAYMENT_CHANGED": "The status of a payment changed.",
         "PAYMENT_METHOD_CHANGED": "A payment method was saved, changed or removed, or expires "

@@ -98,7 +98,7 @@ async def transfer(
                 agent=agent_id,
                 team=team_id,
             )
-            await _assign(tx, ticket, agent_id, team_id)
+            await _assign(tx, ticket, agent_id, team_id, is_told=agent_id != actor.pk)
     return ticket
 
 
@@ -136,11 +136,16 @@ async def _resolve_team(
 
 
 async def _assign(
-    tx: Transaction, ticket: Ticket, agent_id: int | None, team_id: int | None
+    tx: Transaction,
+    ticket: Ticket,
+    agent_id: int | None,
+    team_id: int | None,
+    *,
+    is_told: bool = False,
 ) -> None:
     if ticket.assignee_id not in (None, agent_id):
         await mark_transferred(ticket.pk, ticket.assignee_id or 0, tx.action.at, tx.db)
-    await ticket.assign(tx, agent_id, team_id)
+    await ticket.assign(tx, agent_id, team_id, is_told=is_told)
 
 
 async def _name(tx: Transaction, user_id: int) -> str:

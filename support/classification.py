@@ -7,7 +7,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, EventKind
 from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Priority
-from models.support.sla_clock import follow_priority
+from models.support.sla_clock import follow_policy
 from models.support.tag import MAX_TAGS, TicketTag
 from models.support.ticket import Ticket
 
@@ -43,7 +43,7 @@ async def set_priority(tx: Transaction, ticket: Ticket, priority: Priority) -> N
     """Change the priority of a ticket, which the caller has locked, and the targets of its SLA."""
     ticket.priority = priority
     await ticket.save(using_db=tx.db, update_fields=["priority"])
-    await follow_priority(tx, ticket)
+    await follow_policy(tx, ticket)
 
 
 async def _change_tags(

@@ -15,11 +15,13 @@ from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.support.classification import Category, Channel
 from models.support.errors import SupportErrorCode
+from models.support.live_chat import find_chat
 from models.support.message import Message
 from models.support.ticket import SUBJECT_LENGTH, Ticket
 from models.support.ticket_status import FINISHED_STATUSES, TicketStatus
 from models.text import client_key, masked_line, message_text
 from models.translations import _
+from support.chat_deferral import tell_requester
 
 REASON_LENGTH = 1_000
 
@@ -42,6 +44,9 @@ async def open_ticket(
     """Open a ticket of a company with its first message. The same idempotency key returns the same
     ticket.
 
+    A chat that nobody answers now is a ticket from the start, and the requester is told so by
+    email.
+
     Raises VALUE_INVALID for a channel that customers can't choose, BLANK and TOO_LONG for the
     texts, IDEMPOTENCY_MISMATCH when the key was used with other arguments, and Throttled, which
     stores nothing: a repeat doesn't count.
@@ -58,9 +63,18 @@ async def open_ticket(
             return await Ticket.get(pk=earlier_id, using_db=tx.db)
         await auth.count_ticket(requester, account.pk)
         ticket = await Ticket.open(
-            tx, account, requester, subject=subject, channel=channel, category=category
+            tx,
+            account,
+            requester,
+            is_live=None,
+            subject=subject,
+            channel=channel,
+            category=category,
         )
         await ticket.post(tx, requester, body, f"open:{key}"[:64])
+        chat = await find_chat(ticket, tx.db)
+        if chat and not chat.is_live:
+            await tell_requester(tx, ticket)
         await store_result(tx, owner, _OPERATION, key, ticket.pk)
     return ticket
 

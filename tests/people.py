@@ -20,6 +20,8 @@ from models.clock import SystemClock
 from models.database.connection import connect, disconnect
 from models.identity.session import Session
 from models.identity.user import Staff, User
+from models.support.agent_presence import LEASE, store_leases
+from models.support.team import AgentProfile, ChatAvailability
 from models.viewer import Viewer
 from realtime.hub import Hub
 from tests.conftest import MovableClock
@@ -78,6 +80,13 @@ async def create_viewer(
 async def create_staff_viewer(action: Action, name: str, role: Staff) -> Viewer:
     """Creates a staff user and signs them in with a second factor."""
     return await create_viewer(action, await create_staff(action, name, role), second_factor=True)
+
+
+async def make_available(viewer: Viewer, at: datetime) -> None:
+    """Lets an agent take chats, as one whose device is connected to some process."""
+    available = {"chat_availability": ChatAvailability.AVAILABLE}
+    await AgentProfile.update_or_create(available, user=viewer.user)
+    await store_leases("test", {viewer.user_id or 0: at + LEASE})
 
 
 async def record_step_up(action: Action, session: Session) -> None:

@@ -68,6 +68,8 @@ MODULES = [
     "models.billing.tax_rule",
     "models.identity.session",
     "models.support.message",
+    "models.support.live_chat",
+    "models.support.agent_presence",
     "models.support.note",
     "models.support.phone_number",
     "models.support.draft",

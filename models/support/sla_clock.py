@@ -29,6 +29,8 @@ from tortoise.queryset import QuerySet
 from models.action import Transaction
 from models.event import EventKind
 from models.support.calendar import Calendar, default_calendar, hours_of
+from models.support.classification import Channel
+from models.support.live_chat import ChatState, find_chat
 from models.support.opening_hours import OpeningHours
 from models.support.sla_policy import RESPONSES, SlaMeasure, SlaPolicy
 from models.support.ticket_status import FINISHED_STATUSES, TicketStatus
@@ -163,7 +165,7 @@ class SlaClock(Model):
 
 async def start_clocks(tx: Transaction, ticket: "Ticket", *measures: SlaMeasure) -> None:
     """Start clocks of a ticket."""
-    policy = await SlaPolicy.find(ticket.channel, ticket.priority)
+    policy = await _policy(tx, ticket)
     calendar = await _calendar(policy)
     hours = await hours_of(calendar)
     for measure in measures:
@@ -252,9 +254,26 @@ async def cancel_clocks(tx: Transaction, tickets: "QuerySet[Ticket]") -> None:
     await clocks.using_db(tx.db).update(**ended)
 
 
-async def follow_priority(tx: Transaction, ticket: "Ticket") -> None:
-    """Give the clocks of a ticket, which the caller has locked, the targets of its new priority."""
-    policy = await SlaPolicy.find(ticket.channel, ticket.priority)
+async def _policy(tx: Transaction, ticket: "Ticket") -> SlaPolicy | None:
+    """The policy of a ticket. A chat that has become a ticket has that of requests from the
+    account.
+    """
+    chat = await find_chat(ticket, tx.db)
+    is_deferred = chat is not None and chat.state is ChatState.DEFERRED
+    return await SlaPolicy.find(Channel.WEB if is_deferred else ticket.channel, ticket.priority)
+
+
+async def response_due_at(tx: Transaction, ticket: "Ticket") -> datetime | None:
+    """When the reply is due that a ticket's customer waits for, None when nothing is promised."""
+    clocks = await _running_responses(tx, ticket)
+    return min((clock.due_at for clock in clocks if clock.due_at), default=None)
+
+
+async def follow_policy(tx: Transaction, ticket: "Ticket") -> None:
+    """Give the clocks of a ticket, which the caller has locked, the targets of its policy, which is
+    another one since its priority has changed or it is no longer a live chat.
+    """
+    policy = await _policy(tx, ticket)
     calendar = await _calendar(policy)
     hours = await hours_of(calendar)
     unsettled = SlaClock.filter(

@@ -1,6 +1,7 @@
 """Teams of agents, and what each agent can take on."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tortoise import fields
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 DEFAULT_CHAT_CAPACITY = 3
+
+
+class ChatAvailability(StrEnum):
+    """Whether an agent takes new chats."""
+
+    AVAILABLE = "AVAILABLE"
+    AWAY = "AWAY"
 
 
 class Team(Model):
@@ -69,13 +77,23 @@ class TeamMember(Model):
 
 class AgentProfile(Model):
     """What an agent can take on: the categories of tickets that they have the skills for, none for
-    all of them, and the number of chats at the same time. An agent without a row has the defaults.
+    all of them, the number of chats at the same time, and whether they take chats, since when. An
+    agent without a row has the defaults. `last_chat_at` is when they last got a chat by routing.
     """
 
     id = fields.BigIntField(primary_key=True)
     user: fields.OneToOneRelation[User] = fields.OneToOneField("models.User", related_name=False)
     skills: list[str] = fields.JSONField(default=list)
     chat_capacity = fields.IntField(default=DEFAULT_CHAT_CAPACITY)
+    chat_availability = fields.CharEnumField(
+        ChatAvailability,
+        max_length=9,
+        default=ChatAvailability.AWAY,
+        db_default=ChatAvailability.AWAY,
+        description="availability",
+    )
+    chat_availability_since: datetime | None = fields.DatetimeField(null=True)
+    last_chat_at: datetime | None = fields.DatetimeField(null=True)
 
     user_id: int
 

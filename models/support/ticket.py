@@ -13,14 +13,23 @@ from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.database.writing import find_one, insert
 from models.errors import CommonErrorCode, Refusal
-from models.event import INBOX, EventKind, account_stream, last_sequence_of, ticket_stream
+from models.event import (
+    INBOX,
+    EventKind,
+    account_stream,
+    agent_stream,
+    last_sequence_of,
+    ticket_stream,
+)
 from models.identity.user import Staff, User
 from models.support.agents import lock_agent
 from models.support.audit_actions import SupportAuditAction
+from models.support.chat_agents import is_answered_live
 from models.support.classification import Category, Channel, Priority, TicketKind
 from models.support.draft import Draft
 from models.support.file import attach_to_message, lock_files
 from models.support.legal_deadlines import legal_deadline, next_deadline_reminder
+from models.support.live_chat import follow_assignment, follow_finish, start_chat
 from models.support.message import Message
 from models.support.rating import follow_status as plan_rating
 from models.support.sla_clock import follow_status, start_clocks, start_response
@@ -144,10 +153,17 @@ class Ticket(Model):
 
     @classmethod
     async def open(
-        cls, tx: Transaction, account: Account, requester: User, **values: Any
+        cls,
+        tx: Transaction,
+        account: Account,
+        requester: User,
+        *,
+        is_live: bool | None = True,
+        **values: Any,
     ) -> "Ticket":
         """Open a ticket for an account, in the caller's transaction. It goes to the team of its
-        category. A follow-up of a legal request keeps its deadline.
+        category. A follow-up of a legal request keeps its deadline. A chat waits in the queue if
+        `is_live`, or, when that is None, if somebody answers chats now.
         """
         follows, category = values.get("follows"), values["category"]
         deadline_at = (follows.deadline_at if follows else None) or legal_deadline(
@@ -165,6 +181,10 @@ class Ticket(Model):
             opened_on=tx.action.day,
             **values,
         )
+        if ticket.channel is Channel.CHAT:
+            if is_live is None:
+                is_live = await is_answered_live(category, ticket.team_id, tx.action.at, tx.db)
+            await start_chat(tx, ticket, is_live=is_live)
         await start_clocks(tx, ticket, SlaMeasure.FIRST_RESPONSE, SlaMeasure.RESOLUTION)
         await ticket.append_event(tx, EventKind.TICKET_OPENED, status=ticket.status.value)
         return ticket
@@ -200,7 +220,8 @@ class Ticket(Model):
                 follow_up = await ticket._lock_open_follow_up(tx)
             await lock_files(tx, file_ids)
             if ticket.status is TicketStatus.CLOSED:  # opening a ticket locks streams
-                ticket = follow_up or await ticket._open_follow_up(tx, author)
+                is_live = None if author.staff is None else False
+                ticket = follow_up or await ticket._open_follow_up(tx, author, is_live=is_live)
             message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
             await attach_to_message(tx, ticket.account_id, message, author, file_ids)
             if author.staff and ticket.status is not TicketStatus.CLOSED:
@@ -219,7 +240,8 @@ class Ticket(Model):
         """The open follow-up of this ticket, which is closed, locked, or a new one. Raises
         TRANSITION_ILLEGAL when its account was deleted.
         """
-        return await self._lock_open_follow_up(tx) or await self._open_follow_up(tx, author)
+        follow_up = await self._lock_open_follow_up(tx)
+        return follow_up or await self._open_follow_up(tx, author, is_live=False)
 
     async def _lock_open_follow_up(self, tx: Transaction) -> "Ticket | None":
         """The open follow-up, locked. One that is closed while this waits for the lock is none."""
@@ -227,7 +249,9 @@ class Ticket(Model):
         follow_ups = await tx.lock_rows(open_follow_ups)
         return follow_ups[-1] if follow_ups else None
 
-    async def _open_follow_up(self, tx: Transaction, author: User) -> "Ticket":
+    async def _open_follow_up(
+        self, tx: Transaction, author: User, *, is_live: bool | None
+    ) -> "Ticket":
         account = await Account.get(pk=self.account_id, using_db=tx.db)
         if account.status is AccountStatus.ERASED:  # there is no one left to write to
             message = _(
@@ -245,6 +269,7 @@ class Ticket(Model):
             channel=self.channel,
             category=self.category,
             follows=self,
+            is_live=is_live,
         )
 
     async def post(
@@ -365,15 +390,24 @@ class Ticket(Model):
         if TicketStatus.SOLVED in TRANSITIONS[ticket.status]:
             await ticket.set_status(tx, TicketStatus.SOLVED)
 
-    async def assign(self, tx: Transaction, agent_id: int | None, team_id: int | None) -> None:
+    async def assign(
+        self,
+        tx: Transaction,
+        agent_id: int | None,
+        team_id: int | None,
+        *,
+        is_told: bool = False,
+    ) -> None:
         """Assign the ticket, which the caller has locked, to a person, a team, both or nobody. The
-        caller has locked the person.
+        caller has locked the person, who gets an event of their own if `is_told`.
         """
         self.assignee_id, self.team_id, self.updated_at = agent_id, team_id, tx.action.at
         await self.save(using_db=tx.db, update_fields=["assignee_id", "team_id", "updated_at"])
         if agent_id:
             await mark_assigned(self.pk, agent_id, tx.db)
-        await self.append_event(tx, EventKind.TICKET_ASSIGNED)
+        await follow_assignment(tx, self)
+        agent_ids = [agent_id] if agent_id and is_told else []
+        await self.append_event(tx, EventKind.TICKET_ASSIGNED, agent_ids)
 
     async def unassign(self, tx: Transaction) -> None:
         """Remove the assignee of the ticket, which the caller has locked."""
@@ -432,10 +466,20 @@ class Ticket(Model):
                 "reply_awaited_since",
             ],
         )
+        await follow_finish(tx, self)
         await follow_status(tx, self, was_reply_awaited=was_reply_awaited)
         await plan_rating(tx, self, before)
         await self.append_event(tx, EventKind.STATUS_CHANGED, status=status.value)
 
-    async def append_event(self, tx: Transaction, kind: EventKind, **values: Any) -> None:
-        for stream in (ticket_stream(self.pk), account_stream(self.account_id), INBOX):
+    async def append_event(
+        self, tx: Transaction, kind: EventKind, agent_ids: Iterable[int] = (), **values: Any
+    ) -> None:
+        """Tell everybody whom the ticket concerns, and these agents in their own streams."""
+        streams = (
+            ticket_stream(self.pk),
+            account_stream(self.account_id),
+            *map(agent_stream, sorted(agent_ids)),
+            INBOX,
+        )
+        for stream in streams:
             await tx.append(stream, kind, ticket_id=self.pk, **values)

@@ -36,8 +36,8 @@ async def ticket_events(
 ) -> EventStream:
     """The events of one ticket, for those who may see it."""
     key = key_argument(Ticket, ticket_id, "ticketId")
-    stream = _stream(
-        info.context, ticket_stream(key), after, lambda context: _require_ticket(context, key)
+    stream = open_stream(
+        info.context, ticket_stream(key), after, lambda context: require_ticket(context, key)
     )
     if not info.context.viewer.is_agent:
         stream.reader_id = info.context.viewer.user_id
@@ -48,30 +48,30 @@ async def ticket_events(
 async def ticket_typing(info: Info, ticket_id: TicketIdArgument) -> AsyncGenerator[Typing, None]:
     """Who else is typing in one ticket, for those who may see it."""
     context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
-    stream = _stream(
-        context, ticket_stream(key), None, lambda context: _require_ticket(context, key)
+    stream = open_stream(
+        context, ticket_stream(key), None, lambda context: require_ticket(context, key)
     )
     return context.services.presence.watch(key, context.user.pk, stream.require_access)
 
 
 async def inbox_events(info: Info, after: CursorArgument = None) -> EventStream:
     """The events of all tickets that concern the agents."""
-    return _stream(info.context, INBOX, after, _session_only)
+    return open_stream(info.context, INBOX, after, _session_only)
 
 
 async def agent_events(info: Info, after: CursorArgument = None) -> EventStream:
     """The events that the viewer is notified of."""
-    return _stream(info.context, agent_stream(info.context.user.pk), after, _session_only)
+    return open_stream(info.context, agent_stream(info.context.user.pk), after, _session_only)
 
 
 async def account_events(info: Info, after: CursorArgument = None) -> EventStream:
     """The events of the account that the viewer acts for."""
     account = info.context.viewer.account
     assert account is not None, "the field's rule lets in customers only"  # noqa: S101
-    return _stream(info.context, account_stream(account.pk), after, _session_only)
+    return open_stream(info.context, account_stream(account.pk), after, _session_only)
 
 
-def _stream(
+def open_stream(
     context: Context,
     key: str,
     after: int | None,
@@ -95,7 +95,7 @@ async def _session_only(context: Context) -> None:
     """
 
 
-async def _require_ticket(context: Context, ticket_id: int) -> None:
+async def require_ticket(context: Context, ticket_id: int) -> None:
     if not await Ticket.followed_by(context.viewer).filter(pk=ticket_id).exists():
         raise NotFound
 

@@ -141,6 +141,12 @@ async def update_agent(info: Info, input: AgentUpdateInput) -> User:
     )
 
 
+def viewer_agent(root: Any, info: Info) -> User | None:
+    """The viewer as an agent, None unless they are one."""
+    viewer = info.context.viewer
+    return viewer.user if viewer.is_agent else None
+
+
 def categories(root: Any) -> list[Category]:
     """The categories of a team."""
     return [Category(value) for value in root.categories]

@@ -10,6 +10,7 @@ from resolvers.content import policies as policy_resolvers
 from resolvers.identity import authenticators as authenticator_resolvers
 from resolvers.identity import sessions as session_resolvers
 from resolvers.scalars import BigInt
+from resolvers.support import teams as team_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
 from schema.accounts.members import ViewerCompany
@@ -18,6 +19,7 @@ from schema.fields import edge, field
 from schema.identity.authenticators import Authenticator
 from schema.identity.sessions import Session
 from schema.identity.users import User
+from schema.support.teams import Agent
 
 
 @strawberry.type(description="The signed-in user.")
@@ -71,6 +73,11 @@ class Viewer:
         "The `sequence` of the latest event of the inbox, for `inboxEvents(after:)`. Visible to "
         "agents.",
         ticket_resolvers.inbox_sequence,
+    )
+    agent: Agent | None = field(
+        "The viewer as an agent: their teams, and whether they take chats. Null unless the viewer "
+        "is an agent.",
+        team_resolvers.viewer_agent,
     )
     agent_sequence: BigInt | None = field(
         "The `sequence` of the latest event that the viewer is notified of, for "

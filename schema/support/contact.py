@@ -4,9 +4,11 @@ from datetime import datetime
 
 import strawberry
 
+from resolvers.support import chats as chat_resolvers
 from resolvers.support import sla as sla_resolvers
 from schema.fields import edge, field
 from schema.support.calendars import WeeklyHours
+from schema.support.chats import ChatService
 from schema.support.sla import ChannelAnswerTime
 
 
@@ -22,12 +24,18 @@ class Contact:
         "exceptions: `isOpen` and `opensAt` consider them."
     )
     time_zone: str = field("The time zone of these hours, such as Europe/Paris.")
-    is_open: bool = field("Whether chat and phone are answered now.")
+    is_open: bool = field("Whether these are opening hours. `chat` says whether an agent is there.")
     opens_at: datetime | None = field(
         "When chat and phone will be answered next. Null while they are, or if it isn't planned."
     )
     closes_at: datetime | None = field(
         "Until when chat and phone are answered today. Null while they aren't, or around the clock."
+    )
+    chat: ChatService = field(
+        "Whether chats are answered now, and how long they wait. The subscription `chatService` "
+        "tells each change.",
+        chat_resolvers.service,
+        needs=(),
     )
     answer_times: list[ChannelAnswerTime] = edge(
         sla_resolvers.answer_times,

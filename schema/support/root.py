@@ -16,6 +16,7 @@ from schema.nodes import Connection
 from schema.support.assignment import AssignmentMutation
 from schema.support.calendars import CalendarMutation, CalendarQuery
 from schema.support.calls import CallMutation, CallQuery
+from schema.support.chats import ChatMutation, ChatSubscription
 from schema.support.contact import Contact
 from schema.support.drafts import DraftMutation
 from schema.support.escalations import EscalationMutation
@@ -70,6 +71,7 @@ class SupportMutation(
     AssignmentMutation,
     CalendarMutation,
     CallMutation,
+    ChatMutation,
     EscalationMutation,
     DraftMutation,
     InboxMutation,
@@ -163,7 +165,7 @@ class SupportMutation(
 
 
 @strawberry.type
-class SupportSubscription:
+class SupportSubscription(ChatSubscription):
     ticket_events: AsyncGenerator[TicketEvent, None] = subscription(
         event_resolvers.ticket_events,
         allow=customer | agent,
@@ -182,8 +184,9 @@ class SupportSubscription:
     agent_events: AsyncGenerator[AgentEvent, None] = subscription(
         event_resolvers.agent_events,
         allow=agent,
-        description="Events that the viewer is notified of, in order: targets of tickets assigned "
-        "to them, for supervisors of all tickets, that are missed or will be soon.",
+        description="Events that the viewer is notified of, in order: tickets that were given to "
+        "them, and targets of tickets assigned to them, for supervisors of all tickets, that are "
+        "missed or will be soon.",
     )
     account_events: AsyncGenerator[AccountEvent, None] = subscription(
         event_resolvers.account_events,

@@ -9,6 +9,8 @@ import models.support.team
 from auth.rules import agent, operator, supervisor
 from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Category
+from models.support.team import ChatAvailability
+from resolvers.support import chats as chat_resolvers
 from resolvers.support import teams as team_resolvers
 from schema.fields import edge, field, mutation, query
 from schema.identity.users import User
@@ -47,6 +49,17 @@ class Agent:
     chat_capacity: int = edge(
         team_resolvers.chat_capacities,
         description="The number of chats that the person can answer at the same time.",
+    )
+    chat_availability: ChatAvailability = edge(
+        chat_resolvers.availabilities,
+        description="Whether the person takes new chats. `agentSetChatAvailability` sets it.",
+    )
+    is_present: bool = edge(
+        chat_resolvers.presences,
+        description="Whether one of the person's devices is connected by a websocket.",
+    )
+    chat_count: int = edge(
+        chat_resolvers.counts, description="The number of live chats that the person has."
     )
 
 

@@ -14,6 +14,7 @@ from resolvers.accounts import accounts as account_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import assignment as assignment_resolvers
 from resolvers.support import calls as call_resolvers
+from resolvers.support import chats as chat_resolvers
 from resolvers.support import drafts as draft_resolvers
 from resolvers.support import escalations as escalation_resolvers
 from resolvers.support import inbox as inbox_resolvers
@@ -27,6 +28,7 @@ from schema.fields import connection, edge, field, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
 from schema.support.calls import Call
+from schema.support.chats import LiveChat
 from schema.support.drafts import Draft, Writer
 from schema.support.files import File
 from schema.support.incoming_emails import MessageEmail
@@ -145,6 +147,12 @@ class Ticket(Node):
         assignment_resolvers.teams_of_tickets,
         needs=("team_id",),
         description="The team that has the ticket. Null for customers.",
+    )
+    chat: LiveChat | None = edge(
+        chat_resolvers.of_tickets,
+        needs=("id", "channel"),
+        description="The live part of a chat. Null for tickets of other channels. The subscription "
+        "`ticketChat` tells each change.",
     )
     follows: Annotated["Ticket", strawberry.lazy("schema.support.tickets")] | None = edge(
         ticket_resolvers.followed_tickets,

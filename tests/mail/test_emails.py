@@ -152,6 +152,13 @@ async def escalation_received(tx: Transaction, user: User) -> Email:
     return await emails.send_escalation_received(tx, user, ticket)
 
 
+async def chat_deferred(tx: Transaction, user: User, *, is_promised: bool) -> Email:
+    """What is said about a chat with the user's name that has become a ticket."""
+    ticket = legal_request(user, TicketStatus.NEW)
+    ticket.account_id = None  # type: ignore[assignment] # no company is stored
+    return await emails.send_chat_deferred(tx, user, ticket, tx.action.at if is_promised else None)
+
+
 LEGAL_NAME_STATUSES = [
     LegalNameStatus.EVIDENCE_NEEDED,
     LegalNameStatus.ACCEPTED,
@@ -308,6 +315,10 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "rating_request": [
         lambda tx, user: rating_request(tx, user, False),
         lambda tx, user: rating_request(tx, user, True),
+    ],
+    "chat_deferred": [
+        lambda tx, user, is_promised=is_promised: chat_deferred(tx, user, is_promised=is_promised)  # type: ignore[misc]
+        for is_promised in (True, False)
     ],
     "incident_reported": [
         lambda tx, user: emails.send_incident_reported(tx, Recipient.of(user), incident(tx))

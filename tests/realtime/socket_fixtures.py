@@ -172,6 +172,12 @@ class FakeClient:
         self.trace.contexts += 1
         return {"trace": self.trace, "number": self.trace.contexts}
 
+    def connected(self) -> None:
+        pass
+
+    def disconnected(self) -> None:
+        pass
+
     def add_listener(self, listener: Listener) -> None:
         self.code.add_done_callback(lambda _: listener())
 

@@ -66,6 +66,12 @@ class Person:
     def context(self) -> "Context":
         return Context(self)
 
+    def connected(self) -> None:
+        pass
+
+    def disconnected(self) -> None:
+        pass
+
     def add_listener(self, listener: Listener) -> None:
         self.app.hub.add_listener(listener, self.session_key)
 

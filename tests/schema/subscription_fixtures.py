@@ -36,6 +36,14 @@ class ViewerClient:
     def context(self) -> Context:
         return Context(self.viewer, self.services, "192.0.2.1")
 
+    def connected(self) -> None:
+        if self.viewer.is_agent and self.viewer.user:
+            self.services.presence.agents.connect(self.viewer.user.pk)
+
+    def disconnected(self) -> None:
+        if self.viewer.is_agent and self.viewer.user:
+            self.services.presence.agents.disconnect(self.viewer.user.pk)
+
     def add_listener(self, listener: Listener) -> None:
         """Does nothing: the tests are about the stream's own access checks."""
 

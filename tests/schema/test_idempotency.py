@@ -111,6 +111,7 @@ MUTATIONS_WITHOUT_KEY = {
         "slaPolicySet",
         "staffChangeRole",
         "staffDismiss",
+        "agentSetChatAvailability",
         "ticketClaim",
         "ticketClose",
         "ticketMarkRead",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ async def open_ticket(action: Action, viewer: Viewer, channel: Channel) -> Ticke
     assert viewer.account
     assert viewer.user
     async with action.transaction() as tx:
-        values = {"subject": "Aide", "channel": channel, "category": Category.USAGE}
+        values: dict[str, Any] = {"subject": "Aide", "channel": channel, "category": Category.USAGE}
         ticket = await Ticket.open(tx, viewer.account, viewer.user, **values)
         await ticket.post(tx, viewer.user, "Bonjour", "first")
     return ticket

@@ -97,6 +97,12 @@ class SocketClient:
     def context(self) -> str:
         return self._authorization
 
+    def connected(self) -> None:
+        pass
+
+    def disconnected(self) -> None:
+        pass
+
     def add_listener(self, listener: Listener) -> None:
         pass
 

@@ -13,7 +13,7 @@ from resolvers.context import Services
 from support.sla import check_clocks
 from support.sla_measures import refresh_answer_times
 from tests.conftest import MovableClock
-from tests.people import create_staff_viewer
+from tests.people import create_staff_viewer, make_available
 from tests.schema.conftest import Dataset, Execute
 from tests.schema.subscription_fixtures import subscribe
 
@@ -69,6 +69,7 @@ async def test_p5_6_a_chat_that_nobody_answers_warns_people_and_is_measured(
 ) -> None:
     owner, alice, start = dataset.paul.owner, dataset.alice, clock.now()
     sophie = await create_staff_viewer(action, "Sophie", Staff.SUPERVISOR)
+    await make_available(sophie, action.at)
     await SlaClock.all().delete()  # of the dataset's tickets
 
     async def work_after(**duration: float) -> None:

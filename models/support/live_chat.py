@@ -1,0 +1,181 @@
+"""The live part of a chat: who has it, or its place in the queue.
+
+A chat that nobody has waits in the queue of its team, or in that of all agents when no team has it.
+It keeps its place by `queued_at`: an agent who can't go on gives it back to where it was. A chat
+that isn't answered live has become a ticket like any other (DEFERRED), and stays one.
+
+The row belongs to whoever has locked the ticket, and follows it: `team` and `agent` are copies of
+the ticket's, so that the queue is read from one index and posting a message changes nothing here.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tortoise import fields
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.models import Model
+
+from models.action import Transaction
+from models.database.sql import fetch_records
+from models.database.writing import find_one
+from models.identity.user import User
+from models.support.classification import Channel
+from models.support.team import Team
+
+if TYPE_CHECKING:
+    from models.support.ticket import Ticket
+
+CHATS = "chats"  # the hub's key of what isn't stored: who is present, and available
+
+
+class ChatState(StrEnum):
+    """The state of a chat."""
+
+    WAITING = "WAITING"
+    ACTIVE = "ACTIVE"
+    ENDED = "ENDED"
+    DEFERRED = "DEFERRED"
+
+
+LIVE_STATES = (ChatState.WAITING, ChatState.ACTIVE)
+
+
+class LiveChat(Model):
+    """The live part of a chat.
+
+    `since` is when it got its state, or another agent, `queued_at` when the customer began to wait,
+    which decides about its place, and `first_assigned_at` when an agent first got it.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    ticket: fields.OneToOneRelation["Ticket"] = fields.OneToOneField(
+        "models.Ticket", related_name=False
+    )
+    state = fields.CharEnumField(ChatState, max_length=8, description="state")
+    team: fields.ForeignKeyNullableRelation[Team] = fields.ForeignKeyField(
+        "models.Team", null=True, related_name=False, on_delete=fields.SET_NULL
+    )
+    agent: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "models.User", null=True, related_name=False, on_delete=fields.SET_NULL
+    )
+    queued_at: datetime = fields.DatetimeField()
+    since: datetime = fields.DatetimeField()
+    first_assigned_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
+
+    ticket_id: int
+    team_id: int | None
+    agent_id: int | None
+
+    class Meta:
+        table = "live_chat"
+        indexes = (
+            ("state", "team_id", "queued_at", "ticket_id"),
+            ("agent_id", "state"),
+            ("state", "since"),
+        )
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the customer is answered live, or waits for it."""
+        return self.state in LIVE_STATES
+
+    def enter(self, state: ChatState, at: datetime) -> None:
+        """Give the chat a state."""
+        self.state, self.since = state, at
+        if state is ChatState.ACTIVE:
+            self.first_assigned_at = self.first_assigned_at or at
+
+    async def save_state(self, tx: Transaction) -> None:
+        """Store what may have changed."""
+        await self.save(
+            using_db=tx.db,
+            update_fields=[
+                "state",
+                "team_id",
+                "agent_id",
+                "queued_at",
+                "since",
+                "first_assigned_at",
+            ],
+        )
+
+
+async def find_chat(ticket: "Ticket", db: BaseDBAsyncClient | None = None) -> LiveChat | None:
+    """The live part of a ticket, None for a ticket of another channel."""
+    if ticket.channel is not Channel.CHAT:
+        return None
+    return await find_one(LiveChat, db, ticket_id=ticket.pk)
+
+
+async def start_chat(tx: Transaction, ticket: "Ticket", *, is_live: bool) -> None:
+    """Put a new chat into the queue or, when it isn't answered live, make it a ticket."""
+    await LiveChat.create(
+        using_db=tx.db,
+        ticket_id=ticket.pk,
+        team_id=ticket.team_id,
+        state=ChatState.WAITING if is_live else ChatState.DEFERRED,
+        queued_at=tx.action.at,
+        since=tx.action.at,
+    )
+
+
+async def follow_assignment(tx: Transaction, ticket: "Ticket") -> None:
+    """Let the chat follow its ticket, which the caller has assigned to somebody or to nobody."""
+    chat = await find_chat(ticket, tx.db)
+    if chat is None:
+        return
+    is_same_agent = chat.agent_id == ticket.assignee_id
+    chat.team_id, chat.agent_id = ticket.team_id, ticket.assignee_id
+    if chat.is_live and not is_same_agent:
+        chat.enter(ChatState.ACTIVE if chat.agent_id else ChatState.WAITING, tx.action.at)
+    await chat.save_state(tx)
+
+
+async def follow_finish(tx: Transaction, ticket: "Ticket") -> None:
+    """Let the chat follow its ticket, which the caller has finished or reopened. A chat that is
+    reopened is live again.
+    """
+    chat = await find_chat(ticket, tx.db)
+    if chat is None or chat.is_live is not ticket.is_finished or chat.state is ChatState.DEFERRED:
+        return
+    if ticket.is_finished:
+        chat.enter(ChatState.ENDED, tx.action.at)
+    else:
+        chat.enter(ChatState.ACTIVE if chat.agent_id else ChatState.WAITING, tx.action.at)
+        chat.queued_at = tx.action.at
+    await chat.save_state(tx)
+
+
+async def positions(
+    ticket_ids: Sequence[int], db: BaseDBAsyncClient | None = None
+) -> dict[int, int]:
+    """The places in their queues of those of these chats that wait, 1 for the next one."""
+    if not ticket_ids:
+        return {}
+    places = ", ".join("?" * len(ticket_ids))
+    records = await fetch_records(
+        f"SELECT ticket_id, place FROM ({_QUEUES}) AS queues WHERE ticket_id IN ({places})",  # noqa: S608 - places
+        *ticket_ids,
+        db=db,
+    )
+    return {record[0]: record[1] for record in records}
+
+
+_QUEUES = f"""SELECT ticket_id, ROW_NUMBER() OVER (
+    PARTITION BY team_id ORDER BY queued_at, ticket_id) AS place
+    FROM live_chat WHERE state = '{ChatState.WAITING}'"""  # noqa: S608 - constants
+
+
+async def active_chat_counts(
+    user_ids: Sequence[int], db: BaseDBAsyncClient | None = None
+) -> dict[int, int]:
+    """The number of chats that each of these agents has, without those who have none."""
+    if not user_ids:
+        return {}
+    chats: Any = LiveChat.filter(state=ChatState.ACTIVE, agent_id__in=list(user_ids)).using_db(db)
+    counts: dict[int, int] = {}
+    for (user_id,) in await chats.values_list("agent_id"):
+        counts[user_id] = counts.get(user_id, 0) + 1
+    return counts

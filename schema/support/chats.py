@@ -1,0 +1,76 @@
+"""Live chats."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+
+import strawberry
+
+from auth.rules import agent, anyone, customer
+from models.support.live_chat import ChatState
+from resolvers.support import chats as chat_resolvers
+from schema.fields import Unaudited, field, mutation, subscription
+from schema.support.teams import AgentPayload
+from support.chat_views import ChatServiceStatus
+
+
+@strawberry.type(description="Whether chats are answered now.")
+class ChatService:
+    status: ChatServiceStatus = field("Whether a chat that is opened now is answered.")
+    expected_wait_seconds: int | None = field(
+        "How long a chat that is opened now is expected to wait, in seconds: 0 when an agent is "
+        "free. Null unless the status is ANSWERED.",
+        chat_resolvers.expected_wait_seconds,
+    )
+    opens_at: datetime | None = field(
+        "When chats will be answered next. Null unless the status is CLOSED, or if it isn't "
+        "planned."
+    )
+
+
+@strawberry.type(description="The live part of a chat: who has it, or its place in the queue.")
+class LiveChat:
+    state: ChatState = field("The state of the chat.")
+    position: int | None = field(
+        "The place of the chat among those that wait for the same agents: 1 for the next one. "
+        "Null unless it waits."
+    )
+    expected_wait_seconds: int | None = field(
+        "How long the chat is expected to wait, in seconds. Null unless it waits, and while no "
+        "agent is available.",
+        chat_resolvers.expected_wait_seconds,
+    )
+    notice: str | None = field(
+        "What to tell the customer, in the viewer's language: their place in line, or until when "
+        "they will be answered. Null while an agent has the chat.",
+        chat_resolvers.notice,
+    )
+
+
+@strawberry.type
+class ChatMutation:
+    agent_set_chat_availability: AgentPayload | None = mutation(
+        chat_resolvers.set_availability,
+        "agent",
+        allow=agent,
+        audit=Unaudited("Agents do it all day, and the rights of nobody change."),
+        description="Sets whether the viewer takes new chats. While they do and one of their "
+        "devices is connected, chats are assigned to them, up to their capacity "
+        "(`Agent.chatCapacity`). When they go away, chats that they haven't answered return to the "
+        "queue.",
+    )
+
+
+@strawberry.type
+class ChatSubscription:
+    chat_service: AsyncGenerator[ChatService, None] = subscription(
+        chat_resolvers.watch_service,
+        allow=anyone,
+        description="Whether chats are answered now: first the current state, then each change. "
+        "Not stored.",
+    )
+    ticket_chat: AsyncGenerator[LiveChat, None] = subscription(
+        chat_resolvers.watch_chat,
+        allow=customer | agent,
+        description="The state of a chat: first the current one, then each change. Places far back "
+        "in the queue are updated less often. Not stored.",
+    )

@@ -1,0 +1,85 @@
+"""Chats that aren't answered live become tickets, and their customers are told until when they will
+be answered.
+
+A chat becomes a ticket when it is opened while nobody answers chats, when it has waited too long,
+or when nothing happens in it. It keeps its channel, CHAT. The targets and the promise are then
+those of requests from the account.
+"""
+
+from datetime import timedelta
+from functools import partial
+
+from mail import emails
+from models.accounts.account import Membership
+from models.action import Action, Transaction
+from models.due_rows import handle_each
+from models.event import EventKind
+from models.identity.user import User
+from models.support.calendar import default_hours
+from models.support.chat_agents import available_agents
+from models.support.live_chat import ChatState, LiveChat, find_chat
+from models.support.sla_clock import follow_policy, response_due_at
+from models.support.ticket import Ticket
+from support.chat_options import ChatOptions
+
+
+async def defer_due(action: Action, options: ChatOptions) -> int:
+    """Make tickets of the chats that have waited too long, or in which nothing has happened for
+    long; outside of opening hours, when no agent is left, of all that wait. Returns how many.
+    """
+    waiting = LiveChat.filter(state=ChatState.WAITING)
+    if (await default_hours()).is_open(action.at) or await available_agents(action.at):
+        longest_wait = timedelta(seconds=options.wait_seconds)
+        waiting = waiting.filter(since__lte=action.at - longest_wait)
+    idle_since = action.at - timedelta(seconds=options.idle_seconds)
+    idle = LiveChat.filter(
+        state=ChatState.ACTIVE, since__lte=idle_since, ticket__updated_at__lte=idle_since
+    )
+    count = await handle_each(waiting, partial(_defer_waiting, action), "chat.not_deferred")
+    defer = partial(_defer_idle, action, options)
+    return count + await handle_each(idle, defer, "chat.not_deferred")
+
+
+async def _defer_waiting(action: Action, key: int) -> bool:
+    former = await LiveChat.get(pk=key)
+    async with action.transaction() as tx:
+        ticket = await tx.lock(Ticket, former.ticket_id)
+        chat = await find_chat(ticket, tx.db)
+        if chat is None or (chat.state, chat.since) != (ChatState.WAITING, former.since):
+            return False
+        await _defer(tx, ticket, chat)
+    return True
+
+
+async def _defer_idle(action: Action, options: ChatOptions, key: int) -> bool:
+    ticket_id = (await LiveChat.get(pk=key)).ticket_id
+    async with action.transaction() as tx:
+        ticket = await tx.lock(Ticket, ticket_id)
+        chat = await find_chat(ticket, tx.db)
+        idle_time = action.at - ticket.updated_at
+        if chat is None or chat.state is not ChatState.ACTIVE:
+            return False
+        if idle_time < timedelta(seconds=options.idle_seconds):
+            return False
+        await _defer(tx, ticket, chat)
+    return True
+
+
+async def _defer(tx: Transaction, ticket: Ticket, chat: LiveChat) -> None:
+    chat.enter(ChatState.DEFERRED, tx.action.at)
+    await chat.save_state(tx)
+    await follow_policy(tx, ticket)
+    await ticket.append_event(tx, EventKind.CHAT_DEFERRED)
+    if ticket.reply_awaited_since:
+        await tell_requester(tx, ticket)
+
+
+async def tell_requester(tx: Transaction, ticket: Ticket) -> None:
+    """Tell the requester of a chat that has become a ticket until when they will be answered, while
+    they are a member of the company.
+    """
+    memberships = Membership.filter(account_id=ticket.account_id, user_id=ticket.requester_id)
+    if await memberships.using_db(tx.db).exists():
+        requester = await User.get(pk=ticket.requester_id, using_db=tx.db)
+        due_at = await response_due_at(tx, ticket)
+        await emails.send_chat_deferred(tx, requester, ticket, due_at)

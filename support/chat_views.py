@@ -1,0 +1,174 @@
+"""What people see of live chats: whether they are answered now, and how long each one will wait.
+
+The expected wait of a chat is its place, less the free slots of those who could take it, times the
+pace of its queue: how long it recently took until the next chat of the queue got an agent. Pauses
+while nobody waited don't count. A queue that has moved too seldom in the last hour counts with a
+default for each agent. Nothing is expected of a queue that nobody serves.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+
+from tortoise.connection import get_connection
+
+from models.database.reading import read
+from models.support.calendar import default_hours
+from models.support.chat_agents import ChatAgent, available_agents
+from models.support.classification import Category
+from models.support.live_chat import ChatState, LiveChat, positions
+from models.support.sla_clock import ClockState, SlaClock
+from models.support.sla_policy import RESPONSES
+from models.support.team import Team
+from models.support.ticket import Ticket
+
+MEASURED_PERIOD = timedelta(hours=1)
+MEASURED_CHATS = 50
+_MIN_MEASURES = 3
+_TIME_PER_CHAT = timedelta(minutes=5)  # of one agent, while nothing has been measured
+_STEP = timedelta(seconds=30)  # by which an expected wait changes
+
+
+class ChatServiceStatus(StrEnum):
+    """Whether chats are answered."""
+
+    ANSWERED = "ANSWERED"
+    UNATTENDED = "UNATTENDED"
+    CLOSED = "CLOSED"
+
+
+@dataclass(frozen=True)
+class ChatService:
+    """Whether a chat that is opened now is answered, how long it will wait, and when chats will be
+    answered next.
+    """
+
+    status: ChatServiceStatus
+    expected_wait: timedelta | None = None
+    opens_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ChatView:
+    """The state of one chat. `position` and `expected_wait` are those of a chat that waits,
+    `was_assigned` whether an agent had it before. `due_at` is when a reply to a chat that has
+    become a ticket is due, None when none is awaited (`is_reply_awaited`) or promised.
+    """
+
+    state: ChatState
+    position: int | None = None
+    expected_wait: timedelta | None = None
+    was_assigned: bool = False
+    is_reply_awaited: bool = False
+    due_at: datetime | None = None
+
+
+async def chat_service(at: datetime, category: Category | None = None) -> ChatService:
+    """Whether chats of a category, or any chats, are answered."""
+    hours = await default_hours()
+    if not hours.is_open(at):
+        return ChatService(ChatServiceStatus.CLOSED, opens_at=hours.next_opening(at))
+    agents = await available_agents(at)
+    team_id = None
+    if category is not None:
+        team = await Team.for_category(category, get_connection("default"))
+        team_id = team.pk if team else None
+        agents = _serving(agents, team_id, category)
+    if not agents:
+        return ChatService(ChatServiceStatus.UNATTENDED)
+    waiting = LiveChat.filter(state=ChatState.WAITING, team_id=team_id)
+    place = await waiting.count() + 1
+    return ChatService(
+        ChatServiceStatus.ANSWERED, _expected_wait(place, agents, await _pace(at, team_id))
+    )
+
+
+async def chat_views(ticket_ids: Collection[int], at: datetime) -> dict[int, ChatView]:
+    """The state of the chats among these tickets."""
+    chats = await read(LiveChat.filter(), where_in=("ticket_id", ticket_ids))
+    waiting = [chat for chat in chats if chat.state is ChatState.WAITING]
+    deferred = [chat.ticket_id for chat in chats if chat.state is ChatState.DEFERRED]
+    views = {chat.ticket_id: ChatView(chat.state) for chat in chats}
+    views |= await _waiting_views(waiting, at)
+    return views | await _deferred_views(deferred)
+
+
+async def _waiting_views(chats: Sequence[LiveChat], at: datetime) -> dict[int, ChatView]:
+    if not chats:
+        return {}
+    keys = [chat.ticket_id for chat in chats]
+    places, agents = await positions(keys), await available_agents(at)
+    tickets = await read(Ticket.filter(), ("id", "category"), where_in=("id", keys))
+    categories = {ticket.id: ticket.category for ticket in tickets}
+    paces = {team_id: await _pace(at, team_id) for team_id in {chat.team_id for chat in chats}}
+    return {
+        chat.ticket_id: ChatView(
+            ChatState.WAITING,
+            places[chat.ticket_id],
+            _expected_wait(
+                places[chat.ticket_id],
+                _serving(agents, chat.team_id, categories[chat.ticket_id]),
+                paces[chat.team_id],
+            ),
+            was_assigned=chat.first_assigned_at is not None,
+        )
+        for chat in chats
+        if chat.ticket_id in places  # otherwise somebody has just got it
+    }
+
+
+async def _deferred_views(ticket_ids: Sequence[int]) -> dict[int, ChatView]:
+    if not ticket_ids:
+        return {}
+    waits = SlaClock.filter(state=ClockState.RUNNING, measure__in=RESPONSES)
+    clocks = await read(waits, ("ticket_id", "due_at"), where_in=("ticket_id", ticket_ids))
+    due_times = {clock.ticket_id: clock.due_at for clock in clocks}
+    tickets = await read(
+        Ticket.filter(reply_awaited_since__not_isnull=True), ("id",), where_in=("id", ticket_ids)
+    )
+    awaiting = {ticket.id for ticket in tickets}
+    return {
+        key: ChatView(
+            ChatState.DEFERRED,
+            is_reply_awaited=key in awaiting,
+            due_at=due_times.get(key) if key in awaiting else None,
+        )
+        for key in ticket_ids
+    }
+
+
+def _serving(
+    agents: Sequence[ChatAgent], team_id: int | None, category: Category
+) -> list[ChatAgent]:
+    return [agent for agent in agents if agent.serves(team_id) and agent.has_skill(category)]
+
+
+def _expected_wait(
+    place: int, agents: Sequence[ChatAgent], pace: timedelta | None
+) -> timedelta | None:
+    if not agents:
+        return None
+    chats_before = max(0, place - sum(agent.free_slots for agent in agents))
+    wait = chats_before * (pace or _TIME_PER_CHAT / len(agents))
+    return -(-wait // _STEP) * _STEP
+
+
+async def _pace(at: datetime, team_id: int | None) -> timedelta | None:
+    """How long it recently took until the next chat of a queue got an agent, None when too little
+    was measured.
+    """
+    chats = await read(
+        LiveChat.filter(first_assigned_at__gte=at - MEASURED_PERIOD, team_id=team_id),
+        ("queued_at", "first_assigned_at"),
+        "-first_assigned_at",
+        limit=MEASURED_CHATS,
+    )
+    times = [(chat.queued_at, chat.first_assigned_at) for chat in reversed(chats)]
+    gaps = [
+        assigned_at - former_at
+        for (_, former_at), (queued_at, assigned_at) in pairwise(times)
+        if assigned_at and former_at and queued_at <= former_at
+    ]
+    return sum(gaps, timedelta()) / len(gaps) if len(gaps) >= _MIN_MEASURES else None

@@ -1,0 +1,215 @@
+"""Live chats: giving those that wait to agents, and back when an agent can't go on.
+
+Chats are routed oldest first, each to an agent who is present and available, has a free slot and
+the skill, and belongs to the team. Of those the one with the fewest chats gets it, then the one who
+has waited longest for one. Whoever gives a chat to somebody, a router in any process or an agent
+who claims it, locks the agent and then the ticket, and looks again. So one of them succeeds.
+
+What this looks at first, without locks, may be outdated: then nothing happens, and the next run,
+which whatever has changed announces, does it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import structlog
+
+from models.action import Action, retry_conflict
+from models.database.sql import fetch_records
+from models.errors import Forbidden
+from models.event import EventKind
+from models.identity.user import User
+from models.support.agent_presence import GRACE_PERIOD
+from models.support.agents import lock_agent
+from models.support.chat_agents import ChatAgent, available_agents
+from models.support.live_chat import CHATS, ChatState, LiveChat, find_chat
+from models.support.team import AgentProfile, ChatAvailability
+from models.support.ticket import Ticket
+from models.support.ticket_position import mark_transferred
+from models.support.ticket_status import TicketStatus
+from realtime.connected_agents import ConnectedAgents
+from support.chat_deferral import defer_due
+from support.chat_options import ChatOptions
+
+log = structlog.stdlib.get_logger()
+
+
+async def set_availability(action: Action, agent: User, availability: ChatAvailability) -> User:
+    """Record whether an agent takes new chats. A repeat changes nothing. When they go away, their
+    chats that they haven't answered go back to the queue (`take_back`). Raises Forbidden.
+    """
+    async with action.transaction() as tx:
+        user = await lock_agent(tx, agent.pk)
+        profile, _created = await AgentProfile.get_or_create(user_id=user.pk, using_db=tx.db)
+        if profile.chat_availability is not availability:
+            profile.chat_availability = availability
+            profile.chat_availability_since = tx.action.at
+            columns = ["chat_availability", "chat_availability_since"]
+            await profile.save(using_db=tx.db, update_fields=columns)
+            tx.streams[CHATS] = None
+    return user
+
+
+async def handle_chats(action: Action, agents: ConnectedAgents, options: ChatOptions) -> int:
+    """Take chats back from agents who can't go on, give those that wait to others, and make tickets
+    of those that aren't answered: a job. Returns how many chats have changed.
+    """
+    count = await take_back(action, agents.steady_since)
+    count += await route(action)
+    return count + await defer_due(action, options)
+
+
+@dataclass(frozen=True)
+class WaitingChat:
+    """A chat that waits for an agent."""
+
+    ticket_id: int
+    team_id: int | None
+    category: str
+
+
+async def route(action: Action) -> int:
+    """Give the chats that wait to agents, as far as they can take them. Returns how many."""
+    count = 0
+    if not await LiveChat.filter(state=ChatState.WAITING).exists():
+        return count
+    agents = [agent for agent in await available_agents(action.at) if agent.free_slots]
+    for chat, agent in _pairs(await _oldest_chats(agents), agents):
+        try:
+            count += await retry_conflict(partial(_give, action, chat.ticket_id, agent.user_id))
+        except Forbidden:  # dismissed meanwhile
+            continue
+        except Exception as error:
+            log.error("chat.not_routed", key=chat.ticket_id, exc_info=error)
+    return count
+
+
+async def _oldest_chats(agents: Sequence[ChatAgent]) -> list[WaitingChat]:
+    """The chats that these agents could take, oldest first: of each queue as many as they have free
+    slots for.
+    """
+    records = []
+    for team_id in {None, *(team_id for agent in agents for team_id in agent.team_ids)}:
+        serving = [agent for agent in agents if agent.serves(team_id)]
+        records += await _oldest_of_queue(team_id, serving) if serving else []
+    return [WaitingChat(*record[:3]) for record in sorted(records, key=lambda each: each[3:])]
+
+
+async def _oldest_of_queue(
+    team_id: int | None, agents: Sequence[ChatAgent]
+) -> list[tuple[Any, ...]]:
+    skills = [agent.skills for agent in agents]
+    categories = sorted(frozenset().union(*skills)) if all(skills) else []
+    team = "IS NULL" if team_id is None else "= ?"
+    category = f"AND t.category IN ({', '.join('?' * len(categories))})" if categories else ""
+    records = await fetch_records(
+        "SELECT c.ticket_id, c.team_id, t.category, c.queued_at, c.ticket_id FROM live_chat c "  # noqa: S608 - places
+        f"JOIN ticket t ON t.id = c.ticket_id WHERE c.state = '{ChatState.WAITING}' "
+        f"AND c.team_id {team} {category} ORDER BY c.queued_at, c.ticket_id LIMIT ?",
+        *([] if team_id is None else [team_id]),
+        *categories,
+        sum(agent.free_slots for agent in agents),
+    )
+    return [tuple(record) for record in records]
+
+
+def _pairs(
+    chats: Iterable[WaitingChat], agents: Sequence[ChatAgent]
+) -> Iterable[tuple[WaitingChat, ChatAgent]]:
+    """Who should get which chat."""
+    counts = Counter({agent.user_id: agent.chat_count for agent in agents})
+    for chat in chats:
+        candidates = [
+            agent
+            for agent in agents
+            if counts[agent.user_id] < agent.capacity
+            and agent.serves(chat.team_id)
+            and agent.has_skill(chat.category)
+        ]
+        if candidates:
+            chosen = min(candidates, key=lambda agent: counts[agent.user_id])
+            counts[chosen.user_id] += 1
+            yield chat, chosen
+
+
+async def _give(action: Action, ticket_id: int, user_id: int) -> bool:
+    """Give a chat to an agent, unless one of them can't any more. Raises Forbidden."""
+    async with action.transaction() as tx:
+        await lock_agent(tx, user_id)
+        ticket = await tx.lock(Ticket, ticket_id)
+        chat = await find_chat(ticket, tx.db)
+        if chat is None or chat.state is not ChatState.WAITING:
+            return False
+        (agent,) = await available_agents(action.at, tx.db, user_id=user_id) or (None,)
+        if agent is None or not (
+            agent.free_slots and agent.serves(ticket.team_id) and agent.has_skill(ticket.category)
+        ):
+            return False
+        await AgentProfile.filter(user_id=user_id).using_db(tx.db).update(last_chat_at=action.at)
+        await ticket.assign(tx, user_id, ticket.team_id, is_told=True)
+        if ticket.status is TicketStatus.NEW:
+            await ticket.set_status(tx, TicketStatus.OPEN)
+    return True
+
+
+async def take_back(action: Action, steady_since: datetime | None) -> int:
+    """Return chats to the queue, to their old places, whose customers wait for a reply of an agent
+    who can't give it. Returns how many.
+
+    That are all chats of agents who have been absent for the grace period, and those that an agent
+    had not answered when they went away. `steady_since` is since when this process has renewed the
+    leases of its agents: before the grace period is over, after a start or an outage, those who
+    reconnect can't be told from those who are gone.
+    """
+    if steady_since is None or action.at - steady_since < GRACE_PERIOD:
+        return 0
+    records = await fetch_records(_ABANDONED.format(condition=""), *_abandoned_params(action))
+    count = 0
+    for ticket_id, agent_id in records:
+        try:
+            count += await retry_conflict(partial(_take_back, action, ticket_id, agent_id))
+        except Exception as error:
+            log.error("chat.not_taken_back", key=ticket_id, exc_info=error)
+    return count
+
+
+async def _take_back(action: Action, ticket_id: int, agent_id: int) -> bool:
+    async with action.transaction() as tx:
+        await tx.lock(User, agent_id)
+        ticket = await tx.lock(Ticket, ticket_id)
+        condition = "AND c.ticket_id = ? AND c.agent_id = ?"
+        abandoned = await fetch_records(
+            _ABANDONED.format(condition=condition),
+            *_abandoned_params(action),
+            ticket_id,
+            agent_id,
+            db=tx.db,
+        )
+        if not abandoned:
+            return False
+        await mark_transferred(ticket_id, agent_id, action.at, tx.db)
+        await ticket.unassign(tx)
+        await ticket.append_event(tx, EventKind.CHAT_QUEUED)
+    return True
+
+
+def _abandoned_params(action: Action) -> list[datetime]:
+    gone_since = action.at - GRACE_PERIOD
+    return [gone_since, gone_since]
+
+
+_ABANDONED = f"""
+    SELECT c.ticket_id, c.agent_id FROM live_chat c JOIN ticket t ON t.id = c.ticket_id
+    LEFT JOIN agent_profile p ON p.user_id = c.agent_id
+    WHERE c.state = '{ChatState.ACTIVE}' AND t.reply_awaited_since IS NOT NULL AND (
+        (c.since <= ? AND NOT EXISTS (
+            SELECT 1 FROM agent_presence a WHERE a.user_id = c.agent_id AND a.expires_at > ?))
+        OR (p.chat_availability = '{ChatAvailability.AWAY}'
+            AND p.chat_availability_since >= c.since
+            AND (t.answered_at IS NULL OR t.answered_at < c.since))
+    ) {{condition}}
+    ORDER BY c.queued_at, c.ticket_id"""  # noqa: S608 - constants
