@@ -60,6 +60,7 @@ from support.incoming.mailbox import read_mailbox
 from support.incoming.options import MailboxOptions
 from support.incoming.processing import IncomingMailServices, process_due
 from support.incoming.retention import delete_old_emails
+from support.positions import store_delivered
 from support.presence import renew_leases
 from support.ratings import request_ratings
 from support.reply_emails import send_due_replies
@@ -130,6 +131,12 @@ def jobs(
                 timedelta(seconds=settings.mail.reply_delay),
                 accepts_answers=incoming_mail is not None,
             ),
+        ),
+        Job(
+            "delivered tickets",
+            1,
+            lambda: store_delivered(Action(None, clock.now(), services.hub), services.delivered),
+            internal=True,
         ),
         *_incoming_mail_jobs(services, settings, incoming_mail),
         Job(

@@ -119,7 +119,7 @@ async def _open_request(
     message_id = hashlib.sha256(
         f"{kind.value}:{key}".encode()
     ).hexdigest()  # two keys that differ never become one
-    await (await tx.lock(Ticket, ticket.pk)).post(tx, user, text, message_id)
+    await (await tx.lock(Ticket, ticket.pk)).post(tx, user, text, message_id, is_final=True)
     await store_result(tx, owner, kind.value, key, ticket.pk)
     return ticket
 
@@ -337,7 +337,7 @@ async def decline_reactivation(
         if ticket is None:
             raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "accountId")
         posted_message = await (await tx.lock(Ticket, ticket.pk)).post(
-            tx, agent, text, f"declined:{action.at.isoformat()}"
+            tx, agent, text, f"declined:{action.at.isoformat()}", is_final=True
         )
         await ticket.mark_solved(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)

@@ -121,7 +121,7 @@ async def store_dispute(
         channel=Channel.WEB,
         category=Category.BILLING,
     )
-    message = await ticket.post(tx, requester, body, key)
+    message = await ticket.post(tx, requester, body, key, is_final=True)
     await attach_to_message(tx, account.pk, message, requester, file_ids)
     dispute = await Dispute.create(
         using_db=tx.db,
@@ -267,7 +267,7 @@ async def _answer(
     """
     requester = await User.get(pk=ticket.requester_id, using_db=tx.db)
     body = text(message, requester.locale, **values)
-    await ticket.post(tx, actor, body, "dispute-decision")
+    await ticket.post(tx, actor, body, "dispute-decision", is_final=True)
     await ticket.mark_solved(tx)
 
 
@@ -321,7 +321,7 @@ async def report_no_access(
             category=Category.BILLING,
         )
         body = f"{report.body}\n\n{await _payment_details(tx, report.payment, requester)}"
-        await ticket.post(tx, requester, body, f"no-access:{key}"[:64])
+        await ticket.post(tx, requester, body, f"no-access:{key}"[:64], is_final=True)
         await store_result(tx, owner, operation, key, ticket.pk)
         tx.audit(BillingAuditAction.PAYMENT_REPORT_NO_ACCESS, ticket, payment=report.payment.pk)
     return ticket

@@ -8,6 +8,7 @@ that has seen n can't have missed n - 1. A reader is a key and a number; the eve
 yet wait in the database, not in memory. See docs/decisions/0004-streams.md.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from models.support.message import Message
     from models.support.ticket import Ticket
 
+_BATCH_SIZE = 200
 INBOX = "inbox"  # the key of the agents' stream, with what concerns them in all tickets
 
 
@@ -39,6 +41,13 @@ def account_stream(account_id: int) -> str:
     return f"account:{account_id}"
 
 
+def positions_stream(ticket_id: int) -> str:
+    """The key under which changes of a ticket's positions are announced. It counts them, and has no
+    events.
+    """
+    return f"positions:{ticket_id}"
+
+
 def agent_stream(user_id: int) -> str:
     """The key of the stream of what an agent is notified of."""
     return f"agent:{user_id}"
@@ -49,6 +58,9 @@ class EventKind(StrEnum):
 
     TICKET_OPENED = "TICKET_OPENED"
     MESSAGE_POSTED = "MESSAGE_POSTED"
+    MESSAGE_EDITED = "MESSAGE_EDITED"
+    MESSAGE_DELETED = "MESSAGE_DELETED"
+    REACTIONS_CHANGED = "REACTIONS_CHANGED"
     TICKET_ASSIGNED = "TICKET_ASSIGNED"
     STATUS_CHANGED = "STATUS_CHANGED"
     REPLY_AWAITED = "REPLY_AWAITED"
@@ -137,6 +149,20 @@ async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
         db=db,
     )
     return int(rows[0]["last_sequence"])
+
+
+async def advance_streams(db: BaseDBAsyncClient, streams: Sequence[str]) -> None:
+    """Add one to the heads of streams that only count, in the order of their keys."""
+    keys = sorted(streams)
+    for start in range(0, len(keys), _BATCH_SIZE):
+        batch = keys[start : start + _BATCH_SIZE]
+        places = ", ".join(["(?, 1)"] * len(batch))
+        await execute(
+            f"INSERT INTO stream (key, last_sequence) VALUES {places} ON CONFLICT (key) DO UPDATE "  # noqa: S608 - places
+            "SET last_sequence = stream.last_sequence + 1",
+            *batch,
+            db=db,
+        )
 
 
 async def last_sequences_of(streams: list[str]) -> dict[str, int]:

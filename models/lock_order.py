@@ -52,6 +52,8 @@ TABLES = (
     "phone_call",
     "ticket",
     "message",
+    "reaction",
+    "search_entry",
     "file",
     "billing_item",
     "offer",
@@ -66,4 +68,5 @@ STREAMS = (
     "account",
     "agent",
     "inbox",
+    "positions",
 )  # by the part of the key before the colon

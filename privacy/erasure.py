@@ -48,10 +48,11 @@ from models.support.call import Call
 from models.support.draft import Draft
 from models.support.escalation import Escalation
 from models.support.file import File
-from models.support.message import Message
+from models.support.message import Message, MessageVersion
 from models.support.note import Note
 from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
+from models.support.reaction import Reaction
 from models.support.search_entry import SearchEntry
 from models.support.sla_clock import cancel_clocks
 from models.support.tag import TicketTag
@@ -231,7 +232,11 @@ async def _erase_messages(tx: Transaction, account_id: int) -> int:
 
 
 async def _delete_notes(tx: Transaction, account_id: int) -> int:
-    """Delete what agents wrote for each other about the company, and what searches found."""
+    """Delete what agents wrote for each other about the company, what searches found, and the
+    former texts of messages.
+    """
+    for message_model in (MessageVersion, Reaction):
+        await message_model.filter(message__ticket__account_id=account_id).using_db(tx.db).delete()
     for model in (TicketTag, SearchEntry, Draft):
         await model.filter(ticket__account_id=account_id).using_db(tx.db).delete()
     return await Note.filter(ticket__account_id=account_id).using_db(tx.db).delete()

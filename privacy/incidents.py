@@ -144,7 +144,7 @@ async def _open_ticket(
         channel=Channel.WEB,
         category=Category.SECURITY,
     )
-    await ticket.post(tx, requester, description, f"breach:{key}"[:64])
+    await ticket.post(tx, requester, description, f"breach:{key}"[:64], is_final=True)
     return ticket
 
 

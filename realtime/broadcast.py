@@ -49,6 +49,7 @@ import structlog
 from engine import Engine, Operation, encode_json, sharing_key
 from models.database.workload import Workload, assign_person, assign_workload
 from models.event import Event
+from realtime.delivered_positions import Receiver
 from realtime.messages import next_message_bytes
 from realtime.outages import require_available, retry_during_outage
 from realtime.stream import ACCESS_SECONDS, PAGE_SIZE, Dependencies, EventStream
@@ -104,8 +105,9 @@ class Subscription:
         return self.stream.key
 
     @property
-    def reader_id(self) -> int:
-        return self.stream.reader_id or 0
+    def receiver(self) -> Receiver:
+        assert self.stream.receiver is not None, "set together with `delivered`"  # noqa: S101
+        return self.stream.receiver
 
     def attach_task(self, task: asyncio.Task[None]) -> None:
         """Catch up in this task. The subscription ends with the task unless it has joined, even if

@@ -1,12 +1,19 @@
 """The positions up to which people have received streams over the subscriptions of this process.
 
-A job collects these positions and stores them, so that nobody is sent by email what they received
-live, in whichever process. A process that is killed loses those of its last seconds: an email too
-many, never one too few.
+A job collects these positions and stores them, so that the other side sees what has arrived, and
+nobody is sent by email what they received live, in whichever process. A process that is killed
+loses those of its last seconds: an email too many, never one too few.
 """
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Receiver(NamedTuple):
+    """The person who receives a stream, and whether they are staff."""
+
+    user_id: int
+    is_staff: bool
 
 
 class Reader(Protocol):
@@ -17,12 +24,12 @@ class Reader(Protocol):
     @property
     def stream_key(self) -> str: ...
     @property
-    def reader_id(self) -> int: ...
+    def receiver(self) -> Receiver: ...
     @property
     def cursor(self) -> int: ...
 
 
-Positions = dict[tuple[str, int], int]
+Positions = dict[tuple[str, Receiver], int]
 
 
 class DeliveredPositions:
@@ -63,5 +70,5 @@ class DeliveredPositions:
 def _advance(positions: Positions, readers: Collection[Reader]) -> None:
     for reader in readers:
         if reader.cursor:
-            key = (reader.stream_key, reader.reader_id)
+            key = (reader.stream_key, reader.receiver)
             positions[key] = max(reader.cursor, positions.get(key, 0))

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Protocol
 from models.errors import BadInput, CursorAhead, Unauthenticated
 from models.event import last_sequence_of
 from models.translations import _
-from realtime.delivered_positions import DeliveredPositions
+from realtime.delivered_positions import DeliveredPositions, Receiver
 from realtime.hub import Hub
 
 PAGE_SIZE = 100  # events read by one query
@@ -46,8 +46,8 @@ class EventStream:
 
     `session` identifies the sign-in and the role it acts in; `valid_sessions` returns those of
     several that are still valid. `check_access` raises when the viewer of a context may not read
-    the stream; it is the same rule for all viewers. `delivered` collects how far the person
-    `reader_id` has received the stream.
+    the stream; it is the same rule for all viewers. `delivered` collects how far the `receiver` has
+    received the stream; both are set or neither is.
     """
 
     hub: Hub
@@ -57,7 +57,7 @@ class EventStream:
     session: Hashable | None
     valid_sessions: Callable[[Collection[Any]], Awaitable[set[Any]]]
     check_access: Callable[[Any], Awaitable[None]]
-    reader_id: int | None = None
+    receiver: Receiver | None = None
     delivered: DeliveredPositions | None = None
 
     async def require_access(self) -> None:

@@ -29,6 +29,11 @@ describe_enum(
     {
         "TICKET_OPENED": "A ticket was opened.",
         "MESSAGE_POSTED": "A message was posted; see `message`.",
+        "MESSAGE_EDITED": "The text of a message was changed by its author; see `message`.",
+        "MESSAGE_DELETED": "A message was deleted by its author; see `message`, which has no text "
+        "any more.",
+        "REACTIONS_CHANGED": "A reaction was added to a message or removed; see "
+        "`message { reactions }`.",
         "TICKET_ASSIGNED": "A ticket was claimed, released or transferred; see "
         "`ticket { assignee team }`.",
         "STATUS_CHANGED": "The status of a ticket changed; see `status`.",

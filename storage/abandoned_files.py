@@ -14,6 +14,7 @@ the meantime.
 from datetime import timedelta
 
 import structlog
+from tortoise.expressions import Q
 
 from models.action import Action
 from models.support.file import File
@@ -30,8 +31,8 @@ log = structlog.stdlib.get_logger()
 
 
 async def delete_abandoned_files(action: Action, store: Store) -> int:
-    """Delete the files that aren't attached to anything a day after they were announced. Returns
-    how many rows were deleted.
+    """Delete the files that aren't attached to anything a day after they were announced, and those
+    of deleted messages at once. Returns how many rows were deleted.
 
     Stops while the store is unavailable. Any other error of one file is logged and doesn't delay
     the others.
@@ -39,7 +40,10 @@ async def delete_abandoned_files(action: Action, store: Store) -> int:
     last_id = deleted_count = 0
     while (
         files := await File.unattached()
-        .filter(created_at__lte=action.at - RETENTION, pk__gt=last_id)
+        .filter(
+            Q(created_at__lte=action.at - RETENTION) | Q(abandoned_at__not_isnull=True),
+            pk__gt=last_id,
+        )
         .order_by("id")
         .limit(_BATCH_SIZE)
     ):

@@ -363,6 +363,7 @@ async def _post(tx: Transaction, call: Call, target: CallTarget, agent: User | N
         f"call:{call.pk}",
         is_reply=is_answered and (target.ticket is None or call.started_at >= awaited_since),
         replied_at=max(call.started_at, awaited_since),
+        is_final=True,
     )
     call.ticket_id, call.message_id = ticket.pk, message.pk
     await call.save(using_db=tx.db)

@@ -77,7 +77,7 @@ async def escalate(
         if user.staff is None:
             label = text(_("What has been tried:"), user.locale)
             body = f"{details}\n\n{label}\n{steps_tried}"
-            await ticket.post(tx, user, body, f"escalate:{key}"[:64])
+            await ticket.post(tx, user, body, f"escalate:{key}"[:64], is_final=True)
         await set_priority(tx, ticket, Priority.URGENT)
         if supervisor:
             await _assign(tx, escalation, ticket, supervisor, account)
@@ -112,7 +112,7 @@ async def resolve(action: Action, supervisor: User, ticket: Ticket, outcome: str
             raise Refusal(SupportErrorCode.NOT_ESCALATED, "input", "ticketId")
         if ticket.status is TicketStatus.CLOSED:
             raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId")
-        await ticket.post(tx, supervisor, outcome, f"escalation:{escalation.pk}")
+        await ticket.post(tx, supervisor, outcome, f"escalation:{escalation.pk}", is_final=True)
         escalation.resolved_at = action.at
         await escalation.save(using_db=tx.db, update_fields=["resolved_at"])
         await ticket.append_event(tx, EventKind.ESCALATION_RESOLVED)

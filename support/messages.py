@@ -126,7 +126,7 @@ async def _post_in_one_statement(
     action.bus.announce(
         [ticket_stream(ticket_id), *([account_stream(account_id)] if from_staff else ())]
     )
-    row = (message_id, sequence, ticket_id, ticket_id, *values[1:6])
+    row = (message_id, sequence, ticket_id, ticket_id, *values[1:6], False, None, None)
     message: Message = _message_factory()([row])[0]
     return message
 
@@ -143,6 +143,9 @@ def _message_factory() -> RowFactory:
         "client_message_id",
         "at",
         "from_staff",
+        "is_final",
+        "edited_at",
+        "deleted_at",
     )
     return row_factory(Message, columns, "postgres")
 
@@ -169,8 +172,8 @@ WITH unchanged AS (
     INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
     SELECT key, sequence, '{kind}', $5, $2, $1, id FROM stored CROSS JOIN numbered
 ), read AS (
-    INSERT INTO ticket_position AS position (ticket_id, user_id, read_sequence)
-    SELECT $1, $2, sequence FROM stored
+    INSERT INTO ticket_position AS position (ticket_id, user_id, is_staff, read_sequence)
+    SELECT $1, $2, $6, sequence FROM stored
     ON CONFLICT (ticket_id, user_id) DO UPDATE SET read_sequence = excluded.read_sequence
     WHERE position.read_sequence < excluded.read_sequence
 ){account_event}

@@ -21,33 +21,18 @@ from mail import emails
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.database.batches import keys_of
-from models.errors import ServiceUnavailable
 from models.identity.user import User
 from models.support.file import File
 from models.support.message import Message
 from models.support.ticket import Ticket
-from models.support.ticket_position import TicketPosition, mark_delivered, mark_emailed
+from models.support.ticket_position import TicketPosition, mark_emailed
 from realtime.delivered_positions import DeliveredPositions
 from support.incoming.matching import thread_of
+from support.positions import store_delivered
 
 _MAX_MESSAGES = 10  # in one email; the others are read in the customer space
 
 log = structlog.stdlib.get_logger()
-
-
-async def store_delivered(delivered: DeliveredPositions) -> None:
-    """Store how far customers have received their tickets in this process."""
-    positions = delivered.collect()
-    try:
-        await mark_delivered(
-            [
-                (int(stream.rpartition(":")[2]), user_id, sequence)
-                for (stream, user_id), sequence in positions.items()
-            ]
-        )
-    except ServiceUnavailable:
-        delivered.restore(positions)
-        raise
 
 
 async def send_due_replies(
@@ -62,7 +47,7 @@ async def send_due_replies(
 
     A ticket that fails is logged, tried again the next time, and doesn't hold up the others.
     """
-    await store_delivered(delivered)
+    await store_delivered(action, delivered)
     count = 0
     async for key in keys_of(Ticket.filter(reply_email_pending_since__lte=action.at - delay)):
         try:
@@ -113,6 +98,7 @@ async def _send_to(tx: Transaction, ticket: Ticket, user: User, accepts_answers:
     unread_messages = Message.filter(
         ticket_id=ticket.pk,
         from_staff=True,
+        deleted_at=None,
         sequence__gt=position.reached_sequence if position else 0,
     )
     messages = await unread_messages.using_db(tx.db).order_by("sequence").select_related("author")

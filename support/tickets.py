@@ -132,7 +132,7 @@ def _require_right_to_close(members: AccountMembers, user: User, ticket: Ticket)
 
 
 async def _post_reason(tx: Transaction, ticket: Ticket, user: User, text: str) -> Message:
-    return await ticket.post(tx, user, text, f"reason:{tx.action.at.isoformat()}")
+    return await ticket.post(tx, user, text, f"reason:{tx.action.at.isoformat()}", is_final=True)
 
 
 async def _notify(tx: Transaction, ticket: Ticket, actor: User, reason: str | None) -> set[int]:

@@ -257,4 +257,4 @@ async def _object(
     ticket = await Ticket.open(
         tx, account, requester, subject=subject, channel=Channel.WEB, category=Category.BILLING
     )
-    await ticket.post(tx, requester, body, key)
+    await ticket.post(tx, requester, body, key, is_final=True)

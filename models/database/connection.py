@@ -38,6 +38,7 @@ MODULES = [
     "models.support.escalation",
     "models.support.file",
     "models.support.incoming_email",
+    "models.support.reaction",
     "models.idempotency",
     "models.accounts.invitation",
     "models.billing.bank",

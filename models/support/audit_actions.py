@@ -32,6 +32,14 @@ class SupportAuditAction(AuditAction):
         "incoming_email.retry",
         "An operator had a received email read again that couldn't be read.",
     )
+    MESSAGE_DELETE = (
+        "message.delete",
+        "A message was deleted by its author (`ticketId`, and `versionId` of its text).",
+    )
+    MESSAGE_EDIT = (
+        "message.edit",
+        "A message was edited by its author (`ticketId`, and `versionId` of its former text).",
+    )
     PHONE_NUMBER_ADD = (
         "phone_number.add",
         "A phone number of a person (`userId`) or of a company was added.",

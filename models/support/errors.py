@@ -10,6 +10,18 @@ class SupportErrorCode(ErrorCode):
     ALREADY_CLAIMED = "ALREADY_CLAIMED", _("%(agent)s has already taken this ticket.")
     NOT_ASSIGNED = "NOT_ASSIGNED", _("You can only release a ticket that is assigned to you.")
     DRAFT_CHANGED = "DRAFT_CHANGED", _("You have changed this draft on another device.")
+    NOT_AUTHOR = "NOT_AUTHOR", _("You can only change your own messages.")
+    MESSAGE_FINAL = (
+        "MESSAGE_FINAL",
+        _(
+            "This message can’t be changed: it was deleted or received by email, it is part of a "
+            "request or a decision, or its ticket is closed."
+        ),
+    )
+    CHANGE_PERIOD_OVER = (
+        "CHANGE_PERIOD_OVER",
+        _("You can change or delete a message for %(minutes)s minutes after you posted it."),
+    )
     NAME_TAKEN = "NAME_TAKEN", _("There is already one with this name.")
     CATEGORY_TAKEN = (
         "CATEGORY_TAKEN",

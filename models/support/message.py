@@ -10,7 +10,7 @@ from tortoise.queryset import QuerySet
 
 from models.database.writing import find_one
 from models.errors import CommonErrorCode, Refusal
-from models.identity.user import User
+from models.identity.user import Staff, User
 from models.support.file import File
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 class Message(Model):
     """A message in a ticket. `sequence` is its number in the ticket's stream, `origin` the ticket
     that it was sent to.
+
+    Authors may change what they posted, for a while, unless the message `is_final`: because it was
+    received by email, or because a request or a decision refers to it. The body of a deleted
+    message is empty, and earlier texts are versions.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -38,6 +42,9 @@ class Message(Model):
     from_staff = fields.BooleanField()
     client_message_id = fields.CharField(max_length=64)
     at: datetime = fields.DatetimeField()
+    is_final = fields.BooleanField(default=False, db_default=False)
+    edited_at: datetime | None = fields.DatetimeField(null=True)
+    deleted_at: datetime | None = fields.DatetimeField(null=True)
 
     ticket_id: int
     origin_id: int
@@ -77,6 +84,36 @@ class Message(Model):
         if message is None:
             return None
         files = await File.filter(message_id=message.pk).using_db(db)
-        if message.body != text or {file.pk for file in files} != set(file_ids):
+        has_same_files = message.deleted_at or {file.pk for file in files} == set(file_ids)
+        if await message._posted_text(db) != text or not has_same_files:
             raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "clientMessageId")
         return message
+
+    async def _posted_text(self, db: BaseDBAsyncClient | None) -> str:
+        """The text with which the message was posted."""
+        if self.edited_at is None and self.deleted_at is None:
+            return self.body
+        versions = MessageVersion.filter(message_id=self.pk).order_by("id")
+        version = await (versions.using_db(db) if db else versions).first()
+        return version.body if version else self.body
+
+
+class MessageVersion(Model):
+    """A text that a message had until it was edited or deleted at `replaced_at`."""
+
+    id = fields.BigIntField(primary_key=True)
+    message: fields.ForeignKeyRelation[Message] = fields.ForeignKeyField(
+        "models.Message", related_name=False, db_index=True
+    )
+    body = fields.TextField()
+    replaced_at: datetime = fields.DatetimeField()
+
+    message_id: int
+
+    class Meta:
+        table = "message_version"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["MessageVersion"]:
+        """Only supervisors read what was changed."""
+        return QuerySet(cls) if viewer.staff is Staff.SUPERVISOR else cls.filter(id=None)

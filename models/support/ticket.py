@@ -19,6 +19,7 @@ from models.event import (
     account_stream,
     agent_stream,
     last_sequence_of,
+    positions_stream,
     ticket_stream,
 )
 from models.identity.user import Staff, User
@@ -36,7 +37,13 @@ from models.support.sla_clock import follow_status, start_clocks, start_response
 from models.support.sla_policy import SlaMeasure
 from models.support.team import Team
 from models.support.ticket_number import ticket_number
-from models.support.ticket_position import TicketPosition, mark_assigned, mark_emailed, mark_read
+from models.support.ticket_position import (
+    Position,
+    TicketPosition,
+    mark_assigned,
+    mark_emailed,
+    mark_read,
+)
 from models.support.ticket_status import (
     FINISHED_STATUSES,
     STATUSES_REOPENED_BY_CUSTOMERS,
@@ -282,11 +289,12 @@ class Ticket(Model):
         *,
         is_reply: bool = True,
         replied_at: datetime | None = None,
+        is_final: bool = False,
     ) -> Message:
         """Append a message to this ticket, which the caller has locked, and update its response
         times. With `is_reply` False its author may not have read the ticket, and one of staff
         leaves the customer waiting. `replied_at` is when they were answered, if that was before
-        the message is posted.
+        the message is posted. Its author can't change one that `is_final`.
         """
         sequence = await tx.next_sequence(ticket_stream(self.pk))
         values = {
@@ -298,6 +306,9 @@ class Ticket(Model):
             "from_staff": author.staff is not None,
             "client_message_id": client_message_id,
             "at": tx.action.at,
+            "is_final": is_final,
+            "edited_at": None,
+            "deleted_at": None,
         }
         message = await insert(Message, values, db=tx.db)
         await tx.append(
@@ -308,7 +319,7 @@ class Ticket(Model):
             message_id=message.pk,
         )
         if is_reply:
-            await mark_read(self.pk, author.pk, sequence, tx.db)
+            await mark_read(Position(self.pk, author.pk, message.from_staff, sequence), tx.db)
         if not message.from_staff:
             await self._record_customer_message(tx)
         elif is_reply:
@@ -373,14 +384,20 @@ class Ticket(Model):
                     continue
             await mark_emailed(self.pk, user_id, message.sequence, tx.db)
 
-    async def mark_read(self, user: User, sequence: int) -> None:
+    async def mark_read(self, action: Action, user: User, sequence: int) -> None:
         """Record that a person has read the ticket up to this sequence. A repeat, or a sequence
         before the one they have read up to, changes nothing. Raises VALUE_INVALID for one that the
         ticket doesn't have.
         """
         if not 0 <= sequence <= await last_sequence_of(ticket_stream(self.pk)):
             raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "sequence")
-        await mark_read(self.pk, user.pk, sequence)
+        known = await find_one(TicketPosition, ticket_id=self.pk, user_id=user.pk)
+        if known and known.read_sequence >= sequence:
+            return
+        position = Position(self.pk, user.pk, user.staff is not None, sequence)
+        async with action.transaction() as tx:
+            if await mark_read(position, tx.db):
+                await tx.next_sequence(positions_stream(self.pk))
 
     async def mark_solved(self, tx: Transaction) -> None:
         """Set the status to SOLVED if it can still become that: what the ticket requested is

@@ -7,7 +7,8 @@ from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
 
 _UNREAD = """
-    m.from_staff = ? AND m.sequence > COALESCE(p.read_sequence, 0) AND m.at >= COALESCE(
+    m.from_staff = ? AND m.deleted_at IS NULL AND m.sequence > COALESCE(p.read_sequence, 0)
+    AND m.at >= COALESCE(
         (SELECT created_at FROM membership WHERE user_id = ? AND account_id = ?), m.at)
 """
 _POSITION = "LEFT JOIN ticket_position p ON p.ticket_id = {ticket} AND p.user_id = ?"

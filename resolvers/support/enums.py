@@ -8,6 +8,7 @@ from models.support.incoming_email import (
     IncomingEmailSource,
     IncomingEmailStatus,
 )
+from models.support.reaction import ReactionKind
 from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
 
@@ -19,6 +20,22 @@ describe_enum(
         "QUARANTINED": "The file is waiting for the virus scan.",
         "AVAILABLE": "The file can be downloaded.",
         "INFECTED": "The virus scan found malware, and the file's content was deleted.",
+    },
+)
+
+
+describe_enum(
+    ReactionKind,
+    "What a person feels about a message. There are few, so that every client can show them.",
+    {
+        "THUMBS_UP": "👍",
+        "THUMBS_DOWN": "👎",
+        "HEART": "❤️",
+        "THANKS": "🙏",
+        "HOORAY": "🎉",
+        "LAUGH": "😄",
+        "SURPRISED": "😮",
+        "SAD": "😢",
     },
 )
 

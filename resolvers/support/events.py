@@ -11,12 +11,15 @@ from auth.caller import session_role, valid_session_roles
 from models.errors import NotFound
 from models.event import INBOX, account_stream, agent_stream, ticket_stream
 from models.support.ticket import Ticket
+from models.support.ticket_position import TicketPositions
 from models.support.ticket_status import TicketStatus, visible_status
+from realtime.delivered_positions import Receiver
 from realtime.presence import Typing
 from realtime.stream import EventStream
 from resolvers.context import Context, Info
 from resolvers.ids import key_argument
 from resolvers.scalars import BigInt
+from support.positions import watch_positions
 
 TicketIdArgument = Annotated[
     strawberry.ID, strawberry.argument(description="The ID of the ticket to follow.")
@@ -39,9 +42,9 @@ async def ticket_events(
     stream = open_stream(
         info.context, ticket_stream(key), after, lambda context: require_ticket(context, key)
     )
-    if not info.context.viewer.is_agent:
-        stream.reader_id = info.context.viewer.user_id
-        stream.delivered = info.context.services.delivered
+    context = info.context
+    stream.receiver = Receiver(context.user.pk, context.viewer.is_agent)
+    stream.delivered = context.services.delivered
     return stream
 
 
@@ -52,6 +55,17 @@ async def ticket_typing(info: Info, ticket_id: TicketIdArgument) -> AsyncGenerat
         context, ticket_stream(key), None, lambda context: require_ticket(context, key)
     )
     return context.services.presence.watch(key, context.user.pk, stream.require_access)
+
+
+async def ticket_positions(
+    info: Info, ticket_id: TicketIdArgument
+) -> AsyncGenerator[TicketPositions, None]:
+    """How far one ticket was delivered and read, for those who may see it."""
+    context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
+    stream = open_stream(
+        context, ticket_stream(key), None, lambda context: require_ticket(context, key)
+    )
+    return watch_positions(context.services.hub, key, stream.require_access)
 
 
 async def inbox_events(info: Info, after: CursorArgument = None) -> EventStream:

@@ -30,6 +30,7 @@ from models.support.tag import TicketTag
 from models.support.team import Team
 from models.support.ticket import Ticket
 from models.support.ticket_number import has_number
+from models.support.ticket_position import MemberPosition, TicketPositions, positions_of
 from models.support.ticket_status import TicketStatus, visible_status
 from models.support.unread import unread_counts, unread_ticket_count
 from models.viewer import Viewer
@@ -243,7 +244,7 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
 async def mark_read(info: Info, input: TicketMarkReadInput) -> Ticket:
     """Record how far the viewer has read a ticket."""
     ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    await ticket.mark_read(info.context.user, input.sequence)
+    await ticket.mark_read(info.context.action(), info.context.user, input.sequence)
     if info.context.viewer.is_agent:
         await support_notes.see_mentions(info.context.action(), ticket, info.context.user)
     return ticket
@@ -286,6 +287,20 @@ async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int
     """The sequence of each ticket's latest event."""
     sequences = await last_sequences_of([ticket_stream(ticket.pk) for ticket in parents])
     return [sequences.get(ticket_stream(ticket.pk), 0) for ticket in parents]
+
+
+async def positions(context: Context, parents: Sequence[Ticket]) -> list[TicketPositions]:
+    """How far each ticket was delivered and read: nowhere for operators, who don't read
+    messages.
+    """
+    is_reader = context.viewer.is_agent or context.viewer.is_customer
+    found = await positions_of([ticket.pk for ticket in parents] if is_reader else [])
+    return [found.get(ticket.pk, TicketPositions()) for ticket in parents]
+
+
+def readers(context: Context, parents: Sequence[MemberPosition]) -> RowByForeignKey:
+    """The member of each position."""
+    return RowByForeignKey(parents, "user_id", QuerySet(User))
 
 
 async def unread_message_counts(context: Context, parents: Sequence[Ticket]) -> list[int]:

@@ -37,7 +37,8 @@ class TicketEvent:
     )
     message: Message | None = edge(
         ticket_resolvers.messages_of,
-        description="The message that was posted. Null for other events.",
+        description="The message that was posted, edited, deleted or reacted to, in its current "
+        "state. Null for other events.",
     )
     ticket: Ticket | None = edge(
         ticket_resolvers.tickets_of, description="The ticket in its current state."
@@ -97,7 +98,8 @@ class AccountEvent:
     )
     message: Message | None = edge(
         ticket_resolvers.messages_of,
-        description="The message that a member of staff posted. Null for other events.",
+        description="The message that a member of staff posted, edited or deleted, in its current "
+        "state. Null for other events.",
     )
     purchase: Purchase | None = edge(
         purchase_resolvers.purchase_of_event,

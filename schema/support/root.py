@@ -24,12 +24,19 @@ from schema.support.events import AccountEvent, AgentEvent, InboxEvent, TicketEv
 from schema.support.files import FileAnnouncePayload
 from schema.support.inbox import InboxMutation, InboxQuery
 from schema.support.incoming_emails import IncomingEmail, IncomingEmailPayload
+from schema.support.messages import MessageMutation
 from schema.support.notes import NoteMutation
 from schema.support.phone_numbers import PhoneNumberMutation
 from schema.support.ratings import RatingMutation, RatingQuery
 from schema.support.sla import SlaMutation, SlaQuery
 from schema.support.teams import TeamMutation, TeamQuery
-from schema.support.tickets import Ticket, TicketPayload, TicketReplyPayload, TicketTypingPayload
+from schema.support.tickets import (
+    Ticket,
+    TicketPayload,
+    TicketPositions,
+    TicketReplyPayload,
+    TicketTypingPayload,
+)
 
 _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who did it, and when.")
 
@@ -75,6 +82,7 @@ class SupportMutation(
     EscalationMutation,
     DraftMutation,
     InboxMutation,
+    MessageMutation,
     NoteMutation,
     RatingMutation,
     PhoneNumberMutation,
@@ -118,7 +126,7 @@ class SupportMutation(
         ticket_resolvers.mark_read,
         "ticket",
         allow=customer | agent,
-        audit=Unaudited("Nobody but the viewer sees what they have read."),
+        audit=Unaudited("The position tells by itself how far the viewer has read."),
         cost=1,
         description="Marks the messages of a ticket as read by the viewer, up to a sequence. "
         "Messages that are neither read nor received by a subscription are sent by email.",
@@ -175,6 +183,13 @@ class SupportSubscription(ChatSubscription):
         event_resolvers.ticket_typing,
         allow=customer | agent,
         description="Typing indicators of the other participants of a ticket.",
+    )
+    ticket_positions: AsyncGenerator[TicketPositions, None] = subscription(
+        event_resolvers.ticket_positions,
+        allow=customer | agent,
+        description="How far a ticket was delivered and read: at once, and again whenever it "
+        "changes. Each result is the whole state, so a client that connects again has missed "
+        "nothing.",
     )
     inbox_events: AsyncGenerator[InboxEvent, None] = subscription(
         event_resolvers.inbox_events,

@@ -9,6 +9,7 @@ import models.support.escalation
 import models.support.message
 import models.support.ticket
 from models.support.classification import Category, Channel, Priority, TicketKind
+from models.support.reaction import ReactionKind
 from models.support.ticket_status import TicketStatus
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.scalars import BigInt
@@ -19,6 +20,7 @@ from resolvers.support import drafts as draft_resolvers
 from resolvers.support import escalations as escalation_resolvers
 from resolvers.support import inbox as inbox_resolvers
 from resolvers.support import incoming_emails as incoming_email_resolvers
+from resolvers.support import messages as message_resolvers
 from resolvers.support import notes as note_resolvers
 from resolvers.support import ratings as rating_resolvers
 from resolvers.support import sla as sla_resolvers
@@ -41,20 +43,62 @@ if TYPE_CHECKING:
     from schema.support.ratings import TicketRating
 
 
+@strawberry.type(description="A text that a message had before it was edited or deleted.")
+@backed_by(models.support.message.MessageVersion)
+class MessageVersion(Node):
+    body: str = field("The text.", cost=5)
+    replaced_at: datetime = field("When the message was edited or deleted.")
+
+
+@strawberry.type(description="A reaction to a message, with the users who have it.")
+class Reaction:
+    kind: ReactionKind = field("The reaction.")
+    emoji: str = field("The emoji to show.", needs=())
+    count: int = field("The number of users who have it.", needs=())
+    viewer_has_reacted: bool = viewer_field(
+        message_resolvers.viewer_has_reacted,
+        description="Whether the viewer has it.",
+        needs=(),
+    )
+    users: list[User] = edge(
+        message_resolvers.reacting_users,
+        needs=(),
+        description="The users who have it, the earliest first.",
+    )
+
+
 @strawberry.type(description="A message in a ticket.")
 @backed_by(models.support.message.Message)
 class Message(Node):
     sequence: BigInt = field(
         "The position of the message in the ticket's stream, which it shares with other events."
     )
-    body: str = field("The text of the message. Card numbers are masked.", cost=5)
+    body: str = field(
+        "The text of the message, without markup: show it as text. Card numbers are masked. Empty "
+        "when the message was deleted, or consists of files.",
+        cost=5,
+    )
     at: datetime = field("When the message was stored.")
+    edited_at: datetime | None = field("When the text was last edited. Null when it never was.")
+    deleted_at: datetime | None = field(
+        "When the message was deleted by its author. Null when it wasn't."
+    )
     from_staff: bool = field("Whether the author is a member of the vendor's staff.")
     client_message_id: str = field("The ID that the sender's client chose.")
     author: User = edge(
         ticket_resolvers.authors, needs=("author_id",), description="The author of the message."
     )
     files: list[File] = edge(ticket_resolvers.files, description="The attached files.")
+    reactions: list[Reaction] = edge(
+        message_resolvers.reactions,
+        cost=1,
+        description="The reactions to the message, the earliest kind first.",
+    )
+    versions: list[MessageVersion] = edge(
+        message_resolvers.versions,
+        description="The texts that the message had before, oldest first. Empty unless the viewer "
+        "is a supervisor.",
+    )
     email: MessageEmail | None = edge(
         incoming_email_resolvers.emails_of,
         description="The email that the message was received as. Null for other messages.",
@@ -62,6 +106,32 @@ class Message(Node):
     call: Call | None = edge(
         call_resolvers.of_messages,
         description="The phone call that the message is about. Null for other messages.",
+    )
+
+
+@strawberry.type(description="How far a member of the company has got in a ticket.")
+class MemberPosition:
+    user: User = edge(
+        ticket_resolvers.readers, needs=("user_id",), description="The member of the company."
+    )
+    read_sequence: BigInt = field("The position up to which they have read the ticket.")
+    delivered_sequence: BigInt = field(
+        "The position up to which they have received the ticket: live, or by email. At least "
+        "`readSequence`."
+    )
+
+
+@strawberry.type(
+    description="How far a ticket was delivered to its two sides and read by them. A message has "
+    "arrived or was read when its `sequence` isn't above the position. Positions never move back."
+)
+class TicketPositions:
+    staff_read_sequence: BigInt = field("The position up to which any agent has read the ticket.")
+    staff_delivered_sequence: BigInt = field(
+        "The position up to which any agent has received the ticket. At least `staffReadSequence`."
+    )
+    members: list[MemberPosition] = field(
+        "The positions of the company's members who have received any of the ticket."
     )
 
 
@@ -127,6 +197,12 @@ class Ticket(Node):
         "staff for customers, messages from customers for staff. `ticketMarkRead` and the viewer's "
         "own replies mark messages as read; those from before the viewer joined the company don't "
         "count.",
+    )
+    positions: TicketPositions = edge(
+        ticket_resolvers.positions,
+        cost=2,
+        description="How far the ticket was delivered and read. The subscription `ticketPositions` "
+        "delivers changes.",
     )
     account: Account = edge(
         account_resolvers.accounts_of,

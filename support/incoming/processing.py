@@ -310,7 +310,7 @@ async def open_ticket(
         channel=Channel.EMAIL,
         category=Category.USAGE,
     )
-    message = await ticket.post(tx, requester, body, key)
+    message = await ticket.post(tx, requester, body, key, is_final=True)
     await attach_to_message(tx, account.pk, message, requester, file_ids)
     await store_result(tx, owner, _OPERATION, key, message.pk)
     return message

@@ -50,10 +50,11 @@ from models.support.incoming_email import (
     IncomingEmailSource,
     IncomingEmailStatus,
 )
-from models.support.message import Message
+from models.support.message import Message, MessageVersion
 from models.support.note import Note
 from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
+from models.support.reaction import Reaction, ReactionKind
 from models.support.tag import TicketTag
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -140,6 +141,9 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         )
     await Note.create(ticket=ticket, author=owner, body=f"{MARK} note", at=action.at)
     await TicketTag.create(ticket=ticket, tag=f"{MARK} tag")
+    message = await Message.get(pk=paul.row(Message).pk)
+    await MessageVersion.create(message=message, body=f"{MARK} version", replaced_at=action.at)
+    await Reaction.create(message=message, user=owner, kind=ReactionKind.HEART)
     await Draft.create(
         ticket=ticket,
         user=owner,
@@ -327,6 +331,7 @@ async def test_p1_2_only_data_required_by_law_remains(
         "user",
         "ticket",
         "draft",
+        "message_version",
         "note",
         "ticket_rating",
         "ticket_tag",

@@ -2,25 +2,27 @@
 
 from dataclasses import dataclass
 
-from realtime.delivered_positions import DeliveredPositions
+from realtime.delivered_positions import DeliveredPositions, Receiver
+
+ALICE = Receiver(7, is_staff=True)
 
 
 @dataclass(eq=False)
 class Subscription:
     cursor: int
     stream_key: str = "ticket:1"
-    reader_id: int = 7
+    receiver: Receiver = ALICE
 
 
 def test_only_what_has_moved_is_collected() -> None:
     delivered, subscription = DeliveredPositions(), Subscription(3)
     delivered.add(subscription)
-    assert delivered.collect() == {("ticket:1", 7): 3}
+    assert delivered.collect() == {("ticket:1", ALICE): 3}
     assert delivered.collect() == {}
     subscription.cursor = 5
     delivered.remove(subscription)
     delivered.remove(subscription)
-    assert delivered.collect() == {("ticket:1", 7): 5}
+    assert delivered.collect() == {("ticket:1", ALICE): 5}
     assert delivered.collect() == {}
 
 
@@ -34,5 +36,5 @@ def test_what_could_not_be_stored_is_collected_again() -> None:
     positions = delivered.collect()
     open_subscription.cursor = 4
     delivered.restore(positions)
-    assert delivered.collect() == {("ticket:1", 7): 4, ("ticket:2", 7): 2}
+    assert delivered.collect() == {("ticket:1", ALICE): 4, ("ticket:2", ALICE): 2}
     assert delivered.collect() == {}

@@ -67,7 +67,7 @@ from models.support.incoming_email import (
     IncomingEmailSource,
     IncomingEmailStatus,
 )
-from models.support.message import Message
+from models.support.message import Message, MessageVersion
 from models.support.note import Note
 from models.support.opening_hours import HolidayCalendar
 from models.support.phone_number import PhoneNumber
@@ -447,7 +447,10 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         version=1,
         updated_at=action.at,
     )
-    return [team, tag, note, draft, call, phone_number]
+    version = await MessageVersion.create(
+        message=company.row(Message), body=f"{company.mark} version", replaced_at=action.at
+    )
+    return [team, tag, note, draft, call, phone_number, version]
 
 
 async def create_delivery(action: Action, company: Company) -> list[Any]:

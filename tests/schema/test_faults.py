@@ -572,6 +572,7 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"number": "x", "accountId": BAD_ID},
         {("number",), ("accountId",)},
     ),
+    "messageEdit": (owner, {"messageId": BAD_ID, "body": LONG}, {("messageId",), ("body",)}),
     "draftSave": (
         agent_viewer,
         {"ticketId": BAD_ID, "body": LONG, "version": 1},

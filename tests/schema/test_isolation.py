@@ -170,9 +170,10 @@ async def test_p6_2_customers_cannot_read_what_agents_write_for_each_other(
 ) -> None:
     marie = dataset.marie
     texts = [f"{marie.mark} {each}" for each in INTERNAL_MARKS]
-    for viewer in (marie.owner, marie.member):  # a draft is its author's, if they are an agent
+    # A draft is its author's, if they are an agent, and versions are for supervisors.
+    for viewer in (marie.owner, marie.member):
         responses = await read_all(execute, viewer, marie.ids)
-        internal_texts = [*texts, "URGENT", f"{marie.mark} draft"]
+        internal_texts = [*texts, "URGENT", f"{marie.mark} draft", f"{marie.mark} version"]
         assert [each for each in internal_texts if each in responses] == []
     responses = await read_all(execute, dataset.alice, marie.ids)
     assert [each for each in texts if each not in responses] == []

@@ -4,6 +4,7 @@ from models.accounts.account import Account
 from models.identity.user import Staff
 from models.support.call import Call, CallDirection, CallOutcome
 from models.support.incoming_email import IncomingEmail, IncomingEmailSource, IncomingEmailStatus
+from models.support.message import Message
 from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
@@ -85,6 +86,23 @@ async def sla_policy_set(scenario: Scenario) -> str:
 async def sla_policy_remove(scenario: Scenario) -> None:
     policy = await sla_policy_set(scenario)
     await scenario.mutate(await _operator(scenario), "slaPolicyRemove", policyId=policy)
+
+
+async def message_edit(scenario: Scenario) -> None:
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "messageEdit",
+            messageId=scenario.dataset.paul.id(Message),
+            body="MARKED BODY",
+        )
+
+
+async def message_delete(scenario: Scenario) -> None:
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner, "messageDelete", messageId=scenario.dataset.paul.id(Message)
+        )
 
 
 async def ticket_claim(scenario: Scenario) -> None:

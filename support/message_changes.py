@@ -1,0 +1,205 @@
+"""Edits and deletions of one's own messages, and reactions.
+
+A change is an event of the ticket, so that everybody who has the message learns of it, also after a
+lost connection. What an edit or a deletion replaced is kept as a version, which supervisors read.
+Emails that were sent before stay as they are.
+"""
+
+from datetime import timedelta
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from auth.services import AuthServices
+from models.action import Action, Transaction
+from models.database.sql import execute
+from models.errors import CommonErrorCode, Refusal
+from models.event import INBOX, EventKind, account_stream, ticket_stream
+from models.identity.user import User
+from models.support.audit_actions import SupportAuditAction
+from models.support.errors import SupportErrorCode
+from models.support.file import File
+from models.support.message import Message, MessageVersion
+from models.support.reaction import Reaction, ReactionKind
+from models.support.search_entry import stems_of
+from models.support.ticket import Ticket
+from models.support.ticket_position import TicketPosition
+from models.support.ticket_status import TicketStatus
+from models.text import optional_message_text
+
+CHANGE_PERIOD = timedelta(minutes=15)  # after a message was posted
+
+
+async def new_text(message: Message | None, body: str) -> str:
+    """The text of a message as it may be stored. Only one with files may be blank. Raises BLANK and
+    TOO_LONG.
+    """
+    text = optional_message_text(body)
+    if not text and not (message and await File.filter(message_id=message.pk).exists()):
+        raise Refusal(CommonErrorCode.BLANK, "input", "body")
+    return text
+
+
+async def edit_message(
+    action: Action, auth: AuthServices, user: User, message: Message, text: str
+) -> Message:
+    """Replace the text of a message by another one, as `new_text` returns it. A repeat changes
+    nothing, also after CHANGE_PERIOD.
+
+    Raises NOT_AUTHOR, MESSAGE_FINAL, CHANGE_PERIOD_OVER, and Throttled.
+    """
+    if message.body == text and message.deleted_at is None and message.author_id == user.pk:
+        return message
+    await auth.count_message(user, action.origin.account_id)
+    async with action.transaction() as tx:
+        ticket, message = await _lock_own(tx, user, message)
+        if message.deleted_at:
+            raise Refusal(SupportErrorCode.MESSAGE_FINAL, "input", "messageId")
+        if message.body == text:
+            return message
+        _require_changeable(action, ticket, message)
+        await _store_version(tx, ticket, message, SupportAuditAction.MESSAGE_EDIT)
+        message.body, message.edited_at = text, action.at
+        await message.save(using_db=tx.db, update_fields=["body", "edited_at"])
+        await _index(message, tx.db)
+        await _append_events(tx, ticket, message, EventKind.MESSAGE_EDITED)
+    return message
+
+
+async def delete_message(action: Action, user: User, message: Message) -> Message:
+    """Delete the text, the files and the reactions of a message. Its place, author and time remain.
+    A repeat changes nothing.
+
+    Raises NOT_AUTHOR, MESSAGE_FINAL and CHANGE_PERIOD_OVER.
+    """
+    async with action.transaction() as tx:
+        ticket, message = await _lock_own(tx, user, message)
+        if message.deleted_at:
+            return message
+        _require_changeable(action, ticket, message)
+        await _store_version(tx, ticket, message, SupportAuditAction.MESSAGE_DELETE)
+        message.body, message.deleted_at = "", action.at
+        await message.save(using_db=tx.db, update_fields=["body", "deleted_at"])
+        await Reaction.filter(message_id=message.pk).using_db(tx.db).delete()
+        await _index(message, tx.db)
+        for file in await tx.lock_rows(File.filter(message_id=message.pk)):
+            # A job deletes the content: storage/abandoned_files.py.
+            file.message_id, file.abandoned_at = None, action.at
+            await file.save(using_db=tx.db, update_fields=["message_id", "abandoned_at"])
+        await _append_events(tx, ticket, message, EventKind.MESSAGE_DELETED)
+    return message
+
+
+async def may_have_been_emailed(message: Message) -> bool:
+    """Whether an email may contain the message: one was sent about later messages or this one."""
+    return (
+        message.from_staff
+        and await TicketPosition.filter(
+            ticket_id=message.ticket_id, emailed_sequence__gte=message.sequence
+        ).exists()
+    )
+
+
+async def _lock_own(tx: Transaction, user: User, message: Message) -> tuple[Ticket, Message]:
+    if message.author_id != user.pk:
+        raise Refusal(SupportErrorCode.NOT_AUTHOR, "input", "messageId")
+    ticket = await tx.lock(Ticket, message.ticket_id)
+    return ticket, await tx.lock(Message, message.pk)
+
+
+def _require_changeable(action: Action, ticket: Ticket, message: Message) -> None:
+    if message.is_final or ticket.status is TicketStatus.CLOSED:
+        raise Refusal(SupportErrorCode.MESSAGE_FINAL, "input", "messageId")
+    if action.at > message.at + CHANGE_PERIOD:
+        minutes = round(CHANGE_PERIOD.total_seconds() / 60)
+        raise Refusal(SupportErrorCode.CHANGE_PERIOD_OVER, "input", "messageId", minutes=minutes)
+
+
+async def _store_version(
+    tx: Transaction, ticket: Ticket, message: Message, audit_action: SupportAuditAction
+) -> None:
+    """Keep the text that is about to be replaced. The audit log refers to it, and contains no
+    text.
+    """
+    version = await MessageVersion.create(
+        using_db=tx.db, message_id=message.pk, body=message.body, replaced_at=tx.action.at
+    )
+    tx.audit(audit_action, message, ticket.account_id, ticketId=ticket.pk, versionId=version.pk)
+
+
+async def _index(message: Message, db: BaseDBAsyncClient) -> None:
+    """Replace what a search finds the message by. The entry stays for a deleted message, without
+    words, because the job that indexes messages may still hold the former text.
+    """
+    await execute(
+        "INSERT INTO search_entry (ticket_id, message_id, internal, stems) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (message_id) DO UPDATE SET stems = excluded.stems",
+        message.ticket_id,
+        message.pk,
+        False,
+        " ".join(stems_of(message.body)),
+        db=db,
+    )
+
+
+async def _append_events(
+    tx: Transaction, ticket: Ticket, message: Message, kind: EventKind
+) -> None:
+    values = {"ticket_id": ticket.pk, "message_id": message.pk}
+    await tx.append(ticket_stream(ticket.pk), kind, **values)
+    if message.from_staff:
+        await tx.append(account_stream(ticket.account_id), kind, **values)
+    else:
+        await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=ticket.pk)
+
+
+async def add_reaction(
+    action: Action, auth: AuthServices, user: User, message: Message, kind: ReactionKind
+) -> Message:
+    """React to a message. A repeat changes nothing. Raises NOT_FOUND for a deleted message, and
+    Throttled.
+    """
+    reactions = Reaction.filter(message_id=message.pk, user_id=user.pk, kind=kind)
+    if await reactions.exists():
+        return message
+    await auth.count_message(user, action.origin.account_id)
+    async with action.transaction() as tx:
+        message = await _lock(tx, message)
+        if message.deleted_at:
+            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "messageId")
+        inserted = await execute(
+            "INSERT INTO reaction (message_id, user_id, kind) VALUES (?, ?, ?) "
+            "ON CONFLICT (message_id, user_id, kind) DO NOTHING RETURNING id",
+            message.pk,
+            user.pk,
+            kind.value,
+            db=tx.db,
+        )
+        if inserted:
+            await _append_reaction_event(tx, message)
+    return message
+
+
+async def remove_reaction(
+    action: Action, user: User, message: Message, kind: ReactionKind
+) -> Message:
+    """Take a reaction back. A repeat changes nothing."""
+    async with action.transaction() as tx:
+        message = await _lock(tx, message)
+        reactions = Reaction.filter(message_id=message.pk, user_id=user.pk, kind=kind)
+        if await reactions.using_db(tx.db).delete():
+            await _append_reaction_event(tx, message)
+    return message
+
+
+async def _lock(tx: Transaction, message: Message) -> Message:
+    await tx.lock(Ticket, message.ticket_id)
+    return await tx.lock(Message, message.pk)
+
+
+async def _append_reaction_event(tx: Transaction, message: Message) -> None:
+    await tx.append(
+        ticket_stream(message.ticket_id),
+        EventKind.REACTIONS_CHANGED,
+        ticket_id=message.ticket_id,
+        message_id=message.pk,
+    )
