@@ -67,6 +67,7 @@ from web import (
     policies,
     rating,
     sandbox,
+    status_board,
     telephone,
     webhooks,
 )
@@ -294,6 +295,7 @@ class Application:
             *invoice_recipients.routes(self.services),
             *policies.routes(self.services),
             *rating.routes(self.services),
+            *status_board.routes(self.services),
             *sandbox.routes(self.services),
             *files.routes(self.services, self.file_service),
             *webhooks.routes(self.services),

@@ -68,6 +68,7 @@ from support.search import index_new
 from support.sla import check_clocks
 from support.sla_measures import refresh_answer_times
 from support.snoozing import wake_due
+from support.status_board import take_snapshot
 
 EMAILS_PER_RUN = 1_000
 DOCUMENTS_PER_RUN = 100
@@ -325,6 +326,12 @@ def jobs(
             "answer times",
             3_600,
             lambda: refresh_answer_times(Action(None, clock.now(), services.hub)),
+            internal=True,
+        ),
+        Job(
+            "status board",
+            30,
+            lambda: take_snapshot(Action(None, clock.now(), services.hub)),
             internal=True,
         ),
         Job(

@@ -55,6 +55,7 @@ from models.support.rating import TicketRating
 from models.support.reaction import Reaction
 from models.support.search_entry import SearchEntry
 from models.support.sla_clock import cancel_clocks
+from models.support.status_board import BoardEntry, StatusBoard
 from models.support.tag import TicketTag
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -269,6 +270,12 @@ async def _erase_ratings(tx: Transaction, account_id: int) -> int:
     return await rows.update(comment=None, rater_id=None, request_at=None)
 
 
+async def _delete_board(tx: Transaction, account_id: int) -> int:
+    """Delete the link to the status board, and what its snapshots show of the company."""
+    await StatusBoard.filter(account_id=account_id).using_db(tx.db).delete()
+    return await BoardEntry.filter(account_id=account_id).using_db(tx.db).delete()
+
+
 async def _erase_incidents(tx: Transaction, account_id: int) -> int:
     """Remove what people of the company reported. What was found out, decided and done stays in the
     register (GDPR, Articles 17(3)(b) and 33(5)), and so does an incident until it is closed.
@@ -407,6 +414,7 @@ _STEPS: dict[str, Step] = {
     "notes": _delete_notes,
     "escalations": _delete_escalations,
     "ratings": _erase_ratings,
+    "status board": _delete_board,
     "incidents": _erase_incidents,
     "billing details": _clear_billing_details,
     "cards": clear_card_details,

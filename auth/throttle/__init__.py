@@ -92,6 +92,8 @@ CHALLENGE = Limit("challenge", free_attempts=60, decay=timedelta(seconds=10))
 PASSKEY = Limit("passkey", free_attempts=30, decay=timedelta(minutes=1))
 # Reports of suspected breaches, per person or network: nobody has to report more at once.
 BREACH_REPORT = Limit("breach report", free_attempts=10, decay=timedelta(minutes=6))
+# Visits to status boards, per network: feed readers come every few minutes.
+STATUS_BOARD = Limit("status board", free_attempts=120, decay=timedelta(seconds=5))
 INVOICE_RECIPIENT = Limit("invoice recipient", free_attempts=10, decay=timedelta(hours=1))
 # Guesses at promotion codes, per company. Codes that exist don't count.
 PROMOTION_CODE = Limit("promotion code", free_attempts=10, decay=timedelta(minutes=10))

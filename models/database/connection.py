@@ -76,6 +76,7 @@ MODULES = [
     "models.support.draft",
     "models.support.rating",
     "models.support.search_entry",
+    "models.support.status_board",
     "models.support.tag",
     "models.support.team",
     "models.support.ticket",

@@ -6,6 +6,8 @@ from models.audit_action import AuditAction
 class SupportAuditAction(AuditAction):
     """Actions of the support domain."""
 
+    BOARD_RENEW = "status_board.renew", "An owner replaced the link to the company's status board."
+    BOARD_TURN_OFF = "status_board.turn_off", "An owner turned the company's status board off."
     CALENDAR_CREATE = "calendar.create", "A calendar was created."
     CALENDAR_SET_DEFAULT = "calendar.set_default", "A calendar became the default."
     CALENDAR_UPDATE = "calendar.update", "The name, hours or holidays of a calendar were changed."

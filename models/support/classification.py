@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from models.translations import _p
+
 
 class Channel(StrEnum):
     """How a ticket reached the vendor."""
@@ -23,6 +25,18 @@ class Category(StrEnum):
     BILLING = "BILLING"
     ACCOUNT = "ACCOUNT"
     SECURITY = "SECURITY"
+
+
+CATEGORY_LABELS = {
+    Category.USAGE: _p("ticket category", "How to use it"),
+    Category.BUG: _p("ticket category", "Bug or error"),
+    Category.CONFIGURATION: _p("ticket category", "Configuration"),
+    Category.PERFORMANCE: _p("ticket category", "Performance"),
+    Category.OFFERS: _p("ticket category", "Features and offers"),
+    Category.BILLING: _p("ticket category", "Invoices and payments"),
+    Category.ACCOUNT: _p("ticket category", "Account"),
+    Category.SECURITY: _p("ticket category", "Security"),
+}
 
 
 class Priority(StrEnum):

@@ -49,6 +49,17 @@ _LABELS = {
 }
 
 
+# In the words of the customer, who is one of those that a status is about.
+CUSTOMER_LABELS = {
+    TicketStatus.NEW: _p("status of a customer’s request", "Received"),
+    TicketStatus.OPEN: _p("status of a customer’s request", "In progress"),
+    TicketStatus.PENDING: _p("status of a customer’s request", "Waiting for your reply"),
+    TicketStatus.ON_HOLD: _p("status of a customer’s request", "In progress"),
+    TicketStatus.SOLVED: _p("status of a customer’s request", "Solved"),
+    TicketStatus.CLOSED: _p("status of a customer’s request", "Closed"),
+}
+
+
 def require_transition(before: TicketStatus, status: TicketStatus) -> None:
     """Raise TRANSITION_ILLEGAL, with the statuses that are possible, unless a ticket may get this
     status. Only staff can get it: a customer can close any open ticket.

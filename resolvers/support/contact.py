@@ -7,6 +7,7 @@ from models.support.calendar import default_hours
 from resolvers.content.policies import page_url
 from resolvers.context import Info
 from resolvers.support.calendars import weekly_hours
+from resolvers.support.status_board import url_for
 from support.opening_hours_text import hours_text
 
 
@@ -25,6 +26,7 @@ async def contact(info: Info) -> SimpleNamespace:
         is_open=is_open,
         opens_at=None if is_open else hours.next_opening(now),
         closes_at=hours.next_closing(now) if is_open else None,
+        status_board_url=await url_for(info.context.viewer, base_url),
         privacy_policy_url=page_url(base_url, PolicyKind.PRIVACY),
         terms_url=page_url(base_url, PolicyKind.TERMS),
     )

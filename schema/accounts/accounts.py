@@ -23,6 +23,7 @@ from resolvers.billing import payment_methods as payment_method_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.billing.filters import InvoiceOrder, PurchaseOrder
 from resolvers.support import phone_numbers as phone_number_resolvers
+from resolvers.support import status_board as board_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from resolvers.support.filters import TicketOrder
 from schema.accounts.invitations import Invitation
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from schema.billing.payment_methods import PaymentMethod
     from schema.billing.purchases import Purchase
     from schema.support.phone_numbers import PhoneNumber
+    from schema.support.status_board import StatusBoardLink
     from schema.support.tickets import Ticket
 
 
@@ -176,6 +178,13 @@ class Account(Node):
             description="What the company may use now, for other systems of the vendor. Visible to "
             "agents and to members who can buy.",
         )
+    )
+    status_board: (
+        Annotated["StatusBoardLink", strawberry.lazy("schema.support.status_board")] | None
+    ) = edge(
+        board_resolvers.links,
+        description="The link to the status board of the company. Null while it is off, until the "
+        "morning after the first request, and unless the viewer is a member.",
     )
     disputes: list[Annotated["Dispute", strawberry.lazy("schema.billing.disputes")]] = edge(
         dispute_resolvers.account_disputes,

@@ -42,5 +42,9 @@ class Contact:
         needs=(),
         description="How soon support answers through each channel: promised and measured.",
     )
+    status_board_url: str = field(
+        "The URL of the status board, on which the state of requests can be followed: that of the "
+        "viewer's company, or else a page that says where to find it."
+    )
     privacy_policy_url: str = field("The URL of the privacy policy in force, for use in footers.")
     terms_url: str = field("The URL of the terms in force.")

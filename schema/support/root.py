@@ -29,6 +29,7 @@ from schema.support.notes import NoteMutation
 from schema.support.phone_numbers import PhoneNumberMutation
 from schema.support.ratings import RatingMutation, RatingQuery
 from schema.support.sla import SlaMutation, SlaQuery
+from schema.support.status_board import StatusBoardMutation, StatusBoardQuery
 from schema.support.teams import TeamMutation, TeamQuery
 from schema.support.tickets import (
     Ticket,
@@ -42,7 +43,9 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 
 @strawberry.type
-class SupportQuery(CalendarQuery, CallQuery, InboxQuery, RatingQuery, SlaQuery, TeamQuery):
+class SupportQuery(
+    CalendarQuery, CallQuery, InboxQuery, RatingQuery, SlaQuery, StatusBoardQuery, TeamQuery
+):
     contact: Contact = query(
         contact_resolvers.contact, allow=anyone, description="How to contact support."
     )
@@ -87,6 +90,7 @@ class SupportMutation(
     RatingMutation,
     PhoneNumberMutation,
     SlaMutation,
+    StatusBoardMutation,
     TeamMutation,
 ):
     ticket_open: TicketPayload | None = mutation(

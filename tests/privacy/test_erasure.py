@@ -55,6 +55,7 @@ from models.support.note import Note
 from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
 from models.support.reaction import Reaction, ReactionKind
+from models.support.status_board import BoardEntry, StatusBoard
 from models.support.tag import TicketTag
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -154,6 +155,16 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
     )
     await TicketRating.create(
         ticket=ticket, finished_at=action.at, score=2, comment=f"{MARK} comment", rater=owner
+    )
+    await StatusBoard.create(account=paul.account, token=f"{MARK} board", updated_at=action.at)
+    await BoardEntry.create(
+        day=action.day,
+        account=paul.account,
+        ticket=ticket,
+        category=ticket.category,
+        status=ticket.status,
+        opened_at=action.at,
+        updated_at=action.at,
     )
     await index_new()
     await EmailChange.create(
@@ -336,6 +347,7 @@ async def test_p1_2_only_data_required_by_law_remains(
         "ticket_rating",
         "ticket_tag",
         "search_entry",
+        "status_board",
         "message",
         "file",
         "email",

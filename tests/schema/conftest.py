@@ -73,6 +73,7 @@ from models.support.opening_hours import HolidayCalendar
 from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
 from models.support.sla_policy import SlaPolicy
+from models.support.status_board import StatusBoard
 from models.support.tag import TicketTag
 from models.support.team import Team
 from models.support.ticket import Ticket
@@ -345,6 +346,9 @@ async def create_private_rows(action: Action, company: Company) -> None:
             at=action.at,
             resolved_at=action.at,
         )
+    )
+    await StatusBoard.create(
+        account=company.account, token=f"{company.mark} board", updated_at=action.at
     )
     company.rows.append(
         await TicketRating.create(

@@ -114,6 +114,7 @@ MUTATIONS_WITHOUT_KEY = {
         "slaPolicyRemove",
         "slaPolicySet",
         "staffChangeRole",
+        "statusBoardTurnOff",
         "staffDismiss",
         "agentSetChatAvailability",
         "ticketClaim",
@@ -152,6 +153,9 @@ MUTATIONS_WITHOUT_KEY = {
         "sessionStepUp",
         "sessionSwitchAccount",
         "totpSetUp",
+    },
+    "replaces a link, of which only the latest works, and a repeat returns that": {
+        "statusBoardRenewLink",
     },
     "is neither stored nor sent": {
         "accountExportInvoices",

@@ -50,6 +50,7 @@ ARGUMENTS = {
     "revenueReport": "groupBy: [DAY]",
     "slaReport": "groupBy: [DAY]",
     "ratingReport": "groupBy: [DAY]",
+    "statusBoard": 'token: "MARIEMARK board"',
     "users": 'search: "mark"',
     "ticket": 'number: "CAM-2026-000002"',  # Marie's
     "invoice": 'number: "FA-2026-000002"',

@@ -42,6 +42,7 @@ from web import (
     policies,
     rating,
     sandbox,
+    status_board,
     telephone,
     webhooks,
 )
@@ -101,6 +102,7 @@ def create_app(services: Services, file_service: FileService) -> Starlette:
             *invoice_recipients.routes(services),
             *policies.routes(services),
             *rating.routes(services),
+            *status_board.routes(services),
             *files.routes(services, file_service),
             *sandbox.routes(services),
             *webhooks.routes(services),

@@ -245,6 +245,16 @@ async def incoming_email_retry(scenario: Scenario) -> None:
         await scenario.mutate(viewer, "incomingEmailRetry", incomingEmailId=email_id)
 
 
+async def status_board_renew_link(scenario: Scenario) -> None:
+    await scenario.mutate(scenario.owner, "statusBoardRenewLink")
+
+
+async def status_board_turn_off(scenario: Scenario) -> None:
+    await status_board_renew_link(scenario)
+    for _ in range(2):
+        await scenario.mutate(scenario.owner, "statusBoardTurnOff")
+
+
 async def ticket_escalate(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(
