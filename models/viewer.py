@@ -43,6 +43,11 @@ class Viewer:
         return self.staff is not None and self.staff.answers_customers
 
     @property
+    def is_editor(self) -> bool:
+        """Whether the viewer writes the library: supervisors and operators do."""
+        return self.staff in (Staff.SUPERVISOR, Staff.OPERATOR)
+
+    @property
     def is_customer(self) -> bool:
         """Whether the viewer acts for an account."""
         return self.account is not None

@@ -34,6 +34,8 @@ from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod, PaymentMethodStatus
 from models.billing.purchase import Purchase
+from models.content.article_feedback import ArticleFeedback
+from models.content.webinar import WebinarSignUp
 from models.database.batches import keys_of
 from models.database.sql import execute
 from models.idempotency import IdempotencyKey
@@ -389,6 +391,8 @@ async def _anonymize(tx: Transaction, user: User) -> None:
     }
     await User.filter(pk=user.pk).using_db(tx.db).update(**erased_values)
     await PhoneNumber.filter(user_id=user.pk).using_db(tx.db).delete()
+    for model in (ArticleFeedback, WebinarSignUp):
+        await model.filter(user_id=user.pk).using_db(tx.db).delete()
     await turn_off(tx, user)
     await Session.filter(user_id=user.pk).using_db(tx.db).delete()
     await invalidate_links(user, tx.db)

@@ -10,7 +10,7 @@ from tortoise.transactions import in_transaction
 
 from models.billing.offer import Interval, Offer, OfferTexts, Price
 from models.clock import local_date
-from models.content.article import Article, ArticleTexts, article_search_text
+from models.content.article import Article, ArticleTexts
 from models.locale import Locale
 from seed import policies, tax_rules
 from seed.content import (
@@ -116,19 +116,22 @@ def _build_article(
         Locale.FR.value: _build_article_text(content.fr),
         Locale.EN.value: _build_article_text(content.en),
     }
-    article = existing or Article(slug=content.slug, starts_at=_starts_at(at, content))
-    return article.update_from_dict(
+    article = existing or Article(
+        slug=content.slug, starts_at=_starts_at(at, content), published_at=at
+    )
+    article.update_from_dict(
         {
             "kind": content.kind,
             "category": content.category,
             "position": position,
-            "texts": texts,
-            "search_text_fr": article_search_text(texts["fr"]),
-            "search_text_en": article_search_text(texts["en"]),
             "media": content.media,
             "duration_seconds": content.duration_seconds,
         }
     )
+    # What editors have changed stays.
+    if article.latest_version == 1 and (existing is None or article.texts != texts):
+        article.set_texts(texts, at)
+    return article
 
 
 def _build_article_text(text: ArticleText) -> ArticleTexts:

@@ -91,6 +91,7 @@ RESET = Limit("reset", free_attempts=20, decay=timedelta(minutes=1))
 CHALLENGE = Limit("challenge", free_attempts=60, decay=timedelta(seconds=10))
 PASSKEY = Limit("passkey", free_attempts=30, decay=timedelta(minutes=1))
 # Reports of suspected breaches, per person or network: nobody has to report more at once.
+ARTICLE_FEEDBACK = Limit("article feedback", free_attempts=30, decay=timedelta(minutes=1))
 BREACH_REPORT = Limit("breach report", free_attempts=10, decay=timedelta(minutes=6))
 # Visits to status boards, per network: feed readers come every few minutes.
 STATUS_BOARD = Limit("status board", free_attempts=120, decay=timedelta(seconds=5))

@@ -89,6 +89,8 @@ class Email(Model):
     """One email of the outbox. attempts counts the delivery attempts, next_attempt_at is None once
     it was sent or given up.
 
+    calendar is the calendar file (RFC 5545) that is attached.
+
     user is the recipient, account the company that the email is about. Both are deleted together
     with their emails. ticket_id is the ticket that an answer to the email belongs to.
 
@@ -105,6 +107,7 @@ class Email(Model):
     subject = fields.CharField(max_length=200)
     text = fields.TextField()
     html = fields.TextField()
+    calendar: str | None = fields.TextField(null=True)
     invoice: Any = fields.ForeignKeyField("models.Invoice", null=True, related_name=False)
     user: Any = fields.ForeignKeyField("models.User", null=True, related_name=False, db_index=True)
     account: Any = fields.ForeignKeyField(

@@ -18,13 +18,14 @@ from models.support.errors import SupportErrorCode
 if TYPE_CHECKING:
     from models.accounts.account import Account
     from models.accounts.legal_name import LegalNameChange
+    from models.content.article import Article
     from models.identity.user import User
     from models.support.message import Message
     from models.viewer import Viewer
 
 MAX_PER_MESSAGE = 10
 # references to what a file can be attached to
-ATTACHMENT_COLUMNS = ("message_id", "legal_name_change_id")
+ATTACHMENT_COLUMNS = ("message_id", "legal_name_change_id", "article_id")
 
 
 class FileStatus(StrEnum):
@@ -61,6 +62,9 @@ class File(Model):
             "models.LegalNameChange", null=True, related_name="evidence", db_index=True
         )
     )
+    article: fields.ForeignKeyNullableRelation["Article"] = fields.ForeignKeyField(
+        "models.Article", null=True, related_name=False, db_index=True, on_delete=fields.SET_NULL
+    )
     name = fields.CharField(max_length=200)
     content_type = fields.CharField(max_length=100)
     size = fields.BigIntField()
@@ -76,6 +80,7 @@ class File(Model):
     account_id: int | None
     message_id: int | None
     legal_name_change_id: int | None
+    article_id: int | None
 
     class Meta:
         table = "file"

@@ -1,6 +1,7 @@
 """Enums of content."""
 
 from models.content.article import ArticleCategory, ArticleKind
+from models.content.article_feedback import FeedbackReason
 from models.content.policy import AcceptanceChannel, PolicyKind
 from resolvers.descriptions import describe_enum
 
@@ -43,5 +44,18 @@ describe_enum(
         "SIGN_UP": "During the sign-up of a company.",
         "INVITATION": "While accepting an invitation as a new user.",
         "SETTINGS": "While signed in, with `policyAccept`.",
+    },
+)
+
+
+describe_enum(
+    FeedbackReason,
+    "Why an article wasn't useful.",
+    {
+        "UNCLEAR": "It is hard to understand.",
+        "INCOMPLETE": "Something is missing.",
+        "OUTDATED": "It describes an earlier state.",
+        "WRONG": "Something in it isn't true.",
+        "OTHER_TOPIC": "It doesn't answer the question.",
     },
 )

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from models.content.article_feedback import FeedbackReason
 from models.locale import Locale
 
 
@@ -14,4 +15,22 @@ class PolicyAcceptInput:
         default=None,
         description="The language in which the viewer read the policy. Defaults to the language of "
         "the request.",
+    )
+
+
+@strawberry.input(description="What a reader thinks of an article.")
+class ArticleGiveFeedbackInput:
+    article_id: strawberry.ID = strawberry.field(description="The ID of the article.")
+    is_useful: bool = strawberry.field(description="Whether the article was useful.")
+    reason: FeedbackReason | None = strawberry.field(
+        default=None, description="Why it wasn't useful. Null when it was, and without a reason."
+    )
+    comment: str | None = strawberry.field(
+        default=None,
+        description="What the reader adds (at most 1,000 characters). Card numbers are masked.",
+    )
+    visitor_id: str | None = strawberry.field(
+        default=None,
+        description="Required without a session: a random ID of 16 to 64 characters that the "
+        "client chose and keeps, so that a visitor can change their mind. It is stored as a hash.",
     )

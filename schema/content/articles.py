@@ -5,10 +5,40 @@ from datetime import datetime
 import strawberry
 
 import models.content.article
+import models.content.article_feedback
 from models.content.article import ArticleCategory, ArticleKind
-from schema.fields import field, localized_field
-from schema.nodes import Node, backed_by
+from models.content.article_feedback import FeedbackReason
+from resolvers.content import articles as article_resolvers
+from schema.fields import connection, edge, field, localized_field
+from schema.nodes import Connection, Node, backed_by
 from schema.texts import text_of
+from schema.user_errors import UserError, errors
+
+
+@strawberry.type(description="What one reader thinks of an article.")
+@backed_by(models.content.article_feedback.ArticleFeedback)
+class ArticleFeedback(Node):
+    is_useful: bool = field("Whether the article was useful.")
+    reason: FeedbackReason | None = field("Why it wasn't useful. Null when none was given.")
+    comment: str = field("What the reader added. Empty when they added nothing.", cost=3)
+    version: int = field("The version of the article that they read.")
+    at: datetime = field("When they said so.")
+
+
+@strawberry.type(description="How often readers gave a reason why an article wasn't useful.")
+class FeedbackReasonCount:
+    reason: FeedbackReason = field("The reason.", lambda root: root[0])
+    count: int = field("The number of readers.", lambda root: root[1])
+
+
+@strawberry.type(description="What the readers of an article think of it.")
+class ArticleFeedbackSummary:
+    useful_count: int = field("The number of readers to whom it was useful.")
+    not_useful_count: int = field("The number of readers to whom it wasn't.")
+    useful_share: float | None = field(
+        "The share of readers to whom it was useful, from 0 to 1. Null without feedback."
+    )
+    reasons: list[FeedbackReasonCount] = field("The reasons given, most frequent first.")
 
 
 @strawberry.type(description="An article of the help library.")
@@ -32,3 +62,25 @@ class Article(Node):
     media: str | None = field("The file name of the video. Null for other kinds.")
     duration_seconds: int | None = field("The duration of a video or webinar, in seconds.")
     starts_at: datetime | None = field("When the webinar starts. Null for other kinds.")
+    viewer_feedback: ArticleFeedback | None = edge(
+        article_resolvers.own_feedback,
+        description="What the viewer said of the article. Null when they haven't, and for visitors "
+        "without a session.",
+    )
+    feedback_summary: ArticleFeedbackSummary | None = edge(
+        article_resolvers.feedback_summaries,
+        cost=5,
+        description="What readers think of the article. Null unless the viewer is a supervisor or "
+        "an operator.",
+    )
+    feedback: Connection[ArticleFeedback] = connection(
+        article_resolvers.feedback_of,
+        description="What each reader said of the article, most recent first: all of them for "
+        "supervisors and operators, the viewer's own for everyone else.",
+    )
+
+
+@strawberry.type(description="The result of giving feedback.")
+class ArticleGiveFeedbackPayload:
+    feedback: ArticleFeedback | None = field("What is stored now.")
+    user_errors: list[UserError] = errors()

@@ -6,9 +6,9 @@ from auth.rules import anyone, signed_in
 from models.content.audit_actions import ContentAuditAction
 from resolvers.content import articles as article_resolvers
 from resolvers.content import policies as policy_resolvers
-from schema.content.articles import Article
+from schema.content.articles import Article, ArticleGiveFeedbackPayload
 from schema.content.policies import Policy, PolicyAcceptPayload
-from schema.fields import mutation, query
+from schema.fields import Unaudited, mutation, query
 from schema.nodes import Connection
 
 
@@ -22,6 +22,13 @@ class ContentQuery:
     )
     article: Article | None = query(
         article_resolvers.article, allow=anyone, description="The article with the given slug."
+    )
+    article_suggestions: list[Article] | None = query(
+        article_resolvers.suggestions,
+        allow=anyone,
+        cost=20,
+        description="The articles that may answer what a user is writing, best first. Ask again "
+        "when they pause, and show the articles beside the ticket before it is sent.",
     )
     policies: Connection[Policy] | None = query(
         policy_resolvers.policies,
@@ -44,4 +51,12 @@ class ContentMutation:
         audit=ContentAuditAction.POLICY_ACCEPT,
         description="Accepts the version of a policy in force. Repeating the request changes "
         "nothing.",
+    )
+    article_give_feedback: ArticleGiveFeedbackPayload | None = mutation(
+        article_resolvers.give_feedback,
+        "feedback",
+        allow=anyone,
+        audit=Unaudited("An opinion changes nothing but itself."),
+        description="Says whether an article was useful. Each user and each visitor says it once, "
+        "and can change their mind.",
     )

@@ -29,6 +29,9 @@ from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
+from models.content.article import Article
+from models.content.article_feedback import ArticleFeedback
+from models.content.webinar import WebinarSignUp
 from models.database import batches
 from models.database.sql import execute as execute_sql
 from models.idempotency import IdempotencyKey
@@ -207,6 +210,7 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         response.ticket = ticket
     await add_incoming_emails(action, store, response)
     await add_calls(action, dataset, ticket)
+    await add_library_rows(action, dataset)
     await File.create(
         key=await _store_file(store, "alices-file-0123456789", f"{MARK} answer"),
         uploader=alice,
@@ -218,6 +222,26 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         uploaded_at=action.at,
         cleared_at=action.at,
     )
+
+
+async def add_library_rows(action: Action, dataset: Dataset) -> None:
+    """Adds what two owners said of an article, and their places in a webinar."""
+    article = Article(slug="webinar", kind="WEBINAR", category="ACCOUNT", starts_at=action.at)
+    texts: Any = {key: {"title": "t", "summary": "s", "body": "b"} for key in ("fr", "en")}
+    article.set_texts(texts, action.at)
+    await article.save()
+    for viewer, comment in ((dataset.paul.owner, MARK), (dataset.marie.owner, "Merci")):
+        await ArticleFeedback.create(
+            article=article,
+            user=viewer.user,
+            is_useful=True,
+            comment=comment,
+            version=1,
+            at=action.at,
+        )
+        await WebinarSignUp.create(
+            article=article, user=viewer.user, is_waiting=False, signed_up_at=action.at
+        )
 
 
 async def add_calls(action: Action, dataset: Dataset, ticket: Ticket) -> None:
@@ -419,6 +443,7 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
     assert removed_counts["messages"] == 3
     assert removed_counts["calls"] == 2
     assert await Call.all().count() == 0
+    assert await ArticleFeedback.all().count() == await WebinarSignUp.all().count() == 1
     assert [row.number for row in await PhoneNumber.all()] == ["+33142685302"]
     assert (
         await AuditEntry.filter(

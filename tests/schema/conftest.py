@@ -6,7 +6,7 @@ import asyncio
 import pickle
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ from models.billing.purchase import Purchase
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 from models.billing.receivable import Allocation
 from models.billing.refund import Refund, RefundStatus
+from models.content.article import Article, ArticleCategory, ArticleKind
+from models.content.article_feedback import ArticleFeedback
 from models.content.policy import (
     AcceptanceChannel,
     Policy,
@@ -440,6 +442,15 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         duration_seconds=0,
         created_at=action.at,
     )
+    article = await Article.first() or await create_webinar(action)
+    feedback = await ArticleFeedback.create(
+        article=article,
+        user=company.owner.user,
+        is_useful=False,
+        comment=f"{company.mark} comment",
+        version=1,
+        at=action.at,
+    )
     phone_number = await PhoneNumber.create(
         user=company.owner.user, number=number, created_at=action.at
     )
@@ -454,7 +465,22 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
     version = await MessageVersion.create(
         message=company.row(Message), body=f"{company.mark} version", replaced_at=action.at
     )
-    return [team, tag, note, draft, call, phone_number, version]
+    return [team, tag, note, draft, call, phone_number, version, feedback]
+
+
+async def create_webinar(action: Action) -> Article:
+    """A published webinar."""
+    article = Article(
+        slug="webinaire",
+        kind=ArticleKind.WEBINAR,
+        category=ArticleCategory.BILLING,
+        starts_at=action.at + timedelta(days=7),
+        published_at=action.at,
+    )
+    texts: Any = {key: {"title": "t", "summary": "s", "body": "b"} for key in ("fr", "en")}
+    article.set_texts(texts, action.at)
+    await article.save()
+    return article
 
 
 async def create_delivery(action: Action, company: Company) -> list[Any]:

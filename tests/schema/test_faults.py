@@ -540,6 +540,17 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "body": " ", "mentionedUserIds": ["x"], "idempotencyKey": ""},
         {("ticketId",), ("body",), ("mentionedUserIds", "0"), ("idempotencyKey",)},
     ),
+    "articleGiveFeedback": (
+        anonymous,
+        {
+            "articleId": BAD_ID,
+            "isUseful": True,
+            "reason": "WRONG",
+            "comment": LONG,
+            "visitorId": "",
+        },
+        {("articleId",), ("reason",), ("comment",), ("visitorId",)},
+    ),
     "callLog": (
         agent_viewer,
         {

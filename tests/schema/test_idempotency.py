@@ -50,6 +50,7 @@ MUTATIONS_WITHOUT_KEY = {
         "accountScheduleDeletion",
         "accountTransferOwnership",
         "agentUpdate",
+        "articleGiveFeedback",
         "authenticatorRemove",
         "authenticatorRename",
         "bankLineDismiss",

@@ -61,6 +61,7 @@ ARGUMENTS = {
     "promotion": 'code: "MARIEMARK20"',
     "purchase": f'id: "{encode("Purchase", 2)}"',
     "account": f'id: "{encode("Account", 2)}"',
+    "articleSuggestions": 'text: "facture"',
     "caller": 'number: "+33142685399"',  # Marie's
 }
 BILLING_MODELS = (Purchase, Payment, Invoice)
