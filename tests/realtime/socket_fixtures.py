@@ -159,6 +159,8 @@ class FakeClient:
         self, trace: ResolverTrace, name: Hashable | None = None, seconds: float | None = None
     ) -> None:
         self.trace, self.name, self.seconds = trace, name, seconds
+        self.connections: list[str] = []
+        self.listeners: list[Listener] = []
         self.code: asyncio.Future[CloseCode] = asyncio.get_running_loop().create_future()
 
     @property
@@ -173,16 +175,18 @@ class FakeClient:
         return {"trace": self.trace, "number": self.trace.contexts}
 
     def connected(self) -> None:
-        pass
+        assert self.connections == []
+        self.connections.append("connected")
 
     def disconnected(self) -> None:
-        pass
+        self.connections.append("disconnected")
 
     def add_listener(self, listener: Listener) -> None:
+        self.listeners.append(listener)
         self.code.add_done_callback(lambda _: listener())
 
     def remove_listener(self, listener: Listener) -> None:
-        pass
+        self.listeners.remove(listener)
 
     async def close_code(self) -> CloseCode | None:
         return self.code.result() if self.code.done() else None

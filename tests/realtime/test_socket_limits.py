@@ -55,6 +55,13 @@ async def test_a_person_has_a_limited_number_of_connections() -> None:
             await wait_until(lambda: len(server.endpoint._connections) == 2)
             async with connect_as(server, {"name": "paul"}) as (third_socket,):
                 assert await is_acknowledged(third_socket)
+        # Whoever was refused was never connected.
+        connected = ["connected", "disconnected"]
+        assert [client.connections for client in server.clients] == [
+            *[connected] * 3,
+            [],
+            connected,
+        ]
 
 
 @pytest.mark.parametrize(
