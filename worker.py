@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 
 import structlog
 
@@ -72,7 +73,8 @@ from support.status_board import take_snapshot
 
 EMAILS_PER_RUN = 1_000
 DOCUMENTS_PER_RUN = 100
-PAUSE_SECONDS = 0.2  # between two runs of a job, however much is announced
+# Between two runs of a job, however much is announced, and by how long the first one took.
+PAUSE_SECONDS, PAUSE_SHARE = 0.2, 4
 
 log = structlog.stdlib.get_logger()
 
@@ -450,8 +452,10 @@ async def _repeat_when_announced(
     with listen() as announced:
         while True:
             announced.clear()
+            began_at = monotonic()
             await _run_once(job)
-            await asyncio.sleep(min(job.seconds, PAUSE_SECONDS))
+            pause = max(PAUSE_SECONDS, PAUSE_SHARE * (monotonic() - began_at))
+            await asyncio.sleep(min(pause, job.seconds))
             with suppress(TimeoutError):
                 async with asyncio.timeout(job.seconds):
                     await announced.wait()

@@ -70,18 +70,18 @@ async def chat_service(at: datetime, category: Category | None = None) -> ChatSe
     hours = await default_hours()
     if not hours.is_open(at):
         return ChatService(ChatServiceStatus.CLOSED, opens_at=hours.next_opening(at))
-    agents = await available_agents(at)
-    team_id = None
+    agents, team_id = await available_agents(at), None
+    serving = _Serving(len(agents), sum(agent.free_slots for agent in agents))
     if category is not None:
         team = await Team.for_category(category, get_connection("default"))
         team_id = team.pk if team else None
-        agents = _serving(agents, team_id, category)
-    if not agents:
+        serving = _serving(agents, team_id, category)
+    if not serving.agents:
         return ChatService(ChatServiceStatus.UNATTENDED)
     waiting = LiveChat.filter(state=ChatState.WAITING, team_id=team_id)
     place = await waiting.count() + 1
     return ChatService(
-        ChatServiceStatus.ANSWERED, _expected_wait(place, agents, await _pace(at, team_id))
+        ChatServiceStatus.ANSWERED, _expected_wait(place, serving, await _pace(at, team_id))
     )
 
 
@@ -103,13 +103,15 @@ async def _waiting_views(chats: Sequence[LiveChat], at: datetime) -> dict[int, C
     tickets = await read(Ticket.filter(), ("id", "category"), where_in=("id", keys))
     categories = {ticket.id: ticket.category for ticket in tickets}
     paces = {team_id: await _pace(at, team_id) for team_id in {chat.team_id for chat in chats}}
+    kinds = {(chat.team_id, categories[chat.ticket_id]) for chat in chats}
+    serving = {kind: _serving(agents, *kind) for kind in kinds}
     return {
         chat.ticket_id: ChatView(
             ChatState.WAITING,
             places[chat.ticket_id],
             _expected_wait(
                 places[chat.ticket_id],
-                _serving(agents, chat.team_id, categories[chat.ticket_id]),
+                serving[chat.team_id, categories[chat.ticket_id]],
                 paces[chat.team_id],
             ),
             was_assigned=chat.first_assigned_at is not None,
@@ -139,19 +141,24 @@ async def _deferred_views(ticket_ids: Sequence[int]) -> dict[int, ChatView]:
     }
 
 
-def _serving(
-    agents: Sequence[ChatAgent], team_id: int | None, category: Category
-) -> list[ChatAgent]:
-    return [agent for agent in agents if agent.serves(team_id) and agent.has_skill(category)]
+@dataclass(frozen=True)
+class _Serving:
+    """Those who could take a chat: how many, and their free slots."""
+
+    agents: int
+    free_slots: int
 
 
-def _expected_wait(
-    place: int, agents: Sequence[ChatAgent], pace: timedelta | None
-) -> timedelta | None:
-    if not agents:
+def _serving(agents: Sequence[ChatAgent], team_id: int | None, category: Category) -> _Serving:
+    serving = [agent for agent in agents if agent.serves(team_id) and agent.has_skill(category)]
+    return _Serving(len(serving), sum(agent.free_slots for agent in serving))
+
+
+def _expected_wait(place: int, serving: _Serving, pace: timedelta | None) -> timedelta | None:
+    if not serving.agents:
         return None
-    chats_before = max(0, place - sum(agent.free_slots for agent in agents))
-    wait = chats_before * (pace or _TIME_PER_CHAT / len(agents))
+    chats_before = max(0, place - serving.free_slots)
+    wait = chats_before * (pace or _TIME_PER_CHAT / serving.agents)
     return -(-wait // _STEP) * _STEP
 
 

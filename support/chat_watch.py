@@ -7,11 +7,13 @@ at most. So a long queue that moves costs about as much as a short one.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from math import inf
 from time import monotonic
 
 from models.clock import Clock
+from models.event import INBOX
 from models.support.classification import Category
-from models.support.live_chat import ChatState
+from models.support.live_chat import CHATS, ChatState
 from realtime.hub import Hub
 from support.chat_views import ChatService, ChatView, chat_service, chat_views
 
@@ -19,6 +21,7 @@ _CHAT, _SERVICE = "chat:", "chat service:"
 _NEXT_PLACES = 20
 _SECONDS_PER_PLACE = 0.05
 _MAX_SECONDS = 15.0
+_CACHE_SECONDS = 1.0
 
 
 class ChatWatch:
@@ -26,9 +29,25 @@ class ChatWatch:
 
     def __init__(self, hub: Hub, clock: Clock, seconds: Callable[[], float] = monotonic) -> None:
         self._hub, self._clock, self._seconds = hub, clock, seconds
+        self._cached: dict[Category | None, tuple[float, ChatService]] = {}
+        hub.add_observer(self._on_announcement)
         self._services: dict[str, ChatService] = {}
         self._views: dict[str, ChatView] = {}
         self._changed_at: dict[str, float] = {}
+
+    def _on_announcement(self, key: str) -> None:
+        if key in (CHATS, INBOX):
+            self._cached.clear()
+
+    async def service(self, category: Category | None) -> ChatService:
+        """Whether chats of a category are answered, as it was within the last second. Each page of
+        a site may ask.
+        """
+        expires_at, service = self._cached.get(category, (-inf, None))
+        if service is None or self._seconds() >= expires_at:
+            service = await chat_service(self._clock.now(), category)
+            self._cached[category] = (self._seconds() + _CACHE_SECONDS, service)
+        return service
 
     async def refresh(self) -> None:
         """Wake those for whom something has changed."""

@@ -9,14 +9,15 @@ What this looks at first, without locks, may be outdated: then nothing happens, 
 which whatever has changed announces, does it.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
+from heapq import heapify, heappop, heapreplace
 from typing import Any
 
 import structlog
+from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models.action import Action, retry_conflict
 from models.database.sql import fetch_records
@@ -34,6 +35,8 @@ from models.support.ticket_status import TicketStatus
 from realtime.connected_agents import ConnectedAgents
 from support.chat_deferral import defer_due
 from support.chat_options import ChatOptions
+
+MAX_PER_QUEUE = 500  # chats of a queue that one run routes
 
 log = structlog.stdlib.get_logger()
 
@@ -112,7 +115,7 @@ async def _oldest_of_queue(
         f"AND c.team_id {team} {category} ORDER BY c.queued_at, c.ticket_id LIMIT ?",
         *([] if team_id is None else [team_id]),
         *categories,
-        sum(agent.free_slots for agent in agents),
+        min(sum(agent.free_slots for agent in agents), MAX_PER_QUEUE),
     )
     return [tuple(record) for record in records]
 
@@ -120,20 +123,40 @@ async def _oldest_of_queue(
 def _pairs(
     chats: Iterable[WaitingChat], agents: Sequence[ChatAgent]
 ) -> Iterable[tuple[WaitingChat, ChatAgent]]:
-    """Who should get which chat."""
-    counts = Counter({agent.user_id: agent.chat_count for agent in agents})
+    """Who should get which chat: of those who can, the agent with the fewest chats, then the first.
+
+    The candidates for each kind of chat are in a heap, by the number of chats that they had when
+    they were put there.
+    """
+    counts = [agent.chat_count for agent in agents]
+    heaps: dict[tuple[int | None, str], list[tuple[int, int]]] = {}
     for chat in chats:
-        candidates = [
-            agent
-            for agent in agents
-            if counts[agent.user_id] < agent.capacity
-            and agent.serves(chat.team_id)
-            and agent.has_skill(chat.category)
-        ]
-        if candidates:
-            chosen = min(candidates, key=lambda agent: counts[agent.user_id])
-            counts[chosen.user_id] += 1
-            yield chat, chosen
+        kind = (chat.team_id, chat.category)
+        if kind not in heaps:
+            heaps[kind] = [
+                (counts[index], index)
+                for index, agent in enumerate(agents)
+                if agent.serves(chat.team_id) and agent.has_skill(chat.category)
+            ]
+            heapify(heaps[kind])
+        index = _least_busy(heaps[kind], counts, agents)
+        if index is not None:
+            counts[index] += 1
+            yield chat, agents[index]
+
+
+def _least_busy(
+    heap: list[tuple[int, int]], counts: Sequence[int], agents: Sequence[ChatAgent]
+) -> int | None:
+    while heap:
+        count, index = heap[0]
+        if counts[index] >= agents[index].capacity:
+            heappop(heap)
+        elif count != counts[index]:
+            heapreplace(heap, (counts[index], index))
+        else:
+            return index
+    return None
 
 
 async def _give(action: Action, ticket_id: int, user_id: int) -> bool:
@@ -165,31 +188,23 @@ async def take_back(action: Action, steady_since: datetime | None) -> int:
     leases of its agents: before the grace period is over, after a start or an outage, those who
     reconnect can't be told from those who are gone.
     """
-    if steady_since is None or action.at - steady_since < GRACE_PERIOD:
-        return 0
-    records = await fetch_records(_ABANDONED.format(condition=""), *_abandoned_params(action))
+    is_steady = steady_since is not None and action.at - steady_since >= GRACE_PERIOD
+    gone_since = action.at - GRACE_PERIOD if is_steady else _NEVER
     count = 0
-    for ticket_id, agent_id in records:
+    for ticket_id, agent_id in await _abandoned(gone_since):
         try:
-            count += await retry_conflict(partial(_take_back, action, ticket_id, agent_id))
+            take = partial(_take_back, action, ticket_id, agent_id, gone_since)
+            count += await retry_conflict(take)
         except Exception as error:
             log.error("chat.not_taken_back", key=ticket_id, exc_info=error)
     return count
 
 
-async def _take_back(action: Action, ticket_id: int, agent_id: int) -> bool:
+async def _take_back(action: Action, ticket_id: int, agent_id: int, gone_since: datetime) -> bool:
     async with action.transaction() as tx:
         await tx.lock(User, agent_id)
         ticket = await tx.lock(Ticket, ticket_id)
-        condition = "AND c.ticket_id = ? AND c.agent_id = ?"
-        abandoned = await fetch_records(
-            _ABANDONED.format(condition=condition),
-            *_abandoned_params(action),
-            ticket_id,
-            agent_id,
-            db=tx.db,
-        )
-        if not abandoned:
+        if (ticket_id, agent_id) not in await _abandoned(gone_since, ticket_id, tx.db):
             return False
         await mark_transferred(ticket_id, agent_id, action.at, tx.db)
         await ticket.unassign(tx)
@@ -197,11 +212,17 @@ async def _take_back(action: Action, ticket_id: int, agent_id: int) -> bool:
     return True
 
 
-def _abandoned_params(action: Action) -> list[datetime]:
-    gone_since = action.at - GRACE_PERIOD
-    return [gone_since, gone_since]
+async def _abandoned(
+    gone_since: datetime, ticket_id: int | None = None, db: BaseDBAsyncClient | None = None
+) -> list[tuple[int, int]]:
+    """The chats, or this one if it is one of them, whose agent can't go on, with the agent."""
+    condition, params = ("", []) if ticket_id is None else ("AND c.ticket_id = ?", [ticket_id])
+    statement = _ABANDONED.format(condition=condition)
+    records = await fetch_records(statement, gone_since, gone_since, *params, db=db)
+    return [(record[0], record[1]) for record in records]
 
 
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _ABANDONED = f"""
     SELECT c.ticket_id, c.agent_id FROM live_chat c JOIN ticket t ON t.id = c.ticket_id
     LEFT JOIN agent_profile p ON p.user_id = c.agent_id

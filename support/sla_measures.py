@@ -9,6 +9,8 @@ from datetime import timedelta
 
 from models.action import Action
 from models.database.sql import execute
+from models.support.classification import Channel
+from models.support.live_chat import ChatState
 from models.support.sla_clock import ClockState
 from models.support.sla_policy import SlaMeasure
 
@@ -53,11 +55,12 @@ _COLUMNS = {"business": "business_time", "wall": "wall_time"}  # microseconds
 
 async def refresh_answer_times(action: Action) -> None:
     """Measure the first responses of the last days, by channel. A channel without any keeps its
-    former row.
+    former row. Chats that were answered after they had become tickets count as requests from the
+    account, as they were promised.
     """
     since = action.at - timedelta(days=ANSWER_TIME_DAYS)
     where = f"sla_clock.measure = '{SlaMeasure.FIRST_RESPONSE}' AND sla_clock.stopped_at >= ?"
-    rows = await execute(measures_statement("ticket.channel AS key0", 1, where), since)
+    rows = await execute(measures_statement(f"{_PROMISED_CHANNEL} AS key0", 1, where), since)
     async with action.transaction() as tx:
         for row in sorted(rows, key=lambda row: str(row["key0"])):
             await execute(
@@ -70,6 +73,10 @@ async def refresh_answer_times(action: Action) -> None:
             )
 
 
+_PROMISED_CHANNEL = f"""CASE WHEN EXISTS (
+    SELECT 1 FROM live_chat WHERE live_chat.ticket_id = ticket.id
+    AND live_chat.state = '{ChatState.DEFERRED}' AND live_chat.since <= sla_clock.stopped_at
+) THEN '{Channel.WEB}' ELSE ticket.channel END"""  # noqa: S608 - constants
 _MEASURES = ("median_wall", "p90_wall", "median_business", "p90_business")
 _STORE_ANSWER_TIME = """
     INSERT INTO answer_time (channel, answers, median_seconds, p90_seconds, median_business_seconds,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from realtime.hub import Hub
 from tests.log_capture import logged_events, production_logs
 from tests.waiting import MAX_WAIT
 from worker import Job, run
@@ -69,6 +70,24 @@ async def test_a_failure_is_logged_with_its_location_and_without_its_message(
     (line,) = log_lines()
     assert "camille" not in str(line)
     assert any("test_worker.py" in place for place in line["where"])
+
+
+async def test_a_job_runs_when_what_it_listens_to_is_announced() -> None:
+    """And once after many announcements, those during a run included."""
+    hub, runs = Hub(), asyncio.Queue[int]()
+
+    async def work() -> None:
+        runs.put_nowait(0)
+        hub.announce(["chats"] * 3)
+
+    job = Job("chats", 3_600, work, internal=True, listen=lambda: hub.listen("chats"))
+    timetable = asyncio.create_task(run([job]))
+    async with asyncio.timeout(MAX_WAIT):
+        for _ in range(3):
+            await runs.get()
+    timetable.cancel()
+    await asyncio.gather(timetable, return_exceptions=True)
+    assert runs.empty()
 
 
 async def test_cancelling_ends_a_running_job() -> None:

@@ -154,18 +154,26 @@ async def positions(
     """The places in their queues of those of these chats that wait, 1 for the next one."""
     if not ticket_ids:
         return {}
+    statement = _COUNTS if len(ticket_ids) <= _MAX_COUNTED else _QUEUES
     places = ", ".join("?" * len(ticket_ids))
-    records = await fetch_records(
-        f"SELECT ticket_id, place FROM ({_QUEUES}) AS queues WHERE ticket_id IN ({places})",  # noqa: S608 - places
-        *ticket_ids,
-        db=db,
-    )
+    records = await fetch_records(statement.format(places=places), *ticket_ids, db=db)
     return {record[0]: record[1] for record in records}
 
 
-_QUEUES = f"""SELECT ticket_id, ROW_NUMBER() OVER (
-    PARTITION BY team_id ORDER BY queued_at, ticket_id) AS place
-    FROM live_chat WHERE state = '{ChatState.WAITING}'"""  # noqa: S608 - constants
+# Counting those before a chat takes a fraction of the time that numbering a queue takes.
+_MAX_COUNTED = 4
+_COUNTS = f"""
+    SELECT c.ticket_id, (
+        SELECT COUNT(*) FROM live_chat other WHERE other.state = '{ChatState.WAITING}'
+        AND other.team_id IS NOT DISTINCT FROM c.team_id
+        AND (other.queued_at, other.ticket_id) <= (c.queued_at, c.ticket_id)
+    ) FROM live_chat c WHERE c.state = '{ChatState.WAITING}' AND c.ticket_id IN ({{places}})"""  # noqa: S608 - constants
+_QUEUES = f"""
+    SELECT ticket_id, place FROM (
+        SELECT ticket_id, ROW_NUMBER() OVER (
+            PARTITION BY team_id ORDER BY queued_at, ticket_id
+        ) AS place FROM live_chat WHERE state = '{ChatState.WAITING}'
+    ) AS queues WHERE ticket_id IN ({{places}})"""  # noqa: S608 - constants
 
 
 async def active_chat_counts(

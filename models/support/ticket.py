@@ -203,15 +203,17 @@ class Ticket(Model):
         body: str,
         client_message_id: str,
         file_ids: tuple[int, ...] = (),
+        *,
+        is_email: bool = False,
     ) -> Message:
         """Append a message. A repeated `client_message_id` of the same author returns the first
         one's message.
 
         A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and
-        lands there. An agent who answers a ticket without an assignee gets it, and a new one
-        becomes open. Raises BLANK, TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL, Forbidden for
-        someone who no longer answers customers, and IDEMPOTENCY_MISMATCH for a repeated id with
-        another text or other files.
+        lands there. The follow-up of a chat is a live chat, unless the reply is an email. An agent
+        who answers a ticket without an assignee gets it, and a new one becomes open. Raises BLANK,
+        TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL, Forbidden for someone who no longer answers
+        customers, and IDEMPOTENCY_MISMATCH for a repeated id with another text or other files.
         """
         text = optional_message_text(body) if file_ids else message_text(body)
         async with action.transaction() as tx:
@@ -227,7 +229,7 @@ class Ticket(Model):
                 follow_up = await ticket._lock_open_follow_up(tx)
             await lock_files(tx, file_ids)
             if ticket.status is TicketStatus.CLOSED:  # opening a ticket locks streams
-                is_live = None if author.staff is None else False
+                is_live = False if author.staff or is_email else None
                 ticket = follow_up or await ticket._open_follow_up(tx, author, is_live=is_live)
             message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
             await attach_to_message(tx, ticket.account_id, message, author, file_ids)

@@ -19,7 +19,7 @@ from resolvers.descriptions import describe_enum
 from resolvers.ids import key_argument
 from resolvers.support.events import TicketIdArgument, open_stream, require_ticket
 from support import chats
-from support.chat_views import ChatService, ChatServiceStatus, ChatView, chat_service, chat_views
+from support.chat_views import ChatService, ChatServiceStatus, ChatView, chat_views
 
 describe_enum(
     ChatAvailability,
@@ -73,7 +73,7 @@ async def set_availability(info: Info, input: AgentSetChatAvailabilityInput) -> 
 
 async def service(root: Any, info: Info, category: CategoryArgument = None) -> ChatService:
     """Whether chats are answered now."""
-    return await chat_service(info.context.services.clock.now(), category)
+    return await info.context.services.chats.service(category)
 
 
 async def watch_service(

@@ -270,7 +270,9 @@ async def _reply(
         await _store_files(reading, user, await Account.get(pk=ticket.account_id))
         body = _body(reading, new_text(reading.row.text))
         file_ids = tuple(reading.stored.file_ids)
-        message = await ticket.reply(reading.action, user, body, reading.key, file_ids)
+        message = await ticket.reply(
+            reading.action, user, body, reading.key, file_ids, is_email=True
+        )
     is_follow_up = message.ticket_id != ticket.pk
     reason = IncomingEmailReason.FOLLOW_UP if is_follow_up else IncomingEmailReason.REPLY
     await _finish(reading, IncomingEmailStatus.POSTED, linked or reason, message)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import asyncpg
+import orjson
 import pytest
 
 from tests.people import hire, sign_up
@@ -14,10 +16,11 @@ from tests.story.server_fixtures import (
     Server,
     run_server,
 )
-from tests.waiting import MAX_WAIT
+from tests.waiting import MAX_WAIT, driver_url
 
 EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
     sequence kind message { body } } }"""
+LIVE_CHAT = "subscription($id: ID!) { ticketChat(ticketId: $id) { state } }"
 TYPING = "subscription($id: ID!) { ticketTyping(ticketId: $id) { typing } }"
 
 
@@ -44,11 +47,38 @@ async def see_typing(writer: Client, watcher: Client, chat: str) -> None:
                 return
 
 
+async def answer_day_and_night(database_url: str) -> None:
+    connection = await asyncpg.connect(driver_url(database_url))
+    try:
+        week = orjson.dumps([[[0, 1_440]]] * 7).decode()
+        await connection.execute("UPDATE calendar SET week = $1, holidays = 'NONE'", week)
+    finally:
+        await connection.close()
+
+
+async def be_routed(customer: Client, agent: Client) -> None:
+    """Lets an agent of one process get the chat of a customer of another."""
+    async with customer.socket() as browser, agent.socket() as laptop:
+        service = await browser.subscribe("subscription { chatService { status } }")
+        assigned = await laptop.subscribe("subscription { agentEvents { kind ticket { id } } }")
+        availability = {"availability": "AVAILABLE"}
+        kind = "AgentSetChatAvailabilityInput"
+        await agent.mutate("agentSetChatAvailability", kind, availability, "agent { isPresent }")
+        while (await service.next())["status"] != "ANSWERED":
+            pass
+        chat = await customer.open_chat(2)
+        live = await browser.subscribe(LIVE_CHAT, id=chat)
+        while (await live.next())["state"] != "ACTIVE":
+            pass
+        assert (await assigned.until("TICKET_ASSIGNED"))["ticket"]["id"] == chat
+
+
 @pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
 async def test_p5_5_a_chat_goes_on_across_processes_with_and_without_redis(
     catalogue_url: str, redis: RedisServer, tmp_path: Path
 ) -> None:
     (tmp_path / "second").mkdir()
+    await answer_day_and_night(catalogue_url)
     first = Server(catalogue_url, tmp_path, redis_url=redis.url)
     second = Server(catalogue_url, tmp_path / "second", redis_url=redis.url)
     with run_server(first):
@@ -71,5 +101,6 @@ async def test_p5_5_a_chat_goes_on_across_processes_with_and_without_redis(
                     event = await events.next()
                     sequences.append(int(event["sequence"]))
                     bodies += [event["message"]["body"]] if event["message"] else []
+            await be_routed(customer, agent)
     assert sequences == list(range(1, len(sequences) + 1))
     assert bodies[1:] == ["Bonjour", "Redis est absent", "Redis est revenu"]

@@ -60,6 +60,7 @@ class ChatDesk:
         self.settings = read_settings(environment)
         self.first, self.second = (self._process() for _ in range(2))
         self.users: dict[str, User] = {}
+        self._accounts: dict[str, Account | None] = {}
 
     def _process(self) -> Process:
         services = create_services(self.clock)
@@ -104,9 +105,13 @@ class ChatDesk:
     async def _sign_in(
         self, user: User, account: Account | None, process: Process | None = None
     ) -> Client:
-        self.users[user.name] = user
+        self.users[user.name], self._accounts[user.name] = user, account
         tokens = await sessions.sign_in(user, account, account is None, self.action())
         return Client(process or self.first, tokens.access)  # type: ignore[arg-type] # has a URL
+
+    async def sign_in(self, name: str) -> Client:
+        """Sign a person in again."""
+        return await self._sign_in(self.users[name], self._accounts[name])
 
     def id(self, name: str) -> str:
         """The global id of a person."""

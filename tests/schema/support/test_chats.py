@@ -1,17 +1,34 @@
 """P5.5 and P5.8: live chats over real websockets: the queue, routing, agents who go."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models.action import Action
+from models.event import Event, EventKind, ticket_stream
 from models.identity.user import Staff
 from models.operations.email import Email
+from models.support.answer_time import AnswerTime
+from models.support.classification import Channel
+from models.support.live_chat import ChatState, LiveChat
+from models.support.ticket import Ticket
+from resolvers.context import Services
+from resolvers.ids import key_of
+from support.chat_views import ChatServiceStatus, ChatView, chat_service, chat_views
+from support.chats import handle_chats, take_back
+from support.sla import check_clocks
+from support.sla_measures import refresh_answer_times
 from tests.conftest import MovableClock
+from tests.outbox import recipients_and_subjects
+from tests.people import create_staff_viewer, make_available
+from tests.schema.conftest import Dataset, Execute
 from tests.schema.support.chat_fixtures import (
     CHAT,
+    OPTIONS,
     ChatDesk,
     change,
     open_chat,
@@ -25,6 +42,10 @@ LIVE_CHAT = """subscription($id: ID!) { ticketChat(ticketId: $id) {
     state position expectedWaitSeconds notice } }"""
 EVENTS = """subscription($id: ID!) { ticketEvents(ticketId: $id, after: 0) {
     sequence kind actor { name } ticket { assignee { name } } message { body } } }"""
+CHAT_INPUT = {"body": "Bonjour", "channel": "CHAT"}
+OPEN = "mutation($i: TicketOpenInput!) { ticketOpen(input: $i) { ticket { id } } }"
+CLAIM = """mutation($id: ID!) { ticketClaim(input: {ticketId: $id}) {
+    ticket { id } userErrors { code message } } }"""
 AGENT_EVENTS = "subscription { agentEvents { kind ticket { id } } }"
 INBOX_EVENTS = "subscription { inboxEvents { kind ticket { id } } }"
 TICKET = f"""query($id: ID!) {{ node(id: $id) {{ ... on Ticket {{
@@ -199,3 +220,166 @@ async def test_p5_8_chats_go_to_agents_with_the_skill_and_of_the_team(desk: Chat
             for category in (None, "BUG", "BILLING")
         ]
         assert statuses == ["ANSWERED", "ANSWERED", "UNATTENDED"]
+
+
+async def test_p5_5_of_200_claims_beside_two_routers_one_succeeds_for_each_chat(
+    execute: Execute, dataset: Dataset, services: Services, action: Action
+) -> None:
+    """Every agent claims every chat while two routers give them to agents."""
+    owner = dataset.paul.owner
+    agents = [await create_staff_viewer(action, f"Agent{n}", Staff.AGENT) for n in range(20)]
+    for agent in agents[:10]:
+        await make_available(agent, action.at)
+    opened = [
+        await execute(owner, OPEN, i={**CHAT_INPUT, "subject": f"{n}", "idempotencyKey": f"{n}"})
+        for n in range(10)
+    ]
+    chats = [response["data"]["ticketOpen"]["ticket"]["id"] for response in opened]
+    job = Action(None, action.at, services.hub)
+    claims = [execute(agent, CLAIM, id=chat) for chat in chats for agent in agents]
+    routers = [handle_chats(job, services.presence.agents, OPTIONS) for _ in range(2)]
+    routing = asyncio.gather(*routers)
+    responses = await asyncio.gather(*claims)
+    await routing
+    payloads = [response["data"]["ticketClaim"] for response in responses]
+    for position, chat in enumerate(chats):
+        ticket_id = key_of(Ticket, chat) or 0
+        ticket = await Ticket.get(pk=ticket_id).select_related("assignee")
+        assert ticket.assignee
+        refusals = {
+            error["message"]
+            for payload in payloads[20 * position : 20 * position + 20]
+            for error in payload["userErrors"]
+        }
+        assert refusals == {f"{ticket.assignee.name} s’occupe déjà de cette demande."}
+        live_chat = await LiveChat.get(ticket_id=ticket_id)
+        assert (live_chat.state, live_chat.agent_id) == (ChatState.ACTIVE, ticket.assignee_id)
+        kinds = [event.kind for event in await Event.filter(stream=ticket_stream(ticket_id))]
+        assert kinds.count(EventKind.TICKET_ASSIGNED) == 1
+        assert kinds.count(EventKind.STATUS_CHANGED) == 1
+    # An agent's claim of a chat that a router has given them is a repeat.
+    assert sum(payload["ticket"] is not None for payload in payloads) == len(chats)
+
+
+async def test_p5_5_only_agents_who_are_gone_lose_chats_that_wait_for_them(desk: ChatDesk) -> None:
+    """Neither a reconnection, nor a restart of the server, nor going away costs a conversation."""
+    paul = await desk.customer("Paul")
+    alice = await desk.staff("Alice", Staff.AGENT)
+    sonia = await desk.staff("Sonia", Staff.SUPERVISOR)
+    present = "{ viewer { agent { isPresent chatCount chatAvailability } } }"
+    async with alice.socket():
+        await set_availability(alice, "AVAILABLE")
+        await desk.work()
+        answered, unanswered, claimed = [
+            (await open_chat(paul, f"chat {n}"))["id"] for n in range(3)
+        ]
+        await change(sonia, "ticketClaim", claimed)  # who is away, and connected to nothing
+        await desk.work()
+        await reply(alice, answered, "Bonjour")
+        await reply(paul, answered, "Merci")
+    await desk.pass_time(timedelta(seconds=9))
+    agent = (await alice.data(present))["viewer"]["agent"]
+    assert agent == {"isPresent": True, "chatCount": 2, "chatAvailability": "AVAILABLE"}
+    async with alice.socket():
+        await desk.pass_time(timedelta(seconds=60))
+        assert await assignee_of(paul, unanswered) == "Alice"
+        assert await assignee_of(paul, claimed) == "Alice"  # because Sonia didn't answer it
+        await change(sonia, "ticketTakeOver", claimed)
+        await set_availability(alice, "AWAY")
+        await desk.work()
+        # Alice goes on with the conversation that she has begun.
+        assert await assignee_of(paul, unanswered) is None
+        assert await assignee_of(paul, answered) == "Alice"
+        assert await assignee_of(paul, claimed) == "Sonia"
+    desk.clock.advance(timedelta(minutes=5))  # in which no process is running
+    job = desk.action()
+    assert await take_back(job, steady_since=job.at - timedelta(seconds=29)) == 0
+    assert await take_back(job, steady_since=job.at - timedelta(seconds=30)) == 2
+    # A chat that was released has its old place.
+    later = await open_chat(paul, "later")
+    assert later["chat"]["state"] == "DEFERRED"  # nobody is there
+    places = [(await ticket_of(paul, chat))["chat"] for chat in (answered, unanswered, claimed)]
+    assert [chat["position"] for chat in places] == [1, 2, 3]
+    assert {chat["expectedWaitSeconds"] for chat in places} == {None}
+
+
+async def test_p5_5_no_chat_waits_without_being_told(desk: ChatDesk) -> None:
+    """After hours, in a chat that nobody continues, and after its end."""
+    paul = await desk.customer("Paul")
+    alice = await desk.staff("Alice", Staff.AGENT)
+    async with alice.socket():
+        await set_availability(alice, "AVAILABLE")
+        await desk.work()
+        chats = [(await open_chat(paul, f"chat {n}"))["id"] for n in range(4)]
+        await desk.work()
+        for chat in chats[:3]:
+            await reply(alice, chat, "Bonjour")
+        await change(alice, "ticketMove", chats[1], status="SOLVED")
+        await desk.work()
+        assert await assignee_of(paul, chats[3]) == "Alice"
+        # A reply continues a chat that was solved, with its agent.
+        await reply(paul, chats[1], "Encore une question")
+        continued = await ticket_of(paul, chats[1])
+        assert (continued["chat"]["state"], continued["assignee"]) == ("ACTIVE", {"name": "Alice"})
+        await change(alice, "ticketClose", chats[2])
+        follow_up = await paul.mutate(
+            "ticketReply",
+            "TicketReplyInput",
+            {"ticketId": chats[2], "body": "Encore", "clientMessageId": "x"},
+            f"ticket {{ id {CHAT} }}",
+        )
+        assert follow_up["ticket"]["chat"]["state"] == "WAITING"
+        await change(alice, "ticketClose", follow_up["ticket"]["id"])
+        closed = await Ticket.get(pk=key_of(Ticket, follow_up["ticket"]["id"]))
+        message = await closed.reply(
+            desk.action(), desk.users["Paul"], "E-mail", "y", is_email=True
+        )
+        assert (await LiveChat.get(ticket_id=message.ticket_id)).state is ChatState.DEFERRED
+    desk.clock.advance(timedelta(minutes=59))
+    alice = await desk.sign_in("Alice")
+    async with alice.socket():
+        await desk.work()
+        await reply(alice, chats[1], "Voici")
+        desk.clock.advance(timedelta(minutes=1))
+        await desk.work()
+        # Nothing has happened in the first chat for an hour.
+        idle = await chat_of(chats[0])
+        assert (idle.state, idle.agent_id) == (ChatState.DEFERRED, desk.users["Alice"].pk)
+        assert (await chat_of(chats[1])).state is ChatState.ACTIVE
+        views = await chat_views([idle.ticket_id], desk.clock.now())
+        assert views[idle.ticket_id] == ChatView(ChatState.DEFERRED)
+        emails = await recipients_and_subjects("chat_deferred")
+        assert len(emails) == 1  # of the fourth one, whose customer still waits
+        # The hours end at 18:00 in Paris. Those who wait then are served while an agent is there.
+    desk.clock.advance(timedelta(hours=6, minutes=55))
+    paul, alice = await desk.sign_in("Paul"), await desk.sign_in("Alice")
+    async with alice.socket():
+        await desk.work()
+        last = [(await open_chat(paul, f"last {n}"))["id"] for n in range(5)]
+        await desk.work()
+        desk.clock.advance(timedelta(minutes=6))
+        await desk.work()
+        states = [(await chat_of(chat)).state for chat in last]
+        assert states == [ChatState.ACTIVE] * 3 + [ChatState.WAITING] * 2
+        closed_now = await chat_service(desk.clock.now())
+        assert closed_now.status is ChatServiceStatus.CLOSED
+        assert closed_now.opens_at == datetime(2026, 11, 24, 8, tzinfo=UTC)
+        await change(alice, "ticketMove", last[0], status="SOLVED")
+        await desk.work()
+        assert await assignee_of(paul, last[3]) == "Alice"
+        await set_availability(alice, "AWAY")
+        await desk.work()
+    states = [(await chat_of(chat)).state for chat in last]
+    assert states == [ChatState.ENDED] + [ChatState.DEFERRED] * 4
+    # What was answered as a ticket counts as one.
+    desk.clock.advance(timedelta(hours=15))
+    alice = await desk.sign_in("Alice")
+    await reply(alice, last[4], "Bonjour, nous sommes là")
+    await check_clocks(desk.action())
+    await refresh_answer_times(desk.action())
+    measured = {row.channel: row.answers for row in await AnswerTime.all()}
+    assert measured == {Channel.CHAT: 3, Channel.WEB: 1}
+
+
+async def chat_of(ticket_id: str) -> LiveChat:
+    return await LiveChat.get(ticket_id=key_of(Ticket, ticket_id))
