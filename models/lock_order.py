@@ -51,6 +51,7 @@ TABLES = (
     "calendar",
     "closure",
     "team",
+    "canned_reply",
     "sla_policy",
     "phone_call",
     "ticket",

@@ -41,6 +41,7 @@ MODULES = [
     "models.support.escalation",
     "models.support.file",
     "models.support.incoming_email",
+    "models.support.canned_reply",
     "models.support.reaction",
     "models.idempotency",
     "models.accounts.invitation",

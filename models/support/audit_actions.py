@@ -13,6 +13,12 @@ class SupportAuditAction(AuditAction):
     CALENDAR_UPDATE = "calendar.update", "The name, hours or holidays of a calendar were changed."
     CALL_DISMISS = "call.dismiss", "An agent dismissed a call that belongs to no ticket."
     CALL_LINK = "call.link", "An agent linked a reported call to a ticket (`ticketId`)."
+    CANNED_REPLY_CREATE = (
+        "canned_reply.create",
+        "A canned reply was created (`scope` is who uses it).",
+    )
+    CANNED_REPLY_DELETE = "canned_reply.delete", "A canned reply was deleted."
+    CANNED_REPLY_UPDATE = "canned_reply.update", "The texts of a canned reply were changed."
     CLOSURE_ADD = "closure.add", "A closure was added to a calendar."
     CLOSURE_REMOVE = "closure.remove", "A closure of a calendar was removed."
     FILE_ANNOUNCE = "file.announce", "An upload link for a file was requested."

@@ -22,6 +22,17 @@ class SupportErrorCode(ErrorCode):
         "CHANGE_PERIOD_OVER",
         _("You can change or delete a message for %(minutes)s minutes after you posted it."),
     )
+    SHORTCUT_INVALID = (
+        "SHORTCUT_INVALID",
+        _(
+            "A shortcut consists of letters without accents and digits, with single hyphens or "
+            "underscores between them."
+        ),
+    )
+    VARIABLE_UNKNOWN = (
+        "VARIABLE_UNKNOWN",
+        _("There are no such variables: %(names)s. Those that exist are %(variables)s."),
+    )
     NAME_TAKEN = "NAME_TAKEN", _("There is already one with this name.")
     CATEGORY_TAKEN = (
         "CATEGORY_TAKEN",

@@ -16,6 +16,7 @@ from schema.nodes import Connection
 from schema.support.assignment import AssignmentMutation
 from schema.support.calendars import CalendarMutation, CalendarQuery
 from schema.support.calls import CallMutation, CallQuery
+from schema.support.canned_replies import CannedReplyMutation, CannedReplyQuery
 from schema.support.chats import ChatMutation, ChatSubscription
 from schema.support.contact import Contact
 from schema.support.drafts import DraftMutation
@@ -44,7 +45,14 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 @strawberry.type
 class SupportQuery(
-    CalendarQuery, CallQuery, InboxQuery, RatingQuery, SlaQuery, StatusBoardQuery, TeamQuery
+    CalendarQuery,
+    CallQuery,
+    CannedReplyQuery,
+    InboxQuery,
+    RatingQuery,
+    SlaQuery,
+    StatusBoardQuery,
+    TeamQuery,
 ):
     contact: Contact = query(
         contact_resolvers.contact, allow=anyone, description="How to contact support."
@@ -80,6 +88,7 @@ class SupportQuery(
 class SupportMutation(
     AssignmentMutation,
     CalendarMutation,
+    CannedReplyMutation,
     CallMutation,
     ChatMutation,
     EscalationMutation,

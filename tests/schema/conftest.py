@@ -59,6 +59,7 @@ from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
 from models.support.calendar import Calendar, Closure
 from models.support.call import Call, CallDirection, CallOutcome
+from models.support.canned_reply import CannedReply
 from models.support.classification import Category, Channel, Priority
 from models.support.draft import Draft
 from models.support.escalation import Escalation
@@ -462,10 +463,19 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         version=1,
         updated_at=action.at,
     )
+    reply = await CannedReply.create(
+        scope="all" if company.mark == "PAULMARK" else f"team:{team.pk}",
+        team_id=None if company.mark == "PAULMARK" else team.pk,
+        shortcut="x",
+        name=f"{company.mark} reply",
+        body_fr=f"{company.mark} {{company.name}}",
+        search_text="x",
+        updated_at=action.at,
+    )
     version = await MessageVersion.create(
         message=company.row(Message), body=f"{company.mark} version", replaced_at=action.at
     )
-    return [team, tag, note, draft, call, phone_number, version, feedback]
+    return [team, tag, note, draft, call, phone_number, reply, version, feedback]
 
 
 async def create_webinar(action: Action) -> Article:

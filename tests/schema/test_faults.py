@@ -584,6 +584,23 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {("number",), ("accountId",)},
     ),
     "messageEdit": (owner, {"messageId": BAD_ID, "body": LONG}, {("messageId",), ("body",)}),
+    "cannedReplyCreate": (
+        agent_viewer,
+        {
+            "shortcut": "é è",
+            "name": LONG,
+            "bodyFr": "{customer.nom} {x.y}",
+            "bodyEn": LONG,
+            "teamId": BAD_ID,
+            "idempotencyKey": "",
+        },
+        {("shortcut",), ("name",), ("bodyFr",), ("bodyEn",), ("teamId",), ("idempotencyKey",)},
+    ),
+    "cannedReplyUpdate": (
+        agent_viewer,
+        {"cannedReplyId": BAD_ID, "shortcut": "", "name": " "},
+        {("cannedReplyId",), ("shortcut",), ("name",), ("bodyFr",)},
+    ),
     "draftSave": (
         agent_viewer,
         {"ticketId": BAD_ID, "body": LONG, "version": 1},

@@ -125,6 +125,8 @@ MUTATIONS_WITHOUT_KEY = {
         "ticketRate",
         "ticketRelease",
         "ticketResolveEscalation",
+        "cannedReplyDelete",
+        "cannedReplyUpdate",
         "draftDiscard",
         "draftSave",
         "ticketSnooze",

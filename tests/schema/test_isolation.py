@@ -60,6 +60,8 @@ ARGUMENTS = {
     "purchaseResumePreview": f'purchaseId: "{encode("Purchase", 2)}"',
     "promotion": 'code: "MARIEMARK20"',
     "purchase": f'id: "{encode("Purchase", 2)}"',
+    "renderedReply": f'cannedReplyId: "{encode("CannedReply", 2)}", '
+    f'ticketId: "{encode("Ticket", 2)}"',
     "account": f'id: "{encode("Account", 2)}"',
     "articleSuggestions": 'text: "facture"',
     "caller": 'number: "+33142685399"',  # Marie's

@@ -88,6 +88,38 @@ async def sla_policy_remove(scenario: Scenario) -> None:
     await scenario.mutate(await _operator(scenario), "slaPolicyRemove", policyId=policy)
 
 
+async def canned_reply_create(scenario: Scenario) -> str:
+    for _ in range(2):
+        payload = await scenario.mutate(
+            scenario.dataset.alice,
+            "cannedReplyCreate",
+            "cannedReply { id }",
+            shortcut="marked",
+            name="MARKED NAME",
+            bodyFr="MARKED BODY",
+            idempotencyKey="MARKED KEY",
+        )
+    return str(payload["cannedReply"]["id"])
+
+
+async def canned_reply_update(scenario: Scenario) -> None:
+    reply = await canned_reply_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.dataset.alice,
+            "cannedReplyUpdate",
+            cannedReplyId=reply,
+            shortcut="marked",
+            name="MARKED OTHER NAME",
+            bodyEn="MARKED BODY",
+        )
+
+
+async def canned_reply_delete(scenario: Scenario) -> None:
+    reply = await canned_reply_create(scenario)
+    await scenario.mutate(scenario.dataset.alice, "cannedReplyDelete", cannedReplyId=reply)
+
+
 async def message_edit(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(
