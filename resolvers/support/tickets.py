@@ -1,6 +1,7 @@
 """Tickets and chats: opening, replying, moving, and their edges."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Annotated, Any
 
 import strawberry
@@ -11,6 +12,7 @@ from tortoise.queryset import QuerySet
 from engine import Deferred
 from models.accounts.account import Account
 from models.checks import Checks
+from models.content.article import Article
 from models.database.workload import Workload, workload
 from models.event import (
     INBOX,
@@ -74,10 +76,12 @@ from resolvers.support.inputs import (
 from support import messages as support_messages
 from support import notes as support_notes
 from support import tickets as support_tickets
+from support.library.suggestions import suggest_for_ticket
 
 NEWEST_FIRST = Order("updated_at", descending=True)
 EARLIEST_DEADLINE_FIRST = Order("deadline_at")
 BY_SEQUENCE = Order("sequence")
+SUGGESTED_ARTICLES = 3
 
 
 async def tickets(
@@ -333,6 +337,17 @@ async def account_sequence(root: Any, info: Info) -> int | None:
     """The sequence of the account's latest event."""
     account = info.context.viewer.account
     return await last_sequence_of(account_stream(account.pk)) if account else None
+
+
+async def suggested_articles(context: Context, parents: Sequence[Ticket]) -> list[list[Article]]:
+    """The articles of the library that may answer each ticket, best first, for agents."""
+    keys = [
+        await suggest_for_ticket(ticket, SUGGESTED_ARTICLES) if context.viewer.is_agent else []
+        for ticket in parents
+    ]
+    articles = Article.visible_to(context.viewer).filter(id__in={*chain.from_iterable(keys)})
+    rows = {row.pk: row for row in await articles} if any(keys) else {}
+    return [[rows[key] for key in found if key in rows] for found in keys]
 
 
 def requesters(context: Context, parents: Sequence[Ticket]) -> RowByForeignKey:

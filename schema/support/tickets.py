@@ -26,6 +26,7 @@ from resolvers.support import ratings as rating_resolvers
 from resolvers.support import sla as sla_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
+from schema.content.articles import Article
 from schema.fields import connection, edge, field, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
@@ -253,6 +254,13 @@ class Ticket(Node):
     last_message: Message | None = edge(
         ticket_resolvers.last_messages,
         description="The most recent message. Null for operators, who don't read messages.",
+    )
+    suggested_articles: list[Article] = edge(
+        ticket_resolvers.suggested_articles,
+        needs=("id", "subject", "requester_id"),
+        cost=5,
+        description="Up to three articles of the library that may answer the ticket, best first, "
+        "in the requester's language. Empty unless the viewer is an agent.",
     )
     draft: Draft | None = edge(
         draft_resolvers.own_drafts,

@@ -14,12 +14,16 @@ from tortoise.functions import Count, Max
 
 from models.content.article import Article
 from models.content.stop_words import STOP_WORDS
+from models.identity.user import User
 from models.locale import Locale
 from models.stemming import stem
+from models.support.message import Message
+from models.support.ticket import Ticket
 from models.text import fold_text
 
 MAX_LENGTH = 8_200  # of a text: a subject and a message
 MAX_STEMS = 60
+_LATEST_MESSAGES = 3  # of a ticket, by which articles are suggested to agents
 _TITLE, _SUMMARY, _BODY = 4.0, 2.0, 1.0  # how much a stem counts there
 _MIN_SHARE = 0.2  # of what the whole text would score, so that one common word suggests nothing
 
@@ -82,3 +86,14 @@ def _stems(text: str) -> list[str]:
     """The different stems of a text, without those of words that say nothing."""
     words = (word for word in fold_text(text).split() if word not in STOP_WORDS)
     return list(dict.fromkeys(stem(word) for word in words))
+
+
+async def suggest_for_ticket(ticket: Ticket, count: int) -> list[int]:
+    """The keys of the published articles that may answer a ticket: by its subject and what the
+    customer wrote last, in the requester's language.
+    """
+    messages = Message.filter(ticket_id=ticket.pk, from_staff=False, deleted_at=None)
+    latest = await messages.order_by("-sequence").limit(_LATEST_MESSAGES)
+    text = "\n".join([ticket.subject, *(message.body for message in latest)])
+    requester = await User.get(pk=ticket.requester_id)
+    return await suggest(text, requester.locale, count)

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 
 from models.accounts.account import Account
+from models.action import Action
 from models.identity.user import User
 from models.support.canned_reply import CannedReply
 from models.viewer import Viewer
 from resolvers.ids import encode
+from tests.schema.content.test_feedback import TEXTS, create_article
 from tests.schema.support.test_assignment import Agents, user_id
 from tests.schema.support.test_assignment import agents as agents
+from tests.schema.support.test_inbox import reply
 
 REPLY = "id shortcut name bodyFr bodyEn viewerCanChange owner { name } team { name }"
 LIST = """query($s: String) { cannedReplies(search: $s) {
@@ -150,3 +153,15 @@ async def test_p6_2_variables_are_filled_in_on_the_server(replies: Replies) -> N
     assert (french["code"], french["field"]) == ("VARIABLE_UNKNOWN", ["input", "bodyFr"])
     assert "{customer.nom}, {foo}." in french["message"]
     assert "{b.c}." in english_error["message"]
+
+
+async def test_p5_7_agents_are_suggested_articles_that_may_answer_a_ticket(
+    agents: Agents, action: Action
+) -> None:
+    for slug in TEXTS:
+        await create_article(action, slug)
+    query = "query($id: ID!) { node(id: $id) { ... on Ticket { suggestedArticles { slug } } } }"
+    await reply(agents, agents.dataset.paul.owner, "Comment activer le second facteur ?")
+    for viewer, slugs in ((agents.alice, ["second-factor"]), (agents.dataset.paul.owner, [])):
+        node = (await agents.execute(viewer, query, id=agents.ticket_id))["data"]["node"]
+        assert [each["slug"] for each in node["suggestedArticles"]] == slugs
