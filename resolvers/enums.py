@@ -48,6 +48,9 @@ describe_enum(
         "SLA_BREACHED": "A target of a ticket was missed; see `ticket { slaClocks }`.",
         "TICKET_ESCALATED": "A ticket was escalated; see `ticket { escalations }`.",
         "ESCALATION_RESOLVED": "A supervisor resolved the escalation of a ticket.",
+        "TICKET_MERGED": "A ticket was merged into another one; see `ticket { mergedInto }` and "
+        "`ticket { mergedTickets }`.",
+        "TICKET_UNMERGED": "The merge of a ticket was undone.",
         "RATING_REQUESTED": "The customer is asked to rate a ticket (`ticketRate`).",
         "TICKET_RATED": "A ticket was rated, or its rating changed; see `ticket { rating }`.",
         "CHAT_QUEUED": "The agent who had a chat can't go on, and it waits again; see "

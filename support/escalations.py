@@ -26,6 +26,7 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Priority
 from models.support.errors import SupportErrorCode
 from models.support.escalation import Escalation
+from models.support.merge import merge_targets
 from models.support.ticket import Ticket
 from models.support.ticket_position import mark_transferred
 from models.support.ticket_status import TicketStatus
@@ -55,6 +56,7 @@ async def escalate(
     TRANSITION_ILLEGAL for a closed ticket of a deleted account, IDEMPOTENCY_MISMATCH and Throttled.
     """
     owner, arguments = owner_of(action), [ticket.pk, details, steps_tried]
+    ticket = await target_of(ticket)
     async with action.transaction() as tx:
         supervisor = await _lock_supervisor(tx)
         account = await Account.get(pk=ticket.account_id, using_db=tx.db)
@@ -87,6 +89,12 @@ async def escalate(
             await emails.send_escalation_received(tx, user, ticket)
         tx.audit(SupportAuditAction.TICKET_ESCALATE, ticket)
     return escalation
+
+
+async def target_of(ticket: Ticket) -> Ticket:
+    """The ticket itself, or the one that it was merged into."""
+    targets = await merge_targets(ticket.pk)
+    return await Ticket.get(pk=targets[-1]) if targets else ticket
 
 
 def escalation_texts(check: Checks, details: str, steps_tried: str, key: str) -> tuple[str, str]:

@@ -28,6 +28,7 @@ from models.support.ticket import Ticket
 from models.support.ticket_position import TicketPosition, mark_emailed
 from realtime.delivered_positions import DeliveredPositions
 from support.incoming.matching import thread_of
+from support.merging import people_of, with_merged
 from support.positions import store_delivered
 
 _MAX_MESSAGES = 10  # in one email; the others are read in the customer space
@@ -78,11 +79,10 @@ async def _send_replies(
 
 
 async def _recipients(tx: Transaction, ticket: Ticket) -> list[User]:
-    """The requester and the members who wrote in the ticket, without those who have left the
-    company or never confirmed their address.
+    """The requester and the members who wrote in the ticket, or in one that was merged into it,
+    without those who have left the company or never confirmed their address.
     """
-    authors = Message.filter(ticket_id=ticket.pk, from_staff=False).using_db(tx.db).distinct()
-    user_ids = {ticket.requester_id, *await authors.values_list("author_id", flat=True)}
+    user_ids = await people_of(tx, await with_merged(tx, ticket))
     members = User.filter(
         Q(pk__in=user_ids),
         memberships__account_id=ticket.account_id,

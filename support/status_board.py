@@ -61,7 +61,9 @@ _COPY_REQUESTS = f"""
         CASE ticket.status WHEN '{TicketStatus.ON_HOLD.value}' THEN '{TicketStatus.OPEN.value}'
         ELSE ticket.status END, ticket.created_at, ticket.updated_at
     FROM ticket JOIN account ON account.id = ticket.account_id
-    WHERE ticket.deadline_at IS NULL AND account.status <> '{AccountStatus.ERASED.value}'
+    WHERE ticket.deadline_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM ticket_merge WHERE ticket_merge.ticket_id = ticket.id)
+    AND account.status <> '{AccountStatus.ERASED.value}'
     AND (ticket.status NOT IN ({_FINISHED}) OR ticket.updated_at >= ?)"""  # noqa: S608 - made of our own names only
 
 

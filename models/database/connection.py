@@ -72,6 +72,7 @@ MODULES = [
     "models.billing.refund",
     "models.billing.tax_rule",
     "models.identity.session",
+    "models.support.merge",
     "models.support.message",
     "models.support.live_chat",
     "models.support.agent_presence",

@@ -81,5 +81,7 @@ class SupportAuditAction(AuditAction):
         "The status of a ticket was changed. `messageId` is the message with the reason, if one "
         "was given.",
     )
+    TICKET_MERGE = "ticket.merge", "A ticket was merged into another one (`target`)."
+    TICKET_UNMERGE = "ticket.unmerge", "The merge of a ticket was undone (`target`)."
     TICKET_ESCALATE = "ticket.escalate", "A ticket was escalated to a supervisor."
     ESCALATION_RESOLVE = "escalation.resolve", "A supervisor resolved an escalation."

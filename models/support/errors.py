@@ -44,6 +44,9 @@ class SupportErrorCode(ErrorCode):
     )
     CALL_LINKED = "CALL_LINKED", _("This call already belongs to a ticket.")
     NOT_ESCALATED = "NOT_ESCALATED", _("This ticket has no open escalation.")
+    ALREADY_MERGED = "ALREADY_MERGED", _("This ticket has already been merged into another one.")
+    MERGE_FINAL = "MERGE_FINAL", _("A merge can only be undone for a day.")
+    MERGE_REFUSED = "MERGE_REFUSED", _("Choose another ticket of the same company.")
     NOT_RATABLE = (
         "NOT_RATABLE",
         _("You can rate a request once our support team has answered and solved it."),

@@ -27,6 +27,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.action import Transaction
+from models.clock import local_date
 from models.event import EventKind
 from models.support.calendar import Calendar, default_calendar, hours_of
 from models.support.classification import Channel
@@ -163,8 +164,11 @@ class SlaClock(Model):
         return None if self.measure is SlaMeasure.RESOLUTION else at
 
 
-async def start_clocks(tx: Transaction, ticket: "Ticket", *measures: SlaMeasure) -> None:
-    """Start clocks of a ticket."""
+async def start_clocks(
+    tx: Transaction, ticket: "Ticket", *measures: SlaMeasure, since: datetime | None = None
+) -> None:
+    """Start clocks of a ticket, now or at an earlier time."""
+    start = since or tx.action.at
     policy = await _policy(tx, ticket)
     calendar = await _calendar(policy)
     hours = await hours_of(calendar)
@@ -174,10 +178,10 @@ async def start_clocks(tx: Transaction, ticket: "Ticket", *measures: SlaMeasure)
             measure=measure,
             calendar=calendar,
             target=policy.target(measure) if policy else None,
-            started_at=tx.action.at,
-            started_on=tx.action.day,
+            started_at=start,
+            started_on=local_date(start),
         )
-        clock.run(hours, tx.action.at)
+        clock.run(hours, start)
         await clock.save(using_db=tx.db)
 
 
@@ -187,14 +191,14 @@ async def _calendar(policy: SlaPolicy | None) -> Calendar:
     return await Calendar.get(pk=policy.calendar_id)
 
 
-async def start_response(tx: Transaction, ticket: "Ticket") -> None:
-    """The customer of a ticket, which the caller has locked, begins to wait for a reply. For the
-    first one they have waited since the ticket was opened.
+async def start_response(tx: Transaction, ticket: "Ticket", since: datetime | None = None) -> None:
+    """The customer of a ticket, which the caller has locked, begins to wait for a reply, or has
+    waited since an earlier time. For the first one they have waited since the ticket was opened.
     """
     for clock in await _running_responses(tx, ticket):
         if not await _stop_answered(tx, clock, ticket):
             return
-    await start_clocks(tx, ticket, SlaMeasure.NEXT_RESPONSE)
+    await start_clocks(tx, ticket, SlaMeasure.NEXT_RESPONSE, since=since)
 
 
 async def _running_responses(tx: Transaction, ticket: "Ticket") -> list[SlaClock]:
@@ -261,6 +265,24 @@ async def _policy(tx: Transaction, ticket: "Ticket") -> SlaPolicy | None:
     chat = await find_chat(ticket, tx.db)
     is_deferred = chat is not None and chat.state is ChatState.DEFERRED
     return await SlaPolicy.find(Channel.WEB if is_deferred else ticket.channel, ticket.priority)
+
+
+async def stop_answered(tx: Transaction, ticket: "Ticket") -> None:
+    """Stop the clocks of responses that were given in a ticket, which the caller has locked."""
+    for clock in await _running_responses(tx, ticket):
+        await _stop_answered(tx, clock, ticket)
+
+
+async def resume_clock(
+    tx: Transaction, key: int, state: ClockState, running_since: datetime | None
+) -> None:
+    """Give a canceled clock the state that it had, as if it hadn't been canceled. The caller has
+    locked the ticket.
+    """
+    clock = await SlaClock.get(pk=key, using_db=tx.db)
+    clock.state, clock.running_since = state, running_since
+    clock.plan(await hours_by_key(clock.calendar_id))
+    await clock.save(using_db=tx.db)
 
 
 async def response_due_at(tx: Transaction, ticket: "Ticket") -> datetime | None:

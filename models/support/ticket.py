@@ -12,7 +12,7 @@ from tortoise.queryset import QuerySet
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.database.writing import find_one, insert
-from models.errors import CommonErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.event import (
     INBOX,
     EventKind,
@@ -31,6 +31,7 @@ from models.support.draft import Draft
 from models.support.file import attach_to_message, lock_files
 from models.support.legal_deadlines import legal_deadline, next_deadline_reminder
 from models.support.live_chat import follow_assignment, follow_finish, start_chat
+from models.support.merge import merge_targets
 from models.support.message import Message
 from models.support.rating import follow_status as plan_rating
 from models.support.sla_clock import follow_status, start_clocks, start_response
@@ -219,7 +220,7 @@ class Ticket(Model):
         async with action.transaction() as tx:
             if author.staff:
                 await lock_agent(tx, author.pk)
-            ticket = await tx.lock(Ticket, self.pk)
+            ticket = await self._lock_with_target(tx)
             if sent_message := await Message.find_sent(
                 self.pk, author, text, client_message_id, file_ids, tx.db
             ):
@@ -235,7 +236,26 @@ class Ticket(Model):
             await attach_to_message(tx, ticket.account_id, message, author, file_ids)
             if author.staff and ticket.status is not TicketStatus.CLOSED:
                 await ticket._take_up(tx, author)
+            if author.staff and ticket.pk != self.pk:  # a draft in a ticket that was merged
+                await Draft.filter(ticket_id=self.pk, user_id=author.pk).using_db(tx.db).delete()
         return message
+
+    async def _lock_with_target(self, tx: Transaction) -> "Ticket":
+        """Lock this ticket, and, if it was merged, the one that gets what is written to it, which
+        is returned. Raises TransactionConflict when it is being merged right now.
+        """
+        targets = await merge_targets(self.pk, tx.db)
+        if not targets:
+            ticket = await tx.lock(Ticket, self.pk)
+            if ticket.status is not TicketStatus.CLOSED:
+                return ticket
+        else:  # in the order of their keys, together with what the target's follow-up may be
+            related = Ticket.filter(Q(pk__in=[self.pk, *targets]) | Q(follows_id=targets[-1]))
+            rows = {row.pk: row for row in await tx.lock_rows(related)}
+            ticket = rows[targets[-1]]
+        if await merge_targets(self.pk, tx.db) != targets:
+            raise TransactionConflict("merged")
+        return ticket
 
     async def _take_up(self, tx: Transaction, agent: User) -> None:
         """An agent has answered the ticket: it is theirs unless somebody has it."""
@@ -369,6 +389,17 @@ class Ticket(Model):
             await tx.append(
                 INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value
             )
+
+    async def continue_wait(self, tx: Transaction, since: datetime) -> None:
+        """The customer of this ticket, which the caller has locked, waits for a reply, and has
+        waited in another ticket since this time.
+        """
+        if self.reply_awaited_since is None:
+            await start_response(tx, self, since)
+        self.reply_awaited_since = min(since, self.reply_awaited_since or since)
+        await self.save(using_db=tx.db, update_fields=["reply_awaited_since"])
+        if self.status in STATUSES_REOPENED_BY_CUSTOMERS:
+            await self.set_status(tx, TicketStatus.OPEN)
 
     async def record_emailed(
         self, tx: Transaction, message: Message, user_ids: Iterable[int]

@@ -25,6 +25,7 @@ from schema.support.events import AccountEvent, AgentEvent, InboxEvent, TicketEv
 from schema.support.files import FileAnnouncePayload
 from schema.support.inbox import InboxMutation, InboxQuery
 from schema.support.incoming_emails import IncomingEmail, IncomingEmailPayload
+from schema.support.merging import MergingMutation
 from schema.support.messages import MessageMutation
 from schema.support.notes import NoteMutation
 from schema.support.phone_numbers import PhoneNumberMutation
@@ -95,6 +96,7 @@ class SupportMutation(
     DraftMutation,
     InboxMutation,
     MessageMutation,
+    MergingMutation,
     NoteMutation,
     RatingMutation,
     PhoneNumberMutation,

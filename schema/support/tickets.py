@@ -20,6 +20,7 @@ from resolvers.support import drafts as draft_resolvers
 from resolvers.support import escalations as escalation_resolvers
 from resolvers.support import inbox as inbox_resolvers
 from resolvers.support import incoming_emails as incoming_email_resolvers
+from resolvers.support import merging as merging_resolvers
 from resolvers.support import messages as message_resolvers
 from resolvers.support import notes as note_resolvers
 from resolvers.support import ratings as rating_resolvers
@@ -235,6 +236,21 @@ class Ticket(Node):
         ticket_resolvers.followed_tickets,
         needs=("follows_id",),
         description="The closed ticket that this ticket continues.",
+    )
+    merged_into: Annotated["Ticket", strawberry.lazy("schema.support.tickets")] | None = edge(
+        merging_resolvers.targets_of,
+        description="The ticket that this one was merged into. What is written to this one is "
+        "posted there. Null when it wasn't merged.",
+    )
+    merged_tickets: list[Annotated["Ticket", strawberry.lazy("schema.support.tickets")]] = edge(
+        merging_resolvers.merged_tickets,
+        cost=10,
+        description="The tickets that were merged into this one, oldest first. Show their messages "
+        "in its timeline.",
+    )
+    merge_undoable_until: datetime | None = edge(
+        merging_resolvers.undo_times,
+        description="Until when the viewer can undo the merge of the ticket. Null when they can't.",
     )
     escalations: list[Annotated["Escalation", strawberry.lazy("schema.support.tickets")]] = edge(
         escalation_resolvers.of_tickets,

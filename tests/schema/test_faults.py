@@ -606,6 +606,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "body": LONG, "version": 1},
         {("ticketId",), ("body",)},
     ),
+    "ticketMerge": (
+        agent_viewer,
+        {"ticketId": BAD_ID, "intoTicketId": BAD_ID},
+        {("ticketId",), ("intoTicketId",)},
+    ),
     "ticketRate": (
         owner,
         {"ticketId": BAD_ID, "score": 6, "comment": LONG},

@@ -287,6 +287,32 @@ async def status_board_turn_off(scenario: Scenario) -> None:
         await scenario.mutate(scenario.owner, "statusBoardTurnOff")
 
 
+async def ticket_merge(scenario: Scenario) -> None:
+    payload = await scenario.mutate(
+        scenario.owner,
+        "ticketOpen",
+        "ticket { id }",
+        subject="MARKED",
+        body="MARKED",
+        idempotencyKey="MARKED KEY",
+    )
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.dataset.alice,
+            "ticketMerge",
+            ticketId=scenario.dataset.paul.id(Ticket),
+            intoTicketId=payload["ticket"]["id"],
+        )
+
+
+async def ticket_unmerge(scenario: Scenario) -> None:
+    await ticket_merge(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.dataset.alice, "ticketUnmerge", ticketId=scenario.dataset.paul.id(Ticket)
+        )
+
+
 async def ticket_escalate(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(
