@@ -34,6 +34,7 @@ from models.operations.email import (
     ACCOUNT_ERASED,
     STAFF_WELCOME,
     TICKET_REPLIES,
+    TICKET_TRANSCRIPT,
     Email,
     EmailPriority,
 )
@@ -580,13 +581,7 @@ async def send_ticket_replies(
     `accepts_answers` is whether an answer to this email reaches the ticket.
     """
     replies = [
-        {
-            "author": _one_line(message.author.name),
-            "day": day(local_date(message.at), user.locale),
-            "time": time_of_day(message.at, user.locale),
-            "body": message.body,
-            "files": [_one_line(name) for name in file_names.get(message.pk, [])],
-        }
+        _message_values(message, file_names.get(message.pk, []), user.locale)
         for message in messages
     ]
     return await _store_for_user(
@@ -604,6 +599,51 @@ async def send_ticket_replies(
         replies=replies,
         omitted_count=omitted_count,
     )
+
+
+async def send_ticket_transcript(
+    tx: Transaction,
+    user: User,
+    ticket: Ticket,
+    messages: Sequence[Message],
+    file_names: Mapping[int, list[str]],
+    omitted_count: int,
+    *,
+    thread: Sequence[str] = (),
+) -> Email:
+    """Send a customer everything that was written in a ticket: its messages in their order, whose
+    authors must be fetched, with the names of the attached files by message. `omitted_count`
+    earlier messages are left out. `thread` has the Message-IDs of the emails before it.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        TICKET_TRANSCRIPT,
+        account_id=ticket.account_id,
+        ticket=ticket,
+        thread=thread,
+        link=f"{BASE_URL}/tickets/{ticket.number}",
+        number=ticket.number,
+        topic=_one_line(ticket.subject),
+        opened_on=day(local_date(ticket.created_at), user.locale),
+        messages=[
+            _message_values(message, file_names.get(message.pk, []), user.locale)
+            | {"from_staff": message.from_staff, "deleted": message.deleted_at is not None}
+            for message in messages
+        ],
+        omitted_count=omitted_count,
+    )
+
+
+def _message_values(message: Message, files: Sequence[str], locale: Locale) -> dict[str, Any]:
+    """What an email shows of a message, whose author must be fetched."""
+    return {
+        "author": _one_line(message.author.name),
+        "day": day(local_date(message.at), locale),
+        "time": time_of_day(message.at, locale),
+        "body": message.body,
+        "files": [_one_line(name) for name in files],
+    }
 
 
 async def send_incoming_email_problem(

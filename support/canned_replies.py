@@ -122,13 +122,13 @@ async def create_reply(
     shortcut, and IDEMPOTENCY_MISMATCH.
     """
     owner_id, team_id = (user.pk, None) if is_personal else (None, team.pk if team else None)
-    await _require_right(user, owner_id, team_id)
     owner, scope = f"user:{user.pk}", scope_of(owner_id, team_id)
     arguments = [scope, texts.shortcut, texts.name, texts.body_fr, texts.body_en]
     try:
         async with action.transaction() as tx:
             if earlier_id := await earlier_result(tx, owner, "cannedReplyCreate", key, arguments):
                 return await CannedReply.get(pk=earlier_id, using_db=tx.db)
+            await _require_right(user, owner_id, team_id)
             reply = await CannedReply.create(
                 using_db=tx.db,
                 scope=scope,

@@ -11,7 +11,6 @@ and the end of that record are one transaction, so a process that dies loses non
 twice.
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -22,7 +21,6 @@ from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.database.batches import keys_of
 from models.identity.user import User
-from models.support.file import File
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.support.ticket_position import TicketPosition, mark_emailed
@@ -30,6 +28,7 @@ from realtime.delivered_positions import DeliveredPositions
 from support.incoming.matching import thread_of
 from support.merging import people_of, with_merged
 from support.positions import store_delivered
+from support.transcripts import file_names
 
 _MAX_MESSAGES = 10  # in one email; the others are read in the customer space
 
@@ -110,18 +109,10 @@ async def _send_to(tx: Transaction, ticket: Ticket, user: User, accepts_answers:
         user,
         ticket,
         shown_messages,
-        await _file_names(tx, shown_messages),
+        await file_names(tx, shown_messages),
         len(messages) - len(shown_messages),
         thread=await thread_of(tx, ticket.pk, user.pk),
         accepts_answers=accepts_answers,
     )
     await mark_emailed(ticket.pk, user.pk, messages[-1].sequence, tx.db)
     return True
-
-
-async def _file_names(tx: Transaction, messages: Sequence[Message]) -> dict[int, list[str]]:
-    names: dict[int, list[str]] = {}
-    files = File.filter(message_id__in=[message.pk for message in messages]).using_db(tx.db)
-    for file in await files.order_by("id"):
-        names.setdefault(file.message_id or 0, []).append(file.name)
-    return names

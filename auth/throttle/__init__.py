@@ -93,6 +93,8 @@ PASSKEY = Limit("passkey", free_attempts=30, decay=timedelta(minutes=1))
 # Reports of suspected breaches, per person or network: nobody has to report more at once.
 ARTICLE_FEEDBACK = Limit("article feedback", free_attempts=30, decay=timedelta(minutes=1))
 BREACH_REPORT = Limit("breach report", free_attempts=10, decay=timedelta(minutes=6))
+# Transcripts of tickets by email, per recipient.
+TRANSCRIPT = Limit("transcript", free_attempts=5, decay=timedelta(minutes=10))
 # Visits to status boards, per network: feed readers come every few minutes.
 STATUS_BOARD = Limit("status board", free_attempts=120, decay=timedelta(seconds=5))
 INVOICE_RECIPIENT = Limit("invoice recipient", free_attempts=10, decay=timedelta(hours=1))

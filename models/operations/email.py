@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ACCOUNT_ERASED = "account_erased"
 STAFF_WELCOME = "staff_welcome"
 TICKET_REPLIES = "ticket_replies"
+TICKET_TRANSCRIPT = "ticket_transcript"
 _CONFIDENTIAL = {
     "password_reset",
     "email_change",
@@ -190,7 +191,8 @@ class Email(Model):
         the account.
         """
         waiting = cls.filter(user_id=user_id, account_id=account_id, sent_at=None)
-        await waiting.filter(template__startswith=f"{TICKET_REPLIES}.").using_db(tx.db).delete()
+        for template in (TICKET_REPLIES, TICKET_TRANSCRIPT):
+            await waiting.filter(template__startswith=f"{template}.").using_db(tx.db).delete()
 
     @classmethod
     async def discard_waiting(cls, action: Action) -> int:

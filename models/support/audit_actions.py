@@ -71,6 +71,10 @@ class SupportAuditAction(AuditAction):
         "ticket.transfer",
         "A ticket was assigned to another person or team (`before`, `agent`, `team`).",
     )
+    TICKET_SEND_TRANSCRIPT = (
+        "ticket.send_transcript",
+        "The transcript of a ticket was sent by email (`recipientId`).",
+    )
     TICKET_CLASSIFY = "ticket.classify", "The priority or the tags of a ticket were changed."
     TEAM_CREATE = "team.create", "A team of agents was created."
     TEAM_UPDATE = "team.update", "The name, the categories or the members of a team were changed."

@@ -33,6 +33,10 @@ class SupportErrorCode(ErrorCode):
         "VARIABLE_UNKNOWN",
         _("There are no such variables: %(names)s. Those that exist are %(variables)s."),
     )
+    RECIPIENT_LEFT = (
+        "RECIPIENT_LEFT",
+        _("The person who made this request no longer belongs to the company."),
+    )
     NAME_TAKEN = "NAME_TAKEN", _("There is already one with this name.")
     CATEGORY_TAKEN = (
         "CATEGORY_TAKEN",

@@ -40,6 +40,7 @@ from schema.support.tickets import (
     TicketReplyPayload,
     TicketTypingPayload,
 )
+from schema.support.transcripts import TranscriptMutation
 
 _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who did it, and when.")
 
@@ -103,6 +104,7 @@ class SupportMutation(
     SlaMutation,
     StatusBoardMutation,
     TeamMutation,
+    TranscriptMutation,
 ):
     ticket_open: TicketPayload | None = mutation(
         ticket_resolvers.open_,

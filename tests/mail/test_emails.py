@@ -103,6 +103,20 @@ async def ticket_replies(tx: Transaction, user: User, count: int, more: int) -> 
     return await emails.send_ticket_replies(tx, user, ticket, replies, {0: ["devis.pdf"]}, more)
 
 
+async def ticket_transcript(tx: Transaction, user: User, omitted: int) -> Email:
+    """The transcript of a ticket that was opened by the user and answered by somebody called so."""
+    ticket = legal_request(user, TicketStatus.OPEN)
+    ticket.account_id = None  # type: ignore[assignment] # no company is stored
+    ticket.created_at = tx.action.at
+    at = tx.action.at
+    messages = [
+        Message(id=0, author=user, body=user.name, at=at, from_staff=False),
+        Message(id=1, author=user, body=user.name, at=at, from_staff=True),
+        Message(id=2, author=user, body="", at=at, from_staff=True, deleted_at=at),
+    ]
+    return await emails.send_ticket_transcript(tx, user, ticket, messages, {1: ["a.pdf"]}, omitted)
+
+
 async def deadline_reminder(
     tx: Transaction, operator: User, has_agent: bool, days_left: int
 ) -> Email:
@@ -309,6 +323,10 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "deadline_reminder": [
         lambda tx, user, agent=agent, days=days: deadline_reminder(tx, user, agent, days)  # type: ignore[misc]
         for agent, days in [(True, 7), (False, -1)]
+    ],
+    "ticket_transcript": [
+        lambda tx, user: ticket_transcript(tx, user, 0),
+        lambda tx, user: ticket_transcript(tx, user, 2),
     ],
     "ticket_escalated": [ticket_escalated],
     "escalation_received": [escalation_received],

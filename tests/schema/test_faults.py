@@ -583,6 +583,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"number": "x", "accountId": BAD_ID},
         {("number",), ("accountId",)},
     ),
+    "ticketSendTranscript": (
+        owner,
+        {"ticketId": BAD_ID, "idempotencyKey": ""},
+        {("ticketId",), ("idempotencyKey",)},
+    ),
     "messageEdit": (owner, {"messageId": BAD_ID, "body": LONG}, {("messageId",), ("body",)}),
     "cannedReplyCreate": (
         agent_viewer,

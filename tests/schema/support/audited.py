@@ -137,6 +137,16 @@ async def message_delete(scenario: Scenario) -> None:
         )
 
 
+async def ticket_send_transcript(scenario: Scenario) -> None:
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "ticketSendTranscript",
+            ticketId=scenario.dataset.paul.id(Ticket),
+            idempotencyKey="MARKED KEY",
+        )
+
+
 async def ticket_claim(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(
