@@ -57,6 +57,8 @@ describe_enum(
         "`ticket { chat }`.",
         "CHAT_DEFERRED": "A chat isn't answered live and has become a ticket; see "
         "`ticket { chat }`.",
+        "AVAILABILITY_CHANGED": "The viewer began or ceased to take chats, on any of their "
+        "devices or because they left one unanswered; see `viewer { agent }`. Agents only.",
         "PURCHASE_CHANGED": "The status of a purchase changed.",
         "PAYMENT_CHANGED": "The status of a payment changed.",
         "PAYMENT_METHOD_CHANGED": "A payment method was saved, changed or removed, or expires "

@@ -1,4 +1,4 @@
-"""Live chats: giving those that wait to agents, and back when an agent can't go on.
+"""Live chats: the job that takes care of them, and routing.
 
 Chats are routed oldest first, each to an agent who is present and available, has a free slot and
 the skill, and belongs to the team. Of those the one with the fewest chats gets it, then the one who
@@ -11,56 +11,36 @@ which whatever has changed announces, does it.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from heapq import heapify, heappop, heapreplace
 from typing import Any
 
 import structlog
-from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models.action import Action, retry_conflict
 from models.database.sql import fetch_records
 from models.errors import Forbidden
-from models.event import EventKind
-from models.identity.user import User
-from models.support.agent_presence import GRACE_PERIOD
 from models.support.agents import lock_agent
 from models.support.chat_agents import ChatAgent, available_agents
-from models.support.live_chat import CHATS, ChatState, LiveChat, find_chat
-from models.support.team import AgentProfile, ChatAvailability
+from models.support.live_chat import ChatState, LiveChat, find_chat
+from models.support.team import AgentProfile
 from models.support.ticket import Ticket
-from models.support.ticket_position import mark_transferred
 from models.support.ticket_status import TicketStatus
 from realtime.connected_agents import ConnectedAgents
 from support.chat_deferral import defer_due
 from support.chat_options import ChatOptions
+from support.chat_returns import send_away, take_back
 
 MAX_PER_QUEUE = 500  # chats of a queue that one run routes
 
 log = structlog.stdlib.get_logger()
 
 
-async def set_availability(action: Action, agent: User, availability: ChatAvailability) -> User:
-    """Record whether an agent takes new chats. A repeat changes nothing. When they go away, their
-    chats that they haven't answered go back to the queue (`take_back`). Raises Forbidden.
-    """
-    async with action.transaction() as tx:
-        user = await lock_agent(tx, agent.pk)
-        profile, _created = await AgentProfile.get_or_create(user_id=user.pk, using_db=tx.db)
-        if profile.chat_availability is not availability:
-            profile.chat_availability = availability
-            profile.chat_availability_since = tx.action.at
-            columns = ["chat_availability", "chat_availability_since"]
-            await profile.save(using_db=tx.db, update_fields=columns)
-            tx.streams[CHATS] = None
-    return user
-
-
 async def handle_chats(action: Action, agents: ConnectedAgents, options: ChatOptions) -> int:
-    """Take chats back from agents who can't go on, give those that wait to others, and make tickets
-    of those that aren't answered: a job. Returns how many chats have changed.
+    """Take chats back from agents who can't go on, or don't, give those that wait to others, and
+    make tickets of those that aren't answered: a job. Returns how many chats have changed.
     """
+    await send_away(action, options)
     count = await take_back(action, agents.steady_since)
     count += await route(action)
     return count + await defer_due(action, options)
@@ -177,60 +157,3 @@ async def _give(action: Action, ticket_id: int, user_id: int) -> bool:
         if ticket.status is TicketStatus.NEW:
             await ticket.set_status(tx, TicketStatus.OPEN)
     return True
-
-
-async def take_back(action: Action, steady_since: datetime | None) -> int:
-    """Return chats to the queue, to their old places, whose customers wait for a reply of an agent
-    who can't give it. Returns how many.
-
-    That are all chats of agents who have been absent for the grace period, and those that an agent
-    had not answered when they went away. `steady_since` is since when this process has renewed the
-    leases of its agents: before the grace period is over, after a start or an outage, those who
-    reconnect can't be told from those who are gone.
-    """
-    is_steady = steady_since is not None and action.at - steady_since >= GRACE_PERIOD
-    gone_since = action.at - GRACE_PERIOD if is_steady else _NEVER
-    count = 0
-    for ticket_id, agent_id in await _abandoned(gone_since):
-        try:
-            take = partial(_take_back, action, ticket_id, agent_id, gone_since)
-            count += await retry_conflict(take)
-        except Exception as error:
-            log.error("chat.not_taken_back", key=ticket_id, exc_info=error)
-    return count
-
-
-async def _take_back(action: Action, ticket_id: int, agent_id: int, gone_since: datetime) -> bool:
-    async with action.transaction() as tx:
-        await tx.lock(User, agent_id)
-        ticket = await tx.lock(Ticket, ticket_id)
-        if (ticket_id, agent_id) not in await _abandoned(gone_since, ticket_id, tx.db):
-            return False
-        await mark_transferred(ticket_id, agent_id, action.at, tx.db)
-        await ticket.unassign(tx)
-        await ticket.append_event(tx, EventKind.CHAT_QUEUED)
-    return True
-
-
-async def _abandoned(
-    gone_since: datetime, ticket_id: int | None = None, db: BaseDBAsyncClient | None = None
-) -> list[tuple[int, int]]:
-    """The chats, or this one if it is one of them, whose agent can't go on, with the agent."""
-    condition, params = ("", []) if ticket_id is None else ("AND c.ticket_id = ?", [ticket_id])
-    statement = _ABANDONED.format(condition=condition)
-    records = await fetch_records(statement, gone_since, gone_since, *params, db=db)
-    return [(record[0], record[1]) for record in records]
-
-
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_ABANDONED = f"""
-    SELECT c.ticket_id, c.agent_id FROM live_chat c JOIN ticket t ON t.id = c.ticket_id
-    LEFT JOIN agent_profile p ON p.user_id = c.agent_id
-    WHERE c.state = '{ChatState.ACTIVE}' AND t.reply_awaited_since IS NOT NULL AND (
-        (c.since <= ? AND NOT EXISTS (
-            SELECT 1 FROM agent_presence a WHERE a.user_id = c.agent_id AND a.expires_at > ?))
-        OR (p.chat_availability = '{ChatAvailability.AWAY}'
-            AND p.chat_availability_since >= c.since
-            AND (t.answered_at IS NULL OR t.answered_at < c.since))
-    ) {{condition}}
-    ORDER BY c.queued_at, c.ticket_id"""  # noqa: S608 - constants

@@ -15,41 +15,10 @@ from models.support.team import AgentProfile, ChatAvailability
 from models.support.ticket import Ticket
 from models.translations import Translatable, _, day, text, time_of_day
 from resolvers.context import Context, Info
-from resolvers.descriptions import describe_enum
 from resolvers.ids import key_argument
 from resolvers.support.events import TicketIdArgument, open_stream, require_ticket
-from support import chats
-from support.chat_views import ChatService, ChatServiceStatus, ChatView, chat_views
-
-describe_enum(
-    ChatAvailability,
-    "Whether an agent takes new chats.",
-    {
-        "AVAILABLE": "The agent gets chats while one of their devices is connected.",
-        "AWAY": "The agent gets no chats by themselves, and keeps those that they have answered.",
-    },
-)
-
-describe_enum(
-    ChatServiceStatus,
-    "Whether chats are answered now.",
-    {
-        "ANSWERED": "A chat is answered at once, or after a wait.",
-        "UNATTENDED": "No agent is available. What is written becomes a ticket.",
-        "CLOSED": "It isn't opening hours. What is written becomes a ticket.",
-    },
-)
-
-describe_enum(
-    ChatState,
-    "The state of a chat.",
-    {
-        "WAITING": "The chat waits for an agent.",
-        "ACTIVE": "An agent has the chat.",
-        "ENDED": "The chat is solved or closed. A reply to a solved one continues it.",
-        "DEFERRED": "The chat has become a ticket, which is answered later.",
-    },
-)
+from support import chat_returns
+from support.chat_views import ChatService, ChatView, chat_views
 
 CategoryArgument = Annotated[
     Category | None,
@@ -68,7 +37,7 @@ class AgentSetChatAvailabilityInput:
 async def set_availability(info: Info, input: AgentSetChatAvailabilityInput) -> User:
     """Set whether the viewer takes new chats."""
     context = info.context
-    return await chats.set_availability(context.action(), context.user, input.availability)
+    return await chat_returns.set_availability(context.action(), context.user, input.availability)
 
 
 async def service(root: Any, info: Info, category: CategoryArgument = None) -> ChatService:

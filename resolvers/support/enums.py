@@ -8,9 +8,12 @@ from models.support.incoming_email import (
     IncomingEmailSource,
     IncomingEmailStatus,
 )
+from models.support.live_chat import ChatState
 from models.support.reaction import ReactionKind
+from models.support.team import ChatAvailability
 from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
+from support.chat_views import ChatServiceStatus
 
 describe_enum(
     FileStatus,
@@ -173,5 +176,36 @@ describe_enum(
         "EMPTY": "IGNORED: it contains nothing.",
         "DISMISSED": "IGNORED: an agent dismissed it.",
         "ERROR": "FAILED: reading it failed several times.",
+    },
+)
+
+
+describe_enum(
+    ChatAvailability,
+    "Whether an agent takes new chats.",
+    {
+        "AVAILABLE": "The agent gets chats while one of their devices is connected.",
+        "AWAY": "The agent gets no chats by themselves, and keeps those that they have answered.",
+    },
+)
+
+describe_enum(
+    ChatServiceStatus,
+    "Whether chats are answered now.",
+    {
+        "ANSWERED": "A chat is answered at once, or after a wait.",
+        "UNATTENDED": "No agent is available. What is written becomes a ticket.",
+        "CLOSED": "It isn't opening hours. What is written becomes a ticket.",
+    },
+)
+
+describe_enum(
+    ChatState,
+    "The state of a chat.",
+    {
+        "WAITING": "The chat waits for an agent.",
+        "ACTIVE": "An agent has the chat.",
+        "ENDED": "The chat is solved or closed. A reply to a solved one continues it.",
+        "DEFERRED": "The chat has become a ticket, which is answered later.",
     },
 )

@@ -7,6 +7,7 @@ import strawberry
 from models.support.classification import Category, Channel, Priority, TicketKind
 from models.support.inbox_view import InboxView
 from models.support.incoming_email import IncomingEmailReason, IncomingEmailStatus
+from models.support.live_chat import ChatState
 from models.support.ticket_status import TicketStatus
 from resolvers.descriptions import describe_enum
 from resolvers.filters import DateTimeFilter, Filter, IdFilter, OrderDirection, StringFilter
@@ -71,6 +72,9 @@ class TicketFilter:
     )
     assignee_id: IdFilter | None = strawberry.field(
         default=None, description="For agents: the person who has the ticket."
+    )
+    chat_state: Filter[ChatState] | None = strawberry.field(
+        default=None, description="The state of the chat. Matches chats only."
     )
     assigned: bool | None = strawberry.field(
         default=None,

@@ -26,6 +26,7 @@ from models.event import (
 from models.identity.user import User
 from models.support.file import File
 from models.support.inbox_view import is_in_view
+from models.support.live_chat import LiveChat
 from models.support.message import Message
 from models.support.search_entry import search_tickets
 from models.support.tag import TicketTag
@@ -107,6 +108,9 @@ async def tickets(
     rows = filter_in(rows, "status", status and _stored_statuses(status, viewer.is_agent))
     for column in ("channel", "category"):
         rows = filter_in(rows, column, accepted_values(getattr(conditions, column)))
+    if (states := accepted_values(conditions.chat_state)) is not None:
+        chats = LiveChat.filter(state__in=check_value_count(states))
+        rows = rows.filter(id__in=Subquery(chats.values("ticket_id")))
     if (numbers := accepted_values(conditions.number)) is not None:
         rows = rows.filter(has_number(*check_value_count(numbers)))
     rows = _filter_for_agents(rows, conditions, viewer)

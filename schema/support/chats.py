@@ -56,7 +56,8 @@ class ChatMutation:
         description="Sets whether the viewer takes new chats. While they do and one of their "
         "devices is connected, chats are assigned to them, up to their capacity "
         "(`Agent.chatCapacity`). When they go away, chats that they haven't answered return to the "
-        "queue.",
+        "queue. Whoever leaves a new chat unanswered for minutes is sent away; `agentEvents` says "
+        "so (AVAILABILITY_CHANGED).",
     )
 
 

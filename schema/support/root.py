@@ -217,8 +217,8 @@ class SupportSubscription(ChatSubscription):
         event_resolvers.agent_events,
         allow=agent,
         description="Events that the viewer is notified of, in order: tickets that were given to "
-        "them, and targets of tickets assigned to them, for supervisors of all tickets, that are "
-        "missed or will be soon.",
+        "them, whether they take chats, and targets of tickets assigned to them, for supervisors "
+        "of all tickets, that are missed or will be soon.",
     )
     account_events: AsyncGenerator[AccountEvent, None] = subscription(
         event_resolvers.account_events,

@@ -18,8 +18,9 @@ from models.support.live_chat import ChatState, LiveChat
 from models.support.ticket import Ticket
 from resolvers.context import Services
 from resolvers.ids import key_of
+from support.chat_returns import take_back
 from support.chat_views import ChatServiceStatus, ChatView, chat_service, chat_views
-from support.chats import handle_chats, take_back
+from support.chats import handle_chats
 from support.sla import check_clocks
 from support.sla_measures import refresh_answer_times
 from tests.conftest import MovableClock
@@ -46,6 +47,8 @@ CHAT_INPUT = {"body": "Bonjour", "channel": "CHAT"}
 OPEN = "mutation($i: TicketOpenInput!) { ticketOpen(input: $i) { ticket { id } } }"
 CLAIM = """mutation($id: ID!) { ticketClaim(input: {ticketId: $id}) {
     ticket { id } userErrors { code message } } }"""
+WAITING_CHATS = """{ tickets(filter: {chatState: {eq: WAITING}},
+    orderBy: {field: CREATED_AT, direction: ASC}) { nodes { id } } }"""
 AGENT_EVENTS = "subscription { agentEvents { kind ticket { id } } }"
 INBOX_EVENTS = "subscription { inboxEvents { kind ticket { id } } }"
 TICKET = f"""query($id: ID!) {{ node(id: $id) {{ ... on Ticket {{
@@ -280,7 +283,7 @@ async def test_p5_5_only_agents_who_are_gone_lose_chats_that_wait_for_them(desk:
     await desk.pass_time(timedelta(seconds=9))
     agent = (await alice.data(present))["viewer"]["agent"]
     assert agent == {"isPresent": True, "chatCount": 2, "chatAvailability": "AVAILABLE"}
-    async with alice.socket():
+    async with alice.socket() as devices:
         await desk.pass_time(timedelta(seconds=60))
         assert await assignee_of(paul, unanswered) == "Alice"
         assert await assignee_of(paul, claimed) == "Alice"  # because Sonia didn't answer it
@@ -291,16 +294,28 @@ async def test_p5_5_only_agents_who_are_gone_lose_chats_that_wait_for_them(desk:
         assert await assignee_of(paul, unanswered) is None
         assert await assignee_of(paul, answered) == "Alice"
         assert await assignee_of(paul, claimed) == "Sonia"
-    desk.clock.advance(timedelta(minutes=5))  # in which no process is running
+        # Whoever doesn't look gets no more chats, and the one that they left goes on.
+        await set_availability(alice, "AVAILABLE")
+        await desk.work()
+        laptop = await devices.subscribe(AGENT_EVENTS)
+        assert await assignee_of(paul, unanswered) == "Alice"
+        await desk.pass_time(timedelta(minutes=5))
+        await laptop.until("AVAILABILITY_CHANGED")
+        agent = (await alice.data(present))["viewer"]["agent"]
+        assert (agent["chatAvailability"], agent["chatCount"]) == ("AWAY", 1)
+        assert await assignee_of(paul, unanswered) is None
+    desk.clock.advance(timedelta(minutes=3))  # in which no process is running
     job = desk.action()
     assert await take_back(job, steady_since=job.at - timedelta(seconds=29)) == 0
-    assert await take_back(job, steady_since=job.at - timedelta(seconds=30)) == 2
+    assert await take_back(job, steady_since=job.at - timedelta(seconds=30)) == 1
     # A chat that was released has its old place.
     later = await open_chat(paul, "later")
     assert later["chat"]["state"] == "DEFERRED"  # nobody is there
     places = [(await ticket_of(paul, chat))["chat"] for chat in (answered, unanswered, claimed)]
     assert [chat["position"] for chat in places] == [1, 2, 3]
     assert {chat["expectedWaitSeconds"] for chat in places} == {None}
+    waiting = (await sonia.data(WAITING_CHATS))["tickets"]["nodes"]
+    assert [ticket["id"] for ticket in waiting] == [answered, unanswered, claimed]
 
 
 async def test_p5_5_no_chat_waits_without_being_told(desk: ChatDesk) -> None:
@@ -348,16 +363,20 @@ async def test_p5_5_no_chat_waits_without_being_told(desk: ChatDesk) -> None:
         assert (await chat_of(chats[1])).state is ChatState.ACTIVE
         views = await chat_views([idle.ticket_id], desk.clock.now())
         assert views[idle.ticket_id] == ChatView(ChatState.DEFERRED)
-        emails = await recipients_and_subjects("chat_deferred")
-        assert len(emails) == 1  # of the fourth one, whose customer still waits
+        assert await recipients_and_subjects("chat_deferred") == []
+        # The customer of the fourth one is told: Alice hadn't answered it, and was sent away.
+        await desk.pass_time(timedelta(minutes=10))
+        assert (await chat_of(chats[3])).state is ChatState.DEFERRED
+        assert len(await recipients_and_subjects("chat_deferred")) == 1
         # The hours end at 18:00 in Paris. Those who wait then are served while an agent is there.
-    desk.clock.advance(timedelta(hours=6, minutes=55))
+    desk.clock.advance(timedelta(hours=6, minutes=47))
     paul, alice = await desk.sign_in("Paul"), await desk.sign_in("Alice")
     async with alice.socket():
+        await set_availability(alice, "AVAILABLE")
         await desk.work()
         last = [(await open_chat(paul, f"last {n}"))["id"] for n in range(5)]
         await desk.work()
-        desk.clock.advance(timedelta(minutes=6))
+        desk.clock.advance(timedelta(minutes=4))
         await desk.work()
         states = [(await chat_of(chat)).state for chat in last]
         assert states == [ChatState.ACTIVE] * 3 + [ChatState.WAITING] * 2

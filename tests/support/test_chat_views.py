@@ -1,0 +1,104 @@
+"""The expected wait of chats, and how often those who wait are told their place."""
+
+import asyncio
+from contextlib import aclosing
+from datetime import datetime, timedelta
+
+import pytest
+
+from models.action import Action
+from models.identity.user import Staff
+from models.support.classification import Category, Channel
+from models.support.live_chat import ChatState, LiveChat, positions
+from models.support.team import AgentProfile
+from models.support.ticket import Ticket
+from realtime.hub import Hub
+from support.chat_views import chat_service, chat_views
+from support.chat_watch import ChatWatch
+from tests.conftest import MovableClock
+from tests.people import create_account, create_staff_viewer, create_user, make_available
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def chats(db: str, action: Action) -> list[int]:
+    """The tickets of 30 chats that wait, oldest first, and an agent without a free slot."""
+    account, paul = await create_account(action), await create_user(action, "Paul")
+    keys = []
+    for number in range(30):
+        async with action.transaction() as tx:
+            ticket = await Ticket.open(
+                tx,
+                account,
+                paul,
+                subject=f"Chat {number}",
+                channel=Channel.CHAT,
+                category=Category.USAGE,
+            )
+        keys.append(ticket.pk)
+    viewer = await create_staff_viewer(action, "Alice", Staff.AGENT)
+    await make_available(viewer, action.at)
+    await AgentProfile.filter(user=viewer.user).update(chat_capacity=0)
+    return keys
+
+
+async def test_the_expected_wait_is_the_pace_at_which_the_queue_has_moved(
+    chats: list[int], action: Action
+) -> None:
+    async def assign(key: int, queued_at: datetime, assigned_at: datetime) -> None:
+        values = {"queued_at": queued_at, "first_assigned_at": assigned_at}
+        await LiveChat.filter(ticket_id=key).update(state=ChatState.ENDED, **values)
+
+    async def waits() -> list[timedelta | None]:
+        views = await chat_views(chats[5:7], action.at)
+        service = await chat_service(action.at)
+        return [*(view.expected_wait for view in views.values()), service.expected_wait]
+
+    start = action.at - 50 * MINUTE
+    for number in range(3):
+        await assign(chats[number], start, start + number * 2 * MINUTE)
+    # Two gaps say too little: five minutes for the agent.
+    assert await waits() == [3 * 5 * MINUTE, 4 * 5 * MINUTE, 28 * 5 * MINUTE]
+    await assign(chats[3], start, start + 6 * MINUTE)
+    # Nobody waited when this one was opened.
+    await assign(chats[4], start + 30 * MINUTE, start + 31 * MINUTE)
+    assert await waits() == [2 * MINUTE, 4 * MINUTE, 26 * 2 * MINUTE]
+    await AgentProfile.all().update(chat_capacity=2)
+    assert await waits() == [0 * MINUTE, 0 * MINUTE, 24 * 2 * MINUTE]
+    # One by one, places are counted in another way than in a list.
+    counted = [(await positions([key]))[key] for key in chats[5:12]]
+    assert counted == list((await positions(chats[5:12])).values()) == list(range(1, 8))
+
+
+async def test_places_far_back_are_told_less_often(chats: list[int], clock: MovableClock) -> None:
+    hub, seconds = Hub(), [0.0]
+    watch = ChatWatch(hub, clock, lambda: seconds[0])
+
+    async def allow() -> None:
+        """Everybody may watch."""
+
+    async def pass_time(duration: float) -> None:
+        seconds[0] += duration
+        await watch.refresh()
+
+    async with (
+        aclosing(watch.watch_chat(chats[10], allow)) as near,
+        aclosing(watch.watch_chat(chats[29], allow)) as far,
+    ):
+        assert [(await anext(each)).position for each in (near, far)] == [11, 30]
+        next_near, next_far = (asyncio.create_task(anext(each)) for each in (near, far))
+        await pass_time(0)
+        await LiveChat.filter(ticket_id=chats[0]).update(state=ChatState.ENDED)
+        await pass_time(0.1)
+        assert (await next_near).position == 10
+        await LiveChat.filter(ticket_id=chats[1]).update(state=ChatState.ENDED)
+        await pass_time(0.1)
+        assert not next_far.done()
+        await pass_time(0.3)
+        assert (await next_far).position == 28
+        # Whatever else happens is told at once.
+        last = asyncio.create_task(anext(far))
+        await LiveChat.filter(ticket_id=chats[29]).update(state=ChatState.ACTIVE)
+        await pass_time(0)
+        assert (await last).state is ChatState.ACTIVE
