@@ -70,6 +70,7 @@ from web import (
     status_board,
     telephone,
     webhooks,
+    webinars,
 )
 from web.hosts import HostCheck, TrailingSlashRedirect
 from worker import jobs, run
@@ -300,6 +301,7 @@ class Application:
             *files.routes(self.services, self.file_service),
             *webhooks.routes(self.services),
             *telephone.routes(self.services),
+            *webinars.routes(self.services),
         ]
 
     async def context(self, request: HTTPRequest) -> Context:

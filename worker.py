@@ -48,6 +48,7 @@ from privacy import erasure
 from privacy.incident_alerts import call_webhook, send_incident_reminders
 from realtime.connected_agents import CONNECTIONS
 from realtime.hub import SWEEP_SECONDS
+from resolvers.content.webinars import organizer_of
 from resolvers.context import Services
 from resolvers.privacy.erasures import erasure_services
 from settings import Settings
@@ -61,6 +62,7 @@ from support.incoming.mailbox import read_mailbox
 from support.incoming.options import MailboxOptions
 from support.incoming.processing import IncomingMailServices, process_due
 from support.incoming.retention import delete_old_emails
+from support.library.webinars import send_notices
 from support.positions import store_delivered
 from support.presence import renew_leases
 from support.ratings import request_ratings
@@ -305,6 +307,13 @@ def jobs(
             services.chats.refresh,
             internal=True,
             listen=lambda: services.hub.listen(CHATS, INBOX),
+        ),
+        Job(
+            "webinars",
+            30,
+            lambda: send_notices(
+                Action(None, clock.now(), services.hub), organizer_of(services.seller)
+            ),
         ),
         Job("ticket search", 2, index_new, internal=True),
         Job(

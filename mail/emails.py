@@ -27,6 +27,7 @@ from models.billing.money import Money
 from models.billing.payment_method import PaymentMethod
 from models.billing.purchase_change import PurchaseChange
 from models.clock import local_date
+from models.content.article import Article
 from models.countries import country_name
 from models.identity.user import User
 from models.locale import Locale
@@ -885,6 +886,58 @@ async def send_chat_deferred(
     )
 
 
+class WebinarOccasion(StrEnum):
+    """Why somebody gets an email about a webinar."""
+
+    SIGNED_UP = "SIGNED_UP"
+    PROMOTED = "PROMOTED"
+    WAITING = "WAITING"
+    DAY_BEFORE = "DAY_BEFORE"
+    HOUR_BEFORE = "HOUR_BEFORE"
+    CHANGED = "CHANGED"
+    CANCELED = "CANCELED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+_WITH_LINK = {
+    WebinarOccasion.SIGNED_UP,
+    WebinarOccasion.PROMOTED,
+    WebinarOccasion.DAY_BEFORE,
+    WebinarOccasion.HOUR_BEFORE,
+    WebinarOccasion.CHANGED,
+}
+
+
+async def send_webinar_notice(
+    tx: Transaction,
+    user: User,
+    article: Article,
+    occasion: WebinarOccasion,
+    *,
+    is_waiting: bool,
+    calendar: str | None,
+) -> Email:
+    """Tell a person something about a webinar. `calendar` is the calendar file to attach, and
+    `is_waiting` is whether they are, or were, on the waiting list.
+    """
+    assert article.starts_at, "webinars have a date"  # noqa: S101
+    assert article.ends_at, "and an end"  # noqa: S101
+    has_link = occasion in _WITH_LINK and not is_waiting
+    return await _store_for_user(
+        tx,
+        user,
+        "webinar_notice",
+        calendar=calendar,
+        occasion=occasion.value,
+        is_waiting=is_waiting,
+        title=_one_line(article.text(user.locale)["title"]),
+        on=day(local_date(article.starts_at), user.locale),
+        time=time_of_day(article.starts_at, user.locale),
+        length=duration(article.ends_at - article.starts_at, user.locale),
+        join_url=article.join_url if has_link else None,
+    )
+
+
 async def send_account_erased(tx: Transaction, user: User, erasure: Erasure) -> Email:
     """Tell an owner that the account is erased, and what is kept, why and until when (GDPR, art.
     12).
@@ -934,6 +987,7 @@ async def _store(
     account_id: int | None = None,
     ticket: Ticket | None = None,
     thread: Sequence[str] = (),
+    calendar: str | None = None,
     **params: Any,
 ) -> Email:
     params |= {"name": greeting_name, "privacy_policy": PRIVACY_POLICY, "sign_in_url": SIGN_IN_URL}
@@ -951,6 +1005,7 @@ async def _store(
         ticket_id=ticket.pk if ticket else None,
         message_key=f"email-{token_hex(16)}",
         thread=" ".join(thread) or None,
+        calendar=calendar,
         priority=EmailPriority.for_template(name),
         created_at=tx.action.at,
         next_attempt_at=tx.action.at,

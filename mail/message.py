@@ -25,6 +25,7 @@ from models.operations.email import STAFF_WELCOME, Email
 BASE_URL = "camcha:"  # stands for the base URL in stored emails, always with a path after it
 PRIVACY_POLICY = f"{BASE_URL}/policies/privacy"
 _LINK = re.compile(re.escape(BASE_URL) + r"/(?P<path>[\w./~-]*)(?P<query>\?[\w=.~-]+)?")
+_METHOD = re.compile(r"^METHOD:(\w+)\r?$", re.M)  # of a calendar file
 _EARLIER_PRIVACY_POLICY = "camcha:privacy-policy"  # in emails that an earlier version stored
 
 
@@ -56,8 +57,8 @@ _HEADERS.map_to_type("references", _MessageIdsHeader)
 
 
 def message(email: Email, sender: Sender, document: InvoiceDocument | None = None) -> EmailMessage:
-    """The message for an email, as text and HTML. The PDF of an invoice is attached under the
-    invoice's number; the document's `invoice` must be fetched.
+    """The message for an email, as text and HTML, with its calendar file. The PDF of an invoice is
+    attached under the invoice's number; the document's `invoice` must be fetched.
 
     Raises ValueError when the recipient is not a single plain address.
     """
@@ -83,6 +84,8 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
     result.add_alternative(html, subtype="html", cte="quoted-printable")
     if document:
         _attach(result, document)
+    if email.calendar:
+        _attach_calendar(result, email.calendar)
     language = email.template.rpartition(".")[2]
     result["Content-Language"] = (
         language  # last, because adding a part moves Content- headers into that part
@@ -157,3 +160,15 @@ def _with_links(
 def _attach(result: EmailMessage, document: InvoiceDocument) -> None:
     name = f"{document.invoice.number}.pdf"
     result.add_attachment(document.pdf, maintype="application", subtype="pdf", filename=name)
+
+
+def _attach_calendar(result: EmailMessage, calendar: str) -> None:
+    """Attach a calendar file. Mail programs act on it by the method in its type (RFC 6047)."""
+    method = _METHOD.search(calendar)
+    result.add_attachment(
+        calendar,
+        subtype="calendar",
+        filename="webinar.ics",
+        cte="base64",
+        params={"method": method[1] if method else "PUBLISH"},
+    )

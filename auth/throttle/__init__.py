@@ -97,6 +97,7 @@ BREACH_REPORT = Limit("breach report", free_attempts=10, decay=timedelta(minutes
 TRANSCRIPT = Limit("transcript", free_attempts=5, decay=timedelta(minutes=10))
 # Visits to status boards, per network: feed readers come every few minutes.
 STATUS_BOARD = Limit("status board", free_attempts=120, decay=timedelta(seconds=5))
+WEBINAR = Limit("webinar", free_attempts=20, decay=timedelta(minutes=5))
 INVOICE_RECIPIENT = Limit("invoice recipient", free_attempts=10, decay=timedelta(hours=1))
 # Guesses at promotion codes, per company. Codes that exist don't count.
 PROMOTION_CODE = Limit("promotion code", free_attempts=10, decay=timedelta(minutes=10))

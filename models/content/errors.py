@@ -11,3 +11,8 @@ class ContentErrorCode(ErrorCode):
         "POLICY_NOT_IN_FORCE",
         _("This isn’t the version in force. Read the current version, then accept it."),
     )
+    NOT_A_WEBINAR = "NOT_A_WEBINAR", _("This article isn’t a webinar.")
+    WEBINAR_OVER = (
+        "WEBINAR_OVER",
+        _("This webinar has begun, was canceled or has no date yet."),
+    )

@@ -18,7 +18,7 @@ REMINDERS = (timedelta(days=1), timedelta(hours=1))  # before the start
 
 class WebinarSignUp(Model):
     """One person's place in a webinar, or on its waiting list, which goes by `id`. `reminder_at` is
-    when they are reminded next.
+    when they are reminded next, `notified_sequence` the `Article.calendar_sequence` that they know.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -31,6 +31,7 @@ class WebinarSignUp(Model):
     is_waiting = fields.BooleanField()
     signed_up_at: datetime = fields.DatetimeField()
     reminder_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
+    notified_sequence = fields.IntField(default=0, db_default=0)
 
     article_id: int
     user_id: int

@@ -9,7 +9,9 @@ import models.content.article_feedback
 from models.content.article import ArticleCategory, ArticleKind
 from models.content.article_feedback import FeedbackReason
 from resolvers.content import articles as article_resolvers
-from schema.fields import connection, edge, field, localized_field
+from resolvers.content import webinars as webinar_resolvers
+from schema.content.webinars import WebinarPlaces, WebinarSignUp
+from schema.fields import connection, edge, field, localized_field, viewer_field
 from schema.nodes import Connection, Node, backed_by
 from schema.texts import text_of
 from schema.user_errors import UserError, errors
@@ -61,7 +63,39 @@ class Article(Node):
     )
     media: str | None = field("The file name of the video. Null for other kinds.")
     duration_seconds: int | None = field("The duration of a video or webinar, in seconds.")
-    starts_at: datetime | None = field("When the webinar starts. Null for other kinds.")
+    starts_at: datetime | None = field(
+        "When the webinar starts. Null for other kinds, and for one without a date yet."
+    )
+    ends_at: datetime | None = field(
+        "When the webinar ends.", needs=("starts_at", "duration_seconds")
+    )
+    canceled_at: datetime | None = field("When the webinar was canceled. Null unless it was.")
+    places: WebinarPlaces | None = edge(
+        webinar_resolvers.counts,
+        needs=("id", "kind", "capacity"),
+        cost=5,
+        description="How many places the webinar has. Null for other kinds.",
+    )
+    join_url: str | None = edge(
+        webinar_resolvers.join_urls,
+        needs=("id", "join_url"),
+        description="The link to join the webinar, for those who have a place, supervisors and "
+        "operators. Null for everyone else, and without a link.",
+    )
+    calendar_url: str | None = viewer_field(
+        webinar_resolvers.calendar_urls,
+        needs=("slug", "kind", "starts_at", "published_at"),
+        description="The URL of the webinar's calendar file (RFC 5545). Null for other kinds.",
+    )
+    viewer_sign_up: WebinarSignUp | None = edge(
+        webinar_resolvers.own_sign_ups,
+        description="The viewer's place in the webinar. Null when they haven't signed up.",
+    )
+    sign_ups: Connection[WebinarSignUp] = connection(
+        webinar_resolvers.sign_ups,
+        description="Who signed up for the webinar, earliest first: everybody for supervisors and "
+        "operators, the viewer's own for everyone else.",
+    )
     viewer_feedback: ArticleFeedback | None = edge(
         article_resolvers.own_feedback,
         description="What the viewer said of the article. Null when they haven't, and for visitors "

@@ -2,12 +2,14 @@
 
 import strawberry
 
-from auth.rules import anyone, signed_in
+from auth.rules import anyone, customer, editor, signed_in
 from models.content.audit_actions import ContentAuditAction
 from resolvers.content import articles as article_resolvers
 from resolvers.content import policies as policy_resolvers
+from resolvers.content import webinars as webinar_resolvers
 from schema.content.articles import Article, ArticleGiveFeedbackPayload
 from schema.content.policies import Policy, PolicyAcceptPayload
+from schema.content.webinars import WebinarPayload, WebinarSignUpPayload
 from schema.fields import Unaudited, mutation, query
 from schema.nodes import Connection
 
@@ -59,4 +61,38 @@ class ContentMutation:
         audit=Unaudited("An opinion changes nothing but itself."),
         description="Says whether an article was useful. Each user and each visitor says it once, "
         "and can change their mind.",
+    )
+    webinar_schedule: WebinarPayload | None = mutation(
+        webinar_resolvers.schedule,
+        "article",
+        allow=editor,
+        audit=ContentAuditAction.WEBINAR_SCHEDULE,
+        description="Sets when a webinar takes place, for how many people, and the link to join. "
+        "Those who signed up get an email about another time or link, with a calendar file that "
+        "updates their calendar.",
+    )
+    webinar_cancel: WebinarPayload | None = mutation(
+        webinar_resolvers.cancel,
+        "article",
+        allow=editor,
+        audit=ContentAuditAction.WEBINAR_CANCEL,
+        description="Cancels a webinar. Everybody who signed up gets an email, with a calendar "
+        "file that removes it from their calendar.",
+    )
+    webinar_sign_up: WebinarSignUpPayload | None = mutation(
+        webinar_resolvers.sign_up,
+        "sign_up",
+        allow=customer,
+        audit=Unaudited("A place tells by itself who took it, and when."),
+        description="Signs the viewer up for a webinar. They get an email with a calendar file, "
+        "and reminders a day and an hour before. When the webinar is full they are put on the "
+        "waiting list, and get a place as soon as one becomes free.",
+    )
+    webinar_withdraw: WebinarPayload | None = mutation(
+        webinar_resolvers.withdraw,
+        "article",
+        allow=customer,
+        audit=Unaudited("Nothing is left of a place that was given back."),
+        description="Withdraws the viewer from a webinar. Whoever has waited longest gets the "
+        "place.",
     )

@@ -10,7 +10,7 @@ import pytest
 from markupsafe import escape
 
 from mail import emails
-from mail.emails import IncomingEmailProblem, Recipient, SecondFactorChange
+from mail.emails import IncomingEmailProblem, Recipient, SecondFactorChange, WebinarOccasion
 from mail.rendering import PATHS
 from models.accounts.account import Account, AccountStatus, Role
 from models.accounts.intervention import InterventionReason
@@ -22,6 +22,7 @@ from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.money import Money
 from models.billing.payment_method import PaymentMethod
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
+from models.content.article import Article, ArticleTexts
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
@@ -157,6 +158,23 @@ async def rating_request(tx: Transaction, user: User, is_reminder: bool) -> Emai
     ticket = legal_request(user, TicketStatus.SOLVED)
     ticket.account_id = None  # type: ignore[assignment] # no company is stored
     return await emails.send_rating_request(tx, user, ticket, "TOKEN-123", is_reminder=is_reminder)
+
+
+async def webinar_notice(
+    tx: Transaction, user: User, occasion: WebinarOccasion, *, is_waiting: bool = False
+) -> Email:
+    """What is said about a webinar with the user's name."""
+    texts = ArticleTexts(title=user.name, summary="-", body="-")
+    article = Article(
+        slug="w",
+        texts={"fr": texts, "en": texts},
+        starts_at=datetime(2026, 12, 14, 13, tzinfo=UTC),
+        duration_seconds=5_400,
+        join_url="https://visio.example/seance?id=7&lang=fr",
+    )
+    return await emails.send_webinar_notice(
+        tx, user, article, occasion, is_waiting=is_waiting, calendar=None
+    )
 
 
 async def escalation_received(tx: Transaction, user: User) -> Email:
@@ -337,6 +355,16 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "chat_deferred": [
         lambda tx, user, is_promised=is_promised: chat_deferred(tx, user, is_promised=is_promised)  # type: ignore[misc]
         for is_promised in (True, False)
+    ],
+    "webinar_notice": [
+        lambda tx, user, occasion=occasion, is_waiting=is_waiting: webinar_notice(  # type: ignore[misc]
+            tx, user, occasion, is_waiting=is_waiting
+        )
+        for is_waiting, occasions in (
+            (False, WebinarOccasion),
+            (True, ("WAITING", "CHANGED", "CANCELED", "WITHDRAWN")),
+        )
+        for occasion in map(WebinarOccasion, occasions)
     ],
     "incident_reported": [
         lambda tx, user: emails.send_incident_reported(tx, Recipient.of(user), incident(tx))

@@ -50,6 +50,7 @@ from models.content.policy import (
     PolicyKind,
     content_sha256,
 )
+from models.content.webinar import WebinarSignUp
 from models.database.connection import connect, disconnect, sqlite_path
 from models.identity.authenticator import Authenticator, AuthenticatorKind
 from models.identity.user import Staff, User, person_search_text
@@ -452,6 +453,9 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         version=1,
         at=action.at,
     )
+    place = await WebinarSignUp.create(
+        article=article, user=company.owner.user, is_waiting=False, signed_up_at=action.at
+    )
     phone_number = await PhoneNumber.create(
         user=company.owner.user, number=number, created_at=action.at
     )
@@ -475,7 +479,7 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
     version = await MessageVersion.create(
         message=company.row(Message), body=f"{company.mark} version", replaced_at=action.at
     )
-    return [team, tag, note, draft, call, phone_number, reply, version, feedback]
+    return [team, tag, note, draft, call, phone_number, reply, version, feedback, place]
 
 
 async def create_webinar(action: Action) -> Article:

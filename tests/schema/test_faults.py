@@ -551,6 +551,17 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         },
         {("articleId",), ("reason",), ("comment",), ("visitorId",)},
     ),
+    "webinarSchedule": (
+        supervisor,
+        {
+            "articleId": BAD_ID,
+            "startsAt": "2020-01-01T00:00:00Z",
+            "durationSeconds": 0,
+            "capacity": 0,
+            "joinUrl": LONG,
+        },
+        {("articleId",), ("startsAt",), ("durationSeconds",), ("capacity",), ("joinUrl",)},
+    ),
     "callLog": (
         agent_viewer,
         {

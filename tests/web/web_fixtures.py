@@ -45,6 +45,7 @@ from web import (
     status_board,
     telephone,
     webhooks,
+    webinars,
 )
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def create_app(services: Services, file_service: FileService) -> Starlette:
             *sandbox.routes(services),
             *webhooks.routes(services),
             *telephone.routes(services),
+            *webinars.routes(services),
         ]
     )
 

@@ -1,13 +1,9 @@
 """An example of each audited mutation of content, in a function with the mutation's name."""
 
-from typing import TYPE_CHECKING
-
 from models.content.policy import Policy
 from resolvers.ids import encode
-from tests.schema.audited_fixtures import Scenario
-
-if TYPE_CHECKING:
-    pass
+from tests.schema.audited_fixtures import Scenario, operator_viewer
+from tests.schema.conftest import create_webinar
 
 
 async def policy_accept(scenario: Scenario) -> None:
@@ -22,3 +18,25 @@ async def policy_accept(scenario: Scenario) -> None:
     )
     for _ in range(2):
         await scenario.mutate(scenario.owner, "policyAccept", policyId=encode("Policy", policy.pk))
+
+
+async def webinar_schedule(scenario: Scenario) -> str:
+    scenario.operator = scenario.operator or await operator_viewer(scenario)
+    webinar = encode("Article", (await create_webinar(scenario.action)).pk)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.operator,
+            "webinarSchedule",
+            articleId=webinar,
+            startsAt="2027-01-11T13:00:00Z",
+            durationSeconds=3_600,
+            joinUrl="https://MARKED.example",
+        )
+    return webinar
+
+
+async def webinar_cancel(scenario: Scenario) -> None:
+    webinar = await webinar_schedule(scenario)
+    assert scenario.operator
+    for _ in range(2):
+        await scenario.mutate(scenario.operator, "webinarCancel", articleId=webinar)

@@ -1,0 +1,102 @@
+"""Calendar files of webinars (RFC 5545), with the time zone Europe/Paris.
+
+Those in emails are invitations and cancellations (RFC 5546). The participant has accepted already,
+and no answer is expected. Every change of a webinar has a higher SEQUENCE, so that calendars
+replace what they have.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from icalendar import Calendar, Event, vCalAddress, vText
+
+from models.clock import PARIS
+from models.content.article import Article
+from models.identity.user import User
+from models.locale import Locale
+
+_YEAR = timedelta(days=366)  # of changes of the clocks around the webinar
+
+
+class CalendarMethod(StrEnum):
+    """What a calendar does with the file."""
+
+    PUBLISH = "PUBLISH"
+    REQUEST = "REQUEST"
+    CANCEL = "CANCEL"
+
+
+@dataclass(frozen=True)
+class Organizer:
+    """Who holds the webinars: the vendor's name, and support's address."""
+
+    name: str
+    email: str
+
+    @property
+    def address(self) -> vCalAddress:
+        """The value of ORGANIZER."""
+        address = vCalAddress(f"mailto:{self.email}")
+        address.params["CN"] = vText(self.name)
+        return address
+
+
+def calendar_file(
+    at: datetime,
+    organizer: Organizer,
+    article: Article,
+    locale: Locale,
+    method: CalendarMethod = CalendarMethod.PUBLISH,
+    attendee: User | None = None,
+) -> str:
+    """The calendar file of a webinar. The link to join is only in that of an attendee."""
+    assert article.starts_at, "webinars have a date"  # noqa: S101
+    calendar = Calendar()
+    calendar.add("prodid", "-//CAMCHA//Webinars//FR")
+    calendar.add("version", "2.0")
+    calendar.add("calscale", "GREGORIAN")
+    calendar.add("method", method.value)
+    calendar.add_component(_event(at, organizer, article, locale, method, attendee))
+    calendar.add_missing_timezones(
+        (article.starts_at - _YEAR).date(), (article.starts_at + _YEAR).date()
+    )
+    return str(calendar.to_ical(), "utf-8")
+
+
+def _event(
+    at: datetime,
+    organizer: Organizer,
+    article: Article,
+    locale: Locale,
+    method: CalendarMethod,
+    attendee: User | None,
+) -> Event:
+    assert article.starts_at, "webinars have a date"  # noqa: S101
+    assert article.ends_at, "and an end"  # noqa: S101
+    texts, event = article.text(locale), Event()
+    event.add("uid", f"webinar-{article.pk}@{organizer.email.rpartition('@')[2]}")
+    event.add("sequence", article.calendar_sequence)
+    event.add("dtstamp", at.astimezone(UTC))
+    event.add("dtstart", article.starts_at.astimezone(PARIS))
+    event.add("dtend", article.ends_at.astimezone(PARIS))
+    event.add("summary", texts["title"], {"LANGUAGE": locale.value})
+    event.add("description", texts["summary"], {"LANGUAGE": locale.value})
+    event["organizer"] = organizer.address
+    is_canceled = method is CalendarMethod.CANCEL or article.canceled_at is not None
+    event.add("status", "CANCELLED" if is_canceled else "CONFIRMED")
+    if attendee:
+        event.add("attendee", _attendee(attendee), encode=False)
+        if article.join_url and not is_canceled:
+            event.add("location", article.join_url)
+            event.add("url", article.join_url)
+    return event
+
+
+def _attendee(user: User) -> vCalAddress:
+    address = vCalAddress(f"mailto:{user.email}")
+    address.params["CN"] = vText(user.name)
+    address.params["ROLE"] = vText("REQ-PARTICIPANT")
+    address.params["PARTSTAT"] = vText("ACCEPTED")
+    address.params["RSVP"] = vText("FALSE")
+    return address
