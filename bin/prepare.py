@@ -14,6 +14,7 @@ import sys
 import time
 import venv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,10 +33,11 @@ def main(kind: str) -> None:
     """Prepare for `kind`, "production" or "development". Without Node, production continues without
     GraphiQL.
     """
-    with exclusive_lock():
+    with exclusive_lock(), ThreadPoolExecutor() as pool:
+        node = pool.submit(prepare_node, kind)
         prepare_python(kind)
         try:
-            prepare_node(kind)
+            node.result()
         except PreparationError as failure:
             if kind == "development":
                 raise
@@ -151,14 +153,14 @@ def run(command: list[str]) -> None:
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    write_status(f"{title} ... ")
+    write_status(f"{title} ...\n")
     start = time.monotonic()
     try:
         yield
     except PreparationError:
-        write_status("failed\n")
+        write_status(f"{title}: failed\n")
         raise
-    write_status(f"{time.monotonic() - start:.0f} s\n")
+    write_status(f"{title}: {time.monotonic() - start:.0f} s\n")
 
 
 def fingerprint(*parts: str) -> str:
