@@ -43,6 +43,7 @@ class Operation:
 
     root: str
     name: str
+    variant: str
     query: str
     variables: dict[str, Any]
 
@@ -75,7 +76,7 @@ def _operation(
         f"{root}{f'({head})' if head else ''} "
         f"{{ {name}{f'({call})' if call else ''} {_selection(field, DEPTH)} }}"
     )
-    return Operation(root, name, document, variables)
+    return Operation(root, name, variant, document, variables)
 
 
 def _selection(field: GraphQLField, depth: int) -> str:
