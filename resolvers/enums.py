@@ -50,6 +50,8 @@ describe_enum(
         "ESCALATION_RESOLVED": "A supervisor resolved the escalation of a ticket.",
         "TICKET_MERGED": "A ticket was merged into another one; see `ticket { mergedInto }` and "
         "`ticket { mergedTickets }`.",
+        "TICKET_SPLIT": "A ticket was opened with copies of messages of this one; see "
+        "`Ticket.splitFrom`.",
         "TICKET_UNMERGED": "The merge of a ticket was undone.",
         "RATING_REQUESTED": "The customer is asked to rate a ticket (`ticketRate`).",
         "TICKET_RATED": "A ticket was rated, or its rating changed; see `ticket { rating }`.",

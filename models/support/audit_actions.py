@@ -86,6 +86,10 @@ class SupportAuditAction(AuditAction):
         "was given.",
     )
     TICKET_MERGE = "ticket.merge", "A ticket was merged into another one (`target`)."
+    TICKET_SPLIT = (
+        "ticket.split",
+        "A ticket was opened with copies of messages of another one (`original`).",
+    )
     TICKET_UNMERGE = "ticket.unmerge", "The merge of a ticket was undone (`target`)."
     TICKET_ESCALATE = "ticket.escalate", "A ticket was escalated to a supervisor."
     ESCALATION_RESOLVE = "escalation.resolve", "A supervisor resolved an escalation."

@@ -82,6 +82,9 @@ class Ticket(Model):
     follows: fields.ForeignKeyNullableRelation["Ticket"] = fields.ForeignKeyField(
         "models.Ticket", null=True, related_name="follow_ups", db_index=True
     )
+    split_from: fields.ForeignKeyNullableRelation["Ticket"] = fields.ForeignKeyField(
+        "models.Ticket", null=True, related_name=False
+    )
     subject = fields.CharField(max_length=SUBJECT_LENGTH)
     channel = fields.CharEnumField(Channel, max_length=8)
     category = fields.CharEnumField(Category, max_length=16)
@@ -118,6 +121,7 @@ class Ticket(Model):
     requester_id: int
     assignee_id: int | None
     follows_id: int | None
+    split_from_id: int | None
     team_id: int | None
     messages: fields.ReverseRelation[Message]
 

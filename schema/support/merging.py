@@ -1,10 +1,11 @@
-"""Merging tickets, and undoing it."""
+"""Merging and splitting tickets."""
 
 import strawberry
 
 from auth.rules import agent
 from models.support.audit_actions import SupportAuditAction
 from resolvers.support import merging as merging_resolvers
+from resolvers.support import splitting as splitting_resolvers
 from schema.fields import mutation
 from schema.support.tickets import TicketPayload
 
@@ -27,4 +28,13 @@ class MergingMutation:
         audit=SupportAuditAction.TICKET_UNMERGE,
         description="Undoes a merge: the ticket gets its former status and targets back. What was "
         "written after the merge stays in the other ticket.",
+    )
+    ticket_split: TicketPayload | None = mutation(
+        splitting_resolvers.split,
+        "ticket",
+        allow=agent,
+        audit=SupportAuditAction.TICKET_SPLIT,
+        description="Opens a ticket for what a customer wrote about something else, with copies of "
+        "their messages (`Ticket.splitFrom`). The messages and their files stay in the original "
+        "ticket as well.",
     )

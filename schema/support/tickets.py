@@ -25,6 +25,7 @@ from resolvers.support import messages as message_resolvers
 from resolvers.support import notes as note_resolvers
 from resolvers.support import ratings as rating_resolvers
 from resolvers.support import sla as sla_resolvers
+from resolvers.support import splitting as splitting_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
 from schema.content.articles import Article
@@ -247,6 +248,12 @@ class Ticket(Node):
         cost=10,
         description="The tickets that were merged into this one, oldest first. Show their messages "
         "in its timeline.",
+    )
+    split_from: Annotated["Ticket", strawberry.lazy("schema.support.tickets")] | None = edge(
+        splitting_resolvers.originals_of,
+        needs=("split_from_id",),
+        description="The ticket in which a customer wrote what this one is about, before an agent "
+        "split it. Null for others.",
     )
     merge_undoable_until: datetime | None = edge(
         merging_resolvers.undo_times,

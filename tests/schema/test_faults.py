@@ -627,6 +627,17 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "intoTicketId": BAD_ID},
         {("ticketId",), ("intoTicketId",)},
     ),
+    "ticketSplit": (
+        agent_viewer,
+        {
+            "ticketId": BAD_ID,
+            "messageIds": [],
+            "subject": "",
+            "category": "BUG",
+            "idempotencyKey": "",
+        },
+        {("ticketId",), ("messageIds",), ("subject",), ("idempotencyKey",)},
+    ),
     "ticketRate": (
         owner,
         {"ticketId": BAD_ID, "score": 6, "comment": LONG},

@@ -315,6 +315,19 @@ async def ticket_merge(scenario: Scenario) -> None:
         )
 
 
+async def ticket_split(scenario: Scenario) -> None:
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.dataset.alice,
+            "ticketSplit",
+            ticketId=scenario.dataset.paul.id(Ticket),
+            messageIds=[scenario.dataset.paul.id(Message)],
+            subject="MARKED SUBJECT",
+            category="BUG",
+            idempotencyKey="MARKED KEY",
+        )
+
+
 async def ticket_unmerge(scenario: Scenario) -> None:
     await ticket_merge(scenario)
     for _ in range(2):

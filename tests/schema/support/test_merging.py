@@ -201,3 +201,55 @@ async def test_merges_and_replies_at_once_lose_nothing(
     ]
     assert {f"{name} {n}" for name in (ticket, target) for n in "123"} < set(bodies)
     assert len(bodies) == 8
+
+
+async def test_what_a_customer_wrote_about_something_else_gets_its_own_ticket(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
+    paul, alice, ticket = dataset.paul, dataset.alice, dataset.paul.id(Ticket)
+    document = """query($id: ID!) { node(id: $id) { ... on Ticket {
+        messages { nodes { id body fromStaff author { name } } } } } }"""
+
+    async def messages(name: str) -> list[dict[str, Any]]:
+        nodes: list[dict[str, Any]] = (await execute(alice, document, id=name))["data"]["node"][
+            "messages"
+        ]["nodes"]
+        return nodes
+
+    await reply(execute, alice, ticket, "Bonjour")
+    for body in ("Autre chose", "Une facture est fausse."):
+        await reply(execute, paul.member, ticket, body)
+    before = await messages(ticket)
+    _, from_staff, *chosen = [message["id"] for message in before]
+    fields = {"ticketId": ticket, "subject": "Facture", "category": "BILLING"}
+
+    async def split(ids: list[str], key: str = "k", **changes: str) -> dict[str, Any]:
+        selection = """ticket { id subject category channel status replyAwaitedSince
+            splitFrom { id } requester { name } }"""
+        values = fields | {"messageIds": ids, "idempotencyKey": key} | changes
+        return await mutate(execute, alice, "ticketSplit", selection, **values)
+
+    payload = await split(chosen)
+    assert await split(chosen) == payload  # a repeat returns the same ticket
+    new_ticket = payload["ticket"]
+    assert paul.member.user
+    assert new_ticket == {
+        "id": new_ticket["id"],
+        "subject": "Facture",
+        "category": "BILLING",
+        "channel": "CHAT",
+        "status": "NEW",
+        "replyAwaitedSince": "2026-11-23T09:00:00+00:00",
+        "splitFrom": {"id": ticket},
+        "requester": {"name": paul.member.user.name},
+    }
+    copies = await messages(new_ticket["id"])
+    assert [each | {"id": ""} for each in copies] == [each | {"id": ""} for each in before[2:]]
+    assert await messages(ticket) == before
+    other = [message["id"] for message in await messages(dataset.marie.id(Ticket))]
+    for ids in ([from_staff], other, [*chosen, from_staff]):
+        assert codes(await split(ids, "other")) == [("NOT_FOUND", "messageIds")]
+    assert codes(await split(chosen, subject="Autre")) == [
+        ("IDEMPOTENCY_MISMATCH", "idempotencyKey")
+    ]
+    assert codes(await split([*chosen] * 11, "many")) == [("VALUE_INVALID", "messageIds")]
