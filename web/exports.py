@@ -1,4 +1,4 @@
-"""The files of billing behind signed links, sent while they are made."""
+"""The files of billing and of support behind signed links, sent while they are made."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from billing.exports.invoices_zip import DocumentBytes, invoices_zip
 from billing.movements import movements_csv
 from models.action import Action
 from models.billing.invoice import Invoice
+from models.clock import local_date
 from models.locale import Locale
+from privacy.message_export import ExportFormat, MessageExport, messages_json, messages_pdf
 from resolvers.context import Services
 
 
@@ -40,6 +42,9 @@ def find_export(services: Services, data: dict[str, Any]) -> Export | None:
                 "application/zip",
                 invoices_zip(key, year, Locale(locale), _document_reader(services)),
             )
+        case {"messages": int(key), "ticket": ticket, "format": format_, "locale": locale}:
+            export = MessageExport(key, ticket, bool(data["notes"]))
+            return _message_export(services, export, ExportFormat(format_), Locale(locale))
         case {"fec": int(year)}:
             return Export(
                 fec_file_name(services.seller.party.siren, date(year, 12, 31)),
@@ -47,6 +52,16 @@ def find_export(services: Services, data: dict[str, Any]) -> Export | None:
                 fec(year),
             )
     return None
+
+
+def _message_export(
+    services: Services, export: MessageExport, format_: ExportFormat, locale: Locale
+) -> Export:
+    now = services.clock.now()
+    name = f"camcha-messages-{local_date(now)}"
+    if format_ is ExportFormat.PDF:
+        return Export(f"{name}.pdf", "application/pdf", messages_pdf(export, locale, now))
+    return Export(f"{name}.json", "application/json", messages_json(export, now))
 
 
 def _document_reader(services: Services) -> DocumentBytes:

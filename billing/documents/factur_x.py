@@ -7,7 +7,6 @@ SHA-256 later proves that a stored file is the one that was issued.
 """
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,18 @@ import typst
 
 from billing.documents.cii import build_cii
 from billing.documents.facts import InvoiceFacts
-from billing.documents.fonts import common_text, fonts, printable_text
+from billing.documents.fonts import (
+    common_text,
+    fonts,
+    is_missing_glyph,
+    map_texts,
+    printable_text,
+)
 from billing.documents.page import page_content
 from models.locale import Locale
 
 TEMPLATE = Path(__file__).parent / "templates" / "invoice.typ"
 
-_MISSING_GLYPH_ERROR = "could not be displayed"
 _METADATA = re.compile(
     rb"(?P<object>\d+ 0 obj\n<</Length )\d+(?P<dictionary>/Type/Metadata/Subtype/XML>>\nstream\n)"
     rb"(?P<xmp><\?xpacket.*?</x:xmpmeta>.*?)(?=\nendstream)",
@@ -66,12 +70,12 @@ def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
     """
     page, xml = page_content(facts, Locale(locale)), build_cii(facts).decode()
     try:
-        pdf = _compile(_map_texts(page, printable_text), xml, facts)
+        pdf = _compile(map_texts(page, printable_text), xml, facts)
     except typst.TypstError as error:
-        if _MISSING_GLYPH_ERROR not in error.message:
+        if not is_missing_glyph(error):
             raise
         # A combination of characters that the fonts have, but can't show together.
-        pdf = _compile(_map_texts(page, common_text), xml, facts)
+        pdf = _compile(map_texts(page, common_text), xml, facts)
     return _add_metadata(pdf)
 
 
@@ -88,15 +92,6 @@ def _compile(page: dict[str, Any], xml: str, facts: InvoiceFacts) -> bytes:
 
 def _issued_at(facts: InvoiceFacts) -> datetime:
     return datetime.combine(facts.issued_on, time(), UTC)
-
-
-def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """The value with every text in it changed."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: _map_texts(item, change) for key, item in value.items()}
-    return [_map_texts(item, change) for item in value] if isinstance(value, list) else value
 
 
 def _add_metadata(pdf: bytes) -> bytes:

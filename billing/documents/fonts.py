@@ -8,14 +8,16 @@ scripts of the rest of Europe, the Middle East and Asia. PDF/A forbids a charact
 import re
 import struct
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import typst
 
 MISSING_GLYPH = "□"
+_MISSING_GLYPH_ERROR = "could not be displayed"
 _PACKAGES = ("manimgx_fonts", "manimgx_fonts_cjk")
 _NOTO_FILES = {
     "Noto Sans": "NotoSans[wght].ttf",
@@ -202,3 +204,17 @@ def _segment_mapping(font: bytes, start: int) -> Iterator[tuple[int, int]]:
     for first, last in zip(starts, ends, strict=True):
         if first != 0xFFFF:
             yield first, last
+
+
+def is_missing_glyph(error: typst.TypstError) -> bool:
+    """Whether a page couldn't be made because no font can show a combination of characters."""
+    return _MISSING_GLYPH_ERROR in error.message
+
+
+def map_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """The input of a template with every text in it changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: map_texts(item, change) for key, item in value.items()}
+    return [map_texts(item, change) for item in value] if isinstance(value, list) else value

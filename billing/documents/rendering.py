@@ -15,8 +15,10 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 from billing.documents.facts import InvoiceFacts
 from billing.documents.rendering_process import PDF, read_frame, write_frame
@@ -38,6 +40,13 @@ async def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes
     """The bytes of `billing.documents.factur_x.render`. Raises RenderingError."""
     # json accepts lone surrogates, which orjson refuses.
     request = json.dumps({"facts": facts.to_json(), "locale": Locale(locale).value}).encode()
+    return await asyncio.get_running_loop().run_in_executor(_threads, _render, request)
+
+
+async def render_page(template: Path, page: dict[str, Any], at: datetime) -> bytes:
+    """The bytes of `billing.documents.plain_page.render_page`. Raises RenderingError."""
+    values = {"template": str(template), "page": page, "at": at.isoformat()}
+    request = json.dumps(values).encode()
     return await asyncio.get_running_loop().run_in_executor(_threads, _render, request)
 
 

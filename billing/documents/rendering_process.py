@@ -1,8 +1,9 @@
 """The program of a process that renders documents, started by billing/documents/rendering.py.
 
-A request is the JSON of the facts and the locale, a response is the PDF or an error, each with its
-length in front. The process ends when its standard input ends, which is when the server ends for
-any reason, and when there was nothing to do for a while, because it takes a hundred megabytes.
+A request is the JSON of the facts and the locale of an invoice, or of another template and its
+input. A response is the PDF or an error. Each has its length in front. The process ends when its
+standard input ends, which is when the server ends for any reason, and when there was nothing to do
+for a while, because it takes a hundred megabytes.
 """
 
 import json
@@ -12,7 +13,9 @@ import signal
 import struct
 import sys
 from contextlib import suppress
+from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from typing import IO
 
 LENGTH = struct.Struct(">I")
@@ -63,8 +66,12 @@ def _is_readable(stream: IO[bytes]) -> bool:
 def _render(request: bytes) -> bytes:
     from billing.documents.facts import InvoiceFacts
     from billing.documents.factur_x import render
+    from billing.documents.plain_page import render_page
 
     values = json.loads(request)
+    if "template" in values:
+        at = datetime.fromisoformat(values["at"])
+        return render_page(Path(values["template"]), values["page"], at)
     return render(InvoiceFacts.from_json(values["facts"]), values["locale"])
 
 

@@ -8,6 +8,10 @@ class SupportAuditAction(AuditAction):
 
     BOARD_RENEW = "status_board.renew", "An owner replaced the link to the company's status board."
     BOARD_TURN_OFF = "status_board.turn_off", "An owner turned the company's status board off."
+    ACCOUNT_EXPORT_MESSAGES = (
+        "account.export_messages",
+        "A link to all that a company exchanged with support was made (`format`).",
+    )
     CALENDAR_CREATE = "calendar.create", "A calendar was created."
     CALENDAR_SET_DEFAULT = "calendar.set_default", "A calendar became the default."
     CALENDAR_UPDATE = "calendar.update", "The name, hours or holidays of a calendar were changed."
@@ -70,6 +74,10 @@ class SupportAuditAction(AuditAction):
     TICKET_TRANSFER = (
         "ticket.transfer",
         "A ticket was assigned to another person or team (`before`, `agent`, `team`).",
+    )
+    TICKET_EXPORT = (
+        "ticket.export",
+        "A link to all that was exchanged in a ticket was made (`format`, `notes`).",
     )
     TICKET_SEND_TRANSCRIPT = (
         "ticket.send_transcript",

@@ -37,6 +37,13 @@ class SupportErrorCode(ErrorCode):
         "RECIPIENT_LEFT",
         _("The person who made this request no longer belongs to the company."),
     )
+    EXPORT_TOO_LARGE = (
+        "EXPORT_TOO_LARGE",
+        _(
+            "A PDF can have at most %(limit)s messages. Choose JSON, or export the tickets one by "
+            "one."
+        ),
+    )
     NAME_TAKEN = "NAME_TAKEN", _("There is already one with this name.")
     CATEGORY_TAKEN = (
         "CATEGORY_TAKEN",

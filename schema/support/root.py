@@ -26,6 +26,7 @@ from schema.support.files import FileAnnouncePayload
 from schema.support.inbox import InboxMutation, InboxQuery
 from schema.support.incoming_emails import IncomingEmail, IncomingEmailPayload
 from schema.support.merging import MergingMutation
+from schema.support.message_exports import MessageExportMutation
 from schema.support.messages import MessageMutation
 from schema.support.notes import NoteMutation
 from schema.support.phone_numbers import PhoneNumberMutation
@@ -96,6 +97,7 @@ class SupportMutation(
     EscalationMutation,
     DraftMutation,
     InboxMutation,
+    MessageExportMutation,
     MessageMutation,
     MergingMutation,
     NoteMutation,

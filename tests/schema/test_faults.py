@@ -594,6 +594,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"number": "x", "accountId": BAD_ID},
         {("number",), ("accountId",)},
     ),
+    "ticketExport": (
+        owner,
+        {"ticketId": BAD_ID, "format": "PDF", "includeNotes": True},
+        {("ticketId",), ("includeNotes",)},
+    ),
     "ticketSendTranscript": (
         owner,
         {"ticketId": BAD_ID, "idempotencyKey": ""},

@@ -168,7 +168,9 @@ MUTATIONS_WITHOUT_KEY = {
     },
     "is neither stored nor sent": {
         "accountExportInvoices",
+        "accountExportMessages",
         "accountExportMovements",
+        "ticketExport",
         "clockAdvance",
         "fecExport",
         "ticketTyping",

@@ -9,7 +9,7 @@ from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
 from tests.people import create_staff_viewer
-from tests.schema.audited_fixtures import Scenario, operator_viewer
+from tests.schema.audited_fixtures import Scenario, operator_viewer, owner_with_step_up
 
 
 async def _operator(scenario: Scenario) -> Viewer:
@@ -135,6 +135,21 @@ async def message_delete(scenario: Scenario) -> None:
         await scenario.mutate(
             scenario.owner, "messageDelete", messageId=scenario.dataset.paul.id(Message)
         )
+
+
+async def account_export_messages(scenario: Scenario) -> None:
+    await scenario.mutate(
+        await owner_with_step_up(scenario), "accountExportMessages", format="JSON"
+    )
+
+
+async def ticket_export(scenario: Scenario) -> None:
+    await scenario.mutate(
+        scenario.owner,
+        "ticketExport",
+        ticketId=scenario.dataset.paul.id(Ticket),
+        format="PDF",
+    )
 
 
 async def ticket_send_transcript(scenario: Scenario) -> None:
