@@ -62,6 +62,7 @@ from web import (
     home,
     hosts,
     invoice_recipients,
+    library,
     pages,
     payment_confirmation,
     policies,
@@ -302,6 +303,7 @@ class Application:
             *webhooks.routes(self.services),
             *telephone.routes(self.services),
             *webinars.routes(self.services),
+            *library.routes(self.services, self.file_service),
         ]
 
     async def context(self, request: HTTPRequest) -> Context:

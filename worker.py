@@ -62,6 +62,7 @@ from support.incoming.mailbox import read_mailbox
 from support.incoming.options import MailboxOptions
 from support.incoming.processing import IncomingMailServices, process_due
 from support.incoming.retention import delete_old_emails
+from support.library.articles import publish_due
 from support.library.webinars import send_notices
 from support.positions import store_delivered
 from support.presence import renew_leases
@@ -307,6 +308,12 @@ def jobs(
             services.chats.refresh,
             internal=True,
             listen=lambda: services.hub.listen(CHATS, INBOX),
+        ),
+        Job(
+            "articles",
+            30,
+            lambda: publish_due(Action(None, clock.now(), services.hub)),
+            internal=True,
         ),
         Job(
             "webinars",

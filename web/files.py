@@ -139,25 +139,32 @@ class _FileEndpoints:
         if file is None or file.status is not FileStatus.AVAILABLE or file.sha256 is None:
             return not_found(request)
         headers = _headers(file.name, file.content_type, file.sha256) | _CACHED
-        if is_unchanged(request, headers["ETag"]):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        body_range = requested_range(request, headers["ETag"], file.size)
-        if body_range is None:
-            return _unsatisfiable(headers, file.size)
-        headers |= body_range.headers
-        if request.method == "HEAD":
-            return Response(status_code=body_range.status, headers=headers)
-        try:
-            is_part = body_range.status is HTTPStatus.PARTIAL_CONTENT
-            part = (body_range.slice.start, body_range.slice.stop) if is_part else ()
-            content = await self.file_service.store.open(file.key, *part)
-            return StreamingResponse(content, body_range.status, headers=headers)
-        except FileNotFoundError:
-            log.error("file.missing", file=file.pk)
-            return not_found(request)
-        except StoreUnavailable:
-            log.error("store.unavailable", file=file.pk)
-            return _json_response(request, 503, "STORE_UNAVAILABLE")
+        return await serve(request, self.file_service, file, headers)
+
+
+async def serve(
+    request: Request, file_service: FileService, file: File, headers: dict[str, str]
+) -> Response:
+    """A file that is available, or the part of it that is requested."""
+    if is_unchanged(request, headers["ETag"]):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    body_range = requested_range(request, headers["ETag"], file.size)
+    if body_range is None:
+        return _unsatisfiable(headers, file.size)
+    headers |= body_range.headers
+    if request.method == "HEAD":
+        return Response(status_code=body_range.status, headers=headers)
+    try:
+        is_part = body_range.status is HTTPStatus.PARTIAL_CONTENT
+        part = (body_range.slice.start, body_range.slice.stop) if is_part else ()
+        content = await file_service.store.open(file.key, *part)
+        return StreamingResponse(content, body_range.status, headers=headers)
+    except FileNotFoundError:
+        log.error("file.missing", file=file.pk)
+        return not_found(request)
+    except StoreUnavailable:
+        log.error("store.unavailable", file=file.pk)
+        return _json_response(request, 503, "STORE_UNAVAILABLE")
 
 
 def _serve_export(request: Request, export: Export) -> Response:

@@ -16,3 +16,7 @@ class ContentErrorCode(ErrorCode):
         "WEBINAR_OVER",
         _("This webinar has begun, was canceled or has no date yet."),
     )
+    ARTICLE_CHANGED = (
+        "ARTICLE_CHANGED",
+        _("Somebody has written another version of this article. Read it, then change it again."),
+    )

@@ -14,6 +14,7 @@ from tortoise.queryset import QuerySet
 from models.action import Transaction
 from models.errors import Refusal
 from models.support.errors import SupportErrorCode
+from models.translations import _
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
@@ -145,6 +146,28 @@ async def attach_evidence(
             > MAX_PER_MESSAGE
         ):
             raise _file_refusal()
+
+
+async def attach_video(tx: Transaction, article: "Article", editor: "User", file_id: int) -> None:
+    """Attach a video that the editor uploaded to an article, in place of the one before, which is
+    deleted as abandoned. A repeat changes nothing. Raises FILE_REFUSED.
+    """
+    await tx.lock_rows(File.filter(Q(article_id=article.pk) | Q(pk=file_id)))
+    attached = File.filter(article_id=article.pk).using_db(tx.db)
+    if await attached.filter(pk=file_id).exists():
+        return
+    await attached.update(article_id=None)
+    files = File.unattached().filter(pk=file_id, uploader_id=editor.pk, abandoned_at=None)
+    files = files.filter(uploaded_at__not_isnull=True, infected_at=None)
+    videos = files.filter(content_type__startswith="video/").using_db(tx.db)
+    if not await videos.update(article_id=article.pk):
+        raise video_refusal()
+
+
+def video_refusal() -> Refusal:
+    """The refusal of a file that can't be the video of an article."""
+    message = _("Choose a video that you have uploaded and that isn’t in use yet.")
+    return Refusal(SupportErrorCode.FILE_REFUSED, "input", "videoFileId", message=message)
 
 
 async def _attach(

@@ -66,6 +66,8 @@ def articles(
     conditions = filter or ArticleFilter()
     rows = filter_in(Article.visible_to(viewer), "kind", accepted_values(conditions.kind))
     rows = filter_in(rows, "category", accepted_values(conditions.category))
+    if conditions.is_published is not None:
+        rows = rows.filter(published_at__isnull=not conditions.is_published)
     if search:
         rows = Article.matching(rows, search, locale or viewer.locale)
     return page(

@@ -37,6 +37,10 @@ class ArticleFilter:
     category: Filter[ArticleCategory] | None = strawberry.field(
         default=None, description="The part of the service that the article is about."
     )
+    is_published: bool | None = strawberry.field(
+        default=None,
+        description="Whether readers see the article. Only supervisors and operators see others.",
+    )
 
 
 class PolicyOrderField(Enum):

@@ -6,12 +6,15 @@ import strawberry
 
 import models.content.article
 import models.content.article_feedback
+import models.content.article_version
 from models.content.article import ArticleCategory, ArticleKind
 from models.content.article_feedback import FeedbackReason
 from resolvers.content import articles as article_resolvers
+from resolvers.content import editing as editing_resolvers
 from resolvers.content import webinars as webinar_resolvers
 from schema.content.webinars import WebinarPlaces, WebinarSignUp
 from schema.fields import connection, edge, field, localized_field, viewer_field
+from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
 from schema.texts import text_of
 from schema.user_errors import UserError, errors
@@ -43,6 +46,29 @@ class ArticleFeedbackSummary:
     reasons: list[FeedbackReasonCount] = field("The reasons given, most frequent first.")
 
 
+@strawberry.type(
+    description="A version of an article's texts, which never changes. Only supervisors and "
+    "operators see versions."
+)
+@backed_by(models.content.article_version.ArticleVersion)
+class ArticleVersion(Node):
+    number: int = field("The number of the version, from 1.")
+    title: str = localized_field(text_of("title"), description="The title.", needs=("texts",))
+    summary: str = localized_field(text_of("summary"), description="The summary.", needs=("texts",))
+    body: str = localized_field(
+        text_of("body"), description="The text in Markdown.", needs=("texts",), cost=10
+    )
+    created_at: datetime = field("When the version was written.")
+    published_at: datetime | None = field(
+        "When the version was last published. Null when it never was."
+    )
+    editor: User | None = edge(
+        editing_resolvers.editors,
+        needs=("editor_id",),
+        description="Who wrote the version. Null for one that came with the installation.",
+    )
+
+
 @strawberry.type(description="An article of the help library.")
 @backed_by(models.content.article.Article)
 class Article(Node):
@@ -61,7 +87,49 @@ class Article(Node):
         needs=("texts",),
         cost=10,
     )
-    media: str | None = field("The file name of the video. Null for other kinds.")
+    media: str | None = field(
+        "The name of the video among the vendor's own files. Null for other kinds; `videoUrl` is "
+        "where a video can be watched."
+    )
+    video_url: str | None = edge(
+        editing_resolvers.video_urls,
+        needs=("id", "slug", "video_url", "published_at"),
+        description="Where the video can be watched: a link to another site, or the URL of an MP4 "
+        "or MOV file, which serves ranges. Null without a video.",
+    )
+    published_at: datetime | None = field(
+        "When the article was last published. Null for a draft, which only supervisors and "
+        "operators see."
+    )
+    published_version: int | None = viewer_field(
+        editing_resolvers.published_versions,
+        needs=("published_version", "published_at"),
+        description="The number of the version that readers see. Null for a draft, and unless the "
+        "viewer is a supervisor or an operator.",
+    )
+    latest_version: int | None = viewer_field(
+        editing_resolvers.latest_versions,
+        needs=("latest_version",),
+        description="The number of the latest version. Null unless the viewer is a supervisor or "
+        "an operator.",
+    )
+    scheduled_version: int | None = viewer_field(
+        editing_resolvers.scheduled_versions,
+        needs=("scheduled_version",),
+        description="The number of the version that will be published at `scheduledAt`. Null "
+        "when none will be, and unless the viewer is a supervisor or an operator.",
+    )
+    scheduled_at: datetime | None = viewer_field(
+        editing_resolvers.scheduled_times,
+        needs=("scheduled_at",),
+        description="When `scheduledVersion` will be published.",
+    )
+    versions: Connection[ArticleVersion] = connection(
+        editing_resolvers.versions,
+        description="The versions of the article, most recent first. Empty unless the viewer is a "
+        "supervisor or an operator, and for an article that nobody has changed since the "
+        "installation.",
+    )
     duration_seconds: int | None = field("The duration of a video or webinar, in seconds.")
     starts_at: datetime | None = field(
         "When the webinar starts. Null for other kinds, and for one without a date yet."
@@ -117,4 +185,10 @@ class Article(Node):
 @strawberry.type(description="The result of giving feedback.")
 class ArticleGiveFeedbackPayload:
     feedback: ArticleFeedback | None = field("What is stored now.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The result of a change to an article.")
+class ArticlePayload:
+    article: Article | None = field("The article after the change.")
     user_errors: list[UserError] = errors()

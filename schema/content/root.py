@@ -5,9 +5,10 @@ import strawberry
 from auth.rules import anyone, customer, editor, signed_in
 from models.content.audit_actions import ContentAuditAction
 from resolvers.content import articles as article_resolvers
+from resolvers.content import editing as editing_resolvers
 from resolvers.content import policies as policy_resolvers
 from resolvers.content import webinars as webinar_resolvers
-from schema.content.articles import Article, ArticleGiveFeedbackPayload
+from schema.content.articles import Article, ArticleGiveFeedbackPayload, ArticlePayload
 from schema.content.policies import Policy, PolicyAcceptPayload
 from schema.content.webinars import WebinarPayload, WebinarSignUpPayload
 from schema.fields import Unaudited, mutation, query
@@ -53,6 +54,35 @@ class ContentMutation:
         audit=ContentAuditAction.POLICY_ACCEPT,
         description="Accepts the version of a policy in force. Repeating the request changes "
         "nothing.",
+    )
+    article_create: ArticlePayload | None = mutation(
+        editing_resolvers.create,
+        "article",
+        allow=editor,
+        audit=ContentAuditAction.ARTICLE_CREATE,
+        description="Drafts an article, in both languages. Readers see it once it is published.",
+    )
+    article_update: ArticlePayload | None = mutation(
+        editing_resolvers.update,
+        "article",
+        allow=editor,
+        audit=ContentAuditAction.ARTICLE_UPDATE,
+        description="Writes another version of an article, which readers see once it is "
+        "published. Category, position and video change at once.",
+    )
+    article_publish: ArticlePayload | None = mutation(
+        editing_resolvers.publish,
+        "article",
+        allow=editor,
+        audit=ContentAuditAction.ARTICLE_PUBLISH,
+        description="Publishes a version of an article, at once or at a time.",
+    )
+    article_unpublish: ArticlePayload | None = mutation(
+        editing_resolvers.unpublish,
+        "article",
+        allow=editor,
+        audit=ContentAuditAction.ARTICLE_UNPUBLISH,
+        description="Withdraws an article from the library. It becomes a draft again.",
     )
     article_give_feedback: ArticleGiveFeedbackPayload | None = mutation(
         article_resolvers.give_feedback,

@@ -43,6 +43,7 @@ from models.billing.receivable import Allocation
 from models.billing.refund import Refund, RefundStatus
 from models.content.article import Article, ArticleCategory, ArticleKind
 from models.content.article_feedback import ArticleFeedback
+from models.content.article_version import ArticleVersion
 from models.content.policy import (
     AcceptanceChannel,
     Policy,
@@ -453,6 +454,15 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         version=1,
         at=action.at,
     )
+    article_version = await ArticleVersion.create(
+        article=article,
+        number=2 if company.mark == "PAULMARK" else 3,
+        texts={
+            locale: {"title": f"{company.mark} draft title", "summary": "s", "body": "b"}
+            for locale in ("fr", "en")
+        },
+        created_at=action.at,
+    )
     place = await WebinarSignUp.create(
         article=article, user=company.owner.user, is_waiting=False, signed_up_at=action.at
     )
@@ -479,7 +489,19 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
     version = await MessageVersion.create(
         message=company.row(Message), body=f"{company.mark} version", replaced_at=action.at
     )
-    return [team, tag, note, draft, call, phone_number, reply, version, feedback, place]
+    return [
+        team,
+        tag,
+        note,
+        draft,
+        call,
+        phone_number,
+        reply,
+        version,
+        feedback,
+        place,
+        article_version,
+    ]
 
 
 async def create_webinar(action: Action) -> Article:

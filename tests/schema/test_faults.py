@@ -540,6 +540,52 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "body": " ", "mentionedUserIds": ["x"], "idempotencyKey": ""},
         {("ticketId",), ("body",), ("mentionedUserIds", "0"), ("idempotencyKey",)},
     ),
+    "articleCreate": (
+        supervisor,
+        {
+            "slug": "É",
+            "kind": "FAQ",
+            "category": "ACCOUNT",
+            "fr": {"title": " ", "summary": LONG, "body": " "},
+            "en": {"title": LONG, "summary": " ", "body": " "},
+            "idempotencyKey": "",
+        },
+        {
+            ("slug",),
+            ("fr", "title"),
+            ("fr", "summary"),
+            ("fr", "body"),
+            ("en", "title"),
+            ("en", "summary"),
+            ("en", "body"),
+            ("idempotencyKey",),
+        },
+    ),
+    "articleUpdate": (
+        supervisor,
+        {
+            "articleId": BAD_ID,
+            "version": 1,
+            "fr": {"title": " ", "summary": "s", "body": "b"},
+            "en": {"title": "t", "summary": " ", "body": "b"},
+            "position": -1,
+            "videoUrl": "x",
+            "videoFileId": "x",
+        },
+        {
+            ("articleId",),
+            ("fr", "title"),
+            ("en", "summary"),
+            ("position",),
+            ("videoUrl",),
+            ("videoFileId",),
+        },
+    ),
+    "articlePublish": (
+        supervisor,
+        {"articleId": BAD_ID, "at": "2020-01-01T00:00:00Z"},
+        {("articleId",), ("at",)},
+    ),
     "articleGiveFeedback": (
         anonymous,
         {

@@ -23,6 +23,8 @@ SHORT = {
     "Offer.advantages",
     "Article.title",
     "Article.summary",
+    "ArticleVersion.title",
+    "ArticleVersion.summary",
 }
 
 

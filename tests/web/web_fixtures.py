@@ -37,6 +37,7 @@ from web import (
     files,
     home,
     invoice_recipients,
+    library,
     pages,
     payment_confirmation,
     policies,
@@ -109,6 +110,7 @@ def create_app(services: Services, file_service: FileService) -> Starlette:
             *webhooks.routes(services),
             *telephone.routes(services),
             *webinars.routes(services),
+            *library.routes(services, file_service),
         ]
     )
 

@@ -40,3 +40,47 @@ async def webinar_cancel(scenario: Scenario) -> None:
     assert scenario.operator
     for _ in range(2):
         await scenario.mutate(scenario.operator, "webinarCancel", articleId=webinar)
+
+
+async def article_create(scenario: Scenario) -> str:
+    scenario.operator = scenario.operator or await operator_viewer(scenario)
+    texts = {"title": "MARKED TITLE", "summary": "MARKED SUMMARY", "body": "MARKED BODY"}
+    for _ in range(2):
+        payload = await scenario.mutate(
+            scenario.operator,
+            "articleCreate",
+            "article { id }",
+            slug="marked-slug",
+            kind="FAQ",
+            category="ACCOUNT",
+            fr=texts,
+            en=texts,
+            idempotencyKey="MARKED KEY",
+        )
+    return str(payload["article"]["id"])
+
+
+async def article_update(scenario: Scenario) -> str:
+    article = await article_create(scenario)
+    texts = {"title": "MARKED OTHER", "summary": "MARKED SUMMARY", "body": "MARKED BODY"}
+    assert scenario.operator
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.operator, "articleUpdate", articleId=article, version=1, fr=texts
+        )
+    return article
+
+
+async def article_publish(scenario: Scenario) -> str:
+    article = await article_create(scenario)
+    assert scenario.operator
+    for _ in range(2):
+        await scenario.mutate(scenario.operator, "articlePublish", articleId=article)
+    return article
+
+
+async def article_unpublish(scenario: Scenario) -> None:
+    article = await article_publish(scenario)
+    assert scenario.operator
+    for _ in range(2):
+        await scenario.mutate(scenario.operator, "articleUnpublish", articleId=article)
