@@ -378,14 +378,17 @@ class Ticket(Model):
         )
 
     async def _record_customer_message(self, tx: Transaction) -> None:
-        if self.snoozed_until:
+        is_reopened = self.status in STATUSES_REOPENED_BY_CUSTOMERS
+        if self.snoozed_until and is_reopened:
+            self.snoozed_until = None  # the change of status tells the inbox, after the account
+        elif self.snoozed_until:
             await self.set_snoozed(tx, None)
         was_reply_awaited = self.reply_awaited_since is not None
         if not was_reply_awaited:
             await start_response(tx, self)
         self.reply_awaited_since = self.reply_awaited_since or tx.action.at
         self.updated_at = tx.action.at
-        if self.status in STATUSES_REOPENED_BY_CUSTOMERS:
+        if is_reopened:
             await self.set_status(tx, TicketStatus.OPEN)
             return
         await self.save(using_db=tx.db, update_fields=["reply_awaited_since", "updated_at"])

@@ -57,6 +57,7 @@ async def test_p6_2_a_snoozed_ticket_comes_back(
             until = clock.now() + timedelta(days=1)
         elif wake == "customer":
             await agents.answer(agents.alice, "Toujours là ?")
+            await agents.change(agents.alice, "ticketMove", status="PENDING")
             assert await list_view(agents, agents.alice, "SNOOZED") == {agents.ticket_id}
             for body in ("Oui", "Vraiment"):
                 await reply(agents, owner, body)
