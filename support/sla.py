@@ -71,6 +71,7 @@ async def _check(action: Action, clock_id: int) -> bool:
         if clock.state is not ClockState.RUNNING:
             return False
         hours, former, kind = await hours_by_key(clock.calendar_id), dict(vars(clock)), None
+        was_breaching = clock.is_breaching
         if answered_at := clock.answered_at(ticket):
             clock.stop(hours, answered_at)
         else:
@@ -80,6 +81,8 @@ async def _check(action: Action, clock_id: int) -> bool:
         await clock.save(using_db=tx.db)
         if kind:
             await _tell(tx, ticket, kind)
+        elif clock.is_breaching is not was_breaching:
+            await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=ticket.pk)
     return True
 
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from tortoise.expressions import Q, Subquery
 from tortoise.queryset import QuerySet
 
+from models.identity.user import Staff
 from models.support.note import Mention
+from models.support.sla_clock import ClockState, SlaClock
 from models.support.team import TeamMember
 from models.support.ticket import Ticket
 from models.support.ticket_status import FINISHED_STATUSES
@@ -21,6 +23,7 @@ class InboxView(StrEnum):
     MINE = "MINE"
     MY_TEAMS = "MY_TEAMS"
     UNASSIGNED = "UNASSIGNED"
+    BREACHING = "BREACHING"
     MENTIONED = "MENTIONED"
     SNOOZED = "SNOOZED"
 
@@ -41,12 +44,23 @@ def _is_concerned(view: InboxView, viewer: "Viewer") -> Q:
     teams = TeamMember.filter(user_id=viewer.user_id).values("team_id")
     in_my_teams = Q(team_id__in=Subquery(teams))
     mine, unassigned = Q(assignee_id=viewer.user_id), Q(assignee_id__isnull=True)
+    if view is InboxView.BREACHING:
+        everything = viewer.staff is Staff.SUPERVISOR
+        return is_breaching() if everything else is_breaching() & (mine | in_my_teams | unassigned)
     return {
         InboxView.MINE: mine,
         InboxView.MY_TEAMS: in_my_teams,
         InboxView.UNASSIGNED: unassigned,
         InboxView.SNOOZED: mine | in_my_teams | unassigned,
     }[view]
+
+
+def is_breaching() -> Q:
+    """The condition that a target of a ticket was missed, or will be soon, and still runs."""
+    clocks = SlaClock.filter(
+        Q(warned_at__not_isnull=True) | Q(breached_at__not_isnull=True), state=ClockState.RUNNING
+    )
+    return Q(id__in=Subquery(clocks.values("ticket_id")))
 
 
 async def count_views(viewer: "Viewer") -> dict[InboxView, int]:

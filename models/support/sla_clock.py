@@ -156,6 +156,12 @@ class SlaClock(Model):
         self.plan(hours)
         return kind
 
+    @property
+    def is_breaching(self) -> bool:
+        """Whether people have to act soon, or should have: a target was missed or will be soon."""
+        is_told = self.warned_at is not None or self.breached_at is not None
+        return self.state is ClockState.RUNNING and is_told
+
     def answered_at(self, ticket: "Ticket") -> datetime | None:
         """When the response was given that this clock measures, None while it is awaited."""
         at = ticket.answered_at

@@ -93,6 +93,8 @@ describe_enum(
         "MINE": "The tickets that are assigned to the viewer.",
         "MY_TEAMS": "The tickets of the viewer's teams.",
         "UNASSIGNED": "The tickets that nobody has.",
+        "BREACHING": "The tickets of the viewer, of their teams and of nobody, for supervisors of "
+        "everybody, with a target that was missed or will be soon (`Ticket.slaClocks`).",
         "MENTIONED": "The tickets with notes that mention the viewer, who hasn't read them "
         "(`ticketMarkRead`).",
         "SNOOZED": "The snoozed tickets that are assigned to the viewer, to one of their teams or "

@@ -11,6 +11,7 @@ from models.action import Action
 from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.context import Services
+from support.sla import check_clocks
 from support.snoozing import wake_due
 from tests.schema.conftest import Dataset
 from tests.schema.subscription_fixtures import subscribe
@@ -114,7 +115,7 @@ async def test_p6_2_views_miss_no_change_over_reconnections(
         viewer.user_id: (viewer, InboxClient(*await read_views(agents, viewer)))
         for viewer in (agents.alice, agents.bruno)
     }
-    random, owner = Random(7), dataset.paul.owner
+    random, owner = Random(9), dataset.paul.owner
     keys = iter(range(1_000))
 
     async def mention() -> None:
@@ -134,6 +135,10 @@ async def test_p6_2_views_miss_no_change_over_reconnections(
         clock.advance(timedelta(hours=2))
         await wake_due(Action(None, clock.now(), services.hub))
 
+    async def watch() -> None:
+        clock.advance(timedelta(minutes=20))
+        await check_clocks(Action(None, clock.now(), services.hub))
+
     async def snooze() -> None:
         until = (clock.now() + timedelta(hours=1)).isoformat()
         await change(agents.alice, "ticketSnooze", until=until)
@@ -142,6 +147,7 @@ async def test_p6_2_views_miss_no_change_over_reconnections(
         mention,
         mark_read,
         wake,
+        watch,
         snooze,
         lambda: change(agents.alice, "ticketClaim"),
         lambda: change(agents.alice, "ticketRelease"),
@@ -169,4 +175,4 @@ async def test_p6_2_views_miss_no_change_over_reconnections(
             seen |= {view for view, count in counts.items() if count}
             for view, count in counts.items():
                 assert len(await list_view(agents, viewer, view)) == count
-    assert seen == {"MINE", "MY_TEAMS", "UNASSIGNED", "MENTIONED", "SNOOZED"}
+    assert seen == {"MINE", "MY_TEAMS", "UNASSIGNED", "BREACHING", "MENTIONED", "SNOOZED"}
