@@ -13,7 +13,8 @@ BODY_LENGTH = 8_000
 KEY_LENGTH = 64
 MAX_NUMBER_LENGTH = 100
 MAX_PARTS = 5  # of one word of a search
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+# Also what changes the order of other characters: a link could read like another one.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 # Letters and symbols that show nothing: fillers of Hangul, the blank pattern of Braille, the place
@@ -117,8 +118,8 @@ def _line(text: str, field: str, length: int) -> str:
 
 
 def message_text(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
-    """Return the text of a message as it may be stored: trimmed, without control characters, card
-    numbers masked. Raises BLANK and TOO_LONG at `field`.
+    """Return the text of a message as it may be stored: trimmed, without control characters and
+    overrides of the direction, card numbers masked. Raises BLANK and TOO_LONG at `field`.
     """
     if len(body) > 10 * length + 100:
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)

@@ -2,9 +2,11 @@
 
 A change is an event of the ticket, so that everybody who has the message learns of it, also after a
 lost connection. What an edit or a deletion replaced is kept as a version, which supervisors read.
-Emails that were sent before stay as they are.
+Copies in tickets that were split off change with the message. Emails that were sent before stay as
+they are.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -25,6 +27,7 @@ from models.support.ticket import Ticket
 from models.support.ticket_position import TicketPosition
 from models.support.ticket_status import TicketStatus
 from models.text import optional_message_text
+from support.splitting import copy_key
 
 CHANGE_PERIOD = timedelta(minutes=15)  # after a message was posted
 
@@ -51,17 +54,18 @@ async def edit_message(
         return message
     await auth.count_message(user, action.origin.account_id)
     async with action.transaction() as tx:
-        ticket, message = await _lock_own(tx, user, message)
+        ticket, message, copies = await _lock_own(tx, user, message)
         if message.deleted_at:
             raise Refusal(SupportErrorCode.MESSAGE_FINAL, "input", "messageId")
         if message.body == text:
             return message
         _require_changeable(action, ticket, message)
-        await _store_version(tx, ticket, message, SupportAuditAction.MESSAGE_EDIT)
-        message.body, message.edited_at = text, action.at
-        await message.save(using_db=tx.db, update_fields=["body", "edited_at"])
-        await _index(message, tx.db)
-        await _append_events(tx, ticket, message, EventKind.MESSAGE_EDITED)
+        for each in (message, *copies):
+            await _store_version(tx, ticket, each, SupportAuditAction.MESSAGE_EDIT)
+            each.body, each.edited_at = text, action.at
+            await each.save(using_db=tx.db, update_fields=["body", "edited_at"])
+            await _index(each, tx.db)
+        await _append_events(tx, ticket, (message, *copies), EventKind.MESSAGE_EDITED)
     return message
 
 
@@ -72,20 +76,23 @@ async def delete_message(action: Action, user: User, message: Message) -> Messag
     Raises NOT_AUTHOR, MESSAGE_FINAL and CHANGE_PERIOD_OVER.
     """
     async with action.transaction() as tx:
-        ticket, message = await _lock_own(tx, user, message)
+        ticket, message, copies = await _lock_own(tx, user, message)
         if message.deleted_at:
             return message
         _require_changeable(action, ticket, message)
-        await _store_version(tx, ticket, message, SupportAuditAction.MESSAGE_DELETE)
-        message.body, message.deleted_at = "", action.at
-        await message.save(using_db=tx.db, update_fields=["body", "deleted_at"])
-        await Reaction.filter(message_id=message.pk).using_db(tx.db).delete()
-        await _index(message, tx.db)
-        for file in await tx.lock_rows(File.filter(message_id=message.pk)):
+        for each in (message, *copies):
+            await _store_version(tx, ticket, each, SupportAuditAction.MESSAGE_DELETE)
+            each.body, each.deleted_at = "", action.at
+            await each.save(using_db=tx.db, update_fields=["body", "deleted_at"])
+        keys = [each.pk for each in (message, *copies)]
+        await Reaction.filter(message_id__in=keys).using_db(tx.db).delete()
+        for each in (message, *copies):
+            await _index(each, tx.db)
+        for file in await tx.lock_rows(File.filter(message_id__in=keys)):
             # A job deletes the content: storage/abandoned_files.py.
             file.message_id, file.abandoned_at = None, action.at
             await file.save(using_db=tx.db, update_fields=["message_id", "abandoned_at"])
-        await _append_events(tx, ticket, message, EventKind.MESSAGE_DELETED)
+        await _append_events(tx, ticket, (message, *copies), EventKind.MESSAGE_DELETED)
     return message
 
 
@@ -99,11 +106,23 @@ async def may_have_been_emailed(message: Message) -> bool:
     )
 
 
-async def _lock_own(tx: Transaction, user: User, message: Message) -> tuple[Ticket, Message]:
+async def _lock_own(
+    tx: Transaction, user: User, message: Message
+) -> tuple[Ticket, Message, list[Message]]:
+    """The ticket, the message, and its copies in tickets that were split off."""
     if message.author_id != user.pk:
         raise Refusal(SupportErrorCode.NOT_AUTHOR, "input", "messageId")
-    ticket = await tx.lock(Ticket, message.ticket_id)
-    return ticket, await tx.lock(Message, message.pk)
+    ticket = await tx.lock(Ticket, message.ticket_id)  # none is split off from now on
+    tickets = Ticket.filter(account_id=ticket.account_id)  # which is indexed
+    split_off = await tx.lock_rows(tickets.filter(split_from_id=ticket.pk))  # of later keys
+    copies = Message.filter(
+        origin_id__in=[each.pk for each in split_off] or [0],
+        author_id=user.pk,
+        client_message_id=copy_key(message.pk),
+    )
+    keys = [message.pk, *(each.pk for each in await copies.using_db(tx.db))]
+    locked = {row.pk: row for row in await tx.lock_rows(Message.filter(pk__in=keys))}
+    return ticket, locked.pop(message.pk), list(locked.values())
 
 
 def _require_changeable(action: Action, ticket: Ticket, message: Message) -> None:
@@ -142,14 +161,15 @@ async def _index(message: Message, db: BaseDBAsyncClient) -> None:
 
 
 async def _append_events(
-    tx: Transaction, ticket: Ticket, message: Message, kind: EventKind
+    tx: Transaction, ticket: Ticket, messages: Sequence[Message], kind: EventKind
 ) -> None:
-    values = {"ticket_id": ticket.pk, "message_id": message.pk}
-    await tx.append(ticket_stream(ticket.pk), kind, **values)
-    if message.from_staff:
-        await tx.append(account_stream(ticket.account_id), kind, **values)
-    else:
-        await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=ticket.pk)
+    for message in messages:
+        values = {"ticket_id": message.ticket_id, "message_id": message.pk}
+        await tx.append(ticket_stream(message.ticket_id), kind, **values)
+        if message.from_staff:
+            await tx.append(account_stream(ticket.account_id), kind, **values)
+        else:
+            await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=message.ticket_id)
 
 
 async def add_reaction(

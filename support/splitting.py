@@ -22,6 +22,11 @@ MAX_MESSAGES = 20
 _OPERATION = "ticketSplit"
 
 
+def copy_key(message_id: int) -> str:
+    """The `client_message_id` of a copy of this message."""
+    return f"split:{message_id}"
+
+
 def message_keys(message_ids: Sequence[int | None]) -> tuple[int, ...]:
     """The keys of the messages to copy, each once. Raises NOT_FOUND and VALUE_INVALID."""
     keys = require_keys(message_ids, "messageIds")
@@ -67,7 +72,7 @@ async def split(
         )
         for message in messages:
             await new_ticket.post(
-                tx, message.author, message.body, f"split:{message.pk}", is_final=True
+                tx, message.author, message.body, copy_key(message.pk), is_final=True
             )
         await ticket.append_event(tx, EventKind.TICKET_SPLIT)
         await store_result(tx, owner, _OPERATION, key, new_ticket.pk)

@@ -1,4 +1,5 @@
-"""The transcript of a ticket by email: everything that both sides wrote, without internal notes.
+"""The transcript of a ticket by email: everything that both sides wrote, also in the tickets that
+were merged into it, without internal notes.
 
 Members have it sent to themselves, agents to the requester. The latest messages come first into
 account when a conversation is too long for an email.
@@ -22,6 +23,7 @@ from models.support.message import Message
 from models.support.ticket import Ticket
 from models.support.ticket_position import mark_emailed
 from support.incoming.matching import thread_of
+from support.merging import with_merged
 
 MAX_CHARACTERS = 300_000  # of all messages: mail servers accept such an email
 _OPERATION = "ticketSendTranscript"
@@ -63,10 +65,11 @@ async def _require_member(tx: Transaction, account: Account, recipient: User) ->
 
 
 async def _send(tx: Transaction, ticket: Ticket, recipient: User) -> None:
-    rows = Message.filter(ticket_id=ticket.pk).using_db(tx.db).order_by("-sequence")
+    tickets = await with_merged(tx, ticket)
+    rows = Message.filter(ticket_id__in=[each.pk for each in tickets]).using_db(tx.db)
     messages: list[Message] = []
     length = omitted_count = 0
-    async for message in rows.select_related("author"):
+    async for message in rows.order_by("-at", "-id").select_related("author"):
         length += len(message.body)
         if length > MAX_CHARACTERS and messages:
             omitted_count += 1
@@ -82,8 +85,9 @@ async def _send(tx: Transaction, ticket: Ticket, recipient: User) -> None:
         omitted_count,
         thread=await thread_of(tx, ticket.pk, recipient.pk),
     )
-    if messages and not omitted_count:  # no email about replies repeats them
-        await mark_emailed(ticket.pk, recipient.pk, messages[-1].sequence, tx.db)
+    sent = [message.sequence for message in messages if message.ticket_id == ticket.pk]
+    if sent and not omitted_count:  # no email about replies repeats them
+        await mark_emailed(ticket.pk, recipient.pk, max(sent), tx.db)
 
 
 async def file_names(tx: Transaction, messages: Sequence[Message]) -> dict[int, list[str]]:

@@ -148,6 +148,9 @@ def test_cleaning_is_idempotent_and_leaves_one_line(text: str) -> None:
 
 
 def test_a_message_keeps_its_lines_and_emoji() -> None:
+    assert message_text("voir \u202ehttps://moc.\u202c \u2066ici\u2069 שלום\u200f") == (
+        "voir https://moc. ici שלום\u200f"
+    )
     assert message_text(" Bonjour\r\n\tà 👩‍💻\x00\x1b\x9b ! \n") == "Bonjour\r\n\tà 👩‍💻 !"
 
 

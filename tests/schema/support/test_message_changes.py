@@ -104,6 +104,20 @@ class Chat:
         async with aclosing(events):
             return [(await anext(events))["data"]["ticketEvents"] for _ in range(count)]
 
+    async def account_event(self) -> dict[str, Any]:
+        """The latest event of the company."""
+        query = "{ viewer { accountSequence } }"
+        viewer = (await self.scenario.execute(self.owner, query))["data"]["viewer"]
+        after = viewer["accountSequence"] - 1
+        query = """subscription($after: BigInt) { accountEvents(after: $after) {
+            kind message { body } } }"""
+        services = self.scenario.services
+        async with aclosing(
+            subscribe(self.engine, self.owner, services, query, after=after)
+        ) as events:
+            event: dict[str, Any] = (await anext(events))["data"]["accountEvents"]
+        return event
+
     async def is_found(self, words: str) -> bool:
         await index_new()
         response = await self.scenario.execute(self.alice, FIND, f={"search": words})
@@ -182,6 +196,7 @@ async def test_p5_5_a_deleted_message_leaves_its_place_only(chat: Chat, tmp_path
     [event] = await chat.events(owner, last_sequence - 1, 1)
     assert event["kind"] == "MESSAGE_DELETED"
     assert event["message"] == deleted
+    assert await chat.account_event() == {"kind": "MESSAGE_DELETED", "message": {"body": ""}}
     assert (await chat.read(chat.sonia, message["id"]))["versions"] == [
         {"body": "Hippopotame confidentiel"}
     ]
@@ -284,3 +299,27 @@ async def test_p5_5_everybody_reacts_once_with_each_emoji(chat: Chat) -> None:
     marie = chat.scenario.dataset.marie.owner
     payload = await chat.react(marie, "reactionAdd", message["id"], "SAD")
     assert payload["userErrors"] == [{"code": "NOT_FOUND", "field": ["input", "messageId"]}]
+
+
+async def test_a_copy_in_a_ticket_that_was_split_off_changes_with_the_message(chat: Chat) -> None:
+    owner, alice = chat.owner, chat.alice
+    message = await chat.post(owner, "Et mon mot de passe est girafe")
+    query = """mutation($i: TicketSplitInput!) { ticketSplit(input: $i) {
+        ticket { id lastMessage { id body } } userErrors { code field } } }"""
+    variables = {
+        "ticketId": chat.scenario.ticket_id,
+        "messageIds": [message["id"]],
+        "subject": "Autre chose",
+        "category": "BUG",
+        "idempotencyKey": "k",
+    }
+    response = await chat.scenario.execute(alice, query, i=variables)
+    copy = response["data"]["ticketSplit"]["ticket"]["lastMessage"]
+    assert copy["body"] == "Et mon mot de passe est girafe"
+    await chat.edit(owner, message["id"], "Et mon mot de passe est une girafe")
+    assert (await chat.read(alice, copy["id"]))["body"] == "Et mon mot de passe est une girafe"
+    await chat.delete(owner, message["id"])
+    for message_id in (message["id"], copy["id"]):
+        deleted = await chat.read(alice, message_id)
+        assert (deleted["body"], bool(deleted["deletedAt"])) == ("", True)
+    assert not await chat.is_found("girafe")

@@ -6,7 +6,10 @@ from typing import Any
 from auth import throttle
 from models.accounts.account import Membership
 from models.operations.email import Email
+from models.support.classification import Category, Channel
+from models.support.merge import TicketMerge
 from models.support.message import Message
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from support import transcripts
 from tests.schema.support.test_assignment import Agents
@@ -57,12 +60,36 @@ async def test_p5_5_a_transcript_has_all_messages_and_no_note(
     # They have the replies now, so no other email repeats them.
     assert await scenario.send_emails() != []
     assert {each.recipient for each in await scenario.send_emails()} == {paul.member.user.email}
+    # What was written in a ticket that was merged into it belongs to it.
+    merged = await Ticket.create(
+        account=paul.account,
+        requester=paul.member.user,
+        subject="La même",
+        channel=Channel.WEB,
+        category=Category.BILLING,
+        created_at=deleted.at,
+        opened_on=deleted.at.date(),
+        updated_at=deleted.at,
+    )
+    await Message.create(
+        ticket=merged,
+        origin=merged,
+        author=paul.member.user,
+        sequence=1,
+        body="Dans l’autre demande",
+        from_staff=False,
+        client_message_id="x",
+        at=deleted.at,
+    )
+    target_id = paul.row(Ticket).pk
+    await TicketMerge.create(ticket=merged, target_id=target_id, before={}, at=deleted.at)
     # An agent sends it to the requester. What was deleted is no longer in it.
     await Message.filter(pk=deleted.pk).update(body="", deleted_at=deleted.at)
     assert (await send(agents, alice, "1"))["recipient"] == {"email": paul.owner.user.email}
     [_, email] = await emails()
     assert "Ce message a été supprimé par son auteur." in email.text
     assert "corrigée" not in email.text
+    assert "Dans l’autre demande" in email.text
     [error] = (await send(agents, agents.dataset.marie.owner, "1"))["userErrors"]
     assert error == {"code": "NOT_FOUND", "field": ["input", "ticketId"]}
     await Membership.filter(user_id=paul.owner.user_id).delete()
