@@ -879,6 +879,7 @@ async def send_chat_deferred(
         user,
         "chat_deferred",
         account_id=ticket.account_id,
+        ticket=ticket,
         number=ticket.number,
         topic=_one_line(ticket.subject),
         on=day(local_date(due_at), user.locale) if due_at else "",

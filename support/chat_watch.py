@@ -11,6 +11,7 @@ from math import inf
 from time import monotonic
 
 from models.clock import Clock
+from models.errors import NotFound
 from models.event import INBOX
 from models.support.classification import Category
 from models.support.live_chat import CHATS, ChatState
@@ -97,8 +98,8 @@ class ChatWatch:
     async def watch_chat(
         self, ticket_id: int, require_access: Callable[[], Awaitable[None]]
     ) -> AsyncGenerator[ChatView, None]:
-        """The state of a chat, and its changes. Raises what `require_access` raises; it is called
-        before each delivery.
+        """The state of a chat, and its changes. Raises NotFound for a ticket that isn't a chat, and
+        what `require_access` raises; it is called before each delivery.
         """
         key, delivered = f"{_CHAT}{ticket_id}", None
         with self._hub.listen(key) as changed:
@@ -107,7 +108,9 @@ class ChatWatch:
                 view = self._views.get(key) or (
                     await chat_views([ticket_id], self._clock.now())
                 ).get(ticket_id)
-                if view is not None and view != delivered:
+                if view is None:
+                    raise NotFound
+                if view != delivered:
                     delivered = view
                     yield view
                 await changed.wait()

@@ -310,7 +310,7 @@ async def test_outsiders_cannot_change_a_company(
         }
 
 
-@pytest.mark.parametrize("name", ["ticketEvents", "ticketTyping"])
+@pytest.mark.parametrize("name", ["ticketEvents", "ticketTyping", "ticketChat"])
 async def test_outsiders_cannot_subscribe_to_a_companys_ticket(
     engine: Engine, services: Services, dataset: "Dataset", name: str
 ) -> None:

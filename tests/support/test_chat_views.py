@@ -1,6 +1,7 @@
 """The expected wait of chats, and how often those who wait are told their place."""
 
 import asyncio
+import logging
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
@@ -15,8 +16,10 @@ from models.support.ticket import Ticket
 from realtime.hub import Hub
 from support.chat_views import chat_service, chat_views
 from support.chat_watch import ChatWatch
+from support.chats import route
 from tests.conftest import MovableClock
 from tests.people import create_account, create_staff_viewer, create_user, make_available
+from tests.schema.test_statements import statements
 
 MINUTE = timedelta(minutes=1)
 
@@ -69,6 +72,31 @@ async def test_the_expected_wait_is_the_pace_at_which_the_queue_has_moved(
     # One by one, places are counted in another way than in a list.
     counted = [(await positions([key]))[key] for key in chats[5:12]]
     assert counted == list((await positions(chats[5:12])).values()) == list(range(1, 8))
+
+
+async def test_a_run_takes_as_many_statements_however_many_wait(
+    chats: list[int], action: Action, clock: MovableClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the router while nobody is free, and of the updates for those who watch."""
+    hub = Hub()
+    watch = ChatWatch(hub, clock)
+
+    async def count(watched: int) -> int:
+        keys = [f"chat:{key}" for key in chats[-watched:]]
+        with hub.listen(*keys), caplog.at_level(logging.DEBUG, "tortoise.db_client"):
+            statements(caplog)
+            assert await route(action) == 0
+            await watch.refresh()
+            return len(statements(caplog))
+
+    many = await count(30)
+    for number in range(10):
+        viewer = await create_staff_viewer(action, f"Agent{number}", Staff.AGENT)
+        await make_available(viewer, action.at)
+    await AgentProfile.all().update(chat_capacity=0)
+    assert await count(30) == many
+    await LiveChat.filter(ticket_id__in=chats[:20]).update(state=ChatState.ENDED)
+    assert await count(5) == many
 
 
 async def test_places_far_back_are_told_less_often(chats: list[int], clock: MovableClock) -> None:
