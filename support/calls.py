@@ -27,6 +27,7 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.call import MAX_DURATION, Call, CallDirection, CallOutcome
 from models.support.classification import Category, Channel
 from models.support.errors import SupportErrorCode
+from models.support.merge import merge_targets
 from models.support.note import Note
 from models.support.phone_number import PhoneNumber
 from models.support.ticket import Ticket
@@ -317,15 +318,18 @@ async def _belongs_to(tx: Transaction, call: Call, target: CallTarget) -> bool:
     """Whether a call has been linked to this target before."""
     ticket = await Ticket.get(pk=call.ticket_id, using_db=tx.db)
     if target.ticket:
-        return target.ticket.pk in (ticket.pk, ticket.follows_id)
+        keys = {target.ticket.pk, *await merge_targets(target.ticket.pk, tx.db)}
+        return not keys.isdisjoint({ticket.pk, ticket.follows_id})
     requester_id = target.requester.pk if target.requester else None
     return (ticket.account_id, ticket.requester_id) == (target.account_id, requester_id)
 
 
 async def _open(tx: Transaction, target: CallTarget, call: Call) -> Ticket:
-    """The ticket of the target, locked: a follow-up when it is closed, or a new one."""
+    """The ticket of the target, locked: the one that it was merged into, a follow-up when it is
+    closed, or a new one.
+    """
     if target.ticket:
-        ticket = await tx.lock(Ticket, target.ticket.pk)
+        ticket = await target.ticket.lock_with_target(tx)
         if ticket.status is TicketStatus.CLOSED:
             requester = await User.get(pk=ticket.requester_id, using_db=tx.db)
             ticket = await ticket.lock_or_open_follow_up(tx, requester)

@@ -224,7 +224,7 @@ class Ticket(Model):
         async with action.transaction() as tx:
             if author.staff:
                 await lock_agent(tx, author.pk)
-            ticket = await self._lock_with_target(tx)
+            ticket = await self.lock_with_target(tx)
             if sent_message := await Message.find_sent(
                 self.pk, author, text, client_message_id, file_ids, tx.db
             ):
@@ -244,7 +244,7 @@ class Ticket(Model):
                 await Draft.filter(ticket_id=self.pk, user_id=author.pk).using_db(tx.db).delete()
         return message
 
-    async def _lock_with_target(self, tx: Transaction) -> "Ticket":
+    async def lock_with_target(self, tx: Transaction) -> "Ticket":
         """Lock this ticket, and, if it was merged, the one that gets what is written to it, which
         is returned. Raises TransactionConflict when it is being merged right now.
         """
