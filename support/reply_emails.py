@@ -20,6 +20,7 @@ from mail import emails
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.database.batches import keys_of
+from models.event import positions_stream
 from models.identity.user import User
 from models.support.message import Message
 from models.support.ticket import Ticket
@@ -72,6 +73,8 @@ async def _send_replies(
         if account.status is not AccountStatus.ERASED:
             for user in await _recipients(tx, ticket):
                 count += await _send_to(tx, ticket, user, accepts_answers)
+        if count:
+            await tx.next_sequence(positions_stream(ticket.pk))  # after all positions
         ticket.reply_email_pending_since = None
         await ticket.save(using_db=tx.db, update_fields=["reply_email_pending_since"])
     return count

@@ -13,6 +13,7 @@ from mail import emails
 from models.accounts.account import Account, AccountStatus, Membership
 from models.action import Action, Transaction
 from models.errors import Refusal
+from models.event import positions_stream
 from models.idempotency import earlier_result, has_earlier_result, store_result
 from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
@@ -88,6 +89,7 @@ async def _send(tx: Transaction, ticket: Ticket, recipient: User) -> None:
     sent = [message.sequence for message in messages if message.ticket_id == ticket.pk]
     if sent and not omitted_count:  # no email about replies repeats them
         await mark_emailed(ticket.pk, recipient.pk, max(sent), tx.db)
+        await tx.next_sequence(positions_stream(ticket.pk))
 
 
 async def file_names(tx: Transaction, messages: Sequence[Message]) -> dict[int, list[str]]:

@@ -83,7 +83,9 @@ async def mark_emailed(ticket_id: int, user_id: int, sequence: int, db: BaseDBAs
 
 async def mark_delivered(action: Action, positions: Sequence[Position]) -> None:
     """Move positions of delivery forward, and announce them."""
-    ordered_positions = sorted(positions)  # so that two processes never deadlock
+    # In order, so that two processes never deadlock, and one of each person: the furthest.
+    furthest = {each[:2]: each for each in sorted(positions, key=lambda each: each.sequence)}
+    ordered_positions = sorted(furthest.values())
     for start in range(0, len(ordered_positions), _BATCH_SIZE):
         batch = ordered_positions[start : start + _BATCH_SIZE]
         async with action.transaction() as tx:

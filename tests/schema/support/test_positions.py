@@ -8,6 +8,8 @@ from engine import Engine
 from models.accounts.account import Membership
 from models.action import Action
 from models.identity.user import User
+from models.support.ticket import Ticket
+from models.support.ticket_position import Position, TicketPosition, mark_delivered
 from models.viewer import Viewer
 from resolvers.ids import encode
 from support.positions import store_delivered
@@ -98,3 +100,28 @@ async def test_strangers_see_no_positions(scenario: TicketScenario, engine: Engi
     async with aclosing(watching):
         [error] = (await anext(watching))["errors"]
     assert error["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_an_email_counts_as_delivered_and_is_announced(
+    scenario: TicketScenario, engine: Engine
+) -> None:
+    watching = subscribe(
+        engine, scenario.dataset.alice, scenario.services, WATCH, id=scenario.ticket_id
+    )
+    async with aclosing(watching):
+        sequence = await scenario.reply(scenario.dataset.alice, "Bonjour")
+        before = (await anext(watching))["data"]["ticketPositions"]["members"]
+        await scenario.send_emails()
+        while (members := (await anext(watching))["data"]["ticketPositions"]["members"]) == before:
+            pass
+    assert members == [member(scenario.owner, before[0]["readSequence"], sequence)]
+
+
+async def test_a_person_who_receives_a_ticket_as_both_sides_has_one_position(
+    scenario: TicketScenario, action: Action
+) -> None:
+    key, user_id = scenario.dataset.paul.row(Ticket).pk, scenario.owner.user_id or 0
+    await mark_delivered(
+        action, [Position(key, user_id, side, 50 + side) for side in (True, False)]
+    )
+    assert (await TicketPosition.get(ticket_id=key, user_id=user_id)).delivered_sequence == 51
