@@ -894,6 +894,7 @@ class WebinarOccasion(StrEnum):
     PROMOTED = "PROMOTED"
     WAITING = "WAITING"
     DAY_BEFORE = "DAY_BEFORE"
+    SAME_DAY = "SAME_DAY"
     HOUR_BEFORE = "HOUR_BEFORE"
     CHANGED = "CHANGED"
     CANCELED = "CANCELED"
@@ -904,6 +905,7 @@ _WITH_LINK = {
     WebinarOccasion.SIGNED_UP,
     WebinarOccasion.PROMOTED,
     WebinarOccasion.DAY_BEFORE,
+    WebinarOccasion.SAME_DAY,
     WebinarOccasion.HOUR_BEFORE,
     WebinarOccasion.CHANGED,
 }

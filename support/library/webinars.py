@@ -12,12 +12,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
+from tortoise.expressions import Subquery
+
 from auth import throttle
 from auth.services import AuthServices
 from mail import emails
 from mail.emails import WebinarOccasion
 from models.action import Action, Transaction
 from models.checks import Checks
+from models.clock import local_date
 from models.content.article import URL_LENGTH, Article, ArticleKind
 from models.content.audit_actions import ContentAuditAction
 from models.content.errors import ContentErrorCode
@@ -240,10 +243,30 @@ async def _write(
     )
 
 
+async def fill_free_places(action: Action, organizer: Organizer) -> int:
+    """Give the places of people who were erased to those who wait. Returns for how many webinars
+    that was needed. Other places are given as soon as they become free.
+    """
+    limited = Article.filter(kind=ArticleKind.WEBINAR, capacity__not_isnull=True, canceled_at=None)
+    waiting = WebinarSignUp.filter(is_waiting=True).values("article_id")
+    rows = limited.filter(starts_at__gt=action.at, id__in=Subquery(waiting))
+    return await handle_each(rows, partial(_fill, action, organizer), "webinar_places.failed")
+
+
+async def _fill(action: Action, organizer: Organizer, key: int) -> bool:
+    async with action.transaction() as tx:
+        article = await tx.lock(Article, key)
+        if article.canceled_at or not await _free_places(tx, article):
+            return False
+        await _fill_places(tx, article, organizer)
+    return True
+
+
 async def send_notices(action: Action, organizer: Organizer) -> int:
     """Tell people of changes and cancellations, and remind them, if it is time. Returns how many
     emails were written. Each is one transaction with the record that it was.
     """
+    await fill_free_places(action, organizer)
     changed = await Article.filter(
         kind=ArticleKind.WEBINAR,
         calendar_sequence__gt=0,
@@ -284,15 +307,20 @@ async def _remind(action: Action, organizer: Organizer, key: int) -> bool:
         assert article.starts_at, "webinars have a date"  # noqa: S101
         row.reminder_at = next_reminder(article.starts_at, action.at)
         await row.save(using_db=tx.db, update_fields=["reminder_at"])
-        left = article.starts_at - action.at
-        if row.is_waiting or article.canceled_at or left <= timedelta():
+        if row.is_waiting or article.canceled_at or article.starts_at <= action.at:
             return False
-        occasion = (
-            WebinarOccasion.HOUR_BEFORE if left <= REMINDERS[-1] else WebinarOccasion.DAY_BEFORE
-        )
+        occasion = _reminder(article.starts_at, action)
         user = await User.get(pk=row.user_id, using_db=tx.db)
         await _write(tx, organizer, article, user, occasion, is_waiting=False)
     return True
+
+
+def _reminder(starts_at: datetime, action: Action) -> WebinarOccasion:
+    """What a reminder says, which may be late."""
+    if starts_at - action.at <= REMINDERS[-1]:
+        return WebinarOccasion.HOUR_BEFORE
+    is_same_day = local_date(starts_at) == action.day
+    return WebinarOccasion.SAME_DAY if is_same_day else WebinarOccasion.DAY_BEFORE
 
 
 async def _lock(tx: Transaction, key: int) -> tuple[WebinarSignUp | None, Article | None]:

@@ -144,7 +144,7 @@ async def test_p5_7_members_sign_up_wait_withdraw_and_are_reminded(
         (timedelta(days=1, seconds=1), None),
         (timedelta(days=1), "Demain"),
         (timedelta(hours=2), None),
-        (timedelta(minutes=59), "Dans une heure"),
+        (timedelta(minutes=59), "Bientôt"),
         (-timedelta(minutes=1), None),
     ):
         later = Action(None, STARTS_AT - before, services.hub)
@@ -223,6 +223,24 @@ async def test_p5_7_the_calendar_file_is_valid_and_follows_changes(
     assert attachment.get_content_type() == "text/calendar"
     assert attachment["Content-Type"].params["method"] == "REQUEST"
     assert attachment.get_content().replace("\r\n", "\n") == second.calendar.replace("\r\n", "\n")
+
+
+async def test_a_late_reminder_says_today_and_a_place_of_somebody_erased_is_given_on(
+    webinars: Webinars, services: Services
+) -> None:
+    owner, member = webinars.dataset.paul.owner, webinars.dataset.paul.member
+    await webinars.schedule()
+    await webinars.sign_up(owner)
+    await webinars.sign_up(member)
+    await new_emails()
+    await WebinarSignUp.filter(user_id=owner.user_id).delete()  # as an erasure does
+    later = Action(None, STARTS_AT - timedelta(hours=5), services.hub)
+    for _ in range(2):
+        await send_notices(later, ORGANIZER)
+    assert await new_emails() == [
+        (name(member), "Une place s’est libérée", "REQUEST"),
+        (name(member), "Aujourd’hui", None),
+    ]
 
 
 async def test_of_several_people_one_gets_the_last_place(webinars: Webinars) -> None:
