@@ -80,6 +80,7 @@ MODULES = [
     "models.support.phone_number",
     "models.support.draft",
     "models.support.rating",
+    "models.support.saved_filter",
     "models.support.search_entry",
     "models.support.status_board",
     "models.support.tag",

@@ -61,6 +61,9 @@ class TicketFilter:
     view: InboxView | None = strawberry.field(
         default=None, description="For agents: a view of their inbox."
     )
+    saved_filter_id: strawberry.ID | None = strawberry.field(
+        default=None, description="For agents: the ID of one of their saved filters."
+    )
     priority: Filter[Priority] | None = strawberry.field(
         default=None, description="For agents: the priority."
     )

@@ -28,6 +28,7 @@ from models.support.file import File
 from models.support.inbox_view import is_in_view
 from models.support.live_chat import LiveChat
 from models.support.message import Message
+from models.support.saved_filter import SavedFilter
 from models.support.search_entry import search_tickets
 from models.support.tag import TicketTag
 from models.support.team import Team
@@ -113,7 +114,7 @@ async def tickets(
         rows = rows.filter(id__in=Subquery(chats.values("ticket_id")))
     if (numbers := accepted_values(conditions.number)) is not None:
         rows = rows.filter(has_number(*check_value_count(numbers)))
-    rows = _filter_for_agents(rows, conditions, viewer)
+    rows = await _filter_for_agents(rows, conditions, viewer)
     if conditions.search is not None:
         found_ids = await search_tickets(viewer, conditions.search)
         rows = rows.filter(Q(id__in=found_ids or [0]) | has_number(conditions.search))
@@ -126,12 +127,13 @@ async def tickets(
     )
 
 
-def _filter_for_agents(
+async def _filter_for_agents(
     rows: QuerySet[Ticket], conditions: TicketFilter, viewer: Viewer
 ) -> QuerySet[Ticket]:
     """Apply the conditions on what only agents see. For customers, each of them matches nothing."""
     internal_conditions = (
         conditions.view,
+        conditions.saved_filter_id,
         conditions.priority,
         conditions.tag,
         conditions.team_id,
@@ -143,6 +145,11 @@ def _filter_for_agents(
         return rows.filter(id=None) if is_filtered else rows
     if conditions.view is not None:
         rows = rows.filter(is_in_view(conditions.view, viewer))
+    if conditions.saved_filter_id is not None:
+        key = key_of(SavedFilter, conditions.saved_filter_id)
+        saved = await SavedFilter.visible_to(viewer).get_or_none(pk=key)
+        matching = saved.matching(viewer) if saved else Ticket.filter(id=None)
+        rows = rows.filter(id__in=Subquery(matching.values("id")))
     rows = filter_in(rows, "priority", accepted_values(conditions.priority))
     rows = filter_in(rows, "team_id", _accepted_keys(Team, conditions.team_id))
     rows = filter_in(rows, "assignee_id", _accepted_keys(User, conditions.assignee_id))

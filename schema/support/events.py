@@ -11,12 +11,14 @@ from resolvers.billing import purchases as purchase_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import events as event_resolvers
 from resolvers.support import inbox as inbox_resolvers
+from resolvers.support import saved_filters as filter_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.billing.invoices import Invoice
 from schema.billing.purchases import Purchase
 from schema.fields import edge, field
 from schema.identity.users import User
 from schema.support.inbox import InboxViewCount
+from schema.support.saved_filters import SavedFilter
 from schema.support.tickets import Message, Ticket
 
 
@@ -68,6 +70,11 @@ class InboxEvent:
         inbox_resolvers.views_of_events,
         cost=10,
         description="The current number of tickets in each view of the viewer.",
+    )
+    saved_filters: list[SavedFilter] = edge(
+        filter_resolvers.of_events,
+        cost=10,
+        description="The viewer's saved filters, with the current number of tickets in each.",
     )
 
 

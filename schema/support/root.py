@@ -31,6 +31,7 @@ from schema.support.messages import MessageMutation
 from schema.support.notes import NoteMutation
 from schema.support.phone_numbers import PhoneNumberMutation
 from schema.support.ratings import RatingMutation, RatingQuery
+from schema.support.saved_filters import SavedFilterMutation, SavedFilterQuery
 from schema.support.sla import SlaMutation, SlaQuery
 from schema.support.status_board import StatusBoardMutation, StatusBoardQuery
 from schema.support.teams import TeamMutation, TeamQuery
@@ -53,6 +54,7 @@ class SupportQuery(
     CannedReplyQuery,
     InboxQuery,
     RatingQuery,
+    SavedFilterQuery,
     SlaQuery,
     StatusBoardQuery,
     TeamQuery,
@@ -103,6 +105,7 @@ class SupportMutation(
     NoteMutation,
     RatingMutation,
     PhoneNumberMutation,
+    SavedFilterMutation,
     SlaMutation,
     StatusBoardMutation,
     TeamMutation,

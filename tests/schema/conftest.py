@@ -77,6 +77,7 @@ from models.support.note import Note
 from models.support.opening_hours import HolidayCalendar
 from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
+from models.support.saved_filter import SavedFilter
 from models.support.sla_policy import SlaPolicy
 from models.support.status_board import StatusBoard
 from models.support.tag import TicketTag
@@ -489,7 +490,14 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
     version = await MessageVersion.create(
         message=company.row(Message), body=f"{company.mark} version", replaced_at=action.at
     )
+    saved_filter = await SavedFilter.create(
+        user=company.owner.user,
+        name=f"{company.mark} filter",
+        conditions={"tags": [f"{company.mark} tag"]},
+        updated_at=action.at,
+    )
     return [
+        saved_filter,
         team,
         tag,
         note,

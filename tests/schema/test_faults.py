@@ -678,6 +678,26 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "intoTicketId": BAD_ID},
         {("ticketId",), ("intoTicketId",)},
     ),
+    "savedFilterCreate": (
+        agent_viewer,
+        {
+            "name": "",
+            "conditions": {"tags": ["a", " "], "teamIds": ["x"], "assigneeIds": ["x"]},
+            "idempotencyKey": "",
+        },
+        {
+            ("name",),
+            ("conditions", "tags", "1"),
+            ("conditions", "teamIds", "0"),
+            ("conditions", "assigneeIds", "0"),
+            ("idempotencyKey",),
+        },
+    ),
+    "savedFilterUpdate": (
+        agent_viewer,
+        {"savedFilterId": BAD_ID, "name": LONG, "conditions": {"tags": [""]}},
+        {("savedFilterId",), ("name",), ("conditions", "tags", "0")},
+    ),
     "ticketSplit": (
         agent_viewer,
         {

@@ -112,6 +112,8 @@ MUTATIONS_WITHOUT_KEY = {
         "purchaseUpdateBilling",
         "reactionAdd",
         "reactionRemove",
+        "savedFilterDelete",
+        "savedFilterUpdate",
         "sessionEnd",
         "sessionEndOthers",
         "sessionSignOut",
