@@ -55,7 +55,7 @@ describe_enum(
         "TICKET_UNMERGED": "The merge of a ticket was undone.",
         "RATING_REQUESTED": "The customer is asked to rate a ticket (`ticketRate`).",
         "TICKET_RATED": "A ticket was rated, or its rating changed; see `ticket { rating }`.",
-        "CHAT_QUEUED": "The agent who had a chat can't go on, and it waits again; see "
+        "CHAT_QUEUED": "A chat that an agent had waits for another one, at its old place; see "
         "`ticket { chat }`.",
         "CHAT_DEFERRED": "A chat isn't answered live and has become a ticket; see "
         "`ticket { chat }`.",

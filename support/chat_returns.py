@@ -105,7 +105,6 @@ async def _take_back(action: Action, ticket_id: int, agent_id: int, gone_since: 
             return False
         await mark_transferred(ticket_id, agent_id, action.at, tx.db)
         await ticket.unassign(tx)
-        await ticket.append_event(tx, EventKind.CHAT_QUEUED)
     return True
 
 

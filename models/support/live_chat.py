@@ -121,16 +121,19 @@ async def start_chat(tx: Transaction, ticket: "Ticket", *, is_live: bool) -> Non
     )
 
 
-async def follow_assignment(tx: Transaction, ticket: "Ticket") -> None:
-    """Let the chat follow its ticket, which the caller has assigned to somebody or to nobody."""
+async def follow_assignment(tx: Transaction, ticket: "Ticket") -> bool:
+    """Let the chat follow its ticket, which the caller has assigned to somebody or to nobody.
+    Returns whether it waits again.
+    """
     chat = await find_chat(ticket, tx.db)
     if chat is None:
-        return
-    is_same_agent = chat.agent_id == ticket.assignee_id
-    chat.team_id, chat.agent_id = ticket.team_id, ticket.assignee_id
-    if chat.is_live and not is_same_agent:
+        return False
+    former_id, chat.agent_id = chat.agent_id, ticket.assignee_id
+    chat.team_id = ticket.team_id
+    if chat.is_live and chat.agent_id != former_id:
         chat.enter(ChatState.ACTIVE if chat.agent_id else ChatState.WAITING, tx.action.at)
     await chat.save_state(tx)
+    return chat.state is ChatState.WAITING and former_id is not None
 
 
 async def follow_finish(tx: Transaction, ticket: "Ticket") -> None:

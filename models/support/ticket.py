@@ -462,9 +462,11 @@ class Ticket(Model):
         await self.save(using_db=tx.db, update_fields=["assignee_id", "team_id", "updated_at"])
         if agent_id:
             await mark_assigned(self.pk, agent_id, tx.db)
-        await follow_assignment(tx, self)
+        is_waiting_again = await follow_assignment(tx, self)
         agent_ids = [agent_id] if agent_id and is_told else []
         await self.append_event(tx, EventKind.TICKET_ASSIGNED, agent_ids)
+        if is_waiting_again:
+            await self.append_event(tx, EventKind.CHAT_QUEUED)
 
     async def unassign(self, tx: Transaction) -> None:
         """Remove the assignee of the ticket, which the caller has locked."""

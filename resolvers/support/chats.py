@@ -86,11 +86,11 @@ def notice(root: Any, info: Info) -> str | None:
     }
     sentence = text(message, locale, **values)
     if root.state is ChatState.WAITING and root.was_assigned:
-        return f"{text(_AGENT_LOST, locale)} {sentence}"
+        return f"{text(_PASSED_ON, locale)} {sentence}"
     return sentence
 
 
-_AGENT_LOST = _("The agent who had your chat can’t go on, so you have your place in line again.")
+_PASSED_ON = _("Your chat is passed on to another agent. You have your place in line again.")
 
 
 def _notice(view: ChatView) -> Translatable | None:

@@ -47,11 +47,11 @@ from tests.conftest import MovableClock, database_copy
 from tests.people import add_member, create_account, create_staff, create_user
 from tests.quick_auth import quick_auth
 
-EXAMPLES = max(1, int(os.environ.get("CAMCHA_CASES", "2000")) // 400)
+EXAMPLES = max(1, int(os.environ.get("CAMCHA_CASES", "2000")) // 500)
 STEPS = 20
 MAX_CHATS = 10
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
-OPTIONS = ChatOptions()
+OPTIONS = ChatOptions(answer_seconds=60, wait_seconds=120, idle_seconds=200)
 STEP = timedelta(seconds=25)  # after which leases are renewed
 TEXTS: dict[str, Any] = {"channel": Channel.CHAT, "subject": "Aide", "body": "Bonjour"}
 # Capacity, skills, and whether they belong to the team for invoices.
@@ -163,7 +163,7 @@ class ChatMachine(RuleBasedStateMachine):
         pick=st.integers(0, 5),
         number=st.integers(0, len(AGENTS) - 1),
         other=st.integers(0, len(AGENTS) - 1),
-        seconds=st.sampled_from([0, 0, 5, 15, 45, 90, 330, 660]),
+        seconds=st.sampled_from([0, 0, 5, 15, 45, 75, 130]),
     )
     def step(self, name: str, pick: int, number: int, other: int, seconds: int) -> None:
         """Somebody does something, and time passes. One rule, so that none is left out."""

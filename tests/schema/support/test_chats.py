@@ -37,6 +37,7 @@ from tests.schema.support.chat_fixtures import (
     set_availability,
 )
 from tests.story.server_fixtures import Client, SubscriptionMessages
+from tests.waiting import MAX_WAIT
 
 SERVICE = "subscription { chatService { status expectedWaitSeconds opensAt } }"
 LIVE_CHAT = """subscription($id: ID!) { ticketChat(ticketId: $id) {
@@ -146,7 +147,7 @@ async def test_p5_5_a_chat_is_routed_handed_over_and_goes_back_to_its_old_place(
                 None,
             ]
             back = await read_until(live[1], state="WAITING", position=1)
-            assert back["notice"].startswith("L’agent")
+            assert back["notice"].startswith("Votre chat est confié à un autre agent. Vous")
             await read_until(live[3], position=2)
             customer_events = await customer.subscribe(EVENTS, id=chats[1])
             await customer_events.until("CHAT_QUEUED")
@@ -198,7 +199,11 @@ async def test_p5_8_chats_go_to_agents_with_the_skill_and_of_the_team(desk: Chat
     await sonia.mutate(
         "teamCreate", "TeamCreateInput", members | {"idempotencyKey": "t"}, "team { id }"
     )
-    async with agents["Alice"].socket(), agents["Bruno"].socket(), agents["Carla"].socket():
+    async with (
+        agents["Alice"].socket() as laptop,
+        agents["Bruno"].socket(),
+        agents["Carla"].socket(),
+    ):
         for agent in agents.values():
             await set_availability(agent, "AVAILABLE")
         await desk.work()
@@ -223,6 +228,16 @@ async def test_p5_8_chats_go_to_agents_with_the_skill_and_of_the_team(desk: Chat
             for category in (None, "BUG", "BILLING")
         ]
         assert statuses == ["ANSWERED", "ANSWERED", "UNATTENDED"]
+        # Who has handed a chat over is told nothing more about it.
+        former = await laptop.subscribe(LIVE_CHAT, id=chats[3]["id"])
+        assert (await former.next())["state"] == "ACTIVE"
+        await desk.work()
+        await change(agents["Alice"], "ticketTransfer", chats[3]["id"], userId=desk.id("Bruno"))
+        await change(agents["Bruno"], "ticketMove", chats[3]["id"], status="SOLVED")
+        await desk.work()
+        message = await asyncio.wait_for(former.queue.get(), MAX_WAIT)
+        (error,) = message["payload"]["errors"]
+        assert error["extensions"]["code"] == "NOT_FOUND"
 
 
 async def test_p5_5_of_200_claims_beside_two_routers_one_succeeds_for_each_chat(
