@@ -6,17 +6,37 @@ replace what they have.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 
-from icalendar import Calendar, Event, vCalAddress, vText
+from icalendar import Calendar, Event, Timezone, vCalAddress, vText
 
 from models.clock import PARIS
 from models.content.article import Article
 from models.identity.user import User
 from models.locale import Locale
 
-_YEAR = timedelta(days=366)  # of changes of the clocks around the webinar
+# The rule of the European Union since 1996. Those that icalendar makes of a zone say the time after
+# a change of the clocks, not the one before (RFC 5545, 3.6.5).
+_PARIS = """\
+BEGIN:VTIMEZONE
+TZID:Europe/Paris
+BEGIN:DAYLIGHT
+DTSTART:19700329T020000
+RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU
+TZNAME:CEST
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+END:DAYLIGHT
+BEGIN:STANDARD
+DTSTART:19701025T030000
+RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU
+TZNAME:CET
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+END:STANDARD
+END:VTIMEZONE
+"""
 
 
 class CalendarMethod(StrEnum):
@@ -51,16 +71,13 @@ def calendar_file(
     attendee: User | None = None,
 ) -> str:
     """The calendar file of a webinar. The link to join is only in that of an attendee."""
-    assert article.starts_at, "webinars have a date"  # noqa: S101
     calendar = Calendar()
     calendar.add("prodid", "-//CAMCHA//Webinars//FR")
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", method.value)
+    calendar.add_component(Timezone.from_ical(_PARIS))
     calendar.add_component(_event(at, organizer, article, locale, method, attendee))
-    calendar.add_missing_timezones(
-        (article.starts_at - _YEAR).date(), (article.starts_at + _YEAR).date()
-    )
     return str(calendar.to_ical(), "utf-8")
 
 

@@ -9,14 +9,16 @@ from icalendar import Calendar
 
 from mail.message import Sender, message
 from models.action import Action
+from models.clock import PARIS
 from models.content.article import Article, ArticleKind
 from models.content.webinar import WebinarSignUp
 from models.identity.user import Staff
+from models.locale import Locale
 from models.operations.email import Email
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
-from support.library.calendar_files import Organizer
+from support.library.calendar_files import Organizer, calendar_file
 from support.library.webinars import send_notices
 from tests.people import create_staff_viewer
 from tests.schema.billing.catalogue_fixtures import codes, mutate
@@ -223,6 +225,30 @@ async def test_p5_7_the_calendar_file_is_valid_and_follows_changes(
     assert attachment.get_content_type() == "text/calendar"
     assert attachment["Content-Type"].params["method"] == "REQUEST"
     assert attachment.get_content().replace("\r\n", "\n") == second.calendar.replace("\r\n", "\n")
+
+
+async def test_p5_7_the_time_zone_of_calendar_files_is_that_of_paris(action: Action) -> None:
+    """To the second at the changes of the clocks: RFC 5545, 3.6.5, has their times before them."""
+    starts_at = datetime(2027, 3, 28, 0, 30, tzinfo=UTC)
+    texts: Any = {"title": "É,;\\\n" * 40, "summary": "🎉" * 100, "body": "-"}
+    article = Article(
+        id=7, kind=ArticleKind.WEBINAR, texts={"fr": texts}, starts_at=starts_at, duration_seconds=9
+    )
+    content = calendar_file(action.at, ORGANIZER, article, Locale.FR)
+    assert all(len(line.encode()) <= 75 for line in content.split("\r\n"))
+    calendar = Calendar.from_ical(content)
+    assert calendar.events[0]["SUMMARY"] == texts["title"]
+    (zone,) = calendar.timezones
+    parts: Any = zone.walk()[1:]
+    rules = {part.name: (part["DTSTART"].dt, part["RRULE"]["BYDAY"]) for part in parts}
+    assert rules == {
+        "DAYLIGHT": (datetime(1970, 3, 29, 2), ["-1SU"]),  # noqa: DTZ001 - local
+        "STANDARD": (datetime(1970, 10, 25, 3), ["-1SU"]),  # noqa: DTZ001
+    }
+    tz = zone.to_tz()
+    for month, day, hour in ((3, 28, 1), (3, 28, 3), (10, 31, 1), (10, 31, 4), (7, 1, 0)):
+        local = datetime(2027, month, day, hour, 59)  # noqa: DTZ001
+        assert tz.utcoffset(local) == PARIS.utcoffset(local)
 
 
 async def test_a_late_reminder_says_today_and_a_place_of_somebody_erased_is_given_on(
