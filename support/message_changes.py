@@ -71,7 +71,7 @@ async def edit_message(
 
 async def delete_message(action: Action, user: User, message: Message) -> Message:
     """Delete the text, the files and the reactions of a message. Its place, author and time remain.
-    A repeat changes nothing.
+    When it was the only reply of staff, the customer waits again. A repeat changes nothing.
 
     Raises NOT_AUTHOR, MESSAGE_FINAL and CHANGE_PERIOD_OVER.
     """
@@ -92,8 +92,27 @@ async def delete_message(action: Action, user: User, message: Message) -> Messag
             # A job deletes the content: storage/abandoned_files.py.
             file.message_id, file.abandoned_at = None, action.at
             await file.save(using_db=tx.db, update_fields=["message_id", "abandoned_at"])
+        is_reply_awaited = message.from_staff and await _continue_wait(tx, ticket)
         await _append_events(tx, ticket, (message, *copies), EventKind.MESSAGE_DELETED)
+        if is_reply_awaited:
+            status = ticket.status.value
+            await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=ticket.pk, status=status)
     return message
+
+
+async def _continue_wait(tx: Transaction, ticket: Ticket) -> bool:
+    """Let the customer wait again for whom no reply is left, since they wrote. Returns whether they
+    do.
+    """
+    if ticket.is_finished or ticket.reply_awaited_since:
+        return False
+    messages = Message.filter(ticket_id=ticket.pk, deleted_at=None).using_db(tx.db)
+    reply = await messages.filter(from_staff=True).order_by("-sequence").first()
+    unanswered = messages.filter(from_staff=False, sequence__gt=reply.sequence if reply else 0)
+    first = await unanswered.order_by("sequence").first()
+    if first:
+        await ticket.continue_wait(tx, first.at)
+    return first is not None
 
 
 async def may_have_been_emailed(message: Message) -> bool:

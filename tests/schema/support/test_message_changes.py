@@ -13,6 +13,8 @@ from models.audit import AuditEntry
 from models.identity.user import Staff
 from models.support.file import File
 from models.support.message import Message
+from models.support.sla_clock import ClockState, SlaClock
+from models.support.sla_policy import SlaMeasure
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
 from models.viewer import Viewer
@@ -40,7 +42,7 @@ DELETE = f"""mutation($i: MessageDeleteInput!) {{ messageDelete(input: $i) {{
 EVENTS = f"""subscription($id: ID!, $after: BigInt) {{ ticketEvents(ticketId: $id, after: $after) {{
     kind sequence message {{ {MESSAGE} }} }} }}"""
 UNREAD = """query($id: ID!) { node(id: $id) { ... on Ticket {
-    unreadCount lastSequence lastMessage { body deletedAt } } } }"""
+    unreadCount lastSequence replyAwaitedSince lastMessage { body deletedAt } } } }"""
 FIND = "query($f: TicketFilter) { tickets(filter: $f) { nodes { id } } }"
 
 
@@ -183,7 +185,8 @@ async def test_p5_5_a_deleted_message_leaves_its_place_only(chat: Chat, tmp_path
     # The job that indexes messages has read the text, and stores it only after the deletion.
     rows = await search._missing(search._SOURCES[1])
     assert len(await scenario.send_emails()) == 1
-    assert (await chat.ticket(owner))["unreadCount"] == 1
+    answered = await chat.ticket(owner)
+    assert (answered["unreadCount"], answered["replyAwaitedSince"]) == (1, None)
     payload = await chat.delete(alice, message["id"])
     assert payload["userErrors"] == []
     assert payload["mayHaveBeenEmailed"] is True
@@ -203,6 +206,10 @@ async def test_p5_5_a_deleted_message_leaves_its_place_only(chat: Chat, tmp_path
     assert not await chat.is_found("hippopotame")
     ticket = await chat.ticket(owner)
     assert ticket["unreadCount"] == 0
+    # Without a reply the customer waits again, since they wrote.
+    assert ticket["replyAwaitedSince"] == "2026-11-23T09:00:00+00:00"
+    clock = await SlaClock.get(measure=SlaMeasure.NEXT_RESPONSE, state=ClockState.RUNNING)
+    assert clock.ticket_id == key_of(Ticket, scenario.ticket_id)
     assert ticket["lastMessage"] == {"body": "", "deletedAt": deleted["deletedAt"]}
     action = Action(None, scenario.clock.now(), scenario.services.hub)
     await delete_abandoned_files(action, store)
