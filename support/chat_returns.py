@@ -53,7 +53,13 @@ async def send_away(action: Action, options: ChatOptions) -> int:
     """
     since = action.at - timedelta(seconds=options.answer_seconds)
     records = await fetch_records(_INATTENTIVE.format(condition=""), since)
-    return sum([await _send_away(action, record[0], since) for record in records])
+    count = 0
+    for (agent_id,) in records:
+        try:
+            count += await retry_conflict(partial(_send_away, action, agent_id, since))
+        except Exception as error:
+            log.error("agent.not_sent_away", key=agent_id, exc_info=error)
+    return count
 
 
 async def _send_away(action: Action, agent_id: int, since: datetime) -> bool:
