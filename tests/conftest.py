@@ -37,6 +37,7 @@ from models.database.connection import connect, disconnect, migrate_database
 from seed.catalogue import load as load_catalogue
 from tests import forked
 from tests.lock_order import lock_order as lock_order  # for every test
+from tests.reused_databases import KEPT_CONNECTIONS, KeptConnections, ReusedDatabases
 from tests.waiting import with_long_timeouts
 
 # How long an example takes is up to the machine. Examples are the same in each run, except with
@@ -341,14 +342,45 @@ def postgres_copy(request: pytest.FixtureRequest, template: str) -> Iterator[str
     execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def reused_databases(postgres: PostgresServer) -> Iterator[ReusedDatabases]:
+    """The databases of this worker that tests use one after the other."""
+    with asyncio.Runner() as runner:
+        databases = ReusedDatabases(lambda name: postgres.get_uri(database=name), runner)
+        yield databases
+        databases.close()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh, migrated database of each kind. It has the rows of a fixture that the
     test requests and that takes as long as most tests: `fill_...` stores them once.
     """
     fixture = next((name for name in FILLED if name in request.fixturenames), None)
+    if (
+        request.param == "postgres"
+        and "db" in request.fixturenames
+        and not request.node.nodeid.startswith(ABOUT_CONNECTIONS)
+    ):
+        template = _filled_template(request, "postgres", fixture) if fixture else "template"
+        with reused_copy(request, template) as url:
+            yield url
+        return
     with database_copy(request, request.param, tmp_path, fixture=fixture) as url:
         yield url
+
+
+# Their databases and connections are always new.
+ABOUT_CONNECTIONS = ("tests/models/database/", "tests/outages/")
+
+
+@contextmanager
+def reused_copy(request: pytest.FixtureRequest, template: str) -> Iterator[str]:
+    """Yields the URL of a database with the rows of a template, which other tests use as well."""
+    databases: ReusedDatabases = request.getfixturevalue("reused_databases")
+    database = databases.take(template)
+    yield with_long_timeouts(postgres_url(request.getfixturevalue("postgres"), database.name))
+    databases.put_back(template, database)
 
 
 @pytest.fixture(scope="session")
@@ -402,8 +434,15 @@ async def _fetch(server: PostgresServer, statement: str, *arguments: str) -> Any
         await connection.close()
 
 
+@pytest.fixture(scope="session")
+async def kept_connections() -> AsyncIterator[KeptConnections]:
+    """The connections that tests use one after the other."""
+    yield KEPT_CONNECTIONS
+    await KEPT_CONNECTIONS.close()
+
+
 @pytest.fixture
-async def db(database_url: str) -> AsyncIterator[str]:
+async def db(database_url: str, kept_connections: KeptConnections) -> AsyncIterator[str]:
     """A fresh database with the models connected to it. Yields its URL."""
     await connect(database_url)
     yield database_url
