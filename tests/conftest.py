@@ -371,7 +371,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 # Their databases and connections are always new.
-ABOUT_CONNECTIONS = ("tests/models/database/", "tests/outages/")
+ABOUT_CONNECTIONS = (
+    "tests/models/database/",
+    "tests/outages/",
+    "tests/operations/test_copies.py",
+)
 
 
 @contextmanager
