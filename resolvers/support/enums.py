@@ -31,14 +31,14 @@ describe_enum(
     ReactionKind,
     "What a person feels about a message. There are few, so that every client can show them.",
     {
-        "THUMBS_UP": "👍",
-        "THUMBS_DOWN": "👎",
-        "HEART": "❤️",
-        "THANKS": "🙏",
-        "HOORAY": "🎉",
-        "LAUGH": "😄",
-        "SURPRISED": "😮",
-        "SAD": "😢",
+        "THUMBS_UP": "👍 Thumbs up: agreement.",
+        "THUMBS_DOWN": "👎 Thumbs down: disagreement.",
+        "HEART": "❤️ A heart.",
+        "THANKS": "🙏 Folded hands: thanks.",
+        "HOORAY": "🎉 A party popper: celebration.",
+        "LAUGH": "😄 A laughing face.",
+        "SURPRISED": "😮 A surprised face.",
+        "SAD": "😢 A sad face.",
     },
 )
 
