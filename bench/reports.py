@@ -25,10 +25,11 @@ REPORT = f"""{{ ticketReport(groupBy: [DAY, CHANNEL, CATEGORY], first: 1000,
     since: "{START:%Y-%m-%d}", until: "{START + timedelta(days=DAYS):%Y-%m-%d}") {{
     day channel category count answered medianFirstResponseSeconds p90FirstResponseSeconds }} }}"""
 _FILL = """
-INSERT INTO ticket (account_id, requester_id, subject, channel, category, kind, status, created_at,
-    opened_on, updated_at, first_response_at, first_response_seconds, closed_at)
+INSERT INTO ticket (account_id, requester_id, subject, channel, category, kind, status, priority,
+    created_at, opened_on, updated_at, first_response_at, first_response_seconds, closed_at)
 SELECT account, account, 'Question ' || n, (ARRAY['CHAT', 'WEB', 'EMAIL', 'PHONE'])[1 + n % 4],
-    (ARRAY['USAGE', 'BUG', 'BILLING', 'ACCOUNT'])[1 + n % 4], 'GENERAL', 'CLOSED', at, at::date, at,
+    (ARRAY['USAGE', 'BUG', 'BILLING', 'ACCOUNT'])[1 + n % 4], 'GENERAL', 'CLOSED', 'NORMAL',
+    at, at::date, at,
     at + interval '1 minute', 60 + n % 1000, at + interval '1 day'
 FROM (SELECT n, 1 + n % $2 AS account, $3::timestamptz + (n % $4) * interval '1 day' AS at
       FROM generate_series(1, $1::int) AS n) AS numbered"""
